@@ -1,0 +1,105 @@
+/**
+ * Every error Graft throws on purpose. Each message is one line: what was wrong, where, and what to do about it.
+ * A caller tells them apart with `instanceof` or by `code`; the command line prints `message` without a stack trace.
+ */
+export class GraftError extends Error {
+  /** A short stable identifier, for programs that match on it. */
+  readonly code: string
+
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = new.target.name
+    this.code = code
+  }
+}
+
+/** What was tried for one kind of adapter, and how to get it. */
+export interface AdapterAttempt {
+  readonly kind: 'hardware' | 'lavapipe' | 'swiftshader'
+  readonly found: boolean
+  /** The adapter's description where found, else what stood in the way. */
+  readonly detail: string
+  /** One sentence: what a user does to get this kind. */
+  readonly howTo: string
+}
+
+/** No adapter of the wanted kind; `attempts` says for each kind what was tried and how to get it. */
+export class AdapterError extends GraftError {
+  readonly attempts: readonly AdapterAttempt[]
+
+  constructor(message: string, attempts: readonly AdapterAttempt[], options?: ErrorOptions) {
+    super('adapter', message, options)
+    this.attempts = attempts
+  }
+}
+
+/** Shapes or options that an operator cannot take. Thrown before anything reaches the GPU. */
+export class ShapeError extends GraftError {
+  constructor(message: string) {
+    super('shape', message)
+  }
+}
+
+/** A kernel that did not compile, failed validation, or found no memory; names the kernel and the layer it ran for. */
+export class KernelError extends GraftError {
+  readonly kernel: string
+  readonly layer: string | null
+
+  constructor(kernel: string, layer: string | null, message: string, options?: ErrorOptions) {
+    super('kernel', `kernel ${kernel}${layer ? ` (layer ${layer})` : ''}: ${message}`, options)
+    this.kernel = kernel
+    this.layer = layer
+  }
+}
+
+/** The GPU had no room for an allocation. */
+export class OutOfMemoryError extends GraftError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('out-of-memory', message, options)
+  }
+}
+
+/** The device is gone: a driver reset, or `engine.dispose()` was called. */
+export class DeviceLostError extends GraftError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('device-lost', message, options)
+  }
+}
+
+/** A misuse of the autograd graph: backward twice, reading a disposed tensor. */
+export class AutogradError extends GraftError {
+  constructor(message: string) {
+    super('autograd', message)
+  }
+}
+
+/** A weights file that is damaged, or does not fit the network. */
+export class WeightsError extends GraftError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('weights', message, options)
+  }
+}
+
+/** A folder or picture that cannot be used as training data. */
+export class DataError extends GraftError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('data', message, options)
+  }
+}
+
+/** Training met NaN or infinity; names the first tensor, in the order of computation, that was not finite. */
+export class NonFiniteError extends GraftError {
+  readonly tensor: string
+
+  constructor(tensor: string, message: string) {
+    super('non-finite', message)
+    this.tensor = tensor
+  }
+}
+
+/** An option or argument outside what the function or command takes. */
+export class UsageError extends GraftError {
+  constructor(message: string) {
+    super('usage', message)
+  }
+}
