@@ -1,0 +1,84 @@
+import { add, at, dims4, type NdArray, zeros } from './ndarray.ts'
+
+export interface Conv2dOptions {
+  readonly stride?: number
+  readonly padding?: number
+  readonly groups?: number
+}
+
+/** One multiply-add of a convolution: flat positions in y, x and weight. */
+type Visit = (y: number, x: number, weight: number) => void
+
+function outputShape(x: NdArray, weight: NdArray, { stride = 1, padding = 0, groups = 1 }: Conv2dOptions): number[] {
+  const [n, c, h, w] = dims4(x)
+  const [o, perGroup, kh, kw] = dims4(weight)
+  if (perGroup * groups !== c || o % groups !== 0)
+    throw new RangeError(`weight [${weight.shape}] does not fit x [${x.shape}] in ${groups} groups`)
+  return [n, o, Math.floor((h + 2 * padding - kh) / stride) + 1, Math.floor((w + 2 * padding - kw) / stride) + 1]
+}
+
+/**
+ * Walks every product of the convolution (torch.nn.Conv2d, which is a cross-correlation):
+ *
+ *     y[n, o, oy, ox] = bias[o] + sum over ci, ky, kx of x[n, g * C/G + ci, oy * stride - padding + ky, ox * stride - padding + kx] * weight[o, ci, ky, kx]
+ *     g = floor(o / (O/G)); what lies outside x is 0
+ */
+function walk(x: NdArray, weight: NdArray, options: Conv2dOptions, visit: Visit): void {
+  const { stride = 1, padding = 0, groups = 1 } = options
+  const [, c, h, w] = dims4(x)
+  const [o, perGroup, kh, kw] = dims4(weight)
+  const [n = 0, , oh = 0, ow = 0] = outputShape(x, weight, options)
+  for (let ni = 0; ni < n; ni++) {
+    for (let oi = 0; oi < o; oi++) {
+      const firstChannel = Math.floor(oi / (o / groups)) * perGroup
+      for (let oy = 0; oy < oh; oy++) {
+        for (let ox = 0; ox < ow; ox++) {
+          const y = ((ni * o + oi) * oh + oy) * ow + ox
+          for (let ci = 0; ci < perGroup; ci++) {
+            for (let ky = 0; ky < kh; ky++) {
+              const iy = oy * stride - padding + ky
+              if (iy < 0 || iy >= h) continue
+              const row = ((ni * c + firstChannel + ci) * h + iy) * w
+              const kernelRow = ((oi * perGroup + ci) * kh + ky) * kw
+              for (let kx = 0; kx < kw; kx++) {
+                const ix = ox * stride - padding + kx
+                if (ix >= 0 && ix < w) visit(y, row + ix, kernelRow + kx)
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+/** x: [n, c, h, w], weight: [o, c/groups, kh, kw], bias: [o] or null; the formula stands at `walk`. */
+export function conv2d(x: NdArray, weight: NdArray, bias: NdArray | null, options: Conv2dOptions = {}): NdArray {
+  const y = zeros(outputShape(x, weight, options))
+  const [n, o, oh, ow] = dims4(y)
+  if (bias) {
+    for (let i = 0; i < n * o * oh * ow; i++) y.data[i] = at(bias.data, Math.floor(i / (oh * ow)) % o)
+  }
+  walk(x, weight, options, (yi, xi, wi) => add(y.data, yi, at(x.data, xi) * at(weight.data, wi)))
+  return y
+}
+
+/** dx += dy * weight, dweight += dy * x over the same products; dbias[o] = sum of dy over n, oy, ox. */
+export function conv2dBackward(
+  x: NdArray,
+  weight: NdArray,
+  dy: NdArray,
+  options: Conv2dOptions = {},
+): { dx: NdArray; dweight: NdArray; dbias: NdArray } {
+  const [n, o, oh, ow] = dims4(dy)
+  const dx = zeros(x.shape)
+  const dweight = zeros(weight.shape)
+  const dbias = zeros([o])
+  walk(x, weight, options, (yi, xi, wi) => {
+    const g = at(dy.data, yi)
+    add(dx.data, xi, g * at(weight.data, wi))
+    add(dweight.data, wi, g * at(x.data, xi))
+  })
+  for (let i = 0; i < n * o * oh * ow; i++) add(dbias.data, Math.floor(i / (oh * ow)) % o, at(dy.data, i))
+  return { dx, dweight, dbias }
+}

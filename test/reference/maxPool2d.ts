@@ -1,0 +1,50 @@
+import { add, at, dims4, type NdArray, zeros } from './ndarray.ts'
+
+export interface MaxPool2dOptions {
+  readonly kernel: number
+  /** Defaults to the kernel, as in PyTorch. */
+  readonly stride?: number
+  readonly padding?: number
+}
+
+/** For every output, the flat position in x of its maximum: the first one in row order wins ties, a NaN wins over numbers. */
+export function maxPool2dIndices(x: NdArray, options: MaxPool2dOptions): { shape: number[]; indices: Int32Array } {
+  const { kernel, stride = kernel, padding = 0 } = options
+  const [n, c, h, w] = dims4(x)
+  const oh = Math.floor((h + 2 * padding - kernel) / stride) + 1
+  const ow = Math.floor((w + 2 * padding - kernel) / stride) + 1
+  const indices = new Int32Array(n * c * oh * ow)
+  for (let plane = 0; plane < n * c; plane++) {
+    for (let oy = 0; oy < oh; oy++) {
+      for (let ox = 0; ox < ow; ox++) {
+        let best = -1
+        for (let ky = 0; ky < kernel; ky++) {
+          for (let kx = 0; kx < kernel; kx++) {
+            const iy = oy * stride - padding + ky
+            const ix = ox * stride - padding + kx
+            if (iy < 0 || iy >= h || ix < 0 || ix >= w) continue // padding is -infinity: it is never the maximum
+            const here = (plane * h + iy) * w + ix
+            const value = at(x.data, here)
+            if (best < 0 || value > at(x.data, best) || Number.isNaN(value)) best = here
+          }
+        }
+        indices[(plane * oh + oy) * ow + ox] = best
+      }
+    }
+  }
+  return { shape: [n, c, oh, ow], indices }
+}
+
+/** y[n, c, oy, ox] = max over ky, kx of x[n, c, oy * stride - padding + ky, ox * stride - padding + kx]   (torch.nn.functional.max_pool2d) */
+export function maxPool2d(x: NdArray, options: MaxPool2dOptions): NdArray {
+  const { shape, indices } = maxPool2dIndices(x, options)
+  return { shape, data: Float64Array.from(indices, (index) => at(x.data, index)) }
+}
+
+/** Each dy goes to the position its maximum came from; windows that overlap add up. */
+export function maxPool2dBackward(x: NdArray, dy: NdArray, options: MaxPool2dOptions): NdArray {
+  const { indices } = maxPool2dIndices(x, options)
+  const dx = zeros(x.shape)
+  for (let i = 0; i < indices.length; i++) add(dx.data, at(indices, i), at(dy.data, i))
+  return dx
+}
