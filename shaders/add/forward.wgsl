@@ -1,0 +1,19 @@
+// add: y = a + b
+// a, b, y: f32[n]        launch: one thread per element; the grid wraps into y past 65,535 groups
+// checked by test/autograd/backward.test.ts
+#include "lib/linear.wgsl"
+
+struct Params { n: u32 }
+
+@group(0) @binding(0) var<storage, read> a: array<f32>;
+@group(0) @binding(1) var<storage, read> b: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@group(1) @binding(0) var<uniform> params: Params;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let i = linear_index(group, thread);
+  if (i < params.n) {
+    y[i] = a[i] + b[i];
+  }
+}

@@ -1,0 +1,49 @@
+// conv2d_backward_input: dx[n, c, i, j] = Σ_o Σ_u Σ_v weight[o, c, u, v] · dy[n, o, (i + padding - u) / stride, (j + padding - v) / stride],
+// over the output channels o of c's group and the taps (u, v) for which both divisions leave no rest and the pixel exists
+//   dy: f32[N, O, OH, OW]   weight: f32[O, C / groups, KH, KW]   dx: f32[N, C, H, W]
+// launch: one thread per element of dx; the grid wraps into y past 65,535 groups
+// The plain kernel: the check of contract/tile.wgsl, and what runs where subgroups cannot be relied on.
+// checked by test/ops/conv2d.test.ts
+#include "lib/linear.wgsl"
+#include "conv2d/params.wgsl"
+
+@group(0) @binding(0) var<storage, read> dy: array<f32>;
+@group(0) @binding(1) var<storage, read> weight: array<f32>;
+@group(0) @binding(2) var<storage, read_write> dx: array<f32>;
+@group(1) @binding(0) var<uniform> params: Params;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let index = linear_index(group, thread);
+  if (index >= params.n) {
+    return;
+  }
+  let j = index % params.width;
+  let i = (index / params.width) % params.height;
+  let channel = (index / (params.width * params.height)) % params.channels;
+  let n = index / (params.width * params.height * params.channels);
+  let depth = params.channels / params.groups;
+  let per_group = params.out_channels / params.groups;
+  let c = channel % depth;
+  let first_out = channel / depth * per_group;
+  var sum = 0.0;
+  for (var o = first_out; o < first_out + per_group; o++) {
+    let plane = (n * params.out_channels + o) * params.out_height;
+    let filter_base = (o * depth + c) * params.kernel_height;
+    for (var u = 0u; u < params.kernel_height; u++) {
+      let row = i + params.padding_y;
+      if (row < u || (row - u) % params.stride_y != 0u || (row - u) / params.stride_y >= params.out_height) {
+        continue;
+      }
+      for (var v = 0u; v < params.kernel_width; v++) {
+        let column = j + params.padding_x;
+        if (column < v || (column - v) % params.stride_x != 0u || (column - v) / params.stride_x >= params.out_width) {
+          continue;
+        }
+        sum += weight[(filter_base + u) * params.kernel_width + v]
+          * dy[(plane + (row - u) / params.stride_y) * params.out_width + (column - v) / params.stride_x];
+      }
+    }
+  }
+  dx[index] = sum;
+}

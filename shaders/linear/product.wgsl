@@ -1,0 +1,34 @@
+// product: y[row, col] = Σ_k a[row·a_row + k·a_k] · b[k·b_k + col·b_col]  (+ bias[col]): the three passes of a dense layer by their strides
+//   a, b: f32, addressed by strides        bias: f32[cols]        y: f32[rows][cols]
+// launch: one thread per element of y; the grid wraps into y past 65,535 groups
+// The plain kernel: the check of contract/tile.wgsl, and what runs where subgroups cannot be relied on.
+// checked by test/ops/linear.test.ts
+#include "lib/linear.wgsl"
+
+struct Params { rows: u32, cols: u32, depth: u32, a_row: u32, a_k: u32, b_k: u32, b_col: u32 }
+
+@group(0) @binding(0) var<storage, read> a: array<f32>;
+@group(0) @binding(1) var<storage, read> b: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+#if BIAS
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+#end
+@group(1) @binding(0) var<uniform> params: Params;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let index = linear_index(group, thread);
+  if (index >= params.rows * params.cols) {
+    return;
+  }
+  let row = index / params.cols;
+  let col = index % params.cols;
+  var sum = 0.0;
+  for (var k = 0u; k < params.depth; k++) {
+    sum += a[row * params.a_row + k * params.a_k] * b[k * params.b_k + col * params.b_col];
+  }
+#if BIAS
+  sum += bias[col];
+#end
+  y[index] = sum;
+}

@@ -1,0 +1,56 @@
+import { AutogradError } from '../gpu/errors.ts'
+import type { Grads, Inputs, InputShapes, Needs, Op, ViewOp } from '../ops/op.ts'
+import type { Engine } from '../tensor/engine.ts'
+import { allocate, type NdBuffer } from '../tensor/ndbuffer.ts'
+import { Tensor } from '../tensor/tensor.ts'
+import { Node } from './node.ts'
+
+/**
+ * Runs an operator on tensors and, where a gradient has to flow, records it.
+ * @throws ShapeError for inputs the operator cannot take
+ */
+export function apply<In extends string, Attrs>(op: Op<In, Attrs>, inputs: Readonly<Record<In, Tensor | null>>, attrs: Attrs): Tensor {
+  const tensors = op.inputs.map((name) => inputs[name])
+  const engine = engineOf(op.name, tensors)
+  const { gpu } = engine
+  const record = <T>(value: (tensor: Tensor | null) => T) =>
+    Object.fromEntries(op.inputs.map((name) => [name, value(inputs[name])])) as Record<In, T>
+  const buffers: Inputs<In> = record((tensor) => tensor?.buffer ?? null)
+  const shapes: InputShapes<In> = record((tensor) => tensor?.shape ?? null)
+  const needs: Needs<In> = record((tensor) => engine.gradEnabled && tensor !== null && tensor.requiresGrad)
+  const y = allocate(gpu, op.outShape(shapes, attrs))
+  const out = new Tensor(engine, y)
+  gpu.withScratch(() => {
+    const kept = op.forward(gpu, buffers, y, attrs, needs)
+    const wanting = tensors.filter((tensor): tensor is Tensor => tensor !== null && engine.gradEnabled && tensor.requiresGrad)
+    if (wanting.length === 0) return
+    out.requiresGrad = true
+    out.node = new Node(op.name, gpu.layer, [...new Set(wanting)], kept, (node, dy, wanted) => {
+      const grads: Grads<In> = record((tensor) => (tensor && wanted.has(tensor) ? allocate(gpu, tensor.shape) : null))
+      gpu.withScratch(() => op.backward(gpu, node.kept, dy, grads, attrs, shapes))
+      return op.inputs.flatMap((name): (readonly [Tensor, NdBuffer])[] => {
+        const [tensor, grad] = [inputs[name], grads[name]]
+        return tensor && grad ? [[tensor, grad]] : []
+      })
+    })
+  })
+  return out
+}
+
+/** A tensor over the same memory with another shape. */
+export function applyView<Attrs>(op: ViewOp<Attrs>, x: Tensor, attrs: Attrs): Tensor {
+  const { storage } = x.buffer
+  const out = new Tensor(x.engine, { storage: storage.retain(), shape: op.outShape(x.shape, attrs) })
+  if (x.engine.gradEnabled && x.requiresGrad) {
+    out.requiresGrad = true
+    out.node = new Node(op.name, x.engine.gpu.layer, [x], [], (_, dy) => [[x, { storage: dy.storage.retain(), shape: x.shape }]])
+  }
+  return out
+}
+
+function engineOf(name: string, tensors: readonly (Tensor | null)[]): Engine {
+  const engines = new Set(tensors.flatMap((tensor) => (tensor ? [tensor.engine] : [])))
+  const [engine] = engines
+  if (!engine || engines.size > 1) throw new AutogradError(`${name}: the inputs live on ${engines.size} different engines; they have to share one`)
+  return engine
+}

@@ -1,0 +1,349 @@
+import { DeviceLostError, GraftError, KernelError } from './errors.ts'
+import { type Constants, type Kernel, maxGroups, type Params, writeParams } from './kernel.ts'
+import { type CompiledKernel, PipelineCache } from './pipelines.ts'
+import type { AdapterKind, Platform } from './platform.ts'
+import { BufferPool, type MemoryReport, outOfMemory, type Storage } from './pool.ts'
+import { type TileShape, tileShape } from './tuning.ts'
+
+/** Bytes between two slots of the params ring: the largest alignment WebGPU may ask of a dynamic offset. */
+const slotBytes = 256
+const slots = 1024
+/** Bind groups kept; a training step uses about a hundred. */
+const groupLimit = 8192
+
+/** The storages a launch binds, by the names the shader gives them. */
+export type Bindings = Readonly<Record<string, Storage>>
+
+/**
+ * A device with everything that stands between an operator and WebGPU. Work is encoded into one command encoder and one pass, and
+ * submitted once, by `submit` or by a read-back. Knows no tensors.
+ */
+export class Gpu {
+  readonly device: GPUDevice
+  readonly kind: AdapterKind
+  /** The layer that is computing; errors name it. */
+  layer: string | null = null
+  readonly #pool: BufferPool
+  readonly #pipelines: PipelineCache
+  readonly #groups = new Map<string, GPUBindGroup>()
+  readonly #ring: GPUBuffer
+  readonly #ringGroup: GPUBindGroup
+  readonly #ringView = new DataView(new ArrayBuffer(slots * slotBytes))
+  readonly #idleReadbacks = new Map<number, GPUBuffer[]>()
+  readonly #pending: Promise<GraftError | null>[] = []
+  #encoder: GPUCommandEncoder | null = null
+  #pass: GPUComputePassEncoder | null = null
+  #slot = 0
+  #serial = 0
+  #submits = 0
+  #launches: { readonly kernel: string; readonly layer: string | null }[] = []
+  #wanted: [Kernel, Constants][] | null = null
+  #scratch: Storage[] | null = null
+  #tile: TileShape | null = null
+  #failure: GraftError | null = null
+  #lost: DeviceLostError | null = null
+  #disposed = false
+
+  private constructor(device: GPUDevice, kind: AdapterKind, shaders: ReadonlyMap<string, string>) {
+    this.device = device
+    this.kind = kind
+    this.#pool = new BufferPool(device, (scope, bytes) => {
+      this.#pending.push(scope.then((error) => (error ? outOfMemory(bytes, this.#pool.report(), error) : null)))
+    })
+    this.#pool.onDestroy = () => this.#groups.clear()
+    this.#pipelines = new PipelineCache(device, shaders, (scope) => this.#pending.push(scope))
+    this.#ring = device.createBuffer({ label: 'params', size: slots * slotBytes, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST })
+    this.#ringGroup = device.createBindGroup({
+      label: 'params',
+      layout: this.#pipelines.paramsLayout,
+      entries: [{ binding: 0, resource: { buffer: this.#ring, size: slotBytes } }],
+    })
+    device.addEventListener('uncapturederror', (event) => {
+      this.#failure ??= this.#launchError((event as GPUUncapturedErrorEvent).error.message)
+    })
+    void device.lost.then((info) => {
+      this.#lost ??= new DeviceLostError(
+        this.#disposed
+          ? 'the engine was disposed: create a new one'
+          : `the GPU device was lost (${info.message || info.reason}): create a new engine and load the last checkpoint`,
+      )
+    })
+  }
+
+  /**
+   * Opens a device with the highest limits and every useful feature its adapter offers.
+   * @param plain run only the plain kernels: slow, and the check of the fast ones
+   */
+  static async open(platform: Platform, adapter: GPUAdapter, kind: AdapterKind, plain: boolean): Promise<Gpu> {
+    const features = (['subgroups', 'timestamp-query', 'shader-f16'] as const).filter((feature) => adapter.features.has(feature))
+    const requiredLimits: Record<string, number> = {}
+    for (const name of raisedLimits) requiredLimits[name] = adapter.limits[name]
+    const [device, shaders] = await Promise.all([adapter.requestDevice({ requiredFeatures: features, requiredLimits }), platform.readShaders()])
+    const gpu = new Gpu(device, kind, shaders)
+    const lanes = adapter.info.subgroupMinSize
+    if (!plain && features.includes('subgroups') && lanes && (await subgroupIsWorkgroup(gpu, lanes))) gpu.#tile = tileShape(kind, lanes)
+    return gpu
+  }
+
+  /** The register tile for matrix products, or null where subgroups cannot be relied on: then the plain kernels run. */
+  get tile(): TileShape | null {
+    return this.#tile
+  }
+
+  /** Bytes and buffers held by tensors, and the most ever allocated. */
+  memory(): MemoryReport {
+    return this.#pool.report()
+  }
+
+  /** How many times work was handed to the device. */
+  get submits(): number {
+    return this.#submits
+  }
+
+  /**
+   * A buffer for `bytes` bytes, its contents undefined, held once by the caller.
+   * @throws ShapeError where it is larger than one binding of this adapter may be
+   */
+  allocate(bytes: number): Storage {
+    this.#alive()
+    return this.#pool.take(bytes)
+  }
+
+  /** A buffer that lives until the end of the enclosing `withScratch`. */
+  scratch(bytes: number): Storage {
+    if (!this.#scratch) throw new Error('scratch memory is taken inside withScratch')
+    const storage = this.allocate(bytes)
+    this.#scratch.push(storage)
+    return storage
+  }
+
+  /** Runs `body`, then gives back the scratch memory it took. */
+  withScratch<T>(body: () => T): T {
+    const outer = this.#scratch
+    this.#scratch = []
+    try {
+      return body()
+    } finally {
+      for (const storage of this.#scratch) storage.release()
+      this.#scratch = outer
+    }
+  }
+
+  /** A buffer with the given contents, written ahead of everything not yet submitted. */
+  upload(data: Float32Array | Int32Array | Uint32Array | Uint8Array): Storage {
+    this.#alive()
+    const storage = this.#pool.take(data.byteLength, this.#encoder ? this.#serial : undefined)
+    this.write(storage, data)
+    return storage
+  }
+
+  /** Overwrites a buffer. Commands already encoded that use it are submitted first, so they see the old contents. */
+  write(storage: Storage, data: Float32Array | Int32Array | Uint32Array | Uint8Array): void {
+    this.#alive()
+    if (this.#encoder && storage.usedIn === this.#serial) this.submit()
+    const whole = data.byteLength % 4 === 0
+    const bytes = whole ? data : new Uint8Array(Math.ceil(data.byteLength / 4) * 4)
+    if (!whole) (bytes as Uint8Array).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+    if (data.byteLength > 0) this.device.queue.writeBuffer(storage.buffer, 0, bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength)
+  }
+
+  /**
+   * The one dispatch point: launches a kernel.
+   * @param bindings a storage for each of the shader's bindings, by name
+   * @param params a number for each field of the shader's Params
+   * @param constants numbers the kernel is compiled with, over the kernel's own
+   * @throws GraftError where names do not match the shader, or the grid is larger than a device takes
+   */
+  run(kernel: Kernel, bindings: Bindings, params: Params, constants?: Constants): void {
+    this.#alive()
+    const merged = constants ? { ...kernel.constants, ...constants } : kernel.constants
+    if (this.#wanted) {
+      this.#wanted.push([kernel, merged])
+      return
+    }
+    const compiled = this.#pipelines.get(kernel, merged)
+    const [x, y, z] = kernel.grid(params, merged)
+    if (Math.max(x, y, z) > maxGroups) throw new KernelError(kernel.name, this.layer, `a grid of ${x} x ${y} x ${z} workgroups is too large`)
+    if (x * y * z === 0) return
+    if (this.#slot === slots) this.submit()
+    const pass = this.#open()
+    const group = this.#group(compiled, bindings)
+    const offset = this.#slot++ * slotBytes
+    writeParams(this.#ringView, offset, kernel.name, compiled.source.interface.params, params)
+    pass.setPipeline(compiled.pipeline)
+    pass.setBindGroup(0, group)
+    pass.setBindGroup(1, this.#ringGroup, [offset])
+    pass.dispatchWorkgroups(x, y, z)
+    this.#launches.push({ kernel: kernel.name, layer: this.layer })
+  }
+
+  /**
+   * Compiles the kernels that `body` would launch, side by side, without launching any.
+   * @param onProgress told how many are compiled, out of how many are missing
+   * @throws KernelError for one that does not compile
+   */
+  async prepare(body: () => void, onProgress?: (done: number, total: number) => void): Promise<void> {
+    this.#alive()
+    const wanted: [Kernel, Constants][] = []
+    this.#wanted = wanted
+    try {
+      body()
+    } finally {
+      this.#wanted = null
+    }
+    await this.#pipelines.prepare(wanted, onProgress)
+  }
+
+  /** Hands everything encoded so far to the device. Errors arrive at the next `settle` or read-back. */
+  submit(): void {
+    const encoder = this.#encoder
+    if (!encoder) return
+    this.#pass?.end()
+    if (this.#slot > 0) this.device.queue.writeBuffer(this.#ring, 0, this.#ringView.buffer as ArrayBuffer, 0, this.#slot * slotBytes)
+    const launches = this.#launches
+    this.device.pushErrorScope('validation')
+    this.device.queue.submit([encoder.finish()])
+    const scope = this.device.popErrorScope()
+    this.#pending.push(scope.then((error) => (error ? this.#launchError(error.message, launches) : null)))
+    this.#encoder = null
+    this.#pass = null
+    this.#slot = 0
+    this.#launches = []
+    this.#serial++
+    this.#submits++
+  }
+
+  /**
+   * Copies buffers back to the host, in one submit with the work encoded before it. The buffers may be freed or reused at once.
+   * @param items each buffer with the number of bytes wanted
+   * @throws any error that work submitted until now met
+   */
+  async read(items: readonly { readonly storage: Storage; readonly bytes: number }[]): Promise<ArrayBuffer[]> {
+    this.#alive()
+    const copies = items.map(({ storage, bytes }) => {
+      const size = Math.max(4, Math.ceil(bytes / 4) * 4)
+      const target = this.#takeReadback(size)
+      this.#endPass()
+      this.#encoding().copyBufferToBuffer(storage.buffer, 0, target, 0, size)
+      return { target, bytes, size }
+    })
+    this.submit()
+    await this.settle()
+    const result: ArrayBuffer[] = []
+    for (const { target, bytes, size } of copies) {
+      try {
+        await target.mapAsync(GPUMapMode.READ, 0, size)
+      } catch (error) {
+        throw this.#lost ?? this.#failure ?? new DeviceLostError('reading back from the GPU failed: create a new engine', { cause: error })
+      }
+      result.push(target.getMappedRange(0, size).slice(0, bytes))
+      target.unmap()
+      this.#idleReadbacks.get(target.size)?.push(target)
+    }
+    return result
+  }
+
+  /** Waits until every error of work handed over so far is known; throws the first. */
+  async settle(): Promise<void> {
+    for (const error of await Promise.all(this.#pending.splice(0))) this.#failure ??= error
+    const error = this.#lost ?? this.#failure
+    this.#failure = null
+    if (error) throw error
+  }
+
+  /** Destroys the buffers that nobody holds, after handing over what is encoded. */
+  trim(): void {
+    this.submit()
+    this.#pool.trim()
+  }
+
+  /** Frees everything. The process can then exit. */
+  dispose(): void {
+    this.#disposed = true
+    this.#encoder = null
+    this.#pass = null
+    this.device.destroy()
+  }
+
+  #alive(): void {
+    if (this.#disposed) throw new DeviceLostError('the engine was disposed: create a new one')
+    if (this.#lost) throw this.#lost
+  }
+
+  #encoding(): GPUCommandEncoder {
+    this.#encoder ??= this.device.createCommandEncoder()
+    return this.#encoder
+  }
+
+  #open(): GPUComputePassEncoder {
+    this.#pass ??= this.#encoding().beginComputePass()
+    return this.#pass
+  }
+
+  #endPass(): void {
+    this.#pass?.end()
+    this.#pass = null
+  }
+
+  #takeReadback(size: number): GPUBuffer {
+    const rounded = Math.ceil(size / slotBytes) * slotBytes
+    const idle = this.#idleReadbacks.get(rounded)
+    if (!idle) this.#idleReadbacks.set(rounded, [])
+    return idle?.pop() ?? this.device.createBuffer({ label: 'read-back', size: rounded, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST })
+  }
+
+  #group(compiled: CompiledKernel, bindings: Bindings): GPUBindGroup {
+    const declared = compiled.source.interface.bindings
+    let key = `${compiled.layout.id}`
+    for (const { name } of declared) {
+      const storage = bindings[name]
+      if (!storage) throw new GraftError('shader', `${compiled.name}: nothing is bound to ${name}`)
+      storage.usedIn = this.#serial
+      key += `,${storage.id}`
+    }
+    if (Object.keys(bindings).length !== declared.length) throw new GraftError('shader', `${compiled.name}: bindings the shader does not have`)
+    const known = this.#groups.get(key)
+    if (known) return known
+    if (this.#groups.size >= groupLimit) this.#groups.clear()
+    const group = this.device.createBindGroup({
+      label: `${compiled.name}${this.layer ? ` in ${this.layer}` : ''}`,
+      layout: compiled.layout.bindGroupLayout,
+      entries: declared.map(({ name, binding }) => ({ binding, resource: { buffer: (bindings[name] as Storage).buffer } })),
+    })
+    this.#groups.set(key, group)
+    return group
+  }
+
+  /** Dawn's messages quote the labels of what they complain about: the newest launch whose kernel is named is the one. */
+  #launchError(message: string, launches = this.#launches): KernelError {
+    const line = message.split('\n')[0] ?? message
+    const launch = launches.findLast(({ kernel }) => message.includes(`"${kernel}`)) ?? launches.at(-1)
+    return new KernelError(launch?.kernel ?? 'unknown', launch?.layer ?? null, line)
+  }
+}
+
+/** Limits asked for at the adapter's highest: what bounds a tensor, a binding, a launch. */
+const raisedLimits = [
+  'maxStorageBufferBindingSize',
+  'maxBufferSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+  'maxComputeWorkgroupSizeY',
+  'maxComputeWorkgroupSizeZ',
+] as const
+
+/**
+ * Whether a workgroup of `lanes` threads is one subgroup with its lanes in order. Both CPU adapters do this, no specification
+ * promises it, and the tile kernels stand on it.
+ */
+async function subgroupIsWorkgroup(gpu: Gpu, lanes: number): Promise<boolean> {
+  const kernel: Kernel = { name: 'lib/subgroup_check', constants: { LANES: lanes }, grid: () => [4, 1, 1] }
+  const out = gpu.allocate(4 * 2 * lanes * 4)
+  gpu.run(kernel, { out }, {})
+  const [bytes] = await gpu.read([{ storage: out, bytes: 4 * 2 * lanes * 4 }])
+  out.release()
+  const words = new Uint32Array(bytes ?? new ArrayBuffer(0))
+  return words.length > 0 && words.every((word, i) => word === (i % 2 ? Math.floor(i / 2) % lanes : lanes))
+}

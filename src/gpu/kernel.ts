@@ -1,0 +1,93 @@
+import { GraftError } from './errors.ts'
+import { type ExpandedShader, expandShader } from './expand.ts'
+
+/** Numbers a kernel is compiled with: what its `#repeat` and `#if` lines name, and its `override` constants. */
+export type Constants = Readonly<Record<string, number>>
+
+/** Numbers a kernel is launched with: the fields of its `Params` struct. */
+export type Params = Readonly<Record<string, number>>
+
+/** Workgroups in x, y and z. */
+export type Grid = readonly [number, number, number]
+
+/** A kernel: a file under shaders/, the constants it is compiled with unless a launch says otherwise, and its launch shape. */
+export interface Kernel {
+  /** The file's path without `.wgsl`, for example 'relu/forward'. Errors and recordings name the kernel by it. */
+  readonly name: string
+  readonly constants: Constants
+  readonly grid: (params: Params, constants: Constants) => Grid
+}
+
+/** The largest grid every WebGPU device takes in one dimension. */
+export const maxGroups = 65_535
+
+/**
+ * The grid of a kernel with one thread per element: past 65,535 workgroups it wraps into y, as `linear_index` in
+ * shaders/lib/linear.wgsl expects.
+ */
+export function linearGrid(threads: number, workgroup: number): Grid {
+  const groups = Math.ceil(threads / workgroup)
+  return [Math.min(groups, maxGroups), Math.ceil(groups / maxGroups), 1]
+}
+
+/**
+ * Declares a kernel with one thread per element.
+ * @param name its file under shaders/, without `.wgsl`
+ * @param threads how many threads a launch with these params wants
+ * @example const reluForward = elementKernel('relu/forward', (p) => p.n)
+ */
+export function elementKernel<P extends string>(name: string, threads: (params: Readonly<Record<P, number>>) => number, workgroup = 64): Kernel {
+  return { name, constants: { WG: workgroup }, grid: (params, constants) => linearGrid(threads(params), constants.WG ?? workgroup) }
+}
+
+/** What a shader's own text declares: its storage bindings, its params, and which constants are `override`s. */
+export interface ShaderInterface {
+  readonly bindings: readonly { readonly name: string; readonly binding: number; readonly writable: boolean }[]
+  readonly params: readonly { readonly name: string; readonly type: 'u32' | 'i32' | 'f32' }[]
+  readonly overrides: ReadonlySet<string>
+}
+
+/** A kernel's text after expansion, and what it declares. */
+export interface KernelSource extends ExpandedShader {
+  readonly interface: ShaderInterface
+}
+
+/** Expands a kernel's file and reads from it what it declares. The WGSL is the only place where bindings and params are written down. */
+export function kernelSource(files: ReadonlyMap<string, string>, kernel: Kernel, constants: Constants): KernelSource {
+  const expanded = expandShader(files, `${kernel.name}.wgsl`, constants)
+  return { ...expanded, interface: readInterface(kernel.name, expanded.code) }
+}
+
+function readInterface(name: string, code: string): ShaderInterface {
+  const text = code.replace(/\/\/.*$/gm, '')
+  const bindings = [...text.matchAll(/@group\(0\)\s*@binding\((\d+)\)\s*var<storage,\s*(read|read_write)>\s*(\w+)\s*:/g)].map((m) => ({
+    name: m[3] ?? '',
+    binding: Number(m[1]),
+    writable: m[2] === 'read_write',
+  }))
+  const struct = /struct\s+Params\s*\{([^}]*)\}/.exec(text)?.[1] ?? ''
+  const params = [...struct.matchAll(/(\w+)\s*:\s*(\w+)/g)].map((m) => {
+    const type = m[2]
+    if (type !== 'u32' && type !== 'i32' && type !== 'f32') throw new GraftError('shader', `${name}.wgsl: params are u32, i32 or f32, not ${type}`)
+    return { name: m[1] ?? '', type } as const
+  })
+  const overrides = new Set([...text.matchAll(/\boverride\s+(\w+)/g)].map((m) => m[1] ?? ''))
+  return { bindings, params, overrides }
+}
+
+/** Writes params into their slot of the uniform ring, in the struct's order, four bytes each. Throws where names do not match. */
+export function writeParams(view: DataView, offset: number, name: string, fields: ShaderInterface['params'], params: Params): void {
+  for (const [i, field] of fields.entries()) {
+    const value = params[field.name]
+    if (value === undefined) throw new GraftError('shader', `${name}: no value for the parameter ${field.name}`)
+    const at = offset + 4 * i
+    if (field.type === 'f32') view.setFloat32(at, value, true)
+    else if (field.type === 'i32') view.setInt32(at, value, true)
+    else view.setUint32(at, value, true)
+  }
+  if (Object.keys(params).length !== fields.length) {
+    const known = new Set(fields.map((field) => field.name))
+    const extra = Object.keys(params).filter((key) => !known.has(key))
+    throw new GraftError('shader', `${name}: the shader has no parameter ${extra.join(', ')}`)
+  }
+}

@@ -1,0 +1,139 @@
+import { KernelError } from './errors.ts'
+import type { LineOrigin } from './expand.ts'
+import { type Constants, type Kernel, type KernelSource, kernelSource } from './kernel.ts'
+
+/** A compiled kernel: its pipeline, the layout its bindings are grouped by, and the text it was made from. */
+export interface CompiledKernel {
+  readonly name: string
+  readonly constants: Constants
+  readonly source: KernelSource
+  readonly pipeline: GPUComputePipeline
+  readonly layout: BindingLayout
+}
+
+/** Kernels whose storage bindings have the same access share one layout, and so each other's bind groups. */
+export interface BindingLayout {
+  readonly id: number
+  readonly bindGroupLayout: GPUBindGroupLayout
+  readonly pipelineLayout: GPUPipelineLayout
+}
+
+/**
+ * Compiled kernels by name and constants. A kernel that is first met inside a step is compiled on the spot; `prepare` compiles many
+ * beforehand, side by side and without blocking.
+ */
+export class PipelineCache {
+  readonly #device: GPUDevice
+  readonly #files: ReadonlyMap<string, string>
+  readonly #onError: (scope: Promise<KernelError | null>) => void
+  readonly #compiled = new Map<string, CompiledKernel>()
+  readonly #layouts = new Map<string, BindingLayout>()
+  /** Group 1 of every kernel: one slot of the params ring, chosen by dynamic offset. */
+  readonly paramsLayout: GPUBindGroupLayout
+
+  constructor(device: GPUDevice, files: ReadonlyMap<string, string>, onError: (scope: Promise<KernelError | null>) => void) {
+    this.#device = device
+    this.#files = files
+    this.#onError = onError
+    this.paramsLayout = device.createBindGroupLayout({
+      label: 'params',
+      entries: [{ binding: 0, visibility: GPUShaderStage.COMPUTE, buffer: { type: 'uniform', hasDynamicOffset: true } }],
+    })
+  }
+
+  /** The compiled kernel, compiled now if it has not been. Errors of compilation are reported through `onError`. */
+  get(kernel: Kernel, constants: Constants): CompiledKernel {
+    const key = cacheKey(kernel, constants)
+    const known = this.#compiled.get(key)
+    if (known) return known
+    const draft = this.#draft(kernel, constants)
+    this.#device.pushErrorScope('validation')
+    const module = this.#device.createShaderModule({ label: kernel.name, code: draft.source.code })
+    const pipeline = this.#device.createComputePipeline(describe(draft, module))
+    const scope = this.#device.popErrorScope()
+    this.#onError(scope.then((error) => (error ? compileError(draft.name, draft.source.origins, module, error.message) : null)))
+    const compiled = { ...draft, pipeline }
+    this.#compiled.set(key, compiled)
+    return compiled
+  }
+
+  /**
+   * Compiles what is not compiled yet, all at once.
+   * @param onProgress told after each one how many are done, out of how many
+   * @throws KernelError for the first that does not compile
+   */
+  async prepare(
+    wanted: Iterable<readonly [Kernel, Constants]>,
+    onProgress?: (done: number, total: number) => void,
+  ): Promise<void> {
+    const missing = new Map<string, readonly [Kernel, Constants]>()
+    for (const [kernel, constants] of wanted) {
+      const key = cacheKey(kernel, constants)
+      if (!this.#compiled.has(key)) missing.set(key, [kernel, constants])
+    }
+    let done = 0
+    await Promise.all(
+      [...missing].map(async ([key, [kernel, constants]]) => {
+        const draft = this.#draft(kernel, constants)
+        this.#device.pushErrorScope('validation')
+        const module = this.#device.createShaderModule({ label: kernel.name, code: draft.source.code })
+        const scope = this.#device.popErrorScope()
+        const broken = await scope
+        if (broken) throw await compileError(draft.name, draft.source.origins, module, broken.message)
+        try {
+          this.#compiled.set(key, { ...draft, pipeline: await this.#device.createComputePipelineAsync(describe(draft, module)) })
+        } catch (error) {
+          throw await compileError(draft.name, draft.source.origins, module, error instanceof Error ? error.message : String(error))
+        }
+        onProgress?.(++done, missing.size)
+      }),
+    )
+  }
+
+  #draft(kernel: Kernel, constants: Constants): Omit<CompiledKernel, 'pipeline'> {
+    const source = kernelSource(this.#files, kernel, constants)
+    return { name: kernel.name, constants, source, layout: this.#layout(source) }
+  }
+
+  #layout(source: KernelSource): BindingLayout {
+    const { bindings } = source.interface
+    const signature = bindings.map(({ binding, writable }) => `${binding}${writable ? 'w' : 'r'}`).join()
+    const known = this.#layouts.get(signature)
+    if (known) return known
+    const bindGroupLayout = this.#device.createBindGroupLayout({
+      label: signature,
+      entries: bindings.map(({ binding, writable }) => ({
+        binding,
+        visibility: GPUShaderStage.COMPUTE,
+        buffer: { type: writable ? 'storage' : 'read-only-storage' },
+      })),
+    })
+    const pipelineLayout = this.#device.createPipelineLayout({ label: signature, bindGroupLayouts: [bindGroupLayout, this.paramsLayout] })
+    const layout = { id: this.#layouts.size, bindGroupLayout, pipelineLayout }
+    this.#layouts.set(signature, layout)
+    return layout
+  }
+}
+
+function cacheKey(kernel: Kernel, constants: Constants): string {
+  return `${kernel.name} ${JSON.stringify(constants)}`
+}
+
+function describe(draft: Omit<CompiledKernel, 'pipeline'>, module: GPUShaderModule): GPUComputePipelineDescriptor {
+  const overrides = Object.entries(draft.constants).filter(([name]) => draft.source.interface.overrides.has(name))
+  return {
+    label: draft.name,
+    layout: draft.layout.pipelineLayout,
+    compute: { module, entryPoint: 'main', constants: Object.fromEntries(overrides) },
+  }
+}
+
+/** The error for a kernel that does not compile, its lines given in the file they were written in. */
+async function compileError(name: string, origins: readonly LineOrigin[], module: GPUShaderModule, fallback: string): Promise<KernelError> {
+  const info = await module.getCompilationInfo()
+  const first = info.messages.find((message) => message.type === 'error')
+  if (!first) return new KernelError(name, null, `does not compile: ${fallback.split('\n')[0]}`)
+  const origin = origins[first.lineNum - 1]
+  const where = origin ? `${origin.file}:${origin.line}` : `line ${first.lineNum}`
+  return new KernelError(name, null, `does not compile: ${where}: ${first.message}`)
+}

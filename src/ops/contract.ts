@@ -1,0 +1,181 @@
+/**
+ * The matrix core: matrix products and the three passes of a convolution as one sum,
+ *
+ *     y[row, col] = Σ_a Σ_b Σ_c A[row, (a, b, c)] · B[base(col) + a·strideA + b·strideB + c·strideC]
+ *
+ * A is packed into panels of rows, B is read where it lies. One hot kernel serves them all, so there is one to make fast.
+ */
+import type { Gpu } from '../gpu/gpu.ts'
+import { elementKernel, type Kernel, maxGroups } from '../gpu/kernel.ts'
+import { chooseRows, type TileShape } from '../gpu/tuning.ts'
+import { type NdBuffer, scratch, sizeOf } from '../tensor/ndbuffer.ts'
+
+/** The summed index, outermost first. */
+type Triple = readonly [number, number, number]
+
+/** Where the A operand lies. `planes` are independent products side by side: a convolution's groups. */
+export interface RowOperand {
+  readonly src: NdBuffer
+  /** May be negative, with `base` at the far end: a flipped filter. */
+  readonly base: number
+  readonly planeStride: number
+  readonly rowStride: number
+  readonly strides: Triple
+}
+
+/** Where the B operand lies: a column (i0, i1, i2) starts at base + plane·planeStride + Σ i·columnStrides. */
+export interface ColumnOperand {
+  readonly src: NdBuffer
+  readonly base: number
+  readonly planeStride: number
+  readonly columnStrides: Triple
+  readonly strides: Triple
+}
+
+/** Where y lies, and the bias that is added to it: one value a row, or one a column. */
+export interface Result {
+  readonly dst: NdBuffer
+  readonly base: number
+  readonly planeStride: number
+  readonly rowStride: number
+  readonly columnStrides: Triple
+  readonly bias?: NdBuffer | null
+  readonly biasAlong?: 'rows' | 'columns'
+}
+
+export interface Contraction {
+  readonly planes: number
+  readonly rows: number
+  /** The column index's extents (i0, i1, i2); their product is the number of columns. */
+  readonly columns: Triple
+  readonly depth: Triple
+  readonly a: RowOperand
+  readonly b: ColumnOperand
+  readonly y: Result
+  /** Whether the sum may be split over `a` into parts that are added afterwards. Then y is contiguous from its base 0 and takes no bias. */
+  readonly split?: boolean
+}
+
+const pack = elementKernel<'n'>('contract/pack', (p) => p.n)
+const padKernel = elementKernel<'n'>('contract/pad', (p) => p.n)
+const sum = elementKernel<'n'>('reduce/sum', (p) => p.n)
+
+const tile: Kernel = {
+  name: 'contract/tile',
+  constants: {},
+  grid(p, { COLS = 1, LANES = 1 }) {
+    const tiles = Math.ceil((p.cols ?? 0) / (COLS * LANES))
+    const splits = Math.ceil((p.depth_a ?? 1) / (p.chunk_a ?? 1))
+    return [Math.min(tiles, maxGroups), Math.ceil(tiles / maxGroups), (p.panels ?? 1) * (p.planes ?? 1) * Math.max(splits, 1)]
+  },
+}
+
+/** Runs a contraction in register tiles. */
+export function contract(gpu: Gpu, shape: TileShape, c: Contraction): void {
+  const ROWS = chooseRows(shape, c.rows)
+  const [depthA, depthB, depthC] = c.depth
+  const depth = depthA * depthB * depthC
+  const panels = Math.ceil(c.rows / ROWS)
+  const packed = scratch(gpu, [c.planes, panels, Math.max(depth, 1), ROWS])
+  const [aA, aB, aC] = c.a.strides
+  gpu.run(
+    pack,
+    { src: c.a.src.storage, panels: packed.storage },
+    {
+      n: c.planes * panels * depth * ROWS,
+      rows: c.rows,
+      panels,
+      depth,
+      depth_b: depthB,
+      depth_c: depthC,
+      base: c.a.base,
+      plane_stride: c.a.planeStride,
+      row_stride: c.a.rowStride,
+      stride_a: aA,
+      stride_b: aB,
+      stride_c: aC,
+    },
+    { ROWS },
+  )
+  const cols = sizeOf(c.columns)
+  const tiles = Math.ceil(cols / (shape.columns * shape.lanes)) * panels * c.planes
+  const splits = c.split ? Math.min(depthA, Math.ceil(shape.busy / tiles)) : 1
+  const chunk = Math.max(1, Math.ceil(depthA / splits))
+  const parts = Math.max(1, Math.ceil(depthA / chunk))
+  const size = sizeOf(c.y.dst.shape)
+  const target = parts > 1 ? scratch(gpu, [parts, size]) : c.y.dst
+  const [sA, sB, sC] = c.b.strides
+  const [b0, b1, b2] = c.b.columnStrides
+  const [y0, y1, y2] = c.y.columnStrides
+  const bias = c.y.bias ?? null
+  gpu.run(
+    tile,
+    { a: packed.storage, b: c.b.src.storage, y: target.storage, ...(bias ? { bias: bias.storage } : {}) },
+    {
+      rows: c.rows,
+      cols,
+      planes: c.planes,
+      panels,
+      depth_a: depthA,
+      depth_b: depthB,
+      depth_c: depthC,
+      chunk_a: chunk,
+      stride_a: sA,
+      stride_b: sB,
+      stride_c: sC,
+      col1: c.columns[1],
+      col2: c.columns[2],
+      b_base: c.b.base,
+      b_plane: c.b.planeStride,
+      b0,
+      b1,
+      b2,
+      y_base: c.y.base,
+      y_plane: c.y.planeStride,
+      y_row: c.y.rowStride,
+      y_split: size,
+      y0,
+      y1,
+      y2,
+    },
+    {
+      ROWS,
+      COLS: shape.columns,
+      LANES: shape.lanes,
+      LOADS: Math.min(shape.lanes, ROWS / 4),
+      BIAS: bias ? (c.y.biasAlong === 'columns' ? 2 : 1) : 0,
+    },
+  )
+  if (parts > 1)
+    gpu.run(sum, { x: target.storage, y: c.y.dst.storage }, { n: size, width: size, count: parts, stride_i: 0, stride_o: 1, stride_j: size })
+}
+
+/**
+ * x with zeros around it, [planes, height, width] to [planes, outHeight, outWidth], x's corner at (top, left); negative ones cut off.
+ * x itself where nothing changes.
+ */
+export function pad(gpu: Gpu, x: NdBuffer, planes: number, from: readonly [number, number], to: readonly [number, number], top: number, left: number): NdBuffer {
+  if (top === 0 && left === 0 && from[0] === to[0] && from[1] === to[1]) return x
+  const y = scratch(gpu, [planes, to[0], to[1]])
+  gpu.run(
+    padKernel,
+    { x: x.storage, y: y.storage },
+    { n: sizeOf(y.shape), height: from[0], width: from[1], out_height: to[0], out_width: to[1], top, left },
+  )
+  return y
+}
+
+/** dst[o] = Σ_i Σ_j src[i, o, j] for src [outer, width, inner]: a bias gradient. Two stages, so that long sums run on many threads. */
+export function sumOuterInner(gpu: Gpu, src: NdBuffer, dst: NdBuffer, outer: number, width: number, inner: number): void {
+  let partial = src
+  if (inner > 1) {
+    partial = outer > 1 ? scratch(gpu, [outer, width]) : dst
+    gpu.run(
+      sum,
+      { x: src.storage, y: partial.storage },
+      { n: outer * width, width, count: inner, stride_i: width * inner, stride_o: inner, stride_j: 1 },
+    )
+  }
+  if (outer > 1 || inner === 1)
+    gpu.run(sum, { x: partial.storage, y: dst.storage }, { n: width, width, count: outer, stride_i: 0, stride_o: 1, stride_j: width })
+}

@@ -1,0 +1,21 @@
+import { elementKernel } from '../gpu/kernel.ts'
+import { sizeOf } from '../tensor/ndbuffer.ts'
+import { defineOp, keptAt, required } from './op.ts'
+
+const reluForward = elementKernel<'n'>('relu/forward', (p) => p.n)
+const reluBackward = elementKernel<'n'>('relu/backward', (p) => p.n)
+
+/** y = max(x, 0), any shape. Backward reads y, which is positive exactly where x is, so x need not be kept. */
+export const relu = defineOp<'x', Record<never, never>>({
+  name: 'relu',
+  inputs: ['x'],
+  outShape: ({ x }) => x ?? [],
+  cost: ({ x }) => ({ flops: sizeOf(x ?? []), bytes: 8 * sizeOf(x ?? []) }),
+  forward(gpu, { x }, y) {
+    gpu.run(reluForward, { x: required('x', x).storage, y: y.storage }, { n: sizeOf(y.shape) })
+    return [y]
+  },
+  backward(gpu, kept, dy, { x: dx }) {
+    if (dx) gpu.run(reluBackward, { y: keptAt(kept, 0).storage, dy: dy.storage, dx: dx.storage }, { n: sizeOf(dy.shape) })
+  },
+})

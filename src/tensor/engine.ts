@@ -1,0 +1,84 @@
+import { ShapeError } from '../gpu/errors.ts'
+import type { Gpu } from '../gpu/gpu.ts'
+import type { AdapterKind } from '../gpu/platform.ts'
+import type { MemoryReport } from '../gpu/pool.ts'
+import { checkShape, type NdBuffer, type Shape, showShape, sizeOf } from './ndbuffer.ts'
+import { Tensor } from './tensor.ts'
+
+/** The adapter an engine runs on. */
+export interface EngineInfo {
+  /** The driver's own description, for example 'llvmpipe: Mesa 25.0.7 (LLVM 15.0.6)'. */
+  readonly adapter: string
+  readonly kind: AdapterKind
+  readonly vendor: string
+  readonly architecture: string
+  readonly features: readonly string[]
+  /** Lanes of the register tiles, or null where the plain kernels run. */
+  readonly subgroup: number | null
+}
+
+/** One GPU device, and the tensors on it. Made by `createEngine`. */
+export class Engine {
+  /** The device below, for operators. */
+  readonly gpu: Gpu
+  readonly info: EngineInfo
+  readonly #backward: (root: Tensor, dy?: Tensor) => void
+  /** Whether operators record what backward needs. See `noGrad`. */
+  gradEnabled = true
+
+  constructor(gpu: Gpu, info: EngineInfo, backward: (root: Tensor, dy?: Tensor) => void) {
+    this.gpu = gpu
+    this.info = info
+    this.#backward = backward
+  }
+
+  /** The device's limits, raised to what the adapter offers. */
+  get limits(): GPUSupportedLimits {
+    return this.gpu.device.limits
+  }
+
+  /**
+   * A tensor with the given values.
+   * @param data row-major; copied
+   * @throws ShapeError when the shape does not hold as many values, or is larger than one binding
+   * @example const x = engine.tensor(new Float32Array([1, 2, 3, 4]), [2, 2], { requiresGrad: true })
+   */
+  tensor(data: Float32Array, shape: Shape, options: { readonly requiresGrad?: boolean } = {}): Tensor {
+    checkShape('a tensor', shape)
+    if (sizeOf(shape) !== data.length) throw new ShapeError(`a tensor of shape ${showShape(shape)} has ${sizeOf(shape)} values, but ${data.length} were given`)
+    return new Tensor(this, { storage: this.gpu.upload(data), shape }, options.requiresGrad)
+  }
+
+  /** Reads several tensors back in one submit. */
+  async read(tensors: readonly { readonly buffer: NdBuffer }[]): Promise<Float32Array[]> {
+    const buffers = tensors.map((tensor) => tensor.buffer)
+    const raw = await this.gpu.read(buffers.map(({ storage, shape }) => ({ storage, bytes: 4 * sizeOf(shape) })))
+    return raw.map((bytes) => new Float32Array(bytes))
+  }
+
+  /** What the GPU holds: bytes and buffers in use by tensors, and the most ever allocated. */
+  memory(): MemoryReport {
+    return this.gpu.memory()
+  }
+
+  /** Runs `body` without recording for backward; its results require no gradient. */
+  noGrad<T>(body: () => T): T {
+    const before = this.gradEnabled
+    this.gradEnabled = false
+    try {
+      return body()
+    } finally {
+      this.gradEnabled = before
+    }
+  }
+
+  /** What `tensor.backward` calls. */
+  backward(root: Tensor, dy?: Tensor): void {
+    this.#backward(root, dy)
+  }
+
+  /** Frees the device and everything on it. The process can then exit. May be called twice. */
+  dispose(): void {
+    this.gpu.dispose()
+  }
+}

@@ -1,0 +1,42 @@
+import { ShapeError } from '../gpu/errors.ts'
+import type { Gpu } from '../gpu/gpu.ts'
+import type { Storage } from '../gpu/pool.ts'
+
+/** Extents of an array, outermost first. `[]` is a scalar. */
+export type Shape = readonly number[]
+
+/** Four-byte elements in a GPU buffer, row-major and contiguous: what operators read and write. */
+export interface NdBuffer {
+  readonly storage: Storage
+  readonly shape: Shape
+}
+
+/** Elements of a shape. */
+export function sizeOf(shape: Shape): number {
+  return shape.reduce((product, extent) => product * extent, 1)
+}
+
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((extent, i) => extent === b[i])
+}
+
+/** `[2, 3, 64, 64]`, for messages. */
+export function showShape(shape: Shape): string {
+  return `[${shape.join(', ')}]`
+}
+
+/** Throws ShapeError unless every extent is a positive integer. */
+export function checkShape(what: string, shape: Shape): void {
+  if (!shape.every((extent) => Number.isSafeInteger(extent) && extent > 0))
+    throw new ShapeError(`${what} has the shape ${showShape(shape)}: extents are positive integers`)
+}
+
+/** A new buffer of the given shape, its contents undefined, held once by the caller. */
+export function allocate(gpu: Gpu, shape: Shape): NdBuffer {
+  return { storage: gpu.allocate(4 * sizeOf(shape)), shape }
+}
+
+/** A buffer that lives until the operator that asked for it is encoded. */
+export function scratch(gpu: Gpu, shape: Shape): NdBuffer {
+  return { storage: gpu.scratch(4 * sizeOf(shape)), shape }
+}
