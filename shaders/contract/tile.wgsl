@@ -9,7 +9,7 @@
 enable subgroups;
 
 struct Params {
-  rows: u32, cols: u32, planes: u32, panels: u32,
+  rows: u32, cols: u32, planes: u32, panels: u32, panel_rows: u32,
   depth_a: u32, depth_b: u32, depth_c: u32, chunk_a: u32,
   stride_a: u32, stride_b: u32, stride_c: u32,
   col1: u32, col2: u32,
@@ -73,22 +73,30 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       }
     }
   }
+  // The registers go out through a local array and a loop: unrolled, the stores alone would take a driver seconds to compile.
+  var sums: array<f32, #{ROWS * COLS}>;
+#repeat v in 0..COLS
+#repeat r in 0..ROWS
+  sums[#{v * ROWS + r}] = sum#{r}_#{v};
+#end
+#end
+  let rows = min(params.panel_rows, params.rows - panel * #{ROWS}u); // not min(ROWS, …): a known bound invites the unrolling
 #repeat v in 0..COLS
   if (col#{v} < params.cols) {
-    let target#{v} = params.y_base + split * params.y_split + plane * params.y_plane + i0_#{v} * params.y0 + i1_#{v} * params.y1 + i2_#{v} * params.y2;
-#repeat r in 0..ROWS
-    if (panel * #{ROWS}u + #{r}u < params.rows) {
+    var target#{v} = params.y_base + split * params.y_split + plane * params.y_plane + i0_#{v} * params.y0 + i1_#{v} * params.y1 + i2_#{v} * params.y2
+      + panel * #{ROWS}u * params.y_row;
+    for (var r = 0u; r < rows; r++) {
 #if BIAS == 0
-      y[target#{v} + (panel * #{ROWS}u + #{r}u) * params.y_row] = sum#{r}_#{v};
+      y[target#{v}] = sums[#{v * ROWS}u + r];
 #end
 #if BIAS == 1
-      y[target#{v} + (panel * #{ROWS}u + #{r}u) * params.y_row] = sum#{r}_#{v} + bias[plane * params.rows + panel * #{ROWS}u + #{r}u];
+      y[target#{v}] = sums[#{v * ROWS}u + r] + bias[plane * params.rows + panel * #{ROWS}u + r];
 #end
 #if BIAS == 2
-      y[target#{v} + (panel * #{ROWS}u + #{r}u) * params.y_row] = sum#{r}_#{v} + bias[col#{v}];
+      y[target#{v}] = sums[#{v * ROWS}u + r] + bias[col#{v}];
 #end
+      target#{v} += params.y_row;
     }
-#end
   }
 #end
 }

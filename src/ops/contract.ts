@@ -116,6 +116,7 @@ export function contract(gpu: Gpu, shape: TileShape, c: Contraction): void {
       cols,
       planes: c.planes,
       panels,
+      panel_rows: ROWS,
       depth_a: depthA,
       depth_b: depthB,
       depth_c: depthC,

@@ -1,0 +1,30 @@
+import { backward } from './autograd/backward.ts'
+import { Gpu } from './gpu/gpu.ts'
+import type { AdapterChoice, Platform } from './gpu/platform.ts'
+import { Engine } from './tensor/engine.ts'
+
+export interface EngineOptions {
+  /** Which kind of adapter; 'auto' takes hardware, else lavapipe, else SwiftShader. Default 'auto'. */
+  readonly adapter?: AdapterChoice
+  /** 'plain' runs the naive kernels alone: slow, and the check of the fast ones. Default 'auto'. */
+  readonly kernels?: 'auto' | 'plain'
+}
+
+/** Opens an engine on a platform; the package's entries give each its own. */
+export async function createEngineOn(platform: Platform, { adapter: choice = 'auto', kernels = 'auto' }: EngineOptions = {}): Promise<Engine> {
+  const { adapter, kind } = await platform.requestAdapter(choice)
+  const gpu = await Gpu.open(platform, adapter, kind, kernels === 'plain')
+  const { description, device, vendor, architecture } = adapter.info
+  return new Engine(
+    gpu,
+    {
+      adapter: description || device || kind,
+      kind,
+      vendor,
+      architecture,
+      features: [...gpu.device.features].sort(),
+      subgroup: gpu.tile?.lanes ?? null,
+    },
+    backward,
+  )
+}

@@ -1,0 +1,183 @@
+import type { Dirent } from 'node:fs'
+import { readdir, realpath, stat } from 'node:fs/promises'
+import { join, sep } from 'node:path'
+import { DataError } from '../gpu/errors.ts'
+import { byCodeUnit, type ImageDataset, type Sample } from './dataset.ts'
+import { DEFAULT_SPLIT, requireSplit, splitByClass } from './split.ts'
+
+/** How a folder without train/ and val/ is divided. */
+export interface ImageFolderOptions {
+  /** The share of each class held out for validation, in (0, 1); 0.25 unless given. */
+  readonly split?: number
+  /** What chooses the pictures held out: a non-negative safe integer, 0 unless given. */
+  readonly seed?: number
+}
+
+const PICTURE = /\.(jpe?g|png|webp)$/i
+const LAYOUT = 'one folder per class with its pictures inside, such as cat/1.jpg and dog/1.jpg'
+
+type Kind = 'folder' | 'file' | 'other'
+
+async function readFolder(path: string): Promise<Dirent[]> {
+  try {
+    const entries = await readdir(path, { withFileTypes: true })
+    return entries.filter((entry) => !entry.name.startsWith('.')).sort((a, b) => byCodeUnit(a.name, b.name))
+  } catch (cause) {
+    throw folderError(path, cause)
+  }
+}
+
+function folderError(path: string, cause: unknown): DataError {
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
+  if (code === 'ENOENT') return new DataError(`no such folder: ${path} (give a folder with ${LAYOUT})`, { cause })
+  if (code === 'ENOTDIR') return new DataError(`not a folder: ${path} (give a folder with ${LAYOUT})`, { cause })
+  if (code === 'EACCES' || code === 'EPERM')
+    return new DataError(`no permission to read the folder ${path}: change its access rights`, { cause })
+  return new DataError(`cannot read the folder ${path} (${String(code ?? cause)})`, { cause })
+}
+
+/** What an entry is once symbolic links are followed; a link to nowhere counts as a file, for the decoder to report. */
+async function kindOf(folder: string, entry: Dirent): Promise<Kind> {
+  if (entry.isDirectory()) return 'folder'
+  if (entry.isFile()) return 'file'
+  if (!entry.isSymbolicLink()) return 'other'
+  try {
+    const target = await stat(join(folder, entry.name))
+    return target.isDirectory() ? 'folder' : target.isFile() ? 'file' : 'other'
+  } catch {
+    return 'file'
+  }
+}
+
+async function subfolders(path: string): Promise<string[]> {
+  const names: string[] = []
+  for (const entry of await readFolder(path)) {
+    if ((await kindOf(path, entry)) === 'folder') names.push(entry.name)
+  }
+  return names
+}
+
+async function hasPictures(path: string): Promise<boolean> {
+  for (const entry of await readFolder(path)) {
+    if (PICTURE.test(entry.name) && (await kindOf(path, entry)) === 'file') return true
+  }
+  return false
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep)
+}
+
+/** Every picture of a class folder, at any depth; each real folder once, and none that holds the class folder itself. */
+async function walkClass(root: string, relative: string, label: number): Promise<Sample[]> {
+  const classFolder = await realpath(join(root, relative))
+  const seen = new Set([classFolder])
+  const samples: Sample[] = []
+  const waiting = [relative]
+  for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
+    const folder = join(root, at)
+    for (const entry of await readFolder(folder)) {
+      const name = `${at}/${entry.name}`
+      const kind = await kindOf(folder, entry)
+      if (kind === 'file' && PICTURE.test(entry.name)) samples.push({ source: join(root, name), name, label })
+      if (kind !== 'folder') continue
+      const real = await realpath(join(root, name))
+      if (seen.has(real) || isWithin(classFolder, real)) continue
+      seen.add(real)
+      waiting.push(name)
+    }
+  }
+  return samples.sort((a, b) => byCodeUnit(a.name, b.name))
+}
+
+/** The pictures of every class below `root/prefix`, one array a class. */
+async function readClasses(root: string, prefix: string, classes: readonly string[]): Promise<Sample[][]> {
+  const all: Sample[][] = []
+  for (const [label, name] of classes.entries()) {
+    const samples = await walkClass(root, prefix + name, label)
+    if (samples.length === 0) {
+      throw new DataError(
+        `the class folder ${join(root, prefix, name)} holds no picture (JPEG, PNG or WebP): add some or remove the folder`,
+      )
+    }
+    all.push(samples)
+  }
+  return all
+}
+
+/** The class folders directly below a folder: one at least. */
+async function classFolders(path: string): Promise<string[]> {
+  const classes = await subfolders(path)
+  if (classes.length > 0) return classes
+  const found = (await hasPictures(path)) ? 'holds pictures but no class folders: put them into' : 'holds no class folders: it needs'
+  throw new DataError(`${path} ${found} ${LAYOUT}`)
+}
+
+function requireTwoClasses(path: string, classes: readonly string[]): void {
+  if (classes.length < 2) throw new DataError(`${path} has only one class, "${classes[0]}": add a folder for at least one more`)
+}
+
+function quoted(names: readonly string[]): string {
+  const shown = names.slice(0, 5).map((name) => `"${name}"`)
+  return names.length > shown.length ? `${shown.join(', ')} and ${names.length - shown.length} more` : shown.join(', ')
+}
+
+function requireSameClasses(root: string, train: readonly string[], val: readonly string[]): void {
+  const onlyVal = val.filter((name) => !train.includes(name))
+  if (onlyVal.length > 0) {
+    throw new DataError(
+      `${quoted(onlyVal)} in ${join(root, 'val')} but not in ${join(root, 'train')}: add pictures to train on, or remove from val`,
+    )
+  }
+  const onlyTrain = train.filter((name) => !val.includes(name))
+  if (onlyTrain.length > 0) {
+    throw new DataError(
+      `${quoted(onlyTrain)} in ${join(root, 'train')} but not in ${join(root, 'val')}: add pictures to validate on, or remove from train`,
+    )
+  }
+}
+
+/** Whether the folder is laid out as train/ and val/; one of them alone is an error, unless it is a class that happens to be called so. */
+async function isDivided(root: string, folders: readonly string[]): Promise<boolean> {
+  const present = ['train', 'val'].filter((name) => folders.includes(name))
+  const [only] = present
+  if (only === undefined) return false
+  if (present.length === 2) return true
+  if ((await hasPictures(join(root, only))) || (await subfolders(join(root, only))).length === 0) return false
+  const missing = only === 'train' ? 'val' : 'train'
+  throw new DataError(
+    `${root} has ${only}/ but no ${missing}/: add ${missing}/ with a folder per class, or give ${join(root, only)} to have a part of it held out`,
+  )
+}
+
+/**
+ * Opens a folder of labelled pictures, laid out either as `train/<class>/…` and `val/<class>/…`, or as `<class>/…`, of which a seeded share
+ * of each class is held out for validation. Folders inside a class are walked, symbolic links followed; hidden files and everything that is
+ * not called .jpg, .jpeg, .png or .webp is passed over. Nothing is decoded yet.
+ *
+ * Class names are sorted by code unit, and the division depends on the seed and the files' sorted names alone: both come out the same on
+ * every system. Where train/ and val/ exist, `split` and `seed` do nothing, and other folders beside them are left alone.
+ *
+ * @throws DataError with one line that says what to do: no such folder, not a folder, no class folders, a class without pictures, one class
+ * only, a class in train/ or val/ alone, a class too small to divide
+ * @throws UsageError for a split outside (0, 1) or a seed that is no non-negative safe integer
+ * @example
+ * const data = await openImageFolder('flowers', { split: 0.2, seed: 1 })
+ * console.log(data.classes, data.train.length, data.val.length)
+ */
+export async function openImageFolder(dir: string, options: ImageFolderOptions = {}): Promise<ImageDataset> {
+  const { split = DEFAULT_SPLIT, seed = 0 } = options
+  requireSplit(split, seed)
+  if (await isDivided(dir, await subfolders(dir))) {
+    const classes = await classFolders(join(dir, 'train'))
+    requireSameClasses(dir, classes, await classFolders(join(dir, 'val')))
+    requireTwoClasses(join(dir, 'train'), classes)
+    const train = await readClasses(dir, 'train/', classes)
+    const val = await readClasses(dir, 'val/', classes)
+    return { root: dir, classes, train: train.flat(), val: val.flat() }
+  }
+  const classes = await classFolders(dir)
+  requireTwoClasses(dir, classes)
+  const samples = await readClasses(dir, '', classes)
+  return { root: dir, classes, ...splitByClass(classes, samples, split, seed) }
+}

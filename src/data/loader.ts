@@ -1,0 +1,156 @@
+import { availableParallelism } from 'node:os'
+import { DataError, UsageError } from '../gpu/errors.ts'
+import type { Sample } from './dataset.ts'
+import { decodeImage, type RgbImage } from './decode.ts'
+
+/** A sample with its pixels. */
+export interface DecodedSample {
+  /** Its position in the samples given. */
+  readonly index: number
+  readonly sample: Sample
+  readonly image: RgbImage
+}
+
+/** How pictures are decoded ahead of their use. */
+export interface DecodeAheadOptions {
+  /** How many pictures are decoded, or wait decoded, beyond the one in use; twice the number of cores, 32 at most, unless given. */
+  readonly ahead?: number
+  /** Stops the generator: its next step throws the signal's reason. */
+  readonly signal?: AbortSignal
+  /** Keeps decoded pictures, so that another pass over the same samples need not decode them again. */
+  readonly cache?: PixelCache
+  /** Told of each picture that cannot be decoded, in order; the picture is skipped, or the generator throws what this throws. */
+  readonly onBroken: (sample: Sample, error: DataError) => void
+}
+
+const MAX_DEFAULT_AHEAD = 32
+const DEFAULT_CACHE_BYTES = 512 * 2 ** 20
+
+type Outcome = { readonly image: RgbImage } | { readonly error: unknown }
+
+interface Pending {
+  readonly index: number
+  readonly sample: Sample
+  readonly outcome: Promise<Outcome>
+}
+
+/**
+ * Decoded pictures kept up to a number of bytes. What is in stays in, and what no longer fits is not taken: passes in random order
+ * over more pictures than fit would otherwise throw out each one before its next use.
+ *
+ * Pictures are found by their `Sample` object, so one cache serves the training and the validation part.
+ *
+ * @example
+ * const cache = new PixelCache(2 ** 30)
+ * for await (const { image } of decodeAhead(data.train, order, { cache, onBroken })) …
+ */
+export class PixelCache {
+  /** The most bytes of pixels it holds. */
+  readonly capacity: number
+  readonly #images = new Map<Sample, RgbImage>()
+  #bytes = 0
+
+  /**
+   * @param capacity bytes of pixels, 512 MiB unless given; 0 keeps nothing
+   * @throws UsageError for a negative capacity
+   */
+  constructor(capacity = DEFAULT_CACHE_BYTES) {
+    if (!(capacity >= 0)) throw new UsageError(`the pixel cache's capacity is ${capacity}: give a number of bytes, 0 or more`)
+    this.capacity = capacity
+  }
+
+  /** Bytes of pixels held. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Pictures held. */
+  get size(): number {
+    return this.#images.size
+  }
+
+  get(sample: Sample): RgbImage | undefined {
+    return this.#images.get(sample)
+  }
+
+  /** Keeps a picture if it fits; says whether it is held now. */
+  add(sample: Sample, image: RgbImage): boolean {
+    if (this.#images.has(sample)) return true
+    if (this.#bytes + image.data.byteLength > this.capacity) return false
+    this.#images.set(sample, image)
+    this.#bytes += image.data.byteLength
+    return true
+  }
+
+  clear(): void {
+    this.#images.clear()
+    this.#bytes = 0
+  }
+}
+
+/** Never rejects, so that a picture nobody waits for any more cannot leave an unhandled rejection. */
+async function decodeSample(sample: Sample, cache: PixelCache | undefined): Promise<Outcome> {
+  const kept = cache?.get(sample)
+  if (kept) return { image: kept }
+  try {
+    const image = await decodeImage(sample.source, sample.name)
+    cache?.add(sample, image)
+    return { image }
+  } catch (error) {
+    return { error }
+  }
+}
+
+/**
+ * Yields samples decoded, in the order given, while the next ones decode on worker threads. A picture that cannot be decoded is passed to
+ * `onBroken` and skipped; a strict caller throws there.
+ *
+ * @param samples what `order` indexes
+ * @param order the indices to yield, each any number of times
+ * @returns a generator; whoever leaves it early loses the pictures in progress and nothing else
+ * @throws UsageError for an index outside the samples, or an `ahead` that is no positive integer
+ * @throws the signal's reason after an abort, and whatever `onBroken` throws
+ * @throws GraftError where the decoder itself cannot be loaded
+ * @example
+ * const broken: string[] = []
+ * for await (const { image, sample } of decodeAhead(data.val, [...data.val.keys()], { onBroken: (s) => broken.push(s.name) })) {
+ *   console.log(sample.name, image.width, image.height)
+ * }
+ */
+export async function* decodeAhead(
+  samples: readonly Sample[],
+  order: ArrayLike<number>,
+  options: DecodeAheadOptions,
+): AsyncGenerator<DecodedSample, void, undefined> {
+  const { ahead = Math.min(2 * availableParallelism(), MAX_DEFAULT_AHEAD), signal, cache, onBroken } = options
+  if (!Number.isInteger(ahead) || ahead < 1)
+    throw new UsageError(`ahead is ${ahead}: give the number of pictures to decode ahead, 1 or more`)
+  const queue: Pending[] = []
+  let next = 0
+
+  const fill = (): void => {
+    for (; queue.length < ahead && next < order.length; next++) {
+      const index = order[next] ?? -1
+      const sample = samples[index]
+      if (!sample) throw new UsageError(`the order names sample ${order[next]} of ${samples.length}`)
+      queue.push({ index, sample, outcome: decodeSample(sample, cache) })
+    }
+  }
+
+  for (;;) {
+    signal?.throwIfAborted()
+    fill()
+    const head = queue.shift()
+    if (!head) return
+    const outcome = await head.outcome
+    signal?.throwIfAborted()
+    fill()
+    if ('image' in outcome) {
+      yield { index: head.index, sample: head.sample, image: outcome.image }
+    } else if (outcome.error instanceof DataError) {
+      onBroken(head.sample, outcome.error)
+    } else {
+      throw outcome.error
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import { randomUUID } from 'node:crypto'
+import { type FileHandle, open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { GraftError } from '../gpu/errors.ts'
+
+/**
+ * Writes a file so that a reader, or a crash at any moment, meets either the old file or the whole new one: the bytes go to a temporary
+ * file in the same folder, reach the disk, and take the file's name in one step. A link keeps pointing to its target, which is replaced.
+ * What is no ordinary file (a pipe, /dev/stdout) cannot be renamed onto and is written to directly.
+ *
+ * @param path the file; its folder must exist
+ * @param content text is written as UTF-8
+ * @throws GraftError with code `write` that names the file and the reason; the old file is then untouched and the temporary one is gone
+ * @example
+ * await writeFileAtomic('run/model.safetensors', writeSafetensors(model.stateDict()))
+ */
+export async function writeFileAtomic(path: string, content: Uint8Array | string): Promise<void> {
+  try {
+    const existing = await stat(path).catch(() => null)
+    if (existing?.isDirectory()) throw new GraftError('write', `cannot write ${path}: it is a folder; name a file in it`)
+    if (existing && !existing.isFile()) await writeFile(path, content)
+    else await replaceFile(existing ? await realpath(path) : path, content)
+  } catch (cause) {
+    if (cause instanceof GraftError) throw cause
+    throw new GraftError('write', `cannot write ${path}: ${reasonFor(cause, path)}`, { cause })
+  }
+}
+
+async function replaceFile(path: string, content: Uint8Array | string): Promise<void> {
+  // No longer than 255 bytes whatever the file is called, and without its extension, so that nobody who lists the folder takes it for one.
+  const temporary = join(dirname(path), `.graft-${randomUUID()}.tmp`)
+  try {
+    await using(await open(temporary, 'wx'), async (file) => {
+      await file.writeFile(content)
+      await file.sync()
+    })
+    await rename(temporary, path)
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
+  await syncFolder(dirname(path))
+}
+
+async function using(file: FileHandle, work: (file: FileHandle) => Promise<void>): Promise<void> {
+  try {
+    await work(file)
+  } finally {
+    await file.close()
+  }
+}
+
+/** Makes the new name itself durable. Systems that cannot open or sync a folder (Windows) keep the rename without it. */
+async function syncFolder(folder: string): Promise<void> {
+  try {
+    await using(await open(folder, 'r'), (file) => file.sync())
+  } catch {}
+}
+
+function reasonFor(error: unknown, path: string): string {
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === 'ENOENT' || code === 'ENOTDIR') return `there is no folder ${dirname(path)}; create it first`
+  if (code === 'EACCES' || code === 'EPERM') return `no permission to write in ${dirname(path)}; choose another place or change its rights`
+  if (code === 'EROFS') return 'the disk is read-only; choose another place'
+  if (code === 'ENOSPC' || code === 'EDQUOT') return 'the disk is full; free some space'
+  if (code === 'ENAMETOOLONG') return `the name ${basename(path).slice(0, 40)}... is too long; choose a shorter one`
+  return message
+}

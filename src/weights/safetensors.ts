@@ -1,0 +1,103 @@
+/**
+ * The safetensors format: 8 bytes of header length (little-endian), a JSON header that names every tensor with its type, shape and place,
+ * then the tensors' bytes. Source: https://github.com/huggingface/safetensors, README.md ("Format") and safetensors/src/tensor.rs, whose
+ * checks are all made here.
+ */
+import { WeightsError } from '../gpu/errors.ts'
+import type { NamedArray, StateDict } from '../tensor/stateDict.ts'
+import { widen } from './dtype.ts'
+import { elementCount, hasLoneSurrogate, maxHeaderBytes, metadataKey, quote, readHeader } from './safetensorsHeader.ts'
+
+/** What a safetensors file holds. */
+export interface WeightsFile {
+  /** The arrays by name, in the order of the header, each with the type it has in the file. */
+  readonly tensors: StateDict
+  /** The free text under `__metadata__`; empty where there is none. */
+  readonly metadata: Record<string, string>
+}
+
+/**
+ * Reads a safetensors file. F64, F32, F16, BF16, I64, I32, I16, I8, U64, U32, U16, U8 and BOOL are widened to float32 (what float32 cannot
+ * hold is rounded to the nearest it can); `dtype` keeps the file's type. The arrays are copies: `bytes` may be reused afterwards.
+ *
+ * @param bytes the whole file
+ * @returns tensors: each `data` is f32[product of shape], row-major; a shape of [] is one number, a size of 0 no numbers
+ * @throws WeightsError for a file that is damaged, truncated or not of this format; the whole header is checked before anything is allocated
+ * @example
+ * const { tensors, metadata } = readSafetensors(await readFile('model.safetensors'))
+ * console.log(tensors['features.0.weight']?.shape, metadata.architecture)
+ */
+export function readSafetensors(bytes: Uint8Array): WeightsFile {
+  const { entries, metadata, dataStart } = readHeader(bytes)
+  const arrays = entries.map(({ name, dtype, shape, begin, end }): [string, NamedArray] => {
+    return [name, { shape, data: widen(dtype, bytes.subarray(dataStart + begin, dataStart + end)), dtype }]
+  })
+  return { tensors: Object.fromEntries(arrays), metadata }
+}
+
+/**
+ * Writes a safetensors file, every array as F32. The same names and values give the same bytes, in whatever order they come: names are
+ * sorted by code unit, and nothing depends on time or place.
+ *
+ * @param tensors each `data` is f32[product of shape], row-major
+ * @param metadata free text to keep with them
+ * @returns the whole file
+ * @throws WeightsError where a shape and its data differ in size, a name is `__metadata__` or not valid Unicode, or metadata is not text
+ * @example
+ * await writeFileAtomic('model.safetensors', writeSafetensors(model.stateDict(), { architecture: 'alexnet-64' }))
+ */
+export function writeSafetensors(tensors: StateDict, metadata: Record<string, string> = {}): Uint8Array {
+  const arrays = sorted(tensors)
+  const texts = sorted(metadata)
+  texts.forEach(checkText)
+  let size = 0
+  const entries = arrays.map(([name, array]): [string, object] => {
+    checkArray(name, array)
+    const begin = size
+    size += array.data.byteLength
+    return [name, { dtype: 'F32', shape: array.shape, data_offsets: [begin, size] }]
+  })
+  // Not one object for all: an object would put names like "10" before the others.
+  const fields = entries.map(([name, entry]) => `${JSON.stringify(name)}:${JSON.stringify(entry)}`)
+  if (texts.length > 0) fields.unshift(`${JSON.stringify(metadataKey)}:${JSON.stringify(Object.fromEntries(texts))}`)
+  const header = new TextEncoder().encode(`{${fields.join(',')}}`)
+  const padded = Math.ceil(header.length / 8) * 8
+  if (padded > maxHeaderBytes) {
+    throw new WeightsError(
+      `the header would take ${padded} bytes and ${maxHeaderBytes} is the most allowed; write fewer names or less metadata`,
+    )
+  }
+  const bytes = new Uint8Array(8 + padded + size)
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(padded), true)
+  bytes.set(header, 8)
+  bytes.fill(0x20, 8 + header.length, 8 + padded)
+  let at = 8 + padded
+  for (const [, { data }] of arrays) {
+    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at)
+    at += data.byteLength
+  }
+  return bytes
+}
+
+function sorted<T>(record: Record<string, T>): [string, T][] {
+  return Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1))
+}
+
+function checkText([key, text]: [string, unknown]): void {
+  if (typeof text !== 'string') throw new WeightsError(`metadata ${quote(key)} is of type ${typeof text}; give it as text`)
+  if (hasLoneSurrogate(key) || hasLoneSurrogate(text))
+    throw new WeightsError(`metadata ${quote(key)} is not valid Unicode; correct the text`)
+}
+
+function checkArray(name: string, { shape, data }: NamedArray): void {
+  if (name === metadataKey) throw new WeightsError(`a tensor is named ${metadataKey}, which the format reserves; rename it`)
+  if (hasLoneSurrogate(name)) throw new WeightsError(`the tensor name ${quote(name)} is not valid Unicode; rename it`)
+  if (!(data instanceof Float32Array)) throw new WeightsError(`tensor ${quote(name)}: its data are not a Float32Array; convert them`)
+  const valid = shape.every((size) => Number.isSafeInteger(size) && size >= 0)
+  const count = valid ? elementCount(shape, 4) : null
+  if (count !== data.length) {
+    throw new WeightsError(
+      `tensor ${quote(name)}: its shape [${shape.join(', ')}] calls for ${count ?? 'no valid number of'} elements and its data hold ${data.length}; make them agree`,
+    )
+  }
+}

@@ -1,0 +1,237 @@
+import { WeightsError } from '../gpu/errors.ts'
+import { type DtypeName, dtypeNames, isDtypeName, itemSize } from './dtype.ts'
+
+/** Where one tensor lies, checked. `begin` and `end` count bytes from the end of the header. */
+export interface TensorEntry {
+  readonly name: string
+  readonly dtype: DtypeName
+  readonly shape: readonly number[]
+  readonly begin: number
+  readonly end: number
+}
+
+/** A header that has passed every check; `dataStart` counts bytes from the start of the file. */
+export interface Header {
+  readonly entries: readonly TensorEntry[]
+  readonly metadata: Record<string, string>
+  readonly dataStart: number
+}
+
+/** The longest header that the reference implementation accepts. */
+export const maxHeaderBytes = 100_000_000
+
+/** The one name that no tensor may have. */
+export const metadataKey = '__metadata__'
+
+const again = 'download or copy the file again'
+const rewrite = 'write the file again with a safetensors library'
+
+/** A name from a file, quoted so that a message stays one short line. */
+export function quote(name: string): string {
+  return JSON.stringify(name.length > 80 ? `${name.slice(0, 77)}...` : name)
+}
+
+/** Whether the text has half of a surrogate pair, which UTF-8 cannot carry and Rust's reader refuses. */
+export function hasLoneSurrogate(text: string): boolean {
+  return /\p{Surrogate}/u.test(text)
+}
+
+/** The number of elements, or null where that or the number of bytes is beyond what an integer holds exactly. */
+export function elementCount(shape: readonly number[], bytesEach: number): number | null {
+  let count = 1
+  for (const size of shape) {
+    count *= size
+    if (!Number.isSafeInteger(count)) return null
+  }
+  return Number.isSafeInteger(count * bytesEach) ? count : null
+}
+
+/**
+ * Reads and checks the header of a safetensors file, against the whole file's length.
+ *
+ * @throws WeightsError for anything that the format does not allow
+ */
+export function readHeader(bytes: Uint8Array): Header {
+  const text = headerText(bytes)
+  const dataStart = 8 + headerLength(bytes)
+  let parsed: Record<string, unknown>
+  try {
+    parsed = JSON.parse(text)
+  } catch (cause) {
+    const reason = String(cause instanceof Error ? cause.message : cause).replace(/[\s\p{Cc}]+/gu, ' ')
+    throw new WeightsError(`the header is not valid JSON (${reason.slice(0, 160)}); ${again}`, { cause })
+  }
+  checkSpelling(text)
+  const metadata = checkMetadata(parsed[metadataKey])
+  const entries: TensorEntry[] = []
+  for (const [name, info] of Object.entries(parsed)) {
+    if (name !== metadataKey) entries.push(checkEntry(name, info))
+  }
+  checkLayout(entries, bytes.length - dataStart, dataStart)
+  return { entries, metadata, dataStart }
+}
+
+function headerLength(bytes: Uint8Array): number {
+  return Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true))
+}
+
+function headerText(bytes: Uint8Array): string {
+  if (bytes.length < 8)
+    throw new WeightsError(`the file is truncated: ${bytes.length} bytes where the header's length alone takes 8; ${again}`)
+  const length = headerLength(bytes)
+  if (length > maxHeaderBytes) {
+    throw foreign(
+      bytes,
+      `the header's length is given as ${length} bytes and ${maxHeaderBytes} is the most allowed: not a safetensors file`,
+    )
+  }
+  if (8 + length > bytes.length) {
+    throw foreign(bytes, `the file is truncated: ${bytes.length} bytes where the header alone ends at ${8 + length}; ${again}`)
+  }
+  const header = bytes.subarray(8, 8 + length)
+  if (header[0] !== 0x7b) {
+    throw foreign(bytes, `the header begins with ${firstByte(header)} instead of "{": not a safetensors file, or damaged; ${again}`)
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(header)
+  } catch (cause) {
+    throw new WeightsError(`the header is not valid UTF-8; ${again}`, { cause })
+  }
+}
+
+function firstByte(header: Uint8Array): string {
+  return header[0] === undefined ? 'nothing (its length is 0)' : `byte 0x${header[0].toString(16).padStart(2, '0')}`
+}
+
+/** The error for a file that cannot be one: `otherwise`, unless its first bytes tell what it is instead. */
+function foreign(bytes: Uint8Array, otherwise: string): WeightsError {
+  const start = String.fromCharCode(...bytes.subarray(0, 64))
+  if (start.startsWith('version https://git-lfs')) return new WeightsError('this is a Git LFS pointer, not the weights; run "git lfs pull"')
+  if (start.startsWith('PK\x03\x04')) return new WeightsError('this is a zip archive, as PyTorch saves one; convert it to safetensors')
+  if (/^\s*<(!doctype|html)/i.test(start)) return new WeightsError('this is a web page, not weights; download the file itself')
+  return new WeightsError(otherwise)
+}
+
+/**
+ * What JSON.parse passes over in silence in a text it accepts: a name given twice, half of a surrogate pair in a name, and a size or
+ * offset that is not written in plain digits.
+ */
+function checkSpelling(text: string): void {
+  const open: { names: Set<string> | null; name: string }[] = []
+  const number = /[-+.0-9eE]+/y
+  const colon = /[ \t\r\n]*:/y
+  for (let at = 0; at < text.length; at++) {
+    const char = text.charAt(at)
+    if (char === '{') open.push({ names: new Set(), name: '' })
+    else if (char === '[') open.push({ names: null, name: '' })
+    else if (char === '}' || char === ']') open.pop()
+    else if (char === '"') {
+      const end = endOfString(text, at)
+      const inside = open.at(-1)
+      colon.lastIndex = end
+      if (inside?.names && colon.test(text)) {
+        inside.name = checkName(JSON.parse(text.slice(at, end)), inside.names, open.length > 1 ? open[0]?.name : undefined)
+      }
+      at = end - 1
+    } else if (char === '-' || (char >= '0' && char <= '9')) {
+      number.lastIndex = at
+      const written = number.exec(text)?.[0] ?? char
+      const field = open[1]?.name
+      const sizeOrOffset = open.length === 3 && open[2]?.names === null && (field === 'shape' || field === 'data_offsets')
+      if (sizeOrOffset && isCount(Number(written)) && !/^\d+$/.test(written)) {
+        throw new WeightsError(
+          `tensor ${quote(open[0]?.name ?? '')}: ${field} has a number written as ${written} instead of plain digits; ${rewrite}`,
+        )
+      }
+      at += written.length - 1
+    }
+  }
+}
+
+function checkName(name: string, taken: Set<string>, parent: string | undefined): string {
+  const where = parent === undefined ? 'the header' : `${quote(parent)} in the header`
+  if (taken.has(name)) throw new WeightsError(`${where} gives ${quote(name)} twice; ${rewrite}`)
+  if (hasLoneSurrogate(name)) throw new WeightsError(`${where} has the name ${quote(name)}, which is not valid Unicode; ${rewrite}`)
+  taken.add(name)
+  return name
+}
+
+/** The index past the closing quote of the string that opens at `start`. */
+function endOfString(text: string, start: number): number {
+  let at = start + 1
+  while (text.charAt(at) !== '"') at += text.charAt(at) === '\\' ? 2 : 1
+  return at + 1
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function checkMetadata(value: unknown): Record<string, string> {
+  if (value === undefined) return {}
+  if (!isObject(value)) throw new WeightsError(`${metadataKey} is ${show(value)} instead of a map from text to text; ${rewrite}`)
+  const pairs: [string, string][] = []
+  for (const [key, text] of Object.entries(value)) {
+    if (typeof text !== 'string') throw new WeightsError(`${metadataKey}: ${quote(key)} is ${show(text)} instead of text; ${rewrite}`)
+    if (hasLoneSurrogate(text)) throw new WeightsError(`${metadataKey}: ${quote(key)} is not valid Unicode; ${rewrite}`)
+    pairs.push([key, text])
+  }
+  return Object.fromEntries(pairs)
+}
+
+function show(value: unknown): string {
+  return value === undefined ? 'missing' : quote(JSON.stringify(value)).slice(1, -1)
+}
+
+function checkEntry(name: string, info: unknown): TensorEntry {
+  const fail = (problem: string): never => {
+    throw new WeightsError(`tensor ${quote(name)}: ${problem}`)
+  }
+  if (!isObject(info)) return fail(`its entry is ${show(info)} instead of { dtype, shape, data_offsets }; ${rewrite}`)
+  const { dtype, shape, data_offsets: offsets } = info
+  if (typeof dtype !== 'string' || !isDtypeName(dtype)) {
+    return fail(`its dtype is ${show(dtype)}, and only ${dtypeNames.join(', ')} are read; convert the file to F32`)
+  }
+  if (!Array.isArray(shape) || !shape.every(isCount))
+    return fail(`its shape is ${show(shape)} instead of a list of integers >= 0; ${rewrite}`)
+  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) {
+    return fail(`its data_offsets are ${show(offsets)} instead of two integers >= 0; ${rewrite}`)
+  }
+  const [begin, end] = offsets as [number, number]
+  if (begin > end) return fail(`its data begin at ${begin}, after their end at ${end}; ${rewrite}`)
+  const count = elementCount(shape, itemSize(dtype))
+  if (count === null) return fail(`its shape ${show(shape)} overflows; ${rewrite}`)
+  const size = count * itemSize(dtype)
+  if (size !== end - begin)
+    return fail(`its shape ${show(shape)} in ${dtype} takes ${size} bytes and its data_offsets span ${end - begin}; ${rewrite}`)
+  return { name, dtype, shape, begin, end }
+}
+
+/** The tensors, in order of their offsets, must cover the rest of the file without overlap, hole or remainder. */
+function checkLayout(entries: readonly TensorEntry[], available: number, dataStart: number): void {
+  const ordered = [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)
+  let covered = 0
+  let previous = ''
+  for (const { name, begin, end } of ordered) {
+    if (begin < covered)
+      throw new WeightsError(
+        `tensor ${quote(name)} begins at byte ${begin} and overlaps ${quote(previous)}, which ends at ${covered}; ${rewrite}`,
+      )
+    if (begin > covered)
+      throw new WeightsError(`bytes ${covered} to ${begin}, before tensor ${quote(name)}, belong to no tensor; ${rewrite}`)
+    covered = end
+    previous = name
+  }
+  const expected = dataStart + covered
+  if (covered > available)
+    throw new WeightsError(`the file is truncated: ${dataStart + available} bytes where its header calls for ${expected}; ${again}`)
+  if (covered < available) {
+    throw new WeightsError(
+      `${available - covered} bytes follow the last tensor: ${dataStart + available} bytes where the header calls for ${expected}; ${again}`,
+    )
+  }
+}
