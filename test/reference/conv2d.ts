@@ -1,4 +1,4 @@
-import { add, at, dims4, type NdArray, zeros } from './ndarray.ts'
+import { add, addScaled, at, dims4, dot, type NdArray, zeros } from './ndarray.ts'
 
 export interface Conv2dOptions {
   readonly stride?: number
@@ -6,8 +6,8 @@ export interface Conv2dOptions {
   readonly groups?: number
 }
 
-/** One multiply-add of a convolution: flat positions in y, x and weight. */
-type Visit = (y: number, x: number, weight: number) => void
+/** `count` products of one output: x[xStart + i] * weight[weightStart + i] belong to y[y]; all are flat positions. */
+type Visit = (y: number, xStart: number, weightStart: number, count: number) => void
 
 function outputShape(x: NdArray, weight: NdArray, { stride = 1, padding = 0, groups = 1 }: Conv2dOptions): number[] {
   const [n, c, h, w] = dims4(x)
@@ -18,7 +18,7 @@ function outputShape(x: NdArray, weight: NdArray, { stride = 1, padding = 0, gro
 }
 
 /**
- * Walks every product of the convolution (torch.nn.Conv2d, which is a cross-correlation):
+ * Walks every product of the convolution, one row of a filter at a time (torch.nn.Conv2d, which is a cross-correlation):
  *
  *     y[n, o, oy, ox] = bias[o] + sum over ci, ky, kx of x[n, g * C/G + ci, oy * stride - padding + ky, ox * stride - padding + kx] * weight[o, ci, ky, kx]
  *     g = floor(o / (O/G)); what lies outside x is 0
@@ -40,10 +40,10 @@ function walk(x: NdArray, weight: NdArray, options: Conv2dOptions, visit: Visit)
               if (iy < 0 || iy >= h) continue
               const row = ((ni * c + firstChannel + ci) * h + iy) * w
               const kernelRow = ((oi * perGroup + ci) * kh + ky) * kw
-              for (let kx = 0; kx < kw; kx++) {
-                const ix = ox * stride - padding + kx
-                if (ix >= 0 && ix < w) visit(y, row + ix, kernelRow + kx)
-              }
+              const ix = ox * stride - padding
+              const first = Math.max(0, -ix)
+              const end = Math.min(kw, w - ix)
+              if (first < end) visit(y, row + ix + first, kernelRow + first, end - first)
             }
           }
         }
@@ -59,7 +59,7 @@ export function conv2d(x: NdArray, weight: NdArray, bias: NdArray | null, option
   if (bias) {
     for (let i = 0; i < n * o * oh * ow; i++) y.data[i] = at(bias.data, Math.floor(i / (oh * ow)) % o)
   }
-  walk(x, weight, options, (yi, xi, wi) => add(y.data, yi, at(x.data, xi) * at(weight.data, wi)))
+  walk(x, weight, options, (yi, xi, wi, count) => add(y.data, yi, dot(x.data, xi, weight.data, wi, count)))
   return y
 }
 
@@ -74,10 +74,10 @@ export function conv2dBackward(
   const dx = zeros(x.shape)
   const dweight = zeros(weight.shape)
   const dbias = zeros([o])
-  walk(x, weight, options, (yi, xi, wi) => {
+  walk(x, weight, options, (yi, xi, wi, count) => {
     const g = at(dy.data, yi)
-    add(dx.data, xi, g * at(weight.data, wi))
-    add(dweight.data, wi, g * at(x.data, xi))
+    addScaled(dx.data, xi, g, weight.data, wi, count)
+    addScaled(dweight.data, wi, g, x.data, xi, count)
   })
   for (let i = 0; i < n * o * oh * ow; i++) add(dbias.data, Math.floor(i / (oh * ow)) % o, at(dy.data, i))
   return { dx, dweight, dbias }

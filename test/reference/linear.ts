@@ -1,4 +1,4 @@
-import { add, at, dims2, type NdArray, zeros } from './ndarray.ts'
+import { add, addScaled, at, dims2, dot, type NdArray, zeros } from './ndarray.ts'
 
 /** y[n, o] = bias[o] + sum over i of x[n, i] * weight[o, i]   (torch.nn.functional.linear: weight is [out, in]) */
 export function linear(x: NdArray, weight: NdArray, bias: NdArray | null): NdArray {
@@ -7,9 +7,7 @@ export function linear(x: NdArray, weight: NdArray, bias: NdArray | null): NdArr
   const y = zeros([n, outputs])
   for (let ni = 0; ni < n; ni++) {
     for (let o = 0; o < outputs; o++) {
-      let sum = bias ? at(bias.data, o) : 0
-      for (let i = 0; i < inputs; i++) sum += at(x.data, ni * inputs + i) * at(weight.data, o * inputs + i)
-      y.data[ni * outputs + o] = sum
+      y.data[ni * outputs + o] = (bias ? at(bias.data, o) : 0) + dot(x.data, ni * inputs, weight.data, o * inputs, inputs)
     }
   }
   return y
@@ -26,10 +24,8 @@ export function linearBackward(x: NdArray, weight: NdArray, dy: NdArray): { dx: 
     for (let o = 0; o < outputs; o++) {
       const g = at(dy.data, ni * outputs + o)
       add(dbias.data, o, g)
-      for (let i = 0; i < inputs; i++) {
-        add(dx.data, ni * inputs + i, g * at(weight.data, o * inputs + i))
-        add(dweight.data, o * inputs + i, g * at(x.data, ni * inputs + i))
-      }
+      addScaled(dx.data, ni * inputs, g, weight.data, o * inputs, inputs)
+      addScaled(dweight.data, o * inputs, g, x.data, ni * inputs, inputs)
     }
   }
   return { dx, dweight, dbias }

@@ -1,4 +1,4 @@
-import { add, at, dims4, type NdArray, zeros } from './ndarray.ts'
+import { add, at, dims4, item, type NdArray, zeros } from './ndarray.ts'
 
 export interface MaxPool2dOptions {
   readonly kernel: number
@@ -45,6 +45,6 @@ export function maxPool2d(x: NdArray, options: MaxPool2dOptions): NdArray {
 export function maxPool2dBackward(x: NdArray, dy: NdArray, options: MaxPool2dOptions): NdArray {
   const { indices } = maxPool2dIndices(x, options)
   const dx = zeros(x.shape)
-  for (let i = 0; i < indices.length; i++) add(dx.data, at(indices, i), at(dy.data, i))
+  for (let i = 0; i < indices.length; i++) add(dx.data, item(indices, i), at(dy.data, i))
   return dx
 }

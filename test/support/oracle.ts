@@ -1,0 +1,92 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { readSafetensors } from '../../src/weights/safetensors.ts'
+
+/** What a case was computed with; which of these a case has depends on its operator. */
+export interface OracleAttrs {
+  readonly stride?: number
+  readonly padding?: number
+  readonly groups?: number
+  readonly kernel?: number
+  /** adaptiveavgpool2d: both extents of the output. */
+  readonly output?: number
+  readonly size?: number
+  readonly alpha?: number
+  readonly beta?: number
+  readonly k?: number
+  readonly labelSmoothing?: number
+  readonly reduction?: 'mean' | 'sum' | 'none'
+  readonly resize?: number
+  readonly lr?: number
+  readonly momentum?: number
+  readonly weightDecay?: number
+  readonly nesterov?: boolean
+  readonly betas?: readonly [number, number]
+  readonly eps?: number
+  /** train: PyTorch's spelling of weightDecay. */
+  readonly weight_decay?: number
+  readonly channels?: readonly number[]
+  readonly hidden?: number
+  readonly classes?: number
+  /** train: parameters whose name starts with one of these are frozen. */
+  readonly freeze?: readonly string[]
+}
+
+export interface OracleCase {
+  readonly file: string
+  /** The file with its folder. */
+  readonly path: string
+  readonly op: string
+  readonly name: string
+  readonly attrs: OracleAttrs
+}
+
+export interface OracleTensor {
+  readonly shape: number[]
+  /** Targets are int32 in the file, and small enough to be exact here. */
+  readonly data: Float32Array
+}
+
+const committed = fileURLToPath(new URL('../oracle', import.meta.url))
+
+/** Relative Frobenius error that a single operator's tensors must stay within, and a training run's losses and final parameters. */
+export const ORACLE_TOLERANCE = { operator: 1e-5, run: 1e-3 } as const
+
+function casesIn(folder: string): OracleCase[] {
+  const listing = join(folder, 'cases.json')
+  if (!existsSync(listing)) throw new Error(`no cases.json in ${folder} (the variable GRAFT_ORACLE names the folder of oracle cases)`)
+  const { cases } = JSON.parse(readFileSync(listing, 'utf8')) as { cases: Omit<OracleCase, 'path'>[] }
+  return cases.map((one) => ({ ...one, path: join(folder, one.file) }))
+}
+
+/**
+ * PyTorch's cases of one operator, or all: those committed in test/oracle and, where the variable GRAFT_ORACLE names a folder,
+ * those of that folder, which take the place of committed ones with the same file name.
+ */
+export function oracleCases(op?: string): OracleCase[] {
+  const folder = process.env.GRAFT_ORACLE
+  const byFile = new Map([...casesIn(committed), ...(folder ? casesIn(folder) : [])].map((one) => [one.file, one]))
+  return [...byFile.values()].filter((one) => op === undefined || one.op === op)
+}
+
+/** The tensors of one case, by name. */
+export type OracleTensors = Record<string, OracleTensor>
+
+/** Reads one case. */
+export function loadCase(one: OracleCase): OracleTensors {
+  const { tensors } = readSafetensors(readFileSync(one.path))
+  return Object.fromEntries(Object.entries(tensors).map(([name, { shape, data }]) => [name, { shape: [...shape], data }]))
+}
+
+/** One tensor that a case must have. */
+export function tensorOf(tensors: OracleTensors, name: string): OracleTensor {
+  const tensor = tensors[name]
+  if (!tensor) throw new Error(`the case has no tensor '${name}', only ${Object.keys(tensors).join(', ')}`)
+  return tensor
+}
+
+/** One integer tensor: targets. */
+export function int32Of(tensors: OracleTensors, name: string): Int32Array {
+  return Int32Array.from(tensorOf(tensors, name).data)
+}
