@@ -117,23 +117,21 @@ function requireTwoClasses(path: string, classes: readonly string[]): void {
   if (classes.length < 2) throw new DataError(`${path} has only one class, "${classes[0]}": add a folder for at least one more`)
 }
 
-function quoted(names: readonly string[]): string {
-  const shown = names.slice(0, 5).map((name) => `"${name}"`)
-  return names.length > shown.length ? `${shown.join(', ')} and ${names.length - shown.length} more` : shown.join(', ')
+function namedClasses(names: readonly string[]): string {
+  const [only, ...others] = names.map((name) => `"${name}"`)
+  if (others.length === 0) return `the class ${only} is`
+  const shown = [only, ...others].slice(0, 5).join(', ')
+  return names.length > 5 ? `the classes ${shown} and ${names.length - 5} more are` : `the classes ${shown} are`
 }
 
 function requireSameClasses(root: string, train: readonly string[], val: readonly string[]): void {
   const onlyVal = val.filter((name) => !train.includes(name))
   if (onlyVal.length > 0) {
-    throw new DataError(
-      `${quoted(onlyVal)} in ${join(root, 'val')} but not in ${join(root, 'train')}: add pictures to train on, or remove from val`,
-    )
+    throw new DataError(`${root}: ${namedClasses(onlyVal)} in val/ but not in train/: add pictures to train on, or remove from val/`)
   }
   const onlyTrain = train.filter((name) => !val.includes(name))
   if (onlyTrain.length > 0) {
-    throw new DataError(
-      `${quoted(onlyTrain)} in ${join(root, 'train')} but not in ${join(root, 'val')}: add pictures to validate on, or remove from train`,
-    )
+    throw new DataError(`${root}: ${namedClasses(onlyTrain)} in train/ but not in val/: add pictures to validate on, or remove from train/`)
   }
 }
 

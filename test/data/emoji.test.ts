@@ -1,0 +1,87 @@
+import { existsSync } from 'node:fs'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { decodeImage } from '../../src/data/decode.ts'
+import { openEmoji } from '../../src/data/emoji.ts'
+import { UsageError } from '../../src/gpu/errors.ts'
+
+const SIZES = {
+  animal: 129,
+  building: 27,
+  clock: 31,
+  clothing: 47,
+  face: 119,
+  flag: 259,
+  food: 124,
+  heart: 25,
+  music: 12,
+  person: 182,
+  plant: 29,
+  sky: 47,
+  sport: 27,
+  tool: 27,
+  vehicle: 72,
+}
+
+describe('openEmoji', () => {
+  it('has fifteen classes and 866 + 291 pictures', async () => {
+    const data = await openEmoji()
+    expect(data.classes).toEqual(Object.keys(SIZES))
+    expect([data.train.length, data.val.length]).toEqual([866, 291])
+    for (const [label, size] of Object.values(SIZES).entries()) {
+      const held = data.val.filter((sample) => sample.label === label).length
+      expect(held).toBe(Math.round(size / 4))
+      expect(held + data.train.filter((sample) => sample.label === label).length).toBe(size)
+    }
+  })
+
+  it('names each picture once, by class and file, and every file is there', async () => {
+    const data = await openEmoji()
+    const all = [...data.train, ...data.val]
+    expect(new Set(all.map((sample) => sample.name)).size).toBe(1157)
+    for (const { name, source, label } of all) {
+      expect(name.split('/')[0]).toBe(data.classes[label])
+      expect(typeof source === 'string' && existsSync(source)).toBe(true)
+    }
+    expect(all.map((sample) => sample.name)).toContain('animal/1f436.png')
+  })
+
+  it('decodes to 64x64 on white', async () => {
+    const { val } = await openEmoji()
+    for (const { source } of val.slice(0, 40)) {
+      const { width, height, data } = await decodeImage(source)
+      expect([width, height]).toEqual([64, 64])
+      expect([...data.subarray(0, 3)]).toEqual([255, 255, 255])
+    }
+  })
+
+  it('divides by the seed', async () => {
+    const first = await openEmoji({ seed: 0 })
+    expect(await openEmoji()).toEqual(first)
+    expect((await openEmoji({ seed: 1 })).val).not.toEqual(first.val)
+    await expect(openEmoji({ seed: -1 })).rejects.toThrow(UsageError)
+  })
+})
+
+describe('without the package', () => {
+  afterEach(() => {
+    vi.doUnmock('node:module')
+    vi.resetModules()
+  })
+
+  it('says how to install it', async () => {
+    vi.resetModules()
+    vi.doMock('node:module', () => ({
+      createRequire: () => ({
+        resolve: () => {
+          throw new Error('Cannot find module')
+        },
+      }),
+    }))
+    const { openEmoji: openWithout } = await import('../../src/data/emoji.ts')
+    const error = await openWithout().catch((reason: unknown) => reason)
+    expect(error).toMatchObject({
+      code: 'data',
+      message: 'the emoji pictures are not installed: run npm install emoji-datasource-google@16',
+    })
+  })
+})

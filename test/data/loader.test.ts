@@ -1,0 +1,210 @@
+import { beforeAll, describe, expect, it, vi } from 'vitest'
+import type { Sample } from '../../src/data/dataset.ts'
+import * as decoding from '../../src/data/decode.ts'
+import { type DecodeAheadOptions, type DecodedSample, decodeAhead, PixelCache } from '../../src/data/loader.ts'
+import { DataError, GraftError, UsageError } from '../../src/gpu/errors.ts'
+import { plainPng } from './pictures.ts'
+
+vi.mock('../../src/data/decode.ts', { spy: true })
+
+const COUNT = 8
+let samples: Sample[] = []
+beforeAll(async () => {
+  const bytes = await Promise.all(Array.from({ length: COUNT }, (_, i) => plainPng(i, 2 * i, 3 * i)))
+  samples = bytes.map((source, i) => ({ source, name: `${i}.png`, label: i % 2 }))
+})
+
+/** The samples with some replaced by what cannot be decoded. */
+function withBroken(...indices: number[]): Sample[] {
+  return samples.map((sample, i) => (indices.includes(i) ? { ...sample, source: Uint8Array.from([1, 2, 3]) } : sample))
+}
+
+function refuseBroken(sample: Sample): void {
+  throw new Error(`unexpectedly broken: ${sample.name}`)
+}
+
+async function collect(
+  of: readonly Sample[],
+  order: ArrayLike<number>,
+  options: Partial<DecodeAheadOptions> = {},
+): Promise<DecodedSample[]> {
+  const all: DecodedSample[] = []
+  for await (const one of decodeAhead(of, order, { onBroken: refuseBroken, ...options })) all.push(one)
+  return all
+}
+
+const indices = (all: readonly DecodedSample[]): number[] => all.map((one) => one.index)
+const decodes = (): number => vi.mocked(decoding.decodeImage).mock.calls.length
+
+describe('decodeAhead', () => {
+  it.each([undefined, 1, 3, 100])('yields in the order given, with ahead %s', async (ahead) => {
+    const order = [5, 0, 7, 7, 2]
+    const all = await collect(samples, order, { ahead })
+    expect(indices(all)).toEqual(order)
+    for (const { index, sample, image } of all) {
+      expect(sample).toBe(samples[index])
+      expect([...image.data.subarray(0, 3)]).toEqual([index, 2 * index, 3 * index])
+    }
+  })
+
+  it('takes a typed array as order, and an empty one', async () => {
+    expect(indices(await collect(samples, Uint32Array.from([3, 1])))).toEqual([3, 1])
+    expect(await collect(samples, [])).toEqual([])
+  })
+
+  it('decodes no further ahead than it is told', async () => {
+    const before = decodes()
+    const generator = decodeAhead(samples, [0, 1, 2, 3, 4, 5, 6, 7], { ahead: 2, onBroken: refuseBroken })
+    expect(decodes()).toBe(before)
+    await generator.next()
+    expect(decodes()).toBe(before + 3)
+    await generator.next()
+    expect(decodes()).toBe(before + 4)
+    await generator.return(undefined)
+    expect(decodes()).toBe(before + 4)
+  })
+
+  it('keeps the order when later pictures are ready first', async () => {
+    const decodeImage = vi.mocked(decoding.decodeImage)
+    const image = { data: new Uint8Array(3), width: 1, height: 1 }
+    let finishFirst = (_: decoding.RgbImage): void => {}
+    decodeImage.mockReturnValueOnce(new Promise((resolve) => (finishFirst = resolve))).mockResolvedValueOnce(image)
+    const collected = collect(samples, [4, 5], { ahead: 2 })
+    await new Promise((resolve) => setImmediate(resolve))
+    finishFirst(image)
+    expect(indices(await collected)).toEqual([4, 5])
+  })
+
+  it('skips broken pictures after naming them in order', async () => {
+    const broken: string[] = []
+    const onBroken = (sample: Sample, error: DataError): void => {
+      expect(error).toBeInstanceOf(DataError)
+      broken.push(`${sample.name} ${error.message}`)
+    }
+    const all = await collect(withBroken(1, 4, 5, 7), [7, 0, 4, 5, 2, 1], { onBroken })
+    expect(indices(all)).toEqual([0, 2])
+    const reason = 'not a JPEG, PNG or WebP picture (its first bytes are those of no such format)'
+    expect(broken).toEqual(['7', '4', '5', '1'].map((i) => `${i}.png ${i}.png: ${reason}`))
+  })
+
+  it('ends without a picture when all are broken', async () => {
+    const onBroken = vi.fn()
+    expect(await collect(withBroken(0, 1), [0, 1], { onBroken })).toEqual([])
+    expect(onBroken).toHaveBeenCalledTimes(2)
+  })
+
+  it('rejects with what a strict onBroken throws, in its turn', async () => {
+    const generator = decodeAhead(withBroken(1, 2, 3), [0, 1, 2, 3], {
+      onBroken: (_, error) => {
+        throw error
+      },
+    })
+    expect((await generator.next()).value?.index).toBe(0)
+    await expect(generator.next()).rejects.toThrow(/^1\.png: not a JPEG/)
+    expect(await generator.next()).toEqual({ done: true, value: undefined })
+  })
+
+  it('does not take a missing decoder for a broken picture', async () => {
+    vi.mocked(decoding.decodeImage).mockRejectedValueOnce(new GraftError('decoder', 'cannot load sharp'))
+    const onBroken = vi.fn()
+    await expect(collect(samples, [0, 1], { onBroken })).rejects.toThrow('cannot load sharp')
+    expect(onBroken).not.toHaveBeenCalled()
+  })
+
+  it('stops with the reason of an abort, before and between pictures', async () => {
+    const before = decodes()
+    await expect(collect(samples, [0, 1], { signal: AbortSignal.abort() })).rejects.toThrow(/abort/i)
+    expect(decodes()).toBe(before)
+
+    const controller = new AbortController()
+    const reason = new Error('enough')
+    const seen: number[] = []
+    const run = async (): Promise<void> => {
+      for await (const { index } of decodeAhead(withBroken(5), [0, 1, 5, 2], { signal: controller.signal, onBroken: refuseBroken })) {
+        seen.push(index)
+        if (index === 1) controller.abort(reason)
+      }
+    }
+    await expect(run()).rejects.toBe(reason)
+    expect(seen).toEqual([0, 1])
+  })
+
+  it('leaves nothing unhandled when left early', async () => {
+    const unhandled = vi.fn()
+    process.on('unhandledRejection', unhandled)
+    for await (const { index } of decodeAhead(withBroken(1, 2, 3, 4), [0, 1, 2, 3, 4], { ahead: 4, onBroken: refuseBroken })) {
+      expect(index).toBe(0)
+      break
+    }
+    await Promise.allSettled(vi.mocked(decoding.decodeImage).mock.results.map((result) => result.value))
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('unhandledRejection', unhandled)
+    expect(unhandled).not.toHaveBeenCalled()
+  })
+
+  it.each([[[8]], [[-1]], [[0.5]], [[Number.NaN]]])('refuses the order %s', async (order) => {
+    await expect(collect(samples, order)).rejects.toThrow(new UsageError(`the order names sample ${order[0]} of 8`))
+  })
+
+  it.each([0, -1, 1.5, Number.NaN])('refuses ahead %s', async (ahead) => {
+    await expect(collect(samples, [0], { ahead })).rejects.toThrow(UsageError)
+  })
+})
+
+describe('PixelCache', () => {
+  const bytesEach = 4 * 3 * 3
+
+  it('spares a second pass the decoding, in any order', async () => {
+    const cache = new PixelCache()
+    const first = await collect(samples, [0, 1, 2, 3], { cache })
+    const before = decodes()
+    const second = await collect(samples, [3, 1, 0, 2], { cache })
+    expect(decodes()).toBe(before)
+    expect(indices(second)).toEqual([3, 1, 0, 2])
+    for (const { index, image } of second) expect(image).toBe(first[index]?.image)
+    expect([cache.size, cache.bytes]).toEqual([4, 4 * bytesEach])
+  })
+
+  it('keeps within its bytes, and keeps what it has', async () => {
+    const cache = new PixelCache(2 * bytesEach + 1)
+    await collect(samples, [0, 1, 2, 3], { cache, ahead: 1 })
+    expect([cache.size, cache.bytes]).toEqual([2, 2 * bytesEach])
+    const before = decodes()
+    await collect(samples, [0, 1, 2, 3], { cache, ahead: 1 })
+    expect(decodes()).toBe(before + 2)
+  })
+
+  it('does not keep broken pictures', async () => {
+    const cache = new PixelCache()
+    const onBroken = vi.fn()
+    for (let pass = 1; pass <= 2; pass++) {
+      expect(indices(await collect(withBroken(1), [0, 1, 2], { cache, onBroken }))).toEqual([0, 2])
+      expect(onBroken).toHaveBeenCalledTimes(pass)
+    }
+  })
+
+  it('tells apart samples of the same index', async () => {
+    const cache = new PixelCache()
+    const [first] = await collect(samples, [1], { cache })
+    const [other] = await collect(samples.slice(1), [1], { cache })
+    expect(first?.image.data[0]).toBe(1)
+    expect(other?.image.data[0]).toBe(2)
+  })
+
+  it('forgets when cleared and counts a picture once', () => {
+    const cache = new PixelCache(10)
+    const sample: Sample = { source: 'x', name: 'x', label: 0 }
+    const image = { data: new Uint8Array(6), width: 2, height: 1 }
+    expect(cache.add(sample, image)).toBe(true)
+    expect(cache.add(sample, image)).toBe(true)
+    expect(cache.bytes).toBe(6)
+    cache.clear()
+    expect([cache.size, cache.bytes, cache.get(sample)]).toEqual([0, 0, undefined])
+  })
+
+  it('holds nothing with no capacity and refuses a negative one', () => {
+    expect(new PixelCache(0).add({ source: 'x', name: 'x', label: 0 }, { data: new Uint8Array(3), width: 1, height: 1 })).toBe(false)
+    expect(() => new PixelCache(-1)).toThrow(UsageError)
+    expect(() => new PixelCache(Number.NaN)).toThrow(UsageError)
+  })
+})
