@@ -1,0 +1,151 @@
+import { createHash } from 'node:crypto'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { WeightsError } from '../../src/gpu/errors.ts'
+import { loadNamedWeights, loadWeights } from '../../src/weights/load.ts'
+import { findNamedWeights, namedWeights } from '../../src/weights/registry.ts'
+import { writeSafetensors } from '../../src/weights/safetensors.ts'
+
+const name = 'alexnet-64-tinyimagenet100'
+const sound = writeSafetensors({ x: { shape: [1], data: Float32Array.of(3) } }, { k: 'v' })
+
+let folder = ''
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'graft-load-'))
+  await writeFile(join(folder, 'sound.safetensors'), sound)
+  await writeFile(join(folder, 'UPPER.SAFETENSORS'), sound)
+  await writeFile(join(folder, 'cut.safetensors'), sound.subarray(0, sound.length - 1))
+  await writeFile(join(folder, 'plain'), sound)
+  await writeFile(join(folder, 'there.pth'), sound)
+  await mkdir(join(folder, 'run'))
+  await mkdir(join(folder, 'folder.safetensors'))
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+async function failure(action: Promise<unknown>): Promise<string> {
+  const error = await action.then(
+    () => null,
+    (reason: unknown) => reason,
+  )
+  expect(error).toBeInstanceOf(WeightsError)
+  const { message } = error as WeightsError
+  expect(message).not.toMatch(/\n/)
+  return message
+}
+
+describe('the weights that Graft ships', () => {
+  test('every .safetensors file has an entry and a card, and nothing else has', async () => {
+    const files = (await readdir(fileURLToPath(new URL('../../weights', import.meta.url)))).sort()
+    expect(files).toEqual(namedWeights.flatMap((weights) => [`${weights.name}.md`, `${weights.name}.safetensors`]).sort())
+  })
+
+  test.each(namedWeights)('$name: file, entry and card agree', async (weights) => {
+    const bytes = await readFile(weights.file)
+    const card = await readFile(fileURLToPath(weights.file).replace(/safetensors$/, 'md'), 'utf8')
+    const sha256 = createHash('sha256').update(bytes).digest('hex')
+    expect(weights.sha256).toBe(sha256)
+    expect(card.match(/\b[0-9a-f]{64}\b/g)).toEqual([sha256])
+    expect(card).toContain(`${bytes.length.toLocaleString('en-US')} bytes`)
+    expect(card).toContain(`${weights.parameters.toLocaleString('en-US')} in `)
+    expect(card).toContain(`top-1 ${(100 * weights.accuracy.top1).toFixed(1)} %, top-5 ${(100 * weights.accuracy.top5).toFixed(1)} %`)
+    expect(card).toContain(`| licence | ${weights.licence} |`)
+  })
+
+  test('alexnet-64-tinyimagenet100 holds alexnet-64 with 100 classes', async () => {
+    const { tensors, metadata } = await loadWeights(name)
+    const shapes = Object.fromEntries(Object.entries(tensors).map(([key, { shape }]) => [key, shape.join('x')]))
+    expect(shapes).toEqual({
+      'features.0.weight': '32x3x5x5',
+      'features.0.bias': '32',
+      'features.3.weight': '96x32x5x5',
+      'features.3.bias': '96',
+      'features.6.weight': '128x96x3x3',
+      'features.6.bias': '128',
+      'features.8.weight': '128x128x3x3',
+      'features.8.bias': '128',
+      'features.10.weight': '96x128x3x3',
+      'features.10.bias': '96',
+      'classifier.1.weight': '512x864',
+      'classifier.1.bias': '512',
+      'classifier.4.weight': '512x512',
+      'classifier.4.bias': '512',
+      'classifier.6.weight': '100x512',
+      'classifier.6.bias': '100',
+    })
+    const arrays = Object.values(tensors)
+    expect(arrays.length).toBe(16)
+    expect(arrays.reduce((sum, { data }) => sum + data.length, 0)).toBe(1_205_156)
+    expect(arrays.every(({ data }) => data.every(Number.isFinite) && data.some((value) => value !== 0))).toBe(true)
+    const entry = findNamedWeights(name)
+    expect(entry).toMatchObject({ variant: metadata.architecture, classes: 100, parameters: 1_205_156 })
+    expect(entry?.accuracy).toEqual({ top1: Number(metadata.val_top1), top5: Number(metadata.val_top5) })
+    expect(JSON.parse(metadata.classes ?? '')).toHaveLength(100)
+  })
+
+  test('are refused when their bytes are not those published', async () => {
+    const entry = findNamedWeights(name)
+    if (!entry) throw new Error('not registered')
+    const changed = { ...entry, file: pathToFileURL(join(folder, 'sound.safetensors')) }
+    const found = createHash('sha256').update(sound).digest('hex')
+    expect(await failure(loadNamedWeights(changed))).toMatch(new RegExp(`^${name}: .*damaged.*${found} and ${entry.sha256}`))
+    expect((await loadNamedWeights({ ...changed, sha256: found })).tensors.x?.data[0]).toBe(3)
+    const gone = { ...entry, file: pathToFileURL(join(folder, 'gone.safetensors')) }
+    expect(await failure(loadNamedWeights(gone))).toMatch(new RegExp(`^${name}: .*gone.safetensors is missing; install Graft again`))
+  })
+
+  test('are fetched where they lie on a server', async () => {
+    const server = createServer((request, response) => {
+      if (request.url === '/x.safetensors') response.end(sound)
+      else response.writeHead(404).end()
+    })
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+    const address = server.address()
+    const port = typeof address === 'object' ? address?.port : 0
+    const entry = findNamedWeights(name)
+    if (!entry) throw new Error('not registered')
+    const served = {
+      ...entry,
+      file: new URL(`http://127.0.0.1:${port}/x.safetensors`),
+      sha256: createHash('sha256').update(sound).digest('hex'),
+    }
+    expect((await loadNamedWeights(served)).metadata).toEqual({ k: 'v' })
+    expect(await failure(loadNamedWeights({ ...served, file: new URL('/y', served.file) }))).toMatch(/answered 404/)
+    await new Promise((done) => server.close(done))
+    expect(await failure(loadNamedWeights(served))).toMatch(/cannot be fetched/)
+  })
+})
+
+describe('loadWeights', () => {
+  test.each(['sound.safetensors', 'UPPER.SAFETENSORS'])('reads %s by its path', async (file) => {
+    const { tensors, metadata } = await loadWeights(join(folder, file))
+    expect(tensors).toEqual({ x: { shape: [1], data: Float32Array.of(3), dtype: 'F32' } })
+    expect(metadata).toEqual({ k: 'v' })
+  })
+
+  const wrong: [string, string, RegExp][] = [
+    ['an unknown name', 'alexnet-65', new RegExp(`^alexnet-65: .*${name}`)],
+    ['a name that every object has', 'constructor', new RegExp(`^constructor: .*${name}`)],
+    ['an empty name', '', new RegExp(name)],
+    ['a missing file', '@/none.safetensors', /none\.safetensors: no such file/],
+    ['a file below a file', '@/plain/x.safetensors', /x\.safetensors: no such file/],
+    ['a folder', '@/run', /run: this is a folder; name the \.safetensors file/],
+    ['a folder named like a file', '@/folder.safetensors', /folder\.safetensors: this is a folder/],
+    [
+      'a damaged file',
+      '@/cut.safetensors',
+      new RegExp(`^.*cut\\.safetensors: the file is truncated: ${sound.length - 1} bytes.*${sound.length}`),
+    ],
+    ['a file without an ending', '@/plain', /plain: only \.safetensors/],
+    ['a PyTorch file', '@/there.pth', /there\.pth: .*PyTorch.*only \.safetensors files are read for now/],
+    ['a PyTorch file that is missing', 'alexnet.PT', /^alexnet\.PT: .*PyTorch.*only \.safetensors/],
+    ['an ONNX file', 'alexnet.onnx', /^alexnet\.onnx: .*ONNX.*only \.safetensors/],
+  ]
+  test.each(wrong)('refuses %s', async (_, path, message) => {
+    const text = await failure(loadWeights(path.replace('@', folder)))
+    expect(text).toMatch(message)
+  })
+})
