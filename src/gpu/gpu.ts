@@ -14,6 +14,12 @@ const groupLimit = 8192
 /** The storages a launch binds, by the names the shader gives them. */
 export type Bindings = Readonly<Record<string, Storage>>
 
+/** A buffer to read back, and how much of it. */
+export interface ReadItem {
+  readonly storage: Storage
+  readonly bytes: number
+}
+
 /**
  * A device with everything that stands between an operator and WebGPU. Work is encoded into one command encoder and one pass, and
  * submitted once, by `submit` or by a read-back. Knows no tensors.
@@ -218,29 +224,42 @@ export class Gpu {
    * @param items each buffer with the number of bytes wanted
    * @throws any error that work submitted until now met
    */
-  async read(items: readonly { readonly storage: Storage; readonly bytes: number }[]): Promise<ArrayBuffer[]> {
+  read(items: readonly ReadItem[]): Promise<ArrayBuffer[]> {
+    const collect = this.readLater(items)
+    this.submit()
+    return collect()
+  }
+
+  /**
+   * Encodes copies of buffers as they are at this point of the work, and submits nothing. Call the result after a `submit` to wait
+   * for the copies; it does not stall what is submitted in the meantime.
+   */
+  readLater(items: readonly ReadItem[]): () => Promise<ArrayBuffer[]> {
     this.#alive()
     const copies = items.map(({ storage, bytes }) => {
       const size = Math.max(4, Math.ceil(bytes / 4) * 4)
       const target = this.#takeReadback(size)
+      storage.usedIn = this.#serial
       this.#endPass()
       this.#encoding().copyBufferToBuffer(storage.buffer, 0, target, 0, size)
       return { target, bytes, size }
     })
-    this.submit()
-    await this.settle()
-    const result: ArrayBuffer[] = []
-    for (const { target, bytes, size } of copies) {
-      try {
-        await target.mapAsync(GPUMapMode.READ, 0, size)
-      } catch (error) {
-        throw this.#lost ?? this.#failure ?? new DeviceLostError('reading back from the GPU failed: create a new engine', { cause: error })
-      }
-      result.push(target.getMappedRange(0, size).slice(0, bytes))
-      target.unmap()
-      this.#idleReadbacks.get(target.size)?.push(target)
+    return async () => {
+      await this.settle()
+      return Promise.all(copies.map((copy) => this.#collect(copy)))
     }
-    return result
+  }
+
+  async #collect({ target, bytes, size }: { readonly target: GPUBuffer; readonly bytes: number; readonly size: number }): Promise<ArrayBuffer> {
+    try {
+      await target.mapAsync(GPUMapMode.READ, 0, size)
+    } catch (error) {
+      throw this.#lost ?? this.#failure ?? new DeviceLostError('reading back from the GPU failed: create a new engine', { cause: error })
+    }
+    const copy = target.getMappedRange(0, size).slice(0, bytes)
+    target.unmap()
+    this.#idleReadbacks.get(target.size)?.push(target)
+    return copy
   }
 
   /** Waits until every error of work handed over so far is known; throws the first. */

@@ -50,10 +50,20 @@ export class Engine {
   }
 
   /** Reads several tensors back in one submit. */
-  async read(tensors: readonly { readonly buffer: NdBuffer }[]): Promise<Float32Array[]> {
-    const buffers = tensors.map((tensor) => tensor.buffer)
-    const raw = await this.gpu.read(buffers.map(({ storage, shape }) => ({ storage, bytes: 4 * sizeOf(shape) })))
-    return raw.map((bytes) => new Float32Array(bytes))
+  read(tensors: readonly { readonly buffer: NdBuffer }[]): Promise<Float32Array[]> {
+    const collect = this.readLater(tensors)
+    this.gpu.submit()
+    return collect()
+  }
+
+  /**
+   * Notes the values several tensors have at this point of the work; they may be disposed of at once. Submits nothing: call the
+   * result after `gpu.submit()`.
+   */
+  readLater(tensors: readonly { readonly buffer: NdBuffer }[]): () => Promise<Float32Array[]> {
+    const items = tensors.map(({ buffer: { storage, shape } }) => ({ storage, bytes: 4 * sizeOf(shape) }))
+    const collect = this.gpu.readLater(items)
+    return async () => (await collect()).map((bytes) => new Float32Array(bytes))
   }
 
   /** What the GPU holds: bytes and buffers in use by tensors, and the most ever allocated. */

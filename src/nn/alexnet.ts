@@ -1,0 +1,213 @@
+import type { Preprocess } from '../data/preprocess.ts'
+import { UsageError, WeightsError } from '../gpu/errors.ts'
+import type { Engine } from '../tensor/engine.ts'
+import type { Shape } from '../tensor/ndbuffer.ts'
+import type { StateDict } from '../tensor/stateDict.ts'
+import { loadWeights } from '../weights/load.ts'
+import { AdaptiveAvgPool2d, Conv2d, Dropout, Flatten, type LayerInit, Linear, LocalResponseNorm, MaxPool2d, ReLU } from './layers.ts'
+import type { Module } from './module.ts'
+import { type Architecture, Network } from './network.ts'
+
+export const variants = ['torchvision', 'bvlc', 'alexnet-64'] as const
+export type Variant = (typeof variants)[number]
+
+export interface AlexNetOptions {
+  /** Which AlexNet; the weights' own where they name one, else 'torchvision'. */
+  readonly variant?: Variant
+  /** Outputs; the weights' own, else 1000 (alexnet-64: 100). */
+  readonly classes?: number
+  /** The five convolutions' widths. */
+  readonly channels?: readonly number[]
+  /** The width of both hidden FC layers. */
+  readonly hidden?: number
+  /** The probability of both dropouts. */
+  readonly dropout?: number
+  /** A registered name, a path, or arrays by name. Without it every parameter is random. */
+  readonly weights?: string | StateDict
+  /** Seeds initial values and dropout. Default 0. */
+  readonly seed?: number
+}
+
+/** What tells the variants apart. The order of layers is common to all. */
+interface VariantSpec {
+  readonly channels: readonly number[]
+  readonly hidden: number
+  readonly dropout: number
+  readonly classes: number
+  /** Kernel, stride, padding and groups of the five convolutions. */
+  readonly convolutions: readonly (readonly [number, number, number, number])[]
+  readonly norm: boolean
+  readonly pool: readonly [number, number] | null
+  /** Dropout stands before each hidden FC (torchvision), or after each hidden ReLU (Caffe). */
+  readonly dropoutBefore: boolean
+  readonly preprocess: Preprocess
+}
+
+const imageNet = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], scale: 1, order: 'rgb' } as const
+
+/** torchvision: Krizhevsky 2014 (arXiv:1404.5997). bvlc: Krizhevsky, Sutskever & Hinton 2012 as Caffe trained it. alexnet-64: Graft's own small one. */
+const specs: Readonly<Record<Variant, VariantSpec>> = {
+  torchvision: {
+    channels: [64, 192, 384, 256, 256],
+    hidden: 4096,
+    dropout: 0.5,
+    classes: 1000,
+    convolutions: [
+      [11, 4, 2, 1],
+      [5, 1, 2, 1],
+      [3, 1, 1, 1],
+      [3, 1, 1, 1],
+      [3, 1, 1, 1],
+    ],
+    norm: false,
+    pool: [6, 6],
+    dropoutBefore: true,
+    preprocess: { size: 224, resize: 256, ...imageNet },
+  },
+  bvlc: {
+    channels: [96, 256, 384, 384, 256],
+    hidden: 4096,
+    dropout: 0.5,
+    classes: 1000,
+    convolutions: [
+      [11, 4, 0, 1],
+      [5, 1, 2, 2],
+      [3, 1, 1, 1],
+      [3, 1, 1, 2],
+      [3, 1, 1, 2],
+    ],
+    norm: true,
+    pool: null,
+    dropoutBefore: false,
+    preprocess: { size: 227, resize: 256, mean: [104, 117, 123], std: [1, 1, 1], scale: 255, order: 'bgr' },
+  },
+  'alexnet-64': {
+    channels: [32, 96, 128, 128, 96],
+    hidden: 512,
+    dropout: 0.3,
+    classes: 100,
+    convolutions: [
+      [5, 2, 2, 1],
+      [5, 1, 2, 1],
+      [3, 1, 1, 1],
+      [3, 1, 1, 1],
+      [3, 1, 1, 1],
+    ],
+    norm: false,
+    pool: null,
+    dropoutBefore: true,
+    preprocess: { size: 64, resize: 64, ...imageNet },
+  },
+}
+
+/** torchvision's numbers of the five convolutions; Caffe names them conv1 to conv5, and the FC layers fc6 to fc8. */
+const convolutionNumbers = [0, 3, 6, 8, 10] as const
+const caffeNames: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(convolutionNumbers.map((number, i) => [`conv${i + 1}`, `features.${number}`])),
+  fc6: 'classifier.1',
+  fc7: 'classifier.4',
+  fc8: 'classifier.6',
+}
+
+/**
+ * AlexNet, with weights or without.
+ * @returns the network; `missing` names the parameters that the weights did not hold, `preprocess` says what its input is
+ * @throws WeightsError for a file that cannot be read, for names the network does not know, for shapes that differ, and where no parameter is in the file
+ * @throws UsageError for options that do not exist or do not fit
+ * @example const model = await alexnet(engine, { variant: 'alexnet-64', weights: 'alexnet-64-tinyimagenet100' })
+ */
+export async function alexnet(engine: Engine, options: AlexNetOptions = {}): Promise<Network> {
+  const known = ['variant', 'classes', 'channels', 'hidden', 'dropout', 'weights', 'seed']
+  const unknown = Object.keys(options).filter((key) => !known.includes(key))
+  if (unknown.length) throw new UsageError(`alexnet has no option ${unknown.join(', ')}; it takes ${known.join(', ')}`)
+  const { weights, seed = 0 } = options
+  const loaded = typeof weights === 'string' ? await loadWeights(weights) : weights ? { tensors: weights, metadata: {} as Record<string, string> } : null
+  const from = typeof weights === 'string' ? weights : 'the weights'
+  const tensors = loaded ? torchvisionNames(loaded.tensors) : null
+  const variant = options.variant ?? variantOf(loaded?.metadata.architecture) ?? 'torchvision'
+  const spec = specs[variant]
+  if (!spec) throw new UsageError(`there is no variant '${variant}'; there are ${variants.join(', ')}`)
+  const architecture: Architecture = {
+    variant,
+    channels: options.channels ?? spec.channels,
+    hidden: options.hidden ?? spec.hidden,
+    dropout: options.dropout ?? spec.dropout,
+    classes: options.classes ?? tensors?.['classifier.6.bias']?.shape[0] ?? spec.classes,
+  }
+  checkArchitecture(spec, architecture)
+  const model = new Network(engine, architecture, spec.preprocess, buildLayers(engine, spec, architecture, seed), seed)
+  if (tensors) {
+    try {
+      model.missing = model.loadStateDict(tensors, { strict: false }).missing
+    } catch (error) {
+      model.dispose()
+      if (error instanceof WeightsError) throw new WeightsError(`${from} does not fit ${variant}: ${error.message}`, { cause: error })
+      throw error
+    }
+    model.pretrained = true
+    model.classNames = model.missing.includes('classifier.6.weight') ? null : classNames(loaded?.metadata.classes, architecture.classes)
+  }
+  return model
+}
+
+function checkArchitecture(spec: VariantSpec, { channels, hidden, dropout, classes }: Architecture): void {
+  const whole = (n: number) => Number.isSafeInteger(n) && n > 0
+  if (channels.length !== 5 || !channels.every(whole)) throw new UsageError(`channels are five positive integers, not [${channels.join(', ')}]`)
+  const odd = spec.convolutions.findIndex(([, , , groups], i) => (channels[i] ?? 0) % groups !== 0 || (i > 0 && (channels[i - 1] ?? 0) % groups !== 0))
+  if (odd >= 0) throw new UsageError(`convolution ${odd + 1} has ${spec.convolutions[odd]?.[3]} groups, into which the channels [${channels.join(', ')}] do not divide`)
+  if (!whole(hidden)) throw new UsageError(`hidden is a positive integer, not ${hidden}`)
+  if (!whole(classes)) throw new UsageError(`classes is a positive integer, not ${classes}`)
+  if (!(dropout >= 0 && dropout < 1)) throw new UsageError(`dropout is at least 0 and less than 1, not ${dropout}`)
+}
+
+function buildLayers(engine: Engine, spec: VariantSpec, { channels, hidden, dropout, classes }: Architecture, seed: number): Module[] {
+  const layers: Module[] = []
+  let shape: Shape = [3, spec.preprocess.size, spec.preprocess.size]
+  const add = (layer: Module) => {
+    shape = layer.outShape(shape)
+    layers.push(layer)
+  }
+  const init = (weight: LayerInit['weight']): LayerInit => ({ weight, seed, stream: layers.length })
+  let number = 0
+  for (const [i, [kernel, stride, padding, groups]] of spec.convolutions.entries()) {
+    const [inChannels = 0] = shape
+    add(new Conv2d(engine, `features.${number}`, { inChannels, outChannels: channels[i] ?? 0, kernel, stride, padding, groups }, init('kaiming-normal')))
+    add(new ReLU(`features.${number + 1}`))
+    const pooled = i < 2 || i === 4
+    if (spec.norm && i < 2) add(new LocalResponseNorm(`features.${number + 1}.lrn`, { size: 5, alpha: 1e-4, beta: 0.75, k: 1 }))
+    if (pooled) add(new MaxPool2d(`features.${number + 2}`, 3, 2))
+    number += pooled ? 3 : 2
+  }
+  if (spec.pool) add(new AdaptiveAvgPool2d('avgpool', spec.pool))
+  add(new Flatten('flatten'))
+  const features = () => shape[0] ?? 0
+  for (const first of [0, 3]) {
+    if (spec.dropoutBefore) add(new Dropout(`classifier.${first}`, dropout))
+    add(new Linear(engine, `classifier.${first + 1}`, features(), hidden, init('kaiming-normal')))
+    add(new ReLU(`classifier.${first + 2}`))
+    if (!spec.dropoutBefore) add(new Dropout(`classifier.${first + 2}.dropout`, dropout))
+  }
+  add(new Linear(engine, 'classifier.6', features(), classes, init({ kind: 'normal', std: 0.01 })))
+  return layers
+}
+
+/** Caffe's layer names, where a file has them, as torchvision's. */
+function torchvisionNames(tensors: StateDict): StateDict {
+  return Object.fromEntries(
+    Object.entries(tensors).map(([name, array]) => {
+      const [layer = '', kind] = name.split('.')
+      const torchvision = caffeNames[layer]
+      return [torchvision && (kind === 'weight' || kind === 'bias') ? `${torchvision}.${kind}` : name, array]
+    }),
+  )
+}
+
+function variantOf(architecture: string | undefined): Variant | undefined {
+  return variants.find((variant) => variant === architecture)
+}
+
+function classNames(json: string | undefined, classes: number): readonly string[] | null {
+  if (!json) return null
+  const names: unknown = JSON.parse(json)
+  return Array.isArray(names) && names.length === classes && names.every((name) => typeof name === 'string') ? names : null
+}

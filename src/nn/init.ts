@@ -1,0 +1,44 @@
+import { UsageError } from '../gpu/errors.ts'
+import type { Shape } from '../tensor/ndbuffer.ts'
+import { sizeOf } from '../tensor/ndbuffer.ts'
+import type { Random } from '../tensor/philox.ts'
+
+/** Initialisers by name, with their usual parameters. */
+export const initNames = ['xavier-uniform', 'xavier-normal', 'kaiming-uniform', 'kaiming-normal', 'uniform', 'normal', 'constant'] as const
+export type InitName = (typeof initNames)[number]
+
+/**
+ * How a weight gets its first values.
+ * - `xavier-*` (Glorot & Bengio 2010): variance 2 / (fan in + fan out)
+ * - `kaiming-*` (He et al. 2015, arXiv:1502.01852), for ReLU: variance 2 / fan in
+ * - `uniform`: between −bound and bound, 0.05 by default; `normal`: std 0.01 by default, AlexNet's own; `constant`: 0 by default
+ */
+export type Init =
+  | InitName
+  | { readonly kind: 'uniform'; readonly bound: number }
+  | { readonly kind: 'normal'; readonly std: number }
+  | { readonly kind: 'constant'; readonly value: number }
+
+/**
+ * First values for a weight of the given shape ([out, in] or [O, C / groups, KH, KW]), drawn from `random`.
+ * @throws UsageError for an initialiser that does not exist
+ * @example initialise('xavier-uniform', [6, 864], new Random(1))
+ */
+export function initialise(init: Init, shape: Shape, random: Random): Float32Array {
+  const [out = 1, within = 1, ...window] = shape
+  const [fanIn, fanOut] = [within * sizeOf(window), out * sizeOf(window)]
+  const values = new Float32Array(sizeOf(shape))
+  const spec = typeof init === 'string' ? { kind: init } : init
+  const uniform = (bound: number) => random.fillUniform(values, -bound, bound)
+  const normal = (std: number) => random.fillNormal(values, 0, std)
+  // A uniform distribution on ±b has the variance b² / 3.
+  if (spec.kind === 'xavier-uniform') uniform(Math.sqrt(6 / (fanIn + fanOut)))
+  else if (spec.kind === 'xavier-normal') normal(Math.sqrt(2 / (fanIn + fanOut)))
+  else if (spec.kind === 'kaiming-uniform') uniform(Math.sqrt(6 / fanIn))
+  else if (spec.kind === 'kaiming-normal') normal(Math.sqrt(2 / fanIn))
+  else if (spec.kind === 'uniform') uniform('bound' in spec ? spec.bound : 0.05)
+  else if (spec.kind === 'normal') normal('std' in spec ? spec.std : 0.01)
+  else if (spec.kind === 'constant') values.fill('value' in spec ? spec.value : 0)
+  else throw new UsageError(`there is no initialiser '${String(init)}'; there are ${initNames.join(', ')}`)
+  return values
+}

@@ -1,0 +1,214 @@
+import {
+  adaptiveAvgPool2d,
+  conv2d,
+  dropout,
+  flatten,
+  linear,
+  localResponseNorm,
+  maxPool2d,
+  relu,
+} from '../autograd/functions.ts'
+import type { Engine } from '../tensor/engine.ts'
+import { type Shape, sizeOf } from '../tensor/ndbuffer.ts'
+import { Random } from '../tensor/philox.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import { type Init, initialise } from './init.ts'
+import { type LayerContext, Module } from './module.ts'
+import { Parameter } from './parameter.ts'
+
+/** How a layer's parameters get their first values. */
+export interface LayerInit {
+  readonly weight: Init
+  readonly seed: number
+  /** Tells the random streams of a network's layers apart. */
+  readonly stream: number
+}
+
+/** Weight and bias whose values are made when they are first asked for: a layer that is cut off before costs nothing. */
+function weightAndBias(engine: Engine, name: string, shape: Shape, init: LayerInit): readonly [Parameter, Parameter] {
+  const width = shape[0] ?? 0
+  return [
+    Parameter.deferred(`${name}.weight`, shape, () => engine.tensor(initialise(init.weight, shape, new Random(init.seed, init.stream)), shape)),
+    Parameter.deferred(`${name}.bias`, [width], () => engine.tensor(new Float32Array(width), [width])),
+  ]
+}
+
+export interface Conv2dShape {
+  readonly inChannels: number
+  readonly outChannels: number
+  readonly kernel: number
+  readonly stride?: number
+  readonly padding?: number
+  readonly groups?: number
+}
+
+export class Conv2d extends Module {
+  readonly weight: Parameter
+  readonly bias: Parameter
+  readonly #options: { readonly stride: number; readonly padding: number; readonly groups: number }
+
+  constructor(engine: Engine, name: string, shape: Conv2dShape, init: LayerInit) {
+    super(name)
+    const { inChannels, outChannels, kernel, stride = 1, padding = 0, groups = 1 } = shape
+    this.#options = { stride, padding, groups }
+    ;[this.weight, this.bias] = weightAndBias(engine, name, [outChannels, inChannels / groups, kernel, kernel], init)
+  }
+
+  get description(): string {
+    const [out = 0, depth = 0, kernel = 0] = this.weight.shape
+    const { stride, groups } = this.#options
+    return `conv ${kernel}x${kernel}${stride > 1 ? ` stride ${stride}` : ''}, ${depth * groups} to ${out}${groups > 1 ? ` in ${groups} groups` : ''}`
+  }
+
+  override parameters(): readonly Parameter[] {
+    return [this.weight, this.bias]
+  }
+
+  outShape([, height = 0, width = 0]: Shape): Shape {
+    const [out = 0, , kernel = 0] = this.weight.shape
+    const { stride, padding } = this.#options
+    const extent = (n: number) => Math.floor((n + 2 * padding - kernel) / stride) + 1
+    return [out, extent(height), extent(width)]
+  }
+
+  forward(x: Tensor): Tensor {
+    return conv2d(x, this.weight.tensor, this.bias.tensor, this.#options)
+  }
+}
+
+export class Linear extends Module {
+  readonly weight: Parameter
+  readonly bias: Parameter
+
+  constructor(engine: Engine, name: string, inputs: number, outputs: number, init: LayerInit) {
+    super(name)
+    ;[this.weight, this.bias] = weightAndBias(engine, name, [outputs, inputs], init)
+  }
+
+  get description(): string {
+    return `FC ${this.weight.shape[1]} to ${this.weight.shape[0]}`
+  }
+
+  override parameters(): readonly Parameter[] {
+    return [this.weight, this.bias]
+  }
+
+  outShape(): Shape {
+    return [this.weight.shape[0] ?? 0]
+  }
+
+  forward(x: Tensor): Tensor {
+    return linear(x, this.weight.tensor, this.bias.tensor)
+  }
+}
+
+export class ReLU extends Module {
+  readonly description = 'ReLU'
+
+  outShape(shape: Shape): Shape {
+    return shape
+  }
+
+  forward(x: Tensor): Tensor {
+    return relu(x)
+  }
+}
+
+export class MaxPool2d extends Module {
+  readonly #kernel: number
+  readonly #stride: number
+
+  constructor(name: string, kernel: number, stride: number) {
+    super(name)
+    this.#kernel = kernel
+    this.#stride = stride
+  }
+
+  get description(): string {
+    return `max-pool ${this.#kernel}x${this.#kernel} stride ${this.#stride}`
+  }
+
+  outShape([channels = 0, height = 0, width = 0]: Shape): Shape {
+    const extent = (n: number) => Math.floor((n - this.#kernel) / this.#stride) + 1
+    return [channels, extent(height), extent(width)]
+  }
+
+  forward(x: Tensor): Tensor {
+    return maxPool2d(x, { kernel: this.#kernel, stride: this.#stride })
+  }
+}
+
+export class AdaptiveAvgPool2d extends Module {
+  readonly #size: readonly [number, number]
+
+  constructor(name: string, size: readonly [number, number]) {
+    super(name)
+    this.#size = size
+  }
+
+  get description(): string {
+    return `adaptive average pool to ${this.#size.join('x')}`
+  }
+
+  outShape([channels = 0]: Shape): Shape {
+    return [channels, ...this.#size]
+  }
+
+  forward(x: Tensor): Tensor {
+    return adaptiveAvgPool2d(x, this.#size)
+  }
+}
+
+export class LocalResponseNorm extends Module {
+  readonly #options: { readonly size: number; readonly alpha: number; readonly beta: number; readonly k: number }
+
+  constructor(name: string, options: { readonly size: number; readonly alpha: number; readonly beta: number; readonly k: number }) {
+    super(name)
+    this.#options = options
+  }
+
+  get description(): string {
+    return `LRN over ${this.#options.size} channels`
+  }
+
+  outShape(shape: Shape): Shape {
+    return shape
+  }
+
+  forward(x: Tensor): Tensor {
+    return localResponseNorm(x, this.#options)
+  }
+}
+
+export class Dropout extends Module {
+  readonly p: number
+
+  constructor(name: string, p: number) {
+    super(name)
+    this.p = p
+  }
+
+  get description(): string {
+    return `dropout ${this.p}`
+  }
+
+  outShape(shape: Shape): Shape {
+    return shape
+  }
+
+  forward(x: Tensor, { training, seed }: LayerContext): Tensor {
+    return training && this.p > 0 ? dropout(x, this.p, { training, seed }) : x
+  }
+}
+
+export class Flatten extends Module {
+  readonly description = 'flatten'
+
+  outShape(shape: Shape): Shape {
+    return [sizeOf(shape)]
+  }
+
+  forward(x: Tensor): Tensor {
+    return flatten(x)
+  }
+}

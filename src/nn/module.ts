@@ -1,0 +1,37 @@
+import type { Shape } from '../tensor/ndbuffer.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import type { Parameter } from './parameter.ts'
+
+/** What a forward pass is told beside its input. */
+export interface ForwardOptions {
+  /** Whether dropout drops. Default false. */
+  readonly training?: boolean
+}
+
+/** What one layer of a network is told: whether it trains, and a seed of its own for this pass. */
+export interface LayerContext {
+  readonly training: boolean
+  readonly seed: number
+}
+
+/** One layer: a function of a tensor, with parameters or none. */
+export abstract class Module {
+  /** Its place in the network, for example 'features.3'; parameters, errors and plans name it. */
+  readonly name: string
+  /** What it is, for people: 'conv 5x5, 64 to 192'. */
+  abstract readonly description: string
+
+  constructor(name: string) {
+    this.name = name
+  }
+
+  /** Its weight and bias, where it has any. */
+  parameters(): readonly Parameter[] {
+    return []
+  }
+
+  /** The result's shape for an input's, without the batch. */
+  abstract outShape(shape: Shape): Shape
+
+  abstract forward(x: Tensor, context: LayerContext): Tensor
+}

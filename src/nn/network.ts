@@ -1,0 +1,176 @@
+import type { Preprocess } from '../data/preprocess.ts'
+import { ShapeError, UsageError, WeightsError } from '../gpu/errors.ts'
+import type { Engine } from '../tensor/engine.ts'
+import { sameShape, type Shape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
+import { philox4x32 } from '../tensor/philox.ts'
+import type { StateDict } from '../tensor/stateDict.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import { Dropout } from './layers.ts'
+import type { ForwardOptions, Module } from './module.ts'
+import type { Parameter } from './parameter.ts'
+
+/** What a network is made from; a run folder keeps it, so that the network can be built again. */
+export interface Architecture {
+  readonly variant: string
+  /** The five convolutions' widths. */
+  readonly channels: readonly number[]
+  /** The width of both hidden FC layers. */
+  readonly hidden: number
+  readonly dropout: number
+  readonly classes: number
+}
+
+/** A chain of named layers. AlexNet is one, and stays one after its end has been cut off and replaced. */
+export class Network {
+  readonly engine: Engine
+  readonly architecture: Architecture
+  /** How a picture becomes this network's input. */
+  readonly preprocess: Preprocess
+  readonly #layers: Module[]
+  /** Parameters that the weights it was made with did not hold. */
+  missing: readonly string[] = []
+  /** What the outputs stand for, where it is known. */
+  classNames: readonly string[] | null = null
+  /** Whether it started from weights that somebody trained. */
+  pretrained = false
+  /** The seed of its initial values and its dropout. */
+  seed: number
+  /** Training passes so far; dropout draws anew in each. */
+  passes = 0
+
+  constructor(engine: Engine, architecture: Architecture, preprocess: Preprocess, layers: readonly Module[], seed: number) {
+    this.engine = engine
+    this.architecture = architecture
+    this.preprocess = preprocess
+    this.#layers = [...layers]
+    this.seed = seed
+  }
+
+  get layers(): readonly Module[] {
+    return this.#layers
+  }
+
+  /** Weight and bias of every layer, in order. */
+  parameters(): Parameter[] {
+    return this.#layers.flatMap((layer) => layer.parameters())
+  }
+
+  /** The shape of one picture after each layer, without the batch; input first. */
+  shapes(): Shape[] {
+    const { size } = this.preprocess
+    const shapes: Shape[] = [[3, size, size]]
+    for (const layer of this.#layers) shapes.push(layer.outShape(shapes.at(-1) ?? []))
+    return shapes
+  }
+
+  /**
+   * How many layers come before the first that trains and the dropout in front of it. They run as in evaluation, dropout off,
+   * whatever `training` says: their outputs are features, the same in every epoch.
+   */
+  get frozenPrefix(): number {
+    const first = this.#layers.findIndex((layer) => layer.parameters().some((parameter) => parameter.trainable))
+    let prefix = first < 0 ? this.#layers.length : first
+    while (first >= 0 && this.#layers[prefix - 1] instanceof Dropout) prefix--
+    return prefix
+  }
+
+  /**
+   * The network's output for a batch of preprocessed pictures.
+   * @param x [N, 3, size, size], or what layer `from` takes
+   * @param options.from, options.to run only these layers
+   * @returns logits [N, classes]
+   * @throws ShapeError when x does not fit
+   * @example const logits = model.forward(x, { training: true })
+   */
+  forward(x: Tensor, options: ForwardOptions & { readonly from?: number; readonly to?: number } = {}): Tensor {
+    const { training = false, from = 0, to = this.#layers.length } = options
+    const { size } = this.preprocess
+    const [, ...picture] = x.shape
+    if (from === 0 && !sameShape(picture, [3, size, size]))
+      throw new ShapeError(`the network takes [N, 3, ${size}, ${size}], not ${showShape(x.shape)}`)
+    const { gpu } = this.engine
+    const outer = gpu.layer
+    const prefix = this.frozenPrefix
+    const pass = training ? this.passes++ : 0
+    let here = x
+    try {
+      for (let i = from; i < to; i++) {
+        const layer = this.#layers[i]
+        if (!layer) break
+        gpu.layer = layer.name
+        const next = layer.forward(here, { training: training && i >= prefix, seed: this.#dropoutSeed(pass, i) })
+        // What backward needs of `here` its tape keeps; the rest of the memory is free for the next layer.
+        if (here !== x && next !== here) here.free()
+        here = next
+      }
+    } catch (error) {
+      if (here !== x) here.dispose()
+      throw error
+    } finally {
+      gpu.layer = outer
+    }
+    return here
+  }
+
+  #dropoutSeed(pass: number, layer: number): number {
+    const [low, high] = philox4x32([pass, layer, 0, 1], [this.seed >>> 0, Math.floor(this.seed / 2 ** 32)])
+    return low + (high >>> 11) * 2 ** 32
+  }
+
+  /** Every parameter's values, by name. */
+  async stateDict(): Promise<StateDict> {
+    const parameters = this.parameters()
+    const values = await this.engine.read(parameters.map((parameter) => parameter.tensor))
+    return Object.fromEntries(
+      parameters.map((parameter, i) => [parameter.name, { shape: [...parameter.shape], data: values[i] ?? new Float32Array(0) }]),
+    )
+  }
+
+  /**
+   * Takes over values by name. Nothing changes unless everything fits.
+   * @param options.strict also refuse a dictionary that leaves parameters out. Default true
+   * @returns the names it left out
+   * @throws WeightsError for names the network does not know and shapes that differ
+   */
+  loadStateDict(values: StateDict, { strict = true }: { readonly strict?: boolean } = {}): { readonly missing: string[] } {
+    const parameters = new Map(this.parameters().map((parameter) => [parameter.name, parameter]))
+    const unknown = Object.keys(values).filter((name) => !parameters.has(name))
+    if (unknown.length) throw new WeightsError(`the network has no parameter ${list(unknown)}; its own are ${list([...parameters.keys()])}`)
+    const missing = [...parameters.keys()].filter((name) => !values[name])
+    if (missing.length === parameters.size) throw new WeightsError('none of the network’s parameters is in these weights')
+    if (strict && missing.length) throw new WeightsError(`the weights lack ${list(missing)}; pass strict: false to keep their present values`)
+    for (const [name, { shape, data }] of Object.entries(values)) {
+      const wanted = parameters.get(name)?.shape ?? []
+      if (!sameShape(shape, wanted)) throw new WeightsError(`${name} has the shape ${showShape(shape)} in the weights, ${showShape(wanted)} in the network`)
+      if (data.length !== sizeOf(shape)) throw new WeightsError(`${name} of shape ${showShape(shape)} has ${data.length} values`)
+    }
+    for (const [name, { data }] of Object.entries(values)) parameters.get(name)?.assign(this.engine, data)
+    return { missing }
+  }
+
+  /**
+   * Cuts off every layer after `keep` and puts others in their place.
+   * @param keep the name of the last layer that stays
+   * @throws UsageError when there is no such layer
+   */
+  replaceAfter(keep: string, layers: readonly Module[]): { readonly removed: readonly Module[] } {
+    const at = this.#layers.findIndex((layer) => layer.name === keep)
+    if (at < 0) throw new UsageError(`there is no layer ${keep}; the layers are ${this.#layers.map((layer) => layer.name).join(', ')}`)
+    const removed = this.#layers.splice(at + 1, this.#layers.length, ...layers)
+    for (const layer of removed) for (const parameter of layer.parameters()) parameter.dispose()
+    this.missing = this.missing.filter((name) => this.parameters().some((parameter) => parameter.name === name))
+    this.classNames = null
+    return { removed }
+  }
+
+  /** Frees every parameter. */
+  dispose(): void {
+    for (const parameter of this.parameters()) parameter.dispose()
+  }
+}
+
+/** The first few names, and how many more. */
+export function list(names: readonly string[], shown = 6): string {
+  const head = names.slice(0, shown).join(', ')
+  return names.length > shown ? `${head} and ${names.length - shown} more` : head
+}

@@ -1,0 +1,132 @@
+import { crossEntropy } from '../autograd/functions.ts'
+import type { ImageDataset, Sample } from '../data/dataset.ts'
+import { decodeImage, type RgbImage } from '../data/decode.ts'
+import { preprocessImages } from '../data/transforms.ts'
+import { DataError, ShapeError, UsageError } from '../gpu/errors.ts'
+import type { Network } from '../nn/network.ts'
+import { type BatchSource, PictureSource } from './batches.ts'
+import type { OnEvent } from './events.ts'
+import { type Evaluation, EvaluationCounter, ranked } from './metrics.ts'
+
+export interface EvaluateOptions {
+  /** Which part. Default 'val'. */
+  readonly split?: 'train' | 'val'
+  /** Pictures that go through the network together. Default 32. */
+  readonly batchSize?: number
+  /** Whether a broken picture is an error rather than left out. Default false. */
+  readonly strict?: boolean
+  readonly onEvent?: OnEvent
+  readonly signal?: AbortSignal
+}
+
+/** Tells `onEvent` of each broken picture once, or throws under `strict`. */
+export function brokenPictures(onEvent: OnEvent | undefined, strict: boolean): (sample: Sample, error: DataError) => void {
+  const seen = new Set<Sample>()
+  return (sample, error) => {
+    if (strict) throw error
+    if (seen.has(sample)) return
+    seen.add(sample)
+    onEvent?.({ type: 'skipped', name: sample.name, reason: error.message })
+  }
+}
+
+/**
+ * Runs a network over one part of a dataset.
+ * @returns mean loss, accuracy, top-5 accuracy (each in 0..1 but the loss), the confusion matrix and every class's precision and recall
+ * @throws ShapeError when the network has another number of outputs than the dataset has classes
+ * @throws DataError when no picture of the part can be decoded
+ * @example const { accuracy, confusion } = await evaluate(model, data)
+ */
+export async function evaluate(model: Network, data: ImageDataset, options: EvaluateOptions = {}): Promise<Evaluation> {
+  const { split = 'val', batchSize = 32, strict = false, onEvent, signal } = options
+  checkClasses(model, data)
+  const samples = data[split]
+  const source = new PictureSource(model, samples, { onBroken: brokenPictures(onEvent, strict), ...(signal ? { signal } : {}) })
+  const report = (done: number) => onEvent?.({ type: 'read', split, done, total: samples.length })
+  const result = await evaluateSource(model, source, data.classes, batchSize, report)
+  if (result.count === 0) throw new DataError(`none of the ${samples.length} ${split} pictures of ${data.root} can be decoded`)
+  return result
+}
+
+/** `evaluate` over a source that may hold features. */
+export async function evaluateSource(
+  model: Network,
+  source: BatchSource,
+  classes: readonly string[],
+  batchSize: number,
+  onProgress?: (done: number) => void,
+): Promise<Evaluation> {
+  const counter = new EvaluationCounter(classes)
+  const order = Array.from({ length: source.count }, (_, i) => i)
+  let done = 0
+  for await (const { x, targets } of source.batches(order, batchSize, 0)) {
+    const [logits, loss] = model.engine.noGrad(() => {
+      const logits = model.forward(x, { from: source.from })
+      return [logits, crossEntropy(logits, targets)] as const
+    })
+    const [lossValue, logitValues] = await model.engine.read([loss, logits])
+    counter.add(lossValue?.[0] ?? Number.NaN, logitValues ?? new Float32Array(0), targets)
+    for (const tensor of [x, logits, loss]) tensor.dispose()
+    done += targets.length
+    onProgress?.(done)
+  }
+  return counter.result()
+}
+
+/** Throws ShapeError unless the network has one output for each class. */
+export function checkClasses(model: Network, data: ImageDataset): void {
+  const outputs = model.shapes().at(-1)?.[0] ?? 0
+  if (outputs !== data.classes.length)
+    throw new ShapeError(
+      `the network has ${outputs} outputs, the dataset ${data.classes.length} classes; applyScenario(model, { classes: ${data.classes.length}, … }) puts a new layer on it`,
+    )
+}
+
+/** One picture's likeliest classes. */
+export interface Prediction {
+  /** The picture's path, or its place in the list. */
+  readonly name: string
+  readonly top: readonly { readonly class: string; readonly index: number; readonly probability: number }[]
+}
+
+/**
+ * Classifies pictures.
+ * @param images paths, encoded bytes, or decoded pictures
+ * @param options.topK how many classes to give. Default 5, at most as many as there are
+ * @throws DataError for a picture that cannot be decoded
+ * @example const [first] = await predict(model, ['cat.jpg'], { topK: 3 })
+ */
+export async function predict(
+  model: Network,
+  images: readonly (string | Uint8Array | RgbImage)[],
+  { topK = 5, batchSize = 32 }: { readonly topK?: number; readonly batchSize?: number } = {},
+): Promise<Prediction[]> {
+  if (!Number.isInteger(topK) || topK < 1) throw new UsageError(`topK is a positive integer, not ${topK}`)
+  const result: Prediction[] = []
+  for (let start = 0; start < images.length; start += batchSize) {
+    const group = images.slice(start, start + batchSize)
+    const decoded = await Promise.all(group.map((image) => (typeof image === 'object' && 'width' in image ? image : decodeImage(image))))
+    const x = preprocessImages(model.engine, decoded, model.preprocess)
+    const logits = model.engine.noGrad(() => model.forward(x))
+    const [, classes = 0] = logits.shape
+    const values = await logits.data()
+    x.dispose()
+    logits.dispose()
+    for (const [row, image] of group.entries()) {
+      const probabilities = softmaxRow(values, row, classes)
+      const top = ranked(values, row, classes)
+        .slice(0, topK)
+        .map((index) => ({ class: model.classNames?.[index] ?? String(index), index, probability: probabilities[index] ?? 0 }))
+      result.push({ name: typeof image === 'string' ? image : `picture ${start + row}`, top })
+    }
+  }
+  return result
+}
+
+function softmaxRow(logits: Float32Array, row: number, classes: number): Float64Array {
+  const values = Float64Array.from(logits.subarray(row * classes, (row + 1) * classes))
+  const highest = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
+  const exps = values.map((value) => Math.exp(value - highest))
+  const total = exps.reduce((a, b) => a + b, 0)
+  return exps.map((value) => value / total)
+}

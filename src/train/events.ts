@@ -1,0 +1,24 @@
+/** What one epoch came to. Losses are means over pictures, accuracies lie in 0..1. */
+export interface EpochResult {
+  /** Counted from 1. */
+  readonly epoch: number
+  readonly trainLoss: number
+  readonly trainAccuracy: number
+  readonly valLoss: number
+  readonly valAccuracy: number
+  /** Wall time of this epoch, validation included. */
+  readonly seconds: number
+}
+
+/** What `fit`, `evaluate` and `predict` tell while they work. */
+export type TrainEvent =
+  /** Frozen features or pictures are being read, once. */
+  | { readonly type: 'read'; readonly split: 'train' | 'val'; readonly done: number; readonly total: number }
+  /** Kernels are being compiled, once. */
+  | { readonly type: 'compile'; readonly done: number; readonly total: number }
+  | { readonly type: 'step'; readonly epoch: number; readonly step: number; readonly steps: number; readonly loss: number; readonly accuracy: number }
+  | ({ readonly type: 'epoch' } & EpochResult)
+  /** A picture that could not be decoded, and is left out. */
+  | { readonly type: 'skipped'; readonly name: string; readonly reason: string }
+
+export type OnEvent = (event: TrainEvent) => void

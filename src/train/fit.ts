@@ -1,0 +1,262 @@
+import { crossEntropy } from '../autograd/functions.ts'
+import type { ImageDataset } from '../data/dataset.ts'
+import { DataError, UsageError } from '../gpu/errors.ts'
+import type { Network } from '../nn/network.ts'
+import { Adam } from '../optim/adam.ts'
+import { AdamW } from '../optim/adamw.ts'
+import { markNonFinite } from '../optim/health.ts'
+import type { Optimizer } from '../optim/optimizer.ts'
+import { SGD } from '../optim/sgd.ts'
+import { Random } from '../tensor/philox.ts'
+import { Tensor } from '../tensor/tensor.ts'
+import { type Batch, type BatchSource, openSource } from './batches.ts'
+import { type Checkpoint, readCheckpoint, takeCheckpoint, writeCheckpoint } from './checkpoint.ts'
+import { diagnose } from './diagnose.ts'
+import { brokenPictures, checkClasses, evaluateSource } from './evaluate.ts'
+import type { EpochResult, OnEvent } from './events.ts'
+import { countCorrect } from './metrics.ts'
+
+export const optimizers = ['sgd', 'adam', 'adamw'] as const
+export type OptimizerName = (typeof optimizers)[number]
+
+export interface FitOptions {
+  readonly epochs: number
+  /** Pictures a step. Default 32. */
+  readonly batchSize?: number
+  /** Learning rate. Default 1e-3 for adam and adamw, 1e-2 for sgd. */
+  readonly lr?: number
+  /** Default 'adam'. */
+  readonly optimizer?: OptimizerName
+  /** For sgd. Default 0.9. */
+  readonly momentum?: number
+  /** Default 5e-4 for sgd, 0 for adam, 1e-2 for adamw. */
+  readonly weightDecay?: number
+  /** Target probability spread over all classes, in 0..1. Default 0. */
+  readonly labelSmoothing?: number
+  /** Random windows and flips, anew in every epoch. Default false. */
+  readonly augment?: boolean
+  /** Keep what frozen layers give, and decoded pictures, from epoch to epoch. Default true. */
+  readonly cache?: boolean
+  /** Seeds the order of pictures, augmentation and dropout. Default 0. */
+  readonly seed?: number
+  /** Whether a broken picture is an error rather than left out. Default false. */
+  readonly strict?: boolean
+  readonly onEvent?: OnEvent
+  /** A folder to write a checkpoint to after every epoch. */
+  readonly checkpoint?: string
+  /** Go on from the checkpoint in that folder, where there is one. Default false. */
+  readonly resume?: boolean
+  /** Aborting stops after the running step and puts the weights back to the end of the last finished epoch. */
+  readonly signal?: AbortSignal
+  /** Stop after the epoch in which this much time has passed. */
+  readonly maxSeconds?: number
+}
+
+export interface FitResult {
+  readonly epochs: readonly EpochResult[]
+  /** Whether `signal` ended it before the last epoch. */
+  readonly aborted: boolean
+  /** Training pictures that could not be decoded. */
+  readonly skipped: number
+}
+
+/** Steps whose losses may be on their way back while the next ones are encoded. */
+const stepsInFlight = 3
+
+/**
+ * Trains the parameters whose `trainable` flag is set. Frozen layers in front run once, and their outputs are kept, unless pictures
+ * are augmented or `cache` is off. The same seed on the same adapter gives the same bits.
+ * @throws UsageError for options that do not fit, or when nothing is trainable
+ * @throws NonFiniteError when the loss is NaN or infinite; the weights are those from before that step
+ * @example
+ * const run = await fit(model, data, { epochs: 40, batchSize: 32, lr: 1e-3 })
+ * console.log(run.epochs.at(-1)?.valAccuracy)
+ */
+export async function fit(model: Network, data: ImageDataset, options: FitOptions): Promise<FitResult> {
+  checkOptions(options)
+  checkClasses(model, data)
+  const { epochs, batchSize = 32, seed = 0, augment = false, cache = true, strict = false, onEvent, checkpoint, resume = false, signal } = options
+  const optimizer = makeOptimizer(model, options)
+  const skippedNames = new Set<string>()
+  const tell = brokenPictures((event) => {
+    if (event.type === 'skipped') skippedNames.add(event.name)
+    onEvent?.(event)
+  }, strict)
+  const open = (split: 'train' | 'val', augmentSeed: number | null): Promise<BatchSource> =>
+    openSource(model, data[split], {
+      store: cache,
+      augmentSeed,
+      onBroken: tell,
+      onProgress: (done, total) => onEvent?.({ type: 'read', split, done, total }),
+      ...(signal ? { signal } : {}),
+    })
+  const results: EpochResult[] = []
+  let last: Checkpoint | null = null
+  const health = model.engine.tensor(new Float32Array(1), [1])
+  try {
+    model.seed = seed
+    model.passes = 0
+    if (checkpoint && resume) {
+      const saved = await readCheckpoint(checkpoint)
+      if (saved) {
+        await restore(model, optimizer, saved)
+        results.push(...saved.epochs)
+      }
+    }
+    const started = performance.now()
+    last = signal || checkpoint ? await takeCheckpoint(model, optimizer, results) : null
+    const train = await open('train', augment ? seed : null)
+    const val = await open('val', null)
+    if (train.count === 0 || val.count === 0) throw new DataError(`${data.root} has no picture that can be decoded`)
+    for (let epoch = results.length + 1; epoch <= epochs && !signal?.aborted; epoch++) {
+      const begun = performance.now()
+      const trained = await trainEpoch({ model, optimizer, source: train, health, epoch, batchSize, seed, options })
+      if (!trained) break
+      const validation = await evaluateSource(model, val, data.classes, batchSize)
+      const result: EpochResult = {
+        epoch,
+        trainLoss: trained.loss,
+        trainAccuracy: trained.accuracy,
+        valLoss: validation.loss,
+        valAccuracy: validation.accuracy,
+        seconds: (performance.now() - begun) / 1000,
+      }
+      results.push(result)
+      if (last) last = await takeCheckpoint(model, optimizer, results)
+      if (checkpoint && last) await writeCheckpoint(checkpoint, last)
+      onEvent?.({ type: 'epoch', ...result })
+      if ((performance.now() - started) / 1000 >= (options.maxSeconds ?? Number.POSITIVE_INFINITY)) break
+    }
+  } catch (error) {
+    if (!signal?.aborted) throw error
+  } finally {
+    if (signal?.aborted && last) await restore(model, optimizer, last)
+    model.classNames = data.classes
+    optimizer.zeroGrad()
+    optimizer.dispose()
+    health.dispose()
+  }
+  return { epochs: results, aborted: signal?.aborted ?? false, skipped: skippedNames.size }
+}
+
+interface EpochContext {
+  readonly model: Network
+  readonly optimizer: Optimizer
+  readonly source: BatchSource
+  /** Set by the device once a loss was not finite; the optimiser then changes nothing more. */
+  readonly health: Tensor
+  readonly epoch: number
+  readonly batchSize: number
+  readonly seed: number
+  readonly options: FitOptions
+}
+
+/** One pass over the training pictures: mean loss and accuracy, or null when it was aborted. */
+async function trainEpoch(context: EpochContext): Promise<{ readonly loss: number; readonly accuracy: number } | null> {
+  const { model, source, epoch, batchSize, seed, options } = context
+  const order = Uint32Array.from({ length: source.count }, (_, i) => i)
+  new Random(seed, epoch).shuffle(order)
+  const steps = Math.ceil(source.count / batchSize)
+  const inFlight: StepInFlight[] = []
+  const total = { loss: 0, correct: 0, count: 0, step: 0 }
+  const finish = async (step: StepInFlight) => {
+    const [loss = Number.NaN, logits] = await step.values()
+    if (!Number.isFinite(loss)) throw await diagnose(model, step.batch, source.from, step.pass, `in epoch ${epoch}, step ${total.step + 1}`)
+    step.batch.x.dispose()
+    const count = step.batch.targets.length
+    total.loss += loss * count
+    total.correct += countCorrect(logits, step.batch.targets)
+    total.count += count
+    total.step++
+    options.onEvent?.({ type: 'step', epoch, step: total.step, steps, loss, accuracy: total.correct / total.count })
+  }
+  try {
+    for await (const batch of source.batches(order, batchSize, epoch)) {
+      if (options.signal?.aborted) {
+        batch.x.dispose()
+        return null
+      }
+      inFlight.push(trainStep(context, batch))
+      if (inFlight.length > stepsInFlight) await finish(inFlight[0] as StepInFlight).then(() => inFlight.shift())
+    }
+    for (let step = inFlight[0]; step; step = inFlight[0]) {
+      await finish(step)
+      inFlight.shift()
+    }
+  } finally {
+    for (const { batch } of inFlight) batch.x.dispose()
+  }
+  return { loss: total.loss / total.count, accuracy: total.correct / total.count }
+}
+
+interface StepInFlight {
+  readonly batch: Batch
+  /** Which training pass it was. */
+  readonly pass: number
+  /** Loss and logits, once the device has them. */
+  readonly values: () => Promise<readonly [number, Float32Array]>
+}
+
+/** Encodes one step and hands it over in one submit. */
+function trainStep({ model, optimizer, source, health, options }: EpochContext, batch: Batch): StepInFlight {
+  const { engine } = model
+  const pass = model.passes
+  const logits = model.forward(batch.x, { training: true, from: source.from })
+  const loss = crossEntropy(logits, batch.targets, { labelSmoothing: options.labelSmoothing ?? 0 })
+  const collect = engine.readLater([loss, logits])
+  loss.backward()
+  markNonFinite(engine.gpu, loss.buffer, health.buffer)
+  optimizer.step({ guard: health })
+  optimizer.zeroGrad()
+  loss.dispose()
+  engine.gpu.submit()
+  const values = collect().then(([value, row]) => [value?.[0] ?? Number.NaN, row ?? new Float32Array(0)] as const)
+  // Errors are met where the values are awaited; until then they must not count as unhandled.
+  values.catch(() => {})
+  return { batch, pass, values: () => values }
+}
+
+function makeOptimizer(model: Network, options: FitOptions): Optimizer {
+  const { optimizer = 'adam', lr, momentum, weightDecay } = options
+  const parameters = model.parameters().filter((parameter) => parameter.trainable)
+  if (parameters.length === 0) throw new UsageError('no parameter is trainable: call applyScenario, or set parameter.trainable')
+  if (momentum !== undefined && optimizer !== 'sgd') throw new UsageError(`momentum is for sgd; ${optimizer} has its own`)
+  if (optimizer === 'sgd') return new SGD(parameters, { lr: lr ?? 1e-2, momentum: momentum ?? 0.9, weightDecay: weightDecay ?? 5e-4 })
+  if (optimizer === 'adam') return new Adam(parameters, { lr: lr ?? 1e-3, weightDecay: weightDecay ?? 0 })
+  return new AdamW(parameters, { lr: lr ?? 1e-3, weightDecay: weightDecay ?? 1e-2 })
+}
+
+async function restore(model: Network, optimizer: Optimizer, saved: Checkpoint): Promise<void> {
+  model.loadStateDict(saved.weights, { strict: false })
+  optimizer.loadStateDict(saved.optimizer)
+  model.passes = saved.passes
+}
+
+function checkOptions(options: FitOptions): void {
+  const known: Record<keyof FitOptions, true> = {
+    epochs: true,
+    batchSize: true,
+    lr: true,
+    optimizer: true,
+    momentum: true,
+    weightDecay: true,
+    labelSmoothing: true,
+    augment: true,
+    cache: true,
+    seed: true,
+    strict: true,
+    onEvent: true,
+    checkpoint: true,
+    resume: true,
+    signal: true,
+    maxSeconds: true,
+  }
+  const unknown = Object.keys(options).filter((key) => !(key in known))
+  if (unknown.length) throw new UsageError(`fit has no option ${unknown.join(', ')}; it takes ${Object.keys(known).join(', ')}`)
+  const { epochs, batchSize = 1, optimizer = 'adam', seed = 0, resume, checkpoint } = options
+  if (!Number.isSafeInteger(epochs) || epochs < 1) throw new UsageError(`epochs is a positive integer, not ${epochs}`)
+  if (!Number.isSafeInteger(batchSize) || batchSize < 1) throw new UsageError(`batchSize is a positive integer, not ${batchSize}`)
+  if (!Number.isSafeInteger(seed) || seed < 0) throw new UsageError(`seed is an integer of 0 or more, not ${seed}`)
+  if (!optimizers.includes(optimizer)) throw new UsageError(`there is no optimizer '${optimizer}'; there are ${optimizers.join(', ')}`)
+  if (resume && !checkpoint) throw new UsageError('resume needs checkpoint, the folder to go on from')
+}

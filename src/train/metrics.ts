@@ -1,0 +1,88 @@
+/** Precision and recall of one class; null where nothing was predicted, or nothing was there. */
+export interface ClassResult {
+  readonly name: string
+  readonly count: number
+  readonly precision: number | null
+  readonly recall: number | null
+}
+
+export interface Evaluation {
+  /** Mean cross-entropy. */
+  readonly loss: number
+  /** Share of pictures whose likeliest class is the right one, in 0..1. */
+  readonly accuracy: number
+  /** Share of pictures whose right class is among the five likeliest. */
+  readonly top5: number
+  /** Pictures counted by true class (rows) and predicted class (columns). */
+  readonly confusion: readonly (readonly number[])[]
+  readonly perClass: readonly ClassResult[]
+  readonly count: number
+}
+
+/** Classes of one row of logits, likeliest first; equal logits keep their order. */
+export function ranked(logits: Float32Array, row: number, classes: number): number[] {
+  const at = row * classes
+  return Array.from({ length: classes }, (_, c) => c).sort((a, b) => (logits[at + b] ?? 0) - (logits[at + a] ?? 0))
+}
+
+/** The index of the largest logit of a row, the first of equals. */
+export function argmax(logits: Float32Array, row: number, classes: number): number {
+  let best = 0
+  for (let c = 1; c < classes; c++) if ((logits[row * classes + c] ?? 0) > (logits[row * classes + best] ?? 0)) best = c
+  return best
+}
+
+/** How many rows of [N, classes] logits have their largest value at the target. */
+export function countCorrect(logits: Float32Array, targets: Int32Array): number {
+  const classes = logits.length / targets.length
+  return targets.reduce((sum, target, row) => sum + Number(argmax(logits, row, classes) === target), 0)
+}
+
+/** Gathers an evaluation batch by batch. */
+export class EvaluationCounter {
+  readonly #names: readonly string[]
+  readonly #confusion: number[][]
+  #lossSum = 0
+  #top5 = 0
+  #count = 0
+
+  constructor(names: readonly string[]) {
+    this.#names = names
+    this.#confusion = names.map(() => names.map(() => 0))
+  }
+
+  /** @param loss the batch's mean loss */
+  add(loss: number, logits: Float32Array, targets: Int32Array): void {
+    const classes = this.#names.length
+    for (const [row, target] of targets.entries()) {
+      const order = ranked(logits, row, classes)
+      const counts = this.#confusion[target]
+      const predicted = order[0] ?? 0
+      if (counts) counts[predicted] = (counts[predicted] ?? 0) + 1
+      this.#top5 += Number(order.slice(0, 5).includes(target))
+    }
+    this.#lossSum += loss * targets.length
+    this.#count += targets.length
+  }
+
+  result(): Evaluation {
+    const confusion = this.#confusion
+    const right = this.#names.map((_, c) => confusion[c]?.[c] ?? 0)
+    const perClass = this.#names.map((name, c) => {
+      const count = (confusion[c] ?? []).reduce((sum, n) => sum + n, 0)
+      const predicted = confusion.reduce((sum, row) => sum + (row[c] ?? 0), 0)
+      const hits = right[c] ?? 0
+      return { name, count, precision: predicted ? hits / predicted : null, recall: count ? hits / count : null }
+    })
+    const n = Math.max(1, this.#count)
+    return {
+      loss: this.#lossSum / n,
+      accuracy: right.reduce((sum, hits) => sum + hits, 0) / n,
+      top5: this.#top5 / n,
+      confusion,
+      perClass,
+      count: this.#count,
+    }
+  }
+}
+
