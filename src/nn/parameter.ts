@@ -8,6 +8,12 @@ export interface ParameterOptions {
   readonly trainable?: boolean
 }
 
+/** A tensor that is made when it is first asked for. */
+export interface DeferredTensor {
+  readonly shape: Shape
+  make(): Tensor
+}
+
 /**
  * A named tensor that training changes, unless it is frozen. A frozen parameter holds no gradient, backward computes none for it, and
  * optimisers leave it wholly alone, weight decay included. The flag may change between any two steps.
@@ -20,27 +26,100 @@ export class Parameter {
   /** Its place in the network, for example 'features.0.weight'. */
   readonly name: string
   readonly shape: Shape
-  #tensor: Tensor | null = null
-  #make: (() => Tensor) | null = null
-  #trainable = true
+  #source: Tensor | DeferredTensor
+  #trainable: boolean
+  #disposed = false
 
   /**
-   * Wraps a tensor, any shape, without a copy; the tensor's `requiresGrad` becomes the flag.
+   * @param source the tensor, any shape, which is wrapped without a copy and whose `requiresGrad` becomes the flag; or how to make it
    * @throws UsageError for an option it does not have
    */
-  constructor(name: string, tensor: Tensor, options: ParameterOptions = {})
-  constructor(name: string, shape: Shape, make: () => Tensor)
-  constructor(name: string, source: Tensor | Shape, options: ParameterOptions | (() => Tensor) = {}) {
-    this.name = name
-    if (typeof options === 'function') {
-      this.shape = [...(source as Shape)]
-      this.#make = options
-      return
-    }
+  constructor(name: string, source: Tensor | DeferredTensor, options: ParameterOptions = {}) {
     const unknown = Object.keys(options).filter((key) => key !== 'trainable')
     if (unknown.length) throw new UsageError(`parameter ${name}: there is no option ${unknown.join(', ')}; it takes trainable`)
-    this.#tensor = source as Tensor
-    this.shape = this.#tensor.shape
-    this.trainable = options.trainable ?? true
+    this.name = name
+    this.shape = source.shape
+    this.#source = source
+    this.#trainable = options.trainable ?? true
+    if (!isDeferred(source)) source.requiresGrad = this.#trainable
   }
+
+  /**
+   * A parameter whose values are made when they are first read: one that is replaced or loaded before costs nothing.
+   * @param shape of the tensor that `make` returns
+   */
+  static deferred(name: string, shape: Shape, make: () => Tensor, options?: ParameterOptions): Parameter {
+    return new Parameter(name, { shape, make }, options)
+  }
+
+  /**
+   * The tensor itself, always the same one.
+   * @throws AutogradError when the parameter was disposed of before its values were made
+   * @throws ShapeError when they are made in another shape than announced
+   */
+  get tensor(): Tensor {
+    return isDeferred(this.#source) ? this.#hold(this.#source.make()) : this.#source
+  }
+
+  /** Whether it trains. Setting it to false lets its gradient go. */
+  get trainable(): boolean {
+    return isDeferred(this.#source) ? this.#trainable : this.#source.requiresGrad
+  }
+
+  set trainable(value: boolean) {
+    this.#trainable = value
+    if (isDeferred(this.#source)) return
+    this.#source.requiresGrad = value
+    if (!value) this.dropGrad()
+  }
+
+  /** The gradient that backward calls have summed here since it was last dropped, or null. */
+  get grad(): Tensor | null {
+    return isDeferred(this.#source) ? null : this.#source.grad
+  }
+
+  /** Lets the gradient go: `grad` becomes null. */
+  dropGrad(): void {
+    if (isDeferred(this.#source)) return
+    this.#source.grad?.dispose()
+    this.#source.grad = null
+  }
+
+  /**
+   * Puts other values in its place; the tensor stays the same one.
+   * @param data row-major, as many values as the shape has; copied
+   * @throws ShapeError for another number of values
+   */
+  assign(engine: Engine, data: Float32Array): void {
+    if (data.length !== sizeOf(this.shape))
+      throw new ShapeError(
+        `parameter ${this.name} of shape ${showShape(this.shape)} takes ${sizeOf(this.shape)} values, not ${data.length}`,
+      )
+    if (!isDeferred(this.#source)) engine.gpu.write(this.#source.buffer.storage, data)
+    else this.#hold(engine.tensor(data, this.shape))
+  }
+
+  /** Frees the tensor and its gradient. May be called twice. */
+  dispose(): void {
+    this.#disposed = true
+    if (!isDeferred(this.#source)) this.#source.dispose()
+  }
+
+  #hold(tensor: Tensor): Tensor {
+    if (this.#disposed) {
+      tensor.dispose()
+      throw new AutogradError(`parameter ${this.name} was disposed of and cannot be read`)
+    }
+    if (showShape(tensor.shape) !== showShape(this.shape))
+      throw new ShapeError(
+        `parameter ${this.name} was announced with the shape ${showShape(this.shape)}, and made with ${showShape(tensor.shape)}`,
+      )
+    tensor.requiresGrad = this.#trainable
+    this.#source = tensor
+    return tensor
+  }
+}
+
+function isDeferred(source: Tensor | DeferredTensor): source is DeferredTensor {
+  return 'make' in source
 }

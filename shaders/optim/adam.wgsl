@@ -1,0 +1,39 @@
+// adam, in a parameter's step t = 1, 2, … (Kingma & Ba 2015, arXiv:1412.6980, as PyTorch computes it):
+//      g ← g + decay·p                     with DECOUPLED (AdamW; Loshchilov & Hutter 2019, arXiv:1711.05101): p ← shrink·p
+//      m ← m + (1 − β1)·(g − m)            v ← β2·v + (1 − β2)·g²
+//      p ← p − rate · m / (√v / root + eps)
+// decay: the weight decay; shrink = 1 − lr·decay; rate = lr / (1 − β1ᵗ); root = √(1 − β2ᵗ); all computed on the host in float64
+// p, g, m, v: f32[n] in vectors of four, the last one's rest is the buffer's padding; m and v start as 0
+// guard: f32[1], only with GUARD: where it is not 0 nothing changes
+// launch: one thread per vector; the grid wraps into y past 65,535 groups
+// checked by test/optim/optimisers.test.ts
+#include "lib/linear.wgsl"
+
+struct Params { n: u32, rate: f32, decay: f32, shrink: f32, one_minus_beta1: f32, beta2: f32, one_minus_beta2: f32, root: f32, eps: f32 }
+
+@group(0) @binding(0) var<storage, read_write> p: array<vec4f>;
+@group(0) @binding(1) var<storage, read> g: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> m: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> v: array<vec4f>;
+#include "optim/guard.wgsl"
+@group(1) @binding(0) var<uniform> params: Params;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let i = linear_index(group, thread);
+  if (i >= params.n || held_back()) {
+    return;
+  }
+#if DECOUPLED
+  let start = params.shrink * p[i];
+  let d = g[i];
+#else
+  let start = p[i];
+  let d = g[i] + params.decay * start;
+#end
+  let first = m[i] + params.one_minus_beta1 * (d - m[i]);
+  let second = params.beta2 * v[i] + params.one_minus_beta2 * d * d;
+  m[i] = first;
+  v[i] = second;
+  p[i] = start - params.rate * first / (sqrt(second) / params.root + params.eps);
+}

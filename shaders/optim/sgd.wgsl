@@ -1,0 +1,38 @@
+// sgd: d = g + decay·p        without MOMENTUM:  p ← p − lr·d
+//      v ← momentum·v + d     with MOMENTUM:     p ← p − lr·v        with NESTEROV: p ← p − lr·(d + momentum·v)
+// (v starts as 0, so that it is d after the first step, as PyTorch; Sutskever et al. 2013 for both)
+// p, g, v (momentum): f32[n] in vectors of four, the last one's rest is the buffer's padding
+// guard: f32[1], only with GUARD: where it is not 0 nothing changes
+// launch: one thread per vector; the grid wraps into y past 65,535 groups
+// checked by test/optim/optimisers.test.ts
+#include "lib/linear.wgsl"
+
+struct Params { n: u32, lr: f32, decay: f32, momentum: f32 }
+
+@group(0) @binding(0) var<storage, read_write> p: array<vec4f>;
+@group(0) @binding(1) var<storage, read> g: array<vec4f>;
+#if MOMENTUM
+@group(0) @binding(2) var<storage, read_write> momentum: array<vec4f>;
+#end
+#include "optim/guard.wgsl"
+@group(1) @binding(0) var<uniform> params: Params;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let i = linear_index(group, thread);
+  if (i >= params.n || held_back()) {
+    return;
+  }
+  let d = g[i] + params.decay * p[i];
+#if MOMENTUM
+  let next = params.momentum * momentum[i] + d;
+  momentum[i] = next;
+#if NESTEROV
+  p[i] -= params.lr * (d + params.momentum * next);
+#else
+  p[i] -= params.lr * next;
+#end
+#else
+  p[i] -= params.lr * d;
+#end
+}

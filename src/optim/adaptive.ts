@@ -1,0 +1,54 @@
+import { elementKernel, type Params } from '../gpu/kernel.ts'
+import type { Parameter } from '../nn/parameter.ts'
+import { Optimizer } from './optimizer.ts'
+import { checkNames, decayRates, notNegative } from './options.ts'
+
+export interface AdamOptions {
+  /** Default 1e-3. */
+  readonly lr?: number
+  /** How much of the running means of gradient and squared gradient is kept, each in [0, 1). Default [0.9, 0.999]. */
+  readonly betas?: readonly [number, number]
+  /** Added to the denominator. Default 1e-8. */
+  readonly eps?: number
+  /** Default 0 for Adam, which adds it to the gradient; 0.01 for AdamW, which shrinks the parameter by lr · weightDecay. */
+  readonly weightDecay?: number
+}
+
+const kernels = { Adam: elementKernel<'n'>('optim/adam', (p) => p.n), AdamW: elementKernel<'n'>('optim/adamw', (p) => p.n) }
+
+/** What Adam and AdamW share: everything but where the weight decay goes. */
+export abstract class Adaptive extends Optimizer {
+  readonly #betas: readonly [number, number]
+  readonly #eps: number
+  readonly #weightDecay: number
+
+  protected constructor(name: 'Adam' | 'AdamW', parameters: Iterable<Parameter>, options: AdamOptions, defaultDecay: number) {
+    checkNames(name, options, ['lr', 'betas', 'eps', 'weightDecay'])
+    const { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = defaultDecay } = options
+    const rates = decayRates(name, betas)
+    notNegative(name, 'eps', eps)
+    notNegative(name, 'weightDecay', weightDecay)
+    super(
+      { name, kernel: kernels[name], constants: { DECOUPLED: name === 'AdamW' ? 1 : 0 }, slots: ['m', 'v'], counts: true },
+      parameters,
+      lr,
+    )
+    this.#betas = rates
+    this.#eps = eps
+    this.#weightDecay = weightDecay
+  }
+
+  protected hyperparameters(step: number): Params {
+    const [beta1, beta2] = this.#betas
+    return {
+      rate: this.lr / (1 - beta1 ** step),
+      decay: this.#weightDecay,
+      shrink: 1 - this.lr * this.#weightDecay,
+      one_minus_beta1: 1 - beta1,
+      beta2,
+      one_minus_beta2: 1 - beta2,
+      root: Math.sqrt(1 - beta2 ** step),
+      eps: this.#eps,
+    }
+  }
+}

@@ -1,0 +1,186 @@
+import { ShapeError, UsageError, WeightsError } from '../gpu/errors.ts'
+import type { Bindings } from '../gpu/gpu.ts'
+import { type Constants, elementKernel, type Kernel, type Params } from '../gpu/kernel.ts'
+import type { Parameter } from '../nn/parameter.ts'
+import type { Engine } from '../tensor/engine.ts'
+import { allocate, sameShape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
+import type { StateDict } from '../tensor/stateDict.ts'
+import { Tensor } from '../tensor/tensor.ts'
+import { notNegative } from './options.ts'
+
+export interface StepOptions {
+  /** One element: where it is not 0 the step changes nothing. A step held back this way still counts in Adam's bias corrections. */
+  readonly guard?: Tensor
+}
+
+/** What an optimiser is, beside its hyperparameters. */
+interface Rule {
+  /** The class, for messages. */
+  readonly name: string
+  readonly kernel: Kernel
+  readonly constants: Constants
+  /** What is kept for each parameter, in the parameter's shape: the shader's bindings of these names. */
+  readonly slots: readonly string[]
+  /** Whether the formula depends on the number of the step. */
+  readonly counts: boolean
+}
+
+interface State {
+  /** Steps this parameter has taken. */
+  steps: number
+  /** In the order of the rule's slots. */
+  readonly tensors: readonly Tensor[]
+}
+
+const zero = elementKernel<'n'>('optim/zero', (p) => p.n)
+
+/**
+ * What all optimisers share: which parameters take part in a step, and the state kept for each, which is made at its first step.
+ * A parameter that is frozen or has no gradient is left wholly alone: no decay, no change of state, no step counted.
+ */
+export abstract class Optimizer {
+  readonly parameters: readonly Parameter[]
+  readonly #rule: Rule
+  readonly #states = new Map<Parameter, State>()
+  #lr = 0
+
+  /** @throws UsageError for no parameters, or one given twice */
+  protected constructor(rule: Rule, parameters: Iterable<Parameter>, lr: number) {
+    this.#rule = rule
+    this.parameters = [...parameters]
+    if (this.parameters.length === 0) throw new UsageError(`${rule.name}: there are no parameters to optimise`)
+    const names = new Set<string>()
+    for (const { name } of this.parameters) {
+      if (names.has(name)) throw new UsageError(`${rule.name}: the parameter ${name} is given twice`)
+      names.add(name)
+    }
+    this.lr = lr
+  }
+
+  /** The learning rate of the next step. @throws UsageError when set to something else than a number of 0 or more */
+  get lr(): number {
+    return this.#lr
+  }
+
+  set lr(value: number) {
+    this.#lr = notNegative(this.#rule.name, 'lr', value)
+  }
+
+  /** The shader's params, without `n`, for a parameter's step number `step`, counted from 1. */
+  protected abstract hyperparameters(step: number): Params
+
+  /**
+   * Changes every trainable parameter that has a gradient, in place.
+   * @throws ShapeError when the guard has more than one element
+   * @throws UsageError for an option it does not have
+   */
+  step(options: StepOptions = {}): void {
+    const { name, kernel, constants, slots } = this.#rule
+    const { guard, ...rest } = options
+    if (Object.keys(rest).length) throw new UsageError(`${name}.step: there is no option ${Object.keys(rest).join(', ')}; it takes guard`)
+    if (guard && guard.size !== 1)
+      throw new ShapeError(`${name}.step: the guard has the shape ${showShape(guard.shape)}: it takes one element`)
+    for (const parameter of this.parameters) {
+      const { grad } = parameter
+      if (!parameter.trainable || !grad) continue
+      const { engine, buffer } = parameter.tensor
+      const { gpu } = engine
+      const layer = gpu.layer
+      gpu.layer = parameter.name
+      try {
+        const state = this.#states.get(parameter) ?? this.#begin(engine, parameter)
+        const bindings: Bindings = {
+          p: buffer.storage,
+          g: grad.buffer.storage,
+          ...Object.fromEntries(slots.map((slot, i) => [slot, (state.tensors[i] as Tensor).buffer.storage])),
+          ...(guard ? { guard: guard.buffer.storage } : {}),
+        }
+        const params = { n: vectors(parameter), ...this.hyperparameters(state.steps + 1) }
+        gpu.run(kernel, bindings, params, { ...constants, GUARD: guard ? 1 : 0 })
+        state.steps++
+      } finally {
+        gpu.layer = layer
+      }
+    }
+  }
+
+  /** Lets every gradient go: each `grad` becomes null, and its buffer is handed out again. */
+  zeroGrad(): void {
+    for (const parameter of this.parameters) parameter.dropGrad()
+  }
+
+  /**
+   * The state of every parameter that has taken a step: 'SLOT.PARAMETER' in the parameter's shape, and for Adam and AdamW
+   * 'step.PARAMETER', a scalar. The learning rate and the other options are not in it.
+   */
+  async stateDict(): Promise<StateDict> {
+    const { slots, counts } = this.#rule
+    const entries = [...this.#states].flatMap(([{ name }, { tensors }]) =>
+      slots.map((slot, i) => ({ key: `${slot}.${name}`, tensor: tensors[i] as Tensor })),
+    )
+    const [first] = entries
+    const values = first ? await first.tensor.engine.read(entries.map(({ tensor }) => tensor)) : []
+    const result: StateDict = {}
+    for (const [i, { key, tensor }] of entries.entries()) result[key] = { shape: [...tensor.shape], data: values[i] as Float32Array }
+    if (counts) for (const [{ name }, { steps }] of this.#states) result[`step.${name}`] = { shape: [], data: new Float32Array([steps]) }
+    return result
+  }
+
+  /**
+   * Takes over what `stateDict` gave; parameters it does not name begin anew. Nothing changes unless everything fits.
+   * @throws WeightsError for names it does not know, for shapes that differ, and for part of a parameter's state
+   */
+  loadStateDict(values: StateDict): void {
+    const { name: optimiser, slots, counts } = this.#rule
+    const kinds = counts ? [...slots, 'step'] : slots
+    const known = new Set(this.parameters.flatMap(({ name }) => kinds.map((kind) => `${kind}.${name}`)))
+    const unknown = Object.keys(values).filter((key) => !known.has(key))
+    if (unknown.length)
+      throw new WeightsError(`${optimiser}: the state has ${unknown.slice(0, 6).join(', ')}, which belongs to none of its parameters`)
+    const loaded = this.parameters.flatMap((parameter) => {
+      const keys = kinds.map((kind) => `${kind}.${parameter.name}`)
+      const absent = keys.filter((key) => !values[key])
+      if (absent.length === keys.length) return []
+      if (absent.length) throw new WeightsError(`${optimiser}: the state of ${parameter.name} lacks ${absent.join(', ')}`)
+      const arrays = slots.map((slot) => {
+        const { shape = [], data = new Float32Array(0) } = values[`${slot}.${parameter.name}`] ?? {}
+        if (!sameShape(shape, parameter.shape) || data.length !== sizeOf(shape))
+          throw new WeightsError(
+            `${optimiser}: ${slot}.${parameter.name} has the shape ${showShape(shape)} and ${data.length} values, the parameter ${showShape(parameter.shape)}`,
+          )
+        return data
+      })
+      const steps = counts ? (values[`step.${parameter.name}`]?.data[0] ?? Number.NaN) : 0
+      if (!Number.isSafeInteger(steps) || steps < 0)
+        throw new WeightsError(`${optimiser}: step.${parameter.name} is ${steps}, which is no count`)
+      return [{ parameter, arrays, steps }]
+    })
+    this.dispose()
+    for (const { parameter, arrays, steps } of loaded) {
+      const { engine } = parameter.tensor
+      this.#states.set(parameter, { steps, tensors: arrays.map((data) => engine.tensor(data, parameter.shape)) })
+    }
+  }
+
+  /** Frees the state; parameters and gradients stay. A later step begins anew. */
+  dispose(): void {
+    for (const { tensors } of this.#states.values()) for (const tensor of tensors) tensor.dispose()
+    this.#states.clear()
+  }
+
+  #begin(engine: Engine, parameter: Parameter): State {
+    const tensors = this.#rule.slots.map(() => {
+      const tensor = new Tensor(engine, allocate(engine.gpu, parameter.shape))
+      engine.gpu.run(zero, { state: tensor.buffer.storage }, { n: vectors(parameter) })
+      return tensor
+    })
+    const state = { steps: 0, tensors }
+    this.#states.set(parameter, state)
+    return state
+  }
+}
+
+/** A parameter's elements in vectors of four; buffers are padded to whole ones. */
+function vectors(parameter: Parameter): number {
+  return Math.ceil(sizeOf(parameter.shape) / 4)
+}

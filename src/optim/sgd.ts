@@ -1,0 +1,52 @@
+import { UsageError } from '../gpu/errors.ts'
+import { elementKernel, type Params } from '../gpu/kernel.ts'
+import type { Parameter } from '../nn/parameter.ts'
+import { Optimizer } from './optimizer.ts'
+import { checkNames, notNegative } from './options.ts'
+
+export interface SGDOptions {
+  readonly lr: number
+  /** How much of the last step's direction is kept. Default 0: no state. */
+  readonly momentum?: number
+  /** L2 penalty, added to the gradient. Default 0. */
+  readonly weightDecay?: number
+  /** Looks ahead by one step of momentum. Default false. */
+  readonly nesterov?: boolean
+}
+
+const kernel = elementKernel<'n'>('optim/sgd', (p) => p.n)
+
+/**
+ * Stochastic gradient descent with momentum and Nesterov's variant, as torch.optim.SGD computes them (Sutskever et al. 2013, "On the
+ * importance of initialization and momentum in deep learning"):
+ *
+ *     d = g + weightDecay · p        v = momentum · v + d, d itself in the first step
+ *     p = p − lr · v                 with nesterov: p − lr · (d + momentum · v)
+ *
+ * @example
+ * const optimiser = new SGD(model.parameters(), { lr: 0.01, momentum: 0.9 })
+ * loss.backward()
+ * optimiser.step()
+ * optimiser.zeroGrad()
+ */
+export class SGD extends Optimizer {
+  readonly #momentum: number
+  readonly #weightDecay: number
+
+  /** @throws UsageError for an option it does not take, no parameters, or one given twice */
+  constructor(parameters: Iterable<Parameter>, options: SGDOptions) {
+    checkNames('SGD', options, ['lr', 'momentum', 'weightDecay', 'nesterov'])
+    const { lr, momentum = 0, weightDecay = 0, nesterov = false } = options
+    notNegative('SGD', 'momentum', momentum)
+    notNegative('SGD', 'weightDecay', weightDecay)
+    if (nesterov && momentum === 0) throw new UsageError('SGD: nesterov looks ahead along the momentum: give a momentum above 0')
+    const constants = { MOMENTUM: momentum > 0 ? 1 : 0, NESTEROV: nesterov ? 1 : 0 }
+    super({ name: 'SGD', kernel, constants, slots: momentum > 0 ? ['momentum'] : [], counts: false }, parameters, lr)
+    this.#momentum = momentum
+    this.#weightDecay = weightDecay
+  }
+
+  protected hyperparameters(): Params {
+    return { lr: this.lr, decay: this.#weightDecay, momentum: this.#momentum }
+  }
+}
