@@ -99,7 +99,7 @@ export class NonFiniteError extends GraftError {
 
 /** An option or argument outside what the function or command takes. */
 export class UsageError extends GraftError {
-  constructor(message: string) {
-    super('usage', message)
+  constructor(message: string, options?: ErrorOptions) {
+    super('usage', message, options)
   }
 }

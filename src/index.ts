@@ -1,0 +1,71 @@
+/**
+ * Graft: transfer learning on WebGPU, from scratch. This is the entry for Node; a folder of photographs and a trained AlexNet in, a
+ * classifier out.
+ *
+ * @example
+ * const engine = await createEngine()
+ * const model = await alexnet(engine, { variant: 'alexnet-64', weights: 'alexnet-64-tinyimagenet100' })
+ * const data = await openImageFolder('photographs')
+ * applyScenario(model, { scenario: 'small-similar', classes: data.classes.length })
+ * const run = await fit(model, data, { epochs: 20 })
+ * console.log(run.epochs.at(-1)?.valAccuracy)
+ * engine.dispose()
+ */
+import { createEngineOn, type EngineOptions } from './createEngine.ts'
+import { nodePlatform } from './gpu/node/platform.ts'
+import type { Engine } from './tensor/engine.ts'
+
+/**
+ * Opens a GPU, or a CPU adapter that acts as one.
+ * @param options.adapter 'auto' (hardware, else lavapipe, else SwiftShader), or one of the three
+ * @throws AdapterError that says for each kind what was tried and how to get it
+ * @example const engine = await createEngine({ adapter: 'auto' })
+ */
+export function createEngine(options: EngineOptions = {}): Promise<Engine> {
+  return createEngineOn(nodePlatform, options)
+}
+
+export {
+  adaptiveAvgPool2d,
+  type Conv2dOptions,
+  conv2d,
+  crossEntropy,
+  dropout,
+  flatten,
+  linear,
+  localResponseNorm,
+  maxPool2d,
+  relu,
+  type Size2d,
+  softmax,
+} from './autograd/functions.ts'
+export type { EngineOptions } from './createEngine.ts'
+export type { ImageDataset, Sample } from './data/dataset.ts'
+export { decodeImage, type RgbImage } from './data/decode.ts'
+export { openImageFolder } from './data/imageFolder.ts'
+export type { Preprocess } from './data/preprocess.ts'
+export { resizeCrop } from './data/transforms.ts'
+export * from './gpu/errors.ts'
+export type { AdapterChoice, AdapterKind } from './gpu/platform.ts'
+export type { MemoryReport } from './gpu/pool.ts'
+export { type AlexNetOptions, alexnet, type Variant, variants } from './nn/alexnet.ts'
+export { type Init, type InitName, initialise, initNames } from './nn/init.ts'
+export { AdaptiveAvgPool2d, Conv2d, Dropout, Flatten, Linear, LocalResponseNorm, MaxPool2d, ReLU } from './nn/layers.ts'
+export { type ForwardOptions, type LayerContext, Module } from './nn/module.ts'
+export { type Architecture, Network } from './nn/network.ts'
+export { Parameter } from './nn/parameter.ts'
+export { Adam } from './optim/adam.ts'
+export { AdamW } from './optim/adamw.ts'
+export { SGD } from './optim/sgd.ts'
+export { Engine, type EngineInfo } from './tensor/engine.ts'
+export type { Shape } from './tensor/ndbuffer.ts'
+export { Random } from './tensor/philox.ts'
+export type { NamedArray, StateDict } from './tensor/stateDict.ts'
+export { Tensor } from './tensor/tensor.ts'
+export { type EvaluateOptions, evaluate, type Prediction, predict } from './train/evaluate.ts'
+export type { EpochResult, OnEvent, TrainEvent } from './train/events.ts'
+export { type FitOptions, type FitResult, fit } from './train/fit.ts'
+export type { ClassResult, Evaluation } from './train/metrics.ts'
+export { applyScenario, type Plan, type Scenario, type ScenarioOptions, scenarios } from './transfer/scenario.ts'
+export { loadWeights } from './weights/load.ts'
+export { readSafetensors, writeSafetensors } from './weights/safetensors.ts'

@@ -1,0 +1,94 @@
+import { mkdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { UsageError, WeightsError } from '../gpu/errors.ts'
+import { alexnet, type Variant } from '../nn/alexnet.ts'
+import type { Architecture, Network } from '../nn/network.ts'
+import type { Engine } from '../tensor/engine.ts'
+import { applyScenario, type Plan } from '../transfer/scenario.ts'
+import { writeFileAtomic } from '../weights/files.ts'
+import { readSafetensors, writeSafetensors } from '../weights/safetensors.ts'
+import type { EpochResult } from './events.ts'
+
+/** The files of a run. The weights are the only .safetensors at the top level; checkpoints lie in a folder of their own. */
+export const runFiles = { weights: 'weights.safetensors', metrics: 'metrics.jsonl', config: 'config.json', checkpoints: 'checkpoints' } as const
+
+/** What a run was made with: enough to build its network again, and for a person to see what happened. */
+export interface RunConfig {
+  readonly graft: string
+  readonly architecture: Architecture
+  readonly plan: Plan
+  readonly classes: readonly string[]
+  /** The options of the command or call that made it. */
+  readonly options: Readonly<Record<string, unknown>>
+  readonly adapter: string
+}
+
+/** Writes a run's final weights, without a timestamp: the same training gives the same bytes. */
+export async function writeRunWeights(folder: string, model: Network, config: RunConfig): Promise<void> {
+  const metadata = {
+    format: 'graft',
+    architecture: config.architecture.variant,
+    classes: JSON.stringify(config.classes),
+    preprocess: JSON.stringify(model.preprocess),
+  }
+  await writeFileAtomic(join(folder, runFiles.weights), writeSafetensors(await model.stateDict(), metadata))
+}
+
+export async function writeRunConfig(folder: string, config: RunConfig): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  await writeFileAtomic(join(folder, runFiles.config), `${JSON.stringify(config, null, 2)}\n`)
+}
+
+/** Writes every epoch so far, one JSON object a line. */
+export async function writeRunMetrics(folder: string, epochs: readonly EpochResult[]): Promise<void> {
+  await writeFileAtomic(join(folder, runFiles.metrics), epochs.map((epoch) => `${JSON.stringify(epoch)}\n`).join(''))
+}
+
+/**
+ * Builds a run's trained network again; the folder is all it needs.
+ * @throws UsageError when the folder is no run, WeightsError when its weights are damaged or do not fit its config
+ * @example const { model } = await loadRun(engine, 'runs/dogs')
+ */
+export async function loadRun(engine: Engine, folder: string): Promise<{ readonly model: Network; readonly config: RunConfig }> {
+  const config = await readConfig(folder)
+  const path = join(folder, runFiles.weights)
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    throw new UsageError(`${folder} holds no ${runFiles.weights}: its training has not finished an epoch`, { cause })
+  })
+  const { variant, channels, hidden, dropout, classes } = config.architecture
+  const model = await alexnet(engine, { variant: variant as Variant, channels, hidden, dropout, classes, seed: config.plan.seed })
+  try {
+    const { cut, replace } = config.plan
+    applyScenario(model, { scenario: 'large-similar', classes: config.classes.length, ...(cut ? { cut } : { replace }) })
+    for (const parameter of model.parameters()) parameter.trainable = config.plan.trained.includes(parameter.name)
+    model.loadStateDict(readSafetensors(bytes).tensors)
+  } catch (error) {
+    model.dispose()
+    if (error instanceof WeightsError) throw new WeightsError(`${path}: ${error.message}`, { cause: error })
+    throw error
+  }
+  model.classNames = config.classes
+  return { model, config }
+}
+
+async function readConfig(folder: string): Promise<RunConfig> {
+  const path = join(folder, runFiles.config)
+  const isFolder = await stat(folder).then(
+    (found) => found.isDirectory(),
+    () => false,
+  )
+  if (!isFolder) throw new UsageError(`there is no run folder ${folder}; 'graft train DIR --out ${folder}' makes one`)
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (cause) {
+    throw new UsageError(`${folder} is no run folder: it has no ${runFiles.config}`, { cause })
+  }
+  try {
+    const config = JSON.parse(text) as RunConfig
+    if (config.architecture?.variant && config.plan?.trained && Array.isArray(config.classes)) return config
+  } catch {
+    // Not JSON: the same answer as JSON that is no config.
+  }
+  throw new UsageError(`${path} is not a run's config; train again, or restore the file`)
+}
