@@ -1,0 +1,90 @@
+/**
+ * Transfer accuracy on real pictures against PyTorch's figures for the same recipe: a new FC layer on frozen features, Adam 1e-3,
+ * batch 32, 40 epochs, Xavier uniform, no augmentation; the mean over seeds of the last epoch's validation accuracy.
+ *
+ *     npx tsx bench/accuracy.ts --data FOLDER [--only dogs6,emoji,hymenoptera] [--bvlc FILE] [--seeds 3] [--adapter KIND]
+ *
+ * FOLDER holds hymenoptera/ and dogs6/ as image folders; FILE is bvlc's convolutions. Writes bench/results/accuracy-<adapter>.json.
+ */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { openEmoji } from '../src/data/emoji.ts'
+import { type AdapterChoice, alexnet, applyScenario, createEngine, fit, type ImageDataset, openImageFolder, type ScenarioOptions } from '../src/index.ts'
+import { writeFileAtomic } from '../src/weights/files.ts'
+
+interface Row {
+  readonly data: string
+  readonly head: 'all' | 'last' | 'cut 8'
+  readonly trunk: 'pretrained' | 'random'
+  /** PyTorch's range over its seeds, percent. */
+  readonly pytorch: readonly [number, number]
+}
+
+const row = (data: string, head: Row['head'], trunk: Row['trunk'], low: number, high = low): Row => ({ data, head, trunk, pytorch: [low, high] })
+
+const rows: readonly Row[] = [
+  row('hymenoptera', 'all', 'pretrained', 86, 88),
+  row('hymenoptera', 'all', 'random', 60, 63),
+  row('dogs6', 'all', 'pretrained', 35, 36),
+  row('dogs6', 'last', 'pretrained', 39, 40),
+  row('dogs6', 'cut 8', 'pretrained', 43, 45),
+  row('dogs6', 'all', 'random', 24, 28),
+  row('dogs6', 'last', 'random', 24, 26),
+  row('dogs6', 'cut 8', 'random', 30, 38),
+  row('emoji', 'all', 'pretrained', 73),
+  row('emoji', 'last', 'pretrained', 72),
+  row('emoji', 'cut 8', 'pretrained', 75, 77),
+  row('emoji', 'all', 'random', 65, 68),
+  row('emoji', 'last', 'random', 60, 64),
+  row('emoji', 'cut 8', 'random', 74, 78),
+]
+
+const { values } = parseArgs({
+  options: {
+    data: { type: 'string' },
+    only: { type: 'string' },
+    bvlc: { type: 'string' },
+    seeds: { type: 'string', default: '3' },
+    epochs: { type: 'string', default: '40' },
+    adapter: { type: 'string', default: 'auto' },
+  },
+})
+const engine = await createEngine({ adapter: values.adapter as AdapterChoice })
+console.log(`adapter: ${engine.info.adapter} (${engine.info.kind})`)
+const only = values.only?.split(',')
+const results: object[] = []
+for (const wanted of rows) {
+  if (only && !only.includes(wanted.data)) continue
+  if (wanted.data !== 'emoji' && !values.data) continue
+  const accuracies: number[] = []
+  const begun = performance.now()
+  for (let seed = 1; seed <= Number(values.seeds); seed++) accuracies.push(await accuracy(wanted, seed))
+  const mean = (100 * accuracies.reduce((a, b) => a + b, 0)) / accuracies.length
+  const [low, high] = wanted.pytorch
+  const gap = mean < low ? mean - low : mean > high ? mean - high : 0
+  const seconds = (performance.now() - begun) / 1000
+  results.push({ ...wanted, mean, accuracies, gap, seconds })
+  console.log(
+    `${wanted.data} ${wanted.head} ${wanted.trunk}: ${mean.toFixed(1)} % (${accuracies.map((a) => (100 * a).toFixed(1)).join(', ')}), PyTorch ${low}-${high} %, outside by ${gap.toFixed(1)}, ${seconds.toFixed(0)} s`,
+  )
+}
+const folder = join(import.meta.dirname, 'results')
+await mkdir(folder, { recursive: true })
+await writeFileAtomic(join(folder, `accuracy-${engine.info.kind}.json`), `${JSON.stringify({ adapter: engine.info.adapter, rows: results }, null, 2)}\n`)
+engine.dispose()
+
+async function accuracy({ data: name, head, trunk }: Row, seed: number): Promise<number> {
+  const data: ImageDataset = name === 'emoji' ? await openEmoji({ seed }) : await openImageFolder(join(values.data ?? '', name))
+  const bvlc = name === 'hymenoptera'
+  const weights = trunk === 'random' ? undefined : bvlc ? values.bvlc : 'alexnet-64-tinyimagenet100'
+  const model = await alexnet(engine, { variant: bvlc ? 'bvlc' : 'alexnet-64', seed, ...(weights ? { weights } : {}) })
+  const classes = data.classes.length
+  const scenario: ScenarioOptions =
+    head === 'cut 8' ? { scenario: 'small-different', classes, cut: 'features.7' } : { scenario: 'small-similar', classes, replace: head }
+  applyScenario(model, scenario)
+  const run = await fit(model, data, { epochs: Number(values.epochs), batchSize: 32, lr: 1e-3, seed })
+  model.dispose()
+  engine.gpu.trim()
+  return run.epochs.at(-1)?.valAccuracy ?? Number.NaN
+}
