@@ -1,0 +1,39 @@
+import { type Kernel, linearGrid } from '../gpu/kernel.ts'
+import type { Engine } from '../tensor/engine.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+
+const workgroup = 64
+/** Threads that count one tensor: enough for any device. */
+const maxThreads = 65_536
+
+const countKernel: Kernel = {
+  name: 'finite/count',
+  constants: { WG: workgroup },
+  grid: ({ stride = 0 }, { WG = workgroup }) => linearGrid(stride, WG),
+}
+
+/**
+ * Whether each tensor is free of NaN and infinity, found out on the GPU and read back in one submit.
+ * @param tensors any shapes
+ * @returns one answer a tensor, in order
+ * @throws AutogradError for a tensor that was disposed of
+ * @example const [lossIsFine] = await isFinite(engine, [loss])
+ */
+export async function isFinite(engine: Engine, tensors: readonly Tensor[]): Promise<boolean[]> {
+  const { gpu } = engine
+  const buffers = tensors.map((tensor) => tensor.buffer)
+  if (buffers.length === 0) return []
+  const counts = gpu.upload(new Uint32Array(buffers.length))
+  try {
+    for (const [slot, { storage }] of buffers.entries()) {
+      const n = tensors[slot]?.size ?? 0
+      const vectors = Math.ceil(n / 4)
+      const stride = Math.ceil(Math.min(vectors, maxThreads) / workgroup) * workgroup
+      gpu.run(countKernel, { x: storage, counts }, { n, vectors, stride, slot })
+    }
+    const [bytes = new ArrayBuffer(0)] = await gpu.read([{ storage: counts, bytes: 4 * buffers.length }])
+    return [...new Uint32Array(bytes)].map((count) => count === 0)
+  } finally {
+    counts.release()
+  }
+}
