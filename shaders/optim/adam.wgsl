@@ -1,15 +1,15 @@
 // adam, in a parameter's step t = 1, 2, … (Kingma & Ba 2015, arXiv:1412.6980, as PyTorch computes it):
 //      g ← g + decay·p                     with DECOUPLED (AdamW; Loshchilov & Hutter 2019, arXiv:1711.05101): p ← shrink·p
-//      m ← m + (1 − β1)·(g − m)            v ← β2·v + (1 − β2)·g²
+//      m ← β1·m + (1 − β1)·g                v ← β2·v + (1 − β2)·g²
 //      p ← p − rate · m / (√v / root + eps)
 // decay: the weight decay; shrink = 1 − lr·decay; rate = lr / (1 − β1ᵗ); root = √(1 − β2ᵗ); all computed on the host in float64
 // p, g, m, v: f32[n] in vectors of four, the last one's rest is the buffer's padding; m and v start as 0
 // guard: f32[1], only with GUARD: where it is not 0 nothing changes
 // launch: one thread per vector; the grid wraps into y past 65,535 groups
-// checked by test/optim/optimisers.test.ts
+// checked by test/optim/optimizers.test.ts
 #include "lib/linear.wgsl"
 
-struct Params { n: u32, rate: f32, decay: f32, shrink: f32, one_minus_beta1: f32, beta2: f32, one_minus_beta2: f32, root: f32, eps: f32 }
+struct Params { n: u32, rate: f32, decay: f32, shrink: f32, beta1: f32, one_minus_beta1: f32, beta2: f32, one_minus_beta2: f32, root: f32, eps: f32 }
 
 @group(0) @binding(0) var<storage, read_write> p: array<vec4f>;
 @group(0) @binding(1) var<storage, read> g: array<vec4f>;
@@ -31,7 +31,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let start = p[i];
   let d = g[i] + params.decay * start;
 #end
-  let first = m[i] + params.one_minus_beta1 * (d - m[i]);
+  let first = params.beta1 * m[i] + params.one_minus_beta1 * d;
   let second = params.beta2 * v[i] + params.one_minus_beta2 * d * d;
   m[i] = first;
   v[i] = second;

@@ -1,3 +1,3 @@
 // adamw: optim/adam.wgsl with DECOUPLED, a kernel of its own so that recordings tell the two apart
-// checked by test/optim/optimisers.test.ts
+// checked by test/optim/optimizers.test.ts
 #include "optim/adam.wgsl"

@@ -4,7 +4,7 @@
 // p, g, v (momentum): f32[n] in vectors of four, the last one's rest is the buffer's padding
 // guard: f32[1], only with GUARD: where it is not 0 nothing changes
 // launch: one thread per vector; the grid wraps into y past 65,535 groups
-// checked by test/optim/optimisers.test.ts
+// checked by test/optim/optimizers.test.ts
 #include "lib/linear.wgsl"
 
 struct Params { n: u32, lr: f32, decay: f32, momentum: f32 }

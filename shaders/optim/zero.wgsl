@@ -1,6 +1,6 @@
 // zero: state ← 0, before a parameter's first step
 // state: f32[n] in vectors of four        launch: one thread per vector; the grid wraps into y past 65,535 groups
-// checked by test/optim/optimisers.test.ts
+// checked by test/optim/optimizers.test.ts
 #include "lib/linear.wgsl"
 
 struct Params { n: u32 }

@@ -17,9 +17,9 @@ const countKernel: Kernel = {
  * @param tensors any shapes
  * @returns one answer a tensor, in order
  * @throws AutogradError for a tensor that was disposed of
- * @example const [lossIsFine] = await isFinite(engine, [loss])
+ * @example const [lossIsFine] = await allFinite(engine, [loss])
  */
-export async function isFinite(engine: Engine, tensors: readonly Tensor[]): Promise<boolean[]> {
+export async function allFinite(engine: Engine, tensors: readonly Tensor[]): Promise<boolean[]> {
   const { gpu } = engine
   const buffers = tensors.map((tensor) => tensor.buffer)
   if (buffers.length === 0) return []
@@ -37,3 +37,5 @@ export async function isFinite(engine: Engine, tensors: readonly Tensor[]): Prom
     counts.release()
   }
 }
+
+export { allFinite as isFinite }

@@ -44,6 +44,7 @@ export abstract class Adaptive extends Optimizer {
       rate: this.lr / (1 - beta1 ** step),
       decay: this.#weightDecay,
       shrink: 1 - this.lr * this.#weightDecay,
+      beta1,
       one_minus_beta1: 1 - beta1,
       beta2,
       one_minus_beta2: 1 - beta2,
