@@ -1,9 +1,8 @@
 /** Operators on tensors: each runs its kernel now and, where a gradient has to flow, is recorded on the tape. Names and meaning are PyTorch's. */
 import { ShapeError } from '../gpu/errors.ts'
-import { conv2d as conv2dOp, type Pair } from '../ops/conv2d.ts'
-import { flatten as flattenOp } from '../ops/flatten.ts'
-import { linear as linearOp } from '../ops/linear.ts'
-import { relu as reluOp } from '../ops/relu.ts'
+import type { Pair } from '../ops/conv2d.ts'
+import type { Reduction } from '../ops/crossEntropy.ts'
+import { operators } from '../ops/index.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { apply, applyView } from './apply.ts'
 
@@ -31,7 +30,7 @@ export interface Conv2dOptions {
 export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | null, options: Conv2dOptions = {}): Tensor {
   known('conv2d', options, ['stride', 'padding', 'groups'])
   const { stride = 1, padding = 0, groups = 1 } = options
-  return apply(conv2dOp, { x, weight, bias }, { stride: pair(stride), padding: pair(padding), groups })
+  return apply(operators.conv2d, { x, weight, bias }, { stride: pair(stride), padding: pair(padding), groups })
 }
 
 /**
@@ -44,7 +43,7 @@ export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | null, options: 
  * @example const logits = linear(features, weight, bias)
  */
 export function linear(x: Tensor, weight: Tensor, bias: Tensor | null): Tensor {
-  return apply(linearOp, { x, weight, bias }, {})
+  return apply(operators.linear, { x, weight, bias }, {})
 }
 
 /**
@@ -52,7 +51,7 @@ export function linear(x: Tensor, weight: Tensor, bias: Tensor | null): Tensor {
  * @example const y = relu(conv2d(x, weight, bias))
  */
 export function relu(x: Tensor): Tensor {
-  return apply(reluOp, { x }, {})
+  return apply(operators.relu, { x }, {})
 }
 
 /**
@@ -60,7 +59,126 @@ export function relu(x: Tensor): Tensor {
  * @example flatten(x).shape // [8, 9216] for x [8, 256, 6, 6]
  */
 export function flatten(x: Tensor): Tensor {
-  return applyView(flattenOp, x, {})
+  return applyView(operators.flatten, x, {})
+}
+
+export interface MaxPool2dOptions {
+  readonly kernel: Size2d
+  /** Default: the kernel's size. */
+  readonly stride?: Size2d
+  /** Positions of minus infinity on each side, at most half the kernel. Default 0. */
+  readonly padding?: Size2d
+}
+
+/**
+ * The largest element of each window; the first in row order wins ties and gets the whole gradient (PyTorch's `max_pool2d`).
+ * @param x [N, C, H, W]
+ * @returns [N, C, ⌊(H + 2·padding − kernel) / stride⌋ + 1, the same for W]
+ * @throws ShapeError when shapes or options do not fit
+ * @example const y = maxPool2d(x, { kernel: 3, stride: 2 })
+ */
+export function maxPool2d(x: Tensor, options: MaxPool2dOptions): Tensor {
+  known('maxPool2d', options, ['kernel', 'stride', 'padding'])
+  const { kernel, stride = kernel, padding = 0 } = options
+  return apply(operators.maxPool2d, { x }, { kernel: pair(kernel), stride: pair(stride), padding: pair(padding) })
+}
+
+/**
+ * Means over windows that divide the input into `size` parts (PyTorch's `adaptive_avg_pool2d`).
+ * @param x [N, C, H, W]
+ * @param size the result's height and width
+ * @returns [N, C, ...size]
+ * @throws ShapeError when shapes do not fit
+ * @example const y = adaptiveAvgPool2d(x, [6, 6])
+ */
+export function adaptiveAvgPool2d(x: Tensor, size: Size2d): Tensor {
+  return apply(operators.adaptiveAvgPool2d, { x }, { size: pair(size) })
+}
+
+export interface LocalResponseNormOptions {
+  /** Channels in a window. */
+  readonly size: number
+  /** Default 1e-4. */
+  readonly alpha?: number
+  /** Default 0.75. */
+  readonly beta?: number
+  /** Default 1. */
+  readonly k?: number
+}
+
+/**
+ * x / (k + alpha / size · Σ x²)^beta over a window of neighbouring channels (Krizhevsky et al. 2012; PyTorch's `local_response_norm`).
+ * @param x [N, C, …]
+ * @returns x's shape
+ * @throws ShapeError when shapes or options do not fit
+ * @example const y = localResponseNorm(x, { size: 5 })
+ */
+export function localResponseNorm(x: Tensor, options: LocalResponseNormOptions): Tensor {
+  known('localResponseNorm', options, ['size', 'alpha', 'beta', 'k'])
+  const { size, alpha = 1e-4, beta = 0.75, k = 1 } = options
+  return apply(operators.localResponseNorm, { x }, { size, alpha, beta, k })
+}
+
+export interface DropoutOptions {
+  /** Outside training x passes unchanged. Default true. */
+  readonly training?: boolean
+  /** An integer of 0 or more: the same seed drops the same elements, on every adapter. Default 0. */
+  readonly seed?: number
+}
+
+/**
+ * Sets each element to 0 with probability p and scales the others by 1 / (1 − p) (Srivastava et al. 2014).
+ * @param x any shape
+ * @returns x's shape; x itself when nothing is dropped
+ * @throws ShapeError when p is no probability, or the seed no integer of 0 or more
+ * @example const y = dropout(x, 0.5, { training: true, seed: step })
+ */
+export function dropout(x: Tensor, p: number, options: DropoutOptions = {}): Tensor {
+  known('dropout', options, ['training', 'seed'])
+  const { training = true, seed = 0 } = options
+  // Also where nothing is dropped: a wrong p or seed is never silent.
+  operators.dropout.outShape({ x: x.shape }, { p, seed })
+  return training && p > 0 ? apply(operators.dropout, { x }, { p, seed }) : x
+}
+
+/**
+ * exp(x) / Σ exp(x) over the last dimension, without overflow.
+ * @param x [..., classes]
+ * @returns x's shape
+ * @throws ShapeError for a scalar
+ * @example const probabilities = softmax(logits)
+ */
+export function softmax(x: Tensor): Tensor {
+  return apply(operators.softmax, { x }, {})
+}
+
+export interface CrossEntropyOptions {
+  /** Share of the target's probability that is spread over all classes, in 0..1. Default 0. */
+  readonly labelSmoothing?: number
+  /** Default 'mean'. */
+  readonly reduction?: Reduction
+}
+
+/**
+ * −log softmax(logits)[target] (PyTorch's `cross_entropy`).
+ * @param logits [N, classes]
+ * @param targets each row's class, 0 ≤ target < classes
+ * @returns a scalar, or [N] without reduction
+ * @throws ShapeError when shapes, targets or options do not fit
+ * @example crossEntropy(model.forward(x), Int32Array.of(3, 1)).backward()
+ */
+export function crossEntropy(logits: Tensor, targets: Int32Array, options: CrossEntropyOptions = {}): Tensor {
+  known('crossEntropy', options, ['labelSmoothing', 'reduction'])
+  const { labelSmoothing = 0, reduction = 'mean' } = options
+  const classes = logits.shape[1] ?? 0
+  const wrong = logits.shape.length === 2 ? targets.findIndex((target) => target < 0 || target >= classes) : -1
+  if (wrong >= 0) throw new ShapeError(`crossEntropy: target ${wrong} is ${targets[wrong]}, outside the ${classes} classes of logits [${logits.shape.join(', ')}]`)
+  const storage = logits.engine.gpu.upload(targets)
+  try {
+    return apply(operators.crossEntropy, { logits }, { targets: { storage, shape: [targets.length] }, labelSmoothing, reduction })
+  } finally {
+    storage.release()
+  }
 }
 
 /** A size as [height, width]. */

@@ -23,15 +23,19 @@ export interface Window {
 /** How values in 0..1 leave: turned to the network's channel order, scaled, less the mean, divided by the deviation. */
 type Normalisation = Pick<Preprocess, 'mean' | 'std' | 'scale' | 'order'>
 
-/** A part of the resized picture. */
-interface Region {
-  readonly top: number
-  readonly left: number
+interface Extent {
   readonly height: number
   readonly width: number
 }
 
+/** A part of the resized picture. */
+interface Region extends Extent {
+  readonly top: number
+  readonly left: number
+}
+
 const plain: Normalisation = { mean: [0, 0, 0], std: [1, 1, 1], scale: 1, order: 'rgb' }
+const plainParams = normalisationParams('resize', plain)
 
 const horizontal = rowKernel('transforms/horizontal')
 const vertical = rowKernel('transforms/vertical')
@@ -80,8 +84,9 @@ export function resizeTo(engine: Engine, image: RgbImage, resize: number): Tenso
   const { height, width } = resizedExtent(image.height, image.width, resize)
   const shape = [3, height, width]
   const y = new Tensor(engine, { storage: engine.gpu.allocate(sizeClass(4 * sizeOf(shape))), shape })
-  resample(engine.gpu, image, { height, width }, { top: 0, left: 0, height, width }, plain, y.buffer.storage, 0)
-  return y
+  return filled(y, () =>
+    resample(engine.gpu, image, { height, width }, { top: 0, left: 0, height, width }, y.buffer.storage, { base: 0, ...plainParams }),
+  )
 }
 
 /**
@@ -104,15 +109,16 @@ export function crop(engine: Engine, pictures: readonly ({ readonly tensor: Tens
   }
   const normalisation = normalisationParams('crop', preprocess)
   const y = batch(engine, pictures.length, size)
-  for (const [slot, { tensor, top, left, flip }] of pictures.entries()) {
-    const [, height = 0, width = 0] = tensor.shape
-    engine.gpu.run(
-      cropKernel,
-      { x: tensor.buffer.storage, y: y.buffer.storage },
-      { columns: size, rows: size, height, width, top, left, flip: flip ? 1 : 0, base: slot * 3 * size * size, ...normalisation },
-    )
-  }
-  return y
+  return filled(y, () => {
+    for (const [slot, { tensor, top, left, flip }] of pictures.entries()) {
+      const [, height = 0, width = 0] = tensor.shape
+      engine.gpu.run(
+        cropKernel,
+        { x: tensor.buffer.storage, y: y.buffer.storage },
+        { columns: size, rows: size, height, width, top, left, flip: flip ? 1 : 0, base: slot * 3 * size * size, ...normalisation },
+      )
+    }
+  })
 }
 
 /**
@@ -136,64 +142,62 @@ function cutMiddles(name: string, engine: Engine, images: readonly RgbImage[], p
     throw new UsageError(`${name}: cannot cut ${size} x ${size} out of a picture whose shorter side is ${resize}: make resize larger`)
   if (images.length === 0) throw new UsageError(`${name}: there are no pictures`)
   for (const image of images) checkImage(name, image)
+  const normalisation = normalisationParams(name, preprocess)
   const y = batch(engine, images.length, size)
-  for (const [slot, image] of images.entries()) {
-    const resized = resizedExtent(image.height, image.width, resize)
-    const region = { top: centreOffset(resized.height, size), left: centreOffset(resized.width, size), height: size, width: size }
-    resample(engine.gpu, image, resized, region, preprocess, y.buffer.storage, slot * 3 * size * size)
-  }
-  return y
+  return filled(y, () => {
+    for (const [slot, image] of images.entries()) {
+      const resized = resizedExtent(image.height, image.width, resize)
+      const region = { top: centreOffset(resized.height, size), left: centreOffset(resized.width, size), height: size, width: size }
+      resample(engine.gpu, image, resized, region, y.buffer.storage, { base: slot * 3 * size * size, ...normalisation })
+    }
+  })
 }
 
-/** Two passes: first along rows, only those the region needs, then along columns. Writes [3, region.height, region.width] at `base`. */
-function resample(
-  gpu: Gpu,
-  image: RgbImage,
-  resized: { readonly height: number; readonly width: number },
-  region: Region,
-  normalisation: Normalisation,
-  y: Storage,
-  base: number,
-): void {
+/**
+ * Two passes: first along rows, only those the region needs, then along columns.
+ * @param y gets [3, region.height, region.width], from store.base on
+ * @param store where the vertical pass writes, and how it normalises
+ */
+function resample(gpu: Gpu, image: RgbImage, resized: Extent, region: Region, y: Storage, store: Params): void {
   const across = antialiasFilter(image.width, resized.width, region.left, region.width)
   const down = antialiasFilter(image.height, resized.height, region.top, region.height)
-  const filters = gpu.upload(packFilters(across, down))
-  const half = gpu.allocate(sizeClass(4 * 3 * down.extent * region.width))
   const rowBytes = 3 * image.width
   const bandRows = Math.max(1, Math.floor(bandBytes / rowBytes))
-  for (let row = 0; row < down.extent; row += bandRows) {
-    const rows = Math.min(bandRows, down.extent - row)
-    const band = gpu.upload(padded(image.data.subarray((down.start + row) * rowBytes, (down.start + row + rows) * rowBytes)))
+  gpu.withScratch(() => {
+    const half = gpu.scratch(sizeClass(4 * 3 * down.extent * region.width))
+    const filters = gpu.upload(packFilters(across, down))
+    for (let row = 0; row < down.extent; row += bandRows) {
+      const rows = Math.min(bandRows, down.extent - row)
+      const band = gpu.upload(padded(image.data.subarray((down.start + row) * rowBytes, (down.start + row + rows) * rowBytes)))
+      gpu.run(
+        horizontal,
+        { image: band, filters, half },
+        {
+          columns: region.width,
+          rows,
+          row_bytes: rowBytes,
+          start: across.start,
+          taps: across.taps,
+          half_row: row,
+          half_rows: down.extent,
+        },
+      )
+      band.release()
+    }
     gpu.run(
-      horizontal,
-      { image: band, filters, half },
+      vertical,
+      { half, filters, y },
       {
         columns: region.width,
-        rows,
-        row_bytes: rowBytes,
-        start: across.start,
-        taps: across.taps,
-        half_row: row,
+        rows: region.height,
         half_rows: down.extent,
+        taps: down.taps,
+        filters_at: across.first.length + across.weights.length,
+        ...store,
       },
     )
-    band.release()
-  }
-  gpu.run(
-    vertical,
-    { half, filters, y },
-    {
-      columns: region.width,
-      rows: region.height,
-      half_rows: down.extent,
-      taps: down.taps,
-      filters_at: across.first.length + across.weights.length,
-      base,
-      ...normalisationParams('resize', normalisation),
-    },
-  )
-  half.release()
-  filters.release()
+    filters.release()
+  })
 }
 
 /** Both axes one after the other, each its first inputs and then its weights' bits. */
@@ -222,6 +226,17 @@ function normalisationParams(name: string, { mean, std, scale, order }: Normalis
     inv_std_1: 1 / std[1],
     inv_std_2: 1 / std[2],
   }
+}
+
+/** y, after `fill` has written it; freed where that throws. */
+function filled(y: Tensor, fill: () => void): Tensor {
+  try {
+    fill()
+  } catch (error) {
+    y.dispose()
+    throw error
+  }
+  return y
 }
 
 /** One thread per column, one row of workgroups per row. */

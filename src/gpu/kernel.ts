@@ -40,6 +40,22 @@ export function elementKernel<P extends string>(name: string, threads: (params: 
   return { name, constants: { WG: workgroup }, grid: (params, constants) => linearGrid(threads(params), constants.WG ?? workgroup) }
 }
 
+/**
+ * Declares a kernel with one thread per element of a plane, and planes (image · channel) as a grid dimension of their own, so that no
+ * lane divides to find its plane. Params give `planes`; see shaders/lib/plane.wgsl.
+ * @param elements how many threads one plane wants
+ */
+export function planeKernel<P extends string>(name: string, elements: (params: Readonly<Record<P, number>>) => number, workgroup = 64): Kernel {
+  return {
+    name,
+    constants: { WG: workgroup },
+    grid: (params, constants) => {
+      const planes = params.planes ?? 0
+      return [Math.ceil(elements(params) / (constants.WG ?? workgroup)), Math.min(planes, maxGroups), Math.ceil(planes / maxGroups)]
+    },
+  }
+}
+
 /** What a shader's own text declares: its storage bindings, its params, and which constants are `override`s. */
 export interface ShaderInterface {
   readonly bindings: readonly { readonly name: string; readonly binding: number; readonly writable: boolean }[]

@@ -9,6 +9,7 @@ import type { Gpu } from '../gpu/gpu.ts'
 import { elementKernel, type Kernel, maxGroups } from '../gpu/kernel.ts'
 import { chooseRows, type TileShape } from '../gpu/tuning.ts'
 import { type NdBuffer, scratch, sizeOf } from '../tensor/ndbuffer.ts'
+import { sumOuter } from './reduce.ts'
 
 /** The summed index, outermost first. */
 type Triple = readonly [number, number, number]
@@ -58,7 +59,6 @@ export interface Contraction {
 
 const pack = elementKernel<'n'>('contract/pack', (p) => p.n)
 const padKernel = elementKernel<'n'>('contract/pad', (p) => p.n)
-const sum = elementKernel<'n'>('reduce/sum', (p) => p.n)
 
 const tile: Kernel = {
   name: 'contract/tile',
@@ -148,7 +148,7 @@ export function contract(gpu: Gpu, shape: TileShape, c: Contraction): void {
     },
   )
   if (parts > 1)
-    gpu.run(sum, { x: target.storage, y: c.y.dst.storage }, { n: size, width: size, count: parts, stride_i: 0, stride_o: 1, stride_j: size })
+    sumOuter(gpu, target, c.y.dst, parts, size)
 }
 
 /**
@@ -164,19 +164,4 @@ export function pad(gpu: Gpu, x: NdBuffer, planes: number, from: readonly [numbe
     { n: sizeOf(y.shape), height: from[0], width: from[1], out_height: to[0], out_width: to[1], top, left },
   )
   return y
-}
-
-/** dst[o] = Σ_i Σ_j src[i, o, j] for src [outer, width, inner]: a bias gradient. Two stages, so that long sums run on many threads. */
-export function sumOuterInner(gpu: Gpu, src: NdBuffer, dst: NdBuffer, outer: number, width: number, inner: number): void {
-  let partial = src
-  if (inner > 1) {
-    partial = outer > 1 ? scratch(gpu, [outer, width]) : dst
-    gpu.run(
-      sum,
-      { x: src.storage, y: partial.storage },
-      { n: outer * width, width, count: inner, stride_i: width * inner, stride_o: inner, stride_j: 1 },
-    )
-  }
-  if (outer > 1 || inner === 1)
-    gpu.run(sum, { x: partial.storage, y: dst.storage }, { n: width, width, count: outer, stride_i: 0, stride_o: 1, stride_j: width })
 }

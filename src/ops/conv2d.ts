@@ -3,8 +3,9 @@ import type { Gpu } from '../gpu/gpu.ts'
 import { elementKernel } from '../gpu/kernel.ts'
 import type { TileShape } from '../gpu/tuning.ts'
 import { type NdBuffer, type Shape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
-import { contract, pad, sumOuterInner } from './contract.ts'
+import { contract, pad } from './contract.ts'
 import { defineOp, type InputShapes, keptAt, required } from './op.ts'
+import { sumOuterInner } from './reduce.ts'
 
 /** Height and width, in this order. */
 export type Pair = readonly [number, number]

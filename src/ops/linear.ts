@@ -2,8 +2,9 @@ import { ShapeError } from '../gpu/errors.ts'
 import type { Gpu } from '../gpu/gpu.ts'
 import { elementKernel } from '../gpu/kernel.ts'
 import { type NdBuffer, type Shape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
-import { contract, sumOuterInner } from './contract.ts'
+import { contract } from './contract.ts'
 import { defineOp, keptAt, required } from './op.ts'
+import { sumOuterInner } from './reduce.ts'
 
 const plain = elementKernel<'rows' | 'cols'>('linear/product', (p) => p.rows * p.cols)
 

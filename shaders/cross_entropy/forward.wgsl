@@ -1,0 +1,41 @@
+// cross_entropy_forward: with lse_r = log Σ_c exp(logits[r, c]),
+// losses[r] = (1 - smoothing) · (lse_r - logits[r, target_r]) + smoothing / classes · Σ_c (lse_r - logits[r, c])
+//   logits: f32[rows][classes]   target: i32[rows]   losses: f32[rows]
+//   lse: f32[rows][2]: the largest logit, and how far above it lse lies; apart they keep the digits that their sum would lose
+// launch: one thread per row; the grid wraps into y past 65,535 groups
+// checked by test/ops/crossEntropy.test.ts
+#include "lib/linear.wgsl"
+
+struct Params { rows: u32, classes: u32, smoothing: f32 }
+
+@group(0) @binding(0) var<storage, read> logits: array<f32>;
+@group(0) @binding(1) var<storage, read> targets: array<i32>;
+@group(0) @binding(2) var<storage, read_write> losses: array<f32>;
+@group(0) @binding(3) var<storage, read_write> lse: array<f32>;
+@group(1) @binding(0) var<uniform> params: Params;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let row = linear_index(group, thread);
+  if (row >= params.rows) {
+    return;
+  }
+  let base = row * params.classes;
+  var highest = logits[base];
+  for (var c = 1u; c < params.classes; c++) {
+    highest = max(highest, logits[base + c]);
+  }
+  var sum = 0.0;
+  var distances = 0.0; // Σ_c (highest - logits[c]): far smaller numbers than the logits themselves
+  for (var c = 0u; c < params.classes; c++) {
+    let below = logits[base + c] - highest;
+    sum += exp(below);
+    distances -= below;
+  }
+  let log_sum = log(sum);
+  let hit = highest - logits[base + u32(targets[row])] + log_sum;
+  let all = distances / f32(params.classes) + log_sum;
+  losses[row] = (1.0 - params.smoothing) * hit + params.smoothing * all;
+  lse[row * 2u] = highest;
+  lse[row * 2u + 1u] = log_sum;
+}

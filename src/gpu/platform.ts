@@ -1,0 +1,19 @@
+import type { AdapterAttempt } from './errors.ts'
+
+export type AdapterKind = 'hardware' | 'lavapipe' | 'swiftshader'
+export type AdapterChoice = 'auto' | AdapterKind
+
+/** An adapter, and what was tried before it. */
+export interface FoundAdapter {
+  readonly adapter: GPUAdapter
+  readonly kind: AdapterKind
+  readonly attempts: readonly AdapterAttempt[]
+}
+
+/** What the engine needs of the machine it runs on; Node's is in node/platform.ts, a browser's will stand beside it. */
+export interface Platform {
+  /** @throws AdapterError with every attempt, when there is no adapter of the wanted kind */
+  requestAdapter(choice: AdapterChoice): Promise<FoundAdapter>
+  /** Every file under shaders/, by its path there: 'conv2d/forward.wgsl' to text. */
+  readShaders(): Promise<ReadonlyMap<string, string>>
+}

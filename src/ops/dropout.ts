@@ -1,0 +1,39 @@
+import { ShapeError } from '../gpu/errors.ts'
+import type { Gpu } from '../gpu/gpu.ts'
+import { elementKernel } from '../gpu/kernel.ts'
+import { type NdBuffer, sizeOf } from '../tensor/ndbuffer.ts'
+import { defineOp, required } from './op.ts'
+
+export interface DropoutAttrs {
+  /** The probability of an element to become 0. */
+  readonly p: number
+  /** Decides, with an element's index, whether it stays. */
+  readonly seed: number
+}
+
+const kernel = elementKernel<'n'>('dropout/apply', (p) => Math.ceil(p.n / 4))
+
+function run(gpu: Gpu, x: NdBuffer, y: NdBuffer, { p, seed }: DropoutAttrs): void {
+  const scale = p < 1 ? 1 / (1 - p) : 0
+  const key = { key_low: seed % 2 ** 32, key_high: Math.floor(seed / 2 ** 32) }
+  gpu.run(kernel, { x: x.storage, y: y.storage }, { n: sizeOf(y.shape), ...key, p, scale })
+}
+
+/** y = x / (1 - p) where the element's random number is at least p, else 0 (Srivastava et al. 2014). Backward makes the mask again from the seed. */
+export const dropout = defineOp<'x', DropoutAttrs>({
+  name: 'dropout',
+  inputs: ['x'],
+  outShape({ x }, { p, seed }) {
+    if (!(p >= 0 && p <= 1)) throw new ShapeError(`dropout: p is a probability between 0 and 1, not ${p}`)
+    if (!Number.isSafeInteger(seed) || seed < 0) throw new ShapeError(`dropout: seed is an integer of 0 or more, not ${seed}`)
+    return x ?? []
+  },
+  cost: ({ x }) => ({ flops: sizeOf(x ?? []), bytes: 8 * sizeOf(x ?? []) }),
+  forward(gpu, inputs, y, attrs) {
+    run(gpu, required('x', inputs.x), y, attrs)
+    return []
+  },
+  backward(gpu, _, dy, { x: dx }, attrs) {
+    if (dx) run(gpu, dy, dx, attrs)
+  },
+})

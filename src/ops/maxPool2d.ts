@@ -1,0 +1,69 @@
+import { ShapeError } from '../gpu/errors.ts'
+import { planeKernel } from '../gpu/kernel.ts'
+import { type Shape, scratch, showShape, sizeOf } from '../tensor/ndbuffer.ts'
+import type { Pair } from './conv2d.ts'
+import { defineOp, keptAt, required } from './op.ts'
+
+export interface MaxPool2dAttrs {
+  readonly kernel: Pair
+  readonly stride: Pair
+  readonly padding: Pair
+}
+
+const forwardKernel = planeKernel<'out_height' | 'out_width'>('max_pool2d/forward', (p) => p.out_height * p.out_width)
+const backwardKernel = planeKernel<'height' | 'width'>('max_pool2d/backward', (p) => p.height * p.width)
+
+function poolParams(x: Shape, y: Shape, { kernel, stride, padding }: MaxPool2dAttrs) {
+  const [batch = 0, channels = 0, height = 0, width = 0] = x
+  const [, , out_height = 0, out_width = 0] = y
+  return {
+    planes: batch * channels,
+    height,
+    width,
+    out_height,
+    out_width,
+    kernel_y: kernel[0],
+    kernel_x: kernel[1],
+    stride_y: stride[0],
+    stride_x: stride[1],
+    padding_y: padding[0],
+    padding_x: padding[1],
+  }
+}
+
+/** y[n, c, i, j] = the largest x[n, c] in a window; the first in row order wins ties, as in PyTorch. Backward gives it all of dy. */
+export const maxPool2d = defineOp<'x', MaxPool2dAttrs>({
+  name: 'maxPool2d',
+  inputs: ['x'],
+  outShape({ x }, { kernel, stride, padding }) {
+    if (x?.length !== 4) throw new ShapeError(`maxPool2d: x is [N, C, H, W], not ${showShape(x ?? [])}`)
+    const whole = (pair: Pair, least: number) => pair.every((n) => Number.isInteger(n) && n >= least)
+    if (!whole(kernel, 1)) throw new ShapeError(`maxPool2d: kernel is a positive integer, not ${kernel}`)
+    if (!whole(stride, 1)) throw new ShapeError(`maxPool2d: stride is a positive integer, not ${stride}`)
+    // More padding would leave windows that hold no element at all.
+    if (!whole(padding, 0) || padding.some((p, i) => 2 * p > (kernel[i] ?? 0)))
+      throw new ShapeError(`maxPool2d: padding is an integer between 0 and half the kernel ${kernel}, not ${padding}`)
+    const [batch = 0, channels = 0, ...extents] = x
+    const out = extents.map((n, i) => Math.floor((n + 2 * (padding[i] ?? 0) - (kernel[i] ?? 1)) / (stride[i] ?? 1)) + 1)
+    if (out.some((n) => n < 1)) throw new ShapeError(`maxPool2d: a window of ${kernel} does not fit into x ${showShape(x)} with padding ${padding}`)
+    return [batch, channels, ...out]
+  },
+  cost(shapes, attrs) {
+    const outputs = sizeOf(maxPool2d.outShape(shapes, attrs))
+    return { flops: outputs * attrs.kernel[0] * attrs.kernel[1], bytes: 4 * (sizeOf(shapes.x ?? []) + outputs) }
+  },
+  forward(gpu, inputs, y, attrs, needs) {
+    const x = required('x', inputs.x)
+    const winner = needs.x ? scratch(gpu, y.shape) : null
+    gpu.run(
+      forwardKernel,
+      { x: x.storage, y: y.storage, ...(winner ? { winner: winner.storage } : {}) },
+      poolParams(x.shape, y.shape, attrs),
+      { WINNER: winner ? 1 : 0 },
+    )
+    return [winner]
+  },
+  backward(gpu, kept, dy, { x: dx }, attrs) {
+    if (dx) gpu.run(backwardKernel, { winner: keptAt(kept, 0).storage, dy: dy.storage, dx: dx.storage }, poolParams(dx.shape, dy.shape, attrs))
+  },
+})

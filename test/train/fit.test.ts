@@ -1,0 +1,229 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { ImageDataset, Sample } from '../../src/data/dataset.ts'
+import { DataError, NonFiniteError, ShapeError, UsageError } from '../../src/gpu/errors.ts'
+import { alexnet } from '../../src/nn/alexnet.ts'
+import type { Network } from '../../src/nn/network.ts'
+import { evaluate, predict } from '../../src/train/evaluate.ts'
+import type { TrainEvent } from '../../src/train/events.ts'
+import { type FitOptions, fit } from '../../src/train/fit.ts'
+import { loadRun, writeRunConfig, writeRunWeights } from '../../src/train/runFolder.ts'
+import { applyScenario, type ScenarioOptions } from '../../src/transfer/scenario.ts'
+import { readSafetensors } from '../../src/weights/safetensors.ts'
+import { sameBits } from '../support/bits.ts'
+import { testEngine } from '../support/engine.ts'
+import { drawnShapes } from '../support/shapes.ts'
+
+let data: ImageDataset
+let folder: string
+beforeAll(async () => {
+  data = await drawnShapes()
+  folder = await mkdtemp(join(tmpdir(), 'graft-fit-'))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+/** A narrow network under a scenario: quick to train on a CPU adapter. */
+async function model(scenario: Omit<ScenarioOptions, 'classes'> = { scenario: 'small-similar', replace: 'all' }): Promise<Network> {
+  const network = await alexnet(await testEngine(), { variant: 'alexnet-64', channels: [8, 8, 12, 12, 8], hidden: 16, classes: 5, seed: 4 })
+  applyScenario(network, { ...scenario, classes: 3 })
+  return network
+}
+
+async function train(network: Network, options: Partial<FitOptions> = {}) {
+  const run = await fit(network, data, { epochs: 3, batchSize: 8, lr: 3e-3, seed: 1, ...options })
+  const state = await network.stateDict()
+  return { run, state, losses: run.epochs.map(({ trainLoss, valLoss, valAccuracy }) => [trainLoss, valLoss, valAccuracy]) }
+}
+
+const allSame = (a: Awaited<ReturnType<typeof train>>, b: Awaited<ReturnType<typeof train>>) =>
+  Object.keys(a.state).every((name) => sameBits(a.state[name]?.data, b.state[name]?.data))
+
+describe('fit', () => {
+  test('learns the pictures it is shown, and evaluate and predict agree with it', async () => {
+    const network = await model()
+    const { run } = await train(network, { epochs: 30 })
+    const [first, last] = [run.epochs[0], run.epochs.at(-1)]
+    expect(last?.trainLoss).toBeLessThan(0.5 * (first?.trainLoss ?? 0))
+    expect(last?.trainAccuracy).toBeGreaterThan(0.85)
+    const result = await evaluate(network, data)
+    expect(result.accuracy).toBeCloseTo(last?.valAccuracy ?? -1, 6)
+    expect(result.loss).toBeCloseTo(last?.valLoss ?? -1, 4)
+    expect([result.count, result.top5, result.confusion.flat().reduce((a, b) => a + b)]).toEqual([12, 1, 12])
+    const diagonal = result.confusion.reduce((sum, row, i) => sum + (row[i] ?? 0), 0)
+    expect(diagonal / 12).toBeCloseTo(result.accuracy, 6)
+    const predictions = await predict(network, data.val.map((sample) => sample.source as Uint8Array), { topK: 2 })
+    const hits = predictions.filter((p, i) => p.top[0]?.index === data.val[i]?.label).length
+    expect(hits / 12).toBeCloseTo(result.accuracy, 6)
+    expect(predictions[0]?.top.length).toBe(2)
+    expect(data.classes).toContain(predictions[0]?.top[0]?.class)
+    network.dispose()
+  })
+
+  test.each<[string, Omit<ScenarioOptions, 'classes'>, Partial<FitOptions>]>([
+    ['a frozen trunk', { scenario: 'small-similar', replace: 'all' }, {}],
+    ['everything, with dropout', { scenario: 'large-similar' }, { optimizer: 'sgd', lr: 0.01 }],
+    ['augmented pictures', { scenario: 'small-different' }, { augment: true }],
+  ])('repeats bit for bit: %s', async (_, scenario, options) => {
+    const [a, b] = [await model(scenario), await model(scenario)]
+    const [first, second] = [await train(a, { ...options, epochs: 2 }), await train(b, { ...options, epochs: 2 })]
+    expect(second.losses).toEqual(first.losses)
+    expect(allSame(first, second)).toBe(true)
+    const other = await train(await model(scenario), { ...options, epochs: 2, seed: 2 })
+    expect(allSame(first, other)).toBe(false)
+  })
+
+  test('cached features give what computing them anew gives', async () => {
+    const [cached, fresh] = [await train(await model()), await train(await model(), { cache: false })]
+    for (const [i, row] of cached.losses.entries()) for (const [j, value] of row.entries()) expect(value).toBeCloseTo(fresh.losses[i]?.[j] ?? -1, 4)
+  })
+
+  test('a prefix is frozen as it is: dropout in it does not drop', async () => {
+    const network = await model({ scenario: 'small-similar', replace: 'last' })
+    expect(network.layers[network.frozenPrefix]?.name).toBe('classifier.6')
+    const [a, b] = [await train(network, { epochs: 1 }), await train(await model({ scenario: 'small-similar', replace: 'last' }), { epochs: 1, cache: false })]
+    expect(a.losses[0]?.[0]).toBeCloseTo(b.losses[0]?.[0] ?? -1, 4)
+  })
+
+  test('tells what it does', async () => {
+    const events: TrainEvent[] = []
+    const network = await model()
+    const { run } = await train(network, { onEvent: (event) => events.push(event) })
+    const of = <T extends TrainEvent['type']>(type: T) => events.filter((event): event is Extract<TrainEvent, { type: T }> => event.type === type)
+    expect(of('read').filter((event) => event.split === 'train').at(-1)).toMatchObject({ done: 24, total: 24 })
+    expect(of('step').map(({ epoch, step, steps }) => [epoch, step, steps])).toEqual([1, 2, 3].flatMap((epoch) => [1, 2, 3].map((step) => [epoch, step, 3])))
+    expect(of('epoch').map(({ type: _, ...result }) => result)).toEqual(run.epochs)
+    network.dispose()
+  })
+
+  test('leaves no memory behind', async () => {
+    const engine = await testEngine()
+    const network = await model({ scenario: 'large-similar' })
+    for (const p of network.parameters()) void p.tensor
+    const before = engine.memory()
+    await train(network, { epochs: 1, optimizer: 'adamw' })
+    expect(engine.memory()).toMatchObject({ liveBytes: before.liveBytes, buffers: before.buffers })
+    network.dispose()
+  })
+
+  test('maxSeconds ends it after the epoch in which they have passed', async () => {
+    const { run } = await train(await model(), { epochs: 50, maxSeconds: 0 })
+    expect(run.epochs.length).toBe(1)
+  })
+})
+
+describe('what goes wrong', () => {
+  const broken: Sample = { source: new TextEncoder().encode('no picture at all'), name: 'train/circle/broken.png', label: 0 }
+
+  test('a broken picture is left out, named and counted, and an error under strict', async () => {
+    const events: TrainEvent[] = []
+    const network = await model()
+    const mixed = { ...data, train: [broken, ...data.train] }
+    const run = await fit(network, mixed, { epochs: 2, onEvent: (event) => events.push(event) })
+    expect(run.skipped).toBe(1)
+    expect(events.filter((event) => event.type === 'skipped')).toEqual([expect.objectContaining({ name: 'train/circle/broken.png' })])
+    await expect(fit(network, mixed, { epochs: 1, strict: true })).rejects.toThrow(/train\/circle\/broken\.png/)
+    await expect(fit(network, { ...data, train: [broken] }, { epochs: 1 })).rejects.toThrow(DataError)
+    await expect(evaluate(network, { ...data, val: [broken] })).rejects.toThrow(DataError)
+    network.dispose()
+  })
+
+  test('a loss that is not finite stops training, names the first such tensor, and spares the weights', async () => {
+    const network = await model({ scenario: 'large-similar' })
+    await expect(train(network, { optimizer: 'sgd', lr: 1e30, momentum: 0 })).rejects.toThrow(NonFiniteError)
+    const parameter = network.parameters().find((p) => p.name === 'features.6.bias')
+    parameter?.assign(network.engine, new Float32Array([Number.NaN, ...new Array<number>(11).fill(0)]))
+    const before = await network.stateDict()
+    await expect(train(network)).rejects.toMatchObject({ tensor: 'features.6.bias', message: expect.stringMatching(/epoch 1, step 1.*features\.6\.bias.*lower the learning rate/) })
+    for (const [name, { data: values }] of Object.entries(await network.stateDict())) expect(sameBits(values, before[name]?.data), name).toBe(true)
+    network.dispose()
+  })
+
+  test('an activation that overflows is named by its layer', async () => {
+    const network = await model({ scenario: 'large-similar' })
+    for (const name of ['features.3.weight', 'features.6.weight']) {
+      const parameter = network.parameters().find((p) => p.name === name)
+      parameter?.assign(network.engine, new Float32Array(parameter.shape.reduce((a, b) => a * b, 1)).fill(1e25))
+    }
+    await expect(train(network)).rejects.toMatchObject({ tensor: 'features.6' })
+    network.dispose()
+  })
+
+  test('aborting keeps the last finished epoch', async () => {
+    const reference = await train(await model(), { epochs: 2 })
+    const controller = new AbortController()
+    const network = await model()
+    const onEvent = (event: TrainEvent) => {
+      if (event.type === 'step' && event.epoch === 3 && event.step === 2) controller.abort()
+    }
+    const { run, state } = await train(network, { epochs: 9, signal: controller.signal, onEvent })
+    expect([run.aborted, run.epochs.length]).toEqual([true, 2])
+    for (const [name, { data: values }] of Object.entries(state)) expect(sameBits(values, reference.state[name]?.data), name).toBe(true)
+    network.dispose()
+  })
+
+  test.each<[Partial<FitOptions>, RegExp]>([
+    [{ epochs: 0 }, /epochs is a positive integer/],
+    [{ batchSize: 1.5 }, /batchSize is a positive integer/],
+    [{ seed: -1 }, /seed is an integer/],
+    [{ optimizer: 'lion' as 'sgd' }, /no optimizer 'lion'/],
+    [{ optimizer: 'adam', momentum: 0.9 }, /momentum is for sgd/],
+    [{ lr: -1 }, /lr/],
+    [{ resume: true }, /resume needs checkpoint/],
+    [{ patience: 3 } as Partial<FitOptions>, /no option patience/],
+  ])('%j is refused', async (options, message) => {
+    const network = await model()
+    const error = await train(network, options).catch((caught: unknown) => caught)
+    expect(error).toBeInstanceOf(UsageError)
+    expect((error as Error).message).toMatch(message)
+    network.dispose()
+  })
+
+  test('a network that does not fit, or has nothing to train, is refused', async () => {
+    const network = await model()
+    await expect(fit(network, { ...data, classes: ['a', 'b'] }, { epochs: 1 })).rejects.toThrow(ShapeError)
+    for (const p of network.parameters()) p.trainable = false
+    await expect(fit(network, data, { epochs: 1 })).rejects.toThrow(/no parameter is trainable/)
+    network.dispose()
+  })
+})
+
+describe('files', () => {
+  test('resuming gives the bits of an uninterrupted run', async () => {
+    const scenario = { scenario: 'large-similar' } as const
+    const whole = await train(await model(scenario), { epochs: 4 })
+    const checkpoint = join(folder, 'checkpoints')
+    await train(await model(scenario), { epochs: 2, checkpoint })
+    expect(await readdir(checkpoint)).toEqual(['last.safetensors'])
+    const resumed = await train(await model(scenario), { epochs: 4, checkpoint, resume: true })
+    expect(resumed.losses).toEqual(whole.losses)
+    expect(allSame(whole, resumed)).toBe(true)
+  })
+
+  test('a run folder is all that is needed to predict', async () => {
+    for (const [i, scenario] of ([{ scenario: 'small-different' }, { scenario: 'large-similar' }, { scenario: 'small-similar', replace: 'all' }] as const).entries()) {
+      const network = await alexnet(await testEngine(), { variant: 'alexnet-64', channels: [8, 8, 12, 12, 8], hidden: 16, classes: 5, seed: 4 })
+      const plan = applyScenario(network, { ...scenario, classes: 3 })
+      await train(network, { epochs: 1 })
+      const path = join(folder, `run${i}`)
+      const config = { graft: '0', architecture: network.architecture, plan, classes: data.classes, options: {}, adapter: 'test' }
+      await writeRunConfig(path, config)
+      await writeRunWeights(path, network, config)
+      const { model: loaded } = await loadRun(network.engine, path)
+      expect(await loaded.stateDict()).toEqual(await network.stateDict())
+      const sources = data.val.map((sample) => sample.source as Uint8Array)
+      expect(await predict(loaded, sources)).toEqual(await predict(network, sources))
+      expect(loaded.parameters().map((p) => [p.name, p.trainable])).toEqual(network.parameters().map((p) => [p.name, p.trainable]))
+      const { metadata } = readSafetensors(await readFile(join(path, 'weights.safetensors')))
+      expect([JSON.parse(metadata.classes ?? ''), JSON.parse(metadata.preprocess ?? '')]).toEqual([data.classes, JSON.parse(JSON.stringify(network.preprocess))])
+      for (const one of [network, loaded]) one.dispose()
+    }
+  })
+
+  test('what is no run folder says so', async () => {
+    const engine = await testEngine()
+    await expect(loadRun(engine, join(folder, 'nowhere'))).rejects.toThrow(/no run folder/)
+    await expect(loadRun(engine, folder)).rejects.toThrow(/no config\.json/)
+  })
+})
