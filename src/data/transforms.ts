@@ -43,6 +43,8 @@ const cropKernel = rowKernel('transforms/crop')
 
 /** Bytes of a picture that are on the device at once; larger ones pass through in bands of rows. */
 const bandBytes = 16 * 2 ** 20
+/** Above this many bytes a picture is handed to the device at once, so that the next one can take its buffer. */
+const largeBytes = 4 * 2 ** 20
 
 /**
  * Resizes a picture and cuts its middle out, on the GPU: the shorter side becomes `resize`, the longer one is rounded down, with
@@ -182,6 +184,7 @@ function resample(gpu: Gpu, image: RgbImage, resized: Extent, region: Region, y:
           half_rows: down.extent,
         },
       )
+      if (band.bytes > largeBytes) gpu.submit()
       band.release()
     }
     gpu.run(
