@@ -10,7 +10,16 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { openEmoji } from '../src/data/emoji.ts'
-import { type AdapterChoice, alexnet, applyScenario, createEngine, fit, type ImageDataset, openImageFolder, type ScenarioOptions } from '../src/index.ts'
+import {
+  type AdapterChoice,
+  alexnet,
+  applyScenario,
+  createEngine,
+  fit,
+  type ImageDataset,
+  openImageFolder,
+  type ScenarioOptions,
+} from '../src/index.ts'
 import { writeFileAtomic } from '../src/weights/files.ts'
 
 interface Row {
@@ -21,7 +30,12 @@ interface Row {
   readonly pytorch: readonly [number, number]
 }
 
-const row = (data: string, head: Row['head'], trunk: Row['trunk'], low: number, high = low): Row => ({ data, head, trunk, pytorch: [low, high] })
+const row = (data: string, head: Row['head'], trunk: Row['trunk'], low: number, high = low): Row => ({
+  data,
+  head,
+  trunk,
+  pytorch: [low, high],
+})
 
 const rows: readonly Row[] = [
   row('hymenoptera', 'all', 'pretrained', 86, 88),
@@ -71,7 +85,10 @@ for (const wanted of rows) {
 }
 const folder = join(import.meta.dirname, 'results')
 await mkdir(folder, { recursive: true })
-await writeFileAtomic(join(folder, `accuracy-${engine.info.kind}.json`), `${JSON.stringify({ adapter: engine.info.adapter, rows: results }, null, 2)}\n`)
+await writeFileAtomic(
+  join(folder, `accuracy-${engine.info.kind}.json`),
+  `${JSON.stringify({ adapter: engine.info.adapter, rows: results }, null, 2)}\n`,
+)
 engine.dispose()
 
 async function accuracy({ data: name, head, trunk }: Row, seed: number): Promise<number> {

@@ -11,7 +11,10 @@ export interface EngineOptions {
 }
 
 /** Opens an engine on a platform; the package's entries give each its own. */
-export async function createEngineOn(platform: Platform, { adapter: choice = 'auto', kernels = 'auto' }: EngineOptions = {}): Promise<Engine> {
+export async function createEngineOn(
+  platform: Platform,
+  { adapter: choice = 'auto', kernels = 'auto' }: EngineOptions = {},
+): Promise<Engine> {
   const { adapter, kind } = await platform.requestAdapter(choice)
   const gpu = await Gpu.open(platform, adapter, kind, kernels === 'plain')
   const { description, device, vendor, architecture } = adapter.info

@@ -1,5 +1,5 @@
 import { AutogradError } from '../gpu/errors.ts'
-import type { Grads, Inputs, InputShapes, Needs, Op, ViewOp } from '../ops/op.ts'
+import type { Grads, InputShapes, Inputs, Needs, Op, ViewOp } from '../ops/op.ts'
 import type { Engine } from '../tensor/engine.ts'
 import { allocate, type NdBuffer } from '../tensor/ndbuffer.ts'
 import { Tensor } from '../tensor/tensor.ts'
@@ -51,6 +51,7 @@ export function applyView<Attrs>(op: ViewOp<Attrs>, x: Tensor, attrs: Attrs): Te
 function engineOf(name: string, tensors: readonly (Tensor | null)[]): Engine {
   const engines = new Set(tensors.flatMap((tensor) => (tensor ? [tensor.engine] : [])))
   const [engine] = engines
-  if (!engine || engines.size > 1) throw new AutogradError(`${name}: the inputs live on ${engines.size} different engines; they have to share one`)
+  if (!engine || engines.size > 1)
+    throw new AutogradError(`${name}: the inputs live on ${engines.size} different engines; they have to share one`)
   return engine
 }

@@ -12,12 +12,15 @@ import { Node } from './node.ts'
  * @throws AutogradError when root requires no gradient or was passed before; ShapeError when dy has another shape
  */
 export function backward(root: Tensor, dy?: Tensor): void {
-  if (!root.requiresGrad) throw new AutogradError('backward(): this tensor requires no gradient; set requiresGrad on a leaf, or trainable on a parameter')
+  if (!root.requiresGrad)
+    throw new AutogradError('backward(): this tensor requires no gradient; set requiresGrad on a leaf, or trainable on a parameter')
   if (dy && !sameShape(dy.shape, root.shape))
     throw new ShapeError(`backward(): dy has the shape ${showShape(dy.shape)}, the tensor ${showShape(root.shape)}`)
   if (!dy && root.size !== 1) throw new ShapeError(`backward() without dy starts from a single element, not from ${showShape(root.shape)}`)
   const { gpu } = root.engine
-  const first = dy ? { storage: dy.buffer.storage.retain(), shape: root.shape } : { storage: gpu.upload(new Float32Array([1])), shape: root.shape }
+  const first = dy
+    ? { storage: dy.buffer.storage.retain(), shape: root.shape }
+    : { storage: gpu.upload(new Float32Array([1])), shape: root.shape }
   const pending = new Map<Tensor, NdBuffer>()
   const arrive = (tensor: Tensor, grad: NdBuffer) => {
     if (tensor.node) pending.set(tensor, sum(tensor, pending.get(tensor), grad))

@@ -172,7 +172,10 @@ export function crossEntropy(logits: Tensor, targets: Int32Array, options: Cross
   const { labelSmoothing = 0, reduction = 'mean' } = options
   const classes = logits.shape[1] ?? 0
   const wrong = logits.shape.length === 2 ? targets.findIndex((target) => target < 0 || target >= classes) : -1
-  if (wrong >= 0) throw new ShapeError(`crossEntropy: target ${wrong} is ${targets[wrong]}, outside the ${classes} classes of logits [${logits.shape.join(', ')}]`)
+  if (wrong >= 0)
+    throw new ShapeError(
+      `crossEntropy: target ${wrong} is ${targets[wrong]}, outside the ${classes} classes of logits [${logits.shape.join(', ')}]`,
+    )
   const storage = logits.engine.gpu.upload(targets)
   try {
     return apply(operators.crossEntropy, { logits }, { targets: { storage, shape: [targets.length] }, labelSmoothing, reduction })

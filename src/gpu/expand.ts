@@ -51,7 +51,8 @@ function expandFile(
   including: readonly string[],
 ): void {
   const text = files.get(file)
-  if (text === undefined) throw new GraftError('shader', `no shader file ${file}${including.length ? `, included by ${including.at(-1)}` : ''}`)
+  if (text === undefined)
+    throw new GraftError('shader', `no shader file ${file}${including.length ? `, included by ${including.at(-1)}` : ''}`)
   if (including.includes(file)) throw new GraftError('shader', `${file} includes itself through ${including.join(', ')}`)
   const lines = text.split('\n')
   const fail = (line: number, message: string): never => {

@@ -84,7 +84,10 @@ export class Gpu {
     const features = (['subgroups', 'timestamp-query', 'shader-f16'] as const).filter((feature) => adapter.features.has(feature))
     const requiredLimits: Record<string, number> = {}
     for (const name of raisedLimits) requiredLimits[name] = adapter.limits[name]
-    const [device, shaders] = await Promise.all([adapter.requestDevice({ requiredFeatures: features, requiredLimits }), platform.readShaders()])
+    const [device, shaders] = await Promise.all([
+      adapter.requestDevice({ requiredFeatures: features, requiredLimits }),
+      platform.readShaders(),
+    ])
     const gpu = new Gpu(device, kind, shaders)
     const lanes = adapter.info.subgroupMinSize
     if (!plain && features.includes('subgroups') && lanes && (await subgroupIsWorkgroup(gpu, lanes))) gpu.#tile = tileShape(kind, lanes)
@@ -150,7 +153,8 @@ export class Gpu {
     const whole = data.byteLength % 4 === 0
     const bytes = whole ? data : new Uint8Array(Math.ceil(data.byteLength / 4) * 4)
     if (!whole) (bytes as Uint8Array).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
-    if (data.byteLength > 0) this.device.queue.writeBuffer(storage.buffer, 0, bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength)
+    if (data.byteLength > 0)
+      this.device.queue.writeBuffer(storage.buffer, 0, bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength)
   }
 
   /**
@@ -169,7 +173,8 @@ export class Gpu {
     }
     const compiled = this.#pipelines.get(kernel, merged)
     const [x, y, z] = kernel.grid(params, merged)
-    if (Math.max(x, y, z) > maxGroups) throw new KernelError(kernel.name, this.layer, `a grid of ${x} x ${y} x ${z} workgroups is too large`)
+    if (Math.max(x, y, z) > maxGroups)
+      throw new KernelError(kernel.name, this.layer, `a grid of ${x} x ${y} x ${z} workgroups is too large`)
     if (x * y * z === 0) return
     if (this.#slot === slots) this.submit()
     const pass = this.#open()
@@ -250,7 +255,15 @@ export class Gpu {
     }
   }
 
-  async #collect({ target, bytes, size }: { readonly target: GPUBuffer; readonly bytes: number; readonly size: number }): Promise<ArrayBuffer> {
+  async #collect({
+    target,
+    bytes,
+    size,
+  }: {
+    readonly target: GPUBuffer
+    readonly bytes: number
+    readonly size: number
+  }): Promise<ArrayBuffer> {
     try {
       await target.mapAsync(GPUMapMode.READ, 0, size)
     } catch (error) {
@@ -308,7 +321,10 @@ export class Gpu {
     const rounded = Math.ceil(size / slotBytes) * slotBytes
     const idle = this.#idleReadbacks.get(rounded)
     if (!idle) this.#idleReadbacks.set(rounded, [])
-    return idle?.pop() ?? this.device.createBuffer({ label: 'read-back', size: rounded, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST })
+    return (
+      idle?.pop() ??
+      this.device.createBuffer({ label: 'read-back', size: rounded, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST })
+    )
   }
 
   #group(compiled: CompiledKernel, bindings: Bindings): GPUBindGroup {
@@ -320,7 +336,8 @@ export class Gpu {
       storage.usedIn = this.#serial
       key += `,${storage.id}`
     }
-    if (Object.keys(bindings).length !== declared.length) throw new GraftError('shader', `${compiled.name}: bindings the shader does not have`)
+    if (Object.keys(bindings).length !== declared.length)
+      throw new GraftError('shader', `${compiled.name}: bindings the shader does not have`)
     const known = this.#groups.get(key)
     if (known) return known
     if (this.#groups.size >= groupLimit) this.#groups.clear()

@@ -36,7 +36,11 @@ export function linearGrid(threads: number, workgroup: number): Grid {
  * @param threads how many threads a launch with these params wants
  * @example const reluForward = elementKernel('relu/forward', (p) => p.n)
  */
-export function elementKernel<P extends string>(name: string, threads: (params: Readonly<Record<P, number>>) => number, workgroup = 64): Kernel {
+export function elementKernel<P extends string>(
+  name: string,
+  threads: (params: Readonly<Record<P, number>>) => number,
+  workgroup = 64,
+): Kernel {
   return { name, constants: { WG: workgroup }, grid: (params, constants) => linearGrid(threads(params), constants.WG ?? workgroup) }
 }
 
@@ -45,7 +49,11 @@ export function elementKernel<P extends string>(name: string, threads: (params: 
  * lane divides to find its plane. Params give `planes`; see shaders/lib/plane.wgsl.
  * @param elements how many threads one plane wants
  */
-export function planeKernel<P extends string>(name: string, elements: (params: Readonly<Record<P, number>>) => number, workgroup = 64): Kernel {
+export function planeKernel<P extends string>(
+  name: string,
+  elements: (params: Readonly<Record<P, number>>) => number,
+  workgroup = 64,
+): Kernel {
   return {
     name,
     constants: { WG: workgroup },
@@ -84,7 +92,8 @@ function readInterface(name: string, code: string): ShaderInterface {
   const struct = /struct\s+Params\s*\{([^}]*)\}/.exec(text)?.[1] ?? ''
   const params = [...struct.matchAll(/(\w+)\s*:\s*(\w+)/g)].map((m) => {
     const type = m[2]
-    if (type !== 'u32' && type !== 'i32' && type !== 'f32') throw new GraftError('shader', `${name}.wgsl: params are u32, i32 or f32, not ${type}`)
+    if (type !== 'u32' && type !== 'i32' && type !== 'f32')
+      throw new GraftError('shader', `${name}.wgsl: params are u32, i32 or f32, not ${type}`)
     return { name: m[1] ?? '', type } as const
   })
   const overrides = new Set([...text.matchAll(/\boverride\s+(\w+)/g)].map((m) => m[1] ?? ''))

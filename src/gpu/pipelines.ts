@@ -62,10 +62,7 @@ export class PipelineCache {
    * @param onProgress told after each one how many are done, out of how many
    * @throws KernelError for the first that does not compile
    */
-  async prepare(
-    wanted: Iterable<readonly [Kernel, Constants]>,
-    onProgress?: (done: number, total: number) => void,
-  ): Promise<void> {
+  async prepare(wanted: Iterable<readonly [Kernel, Constants]>, onProgress?: (done: number, total: number) => void): Promise<void> {
     const missing = new Map<string, readonly [Kernel, Constants]>()
     for (const [kernel, constants] of wanted) {
       const key = cacheKey(kernel, constants)

@@ -1,4 +1,3 @@
-import type { Preprocess } from '../data/preprocess.ts'
 import { UsageError, WeightsError } from '../gpu/errors.ts'
 import type { Engine } from '../tensor/engine.ts'
 import type { Shape } from '../tensor/ndbuffer.ts'
@@ -7,6 +6,7 @@ import { loadWeights } from '../weights/load.ts'
 import { AdaptiveAvgPool2d, Conv2d, Dropout, Flatten, type LayerInit, Linear, LocalResponseNorm, MaxPool2d, ReLU } from './layers.ts'
 import type { Module } from './module.ts'
 import { type Architecture, Network } from './network.ts'
+import type { Preprocess } from './preprocess.ts'
 
 export const variants = ['torchvision', 'bvlc', 'alexnet-64'] as const
 export type Variant = (typeof variants)[number]
@@ -121,7 +121,8 @@ export async function alexnet(engine: Engine, options: AlexNetOptions = {}): Pro
   const unknown = Object.keys(options).filter((key) => !known.includes(key))
   if (unknown.length) throw new UsageError(`alexnet has no option ${unknown.join(', ')}; it takes ${known.join(', ')}`)
   const { weights, seed = 0 } = options
-  const loaded = typeof weights === 'string' ? await loadWeights(weights) : weights ? { tensors: weights, metadata: {} as Record<string, string> } : null
+  const loaded =
+    typeof weights === 'string' ? await loadWeights(weights) : weights ? { tensors: weights, metadata: {} as Record<string, string> } : null
   const from = typeof weights === 'string' ? weights : 'the weights'
   const tensors = loaded ? torchvisionNames(loaded.tensors) : null
   const variant = options.variant ?? variantOf(loaded?.metadata.architecture) ?? 'torchvision'
@@ -152,9 +153,15 @@ export async function alexnet(engine: Engine, options: AlexNetOptions = {}): Pro
 
 function checkArchitecture(spec: VariantSpec, { channels, hidden, dropout, classes }: Architecture): void {
   const whole = (n: number) => Number.isSafeInteger(n) && n > 0
-  if (channels.length !== 5 || !channels.every(whole)) throw new UsageError(`channels are five positive integers, not [${channels.join(', ')}]`)
-  const odd = spec.convolutions.findIndex(([, , , groups], i) => (channels[i] ?? 0) % groups !== 0 || (i > 0 && (channels[i - 1] ?? 0) % groups !== 0))
-  if (odd >= 0) throw new UsageError(`convolution ${odd + 1} has ${spec.convolutions[odd]?.[3]} groups, into which the channels [${channels.join(', ')}] do not divide`)
+  if (channels.length !== 5 || !channels.every(whole))
+    throw new UsageError(`channels are five positive integers, not [${channels.join(', ')}]`)
+  const odd = spec.convolutions.findIndex(
+    ([, , , groups], i) => (channels[i] ?? 0) % groups !== 0 || (i > 0 && (channels[i - 1] ?? 0) % groups !== 0),
+  )
+  if (odd >= 0)
+    throw new UsageError(
+      `convolution ${odd + 1} has ${spec.convolutions[odd]?.[3]} groups, into which the channels [${channels.join(', ')}] do not divide`,
+    )
   if (!whole(hidden)) throw new UsageError(`hidden is a positive integer, not ${hidden}`)
   if (!whole(classes)) throw new UsageError(`classes is a positive integer, not ${classes}`)
   if (!(dropout >= 0 && dropout < 1)) throw new UsageError(`dropout is at least 0 and less than 1, not ${dropout}`)
@@ -171,7 +178,14 @@ function buildLayers(engine: Engine, spec: VariantSpec, { channels, hidden, drop
   let number = 0
   for (const [i, [kernel, stride, padding, groups]] of spec.convolutions.entries()) {
     const [inChannels = 0] = shape
-    add(new Conv2d(engine, `features.${number}`, { inChannels, outChannels: channels[i] ?? 0, kernel, stride, padding, groups }, init('kaiming-normal')))
+    add(
+      new Conv2d(
+        engine,
+        `features.${number}`,
+        { inChannels, outChannels: channels[i] ?? 0, kernel, stride, padding, groups },
+        init('kaiming-normal'),
+      ),
+    )
     add(new ReLU(`features.${number + 1}`))
     const pooled = i < 2 || i === 4
     if (spec.norm && i < 2) add(new LocalResponseNorm(`features.${number + 1}.lrn`, { size: 5, alpha: 1e-4, beta: 0.75, k: 1 }))

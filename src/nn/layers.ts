@@ -1,13 +1,4 @@
-import {
-  adaptiveAvgPool2d,
-  conv2d,
-  dropout,
-  flatten,
-  linear,
-  localResponseNorm,
-  maxPool2d,
-  relu,
-} from '../autograd/functions.ts'
+import { adaptiveAvgPool2d, conv2d, dropout, flatten, linear, localResponseNorm, maxPool2d, relu } from '../autograd/functions.ts'
 import type { Engine } from '../tensor/engine.ts'
 import { type Shape, sizeOf } from '../tensor/ndbuffer.ts'
 import { Random } from '../tensor/philox.ts'
@@ -28,7 +19,9 @@ export interface LayerInit {
 function weightAndBias(engine: Engine, name: string, shape: Shape, init: LayerInit): readonly [Parameter, Parameter] {
   const width = shape[0] ?? 0
   return [
-    Parameter.deferred(`${name}.weight`, shape, () => engine.tensor(initialise(init.weight, shape, new Random(init.seed, init.stream)), shape)),
+    Parameter.deferred(`${name}.weight`, shape, () =>
+      engine.tensor(initialise(init.weight, shape, new Random(init.seed, init.stream)), shape),
+    ),
     Parameter.deferred(`${name}.bias`, [width], () => engine.tensor(new Float32Array(width), [width])),
   ]
 }

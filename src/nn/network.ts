@@ -1,13 +1,13 @@
-import type { Preprocess } from '../data/preprocess.ts'
 import { ShapeError, UsageError, WeightsError } from '../gpu/errors.ts'
 import type { Engine } from '../tensor/engine.ts'
-import { sameShape, type Shape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
+import { type Shape, sameShape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
 import { philox4x32 } from '../tensor/philox.ts'
 import type { StateDict } from '../tensor/stateDict.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { Dropout } from './layers.ts'
 import type { ForwardOptions, Module } from './module.ts'
 import type { Parameter } from './parameter.ts'
+import type { Preprocess } from './preprocess.ts'
 
 /** What a network is made from; a run folder keeps it, so that the network can be built again. */
 export interface Architecture {
@@ -138,10 +138,12 @@ export class Network {
     if (unknown.length) throw new WeightsError(`the network has no parameter ${list(unknown)}; its own are ${list([...parameters.keys()])}`)
     const missing = [...parameters.keys()].filter((name) => !values[name])
     if (missing.length === parameters.size) throw new WeightsError('none of the network’s parameters is in these weights')
-    if (strict && missing.length) throw new WeightsError(`the weights lack ${list(missing)}; pass strict: false to keep their present values`)
+    if (strict && missing.length)
+      throw new WeightsError(`the weights lack ${list(missing)}; pass strict: false to keep their present values`)
     for (const [name, { shape, data }] of Object.entries(values)) {
       const wanted = parameters.get(name)?.shape ?? []
-      if (!sameShape(shape, wanted)) throw new WeightsError(`${name} has the shape ${showShape(shape)} in the weights, ${showShape(wanted)} in the network`)
+      if (!sameShape(shape, wanted))
+        throw new WeightsError(`${name} has the shape ${showShape(shape)} in the weights, ${showShape(wanted)} in the network`)
       if (data.length !== sizeOf(shape)) throw new WeightsError(`${name} of shape ${showShape(shape)} has ${data.length} values`)
     }
     for (const [name, { data }] of Object.entries(values)) parameters.get(name)?.assign(this.engine, data)

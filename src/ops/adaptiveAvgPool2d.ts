@@ -19,7 +19,8 @@ export const adaptiveAvgPool2d = defineOp<'x', { readonly size: Pair }>({
   inputs: ['x'],
   outShape({ x }, { size }) {
     if (x?.length !== 4) throw new ShapeError(`adaptiveAvgPool2d: x is [N, C, H, W], not ${showShape(x ?? [])}`)
-    if (!size.every((n) => Number.isInteger(n) && n > 0)) throw new ShapeError(`adaptiveAvgPool2d: the size is a positive integer, not ${size}`)
+    if (!size.every((n) => Number.isInteger(n) && n > 0))
+      throw new ShapeError(`adaptiveAvgPool2d: the size is a positive integer, not ${size}`)
     return [x[0] ?? 0, x[1] ?? 0, ...size]
   },
   cost({ x }, { size }) {

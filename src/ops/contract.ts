@@ -147,15 +147,22 @@ export function contract(gpu: Gpu, shape: TileShape, c: Contraction): void {
       BIAS: bias ? (c.y.biasAlong === 'columns' ? 2 : 1) : 0,
     },
   )
-  if (parts > 1)
-    sumOuter(gpu, target, c.y.dst, parts, size)
+  if (parts > 1) sumOuter(gpu, target, c.y.dst, parts, size)
 }
 
 /**
  * x with zeros around it, [planes, height, width] to [planes, outHeight, outWidth], x's corner at (top, left); negative ones cut off.
  * x itself where nothing changes.
  */
-export function pad(gpu: Gpu, x: NdBuffer, planes: number, from: readonly [number, number], to: readonly [number, number], top: number, left: number): NdBuffer {
+export function pad(
+  gpu: Gpu,
+  x: NdBuffer,
+  planes: number,
+  from: readonly [number, number],
+  to: readonly [number, number],
+  top: number,
+  left: number,
+): NdBuffer {
   if (top === 0 && left === 0 && from[0] === to[0] && from[1] === to[1]) return x
   const y = scratch(gpu, [planes, to[0], to[1]])
   gpu.run(

@@ -93,7 +93,9 @@ export const conv2d = defineOp<In, Conv2dAttrs>({
     const { x, weight } = checkShapes(shapes, attrs)
     const g = geometry(x, weight, attrs)
     if (g.outHeight < 1 || g.outWidth < 1)
-      throw new ShapeError(`conv2d: a ${g.kernelHeight}x${g.kernelWidth} filter does not fit into x ${showShape(x)} with padding ${attrs.padding}`)
+      throw new ShapeError(
+        `conv2d: a ${g.kernelHeight}x${g.kernelWidth} filter does not fit into x ${showShape(x)} with padding ${attrs.padding}`,
+      )
     return [g.batch, g.outChannels, g.outHeight, g.outWidth]
   },
   cost(shapes, attrs) {
@@ -122,12 +124,18 @@ export const conv2d = defineOp<In, Conv2dAttrs>({
     if (grads.x) {
       const weight = keptAt(kept, 1)
       if (gpu.tile) backwardInputTiled(gpu, gpu.tile, g, dy, weight, grads.x)
-      else gpu.run(backwardInputKernel, { dy: dy.storage, weight: weight.storage, dx: grads.x.storage }, plainParams(g, sizeOf(grads.x.shape)))
+      else
+        gpu.run(backwardInputKernel, { dy: dy.storage, weight: weight.storage, dx: grads.x.storage }, plainParams(g, sizeOf(grads.x.shape)))
     }
     if (grads.weight) {
       const x = keptAt(kept, 0)
       if (gpu.tile) backwardWeightTiled(gpu, gpu.tile, g, dy, x, grads.weight)
-      else gpu.run(backwardWeightKernel, { dy: dy.storage, x: x.storage, dweight: grads.weight.storage }, plainParams(g, sizeOf(grads.weight.shape)))
+      else
+        gpu.run(
+          backwardWeightKernel,
+          { dy: dy.storage, x: x.storage, dweight: grads.weight.storage },
+          plainParams(g, sizeOf(grads.weight.shape)),
+        )
     }
     if (grads.bias) sumOuterInner(gpu, dy, grads.bias, g.batch, g.outChannels, g.outHeight * g.outWidth)
   },
@@ -140,11 +148,15 @@ function checkShapes({ x, weight, bias }: InputShapes<In>, { stride, padding, gr
   const [outChannels = 0, depth = 0] = weight
   if (!Number.isInteger(groups) || groups < 1) throw new ShapeError(`conv2d: groups is a positive integer, not ${groups}`)
   if (!stride.every((s) => Number.isInteger(s) && s > 0)) throw new ShapeError(`conv2d: stride is a positive integer, not ${stride}`)
-  if (!padding.every((p) => Number.isInteger(p) && p >= 0)) throw new ShapeError(`conv2d: padding is an integer of 0 or more, not ${padding}`)
+  if (!padding.every((p) => Number.isInteger(p) && p >= 0))
+    throw new ShapeError(`conv2d: padding is an integer of 0 or more, not ${padding}`)
   if (channels !== depth * groups)
-    throw new ShapeError(`conv2d: x ${showShape(x)} has ${channels} channels, but weight ${showShape(weight)} takes ${depth} in each of ${groups} groups`)
+    throw new ShapeError(
+      `conv2d: x ${showShape(x)} has ${channels} channels, but weight ${showShape(weight)} takes ${depth} in each of ${groups} groups`,
+    )
   if (outChannels % groups !== 0) throw new ShapeError(`conv2d: ${outChannels} output channels do not divide into ${groups} groups`)
-  if (bias && (bias.length !== 1 || bias[0] !== outChannels)) throw new ShapeError(`conv2d: bias is [${outChannels}], not ${showShape(bias)}`)
+  if (bias && (bias.length !== 1 || bias[0] !== outChannels))
+    throw new ShapeError(`conv2d: bias is [${outChannels}], not ${showShape(bias)}`)
   return { x, weight }
 }
 

@@ -22,9 +22,12 @@ export const crossEntropy = defineOp<'logits', CrossEntropyAttrs>({
   inputs: ['logits'],
   outShape({ logits }, { targets, labelSmoothing, reduction }) {
     if (logits?.length !== 2) throw new ShapeError(`crossEntropy: logits are [N, classes], not ${showShape(logits ?? [])}`)
-    if (sizeOf(targets.shape) !== logits[0]) throw new ShapeError(`crossEntropy: ${sizeOf(targets.shape)} targets for logits ${showShape(logits)}`)
-    if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) throw new ShapeError(`crossEntropy: labelSmoothing lies between 0 and 1, not at ${labelSmoothing}`)
-    if (!['mean', 'sum', 'none'].includes(reduction)) throw new ShapeError(`crossEntropy: reduction is 'mean', 'sum' or 'none', not '${reduction}'`)
+    if (sizeOf(targets.shape) !== logits[0])
+      throw new ShapeError(`crossEntropy: ${sizeOf(targets.shape)} targets for logits ${showShape(logits)}`)
+    if (!(labelSmoothing >= 0 && labelSmoothing <= 1))
+      throw new ShapeError(`crossEntropy: labelSmoothing lies between 0 and 1, not at ${labelSmoothing}`)
+    if (!['mean', 'sum', 'none'].includes(reduction))
+      throw new ShapeError(`crossEntropy: reduction is 'mean', 'sum' or 'none', not '${reduction}'`)
     return reduction === 'none' ? [logits[0]] : []
   },
   cost: ({ logits }) => ({ flops: 4 * sizeOf(logits ?? []), bytes: 4 * sizeOf(logits ?? []) }),

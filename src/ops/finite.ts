@@ -37,5 +37,3 @@ export async function allFinite(engine: Engine, tensors: readonly Tensor[]): Pro
     counts.release()
   }
 }
-
-export { allFinite as isFinite }

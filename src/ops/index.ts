@@ -10,4 +10,15 @@ import { relu } from './relu.ts'
 import { softmax } from './softmax.ts'
 
 /** Every operator, by name. */
-export const operators = { adaptiveAvgPool2d, conv2d, crossEntropy, dropout, flatten, linear, localResponseNorm, maxPool2d, relu, softmax } as const
+export const operators = {
+  adaptiveAvgPool2d,
+  conv2d,
+  crossEntropy,
+  dropout,
+  flatten,
+  linear,
+  localResponseNorm,
+  maxPool2d,
+  relu,
+  softmax,
+} as const

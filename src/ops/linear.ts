@@ -24,7 +24,8 @@ export const linear = defineOp<'x' | 'weight' | 'bias', Record<never, never>>({
   outShape({ x, weight, bias }) {
     if (x?.length !== 2) throw new ShapeError(`linear: x is [N, in], not ${showShape(x ?? [])}`)
     if (weight?.length !== 2) throw new ShapeError(`linear: weight is [out, in], not ${showShape(weight ?? [])}`)
-    if (x[1] !== weight[1]) throw new ShapeError(`linear: x ${showShape(x)} has ${x[1]} features, but weight ${showShape(weight)} takes ${weight[1]}`)
+    if (x[1] !== weight[1])
+      throw new ShapeError(`linear: x ${showShape(x)} has ${x[1]} features, but weight ${showShape(weight)} takes ${weight[1]}`)
     if (bias && (bias.length !== 1 || bias[0] !== weight[0])) throw new ShapeError(`linear: bias is [${weight[0]}], not ${showShape(bias)}`)
     return [x[0] ?? 0, weight[0] ?? 0]
   },
@@ -35,15 +36,40 @@ export const linear = defineOp<'x' | 'weight' | 'bias', Record<never, never>>({
   forward(gpu, inputs, y, _, needs) {
     const [x, weight] = [required('x', inputs.x), required('weight', inputs.weight)]
     const [batch, inputsCount, outputs] = extents(x.shape, weight.shape)
-    product(gpu, batch, outputs, inputsCount, { src: x, strides: [inputsCount, 1] }, { src: weight, strides: [1, inputsCount] }, y, inputs.bias)
+    product(
+      gpu,
+      batch,
+      outputs,
+      inputsCount,
+      { src: x, strides: [inputsCount, 1] },
+      { src: weight, strides: [1, inputsCount] },
+      y,
+      inputs.bias,
+    )
     return [needs.weight ? x : null, needs.x ? weight : null]
   },
   backward(gpu, kept, dy, grads, _, shapes) {
     const [batch, inputsCount, outputs] = extents(shapes.x ?? [], shapes.weight ?? [])
     if (grads.x)
-      product(gpu, batch, inputsCount, outputs, { src: dy, strides: [outputs, 1] }, { src: keptAt(kept, 1), strides: [inputsCount, 1] }, grads.x)
+      product(
+        gpu,
+        batch,
+        inputsCount,
+        outputs,
+        { src: dy, strides: [outputs, 1] },
+        { src: keptAt(kept, 1), strides: [inputsCount, 1] },
+        grads.x,
+      )
     if (grads.weight)
-      product(gpu, outputs, inputsCount, batch, { src: dy, strides: [1, outputs] }, { src: keptAt(kept, 0), strides: [inputsCount, 1] }, grads.weight)
+      product(
+        gpu,
+        outputs,
+        inputsCount,
+        batch,
+        { src: dy, strides: [1, outputs] },
+        { src: keptAt(kept, 0), strides: [inputsCount, 1] },
+        grads.weight,
+      )
     if (grads.bias) sumOuterInner(gpu, dy, grads.bias, batch, outputs, 1)
   },
 })
@@ -53,7 +79,16 @@ function extents(x: Shape, weight: Shape): readonly [number, number, number] {
 }
 
 /** y [rows, cols] = a [rows, depth] · b [depth, cols] (+ bias, one value a column). */
-function product(gpu: Gpu, rows: number, cols: number, depth: number, a: Matrix, b: Matrix, y: NdBuffer, bias: NdBuffer | null = null): void {
+function product(
+  gpu: Gpu,
+  rows: number,
+  cols: number,
+  depth: number,
+  a: Matrix,
+  b: Matrix,
+  y: NdBuffer,
+  bias: NdBuffer | null = null,
+): void {
   if (!gpu.tile) {
     gpu.run(
       plain,

@@ -25,7 +25,8 @@ export const localResponseNorm = defineOp<'x', LocalResponseNormAttrs>({
   name: 'localResponseNorm',
   inputs: ['x'],
   outShape({ x }, { size, alpha, beta, k }) {
-    if ((x?.length ?? 0) < 3) throw new ShapeError(`localResponseNorm: x is [N, C, …] with at least 3 dimensions, not ${showShape(x ?? [])}`)
+    if ((x?.length ?? 0) < 3)
+      throw new ShapeError(`localResponseNorm: x is [N, C, …] with at least 3 dimensions, not ${showShape(x ?? [])}`)
     if (!Number.isInteger(size) || size < 1) throw new ShapeError(`localResponseNorm: size is a positive integer, not ${size}`)
     for (const [name, value] of Object.entries({ alpha, beta, k }))
       if (!Number.isFinite(value)) throw new ShapeError(`localResponseNorm: ${name} is a number, not ${value}`)

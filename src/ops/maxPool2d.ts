@@ -45,7 +45,8 @@ export const maxPool2d = defineOp<'x', MaxPool2dAttrs>({
       throw new ShapeError(`maxPool2d: padding is an integer between 0 and half the kernel ${kernel}, not ${padding}`)
     const [batch = 0, channels = 0, ...extents] = x
     const out = extents.map((n, i) => Math.floor((n + 2 * (padding[i] ?? 0) - (kernel[i] ?? 1)) / (stride[i] ?? 1)) + 1)
-    if (out.some((n) => n < 1)) throw new ShapeError(`maxPool2d: a window of ${kernel} does not fit into x ${showShape(x)} with padding ${padding}`)
+    if (out.some((n) => n < 1))
+      throw new ShapeError(`maxPool2d: a window of ${kernel} does not fit into x ${showShape(x)} with padding ${padding}`)
     return [batch, channels, ...out]
   },
   cost(shapes, attrs) {
@@ -64,6 +65,7 @@ export const maxPool2d = defineOp<'x', MaxPool2dAttrs>({
     return [winner]
   },
   backward(gpu, kept, dy, { x: dx }, attrs) {
-    if (dx) gpu.run(backwardKernel, { winner: keptAt(kept, 0).storage, dy: dy.storage, dx: dx.storage }, poolParams(dx.shape, dy.shape, attrs))
+    if (dx)
+      gpu.run(backwardKernel, { winner: keptAt(kept, 0).storage, dy: dy.storage, dx: dx.storage }, poolParams(dx.shape, dy.shape, attrs))
   },
 })

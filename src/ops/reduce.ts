@@ -11,7 +11,10 @@ export function sumOuter(gpu: Gpu, src: NdBuffer, dst: NdBuffer, outer: number, 
 
 /** dst[o] = Σ_i Σ_j src[i, o, j] for src [outer, width, inner]: a bias gradient. Two stages, so that long sums run on many threads. */
 export function sumOuterInner(gpu: Gpu, src: NdBuffer, dst: NdBuffer, outer: number, width: number, inner: number): void {
-  if (inner === 1) return sumOuter(gpu, src, dst, outer, width)
+  if (inner === 1) {
+    sumOuter(gpu, src, dst, outer, width)
+    return
+  }
   const partial = outer > 1 ? scratch(gpu, [outer, width]) : dst
   gpu.run(
     sum,

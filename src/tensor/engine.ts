@@ -45,7 +45,8 @@ export class Engine {
    */
   tensor(data: Float32Array, shape: Shape, options: { readonly requiresGrad?: boolean } = {}): Tensor {
     checkShape('a tensor', shape)
-    if (sizeOf(shape) !== data.length) throw new ShapeError(`a tensor of shape ${showShape(shape)} has ${sizeOf(shape)} values, but ${data.length} were given`)
+    if (sizeOf(shape) !== data.length)
+      throw new ShapeError(`a tensor of shape ${showShape(shape)} has ${sizeOf(shape)} values, but ${data.length} were given`)
     return new Tensor(this, { storage: this.gpu.upload(data), shape }, options.requiresGrad)
   }
 

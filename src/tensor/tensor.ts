@@ -50,7 +50,8 @@ export class Tensor {
    * @throws AutogradError when the tensor was disposed of, or freed by a backward that passed it
    */
   get buffer(): NdBuffer {
-    if (!this.#storage) throw new AutogradError(`a tensor of shape ${showShape(this.shape)} was disposed of, or freed by backward(), and cannot be read`)
+    if (!this.#storage)
+      throw new AutogradError(`a tensor of shape ${showShape(this.shape)} was disposed of, or freed by backward(), and cannot be read`)
     return { storage: this.#storage, shape: this.shape }
   }
 
@@ -75,7 +76,8 @@ export class Tensor {
 
   /** Puts other contents in this tensor's place; the old buffer is let go. */
   replace(buffer: NdBuffer): void {
-    if (sizeOf(buffer.shape) !== this.size) throw new ShapeError(`cannot put ${showShape(buffer.shape)} in the place of ${showShape(this.shape)}`)
+    if (sizeOf(buffer.shape) !== this.size)
+      throw new ShapeError(`cannot put ${showShape(buffer.shape)} in the place of ${showShape(this.shape)}`)
     this.#storage?.release()
     this.#storage = buffer.storage
   }

@@ -1,4 +1,4 @@
-import { type ImageDataset, type Sample } from '../data/dataset.ts'
+import type { ImageDataset, Sample } from '../data/dataset.ts'
 import type { RgbImage } from '../data/decode.ts'
 import { decodeAhead, PixelCache } from '../data/loader.ts'
 import { crop, preprocessImages, randomWindow, resizeTo } from '../data/transforms.ts'
@@ -6,7 +6,7 @@ import type { DataError } from '../gpu/errors.ts'
 import type { Network } from '../nn/network.ts'
 import { type Shape, sizeOf } from '../tensor/ndbuffer.ts'
 import { Random } from '../tensor/philox.ts'
-import { Tensor } from '../tensor/tensor.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 
 /** Inputs of one step and the classes they belong to. The receiver disposes of `x`. */
 export interface Batch {
@@ -70,7 +70,12 @@ export class PictureSource implements BatchSource {
       const x =
         this.#augmentSeed === null
           ? preprocessImages(engine, images, preprocess)
-          : this.#augmented(images, group.map(({ index }) => index), this.#augmentSeed, epoch)
+          : this.#augmented(
+              images,
+              group.map(({ index }) => index),
+              this.#augmentSeed,
+              epoch,
+            )
       yield { x, targets: Int32Array.from(group, ({ sample }) => sample.label) }
     }
   }
@@ -130,7 +135,11 @@ export class StoredSource implements BatchSource {
     const order = Array.from(samples, (_, i) => i)
     const size = sizeOf(shape)
     for await (const group of grouped(decodeAhead(samples, order, options), fillBatch)) {
-      const x = preprocessImages(engine, group.map(({ image }) => image), model.preprocess)
+      const x = preprocessImages(
+        engine,
+        group.map(({ image }) => image),
+        model.preprocess,
+      )
       const y = engine.noGrad(() => model.forward(x, { to: from }))
       const data = await y.data()
       y.dispose()

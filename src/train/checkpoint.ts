@@ -53,7 +53,9 @@ export async function readCheckpoint(folder: string): Promise<Checkpoint | null>
   }
   const { tensors, metadata } = readSafetensors(bytes)
   const part = (prefix: string) =>
-    Object.fromEntries(Object.entries(tensors).flatMap(([name, array]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), array]] : [])))
+    Object.fromEntries(
+      Object.entries(tensors).flatMap(([name, array]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), array]] : [])),
+    )
   const lost = ['epochs', 'passes'].filter((key) => metadata[key] === undefined)
   if (lost.length) throw new WeightsError(`${path} is no checkpoint of Graft: it lacks ${list(lost)}; delete it to start afresh`)
   return {

@@ -1,7 +1,7 @@
 import { crossEntropy } from '../autograd/functions.ts'
 import { NonFiniteError } from '../gpu/errors.ts'
 import type { Network } from '../nn/network.ts'
-import { isFinite } from '../ops/finite.ts'
+import { allFinite } from '../ops/finite.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { Batch } from './batches.ts'
 
@@ -13,9 +13,12 @@ import type { Batch } from './batches.ts'
 export async function diagnose(model: Network, { x, targets }: Batch, from: number, pass: number, where: string): Promise<NonFiniteError> {
   const { engine } = model
   const error = (tensor: string, kind: string) =>
-    new NonFiniteError(tensor, `training stopped ${where}: ${kind} ${tensor} is the first tensor that is not finite; lower the learning rate, or look at the data`)
+    new NonFiniteError(
+      tensor,
+      `training stopped ${where}: ${kind} ${tensor} is the first tensor that is not finite; lower the learning rate, or look at the data`,
+    )
   const parameters = model.parameters()
-  const sound = await isFinite(engine, [x, ...parameters.map((parameter) => parameter.tensor)])
+  const sound = await allFinite(engine, [x, ...parameters.map((parameter) => parameter.tensor)])
   if (!sound[0]) return error('the input', 'among the activations,')
   const broken = parameters[sound.indexOf(false) - 1]
   if (broken) return error(broken.name, 'the parameter')
@@ -26,7 +29,7 @@ export async function diagnose(model: Network, { x, targets }: Batch, from: numb
       const next = engine.noGrad(() => model.forward(here, { training: true, from: i, to: i + 1 }))
       if (here !== x && here !== next) here.dispose()
       here = next
-      const [fine] = await isFinite(engine, [here])
+      const [fine] = await allFinite(engine, [here])
       if (!fine) return error(model.layers[i]?.name ?? '', 'the output of')
     }
     const loss: Tensor = engine.noGrad(() => crossEntropy(here, targets))

@@ -43,18 +43,18 @@ export async function evaluate(model: Network, data: ImageDataset, options: Eval
   const samples = data[split]
   const source = new PictureSource(model, samples, { onBroken: brokenPictures(onEvent, strict), ...(signal ? { signal } : {}) })
   const report = (done: number) => onEvent?.({ type: 'read', split, done, total: samples.length })
-  const result = await evaluateSource(model, source, data.classes, batchSize, report)
+  const result = await evaluateSource(model, source, data.classes, batchSize, { onProgress: report })
   if (result.count === 0) throw new DataError(`none of the ${samples.length} ${split} pictures of ${data.root} can be decoded`)
   return result
 }
 
-/** `evaluate` over a source that may hold features. */
+/** `evaluate` over a source that may hold features. An aborted one ends early, over what it has seen. */
 export async function evaluateSource(
   model: Network,
   source: BatchSource,
   classes: readonly string[],
   batchSize: number,
-  onProgress?: (done: number) => void,
+  { onProgress, signal }: { readonly onProgress?: (done: number) => void; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Evaluation> {
   const counter = new EvaluationCounter(classes)
   const order = Array.from({ length: source.count }, (_, i) => i)
@@ -69,6 +69,7 @@ export async function evaluateSource(
     for (const tensor of [x, logits, loss]) tensor.dispose()
     done += targets.length
     onProgress?.(done)
+    if (signal?.aborted) break
   }
   return counter.result()
 }

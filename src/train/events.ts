@@ -16,7 +16,14 @@ export type TrainEvent =
   | { readonly type: 'read'; readonly split: 'train' | 'val'; readonly done: number; readonly total: number }
   /** Kernels are being compiled, once. */
   | { readonly type: 'compile'; readonly done: number; readonly total: number }
-  | { readonly type: 'step'; readonly epoch: number; readonly step: number; readonly steps: number; readonly loss: number; readonly accuracy: number }
+  | {
+      readonly type: 'step'
+      readonly epoch: number
+      readonly step: number
+      readonly steps: number
+      readonly loss: number
+      readonly accuracy: number
+    }
   | ({ readonly type: 'epoch' } & EpochResult)
   /** A picture that could not be decoded, and is left out. */
   | { readonly type: 'skipped'; readonly name: string; readonly reason: string }

@@ -8,7 +8,7 @@ import { markNonFinite } from '../optim/health.ts'
 import type { Optimizer } from '../optim/optimizer.ts'
 import { SGD } from '../optim/sgd.ts'
 import { Random } from '../tensor/philox.ts'
-import { Tensor } from '../tensor/tensor.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import { type Batch, type BatchSource, openSource } from './batches.ts'
 import { type Checkpoint, readCheckpoint, takeCheckpoint, writeCheckpoint } from './checkpoint.ts'
 import { diagnose } from './diagnose.ts'
@@ -75,7 +75,18 @@ const stepsInFlight = 3
 export async function fit(model: Network, data: ImageDataset, options: FitOptions): Promise<FitResult> {
   checkOptions(options)
   checkClasses(model, data)
-  const { epochs, batchSize = 32, seed = 0, augment = false, cache = true, strict = false, onEvent, checkpoint, resume = false, signal } = options
+  const {
+    epochs,
+    batchSize = 32,
+    seed = 0,
+    augment = false,
+    cache = true,
+    strict = false,
+    onEvent,
+    checkpoint,
+    resume = false,
+    signal,
+  } = options
   const optimizer = makeOptimizer(model, options)
   const skippedNames = new Set<string>()
   const tell = brokenPictures((event) => {
@@ -112,7 +123,8 @@ export async function fit(model: Network, data: ImageDataset, options: FitOption
       const begun = performance.now()
       const trained = await trainEpoch({ model, optimizer, source: train, health, epoch, batchSize, seed, options })
       if (!trained) break
-      const validation = await evaluateSource(model, val, data.classes, batchSize)
+      const validation = await evaluateSource(model, val, data.classes, batchSize, { signal })
+      if (signal?.aborted) break
       const result: EpochResult = {
         epoch,
         trainLoss: trained.loss,
@@ -183,6 +195,7 @@ async function trainEpoch(context: EpochContext): Promise<{ readonly loss: numbe
       await finish(step)
       inFlight.shift()
     }
+    if (options.signal?.aborted) return null
   } finally {
     for (const { batch } of inFlight) batch.x.dispose()
   }

@@ -10,7 +10,12 @@ import { readSafetensors, writeSafetensors } from '../weights/safetensors.ts'
 import type { EpochResult } from './events.ts'
 
 /** The files of a run. The weights are the only .safetensors at the top level; checkpoints lie in a folder of their own. */
-export const runFiles = { weights: 'weights.safetensors', metrics: 'metrics.jsonl', config: 'config.json', checkpoints: 'checkpoints' } as const
+export const runFiles = {
+  weights: 'weights.safetensors',
+  metrics: 'metrics.jsonl',
+  config: 'config.json',
+  checkpoints: 'checkpoints',
+} as const
 
 /** What a run was made with: enough to build its network again, and for a person to see what happened. */
 export interface RunConfig {

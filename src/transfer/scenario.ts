@@ -51,9 +51,12 @@ export interface Plan {
 }
 
 const why: Readonly<Record<Scenario, string>> = {
-  'small-similar': 'Few images, like those of the pretraining: its features fit as they are, and a new last layer is all that so few can train without overfitting.',
-  'small-different': 'Few images, unlike those of the pretraining: late features are too special, early ones are general, so the new layer sits on earlier ones.',
-  'large-similar': 'Many images, like those of the pretraining: everything may train, and the pretrained weights are the best place to start.',
+  'small-similar':
+    'Few images, like those of the pretraining: its features fit as they are, and a new last layer is all that so few can train without overfitting.',
+  'small-different':
+    'Few images, unlike those of the pretraining: late features are too special, early ones are general, so the new layer sits on earlier ones.',
+  'large-similar':
+    'Many images, like those of the pretraining: everything may train, and the pretrained weights are the best place to start.',
   'large-different': 'Many images, unlike those of the pretraining: there is enough to train everything, and little to inherit.',
 }
 
@@ -80,7 +83,8 @@ export function applyScenario(model: Network, options: ScenarioOptions): Plan {
   const keep = cut ?? (replace === 'all' ? lastFeatureLayer(before) : before[indexOf(before, 'classifier.6') - 1]?.name)
   if (keep === undefined) throw new UsageError('the network has no layer classifier.6 to replace')
   const at = indexOf(before, keep)
-  if (cut !== null && at >= indexOf(before, 'classifier.6')) throw new UsageError(`cut names the last layer kept, and ${cut} is the one that is replaced`)
+  if (cut !== null && at >= indexOf(before, 'classifier.6'))
+    throw new UsageError(`cut names the last layer kept, and ${cut} is the one that is replaced`)
   const shape: Shape = model.shapes()[at + 1] ?? []
   const added: Module[] = []
   if (shape.length > 1) added.push(new Flatten('flatten'))
@@ -98,7 +102,9 @@ export function applyScenario(model: Network, options: ScenarioOptions): Plan {
     scenario,
     replace,
     cut,
-    removed: removed.filter((layer) => !added.some((other) => other.name === layer.name && other.parameters().length === 0)).map((layer) => layer.name),
+    removed: removed
+      .filter((layer) => !added.some((other) => other.name === layer.name && other.parameters().length === 0))
+      .map((layer) => layer.name),
     added: added.filter((layer) => layer.parameters().length > 0).map(({ name, description }) => ({ name, description })),
     frozen: count(false).map((p) => p.name),
     trained: count(true).map((p) => p.name),
@@ -122,8 +128,10 @@ function checkOptions(options: ScenarioOptions): void {
   if (!scenarios.includes(scenario)) throw new UsageError(`there is no scenario '${scenario}'; there are ${scenarios.join(', ')}`)
   if (!Number.isSafeInteger(classes) || classes < 1) throw new UsageError(`classes is a positive integer, not ${classes}`)
   if (replace !== undefined && replace !== 'last' && replace !== 'all') throw new UsageError(`replace is 'last' or 'all', not '${replace}'`)
-  if (replace === 'last' && scenario === 'small-different') throw new UsageError("small-different always replaces the whole FC end; leave replace out, or say 'all'")
-  if (replace === 'last' && cut !== undefined) throw new UsageError(`after a cut at ${cut} no FC layers are left to keep; leave replace out, or say 'all'`)
+  if (replace === 'last' && scenario === 'small-different')
+    throw new UsageError("small-different always replaces the whole FC end; leave replace out, or say 'all'")
+  if (replace === 'last' && cut !== undefined)
+    throw new UsageError(`after a cut at ${cut} no FC layers are left to keep; leave replace out, or say 'all'`)
   if (init === 'pretrained' && scenario !== 'large-different')
     throw new UsageError(`init: 'pretrained' is for large-different; ${scenario} starts from the pretrained weights anyway`)
 }

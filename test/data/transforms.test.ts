@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import type { RgbImage } from '../../src/data/decode.ts'
-import type { Preprocess } from '../../src/data/preprocess.ts'
+import type { Preprocess } from '../../src/nn/preprocess.ts'
 import { centreOffset, crop, preprocessImages, randomWindow, resizeCrop, resizeTo } from '../../src/data/transforms.ts'
 import { ShapeError, UsageError } from '../../src/gpu/errors.ts'
 import { Random } from '../../src/tensor/philox.ts'

@@ -9,7 +9,9 @@ import { int32Of, loadCase, ORACLE_TOLERANCE, type OracleTensors, oracleCases, t
 
 /** The tensors whose names open with `prefix`, without it. */
 function part(tensors: OracleTensors, prefix: string): StateDict {
-  return Object.fromEntries(Object.entries(tensors).flatMap(([name, array]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), array]] : [])))
+  return Object.fromEntries(
+    Object.entries(tensors).flatMap(([name, array]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), array]] : [])),
+  )
 }
 
 describe('short training runs give the losses, gradients and weights that PyTorch gives', () => {
@@ -39,7 +41,10 @@ describe('short training runs give the losses, gradients and weights that PyTorc
             if (!parameter.tensor.grad) continue
             const { data = new Float32Array(0) } = gradients[parameter.name] ?? {}
             // Five convolutions deep, the rounding of each layer adds to the last: ten times a single operator's.
-            expectClose(await parameter.tensor.grad.data(), data, parameter.shape, { relative: 10 * ORACLE_TOLERANCE.operator, name: `grad ${parameter.name}` })
+            expectClose(await parameter.tensor.grad.data(), data, parameter.shape, {
+              relative: 10 * ORACLE_TOLERANCE.operator,
+              name: `grad ${parameter.name}`,
+            })
           }
         }
         optimizer.step()

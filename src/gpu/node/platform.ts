@@ -17,6 +17,8 @@ export const nodePlatform: Platform = {
   async readShaders() {
     const root = new URL('../../../shaders/', import.meta.url)
     const names = (await readdir(root, { recursive: true })).filter((name) => name.endsWith('.wgsl'))
-    return new Map(await Promise.all(names.map(async (name) => [name.replaceAll('\\', '/'), await readFile(new URL(name, root), 'utf8')] as const)))
+    return new Map(
+      await Promise.all(names.map(async (name) => [name.replaceAll('\\', '/'), await readFile(new URL(name, root), 'utf8')] as const)),
+    )
   },
 }
