@@ -46,6 +46,8 @@ export interface FitOptions {
   readonly checkpoint?: string
   /** Go on from the checkpoint in that folder, where there is one. Default false. */
   readonly resume?: boolean
+  /** Told which epochs a checkpoint held, when one is gone on from. */
+  readonly onResume?: (epochs: readonly EpochResult[]) => void
   /** Aborting stops after the running step and puts the weights back to the end of the last finished epoch. */
   readonly signal?: AbortSignal
   /** Stop after the epoch in which this much time has passed. */
@@ -112,6 +114,7 @@ export async function fit(model: Network, data: ImageDataset, options: FitOption
       if (saved) {
         await restore(model, optimizer, saved)
         results.push(...saved.epochs)
+        options.onResume?.(saved.epochs)
       }
     }
     const started = performance.now()
@@ -261,6 +264,7 @@ function checkOptions(options: FitOptions): void {
     onEvent: true,
     checkpoint: true,
     resume: true,
+    onResume: true,
     signal: true,
     maxSeconds: true,
   }

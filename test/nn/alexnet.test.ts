@@ -61,13 +61,22 @@ describe('the three variants', () => {
 describe('weights', () => {
   test('the shipped weights load by name, with their classes', async () => {
     const model = await alexnet(await testEngine(), { weights: 'alexnet-64-tinyimagenet100' })
-    expect([model.architecture.variant, model.architecture.classes, model.classNames?.[0], model.pretrained]).toEqual(['alexnet-64', 100, 'goldfish', true])
+    expect([model.architecture.variant, model.architecture.classes, model.classNames?.[0], model.pretrained]).toEqual([
+      'alexnet-64',
+      100,
+      'goldfish',
+      true,
+    ])
     model.dispose()
   })
 
   test('values come back as they went in, and the same seed gives the same values', async () => {
     const engine = await testEngine()
-    const [a, b, c] = await Promise.all([alexnet(engine, { ...small, seed: 3 }), alexnet(engine, { ...small, seed: 3 }), alexnet(engine, { ...small, seed: 4 })])
+    const [a, b, c] = await Promise.all([
+      alexnet(engine, { ...small, seed: 3 }),
+      alexnet(engine, { ...small, seed: 3 }),
+      alexnet(engine, { ...small, seed: 4 }),
+    ])
     const [stateA, stateB, stateC] = await Promise.all([a.stateDict(), b.stateDict(), c.stateDict()])
     expect(stateB).toEqual(stateA)
     expect(stateC['features.0.weight']?.data).not.toEqual(stateA['features.0.weight']?.data)
@@ -84,7 +93,12 @@ describe('weights', () => {
     const state = await source.stateDict()
     const numbers = [0, 3, 6, 8, 10]
     const caffe: StateDict = Object.fromEntries(
-      numbers.flatMap((number, i) => ['weight', 'bias'].map((kind) => [`conv${i + 1}.${kind}`, state[`features.${number}.${kind}`] ?? { shape: [], data: new Float32Array(0) }])),
+      numbers.flatMap((number, i) =>
+        ['weight', 'bias'].map((kind) => [
+          `conv${i + 1}.${kind}`,
+          state[`features.${number}.${kind}`] ?? { shape: [], data: new Float32Array(0) },
+        ]),
+      ),
     )
     const model = await alexnet(engine, { variant: 'bvlc', channels, hidden: 8, classes: 3, seed: 1, weights: caffe })
     expect(model.missing).toEqual([1, 4, 6].flatMap((i) => [`classifier.${i}.weight`, `classifier.${i}.bias`]))
@@ -98,7 +112,9 @@ describe('weights', () => {
     const state = await model.stateDict()
     const array = (shape: number[]) => ({ shape, data: new Float32Array(sizeOf(shape)) })
     expect(() => model.loadStateDict({ ...state, 'features.99.weight': array([1]) })).toThrow(/no parameter features\.99\.weight/)
-    expect(() => model.loadStateDict({ ...state, 'features.0.bias': array([5]) })).toThrow(/features\.0\.bias has the shape \[5\] in the weights, \[4\] in the network/)
+    expect(() => model.loadStateDict({ ...state, 'features.0.bias': array([5]) })).toThrow(
+      /features\.0\.bias has the shape \[5\] in the weights, \[4\] in the network/,
+    )
     expect(() => model.loadStateDict({ 'features.0.bias': array([4]) })).toThrow(/lack features\.0\.weight/)
     expect(() => model.loadStateDict({})).toThrow(WeightsError)
     expect(await model.stateDict()).toEqual(state)

@@ -15,6 +15,8 @@ export function testEngine(kernels: EngineOptions['kernels'] = 'auto'): Promise<
   if (known) return known
   const engine = createEngineOn(nodePlatform, { adapter: (process.env.GRAFT_ADAPTER ?? 'auto') as AdapterChoice, kernels })
   engines.set(kernels, engine)
-  void engine.then(({ info }) => console.log(`adapter: ${info.adapter} (${info.kind}), kernels: ${info.subgroup ? `tiles of ${info.subgroup} lanes` : 'plain'}`))
+  void engine.then(({ info }) =>
+    console.log(`adapter: ${info.adapter} (${info.kind}), kernels: ${info.subgroup ? `tiles of ${info.subgroup} lanes` : 'plain'}`),
+  )
   return engine
 }

@@ -25,19 +25,52 @@ const classifier = (...numbers: number[]) => names(numbers.map((i) => `classifie
 
 describe('the plan', () => {
   test.each<[string, ScenarioOptions, { frozen: string[]; trained: string[]; inputs: number; startsFrom: string }]>([
-    ['small-similar', { scenario: 'small-similar', classes: 3 }, { frozen: [...features(0, 3, 6, 8, 10), ...classifier(1, 4)], trained: classifier(6), inputs: 12, startsFrom: 'pretrained' }],
-    ['small-similar, all', { scenario: 'small-similar', classes: 3, replace: 'all' }, { frozen: features(0, 3, 6, 8, 10), trained: classifier(6), inputs: 54, startsFrom: 'pretrained' }],
-    ['small-different', { scenario: 'small-different', classes: 3 }, { frozen: features(0, 3, 6), trained: classifier(6), inputs: 8 * 49, startsFrom: 'pretrained' }],
-    ['small-different, cut at the second pool', { scenario: 'small-different', classes: 3, cut: 'features.5' }, { frozen: features(0, 3), trained: classifier(6), inputs: 6 * 49, startsFrom: 'pretrained' }],
-    ['large-similar', { scenario: 'large-similar', classes: 3 }, { frozen: [], trained: [...features(0, 3, 6, 8, 10), ...classifier(1, 4, 6)], inputs: 12, startsFrom: 'pretrained' }],
-    ['large-different', { scenario: 'large-different', classes: 3 }, { frozen: [], trained: [...features(0, 3, 6, 8, 10), ...classifier(1, 4, 6)], inputs: 12, startsFrom: 'random' }],
-    ['large-different from pretrained', { scenario: 'large-different', classes: 3, init: 'pretrained' }, { frozen: [], trained: [...features(0, 3, 6, 8, 10), ...classifier(1, 4, 6)], inputs: 12, startsFrom: 'pretrained' }],
+    [
+      'small-similar',
+      { scenario: 'small-similar', classes: 3 },
+      { frozen: [...features(0, 3, 6, 8, 10), ...classifier(1, 4)], trained: classifier(6), inputs: 12, startsFrom: 'pretrained' },
+    ],
+    [
+      'small-similar, all',
+      { scenario: 'small-similar', classes: 3, replace: 'all' },
+      { frozen: features(0, 3, 6, 8, 10), trained: classifier(6), inputs: 54, startsFrom: 'pretrained' },
+    ],
+    [
+      'small-different',
+      { scenario: 'small-different', classes: 3 },
+      { frozen: features(0, 3, 6), trained: classifier(6), inputs: 8 * 49, startsFrom: 'pretrained' },
+    ],
+    [
+      'small-different, cut at the second pool',
+      { scenario: 'small-different', classes: 3, cut: 'features.5' },
+      { frozen: features(0, 3), trained: classifier(6), inputs: 6 * 49, startsFrom: 'pretrained' },
+    ],
+    [
+      'large-similar',
+      { scenario: 'large-similar', classes: 3 },
+      { frozen: [], trained: [...features(0, 3, 6, 8, 10), ...classifier(1, 4, 6)], inputs: 12, startsFrom: 'pretrained' },
+    ],
+    [
+      'large-different',
+      { scenario: 'large-different', classes: 3 },
+      { frozen: [], trained: [...features(0, 3, 6, 8, 10), ...classifier(1, 4, 6)], inputs: 12, startsFrom: 'random' },
+    ],
+    [
+      'large-different from pretrained',
+      { scenario: 'large-different', classes: 3, init: 'pretrained' },
+      { frozen: [], trained: [...features(0, 3, 6, 8, 10), ...classifier(1, 4, 6)], inputs: 12, startsFrom: 'pretrained' },
+    ],
   ])('%s', async (_, options, wanted) => {
     const model = await pretrained()
     const plan = applyScenario(model, options)
     const head = model.parameters().find((p) => p.name === 'classifier.6.weight')
     expect({ frozen: plan.frozen, trained: plan.trained, inputs: head?.shape[1], startsFrom: plan.startsFrom }).toEqual(wanted)
-    expect(model.parameters().filter((p) => p.trainable).map((p) => p.name)).toEqual(wanted.trained)
+    expect(
+      model
+        .parameters()
+        .filter((p) => p.trainable)
+        .map((p) => p.name),
+    ).toEqual(wanted.trained)
     expect(model.shapes().at(-1)).toEqual([3])
     model.dispose()
   })
@@ -64,7 +97,8 @@ describe('the plan', () => {
     expect((await kept.stateDict())['features.3.weight']).toEqual(before['features.3.weight'])
     const fresh = await pretrained()
     applyScenario(fresh, { scenario: 'large-different', classes: 3, init: { kind: 'constant', value: 0.25 } })
-    for (const [name, { data }] of Object.entries(await fresh.stateDict())) expect(new Set(data), name).toEqual(new Set([name.endsWith('bias') ? 0 : 0.25]))
+    for (const [name, { data }] of Object.entries(await fresh.stateDict()))
+      expect(new Set(data), name).toEqual(new Set([name.endsWith('bias') ? 0 : 0.25]))
     const heads = await Promise.all(
       [1, 1, 2].map(async (seed) => {
         const model = await pretrained()
@@ -148,7 +182,8 @@ describe('training changes what trains and nothing else', () => {
       optimizer.step()
       optimizer.zeroGrad()
       const after = await model.stateDict()
-      for (const p of model.parameters()) expect(sameBits(after[p.name]?.data, before[p.name]?.data), `step ${step}: ${p.name} is unchanged`).toBe(!p.trainable)
+      for (const p of model.parameters())
+        expect(sameBits(after[p.name]?.data, before[p.name]?.data), `step ${step}: ${p.name} is unchanged`).toBe(!p.trainable)
       for (const tensor of [x, loss]) tensor.dispose()
     }
     optimizer.dispose()

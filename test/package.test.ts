@@ -1,0 +1,69 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import manifest from '../package.json' with { type: 'json' }
+
+const run = promisify(execFile)
+const root = fileURLToPath(new URL('..', import.meta.url))
+let folder: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'graft-package-'))
+  await run('npm', ['pack', '--pack-destination', folder], { cwd: root })
+  const [tarball = ''] = (await readdir(folder)).filter((name) => name.endsWith('.tgz'))
+  await writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'a-user', private: true, type: 'module' }))
+  // The user's own choice of SwiftShader: an optional peer.
+  const packages = [`./${tarball}`, `@sparticuz/chromium@${manifest.peerDependencies['@sparticuz/chromium']}`]
+  await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', ...packages], { cwd: folder })
+}, 600_000)
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+const oneStep = `
+import { alexnet, applyScenario, createEngine, crossEntropy, type Network, SGD } from 'graft-webgpu'
+
+const engine = await createEngine()
+const model: Network = await alexnet(engine, { weights: 'alexnet-64-tinyimagenet100' })
+applyScenario(model, { scenario: 'large-similar', classes: 3 })
+const optimizer = new SGD(model.parameters(), { lr: 0.01, momentum: 0.9 })
+const x = engine.tensor(new Float32Array(2 * 3 * 64 * 64).fill(0.5), [2, 3, 64, 64])
+const losses: number[] = []
+for (let step = 0; step < 2; step++) {
+  const loss = crossEntropy(model.forward(x, { training: false }), Int32Array.of(0, 2))
+  const value = loss.data()
+  loss.backward()
+  optimizer.step()
+  optimizer.zeroGrad()
+  losses.push((await value)[0] ?? Number.NaN)
+  loss.dispose()
+}
+console.log(JSON.stringify({ kind: engine.info.kind, losses }))
+engine.dispose()
+`
+
+describe('the package, packed and installed in an empty folder', () => {
+  test('trains a step', async () => {
+    await writeFile(join(folder, 'step.js'), oneStep.replaceAll(/: Network|: number\[\]|type Network, /g, ''))
+    const { stdout } = await run(process.execPath, ['step.js'], { cwd: folder })
+    const { kind, losses } = JSON.parse(stdout) as { kind: string; losses: [number, number] }
+    expect(['hardware', 'lavapipe', 'swiftshader']).toContain(kind)
+    expect(losses[1]).toBeLessThan(losses[0])
+  })
+
+  test('brings its types', async () => {
+    await writeFile(join(folder, 'step.ts'), oneStep)
+    const options = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2022', 'step.ts']
+    const { stdout } = await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), ...options], { cwd: folder }).catch(
+      (error: { stdout: string }) => error,
+    )
+    expect(stdout).toBe('')
+  })
+
+  test('its command runs', async () => {
+    const { stdout } = await run('npx', ['--no-install', 'graft', '--version'], { cwd: folder })
+    expect(stdout.trim()).toBe(manifest.version)
+  })
+})
