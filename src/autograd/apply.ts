@@ -17,7 +17,7 @@ export function apply<In extends string, Attrs>(op: Op<In, Attrs>, inputs: Reado
     Object.fromEntries(op.inputs.map((name) => [name, value(inputs[name])])) as Record<In, T>
   const buffers: Inputs<In> = record((tensor) => tensor?.buffer ?? null)
   const shapes: InputShapes<In> = record((tensor) => tensor?.shape ?? null)
-  const needs: Needs<In> = record((tensor) => engine.gradEnabled && tensor !== null && tensor.requiresGrad)
+  const needs: Needs<In> = record((tensor) => engine.gradEnabled && (tensor?.requiresGrad ?? false))
   const y = allocate(gpu, op.outShape(shapes, attrs))
   const out = new Tensor(engine, y)
   gpu.withScratch(() => {

@@ -25,6 +25,7 @@ export function addDemo(program: Command): void {
   command.action(run)
 }
 
+const batchSize = 32
 /** The recipe that the graft is trained by; it stops earlier when its time is over. */
 const graftEpochs = 40
 
@@ -40,7 +41,7 @@ async function run(options: DemoOptions): Promise<void> {
       if (event.type !== 'epoch') output.training(event, graftEpochs)
       else output.event(event)
     }
-    const common = { batchSize: 32, seed: options.seed, onEvent }
+    const common = { batchSize, seed: options.seed, onEvent }
 
     output.line('The graft: trained on photographs, its first three convolutions kept as they are, one new layer on them.')
     const graft = await alexnet(engine, { weights: 'alexnet-64-tinyimagenet100', seed: options.seed })
@@ -55,13 +56,12 @@ async function run(options: DemoOptions): Promise<void> {
     )
     const scratch = await alexnet(engine, { variant: 'alexnet-64', seed: options.seed })
     describePlan(output, applyScenario(scratch, { scenario: 'large-different', classes: data.classes.length }))
-    // The first epoch is always finished: there would be nothing to compare without it.
     const scratched = await timed(() =>
       fit(scratch, data, { ...common, epochs: 1000, optimizer: 'sgd', lr: 0.01, maxSeconds: grafted.seconds }),
     )
 
     const rows = [
-      ['', 'validation accuracy', 'epochs', 'seconds'],
+      ['', 'validation accuracy', 'pictures seen', 'seconds'],
       ...(
         [
           ['the graft', grafted],
@@ -70,7 +70,7 @@ async function run(options: DemoOptions): Promise<void> {
       ).map(([name, { run, seconds }]) => [
         name,
         percent(run.epochs.at(-1)?.valAccuracy ?? 0),
-        String(run.epochs.length),
+        (run.steps * batchSize).toLocaleString('en-US'),
         seconds.toFixed(1),
       ]),
     ]
@@ -104,7 +104,7 @@ async function timed(body: () => ReturnType<typeof fit>) {
 }
 
 function summary({ run, seconds }: Timed): object {
-  return { valAccuracy: run.epochs.at(-1)?.valAccuracy ?? 0, epochs: run.epochs.length, seconds }
+  return { valAccuracy: run.epochs.at(-1)?.valAccuracy ?? 0, epochs: run.epochs.length, steps: run.steps, seconds }
 }
 
 /** The share of the most frequent label. */

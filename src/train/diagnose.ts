@@ -1,21 +1,29 @@
-import { crossEntropy } from '../autograd/functions.ts'
 import { NonFiniteError } from '../gpu/errors.ts'
 import type { Network } from '../nn/network.ts'
 import { allFinite } from '../ops/finite.ts'
-import type { Tensor } from '../tensor/tensor.ts'
 import type { Batch } from './batches.ts'
 
+/** The batch whose loss was not finite, and how it was computed. */
+interface Incident {
+  readonly batch: Batch
+  /** The layer that the batch entered at. */
+  readonly from: number
+  /** The training pass it was, for the same dropout; null outside training. */
+  readonly pass: number | null
+  /** What stopped, for the message: 'training stopped in epoch 3, step 12'. */
+  readonly what: string
+}
+
 /**
- * Finds the first tensor, in the order of computation, that is not finite: the step that made the loss NaN or infinite is run again
- * with the parameters it had, layer by layer.
- * @param pass the training pass it was, for the same dropout
+ * Finds the first tensor, in the order of computation, that is not finite: the batch that made the loss NaN or infinite goes through
+ * again, layer by layer, with the parameters it met.
  */
-export async function diagnose(model: Network, { x, targets }: Batch, from: number, pass: number, where: string): Promise<NonFiniteError> {
+export async function diagnose(model: Network, { batch: { x, targets }, from, pass, what }: Incident): Promise<NonFiniteError> {
   const { engine } = model
   const error = (tensor: string, kind: string) =>
     new NonFiniteError(
       tensor,
-      `training stopped ${where}: ${kind} ${tensor} is the first tensor that is not finite; lower the learning rate, or look at the data`,
+      `${what}: ${kind} ${tensor} is the first tensor that is not finite; lower the learning rate, or look at the data`,
     )
   const parameters = model.parameters()
   const sound = await allFinite(engine, [x, ...parameters.map((parameter) => parameter.tensor)])
@@ -25,16 +33,14 @@ export async function diagnose(model: Network, { x, targets }: Batch, from: numb
   let here = x
   try {
     for (let i = from; i < model.layers.length; i++) {
-      model.passes = pass
-      const next = engine.noGrad(() => model.forward(here, { training: true, from: i, to: i + 1 }))
+      if (pass !== null) model.passes = pass
+      const next = engine.noGrad(() => model.forward(here, { training: pass !== null, from: i, to: i + 1 }))
       if (here !== x && here !== next) here.dispose()
       here = next
       const [fine] = await allFinite(engine, [here])
       if (!fine) return error(model.layers[i]?.name ?? '', 'the output of')
     }
-    const loss: Tensor = engine.noGrad(() => crossEntropy(here, targets))
-    loss.dispose()
-    return error('the loss', 'of all of them,')
+    return error(`the loss of ${targets.length} pictures`, 'of all of them,')
   } finally {
     if (here !== x) here.dispose()
   }

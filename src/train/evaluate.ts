@@ -5,6 +5,7 @@ import { preprocessImages } from '../data/transforms.ts'
 import { DataError, ShapeError, UsageError } from '../gpu/errors.ts'
 import type { Network } from '../nn/network.ts'
 import { type BatchSource, PictureSource } from './batches.ts'
+import { diagnose } from './diagnose.ts'
 import type { OnEvent } from './events.ts'
 import { type Evaluation, EvaluationCounter, ranked } from './metrics.ts'
 
@@ -35,6 +36,7 @@ export function brokenPictures(onEvent: OnEvent | undefined, strict: boolean): (
  * @returns mean loss, accuracy, top-5 accuracy (each in 0..1 but the loss), the confusion matrix and every class's precision and recall
  * @throws ShapeError when the network has another number of outputs than the dataset has classes
  * @throws DataError when no picture of the part can be decoded
+ * @throws NonFiniteError when the loss is NaN or infinite, naming the first such tensor
  * @example const { accuracy, confusion } = await evaluate(model, data)
  */
 export async function evaluate(model: Network, data: ImageDataset, options: EvaluateOptions = {}): Promise<Evaluation> {
@@ -54,7 +56,7 @@ export async function evaluateSource(
   source: BatchSource,
   classes: readonly string[],
   batchSize: number,
-  { onProgress, signal }: { readonly onProgress?: (done: number) => void; readonly signal?: AbortSignal | undefined } = {},
+  options: { readonly onProgress?: (done: number) => void; readonly signal?: AbortSignal | undefined; readonly what?: string } = {},
 ): Promise<Evaluation> {
   const counter = new EvaluationCounter(classes)
   const order = Array.from({ length: source.count }, (_, i) => i)
@@ -65,11 +67,17 @@ export async function evaluateSource(
       return [logits, crossEntropy(logits, targets)] as const
     })
     const [lossValue, logitValues] = await model.engine.read([loss, logits])
-    counter.add(lossValue?.[0] ?? Number.NaN, logitValues ?? new Float32Array(0), targets)
+    const value = lossValue?.[0] ?? Number.NaN
+    if (!Number.isFinite(value)) {
+      for (const tensor of [logits, loss]) tensor.dispose()
+      const incident = { batch: { x, targets }, from: source.from, pass: null, what: options.what ?? 'evaluation stopped' }
+      throw await diagnose(model, incident).finally(() => x.dispose())
+    }
+    counter.add(value, logitValues ?? new Float32Array(0), targets)
     for (const tensor of [x, logits, loss]) tensor.dispose()
     done += targets.length
-    onProgress?.(done)
-    if (signal?.aborted) break
+    options.onProgress?.(done)
+    if (options.signal?.aborted) break
   }
   return counter.result()
 }

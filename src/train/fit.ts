@@ -50,7 +50,7 @@ export interface FitOptions {
   readonly onResume?: (epochs: readonly EpochResult[]) => void
   /** Aborting stops after the running step and puts the weights back to the end of the last finished epoch. */
   readonly signal?: AbortSignal
-  /** Stop after the epoch in which this much time has passed. */
+  /** Stop after the step in which this much time has passed; the epoch it belongs to is validated as far as it came. */
   readonly maxSeconds?: number
 }
 
@@ -60,6 +60,8 @@ export interface FitResult {
   readonly aborted: boolean
   /** Training pictures that could not be decoded. */
   readonly skipped: number
+  /** Training steps taken, those of an epoch that was cut short included. */
+  readonly steps: number
 }
 
 /** Steps whose losses may be on their way back while the next ones are encoded. */
@@ -105,6 +107,7 @@ export async function fit(model: Network, data: ImageDataset, options: FitOption
     })
   const results: EpochResult[] = []
   let last: Checkpoint | null = null
+  let steps = 0
   const health = model.engine.tensor(new Float32Array(1), [1])
   try {
     model.seed = seed
@@ -117,16 +120,19 @@ export async function fit(model: Network, data: ImageDataset, options: FitOption
         options.onResume?.(saved.epochs)
       }
     }
-    const started = performance.now()
+    const deadline = performance.now() + 1000 * (options.maxSeconds ?? Number.POSITIVE_INFINITY)
     last = signal || checkpoint ? await takeCheckpoint(model, optimizer, results) : null
     const train = await open('train', augment ? seed : null)
     const val = await open('val', null)
     if (train.count === 0 || val.count === 0) throw new DataError(`${data.root} has no picture that can be decoded`)
     for (let epoch = results.length + 1; epoch <= epochs && !signal?.aborted; epoch++) {
       const begun = performance.now()
-      const trained = await trainEpoch({ model, optimizer, source: train, health, epoch, batchSize, seed, options })
+      const trained = await trainEpoch({ model, optimizer, source: train, health, epoch, batchSize, seed, deadline, options })
       if (!trained) break
-      const validation = await evaluateSource(model, val, data.classes, batchSize, { signal })
+      const validation = await evaluateSource(model, val, data.classes, batchSize, {
+        signal,
+        what: `training stopped in the validation of epoch ${epoch}`,
+      })
       if (signal?.aborted) break
       const result: EpochResult = {
         epoch,
@@ -137,10 +143,12 @@ export async function fit(model: Network, data: ImageDataset, options: FitOption
         seconds: (performance.now() - begun) / 1000,
       }
       results.push(result)
+      steps += trained.steps
       if (last) last = await takeCheckpoint(model, optimizer, results)
-      if (checkpoint && last) await writeCheckpoint(checkpoint, last)
+      // An epoch that was cut short is no place to go on from to the same bits.
+      if (checkpoint && last && !trained.cutShort) await writeCheckpoint(checkpoint, last)
       onEvent?.({ type: 'epoch', ...result })
-      if ((performance.now() - started) / 1000 >= (options.maxSeconds ?? Number.POSITIVE_INFINITY)) break
+      if (trained.cutShort || performance.now() >= deadline) break
     }
   } catch (error) {
     if (!signal?.aborted) throw error
@@ -151,7 +159,7 @@ export async function fit(model: Network, data: ImageDataset, options: FitOption
     optimizer.dispose()
     health.dispose()
   }
-  return { epochs: results, aborted: signal?.aborted ?? false, skipped: skippedNames.size }
+  return { epochs: results, aborted: signal?.aborted ?? false, skipped: skippedNames.size, steps }
 }
 
 interface EpochContext {
@@ -163,12 +171,23 @@ interface EpochContext {
   readonly epoch: number
   readonly batchSize: number
   readonly seed: number
+  /** When to stop, on the clock of `performance.now`. */
+  readonly deadline: number
   readonly options: FitOptions
 }
 
-/** One pass over the training pictures: mean loss and accuracy, or null when it was aborted. */
-async function trainEpoch(context: EpochContext): Promise<{ readonly loss: number; readonly accuracy: number } | null> {
-  const { model, source, epoch, batchSize, seed, options } = context
+interface TrainedEpoch {
+  /** Mean over the pictures seen. */
+  readonly loss: number
+  readonly accuracy: number
+  readonly steps: number
+  /** Whether time ended it before its last step. */
+  readonly cutShort: boolean
+}
+
+/** One pass over the training pictures, or null when it was aborted. At least one step is made. */
+async function trainEpoch(context: EpochContext): Promise<TrainedEpoch | null> {
+  const { model, source, epoch, batchSize, seed, deadline, options } = context
   const order = Uint32Array.from({ length: source.count }, (_, i) => i)
   new Random(seed, epoch).shuffle(order)
   const steps = Math.ceil(source.count / batchSize)
@@ -176,7 +195,8 @@ async function trainEpoch(context: EpochContext): Promise<{ readonly loss: numbe
   const total = { loss: 0, correct: 0, count: 0, step: 0 }
   const finish = async (step: StepInFlight) => {
     const [loss = Number.NaN, logits] = await step.values()
-    if (!Number.isFinite(loss)) throw await diagnose(model, step.batch, source.from, step.pass, `in epoch ${epoch}, step ${total.step + 1}`)
+    if (!Number.isFinite(loss))
+      throw await diagnose(model, { ...step, from: source.from, what: `training stopped in epoch ${epoch}, step ${total.step + 1}` })
     step.batch.x.dispose()
     const count = step.batch.targets.length
     total.loss += loss * count
@@ -192,6 +212,7 @@ async function trainEpoch(context: EpochContext): Promise<{ readonly loss: numbe
         return null
       }
       inFlight.push(trainStep(context, batch))
+      if (performance.now() >= deadline) break
       if (inFlight.length > stepsInFlight) await finish(inFlight[0] as StepInFlight).then(() => inFlight.shift())
     }
     for (let step = inFlight[0]; step; step = inFlight[0]) {
@@ -202,7 +223,12 @@ async function trainEpoch(context: EpochContext): Promise<{ readonly loss: numbe
   } finally {
     for (const { batch } of inFlight) batch.x.dispose()
   }
-  return { loss: total.loss / total.count, accuracy: total.correct / total.count }
+  return {
+    loss: total.loss / total.count,
+    accuracy: total.correct / total.count,
+    steps: total.step,
+    cutShort: total.count < source.count && performance.now() >= deadline,
+  }
 }
 
 interface StepInFlight {

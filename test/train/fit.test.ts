@@ -122,9 +122,10 @@ describe('fit', () => {
     network.dispose()
   })
 
-  test('maxSeconds ends it after the epoch in which they have passed', async () => {
+  test('maxSeconds ends it after the step in which they have passed, and that much is validated', async () => {
     const { run } = await train(await model(), { epochs: 50, maxSeconds: 0 })
-    expect(run.epochs.length).toBe(1)
+    expect([run.epochs.length, run.steps, run.aborted]).toEqual([1, 1, false])
+    expect(run.epochs[0]?.valAccuracy).toBeGreaterThanOrEqual(0)
   })
 })
 
