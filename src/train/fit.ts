@@ -7,6 +7,7 @@ import { AdamW } from '../optim/adamw.ts'
 import { markNonFinite } from '../optim/health.ts'
 import type { Optimizer } from '../optim/optimizer.ts'
 import { SGD } from '../optim/sgd.ts'
+import { sizeOf } from '../tensor/ndbuffer.ts'
 import { Random } from '../tensor/philox.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { type Batch, type BatchSource, openSource } from './batches.ts'
@@ -64,8 +65,8 @@ export interface FitResult {
   readonly steps: number
 }
 
-/** Steps whose losses may be on their way back while the next ones are encoded. */
-const stepsInFlight = 3
+/** Steps whose losses may be on their way back while the next one is encoded: enough for the device never to wait. */
+const stepsInFlight = 1
 
 /**
  * Trains the parameters whose `trainable` flag is set. Frozen layers in front run once, and their outputs are kept, unless pictures
@@ -125,6 +126,7 @@ export async function fit(model: Network, data: ImageDataset, options: FitOption
     const train = await open('train', augment ? seed : null)
     const val = await open('val', null)
     if (train.count === 0 || val.count === 0) throw new DataError(`${data.root} has no picture that can be decoded`)
+    await compileStep(model, train.from, Math.min(batchSize, train.count), (done, total) => onEvent?.({ type: 'compile', done, total }))
     for (let epoch = results.length + 1; epoch <= epochs && !signal?.aborted; epoch++) {
       const begun = performance.now()
       const trained = await trainEpoch({ model, optimizer, source: train, health, epoch, batchSize, seed, deadline, options })
@@ -229,6 +231,25 @@ async function trainEpoch(context: EpochContext): Promise<TrainedEpoch | null> {
     steps: total.step,
     cutShort: total.count < source.count && performance.now() >= deadline,
   }
+}
+
+/** Compiles the kernels of forward and backward side by side before the first step would compile them one by one. */
+async function compileStep(
+  model: Network,
+  from: number,
+  batchSize: number,
+  onProgress: (done: number, total: number) => void,
+): Promise<void> {
+  const { engine, passes } = model
+  const shape = [batchSize, ...(model.shapes()[from] ?? [])]
+  await engine.gpu.prepare(() => {
+    const x = engine.tensor(new Float32Array(sizeOf(shape)), shape)
+    const loss = crossEntropy(model.forward(x, { training: true, from }), new Int32Array(batchSize))
+    loss.backward()
+    for (const parameter of model.parameters()) parameter.dropGrad()
+    for (const tensor of [loss, x]) tensor.dispose()
+  }, onProgress)
+  model.passes = passes
 }
 
 interface StepInFlight {

@@ -55,10 +55,13 @@ export async function writeRunMetrics(folder: string, epochs: readonly EpochResu
  * @example const { model } = await loadRun(engine, 'runs/dogs')
  */
 export async function loadRun(engine: Engine, folder: string): Promise<{ readonly model: Network; readonly config: RunConfig }> {
-  const config = await readConfig(folder)
+  const config = await readRunConfig(folder)
   const path = join(folder, runFiles.weights)
   const bytes = await readFile(path).catch((cause: unknown) => {
-    throw new UsageError(`${folder} holds no ${runFiles.weights}: its training has not finished an epoch`, { cause })
+    throw new UsageError(
+      `${folder} holds no ${runFiles.weights}: its training was not finished; 'graft train DIR --out ${folder} --resume' goes on with it`,
+      { cause },
+    )
   })
   const { variant, channels, hidden, dropout, classes } = config.architecture
   const model = await alexnet(engine, { variant: variant as Variant, channels, hidden, dropout, classes, seed: config.plan.seed })
@@ -76,7 +79,11 @@ export async function loadRun(engine: Engine, folder: string): Promise<{ readonl
   return { model, config }
 }
 
-async function readConfig(folder: string): Promise<RunConfig> {
+/**
+ * Reads what a run was made with.
+ * @throws UsageError when the folder is no run, or its config is damaged
+ */
+export async function readRunConfig(folder: string): Promise<RunConfig> {
   const path = join(folder, runFiles.config)
   const isFolder = await stat(folder).then(
     (found) => found.isDirectory(),
