@@ -7,15 +7,30 @@ const source = new URL('../src/cli/main.ts', import.meta.url)
 const built = new URL('../dist/cli/main.js', import.meta.url)
 
 if (major < 20 || (major === 20 && minor < 9)) {
-  console.error(`graft: Node 20.9 or newer is needed, this is ${process.versions.node}`)
-  process.exitCode = 1
-} else if (existsSync(source)) {
-  const { register } = await import('tsx/esm/api')
-  register()
-  await import(source.href)
-} else if (existsSync(built)) {
-  await import(built.href)
+  fail(`Graft needs Node 20.9 or newer, and this is ${process.versions.node}: see https://nodejs.org`)
 } else {
-  console.error('graft: this copy is incomplete: it has neither src/ nor dist/; install graft-webgpu again')
+  const entry = await findEntry()
+  if (entry) await (await import(entry.href)).main(process.argv.slice(2))
+}
+
+async function findEntry() {
+  if (existsSync(source)) {
+    const tsx = await import('tsx/esm/api').catch(() => null)
+    if (tsx) {
+      // The clone's own settings, not those of a tsconfig.json in the folder where the command is typed.
+      const { fileURLToPath } = await import('node:url')
+      tsx.register({ tsconfig: fileURLToPath(new URL('../tsconfig.json', import.meta.url)) })
+      return source
+    }
+  }
+  if (existsSync(built)) return built
+  return fail(
+    existsSync(source) ? "run 'npm ci' in Graft's folder first" : 'this copy has neither src/ nor dist/: install graft-webgpu again',
+  )
+}
+
+function fail(message) {
+  console.error(`graft: ${message}`)
   process.exitCode = 1
+  return null
 }

@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
-import { AdapterError } from '../gpu/errors.ts'
+import { AdapterError, GraftError } from '../gpu/errors.ts'
 import { installLavapipe } from '../gpu/node/installLavapipe.ts'
 import { type AdapterReport, describeAdapters } from '../gpu/node/platform.ts'
+import { labelled, table, thousands } from './format.ts'
 import { Output } from './output.ts'
 
 interface AdaptersOptions {
@@ -13,49 +14,71 @@ export function addAdapters(program: Command): void {
   program
     .command('adapters')
     .description('Show which GPU adapters there are, what was tried, and how to get the others.')
-    .option('--install-lavapipe', 'install Mesa’s CPU driver by apt; needs root on Debian or Ubuntu')
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', '\nExamples:\n  graft adapters\n  sudo npx graft adapters --install-lavapipe')
+    .option('--install-lavapipe', "first install lavapipe, Mesa's CPU driver, by apt; needs root on Debian or Ubuntu")
+    .option('--json', 'print JSON events, the result last')
+    .addHelpText(
+      'after',
+      `
+Graft takes a hardware adapter if there is one, else lavapipe, else SwiftShader. --adapter or GRAFT_ADAPTER chooses another.
+
+Examples:
+  graft adapters
+  sudo npx graft adapters --install-lavapipe`,
+    )
     .action(run)
 }
 
-const shownLimits = [
-  'maxBufferSize',
-  'maxStorageBufferBindingSize',
-  'maxComputeInvocationsPerWorkgroup',
-  'maxComputeWorkgroupStorageSize',
-  'maxStorageBuffersPerShaderStage',
-] as const
-
 async function run(options: AdaptersOptions): Promise<void> {
-  const output = new Output(options.json ?? false)
-  if (options.installLavapipe) await installLavapipe((line) => output.line(line))
+  const output = new Output(options.json)
+  if (options.installLavapipe) await install(output)
   const reports = await describeAdapters()
   const chosen = reports.find(({ found }) => found)
-  output.event({ type: 'result', chosen: chosen?.kind ?? null, adapters: reports.map(asJson) })
-  for (const report of reports) {
-    const { kind, detail, howTo, adapter } = report
-    output.line(`${kind.padEnd(12)} ${detail}${report === chosen ? '   (what auto takes)' : ''}`)
-    if (!adapter) {
-      output.line(`${' '.repeat(13)}to get it: ${howTo}`)
-      continue
-    }
-    output.line(`${' '.repeat(13)}features: ${featuresOf(adapter).join(', ')}`)
-    output.line(`${' '.repeat(13)}limits: ${shownLimits.map((name) => `${name} ${size(adapter.limits[name])}`).join(', ')}`)
+  if (chosen) output.event({ type: 'result', chosen: chosen.kind, adapters: reports.map(asJson) })
+  for (const { kind, detail, howTo, adapter } of reports) {
+    output.labelled(kind, adapter ? detail : `none: ${detail}`)
+    if (!adapter) output.labelled('', `to get it: ${howTo}`)
   }
-  if (!chosen) throw new AdapterError('no WebGPU adapter was found; each line above says how to get one', reports)
+  if (!chosen?.adapter) {
+    output.event({ type: 'adapters', adapters: reports.map(asJson) })
+    throw new AdapterError('there is no WebGPU adapter; the lines above say for each kind how to get it', reports)
+  }
+  output.labelled('chosen', `${chosen.kind}, unless --adapter or GRAFT_ADAPTER names another`)
+  describe(output, chosen.adapter)
+}
+
+async function install(output: Output): Promise<void> {
+  try {
+    await installLavapipe((line) => {
+      output.event({ type: 'log', line })
+      output.line(line)
+    })
+  } catch (cause) {
+    if (cause instanceof GraftError || !(cause instanceof Error)) throw cause
+    throw new GraftError('install', `lavapipe was not installed: ${cause.message}`, { cause })
+  }
+}
+
+/** Features and limits, as Dawn has them. */
+function describe(output: Output, adapter: GPUAdapter): void {
+  output.lines(['', ...labelled('features', featuresOf(adapter).join(', ')), ''])
+  const rows = Object.entries(limitsOf(adapter)).map(([name, value]) => [name, thousands(value)])
+  output.lines(table([['limit', ''], ...rows], { right: [1] }))
 }
 
 function asJson({ kind, found, detail, howTo, adapter }: AdapterReport): object {
-  const limits = adapter ? Object.fromEntries(shownLimits.map((name) => [name, adapter.limits[name]])) : null
-  return { kind, found, detail, howTo, features: adapter ? featuresOf(adapter) : null, limits }
+  return { kind, found, detail, howTo, features: adapter && featuresOf(adapter), limits: adapter && limitsOf(adapter) }
 }
 
 function featuresOf(adapter: GPUAdapter): string[] {
-  return ['subgroups', 'shader-f16', 'timestamp-query'].filter((name) => adapter.features.has(name as GPUFeatureName))
+  return [...adapter.features].sort()
 }
 
-/** Bytes in MiB where they are many. */
-function size(n: number): string {
-  return n >= 2 ** 20 ? `${Math.floor(n / 2 ** 20)} Mi` : String(n)
+function limitsOf({ limits }: GPUAdapter): Record<string, number> {
+  const names: string[] = []
+  for (const name in limits) names.push(name)
+  const values = limits as unknown as Readonly<Record<string, unknown>>
+  const entries = names.map((name): [string, unknown] => [name, values[name]])
+  return Object.fromEntries(
+    entries.filter((entry): entry is [string, number] => typeof entry[1] === 'number').sort(([a], [b]) => (a < b ? -1 : 1)),
+  )
 }

@@ -1,49 +1,69 @@
 import { relative } from 'node:path'
-import type { ImageDataset } from '../data/dataset.ts'
+import type { ImageDataset, Sample } from '../data/dataset.ts'
+import type { Network } from '../nn/network.ts'
 import type { Engine } from '../tensor/engine.ts'
 import type { Plan } from '../transfer/scenario.ts'
+import { counted, thousands } from './format.ts'
 import type { Output } from './output.ts'
 
-const thousands = (n: number) => n.toLocaleString('en-US')
-
 /** Says which adapter computes. */
-export function describeEngine(output: Output, engine: Engine): void {
-  output.event({ type: 'adapter', kind: engine.info.kind, adapter: engine.info.adapter })
-  output.line(`adapter    ${engine.info.adapter} (${engine.info.kind})`)
+export function describeEngine(output: Output, { info }: Engine): void {
+  output.event({ type: 'adapter', kind: info.kind, adapter: info.adapter })
+  output.labelled('adapter', `${info.adapter} (${info.kind})`)
 }
 
+/** Classes whose pictures are counted one by one; beyond that, only all together. */
+const shownClasses = 24
+
 /** Says what there is to learn from. */
-export function describeData(output: Output, data: ImageDataset): void {
-  output.event({ type: 'data', root: data.root, classes: data.classes, train: data.train.length, val: data.val.length })
-  const names = data.classes.length > 8 ? `${data.classes.slice(0, 8).join(', ')}, …` : data.classes.join(', ')
-  output.line(
-    `data       ${shortPath(data.root)}: ${thousands(data.train.length)} pictures to train on, ${thousands(data.val.length)} to validate, ${data.classes.length} classes (${names})`,
+export function describeData(output: Output, data: ImageDataset, name = shortPath(data.root)): void {
+  const { classes, train, val } = data
+  output.event({ type: 'data', root: data.root, classes, train: train.length, val: val.length })
+  output.labelled(
+    'data',
+    `${name}: ${counted(classes.length, 'class', 'classes')}, ${counted(train.length, 'picture')} to train on, ${thousands(val.length)} to validate`,
   )
+  if (classes.length > shownClasses) return
+  const of = (samples: readonly Sample[], label: number) => samples.filter((sample) => sample.label === label).length
+  output.labelled('', classes.map((name, label) => `${name} ${of(train, label)} + ${of(val, label)}`).join(', '))
 }
 
 /** A path as one would type it here. */
-function shortPath(path: string): string {
+export function shortPath(path: string): string {
   const here = relative(process.cwd(), path)
   return here && here.length < path.length ? here : path
 }
 
-/** Says what a scenario did to the network, and why. */
-export function describePlan(output: Output, plan: Plan): void {
+/** Says what the network is, and where its values come from. */
+export function describeNetwork(output: Output, model: Network, weights: string | null): void {
+  output.labelled('network', `${model.architecture.variant}, ${weights ? `weights ${shortPath(weights)}` : 'every weight random'}`)
+}
+
+/**
+ * Says what a scenario did to the network, and why.
+ * @param options.missing parameters that the weights did not hold
+ */
+export function describePlan(
+  output: Output,
+  plan: Plan,
+  options: { readonly missing?: readonly string[]; readonly why?: boolean } = {},
+): void {
   output.event({ type: 'plan', ...plan })
-  output.line(`scenario   ${plan.scenario}, starting from ${plan.startsFrom} weights`)
-  const lines: [string, string][] = [
-    ['removed', span(plan.removed)],
-    ['new', plan.added.map(({ name, description }) => `${name} (${description})`).join(', ')],
-    ['frozen', plan.frozen.length ? `${layersOf(plan.frozen)}: ${thousands(plan.frozenValues)} parameters` : 'nothing'],
-    ['trained', `${layersOf(plan.trained)}: ${thousands(plan.trainedValues)} parameters`],
-  ]
-  for (const [name, text] of lines) output.line(`  ${name.padEnd(8)} ${text}`)
-  for (const reason of plan.reasons) output.line(`  ${reason}`)
+  output.labelled('scenario', `${plan.scenario}, from ${plan.startsFrom} weights`)
+  if (options.why !== false) for (const reason of plan.reasons) output.labelled('', reason)
+  if (plan.cut) output.labelled('  cut', `after ${plan.cut}: ${span(plan.removed)} went`)
+  else if (plan.removed.length > 1) output.labelled('  cut', `the FC end: ${span(plan.removed)} went`)
+  output.labelled('  new', plan.added.map(({ name, description }) => `${name}: ${description}`).join(', '))
+  const random = (options.missing ?? []).filter((name) => !plan.added.some((layer) => name.startsWith(`${layer.name}.`)))
+  if (random.length) output.labelled('  random', `${layersOf(random)}: not in the weights`)
+  const held = (values: number, names: readonly string[]) => `${counted(values, 'value')} in ${layersOf(names)}`
+  output.labelled('  frozen', plan.frozen.length ? held(plan.frozenValues, plan.frozen) : 'nothing')
+  output.labelled('  trained', held(plan.trainedValues, plan.trained))
 }
 
 /** A few names, or the first and the last of many. */
 function span(names: readonly string[]): string {
-  return names.length > 4 ? `${names[0]} to ${names.at(-1)}, ${names.length} layers` : names.join(', ')
+  return names.length > 4 ? `${names[0]} to ${names.at(-1)}, ${names.length} layers,` : names.join(', ')
 }
 
 /** The layers that parameters belong to, each once. */

@@ -5,13 +5,16 @@ import { DataError } from '../gpu/errors.ts'
 import { createEngine } from '../index.ts'
 import { evaluate } from '../train/evaluate.ts'
 import type { Evaluation } from '../train/metrics.ts'
-import { loadRun } from '../train/runFolder.ts'
-import { describeEngine } from './describe.ts'
+import { loadRun, type RunConfig, readRunConfig } from '../train/runFolder.ts'
+import { describeEngine, shortPath } from './describe.ts'
+import { counted, percent, table } from './format.ts'
 import { type CommonOptions, count, withCommon } from './options.ts'
-import { Output, percent, table } from './output.ts'
+import { Output } from './output.ts'
+
+const parts = ['val', 'train', 'all'] as const
 
 interface EvaluateOptions extends CommonOptions {
-  readonly split: 'train' | 'val'
+  readonly split: (typeof parts)[number]
   readonly batchSize: number
   readonly strict?: boolean
 }
@@ -21,61 +24,100 @@ export function addEvaluate(program: Command): void {
     .command('evaluate')
     .description('Measure a trained run on a folder of labelled pictures.')
     .argument('<run>', 'a run folder, from graft train')
-    .argument('<dir>', 'pictures of the same classes; without train/ and val/ it is split as for training')
-    .addOption(new Option('--split <part>', 'which part').choices(['train', 'val']).default('val'))
-    .option('--batch-size <n>', 'pictures that go through together', count, 32)
+    .argument('<dir>', "pictures of the run's classes; without train/ and val/ it is split as it was for training")
+    .addOption(new Option('--split <part>', 'which pictures: held out, trained on, or all of them').choices(parts).default('val'))
+    .option('--batch-size <n>', 'pictures that go through the network together', count, 32)
     .option('--strict', 'stop at a broken picture instead of leaving it out')
   withCommon(command).addHelpText(
     'after',
-    '\nExamples:\n  graft evaluate runs/photos photos\n  graft evaluate runs/photos photos --split train --json',
+    `
+Examples:
+  graft evaluate runs/photos-small-similar photos
+  graft evaluate runs/photos-small-similar new-photos --split all
+  graft evaluate runs/photos-small-similar photos --json | tail -1`,
   )
   command.action(run)
 }
 
 async function run(folder: string, dir: string, options: EvaluateOptions): Promise<void> {
-  const output = new Output(options.json ?? false)
+  const output = new Output(options.json)
+  const config = await readRunConfig(folder)
+  const data = await openPart(dir, config, options.split)
+  requireSameClasses(folder, config.classes, data)
   const engine = await createEngine({ adapter: options.adapter })
   try {
-    const { model, config } = await loadRun(engine, folder)
-    const { split = 0.25, seed = 0 } = config.options as { split?: number; seed?: number }
-    const data = await openImageFolder(dir, { split, seed })
-    sameClasses(folder, config.classes, data)
+    const { model } = await loadRun(engine, folder)
     describeEngine(output, engine)
+    output.labelled('run', `${folder}: ${config.architecture.variant}, ${counted(config.classes.length, 'class', 'classes')}`)
+    output.progress('reading', 0, data.val.length)
+    let skipped = 0
     const result = await evaluate(model, data, {
-      split: options.split,
       batchSize: options.batchSize,
-      strict: options.strict ?? false,
-      onEvent: (event) => output.training(event, 1),
+      strict: options.strict,
+      onEvent: (event) => {
+        if (event.type === 'skipped') skipped++
+        output.training(event.type === 'read' ? { ...event, split: options.split === 'train' ? 'train' : 'val' } : event)
+      },
     })
-    report(output, result, options.split)
-    output.event({ type: 'result', split: options.split, ...result })
+    output.endProgress()
+    output.event({ type: 'result', run: folder, split: options.split, classes: config.classes, skipped, ...result })
+    output.labelled('data', `${shortPath(data.root)}, ${partNames[options.split]}: ${counted(result.count, 'picture')}`)
+    report(output, result)
   } finally {
-    output.endBar()
+    output.endProgress()
     engine.dispose()
   }
 }
 
-function sameClasses(folder: string, classes: readonly string[], data: ImageDataset): void {
-  const missing = classes.filter((name) => !data.classes.includes(name))
-  const extra = data.classes.filter((name) => !classes.includes(name))
-  if (missing.length === 0 && extra.length === 0) return
-  const parts = [missing.length && `it lacks ${missing.join(', ')}`, extra.length && `${folder} does not know ${extra.join(', ')}`]
-  throw new DataError(`${data.root} has other classes than the run: ${parts.filter(Boolean).join('; ')}`)
+const partNames = { val: 'held out', train: 'trained on', all: 'all of it' } as const
+
+/** The pictures to measure on, as the dataset's validation part. */
+async function openPart(dir: string, { options }: RunConfig, part: EvaluateOptions['split']): Promise<ImageDataset> {
+  const wanted = ({ split, seed }: Readonly<Record<string, unknown>>) => ({
+    ...(typeof split === 'number' ? { split } : {}),
+    ...(typeof seed === 'number' ? { seed } : {}),
+  })
+  const data = await openImageFolder(dir, wanted(options))
+  const val = part === 'all' ? [...data.train, ...data.val] : data[part]
+  return { ...data, val }
 }
 
-function report(output: Output, result: Evaluation, split: string): void {
-  output.line(
-    `${result.count} ${split} pictures   loss ${result.loss.toFixed(4)}   accuracy ${percent(result.accuracy).trim()}${result.perClass.length > 5 ? `   among the first five ${percent(result.top5).trim()}` : ''}`,
+function requireSameClasses(folder: string, classes: readonly string[], data: ImageDataset): void {
+  const missing = classes.filter((name) => !data.classes.includes(name))
+  const extra = data.classes.filter((name) => !classes.includes(name))
+  const differences = [
+    ...(missing.length ? [`it lacks ${missing.join(', ')}`] : []),
+    ...(extra.length ? [`the run does not know ${extra.join(', ')}`] : []),
+  ]
+  if (differences.length) throw new DataError(`${data.root} has other classes than ${folder}: ${differences.join('; ')}`)
+}
+
+function report(output: Output, { accuracy, top5, loss, count, perClass, confusion }: Evaluation): void {
+  output.labelled('accuracy', `${percent(accuracy)} (${Math.round(accuracy * count)} of ${count})`)
+  if (perClass.length > 5) output.labelled('top 5', percent(top5))
+  output.labelled('loss', loss.toFixed(4))
+  output.line()
+  const share = (value: number | null) => (value === null ? '-' : percent(value))
+  const rows = perClass.map(({ name, count, precision, recall }) => [name, count, share(precision), share(recall)])
+  output.lines(table([['class', 'pictures', 'precision', 'recall'], ...rows], { right: [1, 2, 3] }))
+  if (perClass.length > 20) return
+  output.line()
+  output.lines(
+    confusionTable(
+      perClass.map(({ name }) => name),
+      confusion,
+    ),
   )
-  output.line()
-  const share = (value: number | null) => (value === null ? '    –' : percent(value))
-  for (const line of table([
-    ['class', 'pictures', 'precision', 'recall'],
-    ...result.perClass.map(({ name, count, precision, recall }) => [name, count, share(precision), share(recall)]),
-  ]))
-    output.line(line)
-  if (result.perClass.length > 20) return
-  output.line()
-  output.line('  rows: what they are, columns: what they were taken for, in the same order')
-  for (const line of table(result.perClass.map(({ name }, i) => [name, ...(result.confusion[i] ?? [])]))) output.line(line)
+}
+
+/** Columns of a table that still fits most terminals. */
+const widest = 100
+
+/** Rows are what the pictures are, columns what they were taken for; where the names do not fit on top, numbers stand for them. */
+function confusionTable(names: readonly string[], counts: Evaluation['confusion']): string[] {
+  const right = names.map((_, i) => i + 1)
+  const named = table([['is \\ taken for', ...names], ...names.map((name, i) => [name, ...(counts[i] ?? [])])], { right })
+  if (named.every((line) => line.length <= widest)) return named
+  const numbered = names.map((name, i) => `${String(i + 1).padStart(2)} ${name}`)
+  return table([['is \\ taken for', ...right], ...numbered.map((name, i) => [name, ...(counts[i] ?? [])])], { right })
 }

@@ -1,39 +1,71 @@
 import { Command, CommanderError } from 'commander'
 import { addAdapters } from './adapters.ts'
 import { addDemo } from './demo.ts'
+import { describeFailure, exitCodes } from './errors.ts'
 import { addEvaluate } from './evaluate.ts'
-import { exitCodes, reportError } from './output.ts'
+import { stopFor } from './interrupt.ts'
+import { watchPipe } from './output.ts'
 import { addPredict } from './predict.ts'
-import { addTrain, InterruptedError } from './train.ts'
+import { addTrain } from './train.ts'
 import { graftVersion } from './version.ts'
 
-// A reader that closes the pipe, such as head, ends the command without complaint.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0)
-  throw error
-})
-
-const program = new Command('graft')
-  .description('Transfer learning on WebGPU: graft your own classes onto a trained AlexNet.')
-  .version(graftVersion)
-  .showHelpAfterError('(add --help for the options)')
-  .exitOverride()
-  .addHelpText(
-    'after',
-    '\nExamples:\n  graft demo                        see it work, in two minutes\n  graft train photos                train on a folder of pictures\n  graft predict runs/photos-small-similar cat.jpg',
-  )
-
-for (const add of [addTrain, addEvaluate, addPredict, addAdapters, addDemo]) add(program)
-
-try {
-  await program.parseAsync()
-} catch (error) {
-  // commander has printed its own line; asking for help or the version is no mistake.
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : exitCodes.usage
-  else process.exitCode = error instanceof InterruptedError ? interrupted(error) : reportError(error, process.argv.includes('--json'))
+/**
+ * Runs one command and sets the exit code: 0, 1 for a failure, 2 for a mistake in what was typed, 130 after Ctrl-C.
+ * @param args what was typed after `graft`
+ */
+export async function main(args: readonly string[]): Promise<void> {
+  watchPipe(() => stopFor('SIGPIPE'))
+  try {
+    await makeProgram().parseAsync(args, { from: 'user' })
+  } catch (error) {
+    process.exitCode = report(error, args.includes('--json'))
+  }
 }
 
-function interrupted(error: InterruptedError): number {
-  process.stderr.write(`graft: ${error.message}\n`)
-  return exitCodes.interrupted
+function makeProgram(): Command {
+  const program = new Command('graft')
+    .description('Transfer learning on WebGPU: grafts the classes of your pictures onto a trained AlexNet.')
+    .version(graftVersion)
+    .exitOverride()
+    // One line a mistake, with the suggestion behind it.
+    .configureOutput({
+      outputError: (text, write) =>
+        write(
+          `${text
+            .trim()
+            .replace(/^error: /, 'graft: ')
+            .replaceAll('\n', ' ')}\n`,
+        ),
+    })
+    .addHelpText(
+      'after',
+      `
+Examples:
+  graft demo                                            see it work on emoji, in a few minutes
+  graft train photos                                    photos/cat/*.jpg, photos/dog/*.jpg: one folder a class
+  graft evaluate runs/photos-small-similar photos       accuracy, class by class
+  graft predict runs/photos-small-similar cat.jpg       what is on a picture
+  graft adapters                                        which GPU, or which stand-in for one, computes`,
+    )
+  for (const add of [addTrain, addEvaluate, addPredict, addAdapters, addDemo]) add(program)
+  return program
+}
+
+function report(error: unknown, json: boolean): number {
+  const event = (code: string, message: string) => {
+    if (json) process.stdout.write(`${JSON.stringify({ type: 'error', code, message })}\n`)
+  }
+  if (error instanceof CommanderError) {
+    // It has printed its own line, or the help or version that was asked for.
+    if (error.exitCode === 0) return 0
+    if (error.code !== 'commander.help') event('usage', error.message.replace(/^error: /, ''))
+    return exitCodes.usage
+  }
+  const { code, message, exitCode, bug } = describeFailure(error)
+  if (exitCode === exitCodes.pipe) return exitCode
+  event(code, message)
+  const debug = process.env.GRAFT_DEBUG === '1'
+  process.stderr.write(`graft: ${message}${bug && !debug ? ' (GRAFT_DEBUG=1 shows where)' : ''}\n`)
+  if (debug && error instanceof Error) process.stderr.write(`${error.stack}\n`)
+  return exitCode
 }

@@ -1,25 +1,29 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { AdapterChoice } from '../gpu/platform.ts'
 
-/** Parses a number within bounds; commander names the option in its message. */
-export function number(bounds: {
+interface Bounds {
   readonly integer?: boolean
   readonly min?: number
   readonly max?: number
   readonly above?: number
-}): (text: string) => number {
+  readonly below?: number
+}
+
+/** Parses a number within bounds; commander puts the option's name before the message. */
+export function number(bounds: Bounds): (text: string) => number {
+  const { integer = false, min = -Infinity, max = Infinity, above = -Infinity, below = Infinity } = bounds
   return (text) => {
     const value = text.trim() === '' ? Number.NaN : Number(text)
-    const { integer = false, min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY, above = Number.NEGATIVE_INFINITY } = bounds
-    const fits = Number.isFinite(value) && (!integer || Number.isSafeInteger(value)) && value >= min && value <= max && value > above
-    if (fits) return value
-    const kind = integer ? 'an integer' : 'a number'
+    const whole = !integer || Number.isSafeInteger(value)
+    if (Number.isFinite(value) && whole && value >= min && value <= max && value > above && value < below) return value
     const limits = [
-      above > Number.NEGATIVE_INFINITY && `above ${above}`,
-      min > Number.NEGATIVE_INFINITY && `of ${min} or more`,
-      max < Number.POSITIVE_INFINITY && `up to ${max}`,
+      above > -Infinity && `above ${above}`,
+      below < Infinity && `below ${below}`,
+      min > -Infinity && `not below ${min}`,
+      max < Infinity && `not above ${max}`,
     ]
-    throw new InvalidArgumentError(`It takes ${[kind, ...limits.filter((limit) => limit !== false)].join(' ')}.`)
+    const named = limits.filter((limit) => limit !== false).join(' and ')
+    throw new InvalidArgumentError(`It takes ${integer ? 'an integer' : 'a number'} ${named}.`)
   }
 }
 
@@ -35,7 +39,7 @@ export interface CommonOptions {
 export function withCommon(command: Command): Command {
   return command
     .addOption(
-      new Option('--adapter <kind>', 'which kind of GPU adapter')
+      new Option('--adapter <kind>', 'which kind of GPU, or stand-in for one')
         .choices(['auto', 'hardware', 'lavapipe', 'swiftshader'])
         .default('auto')
         .env('GRAFT_ADAPTER'),

@@ -2,10 +2,13 @@ import type { Command } from 'commander'
 import { decodeImage, type RgbImage } from '../data/decode.ts'
 import { DataError } from '../gpu/errors.ts'
 import { createEngine } from '../index.ts'
-import { predict } from '../train/evaluate.ts'
-import { loadRun } from '../train/runFolder.ts'
+import type { Network } from '../nn/network.ts'
+import { type Prediction, predict } from '../train/evaluate.ts'
+import { loadRun, readRunConfig } from '../train/runFolder.ts'
+import { exitCodes } from './errors.ts'
+import { percent } from './format.ts'
 import { type CommonOptions, count, withCommon } from './options.ts'
-import { exitCodes, Output, percent } from './output.ts'
+import { Output } from './output.ts'
 
 interface PredictOptions extends CommonOptions {
   readonly top: number
@@ -16,11 +19,15 @@ export function addPredict(program: Command): void {
     .command('predict')
     .description('Say what is on pictures, by a trained run.')
     .argument('<run>', 'a run folder, from graft train')
-    .argument('<image...>', 'PNG, JPEG or WebP files')
+    .argument('<image...>', 'JPEG, PNG or WebP files')
     .option('--top <k>', 'how many classes to name', count, 3)
   withCommon(command).addHelpText(
     'after',
-    '\nExamples:\n  graft predict runs/photos holiday.jpg\n  graft predict runs/photos *.png --top 1 --json',
+    `
+Examples:
+  graft predict runs/photos-small-similar holiday.jpg
+  graft predict runs/photos-small-similar *.png --top 1
+  graft predict runs/photos-small-similar *.png --json | grep prediction`,
   )
   command.action(run)
 }
@@ -29,35 +36,62 @@ export function addPredict(program: Command): void {
 const groupSize = 32
 
 async function run(folder: string, paths: readonly string[], options: PredictOptions): Promise<void> {
-  const output = new Output(options.json ?? false)
+  const output = new Output(options.json)
+  await readRunConfig(folder)
   const engine = await createEngine({ adapter: options.adapter })
-  let broken = 0
   try {
     const { model } = await loadRun(engine, folder)
-    const results: object[] = []
+    const width = Math.min(48, Math.max(...paths.map((path) => path.length)))
+    const predictions: Prediction[] = []
+    let failed = 0
     for (let start = 0; start < paths.length; start += groupSize) {
-      const group = paths.slice(start, start + groupSize)
-      const decoded = await Promise.all(group.map((path) => decodeImage(path).catch((error: unknown) => error)))
-      const names = group.filter((_, i) => !(decoded[i] instanceof Error))
-      for (const error of decoded) {
-        if (!(error instanceof Error)) continue
-        if (!(error instanceof DataError)) throw error
-        broken++
-        output.event({ type: 'skipped', reason: error.message })
-        output.endBar()
+      if (paths.length > groupSize) output.progress('predicting', start, paths.length, `${start} of ${paths.length} pictures`)
+      const { images, errors } = await decodeAll(paths.slice(start, start + groupSize))
+      for (const { name, error } of errors) {
+        failed++
+        output.event({ type: 'skipped', name, reason: error.message })
         process.stderr.write(`graft: ${error.message}\n`)
       }
-      const images = decoded.filter((image): image is RgbImage => !(image instanceof Error))
-      for (const [i, { top }] of (await predict(model, images, { topK: options.top })).entries()) {
-        const name = names[i] ?? ''
-        output.event({ type: 'prediction', name, top })
-        output.line(`${name}   ${top.map((one) => `${one.class} ${percent(one.probability).trim()}`).join('   ')}`)
-        results.push({ name, top })
+      for (const prediction of await classify(model, images, options.top)) {
+        predictions.push(prediction)
+        output.event({ type: 'prediction', ...prediction })
+        const classes = prediction.top.map((one) => `${one.class} ${percent(one.probability)}`)
+        output.line(`${prediction.name.padEnd(width)}  ${classes.join('  ')}`)
       }
     }
-    output.event({ type: 'result', predictions: results, skipped: broken })
+    output.endProgress()
+    output.event({ type: 'result', run: folder, predictions, failed })
+    if (failed > 0) process.exitCode = exitCodes.failure
   } finally {
+    output.endProgress()
     engine.dispose()
   }
-  if (broken) process.exitCode = exitCodes.failure
+}
+
+interface NamedImage {
+  readonly name: string
+  readonly image: RgbImage
+}
+
+/** Decodes pictures side by side; one that is broken does not keep the others from being classified. */
+async function decodeAll(paths: readonly string[]) {
+  const images: NamedImage[] = []
+  const errors: { readonly name: string; readonly error: DataError }[] = []
+  const outcomes = await Promise.allSettled(paths.map((path) => decodeImage(path)))
+  for (const [i, outcome] of outcomes.entries()) {
+    const name = paths[i] ?? ''
+    if (outcome.status === 'fulfilled') images.push({ name, image: outcome.value })
+    else if (outcome.reason instanceof DataError) errors.push({ name, error: outcome.reason })
+    else throw outcome.reason
+  }
+  return { images, errors }
+}
+
+async function classify(model: Network, images: readonly NamedImage[], topK: number): Promise<Prediction[]> {
+  const predictions = await predict(
+    model,
+    images.map(({ image }) => image),
+    { topK },
+  )
+  return predictions.map(({ top }, i) => ({ name: images[i]?.name ?? '', top }))
 }

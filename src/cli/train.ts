@@ -1,258 +1,223 @@
-import { readFile, rm, stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
-import { type Command, Option } from 'commander'
+import type { Command } from 'commander'
+import type { ImageDataset } from '../data/dataset.ts'
 import { openImageFolder } from '../data/imageFolder.ts'
-import { GraftError, NonFiniteError, UsageError } from '../gpu/errors.ts'
+import { DataError } from '../gpu/errors.ts'
 import { createEngine } from '../index.ts'
-import { alexnet, type Variant, variants } from '../nn/alexnet.ts'
-import { type InitName, initNames } from '../nn/init.ts'
+import { alexnet } from '../nn/alexnet.ts'
+import type { Network } from '../nn/network.ts'
 import type { Engine } from '../tensor/engine.ts'
-import { fit, type OptimizerName, optimizers } from '../train/fit.ts'
-import { type RunConfig, runFiles, writeRunConfig, writeRunMetrics, writeRunWeights } from '../train/runFolder.ts'
-import { applyScenario, type Scenario, scenarios } from '../transfer/scenario.ts'
-import { describeData, describeEngine, describePlan } from './describe.ts'
-import { type CommonOptions, count, number, seedNumber, withCommon } from './options.ts'
-import { exitCodes, Output, percent } from './output.ts'
+import { readCheckpoint } from '../train/checkpoint.ts'
+import type { EpochResult, TrainEvent } from '../train/events.ts'
+import { type FitResult, fit } from '../train/fit.ts'
+import { applyScenario, type Plan } from '../transfer/scenario.ts'
+import { describeData, describeEngine, describeNetwork, describePlan, shortPath } from './describe.ts'
+import { counted, duration, nextCommand, percent } from './format.ts'
+import { Stop } from './interrupt.ts'
+import { withCommon } from './options.ts'
+import { epochHeader, epochLine, Output } from './output.ts'
+import { checkOut, RunWriter } from './runWriter.ts'
+import { chooseNetwork, resumedSettings, settingsOf, type TrainOptions, type TrainSettings, withTrainOptions } from './trainSettings.ts'
 import { graftVersion } from './version.ts'
-
-interface TrainOptions extends CommonOptions {
-  readonly weights?: string
-  readonly variant?: Variant
-  readonly scenario: Scenario
-  readonly replace?: 'last' | 'all'
-  readonly cut?: string
-  readonly init?: InitName | 'pretrained'
-  readonly epochs: number
-  readonly batchSize: number
-  readonly lr?: number
-  readonly optimizer: OptimizerName
-  readonly weightDecay?: number
-  readonly labelSmoothing: number
-  readonly augment?: boolean
-  readonly cache: boolean
-  readonly split: number
-  readonly seed: number
-  readonly strict?: boolean
-  readonly resume?: boolean
-  readonly force?: boolean
-  readonly out?: string
-}
-
-const defaultWeights = 'alexnet-64-tinyimagenet100'
 
 export function addTrain(program: Command): void {
   const command = program
     .command('train')
     .description('Graft the classes of a folder of pictures onto AlexNet, and write a run folder.')
-    .argument('<dir>', 'train/<class>/* and val/<class>/*, or <class>/* to be split')
-    .option(
-      '--weights <name|path>',
-      `registered name or .safetensors file; 'none' for random (default: ${defaultWeights}, unless --variant says otherwise)`,
-    )
-    .addOption(new Option('--variant <variant>', "which AlexNet (default: the weights' own)").choices(variants))
-    .addOption(new Option('--scenario <scenario>', 'which of the four situations').choices(scenarios).default('small-similar'))
-    .addOption(new Option('--replace <what>', 'the last FC layer, or the whole FC end').choices(['last', 'all']))
-    .option('--cut <layer>', 'the last layer kept, for example features.7')
-    .addOption(new Option('--init <how>', 'first values of what starts afresh').choices([...initNames, 'pretrained']))
-    .option('--epochs <n>', 'passes over the pictures', count, 20)
-    .option('--batch-size <n>', 'pictures a step', count, 32)
-    .option('--lr <x>', 'learning rate (default: 0.001, 0.01 for sgd)', number({ above: 0 }))
-    .addOption(new Option('--optimizer <name>', 'how steps are made').choices(optimizers).default('adam'))
-    .option('--weight-decay <x>', 'pull towards zero (default: 0.0005 for sgd, 0 for adam, 0.01 for adamw)', number({ min: 0 }))
-    .option('--label-smoothing <x>', 'share of probability spread over all classes', number({ min: 0, max: 1 }), 0)
-    .option('--augment', 'random windows and flips, anew in every epoch')
-    .option('--no-cache', 'compute frozen features anew in every epoch')
-    .option('--split <x>', 'share held out for validation, where the folder has no val/', number({ above: 0, max: 0.9 }), 0.25)
-    .option('--seed <n>', 'the same seed on the same adapter gives the same bits', seedNumber, 0)
-    .option('--strict', 'stop at a broken picture instead of leaving it out')
-    .option('--resume', 'go on from the last checkpoint of --out, or start afresh where there is none')
-    .option('--force', 'replace the run that --out holds')
-    .option('--out <run>', 'the run folder (default: runs/<folder>-<scenario>)')
+    .argument('<dir>', 'pictures: <class>/* to be split, or train/<class>/* and val/<class>/*')
+  withTrainOptions(command)
+    .option('--resume', "go on from the run's checkpoint with the run's own options; afresh where there is none")
+    .option('--force', 'replace the run that the run folder holds')
+    .option('--out <run>', 'the run folder (default: runs/<name of DIR>-<scenario>)')
   withCommon(command).addHelpText(
     'after',
     `
+The four scenarios:
+  small-similar     few pictures, like photographs: a new last layer on the frozen network
+  small-different   few, unlike photographs: a new layer on the frozen early layers
+  large-similar     many, like photographs: everything trains, from the pretrained weights
+  large-different   many, unlike photographs: everything trains, from random weights
+
 Examples:
-  graft train photos                                          a new last layer on the shipped network
-  graft train photos --scenario small-different               cut back to features.7 first: pictures unlike photographs
-  graft train photos --scenario large-similar --optimizer sgd --augment --epochs 50
-  graft train photos --variant bvlc --weights alexnet.safetensors --replace all --out runs/photos`,
+  graft train photos
+  graft train drawings --scenario small-different --epochs 40 --out runs/drawings
+  graft train photos --scenario large-similar --optimizer sgd --augment
+  graft train photos --variant bvlc --weights bvlc.safetensors --replace all
+  graft train photos --resume --epochs 60`,
   )
   command.action(train)
 }
 
-async function train(dir: string, options: TrainOptions): Promise<void> {
-  const output = new Output(options.json ?? false)
-  const data = await openImageFolder(dir, { split: options.split, seed: options.seed })
+async function train(dir: string, options: TrainOptions, command: Command): Promise<void> {
+  const output = new Output(options.json)
   const folder = options.out ?? join('runs', `${basename(resolve(dir))}-${options.scenario}`)
-  const settings = comparable(dir, options)
-  await checkFolder(folder, options, settings)
-  const engine = await createEngine({ adapter: options.adapter })
+  const before = await checkOut(folder, options)
+  const typed = (name: string) => command.getOptionValueSource(name) === 'cli'
+  const settings = before.config ? resumedSettings(options, typed, before.config, folder) : settingsOf(options)
+  const data = await openImageFolder(dir, { split: settings.split, seed: settings.seed })
+  if (before.config) requireSameClasses(folder, before.config.classes, data)
+  const network = chooseNetwork(settings)
+  const stop = new Stop(() => output.warn('stopping; Ctrl-C once more to stop at once'))
   try {
-    await trainOn(engine, { dir, data, folder, options, settings, output })
+    const engine = await createEngine({ adapter: options.adapter })
+    try {
+      await trainOn(engine, { dir, data, folder, settings, network, options, begun: before.epochs, output, stop })
+    } finally {
+      output.endProgress()
+      engine.dispose()
+    }
   } finally {
-    engine.dispose()
+    stop.done()
   }
+}
+
+function requireSameClasses(folder: string, classes: readonly string[], data: ImageDataset): void {
+  if (classes.join('\n') === data.classes.join('\n')) return
+  throw new DataError(`${folder} was trained on other classes (${classes.join(', ')}): train into another folder with --out`)
 }
 
 interface Job {
   readonly dir: string
-  readonly data: Awaited<ReturnType<typeof openImageFolder>>
+  readonly data: ImageDataset
   readonly folder: string
+  readonly settings: TrainSettings
+  readonly network: ReturnType<typeof chooseNetwork>
   readonly options: TrainOptions
-  readonly settings: Readonly<Record<string, unknown>>
+  /** Epochs that the run has behind it. */
+  readonly begun: number
   readonly output: Output
+  readonly stop: Stop
 }
 
-async function trainOn(engine: Engine, { dir, data, folder, options, settings, output }: Job): Promise<void> {
+async function trainOn(engine: Engine, job: Job): Promise<void> {
+  const { dir, data, folder, settings, network, options, output, stop } = job
   describeEngine(output, engine)
   describeData(output, data)
-  const weights = options.weights === 'none' ? undefined : (options.weights ?? (options.variant ? undefined : defaultWeights))
-  const variant = options.variant ?? (weights ? undefined : 'alexnet-64')
-  const model = await alexnet(engine, { seed: options.seed, ...(variant ? { variant } : {}), ...(weights ? { weights } : {}) })
-  const { scenario, replace, cut, init } = options
-  const plan = applyScenario(model, { scenario, classes: data.classes.length, replace, cut, init, seed: options.seed })
-  describePlan(output, plan)
-  const config: RunConfig = {
-    graft: graftVersion,
-    architecture: model.architecture,
-    plan,
-    classes: data.classes,
-    options: settings,
-    adapter: engine.info.adapter,
+  const model = await alexnet(engine, { ...network, seed: settings.seed })
+  describeNetwork(output, model, network.weights ?? null)
+  const { missing } = model
+  const { scenario, replace, cut, init, seed } = settings
+  const plan = applyScenario(model, { scenario, classes: data.classes.length, replace, cut, init, seed })
+  describePlan(output, plan, { missing })
+  const run = new RunWriter(
+    folder,
+    {
+      graft: graftVersion,
+      architecture: model.architecture,
+      plan,
+      classes: data.classes,
+      options: { ...settings, data: resolve(dir) },
+      adapter: engine.info.adapter,
+    },
+    options.force,
+  )
+  const started = performance.now()
+  const result = await fitAndKeep(model, job, run)
+  const last = result.epochs.at(-1)
+  if (!last) throw stop.error('stopped before the first epoch was finished: nothing was written')
+  await run.finish(model)
+  const seconds = (performance.now() - started) / 1000
+  if (result.skipped) output.labelled('skipped', `${counted(result.skipped, 'broken picture')} left out of training`)
+  report(job, result, plan, seconds)
+  if (!result.aborted) return
+  const goOn = nextCommand('train', dir, '--out', folder, '--resume')
+  throw stop.error(`stopped: epoch ${last.epoch} is kept in ${folder}; '${goOn}' goes on`)
+}
+
+/** Trains, with the files of every finished epoch in place, whatever happens afterwards. */
+async function fitAndKeep(model: Network, job: Job, run: RunWriter): Promise<FitResult> {
+  const { data, settings, options, output, stop, begun } = job
+  const { epochs } = settings
+  if (begun >= epochs && begun > 0) return untrained(model, job, run)
+  const broken = new BrokenClasses(data)
+  let header = false
+  const onEvent = (event: TrainEvent) => {
+    output.training(event, epochs)
+    if (event.type === 'skipped') broken.note(event.name)
+    if (event.type !== 'epoch') return
+    const { type: _, ...result } = event
+    run.epoch(result)
+    if (!header) output.lines(['', epochHeader])
+    header = true
+    output.line(epochLine(event, epochs))
   }
-  const stop = stopOnInterrupt(output)
-  let writes = Promise.resolve()
-  if (options.force) await clearRun(folder)
-  const begun = performance.now()
-  let run: Awaited<ReturnType<typeof fit>>
-  const finished: Parameters<typeof writeRunMetrics>[1][number][] = []
+  const { batchSize, lr, optimizer, weightDecay, labelSmoothing, augment, cache, seed, strict } = settings
+  const { checkpoints } = run
+  if (options.resume && begun === 0) output.line('no checkpoint to go on from: starting afresh')
+  output.progress(cache && !augment ? 'reading' : 'training', 0, 1)
   try {
-    run = await fit(model, data, {
-      epochs: options.epochs,
-      batchSize: options.batchSize,
-      lr: options.lr,
-      optimizer: options.optimizer,
-      weightDecay: options.weightDecay,
-      labelSmoothing: options.labelSmoothing,
-      augment: options.augment ?? false,
-      cache: options.cache,
-      seed: options.seed,
-      strict: options.strict ?? false,
-      checkpoint: join(folder, runFiles.checkpoints),
-      resume: options.resume ?? false,
+    return await fit(model, data, {
+      ...{ epochs, batchSize, lr, optimizer, weightDecay, labelSmoothing, augment, cache, seed, strict },
+      checkpoint: checkpoints,
+      resume: begun > 0,
       signal: stop.signal,
-      onResume: (epochs) => {
-        finished.push(...epochs)
-        output.event({ type: 'resume', epochs: epochs.length })
-        output.line(`going on after epoch ${epochs.length}, from ${join(folder, runFiles.checkpoints)}`)
-      },
-      onEvent: (event) => {
-        output.training(event, options.epochs)
-        if (event.type !== 'epoch') return
-        const { type: _, ...result } = event
-        finished.push(result)
-        const epochs = [...finished]
-        writes = writes.then(() => writeRunConfig(folder, config)).then(() => writeRunMetrics(folder, epochs))
-        writes.catch(() => {}) // awaited below
-      },
+      onEvent,
+      onResume: (finished) => resumed(output, run, finished),
     })
   } catch (error) {
-    await writes
-    if (error instanceof NonFiniteError && finished.length)
-      output.warn(`The ${finished.length} finished epochs are in ${folder}; go on from them with --resume --out ${folder}.`)
+    output.endProgress()
+    if (await run.rescue(model)) output.warn(`epoch ${run.epochs.length}, the last that was finished, is kept in ${run.folder}`)
     throw error
   } finally {
-    stop.done()
-    output.endBar()
+    output.endProgress()
   }
-  await writes
-  const last = run.epochs.at(-1)
-  if (!last) throw new InterruptedError('stopped before the first epoch was finished; nothing was kept')
-  await writeRunConfig(folder, config)
-  await writeRunMetrics(folder, run.epochs)
-  await writeRunWeights(folder, model, config)
-  if (run.skipped) output.line(`${run.skipped} broken picture${run.skipped > 1 ? 's were' : ' was'} left out`)
-  if (run.aborted) {
-    output.event({
-      type: 'result',
-      run: folder,
-      aborted: true,
-      epochs: run.epochs,
-      valAccuracy: last.valAccuracy,
-      plan,
-      skipped: run.skipped,
-    })
-    throw new InterruptedError(
-      `stopped; epoch ${last.epoch} is kept in ${folder}; 'graft train ${dir} --out ${folder} --resume' with the same options goes on`,
-    )
+}
+
+function resumed(output: Output, run: RunWriter, epochs: readonly EpochResult[]): void {
+  run.resumed(epochs)
+  output.event({ type: 'resume', epochs: epochs.length })
+  output.labelled('resumed', `after epoch ${epochs.length}, from ${run.checkpoints}`)
+}
+
+/** A run that has all its epochs behind it: nothing is read, its weights are written as its checkpoint has them. */
+async function untrained(model: Network, { settings, output }: Job, run: RunWriter): Promise<FitResult> {
+  const saved = await readCheckpoint(run.checkpoints)
+  resumed(output, run, saved?.epochs ?? [])
+  output.line(`all ${settings.epochs} epochs are trained already: more with --epochs`)
+  model.loadStateDict(saved?.weights ?? {}, { strict: false })
+  return { epochs: saved?.epochs ?? [], aborted: false, skipped: 0, steps: 0 }
+}
+
+/** Ends training once every picture to train on of a class has turned out broken. */
+class BrokenClasses {
+  readonly #data: ImageDataset
+  readonly #labels: ReadonlyMap<string, number>
+  readonly #left: number[]
+
+  constructor(data: ImageDataset) {
+    this.#data = data
+    this.#labels = new Map(data.train.map(({ name, label }) => [name, label]))
+    this.#left = data.classes.map((_, label) => data.train.filter((sample) => sample.label === label).length)
   }
-  const best = run.epochs.reduce((a, b) => (b.valAccuracy > a.valAccuracy ? b : a))
+
+  note(name: string): void {
+    const label = this.#labels.get(name)
+    if (label === undefined) return
+    const left = (this.#left[label] ?? 0) - 1
+    this.#left[label] = left
+    if (left === 0)
+      throw new DataError(
+        `none of the pictures to train on of the class "${this.#data.classes[label]}" can be decoded: replace them, or remove the class`,
+      )
+  }
+}
+
+function report({ dir, data, folder, output }: Job, { epochs, aborted, skipped }: FitResult, plan: Plan, seconds: number): void {
+  const last = epochs.at(-1)
+  if (!last) return
+  const best = epochs.reduce((a, b) => (b.valAccuracy > a.valAccuracy ? b : a))
+  const { valAccuracy } = last
+  const outcome = { valAccuracy, bestValAccuracy: best.valAccuracy, bestEpoch: best.epoch }
+  output.event({ type: 'result', run: folder, aborted, epochs, ...outcome, skipped, seconds, plan })
+  const sample = data.val[0]?.source
   output.line()
-  output.line(
-    `validation accuracy ${percent(last.valAccuracy).trim()} after ${last.epoch} epochs (best ${percent(best.valAccuracy).trim()} in epoch ${best.epoch})`,
+  const record = best.epoch === last.epoch ? 'its best' : `best ${percent(best.valAccuracy)} in epoch ${best.epoch}`
+  output.labelled(
+    'result',
+    `validation accuracy ${percent(valAccuracy)} after epoch ${last.epoch} (${record}); ${duration(seconds)} in all`,
   )
-  output.line(`written to ${folder}; next: graft predict ${folder} IMAGE…`)
-  output.event({
-    type: 'result',
-    run: folder,
-    aborted: false,
-    epochs: run.epochs,
-    valAccuracy: last.valAccuracy,
-    plan,
-    skipped: run.skipped,
-    seconds: (performance.now() - begun) / 1000,
-  })
-}
-
-/** Ctrl-C: what was finished has been kept, and the exit code says so. */
-export class InterruptedError extends GraftError {
-  constructor(message: string) {
-    super('interrupted', message)
-  }
-}
-
-/** The first Ctrl-C stops training after its step, the second the process. */
-function stopOnInterrupt(output: Output): { readonly signal: AbortSignal; readonly done: () => void } {
-  const controller = new AbortController()
-  const onSignal = () => {
-    if (controller.signal.aborted) process.exit(exitCodes.interrupted)
-    output.warn('stopping after this step; Ctrl-C again to stop at once')
-    controller.abort()
-  }
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal)
-  return {
-    signal: controller.signal,
-    done: () => {
-      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, onSignal)
-    },
-  }
-}
-
-/** What has to be the same for a run to be gone on with: everything that decides its numbers, but how long it goes on. */
-function comparable(dir: string, options: TrainOptions): Record<string, unknown> {
-  const { epochs: _epochs, json: _json, out: _out, resume: _resume, force: _force, adapter: _adapter, ...rest } = options
-  return { dir: resolve(dir), ...rest }
-}
-
-async function checkFolder(folder: string, { resume, force }: TrainOptions, settings: Readonly<Record<string, unknown>>): Promise<void> {
-  const text = await readFile(join(folder, runFiles.config), 'utf8').catch(() => null)
-  if (text === null) {
-    const found = await stat(folder).catch(() => null)
-    if (found && !found.isDirectory()) throw new UsageError(`${folder} is a file; --out names a folder`)
-    return
-  }
-  if (force) return
-  if (!resume)
-    throw new UsageError(`${folder} holds a run already; --resume goes on with it, --force replaces it, --out names another folder`)
-  const before = (JSON.parse(text) as RunConfig).options
-  const differing = Object.keys({ ...before, ...settings }).filter((key) => JSON.stringify(before[key]) !== JSON.stringify(settings[key]))
-  if (differing.length)
-    throw new UsageError(
-      `${folder} was trained with other options (${differing.map((key) => `${key}: ${JSON.stringify(before[key]) ?? 'none'}`).join(', ')}); --resume takes the same ones`,
-    )
-}
-
-/** Removes the files of an earlier run, and nothing else. */
-async function clearRun(folder: string): Promise<void> {
-  for (const name of Object.values(runFiles)) await rm(join(folder, name), { recursive: true, force: true })
+  output.labelled('run', `${folder}: the weights, the figures of every epoch, the options and a checkpoint`)
+  if (aborted) return
+  output.labelled('next', nextCommand('predict', folder, typeof sample === 'string' ? shortPath(sample) : 'IMAGE'))
+  output.labelled('', nextCommand('evaluate', folder, dir))
 }

@@ -1,0 +1,118 @@
+import { rmSync } from 'node:fs'
+import { access, constants, mkdir, stat } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { GraftError, UsageError } from '../gpu/errors.ts'
+import type { Network } from '../nn/network.ts'
+import { readCheckpoint } from '../train/checkpoint.ts'
+import type { EpochResult } from '../train/events.ts'
+import { type RunConfig, readRunConfig, runFiles, writeRunConfig, writeRunMetrics, writeRunWeights } from '../train/runFolder.ts'
+
+/** What a folder holds before training. */
+export interface ExistingRun {
+  readonly config: RunConfig | null
+  /** Epochs that its checkpoint has behind it. */
+  readonly epochs: number
+}
+
+const exists = (path: string) =>
+  access(path).then(
+    () => true,
+    () => false,
+  )
+
+/**
+ * Makes sure that a run may be written to a folder, before anything is computed.
+ * @throws UsageError where the folder is a file, holds a run that nobody said to replace or go on with, or has a damaged config
+ */
+export async function checkOut(folder: string, { resume = false, force = false }): Promise<ExistingRun> {
+  if (resume && force) throw new UsageError('--resume goes on with a run and --force replaces it: give one of them')
+  await checkWritable(folder)
+  const present = await Promise.all(Object.values(runFiles).map((name) => exists(join(folder, name))))
+  if (force || !present.includes(true)) return { config: null, epochs: 0 }
+  if (!resume)
+    throw new UsageError(`${folder} holds a run already: --resume goes on with it, --force replaces it, --out names another folder`)
+  const checkpoint = await readCheckpoint(join(folder, runFiles.checkpoints))
+  const config = checkpoint && (await exists(join(folder, runFiles.config))) ? await readRunConfig(folder) : null
+  return { config, epochs: checkpoint?.epochs.length ?? 0 }
+}
+
+/** Finds out now rather than after an hour of training that the folder cannot be made. */
+async function checkWritable(folder: string): Promise<void> {
+  for (let place = resolve(folder); ; place = dirname(place)) {
+    const found = await stat(place).catch(() => null)
+    if (!found && place !== dirname(place)) continue
+    if (!found?.isDirectory()) throw new UsageError(`cannot write the run to ${folder}: ${place} is not a folder`)
+    await access(place, constants.W_OK).catch((cause: unknown) => {
+      throw new GraftError('write', `cannot write the run to ${folder}: no permission to write in ${place}`, { cause })
+    })
+    return
+  }
+}
+
+/** Writes a run folder, from the first finished epoch on; every file is whole at any moment. */
+export class RunWriter {
+  readonly folder: string
+  readonly #config: RunConfig
+  readonly #replace: boolean
+  #epochs: readonly EpochResult[] = []
+  #writes: Promise<void> = Promise.resolve()
+
+  /** @param replace whether the folder's earlier run gives way */
+  constructor(folder: string, config: RunConfig, replace = false) {
+    this.folder = folder
+    this.#config = config
+    this.#replace = replace
+  }
+
+  get checkpoints(): string {
+    return join(this.folder, runFiles.checkpoints)
+  }
+
+  /** The finished epochs, those of a resumed run included. */
+  get epochs(): readonly EpochResult[] {
+    return this.#epochs
+  }
+
+  /** Takes over the epochs of a run that is gone on with. */
+  resumed(epochs: readonly EpochResult[]): void {
+    this.#epochs = epochs
+  }
+
+  /** Notes a finished epoch; the files follow. */
+  epoch(epoch: EpochResult): void {
+    // An earlier run's weights must not stand beside this one's config, not even for a moment.
+    if (this.#replace && this.#epochs.length === 0)
+      for (const name of [runFiles.weights, runFiles.metrics, runFiles.config]) rmSync(join(this.folder, name), { force: true })
+    this.#epochs = [...this.#epochs, epoch]
+    this.#writes = this.#writes.then(() => this.#writeRecords())
+    this.#writes.catch(() => {}) // Met by finish().
+  }
+
+  async #writeRecords(): Promise<void> {
+    await mkdir(this.folder, { recursive: true })
+    await writeRunConfig(this.folder, this.#config)
+    await writeRunMetrics(this.folder, this.#epochs)
+  }
+
+  /** Writes the network as it is at the end of the last epoch. */
+  async finish(model: Network): Promise<void> {
+    await this.#writes
+    await this.#writeRecords()
+    await writeRunWeights(this.folder, model, this.#config)
+  }
+
+  /** After a failure: keeps the last finished epoch, as far as the device still answers. */
+  async rescue(model: Network): Promise<boolean> {
+    if (this.#epochs.length === 0) return false
+    try {
+      await this.#writes
+      const saved = await readCheckpoint(this.checkpoints)
+      if (!saved) return false
+      model.loadStateDict(saved.weights, { strict: false })
+      await this.finish(model)
+      return true
+    } catch {
+      return false
+    }
+  }
+}

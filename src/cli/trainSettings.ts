@@ -1,0 +1,147 @@
+import { resolve } from 'node:path'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { UsageError } from '../gpu/errors.ts'
+import { type Variant, variants } from '../nn/alexnet.ts'
+import { type InitName, initNames } from '../nn/init.ts'
+import { type OptimizerName, optimizers } from '../train/fit.ts'
+import type { RunConfig } from '../train/runFolder.ts'
+import { type Scenario, scenarios } from '../transfer/scenario.ts'
+import { findNamedWeights, namedWeights } from '../weights/registry.ts'
+import { type CommonOptions, count, number, seedNumber } from './options.ts'
+
+/** What decides the numbers that a training gives; a run's config keeps it. */
+export interface TrainSettings {
+  readonly weights?: string
+  readonly variant?: Variant
+  readonly scenario: Scenario
+  readonly replace?: 'last' | 'all'
+  readonly cut?: string
+  readonly init?: InitName | 'pretrained'
+  readonly epochs: number
+  readonly batchSize: number
+  readonly lr?: number
+  readonly optimizer: OptimizerName
+  readonly weightDecay?: number
+  readonly labelSmoothing: number
+  readonly augment?: boolean
+  readonly cache: boolean
+  readonly split: number
+  readonly seed: number
+  readonly strict?: boolean
+}
+
+export interface TrainOptions extends TrainSettings, CommonOptions {
+  readonly resume?: boolean
+  readonly force?: boolean
+  readonly out?: string
+}
+
+const defaultWeights = 'alexnet-64-tinyimagenet100'
+
+function scenarioName(text: string): Scenario {
+  const known = scenarios.find((name) => name === text)
+  if (known) return known
+  if (text === 'auto') throw new InvalidArgumentError(`Choosing one from the data is not there yet; choose from ${scenarios.join(', ')}.`)
+  throw new InvalidArgumentError(`Allowed choices are ${scenarios.join(', ')}.`)
+}
+
+export function withTrainOptions(command: Command): Command {
+  const split = number({ above: 0, below: 1 })
+  return command
+    .option('--weights <name|path>', `name of shipped weights, .safetensors file, or 'none' for random (default: ${defaultWeights})`)
+    .addOption(new Option('--variant <name>', "which AlexNet (default: the weights' own)").choices(variants))
+    .addOption(
+      new Option('--scenario <name>', `which of the four situations: ${scenarios.join(', ')}`)
+        .argParser(scenarioName)
+        .default('small-similar'),
+    )
+    .addOption(
+      new Option('--replace <what>', 'what the new layer replaces: the last FC layer, or all of them (default: last)').choices([
+        'last',
+        'all',
+      ]),
+    )
+    .option('--cut <layer>', 'the last layer kept (default: features.7 in small-different, else no cut)')
+    .addOption(new Option('--init <name>', 'first values of what starts afresh').choices([...initNames, 'pretrained']))
+    .option('--epochs <n>', 'passes over the pictures', count, 20)
+    .option('--batch-size <n>', 'pictures a step', count, 32)
+    .option('--lr <x>', 'learning rate (default: 0.001, for sgd 0.01)', number({ above: 0 }))
+    .addOption(new Option('--optimizer <name>', 'how a step is made').choices(optimizers).default('adam'))
+    .option('--weight-decay <x>', 'pull towards zero (default: adam 0, adamw 0.01, sgd 0.0005)', number({ min: 0 }))
+    .option('--label-smoothing <x>', 'share of probability spread over all classes', number({ min: 0, max: 1 }), 0)
+    .option('--augment', 'random windows and flips of the pictures, anew in every epoch')
+    .option('--no-cache', 'compute what frozen layers give anew in every epoch')
+    .option('--split <x>', 'share held out for validation, where DIR has no val/', split, 0.25)
+    .option('--seed <n>', 'the same seed on the same adapter gives the same bytes', seedNumber, 0)
+    .option('--strict', 'stop at a broken picture instead of leaving it out')
+}
+
+/** The settings as the command line names them. What a resumed run may change comes last. */
+const flags = {
+  weights: '--weights',
+  variant: '--variant',
+  scenario: '--scenario',
+  replace: '--replace',
+  cut: '--cut',
+  init: '--init',
+  batchSize: '--batch-size',
+  lr: '--lr',
+  optimizer: '--optimizer',
+  weightDecay: '--weight-decay',
+  labelSmoothing: '--label-smoothing',
+  augment: '--augment',
+  cache: '--no-cache',
+  split: '--split',
+  seed: '--seed',
+} as const
+const free = ['epochs', 'strict'] as const
+
+/** The settings among the options, without what is undefined. */
+export function settingsOf(options: TrainOptions): TrainSettings {
+  const names = [...Object.keys(flags), ...free] as (keyof TrainSettings)[]
+  return Object.fromEntries(
+    names.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])),
+  ) as unknown as TrainSettings
+}
+
+/**
+ * The settings a run goes on with: its own, where the command line says nothing.
+ * @param typed whether the command line says something of an option
+ * @throws UsageError where it says something else than the run was begun with
+ */
+export function resumedSettings(
+  options: TrainOptions,
+  typed: (name: string) => boolean,
+  { options: saved }: RunConfig,
+  folder: string,
+): TrainSettings {
+  const now = settingsOf(options)
+  const comparable = (name: string, value: unknown) =>
+    name === 'weights' && typeof value === 'string' && value !== 'none' && !findNamedWeights(value) ? resolve(value) : value
+  for (const [name, flag] of Object.entries(flags)) {
+    const [before, after] = [saved[name], now[name as keyof TrainSettings]]
+    if (typed(name) && comparable(name, before) !== comparable(name, after))
+      throw new UsageError(
+        `${folder} was begun ${before === undefined ? `without ${flag}` : `with ${flag} ${String(before)}`}; leave ${flag} out to go on with it, or train into another folder with --out`,
+      )
+  }
+  const given = Object.fromEntries(([...free, 'weights'] as const).filter(typed).map((name) => [name, now[name]]))
+  return { ...now, ...(saved as Partial<TrainSettings>), ...given }
+}
+
+/**
+ * Which network to build: the weights, or none for random ones, and the variant where it is not the weights' own.
+ * @throws UsageError for a variant that no shipped weights fit, where pretrained ones are needed
+ */
+export function chooseNetwork({ weights, variant, scenario, init }: TrainSettings): {
+  readonly weights?: string
+  readonly variant?: Variant
+} {
+  if (weights === 'none') return { variant: variant ?? 'alexnet-64' }
+  if (weights) return { weights, ...(variant ? { variant } : {}) }
+  if (!variant) return { weights: defaultWeights }
+  const shipped = namedWeights.find((named) => named.variant === variant)
+  if (shipped) return { weights: shipped.name, variant }
+  if (scenario === 'large-different' && init !== 'pretrained') return { variant }
+  throw new UsageError(`Graft ships no weights for ${variant}: give a file with --weights, or say --weights none for random ones`)
+}
