@@ -186,7 +186,7 @@ export function crossEntropy(logits: Tensor, targets: Int32Array, options: Cross
 
 /** A size as [height, width]. */
 export function pair(size: Size2d): Pair {
-  return typeof size === 'number' ? [size, size] : size
+  return typeof size === 'object' ? size : [size, size]
 }
 
 /** Throws ShapeError for an option the operator does not have, rather than ignoring it. */

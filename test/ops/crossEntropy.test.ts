@@ -1,0 +1,96 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { crossEntropy } from '../../src/autograd/functions.ts'
+import { ShapeError } from '../../src/gpu/errors.ts'
+import { type CrossEntropyOptions, crossEntropyBackward, crossEntropy as reference } from '../reference/crossEntropy.ts'
+import { type NdArray, ndArray } from '../reference/ndarray.ts'
+import { gaussian, uniform } from '../reference/random.ts'
+import { expectClose } from '../support/compare.ts'
+import { testEngine } from '../support/engine.ts'
+import { int32Of, loadCase, ORACLE_TOLERANCE, oracleCases, tensorOf } from '../support/oracle.ts'
+import { rounded } from '../support/testOp.ts'
+
+/** exp and log are a few units in the last place off; the loss of a confident row is a small difference of them. */
+const tolerance = { relative: 2e-6, absolute: 1e-6 }
+
+async function compute(logits: NdArray, targets: Int32Array, options: CrossEntropyOptions, dloss: NdArray | null) {
+  const engine = await testEngine()
+  const before = engine.memory()
+  const x = engine.tensor(Float32Array.from(logits.data), logits.shape, { requiresGrad: true })
+  const loss = crossEntropy(x, targets, options)
+  const value = await loss.data()
+  const dy = dloss ? engine.tensor(Float32Array.from(dloss.data), loss.shape) : undefined
+  loss.backward(dy)
+  const gradient = (await x.grad?.data()) ?? new Float32Array(0)
+  for (const tensor of [x, loss, dy]) tensor?.dispose()
+  expect(engine.memory()).toMatchObject({ liveBytes: before.liveBytes, buffers: before.buffers })
+  return { value, gradient }
+}
+
+async function check(n: number, classes: number, options: CrossEntropyOptions, seed: number, scale = 1): Promise<void> {
+  const drawn = gaussian([n, classes], seed)
+  const logits = rounded({ ...drawn, data: drawn.data.map((value) => value * scale) })
+  const next = uniform(seed)
+  const targets = Int32Array.from({ length: n }, () => Math.floor(next() * classes))
+  const dloss = rounded(gaussian(options.reduction === 'none' ? [n] : [1], seed + 1))
+  const wanted = reference(logits, targets, options)
+  const { value, gradient } = await compute(logits, targets, options, dloss)
+  expectClose(value, wanted.data, wanted.shape, { ...tolerance, name: 'loss' })
+  expectClose(gradient, crossEntropyBackward(logits, targets, dloss, options).data, logits.shape, { ...tolerance, name: 'dlogits' })
+}
+
+describe('crossEntropy', () => {
+  test.each<[string, number, number, CrossEntropyOptions, number]>([
+    ['a mean', 5, 7, {}, 1],
+    ['a sum', 5, 7, { reduction: 'sum' }, 1],
+    ['each row', 70, 3, { reduction: 'none' }, 1],
+    ['smoothed', 9, 133, { labelSmoothing: 0.1 }, 2],
+    ['smoothed all the way', 3, 4, { labelSmoothing: 1 }, 1],
+    ['one class', 4, 1, {}, 1],
+    ['one row', 1, 2, {}, 1],
+    ['logits of ten thousand', 6, 5, {}, 1e4],
+    ['logits of ten thousand, smoothed', 6, 5, { labelSmoothing: 0.2, reduction: 'none' }, 1e4],
+  ])('%s', async (_, n, classes, options, scale) => {
+    await check(n, classes, options, 3, scale)
+  })
+
+  test('any shape', async () => {
+    const options = fc.record({ labelSmoothing: fc.constantFrom(0, 0.1), reduction: fc.constantFrom('mean', 'sum', 'none') })
+    const property = fc.asyncProperty(fc.integer({ min: 1, max: 70 }), fc.integer({ min: 1, max: 12 }), options, fc.nat(1e6), check)
+    await fc.assert(property, { numRuns: 25, seed: 5, endOnFailure: true })
+  })
+
+  test.each(oracleCases('crossentropy'))('as PyTorch: $name', async (one) => {
+    const t = loadCase(one)
+    const array = (name: string) => ndArray(tensorOf(t, name).data, tensorOf(t, name).shape)
+    const logits = array('logits')
+    const { labelSmoothing = 0, reduction = 'mean' } = one.attrs
+    const { value, gradient } = await compute(
+      logits,
+      int32Of(t, 'target'),
+      { labelSmoothing, reduction },
+      'dloss' in t ? array('dloss') : null,
+    )
+    const limit = { relative: ORACLE_TOLERANCE.operator }
+    expectClose(value, tensorOf(t, 'loss').data, tensorOf(t, 'loss').shape, { ...limit, name: 'loss' })
+    expectClose(gradient, tensorOf(t, 'dlogits').data, logits.shape, { ...limit, name: 'dlogits' })
+  })
+
+  test.each<[number[], Int32Array, object, RegExp]>([
+    [[2, 3, 1], Int32Array.of(0, 0), {}, /logits are \[N, classes\], not \[2, 3, 1\]/],
+    [[2, 3], Int32Array.of(0), {}, /1 targets for logits \[2, 3\]/],
+    [[2, 3], Int32Array.of(0, 3), {}, /target 1 is 3, outside the 3 classes/],
+    [[2, 3], Int32Array.of(-1, 0), {}, /target 0 is -1/],
+    [[2, 3], Int32Array.of(0, 0), { labelSmoothing: 1.5 }, /labelSmoothing lies between 0 and 1/],
+    [[2, 3], Int32Array.of(0, 0), { reduction: 'max' }, /reduction is 'mean', 'sum' or 'none'/],
+    [[2, 3], Int32Array.of(0, 0), { weight: 1 }, /no option weight/],
+  ])('logits %j, targets %j, %j is refused', async (shape, targets, options, message) => {
+    const engine = await testEngine()
+    const x = engine.tensor(new Float32Array(6), shape)
+    const before = engine.memory()
+    expect(() => crossEntropy(x, targets, options)).toThrow(ShapeError)
+    expect(() => crossEntropy(x, targets, options)).toThrow(message)
+    expect(engine.memory()).toEqual(before)
+    x.dispose()
+  })
+})

@@ -1,0 +1,73 @@
+import { describe, expect, test } from 'vitest'
+import { dropout } from '../../src/autograd/functions.ts'
+import { ShapeError } from '../../src/gpu/errors.ts'
+import { dropoutBackward, dropout as reference } from '../reference/dropout.ts'
+import { ndArray } from '../reference/ndarray.ts'
+import { gaussian } from '../reference/random.ts'
+import { expectClose } from '../support/compare.ts'
+import { testEngine } from '../support/engine.ts'
+
+describe('dropout', () => {
+  test.each([
+    [[1], 0.5, 0],
+    [[7], 0.3, 1],
+    [[4, 65], 0.9, 2 ** 32 + 5],
+    [[2, 3, 5, 7], 0.1, Number.MAX_SAFE_INTEGER],
+    [[1030], 1, 3],
+  ])('shape %j, p %d, seed %d: the mask that Philox gives, forward and backward', async (shape, p, seed) => {
+    const engine = await testEngine()
+    const [x, dy] = [gaussian(shape, 1), gaussian(shape, 2)].map(({ data }) => ndArray(Float32Array.from(data), shape))
+    if (!x || !dy) return
+    const input = engine.tensor(Float32Array.from(x.data), shape, { requiresGrad: true })
+    const gradient = engine.tensor(Float32Array.from(dy.data), shape)
+    const y = dropout(input, p, { seed })
+    // One multiplication by 1 / (1 - p), itself rounded: two units in the last place. What is dropped is exactly 0.
+    const tolerance = { relative: 2 * 2 ** -23 }
+    expectClose(await y.data(), reference(x, p, { seed }).data, shape, { ...tolerance, name: 'y' })
+    y.backward(gradient)
+    expectClose((await input.grad?.data()) ?? [], dropoutBackward(dy, p, { seed }).data, shape, { ...tolerance, name: 'dx' })
+    for (const tensor of [input, gradient, y]) tensor.dispose()
+  })
+
+  test('drops the share it is asked to, other elements for another seed, the same for the same', async () => {
+    const engine = await testEngine()
+    const n = 100_000
+    const x = engine.tensor(new Float32Array(n).fill(1), [n])
+    const masks = await Promise.all(
+      [5, 5, 6].map(async (seed) => {
+        const y = dropout(x, 0.3, { seed })
+        const data = await y.data()
+        y.dispose()
+        return data
+      }),
+    )
+    const kept = masks.map((mask) => mask.reduce((count, value) => count + Number(value > 0), 0))
+    // The count is binomial: five standard deviations, sqrt(n · p · (1 - p)) each.
+    for (const count of kept) expect(Math.abs(count - 0.7 * n)).toBeLessThan(5 * Math.sqrt(n * 0.3 * 0.7))
+    expect(masks[1]).toEqual(masks[0])
+    expect(masks[2]).not.toEqual(masks[0])
+    x.dispose()
+  })
+
+  test('outside training, and with p = 0, x passes as it is', async () => {
+    const engine = await testEngine()
+    const x = engine.tensor(Float32Array.of(1, 2), [2])
+    expect(dropout(x, 0.5, { training: false })).toBe(x)
+    expect(dropout(x, 0)).toBe(x)
+    x.dispose()
+  })
+
+  test.each([
+    [1.5, {}, /p is a probability/],
+    [Number.NaN, {}, /p is a probability/],
+    [0.5, { seed: -1 }, /seed is an integer of 0 or more/],
+    [-1, { training: false }, /p is a probability/],
+    [0.5, { inplace: true }, /no option inplace/],
+  ])('p %d, %j is refused', async (p, options, message) => {
+    const engine = await testEngine()
+    const x = engine.tensor(Float32Array.of(1), [1])
+    expect(() => dropout(x, p, options)).toThrow(ShapeError)
+    expect(() => dropout(x, p, options)).toThrow(message)
+    x.dispose()
+  })
+})
