@@ -171,7 +171,7 @@ export class Gpu {
       this.#wanted.push([kernel, merged])
       return
     }
-    const compiled = this.#pipelines.get(kernel, merged)
+    const compiled = this.#pipelines.get(kernel, merged, this.layer)
     const [x, y, z] = kernel.grid(params, merged)
     if (Math.max(x, y, z) > maxGroups)
       throw new KernelError(kernel.name, this.layer, `a grid of ${x} x ${y} x ${z} workgroups is too large`)

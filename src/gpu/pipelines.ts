@@ -1,5 +1,4 @@
 import { KernelError } from './errors.ts'
-import type { LineOrigin } from './expand.ts'
 import { type Constants, type Kernel, type KernelSource, kernelSource } from './kernel.ts'
 
 /** A compiled kernel: its pipeline, the layout its bindings are grouped by, and the text it was made from. */
@@ -42,7 +41,7 @@ export class PipelineCache {
   }
 
   /** The compiled kernel, compiled now if it has not been. Errors of compilation are reported through `onError`. */
-  get(kernel: Kernel, constants: Constants): CompiledKernel {
+  get(kernel: Kernel, constants: Constants, layer: string | null): CompiledKernel {
     const key = cacheKey(kernel, constants)
     const known = this.#compiled.get(key)
     if (known) return known
@@ -51,7 +50,7 @@ export class PipelineCache {
     const module = this.#device.createShaderModule({ label: kernel.name, code: draft.source.code })
     const pipeline = this.#device.createComputePipeline(describe(draft, module))
     const scope = this.#device.popErrorScope()
-    this.#onError(scope.then((error) => (error ? compileError(draft.name, draft.source.origins, module, error.message) : null)))
+    this.#onError(scope.then((error) => (error ? compileError(draft, module, error.message, layer) : null)))
     const compiled = { ...draft, pipeline }
     this.#compiled.set(key, compiled)
     return compiled
@@ -76,11 +75,11 @@ export class PipelineCache {
         const module = this.#device.createShaderModule({ label: kernel.name, code: draft.source.code })
         const scope = this.#device.popErrorScope()
         const broken = await scope
-        if (broken) throw await compileError(draft.name, draft.source.origins, module, broken.message)
+        if (broken) throw await compileError(draft, module, broken.message)
         try {
           this.#compiled.set(key, { ...draft, pipeline: await this.#device.createComputePipelineAsync(describe(draft, module)) })
         } catch (error) {
-          throw await compileError(draft.name, draft.source.origins, module, error instanceof Error ? error.message : String(error))
+          throw await compileError(draft, module, error instanceof Error ? error.message : String(error))
         }
         onProgress?.(++done, missing.size)
       }),
@@ -126,11 +125,16 @@ function describe(draft: Omit<CompiledKernel, 'pipeline'>, module: GPUShaderModu
 }
 
 /** The error for a kernel that does not compile, its lines given in the file they were written in. */
-async function compileError(name: string, origins: readonly LineOrigin[], module: GPUShaderModule, fallback: string): Promise<KernelError> {
+async function compileError(
+  draft: Omit<CompiledKernel, 'pipeline'>,
+  module: GPUShaderModule,
+  fallback: string,
+  layer: string | null = null,
+): Promise<KernelError> {
   const info = await module.getCompilationInfo()
   const first = info.messages.find((message) => message.type === 'error')
-  if (!first) return new KernelError(name, null, `does not compile: ${fallback.split('\n')[0]}`)
-  const origin = origins[first.lineNum - 1]
+  if (!first) return new KernelError(draft.name, layer, `does not compile: ${fallback.split('\n')[0]}`)
+  const origin = draft.source.origins[first.lineNum - 1]
   const where = origin ? `${origin.file}:${origin.line}` : `line ${first.lineNum}`
-  return new KernelError(name, null, `does not compile: ${where}: ${first.message}`)
+  return new KernelError(draft.name, layer, `does not compile: ${where}: ${first.message}`)
 }

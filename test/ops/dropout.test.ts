@@ -57,7 +57,7 @@ describe('dropout', () => {
     x.dispose()
   })
 
-  test.each([
+  test.each<[number, object, RegExp]>([
     [1.5, {}, /p is a probability/],
     [Number.NaN, {}, /p is a probability/],
     [0.5, { seed: -1 }, /seed is an integer of 0 or more/],

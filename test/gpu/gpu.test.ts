@@ -1,0 +1,227 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { linear, relu } from '../../src/autograd/functions.ts'
+import { createEngineOn } from '../../src/createEngine.ts'
+import { DeviceLostError, GraftError, KernelError, ShapeError } from '../../src/gpu/errors.ts'
+import { elementKernel } from '../../src/gpu/kernel.ts'
+import { nodePlatform } from '../../src/gpu/node/platform.ts'
+import type { AdapterChoice, Platform } from '../../src/gpu/platform.ts'
+import type { Engine } from '../../src/tensor/engine.ts'
+import { testEngine } from '../support/engine.ts'
+
+const adapter = (process.env.GRAFT_ADAPTER ?? 'auto') as AdapterChoice
+const addKernel = elementKernel<'n'>('add/forward', (p) => p.n)
+
+/** An engine of its own, one shader changed. */
+async function doctored(path: string, change: (text: string) => string): Promise<Engine> {
+  const platform: Platform = {
+    ...nodePlatform,
+    readShaders: async () => {
+      const files = new Map(await nodePlatform.readShaders())
+      files.set(path, change(files.get(path) ?? ''))
+      return files
+    },
+  }
+  return createEngineOn(platform, { adapter })
+}
+
+describe('memory', () => {
+  test('buffers come back, and are handed out again', async () => {
+    const engine = await testEngine()
+    const before = engine.memory()
+    const first = engine.tensor(new Float32Array(1000), [1000])
+    const { id } = first.buffer.storage
+    expect(engine.memory()).toMatchObject({ liveBytes: before.liveBytes + 4096, buffers: before.buffers + 1 })
+    first.dispose()
+    expect(engine.memory()).toMatchObject({ liveBytes: before.liveBytes, buffers: before.buffers })
+    const second = engine.tensor(new Float32Array(1001), [1001])
+    expect(second.buffer.storage.id).toBe(id)
+    expect(engine.memory().peakBytes).toBeGreaterThanOrEqual(engine.memory().liveBytes)
+    second.dispose()
+  })
+
+  test('uploads never disturb work that waits to be submitted', async () => {
+    const engine = await testEngine()
+    const x = engine.tensor(Float32Array.of(1, 2, 3), [3])
+    const y = relu(x) // encoded, not submitted
+    x.dispose()
+    const z = engine.tensor(Float32Array.of(7, 8, 9), [3]) // might be given x's buffer
+    expect([...(await y.data())]).toEqual([1, 2, 3])
+    const w = relu(z)
+    engine.gpu.write(z.buffer.storage, Float32Array.of(0, 0, 0)) // w is computed first
+    expect([...(await w.data())]).toEqual([7, 8, 9])
+    expect([...(await z.data())]).toEqual([0, 0, 0])
+    for (const tensor of [y, z, w]) tensor.dispose()
+  })
+
+  test('a tensor larger than one binding is refused with both sizes', async () => {
+    const engine = await testEngine()
+    const rows = Math.ceil(engine.limits.maxStorageBufferBindingSize / 4 / 1000) + 1
+    const x = engine.tensor(new Float32Array(rows), [rows, 1])
+    const w = engine.tensor(new Float32Array(1000), [1000, 1])
+    expect(() => linear(x, w, null)).toThrow(ShapeError)
+    expect(() => linear(x, w, null)).toThrow(/a tensor of \d+ MiB is larger than the \d+ MiB this adapter binds at once/)
+    for (const tensor of [x, w]) tensor.dispose()
+  })
+})
+
+describe('launches', () => {
+  test('wait until they are submitted, all in one', async () => {
+    const engine = await testEngine()
+    const x = engine.tensor(Float32Array.of(-1, 1), [2])
+    engine.gpu.submit()
+    const before = engine.gpu.submits
+    const chain = [x]
+    for (let i = 0; i < 20; i++) chain.push(relu(chain.at(-1) ?? x))
+    expect(engine.gpu.submits).toBe(before)
+    const [a, b] = await engine.read([chain[5] ?? x, chain[20] ?? x])
+    expect(engine.gpu.submits).toBe(before + 1)
+    expect([[...(a ?? [])], [...(b ?? [])]]).toEqual([
+      [0, 1],
+      [0, 1],
+    ])
+    for (const tensor of chain) tensor.dispose()
+  })
+
+  test('may be more than the params ring holds', async () => {
+    const engine = await testEngine()
+    let sum = engine.tensor(Float32Array.of(0), [1])
+    const one = engine.tensor(Float32Array.of(1), [1])
+    for (let i = 0; i < 2500; i++) {
+      const next = engine.tensor(new Float32Array(1), [1])
+      engine.gpu.run(addKernel, { a: sum.buffer.storage, b: one.buffer.storage, y: next.buffer.storage }, { n: 1 })
+      sum.dispose()
+      sum = next
+    }
+    expect([...(await sum.data())]).toEqual([2500])
+    for (const tensor of [sum, one]) tensor.dispose()
+  })
+
+  test('values read later are those of the moment they were noted', async () => {
+    const engine = await testEngine()
+    const x = engine.tensor(Float32Array.of(3), [1])
+    const y = relu(x)
+    const collect = engine.readLater([y])
+    engine.gpu.run(addKernel, { a: x.buffer.storage, b: x.buffer.storage, y: y.buffer.storage }, { n: 1 })
+    engine.gpu.submit()
+    expect((await collect())[0]?.[0]).toBe(3)
+    expect((await y.data())[0]).toBe(6)
+    for (const tensor of [x, y]) tensor.dispose()
+  })
+
+  test('are checked against the shader: bindings and params by name', async () => {
+    const { gpu } = await testEngine()
+    const [a, b, y] = [0, 0, 0].map(() => gpu.allocate(4))
+    if (!a || !b || !y) return
+    expect(() => gpu.run(addKernel, { a, b }, { n: 1 })).toThrow(/add\/forward: nothing is bound to y/)
+    expect(() => gpu.run(addKernel, { a, b, y, z: y }, { n: 1 })).toThrow(/bindings the shader does not have/)
+    expect(() => gpu.run(addKernel, { a, b, y }, { m: 1 })).toThrow(/no value for the parameter n/)
+    expect(() => gpu.run(addKernel, { a, b, y }, { n: 1, m: 1 })).toThrow(/no parameter m/)
+    expect(() => gpu.run({ ...addKernel, name: 'nothing/here' }, {}, {})).toThrow(GraftError)
+    for (const storage of [a, b, y]) storage.release()
+  })
+
+  test('prepare compiles and launches nothing', async () => {
+    const engine = await createEngineOn(nodePlatform, { adapter })
+    const x = engine.tensor(Float32Array.of(-5), [1])
+    const progress: number[][] = []
+    await engine.gpu.prepare(
+      () => relu(x).dispose(),
+      (...done) => progress.push(done),
+    )
+    expect(progress).toEqual([[1, 1]])
+    await engine.gpu.prepare(
+      () => relu(x).dispose(),
+      (...done) => progress.push(done),
+    )
+    expect(progress.length).toBe(1)
+    expect([...(await relu(x).data())]).toEqual([0])
+    engine.dispose()
+  })
+})
+
+describe('what goes wrong on the device', () => {
+  test('a kernel that does not compile is named with its file and line', async () => {
+    const engine = await doctored('relu/forward.wgsl', (text) => text.replace('let v = x[i];', 'let v = nonsense;'))
+    engine.gpu.layer = 'features.1'
+    const x = engine.tensor(Float32Array.of(1), [1])
+    const error = await relu(x)
+      .data()
+      .catch((caught: unknown) => caught)
+    expect(error).toBeInstanceOf(KernelError)
+    expect((error as KernelError).message).toMatch(/^kernel relu\/forward \(layer features\.1\): does not compile: relu\/forward\.wgsl:17: .*nonsense/)
+    await expect(engine.gpu.prepare(() => relu(x).dispose())).resolves.toBeUndefined() // it is known by now
+    const other = await doctored('relu/forward.wgsl', (text) => `${text}\n!`)
+    await expect(other.gpu.prepare(() => void relu(other.tensor(Float32Array.of(1), [1])))).rejects.toThrow(
+      /kernel relu\/forward: does not compile: relu\/forward\.wgsl/,
+    )
+    for (const one of [engine, other]) one.dispose()
+  })
+
+  test('an invalid launch is reported with its kernel and layer, and the engine goes on', async () => {
+    // More storage than a workgroup may have passes the compiler and fails in validation.
+    const engine = await doctored('relu/forward.wgsl', (text) =>
+      text.replace('@compute', 'var<workgroup> big: array<vec4f, 1000000>;\n@compute').replace('let v = x[i];', 'let v = x[i] + big[i].x;'),
+    )
+    engine.gpu.layer = 'features.4'
+    const x = engine.tensor(Float32Array.of(1), [1])
+    const error = await relu(x)
+      .data()
+      .catch((caught: unknown) => caught)
+    expect(error).toBeInstanceOf(KernelError)
+    expect(error).toMatchObject({ kernel: 'relu/forward' })
+    const { a } = { a: engine.tensor(Float32Array.of(2), [1]) }
+    const w = engine.tensor(Float32Array.of(4), [1, 1])
+    const y = linear(engine.tensor(Float32Array.of(2), [1, 1]), w, null)
+    await engine.gpu.settle().catch(() => {})
+    expect([...(await y.data())]).toEqual([8])
+    a.dispose()
+    engine.dispose()
+  })
+
+  test('a lost device is a typed error at the next await, and says what to do', async () => {
+    const engine = await createEngineOn(nodePlatform, { adapter })
+    const x = engine.tensor(Float32Array.of(1), [1])
+    engine.gpu.device.destroy()
+    const error = await relu(x)
+      .data()
+      .catch((caught: unknown) => caught)
+    expect(error).toBeInstanceOf(DeviceLostError)
+    expect((error as Error).message).toMatch(/device was lost.*create a new engine/)
+    expect(() => relu(x)).toThrow(DeviceLostError)
+    engine.dispose()
+  })
+
+  test('after dispose everything says so; disposing twice is no matter', async () => {
+    const engine = await createEngineOn(nodePlatform, { adapter })
+    const x = engine.tensor(Float32Array.of(1), [1])
+    engine.dispose()
+    engine.dispose()
+    expect(() => engine.tensor(Float32Array.of(1), [1])).toThrow(/the engine was disposed/)
+    expect(() => relu(x)).toThrow(DeviceLostError)
+  })
+})
+
+test('the shapes and values of a tensor must agree', async () => {
+  const engine = await testEngine()
+  expect(() => engine.tensor(new Float32Array(5), [2, 3])).toThrow(/shape \[2, 3\] has 6 values, but 5 were given/)
+  expect(() => engine.tensor(new Float32Array(0), [0])).toThrow(/extents are positive integers/)
+  expect(() => engine.tensor(new Float32Array(1), [1.5])).toThrow(ShapeError)
+})
+
+test('engine.info says what it runs on', async () => {
+  const { info } = await testEngine()
+  expect(['hardware', 'lavapipe', 'swiftshader']).toContain(info.kind)
+  expect(info.adapter.length).toBeGreaterThan(0)
+  // Both CPU adapters run a workgroup of their smallest subgroup as one subgroup; the fast kernels are for them above all.
+  if (info.kind !== 'hardware') expect(info.subgroup).toBe(info.kind === 'lavapipe' ? 8 : 4)
+  expect((await testEngine('plain')).info.subgroup).toBe(null)
+})
+
+test('a process that has disposed of its engine ends by itself', async () => {
+  const worker = fileURLToPath(new URL('./node/worker.ts', import.meta.url))
+  const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', worker, adapter], { timeout: 60_000 })
+  expect(stdout).toContain('"y":[0,2]')
+})
