@@ -28,14 +28,16 @@ export interface AlexNetOptions {
   readonly seed?: number
 }
 
+/** Kernel, stride, padding and groups. */
+type Convolution = readonly [number, number, number, number]
+
 /** What tells the variants apart. The order of layers is common to all. */
 interface VariantSpec {
   readonly channels: readonly number[]
   readonly hidden: number
   readonly dropout: number
   readonly classes: number
-  /** Kernel, stride, padding and groups of the five convolutions. */
-  readonly convolutions: readonly (readonly [number, number, number, number])[]
+  readonly convolutions: readonly Convolution[]
   readonly norm: boolean
   readonly pool: readonly [number, number] | null
   /** Dropout stands before each hidden FC (torchvision), or after each hidden ReLU (Caffe). */
@@ -45,6 +47,9 @@ interface VariantSpec {
 
 const imageNet = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], scale: 1, order: 'rgb' } as const
 
+/** Everything after the first convolution is alike where nothing is grouped. */
+const ungrouped = (first: Convolution): readonly Convolution[] => [first, [5, 1, 2, 1], [3, 1, 1, 1], [3, 1, 1, 1], [3, 1, 1, 1]]
+
 /** torchvision: Krizhevsky 2014 (arXiv:1404.5997). bvlc: Krizhevsky, Sutskever & Hinton 2012 as Caffe trained it. alexnet-64: Graft's own small one. */
 const specs: Readonly<Record<Variant, VariantSpec>> = {
   torchvision: {
@@ -52,13 +57,7 @@ const specs: Readonly<Record<Variant, VariantSpec>> = {
     hidden: 4096,
     dropout: 0.5,
     classes: 1000,
-    convolutions: [
-      [11, 4, 2, 1],
-      [5, 1, 2, 1],
-      [3, 1, 1, 1],
-      [3, 1, 1, 1],
-      [3, 1, 1, 1],
-    ],
+    convolutions: ungrouped([11, 4, 2, 1]),
     norm: false,
     pool: [6, 6],
     dropoutBefore: true,
@@ -86,13 +85,7 @@ const specs: Readonly<Record<Variant, VariantSpec>> = {
     hidden: 512,
     dropout: 0.3,
     classes: 100,
-    convolutions: [
-      [5, 2, 2, 1],
-      [5, 1, 2, 1],
-      [3, 1, 1, 1],
-      [3, 1, 1, 1],
-      [3, 1, 1, 1],
-    ],
+    convolutions: ungrouped([5, 2, 2, 1]),
     norm: false,
     pool: null,
     dropoutBefore: true,
