@@ -1,3 +1,4 @@
+import { isMainThread } from 'node:worker_threads'
 import type * as Webgpu from 'webgpu'
 import type { AdapterKind } from '../platform.ts'
 
@@ -7,6 +8,14 @@ const instances = new Map<string, GPU>()
 /** The drivers of the machine, as its own environment names them. */
 export const machineDrivers = ''
 
+const driverVariables = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES'] as const // the second is what loaders before 1.3.207 know
+
+/** The driver files that the environment names by hand; the Vulkan loader then looks at no others. */
+export function namedDrivers(): string[] {
+  const value = driverVariables.map((name) => process.env[name]).find(Boolean)
+  return value?.split(process.platform === 'win32' ? ';' : ':').filter(Boolean) ?? []
+}
+
 /**
  * The best adapter that a set of drivers offers, or null.
  * @param icd the driver's ICD file, or `machineDrivers` for whatever the machine has
@@ -15,43 +24,67 @@ export const machineDrivers = ''
 export async function requestFrom(icd: string): Promise<GPUAdapter | null> {
   const { create, globals } = await loadDawn()
   Object.assign(globalThis, globals)
-  return withDrivers(icd, async () => {
-    const instance = instances.get(icd) ?? create([])
-    instances.set(icd, instance)
-    const adapter = await instance.requestAdapter({ powerPreference: 'high-performance' })
-    // An instance remembers that it found nothing; a later try, with a loader that was missing, needs a new one.
-    if (!adapter) instances.delete(icd)
-    return adapter
-  })
+  return alone(() =>
+    withDrivers(icd, async () => {
+      const instance = instances.get(icd) ?? create([])
+      instances.set(icd, instance)
+      const adapter = await instance.requestAdapter({ powerPreference: 'high-performance' })
+      // An instance remembers that it found nothing; a later try, with a loader that was missing, needs a new one.
+      if (!adapter) instances.delete(icd)
+      return adapter
+    }),
+  )
 }
 
-/** Which kind an adapter is, by what its driver says of itself. */
-export function kindOf(adapter: GPUAdapter): AdapterKind {
-  const { description, device, architecture, vendor } = adapter.info
-  const words = `${description} ${device} ${architecture} ${vendor}`.toLowerCase()
+/** Which kind an adapter is, by what its driver says of itself; null for a CPU that is neither of the two known ones. */
+export function kindOf({ info }: GPUAdapter): AdapterKind | null {
+  const words = `${info.description} ${info.device} ${info.architecture} ${info.vendor}`.toLowerCase()
   if (words.includes('llvmpipe') || words.includes('lavapipe')) return 'lavapipe'
-  return words.includes('swiftshader') ? 'swiftshader' : 'hardware'
+  if (words.includes('swiftshader')) return 'swiftshader'
+  return info.isFallbackAdapter ? null : 'hardware'
 }
 
-async function loadDawn(): Promise<typeof Webgpu> {
+/**
+ * Loads Dawn.
+ * @param load imports the package; a test passes its own
+ * @throws Error that says why the package does not load, and what to do
+ */
+export async function loadDawn(load: () => Promise<typeof Webgpu> = () => import('webgpu')): Promise<typeof Webgpu> {
   try {
-    return await import('webgpu')
+    return await load()
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.split('\n')[0] : String(cause)
-    throw new Error(`the package webgpu does not load on ${process.platform} ${process.arch}: ${reason}`, { cause })
+    throw new Error(
+      `the package webgpu does not load on ${process.platform} ${process.arch}: ${reason} (reinstall it with 'npm install webgpu@0.6.2'; it has binaries for Linux with glibc, macOS and Windows, on x64 and arm64)`,
+      { cause },
+    )
   }
 }
 
-/** Runs `body` with the Vulkan loader pointed at one driver. The loader reads these variables whenever an instance is made. */
+/** Why a request for one driver may have come back with another. */
+export function ignoredDrivers(icd: string, got: string): string {
+  const hint = isMainThread ? '' : "; a worker thread's environment is its own copy: start the worker with env: SHARE_ENV"
+  return `Dawn offers ${got} in place of ${icd}${hint}`
+}
+
+let last: Promise<unknown> = Promise.resolve()
+
+/** Runs one body after the other: the environment is the whole process's. */
+function alone<T>(body: () => Promise<T>): Promise<T> {
+  const result = last.then(body)
+  last = result.catch(() => undefined)
+  return result
+}
+
+/** Runs `body` with the Vulkan loader pointed at one driver. The loader reads these variables whenever adapters are looked for. */
 async function withDrivers<T>(icd: string, body: () => Promise<T>): Promise<T> {
   if (icd === machineDrivers) return body()
-  const names = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES'] as const // the second is what loaders before 1.3.207 know
-  const before = names.map((name) => process.env[name])
-  for (const name of names) process.env[name] = icd
+  const before = driverVariables.map((name) => process.env[name])
+  for (const name of driverVariables) process.env[name] = icd
   try {
     return await body()
   } finally {
-    for (const [i, name] of names.entries()) {
+    for (const [i, name] of driverVariables.entries()) {
       const value = before[i]
       if (value === undefined) delete process.env[name]
       else process.env[name] = value

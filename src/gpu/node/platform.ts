@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type AdapterAttempt, AdapterError, UsageError } from '../errors.ts'
 import type { AdapterChoice, AdapterKind, FoundAdapter, Platform } from '../platform.ts'
-import { kindOf, machineDrivers, requestFrom } from './dawn.ts'
+import { ignoredDrivers, kindOf, machineDrivers, namedDrivers, requestFrom } from './dawn.ts'
 import { hasVulkanLoader, loadVulkanLoader, unpackSwiftShader } from './swiftshader.ts'
 
 /** In the order of preference. */
@@ -26,8 +26,7 @@ export const nodePlatform: Platform = {
     if (choice !== 'auto' && !adapterKinds.includes(choice))
       throw new UsageError(`there is no adapter '${choice}'; there are auto, ${adapterKinds.join(', ')}`)
     const attempts: AdapterAttempt[] = []
-    for (const kind of adapterKinds) {
-      if (choice !== 'auto' && choice !== kind) continue
+    for (const kind of choice === 'auto' ? await automaticOrder() : [choice]) {
       const { adapter, detail } = await attempt(kind)
       attempts.push({ kind, found: adapter !== null, detail, howTo: howTo[kind] })
       if (adapter) return { adapter, kind, attempts }
@@ -55,14 +54,22 @@ export interface AdapterReport extends AdapterAttempt {
   readonly adapter: GPUAdapter | null
 }
 
-/** Tries every kind, also those that 'auto' would not come to. */
+/** Tries every kind, also those that 'auto' would not come to, in the order in which 'auto' takes them. */
 export async function describeAdapters(): Promise<AdapterReport[]> {
   const reports: AdapterReport[] = []
-  for (const kind of adapterKinds) {
+  for (const kind of await automaticOrder()) {
     const { adapter, detail } = await attempt(kind)
     reports.push({ kind, found: adapter !== null, detail, howTo: howTo[kind], adapter })
   }
   return reports
+}
+
+/** The order of preference; but where the environment names drivers by hand, and they work, theirs comes first. */
+async function automaticOrder(): Promise<readonly AdapterKind[]> {
+  if (namedDrivers().length === 0 || !hasVulkanLoader()) return adapterKinds
+  const adapter = await requestFrom(machineDrivers).catch(() => null) // the attempt says why
+  const named = adapter && kindOf(adapter)
+  return named ? [named, ...adapterKinds.filter((kind) => kind !== named)] : adapterKinds
 }
 
 async function attempt(kind: AdapterKind): Promise<Outcome> {
@@ -82,21 +89,21 @@ async function attemptLavapipe(): Promise<Outcome> {
   const icds = await lavapipeIcds()
   for (const icd of icds) {
     const adapter = await requestFrom(icd)
-    if (adapter && kindOf(adapter) === 'lavapipe') return found(adapter)
+    if (!adapter) continue
+    return kindOf(adapter) === 'lavapipe' ? found(adapter) : { adapter: null, detail: ignoredDrivers(icd, nameOf(adapter)) }
   }
-  return {
-    adapter: null,
-    detail: icds.length
-      ? `Dawn refuses the driver of ${icds.join(' and ')}, which is older than Mesa 23.2`
-      : 'no lvp_icd file is installed',
-  }
+  const detail = icds.length
+    ? `Dawn finds no adapter through ${icds.join(' and ')}; it refuses a Mesa older than 23.2`
+    : 'no lvp_icd file is installed'
+  return { adapter: null, detail }
 }
 
 async function attemptSwiftShader(): Promise<Outcome> {
   const { icd, loader } = await unpackSwiftShader()
   if (!hasVulkanLoader()) loadVulkanLoader(loader)
   const adapter = await requestFrom(icd)
-  return adapter ? found(adapter) : { adapter: null, detail: `Dawn finds no adapter through ${icd}` }
+  if (!adapter) return { adapter: null, detail: `Dawn finds no adapter through ${icd}` }
+  return kindOf(adapter) === 'swiftshader' ? found(adapter) : { adapter: null, detail: ignoredDrivers(icd, nameOf(adapter)) }
 }
 
 function found(adapter: GPUAdapter): Outcome {
@@ -107,19 +114,14 @@ function nameOf({ info }: GPUAdapter): string {
   return info.description || info.device || info.architecture || 'an adapter without a name'
 }
 
-/** Lavapipe's ICD files, where the Vulkan loader looks for drivers. */
+/** Lavapipe's ICD files: those that the environment names, then those where the Vulkan loader looks for drivers. */
 async function lavapipeIcds(): Promise<string[]> {
-  const data = [process.env.XDG_DATA_HOME, ...(process.env.XDG_DATA_DIRS ?? '/usr/local/share:/usr/share').split(':'), '/etc'].filter(
-    (path) => path !== undefined,
-  )
-  const folders = data.map((path) => join(path, 'vulkan', 'icd.d'))
+  const { HOME, XDG_CONFIG_HOME, XDG_DATA_HOME, XDG_CONFIG_DIRS, XDG_DATA_DIRS } = process.env
+  const homes = [XDG_CONFIG_HOME || join(HOME || '/', '.config'), XDG_DATA_HOME || join(HOME || '/', '.local', 'share')]
+  const shared = [XDG_CONFIG_DIRS || '/etc/xdg', '/etc', XDG_DATA_DIRS || '/usr/local/share:/usr/share'].flatMap((list) => list.split(':'))
+  const folders = [...homes, ...shared].map((path) => join(path, 'vulkan', 'icd.d'))
   const listed = await Promise.all(
-    folders.map((folder) =>
-      readdir(folder).then(
-        (names) => names.map((name) => join(folder, name)),
-        () => [],
-      ),
-    ),
+    folders.map(async (folder) => (await readdir(folder).catch(() => [])).sort().map((name) => join(folder, name))),
   )
-  return listed.flat().filter((path) => /lvp_icd.*\.json$/.test(path))
+  return [...new Set([...namedDrivers(), ...listed.flat()])].filter((path) => /lvp_icd[^/]*\.json$/.test(path))
 }

@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { access, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { access, lstat, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { homedir, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, isAbsolute, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createBrotliDecompress } from 'node:zlib'
@@ -29,21 +29,40 @@ export async function unpackSwiftShader(resolve: (name: string) => string = crea
     throw new Error(`SwiftShader from npm is for Linux x64, not for ${process.platform} ${process.arch}`)
   const archive = await findArchive(resolve)
   const packed = await readFile(archive)
-  const version = createHash('sha256').update(packed).digest('hex').slice(0, 16)
-  for (const root of cacheRoots()) {
+  const version = sha256(packed).slice(0, 16)
+  const failures: string[] = []
+  for (const root of [cacheRoot(), temporaryRoot()]) {
     const folder = join(root, `swiftshader-${version}`)
-    if (await isComplete(folder)) return located(folder)
-    if (await unpack(packed, folder, archive)) return located(folder)
+    try {
+      if (root === temporaryRoot()) await claim(root)
+      if (!(await isComplete(folder))) await unpack(packed, folder, archive)
+      return { icd: join(folder, 'vk_swiftshader_icd.json'), loader: join(folder, 'libvulkan.so.1') }
+    } catch (error) {
+      failures.push(`${root} (${error instanceof Error ? error.message : String(error)})`)
+    }
   }
-  throw new Error(`SwiftShader could not be unpacked into any of ${cacheRoots().join(', ')}: make one of them writable`)
+  throw new Error(`SwiftShader could not be unpacked into ${failures.join(' or ')}: make one of them writable, or set XDG_CACHE_HOME`)
 }
 
-function located(folder: string): SwiftShader {
-  return { icd: join(folder, 'vk_swiftshader_icd.json'), loader: join(folder, 'libvulkan.so.1') }
+function cacheRoot(): string {
+  const named = process.env.XDG_CACHE_HOME
+  return join(named && isAbsolute(named) ? named : join(homedir(), '.cache'), 'graft')
 }
 
-function cacheRoots(): string[] {
-  return [join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'graft'), join(tmpdir(), 'graft-cache')]
+/** Where the cache goes when there is no writable home. */
+function temporaryRoot(): string {
+  return join(tmpdir(), `graft-cache-${process.getuid?.() ?? 0}`)
+}
+
+/** Makes a folder that only this user can write: a library that someone else put into a shared place is not to be loaded. */
+async function claim(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const found = await lstat(folder)
+  if (!found.isDirectory() || found.uid !== process.getuid?.() || (found.mode & 0o022) !== 0) throw new Error('it belongs to someone else')
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
 }
 
 async function findArchive(resolve: (name: string) => string): Promise<string> {
@@ -62,37 +81,45 @@ async function findArchive(resolve: (name: string) => string): Promise<string> {
   return archive
 }
 
+/** Hashes rather than sizes: a machine that lost power may leave files of the right length and no content. */
+async function contentsOf(folder: string): Promise<string> {
+  const lines = await Promise.all(files.map(async (file) => `${sha256(await readFile(join(folder, file)))}  ${file}\n`))
+  return lines.join('')
+}
+
 async function isComplete(folder: string): Promise<boolean> {
   try {
-    const sizes = JSON.parse(await readFile(join(folder, completeMark), 'utf8')) as Record<string, number>
-    const found = await Promise.all(files.map(async (file) => (await stat(join(folder, file))).size))
-    return found.every((size, i) => size > 0 && size === sizes[files[i] ?? ''])
+    return (await readFile(join(folder, completeMark), 'utf8')) === (await contentsOf(folder))
   } catch {
     return false
   }
 }
 
-/** Unpacks beside the folder and renames, so that two processes may do it at once; false where the place is not writable. */
-async function unpack(packed: Uint8Array, folder: string, archive: string): Promise<boolean> {
+/**
+ * Unpacks beside the folder, then renames file by file. Whoever else unpacks, or already runs on these files, is not disturbed: a rename
+ * replaces a file at once by one of the same content, and never leaves the folder without it.
+ */
+async function unpack(packed: Uint8Array, folder: string, archive: string): Promise<void> {
   const draft = `${folder}.${randomUUID()}`
   try {
     await mkdir(draft, { recursive: true })
-  } catch {
-    return false
-  }
-  try {
-    const tar = createRequire(archive)('tar-fs') as { extract(path: string): NodeJS.WritableStream }
-    await pipeline(Readable.from([packed]), createBrotliDecompress(), tar.extract(draft))
-    const sizes = await Promise.all(files.map(async (file) => [file, (await stat(join(draft, file))).size] as const))
-    await writeFile(join(draft, completeMark), JSON.stringify(Object.fromEntries(sizes)))
-    await rm(folder, { recursive: true, force: true }) // a damaged one, or nothing
-    await rename(draft, folder).catch(async (error: unknown) => {
-      if (!(await isComplete(folder))) throw error // else another process was faster
-    })
-    return true
+    const ignore = (path: string) => !files.some((file) => file === basename(path))
+    await pipeline(Readable.from([packed]), createBrotliDecompress(), tarFs(archive).extract(draft, { ignore, chown: false }))
+    await writeFile(join(draft, completeMark), await contentsOf(draft))
+    await mkdir(folder, { recursive: true })
+    for (const file of [...files, completeMark]) await rename(join(draft, file), join(folder, file))
   } finally {
     await rm(draft, { recursive: true, force: true })
   }
+}
+
+interface TarFs {
+  extract(folder: string, options: { ignore(path: string): boolean; chown: boolean }): NodeJS.WritableStream
+}
+
+/** The unpacker that the package itself uses. */
+function tarFs(archive: string): TarFs {
+  return createRequire(archive)('tar-fs') as TarFs
 }
 
 const systemLoader = 'libvulkan.so.1'
