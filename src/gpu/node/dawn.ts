@@ -61,10 +61,10 @@ export async function loadDawn(load: () => Promise<typeof Webgpu> = () => import
   }
 }
 
-/** Why a request for one driver may have come back with another. */
-export function ignoredDrivers(icd: string, got: string): string {
+/** What to say when a request for one driver came back with nothing, or with another. */
+export function notOffered(icd: string, got: string | null): string {
   const hint = isMainThread ? '' : "; a worker thread's environment is its own copy: start the worker with env: SHARE_ENV"
-  return `Dawn offers ${got} in place of ${icd}${hint}`
+  return `${got ? `Dawn offers ${got} in place of ${icd}` : `Dawn finds no adapter through ${icd}`}${hint}`
 }
 
 let last: Promise<unknown> = Promise.resolve()

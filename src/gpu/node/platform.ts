@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type AdapterAttempt, AdapterError, UsageError } from '../errors.ts'
 import type { AdapterChoice, AdapterKind, FoundAdapter, Platform } from '../platform.ts'
-import { ignoredDrivers, kindOf, machineDrivers, namedDrivers, requestFrom } from './dawn.ts'
+import { kindOf, machineDrivers, namedDrivers, notOffered, requestFrom } from './dawn.ts'
 import { hasVulkanLoader, loadVulkanLoader, unpackSwiftShader } from './swiftshader.ts'
 
 /** In the order of preference. */
@@ -90,11 +90,9 @@ async function attemptLavapipe(): Promise<Outcome> {
   for (const icd of icds) {
     const adapter = await requestFrom(icd)
     if (!adapter) continue
-    return kindOf(adapter) === 'lavapipe' ? found(adapter) : { adapter: null, detail: ignoredDrivers(icd, nameOf(adapter)) }
+    return kindOf(adapter) === 'lavapipe' ? found(adapter) : { adapter: null, detail: notOffered(icd, nameOf(adapter)) }
   }
-  const detail = icds.length
-    ? `Dawn finds no adapter through ${icds.join(' and ')}; it refuses a Mesa older than 23.2`
-    : 'no lvp_icd file is installed'
+  const detail = icds.length ? `${notOffered(icds.join(' and '), null)}; it refuses a Mesa older than 23.2` : 'no lvp_icd file is installed'
   return { adapter: null, detail }
 }
 
@@ -102,8 +100,8 @@ async function attemptSwiftShader(): Promise<Outcome> {
   const { icd, loader } = await unpackSwiftShader()
   if (!hasVulkanLoader()) loadVulkanLoader(loader)
   const adapter = await requestFrom(icd)
-  if (!adapter) return { adapter: null, detail: `Dawn finds no adapter through ${icd}` }
-  return kindOf(adapter) === 'swiftshader' ? found(adapter) : { adapter: null, detail: ignoredDrivers(icd, nameOf(adapter)) }
+  if (adapter && kindOf(adapter) === 'swiftshader') return found(adapter)
+  return { adapter: null, detail: notOffered(icd, adapter && nameOf(adapter)) }
 }
 
 function found(adapter: GPUAdapter): Outcome {

@@ -1,17 +1,21 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, readdir, rm, truncate } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { loadDawn, namedDrivers } from '../../../src/gpu/node/dawn.ts'
 import { describeAdapters, nodePlatform } from '../../../src/gpu/node/platform.ts'
 import { unpackSwiftShader } from '../../../src/gpu/node/swiftshader.ts'
 
 const worker = fileURLToPath(new URL('./worker.ts', import.meta.url))
+const thread = fileURLToPath(new URL('./thread.ts', import.meta.url))
 const linux = process.platform === 'linux' && process.arch === 'x64'
 const reports = await describeAdapters()
 const has = (kind: string) => reports.some((report) => report.kind === kind && report.found)
+if (!linux) console.log('skipping tests of SwiftShader: its npm package is for Linux x64')
+for (const { kind, found, detail } of reports) if (kind === 'lavapipe' && !found) console.log(`skipping tests of lavapipe: ${detail}`)
 
 let cache: string
 beforeAll(async () => {
@@ -20,9 +24,9 @@ beforeAll(async () => {
 afterAll(() => rm(cache, { recursive: true, force: true }))
 
 /** A fresh process that opens each of the adapters in turn; it has to exit by itself. */
-async function open(choices: string[], env: NodeJS.ProcessEnv = {}): Promise<unknown[]> {
+async function open(choices: string[], env: NodeJS.ProcessEnv = {}, script = worker): Promise<unknown[]> {
   const run = promisify(execFile)
-  const { stdout } = await run(process.execPath, ['--import', 'tsx', worker, ...choices], {
+  const { stdout } = await run(process.execPath, ['--import', 'tsx', script, ...choices], {
     env: { ...process.env, XDG_CACHE_HOME: cache, ...env },
   })
   return stdout
@@ -31,6 +35,7 @@ async function open(choices: string[], env: NodeJS.ProcessEnv = {}): Promise<unk
     .map((line) => JSON.parse(line) as unknown)
 }
 
+const names = { lavapipe: /llvmpipe/, swiftshader: /SwiftShader/ }
 const works = (kind: string) => ({ kind, y: [0, 2] })
 
 describe('every kind of adapter in a process of its own', () => {
@@ -50,6 +55,26 @@ describe('every kind of adapter in a process of its own', () => {
     expect(await open(['lavapipe', 'swiftshader', 'lavapipe'])).toEqual([works('lavapipe'), works('swiftshader'), works('lavapipe')])
   })
 
+  test.skipIf(!has('lavapipe') || !linux)('both at once, and the environment is as before', async () => {
+    const before = namedDrivers()
+    const choices = ['lavapipe', 'swiftshader', 'lavapipe', 'swiftshader'] as const
+    const found = await Promise.all(choices.map((choice) => nodePlatform.requestAdapter(choice)))
+    expect(found.map(({ adapter }) => adapter.info.description)).toEqual(choices.map((choice) => expect.stringMatching(names[choice])))
+    expect(namedDrivers()).toEqual(before)
+  })
+
+  test.skipIf(!linux)('a worker thread gets the kind it asks for, or hears what stands in the way', async () => {
+    expect(await open(['shared', 'swiftshader'], {}, thread)).toEqual([works('swiftshader')])
+    const [{ message } = { message: '' }] = (await open(['own', 'swiftshader'], {}, thread)) as { message: string }[]
+    expect(message).toContain('SHARE_ENV')
+  })
+
+  test.skipIf(!linux || has('hardware'))('auto stays with the driver that the environment names, where it works', async () => {
+    const { icd } = await unpackSwiftShader()
+    const loader = has('lavapipe') ? {} : { LD_LIBRARY_PATH: dirname(icd) }
+    expect(await open(['auto'], { VK_DRIVER_FILES: icd, VK_ICD_FILENAMES: icd, ...loader })).toEqual([works('swiftshader')])
+  })
+
   test('auto takes the first kind that is there', async () => {
     expect(await open(['auto'])).toEqual([works(reports.find((report) => report.found)?.kind ?? 'none')])
   })
@@ -60,35 +85,23 @@ describe('every kind of adapter in a process of its own', () => {
     expect(message).toMatch(/^no hardware adapter\. hardware: .+; install the driver of your GPU.*\.$/)
   })
 
+  test('a Dawn that does not load says why, and what to do', async () => {
+    const broken = () => Promise.reject(new Error("Cannot find module 'dawn.node'\nRequire stack: …"))
+    await expect(loadDawn(broken)).rejects.toThrow(/^the package webgpu does not load on .+: Cannot find module 'dawn.node' \(reinstall it/)
+  })
+
+  test('every kind is reported, in the order in which auto takes them', () => {
+    expect(reports.map(({ kind }) => kind).sort()).toEqual(['hardware', 'lavapipe', 'swiftshader'])
+    for (const { found, adapter, detail, howTo } of reports) {
+      expect(adapter !== null).toBe(found)
+      expect(detail).not.toBe('')
+      expect(howTo).not.toBe('')
+    }
+  })
+
   test('an unknown kind is named with those there are', async () => {
     await expect(nodePlatform.requestAdapter('metal' as 'auto')).rejects.toThrow(
       /no adapter 'metal'; there are auto, hardware, lavapipe, swiftshader/,
     )
-  })
-})
-
-describe.skipIf(!linux)('unpacking SwiftShader', () => {
-  test('happens once, also when two processes begin together, and a damaged copy is made anew', async () => {
-    const before = process.env.XDG_CACHE_HOME
-    process.env.XDG_CACHE_HOME = join(cache, 'unpack')
-    try {
-      const [a, b] = await Promise.all([unpackSwiftShader(), unpackSwiftShader()])
-      expect(a).toEqual(b)
-      expect(await readdir(join(cache, 'unpack', 'graft'))).toEqual([expect.stringMatching(/^swiftshader-[0-9a-f]{16}$/)])
-      const library = a.icd.replace('vk_swiftshader_icd.json', 'libvk_swiftshader.so')
-      await truncate(library, 100)
-      await unpackSwiftShader()
-      expect(await open(['swiftshader'], { XDG_CACHE_HOME: join(cache, 'unpack') })).toEqual([works('swiftshader')])
-    } finally {
-      if (before === undefined) delete process.env.XDG_CACHE_HOME
-      else process.env.XDG_CACHE_HOME = before
-    }
-  })
-
-  test('without the package it says which to install', async () => {
-    const missing = () => {
-      throw new Error('not found')
-    }
-    await expect(unpackSwiftShader(missing)).rejects.toThrow('the npm package @sparticuz/chromium is not installed')
   })
 })
