@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { AdapterError, GraftError } from '../gpu/errors.ts'
 import { installLavapipe } from '../gpu/node/installLavapipe.ts'
 import { type AdapterReport, describeAdapters } from '../gpu/node/platform.ts'
-import { labelled, table, thousands } from './format.ts'
+import { table, thousands } from './format.ts'
 import { Output } from './output.ts'
 
 interface AdaptersOptions {
@@ -35,7 +35,7 @@ async function run(options: AdaptersOptions): Promise<void> {
   const chosen = reports.find(({ found }) => found)
   if (chosen) output.event({ type: 'result', chosen: chosen.kind, adapters: reports.map(asJson) })
   for (const { kind, detail, howTo, adapter } of reports) {
-    output.labelled(kind, adapter ? detail : `none: ${detail}`)
+    output.labelled(kind, adapter ? detail : `not found: ${detail}`)
     if (!adapter) output.labelled('', `to get it: ${howTo}`)
   }
   if (!chosen?.adapter) {
@@ -58,11 +58,14 @@ async function install(output: Output): Promise<void> {
   }
 }
 
+/** The limits that compute shaders meet; the others are for drawing. */
+const forCompute = /^max(Bind|Buffer|Compute|StorageBuffer(Binding|s)|UniformBuffer).*(?<!InFragmentStage|InVertexStage|VertexBuffers)$/
+
 /** Features and limits, as Dawn has them. */
 function describe(output: Output, adapter: GPUAdapter): void {
-  output.lines(['', ...labelled('features', featuresOf(adapter).join(', ')), ''])
-  const rows = Object.entries(limitsOf(adapter)).map(([name, value]) => [name, thousands(value)])
-  output.lines(table([['limit', ''], ...rows], { right: [1] }))
+  output.labelled('features', featuresOf(adapter).join(', '))
+  const rows = Object.entries(limitsOf(adapter)).filter(([name]) => forCompute.test(name))
+  output.lines(['', ...table([['limit', ''], ...rows.map(([name, value]) => [name, thousands(value)])], { right: [1] })])
 }
 
 function asJson({ kind, found, detail, howTo, adapter }: AdapterReport): object {

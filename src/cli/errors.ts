@@ -3,13 +3,16 @@ import { GraftError } from '../gpu/errors.ts'
 /** The exit codes of every command; `interrupted` and `pipe` are what a shell reports for SIGINT and SIGPIPE. */
 export const exitCodes = { failure: 1, usage: 2, interrupted: 130, pipe: 141 } as const
 
-/** A command that was stopped from outside; what was finished has been kept. */
+/** A command that was stopped from outside. */
 export class InterruptedError extends GraftError {
   readonly exitCode: number
+  /** Whether something was finished before, and its result told. */
+  readonly hasResult: boolean
 
-  constructor(message: string, exitCode: number) {
+  constructor(message: string, exitCode: number, hasResult: boolean) {
     super('interrupted', message)
     this.exitCode = exitCode
+    this.hasResult = hasResult
   }
 }
 

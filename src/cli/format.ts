@@ -50,7 +50,7 @@ export function wrap(text: string, width: number): string[] {
 
 /** Columns that text is broken at: narrower than most terminals, so that it reads well. */
 const textWidth = 110
-const labelWidth = 11
+const labelWidth = 13
 
 /** A label and what it stands for, broken into lines that stay in the second column. */
 export function labelled(label: string, text: string): string[] {

@@ -29,8 +29,8 @@ export class Stop {
   }
 
   /** The error to end with after stopping. */
-  error(message: string): InterruptedError {
-    return new InterruptedError(message, codes[this.#cause])
+  error(message: string, { hasResult = false } = {}): InterruptedError {
+    return new InterruptedError(message, codes[this.#cause], hasResult)
   }
 
   /** The first time, asks the work to stop; the second, ends the process. */
@@ -57,8 +57,8 @@ export class Stop {
 const onSigint = () => stopFor('SIGINT')
 const onSigterm = () => stopFor('SIGTERM')
 
-/** Stops the work in progress, or the process where there is none. */
+/** Stops the work in progress, or the process where there is none. A reader that has seen enough is then no failure. */
 export function stopFor(cause: Cause): void {
   if (current) current.ask(cause)
-  else process.exit(codes[cause])
+  else process.exit(cause === 'SIGPIPE' ? 0 : codes[cause])
 }

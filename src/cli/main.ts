@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { addAdapters } from './adapters.ts'
 import { addDemo } from './demo.ts'
-import { describeFailure, exitCodes } from './errors.ts'
+import { describeFailure, exitCodes, InterruptedError } from './errors.ts'
 import { addEvaluate } from './evaluate.ts'
 import { stopFor } from './interrupt.ts'
 import { watchPipe } from './output.ts'
@@ -63,7 +63,8 @@ function report(error: unknown, json: boolean): number {
   }
   const { code, message, exitCode, bug } = describeFailure(error)
   if (exitCode === exitCodes.pipe) return exitCode
-  event(code, message)
+  // The result stays the last line of what a program reads.
+  if (!(error instanceof InterruptedError && error.hasResult)) event(code, message)
   const debug = process.env.GRAFT_DEBUG === '1'
   process.stderr.write(`graft: ${message}${bug && !debug ? ' (GRAFT_DEBUG=1 shows where)' : ''}\n`)
   if (debug && error instanceof Error) process.stderr.write(`${error.stack}\n`)

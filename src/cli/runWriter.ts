@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs'
-import { access, constants, mkdir, stat } from 'node:fs/promises'
+import { access, mkdir, mkdtemp, rmdir, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { GraftError, UsageError } from '../gpu/errors.ts'
 import type { Network } from '../nn/network.ts'
@@ -42,9 +42,13 @@ async function checkWritable(folder: string): Promise<void> {
     const found = await stat(place).catch(() => null)
     if (!found && place !== dirname(place)) continue
     if (!found?.isDirectory()) throw new UsageError(`cannot write the run to ${folder}: ${place} is not a folder`)
-    await access(place, constants.W_OK).catch((cause: unknown) => {
-      throw new GraftError('write', `cannot write the run to ${folder}: no permission to write in ${place}`, { cause })
-    })
+    try {
+      await rmdir(await mkdtemp(join(place, '.graft-')))
+    } catch (cause) {
+      throw new GraftError('write', `cannot write the run to ${folder}: nothing can be made in ${place}; choose another place with --out`, {
+        cause,
+      })
+    }
     return
   }
 }

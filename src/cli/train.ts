@@ -121,7 +121,7 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
   report(job, result, plan, seconds)
   if (!result.aborted) return
   const goOn = nextCommand('train', dir, '--out', folder, '--resume')
-  throw stop.error(`stopped: epoch ${last.epoch} is kept in ${folder}; '${goOn}' goes on`)
+  throw stop.error(`stopped: epoch ${last.epoch} is kept in ${folder}; '${goOn}' goes on`, { hasResult: true })
 }
 
 /** Trains, with the files of every finished epoch in place, whatever happens afterwards. */
@@ -211,7 +211,7 @@ function report({ dir, data, folder, output }: Job, { epochs, aborted, skipped }
   output.event({ type: 'result', run: folder, aborted, epochs, ...outcome, skipped, seconds, plan })
   const sample = data.val[0]?.source
   output.line()
-  const record = best.epoch === last.epoch ? 'its best' : `best ${percent(best.valAccuracy)} in epoch ${best.epoch}`
+  const record = best.valAccuracy === last.valAccuracy ? 'its best' : `best ${percent(best.valAccuracy)} in epoch ${best.epoch}`
   output.labelled(
     'result',
     `validation accuracy ${percent(valAccuracy)} after epoch ${last.epoch} (${record}); ${duration(seconds)} in all`,
