@@ -2,7 +2,8 @@
 // Every matrix product and every convolution pass is this sum; src/ops/contract.ts says which strides make it which.
 //   a: vec4f[planes][panels][depth][ROWS / 4], rows packed by contract/pack.wgsl        b, y, bias: f32, addressed by strides
 //   col = (i0 · col1 + i1) · col2 + i2 lies at b_plane·plane + i0·b0 + i1·b1 + i2·b2 in b, at y_plane·plane + i0·y0 + i1·y1 + i2·y2 in y
-// launch: one subgroup a workgroup; x (wrapping into y) counts tiles of COLS·LANES columns, z counts (split, plane, panel)
+// launch: one subgroup a workgroup; x counts tiles of COLS·LANES columns, y (wrapping into z) counts (split, plane, panel);
+// where there are more than 65,535 tiles, they wrap into y, and z counts (split, plane, panel)
 // One gather of the A operand serves all lanes: each holds a vec4 of it, and a broadcast from a constant lane hands a value to every
 // lane. Nothing synchronises, so a CPU adapter runs this as straight-line vector code.
 // checked by test/ops/contract.test.ts, test/ops/conv2d.test.ts, test/ops/linear.test.ts
@@ -27,11 +28,13 @@ struct Params {
 
 @compute @workgroup_size(#{LANES})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let tile = group.y * 65535u + group.x;
-  let panel = group.z % params.panels;
-  let plane = (group.z / params.panels) % params.planes;
-  let split = group.z / (params.panels * params.planes);
-  if (tile * #{COLS * LANES}u >= params.cols) {
+  let wide = params.cols > #{65535 * COLS * LANES}u;
+  let tile = select(0u, group.y * 65535u, wide) + group.x;
+  let part = select(group.z * 65535u + group.y, group.z, wide);
+  let panel = part % params.panels;
+  let plane = (part / params.panels) % params.planes;
+  let split = part / (params.panels * params.planes);
+  if (tile * #{COLS * LANES}u >= params.cols || (split > 0u && split * params.chunk_a >= params.depth_a)) {
     return;
   }
 #repeat v in 0..COLS

@@ -66,7 +66,11 @@ const tile: Kernel = {
   grid(p, { COLS = 1, LANES = 1 }) {
     const tiles = Math.ceil((p.cols ?? 0) / (COLS * LANES))
     const splits = Math.ceil((p.depth_a ?? 1) / (p.chunk_a ?? 1))
-    return [Math.min(tiles, maxGroups), Math.ceil(tiles / maxGroups), (p.panels ?? 1) * (p.planes ?? 1) * Math.max(splits, 1)]
+    const parts = (p.panels ?? 1) * (p.planes ?? 1) * Math.max(splits, 1)
+    // Many tiles and many parts at once would be an output of terabytes.
+    return tiles > maxGroups
+      ? [maxGroups, Math.ceil(tiles / maxGroups), parts]
+      : [tiles, Math.min(parts, maxGroups), Math.ceil(parts / maxGroups)]
   },
 }
 

@@ -1,0 +1,215 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { Storage } from '../../src/gpu/pool.ts'
+import { type Contraction, contract, pad } from '../../src/ops/contract.ts'
+import { sumOuter, sumOuterInner } from '../../src/ops/reduce.ts'
+import { type NdBuffer, type Shape, sizeOf } from '../../src/tensor/ndbuffer.ts'
+import { at } from '../reference/ndarray.ts'
+import { gaussian } from '../reference/random.ts'
+import { expectClose, sumTolerance } from '../support/compare.ts'
+import { testEngine } from '../support/engine.ts'
+
+const engine = await testEngine()
+const { gpu } = engine
+
+/** Gaussian values, as float32 has them, here and on the GPU. */
+function draw(shape: Shape, seed: number): { data: Float32Array; buffer: NdBuffer } {
+  const data = Float32Array.from(gaussian(shape, seed).data)
+  return { data, buffer: { storage: gpu.upload(data), shape } }
+}
+
+async function read({ storage, shape }: NdBuffer): Promise<Float32Array> {
+  const [bytes] = await gpu.read([{ storage, bytes: 4 * sizeOf(shape) }])
+  return new Float32Array(bytes ?? new ArrayBuffer(0))
+}
+
+/** Runs `body`, then lets the buffers go and sees that nothing else is held. */
+async function holding(buffers: readonly Storage[], body: () => Promise<void>): Promise<void> {
+  const before = engine.memory().buffers
+  await body()
+  expect(engine.memory().buffers).toBe(before)
+  for (const storage of buffers) storage.release()
+}
+
+interface Extents {
+  readonly planes: number
+  readonly rows: number
+  readonly columns: readonly [number, number, number]
+  readonly depth: readonly [number, number, number]
+  readonly bias: 'none' | 'rows' | 'columns'
+  /** Whether A is read from its far end with negative strides, as a flipped filter is. */
+  readonly flipped: boolean
+  readonly split: boolean
+}
+
+type Triple = readonly [number, number, number]
+const rowMajor = ([, b, c]: Triple): Triple => [b * c, c, 1]
+
+/** y[plane, row, col] = Σ A[plane, row, k] · B[plane, k, col] (+ bias), against the same sum in float64. */
+async function check({ planes, rows, columns, depth, bias, flipped, split }: Extents): Promise<void> {
+  if (!gpu.tile) return
+  const [cols, terms] = [sizeOf(columns), sizeOf(depth)]
+  const a = draw([planes, rows, terms], 1)
+  const b = draw([planes, terms, cols], 2)
+  const extra = bias === 'none' ? null : draw([bias === 'rows' ? planes * rows : cols], 3)
+  const y: NdBuffer = { storage: gpu.allocate(4 * planes * rows * cols), shape: [planes, rows, cols] }
+  const [sA, sB, sC] = rowMajor(depth)
+  const contraction: Contraction = {
+    planes,
+    rows,
+    columns,
+    depth,
+    a: {
+      src: a.buffer,
+      base: flipped ? terms - 1 : 0,
+      planeStride: rows * terms,
+      rowStride: terms,
+      strides: flipped ? [-sA, -sB, -sC] : [sA, sB, sC],
+    },
+    b: { src: b.buffer, base: 0, planeStride: terms * cols, columnStrides: rowMajor(columns), strides: [sA * cols, sB * cols, sC * cols] },
+    y: {
+      dst: y,
+      base: 0,
+      planeStride: rows * cols,
+      rowStride: cols,
+      columnStrides: rowMajor(columns),
+      bias: extra?.buffer ?? null,
+      biasAlong: bias === 'columns' ? 'columns' : 'rows',
+    },
+    split,
+  }
+  const wanted = Float64Array.from({ length: planes * rows * cols }, (_, i) => {
+    const [col, line] = [i % cols, Math.floor(i / cols)]
+    const plane = Math.floor(line / rows)
+    let sum = extra ? at(extra.data, bias === 'rows' ? line : col) : 0
+    for (let k = 0; k < terms; k++)
+      sum += at(a.data, line * terms + (flipped ? terms - 1 - k : k)) * at(b.data, (plane * terms + k) * cols + col)
+    return sum
+  })
+  const held = [a.buffer.storage, b.buffer.storage, y.storage, ...(extra ? [extra.buffer.storage] : [])]
+  await holding(held, async () => {
+    const { tile } = gpu
+    if (tile) gpu.withScratch(() => contract(gpu, tile, contraction))
+    // A sum that cancels leaves the rounding of its terms, whose size is about 1 each: sqrt(terms) of them together.
+    const relative = sumTolerance(terms)
+    expectClose(await read(y), wanted, y.shape, { relative, absolute: relative * Math.sqrt(terms), name: 'y' })
+  })
+}
+
+const usual: Extents = { planes: 1, rows: 8, columns: [1, 1, 32], depth: [1, 1, 8], bias: 'none', flipped: false, split: false }
+
+describe('a contraction', () => {
+  test.each<[string, Partial<Extents>]>([
+    ['one of everything', { rows: 1, columns: [1, 1, 1], depth: [1, 1, 1] }],
+    ['nothing to add up is 0', { depth: [0, 0, 0] }],
+    ['rows of two panels and a rest', { rows: 130, bias: 'rows' }],
+    ['a column more than a tile', { columns: [1, 1, 33], bias: 'columns' }],
+    ['planes with a bias each', { planes: 3, rows: 5, bias: 'rows' }],
+    ['three column indices, three sums, flipped', { rows: 17, columns: [2, 3, 7], depth: [3, 2, 5], flipped: true }],
+    ['a sum split into unequal parts', { rows: 9, depth: [37, 2, 3], split: true }],
+    ['split, with planes', { planes: 2, rows: 3, columns: [2, 3, 3], depth: [5, 4, 4], split: true }],
+  ])('%s', (_, extents) => check({ ...usual, ...extents }))
+
+  test('of any extents', async () => {
+    const extent = (max: number) => fc.integer({ min: 1, max })
+    const triple = (max: number) => fc.tuple(extent(max), extent(max), extent(max))
+    const extents = fc
+      .record({
+        planes: extent(3),
+        rows: extent(70),
+        columns: triple(6),
+        depth: triple(4),
+        bias: fc.constantFrom<Extents['bias'][]>('none', 'rows', 'columns'),
+        flipped: fc.boolean(),
+        split: fc.boolean(),
+      })
+      .map((one) => ({ ...one, split: one.split && one.bias === 'none' }))
+    await fc.assert(fc.asyncProperty(extents, check), { numRuns: 25, seed: 11, endOnFailure: true })
+  })
+
+  test('of more tiles than a grid is wide', async () => {
+    const { tile } = gpu
+    if (!tile) return
+    const cols = 65_535 * tile.columns * tile.lanes + 1
+    const a = { storage: gpu.upload(Float32Array.of(3)), shape: [1] }
+    const values = Float32Array.from({ length: cols }, (_, i) => i % 1000)
+    const b = { storage: gpu.upload(values), shape: [cols] }
+    const y = { storage: gpu.allocate(4 * cols), shape: [cols] }
+    await holding([a.storage, b.storage, y.storage], async () => {
+      gpu.withScratch(() =>
+        contract(gpu, tile, {
+          planes: 1,
+          rows: 1,
+          columns: [1, 1, cols],
+          depth: [1, 1, 1],
+          a: { src: a, base: 0, planeStride: 0, rowStride: 1, strides: [1, 1, 1] },
+          b: { src: b, base: 0, planeStride: 0, columnStrides: [0, 0, 1], strides: [0, 0, 0] },
+          y: { dst: y, base: 0, planeStride: 0, rowStride: cols, columnStrides: [0, 0, 1] },
+        }),
+      )
+      const wrong = (await read(y)).findIndex((value, i) => value !== 3 * (i % 1000))
+      expect(wrong).toBe(-1)
+    })
+  })
+})
+
+describe('pad', () => {
+  test.each<[string, [number, number], [number, number], number, number]>([
+    ['zeros on each side', [2, 3], [5, 6], 1, 2],
+    ['rows and columns cut off', [5, 6], [2, 3], -1, -2],
+    ['cut above, zeros below', [3, 3], [4, 2], -2, 1],
+    ['nothing of x left', [2, 2], [2, 2], 5, 0],
+  ])('%s', async (_, from, to, top, left) => {
+    const x = draw([3, ...from], 1)
+    await holding([x.buffer.storage], async () => {
+      let y: NdBuffer | null = null
+      gpu.withScratch(() => {
+        y = pad(gpu, x.buffer, 3, from, to, top, left)
+      })
+      const wanted = Float32Array.from({ length: 3 * to[0] * to[1] }, (_, n) => {
+        const [j, i, plane] = [(n % to[1]) - left, (Math.floor(n / to[1]) % to[0]) - top, Math.floor(n / (to[0] * to[1]))]
+        return i >= 0 && i < from[0] && j >= 0 && j < from[1] ? at(x.data, (plane * from[0] + i) * from[1] + j) : 0
+      })
+      // Scratch memory is handed out again to later work only: what was encoded is still there.
+      expect(await read(y ?? x.buffer)).toEqual(wanted)
+    })
+  })
+
+  test('is x itself where nothing changes', async () => {
+    const x = draw([1, 2, 2], 1)
+    expect(pad(gpu, x.buffer, 1, [2, 2], [2, 2], 0, 0)).toBe(x.buffer)
+    x.buffer.storage.release()
+  })
+})
+
+describe('sums', () => {
+  test.each([
+    [1, 1, 1],
+    [1, 3, 5],
+    [7, 1, 4],
+    [4, 65, 1],
+    [3, 5, 130],
+  ])('over the outer %d and, for %d results, the inner %d', async (outer, width, inner) => {
+    const x = draw([outer, width, inner], 1)
+    const y: NdBuffer = { storage: gpu.allocate(4 * width), shape: [width] }
+    await holding([x.buffer.storage, y.storage], async () => {
+      gpu.withScratch(() => sumOuterInner(gpu, x.buffer, y, outer, width, inner))
+      const wanted = Float64Array.from({ length: width }, (_, o) => {
+        let sum = 0
+        for (let i = 0; i < outer; i++) for (let j = 0; j < inner; j++) sum += at(x.data, (i * width + o) * inner + j)
+        return sum
+      })
+      const terms = outer * inner
+      expectClose(await read(y), wanted, [width], { relative: sumTolerance(terms), absolute: sumTolerance(terms) * Math.sqrt(terms) })
+    })
+  })
+
+  test('scaled', async () => {
+    const x = { storage: gpu.upload(Float32Array.of(1, 2, 3, 4)), shape: [2, 2] }
+    const y: NdBuffer = { storage: gpu.allocate(8), shape: [2] }
+    await holding([x.storage, y.storage], async () => {
+      sumOuter(gpu, x, y, 2, 2, 0.5)
+      expect([...(await read(y))]).toEqual([2, 3])
+    })
+  })
+})
