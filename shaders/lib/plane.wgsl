@@ -1,11 +1,12 @@
-// plane_index, plane_element: a launch with workgroups along one plane in x, and planes (image · channel) in y, wrapping into z past
-// 65,535 (src/gpu/kernel.ts). The plane is uniform over a workgroup, so nothing divides by it lane by lane.
+// plane_index, plane_element: a launch with workgroups along one plane in x and planes (image · channel) in y. Whichever passes 65,535
+// wraps into z (src/gpu/kernel.ts); including files declare params.planes, which says which. The plane is uniform over a workgroup, so
+// nothing divides by it lane by lane.
 override WG: u32 = 64;
 
 fn plane_index(group: vec3u) -> u32 {
-  return group.z * 65535u + group.y;
+  return select(0u, group.z * 65535u, params.planes > 65535u) + group.y;
 }
 
 fn plane_element(group: vec3u, thread: u32) -> u32 {
-  return group.x * WG + thread;
+  return (select(group.z * 65535u, 0u, params.planes > 65535u) + group.x) * WG + thread;
 }

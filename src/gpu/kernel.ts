@@ -46,7 +46,8 @@ export function elementKernel<P extends string>(
 
 /**
  * Declares a kernel with one thread per element of a plane, and planes (image · channel) as a grid dimension of their own, so that no
- * lane divides to find its plane. Params give `planes`; see shaders/lib/plane.wgsl.
+ * lane divides to find its plane. Params give `planes`; see shaders/lib/plane.wgsl. What passes 65,535 wraps into z: the planes, or the
+ * workgroups of one plane. Both at once would be a terabyte.
  * @param elements how many threads one plane wants
  */
 export function planeKernel<P extends string>(
@@ -59,7 +60,9 @@ export function planeKernel<P extends string>(
     constants: { WG: workgroup },
     grid: (params, constants) => {
       const planes = params.planes ?? 0
-      return [Math.ceil(elements(params) / (constants.WG ?? workgroup)), Math.min(planes, maxGroups), Math.ceil(planes / maxGroups)]
+      const groups = Math.ceil(elements(params) / (constants.WG ?? workgroup))
+      if (planes > maxGroups) return [groups, maxGroups, Math.ceil(planes / maxGroups)]
+      return [Math.min(groups, maxGroups), planes, Math.ceil(groups / maxGroups)]
     },
   }
 }
