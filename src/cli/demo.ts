@@ -95,6 +95,7 @@ async function compare(engine: Engine, data: ImageDataset, options: DemoOptions,
   const guess = ['always the commonest class', percent(commonest(data.val)), '', '']
   output.line()
   output.lines(table([header, row('the graft', grafted), row('from scratch', scratched), guess], { right, indent: '  ' }))
+  output.line('  Seconds count reading, compiling and validating; from scratch, training was cut off when the time was over.')
   const examples = await classifySome(graft, data, seed)
   output.lines(['', 'Pictures that neither was trained on, by the graft:'])
   output.lines(
@@ -120,9 +121,9 @@ async function compare(engine: Engine, data: ImageDataset, options: DemoOptions,
 }
 
 const remark = [
-  'In fairness: emoji are drawings, and late features of photographs help them little, so the graft sits on early ones, and even a',
-  'frozen trunk of random weights comes as far on them. Most of the gain here is that no trunk has to be trained; on photographs the',
-  'pretrained one decides (ants and bees: 86 to 88 % on the trained trunk, 60 to 63 % on a random one).',
+  'In fairness: emoji are drawings, and late features of photographs help them little. The graft sits on early ones, and even a frozen',
+  'trunk of random weights comes about as far on them: most of the gain here is that no trunk has to be trained. On photographs the',
+  'pretrained trunk decides (ants and bees: 86 to 88 % on the trained one, 60 to 63 % on a random one).',
 ]
 
 interface Outcome {

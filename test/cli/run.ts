@@ -1,8 +1,11 @@
 import { spawn } from 'node:child_process'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { access, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import sharp from 'sharp'
 import type { ImageDataset } from '../../src/data/dataset.ts'
+import { drawnShapes } from '../support/shapes.ts'
 
 const bin = fileURLToPath(new URL('../../bin/graft.js', import.meta.url))
 
@@ -16,24 +19,32 @@ export interface Outcome {
   events(): Record<string, unknown>[]
 }
 
-/** Runs the command as a user does, in a process of its own. `onStdout` sees what is printed so far, and may send signals. */
-export function graft(
-  args: readonly string[],
-  options: { readonly cwd?: string; readonly onStdout?: (text: string, kill: (signal: NodeJS.Signals) => void) => void } = {},
-): Promise<Outcome> {
+export interface GraftOptions {
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
+  /** Sees what is printed so far, and may send signals or close the pipe. */
+  readonly onStdout?: (text: string, kill: (signal: NodeJS.Signals) => void, close: () => void) => void
+}
+
+/** Runs the command as a user does, in a process of its own, on the adapter that GRAFT_ADAPTER names. */
+export function graft(args: readonly string[], { cwd, env, onStdout }: GraftOptions = {}): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [bin, ...args], { cwd: options.cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, [bin, ...args], { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
     let [stdout, stderr] = ['', '']
     child.stdout.on('data', (chunk) => {
       stdout += chunk
-      options.onStdout?.(stdout, (signal) => child.kill(signal))
+      onStdout?.(
+        stdout,
+        (signal) => child.kill(signal),
+        () => child.stdout.destroy(),
+      )
     })
     child.stderr.on('data', (chunk) => {
       stderr += chunk
     })
     child.on('error', reject)
     child.on('close', (code) => {
-      const complaints = stderr.split('\n').filter((line) => line.startsWith('graft:'))
+      const complaints = stderr.split('\n').filter((line) => line !== '' && !line.startsWith('Warning: '))
       const events = () =>
         stdout
           .trim()
@@ -51,4 +62,53 @@ export async function writeDataset(folder: string, data: ImageDataset): Promise<
     await mkdir(dirname(path), { recursive: true })
     await writeFile(path, sample.source)
   }
+}
+
+/** A folder for one file of tests, with pictures of three classes in it. */
+export class Workplace {
+  readonly folder: string
+  readonly photos: string
+
+  private constructor(folder: string) {
+    this.folder = folder
+    this.photos = join(folder, 'photos')
+  }
+
+  static async make(): Promise<Workplace> {
+    const place = new Workplace(await mkdtemp(join(tmpdir(), 'graft-cli-')))
+    await writeDataset(place.photos, await drawnShapes({ train: 4, val: 2 }))
+    return place
+  }
+
+  path(...names: readonly string[]): string {
+    return join(this.folder, ...names)
+  }
+
+  /** A copy of the pictures that a test may spoil. */
+  async spoiled(name: string, spoil: (path: string) => Promise<unknown>): Promise<string> {
+    const path = this.path(name)
+    await cp(this.photos, path, { recursive: true })
+    await spoil(path)
+    return path
+  }
+
+  remove(): Promise<void> {
+    return rm(this.folder, { recursive: true, force: true })
+  }
+}
+
+export function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** Puts half a JPEG among the circles to train on. */
+export async function truncatedJpeg(root: string): Promise<void> {
+  const noise = Buffer.from(Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * 2654435761) >>> 24))
+  const jpeg = await sharp(noise, { raw: { width: 64, height: 64, channels: 3 } })
+    .jpeg()
+    .toBuffer()
+  await writeFile(join(root, 'train', 'circle', 'cut.jpg'), jpeg.subarray(0, jpeg.length / 2))
 }

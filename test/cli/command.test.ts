@@ -1,0 +1,54 @@
+import { readFile } from 'node:fs/promises'
+import { expect, test } from 'vitest'
+import { graft } from './run.ts'
+
+test('help carries examples; the version is the package’s', async () => {
+  const commands = ['train', 'evaluate', 'predict', 'adapters', 'demo']
+  const helps = await Promise.all([['--help'], ...commands.map((name) => [name, '--help'])].map((args) => graft(args)))
+  for (const help of helps) {
+    expect([help.code, help.complaints]).toEqual([0, []])
+    expect(help.stdout).toMatch(/\nExamples:\n {2}(sudo npx )?graft \w+/)
+  }
+  for (const name of commands) expect(helps[0]?.stdout).toContain(`\n  ${name} `)
+  const manifest = JSON.parse(await readFile('package.json', 'utf8')) as { version: string }
+  expect((await graft(['--version'])).stdout).toBe(`${manifest.version}\n`)
+})
+
+test('a slip of the finger gets one line, with what may have been meant', async () => {
+  const [command, option, argument] = await Promise.all(
+    [
+      ['trian', 'photos'],
+      ['train', 'photos', '--epoch', '3'],
+      ['predict', '--json'],
+    ].map((args) => graft(args)),
+  )
+  expect([command?.code, option?.code, argument?.code]).toEqual([2, 2, 2])
+  expect(command?.complaints).toEqual(["graft: unknown command 'trian' (Did you mean train?)"])
+  expect(option?.complaints).toEqual(["graft: unknown option '--epoch' (Did you mean --epochs?)"])
+  expect(argument?.complaints).toEqual(["graft: missing required argument 'run'"])
+  expect(argument?.events()).toEqual([{ type: 'error', code: 'usage', message: "missing required argument 'run'" }])
+})
+
+test('a stack trace is for GRAFT_DEBUG alone', async () => {
+  const [plain, debug] = await Promise.all(['0', '1'].map((GRAFT_DEBUG) => graft(['train', 'nowhere'], { env: { GRAFT_DEBUG } })))
+  expect([plain?.complaints.length, debug?.code]).toEqual([1, 1])
+  expect(debug?.stderr).toMatch(/\n {4}at /)
+})
+
+test('adapters says what there is, how to get the rest, and what auto takes', async () => {
+  const { code, events } = await graft(['adapters', '--json'])
+  expect(code).toBe(0)
+  const { type, chosen, adapters } = events().at(-1) as {
+    type: string
+    chosen: string
+    adapters: { kind: string; found: boolean; howTo: string; limits: Record<string, number> | null; features: string[] | null }[]
+  }
+  expect([type, ...adapters.map(({ kind }) => kind)]).toEqual(['result', 'hardware', 'lavapipe', 'swiftshader'])
+  const first = adapters.find(({ found }) => found)
+  expect(chosen).toBe(first?.kind)
+  expect(first?.limits?.maxStorageBufferBindingSize).toBeGreaterThan(2 ** 20)
+  for (const { found, howTo, features, limits } of adapters) {
+    expect(howTo).not.toBe('')
+    expect([features !== null, limits !== null]).toEqual([found, found])
+  }
+})
