@@ -37,6 +37,8 @@ export class Gpu {
   readonly #ringView = new DataView(new ArrayBuffer(slots * slotBytes))
   readonly #idleReadbacks = new Map<number, GPUBuffer[]>()
   readonly #pending: Promise<GraftError | null>[] = []
+  /** What the `settle` in progress will find: one that begins before it ends finds it too. */
+  #settling: Promise<GraftError | null> | null = null
   #encoder: GPUCommandEncoder | null = null
   #pass: GPUComputePassEncoder | null = null
   #slot = 0
@@ -277,8 +279,12 @@ export class Gpu {
 
   /** Waits until every error of work handed over so far is known; throws the first. */
   async settle(): Promise<void> {
-    for (const error of await Promise.all(this.#pending.splice(0))) this.#failure ??= error
-    const error = this.#lost ?? this.#failure
+    const [earlier, fresh] = [this.#settling, Promise.all(this.#pending.splice(0))]
+    const settling = fresh.then(async (errors) => (await earlier) ?? errors.find((one) => one !== null) ?? null)
+    this.#settling = settling
+    const found = await settling
+    if (this.#settling === settling) this.#settling = null
+    const error = this.#lost ?? found ?? this.#failure
     this.#failure = null
     if (error) throw error
   }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { adaptiveAvgPool2d, conv2d, linear, localResponseNorm, maxPool2d, relu } from '../../src/autograd/functions.ts'
+import { adaptiveAvgPool2d, conv2d, linear, localResponseNorm } from '../../src/autograd/functions.ts'
 import { add } from '../../src/ops/add.ts'
 import type { Engine } from '../../src/tensor/engine.ts'
 import type { Tensor } from '../../src/tensor/tensor.ts'
@@ -32,16 +32,10 @@ async function firstWrong(
 }
 
 const same = (x: number) => x
-const positive = (x: number) => Math.max(x, 0)
 
 describe('a grid has 65,535 workgroups in a dimension, a tensor more', () => {
   test.each<[string, number[], (x: Tensor) => Tensor, (x: number) => number, (x: number) => number]>([
-    ['relu', [65_535 * 64 + 1], relu, positive, positive],
-    ['maxPool2d, many planes', [65_537, 2, 1, 1], (x) => maxPool2d(x, { kernel: 1 }), same, same],
-    ['maxPool2d, a large plane', [1, 1, 2048, 2049], (x) => maxPool2d(x, { kernel: 1 }), same, same],
-    ['adaptiveAvgPool2d, many planes', [65_537, 2, 1, 1], (x) => adaptiveAvgPool2d(x, 1), same, same],
     ['adaptiveAvgPool2d, a large plane', [1, 1, 2048, 2049], (x) => adaptiveAvgPool2d(x, [2048, 2049]), same, same],
-    ['localResponseNorm, many planes', [65_537, 2, 1, 1], (x) => localResponseNorm(x, { size: 1, alpha: 0 }), same, same],
     ['localResponseNorm, a large plane', [1, 1, 2048, 2049], (x) => localResponseNorm(x, { size: 1, alpha: 0 }), same, same],
   ])('%s', async (_, shape, run, wanted, wantedDx) => {
     expect(await firstWrong(await testEngine(), shape, run, wanted, wantedDx)).toBe(null)

@@ -1,0 +1,188 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { linear, relu } from '../../src/autograd/functions.ts'
+import { createEngineOn } from '../../src/createEngine.ts'
+import { DeviceLostError, KernelError } from '../../src/gpu/errors.ts'
+import { elementKernel } from '../../src/gpu/kernel.ts'
+import { nodePlatform } from '../../src/gpu/node/platform.ts'
+import type { AdapterChoice, Platform } from '../../src/gpu/platform.ts'
+import type { Engine } from '../../src/tensor/engine.ts'
+import { testEngine } from '../support/engine.ts'
+
+const adapter = (process.env.GRAFT_ADAPTER ?? 'auto') as AdapterChoice
+
+/** Node's platform with some shaders of its own. */
+function platformWith(shaders: Readonly<Record<string, (text: string) => string>>): Platform {
+  return {
+    ...nodePlatform,
+    readShaders: async () => {
+      const files = new Map(await nodePlatform.readShaders())
+      for (const [path, change] of Object.entries(shaders)) files.set(path, change(files.get(path) ?? ''))
+      return files
+    },
+  }
+}
+
+const caught = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => 'no error',
+    (error: unknown) => error,
+  )
+
+describe('whether a workgroup is a subgroup', () => {
+  const product = async (engine: Engine) => {
+    const x = engine.tensor(Float32Array.of(1, 2), [1, 2])
+    const w = engine.tensor(Float32Array.of(3, 4, 5, 6), [2, 2])
+    return [...(await linear(x, w, null).data())]
+  }
+
+  test.each<[string, (text: string) => string]>([
+    ['lanes out of order', (text) => text.replace('out[i + 1u] = lane', 'out[i + 1u] = lane ^ 1u')],
+    ['a subgroup of another size', (text) => text.replace('out[i] = size', 'out[i] = size * 2u')],
+  ])('is asked at the start: with %s the plain kernels run', async (_, change) => {
+    const engine = await createEngineOn(platformWith({ 'lib/subgroup_check.wgsl': change }), { adapter })
+    expect([engine.info.subgroup, engine.gpu.tile]).toEqual([null, null])
+    expect(await product(engine)).toEqual([11, 17])
+    engine.dispose()
+  })
+
+  test('the engines of all tests stand on the answer', async () => {
+    for (const kernels of ['auto', 'plain'] as const) expect(await product(await testEngine(kernels))).toEqual([11, 17])
+  })
+})
+
+describe('reading back', () => {
+  test('when the engine is disposed of meanwhile is a lost device', async () => {
+    const engine = await createEngineOn(nodePlatform, { adapter })
+    const reading = relu(engine.tensor(new Float32Array(1000), [1000])).data()
+    engine.dispose()
+    expect(await caught(reading)).toBeInstanceOf(DeviceLostError)
+  })
+
+  test('from a device that is lost after the work was handed over is a lost device', async () => {
+    const engine = await createEngineOn(nodePlatform, { adapter })
+    const reading = relu(engine.tensor(new Float32Array(1000), [1000])).data()
+    engine.gpu.device.destroy()
+    expect(await caught(reading)).toBeInstanceOf(DeviceLostError)
+    engine.dispose()
+  })
+
+  test('twice at a time: both hear that a kernel did not compile', async () => {
+    const engine = await createEngineOn(platformWith({ 'relu/forward.wgsl': (text) => `${text}\n!` }), { adapter })
+    const y = relu(engine.tensor(Float32Array.of(1), [1]))
+    const errors = await Promise.all([caught(y.data()), caught(y.data())])
+    for (const error of errors) expect(error).toBeInstanceOf(KernelError)
+    engine.dispose()
+  })
+
+  test('many of every size, some twice, in any order', async () => {
+    const engine = await testEngine()
+    const tensors = [1, 63, 64, 65, 1000, 1, 5000].map((n, i) => engine.tensor(new Float32Array(n).fill(i), [n]))
+    for (let round = 0; round < 3; round++) {
+      const data = await engine.read([...tensors, ...tensors])
+      for (const [i, values] of data.entries()) {
+        const of = i % tensors.length
+        expect(values.length).toBe(tensors[of]?.size)
+        expect(values.every((value) => value === of)).toBe(true)
+      }
+    }
+    for (const tensor of tensors) tensor.dispose()
+  })
+
+  test('does not keep a tensor: it may be disposed of before the values arrive, its buffer given away', async () => {
+    const engine = await testEngine()
+    const x = engine.tensor(Float32Array.of(1, 2, 3), [3])
+    const reading = x.data()
+    x.dispose()
+    const z = engine.tensor(Float32Array.of(7, 8, 9), [3])
+    expect([...(await reading)]).toEqual([1, 2, 3])
+    expect([...(await z.data())]).toEqual([7, 8, 9])
+    z.dispose()
+  })
+})
+
+describe('the pool', () => {
+  test('trim gives up what nobody holds, after handing over what waits for it', async () => {
+    const engine = await createEngineOn(nodePlatform, { adapter })
+    const x = engine.tensor(new Float32Array(3000).fill(-1), [3000])
+    const h = relu(x)
+    const y = relu(h)
+    h.dispose() // idle, and read by work that is not submitted
+    const before = engine.memory()
+    engine.gpu.trim()
+    expect(engine.memory()).toEqual(before)
+    expect((await y.data()).every((value) => value === 0)).toBe(true)
+    const again = relu(y) // a buffer of its own: the idle one is gone
+    expect(engine.memory().peakBytes).toBe(before.peakBytes)
+    expect((await again.data()).every((value) => value === 0)).toBe(true)
+    engine.dispose()
+  })
+
+  test('takes bytes of any number', async () => {
+    const { gpu } = await testEngine()
+    for (const n of [0, 1, 3, 5, 256, 257]) {
+      const bytes = Uint8Array.from({ length: n }, (_, i) => i + 1)
+      const storage = gpu.upload(bytes)
+      const [copy] = await gpu.read([{ storage, bytes: n }])
+      expect(new Uint8Array(copy ?? new ArrayBuffer(1))).toEqual(bytes)
+      storage.release()
+    }
+  })
+
+  test('a step that allocates the same finds the same buffers', async () => {
+    const engine = await testEngine()
+    const step = () => {
+      const x = engine.tensor(new Float32Array(7777), [7777])
+      const [h, y] = [relu(x), relu(x)]
+      const ids = [x, h, y].map((tensor) => tensor.buffer.storage.id)
+      for (const tensor of [y, h, x]) tensor.dispose()
+      engine.gpu.submit()
+      return ids
+    }
+    const first = step()
+    expect([step(), step()]).toEqual([first, first])
+  })
+
+  test('a storage that was let go is not let go again', async () => {
+    const { gpu } = await testEngine()
+    const storage = gpu.allocate(4)
+    storage.retain().release()
+    storage.release()
+    expect(() => storage.release()).toThrow(/released twice/)
+  })
+})
+
+describe('a launch', () => {
+  test('that is larger than a grid names its kernel and layer, and the next one runs', async () => {
+    const engine = await testEngine()
+    const x = engine.tensor(Float32Array.of(-1), [1])
+    const wide = { ...elementKernel<'n'>('relu/forward', (p) => p.n), grid: () => [65_536, 1, 1] as const }
+    engine.gpu.layer = 'features.9'
+    const bindings = { x: x.buffer.storage, y: x.buffer.storage }
+    expect(() => engine.gpu.run(wide, bindings, { n: 1 })).toThrow(/^kernel relu\/forward \(layer features\.9\): a grid of 65536 x 1 x 1/)
+    engine.gpu.layer = null
+    const y = relu(x)
+    expect([...(await y.data())]).toEqual([0])
+    for (const tensor of [x, y]) tensor.dispose()
+  })
+
+  test('a prepare whose body throws leaves launching as it was', async () => {
+    const engine = await testEngine()
+    const fails = engine.gpu.prepare(() => {
+      throw new Error('in the body')
+    })
+    await expect(fails).rejects.toThrow('in the body')
+    const x = engine.tensor(Float32Array.of(-1, 2), [2])
+    const y = relu(x)
+    expect([...(await y.data())]).toEqual([0, 2])
+    for (const tensor of [x, y]) tensor.dispose()
+  })
+})
+
+test('a process whose start was refused ends by itself', async () => {
+  const failing = fileURLToPath(new URL('./failing.ts', import.meta.url))
+  const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', failing, adapter], { timeout: 60_000 })
+  expect(stdout).toMatch(/^kernel lib\/subgroup_check: does not compile/)
+})
