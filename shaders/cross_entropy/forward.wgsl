@@ -35,7 +35,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let log_sum = log(sum);
   let hit = highest - logits[base + u32(targets[row])] + log_sum;
   let all = distances / f32(params.classes) + log_sum;
-  losses[row] = (1.0 - params.smoothing) * hit + params.smoothing * all;
+  // Masked logits may add up to an infinite `all`, which a smoothing of 0 has to ignore: 0 · infinity is NaN.
+  losses[row] = (1.0 - params.smoothing) * hit + select(0.0, params.smoothing * all, params.smoothing > 0.0);
   lse[row * 2u] = highest;
   lse[row * 2u + 1u] = log_sum;
 }

@@ -7,7 +7,7 @@ import { Node } from './node.ts'
 
 /**
  * Runs an operator on tensors and, where a gradient has to flow, records it.
- * @throws ShapeError for inputs the operator cannot take
+ * @throws ShapeError for inputs the operator cannot take, or where it needs more memory than one binding; nothing is then left allocated
  */
 export function apply<In extends string, Attrs>(op: Op<In, Attrs>, inputs: Readonly<Record<In, Tensor | null>>, attrs: Attrs): Tensor {
   const tensors = op.inputs.map((name) => inputs[name])
@@ -21,13 +21,22 @@ export function apply<In extends string, Attrs>(op: Op<In, Attrs>, inputs: Reado
   const y = allocate(gpu, op.outShape(shapes, attrs))
   const out = new Tensor(engine, y)
   gpu.withScratch(() => {
-    const kept = op.forward(gpu, buffers, y, attrs, needs)
+    const kept = releasedOnError([y], () => op.forward(gpu, buffers, y, attrs, needs))
     const wanting = tensors.filter((tensor): tensor is Tensor => tensor !== null && engine.gradEnabled && tensor.requiresGrad)
     if (wanting.length === 0) return
     out.requiresGrad = true
     out.node = new Node(op.name, gpu.layer, [...new Set(wanting)], kept, (node, dy, wanted) => {
-      const grads: Grads<In> = record((tensor) => (tensor && wanted.has(tensor) ? allocate(gpu, tensor.shape) : null))
-      gpu.withScratch(() => op.backward(gpu, node.kept, dy, grads, attrs, shapes))
+      const made: NdBuffer[] = []
+      const grads = releasedOnError(made, () => {
+        const grads: Grads<In> = record((tensor) => {
+          if (!tensor || !wanted.has(tensor)) return null
+          const grad = allocate(gpu, tensor.shape)
+          made.push(grad)
+          return grad
+        })
+        gpu.withScratch(() => op.backward(gpu, node.kept, dy, grads, attrs, shapes))
+        return grads
+      })
       return op.inputs.flatMap((name): (readonly [Tensor, NdBuffer])[] => {
         const [tensor, grad] = [inputs[name], grads[name]]
         return tensor && grad ? [[tensor, grad]] : []
@@ -37,10 +46,21 @@ export function apply<In extends string, Attrs>(op: Op<In, Attrs>, inputs: Reado
   return out
 }
 
+/** Runs `body`; where it throws, nobody will hold the buffers. */
+function releasedOnError<T>(buffers: readonly NdBuffer[], body: () => T): T {
+  try {
+    return body()
+  } catch (error) {
+    for (const { storage } of buffers) storage.release()
+    throw error
+  }
+}
+
 /** A tensor over the same memory with another shape. */
 export function applyView<Attrs>(op: ViewOp<Attrs>, x: Tensor, attrs: Attrs): Tensor {
   const { storage } = x.buffer
-  const out = new Tensor(x.engine, { storage: storage.retain(), shape: op.outShape(x.shape, attrs) })
+  const shape = op.outShape(x.shape, attrs)
+  const out = new Tensor(x.engine, { storage: storage.retain(), shape })
   if (x.engine.gradEnabled && x.requiresGrad) {
     out.requiresGrad = true
     out.node = new Node(op.name, x.engine.gpu.layer, [x], [], (_, dy) => [[x, { storage: dy.storage.retain(), shape: x.shape }]])

@@ -18,6 +18,8 @@ export function backward(root: Tensor, dy?: Tensor): void {
     throw new ShapeError(`backward(): dy has the shape ${showShape(dy.shape)}, the tensor ${showShape(root.shape)}`)
   if (!dy && root.size !== 1) throw new ShapeError(`backward() without dy starts from a single element, not from ${showShape(root.shape)}`)
   const { gpu } = root.engine
+  const nodes = reachable(root)
+  for (const { node } of nodes) void node.kept // throws where an earlier backward passed, before anything is held or written
   const first = dy
     ? { storage: dy.buffer.storage.retain(), shape: root.shape }
     : { storage: gpu.upload(new Float32Array([1])), shape: root.shape }
@@ -28,17 +30,15 @@ export function backward(root: Tensor, dy?: Tensor): void {
     else tensor.grad = new Tensor(tensor.engine, grad)
   }
   const layer = gpu.layer
-  const nodes = reachable(root)
-  for (const { node } of nodes) void node.kept
   arrive(root, first)
   try {
     for (const { tensor, node } of nodes) {
       const grad = pending.get(tensor)
-      pending.delete(tensor)
       if (grad) {
         gpu.layer = node.layer
         const wanted = new Set(node.inputs.filter((input) => input.requiresGrad))
         for (const [input, dx] of node.flow(grad, wanted)) arrive(input, dx)
+        pending.delete(tensor) // only now: should flow throw, it is released below
         grad.storage.release()
       }
       node.release()

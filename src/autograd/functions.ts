@@ -129,7 +129,7 @@ export interface DropoutOptions {
 /**
  * Sets each element to 0 with probability p and scales the others by 1 / (1 − p) (Srivastava et al. 2014).
  * @param x any shape
- * @returns x's shape; x itself when nothing is dropped
+ * @returns x's shape; where nothing is dropped a tensor over x's own memory, without a copy
  * @throws ShapeError when p is no probability, or the seed no integer of 0 or more
  * @example const y = dropout(x, 0.5, { training: true, seed: step })
  */
@@ -138,7 +138,7 @@ export function dropout(x: Tensor, p: number, options: DropoutOptions = {}): Ten
   const { training = true, seed = 0 } = options
   // Also where nothing is dropped: a wrong p or seed is never silent.
   operators.dropout.outShape({ x: x.shape }, { p, seed })
-  return training && p > 0 ? apply(operators.dropout, { x }, { p, seed }) : x
+  return training && p > 0 ? apply(operators.dropout, { x }, { p, seed }) : applyView(operators.dropoutOff, x, {})
 }
 
 /**

@@ -2,7 +2,7 @@ import { ShapeError } from '../gpu/errors.ts'
 import type { Gpu } from '../gpu/gpu.ts'
 import { elementKernel } from '../gpu/kernel.ts'
 import { type NdBuffer, sizeOf } from '../tensor/ndbuffer.ts'
-import { defineOp, required } from './op.ts'
+import { defineOp, required, type ViewOp } from './op.ts'
 
 export interface DropoutAttrs {
   /** The probability of an element to become 0. */
@@ -37,3 +37,6 @@ export const dropout = defineOp<'x', DropoutAttrs>({
     if (dx) run(gpu, dy, dx, attrs)
   },
 })
+
+/** Dropout that drops nothing: the same memory, in a tensor of its own, so that its holder may dispose of it like any result. */
+export const dropoutOff: ViewOp<Record<never, never>> = { name: 'dropoutOff', view: true, outShape: (shape) => shape }

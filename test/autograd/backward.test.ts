@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import { apply } from '../../src/autograd/apply.ts'
 import { conv2d, crossEntropy, flatten, linear, maxPool2d, relu, softmax } from '../../src/autograd/functions.ts'
 import { AutogradError, ShapeError } from '../../src/gpu/errors.ts'
+import { operators } from '../../src/ops/index.ts'
 import type { Engine } from '../../src/tensor/engine.ts'
 import type { Tensor } from '../../src/tensor/tensor.ts'
 import * as reference from '../reference/index.ts'
@@ -180,6 +182,59 @@ describe('what is freed, and when', () => {
     }
     expect((await features.data()).length).toBe(6)
     free(x, w, features)
+  })
+})
+
+describe('what an error leaves behind', () => {
+  const held = () => engine.memory().buffers
+
+  test('nothing, where a second backward is refused', () => {
+    const before = held()
+    const x = leaf([6], 1)
+    const y = softmax(relu(x))
+    const dy = engine.tensor(new Float32Array(6), [6])
+    y.backward(dy)
+    expect(() => y.backward(dy)).toThrow(AutogradError)
+    free(x, y, dy)
+    expect(held()).toBe(before)
+  })
+
+  test('nothing, where an operator needs more than one binding while it computes', () => {
+    const before = held()
+    // The result is a few pixels, the plane of zeros between them and x larger than the adapter binds.
+    const padding = Math.ceil(Math.sqrt(engine.limits.maxStorageBufferBindingSize / 4) / 2)
+    const [x, w] = [leaf([1, 1, 1, 1], 1), leaf([1, 1, 1, 1], 2)]
+    if (engine.gpu.tile) expect(() => conv2d(x, w, null, { padding, stride: padding })).toThrow(ShapeError)
+    free(x, w)
+    expect(held()).toBe(before)
+  })
+
+  test('nothing but the leaves, where an operator fails in backward', () => {
+    const before = held()
+    const [x, w] = [leaf([2, 3], 1), leaf([4, 3], 2)]
+    const y = apply(
+      {
+        ...operators.linear,
+        backward: () => {
+          throw new ShapeError('refused')
+        },
+      },
+      { x: relu(x), weight: w, bias: null },
+      {},
+    )
+    const dy = engine.tensor(new Float32Array(8), [2, 4])
+    expect(() => y.backward(dy)).toThrow('refused')
+    expect(engine.gpu.layer).toBe(null)
+    free(x, w, y, dy)
+    expect(held()).toBe(before)
+  })
+
+  test('nothing, where a scalar is flattened', () => {
+    const before = held()
+    const x = leaf([], 1)
+    expect(() => flatten(x)).toThrow(ShapeError)
+    free(x)
+    expect(held()).toBe(before)
   })
 })
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { GraftError } from '../../src/gpu/errors.ts'
 import { evaluateExpression, expandShader } from '../../src/gpu/expand.ts'
@@ -83,6 +84,8 @@ test('every shader opens by saying what it computes, how it is launched and what
     expect(text.startsWith('// '), path).toBe(true)
     if (!text.includes('fn main')) continue // included by others
     expect(text, path).toMatch(/launch: /)
-    expect(text, path).toMatch(/checked by test\/\S+\.test\.ts/)
+    const checks = text.match(/test\/\S+\.test\.ts/g) ?? []
+    expect(checks.length, `${path} names its test`).toBeGreaterThan(0)
+    for (const check of checks) expect(existsSync(new URL(`../../${check}`, import.meta.url)), `${check}, which ${path} names`).toBe(true)
   }
 })

@@ -151,7 +151,9 @@ describe('what goes wrong on the device', () => {
       .data()
       .catch((caught: unknown) => caught)
     expect(error).toBeInstanceOf(KernelError)
-    expect((error as KernelError).message).toMatch(/^kernel relu\/forward \(layer features\.1\): does not compile: relu\/forward\.wgsl:17: .*nonsense/)
+    expect((error as KernelError).message).toMatch(
+      /^kernel relu\/forward \(layer features\.1\): does not compile: relu\/forward\.wgsl:17: .*nonsense/,
+    )
     await expect(engine.gpu.prepare(() => relu(x).dispose())).resolves.toBeUndefined() // it is known by now
     const other = await doctored('relu/forward.wgsl', (text) => `${text}\n!`)
     await expect(other.gpu.prepare(() => void relu(other.tensor(Float32Array.of(1), [1])))).rejects.toThrow(

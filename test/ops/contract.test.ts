@@ -13,9 +13,9 @@ const engine = await testEngine()
 const { gpu } = engine
 
 /** Gaussian values, as float32 has them, here and on the GPU. */
-function draw(shape: Shape, seed: number): { data: Float32Array; buffer: NdBuffer } {
+function draw(shape: Shape, seed: number): { data: Float64Array; buffer: NdBuffer } {
   const data = Float32Array.from(gaussian(shape, seed).data)
-  return { data, buffer: { storage: gpu.upload(data), shape } }
+  return { data: Float64Array.from(data), buffer: { storage: gpu.upload(data), shape } }
 }
 
 async function read({ storage, shape }: NdBuffer): Promise<Float32Array> {

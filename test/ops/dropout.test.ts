@@ -61,10 +61,22 @@ describe('dropout', () => {
 
   test('outside training, and with p = 0, x passes as it is', async () => {
     const engine = await testEngine()
-    const x = engine.tensor(Float32Array.of(1, 2), [2])
-    expect(dropout(x, 0.5, { training: false })).toBe(x)
-    expect(dropout(x, 0)).toBe(x)
-    x.dispose()
+    const before = engine.memory()
+    const x = engine.tensor(Float32Array.of(1, 2), [2], { requiresGrad: true })
+    const dy = engine.tensor(Float32Array.of(3, 4), [2])
+    for (const [p, options] of [
+      [0.5, { training: false }],
+      [0, {}],
+    ] as const) {
+      const y = dropout(x, p, options)
+      expect(y.buffer.storage).toBe(x.buffer.storage)
+      y.backward(dy)
+      y.dispose()
+    }
+    expect([...(await x.data())], 'disposing of the result spares x').toEqual([1, 2])
+    expect([...((await x.grad?.data()) ?? [])]).toEqual([6, 8])
+    for (const tensor of [x, dy]) tensor.dispose()
+    expect(engine.memory()).toMatchObject({ liveBytes: before.liveBytes, buffers: before.buffers })
   })
 
   test.each<[number, object, RegExp]>([

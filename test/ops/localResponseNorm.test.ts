@@ -32,6 +32,7 @@ testOp<'x', Attrs>('localResponseNorm', {
     'a window of one': shaped([2, 3, 2, 2], 1, { alpha: 0.3 }),
     'a window wider than the channels': shaped([2, 3, 2, 3], 9, { alpha: 0.7, beta: 0.5 }),
     'one channel': shaped([1, 1, 4, 4], 5, { alpha: 1 }),
+    'more planes than a grid is wide': shaped([21_846, 3, 1, 1], 3, { alpha: 1 }),
   },
   generated: fc
     .record({

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { maxPool2d } from '../../src/autograd/functions.ts'
 import { ShapeError } from '../../src/gpu/errors.ts'
 import { maxPool2dBackward, maxPool2d as reference } from '../reference/maxPool2d.ts'
+import { sameBits } from '../support/bits.ts'
 import { testEngine } from '../support/engine.ts'
 import { given, type OpCase, testOp } from '../support/testOp.ts'
 
@@ -32,6 +33,7 @@ testOp<'x', Attrs>('maxPool2d', {
     'windows apart': shaped([1, 2, 11, 11], 2, 3),
     'one pixel': shaped([1, 1, 1, 1], 1),
     'many planes': shaped([70, 3, 3, 3], 2, 1),
+    'more planes than a grid is wide': shaped([65_538, 1, 2, 1], 1),
   },
   generated: fc
     .record({
@@ -54,6 +56,19 @@ test('NaN wins over numbers, as in PyTorch', async () => {
   const y = maxPool2d(x, { kernel: 2 })
   expect([...(await y.data())]).toEqual([Number.NaN])
   for (const tensor of [x, y]) tensor.dispose()
+})
+
+test('one plane of more workgroups than a grid is wide', async () => {
+  const engine = await testEngine()
+  const n = 65_535 * 64 + 65
+  const values = Float32Array.from({ length: n }, (_, i) => i % 1000)
+  const x = engine.tensor(values, [1, 1, n, 1], { requiresGrad: true })
+  const y = maxPool2d(x, { kernel: 1 })
+  const dy = engine.tensor(values, [1, 1, n, 1])
+  expect(sameBits(await y.data(), values)).toBe(true)
+  y.backward(dy)
+  expect(sameBits(await x.grad?.data(), values)).toBe(true)
+  for (const tensor of [x, y, dy]) tensor.dispose()
 })
 
 describe('what maxPool2d refuses', () => {

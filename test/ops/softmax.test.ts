@@ -1,6 +1,9 @@
 import fc from 'fast-check'
+import { expect, test } from 'vitest'
 import { softmax } from '../../src/autograd/functions.ts'
+import { ShapeError } from '../../src/gpu/errors.ts'
 import { softmax as reference, softmaxBackward } from '../reference/softmax.ts'
+import { testEngine } from '../support/engine.ts'
 import { given, testOp } from '../support/testOp.ts'
 
 testOp<'x', object>('softmax', {
@@ -21,4 +24,12 @@ testOp<'x', object>('softmax', {
   },
   generated: fc.tuple(fc.integer({ min: 1, max: 70 }), fc.integer({ min: 1, max: 20 })).map((x) => ({ shapes: { x }, attrs: {} })),
   oracle: { op: 'softmax', attrs: () => ({}), gradients: { x: 'dx' } },
+})
+
+test('a scalar has no last dimension', async () => {
+  const engine = await testEngine()
+  const x = engine.tensor(Float32Array.of(1), [])
+  expect(() => softmax(x)).toThrow(ShapeError)
+  expect(() => softmax(x)).toThrow(/softmax: x has at least one dimension, not \[\]/)
+  x.dispose()
 })

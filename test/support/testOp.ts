@@ -79,7 +79,7 @@ export function testOp<In extends string, Attrs>(name: string, spec: OpSpec<In, 
         }
       })
 
-      test('computes the gradients that are asked for, and leaks nothing', async () => {
+      test('computes the gradients that are asked for', async () => {
         const engine = await testEngine(kernels)
         const [one] = Object.values(spec.cases)
         if (!one) throw new Error('there is no case')
@@ -87,14 +87,12 @@ export function testOp<In extends string, Attrs>(name: string, spec: OpSpec<In, 
         const y = spec.forward(inputs, one.attrs)
         const dy = rounded(gaussian(y.shape, 5))
         const all = await compute(engine, spec, inputs, one.attrs, dy, spec.inputs)
-        const before = engine.memory()
         for (let subset = 0; subset < 2 ** spec.inputs.length; subset++) {
           const wanted = spec.inputs.filter((key, i) => inputs[key] && (subset >> i) & 1)
           const some = await compute(engine, spec, inputs, one.attrs, dy, wanted)
           expect(Object.keys(some.gradients).sort()).toEqual([...wanted].sort())
           for (const key of wanted) expect(some.gradients[key]).toEqual(all.gradients[key])
         }
-        expect(engine.memory()).toMatchObject({ liveBytes: before.liveBytes, buffers: before.buffers })
       })
     })
 }
@@ -140,7 +138,7 @@ async function checkCase<In extends string, Attrs>(
   }
 }
 
-/** Runs forward and backward once. */
+/** Runs forward and backward once, and sees that all memory comes back. */
 async function compute<In extends string, Attrs>(
   engine: Engine,
   spec: OpSpec<In, Attrs>,
@@ -149,6 +147,7 @@ async function compute<In extends string, Attrs>(
   dy: NdArray,
   wanted: readonly In[],
 ): Promise<{ y: Float32Array; gradients: Partial<Record<In, Float32Array>> }> {
+  const before = engine.memory()
   const tensors = Object.fromEntries(
     spec.inputs.flatMap((key) => {
       const array = inputs[key]
@@ -165,5 +164,6 @@ async function compute<In extends string, Attrs>(
     for (const key of spec.inputs) if (tensors[key]?.grad) gradients[key] = await tensors[key].grad.data()
   }
   for (const tensor of [y, gradient, ...(Object.values(tensors) as Tensor[])]) tensor.dispose()
+  expect(engine.memory()).toMatchObject({ liveBytes: before.liveBytes, buffers: before.buffers })
   return { y: values, gradients }
 }
