@@ -7,7 +7,7 @@ import sharp from 'sharp'
 import type { ImageDataset } from '../../src/data/dataset.ts'
 import { drawnShapes } from '../support/shapes.ts'
 
-const bin = fileURLToPath(new URL('../../bin/graft.js', import.meta.url))
+const bin = fileURLToPath(new URL('../../src/cli/graft.js', import.meta.url))
 
 export interface Outcome {
   readonly code: number | null

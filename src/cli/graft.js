@@ -3,8 +3,8 @@
 import { existsSync } from 'node:fs'
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
-const source = new URL('../src/cli/main.ts', import.meta.url)
-const built = new URL('../dist/cli/main.js', import.meta.url)
+const source = new URL('./main.ts', import.meta.url)
+const built = new URL('../../dist/cli/main.js', import.meta.url)
 
 if (major < 20 || (major === 20 && minor < 9)) {
   fail(`Graft needs Node 20.9 or newer, and this is ${process.versions.node}: see https://nodejs.org`)
@@ -19,7 +19,7 @@ async function findEntry() {
     if (tsx) {
       // The clone's own settings, not those of a tsconfig.json in the folder where the command is typed.
       const { fileURLToPath } = await import('node:url')
-      tsx.register({ tsconfig: fileURLToPath(new URL('../tsconfig.json', import.meta.url)) })
+      tsx.register({ tsconfig: fileURLToPath(new URL('../../tsconfig.json', import.meta.url)) })
       return source
     }
   }
