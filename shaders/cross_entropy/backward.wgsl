@@ -24,9 +24,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let g = dy[row * params.per_row] * params.scale;
   let highest = lse[row * 2u];
   let log_sum = lse[row * 2u + 1u];
+  let broken = (bitcast<u32>(highest) & 0x7f800000u) == 0x7f800000u; // then so is the gradient: exp may lose a NaN
   let everywhere = params.smoothing / f32(params.classes);
   for (var c = 0u; c < params.classes; c++) {
     let hit = select(0.0, 1.0 - params.smoothing, c == u32(targets[row]));
-    dlogits[base + c] = g * (exp(logits[base + c] - highest - log_sum) - everywhere - hit);
+    dlogits[base + c] = select(g * (exp(logits[base + c] - highest - log_sum) - everywhere - hit), highest, broken);
   }
 }

@@ -2,6 +2,7 @@
 // losses[r] = (1 - smoothing) · (lse_r - logits[r, target_r]) + smoothing / classes · Σ_c (lse_r - logits[r, c])
 //   logits: f32[rows][classes]   target: i32[rows]   losses: f32[rows]
 //   lse: f32[rows][2]: the largest logit, and how far above it lse lies; apart they keep the digits that their sum would lose
+// A row with a NaN or an infinite logit has that as its loss and as its largest logit.
 // launch: one thread per row; the grid wraps into y past 65,535 groups
 // checked by test/ops/crossEntropy.test.ts
 #include "lib/linear.wgsl"
@@ -22,8 +23,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   }
   let base = row * params.classes;
   var highest = logits[base];
-  for (var c = 1u; c < params.classes; c++) {
-    highest = max(highest, logits[base + c]);
+  var broken = 0.0; // a NaN or an infinity among the logits: found by its bits, since max, exp and log may lose it
+  for (var c = 0u; c < params.classes; c++) {
+    let value = logits[base + c];
+    let bits = bitcast<u32>(value);
+    if (bits == 0x7f800000u || (bits & 0x7fffffffu) > 0x7f800000u) {
+      broken = value;
+    }
+    highest = max(highest, value);
+  }
+  if (bitcast<u32>(highest) == 0xff800000u) { // every class ruled out
+    broken = highest;
   }
   var sum = 0.0;
   var distances = 0.0; // Σ_c (highest - logits[c]): far smaller numbers than the logits themselves
@@ -36,7 +46,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let hit = highest - logits[base + u32(targets[row])] + log_sum;
   let all = distances / f32(params.classes) + log_sum;
   // Masked logits may add up to an infinite `all`, which a smoothing of 0 has to ignore: 0 · infinity is NaN.
-  losses[row] = (1.0 - params.smoothing) * hit + select(0.0, params.smoothing * all, params.smoothing > 0.0);
-  lse[row * 2u] = highest;
+  let loss = (1.0 - params.smoothing) * hit + select(0.0, params.smoothing * all, params.smoothing > 0.0);
+  let finite = bitcast<u32>(broken) == 0u;
+  losses[row] = select(broken, loss, finite);
+  lse[row * 2u] = select(broken, highest, finite);
   lse[row * 2u + 1u] = log_sum;
 }

@@ -85,6 +85,26 @@ describe('NaN reaches the result, so that a diverging network is seen', () => {
   })
 })
 
+test('a row whose classes are all ruled out has no finite loss', async () => {
+  const x = leaf([minus, minus, 0, minus], [2, 2])
+  const [losses] = await both(x, crossEntropy(x, Int32Array.of(0, 0), { reduction: 'none' }))
+  expect(losses.map(Number.isFinite)).toEqual([false, true])
+})
+
+describe('a row of logits that holds NaN or infinity has neither a finite loss nor a finite gradient', () => {
+  test.each([nan, infinity])('%d', async (value) => {
+    for (const labelSmoothing of [0, 0.1])
+      for (const place of [0, 1, 2]) {
+        const values = [1, 2, 3, 1, 2, 3]
+        values[place] = value
+        const x = leaf(values, [2, 3])
+        const [losses, gradient] = await both(x, crossEntropy(x, Int32Array.of(0, 0), { labelSmoothing, reduction: 'none' }))
+        expect(losses.map(Number.isFinite)).toEqual([false, true])
+        expect(gradient.map(Number.isFinite)).toEqual([false, false, false, true, true, true])
+      }
+  })
+})
+
 describe('dropout', () => {
   const p = 0.4
   const masked = async (shape: number[], seed: number) => {
