@@ -1,0 +1,33 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { exists, graft, Workplace } from './run.ts'
+
+let place: Workplace
+beforeAll(async () => {
+  place = await Workplace.make()
+})
+afterAll(() => place.remove())
+
+test('demo trains both, sets them side by side and keeps the graft where asked', async () => {
+  const run = place.path('emoji')
+  const outcome = await graft(['demo', '--each', '3', '--seconds', '5', '--out', run])
+  expect([outcome.code, outcome.complaints]).toEqual([0, []])
+  const said = outcome.stdout
+  expect(said).toMatch(/15 classes, 45 pictures to train on, 15 to validate/)
+  expect(said).toMatch(/scenario +small-different, from pretrained weights[\s\S]*cut +after features\.7/)
+  expect(said).toMatch(/scenario +large-different, from random weights[\s\S]*frozen +nothing/)
+  expect(said).toMatch(/the graft +\d+\.\d % +\d+\.\d +\d+\.\d\n +from scratch +\d+\.\d % +\d+\.\d +\d+\.\d\n/)
+  expect(said.match(/is \w+ +taken for \w+ +\d+\.\d % +(right|wrong)/g)?.length).toBe(8)
+  expect(said).toMatch(/graft train YOUR_FOLDER/)
+  const predicted = await graft(['predict', run, `${place.photos}/val/circle/0.png`, '--top', '15', '--json'])
+  const { predictions } = predicted.events().at(-1) as { predictions: { top: unknown[] }[] }
+  expect(predictions[0]?.top.length).toBe(15)
+})
+
+test('demo writes nothing by itself, and tells a program everything', async () => {
+  const { code, events } = await graft(['demo', '--each', '1', '--seconds', '1', '--json'], { cwd: place.folder })
+  expect(code).toBe(0)
+  const all = events()
+  expect(new Set(all.filter(({ type }) => type === 'epoch').map(({ of }) => of))).toEqual(new Set(['graft', 'scratch']))
+  expect(all.at(-1)).toMatchObject({ type: 'result', graft: { plan: { scenario: 'small-different' } }, scratch: { plan: { frozen: [] } } })
+  expect(await exists(place.path('runs'))).toBe(false)
+})
