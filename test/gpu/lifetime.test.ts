@@ -145,6 +145,19 @@ describe('the pool', () => {
     expect([step(), step()]).toEqual([first, first])
   })
 
+  test('an upload takes a buffer that no waiting work uses, so that it need not be submitted', async () => {
+    const engine = await testEngine()
+    const x = engine.tensor(new Float32Array(5555).fill(-1), [5555])
+    const y = relu(x)
+    x.dispose()
+    const before = engine.gpu.submits
+    const z = engine.tensor(new Float32Array(5555).fill(2), [5555])
+    expect(engine.gpu.submits).toBe(before)
+    const [a, b] = await engine.read([y, z])
+    expect([a?.every((value) => value === 0), b?.every((value) => value === 2)]).toEqual([true, true])
+    for (const tensor of [y, z]) tensor.dispose()
+  })
+
   test('a storage that was let go is not let go again', async () => {
     const { gpu } = await testEngine()
     const storage = gpu.allocate(4)
