@@ -41,7 +41,7 @@ export function describeNetwork(output: Output, model: Network, weights: string 
 
 /**
  * Says what a scenario did to the network, and why.
- * @param options.missing parameters that the weights did not hold
+ * @param options.missing parameters of the network that the weights did not hold
  */
 export function describePlan(
   output: Output,

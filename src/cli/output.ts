@@ -106,10 +106,15 @@ export function epochLine(result: EpochResult, epochs?: number): string {
   const { epoch, trainLoss, trainAccuracy, valLoss, valAccuracy, seconds } = result
   return [
     (epochs ? `${epoch}/${epochs}` : String(epoch)).padStart(6),
-    trainLoss.toFixed(4).padStart(8),
+    lossText(trainLoss).padStart(8),
     percent(trainAccuracy).padStart(8),
-    valLoss.toFixed(4).padStart(8),
+    lossText(valLoss).padStart(8),
     percent(valAccuracy).padStart(12),
     seconds.toFixed(1).padStart(7),
   ].join('  ')
+}
+
+/** A loss in eight columns at most, also one that is running away. */
+function lossText(loss: number): string {
+  return loss < 1000 ? loss.toFixed(4) : loss.toExponential(2)
 }

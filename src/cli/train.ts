@@ -2,7 +2,7 @@ import { basename, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { ImageDataset } from '../data/dataset.ts'
 import { openImageFolder } from '../data/imageFolder.ts'
-import { DataError } from '../gpu/errors.ts'
+import { DataError, WeightsError } from '../gpu/errors.ts'
 import { createEngine } from '../index.ts'
 import { alexnet } from '../nn/alexnet.ts'
 import type { Network } from '../nn/network.ts'
@@ -93,12 +93,11 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
   const { dir, data, folder, settings, network, options, output, stop } = job
   describeEngine(output, engine)
   describeData(output, data)
-  const model = await alexnet(engine, { ...network, seed: settings.seed })
+  const model = await buildNetwork(engine, network, settings.seed)
   describeNetwork(output, model, network.weights ?? null)
-  const { missing } = model
   const { scenario, replace, cut, init, seed } = settings
   const plan = applyScenario(model, { scenario, classes: data.classes.length, replace, cut, init, seed })
-  describePlan(output, plan, { missing })
+  describePlan(output, plan, { missing: model.missing })
   const run = new RunWriter(
     folder,
     {
@@ -122,6 +121,16 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
   if (!result.aborted) return
   const goOn = nextCommand('train', dir, '--out', folder, '--resume')
   throw stop.error(`stopped: epoch ${last.epoch} is kept in ${folder}; '${goOn}' goes on`, { hasResult: true })
+}
+
+async function buildNetwork(engine: Engine, network: Job['network'], seed: number): Promise<Network> {
+  try {
+    return await alexnet(engine, { ...network, seed })
+  } catch (error) {
+    // The file does not say which AlexNet it is for, and torchvision's was tried.
+    if (!(error instanceof WeightsError) || network.variant || !error.message.includes('does not fit')) throw error
+    throw new WeightsError(`${error.message}; if it is for another AlexNet, name that with --variant`, { cause: error })
+  }
 }
 
 /** Trains, with the files of every finished epoch in place, whatever happens afterwards. */

@@ -1,5 +1,8 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { exists, graft, Workplace } from './run.ts'
+
+// Each command is a process of its own, and a CPU adapter on a busy machine takes its time.
+vi.setConfig({ testTimeout: 300_000 })
 
 let place: Workplace
 beforeAll(async () => {

@@ -1,8 +1,11 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { readSafetensors } from '../../src/weights/safetensors.ts'
 import { exists, graft, Workplace } from './run.ts'
+
+// Each command is a process of its own, and a CPU adapter on a busy machine takes its time.
+vi.setConfig({ testTimeout: 300_000 })
 
 let place: Workplace
 beforeAll(async () => {
