@@ -1,4 +1,4 @@
-/// <reference types="@webgpu/types" />
+/// <reference types="@webgpu/types" preserve="true" />
 /**
  * Graft: transfer learning on WebGPU, from scratch. This is the entry for Node; a folder of photographs and a trained AlexNet in, a
  * classifier out.

@@ -21,6 +21,8 @@ export interface DecodeAheadOptions {
   readonly cache?: PixelCache
   /** Told of each picture that cannot be decoded, in order; the picture is skipped, or the generator throws what this throws. */
   readonly onBroken: (sample: Sample, error: DataError) => void
+  /** How a sample becomes a picture. Default `decodeImage`. */
+  readonly decode?: (source: string | Uint8Array, name: string) => Promise<RgbImage>
 }
 
 const MAX_DEFAULT_AHEAD = 32
@@ -89,11 +91,11 @@ export class PixelCache {
 }
 
 /** Never rejects, so that a picture nobody waits for any more cannot leave an unhandled rejection. */
-async function decodeSample(sample: Sample, cache: PixelCache | undefined): Promise<Outcome> {
+async function decodeSample(sample: Sample, { cache, decode = decodeImage }: DecodeAheadOptions): Promise<Outcome> {
   const kept = cache?.get(sample)
   if (kept) return { image: kept }
   try {
-    const image = await decodeImage(sample.source, sample.name)
+    const image = await decode(sample.source, sample.name)
     cache?.add(sample, image)
     return { image }
   } catch (error) {
@@ -122,7 +124,7 @@ export async function* decodeAhead(
   order: ArrayLike<number>,
   options: DecodeAheadOptions,
 ): AsyncGenerator<DecodedSample, void, undefined> {
-  const { ahead = Math.min(2 * availableParallelism(), MAX_DEFAULT_AHEAD), signal, cache, onBroken } = options
+  const { ahead = Math.min(2 * availableParallelism(), MAX_DEFAULT_AHEAD), signal, onBroken } = options
   if (!Number.isInteger(ahead) || ahead < 1)
     throw new UsageError(`ahead is ${ahead}: give the number of pictures to decode ahead, 1 or more`)
   const queue: Pending[] = []
@@ -133,7 +135,7 @@ export async function* decodeAhead(
       const index = order[next] ?? -1
       const sample = samples[index]
       if (!sample) throw new UsageError(`the order names sample ${order[next]} of ${samples.length}`)
-      queue.push({ index, sample, outcome: decodeSample(sample, cache) })
+      queue.push({ index, sample, outcome: decodeSample(sample, options) })
     }
   }
 

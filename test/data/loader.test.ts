@@ -1,11 +1,12 @@
 import { beforeAll, describe, expect, it, vi } from 'vitest'
 import type { Sample } from '../../src/data/dataset.ts'
-import * as decoding from '../../src/data/decode.ts'
+import { decodeImage, type RgbImage } from '../../src/data/decode.ts'
 import { type DecodeAheadOptions, type DecodedSample, decodeAhead, PixelCache } from '../../src/data/loader.ts'
 import { DataError, GraftError, UsageError } from '../../src/gpu/errors.ts'
 import { plainPng } from './pictures.ts'
 
-vi.mock('../../src/data/decode.ts', { spy: true })
+/** The real decoder, watched. */
+const decode = vi.fn(decodeImage)
 
 const COUNT = 8
 let samples: Sample[] = []
@@ -29,12 +30,12 @@ async function collect(
   options: Partial<DecodeAheadOptions> = {},
 ): Promise<DecodedSample[]> {
   const all: DecodedSample[] = []
-  for await (const one of decodeAhead(of, order, { onBroken: refuseBroken, ...options })) all.push(one)
+  for await (const one of decodeAhead(of, order, { onBroken: refuseBroken, decode, ...options })) all.push(one)
   return all
 }
 
 const indices = (all: readonly DecodedSample[]): number[] => all.map((one) => one.index)
-const decodes = (): number => vi.mocked(decoding.decodeImage).mock.calls.length
+const decodes = (): number => decode.mock.calls.length
 
 describe('decodeAhead', () => {
   it.each([undefined, 1, 3, 100])('yields in the order given, with ahead %s', async (ahead) => {
@@ -54,7 +55,7 @@ describe('decodeAhead', () => {
 
   it('decodes no further ahead than it is told', async () => {
     const before = decodes()
-    const generator = decodeAhead(samples, [0, 1, 2, 3, 4, 5, 6, 7], { ahead: 2, onBroken: refuseBroken })
+    const generator = decodeAhead(samples, [0, 1, 2, 3, 4, 5, 6, 7], { decode, ahead: 2, onBroken: refuseBroken })
     expect(decodes()).toBe(before)
     await generator.next()
     expect(decodes()).toBe(before + 3)
@@ -65,10 +66,9 @@ describe('decodeAhead', () => {
   })
 
   it('keeps the order when later pictures are ready first', async () => {
-    const decodeImage = vi.mocked(decoding.decodeImage)
     const image = { data: new Uint8Array(3), width: 1, height: 1 }
-    let finishFirst = (_: decoding.RgbImage): void => {}
-    decodeImage.mockReturnValueOnce(new Promise((resolve) => (finishFirst = resolve))).mockResolvedValueOnce(image)
+    let finishFirst = (_: RgbImage): void => {}
+    decode.mockReturnValueOnce(new Promise((resolve) => (finishFirst = resolve))).mockResolvedValueOnce(image)
     const collected = collect(samples, [4, 5], { ahead: 2 })
     await new Promise((resolve) => setImmediate(resolve))
     finishFirst(image)
@@ -105,7 +105,7 @@ describe('decodeAhead', () => {
   })
 
   it('does not take a missing decoder for a broken picture', async () => {
-    vi.mocked(decoding.decodeImage).mockRejectedValueOnce(new GraftError('decoder', 'cannot load sharp'))
+    decode.mockRejectedValueOnce(new GraftError('decoder', 'cannot load sharp'))
     const onBroken = vi.fn()
     await expect(collect(samples, [0, 1], { onBroken })).rejects.toThrow('cannot load sharp')
     expect(onBroken).not.toHaveBeenCalled()
@@ -120,7 +120,11 @@ describe('decodeAhead', () => {
     const reason = new Error('enough')
     const seen: number[] = []
     const run = async (): Promise<void> => {
-      for await (const { index } of decodeAhead(withBroken(5), [0, 1, 5, 2], { signal: controller.signal, onBroken: refuseBroken })) {
+      for await (const { index } of decodeAhead(withBroken(5), [0, 1, 5, 2], {
+        decode,
+        signal: controller.signal,
+        onBroken: refuseBroken,
+      })) {
         seen.push(index)
         if (index === 1) controller.abort(reason)
       }
@@ -132,11 +136,11 @@ describe('decodeAhead', () => {
   it('leaves nothing unhandled when left early', async () => {
     const unhandled = vi.fn()
     process.on('unhandledRejection', unhandled)
-    for await (const { index } of decodeAhead(withBroken(1, 2, 3, 4), [0, 1, 2, 3, 4], { ahead: 4, onBroken: refuseBroken })) {
+    for await (const { index } of decodeAhead(withBroken(1, 2, 3, 4), [0, 1, 2, 3, 4], { decode, ahead: 4, onBroken: refuseBroken })) {
       expect(index).toBe(0)
       break
     }
-    await Promise.allSettled(vi.mocked(decoding.decodeImage).mock.results.map((result) => result.value))
+    await Promise.allSettled(decode.mock.results.map((result) => result.value))
     await new Promise((resolve) => setImmediate(resolve))
     process.off('unhandledRejection', unhandled)
     expect(unhandled).not.toHaveBeenCalled()
