@@ -70,7 +70,7 @@ export class Output {
       this.endProgress()
       this.#progress = new Progress(label, total)
     }
-    this.#progress.update(done, note)
+    this.#progress.update(done, total, note)
   }
 
   /** Takes the bar away. Whoever shows one calls this, also after an error. */

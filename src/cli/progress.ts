@@ -6,8 +6,9 @@ const patience = 600
 /** How far one piece of work is: drawn on the terminal's last line, below whatever is printed meanwhile. */
 export class Progress {
   readonly label: string
-  readonly #total: number
-  readonly #begun = performance.now()
+  #total: number
+  readonly #made = performance.now()
+  #begun = this.#made
   readonly #timer: NodeJS.Timeout
   #done = 0
   #note = ''
@@ -19,15 +20,21 @@ export class Progress {
     this.#timer = setTimeout(() => this.show(), patience)
   }
 
-  update(done: number, note: string): void {
-    this.#done = Math.min(done, this.#total)
+  update(done: number, total: number, note: string): void {
+    if (total !== this.#total) {
+      // Another part of the same work: what is left is reckoned anew.
+      if (this.#bar) this.#begun = performance.now()
+      this.#total = total
+      this.#bar?.setTotal(total)
+    }
+    this.#done = Math.min(done, total)
     this.#note = note
     this.#bar?.update(this.#done, this.#payload())
   }
 
   /** Draws it, if it has been at work for long enough. */
   show(): void {
-    if (this.#bar || performance.now() - this.#begun < patience - 1) return
+    if (this.#bar || performance.now() - this.#made < patience - 1) return
     const options: Options = {
       format: `${this.label.padEnd(10)} [{bar}] {percentage} %  {note}`,
       barsize: 28,
