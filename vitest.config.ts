@@ -2,5 +2,13 @@ import { defineConfig } from 'vitest/config'
 
 // One worker, one process: every GPU test shares one engine, since several software adapters on two cores starve each other.
 export default defineConfig({
-  test: { include: ['test/**/*.test.ts'], pool: 'forks', maxWorkers: 1, isolate: false, fileParallelism: false, testTimeout: 120_000, hookTimeout: 120_000 },
+  test: {
+    include: ['test/**/*.test.ts'],
+    pool: 'forks',
+    maxWorkers: 1,
+    isolate: false,
+    fileParallelism: false,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
 })
