@@ -4,10 +4,12 @@
  *
  *     npx tsx bench/accuracy.ts --data FOLDER [--only dogs6,emoji,hymenoptera] [--bvlc FILE] [--seeds 3] [--adapter KIND]
  *
- * FOLDER holds hymenoptera/ and dogs6/ as image folders; FILE is bvlc's convolutions. Writes bench/results/accuracy-<adapter>.json.
+ * FOLDER holds hymenoptera/ and dogs6/ as image folders; FILE is bvlc's convolutions. The rows go to
+ * bench/results/accuracy-<adapter>.json, beside the rows of earlier runs.
  */
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { existsSync } from 'node:fs'
+import { mkdir, readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { openEmoji } from '../src/data/emoji.ts'
 import {
@@ -22,7 +24,15 @@ import {
 } from '../src/index.ts'
 import { writeFileAtomic } from '../src/weights/files.ts'
 
-interface Row {
+interface Row extends Setting {
+  readonly mean: number
+  readonly accuracies: readonly number[]
+  /** How far the mean lies outside PyTorch's range, points. */
+  readonly gap: number
+  readonly seconds: number
+}
+
+interface Setting {
   readonly data: string
   readonly head: 'all' | 'last' | 'cut 8'
   readonly trunk: 'pretrained' | 'random'
@@ -30,14 +40,14 @@ interface Row {
   readonly pytorch: readonly [number, number]
 }
 
-const row = (data: string, head: Row['head'], trunk: Row['trunk'], low: number, high = low): Row => ({
+const row = (data: string, head: Setting['head'], trunk: Setting['trunk'], low: number, high = low): Setting => ({
   data,
   head,
   trunk,
   pytorch: [low, high],
 })
 
-const rows: readonly Row[] = [
+const rows: readonly Setting[] = [
   row('hymenoptera', 'all', 'pretrained', 86, 88),
   row('hymenoptera', 'all', 'random', 60, 63),
   row('dogs6', 'all', 'pretrained', 35, 36),
@@ -67,7 +77,8 @@ const { values } = parseArgs({
 const engine = await createEngine({ adapter: values.adapter as AdapterChoice })
 console.log(`adapter: ${engine.info.adapter} (${engine.info.kind})`)
 const only = values.only?.split(',')
-const results: object[] = []
+const file = join(import.meta.dirname, 'results', `accuracy-${engine.info.kind}.json`)
+const results = await earlier(file)
 for (const wanted of rows) {
   if (only && !only.includes(wanted.data)) continue
   if (wanted.data !== 'emoji' && !values.data) continue
@@ -78,20 +89,17 @@ for (const wanted of rows) {
   const [low, high] = wanted.pytorch
   const gap = mean < low ? mean - low : mean > high ? mean - high : 0
   const seconds = (performance.now() - begun) / 1000
-  results.push({ ...wanted, mean, accuracies, gap, seconds })
+  results.set(keyOf(wanted), { ...wanted, mean, accuracies, gap, seconds })
   console.log(
     `${wanted.data} ${wanted.head} ${wanted.trunk}: ${mean.toFixed(1)} % (${accuracies.map((a) => (100 * a).toFixed(1)).join(', ')}), PyTorch ${low}-${high} %, outside by ${gap.toFixed(1)}, ${seconds.toFixed(0)} s`,
   )
 }
-const folder = join(import.meta.dirname, 'results')
-await mkdir(folder, { recursive: true })
-await writeFileAtomic(
-  join(folder, `accuracy-${engine.info.kind}.json`),
-  `${JSON.stringify({ adapter: engine.info.adapter, rows: results }, null, 2)}\n`,
-)
+await mkdir(dirname(file), { recursive: true })
+const kept = rows.flatMap((wanted) => results.get(keyOf(wanted)) ?? [])
+await writeFileAtomic(file, `${JSON.stringify({ adapter: engine.info.adapter, rows: kept }, null, 2)}\n`)
 engine.dispose()
 
-async function accuracy({ data: name, head, trunk }: Row, seed: number): Promise<number> {
+async function accuracy({ data: name, head, trunk }: Setting, seed: number): Promise<number> {
   const data: ImageDataset = name === 'emoji' ? await openEmoji({ seed }) : await openImageFolder(join(values.data ?? '', name))
   const bvlc = name === 'hymenoptera'
   const weights = trunk === 'random' ? undefined : bvlc ? values.bvlc : 'alexnet-64-tinyimagenet100'
@@ -104,4 +112,15 @@ async function accuracy({ data: name, head, trunk }: Row, seed: number): Promise
   model.dispose()
   engine.gpu.trim()
   return run.epochs.at(-1)?.valAccuracy ?? Number.NaN
+}
+
+function keyOf({ data, head, trunk }: Setting): string {
+  return `${data} ${head} ${trunk}`
+}
+
+/** The rows of the file that this run does not measure again. */
+async function earlier(path: string): Promise<Map<string, Row>> {
+  if (!existsSync(path)) return new Map()
+  const { rows: found } = JSON.parse(await readFile(path, 'utf8')) as { readonly rows: readonly Row[] }
+  return new Map(found.map((wanted) => [keyOf(wanted), wanted]))
 }
