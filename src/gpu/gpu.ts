@@ -1,8 +1,11 @@
-import { DeviceLostError, GraftError, KernelError } from './errors.ts'
+import { DeviceLostError, GraftError, KernelError, UsageError } from './errors.ts'
 import { type Constants, type Kernel, maxGroups, type Params, writeParams } from './kernel.ts'
 import { type CompiledKernel, PipelineCache } from './pipelines.ts'
 import type { AdapterKind, Platform } from './platform.ts'
 import { BufferPool, type MemoryReport, outOfMemory, type Storage } from './pool.ts'
+import { Readbacks } from './readbacks.ts'
+import { subgroupIsWorkgroup } from './subgroup.ts'
+import { Timer } from './timer.ts'
 import { type TileShape, tileShape } from './tuning.ts'
 
 /** Bytes between two slots of the params ring: the largest alignment WebGPU may ask of a dynamic offset. */
@@ -35,7 +38,8 @@ export class Gpu {
   readonly #ring: GPUBuffer
   readonly #ringGroup: GPUBindGroup
   readonly #ringView = new DataView(new ArrayBuffer(slots * slotBytes))
-  readonly #idleReadbacks = new Map<number, GPUBuffer[]>()
+  readonly #readbacks: Readbacks
+  #timer: Timer | null = null
   readonly #pending: Promise<GraftError | null>[] = []
   /** What the `settle` in progress will find: one that begins before it ends finds it too. */
   #settling: Promise<GraftError | null> | null = null
@@ -60,6 +64,7 @@ export class Gpu {
     })
     this.#pool.onDestroy = () => this.#groups.clear()
     this.#pipelines = new PipelineCache(device, shaders, (scope) => this.#pending.push(scope))
+    this.#readbacks = new Readbacks(device)
     this.#ring = device.createBuffer({ label: 'params', size: slots * slotBytes, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST })
     this.#ringGroup = device.createBindGroup({
       label: 'params',
@@ -245,7 +250,7 @@ export class Gpu {
     this.#alive()
     const copies = items.map(({ storage, bytes }) => {
       const size = Math.max(4, Math.ceil(bytes / 4) * 4)
-      const target = this.#takeReadback(size)
+      const target = this.#readbacks.take(size)
       storage.usedIn = this.#serial
       this.#endPass()
       this.#encoding().copyBufferToBuffer(storage.buffer, 0, target, 0, size)
@@ -267,14 +272,33 @@ export class Gpu {
     readonly size: number
   }): Promise<ArrayBuffer> {
     try {
-      await target.mapAsync(GPUMapMode.READ, 0, size)
+      return await this.#readbacks.collect(target, bytes, size)
     } catch (error) {
       throw this.#lost ?? this.#failure ?? new DeviceLostError('reading back from the GPU failed: create a new engine', { cause: error })
     }
-    const copy = target.getMappedRange(0, size).slice(0, bytes)
-    target.unmap()
-    this.#idleReadbacks.get(target.size)?.push(target)
-    return copy
+  }
+
+  /**
+   * The GPU time of what `body` launches, in milliseconds, by timestamps at both ends of one pass. What was encoded before is
+   * submitted first. Dawn rounds timestamps to 0.1 ms unless its feature `timestamp_quantization` is disabled.
+   * @throws UsageError where the adapter has no timestamps, or where `body` reads back or submits
+   */
+  async time(body: () => void): Promise<number> {
+    if (!this.device.features.has('timestamp-query'))
+      throw new UsageError('this adapter has no timestamps: it lacks the feature timestamp-query')
+    this.submit()
+    this.#timer ??= new Timer(this.device)
+    const timer = this.#timer
+    const encoder = this.#encoding()
+    const pass = encoder.beginComputePass({ timestampWrites: timer.writes })
+    this.#pass = pass
+    body()
+    if (this.#pass !== pass) throw new UsageError('the timed work was submitted in parts: time less of it at once')
+    this.#endPass()
+    const collect = timer.resolve(encoder)
+    this.submit()
+    await this.settle()
+    return collect()
   }
 
   /** Waits until every error of work handed over so far is known; throws the first. */
@@ -323,16 +347,6 @@ export class Gpu {
     this.#pass = null
   }
 
-  #takeReadback(size: number): GPUBuffer {
-    const rounded = Math.ceil(size / slotBytes) * slotBytes
-    const idle = this.#idleReadbacks.get(rounded)
-    if (!idle) this.#idleReadbacks.set(rounded, [])
-    return (
-      idle?.pop() ??
-      this.device.createBuffer({ label: 'read-back', size: rounded, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST })
-    )
-  }
-
   #group(compiled: CompiledKernel, bindings: Bindings): GPUBindGroup {
     const declared = compiled.source.interface.bindings
     let key = `${compiled.layout.id}`
@@ -375,17 +389,3 @@ const raisedLimits = [
   'maxComputeWorkgroupSizeY',
   'maxComputeWorkgroupSizeZ',
 ] as const
-
-/**
- * Whether a workgroup of `lanes` threads is one subgroup with its lanes in order. Both CPU adapters do this, no specification
- * promises it, and the tile kernels stand on it.
- */
-async function subgroupIsWorkgroup(gpu: Gpu, lanes: number): Promise<boolean> {
-  const kernel: Kernel = { name: 'lib/subgroup_check', constants: { LANES: lanes }, grid: () => [4, 1, 1] }
-  const out = gpu.allocate(4 * 2 * lanes * 4)
-  gpu.run(kernel, { out }, {})
-  const [bytes] = await gpu.read([{ storage: out, bytes: 4 * 2 * lanes * 4 }])
-  out.release()
-  const words = new Uint32Array(bytes ?? new ArrayBuffer(0))
-  return words.length > 0 && words.every((word, i) => word === (i % 2 ? Math.floor(i / 2) % lanes : lanes))
-}

@@ -26,7 +26,7 @@ export async function requestFrom(icd: string): Promise<GPUAdapter | null> {
   Object.assign(globalThis, globals)
   return alone(() =>
     withDrivers(icd, async () => {
-      const instance = instances.get(icd) ?? create([])
+      const instance = instances.get(icd) ?? create(flags())
       instances.set(icd, instance)
       const adapter = await instance.requestAdapter({ powerPreference: 'high-performance' })
       // An instance remembers that it found nothing; a later try, with a loader that was missing, needs a new one.
@@ -34,6 +34,11 @@ export async function requestFrom(icd: string): Promise<GPUAdapter | null> {
       return adapter
     }),
   )
+}
+
+/** Dawn's own settings, from the environment: for measuring without rounded timestamps, GRAFT_DAWN_FLAGS=disable-dawn-features=timestamp_quantization. */
+function flags(): string[] {
+  return process.env.GRAFT_DAWN_FLAGS?.split(' ').filter(Boolean) ?? []
 }
 
 /** Which kind an adapter is, by what its driver says of itself; null for a CPU that is neither of the two known ones. */

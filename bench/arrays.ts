@@ -1,0 +1,51 @@
+import { Random } from '../src/index.ts'
+
+/** Numbers in row-major order. */
+export interface NdArray {
+  readonly shape: readonly number[]
+  readonly data: Float32Array
+}
+
+/** Uniform in -0.5..0.5, from the shape and a seed. */
+export function randomArray(shape: readonly number[], seed: number): NdArray {
+  const random = new Random(seed)
+  return { shape, data: Float32Array.from({ length: sizeOf(shape) }, () => random.uniform() - 0.5) }
+}
+
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, extent) => product * extent, 1)
+}
+
+/** The array with its axes in another order: axis i of the result is axis `axes[i]` of x, as numpy.transpose. */
+export function permute({ shape, data }: NdArray, axes: readonly number[]): NdArray {
+  const strides = shape.map((_, axis) => sizeOf(shape.slice(axis + 1)))
+  const outShape = axes.map((axis) => shape[axis] ?? 1)
+  const steps = axes.map((axis) => strides[axis] ?? 1)
+  const out = new Float32Array(data.length)
+  const index = axes.map(() => 0)
+  let from = 0
+  for (let to = 0; to < out.length; to++) {
+    out[to] = data[from] ?? 0
+    for (let axis = axes.length - 1; axis >= 0; axis--) {
+      const extent = outShape[axis] ?? 1
+      const step = steps[axis] ?? 1
+      const next = (index[axis] ?? 0) + 1
+      from += step
+      if (next < extent) {
+        index[axis] = next
+        break
+      }
+      index[axis] = 0
+      from -= step * extent
+    }
+  }
+  return { shape: outShape, data: out }
+}
+
+/** Up to `count` places in an array of `size` elements: both ends, and others from a seed. */
+export function sampleIndices(size: number, count = 48): number[] {
+  const random = new Random(size)
+  const picked = new Set([0, size - 1])
+  while (picked.size < Math.min(count, size)) picked.add(random.below(size))
+  return [...picked]
+}

@@ -1,0 +1,94 @@
+import type { StateDict } from '../../src/index.ts'
+import type { NdArray } from '../arrays.ts'
+
+/** AlexNet's logits in float64 by plain loops, for images [N, 3, size, size]. */
+export function logitsOf(
+  { shape: [count = 0], data }: NdArray,
+  weights: StateDict,
+  plan: {
+    readonly size: number
+    readonly stride: readonly number[]
+    readonly padding: readonly number[]
+    readonly pooled: readonly boolean[]
+  },
+): Float64Array {
+  const rows = Array.from({ length: count }, (_, n) => {
+    const image = 3 * plan.size * plan.size
+    let x: Volume = { channels: 3, extent: plan.size, data: Float64Array.from(data.subarray(n * image, (n + 1) * image)) }
+    for (const [i, number] of [0, 3, 6, 8, 10].entries()) {
+      x = convolve(x, weights, `features.${number}`, plan.stride[i] ?? 1, plan.padding[i] ?? 0)
+      if (plan.pooled[i]) x = pool(x)
+    }
+    return [1, 4, 6].reduce((h, number) => product(h, weights, `classifier.${number}`, number < 6), x.data)
+  })
+  const classes = rows[0]?.length ?? 0
+  const logits = new Float64Array(count * classes)
+  for (const [n, row] of rows.entries()) logits.set(row, n * classes)
+  return logits
+}
+
+interface Volume {
+  readonly channels: number
+  readonly extent: number
+  readonly data: Float64Array
+}
+
+function array(weights: StateDict, name: string): { shape: readonly number[]; data: Float32Array } {
+  const found = weights[name]
+  if (!found) throw new Error(`no weights ${name}`)
+  return found
+}
+
+/** Convolution and ReLU. The innermost loop runs along a row of the output, so that it is quick. */
+function convolve({ channels, extent, data }: Volume, weights: StateDict, name: string, stride: number, padding: number): Volume {
+  const { shape, data: filter } = array(weights, `${name}.weight`)
+  const { data: bias } = array(weights, `${name}.bias`)
+  const [out = 0, , kernel = 0] = shape
+  const outExtent = Math.floor((extent + 2 * padding - kernel) / stride) + 1
+  const y = new Float64Array(out * outExtent * outExtent)
+  for (let o = 0; o < out; o++) {
+    y.fill(bias[o] ?? 0, o * outExtent * outExtent, (o + 1) * outExtent * outExtent)
+    for (let c = 0; c < channels; c++)
+      for (let u = 0; u < kernel; u++)
+        for (let v = 0; v < kernel; v++) {
+          const w = filter[((o * channels + c) * kernel + u) * kernel + v] ?? 0
+          const low = Math.max(0, Math.ceil((padding - v) / stride))
+          const high = Math.min(outExtent - 1, Math.floor((extent - 1 + padding - v) / stride))
+          for (let i = 0; i < outExtent; i++) {
+            const row = i * stride + u - padding
+            if (row < 0 || row >= extent) continue
+            const from = (c * extent + row) * extent + v - padding
+            const to = (o * outExtent + i) * outExtent
+            for (let j = low; j <= high; j++) y[to + j] = (y[to + j] ?? 0) + w * (data[from + j * stride] ?? 0)
+          }
+        }
+  }
+  for (let i = 0; i < y.length; i++) y[i] = Math.max(y[i] ?? 0, 0)
+  return { channels: out, extent: outExtent, data: y }
+}
+
+/** Max-pool of 3 with stride 2. */
+function pool({ channels, extent, data }: Volume): Volume {
+  const outExtent = Math.floor((extent - 3) / 2) + 1
+  const y = new Float64Array(channels * outExtent * outExtent).fill(Number.NEGATIVE_INFINITY)
+  for (let c = 0; c < channels; c++)
+    for (let i = 0; i < outExtent; i++)
+      for (let j = 0; j < outExtent; j++)
+        for (let t = 0; t < 9; t++) {
+          const value = data[(c * extent + 2 * i + Math.floor(t / 3)) * extent + 2 * j + (t % 3)] ?? 0
+          const at = (c * outExtent + i) * outExtent + j
+          y[at] = Math.max(y[at] ?? 0, value)
+        }
+  return { channels, extent: outExtent, data: y }
+}
+
+function product(x: Float64Array, weights: StateDict, name: string, rectified: boolean): Float64Array {
+  const { shape, data } = array(weights, `${name}.weight`)
+  const { data: bias } = array(weights, `${name}.bias`)
+  const [out = 0, inputs = 0] = shape
+  return Float64Array.from({ length: out }, (_, o) => {
+    let sum = bias[o] ?? 0
+    for (let k = 0; k < inputs; k++) sum += (data[o * inputs + k] ?? 0) * (x[k] ?? 0)
+    return rectified ? Math.max(sum, 0) : sum
+  })
+}

@@ -1,0 +1,57 @@
+import type { NdArray } from '../arrays.ts'
+import type { Contestant } from '../contest.ts'
+
+/** A jax-js array; what consumes it frees it, unless `ref` is passed in its place. */
+export interface JaxArray {
+  readonly ref: JaxArray
+  reshape(shape: readonly number[]): JaxArray
+  data(): Promise<Float32Array>
+  dispose(): void
+}
+
+/** What is used of jax-js. */
+export interface Jax {
+  init(...devices: string[]): Promise<unknown>
+  defaultDevice(device: string): unknown
+  jit<T>(f: T): T
+  blockUntilReady(x: JaxArray): Promise<unknown>
+  readonly numpy: {
+    array(data: Float32Array): JaxArray
+    matmul(a: JaxArray, b: JaxArray): JaxArray
+    add(a: JaxArray, b: JaxArray): JaxArray
+  }
+  readonly lax: {
+    convGeneralDilated(x: JaxArray, weight: JaxArray, strides: readonly number[], padding: readonly (readonly [number, number])[]): JaxArray
+  }
+}
+
+/** jax-js on the same adapter, on a device that it opens itself. */
+export async function openJax(gpu: GPU, load: (name: string) => Promise<unknown>): Promise<Jax> {
+  Object.defineProperty(globalThis, 'navigator', { value: { ...globalThis.navigator, gpu }, configurable: true })
+  const jax = (await load('@jax-js/jax')) as Jax
+  const devices = await jax.init('webgpu')
+  if (!Array.isArray(devices) || !devices.includes('webgpu')) throw new Error('jax-js does not open this adapter')
+  jax.defaultDevice('webgpu')
+  return jax
+}
+
+/** A computation on jax-js, compiled by its jit, by the clock. */
+export async function onJax(jax: Jax, inputs: readonly NdArray[], run: (...inputs: JaxArray[]) => JaxArray): Promise<Contestant> {
+  const arrays = inputs.map(({ data, shape }) => jax.numpy.array(data).reshape(shape))
+  const compiled = jax.jit(run)
+  const once = () => compiled(...arrays.map((array) => array.ref))
+  return {
+    async time() {
+      const begun = performance.now()
+      const result = once()
+      await jax.blockUntilReady(result.ref)
+      const ms = performance.now() - begun
+      result.dispose()
+      return ms
+    },
+    values: () => once().data(),
+    dispose() {
+      for (const array of arrays) array.dispose()
+    },
+  }
+}

@@ -1,0 +1,129 @@
+import type { Engine } from '../../src/index.ts'
+import { type NdArray, permute } from '../arrays.ts'
+import type { Competitor, Contestant } from '../contest.ts'
+
+/** What is used of a tfjs tensor. */
+export interface TfTensor {
+  readonly shape: number[]
+  data(): Promise<Float32Array>
+  dataSync(): Float32Array
+  dispose(): void
+}
+
+/** What is used of tfjs; its own types need its installation. */
+export interface Tf {
+  setBackend(name: string): Promise<boolean>
+  ready(): Promise<void>
+  tensor(data: Float32Array | Int32Array, shape: readonly number[], dtype?: string): TfTensor
+  variable(initial: TfTensor, trainable?: boolean, name?: string): TfTensor
+  time(body: () => void): Promise<{ readonly kernelMs: number | { readonly error: string } }>
+  tidy<T>(body: () => T): T
+  keep(tensor: TfTensor): TfTensor
+  memory(): { readonly numTensors: number }
+  engine(): { runKernel(name: string, inputs: object, attrs: object): TfTensor }
+  env(): { set(name: string, value: unknown): void }
+  registerBackend(name: string, factory: () => unknown): boolean
+  removeBackend(name: string): void
+  findBackend(name: string): { readonly bufferManager?: { readonly numBytesAllocated: number } } | null
+  add(a: TfTensor, b: TfTensor): TfTensor
+  mul(a: TfTensor, b: TfTensor): TfTensor
+  relu(x: TfTensor): TfTensor
+  step(x: TfTensor): TfTensor
+  matMul(a: TfTensor, b: TfTensor, transposeA?: boolean, transposeB?: boolean): TfTensor
+  maxPool(x: TfTensor, size: number, stride: number, pad: number | 'valid', rounding?: 'floor'): TfTensor
+  localResponseNormalization(x: TfTensor, radius: number, bias: number, alpha: number, beta: number): TfTensor
+  reshape(x: TfTensor, shape: readonly number[]): TfTensor
+  oneHot(indices: TfTensor, depth: number): TfTensor
+  grad(f: (x: TfTensor) => TfTensor): (x: TfTensor) => TfTensor
+  readonly fused: {
+    conv2d(options: object): TfTensor
+    matMul(options: object): TfTensor
+  }
+  readonly losses: { softmaxCrossEntropy(labels: TfTensor, logits: TfTensor): TfTensor }
+  readonly train: { momentum(lr: number, momentum: number): TfOptimizer; sgd(lr: number): TfOptimizer; adam(lr: number): TfOptimizer }
+}
+
+export interface TfOptimizer {
+  applyGradients(grads: Record<string, TfTensor>): void
+  minimize(f: () => TfTensor, returnCost: boolean): TfTensor | null
+  dispose(): void
+}
+
+export type TfBackend = 'webgpu' | 'wasm' | 'cpu'
+export const tfBackends = ['webgpu', 'wasm', 'cpu'] as const
+export const competitorOf: Readonly<Record<TfBackend, Competitor>> = { webgpu: 'tfjs_webgpu', wasm: 'tfjs_wasm', cpu: 'tfjs_cpu' }
+
+/** tfjs with its WebGPU backend on Graft's own device, wasm with SIMD and as many threads as processors, and plain JavaScript. */
+export async function openTfjs(engine: Engine, load: (name: string) => Promise<unknown>, threads: number): Promise<Tf> {
+  Object.defineProperty(globalThis, 'navigator', { value: { gpu: {}, hardwareConcurrency: threads }, configurable: true })
+  const tf = (await load('@tensorflow/tfjs-core')) as Tf
+  await load('@tensorflow/tfjs-backend-cpu')
+  const wasm = (await load('@tensorflow/tfjs-backend-wasm')) as { setThreadsCount(n: number): void }
+  wasm.setThreadsCount(threads)
+  const { WebGPUBackend } = (await load('@tensorflow/tfjs-backend-webgpu')) as { readonly WebGPUBackend: BackendClass }
+  backendClasses.set(tf, WebGPUBackend)
+  await renewWebgpu(tf, engine)
+  tf.env().set('WEBGPU_CPU_FORWARD', false)
+  return tf
+}
+
+type BackendClass = new (device: GPUDevice, info: GPUAdapterInfo) => unknown
+const backendClasses = new WeakMap<Tf, BackendClass>()
+
+/** Gives tfjs a new WebGPU backend on the engine's device; the buffers of the earlier one are destroyed. */
+export async function renewWebgpu(tf: Tf, { gpu: { device } }: Engine): Promise<void> {
+  const Backend = backendClasses.get(tf)
+  if (!Backend) throw new Error('tfjs was not opened by openTfjs')
+  if (tf.findBackend('webgpu')) tf.removeBackend('webgpu')
+  tf.registerBackend('webgpu', () => new Backend(device, device.adapterInfo))
+  await tf.setBackend('webgpu')
+  await tf.ready()
+}
+
+/** A computation on one of tfjs's backends: kernels by timestamps on WebGPU, by the clock elsewhere. */
+export async function onTfjs(
+  tf: Tf,
+  backend: TfBackend,
+  inputs: readonly NdArray[],
+  run: (...inputs: TfTensor[]) => TfTensor,
+  toOurs: (result: NdArray) => NdArray = (result) => result,
+): Promise<Contestant> {
+  await tf.setBackend(backend)
+  await tf.ready()
+  const tensors = inputs.map(({ data, shape }) => tf.tensor(data, shape))
+  const once = () => tf.tidy(() => run(...tensors))
+  return {
+    async time() {
+      await tf.setBackend(backend)
+      if (backend === 'webgpu') {
+        const { kernelMs } = await tf.time(() => once().dispose())
+        if (typeof kernelMs !== 'number') throw new Error(kernelMs.error)
+        return kernelMs
+      }
+      const begun = performance.now()
+      const result = once()
+      result.dataSync()
+      const ms = performance.now() - begun
+      result.dispose()
+      return ms
+    },
+    async values() {
+      await tf.setBackend(backend)
+      const result = once()
+      const data = await result.data()
+      const values = toOurs({ shape: result.shape, data }).data
+      result.dispose()
+      return values
+    },
+    dispose() {
+      for (const tensor of tensors) tensor.dispose()
+    },
+  }
+}
+
+/** tfjs's images have their channels last. */
+export const toNhwc = (x: NdArray) => permute(x, [0, 2, 3, 1])
+export const toNchw = (x: NdArray) => permute(x, [0, 3, 1, 2])
+/** tfjs's filters are [height, width, in, out], PyTorch's [out, in, height, width]. */
+export const toHwio = (x: NdArray) => permute(x, [2, 3, 1, 0])
+export const toOihw = (x: NdArray) => permute(x, [3, 2, 0, 1])

@@ -1,0 +1,31 @@
+// multiply_add: twelve independent chains s = s · a + 0.5 a thread, `steps` times: the most multiply-adds a device can do
+//   y: f32[n], there only so that nothing is optimised away        launch: one thread per element
+// checked by test/gpu/probe.test.ts
+#include "lib/linear.wgsl"
+
+struct Params { n: u32, steps: u32 }
+
+@group(0) @binding(0) var<storage, read_write> y: array<f32>;
+@group(1) @binding(0) var<uniform> params: Params;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let i = linear_index(group, thread);
+  if (i >= params.n) {
+    return;
+  }
+  let a = f32(i) * 1e-7 + 0.5;
+#repeat c in 0..12
+  var s#{c} = a + #{c}.0;
+#end
+  for (var step = 0u; step < params.steps; step++) {
+#repeat c in 0..12
+    s#{c} = s#{c} * a + 0.5;
+#end
+  }
+  var sum = 0.0;
+#repeat c in 0..12
+  sum += s#{c};
+#end
+  y[i] = sum;
+}
