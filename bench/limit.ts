@@ -26,7 +26,7 @@ export async function measurePeak({ gpu, info }: Engine, runs = 5): Promise<Peak
   const [x, y] = [gpu.allocate(bytes), gpu.allocate(bytes)]
   const [adds, copies]: [number[], number[]] = [[], []]
   for (let run = 0; run <= runs; run++) {
-    const add = await gpu.time(() => gpu.run(multiplyAdd, { y: sums }, { n: threads, steps }))
+    const add = await gpu.time(() => gpu.run(multiplyAdd, { y: sums }, { n: threads }, { STEPS: steps }))
     const move = await gpu.time(() => gpu.run(copy, { x, y }, { n: bytes / 16 }))
     if (run === 0) continue // the first one compiles
     adds.push((2 * 12 * threads * steps) / add / 1e6)

@@ -1,9 +1,9 @@
-// multiply_add: twelve independent chains s = s · a + 0.5 a thread, `steps` times: the most multiply-adds a device can do
+// multiply_add: twelve independent chains s = s · a + 0.5 a thread, `STEPS` times: the most multiply-adds a device can do
 //   y: f32[n], there only so that nothing is optimised away        launch: one thread per element
 // checked by test/gpu/probe.test.ts
 #include "lib/linear.wgsl"
 
-struct Params { n: u32, steps: u32 }
+struct Params { n: u32 }
 
 @group(0) @binding(0) var<storage, read_write> y: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
@@ -18,9 +18,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
 #repeat c in 0..12
   var s#{c} = a + #{c}.0;
 #end
-  for (var step = 0u; step < params.steps; step++) {
+  for (var step = 0u; step < #{STEPS / 4}u; step++) {
+#repeat unrolled in 0..4
 #repeat c in 0..12
     s#{c} = s#{c} * a + 0.5;
+#end
 #end
   }
   var sum = 0.0;
