@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { relu } from '../../src/autograd/functions.ts'
-import { relu as reference, reluBackward } from '../reference/relu.ts'
+import { relu as reference, reluBackward } from '../../src/reference/relu.ts'
 import { exact } from '../support/compare.ts'
 import { testEngine } from '../support/engine.ts'
 import { given, testOp } from '../support/testOp.ts'

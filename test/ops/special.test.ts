@@ -10,10 +10,10 @@ import {
   softmax,
 } from '../../src/autograd/functions.ts'
 import { elementKernel } from '../../src/gpu/kernel.ts'
+import { maxPool2dIndices } from '../../src/reference/maxPool2d.ts'
+import { ndArray } from '../../src/reference/ndarray.ts'
+import { uniform } from '../../src/reference/random.ts'
 import type { Tensor } from '../../src/tensor/tensor.ts'
-import { maxPool2dIndices } from '../reference/maxPool2d.ts'
-import { ndArray } from '../reference/ndarray.ts'
-import { uniform } from '../reference/random.ts'
 import { sameBits } from '../support/bits.ts'
 import { testEngine } from '../support/engine.ts'
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import { gradcheck } from '../../src/reference/gradcheck.ts'
+import * as reference from '../../src/reference/index.ts'
+import { gaussian, uniform } from '../../src/reference/random.ts'
 import { coordinates, exact, expectClose, relativeError, sumTolerance } from '../support/compare.ts'
-import { gradcheck } from './gradcheck.ts'
-import * as reference from './index.ts'
-import { gaussian, uniform } from './random.ts'
 
 const f32 = (...values: number[]): Float32Array => Float32Array.from(values)
 

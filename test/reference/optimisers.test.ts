@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import * as reference from '../../src/reference/index.ts'
 import { expectClose } from '../support/compare.ts'
 import { loadCase, ORACLE_TOLERANCE, type OracleCase, oracleCases, tensorOf } from '../support/oracle.ts'
-import * as reference from './index.ts'
 
 function optimiserOf({ name, attrs }: OracleCase): reference.Optimiser {
   const { lr = 0, momentum, weightDecay, nesterov, betas, eps } = attrs

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import { gradcheck } from '../../src/reference/gradcheck.ts'
+import * as reference from '../../src/reference/index.ts'
+import { gaussian } from '../../src/reference/random.ts'
 import { exact, expectClose, type Tolerance } from '../support/compare.ts'
 import { loadCase, ORACLE_TOLERANCE, type OracleAttrs, type OracleTensors, oracleCases, tensorOf } from '../support/oracle.ts'
-import { gradcheck } from './gradcheck.ts'
-import * as reference from './index.ts'
-import { gaussian } from './random.ts'
 
 type NdArray = reference.NdArray
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import * as reference from '../../src/reference/index.ts'
 import { expectClose } from '../support/compare.ts'
 import { loadCase, ORACLE_TOLERANCE, oracleCases, tensorOf } from '../support/oracle.ts'
-import * as reference from './index.ts'
 
 describe('resizeCrop', () => {
   test.each(oracleCases('resize'))('PyTorch: $name', (one) => {
