@@ -8,15 +8,20 @@ export interface EngineOptions {
   readonly adapter?: AdapterChoice
   /** 'plain' runs the naive kernels alone: slow, and the check of the fast ones. Default 'auto'. */
   readonly kernels?: 'auto' | 'plain'
+  /**
+   * Binds at most this many bytes at once, where the adapter could bind more: to try out here what another adapter will do with a large
+   * network. Tensors above it go to kernels in parts. A multiple of 256. Default: the adapter's own limit.
+   */
+  readonly maxBindingBytes?: number
 }
 
 /** Opens an engine on a platform; the package's entries give each its own. */
 export async function createEngineOn(
   platform: Platform,
-  { adapter: choice = 'auto', kernels = 'auto' }: EngineOptions = {},
+  { adapter: choice = 'auto', kernels = 'auto', maxBindingBytes }: EngineOptions = {},
 ): Promise<Engine> {
   const { adapter, kind } = await platform.requestAdapter(choice)
-  const gpu = await Gpu.open(platform, adapter, kind, kernels === 'plain')
+  const gpu = await Gpu.open(platform, adapter, kind, { plain: kernels === 'plain', maxBindingBytes })
   const { description, device, vendor, architecture } = adapter.info
   return new Engine(
     gpu,

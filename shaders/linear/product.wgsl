@@ -1,11 +1,17 @@
-// product: y[row, col] = Σ_k a[row·a_row + k·a_k] · b[k·b_k + col·b_col]  (+ bias[col]): the three passes of a dense layer by their strides
-//   a, b: f32, addressed by strides        bias: f32[cols]        y: f32[rows][cols]
+// product: y[y_base + row·y_row + col] = Σ_k a[a_base + row·a_row + k·a_k] · b[b_base + k·b_k + col·b_col]  (+ bias[col]):
+// the three passes of a dense layer by their strides, and by their bases parts of them
+//   a, b, y: f32, addressed by strides        bias: f32[cols]
 // launch: one thread per element of y; the grid wraps into y past 65,535 groups
 // The plain kernel: the check of contract/tile.wgsl, and what runs where subgroups cannot be relied on.
 // checked by test/ops/linear.test.ts
 #include "lib/linear.wgsl"
 
-struct Params { rows: u32, cols: u32, depth: u32, a_row: u32, a_k: u32, b_k: u32, b_col: u32 }
+struct Params {
+  rows: u32, cols: u32, depth: u32,
+  a_base: u32, a_row: u32, a_k: u32,
+  b_base: u32, b_k: u32, b_col: u32,
+  y_base: u32, y_row: u32,
+}
 
 @group(0) @binding(0) var<storage, read> a: array<f32>;
 @group(0) @binding(1) var<storage, read> b: array<f32>;
@@ -25,10 +31,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let col = index % params.cols;
   var sum = 0.0;
   for (var k = 0u; k < params.depth; k++) {
-    sum += a[row * params.a_row + k * params.a_k] * b[k * params.b_k + col * params.b_col];
+    sum += a[params.a_base + row * params.a_row + k * params.a_k] * b[params.b_base + k * params.b_k + col * params.b_col];
   }
 #if BIAS
   sum += bias[col];
 #end
-  y[index] = sum;
+  y[params.y_base + row * params.y_row + col] = sum;
 }

@@ -7,7 +7,7 @@ import { Node } from './node.ts'
 
 /**
  * Runs an operator on tensors and, where a gradient has to flow, records it.
- * @throws ShapeError for inputs the operator cannot take, or where it needs more memory than one binding; nothing is then left allocated
+ * @throws ShapeError for inputs the operator cannot take, or where it needs more memory at once than one binding; nothing is then left allocated
  */
 export function apply<In extends string, Attrs>(op: Op<In, Attrs>, inputs: Readonly<Record<In, Tensor | null>>, attrs: Attrs): Tensor {
   const tensors = op.inputs.map((name) => inputs[name])

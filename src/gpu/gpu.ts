@@ -1,21 +1,18 @@
-import { DeviceLostError, GraftError, KernelError, UsageError } from './errors.ts'
+import { DeviceLostError, type GraftError, KernelError, UsageError } from './errors.ts'
+import { BindGroups, type Bindings } from './groups.ts'
 import { type Constants, type Kernel, maxGroups, type Params, writeParams } from './kernel.ts'
-import { type CompiledKernel, PipelineCache } from './pipelines.ts'
+import { PipelineCache } from './pipelines.ts'
 import type { AdapterKind, Platform } from './platform.ts'
 import { BufferPool, type MemoryReport, outOfMemory, type Storage } from './pool.ts'
 import { Readbacks } from './readbacks.ts'
 import { subgroupIsWorkgroup } from './subgroup.ts'
 import { Timer } from './timer.ts'
 import { type TileShape, tileShape } from './tuning.ts'
+import { type BindingLimits, bindingLimits } from './windows.ts'
 
 /** Bytes between two slots of the params ring: the largest alignment WebGPU may ask of a dynamic offset. */
 const slotBytes = 256
 const slots = 1024
-/** Bind groups kept; a training step uses about a hundred. */
-const groupLimit = 8192
-
-/** The storages a launch binds, by the names the shader gives them. */
-export type Bindings = Readonly<Record<string, Storage>>
 
 /** A buffer to read back, and how much of it. */
 export interface ReadItem {
@@ -30,11 +27,13 @@ export interface ReadItem {
 export class Gpu {
   readonly device: GPUDevice
   readonly kind: AdapterKind
+  /** What one binding may hold; larger tensors are bound in parts. */
+  readonly bindingLimits: BindingLimits
   /** The layer that is computing; errors name it. */
   layer: string | null = null
   readonly #pool: BufferPool
   readonly #pipelines: PipelineCache
-  readonly #groups = new Map<string, GPUBindGroup>()
+  readonly #groups: BindGroups
   readonly #ring: GPUBuffer
   readonly #ringGroup: GPUBindGroup
   readonly #ringView = new DataView(new ArrayBuffer(slots * slotBytes))
@@ -56,9 +55,11 @@ export class Gpu {
   #lost: DeviceLostError | null = null
   #disposed = false
 
-  private constructor(device: GPUDevice, kind: AdapterKind, shaders: ReadonlyMap<string, string>) {
+  private constructor(device: GPUDevice, kind: AdapterKind, shaders: ReadonlyMap<string, string>, maxBindingBytes?: number) {
     this.device = device
     this.kind = kind
+    this.bindingLimits = bindingLimits(device.limits, maxBindingBytes)
+    this.#groups = new BindGroups(device, this.bindingLimits)
     this.#pool = new BufferPool(device, (scope, bytes) => {
       this.#pending.push(scope.then((error) => (error ? outOfMemory(bytes, this.#pool.report(), error) : null)))
     })
@@ -85,9 +86,15 @@ export class Gpu {
 
   /**
    * Opens a device with the highest limits and every useful feature its adapter offers.
-   * @param plain run only the plain kernels: slow, and the check of the fast ones
+   * @param options.plain run only the plain kernels: slow, and the check of the fast ones
+   * @param options.maxBindingBytes bind less at once than the adapter could
    */
-  static async open(platform: Platform, adapter: GPUAdapter, kind: AdapterKind, plain: boolean): Promise<Gpu> {
+  static async open(
+    platform: Platform,
+    adapter: GPUAdapter,
+    kind: AdapterKind,
+    { plain = false, maxBindingBytes }: { readonly plain?: boolean; readonly maxBindingBytes?: number | undefined } = {},
+  ): Promise<Gpu> {
     const features = (['subgroups', 'timestamp-query', 'shader-f16'] as const).filter((feature) => adapter.features.has(feature))
     const requiredLimits: Record<string, number> = {}
     for (const name of raisedLimits) requiredLimits[name] = adapter.limits[name]
@@ -95,7 +102,7 @@ export class Gpu {
       adapter.requestDevice({ requiredFeatures: features, requiredLimits }),
       platform.readShaders(),
     ])
-    const gpu = new Gpu(device, kind, shaders)
+    const gpu = new Gpu(device, kind, shaders, maxBindingBytes)
     const lanes = adapter.info.subgroupMinSize
     if (!plain && features.includes('subgroups') && lanes && (await subgroupIsWorkgroup(gpu, lanes))) gpu.#tile = tileShape(kind, lanes)
     return gpu
@@ -118,7 +125,7 @@ export class Gpu {
 
   /**
    * A buffer for `bytes` bytes, its contents undefined, held once by the caller.
-   * @throws ShapeError where it is larger than one binding of this adapter may be
+   * @throws ShapeError where it is larger than a buffer of this adapter may be
    */
   allocate(bytes: number): Storage {
     this.#alive()
@@ -166,10 +173,11 @@ export class Gpu {
 
   /**
    * The one dispatch point: launches a kernel.
-   * @param bindings a storage for each of the shader's bindings, by name
+   * @param bindings a storage, or part of one, for each of the shader's bindings, by name
    * @param params a number for each field of the shader's Params
    * @param constants numbers the kernel is compiled with, over the kernel's own
    * @throws GraftError where names do not match the shader, or the grid is larger than a device takes
+   * @throws ShapeError where a storage is larger than one binding
    */
   run(kernel: Kernel, bindings: Bindings, params: Params, constants?: Constants): void {
     this.#alive()
@@ -185,7 +193,7 @@ export class Gpu {
     if (x * y * z === 0) return
     if (this.#slot === slots) this.submit()
     const pass = this.#open()
-    const group = this.#group(compiled, bindings)
+    const group = this.#groups.get(compiled, bindings, this.#serial, this.layer)
     const offset = this.#slot++ * slotBytes
     writeParams(this.#ringView, offset, kernel.name, compiled.source.interface.params, params)
     pass.setPipeline(compiled.pipeline)
@@ -345,29 +353,6 @@ export class Gpu {
   #endPass(): void {
     this.#pass?.end()
     this.#pass = null
-  }
-
-  #group(compiled: CompiledKernel, bindings: Bindings): GPUBindGroup {
-    const declared = compiled.source.interface.bindings
-    let key = `${compiled.layout.id}`
-    for (const { name } of declared) {
-      const storage = bindings[name]
-      if (!storage) throw new GraftError('shader', `${compiled.name}: nothing is bound to ${name}`)
-      storage.usedIn = this.#serial
-      key += `,${storage.id}`
-    }
-    if (Object.keys(bindings).length !== declared.length)
-      throw new GraftError('shader', `${compiled.name}: bindings the shader does not have`)
-    const known = this.#groups.get(key)
-    if (known) return known
-    if (this.#groups.size >= groupLimit) this.#groups.clear()
-    const group = this.device.createBindGroup({
-      label: `${compiled.name}${this.layer ? ` in ${this.layer}` : ''}`,
-      layout: compiled.layout.bindGroupLayout,
-      entries: declared.map(({ name, binding }) => ({ binding, resource: { buffer: (bindings[name] as Storage).buffer } })),
-    })
-    this.#groups.set(key, group)
-    return group
   }
 
   /** Dawn's messages quote the labels of what they complain about: the newest launch whose kernel is named is the one. */

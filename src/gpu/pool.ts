@@ -75,14 +75,14 @@ export class BufferPool {
   /**
    * A buffer of at least `bytes` bytes, its contents undefined.
    * @param idleSince when set, the buffer must not be used by the encoder of this serial number: the caller writes it by queue, ahead of that encoder
-   * @throws ShapeError where it is larger than one binding may be
+   * @throws ShapeError where it is larger than a buffer may be
    */
   take(bytes: number, idleSince?: number): Storage {
     const size = Math.max(granule, Math.ceil(bytes / granule) * granule)
-    const limit = Math.min(this.#device.limits.maxStorageBufferBindingSize, this.#device.limits.maxBufferSize)
+    const limit = this.#device.limits.maxBufferSize
     if (size > limit)
       throw new ShapeError(
-        `a tensor of ${(bytes / 2 ** 20).toFixed(0)} MiB is larger than the ${(limit / 2 ** 20).toFixed(0)} MiB this adapter binds at once; use a smaller batch or narrower layers`,
+        `a tensor of ${(bytes / 2 ** 20).toFixed(0)} MiB is larger than the ${(limit / 2 ** 20).toFixed(0)} MiB that a buffer of this adapter may have; use a smaller batch or narrower layers`,
       )
     const storage = this.#pick(size, idleSince) ?? this.#create(size)
     this.#liveBytes += storage.bytes

@@ -1,10 +1,13 @@
 import type { Gpu } from '../gpu/gpu.ts'
 import { elementKernel } from '../gpu/kernel.ts'
+import { eachPart } from '../gpu/windows.ts'
 import { type NdBuffer, sizeOf } from '../tensor/ndbuffer.ts'
 
 const addKernel = elementKernel<'n'>('add/forward', (p) => p.n)
 
 /** y = a + b, for the tape, which alone accumulates. */
 export function add(gpu: Gpu, a: NdBuffer, b: NdBuffer, y: NdBuffer): void {
-  gpu.run(addKernel, { a: a.storage, b: b.storage, y: y.storage }, { n: sizeOf(y.shape) })
+  eachPart(gpu.bindingLimits, sizeOf(y.shape), { a: a.storage, b: b.storage, y: y.storage }, (windows, n) =>
+    gpu.run(addKernel, windows, { n }),
+  )
 }

@@ -8,7 +8,7 @@
 import type { Gpu } from '../gpu/gpu.ts'
 import { elementKernel, type Kernel, maxGroups } from '../gpu/kernel.ts'
 import { chooseRows, type TileShape } from '../gpu/tuning.ts'
-import { type NdBuffer, scratch, sizeOf } from '../tensor/ndbuffer.ts'
+import { type NdBuffer, type NdWindow, scratch, sizeOf } from '../tensor/ndbuffer.ts'
 import { sumOuter } from './reduce.ts'
 
 /** The summed index, outermost first. */
@@ -16,7 +16,7 @@ type Triple = readonly [number, number, number]
 
 /** Where the A operand lies. `planes` are independent products side by side: a convolution's groups. */
 export interface RowOperand {
-  readonly src: NdBuffer
+  readonly src: NdWindow
   /** May be negative, with `base` at the far end: a flipped filter. */
   readonly base: number
   readonly planeStride: number
@@ -26,7 +26,7 @@ export interface RowOperand {
 
 /** Where the B operand lies: a column (i0, i1, i2) starts at base + plane·planeStride + Σ i·columnStrides. */
 export interface ColumnOperand {
-  readonly src: NdBuffer
+  readonly src: NdWindow
   readonly base: number
   readonly planeStride: number
   readonly columnStrides: Triple
@@ -35,7 +35,7 @@ export interface ColumnOperand {
 
 /** Where y lies, and the bias that is added to it: one value a row, or one a column. */
 export interface Result {
-  readonly dst: NdBuffer
+  readonly dst: NdWindow
   readonly base: number
   readonly planeStride: number
   readonly rowStride: number

@@ -1,4 +1,5 @@
 import { type Kernel, linearGrid } from '../gpu/kernel.ts'
+import { eachPart } from '../gpu/windows.ts'
 import type { Engine } from '../tensor/engine.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
@@ -26,10 +27,11 @@ export async function allFinite(engine: Engine, tensors: readonly Tensor[]): Pro
   const counts = gpu.upload(new Uint32Array(buffers.length))
   try {
     for (const [slot, { storage }] of buffers.entries()) {
-      const n = tensors[slot]?.size ?? 0
-      const vectors = Math.ceil(n / 4)
-      const stride = Math.ceil(Math.min(vectors, maxThreads) / workgroup) * workgroup
-      gpu.run(countKernel, { x: storage, counts }, { n, vectors, stride, slot })
+      eachPart(gpu.bindingLimits, tensors[slot]?.size ?? 0, { x: storage }, ({ x }, n) => {
+        const vectors = Math.ceil(n / 4)
+        const stride = Math.ceil(Math.min(vectors, maxThreads) / workgroup) * workgroup
+        gpu.run(countKernel, { x, counts }, { n, vectors, stride, slot })
+      })
     }
     const [bytes = new ArrayBuffer(0)] = await gpu.read([{ storage: counts, bytes: 4 * buffers.length }])
     return [...new Uint32Array(bytes)].map((count) => count === 0)

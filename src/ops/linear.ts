@@ -1,22 +1,35 @@
 import { ShapeError } from '../gpu/errors.ts'
 import type { Gpu } from '../gpu/gpu.ts'
 import { elementKernel } from '../gpu/kernel.ts'
-import { type NdBuffer, type Shape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
-import { contract } from './contract.ts'
+import { type Part, partsOf, windowOf } from '../gpu/windows.ts'
+import { type NdBuffer, type NdWindow, type Shape, scratch, showShape, sizeOf } from '../tensor/ndbuffer.ts'
+import { add } from './add.ts'
+import { contract, pad } from './contract.ts'
 import { defineOp, keptAt, required } from './op.ts'
 import { sumOuterInner } from './reduce.ts'
 
 const plain = elementKernel<'rows' | 'cols'>('linear/product', (p) => p.rows * p.cols)
 
-/** A matrix in memory: element (i, j) lies at i · strides[0] + j · strides[1]. */
+/** A matrix in memory: element (i, j) lies at base + i · strides[0] + j · strides[1]. */
 interface Matrix {
-  readonly src: NdBuffer
+  readonly src: NdWindow
+  readonly base?: number
   readonly strides: readonly [number, number]
+}
+
+/** Where a product goes: element (i, j) at base + i · rowStride + j; a bias adds one value a column. */
+interface Target {
+  readonly dst: NdWindow
+  readonly base?: number
+  readonly rowStride: number
+  readonly bias?: NdBuffer | null
 }
 
 /**
  * y = x · weightᵀ + bias: x [N, in], weight [out, in], bias [out], y [N, out], as PyTorch's linear.
  * dx = dy · weight, dweight = dyᵀ · x, dbias = Σ_n dy.
+ * A weight larger than one binding is read and written some rows at a time: columns of y, rows of dweight, and for dx parts of the sum,
+ * which are added at the end.
  */
 export const linear = defineOp<'x' | 'weight' | 'bias', Record<never, never>>({
   name: 'linear',
@@ -36,40 +49,36 @@ export const linear = defineOp<'x' | 'weight' | 'bias', Record<never, never>>({
   forward(gpu, inputs, y, _, needs) {
     const [x, weight] = [required('x', inputs.x), required('weight', inputs.weight)]
     const [batch, inputsCount, outputs] = extents(x.shape, weight.shape)
-    product(
-      gpu,
-      batch,
-      outputs,
-      inputsCount,
-      { src: x, strides: [inputsCount, 1] },
-      { src: weight, strides: [1, inputsCount] },
-      y,
-      inputs.bias,
-    )
+    const parts = rowsOf(gpu, weight)
+    for (const { first, count, src, base } of parts)
+      product(
+        gpu,
+        [batch, count, inputsCount],
+        { src: x, strides: [inputsCount, 1] },
+        { src, base, strides: [1, inputsCount] },
+        {
+          dst: y,
+          base: first,
+          rowStride: outputs,
+          bias: inputs.bias && (parts.length > 1 ? slice(gpu, inputs.bias, first, count) : inputs.bias),
+        },
+      )
     return [needs.weight ? x : null, needs.x ? weight : null]
   },
   backward(gpu, kept, dy, grads, _, shapes) {
     const [batch, inputsCount, outputs] = extents(shapes.x ?? [], shapes.weight ?? [])
-    if (grads.x)
-      product(
-        gpu,
-        batch,
-        inputsCount,
-        outputs,
-        { src: dy, strides: [outputs, 1] },
-        { src: keptAt(kept, 1), strides: [inputsCount, 1] },
-        grads.x,
-      )
-    if (grads.weight)
-      product(
-        gpu,
-        outputs,
-        inputsCount,
-        batch,
-        { src: dy, strides: [1, outputs] },
-        { src: keptAt(kept, 0), strides: [inputsCount, 1] },
-        grads.weight,
-      )
+    if (grads.x) backwardInput(gpu, dy, keptAt(kept, 1), grads.x)
+    if (grads.weight) {
+      const x = keptAt(kept, 0)
+      for (const { first, count, src, base } of rowsOf(gpu, grads.weight))
+        product(
+          gpu,
+          [count, inputsCount, batch],
+          { src: dy, base: first, strides: [1, outputs] },
+          { src: x, strides: [inputsCount, 1] },
+          { dst: src, base, rowStride: inputsCount },
+        )
+    }
     if (grads.bias) sumOuterInner(gpu, dy, grads.bias, batch, outputs, 1)
   },
 })
@@ -78,22 +87,62 @@ function extents(x: Shape, weight: Shape): readonly [number, number, number] {
   return [x[0] ?? 0, x[1] ?? 0, weight[0] ?? 0]
 }
 
-/** y [rows, cols] = a [rows, depth] · b [depth, cols] (+ bias, one value a column). */
-function product(
-  gpu: Gpu,
-  rows: number,
-  cols: number,
-  depth: number,
-  a: Matrix,
-  b: Matrix,
-  y: NdBuffer,
-  bias: NdBuffer | null = null,
-): void {
+/** dx = dy · weight. Where the weight comes in parts, so does the sum over its rows; the sums so far and the next part take turns in two buffers. */
+function backwardInput(gpu: Gpu, dy: NdBuffer, weight: NdBuffer, dx: NdBuffer): void {
+  const [batch, inputsCount, outputs] = extents(dx.shape, weight.shape)
+  const parts = rowsOf(gpu, weight)
+  const spare = parts.slice(0, 3).map(() => (parts.length > 1 ? scratch(gpu, dx.shape) : dx))
+  let [sum = dx, next = dx] = spare
+  for (const [i, { first, count, src, base }] of parts.entries()) {
+    const target = i === 0 ? sum : (spare.at(-1) ?? dx)
+    product(
+      gpu,
+      [batch, inputsCount, count],
+      { src: dy, base: first, strides: [outputs, 1] },
+      { src, base, strides: [inputsCount, 1] },
+      { dst: target, rowStride: inputsCount },
+    )
+    if (i === 0) continue
+    const result = i === parts.length - 1 ? dx : next
+    add(gpu, sum, target, result)
+    ;[sum, next] = [result, sum]
+  }
+}
+
+/** A weight's rows, as many at a time as one binding holds, and where in their window they begin. */
+function rowsOf(gpu: Gpu, weight: NdBuffer): (Part & { readonly src: NdWindow; readonly base: number })[] {
+  const [outputs = 0, inputsCount = 0] = weight.shape
+  return partsOf(gpu.bindingLimits, outputs, 4 * inputsCount).map((part) => {
+    const { storage, base } = windowOf(gpu.bindingLimits, weight.storage, part, 4 * inputsCount)
+    return { ...part, src: { storage, shape: [part.count, inputsCount] }, base }
+  })
+}
+
+/** Some elements of a bias, in memory of their own. */
+function slice(gpu: Gpu, bias: NdBuffer, first: number, count: number): NdBuffer {
+  return pad(gpu, bias, 1, [1, sizeOf(bias.shape)], [1, count], 0, -first)
+}
+
+/** y [rows, cols] = a [rows, depth] · b [depth, cols] (+ bias). */
+function product(gpu: Gpu, [rows, cols, depth]: readonly [number, number, number], a: Matrix, b: Matrix, y: Target): void {
+  const bias = y.bias ?? null
   if (!gpu.tile) {
     gpu.run(
       plain,
-      { a: a.src.storage, b: b.src.storage, y: y.storage, ...(bias ? { bias: bias.storage } : {}) },
-      { rows, cols, depth, a_row: a.strides[0], a_k: a.strides[1], b_k: b.strides[0], b_col: b.strides[1] },
+      { a: a.src.storage, b: b.src.storage, y: y.dst.storage, ...(bias ? { bias: bias.storage } : {}) },
+      {
+        rows,
+        cols,
+        depth,
+        a_base: a.base ?? 0,
+        a_row: a.strides[0],
+        a_k: a.strides[1],
+        b_base: b.base ?? 0,
+        b_k: b.strides[0],
+        b_col: b.strides[1],
+        y_base: y.base ?? 0,
+        y_row: y.rowStride,
+      },
       { BIAS: bias ? 1 : 0 },
     )
     return
@@ -103,8 +152,8 @@ function product(
     rows,
     columns: [1, 1, cols],
     depth: [1, 1, depth],
-    a: { src: a.src, base: 0, planeStride: 0, rowStride: a.strides[0], strides: [0, 0, a.strides[1]] },
-    b: { src: b.src, base: 0, planeStride: 0, columnStrides: [0, 0, b.strides[1]], strides: [0, 0, b.strides[0]] },
-    y: { dst: y, base: 0, planeStride: 0, rowStride: cols, columnStrides: [0, 0, 1], bias, biasAlong: 'columns' },
+    a: { src: a.src, base: a.base ?? 0, planeStride: 0, rowStride: a.strides[0], strides: [0, 0, a.strides[1]] },
+    b: { src: b.src, base: b.base ?? 0, planeStride: 0, columnStrides: [0, 0, b.strides[1]], strides: [0, 0, b.strides[0]] },
+    y: { dst: y.dst, base: y.base ?? 0, planeStride: 0, rowStride: y.rowStride, columnStrides: [0, 0, 1], bias, biasAlong: 'columns' },
   })
 }

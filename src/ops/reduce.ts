@@ -1,11 +1,11 @@
 import type { Gpu } from '../gpu/gpu.ts'
 import { elementKernel } from '../gpu/kernel.ts'
-import { type NdBuffer, scratch } from '../tensor/ndbuffer.ts'
+import { type NdBuffer, type NdWindow, scratch } from '../tensor/ndbuffer.ts'
 
 const sum = elementKernel<'n'>('reduce/sum', (p) => p.n)
 
 /** dst[o] = scale · Σ_i src[i, o] for src [outer, width]. */
-export function sumOuter(gpu: Gpu, src: NdBuffer, dst: NdBuffer, outer: number, width: number, scale = 1): void {
+export function sumOuter(gpu: Gpu, src: NdWindow, dst: NdWindow, outer: number, width: number, scale = 1): void {
   gpu.run(sum, { x: src.storage, y: dst.storage }, { n: width, width, count: outer, stride_i: 0, stride_o: 1, stride_j: width, scale })
 }
 

@@ -1,6 +1,6 @@
 import { ShapeError, UsageError, WeightsError } from '../gpu/errors.ts'
-import type { Bindings } from '../gpu/gpu.ts'
 import { type Constants, elementKernel, type Kernel, type Params } from '../gpu/kernel.ts'
+import { eachPart } from '../gpu/windows.ts'
 import type { Parameter } from '../nn/parameter.ts'
 import type { Engine } from '../tensor/engine.ts'
 import { allocate, sameShape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
@@ -89,14 +89,16 @@ export abstract class Optimizer {
       gpu.layer = parameter.name
       try {
         const state = this.#states.get(parameter) ?? this.#begin(engine, parameter)
-        const bindings: Bindings = {
+        const arrays = {
           p: buffer.storage,
           g: grad.buffer.storage,
           ...Object.fromEntries(slots.map((slot, i) => [slot, (state.tensors[i] as Tensor).buffer.storage])),
-          ...(guard ? { guard: guard.buffer.storage } : {}),
         }
-        const params = { n: vectors(parameter), ...this.hyperparameters(state.steps + 1) }
-        gpu.run(kernel, bindings, params, { ...constants, GUARD: guard ? 1 : 0 })
+        const hyperparameters = this.hyperparameters(state.steps + 1)
+        eachPart(gpu.bindingLimits, sizeOf(parameter.shape), arrays, (windows, n) => {
+          const bindings = guard ? { ...windows, guard: guard.buffer.storage } : windows
+          gpu.run(kernel, bindings, { n: Math.ceil(n / 4), ...hyperparameters }, { ...constants, GUARD: guard ? 1 : 0 })
+        })
         state.steps++
       } finally {
         gpu.layer = layer
@@ -171,16 +173,13 @@ export abstract class Optimizer {
   #begin(engine: Engine, parameter: Parameter): State {
     const tensors = this.#rule.slots.map(() => {
       const tensor = new Tensor(engine, allocate(engine.gpu, parameter.shape))
-      engine.gpu.run(zero, { state: tensor.buffer.storage }, { n: vectors(parameter) })
+      eachPart(engine.gpu.bindingLimits, tensor.size, { state: tensor.buffer.storage }, (windows, n) =>
+        engine.gpu.run(zero, windows, { n: Math.ceil(n / 4) }),
+      )
       return tensor
     })
     const state = { steps: 0, tensors }
     this.#states.set(parameter, state)
     return state
   }
-}
-
-/** A parameter's elements in vectors of four; buffers are padded to whole ones. */
-function vectors(parameter: Parameter): number {
-  return Math.ceil(sizeOf(parameter.shape) / 4)
 }

@@ -40,7 +40,7 @@ export class Engine {
   /**
    * A tensor with the given values.
    * @param data row-major; copied
-   * @throws ShapeError when the shape does not hold as many values, or is larger than one binding
+   * @throws ShapeError when the shape does not hold as many values, or is larger than a buffer may be
    * @example const x = engine.tensor(new Float32Array([1, 2, 3, 4]), [2, 2], { requiresGrad: true })
    */
   tensor(data: Float32Array, shape: Shape, options: { readonly requiresGrad?: boolean } = {}): Tensor {

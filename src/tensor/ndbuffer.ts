@@ -1,6 +1,7 @@
 import { ShapeError } from '../gpu/errors.ts'
 import type { Gpu } from '../gpu/gpu.ts'
 import type { Storage } from '../gpu/pool.ts'
+import type { Bindable } from '../gpu/windows.ts'
 
 /** Extents of an array, outermost first. `[]` is a scalar. */
 export type Shape = readonly number[]
@@ -8,6 +9,12 @@ export type Shape = readonly number[]
 /** Four-byte elements in a GPU buffer, row-major and contiguous: what operators read and write. */
 export interface NdBuffer {
   readonly storage: Storage
+  readonly shape: Shape
+}
+
+/** What a launch reads or writes: an array, or as much of one as is bound at once. */
+export interface NdWindow {
+  readonly storage: Bindable
   readonly shape: Shape
 }
 

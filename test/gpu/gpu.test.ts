@@ -56,14 +56,28 @@ describe('memory', () => {
     for (const tensor of [y, z, w]) tensor.dispose()
   })
 
-  test('a tensor larger than one binding is refused with both sizes', async () => {
-    const engine = await testEngine()
-    const rows = Math.ceil(engine.limits.maxStorageBufferBindingSize / 4 / 1000) + 1
-    const x = engine.tensor(new Float32Array(rows), [rows, 1])
-    const w = engine.tensor(new Float32Array(1000), [1000, 1])
-    expect(() => linear(x, w, null)).toThrow(ShapeError)
-    expect(() => linear(x, w, null)).toThrow(/a tensor of \d+ MiB is larger than the \d+ MiB this adapter binds at once/)
-    for (const tensor of [x, w]) tensor.dispose()
+  test('a launch that would bind too much at once is refused with both sizes', async () => {
+    const engine = await testEngine('auto', 16_384)
+    const x = engine.tensor(new Float32Array(5000), [5000])
+    expect(() => relu(x)).toThrow(ShapeError)
+    expect(() => relu(x)).toThrow(
+      /relu\/forward: x takes 0\.019 MiB, more than the 0\.016 MiB this adapter binds at once; use a smaller batch/,
+    )
+    x.dispose()
+  })
+
+  test('a tensor larger than a buffer may be is refused with both sizes', async () => {
+    const { gpu } = await testEngine()
+    expect(() => gpu.allocate(gpu.device.limits.maxBufferSize + 1)).toThrow(ShapeError)
+    expect(() => gpu.allocate(2 ** 50)).toThrow(
+      /a tensor of 1073741824 MiB is larger than the \d+ MiB that a buffer of this adapter may have/,
+    )
+  })
+
+  test.each([0, 1000, 5000, 2 ** 60, Number.NaN])('a binding of at most %d bytes is refused', async (maxBindingBytes) => {
+    await expect(createEngineOn(nodePlatform, { adapter, maxBindingBytes })).rejects.toThrow(
+      /maxBindingBytes is a multiple of \d+ from 4096 to this adapter's \d+, not/,
+    )
   })
 })
 
