@@ -172,6 +172,8 @@ export function crossEntropyCase(rows: number, classes: number, { engine, tf, ba
   const targets = Int32Array.from({ length: rows }, (_, row) => (row * 7) % classes)
   const attrs = (room: Room) => ({
     targets: { storage: room.engine.gpu.upload(targets), shape: [rows] },
+    weight: null,
+    divisor: rows,
     labelSmoothing: 0,
     reduction: 'mean' as const,
   })

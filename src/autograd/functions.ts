@@ -153,6 +153,8 @@ export function softmax(x: Tensor): Tensor {
 }
 
 export interface CrossEntropyOptions {
+  /** What each class counts for: one number of 0 or more a class. A 'mean' over class targets divides by the sum of their weights. */
+  readonly weight?: Float32Array
   /** Share of the target's probability that is spread over all classes, in 0..1. Default 0. */
   readonly labelSmoothing?: number
   /** Default 'mean'. */
@@ -160,27 +162,41 @@ export interface CrossEntropyOptions {
 }
 
 /**
- * −log softmax(logits)[target] (PyTorch's `cross_entropy`).
+ * −Σ_c weight_c · q_c · log softmax(logits)_c, q the target's smoothed probabilities (PyTorch's `cross_entropy`).
  * @param logits [N, classes]
- * @param targets each row's class, 0 ≤ target < classes
+ * @param targets Int32Array(N): each row's class, 0 ≤ target < classes; or Float32Array(N · classes): each row's probabilities, row-major
  * @returns a scalar, or [N] without reduction
  * @throws ShapeError when shapes, targets or options do not fit
  * @example crossEntropy(model.forward(x), Int32Array.of(3, 1)).backward()
+ * @example crossEntropy(logits, Int32Array.of(0, 1), { weight: Float32Array.of(0.3, 1.7), labelSmoothing: 0.1 })
  */
-export function crossEntropy(logits: Tensor, targets: Int32Array, options: CrossEntropyOptions = {}): Tensor {
-  known('crossEntropy', options, ['labelSmoothing', 'reduction'])
-  const { labelSmoothing = 0, reduction = 'mean' } = options
-  const classes = logits.shape[1] ?? 0
-  const wrong = logits.shape.length === 2 ? targets.findIndex((target) => target < 0 || target >= classes) : -1
+export function crossEntropy(logits: Tensor, targets: Int32Array | Float32Array, options: CrossEntropyOptions = {}): Tensor {
+  known('crossEntropy', options, ['weight', 'labelSmoothing', 'reduction'])
+  const { weight, labelSmoothing = 0, reduction = 'mean' } = options
+  const [rows = 0, classes = 0] = logits.shape
+  const hard = targets instanceof Int32Array
+  const wrong = hard && logits.shape.length === 2 ? targets.findIndex((target) => target < 0 || target >= classes) : -1
   if (wrong >= 0)
     throw new ShapeError(
       `crossEntropy: target ${wrong} is ${targets[wrong]}, outside the ${classes} classes of logits [${logits.shape.join(', ')}]`,
     )
-  const storage = logits.engine.gpu.upload(targets)
+  const bad = weight?.findIndex((value) => !(value >= 0 && value < Number.POSITIVE_INFINITY)) ?? -1
+  if (weight && bad >= 0) throw new ShapeError(`crossEntropy: the weight of class ${bad} is ${weight[bad]}: give a number of 0 or more`)
+  const divisor = hard && weight ? targets.reduce((sum, target) => sum + (weight[target] ?? 0), 0) : rows
+  const { gpu } = logits.engine
+  const uploads = [gpu.upload(targets), ...(weight ? [gpu.upload(weight)] : [])] as const
   try {
-    return apply(operators.crossEntropy, { logits }, { targets: { storage, shape: [targets.length] }, labelSmoothing, reduction })
+    return apply(
+      operators.crossEntropy,
+      { logits },
+      {
+        targets: { storage: uploads[0], shape: hard ? [targets.length] : [targets.length / classes, classes] },
+        weight: weight && uploads[1] ? { storage: uploads[1], shape: [weight.length] } : null,
+        ...{ divisor, labelSmoothing, reduction },
+      },
+    )
   } finally {
-    storage.release()
+    for (const storage of uploads) storage.release()
   }
 }
 

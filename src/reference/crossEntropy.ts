@@ -4,50 +4,65 @@ import { logSoftmax } from './softmax.ts'
 export type Reduction = 'mean' | 'sum' | 'none'
 
 export interface CrossEntropyOptions {
+  readonly weight?: Float32Array
   readonly labelSmoothing?: number
   readonly reduction?: Reduction
 }
 
-/** The smoothed target of torch.nn.functional.cross_entropy: q[i, c] = (1 - s) * [c = target[i]] + s / C */
-function targetProbability(c: number, target: number, classes: number, smoothing: number): number {
-  return (c === target ? 1 - smoothing : 0) + smoothing / classes
-}
+type Targets = Int32Array | Float32Array
 
-function checkTargets(n: number, classes: number, targets: Int32Array): void {
-  if (targets.length !== n) throw new RangeError(`${targets.length} targets for ${n} rows`)
+function checkTargets(n: number, classes: number, targets: Targets): void {
+  const soft = targets instanceof Float32Array
+  if (targets.length !== (soft ? n * classes : n)) throw new RangeError(`${targets.length} targets for ${n} rows`)
+  if (soft) return
   for (const target of targets) if (target < 0 || target >= classes) throw new RangeError(`target ${target} outside 0..${classes - 1}`)
 }
 
-/** loss[i] = - sum over c of q[i, c] * log softmax(logits[i])[c]; 'none' gives [n], 'sum' and 'mean' (over the n rows) give [1] */
-export function crossEntropy(logits: NdArray, targets: Int32Array, options: CrossEntropyOptions = {}): NdArray {
-  const { labelSmoothing = 0, reduction = 'mean' } = options
+/**
+ * The smoothed and weighted target of torch.nn.functional.cross_entropy: w[c] * ((1 - s) * y[i, c] + s / C), where y is the row of
+ * probabilities, or 1 for the row's class and 0 for the others.
+ */
+function share(i: number, c: number, classes: number, targets: Targets, { weight, labelSmoothing = 0 }: CrossEntropyOptions): number {
+  const y = targets instanceof Float32Array ? item(targets, i * classes + c) : Number(c === item(targets, i))
+  return (weight ? item(weight, c) : 1) * ((1 - labelSmoothing) * y + labelSmoothing / classes)
+}
+
+/** What a mean divides by: the weights of the rows' classes, or the number of rows where targets are probabilities or have no weights. */
+function divisor(n: number, targets: Targets, { weight, reduction = 'mean' }: CrossEntropyOptions): number {
+  if (reduction !== 'mean') return 1
+  return weight && targets instanceof Int32Array ? targets.reduce((sum, target) => sum + item(weight, target), 0) : n
+}
+
+/** loss[i] = - sum over c of share[i, c] * log softmax(logits[i])[c]; 'none' gives [n], 'sum' and 'mean' give [1] */
+export function crossEntropy(logits: NdArray, targets: Targets, options: CrossEntropyOptions = {}): NdArray {
   const [n, classes] = dims2(logits)
   checkTargets(n, classes, targets)
   const logP = logSoftmax(logits)
   const losses = zeros([n])
   for (let i = 0; i < n; i++) {
     for (let c = 0; c < classes; c++) {
-      const q = targetProbability(c, item(targets, i), classes, labelSmoothing)
+      const q = share(i, c, classes, targets, options)
       if (q > 0) add(losses.data, i, -q * at(logP.data, i * classes + c)) // q = 0 times -infinity is 0 here
     }
   }
-  if (reduction === 'none') return losses
+  if (options.reduction === 'none') return losses
   const sum = losses.data.reduce((a, b) => a + b, 0)
-  return ndArray([reduction === 'mean' ? sum / n : sum], [1])
+  return ndArray([sum / divisor(n, targets, options)], [1])
 }
 
-/** dlogits[i, c] = dloss[i] * (softmax(logits[i])[c] - q[i, c]), where the mean's dloss[i] is dloss / n and the sum's is dloss */
-export function crossEntropyBackward(logits: NdArray, targets: Int32Array, dloss: NdArray, options: CrossEntropyOptions = {}): NdArray {
-  const { labelSmoothing = 0, reduction = 'mean' } = options
+/** dlogits[i, c] = dloss[i] * (softmax(logits[i])[c] * sum of share[i] - share[i, c]), where the mean's dloss[i] is dloss / divisor */
+export function crossEntropyBackward(logits: NdArray, targets: Targets, dloss: NdArray, options: CrossEntropyOptions = {}): NdArray {
   const [n, classes] = dims2(logits)
   checkTargets(n, classes, targets)
   const logP = logSoftmax(logits)
   const dlogits = zeros(logits.shape)
   for (let i = 0; i < n; i++) {
-    const g = reduction === 'none' ? at(dloss.data, i) : at(dloss.data, 0) / (reduction === 'mean' ? n : 1)
+    const g = options.reduction === 'none' ? at(dloss.data, i) : at(dloss.data, 0) / divisor(n, targets, options)
+    let all = 0
+    for (let c = 0; c < classes; c++) all += share(i, c, classes, targets, options)
     for (let c = 0; c < classes; c++) {
       const p = Math.exp(at(logP.data, i * classes + c))
-      dlogits.data[i * classes + c] = g * (p - targetProbability(c, item(targets, i), classes, labelSmoothing))
+      dlogits.data[i * classes + c] = g * (p * all - share(i, c, classes, targets, options))
     }
   }
   return dlogits
