@@ -1,5 +1,5 @@
 import { ShapeError } from '../gpu/errors.ts'
-import type { Bindings } from '../gpu/gpu.ts'
+import type { Bindings } from '../gpu/groups.ts'
 import { type Constants, elementKernel } from '../gpu/kernel.ts'
 import { type NdBuffer, scratch, showShape, sizeOf } from '../tensor/ndbuffer.ts'
 import { defineOp, keptAt, required } from './op.ts'
