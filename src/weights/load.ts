@@ -40,7 +40,7 @@ export async function loadWeights(nameOrPath: string): Promise<WeightsFile> {
  */
 export async function loadNamedWeights({ name, file, sha256 }: NamedWeights): Promise<WeightsFile> {
   const bytes = await read(name, file)
-  const found = hex(await crypto.subtle.digest('SHA-256', new Uint8Array(bytes)))
+  const found = hex(await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>))
   if (found !== sha256) {
     throw new WeightsError(
       `${name}: the file is damaged or was changed: its sha256 is ${found} and ${sha256} was published; install Graft again`,
@@ -55,7 +55,7 @@ function hex(digest: ArrayBuffer): string {
 
 function parse(label: string, bytes: Uint8Array): WeightsFile {
   try {
-    return readSafetensors(bytes)
+    return readSafetensors(bytes, { inPlace: true })
   } catch (cause) {
     if (cause instanceof WeightsError) throw new WeightsError(`${label}: ${cause.message}`, { cause })
     throw cause

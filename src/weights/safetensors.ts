@@ -21,16 +21,20 @@ export interface WeightsFile {
  * hold is rounded to the nearest it can); `dtype` keeps the file's type. The arrays are copies: `bytes` may be reused afterwards.
  *
  * @param bytes the whole file
+ * @param options.inPlace lay F32 arrays over `bytes` itself where they are aligned: nothing is held twice, and `bytes` has to stay as it is
  * @returns tensors: each `data` is f32[product of shape], row-major; a shape of [] is one number, a size of 0 no numbers
  * @throws WeightsError for a file that is damaged, truncated or not of this format; the whole header is checked before anything is allocated
  * @example
  * const { tensors, metadata } = readSafetensors(await readFile('model.safetensors'))
  * console.log(tensors['features.0.weight']?.shape, metadata.architecture)
  */
-export function readSafetensors(bytes: Uint8Array): WeightsFile {
+export function readSafetensors(bytes: Uint8Array, { inPlace = false }: { readonly inPlace?: boolean } = {}): WeightsFile {
   const { entries, metadata, dataStart } = readHeader(bytes)
   const arrays = entries.map(({ name, dtype, shape, begin, end }): [string, NamedArray] => {
-    return [name, { shape, data: widen(dtype, bytes.subarray(dataStart + begin, dataStart + end)), dtype }]
+    const part = bytes.subarray(dataStart + begin, dataStart + end)
+    const laidOver = inPlace && dtype === 'F32' && part.byteOffset % 4 === 0
+    const data = laidOver ? new Float32Array(part.buffer, part.byteOffset, part.length / 4) : widen(dtype, part)
+    return [name, { shape, data, dtype }]
   })
   return { tensors: Object.fromEntries(arrays), metadata }
 }
