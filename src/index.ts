@@ -48,6 +48,16 @@ export { resizeCrop } from './data/transforms.ts'
 export * from './gpu/errors.ts'
 export type { AdapterChoice, AdapterKind } from './gpu/platform.ts'
 export type { MemoryReport } from './gpu/pool.ts'
+export {
+  describeOmission,
+  type Omission,
+  type RecordedBinding,
+  type RecordedCall,
+  type RecordedDispatch,
+  type RecordedTensor,
+  type Recorder,
+  type Recording,
+} from './gpu/recorder.ts'
 export { type AlexNetOptions, alexnet, type Variant, variants } from './nn/alexnet.ts'
 export { type Init, type InitName, initialise, initNames } from './nn/init.ts'
 export { AdaptiveAvgPool2d, Conv2d, Dropout, Flatten, Linear, LocalResponseNorm, MaxPool2d, ReLU } from './nn/layers.ts'

@@ -1,4 +1,5 @@
 import { AutogradError } from '../gpu/errors.ts'
+import { gradientName, type Recorder } from '../gpu/recorder.ts'
 import type { Grads, InputShapes, Inputs, Needs, Op, ViewOp } from '../ops/op.ts'
 import type { Engine } from '../tensor/engine.ts'
 import { allocate, type NdBuffer } from '../tensor/ndbuffer.ts'
@@ -21,7 +22,13 @@ export function apply<In extends string, Attrs>(op: Op<In, Attrs>, inputs: Reado
   const y = allocate(gpu, op.outShape(shapes, attrs))
   const out = new Tensor(engine, y)
   gpu.withScratch(() => {
-    const kept = releasedOnError([y], () => op.forward(gpu, buffers, y, attrs, needs))
+    const kept = releasedOnError([y], () => {
+      gpu.recorder?.enter(op.name, 'forward', Object.values(buffers), attrs)
+      const kept = op.forward(gpu, buffers, y, attrs, needs)
+      gpu.recorder?.leave({ ...buffers, y })
+      return kept
+    })
+    if (gpu.recorder) noteOmissions(gpu.recorder, op.inputs, inputs, engine.gradEnabled)
     const wanting = tensors.filter((tensor): tensor is Tensor => tensor !== null && engine.gradEnabled && tensor.requiresGrad)
     if (wanting.length === 0) return
     out.requiresGrad = true
@@ -34,7 +41,9 @@ export function apply<In extends string, Attrs>(op: Op<In, Attrs>, inputs: Reado
           made.push(grad)
           return grad
         })
+        gpu.recorder?.enter(op.name, 'backward', [dy], attrs)
         gpu.withScratch(() => op.backward(gpu, node.kept, dy, grads, attrs, shapes))
+        gpu.recorder?.leave({ dy }, grads)
         return grads
       })
       return op.inputs.flatMap((name): (readonly [Tensor, NdBuffer])[] => {
@@ -44,6 +53,21 @@ export function apply<In extends string, Attrs>(op: Op<In, Attrs>, inputs: Reado
     })
   })
   return out
+}
+
+/** Says which gradients backward will not compute, and why. */
+function noteOmissions<In extends string>(
+  recorder: Recorder,
+  names: readonly In[],
+  inputs: Readonly<Record<In, Tensor | null>>,
+  gradEnabled: boolean,
+): void {
+  for (const name of names) {
+    const tensor = inputs[name]
+    if (!tensor || (gradEnabled && tensor.requiresGrad)) continue
+    const frozen = name === 'weight' || name === 'bias' ? 'the parameter is frozen' : 'nothing before this layer trains'
+    recorder.omit(gradientName(name), gradEnabled ? frozen : 'gradients are off')
+  }
 }
 
 /** Runs `body`; where it throws, nobody will hold the buffers. */
@@ -60,6 +84,7 @@ function releasedOnError<T>(buffers: readonly NdBuffer[], body: () => T): T {
 export function applyView<Attrs>(op: ViewOp<Attrs>, x: Tensor, attrs: Attrs): Tensor {
   const { storage } = x.buffer
   const shape = op.outShape(x.shape, attrs)
+  x.engine.gpu.recorder?.omit(op.name, 'its result is the same memory')
   const out = new Tensor(x.engine, { storage: storage.retain(), shape })
   if (x.engine.gradEnabled && x.requiresGrad) {
     out.requiresGrad = true

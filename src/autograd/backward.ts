@@ -69,7 +69,9 @@ function sum(tensor: Tensor, a: NdBuffer | undefined, b: NdBuffer): NdBuffer {
   if (!a) return b
   const { gpu } = tensor.engine
   const y = allocate(gpu, tensor.shape)
+  gpu.recorder?.enter('add', 'backward', [a, b])
   add(gpu, a, b, y)
+  gpu.recorder?.leave({ y })
   a.storage.release()
   b.storage.release()
   return y

@@ -1,6 +1,6 @@
 import { ShapeError, UsageError } from '../gpu/errors.ts'
 import type { Gpu } from '../gpu/gpu.ts'
-import { type Kernel, maxGroups, type Params } from '../gpu/kernel.ts'
+import { type Cost, type Kernel, maxGroups, type Params } from '../gpu/kernel.ts'
 import type { Storage } from '../gpu/pool.ts'
 import type { Preprocess } from '../nn/preprocess.ts'
 import type { Engine } from '../tensor/engine.ts'
@@ -37,9 +37,15 @@ interface Region extends Extent {
 const plain: Normalisation = { mean: [0, 0, 0], std: [1, 1, 1], scale: 1, order: 'rgb' }
 const plainParams = normalisationParams('resize', plain)
 
-const horizontal = rowKernel('transforms/horizontal')
-const vertical = rowKernel('transforms/vertical')
-const cropKernel = rowKernel('transforms/crop')
+const horizontal = rowKernel('transforms/horizontal', ({ columns = 0, rows = 0, taps = 0, row_bytes = 0 }) => ({
+  flops: 6 * taps * columns * rows,
+  bytes: rows * row_bytes + 12 * columns * rows,
+}))
+const vertical = rowKernel('transforms/vertical', ({ columns = 0, rows = 0, taps = 0, half_rows = 0 }) => ({
+  flops: (6 * taps + 9) * columns * rows,
+  bytes: 12 * columns * (half_rows + rows),
+}))
+const cropKernel = rowKernel('transforms/crop', ({ columns = 0, rows = 0 }) => ({ flops: 9 * columns * rows, bytes: 24 * columns * rows }))
 
 /** Bytes of a picture that are on the device at once; larger ones pass through in bands of rows. */
 const bandBytes = 16 * 2 ** 20
@@ -243,10 +249,12 @@ function filled(y: Tensor, fill: () => void): Tensor {
 }
 
 /** One thread per column, one row of workgroups per row. */
-function rowKernel(name: string): Kernel {
+function rowKernel(name: string, cost: (params: Params) => Cost): Kernel {
   return {
     name,
     constants: { WG: 64 },
+    threads: ({ columns = 0, rows = 0 }) => columns * rows,
+    cost,
     grid: ({ columns = 0, rows = 0 }, { WG = 64 }) => [Math.ceil(columns / WG), Math.min(rows, maxGroups), Math.ceil(rows / maxGroups)],
   }
 }

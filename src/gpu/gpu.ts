@@ -5,6 +5,7 @@ import { PipelineCache } from './pipelines.ts'
 import type { AdapterKind, Platform } from './platform.ts'
 import { BufferPool, type MemoryReport, outOfMemory, type Storage } from './pool.ts'
 import { Readbacks } from './readbacks.ts'
+import type { Recorder } from './recorder.ts'
 import { subgroupIsWorkgroup } from './subgroup.ts'
 import { Timer } from './timer.ts'
 import { type TileShape, tileShape } from './tuning.ts'
@@ -31,6 +32,8 @@ export class Gpu {
   readonly bindingLimits: BindingLimits
   /** The layer that is computing; errors name it. */
   layer: string | null = null
+  /** Who notes every launch; null while nobody does. */
+  recorder: Recorder | null = null
   readonly #pool: BufferPool
   readonly #pipelines: PipelineCache
   readonly #groups: BindGroups
@@ -192,8 +195,9 @@ export class Gpu {
       throw new KernelError(kernel.name, this.layer, `a grid of ${x} x ${y} x ${z} workgroups is too large`)
     if (x * y * z === 0) return
     if (this.#slot === slots) this.submit()
-    const pass = this.#open()
     const group = this.#groups.get(compiled, bindings, this.#serial, this.layer)
+    if (this.recorder) this.#pass = this.recorder.launch(this.#encoding(), this.#pass, kernel, compiled, bindings, params, [x, y, z])
+    const pass = this.#open()
     const offset = this.#slot++ * slotBytes
     writeParams(this.#ringView, offset, kernel.name, compiled.source.interface.params, params)
     pass.setPipeline(compiled.pipeline)
@@ -225,6 +229,7 @@ export class Gpu {
     const encoder = this.#encoder
     if (!encoder) return
     this.#pass?.end()
+    this.recorder?.submitting(encoder)
     if (this.#slot > 0) this.device.queue.writeBuffer(this.#ring, 0, this.#ringView.buffer as ArrayBuffer, 0, this.#slot * slotBytes)
     const launches = this.#launches
     this.device.pushErrorScope('validation')
@@ -289,11 +294,12 @@ export class Gpu {
   /**
    * The GPU time of what `body` launches, in milliseconds, by timestamps at both ends of one pass. What was encoded before is
    * submitted first. Dawn rounds timestamps to 0.1 ms unless its feature `timestamp_quantization` is disabled.
-   * @throws UsageError where the adapter has no timestamps, or where `body` reads back or submits
+   * @throws UsageError where the adapter has no timestamps, while recording, or where `body` reads back or submits
    */
   async time(body: () => void): Promise<number> {
     if (!this.device.features.has('timestamp-query'))
       throw new UsageError('this adapter has no timestamps: it lacks the feature timestamp-query')
+    if (this.recorder) throw new UsageError('a recording is under way, which times every launch: finish() it first')
     this.submit()
     this.#timer ??= new Timer(this.device)
     const timer = this.#timer

@@ -10,12 +10,31 @@ export type Params = Readonly<Record<string, number>>
 /** Workgroups in x, y and z. */
 export type Grid = readonly [number, number, number]
 
+/** What a launch or an operator costs. */
+export interface Cost {
+  /** Floating-point operations; a multiply-add counts two. */
+  readonly flops: number
+  /** Bytes that must move between memory and the processor at the least. */
+  readonly bytes: number
+}
+
 /** A kernel: a file under shaders/, the constants it is compiled with unless a launch says otherwise, and its launch shape. */
 export interface Kernel {
   /** The file's path without `.wgsl`, for example 'relu/forward'. Errors and recordings name the kernel by it. */
   readonly name: string
   readonly constants: Constants
   readonly grid: (params: Params, constants: Constants) => Grid
+  /** How many threads of a launch have something to do; the rest of the last workgroup stands idle. For recordings. */
+  readonly threads?: (params: Params, constants: Constants) => number
+  /** What a launch costs. For recordings. */
+  readonly cost?: (params: Params, constants: Constants) => Cost
+}
+
+/** What kernels of the usual launch shapes may say besides. */
+interface KernelOptions<P extends string> {
+  /** Threads of a workgroup. Default 64. */
+  readonly workgroup?: number
+  readonly cost?: (params: Readonly<Record<P, number>>, constants: Constants) => Cost
 }
 
 /** The largest grid every WebGPU device takes in one dimension. */
@@ -39,9 +58,15 @@ export function linearGrid(threads: number, workgroup: number): Grid {
 export function elementKernel<P extends string>(
   name: string,
   threads: (params: Readonly<Record<P, number>>) => number,
-  workgroup = 64,
+  { workgroup = 64, cost }: KernelOptions<P> = {},
 ): Kernel {
-  return { name, constants: { WG: workgroup }, grid: (params, constants) => linearGrid(threads(params), constants.WG ?? workgroup) }
+  return {
+    name,
+    constants: { WG: workgroup },
+    threads,
+    cost,
+    grid: (params, constants) => linearGrid(threads(params), constants.WG ?? workgroup),
+  }
 }
 
 /**
@@ -53,11 +78,13 @@ export function elementKernel<P extends string>(
 export function planeKernel<P extends string>(
   name: string,
   elements: (params: Readonly<Record<P, number>>) => number,
-  workgroup = 64,
+  { workgroup = 64, cost }: KernelOptions<P | 'planes'> = {},
 ): Kernel {
   return {
     name,
     constants: { WG: workgroup },
+    threads: (params) => (params.planes ?? 0) * elements(params),
+    cost,
     grid: (params, constants) => {
       const planes = params.planes ?? 0
       const groups = Math.ceil(elements(params) / (constants.WG ?? workgroup))
@@ -67,11 +94,13 @@ export function planeKernel<P extends string>(
   }
 }
 
-/** What a shader's own text declares: its storage bindings, its params, and which constants are `override`s. */
+/** What a shader's own text declares: its storage bindings, its params, which constants are `override`s, and its workgroup. */
 export interface ShaderInterface {
   readonly bindings: readonly { readonly name: string; readonly binding: number; readonly writable: boolean }[]
   readonly params: readonly { readonly name: string; readonly type: 'u32' | 'i32' | 'f32' }[]
   readonly overrides: ReadonlySet<string>
+  /** Threads in x, y and z: numbers, or names of overrides. */
+  readonly workgroup: readonly string[]
 }
 
 /** A kernel's text after expansion, and what it declares. */
@@ -100,7 +129,8 @@ function readInterface(name: string, code: string): ShaderInterface {
     return { name: m[1] ?? '', type } as const
   })
   const overrides = new Set([...text.matchAll(/\boverride\s+(\w+)/g)].map((m) => m[1] ?? ''))
-  return { bindings, params, overrides }
+  const workgroup = (/@workgroup_size\(([^)]*)\)/.exec(text)?.[1] ?? '1').split(',').map((extent) => extent.trim())
+  return { bindings, params, overrides, workgroup }
 }
 
 /** Writes params into their slot of the uniform ring, in the struct's order, four bytes each. Throws where names do not match. */

@@ -8,7 +8,11 @@ export interface CompiledKernel {
   readonly source: KernelSource
   readonly pipeline: GPUComputePipeline
   readonly layout: BindingLayout
+  /** From asking for it to having it, beside others where several were asked for at once. */
+  readonly compileMilliseconds: number
 }
+
+type Draft = Omit<CompiledKernel, 'pipeline' | 'compileMilliseconds'>
 
 /** Kernels whose storage bindings have the same access share one layout, and so each other's bind groups. */
 export interface BindingLayout {
@@ -45,13 +49,14 @@ export class PipelineCache {
     const key = cacheKey(kernel, constants)
     const known = this.#compiled.get(key)
     if (known) return known
+    const begun = performance.now()
     const draft = this.#draft(kernel, constants)
     this.#device.pushErrorScope('validation')
     const module = this.#device.createShaderModule({ label: kernel.name, code: draft.source.code })
     const pipeline = this.#device.createComputePipeline(describe(draft, module))
     const scope = this.#device.popErrorScope()
     this.#onError(scope.then((error) => (error ? compileError(draft, module, error.message, layer) : null)))
-    const compiled = { ...draft, pipeline }
+    const compiled = { ...draft, pipeline, compileMilliseconds: performance.now() - begun }
     this.#compiled.set(key, compiled)
     return compiled
   }
@@ -70,6 +75,7 @@ export class PipelineCache {
     let done = 0
     await Promise.all(
       [...missing].map(async ([key, [kernel, constants]]) => {
+        const begun = performance.now()
         const draft = this.#draft(kernel, constants)
         this.#device.pushErrorScope('validation')
         const module = this.#device.createShaderModule({ label: kernel.name, code: draft.source.code })
@@ -77,7 +83,8 @@ export class PipelineCache {
         const broken = await scope
         if (broken) throw await compileError(draft, module, broken.message)
         try {
-          this.#compiled.set(key, { ...draft, pipeline: await this.#device.createComputePipelineAsync(describe(draft, module)) })
+          const pipeline = await this.#device.createComputePipelineAsync(describe(draft, module))
+          this.#compiled.set(key, { ...draft, pipeline, compileMilliseconds: performance.now() - begun })
         } catch (error) {
           throw await compileError(draft, module, error instanceof Error ? error.message : String(error))
         }
@@ -86,7 +93,7 @@ export class PipelineCache {
     )
   }
 
-  #draft(kernel: Kernel, constants: Constants): Omit<CompiledKernel, 'pipeline'> {
+  #draft(kernel: Kernel, constants: Constants): Draft {
     const source = kernelSource(this.#files, kernel, constants)
     return { name: kernel.name, constants, source, layout: this.#layout(source) }
   }
@@ -115,7 +122,7 @@ function cacheKey(kernel: Kernel, constants: Constants): string {
   return `${kernel.name} ${JSON.stringify(constants)}`
 }
 
-function describe(draft: Omit<CompiledKernel, 'pipeline'>, module: GPUShaderModule): GPUComputePipelineDescriptor {
+function describe(draft: Draft, module: GPUShaderModule): GPUComputePipelineDescriptor {
   const overrides = Object.entries(draft.constants).filter(([name]) => draft.source.interface.overrides.has(name))
   return {
     label: draft.name,
@@ -125,12 +132,7 @@ function describe(draft: Omit<CompiledKernel, 'pipeline'>, module: GPUShaderModu
 }
 
 /** The error for a kernel that does not compile, its lines given in the file they were written in. */
-async function compileError(
-  draft: Omit<CompiledKernel, 'pipeline'>,
-  module: GPUShaderModule,
-  fallback: string,
-  layer: string | null = null,
-): Promise<KernelError> {
+async function compileError(draft: Draft, module: GPUShaderModule, fallback: string, layer: string | null = null): Promise<KernelError> {
   const info = await module.getCompilationInfo()
   const first = info.messages.find((message) => message.type === 'error')
   if (!first) return new KernelError(draft.name, layer, `does not compile: ${fallback.split('\n')[0]}`)

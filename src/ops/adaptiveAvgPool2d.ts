@@ -1,11 +1,17 @@
 import { ShapeError } from '../gpu/errors.ts'
-import { planeKernel } from '../gpu/kernel.ts'
+import { type Cost, planeKernel } from '../gpu/kernel.ts'
 import { type Shape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
 import type { Pair } from './conv2d.ts'
 import { defineOp, required } from './op.ts'
 
-const forwardKernel = planeKernel<'out_height' | 'out_width'>('adaptive_avg_pool2d/forward', (p) => p.out_height * p.out_width)
-const backwardKernel = planeKernel<'height' | 'width'>('adaptive_avg_pool2d/backward', (p) => p.height * p.width)
+type Extents = 'height' | 'width' | 'out_height' | 'out_width'
+
+const cost = (p: Readonly<Record<Extents | 'planes', number>>): Cost => {
+  const [inputs, outputs] = [p.height * p.width, p.out_height * p.out_width]
+  return { flops: p.planes * Math.max(inputs, outputs), bytes: 4 * p.planes * (inputs + outputs) }
+}
+const forwardKernel = planeKernel<Extents>('adaptive_avg_pool2d/forward', (p) => p.out_height * p.out_width, { cost })
+const backwardKernel = planeKernel<Extents>('adaptive_avg_pool2d/backward', (p) => p.height * p.width, { cost })
 
 function poolParams(x: Shape, y: Shape) {
   const [batch = 0, channels = 0, height = 0, width = 0] = x

@@ -3,7 +3,7 @@ import { elementKernel } from '../gpu/kernel.ts'
 import { eachPart } from '../gpu/windows.ts'
 import { type NdBuffer, sizeOf } from '../tensor/ndbuffer.ts'
 
-const addKernel = elementKernel<'n'>('add/forward', (p) => p.n)
+const addKernel = elementKernel<'n'>('add/forward', (p) => p.n, { cost: ({ n }) => ({ flops: n, bytes: 12 * n }) })
 
 /** y = a + b, for the tape, which alone accumulates. */
 export function add(gpu: Gpu, a: NdBuffer, b: NdBuffer, y: NdBuffer): void {

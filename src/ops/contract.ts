@@ -57,8 +57,10 @@ export interface Contraction {
   readonly split?: boolean
 }
 
-const pack = elementKernel<'n'>('contract/pack', (p) => p.n)
-const padKernel = elementKernel<'n'>('contract/pad', (p) => p.n)
+const pack = elementKernel<'n'>('contract/pack', (p) => p.n, { cost: ({ n }) => ({ flops: 0, bytes: 8 * n }) })
+const padKernel = elementKernel<'n' | 'height' | 'width' | 'out_height' | 'out_width'>('contract/pad', (p) => p.n, {
+  cost: (p) => ({ flops: 0, bytes: 4 * (p.n + (p.n / (p.out_height * p.out_width)) * p.height * p.width) }),
+})
 
 const tile: Kernel = {
   name: 'contract/tile',
@@ -71,6 +73,19 @@ const tile: Kernel = {
     return tiles > maxGroups
       ? [maxGroups, Math.ceil(tiles / maxGroups), parts]
       : [tiles, Math.min(parts, maxGroups), Math.ceil(parts / maxGroups)]
+  },
+  threads({ cols = 0, depth_a = 1, chunk_a = 1, panels = 1, planes = 1 }, { COLS = 1 }) {
+    return Math.ceil(cols / COLS) * panels * planes * Math.max(Math.ceil(depth_a / chunk_a), 1)
+  },
+  cost(p) {
+    const { planes = 1, rows = 0, cols = 0, depth_a = 0, depth_b = 0, depth_c = 0, chunk_a = 1 } = p
+    const depth = depth_a * depth_b * depth_c
+    // Columns of a convolution overlap: what b spans from its first element to its last, where that is less.
+    const { col1 = 1, col2 = 1, b0 = 0, b1 = 0, b2 = 0, stride_a = 0, stride_b = 0, stride_c = 0 } = p
+    const reach = (cols / (col1 * col2) - 1) * b0 + (col1 - 1) * b1 + (col2 - 1) * b2
+    const span = reach + (depth_a - 1) * stride_a + (depth_b - 1) * stride_b + (depth_c - 1) * stride_c + 1
+    const read = depth === 0 ? 0 : rows * depth + Math.min(cols * depth, span)
+    return { flops: 2 * planes * rows * cols * depth, bytes: 4 * planes * (read + rows * cols * Math.max(Math.ceil(depth_a / chunk_a), 1)) }
   },
 }
 

@@ -1,6 +1,6 @@
 import { ShapeError } from '../gpu/errors.ts'
 import type { Gpu } from '../gpu/gpu.ts'
-import { elementKernel } from '../gpu/kernel.ts'
+import { type Cost, elementKernel } from '../gpu/kernel.ts'
 import type { TileShape } from '../gpu/tuning.ts'
 import { type NdBuffer, type Shape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
 import { contract, pad } from './contract.ts'
@@ -36,9 +36,20 @@ interface Geometry {
   readonly depth: number
 }
 
-const forwardKernel = elementKernel<'n'>('conv2d/forward', (p) => p.n)
-const backwardInputKernel = elementKernel<'n'>('conv2d/backward_input', (p) => p.n)
-const backwardWeightKernel = elementKernel<'n'>('conv2d/backward_weight', (p) => p.n)
+/** The same for all three passes: each reads two of x, weight and y, and writes the third. */
+function plainCost(p: ReturnType<typeof plainParams>): Cost {
+  const filter = (p.channels / p.groups) * p.kernel_height * p.kernel_width
+  const [pixels, outPixels] = [p.batch * p.height * p.width, p.batch * p.out_height * p.out_width]
+  return {
+    flops: 2 * p.out_channels * outPixels * filter,
+    bytes: 4 * (p.channels * pixels + p.out_channels * filter + p.out_channels * outPixels),
+  }
+}
+
+type PlainParam = keyof ReturnType<typeof plainParams>
+const forwardKernel = elementKernel<PlainParam>('conv2d/forward', (p) => p.n, { cost: plainCost })
+const backwardInputKernel = elementKernel<PlainParam>('conv2d/backward_input', (p) => p.n, { cost: plainCost })
+const backwardWeightKernel = elementKernel<PlainParam>('conv2d/backward_weight', (p) => p.n, { cost: plainCost })
 
 function geometry(x: Shape, weight: Shape, { stride, padding, groups }: Conv2dAttrs): Geometry {
   const [batch = 0, channels = 0, height = 0, width = 0] = x

@@ -18,8 +18,12 @@ export interface CrossEntropyAttrs {
   readonly reduction: Reduction
 }
 
-const forwardKernel = elementKernel<'rows'>('cross_entropy/forward', (p) => p.rows)
-const backwardKernel = elementKernel<'rows'>('cross_entropy/backward', (p) => p.rows)
+const forwardKernel = elementKernel<'rows' | 'classes'>('cross_entropy/forward', (p) => p.rows, {
+  cost: ({ rows, classes }) => ({ flops: 4 * rows * classes, bytes: 4 * rows * (classes + 4) }),
+})
+const backwardKernel = elementKernel<'rows' | 'classes'>('cross_entropy/backward', (p) => p.rows, {
+  cost: ({ rows, classes }) => ({ flops: 6 * rows * classes, bytes: 4 * rows * (2 * classes + 3) }),
+})
 
 /**
  * -log softmax(logits)[target], smoothed over all classes (Szegedy et al. 2015, arXiv:1512.00567, 7), as PyTorch's cross_entropy:

@@ -11,7 +11,7 @@ export interface DropoutAttrs {
   readonly seed: number
 }
 
-const kernel = elementKernel<'n'>('dropout/apply', (p) => Math.ceil(p.n / 4))
+const kernel = elementKernel<'n'>('dropout/apply', (p) => Math.ceil(p.n / 4), { cost: ({ n }) => ({ flops: n, bytes: 8 * n }) })
 
 function run(gpu: Gpu, x: NdBuffer, y: NdBuffer, { p, seed }: DropoutAttrs): void {
   const scale = p < 1 ? 1 / (1 - p) : 0

@@ -11,6 +11,8 @@ const countKernel: Kernel = {
   name: 'finite/count',
   constants: { WG: workgroup },
   grid: ({ stride = 0 }, { WG = workgroup }) => linearGrid(stride, WG),
+  threads: ({ stride = 0, vectors = 0 }) => Math.min(stride, vectors),
+  cost: ({ n = 0 }) => ({ flops: 0, bytes: 4 * n }),
 }
 
 /**

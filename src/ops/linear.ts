@@ -8,7 +8,9 @@ import { contract, pad } from './contract.ts'
 import { defineOp, keptAt, required } from './op.ts'
 import { sumOuterInner } from './reduce.ts'
 
-const plain = elementKernel<'rows' | 'cols'>('linear/product', (p) => p.rows * p.cols)
+const plain = elementKernel<'rows' | 'cols' | 'depth'>('linear/product', (p) => p.rows * p.cols, {
+  cost: ({ rows, cols, depth }) => ({ flops: 2 * rows * cols * depth, bytes: 4 * (rows * depth + depth * cols + rows * cols) }),
+})
 
 /** A matrix in memory: element (i, j) lies at base + i · strides[0] + j · strides[1]. */
 interface Matrix {

@@ -11,8 +11,17 @@ export interface LocalResponseNormAttrs {
   readonly k: number
 }
 
-const forwardKernel = planeKernel<'pixels'>('local_response_norm/forward', (p) => p.pixels)
-const backwardKernel = planeKernel<'pixels'>('local_response_norm/backward', (p) => p.pixels)
+type Window = 'pixels' | 'before' | 'behind'
+
+const forwardKernel = planeKernel<Window>('local_response_norm/forward', (p) => p.pixels, {
+  cost: (p, { KEEP = 0 }) => ({
+    flops: (2 * (p.before + p.behind + 1) + 4) * p.planes * p.pixels,
+    bytes: 4 * (2 + KEEP) * p.planes * p.pixels,
+  }),
+})
+const backwardKernel = planeKernel<Window>('local_response_norm/backward', (p) => p.pixels, {
+  cost: (p) => ({ flops: (5 * (p.before + p.behind + 1) + 6) * p.planes * p.pixels, bytes: 16 * p.planes * p.pixels }),
+})
 
 function normParams(x: Shape, { size, alpha, beta }: LocalResponseNormAttrs) {
   const [batch = 0, channels = 0, ...extents] = x

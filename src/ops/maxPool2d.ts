@@ -10,8 +10,20 @@ export interface MaxPool2dAttrs {
   readonly padding: Pair
 }
 
-const forwardKernel = planeKernel<'out_height' | 'out_width'>('max_pool2d/forward', (p) => p.out_height * p.out_width)
-const backwardKernel = planeKernel<'height' | 'width'>('max_pool2d/backward', (p) => p.height * p.width)
+type Extents = 'height' | 'width' | 'out_height' | 'out_width' | 'kernel_y' | 'kernel_x'
+
+const forwardKernel = planeKernel<Extents>('max_pool2d/forward', (p) => p.out_height * p.out_width, {
+  cost: (p, { WINNER = 0 }) => ({
+    flops: p.planes * p.out_height * p.out_width * p.kernel_y * p.kernel_x,
+    bytes: 4 * p.planes * (p.height * p.width + (1 + WINNER) * p.out_height * p.out_width),
+  }),
+})
+const backwardKernel = planeKernel<Extents>('max_pool2d/backward', (p) => p.height * p.width, {
+  cost: (p) => ({
+    flops: p.planes * p.out_height * p.out_width,
+    bytes: 4 * p.planes * (p.height * p.width + 2 * p.out_height * p.out_width),
+  }),
+})
 
 function poolParams(x: Shape, y: Shape, { kernel, stride, padding }: MaxPool2dAttrs) {
   const [batch = 0, channels = 0, height = 0, width = 0] = x

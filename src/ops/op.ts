@@ -1,13 +1,6 @@
 import type { Gpu } from '../gpu/gpu.ts'
+import type { Cost } from '../gpu/kernel.ts'
 import type { NdBuffer, Shape } from '../tensor/ndbuffer.ts'
-
-/** What an operator costs at given shapes. */
-export interface Cost {
-  /** Floating-point operations; a multiply-add counts two. */
-  readonly flops: number
-  /** Bytes that must move between memory and the processor at the least. */
-  readonly bytes: number
-}
 
 /** An operator's inputs by name; an optional one that was left out is null. */
 export type Inputs<In extends string> = Readonly<Record<In, NdBuffer | null>>

@@ -2,7 +2,9 @@ import type { Gpu } from '../gpu/gpu.ts'
 import { elementKernel } from '../gpu/kernel.ts'
 import { type NdBuffer, type NdWindow, scratch } from '../tensor/ndbuffer.ts'
 
-const sum = elementKernel<'n'>('reduce/sum', (p) => p.n)
+const sum = elementKernel<'n' | 'count'>('reduce/sum', (p) => p.n, {
+  cost: ({ n, count }) => ({ flops: n * count, bytes: 4 * n * (count + 1) }),
+})
 
 /** dst[o] = scale · Σ_i src[i, o] for src [outer, width]. */
 export function sumOuter(gpu: Gpu, src: NdWindow, dst: NdWindow, outer: number, width: number, scale = 1): void {

@@ -2,8 +2,8 @@ import { elementKernel } from '../gpu/kernel.ts'
 import { sizeOf } from '../tensor/ndbuffer.ts'
 import { defineOp, keptAt, required } from './op.ts'
 
-const reluForward = elementKernel<'n'>('relu/forward', (p) => p.n)
-const reluBackward = elementKernel<'n'>('relu/backward', (p) => p.n)
+const reluForward = elementKernel<'n'>('relu/forward', (p) => p.n, { cost: ({ n }) => ({ flops: n, bytes: 8 * n }) })
+const reluBackward = elementKernel<'n'>('relu/backward', (p) => p.n, { cost: ({ n }) => ({ flops: n, bytes: 12 * n }) })
 
 /** y = max(x, 0), any shape. Backward reads y, which is positive exactly where x is, so x need not be kept. */
 export const relu = defineOp<'x', Record<never, never>>({

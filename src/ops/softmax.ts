@@ -3,8 +3,12 @@ import { elementKernel } from '../gpu/kernel.ts'
 import { type Shape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
 import { defineOp, keptAt, required } from './op.ts'
 
-const forwardKernel = elementKernel<'rows'>('softmax/forward', (p) => p.rows)
-const backwardKernel = elementKernel<'rows'>('softmax/backward', (p) => p.rows)
+const forwardKernel = elementKernel<'rows' | 'classes'>('softmax/forward', (p) => p.rows, {
+  cost: ({ rows, classes }) => ({ flops: 4 * rows * classes, bytes: 8 * rows * classes }),
+})
+const backwardKernel = elementKernel<'rows' | 'classes'>('softmax/backward', (p) => p.rows, {
+  cost: ({ rows, classes }) => ({ flops: 4 * rows * classes, bytes: 12 * rows * classes }),
+})
 
 function rowsOf(shape: Shape) {
   const classes = shape.at(-1) ?? 1

@@ -14,7 +14,12 @@ export interface AdamOptions {
   readonly weightDecay?: number
 }
 
-const kernels = { Adam: elementKernel<'n'>('optim/adam', (p) => p.n), AdamW: elementKernel<'n'>('optim/adamw', (p) => p.n) }
+/** In vectors of four: 14 operations on each value; p, m and v are read and written, g is read. */
+const cost = ({ n }: { readonly n: number }) => ({ flops: 4 * 14 * n, bytes: 16 * 7 * n })
+const kernels = {
+  Adam: elementKernel<'n'>('optim/adam', (p) => p.n, { cost }),
+  AdamW: elementKernel<'n'>('optim/adamw', (p) => p.n, { cost }),
+}
 
 /** What Adam and AdamW share: everything but where the weight decay goes. */
 export abstract class Adaptive extends Optimizer {

@@ -2,7 +2,7 @@ import type { Gpu } from '../gpu/gpu.ts'
 import { elementKernel } from '../gpu/kernel.ts'
 import { type NdBuffer, sizeOf } from '../tensor/ndbuffer.ts'
 
-const healthKernel = elementKernel<'n'>('optim/health', (p) => p.n)
+const healthKernel = elementKernel<'n'>('optim/health', (p) => p.n, { cost: ({ n }) => ({ flops: 0, bytes: 4 * n }) })
 
 /**
  * Sets health[0] to 1 if an element of loss is NaN or infinite, and leaves it otherwise: an optimiser's `guard`, written and read on

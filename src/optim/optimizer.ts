@@ -1,5 +1,6 @@
 import { ShapeError, UsageError, WeightsError } from '../gpu/errors.ts'
 import { type Constants, elementKernel, type Kernel, type Params } from '../gpu/kernel.ts'
+import type { Recorder } from '../gpu/recorder.ts'
 import { eachPart } from '../gpu/windows.ts'
 import type { Parameter } from '../nn/parameter.ts'
 import type { Engine } from '../tensor/engine.ts'
@@ -32,7 +33,7 @@ interface State {
   readonly tensors: readonly Tensor[]
 }
 
-const zero = elementKernel<'n'>('optim/zero', (p) => p.n)
+const zero = elementKernel<'n'>('optim/zero', (p) => p.n, { cost: ({ n }) => ({ flops: 0, bytes: 16 * n }) })
 
 /**
  * What all optimisers share: which parameters take part in a step, and the state kept for each, which is made at its first step.
@@ -80,6 +81,7 @@ export abstract class Optimizer {
     if (Object.keys(rest).length) throw new UsageError(`${name}.step: there is no option ${Object.keys(rest).join(', ')}; it takes guard`)
     if (guard && guard.size !== 1)
       throw new ShapeError(`${name}.step: the guard has the shape ${showShape(guard.shape)}: it takes one element`)
+    let recorder: Recorder | null = null
     for (const parameter of this.parameters) {
       const { grad } = parameter
       if (!parameter.trainable || !grad) continue
@@ -87,8 +89,11 @@ export abstract class Optimizer {
       const { gpu } = engine
       const layer = gpu.layer
       gpu.layer = parameter.name
+      recorder = gpu.recorder
       try {
-        const state = this.#states.get(parameter) ?? this.#begin(engine, parameter)
+        const known = this.#states.get(parameter)
+        recorder?.enter(name, 'step', [buffer, grad.buffer, ...(known?.tensors ?? []).map((tensor) => tensor.buffer)])
+        const state = known ?? this.#begin(engine, parameter)
         const arrays = {
           p: buffer.storage,
           g: grad.buffer.storage,
@@ -99,11 +104,15 @@ export abstract class Optimizer {
           const bindings = guard ? { ...windows, guard: guard.buffer.storage } : windows
           gpu.run(kernel, bindings, { n: Math.ceil(n / 4), ...hyperparameters }, { ...constants, GUARD: guard ? 1 : 0 })
         })
+        recorder?.leave({ p: buffer })
         state.steps++
       } finally {
         gpu.layer = layer
       }
     }
+    if (!recorder) return
+    for (const { name: left, trainable, grad } of this.parameters)
+      if (!trainable || !grad) recorder.omit('step', trainable ? 'the parameter has no gradient' : 'the parameter is frozen', left)
   }
 
   /** Lets every gradient go: each `grad` becomes null, and its buffer is handed out again. */

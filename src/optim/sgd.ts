@@ -14,7 +14,13 @@ export interface SGDOptions {
   readonly nesterov?: boolean
 }
 
-const kernel = elementKernel<'n'>('optim/sgd', (p) => p.n)
+/** In vectors of four. */
+const kernel = elementKernel<'n'>('optim/sgd', (p) => p.n, {
+  cost: ({ n }, { MOMENTUM = 0, NESTEROV = 0 }) => ({
+    flops: 4 * n * (4 + 2 * MOMENTUM + 2 * NESTEROV),
+    bytes: 16 * n * (3 + 2 * MOMENTUM),
+  }),
+})
 
 /**
  * Stochastic gradient descent with momentum and Nesterov's variant, as torch.optim.SGD computes them (Sutskever et al. 2013, "On the

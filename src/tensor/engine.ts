@@ -2,6 +2,7 @@ import { ShapeError } from '../gpu/errors.ts'
 import type { Gpu } from '../gpu/gpu.ts'
 import type { AdapterKind } from '../gpu/platform.ts'
 import type { MemoryReport } from '../gpu/pool.ts'
+import { Recorder } from '../gpu/recorder.ts'
 import { checkShape, type NdBuffer, type Shape, showShape, sizeOf } from './ndbuffer.ts'
 import { Tensor } from './tensor.ts'
 
@@ -70,6 +71,20 @@ export class Engine {
   /** What the GPU holds: bytes and buffers in use by tensors, and the most ever allocated. */
   memory(): MemoryReport {
     return this.gpu.memory()
+  }
+
+  /**
+   * Records every dispatch from here to the result's `finish()`: operator, layer, pass, WGSL, bindings, sizes, GPU time, cost; and what
+   * did not run, and why. Each dispatch then gets a compute pass of its own, so a step takes a little longer than otherwise.
+   * @param options.values also keep the values of the tensors that operators compute, forward and backward
+   * @throws UsageError while another recording is under way
+   * @example
+   * const recorder = engine.record()
+   * model.forward(x)
+   * const { dispatches, omissions } = await recorder.finish()
+   */
+  record(options: { readonly values?: boolean } = {}): Recorder {
+    return new Recorder(this.gpu, options)
   }
 
   /** Runs `body` without recording for backward; its results require no gradient. */

@@ -40,10 +40,15 @@ export function checkShape(what: string, shape: Shape): void {
 
 /** A new buffer of the given shape, its contents undefined, held once by the caller. */
 export function allocate(gpu: Gpu, shape: Shape): NdBuffer {
-  return { storage: gpu.allocate(4 * sizeOf(shape)), shape }
+  return noted(gpu, { storage: gpu.allocate(4 * sizeOf(shape)), shape })
 }
 
 /** A buffer that lives until the operator that asked for it is encoded. */
 export function scratch(gpu: Gpu, shape: Shape): NdBuffer {
-  return { storage: gpu.scratch(4 * sizeOf(shape)), shape }
+  return noted(gpu, { storage: gpu.scratch(4 * sizeOf(shape)), shape })
+}
+
+function noted(gpu: Gpu, buffer: NdBuffer): NdBuffer {
+  gpu.recorder?.shape(buffer)
+  return buffer
 }

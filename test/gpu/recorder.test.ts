@@ -1,0 +1,212 @@
+import { afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { crossEntropy, relu } from '../../src/autograd/functions.ts'
+import { UsageError } from '../../src/gpu/errors.ts'
+import { describeOmission, type Recording } from '../../src/gpu/recorder.ts'
+import { alexnet } from '../../src/nn/alexnet.ts'
+import type { Network } from '../../src/nn/network.ts'
+import { SGD } from '../../src/optim/sgd.ts'
+import type { Engine } from '../../src/tensor/engine.ts'
+import { Random } from '../../src/tensor/philox.ts'
+import { applyScenario, type ScenarioOptions } from '../../src/transfer/scenario.ts'
+import { sameBits } from '../support/bits.ts'
+import { testEngine } from '../support/engine.ts'
+
+let engine: Engine
+beforeAll(async () => {
+  engine = await testEngine()
+})
+
+const small = { variant: 'alexnet-64', channels: [8, 8, 8, 8, 8], hidden: 16, classes: 5, seed: 3 } as const
+
+interface Step {
+  readonly recording: Recording | null
+  /** Launches that reached the device, counted where they leave Graft. */
+  readonly launched: number
+  readonly loss: number
+  readonly state: Awaited<ReturnType<Network['stateDict']>>
+}
+
+/** One training step by SGD with momentum, on two noisy pictures. */
+async function step(scenario: Partial<ScenarioOptions>, record: { readonly values?: boolean } | null): Promise<Step> {
+  const model = await alexnet(engine, small)
+  if (scenario.scenario) applyScenario(model, { classes: 3, ...scenario } as ScenarioOptions)
+  const optimizer = new SGD(model.parameters(), { lr: 0.1, momentum: 0.9 })
+  const pixels = new Float32Array(2 * 3 * 64 * 64)
+  new Random(5).fillNormal(pixels, 0, 1)
+  const x = engine.tensor(pixels, [2, 3, 64, 64])
+  const prototype = Object.getPrototypeOf(engine.gpu.device.createCommandEncoder().beginComputePass()) as GPUComputePassEncoder
+  const dispatch = prototype.dispatchWorkgroups
+  let launched = 0
+  prototype.dispatchWorkgroups = function (...grid) {
+    launched++
+    return dispatch.apply(this, grid)
+  }
+  try {
+    const recorder = record && engine.record(record)
+    const loss = crossEntropy(model.forward(x, { training: true }), Int32Array.of(0, 2))
+    loss.backward()
+    optimizer.step()
+    optimizer.zeroGrad()
+    const recording = recorder && (await recorder.finish())
+    const [value = Number.NaN] = await loss.data()
+    const result = { recording, launched, loss: value, state: await model.stateDict() }
+    for (const one of [loss, x, optimizer, model]) one.dispose()
+    return result
+  } finally {
+    prototype.dispatchWorkgroups = dispatch
+  }
+}
+
+async function recorded(scenario: Partial<ScenarioOptions>, values = false): Promise<Recording> {
+  const { recording } = await step(scenario, { values })
+  if (!recording) throw new Error('nothing was recorded')
+  return recording
+}
+
+afterEach(() => expect(engine.gpu.recorder).toBeNull())
+
+describe('a training step', () => {
+  test('every dispatch appears once, in order, and none else', async () => {
+    const { recording, launched } = await step({}, {})
+    expect(recording?.dispatches.length).toBe(launched)
+    expect(recording?.dispatches.map(({ index }) => index)).toEqual(Array.from({ length: launched }, (_, i) => i))
+    const { dispatches = [], calls = [] } = recording ?? {}
+    for (const { first, end } of calls) expect(end).toBeGreaterThan(first)
+    for (const [i, { first }] of calls.entries()) expect(first).toBeGreaterThanOrEqual(calls[i - 1]?.end ?? 0)
+    const layers = new Set(dispatches.map(({ layer }) => layer))
+    for (const layer of ['features.0', 'features.1', 'features.2', 'classifier.0', 'classifier.6']) expect(layers).toContain(layer)
+  })
+
+  test('each says what it is, what it touches, and what it costs', async () => {
+    const { dispatches } = await recorded({})
+    for (const one of dispatches) {
+      expect(one.kernel).toMatch(/^[a-z_0-9]+\/[a-z_0-9]+\.wgsl$/)
+      expect(one.source.code).toContain('@compute')
+      expect(one.source.code).not.toMatch(/^\s*#/m)
+      expect(one.bindings.length).toBeGreaterThan(0)
+      expect(one.bindings.some(({ writable }) => writable)).toBe(true)
+      for (const { bytes, shape } of one.bindings) if (shape) expect(4 * shape.reduce((a, b) => a * b, 1)).toBeLessThanOrEqual(bytes)
+      expect(one.threads).toBe([...one.workgroup, ...one.workgroups].reduce((a, b) => a * b, 1))
+      expect(one.idle).toBeGreaterThanOrEqual(0)
+      expect(one.idle).toBeLessThan(one.threads)
+      expect(one.cost?.bytes).toBeGreaterThan(0)
+      expect(one.compileMilliseconds).toBeGreaterThan(0)
+    }
+    const reluForward = dispatches.find(({ operator, layer }) => operator === 'relu' && layer === 'features.1')
+    expect(reluForward).toMatchObject({
+      pass: 'forward',
+      kernel: 'relu/forward.wgsl',
+      entryPoint: 'main',
+      overrides: { WG: 64 },
+      params: { n: 2 * 8 * 32 * 32 },
+      workgroup: [64, 1, 1],
+      workgroups: [256, 1, 1],
+      idle: 0,
+      cost: { flops: 16_384, bytes: 8 * 16_384 },
+    })
+    expect(reluForward?.bindings).toMatchObject([
+      { name: 'x', binding: 0, writable: false, shape: [2, 8, 32, 32] },
+      { name: 'y', binding: 1, writable: true, shape: [2, 8, 32, 32] },
+    ])
+  })
+
+  test('passes are told apart by the gradient that a dispatch works for', async () => {
+    const { dispatches } = await recorded({})
+    const passes = (layer: string) => new Set(dispatches.filter((one) => one.layer === layer).map(({ pass }) => pass))
+    expect(passes('features.3')).toEqual(new Set(['forward', 'input gradient', 'weight gradient', 'bias gradient']))
+    expect(passes('features.0')).toEqual(new Set(['forward', 'weight gradient', 'bias gradient'])) // pictures want none
+    expect(passes('features.3.weight')).toEqual(new Set(['step']))
+    expect(dispatches.every(({ pass }) => pass !== null && pass !== 'backward')).toBe(true)
+  })
+
+  test('the FLOPs of a convolution are those of its operator', async () => {
+    const { dispatches } = await recorded({})
+    const of = (pass: string) =>
+      dispatches.filter((one) => one.layer === 'features.3' && one.pass === pass).reduce((sum, one) => sum + (one.cost?.flops ?? 0), 0)
+    const flops = 2 * 2 * 8 * 15 * 15 * 8 * 25
+    expect(of('forward')).toBe(flops)
+    expect(of('input gradient')).toBe(flops)
+    // A split sum is added up afterwards.
+    expect(of('weight gradient')).toBeGreaterThanOrEqual(flops)
+    expect(of('weight gradient')).toBeLessThan(1.1 * flops)
+  })
+
+  test('times lie side by side where the adapter has timestamps', async () => {
+    const { dispatches, milliseconds } = await recorded({})
+    if (!engine.info.features.includes('timestamp-query')) {
+      expect(milliseconds).toBeNull()
+      return
+    }
+    for (const [i, { begin, milliseconds: time }] of dispatches.entries()) {
+      expect(time).toBeGreaterThanOrEqual(0)
+      expect(begin).toBeGreaterThanOrEqual(dispatches[i - 1]?.begin ?? 0)
+    }
+    expect(milliseconds).toBeCloseTo(
+      dispatches.reduce((sum, one) => sum + (one.milliseconds ?? 0), 0),
+      6,
+    )
+  })
+
+  test('computes the same bits as without a recording', async () => {
+    const plain = await step({}, null)
+    const { loss, state } = await step({}, { values: true })
+    expect(loss).toBe(plain.loss)
+    for (const [name, { data }] of Object.entries(plain.state)) expect(sameBits(data, state[name]?.data)).toBe(true)
+  })
+
+  test('is whole where it takes several submits', async () => {
+    const recorder = engine.record()
+    const x = engine.tensor(Float32Array.of(-1, 2), [2])
+    for (let i = 0; i < 1030; i++) relu(x).dispose() // the params ring has 1,024 slots
+    const { dispatches } = await recorder.finish()
+    expect(dispatches.length).toBe(1030)
+    if (engine.info.features.includes('timestamp-query')) expect(dispatches.every(({ milliseconds }) => milliseconds !== null)).toBe(true)
+    x.dispose()
+  })
+})
+
+describe('what did not run, and why', () => {
+  test('frozen parameters', async () => {
+    const { omissions, dispatches } = await recorded({ scenario: 'small-similar' })
+    const lines = omissions.map(describeOmission)
+    expect(lines).toContain('features.0 weight gradient: not dispatched, the parameter is frozen')
+    expect(lines).toContain('features.3 input gradient: not dispatched, nothing before this layer trains')
+    expect(lines).toContain('features.0.weight step: not dispatched, the parameter is frozen')
+    expect(lines).toContain('flatten flatten: not dispatched, its result is the same memory')
+    expect(lines.some((line) => line.startsWith('classifier.6 weight'))).toBe(false)
+    // What is said not to run does not.
+    const ran = new Set(dispatches.map(({ layer, pass }) => `${layer} ${pass}`))
+    for (const { layer, what } of omissions) expect(ran).not.toContain(`${layer} ${what}`)
+  })
+
+  test('a pass without gradients', async () => {
+    const model = await alexnet(engine, small)
+    const x = engine.tensor(new Float32Array(3 * 64 * 64), [1, 3, 64, 64])
+    const recorder = engine.record()
+    const y = engine.noGrad(() => model.forward(x))
+    const { omissions } = await recorder.finish()
+    expect(omissions.map(describeOmission)).toContain('features.0 weight gradient: not dispatched, gradients are off')
+    for (const one of [x, y, model]) one.dispose()
+  })
+})
+
+test('values are what the tensors held', async () => {
+  const { calls } = await recorded({}, true)
+  const call = calls.find(({ operator, pass }) => operator === 'relu' && pass === 'forward')
+  const { x, y } = call?.tensors ?? {}
+  expect(y?.shape).toEqual([2, 8, 32, 32])
+  expect(y?.values).toEqual(x?.values?.map((value) => Math.max(value, 0)))
+  const step = calls.find(({ pass, layer }) => pass === 'step' && layer === 'features.0.weight')
+  expect(step?.operator).toBe('SGD')
+  const conv = calls.find(({ pass, layer }) => pass === 'backward' && layer === 'features.0')
+  expect(Object.keys(conv?.tensors ?? {}).sort()).toEqual(['dbias', 'dweight', 'dy'])
+  const without = await recorded({})
+  expect(without.calls.every(({ tensors }) => Object.values(tensors).every(({ values }) => values === null))).toBe(true)
+})
+
+test('one recording at a time, and none beside a timing', async () => {
+  const recorder = engine.record()
+  expect(() => engine.record()).toThrow(UsageError)
+  await expect(engine.gpu.time(() => {})).rejects.toThrow(/a recording is under way/)
+  await recorder.finish()
+})
