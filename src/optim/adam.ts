@@ -1,5 +1,6 @@
 import type { Parameter } from '../nn/parameter.ts'
 import { type AdamOptions, Adaptive } from './adaptive.ts'
+import type { ParameterGroup } from './optimizer.ts'
 
 /**
  * Adam as torch.optim.Adam computes it (Kingma & Ba 2015, arXiv:1412.6980), in a parameter's step t = 1, 2, …:
@@ -12,7 +13,7 @@ import { type AdamOptions, Adaptive } from './adaptive.ts'
  */
 export class Adam extends Adaptive {
   /** @throws UsageError for an option it does not take, no parameters, or one given twice */
-  constructor(parameters: Iterable<Parameter>, options: AdamOptions = {}) {
+  constructor(parameters: Iterable<Parameter> | readonly ParameterGroup[], options: AdamOptions = {}) {
     super('Adam', parameters, options, 0)
   }
 }

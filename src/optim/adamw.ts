@@ -1,5 +1,6 @@
 import type { Parameter } from '../nn/parameter.ts'
 import { type AdamOptions, Adaptive } from './adaptive.ts'
+import type { ParameterGroup } from './optimizer.ts'
 
 /**
  * Adam with weight decay apart from the gradient, as torch.optim.AdamW computes it (Loshchilov & Hutter 2019, arXiv:1711.05101):
@@ -9,7 +10,7 @@ import { type AdamOptions, Adaptive } from './adaptive.ts'
  */
 export class AdamW extends Adaptive {
   /** @throws UsageError for an option it does not take, no parameters, or one given twice */
-  constructor(parameters: Iterable<Parameter>, options: AdamOptions = {}) {
+  constructor(parameters: Iterable<Parameter> | readonly ParameterGroup[], options: AdamOptions = {}) {
     super('AdamW', parameters, options, 1e-2)
   }
 }

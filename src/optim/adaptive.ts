@@ -1,6 +1,6 @@
 import { elementKernel, type Params } from '../gpu/kernel.ts'
 import type { Parameter } from '../nn/parameter.ts'
-import { Optimizer } from './optimizer.ts'
+import { Optimizer, type ParameterGroup } from './optimizer.ts'
 import { checkNames, decayRates, notNegative } from './options.ts'
 
 export interface AdamOptions {
@@ -23,11 +23,17 @@ const kernels = {
 
 /** What Adam and AdamW share: everything but where the weight decay goes. */
 export abstract class Adaptive extends Optimizer {
-  readonly #betas: readonly [number, number]
+  readonly #name: 'Adam' | 'AdamW'
+  #betas: readonly [number, number]
   readonly #eps: number
   readonly #weightDecay: number
 
-  protected constructor(name: 'Adam' | 'AdamW', parameters: Iterable<Parameter>, options: AdamOptions, defaultDecay: number) {
+  protected constructor(
+    name: 'Adam' | 'AdamW',
+    parameters: Iterable<Parameter> | readonly ParameterGroup[],
+    options: AdamOptions,
+    defaultDecay: number,
+  ) {
     checkNames(name, options, ['lr', 'betas', 'eps', 'weightDecay'])
     const { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = defaultDecay } = options
     const rates = decayRates(name, betas)
@@ -38,17 +44,26 @@ export abstract class Adaptive extends Optimizer {
       parameters,
       lr,
     )
+    this.#name = name
     this.#betas = rates
     this.#eps = eps
     this.#weightDecay = weightDecay
   }
 
-  protected hyperparameters(step: number): Params {
+  get momentum(): number {
+    return this.#betas[0]
+  }
+
+  set momentum(value: number) {
+    this.#betas = decayRates(this.#name, [value, this.#betas[1]])
+  }
+
+  protected hyperparameters(step: number, lr: number): Params {
     const [beta1, beta2] = this.#betas
     return {
-      rate: this.lr / (1 - beta1 ** step),
+      rate: lr / (1 - beta1 ** step),
       decay: this.#weightDecay,
-      shrink: 1 - this.lr * this.#weightDecay,
+      shrink: 1 - lr * this.#weightDecay,
       beta1,
       one_minus_beta1: 1 - beta1,
       beta2,

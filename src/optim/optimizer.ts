@@ -14,6 +14,35 @@ export interface StepOptions {
   readonly guard?: Tensor
 }
 
+/** Parameters that share a learning rate: discriminative rates give each group of layers its own. */
+export interface ParameterGroup {
+  readonly parameters: readonly Parameter[]
+  /** Default: the optimiser's. */
+  readonly lr?: number
+}
+
+/** A group as the optimiser holds it. Its rate may change before any step. */
+export class RateGroup {
+  readonly parameters: readonly Parameter[]
+  readonly #optimiser: string
+  #lr = 0
+
+  constructor(optimiser: string, parameters: readonly Parameter[], lr: number) {
+    this.parameters = parameters
+    this.#optimiser = optimiser
+    this.lr = lr
+  }
+
+  /** The learning rate of the next step. @throws UsageError when set to something else than a number of 0 or more */
+  get lr(): number {
+    return this.#lr
+  }
+
+  set lr(value: number) {
+    this.#lr = notNegative(this.#optimiser, 'lr', value)
+  }
+}
+
 /** What an optimiser is, beside its hyperparameters. */
 interface Rule {
   /** The class, for messages. */
@@ -41,34 +70,43 @@ const zero = elementKernel<'n'>('optim/zero', (p) => p.n, { cost: ({ n }) => ({ 
  */
 export abstract class Optimizer {
   readonly parameters: readonly Parameter[]
+  /** Parameters by learning rate: one group of all, unless groups were given. */
+  readonly groups: readonly RateGroup[]
   readonly #rule: Rule
   readonly #states = new Map<Parameter, State>()
-  #lr = 0
 
   /** @throws UsageError for no parameters, or one given twice */
-  protected constructor(rule: Rule, parameters: Iterable<Parameter>, lr: number) {
+  protected constructor(rule: Rule, parameters: Iterable<Parameter> | readonly ParameterGroup[], lr: number) {
     this.#rule = rule
-    this.parameters = [...parameters]
+    const given = [...parameters]
+    const groups = given.filter((one): one is ParameterGroup => 'parameters' in one)
+    const single = given.filter((one): one is Parameter => !('parameters' in one))
+    this.groups = [...(single.length ? [{ parameters: single }] : []), ...groups].map(
+      (group: ParameterGroup) => new RateGroup(rule.name, group.parameters, group.lr ?? lr),
+    )
+    this.parameters = this.groups.flatMap((group) => group.parameters)
     if (this.parameters.length === 0) throw new UsageError(`${rule.name}: there are no parameters to optimise`)
     const names = new Set<string>()
     for (const { name } of this.parameters) {
       if (names.has(name)) throw new UsageError(`${rule.name}: the parameter ${name} is given twice`)
       names.add(name)
     }
-    this.lr = lr
   }
 
-  /** The learning rate of the next step. @throws UsageError when set to something else than a number of 0 or more */
+  /** The learning rate of the next step: the last group's; setting it sets every group's. @throws UsageError when set to something else than a number of 0 or more */
   get lr(): number {
-    return this.#lr
+    return this.groups.at(-1)?.lr ?? 0
   }
 
   set lr(value: number) {
-    this.#lr = notNegative(this.#rule.name, 'lr', value)
+    for (const group of this.groups) group.lr = value
   }
 
-  /** The shader's params, without `n`, for a parameter's step number `step`, counted from 1. */
-  protected abstract hyperparameters(step: number): Params
+  /** How much of the last step's direction is kept in the next: SGD's momentum, Adam's first beta. @throws UsageError when set to what the optimiser cannot take */
+  abstract momentum: number
+
+  /** The shader's params, without `n`, for a parameter's step number `step`, counted from 1, at a learning rate. */
+  protected abstract hyperparameters(step: number, lr: number): Params
 
   /**
    * Changes every trainable parameter that has a gradient, in place.
@@ -76,43 +114,48 @@ export abstract class Optimizer {
    * @throws UsageError for an option it does not have
    */
   step(options: StepOptions = {}): void {
-    const { name, kernel, constants, slots } = this.#rule
+    const { name } = this.#rule
     const { guard, ...rest } = options
     if (Object.keys(rest).length) throw new UsageError(`${name}.step: there is no option ${Object.keys(rest).join(', ')}; it takes guard`)
     if (guard && guard.size !== 1)
       throw new ShapeError(`${name}.step: the guard has the shape ${showShape(guard.shape)}: it takes one element`)
     let recorder: Recorder | null = null
-    for (const parameter of this.parameters) {
-      const { grad } = parameter
-      if (!parameter.trainable || !grad) continue
-      const { engine, buffer } = parameter.tensor
-      const { gpu } = engine
-      const layer = gpu.layer
-      gpu.layer = parameter.name
-      recorder = gpu.recorder
-      try {
-        const known = this.#states.get(parameter)
-        recorder?.enter(name, 'step', [buffer, grad.buffer, ...(known?.tensors ?? []).map((tensor) => tensor.buffer)])
-        const state = known ?? this.#begin(engine, parameter)
-        const arrays = {
-          p: buffer.storage,
-          g: grad.buffer.storage,
-          ...Object.fromEntries(slots.map((slot, i) => [slot, (state.tensors[i] as Tensor).buffer.storage])),
-        }
-        const hyperparameters = this.hyperparameters(state.steps + 1)
-        eachPart(gpu.bindingLimits, sizeOf(parameter.shape), arrays, (windows, n) => {
-          const bindings = guard ? { ...windows, guard: guard.buffer.storage } : windows
-          gpu.run(kernel, bindings, { n: Math.ceil(n / 4), ...hyperparameters }, { ...constants, GUARD: guard ? 1 : 0 })
-        })
-        recorder?.leave({ p: buffer })
-        state.steps++
-      } finally {
-        gpu.layer = layer
-      }
-    }
+    for (const { parameters, lr } of this.groups)
+      for (const parameter of parameters) recorder = this.#stepOne(parameter, lr, guard) ?? recorder
     if (!recorder) return
     for (const { name: left, trainable, grad } of this.parameters)
       if (!trainable || !grad) recorder.omit('step', trainable ? 'the parameter has no gradient' : 'the parameter is frozen', left)
+  }
+
+  /** Returns what records the work, where anything does. */
+  #stepOne(parameter: Parameter, lr: number, guard: Tensor | undefined): Recorder | null {
+    const { name, kernel, constants, slots } = this.#rule
+    const { grad } = parameter
+    if (!parameter.trainable || !grad) return null
+    const { engine, buffer } = parameter.tensor
+    const { gpu } = engine
+    const { layer, recorder } = gpu
+    gpu.layer = parameter.name
+    try {
+      const known = this.#states.get(parameter)
+      recorder?.enter(name, 'step', [buffer, grad.buffer, ...(known?.tensors ?? []).map((tensor) => tensor.buffer)])
+      const state = known ?? this.#begin(engine, parameter)
+      const arrays = {
+        p: buffer.storage,
+        g: grad.buffer.storage,
+        ...Object.fromEntries(slots.map((slot, i) => [slot, (state.tensors[i] as Tensor).buffer.storage])),
+      }
+      const hyperparameters = this.hyperparameters(state.steps + 1, lr)
+      eachPart(gpu.bindingLimits, sizeOf(parameter.shape), arrays, (windows, n) => {
+        const bindings = guard ? { ...windows, guard: guard.buffer.storage } : windows
+        gpu.run(kernel, bindings, { n: Math.ceil(n / 4), ...hyperparameters }, { ...constants, GUARD: guard ? 1 : 0 })
+      })
+      recorder?.leave({ p: buffer })
+      state.steps++
+    } finally {
+      gpu.layer = layer
+    }
+    return recorder
   }
 
   /** Lets every gradient go: each `grad` becomes null, and its buffer is handed out again. */
@@ -125,16 +168,26 @@ export abstract class Optimizer {
    * 'step.PARAMETER', a scalar. The learning rate and the other options are not in it.
    */
   async stateDict(): Promise<StateDict> {
+    const collect = this.readLater()
+    this.parameters[0]?.tensor.engine.gpu.submit()
+    return collect()
+  }
+
+  /** `stateDict` as of this point of the work. Submits nothing: call the result after `gpu.submit()`. */
+  readLater(): () => Promise<StateDict> {
     const { slots, counts } = this.#rule
     const entries = [...this.#states].flatMap(([{ name }, { tensors }]) =>
       slots.map((slot, i) => ({ key: `${slot}.${name}`, tensor: tensors[i] as Tensor })),
     )
-    const [first] = entries
-    const values = first ? await first.tensor.engine.read(entries.map(({ tensor }) => tensor)) : []
-    const result: StateDict = {}
-    for (const [i, { key, tensor }] of entries.entries()) result[key] = { shape: [...tensor.shape], data: values[i] as Float32Array }
-    if (counts) for (const [{ name }, { steps }] of this.#states) result[`step.${name}`] = { shape: [], data: new Float32Array([steps]) }
-    return result
+    const steps = counts ? [...this.#states].map(([{ name }, { steps }]) => [`step.${name}`, steps] as const) : []
+    const collect = entries[0]?.tensor.engine.readLater(entries.map(({ tensor }) => tensor))
+    return async () => {
+      const values = (await collect?.()) ?? []
+      const result: StateDict = {}
+      for (const [i, { key, tensor }] of entries.entries()) result[key] = { shape: [...tensor.shape], data: values[i] as Float32Array }
+      for (const [key, count] of steps) result[key] = { shape: [], data: new Float32Array([count]) }
+      return result
+    }
   }
 
   /**

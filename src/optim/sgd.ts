@@ -1,7 +1,7 @@
 import { UsageError } from '../gpu/errors.ts'
 import { elementKernel, type Params } from '../gpu/kernel.ts'
 import type { Parameter } from '../nn/parameter.ts'
-import { Optimizer } from './optimizer.ts'
+import { Optimizer, type ParameterGroup } from './optimizer.ts'
 import { checkNames, notNegative } from './options.ts'
 
 export interface SGDOptions {
@@ -36,11 +36,11 @@ const kernel = elementKernel<'n'>('optim/sgd', (p) => p.n, {
  * optimiser.zeroGrad()
  */
 export class SGD extends Optimizer {
-  readonly #momentum: number
+  #momentum: number
   readonly #weightDecay: number
 
   /** @throws UsageError for an option it does not take, no parameters, or one given twice */
-  constructor(parameters: Iterable<Parameter>, options: SGDOptions) {
+  constructor(parameters: Iterable<Parameter> | readonly ParameterGroup[], options: SGDOptions) {
     checkNames('SGD', options, ['lr', 'momentum', 'weightDecay', 'nesterov'])
     const { lr, momentum = 0, weightDecay = 0, nesterov = false } = options
     notNegative('SGD', 'momentum', momentum)
@@ -52,7 +52,18 @@ export class SGD extends Optimizer {
     this.#weightDecay = weightDecay
   }
 
-  protected hyperparameters(): Params {
-    return { lr: this.lr, decay: this.#weightDecay, momentum: this.#momentum }
+  get momentum(): number {
+    return this.#momentum
+  }
+
+  set momentum(value: number) {
+    notNegative('SGD', 'momentum', value)
+    if (value > 0 !== this.#momentum > 0)
+      throw new UsageError(`SGD: momentum cannot go from ${this.#momentum} to ${value}: with it state is kept, without it none`)
+    this.#momentum = value
+  }
+
+  protected hyperparameters(_: number, lr: number): Params {
+    return { lr, decay: this.#weightDecay, momentum: this.#momentum }
   }
 }

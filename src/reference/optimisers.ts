@@ -1,8 +1,8 @@
 import { at } from './ndarray.ts'
 
-/** The state of one parameter; `step` changes the parameter in place. `lr` overrides the rate for one step, as a schedule does. */
+/** The state of one parameter; `step` changes the parameter in place. `lr` and `factor` override the rate and the momentum (Adam's first beta) for one step, as a schedule does. */
 export interface Optimiser {
-  step(parameter: Float64Array, gradient: ArrayLike<number>, lr?: number): void
+  step(parameter: Float64Array, gradient: ArrayLike<number>, lr?: number, factor?: number): void
 }
 
 export interface SgdOptions {
@@ -22,14 +22,14 @@ export interface SgdOptions {
 export function sgd({ lr, momentum = 0, weightDecay = 0, nesterov = false }: SgdOptions): Optimiser {
   let velocity: Float64Array | null = null
   return {
-    step(parameter, gradient, rate = lr) {
+    step(parameter, gradient, rate = lr, factor = momentum) {
       const d = parameter.map((p, i) => (gradient[i] ?? Number.NaN) + weightDecay * p)
       let direction = d
       if (momentum !== 0) {
         const previous = velocity
-        const v = d.map((value, i) => (previous ? momentum * at(previous, i) + value : value))
+        const v = d.map((value, i) => (previous ? factor * at(previous, i) + value : value))
         velocity = v
-        direction = nesterov ? d.map((value, i) => value + momentum * at(v, i)) : v
+        direction = nesterov ? d.map((value, i) => value + factor * at(v, i)) : v
       }
       for (let i = 0; i < parameter.length; i++) parameter[i] = at(parameter, i) - rate * at(direction, i)
     },
@@ -51,12 +51,12 @@ export interface AdamOptions {
  *     p = p - lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
  */
 function adaptive({ lr, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 }: AdamOptions, decoupled: boolean): Optimiser {
-  const [b1, b2] = betas
+  const [beta1, b2] = betas
   let m = new Float64Array(0)
   let v = new Float64Array(0)
   let t = 0
   return {
-    step(parameter, gradient, rate = lr) {
+    step(parameter, gradient, rate = lr, b1 = beta1) {
       if (t === 0) {
         m = new Float64Array(parameter.length)
         v = new Float64Array(parameter.length)

@@ -343,3 +343,51 @@ describe('options', () => {
     guard.dispose()
   })
 })
+
+describe('groups', () => {
+  test.each<Kind>(['sgd', 'adam', 'adamw'])('%s: each has its own rate, and momentum may change between steps', async (kind) => {
+    const random = new Random(5)
+    const starts = [values(random, 5), values(random, 70), values(random, 3)]
+    const parameters = starts.map((start, i) => parameter(`p${i}`, start))
+    const options = { lr: 0.1, weightDecay: 0.01, ...(kind === 'sgd' ? { momentum: 0.9 } : {}) }
+    const [a, b, c] = parameters as [Parameter, Parameter, Parameter]
+    const given = [{ parameters: [a], lr: 0.001 }, { parameters: [b, c] }]
+    const optimizer = kind === 'adam' ? new Adam(given, options) : kind === 'adamw' ? new AdamW(given, options) : new SGD(given, options)
+    expect([optimizer.groups.map(({ lr }) => lr), optimizer.lr, optimizer.momentum]).toEqual([[0.001, 0.1], 0.1, 0.9])
+    const schedule = [
+      { rates: [0.001, 0.1], momentum: 0.9 },
+      { rates: [0.5, 0], momentum: 0.85 },
+      { rates: [0.02, 0.3], momentum: 0.95 },
+    ]
+    const exact = starts.map((start, i) => ({ values: Float64Array.from(start), group: i === 0 ? 0 : 1, state: reference[kind](options) }))
+    for (const { rates, momentum } of schedule) {
+      for (const [i, group] of optimizer.groups.entries()) group.lr = rates[i] ?? 0
+      optimizer.momentum = momentum
+      for (const [i, one] of exact.entries()) {
+        const grad = values(random, one.values.length)
+        setGrad(parameters[i] as Parameter, grad)
+        one.state.step(one.values, grad, rates[one.group], momentum)
+      }
+      optimizer.step()
+    }
+    for (const [i, one] of exact.entries())
+      expectClose(await (parameters[i] as Parameter).tensor.data(), one.values, [one.values.length], { relative: 1e-5, absolute: 1e-6 })
+    optimizer.lr = 0.25
+    expect(optimizer.groups.map(({ lr }) => lr)).toEqual([0.25, 0.25])
+    expect(() => {
+      optimizer.momentum = -1
+    }).toThrow(UsageError)
+    optimizer.dispose()
+    for (const p of parameters) p.dispose()
+  })
+
+  test('a parameter in two groups, and momentum where no state is kept, are refused', () => {
+    const p = parameter('p', Float32Array.of(1))
+    expect(() => new SGD([{ parameters: [p] }, { parameters: [p] }], { lr: 0.1 })).toThrow(/given twice/)
+    const plain = new SGD([p], { lr: 0.1 })
+    expect(() => {
+      plain.momentum = 0.9
+    }).toThrow(UsageError)
+    p.dispose()
+  })
+})

@@ -1,0 +1,19 @@
+// average: e ← e + rate · (p − e), an exponential moving average with decay 1 − rate; where e = p it stays to the bit
+// p, e: f32[n] in vectors of four, the last one's rest is the buffer's padding
+// launch: one thread per vector; the grid wraps into y past 65,535 groups
+// checked by test/optim/average.test.ts
+#include "lib/linear.wgsl"
+
+struct Params { n: u32, rate: f32 }
+
+@group(0) @binding(0) var<storage, read> p: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> e: array<vec4f>;
+@group(1) @binding(0) var<uniform> params: Params;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let i = linear_index(group, thread);
+  if (i < params.n) {
+    e[i] += params.rate * (p[i] - e[i]);
+  }
+}

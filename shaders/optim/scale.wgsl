@@ -1,0 +1,20 @@
+// scale: g ← factor[at] · g; where the factor is 1 nothing is read or written
+// g: f32[n] in vectors of four, the last one's rest is the buffer's padding        factor: f32
+// launch: one thread per vector; the grid wraps into y past 65,535 groups
+// checked by test/optim/clip.test.ts
+#include "lib/linear.wgsl"
+
+struct Params { n: u32, at: u32 }
+
+@group(0) @binding(0) var<storage, read_write> g: array<vec4f>;
+@group(0) @binding(1) var<storage, read> factor: array<f32>;
+@group(1) @binding(0) var<uniform> params: Params;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let i = linear_index(group, thread);
+  let by = factor[params.at];
+  if (i < params.n && by != 1.0) {
+    g[i] *= by;
+  }
+}

@@ -1,0 +1,117 @@
+import { UsageError, WeightsError } from '../gpu/errors.ts'
+import { elementKernel } from '../gpu/kernel.ts'
+import { eachPart } from '../gpu/windows.ts'
+import type { Parameter } from '../nn/parameter.ts'
+import { allocate, sameShape, showShape } from '../tensor/ndbuffer.ts'
+import type { StateDict } from '../tensor/stateDict.ts'
+import { Tensor } from '../tensor/tensor.ts'
+
+const average = elementKernel<'n'>('optim/average', (p) => p.n, { cost: ({ n }) => ({ flops: 12 * n, bytes: 48 * n }) })
+const zero = elementKernel<'n'>('optim/zero', (p) => p.n, { cost: ({ n }) => ({ flops: 0, bytes: 16 * n }) })
+
+/**
+ * Exponential moving averages of parameters: e ← decay · e + (1 − decay) · p after each step, from the values at the start on
+ * (Polyak & Juditsky 1992; torch.optim.swa_utils.AveragedModel with such an avg_fn). In update n the decay is at most (1 + n) / (10 + n),
+ * as in TensorFlow's ExponentialMovingAverage, so that a short training is not all starting values.
+ *
+ * @example
+ * const averages = new WeightAverage(model.parameters(), 0.999)
+ * optimiser.step()
+ * averages.update()
+ * averages.swap() // the network computes with the averages, until the next swap
+ */
+export class WeightAverage {
+  readonly decay: number
+  readonly #warmUp: boolean
+  readonly #averages = new Map<Parameter, Tensor>()
+  #updates = 0
+
+  /**
+   * @param parameters averaged from their present values on; frozen ones are left out until they are tracked
+   * @param decay in (0, 1)
+   * @param options.warmUp whether the decay grows to its value. Default true
+   * @throws UsageError for a decay outside (0, 1)
+   */
+  constructor(parameters: Iterable<Parameter>, decay: number, { warmUp = true }: { readonly warmUp?: boolean } = {}) {
+    if (!(decay > 0 && decay < 1)) throw new UsageError(`the decay of averaged weights lies between 0 and 1, not at ${decay}`)
+    this.decay = decay
+    this.#warmUp = warmUp
+    this.track(parameters)
+  }
+
+  /** Updates so far. */
+  get updates(): number {
+    return this.#updates
+  }
+
+  /** Begins to average those of the parameters that train and are not averaged yet. */
+  track(parameters: Iterable<Parameter>): void {
+    for (const parameter of parameters) {
+      if (!parameter.trainable || this.#averages.has(parameter)) continue
+      const { engine } = parameter.tensor
+      const tensor = new Tensor(engine, allocate(engine.gpu, parameter.shape))
+      this.#averages.set(parameter, tensor)
+      eachPart(engine.gpu.bindingLimits, tensor.size, { state: tensor.buffer.storage }, ({ state }, n) =>
+        engine.gpu.run(zero, { state }, { n: Math.ceil(n / 4) }),
+      )
+      this.#move(parameter, tensor, 1)
+    }
+  }
+
+  /** Takes the parameters' present values in; frozen ones stay as they are. */
+  update(): void {
+    this.#updates++
+    const decay = this.#warmUp ? Math.min(this.decay, (1 + this.#updates) / (10 + this.#updates)) : this.decay
+    for (const [parameter, tensor] of this.#averages) if (parameter.trainable) this.#move(parameter, tensor, 1 - decay)
+  }
+
+  /** Exchanges parameters and averages, without a copy. */
+  swap(): void {
+    for (const [{ tensor }, other] of this.#averages) {
+      const [mine, theirs] = [tensor.buffer, other.buffer]
+      for (const { storage } of [mine, theirs]) storage.retain()
+      tensor.replace(theirs)
+      other.replace(mine)
+    }
+  }
+
+  /** The averages, by the parameters' names. Submits nothing: call the result after `gpu.submit()`. */
+  readLater(): () => Promise<StateDict> {
+    const entries = [...this.#averages]
+    const collect = entries[0]?.[1].engine.readLater(entries.map(([, tensor]) => tensor))
+    return async () => {
+      const values = (await collect?.()) ?? []
+      return Object.fromEntries(
+        entries.map(([{ name, shape }], i) => [name, { shape: [...shape], data: values[i] ?? new Float32Array(0) }]),
+      )
+    }
+  }
+
+  /**
+   * Takes over averages and their count; parameters they do not name are no longer averaged.
+   * @throws WeightsError for names and shapes that are no parameter's
+   */
+  load(parameters: readonly Parameter[], values: StateDict, updates: number): void {
+    const found = Object.entries(values).map(([name, { shape, data }]) => {
+      const parameter = parameters.find((one) => one.name === name)
+      if (!parameter || !sameShape(parameter.shape, shape))
+        throw new WeightsError(`the averaged weights hold ${name} of shape ${showShape(shape)}, which the network does not have`)
+      return { parameter, data }
+    })
+    this.dispose()
+    for (const { parameter, data } of found) this.#averages.set(parameter, parameter.tensor.engine.tensor(data, parameter.shape))
+    this.#updates = updates
+  }
+
+  /** Frees the averages. */
+  dispose(): void {
+    for (const tensor of this.#averages.values()) tensor.dispose()
+    this.#averages.clear()
+  }
+
+  #move({ tensor: { engine, buffer } }: Parameter, tensor: Tensor, rate: number): void {
+    eachPart(engine.gpu.bindingLimits, tensor.size, { p: buffer.storage, e: tensor.buffer.storage }, (windows, n) =>
+      engine.gpu.run(average, windows, { n: Math.ceil(n / 4), rate }),
+    )
+  }
+}
