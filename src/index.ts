@@ -41,9 +41,10 @@ export {
   softmax,
 } from './autograd/functions.ts'
 export type { EngineOptions } from './createEngine.ts'
-export type { ImageDataset, Sample } from './data/dataset.ts'
+export type { ArrayDataset, FileRange, ImageDataset, Sample, SampleList, Source } from './data/dataset.ts'
 export { decodeImage, type RgbImage } from './data/decode.ts'
-export { openImageFolder } from './data/imageFolder.ts'
+export { type DataOptions, openImageFolder } from './data/imageFolder.ts'
+export { openData } from './data/openData.ts'
 export { resizeCrop } from './data/transforms.ts'
 export * from './gpu/errors.ts'
 export type { AdapterChoice, AdapterKind } from './gpu/platform.ts'

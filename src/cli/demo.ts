@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
 import type { Command } from 'commander'
-import type { ImageDataset, Sample } from '../data/dataset.ts'
+import type { ArrayDataset, ImageDataset, Sample } from '../data/dataset.ts'
 import { openEmoji } from '../data/emoji.ts'
 import { createEngine } from '../index.ts'
 import { alexnet } from '../nn/alexnet.ts'
@@ -68,13 +68,13 @@ async function run(options: DemoOptions): Promise<void> {
 }
 
 /** The first few pictures of each class. */
-function fewer(data: ImageDataset, each: number): ImageDataset {
+function fewer(data: ArrayDataset, each: number): ArrayDataset {
   const first = (samples: readonly Sample[], n: number) =>
     data.classes.flatMap((_, label) => samples.filter((sample) => sample.label === label).slice(0, n))
   return { ...data, train: first(data.train, each), val: first(data.val, Math.ceil(each / 3)) }
 }
 
-async function compare(engine: Engine, data: ImageDataset, options: DemoOptions, output: Output): Promise<void> {
+async function compare(engine: Engine, data: ArrayDataset, options: DemoOptions, output: Output): Promise<void> {
   const { seed, seconds: maxSeconds } = options
   output.lines(['', '1. The graft: the network that was trained on photographs, a new layer in the place of its end'])
   const graft = await alexnet(engine, { weights, seed })
@@ -214,7 +214,7 @@ interface Example {
 }
 
 /** A few held-out pictures of different classes, drawn by the seed rather than by how well they do. */
-async function classifySome(model: Network, { classes, val }: ImageDataset, seed: number): Promise<Example[]> {
+async function classifySome(model: Network, { classes, val }: ArrayDataset, seed: number): Promise<Example[]> {
   const order = Array.from(val.keys())
   new Random(seed, exampleStream).shuffle(order)
   const picked = new Map<number, Sample>()

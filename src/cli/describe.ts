@@ -1,5 +1,5 @@
 import { relative } from 'node:path'
-import type { ImageDataset, Sample } from '../data/dataset.ts'
+import { countByClass, type ImageDataset } from '../data/dataset.ts'
 import type { Network } from '../nn/network.ts'
 import type { Engine } from '../tensor/engine.ts'
 import type { Plan } from '../transfer/scenario.ts'
@@ -24,8 +24,8 @@ export function describeData(output: Output, data: ImageDataset, name = shortPat
     `${name}: ${counted(classes.length, 'class', 'classes')}, ${counted(train.length, 'picture')} to train on, ${thousands(val.length)} to validate`,
   )
   if (classes.length > shownClasses) return
-  const of = (samples: readonly Sample[], label: number) => samples.filter((sample) => sample.label === label).length
-  output.labelled('', classes.map((name, label) => `${name} ${of(train, label)} + ${of(val, label)}`).join(', '))
+  const [trained, held] = [countByClass(train, classes.length), countByClass(val, classes.length)]
+  output.labelled('', classes.map((name, label) => `${name} ${trained[label]} + ${held[label]}`).join(', '))
 }
 
 /** A path as one would type it here. */

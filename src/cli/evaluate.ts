@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
-import type { ImageDataset } from '../data/dataset.ts'
-import { openImageFolder } from '../data/imageFolder.ts'
+import { type ImageDataset, joined } from '../data/dataset.ts'
+import { openData } from '../data/openData.ts'
 import { DataError } from '../gpu/errors.ts'
 import { createEngine } from '../index.ts'
 import { evaluate } from '../train/evaluate.ts'
@@ -77,8 +77,8 @@ async function openPart(dir: string, { options }: RunConfig, part: EvaluateOptio
     ...(typeof split === 'number' ? { split } : {}),
     ...(typeof seed === 'number' ? { seed } : {}),
   })
-  const data = await openImageFolder(dir, wanted(options))
-  const val = part === 'all' ? [...data.train, ...data.val] : data[part]
+  const data = await openData(dir, wanted(options))
+  const val = part === 'all' ? joined(data.train, data.val) : data[part]
   return { ...data, val }
 }
 

@@ -1,14 +1,14 @@
-import { basename, join, resolve } from 'node:path'
+import { join, parse, resolve } from 'node:path'
 import type { Command } from 'commander'
-import type { ImageDataset } from '../data/dataset.ts'
-import { openImageFolder } from '../data/imageFolder.ts'
+import { countByClass, type ImageDataset } from '../data/dataset.ts'
+import { openData } from '../data/openData.ts'
 import { DataError, WeightsError } from '../gpu/errors.ts'
 import { createEngine } from '../index.ts'
 import { alexnet } from '../nn/alexnet.ts'
 import type { Network } from '../nn/network.ts'
 import type { Engine } from '../tensor/engine.ts'
 import { readCheckpoint } from '../train/checkpoint.ts'
-import type { EpochResult, TrainEvent } from '../train/events.ts'
+import type { EpochResult, Skipped, TrainEvent } from '../train/events.ts'
 import { type FitResult, fit } from '../train/fit.ts'
 import { applyScenario, type Plan } from '../transfer/scenario.ts'
 import { describeData, describeEngine, describeNetwork, describePlan, shortPath } from './describe.ts'
@@ -24,7 +24,7 @@ export function addTrain(program: Command): void {
   const command = program
     .command('train')
     .description('Graft the classes of a folder of pictures onto AlexNet, and write a run folder.')
-    .argument('<dir>', 'pictures: <class>/* to be split, or train/<class>/* and val/<class>/*')
+    .argument('<dir>', 'pictures: a folder for each class (or train/ and val/ with them), a .csv of file,label[,split], or .tar shards')
   withTrainOptions(command)
     .option('--resume', "go on from the run's checkpoint with the run's own options; afresh where there is none")
     .option('--force', 'replace the run that the run folder holds')
@@ -50,11 +50,11 @@ Examples:
 
 async function train(dir: string, options: TrainOptions, command: Command): Promise<void> {
   const output = new Output(options.json)
-  const folder = options.out ?? join('runs', `${basename(resolve(dir))}-${options.scenario}`)
+  const folder = options.out ?? join('runs', `${parse(resolve(dir)).name}-${options.scenario}`)
   const before = await checkOut(folder, options)
   const typed = (name: string) => command.getOptionValueSource(name) === 'cli'
   const settings = before.config ? resumedSettings(options, typed, before.config, folder) : settingsOf(options)
-  const data = await openImageFolder(dir, { split: settings.split, seed: settings.seed })
+  const data = await openData(dir, { split: settings.split, seed: settings.seed })
   if (before.config) requireSameClasses(folder, before.config.classes, data)
   const network = chooseNetwork(settings)
   const stop = new Stop(() => output.warn('stopping; Ctrl-C once more to stop at once'))
@@ -142,7 +142,7 @@ async function fitAndKeep(model: Network, job: Job, run: RunWriter): Promise<Fit
   let header = false
   const onEvent = (event: TrainEvent) => {
     output.training(event, epochs)
-    if (event.type === 'skipped') broken.note(event.name)
+    if (event.type === 'skipped') broken.note(event)
     if (event.type !== 'epoch') return
     const { type: _, ...result } = event
     run.epoch(result)
@@ -190,18 +190,15 @@ async function untrained(model: Network, { settings, output }: Job, run: RunWrit
 /** Ends training once every picture to train on of a class has turned out broken. */
 class BrokenClasses {
   readonly #data: ImageDataset
-  readonly #labels: ReadonlyMap<string, number>
   readonly #left: number[]
 
   constructor(data: ImageDataset) {
     this.#data = data
-    this.#labels = new Map(data.train.map(({ name, label }) => [name, label]))
-    this.#left = data.classes.map((_, label) => data.train.filter((sample) => sample.label === label).length)
+    this.#left = countByClass(data.train, data.classes.length)
   }
 
-  note(name: string): void {
-    const label = this.#labels.get(name)
-    if (label === undefined) return
+  note({ split, label }: Skipped): void {
+    if (split !== 'train') return
     const left = (this.#left[label] ?? 0) - 1
     this.#left[label] = left
     if (left === 0)
@@ -218,7 +215,7 @@ function report({ dir, data, folder, output }: Job, { epochs, aborted, skipped }
   const { valAccuracy } = last
   const outcome = { valAccuracy, bestValAccuracy: best.valAccuracy, bestEpoch: best.epoch }
   output.event({ type: 'result', run: folder, aborted, epochs, ...outcome, skipped, seconds, plan })
-  const sample = data.val[0]?.source
+  const sample = data.val.at(0)?.source
   output.line()
   const record = best.valAccuracy === last.valAccuracy ? 'its best' : `best ${percent(best.valAccuracy)} in epoch ${best.epoch}`
   output.labelled(

@@ -1,21 +1,66 @@
+/** A part of a file: a member of a tar archive that is not compressed. */
+export interface FileRange {
+  readonly path: string
+  /** The first byte, and how many. */
+  readonly start: number
+  readonly bytes: number
+}
+
+/** Where an encoded picture lies: a file's path, a part of a file, or its bytes. */
+export type Source = string | FileRange | Uint8Array
+
 /** One labelled picture, not yet decoded. */
 export interface Sample {
-  /** A file's path, or an encoded picture's bytes. */
-  readonly source: string | Uint8Array
+  readonly source: Source
   /** How messages call it: for files the path below the dataset's root, with `/` on every system. */
   readonly name: string
   /** Index into the dataset's `classes`. */
   readonly label: number
 }
 
+/**
+ * Labelled pictures in a fixed order. An array of samples is one. Datasets on disk keep a few bytes for each picture and make a sample
+ * when it is asked for, so that a million of them take megabytes; `[...list]` makes an array of them all.
+ */
+export interface SampleList extends Iterable<Sample> {
+  readonly length: number
+  /** The sample at a position, or undefined past the end. */
+  at(index: number): Sample | undefined
+}
+
 /** Labelled pictures in two parts that share no picture: one to train on, one to validate on. */
 export interface ImageDataset {
-  /** The folder it came from. */
+  /** The folder or file it came from. */
   readonly root: string
   /** Class names, sorted by code unit; a label is an index into them. */
   readonly classes: readonly string[]
+  readonly train: SampleList
+  readonly val: SampleList
+}
+
+/** A dataset small enough to be held in arrays. */
+export interface ArrayDataset extends ImageDataset {
   readonly train: readonly Sample[]
   readonly val: readonly Sample[]
+}
+
+/** How many samples each class has. */
+export function countByClass(samples: SampleList, classes: number): number[] {
+  const counts = new Array<number>(classes).fill(0)
+  for (const { label } of samples) counts[label] = (counts[label] ?? 0) + 1
+  return counts
+}
+
+/** Two lists one after the other. */
+export function joined(first: SampleList, second: SampleList): SampleList {
+  return {
+    length: first.length + second.length,
+    at: (index) => (index < first.length ? first.at(index) : second.at(index - first.length)),
+    *[Symbol.iterator]() {
+      yield* first
+      yield* second
+    },
+  }
 }
 
 /** Orders strings by code unit, which is the same on every system and in every locale. */

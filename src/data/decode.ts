@@ -1,6 +1,7 @@
-import { readFile } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import type Sharp from 'sharp'
 import { DataError, GraftError } from '../gpu/errors.ts'
+import type { FileRange, Source } from './dataset.ts'
 
 /** A decoded picture: 8-bit sRGB. */
 export interface RgbImage {
@@ -71,6 +72,21 @@ function describeContent(bytes: Uint8Array): string {
   return 'its first bytes are those of no such format'
 }
 
+function encodedBytes(source: Source): Promise<Uint8Array> | Uint8Array {
+  if (source instanceof Uint8Array) return source
+  return typeof source === 'string' ? readFile(source) : readRange(source)
+}
+
+async function readRange({ path, start, bytes }: FileRange): Promise<Uint8Array> {
+  const file = await open(path)
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(bytes), 0, bytes, start)
+    return buffer.subarray(0, bytesRead)
+  } finally {
+    await file.close()
+  }
+}
+
 /**
  * Decodes a JPEG, PNG or WebP picture to 8-bit sRGB. The EXIF orientation is applied, embedded colour profiles and CMYK are converted, grey
  * and palette pictures expanded, 16-bit ones rounded to 8, transparency is composited on white; of an animation the first frame counts.
@@ -80,7 +96,7 @@ function describeContent(bytes: Uint8Array): string {
  * a picture and no cache of its own: throughput comes from decoding several pictures at a time, as many as libuv has threads
  * (UV_THREADPOOL_SIZE, 4 unless set). See `decodeAhead`.
  *
- * @param source a file's path, or the encoded bytes
+ * @param source a file's path, a part of a file, or the encoded bytes
  * @param name what errors call the picture; the path unless given
  * @throws DataError naming the picture and the reason in one line: no such file, a folder, an empty, foreign, cut short or damaged file
  * @throws GraftError with code `decoder` where sharp itself cannot be loaded
@@ -88,14 +104,14 @@ function describeContent(bytes: Uint8Array): string {
  * const { data, width, height } = await decodeImage('ant.jpg')
  * const red = data[3 * (y * width + x)]
  */
-export async function decodeImage(source: string | Uint8Array, name?: string): Promise<RgbImage> {
-  const called = name ?? (typeof source === 'string' ? source : 'picture in memory')
+export async function decodeImage(source: Source, name?: string): Promise<RgbImage> {
+  const called = name ?? (typeof source === 'string' ? source : source instanceof Uint8Array ? 'picture in memory' : source.path)
   loading ??= loadSharp()
   const sharp = await loading
 
   let bytes: Uint8Array
   try {
-    bytes = typeof source === 'string' ? await readFile(source) : source
+    bytes = await encodedBytes(source)
   } catch (cause) {
     throw new DataError(`${called}: ${fileReason(cause)}`, { cause })
   }

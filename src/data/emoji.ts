@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { DataError } from '../gpu/errors.ts'
-import { byCodeUnit, type ImageDataset, type Sample } from './dataset.ts'
+import { type ArrayDataset, byCodeUnit, type Sample } from './dataset.ts'
 import { DEFAULT_SPLIT, requireSplit, splitByClass } from './split.ts'
 
 const PACKAGE = 'emoji-datasource-google'
@@ -73,7 +73,7 @@ async function readEntries(folder: string): Promise<EmojiEntry[]> {
  * const data = await openEmoji()
  * console.log(data.classes)   // ['animal', 'building', 'clock', …]
  */
-export async function openEmoji(options: { readonly seed?: number } = {}): Promise<ImageDataset> {
+export async function openEmoji(options: { readonly seed?: number } = {}): Promise<ArrayDataset> {
   const { seed = 0 } = options
   requireSplit(DEFAULT_SPLIT, seed)
   const root = packageFolder()

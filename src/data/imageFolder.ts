@@ -2,18 +2,20 @@ import type { Dirent } from 'node:fs'
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { DataError } from '../gpu/errors.ts'
-import { byCodeUnit, type ImageDataset, type Sample } from './dataset.ts'
-import { DEFAULT_SPLIT, requireSplit, splitByClass } from './split.ts'
+import { Catalogue, type Part, requireSameClasses, requireTwoClasses } from './catalogue.ts'
+import { byCodeUnit, type ImageDataset } from './dataset.ts'
+import { DEFAULT_SPLIT, requireSplit } from './split.ts'
 
-/** How a folder without train/ and val/ is divided. */
-export interface ImageFolderOptions {
+/** How a dataset that does not say which pictures are to validate on is divided. */
+export interface DataOptions {
   /** The share of each class held out for validation, in (0, 1); 0.25 unless given. */
   readonly split?: number
   /** What chooses the pictures held out: a non-negative safe integer, 0 unless given. */
   readonly seed?: number
 }
 
-const PICTURE = /\.(jpe?g|png|webp)$/i
+/** Files taken for pictures, by their names. */
+export const PICTURE = /\.(jpe?g|png|webp)$/i
 const LAYOUT = 'one folder per class with its pictures inside, such as cat/1.jpg and dog/1.jpg'
 
 type Kind = 'folder' | 'file' | 'other'
@@ -68,18 +70,18 @@ function isWithin(path: string, folder: string): boolean {
   return path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep)
 }
 
-/** Every picture of a class folder, at any depth; each real folder once, and none that holds the class folder itself. */
-async function walkClass(root: string, relative: string, label: number): Promise<Sample[]> {
+/** The name of every picture of a class folder, at any depth, sorted; each real folder once, and none that holds the class folder itself. */
+async function walkClass(root: string, relative: string): Promise<string[]> {
   const classFolder = await realpath(join(root, relative))
   const seen = new Set([classFolder])
-  const samples: Sample[] = []
+  const names: string[] = []
   const waiting = [relative]
   for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
     const folder = join(root, at)
     for (const entry of await readFolder(folder)) {
       const name = `${at}/${entry.name}`
       const kind = await kindOf(folder, entry)
-      if (kind === 'file' && PICTURE.test(entry.name)) samples.push({ source: join(root, name), name, label })
+      if (kind === 'file' && PICTURE.test(entry.name)) names.push(name)
       if (kind !== 'folder') continue
       const real = await realpath(join(root, name))
       if (seen.has(real) || isWithin(classFolder, real)) continue
@@ -87,22 +89,21 @@ async function walkClass(root: string, relative: string, label: number): Promise
       waiting.push(name)
     }
   }
-  return samples.sort((a, b) => byCodeUnit(a.name, b.name))
+  return names
 }
 
-/** The pictures of every class below `root/prefix`, one array a class. */
-async function readClasses(root: string, prefix: string, classes: readonly string[]): Promise<Sample[][]> {
-  const all: Sample[][] = []
+/** Adds the pictures of every class below `root/prefix`. */
+async function addClasses(catalogue: Catalogue, root: string, classes: readonly string[], part: Part | null): Promise<void> {
+  const prefix = part ? `${part}/` : ''
   for (const [label, name] of classes.entries()) {
-    const samples = await walkClass(root, prefix + name, label)
-    if (samples.length === 0) {
+    const names = await walkClass(root, prefix + name)
+    if (names.length === 0) {
       throw new DataError(
         `the class folder ${join(root, prefix, name)} holds no picture (JPEG, PNG or WebP): add some or remove the folder`,
       )
     }
-    all.push(samples)
+    for (const picture of names) catalogue.add(picture, label, part)
   }
-  return all
 }
 
 /** The class folders directly below a folder: one at least. */
@@ -111,28 +112,6 @@ async function classFolders(path: string): Promise<string[]> {
   if (classes.length > 0) return classes
   const found = (await hasPictures(path)) ? 'holds pictures but no class folders: put them into' : 'holds no class folders: it needs'
   throw new DataError(`${path} ${found} ${LAYOUT}`)
-}
-
-function requireTwoClasses(path: string, classes: readonly string[]): void {
-  if (classes.length < 2) throw new DataError(`${path} has only one class, "${classes[0]}": add a folder for at least one more`)
-}
-
-function namedClasses(names: readonly string[]): string {
-  const [only, ...others] = names.map((name) => `"${name}"`)
-  if (others.length === 0) return `the class ${only} is`
-  const shown = [only, ...others].slice(0, 5).join(', ')
-  return names.length > 5 ? `the classes ${shown} and ${names.length - 5} more are` : `the classes ${shown} are`
-}
-
-function requireSameClasses(root: string, train: readonly string[], val: readonly string[]): void {
-  const onlyVal = val.filter((name) => !train.includes(name))
-  if (onlyVal.length > 0) {
-    throw new DataError(`${root}: ${namedClasses(onlyVal)} in val/ but not in train/: add pictures to train on, or remove from val/`)
-  }
-  const onlyTrain = train.filter((name) => !val.includes(name))
-  if (onlyTrain.length > 0) {
-    throw new DataError(`${root}: ${namedClasses(onlyTrain)} in train/ but not in val/: add pictures to validate on, or remove from train/`)
-  }
 }
 
 /** Whether the folder is laid out as train/ and val/; one of them alone is an error, unless it is a class that happens to be called so. */
@@ -163,19 +142,19 @@ async function isDivided(root: string, folders: readonly string[]): Promise<bool
  * const data = await openImageFolder('flowers', { split: 0.2, seed: 1 })
  * console.log(data.classes, data.train.length, data.val.length)
  */
-export async function openImageFolder(dir: string, options: ImageFolderOptions = {}): Promise<ImageDataset> {
+export async function openImageFolder(dir: string, options: DataOptions = {}): Promise<ImageDataset> {
   const { split = DEFAULT_SPLIT, seed = 0 } = options
   requireSplit(split, seed)
+  const catalogue = new Catalogue((name) => join(dir, name))
   if (await isDivided(dir, await subfolders(dir))) {
     const classes = await classFolders(join(dir, 'train'))
-    requireSameClasses(dir, classes, await classFolders(join(dir, 'val')))
+    requireSameClasses(dir, classes, await classFolders(join(dir, 'val')), '/')
     requireTwoClasses(join(dir, 'train'), classes)
-    const train = await readClasses(dir, 'train/', classes)
-    const val = await readClasses(dir, 'val/', classes)
-    return { root: dir, classes, train: train.flat(), val: val.flat() }
+    for (const part of ['train', 'val'] as const) await addClasses(catalogue, dir, classes, part)
+    return catalogue.divide(dir, classes, { split, seed })
   }
   const classes = await classFolders(dir)
   requireTwoClasses(dir, classes)
-  const samples = await readClasses(dir, '', classes)
-  return { root: dir, classes, ...splitByClass(classes, samples, split, seed) }
+  await addClasses(catalogue, dir, classes, null)
+  return catalogue.divide(dir, classes, { split, seed })
 }

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { DataError, UsageError } from '../gpu/errors.ts'
-import type { Sample } from './dataset.ts'
+import type { Sample, SampleList, Source } from './dataset.ts'
 import { decodeImage, type RgbImage } from './decode.ts'
 
 /** A sample with its pixels. */
@@ -22,10 +22,14 @@ export interface DecodeAheadOptions {
   /** Told of each picture that cannot be decoded, in order; the picture is skipped, or the generator throws what this throws. */
   readonly onBroken: (sample: Sample, error: DataError) => void
   /** How a sample becomes a picture. Default `decodeImage`. */
-  readonly decode?: (source: string | Uint8Array, name: string) => Promise<RgbImage>
+  readonly decode?: (source: Source, name: string) => Promise<RgbImage>
 }
 
 const MAX_DEFAULT_AHEAD = 32
+/** Bytes of pixels that may wait decoded. */
+const WAITING_BYTES = 512 * 2 ** 20
+/** Pictures that are decoded at a time until the size of one is known: as many as libuv has threads. */
+const UNKNOWN_AHEAD = 4
 const DEFAULT_CACHE_BYTES = 512 * 2 ** 20
 
 type Outcome = { readonly image: RgbImage } | { readonly error: unknown }
@@ -40,7 +44,7 @@ interface Pending {
  * Decoded pictures kept up to a number of bytes. What is in stays in, and what no longer fits is not taken: passes in random order
  * over more pictures than fit would otherwise throw out each one before its next use.
  *
- * Pictures are found by their `Sample` object, so one cache serves the training and the validation part.
+ * Pictures are found by their place in the list of samples: one cache serves one list.
  *
  * @example
  * const cache = new PixelCache(2 ** 30)
@@ -49,7 +53,7 @@ interface Pending {
 export class PixelCache {
   /** The most bytes of pixels it holds. */
   readonly capacity: number
-  readonly #images = new Map<Sample, RgbImage>()
+  readonly #images = new Map<number, RgbImage>()
   #bytes = 0
 
   /**
@@ -71,15 +75,15 @@ export class PixelCache {
     return this.#images.size
   }
 
-  get(sample: Sample): RgbImage | undefined {
-    return this.#images.get(sample)
+  get(index: number): RgbImage | undefined {
+    return this.#images.get(index)
   }
 
   /** Keeps a picture if it fits; says whether it is held now. */
-  add(sample: Sample, image: RgbImage): boolean {
-    if (this.#images.has(sample)) return true
+  add(index: number, image: RgbImage): boolean {
+    if (this.#images.has(index)) return true
     if (this.#bytes + image.data.byteLength > this.capacity) return false
-    this.#images.set(sample, image)
+    this.#images.set(index, image)
     this.#bytes += image.data.byteLength
     return true
   }
@@ -91,12 +95,12 @@ export class PixelCache {
 }
 
 /** Never rejects, so that a picture nobody waits for any more cannot leave an unhandled rejection. */
-async function decodeSample(sample: Sample, { cache, decode = decodeImage }: DecodeAheadOptions): Promise<Outcome> {
-  const kept = cache?.get(sample)
+async function decodeSample(sample: Sample, index: number, { cache, decode = decodeImage }: DecodeAheadOptions): Promise<Outcome> {
+  const kept = cache?.get(index)
   if (kept) return { image: kept }
   try {
     const image = await decode(sample.source, sample.name)
-    cache?.add(sample, image)
+    cache?.add(index, image)
     return { image }
   } catch (error) {
     return { error }
@@ -104,8 +108,31 @@ async function decodeSample(sample: Sample, { cache, decode = decodeImage }: Dec
 }
 
 /**
+ * How many pictures may be decoded, or wait decoded, at a time: `ahead`, or as many of the largest one met as fit into the memory for
+ * them. Until the first is known they are few.
+ */
+class Room {
+  readonly #ahead: number
+  #largest: number | null = null
+
+  constructor(ahead: number) {
+    this.#ahead = ahead
+  }
+
+  note({ data }: RgbImage): void {
+    this.#largest = Math.max(this.#largest ?? 0, data.byteLength)
+  }
+
+  get pictures(): number {
+    if (this.#largest === null) return Math.min(this.#ahead, UNKNOWN_AHEAD)
+    return Math.max(1, Math.min(this.#ahead, Math.floor(WAITING_BYTES / Math.max(this.#largest, 1))))
+  }
+}
+
+/**
  * Yields samples decoded, in the order given, while the next ones decode on worker threads. A picture that cannot be decoded is passed to
- * `onBroken` and skipped; a strict caller throws there.
+ * `onBroken` and skipped; a strict caller throws there. Whatever their number, the pictures that wait decoded stay within 512 MiB, or
+ * are one that is larger.
  *
  * @param samples what `order` indexes
  * @param order the indices to yield, each any number of times
@@ -115,12 +142,12 @@ async function decodeSample(sample: Sample, { cache, decode = decodeImage }: Dec
  * @throws GraftError where the decoder itself cannot be loaded
  * @example
  * const broken: string[] = []
- * for await (const { image, sample } of decodeAhead(data.val, [...data.val.keys()], { onBroken: (s) => broken.push(s.name) })) {
+ * for await (const { image, sample } of decodeAhead(data.val, [...Array(data.val.length).keys()], { onBroken: (s) => broken.push(s.name) })) {
  *   console.log(sample.name, image.width, image.height)
  * }
  */
 export async function* decodeAhead(
-  samples: readonly Sample[],
+  samples: SampleList,
   order: ArrayLike<number>,
   options: DecodeAheadOptions,
 ): AsyncGenerator<DecodedSample, void, undefined> {
@@ -128,14 +155,15 @@ export async function* decodeAhead(
   if (!Number.isInteger(ahead) || ahead < 1)
     throw new UsageError(`ahead is ${ahead}: give the number of pictures to decode ahead, 1 or more`)
   const queue: Pending[] = []
+  const room = new Room(ahead)
   let next = 0
 
   const fill = (): void => {
-    for (; queue.length < ahead && next < order.length; next++) {
+    for (; queue.length < room.pictures && next < order.length; next++) {
       const index = order[next] ?? -1
-      const sample = samples[index]
+      const sample = Number.isInteger(index) && index >= 0 ? samples.at(index) : undefined
       if (!sample) throw new UsageError(`the order names sample ${order[next]} of ${samples.length}`)
-      queue.push({ index, sample, outcome: decodeSample(sample, options) })
+      queue.push({ index, sample, outcome: decodeSample(sample, index, options) })
     }
   }
 
@@ -146,6 +174,7 @@ export async function* decodeAhead(
     if (!head) return
     const outcome = await head.outcome
     signal?.throwIfAborted()
+    if ('image' in outcome) room.note(outcome.image)
     fill()
     if ('image' in outcome) {
       yield { index: head.index, sample: head.sample, image: outcome.image }

@@ -18,9 +18,31 @@ export function requireSplit(split: number, seed: number): void {
 }
 
 /**
- * Holds out a share of every class for validation, chosen at random by the seed: the rounded share of the class's pictures, but at least
- * one, and at least one is left to train on. The choice depends on the seed, the class's number and the sorted names only, not on the
- * order in which the pictures are given.
+ * Which pictures of a class are held out for validation, chosen at random by the seed: the rounded share of them, but at least one, and
+ * at least one is left to train on. The choice depends on the seed, the class's number and the number of pictures only.
+ *
+ * @param name the class, for the message
+ * @param label its number
+ * @param count its pictures, in the order of their names
+ * @returns for each picture whether it is held out
+ * @throws DataError for fewer than two pictures
+ */
+export function heldOut(name: string, label: number, count: number, split: number, seed: number): boolean[] {
+  if (count < 2) {
+    throw new DataError(
+      `class "${name}" has ${count === 1 ? 'only one picture' : 'no picture'}: ` +
+        'add pictures or remove the class, two are needed to train on one and validate on the other',
+    )
+  }
+  const order = Uint32Array.from({ length: count }, (_, i) => i)
+  new Random(seed, label).shuffle(order)
+  const held = new Array<boolean>(count).fill(false)
+  for (const i of order.subarray(0, Math.min(Math.max(Math.round(count * split), 1), count - 1))) held[i] = true
+  return held
+}
+
+/**
+ * Divides pictures held in arrays as `heldOut` says. The order in which they are given does not matter.
  *
  * @param classes the class names
  * @param samples the pictures, `samples[c]` those of class c
@@ -42,18 +64,9 @@ export function splitByClass(
   const train: Sample[] = []
   const val: Sample[] = []
   for (const [label, ofClass] of samples.entries()) {
-    if (ofClass.length < 2) {
-      throw new DataError(
-        `class "${classes[label]}" has ${ofClass.length === 1 ? 'only one picture' : 'no picture'}: ` +
-          'add pictures or remove the class, two are needed to train on one and validate on the other',
-      )
-    }
+    const held = heldOut(classes[label] ?? '', label, ofClass.length, split, seed)
     const sorted = [...ofClass].sort((a, b) => byCodeUnit(a.name, b.name))
-    const order = Array.from(sorted.keys())
-    new Random(seed, label).shuffle(order)
-    const held = Math.min(Math.max(Math.round(sorted.length * split), 1), sorted.length - 1)
-    const heldOut = new Set(order.slice(0, held))
-    for (const [i, sample] of sorted.entries()) (heldOut.has(i) ? val : train).push(sample)
+    for (const [i, sample] of sorted.entries()) (held[i] ? val : train).push(sample)
   }
   return { train, val }
 }

@@ -1,4 +1,4 @@
-import type { ImageDataset, Sample } from '../data/dataset.ts'
+import type { ImageDataset, Sample, SampleList } from '../data/dataset.ts'
 import type { RgbImage } from '../data/decode.ts'
 import { decodeAhead, PixelCache } from '../data/loader.ts'
 import { crop, preprocessImages, randomWindow, resizeTo } from '../data/transforms.ts'
@@ -48,11 +48,11 @@ async function* grouped<T>(items: AsyncIterable<T>, size: number): AsyncGenerato
 export class PictureSource implements BatchSource {
   readonly from = 0
   readonly #model: Network
-  readonly #samples: readonly Sample[]
+  readonly #samples: SampleList
   readonly #options: ReadOptions
   readonly #augmentSeed: number | null
 
-  constructor(model: Network, samples: readonly Sample[], options: ReadOptions, augmentSeed: number | null = null) {
+  constructor(model: Network, samples: SampleList, options: ReadOptions, augmentSeed: number | null = null) {
     this.#model = model
     this.#samples = samples
     this.#options = options
@@ -124,7 +124,7 @@ export class StoredSource implements BatchSource {
    */
   static async fill(
     model: Network,
-    samples: readonly Sample[],
+    samples: SampleList,
     from: number,
     options: ReadOptions & { readonly onProgress?: (done: number, total: number) => void },
   ): Promise<StoredSource> {
@@ -132,7 +132,7 @@ export class StoredSource implements BatchSource {
     const shape = model.shapes()[from] ?? []
     const rows: Float32Array[] = []
     const labels: number[] = []
-    const order = Array.from(samples, (_, i) => i)
+    const order = Uint32Array.from({ length: samples.length }, (_, i) => i)
     const size = sizeOf(shape)
     for await (const group of grouped(decodeAhead(samples, order, options), fillBatch)) {
       const x = preprocessImages(
@@ -182,7 +182,7 @@ const storeBudget = 4 * 2 ** 30
  */
 export async function openSource(
   model: Network,
-  samples: readonly Sample[],
+  samples: SampleList,
   options: ReadOptions & {
     readonly store: boolean
     readonly augmentSeed: number | null

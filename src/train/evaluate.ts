@@ -1,5 +1,5 @@
 import { crossEntropy } from '../autograd/functions.ts'
-import type { ImageDataset, Sample } from '../data/dataset.ts'
+import type { ImageDataset, Sample, Source } from '../data/dataset.ts'
 import { decodeImage, type RgbImage } from '../data/decode.ts'
 import { preprocessImages } from '../data/transforms.ts'
 import { DataError, ShapeError, UsageError } from '../gpu/errors.ts'
@@ -21,13 +21,17 @@ export interface EvaluateOptions {
 }
 
 /** Tells `onEvent` of each broken picture once, or throws under `strict`. */
-export function brokenPictures(onEvent: OnEvent | undefined, strict: boolean): (sample: Sample, error: DataError) => void {
-  const seen = new Set<Sample>()
+export function brokenPictures(
+  split: 'train' | 'val',
+  onEvent: OnEvent | undefined,
+  strict: boolean,
+): (sample: Sample, error: DataError) => void {
+  const seen = new Set<string>()
   return (sample, error) => {
     if (strict) throw error
-    if (seen.has(sample)) return
-    seen.add(sample)
-    onEvent?.({ type: 'skipped', name: sample.name, reason: error.message })
+    if (seen.has(sample.name)) return
+    seen.add(sample.name)
+    onEvent?.({ type: 'skipped', name: sample.name, reason: error.message, split, label: sample.label })
   }
 }
 
@@ -43,7 +47,7 @@ export async function evaluate(model: Network, data: ImageDataset, options: Eval
   const { split = 'val', batchSize = 32, strict = false, onEvent, signal } = options
   checkClasses(model, data)
   const samples = data[split]
-  const source = new PictureSource(model, samples, { onBroken: brokenPictures(onEvent, strict), ...(signal ? { signal } : {}) })
+  const source = new PictureSource(model, samples, { onBroken: brokenPictures(split, onEvent, strict), ...(signal ? { signal } : {}) })
   const report = (done: number) => onEvent?.({ type: 'read', split, done, total: samples.length })
   const result = await evaluateSource(model, source, data.classes, batchSize, { onProgress: report })
   if (result.count === 0) throw new DataError(`none of the ${samples.length} ${split} pictures of ${data.root} can be decoded`)
@@ -100,14 +104,14 @@ export interface Prediction {
 
 /**
  * Classifies pictures.
- * @param images paths, encoded bytes, or decoded pictures
+ * @param images paths, parts of files, encoded bytes, or decoded pictures
  * @param options.topK how many classes to give. Default 5, at most as many as there are
  * @throws DataError for a picture that cannot be decoded
  * @example const [first] = await predict(model, ['cat.jpg'], { topK: 3 })
  */
 export async function predict(
   model: Network,
-  images: readonly (string | Uint8Array | RgbImage)[],
+  images: readonly (Source | RgbImage)[],
   { topK = 5, batchSize = 32 }: { readonly topK?: number; readonly batchSize?: number } = {},
 ): Promise<Prediction[]> {
   if (!Number.isInteger(topK) || topK < 1) throw new UsageError(`topK is a positive integer, not ${topK}`)

@@ -10,6 +10,15 @@ export interface EpochResult {
   readonly seconds: number
 }
 
+/** A picture that could not be decoded, and is left out. */
+export interface Skipped {
+  readonly name: string
+  readonly reason: string
+  readonly split: 'train' | 'val'
+  /** Its class's number. */
+  readonly label: number
+}
+
 /** What `fit`, `evaluate` and `predict` tell while they work. */
 export type TrainEvent =
   /** Frozen features or pictures are being read, once. */
@@ -25,7 +34,6 @@ export type TrainEvent =
       readonly accuracy: number
     }
   | ({ readonly type: 'epoch' } & EpochResult)
-  /** A picture that could not be decoded, and is left out. */
-  | { readonly type: 'skipped'; readonly name: string; readonly reason: string }
+  | ({ readonly type: 'skipped' } & Skipped)
 
 export type OnEvent = (event: TrainEvent) => void

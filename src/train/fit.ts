@@ -94,15 +94,15 @@ export async function fit(model: Network, data: ImageDataset, options: FitOption
   } = options
   const optimizer = makeOptimizer(model, options)
   const skippedNames = new Set<string>()
-  const tell = brokenPictures((event) => {
+  const noteSkipped: OnEvent = (event) => {
     if (event.type === 'skipped') skippedNames.add(event.name)
     onEvent?.(event)
-  }, strict)
+  }
   const open = (split: 'train' | 'val', augmentSeed: number | null): Promise<BatchSource> =>
     openSource(model, data[split], {
       store: cache,
       augmentSeed,
-      onBroken: tell,
+      onBroken: brokenPictures(split, noteSkipped, strict),
       onProgress: (done, total) => onEvent?.({ type: 'read', split, done, total }),
       ...(signal ? { signal } : {}),
     })

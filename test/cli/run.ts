@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import sharp from 'sharp'
-import type { ImageDataset } from '../../src/data/dataset.ts'
+import type { ArrayDataset } from '../../src/data/dataset.ts'
 import { drawnShapes } from '../support/shapes.ts'
 
 const bin = fileURLToPath(new URL('../../src/cli/graft.js', import.meta.url))
@@ -56,11 +56,11 @@ export function graft(args: readonly string[], { cwd, env, onStdout }: GraftOpti
 }
 
 /** Writes a dataset of encoded pictures as train/<class>/* and val/<class>/*. */
-export async function writeDataset(folder: string, data: ImageDataset): Promise<void> {
+export async function writeDataset(folder: string, data: ArrayDataset): Promise<void> {
   for (const sample of [...data.train, ...data.val]) {
     const path = join(folder, sample.name)
     await mkdir(dirname(path), { recursive: true })
-    await writeFile(path, sample.source)
+    if (sample.source instanceof Uint8Array) await writeFile(path, sample.source)
   }
 }
 

@@ -1,5 +1,5 @@
 import sharp from 'sharp'
-import type { ImageDataset, Sample } from '../../src/data/dataset.ts'
+import type { ArrayDataset, Sample } from '../../src/data/dataset.ts'
 import { Random } from '../../src/tensor/philox.ts'
 
 const drawings: Readonly<Record<string, (x: number, y: number, r: number) => string>> = {
@@ -9,7 +9,7 @@ const drawings: Readonly<Record<string, (x: number, y: number, r: number) => str
 }
 
 /** PNG pictures of three kinds of drawings, of random place, size and colour: a dataset that a network can learn and nobody owns. */
-export async function drawnShapes({ train = 8, val = 4, side = 64, seed = 1 } = {}): Promise<ImageDataset> {
+export async function drawnShapes({ train = 8, val = 4, side = 64, seed = 1 } = {}): Promise<ArrayDataset> {
   const random = new Random(seed)
   const classes = Object.keys(drawings).sort()
   const part = async (split: string, each: number): Promise<Sample[]> =>

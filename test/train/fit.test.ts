@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { ImageDataset, Sample } from '../../src/data/dataset.ts'
+import type { ArrayDataset, Sample } from '../../src/data/dataset.ts'
 import { DataError, NonFiniteError, ShapeError, UsageError } from '../../src/gpu/errors.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
 import type { Network } from '../../src/nn/network.ts'
@@ -16,7 +16,7 @@ import { sameBits } from '../support/bits.ts'
 import { testEngine } from '../support/engine.ts'
 import { drawnShapes } from '../support/shapes.ts'
 
-let data: ImageDataset
+let data: ArrayDataset
 let folder: string
 beforeAll(async () => {
   data = await drawnShapes()

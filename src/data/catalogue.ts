@@ -1,0 +1,172 @@
+import { DataError } from '../gpu/errors.ts'
+import { Column } from './column.ts'
+import { byCodeUnit, type ImageDataset, type Sample, type SampleList, type Source } from './dataset.ts'
+import { heldOut } from './split.ts'
+
+/** Which part of a dataset a picture belongs to, where the dataset itself says so. */
+export type Part = 'train' | 'val'
+
+const parts: readonly Part[] = ['train', 'val']
+const undivided = parts.length
+
+/**
+ * The pictures of a dataset, a few dozen bytes each: names as UTF-8 one behind the other, labels and parts as numbers. Where a picture lies
+ * follows from its name, or from its number.
+ */
+export class Catalogue {
+  readonly #sourceOf: (name: string, row: number) => Source
+  #names = Buffer.alloc(1 << 16)
+  readonly #ends = new Column(new Float64Array(1024))
+  readonly #labels = new Column(new Uint32Array(1024))
+  readonly #parts = new Column(new Uint8Array(1024))
+
+  /** @param sourceOf where the picture of this name lies, which was added as the row-th */
+  constructor(sourceOf: (name: string, row: number) => Source) {
+    this.#sourceOf = sourceOf
+  }
+
+  get length(): number {
+    return this.#labels.length
+  }
+
+  /** @param part null where a seeded share of each class is to be held out */
+  add(name: string, label: number, part: Part | null = null): void {
+    const at = this.#ends.at(this.length - 1)
+    const bytes = Buffer.byteLength(name)
+    if (at + bytes > this.#names.length) {
+      const larger = Buffer.alloc(Math.max(2 * this.#names.length, at + bytes))
+      this.#names.copy(larger)
+      this.#names = larger
+    }
+    this.#names.write(name, at)
+    this.#ends.push(at + bytes)
+    this.#labels.push(label)
+    this.#parts.push(part === null ? undivided : parts.indexOf(part))
+  }
+
+  name(row: number): string {
+    return this.#names.toString('utf8', row === 0 ? 0 : this.#ends.at(row - 1), this.#ends.at(row))
+  }
+
+  sample(row: number): Sample {
+    const name = this.name(row)
+    return { source: this.#sourceOf(name, row), name, label: this.#labels.at(row) }
+  }
+
+  /**
+   * Numbers the classes by their names' order.
+   * @param names the class names, by the labels that the pictures were added with
+   * @returns the names in order
+   */
+  sortClasses(names: readonly string[]): string[] {
+    const sorted = [...names].sort(byCodeUnit)
+    const place = new Map(sorted.map((name, i) => [name, i]))
+    this.#labels.map((label) => place.get(names[label] ?? '') ?? 0)
+    return sorted
+  }
+
+  /**
+   * Makes a dataset of it: by the parts that the pictures were added with, or, where they have none, by a seeded share of each class.
+   * Both parts come class after class, by name within a class.
+   * @throws DataError for fewer than two classes, a class in one part alone, one too small to divide, or pictures with and without a part
+   */
+  divide(root: string, classes: readonly string[], { split, seed }: { readonly split: number; readonly seed: number }): ImageDataset {
+    requireTwoClasses(root, classes)
+    const toSplit = this.#needsSplit(root)
+    const picked: [number[], number[]] = [[], []]
+    const present: [Set<string>, Set<string>] = [new Set(), new Set()]
+    for (const [label, ofClass] of this.#rowsByClass(classes.length).entries()) {
+      const name = classes[label] ?? ''
+      const held = toSplit ? heldOut(name, label, ofClass.length, split, seed) : null
+      for (const [i, row] of ofClass.entries()) {
+        const part = held ? Number(held[i]) : this.#parts.at(row)
+        picked[part as 0 | 1].push(row)
+        present[part as 0 | 1].add(name)
+      }
+    }
+    requireSameClasses(root, [...present[0]], [...present[1]])
+    return { root, classes, train: new Selection(this, picked[0]), val: new Selection(this, picked[1]) }
+  }
+
+  /** Whether no picture came with a part; all come with one, or none. */
+  #needsSplit(root: string): boolean {
+    let first = -1
+    let without = 0
+    for (let row = 0; row < this.length; row++) {
+      if (this.#parts.at(row) !== undivided) continue
+      if (without++ === 0) first = row
+    }
+    if (without > 0 && without < this.length)
+      throw new DataError(`${root}: ${this.name(first)} is neither in train nor in val, though others are: put it into one of them`)
+    return without > 0
+  }
+
+  /** The rows of each class, sorted by name. */
+  #rowsByClass(classes: number): number[][] {
+    const rows: number[][] = Array.from({ length: classes }, () => [])
+    for (let row = 0; row < this.length; row++) rows[this.#labels.at(row)]?.push(row)
+    for (const ofClass of rows) {
+      const named = ofClass.map((row) => ({ row, name: this.name(row) })).sort((a, b) => byCodeUnit(a.name, b.name))
+      for (const [i, { row }] of named.entries()) ofClass[i] = row
+    }
+    return rows
+  }
+}
+
+/** Some rows of a catalogue, in an order of their own. */
+class Selection implements SampleList {
+  readonly #catalogue: Catalogue
+  readonly #rows: Uint32Array
+
+  constructor(catalogue: Catalogue, rows: readonly number[]) {
+    this.#catalogue = catalogue
+    this.#rows = Uint32Array.from(rows)
+  }
+
+  get length(): number {
+    return this.#rows.length
+  }
+
+  at(index: number): Sample | undefined {
+    const row = this.#rows[index]
+    return row === undefined ? undefined : this.#catalogue.sample(row)
+  }
+
+  *[Symbol.iterator](): Iterator<Sample> {
+    for (const row of this.#rows) yield this.#catalogue.sample(row)
+  }
+}
+
+function namedClasses(names: readonly string[]): string {
+  const [only, ...others] = names.map((name) => `"${name}"`)
+  if (others.length === 0) return `the class ${only} is`
+  const shown = [only, ...others].slice(0, 5).join(', ')
+  return names.length > 5 ? `the classes ${shown} and ${names.length - 5} more are` : `the classes ${shown} are`
+}
+
+/** @throws DataError naming the only class, or that there is none */
+export function requireTwoClasses(root: string, classes: readonly string[]): void {
+  if (classes.length === 0) throw new DataError(`${root} holds no picture (JPEG, PNG or WebP)`)
+  if (classes.length < 2) throw new DataError(`${root} has only one class, "${classes[0]}": add pictures of at least one more`)
+}
+
+/**
+ * @param mark what stands behind the parts' names in messages: '/' where they are folders
+ * @throws DataError naming the classes that one of both parts lacks
+ */
+export function requireSameClasses(root: string, train: readonly string[], val: readonly string[], mark = ''): void {
+  const lacking = (names: readonly string[], others: readonly string[]) => {
+    const known = new Set(others)
+    return names.filter((name) => !known.has(name))
+  }
+  const onlyVal = lacking(val, train)
+  if (onlyVal.length > 0)
+    throw new DataError(
+      `${root}: ${namedClasses(onlyVal)} in val${mark} but not in train${mark}: add pictures to train on, or remove from val${mark}`,
+    )
+  const onlyTrain = lacking(train, val)
+  if (onlyTrain.length > 0)
+    throw new DataError(
+      `${root}: ${namedClasses(onlyTrain)} in train${mark} but not in val${mark}: add pictures to validate on, or remove from train${mark}`,
+    )
+}

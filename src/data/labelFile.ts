@@ -1,0 +1,153 @@
+import { createReadStream } from 'node:fs'
+import { access, open } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import { CsvError, parse } from 'csv-parse'
+import { DataError } from '../gpu/errors.ts'
+import { Catalogue, type Part } from './catalogue.ts'
+import type { ImageDataset } from './dataset.ts'
+import type { DataOptions } from './imageFolder.ts'
+import { DEFAULT_SPLIT, requireSplit } from './split.ts'
+
+/** What a column may be called. */
+const columnNames = {
+  file: ['file', 'filename', 'path', 'image'],
+  label: ['label', 'class', 'category'],
+  split: ['split', 'part'],
+} as const
+
+const partNames: Readonly<Record<string, Part>> = { train: 'train', val: 'val', valid: 'val', validation: 'val' }
+
+/** Files looked for before training: where none of the first is there, they are sought in the wrong place. */
+const soughtFiles = 32
+
+interface Columns {
+  readonly file: number
+  readonly label: number
+  /** Negative where there is no such column. */
+  readonly split: number
+}
+
+/** A row of the file as the parser gives it, with the line that it ends on. */
+interface Row {
+  readonly record: readonly string[]
+  readonly info: { readonly lines: number }
+}
+
+/**
+ * Opens a file of labels: comma-, semicolon- or tab-separated, its first line naming the columns `file,label` and, if it divides the
+ * pictures, `split` (train or val), in any order and with others beside them. Paths count from the file's folder. It is read as a stream; nothing
+ * is decoded yet.
+ * @throws DataError with one line that says what to do: no such file, no such column, a row that is cut short or names no label, a file
+ * named twice, a split of another name, none of the files there, and what `openImageFolder` refuses about classes
+ * @throws UsageError for a split outside (0, 1) or a seed that is no non-negative safe integer
+ * @example const data = await openLabelFile('flowers/labels.csv', { split: 0.2 })
+ */
+export async function openLabelFile(path: string, options: DataOptions = {}): Promise<ImageDataset> {
+  const { split = DEFAULT_SPLIT, seed = 0 } = options
+  requireSplit(split, seed)
+  const folder = dirname(resolve(path))
+  const catalogue = new Catalogue((name) => resolve(folder, name))
+  const classes = new Map<string, number>()
+  const lines = new Map<string, number>()
+  let columns: Columns | null = null
+  const delimiter = delimiterOf(await firstLine(path))
+  const parser = createReadStream(path).pipe(
+    parse({ bom: true, delimiter, info: true, relax_column_count: true, skip_empty_lines: true, trim: true }),
+  )
+  try {
+    for await (const { record, info } of parser as AsyncIterable<Row>) {
+      if (!columns) {
+        columns = findColumns(path, record)
+        continue
+      }
+      const where = `${path}, line ${info.lines}`
+      const { file, label, part } = readRow(where, record, columns)
+      const before = lines.get(file)
+      if (before !== undefined) throw new DataError(`${where}: ${file} is named in line ${before} already: remove one of the two lines`)
+      lines.set(file, info.lines)
+      const known = classes.get(label) ?? classes.size
+      classes.set(label, known)
+      catalogue.add(file, known, part)
+    }
+  } catch (cause) {
+    throw cause instanceof CsvError ? new DataError(`${path}, line ${String(cause.lines)}: ${cause.message}`, { cause }) : cause
+  }
+  if (!columns) throw new DataError(`${path} is empty: its first line names the columns file,label, and a line for each picture follows`)
+  if (lines.size === 0) throw new DataError(`${path} names no picture: a line for each is to follow the first one`)
+  await requireSomeFiles(path, folder, lines.keys())
+  return catalogue.divide(path, catalogue.sortClasses([...classes.keys()]), { split, seed })
+}
+
+/** Whether a file's first line names the columns that a file of labels has. */
+export async function isLabelFile(path: string): Promise<boolean> {
+  const line = await firstLine(path)
+  const cells = line.split(delimiterOf(line)).map((cell) => cell.replaceAll('"', '').trim().toLowerCase())
+  return [columnNames.file, columnNames.label].every((names: readonly string[]) => cells.some((cell) => names.includes(cell)))
+}
+
+/** What stands between the columns: whichever of the three comes first in the first line. */
+function delimiterOf(line: string): string {
+  return /[,;\t]/.exec(line)?.[0] ?? ','
+}
+
+async function firstLine(path: string): Promise<string> {
+  const file = await open(path).catch((cause: unknown) => {
+    throw fileError(path, cause)
+  })
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(4096), 0, 4096, 0)
+    return (
+      buffer
+        .toString('utf8', 0, bytesRead)
+        .replace(/^\ufeff/, '')
+        .split(/\r?\n/, 1)[0] ?? ''
+    )
+  } catch (cause) {
+    throw fileError(path, cause)
+  } finally {
+    await file.close()
+  }
+}
+
+function fileError(path: string, cause: unknown): DataError {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
+  return new DataError(`cannot read ${path} (${code === 'ENOENT' ? 'there is no such file' : code})`, { cause })
+}
+
+function findColumns(path: string, header: readonly string[]): Columns {
+  const cells = header.map((cell) => cell.toLowerCase())
+  const find = (names: readonly string[]) => cells.findIndex((cell) => names.includes(cell))
+  const [file, label, split] = [find(columnNames.file), find(columnNames.label), find(columnNames.split)]
+  const lacking = [...(file < 0 ? ['file'] : []), ...(label < 0 ? ['label'] : [])]
+  if (lacking.length > 0)
+    throw new DataError(
+      `${path}: the first line names no column ${lacking.join(' and no column ')} (it says ${header.join(', ')}): it is to read file,label or file,label,split`,
+    )
+  return { file, label, split }
+}
+
+function readRow(where: string, record: readonly string[], columns: Columns) {
+  const [file = '', label = ''] = [record[columns.file], record[columns.label]]
+  if (file === '') throw new DataError(`${where}: it names no file`)
+  if (label === '') throw new DataError(`${where}: ${file} has no label`)
+  if (columns.split < 0) return { file, label, part: null }
+  const text = record[columns.split] ?? ''
+  const part = partNames[text.toLowerCase()]
+  if (text !== '' && !part) throw new DataError(`${where}: there is no split "${text}": write train or val`)
+  return { file, label, part: part ?? null }
+}
+
+async function requireSomeFiles(path: string, folder: string, names: Iterable<string>): Promise<void> {
+  let sought = 0
+  let first = ''
+  for (const name of names) {
+    if (sought++ === soughtFiles) break
+    first ||= name
+    const there = await access(resolve(folder, name)).then(
+      () => true,
+      () => false,
+    )
+    if (there) return
+  }
+  throw new DataError(`${path}: none of the files it names is there, such as ${first}: paths count from ${folder}`)
+}

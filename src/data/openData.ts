@@ -1,0 +1,43 @@
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DataError } from '../gpu/errors.ts'
+import { byCodeUnit, type ImageDataset } from './dataset.ts'
+import { type DataOptions, openImageFolder } from './imageFolder.ts'
+import { isLabelFile, openLabelFile } from './labelFile.ts'
+import { findShards, openTarShards } from './tarShards.ts'
+
+const LABEL_FILE = /\.(csv|tsv)$/i
+
+/**
+ * Opens labelled pictures in whichever of three forms they lie at a path: a file of labels (`openLabelFile`: `labels.csv`, or a folder that holds
+ * one and no archives), tar archives (`openTarShards`: `x.tar`, or a folder of them), or a folder for each class (`openImageFolder`).
+ * @param path a folder or file
+ * @param options.split, options.seed which pictures are held out, where the data does not say so itself
+ * @throws DataError with one line that says what to do
+ * @throws UsageError for a split outside (0, 1) or a seed that is no non-negative safe integer
+ * @example const data = await openData('flowers.csv', { split: 0.2, seed: 1 })
+ */
+export async function openData(path: string, options: DataOptions = {}): Promise<ImageDataset> {
+  const found = await stat(path).catch(() => null)
+  if (found?.isFile()) {
+    if (LABEL_FILE.test(path)) return openLabelFile(path, options)
+    if (/\.tar$/i.test(path)) return openTarShards(path, options)
+    throw new DataError(`${path} is a file of another kind: give a folder of pictures, a .csv that names file,label, or .tar archives`)
+  }
+  if (!found) return openImageFolder(path, options)
+  if ((await findShards(path)).length > 0) return openTarShards(path, options)
+  const labels = await labelFiles(path)
+  const [only, ...others] = labels
+  if (only === undefined) return openImageFolder(path, options)
+  const usual = labels.find((name) => /^labels\./i.test(name))
+  if (others.length > 0 && !usual)
+    throw new DataError(`${path} holds ${labels.length} files of labels (${labels.join(', ')}): give one of them`)
+  return openLabelFile(join(path, usual ?? only), options)
+}
+
+/** The files of labels in a folder, by their first lines: others may lie there for other ends. */
+async function labelFiles(path: string): Promise<string[]> {
+  const names = (await readdir(path).catch(() => [])).filter((name) => LABEL_FILE.test(name) && !name.startsWith('.')).sort(byCodeUnit)
+  const found = await Promise.all(names.map((name) => isLabelFile(join(path, name))))
+  return names.filter((_, i) => found[i])
+}
