@@ -27,7 +27,7 @@ export interface Jax {
 
 /** jax-js on the same adapter, on a device that it opens itself. */
 export async function openJax(gpu: GPU, load: (name: string) => Promise<unknown>): Promise<Jax> {
-  Object.defineProperty(globalThis, 'navigator', { value: { ...globalThis.navigator, gpu }, configurable: true })
+  Object.defineProperty(globalThis, 'navigator', { value: { userAgent: 'node', ...globalThis.navigator, gpu }, configurable: true })
   const jax = (await load('@jax-js/jax')) as Jax
   const devices = await jax.init('webgpu')
   if (!Array.isArray(devices) || !devices.includes('webgpu')) throw new Error('jax-js does not open this adapter')

@@ -13,6 +13,7 @@ export interface TfTensor {
 /** What is used of tfjs; its own types need its installation. */
 export interface Tf {
   setBackend(name: string): Promise<boolean>
+  enableProdMode(): void
   ready(): Promise<void>
   tensor(data: Float32Array | Int32Array, shape: readonly number[], dtype?: string): TfTensor
   variable(initial: TfTensor, trainable?: boolean, name?: string): TfTensor
@@ -53,10 +54,12 @@ export type TfBackend = 'webgpu' | 'wasm' | 'cpu'
 export const tfBackends = ['webgpu', 'wasm', 'cpu'] as const
 export const competitorOf: Readonly<Record<TfBackend, Competitor>> = { webgpu: 'tfjs_webgpu', wasm: 'tfjs_wasm', cpu: 'tfjs_cpu' }
 
-/** tfjs with its WebGPU backend on Graft's own device, wasm with SIMD and as many threads as processors, and plain JavaScript. */
+/** tfjs with its WebGPU backend on Graft's own device, wasm with SIMD, and plain JavaScript. */
 export async function openTfjs(engine: Engine, load: (name: string) => Promise<unknown>, threads: number): Promise<Tf> {
-  Object.defineProperty(globalThis, 'navigator', { value: { gpu: {}, hardwareConcurrency: threads }, configurable: true })
+  // Without `gpu`, so that tfjs registers no WebGPU backend with a device of its own.
+  Object.defineProperty(globalThis, 'navigator', { value: { hardwareConcurrency: threads, userAgent: 'node' }, configurable: true })
   const tf = (await load('@tensorflow/tfjs-core')) as Tf
+  tf.enableProdMode()
   await load('@tensorflow/tfjs-backend-cpu')
   const wasm = (await load('@tensorflow/tfjs-backend-wasm')) as { setThreadsCount(n: number): void }
   wasm.setThreadsCount(threads)
