@@ -1,5 +1,8 @@
+import { medianPeak, type Peak } from './limit.ts'
+import { median } from './statistics.ts'
+
 /** Those who compute a row. `graft` first; a ratio is tfjs_webgpu's time over Graft's. */
-export const competitors = ['graft', 'tfjs_webgpu', 'tfjs_wasm', 'tfjs_cpu', 'jaxjs', 'ort'] as const
+export const competitors = ['graft', 'tfjs_webgpu', 'tfjs_wasm', 'tfjs_cpu', 'jaxjs', 'ort', 'pytorch'] as const
 export type Competitor = (typeof competitors)[number]
 
 /** One computation, ready to be timed again and again. */
@@ -8,10 +11,12 @@ export interface Contestant {
   time(): Promise<number>
   /** Its result in PyTorch's layout. */
   values(): Promise<Float32Array>
-  dispose(): void
+  /** The most GPU memory it took so far, where that is counted. */
+  peakBytes?(): number
+  dispose(): void | Promise<void>
 }
 
-/** What one element of the result is, in float64, and how far a float32 sum may lie from it. */
+/** What one element of the result is, in float64, and how far a float32 result may lie from it. */
 export interface Expected {
   readonly index: number
   readonly value: number
@@ -23,7 +28,7 @@ export interface Case {
   readonly name: string
   readonly pass: string
   readonly shape: string
-  readonly family: 'conv' | 'dense' | 'gemm' | 'memory' | 'inference' | 'training'
+  readonly family: 'conv' | 'dense' | 'gemm' | 'memory' | 'inference' | 'training' | 'transfer' | 'start'
   readonly flops: number
   /** Bytes that have to move at the least. */
   readonly bytes: number
@@ -35,11 +40,12 @@ export interface Case {
 
 /** What a competitor came to in one row. */
 export interface Timing {
-  /** Median of the runs. */
+  /** Median of the runs; NaN where there was none. */
   readonly ms: number
   /** Fastest and slowest run. */
   readonly spread: readonly [number, number]
   readonly runs: number
+  readonly peakBytes?: number
   /** Why its values cannot be trusted: it failed, or they are wrong. */
   readonly error?: string
 }
@@ -48,63 +54,74 @@ export interface ContestOptions {
   readonly rounds: number
   /** A competitor slower than this many milliseconds is run twice only. */
   readonly slow: number
+  /** Measures the device's limits; done before and after the rounds. */
+  limit(): Promise<Peak>
 }
 
-export type Outcome = Partial<Record<Competitor, Timing>>
+export interface Outcome {
+  readonly timings: Readonly<Partial<Record<Competitor, Timing>>>
+  /** The device's limits at the time of the row. */
+  readonly peak: Peak
+}
+
+interface Entry {
+  readonly who: Competitor
+  readonly times: number[]
+  contestant?: Contestant
+  error?: string
+}
 
 /**
  * Runs a row: every competitor once to warm up and for its values, then all in turn, round by round, so that a machine whose speed
  * drifts slows all of them alike.
  */
-export async function contest(wanted: Case, { rounds, slow }: ContestOptions): Promise<Outcome> {
+export async function contest(wanted: Case, { rounds, slow, limit }: ContestOptions): Promise<Outcome> {
   const expected = await wanted.expected()
-  const running: { readonly who: Competitor; readonly contestant: Contestant; readonly times: number[]; error?: string }[] = []
-  const outcome: Outcome = {}
+  const entries: Entry[] = []
   try {
     for (const who of competitors) {
       const open = wanted.contestants[who]
       if (!open) continue
-      try {
-        const contestant = await open()
-        const entry: (typeof running)[number] = { who, contestant, times: [] }
-        running.push(entry)
-        const wrong = disagreement(expected, await contestant.values())
+      const entry: Entry = { who, times: [] }
+      entries.push(entry)
+      await attempt(entry, async () => {
+        entry.contestant = await open()
+        const wrong = disagreement(expected, await entry.contestant.values())
         if (wrong) entry.error = wrong
-      } catch (error) {
-        const failed = running.at(-1)?.who === who ? running.at(-1) : undefined
-        if (failed) failed.error = reason(error)
-        else outcome[who] = { ms: Number.NaN, spread: [Number.NaN, Number.NaN], runs: 0, error: reason(error) }
-      }
+      })
     }
+    const before = await limit()
     for (let round = 0; round < rounds; round++)
-      for (const { who, contestant, times } of running) {
-        if (round >= 2 && median(times) > slow) continue
-        try {
-          times.push(await contestant.time())
-        } catch (error) {
-          outcome[who] ??= { ms: Number.NaN, spread: [Number.NaN, Number.NaN], runs: 0, error: reason(error) }
-        }
+      for (const entry of entries) {
+        const { contestant, times } = entry
+        if (contestant && !(times.length >= 2 && median(times) > slow))
+          await attempt(entry, async () => void times.push(await contestant.time()))
       }
-    for (const { who, times, error } of running)
-      if (times.length)
-        outcome[who] = {
-          ms: median(times),
-          spread: [Math.min(...times), Math.max(...times)],
-          runs: times.length,
-          ...(error ? { error } : {}),
-        }
+    const peak = medianPeak([before, await limit()])
+    return { peak, timings: Object.fromEntries(entries.map((entry) => [entry.who, timingOf(entry)])) }
   } finally {
-    for (const { contestant } of running) contestant.dispose()
+    for (const { contestant } of entries) await contestant?.dispose()
   }
-  return outcome
 }
 
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length / 2
-  return sorted.length % 2
-    ? (sorted[Math.floor(middle)] ?? Number.NaN)
-    : ((sorted[middle - 1] ?? Number.NaN) + (sorted[middle] ?? Number.NaN)) / 2
+/** What fails is said in the row; the others go on. */
+async function attempt(entry: Entry, body: () => Promise<void>): Promise<void> {
+  try {
+    await body()
+  } catch (error) {
+    entry.error ??= (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? 'failed'
+  }
+}
+
+function timingOf({ contestant, times, error }: Entry): Timing {
+  const bytes = contestant?.peakBytes?.()
+  return {
+    ms: median(times),
+    spread: times.length ? [Math.min(...times), Math.max(...times)] : [Number.NaN, Number.NaN],
+    runs: times.length,
+    ...(bytes === undefined ? {} : { peakBytes: bytes }),
+    ...(error === undefined ? {} : { error }),
+  }
 }
 
 function disagreement(expected: readonly Expected[], values: Float32Array): string | null {
@@ -114,8 +131,4 @@ function disagreement(expected: readonly Expected[], values: Float32Array): stri
       return `wrong: element ${index} is ${got.toPrecision(6)}, and should be ${value.toPrecision(6)} within ${tolerance.toExponential(1)}`
   }
   return null
-}
-
-function reason(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? 'failed'
 }

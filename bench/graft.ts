@@ -1,7 +1,7 @@
 import type { Gpu } from '../src/gpu/gpu.ts'
 import type { Engine } from '../src/index.ts'
 import { allocate, type NdBuffer } from '../src/tensor/ndbuffer.ts'
-import type { NdArray } from './arrays.ts'
+import { type NdArray, sizeOf } from './arrays.ts'
 import type { Contestant } from './contest.ts'
 
 /** Buffers of one row, freed together. */
@@ -31,15 +31,40 @@ export class Room {
   }
 }
 
-/** Times what `run` launches by the device's timestamps; `result` is where its result lies. */
+/** Builds a contestant whose buffers lie in a room of its own; the room is emptied where building fails. */
+export function inRoom(engine: Engine, build: (room: Room) => Contestant): Contestant {
+  const room = new Room(engine)
+  try {
+    return build(room)
+  } catch (error) {
+    room.dispose()
+    throw error
+  }
+}
+
+/** Milliseconds of what `run` launches: by the device's timestamps, or by the clock where it has none. */
+export async function deviceTime({ gpu }: Engine, run: (gpu: Gpu) => void): Promise<number> {
+  if (gpu.device.features.has('timestamp-query')) return gpu.time(() => run(gpu))
+  gpu.submit()
+  await gpu.device.queue.onSubmittedWorkDone()
+  const begun = performance.now()
+  run(gpu)
+  gpu.submit()
+  await gpu.device.queue.onSubmittedWorkDone()
+  const ms = performance.now() - begun
+  await gpu.settle()
+  return ms
+}
+
+/** Times what `run` launches; `result` is where its result lies. */
 export function onGraft(room: Room, run: (gpu: Gpu) => void, result: NdBuffer): Contestant {
-  const { gpu } = room.engine
-  const once = () => gpu.time(() => gpu.withScratch(() => run(gpu)))
+  const { engine } = room
+  const once = () => deviceTime(engine, (gpu) => gpu.withScratch(() => run(gpu)))
   return {
     time: once,
     async values() {
       await once()
-      const [bytes] = await gpu.read([{ storage: result.storage, bytes: 4 * result.shape.reduce((a, b) => a * b, 1) }])
+      const [bytes] = await engine.gpu.read([{ storage: result.storage, bytes: 4 * sizeOf(result.shape) }])
       return new Float32Array(bytes ?? new ArrayBuffer(0))
     },
     dispose: () => room.dispose(),

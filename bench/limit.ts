@@ -1,38 +1,100 @@
 import { elementKernel, type Kernel, linearGrid } from '../src/gpu/kernel.ts'
+import type { Storage } from '../src/gpu/pool.ts'
 import type { Engine } from '../src/index.ts'
-import { median } from './contest.ts'
+import { deviceTime } from './graft.ts'
+import { median } from './statistics.ts'
 
 const multiplyAdd = elementKernel<'n'>('probe/multiply_add', (p) => p.n)
-const copy: Kernel = {
+const copyKernel: Kernel = {
   name: 'probe/copy',
-  constants: { WG: 64, COUNT: 16 },
-  grid: ({ n = 0 }, { WG = 64, COUNT = 1 }) => linearGrid(Math.ceil(n / COUNT), WG),
+  constants: { WG: 256, COUNT: 16 },
+  grid: ({ n = 0 }, { WG = 256, COUNT = 1 }) => linearGrid(Math.ceil(n / COUNT), WG),
 }
+/** Steps of each of the multiply-add kernel's chains, and chains a thread. */
+const [STEPS, chains] = [4096, 12]
+const copied = 64 * 2 ** 20
+/** Work is doubled until one measurement takes this many milliseconds: an idle clock and a launch's cost weigh little then. */
+const enough = 8
 
 /** What the device does at the most. */
 export interface Peak {
   /** Multiply-adds, each counted as two operations, in 10^9 a second. */
   readonly gflops: number
-  /** Bytes read and written by a copy of 64 MiB, in 10^9 a second. */
+  /** Bytes read and written by a copy of 64 MiB, in 10^9 a second: the faster of a kernel and of the device's own copy. */
   readonly gbps: number
 }
 
-/** Measures both limits now. A CPU's clock drifts: measure often, and take the median. */
-export async function measurePeak({ gpu, info }: Engine, runs = 5): Promise<Peak> {
-  const hardware = info.kind === 'hardware'
-  const [threads, steps] = hardware ? [1 << 20, 8192] : [1 << 13, 4096]
-  const bytes = 64 * 2 ** 20
-  const sums = gpu.allocate(4 * threads)
-  const [x, y] = [gpu.allocate(bytes), gpu.allocate(bytes)]
-  const [adds, copies]: [number[], number[]] = [[], []]
-  for (let run = 0; run <= runs; run++) {
-    const add = await gpu.time(() => gpu.run(multiplyAdd, { y: sums }, { n: threads }, { STEPS: steps }))
-    const move = await gpu.time(() => gpu.run(copy, { x, y }, { n: bytes / 16 }))
-    if (run === 0) continue // the first one compiles
-    adds.push((2 * 12 * threads * steps) / add / 1e6)
-    copies.push((2 * bytes) / move / 1e6)
+/**
+ * The device's limits, measured again and again: a shared machine's clock drifts, so a row is held against the limits of its own time.
+ */
+export class Limit {
+  readonly #engine: Engine
+  readonly #peaks: Peak[] = []
+  readonly #x: Storage
+  readonly #y: Storage
+  readonly #sums: Storage
+  #threads = 1 << 13
+  #copies = 1
+
+  private constructor(engine: Engine) {
+    this.#engine = engine
+    const { gpu } = engine
+    this.#x = gpu.upload(new Uint8Array(copied)) // written, so that its pages exist
+    this.#y = gpu.allocate(copied)
+    this.#sums = gpu.allocate(4 << 22)
   }
-  for (const storage of [sums, x, y]) storage.release()
-  gpu.trim()
-  return { gflops: median(adds), gbps: median(copies) }
+
+  /** Warms up and finds how much work one measurement takes. */
+  static async open(engine: Engine): Promise<Limit> {
+    const limit = new Limit(engine)
+    await limit.#copy()
+    while ((await limit.#multiplyAdd()) < enough && limit.#threads < 1 << 22) limit.#threads *= 2
+    while ((await limit.#copy()) < enough && limit.#copies < 256) limit.#copies *= 2
+    await limit.measure()
+    return limit
+  }
+
+  /** Both limits now. */
+  async measure(): Promise<Peak> {
+    const bytes = 2 * copied * this.#copies
+    const byKernel = await deviceTime(this.#engine, (gpu) => {
+      for (let i = 0; i < this.#copies; i++) gpu.run(copyKernel, { x: this.#x, y: this.#y }, { n: copied / 16 })
+    })
+    const peak = {
+      gflops: (2 * chains * STEPS * this.#threads) / (await this.#multiplyAdd()) / 1e6,
+      gbps: bytes / Math.min(byKernel, await this.#copy()) / 1e6,
+    }
+    this.#peaks.push(peak)
+    return peak
+  }
+
+  /** The medians of all measurements. */
+  median(): Peak {
+    return medianPeak(this.#peaks)
+  }
+
+  dispose(): void {
+    for (const storage of [this.#x, this.#y, this.#sums]) storage.release()
+  }
+
+  #multiplyAdd(): Promise<number> {
+    return deviceTime(this.#engine, (gpu) => gpu.run(multiplyAdd, { y: this.#sums }, { n: this.#threads }, { STEPS }))
+  }
+
+  /** Milliseconds of the device's own copies, by the clock: they are no part of a compute pass. */
+  async #copy(): Promise<number> {
+    const { device } = this.#engine.gpu
+    this.#engine.gpu.submit()
+    await device.queue.onSubmittedWorkDone()
+    const encoder = device.createCommandEncoder()
+    for (let i = 0; i < this.#copies; i++) encoder.copyBufferToBuffer(this.#x.buffer, 0, this.#y.buffer, 0, copied)
+    const begun = performance.now()
+    device.queue.submit([encoder.finish()])
+    await device.queue.onSubmittedWorkDone()
+    return performance.now() - begun
+  }
+}
+
+export function medianPeak(peaks: readonly Peak[]): Peak {
+  return { gflops: median(peaks.map(({ gflops }) => gflops)), gbps: median(peaks.map(({ gbps }) => gbps)) }
 }

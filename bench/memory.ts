@@ -1,41 +1,71 @@
-/** Bytes of all buffers on a device, whoever makes them: the same meter for Graft and for tfjs on Graft's device. */
-export interface MemoryMeter {
-  /** Begins to watch; the result ends it, and gives the most bytes that were allocated beyond those of the beginning. */
-  start(): () => number
+/** Bytes of GPU buffers, counted for one of those who share a device. */
+export class Account {
+  #live = 0
+  #peak = 0
+  readonly #meter: MemoryMeter
+
+  constructor(meter: MemoryMeter) {
+    this.#meter = meter
+  }
+
+  /** Counts every buffer made on the device while `body` runs as this account's. One body at a time. */
+  async during<T>(body: () => Promise<T>): Promise<T> {
+    this.#meter.active = this
+    try {
+      return await body()
+    } finally {
+      this.#meter.active = null
+    }
+  }
+
+  /** Forgets the peak so far: uploads of weights need staging memory that no step needs. */
+  restart(): void {
+    this.#peak = this.#live
+  }
+
+  /** The most bytes allocated at once, free buffers kept for reuse included. */
+  get peak(): number {
+    return this.#peak
+  }
+
+  add(bytes: number): void {
+    this.#live += bytes
+    this.#peak = Math.max(this.#peak, this.#live)
+  }
 }
 
-const meters = new WeakMap<GPUDevice, MemoryMeter>()
+/**
+ * Counts the buffers of a device, whoever makes them: the same measure for Graft and for tfjs on Graft's device. A buffer belongs to
+ * the account that was active when it was made.
+ */
+export class MemoryMeter {
+  active: Account | null = null
+  static readonly #meters = new WeakMap<GPUDevice, MemoryMeter>()
 
-/** The meter of a device: from its first use on, every buffer made or destroyed on the device is counted. */
-export function meterFor(device: GPUDevice): MemoryMeter {
-  const known = meters.get(device)
-  if (known) return known
-  let live = 0
-  const watches = new Set<{ readonly base: number; peak: number }>()
-  const create = device.createBuffer.bind(device)
-  device.createBuffer = (descriptor) => {
-    const buffer = create(descriptor)
-    live += descriptor.size
-    for (const watch of watches) watch.peak = Math.max(watch.peak, live - watch.base)
-    const destroy = buffer.destroy.bind(buffer)
-    let alive = true
-    buffer.destroy = () => {
-      if (alive) live -= descriptor.size
-      alive = false
-      return destroy()
-    }
-    return buffer
-  }
-  const meter: MemoryMeter = {
-    start() {
-      const watch = { base: live, peak: 0 }
-      watches.add(watch)
-      return () => {
-        watches.delete(watch)
-        return watch.peak
+  private constructor(device: GPUDevice) {
+    const create = device.createBuffer.bind(device)
+    device.createBuffer = (descriptor) => {
+      const buffer = create(descriptor)
+      const owner = this.active
+      if (!owner) return buffer
+      owner.add(descriptor.size)
+      const destroy = buffer.destroy.bind(buffer)
+      let alive = true
+      buffer.destroy = () => {
+        if (alive) owner.add(-descriptor.size)
+        alive = false
+        return destroy()
       }
-    },
+      return buffer
+    }
   }
-  meters.set(device, meter)
-  return meter
+
+  /** The meter of a device; it counts what is made after its first use. */
+  static of(device: GPUDevice): MemoryMeter {
+    const known = MemoryMeter.#meters.get(device)
+    if (known) return known
+    const meter = new MemoryMeter(device)
+    MemoryMeter.#meters.set(device, meter)
+    return meter
+  }
 }

@@ -1,16 +1,17 @@
-import type { Results, Row } from './results.ts'
+import { type PeerTime, peers, type Row } from './results.ts'
 
 const columns: readonly (readonly [string, number, (row: Row) => string])[] = [
   ['row', 30, ({ name, pass }) => `${name} ${pass}`],
-  ['ms', 9, ({ graft }) => time(graft.ms)],
-  ['GFLOP/s', 8, ({ graft }) => graft.gflops.toFixed(1)],
-  ['limit', 6, ({ graft }) => `${(100 * graft.share).toFixed(0)} %`],
+  ['Graft ms', 10, ({ graft: { ms } }) => (ms === null ? 'failed' : time(ms))],
+  ['GFLOP/s', 8, ({ graft: { gflops } }) => gflops?.toFixed(1) ?? ''],
+  ['limit', 6, ({ graft: { share } }) => (share === null ? '' : `${(100 * share).toFixed(0)} %`)],
   ['tfjs', 9, ({ tfjs_webgpu }) => other(tfjs_webgpu)],
-  ['ratio', 7, ({ ratio }) => (ratio === null ? '' : ratio.toFixed(2))],
+  ['ratio', 7, ({ ratio }) => ratio?.toFixed(2) ?? ''],
   ['wasm', 9, ({ tfjs_wasm }) => other(tfjs_wasm)],
   ['cpu', 9, ({ tfjs_cpu }) => other(tfjs_cpu)],
   ['jax-js', 9, ({ jaxjs }) => other(jaxjs)],
   ['ort', 9, ({ ort }) => other(ort)],
+  ['PyTorch', 9, ({ pytorch }) => other(pytorch)],
 ]
 
 /** The first line of the table on the terminal. */
@@ -18,20 +19,19 @@ export function titles(): string {
   return columns.map(([title, width], i) => (i ? title.padStart(width) : title.padEnd(width))).join('')
 }
 
-/** A row of the table on the terminal. */
+/** A row of the table on the terminal; what is wrong stands below it. */
 export function line(row: Row): string {
   const text = columns.map(([, width, cell], i) => (i ? cell(row).padStart(width) : cell(row).padEnd(width))).join('')
-  const errors = [row.tfjs_webgpu, row.tfjs_wasm, row.tfjs_cpu, row.jaxjs, row.ort].flatMap((peer) => (peer?.error ? [peer.error] : []))
-  return [text, ...(row.agree ? [] : [`  graft: ${row.note}`]), ...errors.map((error) => `  a peer: ${error}`)].join('\n')
+  const errors = peers.flatMap((who) => (row[who]?.error ? [`  ${who}: ${row[who].error}`] : []))
+  return [text.trimEnd(), ...(row.agree ? [] : [`  graft: ${row.note}`]), ...errors].join('\n')
 }
 
 function time(ms: number): string {
   return ms < 100 ? ms.toFixed(2) : ms.toFixed(0)
 }
 
-function other(peer: Row['tfjs_webgpu']): string {
+/** A time with an exclamation mark is of values that are wrong. */
+function other(peer: PeerTime | undefined): string {
   if (!peer) return ''
   return peer.ms === null ? 'failed' : `${time(peer.ms)}${peer.error ? '!' : ''}`
 }
-
-export async function writeTable(_: Results, __: string): Promise<void> {}

@@ -2,9 +2,10 @@ import type { Peers } from './cases/common.ts'
 import { type ConvLayer, convCases } from './cases/conv.ts'
 import { type DenseLayer, denseCases, gemmCase } from './cases/dense.ts'
 import { crossEntropyCase, normCases, poolCases, reluCases } from './cases/memory.ts'
-import { networkCases, type StepMemory } from './cases/network.ts'
+import { networkCases } from './cases/network.ts'
 import { optimizerCase } from './cases/optim.ts'
 import type { Case } from './contest.ts'
+import { plans } from './networks/plan.ts'
 
 type Layer = readonly [
   name: string,
@@ -52,7 +53,7 @@ const alexnet64Shapes = [
 ]
 
 /** Every row, in the order of the table; the whole networks come last. `quick` keeps one of each kind and both networks. */
-export function suite(peers: Peers, quick: boolean, memory: StepMemory): Case[] {
+export function suite(peers: Peers, quick: boolean): Case[] {
   const fc: (readonly [string, number, number])[] = [
     ['fc6', 9216, 4096],
     ['fc7', 4096, 4096],
@@ -79,7 +80,6 @@ export function suite(peers: Peers, quick: boolean, memory: StepMemory): Case[] 
     ...(quick ? [] : reluCases('64.relu1', [64, 32, 32, 32], peers)),
     crossEntropyCase(64, 1000, peers),
     ...(['SGD', 'Adam'] as const).map((rule) => optimizerCase(rule, 'alexnet-64', alexnet64Shapes, peers)),
-    ...networkCases({ variant: 'alexnet-64', batch: 64 }, peers, memory),
-    ...networkCases({ variant: 'torchvision', batch: 8 }, peers, memory),
+    ...plans.flatMap((plan) => networkCases(plan, plan.variant === 'alexnet-64' ? 64 : 8, peers)),
   ]
 }

@@ -7,8 +7,8 @@ export interface Peers {
   readonly engine: Engine
   readonly tf: Tf | null
   readonly jax: Jax | null
-  /** Gives tfjs a WebGPU backend without the buffers that the earlier one kept. */
-  renewTfjs(): Promise<void>
+  /** Whether anybody but Graft takes part. */
+  readonly wanted: boolean
   /** Those of the wanted backends that finish so many operations within reason. */
   backends(wanted: readonly TfBackend[], flops: number): readonly TfBackend[]
 }

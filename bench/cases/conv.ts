@@ -1,7 +1,7 @@
 import { conv2d } from '../../src/ops/conv2d.ts'
 import { type NdArray, randomArray, sampleIndices, sizeOf } from '../arrays.ts'
 import type { Case, Contestant, Expected } from '../contest.ts'
-import { onGraft, Room } from '../graft.ts'
+import { inRoom, onGraft } from '../graft.ts'
 import { onJax } from '../peers/jax.ts'
 import { competitorOf, onTfjs, type Tf, type TfBackend, type TfTensor, toHwio, toNchw, toNhwc, toOihw } from '../peers/tfjs.ts'
 import { lazy, type Peers, sumTolerance } from './common.ts'
@@ -43,18 +43,18 @@ function convCase(layer: ConvLayer, pass: (typeof passes)[number], { engine, tf,
     dy: randomArray(shapes.y, 4),
   }))
   const { flops, bytes } = conv2d.cost(shapes, attrs)
-  const graft = async (): Promise<Contestant> => {
-    const room = new Room(engine)
-    const { x, weight, bias, dy } = arrays()
-    const inputs = { x: room.put(x), weight: room.put(weight), bias: room.put(bias) }
-    if (pass === 'forward') {
-      const y = room.make(shapes.y)
-      return onGraft(room, (gpu) => conv2d.forward(gpu, inputs, y, attrs, { x: true, weight: true, bias: true }), y)
-    }
-    const [gradient, into] = [room.put(dy), room.make(pass === 'input gradient' ? shapes.x : shapes.weight)]
-    const grads = { x: pass === 'input gradient' ? into : null, weight: pass === 'weight gradient' ? into : null, bias: null }
-    return onGraft(room, (gpu) => conv2d.backward(gpu, [inputs.x, inputs.weight], gradient, grads, attrs, shapes), into)
-  }
+  const graft = async () =>
+    inRoom(engine, (room) => {
+      const { x, weight, bias, dy } = arrays()
+      const inputs = { x: room.put(x), weight: room.put(weight), bias: room.put(bias) }
+      if (pass === 'forward') {
+        const y = room.make(shapes.y)
+        return onGraft(room, (gpu) => conv2d.forward(gpu, inputs, y, attrs, { x: true, weight: true, bias: true }), y)
+      }
+      const [gradient, into] = [room.put(dy), room.make(pass === 'input gradient' ? shapes.x : shapes.weight)]
+      const grads = { x: pass === 'input gradient' ? into : null, weight: pass === 'weight gradient' ? into : null, bias: null }
+      return onGraft(room, (gpu) => conv2d.backward(gpu, [inputs.x, inputs.weight], gradient, grads, attrs, shapes), into)
+    })
   const contestants: Record<string, () => Promise<Contestant>> = { graft }
   if (tf && groups === 1)
     for (const backend of backends(pass === 'weight gradient' ? ['webgpu', 'cpu'] : ['webgpu', 'wasm', 'cpu'], flops))

@@ -1,7 +1,7 @@
 import { linear } from '../../src/ops/linear.ts'
 import { type NdArray, permute, randomArray, sampleIndices, sizeOf } from '../arrays.ts'
 import type { Case, Contestant, Expected } from '../contest.ts'
-import { onGraft, Room } from '../graft.ts'
+import { inRoom, onGraft } from '../graft.ts'
 import { onJax } from '../peers/jax.ts'
 import { competitorOf, onTfjs, type Tf, type TfBackend, type TfTensor } from '../peers/tfjs.ts'
 import { lazy, type Peers, sumTolerance } from './common.ts'
@@ -28,7 +28,7 @@ export function denseCases(layer: DenseLayer, peers: Peers): Case[] {
   return passes.map((pass) => denseCase(layer, pass, peers))
 }
 
-/** A square matrix product: the forward pass of a layer, timed without its bias. */
+/** A square matrix product: the forward pass of a layer. */
 export function gemmCase(size: number, peers: Peers): Case {
   const wanted = denseCase({ name: `GEMM ${size}`, batch: size, inputs: size, outputs: size }, 'forward', peers)
   return { ...wanted, family: 'gemm', pass: 'product' }
@@ -43,20 +43,20 @@ function denseCase({ name, batch, inputs, outputs }: DenseLayer, pass: Pass, { e
     dy: randomArray(shapes.y, 4),
   }))
   const { flops, bytes } = linear.cost(shapes, {})
-  const graft = async (): Promise<Contestant> => {
-    const room = new Room(engine)
-    const { x, weight, bias, dy } = arrays()
-    if (pass === 'forward') {
-      const given = { x: room.put(x), weight: room.put(weight), bias: room.put(bias) }
-      const y = room.make(shapes.y)
-      return onGraft(room, (gpu) => linear.forward(gpu, given, y, {}, { x: true, weight: true, bias: true }), y)
-    }
-    const toX = pass === 'input gradient'
-    const kept = [toX ? null : room.put(x), toX ? room.put(weight) : null]
-    const [gradient, into] = [room.put(dy), room.make(toX ? shapes.x : shapes.weight)]
-    const grads = { x: toX ? into : null, weight: toX ? null : into, bias: null }
-    return onGraft(room, (gpu) => linear.backward(gpu, kept, gradient, grads, {}, shapes), into)
-  }
+  const graft = async () =>
+    inRoom(engine, (room) => {
+      const { x, weight, bias, dy } = arrays()
+      if (pass === 'forward') {
+        const given = { x: room.put(x), weight: room.put(weight), bias: room.put(bias) }
+        const y = room.make(shapes.y)
+        return onGraft(room, (gpu) => linear.forward(gpu, given, y, {}, { x: true, weight: true, bias: true }), y)
+      }
+      const toX = pass === 'input gradient'
+      const kept = [toX ? null : room.put(x), toX ? room.put(weight) : null]
+      const [gradient, into] = [room.put(dy), room.make(toX ? shapes.x : shapes.weight)]
+      const grads = { x: toX ? into : null, weight: toX ? null : into, bias: null }
+      return onGraft(room, (gpu) => linear.backward(gpu, kept, gradient, grads, {}, shapes), into)
+    })
   const contestants: Record<string, () => Promise<Contestant>> = { graft }
   if (tf)
     for (const backend of backends(['webgpu', 'wasm', 'cpu'], flops))

@@ -1,7 +1,8 @@
 import { Adam, type Engine, Parameter, SGD } from '../../src/index.ts'
 import { type NdArray, randomArray, sampleIndices, sizeOf } from '../arrays.ts'
 import type { Case, Contestant } from '../contest.ts'
-import { competitorOf, type Tf, type TfBackend } from '../peers/tfjs.ts'
+import { deviceTime } from '../graft.ts'
+import { competitorOf, type Tf, type TfBackend, timeOnTfjs } from '../peers/tfjs.ts'
 import { lazy, type Peers } from './common.ts'
 
 const lr = 1e-2
@@ -18,7 +19,7 @@ export function optimizerCase(rule: keyof typeof rules, network: string, shapes:
   const contestants: Record<string, () => Promise<Contestant>> = { graft: async () => onGraftStep(engine, rule, arrays()) }
   if (tf)
     for (const backend of backends(['webgpu', 'wasm'], 64 * count))
-      contestants[competitorOf[backend]] = () => onTfjsStep(tf, backend, rule, arrays())
+      contestants[competitorOf[backend]] = () => onTfjsStep(tf, backend, engine, rule, arrays())
   return {
     name: rule,
     pass: 'step',
@@ -48,7 +49,7 @@ function onGraftStep(engine: Engine, rule: keyof typeof rules, arrays: Given): C
     return parameter
   })
   const optimizer = rules[rule].graft(parameters)
-  const once = () => engine.gpu.time(() => optimizer.step())
+  const once = () => deviceTime(engine, () => optimizer.step())
   return {
     time: once,
     async values() {
@@ -64,25 +65,23 @@ function onGraftStep(engine: Engine, rule: keyof typeof rules, arrays: Given): C
   }
 }
 
-async function onTfjsStep(tf: Tf, backend: TfBackend, rule: keyof typeof rules, arrays: Given): Promise<Contestant> {
+async function onTfjsStep(tf: Tf, backend: TfBackend, engine: Engine, rule: keyof typeof rules, arrays: Given): Promise<Contestant> {
   await tf.setBackend(backend)
   await tf.ready()
   const tag = `${rule}.${backend}.${Math.random()}.`
-  const variables = arrays.map(({ p }, i) => tf.variable(tf.tensor(p.data, p.shape), true, `${tag}${i}`))
+  const variables = arrays.map(({ p }, i) => {
+    const initial = tf.tensor(p.data, p.shape)
+    const variable = tf.variable(initial, true, `${tag}${i}`)
+    initial.dispose()
+    return variable
+  })
   const gradients = Object.fromEntries(arrays.map(({ g }, i) => [`${tag}${i}`, tf.tensor(g.data, g.shape)]))
   const optimizer = rules[rule].tfjs(tf)
   const once = () => tf.tidy(() => optimizer.applyGradients(gradients))
   return {
     async time() {
       await tf.setBackend(backend)
-      if (backend === 'webgpu') {
-        const { kernelMs } = await tf.time(once)
-        if (typeof kernelMs !== 'number') throw new Error(kernelMs.error)
-        return kernelMs
-      }
-      const begun = performance.now()
-      once()
-      return performance.now() - begun
+      return timeOnTfjs(tf, backend === 'webgpu' ? engine.gpu.device : null, () => void once())
     },
     async values() {
       await tf.setBackend(backend)

@@ -1,5 +1,6 @@
 import type { NdArray } from '../arrays.ts'
 import type { Contestant } from '../contest.ts'
+import { loadPeer } from './install.ts'
 
 /** A jax-js array; what consumes it frees it, unless `ref` is passed in its place. */
 export interface JaxArray {
@@ -26,9 +27,9 @@ export interface Jax {
 }
 
 /** jax-js on the same adapter, on a device that it opens itself. */
-export async function openJax(gpu: GPU, load: (name: string) => Promise<unknown>): Promise<Jax> {
-  Object.defineProperty(globalThis, 'navigator', { value: { userAgent: 'node', ...globalThis.navigator, gpu }, configurable: true })
-  const jax = (await load('@jax-js/jax')) as Jax
+export async function openJax(gpu: GPU): Promise<Jax> {
+  Object.defineProperty(globalThis, 'navigator', { value: { ...globalThis.navigator, gpu }, configurable: true })
+  const jax = (await loadPeer('@jax-js/jax')) as Jax
   const devices = await jax.init('webgpu')
   if (!Array.isArray(devices) || !devices.includes('webgpu')) throw new Error('jax-js does not open this adapter')
   jax.defaultDevice('webgpu')

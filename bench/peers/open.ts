@@ -2,9 +2,9 @@ import { availableParallelism } from 'node:os'
 import { nodePlatform } from '../../src/gpu/node/platform.ts'
 import type { Engine } from '../../src/index.ts'
 import type { Peers } from '../cases/common.ts'
-import { installPeers, loadPeer } from './install.ts'
+import { installPeers } from './install.ts'
 import { openJax } from './jax.ts'
-import { openTfjs, renewWebgpu, type TfBackend } from './tfjs.ts'
+import { openTfjs, type TfBackend } from './tfjs.ts'
 
 /** 10^9 operations a second that a backend does at the least; what would take longer than `patience` seconds is left out. */
 const rates: Readonly<Record<TfBackend, number>> = { webgpu: Number.POSITIVE_INFINITY, wasm: 10, cpu: 0.5 }
@@ -14,14 +14,14 @@ export async function openPeers(engine: Engine, { wanted, quick }: { readonly wa
   const patience = quick ? 0.3 : 3
   const backends: Peers['backends'] = (list, flops) =>
     list.filter((backend) => flops / (rates[backend] * 1e9) <= patience && !(quick && backend === 'cpu'))
-  if (!wanted) return { engine, tf: null, jax: null, backends, renewTfjs: async () => {} }
+  if (!wanted) return { engine, wanted, tf: null, jax: null, backends }
   installPeers()
-  const tf = await openTfjs(engine, loadPeer, availableParallelism())
+  const tf = await openTfjs(engine, availableParallelism())
   const { adapter } = await nodePlatform.requestAdapter(engine.info.kind)
   const once = { requestAdapter: async () => adapter } as unknown as GPU
-  const jax = await openJax(once, loadPeer).catch((error: Error) => {
+  const jax = await openJax(once).catch((error: Error) => {
     console.log(`jax-js is left out: ${error.message}`)
     return null
   })
-  return { engine, tf, jax, backends, renewTfjs: () => renewWebgpu(tf, engine) }
+  return { engine, wanted, tf, jax, backends }
 }

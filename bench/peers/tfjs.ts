@@ -1,6 +1,7 @@
 import type { Engine } from '../../src/index.ts'
 import { type NdArray, permute } from '../arrays.ts'
 import type { Competitor, Contestant } from '../contest.ts'
+import { loadPeer, loadPeerFile } from './install.ts'
 
 /** What is used of a tfjs tensor. */
 export interface TfTensor {
@@ -55,32 +56,52 @@ export const tfBackends = ['webgpu', 'wasm', 'cpu'] as const
 export const competitorOf: Readonly<Record<TfBackend, Competitor>> = { webgpu: 'tfjs_webgpu', wasm: 'tfjs_wasm', cpu: 'tfjs_cpu' }
 
 /** tfjs with its WebGPU backend on Graft's own device, wasm with SIMD, and plain JavaScript. */
-export async function openTfjs(engine: Engine, load: (name: string) => Promise<unknown>, threads: number): Promise<Tf> {
+export async function openTfjs(engine: Engine, threads: number): Promise<Tf> {
   // Without `gpu`, so that tfjs registers no WebGPU backend with a device of its own.
   Object.defineProperty(globalThis, 'navigator', { value: { hardwareConcurrency: threads, userAgent: 'node' }, configurable: true })
-  const tf = (await load('@tensorflow/tfjs-core')) as Tf
+  const tf = (await loadPeer('@tensorflow/tfjs-core')) as Tf
   tf.enableProdMode()
-  await load('@tensorflow/tfjs-backend-cpu')
-  const wasm = (await load('@tensorflow/tfjs-backend-wasm')) as { setThreadsCount(n: number): void }
+  loadPeerFile('@tensorflow/tfjs-core/dist/register_all_gradients')
+  await loadPeer('@tensorflow/tfjs-backend-cpu')
+  const wasm = (await loadPeer('@tensorflow/tfjs-backend-wasm')) as { setThreadsCount(n: number): void }
   wasm.setThreadsCount(threads)
-  const { WebGPUBackend } = (await load('@tensorflow/tfjs-backend-webgpu')) as { readonly WebGPUBackend: BackendClass }
-  backendClasses.set(tf, WebGPUBackend)
-  await renewWebgpu(tf, engine)
+  const { WebGPUBackend } = (await loadPeer('@tensorflow/tfjs-backend-webgpu')) as { readonly WebGPUBackend: BackendClass }
+  opened.set(tf, { Backend: WebGPUBackend, device: engine.gpu.device })
+  await renewWebgpu(tf)
   tf.env().set('WEBGPU_CPU_FORWARD', false)
   return tf
 }
 
 type BackendClass = new (device: GPUDevice, info: GPUAdapterInfo) => unknown
-const backendClasses = new WeakMap<Tf, BackendClass>()
+const opened = new WeakMap<Tf, { readonly Backend: BackendClass; readonly device: GPUDevice }>()
 
-/** Gives tfjs a new WebGPU backend on the engine's device; the buffers of the earlier one are destroyed. */
-export async function renewWebgpu(tf: Tf, { gpu: { device } }: Engine): Promise<void> {
-  const Backend = backendClasses.get(tf)
-  if (!Backend) throw new Error('tfjs was not opened by openTfjs')
+function openedBy(tf: Tf) {
+  const found = opened.get(tf)
+  if (!found) throw new Error('tfjs was not opened by openTfjs')
+  return found
+}
+
+/** Gives tfjs a new WebGPU backend on the same device; the buffers of the earlier one are destroyed. */
+export async function renewWebgpu(tf: Tf): Promise<void> {
+  const { Backend, device } = openedBy(tf)
   if (tf.findBackend('webgpu')) tf.removeBackend('webgpu')
   tf.registerBackend('webgpu', () => new Backend(device, device.adapterInfo))
   await tf.setBackend('webgpu')
   await tf.ready()
+}
+
+/** Runs a body of tfjs's on a device that others share: what fails validation is told, and is nobody else's error. */
+export async function validated<T>(device: GPUDevice | null, body: () => Promise<T>): Promise<{ result: T; error: string | null }> {
+  if (!device) return { result: await body(), error: null }
+  device.pushErrorScope('validation')
+  let error: GPUError | null = null
+  let result: T
+  try {
+    result = await body()
+  } finally {
+    error = await device.popErrorScope()
+  }
+  return { result, error: error && `fails validation: ${error.message.split('\n')[0]}` }
 }
 
 /** A computation on one of tfjs's backends: kernels by timestamps on WebGPU, by the clock elsewhere. */
@@ -95,33 +116,44 @@ export async function onTfjs(
   await tf.ready()
   const tensors = inputs.map(({ data, shape }) => tf.tensor(data, shape))
   const once = () => tf.tidy(() => run(...tensors))
+  const onDevice = backend === 'webgpu' ? openedBy(tf).device : null
   return {
     async time() {
       await tf.setBackend(backend)
-      if (backend === 'webgpu') {
-        const { kernelMs } = await tf.time(() => once().dispose())
-        if (typeof kernelMs !== 'number') throw new Error(kernelMs.error)
-        return kernelMs
-      }
-      const begun = performance.now()
-      const result = once()
-      result.dataSync()
-      const ms = performance.now() - begun
-      result.dispose()
-      return ms
+      return (await validated(onDevice, () => timeOnTfjs(tf, onDevice, once))).result
     },
     async values() {
       await tf.setBackend(backend)
-      const result = once()
-      const data = await result.data()
-      const values = toOurs({ shape: result.shape, data }).data
-      result.dispose()
-      return values
+      const { result, error } = await validated(onDevice, async () => {
+        const y = once()
+        const data = await y.data()
+        y.dispose()
+        return toOurs({ shape: y.shape, data }).data
+      })
+      if (error) throw new Error(error)
+      return result
     },
-    dispose() {
+    async dispose() {
+      await tf.setBackend(backend)
       for (const tensor of tensors) tensor.dispose()
     },
   }
+}
+
+/** Milliseconds of what `once` computes: by the device's timestamps, or by the clock until its result is on the host. */
+export async function timeOnTfjs(tf: Tf, device: GPUDevice | null, once: () => TfTensor | undefined): Promise<number> {
+  if (device?.features.has('timestamp-query')) {
+    const { kernelMs } = await tf.time(() => once()?.dispose())
+    if (typeof kernelMs !== 'number') throw new Error(kernelMs.error)
+    return kernelMs
+  }
+  const begun = performance.now()
+  const result = once()
+  if (device) await device.queue.onSubmittedWorkDone()
+  else result?.dataSync()
+  const ms = performance.now() - begun
+  result?.dispose()
+  return ms
 }
 
 /** tfjs's images have their channels last. */

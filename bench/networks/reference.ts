@@ -1,25 +1,17 @@
 import type { StateDict } from '../../src/index.ts'
 import type { NdArray } from '../arrays.ts'
+import { convolutions, dense, type Plan } from './plan.ts'
 
 /** AlexNet's logits in float64 by plain loops, for images [N, 3, size, size]. */
-export function logitsOf(
-  { shape: [count = 0], data }: NdArray,
-  weights: StateDict,
-  plan: {
-    readonly size: number
-    readonly stride: readonly number[]
-    readonly padding: readonly number[]
-    readonly pooled: readonly boolean[]
-  },
-): Float64Array {
+export function logitsOf({ shape: [count = 0], data }: NdArray, weights: StateDict, plan: Plan): Float64Array {
   const rows = Array.from({ length: count }, (_, n) => {
     const image = 3 * plan.size * plan.size
     let x: Volume = { channels: 3, extent: plan.size, data: Float64Array.from(data.subarray(n * image, (n + 1) * image)) }
-    for (const [i, number] of [0, 3, 6, 8, 10].entries()) {
-      x = convolve(x, weights, `features.${number}`, plan.stride[i] ?? 1, plan.padding[i] ?? 0)
+    for (const [i, name] of convolutions.entries()) {
+      x = convolve(x, weights, name, plan.stride[i] ?? 1, plan.padding[i] ?? 0)
       if (plan.pooled[i]) x = pool(x)
     }
-    return [1, 4, 6].reduce((h, number) => product(h, weights, `classifier.${number}`, number < 6), x.data)
+    return dense.reduce((h, name, i) => product(h, weights, name, i < 2), x.data)
   })
   const classes = rows[0]?.length ?? 0
   const logits = new Float64Array(count * classes)
