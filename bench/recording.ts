@@ -6,7 +6,7 @@
  */
 import { parseArgs } from 'node:util'
 import { alexnet, createEngine, crossEntropy, type Recording, SGD } from '../src/index.ts'
-import { median } from './contest.ts'
+import { median } from './statistics.ts'
 
 const { values } = parseArgs({ options: { batch: { type: 'string', default: '16' }, rounds: { type: 'string', default: '15' } } })
 const batch = Number(values.batch)
