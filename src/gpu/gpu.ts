@@ -1,6 +1,7 @@
 import { DeviceLostError, type GraftError, KernelError, UsageError } from './errors.ts'
 import { BindGroups, type Bindings } from './groups.ts'
-import { type Constants, type Kernel, maxGroups, type Params, writeParams } from './kernel.ts'
+import { type Constants, type Kernel, maxGroups, type Params } from './kernel.ts'
+import { ParamsRing } from './paramsRing.ts'
 import { PipelineCache } from './pipelines.ts'
 import type { AdapterKind, Platform } from './platform.ts'
 import { BufferPool, type MemoryReport, outOfMemory, type Storage } from './pool.ts'
@@ -10,10 +11,6 @@ import { subgroupIsWorkgroup } from './subgroup.ts'
 import { Timer } from './timer.ts'
 import { type TileShape, tileShape } from './tuning.ts'
 import { type BindingLimits, bindingLimits } from './windows.ts'
-
-/** Bytes between two slots of the params ring: the largest alignment WebGPU may ask of a dynamic offset. */
-const slotBytes = 256
-const slots = 1024
 
 /** A buffer to read back, and how much of it. */
 export interface ReadItem {
@@ -34,12 +31,10 @@ export class Gpu {
   layer: string | null = null
   /** Who notes every launch; null while nobody does. */
   recorder: Recorder | null = null
-  readonly #pool: BufferPool
+  #pool: BufferPool
   readonly #pipelines: PipelineCache
   readonly #groups: BindGroups
-  readonly #ring: GPUBuffer
-  readonly #ringGroup: GPUBindGroup
-  readonly #ringView = new DataView(new ArrayBuffer(slots * slotBytes))
+  readonly #params: ParamsRing
   readonly #readbacks: Readbacks
   #timer: Timer | null = null
   readonly #pending: Promise<GraftError | null>[] = []
@@ -47,11 +42,10 @@ export class Gpu {
   #settling: Promise<GraftError | null> | null = null
   #encoder: GPUCommandEncoder | null = null
   #pass: GPUComputePassEncoder | null = null
-  #slot = 0
   #serial = 0
   #submits = 0
   #launches: { readonly kernel: string; readonly layer: string | null }[] = []
-  #wanted: [Kernel, Constants][] | null = null
+  #rehearsal: { readonly kernels: [Kernel, Constants][]; open: boolean } | null = null
   #scratch: Storage[] | null = null
   #tile: TileShape | null = null
   #failure: GraftError | null = null
@@ -63,18 +57,11 @@ export class Gpu {
     this.kind = kind
     this.bindingLimits = bindingLimits(device.limits, maxBindingBytes)
     this.#groups = new BindGroups(device, this.bindingLimits)
-    this.#pool = new BufferPool(device, (scope, bytes) => {
-      this.#pending.push(scope.then((error) => (error ? outOfMemory(bytes, this.#pool.report(), error) : null)))
-    })
+    this.#pool = new BufferPool((size) => this.#createBuffer(size), device.limits.maxBufferSize)
     this.#pool.onDestroy = () => this.#groups.clear()
     this.#pipelines = new PipelineCache(device, shaders, (scope) => this.#pending.push(scope))
     this.#readbacks = new Readbacks(device)
-    this.#ring = device.createBuffer({ label: 'params', size: slots * slotBytes, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST })
-    this.#ringGroup = device.createBindGroup({
-      label: 'params',
-      layout: this.#pipelines.paramsLayout,
-      entries: [{ binding: 0, resource: { buffer: this.#ring, size: slotBytes } }],
-    })
+    this.#params = new ParamsRing(device, this.#pipelines.paramsLayout)
     device.addEventListener('uncapturederror', (event) => {
       this.#failure ??= this.#launchError((event as GPUUncapturedErrorEvent).error.message)
     })
@@ -158,7 +145,7 @@ export class Gpu {
   /** A buffer with the given contents, written ahead of everything not yet submitted. */
   upload(data: Float32Array | Int32Array | Uint32Array | Uint8Array): Storage {
     this.#alive()
-    const storage = this.#pool.take(data.byteLength, this.#encoder ? this.#serial : undefined)
+    const storage = this.#pool.take(data.byteLength, this.#busy ? this.#serial : undefined)
     this.write(storage, data)
     return storage
   }
@@ -166,7 +153,8 @@ export class Gpu {
   /** Overwrites a buffer. Commands already encoded that use it are submitted first, so they see the old contents. */
   write(storage: Storage, data: Float32Array | Int32Array | Uint32Array | Uint8Array): void {
     this.#alive()
-    if (this.#encoder && storage.usedIn === this.#serial) this.submit()
+    if (this.#busy && storage.usedIn === this.#serial) this.submit()
+    if (this.#rehearsal) return
     const whole = data.byteLength % 4 === 0
     const bytes = whole ? data : new Uint8Array(Math.ceil(data.byteLength / 4) * 4)
     if (!whole) (bytes as Uint8Array).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
@@ -185,8 +173,11 @@ export class Gpu {
   run(kernel: Kernel, bindings: Bindings, params: Params, constants?: Constants): void {
     this.#alive()
     const merged = constants ? { ...kernel.constants, ...constants } : kernel.constants
-    if (this.#wanted) {
-      this.#wanted.push([kernel, merged])
+    if (this.#params.full) this.submit()
+    this.#groups.use(kernel.name, bindings, this.#serial)
+    if (this.#rehearsal) {
+      this.#rehearsal.kernels.push([kernel, merged])
+      this.#rehearsal.open = true
       return
     }
     const compiled = this.#pipelines.get(kernel, merged, this.layer)
@@ -194,17 +185,36 @@ export class Gpu {
     if (Math.max(x, y, z) > maxGroups)
       throw new KernelError(kernel.name, this.layer, `a grid of ${x} x ${y} x ${z} workgroups is too large`)
     if (x * y * z === 0) return
-    if (this.#slot === slots) this.submit()
-    const group = this.#groups.get(compiled, bindings, this.#serial, this.layer)
+    const group = this.#groups.get(compiled, bindings, this.layer)
     if (this.recorder) this.#pass = this.recorder.launch(this.#encoding(), this.#pass, kernel, compiled, bindings, params, [x, y, z])
     const pass = this.#open()
-    const offset = this.#slot++ * slotBytes
-    writeParams(this.#ringView, offset, kernel.name, compiled.source.interface.params, params)
+    const offset = this.#params.write(kernel.name, compiled.source.interface.params, params)
     pass.setPipeline(compiled.pipeline)
     pass.setBindGroup(0, group)
-    pass.setBindGroup(1, this.#ringGroup, [offset])
+    pass.setBindGroup(1, this.#params.group, [offset])
     pass.dispatchWorkgroups(x, y, z)
     this.#launches.push({ kernel: kernel.name, layer: this.layer })
+  }
+
+  /**
+   * Goes through `body` without a device: nothing is allocated, written or launched. Reading back is no part of a rehearsal.
+   * @returns the kernels it would launch, and the most bytes that would be held, those already held included
+   * @throws ShapeError where it would bind or allocate more at once than the adapter allows
+   */
+  rehearse(body: () => void): { readonly kernels: readonly (readonly [Kernel, Constants])[]; readonly peakBytes: number } {
+    this.#alive()
+    this.submit()
+    const pool = this.#pool
+    const rehearsal = { kernels: [], open: false }
+    this.#rehearsal = rehearsal
+    this.#pool = pool.rehearsal()
+    try {
+      body()
+      return { kernels: rehearsal.kernels, peakBytes: this.#pool.report().peakBytes }
+    } finally {
+      this.#rehearsal = null
+      this.#pool = pool
+    }
   }
 
   /**
@@ -213,24 +223,20 @@ export class Gpu {
    * @throws KernelError for one that does not compile
    */
   async prepare(body: () => void, onProgress?: (done: number, total: number) => void): Promise<void> {
-    this.#alive()
-    const wanted: [Kernel, Constants][] = []
-    this.#wanted = wanted
-    try {
-      body()
-    } finally {
-      this.#wanted = null
-    }
-    await this.#pipelines.prepare(wanted, onProgress)
+    await this.#pipelines.prepare(this.rehearse(body).kernels, onProgress)
   }
 
   /** Hands everything encoded so far to the device. Errors arrive at the next `settle` or read-back. */
   submit(): void {
+    if (this.#rehearsal?.open) {
+      this.#rehearsal.open = false
+      this.#serial++
+    }
     const encoder = this.#encoder
     if (!encoder) return
     this.#pass?.end()
     this.recorder?.submitting(encoder)
-    if (this.#slot > 0) this.device.queue.writeBuffer(this.#ring, 0, this.#ringView.buffer as ArrayBuffer, 0, this.#slot * slotBytes)
+    this.#params.flush()
     const launches = this.#launches
     this.device.pushErrorScope('validation')
     this.device.queue.submit([encoder.finish()])
@@ -238,7 +244,6 @@ export class Gpu {
     this.#pending.push(scope.then((error) => (error ? this.#launchError(error.message, launches) : null)))
     this.#encoder = null
     this.#pass = null
-    this.#slot = 0
     this.#launches = []
     this.#serial++
     this.#submits++
@@ -275,15 +280,7 @@ export class Gpu {
     }
   }
 
-  async #collect({
-    target,
-    bytes,
-    size,
-  }: {
-    readonly target: GPUBuffer
-    readonly bytes: number
-    readonly size: number
-  }): Promise<ArrayBuffer> {
+  async #collect({ target, bytes, size }: { target: GPUBuffer; bytes: number; size: number }): Promise<ArrayBuffer> {
     try {
       return await this.#readbacks.collect(target, bytes, size)
     } catch (error) {
@@ -339,6 +336,20 @@ export class Gpu {
     this.#encoder = null
     this.#pass = null
     this.device.destroy()
+  }
+
+  /** Whether work is encoded that is not submitted. */
+  get #busy(): boolean {
+    return this.#rehearsal ? this.#rehearsal.open : this.#encoder !== null
+  }
+
+  #createBuffer(size: number): GPUBuffer {
+    this.device.pushErrorScope('out-of-memory')
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST
+    const buffer = this.device.createBuffer({ size, usage })
+    const scope = this.device.popErrorScope()
+    this.#pending.push(scope.then((error) => (error ? outOfMemory(size, this.#pool.report(), error) : null)))
+    return buffer
   }
 
   #alive(): void {

@@ -20,24 +20,33 @@ export class BindGroups {
   }
 
   /**
-   * The group that binds these storages to a kernel; they are noted as used in the command encoder `serial`.
-   * @throws GraftError where names do not match the shader
-   * @throws ShapeError where a storage is larger than one binding
+   * Notes that the command encoder `serial` uses these storages.
+   * @throws ShapeError where one is larger than one binding
    */
-  get(compiled: CompiledKernel, bindings: Bindings, serial: number, layer: string | null): GPUBindGroup {
+  use(kernel: string, bindings: Bindings, serial: number): void {
+    for (const name in bindings) {
+      const bound = bindings[name]
+      if (!bound) continue
+      if (bound.bytes > this.#limits.bytes)
+        throw new ShapeError(
+          `${kernel}: ${name} takes ${mib(bound.bytes)}, more than the ${mib(this.#limits.bytes)} this adapter binds at once; use a smaller batch or narrower layers`,
+        )
+      const storage = 'offset' in bound ? bound.storage : bound
+      storage.usedIn = serial
+    }
+  }
+
+  /**
+   * The group that binds these storages to a kernel.
+   * @throws GraftError where names do not match the shader
+   */
+  get(compiled: CompiledKernel, bindings: Bindings, layer: string | null): GPUBindGroup {
     const declared = compiled.source.interface.bindings
     let key = `${compiled.layout.id}`
     for (const { name } of declared) {
       const bound = bindings[name]
       if (!bound) throw new GraftError('shader', `${compiled.name}: nothing is bound to ${name}`)
-      if (bound.bytes > this.#limits.bytes)
-        throw new ShapeError(
-          `${compiled.name}: ${name} takes ${mib(bound.bytes)}, more than the ${mib(this.#limits.bytes)} this adapter binds at once; use a smaller batch or narrower layers`,
-        )
-      const whole = !('offset' in bound)
-      const storage = whole ? bound : bound.storage
-      storage.usedIn = serial
-      key += whole ? `,${storage.id}` : `,${storage.id}:${bound.offset}+${bound.bytes}`
+      key += 'offset' in bound ? `,${bound.storage.id}:${bound.offset}+${bound.bytes}` : `,${bound.id}`
     }
     if (Object.keys(bindings).length !== declared.length)
       throw new GraftError('shader', `${compiled.name}: bindings the shader does not have`)

@@ -132,20 +132,3 @@ function readInterface(name: string, code: string): ShaderInterface {
   const workgroup = (/@workgroup_size\(([^)]*)\)/.exec(text)?.[1] ?? '1').split(',').map((extent) => extent.trim())
   return { bindings, params, overrides, workgroup }
 }
-
-/** Writes params into their slot of the uniform ring, in the struct's order, four bytes each. Throws where names do not match. */
-export function writeParams(view: DataView, offset: number, name: string, fields: ShaderInterface['params'], params: Params): void {
-  for (const [i, field] of fields.entries()) {
-    const value = params[field.name]
-    if (value === undefined) throw new GraftError('shader', `${name}: no value for the parameter ${field.name}`)
-    const at = offset + 4 * i
-    if (field.type === 'f32') view.setFloat32(at, value, true)
-    else if (field.type === 'i32') view.setInt32(at, value, true)
-    else view.setUint32(at, value, true)
-  }
-  if (Object.keys(params).length !== fields.length) {
-    const known = new Set(fields.map((field) => field.name))
-    const extra = Object.keys(params).filter((key) => !known.has(key))
-    throw new GraftError('shader', `${name}: the shader has no parameter ${extra.join(', ')}`)
-  }
-}

@@ -2,23 +2,28 @@ import { OutOfMemoryError, ShapeError } from './errors.ts'
 
 /**
  * A GPU buffer with a count of its holders: tensors, saved activations, gradients. When the last lets go, the buffer returns to its
- * pool. Commands already encoded may still read it: whoever gets it next is encoded after them.
+ * pool. Commands already encoded may still read it: whoever gets it next is encoded after them. In a rehearsal there is no buffer.
  */
 export class Storage {
-  readonly buffer: GPUBuffer
   readonly bytes: number
   /** Unique per buffer, for bind groups cached by identity. */
   readonly id: number
   /** The serial number of the newest command encoder that uses the buffer. */
   usedIn = -1
   #holders = 1
+  readonly #buffer: GPUBuffer | null
   readonly #pool: BufferPool
 
-  constructor(pool: BufferPool, buffer: GPUBuffer, id: number) {
+  constructor(pool: BufferPool, buffer: GPUBuffer | null, bytes: number, id: number) {
     this.#pool = pool
-    this.buffer = buffer
-    this.bytes = buffer.size
+    this.#buffer = buffer
+    this.bytes = bytes
     this.id = id
+  }
+
+  get buffer(): GPUBuffer {
+    if (!this.#buffer) throw new Error('the storage of a rehearsal has no buffer')
+    return this.#buffer
   }
 
   /** One more holder. Returns the storage itself. */
@@ -55,8 +60,8 @@ const granule = 256
  * which is what lets bind groups be reused by identity.
  */
 export class BufferPool {
-  readonly #device: GPUDevice
-  readonly #onError: (scope: Promise<GPUError | null>, bytes: number) => void
+  readonly #create: (bytes: number) => GPUBuffer | null
+  readonly #maxBytes: number
   readonly #free = new Map<number, Storage[]>()
   #nextId = 0
   #liveBytes = 0
@@ -66,10 +71,22 @@ export class BufferPool {
   /** Told which buffers were destroyed, so that caches keyed by them can forget. */
   onDestroy: () => void = () => {}
 
-  /** @param onError gets the out-of-memory scope of every allocation */
-  constructor(device: GPUDevice, onError: (scope: Promise<GPUError | null>, bytes: number) => void) {
-    this.#device = device
-    this.#onError = onError
+  /**
+   * @param create makes a buffer
+   * @param maxBytes the most one may have
+   */
+  constructor(create: (bytes: number) => GPUBuffer | null, maxBytes: number) {
+    this.#create = create
+    this.#maxBytes = maxBytes
+  }
+
+  /** A pool that makes no buffers and only counts, from what is held here at present. */
+  rehearsal(): BufferPool {
+    const pool = new BufferPool(() => null, this.#maxBytes)
+    pool.#liveBytes = this.#liveBytes
+    pool.#allocatedBytes = this.#liveBytes
+    pool.#peakBytes = this.#liveBytes
+    return pool
   }
 
   /**
@@ -79,12 +96,11 @@ export class BufferPool {
    */
   take(bytes: number, idleSince?: number): Storage {
     const size = Math.max(granule, Math.ceil(bytes / granule) * granule)
-    const limit = this.#device.limits.maxBufferSize
-    if (size > limit)
+    if (size > this.#maxBytes)
       throw new ShapeError(
-        `a tensor of ${(bytes / 2 ** 20).toFixed(0)} MiB is larger than the ${(limit / 2 ** 20).toFixed(0)} MiB that a buffer of this adapter may have; use a smaller batch or narrower layers`,
+        `a tensor of ${(bytes / 2 ** 20).toFixed(0)} MiB is larger than the ${(this.#maxBytes / 2 ** 20).toFixed(0)} MiB that a buffer of this adapter may have; use a smaller batch or narrower layers`,
       )
-    const storage = this.#pick(size, idleSince) ?? this.#create(size)
+    const storage = this.#pick(size, idleSince) ?? this.#add(size)
     this.#liveBytes += storage.bytes
     this.#liveBuffers++
     return storage
@@ -97,13 +113,11 @@ export class BufferPool {
     return at < 0 ? undefined : list.splice(at, 1)[0]?.reuse()
   }
 
-  #create(size: number): Storage {
-    this.#device.pushErrorScope('out-of-memory')
-    const buffer = this.#device.createBuffer({ size, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST })
-    this.#onError(this.#device.popErrorScope(), size)
+  #add(size: number): Storage {
+    const storage = new Storage(this, this.#create(size), size, this.#nextId++)
     this.#allocatedBytes += size
     this.#peakBytes = Math.max(this.#peakBytes, this.#allocatedBytes)
-    return new Storage(this, buffer, this.#nextId++)
+    return storage
   }
 
   /** Called by a storage when its last holder let go. */
