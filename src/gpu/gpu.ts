@@ -1,6 +1,7 @@
 import { DeviceLostError, type GraftError, KernelError, UsageError } from './errors.ts'
 import { BindGroups, type Bindings } from './groups.ts'
 import { type Constants, type Kernel, maxGroups, type Params } from './kernel.ts'
+import { type BindingLimits, bindingLimits, highestLimits } from './limits.ts'
 import { ParamsRing } from './paramsRing.ts'
 import { PipelineCache } from './pipelines.ts'
 import type { AdapterKind, Platform } from './platform.ts'
@@ -10,7 +11,6 @@ import type { Recorder } from './recorder.ts'
 import { subgroupIsWorkgroup } from './subgroup.ts'
 import { Timer } from './timer.ts'
 import { type TileShape, tileShape } from './tuning.ts'
-import { type BindingLimits, bindingLimits } from './windows.ts'
 
 /** A buffer to read back, and how much of it. */
 export interface ReadItem {
@@ -31,7 +31,7 @@ export class Gpu {
   layer: string | null = null
   /** Who notes every launch; null while nobody does. */
   recorder: Recorder | null = null
-  #pool: BufferPool
+  readonly #pool: BufferPool
   readonly #pipelines: PipelineCache
   readonly #groups: BindGroups
   readonly #params: ParamsRing
@@ -45,7 +45,7 @@ export class Gpu {
   #serial = 0
   #submits = 0
   #launches: { readonly kernel: string; readonly layer: string | null }[] = []
-  #rehearsal: { readonly kernels: [Kernel, Constants][]; open: boolean } | null = null
+  #rehearsal: { readonly kernels: [Kernel, Constants][]; readonly pool: BufferPool; open: boolean } | null = null
   #scratch: Storage[] | null = null
   #tile: TileShape | null = null
   #failure: GraftError | null = null
@@ -86,10 +86,8 @@ export class Gpu {
     { plain = false, maxBindingBytes }: { readonly plain?: boolean; readonly maxBindingBytes?: number | undefined } = {},
   ): Promise<Gpu> {
     const features = (['subgroups', 'timestamp-query', 'shader-f16'] as const).filter((feature) => adapter.features.has(feature))
-    const requiredLimits: Record<string, number> = {}
-    for (const name of raisedLimits) requiredLimits[name] = adapter.limits[name]
     const [device, shaders] = await Promise.all([
-      adapter.requestDevice({ requiredFeatures: features, requiredLimits }),
+      adapter.requestDevice({ requiredFeatures: features, requiredLimits: highestLimits(adapter) }),
       platform.readShaders(),
     ])
     const gpu = new Gpu(device, kind, shaders, maxBindingBytes)
@@ -119,7 +117,7 @@ export class Gpu {
    */
   allocate(bytes: number): Storage {
     this.#alive()
-    return this.#pool.take(bytes)
+    return this.#memory.take(bytes)
   }
 
   /** A buffer that lives until the end of the enclosing `withScratch`. */
@@ -145,7 +143,7 @@ export class Gpu {
   /** A buffer with the given contents, written ahead of everything not yet submitted. */
   upload(data: Float32Array | Int32Array | Uint32Array | Uint8Array): Storage {
     this.#alive()
-    const storage = this.#pool.take(data.byteLength, this.#busy ? this.#serial : undefined)
+    const storage = this.#memory.take(data.byteLength, this.#busy ? this.#serial : undefined)
     this.write(storage, data)
     return storage
   }
@@ -197,23 +195,32 @@ export class Gpu {
   }
 
   /**
-   * Goes through `body` without a device: nothing is allocated, written or launched. Reading back is no part of a rehearsal.
+   * Goes through `body` without a device: nothing is allocated, written or launched. Reading back is no part of a rehearsal, and what
+   * is allocated in one is gone after it; `actual` is for what has to stay.
    * @returns the kernels it would launch, and the most bytes that would be held, those already held included
    * @throws ShapeError where it would bind or allocate more at once than the adapter allows
    */
   rehearse(body: () => void): { readonly kernels: readonly (readonly [Kernel, Constants])[]; readonly peakBytes: number } {
     this.#alive()
     this.submit()
-    const pool = this.#pool
-    const rehearsal = { kernels: [], open: false }
+    const rehearsal = { kernels: [], pool: this.#pool.rehearsal(), open: false }
     this.#rehearsal = rehearsal
-    this.#pool = pool.rehearsal()
     try {
       body()
-      return { kernels: rehearsal.kernels, peakBytes: this.#pool.report().peakBytes }
+      return { kernels: rehearsal.kernels, peakBytes: rehearsal.pool.report().peakBytes }
     } finally {
       this.#rehearsal = null
-      this.#pool = pool
+    }
+  }
+
+  /** Runs `body` for real, also in the midst of a rehearsal: a parameter's first values are made once and kept. */
+  actual<T>(body: () => T): T {
+    const rehearsal = this.#rehearsal
+    this.#rehearsal = null
+    try {
+      return body()
+    } finally {
+      this.#rehearsal = rehearsal
     }
   }
 
@@ -338,6 +345,10 @@ export class Gpu {
     this.device.destroy()
   }
 
+  get #memory(): BufferPool {
+    return this.#rehearsal?.pool ?? this.#pool
+  }
+
   /** Whether work is encoded that is not submitted. */
   get #busy(): boolean {
     return this.#rehearsal ? this.#rehearsal.open : this.#encoder !== null
@@ -379,15 +390,3 @@ export class Gpu {
     return new KernelError(launch?.kernel ?? 'unknown', launch?.layer ?? null, line)
   }
 }
-
-/** Limits asked for at the adapter's highest: what bounds a tensor, a binding, a launch. */
-const raisedLimits = [
-  'maxStorageBufferBindingSize',
-  'maxBufferSize',
-  'maxStorageBuffersPerShaderStage',
-  'maxComputeWorkgroupStorageSize',
-  'maxComputeInvocationsPerWorkgroup',
-  'maxComputeWorkgroupSizeX',
-  'maxComputeWorkgroupSizeY',
-  'maxComputeWorkgroupSizeZ',
-] as const

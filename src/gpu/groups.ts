@@ -1,6 +1,7 @@
 import { GraftError, ShapeError } from './errors.ts'
+import type { BindingLimits } from './limits.ts'
 import type { CompiledKernel } from './pipelines.ts'
-import type { Bindable, BindingLimits } from './windows.ts'
+import type { Bindable } from './windows.ts'
 
 /** The storages a launch binds, whole or in part, by the names the shader gives them. */
 export type Bindings = Readonly<Record<string, Bindable>>

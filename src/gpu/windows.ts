@@ -1,4 +1,5 @@
-import { ShapeError, UsageError } from './errors.ts'
+import { ShapeError } from './errors.ts'
+import type { BindingLimits } from './limits.ts'
 import type { Storage } from './pool.ts'
 
 /** A stretch of a storage, as one binding. `offset` is a multiple of the limits' alignment. */
@@ -11,34 +12,10 @@ export interface Window {
 /** What a launch binds: a whole storage, or part of one. */
 export type Bindable = Storage | Window
 
-/** What one binding of an adapter may be. */
-export interface BindingLimits {
-  /** The most bytes. */
-  readonly bytes: number
-  /** Where a binding may begin: at a multiple of this many bytes. */
-  readonly alignment: number
-}
-
 /** Neighbouring items of an array. */
 export interface Part {
   readonly first: number
   readonly count: number
-}
-
-/** Small enough for every test of the engine itself to run, large enough for the engine's own check of subgroups. */
-const leastBytes = 4096
-
-/**
- * A device's limits, lowered on request.
- * @throws UsageError for a wish below 4096, above what the device binds, or no multiple of its alignment
- */
-export function bindingLimits(limits: GPUSupportedLimits, maxBindingBytes?: number): BindingLimits {
-  const alignment = limits.minStorageBufferOffsetAlignment
-  const most = Math.floor(Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize) / alignment) * alignment
-  const bytes = maxBindingBytes ?? most
-  if (!(bytes >= leastBytes && bytes <= most && bytes % alignment === 0))
-    throw new UsageError(`maxBindingBytes is a multiple of ${alignment} from ${leastBytes} to this adapter's ${most}, not ${bytes}`)
-  return { bytes, alignment }
 }
 
 /**

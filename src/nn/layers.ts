@@ -18,11 +18,11 @@ export interface LayerInit {
 /** Weight and bias whose values are made when they are first asked for: a layer that is cut off before costs nothing. */
 function weightAndBias(engine: Engine, name: string, shape: Shape, init: LayerInit): readonly [Parameter, Parameter] {
   const width = shape[0] ?? 0
+  const weight = () => engine.tensor(initialise(init.weight, shape, new Random(init.seed, init.stream)), shape)
+  const bias = () => engine.tensor(new Float32Array(width), [width])
   return [
-    Parameter.deferred(`${name}.weight`, shape, () =>
-      engine.tensor(initialise(init.weight, shape, new Random(init.seed, init.stream)), shape),
-    ),
-    Parameter.deferred(`${name}.bias`, [width], () => engine.tensor(new Float32Array(width), [width])),
+    Parameter.deferred(`${name}.weight`, shape, () => engine.gpu.actual(weight)),
+    Parameter.deferred(`${name}.bias`, [width], () => engine.gpu.actual(bias)),
   ]
 }
 
