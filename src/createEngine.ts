@@ -34,5 +34,6 @@ export async function createEngineOn(
       subgroup: gpu.tile?.lanes ?? null,
     },
     backward,
+    () => platform.freeBytes?.(kind) ?? null,
   )
 }

@@ -16,4 +16,6 @@ export interface Platform {
   requestAdapter(choice: AdapterChoice): Promise<FoundAdapter>
   /** Every file under shaders/, by its path there: 'conv2d/forward.wgsl' to text. */
   readShaders(): Promise<ReadonlyMap<string, string>>
+  /** Bytes that buffers on such an adapter may still take: the machine's free memory where the CPU computes. Null, or no function at all, where nobody says. */
+  freeBytes?(kind: AdapterKind): number | null
 }

@@ -99,6 +99,26 @@ export class Parameter {
     else this.#hold(engine.tensor(data, this.shape))
   }
 
+  /**
+   * For a rehearsal of training: puts the gradient aside, and where no values were made yet, others in their place.
+   * @param make a tensor of the shape, of any values
+   * @returns what puts everything back
+   */
+  suppose(make: (shape: Shape) => Tensor): () => void {
+    const source = this.#source
+    if (isDeferred(source)) this.#hold(make(source.shape))
+    const { tensor } = this
+    const { grad } = tensor
+    tensor.grad = null
+    return () => {
+      tensor.grad?.dispose()
+      tensor.grad = grad
+      if (!isDeferred(source)) return
+      tensor.dispose()
+      this.#source = source
+    }
+  }
+
   /** Frees the tensor and its gradient. May be called twice. */
   dispose(): void {
     this.#disposed = true

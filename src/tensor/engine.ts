@@ -24,13 +24,15 @@ export class Engine {
   readonly gpu: Gpu
   readonly info: EngineInfo
   readonly #backward: (root: Tensor, dy?: Tensor) => void
+  readonly #freeBytes: () => number | null
   /** Whether operators record what backward needs. See `noGrad`. */
   gradEnabled = true
 
-  constructor(gpu: Gpu, info: EngineInfo, backward: (root: Tensor, dy?: Tensor) => void) {
+  constructor(gpu: Gpu, info: EngineInfo, backward: (root: Tensor, dy?: Tensor) => void, freeBytes: () => number | null = () => null) {
     this.gpu = gpu
     this.info = info
     this.#backward = backward
+    this.#freeBytes = freeBytes
   }
 
   /** The device's limits, raised to what the adapter offers. */
@@ -85,6 +87,11 @@ export class Engine {
    */
   record(options: { readonly values?: boolean } = {}): Recorder {
     return new Recorder(this.gpu, options)
+  }
+
+  /** Bytes that tensors may still take: the machine's free memory where the CPU computes; null on a GPU, which does not say. */
+  freeBytes(): number | null {
+    return this.#freeBytes()
   }
 
   /** Runs `body` without recording for backward; its results require no gradient. */

@@ -2,11 +2,8 @@ import { crossEntropy } from '../autograd/functions.ts'
 import type { ImageDataset } from '../data/dataset.ts'
 import { DataError, UsageError } from '../gpu/errors.ts'
 import type { Network } from '../nn/network.ts'
-import { Adam } from '../optim/adam.ts'
-import { AdamW } from '../optim/adamw.ts'
 import { markNonFinite } from '../optim/health.ts'
 import type { Optimizer } from '../optim/optimizer.ts'
-import { SGD } from '../optim/sgd.ts'
 import { sizeOf } from '../tensor/ndbuffer.ts'
 import { Random } from '../tensor/philox.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -16,22 +13,12 @@ import { diagnose } from './diagnose.ts'
 import { brokenPictures, checkClasses, evaluateSource } from './evaluate.ts'
 import type { EpochResult, OnEvent } from './events.ts'
 import { countCorrect } from './metrics.ts'
+import { makeOptimizer, type OptimizerOptions, optimizers } from './optimizers.ts'
 
-export const optimizers = ['sgd', 'adam', 'adamw'] as const
-export type OptimizerName = (typeof optimizers)[number]
-
-export interface FitOptions {
+export interface FitOptions extends OptimizerOptions {
   readonly epochs: number
   /** Pictures a step. Default 32. */
   readonly batchSize?: number
-  /** Learning rate. Default 1e-3 for adam and adamw, 1e-2 for sgd. */
-  readonly lr?: number
-  /** Default 'adam'. */
-  readonly optimizer?: OptimizerName
-  /** For sgd. Default 0.9. */
-  readonly momentum?: number
-  /** Default 5e-4 for sgd, 0 for adam, 1e-2 for adamw. */
-  readonly weightDecay?: number
   /** Target probability spread over all classes, in 0..1. Default 0. */
   readonly labelSmoothing?: number
   /** Random windows and flips, anew in every epoch. Default false. */
@@ -277,16 +264,6 @@ function trainStep({ model, optimizer, source, health, options }: EpochContext, 
   // Errors are met where the values are awaited; until then they must not count as unhandled.
   values.catch(() => {})
   return { batch, pass, values: () => values }
-}
-
-function makeOptimizer(model: Network, options: FitOptions): Optimizer {
-  const { optimizer = 'adam', lr, momentum, weightDecay } = options
-  const parameters = model.parameters().filter((parameter) => parameter.trainable)
-  if (parameters.length === 0) throw new UsageError('no parameter is trainable: call applyScenario, or set parameter.trainable')
-  if (momentum !== undefined && optimizer !== 'sgd') throw new UsageError(`momentum is for sgd; ${optimizer} has its own`)
-  if (optimizer === 'sgd') return new SGD(parameters, { lr: lr ?? 1e-2, momentum: momentum ?? 0.9, weightDecay: weightDecay ?? 5e-4 })
-  if (optimizer === 'adam') return new Adam(parameters, { lr: lr ?? 1e-3, weightDecay: weightDecay ?? 0 })
-  return new AdamW(parameters, { lr: lr ?? 1e-3, weightDecay: weightDecay ?? 1e-2 })
 }
 
 async function restore(model: Network, optimizer: Optimizer, saved: Checkpoint): Promise<void> {

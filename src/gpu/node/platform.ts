@@ -1,4 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises'
+import { freemem } from 'node:os'
 import { join } from 'node:path'
 import { type AdapterAttempt, AdapterError, UsageError } from '../errors.ts'
 import type { AdapterChoice, AdapterKind, FoundAdapter, Platform } from '../platform.ts'
@@ -46,6 +47,11 @@ export const nodePlatform: Platform = {
         }),
       ),
     )
+  },
+
+  freeBytes(kind) {
+    // process.availableMemory also minds a container's limit; Node has it from 20.13 on.
+    return kind === 'hardware' ? null : (process.availableMemory?.() ?? freemem())
   },
 }
 

@@ -1,0 +1,34 @@
+import { UsageError } from '../gpu/errors.ts'
+import type { Network } from '../nn/network.ts'
+import { Adam } from '../optim/adam.ts'
+import { AdamW } from '../optim/adamw.ts'
+import type { Optimizer } from '../optim/optimizer.ts'
+import { SGD } from '../optim/sgd.ts'
+
+export const optimizers = ['sgd', 'adam', 'adamw'] as const
+export type OptimizerName = (typeof optimizers)[number]
+
+export interface OptimizerOptions {
+  /** Learning rate. Default 1e-3 for adam and adamw, 1e-2 for sgd. */
+  readonly lr?: number
+  /** Default 'adam'. */
+  readonly optimizer?: OptimizerName
+  /** For sgd. Default 0.9. */
+  readonly momentum?: number
+  /** Default 5e-4 for sgd, 0 for adam, 1e-2 for adamw. */
+  readonly weightDecay?: number
+}
+
+/**
+ * The optimiser that these options name, over the parameters that train.
+ * @throws UsageError when none does, or an option is not the optimiser's
+ */
+export function makeOptimizer(model: Network, options: OptimizerOptions): Optimizer {
+  const { optimizer = 'adam', lr, momentum, weightDecay } = options
+  const parameters = model.parameters().filter((parameter) => parameter.trainable)
+  if (parameters.length === 0) throw new UsageError('no parameter is trainable: call applyScenario, or set parameter.trainable')
+  if (momentum !== undefined && optimizer !== 'sgd') throw new UsageError(`momentum is for sgd; ${optimizer} has its own`)
+  if (optimizer === 'sgd') return new SGD(parameters, { lr: lr ?? 1e-2, momentum: momentum ?? 0.9, weightDecay: weightDecay ?? 5e-4 })
+  if (optimizer === 'adam') return new Adam(parameters, { lr: lr ?? 1e-3, weightDecay: weightDecay ?? 0 })
+  return new AdamW(parameters, { lr: lr ?? 1e-3, weightDecay: weightDecay ?? 1e-2 })
+}
