@@ -5,8 +5,9 @@
  */
 import { WeightsError } from '../gpu/errors.ts'
 import type { NamedArray, StateDict } from '../tensor/stateDict.ts'
+import { checkArray, checkText } from './arrays.ts'
 import { widen } from './dtype.ts'
-import { elementCount, hasLoneSurrogate, maxHeaderBytes, metadataKey, quote, readHeader } from './safetensorsHeader.ts'
+import { maxHeaderBytes, metadataKey, readHeader } from './safetensorsHeader.ts'
 
 /** What a safetensors file holds. */
 export interface WeightsFile {
@@ -53,9 +54,10 @@ export function readSafetensors(bytes: Uint8Array, { inPlace = false }: { readon
 export function writeSafetensors(tensors: StateDict, metadata: Record<string, string> = {}): Uint8Array {
   const arrays = sorted(tensors)
   const texts = sorted(metadata)
-  texts.forEach(checkText)
+  for (const [key, text] of texts) checkText(key, text)
   let size = 0
   const entries = arrays.map(([name, array]): [string, object] => {
+    if (name === metadataKey) throw new WeightsError(`a tensor is named ${metadataKey}, which the format reserves; rename it`)
     checkArray(name, array)
     const begin = size
     size += array.data.byteLength
@@ -85,23 +87,4 @@ export function writeSafetensors(tensors: StateDict, metadata: Record<string, st
 
 function sorted<T>(record: Record<string, T>): [string, T][] {
   return Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1))
-}
-
-function checkText([key, text]: [string, unknown]): void {
-  if (typeof text !== 'string') throw new WeightsError(`metadata ${quote(key)} is of type ${typeof text}; give it as text`)
-  if (hasLoneSurrogate(key) || hasLoneSurrogate(text))
-    throw new WeightsError(`metadata ${quote(key)} is not valid Unicode; correct the text`)
-}
-
-function checkArray(name: string, { shape, data }: NamedArray): void {
-  if (name === metadataKey) throw new WeightsError(`a tensor is named ${metadataKey}, which the format reserves; rename it`)
-  if (hasLoneSurrogate(name)) throw new WeightsError(`the tensor name ${quote(name)} is not valid Unicode; rename it`)
-  if (!(data instanceof Float32Array)) throw new WeightsError(`tensor ${quote(name)}: its data are not a Float32Array; convert them`)
-  const valid = shape.every((size) => Number.isSafeInteger(size) && size >= 0)
-  const count = valid ? elementCount(shape, 4) : null
-  if (count !== data.length) {
-    throw new WeightsError(
-      `tensor ${quote(name)}: its shape [${shape.join(', ')}] calls for ${count ?? 'no valid number of'} elements and its data hold ${data.length}; make them agree`,
-    )
-  }
 }

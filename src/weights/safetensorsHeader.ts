@@ -1,4 +1,5 @@
 import { WeightsError } from '../gpu/errors.ts'
+import { elementCount, hasLoneSurrogate, quote } from './arrays.ts'
 import { type DtypeName, dtypeNames, isDtypeName, itemSize } from './dtype.ts'
 
 /** Where one tensor lies, checked. `begin` and `end` count bytes from the end of the header. */
@@ -25,26 +26,6 @@ export const metadataKey = '__metadata__'
 
 const again = 'download or copy the file again'
 const rewrite = 'write the file again with a safetensors library'
-
-/** A name from a file, quoted so that a message stays one short line. */
-export function quote(name: string): string {
-  return JSON.stringify(name.length > 80 ? `${name.slice(0, 77)}...` : name)
-}
-
-/** Whether the text has half of a surrogate pair, which UTF-8 cannot carry and Rust's reader refuses. */
-export function hasLoneSurrogate(text: string): boolean {
-  return /\p{Surrogate}/u.test(text)
-}
-
-/** The number of elements, or null where that or the number of bytes is beyond what an integer holds exactly. */
-export function elementCount(shape: readonly number[], bytesEach: number): number | null {
-  let count = 1
-  for (const size of shape) {
-    count *= size
-    if (!Number.isSafeInteger(count)) return null
-  }
-  return Number.isSafeInteger(count * bytesEach) ? count : null
-}
 
 /**
  * Reads and checks the header of a safetensors file, against the whole file's length.
