@@ -2,7 +2,8 @@ import { type PeerTime, peers, type Row } from './results.ts'
 
 const columns: readonly (readonly [string, number, (row: Row) => string])[] = [
   ['row', 30, ({ name, pass }) => `${name} ${pass}`],
-  ['Graft ms', 10, ({ graft: { ms } }) => (ms === null ? 'failed' : time(ms))],
+  ['Graft ms', 10, ({ graft: { ms } }) => (ms === null ? 'failed' : milliseconds(ms))],
+  ['±', 6, ({ graft: { ms, spread } }) => (ms === null || !spread ? '' : `${((50 * (spread[1] - spread[0])) / ms).toFixed(0)} %`)],
   ['GFLOP/s', 8, ({ graft: { gflops } }) => gflops?.toFixed(1) ?? ''],
   ['limit', 6, ({ graft: { share } }) => (share === null ? '' : `${(100 * share).toFixed(0)} %`)],
   ['tfjs', 9, ({ tfjs_webgpu }) => other(tfjs_webgpu)],
@@ -26,12 +27,13 @@ export function line(row: Row): string {
   return [text.trimEnd(), ...(row.agree ? [] : [`  graft: ${row.note}`]), ...errors].join('\n')
 }
 
-function time(ms: number): string {
-  return ms < 100 ? ms.toFixed(2) : ms.toFixed(0)
+/** Milliseconds with three digits or so. */
+export function milliseconds(ms: number): string {
+  return ms < 1 ? ms.toFixed(3) : ms < 100 ? ms.toFixed(2) : ms.toFixed(0)
 }
 
 /** A time with an exclamation mark is of values that are wrong. */
 function other(peer: PeerTime | undefined): string {
   if (!peer) return ''
-  return peer.ms === null ? 'failed' : `${time(peer.ms)}${peer.error ? '!' : ''}`
+  return peer.ms === null ? 'failed' : `${milliseconds(peer.ms)}${peer.error ? '!' : ''}`
 }

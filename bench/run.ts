@@ -49,7 +49,7 @@ async function bench({ quick, only, json, adapter, peers: wanted }: Options): Pr
   const engine = await createEngine({ adapter })
   const peers = await openPeers(engine, { wanted, quick })
   const text = only?.toLowerCase() ?? ''
-  const cases = suite(peers, quick).filter(({ family, name, pass }) => `${family} ${name} ${pass}`.toLowerCase().includes(text))
+  const cases = (await suite(peers, quick)).filter(({ family, name, pass }) => `${family} ${name} ${pass}`.toLowerCase().includes(text))
   if (cases.length === 0) {
     console.error(`no row has '${only}' in its kind, name or pass`)
     return 1

@@ -1,11 +1,15 @@
+import { openEmoji } from '../src/data/emoji.ts'
+import type { ArrayDataset } from '../src/index.ts'
 import type { Peers } from './cases/common.ts'
 import { type ConvLayer, convCases } from './cases/conv.ts'
 import { type DenseLayer, denseCases, gemmCase } from './cases/dense.ts'
 import { crossEntropyCase, normCases, poolCases, reluCases } from './cases/memory.ts'
 import { networkCases } from './cases/network.ts'
 import { optimizerCase } from './cases/optim.ts'
+import { firstStepCases } from './cases/start.ts'
+import { frozenEpochCases } from './cases/transfer.ts'
 import type { Case } from './contest.ts'
-import { plans } from './networks/plan.ts'
+import { alexnet64, torchvision as torchvisionPlan } from './networks/plan.ts'
 
 type Layer = readonly [
   name: string,
@@ -35,11 +39,11 @@ const small: readonly Layer[] = [
 const grouped: Layer = ['bvlc.conv2', 96, 27, 256, 5, 1, 2, 2]
 
 function conv([name, channels, extent, out, kernel, stride, padding, groups = 1]: Layer, batch: number): ConvLayer {
-  return { name, batch, channels, extent, out, kernel, stride, padding, groups }
+  return { name: batch === 32 ? `${name} b32` : name, batch, channels, extent, out, kernel, stride, padding, groups }
 }
 
 function dense(batch: number, ...layers: (readonly [name: string, inputs: number, outputs: number])[]): DenseLayer[] {
-  return layers.map(([name, inputs, outputs]) => ({ name, batch, inputs, outputs }))
+  return layers.map(([name, inputs, outputs]) => ({ name: batch === 32 ? `${name} b32` : name, batch, inputs, outputs }))
 }
 
 const alexnet64Shapes = [
@@ -53,7 +57,7 @@ const alexnet64Shapes = [
 ]
 
 /** Every row, in the order of the table; the whole networks come last. `quick` keeps one of each kind and both networks. */
-export function suite(peers: Peers, quick: boolean): Case[] {
+export async function suite(peers: Peers, quick: boolean): Promise<Case[]> {
   const fc: (readonly [string, number, number])[] = [
     ['fc6', 9216, 4096],
     ['fc7', 4096, 4096],
@@ -80,6 +84,15 @@ export function suite(peers: Peers, quick: boolean): Case[] {
     ...(quick ? [] : reluCases('64.relu1', [64, 32, 32, 32], peers)),
     crossEntropyCase(64, 1000, peers),
     ...(['SGD', 'Adam'] as const).map((rule) => optimizerCase(rule, 'alexnet-64', alexnet64Shapes, peers)),
-    ...plans.flatMap((plan) => networkCases(plan, plan.variant === 'alexnet-64' ? 64 : 8, peers)),
+    ...networkCases(alexnet64, 64, peers),
+    ...networkCases(torchvisionPlan, 8, peers),
+    ...frozenEpochCases(quick ? every(await openEmoji(), 3) : await openEmoji(), peers),
+    ...firstStepCases(peers),
   ]
+}
+
+/** Every n-th picture. */
+function every(data: ArrayDataset, n: number): ArrayDataset {
+  const some = <T>(list: readonly T[]) => list.filter((_, i) => i % n === 0)
+  return { ...data, train: some(data.train), val: some(data.val) }
 }

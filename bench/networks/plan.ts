@@ -14,30 +14,28 @@ export interface Plan {
   readonly classes: number
 }
 
-export const plans: readonly Plan[] = [
-  {
-    variant: 'alexnet-64',
-    size: 64,
-    channels: [32, 96, 128, 128, 96],
-    kernel: [5, 5, 3, 3, 3],
-    stride: [2, 1, 1, 1, 1],
-    padding: [2, 2, 1, 1, 1],
-    pooled: [true, true, false, false, true],
-    hidden: 512,
-    classes: 100,
-  },
-  {
-    variant: 'torchvision',
-    size: 224,
-    channels: [64, 192, 384, 256, 256],
-    kernel: [11, 5, 3, 3, 3],
-    stride: [4, 1, 1, 1, 1],
-    padding: [2, 2, 1, 1, 1],
-    pooled: [true, true, false, false, true],
-    hidden: 4096,
-    classes: 1000,
-  },
-]
+export const alexnet64: Plan = {
+  variant: 'alexnet-64',
+  size: 64,
+  channels: [32, 96, 128, 128, 96],
+  kernel: [5, 5, 3, 3, 3],
+  stride: [2, 1, 1, 1, 1],
+  padding: [2, 2, 1, 1, 1],
+  pooled: [true, true, false, false, true],
+  hidden: 512,
+  classes: 100,
+}
+export const torchvision: Plan = {
+  variant: 'torchvision',
+  size: 224,
+  channels: [64, 192, 384, 256, 256],
+  kernel: [11, 5, 3, 3, 3],
+  stride: [4, 1, 1, 1, 1],
+  padding: [2, 2, 1, 1, 1],
+  pooled: [true, true, false, false, true],
+  hidden: 4096,
+  classes: 1000,
+}
 
 /** torchvision's names of the layers with weights, in order. */
 export const convolutions = [0, 3, 6, 8, 10].map((n) => `features.${n}`)

@@ -1,0 +1,94 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import sharp from 'sharp'
+import { Random } from '../../src/index.ts'
+import type { NdArray } from '../arrays.ts'
+import type { Case, Contestant } from '../contest.ts'
+import { initialWeights } from '../networks/graft.ts'
+import { alexnet64, costOf } from '../networks/plan.ts'
+import { logitsOf } from '../networks/reference.ts'
+import type { Peers } from './common.ts'
+import { expectedLoss } from './network.ts'
+
+const batch = 64
+const size = alexnet64.size
+/** ImageNet's, as alexnet-64 wants its input. */
+const mean = [0.485, 0.456, 0.406]
+const std = [0.229, 0.224, 0.225]
+const labels = [7, 3]
+
+/**
+ * From the start of a process of its own to the end of the first training step of alexnet-64: Node, the adapter, pipelines, pictures,
+ * one step, its loss. Cold: the driver keeps no shaders; warm: it has those of an earlier run.
+ */
+export function firstStepCases({ engine }: Peers): Case[] {
+  const pictures = [1, 2].map((seed) => {
+    const random = new Random(seed)
+    return Uint8Array.from({ length: 3 * size * size }, () => random.below(256))
+  })
+  return (['cold', 'warm'] as const).map(
+    (pass): Case => ({
+      name: 'first step',
+      pass,
+      shape: `alexnet-64, batch ${batch}, from the start of the process`,
+      family: 'start',
+      ...costOf(alexnet64, batch, true),
+      expected: async () =>
+        expectedLoss(logitsOf(normalised(pictures), await initialWeights(engine, alexnet64), alexnet64), Int32Array.from(labels)),
+      contestants: { graft: () => starts(pictures, engine.info.kind, pass) },
+    }),
+  )
+}
+
+function normalised(pictures: readonly Uint8Array[]): NdArray {
+  const data = new Float32Array(pictures.length * 3 * size * size)
+  for (const [n, pixels] of pictures.entries())
+    for (let c = 0; c < 3; c++)
+      for (let i = 0; i < size * size; i++)
+        data[(n * 3 + c) * size * size + i] = ((pixels[3 * i + c] ?? 0) / 255 - (mean[c] ?? 0)) / (std[c] ?? 1)
+  return { shape: [pictures.length, 3, size, size], data }
+}
+
+async function starts(pictures: readonly Uint8Array[], kind: string, pass: 'cold' | 'warm'): Promise<Contestant> {
+  const folder = await mkdtemp(join(tmpdir(), 'graft-bench-'))
+  const files = pictures.map((_, i) => join(folder, `${i}.png`))
+  for (const [i, pixels] of pictures.entries())
+    await writeFile(
+      files[i] ?? '',
+      await sharp(pixels, { raw: { width: size, height: size, channels: 3 } })
+        .png()
+        .toBuffer(),
+    )
+  // Mesa's drivers, lavapipe among them, and NVIDIA's keep compiled shaders on disk; SwiftShader keeps none.
+  const caches =
+    pass === 'cold'
+      ? { MESA_SHADER_CACHE_DISABLE: 'true', __GL_SHADER_DISK_CACHE: '0' }
+      : { MESA_SHADER_CACHE_DIR: folder, __GL_SHADER_DISK_CACHE_PATH: folder }
+  const start = () => firstStep([kind, ...files], { ...process.env, ...caches })
+  return {
+    time: async () => (await start()).ms,
+    values: async () => Float32Array.of((await start()).loss),
+    dispose: () => rm(folder, { recursive: true, force: true }),
+  }
+}
+
+/** Runs bench/firstStep.ts, and waits for the loss that it prints. */
+async function firstStep(args: readonly string[], env: NodeJS.ProcessEnv): Promise<{ readonly ms: number; readonly loss: number }> {
+  const begun = performance.now()
+  const script = join(import.meta.dirname, '..', 'firstStep.ts')
+  const child = spawn(process.execPath, ['--import', 'tsx', script, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
+  let complaint = ''
+  child.stderr.on('data', (text) => {
+    complaint += text
+  })
+  for await (const line of createInterface({ input: child.stdout })) {
+    const ms = performance.now() - begun
+    await ended
+    return { ms, loss: Number(line) }
+  }
+  throw new Error(`the process ended without a step: ${complaint.trim().split('\n').at(-1)}`)
+}

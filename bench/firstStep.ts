@@ -1,0 +1,30 @@
+/**
+ * Trains alexnet-64 by one step of 64 pictures and prints the loss: what bench/cases/start.ts runs in a process of its own.
+ *
+ *     node --import tsx bench/firstStep.ts ADAPTER PICTURE PICTURE
+ */
+import { readFile } from 'node:fs/promises'
+import { type AdapterChoice, alexnet, createEngine, fit } from '../src/index.ts'
+
+const [adapter, ...files] = process.argv.slice(2)
+const pictures = await Promise.all(files.map((file) => readFile(file)))
+const samples = Array.from({ length: 64 }, (_, i) => ({
+  source: pictures[i % 2] ?? new Uint8Array(),
+  name: `${i}.png`,
+  label: i % 2 ? 3 : 7,
+}))
+const engine = await createEngine({ adapter: adapter as AdapterChoice })
+const model = await alexnet(engine, { variant: 'alexnet-64', dropout: 0, seed: 1 })
+const classes = Array.from({ length: 100 }, (_, i) => `${i}`.padStart(2, '0'))
+await fit(
+  model,
+  { root: 'memory', classes, train: samples, val: samples.slice(0, 1) },
+  {
+    epochs: 1,
+    batchSize: 64,
+    onEvent(event) {
+      if (event.type !== 'step') return
+      process.stdout.write(`${event.loss}\n`, () => process.exit())
+    },
+  },
+)

@@ -1,0 +1,87 @@
+import { milliseconds } from './report.ts'
+import { type PeerTime, peers, type Results, type Row } from './results.ts'
+import type { Summary } from './summary.ts'
+
+const peerTitles: Readonly<Record<(typeof peers)[number], string>> = {
+  tfjs_webgpu: 'tfjs WebGPU',
+  tfjs_wasm: 'tfjs wasm',
+  tfjs_cpu: 'tfjs cpu',
+  jaxjs: 'jax-js',
+  ort: 'ONNX Runtime',
+  pytorch: 'PyTorch',
+}
+
+/** The whole table, its chart and what the columns mean. `file` is the results' name without extension. */
+export function markdown(results: Results, file: string): string {
+  const { adapter, cores, date, quick, peak, rows, summary } = results
+  const present = peers.filter((who) => rows.some((row) => row[who]))
+  const titles = ['row', 'shape', 'Graft', 'GFLOP/s', 'of the limit', ...present.map((who) => peerTitles[who]), 'ratio']
+  const notes = remarks(rows)
+  return `# ${adapter}
+
+${cores} processors, ${date}${quick ? ', --quick' : ''}; ${peak.gflops.toFixed(1)} GFLOP/s of multiply-adds, ${peak.gbps.toFixed(1)} GB/s copied. Written by \`npm run bench\`.
+
+<picture>
+  <source media="(prefers-color-scheme: dark)" srcset="${file}-dark.svg">
+  <img alt="How many times faster than tfjs each row is" src="${file}.svg">
+</picture>
+
+${summaryTable(summary)}
+
+Times are milliseconds: the median of interleaved runs, and half the way from the fastest to the slowest. WebGPU kernels are timed by
+the device's timestamps, all else and whole steps by the clock, with the result on the host. The limit is what the device's
+multiply-adds or its memory allow, whichever is tighter, as both were measured when the row ran. The ratio is tfjs WebGPU's time over Graft's. A time
+with **!** is of wrong values; the list below says why. tfjs runs on Graft's own device, jax-js on another of the same adapter, ONNX Runtime and PyTorch on
+all processors; tfjs wasm with SIMD, on one thread: in Node tfjs starts no others. The slow backends take part only where they take
+seconds at most.
+
+| ${titles.join(' | ')} |
+| ${titles.map((_, i) => (i < 2 ? '---' : '--:')).join(' | ')} |
+${rows.map((row) => `| ${cells(row, present).join(' | ')} |`).join('\n')}
+${notes.length ? `\n${notes.join('\n')}\n` : ''}`
+}
+
+function cells(row: Row, present: readonly (typeof peers)[number][]): string[] {
+  const { name, pass, shape, graft, ratio } = row
+  return [
+    `${name} ${pass}`,
+    shape,
+    withSpread(graft, row.agree),
+    graft.gflops?.toFixed(1) ?? '',
+    graft.share === null ? '' : `${(100 * graft.share).toFixed(0)} %`,
+    ...present.map((who) => withSpread(row[who], row[who]?.error === undefined)),
+    ratio?.toFixed(2) ?? '',
+  ]
+}
+
+function withSpread(time: PeerTime | undefined, right: boolean): string {
+  if (!time) return ''
+  if (time.ms === null) return 'failed'
+  const [low, high] = time.spread ?? [time.ms, time.ms]
+  return `${milliseconds(time.ms)}${right ? '' : ' **!**'} ±${((50 * (high - low)) / time.ms).toFixed(0)} %`
+}
+
+function remarks(rows: readonly Row[]): string[] {
+  return rows.flatMap(({ name, pass, note, ...row }) => [
+    ...(note ? [`- ${name} ${pass}: ${note}`] : []),
+    ...peers.flatMap((who) => (row[who]?.error ? [`- ${name} ${pass}, ${peerTitles[who]}: ${row[who].error}`] : [])),
+  ])
+}
+
+/** The summary as a table. */
+export function summaryTable(summary: Summary): string {
+  const figure = (value: number | null, digits: number, unit = '') => (value === null ? 'not measured' : `${value.toFixed(digits)}${unit}`)
+  const percent = (value: number | null) => figure(value === null ? null : 100 * value, 0, ' %')
+  const rows: readonly (readonly [string, string])[] = [
+    ['faster than tfjs WebGPU, geometric mean of all rows', figure(summary.geomeanRatio, 1, ' times')],
+    ['faster than tfjs WebGPU, the worst row', figure(summary.minRatio, 2, ' times')],
+    ["training step of torchvision's AlexNet, batch 8, against tfjs WebGPU", figure(summary.trainStepRatio.torchvision, 1, ' times')],
+    ['training step of alexnet-64, batch 64, against tfjs WebGPU', figure(summary.trainStepRatio.alexnet64, 1, ' times')],
+    ['product of two 1024x1024 matrices, share of the limit', percent(summary.gemmShare)],
+    ["peak GPU bytes of a training step, over tfjs WebGPU's", percent(summary.memoryRatio)],
+    ['a frozen epoch with stored features, against one without', figure(summary.cacheSpeedup, 0, ' times')],
+    ["process start to the end of the first training step, driver's cache off", figure(summary.coldStartMs, 0, ' ms')],
+    ["process start to the end of the first training step, driver's cache on", figure(summary.warmStartMs, 0, ' ms')],
+  ]
+  return `| | |\n| --- | --: |\n${rows.map((row) => `| ${row.join(' | ')} |`).join('\n')}`
+}
