@@ -6,10 +6,16 @@ export interface NdArray {
   readonly data: Float32Array
 }
 
-/** Uniform in -0.5..0.5, from the shape and a seed. */
+/** How many values are drawn before they repeat: a prime, so that no row or channel of an array equals another. */
+const period = 65_537
+
+/** Uniform in -0.5..0.5, from a seed. */
 export function randomArray(shape: readonly number[], seed: number): NdArray {
   const random = new Random(seed)
-  return { shape, data: Float32Array.from({ length: sizeOf(shape) }, () => random.uniform() - 0.5) }
+  const data = new Float32Array(sizeOf(shape))
+  for (let i = 0; i < Math.min(period, data.length); i++) data[i] = random.uniform() - 0.5
+  for (let filled = period; filled < data.length; filled *= 2) data.copyWithin(filled, 0, filled)
+  return { shape, data }
 }
 
 export function sizeOf(shape: readonly number[]): number {

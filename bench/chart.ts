@@ -11,6 +11,8 @@ export const themeNames = Object.keys(themes) as Theme[]
 
 const kinds = ['forward', 'input gradient', 'weight gradient', 'whole step'] as const
 
+const decades = [0.01, 0.1, 1, 10, 100, 1000]
+
 function kindOf({ pass }: Row): (typeof kinds)[number] {
   if (pass === 'forward' || pass === 'product' || pass === 'inference') return 'forward'
   if (pass === 'input gradient' || pass === 'backward') return 'input gradient'
@@ -21,7 +23,10 @@ function kindOf({ pass }: Row): (typeof kinds)[number] {
 export function chart({ adapter, rows }: Results, theme: Theme): string {
   const { text, grid, kinds: colours } = themes[theme]
   const dots = rows.flatMap((row) => (row.ratio === null ? [] : [{ name: row.name, ratio: row.ratio, kind: kindOf(row) }]))
+  const ratios = dots.map(({ ratio }) => ratio)
   const names = [...new Set(dots.map(({ name }) => name))]
+  const [low, high] = [Math.min(0.8, ...ratios), Math.max(10, ...ratios) * 1.1]
+  const ticks = decades.flatMap((decade) => [decade, 2 * decade, 5 * decade]).filter((tick) => tick >= low && tick <= high)
   const { document } = parseHTML('<!doctype html><html><body></body></html>')
   const legend = kinds.flatMap((kind, i) => [
     Plot.dot([kind], { frameAnchor: 'top-left', dx: 4 + 130 * i, dy: -24, r: 4, fill: colours[i] ?? text }),
@@ -36,10 +41,17 @@ export function chart({ adapter, rows }: Results, theme: Theme): string {
     marginBottom: 46,
     style: { color: text, background: 'none', fontSize: '12px', fontFamily: 'system-ui, sans-serif' },
     ariaLabel: `How many times faster than tfjs Graft is on ${adapter}`,
-    x: { type: 'log', label: `times as fast as tfjs WebGPU on ${adapter}`, labelAnchor: 'center', tickFormat: '~r', nice: true },
+    x: {
+      type: 'log',
+      domain: [low, high],
+      ticks,
+      tickFormat: '~r',
+      label: `times as fast as tfjs WebGPU on ${adapter}`,
+      labelAnchor: 'center',
+    },
     y: { domain: names, label: null, tickSize: 0 },
     marks: [
-      Plot.gridX({ stroke: grid, strokeOpacity: 1 }),
+      Plot.gridX(ticks, { stroke: grid, strokeOpacity: 1 }),
       Plot.ruleY(names, { y: (name: string) => name, stroke: grid, strokeOpacity: 0.5 }),
       Plot.ruleX([1], { stroke: text, strokeWidth: 1.5 }),
       Plot.dot(dots, { x: 'ratio', y: 'name', r: 4, fill: ({ kind }: { kind: (typeof kinds)[number] }) => colours[kinds.indexOf(kind)] }),

@@ -1,5 +1,5 @@
 import { medianPeak, type Peak } from './limit.ts'
-import { median } from './statistics.ts'
+import { median, sum } from './statistics.ts'
 
 /** Those who compute a row. `graft` first; a ratio is tfjs_webgpu's time over Graft's. */
 export const competitors = ['graft', 'tfjs_webgpu', 'tfjs_wasm', 'tfjs_cpu', 'jaxjs', 'ort', 'pytorch'] as const
@@ -52,8 +52,8 @@ export interface Timing {
 
 export interface ContestOptions {
   readonly rounds: number
-  /** A competitor slower than this many milliseconds is run twice only. */
-  readonly slow: number
+  /** A competitor whose runs have taken this many milliseconds together is timed no more. */
+  readonly patience: number
   /** Measures the device's limits; done before and after the rounds. */
   limit(): Promise<Peak>
 }
@@ -75,7 +75,7 @@ interface Entry {
  * Runs a row: every competitor once to warm up and for its values, then all in turn, round by round, so that a machine whose speed
  * drifts slows all of them alike.
  */
-export async function contest(wanted: Case, { rounds, slow, limit }: ContestOptions): Promise<Outcome> {
+export async function contest(wanted: Case, { rounds, patience, limit }: ContestOptions): Promise<Outcome> {
   const expected = await wanted.expected()
   const entries: Entry[] = []
   try {
@@ -94,8 +94,7 @@ export async function contest(wanted: Case, { rounds, slow, limit }: ContestOpti
     for (let round = 0; round < rounds; round++)
       for (const entry of entries) {
         const { contestant, times } = entry
-        if (contestant && !(times.length >= 2 && median(times) > slow))
-          await attempt(entry, async () => void times.push(await contestant.time()))
+        if (contestant && sum(times) < patience) await attempt(entry, async () => void times.push(await contestant.time()))
       }
     const peak = medianPeak([before, await limit()])
     return { peak, timings: Object.fromEntries(entries.map((entry) => [entry.who, timingOf(entry)])) }

@@ -1,6 +1,5 @@
-import { milliseconds } from './report.ts'
+import { figures, milliseconds } from './report.ts'
 import { type PeerTime, peers, type Results, type Row } from './results.ts'
-import type { Summary } from './summary.ts'
 
 const peerTitles: Readonly<Record<(typeof peers)[number], string>> = {
   tfjs_webgpu: 'tfjs WebGPU',
@@ -13,20 +12,20 @@ const peerTitles: Readonly<Record<(typeof peers)[number], string>> = {
 
 /** The whole table, its chart and what the columns mean. `file` is the results' name without extension. */
 export function markdown(results: Results, file: string): string {
-  const { adapter, cores, date, quick, peak, rows, summary } = results
+  const { adapter, machine, date, quick, peak, rows } = results
   const present = peers.filter((who) => rows.some((row) => row[who]))
   const titles = ['row', 'shape', 'Graft', 'GFLOP/s', 'of the limit', ...present.map((who) => peerTitles[who]), 'ratio']
   const notes = remarks(rows)
   return `# ${adapter}
 
-${cores} processors, ${date}${quick ? ', --quick' : ''}; ${peak.gflops.toFixed(1)} GFLOP/s of multiply-adds, ${peak.gbps.toFixed(1)} GB/s copied. Written by \`npm run bench\`.
+${machine.cpu}, ${machine.cores} processors, ${machine.platform}, Node ${machine.node}, ${date}${quick ? ', --quick' : ''}; ${peak.gflops.toFixed(1)} GFLOP/s of multiply-adds, ${peak.gbps.toFixed(1)} GB/s copied. Written by \`npm run bench\`.
 
 <picture>
   <source media="(prefers-color-scheme: dark)" srcset="${file}-dark.svg">
   <img alt="How many times faster than tfjs each row is" src="${file}.svg">
 </picture>
 
-${summaryTable(summary)}
+${summaryTable(results)}
 
 Times are milliseconds: the median of interleaved runs, and half the way from the fastest to the slowest. WebGPU kernels are timed by
 the device's timestamps, all else and whole steps by the clock, with the result on the host. The limit is what the device's
@@ -68,20 +67,7 @@ function remarks(rows: readonly Row[]): string[] {
   ])
 }
 
-/** The summary as a table. */
-export function summaryTable(summary: Summary): string {
-  const figure = (value: number | null, digits: number, unit = '') => (value === null ? 'not measured' : `${value.toFixed(digits)}${unit}`)
-  const percent = (value: number | null) => figure(value === null ? null : 100 * value, 0, ' %')
-  const rows: readonly (readonly [string, string])[] = [
-    ['faster than tfjs WebGPU, geometric mean of all rows', figure(summary.geomeanRatio, 1, ' times')],
-    ['faster than tfjs WebGPU, the worst row', figure(summary.minRatio, 2, ' times')],
-    ["training step of torchvision's AlexNet, batch 8, against tfjs WebGPU", figure(summary.trainStepRatio.torchvision, 1, ' times')],
-    ['training step of alexnet-64, batch 64, against tfjs WebGPU', figure(summary.trainStepRatio.alexnet64, 1, ' times')],
-    ['product of two 1024x1024 matrices, share of the limit', percent(summary.gemmShare)],
-    ["peak GPU bytes of a training step, over tfjs WebGPU's", percent(summary.memoryRatio)],
-    ['a frozen epoch with stored features, against one without', figure(summary.cacheSpeedup, 0, ' times')],
-    ["process start to the end of the first training step, driver's cache off", figure(summary.coldStartMs, 0, ' ms')],
-    ["process start to the end of the first training step, driver's cache on", figure(summary.warmStartMs, 0, ' ms')],
-  ]
-  return `| | |\n| --- | --: |\n${rows.map((row) => `| ${row.join(' | ')} |`).join('\n')}`
+function summaryTable(results: Results): string {
+  const lines = figures(results).map(([what, figure]) => `| ${what} | ${figure} |`)
+  return ['| | |', '| --- | --: |', ...lines].join('\n')
 }

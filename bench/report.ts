@@ -1,4 +1,4 @@
-import { type PeerTime, peers, type Row } from './results.ts'
+import { type PeerTime, peers, type Results, type Row } from './results.ts'
 
 const columns: readonly (readonly [string, number, (row: Row) => string])[] = [
   ['row', 30, ({ name, pass }) => `${name} ${pass}`],
@@ -36,4 +36,30 @@ export function milliseconds(ms: number): string {
 function other(peer: PeerTime | undefined): string {
   if (!peer) return ''
   return peer.ms === null ? 'failed' : `${milliseconds(peer.ms)}${peer.error ? '!' : ''}`
+}
+
+/** What the rows come to, in words and figures. */
+export function figures({ summary }: Results): readonly (readonly [what: string, figure: string])[] {
+  const show = (value: number | null, digits: number, unit: string) =>
+    value === null ? 'not measured' : `${value.toFixed(digits)} ${unit}`
+  const percent = (value: number | null) => show(value === null ? null : 100 * value, 0, '%')
+  const { torchvision, alexnet64 } = summary.trainStepRatio
+  return [
+    ['tfjs WebGPU over Graft, geometric mean of all rows', show(summary.geomeanRatio, 1, 'times')],
+    ['tfjs WebGPU over Graft, the least of all rows', show(summary.minRatio, 2, 'times')],
+    ["tfjs WebGPU over Graft, a training step of torchvision's AlexNet", show(torchvision, 1, 'times')],
+    ['tfjs WebGPU over Graft, a training step of alexnet-64', show(alexnet64, 1, 'times')],
+    ['product of two 1024x1024 matrices, share of the limit', percent(summary.gemmShare)],
+    ["peak GPU bytes of a training step, over tfjs WebGPU's", percent(summary.memoryRatio)],
+    ['a frozen epoch recomputed, over one from the feature cache', show(summary.cacheSpeedup, 0, 'times')],
+    ["process start to the first training step's end, the driver's cache off", show(summary.coldStartMs, 0, 'ms')],
+    ["process start to the first training step's end, the driver's cache on", show(summary.warmStartMs, 0, 'ms')],
+  ]
+}
+
+/** The summary on the terminal. */
+export function summaryLines(results: Results): string {
+  const { gflops, gbps } = results.peak
+  const limits = ["the device's limits", `${gflops.toFixed(1)} GFLOP/s of multiply-adds, ${gbps.toFixed(1)} GB/s copied`] as const
+  return [limits, ...figures(results)].map(([what, figure]) => `${what.padEnd(72)} ${figure}`).join('\n')
 }

@@ -1,5 +1,7 @@
 import { type Case, type Competitor, competitors, type Outcome, type Timing } from './contest.ts'
 import type { Peak } from './limit.ts'
+import type { Machine } from './machine.ts'
+import type { Summary } from './summary.ts'
 
 /** One line of the table and of the JSON. Numbers that could not be measured are null. */
 export interface Row {
@@ -21,7 +23,7 @@ export interface Row {
   readonly jaxjs?: PeerTime
   readonly ort?: PeerTime
   readonly pytorch?: PeerTime
-  /** tfjs WebGPU's time over Graft's; null where there is nothing to compare, or where Graft's values are wrong. */
+  /** tfjs WebGPU's time over Graft's; null where there is nothing to compare: Graft's values are wrong, or tfjs's are and came sooner. */
   readonly ratio: number | null
   /** Whether Graft's values agree with the float64 reference. */
   readonly agree: boolean
@@ -41,12 +43,12 @@ export interface PeerTime {
 export interface Results {
   readonly adapter: string
   readonly kind: string
-  readonly cores: number
+  readonly machine: Machine
   readonly date: string
   readonly quick: boolean
   readonly peak: Peak
   readonly rows: readonly Row[]
-  readonly summary: import('./summary.ts').Summary
+  readonly summary: Summary
 }
 
 /** The row of an outcome. */
@@ -56,6 +58,8 @@ export function toRow({ name, pass, shape, family, flops, bytes, note }: Case, {
   const least = Math.max(flops / peak.gflops, bytes / peak.gbps) / 1e6
   const agree = ms !== null && graft?.error === undefined
   const theirs = tfjs ? measured(tfjs) : null
+  // A faster wrong answer is wrong, not fast; a slower one has done a part of the work at least.
+  const comparable = agree && theirs !== null && !(tfjs?.error !== undefined && theirs < ms)
   const remark = graft?.error ?? note
   return {
     name,
@@ -69,7 +73,7 @@ export function toRow({ name, pass, shape, family, flops, bytes, note }: Case, {
       share: ms === null ? null : least / ms,
     },
     ...Object.fromEntries(peers.flatMap((who) => (timings[who] ? [[who, peerTime(timings[who])]] : []))),
-    ratio: agree && theirs !== null ? theirs / ms : null,
+    ratio: comparable ? theirs / ms : null,
     agree,
     ...(remark ? { note: remark } : {}),
   }

@@ -2,35 +2,48 @@
  * Graft against tfjs (WebGPU on the same device, wasm, cpu), jax-js, ONNX Runtime and PyTorch, kernel by kernel and step by step, each
  * value checked against float64. Run it with `npm run bench`.
  */
-import { mkdir } from 'node:fs/promises'
-import { availableParallelism } from 'node:os'
-import { dirname, join } from 'node:path'
-import { Command } from 'commander'
+import { join, relative } from 'node:path'
+import { Command, Option } from 'commander'
 import { type AdapterChoice, createEngine, GraftError } from '../src/index.ts'
 import { writeFileAtomic } from '../src/weights/files.ts'
-import { type Case, contest } from './contest.ts'
+import { contest } from './contest.ts'
 import { Limit } from './limit.ts'
+import { describeMachine } from './machine.ts'
 import { openPeers } from './peers/open.ts'
-import { line, titles } from './report.ts'
+import { line, summaryLines, titles } from './report.ts'
 import { type Results, type Row, toRow } from './results.ts'
 import { suite } from './suite.ts'
 import { summarise } from './summary.ts'
+import { resultsName, rowKey, updated, writeResults } from './write.ts'
 
 interface Options {
-  readonly quick: boolean
+  readonly quick?: boolean
   readonly only?: string
+  readonly update?: boolean
   readonly json?: string
   readonly adapter: AdapterChoice
   readonly peers: boolean
+  readonly gpuReport?: boolean
 }
 
-const options = new Command('bench')
-  .description('Graft against tfjs and others on one device, every value checked')
-  .option('--quick', 'fewer rows and runs: under 4 minutes on two cores', false)
-  .option('--only <text>', 'only rows whose kind, name or pass holds this text; written to a file only with --json')
-  .option('--json <file>', 'where the figures go (default bench/results/<adapter>.json)')
-  .option('--adapter <kind>', 'auto, hardware, lavapipe or swiftshader', 'auto')
+const options = new Command('npm run bench --')
+  .description('Graft against tfjs, jax-js, ONNX Runtime and PyTorch on one device, every value checked.')
+  .option('--quick', 'fewer rows and runs: under 4 minutes on two cores')
+  .option('--only <text>', 'only rows whose kind, name or pass holds this text; nothing is written unless --json or --update is given')
+  .option('--update', 'with --only: put these rows into the results that are there, in the place of older ones')
+  .option('--json <file>', 'write the figures to this file, and no table and chart to bench/results')
+  .addOption(
+    new Option('--adapter <kind>', 'what to run on')
+      .env('GRAFT_ADAPTER')
+      .choices(['auto', 'hardware', 'lavapipe', 'swiftshader'])
+      .default('auto'),
+  )
   .option('--no-peers', 'Graft alone')
+  .addOption(
+    new Option('--gpu-report', "every row on this machine's GPU, written to bench/results/<GPU>.json to send to Graft's authors")
+      .implies({ adapter: 'hardware' })
+      .conflicts(['quick', 'only', 'update', 'json', 'peers']),
+  )
   .parse()
   .opts<Options>()
 
@@ -45,27 +58,32 @@ try {
 process.exit() // jax-js keeps a device open
 
 /** @returns the exit code: 1 where a value of Graft's is wrong */
-async function bench({ quick, only, json, adapter, peers: wanted }: Options): Promise<number> {
+async function bench({ quick = false, only, update, json, adapter, peers: wanted, gpuReport }: Options): Promise<number> {
   const engine = await createEngine({ adapter })
   const peers = await openPeers(engine, { wanted, quick })
+  const all = await suite(peers, quick)
+  const order = all.map(rowKey)
   const text = only?.toLowerCase() ?? ''
-  const cases = (await suite(peers, quick)).filter(({ family, name, pass }) => `${family} ${name} ${pass}`.toLowerCase().includes(text))
+  const cases = all.filter(({ family, name, pass }) => `${family} ${name} ${pass}`.toLowerCase().includes(text))
   if (cases.length === 0) {
-    console.error(`no row has '${only}' in its kind, name or pass`)
+    console.error(`no row has '${only}' in its kind, name or pass; kinds are ${[...new Set(all.map(({ family }) => family))].join(', ')}`)
     return 1
   }
+  all.length = 0
   const limit = await Limit.open(engine)
   console.log(`${engine.info.adapter}\n\n${titles()}`)
   const rows: Row[] = []
-  for (const wanted of cases) {
-    const row = toRow(wanted, await contest(wanted, { ...patience(wanted, quick), limit: () => limit.measure() }))
+  const effort = quick ? { rounds: 3, patience: 600 } : { rounds: 7, patience: 2000 }
+  // A case that is done is let go: it holds the arrays that its competitors shared.
+  for (let wanted = cases.shift(); wanted; wanted = cases.shift()) {
+    const row = toRow(wanted, await contest(wanted, { ...effort, limit: () => limit.measure() }))
     rows.push(row)
     console.log(line(row))
   }
-  const results: Results = {
+  const measured: Results = {
     adapter: engine.info.adapter,
     kind: engine.info.kind,
-    cores: availableParallelism(),
+    machine: describeMachine(engine),
     date: new Date().toISOString().slice(0, 10),
     quick,
     peak: limit.median(),
@@ -74,16 +92,17 @@ async function bench({ quick, only, json, adapter, peers: wanted }: Options): Pr
   }
   limit.dispose()
   engine.dispose()
-  console.log(`\n${results.peak.gflops.toFixed(1)} GFLOP/s of multiply-adds, ${results.peak.gbps.toFixed(1)} GB/s copied`)
-  const file = json ?? (only === undefined ? join(import.meta.dirname, 'results', `${results.kind}.json`) : null)
-  if (file) {
-    await mkdir(dirname(file), { recursive: true })
-    await writeFileAtomic(file, `${JSON.stringify(results, null, 2)}\n`)
-    console.log(file)
-  }
+  const file = join(import.meta.dirname, 'results', `${resultsName(measured)}.json`)
+  const results = update ? await updated(file, measured, order) : measured
+  console.log(`\n${summaryLines(results)}`)
+  const written =
+    json !== undefined ? await writeJson(results, json) : only === undefined || update ? await writeResults(results, file) : []
+  if (written.length) console.log(`\nwritten: ${written.map((path) => relative('', path)).join(', ')}`)
+  if (gpuReport) console.log(`\nThank you. Please attach ${relative('', file)} to an issue or a pull request of Graft's.`)
   return rows.some(({ agree, graft }) => !agree && graft.ms !== null) ? 1 : 0
 }
 
-function patience({ family }: Case, quick: boolean): { readonly rounds: number; readonly slow: number } {
-  return quick ? { rounds: family === 'training' ? 2 : 3, slow: 500 } : { rounds: 7, slow: 3000 }
+async function writeJson(results: Results, file: string): Promise<string[]> {
+  await writeFileAtomic(file, `${JSON.stringify(results, null, 2)}\n`)
+  return [file]
 }

@@ -7,5 +7,9 @@ export function median(values: readonly number[]): number {
 }
 
 export function geometricMean(values: readonly number[]): number {
-  return Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length)
+  return Math.exp(sum(values.map(Math.log)) / values.length)
+}
+
+export function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0)
 }

@@ -70,15 +70,20 @@ export async function suite(peers: Peers, quick: boolean): Promise<Case[]> {
   ]
   const batches = quick ? [8] : [8, 32]
   return [
-    ...(quick ? [512, 1024] : [256, 512, 1024, 2048]).map((size) => gemmCase(size, peers)),
-    ...batches.flatMap((batch) => torchvision.flatMap((layer) => convCases(conv(layer, batch), peers))),
-    ...(quick ? small.slice(0, 3) : small).flatMap((layer) => convCases(conv(layer, 64), peers)),
+    ...(quick ? [1024] : [256, 512, 1024, 2048]).map((size) => gemmCase(size, peers)),
+    ...batches.flatMap((batch) =>
+      (quick ? torchvision.filter((_, i) => i === 0 || i === 1 || i === 3) : torchvision).flatMap((layer) =>
+        convCases(conv(layer, batch), peers),
+      ),
+    ),
+    ...(quick ? small.slice(1, 2) : small).flatMap((layer) => convCases(conv(layer, 64), peers)),
     ...(quick ? [] : convCases(conv(grouped, 8), peers)),
     ...batches.flatMap((batch) => dense(batch, ...(quick ? fc.slice(1, 2) : fc)).flatMap((layer) => denseCases(layer, peers))),
     ...dense(64, ...(quick ? smallFc.slice(0, 1) : smallFc)).flatMap((layer) => denseCases(layer, peers)),
     ...poolCases('pool1', [8, 64, 55, 55], peers),
     ...(quick ? [] : [...poolCases('pool2', [8, 192, 27, 27], peers), ...poolCases('64.pool1', [64, 32, 32, 32], peers)]),
-    ...normCases('norm1', [8, 96, 55, 55], peers),
+    // tfjs takes half a minute for the backward pass.
+    ...normCases('norm1', [8, 96, 55, 55], peers).filter(({ pass }) => !quick || pass === 'forward'),
     ...(quick ? [] : normCases('norm2', [8, 256, 27, 27], peers)),
     ...reluCases('relu1', [8, 64, 55, 55], peers),
     ...(quick ? [] : reluCases('64.relu1', [64, 32, 32, 32], peers)),

@@ -19,7 +19,7 @@ const relative = 1e-4
  * The batch is two images repeated, so that a float64 reference is quick.
  */
 export function networkCases(plan: Plan, batch: number, peers: Peers): Case[] {
-  const { engine, tf, backends } = peers
+  const { engine, tf } = peers
   const pair = lazy(() => randomArray([2, 3, plan.size, plan.size], 5))
   const targets = Int32Array.from({ length: batch }, (_, i) => (i % 2 ? 3 : 7))
   const weights = lazy(() => initialWeights(engine, plan))
@@ -28,7 +28,7 @@ export function networkCases(plan: Plan, batch: number, peers: Peers): Case[] {
     const task = async (): Promise<Task> => ({ plan, training, weights: await weights(), images: repeated(pair(), batch), targets })
     const contestants: Record<string, () => Promise<Contestant>> = { graft: async () => graftStep(engine, await task()) }
     if (tf)
-      for (const backend of backends(training ? ['webgpu'] : ['webgpu', 'wasm', 'cpu'], costOf(plan, batch, training).flops))
+      for (const backend of training ? (['webgpu'] as const) : (['webgpu', 'wasm'] as const))
         contestants[competitorOf[backend]] = async () => tfjsStep(tf, backend, engine, await task())
     if (peers.wanted && canRunPytorch()) contestants.pytorch = async () => pytorchStep(await task())
     return {

@@ -1,0 +1,47 @@
+import { existsSync } from 'node:fs'
+import { mkdir, readFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { writeFileAtomic } from '../src/weights/files.ts'
+import { chart, themeNames } from './chart.ts'
+import { markdown } from './markdown.ts'
+import type { Results, Row } from './results.ts'
+import { summarise } from './summary.ts'
+
+/**
+ * Writes the figures, and beside them, under the same name, the table and its chart for light and dark pages.
+ * @param file ends in .json
+ * @returns what was written
+ */
+export async function writeResults(results: Results, file: string): Promise<string[]> {
+  const stem = file.replace(/\.json$/, '')
+  const name = stem.replace(/^.*[\\/]/, '')
+  const files: Record<string, string> = {
+    [file]: `${JSON.stringify(results, null, 2)}\n`,
+    [`${stem}.md`]: markdown(results, name),
+    ...Object.fromEntries(themeNames.map((theme) => [`${stem}${theme === 'light' ? '' : `-${theme}`}.svg`, chart(results, theme)])),
+  }
+  await mkdir(dirname(file), { recursive: true })
+  for (const [path, text] of Object.entries(files)) await writeFileAtomic(path, text)
+  return Object.keys(files)
+}
+
+/** The results' name: a software adapter's kind, or what a GPU calls itself. */
+export function resultsName({ adapter, kind }: Pick<Results, 'adapter' | 'kind'>): string {
+  if (kind !== 'hardware') return kind
+  const words = adapter.toLowerCase().match(/[a-z0-9]+/g) ?? [kind]
+  return words.join('-')
+}
+
+/** What tells rows apart. */
+export function rowKey({ name, pass, shape }: Pick<Row, 'name' | 'pass' | 'shape'>): string {
+  return [name, pass, shape].join(', ')
+}
+
+/** The results of the file with these rows in the place of older ones, in the given order of keys; rows that are no more go. */
+export async function updated(file: string, measured: Results, order: readonly string[]): Promise<Results> {
+  if (!existsSync(file)) return measured
+  const earlier = JSON.parse(await readFile(file, 'utf8')) as Results
+  const byKey = new Map([...earlier.rows, ...measured.rows].map((row) => [rowKey(row), row]))
+  const rows = order.flatMap((key) => byKey.get(key) ?? [])
+  return { ...measured, quick: measured.quick || earlier.quick, rows, summary: summarise(rows) }
+}
