@@ -38,6 +38,8 @@ function other(peer: PeerTime | undefined): string {
   return peer.ms === null ? 'failed' : `${milliseconds(peer.ms)}${peer.error ? '!' : ''}`
 }
 
+const notMeasured = 'not measured'
+
 /** What the rows come to, in words and figures. */
 export function figures({ summary }: Results): readonly (readonly [what: string, figure: string])[] {
   const show = (value: number | null, digits: number, unit: string) =>
@@ -57,9 +59,10 @@ export function figures({ summary }: Results): readonly (readonly [what: string,
   ]
 }
 
-/** The summary on the terminal. */
+/** The summary on the terminal: what was measured of it. */
 export function summaryLines(results: Results): string {
   const { gflops, gbps } = results.peak
   const limits = ["the device's limits", `${gflops.toFixed(1)} GFLOP/s of multiply-adds, ${gbps.toFixed(1)} GB/s copied`] as const
-  return [limits, ...figures(results)].map(([what, figure]) => `${what.padEnd(72)} ${figure}`).join('\n')
+  const measured = figures(results).filter(([, figure]) => figure !== notMeasured)
+  return [limits, ...measured].map(([what, figure]) => `${what.padEnd(72)} ${figure}`).join('\n')
 }
