@@ -1,5 +1,6 @@
 import type { Gpu } from '../src/gpu/gpu.ts'
 import type { Engine } from '../src/index.ts'
+import type { Kept } from '../src/ops/op.ts'
 import { allocate, type NdBuffer } from '../src/tensor/ndbuffer.ts'
 import { type NdArray, sizeOf } from './arrays.ts'
 import type { Contestant } from './contest.ts'
@@ -23,6 +24,16 @@ export class Room {
     const buffer = allocate(this.engine.gpu, shape)
     this.#held.push(buffer)
     return buffer
+  }
+
+  /** What a forward pass keeps for backward. */
+  keep(forward: (gpu: Gpu) => Kept): Kept {
+    const { gpu } = this.engine
+    return gpu.withScratch(() => {
+      const kept = forward(gpu)
+      for (const buffer of kept) if (buffer) this.#held.push({ ...buffer, storage: buffer.storage.retain() })
+      return kept
+    })
   }
 
   dispose(): void {

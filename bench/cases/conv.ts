@@ -53,7 +53,8 @@ function convCase(layer: ConvLayer, pass: (typeof passes)[number], { engine, tf,
       }
       const [gradient, into] = [room.put(dy), room.make(pass === 'input gradient' ? shapes.x : shapes.weight)]
       const grads = { x: pass === 'input gradient' ? into : null, weight: pass === 'weight gradient' ? into : null, bias: null }
-      return onGraft(room, (gpu) => conv2d.backward(gpu, [inputs.x, inputs.weight], gradient, grads, attrs, shapes), into)
+      const kept = room.keep((gpu) => conv2d.forward(gpu, inputs, room.make(shapes.y), attrs, { x: true, weight: true, bias: true }))
+      return onGraft(room, (gpu) => conv2d.backward(gpu, kept, gradient, grads, attrs, shapes), into)
     })
   const contestants: Record<string, () => Promise<Contestant>> = { graft }
   if (tf && groups === 1)

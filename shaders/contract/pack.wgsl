@@ -1,18 +1,17 @@
-// pack: panels[plane][panel][(a, b, c)][r] = src[base + plane·plane_stride + row·row_stride + a·stride_a + b·stride_b + c·stride_c],
-// where row = panel·ROWS + r, and 0 past the last row. Strides are signed: a flipped filter has negative ones.
-//   src: f32, addressed by strides        panels: f32[planes][panels][depth][ROWS]
-// launch: one thread per element of panels; the grid wraps into y past 65,535 groups
+// pack: panels[plane][panel][(a, b, c, e)][r] = src[base + plane·plane_stride + row·row_stride + a·stride_a + b·stride_b + c·stride_c + e·stride_e],
+// where row = panel·ROWS + r and e < FOURS counts within a group; 0 past the last row and where a · FOURS + e ≥ live
+//   src: f32, addressed by strides        panels: vec4f[planes][panels][depth][ROWS / 4]
+// launch: one thread per vector of panels; the grid wraps into y past 65,535 groups
 // checked by test/ops/contract.test.ts
 #include "lib/linear.wgsl"
 
 struct Params {
-  n: u32, rows: u32, panels: u32,
-  depth: u32, depth_b: u32, depth_c: u32,
-  base: i32, plane_stride: i32, row_stride: i32, stride_a: i32, stride_b: i32, stride_c: i32,
+  n: u32, rows: u32, panels: u32, depth_a: u32, depth_b: u32, depth_c: u32, live: u32,
+  base: u32, plane_stride: u32, row_stride: u32, stride_a: u32, stride_b: u32, stride_c: u32, stride_e: u32,
 }
 
 @group(0) @binding(0) var<storage, read> src: array<f32>;
-@group(0) @binding(1) var<storage, read_write> panels: array<f32>;
+@group(0) @binding(1) var<storage, read_write> panels: array<vec4f>;
 @group(1) @binding(0) var<uniform> params: Params;
 
 @compute @workgroup_size(WG)
@@ -21,19 +20,22 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   if (i >= params.n) {
     return;
   }
-  let r = i % #{ROWS}u;
-  let k = (i / #{ROWS}u) % params.depth;
-  let panel_index = i / #{ROWS}u / params.depth;
-  let row = (panel_index % params.panels) * #{ROWS}u + r;
-  if (row >= params.rows) {
-    panels[i] = 0.0;
-    return;
+  let e = i / #{ROWS / 4}u % #{FOURS}u;
+  let ic = i / #{ROWS / 4 * FOURS}u;
+  let ib = ic / params.depth_c;
+  let ia = ib / params.depth_b;
+  let panel = ia / params.depth_a;
+  let a = ia % params.depth_a;
+  let row = panel % params.panels * #{ROWS}u + i % #{ROWS / 4}u * 4u;
+  let at = params.base + panel / params.panels * params.plane_stride + row * params.row_stride + a * params.stride_a
+    + ib % params.depth_b * params.stride_b + ic % params.depth_c * params.stride_c + e * params.stride_e;
+  var value = vec4f();
+  if (a * #{FOURS}u + e < params.live) {
+#repeat r in 0..4
+    if (row + #{r}u < params.rows) {
+      value[#{r}] = src[at + #{r}u * params.row_stride];
+    }
+#end
   }
-  let plane = panel_index / params.panels;
-  let c = k % params.depth_c;
-  let b = (k / params.depth_c) % params.depth_b;
-  let a = k / (params.depth_c * params.depth_b);
-  let at = params.base + i32(plane) * params.plane_stride + i32(row) * params.row_stride
-    + i32(a) * params.stride_a + i32(b) * params.stride_b + i32(c) * params.stride_c;
-  panels[i] = src[at];
+  panels[i] = value;
 }

@@ -1,27 +1,41 @@
 // contract: y[row, col] = Σ_a Σ_b Σ_c A[row, (a, b, c)] · B[base(col) + a·stride_a + b·stride_b + c·stride_c]  (+ bias)
 // Every matrix product and every convolution pass is this sum; src/ops/contract.ts says which strides make it which.
 //   a: vec4f[planes][panels][depth][ROWS / 4], rows packed by contract/pack.wgsl        b, y, bias: f32, addressed by strides
-//   col = (i0 · col1 + i1) · col2 + i2 lies at b_plane·plane + i0·b0 + i1·b1 + i2·b2 in b, at y_plane·plane + i0·y0 + i1·y1 + i2·y2 in y
+//   VECTOR: what four neighbours in b are. 0: nothing; 1: the four columns of a group; 2: the four steps of a group of c. Then b is
+//   vec4f, its strides count vectors, and columns or c count groups: FOURS_COLS, FOURS_DEPTH of them at a time
+//   the group (i0 · col1 + i1) · col2 + i2 lies at b_plane·plane + i0·b0 + i1·b1 + i2·b2 in b, at y_plane·plane + i0·y0 + i1·y1 + i2·y2 in y,
+//   its column e at e·y_inner behind; columns with i0 · FOURS_COLS + e ≥ live only fill up a group and are not stored
+//   VECTOR_Y: whether the four columns of a group are neighbours in y too. Then y is vec4f, and its strides count vectors
 // launch: one subgroup a workgroup; x counts tiles of COLS·LANES columns, y (wrapping into z) counts (split, plane, panel);
 // where there are more than 65,535 tiles, they wrap into y, and z counts (split, plane, panel)
 // One gather of the A operand serves all lanes: each holds a vec4 of it, and a broadcast from a constant lane hands a value to every
-// lane. Nothing synchronises, so a CPU adapter runs this as straight-line vector code.
-// checked by test/ops/contract.test.ts, test/ops/conv2d.test.ts, test/ops/linear.test.ts
+// lane. Nothing synchronises, so a CPU adapter runs this as straight-line vector code. UNROLL steps of c are taken for one accumulator
+// at a time: there are more accumulators than registers, so each is loaded and stored once for all of them.
+// checked by test/ops/contract.test.ts, test/ops/contractTiles.test.ts, test/ops/conv2d.test.ts, test/ops/linear.test.ts
 enable subgroups;
 
 struct Params {
   rows: u32, cols: u32, planes: u32, panels: u32, panel_rows: u32,
-  depth_a: u32, depth_b: u32, depth_c: u32, chunk_a: u32,
+  depth_a: u32, depth_b: u32, groups_c: u32, chunk_a: u32,
   stride_a: u32, stride_b: u32, stride_c: u32,
-  col1: u32, col2: u32,
+  col1: u32, col2: u32, live: u32,
   b_base: u32, b_plane: u32, b0: u32, b1: u32, b2: u32,
-  y_base: u32, y_plane: u32, y_row: u32, y_split: u32, y0: u32, y1: u32, y2: u32,
+  y_base: u32, y_plane: u32, y_row: u32, y_split: u32, y0: u32, y1: u32, y2: u32, y_inner: u32,
+  bias_base: u32,
 }
 
 @group(0) @binding(0) var<storage, read> a: array<vec4f>;
+#if VECTOR
+@group(0) @binding(1) var<storage, read> b: array<vec4f>;
+#else
 @group(0) @binding(1) var<storage, read> b: array<f32>;
+#end
+#if VECTOR_Y
+@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
+#else
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
-#if BIAS > 0
+#end
+#if BIAS
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 #end
 @group(1) @binding(0) var<uniform> params: Params;
@@ -37,42 +51,71 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   if (tile * #{COLS * LANES}u >= params.cols || (split > 0u && split * params.chunk_a >= params.depth_a)) {
     return;
   }
-#repeat v in 0..COLS
-  let col#{v} = tile * #{COLS * LANES}u + #{v * LANES}u + lane;
-  let here#{v} = min(col#{v}, params.cols - 1u); // a lane past the end computes the last column again and does not store it
-  let inner#{v} = here#{v} / params.col2;
-  let i2_#{v} = here#{v} % params.col2;
-  let i1_#{v} = inner#{v} % params.col1;
-  let i0_#{v} = inner#{v} / params.col1;
-  let base#{v} = params.b_base + plane * params.b_plane + i0_#{v} * params.b0 + i1_#{v} * params.b1 + i2_#{v} * params.b2;
+  let first_col = (tile * #{LANES}u + lane) * #{COLS}u;
+#repeat q in 0..COLS / FOURS_COLS
+  // a lane past the end computes the last group again and does not store it
+  let here#{q} = min(first_col + #{q * FOURS_COLS}u, params.cols - #{FOURS_COLS}u) / #{FOURS_COLS}u;
+  let inner#{q} = here#{q} / params.col2;
+  let i2_#{q} = here#{q} % params.col2;
+  let i1_#{q} = inner#{q} % params.col1;
+  let i0_#{q} = inner#{q} / params.col1;
+  let base#{q} = params.b_base + plane * params.b_plane + i0_#{q} * params.b0 + i1_#{q} * params.b1 + i2_#{q} * params.b2;
 #end
 #repeat r in 0..ROWS
 #repeat v in 0..COLS
   var sum#{r}_#{v} = 0.0;
 #end
 #end
+  // Read once: a uniform costs as much as a dozen multiply-adds in every turn of a loop.
+  let depth_b = params.depth_b;
+  let groups_c = params.groups_c;
+  let stride_a = params.stride_a;
+  let stride_b = params.stride_b;
+  let stride_c = params.stride_c;
   let first = split * params.chunk_a;
   let last = min(first + params.chunk_a, params.depth_a);
-  let depth = params.depth_a * params.depth_b * params.depth_c;
-  var at = ((plane * params.panels + panel) * depth + first * params.depth_b * params.depth_c) * #{ROWS / 4}u + lane % #{LOADS}u;
+  let depth = depth_b * groups_c * #{FOURS_DEPTH}u; // of one step of a
+  var at = ((plane * params.panels + panel) * params.depth_a + first) * depth * #{ROWS / 4}u + lane % #{LOADS}u;
   for (var ia = first; ia < last; ia++) {
-    for (var ib = 0u; ib < params.depth_b; ib++) {
-      let row_offset = ia * params.stride_a + ib * params.stride_b;
-      for (var ic = 0u; ic < params.depth_c; ic++) {
-        let offset = row_offset + ic * params.stride_c;
-#repeat g in 0..ROWS / 4 / LOADS
+    for (var ib = 0u; ib < depth_b; ib++) {
+      var offset = ia * stride_a + ib * stride_b;
+      for (var ic = 0u; ic < groups_c; ic += #{UNROLL / FOURS_DEPTH}u) {
+#repeat g in 0..(UNROLL * ROWS / 4 + LOADS - 1) / LOADS
         let a#{g} = a[at + #{g * LOADS}u];
 #end
-#repeat v in 0..COLS
-        let b#{v} = b[base#{v} + offset];
+#repeat u in 0..UNROLL / FOURS_DEPTH
+#repeat v in 0..COLS / FOURS_COLS
+        let b#{u}_#{v} = b[base#{v} + offset + #{u}u * stride_c];
+#end
 #end
 #repeat r in 0..ROWS
-        let w#{r} = subgroupBroadcast(a#{r / 4 / LOADS}[#{r % 4}], #{r / 4 % LOADS}u);
+#repeat u in 0..UNROLL
+        let w#{r}_#{u} = subgroupBroadcast(a#{(u * ROWS + r) / 4 / LOADS}[#{r % 4}], #{(u * ROWS + r) / 4 % LOADS}u);
+#end
+#if VECTOR == 0
 #repeat v in 0..COLS
-        sum#{r}_#{v} += w#{r} * b#{v};
+#repeat u in 0..UNROLL
+        sum#{r}_#{v} += w#{r}_#{u} * b#{u}_#{v};
 #end
 #end
-        at += #{ROWS / 4}u;
+#end
+#if VECTOR == 1
+#repeat v in 0..COLS
+#repeat u in 0..UNROLL
+        sum#{r}_#{v} += w#{r}_#{u} * b#{u}_#{v / 4}[#{v % 4}];
+#end
+#end
+#end
+#if VECTOR == 2
+#repeat v in 0..COLS
+#repeat u in 0..UNROLL
+        sum#{r}_#{v} += w#{r}_#{u} * b#{u / 4}_#{v}[#{u % 4}];
+#end
+#end
+#end
+#end
+        at += #{UNROLL * ROWS / 4}u;
+        offset += #{UNROLL / FOURS_DEPTH}u * stride_c;
       }
     }
   }
@@ -80,26 +123,64 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var sums: array<f32, #{ROWS * COLS}>;
 #repeat v in 0..COLS
 #repeat r in 0..ROWS
-  sums[#{v * ROWS + r}] = sum#{r}_#{v};
+  sums[#{r * COLS + v}] = sum#{r}_#{v};
 #end
 #end
   let rows = min(params.panel_rows, params.rows - panel * #{ROWS}u); // not min(ROWS, …): a known bound invites the unrolling
-#repeat v in 0..COLS
-  if (col#{v} < params.cols) {
-    var target#{v} = params.y_base + split * params.y_split + plane * params.y_plane + i0_#{v} * params.y0 + i1_#{v} * params.y1 + i2_#{v} * params.y2
-      + panel * #{ROWS}u * params.y_row;
-    for (var r = 0u; r < rows; r++) {
-#if BIAS == 0
-      y[target#{v}] = sums[#{v * ROWS}u + r];
-#end
+  let y_row = params.y_row;
 #if BIAS == 1
-      y[target#{v}] = sums[#{v * ROWS}u + r] + bias[plane * params.rows + panel * #{ROWS}u + r];
+  let first_bias = params.bias_base + plane * params.rows + panel * #{ROWS}u;
 #end
 #if BIAS == 2
-      y[target#{v}] = sums[#{v * ROWS}u + r] + bias[col#{v}];
+  let first_bias = params.bias_base + first_col;
 #end
-      target#{v} += params.y_row;
+  let y_part = params.y_base + split * params.y_split + plane * params.y_plane + panel * #{ROWS}u * y_row;
+#if VECTOR_Y
+#repeat q in 0..COLS / 4
+  if (first_col + #{4 * q}u < params.cols) {
+#if FOURS_COLS == 4
+    var to = y_part + i0_#{q} * params.y0 + i1_#{q} * params.y1 + i2_#{q} * params.y2;
+#else
+    var to = y_part + first_col / 4u + #{q}u;
+#end
+#if BIAS == 2
+    let bias_at = first_bias + #{4 * q}u;
+    let bias_here = vec4f(bias[bias_at], bias[bias_at + 1u], bias[bias_at + 2u], bias[bias_at + 3u]);
+#end
+    for (var r = 0u; r < rows; r++) {
+      let i = r * #{COLS}u + #{4 * q}u;
+      let value = vec4f(sums[i], sums[i + 1u], sums[i + 2u], sums[i + 3u]);
+#if BIAS == 0
+      y[to] = value;
+#end
+#if BIAS == 1
+      y[to] = value + bias[first_bias + r];
+#end
+#if BIAS == 2
+      y[to] = value + bias_here;
+#end
+      to += y_row;
     }
   }
+#end
+#else
+#repeat v in 0..COLS
+  if (first_col + #{v}u < params.cols && i0_#{v / FOURS_COLS} * #{FOURS_COLS}u + #{v % FOURS_COLS}u < params.live) {
+    var to = y_part + i0_#{v / FOURS_COLS} * params.y0 + i1_#{v / FOURS_COLS} * params.y1 + i2_#{v / FOURS_COLS} * params.y2
+      + #{v % FOURS_COLS}u * params.y_inner;
+    for (var r = 0u; r < rows; r++) {
+#if BIAS == 0
+      y[to] = sums[r * #{COLS}u + #{v}u];
+#end
+#if BIAS == 1
+      y[to] = sums[r * #{COLS}u + #{v}u] + bias[first_bias + r];
+#end
+#if BIAS == 2
+      y[to] = sums[r * #{COLS}u + #{v}u] + bias[first_bias + #{v}u];
+#end
+      to += y_row;
+    }
+  }
+#end
 #end
 }

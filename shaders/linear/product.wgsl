@@ -1,6 +1,6 @@
-// product: y[y_base + row·y_row + col] = Σ_k a[a_base + row·a_row + k·a_k] · b[b_base + k·b_k + col·b_col]  (+ bias[col]):
+// product: y[y_base + row·y_row + col] = Σ_k a[a_base + row·a_row + k·a_k] · b[b_base + k·b_k + col·b_col]  (+ bias[bias_base + col]):
 // the three passes of a dense layer by their strides, and by their bases parts of them
-//   a, b, y: f32, addressed by strides        bias: f32[cols]
+//   a, b, y: f32, addressed by strides        bias: f32
 // launch: one thread per element of y; the grid wraps into y past 65,535 groups
 // The plain kernel: the check of contract/tile.wgsl, and what runs where subgroups cannot be relied on.
 // checked by test/ops/linear.test.ts
@@ -11,6 +11,7 @@ struct Params {
   a_base: u32, a_row: u32, a_k: u32,
   b_base: u32, b_k: u32, b_col: u32,
   y_base: u32, y_row: u32,
+  bias_base: u32,
 }
 
 @group(0) @binding(0) var<storage, read> a: array<f32>;
@@ -34,7 +35,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     sum += a[params.a_base + row * params.a_row + k * params.a_k] * b[params.b_base + k * params.b_k + col * params.b_col];
   }
 #if BIAS
-  sum += bias[col];
+  sum += bias[params.bias_base + col];
 #end
   y[params.y_base + row * params.y_row + col] = sum;
 }

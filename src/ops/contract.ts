@@ -3,25 +3,35 @@
  *
  *     y[row, col] = Σ_a Σ_b Σ_c A[row, (a, b, c)] · B[base(col) + a·strideA + b·strideB + c·strideC]
  *
- * A is packed into panels of rows, B is read where it lies. One hot kernel serves them all, so there is one to make fast.
+ * A is packed into panels of rows, B is read where it lies: four columns or four steps of c at a time where they are neighbours, since
+ * a load of four numbers costs a CPU adapter little more than one of a single number. One hot kernel serves them all, so there is one
+ * to make fast.
  */
 import type { Gpu } from '../gpu/gpu.ts'
 import { elementKernel, type Kernel, maxGroups } from '../gpu/kernel.ts'
-import { chooseRows, type TileShape } from '../gpu/tuning.ts'
+import { chooseRows, chooseUnroll, type TileShape } from '../gpu/tuning.ts'
 import { type NdBuffer, type NdWindow, scratch, sizeOf } from '../tensor/ndbuffer.ts'
 import { sumOuter } from './reduce.ts'
 
-/** The summed index, outermost first. */
-type Triple = readonly [number, number, number]
+/** The summed index or the column index, outermost first. */
+export type Triple = readonly [number, number, number]
 
 /** Where the A operand lies. `planes` are independent products side by side: a convolution's groups. */
 export interface RowOperand {
   readonly src: NdWindow
-  /** May be negative, with `base` at the far end: a flipped filter. */
   readonly base: number
   readonly planeStride: number
   readonly rowStride: number
   readonly strides: Triple
+  /** The stride within a group of four steps of c. */
+  readonly innerStride?: number
+  /** A is 0 where a · 4 + (the step within the group of four) is this or more. Default: nowhere. */
+  readonly live?: number
+}
+
+/** The A operand packed already, in panels of as many rows as `chooseRows` gives: [planes, panels, depth, rows of a panel]. */
+export interface Panels {
+  readonly panels: NdBuffer
 }
 
 /** Where the B operand lies: a column (i0, i1, i2) starts at base + plane·planeStride + Σ i·columnStrides. */
@@ -40,27 +50,35 @@ export interface Result {
   readonly planeStride: number
   readonly rowStride: number
   readonly columnStrides: Triple
+  /** The stride within a group of four columns. */
+  readonly innerStride?: number
+  /** Columns where i0 · 4 + (the column within the group of four) is this or more are not stored. Default: all are. */
+  readonly live?: number
   readonly bias?: NdBuffer | null
   readonly biasAlong?: 'rows' | 'columns'
+  /** Where in the bias the first row's or column's value lies. Default 0. */
+  readonly biasBase?: number
 }
 
 export interface Contraction {
   readonly planes: number
   readonly rows: number
-  /** The column index's extents (i0, i1, i2); their product is the number of columns. */
+  /**
+   * What the column index and the summed index count fours of, neighbours in B: the innermost extent of columns or of depth is then
+   * that of the groups, and every offset and stride of B is a multiple of four.
+   */
+  readonly fours: 'columns' | 'depth' | 'nothing'
+  /** The column index's extents (i0, i1, i2). */
   readonly columns: Triple
   readonly depth: Triple
-  readonly a: RowOperand
+  readonly a: RowOperand | Panels
   readonly b: ColumnOperand
   readonly y: Result
   /** Whether the sum may be split over `a` into parts that are added afterwards. Then y is contiguous from its base 0 and takes no bias. */
   readonly split?: boolean
 }
 
-const pack = elementKernel<'n'>('contract/pack', (p) => p.n, { cost: ({ n }) => ({ flops: 0, bytes: 8 * n }) })
-const padKernel = elementKernel<'n' | 'height' | 'width' | 'out_height' | 'out_width'>('contract/pad', (p) => p.n, {
-  cost: (p) => ({ flops: 0, bytes: 4 * (p.n + (p.n / (p.out_height * p.out_width)) * p.height * p.width) }),
-})
+const pack = elementKernel<'n'>('contract/pack', (p) => p.n, { cost: ({ n }) => ({ flops: 0, bytes: 32 * n }) })
 
 const tile: Kernel = {
   name: 'contract/tile',
@@ -77,56 +95,41 @@ const tile: Kernel = {
   threads({ cols = 0, depth_a = 1, chunk_a = 1, panels = 1, planes = 1 }, { COLS = 1 }) {
     return Math.ceil(cols / COLS) * panels * planes * Math.max(Math.ceil(depth_a / chunk_a), 1)
   },
-  cost(p) {
-    const { planes = 1, rows = 0, cols = 0, depth_a = 0, depth_b = 0, depth_c = 0, chunk_a = 1 } = p
-    const depth = depth_a * depth_b * depth_c
+  cost(p, { FOURS_COLS = 1, FOURS_DEPTH = 1 }) {
+    const { planes = 1, rows = 0, cols = 0, depth_a = 0, depth_b = 0, groups_c = 0, chunk_a = 1 } = p
+    const depth = depth_a * depth_b * groups_c * FOURS_DEPTH
     // Columns of a convolution overlap: what b spans from its first element to its last, where that is less.
     const { col1 = 1, col2 = 1, b0 = 0, b1 = 0, b2 = 0, stride_a = 0, stride_b = 0, stride_c = 0 } = p
-    const reach = (cols / (col1 * col2) - 1) * b0 + (col1 - 1) * b1 + (col2 - 1) * b2
-    const span = reach + (depth_a - 1) * stride_a + (depth_b - 1) * stride_b + (depth_c - 1) * stride_c + 1
+    const reach = (cols / (col1 * col2 * FOURS_COLS) - 1) * b0 + (col1 - 1) * b1 + (col2 - 1) * b2
+    const span = (reach + (depth_a - 1) * stride_a + (depth_b - 1) * stride_b + (groups_c - 1) * stride_c + 1) * FOURS_COLS * FOURS_DEPTH
     const read = depth === 0 ? 0 : rows * depth + Math.min(cols * depth, span)
     return { flops: 2 * planes * rows * cols * depth, bytes: 4 * planes * (read + rows * cols * Math.max(Math.ceil(depth_a / chunk_a), 1)) }
   },
 }
 
 /** Runs a contraction in register tiles. */
-export function contract(gpu: Gpu, shape: TileShape, c: Contraction): void {
-  const ROWS = chooseRows(shape, c.rows)
-  const [depthA, depthB, depthC] = c.depth
-  const depth = depthA * depthB * depthC
+export function contract(gpu: Gpu, shape: TileShape, wanted: Contraction): void {
+  const ROWS = chooseRows(shape, wanted.rows)
+  const [FOURS_COLS, FOURS_DEPTH] = [wanted.fours === 'columns' ? 4 : 1, wanted.fours === 'depth' ? 4 : 1]
+  const COLS = shape.columns
+  const unroll = (groups: number) => FOURS_DEPTH * chooseUnroll(shape, FOURS_DEPTH * ROWS, groups)
+  const c = arrangeDepth(wanted, unroll)
+  const UNROLL = unroll(c.depth[2])
+  const [depthA, depthB, groupsC] = c.depth
   const panels = Math.ceil(c.rows / ROWS)
-  const packed = scratch(gpu, [c.planes, panels, Math.max(depth, 1), ROWS])
-  const [aA, aB, aC] = c.a.strides
-  gpu.run(
-    pack,
-    { src: c.a.src.storage, panels: packed.storage },
-    {
-      n: c.planes * panels * depth * ROWS,
-      rows: c.rows,
-      panels,
-      depth,
-      depth_b: depthB,
-      depth_c: depthC,
-      base: c.a.base,
-      plane_stride: c.a.planeStride,
-      row_stride: c.a.rowStride,
-      stride_a: aA,
-      stride_b: aB,
-      stride_c: aC,
-    },
-    { ROWS },
-  )
-  const cols = sizeOf(c.columns)
-  const tiles = Math.ceil(cols / (shape.columns * shape.lanes)) * panels * c.planes
+  const packed = 'panels' in c.a ? c.a.panels : packRows(gpu, c, c.a, ROWS, FOURS_DEPTH)
+  const groups = sizeOf(c.columns)
+  const cols = groups * FOURS_COLS
+  const tiles = Math.ceil(cols / (COLS * shape.lanes)) * panels * c.planes
   const splits = c.split ? Math.min(depthA, Math.ceil(shape.busy / tiles)) : 1
   const chunk = Math.max(1, Math.ceil(depthA / splits))
   const parts = Math.max(1, Math.ceil(depthA / chunk))
   const size = sizeOf(c.y.dst.shape)
   const target = parts > 1 ? scratch(gpu, [parts, size]) : c.y.dst
-  const [sA, sB, sC] = c.b.strides
-  const [b0, b1, b2] = c.b.columnStrides
-  const [y0, y1, y2] = c.y.columnStrides
   const bias = c.y.bias ?? null
+  const storesFours = liesInFours(c, cols) && (parts === 1 || size % 4 === 0)
+  const [bUnit, yUnit] = [c.fours === 'nothing' ? 1 : 4, storesFours ? 4 : 1]
+  const units = (offset: number, unit: number) => Math.floor(offset / unit) // exact, but for strides of an extent of 1
   gpu.run(
     tile,
     { a: packed.storage, b: c.b.src.storage, y: target.storage, ...(bias ? { bias: bias.storage } : {}) },
@@ -138,56 +141,94 @@ export function contract(gpu: Gpu, shape: TileShape, c: Contraction): void {
       panel_rows: ROWS,
       depth_a: depthA,
       depth_b: depthB,
-      depth_c: depthC,
+      groups_c: groupsC,
       chunk_a: chunk,
-      stride_a: sA,
-      stride_b: sB,
-      stride_c: sC,
+      stride_a: units(c.b.strides[0], bUnit),
+      stride_b: units(c.b.strides[1], bUnit),
+      stride_c: units(c.b.strides[2], bUnit),
       col1: c.columns[1],
       col2: c.columns[2],
-      b_base: c.b.base,
-      b_plane: c.b.planeStride,
-      b0,
-      b1,
-      b2,
-      y_base: c.y.base,
-      y_plane: c.y.planeStride,
-      y_row: c.y.rowStride,
-      y_split: size,
-      y0,
-      y1,
-      y2,
+      live: c.y.live ?? c.columns[0] * FOURS_COLS,
+      b_base: units(c.b.base, bUnit),
+      b_plane: units(c.b.planeStride, bUnit),
+      b0: units(c.b.columnStrides[0], bUnit),
+      b1: units(c.b.columnStrides[1], bUnit),
+      b2: units(c.b.columnStrides[2], bUnit),
+      y_base: units(c.y.base, yUnit),
+      y_plane: units(c.y.planeStride, yUnit),
+      y_row: units(c.y.rowStride, yUnit),
+      y_split: units(size, yUnit),
+      y0: units(c.y.columnStrides[0], yUnit),
+      y1: units(c.y.columnStrides[1], yUnit),
+      y2: units(c.y.columnStrides[2], yUnit),
+      y_inner: c.y.innerStride ?? 0,
+      bias_base: c.y.biasBase ?? 0,
     },
     {
       ROWS,
-      COLS: shape.columns,
+      COLS,
       LANES: shape.lanes,
-      LOADS: Math.min(shape.lanes, ROWS / 4),
+      UNROLL,
+      LOADS: Math.min(shape.lanes, (UNROLL * ROWS) / 4),
+      VECTOR: { nothing: 0, columns: 1, depth: 2 }[c.fours],
+      FOURS_COLS,
+      FOURS_DEPTH,
+      VECTOR_Y: storesFours ? 1 : 0,
       BIAS: bias ? (c.y.biasAlong === 'columns' ? 2 : 1) : 0,
     },
   )
   if (parts > 1) sumOuter(gpu, target, c.y.dst, parts, size)
 }
 
-/**
- * x with zeros around it, [planes, height, width] to [planes, outHeight, outWidth], x's corner at (top, left); negative ones cut off.
- * x itself where nothing changes.
- */
-export function pad(
-  gpu: Gpu,
-  x: NdBuffer,
-  planes: number,
-  from: readonly [number, number],
-  to: readonly [number, number],
-  top: number,
-  left: number,
-): NdBuffer {
-  if (top === 0 && left === 0 && from[0] === to[0] && from[1] === to[1]) return x
-  const y = scratch(gpu, [planes, to[0], to[1]])
+/** The same sum with that index innermost which can be unrolled furthest, where the order is free. */
+function arrangeDepth(c: Contraction, unroll: (groups: number) => number): Contraction {
+  if (c.fours === 'depth' || c.split || 'panels' in c.a) return c
+  const orders: Triple[] = [
+    [0, 1, 2],
+    [0, 2, 1],
+    [1, 2, 0],
+  ]
+  const order = orders.reduce((best, one) => (unroll(c.depth[one[2]] ?? 1) > unroll(c.depth[best[2]] ?? 1) ? one : best))
+  const reorder = (triple: Triple): Triple => [triple[order[0]] ?? 0, triple[order[1]] ?? 0, triple[order[2]] ?? 0]
+  return { ...c, depth: reorder(c.depth), a: { ...c.a, strides: reorder(c.a.strides) }, b: { ...c.b, strides: reorder(c.b.strides) } }
+}
+
+/** Whether four columns of y are neighbours that can be stored as one vector. */
+function liesInFours({ fours, columns, planes, rows, y }: Contraction, cols: number): boolean {
+  const inFours = (count: number, stride: number) => count === 1 || stride % 4 === 0
+  if (y.base % 4 !== 0 || !inFours(planes, y.planeStride) || !inFours(rows, y.rowStride)) return false
+  if (fours === 'columns')
+    return (
+      y.innerStride === 1 && (y.live ?? 4 * columns[0]) === 4 * columns[0] && columns.every((n, i) => inFours(n, y.columnStrides[i] ?? 1))
+    )
+  return columns[0] === 1 && columns[1] === 1 && y.columnStrides[2] === 1 && cols % 4 === 0
+}
+
+/** A in panels of ROWS rows, zeros below the last one. */
+function packRows(gpu: Gpu, { planes, rows, depth }: Contraction, a: RowOperand, ROWS: number, FOURS: number): NdBuffer {
+  const steps = sizeOf(depth) * FOURS
+  const panels = Math.ceil(rows / ROWS)
+  const packed = scratch(gpu, [planes, panels, Math.max(steps, 1), ROWS])
   gpu.run(
-    padKernel,
-    { x: x.storage, y: y.storage },
-    { n: sizeOf(y.shape), height: from[0], width: from[1], out_height: to[0], out_width: to[1], top, left },
+    pack,
+    { src: a.src.storage, panels: packed.storage },
+    {
+      n: (planes * panels * steps * ROWS) / 4,
+      rows,
+      panels,
+      depth_a: depth[0],
+      depth_b: depth[1],
+      depth_c: depth[2],
+      live: a.live ?? depth[0] * FOURS,
+      base: a.base,
+      plane_stride: a.planeStride,
+      row_stride: a.rowStride,
+      stride_a: a.strides[0],
+      stride_b: a.strides[1],
+      stride_c: a.strides[2],
+      stride_e: a.innerStride ?? 0,
+    },
+    { ROWS, FOURS },
   )
-  return y
+  return packed
 }

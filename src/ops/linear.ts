@@ -4,7 +4,7 @@ import { elementKernel } from '../gpu/kernel.ts'
 import { type Part, partsOf, windowOf } from '../gpu/windows.ts'
 import { type NdBuffer, type NdWindow, type Shape, scratch, showShape, sizeOf } from '../tensor/ndbuffer.ts'
 import { add } from './add.ts'
-import { contract, pad } from './contract.ts'
+import { contract } from './contract.ts'
 import { defineOp, keptAt, required } from './op.ts'
 import { sumOuterInner } from './reduce.ts'
 
@@ -19,12 +19,13 @@ interface Matrix {
   readonly strides: readonly [number, number]
 }
 
-/** Where a product goes: element (i, j) at base + i · rowStride + j; a bias adds one value a column. */
+/** Where a product goes: element (i, j) at base + i · rowStride + j; a bias, from its element biasBase on, adds one value a column. */
 interface Target {
   readonly dst: NdWindow
   readonly base?: number
   readonly rowStride: number
   readonly bias?: NdBuffer | null
+  readonly biasBase?: number
 }
 
 /**
@@ -62,7 +63,8 @@ export const linear = defineOp<'x' | 'weight' | 'bias', Record<never, never>>({
           dst: y,
           base: first,
           rowStride: outputs,
-          bias: inputs.bias && (parts.length > 1 ? slice(gpu, inputs.bias, first, count) : inputs.bias),
+          bias: inputs.bias,
+          biasBase: first,
         },
       )
     return [needs.weight ? x : null, needs.x ? weight : null]
@@ -120,11 +122,6 @@ function rowsOf(gpu: Gpu, weight: NdBuffer): (Part & { readonly src: NdWindow; r
   })
 }
 
-/** Some elements of a bias, in memory of their own. */
-function slice(gpu: Gpu, bias: NdBuffer, first: number, count: number): NdBuffer {
-  return pad(gpu, bias, 1, [1, sizeOf(bias.shape)], [1, count], 0, -first)
-}
-
 /** y [rows, cols] = a [rows, depth] · b [depth, cols] (+ bias). */
 function product(gpu: Gpu, [rows, cols, depth]: readonly [number, number, number], a: Matrix, b: Matrix, y: Target): void {
   const bias = y.bias ?? null
@@ -144,18 +141,41 @@ function product(gpu: Gpu, [rows, cols, depth]: readonly [number, number, number
         b_col: b.strides[1],
         y_base: y.base ?? 0,
         y_row: y.rowStride,
+        bias_base: y.biasBase ?? 0,
       },
       { BIAS: bias ? 1 : 0 },
     )
     return
   }
+  const [bBase, [bDepth, bColumn]] = [b.base ?? 0, b.strides]
+  const inFours = (count: number, step: number, other: number) => step === 1 && count % 4 === 0 && bBase % 4 === 0 && other % 4 === 0
+  const fours = inFours(cols, bColumn, bDepth) ? 'columns' : inFours(depth, bDepth, bColumn) ? 'depth' : 'nothing'
+  const [inColumns, inDepth] = [fours === 'columns' ? 4 : 1, fours === 'depth' ? 4 : 1]
   contract(gpu, gpu.tile, {
     planes: 1,
     rows,
-    columns: [1, 1, cols],
-    depth: [1, 1, depth],
-    a: { src: a.src, base: a.base ?? 0, planeStride: 0, rowStride: a.strides[0], strides: [0, 0, a.strides[1]] },
-    b: { src: b.src, base: b.base ?? 0, planeStride: 0, columnStrides: [0, 0, b.strides[1]], strides: [0, 0, b.strides[0]] },
-    y: { dst: y.dst, base: y.base ?? 0, planeStride: 0, rowStride: y.rowStride, columnStrides: [0, 0, 1], bias, biasAlong: 'columns' },
+    fours,
+    columns: [1, 1, cols / inColumns],
+    depth: [1, 1, depth / inDepth],
+    a: {
+      src: a.src,
+      base: a.base ?? 0,
+      planeStride: 0,
+      rowStride: a.strides[0],
+      strides: [0, 0, inDepth * a.strides[1]],
+      innerStride: a.strides[1],
+    },
+    b: { src: b.src, base: bBase, planeStride: 0, columnStrides: [0, 0, inColumns * bColumn], strides: [0, 0, inDepth * bDepth] },
+    y: {
+      dst: y.dst,
+      base: y.base ?? 0,
+      planeStride: 0,
+      rowStride: y.rowStride,
+      columnStrides: [0, 0, inColumns],
+      innerStride: 1,
+      bias,
+      biasAlong: 'columns',
+      biasBase: y.biasBase,
+    },
   })
 }

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Storage } from '../../src/gpu/pool.ts'
-import { type Contraction, contract, pad } from '../../src/ops/contract.ts'
+import { arrange, imageGroups } from '../../src/ops/arrange.ts'
+import { type Contraction, contract } from '../../src/ops/contract.ts'
 import { sumOuter, sumOuterInner } from '../../src/ops/reduce.ts'
 import { at } from '../../src/reference/ndarray.ts'
 import { gaussian } from '../../src/reference/random.ts'
@@ -37,8 +38,10 @@ interface Extents {
   readonly columns: readonly [number, number, number]
   readonly depth: readonly [number, number, number]
   readonly bias: 'none' | 'rows' | 'columns'
-  /** Whether A is read from its far end with negative strides, as a flipped filter is. */
-  readonly flipped: boolean
+  /** What lies in fours in B; the innermost extent of columns or of depth then counts these. */
+  readonly fours: Contraction['fours']
+  /** Whether the four columns of a group lie far apart in y, as images do, and the last of the last group is not stored. */
+  readonly apart: boolean
   readonly split: boolean
 }
 
@@ -46,44 +49,64 @@ type Triple = readonly [number, number, number]
 const rowMajor = ([, b, c]: Triple): Triple => [b * c, c, 1]
 
 /** y[plane, row, col] = Σ A[plane, row, k] · B[plane, k, col] (+ bias), against the same sum in float64. */
-async function check({ planes, rows, columns, depth, bias, flipped, split }: Extents): Promise<void> {
+async function check({ planes, rows, columns, depth, bias, fours, apart, split }: Extents): Promise<void> {
   if (!gpu.tile) return
-  const [cols, terms] = [sizeOf(columns), sizeOf(depth)]
+  const [inColumns, inDepth] = [fours === 'columns' ? 4 : 1, fours === 'depth' ? 4 : 1]
+  const groups = sizeOf(columns)
+  const [cols, terms] = [groups * inColumns, sizeOf(depth) * inDepth]
   const a = draw([planes, rows, terms], 1)
+  // B is [plane, depth, column group, four]: the four are columns, or steps of the sum.
   const b = draw([planes, terms, cols], 2)
   const extra = bias === 'none' ? null : draw([bias === 'rows' ? planes * rows : cols], 3)
-  const y: NdBuffer = { storage: gpu.allocate(4 * planes * rows * cols), shape: [planes, rows, cols] }
-  const [sA, sB, sC] = rowMajor(depth)
+  const y: NdBuffer = { storage: gpu.upload(new Float32Array(planes * rows * cols).fill(7)), shape: [planes, rows, cols] }
+  const scaled = (triple: Triple, factor: number): Triple => [triple[0] * factor, triple[1] * factor, triple[2] * factor]
+  const far = apart && fours === 'columns'
+  const live = far ? 4 * columns[0] - 1 : undefined
   const contraction: Contraction = {
     planes,
     rows,
+    fours,
     columns,
     depth,
     a: {
       src: a.buffer,
-      base: flipped ? terms - 1 : 0,
+      base: 0,
       planeStride: rows * terms,
       rowStride: terms,
-      strides: flipped ? [-sA, -sB, -sC] : [sA, sB, sC],
+      strides: scaled(rowMajor(depth), inDepth),
+      innerStride: 1,
     },
-    b: { src: b.buffer, base: 0, planeStride: terms * cols, columnStrides: rowMajor(columns), strides: [sA * cols, sB * cols, sC * cols] },
+    b: {
+      src: b.buffer,
+      base: 0,
+      planeStride: terms * cols,
+      columnStrides: scaled(rowMajor(columns), inColumns * inDepth),
+      strides: scaled(rowMajor(depth), cols * inDepth),
+    },
     y: {
       dst: y,
       base: 0,
       planeStride: rows * cols,
       rowStride: cols,
-      columnStrides: rowMajor(columns),
+      columnStrides: scaled(rowMajor(columns), far ? 1 : inColumns),
+      innerStride: far ? groups : 1,
+      live,
       bias: extra?.buffer ?? null,
       biasAlong: bias === 'columns' ? 'columns' : 'rows',
     },
     split,
   }
   const wanted = Float64Array.from({ length: planes * rows * cols }, (_, i) => {
-    const [col, line] = [i % cols, Math.floor(i / cols)]
+    const [at_, line] = [i % cols, Math.floor(i / cols)]
+    const [group, e] = far ? [at_ % groups, Math.floor(at_ / groups)] : [Math.floor(at_ / inColumns), at_ % inColumns]
+    const col = group * inColumns + e
+    if (live !== undefined && Math.floor(group / (columns[1] * columns[2])) * 4 + e >= live) return 7
     const plane = Math.floor(line / rows)
     let sum = extra ? at(extra.data, bias === 'rows' ? line : col) : 0
-    for (let k = 0; k < terms; k++)
-      sum += at(a.data, line * terms + (flipped ? terms - 1 - k : k)) * at(b.data, (plane * terms + k) * cols + col)
+    for (let k = 0; k < terms; k++) {
+      const inB = fours === 'depth' ? (Math.floor(k / 4) * cols + col) * 4 + (k % 4) : k * cols + col
+      sum += at(a.data, line * terms + k) * at(b.data, plane * terms * cols + inB)
+    }
     return sum
   })
   const held = [a.buffer.storage, b.buffer.storage, y.storage, ...(extra ? [extra.buffer.storage] : [])]
@@ -96,7 +119,16 @@ async function check({ planes, rows, columns, depth, bias, flipped, split }: Ext
   })
 }
 
-const usual: Extents = { planes: 1, rows: 8, columns: [1, 1, 32], depth: [1, 1, 8], bias: 'none', flipped: false, split: false }
+const usual: Extents = {
+  planes: 1,
+  rows: 8,
+  columns: [1, 1, 32],
+  depth: [1, 1, 8],
+  bias: 'none',
+  fours: 'nothing',
+  apart: false,
+  split: false,
+}
 
 describe('a contraction', () => {
   test.each<[string, Partial<Extents>]>([
@@ -105,7 +137,14 @@ describe('a contraction', () => {
     ['rows of two panels and a rest', { rows: 130, bias: 'rows' }],
     ['a column more than a tile', { columns: [1, 1, 33], bias: 'columns' }],
     ['planes with a bias each', { planes: 3, rows: 5, bias: 'rows' }],
-    ['three column indices, three sums, flipped', { rows: 17, columns: [2, 3, 7], depth: [3, 2, 5], flipped: true }],
+    ['three column indices, three sums', { rows: 17, columns: [2, 3, 7], depth: [3, 2, 5] }],
+    ['columns in fours', { rows: 17, columns: [2, 3, 7], depth: [3, 2, 5], fours: 'columns', bias: 'rows' }],
+    [
+      'columns in fours that lie apart',
+      { rows: 9, planes: 2, columns: [2, 3, 3], depth: [2, 2, 4], fours: 'columns', apart: true, bias: 'rows' },
+    ],
+    ['steps in fours', { rows: 17, columns: [2, 3, 7], depth: [3, 2, 5], fours: 'depth' }],
+    ['steps in fours, columns in one row', { rows: 5, columns: [1, 1, 44], depth: [1, 1, 6], fours: 'depth', bias: 'columns' }],
     ['a sum split into unequal parts', { rows: 9, depth: [37, 2, 3], split: true }],
     ['split, with planes', { planes: 2, rows: 3, columns: [2, 3, 3], depth: [5, 4, 4], split: true }],
   ])('%s', (_, extents) => check({ ...usual, ...extents }))
@@ -120,10 +159,11 @@ describe('a contraction', () => {
         columns: triple(6),
         depth: triple(4),
         bias: fc.constantFrom<Extents['bias'][]>('none', 'rows', 'columns'),
-        flipped: fc.boolean(),
+        fours: fc.constantFrom<Contraction['fours'][]>('columns', 'depth', 'nothing'),
+        apart: fc.boolean(),
         split: fc.boolean(),
       })
-      .map((one) => ({ ...one, split: one.split && one.bias === 'none' }))
+      .map((one) => ({ ...one, split: one.split && one.bias === 'none' && !one.apart }))
     await fc.assert(fc.asyncProperty(extents, check), { numRuns: 25, seed: 11, endOnFailure: true })
   })
 
@@ -140,6 +180,7 @@ describe('a contraction', () => {
         contract(gpu, tile, {
           planes: 1,
           rows: 1,
+          fours: 'nothing',
           columns: [1, 1, cols],
           depth: [1, 1, 1],
           a: { src: a, base: 0, planeStride: 0, rowStride: 1, strides: [1, 1, 1] },
@@ -153,32 +194,50 @@ describe('a contraction', () => {
   })
 })
 
-describe('pad', () => {
-  test.each<[string, [number, number], [number, number], number, number]>([
-    ['zeros on each side', [2, 3], [5, 6], 1, 2],
-    ['rows and columns cut off', [5, 6], [2, 3], -1, -2],
-    ['cut above, zeros below', [3, 3], [4, 2], -2, 1],
-    ['nothing of x left', [2, 2], [2, 2], 5, 0],
-  ])('%s', async (_, from, to, top, left) => {
-    const x = draw([3, ...from], 1)
+describe('arranging pictures', () => {
+  test.each<[string, number, [number, number], [number, number], number, number]>([
+    ['zeros on each side', 4, [2, 3], [5, 6], 1, 2],
+    ['rows and columns cut off', 8, [5, 6], [2, 3], -1, -2],
+    ['cut above, zeros below', 1, [3, 3], [4, 2], -2, 1],
+    ['nothing of x left', 2, [2, 2], [2, 2], 5, 0],
+    ['seven images and an empty one', 7, [3, 2], [3, 2], 0, 0],
+    ['five images, not filled up', 5, [3, 2], [4, 3], 1, 1],
+  ])('%s', async (_, batch, from, to, top, left) => {
+    const channels = 3
+    const x = draw([batch, channels, ...from], 1)
     await holding([x.buffer.storage], async () => {
-      let y: NdBuffer | null = null
-      gpu.withScratch(() => {
-        y = pad(gpu, x.buffer, 3, from, to, top, left)
-      })
-      const wanted = Float32Array.from({ length: 3 * to[0] * to[1] }, (_, n) => {
-        const [j, i, plane] = [(n % to[1]) - left, (Math.floor(n / to[1]) % to[0]) - top, Math.floor(n / (to[0] * to[1]))]
-        return i >= 0 && i < from[0] && j >= 0 && j < from[1] ? at(x.data, (plane * from[0] + i) * from[1] + j) : 0
+      const y = gpu.withScratch(() => arrange(gpu, x.buffer, to[0], to[1], top, left))
+      const { groups, fours } = imageGroups(batch)
+      expect(y).toMatchObject({ groups, fours, height: to[0], width: to[1] })
+      const wanted = Float32Array.from({ length: groups * channels * to[0] * to[1] * fours }, (_, at) => {
+        const [pixel, plane] = [Math.floor(at / fours), Math.floor(at / (fours * to[0] * to[1]))]
+        const [n, c] = [Math.floor(plane / channels) * fours + (at % fours), plane % channels]
+        const [j, i] = [(pixel % to[1]) - left, (Math.floor(pixel / to[1]) % to[0]) - top]
+        const inside = n < batch && i >= 0 && i < from[0] && j >= 0 && j < from[1]
+        return inside ? (x.data[((n * channels + c) * from[0] + i) * from[1] + j] ?? Number.NaN) : 0
       })
       // Scratch memory is handed out again to later work only: what was encoded is still there.
-      expect(await read(y ?? x.buffer)).toEqual(wanted)
+      expect(await read(y.src)).toEqual(wanted)
     })
   })
 
-  test('is x itself where nothing changes', async () => {
-    const x = draw([1, 2, 2], 1)
-    expect(pad(gpu, x.buffer, 1, [2, 2], [2, 2], 0, 0)).toBe(x.buffer)
+  test('is x itself where nothing changes', () => {
+    const x = draw([1, 2, 2, 2], 1)
+    expect(arrange(gpu, x.buffer, 2, 2, 0, 0).src).toBe(x.buffer)
     x.buffer.storage.release()
+  })
+
+  test.each([
+    [1, 1, 1],
+    [2, 2, 1],
+    [3, 1, 4],
+    [4, 1, 4],
+    [5, 5, 1],
+    [6, 2, 4],
+    [9, 3, 4],
+    [64, 16, 4],
+  ])('a batch of %i becomes %i groups of %i: at most a quarter of the images are empty', (batch, groups, fours) => {
+    expect(imageGroups(batch)).toEqual({ groups, fours })
   })
 })
 

@@ -1,0 +1,30 @@
+// interleave: dx[n, c, i, j] = phases[c, (i + padding) mod stride, (j + padding) mod stride][n / FOURS][⌊(i + padding) / stride⌋ - first, …][n mod FOURS]
+//   phases: f32[C][stride_y][stride_x][images / FOURS][count_y][count_x][FOURS]        dx: f32[N][C][H][W]
+// launch: one thread per element of a plane of dx; planes (image · channel) are a grid dimension
+// checked by test/ops/conv2d.test.ts
+#include "lib/plane.wgsl"
+
+struct Params {
+  planes: u32, channels: u32, height: u32, width: u32, stride_y: u32, stride_x: u32, padding_y: u32, padding_x: u32,
+  first_y: u32, first_x: u32, count_y: u32, count_x: u32, groups: u32,
+}
+
+@group(0) @binding(0) var<storage, read> phases: array<f32>;
+@group(0) @binding(1) var<storage, read_write> dx: array<f32>;
+@group(1) @binding(0) var<uniform> params: Params;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let plane = plane_index(group);
+  let t = plane_element(group, thread);
+  if (plane >= params.planes || t >= params.height * params.width) {
+    return;
+  }
+  let y = t / params.width + params.padding_y;
+  let x = t % params.width + params.padding_x;
+  let phase = (plane % params.channels * params.stride_y + y % params.stride_y) * params.stride_x + x % params.stride_x;
+  let n = plane / params.channels;
+  let row = (phase * params.groups + n / #{FOURS}u) * params.count_y + y / params.stride_y - params.first_y;
+  let at = (row * params.count_x + x / params.stride_x - params.first_x) * #{FOURS}u + n % #{FOURS}u;
+  dx[plane * params.height * params.width + t] = phases[at];
+}
