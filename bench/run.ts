@@ -3,7 +3,7 @@
  * value checked against float64. Run it with `npm run bench`.
  */
 import { join, relative } from 'node:path'
-import { Command, Option } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { type AdapterChoice, createEngine, GraftError } from '../src/index.ts'
 import { writeFileAtomic } from '../src/weights/files.ts'
 import { contest } from './contest.ts'
@@ -18,7 +18,7 @@ import { resultsName, rowKey, updated, writeResults } from './write.ts'
 
 interface Options {
   readonly quick?: boolean
-  readonly only?: string
+  readonly only?: RegExp
   readonly update?: boolean
   readonly json?: string
   readonly adapter: AdapterChoice
@@ -26,10 +26,22 @@ interface Options {
   readonly gpuReport?: boolean
 }
 
+function toPattern(text: string): RegExp {
+  try {
+    return new RegExp(text, 'i')
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message)
+  }
+}
+
 const options = new Command('npm run bench --')
   .description('Graft against tfjs, jax-js, ONNX Runtime and PyTorch on one device, every value checked.')
   .option('--quick', 'fewer rows and runs: under 4 minutes on two cores')
-  .option('--only <text>', 'only rows whose kind, name or pass holds this text; nothing is written unless --json or --update is given')
+  .option(
+    '--only <pattern>',
+    'only rows whose "kind name pass" holds this text or regular expression; nothing is written unless --json or --update is given',
+    toPattern,
+  )
   .option('--update', 'with --only: put these rows into the results that are there, in the place of older ones')
   .option('--json <file>', 'write the figures to this file, and no table and chart to bench/results')
   .addOption(
@@ -63,10 +75,9 @@ async function bench({ quick = false, only, update, json, adapter, peers: wanted
   const peers = await openPeers(engine, { wanted, quick })
   const all = await suite(peers, quick)
   const order = all.map(rowKey)
-  const text = only?.toLowerCase() ?? ''
-  const cases = all.filter(({ family, name, pass }) => `${family} ${name} ${pass}`.toLowerCase().includes(text))
+  const cases = all.filter(({ family, name, pass }) => only === undefined || only.test(`${family} ${name} ${pass}`))
   if (cases.length === 0) {
-    console.error(`no row has '${only}' in its kind, name or pass; kinds are ${[...new Set(all.map(({ family }) => family))].join(', ')}`)
+    console.error(`no row has ${only} in its kind, name or pass; kinds are ${[...new Set(all.map(({ family }) => family))].join(', ')}`)
     return 1
   }
   all.length = 0

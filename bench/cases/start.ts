@@ -79,7 +79,8 @@ async function starts(pictures: readonly Uint8Array[], kind: string, pass: 'cold
 async function firstStep(args: readonly string[], env: NodeJS.ProcessEnv): Promise<{ readonly ms: number; readonly loss: number }> {
   const begun = performance.now()
   const script = join(import.meta.dirname, '..', 'firstStep.ts')
-  const child = spawn(process.execPath, ['--import', 'tsx', script, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const root = join(import.meta.dirname, '..', '..') // where tsx is
+  const child = spawn(process.execPath, ['--import', 'tsx', script, ...args], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
   let complaint = ''
   child.stderr.on('data', (text) => {
