@@ -68,6 +68,8 @@ export interface MaxPool2dOptions {
   readonly stride?: Size2d
   /** Positions of minus infinity on each side, at most half the kernel. Default 0. */
   readonly padding?: Size2d
+  /** Whether a last window may reach past the edge: the result's size is rounded up instead of down. Default false. */
+  readonly ceilMode?: boolean
 }
 
 /**
@@ -78,9 +80,9 @@ export interface MaxPool2dOptions {
  * @example const y = maxPool2d(x, { kernel: 3, stride: 2 })
  */
 export function maxPool2d(x: Tensor, options: MaxPool2dOptions): Tensor {
-  known('maxPool2d', options, ['kernel', 'stride', 'padding'])
-  const { kernel, stride = kernel, padding = 0 } = options
-  return apply(operators.maxPool2d, { x }, { kernel: pair(kernel), stride: pair(stride), padding: pair(padding) })
+  known('maxPool2d', options, ['kernel', 'stride', 'padding', 'ceilMode'])
+  const { kernel, stride = kernel, padding = 0, ceilMode = false } = options
+  return apply(operators.maxPool2d, { x }, { kernel: pair(kernel), stride: pair(stride), padding: pair(padding), ceilMode })
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Shape } from '../tensor/ndbuffer.ts'
 import type { StateDict } from '../tensor/stateDict.ts'
 import { loadWeights } from '../weights/load.ts'
 import { AdaptiveAvgPool2d, Conv2d, Dropout, Flatten, type LayerInit, Linear, LocalResponseNorm, MaxPool2d, ReLU } from './layers.ts'
+import { classNamesIn } from './metadata.ts'
 import type { Module } from './module.ts'
 import { type Architecture, Network } from './network.ts'
 import type { Preprocess } from './preprocess.ts'
@@ -45,7 +46,8 @@ interface VariantSpec {
   readonly preprocess: Preprocess
 }
 
-const imageNet = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], scale: 1, order: 'rgb' } as const
+/** Mean and deviation of ImageNet's pictures, RGB in 0..1, as torchvision has them. */
+export const imageNetNormalisation = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], scale: 1, order: 'rgb' } as const
 
 /** Everything after the first convolution is alike where nothing is grouped. */
 const ungrouped = (first: Convolution): readonly Convolution[] => [first, [5, 1, 2, 1], [3, 1, 1, 1], [3, 1, 1, 1], [3, 1, 1, 1]]
@@ -61,7 +63,7 @@ const specs: Readonly<Record<Variant, VariantSpec>> = {
     norm: false,
     pool: [6, 6],
     dropoutBefore: true,
-    preprocess: { size: 224, resize: 256, ...imageNet },
+    preprocess: { size: 224, resize: 256, ...imageNetNormalisation },
   },
   bvlc: {
     channels: [96, 256, 384, 384, 256],
@@ -89,8 +91,13 @@ const specs: Readonly<Record<Variant, VariantSpec>> = {
     norm: false,
     pool: null,
     dropoutBefore: true,
-    preprocess: { size: 64, resize: 64, ...imageNet },
+    preprocess: { size: 64, resize: 64, ...imageNetNormalisation },
   },
+}
+
+/** How a picture becomes a variant's input. */
+export function preprocessOf(variant: Variant): Preprocess {
+  return specs[variant].preprocess
 }
 
 /** torchvision's numbers of the five convolutions; Caffe names them conv1 to conv5, and the FC layers fc6 to fc8. */
@@ -139,7 +146,7 @@ export async function alexnet(engine: Engine, options: AlexNetOptions = {}): Pro
       throw error
     }
     model.pretrained = true
-    model.classNames = model.missing.includes('classifier.6.weight') ? null : classNames(loaded?.metadata.classes, architecture.classes)
+    model.classNames = model.missing.includes('classifier.6.weight') ? null : classNamesIn(loaded?.metadata ?? {}, architecture.classes)
   }
   return model
 }
@@ -182,7 +189,7 @@ function buildLayers(engine: Engine, spec: VariantSpec, { channels, hidden, drop
     add(new ReLU(`features.${number + 1}`))
     const pooled = i < 2 || i === 4
     if (spec.norm && i < 2) add(new LocalResponseNorm(`features.${number + 1}.lrn`, { size: 5, alpha: 1e-4, beta: 0.75, k: 1 }))
-    if (pooled) add(new MaxPool2d(`features.${number + 2}`, 3, 2))
+    if (pooled) add(new MaxPool2d(`features.${number + 2}`, { kernel: 3, stride: 2 }))
     number += pooled ? 3 : 2
   }
   if (spec.pool) add(new AdaptiveAvgPool2d('avgpool', spec.pool))
@@ -211,10 +218,4 @@ function torchvisionNames(tensors: StateDict): StateDict {
 
 function variantOf(architecture: string | undefined): Variant | undefined {
   return variants.find((variant) => variant === architecture)
-}
-
-function classNames(json: string | undefined, classes: number): readonly string[] | null {
-  if (!json) return null
-  const names: unknown = JSON.parse(json)
-  return Array.isArray(names) && names.length === classes && names.every((name) => typeof name === 'string') ? names : null
 }

@@ -1,4 +1,5 @@
-import { adaptiveAvgPool2d, conv2d, dropout, flatten, linear, localResponseNorm, maxPool2d, relu } from '../autograd/functions.ts'
+import { adaptiveAvgPool2d, conv2d, dropout, flatten, linear, localResponseNorm, maxPool2d, relu, softmax } from '../autograd/functions.ts'
+import { pooledExtent } from '../ops/maxPool2d.ts'
 import type { Engine } from '../tensor/engine.ts'
 import { type Shape, sizeOf } from '../tensor/ndbuffer.ts'
 import { Random } from '../tensor/philox.ts'
@@ -38,18 +39,18 @@ export interface Conv2dShape {
 export class Conv2d extends Module {
   readonly weight: Parameter
   readonly bias: Parameter
-  readonly #options: { readonly stride: number; readonly padding: number; readonly groups: number }
+  readonly options: { readonly stride: number; readonly padding: number; readonly groups: number }
 
   constructor(engine: Engine, name: string, shape: Conv2dShape, init: LayerInit) {
     super(name)
     const { inChannels, outChannels, kernel, stride = 1, padding = 0, groups = 1 } = shape
-    this.#options = { stride, padding, groups }
+    this.options = { stride, padding, groups }
     ;[this.weight, this.bias] = weightAndBias(engine, name, [outChannels, inChannels / groups, kernel, kernel], init)
   }
 
   get description(): string {
     const [out = 0, depth = 0, kernel = 0] = this.weight.shape
-    const { stride, groups } = this.#options
+    const { stride, groups } = this.options
     return `conv ${kernel}x${kernel}${stride > 1 ? ` stride ${stride}` : ''}, ${depth * groups} to ${out}${groups > 1 ? ` in ${groups} groups` : ''}`
   }
 
@@ -59,13 +60,13 @@ export class Conv2d extends Module {
 
   outShape([, height = 0, width = 0]: Shape): Shape {
     const [out = 0, , kernel = 0] = this.weight.shape
-    const { stride, padding } = this.#options
+    const { stride, padding } = this.options
     const extent = (n: number) => Math.floor((n + 2 * padding - kernel) / stride) + 1
     return [out, extent(height), extent(width)]
   }
 
   forward(x: Tensor): Tensor {
-    return conv2d(x, this.weight.tensor, this.bias.tensor, this.#options)
+    return conv2d(x, this.weight.tensor, this.bias.tensor, this.options)
   }
 }
 
@@ -107,61 +108,67 @@ export class ReLU extends Module {
   }
 }
 
-export class MaxPool2d extends Module {
-  readonly #kernel: number
-  readonly #stride: number
+export interface MaxPool2dShape {
+  readonly kernel: number
+  readonly stride: number
+  readonly padding?: number
+  /** Whether a last window may reach past the edge. Default false. */
+  readonly ceilMode?: boolean
+}
 
-  constructor(name: string, kernel: number, stride: number) {
+export class MaxPool2d extends Module {
+  readonly options: Required<MaxPool2dShape>
+
+  constructor(name: string, { kernel, stride, padding = 0, ceilMode = false }: MaxPool2dShape) {
     super(name)
-    this.#kernel = kernel
-    this.#stride = stride
+    this.options = { kernel, stride, padding, ceilMode }
   }
 
   get description(): string {
-    return `max-pool ${this.#kernel}x${this.#kernel} stride ${this.#stride}`
+    const { kernel, stride } = this.options
+    return `max-pool ${kernel}x${kernel} stride ${stride}`
   }
 
   outShape([channels = 0, height = 0, width = 0]: Shape): Shape {
-    const extent = (n: number) => Math.floor((n - this.#kernel) / this.#stride) + 1
-    return [channels, extent(height), extent(width)]
+    return [channels, pooledExtent(height, this.options), pooledExtent(width, this.options)]
   }
 
   forward(x: Tensor): Tensor {
-    return maxPool2d(x, { kernel: this.#kernel, stride: this.#stride })
+    return maxPool2d(x, this.options)
   }
 }
 
 export class AdaptiveAvgPool2d extends Module {
-  readonly #size: readonly [number, number]
+  readonly size: readonly [number, number]
 
   constructor(name: string, size: readonly [number, number]) {
     super(name)
-    this.#size = size
+    this.size = size
   }
 
   get description(): string {
-    return `adaptive average pool to ${this.#size.join('x')}`
+    return `adaptive average pool to ${this.size.join('x')}`
   }
 
   outShape([channels = 0]: Shape): Shape {
-    return [channels, ...this.#size]
+    return [channels, ...this.size]
   }
 
   forward(x: Tensor): Tensor {
-    return adaptiveAvgPool2d(x, this.#size)
+    return adaptiveAvgPool2d(x, this.size)
   }
 }
 
 export class LocalResponseNorm extends Module {
-  readonly #options: { readonly size: number; readonly alpha: number; readonly beta: number; readonly k: number }
+  readonly options: { readonly size: number; readonly alpha: number; readonly beta: number; readonly k: number }
 
   constructor(name: string, options: { readonly size: number; readonly alpha: number; readonly beta: number; readonly k: number }) {
     super(name)
-    this.#options = options
+    this.options = options
   }
 
   get description(): string {
-    return `LRN over ${this.#options.size} channels`
+    return `LRN over ${this.options.size} channels`
   }
 
   outShape(shape: Shape): Shape {
@@ -169,7 +176,7 @@ export class LocalResponseNorm extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    return localResponseNorm(x, this.#options)
+    return localResponseNorm(x, this.options)
   }
 }
 
@@ -203,5 +210,18 @@ export class Flatten extends Module {
 
   forward(x: Tensor): Tensor {
     return flatten(x)
+  }
+}
+
+/** Probabilities. A network that ends in it was imported so; training and evaluation stop before it. */
+export class Softmax extends Module {
+  readonly description = 'softmax'
+
+  outShape(shape: Shape): Shape {
+    return shape
+  }
+
+  forward(x: Tensor): Tensor {
+    return softmax(x)
   }
 }

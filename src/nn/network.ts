@@ -4,7 +4,7 @@ import { type Shape, sameShape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
 import { philox4x32 } from '../tensor/philox.ts'
 import type { StateDict } from '../tensor/stateDict.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { Dropout } from './layers.ts'
+import { Dropout, Softmax } from './layers.ts'
 import type { ForwardOptions, Module } from './module.ts'
 import type { Parameter } from './parameter.ts'
 import type { Preprocess } from './preprocess.ts'
@@ -110,6 +110,12 @@ export class Network {
       gpu.layer = outer
     }
     return here
+  }
+
+  /** As `forward`, to the end, but stops before a softmax that ends the network: what cross-entropy takes. */
+  logits(x: Tensor, options: ForwardOptions & { readonly from?: number } = {}): Tensor {
+    const to = this.#layers.at(-1) instanceof Softmax ? this.#layers.length - 1 : this.#layers.length
+    return this.forward(x, { ...options, to })
   }
 
   #dropoutSeed(pass: number, layer: number): number {

@@ -8,6 +8,24 @@ export interface MaxPool2dAttrs {
   readonly kernel: Pair
   readonly stride: Pair
   readonly padding: Pair
+  /** Whether a last window may reach past the edge, as long as it begins within the picture or the padding before it. */
+  readonly ceilMode?: boolean
+}
+
+/** Windows along one axis of n elements, as PyTorch counts them. */
+export function pooledExtent(
+  n: number,
+  {
+    kernel,
+    stride,
+    padding,
+    ceilMode = false,
+  }: { readonly kernel: number; readonly stride: number; readonly padding: number; readonly ceilMode?: boolean },
+): number {
+  const windows = (n + 2 * padding - kernel) / stride
+  if (!ceilMode) return Math.floor(windows) + 1
+  const ceiled = Math.ceil(windows) + 1
+  return (ceiled - 1) * stride >= n + padding ? ceiled - 1 : ceiled
 }
 
 type Extents = 'height' | 'width' | 'out_height' | 'out_width' | 'kernel_y' | 'kernel_x'
@@ -47,7 +65,7 @@ function poolParams(x: Shape, y: Shape, { kernel, stride, padding }: MaxPool2dAt
 export const maxPool2d = defineOp<'x', MaxPool2dAttrs>({
   name: 'maxPool2d',
   inputs: ['x'],
-  outShape({ x }, { kernel, stride, padding }) {
+  outShape({ x }, { kernel, stride, padding, ceilMode }) {
     if (x?.length !== 4) throw new ShapeError(`maxPool2d: x is [N, C, H, W], not ${showShape(x ?? [])}`)
     const whole = (pair: Pair, least: number) => pair.every((n) => Number.isInteger(n) && n >= least)
     if (!whole(kernel, 1)) throw new ShapeError(`maxPool2d: kernel is a positive integer, not ${kernel}`)
@@ -56,7 +74,8 @@ export const maxPool2d = defineOp<'x', MaxPool2dAttrs>({
     if (!whole(padding, 0) || padding.some((p, i) => 2 * p > (kernel[i] ?? 0)))
       throw new ShapeError(`maxPool2d: padding is an integer between 0 and half the kernel ${kernel}, not ${padding}`)
     const [batch = 0, channels = 0, ...extents] = x
-    const out = extents.map((n, i) => Math.floor((n + 2 * (padding[i] ?? 0) - (kernel[i] ?? 1)) / (stride[i] ?? 1)) + 1)
+    const axis = (i: number) => ({ kernel: kernel[i] ?? 1, stride: stride[i] ?? 1, padding: padding[i] ?? 0, ceilMode })
+    const out = extents.map((n, i) => pooledExtent(n, axis(i)))
     if (out.some((n) => n < 1))
       throw new ShapeError(`maxPool2d: a window of ${kernel} does not fit into x ${showShape(x)} with padding ${padding}`)
     return [batch, channels, ...out]

@@ -5,14 +5,23 @@ export interface MaxPool2dOptions {
   /** Defaults to the kernel, as in PyTorch. */
   readonly stride?: number
   readonly padding?: number
+  /** Whether a last window may reach past the edge, as long as it begins within the picture or the padding before it. */
+  readonly ceilMode?: boolean
 }
 
 /** For every output, the flat position in x of its maximum: the first one in row order wins ties, a NaN wins over numbers. */
 export function maxPool2dIndices(x: NdArray, options: MaxPool2dOptions): { shape: number[]; indices: Int32Array } {
-  const { kernel, stride = kernel, padding = 0 } = options
+  const { kernel, stride = kernel, padding = 0, ceilMode = false } = options
   const [n, c, h, w] = dims4(x)
-  const oh = Math.floor((h + 2 * padding - kernel) / stride) + 1
-  const ow = Math.floor((w + 2 * padding - kernel) / stride) + 1
+  const windows = (extent: number) => {
+    let count = 0
+    // The last window of ceil mode may begin anywhere before the padding behind; that of floor mode has to end within it.
+    const fits = (start: number) =>
+      ceilMode ? start + kernel - stride < extent + padding && start < extent : start + kernel <= extent + padding
+    while (fits(count * stride - padding)) count++
+    return count
+  }
+  const [oh, ow] = [windows(h), windows(w)]
   const indices = new Int32Array(n * c * oh * ow)
   for (let plane = 0; plane < n * c; plane++) {
     for (let oy = 0; oy < oh; oy++) {

@@ -67,7 +67,7 @@ export async function evaluateSource(
   let done = 0
   for await (const { x, targets } of source.batches(order, batchSize, 0)) {
     const [logits, loss] = model.engine.noGrad(() => {
-      const logits = model.forward(x, { from: source.from })
+      const logits = model.logits(x, { from: source.from })
       return [logits, crossEntropy(logits, targets)] as const
     })
     const [lossValue, logitValues] = await model.engine.read([loss, logits])
@@ -120,7 +120,7 @@ export async function predict(
     const group = images.slice(start, start + batchSize)
     const decoded = await Promise.all(group.map((image) => (typeof image === 'object' && 'width' in image ? image : decodeImage(image))))
     const x = preprocessImages(model.engine, decoded, model.preprocess)
-    const logits = model.engine.noGrad(() => model.forward(x))
+    const logits = model.engine.noGrad(() => model.logits(x))
     const [, classes = 0] = logits.shape
     const values = await logits.data()
     x.dispose()

@@ -231,7 +231,7 @@ async function compileStep(
   const shape = [batchSize, ...(model.shapes()[from] ?? [])]
   await engine.gpu.prepare(() => {
     const x = engine.tensor(new Float32Array(sizeOf(shape)), shape)
-    const loss = crossEntropy(model.forward(x, { training: true, from }), new Int32Array(batchSize))
+    const loss = crossEntropy(model.logits(x, { training: true, from }), new Int32Array(batchSize))
     loss.backward()
     for (const parameter of model.parameters()) parameter.dropGrad()
     for (const tensor of [loss, x]) tensor.dispose()
@@ -251,7 +251,7 @@ interface StepInFlight {
 function trainStep({ model, optimizer, source, health, options }: EpochContext, batch: Batch): StepInFlight {
   const { engine } = model
   const pass = model.passes
-  const logits = model.forward(batch.x, { training: true, from: source.from })
+  const logits = model.logits(batch.x, { training: true, from: source.from })
   const loss = crossEntropy(logits, batch.targets, { labelSmoothing: options.labelSmoothing ?? 0 })
   const collect = engine.readLater([loss, logits])
   loss.backward()

@@ -2,11 +2,12 @@ import { mkdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UsageError, WeightsError } from '../gpu/errors.ts'
 import { alexnet, type Variant } from '../nn/alexnet.ts'
+import { metadataOf } from '../nn/metadata.ts'
 import type { Architecture, Network } from '../nn/network.ts'
 import type { Engine } from '../tensor/engine.ts'
 import { applyScenario, type Plan } from '../transfer/scenario.ts'
 import { writeFileAtomic } from '../weights/files.ts'
-import { readSafetensors, writeSafetensors } from '../weights/safetensors.ts'
+import { readSafetensors, type WeightsFile, writeSafetensors } from '../weights/safetensors.ts'
 import type { EpochResult } from './events.ts'
 
 /** The files of a run. The weights are the only .safetensors at the top level; checkpoints lie in a folder of their own. */
@@ -30,13 +31,7 @@ export interface RunConfig {
 
 /** Writes a run's final weights, without a timestamp: the same training gives the same bytes. */
 export async function writeRunWeights(folder: string, model: Network, config: RunConfig): Promise<void> {
-  const metadata = {
-    format: 'graft',
-    architecture: config.architecture.variant,
-    classes: JSON.stringify(config.classes),
-    preprocess: JSON.stringify(model.preprocess),
-  }
-  await writeFileAtomic(join(folder, runFiles.weights), writeSafetensors(await model.stateDict(), metadata))
+  await writeFileAtomic(join(folder, runFiles.weights), writeSafetensors(await model.stateDict(), metadataOf(model, config.classes)))
 }
 
 export async function writeRunConfig(folder: string, config: RunConfig): Promise<void> {
@@ -56,6 +51,28 @@ export async function writeRunMetrics(folder: string, epochs: readonly EpochResu
  */
 export async function loadRun(engine: Engine, folder: string): Promise<{ readonly model: Network; readonly config: RunConfig }> {
   const config = await readRunConfig(folder)
+  const { tensors } = await readRunWeights(folder)
+  const { variant, channels, hidden, dropout, classes } = config.architecture
+  const model = await alexnet(engine, { variant: variant as Variant, channels, hidden, dropout, classes, seed: config.plan.seed })
+  try {
+    const { cut, replace } = config.plan
+    applyScenario(model, { scenario: 'large-similar', classes: config.classes.length, ...(cut ? { cut } : { replace }) })
+    for (const parameter of model.parameters()) parameter.trainable = config.plan.trained.includes(parameter.name)
+    model.loadStateDict(tensors)
+  } catch (error) {
+    model.dispose()
+    if (error instanceof WeightsError) throw new WeightsError(`${join(folder, runFiles.weights)}: ${error.message}`, { cause: error })
+    throw error
+  }
+  model.classNames = config.classes
+  return { model, config }
+}
+
+/**
+ * Reads a run's trained arrays, with class names and preprocessing as metadata.
+ * @throws UsageError when its training was not finished, WeightsError when the file is damaged
+ */
+export async function readRunWeights(folder: string): Promise<WeightsFile> {
   const path = join(folder, runFiles.weights)
   const bytes = await readFile(path).catch((cause: unknown) => {
     throw new UsageError(
@@ -63,20 +80,12 @@ export async function loadRun(engine: Engine, folder: string): Promise<{ readonl
       { cause },
     )
   })
-  const { variant, channels, hidden, dropout, classes } = config.architecture
-  const model = await alexnet(engine, { variant: variant as Variant, channels, hidden, dropout, classes, seed: config.plan.seed })
   try {
-    const { cut, replace } = config.plan
-    applyScenario(model, { scenario: 'large-similar', classes: config.classes.length, ...(cut ? { cut } : { replace }) })
-    for (const parameter of model.parameters()) parameter.trainable = config.plan.trained.includes(parameter.name)
-    model.loadStateDict(readSafetensors(bytes).tensors)
+    return readSafetensors(bytes, { inPlace: true })
   } catch (error) {
-    model.dispose()
     if (error instanceof WeightsError) throw new WeightsError(`${path}: ${error.message}`, { cause: error })
     throw error
   }
-  model.classNames = config.classes
-  return { model, config }
 }
 
 /**

@@ -11,11 +11,12 @@ interface Attrs {
   readonly kernel: number
   readonly stride: number
   readonly padding: number
+  readonly ceilMode: boolean
 }
 
-const shaped = (x: number[], kernel: number, stride = kernel, padding = 0): OpCase<'x', Attrs> => ({
+const shaped = (x: number[], kernel: number, stride = kernel, padding = 0, ceilMode = false): OpCase<'x', Attrs> => ({
   shapes: { x },
-  attrs: { kernel, stride, padding },
+  attrs: { kernel, stride, padding, ceilMode },
 })
 
 testOp<'x', Attrs>('maxPool2d', {
@@ -31,6 +32,8 @@ testOp<'x', Attrs>('maxPool2d', {
     'all negative, padded': { ...shaped([1, 1, 2, 2], 2, 1, 1), values: { x: [-3, -1, -2, -4] } },
     'a window as large as the picture': shaped([2, 2, 3, 3], 3),
     'windows apart': shaped([1, 2, 11, 11], 2, 3),
+    'a last window past the edge, as in Caffe': shaped([2, 3, 54, 8], 3, 2, 0, true),
+    'padding holds no last window': shaped([1, 2, 6, 7], 2, 4, 1, true),
     'one pixel': shaped([1, 1, 1, 1], 1),
     'many planes': shaped([70, 3, 3, 3], 2, 1),
     'more planes than a grid is wide': shaped([65_538, 1, 2, 1], 1),
@@ -44,10 +47,15 @@ testOp<'x', Attrs>('maxPool2d', {
       kernel: fc.integer({ min: 1, max: 4 }),
       stride: fc.integer({ min: 1, max: 4 }),
       padding: fc.integer({ min: 0, max: 2 }),
+      ceilMode: fc.boolean(),
     })
     .filter(({ h, w, kernel, padding }) => 2 * padding <= kernel && h + 2 * padding >= kernel && w + 2 * padding >= kernel)
-    .map(({ n, c, h, w, kernel, stride, padding }) => shaped([n, c, h, w], kernel, stride, padding)),
-  oracle: { op: 'maxpool2d', attrs: ({ kernel = 1, stride = 1, padding = 0 }) => ({ kernel, stride, padding }), gradients: { x: 'dx' } },
+    .map(({ n, c, h, w, kernel, stride, padding, ceilMode }) => shaped([n, c, h, w], kernel, stride, padding, ceilMode)),
+  oracle: {
+    op: 'maxpool2d',
+    attrs: ({ kernel = 1, stride = 1, padding = 0 }) => ({ kernel, stride, padding, ceilMode: false }),
+    gradients: { x: 'dx' },
+  },
 })
 
 test('NaN wins over numbers, as in PyTorch', async () => {

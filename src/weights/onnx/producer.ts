@@ -1,0 +1,2 @@
+/** Who Graft's own files say wrote them. */
+export const producer = 'graft'
