@@ -1,6 +1,7 @@
 import { type NdArray, randomArray } from '../arrays.ts'
 import type { Case, Contestant, Expected } from '../contest.ts'
 import { graftStep, initialWeights } from '../networks/graft.ts'
+import { ortStep } from '../networks/ort.ts'
 import { costOf, type Plan, type Task } from '../networks/plan.ts'
 import { canRunPytorch, pytorchStep } from '../networks/pytorch.ts'
 import { logitsOf } from '../networks/reference.ts'
@@ -30,6 +31,7 @@ export function networkCases(plan: Plan, batch: number, peers: Peers): Case[] {
     if (tf)
       for (const backend of training ? (['webgpu'] as const) : (['webgpu', 'wasm'] as const))
         contestants[competitorOf[backend]] = async () => tfjsStep(tf, backend, engine, await task())
+    if (peers.wanted && !training) contestants.ort = async () => ortStep(engine, await task())
     if (peers.wanted && canRunPytorch()) contestants.pytorch = async () => pytorchStep(await task())
     return {
       name: plan.variant,

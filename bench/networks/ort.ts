@@ -1,0 +1,42 @@
+import { availableParallelism } from 'node:os'
+import { alexnet, type Engine, exportOnnx } from '../../src/index.ts'
+import type { Contestant } from '../contest.ts'
+import { loadPeer } from '../peers/install.ts'
+import type { Task } from './plan.ts'
+
+/** What is used of onnxruntime-node. */
+interface Ort {
+  readonly InferenceSession: { create(model: Uint8Array, options: object): Promise<Session> }
+  readonly Tensor: new (type: 'float32', data: Float32Array, shape: readonly number[]) => unknown
+}
+
+interface Session {
+  readonly inputNames: readonly string[]
+  run(feeds: Readonly<Record<string, unknown>>): Promise<Readonly<Record<string, { readonly data: Float32Array }>>>
+  release(): Promise<void>
+}
+
+/** An inference in ONNX Runtime on all processors, of the network as Graft exports it. */
+export async function ortStep(engine: Engine, { plan: { variant }, weights, images }: Task): Promise<Contestant> {
+  const ort = (await loadPeer('onnxruntime-node')) as Ort
+  const model = await alexnet(engine, { variant, weights })
+  const file = await exportOnnx(model)
+  model.dispose()
+  engine.gpu.trim()
+  const session = await ort.InferenceSession.create(file, {
+    executionProviders: ['cpu'],
+    intraOpNumThreads: availableParallelism(),
+    extra: { session: { intra_op: { allow_spinning: '0' } } }, // its idle threads would else take the next competitor's processors
+  })
+  const feeds = { [session.inputNames[0] ?? 'input']: new ort.Tensor('float32', images.data, images.shape) }
+  const step = async () => Object.values(await session.run(feeds))[0]?.data ?? new Float32Array(0)
+  return {
+    async time() {
+      const begun = performance.now()
+      await step()
+      return performance.now() - begun
+    },
+    values: step,
+    dispose: () => session.release(),
+  }
+}
