@@ -55,6 +55,14 @@ export function widen(name: DtypeName, bytes: Uint8Array): Float32Array {
   return dtypes[name].widen(aligned.buffer)
 }
 
+/**
+ * As `widen`, for bytes that are given away: F32 are laid over them, nothing is copied.
+ * @param bytes n elements of the type, little-endian, the whole of their buffer
+ */
+export function widenInPlace(name: DtypeName, bytes: Uint8Array<ArrayBuffer>): Float32Array {
+  return dtypes[name].widen(bytes.buffer)
+}
+
 function widenBrainFloat(halves: Uint16Array): Float32Array {
   const bits = new Uint32Array(halves.length)
   for (let i = 0; i < halves.length; i++) bits[i] = (halves[i] ?? 0) << 16
