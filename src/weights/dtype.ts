@@ -56,11 +56,12 @@ export function widen(name: DtypeName, bytes: Uint8Array): Float32Array {
 }
 
 /**
- * As `widen`, for bytes that are given away: F32 are laid over them, nothing is copied.
- * @param bytes n elements of the type, little-endian, the whole of their buffer
+ * As `widen`, for bytes that will not change: F32 that are aligned are laid over them, and nothing is copied.
+ * @param bytes n elements of the type, little-endian
  */
-export function widenInPlace(name: DtypeName, bytes: Uint8Array<ArrayBuffer>): Float32Array {
-  return dtypes[name].widen(bytes.buffer)
+export function widenInPlace(name: DtypeName, bytes: Uint8Array): Float32Array {
+  const laidOver = name === 'F32' && bytes.byteOffset % 4 === 0 && bytes.buffer instanceof ArrayBuffer
+  return laidOver ? new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4) : widen(name, bytes)
 }
 
 function widenBrainFloat(halves: Uint16Array): Float32Array {

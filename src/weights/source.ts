@@ -25,6 +25,18 @@ export function bytesSource(bytes: Uint8Array): ByteSource {
   }
 }
 
+/** A browser's blob, which may lie on the disk as well. */
+export function blobSource(blob: Blob): ByteSource {
+  return {
+    size: blob.size,
+    read: async (begin, length) => {
+      requireRange(blob.size, begin, length)
+      return new Uint8Array(await blob.slice(begin, begin + length).arrayBuffer())
+    },
+    close: async () => {},
+  }
+}
+
 /** Several sources, one after the other, as one. */
 export function joinedSource(parts: readonly ByteSource[]): ByteSource {
   const size = parts.reduce((sum, part) => sum + part.size, 0)

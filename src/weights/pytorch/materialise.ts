@@ -1,9 +1,8 @@
 import { WeightsError } from '../../gpu/errors.ts'
 import type { NamedArray, StateDict } from '../../tensor/stateDict.ts'
-import { elementCount, quote } from '../arrays.ts'
+import { contiguousStrides, elementCount, gather, quote } from '../arrays.ts'
 import { itemSize, widenInPlace } from '../dtype.ts'
 import { requireRoom } from '../source.ts'
-import { contiguousStrides } from './pickleWriter.ts'
 import type { TorchStorage, TorchTensor } from './torchRules.ts'
 
 /** Reads the bytes of a storage, in an array that is the caller's. */
@@ -65,19 +64,5 @@ function valuesOf(tensor: TorchTensor, values: Float32Array): Float32Array {
   const start = storage.start + offset
   if (count === 0) return new Float32Array(0)
   if (isContiguous(tensor)) return values.subarray(start, start + count)
-  const gathered = new Float32Array(count)
-  const [rank, inner, step] = [shape.length, shape.at(-1) ?? 1, strides.at(-1) ?? 0]
-  const index = new Array<number>(rank).fill(0)
-  for (let to = 0, row = start; to < count; ) {
-    for (let i = 0; i < inner; i++) gathered[to++] = values[row + i * step] ?? 0
-    // The next row: the odometer's last wheel but one turns, and those before it where it is full.
-    for (let axis = rank - 2; axis >= 0; axis--) {
-      row += strides[axis] ?? 0
-      index[axis] = (index[axis] ?? 0) + 1
-      if (index[axis] !== shape[axis]) break
-      row -= (shape[axis] ?? 0) * (strides[axis] ?? 0)
-      index[axis] = 0
-    }
-  }
-  return gathered
+  return gather(values, shape, strides, start)
 }

@@ -19,13 +19,28 @@ import { TorchRules, type TorchStorage } from './torchRules.ts'
 const magic = 0x1950a86a20f9469cfc6cn
 const protocolVersion = 1001
 
+/** Whether a ZIP is a checkpoint: whether there is a data.pkl in its one folder. */
+export function isTorchArchive(archive: ReadonlyMap<string, ArchiveEntry>): boolean {
+  return pickleName(archive) !== undefined
+}
+
+function pickleName(archive: ReadonlyMap<string, ArchiveEntry>): string | undefined {
+  return Array.from(archive.keys()).find((name) => /^[^/]+\/data\.pkl$/.test(name))
+}
+
+/** Whether a file that begins so is a pickle: of protocol 2 or later, or of 1 with the magic number in digits. */
+export function isTorchStream(start: string): boolean {
+  const protocol = start.charCodeAt(1)
+  return (start.startsWith('\x80') && protocol >= 2 && protocol <= 5) || start.startsWith(`L${magic}L\n`)
+}
+
 /**
  * Reads the ZIP format.
- * @param archive the ZIP's files; the one named `…/data.pkl` tells a checkpoint
+ * @param archive the ZIP's files
  * @throws WeightsError for whatever a checkpoint does not have
  */
 export async function readTorchArchive(source: ByteSource, archive: ReadonlyMap<string, ArchiveEntry>): Promise<WeightsFile> {
-  const pickle = archive.get(Array.from(archive.keys()).find((name) => /^[^/]+\/data\.pkl$/.test(name)) ?? '')
+  const pickle = archive.get(pickleName(archive) ?? '')
   if (!pickle) throw new WeightsError('the archive has no data.pkl: it is not a PyTorch checkpoint')
   const folder = pickle.name.slice(0, -'data.pkl'.length)
   if (archive.has(`${folder}constants.pkl`))
