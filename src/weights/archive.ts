@@ -4,7 +4,7 @@ import { quote } from './arrays.ts'
 import type { ByteSource } from './source.ts'
 
 /** More entries than any file of weights has; a directory of as many is read in a fraction of a second. */
-const mostEntries = 20_000
+const mostEntries = 10_000
 
 /** One file in a ZIP. */
 export interface ArchiveEntry {
@@ -30,6 +30,7 @@ export async function readArchive(source: ByteSource): Promise<ReadonlyMap<strin
   const zip = new ZipReader(new SourceReader(source), {
     useWebWorkers: false,
     filenameValidation: 'strict',
+    checkLocalFilename: true,
     checkOverlappingEntry: true,
     checkCrc32: true,
   })

@@ -1,6 +1,7 @@
 import { WeightsError } from '../gpu/errors.ts'
 import { elementCount, hasLoneSurrogate, quote } from './arrays.ts'
 import { type DtypeName, dtypeNames, isDtypeName, itemSize } from './dtype.ts'
+import { isRecord, parseJson, show } from './json.ts'
 
 /** Where one tensor lies, checked. `begin` and `end` count bytes from the end of the header. */
 export interface TensorEntry {
@@ -64,15 +65,8 @@ export function headerEnd(head: Uint8Array, fileSize: number): number {
  */
 export function parseHeader(bytes: Uint8Array, fileSize: number): Header {
   const dataStart = 8 + bytes.length
-  const text = headerText(bytes)
-  let parsed: Record<string, unknown>
-  try {
-    parsed = JSON.parse(text)
-  } catch (cause) {
-    const reason = String(cause instanceof Error ? cause.message : cause).replace(/[\s\p{Cc}]+/gu, ' ')
-    throw new WeightsError(`the header is not valid JSON (${reason.slice(0, 160)}); ${again}`, { cause })
-  }
-  checkSpelling(text)
+  const parsed = parseJson(bytes, 'the header') as Record<string, unknown>
+  checkSpelling(new TextDecoder().decode(bytes))
   const metadata = checkMetadata(parsed[metadataKey])
   const entries: TensorEntry[] = []
   for (const [name, info] of Object.entries(parsed)) {
@@ -80,14 +74,6 @@ export function parseHeader(bytes: Uint8Array, fileSize: number): Header {
   }
   checkLayout(entries, fileSize - dataStart, dataStart)
   return { entries, metadata, dataStart }
-}
-
-function headerText(header: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(header)
-  } catch (cause) {
-    throw new WeightsError(`the header is not valid UTF-8; ${again}`, { cause })
-  }
 }
 
 function firstByte(header: Uint8Array): string {
@@ -159,13 +145,9 @@ function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && Number(value) >= 0
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
 function checkMetadata(value: unknown): Record<string, string> {
   if (value === undefined) return {}
-  if (!isObject(value)) throw new WeightsError(`${metadataKey} is ${show(value)} instead of a map from text to text; ${rewrite}`)
+  if (!isRecord(value)) throw new WeightsError(`${metadataKey} is ${show(value)} instead of a map from text to text; ${rewrite}`)
   const pairs: [string, string][] = []
   for (const [key, text] of Object.entries(value)) {
     if (typeof text !== 'string') throw new WeightsError(`${metadataKey}: ${quote(key)} is ${show(text)} instead of text; ${rewrite}`)
@@ -175,15 +157,11 @@ function checkMetadata(value: unknown): Record<string, string> {
   return Object.fromEntries(pairs)
 }
 
-function show(value: unknown): string {
-  return value === undefined ? 'missing' : quote(JSON.stringify(value)).slice(1, -1)
-}
-
 function checkEntry(name: string, info: unknown): TensorEntry {
   const fail = (problem: string): never => {
     throw new WeightsError(`tensor ${quote(name)}: ${problem}`)
   }
-  if (!isObject(info)) return fail(`its entry is ${show(info)} instead of { dtype, shape, data_offsets }; ${rewrite}`)
+  if (!isRecord(info)) return fail(`its entry is ${show(info)} instead of { dtype, shape, data_offsets }; ${rewrite}`)
   const { dtype, shape, data_offsets: offsets } = info
   if (typeof dtype !== 'string' || !isDtypeName(dtype)) {
     return fail(`its dtype is ${show(dtype)}, and only ${dtypeNames.join(', ')} are read; convert the file to F32`)

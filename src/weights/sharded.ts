@@ -27,7 +27,7 @@ export async function readSharded(place: WeightsPlace, json: Record<string, unkn
     files.set(name, file)
   }
   const tensors = new Map<string, StateDict[string]>()
-  const metadata: [string, string][] = isRecord(about) ? Object.entries(about).map(([key, value]) => [key, String(value)]) : []
+  const metadata: [string, string][] = isRecord(about) ? Object.entries(about).flatMap(textOf) : []
   for (const file of new Set(files.values())) {
     const source = await place.sibling(file)
     const shard = await readSafetensorsFrom(source).catch((cause: unknown) => {
@@ -45,4 +45,8 @@ export async function readSharded(place: WeightsPlace, json: Record<string, unkn
   const lost = Array.from(files.keys()).find((name) => !tensors.has(name))
   if (lost !== undefined) throw new WeightsError(`tensor ${quote(lost)} is not in ${files.get(lost)}, where the index has it`)
   return { tensors: Object.fromEntries(tensors), metadata: Object.fromEntries(metadata) }
+}
+
+function textOf([key, value]: [string, unknown]): [string, string][] {
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? [[key, String(value)]] : []
 }

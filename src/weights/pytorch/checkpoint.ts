@@ -43,7 +43,7 @@ export function findStateDict(saved: unknown): Checkpoint {
     tensors.push([name, tensor])
   }
   if (tensors.length === 0) {
-    const keys = Array.from(dict.entries.keys(), String)
+    const keys = Array.from(dict.entries.keys()).filter((key) => typeof key === 'string')
     const shown = keys.slice(0, 6).map(quote).join(', ') + (keys.length > 6 ? ` and ${keys.length - 6} more` : '')
     throw new WeightsError(`the checkpoint has no tensors${keys.length ? `, only ${shown}` : ': it is empty'}; save model.state_dict()`)
   }

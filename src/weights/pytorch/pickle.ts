@@ -9,7 +9,7 @@ import { opcodes } from './pickleOpcodes.ts'
 import { PickleReader } from './pickleReader.ts'
 
 /** More opcodes than any checkpoint has: one of a thousand tensors takes some 30,000. */
-const mostSteps = 1_000_000
+const mostSteps = 500_000
 
 /** The longest pickle that is read. */
 export const maxPickleBytes = 2 ** 25

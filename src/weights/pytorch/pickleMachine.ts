@@ -15,10 +15,22 @@ export interface PickleRules {
 
 /** A Python dict, or an OrderedDict: entries in order. */
 export class PickleDict {
-  readonly entries = new Map<unknown, unknown>()
   /** The attributes that an OrderedDict was given. */
   attributes: PickleDict | null = null
+  // Made when it is needed: a pickle asks for an empty dictionary with one byte, and an empty Map takes two hundred.
+  #entries: Map<unknown, unknown> | null = null
+
+  get entries(): ReadonlyMap<unknown, unknown> {
+    return this.#entries ?? none
+  }
+
+  set(key: unknown, value: unknown): void {
+    this.#entries ??= new Map()
+    this.#entries.set(key, value)
+  }
 }
+
+const none: ReadonlyMap<unknown, unknown> = new Map()
 
 /** The stack machine: what the opcodes work on. */
 export class PickleMachine {
@@ -76,7 +88,7 @@ export class PickleMachine {
     const dict = this.top()
     if (!(dict instanceof PickleDict)) throw new WeightsError('the pickle is damaged: it sets a key of what is no dictionary')
     if (items.length % 2 !== 0) throw new WeightsError('the pickle is damaged: a key of a dictionary has no value')
-    for (let i = 0; i < items.length; i += 2) dict.entries.set(items[i], items[i + 1])
+    for (let i = 0; i < items.length; i += 2) dict.set(items[i], items[i + 1])
   }
 
   call(): void {

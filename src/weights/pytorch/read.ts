@@ -83,9 +83,7 @@ export async function readTorchStream(source: ByteSource): Promise<WeightsFile> 
     throw new WeightsError('the pickle is not one that torch.save wrote; save model.state_dict() with it')
   const version = await stream.next()
   if (version !== protocolVersion)
-    throw new WeightsError(
-      `the checkpoint is of format ${quote(String(version))}, and ${protocolVersion} is read; save it again with torch.save`,
-    )
+    throw new WeightsError(`the checkpoint's format is not ${protocolVersion}, the one that is read; save it again with torch.save`)
   const system = await stream.next()
   if (!(system instanceof PickleDict) || system.entries.get('little_endian') !== true)
     throw new WeightsError('the checkpoint does not say that it is little-endian; save it again with torch.save on a machine of today')
@@ -104,7 +102,9 @@ async function findStorages(source: ByteSource, keys: unknown, start: number, st
   if (!Array.isArray(keys)) throw new WeightsError('the checkpoint has no list of its storages: damaged')
   const places = new Map<string, { readonly begin: number; readonly length: number }>()
   let at = start
-  for (const key of keys.map(String)) {
+  for (const name of keys) {
+    const key = typeof name === 'number' ? String(name) : name
+    if (typeof key !== 'string') throw new WeightsError('the checkpoint lists a storage without a name: damaged')
     const storage = storages.get(key)
     if (!storage || places.has(key)) throw new WeightsError(`the checkpoint lists the storage ${quote(key)} twice or in vain: damaged`)
     const head = await source.read(at, 8)

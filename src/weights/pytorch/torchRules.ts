@@ -148,7 +148,7 @@ function orderedDict([items]: readonly unknown[]): PickleDict {
   if (!Array.isArray(items)) throw new WeightsError('the pickle is damaged: an OrderedDict is made of what is no list')
   for (const pair of items) {
     if (!Array.isArray(pair) || pair.length !== 2) throw new WeightsError('the pickle is damaged: an OrderedDict has what is no pair')
-    dict.entries.set(pair[0], pair[1])
+    dict.set(pair[0], pair[1])
   }
   return dict
 }

@@ -1,6 +1,6 @@
 import { WeightsError } from '../../gpu/errors.ts'
 import { quote } from '../arrays.ts'
-import { isRecord } from '../json.ts'
+import { isRecord, show } from '../json.ts'
 
 /** A layer with weights, and what stands for it in torchvision's names. */
 export interface WeightedLayer {
@@ -75,7 +75,7 @@ function layersOf(model: unknown): Layer[] {
     if (!isRecord(layer) || typeof layer.class_name !== 'string' || !isRecord(layer.config))
       throw new WeightsError('a layer of its modelTopology has no class_name and config; convert the model again')
     if (containers.has(layer.class_name)) return layersOf(layer)
-    return [{ name: String(layer.config.name ?? layer.name ?? ''), kind: layer.class_name, config: layer.config }]
+    return [{ name: textOr(layer.config.name ?? layer.name, ''), kind: layer.class_name, config: layer.config }]
   })
 }
 
@@ -96,9 +96,9 @@ function withActivations(layers: readonly Layer[]): Step[] {
     if (kind === 'ZeroPadding2D') padding += zeroPadding(layer)
     else if (kind === 'Activation' || kind === 'ReLU' || kind === 'Softmax') {
       if (last?.activation !== 'linear') throw new WeightsError(`${describe(layer)} stands where AlexNet has no activation`)
-      last.activation = kind === 'Activation' ? String(config.activation) : kind.toLowerCase()
+      last.activation = kind === 'Activation' ? textOr(config.activation) : kind.toLowerCase()
     } else {
-      steps.push({ layer, padding, activation: String(config.activation ?? 'linear') })
+      steps.push({ layer, padding, activation: textOr(config.activation) })
       padding = 0
     }
   }
@@ -119,7 +119,7 @@ function firstConvolution({ layer, padding }: Step): AlexNetLayers['variant'] {
   if (kernel === 11 && stride === 4 && valid && (padding === 2 || padding === 0)) return 'torchvision'
   if (kernel === 5 && stride === 2 && valid && padding === 2) return 'alexnet-64'
   throw new WeightsError(
-    `${describe(layer)} is ${kernel}x${kernel}, stride ${stride}, padding ${padding || String(layer.config.padding)}; AlexNet begins with 11x11, stride 4, padding 2 or valid, alexnet-64 with 5x5, stride 2, padding 2`,
+    `${describe(layer)} is ${kernel}x${kernel}, stride ${stride}, padding ${padding || textOr(layer.config.padding, 'valid')}; AlexNet begins with 11x11, stride 4, padding 2 or valid, alexnet-64 with 5x5, stride 2, padding 2`,
   )
 }
 
@@ -147,8 +147,12 @@ function checkStep({ layer, padding, activation }: Step, first: boolean, last: b
 function square(layer: Layer, key: string, otherwise?: number): number {
   const sizes = [layer.config[key] ?? otherwise].flat()
   if (typeof sizes[0] !== 'number' || sizes.some((size) => size !== sizes[0]))
-    throw new WeightsError(`${describe(layer)} has the ${key} ${JSON.stringify(layer.config[key] ?? null)}, which AlexNet does not`)
+    throw new WeightsError(`${describe(layer)} has the ${key} ${show(layer.config[key])}, which AlexNet does not`)
   return sizes[0]
+}
+
+function textOr(value: unknown, otherwise = 'linear'): string {
+  return typeof value === 'string' ? value : otherwise
 }
 
 function describe({ kind, name }: Layer): string {

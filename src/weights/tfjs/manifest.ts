@@ -6,7 +6,7 @@ import { WeightsError } from '../../gpu/errors.ts'
 import type { NamedArray } from '../../tensor/stateDict.ts'
 import { elementCount, quote } from '../arrays.ts'
 import { type DtypeName, itemSize, widenInPlace } from '../dtype.ts'
-import { isRecord } from '../json.ts'
+import { isRecord, show } from '../json.ts'
 import type { WeightsPlace } from '../place.ts'
 import { type ByteSource, joinedSource, requireRoom } from '../source.ts'
 
@@ -35,6 +35,7 @@ export async function readManifest(place: WeightsPlace, manifest: unknown): Prom
     const { paths, weights } = isRecord(group) ? group : {}
     if (!Array.isArray(paths) || !paths.every((path) => typeof path === 'string') || !Array.isArray(weights))
       throw new WeightsError('a group of its weightsManifest has no paths or weights; convert the model again')
+    if (new Set(paths).size < paths.length) throw new WeightsError('its weightsManifest lists a shard twice; convert the model again')
     const specs = weights.map(specOf)
     const shards: ByteSource[] = []
     for (const path of paths) shards.push(await place.sibling(path))
@@ -72,7 +73,7 @@ function specOf(weight: unknown): Spec {
   const names = quantization === undefined ? dtypes : packed
   const type = quantization === undefined ? dtype : kind
   const known = typeof type === 'string' && Object.hasOwn(names, type) ? names[type] : undefined
-  if (!known) return fail(`its type is ${quote(String(type))}, and only ${Object.keys(names).join(', ')} are read; convert the model again`)
+  if (!known) return fail(`its type is ${show(type)}, and only ${Object.keys(names).join(', ')} are read; convert the model again`)
   if (typeof scale !== 'number' || typeof min !== 'number' || !Number.isFinite(scale) || !Number.isFinite(min))
     return fail('its quantisation has no finite scale and min')
   const count = elementCount(shape, itemSize(known))
