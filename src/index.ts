@@ -41,8 +41,10 @@ export {
   softmax,
 } from './autograd/functions.ts'
 export type { EngineOptions } from './createEngine.ts'
+export { type Augmentation, type AugmentationName, augmentations } from './data/augment.ts'
 export type { ArrayDataset, FileRange, ImageDataset, Sample, SampleList, Source } from './data/dataset.ts'
 export { decodeImage, type RgbImage } from './data/decode.ts'
+export { FeatureCache } from './data/featureCache.ts'
 export { type DataOptions, openImageFolder } from './data/imageFolder.ts'
 export { openData } from './data/openData.ts'
 export { resizeCrop } from './data/transforms.ts'

@@ -1,4 +1,5 @@
 import { relative } from 'node:path'
+import type { Augmentation } from '../data/augment.ts'
 import { countByClass, type ImageDataset } from '../data/dataset.ts'
 import type { Network } from '../nn/network.ts'
 import type { Engine } from '../tensor/engine.ts'
@@ -26,6 +27,20 @@ export function describeData(output: Output, data: ImageDataset, name = shortPat
   if (classes.length > shownClasses) return
   const [trained, held] = [countByClass(train, classes.length), countByClass(val, classes.length)]
   output.labelled('', classes.map((name, label) => `${name} ${trained[label]} + ${held[label]}`).join(', '))
+}
+
+/** An augmentation in words. */
+export function describeAugmentation({ crop = 'middle', flip, rotation, erase, ...colours }: Augmentation): string {
+  const crops = { middle: 'the middle', window: 'a random window' }
+  const whole = (share: number) => `${Math.round(100 * share)} %`
+  const changed = Object.entries(colours).filter(([, most]) => most > 0)
+  return [
+    typeof crop === 'string' ? crops[crop] : `a part of ${whole(crop[0])} to ${whole(crop[1])} of the area`,
+    ...(flip ? [`flipped in ${whole(flip)} of cases`] : []),
+    ...(rotation ? [`turned by up to ${rotation}°`] : []),
+    ...changed.map(([name, most]) => `${name} ±${most}`),
+    ...(erase ? [`a rectangle erased in ${whole(erase)}`] : []),
+  ].join(', ')
 }
 
 /** A path as one would type it here. */

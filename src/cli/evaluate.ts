@@ -8,7 +8,7 @@ import type { Evaluation } from '../train/metrics.ts'
 import { loadRun, type RunConfig, readRunConfig } from '../train/runFolder.ts'
 import { describeEngine, shortPath } from './describe.ts'
 import { counted, percent, table } from './format.ts'
-import { type CommonOptions, count, withCommon } from './options.ts'
+import { type CommonOptions, count, viewCount, withCommon } from './options.ts'
 import { Output } from './output.ts'
 
 const parts = ['val', 'train', 'all'] as const
@@ -16,6 +16,7 @@ const parts = ['val', 'train', 'all'] as const
 interface EvaluateOptions extends CommonOptions {
   readonly split: (typeof parts)[number]
   readonly batchSize: number
+  readonly tta: number
   readonly strict?: boolean
 }
 
@@ -26,6 +27,7 @@ export function addEvaluate(program: Command): void {
     .argument('<run>', 'a run folder, from graft train')
     .argument('<dir>', "pictures of the run's classes; without train/ and val/ it is split as it was for training")
     .addOption(new Option('--split <part>', 'which pictures: held out, trained on, or all of them').choices(parts).default('val'))
+    .option('--tta <n>', 'average over so many views of each picture, 1 to 10: middle, mirrored, corners', viewCount, 1)
     .option('--batch-size <n>', 'pictures that go through the network together', count, 32)
     .option('--strict', 'stop at a broken picture instead of leaving it out')
   withCommon(command).addHelpText(
@@ -34,6 +36,7 @@ export function addEvaluate(program: Command): void {
 Examples:
   graft evaluate runs/photos-small-similar photos
   graft evaluate runs/photos-small-similar new-photos --split all
+  graft evaluate runs/photos-small-similar photos --tta 10
   graft evaluate runs/photos-small-similar photos --json | tail -1`,
   )
   command.action(run)
@@ -53,6 +56,7 @@ async function run(folder: string, dir: string, options: EvaluateOptions): Promi
     let skipped = 0
     const result = await evaluate(model, data, {
       batchSize: options.batchSize,
+      tta: options.tta,
       strict: options.strict,
       onEvent: (event) => {
         if (event.type === 'skipped') skipped++

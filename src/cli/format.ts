@@ -1,3 +1,5 @@
+import { printable } from '../gpu/errors.ts'
+
 /** 0.875 as '87.5 %'. */
 export function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`
@@ -25,10 +27,10 @@ export type Cell = string | number
 /** Columns two spaces apart; `right` names the columns that are aligned to the right. */
 export function table(rows: readonly (readonly Cell[])[], { right = [] as readonly number[], indent = '' } = {}): string[] {
   const widths: number[] = []
-  for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, String(cell).length)
+  for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, printable(String(cell)).length)
   return rows.map((row) => {
     const cells = row.map((cell, i) => {
-      const [text, width] = [String(cell), widths[i] ?? 0]
+      const [text, width] = [printable(String(cell)), widths[i] ?? 0]
       return right.includes(i) ? text.padStart(width) : text.padEnd(width)
     })
     return (indent + cells.join('  ')).trimEnd()
@@ -54,7 +56,7 @@ const labelWidth = 13
 
 /** A label and what it stands for, broken into lines that stay in the second column. */
 export function labelled(label: string, text: string): string[] {
-  return wrap(text, textWidth - labelWidth).map((line, i) => (i === 0 ? label : '').padEnd(labelWidth) + line)
+  return wrap(printable(text), textWidth - labelWidth).map((line, i) => (i === 0 ? label : '').padEnd(labelWidth) + line)
 }
 
 /** An argument as a shell takes it. */

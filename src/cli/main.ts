@@ -6,6 +6,7 @@ import { addEvaluate } from './evaluate.ts'
 import { stopFor } from './interrupt.ts'
 import { watchPipe } from './output.ts'
 import { addPredict } from './predict.ts'
+import { addShowBatch } from './showBatch.ts'
 import { addTrain } from './train.ts'
 import { graftVersion } from './version.ts'
 
@@ -45,9 +46,10 @@ Examples:
   graft train photos                                    photos/cat/*.jpg, photos/dog/*.jpg: one folder a class
   graft evaluate runs/photos-small-similar photos       accuracy, class by class
   graft predict runs/photos-small-similar cat.jpg       what is on a picture
+  graft show-batch photos                               a sheet of what training sees
   graft adapters                                        which GPU, or which stand-in for one, computes`,
     )
-  for (const add of [addTrain, addEvaluate, addPredict, addAdapters, addDemo]) add(program)
+  for (const add of [addTrain, addEvaluate, addPredict, addShowBatch, addAdapters, addDemo]) add(program)
   return program
 }
 

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { mostViews } from '../data/view.ts'
 import type { AdapterChoice } from '../gpu/platform.ts'
 
 interface Bounds {
@@ -28,6 +29,8 @@ export function number(bounds: Bounds): (text: string) => number {
 }
 
 export const count = number({ integer: true, min: 1 })
+/** Views of a picture for test-time augmentation. */
+export const viewCount = number({ integer: true, min: 1, max: mostViews })
 export const seedNumber = number({ integer: true, min: 0 })
 
 export interface CommonOptions {

@@ -90,6 +90,12 @@ export class Output {
       if (event.done < event.total && now - this.#readAt < readEvery) return
       this.#readAt = now
     } else if (event.type === 'compile') this.progress('compiling', event.done, event.total, 'kernels')
+    else if (event.type === 'cached')
+      this.labelled(
+        'cached',
+        `${event.count} of ${event.total} ${event.split} pictures: what the frozen layers give is known from an earlier run`,
+      )
+    else if (event.type === 'remark') this.warn(event.message)
     else if (event.type === 'skipped') this.warn(`skipped ${event.reason}`)
     else if (event.type === 'step') {
       const done = (event.epoch - 1) * event.steps + event.step

@@ -1,17 +1,18 @@
 import type { Command } from 'commander'
 import { decodeImage, type RgbImage } from '../data/decode.ts'
-import { DataError } from '../gpu/errors.ts'
+import { DataError, printable } from '../gpu/errors.ts'
 import { createEngine } from '../index.ts'
 import type { Network } from '../nn/network.ts'
 import { type Prediction, predict } from '../train/evaluate.ts'
 import { loadRun, readRunConfig } from '../train/runFolder.ts'
 import { exitCodes } from './errors.ts'
 import { percent } from './format.ts'
-import { type CommonOptions, count, withCommon } from './options.ts'
+import { type CommonOptions, count, viewCount, withCommon } from './options.ts'
 import { Output } from './output.ts'
 
 interface PredictOptions extends CommonOptions {
   readonly top: number
+  readonly tta: number
 }
 
 export function addPredict(program: Command): void {
@@ -21,6 +22,7 @@ export function addPredict(program: Command): void {
     .argument('<run>', 'a run folder, from graft train')
     .argument('<image...>', 'JPEG, PNG or WebP files')
     .option('--top <k>', 'how many classes to name', count, 3)
+    .option('--tta <n>', 'average over so many views of each picture, 1 to 10: middle, mirrored, corners', viewCount, 1)
   withCommon(command).addHelpText(
     'after',
     `
@@ -52,11 +54,11 @@ async function run(folder: string, paths: readonly string[], options: PredictOpt
         output.event({ type: 'skipped', name, reason: error.message })
         process.stderr.write(`graft: ${error.message}\n`)
       }
-      for (const prediction of await classify(model, images, options.top)) {
+      for (const prediction of await classify(model, images, options)) {
         predictions.push(prediction)
         output.event({ type: 'prediction', ...prediction })
         const classes = prediction.top.map((one) => `${one.class} ${percent(one.probability)}`)
-        output.line(`${prediction.name.padEnd(width)}  ${classes.join('  ')}`)
+        output.line(`${printable(prediction.name).padEnd(width)}  ${printable(classes.join('  '))}`)
       }
     }
     output.endProgress()
@@ -87,11 +89,11 @@ async function decodeAll(paths: readonly string[]) {
   return { images, errors }
 }
 
-async function classify(model: Network, images: readonly NamedImage[], topK: number): Promise<Prediction[]> {
+async function classify(model: Network, images: readonly NamedImage[], { top: topK, tta }: PredictOptions): Promise<Prediction[]> {
   const predictions = await predict(
     model,
     images.map(({ image }) => image),
-    { topK },
+    { topK, tta },
   )
   return predictions.map(({ top }, i) => ({ name: images[i]?.name ?? '', top }))
 }

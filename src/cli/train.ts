@@ -1,6 +1,8 @@
 import { join, parse, resolve } from 'node:path'
 import type { Command } from 'commander'
+import { augmentationOf } from '../data/augment.ts'
 import { countByClass, type ImageDataset } from '../data/dataset.ts'
+import { FeatureCache } from '../data/featureCache.ts'
 import { openData } from '../data/openData.ts'
 import { DataError, WeightsError } from '../gpu/errors.ts'
 import { createEngine } from '../index.ts'
@@ -11,7 +13,7 @@ import { readCheckpoint } from '../train/checkpoint.ts'
 import type { EpochResult, Skipped, TrainEvent } from '../train/events.ts'
 import { type FitResult, fit } from '../train/fit.ts'
 import { applyScenario, type Plan } from '../transfer/scenario.ts'
-import { describeData, describeEngine, describeNetwork, describePlan, shortPath } from './describe.ts'
+import { describeAugmentation, describeData, describeEngine, describeNetwork, describePlan, shortPath } from './describe.ts'
 import { counted, duration, nextCommand, percent } from './format.ts'
 import { Stop } from './interrupt.ts'
 import { withCommon } from './options.ts'
@@ -42,6 +44,7 @@ Examples:
   graft train photos
   graft train drawings --scenario small-different --epochs 40 --out runs/drawings
   graft train photos --scenario large-similar --optimizer sgd --augment
+  graft train drawings --scenario large-different --augment strong,flip=0
   graft train photos --variant bvlc --weights bvlc.safetensors --replace all
   graft train photos --resume --epochs 60`,
   )
@@ -98,6 +101,7 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
   const { scenario, replace, cut, init, seed } = settings
   const plan = applyScenario(model, { scenario, classes: data.classes.length, replace, cut, init, seed })
   describePlan(output, plan, { missing: model.missing })
+  if (settings.augment) output.labelled('augment', describeAugmentation(augmentationOf(settings.augment)))
   const run = new RunWriter(
     folder,
     {
@@ -156,7 +160,9 @@ async function fitAndKeep(model: Network, job: Job, run: RunWriter): Promise<Fit
   output.progress(cache && !augment ? 'reading' : 'training', 0, 1)
   try {
     return await fit(model, data, {
-      ...{ epochs, batchSize, lr, optimizer, weightDecay, labelSmoothing, augment, cache, seed, strict },
+      ...{ epochs, batchSize, lr, optimizer, weightDecay, labelSmoothing, cache, seed, strict },
+      ...(augment ? { augment: augmentationOf(augment) } : {}),
+      ...(cache ? { featureCache: new FeatureCache() } : {}),
       checkpoint: checkpoints,
       resume: begun > 0,
       signal: stop.signal,

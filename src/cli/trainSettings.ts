@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { augmentationOf } from '../data/augment.ts'
 import { UsageError } from '../gpu/errors.ts'
 import { type Variant, variants } from '../nn/alexnet.ts'
 import { type InitName, initNames } from '../nn/init.ts'
@@ -23,7 +24,8 @@ export interface TrainSettings {
   readonly optimizer: OptimizerName
   readonly weightDecay?: number
   readonly labelSmoothing: number
-  readonly augment?: boolean
+  /** As typed: `augmentationOf` reads it. */
+  readonly augment?: true | string
   readonly cache: boolean
   readonly split: number
   readonly seed: number
@@ -43,6 +45,21 @@ function scenarioName(text: string): Scenario {
   if (known) return known
   if (text === 'auto') throw new InvalidArgumentError(`Choosing one from the data is not there yet; choose from ${scenarios.join(', ')}.`)
   throw new InvalidArgumentError(`Allowed choices are ${scenarios.join(', ')}.`)
+}
+
+/** `--augment`, by which pictures to train on are changed. */
+export function augmentOption(): Option {
+  const how = `light, standard or strong, and fields such as flip=0,rotation=15,crop=0.5-1`
+  return new Option('--augment [how]', `change the pictures to train on, anew in every epoch: ${how} (alone: standard)`).argParser(
+    (text) => {
+      try {
+        augmentationOf(text)
+      } catch (error) {
+        throw error instanceof UsageError ? new InvalidArgumentError(error.message) : error
+      }
+      return text
+    },
+  )
 }
 
 export function withTrainOptions(command: Command): Command {
@@ -69,8 +86,8 @@ export function withTrainOptions(command: Command): Command {
     .addOption(new Option('--optimizer <name>', 'how a step is made').choices(optimizers).default('adam'))
     .option('--weight-decay <x>', 'pull towards zero (default: adam 0, adamw 0.01, sgd 0.0005)', number({ min: 0 }))
     .option('--label-smoothing <x>', 'share of probability spread over all classes', number({ min: 0, max: 1 }), 0)
-    .option('--augment', 'random windows and flips of the pictures, anew in every epoch')
-    .option('--no-cache', 'compute what frozen layers give anew in every epoch')
+    .addOption(augmentOption())
+    .option('--no-cache', 'compute what frozen layers give anew in every epoch and run')
     .option('--split <x>', 'share held out for validation, where DIR has no val/', split, 0.25)
     .option('--seed <n>', 'the same seed on the same adapter gives the same bytes', seedNumber, 0)
     .option('--strict', 'stop at a broken picture instead of leaving it out')

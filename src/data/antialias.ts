@@ -25,35 +25,48 @@ export interface AxisFilter {
 export function antialiasFilter(input: number, output: number, from: number, count: number): AxisFilter {
   const scale = input / output
   const support = Math.max(scale, 1)
-  const rows = Array.from({ length: count }, (_, k) => {
+  const weightOf = (i: number, center: number) => Math.max(0, 1 - Math.abs(i + 0.5 - center) / support)
+  const firsts = new Float64Array(count)
+  const ends = new Float64Array(count)
+  let taps = 1
+  for (let k = 0; k < count; k++) {
     const center = scale * (from + k + 0.5)
     let first = Math.max(Math.trunc(center - support + 0.5), 0)
-    const end = Math.min(Math.trunc(center + support + 0.5), input)
-    const weights = Array.from({ length: end - first }, (_, i) => Math.max(0, 1 - Math.abs(first + i + 0.5 - center) / support))
-    while (weights.length > 1 && weights.at(-1) === 0) weights.pop()
-    while (weights.length > 1 && weights[0] === 0) {
-      weights.shift()
-      first++
-    }
-    const sum = weights.reduce((a, b) => a + b, 0)
-    return { first, weights: weights.map((weight) => weight / sum) }
-  })
-  const taps = rows.reduce((most, { weights }) => Math.max(most, weights.length), 1)
+    let end = Math.min(Math.trunc(center + support + 0.5), input)
+    while (end - first > 1 && weightOf(end - 1, center) === 0) end--
+    while (end - first > 1 && weightOf(first, center) === 0) first++
+    firsts[k] = first
+    ends[k] = end
+    taps = Math.max(taps, end - first)
+  }
   // Every output reads `taps` inputs, so that none of the loop's steps is conditional; near the end that takes an earlier first one.
-  const firsts = rows.map(({ first }) => Math.min(first, input - taps))
-  const start = Math.min(...firsts)
+  let start = input
+  let last = 0
+  for (const first of firsts) {
+    const at = Math.min(first, input - taps)
+    start = Math.min(start, at)
+    last = Math.max(last, at)
+  }
   const table = new Float32Array(taps * count)
-  for (const [k, { first, weights }] of rows.entries()) {
-    const shift = first - (firsts[k] ?? 0)
-    for (const [i, weight] of weights.entries()) table[(shift + i) * count + k] = weight
+  const places = new Uint32Array(count)
+  for (let k = 0; k < count; k++) {
+    const center = scale * (from + k + 0.5)
+    const [first = 0, end = 0] = [firsts[k], ends[k]]
+    const place = Math.min(first, input - taps)
+    places[k] = place - start
+    let sum = 0
+    for (let i = first; i < end; i++) sum += weightOf(i, center)
+    for (let i = first; i < end; i++) table[(i - place) * count + k] = weightOf(i, center) / sum
   }
-  return {
-    start,
-    extent: Math.max(...firsts) + taps - start,
-    taps,
-    first: Uint32Array.from(firsts, (first) => first - start),
-    weights: table,
-  }
+  return { start, extent: last + taps - start, taps, first: places, weights: table }
+}
+
+/** The filter whose outputs come the other way round: it flips what it resamples. */
+export function mirrored({ start, extent, taps, first, weights }: AxisFilter): AxisFilter {
+  const count = first.length
+  const turned = new Float32Array(weights.length)
+  for (let tap = 0; tap < taps; tap++) turned.set(weights.slice(tap * count, (tap + 1) * count).reverse(), tap * count)
+  return { start, extent, taps, first: first.slice().reverse(), weights: turned }
 }
 
 /** Height and width once the shorter side has become `resize`; the longer one is rounded down, as torchvision does. */

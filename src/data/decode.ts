@@ -14,6 +14,9 @@ export interface RgbImage {
 
 type Format = 'JPEG' | 'PNG' | 'WebP'
 
+/** Larger pictures are refused before anything is allocated: a few bytes can claim to be any number of pixels. These take 768 MiB. */
+const MAX_PIXELS = 2 ** 28
+
 const SIGNATURES: readonly { format: Format; offset: number; bytes: readonly number[] }[] = [
   { format: 'JPEG', offset: 0, bytes: [0xff, 0xd8, 0xff] },
   { format: 'PNG', offset: 0, bytes: [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a] },
@@ -22,7 +25,16 @@ const SIGNATURES: readonly { format: Format; offset: number; bytes: readonly num
 
 let loading: Promise<typeof Sharp> | null = null
 
-async function loadSharp(): Promise<typeof Sharp> {
+/**
+ * Sharp, set to one thread a picture and no cache.
+ * @throws GraftError with code `decoder` where it cannot be loaded
+ */
+export function loadSharp(): Promise<typeof Sharp> {
+  loading ??= importSharp()
+  return loading
+}
+
+async function importSharp(): Promise<typeof Sharp> {
   try {
     const sharp = (await import('sharp')).default
     sharp.concurrency(1)
@@ -106,8 +118,7 @@ async function readRange({ path, start, bytes }: FileRange): Promise<Uint8Array>
  */
 export async function decodeImage(source: Source, name?: string): Promise<RgbImage> {
   const called = name ?? (typeof source === 'string' ? source : source instanceof Uint8Array ? 'picture in memory' : source.path)
-  loading ??= loadSharp()
-  const sharp = await loading
+  const sharp = await loadSharp()
 
   let bytes: Uint8Array
   try {
@@ -121,7 +132,7 @@ export async function decodeImage(source: Source, name?: string): Promise<RgbIma
 
   try {
     // Not 'warning', sharp's default: it refuses photographs that every viewer opens.
-    const { data, info } = await sharp(bytes, { failOn: 'error' })
+    const { data, info } = await sharp(bytes, { failOn: 'error', limitInputPixels: MAX_PIXELS })
       .autoOrient()
       .flatten({ background: '#ffffff' })
       .toColourspace('srgb')
@@ -130,6 +141,11 @@ export async function decodeImage(source: Source, name?: string): Promise<RgbIma
     if (info.channels !== 3) throw new Error(`decoded to ${info.channels} channels instead of 3`)
     return { data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength), width: info.width, height: info.height }
   } catch (cause) {
+    if (/exceeds pixel limit/.test(firstLine(cause)))
+      throw new DataError(
+        `${called}: the ${format} picture has more than ${MAX_PIXELS / 2 ** 20} megapixels, the most that are decoded: make it smaller`,
+        { cause },
+      )
     throw new DataError(`${called}: the ${format} file is cut short or damaged (${decoderReason(cause)})`, { cause })
   }
 }

@@ -1,3 +1,11 @@
+/** A text as one line that moves no cursor: a file's name may hold line breaks and worse. They appear as \n and \u001b. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029]/gu, (character) => {
+    const escaped = JSON.stringify(character).slice(1, -1)
+    return escaped === character ? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}` : escaped
+  })
+}
+
 /**
  * Every error Graft throws on purpose. Each message is one line: what was wrong, where, and what to do about it.
  * A caller tells them apart with `instanceof` or by `code`; the command line prints `message` without a stack trace.
@@ -7,7 +15,7 @@ export class GraftError extends Error {
   readonly code: string
 
   constructor(code: string, message: string, options?: ErrorOptions) {
-    super(message, options)
+    super(printable(message), options)
     this.name = new.target.name
     this.code = code
   }

@@ -1,19 +1,25 @@
 import { crossEntropy } from '../autograd/functions.ts'
 import type { ImageDataset, Sample, Source } from '../data/dataset.ts'
 import { decodeImage, type RgbImage } from '../data/decode.ts'
-import { preprocessImages } from '../data/transforms.ts'
+import { viewImages } from '../data/transforms.ts'
+import { mostViews } from '../data/view.ts'
 import { DataError, ShapeError, UsageError } from '../gpu/errors.ts'
 import type { Network } from '../nn/network.ts'
-import { type BatchSource, PictureSource } from './batches.ts'
+import { type BatchSource, PictureSource, viewsOf } from './batches.ts'
 import { diagnose } from './diagnose.ts'
 import type { OnEvent } from './events.ts'
-import { type Evaluation, EvaluationCounter, ranked } from './metrics.ts'
+import { averageViews, type Evaluation, EvaluationCounter, mostLikely, probabilitiesOf } from './metrics.ts'
 
 export interface EvaluateOptions {
   /** Which part. Default 'val'. */
   readonly split?: 'train' | 'val'
   /** Pictures that go through the network together. Default 32. */
   readonly batchSize?: number
+  /**
+   * Test-time augmentation: the views whose probabilities are averaged for each picture, 1 to 10: the middle, its mirror image, then the four
+   * corners, each and mirrored. Default 1.
+   */
+  readonly tta?: number
   /** Whether a broken picture is an error rather than left out. Default false. */
   readonly strict?: boolean
   readonly onEvent?: OnEvent
@@ -44,12 +50,14 @@ export function brokenPictures(
  * @example const { accuracy, confusion } = await evaluate(model, data)
  */
 export async function evaluate(model: Network, data: ImageDataset, options: EvaluateOptions = {}): Promise<Evaluation> {
-  const { split = 'val', batchSize = 32, strict = false, onEvent, signal } = options
+  const { split = 'val', batchSize = 32, tta = 1, strict = false, onEvent, signal } = options
+  requireViews(tta)
   checkClasses(model, data)
   const samples = data[split]
-  const source = new PictureSource(model, samples, { onBroken: brokenPictures(split, onEvent, strict), ...(signal ? { signal } : {}) })
+  const reading = { onBroken: brokenPictures(split, onEvent, strict), ...(signal ? { signal } : {}) }
+  const source = new PictureSource(model, samples, reading, { views: tta })
   const report = (done: number) => onEvent?.({ type: 'read', split, done, total: samples.length })
-  const result = await evaluateSource(model, source, data.classes, batchSize, { onProgress: report })
+  const result = await evaluateSource(model, source, data.classes, picturesTogether(batchSize, tta), { onProgress: report })
   if (result.count === 0) throw new DataError(`none of the ${samples.length} ${split} pictures of ${data.root} can be decoded`)
   return result
 }
@@ -68,17 +76,17 @@ export async function evaluateSource(
   for await (const { x, targets } of source.batches(order, batchSize, 0)) {
     const [logits, loss] = model.engine.noGrad(() => {
       const logits = model.logits(x, { from: source.from })
-      return [logits, crossEntropy(logits, targets)] as const
+      return [logits, source.views === 1 ? crossEntropy(logits, targets) : null] as const
     })
-    const [lossValue, logitValues] = await model.engine.read([loss, logits])
-    const value = lossValue?.[0] ?? Number.NaN
-    if (!Number.isFinite(value)) {
-      for (const tensor of [logits, loss]) tensor.dispose()
+    const [values = new Float32Array(0), lossValue] = await model.engine.read(loss ? [logits, loss] : [logits])
+    const seen = loss ? { loss: lossValue?.[0] ?? Number.NaN, logits: values } : averageViews(values, targets, classes.length, source.views)
+    for (const tensor of loss ? [logits, loss] : [logits]) tensor.dispose()
+    if (!Number.isFinite(seen.loss)) {
       const incident = { batch: { x, targets }, from: source.from, pass: null, what: options.what ?? 'evaluation stopped' }
       throw await diagnose(model, incident).finally(() => x.dispose())
     }
-    counter.add(value, logitValues ?? new Float32Array(0), targets)
-    for (const tensor of [x, logits, loss]) tensor.dispose()
+    counter.add(seen.loss, seen.logits, targets)
+    x.dispose()
     done += targets.length
     options.onProgress?.(done)
     if (options.signal?.aborted) break
@@ -106,28 +114,31 @@ export interface Prediction {
  * Classifies pictures.
  * @param images paths, parts of files, encoded bytes, or decoded pictures
  * @param options.topK how many classes to give. Default 5, at most as many as there are
+ * @param options.tta views whose probabilities are averaged for each picture, 1 to 10, as `evaluate` takes them. Default 1
  * @throws DataError for a picture that cannot be decoded
  * @example const [first] = await predict(model, ['cat.jpg'], { topK: 3 })
  */
 export async function predict(
   model: Network,
   images: readonly (Source | RgbImage)[],
-  { topK = 5, batchSize = 32 }: { readonly topK?: number; readonly batchSize?: number } = {},
+  { topK = 5, batchSize = 32, tta = 1 }: { readonly topK?: number; readonly batchSize?: number; readonly tta?: number } = {},
 ): Promise<Prediction[]> {
   if (!Number.isInteger(topK) || topK < 1) throw new UsageError(`topK is a positive integer, not ${topK}`)
+  requireViews(tta)
   const result: Prediction[] = []
-  for (let start = 0; start < images.length; start += batchSize) {
-    const group = images.slice(start, start + batchSize)
+  const together = picturesTogether(batchSize, tta)
+  for (let start = 0; start < images.length; start += together) {
+    const group = images.slice(start, start + together)
     const decoded = await Promise.all(group.map((image) => (typeof image === 'object' && 'width' in image ? image : decodeImage(image))))
-    const x = preprocessImages(model.engine, decoded, model.preprocess)
+    const x = viewImages(model.engine, viewsOf(decoded, model.preprocess, tta), model.preprocess)
     const logits = model.engine.noGrad(() => model.logits(x))
     const [, classes = 0] = logits.shape
     const values = await logits.data()
     x.dispose()
     logits.dispose()
     for (const [row, image] of group.entries()) {
-      const probabilities = softmaxRow(values, row, classes)
-      const top = ranked(values, row, classes)
+      const probabilities = probabilitiesOf(values, row, classes, tta)
+      const top = mostLikely(probabilities)
         .slice(0, topK)
         .map((index) => ({ class: model.classNames?.[index] ?? String(index), index, probability: probabilities[index] ?? 0 }))
       result.push({ name: typeof image === 'string' ? image : `picture ${start + row}`, top })
@@ -136,10 +147,12 @@ export async function predict(
   return result
 }
 
-function softmaxRow(logits: Float32Array, row: number, classes: number): Float64Array {
-  const values = Float64Array.from(logits.subarray(row * classes, (row + 1) * classes))
-  const highest = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
-  const exps = values.map((value) => Math.exp(value - highest))
-  const total = exps.reduce((a, b) => a + b, 0)
-  return exps.map((value) => value / total)
+/** Pictures that go through the network together, so that with their views they take no more memory than `batchSize` would. */
+function picturesTogether(batchSize: number, views: number): number {
+  return Math.max(1, Math.floor(batchSize / views))
+}
+
+function requireViews(tta: number): void {
+  if (!Number.isInteger(tta) || tta < 1 || tta > mostViews)
+    throw new UsageError(`tta is a number of views from 1 to ${mostViews}, not ${tta}`)
 }

@@ -23,6 +23,10 @@ export interface Skipped {
 export type TrainEvent =
   /** Frozen features or pictures are being read, once. */
   | { readonly type: 'read'; readonly split: 'train' | 'val'; readonly done: number; readonly total: number }
+  /** An earlier run has left on disk what the frozen layers give for so many pictures: they are not read. */
+  | { readonly type: 'cached'; readonly split: 'train' | 'val'; readonly count: number; readonly total: number }
+  /** Something could not be done as asked, and the work goes on without it. */
+  | { readonly type: 'remark'; readonly message: string }
   /** Kernels are being compiled, once. */
   | { readonly type: 'compile'; readonly done: number; readonly total: number }
   | {

@@ -1,5 +1,7 @@
 import { crossEntropy } from '../autograd/functions.ts'
+import { type Augmentation, type AugmentationName, augmentationOf } from '../data/augment.ts'
 import type { ImageDataset } from '../data/dataset.ts'
+import type { FeatureCache } from '../data/featureCache.ts'
 import { DataError, UsageError } from '../gpu/errors.ts'
 import type { Network } from '../nn/network.ts'
 import { markNonFinite } from '../optim/health.ts'
@@ -7,7 +9,7 @@ import type { Optimizer } from '../optim/optimizer.ts'
 import { sizeOf } from '../tensor/ndbuffer.ts'
 import { Random } from '../tensor/philox.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { type Batch, type BatchSource, openSource } from './batches.ts'
+import { type Batch, type BatchSource, openSource, type SeededAugmentation } from './batches.ts'
 import { type Checkpoint, readCheckpoint, takeCheckpoint, writeCheckpoint } from './checkpoint.ts'
 import { diagnose } from './diagnose.ts'
 import { brokenPictures, checkClasses, evaluateSource } from './evaluate.ts'
@@ -21,10 +23,12 @@ export interface FitOptions extends OptimizerOptions {
   readonly batchSize?: number
   /** Target probability spread over all classes, in 0..1. Default 0. */
   readonly labelSmoothing?: number
-  /** Random windows and flips, anew in every epoch. Default false. */
-  readonly augment?: boolean
+  /** How pictures to train on are changed, anew in every epoch: by name ('light', 'standard', 'strong'), or field by field; true for 'standard'. Default false. */
+  readonly augment?: boolean | AugmentationName | Augmentation
   /** Keep what frozen layers give, and decoded pictures, from epoch to epoch. Default true. */
   readonly cache?: boolean
+  /** Keeps what frozen layers give on disk too, for later runs on the same pictures. */
+  readonly featureCache?: FeatureCache
   /** Seeds the order of pictures, augmentation and dropout. Default 0. */
   readonly seed?: number
   /** Whether a broken picture is an error rather than left out. Default false. */
@@ -85,15 +89,19 @@ export async function fit(model: Network, data: ImageDataset, options: FitOption
     if (event.type === 'skipped') skippedNames.add(event.name)
     onEvent?.(event)
   }
-  const open = (split: 'train' | 'val', augmentSeed: number | null): Promise<BatchSource> =>
+  const open = (split: 'train' | 'val', augment: SeededAugmentation | null): Promise<BatchSource> =>
     openSource(model, data[split], {
       store: cache,
-      augmentSeed,
+      augment,
       onBroken: brokenPictures(split, noteSkipped, strict),
       onProgress: (done, total) => onEvent?.({ type: 'read', split, done, total }),
       ...(signal ? { signal } : {}),
+      ...(options.featureCache ? { features: options.featureCache } : {}),
+      onFound: (count) => onEvent?.({ type: 'cached', split, count, total: data[split].length }),
+      onRefused: (reason) => onEvent?.({ type: 'remark', message: `features are not kept for later runs: ${reason}` }),
     })
   const results: EpochResult[] = []
+  const sources: BatchSource[] = []
   let last: Checkpoint | null = null
   let steps = 0
   const health = model.engine.tensor(new Float32Array(1), [1])
@@ -110,8 +118,10 @@ export async function fit(model: Network, data: ImageDataset, options: FitOption
     }
     const deadline = performance.now() + 1000 * (options.maxSeconds ?? Number.POSITIVE_INFINITY)
     last = signal || checkpoint ? await takeCheckpoint(model, optimizer, results) : null
-    const train = await open('train', augment ? seed : null)
+    const train = await open('train', augment ? { augmentation: augmentationOf(augment), seed } : null)
+    sources.push(train)
     const val = await open('val', null)
+    sources.push(val)
     if (train.count === 0 || val.count === 0) throw new DataError(`${data.root} has no picture that can be decoded`)
     await compileStep(model, train.from, Math.min(batchSize, train.count), (done, total) => onEvent?.({ type: 'compile', done, total }))
     for (let epoch = results.length + 1; epoch <= epochs && !signal?.aborted; epoch++) {
@@ -147,6 +157,7 @@ export async function fit(model: Network, data: ImageDataset, options: FitOption
     optimizer.zeroGrad()
     optimizer.dispose()
     health.dispose()
+    await Promise.all(sources.map((source) => source.close()))
   }
   return { epochs: results, aborted: signal?.aborted ?? false, skipped: skippedNames.size, steps }
 }
@@ -283,6 +294,7 @@ function checkOptions(options: FitOptions): void {
     labelSmoothing: true,
     augment: true,
     cache: true,
+    featureCache: true,
     seed: true,
     strict: true,
     onEvent: true,
@@ -299,5 +311,6 @@ function checkOptions(options: FitOptions): void {
   if (!Number.isSafeInteger(batchSize) || batchSize < 1) throw new UsageError(`batchSize is a positive integer, not ${batchSize}`)
   if (!Number.isSafeInteger(seed) || seed < 0) throw new UsageError(`seed is an integer of 0 or more, not ${seed}`)
   if (!optimizers.includes(optimizer)) throw new UsageError(`there is no optimizer '${optimizer}'; there are ${optimizers.join(', ')}`)
+  if (options.augment) augmentationOf(options.augment)
   if (resume && !checkpoint) throw new UsageError('resume needs checkpoint, the folder to go on from')
 }

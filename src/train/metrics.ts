@@ -19,10 +19,9 @@ export interface Evaluation {
   readonly count: number
 }
 
-/** Classes of one row of logits, likeliest first; equal logits keep their order. */
-export function ranked(logits: Float32Array, row: number, classes: number): number[] {
-  const at = row * classes
-  return Array.from({ length: classes }, (_, c) => c).sort((a, b) => (logits[at + b] ?? 0) - (logits[at + a] ?? 0))
+/** Classes by one row of their logits or probabilities, likeliest first; equals keep their order. */
+export function mostLikely(row: Float32Array | Float64Array): number[] {
+  return Array.from(row.keys()).sort((a, b) => (row[b] ?? 0) - (row[a] ?? 0))
 }
 
 /** The index of the largest logit of a row, the first of equals. */
@@ -30,6 +29,33 @@ export function argmax(logits: Float32Array, row: number, classes: number): numb
   let best = 0
   for (let c = 1; c < classes; c++) if ((logits[row * classes + c] ?? 0) > (logits[row * classes + best] ?? 0)) best = c
   return best
+}
+
+/** The probabilities of one target: the mean over its `views` rows of logits. */
+export function probabilitiesOf(logits: Float32Array, target: number, classes: number, views = 1): Float64Array {
+  const mean = new Float64Array(classes)
+  for (let row = target * views; row < (target + 1) * views; row++) {
+    const values = Float64Array.from(logits.subarray(row * classes, (row + 1) * classes))
+    const highest = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
+    const exps = values.map((value) => Math.exp(value - highest))
+    const total = exps.reduce((a, b) => a + b, 0)
+    for (const [c, value] of exps.entries()) mean[c] = (mean[c] ?? 0) + value / total / views
+  }
+  return mean
+}
+
+/** Logits [N · views, classes] as [N, classes]: the logarithms of the mean probabilities, and the mean cross-entropy they give. */
+export function averageViews(
+  logits: Float32Array,
+  targets: Int32Array,
+  classes: number,
+  views: number,
+): { readonly loss: number; readonly logits: Float32Array } {
+  const rows = Array.from(targets, (_, i) => probabilitiesOf(logits, i, classes, views))
+  const losses = rows.map((row, i) => -Math.log(row[targets[i] ?? 0] ?? Number.NaN))
+  const averaged = new Float32Array(targets.length * classes)
+  for (const [i, row] of rows.entries()) averaged.set(row.map(Math.log), i * classes)
+  return { loss: losses.reduce((a, b) => a + b, 0) / targets.length, logits: averaged }
 }
 
 /** How many rows of [N, classes] logits have their largest value at the target. */
@@ -55,7 +81,7 @@ export class EvaluationCounter {
   add(loss: number, logits: Float32Array, targets: Int32Array): void {
     const classes = this.#names.length
     for (const [row, target] of targets.entries()) {
-      const order = ranked(logits, row, classes)
+      const order = mostLikely(logits.subarray(row * classes, (row + 1) * classes))
       const counts = this.#confusion[target]
       const predicted = order[0] ?? 0
       if (counts) counts[predicted] = (counts[predicted] ?? 0) + 1

@@ -63,6 +63,7 @@ function reasonFor(error: unknown, path: string): string {
   if (code === 'EACCES' || code === 'EPERM') return `no permission to write in ${dirname(path)}; choose another place or change its rights`
   if (code === 'EROFS') return 'the disk is read-only; choose another place'
   if (code === 'ENOSPC' || code === 'EDQUOT') return 'the disk is full; free some space'
+  if (code === 'EFBIG') return 'the file would be larger than the system allows; raise the limit (ulimit -f), or choose another disk'
   if (code === 'ENAMETOOLONG') return `the name ${basename(path).slice(0, 40)}... is too long; choose a shorter one`
   return message
 }

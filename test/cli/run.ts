@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { access, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -22,14 +23,25 @@ export interface Outcome {
 export interface GraftOptions {
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
+  /** A command that runs the rest of its arguments, in the surroundings it makes. */
+  readonly within?: readonly string[]
   /** Sees what is printed so far, and may send signals or close the pipe. */
   readonly onStdout?: (text: string, kill: (signal: NodeJS.Signals) => void, close: () => void) => void
 }
 
+/** Not the user's own. */
+const cache = mkdtempSync(join(tmpdir(), 'graft-cache-'))
+process.once('exit', () => rmSync(cache, { recursive: true, force: true }))
+
 /** Runs the command as a user does, in a process of its own, on the adapter that GRAFT_ADAPTER names. */
-export function graft(args: readonly string[], { cwd, env, onStdout }: GraftOptions = {}): Promise<Outcome> {
+export function graft(args: readonly string[], { cwd, env, within = [], onStdout }: GraftOptions = {}): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [bin, ...args], { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+    const [command = '', ...rest] = [...within, process.execPath, bin, ...args]
+    const child = spawn(command, rest, {
+      cwd,
+      env: { ...process.env, GRAFT_CACHE: cache, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     let [stdout, stderr] = ['', '']
     child.stdout.on('data', (chunk) => {
       stdout += chunk

@@ -1,0 +1,77 @@
+import type Sharp from 'sharp'
+import type { Preprocess } from '../nn/preprocess.ts'
+
+/** One line of a sheet: what it shows, and its tiles. */
+export interface SheetRow {
+  readonly title: string
+  readonly subtitle: string
+  /** Network inputs [3, size, size]. */
+  readonly tiles: readonly Float32Array[]
+}
+
+/** In pixels. */
+const [gap, titleWidth, headerHeight, charWidth] = [8, 190, 30, 7]
+/** Small inputs are enlarged to about this, pixel by pixel. */
+const tileExtent = 128
+
+/**
+ * Draws network inputs as pictures, a line for each row, with headings above the columns and titles on the left.
+ * @returns a PNG
+ */
+export async function drawSheet(
+  sharp: typeof Sharp,
+  headings: readonly string[],
+  rows: readonly SheetRow[],
+  preprocess: Preprocess,
+): Promise<Uint8Array> {
+  const { size } = preprocess
+  const tile = size * Math.max(1, Math.round(tileExtent / size))
+  const left = (column: number) => titleWidth + column * (tile + gap)
+  const top = (row: number) => headerHeight + row * (tile + gap)
+  const [width, height] = [left(headings.length), top(rows.length)]
+  const tiles = rows.flatMap((row, r) =>
+    row.tiles.map(async (values, c) => ({
+      input: await sharp(bytesOf(values, preprocess), { raw: { width: size, height: size, channels: 3 } })
+        .resize(tile, tile, { kernel: 'nearest' })
+        .png()
+        .toBuffer(),
+      left: left(c),
+      top: top(r),
+    })),
+  )
+  const text = (x: number, y: number, content: string, room: number, style = '') =>
+    `<text x="${x}" y="${y}" ${style}>${escaped(shortened(content, Math.floor(room / charWidth)))}</text>`
+  const lettering = [
+    ...headings.map((heading, c) => text(left(c), headerHeight - gap, heading, tile, 'fill="#555"')),
+    ...rows.flatMap(({ title, subtitle }, r) => [
+      text(gap, top(r) + 18, title, titleWidth - 2 * gap, 'font-weight="bold"'),
+      text(gap, top(r) + 36, subtitle, titleWidth - 2 * gap, 'fill="#555" font-size="11"'),
+    ]),
+  ]
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="sans-serif" font-size="13">${lettering.join('')}</svg>`
+  return sharp({ create: { width, height, channels: 3, background: '#ffffff' } })
+    .composite([...(await Promise.all(tiles)), { input: Buffer.from(svg), left: 0, top: 0 }])
+    .png()
+    .toBuffer()
+}
+
+/** A network input as RGB bytes: its normalisation undone. */
+function bytesOf(values: Float32Array, { size, mean, std, scale, order }: Preprocess): Uint8Array {
+  const plane = size * size
+  return Uint8Array.from({ length: 3 * plane }, (_, i) => {
+    const channel = order === 'bgr' ? 2 - (i % 3) : i % 3
+    const value = (values[channel * plane + Math.floor(i / 3)] ?? 0) * (std[channel] ?? 1) + (mean[channel] ?? 0)
+    return Math.round(255 * Math.min(Math.max(value / scale, 0), 1))
+  })
+}
+
+/** At most so many characters; of a longer text the end, where file names differ. */
+function shortened(text: string, most: number): string {
+  const characters = [...text]
+  return characters.length <= most ? text : `…${characters.slice(characters.length - most + 1).join('')}`
+}
+
+function escaped(text: string): string {
+  const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' }
+  return text.replace(/[&<>]/g, (character) => entities[character] ?? '').replace(/\p{Cc}/gu, '\u2423')
+}

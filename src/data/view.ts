@@ -1,0 +1,71 @@
+import { centreOffset, resizedExtent } from './antialias.ts'
+
+/** In pixels. */
+export interface Extent {
+  readonly height: number
+  readonly width: number
+}
+
+/** In pixels from the upper left corner. */
+export interface Rect extends Extent {
+  readonly top: number
+  readonly left: number
+}
+
+/** What a network sees of a picture: a square window of a part of it, resized. */
+export interface View {
+  /** The part of the picture that counts, in the picture's own pixels; what lies outside is not looked at. */
+  readonly part: Rect
+  /** What the part is resized to. */
+  readonly resized: Extent
+  /** Where the window begins in the resized part. */
+  readonly top: number
+  readonly left: number
+  /** Whether left and right are exchanged. */
+  readonly flip: boolean
+}
+
+/**
+ * A window of the whole picture, whose shorter side becomes `resize`.
+ * @param place where it begins, from the room it has on either axis: none is negative, since `resize` is not below `size`
+ */
+export function windowView(
+  { height, width }: Extent,
+  { resize, size }: { readonly resize: number; readonly size: number },
+  place: (room: number) => number = (room) => centreOffset(room + size, size),
+  flip = false,
+): View {
+  const resized = resizedExtent(height, width, resize)
+  const [top, left] = [place(resized.height - size), place(resized.width - size)]
+  return { part: { top: 0, left: 0, height, width }, resized, top, left, flip }
+}
+
+/** A part of the picture stretched to the window. */
+export function partView(part: Rect, size: number, flip = false): View {
+  return { part, resized: { height: size, width: size }, top: 0, left: 0, flip }
+}
+
+/** The views that a picture can be judged by: see `testViews`. */
+export const mostViews = 10
+
+/**
+ * Views for test-time augmentation, the first `count` of ten: the middle that validation sees and its mirror image, then the four corners, each
+ * followed by its mirror image; for the corners the shorter side is an eighth of `size` longer than `size` at least.
+ * Source: the ten patches of Krizhevsky, Sutskever & Hinton, "ImageNet classification with deep convolutional neural networks", 2012.
+ * @param count 1 to 10
+ */
+export function testViews(extent: Extent, { resize, size }: { readonly resize: number; readonly size: number }, count: number): View[] {
+  const middle = windowView(extent, { resize, size })
+  const wide = { resize: roomyResize(resize, size), size }
+  const corner = (bottom: boolean, right: boolean): View => {
+    const view = windowView(extent, wide, () => 0)
+    return { ...view, top: bottom ? view.resized.height - size : 0, left: right ? view.resized.width - size : 0 }
+  }
+  const places = [middle, corner(false, false), corner(false, true), corner(true, false), corner(true, true)]
+  return places.flatMap((view) => [view, { ...view, flip: true }]).slice(0, count)
+}
+
+/** What the shorter side becomes where a window needs room to move in: as torchvision's 256 for 224. */
+export function roomyResize(resize: number, size: number): number {
+  return Math.max(resize, Math.round((size * 8) / 7))
+}

@@ -1,0 +1,55 @@
+import { readFile } from 'node:fs/promises'
+import sharp from 'sharp'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { graft, truncatedJpeg, Workplace } from './run.ts'
+
+vi.setConfig({ testTimeout: 300_000 })
+
+let place: Workplace
+beforeAll(async () => {
+  place = await Workplace.make()
+})
+afterAll(() => place.remove())
+
+const sheet = async (name: string, ...options: string[]) => {
+  const out = place.path(name)
+  return { out, outcome: await graft(['show-batch', place.photos, '--out', out, '--count', '4', '--epochs', '3', '--json', ...options]) }
+}
+const pixels = async (path: string) => sharp(path).removeAlpha().raw().toBuffer({ resolveWithObject: true })
+
+test('a sheet shows pictures of every class, the same from the same seed', async () => {
+  const { out, outcome } = await sheet('a.png', '--seed', '3')
+  expect([outcome.code, outcome.complaints]).toEqual([0, []])
+  const result = outcome.events().at(-1) as { type: string; pictures: { class: string; name: string }[] }
+  expect(result).toMatchObject({ type: 'result', out, augmentation: { crop: [0.35, 1], flip: 0.5 } })
+  expect(new Set(result.pictures.map((picture) => picture.class))).toEqual(new Set(['circle', 'square', 'stripes']))
+  for (const { class: label, name } of result.pictures) expect(name).toMatch(new RegExp(`^train/${label}/\\d\\.png$`))
+  const { info, data } = await pixels(out)
+  expect([info.width, info.height]).toEqual([190 + 4 * (128 + 8), 30 + 4 * (128 + 8)])
+  // Headings and names are there: something dark on the white of the first column.
+  const titles = Array.from({ length: info.height }, (_, y) => data.subarray(3 * y * info.width, 3 * (y * info.width + 180)))
+  expect(titles.some((line) => line.some((value) => value < 80))).toBe(true)
+  await sheet('b.png', '--seed', '3')
+  expect(await readFile(place.path('b.png'))).toEqual(await readFile(out))
+  await sheet('c.png', '--seed', '4')
+  expect(await readFile(place.path('c.png'))).not.toEqual(await readFile(out))
+})
+
+test('SwiftShader draws what the other adapter draws, but for rounding', async () => {
+  await sheet('auto.png', '--augment', 'strong')
+  const { outcome } = await sheet('swiftshader.png', '--augment', 'strong', '--adapter', 'swiftshader')
+  expect(outcome.complaints).toEqual([])
+  const [a, b] = await Promise.all(['auto.png', 'swiftshader.png'].map((name) => pixels(place.path(name))))
+  const differences = a?.data.map((value, i) => Math.abs(value - (b?.data[i] ?? Number.NaN)))
+  expect(Math.max(...(differences ?? [Number.NaN]))).toBeLessThanOrEqual(1)
+})
+
+test('a broken picture is passed over', async () => {
+  const data = await place.spoiled('broken', truncatedJpeg)
+  const outcome = await graft(['show-batch', data, '--out', place.path('broken.png'), '--count', '30', '--epochs', '1'])
+  expect([outcome.code, outcome.complaints]).toEqual([
+    0,
+    [expect.stringMatching(/^graft: skipped train\/circle\/cut\.jpg: the JPEG file is cut/)],
+  ])
+  expect(outcome.stdout).toMatch(/sheet +.*broken\.png: 12 pictures in validation and in 1 epoch of training/)
+})
