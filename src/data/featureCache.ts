@@ -5,7 +5,7 @@ import envPaths from 'env-paths'
 import { GraftError, WeightsError } from '../gpu/errors.ts'
 import { writeFileAtomic } from '../weights/files.ts'
 import { readSafetensors, writeSafetensors } from '../weights/safetensors.ts'
-import { readHeader } from '../weights/safetensorsHeader.ts'
+import { headerEnd } from '../weights/safetensorsHeader.ts'
 
 /** Where a row lies: a number that its table gives out, or `absent`. */
 export type Place = number
@@ -136,7 +136,7 @@ export class FeatureTable {
   async #readSegment(path: string) {
     try {
       const bytes = await readFile(path)
-      const { dataStart } = readHeader(bytes)
+      const dataStart = headerEnd(bytes, bytes.length)
       const { tensors, metadata } = readSafetensors(bytes, { inPlace: true })
       const { rows } = tensors
       const keys = (metadata.keys ?? '').match(/[0-9a-f]{32}/g) ?? []
@@ -182,7 +182,7 @@ export class FeatureTable {
       throw new GraftError('write', `cannot make ${this.#folder}: ${cause.message}`, { cause })
     })
     await writeFileAtomic(path, bytes)
-    await this.#keepSegment(path, rows, readHeader(bytes).dataStart)
+    await this.#keepSegment(path, rows, headerEnd(bytes, bytes.length))
   }
 
   /** Reads rows by their places into `into`, one after the other. Those added since the last `flush` are not there yet. */

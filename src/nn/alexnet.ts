@@ -13,13 +13,13 @@ export const variants = ['torchvision', 'bvlc', 'alexnet-64'] as const
 export type Variant = (typeof variants)[number]
 
 export interface AlexNetOptions {
-  /** Which AlexNet; the weights' own where they name one, else 'torchvision'. */
+  /** Which AlexNet; the weights' own, by their metadata or shapes, else 'torchvision'. */
   readonly variant?: Variant
   /** Outputs; the weights' own, else 1000 (alexnet-64: 100). */
   readonly classes?: number
-  /** The five convolutions' widths. */
+  /** The five convolutions' widths; the weights' own, else the variant's. */
   readonly channels?: readonly number[]
-  /** The width of both hidden FC layers. */
+  /** The width of both hidden FC layers; the weights' own, else the variant's. */
   readonly hidden?: number
   /** The probability of both dropouts. */
   readonly dropout?: number
@@ -125,13 +125,13 @@ export async function alexnet(engine: Engine, options: AlexNetOptions = {}): Pro
     typeof weights === 'string' ? await loadWeights(weights) : weights ? { tensors: weights, metadata: {} as Record<string, string> } : null
   const from = typeof weights === 'string' ? weights : 'the weights'
   const tensors = loaded ? torchvisionNames(loaded.tensors) : null
-  const variant = options.variant ?? variantOf(loaded?.metadata.architecture) ?? 'torchvision'
+  const variant = options.variant ?? variantOf(loaded?.metadata.architecture) ?? variantByShapes(tensors ?? {}) ?? 'torchvision'
   const spec = specs[variant]
   if (!spec) throw new UsageError(`there is no variant '${variant}'; there are ${variants.join(', ')}`)
   const architecture: Architecture = {
     variant,
-    channels: options.channels ?? spec.channels,
-    hidden: options.hidden ?? spec.hidden,
+    channels: options.channels ?? channelsOf(tensors ?? {}) ?? spec.channels,
+    hidden: options.hidden ?? tensors?.['classifier.1.weight']?.shape[0] ?? spec.hidden,
     dropout: options.dropout ?? spec.dropout,
     classes: options.classes ?? tensors?.['classifier.6.bias']?.shape[0] ?? spec.classes,
   }
@@ -214,6 +214,20 @@ function torchvisionNames(tensors: StateDict): StateDict {
       return [torchvision && (kind === 'weight' || kind === 'bias') ? `${torchvision}.${kind}` : name, array]
     }),
   )
+}
+
+/** The widths of the five convolutions, where all are there. */
+function channelsOf(tensors: StateDict): readonly number[] | undefined {
+  const widths = convolutionNumbers.flatMap((number) => tensors[`features.${number}.weight`]?.shape[0] ?? [])
+  return widths.length === convolutionNumbers.length ? widths : undefined
+}
+
+/** Weights that do not name their network are told by their shapes: alexnet-64 begins with 5x5, bvlc's second convolution sees half the first. */
+function variantByShapes(tensors: StateDict): Variant | undefined {
+  const [first, second] = ['features.0.weight', 'features.3.weight'].map((name) => tensors[name]?.shape)
+  if (!first || !second) return undefined
+  if (first[3] === 5) return 'alexnet-64'
+  return 2 * (second[1] ?? 0) === first[0] ? 'bvlc' : 'torchvision'
 }
 
 function variantOf(architecture: string | undefined): Variant | undefined {

@@ -46,3 +46,38 @@ export function checkText(key: string, text: unknown): void {
   if (hasLoneSurrogate(key) || hasLoneSurrogate(text))
     throw new WeightsError(`metadata ${quote(key)} is not valid Unicode; correct the text`)
 }
+
+/** The strides of a row-major array, in elements. A size of 0 counts as 1, as in PyTorch. */
+export function contiguousStrides(shape: readonly number[]): number[] {
+  const strides = new Array<number>(shape.length)
+  let step = 1
+  for (let i = shape.length - 1; i >= 0; i--) {
+    strides[i] = step
+    step *= Math.max(1, shape[i] ?? 1)
+  }
+  return strides
+}
+
+/**
+ * The elements of an array that lies in `values` by strides, row-major in a new array.
+ * @param strides in elements, one for each size of the shape
+ * @param start index of the first element
+ */
+export function gather(values: Float32Array, shape: readonly number[], strides: readonly number[], start = 0): Float32Array {
+  const count = shape.reduce((product, size) => product * size, 1)
+  const gathered = new Float32Array(count)
+  const [rank, inner, step] = [shape.length, shape.at(-1) ?? 1, strides.at(-1) ?? 0]
+  const index = new Array<number>(rank).fill(0)
+  for (let to = 0, row = start; to < count; ) {
+    for (let i = 0; i < inner; i++) gathered[to++] = values[row + i * step] ?? 0
+    // The next row: the last wheel but one of an odometer turns, and those before it where it comes round.
+    for (let axis = rank - 2; axis >= 0; axis--) {
+      row += strides[axis] ?? 0
+      index[axis] = (index[axis] ?? 0) + 1
+      if (index[axis] !== shape[axis]) break
+      row -= (shape[axis] ?? 0) * (strides[axis] ?? 0)
+      index[axis] = 0
+    }
+  }
+  return gathered
+}

@@ -55,6 +55,15 @@ export function widen(name: DtypeName, bytes: Uint8Array): Float32Array {
   return dtypes[name].widen(aligned.buffer)
 }
 
+/**
+ * As `widen`, for bytes that will not change: F32 that are aligned are laid over them, and nothing is copied.
+ * @param bytes n elements of the type, little-endian
+ */
+export function widenInPlace(name: DtypeName, bytes: Uint8Array): Float32Array {
+  const laidOver = name === 'F32' && bytes.byteOffset % 4 === 0 && bytes.buffer instanceof ArrayBuffer
+  return laidOver ? new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4) : widen(name, bytes)
+}
+
 function widenBrainFloat(halves: Uint16Array): Float32Array {
   const bits = new Uint32Array(halves.length)
   for (let i = 0; i < halves.length; i++) bits[i] = (halves[i] ?? 0) << 16

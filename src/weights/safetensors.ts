@@ -6,8 +6,9 @@
 import { WeightsError } from '../gpu/errors.ts'
 import type { NamedArray, StateDict } from '../tensor/stateDict.ts'
 import { checkArray, checkText } from './arrays.ts'
-import { widen } from './dtype.ts'
-import { maxHeaderBytes, metadataKey, readHeader } from './safetensorsHeader.ts'
+import { widen, widenInPlace } from './dtype.ts'
+import { headBytes, headerEnd, maxHeaderBytes, metadataKey, parseHeader } from './safetensorsHeader.ts'
+import type { ByteSource } from './source.ts'
 
 /** What a safetensors file holds. */
 export interface WeightsFile {
@@ -30,12 +31,40 @@ export interface WeightsFile {
  * console.log(tensors['features.0.weight']?.shape, metadata.architecture)
  */
 export function readSafetensors(bytes: Uint8Array, { inPlace = false }: { readonly inPlace?: boolean } = {}): WeightsFile {
-  const { entries, metadata, dataStart } = readHeader(bytes)
+  const { entries, metadata, dataStart } = parseHeader(
+    bytes.subarray(8, headerEnd(bytes.subarray(0, headBytes), bytes.length)),
+    bytes.length,
+  )
+  const lay = inPlace ? widenInPlace : widen
   const arrays = entries.map(({ name, dtype, shape, begin, end }): [string, NamedArray] => {
-    const part = bytes.subarray(dataStart + begin, dataStart + end)
-    const laidOver = inPlace && dtype === 'F32' && part.byteOffset % 4 === 0
-    const data = laidOver ? new Float32Array(part.buffer, part.byteOffset, part.length / 4) : widen(dtype, part)
-    return [name, { shape, data, dtype }]
+    return [name, { shape, data: lay(dtype, bytes.subarray(dataStart + begin, dataStart + end)), dtype }]
+  })
+  return { tensors: Object.fromEntries(arrays), metadata }
+}
+
+/** Tensors that lie together are read together up to this many bytes; a larger one is read alone. */
+const readAhead = 2 ** 20
+
+/**
+ * As `readSafetensors`, from a file that is read by parts: its header's length first, then the header, then tensor by tensor, so that
+ * nothing is held twice.
+ */
+export async function readSafetensorsFrom(source: ByteSource): Promise<WeightsFile> {
+  const end = headerEnd(await source.read(0, Math.min(headBytes, source.size)), source.size)
+  const { entries, metadata, dataStart } = parseHeader(await source.read(8, end - 8), source.size)
+  const ordered = [...entries].sort((a, b) => a.begin - b.begin)
+  const values = new Map<string, Float32Array>()
+  for (let i = 0; i < ordered.length; ) {
+    const start = ordered[i]?.begin ?? 0
+    let next = i + 1
+    while ((ordered[next]?.end ?? Number.POSITIVE_INFINITY) - start <= readAhead) next++
+    const group = ordered.slice(i, next)
+    const bytes = await source.read(dataStart + start, (group.at(-1)?.end ?? start) - start)
+    for (const { name, dtype, begin, end } of group) values.set(name, widenInPlace(dtype, bytes.subarray(begin - start, end - start)))
+    i = next
+  }
+  const arrays = entries.map(({ name, dtype, shape }): [string, NamedArray] => {
+    return [name, { shape, data: values.get(name) ?? new Float32Array(0), dtype }]
   })
   return { tensors: Object.fromEntries(arrays), metadata }
 }

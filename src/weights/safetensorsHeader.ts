@@ -1,6 +1,7 @@
 import { WeightsError } from '../gpu/errors.ts'
 import { elementCount, hasLoneSurrogate, quote } from './arrays.ts'
 import { type DtypeName, dtypeNames, isDtypeName, itemSize } from './dtype.ts'
+import { isRecord, parseJson, show } from './json.ts'
 
 /** Where one tensor lies, checked. `begin` and `end` count bytes from the end of the header. */
 export interface TensorEntry {
@@ -27,57 +28,52 @@ export const metadataKey = '__metadata__'
 const again = 'download or copy the file again'
 const rewrite = 'write the file again with a safetensors library'
 
+/** Bytes at the start of a file that `headerEnd` looks at. */
+export const headBytes = 72
+
 /**
- * Reads and checks the header of a safetensors file, against the whole file's length.
+ * Where the header ends, from the first bytes of the file alone.
  *
+ * @param head the first 72 bytes, or as many as there are
+ * @param fileSize bytes of the whole file
+ * @throws WeightsError for a header that is longer than the file or the format allows, and for files of other formats
+ */
+export function headerEnd(head: Uint8Array, fileSize: number): number {
+  if (fileSize < 8) throw new WeightsError(`the file is truncated: ${fileSize} bytes where the header's length alone takes 8; ${again}`)
+  const length = Number(new DataView(head.buffer, head.byteOffset, 8).getBigUint64(0, true))
+  if (length > maxHeaderBytes) {
+    throw foreign(head, `the header's length is given as ${length} bytes and ${maxHeaderBytes} is the most allowed: not a safetensors file`)
+  }
+  if (8 + length > fileSize) {
+    throw foreign(head, `the file is truncated: ${fileSize} bytes where the header alone ends at ${8 + length}; ${again}`)
+  }
+  if (length === 0 || head[8] !== 0x7b) {
+    throw foreign(
+      head,
+      `the header begins with ${firstByte(head.subarray(8, 8 + length))} instead of "{": not a safetensors file, or damaged; ${again}`,
+    )
+  }
+  return 8 + length
+}
+
+/**
+ * Reads and checks a header, against the whole file's length.
+ *
+ * @param bytes the header alone, without its length
+ * @param fileSize bytes of the whole file
  * @throws WeightsError for anything that the format does not allow
  */
-export function readHeader(bytes: Uint8Array): Header {
-  const text = headerText(bytes)
-  const dataStart = 8 + headerLength(bytes)
-  let parsed: Record<string, unknown>
-  try {
-    parsed = JSON.parse(text)
-  } catch (cause) {
-    const reason = String(cause instanceof Error ? cause.message : cause).replace(/[\s\p{Cc}]+/gu, ' ')
-    throw new WeightsError(`the header is not valid JSON (${reason.slice(0, 160)}); ${again}`, { cause })
-  }
-  checkSpelling(text)
+export function parseHeader(bytes: Uint8Array, fileSize: number): Header {
+  const dataStart = 8 + bytes.length
+  const parsed = parseJson(bytes, 'the header') as Record<string, unknown>
+  checkSpelling(new TextDecoder().decode(bytes))
   const metadata = checkMetadata(parsed[metadataKey])
   const entries: TensorEntry[] = []
   for (const [name, info] of Object.entries(parsed)) {
     if (name !== metadataKey) entries.push(checkEntry(name, info))
   }
-  checkLayout(entries, bytes.length - dataStart, dataStart)
+  checkLayout(entries, fileSize - dataStart, dataStart)
   return { entries, metadata, dataStart }
-}
-
-function headerLength(bytes: Uint8Array): number {
-  return Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true))
-}
-
-function headerText(bytes: Uint8Array): string {
-  if (bytes.length < 8)
-    throw new WeightsError(`the file is truncated: ${bytes.length} bytes where the header's length alone takes 8; ${again}`)
-  const length = headerLength(bytes)
-  if (length > maxHeaderBytes) {
-    throw foreign(
-      bytes,
-      `the header's length is given as ${length} bytes and ${maxHeaderBytes} is the most allowed: not a safetensors file`,
-    )
-  }
-  if (8 + length > bytes.length) {
-    throw foreign(bytes, `the file is truncated: ${bytes.length} bytes where the header alone ends at ${8 + length}; ${again}`)
-  }
-  const header = bytes.subarray(8, 8 + length)
-  if (header[0] !== 0x7b) {
-    throw foreign(bytes, `the header begins with ${firstByte(header)} instead of "{": not a safetensors file, or damaged; ${again}`)
-  }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(header)
-  } catch (cause) {
-    throw new WeightsError(`the header is not valid UTF-8; ${again}`, { cause })
-  }
 }
 
 function firstByte(header: Uint8Array): string {
@@ -88,7 +84,8 @@ function firstByte(header: Uint8Array): string {
 function foreign(bytes: Uint8Array, otherwise: string): WeightsError {
   const start = String.fromCharCode(...bytes.subarray(0, 64))
   if (start.startsWith('version https://git-lfs')) return new WeightsError('this is a Git LFS pointer, not the weights; run "git lfs pull"')
-  if (start.startsWith('PK\x03\x04')) return new WeightsError('this is a zip archive, as PyTorch saves one; convert it to safetensors')
+  if (start.startsWith('PK\x03\x04'))
+    return new WeightsError('this is a zip archive, as PyTorch and NumPy save one; give it the ending .pth or .npz')
   if (/^\s*<(!doctype|html)/i.test(start)) return new WeightsError('this is a web page, not weights; download the file itself')
   return new WeightsError(otherwise)
 }
@@ -148,13 +145,9 @@ function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && Number(value) >= 0
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
 function checkMetadata(value: unknown): Record<string, string> {
   if (value === undefined) return {}
-  if (!isObject(value)) throw new WeightsError(`${metadataKey} is ${show(value)} instead of a map from text to text; ${rewrite}`)
+  if (!isRecord(value)) throw new WeightsError(`${metadataKey} is ${show(value)} instead of a map from text to text; ${rewrite}`)
   const pairs: [string, string][] = []
   for (const [key, text] of Object.entries(value)) {
     if (typeof text !== 'string') throw new WeightsError(`${metadataKey}: ${quote(key)} is ${show(text)} instead of text; ${rewrite}`)
@@ -164,15 +157,11 @@ function checkMetadata(value: unknown): Record<string, string> {
   return Object.fromEntries(pairs)
 }
 
-function show(value: unknown): string {
-  return value === undefined ? 'missing' : quote(JSON.stringify(value)).slice(1, -1)
-}
-
 function checkEntry(name: string, info: unknown): TensorEntry {
   const fail = (problem: string): never => {
     throw new WeightsError(`tensor ${quote(name)}: ${problem}`)
   }
-  if (!isObject(info)) return fail(`its entry is ${show(info)} instead of { dtype, shape, data_offsets }; ${rewrite}`)
+  if (!isRecord(info)) return fail(`its entry is ${show(info)} instead of { dtype, shape, data_offsets }; ${rewrite}`)
   const { dtype, shape, data_offsets: offsets } = info
   if (typeof dtype !== 'string' || !isDtypeName(dtype)) {
     return fail(`its dtype is ${show(dtype)}, and only ${dtypeNames.join(', ')} are read; convert the file to F32`)

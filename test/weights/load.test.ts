@@ -20,7 +20,15 @@ beforeAll(async () => {
   await writeFile(join(folder, 'UPPER.SAFETENSORS'), sound)
   await writeFile(join(folder, 'cut.safetensors'), sound.subarray(0, sound.length - 1))
   await writeFile(join(folder, 'plain'), sound)
-  await writeFile(join(folder, 'there.pth'), sound)
+  await writeFile(join(folder, 'empty'), '')
+  await writeFile(join(folder, 'text.pth'), 'These are no weights, although they are long enough to be some.')
+  await writeFile(join(folder, 'keras.h5'), Buffer.from('894844460d0a1a0a00000000', 'hex'))
+  await writeFile(join(folder, 'one.npy'), Buffer.from('934e554d5059010076007b27646573637227', 'hex'))
+  await writeFile(join(folder, 'page.pth'), '\n<!DOCTYPE html><html><body>Not found</body></html>')
+  await writeFile(join(folder, 'pointer.pth'), 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 244408911\n')
+  await writeFile(join(folder, 'packed.gz'), Buffer.from('1f8b0800000000000003', 'hex'))
+  await writeFile(join(folder, 'old.pth'), Buffer.concat([Buffer.alloc(257, 'x'), Buffer.from('ustar\x0000'), Buffer.alloc(248)]))
+  await writeFile(join(folder, 'other.json'), '{"name":"somebody"}')
   await mkdir(join(folder, 'run'))
   await mkdir(join(folder, 'folder.safetensors'))
 })
@@ -120,7 +128,7 @@ describe('the weights that Graft ships', () => {
 })
 
 describe('loadWeights', () => {
-  test.each(['sound.safetensors', 'UPPER.SAFETENSORS'])('reads %s by its path', async (file) => {
+  test.each(['sound.safetensors', 'UPPER.SAFETENSORS', 'plain'])('reads %s by its path, its format told by its content', async (file) => {
     const { tensors, metadata } = await loadWeights(join(folder, file))
     expect(tensors).toEqual({ x: { shape: [1], data: Float32Array.of(3), dtype: 'F32' } })
     expect(metadata).toEqual({ k: 'v' })
@@ -132,17 +140,24 @@ describe('loadWeights', () => {
     ['an empty name', '', new RegExp(name)],
     ['a missing file', '@/none.safetensors', /none\.safetensors: no such file/],
     ['a file below a file', '@/plain/x.safetensors', /x\.safetensors: no such file/],
-    ['a folder', '@/run', /run: this is a folder; name the \.safetensors file/],
+    ['a folder', '@/run', /run: this is a folder; name the file in it/],
     ['a folder named like a file', '@/folder.safetensors', /folder\.safetensors: this is a folder/],
     [
       'a damaged file',
       '@/cut.safetensors',
       new RegExp(`^.*cut\\.safetensors: the file is truncated: ${sound.length - 1} bytes.*${sound.length}`),
     ],
-    ['a file without an ending', '@/plain', /plain: only \.safetensors/],
-    ['a PyTorch file', '@/there.pth', /there\.pth: .*PyTorch.*only \.safetensors files are read for now/],
-    ['a PyTorch file that is missing', 'alexnet.PT', /^alexnet\.PT: .*PyTorch.*only \.safetensors/],
-    ['an ONNX file', 'alexnet.onnx', /^alexnet\.onnx: .*ONNX.*only \.safetensors/],
+    ['a PyTorch file that is missing', 'alexnet.PT', /^alexnet\.PT: no such file/],
+    ['an empty file', '@/empty', /empty: this is no weights file that Graft knows: it reads PyTorch checkpoints/],
+    ['a text', '@/text.pth', /text\.pth: this is no weights file that Graft knows/],
+    ['a Keras file', '@/keras.h5', /HDF5.*tensorflowjs_converter/],
+    ['one array', '@/one.npy', /single NumPy array.*savez/],
+    ['a web page', '@/page.pth', /web page/],
+    ['a Git LFS pointer', '@/pointer.pth', /git lfs pull/],
+    ['a gzip', '@/packed.gz', /gzip/],
+    ['a tar of the first PyTorch', '@/old.pth', /tar archive.*0\.1\.10/],
+    ['a JSON file of something else', '@/other.json', /neither a shard index .* nor a TensorFlow\.js model/],
+    ['a device', '/dev/zero', /zero: this is no ordinary file/],
   ]
   test.each(wrong)('refuses %s', async (_, path, message) => {
     const text = await failure(loadWeights(path.replace('@', folder)))

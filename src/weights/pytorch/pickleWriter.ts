@@ -3,6 +3,7 @@
  * opcode; PyTorch, torch/_utils.py (`_rebuild_tensor_v2`) and torch/serialization.py (`persistent_id`).
  */
 import type { NamedArray } from '../../tensor/stateDict.ts'
+import { contiguousStrides } from '../arrays.ts'
 
 /** The opcodes used, by the names that pickletools gives them. */
 const op = {
@@ -62,17 +63,6 @@ export function pickleStateDict(arrays: readonly (readonly [string, NamedArray])
   }
   out.ops(op.STOP)
   return out.bytes()
-}
-
-/** The strides of a row-major array, in elements. PyTorch counts a size of 0 as 1 here. */
-export function contiguousStrides(shape: readonly number[]): number[] {
-  const strides = new Array<number>(shape.length)
-  let step = 1
-  for (let i = shape.length - 1; i >= 0; i--) {
-    strides[i] = step
-    step *= Math.max(1, shape[i] ?? 1)
-  }
-  return strides
 }
 
 class PickleWriter {

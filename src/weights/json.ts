@@ -1,0 +1,67 @@
+import { WeightsError } from '../gpu/errors.ts'
+import { quote } from './arrays.ts'
+import type { ByteSource } from './source.ts'
+
+/** The longest index or model description that is read. */
+const longestJson = 2 ** 25
+
+/** Whether a value of a JSON file is an object. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** More braces and brackets in each other than any index or model description has. */
+const deepest = 64
+
+/**
+ * Parses JSON that somebody else wrote. How deep it is nested is looked at first: a parser takes some 40 bytes for every bracket.
+ *
+ * @param what the text is, for errors: 'the header'
+ * @throws WeightsError where it is no UTF-8, no JSON, or nested more than 64 deep
+ */
+export function parseJson(bytes: Uint8Array, what: string): unknown {
+  if (nesting(bytes) > deepest) throw new WeightsError(`${what} is JSON nested more than ${deepest} deep; ${again}`)
+  let text: string
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch (cause) {
+    throw new WeightsError(`${what} is not valid UTF-8; ${again}`, { cause })
+  }
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    const reason = (cause instanceof Error ? cause.message : '').replace(/[\s\p{Cc}]+/gu, ' ')
+    throw new WeightsError(`${what} is not valid JSON (${reason.slice(0, 160)}); ${again}`, { cause })
+  }
+}
+
+const again = 'download or copy the file again'
+
+/** The most braces and brackets that are open at once, outside of texts. */
+function nesting(bytes: Uint8Array): number {
+  let [open, most, inText] = [0, 0, false]
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i]
+    if (byte === 0x22) inText = !inText
+    else if (inText) i += byte === 0x5c ? 1 : 0
+    else if (byte === 0x7b || byte === 0x5b) most = Math.max(most, ++open)
+    else if (byte === 0x7d || byte === 0x5d) open--
+  }
+  return most
+}
+
+/**
+ * Reads a file of JSON.
+ * @throws WeightsError where it is none, or no object, or longer than 32 MiB
+ */
+export async function readJson(source: ByteSource): Promise<Record<string, unknown>> {
+  if (source.size > longestJson) throw new WeightsError(`the file begins as JSON does, and ${source.size} bytes are no index of weights`)
+  const json = parseJson(await source.read(0, source.size), 'the file')
+  if (!isRecord(json)) throw new WeightsError('the file is JSON, and neither a shard index nor a TensorFlow.js model')
+  return json
+}
+
+/** A value of a JSON file for a message, on one short line. */
+export function show(value: unknown): string {
+  return value === undefined ? 'missing' : quote(JSON.stringify(value)).slice(1, -1)
+}

@@ -1,0 +1,99 @@
+import { WeightsError } from '../../gpu/errors.ts'
+
+/** The bytes at hand end before the pickle does. */
+export class PickleTruncated extends WeightsError {
+  constructor() {
+    super('the file is truncated: it ends inside its pickle; download or copy the file again')
+  }
+}
+
+/** The operands of opcodes, one after the other. Nothing is allocated for more than the bytes at hand. */
+export class PickleReader {
+  position = 0
+  readonly #bytes: Uint8Array
+  readonly #view: DataView
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  }
+
+  /** The next `length` bytes, as a view. */
+  take(length: number): Uint8Array {
+    const start = this.#advance(length)
+    return this.#bytes.subarray(start, start + length)
+  }
+
+  byte(): number {
+    return this.#view.getUint8(this.#advance(1))
+  }
+
+  uint16(): number {
+    return this.#view.getUint16(this.#advance(2), true)
+  }
+
+  uint32(): number {
+    return this.#view.getUint32(this.#advance(4), true)
+  }
+
+  int32(): number {
+    return this.#view.getInt32(this.#advance(4), true)
+  }
+
+  /** A length of 8 bytes. What no file can hold ends the pickle as any other length beyond its end. */
+  length64(): number {
+    return Number(this.#view.getBigUint64(this.#advance(8), true))
+  }
+
+  /** A big-endian double, as BINFLOAT has it. */
+  float64(): number {
+    return this.#view.getFloat64(this.#advance(8), false)
+  }
+
+  /** A two's complement integer of `length` bytes, little-endian. */
+  integer(length: number): number | bigint {
+    if (length > longestInteger) throw new WeightsError(`the pickle has an integer of ${length} bytes: this is no checkpoint`)
+    const bytes = this.take(length)
+    let value = 0n
+    for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i] ?? 0)
+    return narrow(BigInt.asIntN(8 * length, value))
+  }
+
+  /** The text up to the next line feed, which is passed over. */
+  line(): string {
+    const end = this.#bytes.indexOf(lineFeed, this.position)
+    if (end < 0) throw new PickleTruncated()
+    const line = text(this.take(end - this.position))
+    this.position++
+    return line
+  }
+
+  #advance(length: number): number {
+    const start = this.position
+    if (length > this.#bytes.length - start) throw new PickleTruncated()
+    this.position += length
+    return start
+  }
+}
+
+const lineFeed = 0x0a
+
+/** Bytes of the longest integer that is read; torch.save's magic number takes 10. */
+const longestInteger = 32
+
+/** An integer as a number, where that holds it exactly. */
+export function narrow(value: bigint): number | bigint {
+  return value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const latin1 = new TextDecoder('latin1')
+
+/** UTF-8, or Latin-1 where it is not valid, as Python 2's byte strings may be. */
+export function text(bytes: Uint8Array): string {
+  try {
+    return utf8.decode(bytes)
+  } catch {
+    return latin1.decode(bytes)
+  }
+}

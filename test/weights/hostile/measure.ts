@@ -1,0 +1,49 @@
+/**
+ * How long each hostile file takes and how much memory: `npx tsx test/weights/hostile/measure.ts`. Linux only: the process' peak memory is
+ * reset before each file, by /proc/self/clear_refs. Ends with 1 where one takes more than a second or 100 MB, or is not refused.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { WeightsError } from '../../../src/gpu/errors.ts'
+import { loadWeights } from '../../../src/weights/load.ts'
+import { hostile, lay, sound } from './index.ts'
+
+const limits = { seconds: 1, megabytes: 100 }
+
+/** The peak of resident memory since it was reset, or what is resident now, in MB. */
+function resident(which: 'VmHWM' | 'VmRSS'): number {
+  const [, kibibytes = '0'] = new RegExp(`${which}:\\s*(\\d+)`).exec(readFileSync('/proc/self/status', 'utf8')) ?? []
+  return (Number(kibibytes) * 1024) / 1e6
+}
+
+const root = await mkdtemp(join(tmpdir(), 'graft-hostile-'))
+// What the readers themselves are made of is loaded before anything is measured.
+for (const [i, file] of sound.entries()) await loadWeights(await lay(join(root, `sound${i}`), file))
+const rows: { title: string; seconds: number; megabytes: number; refused: boolean }[] = []
+for (const [i, file] of hostile.entries()) {
+  const path = await lay(join(root, String(i)), file)
+  globalThis.gc?.()
+  writeFileSync('/proc/self/clear_refs', '5')
+  const before = resident('VmRSS')
+  const started = performance.now()
+  const outcome = await loadWeights(path).catch((error: unknown) => error)
+  const seconds = (performance.now() - started) / 1000
+  rows.push({ title: file.title, seconds, megabytes: resident('VmHWM') - before, refused: outcome instanceof WeightsError })
+  await rm(join(root, String(i)), { recursive: true })
+}
+await rm(root, { recursive: true })
+
+const line = ({ title, seconds, megabytes }: (typeof rows)[number]) =>
+  `  ${seconds.toFixed(3)} s  ${megabytes.toFixed(0).padStart(4)} MB  ${title}`
+const worst = (key: 'seconds' | 'megabytes') =>
+  [...rows]
+    .sort((a, b) => b[key] - a[key])
+    .slice(0, 5)
+    .map(line)
+const bad = rows.filter(({ seconds, megabytes, refused }) => seconds > limits.seconds || megabytes > limits.megabytes || !refused)
+console.log(`${rows.length} files, ${rows.filter(({ refused }) => refused).length} refused`)
+console.log(['slowest:', ...worst('seconds'), 'largest:', ...worst('megabytes')].join('\n'))
+if (bad.length > 0) console.log(['over the limits, or read:', ...bad.map(line)].join('\n'))
+process.exitCode = bad.length > 0 ? 1 : 0
