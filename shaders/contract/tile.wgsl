@@ -1,44 +1,15 @@
 // contract: y[row, col] = Σ_a Σ_b Σ_c A[row, (a, b, c)] · B[base(col) + a·stride_a + b·stride_b + c·stride_c]  (+ bias)
-// Every matrix product and every convolution pass is this sum; src/ops/contract.ts says which strides make it which.
-//   a: vec4f[planes][panels][depth][ROWS / 4], rows packed by contract/pack.wgsl        b, y, bias: f32, addressed by strides
-//   VECTOR: what four neighbours in b are. 0: nothing; 1: the four columns of a group; 2: the four steps of a group of c. Then b is
-//   vec4f, its strides count vectors, and columns or c count groups: FOURS_COLS, FOURS_DEPTH of them at a time
-//   the group (i0 · col1 + i1) · col2 + i2 lies at b_plane·plane + i0·b0 + i1·b1 + i2·b2 in b, at y_plane·plane + i0·y0 + i1·y1 + i2·y2 in y,
-//   its column e at e·y_inner behind; columns with i0 · FOURS_COLS + e ≥ live only fill up a group and are not stored
-//   VECTOR_Y: whether the four columns of a group are neighbours in y too. Then y is vec4f, and its strides count vectors
+// Every matrix product and every convolution pass is this sum; src/ops/contract.ts says which strides make it which, and
+// contract/params.wgsl what the operands are.
 // launch: one subgroup a workgroup; x counts tiles of COLS·LANES columns, y (wrapping into z) counts (split, plane, panel);
-// where there are more than 65,535 tiles, they wrap into y, and z counts (split, plane, panel)
+// where there are more than 65,535 tiles, they wrap into y, and z counts (split, plane, panel); a split takes `chunk` steps of a
 // One gather of the A operand serves all lanes: each holds a vec4 of it, and a broadcast from a constant lane hands a value to every
 // lane. Nothing synchronises, so a CPU adapter runs this as straight-line vector code. UNROLL steps of c are taken for one accumulator
 // at a time: there are more accumulators than registers, so each is loaded and stored once for all of them.
 // checked by test/ops/contract.test.ts, test/ops/contractTiles.test.ts, test/ops/conv2d.test.ts, test/ops/linear.test.ts
 enable subgroups;
 
-struct Params {
-  rows: u32, cols: u32, planes: u32, panels: u32, panel_rows: u32,
-  depth_a: u32, depth_b: u32, groups_c: u32, chunk_a: u32,
-  stride_a: u32, stride_b: u32, stride_c: u32,
-  col1: u32, col2: u32, live: u32,
-  b_base: u32, b_plane: u32, b0: u32, b1: u32, b2: u32,
-  y_base: u32, y_plane: u32, y_row: u32, y_split: u32, y0: u32, y1: u32, y2: u32, y_inner: u32,
-  bias_base: u32,
-}
-
-@group(0) @binding(0) var<storage, read> a: array<vec4f>;
-#if VECTOR
-@group(0) @binding(1) var<storage, read> b: array<vec4f>;
-#else
-@group(0) @binding(1) var<storage, read> b: array<f32>;
-#end
-#if VECTOR_Y
-@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
-#else
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
-#end
-#if BIAS
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-#end
-@group(1) @binding(0) var<uniform> params: Params;
+#include "contract/params.wgsl"
 
 @compute @workgroup_size(#{LANES})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -48,7 +19,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let panel = part % params.panels;
   let plane = (part / params.panels) % params.planes;
   let split = part / (params.panels * params.planes);
-  if (tile * #{COLS * LANES}u >= params.cols || (split > 0u && split * params.chunk_a >= params.depth_a)) {
+  if (tile * #{COLS * LANES}u >= params.cols || split >= params.splits) {
     return;
   }
   let first_col = (tile * #{LANES}u + lane) * #{COLS}u;
@@ -72,8 +43,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let stride_a = params.stride_a;
   let stride_b = params.stride_b;
   let stride_c = params.stride_c;
-  let first = split * params.chunk_a;
-  let last = min(first + params.chunk_a, params.depth_a);
+  let first = split * params.chunk;
+  let last = min(first + params.chunk, params.depth_a);
   let depth = depth_b * groups_c * #{FOURS_DEPTH}u; // of one step of a
   var at = ((plane * params.panels + panel) * params.depth_a + first) * depth * #{ROWS / 4}u + lane % #{LOADS}u;
   for (var ia = first; ia < last; ia++) {

@@ -1,0 +1,33 @@
+// What contract/tile.wgsl and contract/block.wgsl share: the operands of a contraction, and how they are addressed.
+//   a: vec4f[planes][panels][depth][ROWS / 4], rows packed by contract/pack.wgsl        b, y, bias: f32, addressed by strides
+//   VECTOR: what four neighbours in b are. 0: nothing; 1: the four columns of a group; 2: the four steps of a group of c. Then b is
+//   vec4f, its strides count vectors, and columns or c count groups: FOURS_COLS, FOURS_DEPTH of them at a time
+//   the group (i0 · col1 + i1) · col2 + i2 lies at b_plane·plane + i0·b0 + i1·b1 + i2·b2 in b, at y_plane·plane + i0·y0 + i1·y1 + i2·y2 in y,
+//   its column e at e·y_inner behind; columns with i0 · FOURS_COLS + e ≥ live only fill up a group and are not stored
+//   VECTOR_Y: whether the four columns of a group are neighbours in y too. Then y is vec4f, and its strides count vectors
+//   BIAS: 0: none; 1: one value a row; 2: one a column
+struct Params {
+  rows: u32, cols: u32, planes: u32, panels: u32, panel_rows: u32,
+  depth_a: u32, depth_b: u32, groups_c: u32, splits: u32, chunk: u32,
+  stride_a: u32, stride_b: u32, stride_c: u32,
+  col1: u32, col2: u32, live: u32,
+  b_base: u32, b_plane: u32, b0: u32, b1: u32, b2: u32,
+  y_base: u32, y_plane: u32, y_row: u32, y_split: u32, y0: u32, y1: u32, y2: u32, y_inner: u32,
+  bias_base: u32,
+}
+
+@group(0) @binding(0) var<storage, read> a: array<vec4f>;
+#if VECTOR
+@group(0) @binding(1) var<storage, read> b: array<vec4f>;
+#else
+@group(0) @binding(1) var<storage, read> b: array<f32>;
+#end
+#if VECTOR_Y
+@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
+#else
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+#end
+#if BIAS
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+#end
+@group(1) @binding(0) var<uniform> params: Params;
