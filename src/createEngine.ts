@@ -31,7 +31,7 @@ export async function createEngineOn(
       vendor,
       architecture,
       features: [...gpu.device.features].sort(),
-      subgroup: gpu.tile?.lanes ?? null,
+      subgroup: gpu.tilings?.lanes ?? null,
     },
     backward,
     () => platform.freeBytes?.(kind) ?? null,

@@ -10,7 +10,7 @@ import { Readbacks } from './readbacks.ts'
 import type { Recorder } from './recorder.ts'
 import { subgroupIsWorkgroup } from './subgroup.ts'
 import { Timer } from './timer.ts'
-import { type TileShape, tileShape } from './tuning.ts'
+import { type Problem, type Tiling, Tilings } from './tuning.ts'
 
 /** A buffer to read back, and how much of it. */
 export interface ReadItem {
@@ -47,7 +47,7 @@ export class Gpu {
   #launches: { readonly kernel: string; readonly layer: string | null }[] = []
   #rehearsal: { readonly kernels: [Kernel, Constants][]; readonly pool: BufferPool; open: boolean } | null = null
   #scratch: Storage[] | null = null
-  #tile: TileShape | null = null
+  #tilings: Tilings | null = null
   #failure: GraftError | null = null
   #lost: DeviceLostError | null = null
   #disposed = false
@@ -92,13 +92,24 @@ export class Gpu {
     ])
     const gpu = new Gpu(device, kind, shaders, maxBindingBytes)
     const lanes = adapter.info.subgroupMinSize
-    if (!plain && features.includes('subgroups') && lanes && (await subgroupIsWorkgroup(gpu, lanes))) gpu.#tile = tileShape(kind, lanes)
+    const reliable = !plain && features.includes('subgroups') && lanes && (await subgroupIsWorkgroup(gpu, lanes))
+    if (!plain) gpu.#tilings = new Tilings(kind, reliable ? lanes : null)
     return gpu
   }
 
-  /** The register tile for matrix products, or null where subgroups cannot be relied on: then the plain kernels run. */
-  get tile(): TileShape | null {
-    return this.#tile
+  /** The tilings of matrix products and convolutions, or null where only the plain kernels run. */
+  get tilings(): Tilings | null {
+    return this.#tilings
+  }
+
+  /** Told of every contraction that is about to be computed, with the tiling it would have, and gives the one it gets: for tuning and tests. */
+  override: ((problem: Problem, tiling: Tiling) => Tiling) | null = null
+
+  /** The tiling of a contraction. */
+  readonly choose = (problem: Problem): Tiling => {
+    if (!this.#tilings) throw new UsageError('this engine runs the plain kernels alone')
+    const tiling = this.#tilings.choose(problem)
+    return this.override ? this.override(problem, tiling) : tiling
   }
 
   /** Bytes and buffers held by tensors, and the most ever allocated. */

@@ -1,50 +1,166 @@
 import type { AdapterKind } from './platform.ts'
+import { tuned } from './tuned.ts'
 
-/**
- * The shape of the register tile that matrix products and convolutions run in: one subgroup a workgroup, `rows` rows of the output in
- * each lane's registers, `columns` columns a lane.
- */
-export interface TileShape {
-  /** Lanes of a subgroup. */
-  readonly lanes: number
-  /** Row counts to choose from, ascending: the smallest that holds the whole output is taken, else the largest. */
-  readonly rows: readonly number[]
+/** The register tile of shaders/contract/tile.wgsl: one subgroup a workgroup. */
+export interface RegisterTiling {
+  readonly kernel: 'tile'
+  /** Rows of the output in each lane's registers, a multiple of four. */
+  readonly rows: number
   /** Columns of each lane, a multiple of four. */
   readonly columns: number
-  /**
-   * Rows times steps of the sum in one turn of the loop. Fewer load and store each accumulator too often, more leave the instruction
-   * cache; tall tiles take two or three steps all the same.
-   */
-  readonly turn: number
-  /** Workgroups that keep the device busy; where an output has fewer tiles, the sum is split. */
-  readonly busy: number
+  /** The most steps of the sum in one turn of the loop. */
+  readonly steps: number
+  /** Parts the sum is split into, where it may be. */
+  readonly splits: number
 }
+
+/** The block in shared memory of shaders/contract/block.wgsl: a workgroup of many subgroups, each thread with a small tile of registers. */
+export interface BlockTiling {
+  readonly kernel: 'block'
+  readonly rows: number
+  readonly columns: number
+  /** Steps of the sum that are staged at once, a multiple of four. */
+  readonly depth: number
+  readonly threadRows: number
+  readonly threadColumns: number
+  readonly splits: number
+}
+
+/** How a contraction is computed. */
+export type Tiling = RegisterTiling | BlockTiling
+
+/** What a tiling is chosen for. */
+export interface Problem {
+  readonly planes: number
+  readonly rows: number
+  readonly columns: number
+  readonly depth: number
+  /** What lies in fours in the second operand. */
+  readonly fours: 'columns' | 'depth' | 'nothing'
+  /** The most parts that the sum may be split into; 1 where it may not be. */
+  readonly mostSplits: number
+}
+
+/** A problem's name in tables of tilings. */
+export function problemKey({ planes, rows, columns, depth, fours, mostSplits }: Problem): string {
+  return `${planes}x${rows}x${columns}x${depth} ${fours}${mostSplits > 1 ? ' split' : ''}`
+}
+
+/** Tilings measured, by problem. */
+export type TilingTable = Readonly<Record<string, Tiling>>
 
 /**
- * The one place where tile shapes are chosen. On a CPU adapter a load costs as much as eight multiply-adds and registers spill to a
- * warm cache, so tiles are large; a GPU's lanes have 64 to 255 registers each.
+ * The one place where tilings are chosen: what was measured on this adapter, else what was measured on one of its kind, else a rule. A
+ * CPU adapter takes register tiles, since a barrier costs it more than everything else; a GPU, and any adapter whose subgroups cannot
+ * be relied on, blocks in shared memory.
  */
-export function tileShape(kind: AdapterKind, lanes: number): TileShape {
-  if (kind === 'lavapipe') return { lanes, rows: [8, 16, 32, 48, 64], columns: 4, turn: 64, busy: 16 }
-  if (kind === 'swiftshader') return { lanes, rows: [8, 16, 32], columns: 4, turn: 64, busy: 16 }
-  return { lanes, rows: [8, 16], columns: 4, turn: 64, busy: 512 }
-}
+export class Tilings {
+  readonly kind: AdapterKind
+  /** Lanes of a subgroup; null where a workgroup of that many threads is not one. */
+  readonly lanes: number | null
+  readonly #shipped: TilingTable
+  #measured: TilingTable = {}
 
-/** The row count for an output of `rows` rows: the one that leaves the fewest idle, the larger of equals. */
-export function chooseRows(tile: TileShape, rows: number): number {
-  let best = tile.rows[0] ?? 8
-  let bestPadded = Number.POSITIVE_INFINITY
-  for (const candidate of tile.rows) {
-    const padded = Math.ceil(rows / candidate) * candidate
-    if (padded <= bestPadded) {
-      best = candidate
-      bestPadded = padded
-    }
+  constructor(kind: AdapterKind, lanes: number | null) {
+    this.kind = kind
+    this.lanes = lanes
+    this.#shipped = tuned[kind]
   }
-  return best
+
+  /** Takes over tilings that were measured on this very adapter. */
+  use(measured: TilingTable): void {
+    this.#measured = measured
+  }
+
+  /** The tiling for a problem. */
+  choose(problem: Problem): Tiling {
+    const key = problemKey(problem)
+    const known = this.#measured[key] ?? this.#shipped[key]
+    return known && (known.kernel === 'block' || this.lanes !== null) ? known : this.rule(problem)
+  }
+
+  /** The tiling for a problem that nobody measured. */
+  rule(problem: Problem): Tiling {
+    if (this.lanes === null || this.kind === 'hardware') return blockFor(problem, this.kind === 'hardware' ? 512 : 16)
+    const rows = fewestIdle(this.kind === 'lavapipe' ? [8, 16, 32, 48, 64] : [8, 16, 32], problem.rows)
+    return registerTiling(problem, rows, this.lanes, 64)
+  }
+
+  /** Every tiling worth measuring for a problem, the rule's own first. */
+  candidates(problem: Problem): Tiling[] {
+    const { lanes } = this
+    const registers = lanes === null ? [] : [8, 16, 32, 48, 64].filter((rows) => rows < 2 * problem.rows || rows === 8)
+    const tiles = registers.flatMap((rows) => [64, 128].map((turn) => registerTiling(problem, rows, lanes ?? 1, turn)))
+    const blocks = this.kind === 'hardware' || lanes === null ? blockShapes.map((shape) => splitBlock(shape, problem, 512)) : []
+    const all = [this.rule(problem), ...tiles, ...blocks].flatMap((tiling) =>
+      problem.mostSplits > 1 ? [1, 0.5, 2, 4].map((factor) => ({ ...tiling, splits: parts(tiling.splits * factor, problem) })) : [tiling],
+    )
+    return [...new Map(all.map((tiling) => [JSON.stringify(tiling), tiling])).values()]
+  }
 }
 
-/** How many of `count` steps are taken in one turn of the loop: the most that divide them and do not make it too long. */
-export function chooseUnroll({ turn }: TileShape, rows: number, count: number): number {
-  return [8, 4, 2, 3].find((steps) => count % steps === 0 && steps <= Math.max(3, turn / rows)) ?? 1
+/** Workgroups that keep a CPU adapter's cores busy to the end. */
+const busyCpu = 16
+
+/**
+ * @param turn rows times steps in one turn of the loop: fewer load and store each accumulator too often, more leave the instruction
+ * cache. Tall tiles take two or three steps all the same.
+ */
+function registerTiling(problem: Problem, rows: number, lanes: number, turn: number): RegisterTiling {
+  const columns = 4
+  const tiles = Math.ceil(problem.columns / (columns * lanes)) * Math.ceil(problem.rows / rows) * problem.planes
+  return { kernel: 'tile', rows, columns, steps: Math.max(3, Math.floor(turn / rows)), splits: parts(Math.ceil(busyCpu / tiles), problem) }
+}
+
+type BlockShape = Omit<BlockTiling, 'splits'>
+const block = (rows: number, columns: number, threadRows: number, threadColumns: number, depth = 16): BlockShape => ({
+  kernel: 'block',
+  rows,
+  columns,
+  depth,
+  threadRows,
+  threadColumns,
+})
+
+/** From small to large; 128 x 128 with 16 steps fills the 16 KiB of shared memory that every device has. */
+const blockShapes: readonly BlockShape[] = [
+  block(16, 64, 4, 4),
+  block(32, 64, 4, 4),
+  block(64, 64, 4, 4),
+  block(64, 128, 8, 4),
+  block(128, 128, 8, 8),
+  block(128, 128, 8, 8, 8),
+]
+
+/** The largest block that leaves few rows idle and still gives every core of the device one. */
+function blockFor(problem: Problem, busy: number): BlockTiling {
+  const [first, ...larger] = blockShapes.filter(({ depth }) => depth === 16)
+  const whole = (shape: BlockShape) =>
+    Math.ceil(problem.rows / shape.rows) * Math.ceil(problem.columns / shape.columns) * problem.planes * Math.min(problem.mostSplits, 8)
+  const idle = (shape: BlockShape) => (Math.ceil(problem.rows / shape.rows) * shape.rows) / problem.rows
+  const best = larger.reduce(
+    (chosen, shape) => (idle(shape) <= Math.max(1.34, idle(chosen)) && whole(shape) >= busy / 4 ? shape : chosen),
+    first ?? block(16, 64, 4, 4),
+  )
+  return splitBlock(best, problem, busy)
+}
+
+function splitBlock(shape: BlockShape, problem: Problem, busy: number): BlockTiling {
+  const blocks = Math.ceil(problem.rows / shape.rows) * Math.ceil(problem.columns / shape.columns) * problem.planes
+  return { ...shape, splits: parts(Math.min(Math.ceil(busy / blocks), Math.ceil(problem.depth / (4 * shape.depth))), problem) }
+}
+
+function parts(wanted: number, { mostSplits }: Problem): number {
+  return Math.max(1, Math.min(Math.ceil(wanted), mostSplits))
+}
+
+/** Of ascending row counts the one that leaves the fewest rows idle, the larger of equals. */
+export function fewestIdle(candidates: readonly number[], rows: number): number {
+  const padded = (count: number) => Math.ceil(rows / count) * count
+  return candidates.reduce((best, count) => (padded(count) <= padded(best) ? count : best))
+}
+
+/** How many of `count` steps are taken in one turn of the loop: the most that divide them and do not exceed the tiling's. */
+export function chooseUnroll(most: number, count: number): number {
+  return [16, 8, 4, 2, 3].find((steps) => count % steps === 0 && steps <= most) ?? 1
 }

@@ -4,12 +4,13 @@
  *     y[row, col] = Σ_a Σ_b Σ_c A[row, (a, b, c)] · B[base(col) + a·strideA + b·strideB + c·strideC]
  *
  * A is packed into panels of rows, B is read where it lies: four columns or four steps of c at a time where they are neighbours, since
- * a load of four numbers costs a CPU adapter little more than one of a single number. One hot kernel serves them all, so there is one
- * to make fast.
+ * a load of four numbers costs a CPU adapter little more than one of a single number. Two hot kernels serve them all, register tiles for
+ * CPU adapters and blocks in shared memory for GPUs, so there is little to make fast.
  */
+import { UsageError } from '../gpu/errors.ts'
 import type { Gpu } from '../gpu/gpu.ts'
-import { elementKernel, type Kernel, maxGroups } from '../gpu/kernel.ts'
-import { chooseRows, chooseUnroll, type TileShape } from '../gpu/tuning.ts'
+import { type Constants, elementKernel, type Kernel, maxGroups } from '../gpu/kernel.ts'
+import { type BlockTiling, chooseUnroll, type Problem, type RegisterTiling, type Tiling } from '../gpu/tuning.ts'
 import { type NdBuffer, type NdWindow, scratch, sizeOf } from '../tensor/ndbuffer.ts'
 import { sumOuter } from './reduce.ts'
 
@@ -29,10 +30,11 @@ export interface RowOperand {
   readonly live?: number
 }
 
-/** The A operand packed already, in panels of as many rows as `chooseRows` gives: [planes, panels, depth, rows of a panel]. */
-export interface Panels {
-  readonly panels: NdBuffer
-}
+/** Packs the A operand in panels of `rows` rows: [planes, panels, depth, rows]. */
+export type PackRows = (rows: number) => NdBuffer
+
+/** Chooses how a contraction is computed. */
+export type ChooseTiling = (problem: Problem) => Tiling
 
 /** Where the B operand lies: a column (i0, i1, i2) starts at base + plane·planeStride + Σ i·columnStrides. */
 export interface ColumnOperand {
@@ -71,7 +73,7 @@ export interface Contraction {
   /** The column index's extents (i0, i1, i2). */
   readonly columns: Triple
   readonly depth: Triple
-  readonly a: RowOperand | Panels
+  readonly a: RowOperand | PackRows
   readonly b: ColumnOperand
   readonly y: Result
   /** Whether the sum may be split over `a` into parts that are added afterwards. Then y is contiguous from its base 0 and takes no bias. */
@@ -80,58 +82,85 @@ export interface Contraction {
 
 const pack = elementKernel<'n'>('contract/pack', (p) => p.n, { cost: ({ n }) => ({ flops: 0, bytes: 32 * n }) })
 
-const tile: Kernel = {
-  name: 'contract/tile',
+/** What the two kernels say of themselves; `width` is how many columns a workgroup computes. */
+const contractKernel = (name: string, width: (constants: Constants) => number, threads: Kernel['threads']): Kernel => ({
+  name,
   constants: {},
-  grid(p, { COLS = 1, LANES = 1 }) {
-    const tiles = Math.ceil((p.cols ?? 0) / (COLS * LANES))
-    const splits = Math.ceil((p.depth_a ?? 1) / (p.chunk_a ?? 1))
-    const parts = (p.panels ?? 1) * (p.planes ?? 1) * Math.max(splits, 1)
+  threads,
+  grid({ cols = 0, panels = 1, planes = 1, splits = 1 }, constants) {
+    const tiles = Math.ceil(cols / width(constants))
+    const parts = panels * planes * splits
     // Many tiles and many parts at once would be an output of terabytes.
     return tiles > maxGroups
       ? [maxGroups, Math.ceil(tiles / maxGroups), parts]
       : [tiles, Math.min(parts, maxGroups), Math.ceil(parts / maxGroups)]
   },
-  threads({ cols = 0, depth_a = 1, chunk_a = 1, panels = 1, planes = 1 }, { COLS = 1 }) {
-    return Math.ceil(cols / COLS) * panels * planes * Math.max(Math.ceil(depth_a / chunk_a), 1)
-  },
   cost(p, { FOURS_COLS = 1, FOURS_DEPTH = 1 }) {
-    const { planes = 1, rows = 0, cols = 0, depth_a = 0, depth_b = 0, groups_c = 0, chunk_a = 1 } = p
+    const { planes = 1, rows = 0, cols = 0, depth_a = 0, depth_b = 0, groups_c = 0, splits = 1 } = p
     const depth = depth_a * depth_b * groups_c * FOURS_DEPTH
     // Columns of a convolution overlap: what b spans from its first element to its last, where that is less.
     const { col1 = 1, col2 = 1, b0 = 0, b1 = 0, b2 = 0, stride_a = 0, stride_b = 0, stride_c = 0 } = p
     const reach = (cols / (col1 * col2 * FOURS_COLS) - 1) * b0 + (col1 - 1) * b1 + (col2 - 1) * b2
     const span = (reach + (depth_a - 1) * stride_a + (depth_b - 1) * stride_b + (groups_c - 1) * stride_c + 1) * FOURS_COLS * FOURS_DEPTH
     const read = depth === 0 ? 0 : rows * depth + Math.min(cols * depth, span)
-    return { flops: 2 * planes * rows * cols * depth, bytes: 4 * planes * (read + rows * cols * Math.max(Math.ceil(depth_a / chunk_a), 1)) }
+    return { flops: 2 * planes * rows * cols * depth, bytes: 4 * planes * (read + rows * cols * splits) }
   },
+})
+
+const tile = contractKernel(
+  'contract/tile',
+  ({ COLS = 1, LANES = 1 }) => COLS * LANES,
+  ({ cols = 0, panels = 1, planes = 1, splits = 1 }, { COLS = 1 }) => Math.ceil(cols / COLS) * panels * planes * splits,
+)
+const block = contractKernel(
+  'contract/block',
+  ({ BLOCK_COLS = 1 }) => BLOCK_COLS,
+  ({ cols = 0, panels = 1, planes = 1, splits = 1 }, { ROWS = 1, THREAD_ROWS = 1, THREAD_COLS = 1 }) =>
+    ((Math.ceil(cols / THREAD_COLS) * ROWS) / THREAD_ROWS) * panels * planes * splits,
+)
+
+const foursIn = ({ fours }: Contraction) => ({ FOURS_COLS: fours === 'columns' ? 4 : 1, FOURS_DEPTH: fours === 'depth' ? 4 : 1 })
+
+/** What a tiling is chosen by. */
+export function problemOf(c: Contraction): Problem {
+  const { FOURS_COLS, FOURS_DEPTH } = foursIn(c)
+  const { planes, rows, fours } = c
+  return {
+    planes,
+    rows,
+    columns: sizeOf(c.columns) * FOURS_COLS,
+    depth: sizeOf(c.depth) * FOURS_DEPTH,
+    fours,
+    mostSplits: c.split ? Math.max(1, c.depth[0]) : 1,
+  }
 }
 
-/** Runs a contraction in register tiles. */
-export function contract(gpu: Gpu, shape: TileShape, wanted: Contraction): void {
-  const ROWS = chooseRows(shape, wanted.rows)
-  const [FOURS_COLS, FOURS_DEPTH] = [wanted.fours === 'columns' ? 4 : 1, wanted.fours === 'depth' ? 4 : 1]
-  const COLS = shape.columns
-  const unroll = (groups: number) => FOURS_DEPTH * chooseUnroll(shape, FOURS_DEPTH * ROWS, groups)
-  const c = arrangeDepth(wanted, unroll)
+/** Runs a contraction in the tiling that is chosen for it. */
+export function contract(gpu: Gpu, choose: ChooseTiling, wanted: Contraction): void {
+  const tiling = choose(problemOf(wanted))
+  const fours = foursIn(wanted)
+  const unroll = (groups: number) =>
+    tiling.kernel === 'tile' ? fours.FOURS_DEPTH * chooseUnroll(tiling.steps / fours.FOURS_DEPTH, groups) : 1
+  const c = tiling.kernel === 'tile' ? arrangeDepth(wanted, unroll) : wanted
   const UNROLL = unroll(c.depth[2])
   const [depthA, depthB, groupsC] = c.depth
+  const ROWS = tiling.rows
   const panels = Math.ceil(c.rows / ROWS)
-  const packed = 'panels' in c.a ? c.a.panels : packRows(gpu, c, c.a, ROWS, FOURS_DEPTH)
-  const groups = sizeOf(c.columns)
-  const cols = groups * FOURS_COLS
-  const tiles = Math.ceil(cols / (COLS * shape.lanes)) * panels * c.planes
-  const splits = c.split ? Math.min(depthA, Math.ceil(shape.busy / tiles)) : 1
-  const chunk = Math.max(1, Math.ceil(depthA / splits))
-  const parts = Math.max(1, Math.ceil(depthA / chunk))
+  const packed = typeof c.a === 'function' ? c.a(ROWS) : packRows(gpu, c, c.a, ROWS, fours.FOURS_DEPTH)
+  const cols = sizeOf(c.columns) * fours.FOURS_COLS
+  // Register tiles split the sum at steps of a, blocks wherever a block of steps ends.
+  const steps = tiling.kernel === 'tile' ? depthA : sizeOf(c.depth) * fours.FOURS_DEPTH
+  const unit = tiling.kernel === 'tile' ? 1 : tiling.depth
+  const chunk = Math.max(1, Math.ceil(steps / unit / (c.split ? tiling.splits : 1))) * unit
+  const splits = Math.max(1, Math.ceil(steps / chunk))
   const size = sizeOf(c.y.dst.shape)
-  const target = parts > 1 ? scratch(gpu, [parts, size]) : c.y.dst
+  const target = splits > 1 ? scratch(gpu, [splits, size]) : c.y.dst
   const bias = c.y.bias ?? null
-  const storesFours = liesInFours(c, cols) && (parts === 1 || size % 4 === 0)
+  const storesFours = liesInFours(c, cols) && (splits === 1 || size % 4 === 0)
   const [bUnit, yUnit] = [c.fours === 'nothing' ? 1 : 4, storesFours ? 4 : 1]
   const units = (offset: number, unit: number) => Math.floor(offset / unit) // exact, but for strides of an extent of 1
   gpu.run(
-    tile,
+    tiling.kernel === 'tile' ? tile : block,
     { a: packed.storage, b: c.b.src.storage, y: target.storage, ...(bias ? { bias: bias.storage } : {}) },
     {
       rows: c.rows,
@@ -142,13 +171,14 @@ export function contract(gpu: Gpu, shape: TileShape, wanted: Contraction): void 
       depth_a: depthA,
       depth_b: depthB,
       groups_c: groupsC,
-      chunk_a: chunk,
+      splits,
+      chunk,
       stride_a: units(c.b.strides[0], bUnit),
       stride_b: units(c.b.strides[1], bUnit),
       stride_c: units(c.b.strides[2], bUnit),
       col1: c.columns[1],
       col2: c.columns[2],
-      live: c.y.live ?? c.columns[0] * FOURS_COLS,
+      live: c.y.live ?? c.columns[0] * fours.FOURS_COLS,
       b_base: units(c.b.base, bUnit),
       b_plane: units(c.b.planeStride, bUnit),
       b0: units(c.b.columnStrides[0], bUnit),
@@ -166,23 +196,29 @@ export function contract(gpu: Gpu, shape: TileShape, wanted: Contraction): void 
     },
     {
       ROWS,
-      COLS,
-      LANES: shape.lanes,
-      UNROLL,
-      LOADS: Math.min(shape.lanes, (UNROLL * ROWS) / 4),
       VECTOR: { nothing: 0, columns: 1, depth: 2 }[c.fours],
-      FOURS_COLS,
-      FOURS_DEPTH,
+      ...fours,
       VECTOR_Y: storesFours ? 1 : 0,
       BIAS: bias ? (c.y.biasAlong === 'columns' ? 2 : 1) : 0,
+      ...(tiling.kernel === 'tile' ? registers(gpu, tiling, UNROLL) : sharedBlock(tiling)),
     },
   )
-  if (parts > 1) sumOuter(gpu, target, c.y.dst, parts, size)
+  if (splits > 1) sumOuter(gpu, target, c.y.dst, splits, size)
+}
+
+function registers(gpu: Gpu, { rows, columns }: RegisterTiling, UNROLL: number): Constants {
+  const lanes = gpu.tilings?.lanes
+  if (!lanes) throw new UsageError('register tiles need subgroups of a known size, which this adapter does not have')
+  return { COLS: columns, LANES: lanes, UNROLL, LOADS: Math.min(lanes, (UNROLL * rows) / 4) }
+}
+
+function sharedBlock({ columns, depth, threadRows, threadColumns }: BlockTiling): Constants {
+  return { BLOCK_COLS: columns, BLOCK_DEPTH: depth, THREAD_ROWS: threadRows, THREAD_COLS: threadColumns }
 }
 
 /** The same sum with that index innermost which can be unrolled furthest, where the order is free. */
 function arrangeDepth(c: Contraction, unroll: (groups: number) => number): Contraction {
-  if (c.fours === 'depth' || c.split || 'panels' in c.a) return c
+  if (c.fours === 'depth' || c.split || typeof c.a === 'function') return c
   const orders: Triple[] = [
     [0, 1, 2],
     [0, 2, 1],

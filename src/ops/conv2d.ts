@@ -82,9 +82,9 @@ export const conv2d = defineOp<In, Conv2dAttrs>({
   forward(gpu, inputs, y, attrs, needs) {
     const [x, weight] = [required('x', inputs.x), required('weight', inputs.weight)]
     const g = geometry(x.shape, weight.shape, attrs)
-    if (gpu.tile) {
+    if (gpu.tilings) {
       const arranged = arrangeInput(gpu, g, x)
-      forwardTiled(gpu, gpu.tile, g, arranged, weight, inputs.bias, y)
+      forwardTiled(gpu, gpu.choose, g, arranged, weight, inputs.bias, y)
       return [needs.weight ? arranged : null, needs.x ? weight : null]
     }
     gpu.run(
@@ -99,13 +99,13 @@ export const conv2d = defineOp<In, Conv2dAttrs>({
     const g = geometry(shapes.x ?? [], shapes.weight ?? [], attrs)
     if (grads.x) {
       const weight = keptAt(kept, 1)
-      if (gpu.tile) backwardInputTiled(gpu, gpu.tile, g, dy, weight, grads.x)
+      if (gpu.tilings) backwardInputTiled(gpu, gpu.choose, g, dy, weight, grads.x)
       else
         gpu.run(backwardInputKernel, { dy: dy.storage, weight: weight.storage, dx: grads.x.storage }, plainParams(g, sizeOf(grads.x.shape)))
     }
     if (grads.weight) {
       const x = keptAt(kept, 0)
-      if (gpu.tile) backwardWeightTiled(gpu, gpu.tile, g, dy, x, grads.weight)
+      if (gpu.tilings) backwardWeightTiled(gpu, gpu.choose, g, dy, x, grads.weight)
       else
         gpu.run(
           backwardWeightKernel,

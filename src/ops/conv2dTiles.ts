@@ -4,10 +4,9 @@
  */
 import type { Gpu } from '../gpu/gpu.ts'
 import { elementKernel, planeKernel } from '../gpu/kernel.ts'
-import { chooseRows, type TileShape } from '../gpu/tuning.ts'
 import { type NdBuffer, type Shape, scratch } from '../tensor/ndbuffer.ts'
 import { type Arranged, arrange, imageGroups } from './arrange.ts'
-import { contract } from './contract.ts'
+import { type ChooseTiling, contract } from './contract.ts'
 
 /** Height and width, in this order. */
 export type Pair = readonly [number, number]
@@ -69,7 +68,7 @@ function arrangedInput(g: Geometry, src: NdBuffer): Arranged {
 /** Rows: output channels. Columns: output pixels of all images. Sum: the filter. */
 export function forwardTiled(
   gpu: Gpu,
-  tile: TileShape,
+  choose: ChooseTiling,
   g: Geometry,
   x: NdBuffer,
   weight: NdBuffer,
@@ -81,7 +80,7 @@ export function forwardTiled(
   const rows = g.outChannels / g.groups
   const pixels = g.outHeight * g.outWidth
   const channel = height * width * fours
-  contract(gpu, tile, {
+  contract(gpu, choose, {
     planes: g.groups,
     rows,
     fours: fours === 4 ? 'columns' : 'nothing',
@@ -133,7 +132,7 @@ function phasesOf(extent: number, kernel: number, stride: number, padding: numbe
  * Rows: input channels and, for each of them, the phases of the stride. Columns: q, for all images. Sum: taps and output channels.
  * The phases are then laid side by side as pixels: the transposed convolution as a sub-pixel one (Shi et al. 2016, arXiv:1609.07009).
  */
-export function backwardInputTiled(gpu: Gpu, tile: TileShape, g: Geometry, dy: NdBuffer, weight: NdBuffer, dx: NdBuffer): void {
+export function backwardInputTiled(gpu: Gpu, choose: ChooseTiling, g: Geometry, dy: NdBuffer, weight: NdBuffer, dx: NdBuffer): void {
   const down = phasesOf(g.height, g.kernelHeight, g.stride[0], g.padding[0])
   const across = phasesOf(g.width, g.kernelWidth, g.stride[1], g.padding[1])
   const [above, before] = [down.taps - 1 - down.first, across.taps - 1 - across.first]
@@ -144,13 +143,13 @@ export function backwardInputTiled(gpu: Gpu, tile: TileShape, g: Geometry, dy: N
   const counts = down.count * across.count * fours
   const pixels = g.height * g.width
   const phases = down.stride === 1 && across.stride === 1 ? null : scratch(gpu, [g.groups, rows, groups, counts])
-  contract(gpu, tile, {
+  contract(gpu, choose, {
     planes: g.groups,
     rows,
     fours: fours === 4 ? 'columns' : 'nothing',
     columns: [groups, down.count, across.count],
     depth: [down.taps, across.taps, outPerGroup],
-    a: { panels: packPhaseFilters(gpu, chooseRows(tile, rows), g, weight, down, across) },
+    a: (panelRows) => packPhaseFilters(gpu, panelRows, g, weight, down, across),
     b: {
       src,
       base: 0,
@@ -227,13 +226,13 @@ function packPhaseFilters(gpu: Gpu, ROWS: number, g: Geometry, weight: NdBuffer,
 }
 
 /** Rows: output channels. Columns: one filter's weights. Sum: output pixels and images, split over groups of images where tiles are few. */
-export function backwardWeightTiled(gpu: Gpu, tile: TileShape, g: Geometry, dy: NdBuffer, x: NdBuffer, dweight: NdBuffer): void {
+export function backwardWeightTiled(gpu: Gpu, choose: ChooseTiling, g: Geometry, dy: NdBuffer, x: NdBuffer, dweight: NdBuffer): void {
   const { src, height, width, groups, fours } = arrangedInput(g, x)
   const rows = g.outChannels / g.groups
   const pixels = g.outHeight * g.outWidth
   const taps = g.kernelHeight * g.kernelWidth
   const channel = height * width * fours
-  contract(gpu, tile, {
+  contract(gpu, choose, {
     planes: g.groups,
     rows,
     fours: fours === 4 ? 'depth' : 'nothing',

@@ -125,7 +125,7 @@ function rowsOf(gpu: Gpu, weight: NdBuffer): (Part & { readonly src: NdWindow; r
 /** y [rows, cols] = a [rows, depth] · b [depth, cols] (+ bias). */
 function product(gpu: Gpu, [rows, cols, depth]: readonly [number, number, number], a: Matrix, b: Matrix, y: Target): void {
   const bias = y.bias ?? null
-  if (!gpu.tile) {
+  if (!gpu.tilings) {
     gpu.run(
       plain,
       { a: a.src.storage, b: b.src.storage, y: y.dst.storage, ...(bias ? { bias: bias.storage } : {}) },
@@ -151,7 +151,7 @@ function product(gpu: Gpu, [rows, cols, depth]: readonly [number, number, number
   const inFours = (count: number, step: number, other: number) => step === 1 && count % 4 === 0 && bBase % 4 === 0 && other % 4 === 0
   const fours = inFours(cols, bColumn, bDepth) ? 'columns' : inFours(depth, bDepth, bColumn) ? 'depth' : 'nothing'
   const [inColumns, inDepth] = [fours === 'columns' ? 4 : 1, fours === 'depth' ? 4 : 1]
-  contract(gpu, gpu.tile, {
+  contract(gpu, gpu.choose, {
     planes: 1,
     rows,
     fours,

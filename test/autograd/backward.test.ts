@@ -205,7 +205,7 @@ describe('what an error leaves behind', () => {
     // The result is a few pixels, the plane of zeros between them and x larger than a binding.
     const [x, w] = [1, 2].map(() => low.tensor(Float32Array.of(1), [1, 1, 1, 1]))
     if (!x || !w) return
-    if (low.gpu.tile) expect(() => conv2d(x, w, null, { padding: 40, stride: 40 })).toThrow(ShapeError)
+    if (low.gpu.tilings) expect(() => conv2d(x, w, null, { padding: 40, stride: 40 })).toThrow(ShapeError)
     free(x, w)
     expect(low.memory().buffers).toBe(before)
   })

@@ -41,9 +41,11 @@ describe('whether a workgroup is a subgroup', () => {
   test.each<[string, (text: string) => string]>([
     ['lanes out of order', (text) => text.replace('out[i + 1u] = lane', 'out[i + 1u] = lane ^ 1u')],
     ['a subgroup of another size', (text) => text.replace('out[i] = size', 'out[i] = size * 2u')],
-  ])('is asked at the start: with %s the plain kernels run', async (_, change) => {
+  ])('is asked at the start: with %s sums are staged in shared memory instead', async (_, change) => {
     const engine = await createEngineOn(platformWith({ 'lib/subgroup_check.wgsl': change }), { adapter })
-    expect([engine.info.subgroup, engine.gpu.tile]).toEqual([null, null])
+    const { tilings } = engine.gpu
+    const problem = { planes: 1, rows: 4, columns: 4, depth: 4, fours: 'nothing', mostSplits: 1 } as const
+    expect([engine.info.subgroup, tilings?.lanes, tilings?.choose(problem).kernel]).toEqual([null, null, 'block'])
     expect(await product(engine)).toEqual([11, 17])
     engine.dispose()
   })

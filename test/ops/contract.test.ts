@@ -50,7 +50,6 @@ const rowMajor = ([, b, c]: Triple): Triple => [b * c, c, 1]
 
 /** y[plane, row, col] = Σ A[plane, row, k] · B[plane, k, col] (+ bias), against the same sum in float64. */
 async function check({ planes, rows, columns, depth, bias, fours, apart, split }: Extents): Promise<void> {
-  if (!gpu.tile) return
   const [inColumns, inDepth] = [fours === 'columns' ? 4 : 1, fours === 'depth' ? 4 : 1]
   const groups = sizeOf(columns)
   const [cols, terms] = [groups * inColumns, sizeOf(depth) * inDepth]
@@ -111,8 +110,7 @@ async function check({ planes, rows, columns, depth, bias, fours, apart, split }
   })
   const held = [a.buffer.storage, b.buffer.storage, y.storage, ...(extra ? [extra.buffer.storage] : [])]
   await holding(held, async () => {
-    const { tile } = gpu
-    if (tile) gpu.withScratch(() => contract(gpu, tile, contraction))
+    gpu.withScratch(() => contract(gpu, gpu.choose, contraction))
     // A sum that cancels leaves the rounding of its terms, whose size is about 1 each: sqrt(terms) of them together.
     const relative = sumTolerance(terms)
     expectClose(await read(y), wanted, y.shape, { relative, absolute: relative * Math.sqrt(terms), name: 'y' })
@@ -168,16 +166,15 @@ describe('a contraction', () => {
   })
 
   test('of more tiles than a grid is wide', async () => {
-    const { tile } = gpu
-    if (!tile) return
-    const cols = 65_535 * tile.columns * tile.lanes + 1
+    const tiling = gpu.choose({ planes: 1, rows: 1, columns: 1e6, depth: 1, fours: 'nothing', mostSplits: 1 })
+    const cols = 65_535 * tiling.columns * (tiling.kernel === 'tile' ? (gpu.tilings?.lanes ?? 1) : 1) + 1
     const a = { storage: gpu.upload(Float32Array.of(3)), shape: [1] }
     const values = Float32Array.from({ length: cols }, (_, i) => i % 1000)
     const b = { storage: gpu.upload(values), shape: [cols] }
     const y = { storage: gpu.allocate(4 * cols), shape: [cols] }
     await holding([a.storage, b.storage, y.storage], async () => {
       gpu.withScratch(() =>
-        contract(gpu, tile, {
+        contract(gpu, gpu.choose, {
           planes: 1,
           rows: 1,
           fours: 'nothing',

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { chooseRows, type TileShape, tileShape } from '../../src/gpu/tuning.ts'
+import { fewestIdle, type Problem, problemKey, type Tiling, Tilings } from '../../src/gpu/tuning.ts'
 import { contract } from '../../src/ops/contract.ts'
 import { gaussian } from '../../src/reference/random.ts'
 import { sizeOf } from '../../src/tensor/ndbuffer.ts'
@@ -11,7 +11,7 @@ import { rounded } from '../support/testOp.ts'
 
 const engine = await testEngine()
 const { gpu } = engine
-const lanes = gpu.tile?.lanes ?? 4
+const lanes = gpu.tilings?.lanes ?? null
 const extent = (max: number) => fc.integer({ min: 1, max })
 
 interface Shape {
@@ -25,7 +25,7 @@ interface Shape {
 }
 
 /** y[plane, row, col] = Σ A[plane, row, k] · B[plane, col, k] (+ bias) in tiles of the given shape, against float64. */
-async function check(tile: TileShape, { planes, rows, cols, depth, bias, split }: Shape): Promise<void> {
+async function check(tiling: Tiling, { planes, rows, cols, depth, bias, split }: Shape): Promise<void> {
   const before = engine.memory()
   const terms = sizeOf(depth)
   const inDepth = depth[1] % 4 === 0 ? 4 : 1
@@ -38,7 +38,7 @@ async function check(tile: TileShape, { planes, rows, cols, depth, bias, split }
   const guard = split ? 0 : 64 * cols // what lies behind y: rows that only pad a tile must not reach it
   const y = engine.tensor(new Float32Array(planes * rows * cols + guard).fill(7), [planes * rows * cols + guard])
   gpu.withScratch(() =>
-    contract(gpu, tile, {
+    contract(gpu, () => tiling, {
       planes,
       rows,
       fours: inDepth === 4 ? 'depth' : 'nothing',
@@ -78,51 +78,82 @@ async function check(tile: TileShape, { planes, rows, cols, depth, bias, split }
   expect(engine.memory()).toMatchObject({ liveBytes: before.liveBytes, buffers: before.buffers })
 }
 
-describe.skipIf(!gpu.tile)('a contraction in tiles of every height that any adapter is given', () => {
-  const heights = [...new Set((['hardware', 'lavapipe', 'swiftshader'] as const).flatMap((kind) => tileShape(kind, lanes).rows))]
-  const tileOf = (rows: number, columns = 4): TileShape => ({ lanes, rows: [rows], columns, turn: 64, busy: 16 })
+/** Every tiling that the tuner may choose on any adapter, but for the number of parts a sum is split into. */
+const large: Problem = { planes: 1, rows: 256, columns: 4096, depth: 4096, fours: 'nothing', mostSplits: 1 }
+const tilings = new Map(
+  [new Tilings('lavapipe', lanes), new Tilings('hardware', lanes)].flatMap((all) =>
+    all.candidates(large).map((tiling) => [nameOf(tiling), tiling] as const),
+  ),
+)
 
-  test.each(heights)('%i rows: one short, as many, one more', async (height) => {
-    for (const rows of [height - 1, height, height + 1]) await check(tileOf(height), { planes: 1, rows, cols: 15, depth: [4, 3] })
+function nameOf(tiling: Tiling): string {
+  const { kernel, rows, columns } = tiling
+  return tiling.kernel === 'tile'
+    ? `${kernel} of ${rows} x ${columns}, ${tiling.steps} steps`
+    : `${kernel} of ${rows} x ${columns}, ${tiling.depth} steps, ${tiling.threadRows} x ${tiling.threadColumns} a thread`
+}
+
+describe.each([...tilings])('a contraction, %s', (_, tiling) => {
+  test('one row short of a tile, as many, one more', async () => {
+    for (const rows of [tiling.rows - 1, tiling.rows, tiling.rows + 1]) await check(tiling, { planes: 1, rows, cols: 15, depth: [4, 3] })
   })
 
-  test.each(heights)('%i rows: any shape', async (height) => {
+  test('any shape', async () => {
     const shape = fc.record({
       planes: extent(2),
-      rows: extent(2 * height + 1),
-      cols: extent(2 * 4 * lanes + 1),
-      depth: fc.tuple(extent(40), extent(4)),
+      rows: extent(2 * tiling.rows + 1),
+      cols: extent(2 * 4 * 8 + 1),
+      depth: fc.tuple(extent(40), fc.constantFrom(1, 3, 4, 8)),
     })
     const more = fc.constantFrom({ bias: 'rows' as const }, { bias: 'columns' as const }, { split: true }, {})
-    const property = fc.asyncProperty(shape, more, (one, added) => check(tileOf(height), { ...one, ...added }))
-    await fc.assert(property, { numRuns: 10, seed: height, endOnFailure: true })
-  })
-
-  test.each([4, 8])('%i columns a lane: one short of a tile, as many, one more', async (columns) => {
-    const held = columns * lanes
-    for (const cols of [held - 1, held, held + 1]) await check(tileOf(8, columns), { planes: 2, rows: 5, cols, depth: [2, 3] })
-  })
-
-  test('a sum split into parts, the last one shorter', async () => {
-    for (const images of [2, 16, 17, 31]) await check(tileOf(8), { planes: 1, rows: 3, cols: 2, depth: [images, 4], split: true })
-  })
-
-  test('more panels of rows than a grid has in one dimension', async () => {
-    await check(tileOf(8), { planes: 1, rows: 65_535 * 8 + 1, cols: 1, depth: [1, 1], bias: 'rows' })
+    const property = fc.asyncProperty(shape, more, (one, added) => check({ ...tiling, splits: 3 }, { ...one, ...added }))
+    await fc.assert(property, { numRuns: 4, seed: tiling.rows, endOnFailure: true })
   })
 })
 
-test.each([
-  [1, 8],
-  [8, 8],
-  [9, 16],
-  [17, 8],
-  [32, 32],
-  [33, 8],
-  [48, 48],
-  [64, 64],
-  [96, 48],
-  [128, 64],
-])('an output of %i rows is made in tiles of %i: the fewest idle rows, then the largest tile', (rows, height) => {
-  expect(chooseRows(tileShape('lavapipe', 8), rows)).toBe(height)
+describe.each((['tile', 'block'] as const).flatMap((kernel) => [...tilings.values()].find((tiling) => tiling.kernel === kernel) ?? []))(
+  'a contraction by $kernel',
+  (tiling) => {
+    test('a sum split into parts, the last one shorter', async () => {
+      for (const images of [2, 16, 17, 31])
+        await check({ ...tiling, splits: 16 }, { planes: 1, rows: 3, cols: 2, depth: [images, 4], split: true })
+    })
+
+    test('more panels of rows than a grid has in one dimension', async () => {
+      await check(tiling, { planes: 1, rows: 65_535 * tiling.rows + 1, cols: 1, depth: [1, 1], bias: 'rows' })
+    })
+  },
+)
+
+describe('tilings', () => {
+  test.each([
+    [1, 8],
+    [8, 8],
+    [9, 16],
+    [17, 8],
+    [32, 32],
+    [33, 8],
+    [48, 48],
+    [64, 64],
+    [96, 48],
+    [128, 64],
+  ])('an output of %i rows is made in tiles of %i: the fewest idle rows, then the largest tile', (rows, height) => {
+    expect(fewestIdle([8, 16, 32, 48, 64], rows)).toBe(height)
+  })
+
+  test('what was measured comes before the rule, unless it needs subgroups that are not there', () => {
+    const measured: Tiling = { kernel: 'tile', rows: 16, columns: 4, steps: 4, splits: 1 }
+    const table = { [problemKey(large)]: measured }
+    const [with8, without] = [new Tilings('lavapipe', 8), new Tilings('lavapipe', null)]
+    for (const one of [with8, without]) one.use(table)
+    expect(with8.choose(large)).toEqual(measured)
+    expect(without.choose(large).kernel).toBe('block')
+  })
+
+  test('a GPU gets blocks that leave few rows idle and keep it busy', () => {
+    const gpuTilings = new Tilings('hardware', 32)
+    expect(gpuTilings.rule({ ...large, rows: 2048, columns: 2048 })).toMatchObject({ kernel: 'block', rows: 128, columns: 128, splits: 1 })
+    expect(gpuTilings.rule({ ...large, rows: 8, columns: 4096 })).toMatchObject({ rows: 16 })
+    expect(gpuTilings.rule({ ...large, rows: 64, columns: 363, depth: 24_200, mostSplits: 8 }).splits).toBe(8)
+  })
 })
