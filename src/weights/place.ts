@@ -27,7 +27,9 @@ export async function openPlace(place: string | URL): Promise<WeightsPlace> {
   const opened = [source]
   return {
     source,
-    sibling: async (name) => {
+    sibling: async (given) => {
+      // TensorFlow.js writes ./weights.bin.
+      const name = given.replace(/^\.\//, '')
       if (!/^[^/\\:]+$/.test(name) || name === '.' || name === '..')
         throw new WeightsError(`it names the file ${JSON.stringify(name.slice(0, 80))}, which is not a plain name of one in its own folder`)
       try {

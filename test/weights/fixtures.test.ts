@@ -121,6 +121,21 @@ describe('what PyTorch saved', () => {
   })
 })
 
+describe('what TensorFlow.js saved', () => {
+  test('gives its logits, first dense layer and all', async () => {
+    const wanted = JSON.parse(await readFile(fixture('tfjs-made/logits.json'), 'utf8')) as number[]
+    const engine = await testEngine()
+    const model = await alexnet(engine, { weights: fixture('tfjs-made/model.json') })
+    expect(model.architecture).toMatchObject({ variant: 'alexnet-64', channels: [4, 5, 6, 5, 4], hidden: 8, classes: 3 })
+    const pictures = Float32Array.from({ length: 2 * 3 * 64 * 64 }, (_, i) => ((i * 7919) % 2039) / 1024 - 1)
+    const x = engine.tensor(pictures, [2, 3, 64, 64])
+    const y = model.forward(x)
+    expect(relativeError(await y.data(), wanted)).toBeLessThan(1e-4)
+    for (const tensor of [x, y]) tensor.dispose()
+    model.dispose()
+  })
+})
+
 describe('three steps of SGD without dropout give PyTorch’s weights', () => {
   test.each(['zip-f32.pth', 'stream-f32.pth', 'stream-old.pth', 'sharded/model.safetensors.index.json', 'tfjs/model.json'])(
     '%s',
