@@ -10,11 +10,11 @@ import { widen, widenInPlace } from './dtype.ts'
 import { headBytes, headerEnd, maxHeaderBytes, metadataKey, parseHeader } from './safetensorsHeader.ts'
 import type { ByteSource } from './source.ts'
 
-/** What a safetensors file holds. */
+/** What a weights file holds, whatever its format. */
 export interface WeightsFile {
-  /** The arrays by name, in the order of the header, each with the type it has in the file. */
+  /** The arrays by name, in the order of the file, each with the type it has there. */
   readonly tensors: StateDict
-  /** The free text under `__metadata__`; empty where there is none. */
+  /** The free text that it keeps beside them, in safetensors under `__metadata__`; empty where there is none. */
   readonly metadata: Record<string, string>
 }
 

@@ -72,5 +72,9 @@ function withoutWrappers(tensors: readonly (readonly [string, TorchTensor])[]): 
     if (!wrapper) break
     names = names.map((name) => name.slice(wrapper.length))
   }
-  return new Map(tensors.map(([, tensor], i) => [(names[i] ?? '').replace(/^features\.module\./, 'features.'), tensor]))
+  names = names.map((name) => name.replace(/^features\.module\./, 'features.'))
+  const seen = new Set<string>()
+  const twice = names.find((name) => seen.has(name) || !seen.add(name))
+  if (twice !== undefined) throw new WeightsError(`the checkpoint has ${quote(twice)} twice, with a wrapper's prefix and without`)
+  return new Map(tensors.map(([, tensor], i) => [names[i] ?? '', tensor]))
 }

@@ -26,7 +26,8 @@ export async function readTfjsModel(place: WeightsPlace, json: Record<string, un
   const weights = await readManifest(place, json.weightsManifest)
   const weightOf = ({ keras }: WeightedLayer, kind: string, rank: number): NamedArray => {
     const name = `${keras}/${kind}`
-    const found = weights.get(name)
+    // Models within models put their own names in front.
+    const found = weights.get(name) ?? weights.get(Array.from(weights.keys()).find((key) => key.endsWith(`/${name}`)) ?? '')
     if (found?.shape.length !== rank) throw new WeightsError(`the manifest has no weight ${quote(name)} of ${rank} dimensions`)
     return found
   }
