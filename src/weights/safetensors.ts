@@ -7,7 +7,7 @@ import { WeightsError } from '../gpu/errors.ts'
 import type { NamedArray, StateDict } from '../tensor/stateDict.ts'
 import { checkArray, checkText } from './arrays.ts'
 import { widen, widenInPlace } from './dtype.ts'
-import { headBytes, headerEnd, maxHeaderBytes, metadataKey, parseHeader } from './safetensorsHeader.ts'
+import { headBytes, headerEnd, maxHeaderBytes, metadataKey, parseHeader, readHeader } from './safetensorsHeader.ts'
 import type { ByteSource } from './source.ts'
 
 /** What a weights file holds, whatever its format. */
@@ -31,10 +31,7 @@ export interface WeightsFile {
  * console.log(tensors['features.0.weight']?.shape, metadata.architecture)
  */
 export function readSafetensors(bytes: Uint8Array, { inPlace = false }: { readonly inPlace?: boolean } = {}): WeightsFile {
-  const { entries, metadata, dataStart } = parseHeader(
-    bytes.subarray(8, headerEnd(bytes.subarray(0, headBytes), bytes.length)),
-    bytes.length,
-  )
+  const { entries, metadata, dataStart } = readHeader(bytes)
   const lay = inPlace ? widenInPlace : widen
   const arrays = entries.map(({ name, dtype, shape, begin, end }): [string, NamedArray] => {
     return [name, { shape, data: lay(dtype, bytes.subarray(dataStart + begin, dataStart + end)), dtype }]

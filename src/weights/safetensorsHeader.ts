@@ -57,6 +57,14 @@ export function headerEnd(head: Uint8Array, fileSize: number): number {
 }
 
 /**
+ * Reads and checks the header of a file in memory.
+ * @throws WeightsError for anything that the format does not allow
+ */
+export function readHeader(bytes: Uint8Array): Header {
+  return parseHeader(bytes.subarray(8, headerEnd(bytes.subarray(0, headBytes), bytes.length)), bytes.length)
+}
+
+/**
  * Reads and checks a header, against the whole file's length.
  *
  * @param bytes the header alone, without its length
