@@ -23,6 +23,20 @@ export interface AxisFilter {
  * @param count how many
  */
 export function antialiasFilter(input: number, output: number, from: number, count: number): AxisFilter {
+  const key = `${input} ${output} ${from} ${count}`
+  const known = filters.get(key)
+  if (known) return known
+  if (filters.size >= keptFilters) filters.clear()
+  const filter = makeFilter(input, output, from, count)
+  filters.set(key, filter)
+  return filter
+}
+
+/** Pictures come in a few sizes, or in one. */
+const filters = new Map<string, AxisFilter>()
+const keptFilters = 512
+
+function makeFilter(input: number, output: number, from: number, count: number): AxisFilter {
   const scale = input / output
   const support = Math.max(scale, 1)
   const weightOf = (i: number, center: number) => Math.max(0, 1 - Math.abs(i + 0.5 - center) / support)

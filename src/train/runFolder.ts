@@ -61,8 +61,9 @@ export async function loadRun(engine: Engine, folder: string): Promise<{ readonl
     model.loadStateDict(tensors)
   } catch (error) {
     model.dispose()
-    if (error instanceof WeightsError) throw new WeightsError(`${join(folder, runFiles.weights)}: ${error.message}`, { cause: error })
-    throw error
+    if (!(error instanceof WeightsError)) throw error
+    const other = `it is not of the model that ${runFiles.config} describes: restore one of the two, or train again`
+    throw new WeightsError(`${join(folder, runFiles.weights)}: ${error.message}; ${other}`, { cause: error })
   }
   model.classNames = config.classes
   return { model, config }

@@ -180,7 +180,7 @@ const cases: Readonly<Record<string, BadInput>> = {
       await changedRun('mixed', (folder) => cp('weights/alexnet-64-tinyimagenet100.safetensors', join(folder, 'weights.safetensors'))),
       place.photos,
     ],
-    says: /mixed.weights\.safetensors: classifier\.6\.weight has the shape \[100, 512\] in the weights, \[3, 512\] in the network/,
+    says: /mixed.weights\.safetensors: classifier\.6\.weight has the shape \[100, 512\] in the weights, \[3, 512\] in the network; it is not of the model that config\.json describes: restore one of the two, or train again/,
   },
   'going on with a run of another model': {
     args: async () => ['train', place.photos, '--out', run, '--resume', '--variant', 'torchvision', '--weights', 'none'],
