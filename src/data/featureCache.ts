@@ -11,6 +11,8 @@ import { headerEnd } from '../weights/safetensorsHeader.ts'
 export type Place = number
 export const absent: Place = -1
 
+/** As `sampleKeys` gives them. */
+const keyPattern = /[0-9a-f]{32}/g
 const extension = '.safetensors'
 /** Bytes of rows that are written as one file: what a run that is killed loses at most, and what one damaged file costs. */
 const segmentBytes = 32 * 2 ** 20
@@ -114,7 +116,7 @@ export class FeatureTable {
     const names = (await readdir(this.#folder).catch(() => [])).filter((name) => name.endsWith(extension)).sort()
     for (const name of names) {
       const path = join(this.#folder, name)
-      const read = await this.#readSegment(path)
+      const read = (await mentions(path, wanted)) ? await this.#readSegment(path) : null
       if (!read) continue
       const first = this.#places
       let used = 0
@@ -139,7 +141,7 @@ export class FeatureTable {
       const dataStart = headerEnd(bytes, bytes.length)
       const { tensors, metadata } = readSafetensors(bytes, { inPlace: true })
       const { rows } = tensors
-      const keys = (metadata.keys ?? '').match(/[0-9a-f]{32}/g) ?? []
+      const keys = (metadata.keys ?? '').match(keyPattern) ?? []
       if (!rows || rows.shape[0] !== keys.length || rows.shape[1] !== this.#width) throw new WeightsError('no such rows')
       if (sha256(rows.data) !== metadata.sha256) throw new WeightsError('the rows have changed')
       return { keys, rows: rows.data, dataStart }
@@ -201,6 +203,22 @@ export class FeatureTable {
   /** Closes its files. */
   async close(): Promise<void> {
     await Promise.all(this.#segments.splice(0).map(({ file }) => file.close()))
+  }
+}
+
+/** Whether a file is worth reading: its header names one of the keys, or is damaged, which reading finds out. */
+async function mentions(path: string, wanted: ReadonlyMap<string, number>): Promise<boolean> {
+  const file = await open(path).catch(() => null)
+  if (!file) return false
+  try {
+    const start = Buffer.alloc(8)
+    await file.read(start, 0, 8, 0)
+    const bytes = start.readUInt32LE(0)
+    if (bytes > segmentBytes) return true
+    const { buffer } = await file.read(Buffer.alloc(bytes), 0, bytes, 8)
+    return (buffer.toString('latin1').match(keyPattern) ?? [null]).some((key) => key === null || wanted.has(key))
+  } finally {
+    await file.close()
   }
 }
 
