@@ -12,6 +12,9 @@ export interface Checkpoint {
 /** Where training scripts put the state_dict among the rest: Lightning and most others, PyTorch's own tutorial, timm and others. */
 const nests = ['state_dict', 'model_state_dict', 'model']
 
+/** Metadata that are JSON where Graft wrote them: under these names a foreign checkpoint's number or word means something else. */
+const structured = ['classes', 'preprocess']
+
 /** What wrappers put before every name: DataParallel and DistributedDataParallel, torch.compile, Lightning. */
 const wrappers = ['module.', '_orig_mod.', 'model.']
 
@@ -29,7 +32,7 @@ export function findStateDict(saved: unknown): Checkpoint {
   const metadata: [string, string][] = []
   let dict = saved
   for (let depth = 0; depth < nests.length; depth++) {
-    metadata.push(...textsOf(dict))
+    metadata.push(...textsOf(dict).filter(([name, text]) => !structured.includes(name) || text.startsWith('[')))
     const nested = nests.map((key) => dict.entries.get(key)).find((value) => value instanceof PickleDict)
     if (!nested) break
     dict = nested

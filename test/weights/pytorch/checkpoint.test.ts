@@ -20,6 +20,18 @@ describe('where a state_dict lies', () => {
   })
 })
 
+describe('what lies beside it', () => {
+  test('texts, numbers and lists of texts are metadata; a number of classes is not taken for their names', async () => {
+    const saved = dict(
+      ...[text('state_dict'), dict(text('x'), tensor()), text('arch'), text('alexnet'), text('classes'), integer(5)],
+      ...[text('lr'), bytes('G\x3f\xe0\0\0\0\0\0\0'), text('best'), bytes('\x88'), text('names'), bytes(']', text('a'), 'a')],
+      ...[text('optimizer'), dict(), text('none'), bytes('N')],
+    )
+    const { metadata } = await readTorchStream(bytesSource(stream(program(saved))))
+    expect(metadata).toEqual({ arch: 'alexnet', lr: '0.5', best: 'true', names: '["a"]' })
+  })
+})
+
 describe('what wrappers put before names', () => {
   const names = ['features.0.bias', 'classifier.6.bias']
   test.each([
