@@ -5,16 +5,19 @@ import { alexnet, type Variant } from '../nn/alexnet.ts'
 import { metadataOf } from '../nn/metadata.ts'
 import type { Architecture, Network } from '../nn/network.ts'
 import type { Engine } from '../tensor/engine.ts'
+import type { Choice } from '../transfer/choice.ts'
 import { applyScenario, type Plan } from '../transfer/scenario.ts'
 import { writeFileAtomic } from '../weights/files.ts'
 import { readSafetensors, type WeightsFile, writeSafetensors } from '../weights/safetensors.ts'
 import type { EpochResult } from './events.ts'
+import type { Timings } from './timings.ts'
 
 /** The files of a run. The weights are the only .safetensors at the top level; checkpoints lie in a folder of their own. */
 export const runFiles = {
   weights: 'weights.safetensors',
   metrics: 'metrics.jsonl',
   config: 'config.json',
+  timings: 'timings.json',
   checkpoints: 'checkpoints',
 } as const
 
@@ -23,6 +26,8 @@ export interface RunConfig {
   readonly graft: string
   readonly architecture: Architecture
   readonly plan: Plan
+  /** Why this scenario, where it was picked by the data. */
+  readonly choice?: Choice
   readonly classes: readonly string[]
   /** The options of the command or call that made it. */
   readonly options: Readonly<Record<string, unknown>>
@@ -42,6 +47,36 @@ export async function writeRunConfig(folder: string, config: RunConfig): Promise
 /** Writes every epoch so far, one JSON object a line. */
 export async function writeRunMetrics(folder: string, epochs: readonly EpochResult[]): Promise<void> {
   await writeFileAtomic(join(folder, runFiles.metrics), epochs.map((epoch) => `${JSON.stringify(epoch)}\n`).join(''))
+}
+
+/** Writes what the run's time was spent on. */
+export async function writeRunTimings(folder: string, timings: Timings): Promise<void> {
+  await writeFileAtomic(join(folder, runFiles.timings), `${JSON.stringify(timings, null, 2)}\n`)
+}
+
+/** What a run's time was spent on; null where it was not noted. */
+export async function readRunTimings(folder: string): Promise<Timings | null> {
+  const text = await readFile(join(folder, runFiles.timings), 'utf8').catch(() => null)
+  return text === null ? null : (JSON.parse(text) as Timings)
+}
+
+/**
+ * Reads every epoch of a run.
+ * @throws UsageError when its metrics are damaged
+ */
+export async function readRunMetrics(folder: string): Promise<EpochResult[]> {
+  const path = join(folder, runFiles.metrics)
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new UsageError(`${folder} holds no ${runFiles.metrics}: its training was not finished`, { cause })
+  })
+  try {
+    return text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as EpochResult)
+  } catch (cause) {
+    throw new UsageError(`${path} is damaged: each of its lines is one epoch in JSON`, { cause })
+  }
 }
 
 /**

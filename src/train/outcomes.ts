@@ -1,0 +1,58 @@
+import { softmax } from '../autograd/functions.ts'
+import type { ImageDataset, Sample } from '../data/dataset.ts'
+import { type DecodedSample, decodeAhead } from '../data/loader.ts'
+import { preprocessImages } from '../data/transforms.ts'
+import { DataError } from '../gpu/errors.ts'
+import type { Network } from '../nn/network.ts'
+import { grouped } from './batches.ts'
+import { brokenPictures, checkClasses } from './evaluate.ts'
+import type { OnEvent } from './events.ts'
+
+/** What a network says of one labelled picture. */
+export interface Outcome {
+  readonly sample: Sample
+  /** Of every class; they sum to 1. */
+  readonly probabilities: Float32Array
+}
+
+const batchSize = 32
+
+/**
+ * Runs a network over the pictures that were held out, and keeps what it says of each.
+ * @throws ShapeError when the network has another number of outputs than the dataset has classes
+ * @throws DataError when no picture can be decoded
+ * @example const outcomes = await outcomesOf(model, data)
+ */
+export async function outcomesOf(model: Network, data: ImageDataset, options: { readonly onEvent?: OnEvent } = {}): Promise<Outcome[]> {
+  checkClasses(model, data)
+  const { onEvent } = options
+  const { val } = data
+  const outcomes: Outcome[] = []
+  const order = Array.from({ length: val.length }, (_, i) => i)
+  for await (const group of grouped(decodeAhead(val, order, { onBroken: brokenPictures('val', onEvent, false) }), batchSize)) {
+    const rows = await probabilitiesOf(model, group)
+    for (const [i, { sample, index }] of group.entries()) {
+      outcomes.push({ sample, probabilities: rows[i] ?? new Float32Array(0) })
+      onEvent?.({ type: 'read', split: 'val', done: index + 1, total: val.length })
+    }
+  }
+  if (outcomes.length === 0) throw new DataError(`none of the ${val.length} val pictures of ${data.root} can be decoded`)
+  return outcomes
+}
+
+async function probabilitiesOf(model: Network, group: readonly DecodedSample[]): Promise<Float32Array[]> {
+  const { engine } = model
+  const pictures = group.map(({ image }) => image)
+  const x = preprocessImages(engine, pictures, model.preprocess)
+  const [logits, y] = engine.noGrad(() => {
+    const logits = model.forward(x)
+    return [logits, softmax(logits)] as const
+  })
+  try {
+    const values = await y.data()
+    const classes = values.length / group.length
+    return group.map((_, i) => values.slice(i * classes, (i + 1) * classes))
+  } finally {
+    for (const tensor of [x, logits, y]) tensor.dispose()
+  }
+}

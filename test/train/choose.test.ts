@@ -1,0 +1,119 @@
+import { beforeAll, describe, expect, test } from 'vitest'
+import type { ArrayDataset } from '../../src/data/dataset.ts'
+import { DataError, UsageError } from '../../src/gpu/errors.ts'
+import { alexnet } from '../../src/nn/alexnet.ts'
+import { chooseScenario } from '../../src/train/choose.ts'
+import { compareScenarios } from '../../src/train/compare.ts'
+import type { TrainEvent } from '../../src/train/events.ts'
+import { applyScenario, scenarios } from '../../src/transfer/scenario.ts'
+import { testEngine } from '../support/engine.ts'
+import { drawnShapes } from '../support/shapes.ts'
+
+let data: ArrayDataset
+beforeAll(async () => {
+  data = await drawnShapes({ train: 10, val: 4 })
+})
+
+const architecture = { variant: 'alexnet-64', channels: [8, 8, 12, 12, 8], hidden: 16, classes: 5, seed: 4 } as const
+const narrow = async () => alexnet(await testEngine(), architecture)
+
+describe('chooseScenario', () => {
+  test('probes every depth of a network and leaves it as it was', async () => {
+    const network = await narrow()
+    const before = await network.stateDict()
+    const events: TrainEvent[] = []
+    const choice = await chooseScenario(network, data, { seed: 2, onEvent: (event) => events.push(event) })
+    const { evidence } = choice
+    expect(evidence.depths.map(({ layer, part, features }) => [layer, part, features])).toEqual([
+      ['features.2', 'early', 8 * 15 * 15],
+      ['features.5', 'early', 8 * 7 * 7],
+      ['features.7', 'early', 12 * 7 * 7],
+      ['features.9', 'early', 12 * 7 * 7],
+      ['features.12', 'last features', 8 * 3 * 3],
+      ['classifier.2', 'hidden FC', 16],
+      ['classifier.5', 'last hidden FC', 16],
+    ])
+    expect(evidence).toMatchObject({ images: 30, classes: 3, sampled: 30, sampledClasses: 3, folds: 3, pretrained: false })
+    expect(evidence.chance).toBeCloseTo(1 / 3, 6)
+    for (const { accuracy, error, behindError } of evidence.depths) {
+      expect(accuracy).toBeGreaterThanOrEqual(0)
+      expect(accuracy).toBeLessThanOrEqual(1)
+      expect(error).toBeLessThan(0.1)
+      expect(behindError).toBeLessThan(0.5)
+    }
+    expect(Math.min(...evidence.depths.map(({ behind }) => behind))).toBe(0)
+    expect(events.at(-1)).toEqual({ type: 'read', split: 'train', done: 30, total: 30 })
+    expect(await network.stateDict()).toEqual(before)
+    expect(network.parameters().every(({ trainable }) => trainable)).toBe(true)
+    const { evidence: again, ...same } = await chooseScenario(network, data, { seed: 2 })
+    const { evidence: _, ...first } = choice
+    expect(same).toEqual(first)
+    expect(again.depths).toEqual(evidence.depths)
+    const plan = applyScenario(network, {
+      scenario: choice.scenario,
+      classes: 3,
+      ...(choice.cut ? { cut: choice.cut } : { replace: choice.replace }),
+    })
+    expect(plan.scenario).toBe(choice.scenario)
+    network.dispose()
+  })
+
+  test('does not probe layers whose weights are missing, nor those behind them', async () => {
+    const whole = await narrow()
+    const weights = Object.fromEntries(Object.entries(await whole.stateDict()).filter(([name]) => name.startsWith('features.')))
+    whole.dispose()
+    const network = await alexnet(await testEngine(), { ...architecture, weights })
+    const { evidence, replace } = await chooseScenario(network, data)
+    expect(evidence.depths.at(-1)).toMatchObject({ layer: 'features.12', part: 'last features' })
+    expect([evidence.pretrained, replace]).toEqual([true, 'all'])
+    network.dispose()
+  })
+
+  test('takes a seeded share of each class, leaves broken pictures out, and needs two classes', async () => {
+    const network = await narrow()
+    const broken = { source: Uint8Array.of(1, 2, 3), name: 'train/circle/broken.png', label: 0 }
+    const skipped: string[] = []
+    const onEvent = (event: TrainEvent) => event.type === 'skipped' && skipped.push(event.name)
+    const { evidence } = await chooseScenario(network, { ...data, train: [broken, ...data.train] }, { pictures: 100, onEvent })
+    expect([evidence.images, evidence.sampled, skipped]).toEqual([31, 30, [broken.name]])
+    const few = await chooseScenario(network, data, { pictures: 15 })
+    expect([few.evidence.sampled, few.evidence.chance]).toEqual([15, 1 / 3])
+    const lone = { ...data, train: data.train.filter(({ label }) => label === 0) }
+    await expect(chooseScenario(network, lone)).rejects.toThrow(DataError)
+    await expect(chooseScenario(network, data, { pictures: 2 })).rejects.toThrow(UsageError)
+    network.dispose()
+  })
+})
+
+describe('compareScenarios', () => {
+  test('trains all four under one budget, each with the head that the probe found', async () => {
+    const plans: string[] = []
+    const { scenarios: results, choice } = await compareScenarios(narrow, data, {
+      ...{ epochs: 2, batchSize: 10, seed: 1 },
+      onPlan: ({ scenario }) => plans.push(scenario),
+    })
+    expect([...results.keys()]).toEqual(scenarios)
+    expect(plans).toEqual(scenarios)
+    for (const [scenario, { plan, points, epochs, seconds, steps, valAccuracy }] of results) {
+      expect([plan.scenario, plan.frozen.length > 0]).toEqual([scenario, scenario.startsWith('small')])
+      expect([epochs, steps, points.map(({ epoch }) => epoch)]).toEqual([2, 6, [1, 2]])
+      expect([seconds, valAccuracy]).toEqual([points[1]?.at, points[1]?.valAccuracy])
+      expect(seconds).toBeGreaterThan(points[0]?.at ?? Number.POSITIVE_INFINITY)
+    }
+    expect(results.get('small-different')?.plan.cut).toMatch(/^features\.(2|5|7|9)$/)
+    expect(scenarios).toContain(choice.scenario)
+  })
+
+  test('stops when time is up, or when it is told to', async () => {
+    const timed = await compareScenarios(narrow, data, { seconds: 0.05, batchSize: 10 })
+    for (const { points, steps, epochs } of timed.scenarios.values()) {
+      expect(points.length).toBeGreaterThan(0)
+      expect(epochs).toBe(steps / 3)
+    }
+    const controller = new AbortController()
+    const onPlan = ({ scenario }: { scenario: string }) => scenario === 'large-similar' && controller.abort()
+    const stopped = await compareScenarios(narrow, data, { epochs: 1, batchSize: 10, signal: controller.signal, onPlan })
+    expect([...stopped.scenarios.keys()]).toEqual(['small-similar', 'small-different'])
+    await expect(compareScenarios(narrow, data, { epochs: 1, seconds: 1 })).rejects.toThrow(UsageError)
+  })
+})

@@ -1,0 +1,143 @@
+import { describe, expect, test } from 'vitest'
+import { areMany, type Depth, decide, type Evidence, headOptions } from '../../src/transfer/choice.ts'
+
+const parts: Readonly<Record<string, Depth['part']>> = {
+  'features.5': 'early',
+  'features.7': 'early',
+  'features.12': 'last features',
+  'classifier.2': 'hidden FC',
+  'classifier.5': 'last hidden FC',
+}
+
+/** Evidence by expected accuracies, of depths whose differences have an error of 2 points. */
+function evidence(expected: Readonly<Record<string, number>>, more: Partial<Evidence> = {}): Evidence {
+  const best = Math.max(...Object.values(expected))
+  const depths = Object.entries(expected).map(
+    ([layer, accuracy]): Depth => ({
+      ...{ layer, part: parts[layer] ?? 'early', features: 100, accuracy, error: 0.015 },
+      ...{ expected: accuracy, expectedError: 0.02, behind: best - accuracy, behindError: accuracy === best ? 0 : 0.02 },
+    }),
+  )
+  const counts = {
+    images: 2400,
+    classes: 6,
+    sampled: 1000,
+    sampledClasses: 6,
+    folds: 3,
+    chance: 1 / 6,
+    seconds: 1,
+    readSeconds: 0.5,
+    seed: 0,
+  }
+  return { ...counts, pretrained: true, depths, ...more }
+}
+
+const atTheEnd = { 'features.5': 0.5, 'features.7': 0.55, 'features.12': 0.7, 'classifier.2': 0.75, 'classifier.5': 0.8 }
+const early = { 'features.5': 0.5, 'features.7': 0.75, 'features.12': 0.7, 'classifier.2': 0.65, 'classifier.5': 0.6 }
+const nothing = { 'features.5': 0.17, 'features.12': 0.18, 'classifier.5': 0.16 }
+
+describe('decide', () => {
+  test.each<[string, Evidence, { scenario: string; replace: string; cut: string | null; says: RegExp }]>([
+    [
+      'few, the last layer reads best',
+      evidence(atTheEnd),
+      {
+        scenario: 'small-similar',
+        replace: 'last',
+        cut: null,
+        says: /2,400 pictures of 6 classes are few \(under 10,000\).*classifier\.5 \(80\.0 ± 1\.5 %\)/,
+      },
+    ],
+    [
+      'few, the features read best',
+      evidence({ ...atTheEnd, 'features.12': 0.9 }),
+      { scenario: 'small-similar', replace: 'all', cut: null, says: /features\.12/ },
+    ],
+    [
+      'few, the first hidden layer reads best',
+      evidence({ ...atTheEnd, 'classifier.2': 0.9 }),
+      { scenario: 'small-similar', replace: 'all', cut: 'classifier.2', says: /classifier\.2/ },
+    ],
+    [
+      'few, an early layer reads best',
+      evidence(early),
+      {
+        scenario: 'small-different',
+        replace: 'all',
+        cut: 'features.7',
+        says: /after features\.7 .*rather than at the end \(features\.12: 70\.0/,
+      },
+    ],
+    [
+      'few, nothing is read',
+      evidence(nothing),
+      { scenario: 'large-similar', replace: 'last', cut: null, says: /no better than always naming the commonest/ },
+    ],
+    [
+      'few, nothing is read by random weights',
+      evidence(nothing, { pretrained: false }),
+      { scenario: 'large-different', replace: 'last', cut: null, says: /random frozen features/ },
+    ],
+    [
+      'few, random weights of which an early layer reads best',
+      evidence(early, { pretrained: false }),
+      { scenario: 'small-different', replace: 'all', cut: 'features.7', says: /nothing is pretrained/ },
+    ],
+    [
+      'many, like',
+      evidence(atTheEnd, { images: 300_000 }),
+      { scenario: 'large-similar', replace: 'last', cut: null, says: /300,000 pictures of 6 classes are many \(100,000 or more\)/ },
+    ],
+    [
+      'many, unlike',
+      evidence(early, { images: 300_000 }),
+      { scenario: 'large-different', replace: 'last', cut: null, says: /far from the end/ },
+    ],
+    [
+      'many, without pretrained weights',
+      evidence(atTheEnd, { images: 300_000, pretrained: false }),
+      { scenario: 'large-different', replace: 'last', cut: null, says: /nothing is pretrained/ },
+    ],
+    [
+      'neither few nor many, and few of each class',
+      evidence(atTheEnd, { images: 25_000, classes: 100 }),
+      { scenario: 'small-similar', replace: 'last', cut: null, says: /few \(10,000 or more, with under 1,000 a class\)/ },
+    ],
+    [
+      'weights without FC layers',
+      evidence({ 'features.5': 0.6, 'features.12': 0.8 }, { images: 300_000 }),
+      { scenario: 'large-similar', replace: 'all', cut: null, says: /many/ },
+    ],
+  ])('%s', (_, given, { says, ...wanted }) => {
+    const choice = decide(given)
+    expect(choice).toMatchObject(wanted)
+    expect(choice.reason).toMatch(says)
+    expect(choice.reason.split('\n').length).toBe(1)
+    expect(choice.evidence).toBe(given)
+  })
+
+  test('depths that the expectation cannot tell apart are told apart by what was measured', () => {
+    const close = evidence({ 'features.7': 0.6, 'classifier.5': 0.59 })
+    const depths = close.depths.map((depth) => (depth.layer === 'classifier.5' ? { ...depth, accuracy: 0.65 } : depth))
+    expect(decide({ ...close, depths })).toMatchObject({ scenario: 'small-similar', basis: 'classifier.5' })
+    const apart = depths.map((depth) => (depth.layer === 'classifier.5' ? { ...depth, behind: 0.05 } : depth))
+    expect(decide({ ...close, depths: apart })).toMatchObject({ scenario: 'small-different', basis: 'features.7' })
+  })
+
+  test('every scenario gets the head that measured best for it', () => {
+    expect(headOptions('small-different', evidence(atTheEnd))).toEqual({ cut: 'features.7' })
+    expect(headOptions('small-similar', evidence(early))).toEqual({ replace: 'all' })
+    expect(headOptions('large-different', evidence(early))).toEqual({ replace: 'last' })
+  })
+})
+
+test('counts between few and many are many with a thousand pictures for each class', () => {
+  const many = (images: number, classes: number) => areMany({ images, classes })
+  expect([many(9_999, 2), many(10_000, 10), many(10_000, 11), many(99_999, 100), many(100_000, 1000)]).toEqual([
+    false,
+    true,
+    false,
+    false,
+    true,
+  ])
+})
