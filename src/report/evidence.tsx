@@ -1,0 +1,31 @@
+import type { VNode } from 'preact'
+import type { Choice } from '../transfer/choice.ts'
+import { Table } from './page.tsx'
+import { percent, thousands, withError } from './text.ts'
+
+/** What a linear classifier reads at each depth. */
+export function EvidenceTable({ choice }: { readonly choice: Choice }): VNode {
+  const { sampled, images, folds, chance, depths, sampledClasses } = choice.evidence
+  const rows = depths.map((depth) => [
+    depth.layer,
+    thousands(depth.features),
+    withError(depth.accuracy, depth.error),
+    withError(depth.expected, depth.expectedError),
+  ])
+  return (
+    <>
+      <p>
+        A linear classifier on the frozen network's output at each depth, {folds}-fold cross-validated on {thousands(sampled)} of{' '}
+        {thousands(images)} pictures of {sampledClasses} classes, ± one standard error. Always naming the commonest class: {percent(chance)}
+        .
+      </p>
+      <Table
+        caption="Accuracy by depth"
+        header={['after', 'values', 'accuracy', 'with all pictures']}
+        rows={rows}
+        numbers={[1, 2, 3]}
+        chosen={depths.findIndex(({ layer }) => layer === choice.basis)}
+      />
+    </>
+  )
+}

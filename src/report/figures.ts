@@ -1,0 +1,122 @@
+import type { ImageDataset } from '../data/dataset.ts'
+import { decodeImage } from '../data/decode.ts'
+import type { Network } from '../nn/network.ts'
+import type { EpochResult, OnEvent } from '../train/events.ts'
+import { type Outcome, outcomesOf } from '../train/outcomes.ts'
+import type { RunConfig } from '../train/runFolder.ts'
+import type { Timings } from '../train/timings.ts'
+import type { Choice } from '../transfer/choice.ts'
+import type { Plan } from '../transfer/scenario.ts'
+import { drawPictures, occlusionMap, type Pictures } from './occlusion.ts'
+import {
+  type Bin,
+  type ClassFigures,
+  calibrationOf,
+  classFigures,
+  confusionOf,
+  lossOf,
+  predictedOf,
+  type Share,
+  wilson,
+} from './statistics.ts'
+
+/** A picture that the network is wrong about, or unsure of. */
+export interface TopLoss {
+  readonly name: string
+  readonly actual: string
+  readonly predicted: string
+  /** Of the predicted class, and of the right one. */
+  readonly probability: number
+  readonly actualProbability: number
+  readonly loss: number
+}
+
+/** Everything a report says, but for the pictures. */
+export interface RunFigures {
+  readonly run: string
+  readonly graft: string
+  readonly adapter: string
+  readonly network: string
+  readonly plan: Plan
+  readonly choice: Choice | null
+  readonly options: Readonly<Record<string, unknown>>
+  readonly data: { readonly root: string; readonly classes: readonly string[]; readonly train: number; readonly val: number }
+  readonly accuracy: Share | null
+  readonly top5: Share | null
+  readonly loss: number
+  readonly epochs: readonly EpochResult[]
+  readonly perClass: readonly ClassFigures[]
+  /** Pictures by true class (rows) and predicted class (columns). */
+  readonly confusion: readonly (readonly number[])[]
+  readonly calibration: { readonly error: number; readonly bins: readonly Bin[] }
+  readonly topLosses: readonly TopLoss[]
+  /** Seconds of training by what they were spent on; null where the run did not note them. */
+  readonly timings: Timings | null
+}
+
+export interface Report {
+  readonly figures: RunFigures
+  /** Of the top losses, in their order. */
+  readonly pictures: readonly Pictures[]
+}
+
+interface Subject {
+  readonly folder: string
+  readonly model: Network
+  readonly config: RunConfig
+  readonly data: ImageDataset
+  readonly epochs: readonly EpochResult[]
+  readonly timings: Timings | null
+}
+
+/**
+ * Measures a trained run on the pictures that were held out.
+ * @param options.topLosses how many of the pictures with the largest losses are shown
+ * @throws DataError where no picture can be decoded, ShapeError where the data has another number of classes
+ */
+export async function measureRun(
+  { folder, model, config, data, epochs, timings }: Subject,
+  options: { readonly topLosses: number; readonly onEvent?: OnEvent; readonly onPicture?: (done: number, total: number) => void },
+): Promise<Report> {
+  const outcomes = await outcomesOf(model, data, { onEvent: options.onEvent })
+  const { classes } = data
+  const confusion = confusionOf(outcomes, classes.length)
+  const hits = confusion.reduce((sum, row, c) => sum + (row[c] ?? 0), 0)
+  const worst = [...outcomes].sort((a, b) => lossOf(b) - lossOf(a)).slice(0, options.topLosses)
+  const figures: RunFigures = {
+    ...{ run: folder, graft: config.graft, adapter: config.adapter, network: config.architecture.variant },
+    ...{ plan: config.plan, choice: config.choice ?? null, options: config.options },
+    data: { root: data.root, classes, train: data.train.length, val: outcomes.length },
+    accuracy: wilson(hits, outcomes.length),
+    top5: wilson(outcomes.filter(isAmongFive).length, outcomes.length),
+    loss: outcomes.reduce((sum, outcome) => sum + lossOf(outcome), 0) / outcomes.length,
+    ...{ epochs, perClass: classFigures(classes, confusion), confusion, calibration: calibrationOf(outcomes) },
+    topLosses: worst.map((outcome) => topLoss(outcome, classes)),
+    timings,
+  }
+  const pictures: Pictures[] = []
+  for (const outcome of worst) {
+    const image = await decodeImage(outcome.sample.source, outcome.sample.name)
+    pictures.push(await drawPictures(model, image, await occlusionMap(model, image, predictedOf(outcome))))
+    options.onPicture?.(pictures.length, worst.length)
+  }
+  return { figures, pictures }
+}
+
+function isAmongFive({ sample, probabilities }: Outcome): boolean {
+  const mine = probabilities[sample.label] ?? 0
+  return probabilities.reduce((above, p, c) => above + Number(p > mine || (p === mine && c < sample.label)), 0) < 5
+}
+
+function topLoss(outcome: Outcome, classes: readonly string[]): TopLoss {
+  const { sample, probabilities } = outcome
+  const predicted = predictedOf(outcome)
+  return {
+    name: sample.name,
+    actual: classes[sample.label] ?? '',
+    predicted: classes[predicted] ?? '',
+    probability: probabilities[predicted] ?? 0,
+    actualProbability: probabilities[sample.label] ?? 0,
+    loss: lossOf(outcome),
+  }
+}

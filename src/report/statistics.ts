@@ -1,0 +1,96 @@
+import type { Outcome } from '../train/outcomes.ts'
+
+/** A share and the interval that holds the true one 95 times in 100. */
+export interface Share {
+  readonly value: number
+  readonly low: number
+  readonly high: number
+  /** Out of how many. */
+  readonly of: number
+}
+
+/** The standard normal's 97.5 % quantile. */
+const z = 1.959964
+
+/**
+ * A share with its interval by Wilson's score (1927), which stays within 0 and 1 and holds for few pictures too. Null where there is
+ * nothing to count.
+ * @example wilson(8, 10)   // { value: 0.8, low: 0.49, high: 0.943, of: 10 }
+ */
+export function wilson(hits: number, of: number): Share | null {
+  if (of === 0) return null
+  const value = hits / of
+  const centre = (value + z ** 2 / (2 * of)) / (1 + z ** 2 / of)
+  const half = (z / (1 + z ** 2 / of)) * Math.sqrt((value * (1 - value)) / of + z ** 2 / (4 * of ** 2))
+  return { value, low: Math.max(0, centre - half), high: Math.min(1, centre + half), of }
+}
+
+/** The likeliest class, the first of equals. */
+export function predictedOf({ probabilities }: Outcome): number {
+  return probabilities.indexOf(Math.max(...probabilities))
+}
+
+/** −ln of the probability of the right class; probabilities are those of float32, of which the least is 1e-45. */
+export function lossOf({ sample, probabilities }: Outcome): number {
+  return -Math.log(Math.max(probabilities[sample.label] ?? 0, 1e-45))
+}
+
+export interface Bin {
+  readonly from: number
+  readonly to: number
+  readonly count: number
+  /** Mean probability of the predicted class. */
+  readonly confidence: number
+  readonly accuracy: number
+}
+
+/**
+ * How far confidence can be trusted: predictions in bins of equal width by their probability, and the mean distance between confidence and
+ * accuracy, weighted by the bins' counts (expected calibration error; Guo et al. 2017, arXiv:1706.04599).
+ */
+export function calibrationOf(outcomes: readonly Outcome[], count = 10): { readonly error: number; readonly bins: readonly Bin[] } {
+  const sums = Array.from({ length: count }, () => ({ count: 0, confidence: 0, hits: 0 }))
+  for (const outcome of outcomes) {
+    const predicted = predictedOf(outcome)
+    const confidence = outcome.probabilities[predicted] ?? 0
+    const bin = sums[Math.min(count - 1, Math.floor(confidence * count))]
+    if (!bin) continue
+    bin.count++
+    bin.confidence += confidence
+    bin.hits += Number(predicted === outcome.sample.label)
+  }
+  const bins = sums.flatMap(({ count: n, confidence, hits }, i) =>
+    n === 0 ? [] : [{ from: i / count, to: (i + 1) / count, count: n, confidence: confidence / n, accuracy: hits / n }],
+  )
+  const error = bins.reduce((sum, bin) => sum + (bin.count / outcomes.length) * Math.abs(bin.confidence - bin.accuracy), 0)
+  return { error, bins }
+}
+
+export interface ClassFigures {
+  readonly name: string
+  readonly pictures: number
+  /** Of those taken for this class, how many are of it. */
+  readonly precision: Share | null
+  /** Of those of this class, how many are found. */
+  readonly recall: Share | null
+}
+
+/** Pictures counted by true class (rows) and predicted class (columns). */
+export function confusionOf(outcomes: readonly Outcome[], classes: number): number[][] {
+  const counts = Array.from({ length: classes }, () => new Array<number>(classes).fill(0))
+  for (const outcome of outcomes) {
+    const row = counts[outcome.sample.label]
+    const predicted = predictedOf(outcome)
+    if (row) row[predicted] = (row[predicted] ?? 0) + 1
+  }
+  return counts
+}
+
+export function classFigures(names: readonly string[], confusion: readonly (readonly number[])[]): ClassFigures[] {
+  return names.map((name, c) => {
+    const hits = confusion[c]?.[c] ?? 0
+    const pictures = (confusion[c] ?? []).reduce((a, b) => a + b, 0)
+    const predicted = confusion.reduce((sum, row) => sum + (row[c] ?? 0), 0)
+    return { name, pictures, precision: wilson(hits, predicted), recall: wilson(hits, pictures) }
+  })
+}

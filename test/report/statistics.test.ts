@@ -1,0 +1,68 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { calibrationOf, classFigures, confusionOf, lossOf, wilson } from '../../src/report/statistics.ts'
+import type { Outcome } from '../../src/train/outcomes.ts'
+
+const outcome = (label: number, ...probabilities: number[]): Outcome => ({
+  sample: { source: '', name: '', label },
+  probabilities: Float32Array.from(probabilities),
+})
+
+describe('wilson', () => {
+  test('agrees with published values', () => {
+    // Newcombe 1998, Statistics in Medicine 17, table I, method 3.
+    for (const [hits, of, low, high] of [
+      [81, 263, 0.2553, 0.3662],
+      [15, 148, 0.0624, 0.1605],
+      [0, 20, 0, 0.1611],
+      [1, 29, 0.0061, 0.1718],
+    ] as const) {
+      const share = wilson(hits, of)
+      expect(share?.low).toBeCloseTo(low, 4)
+      expect(share?.high).toBeCloseTo(high, 4)
+    }
+    expect(wilson(0, 0)).toBeNull()
+  })
+
+  test('holds the share, within 0 and 1', () => {
+    fc.assert(
+      fc.property(fc.nat(1000), fc.nat(1000), (a, b) => {
+        const share = wilson(Math.min(a, b), Math.max(a, b, 1))
+        if (!share) throw new Error('there is something to count')
+        expect(share.low).toBeGreaterThanOrEqual(0)
+        expect(share.high).toBeLessThanOrEqual(1)
+        expect(share.value).toBeGreaterThanOrEqual(share.low - 1e-12)
+        expect(share.value).toBeLessThanOrEqual(share.high + 1e-12)
+      }),
+    )
+  })
+})
+
+test('calibration: the distance between confidence and accuracy, weighted by count', () => {
+  const outcomes = [outcome(0, 0.95, 0.05), outcome(1, 0.95, 0.05), outcome(1, 0.3, 0.7), outcome(0, 1, 0)]
+  const { error, bins } = calibrationOf(outcomes)
+  expect(bins.map(({ from, count, accuracy }) => [from, count, accuracy])).toEqual([
+    [0.7, 1, 1],
+    [0.9, 3, 2 / 3],
+  ])
+  // (1 · |0.7 − 1| + 3 · |2.9 / 3 − 2 / 3|) / 4
+  expect(error).toBeCloseTo((0.3 + 0.9) / 4, 6)
+})
+
+test('precision, recall and losses', () => {
+  const outcomes = [outcome(0, 0.9, 0.1, 0), outcome(0, 0.2, 0.8, 0), outcome(1, 0.1, 0.9, 0)]
+  const confusion = confusionOf(outcomes, 3)
+  expect(confusion).toEqual([
+    [1, 1, 0],
+    [0, 1, 0],
+    [0, 0, 0],
+  ])
+  const figures = classFigures(['a', 'b', 'c'], confusion)
+  expect(figures.map(({ pictures, precision, recall }) => [pictures, precision?.value, recall?.value])).toEqual([
+    [2, 1, 0.5],
+    [1, 0.5, 1],
+    [0, undefined, undefined],
+  ])
+  expect(lossOf(outcome(1, 0.75, 0.25))).toBeCloseTo(Math.log(4), 6)
+  expect(lossOf(outcome(1, 1, 0))).toBeGreaterThan(100)
+})
