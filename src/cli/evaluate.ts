@@ -76,7 +76,7 @@ async function run(folder: string, dir: string, options: EvaluateOptions): Promi
 const partNames = { val: 'held out', train: 'trained on', all: 'all of it' } as const
 
 /** The pictures to measure on, as the dataset's validation part. */
-async function openPart(dir: string, { options }: RunConfig, part: EvaluateOptions['split']): Promise<ImageDataset> {
+export async function openPart(dir: string, { options }: RunConfig, part: EvaluateOptions['split']): Promise<ImageDataset> {
   const wanted = ({ split, seed }: Readonly<Record<string, unknown>>) => ({
     ...(typeof split === 'number' ? { split } : {}),
     ...(typeof seed === 'number' ? { seed } : {}),
@@ -86,7 +86,7 @@ async function openPart(dir: string, { options }: RunConfig, part: EvaluateOptio
   return { ...data, val }
 }
 
-function requireSameClasses(folder: string, classes: readonly string[], data: ImageDataset): void {
+export function requireSameClasses(folder: string, classes: readonly string[], data: ImageDataset): void {
   const missing = classes.filter((name) => !data.classes.includes(name))
   const extra = data.classes.filter((name) => !classes.includes(name))
   const differences = [

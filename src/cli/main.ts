@@ -1,11 +1,14 @@
 import { Command, CommanderError } from 'commander'
 import { addAdapters } from './adapters.ts'
+import { addCompare } from './compare.ts'
 import { addDemo } from './demo.ts'
 import { describeFailure, exitCodes, InterruptedError } from './errors.ts'
 import { addEvaluate } from './evaluate.ts'
+import { addExplain } from './explain.ts'
 import { stopFor } from './interrupt.ts'
 import { watchPipe } from './output.ts'
 import { addPredict } from './predict.ts'
+import { addReport } from './report.ts'
 import { addShowBatch } from './showBatch.ts'
 import { addTrain } from './train.ts'
 import { graftVersion } from './version.ts'
@@ -44,12 +47,16 @@ function makeProgram(): Command {
 Examples:
   graft demo                                            see it work on emoji, in a few minutes
   graft train photos                                    photos/cat/*.jpg, photos/dog/*.jpg: one folder a class
+  graft train photos --scenario auto                    measures which of the four ways suits them
+  graft compare photos --seconds 60                     all four ways, each for a minute
+  graft report runs/photos-small-similar                one HTML file: curves, errors, what it looked at
   graft evaluate runs/photos-small-similar photos       accuracy, class by class
   graft predict runs/photos-small-similar cat.jpg       what is on a picture
   graft show-batch photos                               a sheet of what training sees
   graft adapters                                        which GPU, or which stand-in for one, computes`,
     )
-  for (const add of [addTrain, addEvaluate, addPredict, addShowBatch, addAdapters, addDemo]) add(program)
+  const commands = [addTrain, addExplain, addCompare, addReport, addEvaluate, addPredict, addShowBatch, addAdapters, addDemo]
+  for (const add of commands) add(program)
   return program
 }
 

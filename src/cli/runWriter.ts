@@ -5,7 +5,16 @@ import { GraftError, UsageError } from '../gpu/errors.ts'
 import type { Network } from '../nn/network.ts'
 import { readCheckpoint } from '../train/checkpoint.ts'
 import type { EpochResult } from '../train/events.ts'
-import { type RunConfig, readRunConfig, runFiles, writeRunConfig, writeRunMetrics, writeRunWeights } from '../train/runFolder.ts'
+import {
+  type RunConfig,
+  readRunConfig,
+  runFiles,
+  writeRunConfig,
+  writeRunMetrics,
+  writeRunTimings,
+  writeRunWeights,
+} from '../train/runFolder.ts'
+import { Stopwatch, type Timings } from '../train/timings.ts'
 
 /** What a folder holds before training. */
 export interface ExistingRun {
@@ -56,16 +65,22 @@ async function checkWritable(folder: string): Promise<void> {
 /** Writes a run folder, from the first finished epoch on; every file is whole at any moment. */
 export class RunWriter {
   readonly folder: string
+  /** Told of every event of the training, it knows where the time goes. */
+  readonly stopwatch: Stopwatch
   readonly #config: RunConfig
   readonly #replace: boolean
   #epochs: readonly EpochResult[] = []
   #writes: Promise<void> = Promise.resolve()
 
-  /** @param replace whether the folder's earlier run gives way */
-  constructor(folder: string, config: RunConfig, replace = false) {
+  /**
+   * @param options.replace whether the folder's earlier run gives way
+   * @param options.timings what earlier sessions of the run took
+   */
+  constructor(folder: string, config: RunConfig, options: { readonly replace?: boolean; readonly timings?: Partial<Timings> } = {}) {
     this.folder = folder
+    this.stopwatch = new Stopwatch(options.timings)
     this.#config = config
-    this.#replace = replace
+    this.#replace = options.replace ?? false
   }
 
   get checkpoints(): string {
@@ -86,7 +101,8 @@ export class RunWriter {
   epoch(epoch: EpochResult): void {
     // An earlier run's weights must not stand beside this one's config, not even for a moment.
     if (this.#replace && this.#epochs.length === 0)
-      for (const name of [runFiles.weights, runFiles.metrics, runFiles.config]) rmSync(join(this.folder, name), { force: true })
+      for (const name of [runFiles.weights, runFiles.metrics, runFiles.config, runFiles.timings])
+        rmSync(join(this.folder, name), { force: true })
     this.#epochs = [...this.#epochs, epoch]
     this.#writes = this.#writes.then(() => this.#writeRecords())
     this.#writes.catch(() => {}) // Met by finish().
@@ -102,6 +118,7 @@ export class RunWriter {
   async finish(model: Network): Promise<void> {
     await this.#writes
     await this.#writeRecords()
+    await writeRunTimings(this.folder, this.stopwatch.timings)
     await writeRunWeights(this.folder, model, this.#config)
   }
 

@@ -4,22 +4,35 @@ import { augmentationOf } from '../data/augment.ts'
 import { countByClass, type ImageDataset } from '../data/dataset.ts'
 import { FeatureCache } from '../data/featureCache.ts'
 import { openData } from '../data/openData.ts'
-import { DataError, WeightsError } from '../gpu/errors.ts'
+import { DataError, UsageError } from '../gpu/errors.ts'
 import { createEngine } from '../index.ts'
-import { alexnet } from '../nn/alexnet.ts'
 import type { Network } from '../nn/network.ts'
 import type { Engine } from '../tensor/engine.ts'
 import { readCheckpoint } from '../train/checkpoint.ts'
+import { chooseScenario } from '../train/choose.ts'
 import type { EpochResult, Skipped, TrainEvent } from '../train/events.ts'
 import { type FitResult, fit } from '../train/fit.ts'
-import { applyScenario, type Plan } from '../transfer/scenario.ts'
+import { readRunTimings } from '../train/runFolder.ts'
+import type { Timings } from '../train/timings.ts'
+import { type Choice, optionsOf } from '../transfer/choice.ts'
+import { applyScenario, type Plan, type ScenarioOptions } from '../transfer/scenario.ts'
+import { buildNetwork } from './buildNetwork.ts'
 import { describeAugmentation, describeData, describeEngine, describeNetwork, describePlan, shortPath } from './describe.ts'
+import { describeChoice } from './describeChoice.ts'
 import { counted, duration, nextCommand, percent } from './format.ts'
 import { Stop } from './interrupt.ts'
 import { withCommon } from './options.ts'
 import { epochHeader, epochLine, Output } from './output.ts'
 import { checkOut, RunWriter } from './runWriter.ts'
-import { chooseNetwork, resumedSettings, settingsOf, type TrainOptions, type TrainSettings, withTrainOptions } from './trainSettings.ts'
+import {
+  checkAuto,
+  chooseNetwork,
+  resumedSettings,
+  settingsOf,
+  type TrainOptions,
+  type TrainSettings,
+  withTrainOptions,
+} from './trainSettings.ts'
 import { graftVersion } from './version.ts'
 
 export function addTrain(program: Command): void {
@@ -39,9 +52,11 @@ The four scenarios:
   small-different   few, unlike photographs: a new layer on the frozen early layers
   large-similar     many, like photographs: everything trains, from the pretrained weights
   large-different   many, unlike photographs: everything trains, from random weights
+  auto              counts the pictures, probes the frozen network at several depths, and picks one and its cut
 
 Examples:
   graft train photos
+  graft train photos --scenario auto
   graft train drawings --scenario small-different --epochs 40 --out runs/drawings
   graft train photos --scenario large-similar --optimizer sgd --augment
   graft train drawings --scenario large-different --augment strong,flip=0
@@ -57,6 +72,7 @@ async function train(dir: string, options: TrainOptions, command: Command): Prom
   const before = await checkOut(folder, options)
   const typed = (name: string) => command.getOptionValueSource(name) === 'cli'
   const settings = before.config ? resumedSettings(options, typed, before.config, folder) : settingsOf(options)
+  checkAuto(settings)
   const data = await openData(dir, { split: settings.split, seed: settings.seed })
   if (before.config) requireSameClasses(folder, before.config.classes, data)
   const network = chooseNetwork(settings)
@@ -64,7 +80,18 @@ async function train(dir: string, options: TrainOptions, command: Command): Prom
   try {
     const engine = await createEngine({ adapter: options.adapter })
     try {
-      await trainOn(engine, { dir, data, folder, settings, network, options, begun: before.epochs, output, stop })
+      await trainOn(engine, {
+        dir,
+        data,
+        folder,
+        settings,
+        network,
+        options,
+        choice: before.config?.choice,
+        begun: before.epochs,
+        output,
+        stop,
+      })
     } finally {
       output.endProgress()
       engine.dispose()
@@ -86,6 +113,8 @@ interface Job {
   readonly settings: TrainSettings
   readonly network: ReturnType<typeof chooseNetwork>
   readonly options: TrainOptions
+  /** What a run that is gone on with was chosen by. */
+  readonly choice: Choice | undefined
   /** Epochs that the run has behind it. */
   readonly begun: number
   readonly output: Output
@@ -98,9 +127,11 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
   describeData(output, data)
   const model = await buildNetwork(engine, network, settings.seed)
   describeNetwork(output, model, network.weights ?? null)
-  const { scenario, replace, cut, init, seed } = settings
-  const plan = applyScenario(model, { scenario, classes: data.classes.length, replace, cut, init, seed })
-  describePlan(output, plan, { missing: model.missing })
+  const { init, seed } = settings
+  const choice = settings.scenario === 'auto' ? (job.choice ?? (await choose(model, job))) : undefined
+  if (choice) describeChoice(output, choice)
+  const plan = applyScenario(model, { ...scenarioOf(settings, choice), classes: data.classes.length, init, seed })
+  describePlan(output, plan, { missing: model.missing, why: !choice })
   if (settings.augment) output.labelled('augment', describeAugmentation(augmentationOf(settings.augment)))
   const run = new RunWriter(
     folder,
@@ -108,11 +139,12 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
       graft: graftVersion,
       architecture: model.architecture,
       plan,
+      ...(choice ? { choice } : {}),
       classes: data.classes,
       options: { ...settings, data: resolve(dir) },
       adapter: engine.info.adapter,
     },
-    options.force,
+    { replace: options.force, timings: await timingsBefore(job, choice) },
   )
   const started = performance.now()
   const result = await fitAndKeep(model, job, run)
@@ -127,14 +159,34 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
   throw stop.error(`stopped: epoch ${last.epoch} is kept in ${folder}; '${goOn}' goes on`, { hasResult: true })
 }
 
-async function buildNetwork(engine: Engine, network: Job['network'], seed: number): Promise<Network> {
-  try {
-    return await alexnet(engine, { ...network, seed })
-  } catch (error) {
-    // The file does not say which AlexNet it is for, and torchvision's was tried.
-    if (!(error instanceof WeightsError) || network.variant || !error.message.includes('does not fit')) throw error
-    throw new WeightsError(`${error.message}; if it is for another AlexNet, name that with --variant`, { cause: error })
+/** Measures which scenario suits the pictures. */
+async function choose(model: Network, { data, settings, output, stop }: Job): Promise<Choice> {
+  output.progress('probing', 0, 1)
+  const onEvent = (event: TrainEvent) => {
+    if (event.type === 'read') output.progress('probing', event.done, event.total, `${event.done} of ${event.total} pictures`)
+    else output.training(event)
   }
+  try {
+    return await chooseScenario(model, data, { seed: settings.seed, signal: stop.signal, onEvent })
+  } catch (error) {
+    if (stop.signal.aborted) throw stop.error('stopped while the scenario was being chosen: nothing was written')
+    throw error
+  } finally {
+    output.endProgress()
+  }
+}
+
+/** What the run took before it trains in this session. */
+async function timingsBefore({ folder, begun }: Job, choice: Choice | undefined): Promise<Partial<Timings>> {
+  if (begun > 0) return (await readRunTimings(folder)) ?? {}
+  return { choosing: choice?.evidence.seconds ?? 0 }
+}
+
+/** The scenario and its head: as the data decided, or as they were asked for. */
+function scenarioOf({ scenario, replace, cut }: TrainSettings, choice: Choice | undefined): Omit<ScenarioOptions, 'classes'> {
+  if (choice) return { scenario: choice.scenario, ...optionsOf(choice) }
+  if (scenario === 'auto') throw new UsageError('auto takes a choice')
+  return { scenario, replace, cut }
 }
 
 /** Trains, with the files of every finished epoch in place, whatever happens afterwards. */
@@ -144,7 +196,9 @@ async function fitAndKeep(model: Network, job: Job, run: RunWriter): Promise<Fit
   if (begun >= epochs && begun > 0) return untrained(model, job, run)
   const broken = new BrokenClasses(data)
   let header = false
+  run.stopwatch.start()
   const onEvent = (event: TrainEvent) => {
+    run.stopwatch.note(event)
     output.training(event, epochs)
     if (event.type === 'skipped') broken.note(event)
     if (event.type !== 'epoch') return

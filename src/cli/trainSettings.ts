@@ -14,7 +14,7 @@ import { type CommonOptions, count, number, seedNumber } from './options.ts'
 export interface TrainSettings {
   readonly weights?: string
   readonly variant?: Variant
-  readonly scenario: Scenario
+  readonly scenario: Scenario | 'auto'
   readonly replace?: 'last' | 'all'
   readonly cut?: string
   readonly init?: InitName | 'pretrained'
@@ -40,13 +40,6 @@ export interface TrainOptions extends TrainSettings, CommonOptions {
 
 const defaultWeights = 'alexnet-64-tinyimagenet100'
 
-function scenarioName(text: string): Scenario {
-  const known = scenarios.find((name) => name === text)
-  if (known) return known
-  if (text === 'auto') throw new InvalidArgumentError(`Choosing one from the data is not there yet; choose from ${scenarios.join(', ')}.`)
-  throw new InvalidArgumentError(`Allowed choices are ${scenarios.join(', ')}.`)
-}
-
 /** `--augment`, by which pictures to train on are changed. */
 export function augmentOption(): Option {
   const how = `light, standard or strong, and fields such as flip=0,rotation=15,crop=0.5-1`
@@ -68,8 +61,8 @@ export function withTrainOptions(command: Command): Command {
     .option('--weights <name|path>', `name of shipped weights, .safetensors file, or 'none' for random (default: ${defaultWeights})`)
     .addOption(new Option('--variant <name>', "which AlexNet (default: the weights' own)").choices(variants))
     .addOption(
-      new Option('--scenario <name>', `which of the four situations: ${scenarios.join(', ')}`)
-        .argParser(scenarioName)
+      new Option('--scenario <name>', 'which of the four situations; auto measures which')
+        .choices([...scenarios, 'auto'])
         .default('small-similar'),
     )
     .addOption(
@@ -122,6 +115,18 @@ export function settingsOf(options: TrainOptions): TrainSettings {
 }
 
 /**
+ * Refuses what an automatic choice decides itself.
+ * @throws UsageError where --scenario auto meets an option that says the same by hand
+ */
+export function checkAuto({ scenario, replace, cut, init }: TrainSettings): void {
+  if (scenario !== 'auto') return
+  if (replace !== undefined || cut !== undefined)
+    throw new UsageError('--scenario auto picks the cut and what is replaced: leave --cut and --replace out, or name a scenario')
+  if (init === 'pretrained')
+    throw new UsageError('--init pretrained is for --scenario large-different; auto picks what training starts from')
+}
+
+/**
  * The settings a run goes on with: its own, where the command line says nothing.
  * @param typed whether the command line says something of an option
  * @throws UsageError where it says something else than the run was begun with
@@ -150,7 +155,7 @@ export function resumedSettings(
  * Which network to build: the weights, or none for random ones, and the variant where it is not the weights' own.
  * @throws UsageError for a variant that no shipped weights fit, where pretrained ones are needed
  */
-export function chooseNetwork({ weights, variant, scenario, init }: TrainSettings): {
+export function chooseNetwork({ weights, variant, scenario, init }: Pick<TrainSettings, 'weights' | 'variant' | 'scenario' | 'init'>): {
   readonly weights?: string
   readonly variant?: Variant
 } {

@@ -85,7 +85,16 @@ const cases: Readonly<Record<string, BadInput>> = {
   'no number of epochs': { args: () => [place.photos, '--epochs', 'many'], says: /--epochs .* 'many' is invalid/, code: 2 },
   'a negative learning rate': { args: () => [place.photos, '--lr', '-1'], says: /--lr .* '-1' is invalid/, code: 2 },
   'empty batches': { args: () => [place.photos, '--batch-size', '0'], says: /--batch-size .* '0' is invalid/, code: 2 },
-  'a scenario that is not there yet': { args: () => [place.photos, '--scenario', 'auto'], says: /--scenario .* not there yet/, code: 2 },
+  'auto with a cut by hand': {
+    args: () => [place.photos, '--scenario', 'auto', '--cut', 'features.7'],
+    says: /--scenario auto picks the cut and what is replaced/,
+    code: 2,
+  },
+  'auto with pretrained by hand': {
+    args: () => [place.photos, '--scenario', 'auto', '--init', 'pretrained'],
+    says: /--init pretrained is for --scenario large-different/,
+    code: 2,
+  },
 }
 
 test.each(Object.entries(cases))('%s gets one clear line and leaves nothing behind', async (name, { args, says, code = 1 }) => {

@@ -30,7 +30,7 @@ describe('train, evaluate, predict', () => {
     )
     const result = events.at(-1)
     expect(result).toMatchObject({ type: 'result', run, aborted: false, skipped: 0, plan: { scenario: 'small-similar', replace: 'all' } })
-    expect((await readdir(run)).sort()).toEqual(['checkpoints', 'config.json', 'metrics.jsonl', 'weights.safetensors'])
+    expect((await readdir(run)).sort()).toEqual(['checkpoints', 'config.json', 'metrics.jsonl', 'timings.json', 'weights.safetensors'])
     const { metadata } = readSafetensors(await readFile(join(run, 'weights.safetensors')))
     expect([metadata.architecture, metadata.classes]).toEqual(['alexnet-64', '["circle","square","stripes"]'])
     expect(JSON.parse(metadata.preprocess ?? '')).toMatchObject({ size: 64, order: 'rgb' })
@@ -138,6 +138,12 @@ describe('runs that go on', () => {
       },
     })
     expect([stopped.code, stopped.complaints]).toEqual([141, []])
-    expect((await readdir(place.path('piped'))).sort()).toEqual(['checkpoints', 'config.json', 'metrics.jsonl', 'weights.safetensors'])
+    expect((await readdir(place.path('piped'))).sort()).toEqual([
+      'checkpoints',
+      'config.json',
+      'metrics.jsonl',
+      'timings.json',
+      'weights.safetensors',
+    ])
   })
 })

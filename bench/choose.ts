@@ -1,0 +1,110 @@
+/**
+ * How well `chooseScenario` chooses: all four scenarios under one budget on each dataset, over several seeds; auto's pick against the best.
+ *
+ *     npx tsx bench/choose.ts --data FOLDER [--only dogs6,emoji,hymenoptera,tiny-imagenet-100] [--bvlc FILE] [--seeds 3] [--seconds 20]
+ *         [--each N] [--weights pretrained|random] [--adapter KIND]
+ *
+ * FOLDER holds the datasets by these names, FILE is bvlc's convolutions for hymenoptera. --each takes N pictures of a class to train on
+ * and a fifth of that to validate. Every comparison is written to bench/results/choose-<adapter>.json as soon as it is done, and a later
+ * call goes on with those that are missing.
+ */
+import { existsSync } from 'node:fs'
+import { mkdir, readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { parseArgs } from 'node:util'
+import type { SampleList } from '../src/data/dataset.ts'
+import { openEmoji } from '../src/data/emoji.ts'
+import { type AdapterChoice, alexnet, compareScenarios, createEngine, type ImageDataset, openData, type Scenario } from '../src/index.ts'
+import { Random } from '../src/tensor/philox.ts'
+import { writeFileAtomic } from '../src/weights/files.ts'
+
+/** One comparison. */
+interface Row {
+  readonly data: string
+  readonly weights: string
+  readonly seed: number
+  readonly seconds: number
+  readonly train: number
+  readonly val: number
+  readonly auto: Scenario
+  readonly reason: string
+  readonly probeSeconds: number
+  readonly scenarios: Readonly<Record<string, { readonly valAccuracy: number; readonly seconds: number; readonly epochs: number }>>
+}
+
+const { values } = parseArgs({
+  options: {
+    data: { type: 'string', default: '.' },
+    only: { type: 'string', default: 'dogs6,emoji,hymenoptera,tiny-imagenet-100' },
+    bvlc: { type: 'string' },
+    seeds: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '20' },
+    each: { type: 'string' },
+    weights: { type: 'string', default: 'pretrained' },
+    adapter: { type: 'string', default: 'auto' },
+  },
+})
+const seconds = Number(values.seconds)
+const engine = await createEngine({ adapter: values.adapter as AdapterChoice })
+const file = join(import.meta.dirname, 'results', `choose-${engine.info.kind}.json`)
+const rows: Row[] = existsSync(file) ? (JSON.parse(await readFile(file, 'utf8')) as { rows: Row[] }).rows : []
+for (let seed = 1; seed <= Number(values.seeds); seed++)
+  for (const name of values.only.split(',')) {
+    const known = (row: Row) => row.data === name && row.weights === values.weights && row.seed === seed && row.seconds === seconds
+    if (rows.some(known)) continue
+    rows.push(await compareOn(name, seed))
+    await mkdir(dirname(file), { recursive: true })
+    await writeFileAtomic(file, `${JSON.stringify({ adapter: engine.info.adapter, rows }, null, 2)}\n`)
+  }
+engine.dispose()
+summarise()
+
+async function compareOn(name: string, seed: number): Promise<Row> {
+  const whole = name === 'emoji' ? await openEmoji({ seed }) : await openData(join(values.data, name), { seed })
+  const data = values.each ? fewer(whole, Number(values.each), seed) : whole
+  const bvlc = name === 'hymenoptera'
+  const weights = values.weights === 'random' ? undefined : bvlc ? values.bvlc : 'alexnet-64-tinyimagenet100'
+  const build = () => alexnet(engine, { variant: bvlc ? 'bvlc' : 'alexnet-64', seed, ...(weights ? { weights } : {}) })
+  const { choice, scenarios } = await compareScenarios(build, data, { seconds, seed })
+  const row: Row = {
+    ...{ data: name, weights: values.weights, seed, seconds, train: data.train.length, val: data.val.length },
+    ...{ auto: choice.scenario, reason: choice.reason, probeSeconds: choice.evidence.seconds },
+    scenarios: Object.fromEntries(
+      [...scenarios].map(([scenario, { valAccuracy, seconds, epochs }]) => [scenario, { valAccuracy, seconds, epochs }]),
+    ),
+  }
+  const told = Object.entries(row.scenarios).map(
+    ([scenario, { valAccuracy, epochs, seconds }]) =>
+      `${scenario} ${(100 * valAccuracy).toFixed(1)} % (${epochs.toFixed(1)} epochs, ${seconds.toFixed(0)} s)`,
+  )
+  console.log(`${name} ${values.weights} seed ${seed}, probe ${row.probeSeconds.toFixed(0)} s: ${told.join(', ')}; auto: ${row.auto}`)
+  return row
+}
+
+/** A seeded share of every class. */
+function fewer(data: ImageDataset, each: number, seed: number): ImageDataset {
+  const pick = (samples: SampleList, count: number) => {
+    const all = [...samples]
+    new Random(seed, 1).shuffle(all)
+    return data.classes.flatMap((_, label) => all.filter((sample) => sample.label === label).slice(0, count))
+  }
+  return { ...data, train: pick(data.train, each), val: pick(data.val, Math.ceil(each / 5)) }
+}
+
+/** Means over seeds. */
+function summarise(): void {
+  const groups = new Map<string, Row[]>()
+  for (const row of rows) {
+    const key = `${row.data}, ${row.weights} weights, ${row.train} pictures, ${row.seconds} s`
+    groups.set(key, [...(groups.get(key) ?? []), row])
+  }
+  const mean = (numbers: readonly number[]) => (100 * numbers.reduce((a, b) => a + b, 0)) / numbers.length
+  for (const [key, group] of groups) {
+    const of = (scenario: string) => mean(group.map((row) => row.scenarios[scenario]?.valAccuracy ?? 0))
+    const means = Object.keys(group[0]?.scenarios ?? {}).map((scenario) => ({ scenario, accuracy: of(scenario) }))
+    const auto = mean(group.map((row) => row.scenarios[row.auto]?.valAccuracy ?? 0))
+    const best = Math.max(...means.map(({ accuracy }) => accuracy))
+    const told = means.map(({ scenario, accuracy }) => `${scenario} ${accuracy.toFixed(1)}`).join(', ')
+    console.log(`${key}, ${group.length} seeds: ${told}; auto ${auto.toFixed(1)}, ${(best - auto).toFixed(1)} behind the best`)
+  }
+}

@@ -1,0 +1,28 @@
+import type { Choice } from '../transfer/choice.ts'
+import { counted, percent, table, thousands } from './format.ts'
+import type { Output } from './output.ts'
+
+/** Says what was measured, what follows from it, and why. */
+export function describeChoice(output: Output, choice: Choice): void {
+  output.event({ type: 'choice', ...choice })
+  const { sampled, sampledClasses, classes, images, folds, chance, depths, seconds } = choice.evidence
+  const of = sampledClasses < classes ? `, of ${sampledClasses} of ${classes} classes` : ''
+  output.labelled(
+    'probe',
+    `a linear classifier on the output of each depth, ${folds}-fold, on ${thousands(sampled)} of ${counted(images, 'picture')}${of}; always the commonest class: ${percent(chance)}; ${seconds.toFixed(1)} s`,
+  )
+  const rows = depths.map(({ layer, features, accuracy, error, expected, expectedError }) => [
+    layer,
+    thousands(features),
+    range(accuracy, error),
+    range(expected, expectedError),
+    layer === choice.basis ? '<' : '',
+  ])
+  output.lines(table([['after', 'values', 'accuracy', 'with all pictures', ''], ...rows], { right: [1, 2, 3], indent: ' '.repeat(13) }))
+  output.labelled('auto', `${choice.scenario}: ${choice.reason}`)
+}
+
+/** An accuracy and its standard error, in percent. */
+function range(share: number, error: number): string {
+  return `${(100 * share).toFixed(1)} ± ${(100 * error).toFixed(1)} %`
+}

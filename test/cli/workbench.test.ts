@@ -1,0 +1,79 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { graft, Workplace } from './run.ts'
+
+// Each command is a process of its own, and a CPU adapter on a busy machine takes its time.
+vi.setConfig({ testTimeout: 300_000 })
+
+let place: Workplace
+beforeAll(async () => {
+  place = await Workplace.make()
+})
+afterAll(() => place.remove())
+
+describe('auto, explain, report', () => {
+  test('a run says why its scenario was picked, then and later, and goes on by the same choice', async () => {
+    const run = place.path('auto')
+    const train = ['train', place.photos, '--scenario', 'auto', '--batch-size', '4', '--out', run, '--json']
+    const trained = await graft([...train, '--epochs', '1'])
+    expect([trained.code, trained.complaints]).toEqual([0, []])
+    const choice = trained.events().find(({ type }) => type === 'choice')
+    const plan = trained.events().find(({ type }) => type === 'plan')
+    expect(choice).toMatchObject({ evidence: { images: 12, classes: 3, pretrained: true } })
+    expect(choice?.scenario).toBe(plan?.scenario)
+
+    const explained = await graft(['explain', run, '--json'])
+    const { type: _, ...kept } = choice ?? {}
+    expect(explained.events().at(-1)).toMatchObject({ type: 'result', run, scenario: plan?.scenario, chosen: 'auto', choice: kept })
+    const told = await graft(['explain', run])
+    expect(told.stdout).toMatch(/12 of 12 pictures/)
+    expect(told.stdout).toMatch(/classifier\.5 +512 +\d+\.\d ± \d+\.\d %/)
+    expect(told.stdout).toContain(`auto         ${plan?.scenario}: 12 pictures of 3 classes are few`)
+
+    const resumed = await graft([...train, '--epochs', '2', '--resume'])
+    expect(resumed.code).toBe(0)
+    expect(resumed.events().find(({ type }) => type === 'choice')).toEqual(choice)
+
+    const reported = await graft(['report', run, '--top-losses', '2', '--json'])
+    expect([reported.code, reported.complaints]).toEqual([0, []])
+    const figures = reported.events().at(-1)
+    expect(figures).toMatchObject({ type: 'result', report: join(run, 'report.html'), choice: kept, accuracy: { of: 6 } })
+    expect(figures?.topLosses).toHaveLength(2)
+    expect(figures?.timings).toMatchObject({ choosing: (kept.evidence as { seconds: number }).seconds })
+    const html = await readFile(join(run, 'report.html'), 'utf8')
+    expect(html).toMatch(/^<!doctype html>/)
+    expect(html.match(/src="data:image\/jpeg/g)).toHaveLength(4)
+    const elsewhere = await graft(['report', run, place.path('nowhere')])
+    expect([elsewhere.code, elsewhere.complaints]).toEqual([1, [expect.stringMatching(/^graft: no such folder/)]])
+  })
+
+  test('a run whose scenario was named says so', async () => {
+    const run = place.path('by-hand')
+    await graft(['train', place.photos, '--epochs', '1', '--replace', 'all', '--out', run])
+    const { stdout, code } = await graft(['explain', run])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/chosen +by hand/)
+    expect(stdout).toMatch(/scenario +small-similar, from pretrained weights\n +Few images/)
+  })
+})
+
+describe('compare', () => {
+  test('trains all four and ends on what each came to', async () => {
+    const out = place.path('compare.html')
+    const compared = await graft(['compare', place.photos, '--epochs', '1', '--batch-size', '6', '--out', out, '--json'])
+    expect([compared.code, compared.complaints]).toEqual([0, []])
+    const result = compared.events().at(-1) as { scenarios: Record<string, object>; auto: { scenario: string; reason: string } }
+    expect(Object.keys(result.scenarios)).toEqual(['small-similar', 'small-different', 'large-similar', 'large-different'])
+    for (const scenario of Object.values(result.scenarios))
+      expect(scenario).toEqual({ valAccuracy: expect.any(Number), seconds: expect.any(Number), epochs: 1 })
+    expect(Object.keys(result.scenarios)).toContain(result.auto.scenario)
+    expect(result.auto.reason).toMatch(/12 pictures of 3 classes are few/)
+    expect(await readFile(out, 'utf8')).toContain('Four ways to train')
+  })
+
+  test('takes one budget', async () => {
+    const { code, complaints } = await graft(['compare', place.photos, '--epochs', '1', '--seconds', '1'])
+    expect([code, complaints]).toEqual([2, [expect.stringMatching(/two budgets/)]])
+  })
+})

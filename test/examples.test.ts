@@ -1,0 +1,61 @@
+import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { exists, Workplace } from './cli/run.ts'
+
+// Each is a process of its own, and a CPU adapter on a busy machine takes its time.
+vi.setConfig({ testTimeout: 300_000 })
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+let place: Workplace
+beforeAll(async () => {
+  place = await Workplace.make()
+})
+afterAll(() => place.remove())
+
+/** Runs an example as README says: the clone's tsconfig.json tells tsx where 'graft-webgpu' lies. */
+async function run(name: string, ...args: string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', join('test', 'examples', name), ...args], {
+    cwd: root,
+  })
+  return stdout
+}
+
+describe('the examples', () => {
+  test('auto.ts chooses, trains and evaluates', async () => {
+    const stdout = await run('auto.ts', place.photos)
+    expect(stdout).toMatch(/classifier\.5 +\d+\.\d ± \d+\.\d %/)
+    expect(stdout).toMatch(/^(small|large)-(similar|different): 12 pictures of 3 classes are few/m)
+    expect(stdout).toMatch(/validation accuracy by epoch: (\d\.\d\d ?){10}/)
+    expect(stdout).toMatch(/stripes: precision (null|[\d.]+), recall [\d.]+/)
+  })
+
+  test('compare.ts trains all four', async () => {
+    const stdout = await run('compare.ts', place.photos, '0.5')
+    for (const scenario of ['small-similar', 'small-different', 'large-similar', 'large-different'])
+      expect(stdout).toContain(`'${scenario}'`)
+    expect(stdout).toMatch(/auto would pick/)
+  })
+
+  test('byHand.ts learns', async () => {
+    const losses = [...(await run('byHand.ts')).matchAll(/loss ([\d.]+)/g)].map(([, loss]) => Number(loss))
+    expect(losses).toHaveLength(10)
+    expect(losses.at(-1)).toBeLessThan(0.5 * (losses[0] ?? 0))
+  })
+
+  test('keep.ts keeps what it learnt', async () => {
+    const file = place.path('grafted.safetensors')
+    const stdout = await run('keep.ts', place.photos, file, join(place.photos, 'val', 'circle', '0.png'))
+    expect(await exists(file)).toBe(true)
+    expect(stdout).toMatch(/class: '(circle|square|stripes)'/)
+  })
+
+  test.each(['auto.ts', 'compare.ts', 'byHand.ts', 'keep.ts'])('%s has about twenty lines, and README names it', async (name) => {
+    const lines = (await readFile(join(root, 'test', 'examples', name), 'utf8')).trim().split('\n')
+    expect(lines.length).toBeLessThanOrEqual(24)
+    expect(await readFile(join(root, 'README.md'), 'utf8')).toContain(`test/examples/${name}`)
+  })
+})

@@ -1,0 +1,19 @@
+// Which of the four scenarios suits a folder of pictures? Measure it, train that way, and say how well it went.
+import { alexnet, applyScenario, chooseScenario, createEngine, evaluate, fit, openData } from 'graft-webgpu'
+
+const engine = await createEngine()
+const data = await openData(process.argv[2] ?? 'photos')
+const model = await alexnet(engine, { weights: 'alexnet-64-tinyimagenet100' })
+
+const { scenario, replace, cut, reason, evidence } = await chooseScenario(model, data, { seed: 1 })
+for (const { layer, accuracy, error } of evidence.depths)
+  console.log(`${layer.padEnd(14)} ${(100 * accuracy).toFixed(1)} ± ${(100 * error).toFixed(1)} %`)
+console.log(`${scenario}: ${reason}`)
+
+applyScenario(model, { scenario, classes: data.classes.length, ...(cut ? { cut } : { replace }) })
+const run = await fit(model, data, { epochs: 10, batchSize: 32, seed: 1 })
+console.log(`validation accuracy by epoch: ${run.epochs.map(({ valAccuracy }) => valAccuracy.toFixed(2)).join(' ')}`)
+
+const { perClass } = await evaluate(model, data)
+for (const { name, precision, recall } of perClass) console.log(`${name}: precision ${precision}, recall ${recall}`)
+engine.dispose()
