@@ -19,6 +19,7 @@ import {
   type Share,
   wilson,
 } from './statistics.ts'
+import { measureStep, type StepTimes } from './stepTimes.ts'
 
 /** A picture that the network is wrong about, or unsure of. */
 export interface TopLoss {
@@ -52,6 +53,8 @@ export interface RunFigures {
   readonly topLosses: readonly TopLoss[]
   /** Seconds of training by what they were spent on; null where the run did not note them. */
   readonly timings: Timings | null
+  /** One training step of this network on the adapter that made the report; null where that has no timestamps. */
+  readonly step: StepTimes | null
 }
 
 export interface Report {
@@ -93,6 +96,7 @@ export async function measureRun(
     ...{ epochs, perClass: classFigures(classes, confusion), confusion, calibration: calibrationOf(outcomes) },
     topLosses: worst.map((outcome) => topLoss(outcome, classes)),
     timings,
+    step: await stepOf(model, outcomes),
   }
   const pictures: Pictures[] = []
   for (const outcome of worst) {
@@ -101,6 +105,20 @@ export async function measureRun(
     options.onPicture?.(pictures.length, worst.length)
   }
   return { figures, pictures }
+}
+
+/** Pictures of the step that is measured: what a batch has unless something else is asked for. */
+const stepPictures = 32
+
+async function stepOf(model: Network, outcomes: readonly Outcome[]): Promise<StepTimes | null> {
+  if (!model.parameters().some(({ trainable }) => trainable)) return null
+  const samples = outcomes.slice(0, stepPictures).map(({ sample }) => sample)
+  const images = await Promise.all(samples.map(({ source, name }) => decodeImage(source, name)))
+  return measureStep(
+    model,
+    images,
+    samples.map(({ label }) => label),
+  )
 }
 
 function isAmongFive({ sample, probabilities }: Outcome): boolean {

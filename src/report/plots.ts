@@ -92,15 +92,18 @@ export function reliabilityPlot(bins: readonly ReliabilityBin[]): Chart {
   }))
 }
 
-/** Shares of a whole, as one bar for each. */
-export function barPlot(bars: readonly { readonly name: string; readonly value: number; readonly text: string }[]): Chart {
+/**
+ * Parts of a whole, as one bar for each.
+ * @param unit of the values
+ */
+export function barPlot(bars: readonly { readonly name: string; readonly value: number; readonly text: string }[], unit: string): Chart {
   const longest = Math.max(...bars.map(({ name }) => name.length))
   const order = bars.map(({ name }) => name)
   return draw((width) => ({
     height: 40 + 30 * bars.length,
     marginLeft: Math.min(width / 2, 16 + 7 * longest),
     marginRight: 70,
-    x: { label: 'seconds', grid: true, ticks: width > 500 ? 8 : 3, zero: true },
+    x: { label: unit, grid: true, ticks: width > 500 ? 8 : 3, zero: true },
     y: { label: null, domain: order },
     marks: [
       Plot.barX([...bars], { x: 'value', y: 'name', fill: 'var(--series-1)', inset: 2 }),

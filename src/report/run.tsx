@@ -4,6 +4,7 @@ import type { Report, RunFigures } from './figures.ts'
 import { Figure, renderPage, Table } from './page.tsx'
 import { barPlot, confusionPlot, linePlot, reliabilityPlot } from './plots.ts'
 import type { Share } from './statistics.ts'
+import type { StepTimes } from './stepTimes.ts'
 import { percent, seconds, thousands } from './text.ts'
 
 /** A run's report as one HTML file that needs nothing beside it. */
@@ -261,10 +262,16 @@ const phaseNames = {
   validating: 'validating, and checkpoints',
 } as const
 
-function Time({ figures: { timings, epochs } }: Props): VNode {
+function Time({ figures: { timings, epochs, step } }: Props): VNode {
   const inEpochs = epochs.reduce((sum, epoch) => sum + epoch.seconds, 0)
   const perEpoch = epochs.length ? `${seconds(inEpochs / epochs.length)} an epoch, ${epochs.length} epochs` : 'no epochs'
-  if (!timings) return <p>{perEpoch}. This run did not note more.</p>
+  if (!timings)
+    return (
+      <>
+        <p>{perEpoch}. This run did not note more.</p>
+        {step && <Step step={step} />}
+      </>
+    )
   const total = Object.values(timings).reduce((a, b) => a + b, 0)
   const bars = (Object.keys(phaseNames) as (keyof typeof phaseNames)[])
     .filter((phase) => timings[phase] > 0)
@@ -279,7 +286,7 @@ function Time({ figures: { timings, epochs } }: Props): VNode {
         {seconds(total)} in all; {perEpoch}.
       </p>
       <Figure
-        chart={barPlot(bars)}
+        chart={barPlot(bars, 'seconds')}
         label={`Where the time went: ${bars.map(({ name, text }) => `${name} ${text}`).join('; ')}.`}
         table={{
           caption: 'Seconds',
@@ -287,6 +294,38 @@ function Time({ figures: { timings, epochs } }: Props): VNode {
           rows: bars.map(({ name, value }) => [name, value.toFixed(2)]),
           numbers: [1],
         }}
+      />
+    </>
+  )
+}
+
+/** A training step, layer by layer. */
+function Step({ step: { pictures, layers } }: { readonly step: StepTimes }): VNode {
+  const told = layers.filter(({ forward, backward }) => forward + backward > 0)
+  const total = told.filter(({ once }) => !once).reduce((sum, { forward, backward }) => sum + forward + backward, 0)
+  const frozen = told.some(({ once }) => once)
+  const bars = told.map(({ layer, forward, backward, once }) => ({
+    name: once ? `${layer}, once` : layer,
+    value: forward + backward,
+    text: (forward + backward).toFixed(1),
+  }))
+  const rows = told.map(({ layer, forward, backward, once }) => [
+    layer,
+    forward.toFixed(2),
+    backward.toFixed(2),
+    once ? 'once a picture' : 'every step',
+  ])
+  return (
+    <>
+      <h3>A training step of {pictures} pictures</h3>
+      <p>
+        By the clock of the adapter that made this report: {total.toFixed(1)} ms in layers that run in every step
+        {frozen ? '; those marked "once" are frozen, and what they give is kept' : ''}.
+      </p>
+      <Figure
+        chart={barPlot(bars, 'milliseconds')}
+        label={`GPU time by layer: ${bars.map(({ name, text }) => `${name} ${text} ms`).join(', ')}.`}
+        table={{ caption: 'Every layer', header: ['layer', 'forward, ms', 'backward, ms', 'runs'], rows, numbers: [1, 2] }}
       />
     </>
   )

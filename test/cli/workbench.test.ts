@@ -40,6 +40,11 @@ describe('auto, explain, report', () => {
     const figures = reported.events().at(-1)
     expect(figures).toMatchObject({ type: 'result', report: join(run, 'report.html'), choice: kept, accuracy: { of: 6 } })
     expect(figures?.topLosses).toHaveLength(2)
+    // Null on an adapter without timestamps, which none of the CPU adapters is.
+    expect(figures?.step).toMatchObject({
+      pictures: 6,
+      layers: expect.arrayContaining([expect.objectContaining({ layer: 'classifier.6', once: false })]),
+    })
     expect(figures?.timings).toMatchObject({ choosing: (kept.evidence as { seconds: number }).seconds })
     const html = await readFile(join(run, 'report.html'), 'utf8')
     expect(html).toMatch(/^<!doctype html>/)

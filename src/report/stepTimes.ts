@@ -1,0 +1,51 @@
+import { crossEntropy } from '../autograd/functions.ts'
+import type { RgbImage } from '../data/decode.ts'
+import { preprocessImages } from '../data/transforms.ts'
+import type { Network } from '../nn/network.ts'
+
+/** GPU time of one layer in one training step, in milliseconds. */
+export interface LayerTime {
+  readonly layer: string
+  readonly forward: number
+  readonly backward: number
+  /** Whether its outputs are computed once and kept, not in every step. */
+  readonly once: boolean
+}
+
+/** What a training step of a batch takes on this adapter, layer by layer; the optimiser's part is left out. */
+export interface StepTimes {
+  readonly pictures: number
+  readonly layers: readonly LayerTime[]
+}
+
+/**
+ * Measures one training step by the device's own clock. Parameters are left as they are.
+ * @returns null where the adapter has no timestamps
+ */
+export async function measureStep(model: Network, images: readonly RgbImage[], labels: readonly number[]): Promise<StepTimes | null> {
+  const { engine, frozenPrefix } = model
+  const step = () => {
+    const x = preprocessImages(engine, images, model.preprocess)
+    const features = engine.noGrad(() => model.forward(x, { to: frozenPrefix }))
+    const logits = model.forward(features, { training: true, from: frozenPrefix })
+    const loss = crossEntropy(logits, Int32Array.from(labels))
+    loss.backward()
+    for (const tensor of new Set([x, features, logits, loss])) tensor.dispose()
+    for (const parameter of model.parameters()) parameter.dropGrad()
+  }
+  // The first one compiles.
+  step()
+  const recorder = engine.record()
+  step()
+  const { dispatches } = await recorder.finish()
+  const once = new Set(model.layers.slice(0, frozenPrefix).map(({ name }) => name))
+  const layers = new Map<string, { forward: number; backward: number }>()
+  for (const { layer, pass, milliseconds } of dispatches) {
+    if (milliseconds === null) return null
+    if (layer === null) continue
+    const times = layers.get(layer) ?? { forward: 0, backward: 0 }
+    times[pass === 'forward' ? 'forward' : 'backward'] += milliseconds
+    layers.set(layer, times)
+  }
+  return { pictures: images.length, layers: [...layers].map(([layer, times]) => ({ layer, ...times, once: once.has(layer) })) }
+}
