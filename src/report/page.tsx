@@ -17,7 +17,7 @@ p { max-width: 44rem; margin: .4rem 0 } .soft, figcaption, dt { color: var(--sof
 nav ul { display: flex; flex-wrap: wrap; gap: .2rem 1rem; padding: 0; list-style: none }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums }
 th, td { padding: .25rem .7rem .25rem 0; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: normal }
-th.number, td.number { text-align: right } tr.chosen { background: var(--panel); font-weight: 600 }
+th.number, td.number { text-align: right } tbody th { white-space: nowrap } tr.chosen { background: var(--panel); font-weight: 600 }
 .scroll { overflow-x: auto; max-width: 100% } :focus-visible { outline: 3px solid var(--series-1); outline-offset: 2px }
 figure { margin: .8rem 0 } svg { max-width: 100%; height: auto } .narrow { display: none }
 @media (max-width: 46rem) { .wide { display: none } .narrow { display: block } }

@@ -43,6 +43,7 @@ export function linePlot(series: readonly Series[], options: { readonly x: strin
     height: width > 500 ? 300 : 240,
     marginLeft: 52,
     marginRight: 16,
+    marginBottom: 40,
     x: { label: x, grid: false, nice: true, ticks: width > 500 ? 8 : 4 },
     y: { label: y, grid: true, nice: true, zero: true, ...(share ? { tickFormat: percentTicks } : {}) },
     marks: series.flatMap(({ name, colour, points, dashed }) => {
@@ -73,6 +74,7 @@ export function reliabilityPlot(bins: readonly ReliabilityBin[]): Chart {
   return draw((width) => ({
     height: width > 500 ? 340 : 300,
     marginLeft: 52,
+    marginBottom: 40,
     x: { label: 'confidence', domain: [0, 1], tickFormat: percentTicks, ticks: width > 500 ? 10 : 5 },
     y: { label: 'accuracy', domain: [0, 1], tickFormat: percentTicks, grid: true },
     marks: [
@@ -100,7 +102,8 @@ export function barPlot(bars: readonly { readonly name: string; readonly value: 
   const longest = Math.max(...bars.map(({ name }) => name.length))
   const order = bars.map(({ name }) => name)
   return draw((width) => ({
-    height: 40 + 30 * bars.length,
+    height: 60 + 30 * bars.length,
+    marginBottom: 40,
     marginLeft: Math.min(width / 2, 16 + 7 * longest),
     marginRight: 70,
     x: { label: unit, grid: true, ticks: width > 500 ? 8 : 3, zero: true },

@@ -39,14 +39,14 @@ describe('wilson', () => {
 })
 
 test('calibration: the distance between confidence and accuracy, weighted by count', () => {
-  const outcomes = [outcome(0, 0.95, 0.05), outcome(1, 0.95, 0.05), outcome(1, 0.3, 0.7), outcome(0, 1, 0)]
+  const outcomes = [outcome(0, 0.95, 0.05), outcome(1, 0.95, 0.05), outcome(1, 0.25, 0.75), outcome(0, 1, 0)]
   const { error, bins } = calibrationOf(outcomes)
   expect(bins.map(({ from, count, accuracy }) => [from, count, accuracy])).toEqual([
     [0.7, 1, 1],
     [0.9, 3, 2 / 3],
   ])
-  // (1 · |0.7 − 1| + 3 · |2.9 / 3 − 2 / 3|) / 4
-  expect(error).toBeCloseTo((0.3 + 0.9) / 4, 6)
+  // (1 · |0.75 − 1| + 3 · |2.9 / 3 − 2 / 3|) / 4
+  expect(error).toBeCloseTo((0.25 + 0.9) / 4, 6)
 })
 
 test('precision, recall and losses', () => {
