@@ -73,8 +73,7 @@ export function areMany({ images, classes }: Pick<Evidence, 'images' | 'classes'
 
 /**
  * Picks a scenario from evidence: few or many by count; like or unlike by whether the last layers, or earlier ones, are expected to tell
- * the classes apart best. Depths within one standard error of the best cannot be told apart by what is expected; of those the one that
- * measured best is taken.
+ * the classes apart best once they learn from all pictures.
  * @example const { scenario, cut, reason } = decide(evidence)
  */
 export function decide(evidence: Evidence): Choice {
@@ -112,11 +111,9 @@ function headFor(scenario: Scenario, { depths }: Evidence): Pick<Choice, 'replac
   return { replace: basis?.part === 'last hidden FC' ? 'last' : 'all', cut: null }
 }
 
-/** Of the depths within one standard error of the best expectation the one that measured best; the deeper of equals. */
+/** The depth of which the most is expected; the deeper of equals. */
 function bestOf(depths: readonly Depth[]): Depth | undefined {
-  const least = Math.min(...depths.map(({ behind }) => behind))
-  const alike = depths.filter(({ behind, behindError }) => behind - least <= behindError)
-  return alike.reduce<Depth | undefined>((best, depth) => (best && best.accuracy > depth.accuracy ? best : depth), undefined)
+  return depths.reduce<Depth | undefined>((best, depth) => (best && best.expected > depth.expected ? best : depth), undefined)
 }
 
 function reasonFor(scenario: Scenario, evidence: Evidence, basis: Depth | undefined, useful: boolean): string {
@@ -126,7 +123,7 @@ function reasonFor(scenario: Scenario, evidence: Evidence, basis: Depth | undefi
   const weights = pretrained ? 'frozen' : 'random frozen'
   if (!useful)
     return `${pictures}, but ${weights} features tell the classes apart no better than always naming the commonest (${percent(basis.accuracy)} against ${percent(chance)}), so everything trains.`
-  const read = `a linear probe of the ${weights} features reads the classes best after ${basis.layer} (${withError(basis)})`
+  const read = `a linear probe of the ${weights} features reads the classes best after ${basis.layer} (${withError(basis)} expected)`
   const late = bestOf(depths.filter(({ part }) => part !== 'early'))
   if (scenario === 'small-similar')
     return `${pictures}, and ${read}: ${pretrained ? "the network's own features fit" : 'nothing is pretrained, and so few train no trunk'}, so only a new last layer trains.`
@@ -146,4 +143,4 @@ function boundary({ images, classes }: Evidence): string {
 
 const number = (n: number) => n.toLocaleString('en-US')
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`
-const withError = ({ accuracy, error }: Depth) => `${(100 * accuracy).toFixed(1)} ± ${(100 * error).toFixed(1)} %`
+const withError = ({ expected, expectedError }: Depth) => `${(100 * expected).toFixed(1)} ± ${(100 * expectedError).toFixed(1)} %`
