@@ -180,12 +180,15 @@ class Show {
 async function report(output: Output, dir: string, comparison: Comparison, options: CompareOptions): Promise<void> {
   const { scenarios, choice } = comparison
   const budget = budgetText(comparison.budget)
-  const rows = [...scenarios].map(([name, { valAccuracy, epochs, seconds }]) => [
+  const rows = [...scenarios].map(([name, { valAccuracy, bestEpoch, epochs, seconds }]) => [
     ...[name === choice.scenario ? '>' : '', name, percent(valAccuracy)],
-    ...[epochs.toFixed(1), seconds.toFixed(1)],
+    ...[bestEpoch, epochs.toFixed(1), seconds.toFixed(1)],
   ])
   output.line()
-  output.lines(table([['', budget, 'validation accuracy', 'epochs', 'seconds'], ...rows], { right: [2, 3, 4], indent: '  ' }))
+  output.lines(
+    table([['', budget, 'validation accuracy', 'in epoch', 'epochs', 'seconds'], ...rows], { right: [2, 3, 4, 5], indent: '  ' }),
+  )
+  output.line('  Accuracy is that of the epoch with the least validation loss.')
   output.lines(['', ...terminalChart(scenarios), ''])
   output.labelled('auto', `would pick ${choice.scenario} (>): ${choice.reason}`)
   const path = options.out ?? join('runs', `${basename(resolve(dir))}-compare.html`)

@@ -27,17 +27,18 @@ export function comparisonPage({ scenarios, choice }: Comparison, about: { reado
     points: [{ x: 0, y: 0 }, ...points.map(({ at, valAccuracy }) => ({ x: at, y: valAccuracy }))],
   }))
   const best = contestants.reduce((a, b) => (b[1].valAccuracy > a[1].valAccuracy ? b : a))
-  const header = ['scenario', 'what it does', 'from', 'validation accuracy', 'epochs', 'seconds']
-  const rows = contestants.map(([name, { plan, valAccuracy, epochs, seconds }]) => [
+  const header = ['scenario', 'what it does', 'from', 'validation accuracy', 'in epoch', 'epochs', 'seconds']
+  const rows = contestants.map(([name, { plan, valAccuracy, bestEpoch, epochs, seconds }]) => [
     name,
     `${does[name]}${plan.cut ? `, cut after ${plan.cut}` : ''}`,
     plan.startsFrom,
     percent(valAccuracy),
+    bestEpoch,
     epochs.toFixed(1),
     seconds.toFixed(1),
   ])
   const chosen = contestants.findIndex(([name]) => name === choice.scenario)
-  const label = `Validation accuracy against training time: ${contestants.map(([name, { valAccuracy }]) => `${name} ends at ${percent(valAccuracy)}`).join(', ')}.`
+  const label = `Validation accuracy against training time: ${contestants.map(([name, { valAccuracy }]) => `${name} reaches ${percent(valAccuracy)}`).join(', ')}.`
   const points = contestants.flatMap(([name, contestant]) =>
     contestant.points.map(({ epoch, at, valAccuracy }) => [name, epoch, at.toFixed(1), percent(valAccuracy)]),
   )
@@ -45,7 +46,10 @@ export function comparisonPage({ scenarios, choice }: Comparison, about: { reado
     title,
     <>
       <h1>{title}</h1>
-      <p class="soft">{about.budget}; reading and compiling count, the last validation does not.</p>
+      <p class="soft">
+        {about.budget}; reading and compiling count, the last validation does not. Accuracy in words and table is that of the epoch with the
+        least validation loss.
+      </p>
       <p>
         <strong>{best[0]}</strong> did best, with {percent(best[1].valAccuracy)}. Auto would pick <strong>{choice.scenario}</strong>:{' '}
         {choice.reason}
@@ -62,7 +66,7 @@ export function comparisonPage({ scenarios, choice }: Comparison, about: { reado
         }}
       />
       <h2>The four</h2>
-      <Table caption="The four scenarios" header={header} rows={rows} numbers={[3, 4, 5]} chosen={chosen} />
+      <Table caption="The four scenarios" header={header} rows={rows} numbers={[3, 4, 5, 6]} chosen={chosen} />
       <p class="soft">The shaded row is auto's pick.</p>
       <h2>What auto measured</h2>
       <EvidenceTable choice={choice} />

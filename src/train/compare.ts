@@ -41,8 +41,13 @@ export interface Point extends EpochResult {
 export interface Contestant {
   readonly plan: Plan
   readonly points: readonly Point[]
-  /** Validation accuracy after the last epoch, in 0..1. */
+  /**
+   * Validation accuracy, in 0..1, after the epoch of the least validation loss: a head on frozen layers has hundreds of epochs in the time of
+   * one of the whole network, and must not lose by the overfitting of the last of them.
+   */
   readonly valAccuracy: number
+  /** That epoch, counted from 1. */
+  readonly bestEpoch: number
   /** Passes over the pictures, with the part of the one that time cut short. */
   readonly epochs: number
   /** Training time, the last validation left out. */
@@ -95,9 +100,10 @@ export async function compareScenarios(build: () => Promise<Network>, data: Imag
       })
       const last = clock.points.at(-1)
       if (aborted || !last) break
+      const best = clock.points.reduce((a, b) => (b.valLoss < a.valLoss ? b : a))
       const perEpoch = Math.ceil(data.train.length / (recipe.batchSize ?? 32))
       results.set(scenario, {
-        ...{ plan, points: clock.points, valAccuracy: last.valAccuracy },
+        ...{ plan, points: clock.points, valAccuracy: best.valAccuracy, bestEpoch: best.epoch },
         ...{ epochs: steps / perEpoch, seconds: last.at, steps },
       })
     } finally {

@@ -126,7 +126,15 @@ async function makePages(): Promise<{ run: string; comparison: string }> {
   const report = await measureRun({ folder: 'runs/test', model, config, data, epochs, timings }, { topLosses: 3 })
   model.dispose()
   const points = epochs.map((epoch, i) => ({ ...epoch, at: i + 1 }))
-  const contestant: Contestant = { plan, points, valAccuracy: points.at(-1)?.valAccuracy ?? 0, epochs: 3, seconds: 3, steps: 9 }
+  const contestant: Contestant = {
+    plan,
+    points,
+    valAccuracy: points.at(-1)?.valAccuracy ?? 0,
+    bestEpoch: 3,
+    epochs: 3,
+    seconds: 3,
+    steps: 9,
+  }
   const budget = { seconds: 3, epochs: null, reading: 1 }
   const comparison: Comparison = { choice, budget, scenarios: new Map(scenarios.map((name): [Scenario, Contestant] => [name, contestant])) }
   return { run: runPage(report), comparison: comparisonPage(comparison, { data: 'photos', budget: '3 s each' }) }

@@ -94,10 +94,12 @@ describe('compareScenarios', () => {
     })
     expect([...results.keys()]).toEqual(scenarios)
     expect(plans).toEqual(scenarios)
-    for (const [scenario, { plan, points, epochs, seconds, steps, valAccuracy }] of results) {
+    for (const [scenario, { plan, points, epochs, seconds, steps, valAccuracy, bestEpoch }] of results) {
       expect([plan.scenario, plan.frozen.length > 0]).toEqual([scenario, scenario.startsWith('small')])
       expect([epochs, steps, points.map(({ epoch }) => epoch)]).toEqual([2, 6, [1, 2]])
-      expect([seconds, valAccuracy]).toEqual([points[1]?.at, points[1]?.valAccuracy])
+      expect(seconds).toBe(points[1]?.at)
+      const least = Math.min(...points.map(({ valLoss }) => valLoss))
+      expect(points.find(({ epoch }) => epoch === bestEpoch)).toMatchObject({ valLoss: least, valAccuracy })
       expect(seconds).toBeGreaterThan(points[0]?.at ?? Number.POSITIVE_INFINITY)
     }
     expect(results.get('small-different')?.plan.cut).toMatch(/^features\.(2|5|7|9)$/)
