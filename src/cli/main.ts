@@ -11,6 +11,7 @@ import { addPredict } from './predict.ts'
 import { addReport } from './report.ts'
 import { addShowBatch } from './showBatch.ts'
 import { addTrain } from './train.ts'
+import { addTune } from './tune.ts'
 import { graftVersion } from './version.ts'
 
 /**
@@ -53,9 +54,10 @@ Examples:
   graft evaluate runs/photos-small-similar photos       accuracy, class by class
   graft predict runs/photos-small-similar cat.jpg       what is on a picture
   graft show-batch photos                               a sheet of what training sees
-  graft adapters                                        which GPU, or which stand-in for one, computes`,
+  graft adapters                                        which GPU, or which stand-in for one, computes
+  graft tune                                            measure which kernels are fastest on it`,
     )
-  const commands = [addTrain, addExplain, addCompare, addReport, addEvaluate, addPredict, addShowBatch, addAdapters, addDemo]
+  const commands = [addTrain, addExplain, addCompare, addReport, addEvaluate, addPredict, addShowBatch, addAdapters, addTune, addDemo]
   for (const add of commands) add(program)
   return program
 }

@@ -1,4 +1,5 @@
 import type { AdapterAttempt } from './errors.ts'
+import type { TuningStore } from './tunings.ts'
 
 export type AdapterKind = 'hardware' | 'lavapipe' | 'swiftshader'
 export type AdapterChoice = 'auto' | AdapterKind
@@ -16,6 +17,10 @@ export interface Platform {
   requestAdapter(choice: AdapterChoice): Promise<FoundAdapter>
   /** Every file under shaders/, by its path there: 'conv2d/forward.wgsl' to text. */
   readShaders(): Promise<ReadonlyMap<string, string>>
+  /** What implements WebGPU here, with its version: tilings measured under another are measured anew. */
+  readonly runtime?: string
+  /** Where tilings are kept; without one they are lost with the engine. */
+  readonly tunings?: TuningStore
   /** Bytes that buffers on such an adapter may still take: the machine's free memory where the CPU computes. Null, or no function at all, where nobody says. */
   freeBytes?(kind: AdapterKind): number | null
 }

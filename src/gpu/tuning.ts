@@ -67,6 +67,11 @@ export class Tilings {
     this.#shipped = tuned[kind]
   }
 
+  /** What was measured on this very adapter. */
+  get measured(): TilingTable {
+    return this.#measured
+  }
+
   /** Takes over tilings that were measured on this very adapter. */
   use(measured: TilingTable): void {
     this.#measured = measured

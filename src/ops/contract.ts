@@ -119,7 +119,16 @@ const block = contractKernel(
     ((Math.ceil(cols / THREAD_COLS) * ROWS) / THREAD_ROWS) * panels * planes * splits,
 )
 
-const foursIn = ({ fours }: Contraction) => ({ FOURS_COLS: fours === 'columns' ? 4 : 1, FOURS_DEPTH: fours === 'depth' ? 4 : 1 })
+/** How many columns, and how many steps of the sum, a group holds. */
+export const foursIn = ({ fours }: Contraction) => ({ FOURS_COLS: fours === 'columns' ? 4 : 1, FOURS_DEPTH: fours === 'depth' ? 4 : 1 })
+
+const observers = new WeakMap<Gpu, (contraction: Contraction) => void>()
+
+/** Tells of every contraction from now on, until the result is called. */
+export function observeContractions(gpu: Gpu, observer: (contraction: Contraction) => void): () => void {
+  observers.set(gpu, observer)
+  return () => observers.delete(gpu)
+}
 
 /** What a tiling is chosen by. */
 export function problemOf(c: Contraction): Problem {
@@ -137,6 +146,7 @@ export function problemOf(c: Contraction): Problem {
 
 /** Runs a contraction in the tiling that is chosen for it. */
 export function contract(gpu: Gpu, choose: ChooseTiling, wanted: Contraction): void {
+  observers.get(gpu)?.(wanted)
   const tiling = choose(problemOf(wanted))
   const fours = foursIn(wanted)
   const unroll = (groups: number) =>
@@ -146,7 +156,7 @@ export function contract(gpu: Gpu, choose: ChooseTiling, wanted: Contraction): v
   const [depthA, depthB, groupsC] = c.depth
   const ROWS = tiling.rows
   const panels = Math.ceil(c.rows / ROWS)
-  const packed = typeof c.a === 'function' ? c.a(ROWS) : packRows(gpu, c, c.a, ROWS, fours.FOURS_DEPTH)
+  const packed = panelsOf(gpu, c, ROWS)
   const cols = sizeOf(c.columns) * fours.FOURS_COLS
   // Register tiles split the sum at steps of a, blocks wherever a block of steps ends.
   const steps = tiling.kernel === 'tile' ? depthA : sizeOf(c.depth) * fours.FOURS_DEPTH
@@ -241,7 +251,10 @@ function liesInFours({ fours, columns, planes, rows, y }: Contraction, cols: num
 }
 
 /** A in panels of ROWS rows, zeros below the last one. */
-function packRows(gpu: Gpu, { planes, rows, depth }: Contraction, a: RowOperand, ROWS: number, FOURS: number): NdBuffer {
+export function panelsOf(gpu: Gpu, c: Contraction, ROWS: number): NdBuffer {
+  const { planes, rows, depth, a } = c
+  if (typeof a === 'function') return a(ROWS)
+  const FOURS = foursIn(c).FOURS_DEPTH
   const steps = sizeOf(depth) * FOURS
   const panels = Math.ceil(rows / ROWS)
   const packed = scratch(gpu, [planes, panels, Math.max(steps, 1), ROWS])

@@ -1,10 +1,12 @@
 import { readdir, readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { freemem } from 'node:os'
 import { join } from 'node:path'
 import { type AdapterAttempt, AdapterError, UsageError } from '../errors.ts'
 import type { AdapterChoice, AdapterKind, FoundAdapter, Platform } from '../platform.ts'
 import { kindOf, machineDrivers, namedDrivers, notOffered, requestFrom } from './dawn.ts'
 import { hasVulkanLoader, loadVulkanLoader, unpackSwiftShader } from './swiftshader.ts'
+import { fileTunings } from './tunings.ts'
 
 /** In the order of preference. */
 export const adapterKinds = ['hardware', 'lavapipe', 'swiftshader'] as const
@@ -23,6 +25,9 @@ interface Outcome {
 
 /** Node's platform: Dawn from the npm package `webgpu`, kernels from the package's own folder. */
 export const nodePlatform: Platform = {
+  runtime: runtimeName(),
+  tunings: fileTunings,
+
   async requestAdapter(choice: AdapterChoice): Promise<FoundAdapter> {
     if (choice !== 'auto' && !adapterKinds.includes(choice))
       throw new UsageError(`there is no adapter '${choice}'; there are auto, ${adapterKinds.join(', ')}`)
@@ -53,6 +58,16 @@ export const nodePlatform: Platform = {
     // process.availableMemory also minds a container's limit; Node has it from 20.13 on.
     return kind === 'hardware' ? null : (process.availableMemory?.() ?? freemem())
   },
+}
+
+/** The package that brings Dawn, with its version. */
+function runtimeName(): string {
+  try {
+    const { version } = createRequire(import.meta.url)('webgpu/package.json') as { readonly version: string }
+    return `webgpu ${version}`
+  } catch {
+    return 'webgpu' // not installed: the attempts to load it say so
+  }
 }
 
 /** One kind of adapter, tried. */

@@ -1,0 +1,31 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import envPaths from 'env-paths'
+import type { TuningStore } from '../tunings.ts'
+
+/** One file an adapter, in the user's cache folder (GRAFT_CACHE, else the system's own place for caches). */
+export const fileTunings: TuningStore = {
+  async read(name) {
+    return readFile(pathOf(name), 'utf8').catch(() => null)
+  },
+  async write(name, text) {
+    const path = pathOf(name)
+    await mkdir(folder(), { recursive: true })
+    const draft = `${path}.${randomUUID()}.tmp`
+    try {
+      await writeFile(draft, text)
+      await rename(draft, path)
+    } finally {
+      await rm(draft, { force: true })
+    }
+  },
+}
+
+function folder(): string {
+  return join(process.env.GRAFT_CACHE || envPaths('graft', { suffix: '' }).cache, 'tunings')
+}
+
+function pathOf(name: string): string {
+  return join(folder(), `${name}.json`)
+}

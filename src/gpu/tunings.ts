@@ -1,0 +1,44 @@
+import type { Platform } from './platform.ts'
+import type { Tiling, TilingTable } from './tuning.ts'
+
+/** Where a platform keeps what was measured on its adapters, as text by name. */
+export interface TuningStore {
+  read(name: string): Promise<string | null>
+  write(name: string, text: string): Promise<void>
+}
+
+/**
+ * The name of the tilings measured on an adapter: another driver, another version of WebGPU or another kernel text has others.
+ * @param shaders every file under shaders/
+ */
+export async function tuningName({ info }: GPUAdapter, { runtime = '' }: Platform, shaders: ReadonlyMap<string, string>): Promise<string> {
+  const kernels = [...shaders].filter(([path]) => path.startsWith('contract/')).sort(([a], [b]) => (a < b ? -1 : 1))
+  const text = JSON.stringify([info.vendor, info.architecture, info.device, info.description, runtime, kernels])
+  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)))
+  return [...hash.subarray(0, 12)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+/** The tilings in a stored text; none where it is not what `graft tune` writes. */
+export function parseTunings(text: string | null): TilingTable {
+  if (text === null) return {}
+  try {
+    const table: unknown = JSON.parse(text)
+    if (typeof table !== 'object' || table === null) return {}
+    return Object.fromEntries(Object.entries(table).filter((entry): entry is [string, Tiling] => isTiling(entry[1])))
+  } catch {
+    return {} // cut short by a full disk, say: tuning again writes it anew
+  }
+}
+
+function isTiling(value: unknown): value is Tiling {
+  if (typeof value !== 'object' || value === null) return false
+  const tiling = value as Record<string, unknown>
+  const fields =
+    tiling.kernel === 'tile'
+      ? ['rows', 'columns', 'steps', 'splits']
+      : ['rows', 'columns', 'depth', 'threadRows', 'threadColumns', 'splits']
+  const whole = fields.every((field) => Number.isSafeInteger(tiling[field]) && Number(tiling[field]) > 0)
+  return (
+    (tiling.kernel === 'tile' || tiling.kernel === 'block') && whole && Number(tiling.rows) % 4 === 0 && Number(tiling.columns) % 4 === 0
+  )
+}

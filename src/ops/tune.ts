@@ -1,0 +1,115 @@
+import { KernelError } from '../gpu/errors.ts'
+import type { Gpu } from '../gpu/gpu.ts'
+import type { Storage } from '../gpu/pool.ts'
+import { type Problem, problemKey, type Tiling } from '../gpu/tuning.ts'
+import { type Contraction, contract, observeContractions, problemOf } from './contract.ts'
+import { type Operands, operandsOf, sampleContraction } from './contractSample.ts'
+
+/** What tuning found for one contraction. */
+export interface TuningResult {
+  readonly key: string
+  readonly problem: Problem
+  /** The tiling that the rule, or an earlier table, gives. */
+  readonly before: Tiling
+  readonly beforeMs: number
+  readonly best: Tiling
+  readonly bestMs: number
+  /** Tilings measured, and those whose numbers were wrong. */
+  readonly tried: number
+  readonly wrong: number
+}
+
+/** A tiling must be this much faster than the one in use to take its place: less is noise. */
+const worthwhile = 0.97
+const rounds = 5
+
+/**
+ * Measures every tiling that may compute the contractions which `body` launches, and gives for each of them the fastest whose numbers
+ * agree with float64 at sampled elements. What `body` bound in parts is left to the rule.
+ * @param onProgress told after each contraction how many are measured, out of how many
+ * @example const found = await tuneContractions(engine.gpu, () => crossEntropy(model.forward(x, { training: true }), y).backward())
+ */
+export async function tuneContractions(
+  gpu: Gpu,
+  body: () => void,
+  onProgress: (done: number, total: number, result: TuningResult) => void = () => {},
+): Promise<TuningResult[]> {
+  const found = new Map<string, readonly [Contraction, Operands]>()
+  const held: Storage[] = []
+  const end = observeContractions(gpu, (contraction) => {
+    const operands = operandsOf(contraction)
+    const key = problemKey(problemOf(contraction))
+    if (!operands || found.has(key)) return
+    for (const storage of Object.values(operands)) if (storage) held.push(storage.retain())
+    found.set(key, [contraction, operands])
+  })
+  const results: TuningResult[] = []
+  try {
+    try {
+      body()
+    } finally {
+      end()
+    }
+    for (const [key, [contraction, operands]] of found) {
+      const result = await tuneOne(gpu, key, contraction, operands)
+      results.push(result)
+      onProgress(results.length, found.size, result)
+    }
+  } finally {
+    for (const storage of held) storage.release()
+  }
+  return results
+}
+
+async function tuneOne(gpu: Gpu, key: string, contraction: Contraction, operands: Operands): Promise<TuningResult> {
+  const problem = problemOf(contraction)
+  const before = gpu.choose(problem)
+  const run = (tiling: Tiling) => gpu.withScratch(() => contract(gpu, () => tiling, contraction))
+  const sample = await sampleContraction(gpu, contraction, operands)
+  const contestants: { readonly tiling: Tiling; readonly times: number[] }[] = []
+  let wrong = 0
+  let tried = 0
+  for (const tiling of new Map([before, ...(gpu.tilings?.candidates(problem) ?? [])].map((one) => [JSON.stringify(one), one])).values()) {
+    tried++
+    try {
+      await gpu.prepare(() => run(tiling))
+      const first = await timed(gpu, () => run(tiling))
+      if (await sample.disagrees()) wrong++
+      // Whoever takes twice as long as the fastest so far on its first run has lost.
+      else if (contestants.every(({ times }) => first < 2 * Math.min(...times))) contestants.push({ tiling, times: [first] })
+    } catch (error) {
+      if (!(error instanceof KernelError)) throw error
+      wrong++ // a tiling this adapter cannot compile, for want of shared memory or threads
+    }
+  }
+  for (let round = 0; round < rounds; round++) for (const { tiling, times } of contestants) times.push(await timed(gpu, () => run(tiling)))
+  const fastest = (times: readonly number[]) => Math.min(...times.slice(1))
+  const current = contestants.find(({ tiling }) => JSON.stringify(tiling) === JSON.stringify(before))
+  const beforeMs = current ? fastest(current.times) : Number.POSITIVE_INFINITY
+  const best = contestants.reduce(
+    (a, b) => (fastest(b.times) < fastest(a.times) ? b : a),
+    contestants[0] ?? { tiling: before, times: [0, 0] },
+  )
+  const wins = fastest(best.times) < worthwhile * beforeMs
+  return {
+    key,
+    problem,
+    before,
+    beforeMs,
+    best: wins ? best.tiling : before,
+    bestMs: wins ? fastest(best.times) : beforeMs,
+    tried,
+    wrong,
+  }
+}
+
+/** Milliseconds on the GPU, or on the clock where the adapter has no timestamps. */
+async function timed(gpu: Gpu, body: () => void): Promise<number> {
+  if (gpu.device.features.has('timestamp-query')) return gpu.time(body)
+  await gpu.settle()
+  const begun = performance.now()
+  body()
+  gpu.submit()
+  await gpu.device.queue.onSubmittedWorkDone()
+  return performance.now() - begun
+}
