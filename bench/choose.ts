@@ -2,10 +2,10 @@
  * How well `chooseScenario` chooses: all four scenarios under one budget on each dataset, over several seeds; auto's pick against the best.
  *
  *     npx tsx bench/choose.ts --data FOLDER [--only dogs6,emoji,hymenoptera,tiny-imagenet-100] [--bvlc FILE] [--seeds 3] [--seconds 20]
- *         [--each N] [--weights pretrained|random] [--adapter KIND]
+ *         [--each N] [--val-each N] [--weights pretrained|random] [--adapter KIND]
  *
- * FOLDER holds the datasets by these names, FILE is bvlc's convolutions for hymenoptera. --each takes N pictures of a class to train on
- * and a fifth of that to validate. Every comparison is written to bench/results/choose-<adapter>.json as soon as it is done, and a later
+ * FOLDER holds the datasets by these names, FILE is bvlc's convolutions for hymenoptera. --each takes N pictures of a class to train on,
+ * --val-each N to validate. Every comparison is written to bench/results/choose-<adapter>.json as soon as it is done, and a later
  * call goes on with those that are missing.
  */
 import { existsSync } from 'node:fs'
@@ -24,6 +24,8 @@ interface Row {
   readonly weights: string
   readonly seed: number
   readonly seconds: number
+  /** Pictures of a class to train on, 'Infinity' for all. */
+  readonly each: string
   readonly train: number
   readonly val: number
   readonly auto: Scenario
@@ -39,7 +41,8 @@ const { values } = parseArgs({
     bvlc: { type: 'string' },
     seeds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '20' },
-    each: { type: 'string' },
+    each: { type: 'string', default: 'Infinity' },
+    'val-each': { type: 'string', default: 'Infinity' },
     weights: { type: 'string', default: 'pretrained' },
     adapter: { type: 'string', default: 'auto' },
   },
@@ -50,7 +53,8 @@ const file = join(import.meta.dirname, 'results', `choose-${engine.info.kind}.js
 const rows: Row[] = existsSync(file) ? (JSON.parse(await readFile(file, 'utf8')) as { rows: Row[] }).rows : []
 for (let seed = 1; seed <= Number(values.seeds); seed++)
   for (const name of values.only.split(',')) {
-    const known = (row: Row) => row.data === name && row.weights === values.weights && row.seed === seed && row.seconds === seconds
+    const known = (row: Row) =>
+      row.data === name && row.weights === values.weights && row.seed === seed && row.seconds === seconds && row.each === values.each
     if (rows.some(known)) continue
     rows.push(await compareOn(name, seed))
     await mkdir(dirname(file), { recursive: true })
@@ -61,13 +65,13 @@ summarise()
 
 async function compareOn(name: string, seed: number): Promise<Row> {
   const whole = name === 'emoji' ? await openEmoji({ seed }) : await openData(join(values.data, name), { seed })
-  const data = values.each ? fewer(whole, Number(values.each), seed) : whole
+  const data = fewer(whole, Number(values.each), Number(values['val-each']), seed)
   const bvlc = name === 'hymenoptera'
   const weights = values.weights === 'random' ? undefined : bvlc ? values.bvlc : 'alexnet-64-tinyimagenet100'
   const build = () => alexnet(engine, { variant: bvlc ? 'bvlc' : 'alexnet-64', seed, ...(weights ? { weights } : {}) })
   const { choice, scenarios } = await compareScenarios(build, data, { seconds, seed })
   const row: Row = {
-    ...{ data: name, weights: values.weights, seed, seconds, train: data.train.length, val: data.val.length },
+    ...{ data: name, weights: values.weights, seed, seconds, each: values.each, train: data.train.length, val: data.val.length },
     ...{ auto: choice.scenario, reason: choice.reason, probeSeconds: choice.evidence.seconds },
     scenarios: Object.fromEntries(
       [...scenarios].map(([scenario, { valAccuracy, seconds, epochs }]) => [scenario, { valAccuracy, seconds, epochs }]),
@@ -82,13 +86,13 @@ async function compareOn(name: string, seed: number): Promise<Row> {
 }
 
 /** A seeded share of every class. */
-function fewer(data: ImageDataset, each: number, seed: number): ImageDataset {
+function fewer(data: ImageDataset, each: number, valEach: number, seed: number): ImageDataset {
   const pick = (samples: SampleList, count: number) => {
     const all = [...samples]
     new Random(seed, 1).shuffle(all)
     return data.classes.flatMap((_, label) => all.filter((sample) => sample.label === label).slice(0, count))
   }
-  return { ...data, train: pick(data.train, each), val: pick(data.val, Math.ceil(each / 5)) }
+  return { ...data, train: pick(data.train, each), val: pick(data.val, valEach) }
 }
 
 /** Means over seeds. */
