@@ -18,7 +18,7 @@ export function describeChoice(output: Output, choice: Choice): void {
     range(expected, expectedError),
     layer === choice.basis ? '<' : '',
   ])
-  output.lines(table([['after', 'values', 'accuracy', 'with all pictures', ''], ...rows], { right: [1, 2, 3], indent: ' '.repeat(13) }))
+  output.lines(table([['after', 'values', 'accuracy', 'expected of all', ''], ...rows], { right: [1, 2, 3], indent: ' '.repeat(13) }))
   output.labelled('auto', `${choice.scenario}: ${choice.reason}`)
 }
 

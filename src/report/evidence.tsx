@@ -16,12 +16,12 @@ export function EvidenceTable({ choice }: { readonly choice: Choice }): VNode {
     <>
       <p>
         A linear classifier on the frozen network's output at each depth, {folds}-fold cross-validated on {thousands(sampled)} of{' '}
-        {thousands(images)} pictures of {sampledClasses} classes, ± one standard error. Always naming the commonest class: {percent(chance)}
-        .
+        {thousands(images)} pictures of {sampledClasses} classes, ± one standard error; the last column carries that on to all pictures, by
+        what the second half of the sample was worth. Always naming the commonest class: {percent(chance)}.
       </p>
       <Table
         caption="Accuracy by depth"
-        header={['after', 'values', 'accuracy', 'with all pictures']}
+        header={['after', 'values', 'accuracy', 'expected of all']}
         rows={rows}
         numbers={[1, 2, 3]}
         chosen={depths.findIndex(({ layer }) => layer === choice.basis)}

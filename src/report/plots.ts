@@ -150,14 +150,14 @@ export function confusionPlot(names: readonly string[], counts: readonly (readon
       )
     const indices = names.map((_, i) => i)
     return {
-      height: 30 + margin + size * names.length,
+      height: 4 + margin + size * names.length,
       marginLeft: margin,
-      marginTop: 30,
+      marginTop: 4,
       marginRight: Math.max(4, width - margin - size * names.length),
       marginBottom: margin,
       opacity: { domain: [0, 1], range: [0.04, 1] },
-      x: { domain: indices, label: 'taken for', tickFormat: named, tickRotate: -60, labelAnchor: 'left' as const },
-      y: { domain: indices, label: 'is', tickFormat: named },
+      x: { domain: indices, label: null, tickFormat: named, tickRotate: -60 },
+      y: { domain: indices, label: null, tickFormat: named },
       marks,
     }
   })

@@ -31,7 +31,7 @@ export function runPage({ figures, pictures }: Report): string {
       </p>
       <dl class="figures">
         <Headline name="accuracy" value={accuracy ? percent(accuracy.value) : 'none'} note={accuracy ? interval(accuracy) : ''} />
-        {data.classes.length > 5 && figures.top5 && (
+        {data.classes.length > 10 && figures.top5 && (
           <Headline name="among the first five" value={percent(figures.top5.value)} note={interval(figures.top5)} />
         )}
         <Headline name="calibration error" value={percent(figures.calibration.error)} note="0 is best" />
@@ -187,7 +187,7 @@ function Confusion({ figures: { data, confusion } }: Props): VNode {
   if (classes.length > drawnClasses) return <Table {...table} />
   return (
     <>
-      <p>Rows are what the pictures are, columns what they were taken for; the darker, the larger the share of the row.</p>
+      <p>Rows are what the pictures are, columns what they were taken for; the stronger the colour, the larger the share of the row.</p>
       <Figure chart={confusionPlot(classes, confusion)} label={label} table={rows.length ? table : undefined} />
     </>
   )
