@@ -118,7 +118,7 @@ export class RunWriter {
   async finish(model: Network): Promise<void> {
     await this.#writes
     await this.#writeRecords()
-    await writeRunTimings(this.folder, this.stopwatch.timings)
+    if (this.stopwatch.total > 0) await writeRunTimings(this.folder, this.stopwatch.timings)
     await writeRunWeights(this.folder, model, this.#config)
   }
 

@@ -105,7 +105,7 @@ export function barPlot(bars: readonly { readonly name: string; readonly value: 
     height: 60 + 30 * bars.length,
     marginBottom: 40,
     marginLeft: Math.min(width / 2, 16 + 7 * longest),
-    marginRight: 70,
+    marginRight: 110,
     x: { label: unit, grid: true, ticks: width > 500 ? 8 : 3, zero: true },
     y: { label: null, domain: order },
     marks: [

@@ -45,4 +45,9 @@ export class Stopwatch {
   get timings(): Timings {
     return { ...this.#seconds }
   }
+
+  /** Seconds of all phases together. */
+  get total(): number {
+    return Object.values(this.#seconds).reduce((a, b) => a + b, 0)
+  }
 }
