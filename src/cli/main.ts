@@ -5,6 +5,7 @@ import { addDemo } from './demo.ts'
 import { describeFailure, exitCodes, InterruptedError } from './errors.ts'
 import { addEvaluate } from './evaluate.ts'
 import { addExplain } from './explain.ts'
+import { addExport } from './export.ts'
 import { stopFor } from './interrupt.ts'
 import { watchPipe } from './output.ts'
 import { addPredict } from './predict.ts'
@@ -54,10 +55,23 @@ Examples:
   graft evaluate runs/photos-small-similar photos       accuracy, class by class
   graft predict runs/photos-small-similar cat.jpg       what is on a picture
   graft show-batch photos                               a sheet of what training sees
+  graft export runs/photos-small-similar --out cat.onnx hand it on, to ONNX Runtime or PyTorch
   graft adapters                                        which GPU, or which stand-in for one, computes
   graft tune                                            measure which kernels are fastest on it`,
     )
-  const commands = [addTrain, addExplain, addCompare, addReport, addEvaluate, addPredict, addShowBatch, addAdapters, addTune, addDemo]
+  const commands = [
+    addTrain,
+    addExplain,
+    addCompare,
+    addReport,
+    addEvaluate,
+    addPredict,
+    addExport,
+    addShowBatch,
+    addAdapters,
+    addTune,
+    addDemo,
+  ]
   for (const add of commands) add(program)
   return program
 }

@@ -10,7 +10,8 @@ import type { ByteSource } from './source.ts'
 import { isTfjsModel, readTfjsModel } from './tfjs/read.ts'
 
 /** What is read, for error messages. */
-const readable = 'PyTorch checkpoints (.pth, .pt, .bin), .safetensors and their .index.json, .npz, and the model.json of TensorFlow.js'
+const readable =
+  'PyTorch checkpoints (.pth, .pt, .bin), .safetensors and their .index.json, .npz, .onnx, and the model.json of TensorFlow.js'
 
 /** Formats that people hold weights in and that are told by their first bytes, and what to do with them. */
 const otherFormats: readonly (readonly [begins: string | RegExp, advice: string])[] = [
@@ -64,6 +65,9 @@ async function readOpened(place: WeightsPlace, path: string): Promise<WeightsFil
   }
   if (start[8] === '{') return readSafetensorsFrom(source)
   if (isTorchStream(start)) return readTorchStream(source)
+  // An ONNX file has no signature: its first field is, as good as always, the IR version.
+  if (start[0] === '\x08' || path.toLowerCase().endsWith('.onnx'))
+    return (await import('./onnx/graph.ts')).readOnnxWeights(await source.read(0, source.size))
   if (/^\s*\{/.test(start)) {
     const json = await readJson(source)
     if (isShardIndex(json)) return readSharded(place, json)

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { hostileArchives } from './archives.ts'
 import type { HostileFile } from './build.ts'
 import { manifests } from './manifests.ts'
+import { onnxGraphs } from './onnx.ts'
 import { pickles } from './pickles.ts'
 import { truncated } from './truncated.ts'
 
@@ -10,7 +11,7 @@ export type { HostileFile } from './build.ts'
 export { sound } from './truncated.ts'
 
 /** Every file that has to be refused. */
-export const hostile: readonly HostileFile[] = [...pickles, ...hostileArchives, ...manifests, ...truncated]
+export const hostile: readonly HostileFile[] = [...pickles, ...hostileArchives, ...manifests, ...onnxGraphs, ...truncated]
 
 /**
  * Writes a file and what belongs to it into a folder of its own.
