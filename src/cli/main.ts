@@ -14,6 +14,7 @@ import { addShowBatch } from './showBatch.ts'
 import { addTrain } from './train.ts'
 import { addTune } from './tune.ts'
 import { graftVersion } from './version.ts'
+import { addWeightsCommand } from './weights.ts'
 
 /**
  * Runs one command and sets the exit code: 0, 1 for a failure, 2 for a mistake in what was typed, 130 after Ctrl-C.
@@ -56,6 +57,7 @@ Examples:
   graft predict runs/photos-small-similar cat.jpg       what is on a picture
   graft show-batch photos                               a sheet of what training sees
   graft export runs/photos-small-similar --out cat.onnx hand it on, to ONNX Runtime or PyTorch
+  graft weights list                                    which trained networks have a name
   graft adapters                                        which GPU, or which stand-in for one, computes
   graft tune                                            measure which kernels are fastest on it`,
     )
@@ -67,6 +69,7 @@ Examples:
     addEvaluate,
     addPredict,
     addExport,
+    addWeightsCommand,
     addShowBatch,
     addAdapters,
     addTune,

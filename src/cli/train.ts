@@ -16,6 +16,7 @@ import { readRunTimings } from '../train/runFolder.ts'
 import type { Timings } from '../train/timings.ts'
 import { type Choice, optionsOf } from '../transfer/choice.ts'
 import { applyScenario, type Plan, type ScenarioOptions } from '../transfer/scenario.ts'
+import { findWeights, localFile } from '../weights/node/store.ts'
 import { buildNetwork } from './buildNetwork.ts'
 import { describeAugmentation, describeData, describeEngine, describeNetwork, describePlan, shortPath } from './describe.ts'
 import { describeChoice } from './describeChoice.ts'
@@ -34,6 +35,7 @@ import {
   withTrainOptions,
 } from './trainSettings.ts'
 import { graftVersion } from './version.ts'
+import { fetchShown } from './weights.ts'
 
 export function addTrain(program: Command): void {
   const command = program
@@ -60,6 +62,7 @@ Examples:
   graft train drawings --scenario small-different --epochs 40 --out runs/drawings
   graft train photos --scenario large-similar --optimizer sgd --augment
   graft train drawings --scenario large-different --augment strong,flip=0
+  graft train photos --weights torchvision/alexnet --replace all
   graft train photos --variant bvlc --weights bvlc.safetensors --replace all
   graft train photos --resume --epochs 60`,
   )
@@ -78,6 +81,7 @@ async function train(dir: string, options: TrainOptions, command: Command): Prom
   const network = chooseNetwork(settings)
   const stop = new Stop(() => output.warn('stopping; Ctrl-C once more to stop at once'))
   try {
+    await fetchAbsent(network.weights, options, output, stop)
     const engine = await createEngine({ adapter: options.adapter })
     try {
       await trainOn(engine, {
@@ -99,6 +103,12 @@ async function train(dir: string, options: TrainOptions, command: Command): Prom
   } finally {
     stop.done()
   }
+}
+
+/** Fetches what is named and not on this machine yet, before anything is computed; loading checks it in any case. */
+async function fetchAbsent(name: string | undefined, { offline }: TrainOptions, output: Output, stop: Stop): Promise<void> {
+  const named = name === undefined ? undefined : findWeights(name)
+  if (named && (await localFile(named)) === null) await fetchShown(output, named, offline, stop)
 }
 
 function requireSameClasses(folder: string, classes: readonly string[], data: ImageDataset): void {

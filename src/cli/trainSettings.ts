@@ -7,7 +7,8 @@ import { type InitName, initNames } from '../nn/init.ts'
 import { type OptimizerName, optimizers } from '../train/optimizers.ts'
 import type { RunConfig } from '../train/runFolder.ts'
 import { type Scenario, scenarios } from '../transfer/scenario.ts'
-import { findNamedWeights, namedWeights } from '../weights/registry.ts'
+import { findWeights } from '../weights/node/store.ts'
+import { isShipped, namedWeights } from '../weights/registry.ts'
 import { type CommonOptions, count, number, seedNumber } from './options.ts'
 
 /** What decides the numbers that a training gives; a run's config keeps it. */
@@ -33,6 +34,7 @@ export interface TrainSettings {
 }
 
 export interface TrainOptions extends TrainSettings, CommonOptions {
+  readonly offline?: boolean
   readonly resume?: boolean
   readonly force?: boolean
   readonly out?: string
@@ -58,7 +60,7 @@ export function augmentOption(): Option {
 export function withTrainOptions(command: Command): Command {
   const split = number({ above: 0, below: 1 })
   return command
-    .option('--weights <name|path>', `name of shipped weights, .safetensors file, or 'none' for random (default: ${defaultWeights})`)
+    .option('--weights <name|path>', `a name that 'graft weights list' shows, a file, or 'none' for random (default: ${defaultWeights})`)
     .addOption(new Option('--variant <name>', "which AlexNet (default: the weights' own)").choices(variants))
     .addOption(
       new Option('--scenario <name>', 'which of the four situations; auto measures which')
@@ -83,6 +85,7 @@ export function withTrainOptions(command: Command): Command {
     .option('--no-cache', 'compute what frozen layers give anew in every epoch and run')
     .option('--split <x>', 'share held out for validation, where DIR has no val/', split, 0.25)
     .option('--seed <n>', 'the same seed on the same adapter gives the same bytes', seedNumber, 0)
+    .option('--offline', 'fetch no weights that are not on this machine (also: GRAFT_OFFLINE=1)')
     .option('--strict', 'stop at a broken picture instead of leaving it out')
 }
 
@@ -139,7 +142,7 @@ export function resumedSettings(
 ): TrainSettings {
   const now = settingsOf(options)
   const comparable = (name: string, value: unknown) =>
-    name === 'weights' && typeof value === 'string' && value !== 'none' && !findNamedWeights(value) ? resolve(value) : value
+    name === 'weights' && typeof value === 'string' && value !== 'none' && !findWeights(value) ? resolve(value) : value
   for (const [name, flag] of Object.entries(flags)) {
     const [before, after] = [saved[name], now[name as keyof TrainSettings]]
     if (typed(name) && comparable(name, before) !== comparable(name, after))
@@ -153,7 +156,7 @@ export function resumedSettings(
 
 /**
  * Which network to build: the weights, or none for random ones, and the variant where it is not the weights' own.
- * @throws UsageError for a variant that no shipped weights fit, where pretrained ones are needed
+ * @throws UsageError for a variant that no named weights fit, where pretrained ones are needed
  */
 export function chooseNetwork({ weights, variant, scenario, init }: Pick<TrainSettings, 'weights' | 'variant' | 'scenario' | 'init'>): {
   readonly weights?: string
@@ -162,8 +165,10 @@ export function chooseNetwork({ weights, variant, scenario, init }: Pick<TrainSe
   if (weights === 'none') return { variant: variant ?? 'alexnet-64' }
   if (weights) return { weights, ...(variant ? { variant } : {}) }
   if (!variant) return { weights: defaultWeights }
-  const shipped = namedWeights.find((named) => named.variant === variant)
-  if (shipped) return { weights: shipped.name, variant }
-  if (scenario === 'large-different' && init !== 'pretrained') return { variant }
-  throw new UsageError(`Graft ships no weights for ${variant}: give a file with --weights, or say --weights none for random ones`)
+  const known = namedWeights.find((named) => named.variant === variant)
+  const random = scenario === 'large-different' && init !== 'pretrained'
+  // Nothing is fetched only to be left behind.
+  if (known && !(random && !isShipped(known))) return { weights: known.name, variant }
+  if (random) return { variant }
+  throw new UsageError(`Graft knows no weights for ${variant}: give a file with --weights, or say --weights none for random ones`)
 }

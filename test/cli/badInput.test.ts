@@ -76,7 +76,11 @@ const cases: Readonly<Record<string, BadInput>> = {
     says: /stopped in epoch 1, step \d+: .* is the first tensor that is not finite/,
   },
   'a layer that does not exist': { args: () => [place.photos, '--cut', 'features.99'], says: /there is no layer features\.99/, code: 2 },
-  'an AlexNet without weights': { args: () => [place.photos, '--variant', 'torchvision'], says: /no weights for torchvision/, code: 2 },
+  'an AlexNet without weights': { args: () => [place.photos, '--variant', 'bvlc'], says: /knows no weights for bvlc/, code: 2 },
+  'weights that are elsewhere, offline': {
+    args: () => [place.photos, '--variant', 'torchvision', '--offline'],
+    says: /torchvision\/alexnet: the file is not on this machine, and nothing is fetched while offline/,
+  },
   'a run folder that is a file': {
     args: () => [place.photos, '--out', join(place.photos, 'val', 'circle', '0.png')],
     says: /0\.png is not a folder/,

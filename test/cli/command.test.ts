@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { graft } from './run.ts'
 
 test('help carries examples; the version is the package’s', async () => {
-  const commands = ['train', 'evaluate', 'predict', 'adapters', 'demo']
+  const commands = ['train', 'evaluate', 'predict', 'export', 'weights', 'adapters', 'demo']
   const helps = await Promise.all([['--help'], ...commands.map((name) => [name, '--help'])].map((args) => graft(args)))
   for (const help of helps) {
     expect([help.code, help.complaints]).toEqual([0, []])

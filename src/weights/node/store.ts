@@ -1,0 +1,247 @@
+import { mkdirSync, readFileSync } from 'node:fs'
+import { rm, stat } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { basename, dirname, join, resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import envPaths from 'env-paths'
+import { UsageError, WeightsError } from '../../gpu/errors.ts'
+import { writeFileAtomic } from '../files.ts'
+import { findNamedWeights, isShipped, type NamedWeights, namedWeights } from '../registry.ts'
+import { type DownloadOptions, download, sha256Of } from './download.ts'
+
+/** What a user's own entry says; the list of them is one JSON file in the user's folder for settings. */
+interface Entry {
+  readonly name: string
+  /** A URL, or an absolute path. */
+  readonly source: string
+  readonly sha256: string
+  readonly variant: NamedWeights['variant']
+}
+
+const paths = () => envPaths('graft', { suffix: '' })
+
+/** The file that a user's own entries are kept in. */
+export function entriesFile(): string {
+  return join(paths().config, 'weights.json')
+}
+
+/** The folder that fetched weights lie in. */
+export function weightsFolder(): string {
+  return join(paths().cache, 'weights')
+}
+
+/** Whether nothing may be fetched: `GRAFT_OFFLINE` is set, to anything but 0. */
+export function isOffline(): boolean {
+  const { GRAFT_OFFLINE = '' } = process.env
+  return GRAFT_OFFLINE !== '' && GRAFT_OFFLINE !== '0'
+}
+
+/**
+ * The user's own entries.
+ * @throws WeightsError where their file is damaged
+ */
+export function ownWeights(): NamedWeights[] {
+  return readEntries().map(({ name, source, sha256, variant }) => ({
+    ...{ name, sha256, variant, file: isUrl(source) ? new URL(source) : pathToFileURL(source) },
+    ...{ classes: null, parameters: null, accuracy: null, licence: null },
+  }))
+}
+
+/**
+ * Weights by name: those that Graft knows, and the user's own.
+ * @throws WeightsError where the list of the user's own is damaged
+ */
+export function findWeights(name: string): NamedWeights | undefined {
+  return findNamedWeights(name) ?? ownWeights().find((weights) => weights.name === name)
+}
+
+/**
+ * Adds an entry of the user's, or replaces it.
+ * @param entry.source a URL (http or https), or a path
+ * @param entry.sha256 the file's; may be left out for a path, and for a URL that ends in -XXXXXXXX before the extension, as PyTorch's do
+ * @throws UsageError for a name or address that does not do
+ * @throws WeightsError for a file that does not exist, or is another one
+ * @example await addWeights({ name: 'lab/birds', source: 'https://example.org/birds.pth', sha256, variant: 'torchvision' })
+ */
+export async function addWeights(entry: {
+  readonly name: string
+  readonly source: string
+  readonly sha256?: string
+  readonly variant?: NamedWeights['variant']
+}): Promise<NamedWeights> {
+  const { name, source, variant = null } = entry
+  if (!/^[\w][\w.-]*(\/[\w][\w.-]*)*$/.test(name) || name === 'none')
+    throw new UsageError(`'${name}' is no name for weights: letters, digits, '.', '-' and '_', parts divided by '/'`)
+  if (findNamedWeights(name)) throw new UsageError(`${name} is a name of Graft's own; choose another`)
+  const wanted = entry.sha256?.toLowerCase()
+  if (wanted !== undefined && !/^[0-9a-f]{8,64}$/.test(wanted))
+    throw new UsageError(`'${entry.sha256}' is no sha256: 64 hexadecimal digits, or at least the first 8`)
+  const sha256 = isUrl(source) ? (wanted ?? digitsIn(source)) : await checkedSha256(name, resolve(source), wanted)
+  if (sha256 === undefined)
+    throw new UsageError(`the sha256 of ${source} is wanted, so that what is fetched can be checked: --sha256 (sha256sum FILE prints it)`)
+  const made: Entry = { name, source: isUrl(source) ? new URL(source).href : resolve(source), sha256, variant }
+  await writeEntries([...readEntries().filter((one) => one.name !== name), made].sort((a, b) => (a.name < b.name ? -1 : 1)))
+  return findWeights(name) ?? never(name)
+}
+
+/**
+ * Forgets an entry of the user's, and deletes what was fetched for it; a file of the user's own stays.
+ * @returns whether there was an entry, and the files that are gone
+ */
+export async function removeWeights(weights: NamedWeights): Promise<{ readonly forgotten: boolean; readonly deleted: readonly string[] }> {
+  const deleted: string[] = []
+  for (const { file } of weights.file.protocol === 'file:' ? [] : sourcesOf(weights))
+    for (const path of [cachePath(weights.name, file), `${cachePath(weights.name, file)}.part`])
+      if (
+        await rm(path).then(
+          () => true,
+          () => false,
+        )
+      )
+        deleted.push(path)
+  const entries = readEntries()
+  const left = entries.filter(({ name }) => name !== weights.name)
+  if (left.length < entries.length) await writeEntries(left)
+  return { forgotten: left.length < entries.length, deleted }
+}
+
+/**
+ * Where the weights' file lies on this machine, or null where it has to be fetched first. Of PyTorch's own, the cache of torch.hub is
+ * looked through too.
+ */
+export async function localFile(weights: NamedWeights): Promise<string | null> {
+  if (weights.file.protocol === 'file:') return fileURLToPath(weights.file)
+  for (const { file } of sourcesOf(weights))
+    for (const path of [cachePath(weights.name, file), join(torchCheckpoints(), basename(file.pathname))])
+      if (
+        await stat(path).then(
+          (found) => found.isFile(),
+          () => false,
+        )
+      )
+        return path
+  return null
+}
+
+/**
+ * Makes sure that the weights' file is here and is the one that was published: fetches it where it is not here, and checks its sha256 in
+ * any case.
+ *
+ * @param options.offline fetch nothing; default: whether GRAFT_OFFLINE is set
+ * @returns the file's path
+ * @throws WeightsError where it is damaged, cannot be fetched, or would have to be while offline
+ * @example const path = await fetchWeights(findWeights('torchvision/alexnet'))
+ */
+export async function fetchWeights(weights: NamedWeights, options: DownloadOptions & { readonly offline?: boolean } = {}): Promise<string> {
+  const { offline = isOffline() } = options
+  const here = await localFile(weights)
+  if (here !== null) {
+    const problem = await problemOf(weights, here)
+    if (problem === null) return here
+    // What torch.hub keeps is not Graft's to replace, and what Graft keeps is fetched again.
+    if (weights.file.protocol === 'file:' || offline) throw new WeightsError(`${weights.name}: ${problem}`)
+  }
+  const sources = sourcesOf(weights)
+  const [first] = sources
+  if (offline)
+    throw new WeightsError(
+      `${weights.name}: the file is not on this machine, and nothing is fetched while offline; 'graft weights fetch ${weights.name}' with a network, or add a copy by 'graft weights add'`,
+    )
+  for (const [i, { file, sha256 }] of sources.entries()) {
+    const path = cachePath(weights.name, file)
+    try {
+      await download(weights.name, file, path, sha256, options)
+      return path
+    } catch (error) {
+      // An address that is gone: the same weights may still be there under their earlier name.
+      if (i === sources.length - 1 || !(error instanceof WeightsError) || !/answered 4/.test(error.message)) throw error
+    }
+  }
+  return never(first?.file.href ?? weights.name)
+}
+
+/** What is wrong with a file of these weights, in words, or null. */
+export async function problemOf(weights: NamedWeights, path: string): Promise<string | null> {
+  const found = await sha256Of(path).catch((error: NodeJS.ErrnoException) => error)
+  if (found instanceof Error)
+    return found.code === 'ENOENT'
+      ? `${path} is missing${isShipped(weights) ? '; install Graft again' : ''}`
+      : `${path} cannot be read (${found.message})`
+  const wanted = sourcesOf(weights).map(({ sha256 }) => sha256)
+  if (wanted.some((sha256) => found.startsWith(sha256))) return null
+  const todo = isShipped(weights) ? 'install Graft again' : 'fetch or add it again'
+  return `the file is damaged or was changed: its sha256 is ${found} and ${wanted.join(' or ')} was published; ${todo} (${path})`
+}
+
+/** Every name there is, Graft's own first. */
+export function allWeights(): readonly NamedWeights[] {
+  return [...namedWeights, ...ownWeights()]
+}
+
+function sourcesOf({ file, sha256, earlier }: NamedWeights) {
+  return [{ file, sha256 }, ...(earlier ? [earlier] : [])]
+}
+
+/** A name's own folder, and in it the file as its publisher calls it. */
+function cachePath(name: string, file: URL): string {
+  const called = decodeURIComponent(basename(file.pathname)).replaceAll(/[^\w.-]/g, '_')
+  return join(weightsFolder(), ...name.split('/'), called.replace(/^\.*$/, 'weights'))
+}
+
+/** Where torch.hub keeps what it has fetched: https://pytorch.org/docs/stable/hub.html#where-are-my-downloaded-models-saved */
+function torchCheckpoints(): string {
+  const { TORCH_HOME, XDG_CACHE_HOME } = process.env
+  return join(TORCH_HOME || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'torch'), 'hub', 'checkpoints')
+}
+
+function isUrl(source: string): boolean {
+  return /^https?:\/\//i.test(source) && URL.canParse(source)
+}
+
+/** The first digits of a sha256 that PyTorch puts in front of a file's extension. */
+function digitsIn(url: string): string | undefined {
+  return /-([0-9a-f]{8,64})\.\w+$/.exec(new URL(url).pathname)?.[1]
+}
+
+async function checkedSha256(name: string, path: string, wanted: string | undefined): Promise<string> {
+  const found = await sha256Of(path).catch((cause: NodeJS.ErrnoException) => {
+    const reason = cause.code === 'ENOENT' ? 'there is no such file' : cause.code === 'EISDIR' ? 'this is a folder' : cause.message
+    throw new WeightsError(`${name}: ${path}: ${reason}; give a file's path, or a URL with http:// or https://`, { cause })
+  })
+  if (wanted !== undefined && !found.startsWith(wanted)) throw new WeightsError(`${name}: the sha256 of ${path} is ${found}, not ${wanted}`)
+  return found
+}
+
+function readEntries(): Entry[] {
+  const path = entriesFile()
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw new WeightsError(`the list of your own weights cannot be read: ${(cause as Error).message}`, { cause })
+  }
+  try {
+    const { weights } = JSON.parse(text) as { weights: unknown }
+    if (Array.isArray(weights) && weights.every(isEntry)) return weights
+  } catch {
+    // Not JSON: the same answer as JSON that is no list.
+  }
+  throw new WeightsError(`${path} is no list of weights any more; correct or remove it`)
+}
+
+function isEntry(value: unknown): value is Entry {
+  const { name, source, sha256, variant } = (value ?? {}) as Partial<Record<keyof Entry, unknown>>
+  const texts = [name, source, sha256].every((text) => typeof text === 'string')
+  return texts && /^[0-9a-f]{8,64}$/.test(sha256 as string) && (variant === null || typeof variant === 'string')
+}
+
+async function writeEntries(weights: readonly Entry[]): Promise<void> {
+  const path = entriesFile()
+  mkdirSync(dirname(path), { recursive: true })
+  await writeFileAtomic(path, `${JSON.stringify({ weights }, null, 2)}\n`)
+}
+
+function never(what: string): never {
+  throw new Error(`${what} is not there, though it was just written`)
+}
