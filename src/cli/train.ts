@@ -107,6 +107,8 @@ async function train(dir: string, options: TrainOptions, command: Command): Prom
 
 /** Fetches what is named and not on this machine yet, before anything is computed; loading checks it in any case. */
 async function fetchAbsent(name: string | undefined, { offline }: TrainOptions, output: Output, stop: Stop): Promise<void> {
+  // Also for what loading would fetch because its copy here is damaged.
+  if (offline) process.env.GRAFT_OFFLINE = '1'
   const named = name === undefined ? undefined : findWeights(name)
   if (named && (await localFile(named)) === null) await fetchShown(output, named, offline, stop)
 }
