@@ -213,8 +213,7 @@ function commonestShare(labels: readonly number[], classes: number): number {
 
 /** Measured and expected accuracies with their errors, and how far each lies behind the best, picture by picture. */
 function depthsOf(places: readonly Place[], outcomes: readonly CrossValidation[], doublings: number): Depth[] {
-  // Twice the pictures are worth what the second half of them was.
-  const expected = outcomes.map(({ correct, halfCorrect }) => correct.map((one, k) => one + doublings * (one - (halfCorrect[k] ?? 0))))
+  const expected = outcomes.map((outcome) => carriedOn(outcome, doublings))
   const means = expected.map((values) => meanAndError(values).mean)
   const best = expected[means.indexOf(Math.max(...means))] ?? new Float64Array(0)
   return places.map(({ layer, part, features }, i) => {
@@ -223,9 +222,22 @@ function depthsOf(places: readonly Place[], outcomes: readonly CrossValidation[]
     const behind = meanAndError(best.map((value, k) => value - (values[k] ?? 0)))
     return {
       ...{ layer, part, features, accuracy: measured.mean, error: measured.error },
-      ...{ expected: whole.mean, expectedError: whole.error, behind: behind.mean, behindError: behind.error },
+      ...{ expected: Math.max(0, whole.mean), expectedError: whole.error, behind: behind.mean, behindError: behind.error },
     }
   })
+}
+
+/**
+ * The accuracy to expect of so many times twice the pictures. Errors fall by a power of the number of pictures (Cortes et al. 1993; Hestness
+ * et al. 2017, arXiv:1712.00409): each doubling divides them by what the last one did, e (e / h)^d for errors e of all and h of half.
+ * @returns a value for each picture, whose mean is the expectation and whose spread is its uncertainty (its influence, to first order)
+ */
+function carriedOn({ correct, halfCorrect }: CrossValidation, doublings: number): Float64Array {
+  const [e, h] = [1 - meanAndError(correct).mean, 1 - meanAndError(halfCorrect).mean]
+  if (e === 0 || h === 0) return correct
+  const power = (e / h) ** doublings
+  const ofHalf = doublings * power * (e / h)
+  return correct.map((one, k) => 1 - e * power - (1 + doublings) * power * (1 - one - e) + ofHalf * (1 - (halfCorrect[k] ?? 0) - h))
 }
 
 function meanAndError(values: Float64Array): { readonly mean: number; readonly error: number } {

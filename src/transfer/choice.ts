@@ -22,7 +22,7 @@ export interface Depth {
   readonly accuracy: number
   /** Standard error of the accuracy. */
   readonly error: number
-  /** The accuracy to expect of a classifier that learns from all pictures, carried on from what the second half of the sample was worth. */
+  /** The accuracy to expect of a classifier that learns from all pictures: errors go on falling as from half of the sample to all of it. */
   readonly expected: number
   readonly expectedError: number
   /** How far it is expected to lie behind the best depth. */

@@ -35,7 +35,9 @@ describe('chooseScenario', () => {
     ])
     expect(evidence).toMatchObject({ images: 30, classes: 3, sampled: 30, sampledClasses: 3, folds: 3, pretrained: false })
     expect(evidence.chance).toBeCloseTo(1 / 3, 6)
-    for (const { accuracy, error, behindError } of evidence.depths) {
+    for (const { accuracy, error, expected, behindError } of evidence.depths) {
+      expect(expected).toBeGreaterThanOrEqual(0)
+      expect(expected).toBeLessThanOrEqual(1)
       expect(accuracy).toBeGreaterThanOrEqual(0)
       expect(accuracy).toBeLessThanOrEqual(1)
       expect(error).toBeLessThan(0.1)
