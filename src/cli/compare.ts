@@ -20,6 +20,7 @@ import { Stop } from './interrupt.ts'
 import { type CommonOptions, count, number, seedNumber, withCommon } from './options.ts'
 import { epochHeader, epochLine, Output } from './output.ts'
 import { chooseNetwork } from './trainSettings.ts'
+import { fetchAbsent } from './weights.ts'
 
 interface CompareOptions extends CommonOptions {
   readonly weights?: string
@@ -31,6 +32,7 @@ interface CompareOptions extends CommonOptions {
   readonly optimizer: OptimizerName
   readonly split: number
   readonly seed: number
+  readonly offline?: boolean
   readonly out?: string
 }
 
@@ -39,7 +41,7 @@ export function addCompare(program: Command): void {
     .command('compare')
     .description('Train all four scenarios on your pictures under one budget, and show accuracy against time.')
     .argument('<dir>', 'pictures: <class>/* to be split, or train/<class>/* and val/<class>/*')
-    .option('--weights <name|path>', "name of shipped weights, .safetensors file, or 'none' for random")
+    .option('--weights <name|path>', "a name that 'graft weights list' shows, a file, or 'none' for random")
     .addOption(new Option('--variant <name>', "which AlexNet (default: the weights' own)").choices(variants))
     .option(
       '--seconds <n>',
@@ -52,6 +54,7 @@ export function addCompare(program: Command): void {
     .addOption(new Option('--optimizer <name>', 'how a step is made').choices(optimizers).default('adam'))
     .option('--split <x>', 'share held out for validation, where DIR has no val/', number({ above: 0, below: 1 }), 0.25)
     .option('--seed <n>', 'seeds the split, the probe, the order of pictures and all random values', seedNumber, 0)
+    .option('--offline', 'fetch no weights that are not on this machine (also: GRAFT_OFFLINE=1)')
     .option('--out <file>', 'the chart and its figures as one HTML file (default: runs/<name of DIR>-compare.html)')
   withCommon(command).addHelpText(
     'after',
@@ -76,6 +79,7 @@ async function run(dir: string, options: CompareOptions): Promise<void> {
   const network = chooseNetwork({ weights, variant, scenario: 'auto' })
   const stop = new Stop(() => output.warn('stopping; Ctrl-C once more to stop at once'))
   try {
+    await fetchAbsent(network.weights, options, output, stop)
     const engine = await createEngine({ adapter: options.adapter })
     try {
       describeEngine(output, engine)

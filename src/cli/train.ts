@@ -16,7 +16,6 @@ import { readRunTimings } from '../train/runFolder.ts'
 import type { Timings } from '../train/timings.ts'
 import { type Choice, optionsOf } from '../transfer/choice.ts'
 import { applyScenario, type Plan, type ScenarioOptions } from '../transfer/scenario.ts'
-import { findWeights, localFile } from '../weights/node/store.ts'
 import { buildNetwork } from './buildNetwork.ts'
 import { describeAugmentation, describeData, describeEngine, describeNetwork, describePlan, shortPath } from './describe.ts'
 import { describeChoice } from './describeChoice.ts'
@@ -35,7 +34,7 @@ import {
   withTrainOptions,
 } from './trainSettings.ts'
 import { graftVersion } from './version.ts'
-import { fetchShown } from './weights.ts'
+import { fetchAbsent } from './weights.ts'
 
 export function addTrain(program: Command): void {
   const command = program
@@ -103,14 +102,6 @@ async function train(dir: string, options: TrainOptions, command: Command): Prom
   } finally {
     stop.done()
   }
-}
-
-/** Fetches what is named and not on this machine yet, before anything is computed; loading checks it in any case. */
-async function fetchAbsent(name: string | undefined, { offline }: TrainOptions, output: Output, stop: Stop): Promise<void> {
-  // Also for what loading would fetch because its copy here is damaged.
-  if (offline) process.env.GRAFT_OFFLINE = '1'
-  const named = name === undefined ? undefined : findWeights(name)
-  if (named && (await localFile(named)) === null) await fetchShown(output, named, offline, stop)
 }
 
 function requireSameClasses(folder: string, classes: readonly string[], data: ImageDataset): void {

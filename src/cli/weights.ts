@@ -105,6 +105,22 @@ export async function fetchShown(output: Output, weights: NamedWeights, offline:
   }
 }
 
+/**
+ * Fetches what is named and not on this machine yet, before anything is computed; loading checks it in any case.
+ * @param name of weights, or a path, for which nothing is done
+ */
+export async function fetchAbsent(
+  name: string | undefined,
+  { offline }: { readonly offline?: boolean },
+  output: Output,
+  stop: Stop,
+): Promise<void> {
+  // Also for what loading would fetch because its copy here is damaged.
+  if (offline) process.env.GRAFT_OFFLINE = '1'
+  const named = name === undefined ? undefined : findWeights(name)
+  if (named && (await localFile(named)) === null) await fetchShown(output, named, offline, stop)
+}
+
 async function list({ json }: JsonOption): Promise<void> {
   const output = new Output(json)
   const rows = await Promise.all(allWeights().map(async (weights) => ({ weights, path: await localFile(weights) })))
