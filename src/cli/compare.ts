@@ -1,17 +1,17 @@
 import { mkdir } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
-import { plot } from 'simple-ascii-chart'
 import { openData } from '../data/openData.ts'
 import { UsageError } from '../gpu/errors.ts'
 import { createEngine } from '../index.ts'
 import { type Variant, variants } from '../nn/alexnet.ts'
-import { type Budget, type Comparison, type Contestant, compareScenarios } from '../train/compare.ts'
+import { type Budget, type Comparison, compareScenarios } from '../train/compare.ts'
 import type { TrainEvent } from '../train/events.ts'
 import { type OptimizerName, optimizers } from '../train/optimizers.ts'
 import type { Plan, Scenario } from '../transfer/scenario.ts'
 import { writeFileAtomic } from '../weights/files.ts'
 import { buildNetwork } from './buildNetwork.ts'
+import { terminalChart } from './compareChart.ts'
 import { describeData, describeEngine, describeNetwork, shortPath } from './describe.ts'
 import { describeChoice } from './describeChoice.ts'
 import { InterruptedError } from './errors.ts'
@@ -213,53 +213,4 @@ async function report(output: Output, dir: string, comparison: Comparison, optio
     auto: { scenario: choice.scenario, reason: choice.reason, replace: choice.replace, cut: choice.cut },
     chart: path,
   })
-}
-
-/** Each scenario's letter in the terminal's chart. */
-const letters: Readonly<Record<Scenario, string>> = {
-  'small-similar': 's',
-  'small-different': 'd',
-  'large-similar': 'L',
-  'large-different': 'X',
-}
-const chartSize = { width: 72, height: 14 } as const
-
-/** Accuracy against time, in letters. */
-function terminalChart(scenarios: ReadonlyMap<Scenario, Contestant>): string[] {
-  const seconds = Math.max(...[...scenarios.values()].map((contestant) => contestant.seconds))
-  const letterAt = new Map<string, string>()
-  const lines = [...scenarios].map(([name, { points }]) => {
-    const line = stepwise(points, seconds, chartSize.width / 2)
-    for (const point of line) letterAt.set(String(point), letters[name])
-    return line
-  })
-  const step = niceStep(seconds)
-  const best = Math.max(...[...scenarios.values()].flatMap(({ points }) => points.map(({ valAccuracy }) => valAccuracy)))
-  const top = 20 * Math.max(1, Math.ceil(5 * best))
-  // Time begins at 0, where there is nothing to show yet.
-  const chart = plot([...lines, [[0, 0]]], {
-    ...chartSize,
-    yRange: [0, top],
-    customXAxisTicks: Array.from({ length: Math.floor(seconds / step) + 1 }, (_, i) => i * step),
-    customYAxisTicks: Array.from({ length: top / 10 + 1 }, (_, i) => 10 * i),
-    formatter: (value, { axis }) => (axis === 'y' ? `${value} %` : `${value} s`),
-    lineFormatter: ({ x, y, plotX, plotY }) => ({ x: plotX, y: plotY, symbol: letterAt.get(String([x, y])) ?? ' ' }),
-  })
-  const key = [...scenarios.keys()].map((name) => `${letters[name]} ${name}`).join('   ')
-  return [...chart.split('\n').map((line) => line.trimEnd()), `  ${key}`].filter((line) => line !== '')
-}
-
-/** The last known accuracy at evenly spaced times, in percent, from the first epoch on. */
-function stepwise(points: Contestant['points'], seconds: number, count: number): [number, number][] {
-  return Array.from({ length: count }, (_, i) => ((i + 1) / count) * seconds).flatMap((time): [number, number][] => {
-    const last = points.findLast(({ at }) => at <= time + 1e-9)
-    return last ? [[time, 100 * last.valAccuracy]] : []
-  })
-}
-
-/** A round number of seconds between two ticks. */
-function niceStep(seconds: number): number {
-  const rough = seconds / 6
-  const power = 10 ** Math.floor(Math.log10(rough))
-  return power * ([1, 2, 5].find((factor) => factor * power >= rough) ?? 10)
 }
