@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { getProxyForUrl } from 'proxy-from-env'
 import { Agent, type Dispatcher, fetch, Pool, ProxyAgent, type Response } from 'undici'
 import { GraftError, WeightsError } from '../../gpu/errors.ts'
+import { sha256Of } from './sha256.ts'
 
 export interface DownloadOptions {
   /** Called as bytes arrive; `total` is null where the server does not say. */
@@ -71,13 +70,6 @@ function proxied(options: Pool.Options): Dispatcher {
       return proxy ? new ProxyAgent({ ...options, uri: proxy }) : new Pool(origin, options)
     },
   })
-}
-
-/** The sha256 of a file, in lower-case hexadecimal; read by parts. */
-export async function sha256Of(path: string): Promise<string> {
-  const hash = createHash('sha256')
-  for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(chunk as Buffer)
-  return hash.digest('hex')
 }
 
 /** An attempt that may go better another time. */

@@ -7,7 +7,8 @@ import envPaths from 'env-paths'
 import { UsageError, WeightsError } from '../../gpu/errors.ts'
 import { writeFileAtomic } from '../files.ts'
 import { findNamedWeights, isShipped, type NamedWeights, namedWeights } from '../registry.ts'
-import { type DownloadOptions, download, sha256Of } from './download.ts'
+import type { DownloadOptions } from './download.ts'
+import { sha256Of } from './sha256.ts'
 
 /** What a user's own entry says; the list of them is one JSON file in the user's folder for settings. */
 interface Entry {
@@ -147,6 +148,8 @@ export async function fetchWeights(weights: NamedWeights, options: DownloadOptio
     throw new WeightsError(
       `${weights.name}: the file is not on this machine, and nothing is fetched while offline; 'graft weights fetch ${weights.name}' with a network, or add a copy by 'graft weights add'`,
     )
+  // Its HTTP client takes a tenth of a second to load, which only who fetches is to wait for.
+  const { download } = await import('./download.ts')
   for (const [i, { file, sha256 }] of sources.entries()) {
     const path = cachePath(weights.name, file)
     try {
