@@ -16,6 +16,9 @@ export interface Contestant {
   dispose(): void | Promise<void>
 }
 
+/** How each competitor gets ready for a row. */
+export type Contestants = Partial<Record<Competitor, () => Promise<Contestant>>>
+
 /** What one element of the result is, in float64, and how far a float32 result may lie from it. */
 export interface Expected {
   readonly index: number
@@ -35,7 +38,7 @@ export interface Case {
   expected(): readonly Expected[] | Promise<readonly Expected[]>
   /** Why a competitor is missing. */
   readonly note?: string
-  readonly contestants: Readonly<Partial<Record<Competitor, () => Promise<Contestant>>>>
+  readonly contestants: Readonly<Contestants>
 }
 
 /** What a competitor came to in one row. */

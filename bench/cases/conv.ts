@@ -1,6 +1,6 @@
 import { conv2d } from '../../src/ops/conv2d.ts'
 import { type NdArray, randomArray, sampleIndices, sizeOf } from '../arrays.ts'
-import type { Case, Contestant, Expected } from '../contest.ts'
+import type { Case, Contestant, Contestants, Expected } from '../contest.ts'
 import { inRoom, onGraft } from '../graft.ts'
 import { onJax } from '../peers/jax.ts'
 import { competitorOf, onTfjs, type Tf, type TfBackend, type TfTensor, toHwio, toNchw, toNhwc, toOihw } from '../peers/tfjs.ts'
@@ -56,7 +56,7 @@ function convCase(layer: ConvLayer, pass: (typeof passes)[number], { engine, tf,
       const kept = room.keep((gpu) => conv2d.forward(gpu, inputs, room.make(shapes.y), attrs, { x: true, weight: true, bias: true }))
       return onGraft(room, (gpu) => conv2d.backward(gpu, kept, gradient, grads, attrs, shapes), into)
     })
-  const contestants: Record<string, () => Promise<Contestant>> = { graft }
+  const contestants: Contestants = { graft }
   if (tf && groups === 1)
     for (const backend of backends(pass === 'weight gradient' ? ['webgpu', 'cpu'] : ['webgpu', 'wasm', 'cpu'], flops))
       contestants[competitorOf[backend]] = () => tfjsConv(tf, backend, pass, arrays(), stride, padding)

@@ -1,6 +1,6 @@
 import { linear } from '../../src/ops/linear.ts'
 import { type NdArray, permute, randomArray, sampleIndices, sizeOf } from '../arrays.ts'
-import type { Case, Contestant, Expected } from '../contest.ts'
+import type { Case, Contestant, Contestants, Expected } from '../contest.ts'
 import { inRoom, onGraft } from '../graft.ts'
 import { onJax } from '../peers/jax.ts'
 import { competitorOf, onTfjs, type Tf, type TfBackend, type TfTensor } from '../peers/tfjs.ts'
@@ -57,7 +57,7 @@ function denseCase({ name, batch, inputs, outputs }: DenseLayer, pass: Pass, { e
       const grads = { x: toX ? into : null, weight: toX ? null : into, bias: null }
       return onGraft(room, (gpu) => linear.backward(gpu, kept, gradient, grads, {}, shapes), into)
     })
-  const contestants: Record<string, () => Promise<Contestant>> = { graft }
+  const contestants: Contestants = { graft }
   if (tf)
     for (const backend of backends(['webgpu', 'wasm', 'cpu'], flops))
       contestants[competitorOf[backend]] = () => tfjsDense(tf, backend, pass, arrays())

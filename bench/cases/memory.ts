@@ -4,7 +4,7 @@ import { maxPool2d } from '../../src/ops/maxPool2d.ts'
 import type { Kept, Op } from '../../src/ops/op.ts'
 import { relu } from '../../src/ops/relu.ts'
 import { type NdArray, randomArray, sampleIndices, sizeOf } from '../arrays.ts'
-import type { Case, Contestant, Expected } from '../contest.ts'
+import type { Case, Contestant, Contestants, Expected } from '../contest.ts'
 import { onGraft, Room } from '../graft.ts'
 import { competitorOf, onTfjs, type Tf, type TfBackend, type TfTensor, toNchw, toNhwc } from '../peers/tfjs.ts'
 import { lazy, type Peers } from './common.ts'
@@ -48,7 +48,7 @@ function unaryCases<Attrs>({ name, op, shape, attrs, tfjs, forwardAt, backwardAt
   }
   const { flops, bytes } = op.cost({ x: shape }, attrs)
   return (['forward', 'backward'] as const).map((pass): Case => {
-    const contestants: Record<string, () => Promise<Contestant>> = { graft: () => graft(pass) }
+    const contestants: Contestants = { graft: () => graft(pass) }
     if (tf)
       for (const backend of backends(pass === 'forward' ? ['webgpu', 'wasm', 'cpu'] : ['webgpu', 'cpu'], 64 * flops))
         contestants[competitorOf[backend]] = async () => {
@@ -177,7 +177,7 @@ export function crossEntropyCase(rows: number, classes: number, { engine, tf, ba
     labelSmoothing: 0,
     reduction: 'mean' as const,
   })
-  const contestants: Record<string, () => Promise<Contestant>> = {
+  const contestants: Contestants = {
     async graft() {
       const room = new Room(engine)
       const given = attrs(room)

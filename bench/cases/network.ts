@@ -1,5 +1,5 @@
 import { type NdArray, randomArray } from '../arrays.ts'
-import type { Case, Contestant, Expected } from '../contest.ts'
+import type { Case, Contestants, Expected } from '../contest.ts'
 import { graftStep, initialWeights } from '../networks/graft.ts'
 import { ortStep } from '../networks/ort.ts'
 import { costOf, type Plan, type Task } from '../networks/plan.ts'
@@ -27,7 +27,7 @@ export function networkCases(plan: Plan, batch: number, peers: Peers): Case[] {
   const logits = lazy(async () => logitsOf(pair(), await weights(), plan))
   return [false, true].map((training): Case => {
     const task = async (): Promise<Task> => ({ plan, training, weights: await weights(), images: repeated(pair(), batch), targets })
-    const contestants: Record<string, () => Promise<Contestant>> = { graft: async () => graftStep(engine, await task()) }
+    const contestants: Contestants = { graft: async () => graftStep(engine, await task()) }
     if (tf)
       for (const backend of training ? (['webgpu'] as const) : (['webgpu', 'wasm'] as const))
         contestants[competitorOf[backend]] = async () => tfjsStep(tf, backend, engine, await task())

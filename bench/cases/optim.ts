@@ -1,6 +1,6 @@
 import { Adam, type Engine, Parameter, SGD } from '../../src/index.ts'
 import { type NdArray, randomArray, sampleIndices, sizeOf } from '../arrays.ts'
-import type { Case, Contestant } from '../contest.ts'
+import type { Case, Contestant, Contestants } from '../contest.ts'
 import { deviceTime } from '../graft.ts'
 import { competitorOf, type Tf, type TfBackend, timeOnTfjs } from '../peers/tfjs.ts'
 import { lazy, type Peers } from './common.ts'
@@ -16,7 +16,7 @@ export function optimizerCase(rule: keyof typeof rules, network: string, shapes:
   const { engine, tf, backends } = peers
   const count = shapes.reduce((sum, shape) => sum + sizeOf(shape), 0)
   const arrays = lazy(() => shapes.map((shape, i) => ({ p: randomArray(shape, 2 * i), g: randomArray(shape, 2 * i + 1) })))
-  const contestants: Record<string, () => Promise<Contestant>> = { graft: async () => onGraftStep(engine, rule, arrays()) }
+  const contestants: Contestants = { graft: async () => onGraftStep(engine, rule, arrays()) }
   if (tf)
     for (const backend of backends(['webgpu', 'wasm'], 64 * count))
       contestants[competitorOf[backend]] = () => onTfjsStep(tf, backend, engine, rule, arrays())

@@ -27,7 +27,7 @@ export interface Jax {
 }
 
 /** jax-js on the same adapter, on a device that it opens itself. */
-export async function openJax(gpu: GPU): Promise<Jax> {
+export async function openJax(gpu: Pick<GPU, 'requestAdapter'>): Promise<Jax> {
   Object.defineProperty(globalThis, 'navigator', { value: { ...globalThis.navigator, gpu }, configurable: true })
   const jax = (await loadPeer('@jax-js/jax')) as Jax
   const devices = await jax.init('webgpu')

@@ -12,14 +12,14 @@ const rates: Readonly<Record<TfBackend, number>> = { webgpu: Number.POSITIVE_INF
 /** Installs and opens everybody Graft is compared with; nobody where they are not wanted. */
 export async function openPeers(engine: Engine, { wanted, quick }: { readonly wanted: boolean; readonly quick: boolean }): Promise<Peers> {
   const patience = quick ? 0.3 : 3
-  const backends: Peers['backends'] = (list, flops) =>
-    list.filter((backend) => flops / (rates[backend] * 1e9) <= patience && !(quick && backend === 'cpu'))
+  const backends: Peers['backends'] = (list, flops) => list.filter((backend) => flops / (rates[backend] * 1e9) <= patience)
   if (!wanted) return { engine, wanted, tf: null, jax: null, backends }
   installPeers()
   const tf = await openTfjs(engine, availableParallelism())
   const { adapter } = await nodePlatform.requestAdapter(engine.info.kind)
-  const once = { requestAdapter: async () => adapter } as unknown as GPU
-  const jax = await openJax(once).catch((error: Error) => {
+  // What jax-js asks for an adapter, it gets the engine's.
+  const gpu: Pick<GPU, 'requestAdapter'> = { requestAdapter: async () => adapter }
+  const jax = await openJax(gpu).catch((error: Error) => {
     console.log(`jax-js is left out: ${error.message}`)
     return null
   })

@@ -55,7 +55,11 @@ export type TfBackend = 'webgpu' | 'wasm' | 'cpu'
 export const tfBackends = ['webgpu', 'wasm', 'cpu'] as const
 export const competitorOf: Readonly<Record<TfBackend, Competitor>> = { webgpu: 'tfjs_webgpu', wasm: 'tfjs_wasm', cpu: 'tfjs_cpu' }
 
-/** tfjs with its WebGPU backend on Graft's own device, wasm with SIMD, and plain JavaScript. */
+/**
+ * tfjs with its WebGPU backend on Graft's own device, wasm with SIMD, and plain JavaScript. It is asked for as many wasm threads as there
+ * are processors, but in Node it takes the binary without threads; its threaded one, tried by hand in versions 4.2 to 4.22, reports one
+ * thread as well and uses one processor (https://github.com/tensorflow/tfjs/issues/8513).
+ */
 export async function openTfjs(engine: Engine, threads: number): Promise<Tf> {
   // Without `gpu`, so that tfjs registers no WebGPU backend with a device of its own.
   Object.defineProperty(globalThis, 'navigator', { value: { hardwareConcurrency: threads, userAgent: 'node' }, configurable: true })
