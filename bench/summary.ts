@@ -21,8 +21,8 @@ export interface Summary {
 export function summarise(rows: readonly Row[]): Summary {
   const find = (name: string, pass: string) => rows.find((row) => row.name === name && row.pass === pass)
   const ratios = rows.flatMap(({ ratio }) => (ratio === null ? [] : [ratio]))
-  const memory = rows.flatMap(({ graft, tfjs_webgpu: tfjs }) =>
-    graft.peakBytes && tfjs?.peakBytes ? [graft.peakBytes / tfjs.peakBytes] : [],
+  const memory = rows.flatMap(({ pass, graft, tfjs_webgpu: tfjs }) =>
+    pass === 'training step' && graft.peakBytes && tfjs?.peakBytes ? [graft.peakBytes / tfjs.peakBytes] : [],
   )
   const [recomputed, cached] = [find('frozen epoch', 'recomputed')?.graft.ms, find('frozen epoch', 'cached')?.graft.ms]
   return {
