@@ -28,6 +28,8 @@ export interface Row {
   /** Whether Graft's values agree with the float64 reference. */
   readonly agree: boolean
   readonly note?: string
+  /** Whether it was timed with --quick: fewer runs, a smaller part of the pictures. */
+  readonly quick?: boolean
 }
 
 export type Peer = Exclude<Competitor, 'graft'>

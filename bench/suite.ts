@@ -72,9 +72,7 @@ export async function suite(peers: Peers, quick: boolean): Promise<Case[]> {
   return [
     ...(quick ? [1024] : [256, 512, 1024, 2048]).map((size) => gemmCase(size, peers)),
     ...batches.flatMap((batch) =>
-      (quick ? torchvision.filter((_, i) => i === 0 || i === 2) : torchvision).flatMap((layer) =>
-        convCases(conv(layer, batch), peers),
-      ),
+      (quick ? torchvision.filter((_, i) => i === 0 || i === 2) : torchvision).flatMap((layer) => convCases(conv(layer, batch), peers)),
     ),
     ...(quick ? small.slice(1, 2) : small).flatMap((layer) => convCases(conv(layer, 64), peers)),
     ...(quick ? [] : convCases(conv(grouped, 8), peers)),

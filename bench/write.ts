@@ -33,8 +33,8 @@ export function resultsName({ adapter, kind }: Pick<Results, 'adapter' | 'kind'>
 }
 
 /** What tells rows apart. */
-export function rowKey({ name, pass, shape }: Pick<Row, 'name' | 'pass' | 'shape'>): string {
-  return [name, pass, shape].join(', ')
+export function rowKey({ name, pass }: Pick<Row, 'name' | 'pass'>): string {
+  return `${name} ${pass}`
 }
 
 /** The results of the file with these rows in the place of older ones, in the given order of keys; rows that are no more go. */
@@ -43,5 +43,5 @@ export async function updated(file: string, measured: Results, order: readonly s
   const earlier = JSON.parse(await readFile(file, 'utf8')) as Results
   const byKey = new Map([...earlier.rows, ...measured.rows].map((row) => [rowKey(row), row]))
   const rows = order.flatMap((key) => byKey.get(key) ?? [])
-  return { ...measured, quick: measured.quick || earlier.quick, rows, summary: summarise(rows) }
+  return { ...measured, quick: rows.some(({ quick }) => quick), rows, summary: summarise(rows) }
 }

@@ -83,7 +83,7 @@ test('an update puts rows in the place of older ones, in the order of the suite,
   const folder = await mkdtemp(join(tmpdir(), 'graft-bench-test-'))
   try {
     const file = join(folder, 'lavapipe.json')
-    await writeFile(file, JSON.stringify({ ...results, quick: true }))
+    await writeFile(file, JSON.stringify({ ...results, quick: true, rows: rows.map((one) => ({ ...one, quick: true })) }))
     const fresh = [row('pool1', 'forward', 3), row('conv1', 'forward', 5)]
     const order = [row('conv1', 'forward', 1), row('conv1', 'weight gradient', 1), row('pool1', 'forward', 1)].map(rowKey)
     const merged = await updated(file, { ...results, rows: fresh, summary: summarise(fresh) }, order)
@@ -94,6 +94,8 @@ test('an update puts rows in the place of older ones, in the order of the suite,
     ])
     expect(merged.summary.minRatio).toBe(3)
     expect(merged.quick).toBe(true)
+    const whole = [...fresh, row('conv1', 'weight gradient', 6)]
+    expect((await updated(file, { ...results, rows: whole }, order)).quick).toBe(false)
     expect(await updated(join(folder, 'none.json'), results, [])).toBe(results)
   } finally {
     await rm(folder, { recursive: true, force: true })
