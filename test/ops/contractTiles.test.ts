@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { fewestIdle, type Problem, problemKey, type Tiling, Tilings } from '../../src/gpu/tuning.ts'
+import { fewestIdle, problemKey, type Tiling, Tilings } from '../../src/gpu/tuning.ts'
 import { contract } from '../../src/ops/contract.ts'
 import { gaussian } from '../../src/reference/random.ts'
 import { sizeOf } from '../../src/tensor/ndbuffer.ts'
@@ -8,6 +8,7 @@ import type { Tensor } from '../../src/tensor/tensor.ts'
 import { expectClose, sumTolerance } from '../support/compare.ts'
 import { testEngine } from '../support/engine.ts'
 import { rounded } from '../support/testOp.ts'
+import { everyTiling, largeProblem } from '../support/tilings.ts'
 
 const engine = await testEngine()
 const { gpu } = engine
@@ -78,22 +79,9 @@ async function check(tiling: Tiling, { planes, rows, cols, depth, bias, split }:
   expect(engine.memory()).toMatchObject({ liveBytes: before.liveBytes, buffers: before.buffers })
 }
 
-/** Every tiling that the tuner may choose on any adapter, but for the number of parts a sum is split into. */
-const large: Problem = { planes: 1, rows: 256, columns: 4096, depth: 4096, fours: 'nothing', mostSplits: 1 }
-const tilings = new Map(
-  [new Tilings('lavapipe', lanes), new Tilings('hardware', lanes)].flatMap((all) =>
-    all.candidates(large).map((tiling) => [nameOf(tiling), tiling] as const),
-  ),
-)
+const tilings = everyTiling(lanes)
 
-function nameOf(tiling: Tiling): string {
-  const { kernel, rows, columns } = tiling
-  return tiling.kernel === 'tile'
-    ? `${kernel} of ${rows} x ${columns}, ${tiling.steps} steps`
-    : `${kernel} of ${rows} x ${columns}, ${tiling.depth} steps, ${tiling.threadRows} x ${tiling.threadColumns} a thread`
-}
-
-describe.each([...tilings])('a contraction, %s', (_, tiling) => {
+describe.each(tilings)('a contraction, %s', (_, tiling) => {
   test('one row short of a tile, as many, one more', async () => {
     for (const rows of [tiling.rows - 1, tiling.rows, tiling.rows + 1]) await check(tiling, { planes: 1, rows, cols: 15, depth: [4, 3] })
   })
@@ -111,19 +99,18 @@ describe.each([...tilings])('a contraction, %s', (_, tiling) => {
   })
 })
 
-describe.each((['tile', 'block'] as const).flatMap((kernel) => [...tilings.values()].find((tiling) => tiling.kernel === kernel) ?? []))(
-  'a contraction by $kernel',
-  (tiling) => {
-    test('a sum split into parts, the last one shorter', async () => {
-      for (const images of [2, 16, 17, 31])
-        await check({ ...tiling, splits: 16 }, { planes: 1, rows: 3, cols: 2, depth: [images, 4], split: true })
-    })
+describe.each(
+  (['tile', 'block'] as const).flatMap((kernel) => tilings.map(([, tiling]) => tiling).find((tiling) => tiling.kernel === kernel) ?? []),
+)('a contraction by $kernel', (tiling) => {
+  test('a sum split into parts, the last one shorter', async () => {
+    for (const images of [2, 16, 17, 31])
+      await check({ ...tiling, splits: 16 }, { planes: 1, rows: 3, cols: 2, depth: [images, 4], split: true })
+  })
 
-    test('more panels of rows than a grid has in one dimension', async () => {
-      await check(tiling, { planes: 1, rows: 65_535 * tiling.rows + 1, cols: 1, depth: [1, 1], bias: 'rows' })
-    })
-  },
-)
+  test('more panels of rows than a grid has in one dimension', async () => {
+    await check(tiling, { planes: 1, rows: 65_535 * tiling.rows + 1, cols: 1, depth: [1, 1], bias: 'rows' })
+  })
+})
 
 describe('tilings', () => {
   test.each([
@@ -143,17 +130,22 @@ describe('tilings', () => {
 
   test('what was measured comes before the rule, unless it needs subgroups that are not there', () => {
     const measured: Tiling = { kernel: 'tile', rows: 16, columns: 4, steps: 4, splits: 1 }
-    const table = { [problemKey(large)]: measured }
+    const table = { [problemKey(largeProblem)]: measured }
     const [with8, without] = [new Tilings('lavapipe', 8), new Tilings('lavapipe', null)]
     for (const one of [with8, without]) one.use(table)
-    expect(with8.choose(large)).toEqual(measured)
-    expect(without.choose(large).kernel).toBe('block')
+    expect(with8.choose(largeProblem)).toEqual(measured)
+    expect(without.choose(largeProblem).kernel).toBe('block')
   })
 
   test('a GPU gets blocks that leave few rows idle and keep it busy', () => {
     const gpuTilings = new Tilings('hardware', 32)
-    expect(gpuTilings.rule({ ...large, rows: 2048, columns: 2048 })).toMatchObject({ kernel: 'block', rows: 128, columns: 128, splits: 1 })
-    expect(gpuTilings.rule({ ...large, rows: 8, columns: 4096 })).toMatchObject({ rows: 16 })
-    expect(gpuTilings.rule({ ...large, rows: 64, columns: 363, depth: 24_200, mostSplits: 8 }).splits).toBe(8)
+    expect(gpuTilings.rule({ ...largeProblem, rows: 2048, columns: 2048 })).toMatchObject({
+      kernel: 'block',
+      rows: 128,
+      columns: 128,
+      splits: 1,
+    })
+    expect(gpuTilings.rule({ ...largeProblem, rows: 8, columns: 4096 })).toMatchObject({ rows: 16 })
+    expect(gpuTilings.rule({ ...largeProblem, rows: 64, columns: 363, depth: 24_200, mostSplits: 8 }).splits).toBe(8)
   })
 })
