@@ -51,12 +51,18 @@ export class PickleMachine {
   }
 
   pop(): unknown {
-    this.#requireValue()
+    this.#requireValues(1)
     return this.#stack.pop()
   }
 
+  /** Takes the last `count` values, in the order in which they came. */
+  popMany(count: number): unknown[] {
+    this.#requireValues(count)
+    return this.#stack.splice(-count)
+  }
+
   top(): unknown {
-    this.#requireValue()
+    this.#requireValues(1)
     return this.#stack.at(-1)
   }
 
@@ -101,7 +107,8 @@ export class PickleMachine {
     throw new WeightsError(`the pickle uses ${opcode}, which checkpoints do without: refused, nothing in it is executed`)
   }
 
-  #requireValue(): void {
-    if (this.#stack.length <= (this.#marks.at(-1) ?? 0)) throw new WeightsError('the pickle is damaged: it takes from an empty stack')
+  #requireValues(count: number): void {
+    if (this.#stack.length < (this.#marks.at(-1) ?? 0) + count)
+      throw new WeightsError('the pickle is damaged: it takes from an empty stack')
   }
 }

@@ -13,11 +13,8 @@ const pushes =
 /** An opcode that makes a tuple of the last `count` values. */
 const tuple =
   (count: number): Opcode =>
-  (machine) => {
-    const items: unknown[] = []
-    for (let i = 0; i < count; i++) items.unshift(machine.pop())
-    machine.push(items)
-  }
+  (machine) =>
+    machine.push(machine.popMany(count))
 
 const refused =
   (name: string): Opcode =>
