@@ -1,8 +1,11 @@
 import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import type { Agent, IncomingMessage } from 'node:http'
 import { dirname } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import followRedirects from 'follow-redirects'
+import { HttpProxyAgent } from 'http-proxy-agent'
+import { HttpsProxyAgent } from 'https-proxy-agent'
 import { getProxyForUrl } from 'proxy-from-env'
-import { Agent, type Dispatcher, fetch, Pool, ProxyAgent, type Response } from 'undici'
 import { GraftError, WeightsError } from '../../gpu/errors.ts'
 import { sha256Of } from './sha256.ts'
 
@@ -19,6 +22,7 @@ export interface DownloadOptions {
 
 /** Attempts in a row that bring nothing, and all in all, before it gives up. */
 const attempts = { fruitless: 4, all: 100 }
+const defaultIdle = 30_000
 /** No weights of an AlexNet are larger; a server that sends without end is not to fill the disk. */
 const maxBytes = 4 * 2 ** 30
 
@@ -35,40 +39,23 @@ const maxBytes = 4 * 2 ** 30
  */
 export async function download(name: string, url: URL, path: string, sha256: string, options: DownloadOptions = {}): Promise<void> {
   await onDisk(path, () => mkdir(dirname(path), { recursive: true }))
-  const { idle = 30_000 } = options
-  const dispatcher = proxied({ headersTimeout: idle, bodyTimeout: idle, connect: { timeout: idle } })
-  try {
-    await alone(name, path, async () => {
-      const part = `${path}.part`
-      const begun = await sizeOf(part)
-      const { continued, page } = await fetchAll(name, url, part, dispatcher, options)
-      let found = await sha256Of(part)
-      if (!found.startsWith(sha256) && (begun > 0 || continued)) {
-        // The parts may be of two files: the server's may have changed in between. Once more, in one piece.
-        await rm(part, { force: true })
-        await fetchAll(name, url, part, dispatcher, options)
-        found = await sha256Of(part)
-      }
-      if (!found.startsWith(sha256)) {
-        await rm(part, { force: true })
-        const what = page ? 'sent a web page instead of the file (is there a login or proxy in between?):' : 'sent another file:'
-        throw new WeightsError(`${name}: ${url.host} ${what} its sha256 is ${found}, and ${sha256} is wanted; nothing was kept`)
-      }
-      await onDisk(path, () => rename(part, path))
-    })
-  } finally {
-    await dispatcher.destroy()
-  }
-}
-
-/** Connects each host, also one that a redirect leads to, through the proxy that the environment names for it. */
-function proxied(options: Pool.Options): Dispatcher {
-  return new Agent({
-    ...options,
-    factory: (origin) => {
-      const proxy = getProxyForUrl(String(origin))
-      return proxy ? new ProxyAgent({ ...options, uri: proxy }) : new Pool(origin, options)
-    },
+  await alone(name, path, async () => {
+    const part = `${path}.part`
+    const begun = await sizeOf(part)
+    const { continued, page } = await fetchAll(name, url, part, options)
+    let found = await sha256Of(part)
+    if (!found.startsWith(sha256) && (begun > 0 || continued)) {
+      // The parts may be of two files: the server's may have changed in between. Once more, in one piece.
+      await rm(part, { force: true })
+      await fetchAll(name, url, part, options)
+      found = await sha256Of(part)
+    }
+    if (!found.startsWith(sha256)) {
+      await rm(part, { force: true })
+      const what = page ? 'sent a web page instead of the file (is there a login or proxy in between?):' : 'sent another file:'
+      throw new WeightsError(`${name}: ${url.host} ${what} its sha256 is ${found}, and ${sha256} is wanted; nothing was kept`)
+    }
+    await onDisk(path, () => rename(part, path))
   })
 }
 
@@ -91,12 +78,12 @@ interface Fetched {
 }
 
 /** Attempt after attempt, each from where the last one ended. */
-async function fetchAll(name: string, url: URL, part: string, dispatcher: Dispatcher, options: DownloadOptions): Promise<Fetched> {
+async function fetchAll(name: string, url: URL, part: string, options: DownloadOptions): Promise<Fetched> {
   let fruitless = 0
   for (let attempt = 1; ; attempt++) {
     const before = await sizeOf(part)
     try {
-      const page = await transfer(name, url, part, before, dispatcher, options)
+      const page = await transfer(name, url, part, before, options)
       return { continued: attempt > 1, page }
     } catch (error) {
       if (!(error instanceof Cut)) throw error
@@ -116,45 +103,32 @@ async function fetchAll(name: string, url: URL, part: string, dispatcher: Dispat
 }
 
 /** One attempt. Returns whether it was a web page; throws Cut where another attempt may bring the rest. */
-async function transfer(
-  name: string,
-  url: URL,
-  part: string,
-  from: number,
-  dispatcher: Dispatcher,
-  options: DownloadOptions,
-): Promise<boolean> {
-  const response = await answer(url, from, dispatcher, options.signal)
-  const { status, headers, body } = response
-  const range = /^bytes (?:(\d+)-\d+|\*)\/(\d+|\*)$/.exec(headers.get('content-range') ?? '')
-  const discard = () => body?.cancel().catch(() => {})
+async function transfer(name: string, url: URL, part: string, from: number, options: DownloadOptions): Promise<boolean> {
+  const response = await answer(url, from, options)
+  const { statusCode: status = 0, headers } = response
+  const range = /^bytes (?:(\d+)-\d+|\*)\/(\d+|\*)$/.exec(headers['content-range'] ?? '')
+  const resumes = status === 206
+  if (status !== 200 && !resumes) response.destroy()
   if (status === 416) {
-    await discard()
     if (range?.[2] === String(from)) return false
     await rm(part, { force: true })
     throw new Cut('it had fewer bytes than were there already')
   }
-  if (status === 408 || status === 429 || status >= 500) {
-    await discard()
-    throw new Cut(`the server answered ${status}`, retryAfter(headers.get('retry-after')))
-  }
-  if ((status !== 200 && status !== 206) || !body) {
-    await discard()
-    throw new WeightsError(`${name}: the server answered ${status} for ${url.href}; check the address`)
-  }
-  const resumes = status === 206
+  if (status === 408 || status === 429 || status >= 500)
+    throw new Cut(`the server answered ${status}`, retryAfter(headers['retry-after'] ?? null))
+  if (status !== 200 && !resumes) throw new WeightsError(`${name}: the server answered ${status} for ${url.href}; check the address`)
   if (resumes && range?.[1] !== String(from)) {
-    await discard()
+    response.destroy()
     await rm(part, { force: true })
     throw new Cut('the server sent another part than was asked for')
   }
-  const length = headers.get('content-length')
-  const total = resumes ? (range?.[2] === '*' ? null : Number(range?.[2])) : length === null ? null : Number(length)
+  const length = headers['content-length']
+  const total = resumes ? (range?.[2] === '*' ? null : Number(range?.[2])) : length === undefined ? null : Number(length)
   let done = resumes ? from : 0
   const file = await onDisk(part, () => open(part, resumes ? 'a' : 'w'))
   try {
     options.onProgress?.(done, total)
-    for await (const chunk of arriving(body, options.signal)) {
+    for await (const chunk of arriving(response, options.signal)) {
       done += chunk.length
       if (done > maxBytes)
         throw new WeightsError(`${name}: ${url.host} sends more than ${maxBytes} bytes, which no AlexNet has; nothing was kept`)
@@ -163,37 +137,61 @@ async function transfer(
     }
     await onDisk(part, () => file.sync())
   } finally {
+    response.destroy()
     await file.close()
     if (done > maxBytes) await rm(part, { force: true })
   }
   if (total !== null && done < total) throw new Cut(`the connection ended after ${done} of ${total} bytes`)
-  return headers.get('content-type')?.startsWith('text/html') ?? false
+  return headers['content-type']?.startsWith('text/html') ?? false
 }
 
-async function answer(url: URL, from: number, dispatcher: Dispatcher, signal: AbortSignal | undefined): Promise<Response> {
+/** What connects to an address: through the proxy that the environment names for it, or as Node does. */
+function agentFor(href: string): Agent | undefined {
+  const proxy = getProxyForUrl(href)
+  if (!proxy) return undefined
+  return href.startsWith('https:') ? new HttpsProxyAgent(proxy) : new HttpProxyAgent(proxy)
+}
+
+/** Asks for the file, or for what is behind its first bytes; the headers of the answer, after redirects. */
+function answer(url: URL, from: number, { signal, idle = defaultIdle }: DownloadOptions): Promise<IncomingMessage> {
+  const { request } = url.protocol === 'https:' ? followRedirects.https : followRedirects.http
   // The bytes as they are: a compressed transfer could not be gone on with.
   const headers = { 'accept-encoding': 'identity', ...(from > 0 ? { range: `bytes=${from}-` } : {}) }
-  try {
-    return await fetch(url, { headers, dispatcher, ...(signal ? { signal } : {}) })
-  } catch (cause) {
-    throw asCut(cause, signal)
-  }
+  return new Promise((resolve, reject) => {
+    const asked = request(
+      url,
+      {
+        headers,
+        agent: agentFor(url.href),
+        beforeRedirect: (next: { agent?: unknown; href?: string }) => {
+          next.agent = agentFor(next.href ?? '')
+        },
+        ...(signal ? { signal } : {}),
+      },
+      (response) => {
+        response.setTimeout(idle, () => response.destroy(new Error(`nothing came for ${idle / 1000} s`)))
+        resolve(response)
+      },
+    )
+    asked.setTimeout(idle, () => asked.destroy(new Error(`no answer for ${idle / 1000} s`)))
+    asked.on('error', (cause) => reject(asCut(cause, signal)))
+    asked.end()
+  })
 }
 
 /** The body's chunks; a connection that breaks is a Cut. */
-async function* arriving(body: NonNullable<Response['body']>, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+async function* arriving(response: IncomingMessage, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
   try {
-    for await (const chunk of body) yield chunk as Uint8Array
+    for await (const chunk of response) yield chunk as Uint8Array
   } catch (cause) {
-    if (cause instanceof GraftError) throw cause
     throw asCut(cause, signal)
   }
 }
 
 function asCut(error: unknown, signal: AbortSignal | undefined): unknown {
   if (signal?.aborted) return signal.reason
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
-  const { code, message } = cause as NodeJS.ErrnoException
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === 'ECONNRESET') return new Cut('the connection was cut')
   return new Cut(code && message && !message.includes(code) ? `${message}, ${code}` : message || code || 'the connection broke')
 }
 
