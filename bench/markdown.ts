@@ -12,13 +12,14 @@ const peerTitles: Readonly<Record<(typeof peers)[number], string>> = {
 
 /** The whole table, its chart and what the columns mean. `file` is the results' name without extension. */
 export function markdown(results: Results, file: string): string {
-  const { adapter, machine, date, quick, peak, rows } = results
+  const { adapter, machine, tilings, date, quick, peak, rows } = results
+  const tuned = Object.keys(tilings).length
   const present = peers.filter((who) => rows.some((row) => row[who]))
   const titles = ['row', 'shape', 'Graft', 'GFLOP/s', 'of the limit', ...present.map((who) => peerTitles[who]), 'ratio']
   const notes = remarks(rows)
   return `# ${adapter}
 
-${machine.cpu}, ${machine.cores} processors, ${machine.platform}, Node ${machine.node}, ${date}${quick ? ', --quick' : ''}; ${peak.gflops.toFixed(1)} GFLOP/s of multiply-adds, ${peak.gbps.toFixed(1)} GB/s copied. Written by \`npm run bench\`.
+${machine.cpu}, ${machine.cores} processors, ${machine.platform}, Node ${machine.node}, ${date}${quick ? ', --quick' : ''}${tuned ? `, ${tuned} tilings from \`graft tune\`` : ''}; ${peak.gflops.toFixed(1)} GFLOP/s of multiply-adds, ${peak.gbps.toFixed(1)} GB/s copied. Written by \`npm run bench\`.
 
 <picture>
   <source media="(prefers-color-scheme: dark)" srcset="${file}-dark.svg">

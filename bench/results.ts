@@ -1,3 +1,4 @@
+import type { TilingTable } from '../src/gpu/tuning.ts'
 import { type Case, type Competitor, competitors, type Outcome, type Timing } from './contest.ts'
 import type { Peak } from './limit.ts'
 import type { Machine } from './machine.ts'
@@ -46,6 +47,8 @@ export interface Results {
   readonly adapter: string
   readonly kind: string
   readonly machine: Machine
+  /** What `graft tune` had measured on this machine and was in effect; empty where Graft's own rule and table were. */
+  readonly tilings: TilingTable
   readonly date: string
   readonly quick: boolean
   readonly peak: Peak

@@ -14,12 +14,14 @@ import { line, summaryLines, titles } from './report.ts'
 import { type Results, type Row, toRow } from './results.ts'
 import { suite } from './suite.ts'
 import { summarise } from './summary.ts'
+import { tuneNetworks } from './tune.ts'
 import { resultsName, rowKey, updated, writeResults } from './write.ts'
 
 interface Options {
   readonly quick?: boolean
   readonly only?: RegExp
   readonly update?: boolean
+  readonly tune?: boolean
   readonly json?: string
   readonly adapter: AdapterChoice
   readonly peers: boolean
@@ -50,10 +52,14 @@ const options = new Command('npm run bench --')
       .choices(['auto', 'hardware', 'lavapipe', 'swiftshader'])
       .default('auto'),
   )
+  .option('--tune', "first do what 'graft tune' does for both networks; takes minutes, and is kept for this adapter")
   .option('--no-peers', 'Graft alone')
   .addOption(
-    new Option('--gpu-report', "every row on this machine's GPU, written to bench/results/<GPU>.json to send to Graft's authors")
-      .implies({ adapter: 'hardware' })
+    new Option(
+      '--gpu-report',
+      "tune, then every row, on this machine's GPU; written to bench/results/<GPU>.json, to send to Graft's authors",
+    )
+      .implies({ adapter: 'hardware', tune: true })
       .conflicts(['quick', 'only', 'update', 'json', 'peers']),
   )
   .parse()
@@ -70,7 +76,7 @@ try {
 process.exit() // jax-js keeps a device open
 
 /** @returns the exit code: 1 where a value of Graft's is wrong */
-async function bench({ quick = false, only, update, json, adapter, peers: wanted, gpuReport }: Options): Promise<number> {
+async function bench({ quick = false, only, update, tune, json, adapter, peers: wanted, gpuReport }: Options): Promise<number> {
   const engine = await createEngine({ adapter })
   const peers = await openPeers(engine, { wanted, quick })
   const all = await suite(peers, quick)
@@ -81,6 +87,7 @@ async function bench({ quick = false, only, update, json, adapter, peers: wanted
     return 1
   }
   all.length = 0
+  if (tune) await tuneNetworks(engine)
   const limit = await Limit.open(engine)
   console.log(`${engine.info.adapter}\n\n${titles()}`)
   const rows: Row[] = []
@@ -95,6 +102,7 @@ async function bench({ quick = false, only, update, json, adapter, peers: wanted
     adapter: engine.info.adapter,
     kind: engine.info.kind,
     machine: describeMachine(engine),
+    tilings: engine.gpu.tilings?.measured ?? {},
     date: new Date().toISOString().slice(0, 10),
     quick,
     peak: limit.median(),

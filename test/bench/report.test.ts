@@ -40,6 +40,7 @@ const results: Results = {
     features: [],
     limits: {},
   },
+  tilings: {},
   date: '2026-01-01',
   quick: false,
   peak: { gflops: 60, gbps: 12 },
