@@ -10,8 +10,8 @@ import { Readbacks } from './readbacks.ts'
 import type { Recorder } from './recorder.ts'
 import { subgroupIsWorkgroup } from './subgroup.ts'
 import { Timer } from './timer.ts'
-import { type Problem, type Tiling, Tilings, type TilingTable } from './tuning.ts'
-import { parseTunings, tuningName } from './tunings.ts'
+import type { Tilings } from './tuning.ts'
+import { openTilings } from './tunings.ts'
 
 /** A buffer to read back, and how much of it. */
 export interface ReadItem {
@@ -49,7 +49,6 @@ export class Gpu {
   #rehearsal: { readonly kernels: [Kernel, Constants][]; readonly pool: BufferPool; open: boolean } | null = null
   #scratch: Storage[] | null = null
   #tilings: Tilings | null = null
-  #saveTunings: (text: string) => Promise<void> = async () => {}
   #failure: GraftError | null = null
   #lost: DeviceLostError | null = null
   #disposed = false
@@ -95,36 +94,13 @@ export class Gpu {
     const gpu = new Gpu(device, kind, shaders, maxBindingBytes)
     const lanes = adapter.info.subgroupMinSize
     const reliable = !plain && features.includes('subgroups') && lanes && (await subgroupIsWorkgroup(gpu, lanes))
-    if (!plain) {
-      gpu.#tilings = new Tilings(kind, reliable ? lanes : null)
-      const name = await tuningName(adapter, platform, shaders)
-      gpu.#saveTunings = async (text) => platform.tunings?.write(name, text)
-      gpu.#tilings.use(parseTunings((await platform.tunings?.read(name)) ?? null))
-    }
+    if (!plain) gpu.#tilings = await openTilings(platform, adapter, kind, reliable ? lanes : null, shaders)
     return gpu
   }
 
   /** The tilings of matrix products and convolutions, or null where only the plain kernels run. */
   get tilings(): Tilings | null {
     return this.#tilings
-  }
-
-  /** Takes over tilings that were measured on this adapter, beside earlier ones, and keeps them for later engines on it. */
-  async keepTilings(measured: TilingTable): Promise<void> {
-    if (!this.#tilings) throw new UsageError('this engine runs the plain kernels alone: there is nothing to tune')
-    const all = { ...this.#tilings.measured, ...measured }
-    this.#tilings.use(all)
-    await this.#saveTunings(JSON.stringify(all))
-  }
-
-  /** Told of every contraction that is about to be computed, with the tiling it would have, and gives the one it gets: for tuning and tests. */
-  override: ((problem: Problem, tiling: Tiling) => Tiling) | null = null
-
-  /** The tiling of a contraction. */
-  readonly choose = (problem: Problem): Tiling => {
-    if (!this.#tilings) throw new UsageError('this engine runs the plain kernels alone')
-    const tiling = this.#tilings.choose(problem)
-    return this.override ? this.override(problem, tiling) : tiling
   }
 
   /** Bytes and buffers held by tensors, and the most ever allocated. */

@@ -58,13 +58,27 @@ export class Tilings {
   readonly kind: AdapterKind
   /** Lanes of a subgroup; null where a workgroup of that many threads is not one. */
   readonly lanes: number | null
+  /** Told of every choice, and has the last word: for tuning and tests. */
+  override: ((problem: Problem, tiling: Tiling) => Tiling) | null = null
   readonly #shipped: TilingTable
-  #measured: TilingTable = {}
+  readonly #save: (measured: TilingTable) => Promise<void>
+  #measured: TilingTable
 
-  constructor(kind: AdapterKind, lanes: number | null) {
+  /**
+   * @param measured on this very adapter
+   * @param save keeps what is measured for later engines on it
+   */
+  constructor(
+    kind: AdapterKind,
+    lanes: number | null,
+    measured: TilingTable = {},
+    save: (measured: TilingTable) => Promise<void> = async () => {},
+  ) {
     this.kind = kind
     this.lanes = lanes
     this.#shipped = tuned[kind]
+    this.#measured = measured
+    this.#save = save
   }
 
   /** What was measured on this very adapter. */
@@ -72,16 +86,18 @@ export class Tilings {
     return this.#measured
   }
 
-  /** Takes over tilings that were measured on this very adapter. */
-  use(measured: TilingTable): void {
-    this.#measured = measured
+  /** Takes over tilings that were measured on this adapter, beside earlier ones, for this engine and later ones. */
+  async keep(measured: TilingTable): Promise<void> {
+    this.#measured = { ...this.#measured, ...measured }
+    await this.#save(this.#measured)
   }
 
   /** The tiling for a problem. */
-  choose(problem: Problem): Tiling {
+  readonly choose = (problem: Problem): Tiling => {
     const key = problemKey(problem)
     const known = this.#measured[key] ?? this.#shipped[key]
-    return known && (known.kernel === 'block' || this.lanes !== null) ? known : this.rule(problem)
+    const tiling = known && (known.kernel === 'block' || this.lanes !== null) ? known : this.rule(problem)
+    return this.override ? this.override(problem, tiling) : tiling
   }
 
   /** The tiling for a problem that nobody measured. */

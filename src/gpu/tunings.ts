@@ -1,5 +1,5 @@
-import type { Platform } from './platform.ts'
-import type { Tiling, TilingTable } from './tuning.ts'
+import type { AdapterKind, Platform } from './platform.ts'
+import { type Tiling, Tilings, type TilingTable } from './tuning.ts'
 
 /** Where a platform keeps what was measured on its adapters, as text by name. */
 export interface TuningStore {
@@ -11,11 +11,25 @@ export interface TuningStore {
  * The name of the tilings measured on an adapter: another driver, another version of WebGPU or another kernel text has others.
  * @param shaders every file under shaders/
  */
-export async function tuningName({ info }: GPUAdapter, { runtime = '' }: Platform, shaders: ReadonlyMap<string, string>): Promise<string> {
+async function tuningName({ info }: GPUAdapter, { runtime = '' }: Platform, shaders: ReadonlyMap<string, string>): Promise<string> {
   const kernels = [...shaders].filter(([path]) => path.startsWith('contract/')).sort(([a], [b]) => (a < b ? -1 : 1))
   const text = JSON.stringify([info.vendor, info.architecture, info.device, info.description, runtime, kernels])
   const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)))
   return [...hash.subarray(0, 12)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+/** The tilings of an adapter, with what was measured on it before. */
+export async function openTilings(
+  platform: Platform,
+  adapter: GPUAdapter,
+  kind: AdapterKind,
+  lanes: number | null,
+  shaders: ReadonlyMap<string, string>,
+): Promise<Tilings> {
+  const { tunings } = platform
+  if (!tunings) return new Tilings(kind, lanes)
+  const name = await tuningName(adapter, platform, shaders)
+  return new Tilings(kind, lanes, parseTunings(await tunings.read(name)), (measured) => tunings.write(name, JSON.stringify(measured)))
 }
 
 /** The tilings in a stored text; none where it is not what `graft tune` writes. */

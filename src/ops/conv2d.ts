@@ -84,7 +84,7 @@ export const conv2d = defineOp<In, Conv2dAttrs>({
     const g = geometry(x.shape, weight.shape, attrs)
     if (gpu.tilings) {
       const arranged = arrangeInput(gpu, g, x)
-      forwardTiled(gpu, gpu.choose, g, arranged, weight, inputs.bias, y)
+      forwardTiled(gpu, gpu.tilings.choose, g, arranged, weight, inputs.bias, y)
       return [needs.weight ? arranged : null, needs.x ? weight : null]
     }
     gpu.run(
@@ -99,13 +99,13 @@ export const conv2d = defineOp<In, Conv2dAttrs>({
     const g = geometry(shapes.x ?? [], shapes.weight ?? [], attrs)
     if (grads.x) {
       const weight = keptAt(kept, 1)
-      if (gpu.tilings) backwardInputTiled(gpu, gpu.choose, g, dy, weight, grads.x)
+      if (gpu.tilings) backwardInputTiled(gpu, gpu.tilings.choose, g, dy, weight, grads.x)
       else
         gpu.run(backwardInputKernel, { dy: dy.storage, weight: weight.storage, dx: grads.x.storage }, plainParams(g, sizeOf(grads.x.shape)))
     }
     if (grads.weight) {
       const x = keptAt(kept, 0)
-      if (gpu.tilings) backwardWeightTiled(gpu, gpu.choose, g, dy, x, grads.weight)
+      if (gpu.tilings) backwardWeightTiled(gpu, gpu.tilings.choose, g, dy, x, grads.weight)
       else
         gpu.run(
           backwardWeightKernel,

@@ -151,7 +151,7 @@ function product(gpu: Gpu, [rows, cols, depth]: readonly [number, number, number
   const inFours = (count: number, step: number, other: number) => step === 1 && count % 4 === 0 && bBase % 4 === 0 && other % 4 === 0
   const fours = inFours(cols, bColumn, bDepth) ? 'columns' : inFours(depth, bDepth, bColumn) ? 'depth' : 'nothing'
   const [inColumns, inDepth] = [fours === 'columns' ? 4 : 1, fours === 'depth' ? 4 : 1]
-  contract(gpu, gpu.choose, {
+  contract(gpu, gpu.tilings.choose, {
     planes: 1,
     rows,
     fours,

@@ -1,7 +1,7 @@
-import { KernelError } from '../gpu/errors.ts'
+import { KernelError, UsageError } from '../gpu/errors.ts'
 import type { Gpu } from '../gpu/gpu.ts'
 import type { Storage } from '../gpu/pool.ts'
-import { type Problem, problemKey, type Tiling } from '../gpu/tuning.ts'
+import { type Problem, problemKey, type Tiling, type Tilings } from '../gpu/tuning.ts'
 import { type Contraction, contract, observeContractions, problemOf } from './contract.ts'
 import { type Operands, operandsOf, sampleContraction } from './contractSample.ts'
 
@@ -26,6 +26,7 @@ const rounds = 5
 /**
  * Measures every tiling that may compute the contractions which `body` launches, and gives for each of them the fastest whose numbers
  * agree with float64 at sampled elements. What `body` bound in parts is left to the rule.
+ * @throws UsageError where the engine runs the plain kernels alone
  * @param onProgress told after each contraction how many are measured, out of how many
  * @example const found = await tuneContractions(engine.gpu, () => crossEntropy(model.forward(x, { training: true }), y).backward())
  */
@@ -34,6 +35,8 @@ export async function tuneContractions(
   body: () => void,
   onProgress: (done: number, total: number, result: TuningResult) => void = () => {},
 ): Promise<TuningResult[]> {
+  const { tilings } = gpu
+  if (!tilings) throw new UsageError('this engine runs the plain kernels alone: there is nothing to tune')
   const found = new Map<string, readonly [Contraction, Operands]>()
   const held: Storage[] = []
   const end = observeContractions(gpu, (contraction) => {
@@ -51,7 +54,7 @@ export async function tuneContractions(
       end()
     }
     for (const [key, [contraction, operands]] of found) {
-      const result = await tuneOne(gpu, key, contraction, operands)
+      const result = await tuneOne(gpu, tilings, key, contraction, operands)
       results.push(result)
       onProgress(results.length, found.size, result)
     }
@@ -61,15 +64,15 @@ export async function tuneContractions(
   return results
 }
 
-async function tuneOne(gpu: Gpu, key: string, contraction: Contraction, operands: Operands): Promise<TuningResult> {
+async function tuneOne(gpu: Gpu, tilings: Tilings, key: string, contraction: Contraction, operands: Operands): Promise<TuningResult> {
   const problem = problemOf(contraction)
-  const before = gpu.choose(problem)
+  const before = tilings.choose(problem)
   const run = (tiling: Tiling) => gpu.withScratch(() => contract(gpu, () => tiling, contraction))
   const sample = await sampleContraction(gpu, contraction, operands)
   const contestants: { readonly tiling: Tiling; readonly times: number[] }[] = []
   let wrong = 0
   let tried = 0
-  for (const tiling of new Map([before, ...(gpu.tilings?.candidates(problem) ?? [])].map((one) => [JSON.stringify(one), one])).values()) {
+  for (const tiling of new Map([before, ...tilings.candidates(problem)].map((one) => [JSON.stringify(one), one])).values()) {
     tried++
     try {
       await gpu.prepare(() => run(tiling))

@@ -32,7 +32,7 @@ export async function tune(model: Network, { batchSize = 32, onProgress }: TuneO
   }
   try {
     const results = await tuneContractions(engine.gpu, step, onProgress)
-    await engine.gpu.keepTilings(Object.fromEntries(results.map(({ key, best }) => [key, best])))
+    await engine.gpu.tilings?.keep(Object.fromEntries(results.map(({ key, best }) => [key, best])))
     return results
   } finally {
     model.passes = passes // the dropout of the training to come is what it would have been

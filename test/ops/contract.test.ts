@@ -12,6 +12,7 @@ import { testEngine } from '../support/engine.ts'
 
 const engine = await testEngine()
 const { gpu } = engine
+const choose = gpu.tilings?.choose ?? expect.fail('the tests run the fast kernels')
 
 /** Gaussian values, as float32 has them, here and on the GPU. */
 function draw(shape: Shape, seed: number): { data: Float64Array; buffer: NdBuffer } {
@@ -110,7 +111,7 @@ async function check({ planes, rows, columns, depth, bias, fours, apart, split }
   })
   const held = [a.buffer.storage, b.buffer.storage, y.storage, ...(extra ? [extra.buffer.storage] : [])]
   await holding(held, async () => {
-    gpu.withScratch(() => contract(gpu, gpu.choose, contraction))
+    gpu.withScratch(() => contract(gpu, choose, contraction))
     // A sum that cancels leaves the rounding of its terms, whose size is about 1 each: sqrt(terms) of them together.
     const relative = sumTolerance(terms)
     expectClose(await read(y), wanted, y.shape, { relative, absolute: relative * Math.sqrt(terms), name: 'y' })
@@ -166,7 +167,7 @@ describe('a contraction', () => {
   })
 
   test('of more tiles than a grid is wide', async () => {
-    const tiling = gpu.choose({ planes: 1, rows: 1, columns: 1e6, depth: 1, fours: 'nothing', mostSplits: 1 })
+    const tiling = choose({ planes: 1, rows: 1, columns: 1e6, depth: 1, fours: 'nothing', mostSplits: 1 })
     const cols = 65_535 * tiling.columns * (tiling.kernel === 'tile' ? (gpu.tilings?.lanes ?? 1) : 1) + 1
     const a = { storage: gpu.upload(Float32Array.of(3)), shape: [1] }
     const values = Float32Array.from({ length: cols }, (_, i) => i % 1000)
@@ -174,7 +175,7 @@ describe('a contraction', () => {
     const y = { storage: gpu.allocate(4 * cols), shape: [cols] }
     await holding([a.storage, b.storage, y.storage], async () => {
       gpu.withScratch(() =>
-        contract(gpu, gpu.choose, {
+        contract(gpu, choose, {
           planes: 1,
           rows: 1,
           fours: 'nothing',

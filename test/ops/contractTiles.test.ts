@@ -131,8 +131,7 @@ describe('tilings', () => {
   test('what was measured comes before the rule, unless it needs subgroups that are not there', () => {
     const measured: Tiling = { kernel: 'tile', rows: 16, columns: 4, steps: 4, splits: 1 }
     const table = { [problemKey(largeProblem)]: measured }
-    const [with8, without] = [new Tilings('lavapipe', 8), new Tilings('lavapipe', null)]
-    for (const one of [with8, without]) one.use(table)
+    const [with8, without] = [new Tilings('lavapipe', 8, table), new Tilings('lavapipe', null, table)]
     expect(with8.choose(largeProblem)).toEqual(measured)
     expect(without.choose(largeProblem).kernel).toBe('block')
   })

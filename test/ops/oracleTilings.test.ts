@@ -7,19 +7,19 @@ import { loadCase, ORACLE_TOLERANCE, oracleCases, tensorOf } from '../support/or
 import { everyTiling } from '../support/tilings.ts'
 
 const engine = await testEngine()
-const { gpu } = engine
+const tilings = engine.gpu.tilings ?? expect.fail('the tests run the fast kernels')
 
 /** Images in fours and not, strides, groups and tails; PyTorch's other cases run in the tiling that the rule chooses. */
 const files = ['conv2d-bigbatch', 'conv2d-odd', 'conv2d-strided-groups-nobias', 'linear-odd'].map((name) => `${name}.safetensors`)
 
 afterEach(() => {
-  gpu.override = null
+  tilings.override = null
 })
 
-describe.each(everyTiling(gpu.tilings?.lanes ?? null))('as PyTorch, %s', (_, tiling) => {
+describe.each(everyTiling(tilings.lanes))('as PyTorch, %s', (_, tiling) => {
   test.each(oracleCases().filter(({ file }) => files.includes(file)))('$file', async (one) => {
     let contractions = 0
-    gpu.override = (problem) => {
+    tilings.override = (problem) => {
       contractions++
       return { ...tiling, splits: problem.mostSplits > 1 ? 2 : 1 }
     }
