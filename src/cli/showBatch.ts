@@ -17,7 +17,7 @@ import { counted } from './format.ts'
 import { type CommonOptions, count, seedNumber, withCommon } from './options.ts'
 import { Output } from './output.ts'
 import { drawSheet, type SheetRow } from './sheet.ts'
-import { augmentOption } from './trainSettings.ts'
+import { augmentOption, splitOption } from './trainSettings.ts'
 
 interface ShowBatchOptions extends CommonOptions {
   readonly out: string
@@ -25,6 +25,7 @@ interface ShowBatchOptions extends CommonOptions {
   readonly variant: Variant
   readonly count: number
   readonly epochs: number
+  readonly split: number
   readonly seed: number
 }
 
@@ -38,7 +39,8 @@ export function addShowBatch(program: Command): void {
     .addOption(new Option('--variant <name>', 'for which AlexNet').choices(variants).default('alexnet-64'))
     .option('--count <n>', 'pictures', count, 8)
     .option('--epochs <n>', 'epochs of training to show', count, 5)
-    .option('--seed <n>', 'as graft train takes it: the same seed shows what that training sees', seedNumber, 0)
+    .addOption(splitOption())
+    .option('--seed <n>', 'as graft train takes it: the same seed and split show what that training sees', seedNumber, 0)
   withCommon(command).addHelpText(
     'after',
     `
@@ -52,10 +54,10 @@ Examples:
 
 async function run(dir: string, options: ShowBatchOptions): Promise<void> {
   const output = new Output(options.json)
-  const { out, augment, seed } = options
+  const { out, augment, split, seed } = options
   if (!/\.png$/i.test(out)) throw new UsageError(`the sheet is a PNG: give --out a name that ends in .png, not ${out}`)
   const sharp = await loadSharp()
-  const data = await openData(dir, { seed })
+  const data = await openData(dir, { split, seed })
   describeData(output, data)
   const augmentation = augmentationOf(augment)
   output.labelled('augment', describeAugmentation(augmentation))

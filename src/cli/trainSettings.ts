@@ -42,6 +42,12 @@ export interface TrainOptions extends TrainSettings, CommonOptions {
 
 const defaultWeights = 'alexnet-64-tinyimagenet100'
 
+/** `--split`, by which part of the pictures is held out. */
+export function splitOption(): Option {
+  const share = number({ above: 0, below: 1 })
+  return new Option('--split <x>', 'share held out for validation, where the data does not say it').argParser(share).default(0.25)
+}
+
 /** `--augment`, by which pictures to train on are changed. */
 export function augmentOption(): Option {
   const how = `light, standard or strong, and fields such as flip=0,rotation=15,crop=0.5-1`
@@ -58,7 +64,6 @@ export function augmentOption(): Option {
 }
 
 export function withTrainOptions(command: Command): Command {
-  const split = number({ above: 0, below: 1 })
   return command
     .option('--weights <name|path>', `a name that 'graft weights list' shows, a file, or 'none' for random (default: ${defaultWeights})`)
     .addOption(new Option('--variant <name>', "which AlexNet (default: the weights' own)").choices(variants))
@@ -83,7 +88,7 @@ export function withTrainOptions(command: Command): Command {
     .option('--label-smoothing <x>', 'share of probability spread over all classes', number({ min: 0, max: 1 }), 0)
     .addOption(augmentOption())
     .option('--no-cache', 'compute what frozen layers give anew in every epoch and run')
-    .option('--split <x>', 'share held out for validation, where DIR has no val/', split, 0.25)
+    .addOption(splitOption())
     .option('--seed <n>', 'the same seed on the same adapter gives the same bytes', seedNumber, 0)
     .option('--offline', 'fetch no weights that are not on this machine (also: GRAFT_OFFLINE=1)')
     .option('--strict', 'stop at a broken picture instead of leaving it out')
