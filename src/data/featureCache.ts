@@ -69,8 +69,8 @@ export class FeatureCache {
     for (const { path, size } of files.sort((a, b) => a.used - b.used)) {
       if (total <= this.limit) break
       if (keep.has(path)) continue
-      await rm(path, { force: true })
-      total -= size
+      // Windows removes no file that somebody reads.
+      if (await removed(path)) total -= size
     }
     return total <= this.limit
   }
@@ -146,7 +146,7 @@ export class FeatureTable {
       if (sha256(rows.data) !== metadata.sha256) throw new WeightsError('the rows have changed')
       return { keys, rows: rows.data, dataStart }
     } catch (error) {
-      if (error instanceof WeightsError) await rm(path, { force: true }).catch(() => {})
+      if (error instanceof WeightsError) await removed(path)
       return null
     }
   }
@@ -204,6 +204,13 @@ export class FeatureTable {
   async close(): Promise<void> {
     await Promise.all(this.#segments.splice(0).map(({ file }) => file.close()))
   }
+}
+
+function removed(path: string): Promise<boolean> {
+  return rm(path, { force: true }).then(
+    () => true,
+    () => false,
+  )
 }
 
 /** Whether a file is worth reading: its header names one of the keys, or is damaged, which reading finds out. */

@@ -89,6 +89,11 @@ export async function fit(model: Network, data: ImageDataset, options: FitOption
     if (event.type === 'skipped') skippedNames.add(event.name)
     onEvent?.(event)
   }
+  let remarked = false
+  const remarkOnce = (reason: string) => {
+    if (!remarked) onEvent?.({ type: 'remark', message: `features are not kept for later runs: ${reason}` })
+    remarked = true
+  }
   const open = (split: 'train' | 'val', augment: SeededAugmentation | null): Promise<BatchSource> =>
     openSource(model, data[split], {
       store: cache,
@@ -98,7 +103,7 @@ export async function fit(model: Network, data: ImageDataset, options: FitOption
       ...(signal ? { signal } : {}),
       ...(options.featureCache ? { features: options.featureCache } : {}),
       onFound: (count) => onEvent?.({ type: 'cached', split, count, total: data[split].length }),
-      onRefused: (reason) => onEvent?.({ type: 'remark', message: `features are not kept for later runs: ${reason}` }),
+      onRefused: remarkOnce,
     })
   const results: EpochResult[] = []
   const sources: BatchSource[] = []

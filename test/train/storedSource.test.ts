@@ -100,7 +100,7 @@ test('a place that cannot be written to costs the cache and not the run', async 
   const occupied = join(folder, 'occupied')
   await writeFile(occupied, '')
   const run = await train(new FeatureCache({ folder: occupied }))
-  expect(run.remarks).toEqual(new Array(2).fill(expect.stringMatching(/^features are not kept for later runs: cannot make .*occupied/)))
+  expect(run.remarks).toEqual([expect.stringMatching(/^features are not kept for later runs: cannot make .*occupied/)])
   expect(same(run, await train(undefined))).toBe(true)
 })
 
