@@ -37,7 +37,7 @@ const sample = () => {
   console.log(`${elapsed().toFixed(0).padStart(4)} s  ${String(pictures).padStart(7)} pictures  ${parts}`)
 }
 
-const data = await openData(join(folder, 'pictures'), { split: 0.02 })
+const data = await openData(join(folder, 'pictures'), {})
 const opened = elapsed()
 console.log(`open after ${opened.toFixed(1)} s: ${data.train.length} + ${data.val.length} pictures`)
 const engine = await createEngine()
@@ -54,7 +54,7 @@ await fit(model, data, {
   featureCache: new FeatureCache({ folder: join(folder, 'cache') }),
   onEvent: (event) => {
     if (event.type !== 'step' && event.type !== 'read') return
-    if (Number.isNaN(firstBatch)) firstBatch = elapsed()
+    if (event.type === (features ? 'read' : 'step') && Number.isNaN(firstBatch)) firstBatch = elapsed()
     pictures = event.type === 'read' ? event.done : pictures + 32
   },
 })

@@ -30,6 +30,8 @@ const fillBatch = 32
 /** Host memory that rows may take; beyond it pictures are read anew in every epoch. */
 const memoryBudget = Math.min(4 * 2 ** 30, totalmem() / 4)
 const memoryBesideDisk = 64 * 2 ** 20
+/** And where no layer is frozen: rows are then prepared pictures, which save little and are many bytes; training is not to wait for more. */
+const memoryOfPictures = 256 * 2 ** 20
 
 /**
  * The outputs of the layers before `from`, computed once: an epoch over them reads no picture and runs no frozen layer. Those that an
@@ -42,7 +44,7 @@ export async function openStored(model: Network, samples: SampleList, from: numb
   // What the first layer takes is larger than the encoded pictures.
   const features = from > 0 ? options.features : undefined
   const onDisk = features && bytes > (options.memoryBytes ?? memoryBesideDisk) && bytes <= features.limit
-  if (!onDisk && bytes > memoryBudget) return null
+  if (!onDisk && bytes > (from > 0 ? memoryBudget : memoryOfPictures)) return null
   const table = features ? features.table(await prefixKey(model, from), width) : null
   const store = new Filling(model, samples, from, table, onDisk ? null : new Float32Array(width * samples.length), options)
   try {

@@ -10,7 +10,8 @@ import { useTempFolder, writeFiles } from './pictures.ts'
 const inTemp = useTempFolder()
 const key = (n: number) => n.toString(16).padStart(32, '0')
 const row = (n: number, width: number) => Float32Array.from({ length: width }, (_, i) => n + i / 8)
-const filesOf = async (folder: string) => (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.safetensors'))
+const filesOf = async (folder: string) =>
+  (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.safetensors')).sort()
 
 /** A cache with rows 0 … count - 1 in the table t. */
 async function filled(count: number, width: number, options: { readonly limit?: number } = {}) {
