@@ -37,7 +37,7 @@ const sample = () => {
   console.log(`${elapsed().toFixed(0).padStart(4)} s  ${String(pictures).padStart(7)} pictures  ${parts}`)
 }
 
-const data = await openData(join(folder, 'pictures'), {})
+const data = await openData(join(folder, 'pictures'))
 const opened = elapsed()
 console.log(`open after ${opened.toFixed(1)} s: ${data.train.length} + ${data.val.length} pictures`)
 const engine = await createEngine()
