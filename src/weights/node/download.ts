@@ -190,8 +190,10 @@ async function* arriving(response: IncomingMessage, signal: AbortSignal | undefi
 
 function asCut(error: unknown, signal: AbortSignal | undefined): unknown {
   if (signal?.aborted) return signal.reason
-  const { code, message } = error as NodeJS.ErrnoException
+  const { code, message: text } = error as NodeJS.ErrnoException
   if (code === 'ECONNRESET') return new Cut('the connection was cut')
+  // OpenSSL's have line breaks in them.
+  const message = text.replaceAll(/\s+/g, ' ').trim()
   return new Cut(code && message && !message.includes(code) ? `${message}, ${code}` : message || code || 'the connection broke')
 }
 

@@ -279,6 +279,12 @@ describe('what cannot be fetched', () => {
     expect(await failure(download('mine', url, path, sha256, quick))).toMatch(/cannot be fetched from http.*ECONNREFUSED/)
   })
 
+  test('because the server speaks no TLS', async () => {
+    server.now((visit) => send(file, visit))
+    const secure = new URL(`https://${server.host}/file.pth`)
+    expect(await failure(download('mine', secure, path, sha256, quick))).toMatch(/cannot be fetched from https.*SSL/)
+  })
+
   test('because of redirects in a circle', async () => {
     server.now(({ response }) => response.writeHead(302, { location: '/file.pth' }).end())
     expect(await failure(fetchFile())).toMatch(/[Mm]aximum number of redirects exceeded/)
