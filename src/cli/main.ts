@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { addAdapters } from './adapters.ts'
+import { addCheck } from './check.ts'
 import { addCompare } from './compare.ts'
 import { addDemo } from './demo.ts'
 import { describeFailure, exitCodes, InterruptedError } from './errors.ts'
@@ -59,7 +60,8 @@ Examples:
   graft export runs/photos-small-similar --out cat.onnx hand it on, to ONNX Runtime or PyTorch
   graft weights list                                    which trained networks have a name
   graft adapters                                        which GPU, or which stand-in for one, computes
-  graft tune                                            measure which kernels are fastest on it`,
+  graft tune                                            measure which kernels are fastest on it
+  graft check                                           whether every kernel computes right on it`,
     )
   const commands = [
     addTrain,
@@ -73,6 +75,7 @@ Examples:
     addShowBatch,
     addAdapters,
     addTune,
+    addCheck,
     addDemo,
   ]
   for (const add of commands) add(program)

@@ -207,11 +207,14 @@ export class Gpu {
     this.submit()
     const rehearsal = { kernels: [], pool: this.#pool.rehearsal(), open: false }
     this.#rehearsal = rehearsal
+    const { recorder } = this
+    this.recorder = null // what a rehearsal goes through does not run, and is no omission either
     try {
       body()
       return { kernels: rehearsal.kernels, peakBytes: rehearsal.pool.report().peakBytes }
     } finally {
       this.#rehearsal = null
+      this.recorder = recorder
     }
   }
 

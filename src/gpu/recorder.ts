@@ -19,6 +19,8 @@ export interface RecordedBinding {
   readonly name: string
   readonly binding: number
   readonly writable: boolean
+  /** Which buffer: the same number is the same memory, which the pool may hand on in the course of a recording. */
+  readonly buffer: number
   /** Null where only the bytes are known, and where a part of the tensor is bound. */
   readonly shape: Shape | null
   /** Where a part that is bound begins, in bytes; 0 for a whole tensor. */
@@ -99,15 +101,28 @@ export interface Recording {
   readonly milliseconds: number | null
 }
 
+/** These dispatches of a recording and all that what they read came from, in order. */
+export function withSources(dispatches: readonly RecordedDispatch[], ends: readonly RecordedDispatch[]): RecordedDispatch[] {
+  const wanted = new Set(ends)
+  const read = new Set<number>()
+  return dispatches
+    .toReversed()
+    .filter((one) => {
+      if (!wanted.has(one) && !one.bindings.some(({ writable, buffer }) => writable && read.has(buffer))) return false
+      for (const { buffer } of one.bindings) read.add(buffer)
+      return true
+    })
+    .reverse()
+}
+
 /** Omissions as people read them: 'features.0 weight gradient: not dispatched, the parameter is frozen'. */
 export function describeOmission({ layer, what, why }: Omission): string {
   return `${layer ? `${layer} ` : ''}${what}: not dispatched, ${why}`
 }
 
-/** A dispatch before its times are known, with the storages it touched. */
+/** A dispatch before its times are known. */
 interface Launch extends Omit<RecordedDispatch, 'pass' | 'begin' | 'milliseconds'> {
   pass: string | null
-  readonly touched: readonly { readonly storage: Storage; readonly writable: boolean }[]
   /** Which submit's query set, and which pair of it. */
   readonly batch: number
   readonly slot: number
@@ -218,7 +233,7 @@ export class Recorder {
       bindings: declared.map(({ name, binding, writable }) => {
         const bound = bindings[name] as Bindable
         const place = 'offset' in bound ? { shape: null, offset: bound.offset } : { shape: this.#shapes.get(bound.id) ?? null, offset: 0 }
-        return { name, binding, writable, ...place, bytes: bound.bytes }
+        return { name, binding, writable, buffer: storageOf(bound).id, ...place, bytes: bound.bytes }
       }),
       workgroup: [wx, wy, wz],
       workgroups,
@@ -226,7 +241,6 @@ export class Recorder {
       idle: wanted === undefined ? null : threads - wanted,
       cost: kernel.cost?.(params, constants) ?? null,
       compileMilliseconds: compiled.compileMilliseconds,
-      touched: declared.map(({ name, writable }) => ({ storage: storageOf(bindings[name] as Bindable), writable })),
       batch: this.#times.length,
       slot,
     })
@@ -270,7 +284,7 @@ export class Recorder {
     const times = await Promise.all(this.#times.map((read) => read()))
     this.#queries?.destroy()
     const first = times.find((batch) => batch.length > 0)?.[0] ?? 0n
-    const dispatches = this.#launches.map(({ touched, batch, slot, ...rest }): RecordedDispatch => {
+    const dispatches = this.#launches.map(({ batch, slot, ...rest }): RecordedDispatch => {
       const [begin, end] = [times[batch]?.[2 * slot], times[batch]?.[2 * slot + 1]]
       if (begin === undefined || end === undefined) return { ...rest, begin: null, milliseconds: null }
       return { ...rest, begin: Number(begin - first) / 1e6, milliseconds: Number(end - begin) / 1e6 }
@@ -293,13 +307,13 @@ export class Recorder {
 
   /** Names the pass of each launch since `first` by the gradient that its results reach. */
   #attribute(first: number, gradients: Readonly<Record<string, ShapedStorage | null>>): void {
-    const reaches = new Map<Storage, Set<string>>()
-    for (const [name, tensor] of Object.entries(gradients)) if (tensor) reaches.set(tensor.storage, new Set([gradientName(name)]))
+    const reaches = new Map<number, Set<string>>()
+    for (const [name, tensor] of Object.entries(gradients)) if (tensor) reaches.set(tensor.storage.id, new Set([gradientName(name)]))
     for (const launch of this.#launches.slice(first).reverse()) {
-      const names = new Set(launch.touched.flatMap(({ storage, writable }) => (writable ? [...(reaches.get(storage) ?? [])] : [])))
+      const names = new Set(launch.bindings.flatMap(({ buffer, writable }) => (writable ? [...(reaches.get(buffer) ?? [])] : [])))
       if (names.size === 0) continue
       launch.pass = [...names].join(', ')
-      for (const { storage } of launch.touched) reaches.set(storage, new Set([...(reaches.get(storage) ?? []), ...names]))
+      for (const { buffer } of launch.bindings) reaches.set(buffer, new Set([...(reaches.get(buffer) ?? []), ...names]))
     }
   }
 }

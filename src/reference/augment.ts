@@ -1,5 +1,5 @@
 import { at, item, type NdArray, ndArray, zeros } from './ndarray.ts'
-import { antialiasWeights, type RgbImage } from './resizeCrop.ts'
+import { antialiasWeights, type CropFlipNormaliseOptions, cropFlipNormalise, type RgbImage } from './resizeCrop.ts'
 
 interface Rect {
   readonly top: number
@@ -109,4 +109,35 @@ export function erase(y: NdArray, { top, left, height, width }: Rect): NdArray {
     return row >= top && row < top + height && col >= left && col < left + width ? 0 : value
   })
   return ndArray(data, y.shape)
+}
+
+type Kind = Parameters<typeof changeColours>[1]
+
+/** What one picture undergoes: its view, a turn in degrees, changes of its colours in order, a part of the result set to 0. */
+export interface Augmented {
+  readonly view: {
+    readonly part: Rect
+    readonly resized: { readonly height: number; readonly width: number }
+    readonly top: number
+    readonly left: number
+    readonly flip: boolean
+  }
+  readonly rotation: number
+  readonly colours: readonly { readonly kind: Kind; readonly amount: number }[]
+  readonly erased: Rect | null
+}
+
+/** All of it in its order, normalised: [3, size, size]. */
+export function augment(
+  image: RgbImage,
+  { view: seen, rotation, colours, erased }: Augmented,
+  preprocess: Omit<CropFlipNormaliseOptions, 'top' | 'left' | 'flip'>,
+): Float64Array {
+  const { size, mean, scale, order } = preprocess
+  let x = view(image, seen.part, seen.resized, { top: seen.top, left: seen.left, size, flip: seen.flip })
+  const fill = mean.map((value) => value / scale)
+  if (rotation !== 0) x = turn(x, rotation, order === 'bgr' ? fill.reverse() : fill)
+  for (const { kind, amount } of colours) x = changeColours(x, kind, amount)
+  const y = cropFlipNormalise(x, { ...preprocess, top: 0, left: 0, flip: false })
+  return (erased ? erase(y, erased) : y).data
 }

@@ -1,8 +1,8 @@
-import { add, addScaled, at, dims4, dot, type NdArray, zeros } from './ndarray.ts'
+import { add, addScaled, at, dims4, dot, type NdArray, type Pair, pairOf, zeros } from './ndarray.ts'
 
 export interface Conv2dOptions {
-  readonly stride?: number
-  readonly padding?: number
+  readonly stride?: Pair
+  readonly padding?: Pair
   readonly groups?: number
 }
 
@@ -14,7 +14,8 @@ function outputShape(x: NdArray, weight: NdArray, { stride = 1, padding = 0, gro
   const [o, perGroup, kh, kw] = dims4(weight)
   if (perGroup * groups !== c || o % groups !== 0)
     throw new RangeError(`weight [${weight.shape}] does not fit x [${x.shape}] in ${groups} groups`)
-  return [n, o, Math.floor((h + 2 * padding - kh) / stride) + 1, Math.floor((w + 2 * padding - kw) / stride) + 1]
+  const [[sy, sx], [py, px]] = [pairOf(stride), pairOf(padding)]
+  return [n, o, Math.floor((h + 2 * py - kh) / sy) + 1, Math.floor((w + 2 * px - kw) / sx) + 1]
 }
 
 /**
@@ -25,6 +26,7 @@ function outputShape(x: NdArray, weight: NdArray, { stride = 1, padding = 0, gro
  */
 function walk(x: NdArray, weight: NdArray, options: Conv2dOptions, visit: Visit): void {
   const { stride = 1, padding = 0, groups = 1 } = options
+  const [[sy, sx], [py, px]] = [pairOf(stride), pairOf(padding)]
   const [, c, h, w] = dims4(x)
   const [o, perGroup, kh, kw] = dims4(weight)
   const [n = 0, , oh = 0, ow = 0] = outputShape(x, weight, options)
@@ -36,11 +38,11 @@ function walk(x: NdArray, weight: NdArray, options: Conv2dOptions, visit: Visit)
           const y = ((ni * o + oi) * oh + oy) * ow + ox
           for (let ci = 0; ci < perGroup; ci++) {
             for (let ky = 0; ky < kh; ky++) {
-              const iy = oy * stride - padding + ky
+              const iy = oy * sy - py + ky
               if (iy < 0 || iy >= h) continue
               const row = ((ni * c + firstChannel + ci) * h + iy) * w
               const kernelRow = ((oi * perGroup + ci) * kh + ky) * kw
-              const ix = ox * stride - padding
+              const ix = ox * sx - px
               const first = Math.max(0, -ix)
               const end = Math.min(kw, w - ix)
               if (first < end) visit(y, row + ix + first, kernelRow + first, end - first)

@@ -1,10 +1,10 @@
-import { add, at, dims4, item, type NdArray, zeros } from './ndarray.ts'
+import { add, at, dims4, item, type NdArray, type Pair, pairOf, zeros } from './ndarray.ts'
 
 export interface MaxPool2dOptions {
-  readonly kernel: number
+  readonly kernel: Pair
   /** Defaults to the kernel, as in PyTorch. */
-  readonly stride?: number
-  readonly padding?: number
+  readonly stride?: Pair
+  readonly padding?: Pair
   /** Whether a last window may reach past the edge, as long as it begins within the picture or the padding before it. */
   readonly ceilMode?: boolean
 }
@@ -13,24 +13,24 @@ export interface MaxPool2dOptions {
 export function maxPool2dIndices(x: NdArray, options: MaxPool2dOptions): { shape: number[]; indices: Int32Array } {
   const { kernel, stride = kernel, padding = 0, ceilMode = false } = options
   const [n, c, h, w] = dims4(x)
-  const windows = (extent: number) => {
+  const [[kh, kw], [sy, sx], [py, px]] = [pairOf(kernel), pairOf(stride), pairOf(padding)]
+  const windows = (extent: number, side: number, step: number, before: number) => {
     let count = 0
     // The last window of ceil mode may begin anywhere before the padding behind; that of floor mode has to end within it.
-    const fits = (start: number) =>
-      ceilMode ? start + kernel - stride < extent + padding && start < extent : start + kernel <= extent + padding
-    while (fits(count * stride - padding)) count++
+    const fits = (start: number) => (ceilMode ? start + side - step < extent + before && start < extent : start + side <= extent + before)
+    while (fits(count * step - before)) count++
     return count
   }
-  const [oh, ow] = [windows(h), windows(w)]
+  const [oh, ow] = [windows(h, kh, sy, py), windows(w, kw, sx, px)]
   const indices = new Int32Array(n * c * oh * ow)
   for (let plane = 0; plane < n * c; plane++) {
     for (let oy = 0; oy < oh; oy++) {
       for (let ox = 0; ox < ow; ox++) {
         let best = -1
-        for (let ky = 0; ky < kernel; ky++) {
-          for (let kx = 0; kx < kernel; kx++) {
-            const iy = oy * stride - padding + ky
-            const ix = ox * stride - padding + kx
+        for (let ky = 0; ky < kh; ky++) {
+          for (let kx = 0; kx < kw; kx++) {
+            const iy = oy * sy - py + ky
+            const ix = ox * sx - px + kx
             if (iy < 0 || iy >= h || ix < 0 || ix >= w) continue // padding is -infinity: it is never the maximum
             const here = (plane * h + iy) * w + ix
             const value = at(x.data, here)

@@ -50,6 +50,13 @@ export function add(data: Float64Array, index: number, value: number): void {
   data[index] = at(data, index) + value
 }
 
+/** A number for height and width, or one each. */
+export type Pair = number | readonly [number, number]
+
+export function pairOf(pair: Pair): readonly [number, number] {
+  return typeof pair === 'number' ? [pair, pair] : pair
+}
+
 /** The extents of an array that must have two dimensions. */
 export function dims2(x: NdArray): [number, number] {
   if (x.shape.length !== 2) throw new RangeError(`expected 2 dimensions, got [${x.shape}]`)

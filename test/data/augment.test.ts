@@ -8,8 +8,7 @@ import { preprocessImages, viewImages } from '../../src/data/transforms.ts'
 import { partView, type Rect, type View, windowView } from '../../src/data/view.ts'
 import { UsageError } from '../../src/gpu/errors.ts'
 import type { Preprocess } from '../../src/nn/preprocess.ts'
-import { changeColours, erase, view as referenceView, turn } from '../../src/reference/augment.ts'
-import { cropFlipNormalise } from '../../src/reference/resizeCrop.ts'
+import { augment as reference } from '../../src/reference/augment.ts'
 import { Random } from '../../src/tensor/philox.ts'
 import { expectClose } from '../support/compare.ts'
 import { testEngine } from '../support/engine.ts'
@@ -29,17 +28,6 @@ function picture(width: number, height: number, seed = 1): RgbImage {
  * picture changes by as much at most. Normalisation divides by a deviation (0.22), or multiplies by 255.
  */
 const tolerance = ({ scale, std }: Preprocess) => ({ relative: 1e-5, absolute: (4e-6 * scale) / Math.min(...std) })
-
-/** A draw on one picture in float64. */
-function reference(image: RgbImage, { view, rotation, colours, erased }: AugmentDraw, preprocess: Preprocess): Float64Array {
-  const { size, mean, scale, order } = preprocess
-  let x = referenceView(image, view.part, view.resized, { top: view.top, left: view.left, size, flip: view.flip })
-  const fill = mean.map((value) => value / scale)
-  if (rotation !== 0) x = turn(x, rotation, order === 'bgr' ? fill.reverse() : fill)
-  for (const { kind, amount } of colours) x = changeColours(x, kind, amount)
-  const y = cropFlipNormalise(x, { ...preprocess, top: 0, left: 0, flip: false })
-  return (erased ? erase(y, erased) : y).data
-}
 
 describe('torchvision', () => {
   interface Recorded extends Omit<AugmentDraw, 'view'> {

@@ -1,0 +1,197 @@
+import { DeviceLostError, GraftError } from '../gpu/errors.ts'
+import { type RecordedDispatch, withSources } from '../gpu/recorder.ts'
+import { compare, coordinates } from '../reference/compare.ts'
+import type { Engine } from '../tensor/engine.ts'
+import { Random } from '../tensor/philox.ts'
+import { operatorSubjects } from './operators.ts'
+import { otherSubjects } from './others.ts'
+import type { CheckCase, Finding, Subject } from './subject.ts'
+
+export const subjects: readonly Subject[] = [...operatorSubjects, ...otherSubjects]
+
+/** What was found of one result of one subject, over all cases. */
+export interface CheckRow {
+  readonly subject: string
+  readonly kernels: 'fast' | 'plain'
+  /** 'y', 'dx', 'dweight' …; 'run' where nothing was computed at all. */
+  readonly what: string
+  readonly against: Finding['against'] | null
+  /** The files under shaders/ whose launches led to it. */
+  readonly files: readonly string[]
+  readonly cases: number
+  readonly failed: number
+  /** The case with the largest relative error, of the failed ones where there are any; null where nothing was computed. */
+  readonly worst: WorstCase | null
+  /** Why nothing was computed: what the compiler or the driver said. */
+  readonly error: string | null
+  readonly verdict: 'ok' | 'wrong' | 'fails'
+}
+
+export interface WorstCase {
+  readonly case: string
+  /** The relative Frobenius error, and how much of it (and of absolute error, root mean square) is allowed. */
+  readonly relative: number
+  readonly allowed: { readonly relative: number; readonly absolute: number }
+  /** Where the largest difference is. */
+  readonly at: readonly number[]
+  readonly actual: number
+  readonly expected: number
+}
+
+/** A kernel that the failures point at. */
+export interface Suspect {
+  readonly file: string
+  /** Of the results that it led to, how many are wrong. */
+  readonly wrong: number
+  readonly of: number
+}
+
+export interface CheckReport {
+  readonly rows: readonly CheckRow[]
+  /** Likeliest first; empty where all is well. */
+  readonly suspects: readonly Suspect[]
+  readonly ok: boolean
+}
+
+export interface CheckOptions {
+  /** Cases of drawn shapes for each subject, besides the edges. Default 12. */
+  readonly drawn?: number
+  /** Seeds shapes and values. Default 1. */
+  readonly seed?: number
+  readonly onRow?: (row: CheckRow) => void
+}
+
+/** One result that was judged. */
+interface Judgement {
+  readonly subject: string
+  readonly kernels: 'fast' | 'plain'
+  readonly what: string
+  readonly against: Finding['against'] | null
+  readonly files: readonly string[]
+  readonly ok: boolean
+  readonly worst: WorstCase | null
+  readonly error: string | null
+}
+
+/**
+ * Checks kernels on the engines' adapter: every result against a float64 reference, gradients against finite differences too, at the
+ * edges and at shapes drawn by the seed.
+ * @param engines one with the fast kernels and one with the plain ones; a subject is checked on those it has kernels for
+ * @throws DeviceLostError where the device goes; what a kernel does wrong is in the report
+ * @example const { ok, rows } = await checkKernels({ fast: engine }, subjects)
+ */
+export async function checkKernels(
+  engines: Partial<Readonly<Record<'fast' | 'plain', Engine>>>,
+  chosen: readonly Subject[],
+  { drawn = 12, seed = 1, onRow }: CheckOptions = {},
+): Promise<CheckReport> {
+  const judgements: Judgement[] = []
+  const rows: CheckRow[] = []
+  for (const subject of chosen)
+    for (const kernels of subject.kernels) {
+      const engine = engines[kernels]
+      if (!engine) continue
+      const found: Judgement[] = []
+      const cases = subject.cases(new Random(seed), drawn)
+      for (const one of cases) found.push(...(await judge(engine, subject.name, kernels, one)))
+      judgements.push(...found)
+      for (const row of summarise(found)) {
+        rows.push(row)
+        onRow?.(row)
+      }
+    }
+  return { rows, suspects: suspectsOf(judgements), ok: judgements.every(({ ok }) => ok) }
+}
+
+async function judge(engine: Engine, subject: string, kernels: 'fast' | 'plain', one: CheckCase): Promise<Judgement[]> {
+  const recorder = engine.record()
+  let findings: readonly Finding[] = []
+  let error: string | null = null
+  try {
+    findings = await one.run(engine)
+  } catch (thrown) {
+    if (thrown instanceof DeviceLostError || !(thrown instanceof GraftError)) throw thrown
+    error = thrown.message
+  }
+  const dispatches = await recorder.finish().then(
+    (recording) => recording.dispatches,
+    (thrown: unknown) => {
+      if (thrown instanceof DeviceLostError || !(thrown instanceof GraftError)) throw thrown
+      error ??= thrown.message
+      return []
+    },
+  )
+  const common = { subject, kernels }
+  if (error) return [{ ...common, what: 'run', against: null, files: filesOf(dispatches), ok: false, worst: null, error }]
+  return findings.map((finding) => {
+    const { what, against, passes, actual, expected, shape, tolerance } = finding
+    const last = passes ? dispatches.filter(({ pass }) => passes.some((name) => pass?.split(', ').includes(name))) : dispatches
+    const led = withSources(dispatches, last)
+    const { ok, relative, worst } = compare(actual, expected, tolerance)
+    return {
+      ...common,
+      ...{ what, against, files: filesOf(led), ok, error: null },
+      worst: {
+        case: one.description,
+        relative,
+        allowed: { relative: tolerance.relative ?? 1e-5, absolute: tolerance.absolute ?? 0 },
+        at: coordinates(worst?.index ?? 0, shape),
+        actual: worst?.actual ?? 0,
+        expected: worst?.expected ?? 0,
+      },
+    }
+  })
+}
+
+function filesOf(dispatches: readonly RecordedDispatch[]): string[] {
+  return [...new Set(dispatches.map(({ kernel }) => kernel))].sort()
+}
+
+/** One row for each kind of result, in the order in which they were met. */
+function summarise(judgements: readonly Judgement[]): CheckRow[] {
+  const groups = new Map<string, Judgement[]>()
+  for (const one of judgements) {
+    const key = `${one.what} ${one.against}`
+    const group = groups.get(key)
+    if (group) group.push(one)
+    else groups.set(key, [one])
+  }
+  return [...groups.values()].map((group) => {
+    const [first] = group as [Judgement]
+    const failed = group.filter(({ ok }) => !ok)
+    const candidates = failed.length > 0 ? failed : group
+    const worst = candidates.reduce((a, b) => ((b.worst?.relative ?? 0) > (a.worst?.relative ?? 0) ? b : a))
+    const error = group.find((one) => one.error)?.error ?? null
+    return {
+      subject: first.subject,
+      kernels: first.kernels,
+      what: first.what,
+      against: first.against,
+      files: [...new Set(group.flatMap(({ files }) => files))].sort(),
+      cases: group.length,
+      failed: failed.length,
+      worst: worst.worst,
+      error,
+      verdict: error ? 'fails' : failed.length > 0 ? 'wrong' : 'ok',
+    }
+  })
+}
+
+/** How many suspects people are told of: one operator's worth of kernels. */
+export const shownSuspects = 4
+
+/** Kernels that led to wrong results, by the share of their results that are wrong. */
+function suspectsOf(judgements: readonly Judgement[]): Suspect[] {
+  const files = new Map<string, { wrong: number; of: number }>()
+  for (const { files: led, ok } of judgements)
+    for (const file of led) {
+      const count = files.get(file) ?? { wrong: 0, of: 0 }
+      count.of++
+      if (!ok) count.wrong++
+      files.set(file, count)
+    }
+  return [...files]
+    .filter(([, { wrong }]) => wrong > 0)
+    .map(([file, counts]) => ({ file, ...counts }))
+    .sort((a, b) => b.wrong / b.of - a.wrong / a.of || b.wrong - a.wrong || (a.file < b.file ? -1 : 1))
+}
