@@ -166,8 +166,8 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
 async function choose(model: Network, { data, settings, output, stop }: Job): Promise<Choice> {
   output.progress('probing', 0, 1)
   const onEvent = (event: TrainEvent) => {
+    // Pictures that are left out are told of once, by the training.
     if (event.type === 'read') output.progress('probing', event.done, event.total, `${event.done} of ${event.total} pictures`)
-    else output.training(event)
   }
   try {
     return await chooseScenario(model, data, { seed: settings.seed, signal: stop.signal, onEvent })
