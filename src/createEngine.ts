@@ -1,7 +1,7 @@
 import { backward } from './autograd/backward.ts'
 import { Gpu } from './gpu/gpu.ts'
 import type { AdapterChoice, Platform } from './gpu/platform.ts'
-import { Engine } from './tensor/engine.ts'
+import { Engine, type OpenDevice } from './tensor/engine.ts'
 
 export interface EngineOptions {
   /** Which kind of adapter; 'auto' takes hardware, else lavapipe, else SwiftShader. Default 'auto'. */
@@ -20,20 +20,16 @@ export async function createEngineOn(
   platform: Platform,
   { adapter: choice = 'auto', kernels = 'auto', maxBindingBytes }: EngineOptions = {},
 ): Promise<Engine> {
-  const { adapter, kind } = await platform.requestAdapter(choice)
-  const gpu = await Gpu.open(platform, adapter, kind, { plain: kernels === 'plain', maxBindingBytes })
-  const { description, device, vendor, architecture } = adapter.info
-  return new Engine(
-    gpu,
-    {
-      adapter: description || device || kind,
-      kind,
-      vendor,
-      architecture,
-      features: [...gpu.device.features].sort(),
-      subgroup: gpu.tilings?.lanes ?? null,
-    },
-    backward,
-    () => platform.freeBytes?.(kind) ?? null,
-  )
+  const open = async (): Promise<OpenDevice> => {
+    const { adapter, kind } = await platform.requestAdapter(choice)
+    const gpu = await Gpu.open(platform, adapter, kind, { plain: kernels === 'plain', maxBindingBytes })
+    const { description, device, vendor, architecture } = adapter.info
+    const features = [...gpu.device.features].sort()
+    return {
+      gpu,
+      freeBytes: () => platform.freeBytes?.(kind) ?? null,
+      info: { adapter: description || device || kind, kind, vendor, architecture, features, subgroup: gpu.tilings?.lanes ?? null },
+    }
+  }
+  return new Engine(await open(), open, backward)
 }

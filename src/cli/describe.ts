@@ -4,7 +4,7 @@ import { countByClass, type ImageDataset } from '../data/dataset.ts'
 import type { Network } from '../nn/network.ts'
 import type { Engine } from '../tensor/engine.ts'
 import type { Plan } from '../transfer/scenario.ts'
-import { counted, thousands } from './format.ts'
+import { counted, layersOf, thousands } from './format.ts'
 import type { Output } from './output.ts'
 
 /** Says which adapter computes. */
@@ -79,9 +79,4 @@ export function describePlan(
 /** A few names, or the first and the last of many. */
 function span(names: readonly string[]): string {
   return names.length > 4 ? `${names[0]} to ${names.at(-1)}, ${names.length} layers,` : names.join(', ')
-}
-
-/** The layers that parameters belong to, each once. */
-function layersOf(parameters: readonly string[]): string {
-  return [...new Set(parameters.map((name) => name.slice(0, name.lastIndexOf('.'))))].join(', ')
 }

@@ -69,3 +69,8 @@ export function nextCommand(...args: readonly string[]): string {
   const command = process.env.npm_config_user_agent ? ['npx', 'graft'] : ['graft']
   return [...command, ...args].map(quoted).join(' ')
 }
+
+/** The layers that parameters belong to, each once. */
+export function layersOf(parameters: readonly string[]): string {
+  return [...new Set(parameters.map((name) => name.slice(0, name.lastIndexOf('.'))))].join(', ')
+}

@@ -8,6 +8,7 @@ import { addEvaluate } from './evaluate.ts'
 import { addExplain } from './explain.ts'
 import { addExport } from './export.ts'
 import { stopFor } from './interrupt.ts'
+import { addLrFind } from './lrFind.ts'
 import { watchPipe } from './output.ts'
 import { addPredict } from './predict.ts'
 import { addReport } from './report.ts'
@@ -65,6 +66,7 @@ Examples:
     )
   const commands = [
     addTrain,
+    addLrFind,
     addExplain,
     addCompare,
     addReport,

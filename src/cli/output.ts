@@ -1,5 +1,5 @@
 import type { EpochResult, TrainEvent } from '../train/events.ts'
-import { labelled, percent } from './format.ts'
+import { counted, labelled, layersOf, percent } from './format.ts'
 import { Progress } from './progress.ts'
 
 /** Milliseconds between two events that say how many pictures have been read. */
@@ -99,7 +99,14 @@ export class Output {
     else if (event.type === 'skipped') this.warn(`skipped ${event.reason}`)
     else if (event.type === 'step') {
       const done = (event.epoch - 1) * event.steps + event.step
-      this.progress('training', done, epochs * event.steps, `epoch ${event.epoch}/${epochs}  loss ${event.loss.toFixed(3)}`)
+      const figures = `loss ${event.loss.toFixed(3)}  accuracy ${percent(event.accuracy)}`
+      this.progress('training', done, epochs * event.steps, `epoch ${event.epoch}/${epochs}  ${figures}`)
+    } else if (event.type === 'search')
+      this.progress('searching', event.step, event.steps, `rate ${event.lr.toExponential(1)}  loss ${event.loss.toFixed(3)}`)
+    else if (event.type === 'stage') this.line(`        from here on ${layersOf(event.trained)} train`)
+    else if (event.type === 'recovered') {
+      const lost = event.repeated ? `, ${counted(event.repeated, 'step')} again` : ''
+      this.warn(`the GPU device was lost (${event.reason}): another one goes on in epoch ${event.epoch} after step ${event.step}${lost}`)
     }
     this.event({ ...event, ...more })
   }

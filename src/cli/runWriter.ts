@@ -1,5 +1,4 @@
-import { rmSync } from 'node:fs'
-import { access, mkdir, mkdtemp, rmdir, stat } from 'node:fs/promises'
+import { access, mkdir, mkdtemp, rm, rmdir, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { GraftError, UsageError } from '../gpu/errors.ts'
 import type { Network } from '../nn/network.ts'
@@ -15,12 +14,15 @@ import {
   writeRunWeights,
 } from '../train/runFolder.ts'
 import { Stopwatch, type Timings } from '../train/timings.ts'
+import { removeTemporaryFiles } from '../weights/files.ts'
 
 /** What a folder holds before training. */
 export interface ExistingRun {
   readonly config: RunConfig | null
   /** Epochs that its checkpoint has behind it. */
   readonly epochs: number
+  /** Whether there is a checkpoint to go on from. */
+  readonly resumable: boolean
 }
 
 const exists = (path: string) =>
@@ -37,12 +39,12 @@ export async function checkOut(folder: string, { resume = false, force = false }
   if (resume && force) throw new UsageError('--resume goes on with a run and --force replaces it: give one of them')
   await checkWritable(folder)
   const present = await Promise.all(Object.values(runFiles).map((name) => exists(join(folder, name))))
-  if (force || !present.includes(true)) return { config: null, epochs: 0 }
+  if (force || !present.includes(true)) return { config: null, epochs: 0, resumable: false }
   if (!resume)
     throw new UsageError(`${folder} holds a run already: --resume goes on with it, --force replaces it, --out names another folder`)
   const checkpoint = await readCheckpoint(join(folder, runFiles.checkpoints))
   const config = checkpoint && (await exists(join(folder, runFiles.config))) ? await readRunConfig(folder) : null
-  return { config, epochs: checkpoint?.epochs.length ?? 0 }
+  return { config, epochs: checkpoint?.epochs.length ?? 0, resumable: checkpoint !== null }
 }
 
 /** Finds out now rather than after an hour of training that the folder cannot be made. */
@@ -62,7 +64,7 @@ async function checkWritable(folder: string): Promise<void> {
   }
 }
 
-/** Writes a run folder, from the first finished epoch on; every file is whole at any moment. */
+/** Writes a run folder, from the first checkpoint on; every file is whole at any moment. */
 export class RunWriter {
   readonly folder: string
   /** Told of every event of the training, it knows where the time goes. */
@@ -97,12 +99,17 @@ export class RunWriter {
     this.#epochs = epochs
   }
 
+  /** Writes what a checkpoint needs beside it; awaited before the first one. */
+  async begin(): Promise<void> {
+    // An earlier run's weights must not stand beside this one's config, not even for a moment.
+    if (this.#replace)
+      for (const name of [runFiles.weights, runFiles.metrics, runFiles.config, runFiles.timings])
+        await rm(join(this.folder, name), { force: true })
+    await writeRunConfig(this.folder, this.#config)
+  }
+
   /** Notes a finished epoch; the files follow. */
   epoch(epoch: EpochResult): void {
-    // An earlier run's weights must not stand beside this one's config, not even for a moment.
-    if (this.#replace && this.#epochs.length === 0)
-      for (const name of [runFiles.weights, runFiles.metrics, runFiles.config, runFiles.timings])
-        rmSync(join(this.folder, name), { force: true })
     this.#epochs = [...this.#epochs, epoch]
     this.#writes = this.#writes.then(() => this.#writeRecords())
     this.#writes.catch(() => {}) // Met by finish().
@@ -117,19 +124,16 @@ export class RunWriter {
   /** Writes the network as it is at the end of the last epoch. */
   async finish(model: Network): Promise<void> {
     await this.#writes
+    await removeTemporaryFiles(this.folder)
     await this.#writeRecords()
     if (this.stopwatch.total > 0) await writeRunTimings(this.folder, this.stopwatch.timings)
     await writeRunWeights(this.folder, model, this.#config)
   }
 
-  /** After a failure: keeps the last finished epoch, as far as the device still answers. */
+  /** After a failure, which leaves the network at the end of the last finished epoch: keeps that, as far as the device still answers. */
   async rescue(model: Network): Promise<boolean> {
     if (this.#epochs.length === 0) return false
     try {
-      await this.#writes
-      const saved = await readCheckpoint(this.checkpoints)
-      if (!saved) return false
-      model.loadStateDict(saved.weights, { strict: false })
       await this.finish(model)
       return true
     } catch {

@@ -8,7 +8,6 @@ import { DataError, UsageError } from '../gpu/errors.ts'
 import { createEngine } from '../index.ts'
 import type { Network } from '../nn/network.ts'
 import type { Engine } from '../tensor/engine.ts'
-import { readCheckpoint } from '../train/checkpoint.ts'
 import { chooseScenario } from '../train/choose.ts'
 import type { EpochResult, Skipped, TrainEvent } from '../train/events.ts'
 import { type FitResult, fit } from '../train/fit.ts'
@@ -21,9 +20,11 @@ import { describeAugmentation, describeData, describeEngine, describeNetwork, de
 import { describeChoice } from './describeChoice.ts'
 import { counted, duration, nextCommand, percent } from './format.ts'
 import { Stop } from './interrupt.ts'
-import { withCommon } from './options.ts'
+import { findRate } from './lrFind.ts'
+import { number, withCommon } from './options.ts'
 import { epochHeader, epochLine, Output } from './output.ts'
-import { checkOut, RunWriter } from './runWriter.ts'
+import { recipeOf } from './recipeOptions.ts'
+import { checkOut, type ExistingRun, RunWriter } from './runWriter.ts'
 import {
   checkAuto,
   chooseNetwork,
@@ -43,6 +44,7 @@ export function addTrain(program: Command): void {
     .argument('<dir>', 'pictures: a folder for each class (or train/ and val/ with them), a .csv of file,label[,split], or .tar shards')
   withTrainOptions(command)
     .option('--resume', "go on from the run's checkpoint with the run's own options; afresh where there is none")
+    .option('--checkpoint-every <seconds>', 'how much a crash may cost, within an epoch (default: 30)', number({ min: 0 }))
     .option('--force', 'replace the run that the run folder holds')
     .option('--out <run>', 'the run folder (default: runs/<name of DIR>-<scenario>)')
   withCommon(command).addHelpText(
@@ -83,18 +85,7 @@ async function train(dir: string, options: TrainOptions, command: Command): Prom
     await fetchAbsent(network.weights, options, output, stop)
     const engine = await createEngine({ adapter: options.adapter })
     try {
-      await trainOn(engine, {
-        dir,
-        data,
-        folder,
-        settings,
-        network,
-        options,
-        choice: before.config?.choice,
-        begun: before.epochs,
-        output,
-        stop,
-      })
+      await trainOn(engine, { dir, data, folder, settings, network, options, before, output, stop })
     } finally {
       output.endProgress()
       engine.dispose()
@@ -116,26 +107,25 @@ interface Job {
   readonly settings: TrainSettings
   readonly network: ReturnType<typeof chooseNetwork>
   readonly options: TrainOptions
-  /** What a run that is gone on with was chosen by. */
-  readonly choice: Choice | undefined
-  /** Epochs that the run has behind it. */
-  readonly begun: number
+  /** Epochs that the run has behind it, and whether it has a checkpoint. */
+  readonly before: ExistingRun
   readonly output: Output
   readonly stop: Stop
 }
 
 async function trainOn(engine: Engine, job: Job): Promise<void> {
-  const { dir, data, folder, settings, network, options, output, stop } = job
+  const { dir, data, folder, network, options, output, stop } = job
   describeEngine(output, engine)
   describeData(output, data)
-  const model = await buildNetwork(engine, network, settings.seed)
+  const model = await buildNetwork(engine, network, job.settings.seed)
   describeNetwork(output, model, network.weights ?? null)
-  const { init, seed } = settings
-  const choice = settings.scenario === 'auto' ? (job.choice ?? (await choose(model, job))) : undefined
+  const { init, seed, freeze, train } = job.settings
+  const choice = job.settings.scenario === 'auto' ? (job.before.config?.choice ?? (await choose(model, job))) : undefined
   if (choice) describeChoice(output, choice)
-  const plan = applyScenario(model, { ...scenarioOf(settings, choice), classes: data.classes.length, init, seed })
+  const plan = applyScenario(model, { ...scenarioOf(job.settings, choice), classes: data.classes.length, init, seed, freeze, train })
   describePlan(output, plan, { missing: model.missing, why: !choice })
-  if (settings.augment) output.labelled('augment', describeAugmentation(augmentationOf(settings.augment)))
+  if (job.settings.augment) output.labelled('augment', describeAugmentation(augmentationOf(job.settings.augment)))
+  const settings = job.settings.lr === 'find' ? { ...job.settings, lr: await findRate(model, job) } : job.settings
   const run = new RunWriter(
     folder,
     {
@@ -150,15 +140,20 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
     { replace: options.force, timings: await timingsBefore(job, choice) },
   )
   const started = performance.now()
-  const result = await fitAndKeep(model, job, run)
+  const result = await fitAndKeep(model, { ...job, settings }, run)
   const last = result.epochs.at(-1)
-  if (!last) throw stop.error('stopped before the first epoch was finished: nothing was written')
+  const goOn = nextCommand('train', dir, '--out', folder, '--resume')
+  if (!last)
+    throw stop.error(
+      result.keptBatches
+        ? `stopped in the first epoch: ${counted(result.keptBatches, 'step')} are kept in ${folder}; '${goOn}' goes on`
+        : 'stopped before the first epoch was finished: nothing was written',
+    )
   await run.finish(model)
   const seconds = (performance.now() - started) / 1000
   if (result.skipped) output.labelled('skipped', `${counted(result.skipped, 'broken picture')} left out of training`)
   report(job, result, plan, seconds)
   if (!result.aborted) return
-  const goOn = nextCommand('train', dir, '--out', folder, '--resume')
   throw stop.error(`stopped: epoch ${last.epoch} is kept in ${folder}; '${goOn}' goes on`, { hasResult: true })
 }
 
@@ -180,8 +175,8 @@ async function choose(model: Network, { data, settings, output, stop }: Job): Pr
 }
 
 /** What the run took before it trains in this session. */
-async function timingsBefore({ folder, begun }: Job, choice: Choice | undefined): Promise<Partial<Timings>> {
-  if (begun > 0) return (await readRunTimings(folder)) ?? {}
+async function timingsBefore({ folder, before }: Job, choice: Choice | undefined): Promise<Partial<Timings>> {
+  if (before.resumable) return (await readRunTimings(folder)) ?? {}
   return { choosing: choice?.evidence.seconds ?? 0 }
 }
 
@@ -194,9 +189,9 @@ function scenarioOf({ scenario, replace, cut }: TrainSettings, choice: Choice | 
 
 /** Trains, with the files of every finished epoch in place, whatever happens afterwards. */
 async function fitAndKeep(model: Network, job: Job, run: RunWriter): Promise<FitResult> {
-  const { data, settings, options, output, stop, begun } = job
-  const { epochs } = settings
-  if (begun >= epochs && begun > 0) return untrained(model, job, run)
+  const { data, settings, options, output, stop, before } = job
+  const { epochs, lr } = settings
+  const idle = before.epochs >= epochs
   const broken = new BrokenClasses(data)
   let header = false
   run.stopwatch.start()
@@ -211,20 +206,26 @@ async function fitAndKeep(model: Network, job: Job, run: RunWriter): Promise<Fit
     header = true
     output.line(epochLine(event, epochs))
   }
-  const { batchSize, lr, optimizer, weightDecay, labelSmoothing, augment, cache, seed, strict } = settings
+  const { batchSize, optimizer, weightDecay, augment, cache, seed, strict } = settings
   const { checkpoints } = run
-  if (options.resume && begun === 0) output.line('no checkpoint to go on from: starting afresh')
-  output.progress(cache && !augment ? 'reading' : 'training', 0, 1)
+  if (options.resume && !before.resumable) output.line('no checkpoint to go on from: starting afresh')
+  if (!idle) output.progress(cache && !augment ? 'reading' : 'training', 0, 1)
   try {
     return await fit(model, data, {
-      ...{ epochs, batchSize, lr, optimizer, weightDecay, labelSmoothing, cache, seed, strict },
+      ...{ epochs, batchSize, optimizer, weightDecay, cache, seed, strict, ...(typeof lr === 'number' ? { lr } : {}) },
       ...(augment ? { augment: augmentationOf(augment) } : {}),
       ...(cache ? { featureCache: new FeatureCache() } : {}),
+      ...recipeOf(settings),
       checkpoint: checkpoints,
-      resume: begun > 0,
+      checkpointSeconds: options.checkpointEvery,
+      beforeCheckpoint: () => run.begin(),
+      resume: before.resumable,
       signal: stop.signal,
       onEvent,
-      onResume: (finished) => resumed(output, run, finished),
+      onResume: (finished, batches) => {
+        resumed(output, run, finished, batches)
+        if (idle) output.line(`all ${epochs} epochs are trained already: more with --epochs`)
+      },
     })
   } catch (error) {
     output.endProgress()
@@ -235,19 +236,11 @@ async function fitAndKeep(model: Network, job: Job, run: RunWriter): Promise<Fit
   }
 }
 
-function resumed(output: Output, run: RunWriter, epochs: readonly EpochResult[]): void {
+function resumed(output: Output, run: RunWriter, epochs: readonly EpochResult[], batches: number): void {
   run.resumed(epochs)
-  output.event({ type: 'resume', epochs: epochs.length })
-  output.labelled('resumed', `after epoch ${epochs.length}, from ${run.checkpoints}`)
-}
-
-/** A run that has all its epochs behind it: nothing is read, its weights are written as its checkpoint has them. */
-async function untrained(model: Network, { settings, output }: Job, run: RunWriter): Promise<FitResult> {
-  const saved = await readCheckpoint(run.checkpoints)
-  resumed(output, run, saved?.epochs ?? [])
-  output.line(`all ${settings.epochs} epochs are trained already: more with --epochs`)
-  model.loadStateDict(saved?.weights ?? {}, { strict: false })
-  return { epochs: saved?.epochs ?? [], aborted: false, skipped: 0, steps: 0 }
+  output.event({ type: 'resume', epochs: epochs.length, batches })
+  const where = batches ? `in epoch ${epochs.length + 1}, after step ${batches}` : `after epoch ${epochs.length}`
+  output.labelled('resumed', `${where}, from ${run.checkpoints}`)
 }
 
 /** Ends training once every picture to train on of a class has turned out broken. */
@@ -271,19 +264,22 @@ class BrokenClasses {
   }
 }
 
-function report({ dir, data, folder, output }: Job, { epochs, aborted, skipped }: FitResult, plan: Plan, seconds: number): void {
+function report({ dir, data, folder, settings, output }: Job, result: FitResult, plan: Plan, seconds: number): void {
+  const { epochs, keptEpoch, aborted, stoppedEarly, recovered, skipped } = result
   const last = epochs.at(-1)
   if (!last) return
   const best = epochs.reduce((a, b) => (b.valAccuracy > a.valAccuracy ? b : a))
-  const { valAccuracy } = last
-  const outcome = { valAccuracy, bestValAccuracy: best.valAccuracy, bestEpoch: best.epoch }
-  output.event({ type: 'result', run: folder, aborted, epochs, ...outcome, skipped, seconds, plan })
+  const kept = epochs.find(({ epoch }) => epoch === keptEpoch) ?? last
+  const { valAccuracy } = kept
+  const outcome = { valAccuracy, keptEpoch: kept.epoch, bestValAccuracy: best.valAccuracy, bestEpoch: best.epoch }
+  output.event({ type: 'result', run: folder, aborted, stoppedEarly, recovered, epochs, ...outcome, skipped, seconds, plan })
   const sample = data.val.at(0)?.source
   output.line()
-  const record = best.valAccuracy === last.valAccuracy ? 'its best' : `best ${percent(best.valAccuracy)} in epoch ${best.epoch}`
+  if (stoppedEarly) output.labelled('stopped', `early: the last ${settings.patience} epochs brought nothing better`)
+  const record = best.valAccuracy === valAccuracy ? 'its best' : `best ${percent(best.valAccuracy)} in epoch ${best.epoch}`
   output.labelled(
     'result',
-    `validation accuracy ${percent(valAccuracy)} after epoch ${last.epoch} (${record}); ${duration(seconds)} in all`,
+    `validation accuracy ${percent(valAccuracy)} after epoch ${kept.epoch} (${record}); ${duration(seconds)} in all`,
   )
   output.labelled('run', `${folder}: the weights, the figures of every epoch, the options and a checkpoint`)
   if (aborted) return

@@ -10,9 +10,10 @@ import { type Scenario, scenarios } from '../transfer/scenario.ts'
 import { findWeights } from '../weights/node/store.ts'
 import { isShipped, namedWeights } from '../weights/registry.ts'
 import { type CommonOptions, count, number, seedNumber } from './options.ts'
+import { type RecipeSettings, recipeFlags, withRecipeOptions } from './recipeOptions.ts'
 
 /** What decides the numbers that a training gives; a run's config keeps it. */
-export interface TrainSettings {
+export interface TrainSettings extends RecipeSettings {
   readonly weights?: string
   readonly variant?: Variant
   readonly scenario: Scenario | 'auto'
@@ -21,10 +22,10 @@ export interface TrainSettings {
   readonly init?: InitName | 'pretrained'
   readonly epochs: number
   readonly batchSize: number
-  readonly lr?: number
+  /** A number by the time training begins. */
+  readonly lr?: number | 'find'
   readonly optimizer: OptimizerName
   readonly weightDecay?: number
-  readonly labelSmoothing: number
   /** As typed: `augmentationOf` reads it. */
   readonly augment?: true | string
   readonly cache: boolean
@@ -37,6 +38,7 @@ export interface TrainOptions extends TrainSettings, CommonOptions {
   readonly offline?: boolean
   readonly resume?: boolean
   readonly force?: boolean
+  readonly checkpointEvery?: number
   readonly out?: string
 }
 
@@ -63,8 +65,14 @@ export function augmentOption(): Option {
   )
 }
 
+function rate(text: string): number | 'find' {
+  if (text === 'find') return text
+  if (Number(text) > 0 && Number.isFinite(Number(text))) return Number(text)
+  throw new InvalidArgumentError("It takes a number above 0, or 'find'.")
+}
+
 export function withTrainOptions(command: Command): Command {
-  return command
+  command
     .option('--weights <name|path>', `a name that 'graft weights list' shows, a file, or 'none' for random (default: ${defaultWeights})`)
     .addOption(new Option('--variant <name>', "which AlexNet (default: the weights' own)").choices(variants))
     .addOption(
@@ -82,16 +90,16 @@ export function withTrainOptions(command: Command): Command {
     .addOption(new Option('--init <name>', 'first values of what starts afresh').choices([...initNames, 'pretrained']))
     .option('--epochs <n>', 'passes over the pictures', count, 20)
     .option('--batch-size <n>', 'pictures a step', count, 32)
-    .option('--lr <x>', 'learning rate (default: 0.001, for sgd 0.01)', number({ above: 0 }))
+    .option('--lr <x|find>', "learning rate (default: 0.001, for sgd 0.01); 'find' takes the one that graft lr-find suggests", rate)
     .addOption(new Option('--optimizer <name>', 'how a step is made').choices(optimizers).default('adam'))
     .option('--weight-decay <x>', 'pull towards zero (default: adam 0, adamw 0.01, sgd 0.0005)', number({ min: 0 }))
-    .option('--label-smoothing <x>', 'share of probability spread over all classes', number({ min: 0, max: 1 }), 0)
     .addOption(augmentOption())
     .option('--no-cache', 'compute what frozen layers give anew in every epoch and run')
     .addOption(splitOption())
     .option('--seed <n>', 'the same seed on the same adapter gives the same bytes', seedNumber, 0)
     .option('--offline', 'fetch no weights that are not on this machine (also: GRAFT_OFFLINE=1)')
     .option('--strict', 'stop at a broken picture instead of leaving it out')
+  return withRecipeOptions(command)
 }
 
 /** The settings as the command line names them. What a resumed run may change comes last. */
@@ -106,11 +114,11 @@ const flags = {
   lr: '--lr',
   optimizer: '--optimizer',
   weightDecay: '--weight-decay',
-  labelSmoothing: '--label-smoothing',
   augment: '--augment',
   cache: '--no-cache',
   split: '--split',
   seed: '--seed',
+  ...recipeFlags,
 } as const
 const free = ['epochs', 'strict'] as const
 
@@ -150,9 +158,9 @@ export function resumedSettings(
     name === 'weights' && typeof value === 'string' && value !== 'none' && !findWeights(value) ? resolve(value) : value
   for (const [name, flag] of Object.entries(flags)) {
     const [before, after] = [saved[name], now[name as keyof TrainSettings]]
-    if (typed(name) && comparable(name, before) !== comparable(name, after))
+    if (typed(name) && JSON.stringify(comparable(name, before)) !== JSON.stringify(comparable(name, after)))
       throw new UsageError(
-        `${folder} was begun ${before === undefined ? `without ${flag}` : `with ${flag} ${String(before)}`}; leave ${flag} out to go on with it, or train into another folder with --out`,
+        `${folder} was begun ${before === undefined ? `without ${flag}` : `with ${flag} ${typeof before === 'object' ? JSON.stringify(before) : String(before)}`}; leave ${flag} out to go on with it, or train into another folder with --out`,
       )
   }
   const given = Object.fromEntries(([...free, 'weights'] as const).filter(typed).map((name) => [name, now[name]]))

@@ -69,8 +69,12 @@ export class OutOfMemoryError extends GraftError {
 
 /** The device is gone: a driver reset, or `engine.dispose()` was called. */
 export class DeviceLostError extends GraftError {
-  constructor(message: string, options?: ErrorOptions) {
+  /** What the device itself said. */
+  readonly reason: string
+
+  constructor(message: string, options?: ErrorOptions & { readonly reason?: string }) {
     super('device-lost', message, options)
+    this.reason = options?.reason ?? message
   }
 }
 

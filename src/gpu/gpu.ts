@@ -71,6 +71,7 @@ export class Gpu {
         this.#disposed
           ? 'the engine was disposed: create a new one'
           : `the GPU device was lost (${info.message || info.reason}): create a new engine and load the last checkpoint`,
+        { reason: info.message || info.reason },
       )
     })
   }
@@ -340,6 +341,11 @@ export class Gpu {
   trim(): void {
     this.submit()
     this.#pool.trim()
+  }
+
+  /** Why the device is gone, other than by `dispose()`; null while it works. The device's own notice may come after the first failure. */
+  get lost(): DeviceLostError | null {
+    return this.#disposed ? null : this.#lost
   }
 
   /** Frees everything. The process can then exit. */

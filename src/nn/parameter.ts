@@ -91,10 +91,7 @@ export class Parameter {
    * @throws ShapeError for another number of values
    */
   assign(engine: Engine, data: Float32Array): void {
-    if (data.length !== sizeOf(this.shape))
-      throw new ShapeError(
-        `parameter ${this.name} of shape ${showShape(this.shape)} takes ${sizeOf(this.shape)} values, not ${data.length}`,
-      )
+    checkCount(this, data)
     if (!isDeferred(this.#source)) engine.gpu.write(this.#source.buffer.storage, data)
     else this.#hold(engine.tensor(data, this.shape))
   }
@@ -117,6 +114,19 @@ export class Parameter {
       tensor.dispose()
       this.#source = source
     }
+  }
+
+  /**
+   * Puts values in its place on the device that its engine has now, after the one before was lost. The tensor stays the same one, its
+   * gradient goes.
+   * @param data row-major, as many values as the shape has; copied
+   * @throws ShapeError for another number of values
+   */
+  revive(data: Float32Array): void {
+    const tensor = this.tensor
+    this.dropGrad()
+    checkCount(this, data)
+    tensor.replace({ storage: tensor.engine.gpu.upload(data), shape: this.shape })
   }
 
   /** Frees the tensor and its gradient. May be called twice. */
@@ -142,4 +152,9 @@ export class Parameter {
 
 function isDeferred(source: Tensor | DeferredTensor): source is DeferredTensor {
   return 'make' in source
+}
+
+function checkCount({ name, shape }: Parameter, data: Float32Array): void {
+  if (data.length !== sizeOf(shape))
+    throw new ShapeError(`parameter ${name} of shape ${showShape(shape)} takes ${sizeOf(shape)} values, not ${data.length}`)
 }

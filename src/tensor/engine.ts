@@ -1,4 +1,4 @@
-import { ShapeError } from '../gpu/errors.ts'
+import { DeviceLostError, ShapeError } from '../gpu/errors.ts'
 import type { Gpu } from '../gpu/gpu.ts'
 import type { AdapterKind } from '../gpu/platform.ts'
 import type { MemoryReport } from '../gpu/pool.ts'
@@ -18,21 +18,52 @@ export interface EngineInfo {
   readonly subgroup: number | null
 }
 
-/** One GPU device, and the tensors on it. Made by `createEngine`. */
-export class Engine {
-  /** The device below, for operators. */
+/** A device, what it is, and how many bytes tensors may still take there, where that is known. */
+export interface OpenDevice {
   readonly gpu: Gpu
   readonly info: EngineInfo
+  readonly freeBytes: () => number | null
+}
+
+/** One GPU device, and the tensors on it. Made by `createEngine`. */
+export class Engine {
+  readonly #open: () => Promise<OpenDevice>
   readonly #backward: (root: Tensor, dy?: Tensor) => void
-  readonly #freeBytes: () => number | null
+  #device: OpenDevice
+  #disposed = false
   /** Whether operators record what backward needs. See `noGrad`. */
   gradEnabled = true
 
-  constructor(gpu: Gpu, info: EngineInfo, backward: (root: Tensor, dy?: Tensor) => void, freeBytes: () => number | null = () => null) {
-    this.gpu = gpu
-    this.info = info
+  /** @param open how another device is opened, should this one be lost */
+  constructor(device: OpenDevice, open: () => Promise<OpenDevice>, backward: (root: Tensor, dy?: Tensor) => void) {
+    this.#device = device
+    this.#open = open
     this.#backward = backward
-    this.#freeBytes = freeBytes
+  }
+
+  /** The device below, for operators. Another one after `reopen()`. */
+  get gpu(): Gpu {
+    return this.#device.gpu
+  }
+
+  get info(): EngineInfo {
+    return this.#device.info
+  }
+
+  /**
+   * Opens a device in the place of one that was lost, by the options the engine was made with. What tensors held is gone with the old
+   * device: parameters take new values by `revive`, every other tensor is only good for `dispose()`. `fit` does all this by itself.
+   * @throws DeviceLostError after `dispose()`
+   * @throws AdapterError where there is no adapter any more
+   * @example
+   * await engine.reopen()
+   * for (const parameter of model.parameters()) parameter.revive(kept[parameter.name])
+   */
+  async reopen(): Promise<void> {
+    if (this.#disposed) throw new DeviceLostError('the engine was disposed: create a new one')
+    this.gpu.dispose()
+    this.#device = await this.#open()
+    if (this.#disposed) this.gpu.dispose()
   }
 
   /** The device's limits, raised to what the adapter offers. */
@@ -91,7 +122,7 @@ export class Engine {
 
   /** Bytes that tensors may still take: the machine's free memory where the CPU computes; null on a GPU, which does not say. */
   freeBytes(): number | null {
-    return this.#freeBytes()
+    return this.#device.freeBytes()
   }
 
   /** Runs `body` without recording for backward; its results require no gradient. */
@@ -112,6 +143,7 @@ export class Engine {
 
   /** Frees the device and everything on it. The process can then exit. May be called twice. */
   dispose(): void {
+    this.#disposed = true
     this.gpu.dispose()
   }
 }

@@ -16,6 +16,8 @@ import { openStored, type StoreOptions } from './storedSource.ts'
 export interface Batch {
   readonly x: Tensor
   readonly targets: Int32Array
+  /** How many places of the order are behind it: more than pictures where some were broken. */
+  readonly read: number
 }
 
 /** One part of a dataset, ready to be read in batches, epoch after epoch. */
@@ -85,7 +87,9 @@ export class PictureSource implements BatchSource {
   }
 
   async *batches(order: ArrayLike<number>, batchSize: number, epoch: number): AsyncGenerator<Batch> {
+    let read = 0
     for await (const group of grouped(decodeAhead(this.#samples, order, this.#options), batchSize)) {
+      for (const { index } of group) while (order[read++] !== index);
       const { engine, preprocess } = this.#model
       const images = group.map(({ image }) => image)
       const x = this.#augment
@@ -93,7 +97,7 @@ export class PictureSource implements BatchSource {
         : this.views > 1
           ? viewImages(engine, viewsOf(images, preprocess, this.views), preprocess)
           : preprocessImages(engine, images, preprocess)
-      yield { x, targets: Int32Array.from(group, ({ sample }) => sample.label) }
+      yield { x, targets: Int32Array.from(group, ({ sample }) => sample.label), read }
     }
   }
 

@@ -1,49 +1,100 @@
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { WeightsError } from '../gpu/errors.ts'
-import { list, type Network } from '../nn/network.ts'
-import type { Optimizer } from '../optim/optimizer.ts'
+import { list } from '../nn/network.ts'
 import type { StateDict } from '../tensor/stateDict.ts'
 import { writeFileAtomic } from '../weights/files.ts'
-import { readSafetensors, writeSafetensors } from '../weights/safetensors.ts'
+import { readSafetensors, safetensorsParts } from '../weights/safetensors.ts'
 import type { EpochResult } from './events.ts'
 
-/** Everything that training changes, as it was at the end of an epoch. With the same options, going on from it gives the same bits. */
+/** How far an epoch has come: after its last whole step. */
+export interface EpochPart {
+  /** How many places of the epoch's order are behind it, broken pictures included. */
+  readonly position: number
+  /** Batches trained on, and steps made of them. */
+  readonly batches: number
+  readonly steps: number
+  /** The training's passes by then. */
+  readonly passes: number
+  /** Sums over the pictures trained on. */
+  readonly loss: number
+  readonly correct: number
+  readonly count: number
+  /** Wall time so far. */
+  readonly seconds: number
+  /** The head's learning rate in the last step. */
+  readonly lr: number
+}
+
+/** Everything that training changes, as it was after a step. With the same options, going on from it gives the same bits. */
 export interface Checkpoint {
-  /** The values of every trainable parameter. */
+  /** The values of every parameter that trains at some time. */
   readonly weights: StateDict
   readonly optimizer: StateDict
+  /** The moving average of the weights, and how often it was updated. */
+  readonly averages: { readonly values: StateDict; readonly updates: number } | null
+  /** The weights of the best epoch so far, where they are kept. */
+  readonly best: { readonly epoch: number; readonly weights: StateDict } | null
   readonly epochs: readonly EpochResult[]
-  /** Training passes so far, which dropout counts by. */
+  /** The epoch in progress; null at the end of one. */
+  readonly part: EpochPart | null
+  /** Training passes so far, which dropout and mixup count by: with the seed, all there is of random state. */
   readonly passes: number
+  /** The options that decide the bits. */
+  readonly options: Readonly<Record<string, unknown>>
 }
 
-const fileName = 'last.safetensors'
-const [weightPrefix, optimizerPrefix] = ['weight/', 'optimizer/']
-
-/** Reads the present state back. */
-export async function takeCheckpoint(model: Network, optimizer: Optimizer, epochs: readonly EpochResult[]): Promise<Checkpoint> {
-  const trained = model.parameters().filter((parameter) => parameter.trainable)
-  const values = await model.engine.read(trained.map((parameter) => parameter.tensor))
-  const weights = Object.fromEntries(trained.map(({ name, shape }, i) => [name, { shape, data: values[i] ?? new Float32Array(0) }]))
-  return { weights, optimizer: await optimizer.stateDict(), epochs: [...epochs], passes: model.passes }
+/** The newest end of an epoch, and the newest state within one. Each replaces only its own kind, so one whole file is left whatever happens to the other. */
+const files = { epoch: 'epoch.safetensors', step: 'step.safetensors' } as const
+const prefixes = { weights: 'weight/', optimizer: 'optimizer/', averages: 'average/', best: 'best/' } as const
+/** What the metadata say besides the tensors. */
+type Facts = Pick<Checkpoint, 'epochs' | 'part' | 'passes' | 'options'> & {
+  readonly updates: number | null
+  readonly bestEpoch: number | null
 }
 
-/** Writes a checkpoint into a folder, in the place of the one before; a crash at any moment leaves one of the two whole. */
+/** Writes a checkpoint into a folder, in the place of the one of its kind before; a crash at any moment leaves one of the two whole. */
 export async function writeCheckpoint(folder: string, checkpoint: Checkpoint): Promise<void> {
-  const prefixed = (prefix: string, values: StateDict) => Object.entries(values).map(([name, array]) => [prefix + name, array] as const)
-  const tensors = Object.fromEntries([...prefixed(weightPrefix, checkpoint.weights), ...prefixed(optimizerPrefix, checkpoint.optimizer)])
+  const { weights, optimizer, averages, best, epochs, part, passes, options } = checkpoint
+  const named = (prefix: string, values: StateDict = {}) => Object.entries(values).map(([name, array]) => [prefix + name, array] as const)
+  const tensors = Object.fromEntries([
+    ...named(prefixes.weights, weights),
+    ...named(prefixes.optimizer, optimizer),
+    ...named(prefixes.averages, averages?.values),
+    ...named(prefixes.best, best?.weights),
+  ])
+  const facts: Facts = { epochs, part, passes, options, updates: averages?.updates ?? null, bestEpoch: best?.epoch ?? null }
   await mkdir(folder, { recursive: true })
-  const metadata = { epochs: JSON.stringify(checkpoint.epochs), passes: String(checkpoint.passes) }
-  await writeFileAtomic(join(folder, fileName), writeSafetensors(tensors, metadata))
+  await writeFileAtomic(join(folder, part ? files.step : files.epoch), safetensorsParts(tensors, { checkpoint: JSON.stringify(facts) }))
+}
+
+/** Removes the checkpoints of an earlier training. */
+export async function clearCheckpoints(folder: string): Promise<void> {
+  for (const name of Object.values(files)) await rm(join(folder, name), { force: true })
 }
 
 /**
- * Reads the checkpoint of a folder; null when there is none.
- * @throws WeightsError when it is damaged
+ * Reads the newest checkpoint of a folder; null when there is none. Where one file is damaged the other one serves.
+ * @param onDamaged told of a file that cannot be read while another one can
+ * @throws WeightsError when none can be read
  */
-export async function readCheckpoint(folder: string): Promise<Checkpoint | null> {
-  const path = join(folder, fileName)
+export async function readCheckpoint(folder: string, onDamaged: (message: string) => void = () => {}): Promise<Checkpoint | null> {
+  const found = await Promise.all(Object.values(files).map((name) => read(join(folder, name))))
+  const whole = found.filter((one): one is Checkpoint => one !== null && !(one instanceof WeightsError))
+  const damaged = found.filter((one) => one instanceof WeightsError)
+  const [first] = damaged
+  if (whole.length === 0 && first) throw first
+  for (const { message } of damaged) onDamaged(message)
+  return whole.sort((a, b) => b.epochs.length - a.epochs.length || (b.part?.position ?? 0) - (a.part?.position ?? 0))[0] ?? null
+}
+
+/** The newest end of an epoch, or null. */
+export async function readEpochEnd(folder: string): Promise<Checkpoint | null> {
+  const found = await read(join(folder, files.epoch))
+  return found instanceof WeightsError ? null : found
+}
+
+async function read(path: string): Promise<Checkpoint | WeightsError | null> {
   let bytes: Uint8Array
   try {
     bytes = await readFile(path)
@@ -51,17 +102,29 @@ export async function readCheckpoint(folder: string): Promise<Checkpoint | null>
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
     throw error
   }
-  const { tensors, metadata } = readSafetensors(bytes)
+  try {
+    return parse(bytes)
+  } catch (cause) {
+    const why = cause instanceof WeightsError ? cause.message : 'its metadata cannot be read'
+    return new WeightsError(`${path} is no checkpoint of Graft: ${why}; delete it to start afresh`, { cause })
+  }
+}
+
+function parse(bytes: Uint8Array): Checkpoint {
+  const { tensors, metadata } = readSafetensors(bytes, { inPlace: true })
   const part = (prefix: string) =>
     Object.fromEntries(
       Object.entries(tensors).flatMap(([name, array]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), array]] : [])),
     )
-  const lost = ['epochs', 'passes'].filter((key) => metadata[key] === undefined)
-  if (lost.length) throw new WeightsError(`${path} is no checkpoint of Graft: it lacks ${list(lost)}; delete it to start afresh`)
+  const facts = JSON.parse(metadata.checkpoint ?? '{}') as Partial<Facts>
+  const lost = (['epochs', 'passes', 'options'] as const).filter((key) => facts[key] === undefined)
+  if (lost.length) throw new WeightsError(`it lacks ${list(lost)}`)
+  const { epochs = [], passes = 0, options = {}, updates = null, bestEpoch = null } = facts
   return {
-    weights: part(weightPrefix),
-    optimizer: part(optimizerPrefix),
-    epochs: JSON.parse(metadata.epochs ?? '[]') as EpochResult[],
-    passes: Number(metadata.passes),
+    ...{ epochs, passes, options, part: facts.part ?? null },
+    weights: part(prefixes.weights),
+    optimizer: part(prefixes.optimizer),
+    averages: updates === null ? null : { values: part(prefixes.averages), updates },
+    best: bestEpoch === null ? null : { epoch: bestEpoch, weights: part(prefixes.best) },
   }
 }

@@ -5,7 +5,8 @@ import { type Choice, headOptions } from '../transfer/choice.ts'
 import { applyScenario, type Plan, type Scenario, scenarios } from '../transfer/scenario.ts'
 import { type ChooseOptions, chooseScenario } from './choose.ts'
 import type { EpochResult, TrainEvent } from './events.ts'
-import { type FitOptions, fit } from './fit.ts'
+import { fit } from './fit.ts'
+import type { FitOptions } from './fitOptions.ts'
 
 export interface CompareOptions extends Pick<FitOptions, 'batchSize' | 'lr' | 'optimizer' | 'augment' | 'seed' | 'signal'> {
   /**

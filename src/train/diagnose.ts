@@ -5,7 +5,7 @@ import type { Batch } from './batches.ts'
 
 /** The batch whose loss was not finite, and how it was computed. */
 interface Incident {
-  readonly batch: Batch
+  readonly batch: Pick<Batch, 'x' | 'targets'>
   /** The layer that the batch entered at. */
   readonly from: number
   /** The training pass it was, for the same dropout; null outside training. */

@@ -8,6 +8,8 @@ export interface EpochResult {
   readonly valAccuracy: number
   /** Wall time of this epoch, validation included. */
   readonly seconds: number
+  /** The learning rate of its last step, the head's. */
+  readonly lr?: number
 }
 
 /** A picture that could not be decoded, and is left out. */
@@ -34,9 +36,27 @@ export type TrainEvent =
       readonly epoch: number
       readonly step: number
       readonly steps: number
+      /** This batch's; the accuracy is the epoch's so far. */
       readonly loss: number
       readonly accuracy: number
+      /** The learning rate, the head's. */
+      readonly lr: number
+      /** The gradients' norm before clipping, where they are clipped and a step was made. */
+      readonly norm?: number
     }
+  /** From this epoch on other layers train: gradual unfreezing. */
+  | { readonly type: 'stage'; readonly epoch: number; readonly trained: readonly string[] }
+  /** The GPU device was lost, and another one goes on in `epoch` after `step`; `repeated` steps had been further. */
+  | {
+      readonly type: 'recovered'
+      readonly reason: string
+      readonly adapter: string
+      readonly epoch: number
+      readonly step: number
+      readonly repeated: number
+    }
+  /** A search for a learning rate has taken a step. */
+  | { readonly type: 'search'; readonly step: number; readonly steps: number; readonly lr: number; readonly loss: number }
   | ({ readonly type: 'epoch' } & EpochResult)
   | ({ readonly type: 'skipped' } & Skipped)
 

@@ -1,321 +1,203 @@
-import { crossEntropy } from '../autograd/functions.ts'
-import { type Augmentation, type AugmentationName, augmentationOf } from '../data/augment.ts'
 import type { ImageDataset } from '../data/dataset.ts'
-import type { FeatureCache } from '../data/featureCache.ts'
-import { DataError, UsageError } from '../gpu/errors.ts'
+import { DeviceLostError, KernelError, OutOfMemoryError, UsageError } from '../gpu/errors.ts'
 import type { Network } from '../nn/network.ts'
-import { markNonFinite } from '../optim/health.ts'
-import type { Optimizer } from '../optim/optimizer.ts'
-import { sizeOf } from '../tensor/ndbuffer.ts'
-import { Random } from '../tensor/philox.ts'
-import type { Tensor } from '../tensor/tensor.ts'
-import { type Batch, type BatchSource, openSource, type SeededAugmentation } from './batches.ts'
-import { type Checkpoint, readCheckpoint, takeCheckpoint, writeCheckpoint } from './checkpoint.ts'
-import { diagnose } from './diagnose.ts'
-import { brokenPictures, checkClasses, evaluateSource } from './evaluate.ts'
-import type { EpochResult, OnEvent } from './events.ts'
-import { countCorrect } from './metrics.ts'
-import { makeOptimizer, type OptimizerOptions, optimizers } from './optimizers.ts'
-
-export interface FitOptions extends OptimizerOptions {
-  readonly epochs: number
-  /** Pictures a step. Default 32. */
-  readonly batchSize?: number
-  /** Target probability spread over all classes, in 0..1. Default 0. */
-  readonly labelSmoothing?: number
-  /** How pictures to train on are changed, anew in every epoch: by name ('light', 'standard', 'strong'), or field by field; true for 'standard'. Default false. */
-  readonly augment?: boolean | AugmentationName | Augmentation
-  /** Keep what frozen layers give, and decoded pictures, from epoch to epoch. Default true. */
-  readonly cache?: boolean
-  /** Keeps what frozen layers give on disk too, for later runs on the same pictures. */
-  readonly featureCache?: FeatureCache
-  /** Seeds the order of pictures, augmentation and dropout. Default 0. */
-  readonly seed?: number
-  /** Whether a broken picture is an error rather than left out. Default false. */
-  readonly strict?: boolean
-  readonly onEvent?: OnEvent
-  /** A folder to write a checkpoint to after every epoch. */
-  readonly checkpoint?: string
-  /** Go on from the checkpoint in that folder, where there is one. Default false. */
-  readonly resume?: boolean
-  /** Told which epochs a checkpoint held, when one is gone on from. */
-  readonly onResume?: (epochs: readonly EpochResult[]) => void
-  /** Aborting stops after the running step and puts the weights back to the end of the last finished epoch. */
-  readonly signal?: AbortSignal
-  /** Stop after the step in which this much time has passed; the epoch it belongs to is validated as far as it came. */
-  readonly maxSeconds?: number
-}
+import { readCheckpoint, readEpochEnd } from './checkpoint.ts'
+import { trainEpoch } from './epoch.ts'
+import { checkClasses, evaluateSource } from './evaluate.ts'
+import type { EpochResult } from './events.ts'
+import { decisiveOptions, type FitOptions, resolveOptions, type Settings } from './fitOptions.ts'
+import { outOfPatience } from './recipe/bestEpoch.ts'
+import { Session } from './session.ts'
+import { Snapshots } from './snapshots.ts'
 
 export interface FitResult {
   readonly epochs: readonly EpochResult[]
+  /** The epoch whose weights the network has now; 0 where none was finished. */
+  readonly keptEpoch: number
   /** Whether `signal` ended it before the last epoch. */
   readonly aborted: boolean
+  /** Whether `patience` ran out before the last epoch. */
+  readonly stoppedEarly: boolean
   /** Training pictures that could not be decoded. */
   readonly skipped: number
-  /** Training steps taken, those of an epoch that was cut short included. */
+  /** Batches of an unfinished epoch that a checkpoint keeps. */
+  readonly keptBatches: number
+  /** Batches trained on, those of an epoch that was cut short included. */
   readonly steps: number
+  /** How many times the GPU device was lost and another one took over. */
+  readonly recovered: number
 }
 
-/** Steps whose losses may be on their way back while the next one is encoded: enough for the device never to wait. */
-const stepsInFlight = 1
+/** Times that a device may be lost without a batch trained in between. */
+const patienceWithDevices = 3
 
 /**
  * Trains the parameters whose `trainable` flag is set. Frozen layers in front run once, and their outputs are kept, unless pictures
- * are augmented or `cache` is off. The same seed on the same adapter gives the same bits.
+ * are augmented or `cache` is off. The same seed on the same adapter gives the same bits, also when it was interrupted and resumed.
+ *
+ * A GPU device that is lost (a driver reset, a laptop's sleep) is replaced, and training goes on from the newest state within
+ * `checkpointSeconds`; what other tensors of the engine held is gone then.
  * @throws UsageError for options that do not fit, or when nothing is trainable
- * @throws NonFiniteError when the loss is NaN or infinite; the weights are those from before that step
+ * @throws NonFiniteError when the loss is NaN or infinite; the weights are then those of the last finished epoch, in the first one those from before that step
+ * @throws DeviceLostError when the device is lost again and again, or no other one can be opened
  * @example
  * const run = await fit(model, data, { epochs: 40, batchSize: 32, lr: 1e-3 })
  * console.log(run.epochs.at(-1)?.valAccuracy)
+ * @example
+ * // fastai's fine_tune: the head for an epoch, then everything, early layers at a hundredth of the head's rate
+ * await fit(model, data, { epochs: 6, lr: 2e-3, schedule: 'one-cycle', headEpochs: 1 })
  */
 export async function fit(model: Network, data: ImageDataset, options: FitOptions): Promise<FitResult> {
-  checkOptions(options)
+  const settings = resolveOptions(options)
   checkClasses(model, data)
-  const {
-    epochs,
-    batchSize = 32,
-    seed = 0,
-    augment = false,
-    cache = true,
-    strict = false,
-    onEvent,
-    checkpoint,
-    resume = false,
-    signal,
-  } = options
-  const optimizer = makeOptimizer(model, options)
-  const skippedNames = new Set<string>()
-  const noteSkipped: OnEvent = (event) => {
-    if (event.type === 'skipped') skippedNames.add(event.name)
-    onEvent?.(event)
-  }
-  let remarked = false
-  const remarkOnce = (reason: string) => {
-    if (!remarked) onEvent?.({ type: 'remark', message: `features are not kept for later runs: ${reason}` })
-    remarked = true
-  }
-  const open = (split: 'train' | 'val', augment: SeededAugmentation | null): Promise<BatchSource> =>
-    openSource(model, data[split], {
-      store: cache,
-      augment,
-      onBroken: brokenPictures(split, noteSkipped, strict),
-      onProgress: (done, total) => onEvent?.({ type: 'read', split, done, total }),
-      ...(signal ? { signal } : {}),
-      ...(options.featureCache ? { features: options.featureCache } : {}),
-      onFound: (count) => onEvent?.({ type: 'cached', split, count, total: data[split].length }),
-      onRefused: remarkOnce,
-    })
-  const results: EpochResult[] = []
-  const sources: BatchSource[] = []
-  let last: Checkpoint | null = null
-  let steps = 0
-  const health = model.engine.tensor(new Float32Array(1), [1])
+  const { signal, epochs, patience, monitor, minDelta } = settings
+  const session = new Session(model, data, settings)
+  const patient = () => patience === undefined || !outOfPatience(session.epochs, patience, monitor, minDelta)
+  let snapshots: Snapshots | null = null
+  const tally = { batches: 0, recovered: 0 }
   try {
-    model.seed = seed
-    model.passes = 0
-    if (checkpoint && resume) {
-      const saved = await readCheckpoint(checkpoint)
-      if (saved) {
-        await restore(model, optimizer, saved)
-        results.push(...saved.epochs)
-        options.onResume?.(saved.epochs)
+    await session.keepFixed()
+    snapshots = await start(session)
+    const deadline = performance.now() + 1000 * (settings.maxSeconds ?? Number.POSITIVE_INFINITY)
+    const watch = new DeviceWatch(session, snapshots)
+    while (session.epochs.length < epochs && patient() && !signal?.aborted) {
+      try {
+        const done = await oneEpoch(session, snapshots, deadline)
+        tally.batches += done.batches
+        if (done.over) break
+      } catch (error) {
+        await watch.recover(error)
+        tally.recovered++
       }
     }
-    const deadline = performance.now() + 1000 * (options.maxSeconds ?? Number.POSITIVE_INFINITY)
-    last = signal || checkpoint ? await takeCheckpoint(model, optimizer, results) : null
-    const train = await open('train', augment ? { augmentation: augmentationOf(augment), seed } : null)
-    sources.push(train)
-    const val = await open('val', null)
-    sources.push(val)
-    if (train.count === 0 || val.count === 0) throw new DataError(`${data.root} has no picture that can be decoded`)
-    await compileStep(model, train.from, Math.min(batchSize, train.count), (done, total) => onEvent?.({ type: 'compile', done, total }))
-    for (let epoch = results.length + 1; epoch <= epochs && !signal?.aborted; epoch++) {
-      const begun = performance.now()
-      const trained = await trainEpoch({ model, optimizer, source: train, health, epoch, batchSize, seed, deadline, options })
-      if (!trained) break
-      const validation = await evaluateSource(model, val, data.classes, batchSize, {
-        signal,
-        what: `training stopped in the validation of epoch ${epoch}`,
-      })
-      if (signal?.aborted) break
-      const result: EpochResult = {
-        epoch,
-        trainLoss: trained.loss,
-        trainAccuracy: trained.accuracy,
-        valLoss: validation.loss,
-        valAccuracy: validation.accuracy,
-        seconds: (performance.now() - begun) / 1000,
-      }
-      results.push(result)
-      steps += trained.steps
-      if (last) last = await takeCheckpoint(model, optimizer, results)
-      // An epoch that was cut short is no place to go on from to the same bits.
-      if (checkpoint && last && !trained.cutShort) await writeCheckpoint(checkpoint, last)
-      onEvent?.({ type: 'epoch', ...result })
-      if (trained.cutShort || performance.now() >= deadline) break
-    }
+    if (signal?.aborted) await keepPart(session, snapshots)
+    else if (session.settings.keep === 'best' || session.averages) session.deploy(snapshots.newest)
   } catch (error) {
-    if (!signal?.aborted) throw error
+    if (!signal?.aborted) {
+      if (snapshots?.epochEnd?.epochs.length && !model.engine.gpu.lost) session.deploy(snapshots.epochEnd)
+      throw error
+    }
   } finally {
-    if (signal?.aborted && last) await restore(model, optimizer, last)
+    await snapshots?.idle()
+    if (signal?.aborted && snapshots?.epochEnd) session.deploy(snapshots.epochEnd)
     model.classNames = data.classes
-    optimizer.zeroGrad()
-    optimizer.dispose()
-    health.dispose()
-    await Promise.all(sources.map((source) => source.close()))
+    await session.dispose()
   }
-  return { epochs: results, aborted: signal?.aborted ?? false, skipped: skippedNames.size, steps }
-}
-
-interface EpochContext {
-  readonly model: Network
-  readonly optimizer: Optimizer
-  readonly source: BatchSource
-  /** Set by the device once a loss was not finite; the optimiser then changes nothing more. */
-  readonly health: Tensor
-  readonly epoch: number
-  readonly batchSize: number
-  readonly seed: number
-  /** When to stop, on the clock of `performance.now`. */
-  readonly deadline: number
-  readonly options: FitOptions
-}
-
-interface TrainedEpoch {
-  /** Mean over the pictures seen. */
-  readonly loss: number
-  readonly accuracy: number
-  readonly steps: number
-  /** Whether time ended it before its last step. */
-  readonly cutShort: boolean
-}
-
-/** One pass over the training pictures, or null when it was aborted. At least one step is made. */
-async function trainEpoch(context: EpochContext): Promise<TrainedEpoch | null> {
-  const { model, source, epoch, batchSize, seed, deadline, options } = context
-  const order = Uint32Array.from({ length: source.count }, (_, i) => i)
-  new Random(seed, epoch).shuffle(order)
-  const steps = Math.ceil(source.count / batchSize)
-  const inFlight: StepInFlight[] = []
-  const total = { loss: 0, correct: 0, count: 0, step: 0 }
-  const finish = async (step: StepInFlight) => {
-    const [loss = Number.NaN, logits] = await step.values()
-    if (!Number.isFinite(loss))
-      throw await diagnose(model, { ...step, from: source.from, what: `training stopped in epoch ${epoch}, step ${total.step + 1}` })
-    step.batch.x.dispose()
-    const count = step.batch.targets.length
-    total.loss += loss * count
-    total.correct += countCorrect(logits, step.batch.targets)
-    total.count += count
-    total.step++
-    options.onEvent?.({ type: 'step', epoch, step: total.step, steps, loss, accuracy: total.correct / total.count })
-  }
-  try {
-    for await (const batch of source.batches(order, batchSize, epoch)) {
-      if (options.signal?.aborted) {
-        batch.x.dispose()
-        return null
-      }
-      inFlight.push(trainStep(context, batch))
-      if (performance.now() >= deadline) break
-      if (inFlight.length > stepsInFlight) await finish(inFlight[0] as StepInFlight).then(() => inFlight.shift())
-    }
-    for (let step = inFlight[0]; step; step = inFlight[0]) {
-      await finish(step)
-      inFlight.shift()
-    }
-    if (options.signal?.aborted) return null
-  } finally {
-    for (const { batch } of inFlight) batch.x.dispose()
-  }
+  const kept = settings.keep === 'best' ? (session.best?.epoch ?? 0) : session.epochs.length
   return {
-    loss: total.loss / total.count,
-    accuracy: total.correct / total.count,
-    steps: total.step,
-    cutShort: total.count < source.count && performance.now() >= deadline,
+    ...{ epochs: session.epochs, keptEpoch: kept, aborted: signal?.aborted ?? false, skipped: session.skipped.size },
+    stoppedEarly: !signal?.aborted && session.epochs.length < epochs && !patient(),
+    ...{ keptBatches: settings.checkpoint ? (session.part?.batches ?? 0) : 0, steps: tally.batches, recovered: tally.recovered },
   }
 }
 
-/** Compiles the kernels of forward and backward side by side before the first step would compile them one by one. */
-async function compileStep(
-  model: Network,
-  from: number,
-  batchSize: number,
-  onProgress: (done: number, total: number) => void,
-): Promise<void> {
-  const { engine, passes } = model
-  const shape = [batchSize, ...(model.shapes()[from] ?? [])]
-  await engine.gpu.prepare(() => {
-    const x = engine.tensor(new Float32Array(sizeOf(shape)), shape)
-    const loss = crossEntropy(model.logits(x, { training: true, from }), new Int32Array(batchSize))
-    loss.backward()
-    for (const parameter of model.parameters()) parameter.dropGrad()
-    for (const tensor of [loss, x]) tensor.dispose()
-  }, onProgress)
-  model.passes = passes
+/** Goes on from the folder's checkpoint where that is wanted and there is one. */
+async function start(session: Session): Promise<Snapshots> {
+  const { settings } = session
+  const { checkpoint: folder, resume, onResume, onEvent } = settings
+  const initial = await session.now()
+  const saved = folder && resume ? await readCheckpoint(folder, (message) => onEvent?.({ type: 'remark', message })) : null
+  if (!saved) return new Snapshots(settings, initial, initial, false)
+  requireSameOptions(settings, saved.options)
+  session.restore(saved)
+  onResume?.(saved.epochs, saved.part?.batches ?? 0)
+  const epochEnd = saved.part === null ? saved : saved.epochs.length === 0 ? initial : await readEpochEnd(folder ?? '')
+  return new Snapshots(settings, saved, epochEnd?.epochs.length === saved.epochs.length ? epochEnd : null, true)
 }
 
-interface StepInFlight {
-  readonly batch: Batch
-  /** Which training pass it was. */
-  readonly pass: number
-  /** Loss and logits, once the device has them. */
-  readonly values: () => Promise<readonly [number, Float32Array]>
-}
-
-/** Encodes one step and hands it over in one submit. */
-function trainStep({ model, optimizer, source, health, options }: EpochContext, batch: Batch): StepInFlight {
-  const { engine } = model
-  const pass = model.passes
-  const logits = model.logits(batch.x, { training: true, from: source.from })
-  const loss = crossEntropy(logits, batch.targets, { labelSmoothing: options.labelSmoothing ?? 0 })
-  const collect = engine.readLater([loss, logits])
-  loss.backward()
-  markNonFinite(engine.gpu, loss.buffer, health.buffer)
-  optimizer.step({ guard: health })
-  optimizer.zeroGrad()
-  loss.dispose()
-  engine.gpu.submit()
-  const values = collect().then(([value, row]) => [value?.[0] ?? Number.NaN, row ?? new Float32Array(0)] as const)
-  // Errors are met where the values are awaited; until then they must not count as unhandled.
-  values.catch(() => {})
-  return { batch, pass, values: () => values }
-}
-
-async function restore(model: Network, optimizer: Optimizer, saved: Checkpoint): Promise<void> {
-  model.loadStateDict(saved.weights, { strict: false })
-  optimizer.loadStateDict(saved.optimizer)
-  model.passes = saved.passes
-}
-
-function checkOptions(options: FitOptions): void {
-  const known: Record<keyof FitOptions, true> = {
-    epochs: true,
-    batchSize: true,
-    lr: true,
-    optimizer: true,
-    momentum: true,
-    weightDecay: true,
-    labelSmoothing: true,
-    augment: true,
-    cache: true,
-    featureCache: true,
-    seed: true,
-    strict: true,
-    onEvent: true,
-    checkpoint: true,
-    resume: true,
-    onResume: true,
-    signal: true,
-    maxSeconds: true,
+function requireSameOptions(settings: Settings, before: Readonly<Record<string, unknown>>): void {
+  const now = decisiveOptions(settings)
+  for (const name of new Set([...Object.keys(before), ...Object.keys(now)])) {
+    const [then, here] = [JSON.stringify(before[name]), JSON.stringify(now[name])]
+    if (then !== here)
+      throw new UsageError(
+        `the checkpoint in ${settings.checkpoint} was written with ${name} ${then ?? 'left out'}, and now it is ${here ?? 'left out'}: give the same, or leave resume out to start afresh`,
+      )
   }
-  const unknown = Object.keys(options).filter((key) => !(key in known))
-  if (unknown.length) throw new UsageError(`fit has no option ${unknown.join(', ')}; it takes ${Object.keys(known).join(', ')}`)
-  const { epochs, batchSize = 1, optimizer = 'adam', seed = 0, resume, checkpoint } = options
-  if (!Number.isSafeInteger(epochs) || epochs < 1) throw new UsageError(`epochs is a positive integer, not ${epochs}`)
-  if (!Number.isSafeInteger(batchSize) || batchSize < 1) throw new UsageError(`batchSize is a positive integer, not ${batchSize}`)
-  if (!Number.isSafeInteger(seed) || seed < 0) throw new UsageError(`seed is an integer of 0 or more, not ${seed}`)
-  if (!optimizers.includes(optimizer)) throw new UsageError(`there is no optimizer '${optimizer}'; there are ${optimizers.join(', ')}`)
-  if (options.augment) augmentationOf(options.augment)
-  if (resume && !checkpoint) throw new UsageError('resume needs checkpoint, the folder to go on from')
+}
+
+/** Trains and validates one epoch, or what is left of one. */
+async function oneEpoch(
+  session: Session,
+  snapshots: Snapshots,
+  deadline: number,
+): Promise<{ readonly batches: number; readonly over: boolean }> {
+  const { model, data, settings, epoch } = session
+  const { signal, onEvent, batchSize } = settings
+  const sources = await session.open()
+  const trained = await trainEpoch(session, sources.train, snapshots, deadline)
+  if (!trained) return { batches: 0, over: true }
+  const validating = performance.now()
+  const what = `training stopped in the validation of epoch ${epoch}`
+  const validation = await session.averaged(() => evaluateSource(model, sources.val, data.classes, batchSize, { signal, what }))
+  if (signal?.aborted) return { batches: trained.batches, over: true }
+  const { loss: trainLoss, accuracy: trainAccuracy, lr } = trained
+  const { loss: valLoss, accuracy: valAccuracy } = validation
+  const seconds = trained.seconds + (performance.now() - validating) / 1000
+  const result: EpochResult = { epoch, trainLoss, trainAccuracy, valLoss, valAccuracy, seconds, lr }
+  const checkpoint = session.finishEpoch(result, await session.now())
+  // An epoch that was cut short is no place to go on from to the same bits.
+  await snapshots.endEpoch(checkpoint, !trained.cutShort)
+  onEvent?.({ type: 'epoch', ...result })
+  return { batches: trained.batches, over: trained.cutShort || performance.now() >= deadline }
+}
+
+/** After an abort: the running epoch's steps are not lost either. */
+async function keepPart(session: Session, snapshots: Snapshots): Promise<void> {
+  await snapshots.idle()
+  if (session.part && session.part.batches > 0) await snapshots.write(await session.now())
+}
+
+/** Milliseconds in which a lost device says so: its notice may come after the first failure. */
+const noticeDelay = 500
+
+function mayComeOfLoss(error: unknown): boolean {
+  return error instanceof DeviceLostError || error instanceof KernelError || error instanceof OutOfMemoryError
+}
+
+/** Replaces a device that was lost. */
+class DeviceWatch {
+  readonly #session: Session
+  readonly #snapshots: Snapshots
+  #lastSeen = ''
+  #inVain = 0
+
+  constructor(session: Session, snapshots: Snapshots) {
+    this.#session = session
+    this.#snapshots = snapshots
+  }
+
+  /** Goes back to the newest state on another device, if it was the device that failed; else throws the error. */
+  async recover(error: unknown): Promise<void> {
+    const { model, settings, epochs, part } = this.#session
+    const { engine } = model
+    if (mayComeOfLoss(error)) await Promise.race([engine.gpu.device.lost, new Promise((resolve) => setTimeout(resolve, noticeDelay))])
+    const { lost } = engine.gpu
+    if (!lost || settings.signal?.aborted) throw error
+    await this.#snapshots.idle()
+    const { newest } = this.#snapshots
+    const seen = `${newest.epochs.length} ${newest.part?.batches ?? 0}`
+    this.#inVain = seen === this.#lastSeen ? this.#inVain + 1 : 1
+    this.#lastSeen = seen
+    if (this.#inVain > patienceWithDevices) throw lost
+    try {
+      await engine.reopen()
+    } catch (cause) {
+      throw new DeviceLostError(
+        `${lost.message}; no other device could be opened: ${cause instanceof Error ? cause.message : String(cause)}`,
+        { cause },
+      )
+    }
+    const reached = epochs.length === newest.epochs.length ? (part?.batches ?? 0) : 0
+    this.#session.revive(newest)
+    const [epoch, step] = [newest.epochs.length + 1, newest.part?.batches ?? 0]
+    settings.onEvent?.({
+      type: 'recovered',
+      reason: lost.reason,
+      adapter: engine.info.adapter,
+      epoch,
+      step,
+      repeated: Math.max(0, reached - step),
+    })
+  }
 }

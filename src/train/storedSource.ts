@@ -234,7 +234,7 @@ class StoredSource implements BatchSource {
         // Met when it is awaited.
         next.catch(() => {})
       }
-      yield { x, targets }
+      yield { x, targets, read: start + targets.length }
     }
   }
 

@@ -6,12 +6,13 @@ import type { Module } from '../nn/module.ts'
 import { list, type Network } from '../nn/network.ts'
 import { type Shape, sizeOf } from '../tensor/ndbuffer.ts'
 import { Random } from '../tensor/philox.ts'
+import { setTrainable, type TrainablePatterns } from './patterns.ts'
 
 export const scenarios = ['small-similar', 'small-different', 'large-similar', 'large-different'] as const
 /** The four classic situations: few or many images, like or unlike what the network was trained on. */
 export type Scenario = (typeof scenarios)[number]
 
-export interface ScenarioOptions {
+export interface ScenarioOptions extends TrainablePatterns {
   readonly scenario: Scenario
   /** Outputs of the new last layer. */
   readonly classes: number
@@ -62,7 +63,7 @@ const why: Readonly<Record<Scenario, string>> = {
 
 /**
  * Makes a network ready for a new task: cuts, puts a new FC layer (always `classifier.6`, Xavier uniform with zero bias unless `init`
- * says otherwise) at the end, and sets every parameter's `trainable` flag.
+ * says otherwise) at the end, and sets every parameter's `trainable` flag: the scenario's, then `freeze` and `train` on top.
  * @throws UsageError for options that do not exist, or contradict each other
  * @example const plan = applyScenario(model, { scenario: 'small-similar', classes: 6, replace: 'all' })
  */
@@ -95,6 +96,9 @@ export function applyScenario(model: Network, options: ScenarioOptions): Plan {
   if (afresh) randomise(model, init, seed, reasons)
   else if (!model.pretrained) reasons.push('The network holds no pretrained weights: what is kept is random, which makes this a control.')
   for (const parameter of model.parameters()) parameter.trainable = !small || parameter.name.startsWith('classifier.6.')
+  setTrainable(model, options)
+  const byHand = [...(options.freeze ?? []).map((one) => `${one} frozen`), ...(options.train ?? []).map((one) => `${one} trained`)]
+  if (byHand.length) reasons.push(`As asked: ${byHand.join(', ')}.`)
   const parameters = model.parameters()
   const count = (trainable: boolean) => parameters.filter((p) => p.trainable === trainable)
   const values = (trainable: boolean) => count(trainable).reduce((sum, p) => sum + sizeOf(p.shape), 0)
@@ -121,7 +125,7 @@ export function applyScenario(model: Network, options: ScenarioOptions): Plan {
 const headStream = 1000
 
 function checkOptions(options: ScenarioOptions): void {
-  const known = ['scenario', 'classes', 'replace', 'cut', 'init', 'seed']
+  const known = ['scenario', 'classes', 'replace', 'cut', 'init', 'seed', 'freeze', 'train']
   const unknown = Object.keys(options).filter((key) => !known.includes(key))
   if (unknown.length) throw new UsageError(`applyScenario has no option ${unknown.join(', ')}; it takes ${known.join(', ')}`)
   const { scenario, classes, replace, cut, init } = options

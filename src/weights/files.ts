@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { type FileHandle, open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { type FileHandle, open, readdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { GraftError } from '../gpu/errors.ts'
+
+/** What can be written to a file. */
+type Content = Uint8Array | string | readonly Uint8Array[]
 
 /**
  * Writes a file so that a reader, or a crash at any moment, meets either the old file or the whole new one: the bytes go to a temporary
@@ -9,12 +12,12 @@ import { GraftError } from '../gpu/errors.ts'
  * What is no ordinary file (a pipe, /dev/stdout) cannot be renamed onto and is written to directly.
  *
  * @param path the file; its folder must exist
- * @param content text is written as UTF-8
+ * @param content text is written as UTF-8, several arrays one after the other
  * @throws GraftError with code `write` that names the file and the reason; the old file is then untouched and the temporary one is gone
  * @example
  * await writeFileAtomic('run/model.safetensors', writeSafetensors(model.stateDict()))
  */
-export async function writeFileAtomic(path: string, content: Uint8Array | string): Promise<void> {
+export async function writeFileAtomic(path: string, content: Content): Promise<void> {
   try {
     const existing = await stat(path).catch(() => null)
     if (existing?.isDirectory()) throw new GraftError('write', `cannot write ${path}: it is a folder; name a file in it`)
@@ -26,12 +29,22 @@ export async function writeFileAtomic(path: string, content: Uint8Array | string
   }
 }
 
-async function replaceFile(path: string, content: Uint8Array | string): Promise<void> {
+const [prefix, suffix] = ['.graft-', '.tmp']
+
+/** Removes what a process that was killed while it wrote has left in a folder that nobody else writes to. */
+export async function removeTemporaryFiles(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => [])
+  const left = names.filter((name) => name.startsWith(prefix) && name.endsWith(suffix))
+  await Promise.all(left.map((name) => rm(join(folder, name), { force: true })))
+}
+
+async function replaceFile(path: string, content: Content): Promise<void> {
   // No longer than 255 bytes whatever the file is called, and without its extension, so that nobody who lists the folder takes it for one.
-  const temporary = join(dirname(path), `.graft-${randomUUID()}.tmp`)
+  const temporary = join(dirname(path), `${prefix}${randomUUID()}${suffix}`)
   try {
     await using(await open(temporary, 'wx'), async (file) => {
-      await file.writeFile(content)
+      // Each goes on where the one before has ended.
+      for (const part of typeof content === 'string' || content instanceof Uint8Array ? [content] : content) await file.writeFile(part)
       await file.sync()
     })
     await rename(temporary, path)

@@ -78,6 +78,23 @@ export async function readSafetensorsFrom(source: ByteSource): Promise<WeightsFi
  * await writeFileAtomic('model.safetensors', writeSafetensors(model.stateDict(), { architecture: 'alexnet-64' }))
  */
 export function writeSafetensors(tensors: StateDict, metadata: Record<string, string> = {}): Uint8Array {
+  const parts = safetensorsParts(tensors, metadata)
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0))
+  let at = 0
+  for (const part of parts) {
+    bytes.set(part, at)
+    at += part.byteLength
+  }
+  return bytes
+}
+
+/**
+ * `writeSafetensors` in pieces, for files so large that they should not be held twice: the header, then each array's own bytes, which
+ * have to stay as they are until they are written.
+ * @throws WeightsError as `writeSafetensors`
+ * @example await writeFileAtomic('checkpoint.safetensors', safetensorsParts(tensors))
+ */
+export function safetensorsParts(tensors: StateDict, metadata: Record<string, string> = {}): Uint8Array[] {
   const arrays = sorted(tensors)
   const texts = sorted(metadata)
   for (const [key, text] of texts) checkText(key, text)
@@ -99,16 +116,11 @@ export function writeSafetensors(tensors: StateDict, metadata: Record<string, st
       `the header would take ${padded} bytes and ${maxHeaderBytes} is the most allowed; write fewer names or less metadata`,
     )
   }
-  const bytes = new Uint8Array(8 + padded + size)
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(padded), true)
-  bytes.set(header, 8)
-  bytes.fill(0x20, 8 + header.length, 8 + padded)
-  let at = 8 + padded
-  for (const [, { data }] of arrays) {
-    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at)
-    at += data.byteLength
-  }
-  return bytes
+  const start = new Uint8Array(8 + padded)
+  new DataView(start.buffer).setBigUint64(0, BigInt(padded), true)
+  start.set(header, 8)
+  start.fill(0x20, 8 + header.length)
+  return [start, ...arrays.map(([, { data }]) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength))]
 }
 
 function sorted<T>(record: Record<string, T>): [string, T][] {

@@ -25,6 +25,8 @@ export interface GraftOptions {
   readonly env?: Readonly<Record<string, string>>
   /** A command that runs the rest of its arguments, in the surroundings it makes. */
   readonly within?: readonly string[]
+  /** SIGKILL after so many milliseconds. */
+  readonly killAfter?: number
   /** Sees what is printed so far, and may send signals or close the pipe. */
   readonly onStdout?: (text: string, kill: (signal: NodeJS.Signals) => void, close: () => void) => void
 }
@@ -34,7 +36,7 @@ const cache = mkdtempSync(join(tmpdir(), 'graft-cache-'))
 process.once('exit', () => rmSync(cache, { recursive: true, force: true }))
 
 /** Runs the command as a user does, in a process of its own, on the adapter that GRAFT_ADAPTER names. */
-export function graft(args: readonly string[], { cwd, env, within = [], onStdout }: GraftOptions = {}): Promise<Outcome> {
+export function graft(args: readonly string[], { cwd, env, within = [], killAfter, onStdout }: GraftOptions = {}): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const [command = '', ...rest] = [...within, process.execPath, bin, ...args]
     const child = spawn(command, rest, {
@@ -42,6 +44,7 @@ export function graft(args: readonly string[], { cwd, env, within = [], onStdout
       env: { ...process.env, GRAFT_CACHE: cache, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
+    const timer = killAfter === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), killAfter)
     let [stdout, stderr] = ['', '']
     child.stdout.on('data', (chunk) => {
       stdout += chunk
@@ -56,6 +59,7 @@ export function graft(args: readonly string[], { cwd, env, within = [], onStdout
     })
     child.on('error', reject)
     child.on('close', (code) => {
+      clearTimeout(timer)
       const complaints = stderr.split('\n').filter((line) => line !== '' && !line.startsWith('Warning: '))
       const events = () =>
         stdout
@@ -86,9 +90,10 @@ export class Workplace {
     this.photos = join(folder, 'photos')
   }
 
-  static async make(): Promise<Workplace> {
+  /** @param each how many pictures of a class to train on, and to validate */
+  static async make(each = { train: 4, val: 2 }): Promise<Workplace> {
     const place = new Workplace(await mkdtemp(join(tmpdir(), 'graft-cli-')))
-    await writeDataset(place.photos, await drawnShapes({ train: 4, val: 2 }))
+    await writeDataset(place.photos, await drawnShapes(each))
     return place
   }
 

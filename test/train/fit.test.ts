@@ -8,7 +8,8 @@ import { alexnet } from '../../src/nn/alexnet.ts'
 import type { Network } from '../../src/nn/network.ts'
 import { evaluate, predict } from '../../src/train/evaluate.ts'
 import type { TrainEvent } from '../../src/train/events.ts'
-import { type FitOptions, fit } from '../../src/train/fit.ts'
+import { fit } from '../../src/train/fit.ts'
+import type { FitOptions } from '../../src/train/fitOptions.ts'
 import { loadRun, writeRunConfig, writeRunWeights } from '../../src/train/runFolder.ts'
 import { applyScenario, type ScenarioOptions } from '../../src/transfer/scenario.ts'
 import { readSafetensors } from '../../src/weights/safetensors.ts'
@@ -187,11 +188,11 @@ describe('what goes wrong', () => {
     [{ epochs: 0 }, /epochs is a positive integer/],
     [{ batchSize: 1.5 }, /batchSize is a positive integer/],
     [{ seed: -1 }, /seed is an integer/],
-    [{ optimizer: 'lion' as 'sgd' }, /no optimizer 'lion'/],
+    [{ optimizer: 'lion' as 'sgd' }, /optimizer is one of sgd, adam, adamw, not lion/],
     [{ optimizer: 'adam', momentum: 0.9 }, /momentum is for sgd/],
     [{ lr: -1 }, /lr/],
     [{ resume: true }, /resume needs checkpoint/],
-    [{ patience: 3 } as Partial<FitOptions>, /no option patience/],
+    [{ rounds: 3 } as Partial<FitOptions>, /no option rounds/],
   ])('%j is refused', async (options, message) => {
     const network = await model()
     const error = await train(network, options).catch((caught: unknown) => caught)
@@ -215,7 +216,7 @@ describe('files', () => {
     const whole = await train(await model(scenario), { epochs: 4 })
     const checkpoint = join(folder, 'checkpoints')
     await train(await model(scenario), { epochs: 2, checkpoint })
-    expect(await readdir(checkpoint)).toEqual(['last.safetensors'])
+    expect(await readdir(checkpoint)).toEqual(['epoch.safetensors'])
     const resumed = await train(await model(scenario), { epochs: 4, checkpoint, resume: true })
     expect(resumed.losses).toEqual(whole.losses)
     expect(allSame(whole, resumed)).toBe(true)

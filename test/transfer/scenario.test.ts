@@ -124,7 +124,7 @@ describe('the plan', () => {
     [{ scenario: 'small-similar', classes: 3, cut: 'features.5', replace: 'last' }, /no FC layers are left/],
     [{ scenario: 'small-similar', classes: 3, init: 'pretrained' }, /for large-different/],
     [{ scenario: 'small-similar', classes: 3, init: 'zeros' as 'constant' }, /no initialiser 'zeros'/],
-    [{ scenario: 'small-similar', classes: 3, freeze: true } as ScenarioOptions, /no option freeze/],
+    [{ scenario: 'small-similar', classes: 3, unfreeze: true } as ScenarioOptions, /no option unfreeze/],
   ])('%j is refused', async (options, message) => {
     const model = await pretrained()
     expect(() => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { GraftError } from '../../src/gpu/errors.ts'
-import { writeFileAtomic } from '../../src/weights/files.ts'
+import { removeTemporaryFiles, writeFileAtomic } from '../../src/weights/files.ts'
 
 let folder = ''
 beforeEach(async () => {
@@ -82,5 +82,17 @@ describe('writeFileAtomic', () => {
     expect((await failure(writeFileAtomic(join(folder, 'sub'), 'text'))).message).toMatch(/sub: it is a folder/)
     expect((await failure(writeFileAtomic(join(folder, 'none', 'a'), 'text'))).message).toMatch(/no folder .*none/)
     expect(await readdir(folder)).toEqual(['sub'])
+  })
+
+  test('what a killed process left behind is removed, and nothing else', async () => {
+    for (const name of ['.graft-0.tmp', '.graft-0', 'a.tmp', 'kept']) await writeFile(join(folder, name), '')
+    await removeTemporaryFiles(folder)
+    expect((await readdir(folder)).sort()).toEqual(['.graft-0', 'a.tmp', 'kept'])
+    await removeTemporaryFiles(join(folder, 'nowhere'))
+  })
+
+  test('several arrays are written one after the other', async () => {
+    await writeFileAtomic(join(folder, 'parts'), [Uint8Array.of(1, 2), new Uint8Array(0), Uint8Array.of(3)])
+    expect([...(await readFile(join(folder, 'parts')))]).toEqual([1, 2, 3])
   })
 })

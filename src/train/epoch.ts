@@ -1,0 +1,182 @@
+import { DataError, NonFiniteError } from '../gpu/errors.ts'
+import { Random } from '../tensor/philox.ts'
+import type { Batch, BatchSource } from './batches.ts'
+import type { EpochPart } from './checkpoint.ts'
+import { diagnose } from './diagnose.ts'
+import { countCorrect } from './metrics.ts'
+import type { Session } from './session.ts'
+import type { Snapshots } from './snapshots.ts'
+import { type BatchInFlight, Stepper } from './step.ts'
+
+/** Batches whose losses may be on their way back while the next one is encoded: enough for the device never to wait. */
+const batchesInFlight = 1
+
+/** The order of an epoch's pictures: the seed and the epoch decide. */
+export function epochOrder(count: number, seed: number, epoch: number): Uint32Array {
+  const order = Uint32Array.from({ length: count }, (_, i) => i)
+  new Random(seed, epoch).shuffle(order)
+  return order
+}
+
+/** What training on an epoch came to. */
+export interface TrainedEpoch {
+  /** Mean over the pictures seen. */
+  readonly loss: number
+  readonly accuracy: number
+  readonly seconds: number
+  /** The head's learning rate in the last step. */
+  readonly lr: number
+  /** Batches trained on in this process. */
+  readonly batches: number
+  /** Whether time ended it before its last batch. */
+  readonly cutShort: boolean
+}
+
+/**
+ * One pass over the training pictures, or the rest of one, or null when it was aborted. At least one step is made of what is left.
+ * `session.part` follows it from step to step.
+ * @param deadline when to stop, on the clock of `performance.now`
+ */
+export async function trainEpoch(
+  session: Session,
+  source: BatchSource,
+  snapshots: Snapshots,
+  deadline: number,
+): Promise<TrainedEpoch | null> {
+  const { settings, epoch } = session
+  const { signal, batchSize, seed } = settings
+  const begun = performance.now() - 1000 * (session.part?.seconds ?? 0)
+  const run = new EpochRun(session, source, snapshots, begun)
+  const before = run.part.batches
+  const order = epochOrder(source.count, seed, epoch).subarray(run.part.position)
+  let late = false
+  try {
+    for await (const batch of source.batches(order, batchSize, epoch)) {
+      if (signal?.aborted) {
+        batch.x.dispose()
+        break
+      }
+      late = performance.now() >= deadline
+      await run.take(batch)
+      if (late) break
+    }
+    run.flush()
+    await run.drain()
+  } catch (error) {
+    // The decoder ends with an abort's own reason.
+    if (!signal?.aborted) throw error
+    await run.drain()
+  } finally {
+    run.dispose()
+  }
+  if (signal?.aborted) return null
+  if (run.part.count === 0) throw new DataError(`${session.data.root} has no picture to train on that can be decoded`)
+  const { loss, correct, count, position, batches, lr } = run.part
+  const cutShort = late && position < source.count
+  return { loss: loss / count, accuracy: correct / count, seconds: run.seconds, lr, batches: batches - before, cutShort }
+}
+
+/** The batches of one epoch on their way through the device. */
+class EpochRun {
+  readonly #session: Session
+  readonly #source: BatchSource
+  readonly #snapshots: Snapshots
+  readonly #stepper: Stepper
+  readonly #begun: number
+  readonly #start: number
+  readonly #inFlight: BatchInFlight[] = []
+  /** As far as values have come back. */
+  part: EpochPart
+
+  constructor(session: Session, source: BatchSource, snapshots: Snapshots, begun: number) {
+    this.#session = session
+    this.#source = source
+    this.#snapshots = snapshots
+    this.#begun = begun
+    this.part = session.part ?? {
+      position: 0,
+      batches: 0,
+      steps: 0,
+      passes: session.model.passes,
+      loss: 0,
+      correct: 0,
+      count: 0,
+      seconds: 0,
+      lr: 0,
+    }
+    this.#start = this.part.position
+    this.#stepper = new Stepper(session, source, (step) => session.ratesAt(step), this.part.steps)
+  }
+
+  get seconds(): number {
+    return (performance.now() - this.#begun) / 1000
+  }
+
+  /** Hands a batch over, and waits for an earlier one. */
+  async take(batch: Batch): Promise<void> {
+    const one = this.#stepper.take(batch, this.#snapshots.due)
+    this.#inFlight.push(one)
+    if (this.#inFlight.length > batchesInFlight) await this.#finishFirst()
+  }
+
+  /** A step of what is left over, and no further. */
+  flush(): void {
+    if (!this.#session.settings.signal?.aborted) this.#stepper.flush()
+  }
+
+  async drain(): Promise<void> {
+    while (this.#inFlight.length > 0) await this.#finishFirst()
+    if (this.#stepper.between && this.part.batches > 0) this.#session.part = { ...this.part, steps: this.#stepper.steps }
+  }
+
+  dispose(): void {
+    for (const one of this.#inFlight.splice(0)) one.dispose()
+  }
+
+  async #finishFirst(): Promise<void> {
+    const [one] = this.#inFlight
+    if (!one) return
+    const { settings, epoch, model } = this.#session
+    const { loss, logits, norm } = await one.values()
+    const what = `training stopped in epoch ${epoch}, step ${this.part.batches + 1}`
+    if (!Number.isFinite(loss)) throw await diagnose(model, { batch: one.given, from: this.#source.from, pass: one.pass, what })
+    if (norm !== null && !Number.isFinite(norm))
+      throw new NonFiniteError(
+        'the norm of the gradients',
+        `${what}: the norm of the gradients is not finite; lower the learning rate, or look at the data`,
+      )
+    this.#inFlight.shift()
+    one.dispose()
+    const { targets, read } = one.batch
+    const { part } = this
+    this.part = {
+      position: this.#start + read,
+      batches: part.batches + 1,
+      steps: one.steps,
+      passes: one.pass + 1,
+      loss: part.loss + loss * targets.length,
+      correct: part.correct + countCorrect(logits, targets),
+      count: part.count + targets.length,
+      seconds: this.seconds,
+      lr: one.lr,
+    }
+    if (one.complete) {
+      this.#session.part = this.part
+      const { state } = one
+      const now = this.part
+      if (state) this.#snapshots.take(() => state(now))
+    }
+    const { batches, count, correct } = this.part
+    const steps = Math.ceil(this.#source.count / settings.batchSize)
+    settings.onEvent?.({
+      type: 'step',
+      epoch,
+      step: batches,
+      steps,
+      loss,
+      accuracy: correct / count,
+      lr: one.lr,
+      ...(norm === null ? {} : { norm }),
+    })
+  }
+}

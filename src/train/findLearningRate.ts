@@ -1,0 +1,125 @@
+import type { ImageDataset } from '../data/dataset.ts'
+import { DataError, UsageError } from '../gpu/errors.ts'
+import type { Network } from '../nn/network.ts'
+import { epochOrder } from './epoch.ts'
+import { checkClasses } from './evaluate.ts'
+import { type FitOptions, resolveOptions } from './fitOptions.ts'
+import { spreadRates } from './recipe/layerGroups.ts'
+import { type RatePoint, steepest, valley } from './recipe/suggest.ts'
+import { Session } from './session.ts'
+import { Stepper } from './step.ts'
+
+/** The options of `fit` that bear on single steps. */
+const ofSteps = [
+  ...([
+    'batchSize',
+    'optimizer',
+    'momentum',
+    'weightDecay',
+    'augment',
+    'cache',
+    'featureCache',
+    'seed',
+    'strict',
+    'onEvent',
+    'signal',
+  ] as const),
+  ...(['labelSmoothing', 'classWeights', 'mixup', 'accumulate', 'clip', 'lrSpread', 'layerGroups'] as const),
+] as const
+
+/** The options of `fit` that bear on single steps, and those of the search. */
+export interface LearningRateOptions extends Pick<FitOptions, (typeof ofSteps)[number]> {
+  /** The first rate. Default 1e-7. */
+  readonly from?: number
+  /** Where the rates lead to. Default 10. */
+  readonly to?: number
+  /** Default 100. */
+  readonly steps?: number
+}
+
+export interface LearningRates {
+  readonly points: readonly RatePoint[]
+  /** Whether the loss ran away before the last step. */
+  readonly diverged: boolean
+  /** Two thirds down the longest valley of the loss. The one to take. */
+  readonly valley: number
+  /** Where the loss falls fastest. */
+  readonly steepest: number
+}
+
+/** How much of the average loss is kept, and how many times the lowest one it may grow to. */
+const [smoothing, runaway] = [0.98, 4]
+
+/**
+ * The learning-rate range test: steps at rates that grow in equal ratios, until the loss runs away. The network is as before then
+ * (Smith 2017, arXiv:1506.01186, as fastai's lr_find does it: loss smoothed by 0.98, stopped at four times its lowest).
+ * @throws UsageError for options that do not fit; DataError when no picture can be decoded
+ * @example
+ * const { valley } = await findLearningRate(model, data, { batchSize: 32 })
+ * await fit(model, data, { epochs: 5, lr: valley })
+ */
+export async function findLearningRate(model: Network, data: ImageDataset, options: LearningRateOptions = {}): Promise<LearningRates> {
+  const { from = 1e-7, to = 10, steps = 100, ...rest } = options
+  const unknown = Object.keys(rest).filter((key) => !ofSteps.some((name) => name === key))
+  if (unknown.length)
+    throw new UsageError(`findLearningRate has no option ${unknown.join(', ')}; it takes from, to, steps, ${ofSteps.join(', ')}`)
+  if (!(from > 0 && to > from && to < Number.POSITIVE_INFINITY))
+    throw new UsageError(`the rates go from above 0 to a larger one, not from ${from} to ${to}`)
+  if (!Number.isSafeInteger(steps) || steps < 10) throw new UsageError(`steps is an integer of 10 or more, not ${steps}`)
+  // More than one epoch, so that what frozen layers give is kept.
+  const settings = resolveOptions({ ...rest, epochs: 2 })
+  checkClasses(model, data)
+  const session = new Session(model, data, settings)
+  try {
+    const before = await session.now()
+    const { train } = await session.open()
+    const rateAt = (step: number) => from * (to / from) ** (step / steps)
+    const groups = session.optimizer.groups.length
+    const stepper = new Stepper(session, train, (step) => ({ rates: spreadRates(rateAt(step), settings.lrSpread, groups), momentum: null }))
+    const curve = new Curve()
+    let part: number[] = []
+    for (let epoch = 1; stepper.steps < steps && !curve.diverged; epoch++) {
+      const begun = stepper.steps
+      for await (const batch of train.batches(epochOrder(train.count, settings.seed, epoch), settings.batchSize, epoch)) {
+        settings.signal?.throwIfAborted()
+        const lr = rateAt(stepper.steps)
+        const taken = stepper.take(batch, false)
+        const { loss, norm } = await taken.values()
+        taken.dispose()
+        part.push(norm === null || Number.isFinite(norm) ? loss : Number.NaN)
+        if (!taken.complete) continue
+        curve.add(lr, part.reduce((sum, one) => sum + one, 0) / part.length)
+        part = []
+        settings.onEvent?.({ type: 'search', step: stepper.steps, steps, lr, loss })
+        if (stepper.steps >= steps || curve.diverged) break
+      }
+      if (epoch > 1 && stepper.steps === begun && part.length === 0)
+        throw new DataError(`${data.root} has no picture to train on that can be decoded`)
+    }
+    session.restore(before)
+    const { points, diverged } = curve
+    return { points, diverged, valley: valley(points, steps), steepest: steepest(points, steps) }
+  } finally {
+    await session.dispose()
+  }
+}
+
+/** The losses so far, smoothed without the pull of a start at zero. */
+class Curve {
+  readonly points: RatePoint[] = []
+  diverged = false
+  #average = 0
+  #lowest = Number.POSITIVE_INFINITY
+
+  add(lr: number, loss: number): void {
+    if (!Number.isFinite(loss)) {
+      this.diverged = true
+      return
+    }
+    this.#average = loss + smoothing * (this.#average - loss)
+    const smoothed = this.#average / (1 - smoothing ** (this.points.length + 1))
+    this.points.push({ lr, loss, smoothed })
+    this.#lowest = Math.min(this.#lowest, smoothed)
+    this.diverged = smoothed > runaway * this.#lowest
+  }
+}

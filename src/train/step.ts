@@ -1,0 +1,177 @@
+import { crossEntropy } from '../autograd/functions.ts'
+import { clipGradNorm, scaleGradients } from '../optim/clip.ts'
+import { markNonFinite } from '../optim/health.ts'
+import { sizeOf } from '../tensor/ndbuffer.ts'
+import type { Batch, BatchSource } from './batches.ts'
+import type { Checkpoint, EpochPart } from './checkpoint.ts'
+import { mixup } from './recipe/mixup.ts'
+import type { StepRates } from './recipe/rates.ts'
+import type { Session } from './session.ts'
+
+/** What comes back from the device about a batch. */
+export interface StepValues {
+  readonly loss: number
+  readonly logits: Float32Array
+  /** The gradients' norm, where this batch completed a step and they are clipped. */
+  readonly norm: number | null
+}
+
+/** A batch that was handed to the device. */
+export interface BatchInFlight {
+  readonly batch: Batch
+  /** What the network was given: the batch, or its mixture. */
+  readonly given: Batch
+  /** Which training pass it was. */
+  readonly pass: number
+  /** Whether a step was made after it, and how many the epoch then had. */
+  readonly complete: boolean
+  readonly steps: number
+  /** The learning rate of the head's group. */
+  readonly lr: number
+  readonly values: () => Promise<StepValues>
+  /** The state after its step, where it was asked for. */
+  readonly state: ((part: EpochPart | null) => Promise<Checkpoint>) | null
+  dispose(): void
+}
+
+/** Makes steps of batches: one of each, or of several whose gradients add up. */
+export class Stepper {
+  readonly #session: Session
+  readonly #from: number
+  readonly #rates: (step: number) => StepRates
+  #steps: number
+  #batches = 0
+  #mass = 0
+
+  /**
+   * @param rates what a step is taken with
+   * @param steps made already
+   */
+  constructor(session: Session, source: BatchSource, rates: (step: number) => StepRates, steps = 0) {
+    this.#session = session
+    this.#from = source.from
+    this.#rates = rates
+    this.#steps = steps
+  }
+
+  /** Whether the next batch begins a step. */
+  get between(): boolean {
+    return this.#batches === 0
+  }
+
+  /** Steps made. */
+  get steps(): number {
+    return this.#steps
+  }
+
+  /**
+   * Encodes one batch, and a step where it completes one, and hands all over in one submit.
+   * @param wantsState whether to read the state back, should it complete a step
+   */
+  take(batch: Batch, wantsState: boolean): BatchInFlight {
+    const { model, settings, classWeights, data, health } = this.#session
+    const { engine } = model
+    const pass = model.passes
+    const mixed = settings.mixup === undefined ? null : mixup(batch, data.classes.length, settings.mixup, settings.seed, pass)
+    const x = mixed?.x ?? batch.x
+    const logits = model.logits(x, { training: true, from: this.#from })
+    const { labelSmoothing, accumulate } = settings
+    const loss = crossEntropy(logits, mixed?.targets ?? batch.targets, {
+      labelSmoothing,
+      ...(classWeights ? { weight: classWeights } : {}),
+    })
+    const collect = engine.readLater([loss, logits])
+    this.#backward(loss, batch, mixed !== null)
+    markNonFinite(engine.gpu, loss.buffer, health.buffer)
+    loss.dispose()
+    const lr = this.#rates(this.#steps).rates.at(-1) ?? 0
+    const complete = ++this.#batches === accumulate
+    const norm = complete ? this.#step() : null
+    const state = complete && wantsState ? this.#session.later() : null
+    engine.gpu.submit()
+    const values = Promise.all([collect(), norm?.()]).then(([[value, rows], norm]) => ({
+      loss: value?.[0] ?? Number.NaN,
+      logits: rows ?? new Float32Array(0),
+      norm: norm?.[0]?.[0] ?? null,
+    }))
+    // Errors are met where the values are awaited; until then they must not count as unhandled.
+    values.catch(() => {})
+    const dispose = () => {
+      batch.x.dispose()
+      mixed?.x.dispose()
+    }
+    return { ...{ batch, given: { ...batch, x }, pass, complete, steps: this.#steps, lr, state, dispose }, values: () => values }
+  }
+
+  /** A step of the batches that are left over at the end of an epoch. */
+  flush(): void {
+    if (this.#batches === 0) return
+    this.#step()
+    this.#session.model.engine.gpu.submit()
+  }
+
+  /** Gradients of batches add up to that of the mean over all their pictures, each by its share of a full step. */
+  #backward(loss: ReturnType<typeof crossEntropy>, { targets }: Batch, soft: boolean): void {
+    const { settings, classWeights } = this.#session
+    if (settings.accumulate === 1) {
+      loss.backward()
+      return
+    }
+    // What a mean divided by: crossEntropy's weights count for classes, not for probabilities.
+    const mass = classWeights && !soft ? targets.reduce((sum, target) => sum + (classWeights[target] ?? 1), 0) : targets.length
+    this.#mass += mass
+    const share = loss.engine.tensor(Float32Array.of(mass / this.#fullMass), [])
+    loss.backward(share)
+    share.dispose()
+  }
+
+  get #fullMass(): number {
+    const { batchSize, accumulate } = this.#session.settings
+    return batchSize * accumulate
+  }
+
+  /** Encodes the optimiser's step. Returns how to collect the norm, where gradients are clipped. */
+  #step(): (() => Promise<Float32Array[]>) | null {
+    const { model, optimizer, averages, settings, health, norm } = this.#session
+    const { engine } = model
+    const { rates, momentum } = this.#rates(this.#steps)
+    for (const [i, group] of optimizer.groups.entries()) group.lr = rates[i] ?? 0
+    if (momentum !== null) optimizer.momentum = momentum
+    if (settings.accumulate > 1 && this.#mass !== this.#fullMass) {
+      const factor = engine.gpu.upload(Float32Array.of(this.#fullMass / this.#mass))
+      scaleGradients(engine.gpu, optimizer.parameters, factor)
+      factor.release()
+    }
+    let collect: (() => Promise<Float32Array[]>) | null = null
+    if (settings.clip !== undefined) {
+      clipGradNorm(engine.gpu, optimizer.parameters, settings.clip, norm.buffer)
+      markNonFinite(engine.gpu, norm.buffer, health.buffer)
+      collect = engine.readLater([norm])
+    }
+    optimizer.step({ guard: health })
+    optimizer.zeroGrad()
+    averages?.update()
+    this.#batches = 0
+    this.#mass = 0
+    this.#steps++
+    return collect
+  }
+}
+
+/** Compiles the kernels of forward and backward side by side before the first step would compile them one by one. */
+export async function compileStep({ model, settings }: Session, source: BatchSource): Promise<void> {
+  const { engine, passes } = model
+  const rows = Math.min(settings.batchSize, source.count)
+  const shape = [rows, ...(model.shapes()[source.from] ?? [])]
+  await engine.gpu.prepare(
+    () => {
+      const x = engine.tensor(new Float32Array(sizeOf(shape)), shape)
+      const loss = crossEntropy(model.logits(x, { training: true, from: source.from }), new Int32Array(rows))
+      loss.backward()
+      for (const parameter of model.parameters()) parameter.dropGrad()
+      for (const tensor of [loss, x]) tensor.dispose()
+    },
+    (done, total) => settings.onEvent?.({ type: 'compile', done, total }),
+  )
+  model.passes = passes
+}
