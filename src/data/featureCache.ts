@@ -6,10 +6,11 @@ import { GraftError, WeightsError } from '../gpu/errors.ts'
 import { writeFileAtomic } from '../weights/files.ts'
 import { readSafetensors, writeSafetensors } from '../weights/safetensors.ts'
 import { headerEnd } from '../weights/safetensorsHeader.ts'
+import type { SampleList } from './dataset.ts'
+import { sampleKeys } from './sampleKeys.ts'
 
-/** Where a row lies: a number that its table gives out, or `absent`. */
+/** Where a row lies: a number that its table gives out. */
 export type Place = number
-export const absent: Place = -1
 
 /** As `sampleKeys` gives them. */
 const keyPattern = /[0-9a-f]{32}/g
@@ -62,6 +63,18 @@ export class FeatureCache {
     return new FeatureTable(this, key, width)
   }
 
+  /** The samples' keys: see `sampleKeys`. */
+  keysOf(samples: SampleList): Promise<(string | null)[]> {
+    return sampleKeys(samples)
+  }
+
+  /** A name for a table, from all that decides what its rows are. */
+  nameOf(parts: readonly (string | Float32Array)[]): string {
+    const hash = createHash('sha256')
+    for (const part of parts) hash.update(typeof part === 'string' ? part : bytesOf(part))
+    return hash.digest('hex')
+  }
+
   /** Removes files, longest unused first, until `bytes` more fit; says whether they do. */
   async makeRoom(bytes: number, keep: ReadonlySet<string>): Promise<boolean> {
     const files = await this.#files()
@@ -109,10 +122,10 @@ export class FeatureTable {
    * Looks for rows, file by file, each checked as a whole.
    * @param wanted the place in the caller's list of each key
    * @param take shown each row that is there, good until it returns
-   * @returns for each place in the caller's list the row's place in this table, or `absent`
+   * @returns for each place in the caller's list the row's place in this table, or -1
    */
   async find(wanted: ReadonlyMap<string, number>, count: number, take: (index: number, row: Float32Array) => void): Promise<Int32Array> {
-    const places = new Int32Array(count).fill(absent)
+    const places = new Int32Array(count).fill(-1)
     const names = (await readdir(this.#folder).catch(() => [])).filter((name) => name.endsWith(extension)).sort()
     for (const name of names) {
       const path = join(this.#folder, name)
@@ -122,7 +135,7 @@ export class FeatureTable {
       let used = 0
       for (const [row, key] of read.keys.entries()) {
         const index = wanted.get(key)
-        if (index === undefined || places[index] !== absent) continue
+        if (index === undefined || places[index] !== -1) continue
         places[index] = first + row
         take(index, read.rows.subarray(row * this.#width, (row + 1) * this.#width))
         used++
@@ -189,7 +202,7 @@ export class FeatureTable {
 
   /** Reads rows by their places into `into`, one after the other. Those added since the last `flush` are not there yet. */
   async read(places: ArrayLike<Place>, into: Float32Array): Promise<void> {
-    const bytes = new Uint8Array(into.buffer, into.byteOffset, into.byteLength)
+    const bytes = bytesOf(into)
     const rowBytes = 4 * this.#width
     const reads = Array.from(places, async (place, i) => {
       const segment = this.#segments.find(({ first, rows }) => place >= first && place < first + rows)
@@ -230,7 +243,9 @@ async function mentions(path: string, wanted: ReadonlyMap<string, number>): Prom
 }
 
 function sha256(data: Float32Array): string {
-  return createHash('sha256')
-    .update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
-    .digest('hex')
+  return createHash('sha256').update(bytesOf(data)).digest('hex')
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength)
 }

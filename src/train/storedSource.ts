@@ -1,9 +1,6 @@
-import { createHash } from 'node:crypto'
-import { totalmem } from 'node:os'
 import type { SampleList } from '../data/dataset.ts'
-import { absent, type FeatureCache, type FeatureTable } from '../data/featureCache.ts'
+import type { FeatureCache, FeatureTable } from '../data/featureCache.ts'
 import { type DecodedSample, decodeAhead } from '../data/loader.ts'
-import { sampleKeys } from '../data/sampleKeys.ts'
 import { preprocessImages } from '../data/transforms.ts'
 import { GraftError } from '../gpu/errors.ts'
 import type { Network } from '../nn/network.ts'
@@ -28,7 +25,7 @@ export interface StoreOptions extends ReadOptions {
 /** Pictures that go through the frozen layers together while a store is filled. */
 const fillBatch = 32
 /** Host memory that rows may take; beyond it pictures are read anew in every epoch. */
-const memoryBudget = Math.min(4 * 2 ** 30, totalmem() / 4)
+const memoryBudget = 2 * 2 ** 30
 const memoryBesideDisk = 64 * 2 ** 20
 /** And where no layer is frozen: rows are then prepared pictures, which save little and are many bytes; training is not to wait for more. */
 const memoryOfPictures = 256 * 2 ** 20
@@ -45,7 +42,7 @@ export async function openStored(model: Network, samples: SampleList, from: numb
   const features = from > 0 ? options.features : undefined
   const onDisk = features && bytes > (options.memoryBytes ?? memoryBesideDisk) && bytes <= features.limit
   if (!onDisk && bytes > (from > 0 ? memoryBudget : memoryOfPictures)) return null
-  const table = features ? features.table(await prefixKey(model, from), width) : null
+  const table = features ? features.table(features.nameOf(await prefixParts(model, from)), width) : null
   const store = new Filling(model, samples, from, table, onDisk ? null : new Float32Array(width * samples.length), options)
   try {
     return await store.fill()
@@ -145,8 +142,9 @@ class Filling {
 
   /** Takes over what is on disk; the keys of all samples, or null where nothing is kept there. */
   async #find(): Promise<readonly (string | null)[] | null> {
-    if (!this.#table) return null
-    const keys = await sampleKeys(this.#samples)
+    const { features } = this.#options
+    if (!this.#table || !features) return null
+    const keys = await features.keysOf(this.#samples)
     const wanted = new Map<string, number>()
     for (const [i, key] of keys.entries()) if (key !== null && !wanted.has(key)) wanted.set(key, i)
     this.#places = await this.#table.find(wanted, keys.length, (index, row) => {
@@ -165,7 +163,7 @@ class Filling {
       const first = key === null ? undefined : firsts.get(key)
       if (first === undefined || first === i || !this.#filled[first]) continue
       this.#filled[i] = 1
-      this.#places[i] = this.#places[first] ?? absent
+      this.#places[i] = this.#places[first] ?? -1
       this.#memory?.copyWithin(i * this.#width, first * this.#width, (first + 1) * this.#width)
     }
   }
@@ -252,7 +250,7 @@ class StoredSource implements BatchSource {
       }
     else
       await rows.table.read(
-        Int32Array.from(picked, (index) => rows.places[kept[index] ?? 0] ?? absent),
+        Int32Array.from(picked, (index) => rows.places[kept[index] ?? 0] ?? -1),
         data,
       )
     return { data, targets: Int32Array.from(picked, (index) => labels[index] ?? 0) }
@@ -264,22 +262,19 @@ class StoredSource implements BatchSource {
 }
 
 /**
- * Names the way in which the layers before `from` compute: their names, the bytes of their weights, how pictures are prepared, and what they
+ * What decides the outputs of the layers before `from`: their names, how pictures are prepared, the values of their weights, and what they
  * give for a fixed picture of noise. The last tells apart what nothing else writes down: strides, adapters, kernels that round otherwise.
  */
-async function prefixKey(model: Network, from: number): Promise<string> {
+async function prefixParts(model: Network, from: number): Promise<(string | Float32Array)[]> {
   const { engine, layers, preprocess } = model
-  const hash = createHash('sha256')
   const prefix = layers.slice(0, from)
-  hash.update(JSON.stringify([prefix.map(({ name, description }) => [name, description]), model.shapes().slice(0, from + 1), preprocess]))
   const parameters = prefix.flatMap((layer) => layer.parameters())
-  for (const values of await engine.read(parameters.map((parameter) => parameter.tensor)))
-    hash.update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
   const [random, width, height] = [new Random(1), 97, 61]
   const noise = { data: Uint8Array.from({ length: 3 * width * height }, () => random.below(256)), width, height }
   const x = preprocessImages(engine, [noise], preprocess)
   const y = engine.noGrad(() => model.forward(x, { to: from }))
-  for (const values of await engine.read([x, y])) hash.update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
+  const values = await engine.read([...parameters.map((parameter) => parameter.tensor), x, y])
   for (const tensor of [x, y]) tensor.dispose()
-  return hash.digest('hex')
+  const described = prefix.map(({ name, description }) => [name, description])
+  return [JSON.stringify([described, model.shapes().slice(0, from + 1), preprocess]), ...values]
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { readdir, readFile, rename, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { absent, FeatureCache } from '../../src/data/featureCache.ts'
+import { FeatureCache } from '../../src/data/featureCache.ts'
 import { sampleKeys } from '../../src/data/sampleKeys.ts'
 import { GraftError } from '../../src/gpu/errors.ts'
 import { useTempFolder, writeFiles } from './pictures.ts'
@@ -37,7 +37,7 @@ describe('a cache of rows', () => {
   it('gives back what was put in, in any order, and says what is not there', async () => {
     const cache = await filled(5, 3)
     const { table, places, rows } = await find(cache, [4, 9, 0, 2], 3)
-    expect([...places].map((place) => place === absent)).toEqual([false, true, false, false])
+    expect([...places].map((place) => place === -1)).toEqual([false, true, false, false])
     expect([...rows]).toEqual([0, 2, 4].map((n) => [n, [...row(n, 3)]]))
     const read = new Float32Array(9)
     await table.read([places[0] ?? 0, places[3] ?? 0, places[2] ?? 0], read)
@@ -68,7 +68,7 @@ describe('a cache of rows', () => {
     expect([...read]).toEqual([...row(7, 3), ...row(1, 3)])
     await table.close()
     expect((await find(cache, [0, 1, 7], 3)).rows.size).toBe(3)
-    expect([...(await cache.table('other', 3).find(new Map([[key(0), 0]]), 1, () => {}))]).toEqual([absent])
+    expect([...(await cache.table('other', 3).find(new Map([[key(0), 0]]), 1, () => {}))]).toEqual([-1])
   })
 
   it.each<[string, (path: string) => Promise<void>]>([
