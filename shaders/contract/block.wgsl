@@ -10,10 +10,9 @@
 #include "contract/params.wgsl"
 
 const threads = #{ROWS / THREAD_ROWS * BLOCK_COLS / THREAD_COLS}u;
-const block_vectors = #{BLOCK_DEPTH * BLOCK_COLS / 4}u;
 
 var<workgroup> block_a: array<vec4f, #{BLOCK_DEPTH * ROWS / 4}>;
-var<workgroup> block_b: array<f32, #{BLOCK_DEPTH * BLOCK_COLS}>;
+var<workgroup> block_b: array<vec4f, #{BLOCK_DEPTH * BLOCK_COLS / 4}>;
 
 // Where in b the group of columns that holds `col` begins; the last group again for a column past the end.
 fn column_base(plane: u32, col: u32) -> u32 {
@@ -62,40 +61,39 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
         block_a[i] = vec4f();
       }
     }
-#if VECTOR == 0
-    for (var i = thread; i < #{BLOCK_DEPTH * BLOCK_COLS}u; i += threads) {
-      let k = from_k + i / #{BLOCK_COLS}u;
-      var value = 0.0;
+#if VECTOR == 2
+    // Four columns and a group of four steps at a time, turned so that columns are neighbours.
+    for (var i = thread; i < #{BLOCK_DEPTH * BLOCK_COLS / 16}u; i += threads) {
+      let step = i / #{BLOCK_COLS / 4}u * 4u;
+      let col = i % #{BLOCK_COLS / 4}u;
+      var values = mat4x4f();
+      if (from_k + step < last) {
+        let offset = step_offset(from_k + step);
+#repeat e in 0..4
+        values[#{e}] = b[column_base(plane, block_col + col * 4u + #{e}u) + offset];
+#end
+      }
+      let turned = transpose(values);
+#repeat e in 0..4
+      block_b[(step + #{e}u) * #{BLOCK_COLS / 4}u + col] = turned[#{e}];
+#end
+    }
+#else
+    for (var i = thread; i < #{BLOCK_DEPTH * BLOCK_COLS / 4}u; i += threads) {
+      let k = from_k + i / #{BLOCK_COLS / 4}u;
+      let col = block_col + i % #{BLOCK_COLS / 4}u * 4u;
+      var value = vec4f();
       if (k < last) {
-        value = b[column_base(plane, block_col + i % #{BLOCK_COLS}u) + step_offset(k)];
+        let offset = step_offset(k);
+#if VECTOR == 1
+        value = b[column_base(plane, col) + offset];
+#else
+#repeat e in 0..4
+        value[#{e}] = b[column_base(plane, col + #{e}u) + offset];
+#end
+#end
       }
       block_b[i] = value;
-    }
-#end
-#if VECTOR == 1
-    for (var i = thread; i < block_vectors; i += threads) {
-      let k = from_k + i / #{BLOCK_COLS / 4}u;
-      let col = i % #{BLOCK_COLS / 4}u * 4u;
-      var value = vec4f();
-      if (k < last) {
-        value = b[column_base(plane, block_col + col) + step_offset(k)];
-      }
-#repeat e in 0..4
-      block_b[i * 4u + #{e}u] = value[#{e}];
-#end
-    }
-#end
-#if VECTOR == 2
-    for (var i = thread; i < block_vectors; i += threads) {
-      let step = i / #{BLOCK_COLS}u * 4u;
-      let col = i % #{BLOCK_COLS}u;
-      var value = vec4f();
-      if (from_k + step < last) {
-        value = b[column_base(plane, block_col + col) + step_offset(from_k + step)];
-      }
-#repeat e in 0..4
-      block_b[(step + #{e}u) * #{BLOCK_COLS}u + col] = value[#{e}];
-#end
     }
 #end
     workgroupBarrier();
@@ -103,9 +101,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
 #repeat q in 0..THREAD_ROWS / 4
       let a#{q} = block_a[k * #{ROWS / 4}u + my_row + #{q}u];
 #end
-      let at = k * #{BLOCK_COLS}u + my_col;
 #repeat v in 0..THREAD_COLS / 4
-      let b#{v} = vec4f(block_b[at + #{4 * v}u], block_b[at + #{4 * v + 1}u], block_b[at + #{4 * v + 2}u], block_b[at + #{4 * v + 3}u]);
+      let b#{v} = block_b[k * #{BLOCK_COLS / 4}u + my_col / 4u + #{v}u];
 #end
 #repeat r in 0..THREAD_ROWS
 #repeat v in 0..THREAD_COLS / 4

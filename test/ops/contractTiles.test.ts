@@ -106,10 +106,12 @@ describe.each(
     for (const images of [2, 16, 17, 31])
       await check({ ...tiling, splits: 16 }, { planes: 1, rows: 3, cols: 2, depth: [images, 4], split: true })
   })
+})
 
-  test('more panels of rows than a grid has in one dimension', async () => {
-    await check(tiling, { planes: 1, rows: 65_535 * tiling.rows + 1, cols: 1, depth: [1, 1], bias: 'rows' })
-  })
+test('more panels of rows than a grid has in one dimension', async () => {
+  const [[, tiling] = []] = tilings
+  if (!tiling) expect.fail('there is no tiling')
+  await check(tiling, { planes: 1, rows: 65_535 * tiling.rows + 1, cols: 1, depth: [1, 1], bias: 'rows' })
 })
 
 describe('tilings', () => {
