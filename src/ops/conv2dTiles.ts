@@ -108,8 +108,10 @@ export function forwardTiled(
   })
 }
 
-const packPhases = elementKernel<'n'>('conv2d/pack_phases', (p) => p.n)
-const interleave = planeKernel<'height' | 'width'>('conv2d/interleave', (p) => p.height * p.width)
+const packPhases = elementKernel<'n'>('conv2d/pack_phases', (p) => p.n, { cost: ({ n }) => ({ flops: 0, bytes: 32 * n }) })
+const interleave = planeKernel<'height' | 'width'>('conv2d/interleave', (p) => p.height * p.width, {
+  cost: ({ planes, height, width }) => ({ flops: 0, bytes: 8 * planes * height * width }),
+})
 
 /**
  * One dimension of the input gradient. An input i = stride · q + phase - padding meets the taps k = stride · t + phase only, and with
