@@ -78,6 +78,8 @@ export class FeatureCache {
   /** Removes files, longest unused first, until `bytes` more fit; says whether they do. */
   async makeRoom(bytes: number, keep: ReadonlySet<string>): Promise<boolean> {
     const files = await this.#files()
+    const kept = files.filter(({ path }) => keep.has(path)).reduce((sum, { size }) => sum + size, 0)
+    if (kept + bytes > this.limit) return false
     let total = files.reduce((sum, file) => sum + file.size, bytes)
     for (const { path, size } of files.sort((a, b) => a.used - b.used)) {
       if (total <= this.limit) break

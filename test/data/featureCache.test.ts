@@ -131,6 +131,7 @@ describe('a cache of rows', () => {
     await expect(table.flush()).rejects.toThrow(
       new GraftError('write', `the features in ${cache.folder} would take more than ${3.5 * bytesEach} bytes`),
     )
+    expect(await filesOf(cache.folder)).toHaveLength(3)
   })
 
   it('says what it cannot write', async () => {
