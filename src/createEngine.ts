@@ -1,7 +1,8 @@
 import { backward } from './autograd/backward.ts'
 import { Gpu } from './gpu/gpu.ts'
-import type { AdapterChoice, Platform } from './gpu/platform.ts'
+import type { AdapterChoice } from './gpu/platform.ts'
 import { Engine, type OpenDevice } from './tensor/engine.ts'
+import type { Host } from './tensor/host.ts'
 
 export interface EngineOptions {
   /** Which kind of adapter; 'auto' takes hardware, else lavapipe, else SwiftShader. Default 'auto'. */
@@ -15,21 +16,21 @@ export interface EngineOptions {
   readonly maxBindingBytes?: number
 }
 
-/** Opens an engine on a platform; the package's entries give each its own. */
+/** Opens an engine on a host; the package's entries give each its own. */
 export async function createEngineOn(
-  platform: Platform,
+  host: Host,
   { adapter: choice = 'auto', kernels = 'auto', maxBindingBytes }: EngineOptions = {},
 ): Promise<Engine> {
   const open = async (): Promise<OpenDevice> => {
-    const { adapter, kind } = await platform.requestAdapter(choice)
-    const gpu = await Gpu.open(platform, adapter, kind, { plain: kernels === 'plain', maxBindingBytes })
+    const { adapter, kind } = await host.requestAdapter(choice)
+    const gpu = await Gpu.open(host, adapter, kind, { plain: kernels === 'plain', maxBindingBytes })
     const { description, device, vendor, architecture } = adapter.info
     const features = [...gpu.device.features].sort()
     return {
       gpu,
-      freeBytes: () => platform.freeBytes?.(kind) ?? null,
+      freeBytes: () => host.freeBytes?.(kind) ?? null,
       info: { adapter: description || device || kind, kind, vendor, architecture, features, subgroup: gpu.tilings?.lanes ?? null },
     }
   }
-  return new Engine(await open(), open, backward)
+  return new Engine(host, await open(), open, backward)
 }

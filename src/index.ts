@@ -13,7 +13,7 @@
  * engine.dispose()
  */
 import { createEngineOn, type EngineOptions } from './createEngine.ts'
-import { nodePlatform } from './gpu/node/platform.ts'
+import { nodeHost } from './nodeHost.ts'
 import type { Engine } from './tensor/engine.ts'
 
 /**
@@ -23,7 +23,7 @@ import type { Engine } from './tensor/engine.ts'
  * @example const engine = await createEngine({ adapter: 'auto' })
  */
 export function createEngine(options: EngineOptions = {}): Promise<Engine> {
-  return createEngineOn(nodePlatform, options)
+  return createEngineOn(nodeHost, options)
 }
 
 export {

@@ -1,13 +1,6 @@
-/** A part of a file: a member of a tar archive that is not compressed. */
-export interface FileRange {
-  readonly path: string
-  /** The first byte, and how many. */
-  readonly start: number
-  readonly bytes: number
-}
+import type { Source } from '../tensor/host.ts'
 
-/** Where an encoded picture lies: a file's path, a part of a file, or its bytes. */
-export type Source = string | FileRange | Uint8Array
+export type { FileRange, Source } from '../tensor/host.ts'
 
 /** One labelled picture, not yet decoded. */
 export interface Sample {

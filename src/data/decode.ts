@@ -1,27 +1,10 @@
 import { open, readFile } from 'node:fs/promises'
 import type Sharp from 'sharp'
 import { DataError, GraftError } from '../gpu/errors.ts'
-import type { FileRange, Source } from './dataset.ts'
+import type { FileRange, RgbImage, Source } from '../tensor/host.ts'
+import { damagedPicture, maxPixels, pictureName, requireFormat, tooManyPixels } from './pictureFormat.ts'
 
-/** A decoded picture: 8-bit sRGB. */
-export interface RgbImage {
-  /** Rows from the top, pixels from the left, three bytes each: `height * width * 3`. */
-  readonly data: Uint8Array
-  /** In pixels. */
-  readonly width: number
-  readonly height: number
-}
-
-type Format = 'JPEG' | 'PNG' | 'WebP'
-
-/** Larger pictures are refused before anything is allocated: a few bytes can claim to be any number of pixels. These take 768 MiB. */
-const MAX_PIXELS = 2 ** 28
-
-const SIGNATURES: readonly { format: Format; offset: number; bytes: readonly number[] }[] = [
-  { format: 'JPEG', offset: 0, bytes: [0xff, 0xd8, 0xff] },
-  { format: 'PNG', offset: 0, bytes: [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a] },
-  { format: 'WebP', offset: 8, bytes: [0x57, 0x45, 0x42, 0x50] },
-]
+export type { RgbImage } from '../tensor/host.ts'
 
 let loading: Promise<typeof Sharp> | null = null
 
@@ -65,27 +48,9 @@ function fileReason(cause: unknown): string {
   return `cannot read the file (${firstLine(cause)})`
 }
 
-function formatOf(bytes: Uint8Array): Format | null {
-  const found = SIGNATURES.find((signature) => signature.bytes.every((byte, i) => bytes[signature.offset + i] === byte))
-  return found?.format ?? null
-}
-
-/** What a file that is no picture seems to be, in a word or two. */
-function describeContent(bytes: Uint8Array): string {
-  const start = bytes.subarray(0, 512)
-  const isText = start.every((byte) => byte >= 0x20 || (byte >= 0x09 && byte <= 0x0d))
-  if (isText) return 'it holds text'
-  const magic = String.fromCharCode(...start.subarray(0, 12))
-  if (magic.startsWith('GIF8')) return 'it is a GIF'
-  if (magic.startsWith('BM')) return 'it is a BMP'
-  if (magic.startsWith('II*\0') || magic.startsWith('MM\0*')) return 'it is a TIFF'
-  if (/^ftyp(avif|avis)/.test(magic.slice(4))) return 'it is an AVIF'
-  if (/^ftyp(hei|hev|mif1|msf1)/.test(magic.slice(4))) return 'it is a HEIC'
-  return 'its first bytes are those of no such format'
-}
-
-function encodedBytes(source: Source): Promise<Uint8Array> | Uint8Array {
+async function encodedBytes(source: Source): Promise<Uint8Array> {
   if (source instanceof Uint8Array) return source
+  if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer())
   return typeof source === 'string' ? readFile(source) : readRange(source)
 }
 
@@ -108,7 +73,7 @@ async function readRange({ path, start, bytes }: FileRange): Promise<Uint8Array>
  * a picture and no cache of its own: throughput comes from decoding several pictures at a time, as many as libuv has threads
  * (UV_THREADPOOL_SIZE, 4 unless set). See `decodeAhead`.
  *
- * @param source a file's path, a part of a file, or the encoded bytes
+ * @param source a file's path, a part of a file, or the encoded bytes, also as a blob
  * @param name what errors call the picture; the path unless given
  * @throws DataError naming the picture and the reason in one line: no such file, a folder, an empty, foreign, cut short or damaged file
  * @throws GraftError with code `decoder` where sharp itself cannot be loaded
@@ -117,7 +82,7 @@ async function readRange({ path, start, bytes }: FileRange): Promise<Uint8Array>
  * const red = data[3 * (y * width + x)]
  */
 export async function decodeImage(source: Source, name?: string): Promise<RgbImage> {
-  const called = name ?? (typeof source === 'string' ? source : source instanceof Uint8Array ? 'picture in memory' : source.path)
+  const called = name ?? pictureName(source)
   const sharp = await loadSharp()
 
   let bytes: Uint8Array
@@ -126,13 +91,11 @@ export async function decodeImage(source: Source, name?: string): Promise<RgbIma
   } catch (cause) {
     throw new DataError(`${called}: ${fileReason(cause)}`, { cause })
   }
-  if (bytes.length === 0) throw new DataError(`${called}: the file is empty`)
-  const format = formatOf(bytes)
-  if (format === null) throw new DataError(`${called}: not a JPEG, PNG or WebP picture (${describeContent(bytes)})`)
+  const format = requireFormat(called, bytes)
 
   try {
     // Not 'warning', sharp's default: it refuses photographs that every viewer opens.
-    const { data, info } = await sharp(bytes, { failOn: 'error', limitInputPixels: MAX_PIXELS })
+    const { data, info } = await sharp(bytes, { failOn: 'error', limitInputPixels: maxPixels })
       .autoOrient()
       .flatten({ background: '#ffffff' })
       .toColourspace('srgb')
@@ -141,11 +104,7 @@ export async function decodeImage(source: Source, name?: string): Promise<RgbIma
     if (info.channels !== 3) throw new Error(`decoded to ${info.channels} channels instead of 3`)
     return { data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength), width: info.width, height: info.height }
   } catch (cause) {
-    if (/exceeds pixel limit/.test(firstLine(cause)))
-      throw new DataError(
-        `${called}: the ${format} picture has more than ${MAX_PIXELS / 2 ** 20} megapixels, the most that are decoded: make it smaller`,
-        { cause },
-      )
-    throw new DataError(`${called}: the ${format} file is cut short or damaged (${decoderReason(cause)})`, { cause })
+    if (/exceeds pixel limit/.test(firstLine(cause))) throw tooManyPixels(called, format, cause)
+    throw damagedPicture(called, format, decoderReason(cause), cause)
   }
 }

@@ -4,6 +4,7 @@ import { join, sep } from 'node:path'
 import { DataError } from '../gpu/errors.ts'
 import { Catalogue, type Part, requireSameClasses, requireTwoClasses } from './catalogue.ts'
 import { byCodeUnit, type ImageDataset } from './dataset.ts'
+import { PICTURE } from './pictureFormat.ts'
 import { DEFAULT_SPLIT, requireSplit } from './split.ts'
 
 /** How a dataset that does not say which pictures are to validate on is divided. */
@@ -14,8 +15,6 @@ export interface DataOptions {
   readonly seed?: number
 }
 
-/** Files taken for pictures, by their names. */
-export const PICTURE = /\.(jpe?g|png|webp)$/i
 const LAYOUT = 'one folder per class with its pictures inside, such as cat/1.jpg and dog/1.jpg'
 
 type Kind = 'folder' | 'file' | 'other'

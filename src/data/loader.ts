@@ -1,7 +1,7 @@
-import { availableParallelism } from 'node:os'
 import { DataError, UsageError } from '../gpu/errors.ts'
-import type { Sample, SampleList, Source } from './dataset.ts'
-import { decodeImage, type RgbImage } from './decode.ts'
+import type { Engine } from '../tensor/engine.ts'
+import type { RgbImage, Source } from '../tensor/host.ts'
+import type { Sample, SampleList } from './dataset.ts'
 
 /** A sample with its pixels. */
 export interface DecodedSample {
@@ -13,7 +13,7 @@ export interface DecodedSample {
 
 /** How pictures are decoded ahead of their use. */
 export interface DecodeAheadOptions {
-  /** How many pictures are decoded, or wait decoded, beyond the one in use; twice the number of cores, 32 at most, unless given. */
+  /** How many pictures are decoded, or wait decoded, beyond the one in use; 8 unless given. */
   readonly ahead?: number
   /** Stops the generator: its next step throws the signal's reason. */
   readonly signal?: AbortSignal
@@ -21,11 +21,12 @@ export interface DecodeAheadOptions {
   readonly cache?: PixelCache
   /** Told of each picture that cannot be decoded, in order; the picture is skipped, or the generator throws what this throws. */
   readonly onBroken: (sample: Sample, error: DataError) => void
-  /** How a sample becomes a picture. Default `decodeImage`. */
-  readonly decode?: (source: Source, name: string) => Promise<RgbImage>
+  /** How a sample becomes a picture. */
+  readonly decode: (source: Source, name: string) => Promise<RgbImage>
 }
 
-const MAX_DEFAULT_AHEAD = 32
+const DEFAULT_AHEAD = 8
+const MAX_AHEAD = 32
 /** Bytes of pixels that may wait decoded. */
 const WAITING_BYTES = 512 * 2 ** 20
 /** Pictures that are decoded at a time until the size of one is known: as many as libuv has threads. */
@@ -48,7 +49,7 @@ interface Pending {
  *
  * @example
  * const cache = new PixelCache(2 ** 30)
- * for await (const { image } of decodeAhead(data.train, order, { cache, onBroken })) …
+ * for await (const { image } of decodeAhead(data.train, order, { ...decoding(engine), cache, onBroken })) …
  */
 export class PixelCache {
   /** The most bytes of pixels it holds. */
@@ -94,8 +95,13 @@ export class PixelCache {
   }
 }
 
+/** How an engine's host decodes: by its own decoder, twice as many pictures ahead as it has cores, 32 at most. */
+export function decoding({ host }: Engine): Pick<DecodeAheadOptions, 'ahead' | 'decode'> {
+  return { ahead: Math.min(2 * host.cores, MAX_AHEAD), decode: host.decodeImage }
+}
+
 /** Never rejects, so that a picture nobody waits for any more cannot leave an unhandled rejection. */
-async function decodeSample(sample: Sample, index: number, { cache, decode = decodeImage }: DecodeAheadOptions): Promise<Outcome> {
+async function decodeSample(sample: Sample, index: number, { cache, decode }: DecodeAheadOptions): Promise<Outcome> {
   const kept = cache?.get(index)
   if (kept) return { image: kept }
   try {
@@ -142,7 +148,10 @@ class Room {
  * @throws GraftError where the decoder itself cannot be loaded
  * @example
  * const broken: string[] = []
- * for await (const { image, sample } of decodeAhead(data.val, [...Array(data.val.length).keys()], { onBroken: (s) => broken.push(s.name) })) {
+ * for await (const { image, sample } of decodeAhead(data.val, [...Array(data.val.length).keys()], {
+ *   ...decoding(engine),
+ *   onBroken: (sample) => broken.push(sample.name),
+ * })) {
  *   console.log(sample.name, image.width, image.height)
  * }
  */
@@ -151,7 +160,7 @@ export async function* decodeAhead(
   order: ArrayLike<number>,
   options: DecodeAheadOptions,
 ): AsyncGenerator<DecodedSample, void, undefined> {
-  const { ahead = Math.min(2 * availableParallelism(), MAX_DEFAULT_AHEAD), signal, onBroken } = options
+  const { ahead = DEFAULT_AHEAD, signal, onBroken } = options
   if (!Number.isInteger(ahead) || ahead < 1)
     throw new UsageError(`ahead is ${ahead}: give the number of pictures to decode ahead, 1 or more`)
   const queue: Pending[] = []

@@ -33,6 +33,7 @@ export async function sampleKeys(samples: SampleList): Promise<(string | null)[]
 /** @param archives the state of archives already asked for: each holds many pictures */
 async function keyOf(source: Source, archives: Map<string, Promise<string | null>>): Promise<string | null> {
   if (source instanceof Uint8Array) return digest(source)
+  if (source instanceof Blob) return digest(new Uint8Array(await source.arrayBuffer()))
   if (typeof source === 'string') {
     const state = await stateOf(source)
     return state === null ? null : digest(state)

@@ -24,3 +24,11 @@ export interface Platform {
   /** Bytes that buffers on such an adapter may still take: the machine's free memory where the CPU computes. Null, or no function at all, where nobody says. */
   freeBytes?(kind: AdapterKind): number | null
 }
+
+/** Which kind an adapter is, by what its driver says of itself; null for a CPU that is neither of the two known ones. */
+export function kindOf({ info }: GPUAdapter): AdapterKind | null {
+  const words = `${info.description} ${info.device} ${info.architecture} ${info.vendor}`.toLowerCase()
+  if (words.includes('llvmpipe') || words.includes('lavapipe')) return 'lavapipe'
+  if (words.includes('swiftshader')) return 'swiftshader'
+  return info.isFallbackAdapter ? null : 'hardware'
+}

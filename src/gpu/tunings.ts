@@ -1,4 +1,5 @@
 import type { AdapterKind, Platform } from './platform.ts'
+import { sha256 } from './sha256.ts'
 import { type Tiling, Tilings, type TilingTable } from './tuning.ts'
 
 /** Where a platform keeps what was measured on its adapters, as text by name. */
@@ -14,8 +15,7 @@ export interface TuningStore {
 async function tuningName({ info }: GPUAdapter, { runtime = '' }: Platform, shaders: ReadonlyMap<string, string>): Promise<string> {
   const kernels = [...shaders].filter(([path]) => path.startsWith('contract/')).sort(([a], [b]) => (a < b ? -1 : 1))
   const text = JSON.stringify([info.vendor, info.architecture, info.device, info.description, runtime, kernels])
-  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)))
-  return [...hash.subarray(0, 12)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+  return (await sha256(new TextEncoder().encode(text))).slice(0, 24)
 }
 
 /** The tilings of an adapter, with what was measured on it before. */

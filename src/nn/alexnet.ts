@@ -2,7 +2,6 @@ import { UsageError, WeightsError } from '../gpu/errors.ts'
 import type { Engine } from '../tensor/engine.ts'
 import type { Shape } from '../tensor/ndbuffer.ts'
 import type { StateDict } from '../tensor/stateDict.ts'
-import { loadWeights } from '../weights/load.ts'
 import { AdaptiveAvgPool2d, Conv2d, Dropout, Flatten, type LayerInit, Linear, LocalResponseNorm, MaxPool2d, ReLU } from './layers.ts'
 import { classNamesIn } from './metadata.ts'
 import type { Module } from './module.ts'
@@ -122,7 +121,11 @@ export async function alexnet(engine: Engine, options: AlexNetOptions = {}): Pro
   if (unknown.length) throw new UsageError(`alexnet has no option ${unknown.join(', ')}; it takes ${known.join(', ')}`)
   const { weights, seed = 0 } = options
   const loaded =
-    typeof weights === 'string' ? await loadWeights(weights) : weights ? { tensors: weights, metadata: {} as Record<string, string> } : null
+    typeof weights === 'string'
+      ? await engine.host.loadWeights(weights)
+      : weights
+        ? { tensors: weights, metadata: {} as Record<string, string> }
+        : null
   const from = typeof weights === 'string' ? weights : 'the weights'
   const tensors = loaded ? torchvisionNames(loaded.tensors) : null
   const variant = options.variant ?? variantOf(loaded?.metadata.architecture) ?? variantByShapes(tensors ?? {}) ?? 'torchvision'

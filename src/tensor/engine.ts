@@ -3,6 +3,7 @@ import type { Gpu } from '../gpu/gpu.ts'
 import type { AdapterKind } from '../gpu/platform.ts'
 import type { MemoryReport } from '../gpu/pool.ts'
 import { Recorder } from '../gpu/recorder.ts'
+import type { Host } from './host.ts'
 import { checkShape, type NdBuffer, type Shape, showShape, sizeOf } from './ndbuffer.ts'
 import { Tensor } from './tensor.ts'
 
@@ -27,6 +28,8 @@ export interface OpenDevice {
 
 /** One GPU device, and the tensors on it. Made by `createEngine`. */
 export class Engine {
+  /** What is around it: Node, or a browser. */
+  readonly host: Host
   readonly #open: () => Promise<OpenDevice>
   readonly #backward: (root: Tensor, dy?: Tensor) => void
   #device: OpenDevice
@@ -35,7 +38,8 @@ export class Engine {
   gradEnabled = true
 
   /** @param open how another device is opened, should this one be lost */
-  constructor(device: OpenDevice, open: () => Promise<OpenDevice>, backward: (root: Tensor, dy?: Tensor) => void) {
+  constructor(host: Host, device: OpenDevice, open: () => Promise<OpenDevice>, backward: (root: Tensor, dy?: Tensor) => void) {
+    this.host = host
     this.#device = device
     this.#open = open
     this.#backward = backward

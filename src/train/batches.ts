@@ -1,13 +1,13 @@
 import { type Augmentation, type AugmentDraw, drawAugmentation } from '../data/augment.ts'
 import { augmentImages } from '../data/augmentImages.ts'
 import type { ImageDataset, Sample, SampleList } from '../data/dataset.ts'
-import type { RgbImage } from '../data/decode.ts'
-import { type DecodedSample, decodeAhead, PixelCache } from '../data/loader.ts'
+import { type DecodedSample, decodeAhead, decoding, PixelCache } from '../data/loader.ts'
 import { preprocessImages, type ViewedImage, viewImages } from '../data/transforms.ts'
 import { testViews } from '../data/view.ts'
 import type { DataError } from '../gpu/errors.ts'
 import type { Network } from '../nn/network.ts'
 import type { Preprocess } from '../nn/preprocess.ts'
+import type { RgbImage } from '../tensor/host.ts'
 import { Random } from '../tensor/philox.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { openStored, type StoreOptions } from './storedSource.ts'
@@ -88,7 +88,8 @@ export class PictureSource implements BatchSource {
 
   async *batches(order: ArrayLike<number>, batchSize: number, epoch: number): AsyncGenerator<Batch> {
     let read = 0
-    for await (const group of grouped(decodeAhead(this.#samples, order, this.#options), batchSize)) {
+    const reading = { ...decoding(this.#model.engine), ...this.#options }
+    for await (const group of grouped(decodeAhead(this.#samples, order, reading), batchSize)) {
       for (const { index } of group) while (order[read++] !== index);
       const { engine, preprocess } = this.#model
       const images = group.map(({ image }) => image)

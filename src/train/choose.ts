@@ -1,6 +1,6 @@
 import { linear } from '../autograd/functions.ts'
 import type { ImageDataset, Sample } from '../data/dataset.ts'
-import { type DecodedSample, decodeAhead } from '../data/loader.ts'
+import { type DecodedSample, decodeAhead, decoding } from '../data/loader.ts'
 import { preprocessImages } from '../data/transforms.ts'
 import { DataError, UsageError } from '../gpu/errors.ts'
 import { Conv2d, Dropout, Flatten, Linear } from '../nn/layers.ts'
@@ -152,7 +152,8 @@ async function readFeatures(
   const numbers = new Map<number, number>()
   const order = Array.from(samples, (_, i) => i)
   const onBroken = brokenPictures('train', onEvent, false)
-  for await (const group of grouped(decodeAhead(samples, order, { onBroken, ...(signal ? { signal } : {}) }), batchSize)) {
+  const reading = { ...decoding(model.engine), onBroken, ...(signal ? { signal } : {}) }
+  for await (const group of grouped(decodeAhead(samples, order, reading), batchSize)) {
     for (const [i, output] of (await outputsAt(model, places, group)).entries()) outputs[i]?.push(output)
     for (const { index, sample } of group) {
       const number = numbers.get(sample.label) ?? numbers.size

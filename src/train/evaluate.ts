@@ -1,10 +1,10 @@
 import { crossEntropy } from '../autograd/functions.ts'
-import type { ImageDataset, Sample, Source } from '../data/dataset.ts'
-import { decodeImage, type RgbImage } from '../data/decode.ts'
+import type { ImageDataset, Sample } from '../data/dataset.ts'
 import { viewImages } from '../data/transforms.ts'
 import { mostViews } from '../data/view.ts'
 import { DataError, ShapeError, UsageError } from '../gpu/errors.ts'
 import type { Network } from '../nn/network.ts'
+import type { RgbImage, Source } from '../tensor/host.ts'
 import { type BatchSource, PictureSource, viewsOf } from './batches.ts'
 import { diagnose } from './diagnose.ts'
 import type { OnEvent } from './events.ts'
@@ -105,14 +105,14 @@ export function checkClasses(model: Network, data: ImageDataset): void {
 
 /** One picture's likeliest classes. */
 export interface Prediction {
-  /** The picture's path, or its place in the list. */
+  /** The picture's path, a file's name, or its place in the list. */
   readonly name: string
   readonly top: readonly { readonly class: string; readonly index: number; readonly probability: number }[]
 }
 
 /**
  * Classifies pictures.
- * @param images paths, parts of files, encoded bytes, or decoded pictures
+ * @param images paths, parts of files, encoded bytes, blobs such as a `File`, or decoded pictures
  * @param options.topK how many classes to give. Default 5, at most as many as there are
  * @param options.tta views whose probabilities are averaged for each picture, 1 to 10, as `evaluate` takes them. Default 1
  * @throws DataError for a picture that cannot be decoded
@@ -129,7 +129,7 @@ export async function predict(
   const together = picturesTogether(batchSize, tta)
   for (let start = 0; start < images.length; start += together) {
     const group = images.slice(start, start + together)
-    const decoded = await Promise.all(group.map((image) => (typeof image === 'object' && 'width' in image ? image : decodeImage(image))))
+    const decoded = await Promise.all(group.map((image) => (isDecoded(image) ? image : model.engine.host.decodeImage(image))))
     const x = viewImages(model.engine, viewsOf(decoded, model.preprocess, tta), model.preprocess)
     const logits = model.engine.noGrad(() => model.logits(x))
     const [, classes = 0] = logits.shape
@@ -141,10 +141,19 @@ export async function predict(
       const top = mostLikely(probabilities)
         .slice(0, topK)
         .map((index) => ({ class: model.classNames?.[index] ?? String(index), index, probability: probabilities[index] ?? 0 }))
-      result.push({ name: typeof image === 'string' ? image : `picture ${start + row}`, top })
+      result.push({ name: nameOf(image) ?? `picture ${start + row}`, top })
     }
   }
   return result
+}
+
+function isDecoded(image: Source | RgbImage): image is RgbImage {
+  return typeof image === 'object' && 'width' in image
+}
+
+function nameOf(image: Source | RgbImage): string | null {
+  if (typeof image === 'string') return image
+  return image instanceof File ? image.name : null
 }
 
 /** Pictures that go through the network together, so that with their views they take no more memory than `batchSize` would. */

@@ -1,6 +1,6 @@
 import { softmax } from '../autograd/functions.ts'
 import type { ImageDataset, Sample } from '../data/dataset.ts'
-import { type DecodedSample, decodeAhead } from '../data/loader.ts'
+import { type DecodedSample, decodeAhead, decoding } from '../data/loader.ts'
 import { preprocessImages } from '../data/transforms.ts'
 import { DataError } from '../gpu/errors.ts'
 import type { Network } from '../nn/network.ts'
@@ -29,7 +29,8 @@ export async function outcomesOf(model: Network, data: ImageDataset, options: { 
   const { val } = data
   const outcomes: Outcome[] = []
   const order = Array.from({ length: val.length }, (_, i) => i)
-  for await (const group of grouped(decodeAhead(val, order, { onBroken: brokenPictures('val', onEvent, false) }), batchSize)) {
+  const reading = { ...decoding(model.engine), onBroken: brokenPictures('val', onEvent, false) }
+  for await (const group of grouped(decodeAhead(val, order, reading), batchSize)) {
     const rows = await probabilitiesOf(model, group)
     for (const [i, { sample, index }] of group.entries()) {
       outcomes.push({ sample, probabilities: rows[i] ?? new Float32Array(0) })

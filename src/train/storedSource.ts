@@ -1,6 +1,6 @@
 import type { SampleList } from '../data/dataset.ts'
 import type { FeatureCache, FeatureTable } from '../data/featureCache.ts'
-import { type DecodedSample, decodeAhead } from '../data/loader.ts'
+import { type DecodedSample, decodeAhead, decoding } from '../data/loader.ts'
 import { preprocessImages } from '../data/transforms.ts'
 import { GraftError } from '../gpu/errors.ts'
 import type { Network } from '../nn/network.ts'
@@ -109,7 +109,7 @@ class Filling {
   async #computeMissing(keys: readonly (string | null)[] | null): Promise<void> {
     const missing = Uint32Array.from(indicesWhere(this.#filled, 0))
     let done = this.#samples.length - missing.length
-    for await (const group of grouped(decodeAhead(this.#samples, missing, this.#options), fillBatch)) {
+    for await (const group of grouped(decodeAhead(this.#samples, missing, { ...decoding(this.#model.engine), ...this.#options }), fillBatch)) {
       const rows = await this.#compute(group)
       for (const [i, { index }] of group.entries()) {
         const row = rows.subarray(i * this.#width, (i + 1) * this.#width)

@@ -5,8 +5,9 @@
 import { pathToFileURL } from 'node:url'
 import { type CheckReport, checkKernels, shownSuspects, subjects } from '../../src/check/check.ts'
 import { createEngineOn } from '../../src/createEngine.ts'
-import { nodePlatform } from '../../src/gpu/node/platform.ts'
-import type { AdapterChoice, Platform } from '../../src/gpu/platform.ts'
+import type { AdapterChoice } from '../../src/gpu/platform.ts'
+import { nodeHost } from '../../src/nodeHost.ts'
+import type { Host } from '../../src/tensor/host.ts'
 
 export interface Mutant {
   readonly kind: string
@@ -271,11 +272,11 @@ const adapter = (process.env.GRAFT_ADAPTER ?? 'auto') as AdapterChoice
  * @throws Error where the file no longer holds what the mutant changes
  */
 export async function tryMutant({ file, from, to, subject }: Mutant): Promise<Outcome> {
-  const files = new Map(await nodePlatform.readShaders())
+  const files = new Map(await nodeHost.readShaders())
   const text = files.get(file) ?? ''
   if (!text.includes(from)) throw new Error(`${file} no longer holds '${from}': give the mutant another place`)
   files.set(file, text.replaceAll(from, to))
-  const platform: Platform = { ...nodePlatform, readShaders: async () => files }
+  const platform: Host = { ...nodeHost, readShaders: async () => files }
   const fast = await createEngineOn(platform, { adapter })
   const plain = await createEngineOn(platform, { adapter, kernels: 'plain' })
   try {

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Catalogue } from '../../src/data/catalogue.ts'
 import { countByClass, joined, type SampleList } from '../../src/data/dataset.ts'
+import { decodeImage } from '../../src/data/decode.ts'
 import { decodeAhead } from '../../src/data/loader.ts'
 import { openData } from '../../src/data/openData.ts'
 import { DataError } from '../../src/gpu/errors.ts'
@@ -77,6 +78,7 @@ it('a folder of many pictures streams in random order', async () => {
   const order = Array.from({ length: 60 }, (_, i) => (i * 1087) % 1800)
   const seen: string[] = []
   for await (const { sample, image } of decodeAhead(data.train, order, {
+    decode: decodeImage,
     onBroken: (_, error) => {
       throw error
     },

@@ -95,6 +95,7 @@ describe('decodeAhead', () => {
 
   it('rejects with what a strict onBroken throws, in its turn', async () => {
     const generator = decodeAhead(withBroken(1, 2, 3), [0, 1, 2, 3], {
+      decode,
       onBroken: (_, error) => {
         throw error
       },

@@ -1,13 +1,13 @@
 // Opens an engine whose first kernel does not compile, on the adapter named by the first argument. The process has to end by itself.
 import { createEngineOn } from '../../src/createEngine.ts'
-import { nodePlatform } from '../../src/gpu/node/platform.ts'
 import type { AdapterChoice } from '../../src/gpu/platform.ts'
+import { nodeHost } from '../../src/nodeHost.ts'
 
 const path = 'lib/subgroup_check.wgsl'
 const readShaders = async () => {
-  const files = await nodePlatform.readShaders()
+  const files = await nodeHost.readShaders()
   return new Map([...files, [path, `${files.get(path)}\n!`]])
 }
-await createEngineOn({ ...nodePlatform, readShaders }, { adapter: process.argv[2] as AdapterChoice }).catch((error: Error) =>
+await createEngineOn({ ...nodeHost, readShaders }, { adapter: process.argv[2] as AdapterChoice }).catch((error: Error) =>
   console.log(error.message),
 )

@@ -6,9 +6,10 @@ import { linear, relu } from '../../src/autograd/functions.ts'
 import { createEngineOn } from '../../src/createEngine.ts'
 import { DeviceLostError, GraftError, KernelError, ShapeError } from '../../src/gpu/errors.ts'
 import { elementKernel } from '../../src/gpu/kernel.ts'
-import { nodePlatform } from '../../src/gpu/node/platform.ts'
-import type { AdapterChoice, Platform } from '../../src/gpu/platform.ts'
+import type { AdapterChoice } from '../../src/gpu/platform.ts'
+import { nodeHost } from '../../src/nodeHost.ts'
 import type { Engine } from '../../src/tensor/engine.ts'
+import type { Host } from '../../src/tensor/host.ts'
 import { testEngine } from '../support/engine.ts'
 
 const adapter = (process.env.GRAFT_ADAPTER ?? 'auto') as AdapterChoice
@@ -16,10 +17,10 @@ const addKernel = elementKernel<'n'>('add/forward', (p) => p.n)
 
 /** An engine of its own, one shader changed. */
 async function doctored(path: string, change: (text: string) => string): Promise<Engine> {
-  const platform: Platform = {
-    ...nodePlatform,
+  const platform: Host = {
+    ...nodeHost,
     readShaders: async () => {
-      const files = new Map(await nodePlatform.readShaders())
+      const files = new Map(await nodeHost.readShaders())
       files.set(path, change(files.get(path) ?? ''))
       return files
     },
@@ -75,7 +76,7 @@ describe('memory', () => {
   })
 
   test.each([0, 1000, 5000, 2 ** 60, Number.NaN])('a binding of at most %d bytes is refused', async (maxBindingBytes) => {
-    await expect(createEngineOn(nodePlatform, { adapter, maxBindingBytes })).rejects.toThrow(
+    await expect(createEngineOn(nodeHost, { adapter, maxBindingBytes })).rejects.toThrow(
       /maxBindingBytes is a multiple of \d+ from 4096 to this adapter's \d+, not/,
     )
   })
@@ -138,7 +139,7 @@ describe('launches', () => {
   })
 
   test('prepare compiles and launches nothing', async () => {
-    const engine = await createEngineOn(nodePlatform, { adapter })
+    const engine = await createEngineOn(nodeHost, { adapter })
     const x = engine.tensor(Float32Array.of(-5), [1])
     const progress: number[][] = []
     await engine.gpu.prepare(
@@ -198,7 +199,7 @@ describe('what goes wrong on the device', () => {
   })
 
   test('a lost device is a typed error at the next await, and says what to do', async () => {
-    const engine = await createEngineOn(nodePlatform, { adapter })
+    const engine = await createEngineOn(nodeHost, { adapter })
     const x = engine.tensor(Float32Array.of(1), [1])
     engine.gpu.device.destroy()
     const error = await relu(x)
@@ -211,7 +212,7 @@ describe('what goes wrong on the device', () => {
   })
 
   test('after dispose everything says so; disposing twice is no matter', async () => {
-    const engine = await createEngineOn(nodePlatform, { adapter })
+    const engine = await createEngineOn(nodeHost, { adapter })
     const x = engine.tensor(Float32Array.of(1), [1])
     engine.dispose()
     engine.dispose()

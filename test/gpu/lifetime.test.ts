@@ -6,19 +6,20 @@ import { linear, relu } from '../../src/autograd/functions.ts'
 import { createEngineOn } from '../../src/createEngine.ts'
 import { DeviceLostError, KernelError } from '../../src/gpu/errors.ts'
 import { elementKernel } from '../../src/gpu/kernel.ts'
-import { nodePlatform } from '../../src/gpu/node/platform.ts'
-import type { AdapterChoice, Platform } from '../../src/gpu/platform.ts'
+import type { AdapterChoice } from '../../src/gpu/platform.ts'
+import { nodeHost } from '../../src/nodeHost.ts'
 import type { Engine } from '../../src/tensor/engine.ts'
+import type { Host } from '../../src/tensor/host.ts'
 import { testEngine } from '../support/engine.ts'
 
 const adapter = (process.env.GRAFT_ADAPTER ?? 'auto') as AdapterChoice
 
 /** Node's platform with some shaders of its own. */
-function platformWith(shaders: Readonly<Record<string, (text: string) => string>>): Platform {
+function platformWith(shaders: Readonly<Record<string, (text: string) => string>>): Host {
   return {
-    ...nodePlatform,
+    ...nodeHost,
     readShaders: async () => {
-      const files = new Map(await nodePlatform.readShaders())
+      const files = new Map(await nodeHost.readShaders())
       for (const [path, change] of Object.entries(shaders)) files.set(path, change(files.get(path) ?? ''))
       return files
     },
@@ -57,14 +58,14 @@ describe('whether a workgroup is a subgroup', () => {
 
 describe('reading back', () => {
   test('when the engine is disposed of meanwhile is a lost device', async () => {
-    const engine = await createEngineOn(nodePlatform, { adapter })
+    const engine = await createEngineOn(nodeHost, { adapter })
     const reading = relu(engine.tensor(new Float32Array(1000), [1000])).data()
     engine.dispose()
     expect(await caught(reading)).toBeInstanceOf(DeviceLostError)
   })
 
   test('from a device that is lost after the work was handed over is a lost device', async () => {
-    const engine = await createEngineOn(nodePlatform, { adapter })
+    const engine = await createEngineOn(nodeHost, { adapter })
     const reading = relu(engine.tensor(new Float32Array(1000), [1000])).data()
     engine.gpu.device.destroy()
     expect(await caught(reading)).toBeInstanceOf(DeviceLostError)
@@ -107,7 +108,7 @@ describe('reading back', () => {
 
 describe('the pool', () => {
   test('trim gives up what nobody holds, after handing over what waits for it', async () => {
-    const engine = await createEngineOn(nodePlatform, { adapter })
+    const engine = await createEngineOn(nodeHost, { adapter })
     const x = engine.tensor(new Float32Array(3000).fill(-1), [3000])
     const h = relu(x)
     const y = relu(h)

@@ -1,6 +1,6 @@
 import { createEngineOn, type EngineOptions } from '../../src/createEngine.ts'
-import { nodePlatform } from '../../src/gpu/node/platform.ts'
 import type { AdapterChoice } from '../../src/gpu/platform.ts'
+import { nodeHost } from '../../src/nodeHost.ts'
 import type { Engine } from '../../src/tensor/engine.ts'
 
 const engines = new Map<string, Promise<Engine>>()
@@ -16,7 +16,7 @@ export function testEngine(kernels: EngineOptions['kernels'] = 'auto', maxBindin
   const known = engines.get(key)
   if (known) return known
   const adapter = (process.env.GRAFT_ADAPTER ?? 'auto') as AdapterChoice
-  const engine = createEngineOn(nodePlatform, { adapter, kernels, ...(maxBindingBytes ? { maxBindingBytes } : {}) })
+  const engine = createEngineOn(nodeHost, { adapter, kernels, ...(maxBindingBytes ? { maxBindingBytes } : {}) })
   engines.set(key, engine)
   void engine.then(({ info }) =>
     console.log(`adapter: ${info.adapter} (${info.kind}), kernels: ${info.subgroup ? `tiles of ${info.subgroup} lanes` : 'plain'}`),

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createEngineOn } from '../../src/createEngine.ts'
-import { nodePlatform } from '../../src/gpu/node/platform.ts'
 import type { AdapterChoice } from '../../src/gpu/platform.ts'
 import { parseTunings } from '../../src/gpu/tunings.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
+import { nodeHost } from '../../src/nodeHost.ts'
 import type { Engine } from '../../src/tensor/engine.ts'
 import { tune } from '../../src/train/tune.ts'
 
@@ -14,12 +14,12 @@ const adapter = (process.env.GRAFT_ADAPTER ?? 'auto') as AdapterChoice
 const narrow = { variant: 'alexnet-64', channels: [4, 4, 4, 4, 4], hidden: 8, classes: 3 } as const
 const tile = { kernel: 'tile', rows: 8, columns: 4, steps: 8, splits: 1 } as const
 
-/** nodePlatform with its own text for one shader. */
-function withShader(path: string, change: (text: string) => string): typeof nodePlatform {
+/** nodeHost with its own text for one shader. */
+function withShader(path: string, change: (text: string) => string): typeof nodeHost {
   return {
-    ...nodePlatform,
+    ...nodeHost,
     async readShaders() {
-      const files = new Map(await nodePlatform.readShaders())
+      const files = new Map(await nodeHost.readShaders())
       files.set(path, change(files.get(path) ?? ''))
       return files
     },
@@ -33,7 +33,7 @@ describe('tuning', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'graft-tune-'))
     process.env.GRAFT_CACHE = folder
-    engine = await createEngineOn(nodePlatform, { adapter })
+    engine = await createEngineOn(nodeHost, { adapter })
   })
   afterAll(async () => {
     engine.dispose()
@@ -63,7 +63,7 @@ describe('tuning', () => {
     expect(engine.memory().buffers).toBe(held)
     expect(model.parameters().every(({ grad }) => grad === null)).toBe(true)
 
-    const later = await createEngineOn(nodePlatform, { adapter })
+    const later = await createEngineOn(nodeHost, { adapter })
     expect(later.gpu.tilings?.measured).toEqual(Object.fromEntries(results.map(({ key, best }) => [key, best])))
     later.dispose()
   })
@@ -95,7 +95,7 @@ describe('tuning', () => {
     const [name = ''] = await readdir(join(folder, 'tunings'))
     const path = join(folder, 'tunings', name)
     await writeFile(path, (await readFile(path, 'utf8')).slice(0, -2))
-    const later = await createEngineOn(nodePlatform, { adapter })
+    const later = await createEngineOn(nodeHost, { adapter })
     expect(later.gpu.tilings?.measured).toEqual({})
     later.dispose()
   })

@@ -1,6 +1,5 @@
 import { isMainThread } from 'node:worker_threads'
 import type * as Webgpu from 'webgpu'
-import type { AdapterKind } from '../platform.ts'
 
 /** One instance of Dawn for each set of Vulkan drivers. Kept for good: a collected instance takes its devices, and the process, with it. */
 const instances = new Map<string, GPU>()
@@ -39,14 +38,6 @@ export async function requestFrom(icd: string): Promise<GPUAdapter | null> {
 /** Dawn's own settings, from the environment: for measuring without rounded timestamps, GRAFT_DAWN_FLAGS=disable-dawn-features=timestamp_quantization. */
 function flags(): string[] {
   return process.env.GRAFT_DAWN_FLAGS?.split(' ').filter(Boolean) ?? []
-}
-
-/** Which kind an adapter is, by what its driver says of itself; null for a CPU that is neither of the two known ones. */
-export function kindOf({ info }: GPUAdapter): AdapterKind | null {
-  const words = `${info.description} ${info.device} ${info.architecture} ${info.vendor}`.toLowerCase()
-  if (words.includes('llvmpipe') || words.includes('lavapipe')) return 'lavapipe'
-  if (words.includes('swiftshader')) return 'swiftshader'
-  return info.isFallbackAdapter ? null : 'hardware'
 }
 
 /**

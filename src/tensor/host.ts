@@ -1,0 +1,32 @@
+import type { Platform } from '../gpu/platform.ts'
+import type { StateDict } from './stateDict.ts'
+
+/** A part of a file: a member of a tar archive that is not compressed. */
+export interface FileRange {
+  readonly path: string
+  /** The first byte, and how many. */
+  readonly start: number
+  readonly bytes: number
+}
+
+/** Where an encoded picture lies: a file's path (in a browser an address), a part of a file, its bytes, or a blob such as a `File`. */
+export type Source = string | FileRange | Uint8Array | Blob
+
+/** A decoded picture: 8-bit sRGB. */
+export interface RgbImage {
+  /** Rows from the top, pixels from the left, three bytes each: `height * width * 3`. */
+  readonly data: Uint8Array
+  /** In pixels. */
+  readonly width: number
+  readonly height: number
+}
+
+/** What an engine finds around it, besides its GPU: what differs between Node and a browser, and nothing else. */
+export interface Host extends Platform {
+  /** Pixels of an encoded picture. */
+  readonly decodeImage: (source: Source, name?: string) => Promise<RgbImage>
+  /** Arrays of a weights file, by a name that Graft knows or by a path. */
+  readonly loadWeights: (nameOrPath: string) => Promise<{ readonly tensors: StateDict; readonly metadata: Record<string, string> }>
+  /** How many threads run at a time. */
+  readonly cores: number
+}
