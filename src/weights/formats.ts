@@ -2,7 +2,7 @@ import { WeightsError } from '../gpu/errors.ts'
 import { readArchive } from './archive.ts'
 import { readJson } from './json.ts'
 import { isNpz, readNpz } from './npz.ts'
-import { openPlace, type WeightsPlace } from './place.ts'
+import { type Opener, openPlace, type WeightsPlace } from './place.ts'
 import { isTorchArchive, isTorchStream, readTorchArchive, readTorchStream } from './pytorch/read.ts'
 import { readSafetensorsFrom, type WeightsFile } from './safetensors.ts'
 import { isShardIndex, readSharded } from './sharded.ts'
@@ -31,17 +31,19 @@ const headBytes = 512
  *
  * @param label what errors begin with: the name or path that the user gave
  * @param place the file's path or address
+ * @param opener how the host gets at it
  * @param verify looks at the whole file before anything is made of it, and throws where it is not the one that is wanted
  * @throws WeightsError in one line that begins with the label
  */
 export async function readWeightsFile(
   label: string,
   place: string | URL,
+  opener: Opener,
   verify?: (source: ByteSource) => Promise<void>,
 ): Promise<WeightsFile> {
   let opened: WeightsPlace | undefined
   try {
-    opened = await openPlace(place)
+    opened = await openPlace(opener, place)
     await verify?.(opened.source)
     return await readOpened(opened, String(place))
   } catch (cause) {

@@ -60,42 +60,8 @@ export function joinedSource(parts: readonly ByteSource[]): ByteSource {
   }
 }
 
-/** At most this many bytes in one call: Node refuses reads of 2 GiB. */
-const longestRead = 2 ** 30
-
-/**
- * A file on the disk.
- * @throws WeightsError where it is no ordinary file, and the system's own error where it cannot be opened
- */
-export async function fileSource(path: string | URL): Promise<ByteSource> {
-  const { open, stat } = await import('node:fs/promises')
-  // Asked before it is opened: opening a pipe would wait for a writer.
-  const found = await stat(path)
-  if (found.isDirectory()) throw new WeightsError('this is a folder; name the file in it')
-  if (!found.isFile()) throw new WeightsError('this is no ordinary file, and weights are read by parts; write them to a file first')
-  const file = await open(path, 'r')
-  let closed = false
-  return {
-    size: found.size,
-    read: async (begin, length) => {
-      requireRange(found.size, begin, length)
-      const bytes = new Uint8Array(length)
-      for (let at = 0; at < length; ) {
-        const { bytesRead } = await file.read(bytes, at, Math.min(length - at, longestRead), begin + at)
-        if (bytesRead === 0) throw new WeightsError(`the file ended at byte ${begin + at} while it was read; copy it again`)
-        at += bytesRead
-      }
-      return bytes
-    },
-    close: async () => {
-      if (closed) return
-      closed = true
-      await file.close()
-    },
-  }
-}
-
-function requireRange(size: number, begin: number, length: number): void {
+/** @throws WeightsError where a source ends before what is wanted of it */
+export function requireRange(size: number, begin: number, length: number): void {
   if (begin >= 0 && length >= 0 && begin + length <= size) return
   throw new WeightsError(`the file is truncated: ${size} bytes where ${begin + length} are called for; download or copy the file again`)
 }

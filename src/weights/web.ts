@@ -1,0 +1,20 @@
+import { WeightsError } from '../gpu/errors.ts'
+import type { Opener } from './place.ts'
+import { blobSource } from './source.ts'
+
+/** Everything is fetched; a path is relative to the page. */
+export const web: Opener = {
+  open: async (place) => blobSource(await fetchBlob(place)),
+  beside: (place, name) => new URL(encodeURIComponent(name), place instanceof URL ? place : new URL(place, globalThis.location.href)),
+}
+
+async function fetchBlob(place: string | URL): Promise<Blob> {
+  let response: Response
+  try {
+    response = await fetch(place)
+  } catch (cause) {
+    throw new WeightsError(`cannot be fetched from ${place}; check the address and the network`, { cause })
+  }
+  if (!response.ok) throw new WeightsError(`the server answered ${response.status} for ${place}; check the address`)
+  return response.blob()
+}
