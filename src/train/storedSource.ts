@@ -109,7 +109,10 @@ class Filling {
   async #computeMissing(keys: readonly (string | null)[] | null): Promise<void> {
     const missing = Uint32Array.from(indicesWhere(this.#filled, 0))
     let done = this.#samples.length - missing.length
-    for await (const group of grouped(decodeAhead(this.#samples, missing, { ...decoding(this.#model.engine), ...this.#options }), fillBatch)) {
+    for await (const group of grouped(
+      decodeAhead(this.#samples, missing, { ...decoding(this.#model.engine), ...this.#options }),
+      fillBatch,
+    )) {
       const rows = await this.#compute(group)
       for (const [i, { index }] of group.entries()) {
         const row = rows.subarray(i * this.#width, (i + 1) * this.#width)

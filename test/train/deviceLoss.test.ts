@@ -2,9 +2,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createEngineOn } from '../../src/createEngine.ts'
 import type { ImageDataset } from '../../src/data/dataset.ts'
 import { DeviceLostError } from '../../src/gpu/errors.ts'
-import { nodePlatform } from '../../src/gpu/node/platform.ts'
 import type { AdapterChoice } from '../../src/gpu/platform.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
+import { nodeHost } from '../../src/nodeHost.ts'
 import type { Engine } from '../../src/tensor/engine.ts'
 import type { TrainEvent } from '../../src/train/events.ts'
 import { fit } from '../../src/train/fit.ts'
@@ -17,7 +17,7 @@ let engine: Engine
 let data: ImageDataset
 beforeAll(async () => {
   // One of its own: what these tests do to it no other test would survive.
-  engine = await createEngineOn(nodePlatform, { adapter: (process.env.GRAFT_ADAPTER ?? 'auto') as AdapterChoice })
+  engine = await createEngineOn(nodeHost, { adapter: (process.env.GRAFT_ADAPTER ?? 'auto') as AdapterChoice })
   data = await drawnShapes()
 })
 afterAll(() => engine.dispose())
@@ -71,7 +71,7 @@ test('a device that is lost again and again at the same place ends the run with 
 })
 
 test('a disposed engine is no lost device', async () => {
-  const other = await createEngineOn(nodePlatform, { adapter: (process.env.GRAFT_ADAPTER ?? 'auto') as AdapterChoice })
+  const other = await createEngineOn(nodeHost, { adapter: (process.env.GRAFT_ADAPTER ?? 'auto') as AdapterChoice })
   const network = await alexnet(other, { variant: 'alexnet-64', channels: [4, 4, 4, 4, 4], hidden: 4, classes: 3 })
   const onEvent = (event: TrainEvent) => {
     if (event.type === 'step') other.dispose()
