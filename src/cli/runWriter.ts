@@ -14,7 +14,7 @@ import {
   writeRunWeights,
 } from '../train/runFolder.ts'
 import { Stopwatch, type Timings } from '../train/timings.ts'
-import { removeTemporaryFiles } from '../weights/files.ts'
+import { diskFiles, removeTemporaryFiles } from '../weights/files.ts'
 
 /** What a folder holds before training. */
 export interface ExistingRun {
@@ -42,7 +42,7 @@ export async function checkOut(folder: string, { resume = false, force = false }
   if (force || !present.includes(true)) return { config: null, epochs: 0, resumable: false }
   if (!resume)
     throw new UsageError(`${folder} holds a run already: --resume goes on with it, --force replaces it, --out names another folder`)
-  const checkpoint = await readCheckpoint(join(folder, runFiles.checkpoints))
+  const checkpoint = await readCheckpoint(diskFiles, join(folder, runFiles.checkpoints))
   const config = checkpoint && (await exists(join(folder, runFiles.config))) ? await readRunConfig(folder) : null
   return { config, epochs: checkpoint?.epochs.length ?? 0, resumable: checkpoint !== null }
 }

@@ -21,12 +21,26 @@ export interface RgbImage {
   readonly height: number
 }
 
+/** Files by path: Node's lie on the disk, a browser's in the page's own database. */
+export interface Files {
+  /** A file's bytes, or null where there is none. */
+  read(path: string): Promise<Uint8Array | null>
+  /** Writes a file, one part after the other, and the folders above it. Whatever happens meanwhile, the old file is left or the whole new one. */
+  write(path: string, parts: readonly Uint8Array[]): Promise<void>
+  /** Removes a file, where there is one. */
+  remove(path: string): Promise<void>
+  /** Removes what a write that was cut short has left in a folder that nobody else writes to. */
+  sweep(folder: string): Promise<void>
+}
+
 /** What an engine finds around it, besides its GPU: what differs between Node and a browser, and nothing else. */
 export interface Host extends Platform {
   /** Pixels of an encoded picture. */
   readonly decodeImage: (source: Source, name?: string) => Promise<RgbImage>
   /** Arrays of a weights file, by a name that Graft knows or by a path. */
   readonly loadWeights: (nameOrPath: string) => Promise<{ readonly tensors: StateDict; readonly metadata: Record<string, string> }>
+  /** Where checkpoints are kept. */
+  readonly files: Files
   /** How many threads run at a time. */
   readonly cores: number
 }

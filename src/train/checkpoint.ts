@@ -1,9 +1,7 @@
-import { mkdir, readFile, rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { WeightsError } from '../gpu/errors.ts'
 import { list } from '../nn/network.ts'
+import type { Files } from '../tensor/host.ts'
 import type { StateDict } from '../tensor/stateDict.ts'
-import { writeFileAtomic } from '../weights/files.ts'
 import { readSafetensors, safetensorsParts } from '../weights/safetensors.ts'
 import type { EpochResult } from './events.ts'
 
@@ -45,7 +43,7 @@ export interface Checkpoint {
 }
 
 /** The newest end of an epoch, and the newest state within one. Each replaces only its own kind, so one whole file is left whatever happens to the other. */
-const files = { epoch: 'epoch.safetensors', step: 'step.safetensors' } as const
+const names = { epoch: 'epoch.safetensors', step: 'step.safetensors' } as const
 const prefixes = { weights: 'weight/', optimizer: 'optimizer/', averages: 'average/', best: 'best/' } as const
 /** What the metadata say besides the tensors. */
 type Facts = Pick<Checkpoint, 'epochs' | 'part' | 'passes' | 'options'> & {
@@ -54,7 +52,7 @@ type Facts = Pick<Checkpoint, 'epochs' | 'part' | 'passes' | 'options'> & {
 }
 
 /** Writes a checkpoint into a folder, in the place of the one of its kind before; a crash at any moment leaves one of the two whole. */
-export async function writeCheckpoint(folder: string, checkpoint: Checkpoint): Promise<void> {
+export async function writeCheckpoint(files: Files, folder: string, checkpoint: Checkpoint): Promise<void> {
   const { weights, optimizer, averages, best, epochs, part, passes, options } = checkpoint
   const named = (prefix: string, values: StateDict = {}) => Object.entries(values).map(([name, array]) => [prefix + name, array] as const)
   const tensors = Object.fromEntries([
@@ -64,13 +62,12 @@ export async function writeCheckpoint(folder: string, checkpoint: Checkpoint): P
     ...named(prefixes.best, best?.weights),
   ])
   const facts: Facts = { epochs, part, passes, options, updates: averages?.updates ?? null, bestEpoch: best?.epoch ?? null }
-  await mkdir(folder, { recursive: true })
-  await writeFileAtomic(join(folder, part ? files.step : files.epoch), safetensorsParts(tensors, { checkpoint: JSON.stringify(facts) }))
+  await files.write(`${folder}/${part ? names.step : names.epoch}`, safetensorsParts(tensors, { checkpoint: JSON.stringify(facts) }))
 }
 
 /** Removes the checkpoints of an earlier training. */
-export async function clearCheckpoints(folder: string): Promise<void> {
-  for (const name of Object.values(files)) await rm(join(folder, name), { force: true })
+export async function clearCheckpoints(files: Files, folder: string): Promise<void> {
+  for (const name of Object.values(names)) await files.remove(`${folder}/${name}`)
 }
 
 /**
@@ -78,8 +75,12 @@ export async function clearCheckpoints(folder: string): Promise<void> {
  * @param onDamaged told of a file that cannot be read while another one can
  * @throws WeightsError when none can be read
  */
-export async function readCheckpoint(folder: string, onDamaged: (message: string) => void = () => {}): Promise<Checkpoint | null> {
-  const found = await Promise.all(Object.values(files).map((name) => read(join(folder, name))))
+export async function readCheckpoint(
+  files: Files,
+  folder: string,
+  onDamaged: (message: string) => void = () => {},
+): Promise<Checkpoint | null> {
+  const found = await Promise.all(Object.values(names).map((name) => read(files, `${folder}/${name}`)))
   const whole = found.filter((one): one is Checkpoint => one !== null && !(one instanceof WeightsError))
   const damaged = found.filter((one) => one instanceof WeightsError)
   const [first] = damaged
@@ -89,19 +90,14 @@ export async function readCheckpoint(folder: string, onDamaged: (message: string
 }
 
 /** The newest end of an epoch, or null. */
-export async function readEpochEnd(folder: string): Promise<Checkpoint | null> {
-  const found = await read(join(folder, files.epoch))
+export async function readEpochEnd(files: Files, folder: string): Promise<Checkpoint | null> {
+  const found = await read(files, `${folder}/${names.epoch}`)
   return found instanceof WeightsError ? null : found
 }
 
-async function read(path: string): Promise<Checkpoint | WeightsError | null> {
-  let bytes: Uint8Array
-  try {
-    bytes = await readFile(path)
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
-    throw error
-  }
+async function read(files: Files, path: string): Promise<Checkpoint | WeightsError | null> {
+  const bytes = await files.read(path)
+  if (bytes === null) return null
   try {
     return parse(bytes)
   } catch (cause) {

@@ -94,15 +94,16 @@ export async function fit(model: Network, data: ImageDataset, options: FitOption
 /** Goes on from the folder's checkpoint where that is wanted and there is one. */
 async function start(session: Session): Promise<Snapshots> {
   const { settings } = session
+  const { files } = session.model.engine.host
   const { checkpoint: folder, resume, onResume, onEvent } = settings
   const initial = await session.now()
-  const saved = folder && resume ? await readCheckpoint(folder, (message) => onEvent?.({ type: 'remark', message })) : null
-  if (!saved) return new Snapshots(settings, initial, initial, false)
+  const saved = folder && resume ? await readCheckpoint(files, folder, (message) => onEvent?.({ type: 'remark', message })) : null
+  if (!saved) return new Snapshots(files, settings, initial, initial, false)
   requireSameOptions(settings, saved.options)
   session.restore(saved)
   onResume?.(saved.epochs, saved.part?.batches ?? 0)
-  const epochEnd = saved.part === null ? saved : saved.epochs.length === 0 ? initial : await readEpochEnd(folder ?? '')
-  return new Snapshots(settings, saved, epochEnd?.epochs.length === saved.epochs.length ? epochEnd : null, true)
+  const epochEnd = saved.part === null ? saved : saved.epochs.length === 0 ? initial : await readEpochEnd(files, folder ?? '')
+  return new Snapshots(files, settings, saved, epochEnd?.epochs.length === saved.epochs.length ? epochEnd : null, true)
 }
 
 function requireSameOptions(settings: Settings, before: Readonly<Record<string, unknown>>): void {

@@ -1,5 +1,5 @@
 import { DeviceLostError } from '../gpu/errors.ts'
-import { removeTemporaryFiles } from '../weights/files.ts'
+import type { Files } from '../tensor/host.ts'
 import { type Checkpoint, clearCheckpoints, writeCheckpoint } from './checkpoint.ts'
 import type { Settings } from './fitOptions.ts'
 
@@ -12,6 +12,7 @@ export class Snapshots {
   newest: Checkpoint
   /** The end of the last finished epoch, or the start; null where a run went on within an epoch and that file is gone. */
   epochEnd: Checkpoint | null
+  readonly #files: Files
   readonly #settings: Settings
   #begun: boolean
   #swept = false
@@ -19,10 +20,12 @@ export class Snapshots {
   #underWay: Promise<void> | null = null
 
   /**
+   * @param files where the settings' folder lies
    * @param start where the training begins, or goes on
    * @param resumed whether the folder's checkpoints are this training's own
    */
-  constructor(settings: Settings, start: Checkpoint, epochEnd: Checkpoint | null, resumed: boolean) {
+  constructor(files: Files, settings: Settings, start: Checkpoint, epochEnd: Checkpoint | null, resumed: boolean) {
+    this.#files = files
     this.#settings = settings
     this.newest = start
     this.epochEnd = epochEnd
@@ -76,14 +79,14 @@ export class Snapshots {
   async write(checkpoint: Checkpoint): Promise<void> {
     const { checkpoint: folder, beforeCheckpoint } = this.#settings
     if (!folder) return
-    if (!this.#swept) await removeTemporaryFiles(folder)
+    if (!this.#swept) await this.#files.sweep(folder)
     this.#swept = true
     if (!this.#begun) {
       await beforeCheckpoint?.()
-      await clearCheckpoints(folder)
+      await clearCheckpoints(this.#files, folder)
       this.#begun = true
     }
-    await writeCheckpoint(folder, checkpoint)
+    await writeCheckpoint(this.#files, folder, checkpoint)
   }
 
   /** Waits for the state that is being taken. */

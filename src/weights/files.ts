@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { type FileHandle, open, readdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { GraftError } from '../gpu/errors.ts'
+import type { Files } from '../tensor/host.ts'
 
 /** What can be written to a file. */
 type Content = Uint8Array | string | readonly Uint8Array[]
@@ -27,6 +28,21 @@ export async function writeFileAtomic(path: string, content: Content): Promise<v
     if (cause instanceof GraftError) throw cause
     throw new GraftError('write', `cannot write ${path}: ${reasonFor(cause, path)}`, { cause })
   }
+}
+
+/** Files on the disk. */
+export const diskFiles: Files = {
+  read: (path) =>
+    readFile(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return null
+      throw error
+    }),
+  async write(path, parts) {
+    await mkdir(dirname(path), { recursive: true })
+    await writeFileAtomic(path, parts)
+  },
+  remove: (path) => rm(path, { force: true }),
+  sweep: removeTemporaryFiles,
 }
 
 const [prefix, suffix] = ['.graft-', '.tmp']

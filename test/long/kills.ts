@@ -8,6 +8,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { Random } from '../../src/tensor/philox.ts'
 import { readCheckpoint } from '../../src/train/checkpoint.ts'
+import { diskFiles } from '../../src/weights/files.ts'
 import { graft, Workplace } from '../cli/run.ts'
 
 const [kills = 20, seed = 1] = process.argv.slice(2).map(Number)
@@ -45,7 +46,7 @@ for (let kill = 1; kill <= kills; kill++) {
   const name = `run${kill}`
   const after = random.uniform() * milliseconds
   const killed = await train(name, recipes[kind], after)
-  const kept = await readCheckpoint(place.path(name, 'checkpoints')).then(
+  const kept = await readCheckpoint(diskFiles, place.path(name, 'checkpoints')).then(
     (one) => (one ? `epoch ${one.epochs.length + 1} after batch ${one.part?.batches ?? 0}` : 'no checkpoint yet'),
     (error: unknown) => `UNREADABLE: ${String(error)}`,
   )

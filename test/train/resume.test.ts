@@ -11,6 +11,7 @@ import type { TrainEvent } from '../../src/train/events.ts'
 import { type FitResult, fit } from '../../src/train/fit.ts'
 import type { FitOptions } from '../../src/train/fitOptions.ts'
 import { applyScenario, type Scenario } from '../../src/transfer/scenario.ts'
+import { diskFiles } from '../../src/weights/files.ts'
 import { sameBits } from '../support/bits.ts'
 import { testEngine } from '../support/engine.ts'
 import { drawnShapes } from '../support/shapes.ts'
@@ -139,7 +140,7 @@ describe('checkpoints', () => {
     const onEvent = (event: TrainEvent) => {
       if (event.type === 'remark') warnings.push(event.message)
     }
-    expect((await readCheckpoint(checkpoint))?.epochs.length).toBe(1)
+    expect((await readCheckpoint(diskFiles, checkpoint))?.epochs.length).toBe(1)
     expectSame(await train({ checkpoint, resume: true, onEvent }), whole)
     expect(warnings).toEqual([expect.stringMatching(/step\.safetensors is no checkpoint of Graft: .*delete it/)])
     await writeFile(path, bytes.subarray(0, 100))
