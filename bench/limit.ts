@@ -1,17 +1,11 @@
-import { elementKernel, type Kernel, linearGrid } from '../src/gpu/kernel.ts'
 import type { Storage } from '../src/gpu/pool.ts'
+import { chains, copyVectors, multiplyAdd } from '../src/gpu/probes.ts'
 import type { Engine } from '../src/index.ts'
 import { deviceTime } from './graft.ts'
 import { median } from './statistics.ts'
 
-const multiplyAdd = elementKernel<'n'>('probe/multiply_add', (p) => p.n)
-const copyKernel: Kernel = {
-  name: 'probe/copy',
-  constants: { WG: 256, COUNT: 16 },
-  grid: ({ n = 0 }, { WG = 256, COUNT = 1 }) => linearGrid(Math.ceil(n / COUNT), WG),
-}
-/** Steps of each of the multiply-add kernel's chains, and chains a thread. */
-const [STEPS, chains] = [4096, 12]
+/** Steps of each of the multiply-add kernel's chains. */
+const STEPS = 4096
 const copied = 64 * 2 ** 20
 /** Work is doubled until one measurement takes this many milliseconds: an idle clock and a launch's cost weigh little then. */
 const enough = 8
@@ -58,7 +52,7 @@ export class Limit {
   async measure(): Promise<Peak> {
     const bytes = 2 * copied * this.#copies
     const byKernel = await deviceTime(this.#engine, (gpu) => {
-      for (let i = 0; i < this.#copies; i++) gpu.run(copyKernel, { x: this.#x, y: this.#y }, { n: copied / 16 })
+      for (let i = 0; i < this.#copies; i++) gpu.run(copyVectors, { x: this.#x, y: this.#y }, { n: copied / 16 })
     })
     const peak = {
       gflops: (2 * chains * STEPS * this.#threads) / (await this.#multiplyAdd()) / 1e6,

@@ -7,6 +7,7 @@ import { describeFailure, exitCodes, InterruptedError } from './errors.ts'
 import { addEvaluate } from './evaluate.ts'
 import { addExplain } from './explain.ts'
 import { addExport } from './export.ts'
+import { addInspect } from './inspect.ts'
 import { stopFor } from './interrupt.ts'
 import { addLrFind } from './lrFind.ts'
 import { watchPipe } from './output.ts'
@@ -62,7 +63,8 @@ Examples:
   graft weights list                                    which trained networks have a name
   graft adapters                                        which GPU, or which stand-in for one, computes
   graft tune                                            measure which kernels are fastest on it
-  graft check                                           whether every kernel computes right on it`,
+  graft check                                           whether every kernel computes right on it
+  graft inspect runs/photos-small-similar               every kernel of one step: times, numbers`,
     )
   const commands = [
     addTrain,
@@ -75,6 +77,7 @@ Examples:
     addExport,
     addWeightsCommand,
     addShowBatch,
+    addInspect,
     addAdapters,
     addTune,
     addCheck,

@@ -1,0 +1,193 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { type Command, Option } from 'commander'
+import { decodeImage, type RgbImage } from '../data/decode.ts'
+import { preprocessImages } from '../data/transforms.ts'
+import { UsageError } from '../gpu/errors.ts'
+import { nodePlatform } from '../gpu/node/platform.ts'
+import { createEngine } from '../index.ts'
+import { type Inspection, inspect } from '../inspect/inspection.ts'
+import { layerOf, layerTimes, stateOf } from '../inspect/layerTimes.ts'
+import { firstDiverging, type NumberRow } from '../inspect/numbers.ts'
+import { testPicture } from '../inspect/picture.ts'
+import { chromeTrace } from '../inspect/trace.ts'
+import { alexnet, type Variant, variants } from '../nn/alexnet.ts'
+import type { Network } from '../nn/network.ts'
+import type { Engine } from '../tensor/engine.ts'
+import { loadRun, readRunConfig } from '../train/runFolder.ts'
+import { applyScenario, type Plan, type Scenario, scenarios } from '../transfer/scenario.ts'
+import { writeFileAtomic } from '../weights/files.ts'
+import { describeEngine, shortPath } from './describe.ts'
+import { counted, table } from './format.ts'
+import { type CommonOptions, count, seedNumber, withCommon } from './options.ts'
+import { Output } from './output.ts'
+import { graftVersion } from './version.ts'
+
+interface InspectOptions extends CommonOptions {
+  readonly variant?: Variant
+  readonly weights?: string
+  readonly scenario?: Scenario
+  readonly classes?: number
+  readonly image?: string
+  readonly train?: boolean
+  readonly label?: string
+  readonly seed: number
+  readonly trace?: string
+}
+
+export function addInspect(program: Command): void {
+  const command = program
+    .command('inspect')
+    .description('Run one step and say what every kernel of it did: its time, what did not run and why, and its numbers against float64.')
+    .argument('[run]', 'a run folder, from graft train')
+    .addOption(new Option('--variant <name>', 'a network in the place of a run').choices(variants))
+    .option('--weights <name|path>', 'weights for it (default: every weight random)')
+    .addOption(new Option('--scenario <name>', 'make it ready for a new task first').choices(scenarios))
+    .option('--classes <n>', 'how many classes that task has', count)
+    .option('--image <file>', 'the picture that goes through it (default: a drawing)')
+    .option('--train', 'a whole training step, with gradients, rather than forward alone')
+    .option('--label <class>', 'what is on the picture, by name or number (default: what the network takes it for)')
+    .option('--seed <n>', 'seeds random weights', seedNumber, 0)
+    .option('--trace <file>', "write the times in Chrome's trace format, for ui.perfetto.dev")
+  withCommon(command).addHelpText(
+    'after',
+    `
+Examples:
+  graft inspect runs/photos-small-similar --image cat.jpg
+  graft inspect runs/photos-small-similar --image cat.jpg --train --label cat
+  graft inspect --variant alexnet-64 --weights alexnet-64-tinyimagenet100 --train --json | tail -1
+  graft inspect --variant bvlc --train --trace step.json`,
+  )
+  command.action(run)
+}
+
+async function run(folder: string | undefined, options: InspectOptions): Promise<void> {
+  const output = new Output(options.json)
+  checkOptions(folder, options)
+  if (folder) await readRunConfig(folder)
+  const image = options.image ? await decodeImage(options.image) : testPicture()
+  const engine = await createEngine({ adapter: options.adapter })
+  try {
+    describeEngine(output, engine)
+    const opened = await open(engine, folder, options)
+    await inspectModel(opened, image, options, output)
+    opened.model.dispose()
+  } finally {
+    output.endProgress()
+    engine.dispose()
+  }
+}
+
+function checkOptions(folder: string | undefined, options: InspectOptions): void {
+  if (!folder && !options.variant && !options.weights)
+    throw new UsageError("name a run folder, or a network by --variant: 'graft inspect --variant alexnet-64'")
+  const own = (['variant', 'weights', 'scenario', 'classes'] as const).filter((name) => options[name] !== undefined)
+  if (folder && own.length)
+    throw new UsageError(`a run has its own network: leave out ${own.map((name) => `--${name}`).join(', ')}, or the run folder`)
+  if (options.classes !== undefined && !options.scenario) throw new UsageError('--classes belongs to --scenario')
+  if (options.label !== undefined && !options.train) throw new UsageError('--label belongs to --train')
+}
+
+interface Opened {
+  readonly model: Network
+  readonly plan: Plan | null
+  readonly title: string
+}
+
+async function open(engine: Engine, folder: string | undefined, options: InspectOptions): Promise<Opened> {
+  if (folder) {
+    const { model, config } = await loadRun(engine, folder)
+    return { model, plan: config.plan, title: shortPath(folder) }
+  }
+  const { variant, weights, seed, scenario } = options
+  const model = await alexnet(engine, { ...(variant ? { variant } : {}), ...(weights ? { weights } : {}), seed })
+  const plan = scenario ? applyScenario(model, { scenario, classes: options.classes ?? model.architecture.classes, seed }) : null
+  return { model, plan, title: `${model.architecture.variant}${scenario ? `, ${scenario}` : ''}` }
+}
+
+/** Inspects, and says and writes what was found. */
+async function inspectModel({ model, plan, title }: Opened, image: RgbImage, options: InspectOptions, output: Output): Promise<void> {
+  const { engine } = model
+  const x = preprocessImages(engine, [image], model.preprocess)
+  const target = options.train ? await targetOf(model, x, options.label) : null
+  const shaders = await nodePlatform.readShaders()
+  const { inspection, recording } = await inspect(model, x, {
+    ...{ title, version: graftVersion, plan, target, shaders, references: await readReferences() },
+    onProgress: (label, done, total) => output.progress(label, done, total),
+  })
+  x.dispose()
+  output.endProgress()
+  const { loss, milliseconds, numbers, omissions, dispatches, top } = inspection
+  const diverging = firstDiverging(numbers)
+  const time = milliseconds === null ? '' : `, ${milliseconds.toFixed(1)} ms of GPU time`
+  output.labelled(
+    'step',
+    `${options.train ? 'forward, backward and SGD' : 'forward'}: ${counted(dispatches.length, 'dispatch', 'dispatches')}${time}`,
+  )
+  output.labelled('picture', `${options.image ?? 'a drawing'}: ${top[0]?.name}, ${(100 * (top[0]?.probability ?? 0)).toFixed(1)} %`)
+  if (loss !== null) output.labelled('loss', `${loss.toFixed(4)}, for ${inspection.target}`)
+  output.labelled('float64', numbersLine(numbers, diverging))
+  if (omissions.length)
+    output.labelled(
+      'left out',
+      `${counted(omissions.length, 'piece')} of work, such as ${omissions.find((text) => text.endsWith('frozen')) ?? omissions[0]}`,
+    )
+  if (milliseconds !== null) output.lines(['', ...layersAsTable(inspection), ''])
+  const summary = { title, train: inspection.train, loss, top, milliseconds, omissions, diverging }
+  const places = dispatches.map(({ source, bindings, ...rest }) => ({ ...rest, kernel: inspection.sources[source]?.kernel, bindings }))
+  if (options.trace) {
+    await writeFileAtomic(options.trace, `${JSON.stringify(chromeTrace(recording, title))}\n`)
+    output.labelled('written', `${options.trace}, for ui.perfetto.dev`)
+  }
+  output.event({ type: 'result', ...summary, numbers, dispatches: places })
+}
+
+const states = { new: 'new, trains', trained: 'trains', frozen: 'frozen', bare: '' } as const
+
+/** Where the time went: milliseconds of each layer. */
+function layersAsTable({ layers, dispatches, train }: Inspection): string[] {
+  const kinds = train ? (['forward', 'gradient', 'step'] as const) : (['forward'] as const)
+  const header = ['layer', '', '', ...(train ? ['forward ms', 'gradients', 'optimiser'] : ['forward ms']), 'dispatches']
+  const rows = layers.map((layer) => {
+    const times = layerTimes(dispatches, layer.name)
+    const count = dispatches.filter((one) => layerOf(one) === layer.name).length
+    return [
+      layer.name,
+      layer.description,
+      states[stateOf(layer)],
+      ...kinds.map((kind) => (times[kind] ? times[kind].toFixed(3) : '')),
+      count || '',
+    ]
+  })
+  return table([header, ...rows], { right: [3, 4, 5, 6] })
+}
+
+function numbersLine(numbers: readonly NumberRow[], diverging: NumberRow | null): string {
+  if (diverging)
+    return `${diverging.layer} ${diverging.operator} ${diverging.what} is the first to diverge: relative error ${diverging.relative.toExponential(1)}, allowed ${diverging.allowed.toExponential(1)}`
+  const worst = Math.max(...numbers.map(({ relative }) => relative))
+  return `${counted(numbers.length, 'tensor')} agree; the largest relative error is ${worst.toExponential(1)}`
+}
+
+/** The class by its name or number; without one, what the network takes the picture for. */
+async function targetOf(model: Network, x: Parameters<Network['forward']>[0], label: string | undefined): Promise<number> {
+  const logits = model.engine.noGrad(() => model.forward(x))
+  const values = await logits.data()
+  logits.dispose()
+  if (label === undefined) return values.indexOf(Math.max(...values))
+  const named = model.classNames?.indexOf(label) ?? -1
+  const index = named >= 0 ? named : /^\d+$/.test(label) ? Number(label) : -1
+  if (index >= 0 && index < values.length) return index
+  const names = model.classNames?.slice(0, 8).join(', ')
+  throw new UsageError(
+    `there is no class ${label}; ${names ? `there are ${names}${values.length > 8 ? ', …' : ''}` : `numbers go from 0 to ${values.length - 1}`}`,
+  )
+}
+
+/** The reference operators' own text, which the package ships beside what is compiled from it. */
+async function readReferences(): Promise<Record<string, string>> {
+  const folder = new URL('../../src/reference/', import.meta.url)
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.ts'))
+  return Object.fromEntries(
+    await Promise.all(names.map(async (name) => [name.replace('.ts', ''), await readFile(new URL(name, folder), 'utf8')])),
+  )
+}

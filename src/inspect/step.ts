@@ -1,0 +1,56 @@
+import { crossEntropy } from '../autograd/functions.ts'
+import type { Recording } from '../gpu/recorder.ts'
+import type { Network } from '../nn/network.ts'
+import { SGD } from '../optim/sgd.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+
+/** The optimiser of an inspected training step; what the page says of a step it says of this one. */
+export const stepRate = { lr: 1e-3, momentum: 0.9 } as const
+
+export interface RecordedStep {
+  readonly recording: Recording
+  readonly logits: Float32Array
+  /** Null for a forward pass alone. */
+  readonly loss: number | null
+}
+
+/**
+ * Records one step of a network: forward alone, or forward, backward and a step of SGD with momentum.
+ * @param x [N, 3, size, size], preprocessed
+ * @param target the class of every picture of a training step, or null for a forward pass alone
+ * @param values whether to keep the tensors' values; times are truer without
+ */
+export async function recordStep(model: Network, x: Tensor, target: number | null, values: boolean): Promise<RecordedStep> {
+  const { engine } = model
+  const recorder = engine.record({ values })
+  if (target === null) {
+    const logits = engine.noGrad(() => model.forward(x))
+    const read = engine.readLater([logits])
+    const recording = await recorder.finish()
+    const [data = new Float32Array(0)] = await read()
+    logits.dispose()
+    return { recording, logits: data, loss: null }
+  }
+  const optimizer = new SGD(model.parameters(), stepRate)
+  model.passes = 0 // the same dropout whenever it is recorded
+  const logits = model.forward(x, { training: true })
+  const loss = crossEntropy(logits, new Int32Array(x.shape[0] ?? 1).fill(target))
+  const read = engine.readLater([logits, loss])
+  loss.backward()
+  optimizer.step()
+  optimizer.zeroGrad()
+  const recording = await recorder.finish()
+  const [data = new Float32Array(0), [value = Number.NaN] = []] = await read()
+  for (const one of [loss, logits, optimizer]) one.dispose()
+  return { recording, logits: data, loss: value }
+}
+
+/** The values of one recording with the times of another of the same step. */
+export function withTimesOf(values: Recording, times: Recording): Recording {
+  if (values.dispatches.length !== times.dispatches.length) throw new Error('these are recordings of different steps')
+  const dispatches = values.dispatches.map((one, i) => {
+    const { begin = null, milliseconds = null } = times.dispatches[i] ?? {}
+    return { ...one, begin, milliseconds }
+  })
+  return { ...values, dispatches, milliseconds: times.milliseconds }
+}

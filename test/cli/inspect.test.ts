@@ -1,0 +1,64 @@
+import { readFile } from 'node:fs/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { graft, Workplace } from './run.ts'
+
+let place: Workplace
+beforeAll(async () => {
+  place = await Workplace.make()
+})
+afterAll(() => place.remove())
+
+const network = ['inspect', '--variant', 'alexnet-64', '--weights', 'alexnet-64-tinyimagenet100'] as const
+
+describe('graft inspect', () => {
+  test('says what a training step did, layer by layer, and writes its times as a trace', async () => {
+    const path = place.path('step.json')
+    const { code, stdout, complaints } = await graft([...network, '--scenario', 'small-similar', '--train', '--trace', path])
+    expect([code, complaints]).toEqual([0, []])
+    expect(stdout).toMatch(/^step +forward, backward and SGD: \d+ dispatches/m)
+    expect(stdout).toMatch(/^float64 +\d+ tensors agree/m)
+    expect(stdout).toMatch(/^left out +\d+ pieces of work, such as features\.0 weight gradient: not dispatched, the parameter is frozen/m)
+    expect(stdout).toMatch(/^features\.3 +conv 5x5, 32 to 96 +frozen +[\d.]+ +3$/m)
+    expect(stdout).toMatch(/^classifier\.6 +FC 512 to 100 +new, trains( +[\d.]+){3} +\d+$/m)
+    const { traceEvents } = JSON.parse(await readFile(path, 'utf8')) as { traceEvents: { name: string }[] }
+    expect(traceEvents.some(({ name }) => name === 'classifier.6 linear weight gradient')).toBe(true)
+  })
+
+  test('--json says what ran', async () => {
+    const { code, events } = await graft([...network, '--json'], { cwd: place.folder })
+    const result = events().at(-1) as { dispatches: { kernel: string; bindings: unknown[] }[]; diverging: null; loss: null }
+    expect(code).toBe(0)
+    expect(result.dispatches.length).toBeGreaterThan(15)
+    expect(result.dispatches[0]?.kernel).toMatch(/\.wgsl$/)
+    expect(result).toMatchObject({ type: 'result', diverging: null, loss: null, train: false })
+  })
+
+  test.each<[string, string[], RegExp]>([
+    ['nothing to inspect', [], /name a run folder, or a network by --variant/],
+    ['a folder that is no run', ['photos'], /photos is no run folder/],
+    ['a run and a network', ['photos', '--variant', 'bvlc'], /a run has its own network: leave out --variant/],
+    ['a label without training', ['--variant', 'alexnet-64', '--label', '3'], /--label belongs to --train/],
+    ['an unknown class', [...network.slice(1), '--train', '--label', 'zeppelin'], /there is no class zeppelin; there are /],
+    ['a picture that is not there', ['--variant', 'alexnet-64', '--image', 'none.jpg'], /none\.jpg/],
+  ])('refuses %s', async (_, args, message) => {
+    const { code, complaints } = await graft(['inspect', ...args], { cwd: place.folder })
+    expect(code).toBeGreaterThan(0)
+    expect(complaints).toHaveLength(1)
+    expect(complaints[0]).toMatch(message)
+  })
+})
+
+describe('graft check', () => {
+  test('checks what it is told to, and says where the worst error is', async () => {
+    const { code, stdout } = await graft(['check', 'relu', 'softmax', '--cases', '3'])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^relu +y +relu\/forward +float64 +6 +0 +\[[\d, ]+\] +ok$/m)
+    expect(stdout).toMatch(/^All \d+ comparisons are within what float32 may be off by/m)
+  })
+
+  test('refuses what there is not', async () => {
+    const { code, complaints } = await graft(['check', 'conv3d'])
+    expect(code).toBe(2)
+    expect(complaints[0]).toMatch(/there is nothing called conv3d to check; there are conv2d, linear, /)
+  })
+})
