@@ -68,7 +68,7 @@ async function run(dir: string, options: TrainOptions, command: Command): Promis
       describePlan(output, applyScenario(model, { scenario, classes: data.classes.length, replace, cut, init, seed, freeze, train }), {})
       const found = await search(model, { data, settings, output, stop })
       output.event({ type: 'result', suggestion: found.valley, ...found })
-      output.labelled('next', nextCommand('train', dir, '--lr', found.valley.toPrecision(2)))
+      output.labelled('next', nextCommand('train', dir, ...typedOptions(command, options), '--lr', found.valley.toPrecision(2)))
     } finally {
       output.endProgress()
       engine.dispose()
@@ -76,6 +76,26 @@ async function run(dir: string, options: TrainOptions, command: Command): Promis
   } finally {
     stop.done()
   }
+}
+
+/** The options as they were typed: the rate is good for a training by the same ones. */
+function typedOptions(command: Command, options: TrainOptions): string[] {
+  return command.options.flatMap((option) => {
+    const name = option.attributeName()
+    if (command.getOptionValueSource(name) !== 'cli' || name === 'json') return []
+    const value: unknown = options[name as keyof TrainOptions]
+    const flag = option.long ?? ''
+    if (typeof value === 'boolean') return option.negate === !value ? [flag] : []
+    if (Array.isArray(value)) return value.flatMap((one) => [flag, String(one)])
+    if (typeof value === 'object' && value)
+      return [
+        flag,
+        Object.entries(value)
+          .map((pair) => pair.join('='))
+          .join(','),
+      ]
+    return [flag, String(value)]
+  })
 }
 
 interface Search {

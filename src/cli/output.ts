@@ -99,11 +99,11 @@ export class Output {
     else if (event.type === 'skipped') this.warn(`skipped ${event.reason}`)
     else if (event.type === 'step') {
       const done = (event.epoch - 1) * event.steps + event.step
-      const figures = `loss ${event.loss.toFixed(3)}  accuracy ${percent(event.accuracy)}`
+      const figures = `loss ${event.loss.toFixed(3)}  acc ${percent(event.accuracy)}`
       this.progress('training', done, epochs * event.steps, `epoch ${event.epoch}/${epochs}  ${figures}`)
     } else if (event.type === 'search')
       this.progress('searching', event.step, event.steps, `rate ${event.lr.toExponential(1)}  loss ${event.loss.toFixed(3)}`)
-    else if (event.type === 'stage') this.line(`        from here on ${layersOf(event.trained)} train`)
+    else if (event.type === 'stage') this.labelled('  trained', `from epoch ${event.epoch} on: ${layersOf(event.trained)}`)
     else if (event.type === 'recovered') {
       const lost = event.repeated ? `, ${counted(event.repeated, 'step')} again` : ''
       this.warn(`the GPU device was lost (${event.reason}): another one goes on in epoch ${event.epoch} after step ${event.step}${lost}`)

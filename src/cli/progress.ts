@@ -37,7 +37,7 @@ export class Progress {
     if (this.#bar || performance.now() - this.#made < patience - 1) return
     const options: Options = {
       format: `${this.label.padEnd(10)} [{bar}] {percentage} %  {note}`,
-      barsize: 28,
+      barsize: barSize(),
       barCompleteChar: '=',
       barIncompleteChar: ' ',
       stream: process.stderr,
@@ -65,6 +65,11 @@ export class Progress {
     const left = this.#done > 0 && this.#done < this.#total ? `${clock((seconds / this.#done) * (this.#total - this.#done))} left` : ''
     return { note: [this.#note, left].filter((part) => part !== '').join('  ') }
   }
+}
+
+/** What the terminal's line leaves beside a label, a percentage and the longest note. */
+function barSize(): number {
+  return Math.max(10, Math.min(28, (process.stderr.columns || 80) - 70))
 }
 
 /** 75 seconds as '1:15'. */

@@ -44,7 +44,7 @@ export type TrainEvent =
       /** The gradients' norm before clipping, where they are clipped and a step was made. */
       readonly norm?: number
     }
-  /** From this epoch on other layers train: gradual unfreezing. */
+  /** From this epoch on these parameters train: gradual unfreezing. */
   | { readonly type: 'stage'; readonly epoch: number; readonly trained: readonly string[] }
   /** The GPU device was lost, and another one goes on in `epoch` after `step`; `repeated` steps had been further. */
   | {

@@ -112,7 +112,8 @@ export class Session {
     if (sources.train.count === 0 || sources.val.count === 0) throw new DataError(`${data.root} has no picture that can be decoded`)
     const { gpu } = model.engine
     if (this.#ready?.stage !== stage || this.#ready.gpu !== gpu) await compileStep(this, sources.train)
-    if (this.#ready && this.#ready.stage !== stage) settings.onEvent?.({ type: 'stage', epoch: this.epoch, trained: this.#trainedNames() })
+    if (this.#stages.length > 1 && this.#ready?.stage !== stage)
+      settings.onEvent?.({ type: 'stage', epoch: this.epoch, trained: this.#trainedNames() })
     this.#ready = { stage, gpu }
     return sources
   }

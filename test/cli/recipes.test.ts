@@ -81,7 +81,9 @@ describe('recipes on the command line', () => {
     const found = await graft(['lr-find', place.photos, '--scenario', 'large-similar', '--batch-size', '4'])
     expect([found.code, found.complaints]).toEqual([0, []])
     expect(found.stdout).toMatch(/over the learning rate:\n(.*\n){10,16}/)
-    expect(found.stdout).toMatch(/1e-6[\s\S]*rate +\d[\d.e-]*, two thirds down[\s\S]*next +.*graft train .* --lr \d/)
+    expect(found.stdout).toMatch(
+      /1e-6[\s\S]*rate +\d[\d.e-]*, two thirds down[\s\S]*next +.*graft train .* --scenario large-similar\s+--batch-size 4\s+--lr \d/,
+    )
     const run = await graft(train('found', '--lr', 'find', '--epochs', '1', '--batch-size', '4'))
     expect(run.code).toBe(0)
     const { options } = JSON.parse(await readFile(join(place.path('found'), 'config.json'), 'utf8')) as { options: { lr: unknown } }

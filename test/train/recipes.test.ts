@@ -92,6 +92,7 @@ describe('recipes in fit', () => {
     expect(rates).toEqual({ 1: 1e-2, 2: 5e-3, 3: 5e-3 })
     const stages = result.events.filter((event) => event.type === 'stage')
     expect(stages.map(({ epoch, trained }) => [epoch, trained.length])).toEqual([
+      [1, 2],
       [2, 8],
       [3, 16],
     ])
