@@ -1,13 +1,14 @@
 // add: y = a + b
-// a, b, y: f32[n]        launch: one thread per element; the grid wraps into y past 65,535 groups
+// a, b, y: f32[n] in vectors of four, the last one's rest is the buffer's padding
+// launch: one thread per vector; the grid wraps into y past 65,535 groups
 // checked by test/autograd/backward.test.ts
 #include "lib/linear.wgsl"
 
 struct Params { n: u32 }
 
-@group(0) @binding(0) var<storage, read> a: array<f32>;
-@group(0) @binding(1) var<storage, read> b: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@group(0) @binding(0) var<storage, read> a: array<vec4f>;
+@group(0) @binding(1) var<storage, read> b: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
 @group(1) @binding(0) var<uniform> params: Params;
 
 @compute @workgroup_size(WG)

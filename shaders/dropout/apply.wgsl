@@ -1,28 +1,25 @@
 // dropout: y[i] = x[i] · scale where u[i] >= p, else 0, with scale = 1 / (1 - p). The same kernel serves backward, with dy for x.
 // u[i] = (word >> 8) · 2^-24 of word i mod 4 of philox(counter (i / 4, 0, 0, 0), key): nothing but i and the seed decides, so the mask
 // need not be kept, and no workgroup size changes it.
-//   x, y: f32[n]        launch: one thread per four elements; the grid wraps into y past 65,535 groups
+//   x, y: f32[n] in vectors of four, the last one's rest is the buffer's padding
+// launch: one thread per vector; the grid wraps into y past 65,535 groups
 // checked by test/ops/dropout.test.ts
 #include "lib/linear.wgsl"
 #include "lib/philox.wgsl"
 
 struct Params { n: u32, key_low: u32, key_high: u32, p: f32, scale: f32 }
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
 @group(1) @binding(0) var<uniform> params: Params;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-  let block = linear_index(group, thread);
-  if (block * 4u >= params.n) {
+  let i = linear_index(group, thread);
+  if (i >= params.n) {
     return;
   }
-  let words = philox4x32(vec4u(block, 0u, 0u, 0u), vec2u(params.key_low, params.key_high));
-#repeat w in 0..4
-  if (block * 4u + #{w}u < params.n) {
-    let kept#{w} = f32(words[#{w}] >> 8u) * 0x1p-24f >= params.p;
-    y[block * 4u + #{w}u] = select(0.0, x[block * 4u + #{w}u] * params.scale, kept#{w});
-  }
-#end
+  let words = philox4x32(vec4u(i, 0u, 0u, 0u), vec2u(params.key_low, params.key_high));
+  let kept = vec4f(words >> vec4u(8u)) * 0x1p-24f >= vec4f(params.p);
+  y[i] = select(vec4f(), x[i] * params.scale, kept);
 }

@@ -1,11 +1,11 @@
 // local_response_norm_backward: dx[c] = dy[c] · scale[c]^-beta - 2 · alpha_n · beta · x[c] · Σ dy[c'] · x[c'] · scale[c']^(-beta - 1),
 // over the channels c' whose window holds c: from c - (size - 1) / 2 to c + size / 2
 //   x, scale, dy, dx: f32[N][C][pixels]        alpha_n = alpha / size
-// launch: x counts workgroups along a plane, y and z count planes (n, c)
+// launch: one thread for CHUNK channels of a pixel, so that a power is computed once for several sums; x counts workgroups along a
+// plane, y and z count planes (n, chunk)
 // checked by test/ops/localResponseNorm.test.ts
 #include "lib/plane.wgsl"
-
-struct Params { planes: u32, channels: u32, pixels: u32, before: u32, behind: u32, alpha_n: f32, beta: f32 }
+#include "local_response_norm/params.wgsl"
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> scale: array<f32>;
@@ -20,14 +20,27 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   if (plane >= params.planes || t >= params.pixels) {
     return;
   }
-  let channel = plane % params.channels;
-  let first = plane - min(channel, params.behind);
-  let last = plane + min(params.channels - 1u - channel, params.before);
-  var sum = 0.0;
-  for (var p = first; p <= last; p++) {
-    let at = p * params.pixels + t;
-    sum += dy[at] * x[at] * pow(scale[at], -params.beta - 1.0);
+  let first = (plane % params.chunks) * #{CHUNK}u;
+  let image = (plane / params.chunks) * params.channels;
+#repeat c in 0..CHUNK + BEFORE + BEHIND
+  var x#{c} = 0.0;
+  var direct#{c} = 0.0; // dy · scale^-beta
+  var term#{c} = 0.0; // dy · x · scale^(-beta - 1)
+  if (first + #{c}u - #{BEFORE}u < params.channels) { // below 0 it wraps around, and is then past the last channel
+    let at = (image + first + #{c}u - #{BEFORE}u) * params.pixels + t;
+    let here = scale[at];
+    x#{c} = x[at];
+    direct#{c} = dy[at] * power(here);
+    term#{c} = direct#{c} * x#{c} / here;
   }
-  let here = plane * params.pixels + t;
-  dx[here] = dy[here] * pow(scale[here], -params.beta) - 2.0 * params.alpha_n * params.beta * x[here] * sum;
+#end
+#repeat c in 0..CHUNK
+  if (first + #{c}u < params.channels) {
+    var sum = 0.0;
+#repeat s in 0..BEFORE + BEHIND + 1
+    sum += term#{c + s};
+#end
+    dx[(image + first + #{c}u) * params.pixels + t] = direct#{c + BEFORE} - 2.0 * params.alpha_n * params.beta * x#{c + BEFORE} * sum;
+  }
+#end
 }

@@ -1,10 +1,10 @@
 // local_response_norm_forward: scale[c] = k + alpha / size · Σ x[c']² for c' from c - size / 2 to c + (size - 1) / 2;  y = x · scale^-beta
 //   x, y, scale: f32[N][C][pixels]; channels outside count as 0        alpha_n = alpha / size
-// launch: x counts workgroups along a plane, y and z count planes (n, c)
+// launch: one thread for CHUNK channels of a pixel, so that a square is computed once for several sums; x counts workgroups along a
+// plane, y and z count planes (n, chunk)
 // checked by test/ops/localResponseNorm.test.ts
 #include "lib/plane.wgsl"
-
-struct Params { planes: u32, channels: u32, pixels: u32, before: u32, behind: u32, alpha_n: f32, beta: f32, k: f32 }
+#include "local_response_norm/params.wgsl"
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
@@ -20,18 +20,27 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   if (plane >= params.planes || t >= params.pixels) {
     return;
   }
-  let channel = plane % params.channels;
-  let first = plane - min(channel, params.before);
-  let last = plane + min(params.channels - 1u - channel, params.behind);
-  var sum = 0.0;
-  for (var p = first; p <= last; p++) {
-    let value = x[p * params.pixels + t];
-    sum += value * value;
+  let first = (plane % params.chunks) * #{CHUNK}u;
+  let image = (plane / params.chunks) * params.channels;
+#repeat c in 0..CHUNK + BEFORE + BEHIND
+  var x#{c} = 0.0;
+  if (first + #{c}u - #{BEFORE}u < params.channels) { // below 0 it wraps around, and is then past the last channel
+    x#{c} = x[(image + first + #{c}u - #{BEFORE}u) * params.pixels + t];
   }
-  let here = params.k + params.alpha_n * sum;
-  let at = plane * params.pixels + t;
-  y[at] = x[at] * pow(here, -params.beta);
+  let square#{c} = x#{c} * x#{c};
+#end
+#repeat c in 0..CHUNK
+  if (first + #{c}u < params.channels) {
+    var sum = 0.0;
+#repeat s in 0..BEFORE + BEHIND + 1
+    sum += square#{c + s};
+#end
+    let here = params.k + params.alpha_n * sum;
+    let at = (image + first + #{c}u) * params.pixels + t;
+    y[at] = x#{c + BEFORE} * power(here);
 #if KEEP
-  scale[at] = here;
+    scale[at] = here;
+#end
+  }
 #end
 }

@@ -3,17 +3,13 @@
 // launch: x counts workgroups along a plane of dx, y and z count planes
 // checked by test/ops/maxPool2d.test.ts
 #include "lib/plane.wgsl"
+#include "lib/divide.wgsl"
 #include "max_pool2d/params.wgsl"
 
 @group(0) @binding(0) var<storage, read> winner: array<u32>;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
 @group(0) @binding(2) var<storage, read_write> dx: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
-
-// The first window that holds a position, which is counted from the padding's edge.
-fn first_window(position: u32, kernel: u32, stride: u32) -> u32 {
-  return select(0u, (position - kernel) / stride + 1u, position >= kernel);
-}
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
@@ -22,20 +18,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   if (plane >= params.planes || t >= params.height * params.width) {
     return;
   }
-  let row = t / params.width;
-  let down = row + params.padding_y;
-  let across = t - row * params.width + params.padding_x;
+  let row = divide(t, params.width);
+  // The last window that begins at or before this element; the ones before it hold it too, as far as they reach. A window of negative
+  // number wraps around, and is then past the last one.
+  let last_i = (row + #{PADDING_Y}u) / #{STRIDE_Y}u;
+  let last_j = (t - row * params.width + #{PADDING_X}u) / #{STRIDE_X}u;
   let base = plane * params.out_height * params.out_width;
-  let last_i = min(down / params.stride_y + 1u, params.out_height);
-  let first_j = first_window(across, params.kernel_x, params.stride_x);
-  let last_j = min(across / params.stride_x + 1u, params.out_width);
   var sum = 0.0;
-  for (var i = first_window(down, params.kernel_y, params.stride_y); i < last_i; i++) {
-    for (var j = first_j; j < last_j; j++) {
-      let o = base + i * params.out_width + j;
-      if (winner[o] == t) {
-        sum += dy[o];
-      }
+  for (var up = 0u; up < #{(KERNEL_Y + STRIDE_Y - 1) / STRIDE_Y}u; up++) {
+    let i = last_i - up;
+    for (var back = 0u; back < #{(KERNEL_X + STRIDE_X - 1) / STRIDE_X}u; back++) {
+      let j = last_j - back;
+      let exists = i < params.out_height && j < params.out_width;
+      let o = base + select(0u, i * params.out_width + j, exists);
+      sum += select(0.0, dy[o], exists && winner[o] == t); // a window that does not hold the element has another winner
     }
   }
   dx[plane * params.height * params.width + t] = sum;

@@ -4,6 +4,7 @@
 // launch: x counts workgroups along a plane of y, y and z count planes
 // checked by test/ops/maxPool2d.test.ts
 #include "lib/plane.wgsl"
+#include "lib/divide.wgsl"
 #include "max_pool2d/params.wgsl"
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -13,6 +14,11 @@
 #end
 @group(1) @binding(0) var<uniform> params: Params;
 
+// By the bits: a compiler may assume that value == value.
+fn is_nan(value: f32) -> bool {
+  return (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u;
+}
+
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
   let plane = plane_index(group);
@@ -21,22 +27,35 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   if (plane >= params.planes || t >= outputs) {
     return;
   }
-  let i = t / params.out_width;
-  let top = i * params.stride_y; // counted from the padding's edge
-  let left = (t - i * params.out_width) * params.stride_x;
+  let i = divide(t, params.out_width);
+  let top = i * #{STRIDE_Y}u; // counted from the padding's edge
+  let left = (t - i * params.out_width) * #{STRIDE_X}u;
   let base = plane * params.height * params.width;
+#if PADDING_Y + PADDING_X == 0
+  var at = top * params.width + left;
+  var best = x[base + at];
+#repeat u in 0..KERNEL_Y
+#repeat v in 0..KERNEL_X
+#if u + v > 0
+  let at#{u}_#{v} = (top + #{u}u) * params.width + left + #{v}u;
+  let value#{u}_#{v} = x[base + at#{u}_#{v}];
+  let wins#{u}_#{v} = value#{u}_#{v} > best || is_nan(value#{u}_#{v});
+  best = select(best, value#{u}_#{v}, wins#{u}_#{v});
+  at = select(at, at#{u}_#{v}, wins#{u}_#{v});
+#end
+#end
+#end
+#else
   var best = 0.0;
   var at = 0u;
   var empty = true;
-  for (var u = 0u; u < params.kernel_y; u++) {
-    let row = top + u - params.padding_y; // wraps around below 0, and is then past the last row
-    for (var v = 0u; v < params.kernel_x; v++) {
-      let column = left + v - params.padding_x;
+  for (var u = 0u; u < #{KERNEL_Y}u; u++) {
+    let row = top + u - #{PADDING_Y}u; // wraps around below 0, and is then past the last row
+    for (var v = 0u; v < #{KERNEL_X}u; v++) {
+      let column = left + v - #{PADDING_X}u;
       if (row < params.height && column < params.width) {
         let value = x[base + row * params.width + column];
-        // By the bits: a compiler may assume that value == value.
-        let nan = (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u;
-        if (empty || value > best || nan) {
+        if (empty || value > best || is_nan(value)) {
           best = value;
           at = row * params.width + column;
           empty = false;
@@ -44,6 +63,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
       }
     }
   }
+#end
   y[plane * outputs + t] = best;
 #if WINNER
   winner[plane * outputs + t] = at;

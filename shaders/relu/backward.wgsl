@@ -1,19 +1,20 @@
 // relu_backward: dx = dy where y > 0, else 0 (0 at x = 0, as PyTorch)
-// y, dy, dx: f32[n]        launch: one thread per element; the grid wraps into y past 65,535 groups
+// y, dy, dx: f32[n] in vectors of four, the last one's rest is the buffer's padding
+// launch: one thread per vector; the grid wraps into y past 65,535 groups
 // checked by test/ops/relu.test.ts
 #include "lib/linear.wgsl"
 
 struct Params { n: u32 }
 
-@group(0) @binding(0) var<storage, read> y: array<f32>;
-@group(0) @binding(1) var<storage, read> dy: array<f32>;
-@group(0) @binding(2) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(0) var<storage, read> y: array<vec4f>;
+@group(0) @binding(1) var<storage, read> dy: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> dx: array<vec4f>;
 @group(1) @binding(0) var<uniform> params: Params;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
   let i = linear_index(group, thread);
   if (i < params.n) {
-    dx[i] = select(0.0, dy[i], y[i] > 0.0);
+    dx[i] = select(vec4f(), dy[i], y[i] > vec4f());
   }
 }

@@ -33,23 +33,24 @@ export function apply<In extends string, Attrs>(op: Op<In, Attrs>, inputs: Reado
     if (wanting.length === 0) return
     out.requiresGrad = true
     out.node = new Node(op.name, gpu.layer, [...new Set(wanting)], kept, (node, dy, wanted) => {
-      const made: NdBuffer[] = []
-      const grads = releasedOnError(made, () => {
-        const grads: Grads<In> = record((tensor) => {
-          if (!tensor || !wanted.has(tensor)) return null
-          const grad = allocate(gpu, tensor.shape)
-          made.push(grad)
-          return grad
-        })
-        gpu.recorder?.enter(op.name, 'backward', [dy], attrs)
-        gpu.withScratch(() => op.backward(gpu, node.kept, dy, grads, attrs, shapes))
-        gpu.recorder?.leave({ dy }, grads)
-        return grads
-      })
-      return op.inputs.flatMap((name): (readonly [Tensor, NdBuffer])[] => {
-        const [tensor, grad] = [inputs[name], grads[name]]
-        return tensor && grad ? [[tensor, grad]] : []
-      })
+      const made: (readonly [Tensor, NdBuffer])[] = []
+      // One gradient after the other, the last input's first: they need not be held, nor their temporary memory, all at once.
+      for (const name of [...op.inputs].reverse()) {
+        const tensor = inputs[name]
+        if (!tensor || !wanted.has(tensor)) continue
+        const grad = allocate(gpu, tensor.shape)
+        made.push([tensor, grad])
+        const grads = { ...record(() => null), [name]: grad } as Grads<In>
+        releasedOnError(
+          made.map(([, buffer]) => buffer),
+          () => {
+            gpu.recorder?.enter(op.name, 'backward', [dy], attrs)
+            gpu.withScratch(() => op.backward(gpu, node.kept, dy, grads, attrs, shapes))
+            gpu.recorder?.leave({ dy }, grads)
+          },
+        )
+      }
+      return made.reverse()
     })
   })
   return out

@@ -3,8 +3,9 @@ import type { Augmentation } from '../data/augment.ts'
 import { countByClass, type ImageDataset } from '../data/dataset.ts'
 import type { Network } from '../nn/network.ts'
 import type { Engine } from '../tensor/engine.ts'
+import type { MemoryPlan } from '../train/memory.ts'
 import type { Plan } from '../transfer/scenario.ts'
-import { counted, layersOf, thousands } from './format.ts'
+import { bytes, counted, layersOf, thousands } from './format.ts'
 import type { Output } from './output.ts'
 
 /** Says which adapter computes. */
@@ -74,6 +75,16 @@ export function describePlan(
   const held = (values: number, names: readonly string[]) => `${counted(values, 'value')} in ${layersOf(names)}`
   output.labelled('  frozen', plan.frozen.length ? held(plan.frozenValues, plan.frozen) : 'nothing')
   output.labelled('  trained', held(plan.trainedValues, plan.trained))
+}
+
+/** Says what training will hold at most, and of what most of it is. */
+export function describeMemory(output: Output, { peakBytes, parameterBytes, gradientBytes, optimizerBytes, batchSize }: MemoryPlan): void {
+  if (peakBytes === null) return
+  const kept = [`parameters ${bytes(parameterBytes)}`, `gradients ${bytes(gradientBytes)}`, `optimiser ${bytes(optimizerBytes)}`]
+  output.labelled(
+    'memory',
+    `at most ${bytes(peakBytes)} in steps of ${counted(batchSize, 'picture')}: ${kept.join(', ')}, activations the rest`,
+  )
 }
 
 /** A few names, or the first and the last of many. */

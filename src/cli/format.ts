@@ -22,6 +22,13 @@ export function duration(seconds: number): string {
   return `${Math.floor(whole / 60)} min ${whole % 60} s`
 }
 
+/** 1289748 as '1.2 MiB'. */
+export function bytes(n: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB']
+  const unit = Math.min(Math.floor(Math.log2(Math.max(n, 1)) / 10), units.length - 1)
+  return `${(n / 2 ** (10 * unit)).toFixed(unit > 0 ? 1 : 0)} ${units[unit]}`
+}
+
 export type Cell = string | number
 
 /** Columns two spaces apart; `right` names the columns that are aligned to the right. */

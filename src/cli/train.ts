@@ -16,7 +16,7 @@ import type { Timings } from '../train/timings.ts'
 import { type Choice, optionsOf } from '../transfer/choice.ts'
 import { applyScenario, type Plan, type ScenarioOptions } from '../transfer/scenario.ts'
 import { buildNetwork } from './buildNetwork.ts'
-import { describeAugmentation, describeData, describeEngine, describeNetwork, describePlan, shortPath } from './describe.ts'
+import { describeAugmentation, describeData, describeEngine, describeMemory, describeNetwork, describePlan, shortPath } from './describe.ts'
 import { describeChoice } from './describeChoice.ts'
 import { counted, duration, nextCommand, percent } from './format.ts'
 import { Stop } from './interrupt.ts'
@@ -198,6 +198,7 @@ async function fitAndKeep(model: Network, job: Job, run: RunWriter): Promise<Fit
   const onEvent = (event: TrainEvent) => {
     run.stopwatch.note(event)
     output.training(event, epochs)
+    if (event.type === 'memory') describeMemory(output, event)
     if (event.type === 'skipped') broken.note(event)
     if (event.type !== 'epoch') return
     const { type: _, ...result } = event

@@ -1,23 +1,19 @@
 import { DeviceLostError, type GraftError, KernelError, UsageError } from './errors.ts'
 import { BindGroups, type Bindings } from './groups.ts'
 import { type Constants, type Kernel, maxGroups, type Params } from './kernel.ts'
+import { type Launch, launchError } from './launches.ts'
+import type { Layout, Rehearsal } from './layout.ts'
 import { type BindingLimits, bindingLimits, highestLimits } from './limits.ts'
 import { ParamsRing } from './paramsRing.ts'
 import { PipelineCache } from './pipelines.ts'
 import type { AdapterKind, Platform } from './platform.ts'
-import { BufferPool, type MemoryReport, outOfMemory, type Storage } from './pool.ts'
-import { Readbacks } from './readbacks.ts'
+import { BufferPool, createStorageBuffer, type MemoryReport, outOfMemory, type Storage } from './pool.ts'
+import { Readbacks, type ReadItem } from './readbacks.ts'
 import type { Recorder } from './recorder.ts'
 import { subgroupIsWorkgroup } from './subgroup.ts'
 import { Timer } from './timer.ts'
 import type { Tilings } from './tuning.ts'
 import { openTilings } from './tunings.ts'
-
-/** A buffer to read back, and how much of it. */
-export interface ReadItem {
-  readonly storage: Storage
-  readonly bytes: number
-}
 
 /**
  * A device with everything that stands between an operator and WebGPU. Work is encoded into one command encoder and one pass, and
@@ -45,7 +41,7 @@ export class Gpu {
   #pass: GPUComputePassEncoder | null = null
   #serial = 0
   #submits = 0
-  #launches: { readonly kernel: string; readonly layer: string | null }[] = []
+  #launches: Launch[] = []
   #rehearsal: { readonly kernels: [Kernel, Constants][]; readonly pool: BufferPool; open: boolean } | null = null
   #scratch: Storage[] | null = null
   #tilings: Tilings | null = null
@@ -64,7 +60,7 @@ export class Gpu {
     this.#readbacks = new Readbacks(device)
     this.#params = new ParamsRing(device, this.#pipelines.paramsLayout)
     device.addEventListener('uncapturederror', (event) => {
-      this.#failure ??= this.#launchError((event as GPUUncapturedErrorEvent).error.message)
+      this.#failure ??= launchError((event as GPUUncapturedErrorEvent).error.message, this.#launches)
     })
     void device.lost.then((info) => {
       this.#lost ??= new DeviceLostError(
@@ -120,7 +116,7 @@ export class Gpu {
    */
   allocate(bytes: number): Storage {
     this.#alive()
-    return this.#memory.take(bytes)
+    return this.#memory.take(bytes, this.layer)
   }
 
   /** A buffer that lives until the end of the enclosing `withScratch`. */
@@ -146,7 +142,7 @@ export class Gpu {
   /** A buffer with the given contents, written ahead of everything not yet submitted. */
   upload(data: Float32Array | Int32Array | Uint32Array | Uint8Array): Storage {
     this.#alive()
-    const storage = this.#memory.take(data.byteLength, this.#busy ? this.#serial : undefined)
+    const storage = this.#memory.take(data.byteLength, this.layer, this.#busy ? this.#serial : undefined)
     this.write(storage, data)
     return storage
   }
@@ -188,7 +184,8 @@ export class Gpu {
     if (x * y * z === 0) return
     const group = this.#groups.get(compiled, bindings, this.layer)
     if (this.recorder) this.#pass = this.recorder.launch(this.#encoding(), this.#pass, kernel, compiled, bindings, params, [x, y, z])
-    const pass = this.#open()
+    this.#pass ??= this.#encoding().beginComputePass()
+    const pass = this.#pass
     const offset = this.#params.write(kernel.name, compiled.source.interface.params, params)
     pass.setPipeline(compiled.pipeline)
     pass.setBindGroup(0, group)
@@ -198,21 +195,22 @@ export class Gpu {
   }
 
   /**
-   * Goes through `body` without a device: nothing is allocated, written or launched. Reading back is no part of a rehearsal, and what
-   * is allocated in one is gone after it; `actual` is for what has to stay.
-   * @returns the kernels it would launch, and the most bytes that would be held, those already held included
+   * Goes through `body` without a device: nothing is allocated, written, launched or read back. What is made in a rehearsal is gone
+   * after it; `actual` is for what has to stay.
+   * @param layout how memory is laid out meanwhile
    * @throws ShapeError where it would bind or allocate more at once than the adapter allows
    */
-  rehearse(body: () => void): { readonly kernels: readonly (readonly [Kernel, Constants])[]; readonly peakBytes: number } {
+  rehearse(body: () => void, layout: Layout | null = null): Rehearsal {
     this.#alive()
     this.submit()
-    const rehearsal = { kernels: [], pool: this.#pool.rehearsal(), open: false }
+    const rehearsal = { kernels: [], pool: this.#pool.rehearsal(layout), open: false }
     this.#rehearsal = rehearsal
     const { recorder } = this
     this.recorder = null // what a rehearsal goes through does not run, and is no omission either
     try {
       body()
-      return { kernels: rehearsal.kernels, peakBytes: rehearsal.pool.report().peakBytes }
+      this.submit()
+      return { kernels: rehearsal.kernels, peakBytes: rehearsal.pool.report().peakBytes, layout: rehearsal.pool.layout() }
     } finally {
       this.#rehearsal = null
       this.recorder = recorder
@@ -231,19 +229,24 @@ export class Gpu {
   }
 
   /**
-   * Compiles the kernels that `body` would launch, side by side, without launching any.
+   * Makes ready for what `body` does: compiles the kernels that it would launch, side by side, without launching any, and lays out the
+   * memory that it takes between two submits, so that whatever is not held at the same time shares it. Free buffers are destroyed.
    * @param onProgress told how many are compiled, out of how many are missing
    * @throws KernelError for one that does not compile
    */
   async prepare(body: () => void, onProgress?: (done: number, total: number) => void): Promise<void> {
-    await this.#pipelines.prepare(this.rehearse(body).kernels, onProgress)
+    const { kernels, layout } = this.rehearse(body)
+    this.trim()
+    this.#pool.adopt(layout)
+    await this.#pipelines.prepare(kernels, onProgress)
   }
 
   /** Hands everything encoded so far to the device. Errors arrive at the next `settle` or read-back. */
   submit(): void {
-    if (this.#rehearsal?.open) {
+    if (this.#rehearsal) {
+      if (this.#rehearsal.open) this.#serial++
       this.#rehearsal.open = false
-      this.#serial++
+      this.#rehearsal.pool.submitted()
     }
     const encoder = this.#encoder
     if (!encoder) return
@@ -254,10 +257,11 @@ export class Gpu {
     this.device.pushErrorScope('validation')
     this.device.queue.submit([encoder.finish()])
     const scope = this.device.popErrorScope()
-    this.#pending.push(scope.then((error) => (error ? this.#launchError(error.message, launches) : null)))
+    this.#pending.push(scope.then((error) => (error ? launchError(error.message, launches) : null)))
     this.#encoder = null
     this.#pass = null
     this.#launches = []
+    this.#pool.submitted()
     this.#serial++
     this.#submits++
   }
@@ -279,25 +283,15 @@ export class Gpu {
    */
   readLater(items: readonly ReadItem[]): () => Promise<ArrayBuffer[]> {
     this.#alive()
-    const copies = items.map(({ storage, bytes }) => {
-      const size = Math.max(4, Math.ceil(bytes / 4) * 4)
-      const target = this.#readbacks.take(size)
-      storage.usedIn = this.#serial
-      this.#endPass()
-      this.#encoding().copyBufferToBuffer(storage.buffer, 0, target, 0, size)
-      return { target, bytes, size }
-    })
+    for (const { storage } of items) storage.usedIn = this.#serial
+    if (this.#rehearsal) return async () => []
+    this.#endPass()
+    const collect = this.#readbacks.copy(this.#encoding(), items)
     return async () => {
       await this.settle()
-      return Promise.all(copies.map((copy) => this.#collect(copy)))
-    }
-  }
-
-  async #collect({ target, bytes, size }: { target: GPUBuffer; bytes: number; size: number }): Promise<ArrayBuffer> {
-    try {
-      return await this.#readbacks.collect(target, bytes, size)
-    } catch (error) {
-      throw this.#lost ?? this.#failure ?? new DeviceLostError('reading back from the GPU failed: create a new engine', { cause: error })
+      return collect().catch((cause: unknown) => {
+        throw this.#lost ?? this.#failure ?? new DeviceLostError('reading back from the GPU failed: create a new engine', { cause })
+      })
     }
   }
 
@@ -366,10 +360,7 @@ export class Gpu {
   }
 
   #createBuffer(size: number): GPUBuffer {
-    this.device.pushErrorScope('out-of-memory')
-    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST
-    const buffer = this.device.createBuffer({ size, usage })
-    const scope = this.device.popErrorScope()
+    const { buffer, scope } = createStorageBuffer(this.device, size)
     this.#pending.push(scope.then((error) => (error ? outOfMemory(size, this.#pool.report(), error) : null)))
     return buffer
   }
@@ -384,20 +375,8 @@ export class Gpu {
     return this.#encoder
   }
 
-  #open(): GPUComputePassEncoder {
-    this.#pass ??= this.#encoding().beginComputePass()
-    return this.#pass
-  }
-
   #endPass(): void {
     this.#pass?.end()
     this.#pass = null
-  }
-
-  /** Dawn's messages quote the labels of what they complain about: the newest launch whose kernel is named is the one. */
-  #launchError(message: string, launches = this.#launches): KernelError {
-    const line = message.split('\n')[0] ?? message
-    const launch = launches.findLast(({ kernel }) => message.includes(`"${kernel}`)) ?? launches.at(-1)
-    return new KernelError(launch?.kernel ?? 'unknown', launch?.layer ?? null, line)
   }
 }

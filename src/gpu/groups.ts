@@ -47,7 +47,7 @@ export class BindGroups {
     for (const { name } of declared) {
       const bound = bindings[name]
       if (!bound) throw new GraftError('shader', `${compiled.name}: nothing is bound to ${name}`)
-      key += 'offset' in bound ? `,${bound.storage.id}:${bound.offset}+${bound.bytes}` : `,${bound.id}`
+      key += 'offset' in bound ? `,${bound.storage.id}:${bound.bytes}@${bound.offset}` : `,${bound.id}:${bound.bytes}`
     }
     if (Object.keys(bindings).length !== declared.length)
       throw new GraftError('shader', `${compiled.name}: bindings the shader does not have`)
@@ -70,7 +70,9 @@ export class BindGroups {
 }
 
 function resource(bound: Bindable): GPUBufferBinding {
-  return 'offset' in bound ? { buffer: bound.storage.buffer, offset: bound.offset, size: bound.bytes } : { buffer: bound.buffer }
+  return 'offset' in bound
+    ? { buffer: bound.storage.buffer, offset: bound.offset, size: bound.bytes }
+    : { buffer: bound.buffer, size: bound.bytes }
 }
 
 function mib(bytes: number): string {

@@ -1,3 +1,11 @@
+import type { Storage } from './pool.ts'
+
+/** A buffer to read back, and how much of it. */
+export interface ReadItem {
+  readonly storage: Storage
+  readonly bytes: number
+}
+
 /** Sizes are rounded to this many bytes, so that a changing number of losses finds the same buffer. */
 const granule = 256
 
@@ -10,8 +18,18 @@ export class Readbacks {
     this.#device = device
   }
 
-  /** A buffer to copy `bytes` bytes into; `collect` takes it back. */
-  take(bytes: number): GPUBuffer {
+  /** Encodes copies of buffers as they are at this point of the work. Call the result after the submit, to wait for them. */
+  copy(encoder: GPUCommandEncoder, items: readonly ReadItem[]): () => Promise<ArrayBuffer[]> {
+    const copies = items.map(({ storage, bytes }) => {
+      const size = Math.max(4, Math.ceil(bytes / 4) * 4)
+      const target = this.#take(size)
+      encoder.copyBufferToBuffer(storage.buffer, 0, target, 0, size)
+      return { target, bytes, size }
+    })
+    return () => Promise.all(copies.map(({ target, bytes, size }) => this.#collect(target, bytes, size)))
+  }
+
+  #take(bytes: number): GPUBuffer {
     const size = Math.ceil(bytes / granule) * granule
     return (
       this.#idle.get(size)?.pop() ??
@@ -20,7 +38,7 @@ export class Readbacks {
   }
 
   /** The first `bytes` bytes of a buffer, once the device has written the `mapped` bytes they are among. */
-  async collect(buffer: GPUBuffer, bytes: number, mapped: number): Promise<ArrayBuffer> {
+  async #collect(buffer: GPUBuffer, bytes: number, mapped: number): Promise<ArrayBuffer> {
     await buffer.mapAsync(GPUMapMode.READ, 0, mapped)
     const copy = buffer.getMappedRange(0, mapped).slice(0, bytes)
     buffer.unmap()

@@ -1,7 +1,7 @@
 import { ShapeError } from '../gpu/errors.ts'
 import type { Gpu } from '../gpu/gpu.ts'
 import { elementKernel } from '../gpu/kernel.ts'
-import { type NdBuffer, sizeOf } from '../tensor/ndbuffer.ts'
+import { type NdBuffer, sizeOf, vectorsOf } from '../tensor/ndbuffer.ts'
 import { defineOp, required, type ViewOp } from './op.ts'
 
 export interface DropoutAttrs {
@@ -11,12 +11,12 @@ export interface DropoutAttrs {
   readonly seed: number
 }
 
-const kernel = elementKernel<'n'>('dropout/apply', (p) => Math.ceil(p.n / 4), { cost: ({ n }) => ({ flops: n, bytes: 8 * n }) })
+const kernel = elementKernel<'n'>('dropout/apply', (p) => p.n, { cost: ({ n }) => ({ flops: 4 * n, bytes: 32 * n }) })
 
 function run(gpu: Gpu, x: NdBuffer, y: NdBuffer, { p, seed }: DropoutAttrs): void {
   const scale = p < 1 ? 1 / (1 - p) : 0
   const key = { key_low: seed % 2 ** 32, key_high: Math.floor(seed / 2 ** 32) }
-  gpu.run(kernel, { x: x.storage, y: y.storage }, { n: sizeOf(y.shape), ...key, p, scale })
+  gpu.run(kernel, { x: x.storage, y: y.storage }, { n: vectorsOf(y.shape), ...key, p, scale })
 }
 
 /** y = x / (1 - p) where the element's random number is at least p, else 0 (Srivastava et al. 2014). Backward makes the mask again from the seed. */

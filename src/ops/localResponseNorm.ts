@@ -11,22 +11,34 @@ export interface LocalResponseNormAttrs {
   readonly k: number
 }
 
-type Window = 'pixels' | 'before' | 'behind'
+/** Channels that one thread computes. */
+const chunk = 8
 
-const forwardKernel = planeKernel<Window>('local_response_norm/forward', (p) => p.pixels, {
-  cost: (p, { KEEP = 0 }) => ({
-    flops: (2 * (p.before + p.behind + 1) + 4) * p.planes * p.pixels,
-    bytes: 4 * (2 + KEEP) * p.planes * p.pixels,
+const forwardKernel = planeKernel<'pixels'>('local_response_norm/forward', (p) => p.pixels, {
+  cost: (p, { KEEP = 0, BEFORE = 0, BEHIND = 0 }) => ({
+    flops: (BEFORE + BEHIND + 8) * chunk * p.planes * p.pixels,
+    bytes: 4 * (2 + KEEP) * chunk * p.planes * p.pixels,
   }),
 })
-const backwardKernel = planeKernel<Window>('local_response_norm/backward', (p) => p.pixels, {
-  cost: (p) => ({ flops: (5 * (p.before + p.behind + 1) + 6) * p.planes * p.pixels, bytes: 16 * p.planes * p.pixels }),
+const backwardKernel = planeKernel<'pixels'>('local_response_norm/backward', (p) => p.pixels, {
+  cost: (p, { BEFORE = 0, BEHIND = 0 }) => ({
+    flops: (BEFORE + BEHIND + 12) * chunk * p.planes * p.pixels,
+    bytes: 16 * chunk * p.planes * p.pixels,
+  }),
 })
 
-function normParams(x: Shape, { size, alpha, beta }: LocalResponseNormAttrs) {
+function normParams(x: Shape, { size, alpha, beta, k }: LocalResponseNormAttrs) {
   const [batch = 0, channels = 0, ...extents] = x
-  const before = Math.floor(size / 2)
-  return { planes: batch * channels, channels, pixels: sizeOf(extents), before, behind: size - 1 - before, alpha_n: alpha / size, beta }
+  const chunks = Math.ceil(channels / chunk)
+  return { planes: batch * chunks, chunks, channels, pixels: sizeOf(extents), alpha_n: alpha / size, beta, k }
+}
+
+/** How far a sum reaches, which is compiled in; channels that do not exist need not be. */
+function normConstants(x: Shape, { size, beta }: LocalResponseNormAttrs, pass: 'forward' | 'backward') {
+  const most = Math.max(0, (x[1] ?? 1) - 1)
+  const [low, high] = [Math.min(Math.floor(size / 2), most), Math.min(size - 1 - Math.floor(size / 2), most)]
+  const [BEFORE, BEHIND] = pass === 'forward' ? [low, high] : [high, low]
+  return { CHUNK: chunk, BEFORE, BEHIND, THREE_QUARTERS: beta === 0.75 ? 1 : 0 }
 }
 
 /** y = x / (k + alpha / size · Σ x²)^beta, the sum over a window of channels (Krizhevsky et al. 2012, 3.3), as PyTorch's local_response_norm. */
@@ -45,17 +57,15 @@ export const localResponseNorm = defineOp<'x', LocalResponseNormAttrs>({
   forward(gpu, inputs, y, attrs, needs) {
     const x = required('x', inputs.x)
     const scale = needs.x ? scratch(gpu, x.shape) : null
-    gpu.run(
-      forwardKernel,
-      { x: x.storage, y: y.storage, ...(scale ? { scale: scale.storage } : {}) },
-      { ...normParams(x.shape, attrs), k: attrs.k },
-      { KEEP: scale ? 1 : 0 },
-    )
+    gpu.run(forwardKernel, { x: x.storage, y: y.storage, ...(scale ? { scale: scale.storage } : {}) }, normParams(x.shape, attrs), {
+      KEEP: scale ? 1 : 0,
+      ...normConstants(x.shape, attrs, 'forward'),
+    })
     return [x, scale]
   },
   backward(gpu, kept, dy, { x: dx }, attrs) {
     if (!dx) return
-    const [x, scale] = [keptAt(kept, 0), keptAt(kept, 1)]
-    gpu.run(backwardKernel, { x: x.storage, scale: scale.storage, dy: dy.storage, dx: dx.storage }, normParams(dx.shape, attrs))
+    const bindings = { x: keptAt(kept, 0).storage, scale: keptAt(kept, 1).storage, dy: dy.storage, dx: dx.storage }
+    gpu.run(backwardKernel, bindings, normParams(dx.shape, attrs), normConstants(dx.shape, attrs, 'backward'))
   },
 })

@@ -28,11 +28,11 @@ export function pooledExtent(
   return (ceiled - 1) * stride >= n + padding ? ceiled - 1 : ceiled
 }
 
-type Extents = 'height' | 'width' | 'out_height' | 'out_width' | 'kernel_y' | 'kernel_x'
+type Extents = 'height' | 'width' | 'out_height' | 'out_width'
 
 const forwardKernel = planeKernel<Extents>('max_pool2d/forward', (p) => p.out_height * p.out_width, {
-  cost: (p, { WINNER = 0 }) => ({
-    flops: p.planes * p.out_height * p.out_width * p.kernel_y * p.kernel_x,
+  cost: (p, { WINNER = 0, KERNEL_Y = 1, KERNEL_X = 1 }) => ({
+    flops: p.planes * p.out_height * p.out_width * KERNEL_Y * KERNEL_X,
     bytes: 4 * p.planes * (p.height * p.width + (1 + WINNER) * p.out_height * p.out_width),
   }),
 })
@@ -43,22 +43,16 @@ const backwardKernel = planeKernel<Extents>('max_pool2d/backward', (p) => p.heig
   }),
 })
 
-function poolParams(x: Shape, y: Shape, { kernel, stride, padding }: MaxPool2dAttrs) {
+function poolParams(x: Shape, y: Shape) {
   const [batch = 0, channels = 0, height = 0, width = 0] = x
   const [, , out_height = 0, out_width = 0] = y
-  return {
-    planes: batch * channels,
-    height,
-    width,
-    out_height,
-    out_width,
-    kernel_y: kernel[0],
-    kernel_x: kernel[1],
-    stride_y: stride[0],
-    stride_x: stride[1],
-    padding_y: padding[0],
-    padding_x: padding[1],
-  }
+  return { planes: batch * channels, height, width, out_height, out_width }
+}
+
+/** The window, which is compiled in. */
+function poolConstants({ kernel, stride, padding }: MaxPool2dAttrs) {
+  const [[KERNEL_Y, KERNEL_X], [STRIDE_Y, STRIDE_X], [PADDING_Y, PADDING_X]] = [kernel, stride, padding]
+  return { KERNEL_Y, KERNEL_X, STRIDE_Y, STRIDE_X, PADDING_Y, PADDING_X }
 }
 
 /** y[n, c, i, j] = the largest x[n, c] in a window; the first in row order wins ties, as in PyTorch. Backward gives it all of dy. */
@@ -87,16 +81,15 @@ export const maxPool2d = defineOp<'x', MaxPool2dAttrs>({
   forward(gpu, inputs, y, attrs, needs) {
     const x = required('x', inputs.x)
     const winner = needs.x ? scratch(gpu, y.shape) : null
-    gpu.run(
-      forwardKernel,
-      { x: x.storage, y: y.storage, ...(winner ? { winner: winner.storage } : {}) },
-      poolParams(x.shape, y.shape, attrs),
-      { WINNER: winner ? 1 : 0 },
-    )
+    gpu.run(forwardKernel, { x: x.storage, y: y.storage, ...(winner ? { winner: winner.storage } : {}) }, poolParams(x.shape, y.shape), {
+      WINNER: winner ? 1 : 0,
+      ...poolConstants(attrs),
+    })
     return [winner]
   },
   backward(gpu, kept, dy, { x: dx }, attrs) {
-    if (dx)
-      gpu.run(backwardKernel, { winner: keptAt(kept, 0).storage, dy: dy.storage, dx: dx.storage }, poolParams(dx.shape, dy.shape, attrs))
+    if (!dx) return
+    const bindings = { winner: keptAt(kept, 0).storage, dy: dy.storage, dx: dx.storage }
+    gpu.run(backwardKernel, bindings, poolParams(dx.shape, dy.shape), poolConstants(attrs))
   },
 })

@@ -1,9 +1,9 @@
 import { elementKernel } from '../gpu/kernel.ts'
-import { sizeOf } from '../tensor/ndbuffer.ts'
+import { sizeOf, vectorsOf } from '../tensor/ndbuffer.ts'
 import { defineOp, keptAt, required } from './op.ts'
 
-const reluForward = elementKernel<'n'>('relu/forward', (p) => p.n, { cost: ({ n }) => ({ flops: n, bytes: 8 * n }) })
-const reluBackward = elementKernel<'n'>('relu/backward', (p) => p.n, { cost: ({ n }) => ({ flops: n, bytes: 12 * n }) })
+const reluForward = elementKernel<'n'>('relu/forward', (p) => p.n, { cost: ({ n }) => ({ flops: 4 * n, bytes: 32 * n }) })
+const reluBackward = elementKernel<'n'>('relu/backward', (p) => p.n, { cost: ({ n }) => ({ flops: 4 * n, bytes: 48 * n }) })
 
 /** y = max(x, 0), any shape. Backward reads y, which is positive exactly where x is, so x need not be kept. */
 export const relu = defineOp<'x', Record<never, never>>({
@@ -12,10 +12,10 @@ export const relu = defineOp<'x', Record<never, never>>({
   outShape: ({ x }) => x ?? [],
   cost: ({ x }) => ({ flops: sizeOf(x ?? []), bytes: 8 * sizeOf(x ?? []) }),
   forward(gpu, { x }, y) {
-    gpu.run(reluForward, { x: required('x', x).storage, y: y.storage }, { n: sizeOf(y.shape) })
+    gpu.run(reluForward, { x: required('x', x).storage, y: y.storage }, { n: vectorsOf(y.shape) })
     return [y]
   },
   backward(gpu, kept, dy, { x: dx }) {
-    if (dx) gpu.run(reluBackward, { y: keptAt(kept, 0).storage, dy: dy.storage, dx: dx.storage }, { n: sizeOf(dy.shape) })
+    if (dx) gpu.run(reluBackward, { y: keptAt(kept, 0).storage, dy: dy.storage, dx: dx.storage }, { n: vectorsOf(dy.shape) })
   },
 })

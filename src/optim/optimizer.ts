@@ -93,6 +93,11 @@ export abstract class Optimizer {
     }
   }
 
+  /** How many values are kept for each value of a parameter. */
+  get stateSlots(): number {
+    return this.#rule.slots.length
+  }
+
   /** The learning rate of the next step: the last group's; setting it sets every group's. @throws UsageError when set to something else than a number of 0 or more */
   get lr(): number {
     return this.groups.at(-1)?.lr ?? 0

@@ -23,6 +23,11 @@ export function sizeOf(shape: Shape): number {
   return shape.reduce((product, extent) => product * extent, 1)
 }
 
+/** Vectors of four that hold a shape's elements; buffers are padded to whole ones. */
+export function vectorsOf(shape: Shape): number {
+  return Math.ceil(sizeOf(shape) / 4)
+}
+
 export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((extent, i) => extent === b[i])
 }

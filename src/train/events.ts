@@ -1,3 +1,5 @@
+import type { MemoryPlan } from './memory.ts'
+
 /** What one epoch came to. Losses are means over pictures, accuracies lie in 0..1. */
 export interface EpochResult {
   /** Counted from 1. */
@@ -23,6 +25,8 @@ export interface Skipped {
 
 /** What `fit`, `evaluate` and `predict` tell while they work. */
 export type TrainEvent =
+  /** What training will take, before anything is allocated for it. */
+  | ({ readonly type: 'memory' } & MemoryPlan)
   /** Frozen features or pictures are being read, once. */
   | { readonly type: 'read'; readonly split: 'train' | 'val'; readonly done: number; readonly total: number }
   /** An earlier run has left on disk what the frozen layers give for so many pictures: they are not read. */

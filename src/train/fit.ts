@@ -6,6 +6,7 @@ import { trainEpoch } from './epoch.ts'
 import { checkClasses, evaluateSource } from './evaluate.ts'
 import type { EpochResult } from './events.ts'
 import { decisiveOptions, type FitOptions, resolveOptions, type Settings } from './fitOptions.ts'
+import { type MemoryPlanOptions, requireMemory } from './memory.ts'
 import { outOfPatience } from './recipe/bestEpoch.ts'
 import { Session } from './session.ts'
 import { Snapshots } from './snapshots.ts'
@@ -39,6 +40,7 @@ const patienceWithDevices = 3
  * `checkpointSeconds`; what other tensors of the engine held is gone then.
  * @throws UsageError for options that do not fit, or when nothing is trainable
  * @throws NonFiniteError when the loss is NaN or infinite; the weights are then those of the last finished epoch, in the first one those from before that step
+ * @throws OutOfMemoryError before anything is allocated, when training cannot fit; it names the batch size that would
  * @throws DeviceLostError when the device is lost again and again, or no other one can be opened
  * @example
  * const run = await fit(model, data, { epochs: 40, batchSize: 32, lr: 1e-3 })
@@ -51,6 +53,8 @@ export async function fit(model: Network, data: ImageDataset, options: FitOption
   const settings = resolveOptions(options)
   checkClasses(model, data)
   const { signal, epochs, patience, monitor, minDelta } = settings
+  model.engine.gpu.trim() // whatever was cut off, and what loading took
+  settings.onEvent?.({ type: 'memory', ...requireMemory(model, memoryOptions(settings, data)) })
   const session = new Session(model, data, settings)
   const patient = () => patience === undefined || !outOfPatience(session.epochs, patience, monitor, minDelta)
   let snapshots: Snapshots | null = null
@@ -89,6 +93,12 @@ export async function fit(model: Network, data: ImageDataset, options: FitOption
     stoppedEarly: !signal?.aborted && session.epochs.length < epochs && !patient(),
     ...{ keptBatches: settings.checkpoint ? (session.part?.batches ?? 0) : 0, steps: tally.batches, recovered: tally.recovered },
   }
+}
+
+/** What a plan of memory has to know. */
+function memoryOptions(settings: Settings, data: ImageDataset): MemoryPlanOptions {
+  const cache = settings.cache && !settings.augment && settings.mixup === undefined
+  return { ...settings, cache, pictures: Math.max(1, data.train.length) }
 }
 
 /** Goes on from the folder's checkpoint where that is wanted and there is one. */

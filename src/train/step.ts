@@ -1,9 +1,9 @@
 import { crossEntropy } from '../autograd/functions.ts'
 import { clipGradNorm, scaleGradients } from '../optim/clip.ts'
 import { markNonFinite } from '../optim/health.ts'
-import { sizeOf } from '../tensor/ndbuffer.ts'
 import type { Batch, BatchSource } from './batches.ts'
 import type { Checkpoint, EpochPart } from './checkpoint.ts'
+import { prepareTraining } from './memory.ts'
 import { mixup } from './recipe/mixup.ts'
 import type { StepRates } from './recipe/rates.ts'
 import type { Session } from './session.ts'
@@ -158,20 +158,8 @@ export class Stepper {
   }
 }
 
-/** Compiles the kernels of forward and backward side by side before the first step would compile them one by one. */
-export async function compileStep({ model, settings }: Session, source: BatchSource): Promise<void> {
-  const { engine, passes } = model
-  const rows = Math.min(settings.batchSize, source.count)
-  const shape = [rows, ...(model.shapes()[source.from] ?? [])]
-  await engine.gpu.prepare(
-    () => {
-      const x = engine.tensor(new Float32Array(sizeOf(shape)), shape)
-      const loss = crossEntropy(model.logits(x, { training: true, from: source.from }), new Int32Array(rows))
-      loss.backward()
-      for (const parameter of model.parameters()) parameter.dropGrad()
-      for (const tensor of [loss, x]) tensor.dispose()
-    },
-    (done, total) => settings.onEvent?.({ type: 'compile', done, total }),
-  )
-  model.passes = passes
+/** Compiles the kernels of steps and validation side by side before the first step would compile them one by one, and lays out their memory. */
+export function compileStep({ model, settings }: Session, source: BatchSource): Promise<void> {
+  const options = { ...settings, pictures: source.count, cache: source.from > 0 }
+  return prepareTraining(model, options, (done, total) => settings.onEvent?.({ type: 'compile', done, total }))
 }

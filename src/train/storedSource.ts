@@ -4,8 +4,9 @@ import { type DecodedSample, decodeAhead, decoding } from '../data/loader.ts'
 import { preprocessImages } from '../data/transforms.ts'
 import { GraftError } from '../gpu/errors.ts'
 import type { Network } from '../nn/network.ts'
-import { type Shape, sizeOf } from '../tensor/ndbuffer.ts'
+import { allocate, type Shape, sizeOf } from '../tensor/ndbuffer.ts'
 import { Random } from '../tensor/philox.ts'
+import { Tensor } from '../tensor/tensor.ts'
 import { type Batch, type BatchSource, grouped, type ReadOptions } from './batches.ts'
 
 /** What keeping the outputs of frozen layers needs to know. */
@@ -24,6 +25,16 @@ export interface StoreOptions extends ReadOptions {
 
 /** Pictures that go through the frozen layers together while a store is filled. */
 const fillBatch = 32
+
+/** What one batch of reading `count` pictures up to the layer `from` does on the device, for a rehearsal. */
+export function readingWork(model: Network, count: number, from: number): () => void {
+  const { engine } = model
+  return () => {
+    const x = new Tensor(engine, allocate(engine.gpu, [Math.min(count, fillBatch), ...(model.shapes()[0] ?? [])]))
+    engine.noGrad(() => model.forward(x, { to: from })).dispose()
+    x.dispose()
+  }
+}
 /** Host memory that rows may take; beyond it pictures are read anew in every epoch. */
 const memoryBudget = 2 * 2 ** 30
 const memoryBesideDisk = 64 * 2 ** 20
@@ -109,6 +120,7 @@ class Filling {
   async #computeMissing(keys: readonly (string | null)[] | null): Promise<void> {
     const missing = Uint32Array.from(indicesWhere(this.#filled, 0))
     let done = this.#samples.length - missing.length
+    if (missing.length > 0) await this.#model.engine.gpu.prepare(readingWork(this.#model, missing.length, this.#from))
     for await (const group of grouped(
       decodeAhead(this.#samples, missing, { ...decoding(this.#model.engine), ...this.#options }),
       fillBatch,

@@ -43,6 +43,22 @@ describe('memory', () => {
     second.dispose()
   })
 
+  test('a free buffer serves whoever needs half of it or more, and is as large as was asked for', async () => {
+    const { gpu } = await testEngine()
+    gpu.trim()
+    const [large, larger] = [gpu.allocate(100_000), gpu.allocate(110_000)]
+    for (const storage of [larger, large]) storage.release()
+    const before = gpu.memory()
+    const half = gpu.allocate(60_000)
+    expect([half.id, half.bytes]).toEqual([large.id, 60_160]) // the one that fits best
+    expect(gpu.memory()).toMatchObject({ liveBytes: before.liveBytes + 60_160, peakBytes: before.peakBytes })
+    const small = gpu.allocate(40_000)
+    expect([large.id, larger.id]).not.toContain(small.id)
+    for (const storage of [half, small]) storage.release()
+    expect(gpu.allocate(100_000).id).toBe(large.id)
+    large.release()
+  })
+
   test('uploads never disturb work that waits to be submitted', async () => {
     const engine = await testEngine()
     const x = engine.tensor(Float32Array.of(1, 2, 3), [3])
@@ -167,7 +183,7 @@ describe('what goes wrong on the device', () => {
       .catch((caught: unknown) => caught)
     expect(error).toBeInstanceOf(KernelError)
     expect((error as KernelError).message).toMatch(
-      /^kernel relu\/forward \(layer features\.1\): does not compile: relu\/forward\.wgsl:17: .*nonsense/,
+      /^kernel relu\/forward \(layer features\.1\): does not compile: relu\/forward\.wgsl:18: .*nonsense/,
     )
     await expect(engine.gpu.prepare(() => relu(x).dispose())).resolves.toBeUndefined() // it is known by now
     const other = await doctored('relu/forward.wgsl', (text) => `${text}\n!`)

@@ -98,9 +98,9 @@ describe('a training step', () => {
       kernel: 'relu/forward.wgsl',
       entryPoint: 'main',
       overrides: { WG: 64 },
-      params: { n: 2 * 8 * 32 * 32 },
+      params: { n: (2 * 8 * 32 * 32) / 4 },
       workgroup: [64, 1, 1],
-      workgroups: [256, 1, 1],
+      workgroups: [64, 1, 1],
       idle: 0,
       cost: { flops: 16_384, bytes: 8 * 16_384 },
     })
