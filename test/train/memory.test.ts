@@ -3,10 +3,10 @@ import { crossEntropy } from '../../src/autograd/functions.ts'
 import { createEngineOn } from '../../src/createEngine.ts'
 import type { ArrayDataset } from '../../src/data/dataset.ts'
 import { OutOfMemoryError, UsageError } from '../../src/gpu/errors.ts'
-import { nodePlatform } from '../../src/gpu/node/platform.ts'
 import type { AdapterChoice } from '../../src/gpu/platform.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
 import type { Network } from '../../src/nn/network.ts'
+import { nodeHost } from '../../src/nodeHost.ts'
 import { markNonFinite } from '../../src/optim/health.ts'
 import type { Engine } from '../../src/tensor/engine.ts'
 import type { Tensor } from '../../src/tensor/tensor.ts'
@@ -31,7 +31,7 @@ afterEach(() => {
 
 /** The peak is the highest since an engine was opened: each measurement has its own. */
 async function freshEngine(): Promise<Engine> {
-  const engine = await createEngineOn(nodePlatform, { adapter: (process.env.GRAFT_ADAPTER ?? 'auto') as AdapterChoice })
+  const engine = await createEngineOn(nodeHost, { adapter: (process.env.GRAFT_ADAPTER ?? 'auto') as AdapterChoice })
   opened.push(engine)
   return engine
 }
