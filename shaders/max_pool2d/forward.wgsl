@@ -31,7 +31,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let top = i * #{STRIDE_Y}u; // counted from the padding's edge
   let left = (t - i * params.out_width) * #{STRIDE_X}u;
   let base = plane * params.height * params.width;
-#if PADDING_Y + PADDING_X == 0
+#if OUTSIDE == 0
   var at = top * params.width + left;
   var best = x[base + at];
 #repeat u in 0..KERNEL_Y

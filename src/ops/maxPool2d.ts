@@ -49,10 +49,11 @@ function poolParams(x: Shape, y: Shape) {
   return { planes: batch * channels, height, width, out_height, out_width }
 }
 
-/** The window, which is compiled in. */
-function poolConstants({ kernel, stride, padding }: MaxPool2dAttrs) {
+/** The window, which is compiled in, and whether any lies partly outside x. */
+function poolConstants({ kernel, stride, padding }: MaxPool2dAttrs, x: Shape, y: Shape) {
   const [[KERNEL_Y, KERNEL_X], [STRIDE_Y, STRIDE_X], [PADDING_Y, PADDING_X]] = [kernel, stride, padding]
-  return { KERNEL_Y, KERNEL_X, STRIDE_Y, STRIDE_X, PADDING_Y, PADDING_X }
+  const over = [0, 1].some((i) => ((y[i + 2] ?? 1) - 1) * (stride[i] ?? 1) + (kernel[i] ?? 1) > (x[i + 2] ?? 0))
+  return { KERNEL_Y, KERNEL_X, STRIDE_Y, STRIDE_X, PADDING_Y, PADDING_X, OUTSIDE: over || PADDING_Y + PADDING_X > 0 ? 1 : 0 }
 }
 
 /** y[n, c, i, j] = the largest x[n, c] in a window; the first in row order wins ties, as in PyTorch. Backward gives it all of dy. */
@@ -83,13 +84,13 @@ export const maxPool2d = defineOp<'x', MaxPool2dAttrs>({
     const winner = needs.x ? scratch(gpu, y.shape) : null
     gpu.run(forwardKernel, { x: x.storage, y: y.storage, ...(winner ? { winner: winner.storage } : {}) }, poolParams(x.shape, y.shape), {
       WINNER: winner ? 1 : 0,
-      ...poolConstants(attrs),
+      ...poolConstants(attrs, x.shape, y.shape),
     })
     return [winner]
   },
   backward(gpu, kept, dy, { x: dx }, attrs) {
     if (!dx) return
     const bindings = { winner: keptAt(kept, 0).storage, dy: dy.storage, dx: dx.storage }
-    gpu.run(backwardKernel, bindings, poolParams(dx.shape, dy.shape), poolConstants(attrs))
+    gpu.run(backwardKernel, bindings, poolParams(dx.shape, dy.shape), poolConstants(attrs, dx.shape, dy.shape))
   },
 })
