@@ -295,6 +295,7 @@ function Time({ figures: { timings, epochs, step } }: Props): VNode {
           numbers: [1],
         }}
       />
+      {step && <Step step={step} />}
     </>
   )
 }

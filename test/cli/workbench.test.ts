@@ -48,6 +48,7 @@ describe('auto, explain, report', () => {
     expect(figures?.timings).toMatchObject({ choosing: (kept.evidence as { seconds: number }).seconds })
     const html = await readFile(join(run, 'report.html'), 'utf8')
     expect(html).toMatch(/^<!doctype html>/)
+    expect(html).toContain('A training step of 6 pictures')
     expect(html.match(/src="data:image\/jpeg/g)).toHaveLength(4)
     const elsewhere = await graft(['report', run, place.path('nowhere')])
     expect([elsewhere.code, elsewhere.complaints]).toEqual([1, [expect.stringMatching(/^graft: no such folder/)]])
