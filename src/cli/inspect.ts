@@ -1,4 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import { decodeImage, type RgbImage } from '../data/decode.ts'
 import { preprocessImages } from '../data/transforms.ts'
@@ -8,6 +10,7 @@ import { createEngine } from '../index.ts'
 import { type Inspection, inspect } from '../inspect/inspection.ts'
 import { layerOf, layerTimes, stateOf } from '../inspect/layerTimes.ts'
 import { firstDiverging, type NumberRow } from '../inspect/numbers.ts'
+import { inspectorPage } from '../inspect/page.ts'
 import { testPicture } from '../inspect/picture.ts'
 import { chromeTrace } from '../inspect/trace.ts'
 import { alexnet, type Variant, variants } from '../nn/alexnet.ts'
@@ -18,7 +21,7 @@ import { applyScenario, type Plan, type Scenario, scenarios } from '../transfer/
 import { writeFileAtomic } from '../weights/files.ts'
 import { describeEngine, shortPath } from './describe.ts'
 import { counted, table } from './format.ts'
-import { type CommonOptions, count, seedNumber, withCommon } from './options.ts'
+import { type CommonOptions, count, number, seedNumber, withCommon } from './options.ts'
 import { Output } from './output.ts'
 import { graftVersion } from './version.ts'
 
@@ -31,13 +34,16 @@ interface InspectOptions extends CommonOptions {
   readonly train?: boolean
   readonly label?: string
   readonly seed: number
+  readonly out?: string
   readonly trace?: string
+  readonly serve?: number | true
 }
 
 export function addInspect(program: Command): void {
+  const port = number({ integer: true, min: 0, max: 65_535 })
   const command = program
     .command('inspect')
-    .description('Run one step and say what every kernel of it did: its time, what did not run and why, and its numbers against float64.')
+    .description('Run one step and show every kernel of it: a page with the WGSL that ran, its times, tensors and numbers.')
     .argument('[run]', 'a run folder, from graft train')
     .addOption(new Option('--variant <name>', 'a network in the place of a run').choices(variants))
     .option('--weights <name|path>', 'weights for it (default: every weight random)')
@@ -47,14 +53,16 @@ export function addInspect(program: Command): void {
     .option('--train', 'a whole training step, with gradients, rather than forward alone')
     .option('--label <class>', 'what is on the picture, by name or number (default: what the network takes it for)')
     .option('--seed <n>', 'seeds random weights', seedNumber, 0)
-    .option('--trace <file>', "write the times in Chrome's trace format, for ui.perfetto.dev")
+    .option('--out <file>', 'the page (default: inspect.html in the run folder, or NAME-inspect.html here)')
+    .option('--trace <file>', "write the times in Chrome's trace format instead, for ui.perfetto.dev")
+    .option('--serve [port]', 'show the page on http://localhost instead, where kernels can also be edited and run', port)
   withCommon(command).addHelpText(
     'after',
     `
 Examples:
   graft inspect runs/photos-small-similar --image cat.jpg
   graft inspect runs/photos-small-similar --image cat.jpg --train --label cat
-  graft inspect --variant alexnet-64 --weights alexnet-64-tinyimagenet100 --train --json | tail -1
+  graft inspect --variant alexnet-64 --weights alexnet-64-tinyimagenet100 --train --serve
   graft inspect --variant bvlc --train --trace step.json`,
   )
   command.action(run)
@@ -69,8 +77,9 @@ async function run(folder: string | undefined, options: InspectOptions): Promise
   try {
     describeEngine(output, engine)
     const opened = await open(engine, folder, options)
-    await inspectModel(opened, image, options, output)
+    const page = await inspectModel(opened, folder, image, options, output)
     opened.model.dispose()
+    if (page !== null && options.serve !== undefined) await serve(page, options.serve === true ? 0 : options.serve, output)
   } finally {
     output.endProgress()
     engine.dispose()
@@ -85,6 +94,9 @@ function checkOptions(folder: string | undefined, options: InspectOptions): void
     throw new UsageError(`a run has its own network: leave out ${own.map((name) => `--${name}`).join(', ')}, or the run folder`)
   if (options.classes !== undefined && !options.scenario) throw new UsageError('--classes belongs to --scenario')
   if (options.label !== undefined && !options.train) throw new UsageError('--label belongs to --train')
+  const ways = (['out', 'trace', 'serve'] as const).filter((name) => options[name] !== undefined)
+  if (ways.length > 1) throw new UsageError(`choose one of ${ways.map((name) => `--${name}`).join(' and ')}`)
+  if (options.json && options.serve !== undefined) throw new UsageError('--json prints what --serve shows: choose one of them')
 }
 
 interface Opened {
@@ -104,8 +116,14 @@ async function open(engine: Engine, folder: string | undefined, options: Inspect
   return { model, plan, title: `${model.architecture.variant}${scenario ? `, ${scenario}` : ''}` }
 }
 
-/** Inspects, and says and writes what was found. */
-async function inspectModel({ model, plan, title }: Opened, image: RgbImage, options: InspectOptions, output: Output): Promise<void> {
+/** Inspects, and writes what was asked for. Returns the page where it is to be served. */
+async function inspectModel(
+  { model, plan, title }: Opened,
+  folder: string | undefined,
+  image: RgbImage,
+  options: InspectOptions,
+  output: Output,
+): Promise<string | null> {
   const { engine } = model
   const x = preprocessImages(engine, [image], model.preprocess)
   const target = options.train ? await targetOf(model, x, options.label) : null
@@ -134,11 +152,18 @@ async function inspectModel({ model, plan, title }: Opened, image: RgbImage, opt
   if (milliseconds !== null) output.lines(['', ...layersAsTable(inspection), ''])
   const summary = { title, train: inspection.train, loss, top, milliseconds, omissions, diverging }
   const places = dispatches.map(({ source, bindings, ...rest }) => ({ ...rest, kernel: inspection.sources[source]?.kernel, bindings }))
-  if (options.trace) {
-    await writeFileAtomic(options.trace, `${JSON.stringify(chromeTrace(recording, title))}\n`)
-    output.labelled('written', `${options.trace}, for ui.perfetto.dev`)
-  }
-  output.event({ type: 'result', ...summary, numbers, dispatches: places })
+  const path = options.trace ?? options.out ?? (options.json || options.serve !== undefined ? null : defaultPath(folder, title))
+  if (options.trace) await writeFileAtomic(options.trace, `${JSON.stringify(chromeTrace(recording, title))}\n`)
+  const page = options.trace || (options.json && !options.out) ? null : await inspectorPage(inspection)
+  if (path && page !== null) await writeFileAtomic(path, page)
+  if (path) output.labelled('written', `${path}${options.trace ? ', for ui.perfetto.dev' : ''}`)
+  output.event({ type: 'result', ...summary, dispatches: places, ...(path ? { path } : {}) })
+  return page
+}
+
+/** The page lies in the run it is of, or here. */
+function defaultPath(folder: string | undefined, title: string): string {
+  return folder ? join(folder, 'inspect.html') : `${title.replaceAll(/[^\w-]+/g, '-')}-inspect.html`
 }
 
 const states = { new: 'new, trains', trained: 'trains', frozen: 'frozen', bare: '' } as const
@@ -190,4 +215,21 @@ async function readReferences(): Promise<Record<string, string>> {
   return Object.fromEntries(
     await Promise.all(names.map(async (name) => [name.replace('.ts', ''), await readFile(new URL(name, folder), 'utf8')])),
   )
+}
+
+/** Serves the page on this machine until Ctrl-C: WebGPU wants a secure context, which localhost is. */
+async function serve(page: string, port: number, output: Output): Promise<void> {
+  const server = createServer((request, response) => {
+    const found = request.url === '/' || request.url?.startsWith('/?')
+    response.writeHead(found ? 200 : 404, { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store' })
+    response.end(found ? page : '')
+  })
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve))
+  const address = server.address()
+  output.labelled('open', `http://localhost:${typeof address === 'object' && address ? address.port : port}/ until Ctrl-C`)
+  await new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, resolve)
+  })
+  server.closeAllConnections()
+  server.close()
 }

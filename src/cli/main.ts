@@ -64,7 +64,7 @@ Examples:
   graft adapters                                        which GPU, or which stand-in for one, computes
   graft tune                                            measure which kernels are fastest on it
   graft check                                           whether every kernel computes right on it
-  graft inspect runs/photos-small-similar               every kernel of one step: times, numbers`,
+  graft inspect runs/photos-small-similar               every kernel of one step, on a page`,
     )
   const commands = [
     addTrain,

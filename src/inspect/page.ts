@@ -1,0 +1,31 @@
+import { pageBundle } from './bundle.ts'
+import type { Inspection } from './inspection.ts'
+
+/**
+ * The inspector as one HTML file: data, script and style inside, nothing fetched.
+ * @example await writeFile('inspect.html', await inspectorPage(inspection))
+ */
+export async function inspectorPage(inspection: Inspection): Promise<string> {
+  const { script, style } = await pageBundle()
+  // A '<' could end the element that the data lies in.
+  const data = JSON.stringify(inspection).replaceAll('<', '\\u003c')
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escaped(inspection.title)}, inspected by Graft</title>
+<style>${style}</style>
+</head>
+<body>
+<div id="app"><noscript>This page is drawn by its own script: allow JavaScript to read it.</noscript></div>
+<script type="application/json" id="inspection">${data}</script>
+<script>${script}</script>
+</body>
+</html>
+`
+}
+
+function escaped(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;')
+}

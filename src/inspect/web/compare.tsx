@@ -1,0 +1,89 @@
+import type { ComparedStep } from '../inspection.ts'
+import { layerOf } from '../layerTimes.ts'
+import { inspection, time } from './model.ts'
+import { Scroll } from './scroll.tsx'
+
+interface Total {
+  readonly dispatches: number
+  readonly milliseconds: number
+}
+
+/** The same step under two choices of what trains, layer by layer. */
+export function Compare() {
+  const { compared, layers } = inspection
+  const rows = [...layers.map(({ name }) => name), 'the loss']
+  const totals = compared.map((step) => sum(step.dispatches))
+  return (
+    <section>
+      <h2>What freezing saves</h2>
+      <p>
+        The same picture through the same network, once with only the last layer training and once with all of it. A frozen layer is not
+        sent a single dispatch of backward or of the optimiser.
+      </p>
+      <Scroll label="Layer by layer">
+        <table class="compare">
+          <thead>
+            <tr>
+              <th scope="col">layer</th>
+              {compared.map(({ title }) => (
+                <th key={title} scope="col" colSpan={2}>
+                  {title}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map((layer) => (
+              <tr key={layer}>
+                <th scope="row">{layer}</th>
+                {compared.map((step) => (
+                  <Cells key={step.title} total={sum(of(step, layer))} />
+                ))}
+              </tr>
+            ))}
+          </tbody>
+          <tfoot>
+            <tr>
+              <th scope="row">all</th>
+              {totals.map((total, i) => (
+                <Cells key={compared[i]?.title} total={total} />
+              ))}
+            </tr>
+          </tfoot>
+        </table>
+      </Scroll>
+      <div class="columns">
+        {compared.map(({ title, omissions }) => (
+          <details key={title}>
+            <summary>
+              {title}: {omissions.length} pieces of work did not run
+            </summary>
+            <ul>
+              {omissions.map((text) => (
+                <li key={text}>{text}</li>
+              ))}
+            </ul>
+          </details>
+        ))}
+      </div>
+    </section>
+  )
+}
+
+function Cells({ total: { dispatches, milliseconds } }: { readonly total: Total }) {
+  return (
+    <>
+      <td class="right">{dispatches}</td>
+      <td class="right">{dispatches ? time(milliseconds) : ''}</td>
+    </>
+  )
+}
+
+/** A layer's dispatches, its parameters' steps among them; those of no layer belong to the loss. */
+function of({ dispatches }: ComparedStep, layer: string): ComparedStep['dispatches'] {
+  return dispatches.filter((one) => (layerOf(one) ?? 'the loss') === layer)
+}
+
+function sum(dispatches: ComparedStep['dispatches']): Total {
+  return { dispatches: dispatches.length, milliseconds: dispatches.reduce((total, one) => total + (one.milliseconds ?? 0), 0) }
+}

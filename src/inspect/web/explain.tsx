@@ -1,0 +1,125 @@
+import { useState } from 'preact/hooks'
+import type { InspectedCall } from '../inspection.ts'
+import { type Explanation, explained, explainOutput, explainWeightGradient, NotKept } from '../terms.ts'
+import { backwardOf, explainedCall, number, valuesOf } from './model.ts'
+import { Scroll } from './scroll.tsx'
+import { TensorPicture } from './tensorPicture.tsx'
+
+interface ExplainProps {
+  readonly call: InspectedCall
+  readonly what: string
+  readonly at: readonly number[]
+}
+
+/** One number written out: its formula, the part of the input that it met, and every product of its sum. */
+export function Explain({ call, what, at }: ExplainProps) {
+  const [all, setAll] = useState(false)
+  const made = explain(call, what, at)
+  const name = `${what}[${at.join(', ')}]`
+  if (typeof made === 'string')
+    return (
+      <section class="explain" aria-label="One number">
+        <h3>{name}</h3>
+        <p>{made}</p>
+      </section>
+    )
+  const stored = storedValue(call, what, at)
+  const shown = all ? made.terms : made.terms.slice(0, 48)
+  const xKey = call.tensors.x
+  return (
+    <section class="explain" aria-label="One number" data-result={made.result} data-stored={stored ?? ''}>
+      <h3>{name}</h3>
+      <p class="formula-line">{made.formula}</p>
+      <p>
+        {sentence(made)} <strong data-testid="result">{number(made.result)}</strong>
+        {stored === null ? '' : `; the GPU stored ${number(stored)}, off by ${number(Math.abs(stored - made.result))}.`}
+        {made.outside ? ` ${made.outside} more would fall on padding, where x is 0.` : ''}
+      </p>
+      <div class="beside">
+        {xKey && made.field ? (
+          <TensorPicture
+            name="x"
+            title={what === 'y' ? 'The part of x that it met' : 'The part of x that the weight met'}
+            tensorKey={xKey}
+            filter={0}
+            field={made.field}
+            selected={null}
+            onChoose={() => {}}
+          />
+        ) : null}
+        <Scroll label="Terms" tall>
+          <table>
+            <caption>{made.rule === 'sum' ? 'Every product' : 'Every value'}</caption>
+            <thead>
+              <tr>
+                <th scope="col">{made.names[0]}</th>
+                <th scope="col" class="right">
+                  value
+                </th>
+                {made.names[1] ? (
+                  <>
+                    <th scope="col">{made.names[1]}</th>
+                    <th scope="col" class="right">
+                      value
+                    </th>
+                    <th scope="col" class="right">
+                      product
+                    </th>
+                  </>
+                ) : null}
+              </tr>
+            </thead>
+            <tbody>
+              {shown.map((term) => (
+                <tr key={`${term.aAt.join()} ${term.bAt.join()}`}>
+                  <td>[{term.aAt.join(', ')}]</td>
+                  <td class="right">{number(term.a)}</td>
+                  {made.names[1] ? (
+                    <>
+                      <td>{term.bAt.length ? `[${term.bAt.join(', ')}]` : ''}</td>
+                      <td class="right">{number(term.b)}</td>
+                      <td class="right">{number(term.a * term.b)}</td>
+                    </>
+                  ) : null}
+                </tr>
+              ))}
+            </tbody>
+          </table>
+          {shown.length < made.terms.length ? (
+            <button type="button" onClick={() => setAll(true)}>
+              Show all {made.terms.length}
+            </button>
+          ) : null}
+        </Scroll>
+      </div>
+    </section>
+  )
+}
+
+function sentence({ rule, terms, bias, names }: Explanation): string {
+  const count = terms.length.toLocaleString('en')
+  if (rule === 'max') return `The largest of ${count} values is`
+  if (rule === 'mean') return `The mean of ${count} values is`
+  if (rule === 'value') return 'That is'
+  return `${bias === null ? '' : `The bias ${number(bias)} and `}${count} products of ${names[0]} and ${names[1]} add up to`
+}
+
+/** The explanation, or why there is none. */
+function explain(call: InspectedCall, what: string, at: readonly number[]): Explanation | string {
+  try {
+    if (what === 'y' && (explained as readonly string[]).includes(call.operator)) return explainOutput(explainedCall(call), at)
+    if (what === 'dweight') return explainWeightGradient(explainedCall(call), at)
+  } catch (error) {
+    if (error instanceof NotKept) return `It cannot be written out: ${error.message}.`
+    throw error
+  }
+  return 'Numbers of y, and of the gradient of weight, are written out; choose one of those.'
+}
+
+/** What the GPU computed there. */
+function storedValue(call: InspectedCall, what: string, at: readonly number[]): number | null {
+  const key = { ...(backwardOf(call)?.tensors ?? {}), ...call.tensors }[what]
+  const tensor = key ? valuesOf(key) : null
+  const flat = at.reduce((index, position, i) => index * (tensor?.shape[i] ?? 1) + position, 0)
+  return tensor?.values[flat] ?? null
+}

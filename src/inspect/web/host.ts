@@ -1,0 +1,15 @@
+import { browserPlatform } from '../../gpu/browser/platform.ts'
+import { UsageError } from '../../gpu/errors.ts'
+import type { Host } from '../../tensor/host.ts'
+
+/** What the page gives an engine: the browser's GPU and the given kernels. Pictures and files it has none. */
+export function pageHost(shaders: ReadonlyMap<string, string>): Host {
+  const none = async (): Promise<never> => {
+    throw new UsageError("the inspector's page reads and writes no files")
+  }
+  return {
+    ...browserPlatform(shaders),
+    ...{ decodeImage: none, loadWeights: none, files: { read: none, write: none, remove: none, sweep: none } },
+    cores: navigator.hardwareConcurrency,
+  }
+}

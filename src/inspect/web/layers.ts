@@ -1,0 +1,8 @@
+import type { InspectedLayer } from '../inspection.ts'
+import { type LayerState, stateOf } from '../layerTimes.ts'
+
+const words: Readonly<Record<LayerState, string>> = { new: 'new, trains', trained: 'trains', frozen: 'frozen', bare: 'no parameters' }
+
+export function describeState(layer: InspectedLayer): string {
+  return words[stateOf(layer)]
+}

@@ -1,0 +1,74 @@
+import { layerTimes, stateOf } from '../layerTimes.ts'
+import { describeState } from './layers.ts'
+import { amount, inspection, shapeText, time } from './model.ts'
+import { href } from './route.ts'
+
+/** The network as a map: every layer with what it is, whether it trains, and where its time went. */
+export function NetworkMap() {
+  const { layers, removed, plan, train } = inspection
+  const times = layers.map(({ name }) => layerTimes(inspection.dispatches, name))
+  const longest = Math.max(...times.map(({ forward, gradient, step }) => forward + gradient + step), 1e-9)
+  const first = layers.findIndex((layer) => layer.parameters.some(({ trainable }) => trainable))
+  return (
+    <section>
+      <h2>The network</h2>
+      {plan ? <Reasons /> : null}
+      <p class="legend">
+        <span class="key forward">forward</span>
+        {train ? (
+          <>
+            <span class="key gradient">gradients</span>
+            <span class="key step">optimiser</span>
+          </>
+        ) : null}
+        <span class="quiet">Bars are GPU time. A layer's name leads to its tensors.</span>
+      </p>
+      <ol class="layers">
+        {layers.map((layer, i) => {
+          const state = stateOf(layer)
+          const spent = times[i] ?? { forward: 0, gradient: 0, step: 0, other: 0 }
+          const values = layer.parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0)
+          return (
+            <li key={layer.name} class={`layer ${state}`}>
+              {train && i === first && i > 0 ? <p class="stop">Backward stops here: nothing above this line trains.</p> : null}
+              <div class="row">
+                <a class="name" href={href('tensors', layer.name)}>
+                  {layer.name}
+                </a>
+                <span class="what">{layer.description}</span>
+                <span class={`badge ${state}`}>{describeState(layer)}</span>
+                <span class="size">
+                  {shapeText(layer.outShape)}
+                  {values ? `, ${amount(values)} values` : ''}
+                </span>
+                <span class="bar" aria-hidden="true">
+                  {(['forward', 'gradient', 'step'] as const).map((kind) => (
+                    <span key={kind} class={kind} style={{ width: `${(100 * spent[kind]) / longest}%` }} />
+                  ))}
+                </span>
+                <span class="ms">{inspection.milliseconds === null ? '' : time(spent.forward + spent.gradient + spent.step)}</span>
+              </div>
+            </li>
+          )
+        })}
+      </ol>
+      {removed.length ? (
+        <p class="cut">
+          Cut off by the scenario: <s>{removed.join(', ')}</s>
+        </p>
+      ) : null}
+    </section>
+  )
+}
+
+function Reasons() {
+  const { plan } = inspection
+  if (!plan) return null
+  return (
+    <p>
+      Scenario <strong>{plan.scenario}</strong>, from {plan.startsFrom} weights. {plan.reasons.join(' ')}{' '}
+      {plan.cut ? `Cut after ${plan.cut}. ` : ''}
+      {amount(plan.trainedValues)} values train, {amount(plan.frozenValues)} are frozen.
+    </p>
+  )
+}

@@ -1,0 +1,169 @@
+/** Tensors as pictures: which values make a tile, and what colour each has. */
+import * as Plot from '@observablehq/plot'
+import type { Preprocess } from '../../nn/preprocess.ts'
+import type { Values } from '../terms.ts'
+
+/** How a tensor is laid out: tiles of one plane each, or one tile of rows. */
+export interface Layout {
+  readonly tiles: number
+  readonly height: number
+  readonly width: number
+  /** Tiles in a row of the picture. */
+  readonly across: number
+  /** The flat index of a pixel of a tile; null where the tensor was not kept so far. */
+  index(tile: number, row: number, column: number): number
+  /** Coordinates of that element in the tensor. */
+  at(tile: number, row: number, column: number): readonly number[]
+  /** Where an element lies; of a tile that is not shown, too. */
+  place(at: readonly number[]): Place
+  /** Whether a tile shows three channels as red, green and blue. */
+  readonly colour: boolean
+}
+
+export interface Place {
+  readonly tile: number
+  readonly row: number
+  readonly column: number
+}
+
+export type Palette = 'sequential' | 'diverging' | 'colour'
+
+/** The most tiles one picture shows. */
+const mostTiles = 512
+
+/**
+ * Lays a tensor out.
+ * @param filter which output filter of a convolution's weight is shown, where its tiles are input channels
+ */
+export function layoutOf({ shape, values }: Values, name: string, filter: number): Layout {
+  const [a = 1, b = 1, height = 1, width = 1] = shape
+  const plane = height * width
+  const kept = Math.floor(values.length / plane)
+  if (shape.length === 4 && /^d?weight$/.test(name) && b === 3) {
+    // Filters of the first convolution see red, green and blue: a filter a tile, in colour; of their gradients a channel a tile.
+    const channels = name === 'weight' ? 1 : 3
+    const tiles = Math.min(channels * a, Math.floor((channels * kept) / 3), mostTiles)
+    return {
+      ...grid(tiles, height, width, channels === 1),
+      index: (tile, row, column) => (3 / channels) * tile * plane + row * width + column,
+      at: (tile, row, column) => [Math.floor(tile / channels), tile % channels, row, column],
+      place: ([o = 0, c = 0, row = 0, column = 0]) => ({ tile: channels * o + (channels === 3 ? c : 0), row, column }),
+    }
+  }
+  if (shape.length === 4) {
+    const first = /^d?weight$/.test(name) ? filter : 0
+    const colour = name === 'x' && b === 3
+    return {
+      ...grid(colour ? 1 : Math.min(b, mostTiles), height, width, colour),
+      index: (tile, row, column) => (first * b + tile) * plane + row * width + column,
+      at: (tile, row, column) => [first, tile, row, column],
+      place: ([n = 0, c = 0, row = 0, column = 0]) => ({ tile: n !== first ? -1 : colour ? 0 : c, row, column }),
+    }
+  }
+  if (shape.length === 2 && a > 1)
+    return {
+      ...grid(1, Math.min(a, Math.floor(values.length / b), 256), Math.min(b, 1024), false),
+      index: (_, row, column) => row * b + column,
+      at: (_, row, column) => [row, column],
+      place: ([row = 0, column = 0]) => ({ tile: 0, row, column }),
+    }
+  // A row of numbers, wrapped into lines.
+  const length = shape.at(-1) ?? 1
+  const line = Math.min(64, length)
+  return {
+    ...grid(1, Math.ceil(length / line), line, false),
+    index: (_, row, column) => (row * line + column < length ? row * line + column : -1),
+    at: (_, row, column) => [...shape.slice(0, -1).map(() => 0), row * line + column],
+    place: (at) => ({ tile: 0, row: Math.floor((at.at(-1) ?? 0) / line), column: (at.at(-1) ?? 0) % line }),
+  }
+}
+
+/** As near to a rectangle of 3 : 2 as tiles of this shape allow. */
+function grid(tiles: number, height: number, width: number, colour: boolean) {
+  return { tiles, height, width, colour, across: Math.max(1, Math.min(tiles, Math.ceil(Math.sqrt((1.5 * tiles * height) / width)))) }
+}
+
+const steps = 256
+const tables = new Map<string, Uint8ClampedArray>()
+
+/** The colours of a scheme, as bytes of red, green and blue. */
+function table(scheme: 'viridis' | 'rdbu'): Uint8ClampedArray {
+  const known = tables.get(scheme)
+  if (known) return known
+  const { apply } = Plot.scale({ color: { scheme, domain: [0, 1], type: 'linear' } }) as { apply(value: number): string }
+  const colours = new Uint8ClampedArray(3 * steps)
+  for (let i = 0; i < steps; i++) {
+    const text = apply(scheme === 'rdbu' ? 1 - i / (steps - 1) : i / (steps - 1))
+    const hex = /^#(..)(..)(..)/.exec(text)
+    const parts = hex ? hex.slice(1).map((part) => Number.parseInt(part, 16)) : [...text.matchAll(/\d+/g)].map(([part]) => Number(part))
+    colours.set(parts.slice(0, 3), 3 * i)
+  }
+  tables.set(scheme, colours)
+  return colours
+}
+
+export interface Range {
+  readonly low: number
+  readonly high: number
+}
+
+/** The finite values' range; about zero for a diverging palette. */
+export function rangeOf({ values }: Values, palette: Palette): Range {
+  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] ?? Number.NaN
+    if (!Number.isFinite(value)) continue
+    low = Math.min(low, value)
+    high = Math.max(high, value)
+  }
+  if (low > high) return { low: 0, high: 1 }
+  if (palette !== 'diverging') return { low, high: high > low ? high : low + 1 }
+  const size = Math.max(Math.abs(low), Math.abs(high)) || 1
+  return { low: -size, high: size }
+}
+
+/** Draws a layout, one canvas pixel a value, with a pixel between tiles. */
+export function draw(
+  canvas: HTMLCanvasElement,
+  tensor: Values,
+  layout: Layout,
+  palette: Palette,
+  range: Range,
+  preprocess: Preprocess,
+): void {
+  const { tiles, height, width, across } = layout
+  const down = Math.ceil(tiles / across)
+  canvas.width = across * (width + 1) - 1
+  canvas.height = down * (height + 1) - 1
+  const context = canvas.getContext('2d')
+  if (!context) return
+  const image = context.createImageData(canvas.width, canvas.height)
+  const colours = palette === 'colour' ? null : table(palette === 'diverging' ? 'rdbu' : 'viridis')
+  const plane = height * width
+  for (let tile = 0; tile < tiles; tile++)
+    for (let row = 0; row < height; row++)
+      for (let column = 0; column < width; column++) {
+        const index = layout.index(tile, row, column)
+        const value = tensor.values[index]
+        if (index < 0 || value === undefined) continue
+        const x = (tile % across) * (width + 1) + column
+        const y = Math.floor(tile / across) * (height + 1) + row
+        const pixel = 4 * (y * canvas.width + x)
+        if (colours) {
+          const place = 3 * Math.round(((value - range.low) / (range.high - range.low)) * (steps - 1))
+          image.data.set(colours.subarray(place, place + 3), pixel)
+        } else
+          for (let c = 0; c < 3; c++) {
+            const channel = tensor.values[index + c * plane] ?? 0
+            image.data[pixel + (preprocess.order === 'bgr' ? 2 - c : c)] = 255 * unit(channel, c, range, preprocess, layout)
+          }
+        image.data[pixel + 3] = 255
+      }
+  context.putImageData(image, 0, 0)
+}
+
+/** A channel as 0..1: a picture without its normalisation, a filter between its own extremes. */
+function unit(value: number, channel: number, range: Range, { mean, std, scale }: Preprocess, layout: Layout): number {
+  if (layout.tiles > 1) return (value - range.low) / (range.high - range.low)
+  return (value * (std[channel] ?? 1) + (mean[channel] ?? 0)) / scale
+}

@@ -1,0 +1,116 @@
+import { useState } from 'preact/hooks'
+import type { InspectedCall } from '../inspection.ts'
+import { Explain } from './explain.tsx'
+import { backwardOf, inspection, valuesOf } from './model.ts'
+import { go } from './route.ts'
+import { TensorPicture } from './tensorPicture.tsx'
+
+interface Shown {
+  readonly name: string
+  readonly title: string
+  readonly tensorKey: string
+}
+
+const titles: Readonly<Record<string, string>> = {
+  x: 'x, what comes in',
+  y: 'y, what goes out',
+  weight: 'weight',
+  bias: 'bias',
+  dy: 'dy, the gradient of y',
+  dx: 'dx, the gradient of x',
+  dweight: 'dweight, the gradient of weight',
+  dbias: 'dbias, the gradient of bias',
+  logits: 'logits',
+  dlogits: 'dlogits, the gradient of the logits',
+}
+
+/** A layer's tensors as pictures; a number that is clicked is written out below. */
+export function Tensors({ args }: { readonly args: readonly string[] }) {
+  const calls = inspection.calls.filter(({ pass }) => pass === 'forward')
+  const [layer = '', what = '', ...at] = args
+  const named = calls.findIndex((call) => (call.layer ?? 'the loss') === layer)
+  const chosen = calls[Math.max(named, 0)]
+  if (!chosen) return <p>This recording holds no tensors.</p>
+  const index = at.map(Number)
+  return (
+    <section>
+      <h2>Tensors</h2>
+      <label class="pick">
+        Layer{' '}
+        <select value={chosen.layer ?? 'the loss'} onChange={(event) => go('tensors', event.currentTarget.value)}>
+          {calls.map((call) => (
+            <option key={call.layer} value={call.layer ?? 'the loss'}>
+              {call.layer ?? 'the loss'}: {call.operator}
+            </option>
+          ))}
+        </select>
+      </label>
+      <p class="quiet">
+        Point at a number to read it; click it, or move with the arrow keys and press Enter, to see what it was made of. Weights and
+        gradients go from red, below zero, through white to blue.
+      </p>
+      <Layer key={chosen.layer} call={chosen} what={what} at={index} />
+    </section>
+  )
+}
+
+function Layer({ call, what, at }: { readonly call: InspectedCall; readonly what: string; readonly at: readonly number[] }) {
+  const [filter, setFilter] = useState(0)
+  const shown = tensorsOf(call)
+  const filters = filterCount(call)
+  const selected = what && at.length > 0 && at.every(Number.isInteger)
+  const layer = call.layer ?? 'the loss'
+  return (
+    <>
+      {filters > 1 ? (
+        <label class="pick">
+          Filter of the weight{' '}
+          <input
+            type="number"
+            min={0}
+            max={filters - 1}
+            value={filter}
+            onInput={(event) => setFilter(clampFilter(event.currentTarget.value, filters))}
+          />{' '}
+          of 0 to {filters - 1}
+        </label>
+      ) : null}
+      {selected ? <Explain call={call} what={what} at={at} /> : null}
+      <div class="tensors">
+        {shown.map(({ name, title, tensorKey }) => (
+          <TensorPicture
+            key={name}
+            name={name}
+            title={title}
+            tensorKey={tensorKey}
+            filter={filter}
+            field={null}
+            selected={what === name ? at : null}
+            onChoose={(place) => go('tensors', layer, name, ...place)}
+          />
+        ))}
+      </div>
+    </>
+  )
+}
+
+function tensorsOf(call: InspectedCall): Shown[] {
+  const keys = { ...call.tensors, ...(backwardOf(call)?.tensors ?? {}) }
+  const order = Object.keys(titles)
+  return Object.entries(keys)
+    .filter(([name]) => name in titles)
+    .sort(([a], [b]) => order.indexOf(a) - order.indexOf(b))
+    .map(([name, tensorKey]) => ({ name, title: titles[name] ?? name, tensorKey }))
+}
+
+/** How many filters of a weight were kept, where they are looked at one by one. */
+function filterCount({ tensors }: InspectedCall): number {
+  const weight = tensors.weight ? valuesOf(tensors.weight) : null
+  const [filters = 0, channels = 0, ...window] = weight?.shape ?? []
+  if (weight?.shape.length !== 4 || channels === 3) return 0
+  return Math.min(filters, Math.floor(weight.values.length / (channels * window.reduce((a, b) => a * b, 1))))
+}
+
+function clampFilter(text: string, filters: number): number {
+  return Math.max(0, Math.min(filters - 1, Math.floor(Number(text)) || 0))
+}

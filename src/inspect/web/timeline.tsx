@@ -1,0 +1,174 @@
+import { useEffect, useRef } from 'preact/hooks'
+import { passKind } from '../layerTimes.ts'
+import { Code } from './code.tsx'
+import { amount, inspection, shapeText, time } from './model.ts'
+import { go, href } from './route.ts'
+import { Scroll } from './scroll.tsx'
+
+/** Every dispatch in order, when it ran and for how long; the chosen one in full beside it. */
+export function Timeline({ args }: { readonly args: readonly string[] }) {
+  const { dispatches, sources, omissions } = inspection
+  const chosen = Math.min(dispatches.length - 1, Math.max(0, Number(args[0] ?? 0) || 0))
+  const last = dispatches.at(-1)
+  const span = (last?.begin ?? 0) + (last?.milliseconds ?? 0) || 1
+  const list = useRef<HTMLOListElement>(null)
+  useEffect(() => {
+    list.current?.children[chosen]?.scrollIntoView({ block: 'nearest' })
+  }, [chosen])
+  const onKeyDown = (event: KeyboardEvent) => {
+    const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10 }[event.key]
+    if (!step) return
+    event.preventDefault()
+    const next = Math.min(dispatches.length - 1, Math.max(0, chosen + step))
+    go('timeline', next)
+    list.current?.querySelectorAll<HTMLElement>('button')[next]?.focus()
+  }
+  return (
+    <section class="split">
+      <div class="list">
+        <h2>Dispatches</h2>
+        <ol class="dispatches" ref={list} onKeyDown={onKeyDown}>
+          {dispatches.map((one, i) => (
+            <li key={one.index}>
+              <button type="button" aria-current={i === chosen} onClick={() => go('timeline', i)} tabIndex={i === chosen ? 0 : -1}>
+                <span class="index">{i}</span>
+                <span class="who">
+                  {one.layer ?? one.operator} <span class="quiet">{one.pass}</span>
+                </span>
+                <span class="file">{sources[one.source]?.kernel}</span>
+                <span class="bar" aria-hidden="true">
+                  <span
+                    class={passKind(one.pass)}
+                    style={{
+                      marginLeft: `${(100 * (one.begin ?? 0)) / span}%`,
+                      width: `${Math.max(0.4, (100 * (one.milliseconds ?? 0)) / span)}%`,
+                    }}
+                  />
+                </span>
+                <span class="ms">{time(one.milliseconds)}</span>
+              </button>
+            </li>
+          ))}
+        </ol>
+        {omissions.length ? (
+          <details class="omissions" open={omissions.length < 12}>
+            <summary>{omissions.length} pieces of work did not run</summary>
+            <ul>
+              {omissions.map((text) => (
+                <li key={text}>{text}</li>
+              ))}
+            </ul>
+          </details>
+        ) : null}
+      </div>
+      <Detail index={chosen} />
+    </section>
+  )
+}
+
+/** Where an operator's float64 reference is written. */
+const referenceFiles: Readonly<Record<string, string>> = { SGD: 'optimisers', Adam: 'optimisers', AdamW: 'optimisers' }
+
+function Detail({ index }: { readonly index: number }) {
+  const one = inspection.dispatches[index]
+  const source = one ? inspection.sources[one.source] : undefined
+  if (!one || !source) return null
+  const header = formula(inspection.shaders[source.kernel] ?? '')
+  const reference = inspection.references[referenceFiles[one.operator] ?? one.operator]
+  const { peak } = inspection
+  return (
+    <article class="detail">
+      <h2>
+        {one.layer ?? one.operator} <span class="quiet">{one.pass}</span>
+      </h2>
+      <dl class="facts-list">
+        <Fact name="operator">{one.operator}</Fact>
+        <Fact name="kernel">shaders/{source.kernel}, entry point main</Fact>
+        <Fact name="workgroups">
+          {one.workgroups.join(' x ')} of {one.workgroup.join(' x ')} threads
+          {one.idle === null ? '' : `; ${amount(one.idle)} of ${amount(one.threads)} idle in the tail`}
+        </Fact>
+        <Fact name="GPU time">{time(one.milliseconds)}</Fact>
+        {one.cost ? (
+          <Fact name="work">
+            {amount(one.cost.flops)}FLOP, {amount(one.cost.bytes)}B
+            {one.milliseconds ? `: ${amount(Math.round((one.cost.flops / one.milliseconds) * 1000))}FLOP/s` : ''}
+          </Fact>
+        ) : null}
+        {one.share !== null && peak ? <Fact name="roofline">{(100 * one.share).toFixed(0)} % of what this adapter allows</Fact> : null}
+        <Fact name="compiled in">{time(one.compileMilliseconds)}</Fact>
+        <Fact name="constants">{pairs(source.constants)}</Fact>
+        {Object.keys(one.overrides).length ? <Fact name="overrides">{pairs(one.overrides)}</Fact> : null}
+        <Fact name="params">{pairs(one.params)}</Fact>
+      </dl>
+      <Scroll label="Bindings">
+        <table>
+          <caption>Bindings</caption>
+          <thead>
+            <tr>
+              <th scope="col">binding</th>
+              <th scope="col">name</th>
+              <th scope="col">access</th>
+              <th scope="col">shape</th>
+              <th scope="col">bytes</th>
+            </tr>
+          </thead>
+          <tbody>
+            {one.bindings.map((binding) => (
+              <tr key={binding.name}>
+                <td>{binding.binding}</td>
+                <td>{binding.name}</td>
+                <td>{binding.writable ? 'written' : 'read'}</td>
+                <td>{binding.shape ? shapeText(binding.shape) : binding.offset ? `from byte ${binding.offset}` : ''}</td>
+                <td>{amount(binding.bytes)}B</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </Scroll>
+      {one.layer ? (
+        <p>
+          <a href={href('tensors', one.layer.replace(/\.(weight|bias)$/, ''))}>The layer's tensors</a>
+        </p>
+      ) : null}
+      <h3>What it computes</h3>
+      <pre class="formula">{header}</pre>
+      <div class="beside">
+        <div>
+          <h3>The WGSL that ran</h3>
+          <Code label="The WGSL that ran" language="wgsl" text={source.code} />
+        </div>
+        {reference ? (
+          <div>
+            <h3>The reference, on the CPU in float64</h3>
+            <Code label="The reference in TypeScript" language="typescript" text={reference} />
+          </div>
+        ) : null}
+      </div>
+    </article>
+  )
+}
+
+function Fact({ name, children }: { readonly name: string; readonly children: preact.ComponentChildren }) {
+  return (
+    <>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </>
+  )
+}
+
+const pairs = (values: Readonly<Record<string, number>>) =>
+  Object.entries(values)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(', ') || 'none'
+
+/** A shader file's opening comment. */
+function formula(text: string): string {
+  const lines = text.split('\n')
+  const end = lines.findIndex((line) => !line.startsWith('//'))
+  return lines
+    .slice(0, end)
+    .map((line) => line.replace(/^\/\/ ?/, ''))
+    .join('\n')
+}

@@ -1,0 +1,187 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import type { Server } from 'node:http'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Inspection } from '../../src/inspect/inspection.ts'
+import { unpackTensor } from '../../src/inspect/pack.ts'
+import { inspectorPage } from '../../src/inspect/page.ts'
+import * as reference from '../../src/reference/index.ts'
+import { Random } from '../../src/tensor/philox.ts'
+import { chromium, complaintsOf, openChromium, servePage } from '../support/chromium.ts'
+import { inspectSmall } from './inspection.ts'
+
+const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
+const views = [
+  'network',
+  'timeline/3',
+  'tensors/features.3',
+  'tensors/features.3/y/0/1/0/0',
+  'numbers',
+  'roofline',
+  'compare',
+  'tour',
+  'lab',
+] as const
+
+describe.skipIf(!chromium)('the inspector in Chromium', () => {
+  let [folder, url, inspection]: [string, string, Inspection | null] = ['', '', null]
+  let browser: Browser
+  let served: { readonly url: string; readonly server: Server }
+  beforeAll(async () => {
+    inspection = await inspectSmall()
+    const html = await inspectorPage(inspection)
+    folder = await mkdtemp(join(tmpdir(), 'graft-inspect-'))
+    await writeFile(join(folder, 'page.html'), html)
+    url = pathToFileURL(join(folder, 'page.html')).href
+    served = await servePage(html)
+    browser = await openChromium()
+  })
+  afterAll(async () => {
+    await browser?.close()
+    served?.server.close()
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  async function open(view: string, { width = 1440, from = url, dark = false } = {}): Promise<{ page: Page; complaints: string[] }> {
+    const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme: dark ? 'dark' : 'light' })
+    const complaints = complaintsOf(page)
+    page.on('request', (request) => {
+      if (from === url && request.url().startsWith('http')) complaints.push(`the page asks for ${request.url()}`)
+    })
+    await page.goto(`${from}#${view}`)
+    await page.locator('#panel h2').first().waitFor()
+    return { page, complaints }
+  }
+
+  test.each(views)('%s: from a file, no complaint, no serious barrier, nothing cut at 390 pixels', async (view) => {
+    for (const [width, dark] of [
+      [1440, false],
+      [390, true],
+    ] as const) {
+      const { page, complaints } = await open(view, { width, dark })
+      await page.addScriptTag({ path: axe })
+      const found = await page.evaluate(async () => {
+        const { violations } = await (
+          globalThis as unknown as { axe: { run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }> } }
+        ).axe.run()
+        return violations
+          .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+          .map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 200)}`)
+      })
+      expect(found).toEqual([])
+      const { scroll, client } = await page.evaluate(() => ({
+        scroll: document.documentElement.scrollWidth,
+        client: document.documentElement.clientWidth,
+      }))
+      expect(scroll).toBeLessThanOrEqual(client)
+      expect(complaints).toEqual([])
+      await page.close()
+    }
+  })
+
+  test('the receptive field of any output adds up to the float64 reference: fifty of them, corners included', async () => {
+    const { page, complaints } = await open('tensors')
+    const random = new Random(11)
+    const calls = inspection?.calls.filter(({ pass, operator }) => pass === 'forward' && operator === 'conv2d') ?? []
+    const arrays = (keys: Readonly<Record<string, string>>, name: string) => {
+      const packed = inspection?.tensors[keys[name] ?? '']
+      if (!packed) throw new Error(`there is no ${name}`)
+      return reference.ndArray(unpackTensor(packed), packed.shape)
+    }
+    let checked = 0
+    for (const call of calls) {
+      const y = reference.conv2d(arrays(call.tensors, 'x'), arrays(call.tensors, 'weight'), arrays(call.tensors, 'bias'), call.attrs)
+      const [, c = 1, h = 1, w = 1] = y.shape
+      const corners = [0, h - 1].flatMap((i) => [0, w - 1].map((j) => [0, random.below(c), i, j]))
+      for (const at of [...corners, ...Array.from({ length: 6 }, () => [0, random.below(c), random.below(h), random.below(w)])]) {
+        const [, o = 0, i = 0, j = 0] = at
+        await page.evaluate(
+          (hash) => {
+            location.hash = hash
+          },
+          `tensors/${call.layer}/y/${at.join('/')}`,
+        )
+        const shown = page.locator('.explain', { has: page.locator('h3', { hasText: `y[${at.join(', ')}]` }) })
+        expect(Number(await shown.getAttribute('data-result'))).toBeCloseTo(y.data[(o * h + i) * w + j] ?? Number.NaN, 10)
+        checked++
+      }
+    }
+    expect(checked).toBe(50)
+    expect(complaints).toEqual([])
+    await page.close()
+  })
+
+  test('a click on a picture, and the keyboard, write a number out', async () => {
+    const { page } = await open('tensors/features.3')
+    const canvas = page.locator('figure', { hasText: 'y, what goes out' }).locator('canvas')
+    await canvas.click({ position: { x: 5, y: 5 } })
+    await page.locator('.explain h3', { hasText: /^y\[0, 0, \d+, \d+\]$/ }).waitFor()
+    const before = await page.locator('.explain h3').textContent()
+    await canvas.focus()
+    await page.keyboard.press('ArrowRight')
+    await page.keyboard.press('Enter')
+    await expect.poll(() => page.locator('.explain h3').textContent()).not.toBe(before)
+    await page.close()
+  })
+
+  test('tabs and dispatches are walked through by the keyboard', async () => {
+    const { page } = await open('network')
+    await page.locator('[role=tab][aria-selected=true]').focus()
+    await page.keyboard.press('ArrowRight')
+    await page.locator('h2', { hasText: 'Dispatches' }).waitFor()
+    await page.locator('.dispatches button[aria-current=true]').focus()
+    await page.keyboard.press('ArrowDown')
+    await expect.poll(() => page.locator('.dispatches button[aria-current=true] .index').textContent()).toBe('1')
+    await page.close()
+  })
+
+  test('the tour measures one convolution in four ways, all of them right', async () => {
+    const { page, complaints } = await open('tour', { from: served.url })
+    await page.getByRole('button', { name: 'Measure on this GPU' }).click()
+    await expect.poll(() => page.locator('tr[data-measured=yes]').count(), { timeout: 90_000 }).toBe(4)
+    for (const error of await page.locator('tr[data-measured=yes] td:last-child').allTextContents())
+      expect(Number(error)).toBeLessThan(1e-5)
+    expect(complaints).toEqual([])
+    await page.close()
+  })
+
+  describe('a kernel that is edited', () => {
+    async function edited(replace: (text: string) => string): Promise<Page> {
+      const { page } = await open('lab/relu/forward.wgsl', { from: served.url })
+      const editor = page.locator('.cm-content[aria-label="shaders/relu/forward.wgsl"]')
+      const text = inspection?.shaders['relu/forward.wgsl'] ?? ''
+      await editor.click()
+      await page.keyboard.press('ControlOrMeta+a')
+      await editor.evaluate((element, pasted) => {
+        const clipboardData = new DataTransfer()
+        clipboardData.setData('text/plain', pasted)
+        element.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true }))
+      }, replace(text))
+      await page.getByRole('button', { name: 'Run', exact: true }).click()
+      return page
+    }
+
+    test('runs, and what it computes wrong is seen; reset brings the original back', async () => {
+      const page = await edited((text) => text.replace('v < vec4f()', 'v > vec4f()'))
+      await page.locator('[data-testid=verdict].wrong').waitFor({ timeout: 60_000 })
+      await page.getByRole('button', { name: 'Reset' }).click()
+      await page.getByRole('button', { name: 'Run', exact: true }).click()
+      await page.locator('[data-testid=verdict].right').waitFor({ timeout: 60_000 })
+      await page.close()
+    })
+
+    test('shows an error of the compiler on its line', async () => {
+      const page = await edited((text) => text.replace('let v = x[i];', 'let v = z[i];'))
+      const problem = page.locator('[data-testid=problem]')
+      await problem.waitFor({ timeout: 60_000 })
+      const line = (inspection?.shaders['relu/forward.wgsl'] ?? '').split('\n').findIndex((one) => one.includes('let v = x[i];')) + 1
+      expect(await problem.textContent()).toContain(`relu/forward.wgsl, line ${line}: unresolved value 'z'`)
+      await expect.poll(() => page.locator('.cm-lint-marker-error').count()).toBe(1)
+      await page.close()
+    })
+  })
+})
