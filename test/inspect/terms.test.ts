@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
+import { gradientsOf } from '../../src/inspect/calls.ts'
 import type { InspectedCall, Inspection } from '../../src/inspect/inspection.ts'
 import { unpackTensor } from '../../src/inspect/pack.ts'
 import { type ExplainedCall, explained, explainOutput, explainWeightGradient, NotKept } from '../../src/inspect/terms.ts'
@@ -12,8 +13,7 @@ beforeAll(async () => {
 })
 
 function explainedCall(call: InspectedCall): ExplainedCall {
-  const backward = inspection.calls.find((one) => one.pass === 'backward' && one.layer === call.layer && one.operator === call.operator)
-  const keys = { ...(backward?.tensors ?? {}), ...call.tensors }
+  const keys = { ...gradientsOf(inspection, call), ...call.tensors }
   const tensors = Object.entries(keys).map(([name, key]) => {
     const packed = inspection.tensors[key]
     if (!packed) throw new Error(`there is no tensor ${key}`)

@@ -23,7 +23,7 @@ test('a trace has one complete event for each dispatch', async () => {
     cat: 'forward',
     pid: 1,
     tid: 1,
-    args: { kernel: 'relu/forward.wgsl', params: { n: 2 } },
+    args: { kernel: 'relu/forward.wgsl', params: { n: 1 } },
   })
   for (const { ts, dur } of events) expect([ts, dur].every((value) => typeof value === 'number' && value >= 0)).toBe(true)
 })

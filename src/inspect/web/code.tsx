@@ -47,6 +47,11 @@ export function codeExtensions(language: keyof typeof languages): Extension[] {
   return [lineNumbers(), languages[language], syntaxHighlighting(colours), EditorView.lineWrapping]
 }
 
+/** What scrolls can be reached by Tab. */
+export function scrollsByKeyboard(view: EditorView): void {
+  view.scrollDOM.tabIndex = 0
+}
+
 interface CodeProps {
   readonly label: string
   readonly language: keyof typeof languages
@@ -64,6 +69,7 @@ export function Code({ label, language, text }: CodeProps) {
       EditorView.contentAttributes.of({ 'aria-label': label, 'aria-readonly': 'true' }),
     ]
     const view = new EditorView({ parent: host.current, state: EditorState.create({ doc: text, extensions }) })
+    scrollsByKeyboard(view)
     return () => view.destroy()
   }, [label, language, text])
   return <div class="code" ref={host} />

@@ -1,7 +1,8 @@
 import { useState } from 'preact/hooks'
+import { gradientsOf } from '../calls.ts'
 import type { InspectedCall } from '../inspection.ts'
 import { type Explanation, explained, explainOutput, explainWeightGradient, NotKept } from '../terms.ts'
-import { backwardOf, explainedCall, number, valuesOf } from './model.ts'
+import { explainedCall, inspection, number, valuesOf } from './model.ts'
 import { Scroll } from './scroll.tsx'
 import { TensorPicture } from './tensorPicture.tsx'
 
@@ -118,7 +119,7 @@ function explain(call: InspectedCall, what: string, at: readonly number[]): Expl
 
 /** What the GPU computed there. */
 function storedValue(call: InspectedCall, what: string, at: readonly number[]): number | null {
-  const key = { ...(backwardOf(call)?.tensors ?? {}), ...call.tensors }[what]
+  const key = { ...gradientsOf(inspection, call), ...call.tensors }[what]
   const tensor = key ? valuesOf(key) : null
   const flat = at.reduce((index, position, i) => index * (tensor?.shape[i] ?? 1) + position, 0)
   return tensor?.values[flat] ?? null

@@ -4,7 +4,7 @@ import { EditorState } from '@codemirror/state'
 import { EditorView, keymap } from '@codemirror/view'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { CheckRow } from '../../check/check.ts'
-import { codeExtensions } from './code.tsx'
+import { codeExtensions, scrollsByKeyboard } from './code.tsx'
 import { errorOf, type Problem, runEdited, type Trial } from './labRun.ts'
 import { inspection, number, shapeText, time } from './model.ts'
 import { go } from './route.ts'
@@ -85,6 +85,7 @@ function Bench({ file }: { readonly file: string }) {
         ],
       }),
     })
+    scrollsByKeyboard(view)
     editor.current = view
     return () => view.destroy()
   }, [file, text])

@@ -1,4 +1,5 @@
 /** The page's data, and ways to look things up in it. */
+import { gradientsOf } from '../calls.ts'
 import type { InspectedCall, Inspection } from '../inspection.ts'
 import { unpackTensor } from '../pack.ts'
 import type { ExplainedCall, Values } from '../terms.ts'
@@ -23,15 +24,10 @@ export function forwardOf(call: InspectedCall): InspectedCall | undefined {
   return inspection.calls.find((one) => one.pass === 'forward' && one.layer === call.layer && one.operator === call.operator)
 }
 
-/** The backward call of the same layer and operator. */
-export function backwardOf(call: InspectedCall): InspectedCall | undefined {
-  return inspection.calls.find((one) => one.pass === 'backward' && one.layer === call.layer && one.operator === call.operator)
-}
-
 /** A forward call with its gradients beside its tensors. */
 export function explainedCall(call: InspectedCall): ExplainedCall {
   const forward = forwardOf(call) ?? call
-  const keys = { ...(backwardOf(forward)?.tensors ?? {}), ...forward.tensors }
+  const keys = { ...gradientsOf(inspection, forward), ...forward.tensors }
   const tensors = Object.fromEntries(
     Object.entries(keys).flatMap(([name, key]) => {
       const values = valuesOf(key)

@@ -92,6 +92,8 @@ export function Roofline() {
     })
     chart.setAttribute('role', 'group')
     chart.setAttribute('aria-label', `Roofline: ${data.length} dispatches below a roof of ${peak.gflops.toFixed(0)} GFLOP a second`)
+    // Plot names its groups by aria-label, which needs a role.
+    for (const group of Array.from(chart.querySelectorAll('g[aria-label]'))) group.setAttribute('role', 'group')
     // The point that the pointer is nearest to; the table below has the same links for the keyboard.
     chart.addEventListener('click', () => {
       const nearest = chart.value as Point | null

@@ -1,7 +1,8 @@
 import { useState } from 'preact/hooks'
+import { gradientsOf } from '../calls.ts'
 import type { InspectedCall } from '../inspection.ts'
 import { Explain } from './explain.tsx'
-import { backwardOf, inspection, valuesOf } from './model.ts'
+import { inspection, valuesOf } from './model.ts'
 import { go } from './route.ts'
 import { TensorPicture } from './tensorPicture.tsx'
 
@@ -95,7 +96,7 @@ function Layer({ call, what, at }: { readonly call: InspectedCall; readonly what
 }
 
 function tensorsOf(call: InspectedCall): Shown[] {
-  const keys = { ...call.tensors, ...(backwardOf(call)?.tensors ?? {}) }
+  const keys = { ...call.tensors, ...gradientsOf(inspection, call) }
   const order = Object.keys(titles)
   return Object.entries(keys)
     .filter(([name]) => name in titles)

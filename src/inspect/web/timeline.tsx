@@ -35,7 +35,7 @@ export function Timeline({ args }: { readonly args: readonly string[] }) {
                 <span class="who">
                   {one.layer ?? one.operator} <span class="quiet">{one.pass}</span>
                 </span>
-                <span class="file">{sources[one.source]?.kernel}</span>
+                <span class="file">{sources[one.source]?.kernel.replace('.wgsl', '').replace('/', '/\u200b')}</span>
                 <span class="bar" aria-hidden="true">
                   <span
                     class={passKind(one.pass)}
