@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { publint } from 'publint'
+import { formatMessage } from 'publint/utils'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import manifest from '../package.json' with { type: 'json' }
 
@@ -60,6 +62,11 @@ describe('the package, packed and installed in an empty folder', () => {
       (error: { stdout: string }) => error,
     )
     expect(stdout).toBe('')
+  })
+
+  test('publint has nothing to say', async () => {
+    const { messages, pkg } = await publint({ pkgDir: join(folder, 'node_modules/graft-webgpu'), pack: false })
+    expect(messages.map((message) => formatMessage(message, pkg))).toEqual([])
   })
 
   test('its command runs', async () => {

@@ -9,13 +9,16 @@ export type Part = 'train' | 'val'
 const parts: readonly Part[] = ['train', 'val']
 const undivided = parts.length
 
+const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+
 /**
  * The pictures of a dataset, a few dozen bytes each: names as UTF-8 one behind the other, labels and parts as numbers. Where a picture lies
  * follows from its name, or from its number.
  */
 export class Catalogue {
   readonly #sourceOf: (name: string, row: number) => Source
-  #names = Buffer.alloc(1 << 16)
+  #names = new Uint8Array(1 << 16)
   readonly #ends = new Column(new Float64Array(1024))
   readonly #labels = new Column(new Uint32Array(1024))
   readonly #parts = new Column(new Uint8Array(1024))
@@ -32,20 +35,21 @@ export class Catalogue {
   /** @param part null where a seeded share of each class is to be held out */
   add(name: string, label: number, part: Part | null = null): void {
     const at = this.#ends.at(this.length - 1)
-    const bytes = Buffer.byteLength(name)
-    if (at + bytes > this.#names.length) {
-      const larger = Buffer.alloc(Math.max(2 * this.#names.length, at + bytes))
-      this.#names.copy(larger)
+    const bytes = encoder.encode(name)
+    const end = at + bytes.length
+    if (end > this.#names.length) {
+      const larger = new Uint8Array(Math.max(2 * this.#names.length, end))
+      larger.set(this.#names)
       this.#names = larger
     }
-    this.#names.write(name, at)
-    this.#ends.push(at + bytes)
+    this.#names.set(bytes, at)
+    this.#ends.push(end)
     this.#labels.push(label)
     this.#parts.push(part === null ? undivided : parts.indexOf(part))
   }
 
   name(row: number): string {
-    return this.#names.toString('utf8', row === 0 ? 0 : this.#ends.at(row - 1), this.#ends.at(row))
+    return decoder.decode(this.#names.subarray(row === 0 ? 0 : this.#ends.at(row - 1), this.#ends.at(row)))
   }
 
   sample(row: number): Sample {

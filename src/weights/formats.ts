@@ -1,5 +1,4 @@
 import { WeightsError } from '../gpu/errors.ts'
-import { readArchive } from './archive.ts'
 import { readJson } from './json.ts'
 import { isNpz, readNpz } from './npz.ts'
 import { type Opener, openPlace, type WeightsPlace } from './place.ts'
@@ -60,7 +59,8 @@ async function readOpened(place: WeightsPlace, path: string): Promise<WeightsFil
   const head = await source.read(0, Math.min(headBytes, source.size))
   const start = String.fromCharCode(...head)
   if (start.startsWith('PK')) {
-    const archive = await readArchive(source)
+    // Loaded when a file needs it: it unpacks by itself where the host cannot, and weighs as much as all the rest.
+    const archive = await (await import('./archive.ts')).readArchive(source)
     if (isTorchArchive(archive)) return readTorchArchive(source, archive)
     if (isNpz(archive)) return readNpz(source, archive)
     throw new WeightsError('this is a zip archive, but neither of PyTorch (no data.pkl in it) nor of NumPy (not only .npy in it)')

@@ -30,7 +30,10 @@ export interface NamedWeights {
 export const namedWeights: readonly NamedWeights[] = [
   {
     name: 'alexnet-64-tinyimagenet100',
-    file: new URL('../../weights/alexnet-64-tinyimagenet100.safetensors', import.meta.url),
+    // Asked when it is wanted: a script that is no module has no address of its own.
+    get file() {
+      return new URL('../../weights/alexnet-64-tinyimagenet100.safetensors', import.meta.url)
+    },
     variant: 'alexnet-64',
     classes: 100,
     parameters: 1_205_156,

@@ -21,7 +21,16 @@ import { web } from '../web.ts'
 export async function loadWeights(nameOrAddress: string): Promise<WeightsFile> {
   const named = findNamedWeights(nameOrAddress)
   if (!named) return readWeightsFile(nameOrAddress, nameOrAddress, web)
-  return describeNamed(named, await readWeightsFile(named.name, named.file, web, (source) => requirePublished(named, source)))
+  return describeNamed(named, await readWeightsFile(named.name, addressOf(named), web, (source) => requirePublished(named, source)))
+}
+
+function addressOf(named: NamedWeights): URL {
+  try {
+    return named.file
+  } catch (cause) {
+    const message = `${named.name}: a script that is no module does not know where it lies: put a copy of the file beside the page and give its address`
+    throw new WeightsError(message, { cause })
+  }
 }
 
 async function requirePublished({ sha256: published }: NamedWeights, source: ByteSource): Promise<void> {

@@ -3,17 +3,10 @@
  * values in an entry `data/N` that is stored, not compressed. Source: PyTorch, torch/serialization.py (`_save`) and
  * caffe2/serialize/inline_container.h (values begin at a multiple of 64 bytes, so that the file can be mapped into memory).
  */
-import { Uint8ArrayReader, Writer, ZipWriter } from '@zip.js/zip.js'
 import { WeightsError } from '../../gpu/errors.ts'
 import type { StateDict } from '../../tensor/stateDict.ts'
 import { checkArray, checkText } from '../arrays.ts'
 import { pickleStateDict } from './pickleWriter.ts'
-
-/** The folder that all entries lie in; any name will do. */
-const folder = 'archive'
-
-/** More than a local header, its padding, a data descriptor and the directory's record take for one entry of these names. */
-const entryOverhead = 512
 
 /**
  * Writes a PyTorch checkpoint that holds a state_dict: an OrderedDict of contiguous float32 tensors, in the order given. `torch.load(path)`
@@ -38,34 +31,6 @@ export async function writePyTorch(tensors: StateDict, metadata: Record<string, 
     ...arrays.map(([, { data }], i): [string, Uint8Array] => [`data/${i}`, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)]),
     ['version', text.encode('3\n')],
   ]
-  const capacity = entries.reduce((sum, [, bytes]) => sum + bytes.length + entryOverhead, entryOverhead)
-  // USDZ is a ZIP as PyTorch wants it: stored entries whose values begin at multiples of 64 bytes.
-  const zip = new ZipWriter(new ArrayWriter(capacity), {
-    usdz: true,
-    useWebWorkers: false,
-    extendedTimestamp: false,
-    lastModDate: new Date(1980, 0, 1),
-  })
-  for (const [name, bytes] of entries) await zip.add(`${folder}/${name}`, new Uint8ArrayReader(bytes))
-  return zip.close()
-}
-
-/** Takes what is written into one array, allocated beforehand: the library's own doubles its array as it fills. */
-class ArrayWriter extends Writer<Uint8Array> {
-  readonly #bytes: Uint8Array
-  #length = 0
-
-  constructor(capacity: number) {
-    super()
-    this.#bytes = new Uint8Array(capacity)
-  }
-
-  override async writeUint8Array(part: Uint8Array): Promise<void> {
-    this.#bytes.set(part, this.#length)
-    this.#length += part.length
-  }
-
-  override async getData(): Promise<Uint8Array> {
-    return this.#bytes.subarray(0, this.#length)
-  }
+  // Loaded when it is used: most programs write no PyTorch file.
+  return (await import('./zip.ts')).zipAligned(entries)
 }

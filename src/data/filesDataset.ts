@@ -1,0 +1,66 @@
+import { DataError } from '../gpu/errors.ts'
+import { Catalogue, requireSameClasses } from './catalogue.ts'
+import { byCodeUnit, type ImageDataset } from './dataset.ts'
+import type { DataOptions } from './imageFolder.ts'
+import { PICTURE } from './pictureFormat.ts'
+import { DEFAULT_SPLIT, requireSplit } from './split.ts'
+
+/** A picture and its path below the dataset's root, such as 'cat/1.jpg' or 'val/cat/1.jpg'. */
+export interface PlacedFile {
+  readonly path: string
+  readonly file: Blob
+}
+
+/**
+ * Labelled pictures from files that a person chose or dropped, laid out as `openImageFolder` takes them: `<class>/…`, of which a seeded share
+ * is held out, or `train/<class>/…` and `val/<class>/…`. The same files give the same division as the folder on the disk does. Hidden files and
+ * what is not called .jpg, .jpeg, .png or .webp is passed over. Nothing is read yet.
+ * @param files what `<input type="file" webkitdirectory>` holds, the chosen folder being the root; or blobs with their paths below the root
+ * @throws DataError with one line that says what to do: files without a folder, one class only, a class in train/ or val/ alone, one too small to divide
+ * @throws UsageError for a split outside (0, 1) or a seed that is no non-negative safe integer
+ * @example const data = filesDataset(input.files, { split: 0.2 })
+ */
+export function filesDataset(files: Iterable<File | PlacedFile>, options: DataOptions = {}): ImageDataset {
+  const { split = DEFAULT_SPLIT, seed = 0 } = options
+  requireSplit(split, seed)
+  const { root, placed } = placeAll(files)
+  const tops = new Set(placed.map(({ path }) => path.slice(0, path.indexOf('/'))))
+  const divided = tops.has('train') && tops.has('val')
+  const blobs: Blob[] = []
+  const catalogue = new Catalogue((_, row) => blobs[row] ?? new Blob())
+  const numbers = new Map<string, number>()
+  const inPart = { train: new Set<string>(), val: new Set<string>() }
+  for (const { path, file } of placed) {
+    const [first = '', second = '', ...deeper] = path.split('/')
+    const part = !divided ? null : first === 'train' || first === 'val' ? first : undefined
+    if (part === undefined) continue
+    if (part && deeper.length === 0) continue
+    const name = part ? second : first
+    const label = numbers.get(name) ?? numbers.size
+    numbers.set(name, label)
+    if (part) inPart[part].add(name)
+    catalogue.add(path, label, part)
+    blobs.push(file)
+  }
+  if (divided) requireSameClasses(root, [...inPart.train].sort(byCodeUnit), [...inPart.val].sort(byCodeUnit), '/')
+  return catalogue.divide(root, catalogue.sortClasses([...numbers.keys()]), { split, seed })
+}
+
+/** The pictures in folders, by their paths below the root. */
+function placeAll(files: Iterable<File | PlacedFile>): { readonly root: string; readonly placed: PlacedFile[] } {
+  let root = 'the files'
+  let loose = ''
+  const placed: PlacedFile[] = []
+  for (const given of files) {
+    const chosen = given instanceof Blob
+    const path = chosen ? given.webkitRelativePath.slice(given.webkitRelativePath.indexOf('/') + 1) : given.path
+    if (chosen && given.webkitRelativePath) root = given.webkitRelativePath.slice(0, given.webkitRelativePath.indexOf('/'))
+    const parts = path.split('/')
+    if (!PICTURE.test(chosen ? given.name : path) || parts.some((name) => name.startsWith('.'))) continue
+    if (parts.length < 2) loose = chosen ? given.name : path
+    else placed.push(chosen ? { path, file: given } : given)
+  }
+  if (placed.length === 0 && loose)
+    throw new DataError(`${loose} lies in no class folder: choose a folder with one folder per class, or give { path: 'cat/1.jpg', file }`)
+  return { root, placed }
+}

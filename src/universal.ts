@@ -1,0 +1,70 @@
+/** What needs nothing of Node; index.ts adds what does. */
+export {
+  adaptiveAvgPool2d,
+  type Conv2dOptions,
+  conv2d,
+  crossEntropy,
+  dropout,
+  flatten,
+  linear,
+  localResponseNorm,
+  maxPool2d,
+  relu,
+  type Size2d,
+  softmax,
+} from './autograd/functions.ts'
+export type { EngineOptions } from './createEngine.ts'
+export { type Augmentation, type AugmentationName, augmentations } from './data/augment.ts'
+export type { ArrayDataset, FileRange, ImageDataset, Sample, SampleList, Source } from './data/dataset.ts'
+export { filesDataset, type PlacedFile } from './data/filesDataset.ts'
+export type { DataOptions } from './data/imageFolder.ts'
+export { resizeCrop } from './data/transforms.ts'
+export * from './gpu/errors.ts'
+export type { AdapterChoice, AdapterKind } from './gpu/platform.ts'
+export type { MemoryReport } from './gpu/pool.ts'
+export {
+  describeOmission,
+  type Omission,
+  type RecordedBinding,
+  type RecordedCall,
+  type RecordedDispatch,
+  type RecordedTensor,
+  type Recorder,
+  type Recording,
+} from './gpu/recorder.ts'
+export { type AlexNetOptions, alexnet, type Variant, variants } from './nn/alexnet.ts'
+export { type Init, type InitName, initialise, initNames } from './nn/init.ts'
+export { AdaptiveAvgPool2d, Conv2d, Dropout, Flatten, Linear, LocalResponseNorm, MaxPool2d, ReLU, Softmax } from './nn/layers.ts'
+export { type ForwardOptions, type LayerContext, Module } from './nn/module.ts'
+export { type Architecture, Network } from './nn/network.ts'
+export { exportOnnx, type ImportOnnxOptions, importOnnx } from './nn/onnx.ts'
+export { Parameter } from './nn/parameter.ts'
+export type { Preprocess } from './nn/preprocess.ts'
+export type { TuningResult } from './ops/tune.ts'
+export { Adam } from './optim/adam.ts'
+export { AdamW } from './optim/adamw.ts'
+export { WeightAverage } from './optim/average.ts'
+export { SGD } from './optim/sgd.ts'
+export { Engine, type EngineInfo } from './tensor/engine.ts'
+export type { Files, Host, RgbImage } from './tensor/host.ts'
+export type { Shape } from './tensor/ndbuffer.ts'
+export { Random } from './tensor/philox.ts'
+export type { NamedArray, StateDict } from './tensor/stateDict.ts'
+export { Tensor } from './tensor/tensor.ts'
+export { type ChooseOptions, chooseScenario } from './train/choose.ts'
+export { type Budget, type CompareOptions, type Comparison, type Contestant, compareScenarios, type Point } from './train/compare.ts'
+export { type EvaluateOptions, evaluate, type Prediction, predict } from './train/evaluate.ts'
+export type { EpochResult, OnEvent, TrainEvent } from './train/events.ts'
+export { findLearningRate, type LearningRateOptions, type LearningRates } from './train/findLearningRate.ts'
+export { type FitResult, fit } from './train/fit.ts'
+export type { FitOptions, RecipeOptions } from './train/fitOptions.ts'
+export { type MemoryPlan, type MemoryPlanOptions, planMemory } from './train/memory.ts'
+export type { ClassResult, Evaluation } from './train/metrics.ts'
+export type { ClassWeights } from './train/recipe/classWeights.ts'
+export type { ScheduleName } from './train/recipe/rates.ts'
+export { type TuneOptions, tune } from './train/tune.ts'
+export { type Choice, type Depth, decide, type Evidence, headOptions, thresholds } from './transfer/choice.ts'
+export { setTrainable, type TrainablePatterns } from './transfer/patterns.ts'
+export { applyScenario, type Plan, type Scenario, type ScenarioOptions, scenarios } from './transfer/scenario.ts'
+export { writePyTorch } from './weights/pytorch/write.ts'
+export { readSafetensors, writeSafetensors } from './weights/safetensors.ts'
