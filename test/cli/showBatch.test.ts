@@ -43,8 +43,10 @@ test.skipIf(!hasSwiftShader)('SwiftShader draws what the other adapter draws, bu
   const { outcome } = await sheet('swiftshader.png', '--augment', 'strong', '--adapter', 'swiftshader')
   expect(outcome.complaints).toEqual([])
   const [a, b] = await Promise.all(['auto.png', 'swiftshader.png'].map((name) => pixels(place.path(name))))
-  const differences = a?.data.map((value, i) => Math.abs(value - (b?.data[i] ?? Number.NaN)))
-  expect(Math.max(...(differences ?? [Number.NaN]))).toBeLessThanOrEqual(1)
+  if (!a || !b) expect.fail('a sheet is missing')
+  expect(a.data.length).toBe(b.data.length)
+  const largest = a.data.reduce((most: number, value, i) => Math.max(most, Math.abs(value - (b.data[i] ?? Number.NaN))), 0)
+  expect(largest).toBeLessThanOrEqual(1)
 })
 
 test('a broken picture is passed over', async () => {

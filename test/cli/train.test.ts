@@ -26,7 +26,7 @@ describe('train, evaluate, predict', () => {
     expect([trained.code, trained.complaints]).toEqual([0, []])
     const events = trained.events()
     expect(new Set(events.map(({ type }) => type))).toEqual(
-      new Set(['adapter', 'data', 'plan', 'read', 'compile', 'step', 'epoch', 'result']),
+      new Set(['adapter', 'data', 'plan', 'memory', 'read', 'compile', 'step', 'epoch', 'result']),
     )
     const result = events.at(-1)
     expect(result).toMatchObject({ type: 'result', run, aborted: false, skipped: 0, plan: { scenario: 'small-similar', replace: 'all' } })
