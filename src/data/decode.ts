@@ -1,37 +1,10 @@
 import { open, readFile } from 'node:fs/promises'
-import type Sharp from 'sharp'
-import { DataError, GraftError } from '../gpu/errors.ts'
+import { DataError } from '../gpu/errors.ts'
 import type { FileRange, RgbImage, Source } from '../tensor/host.ts'
 import { damagedPicture, maxPixels, pictureName, requireFormat, tooManyPixels } from './pictureFormat.ts'
+import { firstLine, loadSharp } from './sharp.ts'
 
 export type { RgbImage } from '../tensor/host.ts'
-
-let loading: Promise<typeof Sharp> | null = null
-
-/**
- * Sharp, set to one thread a picture and no cache.
- * @throws GraftError with code `decoder` where it cannot be loaded
- */
-export function loadSharp(): Promise<typeof Sharp> {
-  loading ??= importSharp()
-  return loading
-}
-
-async function importSharp(): Promise<typeof Sharp> {
-  try {
-    const sharp = (await import('sharp')).default
-    sharp.concurrency(1)
-    sharp.cache(false)
-    return sharp
-  } catch (cause) {
-    throw new GraftError('decoder', `cannot load sharp, which decodes the pictures (${firstLine(cause)}): run npm install sharp`, { cause })
-  }
-}
-
-function firstLine(cause: unknown): string {
-  const message = cause instanceof Error ? cause.message : String(cause)
-  return message.split('\n', 1)[0]?.trim() ?? ''
-}
 
 /** libvips' report without its prefixes and repetitions. */
 function decoderReason(cause: unknown): string {
