@@ -1,6 +1,6 @@
 /// <reference types="@webgpu/types" preserve="true" />
 /**
- * Graft: transfer learning on WebGPU, from scratch. This is the entry for Node; a folder of photographs and a trained AlexNet in, a
+ * Graft: transfer learning on WebGPU, from scratch. This is the entry for Node (browser.ts is the other one); a folder of photographs and a trained AlexNet in, a
  * classifier out.
  *
  * @example

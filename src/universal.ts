@@ -1,4 +1,4 @@
-/** What needs nothing of Node; index.ts adds what does. */
+/** What Node and browsers have alike; index.ts and browser.ts add to it what each does in its own way. */
 export {
   adaptiveAvgPool2d,
   type Conv2dOptions,

@@ -1,9 +1,11 @@
 import { execFile } from 'node:child_process'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { gzipSync } from 'node:zlib'
+import { build } from 'esbuild'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -67,6 +69,42 @@ describe('the package, packed and installed in an empty folder', () => {
   test('publint has nothing to say', async () => {
     const { messages, pkg } = await publint({ pkgDir: join(folder, 'node_modules/graft-webgpu'), pack: false })
     expect(messages.map((message) => formatMessage(message, pkg))).toEqual([])
+  })
+
+  test.each([
+    ['graft-webgpu', "export { alexnet, createEngine, filesDataset, fit } from 'graft-webgpu'"],
+    ['graft-webgpu/browser', "export * from 'graft-webgpu/browser'"],
+  ])('%s goes into a web page with no plugin, and what the page loads at first is under 150 kB', async (name, contents) => {
+    const { metafile, outputFiles } = await build({
+      ...{
+        stdin: { contents, resolveDir: folder },
+        absWorkingDir: folder,
+        outdir: 'page',
+        write: false,
+        metafile: true,
+        logLevel: 'silent',
+      },
+      ...{ bundle: true, splitting: true, format: 'esm', platform: 'browser', minify: true, target: 'es2022' },
+    })
+    const sizes = new Map(outputFiles.map(({ path, contents }) => [basename(path), gzipSync(contents).length]))
+    const loaded = new Set<string>()
+    const waiting = ['page/stdin.js']
+    for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+      if (loaded.has(path)) continue
+      loaded.add(path)
+      for (const { kind, path: next } of metafile.outputs[path]?.imports ?? []) if (kind === 'import-statement') waiting.push(next)
+    }
+    const total = [...loaded].reduce((sum, path) => sum + (sizes.get(basename(path)) ?? Number.NaN), 0)
+    console.log(`${name}: ${(total / 1000).toFixed(1)} kB gzip at first, ${loaded.size} files of ${sizes.size}`)
+    expect(total).toBeGreaterThan(20_000)
+    expect(total).toBeLessThan(150_000)
+  })
+
+  test('nothing happens on import alone', async () => {
+    const options = { bundle: true, format: 'esm', platform: 'browser', write: false, minify: true, logLevel: 'silent' } as const
+    const stdin = { contents: "import 'graft-webgpu'", resolveDir: folder }
+    const { outputFiles } = await build({ ...options, stdin })
+    expect(outputFiles[0]?.text.trim()).toBe('')
   })
 
   test('its command runs', async () => {

@@ -1,0 +1,29 @@
+import shaders from '../shaders/index.js'
+import { decodeImage } from './data/browser/decode.ts'
+import { browserPlatform } from './gpu/browser/platform.ts'
+import type { TuningStore } from './gpu/tunings.ts'
+import type { Host } from './tensor/host.ts'
+import { pageFiles } from './weights/browser/files.ts'
+import { loadWeights } from './weights/browser/load.ts'
+
+const tunings: TuningStore = {
+  async read(name) {
+    // Where the browser keeps nothing, in a private window for example, nothing is known.
+    const bytes = await pageFiles.read(`tunings/${name}.json`).catch(() => null)
+    return bytes && new TextDecoder().decode(bytes)
+  },
+  write: (name, text) => pageFiles.write(`tunings/${name}.json`, [new TextEncoder().encode(text)]),
+}
+
+/** A browser: navigator.gpu, its own decoder, fetch, and IndexedDB. In a window or a worker. */
+export function browserHost(): Host {
+  return {
+    ...browserPlatform(new Map(Object.entries(shaders))),
+    runtime: navigator.userAgent,
+    tunings,
+    decodeImage,
+    loadWeights,
+    files: pageFiles,
+    cores: navigator.hardwareConcurrency,
+  }
+}
