@@ -44,7 +44,7 @@ const options = new Command('npm run bench --')
     'only rows whose "kind name pass" holds this text or regular expression; nothing is written unless --json or --update is given',
     toPattern,
   )
-  .option('--update', 'with --only: put these rows into the results that are there, in the place of older ones')
+  .option('--update', 'put rows into the results that are there as they are measured, in the place of older ones')
   .option('--json <file>', 'write the figures to this file, and no table and chart to bench/results')
   .addOption(
     new Option('--adapter <kind>', 'what to run on')
@@ -91,14 +91,7 @@ async function bench({ quick = false, only, update, tune, json, adapter, peers: 
   const limit = await Limit.open(engine)
   console.log(`${engine.info.adapter}\n\n${titles()}`)
   const rows: Row[] = []
-  const effort = quick ? { rounds: 3, patience: 600 } : { rounds: 7, patience: 2000 }
-  // A case that is done is let go: it holds the arrays that its competitors shared.
-  for (let wanted = cases.shift(); wanted; wanted = cases.shift()) {
-    const row = toRow(wanted, await contest(wanted, { ...effort, limit: () => limit.measure() }))
-    rows.push(quick ? { ...row, quick } : row)
-    console.log(line(row))
-  }
-  const measured: Results = {
+  const measured = (): Results => ({
     adapter: engine.info.adapter,
     kind: engine.info.kind,
     machine: describeMachine(engine),
@@ -108,11 +101,20 @@ async function bench({ quick = false, only, update, tune, json, adapter, peers: 
     peak: limit.median(),
     rows,
     summary: summarise(rows),
+  })
+  const file = join(import.meta.dirname, 'results', `${resultsName(engine.info)}.json`)
+  const current = () => (update ? updated(file, measured(), order) : measured())
+  const effort = quick ? { rounds: 3, patience: 600 } : { rounds: 7, patience: 2000 }
+  // A case that is done is let go: it holds the arrays that its competitors shared.
+  for (let wanted = cases.shift(); wanted; wanted = cases.shift()) {
+    const row = toRow(wanted, await contest(wanted, { ...effort, limit: () => limit.measure() }))
+    rows.push(quick ? { ...row, quick } : row)
+    console.log(line(row))
+    if (update) await writeResults(await current(), file) // a run that is cut short leaves what it has measured
   }
+  const results = await current()
   limit.dispose()
   engine.dispose()
-  const file = join(import.meta.dirname, 'results', `${resultsName(measured)}.json`)
-  const results = update ? await updated(file, measured, order) : measured
   console.log(`\n${summaryLines(results)}`)
   const written =
     json !== undefined ? await writeJson(results, json) : only === undefined || update ? await writeResults(results, file) : []
