@@ -116,8 +116,13 @@ export class Tilings {
     const all = [this.rule(problem), ...tiles, ...blocks].flatMap((tiling) =>
       problem.mostSplits > 1 ? [1, 0.5, 2, 4].map((factor) => ({ ...tiling, splits: parts(tiling.splits * factor, problem) })) : [tiling],
     )
-    return [...new Map(all.map((tiling) => [JSON.stringify(tiling), tiling])).values()]
+    return distinct(all)
   }
+}
+
+/** Tilings without their repetitions. */
+export function distinct(tilings: readonly Tiling[]): Tiling[] {
+  return [...new Map(tilings.map((tiling) => [JSON.stringify(tiling), tiling])).values()]
 }
 
 /** Workgroups that keep a CPU adapter's cores busy to the end. */

@@ -1,7 +1,7 @@
 import { KernelError, UsageError } from '../gpu/errors.ts'
 import type { Gpu } from '../gpu/gpu.ts'
 import type { Storage } from '../gpu/pool.ts'
-import { type Problem, problemKey, type Tiling, type Tilings } from '../gpu/tuning.ts'
+import { distinct, type Problem, problemKey, type Tiling, type Tilings } from '../gpu/tuning.ts'
 import { type Contraction, contract, observeContractions, problemOf } from './contract.ts'
 import { type Operands, operandsOf, sampleContraction } from './contractSample.ts'
 
@@ -72,7 +72,7 @@ async function tuneOne(gpu: Gpu, tilings: Tilings, key: string, contraction: Con
   const contestants: { readonly tiling: Tiling; readonly times: number[] }[] = []
   let wrong = 0
   let tried = 0
-  for (const tiling of new Map([before, ...tilings.candidates(problem)].map((one) => [JSON.stringify(one), one])).values()) {
+  for (const tiling of distinct([before, ...tilings.candidates(problem)])) {
     tried++
     try {
       await gpu.prepare(() => run(tiling))
