@@ -1,3 +1,4 @@
+import { rest } from '../src/gpu/node/rest.ts'
 import { medianPeak, type Peak } from './limit.ts'
 import { median, sum } from './statistics.ts'
 
@@ -98,7 +99,11 @@ export async function contest(wanted: Case, { rounds, patience, limit }: Contest
       for (const entry of entries) {
         const { who, contestant, times } = entry
         if (contestant && sum(times) < (who === 'graft' ? 4 : 1) * patience)
-          await attempt(entry, async () => void times.push(await contestant.time()))
+          await attempt(entry, async () => {
+            const time = contestant.time()
+            rest(time) // no competitor's cores are taken by the waiting
+            times.push(await time)
+          })
       }
     const peak = medianPeak([before, await limit()])
     return { peak, timings: Object.fromEntries(entries.map((entry) => [entry.who, timingOf(entry)])) }

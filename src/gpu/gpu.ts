@@ -33,6 +33,8 @@ export class Gpu {
   readonly #groups: BindGroups
   readonly #params: ParamsRing
   readonly #readbacks: Readbacks
+  /** Waits for the device; where the CPU is the device, without keeping it busy. */
+  readonly #await: <T>(work: Promise<T>) => Promise<T>
   #timer: Timer | null = null
   readonly #pending: Promise<GraftError | null>[] = []
   /** What the `settle` in progress will find: one that begins before it ends finds it too. */
@@ -49,9 +51,19 @@ export class Gpu {
   #lost: DeviceLostError | null = null
   #disposed = false
 
-  private constructor(device: GPUDevice, kind: AdapterKind, shaders: ReadonlyMap<string, string>, maxBindingBytes?: number) {
+  private constructor(
+    device: GPUDevice,
+    kind: AdapterKind,
+    platform: Platform,
+    shaders: ReadonlyMap<string, string>,
+    maxBindingBytes?: number,
+  ) {
     this.device = device
     this.kind = kind
+    this.#await = (work) => {
+      if (kind !== 'hardware') platform.rest?.(work)
+      return work
+    }
     this.bindingLimits = bindingLimits(device.limits, maxBindingBytes)
     this.#groups = new BindGroups(device, this.bindingLimits)
     this.#pool = new BufferPool((size) => this.#createBuffer(size), device.limits.maxBufferSize)
@@ -88,7 +100,7 @@ export class Gpu {
       adapter.requestDevice({ requiredFeatures: features, requiredLimits: highestLimits(adapter) }),
       platform.readShaders(),
     ])
-    const gpu = new Gpu(device, kind, shaders, maxBindingBytes)
+    const gpu = new Gpu(device, kind, platform, shaders, maxBindingBytes)
     const lanes = adapter.info.subgroupMinSize
     const reliable = !plain && features.includes('subgroups') && lanes && (await subgroupIsWorkgroup(gpu, lanes))
     if (!plain) gpu.#tilings = await openTilings(platform, adapter, kind, reliable ? lanes : null, shaders)
@@ -238,7 +250,7 @@ export class Gpu {
     const { kernels, layout } = this.rehearse(body)
     this.trim()
     this.#pool.adopt(layout)
-    await this.#pipelines.prepare(kernels, onProgress)
+    await this.#await(this.#pipelines.prepare(kernels, onProgress))
   }
 
   /** Hands everything encoded so far to the device. Errors arrive at the next `settle` or read-back. */
@@ -289,7 +301,7 @@ export class Gpu {
     const collect = this.#readbacks.copy(this.#encoding(), items)
     return async () => {
       await this.settle()
-      return collect().catch((cause: unknown) => {
+      return this.#await(collect()).catch((cause: unknown) => {
         throw this.#lost ?? this.#failure ?? new DeviceLostError('reading back from the GPU failed: create a new engine', { cause })
       })
     }
@@ -316,7 +328,7 @@ export class Gpu {
     const collect = timer.resolve(encoder)
     this.submit()
     await this.settle()
-    return collect()
+    return this.#await(collect())
   }
 
   /** Waits until every error of work handed over so far is known; throws the first. */

@@ -23,6 +23,8 @@ export interface Platform {
   readonly tunings?: TuningStore
   /** Bytes that buffers on such an adapter may still take: the machine's free memory where the CPU computes. Null, or no function at all, where nobody says. */
   freeBytes?(kind: AdapterKind): number | null
+  /** Leaves the processor to an adapter that computes on it, until `work` settles. */
+  rest?(work: Promise<unknown>): void
 }
 
 /** Which kind an adapter is, by what its driver says of itself; null for a CPU that is neither of the two known ones. */

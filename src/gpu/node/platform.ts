@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { type AdapterAttempt, AdapterError, UsageError } from '../errors.ts'
 import { type AdapterChoice, type AdapterKind, type FoundAdapter, kindOf, type Platform } from '../platform.ts'
 import { machineDrivers, namedDrivers, notOffered, requestFrom } from './dawn.ts'
+import { rest } from './rest.ts'
 import { hasVulkanLoader, loadVulkanLoader, unpackSwiftShader } from './swiftshader.ts'
 import { fileTunings } from './tunings.ts'
 
@@ -27,6 +28,7 @@ interface Outcome {
 export const nodePlatform: Platform = {
   runtime: runtimeName(),
   tunings: fileTunings,
+  rest,
 
   async requestAdapter(choice: AdapterChoice): Promise<FoundAdapter> {
     if (choice !== 'auto' && !adapterKinds.includes(choice))
