@@ -54,8 +54,8 @@ await fit(model, data, {
   featureCache: new FeatureCache({ folder: join(folder, 'cache') }),
   onEvent: (event) => {
     if (event.type !== 'step' && event.type !== 'read') return
-    if (event.type === (features ? 'read' : 'step') && Number.isNaN(firstBatch)) firstBatch = elapsed()
-    pictures = event.type === 'read' ? event.done : pictures + 32
+    if (event.type === 'step' && Number.isNaN(firstBatch)) firstBatch = elapsed()
+    if (event.type === (features ? 'read' : 'step')) pictures = event.type === 'read' ? event.done : pictures + 32
   },
 })
 clearInterval(timer)

@@ -85,7 +85,9 @@ export class Output {
    */
   training(event: TrainEvent, epochs = 1, more: object = {}): void {
     if (event.type === 'read') {
-      this.progress('reading', event.done, event.total, `${event.done} of ${event.total} ${event.split} pictures`)
+      // Beside the steps of an epoch their own bar is enough.
+      if (event.split === 'val' || this.#progress?.label !== 'training')
+        this.progress('reading', event.done, event.total, `${event.done} of ${event.total} ${event.split} pictures`)
       const now = performance.now()
       if (event.done < event.total && now - this.#readAt < readEvery) return
       this.#readAt = now
@@ -93,7 +95,7 @@ export class Output {
     else if (event.type === 'cached')
       this.labelled(
         'cached',
-        `${event.count} of ${event.total} ${event.split} pictures: what the frozen layers give is known from an earlier run`,
+        `${event.count} of ${event.total} ${event.split} pictures: what the frozen layers give was known from an earlier run`,
       )
     else if (event.type === 'remark') this.warn(event.message)
     else if (event.type === 'skipped') this.warn(`skipped ${event.reason}`)

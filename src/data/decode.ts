@@ -21,10 +21,19 @@ function fileReason(cause: unknown): string {
   return `cannot read the file (${firstLine(cause)})`
 }
 
-async function encodedBytes(source: Source): Promise<Uint8Array> {
+/**
+ * A picture's bytes as they lie in its file.
+ * @param called what errors call the picture
+ * @throws DataError where there is no such file, or it cannot be read
+ */
+export async function encodedBytes(source: Source, called: string): Promise<Uint8Array> {
   if (source instanceof Uint8Array) return source
-  if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer())
-  return typeof source === 'string' ? readFile(source) : readRange(source)
+  try {
+    if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer())
+    return await (typeof source === 'string' ? readFile(source) : readRange(source))
+  } catch (cause) {
+    throw new DataError(`${called}: ${fileReason(cause)}`, { cause })
+  }
 }
 
 async function readRange({ path, start, bytes }: FileRange): Promise<Uint8Array> {
@@ -57,13 +66,7 @@ async function readRange({ path, start, bytes }: FileRange): Promise<Uint8Array>
 export async function decodeImage(source: Source, name?: string): Promise<RgbImage> {
   const called = name ?? pictureName(source)
   const sharp = await loadSharp()
-
-  let bytes: Uint8Array
-  try {
-    bytes = await encodedBytes(source)
-  } catch (cause) {
-    throw new DataError(`${called}: ${fileReason(cause)}`, { cause })
-  }
+  const bytes = await encodedBytes(source, called)
   const format = requireFormat(called, bytes)
 
   try {

@@ -1,38 +1,52 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { type FileHandle, mkdir, open, readdir, readFile, rm, stat, utimes } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import envPaths from 'env-paths'
 import { GraftError, WeightsError } from '../gpu/errors.ts'
 import { writeFileAtomic } from '../weights/files.ts'
-import { readSafetensors, writeSafetensors } from '../weights/safetensors.ts'
-import { headerEnd } from '../weights/safetensorsHeader.ts'
-import type { SampleList } from './dataset.ts'
-import { sampleKeys } from './sampleKeys.ts'
+import { writeSafetensors } from '../weights/safetensors.ts'
+import { headBytes, headerEnd, parseHeader } from '../weights/safetensorsHeader.ts'
+import type { Sample } from './dataset.ts'
+import { encodedBytes } from './decode.ts'
+import { contentKey, FileStates, type PictureKeys } from './pictureKeys.ts'
 
 /** Where a row lies: a number that its table gives out. */
 export type Place = number
 
-/** As `sampleKeys` gives them. */
-const keyPattern = /[0-9a-f]{32}/g
+/** What a table knows of a picture: where its row is, or, where it has none, its encoded bytes and what to keep a row by. */
+export type Sought = { readonly place: Place } | { readonly bytes: Uint8Array; readonly keys: PictureKeys }
+
+/** Of the files' layout: others' are never looked at, and go when there is no more room. */
+const layout = 'rows by content and state'
+const keyDigits = 32
+/** Stands for the state of a picture that was in memory. */
+const noState = '-'.repeat(keyDigits)
+/** What says how long a header is. */
+const lengthBytes = 8
 const extension = '.safetensors'
 /** Bytes of rows that are written as one file: what a run that is killed loses at most, and what one damaged file costs. */
 const segmentBytes = 32 * 2 ** 20
 const defaultLimit = 8 * 2 ** 30
 
+/** A file of rows. */
 interface Segment {
   readonly path: string
   /** The place of its first row. */
   readonly first: Place
-  readonly rows: number
+  readonly keys: readonly PictureKeys[]
   /** Where the rows begin in the file. */
   readonly dataStart: number
-  /** Held open while rows are read from it, so that it stays readable whoever removes it. */
-  readonly file: FileHandle
+  readonly sha256: string
+  /**
+   * The file, read once to see that it is whole, and held open so that it stays readable whoever removes it; null for one that is damaged
+   * or gone. Unset until a row of it is wanted.
+   */
+  file?: Promise<FileHandle | null>
 }
 
 /**
- * What frozen layers give, kept on disk from run to run. A table belongs to one way of computing rows (weights, cut, preprocessing); in it a row is found by its
- * picture's key. Rows are written in files of up to 32 MiB that are whole from the moment they have their name and never change, so that several
+ * What frozen layers give, kept on disk from run to run. A table belongs to one way of computing rows (weights, cut, preprocessing); in it a row
+ * is found by the sha256 of its picture's encoded bytes, which are not even read where the file is known to be unchanged. Rows are written in files of up to 32 MiB that are whole from the moment they have their name and never change, so that several
  * programs may use one folder at a time; each holds the sha256 of its rows, and one that does not match is removed. Beyond its limit the
  * files that nobody has used for longest go.
  * @example await fit(model, data, { epochs: 20, featureCache: new FeatureCache() })
@@ -63,14 +77,9 @@ export class FeatureCache {
     return new FeatureTable(this, key, width)
   }
 
-  /** The samples' keys: see `sampleKeys`. */
-  keysOf(samples: SampleList): Promise<(string | null)[]> {
-    return sampleKeys(samples)
-  }
-
   /** A name for a table, from all that decides what its rows are. */
   nameOf(parts: readonly (string | Float32Array)[]): string {
-    const hash = createHash('sha256')
+    const hash = createHash('sha256').update(layout)
     for (const part of parts) hash.update(typeof part === 'string' ? part : bytesOf(part))
     return hash.digest('hex')
   }
@@ -109,9 +118,12 @@ export class FeatureTable {
   readonly #folder: string
   readonly #width: number
   readonly #segments: Segment[] = []
-  #places = 0
+  /** Places by both kinds of keys, those of damaged files included. */
+  readonly #places = new Map<string, Place>()
+  readonly #states = new FileStates()
+  #rowsInFiles = 0
   /** Rows on their way into a file. */
-  #keys: string[] = []
+  #keys: PictureKeys[] = []
   #pending: Float32Array | null = null
 
   constructor(cache: FeatureCache, key: string, width: number) {
@@ -120,78 +132,90 @@ export class FeatureTable {
     this.#width = width
   }
 
-  /**
-   * Looks for rows, file by file, each checked as a whole.
-   * @param wanted the place in the caller's list of each key
-   * @param take shown each row that is there, good until it returns
-   * @returns for each place in the caller's list the row's place in this table, or -1
-   */
-  async find(wanted: ReadonlyMap<string, number>, count: number, take: (index: number, row: Float32Array) => void): Promise<Int32Array> {
-    const places = new Int32Array(count).fill(-1)
+  /** Rows that lie in files: places below this number. */
+  get rowsInFiles(): number {
+    return this.#rowsInFiles
+  }
+
+  /** Learns which rows earlier runs have left, from the headers of their files. Files that are none of a table's are removed. */
+  async open(): Promise<void> {
     const names = (await readdir(this.#folder).catch(() => [])).filter((name) => name.endsWith(extension)).sort()
     for (const name of names) {
       const path = join(this.#folder, name)
-      const read = (await mentions(path, wanted)) ? await this.#readSegment(path) : null
-      if (!read) continue
-      const first = this.#places
-      let used = 0
-      for (const [row, key] of read.keys.entries()) {
-        const index = wanted.get(key)
-        if (index === undefined || places[index] !== -1) continue
-        places[index] = first + row
-        take(index, read.rows.subarray(row * this.#width, (row + 1) * this.#width))
-        used++
-      }
-      if (used === 0) continue
-      await this.#keepSegment(path, read.keys.length, read.dataStart)
-      await utimes(path, new Date(), new Date()).catch(() => {})
-    }
-    return places
-  }
-
-  /** A file's keys and rows, or null where it is damaged: it is then removed, for its rows to be computed anew. */
-  async #readSegment(path: string) {
-    try {
-      const bytes = await readFile(path)
-      const dataStart = headerEnd(bytes, bytes.length)
-      const { tensors, metadata } = readSafetensors(bytes, { inPlace: true })
-      const { rows } = tensors
-      const keys = (metadata.keys ?? '').match(keyPattern) ?? []
-      if (!rows || rows.shape[0] !== keys.length || rows.shape[1] !== this.#width) throw new WeightsError('no such rows')
-      if (sha256(rows.data) !== metadata.sha256) throw new WeightsError('the rows have changed')
-      return { keys, rows: rows.data, dataStart }
-    } catch (error) {
-      if (error instanceof WeightsError) await removed(path)
-      return null
+      const header = await readHeader(path, this.#width)
+      if (header === 'damaged') await removed(path)
+      else if (header !== 'gone') this.#keep({ path, ...header })
     }
   }
 
-  async #keepSegment(path: string, rows: number, dataStart: number): Promise<void> {
-    this.#segments.push({ path, first: this.#places, rows, dataStart, file: await open(path) })
-    this.#places += rows
+  #keep(file: Omit<Segment, 'first'>): void {
+    const first = this.#rowsInFiles
+    this.#segments.push({ ...file, first })
+    this.#rowsInFiles += file.keys.length
+    for (const [row, one] of file.keys.entries()) this.#note(one, first + row)
+  }
+
+  #note({ content, state }: PictureKeys, place: Place): void {
+    this.#places.set(content, place)
+    if (state !== null) this.#places.set(state, place)
+  }
+
+  /**
+   * Looks for a picture's row: by its file's state first, then by its bytes.
+   * @throws DataError for a picture that cannot be read
+   */
+  async seek({ source, name }: Pick<Sample, 'source' | 'name'>): Promise<Sought> {
+    const state = await this.#states.keyOf(source)
+    const unread = await this.#whole(state)
+    if (unread !== null) return { place: unread }
+    const bytes = await encodedBytes(source, name)
+    const content = contentKey(bytes)
+    const place = await this.#whole(content)
+    return place === null ? { bytes, keys: { content, state } } : { place }
+  }
+
+  /** The place of a key whose row can be read. */
+  async #whole(key: string | null): Promise<Place | null> {
+    const place = key === null ? undefined : this.#places.get(key)
+    if (place === undefined) return null
+    const segment = this.#segmentOf(place)
+    return !segment || (await this.#fileOf(segment)) ? place : null
+  }
+
+  /** Null for rows that are in no file yet. */
+  #segmentOf(place: Place): Segment | null {
+    return this.#segments.find(({ first, keys }) => place >= first && place < first + keys.length) ?? null
+  }
+
+  #fileOf(segment: Segment): Promise<FileHandle | null> {
+    segment.file ??= openWhole(segment)
+    return segment.file
   }
 
   /**
    * Adds a row; it is on disk once its file is full, or after `flush`.
    * @returns its place
-   * @throws GraftError with code `write` where a file is due and cannot be written, or the cache's limit leaves no room for it
+   * @throws GraftError with code `write` where a file is due and cannot be written, or the cache's limit leaves no room for it; the rows that
+   * were to go into it are lost
    */
-  async add(key: string, row: Float32Array): Promise<Place> {
+  async add(keys: PictureKeys, row: Float32Array): Promise<Place> {
     this.#pending ??= new Float32Array(this.#width * Math.max(1, Math.floor(segmentBytes / (4 * this.#width))))
     this.#pending.set(row, this.#keys.length * this.#width)
-    this.#keys.push(key)
-    const place = this.#places + this.#keys.length - 1
+    const place = this.#rowsInFiles + this.#keys.length
+    this.#keys.push(keys)
+    this.#note(keys, place)
     if (this.#keys.length * this.#width === this.#pending.length) await this.flush()
     return place
   }
 
   /** Writes what has been added since the last file. */
   async flush(): Promise<void> {
-    const [keys, rows, pending] = [this.#keys, this.#keys.length, this.#pending]
-    if (rows === 0 || !pending) return
+    const [keys, pending] = [this.#keys, this.#pending]
+    if (keys.length === 0 || !pending) return
     this.#keys = []
-    const data = pending.subarray(0, rows * this.#width)
-    const bytes = writeSafetensors({ rows: { shape: [rows, this.#width], data } }, { keys: keys.join(''), sha256: sha256(data) })
+    const data = pending.subarray(0, keys.length * this.#width)
+    const sha256 = checksum(keys, bytesOf(data))
+    const bytes = writeSafetensors({ rows: { shape: [keys.length, this.#width], data } }, { ...metadataOf(keys), sha256 })
     if (!(await this.#cache.makeRoom(bytes.length, new Set(this.#segments.map(({ path }) => path)))))
       throw new GraftError('write', `the features in ${this.#cache.folder} would take more than ${this.#cache.limit} bytes`)
     const path = join(this.#folder, `${randomUUID()}${extension}`)
@@ -199,26 +223,89 @@ export class FeatureTable {
       throw new GraftError('write', `cannot make ${this.#folder}: ${cause.message}`, { cause })
     })
     await writeFileAtomic(path, bytes)
-    await this.#keepSegment(path, rows, headerEnd(bytes, bytes.length))
+    // Written here and now: it need not be read to be known as whole.
+    this.#keep({ path, keys, dataStart: headerEnd(bytes, bytes.length), sha256, file: open(path).catch(() => null) })
   }
 
-  /** Reads rows by their places into `into`, one after the other. Those added since the last `flush` are not there yet. */
+  /** Reads rows by their places into `into`, one after the other. */
   async read(places: ArrayLike<Place>, into: Float32Array): Promise<void> {
     const bytes = bytesOf(into)
     const rowBytes = 4 * this.#width
     const reads = Array.from(places, async (place, i) => {
-      const segment = this.#segments.find(({ first, rows }) => place >= first && place < first + rows)
-      if (!segment) throw new RangeError(`there is no row at ${place}`)
-      const { bytesRead } = await segment.file.read(bytes, i * rowBytes, rowBytes, segment.dataStart + (place - segment.first) * rowBytes)
-      if (bytesRead !== rowBytes) throw new GraftError('read', `${segment.path} was cut short while it was read: train again`)
+      const segment = this.#segmentOf(place)
+      if (!segment) {
+        const row = place - this.#rowsInFiles
+        if (!this.#pending || row < 0 || row >= this.#keys.length) throw new RangeError(`there is no row at ${place}`)
+        into.set(this.#pending.subarray(row * this.#width, (row + 1) * this.#width), i * this.#width)
+        return
+      }
+      const file = await this.#fileOf(segment)
+      const at = segment.dataStart + (place - segment.first) * rowBytes
+      const read = await file?.read(bytes, i * rowBytes, rowBytes, at)
+      if (read?.bytesRead !== rowBytes) throw new GraftError('read', `${segment.path} was cut short while it was read: train again`)
     })
     await Promise.all(reads)
   }
 
   /** Closes its files. */
   async close(): Promise<void> {
-    await Promise.all(this.#segments.splice(0).map(({ file }) => file.close()))
+    await Promise.all(this.#segments.splice(0).map(async ({ file }) => (await file)?.close()))
   }
+}
+
+/** What a file's header says, or that the file is none of a table's, or not there. */
+async function readHeader(path: string, width: number) {
+  const file = await open(path).catch(() => null)
+  if (!file) return 'gone'
+  try {
+    const { size } = await file.stat()
+    const head = Buffer.alloc(Math.min(size, headBytes))
+    await file.read(head, 0, head.length, 0)
+    const header = Buffer.alloc(headerEnd(head, size) - lengthBytes)
+    await file.read(header, 0, header.length, lengthBytes)
+    const { entries, metadata, dataStart } = parseHeader(header, size)
+    const keys = keysOf(metadata)
+    const [rows] = entries
+    if (rows?.name !== 'rows' || rows.shape[0] !== keys.length || rows.shape[1] !== width) return 'damaged'
+    return { keys, dataStart, sha256: metadata.sha256 ?? '' }
+  } catch (error) {
+    if (error instanceof WeightsError) return 'damaged'
+    return 'gone'
+  } finally {
+    await file.close()
+  }
+}
+
+/** Opens a file that is what it was when it was written; one that has changed is removed, for its rows to be computed anew. */
+async function openWhole({ path, keys, dataStart, sha256 }: Segment): Promise<FileHandle | null> {
+  const file = await open(path).catch(() => null)
+  if (!file) return null
+  const bytes = await file.readFile()
+  if (checksum(keys, bytes.subarray(dataStart)) === sha256) {
+    await utimes(path, new Date(), new Date()).catch(() => {})
+    return file
+  }
+  await file.close()
+  await removed(path)
+  return null
+}
+
+/** Keys as a header holds them. */
+function metadataOf(keys: readonly PictureKeys[]): { readonly contents: string; readonly states: string } {
+  return { contents: keys.map(({ content }) => content).join(''), states: keys.map(({ state }) => state ?? noState).join('') }
+}
+
+function keysOf({ contents = '', states = '' }: Readonly<Record<string, string>>): PictureKeys[] {
+  const piece = (text: string, i: number) => text.slice(i * keyDigits, (i + 1) * keyDigits)
+  return Array.from({ length: Math.ceil(contents.length / keyDigits) }, (_, i) => {
+    const state = piece(states, i)
+    return { content: piece(contents, i), state: state === noState ? null : state }
+  })
+}
+
+function checksum(keys: readonly PictureKeys[], rows: Uint8Array): string {
+  const { contents, states } = metadataOf(keys)
+  return createHash('sha256').update(contents).update(states).update(rows).digest('hex')
 }
 
 function removed(path: string): Promise<boolean> {
@@ -226,26 +313,6 @@ function removed(path: string): Promise<boolean> {
     () => true,
     () => false,
   )
-}
-
-/** Whether a file is worth reading: its header names one of the keys, or is damaged, which reading finds out. */
-async function mentions(path: string, wanted: ReadonlyMap<string, number>): Promise<boolean> {
-  const file = await open(path).catch(() => null)
-  if (!file) return false
-  try {
-    const start = Buffer.alloc(8)
-    await file.read(start, 0, 8, 0)
-    const bytes = start.readUInt32LE(0)
-    if (bytes > segmentBytes) return true
-    const { buffer } = await file.read(Buffer.alloc(bytes), 0, bytes, 8)
-    return (buffer.toString('latin1').match(keyPattern) ?? [null]).some((key) => key === null || wanted.has(key))
-  } finally {
-    await file.close()
-  }
-}
-
-function sha256(data: Float32Array): string {
-  return createHash('sha256').update(bytesOf(data)).digest('hex')
 }
 
 function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {

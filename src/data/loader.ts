@@ -11,18 +11,28 @@ export interface DecodedSample {
   readonly image: RgbImage
 }
 
-/** How pictures are decoded ahead of their use. */
-export interface DecodeAheadOptions {
+interface AheadOptions {
   /** How many pictures are decoded, or wait decoded, beyond the one in use; 8 unless given. */
   readonly ahead?: number
   /** Stops the generator: its next step throws the signal's reason. */
   readonly signal?: AbortSignal
-  /** Keeps decoded pictures, so that another pass over the same samples need not decode them again. */
-  readonly cache?: PixelCache
   /** Told of each picture that cannot be decoded, in order; the picture is skipped, or the generator throws what this throws. */
   readonly onBroken: (sample: Sample, error: DataError) => void
+}
+
+/** How pictures are decoded ahead of their use. */
+export interface DecodeAheadOptions extends AheadOptions {
+  /** Keeps decoded pictures, so that another pass over the same samples need not decode them again. */
+  readonly cache?: PixelCache
   /** How a sample becomes a picture. */
   readonly decode: (source: Source, name: string) => Promise<RgbImage>
+}
+
+/** How whatever stands for a sample is loaded ahead of its use. */
+export interface LoadAheadOptions<T> extends AheadOptions {
+  readonly load: (sample: Sample, index: number) => Promise<T>
+  /** Bytes that it takes while it waits. */
+  readonly bytesOf: (loaded: T) => number
 }
 
 const DEFAULT_AHEAD = 8
@@ -33,12 +43,12 @@ const WAITING_BYTES = 512 * 2 ** 20
 const UNKNOWN_AHEAD = 4
 const DEFAULT_CACHE_BYTES = 512 * 2 ** 20
 
-type Outcome = { readonly image: RgbImage } | { readonly error: unknown }
+type Outcome<T> = { readonly value: T } | { readonly error: unknown }
 
-interface Pending {
+interface Pending<T> {
   readonly index: number
   readonly sample: Sample
-  readonly outcome: Promise<Outcome>
+  readonly outcome: Promise<Outcome<T>>
 }
 
 /**
@@ -101,13 +111,9 @@ export function decoding({ host }: Engine): Pick<DecodeAheadOptions, 'ahead' | '
 }
 
 /** Never rejects, so that a picture nobody waits for any more cannot leave an unhandled rejection. */
-async function decodeSample(sample: Sample, index: number, { cache, decode }: DecodeAheadOptions): Promise<Outcome> {
-  const kept = cache?.get(index)
-  if (kept) return { image: kept }
+async function settle<T>(loading: Promise<T>): Promise<Outcome<T>> {
   try {
-    const image = await decode(sample.source, sample.name)
-    cache?.add(index, image)
-    return { image }
+    return { value: await loading }
   } catch (error) {
     return { error }
   }
@@ -125,8 +131,8 @@ class Room {
     this.#ahead = ahead
   }
 
-  note({ data }: RgbImage): void {
-    this.#largest = Math.max(this.#largest ?? 0, data.byteLength)
+  note(bytes: number): void {
+    this.#largest = Math.max(this.#largest ?? 0, bytes)
   }
 
   get pictures(): number {
@@ -160,10 +166,28 @@ export async function* decodeAhead(
   order: ArrayLike<number>,
   options: DecodeAheadOptions,
 ): AsyncGenerator<DecodedSample, void, undefined> {
-  const { ahead = DEFAULT_AHEAD, signal, onBroken } = options
+  const { cache, decode, ...ahead } = options
+  const load = async ({ source, name }: Sample, index: number) => {
+    const kept = cache?.get(index)
+    if (kept) return kept
+    const image = await decode(source, name)
+    cache?.add(index, image)
+    return image
+  }
+  for await (const { index, sample, loaded } of loadAhead(samples, order, { ...ahead, load, bytesOf: ({ data }) => data.byteLength }))
+    yield { index, sample, image: loaded }
+}
+
+/** `decodeAhead` for whatever is loaded of a sample: a picture, or what is known of it already. */
+export async function* loadAhead<T>(
+  samples: SampleList,
+  order: ArrayLike<number>,
+  options: LoadAheadOptions<T>,
+): AsyncGenerator<{ readonly index: number; readonly sample: Sample; readonly loaded: T }, void, undefined> {
+  const { ahead = DEFAULT_AHEAD, signal, onBroken, load, bytesOf } = options
   if (!Number.isInteger(ahead) || ahead < 1)
     throw new UsageError(`ahead is ${ahead}: give the number of pictures to decode ahead, 1 or more`)
-  const queue: Pending[] = []
+  const queue: Pending<T>[] = []
   const room = new Room(ahead)
   let next = 0
 
@@ -172,7 +196,7 @@ export async function* decodeAhead(
       const index = order[next] ?? -1
       const sample = Number.isInteger(index) && index >= 0 ? samples.at(index) : undefined
       if (!sample) throw new UsageError(`the order names sample ${order[next]} of ${samples.length}`)
-      queue.push({ index, sample, outcome: decodeSample(sample, index, options) })
+      queue.push({ index, sample, outcome: settle(load(sample, index)) })
     }
   }
 
@@ -183,10 +207,10 @@ export async function* decodeAhead(
     if (!head) return
     const outcome = await head.outcome
     signal?.throwIfAborted()
-    if ('image' in outcome) room.note(outcome.image)
+    if ('value' in outcome) room.note(bytesOf(outcome.value))
     fill()
-    if ('image' in outcome) {
-      yield { index: head.index, sample: head.sample, image: outcome.image }
+    if ('value' in outcome) {
+      yield { index: head.index, sample: head.sample, loaded: outcome.value }
     } else if (outcome.error instanceof DataError) {
       onBroken(head.sample, outcome.error)
     } else {

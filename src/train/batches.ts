@@ -26,8 +26,10 @@ export interface BatchSource {
   readonly from: number
   /** Rows that a batch has for each target, one after the other: views of the same picture. */
   readonly views: number
-  /** How many samples there are; broken ones count until they have been met. */
+  /** How many samples there are, broken ones included. */
   readonly count: number
+  /** Whether samples have yet to go through the layers before `from`. */
+  readonly reads: boolean
   /** @param order positions in the part, in the order wanted */
   batches(order: ArrayLike<number>, batchSize: number, epoch: number): AsyncIterable<Batch>
   /** Lets go of what it holds. */
@@ -63,6 +65,7 @@ export interface SeededAugmentation {
 /** Pictures, decoded as they are needed: augmented anew in each epoch, seen in several views, or seen as they are. */
 export class PictureSource implements BatchSource {
   readonly from = 0
+  readonly reads = false
   readonly #model: Network
   readonly #samples: SampleList
   readonly #options: ReadOptions

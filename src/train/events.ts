@@ -27,9 +27,9 @@ export interface Skipped {
 export type TrainEvent =
   /** What training will take, before anything is allocated for it. */
   | ({ readonly type: 'memory' } & MemoryPlan)
-  /** Frozen features or pictures are being read, once. */
+  /** So many pictures have been read, and run through the frozen layers where there are any: once, in the first epoch. */
   | { readonly type: 'read'; readonly split: 'train' | 'val'; readonly done: number; readonly total: number }
-  /** An earlier run has left on disk what the frozen layers give for so many pictures: they are not read. */
+  /** An earlier run had left on disk what the frozen layers give for so many pictures: they were not computed again. */
   | { readonly type: 'cached'; readonly split: 'train' | 'val'; readonly count: number; readonly total: number }
   /** Something could not be done as asked, and the work goes on without it. */
   | { readonly type: 'remark'; readonly message: string }

@@ -1,5 +1,5 @@
 import type { ImageDataset } from '../data/dataset.ts'
-import { DeviceLostError, KernelError, OutOfMemoryError, UsageError } from '../gpu/errors.ts'
+import { DataError, DeviceLostError, KernelError, OutOfMemoryError, UsageError } from '../gpu/errors.ts'
 import type { Network } from '../nn/network.ts'
 import { readCheckpoint, readEpochEnd } from './checkpoint.ts'
 import { trainEpoch } from './epoch.ts'
@@ -33,8 +33,8 @@ export interface FitResult {
 const patienceWithDevices = 3
 
 /**
- * Trains the parameters whose `trainable` flag is set. Frozen layers in front run once, and their outputs are kept, unless pictures
- * are augmented or `cache` is off. The same seed on the same adapter gives the same bits, also when it was interrupted and resumed.
+ * Trains the parameters whose `trainable` flag is set. Frozen layers in front run once for each picture, in the first epoch, and their outputs
+ * are kept, unless pictures are augmented or `cache` is off. The same seed on the same adapter gives the same bits, also when it was interrupted and resumed.
  *
  * A GPU device that is lost (a driver reset, a laptop's sleep) is replaced, and training goes on from the newest state within
  * `checkpointSeconds`; what other tensors of the engine held is gone then.
@@ -142,6 +142,7 @@ async function oneEpoch(
   const what = `training stopped in the validation of epoch ${epoch}`
   const validation = await session.averaged(() => evaluateSource(model, sources.val, data.classes, batchSize, { signal, what }))
   if (signal?.aborted) return { batches: trained.batches, over: true }
+  if (validation.count === 0) throw new DataError(`${data.root} has no picture to validate with that can be decoded`)
   const { loss: trainLoss, accuracy: trainAccuracy, lr } = trained
   const { loss: valLoss, accuracy: valAccuracy } = validation
   const seconds = trained.seconds + (performance.now() - validating) / 1000

@@ -19,6 +19,8 @@ export interface MemoryPlanOptions extends OptimizerOptions {
   readonly accumulate?: number
   /** Whether what frozen layers give is computed once and kept on the host, as `fit` does. Default true. */
   readonly cache?: boolean
+  /** Whether pictures still go through frozen layers in front beside the steps, as in a run's first epoch. Default: where their outputs are kept. */
+  readonly reading?: boolean
   /** Bytes that may be held in all. Default: those held now and those the adapter has free, where it says. */
   readonly limitBytes?: number
 }
@@ -105,14 +107,8 @@ function judge(
   limit: number | null,
 ): Pick<MemoryPlan, 'peakBytes' | 'problem'> {
   try {
-    const { cache = true, pictures = Number.POSITIVE_INFINITY } = options
-    const reading = cache && model.frozenPrefix > 0 ? [readingWork(model, pictures, model.frozenPrefix)] : []
-    // Each begins with nothing but the parameters held.
-    const peaks = [...reading, trainingWork(model, batchSize, options)].map((work) => {
-      const body = supposed(model, work)
-      return model.engine.gpu.rehearse(body, model.engine.gpu.rehearse(body).layout).peakBytes // laid out as `prepare` does
-    })
-    const peakBytes = Math.max(...peaks)
+    const body = supposed(model, trainingWork(model, batchSize, options))
+    const { peakBytes } = model.engine.gpu.rehearse(body, model.engine.gpu.rehearse(body).layout) // laid out as `prepare` does
     const problem = limit !== null && peakBytes > limit ? `takes ${mib(peakBytes)} of memory, and there are ${mib(limit)}` : null
     return { peakBytes, problem }
   } catch (error) {
@@ -137,9 +133,11 @@ function trainingWork(model: Network, batchSize: number, options: MemoryPlanOpti
   const { engine } = model
   const { cache = true, pictures = Number.POSITIVE_INFINITY, ema, accumulate = 1 } = options
   const from = cache ? model.frozenPrefix : 0
+  const { reading = true } = options
   const rows = Math.min(batchSize, pictures)
   const input = () => new Tensor(engine, allocate(engine.gpu, [rows, ...(model.shapes()[from] ?? [])]))
   return () => {
+    const readAhead = cache && reading ? readingWork(model, from) : null
     const optimizer = makeOptimizer(model, options)
     const averages = ema === undefined ? null : new WeightAverage(model.parameters(), ema)
     const health = new Tensor(engine, allocate(engine.gpu, [1]))
@@ -164,6 +162,7 @@ function trainingWork(model: Network, batchSize: number, options: MemoryPlanOpti
     const x = input()
     const logits = engine.noGrad(() => model.logits(x, { from }))
     for (const tensor of [engine.noGrad(() => crossEntropy(logits, new Int32Array(rows))), logits, x]) tensor.dispose()
+    readAhead?.()
   }
 }
 

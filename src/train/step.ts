@@ -160,6 +160,6 @@ export class Stepper {
 
 /** Compiles the kernels of steps and validation side by side before the first step would compile them one by one, and lays out their memory. */
 export function compileStep({ model, settings }: Session, source: BatchSource): Promise<void> {
-  const options = { ...settings, pictures: source.count, cache: source.from > 0 }
+  const options = { ...settings, pictures: source.count, cache: source.from > 0 || source.reads, reading: source.reads }
   return prepareTraining(model, options, (done, total) => settings.onEvent?.({ type: 'compile', done, total }))
 }

@@ -1,13 +1,15 @@
 import type { SampleList } from '../data/dataset.ts'
-import type { FeatureCache, FeatureTable } from '../data/featureCache.ts'
-import { type DecodedSample, decodeAhead, decoding } from '../data/loader.ts'
+import type { FeatureCache } from '../data/featureCache.ts'
+import { decoding, loadAhead } from '../data/loader.ts'
+import type { PictureKeys } from '../data/pictureKeys.ts'
 import { preprocessImages } from '../data/transforms.ts'
-import { GraftError } from '../gpu/errors.ts'
 import type { Network } from '../nn/network.ts'
+import type { RgbImage } from '../tensor/host.ts'
 import { allocate, type Shape, sizeOf } from '../tensor/ndbuffer.ts'
 import { Random } from '../tensor/philox.ts'
 import { Tensor } from '../tensor/tensor.ts'
-import { type Batch, type BatchSource, grouped, type ReadOptions } from './batches.ts'
+import type { Batch, BatchSource, ReadOptions } from './batches.ts'
+import { FeatureRows } from './featureRows.ts'
 
 /** What keeping the outputs of frozen layers needs to know. */
 export interface StoreOptions extends ReadOptions {
@@ -15,35 +17,40 @@ export interface StoreOptions extends ReadOptions {
   readonly features?: FeatureCache
   /** Host memory that rows which are on disk may take; beyond it they are read from there, and memory stays what it is. Default 64 MiB. */
   readonly memoryBytes?: number
-  /** Told how many samples are done, out of how many. */
+  /** Told how many samples are known, out of how many, each time that some more were read. */
   readonly onProgress?: (done: number, total: number) => void
-  /** Told how many samples an earlier run has left on disk. */
+  /** Told at the end of a pass how many samples an earlier run had left on disk. */
   readonly onFound?: (count: number) => void
   /** Told why what was computed cannot be kept on disk. */
   readonly onRefused?: (reason: string) => void
 }
 
-/** Pictures that go through the frozen layers together while a store is filled. */
+/** Pictures that go through the frozen layers together: always so many, for which batch a picture was in to leave no trace in its row. */
 const fillBatch = 32
+/** Samples that are met before those whose rows are missing are computed, though these are fewer. */
+const mostMet = 8 * fillBatch
+/** Fills up a batch of pictures. */
+const blank: RgbImage = { data: new Uint8Array(3), width: 1, height: 1 }
 
-/** What one batch of reading `count` pictures up to the layer `from` does on the device, for a rehearsal. */
-export function readingWork(model: Network, count: number, from: number): () => void {
+/** Does on the device what one batch of reading up to the layer `from` does, for a rehearsal. The result frees what it holds while its rows come back. */
+export function readingWork(model: Network, from: number): () => void {
   const { engine } = model
+  const x = new Tensor(engine, allocate(engine.gpu, [fillBatch, ...(model.shapes()[0] ?? [])]))
+  const y = engine.noGrad(() => model.forward(x, { to: from }))
   return () => {
-    const x = new Tensor(engine, allocate(engine.gpu, [Math.min(count, fillBatch), ...(model.shapes()[0] ?? [])]))
-    engine.noGrad(() => model.forward(x, { to: from })).dispose()
-    x.dispose()
+    for (const tensor of [x, y]) tensor.dispose()
   }
 }
+
 /** Host memory that rows may take; beyond it pictures are read anew in every epoch. */
 const memoryBudget = 2 * 2 ** 30
 const memoryBesideDisk = 64 * 2 ** 20
-/** And where no layer is frozen: rows are then prepared pictures, which save little and are many bytes; training is not to wait for more. */
+/** And where no layer is frozen: rows are then prepared pictures, which save little and are many bytes. */
 const memoryOfPictures = 256 * 2 ** 20
 
 /**
- * The outputs of the layers before `from`, computed once: an epoch over them reads no picture and runs no frozen layer. Those that an
- * earlier run has left on disk are not computed at all.
+ * The outputs of the layers before `from`, each computed when it is first asked for: training begins with the first batch, and an epoch
+ * over known ones reads no picture and runs no frozen layer. Those that an earlier run has left on disk are not computed at all.
  * @returns null where they are too many to be held
  */
 export async function openStored(model: Network, samples: SampleList, from: number, options: StoreOptions): Promise<BatchSource | null> {
@@ -51,228 +58,205 @@ export async function openStored(model: Network, samples: SampleList, from: numb
   const bytes = 4 * width * samples.length
   // What the first layer takes is larger than the encoded pictures.
   const features = from > 0 ? options.features : undefined
-  const onDisk = features && bytes > (options.memoryBytes ?? memoryBesideDisk) && bytes <= features.limit
+  const onDisk = features !== undefined && bytes > (options.memoryBytes ?? memoryBesideDisk) && bytes <= features.limit
   if (!onDisk && bytes > (from > 0 ? memoryBudget : memoryOfPictures)) return null
-  const table = features ? features.table(features.nameOf(await prefixParts(model, from)), width) : null
-  const store = new Filling(model, samples, from, table, onDisk ? null : new Float32Array(width * samples.length), options)
-  try {
-    return await store.fill()
-  } catch (error) {
-    await table?.close()
-    if (!isRefusal(error)) throw error
-    options.onRefused?.(error.message)
-    return openStored(model, samples, from, { ...options, features: undefined })
-  }
-}
-
-/** Whether it says that something cannot be written, as on a full disk. */
-function isRefusal(error: unknown): error is GraftError {
-  return error instanceof GraftError && error.code === 'write'
-}
-
-/** Rows that are found, computed and put where an epoch reads them. */
-class Filling {
-  readonly #model: Network
-  readonly #samples: SampleList
-  readonly #from: number
-  /** Null also once it has refused a row that memory holds. */
-  #table: FeatureTable | null
-  readonly #memory: Float32Array | null
-  readonly #options: StoreOptions
-  readonly #shape: Shape
-  readonly #width: number
-  /** For each sample whether its row is there. */
-  readonly #filled: Uint8Array
-  #places: Int32Array
-
-  constructor(
-    model: Network,
-    samples: SampleList,
-    from: number,
-    table: FeatureTable | null,
-    memory: Float32Array | null,
-    options: StoreOptions,
-  ) {
-    this.#model = model
-    this.#samples = samples
-    this.#from = from
-    this.#table = table
-    this.#memory = memory
-    this.#options = options
-    this.#shape = model.shapes()[from] ?? []
-    this.#width = sizeOf(this.#shape)
-    this.#filled = new Uint8Array(samples.length)
-    this.#places = new Int32Array(0)
-  }
-
-  async fill(): Promise<BatchSource> {
-    const keys = await this.#find()
-    try {
-      await this.#computeMissing(keys)
-    } finally {
-      // Also what an interrupted run has computed.
-      await this.#write(async (table) => table.flush())
-    }
-    if (this.#memory) await this.#table?.close()
-    return new StoredSource(this.#model, this.#from, this.#shape, this.#labelled())
-  }
-
-  async #computeMissing(keys: readonly (string | null)[] | null): Promise<void> {
-    const missing = Uint32Array.from(indicesWhere(this.#filled, 0))
-    let done = this.#samples.length - missing.length
-    if (missing.length > 0) await this.#model.engine.gpu.prepare(readingWork(this.#model, missing.length, this.#from))
-    for await (const group of grouped(
-      decodeAhead(this.#samples, missing, { ...decoding(this.#model.engine), ...this.#options }),
-      fillBatch,
-    )) {
-      const rows = await this.#compute(group)
-      for (const [i, { index }] of group.entries()) {
-        const row = rows.subarray(i * this.#width, (i + 1) * this.#width)
-        this.#memory?.set(row, index * this.#width)
-        this.#filled[index] = 1
-        const key = keys?.[index]
-        if (key)
-          await this.#write(async (table) => {
-            this.#places[index] = await table.add(key, row)
-          })
-      }
-      done += group.length
-      this.#options.onProgress?.(done, this.#samples.length)
-    }
-  }
-
-  /** Writes to the table. Where that is refused and memory has the rows too, the table is given up. */
-  async #write(write: (table: FeatureTable) => Promise<void>): Promise<void> {
-    const table = this.#table
-    if (!table) return
-    try {
-      await write(table)
-    } catch (error) {
-      if (!this.#memory || !isRefusal(error)) throw error
-      this.#options.onRefused?.(error.message)
-      this.#table = null
-      await table.close()
-    }
-  }
-
-  /** Takes over what is on disk; the keys of all samples, or null where nothing is kept there. */
-  async #find(): Promise<readonly (string | null)[] | null> {
-    const { features } = this.#options
-    if (!this.#table || !features) return null
-    const keys = await features.keysOf(this.#samples)
-    const wanted = new Map<string, number>()
-    for (const [i, key] of keys.entries()) if (key !== null && !wanted.has(key)) wanted.set(key, i)
-    this.#places = await this.#table.find(wanted, keys.length, (index, row) => {
-      this.#memory?.set(row, index * this.#width)
-      this.#filled[index] = 1
-    })
-    this.#repeat(keys, wanted)
-    const found = this.#filled.reduce((sum, one) => sum + one, 0)
-    if (found > 0) this.#options.onFound?.(found)
-    return keys
-  }
-
-  /** The same picture twice has one row. */
-  #repeat(keys: readonly (string | null)[], firsts: ReadonlyMap<string, number>): void {
-    for (const [i, key] of keys.entries()) {
-      const first = key === null ? undefined : firsts.get(key)
-      if (first === undefined || first === i || !this.#filled[first]) continue
-      this.#filled[i] = 1
-      this.#places[i] = this.#places[first] ?? -1
-      this.#memory?.copyWithin(i * this.#width, first * this.#width, (first + 1) * this.#width)
-    }
-  }
-
-  async #compute(group: readonly DecodedSample[]): Promise<Float32Array> {
-    const { engine, preprocess } = this.#model
-    const images = group.map(({ image }) => image)
-    const x = preprocessImages(engine, images, preprocess)
-    const y = engine.noGrad(() => this.#model.forward(x, { to: this.#from }))
-    const rows = await y.data()
-    for (const tensor of [x, y]) tensor.dispose()
-    return rows
-  }
-
-  #labelled(): StoredRows {
-    const kept = Uint32Array.from(indicesWhere(this.#filled, 1))
-    const labels = Int32Array.from(kept, (index) => this.#samples.at(index)?.label ?? 0)
-    const rows = this.#memory ?? { table: this.#table as FeatureTable, places: this.#places }
-    return { kept, labels, rows }
-  }
-}
-
-function indicesWhere(flags: Uint8Array, value: number): number[] {
-  const found: number[] = []
-  for (const [i, flag] of flags.entries()) if (flag === value) found.push(i)
-  return found
-}
-
-interface StoredRows {
-  /** The samples whose rows are there, by their places in the part. */
-  readonly kept: Uint32Array
-  /** Their labels. */
-  readonly labels: Int32Array
-  /** A row for each sample of the part; or where to read it. */
-  readonly rows: Float32Array | { readonly table: FeatureTable; readonly places: Int32Array }
+  const table = features?.table(features.nameOf(await prefixParts(model, from)), width) ?? null
+  await table?.open()
+  const onRefused = options.onRefused ?? (() => {})
+  const rows = new FeatureRows(samples.length, width, table, { memory: !onDisk, memoryBudget, onRefused })
+  return new StoredSource(model, samples, from, rows, options)
 }
 
 class StoredSource implements BatchSource {
   readonly from: number
   readonly views = 1
   readonly #model: Network
+  readonly #samples: SampleList
   readonly #shape: Shape
-  readonly #stored: StoredRows
+  readonly #rows: FeatureRows
+  readonly #options: StoreOptions
+  readonly reads: boolean
+  #met = 0
+  #found = 0
+  #told = 0
 
-  constructor(model: Network, from: number, shape: Shape, stored: StoredRows) {
+  constructor(model: Network, samples: SampleList, from: number, rows: FeatureRows, options: StoreOptions) {
     this.#model = model
+    this.#samples = samples
     this.from = from
-    this.#shape = shape
-    this.#stored = stored
+    this.#shape = model.shapes()[from] ?? []
+    this.#rows = rows
+    this.#options = options
+    // With earlier runs' rows at hand most often nothing.
+    this.reads = !rows.table?.rowsInFiles
   }
 
   get count(): number {
-    return this.#stored.kept.length
+    return this.#samples.length
   }
 
   async *batches(order: ArrayLike<number>, batchSize: number): AsyncGenerator<Batch> {
-    // Two, so that one is read from the disk while the other's step runs.
-    const buffers = [0, 1].map(() => new Float32Array(Math.min(batchSize, order.length) * sizeOf(this.#shape)))
-    const read = (start: number) => this.#read(order, start, Math.min(batchSize, order.length - start), buffers)
-    let next = read(0)
-    for (let start = 0; start < order.length; start += batchSize) {
-      const { data, targets } = await next
-      const x = this.#model.engine.tensor(data, [targets.length, ...this.#shape])
-      if (start + batchSize < order.length) {
-        next = read(start + batchSize)
-        // Met when it is awaited.
-        next.catch(() => {})
+    const walk = new Walk(order, this.#rows, (indices) => this.#compute(indices))
+    // Two, so that one is filled while the other's step runs.
+    const buffers = [0, 1].map(() => new Float32Array(Math.min(batchSize, order.length) * this.#rows.width))
+    const take = () => {
+      const buffer = buffers.shift() ?? new Float32Array(0)
+      buffers.push(buffer)
+      const taken = walk.take(batchSize, buffer)
+      // Met when it is awaited.
+      taken.catch(() => {})
+      return taken
+    }
+    let next = take()
+    try {
+      for (;;) {
+        const { members, data, read } = await next
+        if (members.length === 0) {
+          this.#tell()
+          break
+        }
+        const x = this.#model.engine.tensor(data, [members.length, ...this.#shape])
+        next = take()
+        yield { x, targets: Int32Array.from(members, (index) => this.#samples.at(index)?.label ?? 0), read }
       }
-      yield { x, targets, read: start + targets.length }
+    } finally {
+      await next.catch(() => {})
+      await walk.end()
+      // Also what an interrupted epoch has computed.
+      await this.#rows.flush()
     }
   }
 
-  async #read(order: ArrayLike<number>, start: number, count: number, buffers: Float32Array[]) {
-    const { kept, labels, rows } = this.#stored
-    const size = sizeOf(this.#shape)
-    const buffer = buffers.shift() ?? new Float32Array(0)
-    buffers.push(buffer)
-    const data = buffer.subarray(0, count * size)
-    const picked = Uint32Array.from({ length: count }, (_, i) => order[start + i] ?? 0)
-    if (rows instanceof Float32Array)
-      for (const [i, index] of picked.entries()) {
-        const at = (kept[index] ?? 0) * size
-        data.set(rows.subarray(at, at + size), i * size)
+  /** Says, at the end of a pass, what was found on disk. */
+  #tell(): void {
+    if (this.#found > this.#told) this.#options.onFound?.(this.#found)
+    this.#told = this.#found
+  }
+
+  /** The rows of samples that are not known, in their order, without those of broken ones; each is kept as it is computed. */
+  async *#compute(indices: Uint32Array): AsyncGenerator<Computed> {
+    const { engine } = this.#model
+    const { decode, ahead } = decoding(engine)
+    const load = async ({ source, name }: { readonly source: Parameters<typeof decode>[0]; readonly name: string }): Promise<Loaded> => {
+      const sought = await this.#rows.table?.seek({ source, name })
+      if (sought && 'place' in sought) return sought
+      return { image: await decode(sought?.bytes ?? source, name), keys: sought?.keys ?? null }
+    }
+    const bytesOf = (loaded: Loaded) => ('image' in loaded ? loaded.image.data.byteLength : 0)
+    const loading = loadAhead(this.#samples, indices, { ...this.#options, ahead, load, bytesOf })
+    for (;;) {
+      const met: { readonly index: number; readonly loaded: Loaded }[] = []
+      for (let pictures = 0; pictures < fillBatch && met.length < mostMet; ) {
+        const { value, done } = await loading.next()
+        if (done) break
+        met.push(value)
+        if ('image' in value.loaded) pictures++
       }
-    else
-      await rows.table.read(
-        Int32Array.from(picked, (index) => rows.places[kept[index] ?? 0] ?? -1),
-        data,
-      )
-    return { data, targets: Int32Array.from(picked, (index) => labels[index] ?? 0) }
+      if (met.length === 0) return
+      yield* await this.#keep(met)
+    }
+  }
+
+  /** Computes what is missing of some samples, and keeps it. */
+  async #keep(met: readonly { readonly index: number; readonly loaded: Loaded }[]): Promise<Computed[]> {
+    const { width } = this.#rows
+    const images = met.flatMap(({ loaded }) => ('image' in loaded ? [loaded.image] : []))
+    const computed = images.length ? await this.#forward(images) : new Float32Array(0)
+    const result: Computed[] = []
+    let picture = 0
+    for (const { index, loaded } of met) {
+      if ('place' in loaded) {
+        await this.#rows.setPlace(index, loaded.place)
+        this.#found++
+        result.push({ index, row: null })
+      } else {
+        const row = computed.subarray(picture * width, (picture + 1) * width)
+        picture++
+        await this.#rows.put(index, loaded.keys, row)
+        result.push({ index, row })
+      }
+    }
+    this.#met += met.length
+    if (images.length) this.#options.onProgress?.(Math.min(this.#met, this.#samples.length), this.#samples.length)
+    return result
+  }
+
+  async #forward(images: readonly RgbImage[]): Promise<Float32Array> {
+    const { engine, preprocess } = this.#model
+    const filledUp = Array.from({ length: fillBatch }, (_, i) => images[i] ?? blank)
+    const x = preprocessImages(engine, filledUp, preprocess)
+    const y = engine.noGrad(() => this.#model.forward(x, { to: this.from }))
+    const rows = await y.data()
+    for (const tensor of [x, y]) tensor.dispose()
+    return rows
   }
 
   async close(): Promise<void> {
-    if (!(this.#stored.rows instanceof Float32Array)) await this.#stored.rows.table.close()
+    await this.#rows.close()
+  }
+}
+
+/** What is known of a sample when it is met for the first time. */
+type Loaded = { readonly place: number } | { readonly image: RgbImage; readonly keys: PictureKeys | null }
+
+/** A sample whose row is known from now on, with the row where it was computed. */
+interface Computed {
+  readonly index: number
+  readonly row: Float32Array | null
+}
+
+/** One pass over samples in some order, batch by batch. */
+class Walk {
+  readonly #order: ArrayLike<number>
+  readonly #rows: FeatureRows
+  /** For each place of the order whether its sample was new when the pass began. */
+  readonly #fresh: Uint8Array
+  readonly #computing: AsyncGenerator<Computed>
+  #ahead: Computed | null = null
+  #at = 0
+
+  constructor(order: ArrayLike<number>, rows: FeatureRows, compute: (indices: Uint32Array) => AsyncGenerator<Computed>) {
+    this.#order = order
+    this.#rows = rows
+    this.#fresh = Uint8Array.from(order, (index) => (rows.isNew(index) ? 1 : 0))
+    this.#computing = compute(Uint32Array.from(order).filter((_, at) => this.#fresh[at]))
+  }
+
+  /**
+   * The next samples of the pass, and their rows in `buffer`.
+   * @returns `read`: places of the order that are behind them, broken samples' included; no members at the end
+   */
+  async take(count: number, buffer: Float32Array) {
+    const { width } = this.#rows
+    const members: number[] = []
+    const stored: { readonly index: number; readonly at: number }[] = []
+    for (; members.length < count && this.#at < this.#order.length; this.#at++) {
+      const index = this.#order[this.#at] ?? 0
+      const computed = this.#fresh[this.#at] ? await this.#met(index) : null
+      if (computed?.row) buffer.set(computed.row, members.length * width)
+      else if (this.#rows.isKnown(index)) stored.push({ index, at: members.length })
+      else continue
+      members.push(index)
+    }
+    await this.#rows.read(stored, buffer)
+    return { members, data: buffer.subarray(0, members.length * width), read: this.#at }
+  }
+
+  /** A fresh sample, or null for one that was passed over because it is broken. */
+  async #met(index: number): Promise<Computed | null> {
+    this.#ahead ??= (await this.#computing.next()).value ?? null
+    if (this.#ahead?.index !== index) {
+      this.#rows.setBroken(index)
+      return null
+    }
+    const met = this.#ahead
+    this.#ahead = null
+    return met
+  }
+
+  /** Stops what is being read. */
+  async end(): Promise<void> {
+    await this.#computing.return(undefined)
   }
 }
 

@@ -94,6 +94,9 @@ test('a picture that is broken is named again, and one that is there twice has o
     expect(skipped).toHaveLength(expected)
   }
   expect((await train(cache)).found).toEqual(['train 25 of 26', 'val 12 of 12'])
+  const [kept] = await readdir(cache.folder)
+  const files = await readdir(join(cache.folder, kept ?? ''))
+  expect(files).toHaveLength(2) // training's and validation's
   data = whole
 })
 
@@ -124,6 +127,18 @@ test('where there are many, they are read from the disk, with the same bits', as
   expect(fromDisk.map((values) => values.length)).toEqual([7, 7, 7, 3].map((n) => (n * (fromDisk[0]?.length ?? 0)) / 7))
   expect(await batchesOf(0)).toEqual(fromDisk)
   expect(await batchesOf(2 ** 30)).toEqual(fromDisk)
+})
+
+test('training begins with the first pictures that are read, and each is read once', async () => {
+  const events: TrainEvent[] = []
+  const whole = data
+  data = { ...data, train: Array.from({ length: 6 }, () => data.train).flat() }
+  await train(undefined, model(), { onEvent: (event) => events.push(event) })
+  data = whole
+  const first = events.findIndex(({ type }) => type === 'step')
+  const read = events.flatMap((event, at) => (event.type === 'read' && event.split === 'train' ? [{ ...event, at }] : []))
+  expect(read.filter(({ at }) => at < first).at(-1)?.done).toBeLessThan(144)
+  expect(read.map(({ done }) => done)).toEqual([32, 64, 96, 128, 144])
 })
 
 test('an interrupted reading keeps what it has computed', async () => {
