@@ -53,9 +53,9 @@ await fit(model, data, {
   signal: stop.signal,
   featureCache: new FeatureCache({ folder: join(folder, 'cache') }),
   onEvent: (event) => {
-    if (event.type !== 'step' && event.type !== 'read') return
-    if (event.type === 'step' && Number.isNaN(firstBatch)) firstBatch = elapsed()
-    if (event.type === (features ? 'read' : 'step')) pictures = event.type === 'read' ? event.done : pictures + 32
+    if (event.type !== 'step') return
+    if (Number.isNaN(firstBatch)) firstBatch = elapsed()
+    pictures += 32
   },
 })
 clearInterval(timer)
