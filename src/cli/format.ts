@@ -1,33 +1,6 @@
 import { printable } from '../gpu/errors.ts'
 
-/** 0.875 as '87.5 %'. */
-export function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`
-}
-
-/** 1153856 as '1,153,856'. */
-export function thousands(n: number): string {
-  return n.toLocaleString('en-US')
-}
-
-/** 1 as '1 picture', 3 as '3 pictures'. */
-export function counted(n: number, noun: string, plural = `${noun}s`): string {
-  return `${thousands(n)} ${n === 1 ? noun : plural}`
-}
-
-/** 75.3 as '75.3 s', 135 as '2 min 15 s'. */
-export function duration(seconds: number): string {
-  if (seconds < 99.95) return `${seconds.toFixed(1)} s`
-  const whole = Math.round(seconds)
-  return `${Math.floor(whole / 60)} min ${whole % 60} s`
-}
-
-/** 1289748 as '1.2 MiB'. */
-export function bytes(n: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB']
-  const unit = Math.min(Math.floor(Math.log2(Math.max(n, 1)) / 10), units.length - 1)
-  return `${(n / 2 ** (10 * unit)).toFixed(unit > 0 ? 1 : 0)} ${units[unit]}`
-}
+export { bytes, counted, layersOf, percent, seconds as duration, thousands } from '../report/text.ts'
 
 export type Cell = string | number
 
@@ -75,9 +48,4 @@ export function quoted(argument: string): string {
 export function nextCommand(...args: readonly string[]): string {
   const command = process.env.npm_config_user_agent ? ['npx', 'graft'] : ['graft']
   return [...command, ...args].map(quoted).join(' ')
-}
-
-/** The layers that parameters belong to, each once. */
-export function layersOf(parameters: readonly string[]): string {
-  return [...new Set(parameters.map((name) => name.slice(0, name.lastIndexOf('.'))))].join(', ')
 }

@@ -1,15 +1,16 @@
 import { join, parse, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { augmentationOf } from '../data/augment.ts'
-import { countByClass, type ImageDataset } from '../data/dataset.ts'
+import type { ImageDataset } from '../data/dataset.ts'
 import { FeatureCache } from '../data/featureCache.ts'
 import { openData } from '../data/openData.ts'
 import { DataError, UsageError } from '../gpu/errors.ts'
 import { createEngine } from '../index.ts'
 import type { Network } from '../nn/network.ts'
 import type { Engine } from '../tensor/engine.ts'
+import { BrokenClasses } from '../train/brokenClasses.ts'
 import { chooseScenario } from '../train/choose.ts'
-import type { EpochResult, Skipped, TrainEvent } from '../train/events.ts'
+import type { EpochResult, TrainEvent } from '../train/events.ts'
 import { type FitResult, fit } from '../train/fit.ts'
 import { readRunTimings } from '../train/runFolder.ts'
 import type { Timings } from '../train/timings.ts'
@@ -242,27 +243,6 @@ function resumed(output: Output, run: RunWriter, epochs: readonly EpochResult[],
   output.event({ type: 'resume', epochs: epochs.length, batches })
   const where = batches ? `in epoch ${epochs.length + 1}, after step ${batches}` : `after epoch ${epochs.length}`
   output.labelled('resumed', `${where}, from ${run.checkpoints}`)
-}
-
-/** Ends training once every picture to train on of a class has turned out broken. */
-class BrokenClasses {
-  readonly #data: ImageDataset
-  readonly #left: number[]
-
-  constructor(data: ImageDataset) {
-    this.#data = data
-    this.#left = countByClass(data.train, data.classes.length)
-  }
-
-  note({ split, label }: Skipped): void {
-    if (split !== 'train') return
-    const left = (this.#left[label] ?? 0) - 1
-    this.#left[label] = left
-    if (left === 0)
-      throw new DataError(
-        `none of the pictures to train on of the class "${this.#data.classes[label]}" can be decoded: replace them, or remove the class`,
-      )
-  }
 }
 
 function report({ dir, data, folder, settings, output }: Job, result: FitResult, plan: Plan, seconds: number): void {

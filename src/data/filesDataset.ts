@@ -16,14 +16,17 @@ export interface PlacedFile {
  * is held out, or `train/<class>/…` and `val/<class>/…`. The same files give the same division as the folder on the disk does. Hidden files and
  * what is not called .jpg, .jpeg, .png or .webp is passed over. Nothing is read yet.
  * @param files what `<input type="file" webkitdirectory>` holds, the chosen folder being the root; or blobs with their paths below the root
- * @throws DataError with one line that says what to do: files without a folder, one class only, a class in train/ or val/ alone, one too small to divide
+ * @param options.root how the dataset and errors call them; unless given, the chosen folder's name
+ * @throws DataError with one line that says what to do: files without a folder, a class folder without pictures, one class only, a class in
+ * train/ or val/ alone, one too small to divide
  * @throws UsageError for a split outside (0, 1) or a seed that is no non-negative safe integer
  * @example const data = filesDataset(input.files, { split: 0.2 })
  */
-export function filesDataset(files: Iterable<File | PlacedFile>, options: DataOptions = {}): ImageDataset {
+export function filesDataset(files: Iterable<File | PlacedFile>, options: DataOptions & { readonly root?: string } = {}): ImageDataset {
   const { split = DEFAULT_SPLIT, seed = 0 } = options
   requireSplit(split, seed)
-  const { root, placed } = placeAll(files)
+  const { placed, others, ...found } = placeAll(files)
+  const root = options.root ?? found.root
   const tops = new Set(placed.map(({ path }) => path.slice(0, path.indexOf('/'))))
   const divided = tops.has('train') && tops.has('val')
   const blobs: Blob[] = []
@@ -42,25 +45,41 @@ export function filesDataset(files: Iterable<File | PlacedFile>, options: DataOp
     catalogue.add(path, label, part)
     blobs.push(file)
   }
+  requirePictures(placed, others, divided)
   if (divided) requireSameClasses(root, [...inPart.train].sort(byCodeUnit), [...inPart.val].sort(byCodeUnit), '/')
   return catalogue.divide(root, catalogue.sortClasses([...numbers.keys()]), { split, seed })
 }
 
 /** The pictures in folders, by their paths below the root. */
-function placeAll(files: Iterable<File | PlacedFile>): { readonly root: string; readonly placed: PlacedFile[] } {
+function placeAll(files: Iterable<File | PlacedFile>) {
   let root = 'the files'
   let loose = ''
   const placed: PlacedFile[] = []
+  const others: string[] = []
   for (const given of files) {
     const chosen = given instanceof Blob
     const path = chosen ? given.webkitRelativePath.slice(given.webkitRelativePath.indexOf('/') + 1) : given.path
     if (chosen && given.webkitRelativePath) root = given.webkitRelativePath.slice(0, given.webkitRelativePath.indexOf('/'))
     const parts = path.split('/')
-    if (!PICTURE.test(chosen ? given.name : path) || parts.some((name) => name.startsWith('.'))) continue
-    if (parts.length < 2) loose = chosen ? given.name : path
+    if (parts.some((name) => name.startsWith('.'))) continue
+    if (!PICTURE.test(chosen ? given.name : path)) others.push(path)
+    else if (parts.length < 2) loose = chosen ? given.name : path
     else placed.push(chosen ? { path, file: given } : given)
   }
   if (placed.length === 0 && loose)
     throw new DataError(`${loose} lies in no class folder: choose a folder with one folder per class, or give { path: 'cat/1.jpg', file }`)
-  return { root, placed }
+  return { root, placed, others }
+}
+
+/** Of a class without a picture only its other files tell: a browser gives no empty folders. */
+function requirePictures(placed: readonly PlacedFile[], others: readonly string[], divided: boolean): void {
+  const folderOf = (path: string) => {
+    const folders = path.split('/').slice(0, -1)
+    if (!divided) return folders[0]
+    return folders.length > 1 && (folders[0] === 'train' || folders[0] === 'val') ? `${folders[0]}/${folders[1]}` : undefined
+  }
+  const full = new Set(placed.map(({ path }) => folderOf(path)))
+  const bare = others.map(folderOf).find((folder) => folder !== undefined && !full.has(folder))
+  if (bare && placed.length > 0)
+    throw new DataError(`the class folder ${bare} holds no picture (JPEG, PNG or WebP): add some or remove the folder`)
 }

@@ -1,8 +1,9 @@
 import type { Comparison } from '../train/compare.ts'
 import type { Scenario } from '../transfer/scenario.ts'
 import { EvidenceTable } from './evidence.tsx'
-import { Figure, renderPage, Table } from './page.tsx'
+import { Figure, renderPage } from './page.tsx'
 import { linePlot } from './plots.ts'
+import { Table } from './table.tsx'
 import { percent } from './text.ts'
 
 /** What each scenario does, in a line. */

@@ -1,6 +1,6 @@
 import type { VNode } from 'preact'
 import type { Choice } from '../transfer/choice.ts'
-import { Table } from './page.tsx'
+import { Table } from './table.tsx'
 import { percent, thousands, withError } from './text.ts'
 
 /** What a linear classifier reads at each depth. */

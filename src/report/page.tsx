@@ -1,6 +1,7 @@
 import type { ComponentChildren, VNode } from 'preact'
 import { renderToString } from 'preact-render-to-string'
 import type { Chart } from './plots.ts'
+import { Table, type TableProps } from './table.tsx'
 
 /** Colours follow the reader's setting; text on all of them has a contrast of 4.5 or more. */
 const style = `
@@ -56,58 +57,6 @@ export function renderPage(title: string, body: ComponentChildren): string {
     </html>
   )
   return `<!doctype html>\n${renderToString(page)}\n`
-}
-
-export type Cell = string | number | VNode
-
-interface TableProps {
-  readonly caption: string
-  readonly header: readonly string[]
-  readonly rows: readonly (readonly Cell[])[]
-  /** Columns of numbers, aligned to the right. */
-  readonly numbers?: readonly number[]
-  /** The row that stands out. */
-  readonly chosen?: number
-}
-
-/** What scrolls is a named region that the keyboard reaches (WCAG 2.1.1). */
-const scrolling = (label: string) => ({ class: 'scroll', tabIndex: 0, role: 'region', 'aria-label': label }) as const
-
-/** The first cell of each row names it. */
-export function Table({ caption, header, rows, numbers = [], chosen }: TableProps): VNode {
-  const kind = (column: number) => (numbers.includes(column) ? 'number' : undefined)
-  return (
-    <div {...scrolling(caption)}>
-      <table>
-        <thead>
-          <tr>
-            {header.map((text, i) => (
-              <th key={text} scope="col" class={kind(i)}>
-                {text}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row, r) => (
-            <tr key={r} class={r === chosen ? 'chosen' : undefined}>
-              {row.map((cell, i) =>
-                i === 0 ? (
-                  <th key={i} scope="row">
-                    {cell}
-                  </th>
-                ) : (
-                  <td key={i} class={kind(i)}>
-                    {cell}
-                  </td>
-                ),
-              )}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  )
 }
 
 interface FigureProps {

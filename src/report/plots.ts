@@ -1,14 +1,6 @@
 import * as Plot from '@observablehq/plot'
 import { parseHTML } from 'linkedom'
-
-/** One line of a chart. */
-export interface Series {
-  readonly name: string
-  /** A CSS colour; the page's --series-1 … --series-4 follow light and dark. */
-  readonly colour: string
-  readonly points: readonly { readonly x: number; readonly y: number }[]
-  readonly dashed?: boolean
-}
+import { axisText, confusionDrawing, type Drawing, lineDrawing, percentTicks } from './charts.ts'
 
 /** A chart in two widths: the page shows the one that fits. */
 export interface Chart {
@@ -17,10 +9,9 @@ export interface Chart {
 }
 
 const widths = { wide: 720, narrow: 340 } as const
-const axisText = { fontSize: '12px', background: 'transparent', color: 'var(--ink)' } as const
 
 /** Draws as SVG; Plot works on any document, and the report is made where there is no browser. */
-function draw(options: (width: number) => Plot.PlotOptions): Chart {
+function draw(options: Drawing): Chart {
   const { document } = parseHTML('<!doctype html><html><body></body></html>')
   const at = (width: number) => {
     const svg = Plot.plot({ ...options(width), width, document: document as unknown as Document, style: axisText })
@@ -29,34 +20,6 @@ function draw(options: (width: number) => Plot.PlotOptions): Chart {
     return svg.outerHTML
   }
   return { wide: at(widths.wide), narrow: at(widths.narrow) }
-}
-
-const percentTicks = (value: number) => `${Math.round(100 * value)} %`
-
-/**
- * Lines over a common axis.
- * @param options.share whether y is a share, told in percent
- */
-export function linePlot(series: readonly Series[], options: { readonly x: string; readonly y: string; readonly share: boolean }): Chart {
-  const { x, y, share } = options
-  return draw((width) => ({
-    height: width > 500 ? 300 : 240,
-    marginLeft: 52,
-    marginRight: 16,
-    marginBottom: 40,
-    x: { label: x, grid: false, nice: true, ticks: width > 500 ? 8 : 4 },
-    y: { label: y, grid: true, nice: true, zero: true, ...(share ? { tickFormat: percentTicks } : {}) },
-    marks: series.flatMap(({ name, colour, points, dashed }) => {
-      const line = { x: 'x', y: 'y', stroke: colour }
-      const data = [...points]
-      return [
-        Plot.line(data, { ...line, strokeWidth: 2, ...(dashed ? { strokeDasharray: '5 4' } : {}) }),
-        ...(points.length <= 40
-          ? [Plot.dot(data, { ...line, fill: colour, r: 2.5, title: (p: { x: number; y: number }) => `${name}: ${p.y} at ${p.x}` })]
-          : []),
-      ]
-    }),
-  }))
 }
 
 /** One bin of a reliability diagram. */
@@ -115,50 +78,12 @@ export function barPlot(bars: readonly { readonly name: string; readonly value: 
   }))
 }
 
-/** Counts by true class (rows) and predicted class (columns), each shaded by its share of the row. */
-export function confusionPlot(names: readonly string[], counts: readonly (readonly number[])[]): Chart {
-  const cells = counts.flatMap((row, actual) => {
-    const total = row.reduce((a, b) => a + b, 0)
-    return row.map((count, predicted) => ({ actual, predicted, count, share: total ? count / total : 0 }))
-  })
-  const longest = Math.max(...names.map((name) => name.length))
-  return draw((width) => {
-    const margin = Math.min(width / 3, 20 + 7 * longest)
-    const size = Math.min(44, (width - margin - 20) / names.length)
-    const short = (limit: number) => (index: number) => {
-      const name = names[index] ?? ''
-      return name.length > limit ? `${name.slice(0, limit - 1)}…` : name
-    }
-    const named = short(Math.floor((margin - 16) / 7))
-    const marks: Plot.Markish[] = [
-      Plot.cell(cells, {
-        ...{ x: 'predicted', y: 'actual', inset: 0.5, fill: 'var(--series-1)', fillOpacity: 'share' },
-        title: (cell: (typeof cells)[number]) => `${names[cell.actual]}, taken for ${names[cell.predicted]}: ${cell.count}`,
-      }),
-    ]
-    const shown = cells.filter(({ count }) => count > 0)
-    if (size >= 16)
-      marks.push(
-        Plot.text(
-          shown.filter(({ share }) => share <= 0.5),
-          { x: 'predicted', y: 'actual', text: 'count', fill: 'var(--ink)' },
-        ),
-        Plot.text(
-          shown.filter(({ share }) => share > 0.5),
-          { x: 'predicted', y: 'actual', text: 'count', fill: 'var(--on-series)' },
-        ),
-      )
-    const indices = names.map((_, i) => i)
-    return {
-      height: 4 + margin + size * names.length,
-      marginLeft: margin,
-      marginTop: 4,
-      marginRight: Math.max(4, width - margin - size * names.length),
-      marginBottom: margin,
-      opacity: { domain: [0, 1], range: [0.04, 1] },
-      x: { domain: indices, label: null, tickFormat: named, tickRotate: -60 },
-      y: { domain: indices, label: null, tickFormat: named },
-      marks,
-    }
-  })
+/** Lines over a common axis, as `lineDrawing` says. */
+export function linePlot(...lines: Parameters<typeof lineDrawing>): Chart {
+  return draw(lineDrawing(...lines))
+}
+
+/** A confusion matrix, as `confusionDrawing` says. */
+export function confusionPlot(...matrix: Parameters<typeof confusionDrawing>): Chart {
+  return draw(confusionDrawing(...matrix))
 }

@@ -1,11 +1,13 @@
 import type { VNode } from 'preact'
+import { epochSeries } from './charts.ts'
 import { EvidenceTable } from './evidence.tsx'
 import type { Report, RunFigures } from './figures.ts'
-import { Figure, renderPage, Table } from './page.tsx'
+import { Figure, renderPage } from './page.tsx'
 import { barPlot, confusionPlot, linePlot, reliabilityPlot } from './plots.ts'
 import type { Share } from './statistics.ts'
 import type { StepTimes } from './stepTimes.ts'
-import { percent, seconds, thousands } from './text.ts'
+import { Table } from './table.tsx'
+import { layersOf, percent, seconds, thousands } from './text.ts'
 
 /** A run's report as one HTML file that needs nothing beside it. */
 export function runPage({ figures, pictures }: Report): string {
@@ -103,19 +105,11 @@ function Scenario({ figures: { plan, choice, options } }: Props): VNode {
   )
 }
 
-function layersOf(parameters: readonly string[]): string {
-  return [...new Set(parameters.map((name) => name.slice(0, name.lastIndexOf('.'))))].join(', ')
-}
-
 function Curves({ figures: { epochs } }: Props): VNode {
   const last = epochs.at(-1)
   if (!last) return <p>No epoch was finished.</p>
   const best = epochs.reduce((a, b) => (b.valAccuracy > a.valAccuracy ? b : a))
-  const lines = (train: 'trainLoss' | 'trainAccuracy', val: 'valLoss' | 'valAccuracy') => [
-    { name: 'held out', colour: 'var(--series-1)', points: epochs.map((epoch) => ({ x: epoch.epoch, y: epoch[val] })) },
-    { name: 'trained on', colour: 'var(--series-2)', dashed: true, points: epochs.map((epoch) => ({ x: epoch.epoch, y: epoch[train] })) },
-  ]
-  const [accuracy, loss] = [lines('trainAccuracy', 'valAccuracy'), lines('trainLoss', 'valLoss')]
+  const [accuracy, loss] = [epochSeries(epochs, 'Accuracy'), epochSeries(epochs, 'Loss')]
   const header = ['epoch', 'loss, trained on', 'loss, held out', 'accuracy, trained on', 'accuracy, held out', 'seconds']
   const rows = epochs.map((e) => [
     e.epoch,

@@ -1,0 +1,105 @@
+import * as Plot from '@observablehq/plot'
+import type { EpochResult } from '../train/events.ts'
+
+/** One line of a chart. */
+export interface Series {
+  readonly name: string
+  /** A CSS colour; the page's --series-1 … --series-4 follow light and dark. */
+  readonly colour: string
+  readonly points: readonly { readonly x: number; readonly y: number }[]
+  readonly dashed?: boolean
+}
+
+/** What every epoch came to, on the pictures held out and on those trained on. */
+export function epochSeries(epochs: readonly EpochResult[], what: 'Loss' | 'Accuracy'): readonly Series[] {
+  const points = (part: 'train' | 'val') => epochs.map((epoch) => ({ x: epoch.epoch, y: epoch[`${part}${what}`] }))
+  return [
+    { name: 'held out', colour: 'var(--series-1)', points: points('val') },
+    { name: 'trained on', colour: 'var(--series-2)', points: points('train'), dashed: true },
+  ]
+}
+
+/** A chart for a width in pixels: what Plot draws wherever it is given a document. */
+export type Drawing = (width: number) => Plot.PlotOptions
+
+/** How every chart's axes are written. */
+export const axisText = { fontSize: '12px', background: 'transparent', color: 'var(--ink)' } as const
+
+export const percentTicks = (value: number) => `${Math.round(100 * value)} %`
+
+/**
+ * Lines over a common axis.
+ * @param options.share whether y is a share, told in percent
+ */
+export function lineDrawing(
+  series: readonly Series[],
+  options: { readonly x: string; readonly y: string; readonly share: boolean },
+): Drawing {
+  const { x, y, share } = options
+  return (width) => ({
+    height: width > 500 ? 300 : 240,
+    marginLeft: 52,
+    marginRight: 16,
+    marginBottom: 40,
+    x: { label: x, grid: false, nice: true, ticks: width > 500 ? 8 : 4 },
+    y: { label: y, grid: true, nice: true, zero: true, ...(share ? { tickFormat: percentTicks } : {}) },
+    marks: series.flatMap(({ name, colour, points, dashed }) => {
+      const line = { x: 'x', y: 'y', stroke: colour }
+      const data = [...points]
+      return [
+        Plot.line(data, { ...line, strokeWidth: 2, ...(dashed ? { strokeDasharray: '5 4' } : {}) }),
+        ...(points.length <= 40
+          ? [Plot.dot(data, { ...line, fill: colour, r: 2.5, title: (p: { x: number; y: number }) => `${name}: ${p.y} at ${p.x}` })]
+          : []),
+      ]
+    }),
+  })
+}
+
+/** Counts by true class (rows) and predicted class (columns), each shaded by its share of the row. */
+export function confusionDrawing(names: readonly string[], counts: readonly (readonly number[])[]): Drawing {
+  const cells = counts.flatMap((row, actual) => {
+    const total = row.reduce((a, b) => a + b, 0)
+    return row.map((count, predicted) => ({ actual, predicted, count, share: total ? count / total : 0 }))
+  })
+  const longest = Math.max(...names.map((name) => name.length))
+  return (width) => {
+    const margin = Math.min(width / 3, 20 + 7 * longest)
+    const size = Math.min(44, (width - margin - 20) / names.length)
+    const short = (limit: number) => (index: number) => {
+      const name = names[index] ?? ''
+      return name.length > limit ? `${name.slice(0, limit - 1)}…` : name
+    }
+    const named = short(Math.floor((margin - 16) / 7))
+    const marks: Plot.Markish[] = [
+      Plot.cell(cells, {
+        ...{ x: 'predicted', y: 'actual', inset: 0.5, fill: 'var(--series-1)', fillOpacity: 'share' },
+        title: (cell: (typeof cells)[number]) => `${names[cell.actual]}, taken for ${names[cell.predicted]}: ${cell.count}`,
+      }),
+    ]
+    const shown = cells.filter(({ count }) => count > 0)
+    if (size >= 16)
+      marks.push(
+        Plot.text(
+          shown.filter(({ share }) => share <= 0.5),
+          { x: 'predicted', y: 'actual', text: 'count', fill: 'var(--ink)' },
+        ),
+        Plot.text(
+          shown.filter(({ share }) => share > 0.5),
+          { x: 'predicted', y: 'actual', text: 'count', fill: 'var(--on-series)' },
+        ),
+      )
+    const indices = names.map((_, i) => i)
+    return {
+      height: 4 + margin + size * names.length,
+      marginLeft: margin,
+      marginTop: 4,
+      marginRight: Math.max(4, width - margin - size * names.length),
+      marginBottom: margin,
+      opacity: { domain: [0, 1], range: [0.04, 1] },
+      x: { domain: indices, label: null, tickFormat: named, tickRotate: -60 },
+      y: { domain: indices, label: null, tickFormat: named },
+      marks,
+    }
+  }
+}
