@@ -17,20 +17,12 @@ import {
   lossOf,
   predictedOf,
   type Share,
+  type TopLoss,
+  topLossOf,
   wilson,
+  worstOf,
 } from './statistics.ts'
 import { measureStep, type StepTimes } from './stepTimes.ts'
-
-/** A picture that the network is wrong about, or unsure of. */
-export interface TopLoss {
-  readonly name: string
-  readonly actual: string
-  readonly predicted: string
-  /** Of the predicted class, and of the right one. */
-  readonly probability: number
-  readonly actualProbability: number
-  readonly loss: number
-}
 
 /** Everything a report says, but for the pictures. */
 export interface RunFigures {
@@ -85,7 +77,7 @@ export async function measureRun(
   const { classes } = data
   const confusion = confusionOf(outcomes, classes.length)
   const hits = confusion.reduce((sum, row, c) => sum + (row[c] ?? 0), 0)
-  const worst = [...outcomes].sort((a, b) => lossOf(b) - lossOf(a)).slice(0, options.topLosses)
+  const worst = worstOf(outcomes, options.topLosses)
   const figures: RunFigures = {
     ...{ run: folder, graft: config.graft, adapter: config.adapter, network: config.architecture.variant },
     ...{ plan: config.plan, choice: config.choice ?? null, options: config.options },
@@ -94,7 +86,7 @@ export async function measureRun(
     top5: wilson(outcomes.filter(isAmongFive).length, outcomes.length),
     loss: outcomes.reduce((sum, outcome) => sum + lossOf(outcome), 0) / outcomes.length,
     ...{ epochs, perClass: classFigures(classes, confusion), confusion, calibration: calibrationOf(outcomes) },
-    topLosses: worst.map((outcome) => topLoss(outcome, classes)),
+    topLosses: worst.map((outcome) => topLossOf(outcome, classes)),
     timings,
     step: await stepOf(model, outcomes),
   }
@@ -124,17 +116,4 @@ async function stepOf(model: Network, outcomes: readonly Outcome[]): Promise<Ste
 function isAmongFive({ sample, probabilities }: Outcome): boolean {
   const mine = probabilities[sample.label] ?? 0
   return probabilities.reduce((above, p, c) => above + Number(p > mine || (p === mine && c < sample.label)), 0) < 5
-}
-
-function topLoss(outcome: Outcome, classes: readonly string[]): TopLoss {
-  const { sample, probabilities } = outcome
-  const predicted = predictedOf(outcome)
-  return {
-    name: sample.name,
-    actual: classes[sample.label] ?? '',
-    predicted: classes[predicted] ?? '',
-    probability: probabilities[predicted] ?? 0,
-    actualProbability: probabilities[sample.label] ?? 0,
-    loss: lossOf(outcome),
-  }
 }

@@ -4,7 +4,7 @@ import { EvidenceTable } from './evidence.tsx'
 import type { Report, RunFigures } from './figures.ts'
 import { Figure, renderPage } from './page.tsx'
 import { barPlot, confusionPlot, linePlot, reliabilityPlot } from './plots.ts'
-import type { Share } from './statistics.ts'
+import { mistakesOf, type Share } from './statistics.ts'
 import type { StepTimes } from './stepTimes.ts'
 import { Table } from './table.tsx'
 import { layersOf, percent, seconds, thousands } from './text.ts'
@@ -166,10 +166,7 @@ const toldMistakes = 20
 
 function Confusion({ figures: { data, confusion } }: Props): VNode {
   const { classes } = data
-  const mistakes = confusion
-    .flatMap((row, actual) => row.map((count, predicted) => ({ actual, predicted, count })))
-    .filter(({ actual, predicted, count }) => actual !== predicted && count > 0)
-    .sort((a, b) => b.count - a.count)
+  const mistakes = mistakesOf(confusion)
   const rows = mistakes
     .slice(0, toldMistakes)
     .map(({ actual, predicted, count }) => [classes[actual] ?? '', classes[predicted] ?? '', count])

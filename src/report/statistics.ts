@@ -94,3 +94,41 @@ export function classFigures(names: readonly string[], confusion: readonly (read
     return { name, pictures, precision: wilson(hits, predicted), recall: wilson(hits, pictures) }
   })
 }
+
+/** Pictures taken for another class than theirs, by pairs of classes, the commonest first. */
+export function mistakesOf(confusion: readonly (readonly number[])[]) {
+  return confusion
+    .flatMap((row, actual) => row.map((count, predicted) => ({ actual, predicted, count })))
+    .filter(({ actual, predicted, count }) => actual !== predicted && count > 0)
+    .sort((a, b) => b.count - a.count)
+}
+
+/** The outcomes with the largest losses, the largest first. */
+export function worstOf(outcomes: readonly Outcome[], count: number): Outcome[] {
+  return [...outcomes].sort((a, b) => lossOf(b) - lossOf(a)).slice(0, count)
+}
+
+/** A picture that the network is wrong about, or unsure of. */
+export interface TopLoss {
+  readonly name: string
+  readonly actual: string
+  readonly predicted: string
+  /** Of the predicted class, and of the right one. */
+  readonly probability: number
+  readonly actualProbability: number
+  readonly loss: number
+}
+
+/** What is told of an outcome that has a large loss. */
+export function topLossOf(outcome: Outcome, classes: readonly string[]): TopLoss {
+  const { sample, probabilities } = outcome
+  const predicted = predictedOf(outcome)
+  return {
+    name: sample.name,
+    actual: classes[sample.label] ?? '',
+    predicted: classes[predicted] ?? '',
+    probability: probabilities[predicted] ?? 0,
+    actualProbability: probabilities[sample.label] ?? 0,
+    loss: lossOf(outcome),
+  }
+}

@@ -1,0 +1,79 @@
+import { useMemo, useState } from 'preact/hooks'
+import type { EngineInfo } from '../tensor/engine.ts'
+import type { Choice } from '../transfer/choice.ts'
+import { type Chosen, datasetOf } from './chosen.ts'
+import { useEngine, usePlanning } from './hooks.ts'
+import { NoGpu } from './noGpu.tsx'
+import { Pictures } from './pictures.tsx'
+import { Planned } from './planned.tsx'
+import type { RemoteTrainer } from './remote.ts'
+import { consistent, defaults, probed, type Settings } from './settings.ts'
+import { Setup } from './setup.tsx'
+import { Training } from './training.tsx'
+
+/** The whole page: pictures, then what is to be done with them, then the training and what came of it. */
+export function App({ trainer, failed }: { readonly trainer: RemoteTrainer; readonly failed: Promise<never> }) {
+  const engine = useEngine(trainer, failed)
+  const [chosen, setChosen] = useState<Chosen | null>(null)
+  const [settings, setSettings] = useState<Settings>(defaults)
+  const [choice, setChoice] = useState<Choice | null>(null)
+  const [busy, setBusy] = useState(false)
+  const { split, seed } = settings
+  const data = useMemo(() => chosen && datasetOf(chosen, { split, seed }), [chosen, split, seed])
+  const open = engine !== null && !('problem' in engine)
+  const planning = usePlanning(trainer, { chosen, data, settings, choice, open })
+  if (engine && 'problem' in engine) return <NoGpu {...engine} />
+
+  const change = (changed: Partial<Settings>) => {
+    setSettings((before) => consistent({ ...before, ...changed }))
+    if (probed.some((name) => name in changed)) setChoice(null)
+  }
+  const onChosen = (next: Chosen) => {
+    setChosen(next)
+    setChoice(null)
+  }
+  const ready = chosen && data !== null && typeof data !== 'string' && open
+  const job = { trainer, settings, choice, planning }
+  return (
+    <>
+      <header>
+        <h1>Graft</h1>
+        <p>Teach a trained network your own classes of pictures, here in the browser. Nothing leaves this machine.</p>
+      </header>
+      <main>
+        <Pictures chosen={chosen} data={data} onChosen={onChosen} busy={busy} />
+        {ready && (
+          <section aria-labelledby="setup">
+            <h2 id="setup">What to do with them</h2>
+            <div class="columns">
+              <fieldset class="plain" disabled={busy}>
+                <Setup settings={settings} onChange={change} cuts={planning.prepared?.cuts ?? []} divided={isDivided(data)} />
+              </fieldset>
+              <Planned {...job} busy={busy} onBusy={setBusy} onChoice={setChoice} />
+            </div>
+          </section>
+        )}
+        {ready && <Training {...job} chosen={chosen} busy={busy} onBusy={setBusy} onChoice={setChoice} />}
+      </main>
+      <footer>
+        <Computes engine={engine} />
+      </footer>
+    </>
+  )
+}
+
+/** Whether the folder itself says what is held out. */
+function isDivided({ train, val }: Exclude<ReturnType<typeof datasetOf>, string>): boolean {
+  return train.at(0)?.name.startsWith('train/') === true && val.at(0)?.name.startsWith('val/') === true
+}
+
+function Computes({ engine }: { readonly engine: EngineInfo | null }) {
+  if (!engine) return <p role="status">Opening the GPU…</p>
+  const { adapter, kind } = engine
+  return (
+    <p class="quiet">
+      Computes on {adapter}.
+      {kind === 'hardware' ? '' : ' That is no GPU but the processor in its place: expect minutes where a GPU takes seconds.'}
+    </p>
+  )
+}

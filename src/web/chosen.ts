@@ -1,0 +1,49 @@
+import { fromEvent } from 'file-selector'
+import type { ImageDataset } from '../data/dataset.ts'
+import { filesDataset, type PlacedFile } from '../data/filesDataset.ts'
+import { PICTURE } from '../data/pictureFormat.ts'
+import { GraftError } from '../gpu/errors.ts'
+
+/** What a person dropped or chose. */
+export interface Chosen {
+  /** The folder's name. */
+  readonly root: string
+  /** By their paths below it. */
+  readonly files: readonly PlacedFile[]
+  /** How many files are no pictures by their names, by endings, the commonest first. */
+  readonly passedOver: readonly (readonly [ending: string, count: number])[]
+}
+
+/** The files of a drop, or of a folder input's change, with their paths. */
+export async function chosenFrom(event: Event): Promise<Chosen> {
+  const files = (await fromEvent(event)).flatMap((one) =>
+    one instanceof File ? [{ path: one.relativePath.replace(/^\.?\//, ''), file: one }] : [],
+  )
+  const tops = new Set(files.map(({ path }) => path.slice(0, path.indexOf('/') + 1)))
+  const [only = ''] = tops
+  // Several class folders at once are taken as they lie; of one folder its content counts.
+  const prefix = tops.size === 1 ? only : ''
+  const placed = files.map(({ path, file }) => ({ path: path.slice(prefix.length), file }))
+  return { root: prefix.slice(0, -1) || 'the pictures', files: placed, passedOver: passedOver(placed) }
+}
+
+function passedOver(files: readonly PlacedFile[]): Chosen['passedOver'] {
+  const counts = new Map<string, number>()
+  for (const { path } of files) {
+    const name = path.slice(path.lastIndexOf('/') + 1)
+    if (PICTURE.test(name) || path.split('/').some((part) => part.startsWith('.'))) continue
+    const ending = /\.[^.]+$/.exec(name)?.[0].toLowerCase() ?? 'no ending'
+    counts.set(ending, (counts.get(ending) ?? 0) + 1)
+  }
+  return [...counts].sort((a, b) => b[1] - a[1])
+}
+
+/** The dataset that the files make, or the one line that says why they make none. */
+export function datasetOf(chosen: Chosen, options: { readonly split: number; readonly seed: number }): ImageDataset | string {
+  try {
+    return filesDataset(chosen.files, { root: chosen.root, ...options })
+  } catch (error) {
+    if (error instanceof GraftError) return error.message
+    throw error
+  }
+}

@@ -1,0 +1,53 @@
+import { useState } from 'preact/hooks'
+import { percent } from '../report/text.ts'
+import type { Prediction } from '../train/evaluate.ts'
+import { FileButton, Problem } from './fields.tsx'
+import { Thumbnail } from './pictures.tsx'
+import type { RemoteTrainer } from './remote.ts'
+
+/** Asks the trained network about a picture of the person's own. */
+export function Classify({ trainer }: { readonly trainer: RemoteTrainer }) {
+  const [answer, setAnswer] = useState<{ readonly file: File; readonly prediction: Prediction | null; readonly problem: string | null }>()
+  const ask = async (file: File) => {
+    try {
+      setAnswer({ file, prediction: await trainer.classify(file), problem: null })
+    } catch (error) {
+      setAnswer({ file, prediction: null, problem: error instanceof Error ? error.message : String(error) })
+    }
+  }
+  return (
+    <section aria-labelledby="classify">
+      <h3 id="classify">Try it on a picture</h3>
+      <p class="row">
+        <FileButton
+          accept="image/jpeg,image/png,image/webp"
+          onFiles={({ currentTarget: { files } }) => {
+            const file = files?.item(0)
+            if (file) void ask(file)
+          }}
+        >
+          Choose a picture
+        </FileButton>
+      </p>
+      <div aria-live="polite" data-testid="answer">
+        {answer?.problem && <Problem>{answer.problem}</Problem>}
+        {answer?.prediction && (
+          <figure class="answer">
+            <Thumbnail file={answer.file} alt={answer.file.name} />
+            <ol class="bars">
+              {answer.prediction.top.map(({ class: name, probability }) => (
+                <li key={name}>
+                  <span class="name">{name}</span>
+                  <span class="bar" aria-hidden="true">
+                    <span style={{ width: `${100 * probability}%` }} />
+                  </span>
+                  <span class="share">{percent(probability)}</span>
+                </li>
+              ))}
+            </ol>
+          </figure>
+        )}
+      </div>
+    </section>
+  )
+}

@@ -1,0 +1,55 @@
+import type { Variant } from '../nn/alexnet.ts'
+import type { ClassFigures, Share, TopLoss } from '../report/statistics.ts'
+import type { EpochResult, Skipped, TrainEvent } from '../train/events.ts'
+import type { MemoryPlan } from '../train/memory.ts'
+import type { Choice } from '../transfer/choice.ts'
+import type { Plan } from '../transfer/scenario.ts'
+
+/** A layer as the scenario leaves it: 'bare' has nothing to train, 'cut' is gone. */
+export interface LayerRow {
+  readonly name: string
+  readonly description: string
+  /** Of one picture behind it. */
+  readonly shape: readonly number[]
+  /** How many numbers its parameters hold. */
+  readonly values: number
+  readonly state: 'cut' | 'new' | 'frozen' | 'trained' | 'bare'
+}
+
+/** What will be trained, before it is. */
+export interface Prepared {
+  readonly variant: Variant
+  /** Layers after which the new one may go. */
+  readonly cuts: readonly { readonly name: string; readonly description: string }[]
+  /** Null while 'auto' has not measured, with all that follows. */
+  readonly plan: Plan | null
+  readonly layers: readonly LayerRow[]
+  /** Layers that the weights did not hold, and that stay. */
+  readonly random: string
+  readonly memory: MemoryPlan | null
+}
+
+/** What the worker tells while it works. */
+export type WorkEvent = TrainEvent | { readonly type: 'choice'; readonly choice: Choice } | { readonly type: 'judging' }
+
+/** A finished training, judged on the pictures that were held out. */
+export interface Result {
+  readonly epochs: readonly EpochResult[]
+  readonly keptEpoch: number
+  readonly aborted: boolean
+  readonly stoppedEarly: boolean
+  /** What ended it before its time, where something did; the weights are those of the last finished epoch. */
+  readonly problem: string | null
+  readonly seconds: number
+  readonly skipped: readonly Skipped[]
+  readonly classes: readonly string[]
+  readonly accuracy: Share | null
+  readonly loss: number
+  /** Pictures by true class (rows) and predicted class (columns). */
+  readonly confusion: readonly (readonly number[])[]
+  readonly perClass: readonly ClassFigures[]
+  readonly topLosses: readonly TopLoss[]
+}
+
+export const downloads = ['run', 'safetensors', 'onnx', 'pytorch'] as const
+export type Download = (typeof downloads)[number]

@@ -1,0 +1,95 @@
+import { useEffect, useState } from 'preact/hooks'
+import type { ImageDataset } from '../data/dataset.ts'
+import type { EngineInfo } from '../tensor/engine.ts'
+import type { Choice } from '../transfer/choice.ts'
+import type { Chosen } from './chosen.ts'
+import type { Prepared } from './contract.ts'
+import type { RemoteTrainer } from './remote.ts'
+import type { Settings } from './settings.ts'
+
+export const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
+
+/** Whether an error from the worker has that code. */
+export const hasCode = (error: unknown, code: string) => error instanceof Error && error.name === code
+
+/** Why nothing can be computed here. */
+export interface NoEngine {
+  readonly problem: string
+  /** Whether it is WebGPU that is missing. */
+  readonly noGpu: boolean
+}
+
+/** The GPU: null while it is being opened. */
+export function useEngine(trainer: RemoteTrainer, failed: Promise<never>): EngineInfo | NoEngine | null {
+  const [engine, setEngine] = useState<EngineInfo | NoEngine | null>(null)
+  useEffect(() => {
+    Promise.race([trainer.open(), failed]).then(setEngine, (error: unknown) =>
+      setEngine({ problem: messageOf(error), noGpu: hasCode(error, 'adapter') }),
+    )
+  }, [trainer, failed])
+  return engine
+}
+
+/** What is known of the plan: the newest one, whether another one is being made, and what is wrong with the settings. */
+export interface Planning {
+  readonly prepared: Prepared | null
+  readonly stale: boolean
+  readonly problem: string | null
+}
+
+/** Milliseconds of quiet after which a change is planned: typing a number is one change. */
+const quiet = 250
+
+/** Has the plan made anew whenever something that it depends on changes. */
+export function usePlanning(
+  trainer: RemoteTrainer,
+  {
+    chosen,
+    data,
+    settings,
+    choice,
+    open,
+  }: {
+    readonly chosen: Chosen | null
+    readonly data: ImageDataset | string | null
+    readonly settings: Settings
+    readonly choice: Choice | null
+    readonly open: boolean
+  },
+): Planning {
+  const [planning, setPlanning] = useState<Planning>({ prepared: null, stale: false, problem: null })
+  const { split, seed } = settings
+  useEffect(() => {
+    if (open && chosen && data && typeof data !== 'string') void trainer.use(chosen.files, { root: chosen.root, split, seed })
+  }, [open, data])
+  useEffect(() => {
+    if (!open || !data || typeof data === 'string') return
+    if (settings.start === 'file' && !settings.file) {
+      setPlanning({ prepared: null, stale: false, problem: null })
+      return
+    }
+    let current = true
+    setPlanning((before) => ({ ...before, stale: true }))
+    const timer = setTimeout(() => {
+      trainer.prepare(settings, choice).then(
+        (prepared) => current && setPlanning({ prepared, stale: false, problem: null }),
+        (error: unknown) => current && setPlanning((before) => ({ ...before, stale: false, problem: messageOf(error) })),
+      )
+    }, quiet)
+    return () => {
+      current = false
+      clearTimeout(timer)
+    }
+  }, [open, data, settings, choice])
+  return planning
+}
+
+/** Asks before the page is left while something would be lost. */
+export function useLeaveWarning(active: boolean): void {
+  useEffect(() => {
+    if (!active) return
+    const onLeave = (event: BeforeUnloadEvent) => event.preventDefault()
+    addEventListener('beforeunload', onLeave)
+    return () => removeEventListener('beforeunload', onLeave)
+  }, [active])
+}

@@ -1,0 +1,34 @@
+import { percent } from '../report/text.ts'
+import type { Chosen } from './chosen.ts'
+import type { Result } from './contract.ts'
+import { Thumbnail } from './pictures.tsx'
+
+/** The pictures on which the network is most wrong. */
+export function Losses({ result, files }: { readonly result: Result; readonly files: Chosen['files'] }) {
+  return (
+    <section aria-labelledby="losses">
+      <h3 id="losses">Where it is most wrong</h3>
+      <ol class="pictures">
+        {result.topLosses.map(({ name, actual, predicted, probability, actualProbability, loss }) => {
+          const file = files.find(({ path }) => path === name)?.file
+          return (
+            <li key={name}>
+              <figure>
+                {file && <Thumbnail file={file} alt={name} />}
+                <figcaption>
+                  is <strong>{actual}</strong> ({percent(actualProbability)}),
+                  <br />
+                  taken for <strong class={actual === predicted ? undefined : 'wrong'}>{predicted}</strong> ({percent(probability)})
+                  <br />
+                  <span class="quiet">
+                    loss {loss.toFixed(2)}, {name}
+                  </span>
+                </figcaption>
+              </figure>
+            </li>
+          )
+        })}
+      </ol>
+    </section>
+  )
+}

@@ -1,0 +1,8 @@
+import { render } from 'preact'
+import { App } from './app.tsx'
+import { openTrainer } from './remote.ts'
+import '../inspect/web/colours.css'
+import './style.css'
+
+const root = document.getElementById('app')
+if (root) render(<App {...openTrainer()} />, root)

@@ -1,0 +1,5 @@
+/** Vite: where the bundle of a worker lies. */
+declare module '*?worker&url' {
+  const address: string
+  export default address
+}

@@ -1,0 +1,166 @@
+import { useEffect, useMemo, useState } from 'preact/hooks'
+import { countByClass, type ImageDataset } from '../data/dataset.ts'
+import { Table } from '../report/table.tsx'
+import { counted, thousands } from '../report/text.ts'
+import { type Chosen, chosenFrom } from './chosen.ts'
+import { FileButton, Problem } from './fields.tsx'
+
+interface PicturesProps {
+  readonly chosen: Chosen | null
+  /** What the files make, or why they make nothing. */
+  readonly data: ImageDataset | string | null
+  readonly onChosen: (chosen: Chosen) => void
+  readonly busy: boolean
+}
+
+/** The pictures: a place to drop a folder, and what was found in it. */
+export function Pictures({ chosen, data, onChosen, busy }: PicturesProps) {
+  const [over, setOver] = useState(false)
+  const take = (event: Event) => {
+    void chosenFrom(event).then((found) => found.files.length > 0 && onChosen(found))
+  }
+  useEffect(() => {
+    // Anywhere on the page: a picture that misses the frame would open in its place.
+    const onDrag = (event: DragEvent) => {
+      event.preventDefault()
+      setOver(event.type === 'dragover')
+    }
+    const onDrop = (event: DragEvent) => {
+      onDrag(event)
+      if (!busy) take(event)
+    }
+    document.addEventListener('dragover', onDrag)
+    document.addEventListener('dragleave', onDrag)
+    document.addEventListener('drop', onDrop)
+    return () => {
+      document.removeEventListener('dragover', onDrag)
+      document.removeEventListener('dragleave', onDrag)
+      document.removeEventListener('drop', onDrop)
+    }
+  })
+  return (
+    <section aria-labelledby="pictures">
+      <h2 id="pictures">Your pictures</h2>
+      <div class={`drop${over ? ' over' : ''}${chosen ? ' small' : ''}`}>
+        {busy ? (
+          <p>Other pictures can be chosen when training is over.</p>
+        ) : (
+          <>
+            <FileButton folder main={!chosen} onFiles={take}>
+              {chosen ? 'Choose another folder' : 'Choose a folder'}
+            </FileButton>
+            <p>or drop one here.</p>
+          </>
+        )}
+      </div>
+      {!chosen && <Layouts />}
+      {typeof data === 'string' && <Problem>{data}</Problem>}
+      {chosen && <PassedOver chosen={chosen} />}
+      {chosen && data !== null && typeof data !== 'string' && <Found chosen={chosen} data={data} />}
+    </section>
+  )
+}
+
+function Layouts() {
+  return (
+    <>
+      <p>
+        One folder for each class, with its pictures inside: <code>photos/cat/1.jpg</code>, <code>photos/dog/1.jpg</code>. Or with the
+        division made already: <code>photos/train/cat/…</code> and <code>photos/val/cat/…</code>. JPEG, PNG or WebP; a few dozen of each
+        class are enough to begin with.
+      </p>
+      <p>The pictures are read here, by this page. They are sent nowhere.</p>
+    </>
+  )
+}
+
+function PassedOver({ chosen }: { readonly chosen: Chosen }) {
+  const { passedOver } = chosen
+  if (passedOver.length === 0) return null
+  const raw = passedOver.some(([ending]) => /heic|heif|avif|tiff?|bmp|gif/.test(ending))
+  const shown = passedOver.slice(0, 4).map(([ending, count]) => `${thousands(count)} ${ending}`)
+  const more = passedOver.length > shown.length ? ' and others' : ''
+  return (
+    <p class="quiet">
+      Passed over, being no JPEG, PNG or WebP: {shown.join(', ')}
+      {more}.{raw ? ' Convert those pictures to have them count.' : ''}
+    </p>
+  )
+}
+
+/** Classes that are shown with pictures; the others are only counted. */
+const shownClasses = 12
+const thumbnails = 4
+
+function Found({ chosen, data }: { readonly chosen: Chosen; readonly data: ImageDataset }) {
+  const { classes, train, val } = data
+  const counts = useMemo(() => {
+    const [trained, held] = [countByClass(train, classes.length), countByClass(val, classes.length)]
+    return classes.map((name, label) => ({ name, train: trained[label] ?? 0, val: held[label] ?? 0 }))
+  }, [classes, train, val])
+  const rest = counts.slice(shownClasses)
+  return (
+    <>
+      <p data-testid="found">
+        <strong>{chosen.root}</strong>: {counted(classes.length, 'class', 'classes')}, {counted(train.length, 'picture')} to train on,{' '}
+        {thousands(val.length)} held out to judge by.
+      </p>
+      <ul class="classes">
+        {counts.slice(0, shownClasses).map(({ name, train, val }, label) => (
+          <li key={name}>
+            <p>
+              <strong>{name}</strong>{' '}
+              <span class="quiet">
+                {thousands(train)} + {thousands(val)}
+              </span>
+            </p>
+            <Thumbnails data={data} label={label} />
+          </li>
+        ))}
+      </ul>
+      {rest.length > 0 && (
+        <details>
+          <summary>{counted(rest.length, 'more class', 'more classes')}</summary>
+          <Table
+            caption="More classes"
+            header={['class', 'to train on', 'held out']}
+            rows={rest.map(({ name, train, val }) => [name, train, val])}
+            numbers={[1, 2]}
+          />
+        </details>
+      )}
+    </>
+  )
+}
+
+function Thumbnails({ data, label }: { readonly data: ImageDataset; readonly label: number }) {
+  const files = useMemo(() => firstOf(data, label), [data, label])
+  return (
+    <div class="thumbnails" aria-hidden="true">
+      {files.map((file, i) => (
+        <Thumbnail key={i} file={file} />
+      ))}
+    </div>
+  )
+}
+
+/** A class's first few pictures. */
+function firstOf({ train }: ImageDataset, label: number): Blob[] {
+  const found: Blob[] = []
+  for (const sample of train) {
+    if (sample.label === label && sample.source instanceof Blob) found.push(sample.source)
+    if (found.length === thumbnails) break
+  }
+  return found
+}
+
+/** A picture of the person's own, small. Its address lives as long as it is shown. */
+export function Thumbnail({ file, alt = '' }: { readonly file: Blob; readonly alt?: string }) {
+  const [address, setAddress] = useState<string>()
+  useEffect(() => {
+    const made = URL.createObjectURL(file)
+    setAddress(made)
+    return () => URL.revokeObjectURL(made)
+  }, [file])
+  return <img src={address} alt={alt} width={64} height={64} loading="lazy" decoding="async" />
+}

@@ -1,0 +1,95 @@
+import { percent } from '../report/text.ts'
+import type { EpochResult, Skipped } from '../train/events.ts'
+import type { Result, WorkEvent } from './contract.ts'
+
+/** One training as the page shows it. */
+export interface Run {
+  readonly status: 'running' | 'stopping' | 'done' | 'stopped' | 'failed'
+  /** What is being done, in words, and how much of it is; `total` 0 where that is not known. */
+  readonly doing: { readonly what: string; readonly done: number; readonly total: number }
+  /** Epochs asked for. */
+  readonly of: number
+  readonly epochs: readonly EpochResult[]
+  /** When the first step was seen, in milliseconds. */
+  readonly begun: number | null
+  /** Seconds left, by the steps so far; null before the first. */
+  readonly left: number | null
+  readonly skipped: readonly Skipped[]
+  readonly remarks: readonly string[]
+  readonly result: Result | null
+  readonly problem: string | null
+  /** What a screen reader says: seldom enough to be listened to. */
+  readonly said: string
+}
+
+export type Action =
+  | { readonly type: 'start'; readonly epochs: number }
+  | { readonly type: 'event'; readonly event: WorkEvent; readonly at: number }
+  | { readonly type: 'stop' }
+  | { readonly type: 'done'; readonly result: Result }
+  | { readonly type: 'failed'; readonly stopped: boolean; readonly message: string }
+  | { readonly type: 'forget' }
+
+/** The training after something happened. */
+export function reduce(run: Run | null, action: Action): Run | null {
+  if (action.type === 'start') return begin(action.epochs)
+  if (action.type === 'forget' || !run) return null
+  if (action.type === 'stop') return { ...run, status: 'stopping', said: 'Stopping.' }
+  if (action.type === 'failed')
+    return { ...run, status: action.stopped ? 'stopped' : 'failed', problem: action.message, left: null, said: action.message }
+  if (action.type === 'done') return finish(run, action.result)
+  // Events and the result come by two ways: the result may be first.
+  return run.status === 'running' || run.status === 'stopping' ? heard(run, action.event, action.at) : run
+}
+
+function begin(epochs: number): Run {
+  return {
+    ...{ status: 'running', doing: { what: 'Getting ready', done: 0, total: 0 }, of: epochs, epochs: [], begun: null, left: null },
+    ...{ skipped: [], remarks: [], result: null, problem: null, said: 'Training begins.' },
+  }
+}
+
+function finish(run: Run, result: Result): Run {
+  const { epochs, skipped, accuracy, aborted, problem } = result
+  const said = `${aborted || problem ? 'Stopped' : 'Done'}. ${accuracy ? `${percent(accuracy.value)} of the pictures held out are right.` : ''}`
+  return { ...run, status: 'done', epochs, skipped, result, problem, left: null, said }
+}
+
+function heard(run: Run, event: WorkEvent, at: number): Run {
+  switch (event.type) {
+    case 'read':
+      return { ...run, doing: { what: 'Reading pictures', done: event.done, total: event.total } }
+    case 'compile':
+      return { ...run, doing: { what: 'Compiling kernels', done: event.done, total: event.total } }
+    case 'step': {
+      const begun = run.begun ?? at
+      const done = (event.epoch - 1) * event.steps + event.step
+      const total = run.of * event.steps
+      // The clock starts with the first step's end: what is left is reckoned by those after it.
+      const left = at > begun && done > 1 ? (((at - begun) / 1000) * (total - done)) / (done - 1) : null
+      return { ...run, begun, left, doing: { what: `Epoch ${event.epoch} of ${run.of}`, done, total } }
+    }
+    case 'epoch': {
+      const said = `Epoch ${event.epoch} of ${run.of}: ${percent(event.valAccuracy)} of the pictures held out are right.`
+      return { ...run, epochs: [...run.epochs, event], said }
+    }
+    case 'skipped':
+      return { ...run, skipped: [...run.skipped, event] }
+    case 'remark':
+      return { ...run, remarks: [...run.remarks, event.message] }
+    case 'recovered': {
+      const lost = `The GPU was lost (${event.reason}); ${event.adapter} went on in epoch ${event.epoch}, ${event.repeated} steps are repeated.`
+      return { ...run, remarks: [...run.remarks, lost], said: lost }
+    }
+    case 'judging':
+      return { ...run, doing: { what: 'Judging it on the pictures held out', done: 0, total: 0 }, left: null }
+    default:
+      return run
+  }
+}
+
+/** 75 seconds as '1:15'. */
+export function clock(seconds: number): string {
+  const whole = Math.ceil(seconds)
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`
+}

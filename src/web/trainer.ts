@@ -1,0 +1,267 @@
+import type { ImageDataset } from '../data/dataset.ts'
+import { filesDataset, type PlacedFile } from '../data/filesDataset.ts'
+import { DeviceLostError, GraftError, UsageError, WeightsError } from '../gpu/errors.ts'
+import { alexnet } from '../nn/alexnet.ts'
+import type { Network } from '../nn/network.ts'
+import { classFigures, confusionOf, lossOf, topLossOf, wilson, worstOf } from '../report/statistics.ts'
+import type { Engine, EngineInfo } from '../tensor/engine.ts'
+import { BrokenClasses } from '../train/brokenClasses.ts'
+import { chooseScenario } from '../train/choose.ts'
+import { type Prediction, predict } from '../train/evaluate.ts'
+import type { EpochResult, Skipped } from '../train/events.ts'
+import { type FitResult, fit } from '../train/fit.ts'
+import { outcomesOf } from '../train/outcomes.ts'
+import { Stopwatch } from '../train/timings.ts'
+import type { Choice } from '../transfer/choice.ts'
+import { applyScenario } from '../transfer/scenario.ts'
+import type { WeightsFile } from '../weights/safetensors.ts'
+import type { Download, Prepared, Result, WorkEvent } from './contract.ts'
+import { type FinishedRun, fileOf } from './downloads.ts'
+import { prepare } from './prepare.ts'
+import { fitOptions, runOptions, type Settings, scenarioOptions, shippedWeights } from './settings.ts'
+
+type Tell = (event: WorkEvent) => void
+
+/** Pictures with the largest losses that are shown. */
+const shownLosses = 6
+
+/** What a page's worker does: one engine, one dataset, and the network that was trained last. One call at a time, but for `stop`. */
+export class Trainer {
+  readonly #createEngine: () => Promise<Engine>
+  readonly #loadWeights: (source: string | File) => Promise<WeightsFile>
+  readonly #version: string
+  #engine: Engine | null = null
+  #data: ImageDataset | null = null
+  #read: { readonly source: string | File; readonly file: WeightsFile } | null = null
+  #trained: { readonly model: Network; readonly run: FinishedRun } | null = null
+  #stop: AbortController | null = null
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(createEngine: () => Promise<Engine>, loadWeights: (source: string | File) => Promise<WeightsFile>, version: string) {
+    this.#createEngine = createEngine
+    this.#loadWeights = loadWeights
+    this.#version = version
+  }
+
+  /** Opens the GPU. */
+  open(): Promise<EngineInfo> {
+    return this.#alone(async () => {
+      this.#engine = await this.#createEngine()
+      return this.#engine.info
+    })
+  }
+
+  /** Takes the pictures to work on. */
+  use(files: readonly PlacedFile[], options: { readonly root: string; readonly split: number; readonly seed: number }): Promise<void> {
+    return this.#alone(async () => {
+      this.#data = filesDataset(files, options)
+    })
+  }
+
+  /** Says what these settings will do to the network. */
+  prepare(settings: Settings, choice: Choice | null): Promise<Prepared> {
+    return this.#alone(async (engine, data) => {
+      const model = await this.#build(engine, settings)
+      try {
+        return prepare(model, data, settings, choice)
+      } finally {
+        model.dispose()
+      }
+    })
+  }
+
+  /** Measures which scenario suits the pictures. */
+  choose(settings: Settings, tell: Tell): Promise<Choice> {
+    return this.#stoppable((signal) =>
+      this.#alone(async (engine, data) => {
+        const model = await this.#build(engine, settings)
+        try {
+          return await chooseScenario(model, data, { seed: settings.seed, signal, onEvent: tell })
+        } finally {
+          model.dispose()
+        }
+      }),
+    )
+  }
+
+  /** Trains, and judges what came of it. What was trained before gives way. */
+  train(settings: Settings, measured: Choice | null, tell: Tell): Promise<Result> {
+    return this.#stoppable((signal) =>
+      this.#alone(async (engine, data) => {
+        this.#trained?.model.dispose()
+        this.#trained = null
+        const model = await this.#build(engine, settings)
+        try {
+          const { result, run } = await this.#trainOn(model, data, settings, measured, signal, tell)
+          this.#trained = { model, run }
+          return result
+        } catch (error) {
+          model.dispose()
+          throw error
+        }
+      }),
+    )
+  }
+
+  /** Ends what `choose` or `train` is doing; the last finished epoch is kept. */
+  stop(): void {
+    this.#stop?.abort()
+  }
+
+  /** What the trained network takes a picture for. */
+  classify(picture: File): Promise<Prediction> {
+    return this.#alone(async () => {
+      const [prediction] = await predict(this.#requireTrained().model, [picture])
+      if (!prediction) throw new UsageError('there is no picture')
+      return prediction
+    })
+  }
+
+  /** The trained network as a file. */
+  download(format: Download): Promise<{ readonly name: string; readonly blob: Blob }> {
+    return this.#alone(() => {
+      const { model, run } = this.#requireTrained()
+      return fileOf(format, model, run)
+    })
+  }
+
+  async #build(engine: Engine, { start, file, variant, seed }: Settings): Promise<Network> {
+    if (start === 'random') return alexnet(engine, { variant: variant ?? 'alexnet-64', seed })
+    const source = start === 'file' ? file : shippedWeights
+    if (!source) throw new UsageError('choose a file of weights first')
+    if (this.#read?.source !== source) this.#read = { source, file: await this.#loadWeights(source) }
+    const { tensors, metadata } = this.#read.file
+    const own = start === 'shipped' ? 'alexnet-64' : (variant ?? metadata.architecture)
+    try {
+      return await alexnet(engine, { weights: tensors, seed, ...(own ? { variant: own as 'alexnet-64' } : {}) })
+    } catch (cause) {
+      if (!(cause instanceof WeightsError) || typeof source === 'string') throw cause
+      const hint = variant ? '' : '; if it is for another AlexNet, say which'
+      throw new WeightsError(`${source.name}: ${cause.message.replace(/^the weights does/, 'it does')}${hint}`, { cause })
+    }
+  }
+
+  async #trainOn(
+    model: Network,
+    data: ImageDataset,
+    settings: Settings,
+    measured: Choice | null,
+    signal: AbortSignal,
+    tell: Tell,
+  ): Promise<{ readonly result: Result; readonly run: FinishedRun }> {
+    const auto = settings.scenario === 'auto'
+    const choice = auto ? (measured ?? (await chooseScenario(model, data, { seed: settings.seed, signal, onEvent: tell }))) : null
+    if (choice) tell({ type: 'choice', choice })
+    const options = scenarioOptions(settings, choice, data.classes.length)
+    if (!options) throw new UsageError('auto takes a choice')
+    const plan = applyScenario(model, options)
+    const stopwatch = new Stopwatch({ choosing: choice?.evidence.seconds ?? 0 })
+    const broken = new BrokenClasses(data)
+    const [epochs, skipped]: [EpochResult[], Skipped[]] = [[], []]
+    const onEvent: Tell = (event) => {
+      if (event.type === 'choice' || event.type === 'judging') return
+      stopwatch.note(event)
+      if (event.type === 'epoch') epochs.push(event)
+      if (event.type === 'skipped') {
+        skipped.push(event)
+        broken.note(event)
+      }
+      tell(event)
+    }
+    const begun = performance.now()
+    const { fitted, problem } = await fitOrRescue(model, data, { settings, signal, onEvent }, epochs)
+    if (epochs.length === 0) throw new GraftError('stopped', 'stopped before the first epoch was finished: nothing is kept')
+    tell({ type: 'judging' })
+    const seconds = (performance.now() - begun) / 1000
+    const judged = await this.#judge(model, data)
+    const run: FinishedRun = {
+      name: `${data.root}-${plan.scenario}`,
+      config: {
+        ...{ graft: this.#version, architecture: model.architecture, plan, ...(choice ? { choice } : {}), classes: data.classes },
+        ...{ options: runOptions(settings, data.root), adapter: model.engine.info.adapter },
+      },
+      ...{ epochs: fitted?.epochs ?? epochs, timings: stopwatch.timings, weights: await model.stateDict() },
+    }
+    const { keptEpoch = epochs.length, aborted = false, stoppedEarly = false } = fitted ?? {}
+    return { result: { ...judged, epochs: run.epochs, keptEpoch, aborted, stoppedEarly, problem, seconds, skipped }, run }
+  }
+
+  async #judge(model: Network, data: ImageDataset) {
+    const { classes } = data
+    const outcomes = await outcomesOf(model, data)
+    const confusion = confusionOf(outcomes, classes.length)
+    const hits = confusion.reduce((sum, row, c) => sum + (row[c] ?? 0), 0)
+    return {
+      ...{ classes, confusion, perClass: classFigures(classes, confusion), accuracy: wilson(hits, outcomes.length) },
+      loss: outcomes.reduce((sum, outcome) => sum + lossOf(outcome), 0) / outcomes.length,
+      topLosses: worstOf(outcomes, shownLosses).map((outcome) => topLossOf(outcome, classes)),
+    }
+  }
+
+  #requireTrained() {
+    if (!this.#trained) throw new UsageError('nothing is trained yet')
+    return this.#trained
+  }
+
+  /** Runs work that `stop` can end. */
+  async #stoppable<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const controller = new AbortController()
+    this.#stop = controller
+    try {
+      return await work(controller.signal)
+    } catch (error) {
+      if (controller.signal.aborted && !(error instanceof Error && error.name === 'stopped'))
+        throw named('stopped', 'stopped: nothing is kept')
+      throw error
+    } finally {
+      this.#stop = null
+    }
+  }
+
+  /** Runs one piece of work after what came before it. Errors cross to the page with their code for a name: classes are lost on the way. */
+  #alone<T>(work: (engine: Engine, data: ImageDataset) => Promise<T>): Promise<T> {
+    const mine = this.#last.then(async () => {
+      try {
+        await this.#revive()
+        // Until the engine is open and pictures are there, nothing is called that looks at them.
+        return await work(this.#engine as Engine, this.#data as ImageDataset)
+      } catch (error) {
+        if (error instanceof GraftError) throw named(error.code, error.message)
+        throw error
+      }
+    })
+    this.#last = mine.catch(() => {})
+    return mine
+  }
+
+  /** Opens another device in the place of one that was lost between two calls. */
+  async #revive(): Promise<void> {
+    if (!this.#engine?.gpu.lost) return
+    await this.#engine.reopen()
+    if (!this.#trained) return
+    const { model, run } = this.#trained
+    for (const parameter of model.parameters()) {
+      const kept = run.weights[parameter.name]
+      if (kept) parameter.revive(kept.data)
+    }
+  }
+}
+
+/** Trains; an error after the first epoch is no reason to lose what the last one left. */
+async function fitOrRescue(
+  model: Network,
+  data: ImageDataset,
+  { settings, signal, onEvent }: { readonly settings: Settings; readonly signal: AbortSignal; readonly onEvent: Tell },
+  epochs: readonly EpochResult[],
+): Promise<{ readonly fitted: FitResult | null; readonly problem: string | null }> {
+  try {
+    return { fitted: await fit(model, data, { ...fitOptions(settings), signal, onEvent }), problem: null }
+  } catch (error) {
+    if (!(error instanceof GraftError) || error instanceof DeviceLostError || epochs.length === 0) throw error
+    return { fitted: null, problem: error.message }
+  }
+}
+
+function named(name: string, message: string): Error {
+  return Object.assign(new Error(message), { name })
+}

@@ -1,0 +1,95 @@
+import { proxy } from 'comlink'
+import { useEffect, useReducer, useRef, useState } from 'preact/hooks'
+import type { Choice } from '../transfer/choice.ts'
+import type { Chosen } from './chosen.ts'
+import { Classify } from './classify.tsx'
+import type { WorkEvent } from './contract.ts'
+import { Curves } from './curves.tsx'
+import { hasCode, messageOf, type Planning, useLeaveWarning } from './hooks.ts'
+import { Losses } from './losses.tsx'
+import { Progress } from './progress.tsx'
+import type { RemoteTrainer } from './remote.ts'
+import { Results } from './results.tsx'
+import { reduce } from './run.ts'
+import type { Settings } from './settings.ts'
+import { Take } from './take.tsx'
+
+interface TrainingProps {
+  readonly trainer: RemoteTrainer
+  readonly settings: Settings
+  readonly choice: Choice | null
+  readonly planning: Planning
+  readonly chosen: Chosen
+  readonly busy: boolean
+  readonly onBusy: (busy: boolean) => void
+  readonly onChoice: (choice: Choice) => void
+}
+
+/** The button that begins, the training itself, and what came of it. */
+export function Training({ trainer, settings, choice, planning, chosen, busy, onBusy, onChoice }: TrainingProps) {
+  const [run, tell] = useReducer(reduce, null)
+  // What was trained on stays at hand when other pictures are chosen.
+  const [files, setFiles] = useState(chosen.files)
+  const [taken, setTaken] = useState(true)
+  const heading = useRef<HTMLHeadingElement>(null)
+  const running = run?.status === 'running' || run?.status === 'stopping'
+  useLeaveWarning(running || !taken)
+  useEffect(() => {
+    if (run?.status === 'running') heading.current?.focus()
+  }, [run?.status])
+
+  const train = async () => {
+    if (!taken && !confirm('The network trained last has not been downloaded, and another training takes its place. Go on?')) return
+    onBusy(true)
+    setFiles(chosen.files)
+    setTaken(true)
+    tell({ type: 'start', epochs: settings.epochs })
+    try {
+      const listen = (event: WorkEvent) => {
+        if (event.type === 'choice') onChoice(event.choice)
+        tell({ type: 'event', event, at: performance.now() })
+      }
+      const result = await trainer.train(settings, choice, proxy(listen))
+      tell({ type: 'done', result })
+      setTaken(false)
+    } catch (error) {
+      tell({ type: 'failed', stopped: hasCode(error, 'stopped'), message: messageOf(error) })
+    }
+    onBusy(false)
+  }
+  const stop = () => {
+    tell({ type: 'stop' })
+    void trainer.stop()
+  }
+  const { prepared, problem } = planning
+  const impossible = problem !== null || Boolean(prepared?.memory?.problem) || (settings.start === 'file' && !settings.file)
+  return (
+    <>
+      <p class="begin">
+        <button type="button" class="main" onClick={() => void train()} disabled={busy || impossible}>
+          {run ? 'Train again' : 'Train'}
+        </button>
+      </p>
+      {run && (
+        <section aria-labelledby="training">
+          <h2 id="training" tabIndex={-1} ref={heading}>
+            Training
+          </h2>
+          <Progress run={run} onStop={stop} />
+          {(running || run.epochs.length > 0) && <Curves epochs={run.epochs} />}
+        </section>
+      )}
+      {run?.result && (
+        <section aria-labelledby="results">
+          <h2 id="results">What came of it</h2>
+          <Results result={run.result} />
+          <Losses result={run.result} files={files} />
+          <div class="columns">
+            <Classify trainer={trainer} />
+            <Take trainer={trainer} onTaken={() => setTaken(true)} />
+          </div>
+        </section>
+      )}
+    </>
+  )
+}

@@ -1,0 +1,30 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig, type Plugin } from 'vite'
+import manifest from '../../package.json' with { type: 'json' }
+import { embedShaders } from '../../shaders/embed.js'
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+
+/** The kernels as one module, made anew from shaders/ before anything is bundled. */
+const kernels: Plugin = { name: 'kernels', buildStart: () => embedShaders() }
+
+/** The weights keep their name, so that whoever serves the page can tell them from the rest. */
+const assetFileNames = ({ names }: { readonly names: readonly string[] }) =>
+  names[0]?.endsWith('.safetensors') ? 'weights/[name][extname]' : 'assets/[name]-[hash][extname]'
+
+// Addresses are relative: the page works in any folder of any file server.
+export default defineConfig({
+  root: here('.'),
+  base: './',
+  plugins: [kernels],
+  define: { GRAFT_VERSION: JSON.stringify(manifest.version) },
+  oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+  build: {
+    ...{ outDir: here('../../dist-web'), emptyOutDir: true, target: 'es2022', modulePreload: { polyfill: false } },
+    // Plot, and the worker's engine with every kernel, are larger than what Vite warns of.
+    chunkSizeWarningLimit: 1000,
+    rolldownOptions: { output: { assetFileNames } },
+  },
+  worker: { format: 'es', plugins: () => [kernels], rolldownOptions: { output: { assetFileNames } } },
+  server: { fs: { allow: [here('../..')] } },
+})
