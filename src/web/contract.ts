@@ -5,15 +5,13 @@ import type { MemoryPlan } from '../train/memory.ts'
 import type { Choice } from '../transfer/choice.ts'
 import type { Plan } from '../transfer/scenario.ts'
 
-/** A layer as the scenario leaves it: 'bare' has nothing to train, 'cut' is gone. */
+/** A layer with values as the scenario leaves it, described together with those behind it that have none; or all that is cut off. */
 export interface LayerRow {
   readonly name: string
   readonly description: string
-  /** Of one picture behind it. */
-  readonly shape: readonly number[]
   /** How many numbers its parameters hold. */
   readonly values: number
-  readonly state: 'cut' | 'new' | 'frozen' | 'trained' | 'bare'
+  readonly state: 'cut' | 'new' | 'frozen' | 'trained'
 }
 
 /** What will be trained, before it is. */

@@ -34,14 +34,14 @@ export function PlanView({ prepared, stale }: { readonly prepared: Prepared; rea
   )
 }
 
-const states = { cut: 'cut off', new: 'new', frozen: 'frozen', trained: 'trains', bare: '' } as const
+const states = { cut: 'cut off', new: 'new', frozen: 'frozen', trained: 'trains' } as const
 
 function Layer({ layer: { name, description, values, state } }: { readonly layer: LayerRow }) {
   return (
     <li class={`layer ${state}`}>
       <span class="name">{state === 'cut' ? <s>{name}</s> : name}</span>
       <span class="what">{description}</span>
-      <span class="size">{values ? thousands(values) : ''}</span>
+      <span class="size">{thousands(values)}</span>
       <span class={`badge ${state}`}>{states[state]}</span>
     </li>
   )

@@ -22,12 +22,14 @@ export function prepare(model: Network, data: ImageDataset, settings: Settings, 
   const common = { variant: model.architecture.variant as Variant, cuts: cutsOf(model.layers) }
   const scenario = scenarioOptions(settings, choice, data.classes.length)
   if (!scenario) return { ...common, plan: null, layers: [], random: '', memory: null }
-  const before = rowsOf(model)
+  const before = model.layers.map((layer) => ({ name: layer.name, description: layer.description, values: valuesOf(layer) }))
   const plan = applyScenario(model, scenario)
   const random = layersOf(model.missing.filter((name) => !plan.added.some((layer) => name.startsWith(`${layer.name}.`))))
   const cache = settings.augment === 'none' && settings.mixup === 0
   const memory = planMemory(model, { ...options, cache, pictures: data.train.length })
-  return { ...common, plan, layers: joined(before, rowsOf(model, plan), plan), random, memory }
+  const [rows, cut] = [rowsOf(model, plan), cutRow(before.filter(({ name }) => plan.removed.includes(name)))]
+  const layers = [...rows.filter(({ state }) => state !== 'new'), ...cut, ...rows.filter(({ state }) => state === 'new')]
+  return { ...common, plan, layers, random, memory }
 }
 
 /** Feature layers that end what belongs together: a convolution, or the end of all, follows. */
@@ -39,26 +41,33 @@ function cutsOf(layers: readonly Module[]): Prepared['cuts'] {
   })
 }
 
-/** A network's layers; without a plan none of them counts as new. */
-function rowsOf(model: Network, plan?: Plan): LayerRow[] {
-  const shapes = model.shapes()
-  return model.layers.map((layer, i) => {
+/** A network's layers that have values, each with those behind it that have none. */
+function rowsOf(model: Network, plan: Plan): LayerRow[] {
+  const rows: LayerRow[] = []
+  for (const layer of model.layers) {
     const parameters = layer.parameters()
-    const trained = parameters.some(({ trainable }) => trainable)
-    const isNew = plan?.added.some(({ name }) => name === layer.name)
-    return {
-      name: layer.name,
-      description: layer.description,
-      shape: shapes[i + 1] ?? [],
-      values: parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0),
-      state: parameters.length === 0 ? 'bare' : isNew ? 'new' : trained ? 'trained' : 'frozen',
+    const last = rows.at(-1)
+    if (parameters.length === 0) {
+      if (last && !(layer instanceof Flatten)) rows[rows.length - 1] = { ...last, description: `${last.description}, ${layer.description}` }
+      continue
     }
-  })
+    const isNew = plan.added.some(({ name }) => name === layer.name)
+    const trained = parameters.some(({ trainable }) => trainable)
+    const { name, description } = layer
+    rows.push({ name, description, values: valuesOf(layer), state: isNew ? 'new' : trained ? 'trained' : 'frozen' })
+  }
+  return rows
 }
 
-/** What stays, what is cut off behind it, and what is new. */
-function joined(before: readonly LayerRow[], after: readonly LayerRow[], { removed }: Plan): LayerRow[] {
-  const kept = after.filter(({ state }) => state !== 'new')
-  const cut = before.filter(({ name }) => removed.includes(name)).map((row): LayerRow => ({ ...row, state: 'cut' }))
-  return [...kept, ...cut, ...after.filter(({ state }) => state === 'new')]
+/** All that was cut off, as one row. */
+function cutRow(removed: readonly Pick<LayerRow, 'name' | 'description' | 'values'>[]): LayerRow[] {
+  const [first, last] = [removed[0], removed.at(-1)]
+  if (!first || !last) return []
+  const values = removed.reduce((sum, layer) => sum + layer.values, 0)
+  if (first === last) return [{ ...first, state: 'cut' }]
+  return [{ name: `${first.name} to ${last.name}`, description: `${removed.length} layers`, values, state: 'cut' }]
+}
+
+function valuesOf(layer: Module): number {
+  return layer.parameters().reduce((sum, { shape }) => sum + sizeOf(shape), 0)
 }

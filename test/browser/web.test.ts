@@ -1,0 +1,234 @@
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Browser, chromium as launcher, type Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createEngineOn } from '../../src/createEngine.ts'
+import { openEmoji } from '../../src/data/emoji.ts'
+import { openImageFolder } from '../../src/data/imageFolder.ts'
+import { alexnet } from '../../src/nn/alexnet.ts'
+import { nodeHost } from '../../src/nodeHost.ts'
+import { evaluate, predict } from '../../src/train/evaluate.ts'
+import { fit } from '../../src/train/fit.ts'
+import { loadRun } from '../../src/train/runFolder.ts'
+import { applyScenario } from '../../src/transfer/scenario.ts'
+import { readArchive } from '../../src/weights/archive.ts'
+import { loadWeights } from '../../src/weights/load.ts'
+import { bytesSource } from '../../src/weights/source.ts'
+import { chromium, complaintsOf, openChromium } from '../support/chromium.ts'
+import { serveFolder } from '../support/staticSite.ts'
+
+if (!chromium) console.log('the page in a browser: skipped, no Chromium is installed (GRAFT_CHROMIUM names one)')
+
+const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
+const classes = ['clock', 'flag', 'food', 'heart']
+const each = 16
+const [epochs, lr] = [8, 0.01]
+
+describe.skipIf(!chromium)('the built page in a real Chromium', () => {
+  let [folder, photos] = ['', '']
+  let site: Awaited<ReturnType<typeof serveFolder>>
+  let browser: Browser
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'graft-web-'))
+    photos = join(folder, 'emoji')
+    await copyEmoji(photos)
+    const { build } = await import('vite')
+    const configFile = fileURLToPath(new URL('../../src/web/vite.config.ts', import.meta.url))
+    await build({ configFile, logLevel: 'error', build: { outDir: join(folder, 'page') } })
+    site = await serveFolder(join(folder, 'page'))
+    browser = await openChromium()
+  })
+  afterAll(async () => {
+    await browser?.close()
+    site?.close()
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  async function open({ width = 1440, dark = false } = {}): Promise<{ page: Page; complaints: string[] }> {
+    const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme: dark ? 'dark' : 'light' })
+    const complaints = complaintsOf(page)
+    page.on('request', (request) => {
+      if (!request.url().startsWith(site.url) && !request.url().startsWith('blob:')) complaints.push(`it asks for ${request.url()}`)
+    })
+    await page.goto(site.url)
+    await page.getByText(/^Computes on/).waitFor()
+    return { page, complaints }
+  }
+
+  async function choose(page: Page, path: string): Promise<void> {
+    await page.getByLabel(/Choose (a|another) folder/).setInputFiles(path)
+  }
+
+  test('trains to the accuracy of Node, and what it gives to download predicts in Node as it did', async () => {
+    const { page, complaints } = await open()
+    await choose(page, photos)
+    await page.getByText('few, similar').click()
+    await page.getByLabel('Epochs', { exact: true }).fill(String(epochs))
+    await page.getByLabel('Learning rate').fill(String(lr))
+    const plan = page.getByTestId('plan')
+    await expect.poll(() => plan.textContent()).toMatch(/small-similar on alexnet-64, from pretrained weights/)
+    expect(await plan.locator('.layer.frozen').count()).toBe(7)
+    expect(await plan.locator('.layer.new').textContent()).toMatch(/FC 512 to 4/)
+    await page.getByRole('button', { name: 'Train', exact: true }).click()
+    const shown = page.getByTestId('accuracy')
+    await shown.waitFor()
+    const accuracy = Number(await shown.getAttribute('data-value'))
+    expect(await page.getByTestId('skipped').textContent()).toMatch(/^1 broken picture left out.*food\/broken\.png: not a JPEG/)
+    await noBarrier(page)
+    const picture = join(photos, 'flag', '0.png')
+    await page.getByLabel('Choose a picture').setInputFiles(picture)
+    const answer = page.getByTestId('answer').locator('li')
+    await answer.first().waitFor()
+    const answers = await answer.allTextContents()
+    const safetensors = await take(page, 'safetensors', folder)
+    const zip = await take(page, 'Run folder (.zip)', folder)
+    const onnx = await take(page, 'ONNX', folder)
+    expect(complaints).toEqual([])
+    await page.close()
+
+    // What Chromium brings too; elsewhere than on Linux x64 both have a GPU.
+    const adapter = process.platform === 'linux' && process.arch === 'x64' ? 'swiftshader' : 'auto'
+    const engine = await createEngineOn(nodeHost, { adapter })
+    const data = await openImageFolder(photos)
+    const inNode = await alexnet(engine, { weights: 'alexnet-64-tinyimagenet100' })
+    applyScenario(inNode, { scenario: 'small-similar', classes: classes.length })
+    const { epochs: trained } = await fit(inNode, data, { epochs, lr })
+    console.log(`in Chromium ${accuracy}, in Node ${trained.at(-1)?.valAccuracy}`)
+    // Emoji are transparent, and the two blend them with white by their own rounding: a picture on the border may fall to either side.
+    expect(Math.abs(accuracy - (trained.at(-1)?.valAccuracy ?? Number.NaN))).toBeLessThanOrEqual(1 / data.val.length + 1e-9)
+    expect(accuracy).toBeGreaterThan(0.6)
+
+    const loaded = await alexnet(engine, { weights: safetensors })
+    expect(loaded.classNames).toEqual(classes)
+    expect((await evaluate(loaded, data)).accuracy).toBeCloseTo(accuracy, 10)
+    const [prediction] = await predict(loaded, [picture])
+    expect(prediction?.top.map((one) => one.class)).toEqual(answers.map((text) => classes.find((name) => text.startsWith(name))))
+    for (const [i, { probability }] of (prediction?.top ?? []).entries())
+      expect(Math.abs(100 * probability - Number(/([\d.]+) %$/.exec(answers[i] ?? '')?.[1]))).toBeLessThan(0.5)
+
+    await unpack(zip, folder)
+    const run = await loadRun(engine, join(folder, 'emoji-small-similar'))
+    expect((await evaluate(run.model, data)).accuracy).toBeCloseTo(accuracy, 10)
+    expect(run.config).toMatchObject({ classes, options: { weights: 'alexnet-64-tinyimagenet100', epochs, lr, seed: 0 } })
+    expect(Object.keys((await loadWeights(onnx)).tensors)).toEqual(Object.keys((await loadWeights(safetensors)).tensors))
+    for (const network of [inNode, loaded, run.model]) network.dispose()
+    engine.dispose()
+  })
+
+  test('auto says what it measured; a stopped training keeps its last epoch; weights of one’s own are taken', async () => {
+    const { page, complaints } = await open({ width: 390, dark: true })
+    await noBarrier(page)
+    await choose(page, photos)
+    await page.getByRole('button', { name: 'Measure now' }).click()
+    await expect.poll(() => page.getByTestId('evidence').textContent(), { timeout: 60_000 }).toMatch(/auto picks small-.*linear probe/)
+    await page.getByText('a file of mine').click()
+    await page.getByLabel('Choose the file').setInputFiles(join(folder, 'page/weights/alexnet-64-tinyimagenet100.safetensors'))
+    await page.getByText('few, different').click()
+    await expect.poll(() => page.getByTestId('plan').textContent()).toMatch(/small-different on alexnet-64, from pretrained/)
+    await noBarrier(page)
+    await page.getByLabel('Epochs', { exact: true }).fill('5000')
+    await page.getByRole('button', { name: 'Train', exact: true }).click()
+    await page.locator('.chart svg').first().waitFor()
+    await noBarrier(page)
+    await page.getByRole('button', { name: 'Stop', exact: true }).click()
+    await page.getByTestId('accuracy').waitFor()
+    expect(await page.locator('main').textContent()).toMatch(/Stopped: epoch \d+ is kept/)
+    await noBarrier(page)
+    expect(complaints).toEqual([])
+    await page.close()
+  })
+
+  test('says what is wrong with a folder, with weights and with settings', async () => {
+    const { page } = await open()
+    const problem = page.getByRole('alert')
+    await choose(page, join(photos, 'clock'))
+    await expect.poll(() => problem.textContent()).toMatch(/lies in no class folder/)
+    await choose(page, join(folder, 'one'))
+    await expect.poll(() => problem.textContent()).toBe('one has only one class, "flag": add pictures of at least one more')
+    await choose(page, photos)
+    await page.getByText('few, similar').click()
+    await page.getByText('a file of mine').click()
+    await page.getByLabel('Choose the file').setInputFiles(join(photos, 'flag', '0.png'))
+    await expect.poll(() => problem.textContent()).toMatch(/^0\.png: this is no weights file that Graft knows/)
+    expect(await page.getByRole('button', { name: 'Train', exact: true }).isDisabled()).toBe(true)
+    await page.close()
+  })
+
+  test('its policy binds page and worker alike: no request leaves for elsewhere', async () => {
+    const { page } = await open()
+    const elsewhere = await serveFolder(folder)
+    const reach = (url: string) =>
+      fetch(url, { mode: 'no-cors' }).then(
+        () => 'reached',
+        () => 'refused',
+      )
+    expect(await page.evaluate(reach, elsewhere.url)).toBe('refused')
+    expect(await page.workers()[0]?.evaluate(reach, elsewhere.url)).toBe('refused')
+    expect(elsewhere.requests).toEqual([])
+    elsewhere.close()
+    await page.close()
+  })
+
+  test('where there is no WebGPU one message says what to do, and there is nothing else', async () => {
+    const without = await launcher.launch({ executablePath: chromium ?? '', args: ['--no-sandbox', '--disable-features=WebGPU'] })
+    try {
+      const page = await without.newPage({ viewport: { width: 390, height: 900 } })
+      await page.goto(site.url)
+      const alert = page.getByRole('alert')
+      await expect.poll(() => alert.textContent()).toMatch(/needs WebGPU.*Chrome or Edge.*--enable-unsafe-webgpu.*Safari.*Firefox/)
+      expect(await page.locator('input, button').count()).toBe(0)
+      await noBarrier(page)
+    } finally {
+      await without.close()
+    }
+  })
+})
+
+/** A few emoji of each class, one broken picture among them, and a folder of one class. */
+async function copyEmoji(folder: string): Promise<void> {
+  const data = await openEmoji()
+  for (const name of classes) {
+    const label = data.classes.indexOf(name)
+    await mkdir(join(folder, name), { recursive: true })
+    const some = data.train.filter((sample) => sample.label === label).slice(0, each)
+    for (const [i, { source }] of some.entries()) await cp(String(source), join(folder, name, `${i}.png`))
+  }
+  await cp(join(folder, 'flag'), join(dirname(folder), 'one', 'flag'), { recursive: true })
+  await writeFile(join(folder, 'food', 'broken.png'), 'no picture')
+}
+
+/** Nothing that axe-core calls serious, and nothing beyond the edge. */
+async function noBarrier(page: Page): Promise<void> {
+  // The page's policy takes no script tag; what the test evaluates is not the page's.
+  await page.evaluate(await readFile(axe, 'utf8'))
+  const found = await page.evaluate(async () => {
+    const { axe: runner } = globalThis as unknown as {
+      axe: { run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }> }
+    }
+    const { violations } = await runner.run()
+    return violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 200)}`)
+  })
+  expect(found).toEqual([])
+  expect(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth)).toBe(true)
+}
+
+/** Presses a download button; the file's path. */
+async function take(page: Page, name: string, folder: string): Promise<string> {
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name, exact: true }).click()])
+  const path = join(folder, download.suggestedFilename())
+  await download.saveAs(path)
+  return path
+}
+
+async function unpack(zip: string, folder: string): Promise<void> {
+  for (const [name, entry] of await readArchive(bytesSource(await readFile(zip)))) {
+    await mkdir(dirname(join(folder, name)), { recursive: true })
+    await writeFile(join(folder, name), await entry.read())
+  }
+}
