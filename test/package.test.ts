@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -110,5 +111,22 @@ describe('the package, packed and installed in an empty folder', () => {
   test('its command runs', async () => {
     const { stdout } = await run('npx', ['--no-install', 'graft', '--version'], { cwd: folder })
     expect(stdout.trim()).toBe(manifest.version)
+  })
+
+  test('its page is served, with the weights of the package', async () => {
+    const command = spawn(process.execPath, ['node_modules/graft-webgpu/src/cli/graft.cjs', 'web', '--json'], { cwd: folder })
+    try {
+      const [said] = (await once(command.stdout, 'data')) as [Buffer]
+      const { url } = JSON.parse(String(said)) as { url: string }
+      const page = await (await fetch(url)).text()
+      const script = /src="\.\/(assets\/[^"]+\.js)"/.exec(page)?.[1]
+      expect((await fetch(url + script)).headers.get('content-type')).toBe('text/javascript')
+      const weights = await fetch(`${url}weights/alexnet-64-tinyimagenet100.safetensors`)
+      expect((await weights.arrayBuffer()).byteLength).toBe(4_825_272)
+      for (const path of ['package.json', 'weights', '%2e%2e/package.json', '..%2fpackage.json'])
+        expect((await fetch(url + path)).status).toBe(404)
+    } finally {
+      command.kill()
+    }
   })
 })

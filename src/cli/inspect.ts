@@ -1,5 +1,4 @@
 import { readdir, readFile } from 'node:fs/promises'
-import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import { decodeImage, type RgbImage } from '../data/decode.ts'
@@ -21,6 +20,7 @@ import { applyScenario, type Plan, type Scenario, scenarios } from '../transfer/
 import { writeFileAtomic } from '../weights/files.ts'
 import { describeEngine, shortPath } from './describe.ts'
 import { counted, table } from './format.ts'
+import { serveLocally, untilStopped } from './localServer.ts'
 import { type CommonOptions, count, number, seedNumber, withCommon } from './options.ts'
 import { Output } from './output.ts'
 import { graftVersion } from './version.ts'
@@ -217,19 +217,10 @@ async function readReferences(): Promise<Record<string, string>> {
   )
 }
 
-/** Serves the page on this machine until Ctrl-C: WebGPU wants a secure context, which localhost is. */
+/** Serves the page on this machine until Ctrl-C: kernels can be edited there, which a page from a file may not. */
 async function serve(page: string, port: number, output: Output): Promise<void> {
-  const server = createServer((request, response) => {
-    const found = request.url === '/' || request.url?.startsWith('/?')
-    response.writeHead(found ? 200 : 404, { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store' })
-    response.end(found ? page : '')
-  })
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve))
-  const address = server.address()
-  output.labelled('open', `http://localhost:${typeof address === 'object' && address ? address.port : port}/ until Ctrl-C`)
-  await new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, resolve)
-  })
-  server.closeAllConnections()
-  server.close()
+  const { url, close } = await serveLocally(async (path) => (path === '/' ? { type: 'text/html; charset=utf-8', body: page } : null), port)
+  output.labelled('open', `${url} until Ctrl-C`)
+  await untilStopped()
+  close()
 }

@@ -17,6 +17,7 @@ import { addShowBatch } from './showBatch.ts'
 import { addTrain } from './train.ts'
 import { addTune } from './tune.ts'
 import { graftVersion } from './version.ts'
+import { addWeb } from './web.ts'
 import { addWeightsCommand } from './weights.ts'
 
 /**
@@ -64,7 +65,8 @@ Examples:
   graft adapters                                        which GPU, or which stand-in for one, computes
   graft tune                                            measure which kernels are fastest on it
   graft check                                           whether every kernel computes right on it
-  graft inspect runs/photos-small-similar               every kernel of one step, on a page`,
+  graft inspect runs/photos-small-similar               every kernel of one step, on a page
+  graft web                                             all of this in a browser, on its GPU`,
     )
   const commands = [
     addTrain,
@@ -78,6 +80,7 @@ Examples:
     addWeightsCommand,
     addShowBatch,
     addInspect,
+    addWeb,
     addAdapters,
     addTune,
     addCheck,

@@ -162,11 +162,10 @@ export class Trainer {
       if (event.type === 'choice' || event.type === 'judging') return
       stopwatch.note(event)
       if (event.type === 'epoch') epochs.push(event)
-      if (event.type === 'skipped') {
-        skipped.push(event)
-        broken.note(event)
-      }
       tell(event)
+      if (event.type !== 'skipped') return
+      skipped.push(event)
+      broken.note(event)
     }
     const begun = performance.now()
     const { fitted, problem } = await fitOrRescue(model, data, { settings, signal, onEvent }, epochs)

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { defineConfig, type Plugin } from 'vite'
 import manifest from '../../package.json' with { type: 'json' }
@@ -12,19 +13,27 @@ const kernels: Plugin = { name: 'kernels', buildStart: () => embedShaders() }
 const assetFileNames = ({ names }: { readonly names: readonly string[] }) =>
   names[0]?.endsWith('.safetensors') ? 'weights/[name][extname]' : 'assets/[name]-[hash][extname]'
 
-// Addresses are relative: the page works in any folder of any file server.
-export default defineConfig({
+/** In the package the weights lie at the root already, and `graft web` serves them from there. */
+const withoutWeights: Plugin = { name: 'without-weights', closeBundle: () => rm(here('../../dist/web/weights'), { recursive: true }) }
+
+// Addresses are relative: the page works in any folder of any file server. In the mode 'package' it becomes part of the npm package.
+export default defineConfig(({ mode }) => ({
   root: here('.'),
   base: './',
-  plugins: [kernels],
+  plugins: mode === 'package' ? [kernels, withoutWeights] : [kernels],
   define: { GRAFT_VERSION: JSON.stringify(manifest.version) },
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   build: {
-    ...{ outDir: here('../../dist-web'), emptyOutDir: true, target: 'es2022', modulePreload: { polyfill: false } },
+    ...{
+      outDir: here(mode === 'package' ? '../../dist/web' : '../../dist-web'),
+      emptyOutDir: true,
+      target: 'es2022',
+      modulePreload: { polyfill: false },
+    },
     // Plot, and the worker's engine with every kernel, are larger than what Vite warns of.
     chunkSizeWarningLimit: 1000,
     rolldownOptions: { output: { assetFileNames } },
   },
   worker: { format: 'es', plugins: () => [kernels], rolldownOptions: { output: { assetFileNames } } },
   server: { fs: { allow: [here('../..')] } },
-})
+}))

@@ -1,0 +1,52 @@
+import { createServer } from 'node:http'
+import { UsageError } from '../gpu/errors.ts'
+
+/** What a request is answered with. */
+export interface Answer {
+  /** The content's media type. */
+  readonly type: string
+  readonly body: string | Uint8Array
+}
+
+export interface LocalServer {
+  /** Begins with localhost, a secure context, which WebGPU wants. */
+  readonly url: string
+  close(): void
+}
+
+/**
+ * A server for this machine alone.
+ * @param answer what lies at a path, which begins with a slash and is decoded; null for nothing
+ * @param port 0 for any that is free
+ * @throws UsageError when the port is taken
+ */
+export async function serveLocally(answer: (path: string) => Promise<Answer | null>, port: number): Promise<LocalServer> {
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url ?? '/', 'http://localhost')
+    answer(pathname).then(
+      (found) => {
+        response.writeHead(found ? 200 : 404, { 'content-type': found?.type ?? 'text/plain', 'cache-control': 'no-store' })
+        response.end(found?.body ?? '')
+      },
+      () => response.writeHead(500).end(),
+    )
+  })
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve)).catch((cause: unknown) => {
+    throw new UsageError(`nothing can be served on port ${port}: it is taken, or not for everybody; give another one`, { cause })
+  })
+  const address = server.address()
+  return {
+    url: `http://localhost:${typeof address === 'object' && address ? address.port : port}/`,
+    close: () => {
+      server.closeAllConnections()
+      server.close()
+    },
+  }
+}
+
+/** Resolves when a person presses Ctrl-C, or the process is told to end. */
+export function untilStopped(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
+  })
+}
