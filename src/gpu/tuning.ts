@@ -111,7 +111,10 @@ export class Tilings {
   candidates(problem: Problem): Tiling[] {
     const { lanes } = this
     const registers = lanes === null ? [] : [8, 16, 32, 48, 64].filter((rows) => rows < 2 * problem.rows || rows === 8)
-    const tiles = registers.flatMap((rows) => [64, 128].map((turn) => registerTiling(problem, rows, lanes ?? 1, turn)))
+    const tiles = registers.flatMap((rows) => [
+      ...[64, 128].map((turn) => registerTiling(problem, rows, lanes ?? 1, turn, 4)),
+      ...(rows === 8 ? [registerTiling(problem, rows, lanes ?? 1, 64, wide)] : []),
+    ])
     const blocks = this.kind === 'hardware' || lanes === null ? blockShapes.map((shape) => splitBlock(shape, problem, 512)) : []
     const all = [this.rule(problem), ...tiles, ...blocks].flatMap((tiling) =>
       problem.mostSplits > 1 ? [1, 0.5, 2, 4].map((factor) => ({ ...tiling, splits: parts(tiling.splits * factor, problem) })) : [tiling],
@@ -132,10 +135,28 @@ const busyCpu = 16
  * @param turn rows times steps in one turn of the loop: fewer load and store each accumulator too often, more leave the instruction
  * cache. Tall tiles take four steps all the same: with three, a filter's width goes innermost, and forward takes half as long again.
  */
-function registerTiling(problem: Problem, rows: number, lanes: number, turn: number): RegisterTiling {
-  const columns = 4
+function registerTiling(
+  problem: Problem,
+  rows: number,
+  lanes: number,
+  turn: number,
+  columns = widthOf(problem, rows, lanes),
+): RegisterTiling {
   const tiles = Math.ceil(problem.columns / (columns * lanes)) * Math.ceil(problem.rows / rows) * problem.planes
-  return { kernel: 'tile', rows, columns, steps: Math.max(4, Math.floor(turn / rows)), splits: parts(Math.ceil(busyCpu / tiles), problem) }
+  return {
+    kernel: 'tile',
+    rows,
+    columns,
+    steps: columns === wide ? 4 : Math.max(4, Math.floor(turn / rows)),
+    splits: parts(Math.ceil(busyCpu / tiles), problem),
+  }
+}
+
+/** Columns a lane where rows are few: a row of B is read a kilobyte at a time, not a new page for every two cache lines. */
+const wide = 32
+
+function widthOf({ fours, rows, columns }: Problem, tileRows: number, lanes: number): number {
+  return fours === 'columns' && tileRows === 8 && rows <= 8 && columns >= busyCpu * wide * lanes ? wide : 4
 }
 
 type BlockShape = Omit<BlockTiling, 'splits'>

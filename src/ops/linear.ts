@@ -6,6 +6,7 @@ import { type NdBuffer, type NdWindow, type Shape, scratch, showShape, sizeOf } 
 import { add } from './add.ts'
 import { contract } from './contract.ts'
 import { defineOp, keptAt, required } from './op.ts'
+import { isOuter, outerProduct } from './outer.ts'
 import { sumOuterInner } from './reduce.ts'
 
 const plain = elementKernel<'rows' | 'cols' | 'depth'>('linear/product', (p) => p.rows * p.cols, {
@@ -74,7 +75,11 @@ export const linear = defineOp<'x' | 'weight' | 'bias', Record<never, never>>({
     if (grads.x) backwardInput(gpu, dy, keptAt(kept, 1), grads.x)
     if (grads.weight) {
       const x = keptAt(kept, 0)
-      for (const { first, count, src, base } of rowsOf(gpu, grads.weight))
+      for (const { first, count, src, base } of rowsOf(gpu, grads.weight)) {
+        if (gpu.tilings && isOuter(batch, inputsCount, base)) {
+          outerProduct(gpu, gpu.tilings, dy, x, { src, base, first, count })
+          continue
+        }
         product(
           gpu,
           [count, inputsCount, batch],
@@ -82,6 +87,7 @@ export const linear = defineOp<'x' | 'weight' | 'bias', Record<never, never>>({
           { src: x, strides: [inputsCount, 1] },
           { dst: src, base, rowStride: inputsCount },
         )
+      }
     }
     if (grads.bias) sumOuterInner(gpu, dy, grads.bias, batch, outputs, 1)
   },

@@ -37,6 +37,10 @@ testOp<In, object>('linear', {
     'batch of 64 and a rest': shaped(65, 12, 33),
     'more outputs than tiles hold': shaped(3, 8, 130),
     'a long sum': shaped(2, 9216, 3),
+    'a small batch, wider and taller than a strip': shaped(8, 268, 259),
+    'the largest batch of an outer product': shaped(16, 140, 5),
+    'one image more': shaped(17, 140, 5),
+    'few rows, wide tiles': shaped(3, 4164, 9),
   },
   generated: fc
     .tuple(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 70 }), fc.integer({ min: 1, max: 70 }), fc.boolean())

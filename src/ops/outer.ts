@@ -1,0 +1,53 @@
+import type { Gpu } from '../gpu/gpu.ts'
+import { type Kernel, maxGroups } from '../gpu/kernel.ts'
+import type { Tilings } from '../gpu/tuning.ts'
+import type { NdBuffer, NdWindow } from '../tensor/ndbuffer.ts'
+
+const kernel: Kernel = {
+  name: 'linear/outer',
+  constants: {},
+  threads: ({ columns = 0, outputs = 0, chunk = 1 }, { VECTORS = 1 }) => Math.ceil(columns / VECTORS) * Math.ceil(outputs / chunk),
+  grid: ({ columns = 0, outputs = 0, chunk = 1 }, { THREADS = 1, VECTORS = 1 }) => [
+    Math.ceil(columns / (THREADS * VECTORS)),
+    Math.ceil(outputs / chunk),
+    1,
+  ],
+  cost: ({ columns = 0, outputs = 0 }, { BATCH = 1 }) => ({
+    flops: 8 * BATCH * outputs * columns,
+    bytes: 4 * (BATCH * (outputs + 4 * columns) + 4 * outputs * columns),
+  }),
+}
+
+/** The largest batch whose x fits into registers; more is for a matrix product. */
+const most = 16
+
+/** Whether `outerProduct` computes a weight gradient: x in vectors of four, and a batch so small that storing it is most of the work. */
+export function isOuter(batch: number, inputs: number, yBase: number): boolean {
+  return batch > 0 && batch <= most && inputs % 4 === 0 && yBase % 4 === 0
+}
+
+/** y[o, i] = Σ_n dy[n, first + o] · x[n, i], for y from its element `base` on. */
+export function outerProduct(
+  gpu: Gpu,
+  { kind, lanes }: Tilings,
+  dy: NdBuffer,
+  x: NdBuffer,
+  y: { readonly src: NdWindow; readonly base: number; readonly first: number; readonly count: number },
+): void {
+  const [batch = 0, inputs = 0] = x.shape
+  // A CPU adapter stores long stretches of a row, and pays for each workgroup; a GPU hides latency behind many small ones.
+  const [THREADS, VECTORS, rows] = kind === 'hardware' ? [64, 1, 16] : [lanes ?? 8, Math.max(1, Math.floor(64 / Math.max(batch, 8))), 256]
+  gpu.run(
+    kernel,
+    { dy: dy.storage, x: x.storage, y: y.src.storage },
+    {
+      columns: inputs / 4,
+      outputs: y.count,
+      chunk: Math.max(rows, Math.ceil(y.count / maxGroups)),
+      dy_row: dy.shape[1] ?? 0,
+      dy_base: y.first,
+      y_base: y.base / 4,
+    },
+    { THREADS, VECTORS, BATCH: batch },
+  )
+}
