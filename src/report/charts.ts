@@ -36,12 +36,15 @@ export function lineDrawing(
   options: { readonly x: string; readonly y: string; readonly share: boolean },
 ): Drawing {
   const { x, y, share } = options
+  const places = series.flatMap(({ points }) => points.map((point) => point.x))
+  // No marks between two epochs.
+  const span = places.length ? Math.ceil(Math.max(...places) - Math.min(...places)) : 0
   return (width) => ({
     height: width > 500 ? 300 : 240,
     marginLeft: 52,
     marginRight: 16,
     marginBottom: 40,
-    x: { label: x, grid: false, nice: true, ticks: width > 500 ? 8 : 4 },
+    x: { label: x, grid: false, nice: true, ticks: Math.max(1, Math.min(width > 500 ? 8 : 4, span)) },
     y: { label: y, grid: true, nice: true, zero: true, ...(share ? { tickFormat: percentTicks } : {}) },
     marks: series.flatMap(({ name, colour, points, dashed }) => {
       const line = { x: 'x', y: 'y', stroke: colour }

@@ -21,7 +21,7 @@ export function App({ trainer, failed }: { readonly trainer: RemoteTrainer; read
   const { split, seed } = settings
   const data = useMemo(() => chosen && datasetOf(chosen, { split, seed }), [chosen, split, seed])
   const open = engine !== null && !('problem' in engine)
-  const planning = usePlanning(trainer, { chosen, data, settings, choice, open })
+  const [planning, setPrepared] = usePlanning(trainer, { chosen, data, settings, choice, idle: open && !busy })
   if (engine && 'problem' in engine) return <NoGpu {...engine} />
 
   const change = (changed: Partial<Settings>) => {
@@ -33,7 +33,7 @@ export function App({ trainer, failed }: { readonly trainer: RemoteTrainer; read
     setChoice(null)
   }
   const ready = chosen && data !== null && typeof data !== 'string' && open
-  const job = { trainer, settings, choice, planning }
+  const job = { trainer, settings, choice, planning, busy, onBusy: setBusy, onChoice: setChoice }
   return (
     <>
       <header>
@@ -49,11 +49,11 @@ export function App({ trainer, failed }: { readonly trainer: RemoteTrainer; read
               <fieldset class="plain" disabled={busy}>
                 <Setup settings={settings} onChange={change} cuts={planning.prepared?.cuts ?? []} divided={isDivided(data)} />
               </fieldset>
-              <Planned {...job} busy={busy} onBusy={setBusy} onChoice={setChoice} />
+              <Planned {...job} onRate={(lr) => change({ lr })} />
             </div>
           </section>
         )}
-        {ready && <Training {...job} chosen={chosen} busy={busy} onBusy={setBusy} onChoice={setChoice} />}
+        {ready && <Training {...job} chosen={chosen} onPrepared={setPrepared} />}
       </main>
       <footer>
         <Computes engine={engine} />

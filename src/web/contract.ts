@@ -28,7 +28,11 @@ export interface Prepared {
 }
 
 /** What the worker tells while it works. */
-export type WorkEvent = TrainEvent | { readonly type: 'choice'; readonly choice: Choice } | { readonly type: 'judging' }
+export type WorkEvent =
+  | TrainEvent
+  | { readonly type: 'choice'; readonly choice: Choice }
+  | { readonly type: 'prepared'; readonly prepared: Prepared }
+  | { readonly type: 'judging' }
 
 /** A finished training, judged on the pictures that were held out. */
 export interface Result {

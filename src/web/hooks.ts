@@ -48,22 +48,23 @@ export function usePlanning(
     data,
     settings,
     choice,
-    open,
+    idle,
   }: {
     readonly chosen: Chosen | null
     readonly data: ImageDataset | string | null
     readonly settings: Settings
     readonly choice: Choice | null
-    readonly open: boolean
+    /** Whether the worker has time for it. */
+    readonly idle: boolean
   },
-): Planning {
+): readonly [Planning, (prepared: Prepared) => void] {
   const [planning, setPlanning] = useState<Planning>({ prepared: null, stale: false, problem: null })
   const { split, seed } = settings
   useEffect(() => {
-    if (open && chosen && data && typeof data !== 'string') void trainer.use(chosen.files, { root: chosen.root, split, seed })
-  }, [open, data])
+    if (idle && chosen && data && typeof data !== 'string') void trainer.use(chosen.files, { root: chosen.root, split, seed })
+  }, [idle, data])
   useEffect(() => {
-    if (!open || !data || typeof data === 'string') return
+    if (!idle || !data || typeof data === 'string') return
     if (settings.start === 'file' && !settings.file) {
       setPlanning({ prepared: null, stale: false, problem: null })
       return
@@ -80,8 +81,8 @@ export function usePlanning(
       current = false
       clearTimeout(timer)
     }
-  }, [open, data, settings, choice])
-  return planning
+  }, [idle, data, settings, choice])
+  return [planning, (prepared) => setPlanning({ prepared, stale: false, problem: null })]
 }
 
 /** Asks before the page is left while something would be lost. */

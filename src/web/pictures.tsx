@@ -111,7 +111,7 @@ function Found({ chosen, data }: { readonly chosen: Chosen; readonly data: Image
             <p>
               <strong>{name}</strong>{' '}
               <span class="quiet">
-                {thousands(train)} + {thousands(val)}
+                {thousands(train)} to train on, {thousands(val)} held out
               </span>
             </p>
             <Thumbnails data={data} label={label} />

@@ -1,6 +1,7 @@
 import { type AugmentationName, augmentationOf } from '../data/augment.ts'
 import type { Variant } from '../nn/alexnet.ts'
 import type { InitName } from '../nn/init.ts'
+import type { LearningRateOptions } from '../train/findLearningRate.ts'
 import type { FitOptions } from '../train/fitOptions.ts'
 import type { OptimizerName } from '../train/optimizers.ts'
 import type { ScheduleName } from '../train/recipe/rates.ts'
@@ -92,6 +93,12 @@ export function fitOptions(settings: Settings): FitOptions {
     ...(mixup > 0 ? { mixup } : {}),
     ...(balanced ? { classWeights: 'balanced' as const } : {}),
   }
+}
+
+/** What `findLearningRate` takes: those of the same that bear on single steps. */
+export function rateOptions(settings: Settings): LearningRateOptions {
+  const { batchSize, optimizer, weightDecay, augment, mixup, labelSmoothing, classWeights, seed } = fitOptions(settings)
+  return { batchSize, optimizer, weightDecay, augment, mixup, labelSmoothing, classWeights, seed }
 }
 
 /** The run's options by the names of the command line, for a config that `graft` reads. */

@@ -1,7 +1,7 @@
 import type { ImageDataset } from '../data/dataset.ts'
 import { filesDataset, type PlacedFile } from '../data/filesDataset.ts'
 import { DeviceLostError, GraftError, UsageError, WeightsError } from '../gpu/errors.ts'
-import { alexnet } from '../nn/alexnet.ts'
+import { alexnet, variants } from '../nn/alexnet.ts'
 import type { Network } from '../nn/network.ts'
 import { classFigures, confusionOf, lossOf, topLossOf, wilson, worstOf } from '../report/statistics.ts'
 import type { Engine, EngineInfo } from '../tensor/engine.ts'
@@ -9,16 +9,16 @@ import { BrokenClasses } from '../train/brokenClasses.ts'
 import { chooseScenario } from '../train/choose.ts'
 import { type Prediction, predict } from '../train/evaluate.ts'
 import type { EpochResult, Skipped } from '../train/events.ts'
+import { findLearningRate } from '../train/findLearningRate.ts'
 import { type FitResult, fit } from '../train/fit.ts'
 import { outcomesOf } from '../train/outcomes.ts'
 import { Stopwatch } from '../train/timings.ts'
 import type { Choice } from '../transfer/choice.ts'
-import { applyScenario } from '../transfer/scenario.ts'
 import type { WeightsFile } from '../weights/safetensors.ts'
 import type { Download, Prepared, Result, WorkEvent } from './contract.ts'
 import { type FinishedRun, fileOf } from './downloads.ts'
 import { prepare } from './prepare.ts'
-import { fitOptions, runOptions, type Settings, scenarioOptions, shippedWeights } from './settings.ts'
+import { fitOptions, rateOptions, runOptions, type Settings, shippedWeights } from './settings.ts'
 
 type Tell = (event: WorkEvent) => void
 
@@ -60,26 +60,23 @@ export class Trainer {
 
   /** Says what these settings will do to the network. */
   prepare(settings: Settings, choice: Choice | null): Promise<Prepared> {
-    return this.#alone(async (engine, data) => {
-      const model = await this.#build(engine, settings)
-      try {
-        return prepare(model, data, settings, choice)
-      } finally {
-        model.dispose()
-      }
-    })
+    return this.#onNetwork(settings, async (model, data) => prepare(model, data, settings, choice))
   }
 
   /** Measures which scenario suits the pictures. */
   choose(settings: Settings, tell: Tell): Promise<Choice> {
     return this.#stoppable((signal) =>
-      this.#alone(async (engine, data) => {
-        const model = await this.#build(engine, settings)
-        try {
-          return await chooseScenario(model, data, { seed: settings.seed, signal, onEvent: tell })
-        } finally {
-          model.dispose()
-        }
+      this.#onNetwork(settings, (model, data) => chooseScenario(model, data, { seed: settings.seed, signal, onEvent: tell })),
+    )
+  }
+
+  /** Tries a hundred learning rates, and returns the one to take, to two digits. */
+  findRate(settings: Settings, choice: Choice | null, tell: Tell): Promise<number> {
+    return this.#stoppable((signal) =>
+      this.#onNetwork(settings, async (model, data) => {
+        prepare(model, data, settings, choice)
+        const { valley } = await findLearningRate(model, data, { ...rateOptions(settings), signal, onEvent: tell })
+        return Number(valley.toPrecision(2))
       }),
     )
   }
@@ -125,15 +122,27 @@ export class Trainer {
     })
   }
 
+  /** Work on a network of its own, which is gone afterwards. */
+  #onNetwork<T>(settings: Settings, work: (model: Network, data: ImageDataset) => Promise<T>): Promise<T> {
+    return this.#alone(async (engine, data) => {
+      const model = await this.#build(engine, settings)
+      try {
+        return await work(model, data)
+      } finally {
+        model.dispose()
+      }
+    })
+  }
+
   async #build(engine: Engine, { start, file, variant, seed }: Settings): Promise<Network> {
     if (start === 'random') return alexnet(engine, { variant: variant ?? 'alexnet-64', seed })
     const source = start === 'file' ? file : shippedWeights
     if (!source) throw new UsageError('choose a file of weights first')
     if (this.#read?.source !== source) this.#read = { source, file: await this.#loadWeights(source) }
     const { tensors, metadata } = this.#read.file
-    const own = start === 'shipped' ? 'alexnet-64' : (variant ?? metadata.architecture)
+    const own = start === 'shipped' ? 'alexnet-64' : (variant ?? variants.find((name) => name === metadata.architecture))
     try {
-      return await alexnet(engine, { weights: tensors, seed, ...(own ? { variant: own as 'alexnet-64' } : {}) })
+      return await alexnet(engine, { weights: tensors, seed, ...(own ? { variant: own } : {}) })
     } catch (cause) {
       if (!(cause instanceof WeightsError) || typeof source === 'string') throw cause
       const hint = variant ? '' : '; if it is for another AlexNet, say which'
@@ -150,16 +159,19 @@ export class Trainer {
     tell: Tell,
   ): Promise<{ readonly result: Result; readonly run: FinishedRun }> {
     const auto = settings.scenario === 'auto'
-    const choice = auto ? (measured ?? (await chooseScenario(model, data, { seed: settings.seed, signal, onEvent: tell }))) : null
+    // Pictures that are left out are told of once, by the training.
+    const probing: Tell = (event) => event.type === 'read' && tell(event)
+    const choice = auto ? (measured ?? (await chooseScenario(model, data, { seed: settings.seed, signal, onEvent: probing }))) : null
     if (choice) tell({ type: 'choice', choice })
-    const options = scenarioOptions(settings, choice, data.classes.length)
-    if (!options) throw new UsageError('auto takes a choice')
-    const plan = applyScenario(model, options)
+    const prepared = prepare(model, data, settings, choice)
+    const { plan } = prepared
+    if (!plan) throw new UsageError('auto takes a choice')
+    tell({ type: 'prepared', prepared })
     const stopwatch = new Stopwatch({ choosing: choice?.evidence.seconds ?? 0 })
     const broken = new BrokenClasses(data)
     const [epochs, skipped]: [EpochResult[], Skipped[]] = [[], []]
     const onEvent: Tell = (event) => {
-      if (event.type === 'choice' || event.type === 'judging') return
+      if (event.type === 'choice' || event.type === 'prepared' || event.type === 'judging') return
       stopwatch.note(event)
       if (event.type === 'epoch') epochs.push(event)
       tell(event)

@@ -3,7 +3,7 @@ import { useEffect, useReducer, useRef, useState } from 'preact/hooks'
 import type { Choice } from '../transfer/choice.ts'
 import type { Chosen } from './chosen.ts'
 import { Classify } from './classify.tsx'
-import type { WorkEvent } from './contract.ts'
+import type { Prepared, WorkEvent } from './contract.ts'
 import { Curves } from './curves.tsx'
 import { hasCode, messageOf, type Planning, useLeaveWarning } from './hooks.ts'
 import { Losses } from './losses.tsx'
@@ -23,10 +23,11 @@ interface TrainingProps {
   readonly busy: boolean
   readonly onBusy: (busy: boolean) => void
   readonly onChoice: (choice: Choice) => void
+  readonly onPrepared: (prepared: Prepared) => void
 }
 
 /** The button that begins, the training itself, and what came of it. */
-export function Training({ trainer, settings, choice, planning, chosen, busy, onBusy, onChoice }: TrainingProps) {
+export function Training({ trainer, settings, choice, planning, chosen, busy, onBusy, onChoice, onPrepared }: TrainingProps) {
   const [run, tell] = useReducer(reduce, null)
   // What was trained on stays at hand when other pictures are chosen.
   const [files, setFiles] = useState(chosen.files)
@@ -47,6 +48,7 @@ export function Training({ trainer, settings, choice, planning, chosen, busy, on
     try {
       const listen = (event: WorkEvent) => {
         if (event.type === 'choice') onChoice(event.choice)
+        if (event.type === 'prepared') onPrepared(event.prepared)
         tell({ type: 'event', event, at: performance.now() })
       }
       const result = await trainer.train(settings, choice, proxy(listen))
@@ -67,7 +69,7 @@ export function Training({ trainer, settings, choice, planning, chosen, busy, on
     <>
       <p class="begin">
         <button type="button" class="main" onClick={() => void train()} disabled={busy || impossible}>
-          {run ? 'Train again' : 'Train'}
+          {run && !running ? 'Train again' : 'Train'}
         </button>
       </p>
       {run && (

@@ -75,6 +75,15 @@ test('a class of which no picture can be decoded ends it, by name', async () => 
   const training = trainer.train(settings, null, (event) => event.type === 'skipped' && skipped.push(event.name))
   await expect(training).rejects.toMatchObject({ name: 'data', message: /none of the pictures to train on of the class "square"/ })
   expect(skipped).toHaveLength(8)
+  // Pictures that a probe has met before are told of no more than once either.
+  const some = files.map(({ path, file }) => ({ path, file: path === 'train/square/9.png' ? new Blob(['no picture']) : file }))
+  await trainer.use(some, folder)
+  const told: WorkEvent['type'][] = []
+  const result = await trainer.train({ ...settings, scenario: 'auto', epochs: 1 }, null, ({ type }) => told.push(type))
+  expect(result.skipped.map(({ name }) => name)).toEqual(['train/square/9.png'])
+  expect(told.filter((type) => ['choice', 'prepared', 'skipped', 'epoch', 'judging'].includes(type))).toEqual([
+    ...['choice', 'prepared', 'skipped', 'epoch', 'judging'],
+  ])
   await trainer.use(files, folder)
 })
 
@@ -86,4 +95,11 @@ test('a batch that would not fit, and settings that do not go together, are said
   expect(cuts.map(({ name }) => name)).toEqual(['features.2', 'features.5', 'features.7', 'features.9', 'features.12'])
   const wrong = trainer.prepare({ ...settings, scenario: 'large-similar', headEpochs: 2 }, null)
   await expect(wrong).rejects.toMatchObject({ name: 'usage', message: /headEpochs is 2 of 2 epochs/ })
+})
+
+test('a learning rate is found, and the network that is trained has not been there', async () => {
+  const rate = await trainer.findRate(settings, null, ignore)
+  expect(rate).toBeGreaterThan(1e-6)
+  expect(rate).toBeLessThan(10)
+  expect(await trainer.findRate(settings, null, ignore)).toBe(rate)
 })

@@ -1,0 +1,57 @@
+import { proxy } from 'comlink'
+import { useState } from 'preact/hooks'
+import type { WorkEvent } from './contract.ts'
+import { Problem } from './fields.tsx'
+import { hasCode, messageOf } from './hooks.ts'
+import type { RemoteTrainer } from './remote.ts'
+
+interface TaskProps<T> {
+  readonly trainer: RemoteTrainer
+  /** What the button says, and what goes on. */
+  readonly name: string
+  readonly doing: string
+  readonly disabled: boolean
+  readonly work: (tell: (event: WorkEvent) => void) => Promise<T>
+  readonly onDone: (result: T) => void
+  readonly onBusy: (busy: boolean) => void
+}
+
+/** Something shorter than a training that the worker does when asked: a button, then its progress and a way to end it. */
+export function Task<T>({ trainer, name, doing, disabled, work, onDone, onBusy }: TaskProps<T>) {
+  const [progress, setProgress] = useState<{ readonly done: number; readonly total: number } | null>(null)
+  const [problem, setProblem] = useState<string>()
+  const begin = async () => {
+    onBusy(true)
+    setProblem(undefined)
+    setProgress({ done: 0, total: 1 })
+    const tell = (event: WorkEvent) => {
+      if (event.type === 'read') setProgress(event)
+      if (event.type === 'search') setProgress({ done: event.step, total: event.steps })
+    }
+    try {
+      onDone(await work(proxy(tell)))
+    } catch (error) {
+      if (!hasCode(error, 'stopped')) setProblem(messageOf(error))
+    }
+    setProgress(null)
+    onBusy(false)
+  }
+  return (
+    <>
+      {progress ? (
+        <div class="progress">
+          <span role="status">{doing}</span>
+          <progress aria-label={doing} value={progress.done} max={progress.total} />
+          <button type="button" onClick={() => void trainer.stop()}>
+            Stop this
+          </button>
+        </div>
+      ) : (
+        <button type="button" onClick={() => void begin()} disabled={disabled}>
+          {name}
+        </button>
+      )}
+      {problem && <Problem>{problem}</Problem>}
+    </>
+  )
+}
