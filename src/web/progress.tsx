@@ -1,24 +1,25 @@
 import { counted } from '../report/text.ts'
 import type { Skipped } from '../train/events.ts'
 import { Problem } from './fields.tsx'
-import { clock, type Run } from './run.ts'
+import { clock, isActive, type Run } from './run.ts'
 
 /** How far a training is, how long it will take, and the button that ends it. */
 export function Progress({ run, onStop }: { readonly run: Run; readonly onStop: () => void }) {
   const { status, doing, left } = run
-  const active = status === 'running' || status === 'stopping'
   return (
     <>
-      {active && (
+      {isActive(run) && (
         <div class="progress">
           <div class="row">
             <span data-testid="doing">{status === 'stopping' ? 'Stopping after this step' : doing.what}</span>
             <span class="quiet">{left === null ? '' : `${clock(left)} left`}</span>
           </div>
           <progress aria-label={doing.what} {...(doing.total > 0 ? { value: doing.done, max: doing.total } : {})} />
-          <button type="button" onClick={onStop} disabled={status === 'stopping'}>
-            Stop
-          </button>{' '}
+          {status !== 'judging' && (
+            <button type="button" onClick={onStop} disabled={status === 'stopping'}>
+              Stop
+            </button>
+          )}{' '}
           <span class="quiet">
             {run.epochs.length > 0 ? `Epoch ${run.epochs.length} is kept.` : 'Nothing is kept before the first epoch.'}
           </span>

@@ -4,7 +4,7 @@ import type { Result, WorkEvent } from './contract.ts'
 
 /** One training as the page shows it. */
 export interface Run {
-  readonly status: 'running' | 'stopping' | 'done' | 'stopped' | 'failed'
+  readonly status: 'running' | 'stopping' | 'judging' | 'done' | 'stopped' | 'failed'
   /** What is being done, in words, and how much of it is; `total` 0 where that is not known. */
   readonly doing: { readonly what: string; readonly done: number; readonly total: number }
   /** Epochs asked for. */
@@ -39,7 +39,12 @@ export function reduce(run: Run | null, action: Action): Run | null {
     return { ...run, status: action.stopped ? 'stopped' : 'failed', problem: action.message, left: null, said: action.message }
   if (action.type === 'done') return finish(run, action.result)
   // Events and the result come by two ways: the result may be first.
-  return run.status === 'running' || run.status === 'stopping' ? heard(run, action.event, action.at) : run
+  return isActive(run) ? heard(run, action.event, action.at) : run
+}
+
+/** Whether the worker is at it. */
+export function isActive({ status }: Run): boolean {
+  return status === 'running' || status === 'stopping' || status === 'judging'
 }
 
 function begin(epochs: number): Run {
@@ -82,7 +87,7 @@ function heard(run: Run, event: WorkEvent, at: number): Run {
       return { ...run, remarks: [...run.remarks, lost], said: lost }
     }
     case 'judging':
-      return { ...run, doing: { what: 'Judging it on the pictures held out', done: 0, total: 0 }, left: null }
+      return { ...run, status: 'judging', doing: { what: 'Judging it on the pictures held out', done: 0, total: 0 }, left: null }
     default:
       return run
   }

@@ -30,6 +30,14 @@ const scenarios = [
   { value: 'large-different', name: 'many, different', text: 'everything trains, from random weights' },
 ] as const
 
+/** What happens to pictures to train on, anew in every epoch. */
+const augmented = {
+  none: 'each as it is',
+  light: 'moved a little, mirrored',
+  standard: 'moved, scaled, mirrored, turned, recoloured',
+  strong: 'all of that and more, parts erased',
+} as const
+
 /** What a person decides before training. */
 export function Setup({ settings, onChange, cuts, divided }: SetupProps) {
   const { start, scenario, optimizer } = settings
@@ -69,12 +77,8 @@ export function Setup({ settings, onChange, cuts, divided }: SetupProps) {
           label="Augmentation"
           value={settings.augment}
           onChange={(augment) => onChange({ augment })}
-          options={[
-            ['none', 'none'],
-            ['light', 'light: moved, mirrored'],
-            ['standard', 'standard: also scaled, turned, recoloured'],
-            ['strong', 'strong: all of it, and parts erased'],
-          ]}
+          hint={augmented[settings.augment]}
+          options={(['none', 'light', 'standard', 'strong'] as const).map((name) => [name, name])}
         />
       </div>
       <More settings={settings} onChange={onChange} divided={divided} />
@@ -152,7 +156,7 @@ function More({ settings, onChange, divided }: Omit<SetupProps, 'cuts'>) {
         <NumberField
           label="Weight decay"
           value={settings.weightDecay}
-          {...{ min: 0, step: 'any', placeholder: 'the optimiser’s own' }}
+          {...{ min: 0, step: 'any', placeholder: 'default' }}
           onChange={(weightDecay) => onChange({ weightDecay })}
         />
         {trainsTrunk(scenario) && (
@@ -173,11 +177,12 @@ function More({ settings, onChange, divided }: Omit<SetupProps, 'cuts'>) {
         />
         <SelectField
           label="Rare classes"
+          hint="balanced: they weigh as much as common ones"
           value={settings.balanced ? 'balanced' : 'as they are'}
           onChange={(value) => onChange({ balanced: value === 'balanced' })}
           options={[
-            ['as they are', 'count as they are'],
-            ['balanced', 'weigh as much as common ones'],
+            ['as they are', 'as they are'],
+            ['balanced', 'balanced'],
           ]}
         />
         <NumberField
@@ -197,7 +202,7 @@ function More({ settings, onChange, divided }: Omit<SetupProps, 'cuts'>) {
           label="First values of what is new"
           value={settings.init ?? ''}
           onChange={(init) => onChange({ init: init || null })}
-          options={[['', 'the scenario’s own'], ...inits.map((name) => [name, name] as const)]}
+          options={[['', 'default'], ...inits.map((name) => [name, name] as const)]}
         />
         {!divided && (
           <NumberField

@@ -10,7 +10,7 @@ import { Losses } from './losses.tsx'
 import { Progress } from './progress.tsx'
 import type { RemoteTrainer } from './remote.ts'
 import { Results } from './results.tsx'
-import { reduce } from './run.ts'
+import { isActive, reduce } from './run.ts'
 import type { Settings } from './settings.ts'
 import { Take } from './take.tsx'
 
@@ -33,7 +33,7 @@ export function Training({ trainer, settings, choice, planning, chosen, busy, on
   const [files, setFiles] = useState(chosen.files)
   const [taken, setTaken] = useState(true)
   const heading = useRef<HTMLHeadingElement>(null)
-  const running = run?.status === 'running' || run?.status === 'stopping'
+  const running = run !== null && isActive(run)
   useLeaveWarning(running || !taken)
   useEffect(() => {
     if (run?.status === 'running') heading.current?.focus()
