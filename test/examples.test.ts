@@ -53,9 +53,25 @@ describe('the examples', () => {
     expect(stdout).toMatch(/class: '(circle|square|stripes)'/)
   })
 
-  test.each(['auto.ts', 'compare.ts', 'byHand.ts', 'keep.ts'])('%s has about twenty lines, and README names it', async (name) => {
-    const lines = (await readFile(join(root, 'test', 'examples', name), 'utf8')).trim().split('\n')
-    expect(lines.length).toBeLessThanOrEqual(24)
-    expect(await readFile(join(root, 'README.md'), 'utf8')).toContain(`test/examples/${name}`)
+  test('look.ts writes a step as a page, as JSON and as a trace', async () => {
+    const stdout = await run('look.ts', place.folder, join(place.photos, 'val', 'circle', '0.png'))
+    expect(stdout).toMatch(/^\d+ dispatches, .*; \d+ left out, such as features\.0 /m)
+    expect(stdout).toMatch(/^\d+ tensors agree with float64$/m)
+    const [html, json, trace] = await Promise.all(
+      ['step.html', 'step.json', 'trace.json'].map((name) => readFile(place.path(name), 'utf8').catch(() => '')),
+    )
+    const { dispatches, loss, train } = JSON.parse(json ?? '') as { dispatches: unknown[]; loss: number; train: boolean }
+    expect([train, loss > 0]).toEqual([true, true])
+    expect(html).toContain('features.0 weight gradient: not dispatched, the parameter is frozen')
+    if (trace) expect(JSON.parse(trace)).toMatchObject({ traceEvents: { length: dispatches.length + 2 } })
   })
+
+  test.each(['auto.ts', 'compare.ts', 'byHand.ts', 'keep.ts', 'look.ts'])(
+    '%s has about twenty lines, and README names it',
+    async (name) => {
+      const lines = (await readFile(join(root, 'test', 'examples', name), 'utf8')).trim().split('\n')
+      expect(lines.length).toBeLessThanOrEqual(24)
+      expect(await readFile(join(root, 'README.md'), 'utf8')).toContain(`test/examples/${name}`)
+    },
+  )
 })

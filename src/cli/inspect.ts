@@ -1,29 +1,23 @@
-import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Command, Option } from 'commander'
-import { decodeImage, type RgbImage } from '../data/decode.ts'
-import { preprocessImages } from '../data/transforms.ts'
+import { decodeImage } from '../data/decode.ts'
 import { UsageError } from '../gpu/errors.ts'
-import { nodePlatform } from '../gpu/node/platform.ts'
 import { createEngine } from '../index.ts'
-import { type Inspection, inspect } from '../inspect/inspection.ts'
-import { layerOf, layerTimes, stateOf } from '../inspect/layerTimes.ts'
-import { firstDiverging, type NumberRow } from '../inspect/numbers.ts'
-import { inspectorPage } from '../inspect/page.ts'
-import { testPicture } from '../inspect/picture.ts'
-import { chromeTrace } from '../inspect/trace.ts'
+import { stateOf } from '../inspect/layerState.ts'
+import { chromeTrace, firstDiverging, type Inspection, inspect, inspectorPage, type NumberRow, serveInspection } from '../inspector.ts'
 import { alexnet, type Variant, variants } from '../nn/alexnet.ts'
+import { layerOf, layerTimes, noTimes } from '../nn/layerTimes.ts'
 import type { Network } from '../nn/network.ts'
 import type { Engine } from '../tensor/engine.ts'
+import type { RgbImage } from '../tensor/host.ts'
 import { loadRun, readRunConfig } from '../train/runFolder.ts'
 import { applyScenario, type Plan, type Scenario, scenarios } from '../transfer/scenario.ts'
 import { writeFileAtomic } from '../weights/files.ts'
 import { describeEngine, shortPath } from './describe.ts'
 import { counted, table } from './format.ts'
-import { serveLocally, untilStopped } from './localServer.ts'
+import { untilStopped } from './interrupt.ts'
 import { type CommonOptions, count, number, seedNumber, withCommon } from './options.ts'
 import { Output } from './output.ts'
-import { graftVersion } from './version.ts'
 
 interface InspectOptions extends CommonOptions {
   readonly variant?: Variant
@@ -72,14 +66,14 @@ async function run(folder: string | undefined, options: InspectOptions): Promise
   const output = new Output(options.json)
   checkOptions(folder, options)
   if (folder) await readRunConfig(folder)
-  const image = options.image ? await decodeImage(options.image) : testPicture()
+  const picture = options.image ? await decodeImage(options.image) : undefined
   const engine = await createEngine({ adapter: options.adapter })
   try {
     describeEngine(output, engine)
     const opened = await open(engine, folder, options)
-    const page = await inspectModel(opened, folder, image, options, output)
+    const inspection = await inspectModel(opened, folder, picture, options, output)
     opened.model.dispose()
-    if (page !== null && options.serve !== undefined) await serve(page, options.serve === true ? 0 : options.serve, output)
+    if (options.serve !== undefined) await serve(inspection, options.serve === true ? 0 : options.serve, output)
   } finally {
     output.endProgress()
     engine.dispose()
@@ -116,23 +110,19 @@ async function open(engine: Engine, folder: string | undefined, options: Inspect
   return { model, plan, title: `${model.architecture.variant}${scenario ? `, ${scenario}` : ''}` }
 }
 
-/** Inspects, and writes what was asked for. Returns the page where it is to be served. */
+/** Inspects, and writes what was asked for. */
 async function inspectModel(
   { model, plan, title }: Opened,
   folder: string | undefined,
-  image: RgbImage,
+  picture: RgbImage | undefined,
   options: InspectOptions,
   output: Output,
-): Promise<string | null> {
-  const { engine } = model
-  const x = preprocessImages(engine, [image], model.preprocess)
-  const target = options.train ? await targetOf(model, x, options.label) : null
-  const shaders = await nodePlatform.readShaders()
-  const { inspection, recording } = await inspect(model, x, {
-    ...{ title, version: graftVersion, plan, target, shaders, references: await readReferences() },
+): Promise<Inspection> {
+  const { train, label } = options
+  const { inspection, recording } = await inspect(model, {
+    ...{ picture, train, label, title, plan },
     onProgress: (label, done, total) => output.progress(label, done, total),
   })
-  x.dispose()
   output.endProgress()
   const { loss, milliseconds, numbers, omissions, dispatches, top } = inspection
   const diverging = firstDiverging(numbers)
@@ -154,11 +144,10 @@ async function inspectModel(
   const places = dispatches.map(({ source, bindings, ...rest }) => ({ ...rest, kernel: inspection.sources[source]?.kernel, bindings }))
   const path = options.trace ?? options.out ?? (options.json || options.serve !== undefined ? null : defaultPath(folder, title))
   if (options.trace) await writeFileAtomic(options.trace, `${JSON.stringify(chromeTrace(recording, title))}\n`)
-  const page = options.trace || (options.json && !options.out) ? null : await inspectorPage(inspection)
-  if (path && page !== null) await writeFileAtomic(path, page)
+  else if (path) await writeFileAtomic(path, await inspectorPage(inspection))
   if (path) output.labelled('written', `${path}${options.trace ? ', for ui.perfetto.dev' : ''}`)
   output.event({ type: 'result', ...summary, dispatches: places, ...(path ? { path } : {}) })
-  return page
+  return inspection
 }
 
 /** The page lies in the run it is of, or here. */
@@ -172,8 +161,9 @@ const states = { new: 'new, trains', trained: 'trains', frozen: 'frozen', bare: 
 function layersAsTable({ layers, dispatches, train }: Inspection): string[] {
   const kinds = train ? (['forward', 'gradient', 'step'] as const) : (['forward'] as const)
   const header = ['layer', '', '', ...(train ? ['forward ms', 'gradients', 'optimiser'] : ['forward ms']), 'dispatches']
+  const byLayer = layerTimes(dispatches)
   const rows = layers.map((layer) => {
-    const times = layerTimes(dispatches, layer.name)
+    const times = byLayer.get(layer.name) ?? noTimes
     const count = dispatches.filter((one) => layerOf(one) === layer.name).length
     return [
       layer.name,
@@ -193,33 +183,9 @@ function numbersLine(numbers: readonly NumberRow[], diverging: NumberRow | null)
   return `${counted(numbers.length, 'tensor')} agree; the largest relative error is ${worst.toExponential(1)}`
 }
 
-/** The class by its name or number; without one, what the network takes the picture for. */
-async function targetOf(model: Network, x: Parameters<Network['forward']>[0], label: string | undefined): Promise<number> {
-  const logits = model.engine.noGrad(() => model.forward(x))
-  const values = await logits.data()
-  logits.dispose()
-  if (label === undefined) return values.indexOf(Math.max(...values))
-  const named = model.classNames?.indexOf(label) ?? -1
-  const index = named >= 0 ? named : /^\d+$/.test(label) ? Number(label) : -1
-  if (index >= 0 && index < values.length) return index
-  const names = model.classNames?.slice(0, 8).join(', ')
-  throw new UsageError(
-    `there is no class ${label}; ${names ? `there are ${names}${values.length > 8 ? ', …' : ''}` : `numbers go from 0 to ${values.length - 1}`}`,
-  )
-}
-
-/** The reference operators' own text, which the package ships beside what is compiled from it. */
-async function readReferences(): Promise<Record<string, string>> {
-  const folder = new URL('../../src/reference/', import.meta.url)
-  const names = (await readdir(folder)).filter((name) => name.endsWith('.ts'))
-  return Object.fromEntries(
-    await Promise.all(names.map(async (name) => [name.replace('.ts', ''), await readFile(new URL(name, folder), 'utf8')])),
-  )
-}
-
-/** Serves the page on this machine until Ctrl-C: kernels can be edited there, which a page from a file may not. */
-async function serve(page: string, port: number, output: Output): Promise<void> {
-  const { url, close } = await serveLocally(async (path) => (path === '/' ? { type: 'text/html; charset=utf-8', body: page } : null), port)
+/** Serves the page on this machine until Ctrl-C. */
+async function serve(inspection: Inspection, port: number, output: Output): Promise<void> {
+  const { url, close } = await serveInspection(inspection, { port })
   output.labelled('open', `${url} until Ctrl-C`)
   await untilStopped()
   close()

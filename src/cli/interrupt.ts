@@ -62,3 +62,10 @@ export function stopFor(cause: Cause): void {
   if (current) current.ask(cause)
   else process.exit(cause === 'SIGPIPE' ? 0 : codes[cause])
 }
+
+/** Resolves when a person presses Ctrl-C, or the process is told to end. */
+export function untilStopped(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
+  })
+}

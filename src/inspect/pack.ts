@@ -21,6 +21,10 @@ export function packTensor(shape: readonly number[], values: Float32Array, limit
   return { shape, kept, data: btoa(text) }
 }
 
+/**
+ * A packed tensor's first `kept` values, row-major.
+ * @example const filters = unpackTensor(inspection.tensors[call.tensors.weight])
+ */
 export function unpackTensor({ data }: PackedTensor): Float32Array {
   return new Float32Array(Uint8Array.from(atob(data), (character) => character.charCodeAt(0)).buffer)
 }

@@ -1,12 +1,13 @@
-import { pageBundle } from './bundle.ts'
 import type { Inspection } from './inspection.ts'
 
-/**
- * The inspector as one HTML file: data, script and style inside, nothing fetched.
- * @example await writeFile('inspect.html', await inspectorPage(inspection))
- */
-export async function inspectorPage(inspection: Inspection): Promise<string> {
-  const { script, style } = await pageBundle()
+/** What draws the page. */
+export interface PageBundle {
+  readonly script: string
+  readonly style: string
+}
+
+/** The inspector as one HTML file: data, script and style inside, nothing fetched. */
+export function renderPage(inspection: Inspection, { script, style }: PageBundle): string {
   // A '<' could end the element that the data lies in.
   const data = JSON.stringify(inspection).replaceAll('<', '\\u003c')
   return `<!doctype html>

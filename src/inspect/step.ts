@@ -24,7 +24,7 @@ export async function recordStep(model: Network, x: Tensor, target: number | nul
   const { engine } = model
   const recorder = engine.record({ values })
   if (target === null) {
-    const logits = engine.noGrad(() => model.forward(x))
+    const logits = engine.noGrad(() => model.logits(x))
     const read = engine.readLater([logits])
     const recording = await recorder.finish()
     const [data = new Float32Array(0)] = await read()
@@ -33,7 +33,7 @@ export async function recordStep(model: Network, x: Tensor, target: number | nul
   }
   const optimizer = new SGD(model.parameters(), stepRate)
   model.passes = 0 // the same dropout whenever it is recorded
-  const logits = model.forward(x, { training: true })
+  const logits = model.logits(x, { training: true })
   const loss = crossEntropy(logits, new Int32Array(x.shape[0] ?? 1).fill(target))
   const read = engine.readLater([logits, loss])
   loss.backward()

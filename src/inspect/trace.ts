@@ -4,6 +4,7 @@ import { describeOmission, type Recording } from '../gpu/recorder.ts'
 /**
  * A recording in Chrome's trace format, for chrome://tracing and ui.perfetto.dev: one complete event for each dispatch.
  * Source: "Trace Event Format", Google, 2016.
+ * @param title names the process in it
  * @throws UsageError where the recording has no times
  * @example await writeFile('step.json', JSON.stringify(chromeTrace(recording, 'alexnet-64')))
  */

@@ -1,6 +1,7 @@
 import { crossEntropy } from '../autograd/functions.ts'
 import type { RgbImage } from '../data/decode.ts'
 import { preprocessImages } from '../data/transforms.ts'
+import { layerTimes } from '../nn/layerTimes.ts'
 import type { Network } from '../nn/network.ts'
 
 /** GPU time of one layer in one training step, in milliseconds. */
@@ -37,15 +38,11 @@ export async function measureStep(model: Network, images: readonly RgbImage[], l
   step()
   const recorder = engine.record()
   step()
-  const { dispatches } = await recorder.finish()
+  const { dispatches, milliseconds } = await recorder.finish()
+  if (milliseconds === null) return null
   const once = new Set(model.layers.slice(0, frozenPrefix).map(({ name }) => name))
-  const layers = new Map<string, { forward: number; backward: number }>()
-  for (const { layer, pass, milliseconds } of dispatches) {
-    if (milliseconds === null) return null
-    if (layer === null) continue
-    const times = layers.get(layer) ?? { forward: 0, backward: 0 }
-    times[pass === 'forward' ? 'forward' : 'backward'] += milliseconds
-    layers.set(layer, times)
-  }
-  return { pictures: images.length, layers: [...layers].map(([layer, times]) => ({ layer, ...times, once: once.has(layer) })) }
+  const layers = [...layerTimes(dispatches)].map(([layer, { forward, gradient, other }]) => ({
+    ...{ layer, forward, backward: gradient + other, once: once.has(layer) },
+  }))
+  return { pictures: images.length, layers }
 }

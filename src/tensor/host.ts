@@ -21,6 +21,11 @@ export interface RgbImage {
   readonly height: number
 }
 
+/** Whether a picture is decoded already. */
+export function isDecoded(image: Source | RgbImage): image is RgbImage {
+  return typeof image === 'object' && 'width' in image
+}
+
 /** Files by path: Node's lie on the disk, a browser's in the page's own database. */
 export interface Files {
   /** A file's bytes, or null where there is none. */

@@ -4,7 +4,7 @@ import { viewImages } from '../data/transforms.ts'
 import { mostViews } from '../data/view.ts'
 import { DataError, ShapeError, UsageError } from '../gpu/errors.ts'
 import type { Network } from '../nn/network.ts'
-import type { RgbImage, Source } from '../tensor/host.ts'
+import { isDecoded, type RgbImage, type Source } from '../tensor/host.ts'
 import { type BatchSource, PictureSource, viewsOf } from './batches.ts'
 import { diagnose } from './diagnose.ts'
 import type { OnEvent } from './events.ts'
@@ -145,10 +145,6 @@ export async function predict(
     }
   }
   return result
-}
-
-function isDecoded(image: Source | RgbImage): image is RgbImage {
-  return typeof image === 'object' && 'width' in image
 }
 
 function nameOf(image: Source | RgbImage): string | null {

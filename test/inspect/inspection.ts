@@ -1,5 +1,3 @@
-import { preprocessImages } from '../../src/data/transforms.ts'
-import { nodePlatform } from '../../src/gpu/node/platform.ts'
 import { type Inspection, inspect } from '../../src/inspect/inspection.ts'
 import { testPicture } from '../../src/inspect/picture.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
@@ -11,11 +9,7 @@ export async function inspectSmall(): Promise<Inspection> {
   const engine = await testEngine()
   const model = await alexnet(engine, { variant: 'alexnet-64', channels: [6, 8, 8, 8, 8], hidden: 12, seed: 4 })
   const plan = applyScenario(model, { scenario: 'large-similar', classes: 5 })
-  const x = preprocessImages(engine, [testPicture(80)], model.preprocess)
-  const { inspection } = await inspect(model, x, {
-    ...{ title: 'a small network', version: '0', plan, target: 3, shaders: await nodePlatform.readShaders() },
-    references: { conv2d: '/** A reference. */' },
-  })
-  for (const one of [x, model]) one.dispose()
+  const { inspection } = await inspect(model, { title: 'a small network', plan, train: true, label: 3, picture: testPicture(80) })
+  model.dispose()
   return inspection
 }

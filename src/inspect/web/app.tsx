@@ -1,5 +1,6 @@
 import type { ComponentType } from 'preact'
 import { useRef } from 'preact/hooks'
+import { version } from './built.ts'
 import { Compare } from './compare.tsx'
 import { Lab } from './lab.tsx'
 import { inspection, time } from './model.ts'
@@ -74,7 +75,7 @@ export function App() {
 }
 
 function Facts() {
-  const { adapter, dispatches, milliseconds, train, loss, target, top, graft, variant } = inspection
+  const { adapter, dispatches, milliseconds, train, loss, target, top, variant } = inspection
   const [best] = top
   const step = train ? 'One training step' : 'One forward pass'
   return (
@@ -83,7 +84,7 @@ function Facts() {
       {dispatches.length} dispatches, {time(milliseconds)}.{' '}
       {best ? `Taken for ${best.name}, ${(100 * best.probability).toFixed(1)} %. ` : ''}
       {loss === null ? '' : `Loss ${loss.toFixed(4)} for ${target}. `}
-      <span class="quiet">Graft {graft}</span>
+      <span class="quiet">Graft {version}</span>
     </p>
   )
 }

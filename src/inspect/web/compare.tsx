@@ -1,5 +1,5 @@
+import { layerOf } from '../../nn/layerTimes.ts'
 import type { ComparedStep } from '../inspection.ts'
-import { layerOf } from '../layerTimes.ts'
 import { inspection, time } from './model.ts'
 import { Scroll } from './scroll.tsx'
 

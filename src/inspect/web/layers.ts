@@ -1,5 +1,5 @@
 import type { InspectedLayer } from '../inspection.ts'
-import { type LayerState, stateOf } from '../layerTimes.ts'
+import { type LayerState, stateOf } from '../layerState.ts'
 
 const words: Readonly<Record<LayerState, string>> = { new: 'new, trains', trained: 'trains', frozen: 'frozen', bare: 'no parameters' }
 

@@ -1,4 +1,5 @@
-import { layerTimes, stateOf } from '../layerTimes.ts'
+import { layerTimes, noTimes } from '../../nn/layerTimes.ts'
+import { stateOf } from '../layerState.ts'
 import { describeState } from './layers.ts'
 import { amount, inspection, shapeText, time } from './model.ts'
 import { href } from './route.ts'
@@ -6,7 +7,8 @@ import { href } from './route.ts'
 /** The network as a map: every layer with what it is, whether it trains, and where its time went. */
 export function NetworkMap() {
   const { layers, removed, plan, train } = inspection
-  const times = layers.map(({ name }) => layerTimes(inspection.dispatches, name))
+  const byLayer = layerTimes(inspection.dispatches)
+  const times = layers.map(({ name }) => byLayer.get(name) ?? noTimes)
   const longest = Math.max(...times.map(({ forward, gradient, step }) => forward + gradient + step), 1e-9)
   const first = layers.findIndex((layer) => layer.parameters.some(({ trainable }) => trainable))
   return (
@@ -26,7 +28,7 @@ export function NetworkMap() {
       <ol class="layers">
         {layers.map((layer, i) => {
           const state = stateOf(layer)
-          const spent = times[i] ?? { forward: 0, gradient: 0, step: 0, other: 0 }
+          const spent = times[i] ?? noTimes
           const values = layer.parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0)
           return (
             <li key={layer.name} class={`layer ${state}`}>

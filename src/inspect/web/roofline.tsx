@@ -1,6 +1,6 @@
 import * as Plot from '@observablehq/plot'
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { passKind } from '../layerTimes.ts'
+import { passKind } from '../../nn/layerTimes.ts'
 import { amount, inspection, time } from './model.ts'
 import { go, href } from './route.ts'
 import { Scroll } from './scroll.tsx'

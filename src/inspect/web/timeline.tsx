@@ -1,5 +1,6 @@
 import { useEffect, useRef } from 'preact/hooks'
-import { passKind } from '../layerTimes.ts'
+import { passKind } from '../../nn/layerTimes.ts'
+import { references } from './built.ts'
 import { Code } from './code.tsx'
 import { amount, inspection, shapeText, time } from './model.ts'
 import { go, href } from './route.ts'
@@ -74,7 +75,7 @@ function Detail({ index }: { readonly index: number }) {
   const source = one ? inspection.sources[one.source] : undefined
   if (!one || !source) return null
   const header = formula(inspection.shaders[source.kernel] ?? '')
-  const reference = inspection.references[referenceFiles[one.operator] ?? one.operator]
+  const reference = references[referenceFiles[one.operator] ?? one.operator]
   const { peak } = inspection
   return (
     <article class="detail">

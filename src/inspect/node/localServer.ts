@@ -1,5 +1,5 @@
 import { createServer } from 'node:http'
-import { UsageError } from '../gpu/errors.ts'
+import { UsageError } from '../../gpu/errors.ts'
 
 /** What a request is answered with. */
 export interface Answer {
@@ -8,9 +8,11 @@ export interface Answer {
   readonly body: string | Uint8Array
 }
 
+/** What is being served, until it is closed. */
 export interface LocalServer {
   /** Begins with localhost, a secure context, which WebGPU wants. */
   readonly url: string
+  /** Ends it, open connections too. */
   close(): void
 }
 
@@ -42,11 +44,4 @@ export async function serveLocally(answer: (path: string) => Promise<Answer | nu
       server.close()
     },
   }
-}
-
-/** Resolves when a person presses Ctrl-C, or the process is told to end. */
-export function untilStopped(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
-  })
 }
