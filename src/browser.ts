@@ -10,6 +10,8 @@
  * applyScenario(model, { scenario: 'small-similar', classes: data.classes.length })
  * await fit(model, data, { epochs: 20, onEvent: console.log })
  * link.href = URL.createObjectURL(new Blob([writeSafetensors(await model.stateDict())]))
+ *
+ * @module graft-webgpu/browser
  */
 import { browserHost } from './browserHost.ts'
 import { createEngineOn, type EngineOptions } from './createEngine.ts'

@@ -5,6 +5,8 @@
  * @example
  * const { inspection } = await inspect(model, { picture: file, train: true })
  * open(URL.createObjectURL(new Blob([await inspectorPage(inspection)], { type: 'text/html' })))
+ *
+ * @module graft-webgpu/inspector in a browser
  */
 import type { Inspection } from './inspect/inspection.ts'
 import { renderPage } from './inspect/page.ts'

@@ -4,6 +4,7 @@ import type { AdapterChoice } from './gpu/platform.ts'
 import { Engine, type OpenDevice } from './tensor/engine.ts'
 import type { Host } from './tensor/host.ts'
 
+/** What `createEngine` is told. */
 export interface EngineOptions {
   /** Which kind of adapter; 'auto' takes hardware, else lavapipe, else SwiftShader. Default 'auto'. */
   readonly adapter?: AdapterChoice

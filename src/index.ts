@@ -11,6 +11,8 @@
  * const run = await fit(model, data, { epochs: 20 })
  * console.log(run.epochs.at(-1)?.valAccuracy)
  * engine.dispose()
+ *
+ * @module graft-webgpu
  */
 import { createEngineOn, type EngineOptions } from './createEngine.ts'
 import { nodeHost } from './nodeHost.ts'

@@ -8,6 +8,8 @@
  * await writeFile('step.html', await inspectorPage(inspection))
  * await writeFile('step.json', JSON.stringify(inspection))
  * await writeFile('trace.json', JSON.stringify(chromeTrace(recording, 'one step')))
+ *
+ * @module graft-webgpu/inspector
  */
 import type { Inspection } from './inspect/inspection.ts'
 import { pageBundle } from './inspect/node/bundle.ts'
@@ -25,7 +27,7 @@ export async function inspectorPage(inspection: Inspection): Promise<string> {
 
 /**
  * Shows the page on http://localhost, where WebGPU is allowed: kernels can be edited and run there, and the tour measures. Node only.
- * @param options.port default: any that is free
+ * @param options `port`, any that is free by default
  * @throws UsageError where the port is taken, or not allowed
  * @example
  * const { url, close } = await serveInspection(inspection)

@@ -2,24 +2,42 @@
 export {
   adaptiveAvgPool2d,
   type Conv2dOptions,
+  type CrossEntropyOptions,
   conv2d,
   crossEntropy,
+  type DropoutOptions,
   dropout,
   flatten,
+  type LocalResponseNormOptions,
   linear,
   localResponseNorm,
+  type MaxPool2dOptions,
   maxPool2d,
   relu,
   type Size2d,
   softmax,
 } from './autograd/functions.ts'
 export type { EngineOptions } from './createEngine.ts'
-export { type Augmentation, type AugmentationName, augmentations } from './data/augment.ts'
+export { type Augmentation, type AugmentationName, augmentations, type Range } from './data/augment.ts'
 export type { ArrayDataset, FileRange, ImageDataset, Sample, SampleList, Source } from './data/dataset.ts'
 export { filesDataset, type PlacedFile } from './data/filesDataset.ts'
 export type { DataOptions } from './data/imageFolder.ts'
 export { resizeCrop } from './data/transforms.ts'
-export * from './gpu/errors.ts'
+export {
+  type AdapterAttempt,
+  AdapterError,
+  AutogradError,
+  DataError,
+  DeviceLostError,
+  GraftError,
+  KernelError,
+  NonFiniteError,
+  OutOfMemoryError,
+  ShapeError,
+  UsageError,
+  WeightsError,
+} from './gpu/errors.ts'
+export type { Constants, Cost, Grid, KernelSource, Params } from './gpu/kernel.ts'
 export type { AdapterChoice, AdapterKind } from './gpu/platform.ts'
 export type { MemoryReport } from './gpu/pool.ts'
 export {
@@ -34,17 +52,33 @@ export {
 } from './gpu/recorder.ts'
 export { type AlexNetOptions, alexnet, type Variant, variants } from './nn/alexnet.ts'
 export { type Init, type InitName, initialise, initNames } from './nn/init.ts'
-export { AdaptiveAvgPool2d, Conv2d, Dropout, Flatten, Linear, LocalResponseNorm, MaxPool2d, ReLU, Softmax } from './nn/layers.ts'
+export {
+  AdaptiveAvgPool2d,
+  Conv2d,
+  type Conv2dShape,
+  Dropout,
+  Flatten,
+  type LayerInit,
+  Linear,
+  LocalResponseNorm,
+  MaxPool2d,
+  type MaxPool2dShape,
+  ReLU,
+  Softmax,
+} from './nn/layers.ts'
 export { type ForwardOptions, type LayerContext, Module } from './nn/module.ts'
 export { type Architecture, Network } from './nn/network.ts'
 export { exportOnnx, type ImportOnnxOptions, importOnnx } from './nn/onnx.ts'
-export { Parameter } from './nn/parameter.ts'
+export { type DeferredTensor, Parameter, type ParameterOptions } from './nn/parameter.ts'
 export type { Preprocess } from './nn/preprocess.ts'
+export type { Reduction } from './ops/crossEntropy.ts'
 export type { TuningResult } from './ops/tune.ts'
 export { Adam } from './optim/adam.ts'
 export { AdamW } from './optim/adamw.ts'
+export type { AdamOptions } from './optim/adaptive.ts'
 export { WeightAverage } from './optim/average.ts'
-export { SGD } from './optim/sgd.ts'
+export type { ParameterGroup, RateGroup, StepOptions } from './optim/optimizer.ts'
+export { SGD, type SGDOptions } from './optim/sgd.ts'
 export { Engine, type EngineInfo } from './tensor/engine.ts'
 export type { Files, Host, RgbImage } from './tensor/host.ts'
 export type { Shape } from './tensor/ndbuffer.ts'
@@ -54,7 +88,7 @@ export { Tensor } from './tensor/tensor.ts'
 export { type ChooseOptions, chooseScenario } from './train/choose.ts'
 export { type Budget, type CompareOptions, type Comparison, type Contestant, compareScenarios, type Point } from './train/compare.ts'
 export { type EvaluateOptions, evaluate, type Prediction, predict } from './train/evaluate.ts'
-export type { EpochResult, OnEvent, TrainEvent } from './train/events.ts'
+export type { EpochResult, OnEvent, Skipped, TrainEvent } from './train/events.ts'
 export { findLearningRate, type LearningRateOptions, type LearningRates } from './train/findLearningRate.ts'
 export { type FitResult, fit } from './train/fit.ts'
 export type { FitOptions, RecipeOptions } from './train/fitOptions.ts'
@@ -62,9 +96,10 @@ export { type MemoryPlan, type MemoryPlanOptions, planMemory } from './train/mem
 export type { ClassResult, Evaluation } from './train/metrics.ts'
 export type { ClassWeights } from './train/recipe/classWeights.ts'
 export type { ScheduleName } from './train/recipe/rates.ts'
+export type { RatePoint } from './train/recipe/suggest.ts'
 export { type TuneOptions, tune } from './train/tune.ts'
 export { type Choice, type Depth, decide, type Evidence, headOptions, thresholds } from './transfer/choice.ts'
 export { setTrainable, type TrainablePatterns } from './transfer/patterns.ts'
 export { applyScenario, type Plan, type Scenario, type ScenarioOptions, scenarios } from './transfer/scenario.ts'
 export { writePyTorch } from './weights/pytorch/write.ts'
-export { readSafetensors, writeSafetensors } from './weights/safetensors.ts'
+export { readSafetensors, type WeightsFile, writeSafetensors } from './weights/safetensors.ts'

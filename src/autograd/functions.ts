@@ -62,6 +62,7 @@ export function flatten(x: Tensor): Tensor {
   return applyView(operators.flatten, x, {})
 }
 
+/** What `maxPool2d` is told. */
 export interface MaxPool2dOptions {
   readonly kernel: Size2d
   /** Default: the kernel's size. */
@@ -97,6 +98,7 @@ export function adaptiveAvgPool2d(x: Tensor, size: Size2d): Tensor {
   return apply(operators.adaptiveAvgPool2d, { x }, { size: pair(size) })
 }
 
+/** What `localResponseNorm` is told. */
 export interface LocalResponseNormOptions {
   /** Channels in a window. */
   readonly size: number
@@ -121,6 +123,7 @@ export function localResponseNorm(x: Tensor, options: LocalResponseNormOptions):
   return apply(operators.localResponseNorm, { x }, { size, alpha, beta, k })
 }
 
+/** What `dropout` is told. */
 export interface DropoutOptions {
   /** Outside training x passes unchanged. Default true. */
   readonly training?: boolean
@@ -154,6 +157,7 @@ export function softmax(x: Tensor): Tensor {
   return apply(operators.softmax, { x }, {})
 }
 
+/** What `crossEntropy` is told. */
 export interface CrossEntropyOptions {
   /** What each class counts for: one number of 0 or more a class. A 'mean' over class targets divides by the sum of their weights. */
   readonly weight?: Float32Array

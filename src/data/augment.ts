@@ -41,6 +41,7 @@ export const augmentations = {
   strong: { crop: [0.08, 1], flip: 0.5, rotation: 20, brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1, erase: 0.25 },
 } as const satisfies Readonly<Record<string, Augmentation>>
 
+/** The names of `augmentations`. */
 export type AugmentationName = keyof typeof augmentations
 
 /** The largest value of each number, and what is said of it. */

@@ -57,9 +57,8 @@ export class FeatureCache {
   readonly limit: number
 
   /**
-   * @param options.folder default: `features` in the folder that GRAFT_CACHE names, or else in `graft` in the user's folder for caches (~/.cache or
-   * XDG_CACHE_HOME, ~/Library/Caches, LOCALAPPDATA)
-   * @param options.limit bytes, 8 GiB unless given
+   * @param options `folder`: by default `features` in the folder that GRAFT_CACHE names, or else in `graft` in the user's folder for caches (~/.cache or
+   * XDG_CACHE_HOME, ~/Library/Caches, LOCALAPPDATA). `limit`: in bytes, 8 GiB by default
    */
   constructor({
     folder = join(process.env.GRAFT_CACHE || envPaths('graft', { suffix: '' }).cache, 'features'),
@@ -70,6 +69,7 @@ export class FeatureCache {
   }
 
   /**
+   * The rows that were computed in one way.
    * @param key names what its rows were computed by, in letters that a file name takes
    * @param width numbers a row
    */

@@ -12,7 +12,7 @@ const LABEL_FILE = /\.(csv|tsv)$/i
  * Opens labelled pictures in whichever of three forms they lie at a path: a file of labels (`openLabelFile`: `labels.csv`, or a folder that holds
  * one and no archives), tar archives (`openTarShards`: `x.tar`, or a folder of them), or a folder for each class (`openImageFolder`).
  * @param path a folder or file
- * @param options.split, options.seed which pictures are held out, where the data does not say so itself
+ * @param options `split` and `seed`: which pictures are held out, where the data does not say so itself
  * @throws DataError with one line that says what to do
  * @throws UsageError for a split outside (0, 1) or a seed that is no non-negative safe integer
  * @example const data = await openData('flowers.csv', { split: 0.2, seed: 1 })

@@ -9,6 +9,11 @@ export function printable(text: string): string {
 /**
  * Every error Graft throws on purpose. Each message is one line: what was wrong, where, and what to do about it.
  * A caller tells them apart with `instanceof` or by `code`; the command line prints `message` without a stack trace.
+ * @example
+ * await fit(model, data, options).catch((error) => {
+ *   if (!(error instanceof GraftError)) throw error
+ *   console.error(error.code, error.message)
+ * })
  */
 export class GraftError extends Error {
   /** A short stable identifier, for programs that match on it. */
@@ -31,7 +36,13 @@ export interface AdapterAttempt {
   readonly howTo: string
 }
 
-/** No adapter of the wanted kind; `attempts` says for each kind what was tried and how to get it. */
+/**
+ * No adapter of the wanted kind; `attempts` says for each kind what was tried and how to get it.
+ * @example
+ * await createEngine({ adapter: 'hardware' }).catch((error) => {
+ *   if (error instanceof AdapterError) for (const { kind, howTo } of error.attempts) console.error(kind, howTo)
+ * })
+ */
 export class AdapterError extends GraftError {
   readonly attempts: readonly AdapterAttempt[]
 
@@ -41,14 +52,22 @@ export class AdapterError extends GraftError {
   }
 }
 
-/** Shapes or options that an operator cannot take. Thrown before anything reaches the GPU. */
+/**
+ * Shapes or options that an operator cannot take. Thrown before anything reaches the GPU.
+ * @example
+ * linear(engine.tensor(new Float32Array(6), [2, 3]), weight, null) // ShapeError where weight is [4, 5]
+ */
 export class ShapeError extends GraftError {
   constructor(message: string) {
     super('shape', message)
   }
 }
 
-/** A kernel that did not compile, failed validation, or found no memory; names the kernel and the layer it ran for. */
+/**
+ * A kernel that did not compile, failed validation, or found no memory; names the kernel and the layer it ran for.
+ * @example
+ * if (error instanceof KernelError) console.error(error.kernel, error.layer) // 'conv2d/forward', 'features.3'
+ */
 export class KernelError extends GraftError {
   readonly kernel: string
   readonly layer: string | null
@@ -60,14 +79,22 @@ export class KernelError extends GraftError {
   }
 }
 
-/** The GPU had no room for an allocation. */
+/**
+ * The GPU had no room for an allocation.
+ * @example
+ * if (error instanceof OutOfMemoryError) batchSize /= 2
+ */
 export class OutOfMemoryError extends GraftError {
   constructor(message: string, options?: ErrorOptions) {
     super('out-of-memory', message, options)
   }
 }
 
-/** The device is gone: a driver reset, or `engine.dispose()` was called. */
+/**
+ * The device is gone: a driver reset, or `engine.dispose()` was called.
+ * @example
+ * if (error instanceof DeviceLostError) await engine.reopen() // `fit` does so by itself
+ */
 export class DeviceLostError extends GraftError {
   /** What the device itself said. */
   readonly reason: string
@@ -78,28 +105,45 @@ export class DeviceLostError extends GraftError {
   }
 }
 
-/** A misuse of the autograd graph: backward twice, reading a disposed tensor. */
+/**
+ * A misuse of the autograd graph: backward twice, reading a disposed tensor.
+ * @example
+ * loss.backward()
+ * loss.backward() // AutogradError: what it needs was freed by the first
+ */
 export class AutogradError extends GraftError {
   constructor(message: string) {
     super('autograd', message)
   }
 }
 
-/** A weights file that is damaged, or does not fit the network. */
+/**
+ * A weights file that is damaged, or does not fit the network.
+ * @example
+ * await alexnet(engine, { variant: 'bvlc', weights: 'alexnet-64.safetensors' }) // WeightsError: shapes differ
+ */
 export class WeightsError extends GraftError {
   constructor(message: string, options?: ErrorOptions) {
     super('weights', message, options)
   }
 }
 
-/** A folder or picture that cannot be used as training data. */
+/**
+ * A folder or picture that cannot be used as training data.
+ * @example
+ * await openImageFolder('empty') // DataError
+ */
 export class DataError extends GraftError {
   constructor(message: string, options?: ErrorOptions) {
     super('data', message, options)
   }
 }
 
-/** Training met NaN or infinity; names the first tensor, in the order of computation, that was not finite. */
+/**
+ * Training met NaN or infinity; names the first tensor, in the order of computation, that was not finite.
+ * @example
+ * if (error instanceof NonFiniteError) console.error(error.tensor) // lower the learning rate
+ */
 export class NonFiniteError extends GraftError {
   readonly tensor: string
 
@@ -109,7 +153,11 @@ export class NonFiniteError extends GraftError {
   }
 }
 
-/** An option or argument outside what the function or command takes. */
+/**
+ * An option or argument outside what the function or command takes.
+ * @example
+ * await fit(model, data, { epochs: -1 }) // UsageError
+ */
 export class UsageError extends GraftError {
   constructor(message: string, options?: ErrorOptions) {
     super('usage', message, options)

@@ -1,7 +1,9 @@
 import type { AdapterAttempt } from './errors.ts'
 import type { TuningStore } from './tunings.ts'
 
+/** What computes: a GPU, or one of two drivers that compute on the CPU. */
 export type AdapterKind = 'hardware' | 'lavapipe' | 'swiftshader'
+/** A kind, or the best there is: hardware, else lavapipe, else SwiftShader. */
 export type AdapterChoice = 'auto' | AdapterKind
 
 /** An adapter, and what was tried before it. */

@@ -14,6 +14,7 @@ export interface ShapedStorage {
   readonly shape: Shape
 }
 
+/** One of a dispatch's buffers, or a part of one. */
 export interface RecordedBinding {
   /** The shader's name for it. */
   readonly name: string
@@ -78,6 +79,7 @@ export interface RecordedCall {
   readonly tensors: Readonly<Record<string, RecordedTensor>>
 }
 
+/** A tensor of a call: its shape, and its values where they are kept. */
 export interface RecordedTensor {
   readonly shape: Shape
   /** Null unless the recording keeps values. */
@@ -115,7 +117,10 @@ export function withSources(dispatches: readonly RecordedDispatch[], ends: reado
     .reverse()
 }
 
-/** Omissions as people read them: 'features.0 weight gradient: not dispatched, the parameter is frozen'. */
+/**
+ * Omissions as people read them: 'features.0 weight gradient: not dispatched, the parameter is frozen'.
+ * @example for (const omission of recording.omissions) console.log(describeOmission(omission))
+ */
 export function describeOmission({ layer, what, why }: Omission): string {
   return `${layer ? `${layer} ` : ''}${what}: not dispatched, ${why}`
 }
@@ -141,6 +146,10 @@ const pairs = 2048
 /**
  * Records every launch of a device. Each gets a compute pass of its own, since WebGPU writes timestamps at the ends of passes; made by
  * `engine.record()`.
+ * @example
+ * const recorder = engine.record()
+ * model.forward(x)
+ * const { dispatches } = await recorder.finish()
  */
 export class Recorder {
   readonly #gpu: Gpu
@@ -154,7 +163,10 @@ export class Recorder {
   #open: OpenCall | null = null
   #slot = 0
 
-  /** @throws UsageError where the device is being recorded already */
+  /**
+   * @throws UsageError where the device is being recorded already
+   * @internal
+   */
   constructor(gpu: Gpu, options: { readonly values?: boolean } = {}) {
     if (gpu.recorder) throw new UsageError('the engine is being recorded already: finish() that recording first')
     this.#gpu = gpu
@@ -165,12 +177,18 @@ export class Recorder {
     gpu.recorder = this
   }
 
-  /** Notes the shape that a buffer is used in from here on. */
+  /**
+   * Notes the shape that a buffer is used in from here on.
+   * @internal
+   */
   shape({ storage, shape }: ShapedStorage): void {
     this.#shapes.set(storage.id, shape)
   }
 
-  /** Begins a call of an operator; `leave` ends it. */
+  /**
+   * Begins a call of an operator; `leave` ends it.
+   * @internal
+   */
   enter(operator: string, pass: RecordedCall['pass'], tensors: readonly (ShapedStorage | null)[], attrs: unknown = {}): void {
     for (const tensor of tensors) if (tensor) this.shape(tensor)
     this.#open = { operator, pass, attrs, first: this.#launches.length }
@@ -180,6 +198,7 @@ export class Recorder {
    * Ends the call.
    * @param tensors what it computed, by name, and whatever else is worth keeping. Of a backward call each gradient's name tells the
    * launches it came from apart
+   * @internal
    */
   leave(tensors: Readonly<Record<string, ShapedStorage | null>>, gradients: Readonly<Record<string, ShapedStorage | null>> = {}): void {
     const call = this.#open
@@ -196,12 +215,18 @@ export class Recorder {
     this.#calls.push({ call, layer: this.#gpu.layer, end, tensors: kept })
   }
 
-  /** Notes work that is not done. */
+  /**
+   * Notes work that is not done.
+   * @internal
+   */
   omit(what: string, why: string, layer = this.#gpu.layer): void {
     this.#omissions.push({ layer, what, why })
   }
 
-  /** For the dispatch point: notes a launch, and gives the compute pass it belongs in. */
+  /**
+   * For the dispatch point: notes a launch, and gives the compute pass it belongs in.
+   * @internal
+   */
   launch(
     encoder: GPUCommandEncoder,
     open: GPUComputePassEncoder | null,
@@ -250,7 +275,10 @@ export class Recorder {
     return encoder.beginComputePass({ label: kernel.name, timestampWrites })
   }
 
-  /** For the submit: reads this batch's timestamps after it. */
+  /**
+   * For the submit: reads this batch's timestamps after it.
+   * @internal
+   */
   submitting(encoder: GPUCommandEncoder): void {
     const count = 2 * this.#slot
     this.#slot = 0

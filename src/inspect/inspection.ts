@@ -109,6 +109,7 @@ export interface InspectOptions {
   readonly plan?: Plan | null
   /** The page's heading. Default: the network's variant. */
   readonly title?: string
+  /** Told what is being done, and how much of it is. */
   readonly onProgress?: (label: string, done: number, total: number) => void
 }
 

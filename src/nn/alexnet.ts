@@ -8,9 +8,12 @@ import type { Module } from './module.ts'
 import { type Architecture, Network } from './network.ts'
 import type { Preprocess } from './preprocess.ts'
 
+/** The networks that `alexnet` makes: torchvision's, the one of 2012 as Caffe ships it, and one for pictures of 64 x 64. */
 export const variants = ['torchvision', 'bvlc', 'alexnet-64'] as const
+/** One of `variants`. */
 export type Variant = (typeof variants)[number]
 
+/** What `alexnet` is told. */
 export interface AlexNetOptions {
   /** Which AlexNet; the weights' own, by their metadata or shapes, else 'torchvision'. */
   readonly variant?: Variant

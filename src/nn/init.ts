@@ -5,6 +5,7 @@ import type { Random } from '../tensor/philox.ts'
 
 /** Initialisers by name, with their usual parameters. */
 export const initNames = ['xavier-uniform', 'xavier-normal', 'kaiming-uniform', 'kaiming-normal', 'uniform', 'normal', 'constant'] as const
+/** One of `initNames`. */
 export type InitName = (typeof initNames)[number]
 
 /**

@@ -27,6 +27,7 @@ function weightAndBias(engine: Engine, name: string, shape: Shape, init: LayerIn
   ]
 }
 
+/** Channels, and sizes in pixels. */
 export interface Conv2dShape {
   readonly inChannels: number
   readonly outChannels: number
@@ -36,6 +37,13 @@ export interface Conv2dShape {
   readonly groups?: number
 }
 
+/**
+ * A convolution: x f32[N, in, H, W] to f32[N, out, H', W'] with H' = ⌊(H + 2 padding − kernel) / stride⌋ + 1, and W' likewise. Its weight is
+ * [out, in / groups, kernel, kernel], its bias [out], as PyTorch's Conv2d has them.
+ * @example
+ * const shape = { inChannels: 3, outChannels: 64, kernel: 11, stride: 4, padding: 2 }
+ * const conv1 = new Conv2d(engine, 'features.0', shape, { weight: 'kaiming-normal', seed: 1 })
+ */
 export class Conv2d extends Module {
   readonly weight: Parameter
   readonly bias: Parameter
@@ -70,6 +78,10 @@ export class Conv2d extends Module {
   }
 }
 
+/**
+ * A dense layer: y = x Wᵀ + b, f32[N, in] to f32[N, out]. Its weight is [out, in], its bias [out].
+ * @example new Linear(engine, 'classifier.6', 4096, 10, { weight: 'xavier-uniform', seed: 1 })
+ */
 export class Linear extends Module {
   readonly weight: Parameter
   readonly bias: Parameter
@@ -96,6 +108,10 @@ export class Linear extends Module {
   }
 }
 
+/**
+ * max(x, 0), of any shape.
+ * @example new ReLU('features.1')
+ */
 export class ReLU extends Module {
   readonly description = 'ReLU'
 
@@ -108,6 +124,7 @@ export class ReLU extends Module {
   }
 }
 
+/** A square window, in pixels. */
 export interface MaxPool2dShape {
   readonly kernel: number
   readonly stride: number
@@ -116,6 +133,10 @@ export interface MaxPool2dShape {
   readonly ceilMode?: boolean
 }
 
+/**
+ * The largest of each square window: f32[N, C, H, W] to f32[N, C, H', W'], whose gradient goes to that one alone.
+ * @example new MaxPool2d('features.2', { kernel: 3, stride: 2 })
+ */
 export class MaxPool2d extends Module {
   readonly options: Required<MaxPool2dShape>
 
@@ -138,6 +159,10 @@ export class MaxPool2d extends Module {
   }
 }
 
+/**
+ * Means over as many windows as asked for: f32[N, C, H, W] to f32[N, C, size[0], size[1]], whatever H and W are.
+ * @example new AdaptiveAvgPool2d('avgpool', [6, 6])
+ */
 export class AdaptiveAvgPool2d extends Module {
   readonly size: readonly [number, number]
 
@@ -159,6 +184,11 @@ export class AdaptiveAvgPool2d extends Module {
   }
 }
 
+/**
+ * x over (k + alpha / size · Σ x²)^beta, the sum over `size` neighbouring channels; of any shape [N, C, …].
+ * Source: Krizhevsky, Sutskever and Hinton, "ImageNet Classification with Deep Convolutional Neural Networks", 2012, section 3.3.
+ * @example new LocalResponseNorm('norm1', { size: 5, alpha: 1e-4, beta: 0.75, k: 1 })
+ */
 export class LocalResponseNorm extends Module {
   readonly options: { readonly size: number; readonly alpha: number; readonly beta: number; readonly k: number }
 
@@ -180,6 +210,10 @@ export class LocalResponseNorm extends Module {
   }
 }
 
+/**
+ * In training, each value is 0 with probability p and divided by 1 − p otherwise; in evaluation nothing happens. Of any shape.
+ * @example new Dropout('classifier.0', 0.5)
+ */
 export class Dropout extends Module {
   readonly p: number
 
@@ -201,6 +235,10 @@ export class Dropout extends Module {
   }
 }
 
+/**
+ * f32[N, …] as f32[N, product of the others], over the same memory.
+ * @example new Flatten('flatten')
+ */
 export class Flatten extends Module {
   readonly description = 'flatten'
 
@@ -213,7 +251,10 @@ export class Flatten extends Module {
   }
 }
 
-/** Probabilities. A network that ends in it was imported so; training and evaluation stop before it. */
+/**
+ * Probabilities, f32[N, classes]. A network that ends in it was imported so; training and evaluation stop before it.
+ * @example new Softmax('probabilities')
+ */
 export class Softmax extends Module {
   readonly description = 'softmax'
 

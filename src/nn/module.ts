@@ -14,7 +14,19 @@ export interface LayerContext {
   readonly seed: number
 }
 
-/** One layer: a function of a tensor, with parameters or none. */
+/**
+ * One layer: a function of a tensor, with parameters or none.
+ * @example
+ * class Rectifier extends Module {
+ *   readonly description = 'max(x, 0)'
+ *   outShape(shape: Shape) {
+ *     return shape
+ *   }
+ *   forward(x: Tensor) {
+ *     return relu(x)
+ *   }
+ * }
+ */
 export abstract class Module {
   /** Its place in the network, for example 'features.3'; parameters, errors and plans name it. */
   readonly name: string
@@ -33,5 +45,9 @@ export abstract class Module {
   /** The result's shape for an input's, without the batch. */
   abstract outShape(shape: Shape): Shape
 
+  /**
+   * What comes out for a batch, f32[N, …].
+   * @throws ShapeError where x does not fit
+   */
   abstract forward(x: Tensor, context: LayerContext): Tensor
 }

@@ -20,7 +20,12 @@ export interface Architecture {
   readonly classes: number
 }
 
-/** A chain of named layers. AlexNet is one, and stays one after its end has been cut off and replaced. */
+/**
+ * A chain of named layers. AlexNet is one, and stays one after its end has been cut off and replaced. Made by `alexnet` and `importOnnx`.
+ * @example
+ * const model = await alexnet(engine, { variant: 'alexnet-64' })
+ * for (const { name, description } of model.layers) console.log(name, description)
+ */
 export class Network {
   readonly engine: Engine
   readonly architecture: Architecture
@@ -77,7 +82,7 @@ export class Network {
   /**
    * The network's output for a batch of preprocessed pictures.
    * @param x [N, 3, size, size], or what layer `from` takes
-   * @param options.from, options.to run only these layers
+   * @param options `training` lets dropout drop; `from` and `to` run only these layers, counted from 0, `to` left out
    * @returns logits [N, classes]
    * @throws ShapeError when x does not fit
    * @example const logits = model.forward(x, { training: true })
@@ -134,7 +139,7 @@ export class Network {
 
   /**
    * Takes over values by name. Nothing changes unless everything fits.
-   * @param options.strict also refuse a dictionary that leaves parameters out. Default true
+   * @param options `strict` also refuses a dictionary that leaves parameters out. Default true
    * @returns the names it left out
    * @throws WeightsError for names the network does not know and shapes that differ
    */

@@ -38,6 +38,7 @@ export async function exportOnnx(model: Network): Promise<Uint8Array> {
   return writeOnnx({ input: shapes[0] ?? [], layers, metadata: metadataOf(model), outputs })
 }
 
+/** What `importOnnx` is told beside the file. */
 export interface ImportOnnxOptions {
   /** How a picture becomes the network's input; where the file does not say, ImageNet's mean and deviation in RGB are taken. */
   readonly preprocess?: Preprocess

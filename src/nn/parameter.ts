@@ -3,6 +3,7 @@ import type { Engine } from '../tensor/engine.ts'
 import { type Shape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
+/** What a parameter is told. */
 export interface ParameterOptions {
   /** Whether it trains. Default true. */
   readonly trainable?: boolean
@@ -11,6 +12,7 @@ export interface ParameterOptions {
 /** A tensor that is made when it is first asked for. */
 export interface DeferredTensor {
   readonly shape: Shape
+  /** Makes it: called once at the most. */
   make(): Tensor
 }
 

@@ -3,6 +3,7 @@ import type { Parameter } from '../nn/parameter.ts'
 import { Optimizer, type ParameterGroup } from './optimizer.ts'
 import { checkNames, decayRates, notNegative } from './options.ts'
 
+/** What `Adam` and `AdamW` are told. */
 export interface AdamOptions {
   /** Default 1e-3. */
   readonly lr?: number

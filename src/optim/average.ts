@@ -29,7 +29,7 @@ export class WeightAverage {
   /**
    * @param parameters averaged from their present values on; frozen ones are left out until they are tracked
    * @param decay in (0, 1)
-   * @param options.warmUp whether the decay grows to its value. Default true
+   * @param options `warmUp`: whether the decay grows to its value. Default true
    * @throws UsageError for a decay outside (0, 1)
    */
   constructor(parameters: Iterable<Parameter>, decay: number, { warmUp = true }: { readonly warmUp?: boolean } = {}) {

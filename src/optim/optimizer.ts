@@ -9,6 +9,7 @@ import type { StateDict } from '../tensor/stateDict.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import { notNegative } from './options.ts'
 
+/** What `step` is told. */
 export interface StepOptions {
   /** One element: where it is not 0 the step changes nothing. A step held back this way still counts in Adam's bias corrections. */
   readonly guard?: Tensor
@@ -21,7 +22,10 @@ export interface ParameterGroup {
   readonly lr?: number
 }
 
-/** A group as the optimiser holds it. Its rate may change before any step. */
+/**
+ * A group as the optimiser holds it. Its rate may change before any step.
+ * @example for (const group of optimizer.groups) group.lr *= 0.1
+ */
 export class RateGroup {
   readonly parameters: readonly Parameter[]
   readonly #optimiser: string

@@ -4,6 +4,7 @@ import type { Parameter } from '../nn/parameter.ts'
 import { Optimizer, type ParameterGroup } from './optimizer.ts'
 import { checkNames, notNegative } from './options.ts'
 
+/** What `SGD` is told. */
 export interface SGDOptions {
   readonly lr: number
   /** How much of the last step's direction is kept. Default 0: no state. */

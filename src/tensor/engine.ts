@@ -26,7 +26,13 @@ export interface OpenDevice {
   readonly freeBytes: () => number | null
 }
 
-/** One GPU device, and the tensors on it. Made by `createEngine`. */
+/**
+ * One GPU device, and the tensors on it. Made by `createEngine`.
+ * @example
+ * const engine = await createEngine()
+ * console.log(engine.info.adapter)
+ * engine.dispose()
+ */
 export class Engine {
   /** What is around it: Node, or a browser. */
   readonly host: Host
@@ -37,7 +43,10 @@ export class Engine {
   /** Whether operators record what backward needs. See `noGrad`. */
   gradEnabled = true
 
-  /** @param open how another device is opened, should this one be lost */
+  /**
+   * @param open how another device is opened, should this one be lost
+   * @internal
+   */
   constructor(host: Host, device: OpenDevice, open: () => Promise<OpenDevice>, backward: (root: Tensor, dy?: Tensor) => void) {
     this.host = host
     this.#device = device
@@ -140,7 +149,10 @@ export class Engine {
     }
   }
 
-  /** What `tensor.backward` calls. */
+  /**
+   * What `tensor.backward` calls.
+   * @internal
+   */
   backward(root: Tensor, dy?: Tensor): void {
     this.#backward(root, dy)
   }

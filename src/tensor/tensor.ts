@@ -14,6 +14,11 @@ export interface GraphNode {
  *
  * Leaves (from `engine.tensor`, and parameters) belong to the caller, who calls `dispose()`. Results of operators that take part in a
  * gradient are freed by the `backward()` that passes them, the one it started from excepted.
+ * @example
+ * const x = engine.tensor(Float32Array.of(1, 2, 3, 4), [2, 2], { requiresGrad: true })
+ * const loss = crossEntropy(x, Int32Array.of(0, 1))
+ * loss.backward()
+ * console.log(await x.grad?.data())
  */
 export class Tensor {
   readonly engine: Engine
@@ -22,9 +27,15 @@ export class Tensor {
   requiresGrad: boolean
   /** d(root)/d(this), summed over backward calls; null before the first, and always on what does not require one. */
   grad: Tensor | null = null
-  /** How this tensor was computed, where a gradient has to flow back through it. */
+  /**
+   * How this tensor was computed, where a gradient has to flow back through it.
+   * @internal
+   */
   node: GraphNode | null = null
-  /** Recorded steps that read this tensor. */
+  /**
+   * Recorded steps that read this tensor.
+   * @internal
+   */
   consumers = 0
   #storage: Storage | null
 

@@ -14,6 +14,7 @@ import { grouped } from './batches.ts'
 import { brokenPictures } from './evaluate.ts'
 import type { OnEvent } from './events.ts'
 
+/** What `chooseScenario` is told. */
 export interface ChooseOptions {
   /** Seeds which pictures are probed, and their folds. Default 0. */
   readonly seed?: number

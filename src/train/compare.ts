@@ -8,6 +8,7 @@ import type { EpochResult, TrainEvent } from './events.ts'
 import { fit } from './fit.ts'
 import type { FitOptions } from './fitOptions.ts'
 
+/** What `compareScenarios` is told: a budget for each scenario, and how they train. */
 export interface CompareOptions extends Pick<FitOptions, 'batchSize' | 'lr' | 'optimizer' | 'augment' | 'seed' | 'signal'> {
   /**
    * Training time of each, in seconds: reading, compiling and the validations between epochs count, the last validation does not.
@@ -56,6 +57,7 @@ export interface Contestant {
   readonly steps: number
 }
 
+/** What `compareScenarios` found. */
 export interface Comparison {
   /** What `chooseScenario` picks. */
   readonly choice: Choice

@@ -10,6 +10,7 @@ import { diagnose } from './diagnose.ts'
 import type { OnEvent } from './events.ts'
 import { averageViews, type Evaluation, EvaluationCounter, mostLikely, probabilitiesOf } from './metrics.ts'
 
+/** What `evaluate` is told. */
 export interface EvaluateOptions {
   /** Which part. Default 'val'. */
   readonly split?: 'train' | 'val'
@@ -113,8 +114,8 @@ export interface Prediction {
 /**
  * Classifies pictures.
  * @param images paths, parts of files, encoded bytes, blobs such as a `File`, or decoded pictures
- * @param options.topK how many classes to give. Default 5, at most as many as there are
- * @param options.tta views whose probabilities are averaged for each picture, 1 to 10, as `evaluate` takes them. Default 1
+ * @param options `topK`: how many classes to give, 5 by default, at most as many as there are. `batchSize`: pictures that go through together,
+ * 32 by default. `tta`: views whose probabilities are averaged for each picture, 1 to 10, as `evaluate` takes them; 1 by default
  * @throws DataError for a picture that cannot be decoded
  * @example const [first] = await predict(model, ['cat.jpg'], { topK: 3 })
  */

@@ -64,4 +64,5 @@ export type TrainEvent =
   | ({ readonly type: 'epoch' } & EpochResult)
   | ({ readonly type: 'skipped' } & Skipped)
 
+/** Told of what happens while training, as it happens. */
 export type OnEvent = (event: TrainEvent) => void

@@ -37,6 +37,7 @@ export interface LearningRateOptions extends Pick<FitOptions, (typeof ofSteps)[n
   readonly steps?: number
 }
 
+/** What `findLearningRate` measured, and what it suggests. */
 export interface LearningRates {
   readonly points: readonly RatePoint[]
   /** Whether the loss ran away before the last step. */

@@ -11,6 +11,7 @@ import { outOfPatience } from './recipe/bestEpoch.ts'
 import { Session } from './session.ts'
 import { Snapshots } from './snapshots.ts'
 
+/** What `fit` came to. */
 export interface FitResult {
   readonly epochs: readonly EpochResult[]
   /** The epoch whose weights the network has now; 0 where none was finished. */

@@ -8,6 +8,7 @@ import { Tensor } from '../tensor/tensor.ts'
 import { makeOptimizer, type OptimizerOptions } from './optimizers.ts'
 import { readingWork } from './storedSource.ts'
 
+/** The training that `planMemory` plans for. */
 export interface MemoryPlanOptions extends OptimizerOptions {
   /** Pictures a step. Default 32. */
   readonly batchSize?: number

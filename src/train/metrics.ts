@@ -6,6 +6,7 @@ export interface ClassResult {
   readonly recall: number | null
 }
 
+/** How well a network does on a set of pictures. */
 export interface Evaluation {
   /** Mean cross-entropy. */
   readonly loss: number

@@ -2,6 +2,7 @@ import { crossEntropy } from '../autograd/functions.ts'
 import type { Network } from '../nn/network.ts'
 import { type TuningResult, tuneContractions } from '../ops/tune.ts'
 
+/** What `tune` is told. */
 export interface TuneOptions {
   /** Images of a batch. Default 32. */
   readonly batchSize?: number

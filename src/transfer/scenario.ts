@@ -8,6 +8,7 @@ import { type Shape, sizeOf } from '../tensor/ndbuffer.ts'
 import { Random } from '../tensor/philox.ts'
 import { setTrainable, type TrainablePatterns } from './patterns.ts'
 
+/** The names of the four scenarios. */
 export const scenarios = ['small-similar', 'small-different', 'large-similar', 'large-different'] as const
 /** The four classic situations: few or many images, like or unlike what the network was trained on. */
 export type Scenario = (typeof scenarios)[number]

@@ -23,7 +23,7 @@ export interface WeightsFile {
  * hold is rounded to the nearest it can); `dtype` keeps the file's type. The arrays are copies: `bytes` may be reused afterwards.
  *
  * @param bytes the whole file
- * @param options.inPlace lay F32 arrays over `bytes` itself where they are aligned: nothing is held twice, and `bytes` has to stay as it is
+ * @param options `inPlace`: lay F32 arrays over `bytes` itself where they are aligned: nothing is held twice, and `bytes` has to stay as it is
  * @returns tensors: each `data` is f32[product of shape], row-major; a shape of [] is one number, a size of 0 no numbers
  * @throws WeightsError for a file that is damaged, truncated or not of this format; the whole header is checked before anything is allocated
  * @example

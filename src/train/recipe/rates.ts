@@ -2,7 +2,9 @@ import { cosine, linear, type OneCycleOptions, oneCycle } from '../../optim/sche
 import { spreadRates } from './layerGroups.ts'
 import { type Phase, planPhases, type StageOptions } from './stages.ts'
 
+/** How a learning rate changes over a training: not at all, up and down once, or down along a cosine. */
 export const schedules = ['constant', 'one-cycle', 'cosine'] as const
+/** One of `schedules`. */
 export type ScheduleName = (typeof schedules)[number]
 
 export interface RateOptions extends StageOptions {

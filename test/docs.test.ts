@@ -1,0 +1,69 @@
+import { Application, type DeclarationReflection, Logger, LogLevel } from 'typedoc'
+import ts from 'typescript'
+import { beforeAll, describe, expect, test } from 'vitest'
+
+/** TypeDoc's complaints, one a line. */
+class Complaints extends Logger {
+  readonly lines: string[] = []
+  override log(message: string, level: LogLevel): void {
+    if (level >= LogLevel.Warn) this.lines.push(message)
+  }
+}
+
+const complaints = new Complaints()
+let pages: readonly DeclarationReflection[] = []
+/** Every public function and class, with what is written above it. */
+let declared: readonly { readonly name: string; readonly node: ts.Node; readonly tags: readonly string[]; readonly summary: string }[] = []
+
+beforeAll(async () => {
+  const app = await Application.bootstrapWithPlugins({ logLevel: 'Warn' })
+  app.logger = complaints
+  const sources = app.getEntryPoints() ?? []
+  const project = await app.convert()
+  if (!project) throw new Error(complaints.lines.join('\n'))
+  app.validate(project)
+  pages = project.children ?? []
+  declared = sources.flatMap(({ program, sourceFile }) => publicDeclarations(program.getTypeChecker(), sourceFile))
+}, 300_000)
+
+function publicDeclarations(checker: ts.TypeChecker, file: ts.SourceFile) {
+  const symbol = checker.getSymbolAtLocation(file)
+  const exported = symbol ? checker.getExportsOfModule(symbol) : []
+  return exported.flatMap((one) => {
+    const target = one.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(one) : one
+    return (target.declarations ?? [])
+      .filter((node) => ts.isFunctionDeclaration(node) || ts.isClassDeclaration(node))
+      .map((node) => ({
+        ...{ name: one.name, node },
+        tags: target.getJsDocTags(checker).map((tag) => tag.name),
+        summary: ts.displayPartsToString(target.getDocumentationComment(checker)),
+      }))
+  })
+}
+
+/** Whether a function's own body throws; what it calls may throw too, which nobody can see from here. */
+function throws(node: ts.Node): boolean {
+  if (ts.isThrowStatement(node)) return true
+  return ts.forEachChild(node, (child) => throws(child) || undefined) ?? false
+}
+
+const entries = ['graft-webgpu', 'graft-webgpu/browser', 'graft-webgpu/inspector', 'graft-webgpu/inspector in a browser']
+const none: readonly string[] = []
+
+describe('what is public', () => {
+  test('has pages in which every name is explained and every link leads somewhere', () => {
+    expect(pages.map(({ name }) => name)).toEqual(entries)
+    expect(complaints.lines).toEqual(none)
+  })
+
+  test('functions and classes say what they do, with an example', () => {
+    expect(declared.length).toBeGreaterThan(60)
+    const lacking = declared.filter(({ summary, tags }) => !summary || !tags.includes('example'))
+    expect(lacking.map(({ name }) => name)).toEqual(none)
+  })
+
+  test('functions that throw say what', () => {
+    const silent = declared.filter(({ node, tags }) => ts.isFunctionDeclaration(node) && throws(node) && !tags.includes('throws'))
+    expect(silent.map(({ name }) => name)).toEqual(none)
+  })
+})
