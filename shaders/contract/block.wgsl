@@ -127,44 +127,29 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
 
 // Four columns of one row of y, from `col` on.
 fn store(y_row: u32, bias_row: u32, col: u32, sum: vec4f) {
-#if BIAS == 1
-  let value = sum + bias[params.bias_base + bias_row];
-#else
-  let value = sum;
-#end
-#if FOURS_COLS == 4
   if (col >= params.cols) {
     return;
   }
+  let at = params.bias_base + col;
+  let along = select(vec4f(), vec4f(bias[at], bias[at + 1u], bias[at + 2u], bias[at + 3u]), params.bias_col != 0u);
+  let value = sum + along + select(0.0, bias[params.bias_base + bias_row], params.bias_row != 0u);
+#if FOURS_COLS == 4
   let group = col / 4u;
   let inner = group / params.col2;
   let i0 = inner / params.col1;
   let to = y_row + i0 * params.y0 + inner % params.col1 * params.y1 + group % params.col2 * params.y2;
-#if BIAS == 2
-  let at = params.bias_base + col;
-  let biased = value + vec4f(bias[at], bias[at + 1u], bias[at + 2u], bias[at + 3u]);
-#else
-  let biased = value;
-#end
 #if VECTOR_Y
-  y[to] = biased;
+  y[to] = value;
 #else
 #repeat e in 0..4
   if (i0 * 4u + #{e}u < params.live) {
-    y[to + #{e}u * params.y_inner] = biased[#{e}];
+    y[to + #{e}u * params.y_inner] = value[#{e}];
   }
 #end
 #end
 #else
 #if VECTOR_Y
-  if (col < params.cols) {
-#if BIAS == 2
-    let at = params.bias_base + col;
-    y[y_row + col / 4u] = value + vec4f(bias[at], bias[at + 1u], bias[at + 2u], bias[at + 3u]);
-#else
-    y[y_row + col / 4u] = value;
-#end
-  }
+  y[y_row + col / 4u] = value;
 #else
 #repeat e in 0..4
   {
@@ -172,12 +157,7 @@ fn store(y_row: u32, bias_row: u32, col: u32, sum: vec4f) {
     let inner = here / params.col2;
     let i0 = inner / params.col1;
     if (here < params.cols && i0 < params.live) {
-      let to = y_row + i0 * params.y0 + inner % params.col1 * params.y1 + here % params.col2 * params.y2;
-#if BIAS == 2
-      y[to] = value[#{e}] + bias[params.bias_base + here];
-#else
-      y[to] = value[#{e}];
-#end
+      y[y_row + i0 * params.y0 + inner % params.col1 * params.y1 + here % params.col2 * params.y2] = value[#{e}];
     }
   }
 #end

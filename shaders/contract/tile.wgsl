@@ -99,59 +99,45 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 #end
   let rows = min(params.panel_rows, params.rows - panel * #{ROWS}u); // not min(ROWS, …): a known bound invites the unrolling
   let y_row = params.y_row;
-#if BIAS == 1
-  let first_bias = params.bias_base + plane * params.rows + panel * #{ROWS}u;
-#end
-#if BIAS == 2
-  let first_bias = params.bias_base + first_col;
-#end
   let y_part = params.y_base + split * params.y_split + plane * params.y_plane + panel * #{ROWS}u * y_row;
+  let by_row = params.bias_row != 0u;
+  let by_col = params.bias_col != 0u;
+  let first_bias = params.bias_base + plane * params.rows + panel * #{ROWS}u;
 #if VECTOR_Y
 #repeat q in 0..COLS / 4
-  if (first_col + #{4 * q}u < params.cols) {
 #if FOURS_COLS == 4
-    var to = y_part + i0_#{q} * params.y0 + i1_#{q} * params.y1 + i2_#{q} * params.y2;
+  var to#{q} = y_part + i0_#{q} * params.y0 + i1_#{q} * params.y1 + i2_#{q} * params.y2;
 #else
-    var to = y_part + first_col / 4u + #{q}u;
+  var to#{q} = y_part + first_col / 4u + #{q}u;
 #end
-#if BIAS == 2
-    let bias_at = first_bias + #{4 * q}u;
-    let bias_here = vec4f(bias[bias_at], bias[bias_at + 1u], bias[bias_at + 2u], bias[bias_at + 3u]);
-#end
-    for (var r = 0u; r < rows; r++) {
-      let i = r * #{COLS}u + #{4 * q}u;
-      let value = vec4f(sums[i], sums[i + 1u], sums[i + 2u], sums[i + 3u]);
-#if BIAS == 0
-      y[to] = value;
-#end
-#if BIAS == 1
-      y[to] = value + bias[first_bias + r];
-#end
-#if BIAS == 2
-      y[to] = value + bias_here;
-#end
-      to += y_row;
-    }
-  }
+  let at#{q} = params.bias_base + first_col + #{4 * q}u;
+  let bias#{q} = select(vec4f(), vec4f(bias[at#{q}], bias[at#{q} + 1u], bias[at#{q} + 2u], bias[at#{q} + 3u]), by_col);
 #end
 #else
 #repeat v in 0..COLS
-  if (first_col + #{v}u < params.cols && i0_#{v / FOURS_COLS} * #{FOURS_COLS}u + #{v % FOURS_COLS}u < params.live) {
-    var to = y_part + i0_#{v / FOURS_COLS} * params.y0 + i1_#{v / FOURS_COLS} * params.y1 + i2_#{v / FOURS_COLS} * params.y2
-      + #{v % FOURS_COLS}u * params.y_inner;
-    for (var r = 0u; r < rows; r++) {
-#if BIAS == 0
-      y[to] = sums[r * #{COLS}u + #{v}u];
+  let stored#{v} = first_col + #{v}u < params.cols && i0_#{v / FOURS_COLS} * #{FOURS_COLS}u + #{v % FOURS_COLS}u < params.live;
+  var to#{v} = y_part + i0_#{v / FOURS_COLS} * params.y0 + i1_#{v / FOURS_COLS} * params.y1 + i2_#{v / FOURS_COLS} * params.y2
+    + #{v % FOURS_COLS}u * params.y_inner;
+  let bias#{v} = select(0.0, bias[params.bias_base + first_col + #{v}u], by_col);
 #end
-#if BIAS == 1
-      y[to] = sums[r * #{COLS}u + #{v}u] + bias[first_bias + r];
 #end
-#if BIAS == 2
-      y[to] = sums[r * #{COLS}u + #{v}u] + bias[first_bias + #{v}u];
-#end
-      to += y_row;
+  for (var r = 0u; r < rows; r++) {
+    let bias_here = select(0.0, bias[first_bias + r], by_row);
+#if VECTOR_Y
+#repeat q in 0..COLS / 4
+    if (first_col + #{4 * q}u < params.cols) {
+      let i = r * #{COLS}u + #{4 * q}u;
+      y[to#{q}] = vec4f(sums[i], sums[i + 1u], sums[i + 2u], sums[i + 3u]) + (bias_here + bias#{q});
     }
+    to#{q} += y_row;
+#end
+#else
+#repeat v in 0..COLS
+    if (stored#{v}) {
+      y[to#{v}] = sums[r * #{COLS}u + #{v}u] + (bias_here + bias#{v});
+    }
+    to#{v} += y_row;
+#end
+#end
   }
-#end
-#end
 }

@@ -122,6 +122,12 @@ const block = contractKernel(
 /** How many columns, and how many steps of the sum, a group holds. */
 export const foursIn = ({ fours }: Contraction) => ({ FOURS_COLS: fours === 'columns' ? 4 : 1, FOURS_DEPTH: fours === 'depth' ? 4 : 1 })
 
+/**
+ * Up to so many steps storing y is most of the work, and register tiles store its fours as vectors. Beyond it they store numbers either
+ * way, so that one kernel serves both: a driver that compiles for the CPU takes half a second for each.
+ */
+const shortSum = 32
+
 const observers = new WeakMap<Gpu, (contraction: Contraction) => void>()
 
 /** Tells of every contraction from now on, until the result is called. */
@@ -166,12 +172,13 @@ export function contract(gpu: Gpu, choose: ChooseTiling, wanted: Contraction): v
   const size = sizeOf(c.y.dst.shape)
   const target = splits > 1 ? scratch(gpu, [splits, size]) : c.y.dst
   const bias = c.y.bias ?? null
-  const storesFours = liesInFours(c, cols) && (splits === 1 || size % 4 === 0)
+  const worthwhile = tiling.kernel === 'block' || sizeOf(c.depth) * fours.FOURS_DEPTH <= shortSum
+  const storesFours = worthwhile && liesInFours(c, cols) && (splits === 1 || size % 4 === 0)
   const [bUnit, yUnit] = [c.fours === 'nothing' ? 1 : 4, storesFours ? 4 : 1]
   const units = (offset: number, unit: number) => Math.floor(offset / unit) // exact, but for strides of an extent of 1
   gpu.run(
     tiling.kernel === 'tile' ? tile : block,
-    { a: packed.storage, b: c.b.src.storage, y: target.storage, ...(bias ? { bias: bias.storage } : {}) },
+    { a: packed.storage, b: c.b.src.storage, y: target.storage, bias: (bias ?? packed).storage },
     {
       rows: c.rows,
       cols,
@@ -203,13 +210,14 @@ export function contract(gpu: Gpu, choose: ChooseTiling, wanted: Contraction): v
       y2: units(c.y.columnStrides[2], yUnit),
       y_inner: c.y.innerStride ?? 0,
       bias_base: c.y.biasBase ?? 0,
+      bias_row: bias && c.y.biasAlong !== 'columns' ? 1 : 0,
+      bias_col: bias && c.y.biasAlong === 'columns' ? 1 : 0,
     },
     {
       ROWS,
       VECTOR: { nothing: 0, columns: 1, depth: 2 }[c.fours],
       ...fours,
       VECTOR_Y: storesFours ? 1 : 0,
-      BIAS: bias ? (c.y.biasAlong === 'columns' ? 2 : 1) : 0,
       ...(tiling.kernel === 'tile' ? registers(gpu, tiling, UNROLL) : sharedBlock(tiling)),
     },
   )
