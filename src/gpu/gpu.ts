@@ -1,4 +1,5 @@
 import { DeviceLostError, type GraftError, KernelError, UsageError } from './errors.ts'
+import { FirstLaunches } from './firstLaunch.ts'
 import { BindGroups, type Bindings } from './groups.ts'
 import { type Constants, type Kernel, maxGroups, type Params } from './kernel.ts'
 import { type Launch, launchError } from './launches.ts'
@@ -250,7 +251,8 @@ export class Gpu {
     const { kernels, layout } = this.rehearse(body)
     this.trim()
     this.#pool.adopt(layout)
-    await this.#await(this.#pipelines.prepare(kernels, onProgress))
+    const first = this.kind === 'hardware' ? null : new FirstLaunches(this.device, this.#pipelines.paramsLayout)
+    await this.#await(this.#pipelines.prepare(kernels, first, onProgress))
   }
 
   /** Hands everything encoded so far to the device. Errors arrive at the next `settle` or read-back. */

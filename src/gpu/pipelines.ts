@@ -1,4 +1,5 @@
 import { KernelError } from './errors.ts'
+import type { FirstLaunches } from './firstLaunch.ts'
 import { type Constants, type Kernel, type KernelSource, kernelSource } from './kernel.ts'
 
 /** A compiled kernel: its pipeline, the layout its bindings are grouped by, and the text it was made from. */
@@ -63,10 +64,15 @@ export class PipelineCache {
 
   /**
    * Compiles what is not compiled yet, all at once.
+   * @param first where a pipeline is only ready for use once it was launched; null where making it is all
    * @param onProgress told after each one how many are done, out of how many
    * @throws KernelError for the first that does not compile
    */
-  async prepare(wanted: Iterable<readonly [Kernel, Constants]>, onProgress?: (done: number, total: number) => void): Promise<void> {
+  async prepare(
+    wanted: Iterable<readonly [Kernel, Constants]>,
+    first: FirstLaunches | null,
+    onProgress?: (done: number, total: number) => void,
+  ): Promise<void> {
     const missing = new Map<string, readonly [Kernel, Constants]>()
     for (const [kernel, constants] of wanted) {
       const key = cacheKey(kernel, constants)
@@ -84,6 +90,7 @@ export class PipelineCache {
         if (broken) throw await compileError(draft, module, broken.message)
         try {
           const pipeline = await this.#device.createComputePipelineAsync(describe(draft, module))
+          await first?.launch({ ...draft, pipeline })
           this.#compiled.set(key, { ...draft, pipeline, compileMilliseconds: performance.now() - begun })
         } catch (error) {
           throw await compileError(draft, module, error instanceof Error ? error.message : String(error))
