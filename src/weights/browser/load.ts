@@ -9,9 +9,9 @@ import { type ByteSource, blobSource } from '../source.ts'
 import { web } from '../web.ts'
 
 /**
- * Reads weights that are fetched or that a person chose: a PyTorch checkpoint (.pth, .pt, .bin), safetensors (also in shards, by their index.json), ONNX, NumPy's .npz, or a
- * TensorFlow.js layers model (model.json). What a file is its content tells. A name that Graft knows is looked for where the bundle keeps
- * the package's weights/, and its sha256 is verified.
+ * Reads weights that are fetched or that a person chose: a PyTorch checkpoint (.pth, .pt, .bin), safetensors (also in shards, by their
+ * index.json), ONNX, NumPy's .npz, or a TensorFlow.js layers model (model.json). What a file is its content tells. A name that Graft knows is
+ * looked for where the bundle keeps the package's weights/, and its sha256 is verified.
  *
  * @param source an address or a path relative to the page, for example '/weights/mine.safetensors'; a name; or a file from an
  * `<input type="file">`, which must hold everything: shards and TensorFlow.js models of several files are fetched by address alone
