@@ -1,10 +1,13 @@
 // max_pool2d_backward: dx[p, i] = Σ dy[p, o] over the windows o whose winner is i; gathered, so nothing is added twice or atomically
 //   winner: u32[planes][OH][OW]   dy: f32[planes][OH][OW]   dx: f32[planes][H][W]
-// launch: x counts workgroups along a plane of dx, y and z count planes
+// launch: one thread per STRIDE_Y x STRIDE_X block of dx: the same windows hold all of its elements, and are read once for them;
+// x counts workgroups along a plane's blocks_y · blocks_x, y and z count planes
+// KERNEL_Y, KERNEL_X, STRIDE_Y, STRIDE_X, PADDING_Y, PADDING_X: the window, compiled in
 // checked by test/ops/maxPool2d.test.ts
 #include "lib/plane.wgsl"
 #include "lib/divide.wgsl"
-#include "max_pool2d/params.wgsl"
+
+struct Params { planes: u32, height: u32, width: u32, out_height: u32, out_width: u32, blocks_y: u32, blocks_x: u32 }
 
 @group(0) @binding(0) var<storage, read> winner: array<u32>;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
@@ -14,25 +17,54 @@
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
   let plane = plane_index(group);
-  let t = plane_element(group, thread);
-  if (plane >= params.planes || t >= params.height * params.width) {
+  let block = plane_element(group, thread);
+  let height = params.height;
+  let width = params.width;
+  let out_height = params.out_height;
+  let out_width = params.out_width;
+  let blocks_x = params.blocks_x;
+  if (plane >= params.planes || block >= params.blocks_y * blocks_x) {
     return;
   }
-  let row = divide(t, params.width);
-  // The last window that begins at or before this element; the ones before it hold it too, as far as they reach. A window of negative
-  // number wraps around, and is then past the last one.
-  let last_i = (row + #{PADDING_Y}u) / #{STRIDE_Y}u;
-  let last_j = (t - row * params.width + #{PADDING_X}u) / #{STRIDE_X}u;
-  let base = plane * params.out_height * params.out_width;
-  var sum = 0.0;
-  for (var up = 0u; up < #{(KERNEL_Y + STRIDE_Y - 1) / STRIDE_Y}u; up++) {
-    let i = last_i - up;
-    for (var back = 0u; back < #{(KERNEL_X + STRIDE_X - 1) / STRIDE_X}u; back++) {
-      let j = last_j - back;
-      let exists = i < params.out_height && j < params.out_width;
-      let o = base + select(0u, i * params.out_width + j, exists);
-      sum += select(0.0, dy[o], exists && winner[o] == t); // a window that does not hold the element has another winner
+  let block_i = divide(block, blocks_x);
+  let block_j = block - block_i * blocks_x;
+  // Blocks begin in the padding, as windows do: there they wrap around, and are past the last row.
+  let top = block_i * #{STRIDE_Y}u - #{PADDING_Y}u;
+  let left = block_j * #{STRIDE_X}u - #{PADDING_X}u;
+#repeat r in 0..STRIDE_Y
+#repeat c in 0..STRIDE_X
+  let t#{r}_#{c} = (top + #{r}u) * width + left + #{c}u;
+  var sum#{r}_#{c} = 0.0;
+#end
+#end
+  // The window that begins with this block is the last to hold any of it; the ones before it do, as far as they reach. A window of
+  // negative number wraps around, and is then past the last one.
+  let base = plane * out_height * out_width;
+#repeat up in 0..(KERNEL_Y + STRIDE_Y - 1) / STRIDE_Y
+#repeat back in 0..(KERNEL_X + STRIDE_X - 1) / STRIDE_X
+  {
+    let i = block_i - #{up}u;
+    let j = block_j - #{back}u;
+    if (i < out_height && j < out_width) {
+      let o = base + i * out_width + j;
+      let won = winner[o];
+      let gradient = dy[o];
+      // a window that does not hold an element has another winner
+#repeat r in 0..STRIDE_Y
+#repeat c in 0..STRIDE_X
+      sum#{r}_#{c} += select(0.0, gradient, won == t#{r}_#{c});
+#end
+#end
     }
   }
-  dx[plane * params.height * params.width + t] = sum;
+#end
+#end
+  let to = plane * height * width;
+#repeat r in 0..STRIDE_Y
+#repeat c in 0..STRIDE_X
+  if (top + #{r}u < height && left + #{c}u < width) {
+    dx[to + t#{r}_#{c}] = sum#{r}_#{c};
+  }
+#end
+#end
 }

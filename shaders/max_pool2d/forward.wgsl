@@ -2,10 +2,12 @@
 // winner[p, i, j]: where in its plane the maximum lies; the first in row order wins ties, and NaN wins over numbers, as in PyTorch
 //   x: f32[planes][H][W]   y: f32[planes][OH][OW]   winner: u32[planes][OH][OW]
 // launch: x counts workgroups along a plane of y, y and z count planes
+// KERNEL_Y, KERNEL_X, STRIDE_Y, STRIDE_X, PADDING_Y, PADDING_X: the window, compiled in; OUTSIDE: whether any lies partly outside x
 // checked by test/ops/maxPool2d.test.ts
 #include "lib/plane.wgsl"
 #include "lib/divide.wgsl"
-#include "max_pool2d/params.wgsl"
+
+struct Params { planes: u32, height: u32, width: u32, out_height: u32, out_width: u32 }
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;

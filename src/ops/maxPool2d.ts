@@ -36,7 +36,7 @@ const forwardKernel = planeKernel<Extents>('max_pool2d/forward', (p) => p.out_he
     bytes: 4 * p.planes * (p.height * p.width + (1 + WINNER) * p.out_height * p.out_width),
   }),
 })
-const backwardKernel = planeKernel<Extents>('max_pool2d/backward', (p) => p.height * p.width, {
+const backwardKernel = planeKernel<Extents | 'blocks_y' | 'blocks_x'>('max_pool2d/backward', (p) => p.blocks_y * p.blocks_x, {
   cost: (p) => ({
     flops: p.planes * p.out_height * p.out_width,
     bytes: 4 * p.planes * (p.height * p.width + 2 * p.out_height * p.out_width),
@@ -91,6 +91,10 @@ export const maxPool2d = defineOp<'x', MaxPool2dAttrs>({
   backward(gpu, kept, dy, { x: dx }, attrs) {
     if (!dx) return
     const bindings = { winner: keptAt(kept, 0).storage, dy: dy.storage, dx: dx.storage }
-    gpu.run(backwardKernel, bindings, poolParams(dx.shape, dy.shape), poolConstants(attrs, dx.shape, dy.shape))
+    const params = poolParams(dx.shape, dy.shape)
+    const [[strideY, strideX], [paddingY, paddingX]] = [attrs.stride, attrs.padding]
+    const blocks_y = Math.ceil((params.height + paddingY) / strideY)
+    const blocks_x = Math.ceil((params.width + paddingX) / strideX)
+    gpu.run(backwardKernel, bindings, { ...params, blocks_y, blocks_x }, poolConstants(attrs, dx.shape, dy.shape))
   },
 })

@@ -97,10 +97,10 @@ describe('a training step', () => {
       pass: 'forward',
       kernel: 'relu/forward.wgsl',
       entryPoint: 'main',
-      overrides: { WG: 64 },
+      overrides: { WG: 256 },
       params: { n: (2 * 8 * 32 * 32) / 4 },
-      workgroup: [64, 1, 1],
-      workgroups: [64, 1, 1],
+      workgroup: [256, 1, 1],
+      workgroups: [16, 1, 1],
       idle: 0,
       cost: { flops: 16_384, bytes: 8 * 16_384 },
     })
