@@ -33,7 +33,7 @@ the device's timestamps, all else and whole steps by the clock, with the result 
 multiply-adds or its memory allow, whichever is tighter, as both were measured when the row ran. The ratio is tfjs WebGPU's time over Graft's. A time
 with **!** is of wrong values; the list below says why. tfjs runs on Graft's own device, jax-js on another of the same adapter, ONNX Runtime and PyTorch on
 all processors; tfjs wasm with SIMD, on one thread: in Node it starts no others, whatever it is asked for ([8513](https://github.com/tensorflow/tfjs/issues/8513)). The slow backends take part only where they take
-seconds at most.
+seconds at most. Waiting takes a core from none of them: Dawn's binding for Node would look for the end in a loop, and sleeps in between.
 
 | ${titles.join(' | ')} |
 | ${titles.map((_, i) => (i < 2 ? '---' : '--:')).join(' | ')} |
