@@ -41,23 +41,23 @@ describe('a grid has 65,535 workgroups in a dimension, a tensor more', () => {
     expect(await firstWrong(await testEngine(), shape, run, wanted, wantedDx)).toBe(null)
   })
 
-  // Panels of 8 rows are the grid's dimension for the tiles, workgroups of 64 elements for the plain kernels.
+  // Panels of 8 rows are the grid's dimension for the tiles, workgroups of 256 elements for the plain kernels.
   test.each([
     ['auto', 65_535 * 8 + 1],
-    ['plain', 65_535 * 64 + 1],
+    ['plain', 65_535 * 256 + 1],
   ] as const)('linear and conv2d, %s kernels', async (kernels, rows) => {
     const engine = await testEngine(kernels)
     const double = (x: number) => 2 * x
     const one = engine.tensor(Float32Array.of(2), [1, 1])
     const filter = engine.tensor(Float32Array.of(2), [1, 1, 1, 1])
     expect(await firstWrong(engine, [rows, 1], (x) => linear(x, one, null), double, double)).toBe(null)
-    expect(await firstWrong(engine, [1, 1, 2048, 2049], (x) => conv2d(x, filter, null), double, double)).toBe(null)
+    expect(await firstWrong(engine, [1, 1, 4096, 4097], (x) => conv2d(x, filter, null), double, double)).toBe(null)
     for (const tensor of [one, filter]) tensor.dispose()
   })
 
   test('the sum of two gradients', async () => {
     const engine = await testEngine()
-    const n = 65_535 * 64 + 1
+    const n = 65_535 * 256 + 1
     const ones = engine.tensor(new Float32Array(n).fill(1), [n])
     const y = engine.tensor(new Float32Array(n), [n])
     add(engine.gpu, ones.buffer, ones.buffer, y.buffer)

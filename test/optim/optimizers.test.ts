@@ -110,7 +110,7 @@ describe('against float64', () => {
     )
   })
 
-  test('the grid wraps', async () => {
+  test('millions of elements', async () => {
     const n = 4 * 64 * 65_535 + 5
     const p = parameter(
       'p',
