@@ -3,6 +3,7 @@ import { App } from './app.tsx'
 import { openTrainer } from './remote.ts'
 import '../inspect/web/colours.css'
 import './style.css'
+import './results.css'
 
 const root = document.getElementById('app')
 if (root) render(<App {...openTrainer()} />, root)
