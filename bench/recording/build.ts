@@ -17,7 +17,13 @@ const unrecorded: Plugin = {
     onLoad({ filter: /[\\/]src[\\/].*\.ts$/ }, async ({ path }) => {
       if (/recorder\.ts$/.test(path)) return undefined
       const text = await readFile(path, 'utf8')
-      return { contents: text.replace(asks, 'null').replace(takes, 'const { $1 } = gpu, recorder = null'), loader: 'ts' }
+      return {
+        contents: text
+          .replace(asks, 'null')
+          .replace(takes, 'const { $1 } = gpu, recorder = null')
+          .replace(/\brecorder\?\./g, 'null?.'),
+        loader: 'ts',
+      }
     })
   },
 }

@@ -42,7 +42,7 @@ export interface Conv2dShape {
  * [out, in / groups, kernel, kernel], its bias [out], as PyTorch's Conv2d has them.
  * @example
  * const shape = { inChannels: 3, outChannels: 64, kernel: 11, stride: 4, padding: 2 }
- * const conv1 = new Conv2d(engine, 'features.0', shape, { weight: 'kaiming-normal', seed: 1 })
+ * const conv1 = new Conv2d(engine, 'features.0', shape, { weight: 'kaiming-normal', seed: 1, stream: 0 })
  */
 export class Conv2d extends Module {
   readonly weight: Parameter
@@ -80,7 +80,7 @@ export class Conv2d extends Module {
 
 /**
  * A dense layer: y = x Wᵀ + b, f32[N, in] to f32[N, out]. Its weight is [out, in], its bias [out].
- * @example new Linear(engine, 'classifier.6', 4096, 10, { weight: 'xavier-uniform', seed: 1 })
+ * @example new Linear(engine, 'classifier.6', 4096, 10, { weight: 'xavier-uniform', seed: 1, stream: 6 })
  */
 export class Linear extends Module {
   readonly weight: Parameter

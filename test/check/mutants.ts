@@ -19,242 +19,113 @@ export interface Mutant {
   readonly subject: string
 }
 
-export const mutants: readonly Mutant[] = [
-  { kind: 'flipped sign', file: 'conv2d/forward.wgsl', from: 'sum += weight', to: 'sum -= weight', subject: 'conv2d' },
-  {
-    kind: 'off by one in padding',
-    file: 'conv2d/forward.wgsl',
-    from: 'row - params.padding_y >= params.height',
-    to: 'row - params.padding_y > params.height',
-    subject: 'conv2d',
+/** Under each subject of `graft check` the files that are changed, and in each the kind of slip, what is written there, and what in its place. */
+const changes: Readonly<Record<string, Readonly<Record<string, readonly (readonly [kind: string, from: string, to: string])[]>>>> = {
+  conv2d: {
+    'conv2d/forward.wgsl': [
+      ['flipped sign', 'sum += weight', 'sum -= weight'],
+      ['off by one in padding', 'row - params.padding_y >= params.height', 'row - params.padding_y > params.height'],
+      ['wrong stride', 'j * params.stride_x + v', 'j * params.stride_y + v + params.stride_x - 1u'],
+      ['missing bias', 'sum += bias[o];', ''],
+      ['swapped index', '(filter_base + u) * params.kernel_width + v', '(filter_base + v) * params.kernel_width + u'],
+      ['wrong group', '/ (params.out_channels / params.groups) * depth', '* 0u'],
+    ],
+    'conv2d/backward_input.wgsl': [
+      ['wrong stride', '(row - u) % params.stride_y != 0u', '(row - u) % params.stride_x != 0u'],
+      ['off by one in padding', 'let column = j + params.padding_x;', 'let column = j + params.padding_x + 1u;'],
+      ['a channel left out', 'o < first_out + per_group', 'o + 1u < first_out + per_group'],
+    ],
+    'conv2d/backward_weight.wgsl': [
+      ['swapped index', '(out_plane + i) * params.out_width + j', '(out_plane + j) * params.out_width + i'],
+      ['a picture left out', 'n < params.batch', 'n + 1u < params.batch'],
+    ],
+    'reduce/sum.wgsl': [['the last term left out', 'j < params.count', 'j + 1u < params.count']],
+    'contract/arrange.wgsl': [
+      ['off by one in padding', '- params.left', '- params.left + 1'],
+      ['padding that is not zero', 'var value = 0.0;', 'var value = 1.0;'],
+      ['a picture left out', '< params.batch', '+ 1u < params.batch'],
+    ],
+    'contract/pack.wgsl': [['wrong stride', 'params.depth_b * params.stride_b', 'params.depth_b * params.stride_c']],
+    'contract/tile.wgsl': [['wrong split', 'let first = split * params.chunk;', 'let first = split * params.chunk + min(split, 1u);']],
+    'conv2d/interleave.wgsl': [
+      ['swapped phases', 'y % params.stride_y) * params.stride_x', '(y + 1u) % params.stride_y) * params.stride_x'],
+    ],
+    'conv2d/pack_phases.wgsl': [['filter not flipped', '(params.taps_x - 1u - b)', 'b']],
   },
-  {
-    kind: 'wrong stride',
-    file: 'conv2d/forward.wgsl',
-    from: 'j * params.stride_x + v',
-    to: 'j * params.stride_y + v + params.stride_x - 1u',
-    subject: 'conv2d',
+  linear: {
+    'linear/product.wgsl': [
+      ['missing bias', 'sum += bias[params.bias_base + col];', ''],
+      ['swapped index', 'row * params.a_row', 'col * params.a_row'],
+    ],
+    'contract/pack.wgsl': [['a row left out', 'u < params.rows', 'u + 1u < params.rows']],
+    'contract/tile.wgsl': [['the bias of a neighbour', 'params.bias_base + first_col', 'params.bias_base + first_col + 1u']],
   },
-  { kind: 'missing bias', file: 'conv2d/forward.wgsl', from: 'sum += bias[o];', to: '', subject: 'conv2d' },
-  {
-    kind: 'swapped index',
-    file: 'conv2d/forward.wgsl',
-    from: '(filter_base + u) * params.kernel_width + v',
-    to: '(filter_base + v) * params.kernel_width + u',
-    subject: 'conv2d',
+  relu: {
+    'relu/forward.wgsl': [
+      ['flipped sign', 'v < vec4f()', 'v > vec4f()'],
+      ['the tail left out', 'i < params.n', 'i + 1u < params.n'],
+    ],
+    'relu/backward.wgsl': [['swapped arms', 'select(vec4f(), dy[i], y[i] > vec4f())', 'select(dy[i], vec4f(), y[i] > vec4f())']],
   },
-  {
-    kind: 'wrong group',
-    file: 'conv2d/forward.wgsl',
-    from: '/ (params.out_channels / params.groups) * depth',
-    to: '* 0u',
-    subject: 'conv2d',
+  maxPool2d: {
+    'max_pool2d/forward.wgsl': [
+      ['wrong stride', 'let top = i * #{STRIDE_Y}u;', 'let top = i * #{STRIDE_X}u;'],
+      ['off by one in padding', 'top + u - #{PADDING_Y}u', 'top + u'],
+      ['the smallest, not the largest', 'value > best', 'value < best'],
+      ['the winner of a neighbour', 'winner[plane * outputs + t] = at;', 'winner[plane * outputs + t] = at + 1u;'],
+    ],
+    'max_pool2d/backward.wgsl': [['a window left out', '(KERNEL_X + STRIDE_X - 1) / STRIDE_X', 'KERNEL_X / STRIDE_X']],
   },
-  {
-    kind: 'wrong stride',
-    file: 'conv2d/backward_input.wgsl',
-    from: '(row - u) % params.stride_y != 0u',
-    to: '(row - u) % params.stride_x != 0u',
-    subject: 'conv2d',
+  adaptiveAvgPool2d: {
+    'adaptive_avg_pool2d/forward.wgsl': [['wrong divisor', 'f32((bottom - top) * (right - left))', 'f32((bottom - top) * (bottom - top))']],
+    'adaptive_avg_pool2d/params.wgsl': [['off by one', '(i + 1u) * extent + outputs - 1u', '(i + 1u) * extent']],
   },
-  {
-    kind: 'off by one in padding',
-    file: 'conv2d/backward_input.wgsl',
-    from: 'let column = j + params.padding_x;',
-    to: 'let column = j + params.padding_x + 1u;',
-    subject: 'conv2d',
+  localResponseNorm: {
+    'local_response_norm/forward.wgsl': [['swapped sides', 'first + #{c}u - #{BEFORE}u', 'first + #{c}u - #{BEHIND}u']],
+    'local_response_norm/backward.wgsl': [['flipped sign', '- 2.0 * params.alpha_n', '+ 2.0 * params.alpha_n']],
   },
-  {
-    kind: 'a channel left out',
-    file: 'conv2d/backward_input.wgsl',
-    from: 'o < first_out + per_group',
-    to: 'o + 1u < first_out + per_group',
-    subject: 'conv2d',
+  dropout: {
+    'dropout/apply.wgsl': [['wrong scale', ' * params.scale', '']],
+    'lib/philox.wgsl': [['a round too few', 'round < 10u', 'round < 9u']],
   },
-  {
-    kind: 'swapped index',
-    file: 'conv2d/backward_weight.wgsl',
-    from: '(out_plane + i) * params.out_width + j',
-    to: '(out_plane + j) * params.out_width + i',
-    subject: 'conv2d',
+  softmax: {
+    'softmax/forward.wgsl': [['missing maximum', 'exp(x[base + c] - highest) / sum', 'exp(x[base + c]) / sum']],
+    'softmax/backward.wgsl': [['flipped sign', '(dy[base + c] - sum)', '(dy[base + c] + sum)']],
   },
-  {
-    kind: 'a picture left out',
-    file: 'conv2d/backward_weight.wgsl',
-    from: 'n < params.batch',
-    to: 'n + 1u < params.batch',
-    subject: 'conv2d',
+  crossEntropy: {
+    'cross_entropy/share.wgsl': [['missing smoothing', ' + params.smoothing / f32(params.classes)', '']],
+    'cross_entropy/backward.wgsl': [['missing scale', ' * params.scale', '']],
   },
-  { kind: 'the last term left out', file: 'reduce/sum.wgsl', from: 'j < params.count', to: 'j + 1u < params.count', subject: 'conv2d' },
-  { kind: 'missing bias', file: 'linear/product.wgsl', from: 'sum += bias[params.bias_base + col];', to: '', subject: 'linear' },
-  { kind: 'swapped index', file: 'linear/product.wgsl', from: 'row * params.a_row', to: 'col * params.a_row', subject: 'linear' },
-  { kind: 'flipped sign', file: 'relu/forward.wgsl', from: 'v < vec4f()', to: 'v > vec4f()', subject: 'relu' },
-  {
-    kind: 'swapped arms',
-    file: 'relu/backward.wgsl',
-    from: 'select(vec4f(), dy[i], y[i] > vec4f())',
-    to: 'select(dy[i], vec4f(), y[i] > vec4f())',
-    subject: 'relu',
+  add: {
+    'add/forward.wgsl': [['flipped sign', 'a[i] + b[i]', 'a[i] - b[i]']],
   },
-  { kind: 'the tail left out', file: 'relu/forward.wgsl', from: 'i < params.n', to: 'i + 1u < params.n', subject: 'relu' },
-  {
-    kind: 'wrong stride',
-    file: 'max_pool2d/forward.wgsl',
-    from: 'let top = i * #{STRIDE_Y}u;',
-    to: 'let top = i * #{STRIDE_X}u;',
-    subject: 'maxPool2d',
+  optimisers: {
+    'optim/sgd.wgsl': [['missing weight decay', 'g[i] + params.decay * p[i]', 'g[i]']],
+    'optim/adam.wgsl': [['missing square', 'params.one_minus_beta2 * d * d', 'params.one_minus_beta2 * d']],
+    'optim/guard.wgsl': [['a guard that is ignored', '!= 0u', '== 1u']],
+    'optim/zero.wgsl': [['state that is not zero', 'vec4f()', 'vec4f(0.01)']],
   },
-  {
-    kind: 'off by one in padding',
-    file: 'max_pool2d/forward.wgsl',
-    from: 'top + u - #{PADDING_Y}u',
-    to: 'top + u',
-    subject: 'maxPool2d',
+  transforms: {
+    'transforms/normalise.wgsl': [['swapped channels', 'params.bgr != 0u', 'params.bgr == 0u']],
+    'transforms/horizontal.wgsl': [['a tap left out', 't < params.taps', 't + 1u < params.taps']],
+    'transforms/augment.wgsl': [['nothing erased', 'table[t + 3u] != 0.0', 'table[t + 3u] == 2.0']],
   },
-  {
-    kind: 'the smallest, not the largest',
-    file: 'max_pool2d/forward.wgsl',
-    from: 'value > best',
-    to: 'value < best',
-    subject: 'maxPool2d',
+  finite: {
+    'finite/count.wgsl': [['infinity passes', 'vec4u(0x7f800000u)) == vec4u(0x7f800000u)', 'vec4u(0x7fffffffu)) == vec4u(0x7fc00000u)']],
+    'optim/health.wgsl': [['infinity passes', '0x7f800000u) == 0x7f800000u', '0x7fc00000u) == 0x7fc00000u']],
   },
-  {
-    kind: 'a window left out',
-    file: 'max_pool2d/backward.wgsl',
-    from: '(KERNEL_X + STRIDE_X - 1) / STRIDE_X',
-    to: 'KERNEL_X / STRIDE_X',
-    subject: 'maxPool2d',
+  training: {
+    'optim/average.wgsl': [['wrong decay', 'params.rate', '(1.01 * params.rate)']],
+    'optim/scale.wgsl': [['missing clip', 'params.at', '(params.at - params.at)']],
   },
-  {
-    kind: 'the winner of a neighbour',
-    file: 'max_pool2d/forward.wgsl',
-    from: 'winner[plane * outputs + t] = at;',
-    to: 'winner[plane * outputs + t] = at + 1u;',
-    subject: 'maxPool2d',
+  mixup: {
+    'mixup/mix.wgsl': [['partner of itself', 'partners[', 'i32(0) * partners[']],
   },
-  {
-    kind: 'wrong divisor',
-    file: 'adaptive_avg_pool2d/forward.wgsl',
-    from: 'f32((bottom - top) * (right - left))',
-    to: 'f32((bottom - top) * (bottom - top))',
-    subject: 'adaptiveAvgPool2d',
-  },
-  {
-    kind: 'off by one',
-    file: 'adaptive_avg_pool2d/params.wgsl',
-    from: '(i + 1u) * extent + outputs - 1u',
-    to: '(i + 1u) * extent',
-    subject: 'adaptiveAvgPool2d',
-  },
-  {
-    kind: 'swapped sides',
-    file: 'local_response_norm/forward.wgsl',
-    from: 'first + #{c}u - #{BEFORE}u',
-    to: 'first + #{c}u - #{BEHIND}u',
-    subject: 'localResponseNorm',
-  },
-  {
-    kind: 'flipped sign',
-    file: 'local_response_norm/backward.wgsl',
-    from: '- 2.0 * params.alpha_n',
-    to: '+ 2.0 * params.alpha_n',
-    subject: 'localResponseNorm',
-  },
-  { kind: 'wrong scale', file: 'dropout/apply.wgsl', from: ' * params.scale', to: '', subject: 'dropout' },
-  { kind: 'a round too few', file: 'lib/philox.wgsl', from: 'round < 10u', to: 'round < 9u', subject: 'dropout' },
-  {
-    kind: 'missing maximum',
-    file: 'softmax/forward.wgsl',
-    from: 'exp(x[base + c] - highest) / sum',
-    to: 'exp(x[base + c]) / sum',
-    subject: 'softmax',
-  },
-  { kind: 'flipped sign', file: 'softmax/backward.wgsl', from: '(dy[base + c] - sum)', to: '(dy[base + c] + sum)', subject: 'softmax' },
-  {
-    kind: 'missing smoothing',
-    file: 'cross_entropy/share.wgsl',
-    from: ' + params.smoothing / f32(params.classes)',
-    to: '',
-    subject: 'crossEntropy',
-  },
-  { kind: 'missing scale', file: 'cross_entropy/backward.wgsl', from: ' * params.scale', to: '', subject: 'crossEntropy' },
-  { kind: 'flipped sign', file: 'add/forward.wgsl', from: 'a[i] + b[i]', to: 'a[i] - b[i]', subject: 'add' },
-  { kind: 'missing weight decay', file: 'optim/sgd.wgsl', from: 'g[i] + params.decay * p[i]', to: 'g[i]', subject: 'optimisers' },
-  {
-    kind: 'missing square',
-    file: 'optim/adam.wgsl',
-    from: 'params.one_minus_beta2 * d * d',
-    to: 'params.one_minus_beta2 * d',
-    subject: 'optimisers',
-  },
-  { kind: 'a guard that is ignored', file: 'optim/guard.wgsl', from: '!= 0u', to: '== 1u', subject: 'optimisers' },
-  { kind: 'state that is not zero', file: 'optim/zero.wgsl', from: 'vec4f()', to: 'vec4f(0.01)', subject: 'optimisers' },
-  { kind: 'swapped channels', file: 'transforms/normalise.wgsl', from: 'params.bgr != 0u', to: 'params.bgr == 0u', subject: 'transforms' },
-  {
-    kind: 'a tap left out',
-    file: 'transforms/horizontal.wgsl',
-    from: 't < params.taps',
-    to: 't + 1u < params.taps',
-    subject: 'transforms',
-  },
-  {
-    kind: 'infinity passes',
-    file: 'finite/count.wgsl',
-    from: 'vec4u(0x7f800000u)) == vec4u(0x7f800000u)',
-    to: 'vec4u(0x7fffffffu)) == vec4u(0x7fc00000u)',
-    subject: 'finite',
-  },
-  {
-    kind: 'infinity passes',
-    file: 'optim/health.wgsl',
-    from: '0x7f800000u) == 0x7f800000u',
-    to: '0x7fc00000u) == 0x7fc00000u',
-    subject: 'finite',
-  },
-  { kind: 'off by one in padding', file: 'contract/arrange.wgsl', from: '- params.left', to: '- params.left + 1', subject: 'conv2d' },
-  { kind: 'padding that is not zero', file: 'contract/arrange.wgsl', from: 'var value = 0.0;', to: 'var value = 1.0;', subject: 'conv2d' },
-  { kind: 'a picture left out', file: 'contract/arrange.wgsl', from: '< params.batch', to: '+ 1u < params.batch', subject: 'conv2d' },
-  {
-    kind: 'wrong stride',
-    file: 'contract/pack.wgsl',
-    from: 'params.depth_b * params.stride_b',
-    to: 'params.depth_b * params.stride_c',
-    subject: 'conv2d',
-  },
-  { kind: 'a row left out', file: 'contract/pack.wgsl', from: 'u < params.rows', to: 'u + 1u < params.rows', subject: 'linear' },
-  {
-    kind: 'the bias of a neighbour',
-    file: 'contract/tile.wgsl',
-    from: 'params.bias_base + first_col',
-    to: 'params.bias_base + first_col + 1u',
-    subject: 'linear',
-  },
-  {
-    kind: 'wrong split',
-    file: 'contract/tile.wgsl',
-    from: 'let first = split * params.chunk;',
-    to: 'let first = split * params.chunk + min(split, 1u);',
-    subject: 'conv2d',
-  },
-  {
-    kind: 'swapped phases',
-    file: 'conv2d/interleave.wgsl',
-    from: 'y % params.stride_y) * params.stride_x',
-    to: '(y + 1u) % params.stride_y) * params.stride_x',
-    subject: 'conv2d',
-  },
-  { kind: 'filter not flipped', file: 'conv2d/pack_phases.wgsl', from: '(params.taps_x - 1u - b)', to: 'b', subject: 'conv2d' },
-  {
-    kind: 'nothing erased',
-    file: 'transforms/augment.wgsl',
-    from: 'table[t + 3u] != 0.0',
-    to: 'table[t + 3u] == 2.0',
-    subject: 'transforms',
-  },
-  { kind: 'wrong decay', file: 'optim/average.wgsl', from: 'params.rate', to: '(1.01 * params.rate)', subject: 'training' },
-  { kind: 'missing clip', file: 'optim/scale.wgsl', from: 'params.at', to: '(params.at - params.at)', subject: 'training' },
-  { kind: 'partner of itself', file: 'mixup/mix.wgsl', from: 'partners[', to: 'i32(0) * partners[', subject: 'mixup' },
-]
+}
+
+export const mutants: readonly Mutant[] = Object.entries(changes).flatMap(([subject, files]) =>
+  Object.entries(files).flatMap(([file, list]) => list.map(([kind, from, to]) => ({ kind, file, from, to, subject }))),
+)
 
 export interface Outcome {
   readonly caught: boolean
