@@ -47,6 +47,20 @@ function throws(node: ts.Node): boolean {
   return ts.forEachChild(node, (child) => throws(child) || undefined) ?? false
 }
 
+function tagsOf(node: ts.Node): string[] {
+  return ts.getJSDocTags(node).map(({ tagName }) => tagName.text)
+}
+
+/** Whether a class's member is for its users: not private, nor of use to Graft's own code alone. */
+function isPublic(member: ts.ClassElement): boolean {
+  const hidden = member.name !== undefined && ts.isPrivateIdentifier(member.name)
+  return !hidden && !tagsOf(member).includes('internal')
+}
+
+function firstLine(node: ts.Node): string {
+  return node.getText().split('\n')[0] ?? ''
+}
+
 const entries = ['graft-webgpu', 'graft-webgpu/browser', 'graft-webgpu/inspector', 'graft-webgpu/inspector in a browser']
 const none: readonly string[] = []
 
@@ -62,8 +76,11 @@ describe('what is public', () => {
     expect(lacking.map(({ name }) => name)).toEqual(none)
   })
 
-  test('functions that throw say what', () => {
-    const silent = declared.filter(({ node, tags }) => ts.isFunctionDeclaration(node) && throws(node) && !tags.includes('throws'))
-    expect(silent.map(({ name }) => name)).toEqual(none)
+  test('functions and methods that throw say what', () => {
+    const silent = declared.flatMap(({ name, node }) => {
+      const parts = ts.isClassDeclaration(node) ? node.members.filter(isPublic) : [node]
+      return parts.filter((part) => throws(part) && !tagsOf(part).includes('throws')).map((part) => `${name}: ${firstLine(part)}`)
+    })
+    expect([...new Set(silent)]).toEqual(none)
   })
 })

@@ -57,6 +57,7 @@ export class SGD extends Optimizer {
     return this.#momentum
   }
 
+  /** @throws UsageError below 0, and from 0 to more or back: with momentum state is kept */
   set momentum(value: number) {
     notNegative('SGD', 'momentum', value)
     if (value > 0 !== this.#momentum > 0)

@@ -85,7 +85,11 @@ export class Tensor {
     this.engine.backward(this, dy)
   }
 
-  /** Puts other contents in this tensor's place; the old buffer is let go. */
+  /**
+   * Puts other contents in this tensor's place; the old buffer is let go.
+   * @throws ShapeError when it has another number of values
+   * @internal
+   */
   replace(buffer: NdBuffer): void {
     if (sizeOf(buffer.shape) !== this.size)
       throw new ShapeError(`cannot put ${showShape(buffer.shape)} in the place of ${showShape(this.shape)}`)
