@@ -95,7 +95,7 @@ for (let round = 0; round < rounds; round++) {
     const name = names[(round + i) % names.length] as Name
     times[name].push(await timed(variants[name]))
   }
-  if (round % 10) continue
+  if (round % 5) continue
   passes.push(await engine.gpu.time(() => step(batch).dispose()))
   const recorder = engine.record()
   step(batch).dispose()

@@ -35,7 +35,7 @@ export class Gpu {
   readonly #params: ParamsRing
   readonly #readbacks: Readbacks
   /** Waits for the device; where the CPU is the device, without keeping it busy. */
-  readonly #await: <T>(work: Promise<T>) => Promise<T>
+  readonly wait: <T>(work: Promise<T>) => Promise<T>
   #timer: Timer | null = null
   readonly #pending: Promise<GraftError | null>[] = []
   /** What the `settle` in progress will find: one that begins before it ends finds it too. */
@@ -61,7 +61,7 @@ export class Gpu {
   ) {
     this.device = device
     this.kind = kind
-    this.#await = (work) => {
+    this.wait = (work) => {
       if (kind !== 'hardware') platform.rest?.(work)
       return work
     }
@@ -252,7 +252,7 @@ export class Gpu {
     this.trim()
     this.#pool.adopt(layout)
     const first = this.kind === 'hardware' ? null : new FirstLaunches(this.device, this.#pipelines.paramsLayout)
-    await this.#await(this.#pipelines.prepare(kernels, first, onProgress))
+    await this.wait(this.#pipelines.prepare(kernels, first, onProgress))
   }
 
   /** Hands everything encoded so far to the device. Errors arrive at the next `settle` or read-back. */
@@ -303,7 +303,7 @@ export class Gpu {
     const collect = this.#readbacks.copy(this.#encoding(), items)
     return async () => {
       await this.settle()
-      return this.#await(collect()).catch((cause: unknown) => {
+      return this.wait(collect()).catch((cause: unknown) => {
         throw this.#lost ?? this.#failure ?? new DeviceLostError('reading back from the GPU failed: create a new engine', { cause })
       })
     }
@@ -330,7 +330,7 @@ export class Gpu {
     const collect = timer.resolve(encoder)
     this.submit()
     await this.settle()
-    return this.#await(collect())
+    return this.wait(collect())
   }
 
   /** Waits until every error of work handed over so far is known; throws the first. */

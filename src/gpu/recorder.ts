@@ -309,7 +309,7 @@ export class Recorder {
     gpu.submit()
     if (gpu.recorder === this) gpu.recorder = null
     await gpu.settle()
-    const times = await Promise.all(this.#times.map((read) => read()))
+    const times = await gpu.wait(Promise.all(this.#times.map((read) => read())))
     this.#queries?.destroy()
     const first = times.find((batch) => batch.length > 0)?.[0] ?? 0n
     const dispatches = this.#launches.map(({ batch, slot, ...rest }): RecordedDispatch => {

@@ -44,7 +44,11 @@ export function lineDrawing(
     marginLeft: 52,
     marginRight: 16,
     marginBottom: 40,
-    x: { label: x, grid: false, nice: true, ticks: Math.max(1, Math.min(width > 500 ? 8 : 4, span)) },
+    x: {
+      ...{ label: x, grid: false, nice: true },
+      // A single epoch is no range, from which a format could be told.
+      ...(span ? { ticks: Math.min(width > 500 ? 8 : 4, span) } : { ticks: places.slice(0, 1), tickFormat: String }),
+    },
     y: { label: y, grid: true, nice: true, zero: true, ...(share ? { tickFormat: percentTicks } : {}) },
     marks: series.flatMap(({ name, colour, points, dashed }) => {
       const line = { x: 'x', y: 'y', stroke: colour }
