@@ -25,7 +25,7 @@ Examples:
 
 async function run({ port, json = false }: { readonly port: number; readonly json?: boolean }): Promise<void> {
   const output = new Output(json)
-  const { url, close } = import.meta.url.endsWith('.ts') ? await serveSources(port) : await serveLocally(await builtPage(), port)
+  const { url, close } = await serveLocally(await (import.meta.url.endsWith('.ts') ? builtNow() : builtPage()), port)
   output.event({ type: 'open', url })
   output.labelled('open', `${url} in a browser with WebGPU; until Ctrl-C`)
   await untilStopped()
@@ -38,8 +38,10 @@ const types: Readonly<Record<string, string>> = {
   '.css': 'text/css',
 }
 
+type Answers = (path: string) => Promise<Answer | null>
+
 /** The page that the package brings, and its weights, which lie at the package's root already. Other files are out of reach. */
-async function builtPage(): Promise<(path: string) => Promise<Answer | null>> {
+async function builtPage(): Promise<Answers> {
   const files = new Map<string, URL>()
   for (const [folder, prefix] of [
     [new URL('../web/', import.meta.url), '/'],
@@ -49,17 +51,24 @@ async function builtPage(): Promise<(path: string) => Promise<Answer | null>> {
       const path = name.replaceAll('\\', '/')
       if (extname(path)) files.set(prefix + path, new URL(path, folder))
     }
-  return async (path) => {
-    const file = files.get(path === '/' ? '/index.html' : path)
-    return file ? { type: types[extname(file.pathname)] ?? 'application/octet-stream', body: await readFile(file) } : null
-  }
+  return answering(files, (file) => readFile(file))
 }
 
-/** In a clone nothing is built: Vite serves the sources, and follows their changes. */
-async function serveSources(port: number): Promise<{ readonly url: string; close(): void }> {
-  const { createServer } = await import('vite')
+/** In a clone nothing lies built: the page is made of the sources, in memory. */
+async function builtNow(): Promise<Answers> {
+  const { build } = await import('vite')
   const configFile = fileURLToPath(new URL('../web/vite.config.ts', import.meta.url))
-  const server = await createServer({ configFile, server: { ...(port ? { port, strictPort: true } : {}) }, logLevel: 'warn' })
-  await server.listen()
-  return { url: server.resolvedUrls?.local[0] ?? `http://localhost:${port}/`, close: () => void server.close() }
+  const built = await build({ configFile, logLevel: 'warn', build: { write: false } })
+  const files = new Map<string, string | Uint8Array>()
+  for (const { output } of [built].flat().flatMap((one) => ('output' in one ? [one] : [])))
+    for (const file of output) files.set(`/${file.fileName}`, file.type === 'chunk' ? file.code : file.source)
+  return answering(files, async (content) => content)
+}
+
+function answering<T>(files: ReadonlyMap<string, T>, read: (file: T) => Promise<string | Uint8Array>): Answers {
+  return async (path) => {
+    const name = path === '/' ? '/index.html' : path
+    const file = files.get(name)
+    return file === undefined ? null : { type: types[extname(name)] ?? 'application/octet-stream', body: await read(file) }
+  }
 }

@@ -35,5 +35,4 @@ export default defineConfig(({ mode }) => ({
     rolldownOptions: { output: { assetFileNames } },
   },
   worker: { format: 'es', plugins: () => [kernels], rolldownOptions: { output: { assetFileNames } } },
-  server: { fs: { allow: [here('../..')] } },
 }))
