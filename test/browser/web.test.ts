@@ -206,8 +206,16 @@ async function copyEmoji(folder: string): Promise<void> {
 async function drop(page: Page, path: string): Promise<void> {
   const devtools = await page.context().newCDPSession(page)
   const data = { items: [], files: [path], dragOperationsMask: 1 }
-  for (const type of ['dragEnter', 'dragOver', 'drop'] as const)
-    await devtools.send('Input.dispatchDragEvent', { type, x: 400, y: 400, data })
+  const send = (type: 'dragEnter' | 'dragOver' | 'drop') => devtools.send('Input.dispatchDragEvent', { type, x: 400, y: 400, data })
+  await send('dragEnter')
+  // A drop is refused until the page has said that it takes the drag.
+  await expect
+    .poll(async () => {
+      await send('dragOver')
+      return page.locator('.drop.over').count()
+    })
+    .toBe(1)
+  await send('drop')
   await devtools.detach()
 }
 
