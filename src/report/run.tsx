@@ -1,5 +1,6 @@
 import type { VNode } from 'preact'
 import { epochSeries } from './charts.ts'
+import { epochTable } from './epochTable.ts'
 import { EvidenceTable } from './evidence.tsx'
 import type { Report, RunFigures } from './figures.ts'
 import { Figure, renderPage } from './page.tsx'
@@ -110,15 +111,6 @@ function Curves({ figures: { epochs } }: Props): VNode {
   if (!last) return <p>No epoch was finished.</p>
   const best = epochs.reduce((a, b) => (b.valAccuracy > a.valAccuracy ? b : a))
   const [accuracy, loss] = [epochSeries(epochs, 'Accuracy'), epochSeries(epochs, 'Loss')]
-  const header = ['epoch', 'loss, trained on', 'loss, held out', 'accuracy, trained on', 'accuracy, held out', 'seconds']
-  const rows = epochs.map((e) => [
-    e.epoch,
-    e.trainLoss.toFixed(4),
-    e.valLoss.toFixed(4),
-    percent(e.trainAccuracy),
-    percent(e.valAccuracy),
-    e.seconds.toFixed(1),
-  ])
   return (
     <>
       <p>
@@ -134,7 +126,7 @@ function Curves({ figures: { epochs } }: Props): VNode {
         chart={linePlot(loss, { x: 'epoch', y: 'loss', share: false })}
         series={loss}
         label={`Loss by epoch. Held out it ends at ${last.valLoss.toFixed(3)}, trained on at ${last.trainLoss.toFixed(3)}.`}
-        table={{ caption: 'Every epoch', header, rows, numbers: [0, 1, 2, 3, 4, 5] }}
+        table={epochTable(epochs)}
       />
     </>
   )

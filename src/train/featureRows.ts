@@ -10,8 +10,8 @@ export class FeatureRows {
   readonly width: number
   readonly #places: Int32Array
   #memory: Float32Array | null
-  /** Null also once it has refused a row and memory takes them all. */
-  #table: FeatureTable | null
+  readonly #table: FeatureTable | null
+  /** Whether the table could not be written to: it is only read from then on. */
   #refused = false
   readonly #memoryBudget: number
   readonly #onRefused: (reason: string) => void

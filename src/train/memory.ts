@@ -132,9 +132,8 @@ function largest(model: Network, options: MemoryPlanOptions, limit: number | nul
 /** What runs on the device in some steps and a batch of the validation, for a rehearsal. */
 function trainingWork(model: Network, batchSize: number, options: MemoryPlanOptions): () => void {
   const { engine } = model
-  const { cache = true, pictures = Number.POSITIVE_INFINITY, ema, accumulate = 1 } = options
+  const { cache = true, reading = true, pictures = Number.POSITIVE_INFINITY, ema, accumulate = 1 } = options
   const from = cache ? model.frozenPrefix : 0
-  const { reading = true } = options
   const rows = Math.min(batchSize, pictures)
   const input = () => new Tensor(engine, allocate(engine.gpu, [rows, ...(model.shapes()[from] ?? [])]))
   return () => {

@@ -1,11 +1,10 @@
 import { useMemo } from 'preact/hooks'
 import { epochSeries, lineDrawing } from '../report/charts.ts'
+import { epochTable } from '../report/epochTable.ts'
 import { Table } from '../report/table.tsx'
 import { percent } from '../report/text.ts'
 import type { EpochResult } from '../train/events.ts'
 import { ChartView } from './chart.tsx'
-
-const header = ['epoch', 'loss, trained on', 'loss, held out', 'accuracy, trained on', 'accuracy, held out', 'seconds']
 
 /** Accuracy and loss, epoch by epoch, as they come. */
 export function Curves({ epochs }: { readonly epochs: readonly EpochResult[] }) {
@@ -19,14 +18,6 @@ export function Curves({ epochs }: { readonly epochs: readonly EpochResult[] }) 
   const last = epochs.at(-1)
   if (!last) return <p class="quiet">The curves begin with the first finished epoch.</p>
   const [accuracy, loss] = charts
-  const rows = epochs.map((e) => [
-    e.epoch,
-    e.trainLoss.toFixed(4),
-    e.valLoss.toFixed(4),
-    percent(e.trainAccuracy),
-    percent(e.valAccuracy),
-    e.seconds.toFixed(1),
-  ])
   return (
     <>
       <div class="charts">
@@ -41,7 +32,7 @@ export function Curves({ epochs }: { readonly epochs: readonly EpochResult[] }) 
       </div>
       <details>
         <summary>Every epoch as a table</summary>
-        <Table caption="Every epoch" header={header} rows={rows} numbers={[0, 1, 2, 3, 4, 5]} />
+        <Table {...epochTable(epochs)} />
       </details>
     </>
   )
