@@ -10,5 +10,7 @@ export default defineConfig({
     fileParallelism: false,
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    // A page in a browser shares two cores with a software adapter: it may answer late.
+    expect: { poll: { timeout: 30_000 } },
   },
 })

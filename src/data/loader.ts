@@ -53,26 +53,31 @@ interface Pending<T> {
 
 /**
  * Decoded pictures kept up to a number of bytes. What is in stays in, and what no longer fits is not taken: passes in random order
- * over more pictures than fit would otherwise throw out each one before its next use.
+ * over more pictures than fit would otherwise throw out each one before its next use. Where, by the mean of those met, less than half
+ * of the list would fit, nothing is taken: so large a list is decoded anew in every pass, and memory does not grow on the way.
  *
  * Pictures are found by their place in the list of samples: one cache serves one list.
  *
  * @example
- * const cache = new PixelCache(2 ** 30)
+ * const cache = new PixelCache(data.train.length, 2 ** 30)
  * for await (const { image } of decodeAhead(data.train, order, { ...decoding(engine), cache, onBroken })) …
  */
 export class PixelCache {
   /** The most bytes of pixels it holds. */
   readonly capacity: number
+  readonly #count: number
   readonly #images = new Map<number, RgbImage>()
+  readonly #met = { pictures: 0, bytes: 0 }
   #bytes = 0
 
   /**
+   * @param count how many pictures the list has
    * @param capacity bytes of pixels, 512 MiB unless given; 0 keeps nothing
    * @throws UsageError for a negative capacity
    */
-  constructor(capacity = DEFAULT_CACHE_BYTES) {
+  constructor(count: number, capacity = DEFAULT_CACHE_BYTES) {
     if (!(capacity >= 0)) throw new UsageError(`the pixel cache's capacity is ${capacity}: give a number of bytes, 0 or more`)
+    this.#count = count
     this.capacity = capacity
   }
 
@@ -93,9 +98,13 @@ export class PixelCache {
   /** Keeps a picture if it fits; says whether it is held now. */
   add(index: number, image: RgbImage): boolean {
     if (this.#images.has(index)) return true
-    if (this.#bytes + image.data.byteLength > this.capacity) return false
+    const bytes = image.data.byteLength
+    this.#met.pictures++
+    this.#met.bytes += bytes
+    const wanted = (this.#met.bytes / this.#met.pictures) * this.#count
+    if (wanted > 2 * this.capacity || this.#bytes + bytes > this.capacity) return false
     this.#images.set(index, image)
-    this.#bytes += image.data.byteLength
+    this.#bytes += bytes
     return true
   }
 

@@ -151,7 +151,7 @@ export async function openSource(
     const stored = await openStored(model, samples, from, options)
     if (stored) return stored
   }
-  return new PictureSource(model, samples, { ...options, ...(store ? { cache: new PixelCache() } : {}) }, { augment })
+  return new PictureSource(model, samples, { ...options, ...(store ? { cache: new PixelCache(samples.length) } : {}) }, { augment })
 }
 
 export type { ImageDataset }

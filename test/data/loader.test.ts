@@ -182,7 +182,7 @@ describe('PixelCache', () => {
   const bytesEach = 4 * 3 * 3
 
   it('spares a second pass the decoding, in any order', async () => {
-    const cache = new PixelCache()
+    const cache = new PixelCache(samples.length)
     const first = await collect(samples, [0, 1, 2, 3], { cache })
     const before = decodes()
     const second = await collect(samples, [3, 1, 0, 2], { cache })
@@ -193,7 +193,7 @@ describe('PixelCache', () => {
   })
 
   it('keeps within its bytes, and keeps what it has', async () => {
-    const cache = new PixelCache(2 * bytesEach + 1)
+    const cache = new PixelCache(samples.length, 2 * bytesEach + 1)
     await collect(samples, [0, 1, 2, 3], { cache, ahead: 1 })
     expect([cache.size, cache.bytes]).toEqual([2, 2 * bytesEach])
     const before = decodes()
@@ -201,8 +201,14 @@ describe('PixelCache', () => {
     expect(decodes()).toBe(before + 2)
   })
 
+  it('takes nothing of a list of which less than half would fit', async () => {
+    const cache = new PixelCache(samples.length, 2 * bytesEach - 1)
+    await collect(samples, [0, 1, 2, 3], { cache, ahead: 1 })
+    expect([cache.size, cache.bytes]).toEqual([0, 0])
+  })
+
   it('does not keep broken pictures', async () => {
-    const cache = new PixelCache()
+    const cache = new PixelCache(3)
     const onBroken = vi.fn()
     for (let pass = 1; pass <= 2; pass++) {
       expect(indices(await collect(withBroken(1), [0, 1, 2], { cache, onBroken }))).toEqual([0, 2])
@@ -211,7 +217,7 @@ describe('PixelCache', () => {
   })
 
   it('forgets when cleared and counts a picture once', () => {
-    const cache = new PixelCache(10)
+    const cache = new PixelCache(1, 10)
     const image = { data: new Uint8Array(6), width: 2, height: 1 }
     expect(cache.add(3, image)).toBe(true)
     expect(cache.add(3, image)).toBe(true)
@@ -221,8 +227,8 @@ describe('PixelCache', () => {
   })
 
   it('holds nothing with no capacity and refuses a negative one', () => {
-    expect(new PixelCache(0).add(0, { data: new Uint8Array(3), width: 1, height: 1 })).toBe(false)
-    expect(() => new PixelCache(-1)).toThrow(UsageError)
-    expect(() => new PixelCache(Number.NaN)).toThrow(UsageError)
+    expect(new PixelCache(1, 0).add(0, { data: new Uint8Array(3), width: 1, height: 1 })).toBe(false)
+    expect(() => new PixelCache(1, -1)).toThrow(UsageError)
+    expect(() => new PixelCache(1, Number.NaN)).toThrow(UsageError)
   })
 })
