@@ -182,7 +182,7 @@ describe('PixelCache', () => {
   const bytesEach = 4 * 3 * 3
 
   it('spares a second pass the decoding, in any order', async () => {
-    const cache = new PixelCache(samples.length)
+    const cache = new PixelCache(4)
     const first = await collect(samples, [0, 1, 2, 3], { cache })
     const before = decodes()
     const second = await collect(samples, [3, 1, 0, 2], { cache })
@@ -193,7 +193,7 @@ describe('PixelCache', () => {
   })
 
   it('keeps within its bytes, and keeps what it has', async () => {
-    const cache = new PixelCache(samples.length, 2 * bytesEach + 1)
+    const cache = new PixelCache(4, 2 * bytesEach + 1)
     await collect(samples, [0, 1, 2, 3], { cache, ahead: 1 })
     expect([cache.size, cache.bytes]).toEqual([2, 2 * bytesEach])
     const before = decodes()
@@ -202,7 +202,7 @@ describe('PixelCache', () => {
   })
 
   it('takes nothing of a list of which less than half would fit', async () => {
-    const cache = new PixelCache(samples.length, 2 * bytesEach - 1)
+    const cache = new PixelCache(4, 2 * bytesEach - 1)
     await collect(samples, [0, 1, 2, 3], { cache, ahead: 1 })
     expect([cache.size, cache.bytes]).toEqual([0, 0])
   })
