@@ -1,29 +1,25 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { createEngineOn } from '../../../src/createEngine.ts'
 import { rest } from '../../../src/gpu/node/rest.ts'
 import type { AdapterChoice } from '../../../src/gpu/platform.ts'
 import { nodeHost } from '../../../src/nodeHost.ts'
 
-/** Turns of the event loop while a promise is pending. */
-async function turnsDuring(work: Promise<unknown>): Promise<number> {
-  let [pending, turns] = [true, 0]
-  const end = () => {
-    pending = false
-  }
-  work.then(end, end)
-  for (; pending; turns++) await nextTurn()
-  return turns
-}
-
 const later = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
 
-test('the event loop turns slowly while it rests, and fast again afterwards', async () => {
-  const busy = await turnsDuring(later(100))
-  const resting = later(100)
+test('the thread sleeps between turns of the event loop while work is outstanding, two milliseconds at the most, and not afterwards', async () => {
+  const sleep = vi.spyOn(Atomics, 'wait')
+  onTestFinished(() => sleep.mockRestore())
+  const resting = later(50)
   rest(resting)
-  expect(await turnsDuring(resting)).toBeLessThan(busy / 4)
-  expect(await turnsDuring(later(100))).toBeGreaterThan(busy / 4)
+  await resting
+  await nextTurn()
+  expect(sleep).toHaveBeenCalled()
+  for (const [, , , milliseconds = Number.NaN] of sleep.mock.calls) expect(milliseconds).toBeLessThanOrEqual(2)
+  await nextTurn()
+  sleep.mockClear()
+  await later(20)
+  expect(sleep).not.toHaveBeenCalled()
 })
 
 test('work that fails ends the rest, and is its owner’s to catch', async () => {
