@@ -1,6 +1,6 @@
 import { AutogradError } from '../gpu/errors.ts'
 import { gradientName, type Recorder } from '../gpu/recorder.ts'
-import type { Grads, InputShapes, Inputs, Needs, Op, ViewOp } from '../ops/op.ts'
+import { type Grads, type InputShapes, type Inputs, keptAt, type Needs, type Op, type ViewOp } from '../ops/op.ts'
 import type { Engine } from '../tensor/engine.ts'
 import { allocate, type NdBuffer } from '../tensor/ndbuffer.ts'
 import { Tensor } from '../tensor/tensor.ts'
@@ -32,20 +32,22 @@ export function apply<In extends string, Attrs>(op: Op<In, Attrs>, inputs: Reado
     const wanting = tensors.filter((tensor): tensor is Tensor => tensor !== null && engine.gradEnabled && tensor.requiresGrad)
     if (wanting.length === 0) return
     out.requiresGrad = true
-    out.node = new Node(op.name, gpu.layer, [...new Set(wanting)], kept, (node, dy, wanted) => {
+    out.node = new Node(op.name, gpu.layer, [...new Set(wanting)], kept, (node, dy, wanted, unit) => {
       const made: (readonly [Tensor, NdBuffer])[] = []
       // One gradient after the other, the last input's first: they need not be held, nor their temporary memory, all at once.
       for (const name of [...op.inputs].reverse()) {
         const tensor = inputs[name]
         if (!tensor || !wanted.has(tensor)) continue
-        const grad = allocate(gpu, tensor.shape)
+        const ready = op.differentiates === name ? keptAt(node.kept, 0) : null
+        const grad = ready ? { storage: ready.storage.retain(), shape: tensor.shape } : allocate(gpu, tensor.shape)
         made.push([tensor, grad])
         const grads = { ...record(() => null), [name]: grad } as Grads<In>
         releasedOnError(
           made.map(([, buffer]) => buffer),
           () => {
             gpu.recorder?.enter(op.name, 'backward', [dy], attrs)
-            gpu.withScratch(() => op.backward(gpu, node.kept, dy, grads, attrs, shapes))
+            if (ready && unit) gpu.recorder?.omit(gradientName(name), 'forward has computed it')
+            else gpu.withScratch(() => op.backward(gpu, node.kept, dy, grads, attrs, shapes))
             gpu.recorder?.leave({ dy }, grads)
           },
         )

@@ -37,7 +37,7 @@ export function backward(root: Tensor, dy?: Tensor): void {
       if (grad) {
         gpu.layer = node.layer
         const wanted = new Set(node.inputs.filter((input) => input.requiresGrad))
-        for (const [input, dx] of node.flow(grad, wanted)) arrive(input, dx)
+        for (const [input, dx] of node.flow(grad, wanted, tensor === root && !dy)) arrive(input, dx)
         pending.delete(tensor) // only now: should flow throw, it is released below
         grad.storage.release()
       }

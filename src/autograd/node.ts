@@ -5,6 +5,12 @@ import type { GraphNode, Tensor } from '../tensor/tensor.ts'
 
 let nextId = 0
 
+/**
+ * How a gradient flows back through a node: from dy to the gradient of each wanted input, in buffers of their own.
+ * @param unit whether dy is 1, so that nothing need be multiplied by it
+ */
+type Flow = (node: Node, dy: NdBuffer, wanted: ReadonlySet<Tensor>, unit: boolean) => readonly (readonly [Tensor, NdBuffer])[]
+
 /** One recorded step of the tape: which tensors it read, what it kept, and how a gradient flows back through it. */
 export class Node implements GraphNode {
   /** Grows with time: an operator's inputs always have smaller numbers, so descending order is a topological one. */
@@ -14,16 +20,10 @@ export class Node implements GraphNode {
   readonly layer: string | null
   /** The inputs a gradient flows to. */
   readonly inputs: readonly Tensor[]
-  readonly #flow: (node: Node, dy: NdBuffer, wanted: ReadonlySet<Tensor>) => readonly (readonly [Tensor, NdBuffer])[]
+  readonly #flow: Flow
   #kept: Kept | null
 
-  constructor(
-    name: string,
-    layer: string | null,
-    inputs: readonly Tensor[],
-    kept: Kept,
-    flow: (node: Node, dy: NdBuffer, wanted: ReadonlySet<Tensor>) => readonly (readonly [Tensor, NdBuffer])[],
-  ) {
+  constructor(name: string, layer: string | null, inputs: readonly Tensor[], kept: Kept, flow: Flow) {
     this.name = name
     this.layer = layer
     this.inputs = inputs
@@ -42,9 +42,9 @@ export class Node implements GraphNode {
     return this.#kept
   }
 
-  /** The gradient of each wanted input, in buffers of their own. */
-  flow(dy: NdBuffer, wanted: ReadonlySet<Tensor>): readonly (readonly [Tensor, NdBuffer])[] {
-    return this.#flow(this, dy, wanted)
+  /** The gradient of each wanted input. */
+  flow(dy: NdBuffer, wanted: ReadonlySet<Tensor>, unit: boolean): readonly (readonly [Tensor, NdBuffer])[] {
+    return this.#flow(this, dy, wanted, unit)
   }
 
   /** Lets go of what forward kept. */

@@ -73,7 +73,7 @@ export interface RecordedCall {
   readonly layer: string | null
   readonly pass: 'forward' | 'backward' | 'step'
   readonly attrs: unknown
-  /** Its dispatches: from `first` up to, not including, `end`. */
+  /** Its dispatches: from `first` up to, not including, `end`. None where forward has computed a gradient already. */
   readonly first: number
   readonly end: number
   readonly tensors: Readonly<Record<string, RecordedTensor>>
@@ -205,7 +205,6 @@ export class Recorder {
     if (!call) return
     const end = this.#launches.length
     this.#open = null
-    if (end === call.first) return // nothing is launched while kernels are only being prepared
     this.#attribute(call.first, gradients)
     const kept = Object.entries({ ...tensors, ...prefixed(gradients) }).flatMap(([name, tensor]): Kept[] => {
       if (!tensor) return []

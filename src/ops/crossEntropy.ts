@@ -1,8 +1,7 @@
 import { ShapeError } from '../gpu/errors.ts'
-import type { Bindings } from '../gpu/groups.ts'
-import { type Constants, elementKernel } from '../gpu/kernel.ts'
+import { elementKernel } from '../gpu/kernel.ts'
 import { type NdBuffer, scratch, showShape, sizeOf } from '../tensor/ndbuffer.ts'
-import { defineOp, keptAt, required } from './op.ts'
+import { defineOp, required } from './op.ts'
 import { sumOuter } from './reduce.ts'
 
 export type Reduction = 'mean' | 'sum' | 'none'
@@ -19,11 +18,12 @@ export interface CrossEntropyAttrs {
 }
 
 const forwardKernel = elementKernel<'rows' | 'classes'>('cross_entropy/forward', (p) => p.rows, {
-  cost: ({ rows, classes }) => ({ flops: 4 * rows * classes, bytes: 4 * rows * (classes + 4) }),
+  cost: ({ rows, classes }, { GRADIENT = 0 }) => ({
+    flops: (4 + 4 * GRADIENT) * rows * classes,
+    bytes: 4 * rows * ((1 + GRADIENT) * classes + 2),
+  }),
 })
-const backwardKernel = elementKernel<'rows' | 'classes'>('cross_entropy/backward', (p) => p.rows, {
-  cost: ({ rows, classes }) => ({ flops: 6 * rows * classes, bytes: 4 * rows * (2 * classes + 3) }),
-})
+const backwardKernel = elementKernel<'n'>('cross_entropy/backward', (p) => p.n, { cost: ({ n }) => ({ flops: n, bytes: 8 * n }) })
 
 /**
  * -log softmax(logits)[target], smoothed over all classes (Szegedy et al. 2015, arXiv:1512.00567, 7), as PyTorch's cross_entropy:
@@ -32,6 +32,7 @@ const backwardKernel = elementKernel<'rows' | 'classes'>('cross_entropy/backward
 export const crossEntropy = defineOp<'logits', CrossEntropyAttrs>({
   name: 'crossEntropy',
   inputs: ['logits'],
+  differentiates: 'logits',
   outShape({ logits }, { targets, weight, labelSmoothing, reduction }) {
     if (logits?.length !== 2) throw new ShapeError(`crossEntropy: logits are [N, classes], not ${showShape(logits ?? [])}`)
     const [rows = 0, classes = 0] = logits
@@ -46,45 +47,34 @@ export const crossEntropy = defineOp<'logits', CrossEntropyAttrs>({
     return reduction === 'none' ? [rows] : []
   },
   cost: ({ logits }) => ({ flops: 4 * sizeOf(logits ?? []), bytes: 4 * sizeOf(logits ?? []) }),
-  forward(gpu, inputs, y, { targets, weight, divisor, labelSmoothing, reduction }) {
+  forward(gpu, inputs, y, { targets, weight, divisor, labelSmoothing, reduction }, needs) {
     const logits = required('logits', inputs.logits)
     const [rows = 0, classes = 0] = logits.shape
-    const lse = scratch(gpu, [rows, 2])
     const losses = reduction === 'none' ? y : scratch(gpu, [rows])
+    const dlogits = needs.logits ? scratch(gpu, logits.shape) : null
+    const scale = reduction === 'mean' ? 1 / divisor : 1
     gpu.run(
       forwardKernel,
-      { logits: logits.storage, targets: targets.storage, losses: losses.storage, lse: lse.storage, ...weightBinding(weight) },
-      { rows, classes, smoothing: labelSmoothing },
-      variant(targets, weight),
-    )
-    if (reduction !== 'none') sumOuter(gpu, losses, y, rows, 1, reduction === 'mean' ? 1 / divisor : 1)
-    return [logits, lse, targets, weight]
-  },
-  backward(gpu, kept, dy, { logits: dlogits }, { divisor, labelSmoothing, reduction }) {
-    if (!dlogits) return
-    const [logits, lse, targets, weight] = [keptAt(kept, 0), keptAt(kept, 1), keptAt(kept, 2), kept[3] ?? null]
-    const [rows = 0, classes = 0] = dlogits.shape
-    gpu.run(
-      backwardKernel,
       {
-        ...{ logits: logits.storage, targets: targets.storage, lse: lse.storage, dy: dy.storage, dlogits: dlogits.storage },
-        ...weightBinding(weight),
+        ...{ logits: logits.storage, targets: targets.storage, losses: losses.storage },
+        ...(weight ? { weight: weight.storage } : {}),
+        ...(dlogits ? { dlogits: dlogits.storage } : {}),
       },
-      { rows, classes, smoothing: labelSmoothing, scale: reduction === 'mean' ? 1 / divisor : 1, per_row: reduction === 'none' ? 1 : 0 },
-      variant(targets, weight),
+      { rows, classes, smoothing: labelSmoothing, scale },
+      { SOFT: isSoft(targets) ? 1 : 0, WEIGHTED: weight ? 1 : 0, GRADIENT: dlogits ? 1 : 0 },
     )
+    if (reduction !== 'none') sumOuter(gpu, losses, y, rows, 1, scale)
+    return [dlogits]
+  },
+  backward(gpu, _, dy, { logits: dlogits }, { reduction }) {
+    if (!dlogits) return
+    const n = sizeOf(dlogits.shape)
+    const params = { n, classes: dlogits.shape[1] ?? 0, per_row: reduction === 'none' ? 1 : 0 }
+    gpu.run(backwardKernel, { dy: dy.storage, dlogits: dlogits.storage }, params)
   },
 })
 
 /** Whether targets are probabilities. */
 function isSoft(targets: NdBuffer): boolean {
   return targets.shape.length === 2
-}
-
-function variant(targets: NdBuffer, weight: NdBuffer | null): Constants {
-  return { SOFT: isSoft(targets) ? 1 : 0, WEIGHTED: weight ? 1 : 0 }
-}
-
-function weightBinding(weight: NdBuffer | null): Bindings {
-  return weight ? { weight: weight.storage } : {}
 }

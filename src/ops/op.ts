@@ -21,6 +21,11 @@ export interface Op<In extends string, Attrs> {
   readonly name: string
   /** The inputs' names, in order. */
   readonly inputs: readonly In[]
+  /**
+   * The input whose gradient forward computes along with y where it is wanted, for a dy of 1: the first of what it keeps. Backward finds
+   * it where it is to write the gradient, multiplies it by dy, and is left out where dy is 1.
+   */
+  readonly differentiates?: In
   /** The result's shape. @throws ShapeError for shapes or attributes the operator cannot take */
   outShape(shapes: InputShapes<In>, attrs: Attrs): Shape
   cost(shapes: InputShapes<In>, attrs: Attrs): Cost

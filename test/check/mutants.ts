@@ -94,7 +94,8 @@ const changes: Readonly<Record<string, Readonly<Record<string, readonly (readonl
   },
   crossEntropy: {
     'cross_entropy/share.wgsl': [['missing smoothing', ' + params.smoothing / f32(params.classes)', '']],
-    'cross_entropy/backward.wgsl': [['missing scale', ' * params.scale', '']],
+    'cross_entropy/forward.wgsl': [['missing scale', 'params.scale * (', '(']],
+    'cross_entropy/backward.wgsl': [['a row for another', 'i / params.classes', 'i % params.classes']],
   },
   add: {
     'add/forward.wgsl': [['flipped sign', 'a[i] + b[i]', 'a[i] - b[i]']],

@@ -35,9 +35,12 @@ async function check(n: number, classes: number, options: CrossEntropyOptions, s
   const targets = Int32Array.from({ length: n }, () => Math.floor(next() * classes))
   const dloss = rounded(gaussian(options.reduction === 'none' ? [n] : [1], seed + 1))
   const wanted = reference(logits, targets, options)
-  const { value, gradient } = await compute(logits, targets, options, dloss)
-  expectClose(value, wanted.data, wanted.shape, { ...tolerance, name: 'loss' })
-  expectClose(gradient, crossEntropyBackward(logits, targets, dloss, options).data, logits.shape, { ...tolerance, name: 'dlogits' })
+  const one = ndArray([1], [1])
+  for (const dy of options.reduction === 'none' ? [dloss] : [dloss, null]) {
+    const { value, gradient } = await compute(logits, targets, options, dy)
+    expectClose(value, wanted.data, wanted.shape, { ...tolerance, name: 'loss' })
+    expectClose(gradient, crossEntropyBackward(logits, targets, dy ?? one, options).data, logits.shape, { ...tolerance, name: 'dlogits' })
+  }
 }
 
 async function checkShares(n: number, classes: number, soft: boolean, weighted: boolean, given: CrossEntropyOptions, seed: number) {
@@ -97,6 +100,23 @@ describe('crossEntropy', () => {
       checkShares,
     )
     await fc.assert(property, { numRuns: 25, seed: 6, endOnFailure: true })
+  })
+
+  test('one kernel computes loss and gradient, where a gradient is wanted; another only multiplies by a gradient that comes in', async () => {
+    const engine = await testEngine()
+    const kernels = async (requiresGrad: boolean, dy?: number) => {
+      const x = engine.tensor(Float32Array.of(1, 2, 3, 4), [2, 2], { requiresGrad })
+      const recorder = engine.record()
+      const loss = crossEntropy(x, Int32Array.of(0, 1))
+      const given = dy === undefined ? undefined : engine.tensor(Float32Array.of(dy), [])
+      if (requiresGrad) loss.backward(given)
+      const { dispatches } = await recorder.finish()
+      for (const tensor of [x, loss, given]) tensor?.dispose()
+      return dispatches.map(({ kernel, constants }) => `${kernel} ${constants.GRADIENT ?? ''}`.trim())
+    }
+    expect(await kernels(false)).toEqual(['cross_entropy/forward.wgsl 0', 'reduce/sum.wgsl'])
+    expect(await kernels(true)).toEqual(['cross_entropy/forward.wgsl 1', 'reduce/sum.wgsl'])
+    expect(await kernels(true, 0.5)).toEqual(['cross_entropy/forward.wgsl 1', 'reduce/sum.wgsl', 'cross_entropy/backward.wgsl'])
   })
 
   test('weights of one and probabilities of one give what classes give', async () => {
