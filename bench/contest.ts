@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { rest } from '../src/gpu/node/rest.ts'
 import { medianPeak, type Peak } from './limit.ts'
 import { median, sum } from './statistics.ts'
@@ -68,6 +69,9 @@ export interface Outcome {
   readonly peak: Peak
 }
 
+/** Milliseconds before each run, in which what the run before it left is freed: tfjs and the collector give back memory after their result. */
+const SETTLE = 30
+
 interface Entry {
   readonly who: Competitor
   readonly times: number[]
@@ -100,6 +104,7 @@ export async function contest(wanted: Case, { rounds, patience, limit }: Contest
         const { who, contestant, times } = entry
         if (contestant && sum(times) < (who === 'graft' ? 4 : 1) * patience)
           await attempt(entry, async () => {
+            await pause(SETTLE)
             const time = contestant.time()
             rest(time) // no competitor's cores are taken by the waiting
             times.push(await time)
