@@ -52,9 +52,8 @@ interface Pending<T> {
 }
 
 /**
- * Decoded pictures kept up to a number of bytes. What is in stays in, and what no longer fits is not taken: passes in random order
- * over more pictures than fit would otherwise throw out each one before its next use. Where, by the mean of those met, less than half
- * of the list would fit, nothing is taken: so large a list is decoded anew in every pass, and memory does not grow on the way.
+ * Decoded pictures kept up to a number of bytes. What is in stays in, and nothing more is taken where, by the mean of those met, the
+ * whole list would not fit: so large a list is decoded anew in every pass, and memory does not grow on the way.
  *
  * Pictures are found by their place in the list of samples: one cache serves one list.
  *
@@ -102,7 +101,7 @@ export class PixelCache {
     this.#met.pictures++
     this.#met.bytes += bytes
     const wanted = (this.#met.bytes / this.#met.pictures) * this.#count
-    if (wanted > 2 * this.capacity || this.#bytes + bytes > this.capacity) return false
+    if (wanted > this.capacity || this.#bytes + bytes > this.capacity) return false
     this.#images.set(index, image)
     this.#bytes += bytes
     return true
