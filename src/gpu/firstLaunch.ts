@@ -1,4 +1,5 @@
-import type { CompiledKernel } from './pipelines.ts'
+import { KernelError } from './errors.ts'
+import type { CompiledKernel, PipelineCache, Uncompiled } from './pipelines.ts'
 
 /** Bytes that each binding sees: enough for one element of any array, at the alignment that every device takes. */
 const window = 256
@@ -11,22 +12,33 @@ const bindings = 16
  */
 export class FirstLaunches {
   readonly #device: GPUDevice
+  readonly #pipelines: PipelineCache
   readonly #params: GPUBindGroup
   readonly #read: GPUBuffer
   readonly #written: GPUBuffer
+  /** When the last one ended. */
+  #ended = 0
 
-  constructor(device: GPUDevice, paramsLayout: GPUBindGroupLayout) {
+  constructor(device: GPUDevice, pipelines: PipelineCache) {
     this.#device = device
+    this.#pipelines = pipelines
     const make = (usage: GPUBufferUsageFlags) => device.createBuffer({ label: 'first launches', size: window * bindings, usage })
     const zeros = make(GPUBufferUsage.UNIFORM) // counts and extents of nothing
     this.#read = make(GPUBufferUsage.STORAGE)
     this.#written = make(GPUBufferUsage.STORAGE)
     const resource = { buffer: zeros, size: window }
-    this.#params = device.createBindGroup({ label: 'first launches', layout: paramsLayout, entries: [{ binding: 0, resource }] })
+    const layout = pipelines.paramsLayout
+    this.#params = device.createBindGroup({ label: 'first launches', layout, entries: [{ binding: 0, resource }] })
   }
 
-  /** Resolves once the kernel has run. */
-  async launch({ source, layout, pipeline }: Pick<CompiledKernel, 'source' | 'layout' | 'pipeline'>): Promise<void> {
+  /**
+   * Compiles a kernel, and launches it.
+   * @param compiled where it is being compiled already
+   * @returns the milliseconds that the device took for the launch, once it has run
+   * @throws KernelError where one or the other fails
+   */
+  async launch(kernel: Uncompiled, compiled: Promise<CompiledKernel> = this.#pipelines.compile(kernel)): Promise<number> {
+    const { source, layout, pipeline } = await compiled
     const entries = source.interface.bindings.map(({ binding, writable }) => ({
       binding,
       resource: { buffer: writable ? this.#written : this.#read, offset: binding * window, size: window },
@@ -38,7 +50,13 @@ export class FirstLaunches {
     pass.setBindGroup(1, this.#params, [0])
     pass.dispatchWorkgroups(1)
     pass.end()
+    const submitted = performance.now()
     this.#device.queue.submit([encoder.finish()])
-    await this.#device.queue.onSubmittedWorkDone()
+    await this.#device.queue.onSubmittedWorkDone().catch((cause: unknown) => {
+      throw new KernelError(kernel.name, null, 'its first launch failed', { cause })
+    })
+    const begun = Math.max(submitted, this.#ended)
+    this.#ended = performance.now()
+    return this.#ended - begun
   }
 }

@@ -1,10 +1,10 @@
 import { DeviceLostError, type GraftError, KernelError, UsageError } from './errors.ts'
-import { FirstLaunches } from './firstLaunch.ts'
 import { BindGroups, type Bindings } from './groups.ts'
 import { type Constants, type Kernel, maxGroups, type Params } from './kernel.ts'
 import { type Launch, launchError } from './launches.ts'
 import type { Layout, Rehearsal } from './layout.ts'
-import { type BindingLimits, bindingLimits, highestLimits } from './limits.ts'
+import { type BindingLimits, bindingLimits, deviceDescriptor } from './limits.ts'
+import { makeReady } from './makeReady.ts'
 import { ParamsRing } from './paramsRing.ts'
 import { PipelineCache } from './pipelines.ts'
 import type { AdapterKind, Platform } from './platform.ts'
@@ -29,6 +29,7 @@ export class Gpu {
   layer: string | null = null
   /** Who notes every launch; null while nobody does. */
   recorder: Recorder | null = null
+  readonly #platform: Platform
   readonly #pool: BufferPool
   readonly #pipelines: PipelineCache
   readonly #groups: BindGroups
@@ -61,6 +62,7 @@ export class Gpu {
   ) {
     this.device = device
     this.kind = kind
+    this.#platform = platform
     this.wait = (work) => {
       if (kind !== 'hardware') platform.rest?.(work)
       return work
@@ -96,14 +98,10 @@ export class Gpu {
     kind: AdapterKind,
     { plain = false, maxBindingBytes }: { readonly plain?: boolean; readonly maxBindingBytes?: number | undefined } = {},
   ): Promise<Gpu> {
-    const features = (['subgroups', 'timestamp-query', 'shader-f16'] as const).filter((feature) => adapter.features.has(feature))
-    const [device, shaders] = await Promise.all([
-      adapter.requestDevice({ requiredFeatures: features, requiredLimits: highestLimits(adapter) }),
-      platform.readShaders(),
-    ])
+    const [device, shaders] = await Promise.all([adapter.requestDevice(deviceDescriptor(adapter)), platform.readShaders()])
     const gpu = new Gpu(device, kind, platform, shaders, maxBindingBytes)
     const lanes = adapter.info.subgroupMinSize
-    const reliable = !plain && features.includes('subgroups') && lanes && (await subgroupIsWorkgroup(gpu, lanes))
+    const reliable = !plain && device.features.has('subgroups') && lanes && (await subgroupIsWorkgroup(gpu, lanes))
     if (!plain) gpu.#tilings = await openTilings(platform, adapter, kind, reliable ? lanes : null, shaders)
     return gpu
   }
@@ -251,8 +249,9 @@ export class Gpu {
     const { kernels, layout } = this.rehearse(body)
     this.trim()
     this.#pool.adopt(layout)
-    const first = this.kind === 'hardware' ? null : new FirstLaunches(this.device, this.#pipelines.paramsLayout)
-    await this.wait(this.#pipelines.prepare(kernels, first, onProgress))
+    const { device, kind } = this
+    const [pipelines, platform] = [this.#pipelines, this.#platform]
+    await this.wait(makeReady(pipelines.missing(kernels), { device, kind, pipelines, platform }, onProgress))
   }
 
   /** Hands everything encoded so far to the device. Errors arrive at the next `settle` or read-back. */

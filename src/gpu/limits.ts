@@ -12,9 +12,12 @@ const raisedLimits = [
   'maxComputeWorkgroupSizeZ',
 ] as const
 
-/** What to ask of an adapter. */
-export function highestLimits(adapter: GPUAdapter): Record<string, number> {
-  return Object.fromEntries(raisedLimits.map((name) => [name, adapter.limits[name]]))
+/** What to ask of an adapter: the highest limits, and every useful feature. */
+export function deviceDescriptor({ limits, features }: GPUAdapter): GPUDeviceDescriptor {
+  return {
+    requiredFeatures: (['subgroups', 'timestamp-query', 'shader-f16'] as const).filter((feature) => features.has(feature)),
+    requiredLimits: Object.fromEntries(raisedLimits.map((name) => [name, limits[name]])),
+  }
 }
 
 /** What one binding of an adapter may be. */

@@ -1,5 +1,4 @@
 import { KernelError } from './errors.ts'
-import type { FirstLaunches } from './firstLaunch.ts'
 import { type Constants, type Kernel, type KernelSource, kernelSource } from './kernel.ts'
 
 /** A compiled kernel: its pipeline, the layout its bindings are grouped by, and the text it was made from. */
@@ -13,7 +12,10 @@ export interface CompiledKernel {
   readonly compileMilliseconds: number
 }
 
-type Draft = Omit<CompiledKernel, 'pipeline' | 'compileMilliseconds'>
+/** A kernel before it is compiled. */
+export type Uncompiled = Pick<CompiledKernel, 'name' | 'constants' | 'source'>
+
+type Draft = Uncompiled & Pick<CompiledKernel, 'layout'>
 
 /** Kernels whose storage bindings have the same access share one layout, and so each other's bind groups. */
 export interface BindingLayout {
@@ -23,8 +25,8 @@ export interface BindingLayout {
 }
 
 /**
- * Compiled kernels by name and constants. A kernel that is first met inside a step is compiled on the spot; `prepare` compiles many
- * beforehand, side by side and without blocking.
+ * Compiled kernels by name and constants. A kernel that is first met inside a step is compiled on the spot; `compile` does so
+ * beforehand and without blocking.
  */
 export class PipelineCache {
   readonly #device: GPUDevice
@@ -47,11 +49,11 @@ export class PipelineCache {
 
   /** The compiled kernel, compiled now if it has not been. Errors of compilation are reported through `onError`. */
   get(kernel: Kernel, constants: Constants, layer: string | null): CompiledKernel {
-    const key = cacheKey(kernel, constants)
+    const key = cacheKey(kernel.name, constants)
     const known = this.#compiled.get(key)
     if (known) return known
     const begun = performance.now()
-    const draft = this.#draft(kernel, constants)
+    const draft = this.#draft(uncompiled(this.#files, kernel, constants))
     this.#device.pushErrorScope('validation')
     const module = this.#device.createShaderModule({ label: kernel.name, code: draft.source.code })
     const pipeline = this.#device.createComputePipeline(describe(draft, module))
@@ -62,47 +64,39 @@ export class PipelineCache {
     return compiled
   }
 
-  /**
-   * Compiles what is not compiled yet, all at once.
-   * @param first where a pipeline is only ready for use once it was launched; null where making it is all
-   * @param onProgress told after each one how many are done, out of how many
-   * @throws KernelError for the first that does not compile
-   */
-  async prepare(
-    wanted: Iterable<readonly [Kernel, Constants]>,
-    first: FirstLaunches | null,
-    onProgress?: (done: number, total: number) => void,
-  ): Promise<void> {
+  /** What of `wanted` is not compiled yet, each once. */
+  missing(wanted: Iterable<readonly [Kernel, Constants]>): Uncompiled[] {
     const missing = new Map<string, readonly [Kernel, Constants]>()
     for (const [kernel, constants] of wanted) {
-      const key = cacheKey(kernel, constants)
+      const key = cacheKey(kernel.name, constants)
       if (!this.#compiled.has(key)) missing.set(key, [kernel, constants])
     }
-    let done = 0
-    await Promise.all(
-      [...missing].map(async ([key, [kernel, constants]]) => {
-        const begun = performance.now()
-        const draft = this.#draft(kernel, constants)
-        this.#device.pushErrorScope('validation')
-        const module = this.#device.createShaderModule({ label: kernel.name, code: draft.source.code })
-        const scope = this.#device.popErrorScope()
-        const broken = await scope
-        if (broken) throw await compileError(draft, module, broken.message)
-        try {
-          const pipeline = await this.#device.createComputePipelineAsync(describe(draft, module))
-          await first?.launch({ ...draft, pipeline })
-          this.#compiled.set(key, { ...draft, pipeline, compileMilliseconds: performance.now() - begun })
-        } catch (error) {
-          throw await compileError(draft, module, error instanceof Error ? error.message : String(error))
-        }
-        onProgress?.(++done, missing.size)
-      }),
-    )
+    return [...missing.values()].map(([kernel, constants]) => uncompiled(this.#files, kernel, constants))
   }
 
-  #draft(kernel: Kernel, constants: Constants): Draft {
-    const source = kernelSource(this.#files, kernel, constants)
-    return { name: kernel.name, constants, source, layout: this.#layout(source) }
+  /**
+   * Compiles a kernel, beside others that are under way.
+   * @throws KernelError where it does not compile
+   */
+  async compile(kernel: Uncompiled): Promise<CompiledKernel> {
+    const begun = performance.now()
+    const draft = this.#draft(kernel)
+    this.#device.pushErrorScope('validation')
+    const module = this.#device.createShaderModule({ label: kernel.name, code: draft.source.code })
+    const broken = await this.#device.popErrorScope()
+    if (broken) throw await compileError(draft, module, broken.message)
+    try {
+      const pipeline = await this.#device.createComputePipelineAsync(describe(draft, module))
+      const compiled = { ...draft, pipeline, compileMilliseconds: performance.now() - begun }
+      this.#compiled.set(cacheKey(kernel.name, kernel.constants), compiled)
+      return compiled
+    } catch (error) {
+      throw await compileError(draft, module, error instanceof Error ? error.message : String(error))
+    }
+  }
+
+  #draft(kernel: Uncompiled): Draft {
+    return { ...kernel, layout: this.#layout(kernel.source) }
   }
 
   #layout(source: KernelSource): BindingLayout {
@@ -125,8 +119,12 @@ export class PipelineCache {
   }
 }
 
-function cacheKey(kernel: Kernel, constants: Constants): string {
-  return `${kernel.name} ${JSON.stringify(constants)}`
+function cacheKey(name: string, constants: Constants): string {
+  return `${name} ${JSON.stringify(constants)}`
+}
+
+function uncompiled(files: ReadonlyMap<string, string>, kernel: Kernel, constants: Constants): Uncompiled {
+  return { name: kernel.name, constants, source: kernelSource(files, kernel, constants) }
 }
 
 function describe(draft: Draft, module: GPUShaderModule): GPUComputePipelineDescriptor {

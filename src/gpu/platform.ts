@@ -25,6 +25,8 @@ export interface Platform {
   readonly tunings?: TuningStore
   /** Bytes that buffers on such an adapter may still take: the machine's free memory where the CPU computes. Null, or no function at all, where nobody says. */
   freeBytes?(kind: AdapterKind): number | null
+  /** How many threads run at a time. Default 1. */
+  readonly cores?: number
   /** Leaves the processor to an adapter that computes on it, until `work` settles. */
   rest?(work: Promise<unknown>): void
 }

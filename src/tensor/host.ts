@@ -46,6 +46,5 @@ export interface Host extends Platform {
   readonly loadWeights: (nameOrPath: string) => Promise<{ readonly tensors: StateDict; readonly metadata: Record<string, string> }>
   /** Where checkpoints are kept. */
   readonly files: Files
-  /** How many threads run at a time. */
   readonly cores: number
 }
