@@ -54,8 +54,8 @@ export function figures({ summary }: Results): readonly (readonly [what: string,
     ['product of two 1024x1024 matrices, share of the limit', percent(summary.gemmShare)],
     ["peak GPU bytes of a training step, over tfjs WebGPU's", percent(summary.memoryRatio)],
     ['a frozen epoch recomputed, over one from the feature cache', show(summary.cacheSpeedup, 0, 'times')],
-    ["process start to the first training step's end, the driver's cache off", show(summary.coldStartMs, 0, 'ms')],
-    ["process start to the first training step's end, the driver's cache on", show(summary.warmStartMs, 0, 'ms')],
+    ["process start to the first training step's end, the driver's cache empty", show(summary.coldStartMs, 0, 'ms')],
+    ["process start to the first training step's end, the driver's cache filled", show(summary.warmStartMs, 0, 'ms')],
   ]
 }
 

@@ -12,7 +12,7 @@ export interface Summary {
   readonly memoryRatio: number | null
   /** Time of a frozen epoch that reads pictures anew over that of one that reads stored features. */
   readonly cacheSpeedup: number | null
-  /** From the start of the process to the end of the first training step of alexnet-64, no shader being cached by the driver. */
+  /** From the start of the process to the end of the first training step of alexnet-64, the driver's cache of shaders being empty. */
   readonly coldStartMs: number | null
   /** The same, once the driver has the shaders. */
   readonly warmStartMs: number | null

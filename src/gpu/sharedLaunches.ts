@@ -1,9 +1,11 @@
 import type { FirstLaunches } from './firstLaunch.ts'
 import type { CompiledKernel, PipelineCache, Uncompiled } from './pipelines.ts'
 
+type Launcher = Pick<FirstLaunches, 'launch'>
+
 /** A second device on the same adapter, for as long as it helps. */
 export interface Helper {
-  readonly launches: FirstLaunches
+  readonly launches: Launcher
   dispose(): void
 }
 
@@ -19,7 +21,7 @@ const writing = 10
  * where that took twice as long as it takes here afterwards. Without help everything is launched here.
  */
 export class SharedLaunches {
-  readonly #here: FirstLaunches
+  readonly #here: Launcher
   readonly #open: () => Promise<Helper>
   /** What nobody has begun, short texts first. */
   readonly #waiting: Uncompiled[] = []
@@ -35,7 +37,7 @@ export class SharedLaunches {
   readonly #errands: Promise<void>[] = []
   #wake = () => {}
 
-  constructor(here: FirstLaunches, open: () => Promise<Helper>) {
+  constructor(here: Launcher, open: () => Promise<Helper>) {
     this.#here = here
     this.#open = open
   }
@@ -45,7 +47,7 @@ export class SharedLaunches {
    * @param onReady told after each one
    * @throws KernelError for one that does not compile
    */
-  async run(kernels: readonly Uncompiled[], pipelines: PipelineCache, onReady: () => void): Promise<void> {
+  async run(kernels: readonly Uncompiled[], pipelines: Pick<PipelineCache, 'compile'>, onReady: () => void): Promise<void> {
     this.#waiting.push(...[...kernels].sort((a, b) => a.source.code.length - b.source.code.length))
     const compiling = new Map<Uncompiled, Promise<CompiledKernel>>()
     for (const kernel of fromBothEnds(this.#waiting)) {
