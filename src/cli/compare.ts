@@ -3,7 +3,6 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { openData } from '../data/openData.ts'
 import { UsageError } from '../gpu/errors.ts'
-import { createEngine } from '../index.ts'
 import { type Variant, variants } from '../nn/alexnet.ts'
 import { type Budget, type Comparison, compareScenarios } from '../train/compare.ts'
 import type { TrainEvent } from '../train/events.ts'
@@ -16,11 +15,10 @@ import { describeData, describeEngine, describeNetwork, shortPath } from './desc
 import { describeChoice } from './describeChoice.ts'
 import { InterruptedError } from './errors.ts'
 import { duration, nextCommand, percent, table } from './format.ts'
-import { Stop } from './interrupt.ts'
 import { type CommonOptions, count, number, seedNumber, withCommon } from './options.ts'
 import { epochHeader, epochLine, Output } from './output.ts'
+import { inSession } from './session.ts'
 import { chooseNetwork } from './trainSettings.ts'
-import { fetchAbsent } from './weights.ts'
 
 interface CompareOptions extends CommonOptions {
   readonly weights?: string
@@ -77,10 +75,7 @@ async function run(dir: string, options: CompareOptions): Promise<void> {
   const output = new Output(options.json)
   const data = await openData(dir, { split, seed })
   const network = chooseNetwork({ weights, variant, scenario: 'auto' })
-  const stop = new Stop(() => output.warn('stopping; Ctrl-C once more to stop at once'))
-  try {
-    await fetchAbsent(network.weights, options, output, stop)
-    const engine = await createEngine({ adapter: options.adapter })
+  await inSession(network.weights, options, output, async (engine, stop) => {
     try {
       describeEngine(output, engine)
       describeData(output, data)
@@ -104,13 +99,8 @@ async function run(dir: string, options: CompareOptions): Promise<void> {
     } catch (error) {
       if (!stop.signal.aborted || error instanceof InterruptedError) throw error
       throw stop.error('stopped: nothing was written')
-    } finally {
-      output.endProgress()
-      engine.dispose()
     }
-  } finally {
-    stop.done()
-  }
+  })
 }
 
 /** A budget in words. */

@@ -3,19 +3,18 @@ import { augmentationOf } from '../data/augment.ts'
 import { FeatureCache } from '../data/featureCache.ts'
 import { openData } from '../data/openData.ts'
 import { UsageError } from '../gpu/errors.ts'
-import { createEngine } from '../index.ts'
 import type { Network } from '../nn/network.ts'
 import { findLearningRate, type LearningRateOptions, type LearningRates } from '../train/findLearningRate.ts'
 import { applyScenario } from '../transfer/scenario.ts'
 import { buildNetwork } from './buildNetwork.ts'
 import { describeData, describeEngine, describeNetwork, describePlan } from './describe.ts'
 import { nextCommand } from './format.ts'
-import { Stop } from './interrupt.ts'
+import type { Stop } from './interrupt.ts'
 import { lrPlot } from './lrPlot.ts'
 import { withCommon } from './options.ts'
 import { Output } from './output.ts'
+import { inSession } from './session.ts'
 import { chooseNetwork, settingsOf, type TrainOptions, type TrainSettings, withTrainOptions } from './trainSettings.ts'
-import { fetchAbsent } from './weights.ts'
 
 export function addLrFind(program: Command): void {
   const command = program
@@ -55,27 +54,17 @@ async function run(dir: string, options: TrainOptions, command: Command): Promis
     throw new UsageError("a search needs a scenario by name: 'graft train DIR --scenario auto --lr find' chooses one, then searches")
   const data = await openData(dir, { split: settings.split, seed: settings.seed })
   const network = chooseNetwork(settings)
-  const stop = new Stop(() => output.warn('stopping; Ctrl-C once more to stop at once'))
-  try {
-    await fetchAbsent(network.weights, options, output, stop)
-    const engine = await createEngine({ adapter: options.adapter })
-    try {
-      describeEngine(output, engine)
-      describeData(output, data)
-      const model = await buildNetwork(engine, network, settings.seed)
-      describeNetwork(output, model, network.weights ?? null)
-      const { replace, cut, init, seed, freeze, train } = settings
-      describePlan(output, applyScenario(model, { scenario, classes: data.classes.length, replace, cut, init, seed, freeze, train }), {})
-      const found = await search(model, { data, settings, output, stop })
-      output.event({ type: 'result', suggestion: found.valley, ...found })
-      output.labelled('next', nextCommand('train', dir, ...typedOptions(command, options), '--lr', found.valley.toPrecision(2)))
-    } finally {
-      output.endProgress()
-      engine.dispose()
-    }
-  } finally {
-    stop.done()
-  }
+  await inSession(network.weights, options, output, async (engine, stop) => {
+    describeEngine(output, engine)
+    describeData(output, data)
+    const model = await buildNetwork(engine, network, settings.seed)
+    describeNetwork(output, model, network.weights ?? null)
+    const { replace, cut, init, seed, freeze, train } = settings
+    describePlan(output, applyScenario(model, { scenario, classes: data.classes.length, replace, cut, init, seed, freeze, train }), {})
+    const found = await search(model, { data, settings, output, stop })
+    output.event({ type: 'result', suggestion: found.valley, ...found })
+    output.labelled('next', nextCommand('train', dir, ...typedOptions(command, options), '--lr', found.valley.toPrecision(2)))
+  })
 }
 
 /** The options as they were typed: the rate is good for a training by the same ones. */

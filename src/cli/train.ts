@@ -5,7 +5,6 @@ import type { ImageDataset } from '../data/dataset.ts'
 import { FeatureCache } from '../data/featureCache.ts'
 import { openData } from '../data/openData.ts'
 import { DataError, UsageError } from '../gpu/errors.ts'
-import { createEngine } from '../index.ts'
 import type { Network } from '../nn/network.ts'
 import type { Engine } from '../tensor/engine.ts'
 import { BrokenClasses } from '../train/brokenClasses.ts'
@@ -20,12 +19,13 @@ import { buildNetwork } from './buildNetwork.ts'
 import { describeAugmentation, describeData, describeEngine, describeMemory, describeNetwork, describePlan, shortPath } from './describe.ts'
 import { describeChoice } from './describeChoice.ts'
 import { counted, duration, nextCommand, percent } from './format.ts'
-import { Stop } from './interrupt.ts'
+import type { Stop } from './interrupt.ts'
 import { findRate } from './lrFind.ts'
 import { number, withCommon } from './options.ts'
 import { epochHeader, epochLine, Output } from './output.ts'
 import { recipeOf } from './recipeOptions.ts'
 import { checkOut, type ExistingRun, RunWriter } from './runWriter.ts'
+import { inSession } from './session.ts'
 import {
   checkAuto,
   chooseNetwork,
@@ -36,7 +36,6 @@ import {
   withTrainOptions,
 } from './trainSettings.ts'
 import { graftVersion } from './version.ts'
-import { fetchAbsent } from './weights.ts'
 
 export function addTrain(program: Command): void {
   const command = program
@@ -81,19 +80,9 @@ async function train(dir: string, options: TrainOptions, command: Command): Prom
   const data = await openData(dir, { split: settings.split, seed: settings.seed })
   if (before.config) requireSameClasses(folder, before.config.classes, data)
   const network = chooseNetwork(settings)
-  const stop = new Stop(() => output.warn('stopping; Ctrl-C once more to stop at once'))
-  try {
-    await fetchAbsent(network.weights, options, output, stop)
-    const engine = await createEngine({ adapter: options.adapter })
-    try {
-      await trainOn(engine, { dir, data, folder, settings, network, options, before, output, stop })
-    } finally {
-      output.endProgress()
-      engine.dispose()
-    }
-  } finally {
-    stop.done()
-  }
+  await inSession(network.weights, options, output, (engine, stop) =>
+    trainOn(engine, { dir, data, folder, settings, network, options, before, output, stop }),
+  )
 }
 
 function requireSameClasses(folder: string, classes: readonly string[], data: ImageDataset): void {
