@@ -72,7 +72,7 @@ export class Gpu {
     this.#pool = new BufferPool((size) => this.#createBuffer(size), device.limits.maxBufferSize)
     this.#pool.onDestroy = () => this.#groups.clear()
     this.#pipelines = new PipelineCache(device, shaders, (scope) => this.#pending.push(scope))
-    this.#readbacks = new Readbacks(device)
+    this.#readbacks = new Readbacks(device, () => this.submit())
     this.#params = new ParamsRing(device, this.#pipelines.paramsLayout)
     device.addEventListener('uncapturederror', (event) => {
       this.#failure ??= launchError((event as GPUUncapturedErrorEvent).error.message, this.#launches)
@@ -275,6 +275,7 @@ export class Gpu {
     this.#pass = null
     this.#launches = []
     this.#pool.submitted()
+    this.#readbacks.submitted()
     this.#serial++
     this.#submits++
   }
@@ -292,7 +293,8 @@ export class Gpu {
 
   /**
    * Encodes copies of buffers as they are at this point of the work, and submits nothing. Call the result after a `submit` to wait
-   * for the copies; it does not stall what is submitted in the meantime.
+   * for the copies; it does not stall what is submitted in the meantime. What is small comes back together: several steps' results
+   * cost one wait where nobody asks for the first before the last is submitted.
    */
   readLater(items: readonly ReadItem[]): () => Promise<ArrayBuffer[]> {
     this.#alive()

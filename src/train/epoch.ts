@@ -1,15 +1,13 @@
 import { DataError, NonFiniteError } from '../gpu/errors.ts'
 import { Random } from '../tensor/philox.ts'
+import { Arrivals } from './arrivals.ts'
 import type { Batch, BatchSource } from './batches.ts'
 import type { EpochPart } from './checkpoint.ts'
 import { diagnose } from './diagnose.ts'
 import { countCorrect } from './metrics.ts'
 import type { Session } from './session.ts'
 import type { Snapshots } from './snapshots.ts'
-import { type BatchInFlight, Stepper } from './step.ts'
-
-/** Batches whose losses may be on their way back while the next one is encoded: enough for the device never to wait. */
-const batchesInFlight = 1
+import { type BatchInFlight, givenTo, Stepper, type StepValues } from './step.ts'
 
 /** The order of an epoch's pictures: the seed and the epoch decide. */
 export function epochOrder(count: number, seed: number, epoch: number): Uint32Array {
@@ -46,9 +44,9 @@ export async function trainEpoch(
   const { settings, epoch } = session
   const { signal, batchSize, seed } = settings
   const begun = performance.now() - 1000 * (session.part?.seconds ?? 0)
-  const run = new EpochRun(session, source, snapshots, begun)
+  const order = epochOrder(source.count, seed, epoch).subarray(session.part?.position ?? 0)
+  const run = new EpochRun(session, source, order, snapshots, begun)
   const before = run.part.batches
-  const order = epochOrder(source.count, seed, epoch).subarray(run.part.position)
   let late = false
   try {
     for await (const batch of source.batches(order, batchSize, epoch)) {
@@ -66,8 +64,6 @@ export async function trainEpoch(
     // The decoder ends with an abort's own reason.
     if (!signal?.aborted) throw error
     await run.drain()
-  } finally {
-    run.dispose()
   }
   if (signal?.aborted) return null
   if (run.part.count === 0) throw new DataError(`${session.data.root} has no picture to train on that can be decoded`)
@@ -80,17 +76,22 @@ export async function trainEpoch(
 class EpochRun {
   readonly #session: Session
   readonly #source: BatchSource
+  readonly #order: Uint32Array
   readonly #snapshots: Snapshots
   readonly #stepper: Stepper
   readonly #begun: number
   readonly #start: number
-  readonly #inFlight: BatchInFlight[] = []
+  readonly #arrivals = new Arrivals<StepValues, BatchInFlight>((one, values) => this.#finish(one, values))
+  /** Whether a state is on its way that the snapshots do not know of yet. */
+  #stateComing = false
   /** As far as values have come back. */
   part: EpochPart
 
-  constructor(session: Session, source: BatchSource, snapshots: Snapshots, begun: number) {
+  /** @param order what is left of the epoch's */
+  constructor(session: Session, source: BatchSource, order: Uint32Array, snapshots: Snapshots, begun: number) {
     this.#session = session
     this.#source = source
+    this.#order = order
     this.#snapshots = snapshots
     this.#begun = begun
     this.part = session.part ?? {
@@ -112,11 +113,11 @@ class EpochRun {
     return (performance.now() - this.#begun) / 1000
   }
 
-  /** Hands a batch over, and waits for an earlier one. */
+  /** Hands a batch over, and waits for earlier ones as far as is needed. */
   async take(batch: Batch): Promise<void> {
-    const one = this.#stepper.take(batch, this.#snapshots.due)
-    this.#inFlight.push(one)
-    if (this.#inFlight.length > batchesInFlight) await this.#finishFirst()
+    const one = this.#stepper.take(batch, this.#snapshots.due && !this.#stateComing)
+    if (one.state) this.#stateComing = true
+    await this.#arrivals.add(one)
   }
 
   /** A step of what is left over, and no further. */
@@ -125,29 +126,20 @@ class EpochRun {
   }
 
   async drain(): Promise<void> {
-    while (this.#inFlight.length > 0) await this.#finishFirst()
+    await this.#arrivals.drain()
     if (this.#stepper.between && this.part.batches > 0) this.#session.part = { ...this.part, steps: this.#stepper.steps }
   }
 
-  dispose(): void {
-    for (const one of this.#inFlight.splice(0)) one.dispose()
-  }
-
-  async #finishFirst(): Promise<void> {
-    const [one] = this.#inFlight
-    if (!one) return
-    const { settings, epoch, model } = this.#session
-    const { loss, logits, norm } = await one.values()
+  async #finish(one: BatchInFlight, { loss, logits, norm }: StepValues): Promise<void> {
+    const { settings, epoch } = this.#session
     const what = `training stopped in epoch ${epoch}, step ${this.part.batches + 1}`
-    if (!Number.isFinite(loss)) throw await diagnose(model, { batch: one.given, from: this.#source.from, pass: one.pass, what })
+    if (!Number.isFinite(loss)) throw await this.#diagnose(one, what)
     if (norm !== null && !Number.isFinite(norm))
       throw new NonFiniteError(
         'the norm of the gradients',
         `${what}: the norm of the gradients is not finite; lower the learning rate, or look at the data`,
       )
-    this.#inFlight.shift()
-    one.dispose()
-    const { targets, read } = one.batch
+    const { targets, read } = one
     const { part } = this
     this.part = {
       position: this.#start + read,
@@ -164,7 +156,10 @@ class EpochRun {
       this.#session.part = this.part
       const { state } = one
       const now = this.part
-      if (state) this.#snapshots.take(() => state(now))
+      if (state) {
+        this.#snapshots.take(() => state(now))
+        this.#stateComing = false
+      }
     }
     const { batches, count, correct } = this.part
     const steps = Math.ceil(this.#source.count / settings.batchSize)
@@ -178,5 +173,20 @@ class EpochRun {
       lr: one.lr,
       ...(norm === null ? {} : { norm }),
     })
+  }
+
+  /** Reads a batch once more, which comes out the same, to find what in its pass was not finite. */
+  async #diagnose({ read, pass }: BatchInFlight, what: string): Promise<NonFiniteError> {
+    const { settings, epoch, model } = this.#session
+    const places = this.#order.subarray(this.part.position - this.#start, read)
+    for await (const batch of this.#source.batches(places, settings.batchSize, epoch)) {
+      const given = givenTo(this.#session, batch, pass)
+      try {
+        return await diagnose(model, { batch: { x: given.x, targets: batch.targets }, from: this.#source.from, pass, what })
+      } finally {
+        for (const { x } of [given, batch]) x.dispose()
+      }
+    }
+    throw new Error('a batch that was read cannot be read again')
   }
 }

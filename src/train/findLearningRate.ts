@@ -86,7 +86,6 @@ export async function findLearningRate(model: Network, data: ImageDataset, optio
         const lr = rateAt(stepper.steps)
         const taken = stepper.take(batch, false)
         const { loss, norm } = await taken.values()
-        taken.dispose()
         part.push(norm === null || Number.isFinite(norm) ? loss : Number.NaN)
         if (!taken.complete) continue
         curve.add(lr, part.reduce((sum, one) => sum + one, 0) / part.length)

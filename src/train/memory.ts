@@ -141,7 +141,6 @@ function trainingWork(model: Network, batchSize: number, options: MemoryPlanOpti
     const optimizer = makeOptimizer(model, options)
     const averages = ema === undefined ? null : new WeightAverage(model.parameters(), ema)
     const health = new Tensor(engine, allocate(engine.gpu, [1]))
-    let before: Tensor | null = null
     for (let step = 0; step < steps; step++) {
       const x = input()
       const logits = model.logits(x, { training: true, from })
@@ -155,10 +154,8 @@ function trainingWork(model: Network, batchSize: number, options: MemoryPlanOpti
         averages?.update()
       }
       engine.gpu.submit()
-      before?.dispose() // its loss is read back while the next step computes
-      before = x
+      x.dispose()
     }
-    before?.dispose()
     const x = input()
     const logits = engine.noGrad(() => model.logits(x, { from }))
     for (const tensor of [engine.noGrad(() => crossEntropy(logits, new Int32Array(rows))), logits, x]) tensor.dispose()

@@ -4,7 +4,7 @@ import { markNonFinite } from '../optim/health.ts'
 import type { Batch, BatchSource } from './batches.ts'
 import type { Checkpoint, EpochPart } from './checkpoint.ts'
 import { prepareTraining } from './memory.ts'
-import { mixup } from './recipe/mixup.ts'
+import { type MixedBatch, mixup } from './recipe/mixup.ts'
 import type { StepRates } from './recipe/rates.ts'
 import type { Session } from './session.ts'
 
@@ -16,11 +16,11 @@ export interface StepValues {
   readonly norm: number | null
 }
 
-/** A batch that was handed to the device. */
+/** A batch that was handed to the device. What the network was given is freed already. */
 export interface BatchInFlight {
-  readonly batch: Batch
-  /** What the network was given: the batch, or its mixture. */
-  readonly given: Batch
+  readonly targets: Int32Array
+  /** How many places of the order are behind it. */
+  readonly read: number
   /** Which training pass it was. */
   readonly pass: number
   /** Whether a step was made after it, and how many the epoch then had. */
@@ -31,7 +31,11 @@ export interface BatchInFlight {
   readonly values: () => Promise<StepValues>
   /** The state after its step, where it was asked for. */
   readonly state: ((part: EpochPart | null) => Promise<Checkpoint>) | null
-  dispose(): void
+}
+
+/** What the network is given of a batch in a training pass: the batch itself, or its mixture. */
+export function givenTo({ data, settings }: Session, batch: Batch, pass: number): MixedBatch | Batch {
+  return settings.mixup === undefined ? batch : mixup(batch, data.classes.length, settings.mixup, settings.seed, pass)
 }
 
 /** Makes steps of batches: one of each, or of several whose gradients add up. */
@@ -65,23 +69,19 @@ export class Stepper {
   }
 
   /**
-   * Encodes one batch, and a step where it completes one, and hands all over in one submit.
+   * Encodes one batch, and a step where it completes one, hands all over in one submit, and disposes of the batch.
    * @param wantsState whether to read the state back, should it complete a step
    */
   take(batch: Batch, wantsState: boolean): BatchInFlight {
-    const { model, settings, classWeights, data, health } = this.#session
+    const { model, settings, classWeights, health } = this.#session
     const { engine } = model
     const pass = model.passes
-    const mixed = settings.mixup === undefined ? null : mixup(batch, data.classes.length, settings.mixup, settings.seed, pass)
-    const x = mixed?.x ?? batch.x
-    const logits = model.logits(x, { training: true, from: this.#from })
+    const given = givenTo(this.#session, batch, pass)
+    const logits = model.logits(given.x, { training: true, from: this.#from })
     const { labelSmoothing, accumulate } = settings
-    const loss = crossEntropy(logits, mixed?.targets ?? batch.targets, {
-      labelSmoothing,
-      ...(classWeights ? { weight: classWeights } : {}),
-    })
+    const loss = crossEntropy(logits, given.targets, { labelSmoothing, ...(classWeights ? { weight: classWeights } : {}) })
     const collect = engine.readLater([loss, logits])
-    this.#backward(loss, batch, mixed !== null)
+    this.#backward(loss, batch, given !== batch)
     markNonFinite(engine.gpu, loss.buffer, health.buffer)
     loss.dispose()
     const lr = this.#rates(this.#steps).rates.at(-1) ?? 0
@@ -89,18 +89,12 @@ export class Stepper {
     const norm = complete ? this.#step() : null
     const state = complete && wantsState ? this.#session.later() : null
     engine.gpu.submit()
-    const values = Promise.all([collect(), norm?.()]).then(([[value, rows], norm]) => ({
-      loss: value?.[0] ?? Number.NaN,
-      logits: rows ?? new Float32Array(0),
-      norm: norm?.[0]?.[0] ?? null,
-    }))
-    // Errors are met where the values are awaited; until then they must not count as unhandled.
-    values.catch(() => {})
-    const dispose = () => {
-      batch.x.dispose()
-      mixed?.x.dispose()
+    for (const { x } of [given, batch]) x.dispose()
+    const values = async (): Promise<StepValues> => {
+      const [[value, rows], length] = await Promise.all([collect(), norm?.()])
+      return { loss: value?.[0] ?? Number.NaN, logits: rows ?? new Float32Array(0), norm: length?.[0]?.[0] ?? null }
     }
-    return { ...{ batch, given: { ...batch, x }, pass, complete, steps: this.#steps, lr, state, dispose }, values: () => values }
+    return { targets: batch.targets, read: batch.read, pass, complete, steps: this.#steps, lr, values, state }
   }
 
   /** A step of the batches that are left over at the end of an epoch. */

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { linear, relu } from '../../src/autograd/functions.ts'
 import { createEngineOn } from '../../src/createEngine.ts'
 import { DeviceLostError, GraftError, KernelError, ShapeError } from '../../src/gpu/errors.ts'
@@ -139,6 +139,38 @@ describe('launches', () => {
     engine.gpu.submit()
     expect((await collect())[0]?.[0]).toBe(3)
     expect((await y.data())[0]).toBe(6)
+    for (const tensor of [x, y]) tensor.dispose()
+  })
+
+  test('small values read later come back together, large ones alone', async () => {
+    const engine = await testEngine()
+    const { gpu } = engine
+    const prototype = Object.getPrototypeOf(gpu.device.createBuffer({ size: 4, usage: GPUBufferUsage.MAP_READ })) as GPUBuffer
+    const map = vi.spyOn(prototype, 'mapAsync')
+    try {
+      const numbers = Array.from({ length: 100_000 }, (_, i) => i)
+      const tensors = [[1, 2, 3], numbers, [4], [5, 6, 7, 8, 9]].map((values) => engine.tensor(Float32Array.from(values), [values.length]))
+      const collects = tensors.map((tensor) => engine.readLater([tensor]))
+      gpu.submit()
+      const found = await Promise.all(collects.map((collect) => collect()))
+      expect(found.map(([values]) => values?.length)).toEqual([3, 100_000, 1, 5])
+      for (const [i, tensor] of tensors.entries()) expect(found[i]?.[0]).toEqual(await tensor.data())
+      expect(map.mock.calls.length).toBe(2 + tensors.length)
+      for (const tensor of tensors) tensor.dispose()
+    } finally {
+      map.mockRestore()
+    }
+  })
+
+  test('values that are asked for take with them what was noted beside them and is not submitted', async () => {
+    const engine = await testEngine()
+    const x = engine.tensor(Float32Array.of(3), [1])
+    const first = engine.readLater([x])
+    engine.gpu.submit()
+    const y = relu(x)
+    const second = engine.readLater([y])
+    expect((await first())[0]?.[0]).toBe(3)
+    expect((await second())[0]?.[0]).toBe(3)
     for (const tensor of [x, y]) tensor.dispose()
   })
 

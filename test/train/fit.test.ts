@@ -146,6 +146,38 @@ describe('what goes wrong', () => {
     network.dispose()
   })
 
+  test.each<[string, Partial<FitOptions>]>([
+    ['as it is', {}],
+    ['augmented and mixed', { augment: true, mixup: 0.4 }],
+  ])('a loss that runs away in a later step is traced to its first tensor, however many steps are in flight: %s', async (_, options) => {
+    const failed = async (onStep: () => void) => {
+      const network = await model({ scenario: 'large-similar' })
+      let steps = 0
+      const onEvent = (event: TrainEvent) => {
+        if (event.type !== 'step') return
+        steps++
+        onStep()
+      }
+      // Within a warm-up, so that it takes some steps.
+      const recipe = { optimizer: 'sgd', momentum: 0, lr: 30, warmup: 1, schedule: 'cosine', batchSize: 1, onEvent } as const
+      const error = await train(network, { ...recipe, ...options }).catch((error: unknown) => error)
+      const state = await network.stateDict()
+      network.dispose()
+      return { error, steps, state }
+    }
+    const together = await failed(() => {})
+    // Steps that seem slow come back one by one.
+    const single = await failed(() => {
+      for (const until = performance.now() + 110; performance.now() < until; );
+    })
+    expect(together.error).toBeInstanceOf(NonFiniteError)
+    expect(together.steps).toBeGreaterThan(2)
+    expect(String(together.error)).toMatch(new RegExp(`epoch 1, step ${together.steps + 1}: the output of`))
+    expect(String(single.error)).toBe(String(together.error))
+    for (const [name, { data: values }] of Object.entries(single.state))
+      expect(sameBits(together.state[name]?.data, values), name).toBe(true)
+  })
+
   test('a loss that is not finite stops training, names the first such tensor, and spares the weights', async () => {
     const network = await model({ scenario: 'large-similar' })
     await expect(train(network, { optimizer: 'sgd', lr: 1e30, momentum: 0 })).rejects.toThrow(NonFiniteError)

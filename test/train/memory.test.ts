@@ -9,7 +9,6 @@ import type { Network } from '../../src/nn/network.ts'
 import { nodeHost } from '../../src/nodeHost.ts'
 import { markNonFinite } from '../../src/optim/health.ts'
 import type { Engine } from '../../src/tensor/engine.ts'
-import type { Tensor } from '../../src/tensor/tensor.ts'
 import type { TrainEvent } from '../../src/train/events.ts'
 import { fit } from '../../src/train/fit.ts'
 import { planMemory, prepareTraining } from '../../src/train/memory.ts'
@@ -42,12 +41,11 @@ async function network(engine: Engine, scenario: Scenario): Promise<Network> {
   return model
 }
 
-/** Steps as `fit` makes them, and a batch of the validation: the next input is there before the last one is let go. */
+/** Steps as `fit` makes them, and a batch of the validation. */
 async function steps(model: Network, count: number, options: OptimizerOptions): Promise<void> {
   const { engine } = model
   const optimizer = makeOptimizer(model, options)
   const health = engine.tensor(new Float32Array(1), [1])
-  let before: Tensor | null = null
   for (let step = 0; step < count; step++) {
     const x = engine.tensor(new Float32Array(batchSize * 3 * 64 * 64), [batchSize, 3, 64, 64])
     const loss = crossEntropy(model.forward(x, { training: true }), new Int32Array(batchSize))
@@ -57,10 +55,8 @@ async function steps(model: Network, count: number, options: OptimizerOptions): 
     optimizer.zeroGrad()
     loss.dispose()
     engine.gpu.submit()
-    before?.dispose()
-    before = x
+    x.dispose()
   }
-  before?.dispose()
   const x = engine.tensor(new Float32Array(batchSize * 3 * 64 * 64), [batchSize, 3, 64, 64])
   const logits = engine.noGrad(() => model.forward(x))
   for (const tensor of [engine.noGrad(() => crossEntropy(logits, new Int32Array(batchSize))), logits, x]) tensor.dispose()
