@@ -1,4 +1,4 @@
-// contract: y[row, col] = Σ_a Σ_b Σ_c A[row, (a, b, c)] · B[base(col) + a·stride_a + b·stride_b + c·stride_c]  (+ bias)
+// contract: y[row, col] = Σ_a Σ_b Σ_c A[row, (a, b, c)] · B[base(col) + a·stride_a + b·stride_b + c·stride_c]  (+ bias), or max(that, 0)
 // The sum of contract/tile.wgsl, with the same operands, params and groups of four, for a GPU: a workgroup computes ROWS x BLOCK_COLS of y.
 // BLOCK_DEPTH steps of both operands are staged in shared memory, from where every thread multiplies THREAD_ROWS of A with THREAD_COLS of B
 // in registers (Volkov & Demmel 2008, "Benchmarking GPUs to tune dense linear algebra").
@@ -132,7 +132,8 @@ fn store(y_row: u32, bias_row: u32, col: u32, sum: vec4f) {
   }
   let at = params.bias_base + col;
   let along = select(vec4f(), vec4f(bias[at], bias[at + 1u], bias[at + 2u], bias[at + 3u]), params.bias_col != 0u);
-  let value = sum + along + select(0.0, bias[params.bias_base + bias_row], params.bias_row != 0u);
+  let whole = sum + along + select(0.0, bias[params.bias_base + bias_row], params.bias_row != 0u);
+  let value = select(whole, vec4f(), vec4<bool>(params.relu != 0u) & (whole < vec4f())); // NaN stays, as in relu/forward.wgsl
 #if FOURS_COLS == 4
   let group = col / 4u;
   let inner = group / params.col2;

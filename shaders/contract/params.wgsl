@@ -6,6 +6,7 @@
 //   its column e at e·y_inner behind; columns with i0 · FOURS_COLS + e ≥ live only fill up a group and are not stored
 //   VECTOR_Y: whether the four columns of a group are neighbours in y too. Then y is vec4f, and its strides count vectors
 //   bias_row, bias_col: whether a value of bias is added to each row, or to each column; the kernel is the same where none is
+//   relu: whether max(y, 0) is stored
 struct Params {
   rows: u32, cols: u32, planes: u32, panels: u32, panel_rows: u32,
   depth_a: u32, depth_b: u32, groups_c: u32, splits: u32, chunk: u32,
@@ -13,7 +14,7 @@ struct Params {
   col1: u32, col2: u32, live: u32,
   b_base: u32, b_plane: u32, b0: u32, b1: u32, b2: u32,
   y_base: u32, y_plane: u32, y_row: u32, y_split: u32, y0: u32, y1: u32, y2: u32, y_inner: u32,
-  bias_base: u32, bias_row: u32, bias_col: u32,
+  bias_base: u32, bias_row: u32, bias_col: u32, relu: u32,
 }
 
 @group(0) @binding(0) var<storage, read> a: array<vec4f>;

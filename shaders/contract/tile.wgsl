@@ -1,4 +1,4 @@
-// contract: y[row, col] = Σ_a Σ_b Σ_c A[row, (a, b, c)] · B[base(col) + a·stride_a + b·stride_b + c·stride_c]  (+ bias)
+// contract: y[row, col] = Σ_a Σ_b Σ_c A[row, (a, b, c)] · B[base(col) + a·stride_a + b·stride_b + c·stride_c]  (+ bias), or max(that, 0)
 // Every matrix product and every convolution pass is this sum; src/ops/contract.ts says which strides make it which, and
 // contract/params.wgsl what the operands are.
 // launch: one subgroup a workgroup; x counts tiles of COLS·LANES columns, y (wrapping into z) counts (split, plane, panel);
@@ -102,6 +102,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let y_part = params.y_base + split * params.y_split + plane * params.y_plane + panel * #{ROWS}u * y_row;
   let by_row = params.bias_row != 0u;
   let by_col = params.bias_col != 0u;
+  let relu = params.relu != 0u;
   let first_bias = params.bias_base + plane * params.rows + panel * #{ROWS}u;
 #if VECTOR_Y
 #repeat q in 0..COLS / 4
@@ -127,14 +128,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 #repeat q in 0..COLS / 4
     if (first_col + #{4 * q}u < params.cols) {
       let i = r * #{COLS}u + #{4 * q}u;
-      y[to#{q}] = vec4f(sums[i], sums[i + 1u], sums[i + 2u], sums[i + 3u]) + (bias_here + bias#{q});
+      let value = vec4f(sums[i], sums[i + 1u], sums[i + 2u], sums[i + 3u]) + (bias_here + bias#{q});
+      y[to#{q}] = select(value, vec4f(), vec4<bool>(relu) & (value < vec4f())); // NaN stays, as in relu/forward.wgsl
     }
     to#{q} += y_row;
 #end
 #else
 #repeat v in 0..COLS
     if (stored#{v}) {
-      y[to#{v}] = sums[r * #{COLS}u + #{v}u] + (bias_here + bias#{v});
+      let value = sums[r * #{COLS}u + #{v}u] + (bias_here + bias#{v});
+      y[to#{v}] = select(value, 0.0, relu & (value < 0.0));
     }
     to#{v} += y_row;
 #end

@@ -1,5 +1,5 @@
-// product: y[y_base + row·y_row + col] = Σ_k a[a_base + row·a_row + k·a_k] · b[b_base + k·b_k + col·b_col]  (+ bias[bias_base + col]):
-// the three passes of a dense layer by their strides, and by their bases parts of them
+// product: y[y_base + row·y_row + col] = Σ_k a[a_base + row·a_row + k·a_k] · b[b_base + k·b_k + col·b_col]  (+ bias[bias_base + col]),
+// or max(that, 0) where params.relu: the three passes of a dense layer by their strides, and by their bases parts of them
 //   a, b, y: f32, addressed by strides        bias: f32
 // launch: one thread per element of y; the grid wraps into y past 65,535 groups
 // The plain kernel: the check of contract/tile.wgsl, and what runs where subgroups cannot be relied on.
@@ -11,7 +11,7 @@ struct Params {
   a_base: u32, a_row: u32, a_k: u32,
   b_base: u32, b_k: u32, b_col: u32,
   y_base: u32, y_row: u32,
-  bias_base: u32,
+  bias_base: u32, relu: u32,
 }
 
 @group(0) @binding(0) var<storage, read> a: array<f32>;
@@ -37,5 +37,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
 #if BIAS
   sum += bias[params.bias_base + col];
 #end
-  y[params.y_base + row * params.y_row + col] = sum;
+  y[params.y_base + row * params.y_row + col] = select(sum, 0.0, params.relu != 0u && sum < 0.0); // NaN stays, as in relu/forward.wgsl
 }

@@ -8,9 +8,15 @@ import { Node } from './node.ts'
 
 /**
  * Runs an operator on tensors and, where a gradient has to flow, records it.
+ * @param into the memory of the result, held once for it. Default: memory of its own
  * @throws ShapeError for inputs the operator cannot take, or where it needs more memory at once than one binding; nothing is then left allocated
  */
-export function apply<In extends string, Attrs>(op: Op<In, Attrs>, inputs: Readonly<Record<In, Tensor | null>>, attrs: Attrs): Tensor {
+export function apply<In extends string, Attrs>(
+  op: Op<In, Attrs>,
+  inputs: Readonly<Record<In, Tensor | null>>,
+  attrs: Attrs,
+  into?: NdBuffer,
+): Tensor {
   const tensors = op.inputs.map((name) => inputs[name])
   const engine = engineOf(op.name, tensors)
   const { gpu } = engine
@@ -19,7 +25,7 @@ export function apply<In extends string, Attrs>(op: Op<In, Attrs>, inputs: Reado
   const buffers: Inputs<In> = record((tensor) => tensor?.buffer ?? null)
   const shapes: InputShapes<In> = record((tensor) => tensor?.shape ?? null)
   const needs: Needs<In> = record((tensor) => engine.gradEnabled && (tensor?.requiresGrad ?? false))
-  const y = allocate(gpu, op.outShape(shapes, attrs))
+  const y = into ?? allocate(gpu, op.outShape(shapes, attrs))
   const out = new Tensor(engine, y)
   gpu.withScratch(() => {
     const kept = releasedOnError([y], () => {

@@ -1,6 +1,6 @@
 /** Operators on tensors: each runs its kernel now and, where a gradient has to flow, is recorded on the tape. Names and meaning are PyTorch's. */
 import { ShapeError } from '../gpu/errors.ts'
-import type { Pair } from '../ops/conv2d.ts'
+import type { Conv2dAttrs, Pair } from '../ops/conv2d.ts'
 import type { Reduction } from '../ops/crossEntropy.ts'
 import { operators } from '../ops/index.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -28,9 +28,26 @@ export interface Conv2dOptions {
  * @example const y = conv2d(x, weight, bias, { stride: 4, padding: 2 })
  */
 export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | null, options: Conv2dOptions = {}): Tensor {
+  return apply(operators.conv2d, { x, weight, bias }, convAttrs(options))
+}
+
+/**
+ * A convolution that `relu`, and nothing else, is to be given: its kernel stores max(y, 0), so that both are one launch. The tensor stands
+ * for y, whose gradient flows back through it.
+ */
+export function conv2dForRelu(x: Tensor, weight: Tensor, bias: Tensor | null, options: Conv2dOptions = {}): Tensor {
+  return rectified(apply(operators.conv2d, { x, weight, bias }, { ...convAttrs(options), relu: true }))
+}
+
+function convAttrs(options: Conv2dOptions): Conv2dAttrs {
   known('conv2d', options, ['stride', 'padding', 'groups'])
   const { stride = 1, padding = 0, groups = 1 } = options
-  return apply(operators.conv2d, { x, weight, bias }, { stride: pair(stride), padding: pair(padding), groups })
+  return { stride: pair(stride), padding: pair(padding), groups }
+}
+
+function rectified(sum: Tensor): Tensor {
+  sum.rectified = true
+  return sum
 }
 
 /**
@@ -46,12 +63,20 @@ export function linear(x: Tensor, weight: Tensor, bias: Tensor | null): Tensor {
   return apply(operators.linear, { x, weight, bias }, {})
 }
 
+/** As `conv2dForRelu`, of a dense layer. */
+export function linearForRelu(x: Tensor, weight: Tensor, bias: Tensor | null): Tensor {
+  return rectified(apply(operators.linear, { x, weight, bias }, { relu: true }))
+}
+
 /**
  * max(x, 0), any shape; the gradient at 0 is 0.
  * @example const y = relu(conv2d(x, weight, bias))
  */
 export function relu(x: Tensor): Tensor {
-  return apply(operators.relu, { x }, {})
+  if (!x.rectified) return apply(operators.relu, { x }, {})
+  x.engine.gpu.recorder?.omit('forward', 'the launch before it has stored max(x, 0)')
+  const { storage, shape } = x.buffer
+  return apply(operators.relu, { x }, { stored: true }, { storage: storage.retain(), shape })
 }
 
 /**

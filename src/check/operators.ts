@@ -2,9 +2,11 @@
 import {
   adaptiveAvgPool2d,
   conv2d,
+  conv2dForRelu,
   crossEntropy,
   dropout,
   linear,
+  linearForRelu,
   localResponseNorm,
   maxPool2d,
   relu,
@@ -23,18 +25,20 @@ interface ConvAttrs {
   readonly stride: Pair
   readonly padding: Pair
   readonly groups: number
+  /** Whether a ReLU follows, in the same launch. */
+  readonly relu?: boolean
 }
 type Weighted = 'x' | 'weight' | 'bias'
 
 function convCase(
   [n = 1, c = 1, h = 1, w = 1]: readonly number[],
   [o = 1, kh = 1, kw = 1]: readonly number[],
-  { stride = [1, 1], padding = [0, 0], groups = 1 }: Partial<ConvAttrs> = {},
+  { stride = [1, 1], padding = [0, 0], groups = 1, relu }: Partial<ConvAttrs> = {},
   { bias = true, differences = false } = {},
 ): OperatorCase<Weighted, ConvAttrs> {
   return {
     shapes: { x: [n, c, h, w], weight: [o, c / groups, kh, kw], bias: bias ? [o] : null },
-    attrs: { stride, padding, groups },
+    attrs: { stride, padding, groups, relu },
     differences,
   }
 }
@@ -43,10 +47,18 @@ const conv2dCheck: OperatorCheck<Weighted, ConvAttrs> = {
   name: 'conv2d',
   inputs: ['x', 'weight', 'bias'],
   kernels: ['fast', 'plain'],
-  run: ({ x, weight, bias }, attrs) => conv2d(tensorOf(x), tensorOf(weight), bias, attrs),
-  forward: ({ x, weight, bias }, attrs) => reference.conv2d(given(x), given(weight), bias, attrs),
-  backward({ x, weight }, dy, attrs) {
-    const { dx, dweight, dbias } = reference.conv2dBackward(given(x), given(weight), dy, attrs)
+  run({ x, weight, bias }, { relu: rectify, ...options }) {
+    return rectify
+      ? relu(conv2dForRelu(tensorOf(x), tensorOf(weight), bias, options))
+      : conv2d(tensorOf(x), tensorOf(weight), bias, options)
+  },
+  forward({ x, weight, bias }, attrs) {
+    const y = reference.conv2d(given(x), given(weight), bias, attrs)
+    return attrs.relu ? reference.relu(y) : y
+  },
+  backward({ x, weight, bias }, dy, attrs) {
+    const dsum = attrs.relu ? reference.reluBackward(reference.conv2d(given(x), given(weight), bias, attrs), dy) : dy
+    const { dx, dweight, dbias } = reference.conv2dBackward(given(x), given(weight), dsum, attrs)
     return { x: dx, weight: dweight, bias: dbias }
   },
   // The longest of the three sums: a filter, the images' pixels, or the filters that see one pixel. A sum that cancels leaves the
@@ -68,6 +80,9 @@ const conv2dCheck: OperatorCheck<Weighted, ConvAttrs> = {
     convCase([2, 5, 6, 7], [10, 3, 3], { padding: [1, 1], groups: 5 }),
     convCase([1, 2, 9, 4], [70, 2, 2]),
     convCase([17, 2, 6, 6], [3, 3, 3], { padding: [1, 1] }),
+    convCase([2, 3, 5, 6], [4, 3, 3], { padding: [1, 1], relu: true }, { differences: true }),
+    convCase([6, 2, 7, 5], [17, 3, 3], { stride: [2, 2], relu: true }),
+    convCase([1, 2, 9, 4], [70, 2, 2], { relu: true }, { bias: false }),
   ],
   draw(random) {
     const groups = between(random, 1, 3)
@@ -77,26 +92,42 @@ const conv2dCheck: OperatorCheck<Weighted, ConvAttrs> = {
     return convCase(
       [between(random, 1, 3), groups * between(random, 1, 3), ...extents],
       [groups * between(random, 1, 5), ...kernel],
-      { stride: [between(random, 1, 4), between(random, 1, 4)], padding, groups },
+      { stride: [between(random, 1, 4), between(random, 1, 4)], padding, groups, relu: random.below(2) === 1 },
       { bias: random.below(2) === 1 },
     )
   },
 }
 
-const linearCase = (n: number, inputs: number, outputs: number, bias = true, differences = false): OperatorCase<Weighted, object> => ({
+interface LinearAttrs {
+  /** Whether a ReLU follows, in the same launch. */
+  readonly relu?: boolean
+}
+
+const linearCase = (
+  n: number,
+  inputs: number,
+  outputs: number,
+  { bias = true, relu = false, differences = false } = {},
+): OperatorCase<Weighted, LinearAttrs> => ({
   shapes: { x: [n, inputs], weight: [outputs, inputs], bias: bias ? [outputs] : null },
-  attrs: {},
+  attrs: relu ? { relu } : {},
   differences,
 })
 
-const linearCheck: OperatorCheck<Weighted, object> = {
+const linearCheck: OperatorCheck<Weighted, LinearAttrs> = {
   name: 'linear',
   inputs: ['x', 'weight', 'bias'],
   kernels: ['fast', 'plain'],
-  run: ({ x, weight, bias }) => linear(tensorOf(x), tensorOf(weight), bias),
-  forward: ({ x, weight, bias }) => reference.linear(given(x), given(weight), bias),
-  backward({ x, weight }, dy) {
-    const { dx, dweight, dbias } = reference.linearBackward(given(x), given(weight), dy)
+  run({ x, weight, bias }, { relu: rectify }) {
+    return rectify ? relu(linearForRelu(tensorOf(x), tensorOf(weight), bias)) : linear(tensorOf(x), tensorOf(weight), bias)
+  },
+  forward({ x, weight, bias }, attrs) {
+    const y = reference.linear(given(x), given(weight), bias)
+    return attrs.relu ? reference.relu(y) : y
+  },
+  backward({ x, weight, bias }, dy, attrs) {
+    const dsum = attrs.relu ? reference.reluBackward(reference.linear(given(x), given(weight), bias), dy) : dy
+    const { dx, dweight, dbias } = reference.linearBackward(given(x), given(weight), dsum)
     return { x: dx, weight: dweight, bias: dbias }
   },
   tolerance({ x, weight }) {
@@ -105,14 +136,20 @@ const linearCheck: OperatorCheck<Weighted, object> = {
   },
   large: linearCase(16, 1024, 512),
   edges: [
-    linearCase(5, 33, 7, true, true),
+    linearCase(5, 33, 7, { differences: true }),
     linearCase(1, 1, 1),
-    linearCase(4, 9, 6, false),
+    linearCase(4, 9, 6, { bias: false }),
     linearCase(65, 12, 33),
     linearCase(3, 8, 130),
     linearCase(2, 4096, 3),
+    linearCase(5, 12, 7, { relu: true, differences: true }),
+    linearCase(9, 16, 70, { relu: true }),
   ],
-  draw: (random) => linearCase(between(random, 1, 20), between(random, 1, 70), between(random, 1, 70), random.below(2) === 1),
+  draw: (random) =>
+    linearCase(between(random, 1, 20), between(random, 1, 70), between(random, 1, 70), {
+      bias: random.below(2) === 1,
+      relu: random.below(2) === 1,
+    }),
 }
 
 const anyShape = (random: Random, dimensions: number, longest: number) =>

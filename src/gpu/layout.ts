@@ -61,13 +61,14 @@ export class Lifetimes {
   }
 
   /**
-   * Largest first, each to the smallest buffer that is free all the while: greedy by size for shared objects (Pisarchyk & Lee 2020,
-   * arXiv:2001.03288). No buffer is larger than its largest tenant, and the sum comes near the most that is ever held at once.
+   * Largest first, of equal ones the longest held, each to the smallest buffer that is free all the while: greedy by size for shared
+   * objects (Pisarchyk & Lee 2020, arXiv:2001.03288). No buffer is larger than its largest tenant, and the sum comes near the most that
+   * is ever held at once.
    */
   layout(): Layout {
     const tenants: Lifetime[][] = []
     const buffers = new Map<string, number>()
-    for (const lifetime of [...this.#largest].sort((a, b) => b.bytes - a.bytes || a.from - b.from)) {
+    for (const lifetime of [...this.#largest].sort((a, b) => b.bytes - a.bytes || b.to - b.from - (a.to - a.from))) {
       const free = tenants.findLastIndex((others) => others.every(({ from, to }) => to < lifetime.from || lifetime.to < from))
       if (free < 0) tenants.push([lifetime])
       else tenants[free]?.push(lifetime)

@@ -73,7 +73,7 @@ export interface RecordedCall {
   readonly layer: string | null
   readonly pass: 'forward' | 'backward' | 'step'
   readonly attrs: unknown
-  /** Its dispatches: from `first` up to, not including, `end`. None where forward has computed a gradient already. */
+  /** Its dispatches: from `first` up to, not including, `end`. None where another call's launch has computed its result too. */
   readonly first: number
   readonly end: number
   readonly tensors: Readonly<Record<string, RecordedTensor>>

@@ -27,6 +27,8 @@ export interface Explanation {
   /** Products left out because they fall on padding, where x is 0. */
   readonly outside: number
   readonly bias: number | null
+  /** The sum before the ReLU that the same launch applies, where there is one; it never was in memory. */
+  readonly beforeRelu: number | null
   /** The number, from the terms, in float64. */
   readonly result: number
   /** How the result follows, where it is not the sum of the terms and the bias. */
@@ -66,8 +68,8 @@ export function explainOutput(call: ExplainedCall, at: readonly number[]): Expla
   const { operator, attrs, tensors } = call
   const x = need(tensors, 'x')
   const place = `y[${at.join(', ')}]`
-  if (operator === 'conv2d') return convOutput(tensors, attrs, at, place)
-  if (operator === 'linear') return linearOutput(tensors, at, place)
+  if (operator === 'conv2d') return withRelu(convOutput(tensors, attrs, at), attrs, place)
+  if (operator === 'linear') return withRelu(linearOutput(tensors, at), attrs, place)
   if (operator === 'maxPool2d' || operator === 'adaptiveAvgPool2d') return poolOutput(operator, x, attrs, at, place)
   if (operator === 'localResponseNorm') return normOutput(x, attrs, at, place)
   const value = read(x, at)
@@ -75,7 +77,7 @@ export function explainOutput(call: ExplainedCall, at: readonly number[]): Expla
   const formula = operator === 'relu' ? `${place} = max(x, 0)` : `${place} = x · (0 where dropped, else 1 / (1 − p))`
   const factor = operator === 'relu' ? (value > 0 ? 1 : 0) : value === 0 ? 0 : y / value
   return {
-    ...{ formula, names: ['x', 'factor'], outside: 0, bias: null, result: y, rule: 'value', field: null },
+    ...{ formula, names: ['x', 'factor'], outside: 0, bias: null, beforeRelu: null, result: y, rule: 'value', field: null },
     terms: [{ a: value, b: factor, aAt: at, bAt: [] }],
   }
 }
@@ -112,7 +114,14 @@ export function explainWeightGradient(call: ExplainedCall, at: readonly number[]
   return summed(formula, ['x', 'dy'], terms, outside, null, { channel, channels: 1, top: 0, left: 0, height, width })
 }
 
-function convOutput(tensors: ExplainedCall['tensors'], attrs: ExplainedCall['attrs'], at: readonly number[], place: string): Explanation {
+/** The sum as the result, or what the ReLU in the same launch leaves of it. */
+function withRelu(sum: Explanation, { relu }: ExplainedCall['attrs'], place: string): Explanation {
+  const { formula, result } = sum
+  if (!relu) return { ...sum, formula: `${place} = ${formula}` }
+  return { ...sum, formula: `${place} = max(0, ${formula})`, result: Math.max(result, 0), beforeRelu: result }
+}
+
+function convOutput(tensors: ExplainedCall['tensors'], attrs: ExplainedCall['attrs'], at: readonly number[]): Explanation {
   const [x, weight, bias] = [need(tensors, 'x'), need(tensors, 'weight'), tensors.bias]
   const { stride, padding, groups } = convAttrs(attrs)
   const [n = 0, o = 0, i = 0, j = 0] = at
@@ -129,7 +138,7 @@ function convOutput(tensors: ExplainedCall['tensors'], attrs: ExplainedCall['att
         if (row < 0 || row >= height || column < 0 || column >= width) outside++
         else terms.push(term(x, [n, first + c, row, column], weight, [o, c, u, v]))
       }
-  const formula = `${place} = ${bias ? `bias[${o}] + ` : ''}Σ over (c, u, v) of weight[${o}, c, u, v] · x[${n}, ${first} + c, ${top} + u, ${left} + v]`
+  const formula = `${bias ? `bias[${o}] + ` : ''}Σ over (c, u, v) of weight[${o}, c, u, v] · x[${n}, ${first} + c, ${top} + u, ${left} + v]`
   const inside = { top: Math.max(top, 0), left: Math.max(left, 0) }
   return summed(formula, ['x', 'weight'], terms, outside, bias ? read(bias, [o]) : null, {
     ...{ channel: first, channels: depth, ...inside },
@@ -138,11 +147,11 @@ function convOutput(tensors: ExplainedCall['tensors'], attrs: ExplainedCall['att
   })
 }
 
-function linearOutput(tensors: ExplainedCall['tensors'], at: readonly number[], place: string): Explanation {
+function linearOutput(tensors: ExplainedCall['tensors'], at: readonly number[]): Explanation {
   const [x, weight, bias] = [need(tensors, 'x'), need(tensors, 'weight'), tensors.bias]
   const [n = 0, o = 0] = at
   const terms = Array.from({ length: weight.shape[1] ?? 0 }, (_, i) => term(x, [n, i], weight, [o, i]))
-  const formula = `${place} = ${bias ? `bias[${o}] + ` : ''}Σ over i of weight[${o}, i] · x[${n}, i]`
+  const formula = `${bias ? `bias[${o}] + ` : ''}Σ over i of weight[${o}, i] · x[${n}, i]`
   return summed(formula, ['x', 'weight'], terms, 0, bias ? read(bias, [o]) : null, null)
 }
 
@@ -168,7 +177,7 @@ function poolOutput(operator: string, x: Values, attrs: ExplainedCall['attrs'], 
   const inside = { top: Math.max(top, 0), left: Math.max(left, 0) }
   return {
     formula: `${place} = the ${max ? 'largest' : 'mean'} of x[${n}, ${c}, ${inside.top}…${Math.min(bottom, height) - 1}, ${inside.left}…${Math.min(right, width) - 1}]`,
-    ...{ names: ['x', max ? '' : '1 / count'], terms, outside, bias: null, rule: max ? 'max' : 'mean' },
+    ...{ names: ['x', max ? '' : '1 / count'], terms, outside, bias: null, beforeRelu: null, rule: max ? 'max' : 'mean' },
     result: max ? Math.max(...values) : values.reduce((sum, value) => sum + value, 0) / count,
     field: {
       channel: c,
@@ -191,7 +200,7 @@ function normOutput(x: Values, attrs: ExplainedCall['attrs'], at: readonly numbe
   const [top = 0, left = 0] = pixel
   return {
     formula: `${place} = x / (${k} + ${alpha} / ${size} · Σ over channels ${first}…${last} of x²)^${beta}`,
-    ...{ names: ['x', 'x'], terms, outside: 0, bias: null, rule: 'value' },
+    ...{ names: ['x', 'x'], terms, outside: 0, bias: null, beforeRelu: null, rule: 'value' },
     result: read(x, at) / (k + (alpha / size) * squares) ** beta,
     field: { channel: first, channels: last - first + 1, top, left, height: 1, width: 1 },
   }
@@ -206,7 +215,7 @@ function summed(
   field: Field | null,
 ): Explanation {
   const result = terms.reduce((sum, { a, b }) => sum + a * b, bias ?? 0)
-  return { formula, names, terms, outside, bias, result, rule: 'sum', field }
+  return { formula, names, terms, outside, bias, beforeRelu: null, result, rule: 'sum', field }
 }
 
 function term(a: Values, aAt: readonly number[], b: Values, bAt: readonly number[]): Term {

@@ -1,4 +1,16 @@
-import { adaptiveAvgPool2d, conv2d, dropout, flatten, linear, localResponseNorm, maxPool2d, relu, softmax } from '../autograd/functions.ts'
+import {
+  adaptiveAvgPool2d,
+  conv2d,
+  conv2dForRelu,
+  dropout,
+  flatten,
+  linear,
+  linearForRelu,
+  localResponseNorm,
+  maxPool2d,
+  relu,
+  softmax,
+} from '../autograd/functions.ts'
 import { pooledExtent } from '../ops/maxPool2d.ts'
 import type { Engine } from '../tensor/engine.ts'
 import { type Shape, sizeOf } from '../tensor/ndbuffer.ts'
@@ -73,8 +85,8 @@ export class Conv2d extends Module {
     return [out, extent(height), extent(width)]
   }
 
-  forward(x: Tensor): Tensor {
-    return conv2d(x, this.weight.tensor, this.bias.tensor, this.options)
+  forward(x: Tensor, { relu = false }: Partial<LayerContext> = {}): Tensor {
+    return (relu ? conv2dForRelu : conv2d)(x, this.weight.tensor, this.bias.tensor, this.options)
   }
 }
 
@@ -103,8 +115,8 @@ export class Linear extends Module {
     return [this.weight.shape[0] ?? 0]
   }
 
-  forward(x: Tensor): Tensor {
-    return linear(x, this.weight.tensor, this.bias.tensor)
+  forward(x: Tensor, { relu = false }: Partial<LayerContext> = {}): Tensor {
+    return (relu ? linearForRelu : linear)(x, this.weight.tensor, this.bias.tensor)
   }
 }
 

@@ -8,10 +8,14 @@ export interface ForwardOptions {
   readonly training?: boolean
 }
 
-/** What one layer of a network is told: whether it trains, and a seed of its own for this pass. */
+/** What one layer of a network is told. */
 export interface LayerContext {
+  /** Whether it trains: dropout drops. */
   readonly training: boolean
+  /** Its own for this pass. */
   readonly seed: number
+  /** Whether the layer after it is a ReLU, which a convolution or a dense layer has its kernel apply as it stores the result. */
+  readonly relu: boolean
 }
 
 /**

@@ -4,7 +4,7 @@ import { type Shape, sameShape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
 import { philox4x32 } from '../tensor/philox.ts'
 import type { StateDict } from '../tensor/stateDict.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { Dropout, Softmax } from './layers.ts'
+import { Dropout, ReLU, Softmax } from './layers.ts'
 import type { ForwardOptions, Module } from './module.ts'
 import type { Parameter } from './parameter.ts'
 import type { Preprocess } from './preprocess.ts'
@@ -103,7 +103,8 @@ export class Network {
         const layer = this.#layers[i]
         if (!layer) break
         gpu.layer = layer.name
-        const next = layer.forward(here, { training: training && i >= prefix, seed: this.#dropoutSeed(pass, i) })
+        const relu = i + 1 < to && this.#layers[i + 1] instanceof ReLU
+        const next = layer.forward(here, { training: training && i >= prefix, seed: this.#dropoutSeed(pass, i), relu })
         // What backward needs of `here` its tape keeps; the rest of the memory is free for the next layer.
         if (here !== x && next !== here) here.free()
         here = next

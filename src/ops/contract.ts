@@ -45,7 +45,7 @@ export interface ColumnOperand {
   readonly strides: Triple
 }
 
-/** Where y lies, and the bias that is added to it: one value a row, or one a column. */
+/** Where y lies, the bias that is added to it, one value a row, or one a column, and whether a ReLU follows. */
 export interface Result {
   readonly dst: NdWindow
   readonly base: number
@@ -60,6 +60,8 @@ export interface Result {
   readonly biasAlong?: 'rows' | 'columns'
   /** Where in the bias the first row's or column's value lies. Default 0. */
   readonly biasBase?: number
+  /** Whether max(y, 0) is stored. Default false. */
+  readonly relu?: boolean
 }
 
 export interface Contraction {
@@ -76,7 +78,7 @@ export interface Contraction {
   readonly a: RowOperand | PackRows
   readonly b: ColumnOperand
   readonly y: Result
-  /** Whether the sum may be split over `a` into parts that are added afterwards. Then y is contiguous from its base 0 and takes no bias. */
+  /** Whether the sum may be split over `a` into parts that are added afterwards. Then y is contiguous from its base 0 and takes neither bias nor ReLU. */
   readonly split?: boolean
 }
 
@@ -212,6 +214,7 @@ export function contract(gpu: Gpu, choose: ChooseTiling, wanted: Contraction): v
       bias_base: c.y.biasBase ?? 0,
       bias_row: bias && c.y.biasAlong !== 'columns' ? 1 : 0,
       bias_col: bias && c.y.biasAlong === 'columns' ? 1 : 0,
+      relu: c.y.relu ? 1 : 0,
     },
     {
       ROWS,

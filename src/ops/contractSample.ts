@@ -78,7 +78,7 @@ function elementAt(c: Contraction, { plane, row, column, e }: Position, rows?: F
     magnitude += Math.abs(product)
   }
   const index = c.y.base + plane * c.y.planeStride + row * c.y.rowStride + dot(column, c.y.columnStrides) + e * (c.y.innerStride ?? 0)
-  return { index, value, tolerance: (steps + 2) * 2 ** -24 * magnitude }
+  return { index, value: c.y.relu ? Math.max(value, 0) : value, tolerance: (steps + 2) * 2 ** -24 * magnitude }
 }
 
 async function readFloats(gpu: Gpu, storages: readonly Storage[]): Promise<Float32Array[]> {

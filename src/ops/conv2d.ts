@@ -34,7 +34,7 @@ const backwardInputKernel = elementKernel<PlainParam>('conv2d/backward_input', (
 const backwardWeightKernel = elementKernel<PlainParam>('conv2d/backward_weight', (p) => p.n, { cost: plainCost })
 
 /** The plain kernels' params. */
-function plainParams(g: Geometry, n: number) {
+function plainParams(g: Geometry, n: number, relu = false) {
   return {
     n,
     batch: g.batch,
@@ -51,6 +51,7 @@ function plainParams(g: Geometry, n: number) {
     padding_y: g.padding[0],
     padding_x: g.padding[1],
     groups: g.groups,
+    relu: relu ? 1 : 0,
   }
 }
 
@@ -82,15 +83,16 @@ export const conv2d = defineOp<In, Conv2dAttrs>({
   forward(gpu, inputs, y, attrs, needs) {
     const [x, weight] = [required('x', inputs.x), required('weight', inputs.weight)]
     const g = geometry(x.shape, weight.shape, attrs)
+    const { relu = false } = attrs
     if (gpu.tilings) {
       const arranged = arrangeInput(gpu, g, x)
-      forwardTiled(gpu, gpu.tilings.choose, g, arranged, weight, inputs.bias, y)
+      forwardTiled(gpu, gpu.tilings.choose, g, arranged, weight, inputs.bias, y, relu)
       return [needs.weight ? arranged : null, needs.x ? weight : null]
     }
     gpu.run(
       forwardKernel,
       { x: x.storage, weight: weight.storage, y: y.storage, ...(inputs.bias ? { bias: inputs.bias.storage } : {}) },
-      plainParams(g, sizeOf(y.shape)),
+      plainParams(g, sizeOf(y.shape), relu),
       { BIAS: inputs.bias ? 1 : 0 },
     )
     return [needs.weight ? x : null, needs.x ? weight : null]

@@ -15,6 +15,8 @@ export interface Conv2dAttrs {
   readonly stride: Pair
   readonly padding: Pair
   readonly groups: number
+  /** Whether the kernel stores max(y, 0). Gradients are of the sum: what comes back through the ReLU is its own operator's. Default false. */
+  readonly relu?: boolean
 }
 
 /** The extents all three passes are written in; the names are those of the shaders' params. */
@@ -74,6 +76,7 @@ export function forwardTiled(
   weight: NdBuffer,
   bias: NdBuffer | null,
   y: NdBuffer,
+  relu: boolean,
 ): void {
   const { src, height, width, groups, fours } = arrangedInput(g, x)
   const taps = g.kernelHeight * g.kernelWidth
@@ -104,6 +107,7 @@ export function forwardTiled(
       live: g.batch,
       bias,
       biasAlong: 'rows',
+      relu,
     },
   })
 }

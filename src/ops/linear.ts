@@ -20,13 +20,19 @@ interface Matrix {
   readonly strides: readonly [number, number]
 }
 
-/** Where a product goes: element (i, j) at base + i · rowStride + j; a bias, from its element biasBase on, adds one value a column. */
+/** Where a product goes: element (i, j) at base + i · rowStride + j; a bias, from its element biasBase on, adds one value a column; max(·, 0) last. */
 interface Target {
   readonly dst: NdWindow
   readonly base?: number
   readonly rowStride: number
   readonly bias?: NdBuffer | null
   readonly biasBase?: number
+  readonly relu?: boolean
+}
+
+export interface LinearAttrs {
+  /** Whether the kernel stores max(y, 0). Gradients are of the sum: what comes back through the ReLU is its own operator's. Default false. */
+  readonly relu?: boolean
 }
 
 /**
@@ -35,7 +41,7 @@ interface Target {
  * A weight larger than one binding is read and written some rows at a time: columns of y, rows of dweight, and for dx parts of the sum,
  * which are added at the end.
  */
-export const linear = defineOp<'x' | 'weight' | 'bias', Record<never, never>>({
+export const linear = defineOp<'x' | 'weight' | 'bias', LinearAttrs>({
   name: 'linear',
   inputs: ['x', 'weight', 'bias'],
   outShape({ x, weight, bias }) {
@@ -50,7 +56,7 @@ export const linear = defineOp<'x' | 'weight' | 'bias', Record<never, never>>({
     const [batch = 0] = x ?? []
     return { flops: 2 * batch * sizeOf(weight ?? []), bytes: 4 * (sizeOf(x ?? []) + sizeOf(weight ?? []) + batch * (weight?.[0] ?? 0)) }
   },
-  forward(gpu, inputs, y, _, needs) {
+  forward(gpu, inputs, y, { relu = false }, needs) {
     const [x, weight] = [required('x', inputs.x), required('weight', inputs.weight)]
     const [batch, inputsCount, outputs] = extents(x.shape, weight.shape)
     const parts = rowsOf(gpu, weight)
@@ -66,6 +72,7 @@ export const linear = defineOp<'x' | 'weight' | 'bias', Record<never, never>>({
           rowStride: outputs,
           bias: inputs.bias,
           biasBase: first,
+          relu,
         },
       )
     return [needs.weight ? x : null, needs.x ? weight : null]
@@ -148,6 +155,7 @@ function product(gpu: Gpu, [rows, cols, depth]: readonly [number, number, number
         y_base: y.base ?? 0,
         y_row: y.rowStride,
         bias_base: y.biasBase ?? 0,
+        relu: y.relu ? 1 : 0,
       },
       { BIAS: bias ? 1 : 0 },
     )
@@ -182,6 +190,7 @@ function product(gpu: Gpu, [rows, cols, depth]: readonly [number, number, number
       bias,
       biasAlong: 'columns',
       biasBase: y.biasBase,
+      relu: y.relu ?? false,
     },
   })
 }

@@ -5,14 +5,19 @@ import { defineOp, keptAt, required } from './op.ts'
 const reluForward = elementKernel<'n'>('relu/forward', (p) => p.n, { cost: ({ n }) => ({ flops: 4 * n, bytes: 32 * n }) })
 const reluBackward = elementKernel<'n'>('relu/backward', (p) => p.n, { cost: ({ n }) => ({ flops: 4 * n, bytes: 48 * n }) })
 
+export interface ReluAttrs {
+  /** Whether the kernel that computed x has stored max(x, 0) already: y is x's own memory, and forward has nothing to do. Default false. */
+  readonly stored?: boolean
+}
+
 /** y = max(x, 0), any shape. Backward reads y, which is positive exactly where x is, so x need not be kept. */
-export const relu = defineOp<'x', Record<never, never>>({
+export const relu = defineOp<'x', ReluAttrs>({
   name: 'relu',
   inputs: ['x'],
   outShape: ({ x }) => x ?? [],
   cost: ({ x }) => ({ flops: sizeOf(x ?? []), bytes: 8 * sizeOf(x ?? []) }),
-  forward(gpu, { x }, y) {
-    gpu.run(reluForward, { x: required('x', x).storage, y: y.storage }, { n: vectorsOf(y.shape) })
+  forward(gpu, { x }, y, { stored = false }) {
+    if (!stored) gpu.run(reluForward, { x: required('x', x).storage, y: y.storage }, { n: vectorsOf(y.shape) })
     return [y]
   },
   backward(gpu, kept, dy, { x: dx }) {

@@ -37,6 +37,11 @@ export class Tensor {
    * @internal
    */
   consumers = 0
+  /**
+   * Whether it holds max(x, 0) of the x that it stands for, because a ReLU follows: `relu` then launches nothing.
+   * @internal
+   */
+  rectified = false
   #storage: Storage | null
 
   /** Takes over the caller's hold on the buffer. Use `engine.tensor` to make one from data. */

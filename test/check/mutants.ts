@@ -27,6 +27,7 @@ const changes: Readonly<Record<string, Readonly<Record<string, readonly (readonl
       ['off by one in padding', 'row - params.padding_y >= params.height', 'row - params.padding_y > params.height'],
       ['wrong stride', 'j * params.stride_x + v', 'j * params.stride_y + v + params.stride_x - 1u'],
       ['missing bias', 'sum += bias[o];', ''],
+      ['missing ReLU', 'params.relu != 0u && ', 'params.relu == 2u && '],
       ['swapped index', '(filter_base + u) * params.kernel_width + v', '(filter_base + v) * params.kernel_width + u'],
       ['wrong group', '/ (params.out_channels / params.groups) * depth', '* 0u'],
     ],
@@ -46,7 +47,10 @@ const changes: Readonly<Record<string, Readonly<Record<string, readonly (readonl
       ['a picture left out', '< params.batch', '+ 1u < params.batch'],
     ],
     'contract/pack.wgsl': [['wrong stride', 'params.depth_b * params.stride_b', 'params.depth_b * params.stride_c']],
-    'contract/tile.wgsl': [['wrong split', 'let first = split * params.chunk;', 'let first = split * params.chunk + min(split, 1u);']],
+    'contract/tile.wgsl': [
+      ['wrong split', 'let first = split * params.chunk;', 'let first = split * params.chunk + min(split, 1u);'],
+      ['ReLU of the wrong side', 'value < ', 'value > '],
+    ],
     'conv2d/interleave.wgsl': [
       ['swapped phases', 'y % params.stride_y) * params.stride_x', '(y + 1u) % params.stride_y) * params.stride_x'],
     ],
@@ -55,10 +59,14 @@ const changes: Readonly<Record<string, Readonly<Record<string, readonly (readonl
   linear: {
     'linear/product.wgsl': [
       ['missing bias', 'sum += bias[params.bias_base + col];', ''],
+      ['a ReLU nobody asked for', 'params.relu != 0u && ', ''],
       ['swapped index', 'row * params.a_row', 'col * params.a_row'],
     ],
     'contract/pack.wgsl': [['a row left out', 'u < params.rows', 'u + 1u < params.rows']],
-    'contract/tile.wgsl': [['the bias of a neighbour', 'params.bias_base + first_col', 'params.bias_base + first_col + 1u']],
+    'contract/tile.wgsl': [
+      ['the bias of a neighbour', 'params.bias_base + first_col', 'params.bias_base + first_col + 1u'],
+      ['missing ReLU', 'let relu = params.relu != 0u;', 'let relu = params.relu == 2u;'],
+    ],
   },
   relu: {
     'relu/forward.wgsl': [

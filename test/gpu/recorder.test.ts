@@ -71,8 +71,10 @@ describe('a training step', () => {
     expect(recording?.dispatches.length).toBe(launched)
     expect(recording?.dispatches.map(({ index }) => index)).toEqual(Array.from({ length: launched }, (_, i) => i))
     const { dispatches = [], calls = [] } = recording ?? {}
+    // The kernel of the loss computes its gradient, and a convolution's or dense layer's applies the ReLU that follows.
+    const elsewhere = ['crossEntropy backward', 'relu forward']
     for (const { first, end, operator, pass } of calls)
-      if (operator === 'crossEntropy' && pass === 'backward') expect(end).toBe(first)
+      if (elsewhere.includes(`${operator} ${pass}`)) expect(end).toBe(first)
       else expect(end).toBeGreaterThan(first)
     for (const [i, { first }] of calls.entries()) expect(first).toBeGreaterThanOrEqual(calls[i - 1]?.end ?? 0)
     const layers = new Set(dispatches.map(({ layer }) => layer))
@@ -94,21 +96,22 @@ describe('a training step', () => {
       expect(one.cost?.bytes).toBeGreaterThan(0)
       expect(one.compileMilliseconds).toBeGreaterThan(0)
     }
-    const reluForward = dispatches.find(({ operator, layer }) => operator === 'relu' && layer === 'features.1')
-    expect(reluForward).toMatchObject({
-      pass: 'forward',
-      kernel: 'relu/forward.wgsl',
+    const reluBackward = dispatches.find(({ operator, layer }) => operator === 'relu' && layer === 'features.1')
+    expect(reluBackward).toMatchObject({
+      pass: 'input gradient',
+      kernel: 'relu/backward.wgsl',
       entryPoint: 'main',
       overrides: { WG: 256 },
       params: { n: (2 * 8 * 32 * 32) / 4 },
       workgroup: [256, 1, 1],
       workgroups: [16, 1, 1],
       idle: 0,
-      cost: { flops: 16_384, bytes: 8 * 16_384 },
+      cost: { flops: 16_384, bytes: 12 * 16_384 },
     })
-    expect(reluForward?.bindings).toMatchObject([
-      { name: 'x', binding: 0, writable: false, shape: [2, 8, 32, 32] },
-      { name: 'y', binding: 1, writable: true, shape: [2, 8, 32, 32] },
+    expect(reluBackward?.bindings).toMatchObject([
+      { name: 'y', binding: 0, writable: false, shape: [2, 8, 32, 32] },
+      { name: 'dy', binding: 1, writable: false, shape: [2, 8, 32, 32] },
+      { name: 'dx', binding: 2, writable: true, shape: [2, 8, 32, 32] },
     ])
   })
 
@@ -175,6 +178,7 @@ describe('what did not run, and why', () => {
     expect(lines).toContain('features.3 input gradient: not dispatched, nothing before this layer trains')
     expect(lines).toContain('features.0.weight step: not dispatched, the parameter is frozen')
     expect(lines).toContain('flatten flatten: not dispatched, its result is the same memory')
+    expect(lines).toContain('features.1 forward: not dispatched, the launch before it has stored max(x, 0)')
     expect(lines.some((line) => line.startsWith('classifier.6 weight'))).toBe(false)
     // What is said not to run does not.
     const ran = new Set(dispatches.map(({ layer, pass }) => `${layer} ${pass}`))
@@ -194,10 +198,13 @@ describe('what did not run, and why', () => {
 
 test('values are what the tensors held', async () => {
   const { calls } = await recorded({}, true)
-  const call = calls.find(({ operator, pass }) => operator === 'relu' && pass === 'forward')
-  const { x, y } = call?.tensors ?? {}
-  expect(y?.shape).toEqual([2, 8, 32, 32])
-  expect(y?.values).toEqual(x?.values?.map((value) => Math.max(value, 0)))
+  const forward = (layer: string) => calls.find((call) => call.layer === layer && call.pass === 'forward')
+  const [conv1, relu1, pool1] = ['features.0', 'features.1', 'features.2'].map(forward)
+  expect(conv1?.attrs).toMatchObject({ relu: true })
+  expect(conv1?.tensors.y?.shape).toEqual([2, 8, 32, 32])
+  expect(conv1?.tensors.y?.values?.some((value) => value > 0)).toBe(true)
+  expect(conv1?.tensors.y?.values?.some((value) => value < 0)).toBe(false)
+  for (const same of [relu1?.tensors.y, pool1?.tensors.x]) expect(same?.values).toEqual(conv1?.tensors.y?.values)
   const step = calls.find(({ pass, layer }) => pass === 'step' && layer === 'features.0.weight')
   expect(step?.operator).toBe('SGD')
   const conv = calls.filter(({ pass, layer }) => pass === 'backward' && layer === 'features.0') // one for each gradient

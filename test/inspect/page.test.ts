@@ -20,6 +20,7 @@ const views = [
   'timeline/3',
   'tensors/features.3',
   'tensors/features.3/y/0/1/0/0',
+  'tensors/features.4/y/0/1/0/0',
   'numbers',
   'roofline',
   'compare',
@@ -94,7 +95,8 @@ describe.skipIf(!chromium)('the inspector in Chromium', () => {
     }
     let checked = 0
     for (const call of calls) {
-      const y = reference.conv2d(arrays(call.tensors, 'x'), arrays(call.tensors, 'weight'), arrays(call.tensors, 'bias'), call.attrs)
+      const sum = reference.conv2d(arrays(call.tensors, 'x'), arrays(call.tensors, 'weight'), arrays(call.tensors, 'bias'), call.attrs)
+      const y = reference.relu(sum)
       const [, c = 1, h = 1, w = 1] = y.shape
       const corners = [0, h - 1].flatMap((i) => [0, w - 1].map((j) => [0, random.below(c), i, j]))
       for (const at of [...corners, ...Array.from({ length: 6 }, () => [0, random.below(c), random.below(h), random.below(w)])]) {
@@ -111,6 +113,23 @@ describe.skipIf(!chromium)('the inspector in Chromium', () => {
       }
     }
     expect(checked).toBe(50)
+    expect(complaints).toEqual([])
+    await page.close()
+  })
+
+  test('a ReLU without a launch of its own says whose launch computes it, and its numbers are written out from there', async () => {
+    const { page, complaints } = await open('network')
+    expect(await page.locator('.layer', { hasText: 'features.1' }).first().locator('.what').textContent()).toBe(
+      'ReLU, in the launch of features.0',
+    )
+    await page.evaluate(() => {
+      location.hash = 'tensors/features.1/y/0/1/3/4'
+    })
+    await page.getByText('The launch of features.0 computes this too').waitFor()
+    expect(await page.locator('.formula-line').textContent()).toMatch(/^y\[0, 1, 3, 4\] = max\(0, bias\[1\] \+ Σ/)
+    expect(await page.locator('figure', { hasText: 'x, what comes in' }).count()).toBe(0)
+    const explain = page.locator('.explain')
+    expect(Number(await explain.getAttribute('data-result'))).toBeCloseTo(Number(await explain.getAttribute('data-stored')), 4)
     expect(complaints).toEqual([])
     await page.close()
   })

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { gradientsOf } from '../../src/inspect/calls.ts'
+import { gradientsOf, launchedBy } from '../../src/inspect/calls.ts'
 import type { InspectedCall, Inspection } from '../../src/inspect/inspection.ts'
 import { unpackTensor } from '../../src/inspect/pack.ts'
 import { type ExplainedCall, explained, explainOutput, explainWeightGradient, NotKept } from '../../src/inspect/terms.ts'
@@ -56,14 +56,27 @@ describe('a number written out', () => {
         return reference.ndArray(values, shape)
       })
       if (!x || !weight || !bias) throw new Error('a tensor is missing')
-      const y = reference.conv2d(x, weight, bias, call.attrs)
+      const y = reference.relu(reference.conv2d(x, weight, bias, call.attrs)) // AlexNet has a ReLU after each
       for (const at of places(y.shape, new Random(2), 30)) {
         const flat = at.reduce((index, position, i) => index * (y.shape[i] ?? 1) + position, 0)
-        const { result, terms, outside, field } = explainOutput(one, at)
+        const { result, terms, outside, field, beforeRelu, formula } = explainOutput(one, at)
         expect(result).toBeCloseTo(y.data[flat] ?? Number.NaN, 12)
+        expect(result).toBe(Math.max(beforeRelu ?? Number.NaN, 0))
+        expect(formula).toMatch(/^y\[.+\] = max\(0, bias\[\d+\] \+ Σ over .+\)$/)
         expect(terms.length + outside).toBe(weight.data.length / (weight.shape[0] ?? 1))
         expect((field?.height ?? 0) * (field?.width ?? 0) * (field?.channels ?? 0)).toBe(terms.length)
       }
+    }
+  })
+
+  test('of a ReLU that has no launch is written out from the launch that computed it', () => {
+    const relus = forwardCalls().filter(({ operator }) => operator === 'relu')
+    expect(relus.map(({ layer }) => layer)).toEqual([1, 4, 7, 9, 11].map((i) => `features.${i}`).concat('classifier.2', 'classifier.5'))
+    for (const call of relus) {
+      const by = launchedBy(inspection, call)
+      expect(by).toMatchObject({ pass: 'forward', attrs: { relu: true } })
+      expect(by?.tensors.y).toBe(call.tensors.y)
+      expect(by && launchedBy(inspection, by)).toBe(null)
     }
   })
 

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest'
+import { crossEntropy } from '../../src/autograd/functions.ts'
 import { UsageError, WeightsError } from '../../src/gpu/errors.ts'
 import { alexnet, type Variant } from '../../src/nn/alexnet.ts'
 import { sizeOf } from '../../src/tensor/ndbuffer.ts'
 import type { StateDict } from '../../src/tensor/stateDict.ts'
+import { sameBits } from '../support/bits.ts'
 import { testEngine } from '../support/engine.ts'
 
 const small = { variant: 'alexnet-64', channels: [4, 6, 8, 8, 6], hidden: 12, classes: 5 } as const
@@ -55,6 +57,59 @@ describe('the three variants', () => {
       [256, 192, 3, 3],
     ])
     expect(model.preprocess).toMatchObject({ size: 227, order: 'bgr', scale: 255, mean: [104, 117, 123] })
+  })
+})
+
+describe('a ReLU is part of the launch before it', () => {
+  test.each(['alexnet-64', 'bvlc'] as const)('%s: the same bits as launched apart, in both passes', async (variant) => {
+    const engine = await testEngine()
+    const model = await alexnet(engine, { ...small, variant, seed: 2, dropout: 0 })
+    const { size } = model.preprocess
+    const x = engine.tensor(
+      Float32Array.from({ length: 3 * size * size }, (_, i) => Math.sin(i)),
+      [1, 3, size, size],
+    )
+    const results: Float32Array[][] = []
+    const launched: number[] = []
+    for (const cuts of [[model.layers.length], Array.from(model.layers, (_, i) => i + 1)]) {
+      const recorder = engine.record()
+      const parts = [x]
+      let from = 0
+      for (const to of cuts) {
+        parts.push(model.forward(parts.at(-1) ?? x, { from, to }))
+        from = to
+      }
+      const logits = parts.at(-1) ?? x
+      const { dispatches } = await recorder.finish()
+      launched.push(dispatches.filter(({ kernel }) => kernel === 'relu/forward.wgsl').length)
+      const loss = crossEntropy(logits, Int32Array.of(1))
+      const read = engine.readLater([logits])
+      loss.backward()
+      const gradients = await engine.read(model.parameters().flatMap(({ grad }) => grad ?? []))
+      results.push([...(await read()), ...gradients])
+      for (const parameter of model.parameters()) parameter.dropGrad()
+      for (const tensor of [...parts.slice(1), loss]) tensor.dispose()
+    }
+    expect(launched).toEqual([0, 7])
+    expect(results[0]).toHaveLength(17)
+    for (const [i, one] of (results[0] ?? []).entries()) expect(sameBits(one, results[1]?.[i])).toBe(true)
+    for (const one of [x, model]) one.dispose()
+  })
+
+  test('unless what is asked for ends, or begins, between them', async () => {
+    const engine = await testEngine()
+    const model = await alexnet(engine, { ...small, seed: 2 })
+    const x = engine.tensor(
+      Float32Array.from({ length: 3 * 64 * 64 }, (_, i) => Math.sin(i)),
+      [1, 3, 64, 64],
+    )
+    const [sum, whole] = engine.noGrad(() => [model.forward(x, { to: 1 }), model.forward(x, { to: 2 })])
+    const rest = engine.noGrad(() => model.forward(sum, { from: 1, to: 2 }))
+    const [a, b, c] = await engine.read([sum, whole, rest])
+    expect(a?.some((value) => value < 0)).toBe(true)
+    expect(b).toEqual(a?.map((value) => Math.max(value, 0)))
+    expect(sameBits(c, b)).toBe(true)
+    for (const one of [x, sum, whole, rest, model]) one.dispose()
   })
 })
 

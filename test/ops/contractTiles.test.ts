@@ -22,11 +22,12 @@ interface Shape {
   /** The sum's outer index, which a split divides, and its inner one. */
   readonly depth: readonly [number, number]
   readonly bias?: 'rows' | 'columns'
+  readonly relu?: boolean
   readonly split?: boolean
 }
 
-/** y[plane, row, col] = Σ A[plane, row, k] · B[plane, col, k] (+ bias) in tiles of the given shape, against float64. */
-async function check(tiling: Tiling, { planes, rows, cols, depth, bias, split }: Shape): Promise<void> {
+/** y[plane, row, col] = Σ A[plane, row, k] · B[plane, col, k] (+ bias), or max(that, 0), in tiles of the given shape, against float64. */
+async function check(tiling: Tiling, { planes, rows, cols, depth, bias, relu, split }: Shape): Promise<void> {
   const before = engine.memory()
   const terms = sizeOf(depth)
   const inDepth = depth[1] % 4 === 0 ? 4 : 1
@@ -55,6 +56,7 @@ async function check(tiling: Tiling, { planes, rows, cols, depth, bias, split }:
         columnStrides: [0, 0, 1],
         bias: extra?.tensor.buffer ?? null,
         biasAlong: bias ?? 'rows',
+        relu: relu ?? false,
       },
       split: split ?? false,
     }),
@@ -65,7 +67,7 @@ async function check(tiling: Tiling, { planes, rows, cols, depth, bias, split }:
     const column = Math.floor(line / rows) * cols + col
     let sum = extra?.data[bias === 'rows' ? line : col] ?? 0
     for (let k = 0; k < terms; k++) sum += (a.data[line * terms + k] ?? Number.NaN) * (b.data[column * terms + k] ?? Number.NaN)
-    wanted[i] = sum
+    wanted[i] = relu ? Math.max(sum, 0) : sum
   }
   const relative = sumTolerance(terms + 1)
   const actual = await y.data()
@@ -93,7 +95,14 @@ describe.each(tilings)('a contraction, %s', (_, tiling) => {
       cols: extent(2 * 4 * 8 + 1),
       depth: fc.tuple(extent(40), fc.constantFrom(1, 3, 4, 8)),
     })
-    const more = fc.constantFrom({ bias: 'rows' as const }, { bias: 'columns' as const }, { split: true }, {})
+    const more = fc.constantFrom(
+      { bias: 'rows' as const, relu: true },
+      { bias: 'columns' as const },
+      { bias: 'columns' as const, relu: true },
+      { relu: true },
+      { split: true },
+      {},
+    )
     const property = fc.asyncProperty(shape, more, (one, added) => check({ ...tiling, splits: 3 }, { ...one, ...added }))
     await fc.assert(property, { numRuns: 4, seed: tiling.rows, endOnFailure: true })
   })

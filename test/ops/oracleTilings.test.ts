@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { conv2d, linear } from '../../src/autograd/functions.ts'
+import { conv2d, conv2dForRelu, linear, linearForRelu } from '../../src/autograd/functions.ts'
 import type { Tensor } from '../../src/tensor/tensor.ts'
+import { sameBits } from '../support/bits.ts'
 import { expectClose } from '../support/compare.ts'
 import { testEngine } from '../support/engine.ts'
 import { loadCase, ORACLE_TOLERANCE, oracleCases, tensorOf } from '../support/oracle.ts'
@@ -30,16 +31,20 @@ describe.each(everyTiling(tilings.lanes))('as PyTorch, %s', (_, tiling) => {
     }
     const [x, weight, bias, dy] = [tensor('x'), tensor('weight'), 'bias' in tensors ? tensor('bias') : null, tensor('dy')]
     const { stride = 1, padding = 0, groups = 1 } = one.attrs
-    const y = one.op === 'linear' ? linear(x, weight, bias) : conv2d(x, weight, bias, { stride, padding, groups })
+    const options = { stride, padding, groups }
+    const y = one.op === 'linear' ? linear(x, weight, bias) : conv2d(x, weight, bias, options)
+    const rectified = engine.noGrad(() => (one.op === 'linear' ? linearForRelu(x, weight, bias) : conv2dForRelu(x, weight, bias, options)))
     const agrees = async (name: string, actual: Tensor | null) => {
       const { data, shape } = tensorOf(tensors, name)
       expectClose((await actual?.data()) ?? [], data, shape, { relative: ORACLE_TOLERANCE.operator, name })
     }
     await agrees('y', y)
+    const positive = (await y.data()).map((value) => Math.max(value, 0))
+    expect(sameBits(await rectified.data(), positive)).toBe(true)
     y.backward(dy)
     await agrees('dx', x.grad)
     await agrees('dweight', weight.grad)
-    expect(contractions).toBe(3)
-    for (const one of [x, weight, bias, dy, y]) one?.dispose()
+    expect(contractions).toBe(4)
+    for (const one of [x, weight, bias, dy, y, rectified]) one?.dispose()
   })
 })

@@ -2,11 +2,14 @@ import { describe, expect, test } from 'vitest'
 import {
   adaptiveAvgPool2d,
   conv2d,
+  conv2dForRelu,
   crossEntropy,
   dropout,
   linear,
+  linearForRelu,
   localResponseNorm,
   maxPool2d,
+  relu,
   softmax,
 } from '../../src/autograd/functions.ts'
 import { elementKernel } from '../../src/gpu/kernel.ts'
@@ -83,6 +86,49 @@ describe('NaN reaches the result, so that a diverging network is seen', () => {
       for (const tensor of [x, y]) tensor.dispose()
     }
   })
+})
+
+describe('a ReLU in the launch before it is the ReLU of its own launch to the last bit, gradients too', () => {
+  const values = [nan, infinity, minus, -0, 0, -1e-45, 1e-45, 3, -3, 0.5, -2, 1]
+  const cases: readonly [
+    string,
+    number[],
+    number[],
+    (x: Tensor, w: Tensor, b: Tensor) => Tensor,
+    (x: Tensor, w: Tensor, b: Tensor) => Tensor,
+  ][] = [
+    ['linear, fours of columns', [3, 4], [4, 4], linear, linearForRelu],
+    ['linear, tails', [12, 1], [3, 1], linear, linearForRelu],
+    ['conv2d, images in fours', [4, 1, 1, 3], [2, 1, 1, 1], conv2d, conv2dForRelu],
+    ['conv2d, one image', [1, 2, 2, 3], [5, 2, 1, 1], conv2d, conv2dForRelu],
+  ]
+  for (const kernels of ['auto', 'plain'] as const)
+    test.each(cases)(`%s, ${kernels}`, async (_, shape, filter, apart, together) => {
+      const own = await testEngine(kernels)
+      const results: Float32Array[][] = []
+      for (const run of [apart, together]) {
+        const size = filter.reduce((a, b) => a * b, 1)
+        const tensors = [
+          own.tensor(Float32Array.from(values), shape, { requiresGrad: true }),
+          own.tensor(
+            Float32Array.from({ length: size }, (_, i) => ((i % 3) + 1) / 2),
+            filter,
+            { requiresGrad: true },
+          ),
+          own.tensor(new Float32Array(filter[0] ?? 1).fill(-0), [filter[0] ?? 1], { requiresGrad: true }),
+        ] as const
+        const y = relu(run(...tensors))
+        const dy = own.tensor(new Float32Array(y.size).fill(1.5), y.shape)
+        const before = await y.data()
+        y.backward(dy)
+        results.push([before, ...(await own.read(tensors.flatMap(({ grad }) => grad ?? [])))])
+        for (const tensor of [...tensors, y, dy]) tensor.dispose()
+      }
+      const [[first = new Float32Array(0)] = []] = results
+      expect([...first].some(Number.isNaN)).toBe(true)
+      expect([...first].some((value) => value < 0)).toBe(false)
+      for (const [i, one] of (results[0] ?? []).entries()) expect(sameBits(one, results[1]?.[i])).toBe(true)
+    })
 })
 
 test('a row whose classes are all ruled out has no finite loss', async () => {

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import { gradientsOf } from '../calls.ts'
+import { gradientsOf, launchedBy } from '../calls.ts'
 import type { InspectedCall } from '../inspection.ts'
 import { type Explanation, explained, explainOutput, explainWeightGradient, NotKept } from '../terms.ts'
 import { explainedCall, inspection, number, valuesOf } from './model.ts'
@@ -26,13 +26,14 @@ export function Explain({ call, what, at }: ExplainProps) {
     )
   const stored = storedValue(call, what, at)
   const shown = all ? made.terms : made.terms.slice(0, 48)
-  const xKey = call.tensors.x
+  const xKey = (what === 'y' ? launchOf(call) : call).tensors.x
   return (
     <section class="explain" aria-label="One number" data-result={made.result} data-stored={stored ?? ''}>
       <h3>{name}</h3>
       <p class="formula-line">{made.formula}</p>
       <p>
-        {sentence(made)} <strong data-testid="result">{number(made.result)}</strong>
+        {sentence(made)} {made.beforeRelu === null ? '' : `${number(made.beforeRelu)}, of which the ReLU in the same launch leaves `}
+        <strong data-testid="result">{number(made.result)}</strong>
         {stored === null ? '' : `; the GPU stored ${number(stored)}, off by ${number(Math.abs(stored - made.result))}.`}
         {made.outside ? ` ${made.outside} more would fall on padding, where x is 0.` : ''}
       </p>
@@ -105,10 +106,15 @@ function sentence({ rule, terms, bias, names }: Explanation): string {
   return `${bias === null ? '' : `The bias ${number(bias)} and `}${count} products of ${names[0]} and ${names[1]} add up to`
 }
 
+/** The call that launched what computed y. */
+function launchOf(call: InspectedCall): InspectedCall {
+  return launchedBy(inspection, call) ?? call
+}
+
 /** The explanation, or why there is none. */
 function explain(call: InspectedCall, what: string, at: readonly number[]): Explanation | string {
   try {
-    if (what === 'y' && (explained as readonly string[]).includes(call.operator)) return explainOutput(explainedCall(call), at)
+    if (what === 'y' && (explained as readonly string[]).includes(call.operator)) return explainOutput(explainedCall(launchOf(call)), at)
     if (what === 'dweight') return explainWeightGradient(explainedCall(call), at)
   } catch (error) {
     if (error instanceof NotKept) return `It cannot be written out: ${error.message}.`

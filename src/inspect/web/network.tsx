@@ -1,4 +1,5 @@
 import { layerTimes, noTimes } from '../../nn/layerTimes.ts'
+import { launchedBy } from '../calls.ts'
 import { stateOf } from '../layerState.ts'
 import { describeState } from './layers.ts'
 import { amount, inspection, shapeText, time } from './model.ts'
@@ -37,7 +38,10 @@ export function NetworkMap() {
                 <a class="name" href={href('tensors', layer.name)}>
                   {layer.name}
                 </a>
-                <span class="what">{layer.description}</span>
+                <span class="what">
+                  {layer.description}
+                  {within(layer.name)}
+                </span>
                 <span class={`badge ${state}`}>{describeState(layer)}</span>
                 <span class="size">
                   {shapeText(layer.outShape)}
@@ -61,6 +65,13 @@ export function NetworkMap() {
       ) : null}
     </section>
   )
+}
+
+/** Whose launch computes a layer, where it has none of its own. */
+function within(layer: string): string {
+  const call = inspection.calls.find((one) => one.layer === layer && one.pass === 'forward')
+  const by = call ? launchedBy(inspection, call) : null
+  return by ? `, in the launch of ${by.layer}` : ''
 }
 
 function Reasons() {

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import { gradientsOf } from '../calls.ts'
+import { gradientsOf, launchedBy } from '../calls.ts'
 import type { InspectedCall } from '../inspection.ts'
 import { Explain } from './explain.tsx'
 import { inspection, valuesOf } from './model.ts'
@@ -63,6 +63,7 @@ function Layer({ call, what, at }: { readonly call: InspectedCall; readonly what
   const layer = call.layer ?? 'the loss'
   return (
     <>
+      <SharedLaunch call={call} />
       {filters > 1 ? (
         <label class="pick">
           Filter of the weight{' '}
@@ -95,8 +96,26 @@ function Layer({ call, what, at }: { readonly call: InspectedCall; readonly what
   )
 }
 
+/** Where a ReLU and the layer before it are one launch: what the tensors of each are, and what does not exist. */
+function SharedLaunch({ call }: { readonly call: InspectedCall }) {
+  const by = launchedBy(inspection, call)
+  if (by)
+    return (
+      <p>
+        The launch of {by.layer} computes this too: it stores max(sum, 0), and the sum itself never was in memory. A number of y is written
+        out from there.
+      </p>
+    )
+  if (call.attrs.relu)
+    return <p>The ReLU after this layer is part of its launch: y is what max(sum, 0) leaves, and dy is the gradient of the sum.</p>
+  return null
+}
+
 function tensorsOf(call: InspectedCall): Shown[] {
-  const keys = { ...call.tensors, ...gradientsOf(inspection, call) }
+  const { x, ...others } = call.tensors
+  // A ReLU that another launch applied read no x: what it has for it is y.
+  const own: Readonly<Record<string, string>> = x && !launchedBy(inspection, call) ? { x, ...others } : others
+  const keys = { ...own, ...gradientsOf(inspection, call) }
   const order = Object.keys(titles)
   return Object.entries(keys)
     .filter(([name]) => name in titles)
