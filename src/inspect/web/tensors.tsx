@@ -120,7 +120,10 @@ function tensorsOf(call: InspectedCall): Shown[] {
   return Object.entries(keys)
     .filter(([name]) => name in titles)
     .sort(([a], [b]) => order.indexOf(a) - order.indexOf(b))
-    .map(([name, tensorKey]) => ({ name, title: titles[name] ?? name, tensorKey }))
+    .map(([name, tensorKey]) => {
+      const ofSum = name === 'dy' && call.attrs.relu
+      return { name, title: ofSum ? 'dy, the gradient of the sum before the ReLU' : (titles[name] ?? name), tensorKey }
+    })
 }
 
 /** How many filters of a weight were kept, where they are looked at one by one. */
