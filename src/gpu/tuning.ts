@@ -103,8 +103,7 @@ export class Tilings {
   /** The tiling for a problem that nobody measured. */
   rule(problem: Problem): Tiling {
     if (this.lanes === null || this.kind === 'hardware') return blockFor(problem, this.kind === 'hardware' ? 512 : 16)
-    // Not 48, which is no faster for 96 rows than 32 and wants kernels of its own: at a cold start a driver is 0.8 s at each.
-    const rows = tileRows(this.kind === 'lavapipe' ? [8, 16, 32, 64] : [8, 16, 32], problem.rows)
+    const rows = tileRows(this.kind === 'lavapipe' ? lavapipeRows(problem.rows) : [8, 16, 32], problem.rows)
     return registerTiling(problem, rows, this.lanes, 64)
   }
 
@@ -200,6 +199,14 @@ function splitBlock(shape: BlockShape, problem: Problem, busy: number): BlockTil
 
 function parts(wanted: number, { mostSplits }: Problem): number {
   return Math.max(1, Math.min(Math.ceil(wanted), mostSplits))
+}
+
+/**
+ * 48 rows only where they are all there are: for 96 they are no faster than 32, which others want too, and a driver is 0.8 s at each
+ * kernel when it starts cold.
+ */
+export function lavapipeRows(rows: number): readonly number[] {
+  return [8, 16, 32, rows <= 48 ? 48 : 64]
 }
 
 /** What a tile costs besides its rows, in rows: loads of B, addresses, the loop. Tiles of 8, 16 and 32 rows take 1.9, 1.2 and 1.04 times as long as those of 64. */
