@@ -36,6 +36,21 @@ export interface BatchSource {
   close(): Promise<void>
 }
 
+/**
+ * Reads one batch once more, which comes out the same, for `body`.
+ * @param places what it was made of, in the epoch's order
+ */
+export async function readAgain<T>(
+  source: BatchSource,
+  places: Uint32Array,
+  batchSize: number,
+  epoch: number,
+  body: (batch: Batch) => Promise<T>,
+): Promise<T> {
+  for await (const batch of source.batches(places, batchSize, epoch)) return body(batch).finally(() => batch.x.dispose())
+  throw new Error('a batch that was read cannot be read again')
+}
+
 /** What reading samples needs to know. */
 export interface ReadOptions {
   readonly signal?: AbortSignal

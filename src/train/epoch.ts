@@ -1,7 +1,7 @@
 import { DataError, NonFiniteError } from '../gpu/errors.ts'
 import { Random } from '../tensor/philox.ts'
 import { Arrivals } from './arrivals.ts'
-import type { Batch, BatchSource } from './batches.ts'
+import { type Batch, type BatchSource, readAgain } from './batches.ts'
 import type { EpochPart } from './checkpoint.ts'
 import { diagnose } from './diagnose.ts'
 import { countCorrect } from './metrics.ts'
@@ -175,18 +175,14 @@ class EpochRun {
     })
   }
 
-  /** Reads a batch once more, which comes out the same, to find what in its pass was not finite. */
-  async #diagnose({ read, pass }: BatchInFlight, what: string): Promise<NonFiniteError> {
+  /** Finds what in a batch's pass was not finite. */
+  #diagnose({ read, pass }: BatchInFlight, what: string): Promise<NonFiniteError> {
     const { settings, epoch, model } = this.#session
     const places = this.#order.subarray(this.part.position - this.#start, read)
-    for await (const batch of this.#source.batches(places, settings.batchSize, epoch)) {
-      const given = givenTo(this.#session, batch, pass)
-      try {
-        return await diagnose(model, { batch: { x: given.x, targets: batch.targets }, from: this.#source.from, pass, what })
-      } finally {
-        for (const { x } of [given, batch]) x.dispose()
-      }
-    }
-    throw new Error('a batch that was read cannot be read again')
+    return readAgain(this.#source, places, settings.batchSize, epoch, (batch) => {
+      const { x } = givenTo(this.#session, batch, pass)
+      const incident = { batch: { x, targets: batch.targets }, from: this.#source.from, pass, what }
+      return diagnose(model, incident).finally(() => x.dispose())
+    })
   }
 }

@@ -5,7 +5,8 @@ import { mostViews } from '../data/view.ts'
 import { DataError, ShapeError, UsageError } from '../gpu/errors.ts'
 import type { Network } from '../nn/network.ts'
 import { isDecoded, type RgbImage, type Source } from '../tensor/host.ts'
-import { type BatchSource, PictureSource, viewsOf } from './batches.ts'
+import { Arrivals } from './arrivals.ts'
+import { type BatchSource, PictureSource, readAgain, viewsOf } from './batches.ts'
 import { diagnose } from './diagnose.ts'
 import type { OnEvent } from './events.ts'
 import { averageViews, type Evaluation, EvaluationCounter, mostLikely, probabilitiesOf } from './metrics.ts'
@@ -63,6 +64,14 @@ export async function evaluate(model: Network, data: ImageDataset, options: Eval
   return result
 }
 
+/** A batch on its way back. */
+interface Seen {
+  readonly targets: Int32Array
+  readonly read: number
+  /** The logits, and the mean loss where each picture was seen once. */
+  readonly values: () => Promise<Float32Array[]>
+}
+
 /** `evaluate` over a source that may hold features. An aborted one ends early, over what it has seen. */
 export async function evaluateSource(
   model: Network,
@@ -72,26 +81,35 @@ export async function evaluateSource(
   options: { readonly onProgress?: (done: number) => void; readonly signal?: AbortSignal | undefined; readonly what?: string } = {},
 ): Promise<Evaluation> {
   const counter = new EvaluationCounter(classes)
-  const order = Array.from({ length: source.count }, (_, i) => i)
-  let done = 0
-  for await (const { x, targets } of source.batches(order, batchSize, 0)) {
-    const [logits, loss] = model.engine.noGrad(() => {
-      const logits = model.logits(x, { from: source.from })
-      return [logits, source.views === 1 ? crossEntropy(logits, targets) : null] as const
-    })
-    const [values = new Float32Array(0), lossValue] = await model.engine.read(loss ? [logits, loss] : [logits])
-    const seen = loss ? { loss: lossValue?.[0] ?? Number.NaN, logits: values } : averageViews(values, targets, classes.length, source.views)
-    for (const tensor of loss ? [logits, loss] : [logits]) tensor.dispose()
-    if (!Number.isFinite(seen.loss)) {
-      const incident = { batch: { x, targets }, from: source.from, pass: null, what: options.what ?? 'evaluation stopped' }
-      throw await diagnose(model, incident).finally(() => x.dispose())
-    }
-    counter.add(seen.loss, seen.logits, targets)
-    x.dispose()
+  const { engine } = model
+  const { signal, onProgress, what = 'evaluation stopped' } = options
+  const order = Uint32Array.from({ length: source.count }, (_, i) => i)
+  let [position, done] = [0, 0]
+  const arrivals = new Arrivals<Float32Array[], Seen>(async ({ targets, read }, [rows = new Float32Array(0), means]) => {
+    const { loss, logits } = means
+      ? { loss: means[0] ?? Number.NaN, logits: rows }
+      : averageViews(rows, targets, classes.length, source.views)
+    if (!Number.isFinite(loss))
+      throw await readAgain(source, order.subarray(position, read), batchSize, 0, (batch) =>
+        diagnose(model, { batch, from: source.from, pass: null, what }),
+      )
+    counter.add(loss, logits, targets)
+    position = read
     done += targets.length
-    options.onProgress?.(done)
-    if (options.signal?.aborted) break
+    onProgress?.(done)
+  })
+  for await (const { x, targets, read } of source.batches(order, batchSize, 0)) {
+    const seen = engine.noGrad(() => {
+      const logits = model.logits(x, { from: source.from })
+      return source.views === 1 ? [logits, crossEntropy(logits, targets)] : [logits]
+    })
+    const values = engine.readLater(seen)
+    engine.gpu.submit()
+    for (const tensor of [...seen, x]) tensor.dispose()
+    await arrivals.add({ targets, read, values })
+    if (signal?.aborted) break
   }
+  await arrivals.drain()
   return counter.result()
 }
 

@@ -178,6 +178,20 @@ describe('what goes wrong', () => {
       expect(sameBits(together.state[name]?.data, values), name).toBe(true)
   })
 
+  test('evaluation names the first tensor that is not finite, and leaves nothing behind', async () => {
+    const network = await model()
+    for (const parameter of network.parameters()) void parameter.tensor // made when first asked for
+    network.parameters()[3]?.assign(network.engine, new Float32Array(8).fill(Number.NaN))
+    const { liveBytes, buffers } = network.engine.memory()
+    for (const tta of [1, 2])
+      await expect(evaluate(network, data, { batchSize: 2, tta })).rejects.toMatchObject({
+        tensor: 'features.3.bias',
+        message: expect.stringMatching(/^evaluation stopped: the parameter features\.3\.bias is the first tensor/),
+      })
+    expect(network.engine.memory()).toMatchObject({ liveBytes, buffers })
+    network.dispose()
+  })
+
   test('a loss that is not finite stops training, names the first such tensor, and spares the weights', async () => {
     const network = await model({ scenario: 'large-similar' })
     await expect(train(network, { optimizer: 'sgd', lr: 1e30, momentum: 0 })).rejects.toThrow(NonFiniteError)
