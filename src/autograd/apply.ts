@@ -19,6 +19,10 @@ export function apply<In extends string, Attrs>(
 ): Tensor {
   const tensors = op.inputs.map((name) => inputs[name])
   const engine = engineOf(op.name, tensors)
+  if (op.name !== 'relu' && tensors.some((tensor) => tensor?.rectified))
+    throw new AutogradError(
+      `${op.name}: an input holds max(x, 0) already and is for the ReLU that follows: do not ask a layer for 'relu' here`,
+    )
   const { gpu } = engine
   const record = <T>(value: (tensor: Tensor | null) => T) =>
     Object.fromEntries(op.inputs.map((name) => [name, value(inputs[name])])) as Record<In, T>

@@ -4,7 +4,7 @@ interface Coming<Values> {
   readonly values: () => Promise<Values>
 }
 
-/** Milliseconds of work that are read back together at the most: ten times a second somebody sees how it goes. */
+/** Milliseconds of work that are read back together at the most, so that somebody sees how it goes ten times a second or more. */
 const interval = 100
 /** And so many at the most: the inputs of what is handed over but not done take memory of the driver, and four times as many gain nothing. */
 const most = 16

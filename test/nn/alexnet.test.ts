@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { crossEntropy } from '../../src/autograd/functions.ts'
-import { UsageError, WeightsError } from '../../src/gpu/errors.ts'
+import { crossEntropy, maxPool2d } from '../../src/autograd/functions.ts'
+import { AutogradError, UsageError, WeightsError } from '../../src/gpu/errors.ts'
 import { alexnet, type Variant } from '../../src/nn/alexnet.ts'
 import { sizeOf } from '../../src/tensor/ndbuffer.ts'
 import type { StateDict } from '../../src/tensor/stateDict.ts'
@@ -94,6 +94,16 @@ describe('a ReLU is part of the launch before it', () => {
     expect(results[0]).toHaveLength(17)
     for (const [i, one] of (results[0] ?? []).entries()) expect(sameBits(one, results[1]?.[i])).toBe(true)
     for (const one of [x, model]) one.dispose()
+  })
+
+  test('what it stored is refused by any other operator, whose gradient would not be its own', async () => {
+    const engine = await testEngine()
+    const model = await alexnet(engine, { ...small, seed: 2 })
+    const x = engine.tensor(new Float32Array(3 * 64 * 64), [1, 3, 64, 64])
+    const stored = model.layers[0]?.forward(x, { training: false, seed: 0, relu: true }) ?? x
+    expect(() => maxPool2d(stored, { kernel: 2 })).toThrow(AutogradError)
+    expect(() => maxPool2d(stored, { kernel: 2 })).toThrow(/^maxPool2d: an input holds max\(x, 0\) already/)
+    for (const one of [x, stored, model]) one.dispose()
   })
 
   test('unless what is asked for ends, or begins, between them', async () => {
