@@ -7,7 +7,7 @@ const columns: readonly (readonly [string, number, (row: Row) => string])[] = [
   ['GFLOP/s', 8, ({ graft: { gflops } }) => gflops?.toFixed(1) ?? ''],
   ['limit', 6, ({ graft: { share } }) => (share === null ? '' : `${(100 * share).toFixed(0)} %`)],
   ['tfjs', 9, ({ tfjs_webgpu }) => other(tfjs_webgpu)],
-  ['ratio', 7, ({ ratio }) => ratio?.toFixed(2) ?? ''],
+  ['ratio', 8, ({ ratio }) => ratio?.toFixed(ratio < 100 ? 2 : 0) ?? ''],
   ['wasm', 9, ({ tfjs_wasm }) => other(tfjs_wasm)],
   ['cpu', 9, ({ tfjs_cpu }) => other(tfjs_cpu)],
   ['jax-js', 9, ({ jaxjs }) => other(jaxjs)],

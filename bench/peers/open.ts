@@ -19,7 +19,7 @@ export async function openPeers(engine: Engine, { wanted, quick }: { readonly wa
   const { adapter } = await nodePlatform.requestAdapter(engine.info.kind)
   // What jax-js asks for an adapter, it gets the engine's.
   const gpu: Pick<GPU, 'requestAdapter'> = { requestAdapter: async () => adapter }
-  const jax = await openJax(gpu).catch((error: Error) => {
+  const jax = await openJax(gpu, engine.gpu.device.limits.maxStorageBufferBindingSize).catch((error: Error) => {
     console.log(`jax-js is left out: ${error.message}`)
     return null
   })
