@@ -75,9 +75,9 @@ function runOnce<In extends string, Attrs extends object>(
 }
 
 /** An input that a case must have. */
-export function given(array: NdArray | null): NdArray {
-  if (!array) throw new Error('an input is missing')
-  return array
+export function given<T>(input: T | null): T {
+  if (!input) throw new Error('an input is missing')
+  return input
 }
 
 async function findings<In extends string, Attrs extends object>(
@@ -125,7 +125,7 @@ async function findings<In extends string, Attrs extends object>(
         const found: Finding[] = [{ ...common, against: 'reference', expected: gradients[name].data }]
         if (differences) {
           const at = (x: NdArray) => check.forward({ ...inputs, [name]: x }, attrs)
-          const { data } = numericalGradient(at, given(inputs[name]), dy)
+          const { data } = numericalGradient(at, given<NdArray>(inputs[name]), dy)
           // Central differences are themselves off by some 1e-9.
           found.push({
             ...common,

@@ -59,7 +59,7 @@ export function findWeights(name: string): NamedWeights | undefined {
 /**
  * Adds an entry of the user's, or replaces it.
  * @param entry.source a URL (http or https), or a path
- * @param entry.sha256 the file's; may be left out for a path, and for a URL that ends in -XXXXXXXX before the extension, as PyTorch's do
+ * @param entry.sha256 the file's; may be left out for a path, and for a URL that ends in - and eight hex digits before the extension, as PyTorch's do
  * @throws UsageError for a name or address that does not do
  * @throws WeightsError for a file that does not exist, or is another one
  * @example await addWeights({ name: 'lab/birds', source: 'https://example.org/birds.pth', sha256, variant: 'torchvision' })
