@@ -2,7 +2,7 @@ import { access, mkdir, mkdtemp, rm, rmdir, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { GraftError, UsageError } from '../gpu/errors.ts'
 import type { Network } from '../nn/network.ts'
-import { clearCheckpoints, readCheckpoint } from '../train/checkpoint.ts'
+import { readCheckpoint } from '../train/checkpoint.ts'
 import type { EpochResult } from '../train/events.ts'
 import {
   type RunConfig,
@@ -101,13 +101,10 @@ export class RunWriter {
 
   /** Writes what a checkpoint needs beside it; awaited before the first one. */
   async begin(): Promise<void> {
-    // Nothing of an earlier run may stand beside this one's, not even for a moment: its checkpoints go first, or a run that is killed
-    // here would be gone on with from them, without its config.
-    if (this.#replace) {
-      await clearCheckpoints(diskFiles, this.checkpoints)
+    // An earlier run's weights must not stand beside this one's config, not even for a moment.
+    if (this.#replace)
       for (const name of [runFiles.weights, runFiles.metrics, runFiles.config, runFiles.timings])
         await rm(join(this.folder, name), { force: true })
-    }
     await writeRunConfig(this.folder, this.#config)
   }
 

@@ -82,8 +82,9 @@ export class Snapshots {
     if (!this.#swept) await this.#files.sweep(folder)
     this.#swept = true
     if (!this.#begun) {
-      await beforeCheckpoint?.()
+      // Before anything else goes: a run that is killed in between would be gone on with from an earlier one's.
       await clearCheckpoints(this.#files, folder)
+      await beforeCheckpoint?.()
       this.#begun = true
     }
     await writeCheckpoint(this.#files, folder, checkpoint)
