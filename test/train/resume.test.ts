@@ -169,6 +169,15 @@ describe('checkpoints', () => {
     expect(await readdir(checkpoint)).toEqual(['epoch.safetensors'])
   })
 
+  test('those of the training before are gone before what stands beside the new ones is written', async () => {
+    const checkpoint = place()
+    await train({ checkpoint, epochs: 1 })
+    const left: string[][] = []
+    const beforeCheckpoint = async () => void left.push(await readdir(checkpoint))
+    await train({ checkpoint, epochs: 1, beforeCheckpoint })
+    expect(left).toEqual([[]])
+  })
+
   test('a run that is finished is given back as it ended, without reading a picture', async () => {
     const checkpoint = place()
     const options = { ...everything, keep: 'best' as const }
