@@ -1,28 +1,20 @@
 /** The two operators with weights, with their float64 references, their edges, and shapes at random. */
 import { conv2d, conv2dForRelu, linear, linearForRelu, relu } from '../autograd/functions.ts'
+import type { Conv2dAttrs, Pair } from '../ops/conv2d.ts'
+import type { LinearAttrs } from '../ops/linear.ts'
 import { sumTolerance } from '../reference/compare.ts'
 import * as reference from '../reference/index.ts'
 import { given, type OperatorCase, type OperatorCheck } from './operator.ts'
 import { between } from './subject.ts'
 
-/** Height and width. */
-type Pair = readonly [number, number]
-
-interface ConvAttrs {
-  readonly stride: Pair
-  readonly padding: Pair
-  readonly groups: number
-  /** Whether a ReLU follows, in the same launch. */
-  readonly relu?: boolean
-}
 type Weighted = 'x' | 'weight' | 'bias'
 
 function convCase(
   [n = 1, c = 1, h = 1, w = 1]: readonly number[],
   [o = 1, kh = 1, kw = 1]: readonly number[],
-  { stride = [1, 1], padding = [0, 0], groups = 1, relu }: Partial<ConvAttrs> = {},
+  { stride = [1, 1], padding = [0, 0], groups = 1, relu }: Partial<Conv2dAttrs> = {},
   { bias = true, differences = false } = {},
-): OperatorCase<Weighted, ConvAttrs> {
+): OperatorCase<Weighted, Conv2dAttrs> {
   return {
     shapes: { x: [n, c, h, w], weight: [o, c / groups, kh, kw], bias: bias ? [o] : null },
     attrs: { stride, padding, groups, relu },
@@ -30,7 +22,7 @@ function convCase(
   }
 }
 
-export const conv2dCheck: OperatorCheck<Weighted, ConvAttrs> = {
+export const conv2dCheck: OperatorCheck<Weighted, Conv2dAttrs> = {
   name: 'conv2d',
   inputs: ['x', 'weight', 'bias'],
   kernels: ['fast', 'plain'],
@@ -81,11 +73,6 @@ export const conv2dCheck: OperatorCheck<Weighted, ConvAttrs> = {
       { bias: random.below(2) === 1 },
     )
   },
-}
-
-interface LinearAttrs {
-  /** Whether a ReLU follows, in the same launch. */
-  readonly relu?: boolean
 }
 
 const linearCase = (
