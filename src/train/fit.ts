@@ -43,6 +43,7 @@ const patienceWithDevices = 3
  * @throws NonFiniteError when the loss is NaN or infinite; the weights are then those of the last finished epoch, in the first one those from before that step
  * @throws OutOfMemoryError before anything is allocated, when training cannot fit; it names the batch size that would
  * @throws DeviceLostError when the device is lost again and again, or no other one can be opened
+ * @throws GraftError with code `write` when a checkpoint cannot be written at the end of an epoch, or after an abort
  * @example
  * const run = await fit(model, data, { epochs: 40, batchSize: 32, lr: 1e-3 })
  * console.log(run.epochs.at(-1)?.valAccuracy)
@@ -71,6 +72,8 @@ export async function fit(model: Network, data: ImageDataset, options: FitOption
         tally.batches += done.batches
         if (done.over) break
       } catch (error) {
+        // What reads pictures ends with an abort's own reason.
+        if (signal?.aborted && error === signal.reason) break
         await watch.recover(error)
         tally.recovered++
       }
@@ -78,13 +81,11 @@ export async function fit(model: Network, data: ImageDataset, options: FitOption
     if (signal?.aborted) await keepPart(session, snapshots)
     else if (session.settings.keep === 'best' || session.averages) session.deploy(snapshots.newest)
   } catch (error) {
-    if (!signal?.aborted) {
-      if (snapshots?.epochEnd?.epochs.length && !model.engine.gpu.lost) session.deploy(snapshots.epochEnd)
-      throw error
-    }
+    if (snapshots?.epochEnd?.epochs.length && !model.engine.gpu.lost) session.deploy(snapshots.epochEnd)
+    throw error
   } finally {
     await snapshots?.idle()
-    if (signal?.aborted && snapshots?.epochEnd) session.deploy(snapshots.epochEnd)
+    if (signal?.aborted && snapshots?.epochEnd && !model.engine.gpu.lost) session.deploy(snapshots.epochEnd)
     model.classNames = data.classes
     await session.dispose()
   }

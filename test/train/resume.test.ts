@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { ImageDataset, Sample } from '../../src/data/dataset.ts'
+import type { ImageDataset, Sample, SampleList } from '../../src/data/dataset.ts'
 import { UsageError, WeightsError } from '../../src/gpu/errors.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
 import type { Network } from '../../src/nn/network.ts'
@@ -83,6 +83,34 @@ describe('a run that was stopped within an epoch', () => {
     )
     expect(heard).toEqual([[epoch - 1, stopped.run.keptBatches]])
     expectSame(resumed, whole)
+  })
+
+  test('stopped while the epoch is validated', async () => {
+    const options = { epochs: 2, batchSize: 8, cache: false }
+    const whole = await train(options)
+    const checkpoint = place()
+    const controller = new AbortController()
+    const { val } = data
+    const stopping: SampleList = {
+      length: val.length,
+      at: (index) => {
+        controller.abort()
+        return val.at(index)
+      },
+      [Symbol.iterator]: () => val[Symbol.iterator](),
+    }
+    const stopped = await train({ ...options, checkpoint, signal: controller.signal }, 'large-similar', { ...data, val: stopping })
+    expect([stopped.run.aborted, stopped.run.epochs.length, stopped.run.keptBatches]).toEqual([true, 0, 3])
+    const heard: unknown[] = []
+    const onResume: FitOptions['onResume'] = (epochs, batches) => heard.push([epochs.length, batches])
+    expectSame(await train({ ...options, checkpoint, resume: true, onResume }), whole)
+    expect(heard).toEqual([[0, 3]])
+  })
+
+  test('where the disk refuses what an abort is to keep, that is an error', async () => {
+    const checkpoint = join(place(), 'file')
+    await writeFile(join(checkpoint, '..'), '')
+    await expect(train({ checkpoint, ...stopAt(1, 2) })).rejects.toThrow(/file/)
   })
 
   test('again and again, with broken pictures among the others', async () => {
