@@ -1,6 +1,7 @@
 import type { ImageDataset } from '../data/dataset.ts'
 import { DataError, UsageError } from '../gpu/errors.ts'
 import type { Network } from '../nn/network.ts'
+import type { Checkpoint } from './checkpoint.ts'
 import { epochOrder } from './epoch.ts'
 import { checkClasses } from './evaluate.ts'
 import { type FitOptions, resolveOptions } from './fitOptions.ts'
@@ -52,7 +53,7 @@ export interface LearningRates {
 const [smoothing, runaway] = [0.98, 4]
 
 /**
- * The learning-rate range test: steps at rates that grow in equal ratios, until the loss runs away. The network is as before then
+ * The learning-rate range test: steps at rates that grow in equal ratios, until the loss runs away. Whatever it ends with, the network is as before
  * (Smith 2017, arXiv:1506.01186, as fastai's lr_find does it: loss smoothed by 0.98, stopped at four times its lowest).
  * @throws UsageError for options that do not fit; DataError when no picture can be decoded
  * @example
@@ -70,9 +71,11 @@ export async function findLearningRate(model: Network, data: ImageDataset, optio
   // More than one epoch, so that what frozen layers give is kept.
   const settings = resolveOptions({ ...rest, epochs: 2 })
   checkClasses(model, data)
+  const { seed, passes } = model
   const session = new Session(model, data, settings)
+  let before: Checkpoint | null = null
   try {
-    const before = await session.now()
+    before = await session.now()
     const { train } = await session.open()
     const rateAt = (step: number) => from * (to / from) ** (step / steps)
     const groups = session.optimizer.groups.length
@@ -82,7 +85,10 @@ export async function findLearningRate(model: Network, data: ImageDataset, optio
     for (let epoch = 1; stepper.steps < steps && !curve.diverged; epoch++) {
       const begun = stepper.steps
       for await (const batch of train.batches(epochOrder(train.count, settings.seed, epoch), settings.batchSize, epoch)) {
-        settings.signal?.throwIfAborted()
+        if (settings.signal?.aborted) {
+          batch.x.dispose()
+          throw settings.signal.reason
+        }
         const lr = rateAt(stepper.steps)
         const taken = stepper.take(batch, false)
         const { loss, norm } = await taken.values()
@@ -96,11 +102,12 @@ export async function findLearningRate(model: Network, data: ImageDataset, optio
       if (epoch > 1 && stepper.steps === begun && part.length === 0)
         throw new DataError(`${data.root} has no picture to train on that can be decoded`)
     }
-    session.restore(before)
     const { points, diverged } = curve
     return { points, diverged, valley: valley(points, steps), steepest: steepest(points, steps) }
   } finally {
+    if (before && !model.engine.gpu.lost) session.restore(before)
     await session.dispose()
+    Object.assign(model, { seed, passes })
   }
 }
 

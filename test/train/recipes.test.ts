@@ -232,6 +232,24 @@ describe('findLearningRate', () => {
     network.dispose()
   })
 
+  test.each<[string, (step: number, stop: AbortController) => void]>([
+    ['stopped', (step, stop) => step === 40 && stop.abort()],
+    ['failed', (step) => expect(step).toBeLessThan(40)],
+  ])('a search that is %s leaves the network as it was too, and no memory behind', async (_, onStep) => {
+    const network = await model()
+    for (const p of network.parameters()) void p.tensor
+    const [before, memory, { seed, passes }] = [await network.stateDict(), network.engine.memory(), network]
+    const stop = new AbortController()
+    const onEvent = (event: TrainEvent) => event.type === 'search' && onStep(event.step, stop)
+    const options = { batchSize: 8, optimizer: 'sgd', from: 1e-3, seed: 9, signal: stop.signal, onEvent } as const
+    await expect(findLearningRate(network, data, options)).rejects.toThrow()
+    for (const [name, { data: values }] of Object.entries(await network.stateDict()))
+      expect(sameBits(values, before[name]?.data), name).toBe(true)
+    expect([network.seed, network.passes]).toEqual([seed, passes])
+    expect(network.engine.memory()).toMatchObject({ liveBytes: memory.liveBytes, buffers: memory.buffers })
+    network.dispose()
+  })
+
   test('wrong searches are refused', async () => {
     const network = await model()
     await expect(findLearningRate(network, data, { from: 1, to: 0.1 })).rejects.toThrow(UsageError)
