@@ -32,17 +32,30 @@ export function argmax(logits: Float32Array, row: number, classes: number): numb
   return best
 }
 
+/** log Σ exp(value), without overflow, and finite however far apart the values are. */
+function logSumExp(values: Float64Array): number {
+  const highest = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
+  if (highest === Number.NEGATIVE_INFINITY) return highest
+  return highest + Math.log(values.reduce((sum, value) => sum + Math.exp(value - highest), 0))
+}
+
+/** The logarithms of one target's probabilities, each the mean over its `views` rows of logits. */
+function logProbabilitiesOf(logits: Float32Array, target: number, classes: number, views: number): Float64Array {
+  const rows = Array.from({ length: views }, (_, view) => {
+    const start = (target * views + view) * classes
+    const row = Float64Array.from(logits.subarray(start, start + classes))
+    const all = logSumExp(row)
+    return row.map((value) => value - all)
+  })
+  return Float64Array.from(
+    { length: classes },
+    (_, c) => logSumExp(Float64Array.from(rows, (row) => row[c] ?? Number.NaN)) - Math.log(views),
+  )
+}
+
 /** The probabilities of one target: the mean over its `views` rows of logits. */
 export function probabilitiesOf(logits: Float32Array, target: number, classes: number, views = 1): Float64Array {
-  const mean = new Float64Array(classes)
-  for (let row = target * views; row < (target + 1) * views; row++) {
-    const values = Float64Array.from(logits.subarray(row * classes, (row + 1) * classes))
-    const highest = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
-    const exps = values.map((value) => Math.exp(value - highest))
-    const total = exps.reduce((a, b) => a + b, 0)
-    for (const [c, value] of exps.entries()) mean[c] = (mean[c] ?? 0) + value / total / views
-  }
-  return mean
+  return logProbabilitiesOf(logits, target, classes, views).map(Math.exp)
 }
 
 /** Logits [N · views, classes] as [N, classes]: the logarithms of the mean probabilities, and the mean cross-entropy they give. */
@@ -52,11 +65,14 @@ export function averageViews(
   classes: number,
   views: number,
 ): { readonly loss: number; readonly logits: Float32Array } {
-  const rows = Array.from(targets, (_, i) => probabilitiesOf(logits, i, classes, views))
-  const losses = rows.map((row, i) => -Math.log(row[targets[i] ?? 0] ?? Number.NaN))
   const averaged = new Float32Array(targets.length * classes)
-  for (const [i, row] of rows.entries()) averaged.set(row.map(Math.log), i * classes)
-  return { loss: losses.reduce((a, b) => a + b, 0) / targets.length, logits: averaged }
+  let loss = 0
+  for (const [i, target] of targets.entries()) {
+    const row = logProbabilitiesOf(logits, i, classes, views)
+    averaged.set(row, i * classes)
+    loss -= (row[target] ?? Number.NaN) / targets.length
+  }
+  return { loss, logits: averaged }
 }
 
 /** How many rows of [N, classes] logits have their largest value at the target. */

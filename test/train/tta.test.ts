@@ -7,6 +7,7 @@ import { UsageError } from '../../src/gpu/errors.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
 import type { Network } from '../../src/nn/network.ts'
 import { evaluate, predict } from '../../src/train/evaluate.ts'
+import { averageViews } from '../../src/train/metrics.ts'
 import { testEngine } from '../support/engine.ts'
 import { drawnShapes } from '../support/shapes.ts'
 
@@ -79,6 +80,12 @@ test.each([2, 3, 10])('evaluate and predict average the probabilities of %i view
   )
   for (const [i, { top }] of predictions.entries())
     for (const { index, probability } of top) expect(probability).toBeCloseTo(expected[i]?.[index] ?? Number.NaN, 5)
+})
+
+test('a class that no view gives any probability costs what its logits say, and is no failure', () => {
+  const { loss, logits } = averageViews(Float32Array.of(0, 2000, 0, 3000), Int32Array.of(0), 2, 2)
+  expect(loss).toBeCloseTo(2000 + Math.LN2, 6)
+  expect([...logits]).toEqual([Math.fround(-2000 - Math.LN2), 0])
 })
 
 test('one view is what validation sees', async () => {
