@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { access, open } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
+import { pipeline } from 'node:stream'
 import { CsvError, parse } from 'csv-parse'
 import { DataError } from '../gpu/errors.ts'
 import { Catalogue, type Part } from './catalogue.ts'
@@ -51,9 +52,9 @@ export async function openLabelFile(path: string, options: DataOptions = {}): Pr
   const lines = new Map<string, number>()
   let columns: Columns | null = null
   const delimiter = delimiterOf(await firstLine(path))
-  const parser = createReadStream(path).pipe(
-    parse({ bom: true, delimiter, info: true, relax_column_count: true, skip_empty_lines: true, trim: true }),
-  )
+  const parser = parse({ bom: true, delimiter, info: true, relax_column_count: true, skip_empty_lines: true, trim: true })
+  // Passes on what goes wrong with the file, and closes it where a row is refused; the loop below meets both.
+  pipeline(createReadStream(path), parser, () => {})
   try {
     for await (const { record, info } of parser as AsyncIterable<Row>) {
       if (!columns) {
@@ -70,7 +71,10 @@ export async function openLabelFile(path: string, options: DataOptions = {}): Pr
       catalogue.add(file, known, part)
     }
   } catch (cause) {
-    throw cause instanceof CsvError ? new DataError(`${path}, line ${String(cause.lines)}: ${cause.message}`, { cause }) : cause
+    if (cause instanceof DataError) throw cause
+    throw cause instanceof CsvError
+      ? new DataError(`${path}, line ${String(cause.lines)}: ${cause.message}`, { cause })
+      : fileError(path, cause)
   }
   if (!columns) throw new DataError(`${path} is empty: its first line names the columns file,label, and a line for each picture follows`)
   if (lines.size === 0) throw new DataError(`${path} names no picture: a line for each is to follow the first one`)

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readFile, truncate, writeFile } from 'node:fs/promises'
+import { readdir, readFile, readlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
@@ -132,6 +132,19 @@ describe('a file of labels', () => {
     expect((await openData(folder)).classes).toEqual(['a', 'b'])
     for (const name of ['x.csv', 'y.csv']) await writeFile(join(folder, name), 'file,label\n')
     expect((await dataErrorOf(openData(folder))).message).toBe(`${folder} holds 2 files of labels (x.csv, y.csv): give one of them`)
+  })
+})
+
+describe.runIf(process.platform === 'linux')('a file of labels that is refused', () => {
+  it('is closed', async () => {
+    const path = inTemp('long.csv')
+    await writeFile(path, `file,label\n1.png\n${'2.png,cat\n'.repeat(100_000)}`)
+    const open = async () => {
+      const links = await Promise.all((await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')))
+      return links.filter((target) => target === path).length
+    }
+    expect((await dataErrorOf(openData(path))).message).toMatch(/line 2: 1\.png has no label/)
+    await expect.poll(open).toBe(0)
   })
 })
 
