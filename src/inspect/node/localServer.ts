@@ -24,8 +24,12 @@ export interface LocalServer {
  */
 export async function serveLocally(answer: (path: string) => Promise<Answer | null>, port: number): Promise<LocalServer> {
   const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost')
-    answer(pathname).then(
+    const path = pathOf(request.url ?? '/')
+    if (path === null) {
+      response.writeHead(400).end()
+      return
+    }
+    answer(path).then(
       (found) => {
         response.writeHead(found ? 200 : 404, { 'content-type': found?.type ?? 'text/plain', 'cache-control': 'no-store' })
         response.end(found?.body ?? '')
@@ -43,5 +47,14 @@ export async function serveLocally(answer: (path: string) => Promise<Answer | nu
       server.closeAllConnections()
       server.close()
     },
+  }
+}
+
+/** What a request asks for, decoded and without its query; null where that makes no sense. */
+function pathOf(target: string): string | null {
+  try {
+    return decodeURIComponent(new URL(target, 'http://localhost').pathname)
+  } catch {
+    return null
   }
 }
