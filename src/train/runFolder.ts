@@ -54,10 +54,19 @@ export async function writeRunTimings(folder: string, timings: Timings): Promise
   await writeFileAtomic(join(folder, runFiles.timings), `${JSON.stringify(timings, null, 2)}\n`)
 }
 
-/** What a run's time was spent on; null where it was not noted. */
+/**
+ * What a run's time was spent on; null where it was not noted.
+ * @throws UsageError when the file is damaged
+ */
 export async function readRunTimings(folder: string): Promise<Timings | null> {
-  const text = await readFile(join(folder, runFiles.timings), 'utf8').catch(() => null)
-  return text === null ? null : (JSON.parse(text) as Timings)
+  const path = join(folder, runFiles.timings)
+  const text = await readFile(path, 'utf8').catch(() => null)
+  if (text === null) return null
+  try {
+    return JSON.parse(text) as Timings
+  } catch (cause) {
+    throw new UsageError(`${path} is damaged; remove it, nothing but the report's times depends on it`, { cause })
+  }
 }
 
 /**

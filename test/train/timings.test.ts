@@ -1,5 +1,10 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { UsageError } from '../../src/gpu/errors.ts'
 import type { TrainEvent } from '../../src/train/events.ts'
+import { readRunTimings, runFiles, writeRunTimings } from '../../src/train/runFolder.ts'
 import { Stopwatch } from '../../src/train/timings.ts'
 
 beforeEach(() => {
@@ -26,4 +31,19 @@ test('the time up to an event belongs to what the event ends', () => {
   after(0.25, { type: 'epoch', epoch: 1, trainLoss: 1, trainAccuracy: 0, valLoss: 1, valAccuracy: 0, seconds: 3 })
   expect(stopwatch.timings).toEqual({ choosing: 3, reading: 3, compiling: 0.5, training: 14, validating: 0.25 })
   expect(stopwatch.total).toBe(20.75)
+})
+
+test('a run keeps them; without them there are none, and a damaged file is named', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'graft-timings-'))
+  try {
+    expect(await readRunTimings(folder)).toBe(null)
+    const timings = { choosing: 1, reading: 2, compiling: 3, training: 4, validating: 5 }
+    await writeRunTimings(folder, timings)
+    expect(await readRunTimings(folder)).toEqual(timings)
+    await writeFile(join(folder, runFiles.timings), '{"choosing": 1,')
+    await expect(readRunTimings(folder)).rejects.toThrow(UsageError)
+    await expect(readRunTimings(folder)).rejects.toThrow(/timings\.json is damaged/)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
 })
