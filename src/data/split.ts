@@ -1,5 +1,5 @@
 import { DataError, UsageError } from '../gpu/errors.ts'
-import { Random } from '../tensor/philox.ts'
+import { Random, requireSeed } from '../tensor/philox.ts'
 import { byCodeUnit, type Sample } from './dataset.ts'
 
 /** The share of each class held out for validation unless the caller says otherwise. */
@@ -14,7 +14,7 @@ export function requireSplit(split: number, seed: number): void {
   if (!(split > 0 && split < 1)) {
     throw new UsageError(`split is ${split}: give the share of pictures to hold out for validation, between 0 and 1, such as 0.25`)
   }
-  if (!Number.isSafeInteger(seed) || seed < 0) throw new UsageError(`seed is ${seed}: give a non-negative integer up to 2^53 - 1`)
+  requireSeed(seed)
 }
 
 /**

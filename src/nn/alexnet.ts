@@ -1,6 +1,7 @@
 import { UsageError, WeightsError } from '../gpu/errors.ts'
 import type { Engine } from '../tensor/engine.ts'
 import type { Shape } from '../tensor/ndbuffer.ts'
+import { requireSeed } from '../tensor/philox.ts'
 import type { StateDict } from '../tensor/stateDict.ts'
 import { AdaptiveAvgPool2d, Conv2d, Dropout, Flatten, type LayerInit, Linear, LocalResponseNorm, MaxPool2d, ReLU } from './layers.ts'
 import { classNamesIn } from './metadata.ts'
@@ -123,6 +124,7 @@ export async function alexnet(engine: Engine, options: AlexNetOptions = {}): Pro
   const unknown = Object.keys(options).filter((key) => !known.includes(key))
   if (unknown.length) throw new UsageError(`alexnet has no option ${unknown.join(', ')}; it takes ${known.join(', ')}`)
   const { weights, seed = 0 } = options
+  requireSeed(seed)
   const loaded =
     typeof weights === 'string'
       ? await engine.host.loadWeights(weights)

@@ -20,12 +20,21 @@ export type Init =
   | { readonly kind: 'normal'; readonly std: number }
   | { readonly kind: 'constant'; readonly value: number }
 
+/** @throws UsageError for an initialiser that does not exist, or whose number is none: for what makes its values only later */
+export function requireInit(init: Init): void {
+  const { kind, ...numbers } = typeof init === 'string' ? { kind: init } : init
+  if (!initNames.includes(kind)) throw new UsageError(`there is no initialiser '${kind}'; there are ${initNames.join(', ')}`)
+  for (const [name, value] of Object.entries(numbers))
+    if (!Number.isFinite(value)) throw new UsageError(`${name} of the initialiser ${kind} is a number, not ${value}`)
+}
+
 /**
  * First values for a weight of the given shape ([out, in] or [O, C / groups, KH, KW]), drawn from `random`.
- * @throws UsageError for an initialiser that does not exist
+ * @throws UsageError for an initialiser that does not exist, or whose number is none
  * @example initialise('xavier-uniform', [6, 864], new Random(1))
  */
 export function initialise(init: Init, shape: Shape, random: Random): Float32Array {
+  requireInit(init)
   const [out = 1, within = 1, ...window] = shape
   const [fanIn, fanOut] = [within * sizeOf(window), out * sizeOf(window)]
   const values = new Float32Array(sizeOf(shape))
@@ -39,7 +48,6 @@ export function initialise(init: Init, shape: Shape, random: Random): Float32Arr
   else if (spec.kind === 'kaiming-normal') normal(Math.sqrt(2 / fanIn))
   else if (spec.kind === 'uniform') uniform('bound' in spec ? spec.bound : 0.05)
   else if (spec.kind === 'normal') normal('std' in spec ? spec.std : 0.01)
-  else if (spec.kind === 'constant') values.fill('value' in spec ? spec.value : 0)
-  else throw new UsageError(`there is no initialiser '${String(init)}'; there are ${initNames.join(', ')}`)
+  else values.fill('value' in spec ? spec.value : 0)
   return values
 }

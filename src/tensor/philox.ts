@@ -1,3 +1,5 @@
+import { UsageError } from '../gpu/errors.ts'
+
 const MULTIPLIER_0 = 0xd2511f53
 const MULTIPLIER_1 = 0xcd9e8d57
 const WEYL_0 = 0x9e3779b9
@@ -75,10 +77,9 @@ export function philox4x32(
   return [a, b, c, d]
 }
 
-function requireSafeInteger(name: string, value: number): void {
-  if (!Number.isSafeInteger(value) || value < 0) {
-    throw new RangeError(`${name} is ${value}: give a non-negative integer up to 2^53 - 1`)
-  }
+/** @throws UsageError unless a seed is one that `Random` takes: for what draws its first number only later */
+export function requireSeed(seed: number, name = 'seed'): void {
+  if (!Number.isSafeInteger(seed) || seed < 0) throw new UsageError(`${name} is ${seed}: give a non-negative integer up to 2^53 - 1`)
 }
 
 /**
@@ -106,11 +107,11 @@ export class Random {
   /**
    * @param seed any non-negative safe integer
    * @param stream which of the seed's sequences, any non-negative safe integer
-   * @throws RangeError for anything else
+   * @throws UsageError for anything else
    */
   constructor(seed: number, stream = 0) {
-    requireSafeInteger('seed', seed)
-    requireSafeInteger('stream', stream)
+    requireSeed(seed)
+    requireSeed(stream, 'stream')
     this.#seedLow = seed >>> 0
     this.#seedHigh = Math.floor(seed / TWO_POW_32)
     this.#streamLow = stream >>> 0

@@ -1,12 +1,12 @@
 import { UsageError } from '../gpu/errors.ts'
 import type { Init } from '../nn/init.ts'
-import { initialise } from '../nn/init.ts'
+import { initialise, requireInit } from '../nn/init.ts'
 import { Flatten, Linear } from '../nn/layers.ts'
 import type { Module } from '../nn/module.ts'
 import { list, type Network } from '../nn/network.ts'
 import { type Shape, sizeOf } from '../tensor/ndbuffer.ts'
-import { Random } from '../tensor/philox.ts'
-import { setTrainable, type TrainablePatterns } from './patterns.ts'
+import { Random, requireSeed } from '../tensor/philox.ts'
+import { matching, setTrainable, type TrainablePatterns } from './patterns.ts'
 
 /** The names of the four scenarios. */
 export const scenarios = ['small-similar', 'small-different', 'large-similar', 'large-different'] as const
@@ -65,7 +65,7 @@ const why: Readonly<Record<Scenario, string>> = {
 /**
  * Makes a network ready for a new task: cuts, puts a new FC layer (always `classifier.6`, Xavier uniform with zero bias unless `init`
  * says otherwise) at the end, and sets every parameter's `trainable` flag: the scenario's, then `freeze` and `train` on top.
- * @throws UsageError for options that do not exist, or contradict each other
+ * @throws UsageError for options that do not exist, or contradict each other; the network is as it was then
  * @example const plan = applyScenario(model, { scenario: 'small-similar', classes: 6, replace: 'all' })
  */
 export function applyScenario(model: Network, options: ScenarioOptions): Plan {
@@ -92,6 +92,8 @@ export function applyScenario(model: Network, options: ScenarioOptions): Plan {
   if (shape.length > 1) added.push(new Flatten('flatten'))
   const headInit = init === undefined || init === 'pretrained' ? 'xavier-uniform' : init
   added.push(new Linear(model.engine, 'classifier.6', sizeOf(shape), classes, { weight: headInit, seed, stream: headStream }))
+  const parametersThen = [...before.slice(0, at + 1), ...added].flatMap((layer) => layer.parameters())
+  for (const pattern of [...(options.freeze ?? []), ...(options.train ?? [])]) matching(parametersThen, pattern)
   const { removed } = model.replaceAfter(keep, added)
   const afresh = scenario === 'large-different' && init !== 'pretrained'
   if (afresh) randomise(model, init, seed, reasons)
@@ -129,7 +131,7 @@ function checkOptions(options: ScenarioOptions): void {
   const known = ['scenario', 'classes', 'replace', 'cut', 'init', 'seed', 'freeze', 'train']
   const unknown = Object.keys(options).filter((key) => !known.includes(key))
   if (unknown.length) throw new UsageError(`applyScenario has no option ${unknown.join(', ')}; it takes ${known.join(', ')}`)
-  const { scenario, classes, replace, cut, init } = options
+  const { scenario, classes, replace, cut, init, seed } = options
   if (!scenarios.includes(scenario)) throw new UsageError(`there is no scenario '${scenario}'; there are ${scenarios.join(', ')}`)
   if (!Number.isSafeInteger(classes) || classes < 1) throw new UsageError(`classes is a positive integer, not ${classes}`)
   if (replace !== undefined && replace !== 'last' && replace !== 'all') throw new UsageError(`replace is 'last' or 'all', not '${replace}'`)
@@ -139,6 +141,8 @@ function checkOptions(options: ScenarioOptions): void {
     throw new UsageError(`after a cut at ${cut} no FC layers are left to keep; leave replace out, or say 'all'`)
   if (init === 'pretrained' && scenario !== 'large-different')
     throw new UsageError(`init: 'pretrained' is for large-different; ${scenario} starts from the pretrained weights anyway`)
+  if (init !== undefined && init !== 'pretrained') requireInit(init)
+  if (seed !== undefined) requireSeed(seed)
 }
 
 function indexOf(layers: readonly Module[], name: string): number {

@@ -195,6 +195,7 @@ describe('weights', () => {
     await expect(alexnet(engine, { channels: [1, 2, 3] })).rejects.toThrow(/five positive integers/)
     await expect(alexnet(engine, { variant: 'bvlc', channels: [3, 4, 4, 4, 4] })).rejects.toThrow(/groups/)
     await expect(alexnet(engine, { dropout: 1 })).rejects.toThrow(/dropout/)
+    await expect(alexnet(engine, { seed: -1 })).rejects.toThrow(/seed is -1/)
     await expect(alexnet(engine, { depth: 3 } as object)).rejects.toThrow(/no option depth/)
   })
 

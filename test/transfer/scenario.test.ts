@@ -124,13 +124,19 @@ describe('the plan', () => {
     [{ scenario: 'small-similar', classes: 3, cut: 'features.5', replace: 'last' }, /no FC layers are left/],
     [{ scenario: 'small-similar', classes: 3, init: 'pretrained' }, /for large-different/],
     [{ scenario: 'small-similar', classes: 3, init: 'zeros' as 'constant' }, /no initialiser 'zeros'/],
+    [{ scenario: 'large-different', classes: 3, init: { kind: 'normal', std: Number.NaN } }, /std of the initialiser .* not NaN/],
+    [{ scenario: 'small-similar', classes: 3, seed: 0.5 }, /seed is 0\.5/],
+    [{ scenario: 'small-similar', classes: 3, freeze: ['features.0.*', 'conv*'] }, /no parameter is called 'conv\*'/],
+    [{ scenario: 'small-similar', classes: 3, replace: 'all', train: ['classifier.1.*'] }, /no parameter is called 'classifier\.1\.\*'/],
     [{ scenario: 'small-similar', classes: 3, unfreeze: true } as ScenarioOptions, /no option unfreeze/],
-  ])('%j is refused', async (options, message) => {
+  ])('%j is refused, and the network is left as it was', async (options, message) => {
     const model = await pretrained()
-    expect(() => {
-      applyScenario(model, options)
-      void model.parameters().at(-2)?.tensor
-    }).toThrow(message)
+    const before = [model.layers.map(({ name }) => name), model.parameters().map(({ trainable }) => trainable), await model.stateDict()]
+    expect(() => applyScenario(model, options)).toThrow(
+      expect.objectContaining({ name: 'UsageError', message: expect.stringMatching(message) }),
+    )
+    const after = [model.layers.map(({ name }) => name), model.parameters().map(({ trainable }) => trainable), await model.stateDict()]
+    expect(after).toEqual(before)
     model.dispose()
   })
 })
