@@ -92,7 +92,7 @@ function parse(text: string): Augmentation {
   for (const word of text.split(',')) {
     const [name = '', value] = word.split('=').map((part) => part.trim())
     if (value === undefined) {
-      if (!(name in augmentations))
+      if (!Object.hasOwn(augmentations, name))
         throw new UsageError(
           `there is no augmentation '${name}'; there are ${Object.keys(augmentations).join(', ')}, and fields such as flip=0.5,rotation=15`,
         )

@@ -236,6 +236,7 @@ describe('augmentationOf', () => {
 
   test.each<[true | string | Augmentation, string]>([
     ['wild', "there is no augmentation 'wild'; there are light, standard, strong, and fields such as flip=0.5,rotation=15"],
+    ['toString', "there is no augmentation 'toString'; there are light, standard, strong, and fields such as flip=0.5,rotation=15"],
     ['flip=2', 'augment: flip is 2: give a number from 0 to 1'],
     ['flip=', 'augment: flip is NaN: give a number from 0 to 1'],
     ['blur=2', 'augment has no field blur; it takes crop, flip, rotation, brightness, contrast, saturation, hue, erase'],
