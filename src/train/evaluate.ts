@@ -53,13 +53,14 @@ export function brokenPictures(
  */
 export async function evaluate(model: Network, data: ImageDataset, options: EvaluateOptions = {}): Promise<Evaluation> {
   const { split = 'val', batchSize = 32, tta = 1, strict = false, onEvent, signal } = options
-  requireViews(tta)
+  const together = picturesTogether(batchSize, tta)
+  if (split !== 'train' && split !== 'val') throw new UsageError(`split is 'train' or 'val', not '${split}'`)
   checkClasses(model, data)
   const samples = data[split]
   const reading = { onBroken: brokenPictures(split, onEvent, strict), ...(signal ? { signal } : {}) }
   const source = new PictureSource(model, samples, reading, { views: tta })
   const report = (done: number) => onEvent?.({ type: 'read', split, done, total: samples.length })
-  const result = await evaluateSource(model, source, data.classes, picturesTogether(batchSize, tta), { onProgress: report })
+  const result = await evaluateSource(model, source, data.classes, together, { onProgress: report })
   if (result.count === 0) throw new DataError(`none of the ${samples.length} ${split} pictures of ${data.root} can be decoded`)
   return result
 }
@@ -143,9 +144,8 @@ export async function predict(
   { topK = 5, batchSize = 32, tta = 1 }: { readonly topK?: number; readonly batchSize?: number; readonly tta?: number } = {},
 ): Promise<Prediction[]> {
   if (!Number.isInteger(topK) || topK < 1) throw new UsageError(`topK is a positive integer, not ${topK}`)
-  requireViews(tta)
-  const result: Prediction[] = []
   const together = picturesTogether(batchSize, tta)
+  const result: Prediction[] = []
   for (let start = 0; start < images.length; start += together) {
     const group = images.slice(start, start + together)
     const decoded = await Promise.all(group.map((image) => (isDecoded(image) ? image : model.engine.host.decodeImage(image))))
@@ -172,11 +172,9 @@ function nameOf(image: Source | RgbImage): string | null {
 }
 
 /** Pictures that go through the network together, so that with their views they take no more memory than `batchSize` would. */
-function picturesTogether(batchSize: number, views: number): number {
-  return Math.max(1, Math.floor(batchSize / views))
-}
-
-function requireViews(tta: number): void {
+function picturesTogether(batchSize: number, tta: number): number {
+  if (!Number.isSafeInteger(batchSize) || batchSize < 1) throw new UsageError(`batchSize is a positive integer, not ${batchSize}`)
   if (!Number.isInteger(tta) || tta < 1 || tta > mostViews)
     throw new UsageError(`tta is a number of views from 1 to ${mostViews}, not ${tta}`)
+  return Math.max(1, Math.floor(batchSize / tta))
 }

@@ -106,3 +106,13 @@ test.each([0, 11, 2.5])('%s views are refused', async (tta) => {
   await expect(evaluate(model, data, { tta })).rejects.toThrow(refusal)
   await expect(predict(model, [], { tta })).rejects.toThrow(refusal)
 })
+
+test.each([0, -1, 2.5, Number.NaN])('a batch of %s pictures is refused', async (batchSize) => {
+  const refusal = new UsageError(`batchSize is a positive integer, not ${batchSize}`)
+  await expect(evaluate(model, data, { batchSize })).rejects.toThrow(refusal)
+  await expect(predict(model, [], { batchSize })).rejects.toThrow(refusal)
+})
+
+test('a part that there is not is refused', async () => {
+  await expect(evaluate(model, data, { split: 'test' as 'val' })).rejects.toThrow(new UsageError("split is 'train' or 'val', not 'test'"))
+})
