@@ -64,7 +64,7 @@ async function pixelsAndProbability(model: Network, image: RgbImage, label: numb
 /** The probability of one class for each picture of a batch. */
 async function probabilityOf(model: Network, x: Parameters<Network['forward']>[0], label: number): Promise<Float32Array> {
   const [logits, y] = model.engine.noGrad(() => {
-    const logits = model.forward(x)
+    const logits = model.logits(x)
     return [logits, softmax(logits)] as const
   })
   try {

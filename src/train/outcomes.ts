@@ -46,7 +46,7 @@ async function probabilitiesOf(model: Network, group: readonly DecodedSample[]):
   const pictures = group.map(({ image }) => image)
   const x = preprocessImages(engine, pictures, model.preprocess)
   const [logits, y] = engine.noGrad(() => {
-    const logits = model.forward(x)
+    const logits = model.logits(x)
     return [logits, softmax(logits)] as const
   })
   try {

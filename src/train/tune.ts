@@ -27,7 +27,7 @@ export async function tune(model: Network, { batchSize = 32, onProgress }: TuneO
   const x = engine.tensor(new Float32Array(batchSize * 3 * size * size).fill(0.5), [batchSize, 3, size, size])
   const { passes } = model
   const step = () => {
-    const loss = crossEntropy(model.forward(x, { training: true }), new Int32Array(batchSize))
+    const loss = crossEntropy(model.logits(x, { training: true }), new Int32Array(batchSize))
     if (loss.requiresGrad) loss.backward()
     loss.dispose()
   }
