@@ -65,7 +65,6 @@ const options = new Command('npm run bench --')
   .parse()
   .opts<Options>()
 
-process.env.GRAFT_DAWN_FLAGS ??= 'disable-dawn-features=timestamp_quantization' // for both sides: tfjs runs on the same device
 try {
   process.exitCode = await bench(options)
 } catch (error) {

@@ -13,9 +13,6 @@ import { writeFileAtomic } from '../../src/weights/files.ts'
 import { median } from '../statistics.ts'
 import { buildGraft } from './build.ts'
 
-// Exact timestamps: Dawn rounds them to 0.1 ms otherwise.
-process.env.GRAFT_DAWN_FLAGS ??= 'disable-dawn-features=timestamp_quantization'
-
 const { values } = parseArgs({
   options: {
     batch: { type: 'string', default: '16' }, // of the steps whose times are added up

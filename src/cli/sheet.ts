@@ -1,5 +1,6 @@
 import type Sharp from 'sharp'
 import type { Preprocess } from '../nn/preprocess.ts'
+import { shortened } from '../report/text.ts'
 
 /** One line of a sheet: what it shows, and its tiles. */
 export interface SheetRow {
@@ -10,7 +11,7 @@ export interface SheetRow {
 }
 
 /** In pixels. */
-const [gap, titleWidth, headerHeight, charWidth] = [8, 190, 30, 7]
+const [gap, titleWidth, headerHeight, charWidth, boldWidth] = [8, 190, 30, 7, 8.5]
 /** Small inputs are enlarged to about this, pixel by pixel. */
 const tileExtent = 128
 
@@ -39,13 +40,16 @@ export async function drawSheet(
       top: top(r),
     })),
   )
+  /** A line of text that ends where its room does, however wide the letters of its font are. */
   const text = (x: number, y: number, content: string, room: number, style = '') =>
-    `<text x="${x}" y="${y}" ${style}>${escaped(shortened(content, Math.floor(room / charWidth)))}</text>`
+    `<svg x="${x}" y="${y - 14}" width="${room}" height="20"><text y="14" ${style}>${escaped(content)}</text></svg>`
+  const room = titleWidth - 2 * gap
   const lettering = [
-    ...headings.map((heading, c) => text(left(c), headerHeight - gap, heading, tile, 'fill="#555"')),
+    ...headings.map((heading, c) => text(left(c), headerHeight - gap, shortened(heading, tile / charWidth), tile, 'fill="#555"')),
+    // Of a class the beginning tells most, of a path its end.
     ...rows.flatMap(({ title, subtitle }, r) => [
-      text(gap, top(r) + 18, title, titleWidth - 2 * gap, 'font-weight="bold"'),
-      text(gap, top(r) + 36, subtitle, titleWidth - 2 * gap, 'fill="#555" font-size="11"'),
+      text(gap, top(r) + 18, shortened(title, room / boldWidth), room, 'font-weight="bold"'),
+      text(gap, top(r) + 36, shortened(subtitle, room / charWidth, 'end'), room, 'fill="#555" font-size="11"'),
     ]),
   ]
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="sans-serif" font-size="13">${lettering.join('')}</svg>`
@@ -63,12 +67,6 @@ function bytesOf(values: Float32Array, { size, mean, std, scale, order }: Prepro
     const value = (values[channel * plane + Math.floor(i / 3)] ?? 0) * (std[channel] ?? 1) + (mean[channel] ?? 0)
     return Math.round(255 * Math.min(Math.max(value / scale, 0), 1))
   })
-}
-
-/** At most so many characters; of a longer text the end, where file names differ. */
-function shortened(text: string, most: number): string {
-  const characters = [...text]
-  return characters.length <= most ? text : `…${characters.slice(characters.length - most + 1).join('')}`
 }
 
 function escaped(text: string): string {

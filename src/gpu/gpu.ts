@@ -312,7 +312,7 @@ export class Gpu {
 
   /**
    * The GPU time of what `body` launches, in milliseconds, by timestamps at both ends of one pass. What was encoded before is
-   * submitted first. Dawn rounds timestamps to 0.1 ms unless its feature `timestamp_quantization` is disabled.
+   * submitted first. Browsers round timestamps to 0.1 ms.
    * @throws UsageError where the adapter has no timestamps, while recording, or where `body` reads back or submits
    */
   async time(body: () => void): Promise<number> {

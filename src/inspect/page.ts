@@ -1,4 +1,5 @@
 import type { Inspection } from './inspection.ts'
+import { writeInspection } from './plain.ts'
 
 /** What draws the page. */
 export interface PageBundle {
@@ -9,7 +10,7 @@ export interface PageBundle {
 /** The inspector as one HTML file: data, script and style inside, nothing fetched. */
 export function renderPage(inspection: Inspection, { script, style }: PageBundle): string {
   // A '<' could end the element that the data lies in.
-  const data = JSON.stringify(inspection).replaceAll('<', '\\u003c')
+  const data = writeInspection(inspection).replaceAll('<', '\\u003c')
   return `<!doctype html>
 <html lang="en">
 <head>

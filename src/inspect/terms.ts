@@ -24,7 +24,7 @@ export interface Explanation {
   /** What the factors are called; `a` is the tensor whose part is highlighted. */
   readonly names: readonly [string, string]
   readonly terms: readonly Term[]
-  /** Products left out because they fall on padding, where x is 0. */
+  /** Products or values left out because they fall on padding, where x is 0, and for a largest value less than every other. */
   readonly outside: number
   readonly bias: number | null
   /** The sum before the ReLU that the same launch applies, where there is one; it never was in memory. */
@@ -95,7 +95,7 @@ export function explainWeightGradient(call: ExplainedCall, at: readonly number[]
   if (operator === 'linear') {
     const [o = 0, i = 0] = at
     for (let n = 0; n < (x.shape[0] ?? 0); n++) terms.push(term(x, [n, i], dy, [n, o]))
-    return summed(`${place} = Σ over the batch of dy[n, ${o}] · x[n, ${i}]`, ['x', 'dy'], terms, 0, null, null)
+    return summed(`${place} = Σ over pictures n of dy[n, ${o}] · x[n, ${i}]`, ['x', 'dy'], terms, 0, null, null)
   }
   const [o = 0, c = 0, u = 0, v = 0] = at
   const { stride, padding, groups } = convAttrs(attrs)
@@ -110,9 +110,26 @@ export function explainWeightGradient(call: ExplainedCall, at: readonly number[]
         if (row < 0 || row >= height || column < 0 || column >= width) outside++
         else terms.push(term(x, [n, channel, row, column], dy, [n, o, i, j]))
       }
-  const formula = `${place} = Σ over outputs (n, i, j) of dy[n, ${o}, i, j] · x[n, ${channel}, i · ${stride[0]} + ${u} − ${padding[0]}, j · ${stride[1]} + ${v} − ${padding[1]}]`
-  return summed(formula, ['x', 'dy'], terms, outside, null, { channel, channels: 1, top: 0, left: 0, height, width })
+  const [offsetY, offsetX] = [u - padding[0], v - padding[1]]
+  const xAt = `n, ${channel}, ${shifted(times(stride[0], 'i'), offsetY)}, ${shifted(times(stride[1], 'j'), offsetX)}`
+  const formula = `${place} = Σ over pictures n, output rows i and columns j of dy[n, ${o}, i, j] · x[${xAt}]`
+  const [rows, columns] = [spanOf(outHeight, stride[0], offsetY, height), spanOf(outWidth, stride[1], offsetX, width)]
+  const field = { channel, channels: 1, top: rows.first, left: columns.first, height: rows.extent, width: columns.extent }
+  return summed(formula, ['x', 'dy'], terms, outside, null, terms.length ? field : null)
 }
+
+/** The rows (or columns) of x, from the first to the last, that one row of a weight meets while the filter slides. */
+function spanOf(outputs: number, stride: number, offset: number, extent: number): { readonly first: number; readonly extent: number } {
+  const [from, to] = [Math.max(0, Math.ceil(-offset / stride)), Math.min(outputs - 1, Math.floor((extent - 1 - offset) / stride))]
+  return { first: from * stride + offset, extent: (to - from) * stride + 1 }
+}
+
+/** 'u', 'u + 3', 'u − 2'. */
+function shifted(name: string, by: number): string {
+  return by === 0 ? name : `${name} ${by > 0 ? '+' : '−'} ${Math.abs(by)}`
+}
+
+const times = (factor: number, name: string) => (factor === 1 ? name : `${factor} · ${name}`)
 
 /** The sum as the result, or what the ReLU in the same launch leaves of it. */
 function withRelu(sum: Explanation, { relu }: ExplainedCall['attrs'], place: string): Explanation {
@@ -138,7 +155,9 @@ function convOutput(tensors: ExplainedCall['tensors'], attrs: ExplainedCall['att
         if (row < 0 || row >= height || column < 0 || column >= width) outside++
         else terms.push(term(x, [n, first + c, row, column], weight, [o, c, u, v]))
       }
-  const formula = `${bias ? `bias[${o}] + ` : ''}Σ over (c, u, v) of weight[${o}, c, u, v] · x[${n}, ${first} + c, ${top} + u, ${left} + v]`
+  const xAt = `${n}, ${shifted('c', first)}, ${shifted('u', top)}, ${shifted('v', left)}`
+  const sum = `Σ over channels c, filter rows u and columns v of weight[${o}, c, u, v] · x[${xAt}]`
+  const formula = `${bias ? `bias[${o}] + ` : ''}${sum}`
   const inside = { top: Math.max(top, 0), left: Math.max(left, 0) }
   return summed(formula, ['x', 'weight'], terms, outside, bias ? read(bias, [o]) : null, {
     ...{ channel: first, channels: depth, ...inside },
@@ -151,7 +170,7 @@ function linearOutput(tensors: ExplainedCall['tensors'], at: readonly number[]):
   const [x, weight, bias] = [need(tensors, 'x'), need(tensors, 'weight'), tensors.bias]
   const [n = 0, o = 0] = at
   const terms = Array.from({ length: weight.shape[1] ?? 0 }, (_, i) => term(x, [n, i], weight, [o, i]))
-  const formula = `${bias ? `bias[${o}] + ` : ''}Σ over i of weight[${o}, i] · x[${n}, i]`
+  const formula = `${bias ? `bias[${o}] + ` : ''}Σ over inputs i of weight[${o}, i] · x[${n}, i]`
   return summed(formula, ['x', 'weight'], terms, 0, bias ? read(bias, [o]) : null, null)
 }
 

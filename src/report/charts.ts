@@ -1,5 +1,6 @@
 import * as Plot from '@observablehq/plot'
 import type { EpochResult } from '../train/events.ts'
+import { shortened, widthOf } from './text.ts'
 
 /** One line of a chart. */
 export interface Series {
@@ -69,15 +70,11 @@ export function confusionDrawing(names: readonly string[], counts: readonly (rea
     const total = row.reduce((a, b) => a + b, 0)
     return row.map((count, predicted) => ({ actual, predicted, count, share: total ? count / total : 0 }))
   })
-  const longest = Math.max(...names.map((name) => name.length))
+  const longest = Math.max(...names.map(widthOf))
   return (width) => {
     const margin = Math.min(width / 3, 20 + 7 * longest)
     const size = Math.min(44, (width - margin - 20) / names.length)
-    const short = (limit: number) => (index: number) => {
-      const name = names[index] ?? ''
-      return name.length > limit ? `${name.slice(0, limit - 1)}…` : name
-    }
-    const named = short(Math.floor((margin - 16) / 7))
+    const named = (index: number) => shortened(names[index] ?? '', Math.floor((margin - 16) / 7))
     const marks: Plot.Markish[] = [
       Plot.cell(cells, {
         ...{ x: 'predicted', y: 'actual', inset: 0.5, fill: 'var(--series-1)', fillOpacity: 'share' },

@@ -18,7 +18,9 @@ p { max-width: 44rem; margin: .4rem 0 } .soft, figcaption, dt { color: var(--sof
 nav ul { display: flex; flex-wrap: wrap; gap: .2rem 1rem; padding: 0; list-style: none }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums }
 th, td { padding: .25rem .7rem .25rem 0; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: normal }
-th.number, td.number { text-align: right } tbody th, td.number { white-space: nowrap } tr.chosen { background: var(--panel); font-weight: 600 }
+th.number, td.number { text-align: right } td.number { white-space: nowrap }
+tbody bdi { display: inline-block; width: max-content; max-width: min(40rem, 55vw); overflow-wrap: anywhere } tbody th bdi { max-width: min(18rem, 40vw) }
+ tr.chosen { background: var(--panel); font-weight: 600 }
 .scroll { overflow-x: auto; max-width: 100% } :focus-visible { outline: 3px solid var(--series-1); outline-offset: 2px }
 figure { margin: .8rem 0 } svg { max-width: 100%; height: auto } .narrow { display: none }
 @media (max-width: 46rem) { .wide { display: none } .narrow { display: block } }
@@ -29,7 +31,7 @@ details { margin: .3rem 0 } summary { cursor: pointer; color: var(--soft) }
 .figures { display: flex; flex-wrap: wrap; gap: .8rem 2.2rem; margin: 1rem 0 } .figures dd { margin: 0; font-size: 1.5rem; font-weight: 600 }
 .losses { display: grid; grid-template-columns: repeat(auto-fill, minmax(16rem, 1fr)); gap: 1.2rem; padding: 0; list-style: none }
 .losses figure { margin: 0 } .losses img { width: calc(50% - .2rem); height: auto; border-radius: 4px; image-rendering: auto; vertical-align: top }
-.losses .pair { display: flex; gap: .4rem } .wrong { color: var(--wrong) }
+.losses figcaption > bdi { font-weight: 600 } .losses .pair { display: flex; gap: .4rem } .wrong { color: var(--wrong) }
 @media print { .narrow { display: none } .wide { display: block } nav { display: none } }
 `
 

@@ -58,24 +58,29 @@ export function reliabilityPlot(bins: readonly ReliabilityBin[]): Chart {
 }
 
 /**
- * Parts of a whole, as one bar for each.
+ * Parts of a whole, as one bar for each. Where there is no room for the names beside the bars they stand above them.
  * @param unit of the values
  */
 export function barPlot(bars: readonly { readonly name: string; readonly value: number; readonly text: string }[], unit: string): Chart {
-  const longest = Math.max(...bars.map(({ name }) => name.length))
+  const beside = 16 + 7 * Math.max(...bars.map(({ name }) => name.length))
   const order = bars.map(({ name }) => name)
-  return draw((width) => ({
-    height: 60 + 30 * bars.length,
-    marginBottom: 40,
-    marginLeft: Math.min(width / 2, 16 + 7 * longest),
-    marginRight: 110,
-    x: { label: unit, grid: true, ticks: width > 500 ? 8 : 3, zero: true },
-    y: { label: null, domain: order },
-    marks: [
-      Plot.barX([...bars], { x: 'value', y: 'name', fill: 'var(--series-1)', inset: 2 }),
-      Plot.text([...bars], { x: 'value', y: 'name', text: 'text', textAnchor: 'start', dx: 6, fill: 'var(--ink)' }),
-    ],
-  }))
+  return draw((width) => {
+    const above = beside > width / 3
+    const [row, bar] = [above ? 46 : 30, 26]
+    return {
+      height: 60 + row * bars.length,
+      marginBottom: 40,
+      marginLeft: above ? 8 : beside,
+      marginRight: 110,
+      x: { label: unit, grid: true, ticks: width > 500 ? 8 : 3, zero: true },
+      y: { label: null, domain: order, ...(above ? { axis: null } : {}), padding: 0 },
+      marks: [
+        Plot.barX([...bars], { x: 'value', y: 'name', fill: 'var(--series-1)', insetTop: row - bar + 2, insetBottom: 2 }),
+        Plot.text([...bars], { x: 'value', y: 'name', text: 'text', textAnchor: 'start', dx: 6, dy: (row - bar) / 2, fill: 'var(--ink)' }),
+        ...(above ? [Plot.text([...bars], { x: 0, y: 'name', text: 'name', textAnchor: 'start', dy: -12, fill: 'var(--ink)' })] : []),
+      ],
+    }
+  })
 }
 
 /** Lines over a common axis, as `lineDrawing` says. */

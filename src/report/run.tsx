@@ -8,7 +8,7 @@ import { barPlot, confusionPlot, linePlot, reliabilityPlot } from './plots.ts'
 import { mistakesOf, type Share } from './statistics.ts'
 import type { StepTimes } from './stepTimes.ts'
 import { Table } from './table.tsx'
-import { layersOf, percent, seconds, thousands } from './text.ts'
+import { counted, layersOf, percent, seconds, thousands } from './text.ts'
 
 /** A run's report as one HTML file that needs nothing beside it. */
 export function runPage({ figures, pictures }: Report): string {
@@ -38,7 +38,7 @@ export function runPage({ figures, pictures }: Report): string {
           <Headline name="among the first five" value={percent(figures.top5.value)} note={interval(figures.top5)} />
         )}
         <Headline name="calibration error" value={percent(figures.calibration.error)} note="0 is best" />
-        <Headline name="scenario" value={plan.scenario} note={figures.choice ? 'picked by auto' : 'picked by hand'} />
+        <Headline name="scenario" value={plan.scenario} note={figures.choice ? 'picked by auto' : 'set, not measured'} />
       </dl>
       <nav aria-label="Sections">
         <ul>
@@ -222,11 +222,12 @@ function Losses({ figures: { topLosses }, pictures }: Props & Pick<Report, 'pict
                 />
               </div>
               <figcaption>
-                is <strong>{actual}</strong> ({percent(actualProbability)}), taken for{' '}
-                <strong class={actual === predicted ? undefined : 'wrong'}>{predicted}</strong> ({percent(probability)}); loss{' '}
-                {loss.toFixed(2)}
+                is <bdi>{actual}</bdi> ({percent(actualProbability)}), taken for{' '}
+                <bdi class={actual === predicted ? undefined : 'wrong'}>{predicted}</bdi> ({percent(probability)}); loss {loss.toFixed(2)}
                 <br />
-                <small>{name}</small>
+                <small>
+                  <bdi dir="ltr">{name}</bdi>
+                </small>
               </figcaption>
             </figure>
           </li>
@@ -247,7 +248,7 @@ const phaseNames = {
 
 function Time({ figures: { timings, epochs, step } }: Props): VNode {
   const inEpochs = epochs.reduce((sum, epoch) => sum + epoch.seconds, 0)
-  const perEpoch = epochs.length ? `${seconds(inEpochs / epochs.length)} an epoch, ${epochs.length} epochs` : 'no epochs'
+  const perEpoch = epochs.length ? `${seconds(inEpochs / epochs.length)} an epoch, ${counted(epochs.length, 'epoch')}` : 'no epochs'
   if (!timings)
     return (
       <>

@@ -15,6 +15,9 @@ export interface TableProps {
 /** What scrolls is a named region that the keyboard reaches (WCAG 2.1.1). */
 const scrolling = (label: string) => ({ class: 'scroll', tabIndex: 0, role: 'region', 'aria-label': label }) as const
 
+/** A word of any length keeps to its column, and one that is read from the right does not turn what stands beside it. */
+const contained = (cell: Cell) => (typeof cell === 'string' ? <bdi>{cell}</bdi> : cell)
+
 /** The first cell of each row names it. */
 export function Table({ caption, header, rows, numbers = [], chosen }: TableProps): VNode {
   const kind = (column: number) => (numbers.includes(column) ? 'number' : undefined)
@@ -36,11 +39,11 @@ export function Table({ caption, header, rows, numbers = [], chosen }: TableProp
               {row.map((cell, i) =>
                 i === 0 ? (
                   <th key={i} scope="row">
-                    {cell}
+                    {contained(cell)}
                   </th>
                 ) : (
                   <td key={i} class={kind(i)}>
-                    {cell}
+                    {numbers.includes(i) ? cell : contained(cell)}
                   </td>
                 ),
               )}

@@ -13,8 +13,9 @@ export function thousands(n: number): string {
   return n.toLocaleString('en-US')
 }
 
-/** 75.3 as '75.3 s', 135 as '2 min 15 s'. */
+/** 0.031 as '31 ms', 75.3 as '75.3 s', 135 as '2 min 15 s'. */
 export function seconds(value: number): string {
+  if (value > 0 && value < 0.0995) return `${(1000 * value).toFixed(0)} ms`
   if (value < 99.95) return `${value.toFixed(1)} s`
   const whole = Math.round(value)
   return `${Math.floor(whole / 60)} min ${whole % 60} s`
@@ -35,4 +36,32 @@ export function bytes(n: number): string {
 /** The layers that parameters belong to, each once. */
 export function layersOf(parameters: readonly string[]): string {
   return [...new Set(parameters.map((name) => name.slice(0, name.lastIndexOf('.'))))].join(', ')
+}
+
+const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' })
+
+/** What a reader sees as letters, each with its width: East Asian letters and emoji are twice as wide as Latin ones. */
+function lettersOf(text: string): { readonly letter: string; readonly width: number }[] {
+  return [...segmenter.segment(text)].map(({ segment }) => ({ letter: segment, width: wide.test(segment) ? 2 : 1 }))
+}
+
+const wide = /\p{Script=Han}|\p{Script=Hiragana}|\p{Script=Katakana}|\p{Script=Hangul}|\p{Emoji_Presentation}|[\uff01-\uff60]/u
+
+/** How many Latin letters' room a text takes. */
+export function widthOf(text: string): number {
+  return lettersOf(text).reduce((sum, { width }) => sum + width, 0)
+}
+
+/** At most as wide as that many Latin letters: of a longer text the beginning, or its end. No letter is cut in two. */
+export function shortened(text: string, most: number, keep: 'beginning' | 'end' = 'beginning'): string {
+  if (widthOf(text) <= most) return text
+  const letters = keep === 'beginning' ? lettersOf(text) : lettersOf(text).reverse()
+  const kept: string[] = []
+  let room = most - 1
+  for (const { letter, width } of letters) {
+    room -= width
+    if (room < 0) break
+    kept.push(letter)
+  }
+  return keep === 'beginning' ? `${kept.join('')}…` : `…${kept.reverse().join('')}`
 }

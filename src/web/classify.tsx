@@ -37,7 +37,7 @@ export function Classify({ trainer }: { readonly trainer: RemoteTrainer }) {
             <ol class="bars">
               {answer.prediction.top.map(({ class: name, probability }) => (
                 <li key={name}>
-                  <span class="name">{name}</span>
+                  <bdi class="name">{name}</bdi>
                   <span class="bar" aria-hidden="true">
                     <span style={{ width: `${100 * probability}%` }} />
                   </span>

@@ -16,12 +16,12 @@ export function Losses({ result, files }: { readonly result: Result; readonly fi
               <figure>
                 {file && <Thumbnail file={file} alt={name} />}
                 <figcaption>
-                  is <strong>{actual}</strong> ({percent(actualProbability)}),
+                  is <bdi>{actual}</bdi> ({percent(actualProbability)}),
                   <br />
-                  taken for <strong class={actual === predicted ? undefined : 'wrong'}>{predicted}</strong> ({percent(probability)})
+                  taken for <bdi class={actual === predicted ? undefined : 'wrong'}>{predicted}</bdi> ({percent(probability)})
                   <br />
                   <span class="quiet">
-                    loss {loss.toFixed(2)}, {name}
+                    loss {loss.toFixed(2)}, <bdi dir="ltr">{name}</bdi>
                   </span>
                 </figcaption>
               </figure>

@@ -109,7 +109,7 @@ function Found({ chosen, data }: { readonly chosen: Chosen; readonly data: Image
         {counts.slice(0, shownClasses).map(({ name, train, val }, label) => (
           <li key={name}>
             <p>
-              <strong>{name}</strong>{' '}
+              <bdi class="name">{name}</bdi>{' '}
               <span class="quiet">
                 {thousands(train)} to train on, {thousands(val)} held out
               </span>

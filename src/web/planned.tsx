@@ -1,3 +1,4 @@
+import { useRef } from 'preact/hooks'
 import type { Choice } from '../transfer/choice.ts'
 import { EvidenceView } from './evidence.tsx'
 import { Problem } from './fields.tsx'
@@ -24,9 +25,16 @@ export function Planned({ trainer, settings, choice, planning, busy, onBusy, onC
   const auto = settings.scenario === 'auto'
   const fileless = settings.start === 'file' && !settings.file
   const task = { trainer, onBusy }
+  const heading = useRef<HTMLHeadingElement>(null)
+  const onMeasured = (measured: Choice) => {
+    heading.current?.focus() // the buttons of the measurement go
+    onChoice(measured)
+  }
   return (
     <section class="planned" aria-labelledby="plan">
-      <h3 id="plan">The plan</h3>
+      <h3 id="plan" tabIndex={-1} ref={heading}>
+        The plan
+      </h3>
       {auto && choice && <EvidenceView choice={choice} />}
       {auto && !choice && (
         <>
@@ -36,7 +44,7 @@ export function Planned({ trainer, settings, choice, planning, busy, onBusy, onC
           </p>
           <Task
             {...task}
-            {...{ name: 'Measure now', doing: 'Measuring', disabled: busy || fileless, onDone: onChoice }}
+            {...{ name: 'Measure now', doing: 'Measuring', disabled: busy || fileless, onDone: onMeasured }}
             work={(tell) => trainer.choose(settings, tell)}
           />
         </>

@@ -1,5 +1,5 @@
 import { proxy } from 'comlink'
-import { useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import type { WorkEvent } from './contract.ts'
 import { Problem } from './fields.tsx'
 import { hasCode, messageOf } from './hooks.ts'
@@ -20,7 +20,15 @@ interface TaskProps<T> {
 export function Task<T>({ trainer, name, doing, disabled, work, onDone, onBusy }: TaskProps<T>) {
   const [progress, setProgress] = useState<{ readonly done: number; readonly total: number } | null>(null)
   const [problem, setProblem] = useState<string>()
+  const place = useRef<HTMLDivElement>(null)
+  const began = useRef(false)
+  const busy = progress !== null
+  useEffect(() => {
+    // The button that was pressed gives way to another one, and the focus would go with it.
+    if (began.current) place.current?.querySelector('button')?.focus()
+  }, [busy])
   const begin = async () => {
+    began.current = true
     onBusy(true)
     setProblem(undefined)
     setProgress({ done: 0, total: 1 })
@@ -37,7 +45,7 @@ export function Task<T>({ trainer, name, doing, disabled, work, onDone, onBusy }
     onBusy(false)
   }
   return (
-    <>
+    <div ref={place}>
       {progress ? (
         <div class="progress">
           <span role="status">{doing}</span>
@@ -52,6 +60,6 @@ export function Task<T>({ trainer, name, doing, disabled, work, onDone, onBusy }
         </button>
       )}
       {problem && <Problem>{problem}</Problem>}
-    </>
+    </div>
   )
 }

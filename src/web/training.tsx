@@ -36,7 +36,8 @@ export function Training({ trainer, settings, choice, planning, chosen, busy, on
   const running = run !== null && isActive(run)
   useLeaveWarning(running || !taken)
   useEffect(() => {
-    if (run?.status === 'running') heading.current?.focus()
+    // When training is over the button that stops it is gone, and the focus would be with it.
+    if (run?.status === 'running' || (run && !running && document.activeElement === document.body)) heading.current?.focus()
   }, [run?.status])
 
   const train = async () => {

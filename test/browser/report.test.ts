@@ -25,6 +25,9 @@ const schemes = ['light', 'dark'] as const
 
 /** A class that would break out of a page that did not escape it. */
 const hostile = '<img src=x onerror=alert(1)>"\'&'
+/** Names that would push the figures out of sight, turn what stands beside them, or be cut in the middle of a letter. */
+const unbroken = `${'a_very_long_name_without_a_space_'.repeat(4)}end`
+const fromTheRight = `כלב ${'🐕'.repeat(30)} כלב`
 
 describe.skipIf(!chromium)('the HTML files, in a real Chromium', () => {
   let browser: Browser
@@ -83,6 +86,31 @@ describe.skipIf(!chromium)('the HTML files, in a real Chromium', () => {
     },
   )
 
+  test.each(widths)('at %i pixels names of any kind leave the figures in sight, and no chart is cut', async (width) => {
+    const page = await browser.newPage({ viewport: { width, height: 900 } })
+    await page.goto(pathToFileURL(pages.run ?? '').href)
+    const cut = await page.$$eval('svg', (all) =>
+      all
+        .flatMap((svg) => {
+          const frame = svg.getBoundingClientRect()
+          const beyond = (box: DOMRect) => box.left < frame.left - 1 || box.right > frame.right + 1 || box.bottom > frame.bottom + 1
+          return frame.width === 0 ? [] : Array.from(svg.querySelectorAll('text')).filter((text) => beyond(text.getBoundingClientRect()))
+        })
+        .map((text) => text.textContent),
+    )
+    expect(cut).toEqual([])
+    expect(await page.textContent('main')).not.toContain('\ufffd')
+    const table = page.getByRole('region', { name: 'Precision and recall of each class' })
+    const place = await table.evaluate((region) => {
+      const right = (element: Element | null | undefined) => element?.getBoundingClientRect().right ?? Number.POSITIVE_INFINITY
+      const names = Array.from(region.querySelectorAll('tbody th')).map(right)
+      return { share: Math.max(...names) / right(region), scrolls: region.scrollWidth > region.clientWidth }
+    })
+    expect(place.share).toBeLessThan(0.75)
+    if (width > 1000) expect(place.scrolls).toBe(false)
+    await page.close()
+  })
+
   test('the keyboard reaches the sections', async () => {
     const page = await browser.newPage()
     await page.goto(pathToFileURL(pages.run ?? '').href)
@@ -107,7 +135,7 @@ describe.skipIf(!chromium)('the HTML files, in a real Chromium', () => {
 /** A short run's report and a comparison of its curve with itself. */
 async function makePages(): Promise<{ run: string; comparison: string }> {
   const drawn = await drawnShapes({ train: 6, val: 3 })
-  const data: ImageDataset = { ...drawn, classes: [hostile, ...drawn.classes.slice(1)] }
+  const data: ImageDataset = { ...drawn, classes: [hostile, unbroken, fromTheRight] }
   const engine = await testEngine()
   const model = await alexnet(engine, { variant: 'alexnet-64', channels: [8, 8, 12, 12, 8], hidden: 16, seed: 4 })
   const choice = await chooseScenario(model, data)

@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import sharp from 'sharp'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { drawSheet } from '../../src/cli/sheet.ts'
+import { preprocessOf } from '../../src/nn/alexnet.ts'
 import { graft, truncatedJpeg, Workplace } from './run.ts'
 
 vi.setConfig({ testTimeout: 300_000 })
@@ -57,4 +59,23 @@ test('a broken picture is passed over', async () => {
     [expect.stringMatching(/^graft: skipped train\/circle\/cut\.jpg: the JPEG file is cut/)],
   ])
   expect(outcome.stdout).toMatch(/sheet +.*broken\.png: 12 pictures in validation and in 1 epoch of training/)
+})
+
+test('names of any length end where their room does, before the pictures', async () => {
+  const preprocess = preprocessOf('alexnet-64')
+  const tiles = [new Float32Array(3 * preprocess.size ** 2)]
+  const draw = async (title: string) =>
+    sharp(await drawSheet(sharp, ['one'], [{ title, subtitle: title, tiles }], preprocess))
+      .removeAlpha()
+      .raw()
+  for (const title of [
+    'WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW',
+    'ein_langer_Name_ohne_Luecken_mit_allem',
+    '日本語のクラス名はこのように長いこともあります',
+  ]) {
+    const { data, info } = await (await draw(title)).toBuffer({ resolveWithObject: true })
+    const column = (x: number) => Array.from({ length: info.height }, (_, y) => data[3 * (y * info.width + x)] ?? 0)
+    for (let x = 182; x < 190; x++) expect(Math.min(...column(x)), `${title} at ${x}`).toBe(255)
+    expect(Math.min(...column(100))).toBeLessThan(128)
+  }
 })

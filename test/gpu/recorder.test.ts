@@ -152,6 +152,12 @@ describe('a training step', () => {
     )
   })
 
+  test('times are not rounded, which Dawn does to 65,536 ns unless it is told not to', async () => {
+    const { dispatches, milliseconds } = await recorded({})
+    if (milliseconds === null) return
+    expect(dispatches.some(({ milliseconds: time }) => Math.round(1e6 * (time ?? 0)) % 65_536 !== 0)).toBe(true)
+  })
+
   test('computes the same bits as without a recording', async () => {
     const plain = await step({}, null)
     const { loss, state } = await step({}, { values: true })

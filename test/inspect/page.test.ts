@@ -134,6 +134,40 @@ describe.skipIf(!chromium)('the inspector in Chromium', () => {
     await page.close()
   })
 
+  test('figures have their units, and what takes the time is named whether it computes or only moves numbers', async () => {
+    const { page } = await open('roofline')
+    const dispatches = inspection?.dispatches ?? []
+    if (inspection?.peak) {
+      const longest = dispatches.toSorted((a, b) => (b.milliseconds ?? 0) - (a.milliseconds ?? 0)).slice(0, 12)
+      const links = await page.locator('tbody a').evaluateAll((all) => all.map((link) => Number(link.getAttribute('href')?.split('/')[1])))
+      expect(links).toEqual(longest.map(({ index }) => index))
+    }
+    const moving = dispatches.findIndex(({ cost }) => cost?.flops === 0)
+    expect(moving).toBeGreaterThanOrEqual(0)
+    await page.evaluate((hash) => {
+      location.hash = hash
+    }, `timeline/${moving}`)
+    await expect.poll(() => page.locator('.facts-list').textContent()).toMatch(/workno arithmetic, [\d.]+ k?B/)
+    await page.evaluate(() => {
+      location.hash = 'compare'
+    })
+    const heads = page.locator('thead tr').nth(1).locator('th')
+    expect(await heads.allTextContents()).toEqual(['dispatches', 'GPU time', 'dispatches', 'GPU time'])
+    await page.evaluate(() => {
+      location.hash = 'numbers'
+    })
+    await page.getByRole('link', { name: 'the loss' }).first().click()
+    await page.locator('figure', { hasText: 'logits' }).first().waitFor()
+    await page.close()
+  })
+
+  test('an address that was cut short opens the first view', async () => {
+    const { page, complaints } = await open('tensors/%E2%8')
+    expect(await page.locator('h2').first().textContent()).toBe('The network')
+    expect(complaints).toEqual([])
+    await page.close()
+  })
+
   test('a click on a picture, and the keyboard, write a number out', async () => {
     const { page } = await open('tensors/features.3')
     const canvas = page.locator('figure', { hasText: 'y, what goes out' }).locator('canvas')

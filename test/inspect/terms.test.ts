@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { gradientsOf, launchedBy } from '../../src/inspect/calls.ts'
 import type { InspectedCall, Inspection } from '../../src/inspect/inspection.ts'
 import { unpackTensor } from '../../src/inspect/pack.ts'
+import { readInspection, writeInspection } from '../../src/inspect/plain.ts'
 import { type ExplainedCall, explained, explainOutput, explainWeightGradient, NotKept } from '../../src/inspect/terms.ts'
 import * as reference from '../../src/reference/index.ts'
 import { Random } from '../../src/tensor/philox.ts'
@@ -92,6 +93,54 @@ describe('a number written out', () => {
     }
   })
 
+  test('what is framed is what was read, and the formula counts as the kernel does', () => {
+    const [first] = forwardCalls().filter(({ operator }) => operator === 'conv2d')
+    if (!first) throw new Error('there is no convolution')
+    const one = explainedCall(first) // 5 x 5, stride 2, padding 2
+    for (const [u, v] of [
+      [0, 0],
+      [2, 4],
+      [4, 1],
+    ] as const) {
+      const { terms, field, formula } = explainWeightGradient(one, [1, 2, u, v])
+      const span = (axis: 2 | 3) => {
+        const places = terms.map(({ aAt }) => aAt[axis] ?? 0)
+        return [Math.min(...places), Math.max(...places) - Math.min(...places) + 1]
+      }
+      expect([
+        [field?.top, field?.height],
+        [field?.left, field?.width],
+      ]).toEqual([span(2), span(3)])
+      const shifted = (name: string, by: number) => (by === 0 ? `2 · ${name}` : `2 · ${name} ${by < 0 ? '−' : '+'} ${Math.abs(by)}`)
+      expect(formula).toMatch(
+        `Σ over pictures n, output rows i and columns j of dy[n, 1, i, j] · x[n, 2, ${shifted('i', u - 2)}, ${shifted('j', v - 2)}]`,
+      )
+    }
+    expect(explainOutput(one, [0, 3, 0, 5]).formula).toMatch(
+      'bias[3] + Σ over channels c, filter rows u and columns v of weight[3, c, u, v] · x[0, c, u − 2, v + 8]',
+    )
+  })
+
+  test('in groups too, at any stride and padding', () => {
+    const [x, weight] = [reference.gaussian([1, 6, 7, 6], 5), reference.gaussian([4, 3, 3, 2], 6)]
+    const attrs = { stride: [3, 2], padding: [2, 1], groups: 2 } as const
+    const y = reference.conv2d(x, weight, null, attrs)
+    const [, , height = 0, width = 0] = y.shape
+    const tensors = Object.fromEntries(Object.entries({ x, weight }).map(([name, { shape, data }]) => [name, { shape, values: data }]))
+    for (const at of places(y.shape, new Random(4), 10)) {
+      const [, o = 0, i = 0, j = 0] = at
+      const { result, formula } = explainOutput({ operator: 'conv2d', attrs, tensors }, at)
+      expect(result).toBeCloseTo(y.data[(o * height + i) * width + j] ?? Number.NaN, 12)
+      expect(formula).toContain(`x[0, ${o < 2 ? 'c' : 'c + 3'}, `)
+    }
+  })
+
+  test('of a pool with padding, which never is the largest', () => {
+    const x = { shape: [1, 1, 2, 2], values: [-1, -2, -3, -4] }
+    const attrs = { kernel: [3, 3], stride: [2, 2], padding: [1, 1] }
+    expect(explainOutput({ operator: 'maxPool2d', attrs, tensors: { x } }, [0, 0, 0, 0])).toMatchObject({ result: -1, outside: 5 })
+  })
+
   test('means over windows and norms over channels too', () => {
     const x = reference.gaussian([1, 5, 7, 6], 1)
     const tensors = { x: { shape: x.shape, values: x.data } }
@@ -134,5 +183,14 @@ describe('the inspection', () => {
 
   test('survives JSON', () => {
     expect(JSON.parse(JSON.stringify(inspection))).toEqual(inspection)
+  })
+
+  test('reaches the page as it is, of a network that diverged too', () => {
+    const [first, ...others] = inspection.numbers
+    if (!first) throw new Error('there are no numbers')
+    const diverged = { ...inspection, loss: Number.NaN, numbers: [{ ...first, relative: Number.POSITIVE_INFINITY, ok: false }, ...others] }
+    expect(readInspection(writeInspection(diverged))).toEqual(diverged)
+    const worst = { ...first.worst, actual: Number.NEGATIVE_INFINITY }
+    expect(readInspection(writeInspection({ ...inspection, numbers: [{ ...first, worst }] })).numbers[0]?.worst).toEqual(worst)
   })
 })

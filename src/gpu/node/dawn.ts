@@ -35,9 +35,12 @@ export async function requestFrom(icd: string): Promise<GPUAdapter | null> {
   )
 }
 
-/** Dawn's own settings, from the environment: for measuring without rounded timestamps, GRAFT_DAWN_FLAGS=disable-dawn-features=timestamp_quantization. */
+/** What Dawn does to timestamps for the sake of strangers' pages, rounding them to 0.07 ms: longer than most kernels of a network take. */
+const exactTimes = 'disable-dawn-features=timestamp_quantization'
+
+/** Dawn's own settings, or those that the environment has in their place. */
 function flags(): string[] {
-  return process.env.GRAFT_DAWN_FLAGS?.split(' ').filter(Boolean) ?? []
+  return (process.env.GRAFT_DAWN_FLAGS ?? exactTimes).split(' ').filter(Boolean)
 }
 
 /**

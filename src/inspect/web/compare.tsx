@@ -1,18 +1,20 @@
 import { layerOf } from '../../nn/layerTimes.ts'
 import type { ComparedStep } from '../inspection.ts'
-import { inspection, time } from './model.ts'
+import { inspection, lossName } from './model.ts'
 import { Scroll } from './scroll.tsx'
+import { time } from './text.ts'
 
 interface Total {
   readonly dispatches: number
-  readonly milliseconds: number
+  /** Null without timestamps. */
+  readonly milliseconds: number | null
 }
 
 /** The same step under two choices of what trains, layer by layer. */
 export function Compare() {
   const { compared, layers } = inspection
-  const rows = [...layers.map(({ name }) => name), 'the loss']
-  const totals = compared.map((step) => sum(step.dispatches))
+  const rows = [...layers.map(({ name }) => name), lossName]
+  const totals = compared.map(({ dispatches }) => totalOf(dispatches))
   return (
     <section>
       <h2>What freezing saves</h2>
@@ -24,12 +26,23 @@ export function Compare() {
         <table class="compare">
           <thead>
             <tr>
-              <th scope="col">layer</th>
+              <th scope="col" rowSpan={2}>
+                layer
+              </th>
               {compared.map(({ title }) => (
-                <th key={title} scope="col" colSpan={2}>
+                <th key={title} scope="colgroup" colSpan={2}>
                   {title}
                 </th>
               ))}
+            </tr>
+            <tr>
+              {compared.flatMap(({ title }) =>
+                ['dispatches', 'GPU time'].map((what) => (
+                  <th key={`${title} ${what}`} scope="col" class="right">
+                    {what}
+                  </th>
+                )),
+              )}
             </tr>
           </thead>
           <tbody>
@@ -37,7 +50,7 @@ export function Compare() {
               <tr key={layer}>
                 <th scope="row">{layer}</th>
                 {compared.map((step) => (
-                  <Cells key={step.title} total={sum(of(step, layer))} />
+                  <Cells key={step.title} total={totalOf(of(step, layer))} />
                 ))}
               </tr>
             ))}
@@ -81,9 +94,12 @@ function Cells({ total: { dispatches, milliseconds } }: { readonly total: Total 
 
 /** A layer's dispatches, its parameters' steps among them; those of no layer belong to the loss. */
 function of({ dispatches }: ComparedStep, layer: string): ComparedStep['dispatches'] {
-  return dispatches.filter((one) => (layerOf(one) ?? 'the loss') === layer)
+  return dispatches.filter((one) => (layerOf(one) ?? lossName) === layer)
 }
 
-function sum(dispatches: ComparedStep['dispatches']): Total {
-  return { dispatches: dispatches.length, milliseconds: dispatches.reduce((total, one) => total + (one.milliseconds ?? 0), 0) }
+/** What some dispatches come to. */
+export function totalOf(dispatches: ComparedStep['dispatches']): Total {
+  const timed = dispatches.every(({ milliseconds }) => milliseconds !== null)
+  const milliseconds = timed ? dispatches.reduce((total, one) => total + (one.milliseconds ?? 0), 0) : null
+  return { dispatches: dispatches.length, milliseconds }
 }

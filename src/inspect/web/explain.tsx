@@ -2,9 +2,10 @@ import { useState } from 'preact/hooks'
 import { gradientsOf, launchedBy } from '../calls.ts'
 import type { InspectedCall } from '../inspection.ts'
 import { type Explanation, explained, explainOutput, explainWeightGradient, NotKept } from '../terms.ts'
-import { explainedCall, inspection, number, valuesOf } from './model.ts'
+import { explainedCall, inspection, valuesOf } from './model.ts'
 import { Scroll } from './scroll.tsx'
 import { TensorPicture } from './tensorPicture.tsx'
+import { number } from './text.ts'
 
 interface ExplainProps {
   readonly call: InspectedCall
@@ -31,11 +32,10 @@ export function Explain({ call, what, at }: ExplainProps) {
     <section class="explain" aria-label="One number" data-result={made.result} data-stored={stored ?? ''}>
       <h3>{name}</h3>
       <p class="formula-line">{made.formula}</p>
-      <p>
+      <p aria-live="polite">
         {sentence(made)} {made.beforeRelu === null ? '' : `${number(made.beforeRelu)}, of which the ReLU in the same launch leaves `}
         <strong data-testid="result">{number(made.result)}</strong>
-        {stored === null ? '' : `; the GPU stored ${number(stored)}, off by ${number(Math.abs(stored - made.result))}.`}
-        {made.outside ? ` ${made.outside} more would fall on padding, where x is 0.` : ''}
+        {comparison(made.result, stored)}
       </p>
       <div class="beside">
         {xKey && made.field ? (
@@ -98,12 +98,20 @@ export function Explain({ call, what, at }: ExplainProps) {
   )
 }
 
-function sentence({ rule, terms, bias, names }: Explanation): string {
+function sentence({ rule, terms, outside, bias, names }: Explanation): string {
   const count = terms.length.toLocaleString('en')
-  if (rule === 'max') return `The largest of ${count} values is`
+  const padded = outside.toLocaleString('en')
+  if (rule === 'max') return `The largest of ${count} values${outside ? ` (${padded} more places are padding, which never counts)` : ''} is`
   if (rule === 'mean') return `The mean of ${count} values is`
   if (rule === 'value') return 'That is'
-  return `${bias === null ? '' : `The bias ${number(bias)} and `}${count} products of ${names[0]} and ${names[1]} add up to`
+  const left = outside ? ` (${padded} more fall on padding, where x is 0)` : ''
+  return `${bias === null ? '' : `The bias ${number(bias)} and `}${count} products of ${names[0]} and ${names[1]}${left} add up to`
+}
+
+function comparison(result: number, stored: number | null): string {
+  if (stored === null) return '.'
+  if (Object.is(stored, result) || stored === result) return ', which is what the GPU stored.'
+  return `; the GPU stored ${number(stored)}, off by ${number(Math.abs(stored - result))}.`
 }
 
 /** The call that launched what computed y. */

@@ -6,9 +6,10 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import type { CheckRow } from '../../check/check.ts'
 import { codeExtensions, scrollsByKeyboard } from './code.tsx'
 import { errorOf, type Problem, runEdited, type Trial } from './labRun.ts'
-import { inspection, number, shapeText, time } from './model.ts'
+import { inspection } from './model.ts'
 import { go } from './route.ts'
 import { Scroll } from './scroll.tsx'
+import { number, shapeText, time } from './text.ts'
 
 const files = Object.entries(inspection.shaders)
   .filter(([file, text]) => text.includes('fn main(') && !/^(probe|lib)\//.test(file))

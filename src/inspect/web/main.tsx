@@ -3,6 +3,7 @@ import { App } from './app.tsx'
 import './colours.css'
 import './style.css'
 import './narrow.css'
+import './tour.css'
 
 const root = document.getElementById('app')
 if (root) render(<App />, root)

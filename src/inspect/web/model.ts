@@ -1,10 +1,14 @@
 /** The page's data, and ways to look things up in it. */
 import { gradientsOf } from '../calls.ts'
-import type { InspectedCall, Inspection } from '../inspection.ts'
+import type { InspectedCall, InspectedDispatch } from '../inspection.ts'
 import { unpackTensor } from '../pack.ts'
+import { readInspection } from '../plain.ts'
 import type { ExplainedCall, Values } from '../terms.ts'
 
-export const inspection: Inspection = JSON.parse(document.getElementById('inspection')?.textContent ?? '')
+export const inspection = readInspection(document.getElementById('inspection')?.textContent ?? '')
+
+/** What is called so where others have a layer's name. */
+export const lossName = 'the loss'
 
 const unpacked = new Map<string, Values>()
 
@@ -37,25 +41,10 @@ export function explainedCall(call: InspectedCall): ExplainedCall {
   return { operator: forward.operator, attrs: forward.attrs, tensors }
 }
 
-/** '1.23 ms', '45 µs'. */
-export function time(milliseconds: number | null): string {
-  if (milliseconds === null) return 'not timed'
-  if (milliseconds >= 100) return `${milliseconds.toFixed(0)} ms`
-  return milliseconds >= 1 ? `${milliseconds.toFixed(2)} ms` : `${(1000 * milliseconds).toFixed(0)} µs`
-}
+export type Cost = NonNullable<InspectedDispatch['cost']>
 
-/** '1.2 M', '3.4 G': of operations, bytes or values. */
-export function amount(value: number): string {
-  const units = ['', ' k', ' M', ' G', ' T']
-  const unit = Math.min(units.length - 1, value < 1000 ? 0 : Math.floor(Math.log10(value) / 3))
-  return `${unit === 0 ? value : (value / 1000 ** unit).toPrecision(3)}${units[unit]}`
+/** Which limit a dispatch meets first: under the slope of the roofline, or under its flat part. */
+export function limitOf({ flops, bytes }: Cost): 'memory' | 'arithmetic' {
+  const { gflops, gbps } = inspection.peak ?? { gflops: 1, gbps: 1 }
+  return flops / bytes < gflops / gbps ? 'memory' : 'arithmetic'
 }
-
-/** A value as one reads it: six digits. */
-export function number(value: number): string {
-  if (!Number.isFinite(value)) return String(value)
-  const size = Math.abs(value)
-  return value === 0 ? '0' : size >= 1e5 || size < 1e-4 ? value.toExponential(3) : String(Number(value.toPrecision(6)))
-}
-
-export const shapeText = (shape: readonly number[]) => `[${shape.join(', ')}]`

@@ -2,8 +2,9 @@ import { layerTimes, noTimes } from '../../nn/layerTimes.ts'
 import { launchedBy } from '../calls.ts'
 import { stateOf } from '../layerState.ts'
 import { describeState } from './layers.ts'
-import { amount, inspection, shapeText, time } from './model.ts'
+import { inspection } from './model.ts'
 import { href } from './route.ts'
+import { amount, shapeText, time } from './text.ts'
 
 /** The network as a map: every layer with what it is, whether it trains, and where its time went. */
 export function NetworkMap() {

@@ -1,6 +1,8 @@
-import { inspection, number, shapeText } from './model.ts'
+import { layerOf } from '../../nn/layerTimes.ts'
+import { inspection, lossName } from './model.ts'
 import { href } from './route.ts'
 import { Scroll } from './scroll.tsx'
+import { number, shapeText } from './text.ts'
 
 /** Every tensor of the step against float64, and the first that is off. */
 export function Numbers() {
@@ -12,7 +14,7 @@ export function Numbers() {
       <h2>Against float64</h2>
       <p class={first ? 'verdict wrong' : 'verdict right'}>
         {first
-          ? `${first.layer} ${first.operator} ${first.what} is the first to diverge.`
+          ? `${first.layer ?? lossName}: ${first.operator} ${first.what} is the first to diverge.`
           : `All ${numbers.length} tensors agree with the reference; the largest relative error is ${number(worst)}.`}
       </p>
       <p class="quiet">
@@ -47,7 +49,9 @@ export function Numbers() {
           <tbody>
             {numbers.map((row) => (
               <tr key={`${row.call} ${row.what}`} class={row === first ? 'wrong' : ''}>
-                <td>{row.layer ? <a href={href('tensors', row.layer.replace(/\.(weight|bias)$/, ''))}>{row.layer}</a> : ''}</td>
+                <td>
+                  <a href={href('tensors', layerOf(row) ?? lossName)}>{row.layer ?? lossName}</a>
+                </td>
                 <td>{row.operator}</td>
                 <td>{row.what}</td>
                 <td class="right">

@@ -1,46 +1,52 @@
 import * as Plot from '@observablehq/plot'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { passKind } from '../../nn/layerTimes.ts'
-import { amount, inspection, time } from './model.ts'
+import { type Cost, inspection } from './model.ts'
 import { go, href } from './route.ts'
 import { Scroll } from './scroll.tsx'
+import { amount, rate, share, time } from './text.ts'
 
-interface Point {
+/** A dispatch that took time. */
+interface Timed {
   readonly index: number
   readonly title: string
   readonly kind: string
-  /** FLOP a byte. */
-  readonly intensity: number
-  /** GFLOP a second. */
-  readonly rate: number
+  readonly cost: Cost | null
   readonly milliseconds: number
-  readonly share: number
+  readonly share: number | null
 }
 
-function points(): Point[] {
-  const { dispatches, sources } = inspection
-  return dispatches.flatMap(({ index, layer, operator, pass, cost, milliseconds, share, source }): Point[] => {
-    if (!cost || !milliseconds || cost.flops === 0) return []
-    return [
-      {
-        index,
-        title: `${layer ?? operator} ${pass ?? ''}\n${sources[source]?.kernel}`,
-        kind: passKind(pass),
-        intensity: cost.flops / cost.bytes,
-        rate: cost.flops / milliseconds / 1e6,
-        milliseconds,
-        share: share ?? 0,
-      },
-    ]
-  })
+/** One with a place on the chart. */
+interface Point extends Timed {
+  /** FLOP a byte. */
+  readonly intensity: number
+  /** FLOP a second. */
+  readonly flops: number
 }
+
+const timed: readonly Timed[] = inspection.dispatches.flatMap(({ index, layer, operator, pass, cost, milliseconds, share, source }) =>
+  milliseconds
+    ? [
+        {
+          ...{ index, cost, milliseconds, share, kind: passKind(pass) },
+          title: `${layer ?? operator} ${pass ?? ''}\n${inspection.sources[source]?.kernel}`,
+        },
+      ]
+    : [],
+)
+
+/** On an axis of powers there is no place for none. */
+const data: readonly Point[] = timed.flatMap((one) =>
+  one.cost?.flops ? [{ ...one, intensity: one.cost.flops / one.cost.bytes, flops: (1000 * one.cost.flops) / one.milliseconds }] : [],
+)
+
+const longest = timed.toSorted((a, b) => b.milliseconds - a.milliseconds).slice(0, 12)
 
 /** How close each dispatch comes to what the adapter can do: its arithmetic, or its memory. */
 export function Roofline() {
   const host = useRef<HTMLDivElement>(null)
   const [width, setWidth] = useState(900)
   const { peak } = inspection
-  const data = points()
   useEffect(() => {
     const update = () => setWidth(Math.max(280, Math.min(1100, (host.current?.parentElement?.clientWidth ?? 900) - 4)))
     update()
@@ -51,10 +57,11 @@ export function Roofline() {
     if (!peak || !host.current) return
     const ridge = peak.gflops / peak.gbps
     const [low, high] = [
-      Math.min(0.05, ...data.map(({ intensity }) => intensity)),
-      Math.max(2 * ridge, ...data.map(({ intensity }) => intensity)),
+      Math.min(0.05, ...data.map(({ intensity }) => intensity / 1.5)),
+      Math.max(2 * ridge, ...data.map(({ intensity }) => 1.5 * intensity)),
     ]
-    const roof = [low, ridge, high].map((intensity) => ({ intensity, rate: Math.min(peak.gflops, intensity * peak.gbps) }))
+    const roof = [low, ridge, high].map((intensity) => ({ intensity, flops: 1e9 * Math.min(peak.gflops, intensity * peak.gbps) }))
+    const slowest = Math.min(...data.map(({ flops }) => flops), 1e9 * peak.gflops)
     const chart = Plot.plot({
       width,
       height: Math.max(320, Math.min(560, width * 0.6)),
@@ -63,17 +70,17 @@ export function Roofline() {
       grid: true,
       style: { background: 'transparent', color: 'inherit', fontSize: '12px' },
       x: { type: 'log', label: 'FLOP a byte', domain: [low, high], tickFormat: '~g', ticks: 5 },
-      y: { type: 'log', label: 'GFLOP a second', tickFormat: '~g', ticks: 5 },
+      y: { type: 'log', label: 'FLOP a second', domain: [slowest / 2, 2e9 * peak.gflops], tickFormat: '~s', ticks: 5 },
       r: { range: [3, 14] },
       color: {
         domain: ['forward', 'gradient', 'step', 'other'],
         range: ['var(--forward)', 'var(--gradient)', 'var(--step)', 'var(--other)'],
       },
       marks: [
-        Plot.line(roof, { x: 'intensity', y: 'rate', stroke: 'currentColor', strokeWidth: 2 }),
+        Plot.line(roof, { x: 'intensity', y: 'flops', stroke: 'currentColor', strokeWidth: 2 }),
         Plot.dot(data, {
           x: 'intensity',
-          y: 'rate',
+          y: 'flops',
           fill: 'kind',
           fillOpacity: 0.75,
           stroke: 'var(--ground)',
@@ -83,8 +90,8 @@ export function Roofline() {
           data,
           Plot.pointer({
             x: 'intensity',
-            y: 'rate',
-            title: (one: Point) => `${one.title}\n${one.rate.toPrecision(3)} GFLOP/s, ${(100 * one.share).toFixed(0)} % of the roof`,
+            y: 'flops',
+            title: (one: Point) => `${one.title}\n${amount(one.flops, 'FLOP/s')}, ${share(one.share ?? 0)} of the roof`,
             fill: 'var(--ground)',
           }),
         ),
@@ -100,8 +107,7 @@ export function Roofline() {
       if (nearest) go('timeline', nearest.index)
     })
     host.current.replaceChildren(chart)
-  }, [width, peak, data])
-  const top = data.toSorted((a, b) => b.milliseconds - a.milliseconds).slice(0, 12)
+  }, [width, peak])
   return (
     <section>
       <h2>Roofline</h2>
@@ -118,36 +124,38 @@ export function Roofline() {
             <span class="key step">optimiser</span>
           </p>
           <div class="chart" ref={host} />
+          <p class="quiet">
+            {timed.length > data.length
+              ? `${timed.length - data.length} dispatches only move numbers: they have no place on the chart. `
+              : ''}
+            {timed.some((one) => (one.share ?? 0) > 1)
+              ? 'Above the roof lies what found its numbers in a cache, which is faster than memory. '
+              : ''}
+          </p>
           <Scroll label="Where the time went">
             <table>
-              <caption>Where the time went</caption>
+              <caption>Where the time went: the longest {longest.length} dispatches</caption>
               <thead>
                 <tr>
                   <th scope="col">dispatch</th>
-                  <th scope="col" class="right">
-                    time
-                  </th>
-                  <th scope="col" class="right">
-                    FLOP a byte
-                  </th>
-                  <th scope="col" class="right">
-                    FLOP/s
-                  </th>
-                  <th scope="col" class="right">
-                    of the roof
-                  </th>
+                  {['time', 'FLOP a byte', 'arithmetic', 'memory', 'of the roof'].map((name) => (
+                    <th key={name} scope="col" class="right">
+                      {name}
+                    </th>
+                  ))}
                 </tr>
               </thead>
               <tbody>
-                {top.map((one) => (
-                  <tr key={one.index}>
+                {longest.map(({ index, title, cost, milliseconds, share: ofRoof }) => (
+                  <tr key={index}>
                     <td>
-                      <a href={href('timeline', one.index)}>{one.title.replace('\n', ', ')}</a>
+                      <a href={href('timeline', index)}>{title.replace('\n', ', ')}</a>
                     </td>
-                    <td class="right">{time(one.milliseconds)}</td>
-                    <td class="right">{one.intensity.toPrecision(3)}</td>
-                    <td class="right">{amount(Math.round(one.rate * 1e9))}</td>
-                    <td class="right">{(100 * one.share).toFixed(0)} %</td>
+                    <td class="right">{time(milliseconds)}</td>
+                    <td class="right">{cost?.flops ? (cost.flops / cost.bytes).toPrecision(3) : ''}</td>
+                    <td class="right">{cost?.flops ? rate(cost.flops, milliseconds, 'FLOP') : ''}</td>
+                    <td class="right">{cost ? rate(cost.bytes, milliseconds, 'B') : ''}</td>
+                    <td class="right">{ofRoof === null ? '' : share(ofRoof)}</td>
                   </tr>
                 ))}
               </tbody>

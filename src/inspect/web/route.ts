@@ -12,7 +12,11 @@ export function useRoute(): readonly string[] {
 }
 
 function readRoute(): readonly string[] {
-  return location.hash.slice(1).split('/').map(decodeURIComponent)
+  try {
+    return location.hash.slice(1).split('/').map(decodeURIComponent)
+  } catch {
+    return [] // a '%' that encodes nothing: an address cut short on its way here
+  }
 }
 
 export function href(...route: readonly (string | number)[]): string {

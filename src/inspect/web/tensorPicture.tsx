@@ -1,7 +1,8 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { Field } from '../terms.ts'
-import { inspection, number, shapeText, valuesOf } from './model.ts'
+import { inspection, valuesOf } from './model.ts'
 import { draw, type Layout, layoutOf, type Palette, type Place, rangeOf } from './pictures.ts'
+import { number, shapeText } from './text.ts'
 
 interface TensorPictureProps {
   readonly name: string

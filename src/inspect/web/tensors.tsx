@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks'
 import { gradientsOf, launchedBy } from '../calls.ts'
 import type { InspectedCall } from '../inspection.ts'
 import { Explain } from './explain.tsx'
-import { inspection, valuesOf } from './model.ts'
+import { inspection, lossName, valuesOf } from './model.ts'
 import { go } from './route.ts'
 import { TensorPicture } from './tensorPicture.tsx'
 
@@ -29,7 +29,7 @@ const titles: Readonly<Record<string, string>> = {
 export function Tensors({ args }: { readonly args: readonly string[] }) {
   const calls = inspection.calls.filter(({ pass }) => pass === 'forward')
   const [layer = '', what = '', ...at] = args
-  const named = calls.findIndex((call) => (call.layer ?? 'the loss') === layer)
+  const named = calls.findIndex((call) => (call.layer ?? lossName) === layer)
   const chosen = calls[Math.max(named, 0)]
   if (!chosen) return <p>This recording holds no tensors.</p>
   const index = at.map(Number)
@@ -38,10 +38,10 @@ export function Tensors({ args }: { readonly args: readonly string[] }) {
       <h2>Tensors</h2>
       <label class="pick">
         Layer{' '}
-        <select value={chosen.layer ?? 'the loss'} onChange={(event) => go('tensors', event.currentTarget.value)}>
+        <select value={chosen.layer ?? lossName} onChange={(event) => go('tensors', event.currentTarget.value)}>
           {calls.map((call) => (
-            <option key={call.layer} value={call.layer ?? 'the loss'}>
-              {call.layer ?? 'the loss'}: {call.operator}
+            <option key={call.layer} value={call.layer ?? lossName}>
+              {call.layer ?? lossName}: {call.operator}
             </option>
           ))}
         </select>
@@ -60,7 +60,7 @@ function Layer({ call, what, at }: { readonly call: InspectedCall; readonly what
   const shown = tensorsOf(call)
   const filters = filterCount(call)
   const selected = what && at.length > 0 && at.every(Number.isInteger)
-  const layer = call.layer ?? 'the loss'
+  const layer = call.layer ?? lossName
   return (
     <>
       <SharedLaunch call={call} />

@@ -2,9 +2,10 @@ import { useEffect, useRef } from 'preact/hooks'
 import { passKind } from '../../nn/layerTimes.ts'
 import { references } from './built.ts'
 import { Code } from './code.tsx'
-import { amount, inspection, shapeText, time } from './model.ts'
+import { type Cost, inspection, limitOf } from './model.ts'
 import { go, href } from './route.ts'
 import { Scroll } from './scroll.tsx'
+import { amount, rate, shapeText, share, time } from './text.ts'
 
 /** Every dispatch in order, when it ran and for how long; the chosen one in full beside it. */
 export function Timeline({ args }: { readonly args: readonly string[] }) {
@@ -76,7 +77,6 @@ function Detail({ index }: { readonly index: number }) {
   if (!one || !source) return null
   const header = formula(inspection.shaders[source.kernel] ?? '')
   const reference = references[referenceFiles[one.operator] ?? one.operator]
-  const { peak } = inspection
   return (
     <article class="detail">
       <h2>
@@ -92,11 +92,16 @@ function Detail({ index }: { readonly index: number }) {
         <Fact name="GPU time">{time(one.milliseconds)}</Fact>
         {one.cost ? (
           <Fact name="work">
-            {amount(one.cost.flops)}FLOP, {amount(one.cost.bytes)}B
-            {one.milliseconds ? `: ${amount(Math.round((one.cost.flops / one.milliseconds) * 1000))}FLOP/s` : ''}
+            {one.cost.flops ? amount(one.cost.flops, 'FLOP') : 'no arithmetic'}, {amount(one.cost.bytes, 'B')}
+            {one.milliseconds ? `: ${rates(one.cost, one.milliseconds)}` : ''}
           </Fact>
         ) : null}
-        {one.share !== null && peak ? <Fact name="roofline">{(100 * one.share).toFixed(0)} % of what this adapter allows</Fact> : null}
+        {one.share !== null && one.cost ? (
+          <Fact name="roofline">
+            {share(one.share)} of what this adapter's {limitOf(one.cost)} allows
+            {one.share > 1 ? ': a cache is faster than the memory that was measured' : ''}
+          </Fact>
+        ) : null}
         <Fact name="compiled in">{time(one.compileMilliseconds)}</Fact>
         <Fact name="constants">{pairs(source.constants)}</Fact>
         {Object.keys(one.overrides).length ? <Fact name="overrides">{pairs(one.overrides)}</Fact> : null}
@@ -111,7 +116,9 @@ function Detail({ index }: { readonly index: number }) {
               <th scope="col">name</th>
               <th scope="col">access</th>
               <th scope="col">shape</th>
-              <th scope="col">bytes</th>
+              <th scope="col" class="right">
+                size
+              </th>
             </tr>
           </thead>
           <tbody>
@@ -121,7 +128,7 @@ function Detail({ index }: { readonly index: number }) {
                 <td>{binding.name}</td>
                 <td>{binding.writable ? 'written' : 'read'}</td>
                 <td>{binding.shape ? shapeText(binding.shape) : binding.offset ? `from byte ${binding.offset}` : ''}</td>
-                <td>{amount(binding.bytes)}B</td>
+                <td class="right">{amount(binding.bytes, 'B')}</td>
               </tr>
             ))}
           </tbody>
@@ -158,6 +165,9 @@ function Fact({ name, children }: { readonly name: string; readonly children: pr
     </>
   )
 }
+
+const rates = ({ flops, bytes }: Cost, milliseconds: number) =>
+  [...(flops ? [rate(flops, milliseconds, 'FLOP')] : []), rate(bytes, milliseconds, 'B')].join(', ')
 
 const pairs = (values: Readonly<Record<string, number>>) =>
   Object.entries(values)

@@ -1,10 +1,12 @@
 import { useEffect, useState } from 'preact/hooks'
 import type { InspectedCall } from '../inspection.ts'
+import { totalOf } from './compare.tsx'
 import { Explain } from './explain.tsx'
 import { errorOf } from './labRun.ts'
-import { amount, inspection, number, shapeText, time, valuesOf } from './model.ts'
+import { inspection, valuesOf } from './model.ts'
 import { href } from './route.ts'
 import { Scroll } from './scroll.tsx'
+import { amount, number, shapeText, time } from './text.ts'
 import { flops, type Measured, measureSteps, shapes, steps } from './tourRun.ts'
 
 /** Four short lessons, each on this recording's own numbers and kernels. */
@@ -21,15 +23,17 @@ export function Tour() {
   )
 }
 
-/** A number that the reader moves, or lets run. */
-function usePosition(count: number) {
-  const [position, setPosition] = useState(0)
+/** A place on a plane that the reader moves, or lets run. It begins in the middle, where no padding is in the way. */
+function usePlace(height: number, width: number) {
+  const count = height * width
+  const [position, setPosition] = useState(Math.floor(height / 2) * width + Math.floor(width / 2))
   const [running, setRunning] = useState(false)
   useEffect(() => {
     if (!running) return
     const timer = setInterval(() => setPosition((before) => (before + 1) % count), 500)
     return () => clearInterval(timer)
   }, [running, count])
+  const [row, column] = [Math.floor(position / width), position % width]
   const control = (label: string) => (
     <p class="slider">
       <label>
@@ -39,6 +43,7 @@ function usePosition(count: number) {
           min={0}
           max={count - 1}
           value={position}
+          aria-valuetext={`row ${row}, column ${column}`}
           onInput={(event) => {
             setRunning(false)
             setPosition(Number(event.currentTarget.value))
@@ -50,12 +55,12 @@ function usePosition(count: number) {
       </button>
     </p>
   )
-  return { position, control }
+  return { row, column, control }
 }
 
 function SlidingProduct({ call }: { readonly call: InspectedCall }) {
   const [, , height = 1, width = 1] = valuesOf(call.tensors.y ?? '')?.shape ?? []
-  const { position, control } = usePosition(height * width)
+  const { row, column, control } = usePlace(height, width)
   return (
     <article>
       <h3>1. A convolution is a dot product that slides</h3>
@@ -65,14 +70,14 @@ function SlidingProduct({ call }: { readonly call: InspectedCall }) {
         <a href={href('lab', 'conv2d', 'forward.wgsl')}>The plain kernel</a> is these loops, one thread for each number.
       </p>
       {control('Where the filter is')}
-      <Explain call={call} what="y" at={[0, 0, Math.floor(position / width), position % width]} />
+      <Explain call={call} what="y" at={[0, 0, row, column]} />
     </article>
   )
 }
 
 function WeightGradient({ call }: { readonly call: InspectedCall }) {
   const [, , height = 1, width = 1] = valuesOf(call.tensors.weight ?? '')?.shape ?? []
-  const { position, control } = usePosition(height * width)
+  const { row, column, control } = usePlace(height, width)
   const trains = inspection.layers.find(({ name }) => name === call.layer)?.parameters.some(({ trainable }) => trainable)
   const recorded = inspection.train && trains
   return (
@@ -86,7 +91,7 @@ function WeightGradient({ call }: { readonly call: InspectedCall }) {
       {recorded ? (
         <>
           {control('Which weight of the filter')}
-          <Explain call={call} what="dweight" at={[0, 0, Math.floor(position / width), position % width]} />
+          <Explain call={call} what="dweight" at={[0, 0, row, column]} />
         </>
       ) : (
         <p>
@@ -99,22 +104,17 @@ function WeightGradient({ call }: { readonly call: InspectedCall }) {
 }
 
 function Freezing() {
-  const totals = inspection.compared.map(({ title, dispatches, omissions }) => ({
-    title,
-    dispatches: dispatches.length,
-    omissions: omissions.length,
-    milliseconds: dispatches.reduce((sum, one) => sum + (one.milliseconds ?? 0), 0),
-  }))
-  const [last, all] = totals
+  const [last, all] = inspection.compared.map(({ dispatches }) => totalOf(dispatches))
+  const takes = ({ dispatches, milliseconds }: ReturnType<typeof totalOf>) =>
+    `${dispatches} dispatches${milliseconds === null ? '' : ` and ${time(milliseconds)} of GPU time`}`
   return (
     <article>
       <h3>3. What freezing saves</h3>
       {last && all ? (
         <p>
-          With everything training, this step takes {all.dispatches} dispatches and {time(all.milliseconds)}. With only the last layer
-          training, it takes {last.dispatches} and {time(last.milliseconds)}: backward ends where nothing above it trains, no gradient
-          buffer is held, and the optimiser passes by. <a href={href('compare')}>Layer by layer</a>;{' '}
-          <a href={href('timeline', 0)}>the dispatches</a> end with what did not run, and why.
+          With everything training, this step takes {takes(all)}. With only the last layer training, it takes {takes(last)}: backward ends
+          where nothing above it trains, no gradient buffer is held, and the optimiser passes by.{' '}
+          <a href={href('compare')}>Layer by layer</a>; <a href={href('timeline', 0)}>the dispatches</a> end with what did not run, and why.
         </p>
       ) : (
         <p>A recording of a training step (--train) is compared here with the same step under frozen layers.</p>
