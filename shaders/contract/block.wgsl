@@ -2,7 +2,6 @@
 // The sum of contract/tile.wgsl, with the same operands, params and groups of four, for a GPU: a workgroup computes ROWS x BLOCK_COLS of y.
 // BLOCK_DEPTH steps of both operands are staged in shared memory, from where every thread multiplies THREAD_ROWS of A with THREAD_COLS of B
 // in registers (Volkov & Demmel 2008, "Benchmarking GPUs to tune dense linear algebra").
-//   a: vec4f[planes][panels][depth][ROWS / 4], rows packed by contract/pack.wgsl        b, y, bias: as in contract/tile.wgsl
 //   steps of the sum are counted through: k = ((a · depth_b + b) · groups_c + c) · FOURS_DEPTH + step, and a split takes chunk of them
 // launch: ROWS / THREAD_ROWS · BLOCK_COLS / THREAD_COLS threads; x counts blocks of columns (wrapping into y where there are more than
 // 65,535, z then counting parts), y, wrapping into z, counts (split, plane, panel)
@@ -44,7 +43,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   }
   let last = min(first + params.chunk, depth);
   let block_col = block * #{BLOCK_COLS}u;
-  let a_base = (plane * params.panels + panel) * depth * #{ROWS / 4}u;
+  let a_base = params.a_base + (plane * params.panels + panel) * params.a_panel;
   let my_row = thread / #{BLOCK_COLS / THREAD_COLS}u * #{THREAD_ROWS / 4}u; // in vectors
   let my_col = thread % #{BLOCK_COLS / THREAD_COLS}u * #{THREAD_COLS}u;
 #repeat r in 0..THREAD_ROWS
@@ -56,7 +55,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     for (var i = thread; i < #{BLOCK_DEPTH * ROWS / 4}u; i += threads) {
       let k = from_k + i / #{ROWS / 4}u;
       if (k < last) {
-        block_a[i] = a[a_base + from_k * #{ROWS / 4}u + i];
+        block_a[i] = a[a_base + k * params.a_step + i % #{ROWS / 4}u];
       } else {
         block_a[i] = vec4f();
       }

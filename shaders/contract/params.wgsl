@@ -1,5 +1,7 @@
 // What contract/tile.wgsl and contract/block.wgsl share: the operands of a contraction, and how they are addressed.
-//   a: vec4f[planes][panels][depth][ROWS / 4], rows packed by contract/pack.wgsl        b, y, bias: f32, addressed by strides
+//   a: vec4f, four rows each: those of step k of a panel begin at a_base + (plane · panels + panel) · a_panel + k · a_step. Packed by
+//   contract/pack.wgsl, or where it lies if its rows are neighbours; what stands below the last row is read and not stored
+//   b, y, bias: f32, addressed by strides
 //   VECTOR: what four neighbours in b are. 0: nothing; 1: the four columns of a group; 2: the four steps of a group of c. Then b is
 //   vec4f, its strides count vectors, and columns or c count groups: FOURS_COLS, FOURS_DEPTH of them at a time
 //   the group (i0 · col1 + i1) · col2 + i2 lies at b_plane·plane + i0·b0 + i1·b1 + i2·b2 in b, at y_plane·plane + i0·y0 + i1·y1 + i2·y2 in y,
@@ -10,6 +12,7 @@
 struct Params {
   rows: u32, cols: u32, planes: u32, panels: u32, panel_rows: u32,
   depth_a: u32, depth_b: u32, groups_c: u32, splits: u32, chunk: u32,
+  a_base: u32, a_panel: u32, a_step: u32,
   stride_a: u32, stride_b: u32, stride_c: u32,
   col1: u32, col2: u32, live: u32,
   b_base: u32, b_plane: u32, b0: u32, b1: u32, b2: u32,

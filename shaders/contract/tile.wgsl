@@ -46,13 +46,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let first = split * params.chunk;
   let last = min(first + params.chunk, params.depth_a);
   let depth = depth_b * groups_c * #{FOURS_DEPTH}u; // of one step of a
-  var at = ((plane * params.panels + panel) * params.depth_a + first) * depth * #{ROWS / 4}u + lane % #{LOADS}u;
+  let a_step = params.a_step;
+  var at = params.a_base + (plane * params.panels + panel) * params.a_panel + first * depth * a_step;
+  // A lane's vector of a turn's steps, LOADS of them a load.
+#repeat g in 0..(UNROLL * ROWS / 4 + LOADS - 1) / LOADS
+  let my#{g} = (#{g * LOADS}u + lane % #{LOADS}u) / #{ROWS / 4}u * a_step + (#{g * LOADS}u + lane % #{LOADS}u) % #{ROWS / 4}u;
+#end
   for (var ia = first; ia < last; ia++) {
     for (var ib = 0u; ib < depth_b; ib++) {
       var offset = ia * stride_a + ib * stride_b;
       for (var ic = 0u; ic < groups_c; ic += #{UNROLL / FOURS_DEPTH}u) {
 #repeat g in 0..(UNROLL * ROWS / 4 + LOADS - 1) / LOADS
-        let a#{g} = a[at + #{g * LOADS}u];
+        let a#{g} = a[at + my#{g}];
 #end
 #repeat u in 0..UNROLL / FOURS_DEPTH
 #repeat v in 0..COLS / FOURS_COLS
@@ -85,7 +90,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 #end
 #end
 #end
-        at += #{UNROLL * ROWS / 4}u;
+        at += #{UNROLL}u * a_step;
         offset += #{UNROLL / FOURS_DEPTH}u * stride_c;
       }
     }

@@ -3,9 +3,9 @@
  *
  *     y[row, col] = Σ_a Σ_b Σ_c A[row, (a, b, c)] · B[base(col) + a·strideA + b·strideB + c·strideC]
  *
- * A is packed into panels of rows, B is read where it lies: four columns or four steps of c at a time where they are neighbours, since
- * a load of four numbers costs a CPU adapter little more than one of a single number. Two hot kernels serve them all, register tiles for
- * CPU adapters and blocks in shared memory for GPUs, so there is little to make fast.
+ * A is packed into panels of rows, unless its rows are neighbours already. B is read where it lies: four columns or four steps of c at a
+ * time where they are neighbours, since a load of four numbers costs a CPU adapter little more than one of a single number. Two hot
+ * kernels serve them all, register tiles for CPU adapters and blocks in shared memory for GPUs, so there is little to make fast.
  */
 import { UsageError } from '../gpu/errors.ts'
 import type { Gpu } from '../gpu/gpu.ts'
@@ -164,7 +164,7 @@ export function contract(gpu: Gpu, choose: ChooseTiling, wanted: Contraction): v
   const [depthA, depthB, groupsC] = c.depth
   const ROWS = tiling.rows
   const panels = Math.ceil(c.rows / ROWS)
-  const packed = panelsOf(gpu, c, ROWS)
+  const a = readyRows(gpu, c, ROWS)
   const cols = sizeOf(c.columns) * fours.FOURS_COLS
   // Register tiles split the sum at steps of a, blocks wherever a block of steps ends.
   const steps = tiling.kernel === 'tile' ? depthA : sizeOf(c.depth) * fours.FOURS_DEPTH
@@ -180,7 +180,7 @@ export function contract(gpu: Gpu, choose: ChooseTiling, wanted: Contraction): v
   const units = (offset: number, unit: number) => Math.floor(offset / unit) // exact, but for strides of an extent of 1
   gpu.run(
     tiling.kernel === 'tile' ? tile : block,
-    { a: packed.storage, b: c.b.src.storage, y: target.storage, bias: (bias ?? packed).storage },
+    { a: a.src.storage, b: c.b.src.storage, y: target.storage, bias: (bias ?? a.src).storage },
     {
       rows: c.rows,
       cols,
@@ -192,6 +192,9 @@ export function contract(gpu: Gpu, choose: ChooseTiling, wanted: Contraction): v
       groups_c: groupsC,
       splits,
       chunk,
+      a_base: a.base / 4,
+      a_panel: a.panel / 4,
+      a_step: a.step / 4,
       stride_a: units(c.b.strides[0], bUnit),
       stride_b: units(c.b.strides[1], bUnit),
       stride_c: units(c.b.strides[2], bUnit),
@@ -259,6 +262,25 @@ function liesInFours({ fours, columns, planes, rows, y }: Contraction, cols: num
       y.innerStride === 1 && (y.live ?? 4 * columns[0]) === 4 * columns[0] && columns.every((n, i) => inFours(n, y.columnStrides[i] ?? 1))
     )
   return columns[0] === 1 && columns[1] === 1 && y.columnStrides[2] === 1 && cols % 4 === 0
+}
+
+/** Where A's panels lie: element (panel, step of the sum, row) at base + panel · `panel` + step · `step` + row, all multiples of four. */
+interface Panels {
+  readonly src: NdWindow
+  readonly base: number
+  readonly panel: number
+  readonly step: number
+}
+
+/** A as it lies where its rows are neighbours, as those of a dense layer's dyᵀ are; packed otherwise. */
+function readyRows(gpu: Gpu, c: Contraction, ROWS: number): Panels {
+  const { a, depth, planes } = c
+  const steps = sizeOf(depth) * foursIn(c).FOURS_DEPTH
+  if (typeof a !== 'function' && a.rowStride === 1 && planes === 1 && c.fours !== 'depth' && depth[2] === steps && a.live === undefined) {
+    const { src, base, strides } = a
+    if (base % 4 === 0 && strides[2] % 4 === 0) return { src, base, panel: ROWS, step: strides[2] }
+  }
+  return { src: panelsOf(gpu, c, ROWS), base: 0, panel: steps * ROWS, step: ROWS }
 }
 
 /** A in panels of ROWS rows, zeros below the last one. */

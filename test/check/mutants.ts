@@ -65,6 +65,7 @@ const changes: Readonly<Record<string, Readonly<Record<string, readonly (readonl
     'contract/pack.wgsl': [['a row left out', 'u < params.rows', 'u + 1u < params.rows']],
     'contract/tile.wgsl': [
       ['the bias of a neighbour', 'params.bias_base + first_col', 'params.bias_base + first_col + 1u'],
+      ['rows of the first panel in every other', '(plane * params.panels + panel) * params.a_panel', 'plane * params.a_panel'],
       ['missing ReLU', 'let relu = params.relu != 0u;', 'let relu = params.relu == 2u;'],
     ],
   },
