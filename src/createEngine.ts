@@ -1,5 +1,7 @@
 import { backward } from './autograd/backward.ts'
+import { UsageError } from './gpu/errors.ts'
 import { Gpu } from './gpu/gpu.ts'
+import { checkOptions } from './gpu/options.ts'
 import type { AdapterChoice } from './gpu/platform.ts'
 import { Engine, type OpenDevice } from './tensor/engine.ts'
 import type { Host } from './tensor/host.ts'
@@ -18,10 +20,10 @@ export interface EngineOptions {
 }
 
 /** Opens an engine on a host; the package's entries give each its own. */
-export async function createEngineOn(
-  host: Host,
-  { adapter: choice = 'auto', kernels = 'auto', maxBindingBytes }: EngineOptions = {},
-): Promise<Engine> {
+export async function createEngineOn(host: Host, options: EngineOptions = {}): Promise<Engine> {
+  checkOptions('createEngine', options, ['adapter', 'kernels', 'maxBindingBytes'])
+  const { adapter: choice = 'auto', kernels = 'auto', maxBindingBytes } = options
+  if (kernels !== 'auto' && kernels !== 'plain') throw new UsageError(`kernels is 'auto' or 'plain', not '${kernels}'`)
   const open = async (): Promise<OpenDevice> => {
     const { adapter, kind } = await host.requestAdapter(choice)
     const gpu = await Gpu.open(host, adapter, kind, { plain: kernels === 'plain', maxBindingBytes })

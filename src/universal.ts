@@ -21,7 +21,7 @@ export type { EngineOptions } from './createEngine.ts'
 export { type Augmentation, type AugmentationName, augmentations, type Range } from './data/augment.ts'
 export type { ArrayDataset, FileRange, ImageDataset, Sample, SampleList, Source } from './data/dataset.ts'
 export { filesDataset, type PlacedFile } from './data/filesDataset.ts'
-export type { DataOptions } from './data/imageFolder.ts'
+export type { DataOptions } from './data/split.ts'
 export { resizeCrop } from './data/transforms.ts'
 export {
   type AdapterAttempt,

@@ -1,4 +1,4 @@
-import { AutogradError } from '../gpu/errors.ts'
+import { AutogradError, ShapeError } from '../gpu/errors.ts'
 import { gradientName, type Recorder } from '../gpu/recorder.ts'
 import { type Grads, type InputShapes, type Inputs, keptAt, type Needs, type Op, type ViewOp } from '../ops/op.ts'
 import type { Engine } from '../tensor/engine.ts'
@@ -18,6 +18,7 @@ export function apply<In extends string, Attrs>(
   into?: NdBuffer,
 ): Tensor {
   const tensors = op.inputs.map((name) => inputs[name])
+  for (const [i, tensor] of tensors.entries()) if (tensor !== null) requireTensor(op.name, op.inputs[i] ?? '', tensor)
   const engine = engineOf(op.name, tensors)
   if (op.name !== 'relu' && tensors.some((tensor) => tensor?.rectified))
     throw new AutogradError(
@@ -83,6 +84,13 @@ function noteOmissions<In extends string>(
   }
 }
 
+/** @throws ShapeError for what is no tensor */
+export function requireTensor(op: string, input: string, value: Tensor): void {
+  if (value instanceof Tensor) return
+  const given = Array.isArray(value) ? 'an array' : value === undefined ? 'left out' : Object.prototype.toString.call(value).slice(8, -1)
+  throw new ShapeError(`${op}: ${input} is ${given}, and has to be a tensor, as engine.tensor(values, shape) makes one`)
+}
+
 /** Runs `body`; where it throws, nobody will hold the buffers. */
 function releasedOnError<T>(buffers: readonly NdBuffer[], body: () => T): T {
   try {
@@ -95,6 +103,7 @@ function releasedOnError<T>(buffers: readonly NdBuffer[], body: () => T): T {
 
 /** A tensor over the same memory with another shape. */
 export function applyView<Attrs>(op: ViewOp<Attrs>, x: Tensor, attrs: Attrs): Tensor {
+  requireTensor(op.name, 'x', x)
   const { storage } = x.buffer
   const shape = op.outShape(x.shape, attrs)
   x.engine.gpu.recorder?.omit(op.name, 'its result is the same memory')

@@ -1,10 +1,11 @@
 /** Operators on tensors: each runs its kernel now and, where a gradient has to flow, is recorded on the tape. Names and meaning are PyTorch's. */
 import { ShapeError } from '../gpu/errors.ts'
+import { checkOptions } from '../gpu/options.ts'
 import type { Conv2dAttrs, Pair } from '../ops/conv2d.ts'
 import type { Reduction } from '../ops/crossEntropy.ts'
 import { operators } from '../ops/index.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { apply, applyView } from './apply.ts'
+import { apply, applyView, requireTensor } from './apply.ts'
 
 /** One number for both dimensions, or [height, width]. */
 export type Size2d = number | Pair
@@ -40,7 +41,7 @@ export function conv2dForRelu(x: Tensor, weight: Tensor, bias: Tensor | null, op
 }
 
 function convAttrs(options: Conv2dOptions): Conv2dAttrs {
-  known('conv2d', options, ['stride', 'padding', 'groups'])
+  checkOptions('conv2d', options, ['stride', 'padding', 'groups'], ShapeError)
   const { stride = 1, padding = 0, groups = 1 } = options
   return { stride: pair(stride), padding: pair(padding), groups }
 }
@@ -73,6 +74,7 @@ export function linearForRelu(x: Tensor, weight: Tensor, bias: Tensor | null): T
  * @example const y = relu(conv2d(x, weight, bias))
  */
 export function relu(x: Tensor): Tensor {
+  requireTensor('relu', 'x', x)
   if (!x.rectified) return apply(operators.relu, { x }, {})
   x.engine.gpu.recorder?.omit('forward', 'the launch before it has stored max(x, 0)')
   const { storage, shape } = x.buffer
@@ -106,7 +108,7 @@ export interface MaxPool2dOptions {
  * @example const y = maxPool2d(x, { kernel: 3, stride: 2 })
  */
 export function maxPool2d(x: Tensor, options: MaxPool2dOptions): Tensor {
-  known('maxPool2d', options, ['kernel', 'stride', 'padding', 'ceilMode'])
+  checkOptions('maxPool2d', options, ['kernel', 'stride', 'padding', 'ceilMode'], ShapeError)
   const { kernel, stride = kernel, padding = 0, ceilMode = false } = options
   return apply(operators.maxPool2d, { x }, { kernel: pair(kernel), stride: pair(stride), padding: pair(padding), ceilMode })
 }
@@ -143,7 +145,7 @@ export interface LocalResponseNormOptions {
  * @example const y = localResponseNorm(x, { size: 5 })
  */
 export function localResponseNorm(x: Tensor, options: LocalResponseNormOptions): Tensor {
-  known('localResponseNorm', options, ['size', 'alpha', 'beta', 'k'])
+  checkOptions('localResponseNorm', options, ['size', 'alpha', 'beta', 'k'], ShapeError)
   const { size, alpha = 1e-4, beta = 0.75, k = 1 } = options
   return apply(operators.localResponseNorm, { x }, { size, alpha, beta, k })
 }
@@ -164,8 +166,9 @@ export interface DropoutOptions {
  * @example const y = dropout(x, 0.5, { training: true, seed: step })
  */
 export function dropout(x: Tensor, p: number, options: DropoutOptions = {}): Tensor {
-  known('dropout', options, ['training', 'seed'])
+  checkOptions('dropout', options, ['training', 'seed'], ShapeError)
   const { training = true, seed = 0 } = options
+  requireTensor('dropout', 'x', x)
   // Also where nothing is dropped: a wrong p or seed is never silent.
   operators.dropout.outShape({ x: x.shape }, { p, seed })
   return training && p > 0 ? apply(operators.dropout, { x }, { p, seed }) : applyView(operators.dropoutOff, x, {})
@@ -202,7 +205,10 @@ export interface CrossEntropyOptions {
  * @example crossEntropy(logits, Int32Array.of(0, 1), { weight: Float32Array.of(0.3, 1.7), labelSmoothing: 0.1 })
  */
 export function crossEntropy(logits: Tensor, targets: Int32Array | Float32Array, options: CrossEntropyOptions = {}): Tensor {
-  known('crossEntropy', options, ['weight', 'labelSmoothing', 'reduction'])
+  checkOptions('crossEntropy', options, ['weight', 'labelSmoothing', 'reduction'], ShapeError)
+  requireTensor('crossEntropy', 'logits', logits)
+  if (!(targets instanceof Int32Array || targets instanceof Float32Array))
+    throw new ShapeError("crossEntropy: targets are each row's class in an Int32Array, or all rows' probabilities in a Float32Array")
   const { weight, labelSmoothing = 0, reduction = 'mean' } = options
   const [rows = 0, classes = 0] = logits.shape
   const hard = targets instanceof Int32Array
@@ -234,10 +240,4 @@ export function crossEntropy(logits: Tensor, targets: Int32Array | Float32Array,
 /** A size as [height, width]. */
 export function pair(size: Size2d): Pair {
   return typeof size === 'object' ? size : [size, size]
-}
-
-/** Throws ShapeError for an option the operator does not have, rather than ignoring it. */
-function known(name: string, options: object, names: readonly string[]): void {
-  const unknown = Object.keys(options).filter((key) => !names.includes(key))
-  if (unknown.length) throw new ShapeError(`${name}: there is no option ${unknown.join(', ')}; it takes ${names.join(', ')}`)
 }

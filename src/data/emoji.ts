@@ -2,8 +2,9 @@ import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { DataError } from '../gpu/errors.ts'
+import { checkOptions } from '../gpu/options.ts'
 import { type ArrayDataset, byCodeUnit, type Sample } from './dataset.ts'
-import { DEFAULT_SPLIT, requireSplit, splitByClass } from './split.ts'
+import { resolveSplit, splitByClass } from './split.ts'
 
 const PACKAGE = 'emoji-datasource-google'
 
@@ -74,8 +75,8 @@ async function readEntries(folder: string): Promise<EmojiEntry[]> {
  * console.log(data.classes)   // ['animal', 'building', 'clock', …]
  */
 export async function openEmoji(options: { readonly seed?: number } = {}): Promise<ArrayDataset> {
-  const { seed = 0 } = options
-  requireSplit(DEFAULT_SPLIT, seed)
+  checkOptions('openEmoji', options, ['seed'])
+  const { split, seed } = resolveSplit('openEmoji', options)
   const root = packageFolder()
   const entries = (await readEntries(root)).filter((entry) => entry.has_img_google)
   const classes = Object.keys(SUBCATEGORIES).sort(byCodeUnit)
@@ -85,5 +86,5 @@ export async function openEmoji(options: { readonly seed?: number } = {}): Promi
       .filter((entry) => wanted.includes(entry.subcategory))
       .map(({ image }): Sample => ({ source: join(root, 'img', 'google', '64', image), name: `${name}/${image}`, label }))
   })
-  return { root, classes, ...splitByClass(classes, samples, DEFAULT_SPLIT, seed) }
+  return { root, classes, ...splitByClass(classes, samples, split, seed) }
 }

@@ -3,6 +3,7 @@ import { type FileHandle, mkdir, open, readdir, rm, stat, utimes } from 'node:fs
 import { join } from 'node:path'
 import envPaths from 'env-paths'
 import { GraftError, WeightsError } from '../gpu/errors.ts'
+import { checkOptions } from '../gpu/options.ts'
 import { writeFileAtomic } from '../weights/files.ts'
 import { writeSafetensors } from '../weights/safetensors.ts'
 import { headBytes, headerEnd, parseHeader } from '../weights/safetensorsHeader.ts'
@@ -60,12 +61,10 @@ export class FeatureCache {
    * @param options `folder`: by default `features` in the folder that GRAFT_CACHE names, or else in `graft` in the user's folder for caches (~/.cache or
    * XDG_CACHE_HOME, ~/Library/Caches, LOCALAPPDATA). `limit`: in bytes, 8 GiB by default
    */
-  constructor({
-    folder = join(process.env.GRAFT_CACHE || envPaths('graft', { suffix: '' }).cache, 'features'),
-    limit = defaultLimit,
-  } = {}) {
-    this.folder = folder
-    this.limit = limit
+  constructor(options: { readonly folder?: string; readonly limit?: number } = {}) {
+    checkOptions('FeatureCache', options, ['folder', 'limit'])
+    this.folder = options.folder ?? join(process.env.GRAFT_CACHE || envPaths('graft', { suffix: '' }).cache, 'features')
+    this.limit = options.limit ?? defaultLimit
   }
 
   /**

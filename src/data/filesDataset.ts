@@ -1,9 +1,8 @@
 import { DataError } from '../gpu/errors.ts'
 import { Catalogue, requireSameClasses } from './catalogue.ts'
 import { byCodeUnit, type ImageDataset } from './dataset.ts'
-import type { DataOptions } from './imageFolder.ts'
 import { PICTURE } from './pictureFormat.ts'
-import { DEFAULT_SPLIT, requireSplit } from './split.ts'
+import { type DataOptions, resolveSplit } from './split.ts'
 
 /** A picture and its path below the dataset's root, such as 'cat/1.jpg' or 'val/cat/1.jpg'. */
 export interface PlacedFile {
@@ -23,8 +22,7 @@ export interface PlacedFile {
  * @example const data = filesDataset(input.files, { split: 0.2 })
  */
 export function filesDataset(files: Iterable<File | PlacedFile>, options: DataOptions & { readonly root?: string } = {}): ImageDataset {
-  const { split = DEFAULT_SPLIT, seed = 0 } = options
-  requireSplit(split, seed)
+  const { split, seed } = resolveSplit('filesDataset', options, ['root'])
   const { placed, others, ...found } = placeAll(files)
   const root = options.root ?? found.root
   const tops = new Set(placed.map(({ path }) => path.slice(0, path.indexOf('/'))))

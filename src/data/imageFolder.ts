@@ -5,15 +5,7 @@ import { DataError } from '../gpu/errors.ts'
 import { Catalogue, type Part, requireSameClasses, requireTwoClasses } from './catalogue.ts'
 import { byCodeUnit, type ImageDataset } from './dataset.ts'
 import { PICTURE } from './pictureFormat.ts'
-import { DEFAULT_SPLIT, requireSplit } from './split.ts'
-
-/** How a dataset that does not say which pictures are to validate on is divided. */
-export interface DataOptions {
-  /** The share of each class held out for validation, in (0, 1); 0.25 unless given. */
-  readonly split?: number
-  /** What chooses the pictures held out: a non-negative safe integer, 0 unless given. */
-  readonly seed?: number
-}
+import { type DataOptions, resolveSplit } from './split.ts'
 
 const LAYOUT = 'one folder per class with its pictures inside, such as cat/1.jpg and dog/1.jpg'
 
@@ -142,8 +134,7 @@ async function isDivided(root: string, folders: readonly string[]): Promise<bool
  * console.log(data.classes, data.train.length, data.val.length)
  */
 export async function openImageFolder(dir: string, options: DataOptions = {}): Promise<ImageDataset> {
-  const { split = DEFAULT_SPLIT, seed = 0 } = options
-  requireSplit(split, seed)
+  const { split, seed } = resolveSplit('openImageFolder', options)
   const catalogue = new Catalogue((name) => join(dir, name))
   if (await isDivided(dir, await subfolders(dir))) {
     const classes = await classFolders(join(dir, 'train'))

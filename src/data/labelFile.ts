@@ -6,8 +6,7 @@ import { CsvError, parse } from 'csv-parse'
 import { DataError } from '../gpu/errors.ts'
 import { Catalogue, type Part } from './catalogue.ts'
 import type { ImageDataset } from './dataset.ts'
-import type { DataOptions } from './imageFolder.ts'
-import { DEFAULT_SPLIT, requireSplit } from './split.ts'
+import { type DataOptions, resolveSplit } from './split.ts'
 
 /** What a column may be called. */
 const columnNames = {
@@ -44,8 +43,7 @@ interface Row {
  * @example const data = await openLabelFile('flowers/labels.csv', { split: 0.2 })
  */
 export async function openLabelFile(path: string, options: DataOptions = {}): Promise<ImageDataset> {
-  const { split = DEFAULT_SPLIT, seed = 0 } = options
-  requireSplit(split, seed)
+  const { split, seed } = resolveSplit('openLabelFile', options)
   const folder = dirname(resolve(path))
   const catalogue = new Catalogue((name) => resolve(folder, name))
   const classes = new Map<string, number>()

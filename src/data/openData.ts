@@ -2,8 +2,9 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DataError } from '../gpu/errors.ts'
 import { byCodeUnit, type ImageDataset } from './dataset.ts'
-import { type DataOptions, openImageFolder } from './imageFolder.ts'
+import { openImageFolder } from './imageFolder.ts'
 import { isLabelFile, openLabelFile } from './labelFile.ts'
+import type { DataOptions } from './split.ts'
 import { findShards, openTarShards } from './tarShards.ts'
 
 const LABEL_FILE = /\.(csv|tsv)$/i

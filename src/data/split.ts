@@ -1,20 +1,38 @@
 import { DataError, UsageError } from '../gpu/errors.ts'
+import { checkOptions } from '../gpu/options.ts'
 import { Random, requireSeed } from '../tensor/philox.ts'
 import { byCodeUnit, type Sample } from './dataset.ts'
 
 /** The share of each class held out for validation unless the caller says otherwise. */
-export const DEFAULT_SPLIT = 0.25
+const DEFAULT_SPLIT = 0.25
+
+/** How a dataset that does not say which pictures are to validate on is divided. */
+export interface DataOptions {
+  /** The share of each class held out for validation, in (0, 1); 0.25 unless given. */
+  readonly split?: number
+  /** What chooses the pictures held out: a non-negative safe integer, 0 unless given. */
+  readonly seed?: number
+}
 
 /**
- * Checks the arguments of a split before any file is read.
+ * Checks the options of what opens a dataset, before any file is read, and fills in what is left out.
  *
- * @throws UsageError unless 0 < split < 1 and the seed is a non-negative safe integer
+ * @param opens the function they were given to
+ * @param others options that it has besides
+ * @throws UsageError unless 0 < split < 1 and the seed is a non-negative safe integer, and for options that do not exist
  */
-export function requireSplit(split: number, seed: number): void {
+export function resolveSplit<O extends DataOptions>(
+  opens: string,
+  options: O,
+  others: readonly (keyof O & string)[] = [],
+): Required<DataOptions> {
+  checkOptions(opens, options, ['split', 'seed', ...others])
+  const { split = DEFAULT_SPLIT, seed = 0 } = options
   if (!(split > 0 && split < 1)) {
     throw new UsageError(`split is ${split}: give the share of pictures to hold out for validation, between 0 and 1, such as 0.25`)
   }
   requireSeed(seed)
+  return { split, seed }
 }
 
 /**
@@ -60,7 +78,7 @@ export function splitByClass(
   split: number,
   seed: number,
 ): { train: Sample[]; val: Sample[] } {
-  requireSplit(split, seed)
+  resolveSplit('splitByClass', { split, seed })
   const train: Sample[] = []
   const val: Sample[] = []
   for (const [label, ofClass] of samples.entries()) {

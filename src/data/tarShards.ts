@@ -4,9 +4,8 @@ import { DataError } from '../gpu/errors.ts'
 import { Catalogue, type Part } from './catalogue.ts'
 import { Column } from './column.ts'
 import { byCodeUnit, type ImageDataset } from './dataset.ts'
-import type { DataOptions } from './imageFolder.ts'
 import { PICTURE } from './pictureFormat.ts'
-import { DEFAULT_SPLIT, requireSplit } from './split.ts'
+import { type DataOptions, resolveSplit } from './split.ts'
 import { type TarMember, tarMembers } from './tarIndex.ts'
 
 const SHARD = /\.tar$/i
@@ -35,8 +34,7 @@ export async function findShards(dir: string): Promise<string[]> {
  * @example const data = await openTarShards('imagenet')   // imagenet/train-000000.tar … imagenet/val-000000.tar …
  */
 export async function openTarShards(path: string, options: DataOptions = {}): Promise<ImageDataset> {
-  const { split = DEFAULT_SPLIT, seed = 0 } = options
-  requireSplit(split, seed)
+  const { split, seed } = resolveSplit('openTarShards', options)
   const isFile = (await stat(path)).isFile()
   const shards = isFile ? [path] : (await findShards(path)).map((name) => join(path, name))
   if (shards.length === 0) throw new DataError(`${path} holds no .tar file: it needs archives with ${LAYOUT}`)

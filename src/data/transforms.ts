@@ -1,4 +1,5 @@
 import { ShapeError, UsageError } from '../gpu/errors.ts'
+import { checkOptions } from '../gpu/options.ts'
 import type { Preprocess } from '../nn/preprocess.ts'
 import type { Engine } from '../tensor/engine.ts'
 import { allocate } from '../tensor/ndbuffer.ts'
@@ -25,8 +26,7 @@ export interface ViewedImage {
  * @example const x = resizeCrop(engine, await decodeImage('ant.jpg'), { resize: 256, size: 224 })
  */
 export function resizeCrop(engine: Engine, image: RgbImage, options: { readonly resize: number; readonly size: number }): Tensor {
-  const unknown = Object.keys(options).filter((key) => key !== 'resize' && key !== 'size')
-  if (unknown.length) throw new UsageError(`resizeCrop: there is no option ${unknown.join(', ')}; it takes resize, size`)
+  checkOptions('resizeCrop', options, ['resize', 'size'])
   return cutMiddles('resizeCrop', engine, [image], { ...plain, ...options })
 }
 

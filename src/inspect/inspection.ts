@@ -1,6 +1,7 @@
 /** Everything that the inspector's page shows, as plain JSON. */
 import { preprocessImages } from '../data/transforms.ts'
 import { UsageError } from '../gpu/errors.ts'
+import { checkOptions } from '../gpu/options.ts'
 import { describeOmission, type RecordedCall, type RecordedDispatch, type Recording } from '../gpu/recorder.ts'
 import type { Network } from '../nn/network.ts'
 import type { Preprocess } from '../nn/preprocess.ts'
@@ -133,6 +134,7 @@ const keptActivations = 2 ** 18
  * await writeFile('step.html', await inspectorPage(inspection))
  */
 export async function inspect(model: Network, options: InspectOptions = {}): Promise<InspectedStep> {
+  checkOptions('inspect', options, ['picture', 'train', 'label', 'plan', 'title', 'onProgress'])
   const { picture = testPicture(), train = false, label, plan = null, title = model.architecture.variant, onProgress } = options
   const { engine, passes } = model
   const shaders = Object.fromEntries(await engine.host.readShaders())

@@ -1,4 +1,5 @@
 import { UsageError, WeightsError } from '../gpu/errors.ts'
+import { checkOptions } from '../gpu/options.ts'
 import type { Engine } from '../tensor/engine.ts'
 import type { Shape } from '../tensor/ndbuffer.ts'
 import { requireSeed } from '../tensor/philox.ts'
@@ -120,9 +121,7 @@ const caffeNames: Readonly<Record<string, string>> = {
  * @example const model = await alexnet(engine, { variant: 'alexnet-64', weights: 'alexnet-64-tinyimagenet100' })
  */
 export async function alexnet(engine: Engine, options: AlexNetOptions = {}): Promise<Network> {
-  const known = ['variant', 'classes', 'channels', 'hidden', 'dropout', 'weights', 'seed']
-  const unknown = Object.keys(options).filter((key) => !known.includes(key))
-  if (unknown.length) throw new UsageError(`alexnet has no option ${unknown.join(', ')}; it takes ${known.join(', ')}`)
+  checkOptions('alexnet', options, ['variant', 'classes', 'channels', 'hidden', 'dropout', 'weights', 'seed'])
   const { weights, seed = 0 } = options
   requireSeed(seed)
   const loaded =

@@ -1,6 +1,7 @@
 import { ShapeError, UsageError, WeightsError } from '../gpu/errors.ts'
+import { checkOptions } from '../gpu/options.ts'
 import type { Engine } from '../tensor/engine.ts'
-import { type Shape, sameShape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
+import { checkValues, type Shape, sameShape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
 import { philox4x32 } from '../tensor/philox.ts'
 import type { StateDict } from '../tensor/stateDict.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -85,9 +86,11 @@ export class Network {
    * @param options `training` lets dropout drop; `from` and `to` run only these layers, counted from 0, `to` left out
    * @returns logits [N, classes]
    * @throws ShapeError when x does not fit
+   * @throws UsageError for options that do not exist
    * @example const logits = model.forward(x, { training: true })
    */
   forward(x: Tensor, options: ForwardOptions & { readonly from?: number; readonly to?: number } = {}): Tensor {
+    checkOptions('forward', options, ['training', 'from', 'to'])
     const { training = false, from = 0, to = this.#layers.length } = options
     const { size } = this.preprocess
     const [, ...picture] = x.shape
@@ -143,8 +146,11 @@ export class Network {
    * @param options `strict` also refuses a dictionary that leaves parameters out. Default true
    * @returns the names it left out
    * @throws WeightsError for names the network does not know and shapes that differ
+   * @throws UsageError for values that are no Float32Array, and options that do not exist
    */
-  loadStateDict(values: StateDict, { strict = true }: { readonly strict?: boolean } = {}): { readonly missing: string[] } {
+  loadStateDict(values: StateDict, options: { readonly strict?: boolean } = {}): { readonly missing: string[] } {
+    checkOptions('loadStateDict', options, ['strict'])
+    const { strict = true } = options
     const parameters = new Map(this.parameters().map((parameter) => [parameter.name, parameter]))
     const unknown = Object.keys(values).filter((name) => !parameters.has(name))
     if (unknown.length) throw new WeightsError(`the network has no parameter ${list(unknown)}; its own are ${list([...parameters.keys()])}`)
@@ -156,6 +162,7 @@ export class Network {
       const wanted = parameters.get(name)?.shape ?? []
       if (!sameShape(shape, wanted))
         throw new WeightsError(`${name} has the shape ${showShape(shape)} in the weights, ${showShape(wanted)} in the network`)
+      checkValues(name, data)
       if (data.length !== sizeOf(shape)) throw new WeightsError(`${name} of shape ${showShape(shape)} has ${data.length} values`)
     }
     for (const [name, { data }] of Object.entries(values)) parameters.get(name)?.assign(this.engine, data)

@@ -1,5 +1,7 @@
 import { UsageError, WeightsError } from '../gpu/errors.ts'
+import { checkOptions } from '../gpu/options.ts'
 import type { Engine } from '../tensor/engine.ts'
+import { requireSeed } from '../tensor/philox.ts'
 import type { StateDict } from '../tensor/stateDict.ts'
 import type { LayerSpec, OnnxChain } from '../weights/onnx/layers.ts'
 import { imageNetNormalisation, type Variant, variants } from './alexnet.ts'
@@ -60,9 +62,9 @@ export interface ImportOnnxOptions {
  * applyScenario(model, { scenario: 'small-similar', classes: 6 })
  */
 export async function importOnnx(engine: Engine, bytes: Uint8Array, options: ImportOnnxOptions = {}): Promise<Network> {
-  const unknown = Object.keys(options).filter((key) => key !== 'preprocess' && key !== 'seed')
-  if (unknown.length) throw new UsageError(`importOnnx has no option ${unknown.join(', ')}; it takes preprocess, seed`)
+  checkOptions('importOnnx', options, ['preprocess', 'seed'])
   const { seed = 0 } = options
+  requireSeed(seed)
   const { readOnnx, tensorsOf } = await import('../weights/onnx/graph.ts')
   const chain = readOnnx(bytes)
   const size = pictureSize(chain)

@@ -1,6 +1,7 @@
-import { AutogradError, ShapeError, UsageError } from '../gpu/errors.ts'
+import { AutogradError, ShapeError } from '../gpu/errors.ts'
+import { checkOptions } from '../gpu/options.ts'
 import type { Engine } from '../tensor/engine.ts'
-import { type Shape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
+import { checkValues, type Shape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
 /** What a parameter is told. */
@@ -37,8 +38,7 @@ export class Parameter {
    * @throws UsageError for an option it does not have
    */
   constructor(name: string, source: Tensor | DeferredTensor, options: ParameterOptions = {}) {
-    const unknown = Object.keys(options).filter((key) => key !== 'trainable')
-    if (unknown.length) throw new UsageError(`parameter ${name}: there is no option ${unknown.join(', ')}; it takes trainable`)
+    checkOptions(`parameter ${name}`, options, ['trainable'])
     this.name = name
     this.shape = source.shape
     this.#source = source
@@ -157,6 +157,7 @@ function isDeferred(source: Tensor | DeferredTensor): source is DeferredTensor {
 }
 
 function checkCount({ name, shape }: Parameter, data: Float32Array): void {
+  checkValues(`parameter ${name}`, data)
   if (data.length !== sizeOf(shape))
     throw new ShapeError(`parameter ${name} of shape ${showShape(shape)} takes ${sizeOf(shape)} values, not ${data.length}`)
 }

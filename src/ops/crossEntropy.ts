@@ -36,8 +36,9 @@ export const crossEntropy = defineOp<'logits', CrossEntropyAttrs>({
   outShape({ logits }, { targets, weight, labelSmoothing, reduction }) {
     if (logits?.length !== 2) throw new ShapeError(`crossEntropy: logits are [N, classes], not ${showShape(logits ?? [])}`)
     const [rows = 0, classes = 0] = logits
-    if (sizeOf(targets.shape) !== (isSoft(targets) ? rows * classes : rows))
-      throw new ShapeError(`crossEntropy: ${sizeOf(targets.shape)} targets for logits ${showShape(logits)}`)
+    const [given, wanted] = [sizeOf(targets.shape), isSoft(targets) ? rows * classes : rows]
+    const what = isSoft(targets) ? 'probabilities (what a Float32Array holds; classes come in an Int32Array)' : 'targets'
+    if (given !== wanted) throw new ShapeError(`crossEntropy: ${given} ${what} for logits ${showShape(logits)}, which take ${wanted}`)
     if (weight && sizeOf(weight.shape) !== classes)
       throw new ShapeError(`crossEntropy: ${sizeOf(weight.shape)} weights for logits ${showShape(logits)}`)
     if (!(labelSmoothing >= 0 && labelSmoothing <= 1))

@@ -1,7 +1,8 @@
 import { elementKernel, type Params } from '../gpu/kernel.ts'
+import { checkOptions } from '../gpu/options.ts'
 import type { Parameter } from '../nn/parameter.ts'
 import { Optimizer, type ParameterGroup } from './optimizer.ts'
-import { checkNames, decayRates, notNegative } from './options.ts'
+import { decayRates, notNegative } from './options.ts'
 
 /** What `Adam` and `AdamW` are told. */
 export interface AdamOptions {
@@ -35,7 +36,7 @@ export abstract class Adaptive extends Optimizer {
     options: AdamOptions,
     defaultDecay: number,
   ) {
-    checkNames(name, options, ['lr', 'betas', 'eps', 'weightDecay'])
+    checkOptions(name, options, ['lr', 'betas', 'eps', 'weightDecay'])
     const { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = defaultDecay } = options
     const rates = decayRates(name, betas)
     notNegative(name, 'eps', eps)

@@ -1,5 +1,6 @@
 import { UsageError, WeightsError } from '../gpu/errors.ts'
 import { elementKernel } from '../gpu/kernel.ts'
+import { checkOptions } from '../gpu/options.ts'
 import { eachPart } from '../gpu/windows.ts'
 import type { Parameter } from '../nn/parameter.ts'
 import { allocate, sameShape, showShape } from '../tensor/ndbuffer.ts'
@@ -30,12 +31,13 @@ export class WeightAverage {
    * @param parameters averaged from their present values on; frozen ones are left out until they are tracked
    * @param decay in (0, 1)
    * @param options `warmUp`: whether the decay grows to its value. Default true
-   * @throws UsageError for a decay outside (0, 1)
+   * @throws UsageError for a decay outside (0, 1) or an option it does not have
    */
-  constructor(parameters: Iterable<Parameter>, decay: number, { warmUp = true }: { readonly warmUp?: boolean } = {}) {
+  constructor(parameters: Iterable<Parameter>, decay: number, options: { readonly warmUp?: boolean } = {}) {
+    checkOptions('WeightAverage', options, ['warmUp'])
     if (!(decay > 0 && decay < 1)) throw new UsageError(`the decay of averaged weights lies between 0 and 1, not at ${decay}`)
     this.decay = decay
-    this.#warmUp = warmUp
+    this.#warmUp = options.warmUp ?? true
     this.track(parameters)
   }
 

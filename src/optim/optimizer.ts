@@ -1,8 +1,9 @@
 import { ShapeError, UsageError, WeightsError } from '../gpu/errors.ts'
 import { type Constants, elementKernel, type Kernel, type Params } from '../gpu/kernel.ts'
+import { checkOptions } from '../gpu/options.ts'
 import type { Recorder } from '../gpu/recorder.ts'
 import { eachPart } from '../gpu/windows.ts'
-import type { Parameter } from '../nn/parameter.ts'
+import { Parameter } from '../nn/parameter.ts'
 import type { Engine } from '../tensor/engine.ts'
 import { allocate, sameShape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
 import type { StateDict } from '../tensor/stateDict.ts'
@@ -89,6 +90,10 @@ export abstract class Optimizer {
       (group: ParameterGroup) => new RateGroup(rule.name, group.parameters, group.lr ?? lr),
     )
     this.parameters = this.groups.flatMap((group) => group.parameters)
+    if (!this.parameters.every((parameter) => parameter instanceof Parameter))
+      throw new UsageError(
+        `${rule.name} takes parameters: give model.parameters(), and a tensor of your own as new Parameter(name, tensor)`,
+      )
     if (this.parameters.length === 0) throw new UsageError(`${rule.name}: there are no parameters to optimise`)
     const names = new Set<string>()
     for (const { name } of this.parameters) {
@@ -124,8 +129,8 @@ export abstract class Optimizer {
    */
   step(options: StepOptions = {}): void {
     const { name } = this.#rule
-    const { guard, ...rest } = options
-    if (Object.keys(rest).length) throw new UsageError(`${name}.step: there is no option ${Object.keys(rest).join(', ')}; it takes guard`)
+    checkOptions(`${name}.step`, options, ['guard'])
+    const { guard } = options
     if (guard && guard.size !== 1)
       throw new ShapeError(`${name}.step: the guard has the shape ${showShape(guard.shape)}: it takes one element`)
     let recorder: Recorder | null = null

@@ -1,11 +1,5 @@
 import { UsageError } from '../gpu/errors.ts'
 
-/** Throws UsageError for an option the optimiser does not have, rather than ignoring it. */
-export function checkNames(optimiser: string, options: object, names: readonly string[]): void {
-  const unknown = Object.keys(options).filter((key) => !names.includes(key))
-  if (unknown.length) throw new UsageError(`${optimiser}: there is no option ${unknown.join(', ')}; it takes ${names.join(', ')}`)
-}
-
 /** The value, if it is a finite number of 0 or more. @throws UsageError */
 export function notNegative(optimiser: string, option: string, value: number): number {
   if (!Number.isFinite(value) || value < 0) throw new UsageError(`${optimiser}: ${option} is ${String(value)}: give a number of 0 or more`)

@@ -1,8 +1,9 @@
 import { UsageError } from '../gpu/errors.ts'
 import { elementKernel, type Params } from '../gpu/kernel.ts'
+import { checkOptions } from '../gpu/options.ts'
 import type { Parameter } from '../nn/parameter.ts'
 import { Optimizer, type ParameterGroup } from './optimizer.ts'
-import { checkNames, notNegative } from './options.ts'
+import { notNegative } from './options.ts'
 
 /** What `SGD` is told. */
 export interface SGDOptions {
@@ -42,7 +43,7 @@ export class SGD extends Optimizer {
 
   /** @throws UsageError for an option it does not take, no parameters, or one given twice */
   constructor(parameters: Iterable<Parameter> | readonly ParameterGroup[], options: SGDOptions) {
-    checkNames('SGD', options, ['lr', 'momentum', 'weightDecay', 'nesterov'])
+    checkOptions('SGD', options, ['lr', 'momentum', 'weightDecay', 'nesterov'])
     const { lr, momentum = 0, weightDecay = 0, nesterov = false } = options
     notNegative('SGD', 'momentum', momentum)
     notNegative('SGD', 'weightDecay', weightDecay)

@@ -1,10 +1,11 @@
-import { DeviceLostError, ShapeError } from '../gpu/errors.ts'
+import { AutogradError, DeviceLostError, ShapeError } from '../gpu/errors.ts'
 import type { Gpu } from '../gpu/gpu.ts'
+import { checkOptions } from '../gpu/options.ts'
 import type { AdapterKind } from '../gpu/platform.ts'
 import type { MemoryReport } from '../gpu/pool.ts'
 import { Recorder } from '../gpu/recorder.ts'
 import type { Host } from './host.ts'
-import { checkShape, type NdBuffer, type Shape, showShape, sizeOf } from './ndbuffer.ts'
+import { checkShape, checkValues, type NdBuffer, type Shape, showShape, sizeOf } from './ndbuffer.ts'
 import { Tensor } from './tensor.ts'
 
 /** The adapter an engine runs on. */
@@ -88,17 +89,23 @@ export class Engine {
    * A tensor with the given values.
    * @param data row-major; copied
    * @throws ShapeError when the shape does not hold as many values, or is larger than a buffer may be
+   * @throws UsageError for values that are no Float32Array, and options that do not exist
    * @example const x = engine.tensor(new Float32Array([1, 2, 3, 4]), [2, 2], { requiresGrad: true })
    */
   tensor(data: Float32Array, shape: Shape, options: { readonly requiresGrad?: boolean } = {}): Tensor {
+    checkOptions('engine.tensor', options, ['requiresGrad'])
+    checkValues('a tensor', data)
     checkShape('a tensor', shape)
     if (sizeOf(shape) !== data.length)
       throw new ShapeError(`a tensor of shape ${showShape(shape)} has ${sizeOf(shape)} values, but ${data.length} were given`)
     return new Tensor(this, { storage: this.gpu.upload(data), shape }, options.requiresGrad)
   }
 
-  /** Reads several tensors back in one submit. */
-  read(tensors: readonly { readonly buffer: NdBuffer }[]): Promise<Float32Array[]> {
+  /**
+   * Reads several tensors back in one submit.
+   * @throws AutogradError for one of another engine
+   */
+  read(tensors: readonly { readonly buffer: NdBuffer; readonly engine?: Engine }[]): Promise<Float32Array[]> {
     const collect = this.readLater(tensors)
     this.gpu.submit()
     return collect()
@@ -107,8 +114,10 @@ export class Engine {
   /**
    * Notes the values several tensors have at this point of the work; they may be disposed of at once. Submits nothing: call the
    * result after `gpu.submit()`.
+   * @throws AutogradError for one of another engine
    */
-  readLater(tensors: readonly { readonly buffer: NdBuffer }[]): () => Promise<Float32Array[]> {
+  readLater(tensors: readonly { readonly buffer: NdBuffer; readonly engine?: Engine }[]): () => Promise<Float32Array[]> {
+    if (tensors.some(({ engine = this }) => engine !== this)) throw new AutogradError('a tensor is read by the engine that it lives on')
     const items = tensors.map(({ buffer: { storage, shape } }) => ({ storage, bytes: 4 * sizeOf(shape) }))
     const collect = this.gpu.readLater(items)
     return async () => (await collect()).map((bytes) => new Float32Array(bytes))
@@ -123,13 +132,14 @@ export class Engine {
    * Records every dispatch from here to the result's `finish()`: operator, layer, pass, WGSL, bindings, sizes, GPU time, cost; and what
    * did not run, and why. Each dispatch then gets a compute pass of its own, so a step takes a little longer than otherwise.
    * @param options.values also keep the values of the tensors that operators compute, forward and backward
-   * @throws UsageError while another recording is under way
+   * @throws UsageError while another recording is under way, and for options that do not exist
    * @example
    * const recorder = engine.record()
    * model.forward(x)
    * const { dispatches, omissions } = await recorder.finish()
    */
   record(options: { readonly values?: boolean } = {}): Recorder {
+    checkOptions('engine.record', options, ['values'])
     return new Recorder(this.gpu, options)
   }
 

@@ -1,4 +1,4 @@
-import { ShapeError } from '../gpu/errors.ts'
+import { ShapeError, UsageError } from '../gpu/errors.ts'
 import type { Gpu } from '../gpu/gpu.ts'
 import type { Storage } from '../gpu/pool.ts'
 import type { Bindable } from '../gpu/windows.ts'
@@ -37,8 +37,16 @@ export function showShape(shape: Shape): string {
   return `[${shape.join(', ')}]`
 }
 
+/** Throws UsageError unless values are float32: the bytes of others would be taken for such. */
+export function checkValues(what: string, data: Float32Array): void {
+  if (data instanceof Float32Array) return
+  const given = Array.isArray(data) ? 'an array' : Object.prototype.toString.call(data).slice(8, -1)
+  throw new UsageError(`${what} takes its values as a Float32Array, not ${given}: Float32Array.from(values) makes one`)
+}
+
 /** Throws ShapeError unless every extent is a positive integer. */
 export function checkShape(what: string, shape: Shape): void {
+  if (!Array.isArray(shape)) throw new ShapeError(`${what} has the shape ${String(shape)}: a shape is a list of extents, such as [2, 3]`)
   if (!shape.every((extent) => Number.isSafeInteger(extent) && extent > 0))
     throw new ShapeError(`${what} has the shape ${showShape(shape)}: extents are positive integers`)
 }

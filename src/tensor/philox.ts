@@ -132,10 +132,10 @@ export class Random {
   /**
    * An integer in 0 … n - 1, each exactly equally likely: what lies in the incomplete last run of n below 2^32 is drawn again.
    *
-   * @throws RangeError unless n is an integer in 1 … 2^32
+   * @throws UsageError unless n is an integer in 1 … 2^32
    */
   below(n: number): number {
-    if (!Number.isInteger(n) || n < 1 || n > TWO_POW_32) throw new RangeError(`n is ${n}: give an integer from 1 to 2^32`)
+    if (!Number.isInteger(n) || n < 1 || n > TWO_POW_32) throw new UsageError(`n is ${n}: give an integer from 1 to 2^32`)
     const limit = TWO_POW_32 - (TWO_POW_32 % n)
     let value = this.uint32()
     while (value >= limit) value = this.uint32()

@@ -3,11 +3,12 @@ import type { ImageDataset, Sample } from '../data/dataset.ts'
 import { type DecodedSample, decodeAhead, decoding } from '../data/loader.ts'
 import { preprocessImages } from '../data/transforms.ts'
 import { DataError, UsageError } from '../gpu/errors.ts'
+import { checkOptions } from '../gpu/options.ts'
 import { Conv2d, Dropout, Flatten, Linear } from '../nn/layers.ts'
 import type { Network } from '../nn/network.ts'
 import type { Engine } from '../tensor/engine.ts'
 import { sizeOf } from '../tensor/ndbuffer.ts'
-import { Random } from '../tensor/philox.ts'
+import { Random, requireSeed } from '../tensor/philox.ts'
 import { type Choice, type Depth, decide, type Evidence } from '../transfer/choice.ts'
 import { type CrossValidation, crossValidate } from '../transfer/ridge.ts'
 import { grouped } from './batches.ts'
@@ -51,7 +52,9 @@ const sampleStream = 3000
  * applyScenario(model, { scenario, classes: data.classes.length, ...(cut ? { cut } : { replace }) })
  */
 export async function chooseScenario(model: Network, data: ImageDataset, options: ChooseOptions = {}): Promise<Choice> {
+  checkOptions('chooseScenario', options, ['seed', 'pictures', 'onEvent', 'signal'])
   const { seed = 0, pictures = defaultPictures, onEvent, signal } = options
+  requireSeed(seed)
   if (!Number.isSafeInteger(pictures) || pictures < folds)
     throw new UsageError(`pictures is an integer of ${folds} or more, not ${pictures}`)
   const begun = performance.now()

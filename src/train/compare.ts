@@ -1,5 +1,6 @@
 import type { ImageDataset } from '../data/dataset.ts'
 import { UsageError } from '../gpu/errors.ts'
+import { checkOptions } from '../gpu/options.ts'
 import type { Network } from '../nn/network.ts'
 import { type Choice, headOptions } from '../transfer/choice.ts'
 import { applyScenario, type Plan, type Scenario, scenarios } from '../transfer/scenario.ts'
@@ -80,6 +81,10 @@ const untilTimeIsUp = 1_000_000
  * console.log(scenarios.get(choice.scenario)?.valAccuracy)
  */
 export async function compareScenarios(build: () => Promise<Network>, data: ImageDataset, options: CompareOptions): Promise<Comparison> {
+  checkOptions('compareScenarios', options, [
+    ...(['batchSize', 'lr', 'optimizer', 'augment', 'seed', 'signal'] as const),
+    ...(['seconds', 'epochs', 'onEvent', 'onChoice', 'onPlan'] as const),
+  ])
   const { seconds, epochs, onEvent, onChoice, onPlan, ...recipe } = options
   if (seconds !== undefined && epochs !== undefined) throw new UsageError('a comparison takes seconds or epochs: one of them')
   const probed = await build()

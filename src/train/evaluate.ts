@@ -3,6 +3,7 @@ import type { ImageDataset, Sample } from '../data/dataset.ts'
 import { viewImages } from '../data/transforms.ts'
 import { mostViews } from '../data/view.ts'
 import { DataError, ShapeError, UsageError } from '../gpu/errors.ts'
+import { checkOptions } from '../gpu/options.ts'
 import type { Network } from '../nn/network.ts'
 import { isDecoded, type RgbImage, type Source } from '../tensor/host.ts'
 import { Arrivals } from './arrivals.ts'
@@ -52,6 +53,7 @@ export function brokenPictures(
  * @example const { accuracy, confusion } = await evaluate(model, data)
  */
 export async function evaluate(model: Network, data: ImageDataset, options: EvaluateOptions = {}): Promise<Evaluation> {
+  checkOptions('evaluate', options, ['split', 'batchSize', 'tta', 'strict', 'onEvent', 'signal'])
   const { split = 'val', batchSize = 32, tta = 1, strict = false, onEvent, signal } = options
   const together = picturesTogether(batchSize, tta)
   if (split !== 'train' && split !== 'val') throw new UsageError(`split is 'train' or 'val', not '${split}'`)
@@ -114,8 +116,9 @@ export async function evaluateSource(
   return counter.result()
 }
 
-/** Throws ShapeError unless the network has one output for each class. */
+/** Throws ShapeError unless the network has one output for each class, UsageError for what is no dataset. */
 export function checkClasses(model: Network, data: ImageDataset): void {
+  if (!Array.isArray(data?.classes)) throw new UsageError(`pictures come as openData(path) gives them, awaited, not as ${String(data)}`)
   const outputs = model.shapes().at(-1)?.[0] ?? 0
   if (outputs !== data.classes.length)
     throw new ShapeError(
@@ -141,8 +144,11 @@ export interface Prediction {
 export async function predict(
   model: Network,
   images: readonly (Source | RgbImage)[],
-  { topK = 5, batchSize = 32, tta = 1 }: { readonly topK?: number; readonly batchSize?: number; readonly tta?: number } = {},
+  options: { readonly topK?: number; readonly batchSize?: number; readonly tta?: number } = {},
 ): Promise<Prediction[]> {
+  checkOptions('predict', options, ['topK', 'batchSize', 'tta'])
+  const { topK = 5, batchSize = 32, tta = 1 } = options
+  if (!Array.isArray(images)) throw new UsageError(`predict takes a list of pictures, [picture], not ${String(images)}`)
   if (!Number.isInteger(topK) || topK < 1) throw new UsageError(`topK is a positive integer, not ${topK}`)
   const together = picturesTogether(batchSize, tta)
   const result: Prediction[] = []

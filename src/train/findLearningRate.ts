@@ -1,5 +1,6 @@
 import type { ImageDataset } from '../data/dataset.ts'
 import { DataError, UsageError } from '../gpu/errors.ts'
+import { checkOptions } from '../gpu/options.ts'
 import type { Network } from '../nn/network.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { epochOrder } from './epoch.ts'
@@ -61,10 +62,8 @@ const [smoothing, runaway] = [0.98, 4]
  * await fit(model, data, { epochs: 5, lr: valley })
  */
 export async function findLearningRate(model: Network, data: ImageDataset, options: LearningRateOptions = {}): Promise<LearningRates> {
+  checkOptions('findLearningRate', options, ['from', 'to', 'steps', ...ofSteps])
   const { from = 1e-7, to = 10, steps = 100, ...rest } = options
-  const unknown = Object.keys(rest).filter((key) => !ofSteps.some((name) => name === key))
-  if (unknown.length)
-    throw new UsageError(`findLearningRate has no option ${unknown.join(', ')}; it takes from, to, steps, ${ofSteps.join(', ')}`)
   if (!(from > 0 && to > from && to < Number.POSITIVE_INFINITY))
     throw new UsageError(`the rates go from above 0 to a larger one, not from ${from} to ${to}`)
   if (!Number.isSafeInteger(steps) || steps < 10) throw new UsageError(`steps is an integer of 10 or more, not ${steps}`)

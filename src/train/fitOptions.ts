@@ -1,6 +1,7 @@
 import { type Augmentation, type AugmentationName, augmentationOf } from '../data/augment.ts'
 import type { FeatureCache } from '../data/featureCache.ts'
 import { UsageError } from '../gpu/errors.ts'
+import { checkOptions } from '../gpu/options.ts'
 import type { EpochResult, OnEvent } from './events.ts'
 import { defaultRate, type OptimizerOptions, optimizers } from './optimizers.ts'
 import { type Monitor, monitors } from './recipe/bestEpoch.ts'
@@ -148,8 +149,7 @@ const rules: Readonly<Record<keyof FitOptions, readonly [string, (value: unknown
  * @throws UsageError for options that do not exist, do not fit, or would be without effect
  */
 export function resolveOptions(options: FitOptions): Settings {
-  const unknown = Object.keys(options).filter((key) => !(key in rules))
-  if (unknown.length) throw new UsageError(`fit has no option ${unknown.join(', ')}; it takes ${Object.keys(rules).join(', ')}`)
+  checkOptions('fit', options, Object.keys(rules) as (keyof FitOptions)[])
   for (const [name, [what, fits]] of Object.entries(rules)) {
     const value = options[name as keyof FitOptions]
     if ((value !== undefined || name === 'epochs') && !fits(value)) throw new UsageError(`${name} is ${what}, not ${describe(value)}`)

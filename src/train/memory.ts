@@ -1,5 +1,6 @@
 import { crossEntropy } from '../autograd/functions.ts'
 import { OutOfMemoryError, ShapeError, UsageError } from '../gpu/errors.ts'
+import { checkOptions } from '../gpu/options.ts'
 import type { Network } from '../nn/network.ts'
 import { WeightAverage } from '../optim/average.ts'
 import { markNonFinite } from '../optim/health.ts'
@@ -56,6 +57,15 @@ const steps = 3
  * const { peakBytes, problem, largestBatchSize } = planMemory(model, { batchSize: 64, optimizer: 'adam' })
  */
 export function planMemory(model: Network, options: MemoryPlanOptions = {}): MemoryPlan {
+  checkOptions('planMemory', options, [
+    ...(['batchSize', 'pictures', 'ema', 'accumulate', 'cache', 'reading', 'limitBytes'] as const),
+    ...(['optimizer', 'lr', 'momentum', 'weightDecay'] as const),
+  ])
+  return plan(model, options)
+}
+
+/** `planMemory` for options that may be more than its own, as `fit` has them. */
+function plan(model: Network, options: MemoryPlanOptions): MemoryPlan {
   const { batchSize = 32 } = options
   if (!Number.isSafeInteger(batchSize) || batchSize < 1) throw new UsageError(`batchSize is a positive integer, not ${batchSize}`)
   const { engine } = model
@@ -80,12 +90,12 @@ export function planMemory(model: Network, options: MemoryPlanOptions = {}): Mem
  * @throws OutOfMemoryError that names the batch size that would fit
  */
 export function requireMemory(model: Network, options: MemoryPlanOptions): MemoryPlan {
-  const plan = planMemory(model, options)
-  if (!plan.problem) return plan
-  const remedy = plan.largestBatchSize
-    ? `a batch size of ${plan.largestBatchSize} fits`
+  const planned = plan(model, options)
+  if (!planned.problem) return planned
+  const remedy = planned.largestBatchSize
+    ? `a batch size of ${planned.largestBatchSize} fits`
     : 'not even a batch size of 1 fits: freeze layers, take sgd with a momentum of 0, or another adapter'
-  throw new OutOfMemoryError(`training with a batch size of ${plan.batchSize} ${plan.problem}; ${remedy}`)
+  throw new OutOfMemoryError(`training with a batch size of ${planned.batchSize} ${planned.problem}; ${remedy}`)
 }
 
 /**

@@ -1,4 +1,5 @@
 import { crossEntropy } from '../autograd/functions.ts'
+import { checkOptions } from '../gpu/options.ts'
 import type { Network } from '../nn/network.ts'
 import { type TuningResult, tuneContractions } from '../ops/tune.ts'
 
@@ -16,12 +17,14 @@ export interface TuneOptions {
  * now on, and by every later engine on the same adapter, driver and version: Node keeps it in the user's cache folder (GRAFT_CACHE
  * names another).
  * @returns each product and convolution with its tiling before and after, and their milliseconds
- * @throws UsageError where the engine runs the plain kernels alone
+ * @throws UsageError where the engine runs the plain kernels alone, and for options that do not exist
  * @example
  * const model = await alexnet(engine, { variant: 'torchvision' })
  * for (const { key, beforeMs, bestMs } of await tune(model, { batchSize: 8 })) console.log(key, beforeMs / bestMs)
  */
-export async function tune(model: Network, { batchSize = 32, onProgress }: TuneOptions = {}): Promise<TuningResult[]> {
+export async function tune(model: Network, options: TuneOptions = {}): Promise<TuningResult[]> {
+  checkOptions('tune', options, ['batchSize', 'onProgress'])
+  const { batchSize = 32, onProgress } = options
   const { engine } = model
   const { size } = model.preprocess
   const x = engine.tensor(new Float32Array(batchSize * 3 * size * size).fill(0.5), [batchSize, 3, size, size])

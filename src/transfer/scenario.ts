@@ -1,4 +1,5 @@
 import { UsageError } from '../gpu/errors.ts'
+import { checkOptions } from '../gpu/options.ts'
 import type { Init } from '../nn/init.ts'
 import { initialise, requireInit } from '../nn/init.ts'
 import { Flatten, Linear } from '../nn/layers.ts'
@@ -69,7 +70,7 @@ const why: Readonly<Record<Scenario, string>> = {
  * @example const plan = applyScenario(model, { scenario: 'small-similar', classes: 6, replace: 'all' })
  */
 export function applyScenario(model: Network, options: ScenarioOptions): Plan {
-  checkOptions(options)
+  checkScenario(options)
   const { scenario, classes, init } = options
   const seed = options.seed ?? model.seed
   const small = scenario.startsWith('small')
@@ -127,10 +128,8 @@ export function applyScenario(model: Network, options: ScenarioOptions): Plan {
 /** The random stream of a new head: apart from those of the layers, which count from 0. */
 const headStream = 1000
 
-function checkOptions(options: ScenarioOptions): void {
-  const known = ['scenario', 'classes', 'replace', 'cut', 'init', 'seed', 'freeze', 'train']
-  const unknown = Object.keys(options).filter((key) => !known.includes(key))
-  if (unknown.length) throw new UsageError(`applyScenario has no option ${unknown.join(', ')}; it takes ${known.join(', ')}`)
+function checkScenario(options: ScenarioOptions): void {
+  checkOptions('applyScenario', options, ['scenario', 'classes', 'replace', 'cut', 'init', 'seed', 'freeze', 'train'])
   const { scenario, classes, replace, cut, init, seed } = options
   if (!scenarios.includes(scenario)) throw new UsageError(`there is no scenario '${scenario}'; there are ${scenarios.join(', ')}`)
   if (!Number.isSafeInteger(classes) || classes < 1) throw new UsageError(`classes is a positive integer, not ${classes}`)
