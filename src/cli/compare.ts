@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type Command, Option } from 'commander'
 import { openData } from '../data/openData.ts'
 import { UsageError } from '../gpu/errors.ts'
@@ -14,7 +14,7 @@ import { terminalChart } from './compareChart.ts'
 import { describeData, describeEngine, describeNetwork, shortPath } from './describe.ts'
 import { describeChoice } from './describeChoice.ts'
 import { InterruptedError } from './errors.ts'
-import { duration, nextCommand, percent, table } from './format.ts'
+import { dataName, duration, nextCommand, percent, table } from './format.ts'
 import { type CommonOptions, count, number, seedNumber, withCommon } from './options.ts'
 import { epochHeader, epochLine, Output } from './output.ts'
 import { inSession } from './session.ts'
@@ -185,13 +185,13 @@ async function report(output: Output, dir: string, comparison: Comparison, optio
   output.line('  Accuracy is that of the epoch with the least validation loss.')
   output.lines(['', ...terminalChart(scenarios), ''])
   output.labelled('auto', `would pick ${choice.scenario} (>): ${choice.reason}`)
-  const path = options.out ?? join('runs', `${basename(resolve(dir))}-compare.html`)
+  const path = options.out ?? join('runs', `${dataName(dir)}-compare.html`)
   const { comparisonPage } = await import('../report/comparison.tsx')
   await mkdir(dirname(path), { recursive: true })
   await writeFileAtomic(path, comparisonPage(comparison, { data: shortPath(dir), budget }))
   output.labelled('chart', shortPath(path))
   const head = choice.cut === null ? ['--replace', choice.replace] : ['--cut', choice.cut]
-  output.labelled(
+  output.command(
     'next',
     nextCommand('train', dir, '--scenario', choice.scenario, ...(choice.scenario === 'small-different' ? head.slice(0, 2) : head)),
   )

@@ -16,6 +16,7 @@ import { describeData, describeEngine, describePlan } from './describe.ts'
 import { duration, nextCommand, percent, table } from './format.ts'
 import { type CommonOptions, count, number, seedNumber, withCommon } from './options.ts'
 import { epochHeader, epochLine, Output } from './output.ts'
+import { holdingRun } from './runLock.ts'
 import { checkOut, RunWriter } from './runWriter.ts'
 import { graftVersion } from './version.ts'
 
@@ -53,8 +54,16 @@ const recipe = { optimizer: 'adam', lr: 1e-3, batchSize: 32 } as const
 const graftEpochs = 40
 
 async function run(options: DemoOptions): Promise<void> {
+  const { out } = options
+  if (!out) return await demo(options)
+  await holdingRun(out, async () => {
+    await checkOut(out, {})
+    await demo(options)
+  })
+}
+
+async function demo(options: DemoOptions): Promise<void> {
   const output = new Output(options.json)
-  if (options.out) await checkOut(options.out, {})
   const all = await openEmoji({ seed: options.seed })
   const data = options.each ? fewer(all, options.each) : all
   const engine = await createEngine({ adapter: options.adapter })

@@ -1,3 +1,4 @@
+import { basename, resolve } from 'node:path'
 import { printable } from '../gpu/errors.ts'
 
 export { bytes, counted, layersOf, percent, seconds as duration, thousands } from '../report/text.ts'
@@ -30,13 +31,24 @@ export function wrap(text: string, width: number): string[] {
   return line ? [...lines, line] : lines
 }
 
-/** Columns that text is broken at: narrower than most terminals, so that it reads well. */
-const textWidth = 110
+/** Columns that text is broken at: no more than reads well, or than the terminal has. */
+const widest = 110
 const labelWidth = 13
 
 /** A label and what it stands for, broken into lines that stay in the second column. */
-export function labelled(label: string, text: string): string[] {
-  return wrap(printable(text), textWidth - labelWidth).map((line, i) => (i === 0 ? label : '').padEnd(labelWidth) + line)
+export function labelled(label: string, text: string, columns = process.stdout.columns || widest): string[] {
+  const width = Math.max(2 * labelWidth, Math.min(widest, columns)) - labelWidth
+  return wrap(printable(text), width).map((line, i) => (i === 0 ? label : '').padEnd(labelWidth) + line)
+}
+
+/** A label and a command to type, which is one line however long it is: a break would be part of what is copied. */
+export function labelledCommand(label: string, command: string): string {
+  return label.padEnd(labelWidth) + printable(command)
+}
+
+/** What the pictures are called in names of runs: their folder, or their file without its ending. */
+export function dataName(dir: string): string {
+  return basename(resolve(dir)).replace(/\.(csv|tsv|tar)$/i, '') || 'pictures'
 }
 
 /** An argument as a shell takes it. */

@@ -63,7 +63,7 @@ async function run(dir: string, options: TrainOptions, command: Command): Promis
     describePlan(output, applyScenario(model, { scenario, classes: data.classes.length, replace, cut, init, seed, freeze, train }), {})
     const found = await search(model, { data, settings, output, stop })
     output.event({ type: 'result', suggestion: found.valley, ...found })
-    output.labelled('next', nextCommand('train', dir, ...typedOptions(command, options), '--lr', found.valley.toPrecision(2)))
+    output.command('next', nextCommand('train', dir, ...typedOptions(command, options), '--lr', found.valley.toPrecision(2)))
   })
 }
 

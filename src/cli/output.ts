@@ -1,5 +1,5 @@
 import type { EpochResult, TrainEvent } from '../train/events.ts'
-import { counted, labelled, layersOf, percent } from './format.ts'
+import { counted, labelled, labelledCommand, layersOf, percent } from './format.ts'
 import { Progress } from './progress.ts'
 
 /** Milliseconds between two events that say how many pictures have been read. */
@@ -45,6 +45,11 @@ export class Output {
   /** A label and its text, broken into lines. */
   labelled(label: string, text: string): void {
     this.lines(labelled(label, text))
+  }
+
+  /** A label and a command to type. */
+  command(label: string, command: string): void {
+    this.line(labelledCommand(label, command))
   }
 
   /** An object for programs. */

@@ -1,4 +1,4 @@
-import { join, parse, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { augmentationOf } from '../data/augment.ts'
 import type { ImageDataset } from '../data/dataset.ts'
@@ -18,12 +18,13 @@ import { applyScenario, type Plan, type ScenarioOptions } from '../transfer/scen
 import { buildNetwork } from './buildNetwork.ts'
 import { describeAugmentation, describeData, describeEngine, describeMemory, describeNetwork, describePlan, shortPath } from './describe.ts'
 import { describeChoice } from './describeChoice.ts'
-import { counted, duration, nextCommand, percent } from './format.ts'
+import { counted, dataName, duration, nextCommand, percent } from './format.ts'
 import type { Stop } from './interrupt.ts'
 import { findRate } from './lrFind.ts'
 import { number, withCommon } from './options.ts'
 import { epochHeader, epochLine, Output } from './output.ts'
 import { recipeOf } from './recipeOptions.ts'
+import { holdingRun } from './runLock.ts'
 import { checkOut, type ExistingRun, RunWriter } from './runWriter.ts'
 import { inSession } from './session.ts'
 import {
@@ -71,8 +72,12 @@ Examples:
 }
 
 async function train(dir: string, options: TrainOptions, command: Command): Promise<void> {
+  const folder = options.out ?? join('runs', `${dataName(dir)}-${options.scenario}`)
+  await holdingRun(folder, () => trainInto(folder, dir, options, command))
+}
+
+async function trainInto(folder: string, dir: string, options: TrainOptions, command: Command): Promise<void> {
   const output = new Output(options.json)
-  const folder = options.out ?? join('runs', `${parse(resolve(dir)).name}-${options.scenario}`)
   const before = await checkOut(folder, options)
   const typed = (name: string) => command.getOptionValueSource(name) === 'cli'
   const settings = before.config ? resumedSettings(options, typed, before.config, folder) : settingsOf(options)
@@ -253,6 +258,6 @@ function report({ dir, data, folder, settings, output }: Job, result: FitResult,
   )
   output.labelled('run', `${folder}: the weights, the figures of every epoch, the options and a checkpoint`)
   if (aborted) return
-  output.labelled('next', nextCommand('predict', folder, typeof sample === 'string' ? shortPath(sample) : 'IMAGE'))
-  output.labelled('', nextCommand('evaluate', folder, dir))
+  output.command('next', nextCommand('predict', folder, typeof sample === 'string' ? shortPath(sample) : 'IMAGE'))
+  output.command('', nextCommand('evaluate', folder, dir))
 }
