@@ -1,6 +1,7 @@
 import { plot } from 'simple-ascii-chart'
 import type { Contestant } from '../train/compare.ts'
 import type { Scenario } from '../transfer/scenario.ts'
+import { roundStep } from './ticks.ts'
 
 /** Each scenario's letter in the terminal's chart. */
 const letters: Readonly<Record<Scenario, string>> = {
@@ -20,7 +21,7 @@ export function terminalChart(scenarios: ReadonlyMap<Scenario, Pick<Contestant, 
     for (const point of line) letterAt.set(String(point), letters[name])
     return line
   })
-  const step = niceStep(seconds)
+  const step = roundStep(seconds / 6)
   const best = Math.max(...[...scenarios.values()].flatMap(({ points }) => points.map(({ valAccuracy }) => valAccuracy)))
   const top = 20 * Math.max(1, Math.ceil(5 * best))
   // Time begins at 0, where there is nothing to show yet.
@@ -42,11 +43,4 @@ function stepwise(points: Contestant['points'], seconds: number, count: number):
     const last = points.findLast(({ at }) => at <= time + 1e-9)
     return last ? [[time, 100 * last.valAccuracy]] : []
   })
-}
-
-/** A round number of seconds between two ticks. */
-function niceStep(seconds: number): number {
-  const rough = seconds / 6
-  const power = 10 ** Math.floor(Math.log10(rough))
-  return power * ([1, 2, 5].find((factor) => factor * power >= rough) ?? 10)
 }
