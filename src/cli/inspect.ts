@@ -14,7 +14,7 @@ import { loadRun, readRunConfig } from '../train/runFolder.ts'
 import { applyScenario, type Plan, type Scenario, scenarios } from '../transfer/scenario.ts'
 import { writeFileAtomic } from '../weights/files.ts'
 import { describeEngine, shortPath } from './describe.ts'
-import { counted, table } from './format.ts'
+import { counted, percent, table } from './format.ts'
 import { untilStopped } from './interrupt.ts'
 import { type CommonOptions, count, number, seedNumber, withCommon } from './options.ts'
 import { Output } from './output.ts'
@@ -131,7 +131,9 @@ async function inspectModel(
     'step',
     `${options.train ? 'forward, backward and SGD' : 'forward'}: ${counted(dispatches.length, 'dispatch', 'dispatches')}${time}`,
   )
-  output.labelled('picture', `${options.image ?? 'a drawing'}: ${top[0]?.name}, ${(100 * (top[0]?.probability ?? 0)).toFixed(1)} %`)
+  const [best] = top
+  const taken = best ? `${best.name}, ${percent(best.probability)}` : 'the logits are not finite: the network has diverged'
+  output.labelled('picture', `${options.image ?? 'a drawing'}: ${taken}`)
   if (loss !== null) output.labelled('loss', `${loss.toFixed(4)}, for ${inspection.target}`)
   output.labelled('float64', numbersLine(numbers, diverging))
   if (omissions.length)

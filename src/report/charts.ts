@@ -31,13 +31,14 @@ export const percentTicks = (value: number) => `${Math.round(100 * value)} %`
 /**
  * Lines over a common axis.
  * @param options.share whether y is a share, told in percent
+ * @param options.fromZero whether x begins at 0, where nothing is measured yet
  */
 export function lineDrawing(
   series: readonly Series[],
-  options: { readonly x: string; readonly y: string; readonly share: boolean },
+  options: { readonly x: string; readonly y: string; readonly share: boolean; readonly fromZero?: boolean },
 ): Drawing {
-  const { x, y, share } = options
-  const places = series.flatMap(({ points }) => points.map((point) => point.x))
+  const { x, y, share, fromZero = false } = options
+  const places = [...(fromZero ? [0] : []), ...series.flatMap(({ points }) => points.map((point) => point.x))]
   // No marks between two epochs.
   const span = places.length ? Math.ceil(Math.max(...places) - Math.min(...places)) : 0
   return (width) => ({
@@ -46,7 +47,7 @@ export function lineDrawing(
     marginRight: 16,
     marginBottom: 40,
     x: {
-      ...{ label: x, grid: false, nice: true },
+      ...{ label: x, grid: false, nice: true, zero: fromZero },
       // A single epoch is no range, from which a format could be told.
       ...(span ? { ticks: Math.min(width > 500 ? 8 : 4, span) } : { ticks: places.slice(0, 1), tickFormat: String }),
     },

@@ -25,7 +25,7 @@ export function comparisonPage({ scenarios, choice }: Comparison, about: { reado
     name,
     colour: `var(--series-${i + 1})`,
     dashed: plan.frozen.length === 0,
-    points: [{ x: 0, y: 0 }, ...points.map(({ at, valAccuracy }) => ({ x: at, y: valAccuracy }))],
+    points: points.map(({ at, valAccuracy }) => ({ x: at, y: valAccuracy })),
   }))
   const best = contestants.reduce((a, b) => (b[1].valAccuracy > a[1].valAccuracy ? b : a))
   const header = ['scenario', 'what it does', 'from', 'validation accuracy', 'in epoch', 'epochs', 'seconds']
@@ -56,7 +56,7 @@ export function comparisonPage({ scenarios, choice }: Comparison, about: { reado
         {choice.reason}
       </p>
       <Figure
-        chart={linePlot(series, { x: 'seconds', y: 'validation accuracy', share: true })}
+        chart={linePlot(series, { x: 'seconds', y: 'validation accuracy', share: true, fromZero: true })}
         label={label}
         series={series}
         table={{

@@ -19,7 +19,8 @@ nav ul { display: flex; flex-wrap: wrap; gap: .2rem 1rem; padding: 0; list-style
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums }
 th, td { padding: .25rem .7rem .25rem 0; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: normal }
 th.number, td.number { text-align: right } td.number { white-space: nowrap }
-tbody bdi { display: inline-block; width: max-content; max-width: min(40rem, 55vw); overflow-wrap: anywhere } tbody th bdi { max-width: min(18rem, 40vw) }
+tbody bdi { overflow-wrap: anywhere } tbody td:has(bdi) { min-width: 6rem }
+tbody th bdi { display: inline-block; width: max-content; max-width: min(18rem, 40vw) }
  tr.chosen { background: var(--panel); font-weight: 600 }
 .scroll { overflow-x: auto; max-width: 100% } :focus-visible { outline: 3px solid var(--series-1); outline-offset: 2px }
 figure { margin: .8rem 0 } svg { max-width: 100%; height: auto } .narrow { display: none }

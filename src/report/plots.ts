@@ -70,7 +70,7 @@ export function barPlot(bars: readonly { readonly name: string; readonly value: 
     return {
       height: 60 + row * bars.length,
       marginBottom: 40,
-      marginLeft: above ? 8 : beside,
+      marginLeft: above ? 16 : beside,
       marginRight: 110,
       x: { label: unit, grid: true, ticks: width > 500 ? 8 : 3, zero: true },
       y: { label: null, domain: order, ...(above ? { axis: null } : {}), padding: 0 },

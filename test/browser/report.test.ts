@@ -108,6 +108,15 @@ describe.skipIf(!chromium)('the HTML files, in a real Chromium', () => {
     })
     expect(place.share).toBeLessThan(0.75)
     if (width > 1000) expect(place.scrolls).toBe(false)
+    await page.goto(pathToFileURL(pages.comparison ?? '').href)
+    const four = page.getByRole('region', { name: 'The four scenarios' })
+    if (width > 1000) expect(await four.evaluate((region) => region.scrollWidth > region.clientWidth)).toBe(false)
+    // A line begins where something was measured: there is no accuracy of 0 % at 0 s.
+    const starts = await page.locator('svg:visible g[aria-label=line] path').evaluateAll((all) => all.map((path) => path.getAttribute('d')))
+    const dots = await page.locator('svg:visible g[aria-label=dot] circle').count()
+    expect(starts.length).toBe(4)
+    expect(dots).toBe(starts.reduce((sum, d) => sum + (d?.match(/[ML]/g)?.length ?? 0), 0))
+    expect(dots).toBe(4 * 3)
     await page.close()
   })
 

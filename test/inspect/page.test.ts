@@ -181,6 +181,25 @@ describe.skipIf(!chromium)('the inspector in Chromium', () => {
     await page.close()
   })
 
+  test.each([1440, 390])('at %i pixels what is clicked stays under the pointer, and what it was made of is in sight', async (width) => {
+    const { page } = await open('tensors/features.3', { width })
+    for (const name of ['y, what goes out', 'dweight, the gradient']) {
+      const canvas = page.locator('figure', { hasText: name }).locator('canvas').first()
+      await canvas.scrollIntoViewIfNeeded()
+      const before = await canvas.boundingBox()
+      await canvas.click({ position: { x: 5, y: 5 } })
+      const heading = page.locator('.explain h3', { hasText: /^(y|dweight)\[/ })
+      await expect.poll(() => heading.textContent()).toMatch(name.startsWith('y') ? /^y\[/ : /^dweight\[/)
+      const [after, told] = [await canvas.boundingBox(), await heading.boundingBox()]
+      expect(told?.y).toBeGreaterThan((after?.y ?? 0) + (after?.height ?? 0))
+      expect(told?.y).toBeLessThan(900 - 100)
+      // Only as far as the heading asks for is anything moved, and the picture stays whole.
+      expect(after?.y).toBeLessThanOrEqual((before?.y ?? 0) + 1)
+      expect(after?.y).toBeGreaterThanOrEqual(0)
+    }
+    await page.close()
+  })
+
   test('tabs and dispatches are walked through by the keyboard', async () => {
     const { page } = await open('network')
     await page.locator('[role=tab][aria-selected=true]').focus()

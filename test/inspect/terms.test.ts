@@ -1,11 +1,14 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { gradientsOf, launchedBy } from '../../src/inspect/calls.ts'
-import type { InspectedCall, Inspection } from '../../src/inspect/inspection.ts'
+import { type InspectedCall, type Inspection, inspect } from '../../src/inspect/inspection.ts'
 import { unpackTensor } from '../../src/inspect/pack.ts'
+import { testPicture } from '../../src/inspect/picture.ts'
 import { readInspection, writeInspection } from '../../src/inspect/plain.ts'
 import { type ExplainedCall, explained, explainOutput, explainWeightGradient, NotKept } from '../../src/inspect/terms.ts'
+import { alexnet } from '../../src/nn/alexnet.ts'
 import * as reference from '../../src/reference/index.ts'
 import { Random } from '../../src/tensor/philox.ts'
+import { testEngine } from '../support/engine.ts'
 import { inspectSmall } from './inspection.ts'
 
 let inspection: Inspection
@@ -193,4 +196,16 @@ describe('the inspection', () => {
     const worst = { ...first.worst, actual: Number.NEGATIVE_INFINITY }
     expect(readInspection(writeInspection({ ...inspection, numbers: [{ ...first, worst }] })).numbers[0]?.worst).toEqual(worst)
   })
+})
+
+test('a network that diverged is inspected too: no likeliest class, and the loss is what it is', async () => {
+  const engine = await testEngine()
+  const model = await alexnet(engine, { variant: 'alexnet-64', channels: [4, 4, 4, 4, 4], hidden: 8, classes: 3, seed: 1 })
+  const weight = new Float32Array(3 * 8).fill(Number.NaN)
+  model.loadStateDict({ 'classifier.6.weight': { shape: [3, 8], data: weight } }, { strict: false })
+  const { inspection: diverged } = await inspect(model, { train: true, picture: testPicture(64) })
+  expect(diverged.top).toEqual([])
+  expect(diverged.loss).toBeNaN()
+  expect(diverged.target).toBe('class 0')
+  model.dispose()
 })

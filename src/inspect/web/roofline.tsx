@@ -125,6 +125,7 @@ export function Roofline() {
           </p>
           <div class="chart" ref={host} />
           <p class="quiet">
+            Below are the {longest.length} longest of {timed.length} dispatches.{' '}
             {timed.length > data.length
               ? `${timed.length - data.length} dispatches only move numbers: they have no place on the chart. `
               : ''}
@@ -134,7 +135,7 @@ export function Roofline() {
           </p>
           <Scroll label="Where the time went">
             <table>
-              <caption>Where the time went: the longest {longest.length} dispatches</caption>
+              <caption>Where the time went</caption>
               <thead>
                 <tr>
                   <th scope="col">dispatch</th>

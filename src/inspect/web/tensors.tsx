@@ -1,4 +1,5 @@
-import { useState } from 'preact/hooks'
+import { type ComponentProps, Fragment } from 'preact'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { gradientsOf, launchedBy } from '../calls.ts'
 import type { InspectedCall } from '../inspection.ts'
 import { Explain } from './explain.tsx'
@@ -77,22 +78,36 @@ function Layer({ call, what, at }: { readonly call: InspectedCall; readonly what
           of 0 to {filters - 1}
         </label>
       ) : null}
-      {selected ? <Explain call={call} what={what} at={at} /> : null}
       <div class="tensors">
         {shown.map(({ name, title, tensorKey }) => (
-          <TensorPicture
-            key={name}
-            name={name}
-            title={title}
-            tensorKey={tensorKey}
-            filter={filter}
-            field={null}
-            selected={what === name ? at : null}
-            onChoose={(place) => go('tensors', layer, name, ...place)}
-          />
+          <Fragment key={name}>
+            <TensorPicture
+              name={name}
+              title={title}
+              tensorKey={tensorKey}
+              filter={filter}
+              field={null}
+              selected={selected && what === name ? at : null}
+              onChoose={(place) => go('tensors', layer, name, ...place)}
+            />
+            {selected && what === name ? <Chosen call={call} what={what} at={at} /> : null}
+          </Fragment>
         ))}
       </div>
     </>
+  )
+}
+
+/** A number that was chosen, written out below its picture, which stays where it was pointed at; as much of it as tells what it is is shown. */
+function Chosen(props: ComponentProps<typeof Explain>) {
+  const place = useRef<HTMLDivElement>(null)
+  useEffect(() => {
+    place.current?.querySelector('h3')?.scrollIntoView({ block: 'nearest' })
+  }, [props.at.join()])
+  return (
+    <div class="chosen" ref={place}>
+      <Explain {...props} />
+    </div>
   )
 }
 
