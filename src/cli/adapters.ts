@@ -3,36 +3,37 @@ import { AdapterError, GraftError } from '../gpu/errors.ts'
 import { installLavapipe } from '../gpu/node/installLavapipe.ts'
 import { type AdapterReport, describeAdapters } from '../gpu/node/platform.ts'
 import { table, thousands } from './format.ts'
+import { type CommonOptions, withCommon } from './options.ts'
 import { Output } from './output.ts'
 
-interface AdaptersOptions {
+interface AdaptersOptions extends CommonOptions {
   readonly installLavapipe?: boolean
-  readonly json?: boolean
 }
 
 export function addAdapters(program: Command): void {
-  program
+  const command = program
     .command('adapters')
     .description('Show which GPU adapters there are, what was tried, and how to get the others.')
     .option('--install-lavapipe', "first install lavapipe, Mesa's CPU driver, by apt; needs root on Debian or Ubuntu")
-    .option('--json', 'print JSON events, the result last')
-    .addHelpText(
-      'after',
-      `
+  withCommon(command).addHelpText(
+    'after',
+    `
 Graft takes a hardware adapter if there is one, else lavapipe, else SwiftShader. --adapter or GRAFT_ADAPTER chooses another.
 
 Examples:
   graft adapters
+  graft adapters --adapter swiftshader
   sudo npx graft adapters --install-lavapipe`,
-    )
-    .action(run)
+  )
+  command.action(run)
 }
 
 async function run(options: AdaptersOptions): Promise<void> {
   const output = new Output(options.json)
   if (options.installLavapipe) await install(output)
   const reports = await describeAdapters()
-  const chosen = reports.find(({ found }) => found)
+  const { adapter: wanted } = options
+  const chosen = reports.find(({ kind, found }) => found && (wanted === 'auto' || wanted === kind))
   if (chosen) output.event({ type: 'result', chosen: chosen.kind, adapters: reports.map(asJson) })
   for (const { kind, detail, howTo, adapter } of reports) {
     output.labelled(kind, adapter ? detail : `not found: ${detail}`)
@@ -40,9 +41,13 @@ async function run(options: AdaptersOptions): Promise<void> {
   }
   if (!chosen?.adapter) {
     output.event({ type: 'adapters', adapters: reports.map(asJson) })
-    throw new AdapterError('there is no WebGPU adapter; the lines above say for each kind how to get it', reports)
+    const missing = wanted === 'auto' ? 'WebGPU' : wanted
+    throw new AdapterError(`there is no ${missing} adapter; the lines above say for each kind how to get it`, reports)
   }
-  output.labelled('chosen', `${chosen.kind}, unless --adapter or GRAFT_ADAPTER names another`)
+  output.labelled(
+    'chosen',
+    wanted === 'auto' ? `${chosen.kind}, unless --adapter or GRAFT_ADAPTER names another` : `${chosen.kind}, as was asked for`,
+  )
   describe(output, chosen.adapter)
 }
 

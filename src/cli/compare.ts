@@ -15,7 +15,7 @@ import { describeData, describeEngine, describeNetwork, shortPath } from './desc
 import { describeChoice } from './describeChoice.ts'
 import { InterruptedError } from './errors.ts'
 import { dataName, duration, nextCommand, percent, table } from './format.ts'
-import { type CommonOptions, count, number, seedNumber, withCommon } from './options.ts'
+import { type CommonOptions, count, number, path, seedNumber, withCommon } from './options.ts'
 import { epochHeader, epochLine, Output } from './output.ts'
 import { inSession } from './session.ts'
 import { chooseNetwork } from './trainSettings.ts'
@@ -53,7 +53,7 @@ export function addCompare(program: Command): void {
     .option('--split <x>', 'share held out for validation, where DIR has no val/', number({ above: 0, below: 1 }), 0.25)
     .option('--seed <n>', 'seeds the split, the probe, the order of pictures and all random values', seedNumber, 0)
     .option('--offline', 'fetch no weights that are not on this machine (also: GRAFT_OFFLINE=1)')
-    .option('--out <file>', 'the chart and its figures as one HTML file (default: runs/<name of DIR>-compare.html)')
+    .option('--out <file>', 'the chart and its figures as one HTML file (default: runs/<name of DIR>-compare.html)', path)
   withCommon(command).addHelpText(
     'after',
     `

@@ -14,7 +14,7 @@ import type { FitOptions } from '../train/fitOptions.ts'
 import { applyScenario, type Plan, type Scenario } from '../transfer/scenario.ts'
 import { describeData, describeEngine, describePlan } from './describe.ts'
 import { duration, nextCommand, percent, table } from './format.ts'
-import { type CommonOptions, count, number, seedNumber, withCommon } from './options.ts'
+import { type CommonOptions, count, number, path, seedNumber, withCommon } from './options.ts'
 import { epochHeader, epochLine, Output } from './output.ts'
 import { holdingRun } from './runLock.ts'
 import { checkOut, RunWriter } from './runWriter.ts'
@@ -34,7 +34,7 @@ export function addDemo(program: Command): void {
     .option('--seconds <n>', 'at most this long for each of the two', number({ above: 0 }), 75)
     .option('--seed <n>', 'seeds the split, the order of pictures and all random values', seedNumber, 1)
     .option('--each <n>', 'at most this many pictures of a class to train on, and a third to validate, for a quick look', count)
-    .option('--out <run>', 'keep the grafted network as a run folder (default: nothing is written)')
+    .option('--out <run>', 'keep the grafted network as a run folder (default: nothing is written)', path)
   withCommon(command).addHelpText(
     'after',
     `

@@ -1,6 +1,7 @@
 import { relative } from 'node:path'
 import type { Augmentation } from '../data/augment.ts'
 import { countByClass, type ImageDataset } from '../data/dataset.ts'
+import { countedEndings } from '../data/pictureFormat.ts'
 import type { Network } from '../nn/network.ts'
 import type { Engine } from '../tensor/engine.ts'
 import type { MemoryPlan } from '../train/memory.ts'
@@ -20,14 +21,22 @@ const shownClasses = 24
 /** Says what there is to learn from. */
 export function describeData(output: Output, data: ImageDataset, name = shortPath(data.root)): void {
   const { classes, train, val } = data
-  output.event({ type: 'data', root: data.root, classes, train: train.length, val: val.length })
+  const { passedOver = {} } = data
+  output.event({ type: 'data', root: data.root, classes, train: train.length, val: val.length, passedOver })
   output.labelled(
     'data',
     `${name}: ${counted(classes.length, 'class', 'classes')}, ${counted(train.length, 'picture')} to train on, ${thousands(val.length)} to validate`,
   )
+  describePassedOver(output, data)
   if (classes.length > shownClasses) return
   const [trained, held] = [countByClass(train, classes.length), countByClass(val, classes.length)]
   output.labelled('', classes.map((name, label) => `${name} ${trained[label]} + ${held[label]}`).join(', '))
+}
+
+/** Warns of pictures that nobody will look at. */
+export function describePassedOver(output: Output, { passedOver = {} }: ImageDataset): void {
+  const others = countedEndings(passedOver)
+  if (others) output.warn(`passed over ${others}: pictures are read from .jpg, .jpeg, .png and .webp; convert or rename the others`)
 }
 
 /** An augmentation in words. */

@@ -6,7 +6,7 @@ import { createEngine } from '../index.ts'
 import { evaluate } from '../train/evaluate.ts'
 import type { Evaluation } from '../train/metrics.ts'
 import { loadRun, type RunConfig, readRunConfig } from '../train/runFolder.ts'
-import { describeEngine, shortPath } from './describe.ts'
+import { describeEngine, describePassedOver, shortPath } from './describe.ts'
 import { counted, percent, table } from './format.ts'
 import { type CommonOptions, count, viewCount, withCommon } from './options.ts'
 import { Output } from './output.ts'
@@ -52,6 +52,7 @@ async function run(folder: string, dir: string, options: EvaluateOptions): Promi
     const { model } = await loadRun(engine, folder)
     describeEngine(output, engine)
     output.labelled('run', `${folder}: ${config.architecture.variant}, ${counted(config.classes.length, 'class', 'classes')}`)
+    describePassedOver(output, data)
     output.progress('reading', 0, data.val.length)
     let skipped = 0
     const result = await evaluate(model, data, {

@@ -9,7 +9,7 @@ import { writePyTorch } from '../weights/pytorch/write.ts'
 import { writeSafetensors } from '../weights/safetensors.ts'
 import { shortPath } from './describe.ts'
 import { counted } from './format.ts'
-import { type CommonOptions, withCommon } from './options.ts'
+import { type CommonOptions, path, withCommon } from './options.ts'
 import { Output } from './output.ts'
 
 const formats = ['onnx', 'safetensors', 'pytorch'] as const
@@ -33,7 +33,7 @@ export function addExport(program: Command): void {
     .command('export')
     .description('Hand a trained run on: as ONNX for any runtime, as a PyTorch state_dict, or as safetensors.')
     .argument('<run>', 'a run folder, from graft train')
-    .requiredOption('--out <file>', 'the file to write; one that is there is replaced')
+    .requiredOption('--out <file>', 'the file to write; one that is there is replaced', path)
     .addOption(new Option('--format <name>', "what to write (default: by the file's ending)").choices(formats))
   withCommon(command).addHelpText(
     'after',

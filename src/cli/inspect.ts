@@ -16,7 +16,7 @@ import { writeFileAtomic } from '../weights/files.ts'
 import { describeEngine, shortPath } from './describe.ts'
 import { counted, percent, table } from './format.ts'
 import { untilStopped } from './interrupt.ts'
-import { type CommonOptions, count, number, seedNumber, withCommon } from './options.ts'
+import { type CommonOptions, count, number, path, seedNumber, withCommon } from './options.ts'
 import { Output } from './output.ts'
 
 interface InspectOptions extends CommonOptions {
@@ -47,7 +47,7 @@ export function addInspect(program: Command): void {
     .option('--train', 'a whole training step, with gradients, rather than forward alone')
     .option('--label <class>', 'what is on the picture, by name or number (default: what the network takes it for)')
     .option('--seed <n>', 'seeds random weights', seedNumber, 0)
-    .option('--out <file>', 'the page (default: inspect.html in the run folder, or NAME-inspect.html here)')
+    .option('--out <file>', 'the page (default: inspect.html in the run folder, or NAME-inspect.html here)', path)
     .option('--trace <file>', "write the times in Chrome's trace format instead, for ui.perfetto.dev")
     .option('--serve [port]', 'show the page on http://localhost instead, where kernels can also be edited and run', port)
   withCommon(command).addHelpText(

@@ -28,6 +28,12 @@ export function number(bounds: Bounds): (text: string) => number {
   }
 }
 
+/** Takes a path; an empty one, as from a shell's variable that is not set, would be found out only once all is computed. */
+export function path(text: string): string {
+  if (text === '') throw new InvalidArgumentError('It takes a path.')
+  return text
+}
+
 export const count = number({ integer: true, min: 1 })
 /** Views of a picture for test-time augmentation. */
 export const viewCount = number({ integer: true, min: 1, max: mostViews })

@@ -10,7 +10,7 @@ import { writeFileAtomic } from '../weights/files.ts'
 import { describeData, describeEngine, shortPath } from './describe.ts'
 import { openPart, requireSameClasses } from './evaluate.ts'
 import { percent, quoted } from './format.ts'
-import { type CommonOptions, number, withCommon } from './options.ts'
+import { type CommonOptions, number, path, withCommon } from './options.ts'
 import { Output } from './output.ts'
 
 interface ReportOptions extends CommonOptions {
@@ -25,7 +25,7 @@ export function addReport(program: Command): void {
     .argument('<run>', 'a run folder, from graft train')
     .argument('[dir]', "the pictures (default: where the run's own were)")
     .option('--top-losses <n>', 'pictures with the largest losses to show', number({ integer: true, min: 0 }), 12)
-    .option('--out <file>', 'the HTML file (default: report.html in the run folder)')
+    .option('--out <file>', 'the HTML file (default: report.html in the run folder)', path)
   withCommon(command).addHelpText(
     'after',
     `

@@ -15,7 +15,7 @@ import { drawInEpoch } from '../train/batches.ts'
 import { writeFileAtomic } from '../weights/files.ts'
 import { describeAugmentation, describeData } from './describe.ts'
 import { counted } from './format.ts'
-import { type CommonOptions, count, seedNumber, withCommon } from './options.ts'
+import { type CommonOptions, count, path, seedNumber, withCommon } from './options.ts'
 import { Output } from './output.ts'
 import { drawSheet, type SheetRow } from './sheet.ts'
 import { augmentOption, splitOption } from './trainSettings.ts'
@@ -35,7 +35,7 @@ export function addShowBatch(program: Command): void {
     .command('show-batch')
     .description('Draw a sheet of pictures as a network sees them: in validation, and augmented as in each epoch of training.')
     .argument('<dir>', 'pictures, as graft train takes them')
-    .option('--out <file>', 'the sheet, a .png', 'sheet.png')
+    .option('--out <file>', 'the sheet, a .png', path, 'sheet.png')
     .addOption(augmentOption().default(true, 'standard'))
     .addOption(new Option('--variant <name>', 'for which AlexNet').choices(variants).default('alexnet-64'))
     .option('--count <n>', 'pictures', count, 8)

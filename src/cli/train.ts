@@ -21,7 +21,7 @@ import { describeChoice } from './describeChoice.ts'
 import { counted, dataName, duration, nextCommand, percent } from './format.ts'
 import type { Stop } from './interrupt.ts'
 import { findRate } from './lrFind.ts'
-import { number, withCommon } from './options.ts'
+import { number, path, withCommon } from './options.ts'
 import { epochHeader, epochLine, Output } from './output.ts'
 import { recipeOf } from './recipeOptions.ts'
 import { holdingRun } from './runLock.ts'
@@ -47,7 +47,7 @@ export function addTrain(program: Command): void {
     .option('--resume', "go on from the run's checkpoint with the run's own options; afresh where there is none")
     .option('--checkpoint-every <seconds>', 'how much a crash may cost, within an epoch (default: 30)', number({ min: 0 }))
     .option('--force', 'replace the run that the run folder holds')
-    .option('--out <run>', 'the run folder (default: runs/<name of DIR>-<scenario>)')
+    .option('--out <run>', 'the run folder (default: runs/<name of DIR>-<scenario>)', path)
   withCommon(command).addHelpText(
     'after',
     `

@@ -1,6 +1,7 @@
 import { DataError } from '../gpu/errors.ts'
 import { Column } from './column.ts'
 import { byCodeUnit, type ImageDataset, type Sample, type SampleList, type Source } from './dataset.ts'
+import { PassedOver } from './pictureFormat.ts'
 import { heldOut } from './split.ts'
 
 /** Which part of a dataset a picture belongs to, where the dataset itself says so. */
@@ -22,6 +23,8 @@ export class Catalogue {
   readonly #ends = new Column(new Float64Array(1024))
   readonly #labels = new Column(new Uint32Array(1024))
   readonly #parts = new Column(new Uint8Array(1024))
+  /** Files beside the pictures that are pictures too, of formats that are not read. */
+  readonly passedOver = new PassedOver()
 
   /** @param sourceOf where the picture of this name lies, which was added as the row-th */
   constructor(sourceOf: (name: string, row: number) => Source) {
@@ -89,7 +92,8 @@ export class Catalogue {
       }
     }
     requireSameClasses(root, [...present[0]], [...present[1]])
-    return { root, classes, train: new Selection(this, picked[0]), val: new Selection(this, picked[1]) }
+    const [train, val] = picked.map((rows) => new Selection(this, rows)) as [Selection, Selection]
+    return { root, classes, train, val, passedOver: this.passedOver.counts }
   }
 
   /** Whether no picture came with a part; all come with one, or none. */

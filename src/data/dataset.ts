@@ -29,6 +29,8 @@ export interface ImageDataset {
   readonly classes: readonly string[]
   readonly train: SampleList
   readonly val: SampleList
+  /** Files that are in neither because pictures of their format are not read: how many of each ending, such as { '.heic': 12 }. */
+  readonly passedOver?: Readonly<Record<string, number>>
 }
 
 /** A dataset small enough to be held in arrays. */

@@ -44,6 +44,7 @@ export function filesDataset(files: Iterable<File | PlacedFile>, options: DataOp
     blobs.push(file)
   }
   requirePictures(placed, others, divided)
+  for (const path of others) catalogue.passedOver.note(path)
   if (divided) requireSameClasses(root, [...inPart.train].sort(byCodeUnit), [...inPart.val].sort(byCodeUnit), '/')
   return catalogue.divide(root, catalogue.sortClasses([...numbers.keys()]), { split, seed })
 }

@@ -4,7 +4,7 @@ import { join, sep } from 'node:path'
 import { DataError } from '../gpu/errors.ts'
 import { Catalogue, type Part, requireSameClasses, requireTwoClasses } from './catalogue.ts'
 import { byCodeUnit, type ImageDataset } from './dataset.ts'
-import { PICTURE } from './pictureFormat.ts'
+import { countedEndings, PassedOver, PICTURE } from './pictureFormat.ts'
 import { type DataOptions, resolveSplit } from './split.ts'
 
 const LAYOUT = 'one folder per class with its pictures inside, such as cat/1.jpg and dog/1.jpg'
@@ -62,7 +62,7 @@ function isWithin(path: string, folder: string): boolean {
 }
 
 /** The name of every picture of a class folder, at any depth, sorted; each real folder once, and none that holds the class folder itself. */
-async function walkClass(root: string, relative: string): Promise<string[]> {
+async function walkClass(root: string, relative: string, passedOver: PassedOver): Promise<string[]> {
   const classFolder = await realpath(join(root, relative))
   const seen = new Set([classFolder])
   const names: string[] = []
@@ -73,6 +73,7 @@ async function walkClass(root: string, relative: string): Promise<string[]> {
       const name = `${at}/${entry.name}`
       const kind = await kindOf(folder, entry)
       if (kind === 'file' && PICTURE.test(entry.name)) names.push(name)
+      else if (kind === 'file') passedOver.note(entry.name)
       if (kind !== 'folder') continue
       const real = await realpath(join(root, name))
       if (seen.has(real) || isWithin(classFolder, real)) continue
@@ -87,12 +88,15 @@ async function walkClass(root: string, relative: string): Promise<string[]> {
 async function addClasses(catalogue: Catalogue, root: string, classes: readonly string[], part: Part | null): Promise<void> {
   const prefix = part ? `${part}/` : ''
   for (const [label, name] of classes.entries()) {
-    const names = await walkClass(root, prefix + name)
+    const passedOver = new PassedOver()
+    const names = await walkClass(root, prefix + name, passedOver)
     if (names.length === 0) {
+      const others = countedEndings(passedOver.counts)
       throw new DataError(
-        `the class folder ${join(root, prefix, name)} holds no picture (JPEG, PNG or WebP): add some or remove the folder`,
+        `the class folder ${join(root, prefix, name)} holds no picture (JPEG, PNG or WebP${others && `; it holds ${others}`}): add some or remove the folder`,
       )
     }
+    catalogue.passedOver.add(passedOver)
     for (const picture of names) catalogue.add(picture, label, part)
   }
 }
@@ -113,15 +117,15 @@ async function isDivided(root: string, folders: readonly string[]): Promise<bool
   if (present.length === 2) return true
   if ((await hasPictures(join(root, only))) || (await subfolders(join(root, only))).length === 0) return false
   const missing = only === 'train' ? 'val' : 'train'
-  throw new DataError(
-    `${root} has ${only}/ but no ${missing}/: add ${missing}/ with a folder per class, or give ${join(root, only)} to have a part of it held out`,
-  )
+  const misnamed = missing === 'val' && folders.find((name) => /^valid(ation)?$/i.test(name))
+  const remedy = misnamed ? `rename ${misnamed}/ to val/` : `add ${missing}/ with a folder per class`
+  throw new DataError(`${root} has ${only}/ but no ${missing}/: ${remedy}, or give ${join(root, only)} to have a part of it held out`)
 }
 
 /**
  * Opens a folder of labelled pictures, laid out either as `train/<class>/…` and `val/<class>/…`, or as `<class>/…`, of which a seeded share
  * of each class is held out for validation. Folders inside a class are walked, symbolic links followed; hidden files and everything that is
- * not called .jpg, .jpeg, .png or .webp is passed over. Nothing is decoded yet.
+ * not called .jpg, .jpeg, .png or .webp is passed over; `passedOver` counts pictures of other formats among it. Nothing is decoded yet.
  *
  * Class names are sorted by code unit, and the division depends on the seed and the files' sorted names alone: both come out the same on
  * every system. Where train/ and val/ exist, `split` and `seed` do nothing, and other folders beside them are left alone.

@@ -9,6 +9,36 @@ export const maxPixels = 2 ** 28
 /** Files taken for pictures, by their names. */
 export const PICTURE = /\.(jpe?g|png|webp)$/i
 
+/** Files that are pictures by their names, of formats that are not read or under names that are not known. */
+const OTHER_PICTURE = /\.(avif|bmp|cr[23]|dng|gif|hei[cf]|jfif|jp2|jpe|jxl|nef|svg|tiff?)$/i
+
+/** Pictures that were passed over: how many of each ending. */
+export class PassedOver {
+  readonly #counts = new Map<string, number>()
+
+  /** Notes a file that is not taken for a picture, if a person would. */
+  note(name: string): void {
+    const ending = OTHER_PICTURE.exec(name)?.[0].toLowerCase()
+    if (ending) this.#counts.set(ending, (this.#counts.get(ending) ?? 0) + 1)
+  }
+
+  /** Takes over what another has noted. */
+  add(other: PassedOver): void {
+    for (const [ending, count] of other.#counts) this.#counts.set(ending, (this.#counts.get(ending) ?? 0) + count)
+  }
+
+  /** The counts by ending, the most frequent first. */
+  get counts(): Readonly<Record<string, number>> {
+    return Object.fromEntries([...this.#counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)))
+  }
+}
+
+/** '8 .gif and 1 .heic'. */
+export function countedEndings(counts: Readonly<Record<string, number>>): string {
+  const parts = Object.entries(counts).map(([ending, count]) => `${count} ${ending}`)
+  return [parts.slice(0, -1).join(', '), ...parts.slice(-1)].filter((part) => part !== '').join(' and ')
+}
+
 const SIGNATURES: readonly { format: Format; offset: number; bytes: readonly number[] }[] = [
   { format: 'JPEG', offset: 0, bytes: [0xff, 0xd8, 0xff] },
   { format: 'PNG', offset: 0, bytes: [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a] },

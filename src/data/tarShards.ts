@@ -4,7 +4,7 @@ import { DataError } from '../gpu/errors.ts'
 import { Catalogue, type Part } from './catalogue.ts'
 import { Column } from './column.ts'
 import { byCodeUnit, type ImageDataset } from './dataset.ts'
-import { PICTURE } from './pictureFormat.ts'
+import { type PassedOver, PICTURE } from './pictureFormat.ts'
 import { type DataOptions, resolveSplit } from './split.ts'
 import { type TarMember, tarMembers } from './tarIndex.ts'
 
@@ -51,7 +51,7 @@ export async function openTarShards(path: string, options: DataOptions = {}): Pr
   const classes = new Map<string, number>()
   for (const [index, shard] of shards.entries()) {
     const below = isFile ? basename(path) : shard.slice(join(path, '/').length)
-    for (const { member, label, part } of await readShard(shard, below)) {
+    for (const { member, label, part } of await readShard(shard, below, catalogue.passedOver)) {
       const known = classes.get(label) ?? classes.size
       classes.set(label, known)
       catalogue.add(`${below}/${member.path}`, known, part)
@@ -73,7 +73,7 @@ interface LabelledMember {
  * The pictures of one archive.
  * @param below its path below the dataset's root
  */
-async function readShard(shard: string, below: string): Promise<LabelledMember[]> {
+async function readShard(shard: string, below: string, passedOver: PassedOver): Promise<LabelledMember[]> {
   const pictures: TarMember[] = []
   const labelFiles: TarMember[] = []
   let described = false
@@ -82,7 +82,10 @@ async function readShard(shard: string, below: string): Promise<LabelledMember[]
     if (name.startsWith('.')) continue
     if (PICTURE.test(name)) pictures.push(member)
     else if (name.endsWith('.cls')) labelFiles.push(member)
-    else described ||= /\.(json|txt)$/i.test(name)
+    else {
+      passedOver.note(name)
+      described ||= /\.(json|txt)$/i.test(name)
+    }
   }
   const labels = await readLabels(shard, labelFiles)
   return pictures.map((member) => {

@@ -88,6 +88,7 @@ const pictures: Readonly<Record<string, OddPicture>> = {
 test('odd pictures are trained on, or named in one line', async () => {
   const data = await place.spoiled('odd', async (root) => {
     for (const { file, bytes } of Object.values(pictures)) await writeFile(join(root, 'train', 'circle', file), await bytes())
+    for (const file of ['a.heic', 'b.heic', 'c.gif', 'notes.txt']) await writeFile(join(root, 'train', 'circle', file), 'text')
     // A class by such a name, too.
     for (const part of ['train', 'val']) await rename(join(root, part, 'square'), join(root, part, 'sq\nuare ✨'))
   })
@@ -96,7 +97,8 @@ test('odd pictures are trained on, or named in one line', async () => {
   const expected = Object.values(pictures).flatMap(({ file, says }) =>
     says === null ? [] : [`graft: skipped train/circle/${shown(file)}: ${says}`],
   )
-  expect([outcome.code, [...outcome.complaints].sort()]).toEqual([0, expected.sort()])
+  const others = 'graft: passed over 2 .heic and 1 .gif: pictures are read from .jpg, .jpeg, .png and .webp; convert or rename the others'
+  expect([outcome.code, [...outcome.complaints].sort()]).toEqual([0, [others, ...expected].sort()])
   expect(outcome.stdout).toMatch(/skipped +4 broken pictures left out of training/)
   expect(outcome.stdout).toContain('sq\\nuare ✨ 4 + 2')
   const predicted = await graft(['predict', place.path('odd-run'), join(data, 'train', 'circle', 'two\nlines.png'), '--top', '1'])

@@ -36,7 +36,7 @@ test('a stack trace is for GRAFT_DEBUG alone', async () => {
 })
 
 test('adapters says what there is, how to get the rest, and what auto takes', async () => {
-  const { code, events } = await graft(['adapters', '--json'])
+  const { code, events } = await graft(['adapters', '--json'], { env: { GRAFT_ADAPTER: 'auto' } })
   expect(code).toBe(0)
   const { type, chosen, adapters } = events().at(-1) as {
     type: string
@@ -50,5 +50,16 @@ test('adapters says what there is, how to get the rest, and what auto takes', as
   for (const { found, howTo, features, limits } of adapters) {
     expect(howTo).not.toBe('')
     expect([features !== null, limits !== null]).toEqual([found, found])
+  }
+})
+
+test('adapters minds which one is asked for', async () => {
+  const kinds = ['hardware', 'lavapipe', 'swiftshader']
+  const asked = await Promise.all(kinds.map((GRAFT_ADAPTER) => graft(['adapters', '--json'], { env: { GRAFT_ADAPTER } })))
+  for (const [i, { code, events, complaints }] of asked.entries()) {
+    const { chosen, adapters } = events()[0] as { chosen?: string; adapters: { kind: string; found: boolean }[] }
+    const there = adapters.some(({ kind, found }) => found && kind === kinds[i])
+    expect([code, chosen]).toEqual(there ? [0, kinds[i]] : [1, undefined])
+    if (!there) expect(complaints).toEqual([`graft: there is no ${kinds[i]} adapter; the lines above say for each kind how to get it`])
   }
 })

@@ -12,7 +12,7 @@ const names = (samples: Iterable<{ name: string; label: number }>) => Array.from
 it.each([
   {
     layout: 'a folder for each class',
-    paths: ['b/2.png', 'b/1.PNG', 'a/deep/x.jpg', 'a/y.webp', 'a/z.jpeg', '.hidden/a.png', 'a/.b.png', 'a/notes.txt'],
+    paths: ['b/2.png', 'b/1.PNG', 'a/deep/x.jpg', 'a/y.webp', 'a/z.jpeg', '.hidden/a.png', 'a/.b.png', 'a/notes.txt', 'a/c.tiff'],
   },
   { layout: 'train and val', paths: ['train/b/1.png', 'val/b/2.png', 'train/a/3.png', 'val/a/4.png', 'other/a/5.png'] },
 ])('divides as the folder on the disk: $layout', async ({ paths }) => {
@@ -24,7 +24,7 @@ it.each([
   const options = { split: 0.4, seed: 5 }
   const [files, disk] = [filesDataset(listed(...paths), options), await openImageFolder(folder, options)]
   await rm(folder, { recursive: true })
-  expect(files.classes).toEqual(disk.classes)
+  expect([files.classes, files.passedOver]).toEqual([disk.classes, disk.passedOver])
   for (const part of ['train', 'val'] as const) expect(names(files[part])).toEqual(names(disk[part]))
   const first = files.train.at(0)
   expect(first?.source).toBeInstanceOf(Blob)

@@ -108,6 +108,13 @@ describe('a folder of classes', () => {
     expect(data.classes).toEqual(['A', 'Z', 'a10', 'a2', 'z', 'é'])
   })
 
+  it('counts pictures of formats that are not read, and nothing else that lies there', async () => {
+    const others = ['a/1.heic', 'a/2.HEIC', 'b/x/3.heic', 'b/4.gif', 'b/5.Gif', 'a/notes.txt', 'a/Thumbs.db', 'b/.6.gif']
+    const data = await opened('others', ['a/1.png', 'a/2.png', 'b/1.png', 'b/2.png', ...others])
+    expect(data.passedOver).toEqual({ '.heic': 3, '.gif': 2 })
+    expect(Object.keys(data.passedOver ?? {})[0]).toBe('.heic')
+  })
+
   it('follows links to folders and files, once, and not in circles', async () => {
     await touch(inTemp('store'), ['dogs/1.png', 'dogs/2.png', 'more/3.png'])
     await touch(inTemp('links'), ['cat/1.png', 'cat/2.png'])
@@ -166,6 +173,9 @@ describe('a folder that cannot be used', () => {
   it('has an empty class', async () => {
     const empty = (path: string): string => `the class folder ${path} holds no picture (JPEG, PNG or WebP): add some or remove the folder`
     expect(await refusal('hollow', ['cat/1.png', 'cat/2.png', 'dog/notes.txt'])).toBe(empty(inTemp('hollow', 'dog')))
+    expect(await refusal('phone', ['cat/1.HEIC', 'cat/2.heic', 'cat/a.gif', 'dog/1.png', 'dog/2.png'])).toBe(
+      `the class folder ${inTemp('phone', 'cat')} holds no picture (JPEG, PNG or WebP; it holds 2 .heic and 1 .gif): add some or remove the folder`,
+    )
     const divided = ['train/cat/1.png', 'train/dog/1.png', 'val/cat/2.png']
     expect(await refusal('hollow-divided', divided, ['val/dog'])).toBe(empty(inTemp('hollow-divided', 'val', 'dog')))
   })
@@ -191,7 +201,10 @@ describe('a folder that cannot be used', () => {
   })
 
   it('has train/ without val/, or val/ without train/', async () => {
-    expect(await refusal('no-val', ['train/a/1.png', 'train/b/1.png', 'valid/a/1.png', 'valid/b/1.png'])).toBe(
+    expect(await refusal('fastai', ['train/cat/1.png', 'train/dog/1.png', 'valid/cat/2.png', 'valid/dog/2.png'])).toBe(
+      `${inTemp('fastai')} has train/ but no val/: rename valid/ to val/, or give ${inTemp('fastai', 'train')} to have a part of it held out`,
+    )
+    expect(await refusal('no-val', ['train/a/1.png', 'train/b/1.png', 'test/a/1.png', 'test/b/1.png'])).toBe(
       `${inTemp('no-val')} has train/ but no val/: add val/ with a folder per class, ` +
         `or give ${inTemp('no-val', 'train')} to have a part of it held out`,
     )

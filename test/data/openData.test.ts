@@ -169,6 +169,18 @@ describe('tar shards', () => {
     expect(names(data.train)[0]).toBe('x.tar/train/cat/1.png=0')
   })
 
+  it('counts pictures of formats that are not read', async () => {
+    const [one, two] = png as [Uint8Array, Uint8Array]
+    const path = await archive('other-formats', 'x.tar', {
+      'a/1.png': one,
+      'a/2.png': two,
+      'b/1.png': one,
+      'b/2.png': two,
+      'b/3.avif': one,
+    })
+    expect((await openData(path)).passedOver).toEqual({ '.avif': 1 })
+  })
+
   it('reads WebDataset shards: classes beside the pictures, parts in the names of the shards', async () => {
     await archive('web', 'flowers-train-000000.tar', {
       '000.png': at(one),
