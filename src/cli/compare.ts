@@ -15,7 +15,7 @@ import { describeData, describeEngine, describeNetwork, shortPath } from './desc
 import { describeChoice } from './describeChoice.ts'
 import { InterruptedError } from './errors.ts'
 import { dataName, duration, nextCommand, percent, table } from './format.ts'
-import { type CommonOptions, count, number, path, seedNumber, withCommon } from './options.ts'
+import { type CommonOptions, count, number, path, seedNumber, typedOptions, withCommon } from './options.ts'
 import { epochHeader, epochLine, Output } from './output.ts'
 import { inSession } from './session.ts'
 import { chooseNetwork } from './trainSettings.ts'
@@ -68,7 +68,7 @@ Examples:
   command.action(run)
 }
 
-async function run(dir: string, options: CompareOptions): Promise<void> {
+async function run(dir: string, options: CompareOptions, command: Command): Promise<void> {
   const { weights, variant, seed, split } = options
   if (options.seconds !== undefined && options.epochs !== undefined)
     throw new UsageError('--seconds and --epochs are two budgets: give one of them')
@@ -95,7 +95,7 @@ async function run(dir: string, options: CompareOptions): Promise<void> {
       output.endProgress()
       if (stop.signal.aborted)
         throw stop.error(`stopped: ${comparison.scenarios.size} of 4 scenarios were trained, and nothing was written`)
-      await report(output, dir, comparison, options)
+      await report(output, dir, comparison, command)
     } catch (error) {
       if (!stop.signal.aborted || error instanceof InterruptedError) throw error
       throw stop.error('stopped: nothing was written')
@@ -171,7 +171,7 @@ class Show {
   }
 }
 
-async function report(output: Output, dir: string, comparison: Comparison, options: CompareOptions): Promise<void> {
+async function report(output: Output, dir: string, comparison: Comparison, command: Command): Promise<void> {
   const { scenarios, choice } = comparison
   const budget = budgetText(comparison.budget)
   const rows = [...scenarios].map(([name, { valAccuracy, bestEpoch, epochs, seconds }]) => [
@@ -185,16 +185,14 @@ async function report(output: Output, dir: string, comparison: Comparison, optio
   output.line('  Accuracy is that of the epoch with the least validation loss.')
   output.lines(['', ...terminalChart(scenarios), ''])
   output.labelled('auto', `would pick ${choice.scenario} (>): ${choice.reason}`)
-  const path = options.out ?? join('runs', `${dataName(dir)}-compare.html`)
+  const path = command.opts<CompareOptions>().out ?? join('runs', `${dataName(dir)}-compare.html`)
   const { comparisonPage } = await import('../report/comparison.tsx')
   await mkdir(dirname(path), { recursive: true })
   await writeFileAtomic(path, comparisonPage(comparison, { data: shortPath(dir), budget }))
   output.labelled('chart', shortPath(path))
   const head = choice.cut === null ? ['--replace', choice.replace] : ['--cut', choice.cut]
-  output.command(
-    'next',
-    nextCommand('train', dir, '--scenario', choice.scenario, ...(choice.scenario === 'small-different' ? head.slice(0, 2) : head)),
-  )
+  const alike = typedOptions(command, ['seconds', 'epochs', 'out'])
+  output.command('next', nextCommand('train', dir, '--scenario', choice.scenario, ...head, ...alike))
   output.event({
     type: 'result',
     scenarios: Object.fromEntries(

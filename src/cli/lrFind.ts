@@ -11,7 +11,7 @@ import { describeData, describeEngine, describeNetwork, describePlan } from './d
 import { nextCommand } from './format.ts'
 import type { Stop } from './interrupt.ts'
 import { lrPlot } from './lrPlot.ts'
-import { withCommon } from './options.ts'
+import { typedOptions, withCommon } from './options.ts'
 import { Output } from './output.ts'
 import { inSession } from './session.ts'
 import { chooseNetwork, settingsOf, type TrainOptions, type TrainSettings, withTrainOptions } from './trainSettings.ts'
@@ -63,27 +63,7 @@ async function run(dir: string, options: TrainOptions, command: Command): Promis
     describePlan(output, applyScenario(model, { scenario, classes: data.classes.length, replace, cut, init, seed, freeze, train }), {})
     const found = await search(model, { data, settings, output, stop })
     output.event({ type: 'result', suggestion: found.valley, ...found })
-    output.command('next', nextCommand('train', dir, ...typedOptions(command, options), '--lr', found.valley.toPrecision(2)))
-  })
-}
-
-/** The options as they were typed: the rate is good for a training by the same ones. */
-function typedOptions(command: Command, options: TrainOptions): string[] {
-  return command.options.flatMap((option) => {
-    const name = option.attributeName()
-    if (command.getOptionValueSource(name) !== 'cli' || name === 'json') return []
-    const value: unknown = options[name as keyof TrainOptions]
-    const flag = option.long ?? ''
-    if (typeof value === 'boolean') return option.negate === !value ? [flag] : []
-    if (Array.isArray(value)) return value.flatMap((one) => [flag, String(one)])
-    if (typeof value === 'object' && value)
-      return [
-        flag,
-        Object.entries(value)
-          .map((pair) => pair.join('='))
-          .join(','),
-      ]
-    return [flag, String(value)]
+    output.command('next', nextCommand('train', dir, ...typedOptions(command), '--lr', found.valley.toPrecision(2)))
   })
 }
 

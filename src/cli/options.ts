@@ -55,3 +55,23 @@ export function withCommon(command: Command): Command {
     )
     .option('--json', 'print one JSON event a line, the result last')
 }
+
+/** The options of a command as they were typed, for another one that takes them; those of `but`, and how it prints, are left out. */
+export function typedOptions(command: Command, but: readonly string[] = []): string[] {
+  return command.options.flatMap((option) => {
+    const name = option.attributeName()
+    if (command.getOptionValueSource(name) !== 'cli' || name === 'json' || but.includes(name)) return []
+    const value: unknown = command.getOptionValue(name)
+    const flag = option.long ?? ''
+    if (typeof value === 'boolean') return option.negate === !value ? [flag] : []
+    if (Array.isArray(value)) return value.flatMap((one) => [flag, String(one)])
+    if (typeof value === 'object' && value)
+      return [
+        flag,
+        Object.entries(value)
+          .map((pair) => pair.join('='))
+          .join(','),
+      ]
+    return [flag, String(value)]
+  })
+}

@@ -78,6 +78,15 @@ describe('compare', () => {
     expect(await readFile(out, 'utf8')).toContain('Four ways to train')
   })
 
+  test('ends on the training to type next, of the network and by the steps that were compared', async () => {
+    const typed = ['--weights', 'none', '--batch-size', '6', '--lr', '0.01']
+    const { code, stdout } = await graft(['compare', place.photos, '--epochs', '1', '--out', place.path('compare.html'), ...typed])
+    expect(code).toBe(0)
+    expect(stdout.replace(/\s+/g, ' ')).toMatch(
+      /next (npx )?graft train \S+ --scenario \S+ --(replace|cut) \S+ --weights none --batch-size 6 --lr 0\.01 ?$/,
+    )
+  })
+
   test('takes one budget', async () => {
     const { code, complaints } = await graft(['compare', place.photos, '--epochs', '1', '--seconds', '1'])
     expect([code, complaints]).toEqual([2, [expect.stringMatching(/two budgets/)]])
