@@ -10,6 +10,8 @@ export interface ReadItem {
 const pageBytes = 2 ** 18
 /** Sizes of the larger ones are rounded to this many bytes, so that nearly equal ones find the same buffer. */
 const granule = 256
+/** Memory that is kept for results to come; a snapshot of every parameter would hold the size of the network for good. */
+const idleLimit = 2 ** 26
 
 /** Mappable memory that results are copied into one after the other, and that is read once for all of them. */
 interface Page {
@@ -23,7 +25,9 @@ interface Page {
 export class Readbacks {
   readonly #device: GPUDevice
   readonly #submit: () => void
-  readonly #idle = new Map<number, GPUBuffer[]>()
+  /** Kept for the next result of its size, at most `idleLimit` bytes; the one that has waited longest comes first. */
+  readonly #idle: GPUBuffer[] = []
+  #idleBytes = 0
   /** Where the next small result goes. */
   #open: Page | null = null
   /** What the work that is not submitted copies into. */
@@ -65,10 +69,24 @@ export class Readbacks {
   }
 
   #take(size: number): GPUBuffer {
-    return (
-      this.#idle.get(size)?.pop() ??
-      this.#device.createBuffer({ label: 'read-back', size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST })
-    )
+    const at = this.#idle.findLastIndex((buffer) => buffer.size === size)
+    const [idle] = at < 0 ? [] : this.#idle.splice(at, 1)
+    if (idle) this.#idleBytes -= size
+    return idle ?? this.#device.createBuffer({ label: 'read-back', size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST })
+  }
+
+  #keep(buffer: GPUBuffer): void {
+    if (buffer.size > idleLimit) {
+      buffer.destroy()
+      return
+    }
+    this.#idle.push(buffer)
+    this.#idleBytes += buffer.size
+    while (this.#idleBytes > idleLimit) {
+      const oldest = this.#idle.shift()
+      this.#idleBytes -= oldest?.size ?? 0
+      oldest?.destroy()
+    }
   }
 
   #contents(page: Page): Promise<ArrayBuffer> {
@@ -83,9 +101,7 @@ export class Readbacks {
     await buffer.mapAsync(GPUMapMode.READ, 0, used)
     const copy = buffer.getMappedRange(0, used).slice(0)
     buffer.unmap()
-    const idle = this.#idle.get(buffer.size)
-    if (idle) idle.push(buffer)
-    else this.#idle.set(buffer.size, [buffer])
+    this.#keep(buffer)
     return copy
   }
 }
