@@ -23,26 +23,35 @@ export interface RecordedStep {
 export async function recordStep(model: Network, x: Tensor, target: number | null, values: boolean): Promise<RecordedStep> {
   const { engine } = model
   const recorder = engine.record({ values })
-  if (target === null) {
-    const logits = engine.noGrad(() => model.logits(x))
-    const read = engine.readLater([logits])
-    const recording = await recorder.finish()
-    const [data = new Float32Array(0)] = await read()
-    logits.dispose()
-    return { recording, logits: data, loss: null }
+  const made: { dispose(): void }[] = []
+  const noted = <T extends { dispose(): void }>(one: T): T => {
+    made.push(one)
+    return one
   }
-  const optimizer = new SGD(model.parameters(), stepRate)
-  model.passes = 0 // the same dropout whenever it is recorded
-  const logits = model.logits(x, { training: true })
-  const loss = crossEntropy(logits, new Int32Array(x.shape[0] ?? 1).fill(target))
-  const read = engine.readLater([logits, loss])
-  loss.backward()
-  optimizer.step()
-  optimizer.zeroGrad()
-  const recording = await recorder.finish()
-  const [data = new Float32Array(0), [value = Number.NaN] = []] = await read()
-  for (const one of [loss, logits, optimizer]) one.dispose()
-  return { recording, logits: data, loss: value }
+  try {
+    if (target === null) {
+      const logits = noted(engine.noGrad(() => model.logits(x)))
+      const read = engine.readLater([logits])
+      const recording = await recorder.finish()
+      const [data = new Float32Array(0)] = await read()
+      return { recording, logits: data, loss: null }
+    }
+    const optimizer = noted(new SGD(model.parameters(), stepRate))
+    model.passes = 0 // the same dropout whenever it is recorded
+    const logits = noted(model.logits(x, { training: true }))
+    const loss = noted(crossEntropy(logits, new Int32Array(x.shape[0] ?? 1).fill(target)))
+    const read = engine.readLater([logits, loss])
+    loss.backward()
+    optimizer.step()
+    optimizer.zeroGrad()
+    const recording = await recorder.finish()
+    const [data = new Float32Array(0), [value = Number.NaN] = []] = await read()
+    return { recording, logits: data, loss: value }
+  } finally {
+    // A step that failed left its recording under way, and that is not what went wrong.
+    if (engine.gpu.recorder === recorder) await recorder.finish().catch(() => {})
+    for (const one of made) one.dispose()
+  }
 }
 
 /** The values of one recording with the times of another of the same step. */
