@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { type FileHandle, mkdir, open, readdir, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
-import envPaths from 'env-paths'
 import { GraftError, WeightsError } from '../gpu/errors.ts'
+import { cacheFolder } from '../gpu/node/cacheFolder.ts'
 import { checkOptions } from '../gpu/options.ts'
 import { writeFileAtomic } from '../weights/files.ts'
 import { writeSafetensors } from '../weights/safetensors.ts'
@@ -63,7 +63,7 @@ export class FeatureCache {
    */
   constructor(options: { readonly folder?: string; readonly limit?: number } = {}) {
     checkOptions('FeatureCache', options, ['folder', 'limit'])
-    this.folder = options.folder ?? join(process.env.GRAFT_CACHE || envPaths('graft', { suffix: '' }).cache, 'features')
+    this.folder = options.folder ?? join(cacheFolder(), 'features')
     this.limit = options.limit ?? defaultLimit
   }
 

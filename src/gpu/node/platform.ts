@@ -10,7 +10,7 @@ import { hasVulkanLoader, loadVulkanLoader, unpackSwiftShader } from './swiftsha
 import { fileTunings } from './tunings.ts'
 
 /** In the order of preference. */
-export const adapterKinds = ['hardware', 'lavapipe', 'swiftshader'] as const
+const adapterKinds = ['hardware', 'lavapipe', 'swiftshader'] as const
 
 const howTo: Readonly<Record<AdapterKind, string>> = {
   hardware: 'install the driver of your GPU (on Linux its Vulkan driver and libvulkan1; macOS and Windows need nothing more)',

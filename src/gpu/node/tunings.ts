@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import envPaths from 'env-paths'
 import type { TuningStore } from '../tunings.ts'
+import { cacheFolder } from './cacheFolder.ts'
 
-/** One file an adapter, in the user's cache folder (GRAFT_CACHE, else the system's own place for caches). */
+/** One file an adapter, in the cache folder. */
 export const fileTunings: TuningStore = {
   async read(name) {
     return readFile(pathOf(name), 'utf8').catch(() => null)
@@ -23,7 +23,7 @@ export const fileTunings: TuningStore = {
 }
 
 function folder(): string {
-  return join(process.env.GRAFT_CACHE || envPaths('graft', { suffix: '' }).cache, 'tunings')
+  return join(cacheFolder(), 'tunings')
 }
 
 function pathOf(name: string): string {
