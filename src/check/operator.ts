@@ -107,7 +107,7 @@ async function findings<In extends string, Attrs extends object>(
     held.push(y)
     const gradient = engine.tensor(Float32Array.from(dy.data), y.shape)
     held.push(gradient)
-    const [first] = [engine.readLater([y])]
+    const first = engine.readLater([y])
     y.backward(gradient)
     const wanted = check.inputs.filter((name) => tensors[name]?.grad)
     const values = await engine.read(wanted.flatMap((name) => tensors[name]?.grad ?? []))

@@ -1,4 +1,4 @@
-import type { Comparison, Tolerance } from '../reference/compare.ts'
+import type { Tolerance } from '../reference/compare.ts'
 import { type NdArray, ndArray } from '../reference/ndarray.ts'
 import type { Engine } from '../tensor/engine.ts'
 import type { Random } from '../tensor/philox.ts'
@@ -33,11 +33,6 @@ export interface Subject {
   cases(random: Random, drawn: number): readonly CheckCase[]
   /** Runs it once at a size whose time can be measured, and checks nothing. */
   load?(engine: Engine): void
-}
-
-/** A comparison, with the finding it is of. */
-export interface Judged extends Finding {
-  readonly comparison: Comparison
 }
 
 /** An integer from `low` to `high`, both included. */

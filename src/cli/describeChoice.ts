@@ -1,5 +1,5 @@
 import type { Choice } from '../transfer/choice.ts'
-import { counted, percent, table, thousands } from './format.ts'
+import { counted, percent, table, thousands, withError } from './format.ts'
 import type { Output } from './output.ts'
 
 /** Says what was measured, what follows from it, and why. */
@@ -14,15 +14,10 @@ export function describeChoice(output: Output, choice: Choice): void {
   const rows = depths.map(({ layer, features, accuracy, error, expected, expectedError }) => [
     layer,
     thousands(features),
-    range(accuracy, error),
-    range(expected, expectedError),
+    withError(accuracy, error),
+    withError(expected, expectedError),
     layer === choice.basis ? '<' : '',
   ])
   output.lines(table([['after', 'values', 'accuracy', 'expected of all', ''], ...rows], { right: [1, 2, 3], indent: ' '.repeat(13) }))
   output.labelled('auto', `${choice.scenario}: ${choice.reason}`)
-}
-
-/** An accuracy and its standard error, in percent. */
-function range(share: number, error: number): string {
-  return `${(100 * share).toFixed(1)} ± ${(100 * error).toFixed(1)} %`
 }

@@ -1,7 +1,7 @@
 import { basename, resolve } from 'node:path'
 import { printable } from '../gpu/errors.ts'
 
-export { bytes, counted, layersOf, percent, seconds as duration, thousands } from '../report/text.ts'
+export { bytes, counted, layersOf, percent, seconds as duration, thousands, withError } from '../report/text.ts'
 
 export type Cell = string | number
 

@@ -70,7 +70,7 @@ Fetched files lie in your cache folder, names of your own in ${entriesFile()}.`,
 }
 
 /** The weights of a name, or one line that says which there are. */
-export function requireWeights(name: string): NamedWeights {
+function requireWeights(name: string): NamedWeights {
   const found = findWeights(name)
   if (found) return found
   throw new UsageError(
@@ -81,7 +81,7 @@ export function requireWeights(name: string): NamedWeights {
 }
 
 /** Checks named weights, and fetches them with a bar where they are not on this machine yet. */
-export async function fetchShown(output: Output, weights: NamedWeights, offline: boolean | undefined, stop: Stop): Promise<string> {
+async function fetchShown(output: Output, weights: NamedWeights, offline: boolean | undefined, stop: Stop): Promise<string> {
   const here = await localFile(weights)
   if (here === null && !(offline ?? isOffline())) output.labelled('fetching', `${weights.name} from ${weights.file.href}`)
   let told = 0

@@ -13,7 +13,7 @@ export interface FoundAdapter {
   readonly attempts: readonly AdapterAttempt[]
 }
 
-/** What the engine needs of the machine it runs on; Node's is in node/platform.ts, a browser's will stand beside it. */
+/** What the engine needs of the machine it runs on; Node's is in node/platform.ts, a browser's in browser/platform.ts. */
 export interface Platform {
   /** @throws AdapterError with every attempt, when there is no adapter of the wanted kind */
   requestAdapter(choice: AdapterChoice): Promise<FoundAdapter>

@@ -1,7 +1,7 @@
 import { add, at, dims4, type NdArray, zeros } from './ndarray.ts'
 
 /** PyTorch's windows: output o of `out` covers floor(o * in / out) up to, not including, ceil((o + 1) * in / out); they may overlap. */
-export function adaptiveWindow(o: number, input: number, output: number): [number, number] {
+function adaptiveWindow(o: number, input: number, output: number): [number, number] {
   return [Math.floor((o * input) / output), Math.ceil(((o + 1) * input) / output)]
 }
 

@@ -86,7 +86,7 @@ function movedHue([r, g, b]: Rgb, shift: number): Rgb {
 }
 
 /** A change of the colours of x [3, n, n], as torchvision's adjust_… functions make it. */
-export function changeColours(x: NdArray, kind: 'brightness' | 'contrast' | 'saturation' | 'hue', amount: number): NdArray {
+function changeColours(x: NdArray, kind: 'brightness' | 'contrast' | 'saturation' | 'hue', amount: number): NdArray {
   const plane = x.data.length / 3
   const pixels = Array.from({ length: plane }, (_, i): Rgb => [at(x.data, i), at(x.data, plane + i), at(x.data, 2 * plane + i)])
   const mean = pixels.reduce((sum, rgb) => sum + greyOf(rgb), 0) / plane

@@ -26,7 +26,7 @@ export function mostLikely(row: Float32Array | Float64Array): number[] {
 }
 
 /** The index of the largest logit of a row, the first of equals. */
-export function argmax(logits: Float32Array, row: number, classes: number): number {
+function argmax(logits: Float32Array, row: number, classes: number): number {
   let best = 0
   for (let c = 1; c < classes; c++) if ((logits[row * classes + c] ?? 0) > (logits[row * classes + best] ?? 0)) best = c
   return best

@@ -27,7 +27,7 @@ export function entriesFile(): string {
 }
 
 /** The folder that fetched weights lie in. */
-export function weightsFolder(): string {
+function weightsFolder(): string {
   return join(paths().cache, 'weights')
 }
 
