@@ -240,6 +240,8 @@ describe.skipIf(!chromium)('the inspector in Chromium', () => {
     test('runs, and what it computes wrong is seen; reset brings the original back', async () => {
       const page = await edited((text) => text.replace('v < vec4f()', 'v > vec4f()'))
       await page.locator('[data-testid=verdict].wrong').waitFor({ timeout: 60_000 })
+      const timing = page.getByText(/^It takes [\d.]+ (ms|µs) in a larger case; the original, in turns with it, takes [\d.]+ (ms|µs)\.$/)
+      expect(await timing.count()).toBe(1)
       await page.getByRole('button', { name: 'Reset' }).click()
       await page.getByRole('button', { name: 'Run', exact: true }).click()
       await page.locator('[data-testid=verdict].right').waitFor({ timeout: 60_000 })

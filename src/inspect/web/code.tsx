@@ -47,9 +47,11 @@ export function codeExtensions(language: keyof typeof languages): Extension[] {
   return [lineNumbers(), languages[language], syntaxHighlighting(colours), EditorView.lineWrapping]
 }
 
-/** What scrolls can be reached by Tab. */
-export function scrollsByKeyboard(view: EditorView): void {
+/** What scrolls can be reached by Tab, and says what it is. */
+export function scrollsByKeyboard(view: EditorView, label: string): void {
   view.scrollDOM.tabIndex = 0
+  view.scrollDOM.setAttribute('role', 'group')
+  view.scrollDOM.setAttribute('aria-label', label)
 }
 
 interface CodeProps {
@@ -69,7 +71,7 @@ export function Code({ label, language, text }: CodeProps) {
       EditorView.contentAttributes.of({ 'aria-label': label, 'aria-readonly': 'true' }),
     ]
     const view = new EditorView({ parent: host.current, state: EditorState.create({ doc: text, extensions }) })
-    scrollsByKeyboard(view)
+    scrollsByKeyboard(view, `${label}, to scroll`)
     return () => view.destroy()
   }, [label, language, text])
   return <div class="code" ref={host} />

@@ -5,7 +5,7 @@ import { EditorView, keymap } from '@codemirror/view'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { CheckRow } from '../../check/check.ts'
 import { codeExtensions, scrollsByKeyboard } from './code.tsx'
-import { errorOf, type Problem, runEdited, type Trial } from './labRun.ts'
+import { errorOf, type Problem, runEdited, type Trial, timeTexts } from './labRun.ts'
 import { inspection } from './model.ts'
 import { go } from './route.ts'
 import { Scroll } from './scroll.tsx'
@@ -46,6 +46,8 @@ function Bench({ file }: { readonly file: string }) {
   const [busy, setBusy] = useState(false)
   const [original, setOriginal] = useState<Trial | null>(null)
   const [trial, setTrial] = useState<Trial | null>(null)
+  /** Of the original and of the edited text, or of the original alone where nothing is edited. */
+  const [times, setTimes] = useState<readonly (number | null)[]>([])
   const [problem, setProblem] = useState<Problem | null>(null)
   const text = inspection.shaders[file] ?? ''
 
@@ -55,8 +57,11 @@ function Bench({ file }: { readonly file: string }) {
     setBusy(true)
     setProblem(null)
     try {
-      setOriginal(original ?? (await runEdited(file, text)))
-      const done = await runEdited(file, view.state.doc.toString())
+      const edited = view.state.doc.toString()
+      const first = original ?? (await runEdited(file, text))
+      setOriginal(first)
+      const done = edited === text ? first : await runEdited(file, edited)
+      setTimes(done.problem ? [] : await timeTexts(file, edited === text ? [text] : [text, edited]))
       setTrial(done)
       show(view, done.problem, file)
       setProblem(done.problem)
@@ -86,7 +91,7 @@ function Bench({ file }: { readonly file: string }) {
         ],
       }),
     })
-    scrollsByKeyboard(view)
+    scrollsByKeyboard(view, `shaders/${file}, to scroll`)
     editor.current = view
     return () => view.destroy()
   }, [file, text])
@@ -118,7 +123,7 @@ function Bench({ file }: { readonly file: string }) {
             {problem.message}
           </p>
         ) : null}
-        {trial && !trial.problem ? <Outcome trial={trial} original={original} file={file} /> : null}
+        {trial && !trial.problem ? <Outcome trial={trial} original={original} times={times} file={file} /> : null}
       </div>
     </>
   )
@@ -136,12 +141,20 @@ function show(view: EditorView, problem: Problem | null, file: string): void {
   if (first) view.dispatch({ selection: { anchor: first.from }, scrollIntoView: true })
 }
 
-function Outcome({ trial, original, file }: { readonly trial: Trial; readonly original: Trial | null; readonly file: string }) {
+interface OutcomeProps {
+  readonly trial: Trial
+  readonly original: Trial | null
+  readonly times: readonly (number | null)[]
+  readonly file: string
+}
+
+function Outcome({ trial, original, times, file }: OutcomeProps) {
+  const [before, now = before] = times
   const rows = trial.rows.filter((row) => row.files.includes(file))
   if (rows.length === 0)
     return <p>This kernel does not run on this browser's adapter: it needs subgroups that can be relied on. The plain kernels do.</p>
   const wrong = rows.filter(({ verdict }) => verdict !== 'ok')
-  const before = (row: CheckRow) =>
+  const first = (row: CheckRow) =>
     original?.rows.find((one) => one.what === row.what && one.against === row.against && one.kernels === row.kernels)
   return (
     <>
@@ -149,8 +162,8 @@ function Outcome({ trial, original, file }: { readonly trial: Trial; readonly or
         {wrong.length ? `${wrong.length} of ${rows.length} results are wrong.` : 'Every result is within what float32 may be off by.'}
       </p>
       <p>
-        {trial.milliseconds === null ? 'Its time cannot be measured here.' : `It takes ${time(trial.milliseconds)} in a larger case`}
-        {trial.milliseconds !== null && original?.milliseconds ? `; the original takes ${time(original.milliseconds)}.` : ''}
+        {now ? `It takes ${time(now)} in a larger case` : 'Its time cannot be measured here'}
+        {now && before && times.length > 1 ? `; the original, in turns with it, takes ${time(before)}.` : '.'}
       </p>
       <Scroll label="Results">
         <table>
@@ -178,7 +191,7 @@ function Outcome({ trial, original, file }: { readonly trial: Trial; readonly or
                 <td>{row.against === 'differences' ? 'finite differences' : 'float64'}</td>
                 <td class="right">{row.cases}</td>
                 <td class="right">{row.worst ? number(row.worst.relative) : ''}</td>
-                <td class="right">{before(row)?.worst ? number(before(row)?.worst?.relative ?? 0) : ''}</td>
+                <td class="right">{first(row)?.worst ? number(first(row)?.worst?.relative ?? 0) : ''}</td>
                 <td>{row.worst ? `${shapeText(row.worst.at)} of ${row.worst.case}` : ''}</td>
                 <td>{row.verdict === 'ok' ? 'ok' : `${row.failed} wrong`}</td>
               </tr>

@@ -3,6 +3,7 @@ import { type CheckRow, checkKernels, subjects } from '../../check/check.ts'
 import type { Subject } from '../../check/subject.ts'
 import { timeKernel } from '../../check/time.ts'
 import { createEngineOn } from '../../createEngine.ts'
+import type { Engine } from '../../tensor/engine.ts'
 import { pageHost } from './host.ts'
 import { inspection } from './model.ts'
 
@@ -16,8 +17,6 @@ export interface Problem {
 export interface Trial {
   readonly rows: readonly CheckRow[]
   readonly problem: Problem | null
-  /** GPU time of the kernel in the subject's large case. */
-  readonly milliseconds: number | null
 }
 
 /** What checks the kernels of a folder; the tile and sum kernels serve convolutions above all. */
@@ -40,21 +39,43 @@ function subjectFor(file: string): Subject {
   return found
 }
 
-/** Checks and times a kernel with `text` in the place of its file. */
-export async function runEdited(file: string, text: string): Promise<Trial> {
+/** The engines that run a subject with `text` in the place of a kernel's file: as the browser's GPU has it, and by plain kernels alone. */
+async function enginesFor(file: string, text: string, { kernels }: Subject): Promise<{ readonly fast: Engine; readonly plain?: Engine }> {
   const host = pageHost(new Map([...Object.entries(inspection.shaders), [file, text]]))
-  const subject = subjectFor(file)
   const fast = await createEngineOn(host)
-  const plain = subject.kernels.includes('plain') ? await createEngineOn(host, { kernels: 'plain' }) : null
+  return kernels.includes('plain') ? { fast, plain: await createEngineOn(host, { kernels: 'plain' }) } : { fast }
+}
+
+/** Checks a kernel with `text` in the place of its file. */
+export async function runEdited(file: string, text: string): Promise<Trial> {
+  const subject = subjectFor(file)
+  const engines = await enginesFor(file, text, subject)
   try {
-    const { rows } = await checkKernels(plain ? { fast, plain } : { fast }, [subject], { drawn: 6 })
+    const { rows } = await checkKernels(engines, [subject], { drawn: 6 })
     const broken = rows.find(({ error }) => error)
-    if (broken?.error) return { rows, problem: problemIn(broken.error), milliseconds: null }
-    const milliseconds = (await timeKernel(fast, subject, file)) ?? (plain && (await timeKernel(plain, subject, file)))
-    return { rows, problem: null, milliseconds }
+    return { rows, problem: broken?.error ? problemIn(broken.error) : null }
   } finally {
-    plain?.dispose()
-    fast.dispose()
+    for (const engine of Object.values(engines)) engine.dispose()
+  }
+}
+
+/**
+ * GPU times of a kernel in the subject's large case, by each of some texts; null where they cannot be measured. The texts take turns, so
+ * that what else the machine does bears on all of them.
+ */
+export async function timeTexts(file: string, texts: readonly string[], rounds = 4): Promise<readonly (number | null)[]> {
+  const subject = subjectFor(file)
+  const engines = await Promise.all(texts.map((text) => enginesFor(file, text, subject)))
+  const least: (number | null)[] = texts.map(() => null)
+  try {
+    for (let round = 0; round < rounds; round++)
+      for (const [i, { fast, plain }] of engines.entries()) {
+        const time = (await timeKernel(fast, subject, file, 1)) ?? (plain ? await timeKernel(plain, subject, file, 1) : null)
+        least[i] = time === null ? null : Math.min(time, least[i] ?? time)
+      }
+    return least
+  } finally {
+    for (const engine of engines.flatMap((of) => Object.values(of))) engine.dispose()
   }
 }
 
