@@ -1,8 +1,8 @@
 // add: y = a + b
 // a, b, y: f32[n] in vectors of four, the last one's rest is the buffer's padding
-// launch: one thread per vector; the grid wraps into y past 65,535 groups
+// launch: threads of STRIP vectors each; the grid wraps into y past 65,535 groups
 // checked by test/autograd/backward.test.ts
-#include "lib/linear.wgsl"
+#include "lib/strip.wgsl"
 
 struct Params { n: u32 }
 
@@ -13,8 +13,9 @@ struct Params { n: u32 }
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-  let i = linear_index(group, thread);
-  if (i < params.n) {
+  let first = strip_first(group, thread);
+  let end = strip_end(first);
+  for (var i = first; i < end; i += WG) {
     y[i] = a[i] + b[i];
   }
 }

@@ -2,9 +2,9 @@
 // u[i] = (word >> 8) · 2^-24 of word i mod 4 of philox(counter (i / 4, 0, 0, 0), key): nothing but i and the seed decides, so the mask
 // need not be kept, and no workgroup size changes it.
 //   x, y: f32[n] in vectors of four, the last one's rest is the buffer's padding
-// launch: one thread per vector; the grid wraps into y past 65,535 groups
+// launch: threads of STRIP vectors each; the grid wraps into y past 65,535 groups
 // checked by test/ops/dropout.test.ts
-#include "lib/linear.wgsl"
+#include "lib/strip.wgsl"
 #include "lib/philox.wgsl"
 
 struct Params { n: u32, key_low: u32, key_high: u32, p: f32, scale: f32 }
@@ -15,11 +15,12 @@ struct Params { n: u32, key_low: u32, key_high: u32, p: f32, scale: f32 }
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-  let i = linear_index(group, thread);
-  if (i >= params.n) {
-    return;
+  let first = strip_first(group, thread);
+  let end = strip_end(first);
+  let held = params; // read once, not in every turn
+  for (var i = first; i < end; i += WG) {
+    let words = philox4x32(vec4u(i, 0u, 0u, 0u), vec2u(held.key_low, held.key_high));
+    let kept = vec4f(words >> vec4u(8u)) * 0x1p-24f >= vec4f(held.p);
+    y[i] = select(vec4f(), x[i] * held.scale, kept);
   }
-  let words = philox4x32(vec4u(i, 0u, 0u, 0u), vec2u(params.key_low, params.key_high));
-  let kept = vec4f(words >> vec4u(8u)) * 0x1p-24f >= vec4f(params.p);
-  y[i] = select(vec4f(), x[i] * params.scale, kept);
 }

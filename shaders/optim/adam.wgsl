@@ -5,9 +5,9 @@
 // decay: the weight decay; shrink = 1 − lr·decay; rate = lr / (1 − β1ᵗ); root = √(1 − β2ᵗ); all computed on the host in float64
 // p, g, m, v: f32[n] in vectors of four, the last one's rest is the buffer's padding; m and v start as 0
 // guard: f32[1], only with GUARD: where it is not 0 nothing changes
-// launch: one thread per vector; the grid wraps into y past 65,535 groups
+// launch: threads of STRIP vectors each; the grid wraps into y past 65,535 groups
 // checked by test/optim/optimizers.test.ts
-#include "lib/linear.wgsl"
+#include "lib/strip.wgsl"
 
 struct Params { n: u32, rate: f32, decay: f32, shrink: f32, beta1: f32, one_minus_beta1: f32, beta2: f32, one_minus_beta2: f32, root: f32, eps: f32 }
 
@@ -20,20 +20,24 @@ struct Params { n: u32, rate: f32, decay: f32, shrink: f32, beta1: f32, one_minu
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-  let i = linear_index(group, thread);
-  if (i >= params.n || held_back()) {
+  if (held_back()) {
     return;
   }
+  let first = strip_first(group, thread);
+  let end = strip_end(first);
+  let held = params; // read once, not in every turn
+  for (var i = first; i < end; i += WG) {
 #if DECOUPLED
-  let start = params.shrink * p[i];
-  let d = g[i];
+    let start = held.shrink * p[i];
+    let d = g[i];
 #else
-  let start = p[i];
-  let d = g[i] + params.decay * start;
+    let start = p[i];
+    let d = g[i] + held.decay * start;
 #end
-  let first = params.beta1 * m[i] + params.one_minus_beta1 * d;
-  let second = params.beta2 * v[i] + params.one_minus_beta2 * d * d;
-  m[i] = first;
-  v[i] = second;
-  p[i] = start - params.rate * first / (sqrt(second) / params.root + params.eps);
+    let mean = held.beta1 * m[i] + held.one_minus_beta1 * d;
+    let square = held.beta2 * v[i] + held.one_minus_beta2 * d * d;
+    m[i] = mean;
+    v[i] = square;
+    p[i] = start - held.rate * mean / (sqrt(square) / held.root + held.eps);
+  }
 }

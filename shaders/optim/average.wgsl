@@ -1,8 +1,8 @@
 // average: e ← e + rate · (p − e), an exponential moving average with decay 1 − rate; where e = p it stays to the bit
 // p, e: f32[n] in vectors of four, the last one's rest is the buffer's padding
-// launch: one thread per vector; the grid wraps into y past 65,535 groups
+// launch: threads of STRIP vectors each; the grid wraps into y past 65,535 groups
 // checked by test/optim/average.test.ts
-#include "lib/linear.wgsl"
+#include "lib/strip.wgsl"
 
 struct Params { n: u32, rate: f32 }
 
@@ -12,8 +12,10 @@ struct Params { n: u32, rate: f32 }
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-  let i = linear_index(group, thread);
-  if (i < params.n) {
-    e[i] += params.rate * (p[i] - e[i]);
+  let first = strip_first(group, thread);
+  let end = strip_end(first);
+  let rate = params.rate;
+  for (var i = first; i < end; i += WG) {
+    e[i] += rate * (p[i] - e[i]);
   }
 }

@@ -1,8 +1,8 @@
 // scale: g ← factor[at] · g; where the factor is 1 nothing is read or written
 // g: f32[n] in vectors of four, the last one's rest is the buffer's padding        factor: f32
-// launch: one thread per vector; the grid wraps into y past 65,535 groups
+// launch: threads of STRIP vectors each; the grid wraps into y past 65,535 groups
 // checked by test/optim/clip.test.ts
-#include "lib/linear.wgsl"
+#include "lib/strip.wgsl"
 
 struct Params { n: u32, at: u32 }
 
@@ -12,9 +12,13 @@ struct Params { n: u32, at: u32 }
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-  let i = linear_index(group, thread);
   let by = factor[params.at];
-  if (i < params.n && by != 1.0) {
+  if (by == 1.0) {
+    return;
+  }
+  let first = strip_first(group, thread);
+  let end = strip_end(first);
+  for (var i = first; i < end; i += WG) {
     g[i] *= by;
   }
 }

@@ -3,9 +3,9 @@
 // (v starts as 0, so that it is d after the first step, as PyTorch; Sutskever et al. 2013 for both)
 // p, g, v (momentum): f32[n] in vectors of four, the last one's rest is the buffer's padding
 // guard: f32[1], only with GUARD: where it is not 0 nothing changes
-// launch: one thread per vector; the grid wraps into y past 65,535 groups
+// launch: threads of STRIP vectors each; the grid wraps into y past 65,535 groups
 // checked by test/optim/optimizers.test.ts
-#include "lib/linear.wgsl"
+#include "lib/strip.wgsl"
 
 struct Params { n: u32, lr: f32, decay: f32, momentum: f32 }
 
@@ -19,20 +19,24 @@ struct Params { n: u32, lr: f32, decay: f32, momentum: f32 }
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-  let i = linear_index(group, thread);
-  if (i >= params.n || held_back()) {
+  if (held_back()) {
     return;
   }
-  let d = g[i] + params.decay * p[i];
+  let first = strip_first(group, thread);
+  let end = strip_end(first);
+  let held = params; // read once, not in every turn
+  for (var i = first; i < end; i += WG) {
+    let d = g[i] + held.decay * p[i];
 #if MOMENTUM
-  let next = params.momentum * momentum[i] + d;
-  momentum[i] = next;
+    let next = held.momentum * momentum[i] + d;
+    momentum[i] = next;
 #if NESTEROV
-  p[i] -= params.lr * (d + params.momentum * next);
+    p[i] -= held.lr * (d + held.momentum * next);
 #else
-  p[i] -= params.lr * next;
+    p[i] -= held.lr * next;
 #end
 #else
-  p[i] -= params.lr * d;
+    p[i] -= held.lr * d;
 #end
+  }
 }

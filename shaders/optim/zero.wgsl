@@ -1,7 +1,7 @@
 // zero: state ← 0, before a parameter's first step
-// state: f32[n] in vectors of four        launch: one thread per vector; the grid wraps into y past 65,535 groups
+// state: f32[n] in vectors of four        launch: threads of STRIP vectors each; the grid wraps into y past 65,535 groups
 // checked by test/optim/optimizers.test.ts
-#include "lib/linear.wgsl"
+#include "lib/strip.wgsl"
 
 struct Params { n: u32 }
 
@@ -10,8 +10,9 @@ struct Params { n: u32 }
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-  let i = linear_index(group, thread);
-  if (i < params.n) {
+  let first = strip_first(group, thread);
+  let end = strip_end(first);
+  for (var i = first; i < end; i += WG) {
     state[i] = vec4f();
   }
 }

@@ -1,8 +1,8 @@
 // relu_backward: dx = dy where y > 0, else 0 (0 at x = 0, as PyTorch)
 // y, dy, dx: f32[n] in vectors of four, the last one's rest is the buffer's padding
-// launch: one thread per vector; the grid wraps into y past 65,535 groups
+// launch: threads of STRIP vectors each; the grid wraps into y past 65,535 groups
 // checked by test/ops/relu.test.ts
-#include "lib/linear.wgsl"
+#include "lib/strip.wgsl"
 
 struct Params { n: u32 }
 
@@ -13,8 +13,9 @@ struct Params { n: u32 }
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-  let i = linear_index(group, thread);
-  if (i < params.n) {
+  let first = strip_first(group, thread);
+  let end = strip_end(first);
+  for (var i = first; i < end; i += WG) {
     dx[i] = select(vec4f(), dy[i], y[i] > vec4f());
   }
 }

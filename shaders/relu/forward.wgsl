@@ -1,8 +1,8 @@
 // relu_forward: y = max(x, 0)
 // x, y: f32[n] in vectors of four, the last one's rest is the buffer's padding
-// launch: one thread per vector; the grid wraps into y past 65,535 groups
+// launch: threads of STRIP vectors each; the grid wraps into y past 65,535 groups
 // checked by test/ops/relu.test.ts
-#include "lib/linear.wgsl"
+#include "lib/strip.wgsl"
 
 struct Params { n: u32 }
 
@@ -12,8 +12,9 @@ struct Params { n: u32 }
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-  let i = linear_index(group, thread);
-  if (i < params.n) {
+  let first = strip_first(group, thread);
+  let end = strip_end(first);
+  for (var i = first; i < end; i += WG) {
     // Not max(): NaN must stay NaN, as in PyTorch, so that a diverging network is seen.
     let v = x[i];
     y[i] = select(v, vec4f(), v < vec4f());

@@ -180,7 +180,7 @@ export class Gpu {
    */
   run(kernel: Kernel, bindings: Bindings, params: Params, constants?: Constants): void {
     this.#alive()
-    const merged = constants ? { ...kernel.constants, ...constants } : kernel.constants
+    const merged = { ...kernel.constants, ...kernel.onAdapter?.(this.kind), ...constants }
     if (this.#params.full) this.submit()
     this.#groups.use(kernel.name, bindings, this.#serial)
     if (this.#rehearsal) {

@@ -1,9 +1,9 @@
 import type { Gpu } from '../gpu/gpu.ts'
-import { elementKernel } from '../gpu/kernel.ts'
+import { stripKernel } from '../gpu/kernel.ts'
 import { eachPart } from '../gpu/windows.ts'
 import { type NdBuffer, sizeOf } from '../tensor/ndbuffer.ts'
 
-const addKernel = elementKernel<'n'>('add/forward', (p) => p.n, { cost: ({ n }) => ({ flops: 4 * n, bytes: 48 * n }) })
+const addKernel = stripKernel('add/forward', { cost: ({ n }) => ({ flops: 4 * n, bytes: 48 * n }) })
 
 /** y = a + b, for the tape, which alone accumulates. */
 export function add(gpu: Gpu, a: NdBuffer, b: NdBuffer, y: NdBuffer): void {

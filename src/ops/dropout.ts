@@ -1,6 +1,6 @@
 import { ShapeError } from '../gpu/errors.ts'
 import type { Gpu } from '../gpu/gpu.ts'
-import { elementKernel } from '../gpu/kernel.ts'
+import { stripKernel } from '../gpu/kernel.ts'
 import { type NdBuffer, sizeOf, vectorsOf } from '../tensor/ndbuffer.ts'
 import { defineOp, required, type ViewOp } from './op.ts'
 
@@ -11,7 +11,7 @@ export interface DropoutAttrs {
   readonly seed: number
 }
 
-const kernel = elementKernel<'n'>('dropout/apply', (p) => p.n, { cost: ({ n }) => ({ flops: 4 * n, bytes: 32 * n }) })
+const kernel = stripKernel('dropout/apply', { cost: ({ n }) => ({ flops: 4 * n, bytes: 32 * n }) })
 
 function run(gpu: Gpu, x: NdBuffer, y: NdBuffer, { p, seed }: DropoutAttrs): void {
   const scale = p < 1 ? 1 / (1 - p) : 0

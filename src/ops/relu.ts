@@ -1,9 +1,9 @@
-import { elementKernel } from '../gpu/kernel.ts'
+import { stripKernel } from '../gpu/kernel.ts'
 import { sizeOf, vectorsOf } from '../tensor/ndbuffer.ts'
 import { defineOp, keptAt, required } from './op.ts'
 
-const reluForward = elementKernel<'n'>('relu/forward', (p) => p.n, { cost: ({ n }) => ({ flops: 4 * n, bytes: 32 * n }) })
-const reluBackward = elementKernel<'n'>('relu/backward', (p) => p.n, { cost: ({ n }) => ({ flops: 4 * n, bytes: 48 * n }) })
+const reluForward = stripKernel('relu/forward', { cost: ({ n }) => ({ flops: 4 * n, bytes: 32 * n }) })
+const reluBackward = stripKernel('relu/backward', { cost: ({ n }) => ({ flops: 4 * n, bytes: 48 * n }) })
 
 export interface ReluAttrs {
   /** Whether the kernel that computed x has stored max(x, 0) already: y is x's own memory, and forward has nothing to do. Default false. */

@@ -1,4 +1,4 @@
-import { elementKernel, type Params } from '../gpu/kernel.ts'
+import { type Params, stripKernel } from '../gpu/kernel.ts'
 import { checkOptions } from '../gpu/options.ts'
 import type { Parameter } from '../nn/parameter.ts'
 import { Optimizer, type ParameterGroup } from './optimizer.ts'
@@ -19,8 +19,8 @@ export interface AdamOptions {
 /** In vectors of four: 14 operations on each value; p, m and v are read and written, g is read. */
 const cost = ({ n }: { readonly n: number }) => ({ flops: 4 * 14 * n, bytes: 16 * 7 * n })
 const kernels = {
-  Adam: elementKernel<'n'>('optim/adam', (p) => p.n, { cost }),
-  AdamW: elementKernel<'n'>('optim/adamw', (p) => p.n, { cost }),
+  Adam: stripKernel('optim/adam', { cost }),
+  AdamW: stripKernel('optim/adamw', { cost }),
 }
 
 /** What Adam and AdamW share: everything but where the weight decay goes. */

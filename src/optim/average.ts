@@ -1,5 +1,5 @@
 import { UsageError, WeightsError } from '../gpu/errors.ts'
-import { elementKernel } from '../gpu/kernel.ts'
+import { stripKernel } from '../gpu/kernel.ts'
 import { checkOptions } from '../gpu/options.ts'
 import { eachPart } from '../gpu/windows.ts'
 import type { Parameter } from '../nn/parameter.ts'
@@ -7,8 +7,8 @@ import { allocate, sameShape, showShape } from '../tensor/ndbuffer.ts'
 import type { StateDict } from '../tensor/stateDict.ts'
 import { Tensor } from '../tensor/tensor.ts'
 
-const average = elementKernel<'n'>('optim/average', (p) => p.n, { cost: ({ n }) => ({ flops: 12 * n, bytes: 48 * n }) })
-const zero = elementKernel<'n'>('optim/zero', (p) => p.n, { cost: ({ n }) => ({ flops: 0, bytes: 16 * n }) })
+const average = stripKernel('optim/average', { cost: ({ n }) => ({ flops: 12 * n, bytes: 48 * n }) })
+const zero = stripKernel('optim/zero', { cost: ({ n }) => ({ flops: 0, bytes: 16 * n }) })
 
 /**
  * Exponential moving averages of parameters: e ← decay · e + (1 − decay) · p after each step, from the values at the start on

@@ -1,5 +1,5 @@
 import type { Gpu } from '../gpu/gpu.ts'
-import { elementKernel, type Kernel, linearGrid } from '../gpu/kernel.ts'
+import { type Kernel, linearGrid, stripKernel } from '../gpu/kernel.ts'
 import type { Storage } from '../gpu/pool.ts'
 import { eachPart } from '../gpu/windows.ts'
 import type { Parameter } from '../nn/parameter.ts'
@@ -19,7 +19,7 @@ const squares: Kernel = {
   grid: ({ stride = 0 }, { WG = 64 }) => linearGrid(stride, WG),
 }
 const clip: Kernel = { name: 'optim/clip', constants: { WG: 1 }, threads: () => 1, grid: () => [1, 1, 1] }
-const scale = elementKernel<'n'>('optim/scale', (p) => p.n, { cost: ({ n }) => ({ flops: 4 * n, bytes: 32 * n }) })
+const scale = stripKernel('optim/scale', { cost: ({ n }) => ({ flops: 4 * n, bytes: 32 * n }) })
 
 /**
  * Scales the gradients so that their norm, taken over all of them as one vector, is at most `maxNorm`: torch.nn.utils.clip_grad_norm_

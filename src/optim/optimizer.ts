@@ -1,5 +1,5 @@
 import { ShapeError, UsageError, WeightsError } from '../gpu/errors.ts'
-import { type Constants, elementKernel, type Kernel, type Params } from '../gpu/kernel.ts'
+import { type Constants, type Kernel, type Params, stripKernel } from '../gpu/kernel.ts'
 import { checkOptions } from '../gpu/options.ts'
 import type { Recorder } from '../gpu/recorder.ts'
 import { eachPart } from '../gpu/windows.ts'
@@ -67,7 +67,7 @@ interface State {
   readonly tensors: readonly Tensor[]
 }
 
-const zero = elementKernel<'n'>('optim/zero', (p) => p.n, { cost: ({ n }) => ({ flops: 0, bytes: 16 * n }) })
+const zero = stripKernel('optim/zero', { cost: ({ n }) => ({ flops: 0, bytes: 16 * n }) })
 
 /**
  * What all optimisers share: which parameters take part in a step, and the state kept for each, which is made at its first step.

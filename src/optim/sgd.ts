@@ -1,5 +1,5 @@
 import { UsageError } from '../gpu/errors.ts'
-import { elementKernel, type Params } from '../gpu/kernel.ts'
+import { type Params, stripKernel } from '../gpu/kernel.ts'
 import { checkOptions } from '../gpu/options.ts'
 import type { Parameter } from '../nn/parameter.ts'
 import { Optimizer, type ParameterGroup } from './optimizer.ts'
@@ -17,7 +17,7 @@ export interface SGDOptions {
 }
 
 /** In vectors of four. */
-const kernel = elementKernel<'n'>('optim/sgd', (p) => p.n, {
+const kernel = stripKernel('optim/sgd', {
   cost: ({ n }, { MOMENTUM = 0, NESTEROV = 0 }) => ({
     flops: 4 * n * (4 + 2 * MOMENTUM + 2 * NESTEROV),
     bytes: 16 * n * (3 + 2 * MOMENTUM),

@@ -2,7 +2,7 @@ import { useEffect, useMemo, useState } from 'preact/hooks'
 import { countByClass, type ImageDataset } from '../data/dataset.ts'
 import { Table } from '../report/table.tsx'
 import { counted, thousands } from '../report/text.ts'
-import { bringsFiles, type Chosen, chosenFrom } from './chosen.ts'
+import { type Chosen, chosenFrom } from './chosen.ts'
 import { FileButton, Problem } from './fields.tsx'
 
 interface PicturesProps {
@@ -16,7 +16,9 @@ interface PicturesProps {
 /** The pictures: a place to drop a folder, and what was found in it. */
 export function Pictures({ chosen, data, onChosen, busy }: PicturesProps) {
   const [over, setOver] = useState(false)
-  const take = (event: Event) => void chosenFrom(event).then(onChosen)
+  const take = (event: Event) => {
+    void chosenFrom(event).then((found) => found.files.length > 0 && onChosen(found))
+  }
   useEffect(() => {
     // Anywhere on the page: a picture that misses the frame would open in its place.
     const onDrag = (event: DragEvent) => {
@@ -25,7 +27,7 @@ export function Pictures({ chosen, data, onChosen, busy }: PicturesProps) {
     }
     const onDrop = (event: DragEvent) => {
       onDrag(event)
-      if (!busy && bringsFiles(event)) take(event)
+      if (!busy) take(event)
     }
     document.addEventListener('dragover', onDrag)
     document.addEventListener('dragleave', onDrag)

@@ -72,7 +72,7 @@ const changes: Readonly<Record<string, Readonly<Record<string, readonly (readonl
   relu: {
     'relu/forward.wgsl': [
       ['flipped sign', 'v < vec4f()', 'v > vec4f()'],
-      ['the tail left out', 'i < params.n', 'i + 1u < params.n'],
+      ['the tail left out', 'i < end', 'i + 1u < end'],
     ],
     'relu/backward.wgsl': [['swapped arms', 'select(vec4f(), dy[i], y[i] > vec4f())', 'select(dy[i], vec4f(), y[i] > vec4f())']],
   },
@@ -94,7 +94,7 @@ const changes: Readonly<Record<string, Readonly<Record<string, readonly (readonl
     'local_response_norm/backward.wgsl': [['flipped sign', '- 2.0 * params.alpha_n', '+ 2.0 * params.alpha_n']],
   },
   dropout: {
-    'dropout/apply.wgsl': [['wrong scale', ' * params.scale', '']],
+    'dropout/apply.wgsl': [['wrong scale', ' * held.scale', '']],
     'lib/philox.wgsl': [['a round too few', 'round < 10u', 'round < 9u']],
   },
   softmax: {
@@ -110,8 +110,8 @@ const changes: Readonly<Record<string, Readonly<Record<string, readonly (readonl
     'add/forward.wgsl': [['flipped sign', 'a[i] + b[i]', 'a[i] - b[i]']],
   },
   optimisers: {
-    'optim/sgd.wgsl': [['missing weight decay', 'g[i] + params.decay * p[i]', 'g[i]']],
-    'optim/adam.wgsl': [['missing square', 'params.one_minus_beta2 * d * d', 'params.one_minus_beta2 * d']],
+    'optim/sgd.wgsl': [['missing weight decay', 'g[i] + held.decay * p[i]', 'g[i]']],
+    'optim/adam.wgsl': [['missing square', 'held.one_minus_beta2 * d * d', 'held.one_minus_beta2 * d']],
     'optim/guard.wgsl': [['a guard that is ignored', '!= 0u', '== 1u']],
     'optim/zero.wgsl': [['state that is not zero', 'vec4f()', 'vec4f(0.01)']],
   },

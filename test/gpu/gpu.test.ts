@@ -5,7 +5,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { linear, relu } from '../../src/autograd/functions.ts'
 import { createEngineOn } from '../../src/createEngine.ts'
 import { DeviceLostError, GraftError, KernelError, ShapeError } from '../../src/gpu/errors.ts'
-import { elementKernel } from '../../src/gpu/kernel.ts'
+import { stripKernel } from '../../src/gpu/kernel.ts'
 import type { AdapterChoice } from '../../src/gpu/platform.ts'
 import { nodeHost } from '../../src/nodeHost.ts'
 import type { Engine } from '../../src/tensor/engine.ts'
@@ -13,7 +13,7 @@ import type { Host } from '../../src/tensor/host.ts'
 import { testEngine } from '../support/engine.ts'
 
 const adapter = (process.env.GRAFT_ADAPTER ?? 'auto') as AdapterChoice
-const addKernel = elementKernel<'n'>('add/forward', (p) => p.n)
+const addKernel = stripKernel('add/forward')
 
 /** An engine of its own, one shader changed. */
 async function doctored(path: string, change: (text: string) => string): Promise<Engine> {
@@ -215,7 +215,7 @@ describe('what goes wrong on the device', () => {
       .catch((caught: unknown) => caught)
     expect(error).toBeInstanceOf(KernelError)
     expect((error as KernelError).message).toMatch(
-      /^kernel relu\/forward \(layer features\.1\): does not compile: relu\/forward\.wgsl:18: .*nonsense/,
+      /^kernel relu\/forward \(layer features\.1\): does not compile: relu\/forward\.wgsl:19: .*nonsense/,
     )
     await expect(engine.gpu.prepare(() => relu(x).dispose())).resolves.toBeUndefined() // it is known by now
     const other = await doctored('relu/forward.wgsl', (text) => `${text}\n!`)

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { linear, relu } from '../../src/autograd/functions.ts'
 import { createEngineOn } from '../../src/createEngine.ts'
 import { DeviceLostError, KernelError } from '../../src/gpu/errors.ts'
-import { elementKernel } from '../../src/gpu/kernel.ts'
+import { stripKernel } from '../../src/gpu/kernel.ts'
 import type { AdapterChoice } from '../../src/gpu/platform.ts'
 import { nodeHost } from '../../src/nodeHost.ts'
 import type { Engine } from '../../src/tensor/engine.ts'
@@ -175,7 +175,7 @@ describe('a launch', () => {
   test('that is larger than a grid names its kernel and layer, and the next one runs', async () => {
     const engine = await testEngine()
     const x = engine.tensor(Float32Array.of(-1), [1])
-    const wide = { ...elementKernel<'n'>('relu/forward', (p) => p.n), grid: () => [65_536, 1, 1] as const }
+    const wide = { ...stripKernel('relu/forward'), grid: () => [65_536, 1, 1] as const }
     engine.gpu.layer = 'features.9'
     const bindings = { x: x.buffer.storage, y: x.buffer.storage }
     expect(() => engine.gpu.run(wide, bindings, { n: 1 })).toThrow(/^kernel relu\/forward \(layer features\.9\): a grid of 65536 x 1 x 1/)

@@ -12,7 +12,7 @@ import {
   relu,
   softmax,
 } from '../../src/autograd/functions.ts'
-import { elementKernel } from '../../src/gpu/kernel.ts'
+import { stripKernel } from '../../src/gpu/kernel.ts'
 import { maxPool2dIndices } from '../../src/reference/maxPool2d.ts'
 import { ndArray } from '../../src/reference/ndarray.ts'
 import { uniform } from '../../src/reference/random.ts'
@@ -176,7 +176,7 @@ describe('dropout', () => {
     const x = engine.tensor(new Float32Array(720).fill(1), [720])
     for (const size of [1, 3, 32, 256]) {
       const y = engine.tensor(new Float32Array(720), [720])
-      const kernel = elementKernel<'n'>('dropout/apply', (params) => params.n, { workgroup: size })
+      const kernel = stripKernel('dropout/apply', { workgroup: size })
       engine.gpu.run(kernel, { x: x.buffer.storage, y: y.buffer.storage }, { n: 180, key_low: 5, key_high: 0, p, scale: 1 / (1 - p) })
       expect(sameBits(await y.data(), mask)).toBe(true)
       y.dispose()
