@@ -161,6 +161,32 @@ describe.skipIf(!chromium)('the inspector in Chromium', () => {
     await page.close()
   })
 
+  test('below a picture stand the least and the greatest of its numbers, and the rows of a wide matrix are broken into lines', async () => {
+    const { page } = await open('tensors/the loss')
+    const caption = (title: string) => page.locator('figure', { hasText: title }).first().locator('.readout').textContent()
+    expect(await caption('y, what goes out')).toBe(Number(inspection?.loss?.toPrecision(6)).toString())
+    expect(await caption('dy, the gradient')).toBe('1')
+    await page.evaluate(() => {
+      location.hash = 'tensors/classifier.1/weight/3/70'
+    })
+    const call = inspection?.calls.find(({ layer, pass }) => layer === 'classifier.1' && pass === 'forward')
+    const packed = inspection?.tensors[call?.tensors.weight ?? '']
+    if (!packed) throw new Error('there is no weight')
+    const [rows = 0, columns = 0] = packed.shape
+    expect(rows).toBeLessThanOrEqual(32)
+    expect(columns).toBeGreaterThan(70)
+    const figure = page.locator('figure', { hasText: 'weight' }).first()
+    const [low, high] = [Math.min(...unpackTensor(packed)), Math.max(...unpackTensor(packed))].map((value) => Number(value.toPrecision(6)))
+    expect(await caption('weight')).toBe(`${low} to ${high}`)
+    // Number 70 of row 3 lies on the second line of the fourth tile, and is found there by the pointer.
+    const canvas = figure.locator('canvas')
+    const [frame, box] = [await figure.locator('.frame').boundingBox(), await canvas.boundingBox()]
+    if (!frame || !box) throw new Error('nothing is framed')
+    await canvas.hover({ position: { x: frame.x - box.x + frame.width / 2, y: frame.y - box.y + frame.height / 2 } })
+    expect(await caption('weight')).toMatch(/^weight\[3, 70\] = /)
+    await page.close()
+  })
+
   test('an address that was cut short opens the first view', async () => {
     const { page, complaints } = await open('tensors/%E2%8')
     expect(await page.locator('h2').first().textContent()).toBe('The network')

@@ -104,6 +104,7 @@ function sentence({ rule, terms, outside, bias, names }: Explanation): string {
   if (rule === 'max') return `The largest of ${count} values${outside ? ` (${padded} more places are padding, which never counts)` : ''} is`
   if (rule === 'mean') return `The mean of ${count} values is`
   if (rule === 'value') return 'That is'
+  if (terms.length === 1 && bias === null && !outside) return `The product of ${names[0]} and ${names[1]} is`
   const left = outside ? ` (${padded} more fall on padding, where x is 0)` : ''
   return `${bias === null ? '' : `The bias ${number(bias)} and `}${count} products of ${names[0]} and ${names[1]}${left} add up to`
 }

@@ -53,7 +53,9 @@ export function NetworkMap() {
                     <span key={kind} class={kind} style={{ width: `${(100 * spent[kind]) / longest}%` }} />
                   ))}
                 </span>
-                <span class="ms">{inspection.milliseconds === null ? '' : time(spent.forward + spent.gradient + spent.step)}</span>
+                <span class="ms">
+                  {inspection.milliseconds !== null && byLayer.has(layer.name) ? time(spent.forward + spent.gradient + spent.step) : ''}
+                </span>
               </div>
             </li>
           )

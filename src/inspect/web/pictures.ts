@@ -30,6 +30,8 @@ export type Palette = 'sequential' | 'diverging' | 'colour'
 
 /** The most tiles one picture shows. */
 const mostTiles = 512
+/** A row of numbers is broken into lines of so many; so are the rows of a matrix that has no more than these. */
+const [lineLength, fewRows] = [64, 32]
 
 /**
  * Lays a tensor out.
@@ -60,6 +62,14 @@ export function layoutOf({ shape, values }: Values, name: string, filter: number
       place: ([n = 0, c = 0, row = 0, column = 0]) => ({ tile: n !== first ? -1 : colour ? 0 : c, row, column }),
     }
   }
+  if (shape.length === 2 && a > 1 && a <= fewRows && b > lineLength)
+    // A few long rows, as of a layer of few classes: one below the other they would be a thread.
+    return {
+      ...grid(Math.min(a, Math.floor(values.length / b)), Math.ceil(b / lineLength), lineLength, false),
+      index: (tile, row, column) => (row * lineLength + column < b ? tile * b + row * lineLength + column : -1),
+      at: (tile, row, column) => [tile, row * lineLength + column],
+      place: ([tile = 0, place = 0]) => ({ tile, row: Math.floor(place / lineLength), column: place % lineLength }),
+    }
   if (shape.length === 2 && a > 1)
     return {
       ...grid(1, Math.min(a, Math.floor(values.length / b), 256), Math.min(b, 1024), false),
@@ -69,7 +79,7 @@ export function layoutOf({ shape, values }: Values, name: string, filter: number
     }
   // A row of numbers, wrapped into lines.
   const length = shape.at(-1) ?? 1
-  const line = Math.min(64, length)
+  const line = Math.min(lineLength, length)
   return {
     ...grid(1, Math.ceil(length / line), line, false),
     index: (_, row, column) => (row * line + column < length ? row * line + column : -1),
@@ -107,8 +117,8 @@ export interface Range {
   readonly high: number
 }
 
-/** The finite values' range; about zero for a diverging palette. */
-export function rangeOf({ values }: Values, palette: Palette): Range {
+/** The least and the greatest of the finite values; null where there are none. */
+export function extentOf({ values }: Values): Range | null {
   let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
   for (let i = 0; i < values.length; i++) {
     const value = values[i] ?? Number.NaN
@@ -116,7 +126,13 @@ export function rangeOf({ values }: Values, palette: Palette): Range {
     low = Math.min(low, value)
     high = Math.max(high, value)
   }
-  if (low > high) return { low: 0, high: 1 }
+  return low > high ? null : { low, high }
+}
+
+/** What a palette's colours stand for: the values' extent, or as much on both sides of zero for a diverging one. */
+export function rangeOf(extent: Range | null, palette: Palette): Range {
+  if (!extent) return { low: 0, high: 1 }
+  const { low, high } = extent
   if (palette !== 'diverging') return { low, high: high > low ? high : low + 1 }
   const size = Math.max(Math.abs(low), Math.abs(high)) || 1
   return { low: -size, high: size }

@@ -1,7 +1,7 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { Field } from '../terms.ts'
 import { inspection, valuesOf } from './model.ts'
-import { draw, type Layout, layoutOf, type Palette, type Place, rangeOf } from './pictures.ts'
+import { draw, extentOf, type Layout, layoutOf, type Palette, type Place, type Range, rangeOf } from './pictures.ts'
 import { number, shapeText } from './text.ts'
 
 interface TensorPictureProps {
@@ -23,9 +23,9 @@ export function TensorPicture({ name, title, tensorKey, filter, field, selected,
   const tensor = valuesOf(tensorKey)
   const layout = tensor && layoutOf(tensor, name, filter)
   const palette: Palette = layout?.colour ? 'colour' : /^(d|weight|bias|p$)/.test(name) ? 'diverging' : 'sequential'
-  const range = tensor ? rangeOf(tensor, palette) : { low: 0, high: 1 }
+  const extent = useMemo(() => tensor && extentOf(tensor), [tensor])
   useEffect(() => {
-    if (canvas.current && tensor && layout) draw(canvas.current, tensor, layout, palette, range, inspection.preprocess)
+    if (canvas.current && tensor && layout) draw(canvas.current, tensor, layout, palette, rangeOf(extent, palette), inspection.preprocess)
   }, [tensorKey, filter, name])
   if (!tensor || !layout) return null
   const [width, height] = sizeOf(layout)
@@ -66,7 +66,7 @@ export function TensorPicture({ name, title, tensorKey, filter, field, selected,
           ref={canvas}
           tabIndex={0}
           role="img"
-          aria-label={`${title}, ${shapeText(tensor.shape)}, from ${number(range.low)} to ${number(range.high)}`}
+          aria-label={`${title}, ${shapeText(tensor.shape)}, ${extentText(extent)}`}
           style={{ aspectRatio: `${width} / ${height}` }}
           onPointerMove={onPointerMove}
           onPointerLeave={() => setReading(false)}
@@ -87,11 +87,16 @@ export function TensorPicture({ name, title, tensorKey, filter, field, selected,
           ? `${name}[${at.join(', ')}] = ${colours(tensor.values, here, layout, value)}`
           : palette === 'colour'
             ? 'in its own colours'
-            : `${number(range.low)} to ${number(range.high)}`}
+            : extentText(extent)}
         {kept ? `; the first ${tensor.values.length.toLocaleString('en')} values` : ''}
       </p>
     </figure>
   )
+}
+
+function extentText(extent: Range | null): string {
+  if (!extent) return 'no finite value'
+  return extent.low === extent.high ? number(extent.low) : `${number(extent.low)} to ${number(extent.high)}`
 }
 
 function colours(values: ArrayLike<number>, here: number, layout: Layout, value: number): string {
