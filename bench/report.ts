@@ -42,8 +42,7 @@ const notMeasured = 'not measured'
 
 /** What the rows come to, in words and figures. */
 export function figures({ summary }: Results): readonly (readonly [what: string, figure: string])[] {
-  const show = (value: number | null, digits: number, unit: string) =>
-    value === null ? 'not measured' : `${value.toFixed(digits)} ${unit}`
+  const show = (value: number | null, digits: number, unit: string) => (value === null ? notMeasured : `${value.toFixed(digits)} ${unit}`)
   const percent = (value: number | null) => show(value === null ? null : 100 * value, 0, '%')
   const { torchvision, alexnet64 } = summary.trainStepRatio
   return [
