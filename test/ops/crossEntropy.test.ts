@@ -204,7 +204,7 @@ describe('crossEntropy', () => {
     [[2, 3], Int32Array.of(-1, 0), {}, /target 0 is -1/],
     [[2, 3], Int32Array.of(0, 0), { labelSmoothing: 1.5 }, /labelSmoothing lies between 0 and 1/],
     [[2, 3], Int32Array.of(0, 0), { reduction: 'max' }, /reduction is 'mean', 'sum' or 'none'/],
-    [[2, 3], new Float32Array(5), {}, /5 targets for logits \[2, 3\]/],
+    [[2, 3], new Float32Array(5), {}, /5 probabilities .* for logits \[2, 3\], which take 6/],
     [[2, 3], Int32Array.of(0, 0), { weight: Float32Array.of(1, 2) }, /2 weights for logits \[2, 3\]/],
     [[2, 3], Int32Array.of(0, 0), { weight: Float32Array.of(1, -2, 1) }, /weight of class 1 is -2/],
     [[2, 3], Int32Array.of(0, 0), { ignoreIndex: 1 }, /no option ignoreIndex/],
