@@ -119,6 +119,10 @@ describe.skipIf(!chromium)('the inspector in Chromium', () => {
 
   test('a ReLU without a launch of its own says whose launch computes it, and its numbers are written out from there', async () => {
     const { page, complaints } = await open('network')
+    // Names are apart from the figures beside them, whichever way they are read.
+    const [best] = inspection?.top ?? []
+    expect(await page.locator('.facts bdi').allTextContents()).toEqual([best?.name, inspection?.target])
+    expect(await page.locator('.facts').textContent()).toMatch(/Taken for class \d, [\d.]+ %\. Loss [\d.]+ for class 3\. Graft/)
     expect(await page.locator('.layer', { hasText: 'features.1' }).first().locator('.what').textContent()).toBe(
       'ReLU, in the launch of features.0',
     )

@@ -83,10 +83,18 @@ function Facts() {
     <p class="facts">
       {step} of {variant} on {adapter.name}, {adapter.subgroup ? `register tiles of ${adapter.subgroup} lanes` : 'plain kernels'}:{' '}
       {dispatches.length} dispatches, {time(milliseconds)}.{' '}
-      {best
-        ? `Taken for ${best.name}, ${(100 * best.probability).toFixed(1)} %. `
-        : 'Its logits are not finite: the network has diverged. '}
-      {loss === null ? '' : `Loss ${loss.toFixed(4)} for ${target}. `}
+      {best ? (
+        <>
+          Taken for <bdi>{best.name}</bdi>, {(100 * best.probability).toFixed(1)} %.{' '}
+        </>
+      ) : (
+        'Its logits are not finite: the network has diverged. '
+      )}
+      {loss !== null && (
+        <>
+          Loss {loss.toFixed(4)} for <bdi>{target}</bdi>.{' '}
+        </>
+      )}
       <span class="quiet">Graft {version}</span>
     </p>
   )
