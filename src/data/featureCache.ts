@@ -192,26 +192,28 @@ export class FeatureTable {
   }
 
   /**
-   * Adds a row; it is on disk once its file is full, or after `flush`.
+   * Adds a row; it is on disk once its file is full and the next row comes, or after `flush`.
    * @returns its place
-   * @throws GraftError with code `write` where a file is due and cannot be written, or the cache's limit leaves no room for it; the rows that
-   * were to go into it are lost
+   * @throws GraftError with code `write` where a file is due and cannot be written, or the cache's limit leaves no room for it; the row is not
+   * added then, and those that were to go into the file can still be read
    */
   async add(keys: PictureKeys, row: Float32Array): Promise<Place> {
     this.#pending ??= new Float32Array(this.#width * Math.max(1, Math.floor(segmentBytes / (4 * this.#width))))
+    if (this.#keys.length * this.#width === this.#pending.length) await this.flush()
     this.#pending.set(row, this.#keys.length * this.#width)
     const place = this.#rowsInFiles + this.#keys.length
     this.#keys.push(keys)
     this.#note(keys, place)
-    if (this.#keys.length * this.#width === this.#pending.length) await this.flush()
     return place
   }
 
-  /** Writes what has been added since the last file. */
+  /**
+   * Writes what has been added since the last file.
+   * @throws as `add` does
+   */
   async flush(): Promise<void> {
     const [keys, pending] = [this.#keys, this.#pending]
     if (keys.length === 0 || !pending) return
-    this.#keys = []
     const data = pending.subarray(0, keys.length * this.#width)
     const sha256 = checksum(keys, bytesOf(data))
     const bytes = writeSafetensors({ rows: { shape: [keys.length, this.#width], data } }, { ...metadataOf(keys), sha256 })
@@ -222,6 +224,7 @@ export class FeatureTable {
       throw new GraftError('write', `cannot make ${this.#folder}: ${cause.message}`, { cause })
     })
     await writeFileAtomic(path, bytes)
+    this.#keys = []
     // Written here and now: it need not be read to be known as whole.
     this.#keep({ path, keys, dataStart: headerEnd(bytes, bytes.length), sha256, file: open(path).catch(() => null) })
   }

@@ -65,16 +65,15 @@ export class FeatureRows {
 
   /** Keeps a row that was computed. */
   async put(index: number, keys: PictureKeys | null, row: Float32Array): Promise<void> {
+    const { table } = this
+    if (table && keys)
+      await this.#write(async () => {
+        this.#places[index] = await table.add(keys, row)
+      })
     if (this.#memory) {
       this.#memoryRow(this.#memory, index).set(row)
       this.#places[index] = inMemory
     }
-    const { table } = this
-    if (!table || !keys) return
-    await this.#write(async () => {
-      const place = await table.add(keys, row)
-      if (!this.#memory) this.#places[index] = place
-    })
   }
 
   /** Brings what was added to the disk. */
@@ -91,8 +90,6 @@ export class FeatureRows {
       if (!(error instanceof GraftError && error.code === 'write')) throw error
       this.#refused = true
       this.#onRefused(error.message)
-      const inFiles = this.#table?.rowsInFiles ?? 0
-      for (const [index, place] of this.#places.entries()) if (place >= inFiles) this.#places[index] = unknown
       const bytes = 4 * this.width * this.#places.length
       if (bytes <= this.#memoryBudget) this.#memory ??= new Float32Array(this.width * this.#places.length)
     }
