@@ -32,7 +32,10 @@ export function defaultRate(optimizer: OptimizerName): number {
 export function makeOptimizer(model: Network, options: OptimizerOptions, groups?: readonly ParameterGroup[]): Optimizer {
   const { optimizer = 'adam', momentum, weightDecay } = options
   const parameters = groups ?? model.parameters().filter((parameter) => parameter.trainable)
-  if (parameters.length === 0) throw new UsageError('no parameter is trainable: call applyScenario, or set parameter.trainable')
+  if (parameters.length === 0)
+    throw new UsageError(
+      "no parameter is trainable: let some train again (parameter.trainable, --train 'classifier.*'), or call applyScenario",
+    )
   if (momentum !== undefined && optimizer !== 'sgd') throw new UsageError(`momentum is for sgd; ${optimizer} has its own`)
   const lr = options.lr ?? defaultRate(optimizer)
   if (optimizer === 'sgd') return new SGD(parameters, { lr, momentum: momentum ?? 0.9, weightDecay: weightDecay ?? 5e-4 })

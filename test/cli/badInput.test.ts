@@ -38,6 +38,11 @@ interface BadInput {
 
 const cases: Readonly<Record<string, BadInput>> = {
   'an empty --out': { args: () => [place.photos, '--out', ''], says: /option '--out <run>' argument '' is invalid/, code: 2 },
+  'everything frozen': {
+    args: () => [place.photos, '--freeze', '*'],
+    says: /no parameter is trainable: .*--train 'classifier\.\*'/,
+    code: 2,
+  },
   'no such folder': { args: () => [place.path('nowhere')], says: /no such folder: .*nowhere/ },
   'an empty class': {
     args: async () => [await place.spoiled('empty-class', (path) => mkdir(join(path, 'train', 'triangle')))],
