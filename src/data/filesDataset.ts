@@ -66,7 +66,9 @@ function placeAll(files: Iterable<File | PlacedFile>) {
     else placed.push(chosen ? { path, file: given } : given)
   }
   if (placed.length === 0 && loose)
-    throw new DataError(`${loose} lies in no class folder: choose a folder with one folder per class, or give { path: 'cat/1.jpg', file }`)
+    throw new DataError(
+      `${loose} lies in no class folder: choose the folder that holds a folder for each class, or name each file's path, as in 'cat/1.jpg'`,
+    )
   return { root, placed, others }
 }
 

@@ -189,7 +189,7 @@ function Calibration({ figures: { calibration } }: Props): VNode {
     <>
       <p>
         Of the pictures on which the network is 80 % sure, 80 % should be right: bars on the dashed line. On average confidence is{' '}
-        {percent(error)} off (expected calibration error); as a whole the network is{' '}
+        {(100 * error).toFixed(1)} percentage points off (expected calibration error); as a whole the network is{' '}
         {sums > 0 ? 'surer than it should be' : 'less sure than it could be'}.
       </p>
       <Figure

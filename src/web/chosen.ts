@@ -6,7 +6,7 @@ import { GraftError } from '../gpu/errors.ts'
 
 /** What a person dropped or chose. */
 export interface Chosen {
-  /** The folder's name. */
+  /** The folder's name; 'pictures' where there were several. */
   readonly root: string
   /** By their paths below it. */
   readonly files: readonly PlacedFile[]
@@ -24,7 +24,12 @@ export async function chosenFrom(event: Event): Promise<Chosen> {
   // Several class folders at once are taken as they lie; of one folder its content counts.
   const prefix = tops.size === 1 ? only : ''
   const placed = files.map(({ path, file }) => ({ path: path.slice(prefix.length), file }))
-  return { root: prefix.slice(0, -1) || 'the pictures', files: placed, passedOver: passedOver(placed) }
+  return { root: prefix.slice(0, -1) || 'pictures', files: placed, passedOver: passedOver(placed) }
+}
+
+/** Whether files or folders were dropped, an empty folder among them, and not a text. To be asked while the event is heard. */
+export function bringsFiles({ dataTransfer }: DragEvent): boolean {
+  return Array.from(dataTransfer?.items ?? []).some(({ kind }) => kind === 'file')
 }
 
 function passedOver(files: readonly PlacedFile[]): Chosen['passedOver'] {

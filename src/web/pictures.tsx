@@ -2,7 +2,7 @@ import { useEffect, useMemo, useState } from 'preact/hooks'
 import { countByClass, type ImageDataset } from '../data/dataset.ts'
 import { Table } from '../report/table.tsx'
 import { counted, thousands } from '../report/text.ts'
-import { type Chosen, chosenFrom } from './chosen.ts'
+import { bringsFiles, type Chosen, chosenFrom } from './chosen.ts'
 import { FileButton, Problem } from './fields.tsx'
 
 interface PicturesProps {
@@ -16,9 +16,7 @@ interface PicturesProps {
 /** The pictures: a place to drop a folder, and what was found in it. */
 export function Pictures({ chosen, data, onChosen, busy }: PicturesProps) {
   const [over, setOver] = useState(false)
-  const take = (event: Event) => {
-    void chosenFrom(event).then((found) => found.files.length > 0 && onChosen(found))
-  }
+  const take = (event: Event) => void chosenFrom(event).then(onChosen)
   useEffect(() => {
     // Anywhere on the page: a picture that misses the frame would open in its place.
     const onDrag = (event: DragEvent) => {
@@ -27,7 +25,7 @@ export function Pictures({ chosen, data, onChosen, busy }: PicturesProps) {
     }
     const onDrop = (event: DragEvent) => {
       onDrag(event)
-      if (!busy) take(event)
+      if (!busy && bringsFiles(event)) take(event)
     }
     document.addEventListener('dragover', onDrag)
     document.addEventListener('dragleave', onDrag)
