@@ -1,6 +1,6 @@
 import * as Plot from '@observablehq/plot'
 import type { EpochResult } from '../train/events.ts'
-import { shortened, widthOf } from './text.ts'
+import { percent, shortened, widthOf } from './text.ts'
 
 /** One line of a chart. */
 export interface Series {
@@ -26,7 +26,8 @@ export type Drawing = (width: number) => Plot.PlotOptions
 /** How every chart's axes are written. */
 export const axisText = { fontSize: '12px', background: 'transparent', color: 'var(--ink)' } as const
 
-export const percentTicks = (value: number) => `${Math.round(100 * value)} %`
+/** 0.25 as '25 %', 0.005 as '0.5 %': two ticks of an axis have two texts. */
+export const percentTicks = (value: number) => `${Number((100 * value).toFixed(2))} %`
 
 /**
  * Lines over a common axis.
@@ -39,6 +40,8 @@ export function lineDrawing(
 ): Drawing {
   const { x, y, share, fromZero = false } = options
   const places = [...(fromZero ? [0] : []), ...series.flatMap(({ points }) => points.map((point) => point.x))]
+  const told = (name: string) => (point: Series['points'][number]) =>
+    `${name}, ${x} ${Number(point.x.toFixed(1))}: ${share ? percent(point.y) : point.y.toFixed(3)}`
   // No marks between two epochs.
   const span = places.length ? Math.ceil(Math.max(...places) - Math.min(...places)) : 0
   return (width) => ({
@@ -57,9 +60,7 @@ export function lineDrawing(
       const data = [...points]
       return [
         Plot.line(data, { ...line, strokeWidth: 2, ...(dashed ? { strokeDasharray: '5 4' } : {}) }),
-        ...(points.length <= 40
-          ? [Plot.dot(data, { ...line, fill: colour, r: 2.5, title: (p: { x: number; y: number }) => `${name}: ${p.y} at ${p.x}` })]
-          : []),
+        ...(points.length <= 40 ? [Plot.dot(data, { ...line, fill: colour, r: 2.5, title: told(name) })] : []),
       ]
     }),
   })

@@ -1,6 +1,7 @@
 import * as Plot from '@observablehq/plot'
 import { parseHTML } from 'linkedom'
 import { axisText, confusionDrawing, type Drawing, lineDrawing, percentTicks } from './charts.ts'
+import { counted, percent } from './text.ts'
 
 /** A chart in two widths: the page shows the one that fits. */
 export interface Chart {
@@ -43,7 +44,7 @@ export function reliabilityPlot(bins: readonly ReliabilityBin[]): Chart {
     marks: [
       Plot.rect([...bins], {
         ...{ x1: 'from', x2: 'to', y1: 0, y2: 'accuracy', fill: 'var(--series-1)', insetLeft: 1, insetRight: 1 },
-        title: (bin: ReliabilityBin) => `${bin.count} pictures: ${percentTicks(bin.confidence)} sure, ${percentTicks(bin.accuracy)} right`,
+        title: (bin: ReliabilityBin) => `${counted(bin.count, 'picture')}: ${percent(bin.confidence)} sure, ${percent(bin.accuracy)} right`,
       }),
       Plot.line(
         [
