@@ -10,6 +10,7 @@ import { describeEngine, describePassedOver, shortPath } from './describe.ts'
 import { counted, percent, table } from './format.ts'
 import { type CommonOptions, count, viewCount, withCommon } from './options.ts'
 import { Output } from './output.ts'
+import { warnOfMoved } from './pictures.ts'
 
 const parts = ['val', 'train', 'all'] as const
 
@@ -45,14 +46,16 @@ Examples:
 async function run(folder: string, dir: string, options: EvaluateOptions): Promise<void> {
   const output = new Output(options.json)
   const config = await readRunConfig(folder)
-  const data = await openPart(dir, config, options.split)
-  requireSameClasses(folder, config.classes, data)
+  const opened = await openAsTrained(dir, config)
+  requireSameClasses(folder, config.classes, opened)
+  const data = partOf(opened, options.split)
   const engine = await createEngine({ adapter: options.adapter })
   try {
     const { model } = await loadRun(engine, folder)
     describeEngine(output, engine)
     output.labelled('run', `${folder}: ${config.architecture.variant}, ${counted(config.classes.length, 'class', 'classes')}`)
     describePassedOver(output, data)
+    if (options.split === 'val') warnOfMoved(output, folder, dir, config, opened)
     output.progress('reading', 0, data.val.length)
     let skipped = 0
     const result = await evaluate(model, data, {
@@ -77,14 +80,17 @@ async function run(folder: string, dir: string, options: EvaluateOptions): Promi
 const partNames = { val: 'held out', train: 'trained on', all: 'all of it' } as const
 
 /** The pictures to measure on, as the dataset's validation part. */
-export async function openPart(dir: string, { options }: RunConfig, part: EvaluateOptions['split']): Promise<ImageDataset> {
+function partOf(data: ImageDataset, part: EvaluateOptions['split']): ImageDataset {
+  return { ...data, val: part === 'all' ? joined(data.train, data.val) : data[part] }
+}
+
+/** Pictures, divided as for training where they do not say it themselves. */
+export function openAsTrained(dir: string, { options }: RunConfig): Promise<ImageDataset> {
   const wanted = ({ split, seed }: Readonly<Record<string, unknown>>) => ({
     ...(typeof split === 'number' ? { split } : {}),
     ...(typeof seed === 'number' ? { seed } : {}),
   })
-  const data = await openData(dir, wanted(options))
-  const val = part === 'all' ? joined(data.train, data.val) : data[part]
-  return { ...data, val }
+  return openData(dir, wanted(options))
 }
 
 export function requireSameClasses(folder: string, classes: readonly string[], data: ImageDataset): void {

@@ -8,10 +8,11 @@ import { createEngine } from '../index.ts'
 import { loadRun, type RunConfig, readRunConfig, readRunMetrics, readRunTimings } from '../train/runFolder.ts'
 import { writeFileAtomic } from '../weights/files.ts'
 import { describeData, describeEngine, shortPath } from './describe.ts'
-import { openPart, requireSameClasses } from './evaluate.ts'
+import { openAsTrained, requireSameClasses } from './evaluate.ts'
 import { percent, quoted } from './format.ts'
 import { type CommonOptions, number, path, withCommon } from './options.ts'
 import { Output } from './output.ts'
+import { warnOfMoved } from './pictures.ts'
 
 interface ReportOptions extends CommonOptions {
   readonly out?: string
@@ -51,6 +52,7 @@ async function run(folder: string, dir: string | undefined, options: ReportOptio
     const { model } = await loadRun(engine, folder)
     describeEngine(output, engine)
     describeData(output, data)
+    warnOfMoved(output, folder, data.root, config, data)
     const report = await measureRun(
       { folder, model, config, data, epochs, timings },
       {
@@ -84,5 +86,5 @@ async function openRunData(folder: string, dir: string | undefined, config: RunC
   if (dir === undefined && data === 'emoji') return openEmoji(typeof seed === 'number' ? { seed } : {})
   const path = dir ?? (typeof data === 'string' ? data : undefined)
   if (path === undefined) throw new UsageError(`${folder} does not say where its pictures are: 'graft report ${quoted(folder)} DIR' does`)
-  return openPart(path, config, 'val')
+  return openAsTrained(path, config)
 }

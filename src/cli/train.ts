@@ -23,6 +23,7 @@ import type { Stop } from './interrupt.ts'
 import { findRate } from './lrFind.ts'
 import { number, path, withCommon } from './options.ts'
 import { epochHeader, epochLine, Output } from './output.ts'
+import { picturesOf, warnOfMoved } from './pictures.ts'
 import { recipeOf } from './recipeOptions.ts'
 import { holdingRun } from './runLock.ts'
 import { checkOut, type ExistingRun, RunWriter } from './runWriter.ts'
@@ -112,6 +113,7 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
   const { dir, data, folder, network, options, output, stop } = job
   describeEngine(output, engine)
   describeData(output, data)
+  if (job.before.config) warnOfMoved(output, folder, dir, job.before.config, data)
   const model = await buildNetwork(engine, network, job.settings.seed)
   describeNetwork(output, model, network.weights ?? null)
   const { init, seed, freeze, train } = job.settings
@@ -129,6 +131,7 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
       plan,
       ...(choice ? { choice } : {}),
       classes: data.classes,
+      pictures: picturesOf(data),
       options: { ...settings, data: resolve(dir) },
       adapter: engine.info.adapter,
     },

@@ -21,6 +21,12 @@ export const runFiles = {
   checkpoints: 'checkpoints',
 } as const
 
+/** The pictures of a run: the sha256 of their names, those to train on and those held out. */
+export interface RunPictures {
+  readonly train: string
+  readonly val: string
+}
+
 /** What a run was made with: enough to build its network again, and for a person to see what happened. */
 export interface RunConfig {
   readonly graft: string
@@ -29,6 +35,8 @@ export interface RunConfig {
   /** Why this scenario, where it was picked by the data. */
   readonly choice?: Choice
   readonly classes: readonly string[]
+  /** Which pictures, where the command made it. */
+  readonly pictures?: RunPictures
   /** The options of the command or call that made it. */
   readonly options: Readonly<Record<string, unknown>>
   readonly adapter: string
@@ -76,7 +84,10 @@ export async function readRunTimings(folder: string): Promise<Timings | null> {
 export async function readRunMetrics(folder: string): Promise<EpochResult[]> {
   const path = join(folder, runFiles.metrics)
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new UsageError(`${folder} holds no ${runFiles.metrics}: its training was not finished`, { cause })
+    throw new UsageError(
+      `${folder} holds no ${runFiles.metrics}: its training was not finished; 'graft train DIR --out ${folder} --resume' goes on with it`,
+      { cause },
+    )
   })
   try {
     return text
