@@ -50,7 +50,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var at = params.a_base + (plane * params.panels + panel) * params.a_panel + first * depth * a_step;
   // A lane's vector of a turn's steps, LOADS of them a load.
 #repeat g in 0..(UNROLL * ROWS / 4 + LOADS - 1) / LOADS
-  let my#{g} = (#{g * LOADS}u + lane % #{LOADS}u) / #{ROWS / 4}u * a_step + (#{g * LOADS}u + lane % #{LOADS}u) % #{ROWS / 4}u;
+  let vector#{g} = #{g * LOADS}u + lane % #{LOADS}u;
+  let my#{g} = vector#{g} / #{ROWS / 4}u * a_step + vector#{g} % #{ROWS / 4}u;
 #end
   for (var ia = first; ia < last; ia++) {
     for (var ib = 0u; ib < depth_b; ib++) {

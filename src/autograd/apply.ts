@@ -1,4 +1,5 @@
 import { AutogradError, ShapeError } from '../gpu/errors.ts'
+import { kindOf } from '../gpu/options.ts'
 import { gradientName, type Recorder } from '../gpu/recorder.ts'
 import { type Grads, type InputShapes, type Inputs, keptAt, type Needs, type Op, type ViewOp } from '../ops/op.ts'
 import type { Engine } from '../tensor/engine.ts'
@@ -87,7 +88,7 @@ function noteOmissions<In extends string>(
 /** @throws ShapeError for what is no tensor */
 export function requireTensor(op: string, input: string, value: Tensor): void {
   if (value instanceof Tensor) return
-  const given = Array.isArray(value) ? 'an array' : value === undefined ? 'left out' : Object.prototype.toString.call(value).slice(8, -1)
+  const given = value === undefined ? 'left out' : kindOf(value)
   throw new ShapeError(`${op}: ${input} is ${given}, and has to be a tensor, as engine.tensor(values, shape) makes one`)
 }
 

@@ -1,5 +1,10 @@
 import { type ShapeError, UsageError } from './errors.ts'
 
+/** What a message calls something that was given in the place of something else: 'an array', 'Float64Array', 'Null'. */
+export function kindOf(given: unknown): string {
+  return Array.isArray(given) ? 'an array' : Object.prototype.toString.call(given).slice(8, -1)
+}
+
 /**
  * Refuses what would be ignored: an option that does not exist, and something else in the options' place.
  * @param what whose options they are, for the message

@@ -3,12 +3,12 @@ import { stripKernel } from '../gpu/kernel.ts'
 import { checkOptions } from '../gpu/options.ts'
 import { eachPart } from '../gpu/windows.ts'
 import type { Parameter } from '../nn/parameter.ts'
-import { allocate, sameShape, showShape } from '../tensor/ndbuffer.ts'
+import { sameShape, showShape } from '../tensor/ndbuffer.ts'
 import type { StateDict } from '../tensor/stateDict.ts'
-import { Tensor } from '../tensor/tensor.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import { zeros } from './zeros.ts'
 
 const average = stripKernel('optim/average', { cost: ({ n }) => ({ flops: 12 * n, bytes: 48 * n }) })
-const zero = stripKernel('optim/zero', { cost: ({ n }) => ({ flops: 0, bytes: 16 * n }) })
 
 /**
  * Exponential moving averages of parameters: e ← decay · e + (1 − decay) · p after each step, from the values at the start on
@@ -51,11 +51,8 @@ export class WeightAverage {
     for (const parameter of parameters) {
       if (!parameter.trainable || this.#averages.has(parameter)) continue
       const { engine } = parameter.tensor
-      const tensor = new Tensor(engine, allocate(engine.gpu, parameter.shape))
+      const tensor = zeros(engine, parameter.shape)
       this.#averages.set(parameter, tensor)
-      eachPart(engine.gpu.bindingLimits, tensor.size, { state: tensor.buffer.storage }, ({ state }, n) =>
-        engine.gpu.run(zero, { state }, { n: Math.ceil(n / 4) }),
-      )
       this.#move(parameter, tensor, 1)
     }
   }

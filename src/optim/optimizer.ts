@@ -1,14 +1,15 @@
 import { ShapeError, UsageError, WeightsError } from '../gpu/errors.ts'
-import { type Constants, type Kernel, type Params, stripKernel } from '../gpu/kernel.ts'
+import type { Constants, Kernel, Params } from '../gpu/kernel.ts'
 import { checkOptions } from '../gpu/options.ts'
 import type { Recorder } from '../gpu/recorder.ts'
 import { eachPart } from '../gpu/windows.ts'
 import { Parameter } from '../nn/parameter.ts'
 import type { Engine } from '../tensor/engine.ts'
-import { allocate, sameShape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
+import { sameShape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
 import type { StateDict } from '../tensor/stateDict.ts'
-import { Tensor } from '../tensor/tensor.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import { notNegative } from './options.ts'
+import { zeros } from './zeros.ts'
 
 /** What `step` is told. */
 export interface StepOptions {
@@ -66,8 +67,6 @@ interface State {
   /** In the order of the rule's slots. */
   readonly tensors: readonly Tensor[]
 }
-
-const zero = stripKernel('optim/zero', { cost: ({ n }) => ({ flops: 0, bytes: 16 * n }) })
 
 /**
  * What all optimisers share: which parameters take part in a step, and the state kept for each, which is made at its first step.
@@ -247,13 +246,7 @@ export abstract class Optimizer {
   }
 
   #begin(engine: Engine, parameter: Parameter): State {
-    const tensors = this.#rule.slots.map(() => {
-      const tensor = new Tensor(engine, allocate(engine.gpu, parameter.shape))
-      eachPart(engine.gpu.bindingLimits, tensor.size, { state: tensor.buffer.storage }, (windows, n) =>
-        engine.gpu.run(zero, windows, { n: Math.ceil(n / 4) }),
-      )
-      return tensor
-    })
+    const tensors = this.#rule.slots.map(() => zeros(engine, parameter.shape))
     const state = { steps: 0, tensors }
     this.#states.set(parameter, state)
     return state

@@ -1,5 +1,6 @@
 import { ShapeError, UsageError } from '../gpu/errors.ts'
 import type { Gpu } from '../gpu/gpu.ts'
+import { kindOf } from '../gpu/options.ts'
 import type { Storage } from '../gpu/pool.ts'
 import type { Bindable } from '../gpu/windows.ts'
 
@@ -40,8 +41,7 @@ export function showShape(shape: Shape): string {
 /** Throws UsageError unless values are float32: the bytes of others would be taken for such. */
 export function checkValues(what: string, data: Float32Array): void {
   if (data instanceof Float32Array) return
-  const given = Array.isArray(data) ? 'an array' : Object.prototype.toString.call(data).slice(8, -1)
-  throw new UsageError(`${what} takes its values as a Float32Array, not ${given}: Float32Array.from(values) makes one`)
+  throw new UsageError(`${what} takes its values as a Float32Array, not ${kindOf(data)}: Float32Array.from(values) makes one`)
 }
 
 /** Throws ShapeError unless every extent is a positive integer. */
