@@ -210,20 +210,35 @@ async function copyEmoji(folder: string): Promise<void> {
   await writeFile(join(folder, 'food', 'broken.png'), 'no picture')
 }
 
-/** Drops a folder as a person does: from the file manager, which alone can hand over folders. */
+/**
+ * Drops a folder as a person does: from the file manager, which alone can hand over folders. A browser refuses a drop while it has not
+ * heard from the page that it takes the drag, which a busy machine is slow to pass on: the drag is then begun again.
+ */
 async function drop(page: Page, path: string): Promise<void> {
   const devtools = await page.context().newCDPSession(page)
   const data = { items: [], files: [path], dragOperationsMask: 1 }
   const send = (type: 'dragEnter' | 'dragOver' | 'drop') => devtools.send('Input.dispatchDragEvent', { type, x: 400, y: 400, data })
-  await send('dragEnter')
-  // A drop is refused until the page has said that it takes the drag.
+  await page.evaluate(() => {
+    document.documentElement.dataset.dropped = 'no'
+    document.addEventListener('drop', () => Object.assign(document.documentElement.dataset, { dropped: 'yes' }), { once: true })
+  })
+  const dropped = page.locator('html[data-dropped=yes]')
   await expect
     .poll(async () => {
-      await send('dragOver')
-      return page.locator('.drop.over').count()
+      await send('dragEnter')
+      await expect
+        .poll(async () => {
+          await send('dragOver')
+          return page.locator('.drop.over').count()
+        })
+        .toBe(1)
+      await send('drop')
+      return dropped.waitFor({ timeout: 2000 }).then(
+        () => 'taken',
+        () => 'refused',
+      )
     })
-    .toBe(1)
-  await send('drop')
+    .toBe('taken')
   await devtools.detach()
 }
 
