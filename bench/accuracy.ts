@@ -22,7 +22,7 @@ import {
   openImageFolder,
   type ScenarioOptions,
 } from '../src/index.ts'
-import { writeFileAtomic } from '../src/weights/files.ts'
+import { writeFileAtomic } from '../src/host/node/files.ts'
 
 interface Row extends Setting {
   readonly mean: number

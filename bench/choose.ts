@@ -15,8 +15,8 @@ import { parseArgs } from 'node:util'
 import type { SampleList } from '../src/data/dataset.ts'
 import { openEmoji } from '../src/data/emoji.ts'
 import { type AdapterChoice, alexnet, compareScenarios, createEngine, type ImageDataset, openData, type Scenario } from '../src/index.ts'
-import { Random } from '../src/tensor/philox.ts'
-import { writeFileAtomic } from '../src/weights/files.ts'
+import { Random } from '../src/base/random.ts'
+import { writeFileAtomic } from '../src/host/node/files.ts'
 
 /** One comparison. */
 interface Row {

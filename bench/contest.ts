@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { rest } from '../src/gpu/node/rest.ts'
+import { rest } from '../src/host/node/rest.ts'
 import { medianPeak, type Peak } from './limit.ts'
 import { median, sum } from './statistics.ts'
 

@@ -1,5 +1,5 @@
-import type { Storage } from '../src/gpu/pool.ts'
-import { chains, copyVectors, multiplyAdd } from '../src/gpu/probes.ts'
+import type { Storage } from '../src/gpu/memory/pool.ts'
+import { chains, copyVectors, multiplyAdd } from '../src/gpu/kernels/probes.ts'
 import type { Engine } from '../src/index.ts'
 import { deviceTime } from './graft.ts'
 import { median } from './statistics.ts'

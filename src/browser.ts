@@ -27,6 +27,6 @@ export function createEngine(options: EngineOptions = {}): Promise<Engine> {
   return createEngineOn(browserHost(), options)
 }
 
-export { decodeImage } from './data/browser/decode.ts'
+export { decodeImage } from './host/browser/decode.ts'
 export * from './universal.ts'
 export { loadWeights } from './weights/browser/load.ts'

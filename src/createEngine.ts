@@ -1,10 +1,10 @@
 import { backward } from './autograd/backward.ts'
-import { UsageError } from './gpu/errors.ts'
+import { UsageError } from './base/errors.ts'
 import { Gpu } from './gpu/gpu.ts'
-import { checkOptions } from './gpu/options.ts'
-import type { AdapterChoice } from './gpu/platform.ts'
+import { checkOptions } from './base/options.ts'
+import type { AdapterChoice } from './host/platform.ts'
 import { Engine, type OpenDevice } from './tensor/engine.ts'
-import type { Host } from './tensor/host.ts'
+import type { Host } from './host/host.ts'
 
 /** What `createEngine` is told. */
 export interface EngineOptions {

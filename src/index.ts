@@ -28,7 +28,7 @@ export function createEngine(options: EngineOptions = {}): Promise<Engine> {
   return createEngineOn(nodeHost, options)
 }
 
-export { decodeImage } from './data/decode.ts'
+export { decodeImage } from './host/node/decode.ts'
 export { FeatureCache } from './data/featureCache.ts'
 export { openImageFolder } from './data/imageFolder.ts'
 export { openData } from './data/openData.ts'

@@ -36,10 +36,10 @@ export {
   ShapeError,
   UsageError,
   WeightsError,
-} from './gpu/errors.ts'
-export type { Constants, Cost, Grid, KernelSource, Params } from './gpu/kernel.ts'
-export type { AdapterChoice, AdapterKind } from './gpu/platform.ts'
-export type { MemoryReport } from './gpu/pool.ts'
+} from './base/errors.ts'
+export type { Constants, Cost, Grid, KernelSource, Params } from './gpu/kernels/kernel.ts'
+export type { AdapterChoice, AdapterKind } from './host/platform.ts'
+export type { MemoryReport } from './gpu/memory/pool.ts'
 export {
   describeOmission,
   type Omission,
@@ -80,10 +80,10 @@ export { WeightAverage } from './optim/average.ts'
 export type { ParameterGroup, RateGroup, StepOptions } from './optim/optimizer.ts'
 export { SGD, type SGDOptions } from './optim/sgd.ts'
 export { Engine, type EngineInfo } from './tensor/engine.ts'
-export type { Files, Host, RgbImage } from './tensor/host.ts'
+export type { Files, Host, RgbImage } from './host/host.ts'
 export type { Shape } from './tensor/ndbuffer.ts'
-export { Random } from './tensor/philox.ts'
-export type { NamedArray, StateDict } from './tensor/stateDict.ts'
+export { Random } from './base/random.ts'
+export type { NamedArray, StateDict } from './base/stateDict.ts'
 export { Tensor } from './tensor/tensor.ts'
 export { type ChooseOptions, chooseScenario } from './train/choose.ts'
 export { type Budget, type CompareOptions, type Comparison, type Contestant, compareScenarios, type Point } from './train/compare.ts'

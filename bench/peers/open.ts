@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { nodePlatform } from '../../src/gpu/node/platform.ts'
+import { nodePlatform } from '../../src/host/node/platform.ts'
 import type { Engine } from '../../src/index.ts'
 import type { Peers } from '../cases/common.ts'
 import { installPeers } from './install.ts'

@@ -9,7 +9,7 @@
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { type AdapterChoice, type Engine, type Recording, type Tensor, UsageError } from '../../src/index.ts'
-import { writeFileAtomic } from '../../src/weights/files.ts'
+import { writeFileAtomic } from '../../src/host/node/files.ts'
 import { median } from '../statistics.ts'
 import { buildGraft } from './build.ts'
 

@@ -1,6 +1,6 @@
 // strip_first, strip_end: a launch in which a thread takes STRIP elements of n, WG apart, so that neighbouring threads stay neighbours in
 // memory. A CPU adapter takes several: params are read once for all of them, and a thread begins once. Grids past 65,535 workgroups
-// wrap into y (src/gpu/kernel.ts); including files declare params.n.
+// wrap into y (src/gpu/kernels/kernel.ts); including files declare params.n.
 override WG: u32 = 64;
 override STRIP: u32 = 1;
 

@@ -1,6 +1,6 @@
 // copy: y = x, the most bytes a device can move: eight a vector component, read and written
 //   x, y: vec4f[n]        launch: a workgroup copies COUNT vectors a thread, side by side
-// checked by test/gpu/probe.test.ts
+// checked by test/gpu/kernels/probe.test.ts
 override WG: u32 = 64;
 
 struct Params { n: u32 }

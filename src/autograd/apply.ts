@@ -1,5 +1,5 @@
-import { AutogradError, ShapeError } from '../gpu/errors.ts'
-import { kindOf } from '../gpu/options.ts'
+import { AutogradError, ShapeError } from '../base/errors.ts'
+import { kindOf } from '../base/options.ts'
 import { gradientName, type Recorder } from '../gpu/recorder.ts'
 import { type Grads, type InputShapes, type Inputs, keptAt, type Needs, type Op, type ViewOp } from '../ops/op.ts'
 import type { Engine } from '../tensor/engine.ts'

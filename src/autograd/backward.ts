@@ -1,4 +1,4 @@
-import { AutogradError, ShapeError } from '../gpu/errors.ts'
+import { AutogradError, ShapeError } from '../base/errors.ts'
 import { add } from '../ops/add.ts'
 import { allocate, type NdBuffer, sameShape, showShape } from '../tensor/ndbuffer.ts'
 import { Tensor } from '../tensor/tensor.ts'

@@ -1,6 +1,6 @@
 /** Operators on tensors: each runs its kernel now and, where a gradient has to flow, is recorded on the tape. Names and meaning are PyTorch's. */
-import { ShapeError } from '../gpu/errors.ts'
-import { checkOptions } from '../gpu/options.ts'
+import { ShapeError } from '../base/errors.ts'
+import { checkOptions } from '../base/options.ts'
 import type { Conv2dAttrs, Pair } from '../ops/conv2d.ts'
 import type { Reduction } from '../ops/crossEntropy.ts'
 import { operators } from '../ops/index.ts'

@@ -1,4 +1,4 @@
-import { AutogradError } from '../gpu/errors.ts'
+import { AutogradError } from '../base/errors.ts'
 import type { Kept } from '../ops/op.ts'
 import type { NdBuffer } from '../tensor/ndbuffer.ts'
 import type { GraphNode, Tensor } from '../tensor/tensor.ts'

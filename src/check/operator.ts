@@ -4,7 +4,7 @@ import { numericalGradient } from '../reference/gradcheck.ts'
 import type { NdArray } from '../reference/ndarray.ts'
 import { gaussian } from '../reference/random.ts'
 import type { Engine } from '../tensor/engine.ts'
-import type { Random } from '../tensor/philox.ts'
+import type { Random } from '../base/random.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { type CheckCase, describeCase, type Finding, rounded, type Subject } from './subject.ts'
 

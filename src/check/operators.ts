@@ -2,7 +2,7 @@
 import { adaptiveAvgPool2d, crossEntropy, dropout, localResponseNorm, maxPool2d, relu, softmax } from '../autograd/functions.ts'
 import { exact, sumTolerance } from '../reference/compare.ts'
 import * as reference from '../reference/index.ts'
-import type { Random } from '../tensor/philox.ts'
+import type { Random } from '../base/random.ts'
 import { given, type OperatorCase, type OperatorCheck, operatorSubject } from './operator.ts'
 import { between, type Subject } from './subject.ts'
 import { conv2dCheck, linearCheck } from './weighted.ts'

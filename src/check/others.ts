@@ -16,7 +16,7 @@ import { SGD } from '../optim/sgd.ts'
 import { exact, sumTolerance, type Tolerance } from '../reference/compare.ts'
 import * as reference from '../reference/index.ts'
 import { sizeOf } from '../tensor/ndbuffer.ts'
-import { Random } from '../tensor/philox.ts'
+import { Random } from '../base/random.ts'
 import { between, type CheckCase, describeCase, type Finding, type Subject } from './subject.ts'
 
 function finding(

@@ -1,7 +1,7 @@
 import type { Tolerance } from '../reference/compare.ts'
 import { type NdArray, ndArray } from '../reference/ndarray.ts'
 import type { Engine } from '../tensor/engine.ts'
-import type { Random } from '../tensor/philox.ts'
+import type { Random } from '../base/random.ts'
 
 /** What a case computed, and what it should have. */
 export interface Finding {

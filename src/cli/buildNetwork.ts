@@ -1,4 +1,4 @@
-import { WeightsError } from '../gpu/errors.ts'
+import { WeightsError } from '../base/errors.ts'
 import { alexnet } from '../nn/alexnet.ts'
 import type { Network } from '../nn/network.ts'
 import type { Engine } from '../tensor/engine.ts'

@@ -1,7 +1,7 @@
 import { relative } from 'node:path'
 import type { Augmentation } from '../data/augment.ts'
 import { countByClass, type ImageDataset } from '../data/dataset.ts'
-import { countedEndings } from '../data/pictureFormat.ts'
+import { countedEndings } from '../host/imageFormat.ts'
 import type { Network } from '../nn/network.ts'
 import type { Engine } from '../tensor/engine.ts'
 import type { MemoryPlan } from '../train/memory.ts'

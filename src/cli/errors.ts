@@ -1,4 +1,4 @@
-import { GraftError } from '../gpu/errors.ts'
+import { GraftError } from '../base/errors.ts'
 
 /** The exit codes of every command; `interrupted` and `pipe` are what a shell reports for SIGINT and SIGPIPE. */
 export const exitCodes = { failure: 1, usage: 2, interrupted: 130, pipe: 141 } as const

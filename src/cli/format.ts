@@ -1,5 +1,5 @@
 import { basename, resolve } from 'node:path'
-import { printable } from '../gpu/errors.ts'
+import { printable } from '../base/errors.ts'
 
 export { bytes, counted, layersOf, percent, seconds as duration, thousands, withError } from '../report/text.ts'
 

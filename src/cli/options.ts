@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { mostViews } from '../data/view.ts'
-import type { AdapterChoice } from '../gpu/platform.ts'
+import type { AdapterChoice } from '../host/platform.ts'
 
 interface Bounds {
   readonly integer?: boolean

@@ -1,6 +1,6 @@
 import { access, mkdir, mkdtemp, rm, rmdir, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { GraftError, UsageError } from '../gpu/errors.ts'
+import { GraftError, UsageError } from '../base/errors.ts'
 import type { Network } from '../nn/network.ts'
 import { readCheckpoint } from '../train/checkpoint.ts'
 import type { EpochResult } from '../train/events.ts'
@@ -14,7 +14,7 @@ import {
   writeRunWeights,
 } from '../train/runFolder.ts'
 import { Stopwatch, type Timings } from '../train/timings.ts'
-import { diskFiles, removeTemporaryFiles } from '../weights/files.ts'
+import { diskFiles, removeTemporaryFiles } from '../host/node/files.ts'
 
 /** What a folder holds before training. */
 export interface ExistingRun {

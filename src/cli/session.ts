@@ -1,9 +1,9 @@
-import type { AdapterChoice } from '../gpu/platform.ts'
+import type { AdapterChoice } from '../host/platform.ts'
 import { createEngine } from '../index.ts'
 import type { Engine } from '../tensor/engine.ts'
 import { Stop } from './interrupt.ts'
 import type { Output } from './output.ts'
-import { fetchAbsent } from './weights.ts'
+import { fetchAbsent } from './commands/weights.ts'
 
 /** What a long command computes with. */
 interface SessionOptions {

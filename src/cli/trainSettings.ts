@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { augmentationOf } from '../data/augment.ts'
-import { UsageError } from '../gpu/errors.ts'
+import { UsageError } from '../base/errors.ts'
 import { type Variant, variants } from '../nn/alexnet.ts'
 import { type InitName, initNames } from '../nn/init.ts'
 import { type OptimizerName, optimizers } from '../train/optimizers.ts'

@@ -1,4 +1,4 @@
-import { UsageError } from '../gpu/errors.ts'
+import { UsageError } from '../base/errors.ts'
 
 /** One axis of a separable resampling: each output is a weighted sum of `taps` neighbouring inputs. */
 export interface AxisFilter {

@@ -1,6 +1,6 @@
-import { UsageError } from '../gpu/errors.ts'
+import { UsageError } from '../base/errors.ts'
 import type { Preprocess } from '../nn/preprocess.ts'
-import type { Random } from '../tensor/philox.ts'
+import type { Random } from '../base/random.ts'
 import { centreOffset } from './antialias.ts'
 import { type Extent, partView, type Rect, roomyResize, type View, windowView } from './view.ts'
 

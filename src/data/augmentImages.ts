@@ -4,7 +4,7 @@ import type { Engine } from '../tensor/engine.ts'
 import { scratch } from '../tensor/ndbuffer.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { AugmentDraw, ColourChange } from './augment.ts'
-import type { RgbImage } from './decode.ts'
+import type { RgbImage } from '../host/node/decode.ts'
 import { normalisationParams, plain, resample, rowKernel } from './resample.ts'
 import { checkImage, filled, viewImages } from './transforms.ts'
 

@@ -1,7 +1,7 @@
-import { DataError } from '../gpu/errors.ts'
+import { DataError } from '../base/errors.ts'
 import { Column } from './column.ts'
 import { byCodeUnit, type ImageDataset, type Sample, type SampleList, type Source } from './dataset.ts'
-import { PassedOver } from './pictureFormat.ts'
+import { PassedOver } from '../host/imageFormat.ts'
 import { heldOut } from './split.ts'
 
 /** Which part of a dataset a picture belongs to, where the dataset itself says so. */

@@ -1,6 +1,6 @@
-import type { Source } from '../tensor/host.ts'
+import type { Source } from '../host/host.ts'
 
-export type { FileRange, Source } from '../tensor/host.ts'
+export type { FileRange, Source } from '../host/host.ts'
 
 /** One labelled picture, not yet decoded. */
 export interface Sample {

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { DataError } from '../gpu/errors.ts'
-import { checkOptions } from '../gpu/options.ts'
+import { DataError } from '../base/errors.ts'
+import { checkOptions } from '../base/options.ts'
 import { type ArrayDataset, byCodeUnit, type Sample } from './dataset.ts'
 import { resolveSplit, splitByClass } from './split.ts'
 

@@ -1,7 +1,7 @@
-import { DataError } from '../gpu/errors.ts'
+import { DataError } from '../base/errors.ts'
 import { Catalogue, requireSameClasses } from './catalogue.ts'
 import { byCodeUnit, type ImageDataset } from './dataset.ts'
-import { PICTURE } from './pictureFormat.ts'
+import { PICTURE } from '../host/imageFormat.ts'
 import { type DataOptions, resolveSplit } from './split.ts'
 
 /** A picture and its path below the dataset's root, such as 'cat/1.jpg' or 'val/cat/1.jpg'. */

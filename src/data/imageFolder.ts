@@ -1,10 +1,10 @@
 import type { Dirent } from 'node:fs'
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { join, sep } from 'node:path'
-import { DataError } from '../gpu/errors.ts'
+import { DataError } from '../base/errors.ts'
 import { Catalogue, type Part, requireSameClasses, requireTwoClasses } from './catalogue.ts'
 import { byCodeUnit, type ImageDataset } from './dataset.ts'
-import { countedEndings, PassedOver, PICTURE } from './pictureFormat.ts'
+import { countedEndings, PassedOver, PICTURE } from '../host/imageFormat.ts'
 import { type DataOptions, resolveSplit } from './split.ts'
 
 const LAYOUT = 'one folder per class with its pictures inside, such as cat/1.jpg and dog/1.jpg'

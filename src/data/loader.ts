@@ -1,6 +1,6 @@
-import { DataError, UsageError } from '../gpu/errors.ts'
+import { DataError, UsageError } from '../base/errors.ts'
 import type { Engine } from '../tensor/engine.ts'
-import type { RgbImage, Source } from '../tensor/host.ts'
+import type { RgbImage, Source } from '../host/host.ts'
 import type { Sample, SampleList } from './dataset.ts'
 
 /** A sample with its pixels. */

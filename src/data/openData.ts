@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DataError } from '../gpu/errors.ts'
+import { DataError } from '../base/errors.ts'
 import { byCodeUnit, type ImageDataset } from './dataset.ts'
 import { openImageFolder } from './imageFolder.ts'
 import { isLabelFile, openLabelFile } from './labelFile.ts'

@@ -1,10 +1,10 @@
-import { UsageError } from '../gpu/errors.ts'
+import { UsageError } from '../base/errors.ts'
 import type { Gpu } from '../gpu/gpu.ts'
-import { type Cost, type Kernel, maxGroups, type Params } from '../gpu/kernel.ts'
-import type { Storage } from '../gpu/pool.ts'
+import { type Cost, type Kernel, maxGroups, type Params } from '../gpu/kernels/kernel.ts'
+import type { Storage } from '../gpu/memory/pool.ts'
 import type { Preprocess } from '../nn/preprocess.ts'
 import { type AxisFilter, antialiasFilter, mirrored } from './antialias.ts'
-import type { RgbImage } from './decode.ts'
+import type { RgbImage } from '../host/node/decode.ts'
 import type { View } from './view.ts'
 
 /** How values in 0..1 leave: turned to the network's channel order, scaled, less the mean, divided by the deviation. */

@@ -1,6 +1,6 @@
-import { DataError, UsageError } from '../gpu/errors.ts'
-import { checkOptions } from '../gpu/options.ts'
-import { Random, requireSeed } from '../tensor/philox.ts'
+import { DataError, UsageError } from '../base/errors.ts'
+import { checkOptions } from '../base/options.ts'
+import { Random, requireSeed } from '../base/random.ts'
 import { byCodeUnit, type Sample } from './dataset.ts'
 
 /** The share of each class held out for validation unless the caller says otherwise. */

@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { Header, Pax } from 'tar'
-import { DataError } from '../gpu/errors.ts'
+import { DataError } from '../base/errors.ts'
 
 /** A file in a tar archive. */
 export interface TarMember {

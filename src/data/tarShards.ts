@@ -1,10 +1,10 @@
 import { open, readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { DataError } from '../gpu/errors.ts'
+import { DataError } from '../base/errors.ts'
 import { Catalogue, type Part } from './catalogue.ts'
 import { Column } from './column.ts'
 import { byCodeUnit, type ImageDataset } from './dataset.ts'
-import { type PassedOver, PICTURE } from './pictureFormat.ts'
+import { type PassedOver, PICTURE } from '../host/imageFormat.ts'
 import { type DataOptions, resolveSplit } from './split.ts'
 import { type TarMember, tarMembers } from './tarIndex.ts'
 

@@ -1,10 +1,10 @@
-import { ShapeError, UsageError } from '../gpu/errors.ts'
-import { checkOptions } from '../gpu/options.ts'
+import { ShapeError, UsageError } from '../base/errors.ts'
+import { checkOptions } from '../base/options.ts'
 import type { Preprocess } from '../nn/preprocess.ts'
 import type { Engine } from '../tensor/engine.ts'
 import { allocate } from '../tensor/ndbuffer.ts'
 import { Tensor } from '../tensor/tensor.ts'
-import type { RgbImage } from './decode.ts'
+import type { RgbImage } from '../host/node/decode.ts'
 import { normalisationParams, plain, resample } from './resample.ts'
 import { type View, windowView } from './view.ts'
 

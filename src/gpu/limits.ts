@@ -1,4 +1,4 @@
-import { UsageError } from './errors.ts'
+import { UsageError } from '../base/errors.ts'
 
 /** Limits asked for at the adapter's highest: what bounds a tensor, a binding, a launch. */
 const raisedLimits = [

@@ -1,10 +1,10 @@
-import { UsageError } from './errors.ts'
+import { UsageError } from '../base/errors.ts'
 import type { Gpu } from './gpu.ts'
-import type { Bindings } from './groups.ts'
-import type { Constants, Cost, Grid, Kernel, KernelSource, Params } from './kernel.ts'
-import type { CompiledKernel } from './pipelines.ts'
-import type { Storage } from './pool.ts'
-import type { Bindable } from './windows.ts'
+import type { Bindings } from './kernels/bindGroups.ts'
+import type { Constants, Cost, Grid, Kernel, KernelSource, Params } from './kernels/kernel.ts'
+import type { CompiledKernel } from './kernels/pipelines.ts'
+import type { Storage } from './memory/pool.ts'
+import type { Bindable } from './memory/windows.ts'
 
 type Shape = readonly number[]
 

@@ -1,4 +1,4 @@
-import { chains, copyVectors, multiplyAdd } from '../gpu/probes.ts'
+import { chains, copyVectors, multiplyAdd } from '../gpu/kernels/probes.ts'
 import type { Engine } from '../tensor/engine.ts'
 
 /** What the device does at the most: the roof of a roofline chart. */

@@ -1,4 +1,4 @@
-import type { RgbImage } from '../tensor/host.ts'
+import type { RgbImage } from '../host/host.ts'
 
 /** A picture for when none is given: a slope of colours with a bright disc and a dark square, so that edges of all kinds are in it. */
 export function testPicture(side = 256): RgbImage {

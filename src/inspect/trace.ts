@@ -1,4 +1,4 @@
-import { UsageError } from '../gpu/errors.ts'
+import { UsageError } from '../base/errors.ts'
 import { describeOmission, type Recording } from '../gpu/recorder.ts'
 
 /**

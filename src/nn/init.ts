@@ -1,7 +1,7 @@
-import { UsageError } from '../gpu/errors.ts'
+import { UsageError } from '../base/errors.ts'
 import type { Shape } from '../tensor/ndbuffer.ts'
 import { sizeOf } from '../tensor/ndbuffer.ts'
-import type { Random } from '../tensor/philox.ts'
+import type { Random } from '../base/random.ts'
 
 /** Initialisers by name, with their usual parameters. */
 export const initNames = ['xavier-uniform', 'xavier-normal', 'kaiming-uniform', 'kaiming-normal', 'uniform', 'normal', 'constant'] as const

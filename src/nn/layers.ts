@@ -14,7 +14,7 @@ import {
 import { pooledExtent } from '../ops/maxPool2d.ts'
 import type { Engine } from '../tensor/engine.ts'
 import { type Shape, sizeOf } from '../tensor/ndbuffer.ts'
-import { Random } from '../tensor/philox.ts'
+import { Random } from '../base/random.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { type Init, initialise } from './init.ts'
 import { type LayerContext, Module } from './module.ts'

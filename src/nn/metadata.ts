@@ -1,4 +1,4 @@
-import { WeightsError } from '../gpu/errors.ts'
+import { WeightsError } from '../base/errors.ts'
 import type { Network } from './network.ts'
 import type { Preprocess } from './preprocess.ts'
 

@@ -1,8 +1,8 @@
-import { UsageError, WeightsError } from '../gpu/errors.ts'
-import { checkOptions } from '../gpu/options.ts'
+import { UsageError, WeightsError } from '../base/errors.ts'
+import { checkOptions } from '../base/options.ts'
 import type { Engine } from '../tensor/engine.ts'
-import { requireSeed } from '../tensor/philox.ts'
-import type { StateDict } from '../tensor/stateDict.ts'
+import { requireSeed } from '../base/random.ts'
+import type { StateDict } from '../base/stateDict.ts'
 import type { LayerSpec, OnnxChain } from '../weights/onnx/layers.ts'
 import { imageNetNormalisation, type Variant, variants } from './alexnet.ts'
 import {

@@ -1,5 +1,5 @@
-import { AutogradError, ShapeError } from '../gpu/errors.ts'
-import { checkOptions } from '../gpu/options.ts'
+import { AutogradError, ShapeError } from '../base/errors.ts'
+import { checkOptions } from '../base/options.ts'
 import type { Engine } from '../tensor/engine.ts'
 import { checkValues, type Shape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
 import type { Tensor } from '../tensor/tensor.ts'

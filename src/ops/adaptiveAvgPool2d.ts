@@ -1,5 +1,5 @@
-import { ShapeError } from '../gpu/errors.ts'
-import { type Cost, planeKernel } from '../gpu/kernel.ts'
+import { ShapeError } from '../base/errors.ts'
+import { type Cost, planeKernel } from '../gpu/kernels/kernel.ts'
 import { type Shape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
 import type { Pair } from './conv2d.ts'
 import { defineOp, required } from './op.ts'

@@ -1,6 +1,6 @@
 import type { Gpu } from '../gpu/gpu.ts'
-import { stripKernel } from '../gpu/kernel.ts'
-import { eachPart } from '../gpu/windows.ts'
+import { stripKernel } from '../gpu/kernels/kernel.ts'
+import { eachPart } from '../gpu/memory/windows.ts'
 import { type NdBuffer, sizeOf } from '../tensor/ndbuffer.ts'
 
 const addKernel = stripKernel('add/forward', { cost: ({ n }) => ({ flops: 4 * n, bytes: 48 * n }) })

@@ -1,5 +1,5 @@
 import type { Gpu } from '../gpu/gpu.ts'
-import { planeKernel } from '../gpu/kernel.ts'
+import { planeKernel } from '../gpu/kernels/kernel.ts'
 import { type NdBuffer, scratch } from '../tensor/ndbuffer.ts'
 
 const kernel = planeKernel<'out_height' | 'out_width' | 'height' | 'width'>('contract/arrange', (p) => p.out_height * p.out_width, {

@@ -7,10 +7,10 @@
  * time where they are neighbours, since a load of four numbers costs a CPU adapter little more than one of a single number. Two hot
  * kernels serve them all, register tiles for CPU adapters and blocks in shared memory for GPUs, so there is little to make fast.
  */
-import { UsageError } from '../gpu/errors.ts'
+import { UsageError } from '../base/errors.ts'
 import type { Gpu } from '../gpu/gpu.ts'
-import { type Constants, elementKernel, type Kernel, maxGroups } from '../gpu/kernel.ts'
-import { type BlockTiling, chooseUnroll, type Problem, type RegisterTiling, type Tiling } from '../gpu/tuning.ts'
+import { type Constants, elementKernel, type Kernel, maxGroups } from '../gpu/kernels/kernel.ts'
+import { type BlockTiling, chooseUnroll, type Problem, type RegisterTiling, type Tiling } from '../gpu/tiling/tuning.ts'
 import { type NdBuffer, type NdWindow, scratch, sizeOf } from '../tensor/ndbuffer.ts'
 import { sumOuter } from './reduce.ts'
 

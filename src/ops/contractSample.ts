@@ -1,6 +1,6 @@
 import type { Gpu } from '../gpu/gpu.ts'
-import { Storage } from '../gpu/pool.ts'
-import { Random } from '../tensor/philox.ts'
+import { Storage } from '../gpu/memory/pool.ts'
+import { Random } from '../base/random.ts'
 import { type Contraction, foursIn, panelsOf } from './contract.ts'
 
 /** Rows of the panels in which A is read back. */

@@ -3,7 +3,7 @@
  * sees its neighbours at the same offsets, and images in fours, so that four of them are one vector.
  */
 import type { Gpu } from '../gpu/gpu.ts'
-import { elementKernel, planeKernel } from '../gpu/kernel.ts'
+import { elementKernel, planeKernel } from '../gpu/kernels/kernel.ts'
 import { type NdBuffer, type Shape, scratch } from '../tensor/ndbuffer.ts'
 import { type Arranged, arrange, imageGroups } from './arrange.ts'
 import { type ChooseTiling, contract } from './contract.ts'

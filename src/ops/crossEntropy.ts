@@ -1,5 +1,5 @@
-import { ShapeError } from '../gpu/errors.ts'
-import { elementKernel } from '../gpu/kernel.ts'
+import { ShapeError } from '../base/errors.ts'
+import { elementKernel } from '../gpu/kernels/kernel.ts'
 import { type NdBuffer, scratch, showShape, sizeOf } from '../tensor/ndbuffer.ts'
 import { defineOp, required } from './op.ts'
 import { sumOuter } from './reduce.ts'

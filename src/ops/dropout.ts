@@ -1,6 +1,6 @@
-import { ShapeError } from '../gpu/errors.ts'
+import { ShapeError } from '../base/errors.ts'
 import type { Gpu } from '../gpu/gpu.ts'
-import { stripKernel } from '../gpu/kernel.ts'
+import { stripKernel } from '../gpu/kernels/kernel.ts'
 import { type NdBuffer, sizeOf, vectorsOf } from '../tensor/ndbuffer.ts'
 import { defineOp, required, type ViewOp } from './op.ts'
 

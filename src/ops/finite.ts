@@ -1,5 +1,5 @@
-import { type Kernel, linearGrid } from '../gpu/kernel.ts'
-import { eachPart } from '../gpu/windows.ts'
+import { type Kernel, linearGrid } from '../gpu/kernels/kernel.ts'
+import { eachPart } from '../gpu/memory/windows.ts'
 import type { Engine } from '../tensor/engine.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 

@@ -1,4 +1,4 @@
-import { ShapeError } from '../gpu/errors.ts'
+import { ShapeError } from '../base/errors.ts'
 import { showShape, sizeOf } from '../tensor/ndbuffer.ts'
 import type { ViewOp } from './op.ts'
 

@@ -1,5 +1,5 @@
-import { ShapeError } from '../gpu/errors.ts'
-import { planeKernel } from '../gpu/kernel.ts'
+import { ShapeError } from '../base/errors.ts'
+import { planeKernel } from '../gpu/kernels/kernel.ts'
 import { type Shape, scratch, showShape, sizeOf } from '../tensor/ndbuffer.ts'
 import { defineOp, keptAt, required } from './op.ts'
 

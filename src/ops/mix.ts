@@ -1,6 +1,6 @@
 import type { Gpu } from '../gpu/gpu.ts'
-import { elementKernel } from '../gpu/kernel.ts'
-import type { Storage } from '../gpu/pool.ts'
+import { elementKernel } from '../gpu/kernels/kernel.ts'
+import type { Storage } from '../gpu/memory/pool.ts'
 import { type NdBuffer, sizeOf } from '../tensor/ndbuffer.ts'
 
 const mixKernel = elementKernel<'n'>('mixup/mix', (p) => p.n, { cost: ({ n }) => ({ flops: 3 * n, bytes: 8 * n }) })

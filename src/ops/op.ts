@@ -1,5 +1,5 @@
 import type { Gpu } from '../gpu/gpu.ts'
-import type { Cost } from '../gpu/kernel.ts'
+import type { Cost } from '../gpu/kernels/kernel.ts'
 import type { NdBuffer, Shape } from '../tensor/ndbuffer.ts'
 
 /** An operator's inputs by name; an optional one that was left out is null. */

@@ -1,6 +1,6 @@
 import type { Gpu } from '../gpu/gpu.ts'
-import { type Kernel, maxGroups } from '../gpu/kernel.ts'
-import type { Tilings } from '../gpu/tuning.ts'
+import { type Kernel, maxGroups } from '../gpu/kernels/kernel.ts'
+import type { Tilings } from '../gpu/tiling/tuning.ts'
 import type { NdBuffer, NdWindow } from '../tensor/ndbuffer.ts'
 
 const kernel: Kernel = {

@@ -1,5 +1,5 @@
 import type { Gpu } from '../gpu/gpu.ts'
-import { elementKernel } from '../gpu/kernel.ts'
+import { elementKernel } from '../gpu/kernels/kernel.ts'
 import { type NdBuffer, type NdWindow, scratch } from '../tensor/ndbuffer.ts'
 
 const sum = elementKernel<'n' | 'count'>('reduce/sum', (p) => p.n, {

@@ -1,4 +1,4 @@
-import { stripKernel } from '../gpu/kernel.ts'
+import { stripKernel } from '../gpu/kernels/kernel.ts'
 import { sizeOf, vectorsOf } from '../tensor/ndbuffer.ts'
 import { defineOp, keptAt, required } from './op.ts'
 

@@ -1,5 +1,5 @@
-import { ShapeError } from '../gpu/errors.ts'
-import { elementKernel } from '../gpu/kernel.ts'
+import { ShapeError } from '../base/errors.ts'
+import { elementKernel } from '../gpu/kernels/kernel.ts'
 import { type Shape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
 import { defineOp, keptAt, required } from './op.ts'
 

@@ -1,7 +1,7 @@
-import { KernelError, UsageError } from '../gpu/errors.ts'
+import { KernelError, UsageError } from '../base/errors.ts'
 import type { Gpu } from '../gpu/gpu.ts'
-import type { Storage } from '../gpu/pool.ts'
-import { distinct, type Problem, problemKey, type Tiling, type Tilings } from '../gpu/tuning.ts'
+import type { Storage } from '../gpu/memory/pool.ts'
+import { distinct, type Problem, problemKey, type Tiling, type Tilings } from '../gpu/tiling/tuning.ts'
 import { type Contraction, contract, observeContractions, problemOf } from './contract.ts'
 import { type Operands, operandsOf, sampleContraction } from './contractSample.ts'
 

@@ -1,5 +1,5 @@
-import { type Params, stripKernel } from '../gpu/kernel.ts'
-import { checkOptions } from '../gpu/options.ts'
+import { type Params, stripKernel } from '../gpu/kernels/kernel.ts'
+import { checkOptions } from '../base/options.ts'
 import type { Parameter } from '../nn/parameter.ts'
 import { Optimizer, type ParameterGroup } from './optimizer.ts'
 import { decayRates, notNegative } from './options.ts'

@@ -1,5 +1,5 @@
 import type { Gpu } from '../gpu/gpu.ts'
-import { elementKernel } from '../gpu/kernel.ts'
+import { elementKernel } from '../gpu/kernels/kernel.ts'
 import { type NdBuffer, sizeOf } from '../tensor/ndbuffer.ts'
 
 const healthKernel = elementKernel<'n'>('optim/health', (p) => p.n, { cost: ({ n }) => ({ flops: 0, bytes: 4 * n }) })

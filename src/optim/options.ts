@@ -1,4 +1,4 @@
-import { UsageError } from '../gpu/errors.ts'
+import { UsageError } from '../base/errors.ts'
 
 /** The value, if it is a finite number of 0 or more. @throws UsageError */
 export function notNegative(optimiser: string, option: string, value: number): number {

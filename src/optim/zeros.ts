@@ -1,5 +1,5 @@
-import { stripKernel } from '../gpu/kernel.ts'
-import { eachPart } from '../gpu/windows.ts'
+import { stripKernel } from '../gpu/kernels/kernel.ts'
+import { eachPart } from '../gpu/memory/windows.ts'
 import type { Engine } from '../tensor/engine.ts'
 import { allocate, type Shape } from '../tensor/ndbuffer.ts'
 import { Tensor } from '../tensor/tensor.ts'

@@ -1,4 +1,4 @@
-import { philox4x32 } from '../tensor/philox.ts'
+import { philox4x32 } from '../base/random.ts'
 import { at, type NdArray } from './ndarray.ts'
 
 export interface DropoutOptions {

@@ -1,5 +1,5 @@
 import type { ImageDataset } from '../data/dataset.ts'
-import { decodeImage } from '../data/decode.ts'
+import { decodeImage } from '../host/node/decode.ts'
 import type { Network } from '../nn/network.ts'
 import type { EpochResult, OnEvent } from '../train/events.ts'
 import { type Outcome, outcomesOf } from '../train/outcomes.ts'

@@ -1,6 +1,6 @@
 import sharp, { type Sharp } from 'sharp'
 import { softmax } from '../autograd/functions.ts'
-import type { RgbImage } from '../data/decode.ts'
+import type { RgbImage } from '../host/node/decode.ts'
 import { preprocessImages, resizeCrop } from '../data/transforms.ts'
 import type { Network } from '../nn/network.ts'
 

@@ -1,5 +1,5 @@
 import { crossEntropy } from '../autograd/functions.ts'
-import type { RgbImage } from '../data/decode.ts'
+import type { RgbImage } from '../host/node/decode.ts'
 import { preprocessImages } from '../data/transforms.ts'
 import { layerTimes } from '../nn/layerTimes.ts'
 import type { Network } from '../nn/network.ts'

@@ -1,8 +1,8 @@
-import { ShapeError, UsageError } from '../gpu/errors.ts'
+import { ShapeError, UsageError } from '../base/errors.ts'
 import type { Gpu } from '../gpu/gpu.ts'
-import { kindOf } from '../gpu/options.ts'
-import type { Storage } from '../gpu/pool.ts'
-import type { Bindable } from '../gpu/windows.ts'
+import { kindOf } from '../base/options.ts'
+import type { Storage } from '../gpu/memory/pool.ts'
+import type { Bindable } from '../gpu/memory/windows.ts'
 
 /** Extents of an array, outermost first. `[]` is a scalar. */
 export type Shape = readonly number[]

@@ -1,5 +1,5 @@
-import { AutogradError, ShapeError } from '../gpu/errors.ts'
-import type { Storage } from '../gpu/pool.ts'
+import { AutogradError, ShapeError } from '../base/errors.ts'
+import type { Storage } from '../gpu/memory/pool.ts'
 import type { Engine } from './engine.ts'
 import { type NdBuffer, type Shape, showShape, sizeOf } from './ndbuffer.ts'
 

@@ -1,7 +1,7 @@
-import { WeightsError } from '../gpu/errors.ts'
+import { WeightsError } from '../base/errors.ts'
 import { list } from '../nn/network.ts'
-import type { Files } from '../tensor/host.ts'
-import type { StateDict } from '../tensor/stateDict.ts'
+import type { Files } from '../host/host.ts'
+import type { StateDict } from '../base/stateDict.ts'
 import { readSafetensors, safetensorsParts } from '../weights/safetensors.ts'
 import type { EpochResult } from './events.ts'
 

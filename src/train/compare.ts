@@ -1,6 +1,6 @@
 import type { ImageDataset } from '../data/dataset.ts'
-import { UsageError } from '../gpu/errors.ts'
-import { checkOptions } from '../gpu/options.ts'
+import { UsageError } from '../base/errors.ts'
+import { checkOptions } from '../base/options.ts'
 import type { Network } from '../nn/network.ts'
 import { type Choice, headOptions } from '../transfer/choice.ts'
 import { applyScenario, type Plan, type Scenario, scenarios } from '../transfer/scenario.ts'

@@ -1,4 +1,4 @@
-import { NonFiniteError } from '../gpu/errors.ts'
+import { NonFiniteError } from '../base/errors.ts'
 import type { Network } from '../nn/network.ts'
 import { allFinite } from '../ops/finite.ts'
 import type { Batch } from './batches.ts'

@@ -1,5 +1,5 @@
-import { DataError, NonFiniteError } from '../gpu/errors.ts'
-import { Random } from '../tensor/philox.ts'
+import { DataError, NonFiniteError } from '../base/errors.ts'
+import { Random } from '../base/random.ts'
 import { Arrivals } from './arrivals.ts'
 import { type Batch, type BatchSource, readAgain } from './batches.ts'
 import type { EpochPart } from './checkpoint.ts'

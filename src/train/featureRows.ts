@@ -1,6 +1,6 @@
 import type { FeatureTable, Place } from '../data/featureCache.ts'
 import type { PictureKeys } from '../data/pictureKeys.ts'
-import { GraftError } from '../gpu/errors.ts'
+import { GraftError } from '../base/errors.ts'
 
 /** What a sample's place says when it is no row's on disk. */
 const [unknown, inMemory, broken] = [-1, -2, -3]

@@ -1,6 +1,6 @@
 import type { ImageDataset } from '../data/dataset.ts'
-import { DataError, UsageError } from '../gpu/errors.ts'
-import { checkOptions } from '../gpu/options.ts'
+import { DataError, UsageError } from '../base/errors.ts'
+import { checkOptions } from '../base/options.ts'
 import type { Network } from '../nn/network.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { epochOrder } from './epoch.ts'

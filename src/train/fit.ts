@@ -1,5 +1,5 @@
 import type { ImageDataset } from '../data/dataset.ts'
-import { DataError, DeviceLostError, KernelError, OutOfMemoryError, UsageError } from '../gpu/errors.ts'
+import { DataError, DeviceLostError, KernelError, OutOfMemoryError, UsageError } from '../base/errors.ts'
 import type { Network } from '../nn/network.ts'
 import { readCheckpoint, readEpochEnd } from './checkpoint.ts'
 import { trainEpoch } from './epoch.ts'

@@ -1,6 +1,6 @@
 import { crossEntropy } from '../autograd/functions.ts'
-import { OutOfMemoryError, ShapeError, UsageError } from '../gpu/errors.ts'
-import { checkOptions } from '../gpu/options.ts'
+import { OutOfMemoryError, ShapeError, UsageError } from '../base/errors.ts'
+import { checkOptions } from '../base/options.ts'
 import type { Network } from '../nn/network.ts'
 import { WeightAverage } from '../optim/average.ts'
 import { markNonFinite } from '../optim/health.ts'

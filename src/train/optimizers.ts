@@ -1,4 +1,4 @@
-import { UsageError } from '../gpu/errors.ts'
+import { UsageError } from '../base/errors.ts'
 import type { Network } from '../nn/network.ts'
 import { Adam } from '../optim/adam.ts'
 import { AdamW } from '../optim/adamw.ts'

@@ -1,5 +1,5 @@
-import { DeviceLostError } from '../gpu/errors.ts'
-import type { Files } from '../tensor/host.ts'
+import { DeviceLostError } from '../base/errors.ts'
+import type { Files } from '../host/host.ts'
 import { type Checkpoint, clearCheckpoints, writeCheckpoint } from './checkpoint.ts'
 import type { Settings } from './fitOptions.ts'
 

@@ -1,5 +1,5 @@
 import { crossEntropy } from '../autograd/functions.ts'
-import { checkOptions } from '../gpu/options.ts'
+import { checkOptions } from '../base/options.ts'
 import type { Network } from '../nn/network.ts'
 import { type TuningResult, tuneContractions } from '../ops/tune.ts'
 

@@ -1,4 +1,4 @@
-import { Random } from '../tensor/philox.ts'
+import { Random } from '../base/random.ts'
 
 /** How well a linear classifier does on pictures it has not learnt from. */
 export interface CrossValidation {

@@ -1,12 +1,12 @@
-import { UsageError } from '../gpu/errors.ts'
-import { checkOptions } from '../gpu/options.ts'
+import { UsageError } from '../base/errors.ts'
+import { checkOptions } from '../base/options.ts'
 import type { Init } from '../nn/init.ts'
 import { initialise, requireInit } from '../nn/init.ts'
 import { Flatten, Linear } from '../nn/layers.ts'
 import type { Module } from '../nn/module.ts'
 import { list, type Network } from '../nn/network.ts'
 import { type Shape, sizeOf } from '../tensor/ndbuffer.ts'
-import { Random, requireSeed } from '../tensor/philox.ts'
+import { Random, requireSeed } from '../base/random.ts'
 import { matching, setTrainable, type TrainablePatterns } from './patterns.ts'
 
 /** The names of the four scenarios. */

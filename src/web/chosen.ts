@@ -1,8 +1,8 @@
 import { fromEvent } from 'file-selector'
 import type { ImageDataset } from '../data/dataset.ts'
 import { filesDataset, type PlacedFile } from '../data/filesDataset.ts'
-import { PICTURE } from '../data/pictureFormat.ts'
-import { GraftError } from '../gpu/errors.ts'
+import { PICTURE } from '../host/imageFormat.ts'
+import { GraftError } from '../base/errors.ts'
 
 /** What a person dropped or chose. */
 export interface Chosen {

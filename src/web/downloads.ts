@@ -2,7 +2,7 @@ import { BlobWriter, TextReader, Uint8ArrayReader, ZipWriter } from '@zip.js/zip
 import { metadataOf } from '../nn/metadata.ts'
 import type { Network } from '../nn/network.ts'
 import { exportOnnx } from '../nn/onnx.ts'
-import type { StateDict } from '../tensor/stateDict.ts'
+import type { StateDict } from '../base/stateDict.ts'
 import type { EpochResult } from '../train/events.ts'
 import type { RunConfig } from '../train/runFolder.ts'
 import type { Timings } from '../train/timings.ts'

@@ -1,6 +1,6 @@
 import type { ImageDataset } from '../data/dataset.ts'
 import { filesDataset, type PlacedFile } from '../data/filesDataset.ts'
-import { DeviceLostError, GraftError, UsageError, WeightsError } from '../gpu/errors.ts'
+import { DeviceLostError, GraftError, UsageError, WeightsError } from '../base/errors.ts'
 import { alexnet, variants } from '../nn/alexnet.ts'
 import type { Network } from '../nn/network.ts'
 import { classFigures, confusionOf, lossOf, topLossOf, wilson, worstOf } from '../report/statistics.ts'

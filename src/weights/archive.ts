@@ -1,5 +1,5 @@
 import { type FileEntry, Reader, Writer, ZipReader } from '@zip.js/zip.js'
-import { WeightsError } from '../gpu/errors.ts'
+import { WeightsError } from '../base/errors.ts'
 import { quote } from './arrays.ts'
 import type { ByteSource } from './source.ts'
 

@@ -1,5 +1,5 @@
-import { WeightsError } from '../gpu/errors.ts'
-import type { NamedArray } from '../tensor/stateDict.ts'
+import { WeightsError } from '../base/errors.ts'
+import type { NamedArray } from '../base/stateDict.ts'
 
 /** A name from a file, quoted so that a message stays one short line. */
 export function quote(name: string): string {

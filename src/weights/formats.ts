@@ -1,4 +1,4 @@
-import { WeightsError } from '../gpu/errors.ts'
+import { WeightsError } from '../base/errors.ts'
 import { readJson } from './json.ts'
 import { isNpz, readNpz } from './npz.ts'
 import { type Opener, openPlace, type WeightsPlace } from './place.ts'

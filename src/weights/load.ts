@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises'
-import { WeightsError } from '../gpu/errors.ts'
+import { WeightsError } from '../base/errors.ts'
 import { readWeightsFile } from './formats.ts'
 import { describeNamed } from './named.ts'
 import { disk } from './node/disk.ts'

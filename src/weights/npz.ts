@@ -2,8 +2,8 @@
  * NumPy's archives of arrays: a ZIP with one .npy file for each, as `numpy.savez` and `savez_compressed` write them. Source: NumPy,
  * numpy/lib/format.py, which describes the .npy format.
  */
-import { WeightsError } from '../gpu/errors.ts'
-import type { NamedArray } from '../tensor/stateDict.ts'
+import { WeightsError } from '../base/errors.ts'
+import type { NamedArray } from '../base/stateDict.ts'
 import type { ArchiveEntry } from './archive.ts'
 import { contiguousStrides, elementCount, gather, quote } from './arrays.ts'
 import { type DtypeName, itemSize, widenInPlace } from './dtype.ts'

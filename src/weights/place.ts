@@ -1,4 +1,4 @@
-import { WeightsError } from '../gpu/errors.ts'
+import { WeightsError } from '../base/errors.ts'
 import type { ByteSource } from './source.ts'
 
 /** A weights file that is open, and the folder it lies in. */

@@ -3,8 +3,8 @@
  * then the tensors' bytes. Source: https://github.com/huggingface/safetensors, README.md ("Format") and safetensors/src/tensor.rs, whose
  * checks are all made here.
  */
-import { WeightsError } from '../gpu/errors.ts'
-import type { NamedArray, StateDict } from '../tensor/stateDict.ts'
+import { WeightsError } from '../base/errors.ts'
+import type { NamedArray, StateDict } from '../base/stateDict.ts'
 import { checkArray, checkText } from './arrays.ts'
 import { widen, widenInPlace } from './dtype.ts'
 import { headBytes, headerEnd, maxHeaderBytes, metadataKey, parseHeader, readHeader } from './safetensorsHeader.ts'

@@ -1,4 +1,4 @@
-import { WeightsError } from '../gpu/errors.ts'
+import { WeightsError } from '../base/errors.ts'
 import { elementCount, hasLoneSurrogate, quote } from './arrays.ts'
 import { type DtypeName, dtypeNames, isDtypeName, itemSize } from './dtype.ts'
 import { isRecord, parseJson, show } from './json.ts'

@@ -2,8 +2,8 @@
  * safetensors in several files: an index, `model.safetensors.index.json`, says which file each tensor lies in. Source:
  * https://huggingface.co/docs/transformers/big_models ("Sharded checkpoints").
  */
-import { WeightsError } from '../gpu/errors.ts'
-import type { StateDict } from '../tensor/stateDict.ts'
+import { WeightsError } from '../base/errors.ts'
+import type { StateDict } from '../base/stateDict.ts'
 import { quote } from './arrays.ts'
 import { isRecord } from './json.ts'
 import type { WeightsPlace } from './place.ts'

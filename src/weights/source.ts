@@ -1,4 +1,4 @@
-import { WeightsError } from '../gpu/errors.ts'
+import { WeightsError } from '../base/errors.ts'
 
 /** Bytes that are read by parts: a file on the disk, or an array in memory. */
 export interface ByteSource {

@@ -1,4 +1,4 @@
-import { WeightsError } from '../gpu/errors.ts'
+import { WeightsError } from '../base/errors.ts'
 import type { Opener } from './place.ts'
 import { blobSource } from './source.ts'
 

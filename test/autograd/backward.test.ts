@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { apply } from '../../src/autograd/apply.ts'
 import { conv2d, crossEntropy, flatten, linear, maxPool2d, relu, softmax } from '../../src/autograd/functions.ts'
-import { AutogradError, ShapeError } from '../../src/gpu/errors.ts'
+import { AutogradError, ShapeError } from '../../src/base/errors.ts'
 import { operators } from '../../src/ops/index.ts'
 import * as reference from '../../src/reference/index.ts'
 import { gaussian } from '../../src/reference/random.ts'

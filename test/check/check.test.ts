@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type CheckRow, checkKernels, subjects } from '../../src/check/check.ts'
-import { nodePlatform } from '../../src/gpu/node/platform.ts'
+import { nodePlatform } from '../../src/host/node/platform.ts'
 import { testEngine } from '../support/engine.ts'
 import { mutants, tryMutant } from './mutants.ts'
 

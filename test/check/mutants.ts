@@ -5,9 +5,9 @@
 import { pathToFileURL } from 'node:url'
 import { type CheckReport, checkKernels, shownSuspects, subjects } from '../../src/check/check.ts'
 import { createEngineOn } from '../../src/createEngine.ts'
-import type { AdapterChoice } from '../../src/gpu/platform.ts'
+import type { AdapterChoice } from '../../src/host/platform.ts'
 import { nodeHost } from '../../src/nodeHost.ts'
-import type { Host } from '../../src/tensor/host.ts'
+import type { Host } from '../../src/host/host.ts'
 
 export interface Mutant {
   readonly kind: string

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { decodeImage } from '../../src/data/decode.ts'
+import { decodeImage } from '../../src/host/node/decode.ts'
 import { preprocessImages } from '../../src/data/transforms.ts'
 import { importOnnx } from '../../src/nn/onnx.ts'
 import { readSafetensors, writeSafetensors } from '../../src/weights/safetensors.ts'

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import type { Source } from '../../src/data/dataset.ts'
 import { FeatureCache } from '../../src/data/featureCache.ts'
 import { contentKey, FileStates } from '../../src/data/pictureKeys.ts'
-import { GraftError } from '../../src/gpu/errors.ts'
+import { GraftError } from '../../src/base/errors.ts'
 import { useTempFolder, writeFiles } from './pictures.ts'
 
 const inTemp = useTempFolder()

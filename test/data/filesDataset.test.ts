@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { expect, it } from 'vitest'
 import { filesDataset } from '../../src/data/filesDataset.ts'
 import { openImageFolder } from '../../src/data/imageFolder.ts'
-import { DataError } from '../../src/gpu/errors.ts'
+import { DataError } from '../../src/base/errors.ts'
 
 const listed = (...paths: string[]) => paths.map((path) => ({ path, file: new Blob([path]) }))
 const names = (samples: Iterable<{ name: string; label: number }>) => Array.from(samples, ({ name, label }) => [name, label])

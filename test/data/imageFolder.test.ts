@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { countByClass, type Sample } from '../../src/data/dataset.ts'
 import { openImageFolder } from '../../src/data/imageFolder.ts'
-import { UsageError } from '../../src/gpu/errors.ts'
+import { UsageError } from '../../src/base/errors.ts'
 import { dataErrorOf, touch, useTempFolder, writeFiles } from './pictures.ts'
 
 const inTemp = useTempFolder()

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it, vi } from 'vitest'
 import type { Sample } from '../../src/data/dataset.ts'
-import { decodeImage, type RgbImage } from '../../src/data/decode.ts'
+import { decodeImage, type RgbImage } from '../../src/host/node/decode.ts'
 import { type DecodeAheadOptions, type DecodedSample, decodeAhead, PixelCache } from '../../src/data/loader.ts'
-import { DataError, GraftError, UsageError } from '../../src/gpu/errors.ts'
+import { DataError, GraftError, UsageError } from '../../src/base/errors.ts'
 import { plainPng } from './pictures.ts'
 
 /** The real decoder, watched. */

@@ -6,10 +6,10 @@ import { gzipSync } from 'node:zlib'
 import { create } from 'tar'
 import { beforeAll, describe, expect, it, test } from 'vitest'
 import type { ImageDataset, SampleList } from '../../src/data/dataset.ts'
-import { decodeImage } from '../../src/data/decode.ts'
+import { decodeImage } from '../../src/host/node/decode.ts'
 import { openData } from '../../src/data/openData.ts'
 import { tarMembers } from '../../src/data/tarIndex.ts'
-import { UsageError } from '../../src/gpu/errors.ts'
+import { UsageError } from '../../src/base/errors.ts'
 import { dataErrorOf, plainPng, useTempFolder, writeFiles } from './pictures.ts'
 
 const inTemp = useTempFolder()

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll } from 'vitest'
-import { DataError } from '../../src/gpu/errors.ts'
+import { DataError } from '../../src/base/errors.ts'
 
 /** A function that joins paths below a folder made for this test file and removed after it. */
 export function useTempFolder(): (...parts: string[]) => string {

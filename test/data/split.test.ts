@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Sample } from '../../src/data/dataset.ts'
 import { splitByClass } from '../../src/data/split.ts'
-import { DataError, UsageError } from '../../src/gpu/errors.ts'
+import { DataError, UsageError } from '../../src/base/errors.ts'
 
 function sampleOf(name: string, label: number): Sample {
   return { source: name, name, label }

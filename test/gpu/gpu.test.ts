@@ -4,12 +4,12 @@ import { promisify } from 'node:util'
 import { describe, expect, test, vi } from 'vitest'
 import { linear, relu } from '../../src/autograd/functions.ts'
 import { createEngineOn } from '../../src/createEngine.ts'
-import { DeviceLostError, GraftError, KernelError, ShapeError } from '../../src/gpu/errors.ts'
-import { stripKernel } from '../../src/gpu/kernel.ts'
-import type { AdapterChoice } from '../../src/gpu/platform.ts'
+import { DeviceLostError, GraftError, KernelError, ShapeError } from '../../src/base/errors.ts'
+import { stripKernel } from '../../src/gpu/kernels/kernel.ts'
+import type { AdapterChoice } from '../../src/host/platform.ts'
 import { nodeHost } from '../../src/nodeHost.ts'
 import type { Engine } from '../../src/tensor/engine.ts'
-import type { Host } from '../../src/tensor/host.ts'
+import type { Host } from '../../src/host/host.ts'
 import { testEngine } from '../support/engine.ts'
 
 const adapter = (process.env.GRAFT_ADAPTER ?? 'auto') as AdapterChoice
@@ -286,7 +286,7 @@ test('engine.info says what it runs on', async () => {
 })
 
 test('a process that has disposed of its engine ends by itself', async () => {
-  const worker = fileURLToPath(new URL('./node/worker.ts', import.meta.url))
+  const worker = fileURLToPath(new URL('../host/node/worker.ts', import.meta.url))
   const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', worker, adapter], { timeout: 60_000 })
   expect(stdout).toContain('"y":[0,2]')
 })

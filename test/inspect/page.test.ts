@@ -10,7 +10,7 @@ import type { Inspection } from '../../src/inspect/inspection.ts'
 import { unpackTensor } from '../../src/inspect/pack.ts'
 import { inspectorPage } from '../../src/inspector.ts'
 import * as reference from '../../src/reference/index.ts'
-import { Random } from '../../src/tensor/philox.ts'
+import { Random } from '../../src/base/random.ts'
 import { chromium, complaintsOf, openChromium, servePage } from '../support/chromium.ts'
 import { inspectSmall } from './inspection.ts'
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { AutogradError } from '../../src/gpu/errors.ts'
+import { AutogradError } from '../../src/base/errors.ts'
 import { recordStep } from '../../src/inspect/step.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
 import { testEngine } from '../support/engine.ts'

@@ -7,7 +7,7 @@ import { readInspection, writeInspection } from '../../src/inspect/plain.ts'
 import { type ExplainedCall, explained, explainOutput, explainWeightGradient, NotKept } from '../../src/inspect/terms.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
 import * as reference from '../../src/reference/index.ts'
-import { Random } from '../../src/tensor/philox.ts'
+import { Random } from '../../src/base/random.ts'
 import { testEngine } from '../support/engine.ts'
 import { inspectSmall } from './inspection.ts'
 

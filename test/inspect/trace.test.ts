@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { relu } from '../../src/autograd/functions.ts'
-import { UsageError } from '../../src/gpu/errors.ts'
+import { UsageError } from '../../src/base/errors.ts'
 import { chromeTrace } from '../../src/inspect/trace.ts'
 import { testEngine } from '../support/engine.ts'
 

@@ -6,9 +6,9 @@
  * Prints one line a kill, and exits with 1 unless all are the same.
  */
 import { readdir, readFile } from 'node:fs/promises'
-import { Random } from '../../src/tensor/philox.ts'
+import { Random } from '../../src/base/random.ts'
 import { readCheckpoint } from '../../src/train/checkpoint.ts'
-import { diskFiles } from '../../src/weights/files.ts'
+import { diskFiles } from '../../src/host/node/files.ts'
 import { graft, Workplace } from '../cli/run.ts'
 
 const [kills = 20, seed = 1] = process.argv.slice(2).map(Number)

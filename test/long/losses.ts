@@ -8,7 +8,7 @@
 import { openImageFolder } from '../../src/data/imageFolder.ts'
 import { createEngine } from '../../src/index.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
-import { Random } from '../../src/tensor/philox.ts'
+import { Random } from '../../src/base/random.ts'
 import type { TrainEvent } from '../../src/train/events.ts'
 import { fit } from '../../src/train/fit.ts'
 import { applyScenario } from '../../src/transfer/scenario.ts'

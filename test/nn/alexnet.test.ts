@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { crossEntropy, maxPool2d } from '../../src/autograd/functions.ts'
-import { AutogradError, UsageError, WeightsError } from '../../src/gpu/errors.ts'
+import { AutogradError, UsageError, WeightsError } from '../../src/base/errors.ts'
 import { alexnet, type Variant } from '../../src/nn/alexnet.ts'
 import { sizeOf } from '../../src/tensor/ndbuffer.ts'
-import type { StateDict } from '../../src/tensor/stateDict.ts'
+import type { StateDict } from '../../src/base/stateDict.ts'
 import { sameBits } from '../support/bits.ts'
 import { testEngine } from '../support/engine.ts'
 

@@ -8,7 +8,7 @@ import { allFinite } from '../../src/ops/finite.ts'
 import { Adam } from '../../src/optim/adam.ts'
 import { SGD } from '../../src/optim/sgd.ts'
 import type { Engine } from '../../src/tensor/engine.ts'
-import { Random } from '../../src/tensor/philox.ts'
+import { Random } from '../../src/base/random.ts'
 import { expectClose, sumTolerance } from '../support/compare.ts'
 import { testEngine } from '../support/engine.ts'
 

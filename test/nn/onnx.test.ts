@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { crossEntropy } from '../../src/autograd/functions.ts'
-import { ShapeError, UsageError, WeightsError } from '../../src/gpu/errors.ts'
+import { ShapeError, UsageError, WeightsError } from '../../src/base/errors.ts'
 import { alexnet, variants } from '../../src/nn/alexnet.ts'
 import { Flatten } from '../../src/nn/layers.ts'
 import { Module } from '../../src/nn/module.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { relu } from '../../src/autograd/functions.ts'
-import { AutogradError, ShapeError, UsageError } from '../../src/gpu/errors.ts'
+import { AutogradError, ShapeError, UsageError } from '../../src/base/errors.ts'
 import { Parameter, type ParameterOptions } from '../../src/nn/parameter.ts'
 import { testEngine } from '../support/engine.ts'
 

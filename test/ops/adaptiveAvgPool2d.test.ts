@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { adaptiveAvgPool2d } from '../../src/autograd/functions.ts'
-import { ShapeError } from '../../src/gpu/errors.ts'
+import { ShapeError } from '../../src/base/errors.ts'
 import { adaptiveAvgPool2dBackward, adaptiveAvgPool2d as reference } from '../../src/reference/adaptiveAvgPool2d.ts'
 import { sumTolerance } from '../support/compare.ts'
 import { testEngine } from '../support/engine.ts'

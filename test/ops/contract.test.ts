@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Storage } from '../../src/gpu/pool.ts'
+import type { Storage } from '../../src/gpu/memory/pool.ts'
 import { arrange, imageGroups } from '../../src/ops/arrange.ts'
 import { type Contraction, contract } from '../../src/ops/contract.ts'
 import { sumOuter, sumOuterInner } from '../../src/ops/reduce.ts'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { lavapipeRows, problemKey, type Tiling, Tilings, tileRows } from '../../src/gpu/tuning.ts'
+import { lavapipeRows, problemKey, type Tiling, Tilings, tileRows } from '../../src/gpu/tiling/tuning.ts'
 import { contract } from '../../src/ops/contract.ts'
 import { gaussian } from '../../src/reference/random.ts'
 import { sizeOf } from '../../src/tensor/ndbuffer.ts'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { conv2d } from '../../src/autograd/functions.ts'
-import { ShapeError } from '../../src/gpu/errors.ts'
+import { ShapeError } from '../../src/base/errors.ts'
 import { conv2dBackward, conv2d as reference } from '../../src/reference/conv2d.ts'
 import { sumTolerance } from '../support/compare.ts'
 import { testEngine } from '../support/engine.ts'

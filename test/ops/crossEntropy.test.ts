@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { crossEntropy } from '../../src/autograd/functions.ts'
-import { ShapeError } from '../../src/gpu/errors.ts'
+import { ShapeError } from '../../src/base/errors.ts'
 import { type CrossEntropyOptions, crossEntropyBackward, crossEntropy as reference } from '../../src/reference/crossEntropy.ts'
 import { type NdArray, ndArray } from '../../src/reference/ndarray.ts'
 import { gaussian, uniform } from '../../src/reference/random.ts'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { dropout } from '../../src/autograd/functions.ts'
-import { ShapeError } from '../../src/gpu/errors.ts'
+import { ShapeError } from '../../src/base/errors.ts'
 import { dropoutBackward, dropout as reference } from '../../src/reference/dropout.ts'
 import { gaussian } from '../../src/reference/random.ts'
 import { expectClose } from '../support/compare.ts'

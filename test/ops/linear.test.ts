@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { linear } from '../../src/autograd/functions.ts'
-import { ShapeError } from '../../src/gpu/errors.ts'
+import { ShapeError } from '../../src/base/errors.ts'
 import { linearBackward, linear as reference } from '../../src/reference/linear.ts'
 import { sumTolerance } from '../support/compare.ts'
 import { testEngine } from '../support/engine.ts'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { localResponseNorm } from '../../src/autograd/functions.ts'
-import { ShapeError } from '../../src/gpu/errors.ts'
+import { ShapeError } from '../../src/base/errors.ts'
 import { localResponseNormBackward, localResponseNorm as reference } from '../../src/reference/localResponseNorm.ts'
 import { testEngine } from '../support/engine.ts'
 import { given, type OpCase, testOp } from '../support/testOp.ts'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { maxPool2d } from '../../src/autograd/functions.ts'
-import { ShapeError } from '../../src/gpu/errors.ts'
+import { ShapeError } from '../../src/base/errors.ts'
 import { maxPool2dBackward, maxPool2d as reference } from '../../src/reference/maxPool2d.ts'
 import { sameBits } from '../support/bits.ts'
 import { testEngine } from '../support/engine.ts'

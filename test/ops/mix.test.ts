@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { mixRows } from '../../src/ops/mix.ts'
 import { sizeOf } from '../../src/tensor/ndbuffer.ts'
-import { Random } from '../../src/tensor/philox.ts'
+import { Random } from '../../src/base/random.ts'
 import { expectClose } from '../support/compare.ts'
 import { testEngine } from '../support/engine.ts'
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { softmax } from '../../src/autograd/functions.ts'
-import { ShapeError } from '../../src/gpu/errors.ts'
+import { ShapeError } from '../../src/base/errors.ts'
 import { softmax as reference, softmaxBackward } from '../../src/reference/softmax.ts'
 import { testEngine } from '../support/engine.ts'
 import { given, testOp } from '../support/testOp.ts'

@@ -12,7 +12,7 @@ import {
   relu,
   softmax,
 } from '../../src/autograd/functions.ts'
-import { stripKernel } from '../../src/gpu/kernel.ts'
+import { stripKernel } from '../../src/gpu/kernels/kernel.ts'
 import { maxPool2dIndices } from '../../src/reference/maxPool2d.ts'
 import { ndArray } from '../../src/reference/ndarray.ts'
 import { uniform } from '../../src/reference/random.ts'

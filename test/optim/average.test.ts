@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { UsageError, WeightsError } from '../../src/gpu/errors.ts'
+import { UsageError, WeightsError } from '../../src/base/errors.ts'
 import { Parameter } from '../../src/nn/parameter.ts'
 import { WeightAverage } from '../../src/optim/average.ts'
 import { sameBits } from '../support/bits.ts'

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { gradcheck } from '../../src/reference/gradcheck.ts'
 import * as reference from '../../src/reference/index.ts'
 import { gaussian } from '../../src/reference/random.ts'
-import { philox4x32 } from '../../src/tensor/philox.ts'
+import { philox4x32 } from '../../src/base/random.ts'
 
 /** Philox4x32-10 written out with big integers, from the paper: Salmon and others, "Parallel random numbers: as easy as 1, 2, 3", 2011. */
 function philoxOfThePaper(counter: readonly number[], key: readonly number[]): number[] {

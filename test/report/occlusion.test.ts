@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { RgbImage } from '../../src/data/decode.ts'
+import type { RgbImage } from '../../src/host/node/decode.ts'
 import { Flatten, Linear } from '../../src/nn/layers.ts'
 import { Network } from '../../src/nn/network.ts'
 import { cells, drawPictures, occlusionMap } from '../../src/report/occlusion.ts'

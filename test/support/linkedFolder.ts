@@ -1,7 +1,7 @@
 import { link, mkdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'
-import { Random } from '../../src/tensor/philox.ts'
+import { Random } from '../../src/base/random.ts'
 
 /** Links to one file: file systems allow some tens of thousands. */
 const linksEach = 10_000

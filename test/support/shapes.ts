@@ -1,6 +1,6 @@
 import sharp from 'sharp'
 import type { ArrayDataset, Sample } from '../../src/data/dataset.ts'
-import { Random } from '../../src/tensor/philox.ts'
+import { Random } from '../../src/base/random.ts'
 
 const drawings: Readonly<Record<string, (x: number, y: number, r: number) => string>> = {
   circle: (x, y, r) => `<circle cx="${x}" cy="${y}" r="${r}"/>`,

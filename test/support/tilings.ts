@@ -1,4 +1,4 @@
-import { type Problem, type Tiling, Tilings } from '../../src/gpu/tuning.ts'
+import { type Problem, type Tiling, Tilings } from '../../src/gpu/tiling/tuning.ts'
 
 /** A contraction large enough for every tiling to be worth measuring. */
 export const largeProblem: Problem = { planes: 1, rows: 256, columns: 4096, depth: 4096, fours: 'nothing', mostSplits: 1 }

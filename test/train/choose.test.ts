@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { ArrayDataset } from '../../src/data/dataset.ts'
-import { DataError, UsageError } from '../../src/gpu/errors.ts'
+import { DataError, UsageError } from '../../src/base/errors.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
 import { chooseScenario } from '../../src/train/choose.ts'
 import { compareScenarios } from '../../src/train/compare.ts'

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { ImageDataset } from '../../src/data/dataset.ts'
-import { NonFiniteError, UsageError } from '../../src/gpu/errors.ts'
+import { NonFiniteError, UsageError } from '../../src/base/errors.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
 import type { Network } from '../../src/nn/network.ts'
 import { evaluate } from '../../src/train/evaluate.ts'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Random } from '../../src/tensor/philox.ts'
+import { Random } from '../../src/base/random.ts'
 import { choleskyInPlace, crossValidate, solveInPlace } from '../../src/transfer/ridge.ts'
 
 /** Feature vectors around their class's own centre, and the products of each two. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { WeightsError } from '../../src/gpu/errors.ts'
+import { WeightsError } from '../../src/base/errors.ts'
 import { readSafetensors, writeSafetensors } from '../../src/weights/safetensors.ts'
 import { assemble, type Entry, thrownBy } from './headers.ts'
 

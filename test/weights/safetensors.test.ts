@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { WeightsError } from '../../src/gpu/errors.ts'
-import type { NamedArray, StateDict } from '../../src/tensor/stateDict.ts'
+import { WeightsError } from '../../src/base/errors.ts'
+import type { NamedArray, StateDict } from '../../src/base/stateDict.ts'
 import { readSafetensors, writeSafetensors } from '../../src/weights/safetensors.ts'
 import { assemble, headerOf, single, thrownBy } from './headers.ts'
 

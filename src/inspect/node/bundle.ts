@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { GraftError } from '../../gpu/errors.ts'
+import { GraftError } from '../../base/errors.ts'
 import type { PageBundle } from '../page.ts'
 
 let bundle: Promise<PageBundle> | null = null

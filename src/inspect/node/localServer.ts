@@ -1,5 +1,5 @@
 import { createServer } from 'node:http'
-import { UsageError } from '../../gpu/errors.ts'
+import { UsageError } from '../../base/errors.ts'
 
 /** What a request is answered with. */
 export interface Answer {

@@ -1,6 +1,6 @@
-import { browserPlatform } from '../../gpu/browser/platform.ts'
-import { UsageError } from '../../gpu/errors.ts'
-import type { Host } from '../../tensor/host.ts'
+import { browserPlatform } from '../../host/browser/platform.ts'
+import { UsageError } from '../../base/errors.ts'
+import type { Host } from '../../host/host.ts'
 
 /** What the page gives an engine: the browser's GPU and the given kernels. Pictures and files it has none. */
 export function pageHost(shaders: ReadonlyMap<string, string>): Host {

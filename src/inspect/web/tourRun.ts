@@ -1,7 +1,7 @@
 /** One convolution in four ways, from a thread for each output to the engine's own choice, measured on the browser's GPU. */
 import { conv2d } from '../../autograd/functions.ts'
 import { createEngineOn } from '../../createEngine.ts'
-import type { BlockTiling, Tiling } from '../../gpu/tuning.ts'
+import type { BlockTiling, Tiling } from '../../gpu/tiling/tuning.ts'
 import { relativeError } from '../../reference/compare.ts'
 import { conv2d as reference } from '../../reference/conv2d.ts'
 import { gaussian } from '../../reference/random.ts'

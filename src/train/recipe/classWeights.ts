@@ -1,5 +1,5 @@
 import { countByClass, type ImageDataset } from '../../data/dataset.ts'
-import { UsageError } from '../../gpu/errors.ts'
+import { UsageError } from '../../base/errors.ts'
 
 /** 'balanced', or what classes count for by name; those not named count 1. */
 export type ClassWeights = 'balanced' | Readonly<Record<string, number>>

@@ -1,4 +1,4 @@
-import { UsageError } from '../../gpu/errors.ts'
+import { UsageError } from '../../base/errors.ts'
 import { list, type Network } from '../../nn/network.ts'
 import type { Parameter } from '../../nn/parameter.ts'
 import { matching } from '../../transfer/patterns.ts'

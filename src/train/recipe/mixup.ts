@@ -1,7 +1,7 @@
 import { randomBeta } from 'd3-random'
 import { mixRows } from '../../ops/mix.ts'
 import { allocate } from '../../tensor/ndbuffer.ts'
-import { Random } from '../../tensor/philox.ts'
+import { Random } from '../../base/random.ts'
 import { Tensor } from '../../tensor/tensor.ts'
 import type { Batch } from '../batches.ts'
 

@@ -1,5 +1,5 @@
-import { WeightsError } from '../../gpu/errors.ts'
-import { sha256 } from '../../gpu/sha256.ts'
+import { WeightsError } from '../../base/errors.ts'
+import { sha256 } from '../../base/sha256.ts'
 import { readWeightsFile } from '../formats.ts'
 import { describeNamed } from '../named.ts'
 import type { Opener } from '../place.ts'

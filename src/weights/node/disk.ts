@@ -1,6 +1,6 @@
 import { open, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { WeightsError } from '../../gpu/errors.ts'
+import { WeightsError } from '../../base/errors.ts'
 import type { Opener } from '../place.ts'
 import { type ByteSource, requireRange } from '../source.ts'
 import { web } from '../web.ts'

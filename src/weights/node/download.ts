@@ -6,8 +6,8 @@ import followRedirects from 'follow-redirects'
 import { HttpProxyAgent } from 'http-proxy-agent'
 import { HttpsProxyAgent } from 'https-proxy-agent'
 import { getProxyForUrl } from 'proxy-from-env'
-import { GraftError, WeightsError } from '../../gpu/errors.ts'
-import { sha256Of } from './sha256.ts'
+import { GraftError, WeightsError } from '../../base/errors.ts'
+import { sha256Of } from '../../base/node/sha256.ts'
 
 export interface DownloadOptions {
   /** Called as bytes arrive; `total` is null where the server does not say. */

@@ -4,11 +4,11 @@ import { homedir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import envPaths from 'env-paths'
-import { UsageError, WeightsError } from '../../gpu/errors.ts'
-import { writeFileAtomic } from '../files.ts'
+import { UsageError, WeightsError } from '../../base/errors.ts'
+import { writeFileAtomic } from '../../host/node/files.ts'
 import { findNamedWeights, isShipped, type NamedWeights, namedWeights } from '../registry.ts'
 import type { DownloadOptions } from './download.ts'
-import { sha256Of } from './sha256.ts'
+import { sha256Of } from '../../base/node/sha256.ts'
 
 /** What a user's own entry says; the list of them is one JSON file in the user's folder for settings. */
 interface Entry {

@@ -12,8 +12,8 @@ import {
   TensorProto_DataLocation,
   TensorProto_DataType,
 } from 'onnx-buf'
-import { WeightsError } from '../../gpu/errors.ts'
-import type { NamedArray } from '../../tensor/stateDict.ts'
+import { WeightsError } from '../../base/errors.ts'
+import type { NamedArray } from '../../base/stateDict.ts'
 import { elementCount, quote } from '../arrays.ts'
 import { type DtypeName, itemSize, widen } from '../dtype.ts'
 

@@ -10,7 +10,7 @@ import {
   TensorProtoSchema,
   type ValueInfoProtoSchema,
 } from 'onnx-buf'
-import type { NamedArray } from '../../tensor/stateDict.ts'
+import type { NamedArray } from '../../base/stateDict.ts'
 import type { LayerSpec, OnnxChain } from './layers.ts'
 import { producer } from './producer.ts'
 

@@ -1,4 +1,4 @@
-import type { NamedArray } from '../../tensor/stateDict.ts'
+import type { NamedArray } from '../../base/stateDict.ts'
 
 /** One layer of a chain as an ONNX file has it: what it computes, its numbers and its arrays. Sizes are square, in pixels. */
 export type LayerSpec = { readonly name: string } & (

@@ -1,6 +1,6 @@
 import { type AttributeProto, AttributeProto_AttributeType as AttributeType, type NodeProto, type TensorProto } from 'onnx-buf'
-import { WeightsError } from '../../gpu/errors.ts'
-import type { NamedArray } from '../../tensor/stateDict.ts'
+import { WeightsError } from '../../base/errors.ts'
+import type { NamedArray } from '../../base/stateDict.ts'
 import { quote } from '../arrays.ts'
 import { arrayOf, integersOf } from './decode.ts'
 

@@ -1,6 +1,6 @@
 import { pooledExtent } from '../../ops/maxPool2d.ts'
 import { sizeOf } from '../../tensor/ndbuffer.ts'
-import type { NamedArray } from '../../tensor/stateDict.ts'
+import type { NamedArray } from '../../base/stateDict.ts'
 import type { LayerSpec } from './layers.ts'
 import { decimal, type NodeView, type Value } from './node.ts'
 

@@ -1,5 +1,5 @@
-import { WeightsError } from '../../gpu/errors.ts'
-import type { NamedArray, StateDict } from '../../tensor/stateDict.ts'
+import { WeightsError } from '../../base/errors.ts'
+import type { NamedArray, StateDict } from '../../base/stateDict.ts'
 import { contiguousStrides, elementCount, gather, quote } from '../arrays.ts'
 import { itemSize, widenInPlace } from '../dtype.ts'
 import { requireRoom } from '../source.ts'

@@ -3,7 +3,7 @@
  * Here a name is looked up in the caller's rules, which refuse what they do not know, and a call is a rule as well: nothing is executed.
  * Source: Python, Lib/pickletools.py, which describes every opcode of protocols 0 to 5.
  */
-import { WeightsError } from '../../gpu/errors.ts'
+import { WeightsError } from '../../base/errors.ts'
 import { PickleMachine, type PickleRules } from './pickleMachine.ts'
 import { opcodes } from './pickleOpcodes.ts'
 import { PickleReader } from './pickleReader.ts'

@@ -1,4 +1,4 @@
-import { WeightsError } from '../../gpu/errors.ts'
+import { WeightsError } from '../../base/errors.ts'
 import type { PickleReader } from './pickleReader.ts'
 
 /** What a pickle may name and do beyond plain values. Each throws a WeightsError for what it does not allow. */

@@ -1,4 +1,4 @@
-import { WeightsError } from '../../gpu/errors.ts'
+import { WeightsError } from '../../base/errors.ts'
 import { PickleDict, type PickleMachine } from './pickleMachine.ts'
 import { narrow, text } from './pickleReader.ts'
 

@@ -1,4 +1,4 @@
-import { WeightsError } from '../../gpu/errors.ts'
+import { WeightsError } from '../../base/errors.ts'
 
 /** The bytes at hand end before the pickle does. */
 export class PickleTruncated extends WeightsError {

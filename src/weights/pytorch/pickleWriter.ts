@@ -2,7 +2,7 @@
  * The pickle of a state_dict, as Python's own pickler writes it in protocol 2. Source: Python, Lib/pickletools.py, which describes every
  * opcode; PyTorch, torch/_utils.py (`_rebuild_tensor_v2`) and torch/serialization.py (`persistent_id`).
  */
-import type { NamedArray } from '../../tensor/stateDict.ts'
+import type { NamedArray } from '../../base/stateDict.ts'
 import { contiguousStrides } from '../arrays.ts'
 
 /** The opcodes used, by the names that pickletools gives them. */

@@ -2,7 +2,7 @@
  * Reads what torch.save has written: since PyTorch 1.6 a ZIP (`data.pkl` and one entry for each storage), before that a stream of pickles
  * followed by the storages. Source: PyTorch, torch/serialization.py (`_load`, `_legacy_load`).
  */
-import { WeightsError } from '../../gpu/errors.ts'
+import { WeightsError } from '../../base/errors.ts'
 import type { ArchiveEntry } from '../archive.ts'
 import { quote } from '../arrays.ts'
 import { itemSize } from '../dtype.ts'

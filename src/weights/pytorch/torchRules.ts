@@ -3,7 +3,7 @@
  * so nothing else can be called. Source: PyTorch, torch/_utils.py (the `_rebuild` functions), torch/_tensor.py (`__setstate__`) and
  * torch/serialization.py (`persistent_id`).
  */
-import { WeightsError } from '../../gpu/errors.ts'
+import { WeightsError } from '../../base/errors.ts'
 import { quote } from '../arrays.ts'
 import type { DtypeName } from '../dtype.ts'
 import { PickleDict, type PickleRules } from './pickleMachine.ts'

@@ -3,8 +3,8 @@
  * values in an entry `data/N` that is stored, not compressed. Source: PyTorch, torch/serialization.py (`_save`) and
  * caffe2/serialize/inline_container.h (values begin at a multiple of 64 bytes, so that the file can be mapped into memory).
  */
-import { WeightsError } from '../../gpu/errors.ts'
-import type { StateDict } from '../../tensor/stateDict.ts'
+import { WeightsError } from '../../base/errors.ts'
+import type { StateDict } from '../../base/stateDict.ts'
 import { checkArray, checkText } from '../arrays.ts'
 import { pickleStateDict } from './pickleWriter.ts'
 

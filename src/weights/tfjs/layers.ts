@@ -1,4 +1,4 @@
-import { WeightsError } from '../../gpu/errors.ts'
+import { WeightsError } from '../../base/errors.ts'
 import { quote } from '../arrays.ts'
 import { isRecord, show } from '../json.ts'
 

@@ -2,8 +2,8 @@
  * The weights of a TensorFlow.js model: `weightsManifest` lists groups, each a run of weights cut into shards. Source: TensorFlow.js,
  * tfjs-core/src/io/types.ts (`WeightsManifestEntry`) and io_utils.ts (`decodeWeights`).
  */
-import { WeightsError } from '../../gpu/errors.ts'
-import type { NamedArray } from '../../tensor/stateDict.ts'
+import { WeightsError } from '../../base/errors.ts'
+import type { NamedArray } from '../../base/stateDict.ts'
 import { elementCount, quote } from '../arrays.ts'
 import { type DtypeName, itemSize, widenInPlace } from '../dtype.ts'
 import { isRecord, show } from '../json.ts'

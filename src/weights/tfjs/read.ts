@@ -1,5 +1,5 @@
-import { WeightsError } from '../../gpu/errors.ts'
-import type { NamedArray } from '../../tensor/stateDict.ts'
+import { WeightsError } from '../../base/errors.ts'
+import type { NamedArray } from '../../base/stateDict.ts'
 import { contiguousStrides, gather, quote } from '../arrays.ts'
 import type { WeightsPlace } from '../place.ts'
 import type { WeightsFile } from '../safetensors.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { ImageDataset } from '../../../src/data/dataset.ts'
-import { UsageError } from '../../../src/gpu/errors.ts'
+import { UsageError } from '../../../src/base/errors.ts'
 import { alexnet } from '../../../src/nn/alexnet.ts'
 import type { EpochResult } from '../../../src/train/events.ts'
 import { bestEpoch, outOfPatience } from '../../../src/train/recipe/bestEpoch.ts'

@@ -7,7 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { WeightsError } from '../../../src/gpu/errors.ts'
+import { WeightsError } from '../../../src/base/errors.ts'
 import { loadWeights } from '../../../src/weights/load.ts'
 import { hostile, lay, sound } from './index.ts'
 

@@ -4,7 +4,7 @@ import { createServer, get } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { GraftError, WeightsError } from '../../../src/gpu/errors.ts'
+import { GraftError, WeightsError } from '../../../src/base/errors.ts'
 import { type DownloadOptions, download } from '../../../src/weights/node/download.ts'
 import { cut, FileServer, send, sendCompressed } from '../../support/fileServer.ts'
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { WeightsError } from '../../../src/gpu/errors.ts'
+import { WeightsError } from '../../../src/base/errors.ts'
 import { readOnnx } from '../../../src/weights/onnx/graph.ts'
 import { hostileFiles, own, sound } from './files.ts'
 

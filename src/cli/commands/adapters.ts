@@ -1,0 +1,92 @@
+import type { Command } from 'commander'
+import { AdapterError, GraftError } from '../../base/errors.ts'
+import { installLavapipe } from '../../host/node/installLavapipe.ts'
+import { type AdapterReport, describeAdapters } from '../../host/node/platform.ts'
+import { table, thousands } from '../format.ts'
+import { type CommonOptions, withCommon } from '../options.ts'
+import { Output } from '../output.ts'
+
+interface AdaptersOptions extends CommonOptions {
+  readonly installLavapipe?: boolean
+}
+
+export function addAdapters(program: Command): void {
+  const command = program
+    .command('adapters')
+    .description('Show which GPU adapters there are, what was tried, and how to get the others.')
+    .option('--install-lavapipe', "first install lavapipe, Mesa's CPU driver, by apt; needs root on Debian or Ubuntu")
+  withCommon(command).addHelpText(
+    'after',
+    `
+Graft takes a hardware adapter if there is one, else lavapipe, else SwiftShader. --adapter or GRAFT_ADAPTER chooses another.
+
+Examples:
+  graft adapters
+  graft adapters --adapter swiftshader
+  sudo npx graft adapters --install-lavapipe`,
+  )
+  command.action(run)
+}
+
+async function run(options: AdaptersOptions): Promise<void> {
+  const output = new Output(options.json)
+  if (options.installLavapipe) await install(output)
+  const reports = await describeAdapters()
+  const { adapter: wanted } = options
+  const chosen = reports.find(({ kind, found }) => found && (wanted === 'auto' || wanted === kind))
+  if (chosen) output.event({ type: 'result', chosen: chosen.kind, adapters: reports.map(asJson) })
+  for (const { kind, detail, howTo, adapter } of reports) {
+    output.labelled(kind, adapter ? detail : `not found: ${detail}`)
+    if (!adapter) output.labelled('', `to get it: ${howTo}`)
+  }
+  if (!chosen?.adapter) {
+    output.event({ type: 'adapters', adapters: reports.map(asJson) })
+    const missing = wanted === 'auto' ? 'WebGPU' : wanted
+    throw new AdapterError(`there is no ${missing} adapter; the lines above say for each kind how to get it`, reports)
+  }
+  output.labelled(
+    'chosen',
+    wanted === 'auto' ? `${chosen.kind}, unless --adapter or GRAFT_ADAPTER names another` : `${chosen.kind}, as was asked for`,
+  )
+  describe(output, chosen.adapter)
+}
+
+async function install(output: Output): Promise<void> {
+  try {
+    await installLavapipe((line) => {
+      output.event({ type: 'log', line })
+      output.line(line)
+    })
+  } catch (cause) {
+    if (cause instanceof GraftError || !(cause instanceof Error)) throw cause
+    throw new GraftError('install', `lavapipe was not installed: ${cause.message}`, { cause })
+  }
+}
+
+/** The limits that compute shaders meet; the others are for drawing. */
+const forCompute = /^max(Bind|Buffer|Compute|StorageBuffer(Binding|s)|UniformBuffer).*(?<!InFragmentStage|InVertexStage|VertexBuffers)$/
+
+/** Features and limits, as Dawn has them. */
+function describe(output: Output, adapter: GPUAdapter): void {
+  output.labelled('features', featuresOf(adapter).join(', '))
+  const rows = Object.entries(limitsOf(adapter)).filter(([name]) => forCompute.test(name))
+  output.lines(['', ...table([['limit', ''], ...rows.map(([name, value]) => [name, thousands(value)])], { right: [1] })])
+}
+
+function asJson({ kind, found, detail, howTo, adapter }: AdapterReport): object {
+  return { kind, found, detail, howTo, features: adapter && featuresOf(adapter), limits: adapter && limitsOf(adapter) }
+}
+
+function featuresOf(adapter: GPUAdapter): string[] {
+  return [...adapter.features].sort()
+}
+
+function limitsOf({ limits }: GPUAdapter): Record<string, number> {
+  const names: string[] = []
+  for (const name in limits) names.push(name)
+  const values = limits as unknown as Readonly<Record<string, unknown>>
+  const entries = names.map((name): [string, unknown] => [name, values[name]])
+  return Object.fromEntries(
+    entries.filter((entry): entry is [string, number] => typeof entry[1] === 'number').sort(([a], [b]) => (a < b ? -1 : 1)),
+  )
+}

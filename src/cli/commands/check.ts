@@ -1,0 +1,130 @@
+import type { Command } from 'commander'
+import { type CheckReport, type CheckRow, checkKernels, shownSuspects, subjects } from '../../check/check.ts'
+import type { Subject } from '../../check/subject.ts'
+import { UsageError } from '../../base/errors.ts'
+import { createEngine } from '../../index.ts'
+import { describeEngine } from '../describe.ts'
+import { exitCodes } from '../errors.ts'
+import { counted, table } from '../format.ts'
+import { type CommonOptions, number, seedNumber, withCommon } from '../options.ts'
+import { Output } from '../output.ts'
+
+interface CheckCommandOptions extends CommonOptions {
+  readonly cases: number
+  readonly seed: number
+}
+
+export function addCheck(program: Command): void {
+  const names = subjects.map(({ name }) => name).join(', ')
+  const command = program
+    .command('check')
+    .description('Check every kernel on your own adapter: against float64, by finite differences, at shapes drawn by a seed.')
+    .argument('[op...]', `what to check, of ${names} (default: all)`)
+    .option('--cases <n>', 'drawn shapes for each, besides those at the edges', number({ integer: true, min: 0 }), 12)
+    .option('--seed <n>', 'seeds shapes and values', seedNumber, 1)
+  withCommon(command).addHelpText(
+    'after',
+    `
+For when a driver is in doubt. The exit code is 0 only where every result is within what float32 may be off by.
+
+Examples:
+  graft check
+  graft check conv2d linear --cases 100
+  graft check --adapter hardware --seed 2`,
+  )
+  command.action(run)
+}
+
+async function run(names: readonly string[], options: CheckCommandOptions): Promise<void> {
+  const output = new Output(options.json)
+  const chosen = choose(names)
+  const { adapter } = options
+  const fast = await createEngine({ adapter })
+  // The plain kernels check the fast ones, and run where those cannot; on their own device beside them.
+  const plain = chosen.some(({ kernels }) => kernels.includes('plain')) ? await createEngine({ adapter, kernels: 'plain' }) : null
+  try {
+    describeEngine(output, fast)
+    if (fast.info.subgroup === null) output.labelled('kernels', 'subgroups cannot be relied on here: the plain kernels run everywhere')
+    const begun = performance.now()
+    let done = 0
+    const report = await checkKernels(plain ? { fast, plain } : { fast }, chosen, {
+      drawn: options.cases,
+      seed: options.seed,
+      onRow: (row) => {
+        output.event({ type: 'row', ...row })
+        output.progress('checking', ++done, 2 * chosen.length + 12, row.subject)
+      },
+    })
+    output.endProgress()
+    output.line()
+    output.lines(rowsAsTable(report.rows))
+    output.line()
+    output.lines(verdict(report, (performance.now() - begun) / 1000))
+    output.event({ type: 'result', ok: report.ok, rows: report.rows, suspects: report.suspects })
+    if (!report.ok) process.exitCode = exitCodes.failure
+  } finally {
+    output.endProgress()
+    plain?.dispose()
+    fast.dispose()
+  }
+}
+
+function choose(names: readonly string[]): readonly Subject[] {
+  const unknown = names.filter((name) => !subjects.some((subject) => subject.name === name))
+  if (unknown.length)
+    throw new UsageError(`there is nothing called ${unknown.join(', ')} to check; there are ${subjects.map(({ name }) => name).join(', ')}`)
+  return names.length ? subjects.filter(({ name }) => names.includes(name)) : subjects
+}
+
+const digits = (value: number) => (value === 0 ? '0' : value.toExponential(1))
+
+function rowsAsTable(rows: readonly CheckRow[]): string[] {
+  const header = ['', 'result', 'kernels', 'against', 'cases', 'worst error', 'at', 'verdict']
+  let before = ''
+  const lines = rows.map((row) => {
+    const name = `${row.subject}${row.kernels === 'plain' ? ', plain' : ''}`
+    const shown = name === before ? '' : name
+    before = name
+    const { worst } = row
+    return [
+      shown,
+      row.what,
+      kernelsOf(row.files),
+      row.against === 'differences' ? 'differences' : row.against ? 'float64' : '',
+      row.failed ? `${row.failed} of ${row.cases}` : row.cases,
+      worst ? digits(worst.relative) : '',
+      worst ? `[${worst.at.join(', ')}]` : '',
+      row.verdict === 'ok' ? 'ok' : row.verdict.toUpperCase(),
+    ]
+  })
+  return table([header, ...lines], { right: [4, 5] })
+}
+
+/** `contract/pack, pad, tile`: the folder once, without endings. */
+function kernelsOf(files: readonly string[]): string {
+  let folder = ''
+  return files
+    .map((file) => {
+      const [here = '', name = ''] = file.replace(/\.wgsl$/, '').split('/')
+      const text = here === folder ? name : `${here}/${name}`
+      folder = here
+      return text
+    })
+    .join(', ')
+}
+
+/** What a person has to know: that all is well, or what is wrong, where, and which kernel it points at. */
+function verdict({ rows, suspects, ok }: CheckReport, seconds: number): string[] {
+  const cases = rows.reduce((sum, row) => sum + row.cases, 0)
+  if (ok) return [`All ${counted(cases, 'comparison')} are within what float32 may be off by; ${seconds.toFixed(1)} s.`]
+  const wrong = rows.filter((row) => row.verdict !== 'ok')
+  const details = wrong.flatMap(({ subject, what, error, worst }) =>
+    error
+      ? [`  ${subject}: ${error}`]
+      : [`  ${subject} ${what}: ${worst?.actual} where ${worst?.expected} belongs, at [${worst?.at.join(', ')}] of ${worst?.case}`],
+  )
+  const named = suspects
+    .slice(0, shownSuspects)
+    .map(({ file, wrong, of }) => `  shaders/${file}: ${wrong} of the ${counted(of, 'result')} it led to`)
+  return [`${counted(wrong.length, 'row')} of ${rows.length} wrong:`, ...details, '', 'It points at:', ...named]
+}

@@ -1,0 +1,204 @@
+import { mkdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { type Command, Option } from 'commander'
+import { openData } from '../../data/openData.ts'
+import { UsageError } from '../../base/errors.ts'
+import { type Variant, variants } from '../../nn/alexnet.ts'
+import { type Budget, type Comparison, compareScenarios } from '../../train/compare.ts'
+import type { TrainEvent } from '../../train/events.ts'
+import { type OptimizerName, optimizers } from '../../train/optimizers.ts'
+import type { Plan, Scenario } from '../../transfer/scenario.ts'
+import { writeFileAtomic } from '../../host/node/files.ts'
+import { buildNetwork } from '../buildNetwork.ts'
+import { terminalChart } from '../compareChart.ts'
+import { describeData, describeEngine, describeNetwork, shortPath } from '../describe.ts'
+import { describeChoice } from '../describeChoice.ts'
+import { InterruptedError } from '../errors.ts'
+import { dataName, duration, nextCommand, percent, table } from '../format.ts'
+import { type CommonOptions, count, number, path, seedNumber, typedOptions, withCommon } from '../options.ts'
+import { epochHeader, epochLine, Output } from '../output.ts'
+import { inSession } from '../session.ts'
+import { chooseNetwork } from '../trainSettings.ts'
+
+interface CompareOptions extends CommonOptions {
+  readonly weights?: string
+  readonly variant?: Variant
+  readonly epochs?: number
+  readonly seconds?: number
+  readonly batchSize: number
+  readonly lr?: number
+  readonly optimizer: OptimizerName
+  readonly split: number
+  readonly seed: number
+  readonly offline?: boolean
+  readonly out?: string
+}
+
+export function addCompare(program: Command): void {
+  const command = program
+    .command('compare')
+    .description('Train all four scenarios on your pictures under one budget, and show accuracy against time.')
+    .argument('<dir>', 'pictures: <class>/* to be split, or train/<class>/* and val/<class>/*')
+    .option('--weights <name|path>', "a name that 'graft weights list' shows, a file, or 'none' for random")
+    .addOption(new Option('--variant <name>', "which AlexNet (default: the weights' own)").choices(variants))
+    .option(
+      '--seconds <n>',
+      'training time of each; the last validation comes on top (default: thrice what reading takes, at least 60)',
+      number({ above: 0 }),
+    )
+    .option('--epochs <n>', 'or so many passes over the pictures of each', count)
+    .option('--batch-size <n>', 'pictures a step', count, 32)
+    .option('--lr <x>', 'learning rate of all four (default: 0.001, for sgd 0.01)', number({ above: 0 }))
+    .addOption(new Option('--optimizer <name>', 'how a step is made').choices(optimizers).default('adam'))
+    .option('--split <x>', 'share held out for validation, where DIR has no val/', number({ above: 0, below: 1 }), 0.25)
+    .option('--seed <n>', 'seeds the split, the probe, the order of pictures and all random values', seedNumber, 0)
+    .option('--offline', 'fetch no weights that are not on this machine (also: GRAFT_OFFLINE=1)')
+    .option('--out <file>', 'the chart and its figures as one HTML file (default: runs/<name of DIR>-compare.html)', path)
+  withCommon(command).addHelpText(
+    'after',
+    `
+small-similar and small-different train a new layer on frozen ones, large-similar everything from the weights, large-different
+everything from scratch. Each cuts where the probe of --scenario auto found best for it; auto's own pick is named at the end.
+
+Examples:
+  graft compare photos
+  graft compare photos --seconds 20 --out compare.html
+  graft compare photos --epochs 10 --json | tail -1`,
+  )
+  command.action(run)
+}
+
+async function run(dir: string, options: CompareOptions, command: Command): Promise<void> {
+  const { weights, variant, seed, split } = options
+  if (options.seconds !== undefined && options.epochs !== undefined)
+    throw new UsageError('--seconds and --epochs are two budgets: give one of them')
+  const output = new Output(options.json)
+  const data = await openData(dir, { split, seed })
+  const network = chooseNetwork({ weights, variant, scenario: 'auto' })
+  await inSession(network.weights, options, output, async (engine, stop) => {
+    try {
+      describeEngine(output, engine)
+      describeData(output, data)
+      let told = false
+      const build = async () => {
+        const model = await buildNetwork(engine, network, seed)
+        if (!told) describeNetwork(output, model, network.weights ?? null)
+        told = true
+        return model
+      }
+      const { seconds, epochs } = options
+      const show = new Show(output)
+      const { batchSize, lr, optimizer } = options
+      const { onEvent, onPlan, onChoice } = show
+      const recipe = { batchSize, lr, optimizer, seed, signal: stop.signal }
+      const comparison = await compareScenarios(build, data, { ...recipe, seconds, epochs, onEvent, onPlan, onChoice })
+      output.endProgress()
+      if (stop.signal.aborted)
+        throw stop.error(`stopped: ${comparison.scenarios.size} of 4 scenarios were trained, and nothing was written`)
+      await report(output, dir, comparison, command)
+    } catch (error) {
+      if (!stop.signal.aborted || error instanceof InterruptedError) throw error
+      throw stop.error('stopped: nothing was written')
+    }
+  })
+}
+
+/** A budget in words. */
+function budgetText({ seconds, epochs }: Budget): string {
+  return seconds === null ? `${epochs} epochs each` : `${seconds} s each`
+}
+
+/** Tells how the comparison goes on. */
+class Show {
+  readonly #output: Output
+  #seconds: number | null = null
+  #epochs = 1
+  #begun = 0
+  #shownAt = Number.NEGATIVE_INFINITY
+
+  constructor(output: Output) {
+    this.#output = output
+  }
+
+  readonly onChoice = (choice: Comparison['choice'], budget: Budget): void => {
+    this.#output.endProgress()
+    describeChoice(this.#output, choice)
+    this.#seconds = budget.seconds
+    this.#epochs = budget.epochs ?? 1
+    this.#output.event({ type: 'budget', ...budget })
+    this.#output.labelled('budget', `${budgetText(budget)}; reading takes about ${duration(budget.reading)} of it`)
+    if (budget.seconds !== null && budget.seconds < 1.5 * budget.reading)
+      this.#output.warn(
+        `${duration(budget.seconds)} is too short to judge the frozen scenarios by, which read everything first: give --seconds ${Math.ceil(3 * budget.reading)}`,
+      )
+  }
+
+  readonly onPlan = (plan: Plan): void => {
+    const { removed, cut, replace, frozen, startsFrom } = plan
+    this.#begun = performance.now()
+    this.#shownAt = Number.NEGATIVE_INFINITY
+    this.#output.endProgress()
+    this.#output.event({ type: 'plan', ...plan })
+    const head = cut
+      ? `a new layer after ${cut}`
+      : replace === 'all' && removed.length > 1
+        ? 'a new layer on the features'
+        : 'a new last layer'
+    this.#output.lines([
+      '',
+      `${plan.scenario}: ${head}, ${frozen.length ? 'all else frozen' : 'everything trains'}, from ${startsFrom} weights`,
+    ])
+    this.#output.line(epochHeader)
+  }
+
+  readonly onEvent = (of: Scenario | 'auto', event: TrainEvent): void => {
+    const output = this.#output
+    if (of === 'auto') {
+      if (event.type === 'read') output.progress('probing', event.done, event.total, `${event.done} of ${event.total} pictures`)
+      return
+    }
+    output.training(event, this.#epochs, { of })
+    const now = performance.now()
+    const limit = this.#seconds === null ? null : 1000 * this.#seconds
+    if (event.type === 'step' && limit !== null)
+      output.progress('training', Math.min(now - this.#begun, limit), limit, `epoch ${event.epoch}  loss ${event.loss.toFixed(3)}`)
+    if (event.type !== 'epoch') return
+    // About ten lines for each; a frozen trunk makes many epochs a second.
+    const due = limit === null ? event.epoch % Math.ceil(this.#epochs / 10) === 0 : now - this.#shownAt >= limit / 10
+    if (!due && event.epoch > 1) return
+    this.#shownAt = now
+    output.line(epochLine(event))
+  }
+}
+
+async function report(output: Output, dir: string, comparison: Comparison, command: Command): Promise<void> {
+  const { scenarios, choice } = comparison
+  const budget = budgetText(comparison.budget)
+  const rows = [...scenarios].map(([name, { valAccuracy, bestEpoch, epochs, seconds }]) => [
+    ...[name === choice.scenario ? '>' : '', name, percent(valAccuracy)],
+    ...[bestEpoch, epochs.toFixed(1), seconds.toFixed(1)],
+  ])
+  output.line()
+  output.lines(
+    table([['', budget, 'validation accuracy', 'in epoch', 'epochs', 'seconds'], ...rows], { right: [2, 3, 4, 5], indent: '  ' }),
+  )
+  output.line('  Accuracy is that of the epoch with the least validation loss.')
+  output.lines(['', ...terminalChart(scenarios), ''])
+  output.labelled('auto', `would pick ${choice.scenario} (>): ${choice.reason}`)
+  const path = command.opts<CompareOptions>().out ?? join('runs', `${dataName(dir)}-compare.html`)
+  const { comparisonPage } = await import('../../report/comparison.tsx')
+  await mkdir(dirname(path), { recursive: true })
+  await writeFileAtomic(path, comparisonPage(comparison, { data: shortPath(dir), budget }))
+  output.labelled('chart', shortPath(path))
+  const head = choice.cut === null ? ['--replace', choice.replace] : ['--cut', choice.cut]
+  const alike = typedOptions(command, ['seconds', 'epochs', 'out'])
+  output.command('next', nextCommand('train', dir, '--scenario', choice.scenario, ...head, ...alike))
+  output.event({
+    type: 'result',
+    scenarios: Object.fromEntries(
+      [...scenarios].map(([name, { valAccuracy, seconds, epochs }]) => [name, { valAccuracy, seconds, epochs }]),
+    ),
+    auto: { scenario: choice.scenario, reason: choice.reason, replace: choice.replace, cut: choice.cut },
+    chart: path,
+  })
+}

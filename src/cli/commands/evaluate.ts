@@ -1,0 +1,134 @@
+import { type Command, Option } from 'commander'
+import { type ImageDataset, joined } from '../../data/dataset.ts'
+import { openData } from '../../data/openData.ts'
+import { DataError } from '../../base/errors.ts'
+import { createEngine } from '../../index.ts'
+import { evaluate } from '../../train/evaluate.ts'
+import type { Evaluation } from '../../train/metrics.ts'
+import { loadRun, type RunConfig, readRunConfig } from '../../train/runFolder.ts'
+import { describeEngine, describePassedOver, shortPath } from '../describe.ts'
+import { counted, percent, table } from '../format.ts'
+import { type CommonOptions, count, viewCount, withCommon } from '../options.ts'
+import { Output } from '../output.ts'
+import { warnOfMoved } from '../pictures.ts'
+
+const parts = ['val', 'train', 'all'] as const
+
+interface EvaluateOptions extends CommonOptions {
+  readonly split: (typeof parts)[number]
+  readonly batchSize: number
+  readonly tta: number
+  readonly strict?: boolean
+}
+
+export function addEvaluate(program: Command): void {
+  const command = program
+    .command('evaluate')
+    .description('Measure a trained run on a folder of labelled pictures.')
+    .argument('<run>', 'a run folder, from graft train')
+    .argument('<dir>', "pictures of the run's classes; without train/ and val/ it is split as it was for training")
+    .addOption(new Option('--split <part>', 'which pictures: held out, trained on, or all of them').choices(parts).default('val'))
+    .option('--tta <n>', 'average over so many views of each picture, 1 to 10: middle, mirrored, corners', viewCount, 1)
+    .option('--batch-size <n>', 'pictures that go through the network together', count, 32)
+    .option('--strict', 'stop at a broken picture instead of leaving it out')
+  withCommon(command).addHelpText(
+    'after',
+    `
+Examples:
+  graft evaluate runs/photos-small-similar photos
+  graft evaluate runs/photos-small-similar new-photos --split all
+  graft evaluate runs/photos-small-similar photos --tta 10
+  graft evaluate runs/photos-small-similar photos --json | tail -1`,
+  )
+  command.action(run)
+}
+
+async function run(folder: string, dir: string, options: EvaluateOptions): Promise<void> {
+  const output = new Output(options.json)
+  const config = await readRunConfig(folder)
+  const opened = await openAsTrained(dir, config)
+  requireSameClasses(folder, config.classes, opened)
+  const data = partOf(opened, options.split)
+  const engine = await createEngine({ adapter: options.adapter })
+  try {
+    const { model } = await loadRun(engine, folder)
+    describeEngine(output, engine)
+    output.labelled('run', `${folder}: ${config.architecture.variant}, ${counted(config.classes.length, 'class', 'classes')}`)
+    describePassedOver(output, data)
+    if (options.split === 'val') warnOfMoved(output, folder, dir, config, opened)
+    output.progress('reading', 0, data.val.length)
+    let skipped = 0
+    const result = await evaluate(model, data, {
+      batchSize: options.batchSize,
+      tta: options.tta,
+      strict: options.strict,
+      onEvent: (event) => {
+        if (event.type === 'skipped') skipped++
+        output.training(event.type === 'read' ? { ...event, split: options.split === 'train' ? 'train' : 'val' } : event)
+      },
+    })
+    output.endProgress()
+    output.event({ type: 'result', run: folder, split: options.split, classes: config.classes, skipped, ...result })
+    output.labelled('data', `${shortPath(data.root)}, ${partNames[options.split]}: ${counted(result.count, 'picture')}`)
+    report(output, result)
+  } finally {
+    output.endProgress()
+    engine.dispose()
+  }
+}
+
+const partNames = { val: 'held out', train: 'trained on', all: 'all of it' } as const
+
+/** The pictures to measure on, as the dataset's validation part. */
+function partOf(data: ImageDataset, part: EvaluateOptions['split']): ImageDataset {
+  return { ...data, val: part === 'all' ? joined(data.train, data.val) : data[part] }
+}
+
+/** Pictures, divided as for training where they do not say it themselves. */
+export function openAsTrained(dir: string, { options }: RunConfig): Promise<ImageDataset> {
+  const wanted = ({ split, seed }: Readonly<Record<string, unknown>>) => ({
+    ...(typeof split === 'number' ? { split } : {}),
+    ...(typeof seed === 'number' ? { seed } : {}),
+  })
+  return openData(dir, wanted(options))
+}
+
+export function requireSameClasses(folder: string, classes: readonly string[], data: ImageDataset): void {
+  const missing = classes.filter((name) => !data.classes.includes(name))
+  const extra = data.classes.filter((name) => !classes.includes(name))
+  const differences = [
+    ...(missing.length ? [`it lacks ${missing.join(', ')}`] : []),
+    ...(extra.length ? [`the run does not know ${extra.join(', ')}`] : []),
+  ]
+  if (differences.length) throw new DataError(`${data.root} has other classes than ${folder}: ${differences.join('; ')}`)
+}
+
+function report(output: Output, { accuracy, top5, loss, count, perClass, confusion }: Evaluation): void {
+  output.labelled('accuracy', `${percent(accuracy)} (${Math.round(accuracy * count)} of ${count})`)
+  if (perClass.length > 5) output.labelled('top 5', percent(top5))
+  output.labelled('loss', loss.toFixed(4))
+  output.line()
+  const share = (value: number | null) => (value === null ? '-' : percent(value))
+  const rows = perClass.map(({ name, count, precision, recall }) => [name, count, share(precision), share(recall)])
+  output.lines(table([['class', 'pictures', 'precision', 'recall'], ...rows], { right: [1, 2, 3] }))
+  if (perClass.length > 20) return
+  output.line()
+  output.lines(
+    confusionTable(
+      perClass.map(({ name }) => name),
+      confusion,
+    ),
+  )
+}
+
+/** Columns of a table that still fits most terminals. */
+const widest = 100
+
+/** Rows are what the pictures are, columns what they were taken for; where the names do not fit on top, numbers stand for them. */
+function confusionTable(names: readonly string[], counts: Evaluation['confusion']): string[] {
+  const right = names.map((_, i) => i + 1)
+  const named = table([['is \\ taken for', ...names], ...names.map((name, i) => [name, ...(counts[i] ?? [])])], { right })
+  if (named.every((line) => line.length <= widest)) return named
+  const numbered = names.map((name, i) => `${String(i + 1).padStart(2)} ${name}`)
+  return table([['is \\ taken for', ...right], ...numbered.map((name, i) => [name, ...(counts[i] ?? [])])], { right })
+}

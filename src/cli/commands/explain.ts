@@ -1,0 +1,38 @@
+import type { Command } from 'commander'
+import { readRunConfig } from '../../train/runFolder.ts'
+import { describePlan } from '../describe.ts'
+import { describeChoice } from '../describeChoice.ts'
+import { Output } from '../output.ts'
+
+export function addExplain(program: Command): void {
+  program
+    .command('explain')
+    .description("Say why a run's scenario was picked, by what evidence, and what it made of the network.")
+    .argument('<run>', 'a run folder, from graft train')
+    .option('--json', 'print JSON events, the result last')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  graft train photos --scenario auto && graft explain runs/photos-auto
+  graft explain runs/photos-auto --json | tail -1`,
+    )
+    .action(run)
+}
+
+async function run(folder: string, { json }: { readonly json?: boolean }): Promise<void> {
+  const output = new Output(json)
+  const { choice, plan, options } = await readRunConfig(folder)
+  if (choice) describeChoice(output, choice)
+  else output.labelled('chosen', 'by hand: this run was not trained with --scenario auto, so nothing was measured')
+  describePlan(output, plan, { why: !choice })
+  output.event({
+    type: 'result',
+    run: folder,
+    scenario: plan.scenario,
+    chosen: choice ? 'auto' : 'by hand',
+    choice: choice ?? null,
+    plan,
+    options,
+  })
+}

@@ -1,0 +1,80 @@
+import { basename, extname } from 'node:path'
+import { type Command, Option } from 'commander'
+import { UsageError } from '../../base/errors.ts'
+import { createEngine } from '../../index.ts'
+import { exportOnnx } from '../../nn/onnx.ts'
+import { loadRun, readRunConfig, readRunWeights } from '../../train/runFolder.ts'
+import { writeFileAtomic } from '../../host/node/files.ts'
+import { writePyTorch } from '../../weights/pytorch/write.ts'
+import { writeSafetensors } from '../../weights/safetensors.ts'
+import { shortPath } from '../describe.ts'
+import { counted } from '../format.ts'
+import { type CommonOptions, path, withCommon } from '../options.ts'
+import { Output } from '../output.ts'
+
+const formats = ['onnx', 'safetensors', 'pytorch'] as const
+type Format = (typeof formats)[number]
+
+/** What a file's ending says. */
+const endings: Readonly<Record<string, Format>> = {
+  '.onnx': 'onnx',
+  '.safetensors': 'safetensors',
+  '.pth': 'pytorch',
+  '.pt': 'pytorch',
+}
+
+interface ExportOptions extends CommonOptions {
+  readonly format?: Format
+  readonly out: string
+}
+
+export function addExport(program: Command): void {
+  const command = program
+    .command('export')
+    .description('Hand a trained run on: as ONNX for any runtime, as a PyTorch state_dict, or as safetensors.')
+    .argument('<run>', 'a run folder, from graft train')
+    .requiredOption('--out <file>', 'the file to write; one that is there is replaced', path)
+    .addOption(new Option('--format <name>', "what to write (default: by the file's ending)").choices(formats))
+  withCommon(command).addHelpText(
+    'after',
+    `
+  onnx         the whole network: input [batch, 3, size, size], output [batch, classes]; preprocessing and class names as metadata
+  pytorch      torchvision's parameter names, for torch.load and load_state_dict; what torch.load gives has .metadata
+  safetensors  the weights with preprocessing and class names as metadata
+
+Examples:
+  graft export runs/photos-small-similar --out photos.onnx
+  graft export runs/photos-small-similar --format pytorch --out photos.pth
+  graft export runs/photos-small-similar --format safetensors --out photos.safetensors`,
+  )
+  command.action(run)
+}
+
+async function run(folder: string, options: ExportOptions): Promise<void> {
+  const output = new Output(options.json)
+  const { out } = options
+  const format = options.format ?? endings[extname(out).toLowerCase()]
+  if (!format) throw new UsageError(`${basename(out)} does not say which format is wanted: --format is one of ${formats.join(', ')}`)
+  const { classes, architecture } = await readRunConfig(folder)
+  const bytes = format === 'onnx' ? await onnxOf(folder, options) : await weightsOf(folder, format)
+  await writeFileAtomic(out, bytes)
+  output.event({ type: 'result', run: folder, format, file: out, bytes: bytes.length, classes })
+  const what = `${architecture.variant}, ${counted(classes.length, 'class', 'classes')}, ${(bytes.length / 1e6).toFixed(1)} MB`
+  output.labelled('wrote', `${shortPath(out)}: ${format}, ${what}`)
+}
+
+async function onnxOf(folder: string, { adapter }: ExportOptions): Promise<Uint8Array> {
+  const engine = await createEngine({ adapter })
+  try {
+    const { model } = await loadRun(engine, folder)
+    return await exportOnnx(model)
+  } finally {
+    engine.dispose()
+  }
+}
+
+/** The run's arrays are written as they are: this needs no GPU. */
+async function weightsOf(folder: string, format: 'safetensors' | 'pytorch'): Promise<Uint8Array> {
+  const { tensors, metadata } = await readRunWeights(folder)
+  return format === 'pytorch' ? writePyTorch(tensors, metadata) : writeSafetensors(tensors, metadata)
+}

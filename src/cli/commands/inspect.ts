@@ -1,0 +1,194 @@
+import { join } from 'node:path'
+import { type Command, Option } from 'commander'
+import { decodeImage } from '../../host/node/decode.ts'
+import { UsageError } from '../../base/errors.ts'
+import { createEngine } from '../../index.ts'
+import { stateOf } from '../../inspect/layerState.ts'
+import { chromeTrace, firstDiverging, type Inspection, inspect, inspectorPage, type NumberRow, serveInspection } from '../../inspector.ts'
+import { alexnet, type Variant, variants } from '../../nn/alexnet.ts'
+import { layerOf, layerTimes, noTimes } from '../../nn/layerTimes.ts'
+import type { Network } from '../../nn/network.ts'
+import type { Engine } from '../../tensor/engine.ts'
+import type { RgbImage } from '../../host/host.ts'
+import { loadRun, readRunConfig } from '../../train/runFolder.ts'
+import { applyScenario, type Plan, type Scenario, scenarios } from '../../transfer/scenario.ts'
+import { writeFileAtomic } from '../../host/node/files.ts'
+import { describeEngine, shortPath } from '../describe.ts'
+import { counted, percent, table } from '../format.ts'
+import { untilStopped } from '../interrupt.ts'
+import { type CommonOptions, count, number, path, seedNumber, withCommon } from '../options.ts'
+import { Output } from '../output.ts'
+
+interface InspectOptions extends CommonOptions {
+  readonly variant?: Variant
+  readonly weights?: string
+  readonly scenario?: Scenario
+  readonly classes?: number
+  readonly image?: string
+  readonly train?: boolean
+  readonly label?: string
+  readonly seed: number
+  readonly out?: string
+  readonly trace?: string
+  readonly serve?: number | true
+}
+
+export function addInspect(program: Command): void {
+  const port = number({ integer: true, min: 0, max: 65_535 })
+  const command = program
+    .command('inspect')
+    .description('Run one step and show every kernel of it: a page with the WGSL that ran, its times, tensors and numbers.')
+    .argument('[run]', 'a run folder, from graft train')
+    .addOption(new Option('--variant <name>', 'a network in the place of a run').choices(variants))
+    .option('--weights <name|path>', 'weights for it (default: every weight random)')
+    .addOption(new Option('--scenario <name>', 'make it ready for a new task first').choices(scenarios))
+    .option('--classes <n>', 'how many classes that task has', count)
+    .option('--image <file>', 'the picture that goes through it (default: a drawing)')
+    .option('--train', 'a whole training step, with gradients, rather than forward alone')
+    .option('--label <class>', 'what is on the picture, by name or number (default: what the network takes it for)')
+    .option('--seed <n>', 'seeds random weights', seedNumber, 0)
+    .option('--out <file>', 'the page (default: inspect.html in the run folder, or NAME-inspect.html here)', path)
+    .option('--trace <file>', "write the times in Chrome's trace format instead, for ui.perfetto.dev")
+    .option('--serve [port]', 'show the page on http://localhost instead, where kernels can also be edited and run', port)
+  withCommon(command).addHelpText(
+    'after',
+    `
+Examples:
+  graft inspect runs/photos-small-similar --image cat.jpg
+  graft inspect runs/photos-small-similar --image cat.jpg --train --label cat
+  graft inspect --variant alexnet-64 --weights alexnet-64-tinyimagenet100 --train --serve
+  graft inspect --variant bvlc --train --trace step.json`,
+  )
+  command.action(run)
+}
+
+async function run(folder: string | undefined, options: InspectOptions): Promise<void> {
+  const output = new Output(options.json)
+  checkOptions(folder, options)
+  if (folder) await readRunConfig(folder)
+  const picture = options.image ? await decodeImage(options.image) : undefined
+  const engine = await createEngine({ adapter: options.adapter })
+  try {
+    describeEngine(output, engine)
+    const opened = await open(engine, folder, options)
+    const inspection = await inspectModel(opened, folder, picture, options, output)
+    opened.model.dispose()
+    if (options.serve !== undefined) await serve(inspection, options.serve === true ? 0 : options.serve, output)
+  } finally {
+    output.endProgress()
+    engine.dispose()
+  }
+}
+
+function checkOptions(folder: string | undefined, options: InspectOptions): void {
+  if (!folder && !options.variant && !options.weights)
+    throw new UsageError("name a run folder, or a network by --variant: 'graft inspect --variant alexnet-64'")
+  const own = (['variant', 'weights', 'scenario', 'classes'] as const).filter((name) => options[name] !== undefined)
+  if (folder && own.length)
+    throw new UsageError(`a run has its own network: leave out ${own.map((name) => `--${name}`).join(', ')}, or the run folder`)
+  if (options.classes !== undefined && !options.scenario) throw new UsageError('--classes belongs to --scenario')
+  if (options.label !== undefined && !options.train) throw new UsageError('--label belongs to --train')
+  const ways = (['out', 'trace', 'serve'] as const).filter((name) => options[name] !== undefined)
+  if (ways.length > 1) throw new UsageError(`choose one of ${ways.map((name) => `--${name}`).join(' and ')}`)
+  if (options.json && options.serve !== undefined) throw new UsageError('--json prints what --serve shows: choose one of them')
+}
+
+interface Opened {
+  readonly model: Network
+  readonly plan: Plan | null
+  readonly title: string
+}
+
+async function open(engine: Engine, folder: string | undefined, options: InspectOptions): Promise<Opened> {
+  if (folder) {
+    const { model, config } = await loadRun(engine, folder)
+    return { model, plan: config.plan, title: shortPath(folder) }
+  }
+  const { variant, weights, seed, scenario } = options
+  const model = await alexnet(engine, { ...(variant ? { variant } : {}), ...(weights ? { weights } : {}), seed })
+  const plan = scenario ? applyScenario(model, { scenario, classes: options.classes ?? model.architecture.classes, seed }) : null
+  return { model, plan, title: `${model.architecture.variant}${scenario ? `, ${scenario}` : ''}` }
+}
+
+/** Inspects, and writes what was asked for. */
+async function inspectModel(
+  { model, plan, title }: Opened,
+  folder: string | undefined,
+  picture: RgbImage | undefined,
+  options: InspectOptions,
+  output: Output,
+): Promise<Inspection> {
+  const { train, label } = options
+  const { inspection, recording } = await inspect(model, {
+    ...{ picture, train, label, title, plan },
+    onProgress: (label, done, total) => output.progress(label, done, total),
+  })
+  output.endProgress()
+  const { loss, milliseconds, numbers, omissions, dispatches, top } = inspection
+  const diverging = firstDiverging(numbers)
+  const time = milliseconds === null ? '' : `, ${milliseconds.toFixed(1)} ms of GPU time`
+  output.labelled(
+    'step',
+    `${options.train ? 'forward, backward and SGD' : 'forward'}: ${counted(dispatches.length, 'dispatch', 'dispatches')}${time}`,
+  )
+  const [best] = top
+  const taken = best ? `${best.name}, ${percent(best.probability)}` : 'the logits are not finite: the network has diverged'
+  output.labelled('picture', `${options.image ?? 'a drawing'}: ${taken}`)
+  if (loss !== null) output.labelled('loss', `${loss.toFixed(4)}, for ${inspection.target}`)
+  output.labelled('float64', numbersLine(numbers, diverging))
+  if (omissions.length)
+    output.labelled(
+      'left out',
+      `${counted(omissions.length, 'piece')} of work, such as ${omissions.find((text) => text.endsWith('frozen')) ?? omissions[0]}`,
+    )
+  if (milliseconds !== null) output.lines(['', ...layersAsTable(inspection), ''])
+  const summary = { title, train: inspection.train, loss, top, milliseconds, omissions, diverging }
+  const places = dispatches.map(({ source, bindings, ...rest }) => ({ ...rest, kernel: inspection.sources[source]?.kernel, bindings }))
+  const path = options.trace ?? options.out ?? (options.json || options.serve !== undefined ? null : defaultPath(folder, title))
+  if (options.trace) await writeFileAtomic(options.trace, `${JSON.stringify(chromeTrace(recording, title))}\n`)
+  else if (path) await writeFileAtomic(path, await inspectorPage(inspection))
+  if (path) output.labelled('written', `${path}${options.trace ? ', for ui.perfetto.dev' : ''}`)
+  output.event({ type: 'result', ...summary, dispatches: places, ...(path ? { path } : {}) })
+  return inspection
+}
+
+/** The page lies in the run it is of, or here. */
+function defaultPath(folder: string | undefined, title: string): string {
+  return folder ? join(folder, 'inspect.html') : `${title.replaceAll(/[^\w-]+/g, '-')}-inspect.html`
+}
+
+const states = { new: 'new, trains', trained: 'trains', frozen: 'frozen', bare: '' } as const
+
+/** Where the time went: milliseconds of each layer. */
+function layersAsTable({ layers, dispatches, train }: Inspection): string[] {
+  const kinds = train ? (['forward', 'gradient', 'step'] as const) : (['forward'] as const)
+  const header = ['layer', '', '', ...(train ? ['forward ms', 'gradients', 'optimiser'] : ['forward ms']), 'dispatches']
+  const byLayer = layerTimes(dispatches)
+  const rows = layers.map((layer) => {
+    const times = byLayer.get(layer.name) ?? noTimes
+    const count = dispatches.filter((one) => layerOf(one) === layer.name).length
+    return [
+      layer.name,
+      layer.description,
+      states[stateOf(layer)],
+      ...kinds.map((kind) => (times[kind] ? times[kind].toFixed(3) : '')),
+      count || '',
+    ]
+  })
+  return table([header, ...rows], { right: [3, 4, 5, 6] })
+}
+
+function numbersLine(numbers: readonly NumberRow[], diverging: NumberRow | null): string {
+  if (diverging)
+    return `${diverging.layer} ${diverging.operator} ${diverging.what} is the first to diverge: relative error ${diverging.relative.toExponential(1)}, allowed ${diverging.allowed.toExponential(1)}`
+  const worst = Math.max(...numbers.map(({ relative }) => relative))
+  return `${counted(numbers.length, 'tensor')} agree; the largest relative error is ${worst.toExponential(1)}`
+}
+
+/** Serves the page on this machine until Ctrl-C. */
+async function serve(inspection: Inspection, port: number, output: Output): Promise<void> {
+  const { url, close } = await serveInspection(inspection, { port })
+  output.labelled('open', `${url} until Ctrl-C`)
+  await untilStopped()
+  close()
+}

@@ -1,0 +1,90 @@
+import { mkdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Command } from 'commander'
+import type { ImageDataset } from '../../data/dataset.ts'
+import { openEmoji } from '../../data/emoji.ts'
+import { UsageError } from '../../base/errors.ts'
+import { createEngine } from '../../index.ts'
+import { loadRun, type RunConfig, readRunConfig, readRunMetrics, readRunTimings } from '../../train/runFolder.ts'
+import { writeFileAtomic } from '../../host/node/files.ts'
+import { describeData, describeEngine, shortPath } from '../describe.ts'
+import { openAsTrained, requireSameClasses } from './evaluate.ts'
+import { percent, quoted } from '../format.ts'
+import { type CommonOptions, number, path, withCommon } from '../options.ts'
+import { Output } from '../output.ts'
+import { warnOfMoved } from '../pictures.ts'
+
+interface ReportOptions extends CommonOptions {
+  readonly out?: string
+  readonly topLosses: number
+}
+
+export function addReport(program: Command): void {
+  const command = program
+    .command('report')
+    .description('Write one HTML file about a trained run: why this scenario, curves, errors, confidence, what it looked at.')
+    .argument('<run>', 'a run folder, from graft train')
+    .argument('[dir]', "the pictures (default: where the run's own were)")
+    .option('--top-losses <n>', 'pictures with the largest losses to show', number({ integer: true, min: 0 }), 12)
+    .option('--out <file>', 'the HTML file (default: report.html in the run folder)', path)
+  withCommon(command).addHelpText(
+    'after',
+    `
+The file needs nothing beside it and no network. --json prints the same figures, the result last.
+
+Examples:
+  graft report runs/photos-small-similar
+  graft report runs/photos-small-similar moved/photos --out photos.html
+  graft report runs/photos-small-similar --json | tail -1`,
+  )
+  command.action(run)
+}
+
+async function run(folder: string, dir: string | undefined, options: ReportOptions): Promise<void> {
+  const output = new Output(options.json)
+  const config = await readRunConfig(folder)
+  const data = await openRunData(folder, dir, config)
+  requireSameClasses(folder, config.classes, data)
+  const [epochs, timings] = [await readRunMetrics(folder), await readRunTimings(folder)]
+  const [{ measureRun }, { runPage }] = await Promise.all([import('../../report/figures.ts'), import('../../report/run.tsx')])
+  const engine = await createEngine({ adapter: options.adapter })
+  try {
+    const { model } = await loadRun(engine, folder)
+    describeEngine(output, engine)
+    describeData(output, data)
+    warnOfMoved(output, folder, data.root, config, data)
+    const report = await measureRun(
+      { folder, model, config, data, epochs, timings },
+      {
+        topLosses: options.topLosses,
+        onEvent: (event) => output.training(event),
+        onPicture: (done, total) => output.progress('looking', done, total, `${done} of ${total} top losses`),
+      },
+    )
+    output.endProgress()
+    const path = options.out ?? join(folder, 'report.html')
+    await mkdir(dirname(path), { recursive: true })
+    await writeFileAtomic(path, runPage(report))
+    const { accuracy, calibration } = report.figures
+    if (accuracy)
+      output.labelled(
+        'accuracy',
+        `${percent(accuracy.value)} (95 %: ${percent(accuracy.low)} to ${percent(accuracy.high)}) of ${accuracy.of} pictures`,
+      )
+    output.labelled('calibration', `${percent(calibration.error)} expected error of its confidence`)
+    output.labelled('report', `${shortPath(path)}: one file, for any browser`)
+    output.event({ type: 'result', report: path, ...report.figures })
+  } finally {
+    output.endProgress()
+    engine.dispose()
+  }
+}
+
+/** The pictures of a run: those named, else those it was trained with. */
+async function openRunData(folder: string, dir: string | undefined, config: RunConfig): Promise<ImageDataset> {
+  const { data, seed } = config.options
+  if (dir === undefined && data === 'emoji') return openEmoji(typeof seed === 'number' ? { seed } : {})
+  const path = dir ?? (typeof data === 'string' ? data : undefined)
+  if (path === undefined) throw new UsageError(`${folder} does not say where its pictures are: 'graft report ${quoted(folder)} DIR' does`)
+  return openAsTrained(path, config)
+}

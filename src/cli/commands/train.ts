@@ -1,0 +1,266 @@
+import { join, resolve } from 'node:path'
+import type { Command } from 'commander'
+import { augmentationOf } from '../../data/augment.ts'
+import type { ImageDataset } from '../../data/dataset.ts'
+import { FeatureCache } from '../../data/featureCache.ts'
+import { openData } from '../../data/openData.ts'
+import { DataError, UsageError } from '../../base/errors.ts'
+import type { Network } from '../../nn/network.ts'
+import type { Engine } from '../../tensor/engine.ts'
+import { BrokenClasses } from '../../train/brokenClasses.ts'
+import { chooseScenario } from '../../train/choose.ts'
+import type { EpochResult, TrainEvent } from '../../train/events.ts'
+import { type FitResult, fit } from '../../train/fit.ts'
+import { readRunTimings } from '../../train/runFolder.ts'
+import type { Timings } from '../../train/timings.ts'
+import { type Choice, optionsOf } from '../../transfer/choice.ts'
+import { applyScenario, type Plan, type ScenarioOptions } from '../../transfer/scenario.ts'
+import { buildNetwork } from '../buildNetwork.ts'
+import { describeAugmentation, describeData, describeEngine, describeMemory, describeNetwork, describePlan, shortPath } from '../describe.ts'
+import { describeChoice } from '../describeChoice.ts'
+import { counted, dataName, duration, nextCommand, percent } from '../format.ts'
+import type { Stop } from '../interrupt.ts'
+import { findRate } from './lrFind.ts'
+import { number, path, withCommon } from '../options.ts'
+import { epochHeader, epochLine, Output } from '../output.ts'
+import { picturesOf, warnOfMoved } from '../pictures.ts'
+import { recipeOf } from '../recipeOptions.ts'
+import { holdingRun } from '../../base/node/lock.ts'
+import { checkOut, type ExistingRun, RunWriter } from '../runWriter.ts'
+import { inSession } from '../session.ts'
+import {
+  checkAuto,
+  chooseNetwork,
+  resumedSettings,
+  settingsOf,
+  type TrainOptions,
+  type TrainSettings,
+  withTrainOptions,
+} from '../trainSettings.ts'
+import { graftVersion } from '../version.ts'
+
+export function addTrain(program: Command): void {
+  const command = program
+    .command('train')
+    .description('Graft the classes of a folder of pictures onto AlexNet, and write a run folder.')
+    .argument('<dir>', 'pictures: a folder for each class (or train/ and val/ with them), a .csv of file,label[,split], or .tar shards')
+  withTrainOptions(command)
+    .option('--resume', "go on from the run's checkpoint with the run's own options; afresh where there is none")
+    .option('--checkpoint-every <seconds>', 'how much a crash may cost, within an epoch (default: 30)', number({ min: 0 }))
+    .option('--force', 'replace the run that the run folder holds')
+    .option('--out <run>', 'the run folder (default: runs/<name of DIR>-<scenario>)', path)
+  withCommon(command).addHelpText(
+    'after',
+    `
+The four scenarios:
+  small-similar     few pictures, like photographs: a new last layer on the frozen network
+  small-different   few, unlike photographs: a new layer on the frozen early layers
+  large-similar     many, like photographs: everything trains, from the pretrained weights
+  large-different   many, unlike photographs: everything trains, from random weights
+  auto              counts the pictures, probes the frozen network at several depths, and picks one and its cut
+
+Examples:
+  graft train photos
+  graft train photos --scenario auto
+  graft train drawings --scenario small-different --epochs 40 --out runs/drawings
+  graft train photos --scenario large-similar --optimizer sgd --augment
+  graft train drawings --scenario large-different --augment strong,flip=0
+  graft train photos --weights torchvision/alexnet --replace all
+  graft train photos --variant bvlc --weights bvlc.safetensors --replace all
+  graft train photos --resume --epochs 60`,
+  )
+  command.action(train)
+}
+
+async function train(dir: string, options: TrainOptions, command: Command): Promise<void> {
+  const folder = options.out ?? join('runs', `${dataName(dir)}-${options.scenario}`)
+  await holdingRun(folder, () => trainInto(folder, dir, options, command))
+}
+
+async function trainInto(folder: string, dir: string, options: TrainOptions, command: Command): Promise<void> {
+  const output = new Output(options.json)
+  const before = await checkOut(folder, options)
+  const typed = (name: string) => command.getOptionValueSource(name) === 'cli'
+  const settings = before.config ? resumedSettings(options, typed, before.config, folder) : settingsOf(options)
+  checkAuto(settings)
+  const data = await openData(dir, { split: settings.split, seed: settings.seed })
+  if (before.config) requireSameClasses(folder, before.config.classes, data)
+  const network = chooseNetwork(settings)
+  await inSession(network.weights, options, output, (engine, stop) =>
+    trainOn(engine, { dir, data, folder, settings, network, options, before, output, stop }),
+  )
+}
+
+function requireSameClasses(folder: string, classes: readonly string[], data: ImageDataset): void {
+  if (classes.join('\n') === data.classes.join('\n')) return
+  throw new DataError(`${folder} was trained on other classes (${classes.join(', ')}): train into another folder with --out`)
+}
+
+interface Job {
+  readonly dir: string
+  readonly data: ImageDataset
+  readonly folder: string
+  readonly settings: TrainSettings
+  readonly network: ReturnType<typeof chooseNetwork>
+  readonly options: TrainOptions
+  /** Epochs that the run has behind it, and whether it has a checkpoint. */
+  readonly before: ExistingRun
+  readonly output: Output
+  readonly stop: Stop
+}
+
+async function trainOn(engine: Engine, job: Job): Promise<void> {
+  const { dir, data, folder, network, options, output, stop } = job
+  describeEngine(output, engine)
+  describeData(output, data)
+  if (job.before.config) warnOfMoved(output, folder, dir, job.before.config, data)
+  const model = await buildNetwork(engine, network, job.settings.seed)
+  describeNetwork(output, model, network.weights ?? null)
+  const { init, seed, freeze, train } = job.settings
+  const choice = job.settings.scenario === 'auto' ? (job.before.config?.choice ?? (await choose(model, job))) : undefined
+  if (choice) describeChoice(output, choice)
+  const plan = applyScenario(model, { ...scenarioOf(job.settings, choice), classes: data.classes.length, init, seed, freeze, train })
+  describePlan(output, plan, { missing: model.missing, why: !choice })
+  if (job.settings.augment) output.labelled('augment', describeAugmentation(augmentationOf(job.settings.augment)))
+  const settings = job.settings.lr === 'find' ? { ...job.settings, lr: await findRate(model, job) } : job.settings
+  const run = new RunWriter(
+    folder,
+    {
+      graft: graftVersion,
+      architecture: model.architecture,
+      plan,
+      ...(choice ? { choice } : {}),
+      classes: data.classes,
+      pictures: picturesOf(data),
+      options: { ...settings, data: resolve(dir) },
+      adapter: engine.info.adapter,
+    },
+    { replace: options.force, timings: await timingsBefore(job, choice) },
+  )
+  const started = performance.now()
+  const result = await fitAndKeep(model, { ...job, settings }, run)
+  const last = result.epochs.at(-1)
+  const goOn = nextCommand('train', dir, '--out', folder, '--resume')
+  if (!last)
+    throw stop.error(
+      result.keptBatches
+        ? `stopped in the first epoch: ${counted(result.keptBatches, 'step')} are kept in ${folder}; '${goOn}' goes on`
+        : 'stopped before the first epoch was finished: nothing was written',
+    )
+  await run.finish(model)
+  const seconds = (performance.now() - started) / 1000
+  if (result.skipped) output.labelled('skipped', `${counted(result.skipped, 'broken picture')} left out of training`)
+  report(job, result, plan, seconds)
+  if (!result.aborted) return
+  throw stop.error(`stopped: epoch ${last.epoch} is kept in ${folder}; '${goOn}' goes on`, { hasResult: true })
+}
+
+/** Measures which scenario suits the pictures. */
+async function choose(model: Network, { data, settings, output, stop }: Job): Promise<Choice> {
+  output.progress('probing', 0, 1)
+  const onEvent = (event: TrainEvent) => {
+    // Pictures that are left out are told of once, by the training.
+    if (event.type === 'read') output.progress('probing', event.done, event.total, `${event.done} of ${event.total} pictures`)
+  }
+  try {
+    return await chooseScenario(model, data, { seed: settings.seed, signal: stop.signal, onEvent })
+  } catch (error) {
+    if (stop.signal.aborted) throw stop.error('stopped while the scenario was being chosen: nothing was written')
+    throw error
+  } finally {
+    output.endProgress()
+  }
+}
+
+/** What the run took before it trains in this session. */
+async function timingsBefore({ folder, before }: Job, choice: Choice | undefined): Promise<Partial<Timings>> {
+  if (before.resumable) return (await readRunTimings(folder)) ?? {}
+  return { choosing: choice?.evidence.seconds ?? 0 }
+}
+
+/** The scenario and its head: as the data decided, or as they were asked for. */
+function scenarioOf({ scenario, replace, cut }: TrainSettings, choice: Choice | undefined): Omit<ScenarioOptions, 'classes'> {
+  if (choice) return { scenario: choice.scenario, ...optionsOf(choice) }
+  if (scenario === 'auto') throw new UsageError('auto takes a choice')
+  return { scenario, replace, cut }
+}
+
+/** Trains, with the files of every finished epoch in place, whatever happens afterwards. */
+async function fitAndKeep(model: Network, job: Job, run: RunWriter): Promise<FitResult> {
+  const { data, settings, options, output, stop, before } = job
+  const { epochs, lr } = settings
+  const idle = before.epochs >= epochs
+  const broken = new BrokenClasses(data)
+  let header = false
+  run.stopwatch.start()
+  const onEvent = (event: TrainEvent) => {
+    run.stopwatch.note(event)
+    output.training(event, epochs)
+    if (event.type === 'memory') describeMemory(output, event)
+    if (event.type === 'skipped') broken.note(event)
+    if (event.type !== 'epoch') return
+    const { type: _, ...result } = event
+    run.epoch(result)
+    if (!header) output.lines(['', epochHeader])
+    header = true
+    output.line(epochLine(event, epochs))
+  }
+  const { batchSize, optimizer, weightDecay, augment, cache, seed, strict } = settings
+  const { checkpoints } = run
+  if (options.resume && !before.resumable) output.line('no checkpoint to go on from: starting afresh')
+  if (!idle) output.progress(cache && !augment ? 'reading' : 'training', 0, 1)
+  try {
+    return await fit(model, data, {
+      ...{ epochs, batchSize, optimizer, weightDecay, cache, seed, strict, ...(typeof lr === 'number' ? { lr } : {}) },
+      ...(augment ? { augment: augmentationOf(augment) } : {}),
+      ...(cache ? { featureCache: new FeatureCache() } : {}),
+      ...recipeOf(settings),
+      checkpoint: checkpoints,
+      checkpointSeconds: options.checkpointEvery,
+      beforeCheckpoint: () => run.begin(),
+      resume: before.resumable,
+      signal: stop.signal,
+      onEvent,
+      onResume: (finished, batches) => {
+        resumed(output, run, finished, batches)
+        if (idle) output.line(`all ${epochs} epochs are trained already: more with --epochs`)
+      },
+    })
+  } catch (error) {
+    output.endProgress()
+    if (await run.rescue(model)) output.warn(`epoch ${run.epochs.length}, the last that was finished, is kept in ${run.folder}`)
+    throw error
+  } finally {
+    output.endProgress()
+  }
+}
+
+function resumed(output: Output, run: RunWriter, epochs: readonly EpochResult[], batches: number): void {
+  run.resumed(epochs)
+  output.event({ type: 'resume', epochs: epochs.length, batches })
+  const where = batches ? `in epoch ${epochs.length + 1}, after step ${batches}` : `after epoch ${epochs.length}`
+  output.labelled('resumed', `${where}, from ${run.checkpoints}`)
+}
+
+function report({ dir, data, folder, settings, output }: Job, result: FitResult, plan: Plan, seconds: number): void {
+  const { epochs, keptEpoch, aborted, stoppedEarly, recovered, skipped } = result
+  const last = epochs.at(-1)
+  if (!last) return
+  const best = epochs.reduce((a, b) => (b.valAccuracy > a.valAccuracy ? b : a))
+  const kept = epochs.find(({ epoch }) => epoch === keptEpoch) ?? last
+  const { valAccuracy } = kept
+  const outcome = { valAccuracy, keptEpoch: kept.epoch, bestValAccuracy: best.valAccuracy, bestEpoch: best.epoch }
+  output.event({ type: 'result', run: folder, aborted, stoppedEarly, recovered, epochs, ...outcome, skipped, seconds, plan })
+  const sample = data.val.at(0)?.source
+  output.line()
+  if (stoppedEarly) output.labelled('stopped', `early: the last ${settings.patience} epochs brought nothing better`)
+  const record = best.valAccuracy === valAccuracy ? 'its best' : `best ${percent(best.valAccuracy)} in epoch ${best.epoch}`
+  output.labelled(
+    'result',
+    `validation accuracy ${percent(valAccuracy)} after epoch ${kept.epoch} (${record}); ${duration(seconds)} in all`,
+  )
+  output.labelled('run', `${folder}: the weights, the figures of every epoch, the options and a checkpoint`)
+  if (aborted) return
+  output.command('next', nextCommand('predict', folder, typeof sample === 'string' ? shortPath(sample) : 'IMAGE'))
+  output.command('', nextCommand('evaluate', folder, dir))
+}

@@ -1,0 +1,81 @@
+import { type Command, Option } from 'commander'
+import { createEngine } from '../../index.ts'
+import { alexnet, type Variant, variants } from '../../nn/alexnet.ts'
+import type { TuningResult } from '../../ops/tune.ts'
+import { tune } from '../../train/tune.ts'
+import { describeEngine } from '../describe.ts'
+import { counted, table } from '../format.ts'
+import { type CommonOptions, count, withCommon } from '../options.ts'
+import { Output } from '../output.ts'
+
+interface TuneCommandOptions extends CommonOptions {
+  readonly variant: Variant
+  readonly batchSize: number
+}
+
+export function addTune(program: Command): void {
+  const command = program
+    .command('tune')
+    .description("Measure which kernels compute a network fastest on this machine's adapter, and use them from now on.")
+    .addOption(new Option('--variant <v>', 'the network').choices(variants).default('alexnet-64'))
+    .option('--batch-size <n>', 'pictures that go through the network together', count, 32)
+  withCommon(command).addHelpText(
+    'after',
+    `
+What wins is kept for this adapter, driver and version of Graft's kernels, in the user's cache folder (GRAFT_CACHE names another). A kernel
+whose numbers disagree with float64 cannot win. It takes a minute or two on a CPU; nothing else tunes unasked.
+
+Examples:
+  graft tune
+  graft tune --variant torchvision --batch-size 8`,
+  )
+  command.action(run)
+}
+
+async function run({ variant, batchSize, adapter, json }: TuneCommandOptions): Promise<void> {
+  const output = new Output(json)
+  const engine = await createEngine({ adapter })
+  try {
+    describeEngine(output, engine)
+    const model = await alexnet(engine, { variant })
+    output.progress('tuning', 0, 1)
+    const results = await tune(model, {
+      batchSize,
+      onProgress(done, total, result) {
+        output.progress('tuning', done, total, result.key)
+        output.event({ type: 'tuned', done, total, ...result })
+      },
+    })
+    output.endProgress()
+    report(output, results)
+  } finally {
+    engine.dispose()
+  }
+}
+
+function report(output: Output, results: readonly TuningResult[]): void {
+  const gained = results.filter(({ best, before }) => best !== before)
+  const sum = (ms: (result: TuningResult) => number) => results.reduce((total, result) => total + ms(result), 0)
+  const [beforeMs, bestMs] = [sum((result) => result.beforeMs), sum((result) => result.bestMs)]
+  output.event({ type: 'result', tuned: gained.length, measured: results.length, beforeMs, bestMs, tilings: results })
+  output.line()
+  output.lines(
+    table(
+      [
+        ['planes x rows x columns x depth', 'before', 'now', 'tried', 'kernel'],
+        ...results.map(({ key, beforeMs, bestMs, best, tried, wrong }) => [
+          key,
+          `${beforeMs.toFixed(2)} ms`,
+          `${bestMs.toFixed(2)} ms`,
+          wrong ? `${tried}, ${wrong} wrong` : `${tried}`,
+          `${best.kernel} ${best.rows} x ${best.columns}${best.splits > 1 ? `, ${best.splits} parts` : ''}`,
+        ]),
+      ],
+      { right: [1, 2] },
+    ),
+  )
+  output.line()
+  output.line(
+    `${gained.length} of ${counted(results.length, 'product')} compute faster now: ${beforeMs.toFixed(1)} ms became ${bestMs.toFixed(1)} ms a step.`,
+  )
+}

@@ -1,0 +1,74 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { extname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Command } from 'commander'
+import { type Answer, serveLocally } from '../../inspect/node/localServer.ts'
+import { untilStopped } from '../interrupt.ts'
+import { number } from '../options.ts'
+import { Output } from '../output.ts'
+
+export function addWeb(program: Command): void {
+  program
+    .command('web')
+    .description('Open the page on which a browser trains: drop a folder of pictures, nothing leaves the machine.')
+    .option('--port <n>', 'where to serve it (default: one that is free)', number({ integer: true, min: 0, max: 65_535 }), 0)
+    .option('--json', 'one JSON object a line')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  graft web
+  graft web --port 8080`,
+    )
+    .action(run)
+}
+
+async function run({ port, json = false }: { readonly port: number; readonly json?: boolean }): Promise<void> {
+  const output = new Output(json)
+  const { url, close } = await serveLocally(await (import.meta.url.endsWith('.ts') ? builtNow() : builtPage()), port)
+  output.event({ type: 'open', url })
+  output.labelled('open', `${url} in a browser with WebGPU; until Ctrl-C`)
+  await untilStopped()
+  close()
+}
+
+const types: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+}
+
+type Answers = (path: string) => Promise<Answer | null>
+
+/** The page that the package brings, and its weights, which lie at the package's root already. Other files are out of reach. */
+async function builtPage(): Promise<Answers> {
+  const files = new Map<string, URL>()
+  for (const [folder, prefix] of [
+    [new URL('../../web/', import.meta.url), '/'],
+    [new URL('../../../weights/', import.meta.url), '/weights/'],
+  ] as const)
+    for (const name of await readdir(folder, { recursive: true })) {
+      const path = name.replaceAll('\\', '/')
+      if (extname(path)) files.set(prefix + path, new URL(path, folder))
+    }
+  return answering(files, (file) => readFile(file))
+}
+
+/** In a clone nothing lies built: the page is made of the sources, in memory. */
+async function builtNow(): Promise<Answers> {
+  const { build } = await import('vite')
+  const configFile = fileURLToPath(new URL('../../web/vite.config.ts', import.meta.url))
+  const built = await build({ configFile, logLevel: 'warn', build: { write: false } })
+  const files = new Map<string, string | Uint8Array>()
+  for (const { output } of [built].flat().flatMap((one) => ('output' in one ? [one] : [])))
+    for (const file of output) files.set(`/${file.fileName}`, file.type === 'chunk' ? file.code : file.source)
+  return answering(files, async (content) => content)
+}
+
+function answering<T>(files: ReadonlyMap<string, T>, read: (file: T) => Promise<string | Uint8Array>): Answers {
+  return async (path) => {
+    const name = path === '/' ? '/index.html' : path
+    const file = files.get(name)
+    return file === undefined ? null : { type: types[extname(name)] ?? 'application/octet-stream', body: await read(file) }
+  }
+}

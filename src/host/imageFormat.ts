@@ -1,0 +1,88 @@
+import { DataError } from '../base/errors.ts'
+import type { Source } from './host.ts'
+
+type Format = 'JPEG' | 'PNG' | 'WebP'
+
+/** Larger pictures are refused: a few bytes can claim to be any number of pixels. These take 768 MiB. */
+export const maxPixels = 2 ** 28
+
+/** Files taken for pictures, by their names. */
+export const PICTURE = /\.(jpe?g|png|webp)$/i
+
+/** Files that are pictures by their names, of formats that are not read or under names that are not known. */
+const OTHER_PICTURE = /\.(avif|bmp|cr[23]|dng|gif|hei[cf]|jfif|jp2|jpe|jxl|nef|svg|tiff?)$/i
+
+/** Pictures that were passed over: how many of each ending. */
+export class PassedOver {
+  readonly #counts = new Map<string, number>()
+
+  /** Notes a file that is not taken for a picture, if a person would. */
+  note(name: string): void {
+    const ending = OTHER_PICTURE.exec(name)?.[0].toLowerCase()
+    if (ending) this.#counts.set(ending, (this.#counts.get(ending) ?? 0) + 1)
+  }
+
+  /** Takes over what another has noted. */
+  add(other: PassedOver): void {
+    for (const [ending, count] of other.#counts) this.#counts.set(ending, (this.#counts.get(ending) ?? 0) + count)
+  }
+
+  /** The counts by ending, the most frequent first. */
+  get counts(): Readonly<Record<string, number>> {
+    return Object.fromEntries([...this.#counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)))
+  }
+}
+
+/** '8 .gif and 1 .heic'. */
+export function countedEndings(counts: Readonly<Record<string, number>>): string {
+  const parts = Object.entries(counts).map(([ending, count]) => `${count} ${ending}`)
+  return [parts.slice(0, -1).join(', '), ...parts.slice(-1)].filter((part) => part !== '').join(' and ')
+}
+
+const SIGNATURES: readonly { format: Format; offset: number; bytes: readonly number[] }[] = [
+  { format: 'JPEG', offset: 0, bytes: [0xff, 0xd8, 0xff] },
+  { format: 'PNG', offset: 0, bytes: [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a] },
+  { format: 'WebP', offset: 8, bytes: [0x57, 0x45, 0x42, 0x50] },
+]
+
+/** How errors call a picture that was given no name. */
+export function pictureName(source: Source): string {
+  if (typeof source === 'string') return source
+  if (source instanceof Uint8Array) return 'picture in memory'
+  if (source instanceof Blob) return source instanceof File ? source.name : 'picture in memory'
+  return source.path
+}
+
+/**
+ * The format of an encoded picture, by its content.
+ * @throws DataError where the bytes are none, or of no format that is read
+ */
+export function requireFormat(called: string, bytes: Uint8Array): Format {
+  if (bytes.length === 0) throw new DataError(`${called}: the file is empty`)
+  const found = SIGNATURES.find((signature) => signature.bytes.every((byte, i) => bytes[signature.offset + i] === byte))
+  if (!found) throw new DataError(`${called}: not a JPEG, PNG or WebP picture (${describeContent(bytes)})`)
+  return found.format
+}
+
+export function tooManyPixels(called: string, format: Format, cause?: unknown): DataError {
+  const most = `${maxPixels / 2 ** 20} megapixels, the most that are decoded`
+  return new DataError(`${called}: the ${format} picture has more than ${most}: make it smaller`, { cause })
+}
+
+export function damagedPicture(called: string, format: Format, reason: string, cause: unknown): DataError {
+  return new DataError(`${called}: the ${format} file is cut short or damaged (${reason})`, { cause })
+}
+
+/** What a file that is no picture seems to be, in a word or two. */
+function describeContent(bytes: Uint8Array): string {
+  const start = bytes.subarray(0, 512)
+  const isText = start.every((byte) => byte >= 0x20 || (byte >= 0x09 && byte <= 0x0d))
+  if (isText) return 'it holds text'
+  const magic = String.fromCharCode(...start.subarray(0, 12))
+  if (magic.startsWith('GIF8')) return 'it is a GIF'
+  if (magic.startsWith('BM')) return 'it is a BMP'
+  if (magic.startsWith('II*\0') || magic.startsWith('MM\0*')) return 'it is a TIFF'
+  if (/^ftyp(avif|avis)/.test(magic.slice(4))) return 'it is an AVIF'
+  if (/^ftyp(hei|hev|mif1|msf1)/.test(magic.slice(4))) return 'it is a HEIC'
+  return 'its first bytes are those of no such format'
+}
