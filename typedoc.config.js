@@ -8,7 +8,7 @@ const categories = {
   'The four scenarios': ['transfer'],
   Pictures: ['data'],
   Training: ['train'],
-  Optimisers: ['optim'],
+  Optimizers: ['optim'],
   'Weights and files': ['weights'],
   'The inspector': ['inspect'],
   'The GPU, recordings and errors': ['gpu'],

@@ -61,7 +61,7 @@ for (let seed = 1; seed <= Number(values.seeds); seed++)
     await writeFileAtomic(file, `${JSON.stringify({ adapter: engine.info.adapter, rows }, null, 2)}\n`)
   }
 engine.dispose()
-summarise()
+summarize()
 
 async function compareOn(name: string, seed: number): Promise<Row> {
   const whole = name === 'emoji' ? await openEmoji({ seed }) : await openData(join(values.data, name), { seed })
@@ -96,7 +96,7 @@ function fewer(data: ImageDataset, each: number, valEach: number, seed: number):
 }
 
 /** Means over seeds. */
-function summarise(): void {
+function summarize(): void {
   const groups = new Map<string, Row[]>()
   for (const row of rows) {
     const key = `${row.data}, ${row.weights} weights, ${row.train} pictures, ${row.seconds} s`

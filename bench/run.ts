@@ -13,7 +13,7 @@ import { openPeers } from './peers/open.ts'
 import { line, summaryLines, titles } from './report.ts'
 import { type Results, type Row, toRow } from './results.ts'
 import { suite } from './suite.ts'
-import { summarise } from './summary.ts'
+import { summarize } from './summary.ts'
 import { tuneNetworks } from './tune.ts'
 import { resultsName, rowKey, updated, writeResults } from './write.ts'
 
@@ -99,7 +99,7 @@ async function bench({ quick = false, only, update, tune, json, adapter, peers: 
     quick,
     peak: limit.median(),
     rows,
-    summary: summarise(rows),
+    summary: summarize(rows),
   })
   const file = join(import.meta.dirname, 'results', `${resultsName(engine.info)}.json`)
   const current = () => (update ? updated(file, measured(), order) : measured())

@@ -18,7 +18,7 @@ export interface Summary {
   readonly warmStartMs: number | null
 }
 
-export function summarise(rows: readonly Row[]): Summary {
+export function summarize(rows: readonly Row[]): Summary {
   const find = (name: string, pass: string) => rows.find((row) => row.name === name && row.pass === pass)
   const ratios = rows.flatMap(({ ratio }) => (ratio === null ? [] : [ratio]))
   const memory = rows.flatMap(({ pass, graft, tfjs_webgpu: tfjs }) =>

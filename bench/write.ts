@@ -5,7 +5,7 @@ import { writeFileAtomic } from '../src/host/node/files.ts'
 import { chart, themeNames } from './chart.ts'
 import { markdown } from './markdown.ts'
 import type { Results, Row } from './results.ts'
-import { summarise } from './summary.ts'
+import { summarize } from './summary.ts'
 
 /**
  * Writes the figures, and beside them, under the same name, the table and its chart for light and dark pages.
@@ -43,5 +43,5 @@ export async function updated(file: string, measured: Results, order: readonly s
   const earlier = JSON.parse(await readFile(file, 'utf8')) as Results
   const byKey = new Map([...earlier.rows, ...measured.rows].map((row) => [rowKey(row), row]))
   const rows = order.flatMap((key) => byKey.get(key) ?? [])
-  return { ...measured, quick: rows.some(({ quick }) => quick), rows, summary: summarise(rows) }
+  return { ...measured, quick: rows.some(({ quick }) => quick), rows, summary: summarize(rows) }
 }

@@ -51,7 +51,7 @@ export {
   type Recording,
 } from './gpu/recorder.ts'
 export { type AlexNetOptions, alexnet, type Variant, variants } from './nn/alexnet.ts'
-export { type Init, type InitName, initialise, initNames } from './nn/init.ts'
+export { type Init, type InitName, initialize, initNames } from './nn/init.ts'
 export {
   AdaptiveAvgPool2d,
   Conv2d,

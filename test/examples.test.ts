@@ -46,7 +46,7 @@ describe('the examples', () => {
     expect(losses.at(-1)).toBeLessThan(0.5 * (losses[0] ?? 0))
   })
 
-  test('keep.ts keeps what it learnt', async () => {
+  test('keep.ts keeps what it learned', async () => {
     const file = place.path('grafted.safetensors')
     const stdout = await run('keep.ts', place.photos, file, join(place.photos, 'val', 'circle', '0.png'))
     expect(await exists(file)).toBe(true)
@@ -71,7 +71,7 @@ describe('the examples', () => {
     async (name) => {
       const lines = (await readFile(join(root, 'test', 'examples', name), 'utf8')).trim().split('\n')
       expect(lines.length).toBeLessThanOrEqual(24)
-      expect(await readFile(join(root, 'README.md'), 'utf8')).toContain(`test/examples/${name}`)
+      expect(await readFile(join(root, 'README.md'), 'utf8')).toContain(`examples/${name}`)
     },
   )
 })

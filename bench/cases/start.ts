@@ -37,13 +37,13 @@ export function firstStepCases({ engine }: Peers): Case[] {
       family: 'start',
       ...costOf(alexnet64, batch, true),
       expected: async () =>
-        expectedLoss(logitsOf(normalised(pictures), await initialWeights(engine, alexnet64), alexnet64), Int32Array.from(labels)),
+        expectedLoss(logitsOf(normalized(pictures), await initialWeights(engine, alexnet64), alexnet64), Int32Array.from(labels)),
       contestants: { graft: () => starts(pictures, engine.info.kind, pass) },
     }),
   )
 }
 
-function normalised(pictures: readonly Uint8Array[]): NdArray {
+function normalized(pictures: readonly Uint8Array[]): NdArray {
   const data = new Float32Array(pictures.length * 3 * size * size)
   for (const [n, pixels] of pictures.entries())
     for (let c = 0; c < 3; c++)

@@ -61,7 +61,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
       }
     }
 #if VECTOR == 2
-    // Four columns and a group of four steps at a time, turned so that columns are neighbours.
+    // Four columns and a group of four steps at a time, turned so that columns are neighbors.
     for (var i = thread; i < #{BLOCK_DEPTH * BLOCK_COLS / 16}u; i += threads) {
       let step = i / #{BLOCK_COLS / 4}u * 4u;
       let col = i % #{BLOCK_COLS / 4}u;

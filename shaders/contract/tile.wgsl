@@ -4,7 +4,7 @@
 // launch: one subgroup a workgroup; x counts tiles of COLS·LANES columns, y (wrapping into z) counts (split, plane, panel);
 // where there are more than 65,535 tiles, they wrap into y, and z counts (split, plane, panel); a split takes `chunk` steps of a
 // One gather of the A operand serves all lanes: each holds a vec4 of it, and a broadcast from a constant lane hands a value to every
-// lane. Nothing synchronises, so a CPU adapter runs this as straight-line vector code. UNROLL steps of c are taken for one accumulator
+// lane. Nothing synchronizes, so a CPU adapter runs this as straight-line vector code. UNROLL steps of c are taken for one accumulator
 // at a time: there are more accumulators than registers, so each is loaded and stored once for all of them.
 // checked by test/ops/contract.test.ts, test/ops/contractTiles.test.ts, test/ops/conv2d.test.ts, test/ops/linear.test.ts
 enable subgroups;

@@ -1,5 +1,5 @@
-// augment: y[n, c, row, col] = normalise(picture n at (row, col), turned, its colours changed), 0 inside its erased rectangle
-// rgb, table: see transforms/colour.wgsl        means: f32[N], the grey that contrast blends with        y: f32[N][3][size][size]
+// augment: y[n, c, row, col] = normalize(picture n at (row, col), turned, its colors changed), 0 inside its erased rectangle
+// rgb, table: see transforms/color.wgsl        means: f32[N], the gray that contrast blends with        y: f32[N][3][size][size]
 // launch: one thread per column, one row of workgroups per row of every picture, wrapping into z past 65,535
 // checked by test/data/augment.test.ts
 override WG: u32 = 64;
@@ -14,8 +14,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read> means: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
-#include "transforms/colour.wgsl"
-#include "transforms/normalise.wgsl"
+#include "transforms/color.wgsl"
+#include "transforms/normalize.wgsl"
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {

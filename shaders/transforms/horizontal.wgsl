@@ -12,7 +12,7 @@ struct Params { columns: u32, rows: u32, row_bytes: u32, start: u32, taps: u32, 
 @group(0) @binding(2) var<storage, read_write> half: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-// The three bytes at any address, as 0..1: they lie in one word or in two neighbours.
+// The three bytes at any address, as 0..1: they lie in one word or in two neighbors.
 fn pixel(byte: u32) -> vec3f {
   let word = byte / 4u;
   let shift = 8u * (byte % 4u);

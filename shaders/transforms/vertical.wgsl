@@ -1,4 +1,4 @@
-// resize, vertical pass, and the normalisation: y[slot, c, row, x] = normalise(Σ_t weight[t, row] · half[c, first[row] + t, x])
+// resize, vertical pass, and the normalization: y[slot, c, row, x] = normalize(Σ_t weight[t, row] · half[c, first[row] + t, x])
 // half: f32[3][half_rows][columns]        y: f32[N][3][rows][columns]; base is where its slot begins
 // filters: from `filters_at` on, first: u32[rows], then weight: f32[taps][rows] as bits
 // launch: one thread per column, one row of workgroups per row, wrapping into z past 65,535; no division
@@ -14,7 +14,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> filters: array<u32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
-#include "transforms/normalise.wgsl"
+#include "transforms/normalize.wgsl"
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {

@@ -138,7 +138,7 @@ export interface LocalResponseNormOptions {
 }
 
 /**
- * x / (k + alpha / size · Σ x²)^beta over a window of neighbouring channels (Krizhevsky et al. 2012; PyTorch's `local_response_norm`).
+ * x / (k + alpha / size · Σ x²)^beta over a window of neighboring channels (Krizhevsky et al. 2012; PyTorch's `local_response_norm`).
  * @param x [N, C, …]
  * @returns x's shape
  * @throws ShapeError when shapes or options do not fit

@@ -56,7 +56,7 @@ function block(
 }
 
 /**
- * Philox4x32-10: four random 32-bit words from a counter and a key, without any state. Neighbouring counters give unrelated words, so
+ * Philox4x32-10: four random 32-bit words from a counter and a key, without any state. Neighboring counters give unrelated words, so
  * that value number i of a sequence can be computed anywhere, in any order.
  *
  * Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011, and its library Random123.

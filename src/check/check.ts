@@ -62,7 +62,7 @@ export interface CheckOptions {
 }
 
 /** One result that was judged. */
-interface Judgement {
+interface Judgment {
   readonly subject: string
   readonly kernels: 'fast' | 'plain'
   readonly what: string
@@ -85,25 +85,25 @@ export async function checkKernels(
   chosen: readonly Subject[],
   { drawn = 12, seed = 1, onRow }: CheckOptions = {},
 ): Promise<CheckReport> {
-  const judgements: Judgement[] = []
+  const judgments: Judgment[] = []
   const rows: CheckRow[] = []
   for (const subject of chosen)
     for (const kernels of subject.kernels) {
       const engine = engines[kernels]
       if (!engine) continue
-      const found: Judgement[] = []
+      const found: Judgment[] = []
       const cases = subject.cases(new Random(seed), drawn)
       for (const one of cases) found.push(...(await judge(engine, subject.name, kernels, one)))
-      judgements.push(...found)
-      for (const row of summarise(found)) {
+      judgments.push(...found)
+      for (const row of summarize(found)) {
         rows.push(row)
         onRow?.(row)
       }
     }
-  return { rows, suspects: suspectsOf(judgements), ok: judgements.every(({ ok }) => ok) }
+  return { rows, suspects: suspectsOf(judgments), ok: judgments.every(({ ok }) => ok) }
 }
 
-async function judge(engine: Engine, subject: string, kernels: 'fast' | 'plain', one: CheckCase): Promise<Judgement[]> {
+async function judge(engine: Engine, subject: string, kernels: 'fast' | 'plain', one: CheckCase): Promise<Judgment[]> {
   const recorder = engine.record()
   let findings: readonly Finding[] = []
   let error: string | null = null
@@ -148,16 +148,16 @@ function filesOf(dispatches: readonly RecordedDispatch[]): string[] {
 }
 
 /** One row for each kind of result, in the order in which they were met. */
-function summarise(judgements: readonly Judgement[]): CheckRow[] {
-  const groups = new Map<string, Judgement[]>()
-  for (const one of judgements) {
+function summarize(judgments: readonly Judgment[]): CheckRow[] {
+  const groups = new Map<string, Judgment[]>()
+  for (const one of judgments) {
     const key = `${one.what} ${one.against}`
     const group = groups.get(key)
     if (group) group.push(one)
     else groups.set(key, [one])
   }
   return [...groups.values()].map((group) => {
-    const [first] = group as [Judgement]
+    const [first] = group as [Judgment]
     const failed = group.filter(({ ok }) => !ok)
     const candidates = failed.length > 0 ? failed : group
     const worst = candidates.reduce((a, b) => ((b.worst?.relative ?? 0) > (a.worst?.relative ?? 0) ? b : a))
@@ -181,9 +181,9 @@ function summarise(judgements: readonly Judgement[]): CheckRow[] {
 export const shownSuspects = 4
 
 /** Kernels that led to wrong results, by the share of their results that are wrong. */
-function suspectsOf(judgements: readonly Judgement[]): Suspect[] {
+function suspectsOf(judgments: readonly Judgment[]): Suspect[] {
   const files = new Map<string, { wrong: number; of: number }>()
-  for (const { files: led, ok } of judgements)
+  for (const { files: led, ok } of judgments)
     for (const file of led) {
       const count = files.get(file) ?? { wrong: 0, of: 0 }
       count.of++

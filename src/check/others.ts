@@ -1,4 +1,4 @@
-/** What has kernels beside the tape's operators: gradient sums, optimisers, picture transforms, and the watch for NaN. */
+/** What has kernels beside the tape's operators: gradient sums, optimizers, picture transforms, and the watch for NaN. */
 import { augmentationOf, drawAugmentation } from '../data/augment.ts'
 import { augmentImages } from '../data/augmentImages.ts'
 import { preprocessImages } from '../data/transforms.ts'
@@ -67,16 +67,16 @@ const addSubject: Subject = {
   ],
 }
 
-const optimisers = {
+const optimizers = {
   SGD: (p: Parameter[]) => new SGD(p, { lr: 0.05, weightDecay: 0.01 }),
   'SGD with momentum': (p: Parameter[]) => new SGD(p, { lr: 0.05, momentum: 0.9, weightDecay: 0.01 }),
   'SGD with Nesterov momentum': (p: Parameter[]) => new SGD(p, { lr: 0.05, momentum: 0.9, nesterov: true }),
   Adam: (p: Parameter[]) => new Adam(p, { lr: 0.01, weightDecay: 0.1 }),
   AdamW: (p: Parameter[]) => new AdamW(p, { lr: 0.01, weightDecay: 0.1 }),
 } as const satisfies Readonly<Record<string, (parameters: Parameter[]) => Optimizer>>
-type OptimiserName = keyof typeof optimisers
+type OptimizerName = keyof typeof optimizers
 
-const referenceOptimisers: Readonly<Record<OptimiserName, () => reference.Optimiser>> = {
+const referenceOptimizers: Readonly<Record<OptimizerName, () => reference.Optimizer>> = {
   SGD: () => reference.sgd({ lr: 0.05, weightDecay: 0.01 }),
   'SGD with momentum': () => reference.sgd({ lr: 0.05, momentum: 0.9, weightDecay: 0.01 }),
   'SGD with Nesterov momentum': () => reference.sgd({ lr: 0.05, momentum: 0.9, nesterov: true }),
@@ -85,41 +85,41 @@ const referenceOptimisers: Readonly<Record<OptimiserName, () => reference.Optimi
 }
 
 /** Three steps, the last one held back by its guard. */
-function optimiserCase(name: OptimiserName, n: number, seed: number): CheckCase {
+function optimizerCase(name: OptimizerName, n: number, seed: number): CheckCase {
   return {
     description: `${n} values, three steps and one held back`,
     async run(engine) {
       const random = new Random(seed)
       const start = values(random, n)
       const parameter = new Parameter('p', engine.tensor(start, [n]))
-      const optimiser = optimisers[name]([parameter])
+      const optimizer = optimizers[name]([parameter])
       const expected = Float64Array.from(start)
-      const judge = referenceOptimisers[name]()
+      const judge = referenceOptimizers[name]()
       const open = engine.tensor(Float32Array.of(0), [1])
       const held = engine.tensor(Float32Array.of(1), [1])
       for (const guard of [open, null, open, held]) {
         const gradient = values(random, n)
         parameter.tensor.grad = engine.tensor(gradient, [n])
-        optimiser.step(guard ? { guard } : {})
-        optimiser.zeroGrad()
+        optimizer.step(guard ? { guard } : {})
+        optimizer.zeroGrad()
         if (guard !== held) judge.step(expected, gradient)
       }
       const actual = await parameter.tensor.data()
-      for (const one of [optimiser, parameter, open, held]) one.dispose()
+      for (const one of [optimizer, parameter, open, held]) one.dispose()
       // Three steps of a few roundings each.
       return [finding(name, actual, expected, [n], { relative: 1e-6 })]
     },
   }
 }
 
-const optimiserNames = Object.keys(optimisers) as OptimiserName[]
-const optimiserSubject: Subject = {
-  name: 'optimisers',
+const optimizerNames = Object.keys(optimizers) as OptimizerName[]
+const optimizerSubject: Subject = {
+  name: 'optimizers',
   kernels: ['fast'],
   cases: (random, drawn) => [
-    ...optimiserNames.map((name, i) => optimiserCase(name, 5 + i, i + 1)),
+    ...optimizerNames.map((name, i) => optimizerCase(name, 5 + i, i + 1)),
     ...Array.from({ length: drawn }, (_, i) =>
-      optimiserCase(optimiserNames[i % optimiserNames.length] ?? 'SGD', between(random, 1, 400), random.below(2 ** 20)),
+      optimizerCase(optimizerNames[i % optimizerNames.length] ?? 'SGD', between(random, 1, 400), random.below(2 ** 20)),
     ),
   ],
 }
@@ -127,7 +127,7 @@ const optimiserSubject: Subject = {
 const imageNet: Preprocess = { size: 8, resize: 9, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], scale: 1, order: 'rgb' }
 const caffe: Preprocess = { size: 8, resize: 9, mean: [104, 117, 123], std: [1, 1, 1], scale: 255, order: 'bgr' }
 
-/** A picture resized, cut and normalised; and one in a random view, turned, its colours changed, a part of it erased. */
+/** A picture resized, cut and normalized; and one in a random view, turned, its colors changed, a part of it erased. */
 function pictureCase(width: number, height: number, seed: number): CheckCase {
   const preprocess = seed % 2 ? imageNet : caffe
   const { size, scale, std } = preprocess
@@ -141,9 +141,9 @@ function pictureCase(width: number, height: number, seed: number): CheckCase {
       const augmented = augmentImages(engine, [image, image], draws, preprocess)
       const [a = new Float32Array(0), b = new Float32Array(0)] = await engine.read([plain, augmented])
       for (const tensor of [plain, augmented]) tensor.dispose()
-      const whole = reference.cropFlipNormalise(reference.resizeCrop(image, preprocess), { ...preprocess, top: 0, left: 0, flip: false })
+      const whole = reference.cropFlipNormalize(reference.resizeCrop(image, preprocess), { ...preprocess, top: 0, left: 0, flip: false })
       // Values in 0..1 carry the rounding of a few dozen operations, and the point a turn reads from is off by up to 2e-6 pixels;
-      // normalisation divides by a deviation, or multiplies by 255.
+      // normalization divides by a deviation, or multiplies by 255.
       const tolerance = { relative: 1e-5, absolute: (4e-6 * scale) / Math.min(...std) }
       const expected = draws.flatMap((draw) => [...reference.augment(image, draw, preprocess)])
       return [
@@ -293,4 +293,4 @@ const finiteSubject: Subject = {
   ],
 }
 
-export const otherSubjects: readonly Subject[] = [addSubject, optimiserSubject, trainingSubject, mixSubject, pictureSubject, finiteSubject]
+export const otherSubjects: readonly Subject[] = [addSubject, optimizerSubject, trainingSubject, mixSubject, pictureSubject, finiteSubject]

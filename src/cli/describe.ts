@@ -12,7 +12,7 @@ import type { Output } from './output.ts'
 /** Says which adapter computes. */
 export function describeEngine(output: Output, { info }: Engine): void {
   output.event({ type: 'adapter', kind: info.kind, adapter: info.adapter })
-  output.labelled('adapter', `${info.adapter} (${info.kind})`)
+  output.labeled('adapter', `${info.adapter} (${info.kind})`)
 }
 
 /** Classes whose pictures are counted one by one; beyond that, only all together. */
@@ -23,14 +23,14 @@ export function describeData(output: Output, data: ImageDataset, name = shortPat
   const { classes, train, val } = data
   const { passedOver = {} } = data
   output.event({ type: 'data', root: data.root, classes, train: train.length, val: val.length, passedOver })
-  output.labelled(
+  output.labeled(
     'data',
     `${name}: ${counted(classes.length, 'class', 'classes')}, ${counted(train.length, 'picture')} to train on, ${thousands(val.length)} to validate`,
   )
   describePassedOver(output, data)
   if (classes.length > shownClasses) return
   const [trained, held] = [countByClass(train, classes.length), countByClass(val, classes.length)]
-  output.labelled('', classes.map((name, label) => `${name} ${trained[label]} + ${held[label]}`).join(', '))
+  output.labeled('', classes.map((name, label) => `${name} ${trained[label]} + ${held[label]}`).join(', '))
 }
 
 /** Warns of pictures that nobody will look at. */
@@ -40,10 +40,10 @@ export function describePassedOver(output: Output, { passedOver = {} }: ImageDat
 }
 
 /** An augmentation in words. */
-export function describeAugmentation({ crop = 'middle', flip, rotation, erase, ...colours }: Augmentation): string {
+export function describeAugmentation({ crop = 'middle', flip, rotation, erase, ...colors }: Augmentation): string {
   const crops = { middle: 'the middle', window: 'a random window' }
   const whole = (share: number) => `${Math.round(100 * share)} %`
-  const changed = Object.entries(colours).filter(([, most]) => most > 0)
+  const changed = Object.entries(colors).filter(([, most]) => most > 0)
   return [
     typeof crop === 'string' ? crops[crop] : `a part of ${whole(crop[0])} to ${whole(crop[1])} of the area`,
     ...(flip ? [`flipped in ${whole(flip)} of cases`] : []),
@@ -61,7 +61,7 @@ export function shortPath(path: string): string {
 
 /** Says what the network is, and where its values come from. */
 export function describeNetwork(output: Output, model: Network, weights: string | null): void {
-  output.labelled('network', `${model.architecture.variant}, ${weights ? `weights ${shortPath(weights)}` : 'every weight random'}`)
+  output.labeled('network', `${model.architecture.variant}, ${weights ? `weights ${shortPath(weights)}` : 'every weight random'}`)
 }
 
 /**
@@ -74,23 +74,23 @@ export function describePlan(
   options: { readonly missing?: readonly string[]; readonly why?: boolean } = {},
 ): void {
   output.event({ type: 'plan', ...plan })
-  output.labelled('scenario', `${plan.scenario}, from ${plan.startsFrom} weights`)
-  if (options.why !== false) for (const reason of plan.reasons) output.labelled('', reason)
-  if (plan.cut) output.labelled('  cut', `after ${plan.cut}: ${span(plan.removed)} went`)
-  else if (plan.removed.length > 1) output.labelled('  cut', `the FC end: ${span(plan.removed)} went`)
-  output.labelled('  new', plan.added.map(({ name, description }) => `${name}: ${description}`).join(', '))
+  output.labeled('scenario', `${plan.scenario}, from ${plan.startsFrom} weights`)
+  if (options.why !== false) for (const reason of plan.reasons) output.labeled('', reason)
+  if (plan.cut) output.labeled('  cut', `after ${plan.cut}: ${span(plan.removed)} went`)
+  else if (plan.removed.length > 1) output.labeled('  cut', `the FC end: ${span(plan.removed)} went`)
+  output.labeled('  new', plan.added.map(({ name, description }) => `${name}: ${description}`).join(', '))
   const random = (options.missing ?? []).filter((name) => !plan.added.some((layer) => name.startsWith(`${layer.name}.`)))
-  if (random.length) output.labelled('  random', `${layersOf(random)}: not in the weights`)
+  if (random.length) output.labeled('  random', `${layersOf(random)}: not in the weights`)
   const held = (values: number, names: readonly string[]) => `${counted(values, 'value')} in ${layersOf(names)}`
-  output.labelled('  frozen', plan.frozen.length ? held(plan.frozenValues, plan.frozen) : 'nothing')
-  output.labelled('  trained', held(plan.trainedValues, plan.trained))
+  output.labeled('  frozen', plan.frozen.length ? held(plan.frozenValues, plan.frozen) : 'nothing')
+  output.labeled('  trained', held(plan.trainedValues, plan.trained))
 }
 
 /** Says what training will hold at most, and of what most of it is. */
 export function describeMemory(output: Output, { peakBytes, parameterBytes, gradientBytes, optimizerBytes, batchSize }: MemoryPlan): void {
   if (peakBytes === null) return
-  const kept = [`parameters ${bytes(parameterBytes)}`, `gradients ${bytes(gradientBytes)}`, `optimiser ${bytes(optimizerBytes)}`]
-  output.labelled(
+  const kept = [`parameters ${bytes(parameterBytes)}`, `gradients ${bytes(gradientBytes)}`, `optimizer ${bytes(optimizerBytes)}`]
+  output.labeled(
     'memory',
     `at most ${bytes(peakBytes)} in steps of ${counted(batchSize, 'picture')}: ${kept.join(', ')}, activations the rest`,
   )

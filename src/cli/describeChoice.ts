@@ -7,7 +7,7 @@ export function describeChoice(output: Output, choice: Choice): void {
   output.event({ type: 'choice', ...choice })
   const { sampled, sampledClasses, classes, images, folds, chance, depths, seconds } = choice.evidence
   const of = sampledClasses < classes ? `, of ${sampledClasses} of ${classes} classes` : ''
-  output.labelled(
+  output.labeled(
     'probe',
     `a linear classifier on the output of each depth, ${folds}-fold, on ${thousands(sampled)} of ${counted(images, 'picture')}${of}; always the commonest class: ${percent(chance)}; ${seconds.toFixed(1)} s`,
   )
@@ -19,5 +19,5 @@ export function describeChoice(output: Output, choice: Choice): void {
     layer === choice.basis ? '<' : '',
   ])
   output.lines(table([['after', 'values', 'accuracy', 'expected of all', ''], ...rows], { right: [1, 2, 3], indent: ' '.repeat(13) }))
-  output.labelled('auto', `${choice.scenario}: ${choice.reason}`)
+  output.labeled('auto', `${choice.scenario}: ${choice.reason}`)
 }

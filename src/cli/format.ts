@@ -36,13 +36,13 @@ const widest = 110
 const labelWidth = 13
 
 /** A label and what it stands for, broken into lines that stay in the second column. */
-export function labelled(label: string, text: string, columns = process.stdout.columns || widest): string[] {
+export function labeled(label: string, text: string, columns = process.stdout.columns || widest): string[] {
   const width = Math.max(2 * labelWidth, Math.min(widest, columns)) - labelWidth
   return wrap(printable(text), width).map((line, i) => (i === 0 ? label : '').padEnd(labelWidth) + line)
 }
 
 /** A label and a command to type, which is one line however long it is: a break would be part of what is copied. */
-export function labelledCommand(label: string, command: string): string {
+export function labeledCommand(label: string, command: string): string {
   return label.padEnd(labelWidth) + printable(command)
 }
 

@@ -1,5 +1,5 @@
 import type { EpochResult, TrainEvent } from '../train/events.ts'
-import { counted, labelled, labelledCommand, layersOf, percent } from './format.ts'
+import { counted, labeled, labeledCommand, layersOf, percent } from './format.ts'
 import { Progress } from './progress.ts'
 
 /** Milliseconds between two events that say how many pictures have been read. */
@@ -43,13 +43,13 @@ export class Output {
   }
 
   /** A label and its text, broken into lines. */
-  labelled(label: string, text: string): void {
-    this.lines(labelled(label, text))
+  labeled(label: string, text: string): void {
+    this.lines(labeled(label, text))
   }
 
   /** A label and a command to type. */
   command(label: string, command: string): void {
-    this.line(labelledCommand(label, command))
+    this.line(labeledCommand(label, command))
   }
 
   /** An object for programs. */
@@ -98,7 +98,7 @@ export class Output {
       this.#readAt = now
     } else if (event.type === 'compile') this.progress('compiling', event.done, event.total, 'kernels')
     else if (event.type === 'cached')
-      this.labelled(
+      this.labeled(
         'cached',
         `${event.count} of ${event.total} ${event.split} pictures: what the frozen layers give was known from an earlier run`,
       )
@@ -110,7 +110,7 @@ export class Output {
       this.progress('training', done, epochs * event.steps, `epoch ${event.epoch}/${epochs}  ${figures}`)
     } else if (event.type === 'search')
       this.progress('searching', event.step, event.steps, `rate ${event.lr.toExponential(1)}  loss ${event.loss.toFixed(3)}`)
-    else if (event.type === 'stage') this.labelled('  trained', `from epoch ${event.epoch} on: ${layersOf(event.trained)}`)
+    else if (event.type === 'stage') this.labeled('  trained', `from epoch ${event.epoch} on: ${layersOf(event.trained)}`)
     else if (event.type === 'recovered') {
       const lost = event.repeated ? `, ${counted(event.repeated, 'step')} again` : ''
       this.warn(`the GPU device was lost (${event.reason}): another one goes on in epoch ${event.epoch} after step ${event.step}${lost}`)

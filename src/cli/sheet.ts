@@ -59,7 +59,7 @@ export async function drawSheet(
     .toBuffer()
 }
 
-/** A network input as RGB bytes: its normalisation undone. */
+/** A network input as RGB bytes: its normalization undone. */
 function bytesOf(values: Float32Array, { size, mean, std, scale, order }: Preprocess): Uint8Array {
   const plane = size * size
   return Uint8Array.from({ length: 3 * plane }, (_, i) => {

@@ -92,7 +92,7 @@ export function withTrainOptions(command: Command): Command {
     .option('--batch-size <n>', 'pictures a step', count, 32)
     .option('--lr <x|find>', "learning rate (default: 0.001, for sgd 0.01); 'find' takes the one that graft lr-find suggests", rate)
     .addOption(new Option('--optimizer <name>', 'how a step is made').choices(optimizers).default('adam'))
-    .option('--weight-decay <x>', 'pull towards zero (default: adam 0, adamw 0.01, sgd 0.0005)', number({ min: 0 }))
+    .option('--weight-decay <x>', 'pull toward zero (default: adam 0, adamw 0.01, sgd 0.0005)', number({ min: 0 }))
     .addOption(augmentOption())
     .option('--no-cache', 'compute what frozen layers give anew in every epoch and run')
     .addOption(splitOption())

@@ -1,6 +1,6 @@
 import { UsageError } from '../base/errors.ts'
 
-/** One axis of a separable resampling: each output is a weighted sum of `taps` neighbouring inputs. */
+/** One axis of a separable resampling: each output is a weighted sum of `taps` neighboring inputs. */
 export interface AxisFilter {
   /** The first input that any output reads, and how many inputs lie from there to the last one read. */
   readonly start: number
@@ -15,7 +15,7 @@ export interface AxisFilter {
 
 /**
  * The bilinear filter with antialiasing of PyTorch's F.interpolate (antialias=True, align_corners=False), which is Pillow's. With
- * scale = input / output and support = max(scale, 1), output o is centred at c = scale · (o + ½) and weighs input i by
+ * scale = input / output and support = max(scale, 1), output o is centered at c = scale · (o + ½) and weighs input i by
  * max(0, 1 − |i + ½ − c| / support), divided by the sum of its weights.
  * @param input extent before
  * @param output extent after
@@ -90,14 +90,14 @@ export function resizedExtent(height: number, width: number, resize: number): { 
 }
 
 /**
- * Where the middle `size` of `n` begins: (n − size) / 2, halves to the even neighbour, as torchvision's CenterCrop rounds. Negative
+ * Where the middle `size` of `n` begins: (n − size) / 2, halves to the even neighbor, as torchvision's CenterCrop rounds. Negative
  * where n is smaller.
  * @throws UsageError unless both are positive integers
- * @example centreOffset(341, 224) // 58, from 58.5
+ * @example centerOffset(341, 224) // 58, from 58.5
  */
-export function centreOffset(n: number, size: number): number {
+export function centerOffset(n: number, size: number): number {
   for (const extent of [n, size])
-    if (!Number.isSafeInteger(extent) || extent < 1) throw new UsageError(`centreOffset: ${extent} is no extent: give positive integers`)
+    if (!Number.isSafeInteger(extent) || extent < 1) throw new UsageError(`centerOffset: ${extent} is no extent: give positive integers`)
   const half = (n - size) / 2
   const below = Math.floor(half)
   if (half === below) return below

@@ -1,7 +1,7 @@
 import { UsageError } from '../base/errors.ts'
 import type { Preprocess } from '../nn/preprocess.ts'
 import type { Random } from '../base/random.ts'
-import { centreOffset } from './antialias.ts'
+import { centerOffset } from './antialias.ts'
 import { type Extent, partView, type Rect, roomyResize, type View, windowView } from './view.ts'
 
 /** From the least to the most. */
@@ -26,7 +26,7 @@ export interface Augmentation {
   readonly brightness?: number
   readonly contrast?: number
   readonly saturation?: number
-  /** The share of the colour circle by which colours are moved at most, either way, in 0..0.5 (ColorJitter). */
+  /** The share of the color circle by which colors are moved at most, either way, in 0..0.5 (ColorJitter). */
   readonly hue?: number
   /** The probability that a rectangle of 2 to 33 % of the area, of an aspect ratio from 0.3 to 3.3, is set to the mean (RandomErasing), in 0..1. */
   readonly erase?: number
@@ -47,8 +47,8 @@ export type AugmentationName = keyof typeof augmentations
 /** The largest value of each number, and what is said of it. */
 const limits = { flip: 1, rotation: 180, brightness: 10, contrast: 10, saturation: 10, hue: 0.5, erase: 1 } as const
 
-/** A change of colour: 'brightness', 'contrast' and 'saturation' by a factor, 'hue' by a share of the circle. */
-export interface ColourChange {
+/** A change of color: 'brightness', 'contrast' and 'saturation' by a factor, 'hue' by a share of the circle. */
+export interface ColorChange {
   readonly kind: 'brightness' | 'contrast' | 'saturation' | 'hue'
   readonly amount: number
 }
@@ -59,7 +59,7 @@ export interface AugmentDraw {
   /** Degrees, counter-clockwise. */
   readonly rotation: number
   /** In the order in which they are made. */
-  readonly colours: readonly ColourChange[]
+  readonly colors: readonly ColorChange[]
   /** In the pixels of the network's input, or null. */
   readonly erased: Rect | null
 }
@@ -114,7 +114,7 @@ export function drawAugmentation(random: Random, augmentation: Augmentation, ext
   return {
     view: random.uniform() < flip ? { ...view, flip: true } : view,
     rotation: rotation > 0 ? between(random, [-rotation, rotation]) : 0,
-    colours: drawColours(random, augmentation),
+    colors: drawColors(random, augmentation),
     erased: erase > 0 && random.uniform() < erase ? drawErased(random, size) : null,
   }
 }
@@ -146,12 +146,12 @@ function drawPart(random: Random, { height, width }: Extent, share: Range, ratio
 function middlePart({ height, width }: Extent): Rect {
   const h = Math.min(height, Math.max(1, Math.round((width * 4) / 3)))
   const w = Math.min(width, Math.max(1, Math.round((height * 4) / 3)))
-  return { top: centreOffset(height, h), left: centreOffset(width, w), height: h, width: w }
+  return { top: centerOffset(height, h), left: centerOffset(width, w), height: h, width: w }
 }
 
-function drawColours(random: Random, { brightness = 0, contrast = 0, saturation = 0, hue = 0 }: Augmentation): ColourChange[] {
+function drawColors(random: Random, { brightness = 0, contrast = 0, saturation = 0, hue = 0 }: Augmentation): ColorChange[] {
   const factor = (most: number) => between(random, [Math.max(0, 1 - most), 1 + most])
-  const changes: ColourChange[] = [
+  const changes: ColorChange[] = [
     ...(brightness > 0 ? [{ kind: 'brightness', amount: factor(brightness) } as const] : []),
     ...(contrast > 0 ? [{ kind: 'contrast', amount: factor(contrast) } as const] : []),
     ...(saturation > 0 ? [{ kind: 'saturation', amount: factor(saturation) } as const] : []),

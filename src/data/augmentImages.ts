@@ -3,18 +3,18 @@ import { sumOuterInner } from '../ops/reduce.ts'
 import type { Engine } from '../tensor/engine.ts'
 import { scratch } from '../tensor/ndbuffer.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import type { AugmentDraw, ColourChange } from './augment.ts'
+import type { AugmentDraw, ColorChange } from './augment.ts'
 import type { RgbImage } from '../host/node/decode.ts'
-import { normalisationParams, plain, resample, rowKernel } from './resample.ts'
+import { normalizationParams, plain, resample, rowKernel } from './resample.ts'
 import { checkImage, filled, viewImages } from './transforms.ts'
 
 /** Numbers a picture in the table that the kernels read: cos, sin, whether turned, whether erased, four kinds, four amounts, a rectangle's edges. */
 const tableWidth = 16
 
-/** How shaders/transforms/colour.wgsl numbers the changes; 0 is none. */
-const kinds = { brightness: 1, contrast: 2, saturation: 3, hue: 4 } as const satisfies Record<ColourChange['kind'], number>
+/** How shaders/transforms/color.wgsl numbers the changes; 0 is none. */
+const kinds = { brightness: 1, contrast: 2, saturation: 3, hue: 4 } as const satisfies Record<ColorChange['kind'], number>
 
-const grey = rowKernel('transforms/grey', ({ columns = 0, rows = 0 }) => ({
+const gray = rowKernel('transforms/gray', ({ columns = 0, rows = 0 }) => ({
   flops: 40 * columns * columns * rows,
   bytes: 12 * columns * columns * rows,
 }))
@@ -22,11 +22,11 @@ const change = rowKernel('transforms/augment', ({ size = 0, pictures = 0 }) => (
   flops: 60 * pictures * size * size,
   bytes: 24 * pictures * size * size,
 }))
-const plainParams = normalisationParams('augment', plain)
+const plainParams = normalizationParams('augment', plain)
 
 /**
- * Augmented pictures as a network wants them, on the GPU: each seen in its view, flipped, turned about its middle, its colours changed,
- * normalised, and a rectangle of it set to the mean. The formulas are torchvision's for tensors.
+ * Augmented pictures as a network wants them, on the GPU: each seen in its view, flipped, turned about its middle, its colors changed,
+ * normalized, and a rectangle of it set to the mean. The formulas are torchvision's for tensors.
  * @param images RGB rows, of any sizes
  * @param draws what each undergoes
  * @returns [N, 3, size, size], in the network's channel order
@@ -38,14 +38,14 @@ const plainParams = normalisationParams('augment', plain)
  */
 export function augmentImages(engine: Engine, images: readonly RgbImage[], draws: readonly AugmentDraw[], preprocess: Preprocess): Tensor {
   const pictures = images.map((image, i) => ({ image, view: (draws[i] as AugmentDraw).view }))
-  if (draws.every(({ rotation, colours, erased }) => rotation === 0 && colours.length === 0 && !erased))
+  if (draws.every(({ rotation, colors, erased }) => rotation === 0 && colors.length === 0 && !erased))
     return viewImages(engine, pictures, preprocess)
   for (const image of images) checkImage('augmentImages', image)
   const { gpu } = engine
   const { size, mean, scale, order } = preprocess
   const n = images.length
-  const normalisation = normalisationParams('augmentImages', preprocess)
-  // What becomes 0 once it is normalised.
+  const normalization = normalizationParams('augmentImages', preprocess)
+  // What becomes 0 once it is normalized.
   const fill = mean.map((value) => value / scale)
   if (order === 'bgr') fill.reverse()
   return filled(engine, n, size, (y) =>
@@ -56,15 +56,15 @@ export function augmentImages(engine: Engine, images: readonly RgbImage[], draws
       const table = gpu.upload(packDraws(draws))
       const means = scratch(gpu, [n])
       const fills = { fill_0: fill[0] ?? 0, fill_1: fill[1] ?? 0, fill_2: fill[2] ?? 0 }
-      if (draws.some(({ colours }) => colours.some(({ kind }) => kind === 'contrast'))) {
+      if (draws.some(({ colors }) => colors.some(({ kind }) => kind === 'contrast'))) {
         const sums = scratch(gpu, [n, size])
-        gpu.run(grey, { rgb: rgb.storage, table, sums: sums.storage }, { columns: size, rows: n, size, ...fills })
+        gpu.run(gray, { rgb: rgb.storage, table, sums: sums.storage }, { columns: size, rows: n, size, ...fills })
         sumOuterInner(gpu, sums, means, 1, n, size)
       }
       gpu.run(
         change,
         { rgb: rgb.storage, table, means: means.storage, y: y.buffer.storage },
-        { columns: size, rows: n * size, pictures: n, size, ...fills, ...normalisation },
+        { columns: size, rows: n * size, pictures: n, size, ...fills, ...normalization },
       )
       table.release()
     }),
@@ -73,11 +73,11 @@ export function augmentImages(engine: Engine, images: readonly RgbImage[], draws
 
 function packDraws(draws: readonly AugmentDraw[]): Float32Array {
   const table = new Float32Array(tableWidth * draws.length)
-  for (const [i, { rotation, colours, erased }] of draws.entries()) {
+  for (const [i, { rotation, colors, erased }] of draws.entries()) {
     const at = i * tableWidth
     const angle = (rotation * Math.PI) / 180
     table.set([Math.cos(angle), Math.sin(angle), Number(rotation !== 0), Number(erased !== null)], at)
-    for (const [k, { kind, amount }] of colours.entries()) {
+    for (const [k, { kind, amount }] of colors.entries()) {
       table[at + 4 + k] = kinds[kind]
       table[at + 8 + k] = amount
     }

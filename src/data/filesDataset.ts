@@ -1,5 +1,5 @@
 import { DataError } from '../base/errors.ts'
-import { Catalogue, requireSameClasses } from './catalogue.ts'
+import { Catalog, requireSameClasses } from './catalog.ts'
 import { byCodeUnit, type ImageDataset } from './dataset.ts'
 import { PICTURE } from '../host/imageFormat.ts'
 import { type DataOptions, resolveSplit } from './split.ts'
@@ -11,7 +11,7 @@ export interface PlacedFile {
 }
 
 /**
- * Labelled pictures from files that a person chose or dropped, laid out as `openImageFolder` takes them: `<class>/…`, of which a seeded share
+ * Labeled pictures from files that a person chose or dropped, laid out as `openImageFolder` takes them: `<class>/…`, of which a seeded share
  * is held out, or `train/<class>/…` and `val/<class>/…`. The same files give the same division as the folder on the disk does. Hidden files and
  * what is not called .jpg, .jpeg, .png or .webp is passed over. Nothing is read yet.
  * @param files what `<input type="file" webkitdirectory>` holds, the chosen folder being the root; or blobs with their paths below the root
@@ -28,7 +28,7 @@ export function filesDataset(files: Iterable<File | PlacedFile>, options: DataOp
   const tops = new Set(placed.map(({ path }) => path.slice(0, path.indexOf('/'))))
   const divided = tops.has('train') && tops.has('val')
   const blobs: Blob[] = []
-  const catalogue = new Catalogue((_, row) => blobs[row] ?? new Blob())
+  const catalog = new Catalog((_, row) => blobs[row] ?? new Blob())
   const numbers = new Map<string, number>()
   const inPart = { train: new Set<string>(), val: new Set<string>() }
   for (const { path, file } of placed) {
@@ -40,13 +40,13 @@ export function filesDataset(files: Iterable<File | PlacedFile>, options: DataOp
     const label = numbers.get(name) ?? numbers.size
     numbers.set(name, label)
     if (part) inPart[part].add(name)
-    catalogue.add(path, label, part)
+    catalog.add(path, label, part)
     blobs.push(file)
   }
   requirePictures(placed, others, divided)
-  for (const path of others) catalogue.passedOver.note(path)
+  for (const path of others) catalog.passedOver.note(path)
   if (divided) requireSameClasses(root, [...inPart.train].sort(byCodeUnit), [...inPart.val].sort(byCodeUnit), '/')
-  return catalogue.divide(root, catalogue.sortClasses([...numbers.keys()]), { split, seed })
+  return catalog.divide(root, catalog.sortClasses([...numbers.keys()]), { split, seed })
 }
 
 /** The pictures in folders, by their paths below the root. */

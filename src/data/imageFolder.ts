@@ -2,7 +2,7 @@ import type { Dirent } from 'node:fs'
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { DataError } from '../base/errors.ts'
-import { Catalogue, type Part, requireSameClasses, requireTwoClasses } from './catalogue.ts'
+import { Catalog, type Part, requireSameClasses, requireTwoClasses } from './catalog.ts'
 import { byCodeUnit, type ImageDataset } from './dataset.ts'
 import { countedEndings, PassedOver, PICTURE } from '../host/imageFormat.ts'
 import { type DataOptions, resolveSplit } from './split.ts'
@@ -85,7 +85,7 @@ async function walkClass(root: string, relative: string, passedOver: PassedOver)
 }
 
 /** Adds the pictures of every class below `root/prefix`. */
-async function addClasses(catalogue: Catalogue, root: string, classes: readonly string[], part: Part | null): Promise<void> {
+async function addClasses(catalog: Catalog, root: string, classes: readonly string[], part: Part | null): Promise<void> {
   const prefix = part ? `${part}/` : ''
   for (const [label, name] of classes.entries()) {
     const passedOver = new PassedOver()
@@ -96,8 +96,8 @@ async function addClasses(catalogue: Catalogue, root: string, classes: readonly 
         `the class folder ${join(root, prefix, name)} holds no picture (JPEG, PNG or WebP${others && `; it holds ${others}`}): add some or remove the folder`,
       )
     }
-    catalogue.passedOver.add(passedOver)
-    for (const picture of names) catalogue.add(picture, label, part)
+    catalog.passedOver.add(passedOver)
+    for (const picture of names) catalog.add(picture, label, part)
   }
 }
 
@@ -123,7 +123,7 @@ async function isDivided(root: string, folders: readonly string[]): Promise<bool
 }
 
 /**
- * Opens a folder of labelled pictures, laid out either as `train/<class>/…` and `val/<class>/…`, or as `<class>/…`, of which a seeded share
+ * Opens a folder of labeled pictures, laid out either as `train/<class>/…` and `val/<class>/…`, or as `<class>/…`, of which a seeded share
  * of each class is held out for validation. Folders inside a class are walked, symbolic links followed; hidden files and everything that is
  * not called .jpg, .jpeg, .png or .webp is passed over; `passedOver` counts pictures of other formats among it. Nothing is decoded yet.
  *
@@ -139,16 +139,16 @@ async function isDivided(root: string, folders: readonly string[]): Promise<bool
  */
 export async function openImageFolder(dir: string, options: DataOptions = {}): Promise<ImageDataset> {
   const { split, seed } = resolveSplit('openImageFolder', options)
-  const catalogue = new Catalogue((name) => join(dir, name))
+  const catalog = new Catalog((name) => join(dir, name))
   if (await isDivided(dir, await subfolders(dir))) {
     const classes = await classFolders(join(dir, 'train'))
     requireSameClasses(dir, classes, await classFolders(join(dir, 'val')), '/')
     requireTwoClasses(join(dir, 'train'), classes)
-    for (const part of ['train', 'val'] as const) await addClasses(catalogue, dir, classes, part)
-    return catalogue.divide(dir, classes, { split, seed })
+    for (const part of ['train', 'val'] as const) await addClasses(catalog, dir, classes, part)
+    return catalog.divide(dir, classes, { split, seed })
   }
   const classes = await classFolders(dir)
   requireTwoClasses(dir, classes)
-  await addClasses(catalogue, dir, classes, null)
-  return catalogue.divide(dir, classes, { split, seed })
+  await addClasses(catalog, dir, classes, null)
+  return catalog.divide(dir, classes, { split, seed })
 }

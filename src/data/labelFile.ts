@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path'
 import { pipeline } from 'node:stream'
 import { CsvError, parse } from 'csv-parse'
 import { DataError } from '../base/errors.ts'
-import { Catalogue, type Part } from './catalogue.ts'
+import { Catalog, type Part } from './catalog.ts'
 import type { ImageDataset } from './dataset.ts'
 import { type DataOptions, resolveSplit } from './split.ts'
 
@@ -45,7 +45,7 @@ interface Row {
 export async function openLabelFile(path: string, options: DataOptions = {}): Promise<ImageDataset> {
   const { split, seed } = resolveSplit('openLabelFile', options)
   const folder = dirname(resolve(path))
-  const catalogue = new Catalogue((name) => resolve(folder, name))
+  const catalog = new Catalog((name) => resolve(folder, name))
   const classes = new Map<string, number>()
   const lines = new Map<string, number>()
   let columns: Columns | null = null
@@ -66,7 +66,7 @@ export async function openLabelFile(path: string, options: DataOptions = {}): Pr
       lines.set(file, info.lines)
       const known = classes.get(label) ?? classes.size
       classes.set(label, known)
-      catalogue.add(file, known, part)
+      catalog.add(file, known, part)
     }
   } catch (cause) {
     if (cause instanceof DataError) throw cause
@@ -77,7 +77,7 @@ export async function openLabelFile(path: string, options: DataOptions = {}): Pr
   if (!columns) throw new DataError(`${path} is empty: its first line names the columns file,label, and a line for each picture follows`)
   if (lines.size === 0) throw new DataError(`${path} names no picture: a line for each is to follow the first one`)
   await requireSomeFiles(path, folder, lines.keys())
-  return catalogue.divide(path, catalogue.sortClasses([...classes.keys()]), { split, seed })
+  return catalog.divide(path, catalog.sortClasses([...classes.keys()]), { split, seed })
 }
 
 /** Whether a file's first line names the columns that a file of labels has. */

@@ -10,7 +10,7 @@ import { findShards, openTarShards } from './tarShards.ts'
 const LABEL_FILE = /\.(csv|tsv)$/i
 
 /**
- * Opens labelled pictures in whichever of three forms they lie at a path: a file of labels (`openLabelFile`: `labels.csv`, or a folder that holds
+ * Opens labeled pictures in whichever of three forms they lie at a path: a file of labels (`openLabelFile`: `labels.csv`, or a folder that holds
  * one and no archives), tar archives (`openTarShards`: `x.tar`, or a folder of them), or a folder for each class (`openImageFolder`).
  * @param path a folder or file
  * @param options `split` and `seed`: which pictures are held out, where the data does not say so itself

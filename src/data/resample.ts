@@ -8,10 +8,10 @@ import type { RgbImage } from '../host/node/decode.ts'
 import type { View } from './view.ts'
 
 /** How values in 0..1 leave: turned to the network's channel order, scaled, less the mean, divided by the deviation. */
-export type Normalisation = Pick<Preprocess, 'mean' | 'std' | 'scale' | 'order'>
+export type Normalization = Pick<Preprocess, 'mean' | 'std' | 'scale' | 'order'>
 
 /** Values as they are: RGB in 0..1. */
-export const plain: Normalisation = { mean: [0, 0, 0], std: [1, 1, 1], scale: 1, order: 'rgb' }
+export const plain: Normalization = { mean: [0, 0, 0], std: [1, 1, 1], scale: 1, order: 'rgb' }
 
 const horizontal = rowKernel('transforms/horizontal', ({ columns = 0, rows = 0, taps = 0, row_bytes = 0 }) => ({
   flops: 6 * taps * columns * rows,
@@ -30,7 +30,7 @@ const largeBytes = 4 * 2 ** 20
 /**
  * Two passes: first along rows, only those the view needs, then along columns.
  * @param y gets [3, size, size], from store.base on
- * @param store where the vertical pass writes, and how it normalises
+ * @param store where the vertical pass writes, and how it normalizes
  */
 export function resample(
   gpu: Gpu,
@@ -96,8 +96,8 @@ function packFilters(...axes: readonly AxisFilter[]): Uint32Array {
   return packed
 }
 
-/** The numbers that `store` in shaders/transforms/normalise.wgsl takes. */
-export function normalisationParams(name: string, { mean, std, scale, order }: Normalisation): Params {
+/** The numbers that `store` in shaders/transforms/normalize.wgsl takes. */
+export function normalizationParams(name: string, { mean, std, scale, order }: Normalization): Params {
   if (![...mean, ...std, scale].every(Number.isFinite) || std.includes(0))
     throw new UsageError(`${name}: mean, std and scale are finite, and std is not 0`)
   if (order !== 'rgb' && order !== 'bgr') throw new UsageError(`${name}: order is rgb or bgr, not ${String(order)}`)

@@ -1,7 +1,7 @@
 import { open, readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { DataError } from '../base/errors.ts'
-import { Catalogue, type Part } from './catalogue.ts'
+import { Catalog, type Part } from './catalog.ts'
 import { Column } from './column.ts'
 import { byCodeUnit, type ImageDataset } from './dataset.ts'
 import { type PassedOver, PICTURE } from '../host/imageFormat.ts'
@@ -43,7 +43,7 @@ export async function openTarShards(path: string, options: DataOptions = {}): Pr
     start: new Column(new Float64Array(1024)),
     bytes: new Column(new Float64Array(1024)),
   }
-  const catalogue = new Catalogue((_, row) => ({
+  const catalog = new Catalog((_, row) => ({
     path: shards[places.shard.at(row)] ?? '',
     start: places.start.at(row),
     bytes: places.bytes.at(row),
@@ -51,19 +51,19 @@ export async function openTarShards(path: string, options: DataOptions = {}): Pr
   const classes = new Map<string, number>()
   for (const [index, shard] of shards.entries()) {
     const below = isFile ? basename(path) : shard.slice(join(path, '/').length)
-    for (const { member, label, part } of await readShard(shard, below, catalogue.passedOver)) {
+    for (const { member, label, part } of await readShard(shard, below, catalog.passedOver)) {
       const known = classes.get(label) ?? classes.size
       classes.set(label, known)
-      catalogue.add(`${below}/${member.path}`, known, part)
+      catalog.add(`${below}/${member.path}`, known, part)
       places.shard.push(index)
       places.start.push(member.start)
       places.bytes.push(member.bytes)
     }
   }
-  return catalogue.divide(path, catalogue.sortClasses([...classes.keys()]), { split, seed })
+  return catalog.divide(path, catalog.sortClasses([...classes.keys()]), { split, seed })
 }
 
-interface LabelledMember {
+interface LabeledMember {
   readonly member: TarMember
   readonly label: string
   readonly part: Part | null
@@ -73,7 +73,7 @@ interface LabelledMember {
  * The pictures of one archive.
  * @param below its path below the dataset's root
  */
-async function readShard(shard: string, below: string, passedOver: PassedOver): Promise<LabelledMember[]> {
+async function readShard(shard: string, below: string, passedOver: PassedOver): Promise<LabeledMember[]> {
   const pictures: TarMember[] = []
   const labelFiles: TarMember[] = []
   let described = false

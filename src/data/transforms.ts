@@ -5,10 +5,10 @@ import type { Engine } from '../tensor/engine.ts'
 import { allocate } from '../tensor/ndbuffer.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import type { RgbImage } from '../host/node/decode.ts'
-import { normalisationParams, plain, resample } from './resample.ts'
+import { normalizationParams, plain, resample } from './resample.ts'
 import { type View, windowView } from './view.ts'
 
-export { centreOffset } from './antialias.ts'
+export { centerOffset } from './antialias.ts'
 
 /** A picture, and what the network is to see of it. */
 export interface ViewedImage {
@@ -31,7 +31,7 @@ export function resizeCrop(engine: Engine, image: RgbImage, options: { readonly 
 }
 
 /**
- * Pictures as a network wants them: each resized and its middle cut out as by `resizeCrop`, then normalised, on the GPU.
+ * Pictures as a network wants them: each resized and its middle cut out as by `resizeCrop`, then normalized, on the GPU.
  * @param images RGB rows, of any sizes
  * @returns [N, 3, size, size], in the network's channel order
  * @throws ShapeError when a picture's data is not height · width · 3 bytes
@@ -43,7 +43,7 @@ export function preprocessImages(engine: Engine, images: readonly RgbImage[], pr
 }
 
 /**
- * Pictures as a network wants them, each seen in a view of its own: resampled as `resizeCrop` does and normalised, on the GPU.
+ * Pictures as a network wants them, each seen in a view of its own: resampled as `resizeCrop` does and normalized, on the GPU.
  * @returns [N, 3, size, size], in the network's channel order
  * @throws ShapeError when a picture's data is not height · width · 3 bytes
  * @throws UsageError without pictures
@@ -73,10 +73,10 @@ function viewed(name: string, engine: Engine, pictures: readonly ViewedImage[], 
   checkExtent(name, 'size', size)
   if (pictures.length === 0) throw new UsageError(`${name}: there are no pictures`)
   for (const { image } of pictures) checkImage(name, image)
-  const normalisation = normalisationParams(name, preprocess)
+  const normalization = normalizationParams(name, preprocess)
   return filled(engine, pictures.length, size, (y) => {
     for (const [slot, { image, view }] of pictures.entries())
-      resample(engine.gpu, image, view, size, y.buffer.storage, { base: slot * 3 * size * size, ...normalisation })
+      resample(engine.gpu, image, view, size, y.buffer.storage, { base: slot * 3 * size * size, ...normalization })
   })
 }
 

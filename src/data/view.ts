@@ -1,4 +1,4 @@
-import { centreOffset, resizedExtent } from './antialias.ts'
+import { centerOffset, resizedExtent } from './antialias.ts'
 
 /** In pixels. */
 export interface Extent {
@@ -32,7 +32,7 @@ export interface View {
 export function windowView(
   { height, width }: Extent,
   { resize, size }: { readonly resize: number; readonly size: number },
-  place: (room: number) => number = (room) => centreOffset(room + size, size),
+  place: (room: number) => number = (room) => centerOffset(room + size, size),
   flip = false,
 ): View {
   const resized = resizedExtent(height, width, resize)

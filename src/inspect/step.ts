@@ -4,7 +4,7 @@ import type { Network } from '../nn/network.ts'
 import { SGD } from '../optim/sgd.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
-/** The optimiser of an inspected training step; what the page says of a step it says of this one. */
+/** The optimizer of an inspected training step; what the page says of a step it says of this one. */
 export const stepRate = { lr: 1e-3, momentum: 0.9 } as const
 
 export interface RecordedStep {

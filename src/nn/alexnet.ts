@@ -51,7 +51,7 @@ interface VariantSpec {
 }
 
 /** Mean and deviation of ImageNet's pictures, RGB in 0..1, as torchvision has them. */
-export const imageNetNormalisation = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], scale: 1, order: 'rgb' } as const
+export const imageNetNormalization = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], scale: 1, order: 'rgb' } as const
 
 /** Everything after the first convolution is alike where nothing is grouped. */
 const ungrouped = (first: Convolution): readonly Convolution[] => [first, [5, 1, 2, 1], [3, 1, 1, 1], [3, 1, 1, 1], [3, 1, 1, 1]]
@@ -67,7 +67,7 @@ const specs: Readonly<Record<Variant, VariantSpec>> = {
     norm: false,
     pool: [6, 6],
     dropoutBefore: true,
-    preprocess: { size: 224, resize: 256, ...imageNetNormalisation },
+    preprocess: { size: 224, resize: 256, ...imageNetNormalization },
   },
   bvlc: {
     channels: [96, 256, 384, 384, 256],
@@ -95,7 +95,7 @@ const specs: Readonly<Record<Variant, VariantSpec>> = {
     norm: false,
     pool: null,
     dropoutBefore: true,
-    preprocess: { size: 64, resize: 64, ...imageNetNormalisation },
+    preprocess: { size: 64, resize: 64, ...imageNetNormalization },
   },
 }
 

@@ -3,7 +3,7 @@ import type { Shape } from '../tensor/ndbuffer.ts'
 import { sizeOf } from '../tensor/ndbuffer.ts'
 import type { Random } from '../base/random.ts'
 
-/** Initialisers by name, with their usual parameters. */
+/** Initializers by name, with their usual parameters. */
 export const initNames = ['xavier-uniform', 'xavier-normal', 'kaiming-uniform', 'kaiming-normal', 'uniform', 'normal', 'constant'] as const
 /** One of `initNames`. */
 export type InitName = (typeof initNames)[number]
@@ -20,20 +20,20 @@ export type Init =
   | { readonly kind: 'normal'; readonly std: number }
   | { readonly kind: 'constant'; readonly value: number }
 
-/** @throws UsageError for an initialiser that does not exist, or whose number is none: for what makes its values only later */
+/** @throws UsageError for an initializer that does not exist, or whose number is none: for what makes its values only later */
 export function requireInit(init: Init): void {
   const { kind, ...numbers } = typeof init === 'string' ? { kind: init } : init
-  if (!initNames.includes(kind)) throw new UsageError(`there is no initialiser '${kind}'; there are ${initNames.join(', ')}`)
+  if (!initNames.includes(kind)) throw new UsageError(`there is no initializer '${kind}'; there are ${initNames.join(', ')}`)
   for (const [name, value] of Object.entries(numbers))
-    if (!Number.isFinite(value)) throw new UsageError(`${name} of the initialiser ${kind} is a number, not ${value}`)
+    if (!Number.isFinite(value)) throw new UsageError(`${name} of the initializer ${kind} is a number, not ${value}`)
 }
 
 /**
  * First values for a weight of the given shape ([out, in] or [O, C / groups, KH, KW]), drawn from `random`.
- * @throws UsageError for an initialiser that does not exist, or whose number is none
- * @example initialise('xavier-uniform', [6, 864], new Random(1))
+ * @throws UsageError for an initializer that does not exist, or whose number is none
+ * @example initialize('xavier-uniform', [6, 864], new Random(1))
  */
-export function initialise(init: Init, shape: Shape, random: Random): Float32Array {
+export function initialize(init: Init, shape: Shape, random: Random): Float32Array {
   requireInit(init)
   const [out = 1, within = 1, ...window] = shape
   const [fanIn, fanOut] = [within * sizeOf(window), out * sizeOf(window)]

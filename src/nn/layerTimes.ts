@@ -1,6 +1,6 @@
 import type { RecordedDispatch } from '../gpu/recorder.ts'
 
-/** Kinds of passes, for colours and columns: all gradients are one. */
+/** Kinds of passes, for colors and columns: all gradients are one. */
 export type PassKind = 'forward' | 'gradient' | 'step' | 'other'
 
 export function passKind(pass: string | null): PassKind {

@@ -16,7 +16,7 @@ import type { Engine } from '../tensor/engine.ts'
 import { type Shape, sizeOf } from '../tensor/ndbuffer.ts'
 import { Random } from '../base/random.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { type Init, initialise } from './init.ts'
+import { type Init, initialize } from './init.ts'
 import { type LayerContext, Module } from './module.ts'
 import { Parameter } from './parameter.ts'
 
@@ -31,7 +31,7 @@ export interface LayerInit {
 /** Weight and bias whose values are made when they are first asked for: a layer that is cut off before costs nothing. */
 function weightAndBias(engine: Engine, name: string, shape: Shape, init: LayerInit): readonly [Parameter, Parameter] {
   const width = shape[0] ?? 0
-  const weight = () => engine.tensor(initialise(init.weight, shape, new Random(init.seed, init.stream)), shape)
+  const weight = () => engine.tensor(initialize(init.weight, shape, new Random(init.seed, init.stream)), shape)
   const bias = () => engine.tensor(new Float32Array(width), [width])
   return [
     Parameter.deferred(`${name}.weight`, shape, () => engine.gpu.actual(weight)),
@@ -197,7 +197,7 @@ export class AdaptiveAvgPool2d extends Module {
 }
 
 /**
- * x over (k + alpha / size · Σ x²)^beta, the sum over `size` neighbouring channels; of any shape [N, C, …].
+ * x over (k + alpha / size · Σ x²)^beta, the sum over `size` neighboring channels; of any shape [N, C, …].
  * Source: Krizhevsky, Sutskever and Hinton, "ImageNet Classification with Deep Convolutional Neural Networks", 2012, section 3.3.
  * @example new LocalResponseNorm('norm1', { size: 5, alpha: 1e-4, beta: 0.75, k: 1 })
  */

@@ -4,7 +4,7 @@ import type { Engine } from '../tensor/engine.ts'
 import { requireSeed } from '../base/random.ts'
 import type { StateDict } from '../base/stateDict.ts'
 import type { LayerSpec, OnnxChain } from '../weights/onnx/layers.ts'
-import { imageNetNormalisation, type Variant, variants } from './alexnet.ts'
+import { imageNetNormalization, type Variant, variants } from './alexnet.ts'
 import {
   AdaptiveAvgPool2d,
   Conv2d,
@@ -134,7 +134,7 @@ function pictureSize({ input }: OnnxChain): number {
 
 /** As torchvision prepares pictures for 224x224: the shorter side somewhat larger, the middle cut out, ImageNet's mean and deviation. */
 function usualPreprocess(size: number): Preprocess {
-  return { size, resize: Math.round((size * 256) / 224), ...imageNetNormalisation }
+  return { size, resize: Math.round((size * 256) / 224), ...imageNetNormalization }
 }
 
 function architectureOf({ layers, metadata }: OnnxChain): Architecture {

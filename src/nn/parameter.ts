@@ -19,7 +19,7 @@ export interface DeferredTensor {
 
 /**
  * A named tensor that training changes, unless it is frozen. A frozen parameter holds no gradient, backward computes none for it, and
- * optimisers leave it wholly alone, weight decay included. The flag may change between any two steps.
+ * optimizers leave it wholly alone, weight decay included. The flag may change between any two steps.
  *
  * @example
  * const weight = new Parameter('classifier.6.weight', engine.tensor(values, [10, 512]))

@@ -3,8 +3,8 @@
  *
  *     y[row, col] = Σ_a Σ_b Σ_c A[row, (a, b, c)] · B[base(col) + a·strideA + b·strideB + c·strideC]
  *
- * A is packed into panels of rows, unless its rows are neighbours already. B is read where it lies: four columns or four steps of c at a
- * time where they are neighbours, since a load of four numbers costs a CPU adapter little more than one of a single number. Two hot
+ * A is packed into panels of rows, unless its rows are neighbors already. B is read where it lies: four columns or four steps of c at a
+ * time where they are neighbors, since a load of four numbers costs a CPU adapter little more than one of a single number. Two hot
  * kernels serve them all, register tiles for CPU adapters and blocks in shared memory for GPUs, so there is little to make fast.
  */
 import { UsageError } from '../base/errors.ts'
@@ -68,7 +68,7 @@ export interface Contraction {
   readonly planes: number
   readonly rows: number
   /**
-   * What the column index and the summed index count fours of, neighbours in B: the innermost extent of columns or of depth is then
+   * What the column index and the summed index count fours of, neighbors in B: the innermost extent of columns or of depth is then
    * that of the groups, and every offset and stride of B is a multiple of four.
    */
   readonly fours: 'columns' | 'depth' | 'nothing'
@@ -253,7 +253,7 @@ function arrangeDepth(c: Contraction, unroll: (groups: number) => number): Contr
   return { ...c, depth: reorder(c.depth), a: { ...c.a, strides: reorder(c.a.strides) }, b: { ...c.b, strides: reorder(c.b.strides) } }
 }
 
-/** Whether four columns of y are neighbours that can be stored as one vector. */
+/** Whether four columns of y are neighbors that can be stored as one vector. */
 function liesInFours({ fours, columns, planes, rows, y }: Contraction, cols: number): boolean {
   const inFours = (count: number, stride: number) => count === 1 || stride % 4 === 0
   if (y.base % 4 !== 0 || !inFours(planes, y.planeStride) || !inFours(rows, y.rowStride)) return false
@@ -272,7 +272,7 @@ interface Panels {
   readonly step: number
 }
 
-/** A as it lies where its rows are neighbours, as those of a dense layer's dyᵀ are; packed otherwise. */
+/** A as it lies where its rows are neighbors, as those of a dense layer's dyᵀ are; packed otherwise. */
 function readyRows(gpu: Gpu, c: Contraction, ROWS: number): Panels {
   const { a, depth, planes } = c
   const steps = sizeOf(depth) * foursIn(c).FOURS_DEPTH

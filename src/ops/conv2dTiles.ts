@@ -1,6 +1,6 @@
 /**
  * The three passes of a convolution as contractions. Pictures are arranged with their zeros around them, so that every column of a tile
- * sees its neighbours at the same offsets, and images in fours, so that four of them are one vector.
+ * sees its neighbors at the same offsets, and images in fours, so that four of them are one vector.
  */
 import type { Gpu } from '../gpu/gpu.ts'
 import { elementKernel, planeKernel } from '../gpu/kernels/kernel.ts'

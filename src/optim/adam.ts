@@ -9,7 +9,7 @@ import type { ParameterGroup } from './optimizer.ts'
  *     m = β1 · m + (1 − β1) · g        v = β2 · v + (1 − β2) · g²
  *     p = p − lr / (1 − β1ᵗ) · m / (√v / √(1 − β2ᵗ) + eps)
  *
- * @example const optimiser = new Adam(model.parameters(), { lr: 1e-3 })
+ * @example const optimizer = new Adam(model.parameters(), { lr: 1e-3 })
  */
 export class Adam extends Adaptive {
   /** @throws UsageError for an option it does not take, no parameters, or one given twice */

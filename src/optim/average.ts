@@ -17,7 +17,7 @@ const average = stripKernel('optim/average', { cost: ({ n }) => ({ flops: 12 * n
  *
  * @example
  * const averages = new WeightAverage(model.parameters(), 0.999)
- * optimiser.step()
+ * optimizer.step()
  * averages.update()
  * averages.swap() // the network computes with the averages, until the next swap
  */

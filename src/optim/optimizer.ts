@@ -20,22 +20,22 @@ export interface StepOptions {
 /** Parameters that share a learning rate: discriminative rates give each group of layers its own. */
 export interface ParameterGroup {
   readonly parameters: readonly Parameter[]
-  /** Default: the optimiser's. */
+  /** Default: the optimizer's. */
   readonly lr?: number
 }
 
 /**
- * A group as the optimiser holds it. Its rate may change before any step.
+ * A group as the optimizer holds it. Its rate may change before any step.
  * @example for (const group of optimizer.groups) group.lr *= 0.1
  */
 export class RateGroup {
   readonly parameters: readonly Parameter[]
-  readonly #optimiser: string
+  readonly #optimizer: string
   #lr = 0
 
-  constructor(optimiser: string, parameters: readonly Parameter[], lr: number) {
+  constructor(optimizer: string, parameters: readonly Parameter[], lr: number) {
     this.parameters = parameters
-    this.#optimiser = optimiser
+    this.#optimizer = optimizer
     this.lr = lr
   }
 
@@ -45,11 +45,11 @@ export class RateGroup {
   }
 
   set lr(value: number) {
-    this.#lr = notNegative(this.#optimiser, 'lr', value)
+    this.#lr = notNegative(this.#optimizer, 'lr', value)
   }
 }
 
-/** What an optimiser is, beside its hyperparameters. */
+/** What an optimizer is, beside its hyperparameters. */
 interface Rule {
   /** The class, for messages. */
   readonly name: string
@@ -69,7 +69,7 @@ interface State {
 }
 
 /**
- * What all optimisers share: which parameters take part in a step, and the state kept for each, which is made at its first step.
+ * What all optimizers share: which parameters take part in a step, and the state kept for each, which is made at its first step.
  * A parameter that is frozen or has no gradient is left wholly alone: no decay, no change of state, no step counted.
  */
 export abstract class Optimizer {
@@ -93,7 +93,7 @@ export abstract class Optimizer {
       throw new UsageError(
         `${rule.name} takes parameters: give model.parameters(), and a tensor of your own as new Parameter(name, tensor)`,
       )
-    if (this.parameters.length === 0) throw new UsageError(`${rule.name}: there are no parameters to optimise`)
+    if (this.parameters.length === 0) throw new UsageError(`${rule.name}: there are no parameters to optimize`)
     const names = new Set<string>()
     for (const { name } of this.parameters) {
       if (names.has(name)) throw new UsageError(`${rule.name}: the parameter ${name} is given twice`)
@@ -115,7 +115,7 @@ export abstract class Optimizer {
     for (const group of this.groups) group.lr = value
   }
 
-  /** How much of the last step's direction is kept in the next: SGD's momentum, Adam's first beta. @throws UsageError when set to what the optimiser cannot take */
+  /** How much of the last step's direction is kept in the next: SGD's momentum, Adam's first beta. @throws UsageError when set to what the optimizer cannot take */
   abstract momentum: number
 
   /** The shader's params, without `n`, for a parameter's step number `step`, counted from 1, at a learning rate. */
@@ -208,28 +208,28 @@ export abstract class Optimizer {
    * @throws WeightsError for names it does not know, for shapes that differ, and for part of a parameter's state
    */
   loadStateDict(values: StateDict): void {
-    const { name: optimiser, slots, counts } = this.#rule
+    const { name: optimizer, slots, counts } = this.#rule
     const kinds = counts ? [...slots, 'step'] : slots
     const known = new Set(this.parameters.flatMap(({ name }) => kinds.map((kind) => `${kind}.${name}`)))
     const unknown = Object.keys(values).filter((key) => !known.has(key))
     if (unknown.length)
-      throw new WeightsError(`${optimiser}: the state has ${unknown.slice(0, 6).join(', ')}, which belongs to none of its parameters`)
+      throw new WeightsError(`${optimizer}: the state has ${unknown.slice(0, 6).join(', ')}, which belongs to none of its parameters`)
     const loaded = this.parameters.flatMap((parameter) => {
       const keys = kinds.map((kind) => `${kind}.${parameter.name}`)
       const absent = keys.filter((key) => !values[key])
       if (absent.length === keys.length) return []
-      if (absent.length) throw new WeightsError(`${optimiser}: the state of ${parameter.name} lacks ${absent.join(', ')}`)
+      if (absent.length) throw new WeightsError(`${optimizer}: the state of ${parameter.name} lacks ${absent.join(', ')}`)
       const arrays = slots.map((slot) => {
         const { shape = [], data = new Float32Array(0) } = values[`${slot}.${parameter.name}`] ?? {}
         if (!sameShape(shape, parameter.shape) || data.length !== sizeOf(shape))
           throw new WeightsError(
-            `${optimiser}: ${slot}.${parameter.name} has the shape ${showShape(shape)} and ${data.length} values, the parameter ${showShape(parameter.shape)}`,
+            `${optimizer}: ${slot}.${parameter.name} has the shape ${showShape(shape)} and ${data.length} values, the parameter ${showShape(parameter.shape)}`,
           )
         return data
       })
       const steps = counts ? (values[`step.${parameter.name}`]?.data[0] ?? Number.NaN) : 0
       if (!Number.isSafeInteger(steps) || steps < 0)
-        throw new WeightsError(`${optimiser}: step.${parameter.name} is ${steps}, which is no count`)
+        throw new WeightsError(`${optimizer}: step.${parameter.name} is ${steps}, which is no count`)
       return [{ parameter, arrays, steps }]
     })
     this.dispose()

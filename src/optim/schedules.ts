@@ -16,7 +16,7 @@ export interface OneCycleOptions {
  * (Smith & Topin 2017, arXiv:1708.07120, as torch.optim.lr_scheduler.OneCycleLR computes it).
  * @param step counted from 0
  * @param steps of the whole cycle
- * @example optimiser.lr = peak * oneCycle(step, steps).share
+ * @example optimizer.lr = peak * oneCycle(step, steps).share
  */
 export function oneCycle(
   step: number,
@@ -48,7 +48,7 @@ export interface CosineOptions {
  * warm-up (LinearLR in front of it, by SequentialLR).
  * @param step counted from 0
  * @param steps of all, warm-up included
- * @example optimiser.lr = peak * cosine(step, steps, { warmup: 100 })
+ * @example optimizer.lr = peak * cosine(step, steps, { warmup: 100 })
  */
 export function cosine(step: number, steps: number, { warmup = 0, warmupStart = 0.01, floor = 0 }: CosineOptions = {}): number {
   if (step < warmup) return linear(step, warmup, warmupStart)

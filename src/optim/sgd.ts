@@ -32,10 +32,10 @@ const kernel = stripKernel('optim/sgd', {
  *     p = p − lr · v                 with nesterov: p − lr · (d + momentum · v)
  *
  * @example
- * const optimiser = new SGD(model.parameters(), { lr: 0.01, momentum: 0.9 })
+ * const optimizer = new SGD(model.parameters(), { lr: 0.01, momentum: 0.9 })
  * loss.backward()
- * optimiser.step()
- * optimiser.zeroGrad()
+ * optimizer.step()
+ * optimizer.zeroGrad()
  */
 export class SGD extends Optimizer {
   #momentum: number

@@ -1,5 +1,5 @@
 import { at, item, type NdArray, ndArray, zeros } from './ndarray.ts'
-import { antialiasWeights, type CropFlipNormaliseOptions, cropFlipNormalise, type RgbImage } from './resizeCrop.ts'
+import { antialiasWeights, type CropFlipNormalizeOptions, cropFlipNormalize, type RgbImage } from './resizeCrop.ts'
 
 interface Rect {
   readonly top: number
@@ -61,7 +61,7 @@ export function turn(x: NdArray, degrees: number, fill: readonly number[]): NdAr
 type Rgb = [number, number, number]
 
 const clamp = (value: number) => Math.min(Math.max(value, 0), 1)
-const greyOf = ([r, g, b]: Rgb) => 0.2989 * r + 0.587 * g + 0.114 * b
+const grayOf = ([r, g, b]: Rgb) => 0.2989 * r + 0.587 * g + 0.114 * b
 
 /** By way of HSV: hue in turns, saturation, value. */
 function movedHue([r, g, b]: Rgb, shift: number): Rgb {
@@ -85,16 +85,16 @@ function movedHue([r, g, b]: Rgb, shift: number): Rgb {
   return sectors[sector % 6] as Rgb
 }
 
-/** A change of the colours of x [3, n, n], as torchvision's adjust_… functions make it. */
-function changeColours(x: NdArray, kind: 'brightness' | 'contrast' | 'saturation' | 'hue', amount: number): NdArray {
+/** A change of the colors of x [3, n, n], as torchvision's adjust_… functions make it. */
+function changeColors(x: NdArray, kind: 'brightness' | 'contrast' | 'saturation' | 'hue', amount: number): NdArray {
   const plane = x.data.length / 3
   const pixels = Array.from({ length: plane }, (_, i): Rgb => [at(x.data, i), at(x.data, plane + i), at(x.data, 2 * plane + i)])
-  const mean = pixels.reduce((sum, rgb) => sum + greyOf(rgb), 0) / plane
+  const mean = pixels.reduce((sum, rgb) => sum + grayOf(rgb), 0) / plane
   const blend = (rgb: Rgb, other: number) => rgb.map((value) => clamp(amount * value + (1 - amount) * other)) as Rgb
   const changed = pixels.map((rgb) => {
     if (kind === 'brightness') return blend(rgb, 0)
     if (kind === 'contrast') return blend(rgb, mean)
-    return kind === 'saturation' ? blend(rgb, greyOf(rgb)) : movedHue(rgb, amount)
+    return kind === 'saturation' ? blend(rgb, grayOf(rgb)) : movedHue(rgb, amount)
   })
   const y = zeros(x.shape)
   for (const [i, rgb] of changed.entries()) for (const [c, value] of rgb.entries()) y.data[c * plane + i] = value
@@ -111,9 +111,9 @@ export function erase(y: NdArray, { top, left, height, width }: Rect): NdArray {
   return ndArray(data, y.shape)
 }
 
-type Kind = Parameters<typeof changeColours>[1]
+type Kind = Parameters<typeof changeColors>[1]
 
-/** What one picture undergoes: its view, a turn in degrees, changes of its colours in order, a part of the result set to 0. */
+/** What one picture undergoes: its view, a turn in degrees, changes of its colors in order, a part of the result set to 0. */
 export interface Augmented {
   readonly view: {
     readonly part: Rect
@@ -123,21 +123,21 @@ export interface Augmented {
     readonly flip: boolean
   }
   readonly rotation: number
-  readonly colours: readonly { readonly kind: Kind; readonly amount: number }[]
+  readonly colors: readonly { readonly kind: Kind; readonly amount: number }[]
   readonly erased: Rect | null
 }
 
-/** All of it in its order, normalised: [3, size, size]. */
+/** All of it in its order, normalized: [3, size, size]. */
 export function augment(
   image: RgbImage,
-  { view: seen, rotation, colours, erased }: Augmented,
-  preprocess: Omit<CropFlipNormaliseOptions, 'top' | 'left' | 'flip'>,
+  { view: seen, rotation, colors, erased }: Augmented,
+  preprocess: Omit<CropFlipNormalizeOptions, 'top' | 'left' | 'flip'>,
 ): Float64Array {
   const { size, mean, scale, order } = preprocess
   let x = view(image, seen.part, seen.resized, { top: seen.top, left: seen.left, size, flip: seen.flip })
   const fill = mean.map((value) => value / scale)
   if (rotation !== 0) x = turn(x, rotation, order === 'bgr' ? fill.reverse() : fill)
-  for (const { kind, amount } of colours) x = changeColours(x, kind, amount)
-  const y = cropFlipNormalise(x, { ...preprocess, top: 0, left: 0, flip: false })
+  for (const { kind, amount } of colors) x = changeColors(x, kind, amount)
+  const y = cropFlipNormalize(x, { ...preprocess, top: 0, left: 0, flip: false })
   return (erased ? erase(y, erased) : y).data
 }

@@ -31,7 +31,7 @@ export function resizedExtent(width: number, height: number, resize: number): { 
   return { width: resize, height: Math.trunc((resize * height) / width) }
 }
 
-/** Python's round: halves go to the even neighbour. */
+/** Python's round: halves go to the even neighbor. */
 export function roundHalfEven(value: number): number {
   const below = Math.floor(value)
   const rest = value - below
@@ -67,7 +67,7 @@ export function resizeCrop(image: RgbImage, { resize, size }: { readonly resize:
   return y
 }
 
-export interface CropFlipNormaliseOptions {
+export interface CropFlipNormalizeOptions {
   readonly top: number
   readonly left: number
   readonly size: number
@@ -85,7 +85,7 @@ export interface CropFlipNormaliseOptions {
  *     y[c, oy, ox] = (x[order(c), top + oy, left + (flip ? size - 1 - ox : ox)] * scale - mean[c]) / std[c]
  *     order(c) = c for 'rgb', 2 - c for 'bgr'
  */
-export function cropFlipNormalise(x: NdArray, options: CropFlipNormaliseOptions): NdArray {
+export function cropFlipNormalize(x: NdArray, options: CropFlipNormalizeOptions): NdArray {
   const { top, left, size, flip, mean, std, scale, order } = options
   const [h, w] = [item(x.shape, 1), item(x.shape, 2)]
   if (top < 0 || left < 0 || top + size > h || left + size > w)

@@ -5,8 +5,8 @@ import { percent, shortened, widthOf } from './text.ts'
 /** One line of a chart. */
 export interface Series {
   readonly name: string
-  /** A CSS colour; the page's --series-1 … --series-4 follow light and dark. */
-  readonly colour: string
+  /** A CSS color; the page's --series-1 … --series-4 follow light and dark. */
+  readonly color: string
   readonly points: readonly { readonly x: number; readonly y: number }[]
   readonly dashed?: boolean
 }
@@ -15,8 +15,8 @@ export interface Series {
 export function epochSeries(epochs: readonly EpochResult[], what: 'Loss' | 'Accuracy'): readonly Series[] {
   const points = (part: 'train' | 'val') => epochs.map((epoch) => ({ x: epoch.epoch, y: epoch[`${part}${what}`] }))
   return [
-    { name: 'held out', colour: 'var(--series-1)', points: points('val') },
-    { name: 'trained on', colour: 'var(--series-2)', points: points('train'), dashed: true },
+    { name: 'held out', color: 'var(--series-1)', points: points('val') },
+    { name: 'trained on', color: 'var(--series-2)', points: points('train'), dashed: true },
   ]
 }
 
@@ -55,12 +55,12 @@ export function lineDrawing(
       ...(span ? { ticks: Math.min(width > 500 ? 8 : 4, span) } : { ticks: places.slice(0, 1), tickFormat: String }),
     },
     y: { label: y, grid: true, nice: true, zero: true, ...(share ? { tickFormat: percentTicks } : {}) },
-    marks: series.flatMap(({ name, colour, points, dashed }) => {
-      const line = { x: 'x', y: 'y', stroke: colour }
+    marks: series.flatMap(({ name, color, points, dashed }) => {
+      const line = { x: 'x', y: 'y', stroke: color }
       const data = [...points]
       return [
         Plot.line(data, { ...line, strokeWidth: 2, ...(dashed ? { strokeDasharray: '5 4' } : {}) }),
-        ...(points.length <= 40 ? [Plot.dot(data, { ...line, fill: colour, r: 2.5, title: told(name) })] : []),
+        ...(points.length <= 40 ? [Plot.dot(data, { ...line, fill: color, r: 2.5, title: told(name) })] : []),
       ]
     }),
   })

@@ -23,7 +23,7 @@ export function comparisonPage({ scenarios, choice }: Comparison, about: { reado
   const contestants = [...scenarios]
   const series = contestants.map(([name, { points, plan }], i) => ({
     name,
-    colour: `var(--series-${i + 1})`,
+    color: `var(--series-${i + 1})`,
     dashed: plan.frozen.length === 0,
     points: points.map(({ at, valAccuracy }) => ({ x: at, y: valAccuracy })),
   }))

@@ -12,7 +12,7 @@ const places = cells - covered + 1
 const batchSize = 49
 
 /**
- * Where a network looks: each place of a picture is covered by a square of the mean colour, and what the probability of one class loses by
+ * Where a network looks: each place of a picture is covered by a square of the mean color, and what the probability of one class loses by
  * it is noted (Zeiler & Fergus 2014, arXiv:1311.2901, fig. 7). It needs nothing of the network but its outputs.
  * @param label the class whose probability is watched
  * @returns [cells, cells], row by row: the mean loss over the squares that cover a cell, in −1..1; negative where covering helps the class
@@ -30,7 +30,7 @@ export async function occlusionMap(model: Network, image: RgbImage, label: numbe
     const batch = new Float32Array(group.length * picture.length)
     for (const [i, [row, column]] of group.entries()) {
       batch.set(picture, i * picture.length)
-      // 0 is the mean colour: preprocessing subtracts it.
+      // 0 is the mean color: preprocessing subtracts it.
       for (let channel = 0; channel < 3; channel++)
         for (let y = edge(row); y < edge(row + covered); y++) {
           const line = i * picture.length + (channel * size + y) * size
@@ -116,8 +116,8 @@ export async function drawPictures(model: Network, image: RgbImage, map: Float64
     seen: await jpeg(sharp(seen)),
     overlaid: await jpeg(
       sharp(seen)
-        .greyscale()
-        .toColourspace('srgb')
+        .grayscale()
+        .toColorspace('srgb')
         .composite([{ input: heat }]),
     ),
   }

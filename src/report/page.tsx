@@ -3,7 +3,7 @@ import { renderToString } from 'preact-render-to-string'
 import type { Chart } from './plots.ts'
 import { Table, type TableProps } from './table.tsx'
 
-/** Colours follow the reader's setting; text on all of them has a contrast of 4.5 or more. */
+/** Colors follow the reader's setting; text on all of them has a contrast of 4.5 or more. */
 const style = `
 :root { color-scheme: light dark;
   --paper: light-dark(#ffffff, #15181c); --ink: light-dark(#1c2024, #e6e8ea); --soft: light-dark(#565d66, #a6adb6);
@@ -66,7 +66,7 @@ interface FigureProps {
   readonly chart: Chart
   /** What it shows, in a sentence: what a screen reader says in its place. */
   readonly label: string
-  readonly series?: readonly { readonly name: string; readonly colour: string; readonly dashed?: boolean }[]
+  readonly series?: readonly { readonly name: string; readonly color: string; readonly dashed?: boolean }[]
   /** Its figures as a table. */
   readonly table?: TableProps
 }
@@ -77,9 +77,9 @@ export function Figure({ chart, label, series = [], table }: FigureProps): VNode
     <figure>
       {series.length > 1 && (
         <ul class="key" aria-hidden="true">
-          {series.map(({ name, colour, dashed }) => (
+          {series.map(({ name, color, dashed }) => (
             <li key={name}>
-              <i class={dashed ? 'dashed' : undefined} style={`border-color: ${colour}`} />
+              <i class={dashed ? 'dashed' : undefined} style={`border-color: ${color}`} />
               {name}
             </li>
           ))}

@@ -170,7 +170,7 @@ function Confusion({ figures: { data, confusion } }: Props): VNode {
   if (classes.length > drawnClasses) return <Table {...table} />
   return (
     <>
-      <p>Rows are what the pictures are, columns what they were taken for; the stronger the colour, the larger the share of the row.</p>
+      <p>Rows are what the pictures are, columns what they were taken for; the stronger the color, the larger the share of the row.</p>
       <Figure chart={confusionPlot(classes, confusion)} label={label} table={rows.length ? table : undefined} />
     </>
   )
@@ -205,7 +205,7 @@ function Losses({ figures: { topLosses }, pictures }: Props & Pick<Report, 'pict
   return (
     <>
       <p>
-        The pictures with the largest losses. Beside each, in colour, what the answer hangs on: where a grey square over the picture lowers
+        The pictures with the largest losses. Beside each, in color, what the answer hangs on: where a gray square over the picture lowers
         the probability of the class it was taken for the most (occlusion).
       </p>
       <ol class="losses">
@@ -216,7 +216,7 @@ function Losses({ figures: { topLosses }, pictures }: Props & Pick<Report, 'pict
                 <img src={pictures[i]?.seen} alt={`${name}, as the network sees it`} width={192} height={192} />
                 <img
                   src={pictures[i]?.overlaid}
-                  alt={`The same in grey; coloured where it matters most for ${predicted}`}
+                  alt={`The same in gray; colored where it matters most for ${predicted}`}
                   width={192}
                   height={192}
                 />

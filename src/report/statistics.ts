@@ -20,9 +20,9 @@ const z = 1.959964
 export function wilson(hits: number, of: number): Share | null {
   if (of === 0) return null
   const value = hits / of
-  const centre = (value + z ** 2 / (2 * of)) / (1 + z ** 2 / of)
+  const center = (value + z ** 2 / (2 * of)) / (1 + z ** 2 / of)
   const half = (z / (1 + z ** 2 / of)) * Math.sqrt((value * (1 - value)) / of + z ** 2 / (4 * of ** 2))
-  return { value, low: Math.max(0, centre - half), high: Math.min(1, centre + half), of }
+  return { value, low: Math.max(0, center - half), high: Math.min(1, center + half), of }
 }
 
 /** The likeliest class, the first of equals. */

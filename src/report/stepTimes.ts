@@ -13,7 +13,7 @@ export interface LayerTime {
   readonly once: boolean
 }
 
-/** What a training step of a batch takes on this adapter, layer by layer; the optimiser's part is left out. */
+/** What a training step of a batch takes on this adapter, layer by layer; the optimizer's part is left out. */
 export interface StepTimes {
   readonly pictures: number
   readonly layers: readonly LayerTime[]

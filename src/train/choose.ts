@@ -26,13 +26,13 @@ export interface ChooseOptions {
 }
 
 const defaultPictures = 800
-/** Each fold is predicted by what was learnt on the others. */
+/** Each fold is predicted by what was learned on the others. */
 const folds = 3
 /** Classes probed at the most: beyond that a sample holds too few pictures of each. */
 const mostClasses = 100
 /** Values of features that the sample may have, over all depths: 256 MB. */
 const mostValues = 64 * 2 ** 20
-/** How far accuracies are carried on beyond the pictures that the probe learnt from. */
+/** How far accuracies are carried on beyond the pictures that the probe learned from. */
 const mostDoublings = 2
 /** Pictures that go through the network together. */
 const batchSize = 32

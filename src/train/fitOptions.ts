@@ -8,7 +8,7 @@ import { type Monitor, monitors } from './recipe/bestEpoch.ts'
 import type { ClassWeights } from './recipe/classWeights.ts'
 import { type ScheduleName, schedules } from './recipe/rates.ts'
 
-/** How training goes about it, beside the optimiser. Every one is off unless set. */
+/** How training goes about it, beside the optimizer. Every one is off unless set. */
 export interface RecipeOptions {
   /** How the learning rate moves: 'constant', 'one-cycle' (rises, then falls to nearly nothing; momentum the other way round) or 'cosine'. Default 'constant'. */
   readonly schedule?: ScheduleName
@@ -21,7 +21,7 @@ export interface RecipeOptions {
    * when `fit` begins is ever unfrozen.
    */
   readonly headEpochs?: number
-  /** With `headEpochs`: one more group, from the head towards the input, after each so many epochs. Default 0: all at once. */
+  /** With `headEpochs`: one more group, from the head toward the input, after each so many epochs. Default 0: all at once. */
   readonly unfreezeEvery?: number
   /** How many times smaller the first group's rate is than the head's; those between in equal ratios. Default 1, with `headEpochs` 100. */
   readonly lrSpread?: number

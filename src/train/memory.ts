@@ -36,7 +36,7 @@ export interface MemoryPlan {
   readonly parameterBytes: number
   /** The gradients of those that train. */
   readonly gradientBytes: number
-  /** What the optimiser keeps for them. */
+  /** What the optimizer keeps for them. */
   readonly optimizerBytes: number
   /** What may be held in all, where the adapter says; null on a GPU. */
   readonly limitBytes: number | null
@@ -46,13 +46,13 @@ export interface MemoryPlan {
   readonly largestBatchSize: number
 }
 
-/** Steps that are gone through: the optimiser's state comes with the first, and the second meets all of it. */
+/** Steps that are gone through: the optimizer's state comes with the first, and the second meets all of it. */
 const steps = 3
 
 /**
  * The GPU memory that training takes, by going through its steps without a device: the same operators, the same buffers.
  * @param model with its `trainable` flags as they will be; nothing of it changes
- * @throws UsageError when nothing trains, or an option is not the optimiser's
+ * @throws UsageError when nothing trains, or an option is not the optimizer's
  * @example
  * const { peakBytes, problem, largestBatchSize } = planMemory(model, { batchSize: 64, optimizer: 'adam' })
  */

@@ -19,15 +19,15 @@ export interface OptimizerOptions {
   readonly weightDecay?: number
 }
 
-/** The learning rate of an optimiser unless one is given. */
+/** The learning rate of an optimizer unless one is given. */
 export function defaultRate(optimizer: OptimizerName): number {
   return optimizer === 'sgd' ? 1e-2 : 1e-3
 }
 
 /**
- * The optimiser that these options name, over the parameters that train.
+ * The optimizer that these options name, over the parameters that train.
  * @param groups those parameters, where they are to have rates of their own
- * @throws UsageError when none does, or an option is not the optimiser's
+ * @throws UsageError when none does, or an option is not the optimizer's
  */
 export function makeOptimizer(model: Network, options: OptimizerOptions, groups?: readonly ParameterGroup[]): Optimizer {
   const { optimizer = 'adam', momentum, weightDecay } = options

@@ -8,7 +8,7 @@ import { grouped } from './batches.ts'
 import { brokenPictures, checkClasses } from './evaluate.ts'
 import type { OnEvent } from './events.ts'
 
-/** What a network says of one labelled picture. */
+/** What a network says of one labeled picture. */
 export interface Outcome {
   readonly sample: Sample
   /** Of every class; they sum to 1. */

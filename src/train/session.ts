@@ -36,7 +36,7 @@ export class Session {
   readonly averages: WeightAverage | null
   readonly classWeights: Float32Array | undefined
   readonly skipped = new Set<string>()
-  /** Set by the device once a loss was not finite; the optimiser then changes nothing more. */
+  /** Set by the device once a loss was not finite; the optimizer then changes nothing more. */
   health: Tensor
   /** The gradients' norm before clipping, and what they were multiplied by. */
   norm: Tensor

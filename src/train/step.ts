@@ -124,7 +124,7 @@ export class Stepper {
     return batchSize * accumulate
   }
 
-  /** Encodes the optimiser's step. Returns how to collect the norm, where gradients are clipped. */
+  /** Encodes the optimizer's step. Returns how to collect the norm, where gradients are clipped. */
   #step(): (() => Promise<Float32Array[]>) | null {
     const { model, optimizer, averages, settings, health, norm } = this.#session
     const { engine } = model

@@ -18,7 +18,7 @@ export interface Depth {
   readonly part: 'early' | 'last features' | 'hidden FC' | 'last hidden FC'
   /** Values of one picture there. */
   readonly features: number
-  /** Share of the sample that is named rightly by classifiers that learnt from the other folds, in 0..1. */
+  /** Share of the sample that is named rightly by classifiers that learned from the other folds, in 0..1. */
   readonly accuracy: number
   /** Standard error of the accuracy. */
   readonly error: number

@@ -1,10 +1,10 @@
 import { Random } from '../base/random.ts'
 
-/** How well a linear classifier does on pictures it has not learnt from. */
+/** How well a linear classifier does on pictures it has not learned from. */
 export interface CrossValidation {
-  /** For each picture, how often classifiers that learnt from the other folds name its class, in 0..1. */
+  /** For each picture, how often classifiers that learned from the other folds name its class, in 0..1. */
   readonly correct: Float64Array
-  /** The same for classifiers that learnt from half of the other folds. */
+  /** The same for classifiers that learned from half of the other folds. */
   readonly halfCorrect: Float64Array
   /** The penalty that came out best on the halves, as a share of the mean squared length of a feature vector. */
   readonly penalty: number
@@ -13,13 +13,13 @@ export interface CrossValidation {
 /** Penalties that are tried; the one with the least squared error is taken, so that accuracy itself is not what it is chosen by. */
 const penalties = [0.01, 0.1, 1]
 
-/** How often the pictures are dealt out to folds anew: what a classifier happens to have learnt from then matters less. */
+/** How often the pictures are dealt out to folds anew: what a classifier happens to have learned from then matters less. */
 const deals = 2
 
 /**
  * Cross-validates a linear classifier, fitted to the classes' indicators by least squares with a ridge penalty. It is solved in its dual,
  * of one unknown for each picture and class, since features are many and probed pictures few: α = (K + λ I)⁻¹ (Y − ȳ), where K holds
- * the products of centred feature vectors (Hoerl & Kennard 1970; Saunders, Gammerman & Vovk 1998). Each fold is predicted from all of
+ * the products of centered feature vectors (Hoerl & Kennard 1970; Saunders, Gammerman & Vovk 1998). Each fold is predicted from all of
  * the others, and from either half of them, which shows what more pictures are worth.
  * @param gram products of the feature vectors of each two pictures, [n, n]
  * @param labels each picture's class
@@ -39,9 +39,9 @@ export function crossValidate(
     const fold = dealFolds(labels, folds, new Random(seed, foldStream + deal))
     const divided = Array.from({ length: folds }, (_, f) => divide(problem, fold, f))
     penalty ??= bestPenalty(problem, divided)
-    for (const { held, learnt, halves } of divided) {
-      for (const half of halves) score(problem, { learnt: half, held }, penalty, halfCorrect, 1 / (deals * halves.length))
-      score(problem, { learnt, held }, penalty, correct, 1 / deals)
+    for (const { held, learned, halves } of divided) {
+      for (const half of halves) score(problem, { learned: half, held }, penalty, halfCorrect, 1 / (deals * halves.length))
+      score(problem, { learned, held }, penalty, correct, 1 / deals)
     }
   }
   return { correct, halfCorrect, penalty: penalty ?? 0 }
@@ -63,21 +63,21 @@ function dealFolds(labels: ArrayLike<number>, folds: number, random: Random): Ui
 /** The pictures of one fold, all of the others, and either half of those. */
 interface Division {
   readonly held: readonly number[]
-  readonly learnt: readonly number[]
+  readonly learned: readonly number[]
   readonly halves: readonly (readonly number[])[]
 }
 
 function divide({ labels }: Problem, fold: ArrayLike<number>, f: number): Division {
   const all = Array.from({ length: labels.length }, (_, i) => i)
-  const learnt = all.filter((i) => fold[i] !== f)
-  return { held: all.filter((i) => fold[i] === f), learnt, halves: halve(learnt, labels) }
+  const learned = all.filter((i) => fold[i] !== f)
+  return { held: all.filter((i) => fold[i] === f), learned, halves: halve(learned, labels) }
 }
 
 function bestPenalty(problem: Problem, divided: readonly Division[]): number {
   const unused = new Float64Array(problem.labels.length)
   const errorOf = (penalty: number) =>
     divided.reduce(
-      (sum, { held, halves }) => sum + halves.reduce((s, half) => s + score(problem, { learnt: half, held }, penalty, unused, 0), 0),
+      (sum, { held, halves }) => sum + halves.reduce((s, half) => s + score(problem, { learned: half, held }, penalty, unused, 0), 0),
       0,
     )
   const errors = penalties.map(errorOf)
@@ -107,9 +107,9 @@ function halve(pictures: readonly number[], labels: ArrayLike<number>): readonly
 }
 
 /** Adds `weight` to `correct` for each picture held out that is named rightly, and returns the squared error of the scores. */
-function score(problem: Problem, { learnt, held }: Split, penalty: number, correct: Float64Array, weight: number): number {
+function score(problem: Problem, { learned, held }: Split, penalty: number, correct: Float64Array, weight: number): number {
   const { labels, classes } = problem
-  const scores = predictHeld(problem, { learnt, held }, penalty)
+  const scores = predictHeld(problem, { learned, held }, penalty)
   let error = 0
   for (const [i, picture] of held.entries()) {
     let best = 0
@@ -124,35 +124,35 @@ function score(problem: Problem, { learnt, held }: Split, penalty: number, corre
 }
 
 interface Split {
-  readonly learnt: readonly number[]
+  readonly learned: readonly number[]
   readonly held: readonly number[]
 }
 
-/** Scores of the pictures held out, [h, classes]; features are centred by the mean of the pictures learnt from alone. */
-function predictHeld({ gram, labels, classes, scratch }: Problem, { learnt, held }: Split, penalty: number): Float64Array {
+/** Scores of the pictures held out, [h, classes]; features are centered by the mean of the pictures learned from alone. */
+function predictHeld({ gram, labels, classes, scratch }: Problem, { learned, held }: Split, penalty: number): Float64Array {
   const n = labels.length
-  const t = learnt.length
+  const t = learned.length
   const rowMean = (i: number) => {
     let sum = 0
-    for (const j of learnt) sum += gram[i * n + j] ?? 0
+    for (const j of learned) sum += gram[i * n + j] ?? 0
     return sum / t
   }
-  const means = Float64Array.from(learnt, rowMean)
+  const means = Float64Array.from(learned, rowMean)
   const grand = means.reduce((a, b) => a + b, 0) / t
   const matrix = scratch.subarray(0, t * t)
   let trace = 0
-  for (const [r, i] of learnt.entries()) {
+  for (const [r, i] of learned.entries()) {
     // The lower half is all that is read.
-    for (let c = 0; c <= r; c++) matrix[r * t + c] = (gram[i * n + (learnt[c] ?? 0)] ?? 0) - (means[r] ?? 0) - (means[c] ?? 0) + grand
+    for (let c = 0; c <= r; c++) matrix[r * t + c] = (gram[i * n + (learned[c] ?? 0)] ?? 0) - (means[r] ?? 0) - (means[c] ?? 0) + grand
     trace += matrix[r * t + r] ?? 0
   }
   // Features that never differ leave nothing to learn; any penalty then predicts the classes' shares.
   const ridge = trace > 0 ? (penalty * trace) / t : 1
   for (let r = 0; r < t; r++) matrix[r * t + r] = (matrix[r * t + r] ?? 0) + ridge
   const shares = new Float64Array(classes)
-  for (const i of learnt) shares[labels[i] ?? 0] = (shares[labels[i] ?? 0] ?? 0) + 1 / t
+  for (const i of learned) shares[labels[i] ?? 0] = (shares[labels[i] ?? 0] ?? 0) + 1 / t
   const alpha = new Float64Array(t * classes)
-  for (const [r, i] of learnt.entries())
+  for (const [r, i] of learned.entries())
     for (let c = 0; c < classes; c++) alpha[r * classes + c] = Number(labels[i] === c) - (shares[c] ?? 0)
   choleskyInPlace(matrix, t)
   solveInPlace(matrix, t, alpha, classes)
@@ -161,7 +161,7 @@ function predictHeld({ gram, labels, classes, scratch }: Problem, { learnt, held
     const mean = rowMean(i)
     for (let c = 0; c < classes; c++) scores[h * classes + c] = shares[c] ?? 0
     for (let j = 0; j < t; j++) {
-      const product = (gram[i * n + (learnt[j] ?? 0)] ?? 0) - mean - (means[j] ?? 0) + grand
+      const product = (gram[i * n + (learned[j] ?? 0)] ?? 0) - mean - (means[j] ?? 0) + grand
       addMultiple(scores, h * classes, alpha, j * classes, classes, product)
     }
   }

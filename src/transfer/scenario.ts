@@ -1,7 +1,7 @@
 import { UsageError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
 import type { Init } from '../nn/init.ts'
-import { initialise, requireInit } from '../nn/init.ts'
+import { initialize, requireInit } from '../nn/init.ts'
 import { Flatten, Linear } from '../nn/layers.ts'
 import type { Module } from '../nn/module.ts'
 import { list, type Network } from '../nn/network.ts'
@@ -97,7 +97,7 @@ export function applyScenario(model: Network, options: ScenarioOptions): Plan {
   for (const pattern of [...(options.freeze ?? []), ...(options.train ?? [])]) matching(parametersThen, pattern)
   const { removed } = model.replaceAfter(keep, added)
   const afresh = scenario === 'large-different' && init !== 'pretrained'
-  if (afresh) randomise(model, init, seed, reasons)
+  if (afresh) randomize(model, init, seed, reasons)
   else if (!model.pretrained) reasons.push('The network holds no pretrained weights: what is kept is random, which makes this a control.')
   for (const parameter of model.parameters()) parameter.trainable = !small || parameter.name.startsWith('classifier.6.')
   setTrainable(model, options)
@@ -157,13 +157,13 @@ function lastFeatureLayer(layers: readonly Module[]): string | undefined {
 }
 
 /** Gives every kept layer new values. */
-function randomise(model: Network, init: Init | undefined, seed: number, reasons: string[]): void {
+function randomize(model: Network, init: Init | undefined, seed: number, reasons: string[]): void {
   for (const [stream, layer] of model.layers.entries())
     for (const parameter of layer.parameters()) {
       if (parameter.name.startsWith('classifier.6.')) continue
       const values = parameter.name.endsWith('.bias')
         ? new Float32Array(sizeOf(parameter.shape))
-        : initialise(init ?? 'kaiming-normal', parameter.shape, new Random(seed, stream))
+        : initialize(init ?? 'kaiming-normal', parameter.shape, new Random(seed, stream))
       parameter.assign(model.engine, values)
     }
   if (model.pretrained) reasons.push("The pretrained weights were left behind; init: 'pretrained' would keep them.")

@@ -36,9 +36,9 @@ export function ChartView({ drawing, label, series = [] }: ChartProps) {
     <figure class="chart">
       {series.length > 1 && (
         <ul class="key" aria-hidden="true">
-          {series.map(({ name, colour, dashed }) => (
+          {series.map(({ name, color, dashed }) => (
             <li key={name}>
-              <i class={dashed ? 'dashed' : undefined} style={{ borderColor: colour }} />
+              <i class={dashed ? 'dashed' : undefined} style={{ borderColor: color }} />
               {name}
             </li>
           ))}

@@ -1,7 +1,7 @@
 import { render } from 'preact'
 import { App } from './app.tsx'
 import { openTrainer } from './remote.ts'
-import '../inspect/web/colours.css'
+import '../inspect/web/colors.css'
 import './style.css'
 import './results.css'
 

@@ -26,7 +26,7 @@ export interface Settings {
   readonly epochs: number
   readonly batchSize: number
   readonly optimizer: OptimizerName
-  /** Null: the optimiser's own, as with `weightDecay`. */
+  /** Null: the optimizer's own, as with `weightDecay`. */
   readonly lr: number | null
   readonly weightDecay: number | null
   readonly schedule: ScheduleName

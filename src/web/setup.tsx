@@ -34,7 +34,7 @@ const scenarios = [
 const augmented = {
   none: 'each as it is',
   light: 'moved a little, mirrored',
-  standard: 'moved, scaled, mirrored, turned, recoloured',
+  standard: 'moved, scaled, mirrored, turned, recolored',
   strong: 'all of that and more, parts erased',
 } as const
 
@@ -62,7 +62,7 @@ export function Setup({ settings, onChange, cuts, divided }: SetupProps) {
           onChange={(batchSize) => onChange({ batchSize: batchSize ?? 1 })}
         />
         <SelectField
-          label="Optimiser"
+          label="Optimizer"
           value={optimizer}
           onChange={(optimizer) => onChange({ optimizer })}
           options={optimizers.map((name) => [name, name])}

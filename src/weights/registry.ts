@@ -17,7 +17,7 @@ export interface NamedWeights {
   readonly parameters: number | null
   /** As published, on the validation images that the card or publisher names, in 0..1. */
   readonly accuracy: { readonly top1: number; readonly top5: number } | null
-  readonly licence: string | null
+  readonly license: string | null
 }
 
 /**
@@ -39,7 +39,7 @@ export const namedWeights: readonly NamedWeights[] = [
     parameters: 1_205_156,
     sha256: '08d982863af48f3b5f411e4aad572606545bd892a18ebb4bc6689c16154f2c1e',
     accuracy: { top1: 0.448, top5: 0.7362 },
-    licence: 'MIT',
+    license: 'MIT',
   },
   // torchvision's AlexNet_Weights.IMAGENET1K_V1: its documentation has the figures, its file names the first digits of the sha256.
   {
@@ -52,7 +52,7 @@ export const namedWeights: readonly NamedWeights[] = [
     sha256: '7be5be79',
     earlier: { file: new URL('https://download.pytorch.org/models/alexnet-owt-4df8aa71.pth'), sha256: '4df8aa71' },
     accuracy: { top1: 0.56522, top5: 0.79066 },
-    licence: 'BSD-3-Clause, as torchvision; trained on ImageNet',
+    license: 'BSD-3-Clause, as torchvision; trained on ImageNet',
   },
 ]
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { type Case, type Contestant, contest } from '../../bench/contest.ts'
 import { type Row, toRow } from '../../bench/results.ts'
-import { summarise } from '../../bench/summary.ts'
+import { summarize } from '../../bench/summary.ts'
 
 /** A contestant that takes the given times, and notes its turns. */
 function clock(name: string, turns: string[], times: readonly number[], value = 1): () => Promise<Contestant> {
@@ -122,7 +122,7 @@ describe('the summary', () => {
       const tfjs = one.tfjs_webgpu && { tfjs_webgpu: { ...one.tfjs_webgpu, peakBytes: theirs } }
       return { ...one, graft: { ...one.graft, peakBytes: ours }, ...tfjs }
     })
-    expect(summarise(memory)).toEqual({
+    expect(summarize(memory)).toEqual({
       minRatio: 4,
       geomeanRatio: expect.closeTo((4 * 16 * 8) ** (1 / 3)),
       gemmShare: 0.5,
@@ -135,7 +135,7 @@ describe('the summary', () => {
   })
 
   test('has every field where rows are missing', () => {
-    const nothing = summarise([])
+    const nothing = summarize([])
     expect(Object.values(nothing).flatMap((value) => (typeof value === 'object' && value ? Object.values(value) : [value]))).toEqual(
       new Array(9).fill(null),
     )

@@ -7,7 +7,7 @@ import { chart } from '../../bench/chart.ts'
 import { markdown } from '../../bench/markdown.ts'
 import { line, titles } from '../../bench/report.ts'
 import type { Results, Row } from '../../bench/results.ts'
-import { summarise } from '../../bench/summary.ts'
+import { summarize } from '../../bench/summary.ts'
 import { resultsName, rowKey, updated } from '../../bench/write.ts'
 
 const row = (name: string, pass: string, ratio: number | null): Row => ({
@@ -45,7 +45,7 @@ const results: Results = {
   quick: false,
   peak: { gflops: 60, gbps: 12 },
   rows,
-  summary: summarise(rows),
+  summary: summarize(rows),
 }
 
 test('a line has its cells below their titles, and says who is wrong', () => {
@@ -87,7 +87,7 @@ test('an update puts rows in the place of older ones, in the order of the suite,
     await writeFile(file, JSON.stringify({ ...results, quick: true, rows: rows.map((one) => ({ ...one, quick: true })) }))
     const fresh = [row('pool1', 'forward', 3), row('conv1', 'forward', 5)]
     const order = [row('conv1', 'forward', 1), row('conv1', 'weight gradient', 1), row('pool1', 'forward', 1)].map(rowKey)
-    const merged = await updated(file, { ...results, rows: fresh, summary: summarise(fresh) }, order)
+    const merged = await updated(file, { ...results, rows: fresh, summary: summarize(fresh) }, order)
     expect(merged.rows.map(({ name, pass, ratio }) => [name, pass, ratio])).toEqual([
       ['conv1', 'forward', 5],
       ['conv1', 'weight gradient', 20],

@@ -64,7 +64,7 @@ const changes: Readonly<Record<string, Readonly<Record<string, readonly (readonl
     ],
     'contract/pack.wgsl': [['a row left out', 'u < params.rows', 'u + 1u < params.rows']],
     'contract/tile.wgsl': [
-      ['the bias of a neighbour', 'params.bias_base + first_col', 'params.bias_base + first_col + 1u'],
+      ['the bias of a neighbor', 'params.bias_base + first_col', 'params.bias_base + first_col + 1u'],
       ['rows of the first panel in every other', '(plane * params.panels + panel) * params.a_panel', 'plane * params.a_panel'],
       ['missing ReLU', 'let relu = params.relu != 0u;', 'let relu = params.relu == 2u;'],
     ],
@@ -81,7 +81,7 @@ const changes: Readonly<Record<string, Readonly<Record<string, readonly (readonl
       ['wrong stride', 'let top = i * #{STRIDE_Y}u;', 'let top = i * #{STRIDE_X}u;'],
       ['off by one in padding', 'top + u - #{PADDING_Y}u', 'top + u'],
       ['the smallest, not the largest', 'value > best', 'value < best'],
-      ['the winner of a neighbour', 'winner[plane * outputs + t] = at;', 'winner[plane * outputs + t] = at + 1u;'],
+      ['the winner of a neighbor', 'winner[plane * outputs + t] = at;', 'winner[plane * outputs + t] = at + 1u;'],
     ],
     'max_pool2d/backward.wgsl': [['a window left out', '(KERNEL_X + STRIDE_X - 1) / STRIDE_X', 'KERNEL_X / STRIDE_X']],
   },
@@ -109,14 +109,14 @@ const changes: Readonly<Record<string, Readonly<Record<string, readonly (readonl
   add: {
     'add/forward.wgsl': [['flipped sign', 'a[i] + b[i]', 'a[i] - b[i]']],
   },
-  optimisers: {
+  optimizers: {
     'optim/sgd.wgsl': [['missing weight decay', 'g[i] + held.decay * p[i]', 'g[i]']],
     'optim/adam.wgsl': [['missing square', 'held.one_minus_beta2 * d * d', 'held.one_minus_beta2 * d']],
     'optim/guard.wgsl': [['a guard that is ignored', '!= 0u', '== 1u']],
     'optim/zero.wgsl': [['state that is not zero', 'vec4f()', 'vec4f(0.01)']],
   },
   transforms: {
-    'transforms/normalise.wgsl': [['swapped channels', 'params.bgr != 0u', 'params.bgr == 0u']],
+    'transforms/normalize.wgsl': [['swapped channels', 'params.bgr != 0u', 'params.bgr == 0u']],
     'transforms/horizontal.wgsl': [['a tap left out', 't < params.taps', 't + 1u < params.taps']],
     'transforms/augment.wgsl': [['nothing erased', 'table[t + 3u] != 0.0', 'table[t + 3u] == 2.0']],
   },

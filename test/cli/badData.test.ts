@@ -56,7 +56,7 @@ const pictures: Readonly<Record<string, OddPicture>> = {
   },
   '16 bits': {
     file: 'deep.png',
-    bytes: () => square(9, '#123456').toColourspace('rgb16').png({ compressionLevel: 1 }).toBuffer(),
+    bytes: () => square(9, '#123456').toColorspace('rgb16').png({ compressionLevel: 1 }).toBuffer(),
     says: null,
   },
   'an animation': {

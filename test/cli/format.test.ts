@@ -1,17 +1,17 @@
 import { describe, expect, test } from 'vitest'
-import { dataName, labelled, labelledCommand } from '../../src/cli/format.ts'
+import { dataName, labeled, labeledCommand } from '../../src/cli/format.ts'
 
 describe('lines', () => {
   test('text is broken where the terminal ends, and at 110 columns at the most', () => {
     const words = Array.from({ length: 60 }, () => 'word').join(' ')
-    const longest = (columns: number) => Math.max(...labelled('data', words, columns).map((line) => line.length))
+    const longest = (columns: number) => Math.max(...labeled('data', words, columns).map((line) => line.length))
     expect([longest(80), longest(60), longest(300)]).toEqual([77, 57, 107])
-    expect(labelled('data', 'a b', 10)).toEqual(['data         a b'])
+    expect(labeled('data', 'a b', 10)).toEqual(['data         a b'])
   })
 
   test('a command stays on one line, as it is to be copied', () => {
     const command = `npx graft predict 'runs/${'long name '.repeat(20)}' cat.jpg`
-    expect(labelledCommand('next', command)).toBe(`next         ${command}`)
+    expect(labeledCommand('next', command)).toBe(`next         ${command}`)
   })
 })
 

@@ -16,7 +16,7 @@ import { testEngine } from '../support/engine.ts'
 const engine = await testEngine()
 const imageNet: Preprocess = { size: 12, resize: 12, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], scale: 1, order: 'rgb' }
 const caffe: Preprocess = { size: 12, resize: 14, mean: [104, 117, 123], std: [1, 1, 1], scale: 255, order: 'bgr' }
-const still = { rotation: 0, colours: [], erased: null }
+const still = { rotation: 0, colors: [], erased: null }
 
 function picture(width: number, height: number, seed = 1): RgbImage {
   const random = new Random(seed)
@@ -25,7 +25,7 @@ function picture(width: number, height: number, seed = 1): RgbImage {
 
 /**
  * Values in 0..1 carry the rounding of a few dozen operations, 1e-6; the point a turn reads from is off by up to 2e-6 pixels, over which a
- * picture changes by as much at most. Normalisation divides by a deviation (0.22), or multiplies by 255.
+ * picture changes by as much at most. Normalization divides by a deviation (0.22), or multiplies by 255.
  */
 const tolerance = ({ scale, std }: Preprocess) => ({ relative: 1e-5, absolute: (4e-6 * scale) / Math.min(...std) })
 
@@ -117,7 +117,7 @@ describe('float64', () => {
   })
 
   test('more than 65,535 rows in one launch', async () => {
-    // The horizontal pass launches a row of workgroups for each row of the picture, the colours' one for each row of every picture.
+    // The horizontal pass launches a row of workgroups for each row of the picture, the colors' one for each row of every picture.
     const tall = picture(1, 65_535 + 300)
     const whole = partView({ top: 0, left: 0, height: tall.height, width: 1 }, 4)
     const y = viewImages(engine, [{ image: tall, view: whole }], { ...imageNet, size: 4, resize: 4 })
@@ -127,7 +127,7 @@ describe('float64', () => {
     const draws = Array.from({ length: 1030 }, (_, i) => ({
       view: windowView(image, preprocess),
       rotation: 0,
-      colours: [{ kind: 'brightness', amount: 1 - i / 1100 } as const],
+      colors: [{ kind: 'brightness', amount: 1 - i / 1100 } as const],
       erased: null,
     }))
     const many = augmentImages(engine, new Array(1030).fill(image), draws, preprocess)
@@ -199,7 +199,7 @@ describe('drawing', () => {
     for (const side of ['top', 'left'] as const) expect([...new Set(views.map((view) => view[side]))].sort()).toEqual([0, 1, 2])
   })
 
-  test('flips, turns, colours and erasures as often and as far as they are asked for', () => {
+  test('flips, turns, colors and erasures as often and as far as they are asked for', () => {
     const all = draws({ flip: 0.25, rotation: 30, brightness: 0.5, contrast: 2, hue: 0.1, erase: 0.4 })
     // Five standard errors of a share of 2,000.
     const near = (share: number, wanted: number) => expect(Math.abs(share - wanted)).toBeLessThan(5 * Math.sqrt(0.25 / 2000))
@@ -210,7 +210,7 @@ describe('drawing', () => {
     expect(Math.max(...turns)).toBeLessThanOrEqual(30)
     expect(Math.max(...turns) - Math.min(...turns)).toBeGreaterThan(58)
     const amounts = (kind: string) =>
-      all.flatMap(({ colours }) => colours.flatMap((change) => (change.kind === kind ? [change.amount] : [])))
+      all.flatMap(({ colors }) => colors.flatMap((change) => (change.kind === kind ? [change.amount] : [])))
     const within = (kind: string, least: number, most: number) => {
       expect(amounts(kind)).toHaveLength(2000)
       expect(Math.min(...amounts(kind))).toBeGreaterThanOrEqual(least)
@@ -220,7 +220,7 @@ describe('drawing', () => {
     within('contrast', 0, 3)
     within('hue', -0.1, 0.1)
     expect(amounts('saturation')).toEqual([])
-    expect(new Set(all.map(({ colours }) => colours.map(({ kind }) => kind).join())).size).toBe(6)
+    expect(new Set(all.map(({ colors }) => colors.map(({ kind }) => kind).join())).size).toBe(6)
     for (const { erased } of all) if (erased) expect(erased.top + erased.height <= 12 && erased.left + erased.width <= 12).toBe(true)
   })
 })

@@ -7,7 +7,7 @@ from torchvision.transforms import InterpolationMode
 SIZE = 12
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 generator = torch.Generator().manual_seed(7)
-# Colours from grey to garish, so that every sixth of the colour circle occurs, and some exact greys.
+# Colors from gray to garish, so that every sixth of the color circle occurs, and some exact grays.
 picture = torch.randint(0, 256, (3, 16, 20), generator=generator, dtype=torch.uint8)
 picture[:, 3:6, 4:9] = picture[:1, 3:6, 4:9]
 ADJUST = dict(brightness=F.adjust_brightness, contrast=F.adjust_contrast, saturation=F.adjust_saturation, hue=F.adjust_hue)
@@ -15,12 +15,12 @@ ADJUST = dict(brightness=F.adjust_brightness, contrast=F.adjust_contrast, satura
 # rotate's own `fill` darkens the pixels on the border: it weighs them by what they cover twice. So the fill is there before it turns.
 surrounded = lambda x: torch.stack([F.pad(plane[None], [SIZE] * 4, fill=value)[0] for plane, value in zip(x, MEAN)])
 
-def run(part, flip, rotation, colours, erased):
+def run(part, flip, rotation, colors, erased):
     x = picture.float() / 255
     x = F.resized_crop(x, part['top'], part['left'], part['height'], part['width'], [SIZE, SIZE], antialias=True)
     if flip: x = F.hflip(x)
     if rotation: x = F.center_crop(F.rotate(surrounded(x), rotation, InterpolationMode.BILINEAR), [SIZE, SIZE])
-    for change in colours: x = ADJUST[change['kind']](x, change['amount'])
+    for change in colors: x = ADJUST[change['kind']](x, change['amount'])
     x = F.normalize(x, MEAN, STD)
     if erased: x = F.erase(x, erased['top'], erased['left'], erased['height'], erased['width'], torch.tensor(0.0))
     return x
@@ -36,14 +36,14 @@ draws = dict(
     turned=(whole, False, 33.5, [], None), turned_back=(whole, True, -127, [], None), quarter=(whole, False, 90, [], None),
     darker=(whole, False, 0, [b], None), brighter=(whole, False, 0, [change('brightness', 1.4)], None),
     flat=(whole, False, 0, [change('contrast', 0.3)], None), harsh=(whole, False, 0, [c], None),
-    grey=(whole, False, 0, [change('saturation', 0)], None), garish=(whole, False, 0, [change('saturation', 1.8)], None),
+    gray=(whole, False, 0, [change('saturation', 0)], None), garish=(whole, False, 0, [change('saturation', 1.8)], None),
     hue=(whole, False, 0, [h], None), hue_back=(whole, False, 0, [change('hue', -0.5)], None),
     erased=(whole, False, 0, [], rect(3, 0, 6, 5)),
     contrast_first=(corner, True, 20, [c, h, s, b], None), contrast_last=(corner, False, -15, [s, b, h, c], rect(0, 7, 3, 5)),
     contrast_between=(upscaled, True, 171, [h, b, c, s], rect(11, 11, 1, 1)),
 )
 cases = {}
-for name, (part, flip, rotation, colours, erased) in draws.items():
-    y = run(part, flip, rotation, colours, erased)
-    cases[name] = dict(part=part, flip=flip, rotation=rotation, colours=colours, erased=erased, y=encoded(y))
+for name, (part, flip, rotation, colors, erased) in draws.items():
+    y = run(part, flip, rotation, colors, erased)
+    cases[name] = dict(part=part, flip=flip, rotation=rotation, colors=colors, erased=erased, y=encoded(y))
 json.dump(dict(size=SIZE, mean=MEAN, std=STD, width=20, height=16, rgb=encoded(picture.permute(1, 2, 0)), cases=cases), sys.stdout)

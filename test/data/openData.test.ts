@@ -13,7 +13,7 @@ import { UsageError } from '../../src/base/errors.ts'
 import { dataErrorOf, plainPng, useTempFolder, writeFiles } from './pictures.ts'
 
 const inTemp = useTempFolder()
-/** Pictures of four colours, to tell them apart once decoded. */
+/** Pictures of four colors, to tell them apart once decoded. */
 let png: Uint8Array[]
 beforeAll(async () => {
   png = await Promise.all([10, 20, 30, 40].map((level) => plainPng(level, 0, 0)))

@@ -28,7 +28,7 @@ export function touch(root: string, names: readonly string[]): Promise<void> {
   return writeFiles(root, Object.fromEntries(names.map((name) => [name, ''])))
 }
 
-/** One colour all over, as PNG. */
+/** One color all over, as PNG. */
 export function plainPng(red: number, green: number, blue: number, width = 4, height = 3): Promise<Uint8Array> {
   return sharp({ create: { width, height, channels: 3, background: { r: red, g: green, b: blue } } })
     .png()

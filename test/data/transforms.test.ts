@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import type { RgbImage } from '../../src/host/node/decode.ts'
-import { centreOffset, preprocessImages, resizeCrop, viewImages } from '../../src/data/transforms.ts'
+import { centerOffset, preprocessImages, resizeCrop, viewImages } from '../../src/data/transforms.ts'
 import { ShapeError, UsageError } from '../../src/base/errors.ts'
 import type { Preprocess } from '../../src/nn/preprocess.ts'
 import * as reference from '../../src/reference/resizeCrop.ts'
@@ -161,7 +161,7 @@ describe('preprocessImages', () => {
     const data = await y.data()
     for (const [n, image] of images.entries()) {
       const cut = reference.resizeCrop(image, preprocess)
-      const expected = reference.cropFlipNormalise(cut, { ...preprocess, top: 0, left: 0, flip: false })
+      const expected = reference.cropFlipNormalize(cut, { ...preprocess, top: 0, left: 0, flip: false })
       expectClose(slotOf(data, n, 8), expected.data, [3, 8, 8], { relative: 1e-6, absolute: preprocess.scale * 4e-7 })
     }
     y.dispose()
@@ -178,12 +178,12 @@ describe('windows', () => {
     [3, 8, -2],
     [4, 8, -2],
   ])('the middle of %i for %i begins at %i', (n, size, offset) => {
-    expect(centreOffset(n, size)).toBe(offset)
-    expect(centreOffset(n, size)).toBe(reference.roundHalfEven((n - size) / 2) + 0)
+    expect(centerOffset(n, size)).toBe(offset)
+    expect(centerOffset(n, size)).toBe(reference.roundHalfEven((n - size) / 2) + 0)
   })
 
-  test('centreOffset takes positive integers', () => {
-    expect(() => centreOffset(0, 4)).toThrow(UsageError)
-    expect(() => centreOffset(4, 1.5)).toThrow(UsageError)
+  test('centerOffset takes positive integers', () => {
+    expect(() => centerOffset(0, 4)).toThrow(UsageError)
+    expect(() => centerOffset(4, 1.5)).toThrow(UsageError)
   })
 })

@@ -38,7 +38,7 @@ describe('the three variants', () => {
     }
   })
 
-  test('bvlc normalises after the first two ReLUs and convolves in groups', async () => {
+  test('bvlc normalizes after the first two ReLUs and convolves in groups', async () => {
     const model = await alexnet(await testEngine(), { variant: 'bvlc' })
     expect(model.layers.slice(0, 8).map((layer) => layer.name)).toEqual([
       'features.0',

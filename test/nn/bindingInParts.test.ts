@@ -65,7 +65,7 @@ describe.each(['auto', 'plain'] as const)('with %s kernels', (kernels) => {
 })
 
 describe('parameters', () => {
-  test('optimisers take the same steps, bit for bit, and gradients add up', async () => {
+  test('optimizers take the same steps, bit for bit, and gradients add up', async () => {
     const n = 10_007
     const train = async (engine: Engine) => {
       const parameters = ['a', 'b'].map((name, i) => new Parameter(name, engine.tensor(normal(i, n), [n])))

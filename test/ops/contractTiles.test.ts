@@ -24,25 +24,25 @@ interface Shape {
   readonly bias?: 'rows' | 'columns'
   readonly relu?: boolean
   readonly split?: boolean
-  /** Whether A's rows are neighbours in memory, and are read where they lie; there is one plane then, and depth [1, n]. */
-  readonly neighbours?: boolean
+  /** Whether A's rows are neighbors in memory, and are read where they lie; there is one plane then, and depth [1, n]. */
+  readonly neighbors?: boolean
 }
 
 /** y[plane, row, col] = Σ A[plane, row, k] · B[plane, col, k] (+ bias), or max(that, 0), in tiles of the given shape, against float64. */
-async function check(tiling: Tiling, { planes, rows, cols, depth, bias, relu, split, neighbours = false }: Shape): Promise<void> {
+async function check(tiling: Tiling, { planes, rows, cols, depth, bias, relu, split, neighbors = false }: Shape): Promise<void> {
   const before = engine.memory()
   const terms = sizeOf(depth)
-  const inDepth = depth[1] % 4 === 0 && !neighbours ? 4 : 1
+  const inDepth = depth[1] % 4 === 0 && !neighbors ? 4 : 1
   const draw = (shape: readonly number[], seed: number): { tensor: Tensor; data: Float64Array } => {
     const { data } = rounded(gaussian(shape, seed))
     return { tensor: engine.tensor(Float32Array.from(data), shape), data }
   }
   const [a, b] = [draw([planes, rows, terms], 1), draw([planes, cols, terms], 2)]
-  // As neighbours A's rows begin at element 4 and are filled up to a multiple of four with what must not reach y.
+  // As neighbors A's rows begin at element 4 and are filled up to a multiple of four with what must not reach y.
   const wide = 4 * Math.ceil(rows / 4)
   const turned = new Float32Array(4 + terms * wide).fill(Number.NaN)
   a.data.forEach((value, i) => {
-    if (neighbours) turned[4 + (i % terms) * wide + Math.floor(i / terms)] = value
+    if (neighbors) turned[4 + (i % terms) * wide + Math.floor(i / terms)] = value
   })
   const across = engine.tensor(turned, [turned.length])
   const extra = bias ? draw([bias === 'rows' ? planes * rows : cols], 3) : null
@@ -55,7 +55,7 @@ async function check(tiling: Tiling, { planes, rows, cols, depth, bias, relu, sp
       fours: inDepth === 4 ? 'depth' : 'nothing',
       columns: [1, 1, cols],
       depth: [depth[0], 1, depth[1] / inDepth],
-      a: neighbours
+      a: neighbors
         ? { src: across.buffer, base: 4, planeStride: 0, rowStride: 1, strides: [0, 0, wide] }
         : { src: a.tensor.buffer, base: 0, planeStride: rows * terms, rowStride: terms, strides: [depth[1], 0, inDepth], innerStride: 1 },
       b: { src: b.tensor.buffer, base: 0, planeStride: cols * terms, columnStrides: [0, 0, terms], strides: [depth[1], 0, inDepth] },
@@ -99,9 +99,9 @@ describe.each(tilings)('a contraction, %s', (_, tiling) => {
     for (const rows of [tiling.rows - 1, tiling.rows, tiling.rows + 1]) await check(tiling, { planes: 1, rows, cols: 15, depth: [4, 3] })
   })
 
-  test('rows that are neighbours in memory, and what lies behind the last of them', async () => {
+  test('rows that are neighbors in memory, and what lies behind the last of them', async () => {
     for (const rows of [tiling.rows - 1, 2 * tiling.rows + 2])
-      await check(tiling, { planes: 1, rows, cols: 33, depth: [1, 21], bias: 'columns', neighbours: true })
+      await check(tiling, { planes: 1, rows, cols: 33, depth: [1, 21], bias: 'columns', neighbors: true })
   })
 
   test('any shape', async () => {

@@ -6,7 +6,7 @@ import { Adam } from '../../src/optim/adam.ts'
 import { AdamW } from '../../src/optim/adamw.ts'
 import type { Optimizer } from '../../src/optim/optimizer.ts'
 import { SGD, type SGDOptions } from '../../src/optim/sgd.ts'
-import { type AdamOptions, adam, adamw, type SgdOptions, sgd } from '../../src/reference/optimisers.ts'
+import { type AdamOptions, adam, adamw, type SgdOptions, sgd } from '../../src/reference/optimizers.ts'
 import { sizeOf } from '../../src/tensor/ndbuffer.ts'
 import { Random } from '../../src/base/random.ts'
 import type { StateDict } from '../../src/base/stateDict.ts'
@@ -320,7 +320,7 @@ describe('options', () => {
     ['one beta', makeAdamW({ betas: [0.9] }), 'AdamW: betas is [0.9]: give two numbers in [0, 1)'],
     ['a NaN eps', makeAdam({ eps: Number.NaN }), 'Adam: eps is NaN: give a number of 0 or more'],
     ['a negative decay of AdamW', makeAdamW({ weightDecay: -1 }), 'AdamW: weightDecay is -1: give a number of 0 or more'],
-    ['no parameters', () => new SGD([], { lr: 1 }), 'SGD: there are no parameters to optimise'],
+    ['no parameters', () => new SGD([], { lr: 1 }), 'SGD: there are no parameters to optimize'],
     ['a parameter twice', () => new Adam([p, p]), 'Adam: the parameter p is given twice'],
     ['a step’s option', () => new Adam([p]).step({ closure: null } as object), 'Adam.step: there is no option closure; it takes guard'],
   ])('%s', (_, run, message) => {

@@ -22,7 +22,7 @@ describe('resizeCrop', () => {
     expect(y.data[16 + 5]).toBe((5 * 3 + 1) * 5 * (1 / 255)) // green of pixel (1, 1)
   })
 
-  test('halves round to the even neighbour', () => {
+  test('halves round to the even neighbor', () => {
     expect([0.5, 1.5, 2.5, 3, 2.4, 2.6].map(reference.roundHalfEven)).toEqual([0, 2, 2, 3, 2, 3])
   })
 
@@ -31,23 +31,23 @@ describe('resizeCrop', () => {
   })
 })
 
-describe('cropFlipNormalise', () => {
+describe('cropFlipNormalize', () => {
   const x = reference.ndArray(
     Array.from({ length: 3 * 2 * 3 }, (_, i) => i),
     [3, 2, 3],
   )
   const options = { top: 0, left: 1, size: 2, flip: false, mean: [1, 2, 3], std: [1, 2, 4], scale: 1, order: 'rgb' } as const
 
-  test('crops and normalises by output channel', () => {
-    expect([...reference.cropFlipNormalise(x, options).data]).toEqual([0, 1, 3, 4, 2.5, 3, 4, 4.5, 2.5, 2.75, 3.25, 3.5])
+  test('crops and normalizes by output channel', () => {
+    expect([...reference.cropFlipNormalize(x, options).data]).toEqual([0, 1, 3, 4, 2.5, 3, 4, 4.5, 2.5, 2.75, 3.25, 3.5])
   })
 
   test('flips inside the crop, swaps red and blue, scales before the mean', () => {
-    const y = reference.cropFlipNormalise(x, { ...options, flip: true, order: 'bgr', scale: 10 })
+    const y = reference.cropFlipNormalize(x, { ...options, flip: true, order: 'bgr', scale: 10 })
     expect([...y.data.slice(0, 4)]).toEqual([139, 129, 169, 159])
   })
 
   test('a crop outside the picture is an error', () => {
-    expect(() => reference.cropFlipNormalise(x, { ...options, left: 2 })).toThrow(RangeError)
+    expect(() => reference.cropFlipNormalize(x, { ...options, left: 2 })).toThrow(RangeError)
   })
 })

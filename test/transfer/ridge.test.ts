@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { Random } from '../../src/base/random.ts'
 import { choleskyInPlace, crossValidate, solveInPlace } from '../../src/transfer/ridge.ts'
 
-/** Feature vectors around their class's own centre, and the products of each two. */
+/** Feature vectors around their class's own center, and the products of each two. */
 function clusters(each: number, classes: number, features: number, spread: number, seed: number) {
   const random = new Random(seed)
   const normal = () => {
@@ -11,9 +11,9 @@ function clusters(each: number, classes: number, features: number, spread: numbe
     random.fillNormal(values, 0, 1)
     return values
   }
-  const centres = Array.from({ length: classes }, normal)
+  const centers = Array.from({ length: classes }, normal)
   const labels = Array.from({ length: each * classes }, (_, i) => i % classes)
-  const rows = labels.map((label) => normal().map((value, j) => (centres[label]?.[j] ?? 0) + spread * value))
+  const rows = labels.map((label) => normal().map((value, j) => (centers[label]?.[j] ?? 0) + spread * value))
   return { labels, gram: gramOf(rows) }
 }
 
@@ -85,7 +85,7 @@ describe('crossValidate', () => {
     )
     expect(larger).toEqual(reference)
     const n = labels.length
-    // ⟨x + o, y + o⟩ = ⟨x, y⟩ + u(x) + u(y) + c for u(x) = ⟨x, o⟩: what centring takes away.
+    // ⟨x + o, y + o⟩ = ⟨x, y⟩ + u(x) + u(y) + c for u(x) = ⟨x, o⟩: what centering takes away.
     const moved = gram.map((product, at) => product + 0.1 * Math.floor(at / n) + 0.1 * (at % n) + 7)
     expect(share(crossValidate(moved, labels, 3, threefold).correct)).toBeCloseTo(share(reference.correct), 2)
   })

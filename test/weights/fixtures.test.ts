@@ -95,7 +95,7 @@ describe('what PyTorch saved', () => {
     },
   )
 
-  test('quantised weights are off by half a step of their scale at most', async () => {
+  test('quantized weights are off by half a step of their scale at most', async () => {
     const { tensors } = await loadWeights(fixture('tfjs-uint16/model.json'))
     for (const [name, { data }] of Object.entries(tensors)) {
       const exactly = original[name]?.data ?? new Float32Array(0)

@@ -65,7 +65,7 @@ describe('the weights that Graft ships', () => {
     expect(card).toContain(`${bytes.length.toLocaleString('en-US')} bytes`)
     expect(card).toContain(`${weights.parameters?.toLocaleString('en-US')} in `)
     expect(card).toContain(`top-1 ${percent(weights.accuracy?.top1)} %, top-5 ${percent(weights.accuracy?.top5)} %`)
-    expect(card).toContain(`| licence | ${weights.licence} |`)
+    expect(card).toContain(`| license | ${weights.license} |`)
   })
 
   test('alexnet-64-tinyimagenet100 holds alexnet-64 with 100 classes', async () => {

@@ -36,15 +36,15 @@ async function run(options: AdaptersOptions): Promise<void> {
   const chosen = reports.find(({ kind, found }) => found && (wanted === 'auto' || wanted === kind))
   if (chosen) output.event({ type: 'result', chosen: chosen.kind, adapters: reports.map(asJson) })
   for (const { kind, detail, howTo, adapter } of reports) {
-    output.labelled(kind, adapter ? detail : `not found: ${detail}`)
-    if (!adapter) output.labelled('', `to get it: ${howTo}`)
+    output.labeled(kind, adapter ? detail : `not found: ${detail}`)
+    if (!adapter) output.labeled('', `to get it: ${howTo}`)
   }
   if (!chosen?.adapter) {
     output.event({ type: 'adapters', adapters: reports.map(asJson) })
     const missing = wanted === 'auto' ? 'WebGPU' : wanted
     throw new AdapterError(`there is no ${missing} adapter; the lines above say for each kind how to get it`, reports)
   }
-  output.labelled(
+  output.labeled(
     'chosen',
     wanted === 'auto' ? `${chosen.kind}, unless --adapter or GRAFT_ADAPTER names another` : `${chosen.kind}, as was asked for`,
   )
@@ -68,7 +68,7 @@ const forCompute = /^max(Bind|Buffer|Compute|StorageBuffer(Binding|s)|UniformBuf
 
 /** Features and limits, as Dawn has them. */
 function describe(output: Output, adapter: GPUAdapter): void {
-  output.labelled('features', featuresOf(adapter).join(', '))
+  output.labeled('features', featuresOf(adapter).join(', '))
   const rows = Object.entries(limitsOf(adapter)).filter(([name]) => forCompute.test(name))
   output.lines(['', ...table([['limit', ''], ...rows.map(([name, value]) => [name, thousands(value)])], { right: [1] })])
 }

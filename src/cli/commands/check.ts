@@ -44,7 +44,7 @@ async function run(names: readonly string[], options: CheckCommandOptions): Prom
   const plain = chosen.some(({ kernels }) => kernels.includes('plain')) ? await createEngine({ adapter, kernels: 'plain' }) : null
   try {
     describeEngine(output, fast)
-    if (fast.info.subgroup === null) output.labelled('kernels', 'subgroups cannot be relied on here: the plain kernels run everywhere')
+    if (fast.info.subgroup === null) output.labeled('kernels', 'subgroups cannot be relied on here: the plain kernels run everywhere')
     const begun = performance.now()
     let done = 0
     const report = await checkKernels(plain ? { fast, plain } : { fast }, chosen, {

@@ -126,7 +126,7 @@ class Show {
     this.#seconds = budget.seconds
     this.#epochs = budget.epochs ?? 1
     this.#output.event({ type: 'budget', ...budget })
-    this.#output.labelled('budget', `${budgetText(budget)}; reading takes about ${duration(budget.reading)} of it`)
+    this.#output.labeled('budget', `${budgetText(budget)}; reading takes about ${duration(budget.reading)} of it`)
     if (budget.seconds !== null && budget.seconds < 1.5 * budget.reading)
       this.#output.warn(
         `${duration(budget.seconds)} is too short to judge the frozen scenarios by, which read everything first: give --seconds ${Math.ceil(3 * budget.reading)}`,
@@ -184,12 +184,12 @@ async function report(output: Output, dir: string, comparison: Comparison, comma
   )
   output.line('  Accuracy is that of the epoch with the least validation loss.')
   output.lines(['', ...terminalChart(scenarios), ''])
-  output.labelled('auto', `would pick ${choice.scenario} (>): ${choice.reason}`)
+  output.labeled('auto', `would pick ${choice.scenario} (>): ${choice.reason}`)
   const path = command.opts<CompareOptions>().out ?? join('runs', `${dataName(dir)}-compare.html`)
   const { comparisonPage } = await import('../../report/comparison.tsx')
   await mkdir(dirname(path), { recursive: true })
   await writeFileAtomic(path, comparisonPage(comparison, { data: shortPath(dir), budget }))
-  output.labelled('chart', shortPath(path))
+  output.labeled('chart', shortPath(path))
   const head = choice.cut === null ? ['--replace', choice.replace] : ['--cut', choice.cut]
   const alike = typedOptions(command, ['seconds', 'epochs', 'out'])
   output.command('next', nextCommand('train', dir, '--scenario', choice.scenario, ...head, ...alike))

@@ -24,7 +24,7 @@ interface EvaluateOptions extends CommonOptions {
 export function addEvaluate(program: Command): void {
   const command = program
     .command('evaluate')
-    .description('Measure a trained run on a folder of labelled pictures.')
+    .description('Measure a trained run on a folder of labeled pictures.')
     .argument('<run>', 'a run folder, from graft train')
     .argument('<dir>', "pictures of the run's classes; without train/ and val/ it is split as it was for training")
     .addOption(new Option('--split <part>', 'which pictures: held out, trained on, or all of them').choices(parts).default('val'))
@@ -53,7 +53,7 @@ async function run(folder: string, dir: string, options: EvaluateOptions): Promi
   try {
     const { model } = await loadRun(engine, folder)
     describeEngine(output, engine)
-    output.labelled('run', `${folder}: ${config.architecture.variant}, ${counted(config.classes.length, 'class', 'classes')}`)
+    output.labeled('run', `${folder}: ${config.architecture.variant}, ${counted(config.classes.length, 'class', 'classes')}`)
     describePassedOver(output, data)
     if (options.split === 'val') warnOfMoved(output, folder, dir, config, opened)
     output.progress('reading', 0, data.val.length)
@@ -69,7 +69,7 @@ async function run(folder: string, dir: string, options: EvaluateOptions): Promi
     })
     output.endProgress()
     output.event({ type: 'result', run: folder, split: options.split, classes: config.classes, skipped, ...result })
-    output.labelled('data', `${shortPath(data.root)}, ${partNames[options.split]}: ${counted(result.count, 'picture')}`)
+    output.labeled('data', `${shortPath(data.root)}, ${partNames[options.split]}: ${counted(result.count, 'picture')}`)
     report(output, result)
   } finally {
     output.endProgress()
@@ -104,9 +104,9 @@ export function requireSameClasses(folder: string, classes: readonly string[], d
 }
 
 function report(output: Output, { accuracy, top5, loss, count, perClass, confusion }: Evaluation): void {
-  output.labelled('accuracy', `${percent(accuracy)} (${Math.round(accuracy * count)} of ${count})`)
-  if (perClass.length > 5) output.labelled('top 5', percent(top5))
-  output.labelled('loss', loss.toFixed(4))
+  output.labeled('accuracy', `${percent(accuracy)} (${Math.round(accuracy * count)} of ${count})`)
+  if (perClass.length > 5) output.labeled('top 5', percent(top5))
+  output.labeled('loss', loss.toFixed(4))
   output.line()
   const share = (value: number | null) => (value === null ? '-' : percent(value))
   const rows = perClass.map(({ name, count, precision, recall }) => [name, count, share(precision), share(recall)])

@@ -24,7 +24,7 @@ async function run(folder: string, { json }: { readonly json?: boolean }): Promi
   const output = new Output(json)
   const { choice, plan, options } = await readRunConfig(folder)
   if (choice) describeChoice(output, choice)
-  else output.labelled('chosen', 'by hand: this run was not trained with --scenario auto, so nothing was measured')
+  else output.labeled('chosen', 'by hand: this run was not trained with --scenario auto, so nothing was measured')
   describePlan(output, plan, { why: !choice })
   output.event({
     type: 'result',

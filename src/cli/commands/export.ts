@@ -60,7 +60,7 @@ async function run(folder: string, options: ExportOptions): Promise<void> {
   await writeFileAtomic(out, bytes)
   output.event({ type: 'result', run: folder, format, file: out, bytes: bytes.length, classes })
   const what = `${architecture.variant}, ${counted(classes.length, 'class', 'classes')}, ${(bytes.length / 1e6).toFixed(1)} MB`
-  output.labelled('wrote', `${shortPath(out)}: ${format}, ${what}`)
+  output.labeled('wrote', `${shortPath(out)}: ${format}, ${what}`)
 }
 
 async function onnxOf(folder: string, { adapter }: ExportOptions): Promise<Uint8Array> {

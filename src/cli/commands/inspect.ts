@@ -127,17 +127,17 @@ async function inspectModel(
   const { loss, milliseconds, numbers, omissions, dispatches, top } = inspection
   const diverging = firstDiverging(numbers)
   const time = milliseconds === null ? '' : `, ${milliseconds.toFixed(1)} ms of GPU time`
-  output.labelled(
+  output.labeled(
     'step',
     `${options.train ? 'forward, backward and SGD' : 'forward'}: ${counted(dispatches.length, 'dispatch', 'dispatches')}${time}`,
   )
   const [best] = top
   const taken = best ? `${best.name}, ${percent(best.probability)}` : 'the logits are not finite: the network has diverged'
-  output.labelled('picture', `${options.image ?? 'a drawing'}: ${taken}`)
-  if (loss !== null) output.labelled('loss', `${loss.toFixed(4)}, for ${inspection.target}`)
-  output.labelled('float64', numbersLine(numbers, diverging))
+  output.labeled('picture', `${options.image ?? 'a drawing'}: ${taken}`)
+  if (loss !== null) output.labeled('loss', `${loss.toFixed(4)}, for ${inspection.target}`)
+  output.labeled('float64', numbersLine(numbers, diverging))
   if (omissions.length)
-    output.labelled(
+    output.labeled(
       'left out',
       `${counted(omissions.length, 'piece')} of work, such as ${omissions.find((text) => text.endsWith('frozen')) ?? omissions[0]}`,
     )
@@ -147,7 +147,7 @@ async function inspectModel(
   const path = options.trace ?? options.out ?? (options.json || options.serve !== undefined ? null : defaultPath(folder, title))
   if (options.trace) await writeFileAtomic(options.trace, `${JSON.stringify(chromeTrace(recording, title))}\n`)
   else if (path) await writeFileAtomic(path, await inspectorPage(inspection))
-  if (path) output.labelled('written', `${path}${options.trace ? ', for ui.perfetto.dev' : ''}`)
+  if (path) output.labeled('written', `${path}${options.trace ? ', for ui.perfetto.dev' : ''}`)
   output.event({ type: 'result', ...summary, dispatches: places, ...(path ? { path } : {}) })
   return inspection
 }
@@ -162,7 +162,7 @@ const states = { new: 'new, trains', trained: 'trains', frozen: 'frozen', bare: 
 /** Where the time went: milliseconds of each layer. */
 function layersAsTable({ layers, dispatches, train }: Inspection): string[] {
   const kinds = train ? (['forward', 'gradient', 'step'] as const) : (['forward'] as const)
-  const header = ['layer', '', '', ...(train ? ['forward ms', 'gradients', 'optimiser'] : ['forward ms']), 'dispatches']
+  const header = ['layer', '', '', ...(train ? ['forward ms', 'gradients', 'optimizer'] : ['forward ms']), 'dispatches']
   const byLayer = layerTimes(dispatches)
   const rows = layers.map((layer) => {
     const times = byLayer.get(layer.name) ?? noTimes
@@ -188,7 +188,7 @@ function numbersLine(numbers: readonly NumberRow[], diverging: NumberRow | null)
 /** Serves the page on this machine until Ctrl-C. */
 async function serve(inspection: Inspection, port: number, output: Output): Promise<void> {
   const { url, close } = await serveInspection(inspection, { port })
-  output.labelled('open', `${url} until Ctrl-C`)
+  output.labeled('open', `${url} until Ctrl-C`)
   await untilStopped()
   close()
 }

@@ -97,7 +97,7 @@ async function search(model: Network, { data, settings, output, stop }: Search):
   output.endProgress()
   output.lines(['', 'The loss of a batch, smoothed, over the learning rate:', ...lrPlot(found), ''])
   const ends = found.diverged ? 'where the loss ran away' : 'at 10'
-  output.labelled(
+  output.labeled(
     'rate',
     `${found.valley.toPrecision(2)}, two thirds down the longest valley (the mark); steepest at ${found.steepest.toPrecision(2)}; ended ${ends}`,
   )

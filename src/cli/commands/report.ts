@@ -67,12 +67,12 @@ async function run(folder: string, dir: string | undefined, options: ReportOptio
     await writeFileAtomic(path, runPage(report))
     const { accuracy, calibration } = report.figures
     if (accuracy)
-      output.labelled(
+      output.labeled(
         'accuracy',
         `${percent(accuracy.value)} (95 %: ${percent(accuracy.low)} to ${percent(accuracy.high)}) of ${accuracy.of} pictures`,
       )
-    output.labelled('calibration', `${percent(calibration.error)} expected error of its confidence`)
-    output.labelled('report', `${shortPath(path)}: one file, for any browser`)
+    output.labeled('calibration', `${percent(calibration.error)} expected error of its confidence`)
+    output.labeled('report', `${shortPath(path)}: one file, for any browser`)
     output.event({ type: 'result', report: path, ...report.figures })
   } finally {
     output.endProgress()

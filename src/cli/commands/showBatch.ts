@@ -61,7 +61,7 @@ async function run(dir: string, options: ShowBatchOptions): Promise<void> {
   const data = await openData(dir, { split, seed })
   describeData(output, data)
   const augmentation = augmentationOf(augment)
-  output.labelled('augment', describeAugmentation(augmentation))
+  output.labeled('augment', describeAugmentation(augmentation))
   const engine = await createEngine({ adapter: options.adapter })
   try {
     const shown = pick(data, options)
@@ -79,7 +79,7 @@ async function run(dir: string, options: ShowBatchOptions): Promise<void> {
     await writeFileAtomic(out, await drawSheet(sharp, headings, rows, preprocessOf(options.variant)))
     const pictures = rows.map(({ title, subtitle }) => ({ class: title, name: subtitle }))
     output.event({ type: 'result', out, augmentation, pictures })
-    output.labelled(
+    output.labeled(
       'sheet',
       `${out}: ${counted(rows.length, 'picture')} in validation and in ${counted(options.epochs, 'epoch')} of training`,
     )

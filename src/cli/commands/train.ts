@@ -121,7 +121,7 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
   if (choice) describeChoice(output, choice)
   const plan = applyScenario(model, { ...scenarioOf(job.settings, choice), classes: data.classes.length, init, seed, freeze, train })
   describePlan(output, plan, { missing: model.missing, why: !choice })
-  if (job.settings.augment) output.labelled('augment', describeAugmentation(augmentationOf(job.settings.augment)))
+  if (job.settings.augment) output.labeled('augment', describeAugmentation(augmentationOf(job.settings.augment)))
   const settings = job.settings.lr === 'find' ? { ...job.settings, lr: await findRate(model, job) } : job.settings
   const run = new RunWriter(
     folder,
@@ -149,7 +149,7 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
     )
   await run.finish(model)
   const seconds = (performance.now() - started) / 1000
-  if (result.skipped) output.labelled('skipped', `${counted(result.skipped, 'broken picture')} left out of training`)
+  if (result.skipped) output.labeled('skipped', `${counted(result.skipped, 'broken picture')} left out of training`)
   report(job, result, plan, seconds)
   if (!result.aborted) return
   throw stop.error(`stopped: epoch ${last.epoch} is kept in ${folder}; '${goOn}' goes on`, { hasResult: true })
@@ -239,7 +239,7 @@ function resumed(output: Output, run: RunWriter, epochs: readonly EpochResult[],
   run.resumed(epochs)
   output.event({ type: 'resume', epochs: epochs.length, batches })
   const where = batches ? `in epoch ${epochs.length + 1}, after step ${batches}` : `after epoch ${epochs.length}`
-  output.labelled('resumed', `${where}, from ${run.checkpoints}`)
+  output.labeled('resumed', `${where}, from ${run.checkpoints}`)
 }
 
 function report({ dir, data, folder, settings, output }: Job, result: FitResult, plan: Plan, seconds: number): void {
@@ -253,13 +253,13 @@ function report({ dir, data, folder, settings, output }: Job, result: FitResult,
   output.event({ type: 'result', run: folder, aborted, stoppedEarly, recovered, epochs, ...outcome, skipped, seconds, plan })
   const sample = data.val.at(0)?.source
   output.line()
-  if (stoppedEarly) output.labelled('stopped', `early: the last ${settings.patience} epochs brought nothing better`)
+  if (stoppedEarly) output.labeled('stopped', `early: the last ${settings.patience} epochs brought nothing better`)
   const record = best.valAccuracy === valAccuracy ? 'its best' : `best ${percent(best.valAccuracy)} in epoch ${best.epoch}`
-  output.labelled(
+  output.labeled(
     'result',
     `validation accuracy ${percent(valAccuracy)} after epoch ${kept.epoch} (${record}); ${duration(seconds)} in all`,
   )
-  output.labelled('run', `${folder}: the weights, the figures of every epoch, the options and a checkpoint`)
+  output.labeled('run', `${folder}: the weights, the figures of every epoch, the options and a checkpoint`)
   if (aborted) return
   output.command('next', nextCommand('predict', folder, typeof sample === 'string' ? shortPath(sample) : 'IMAGE'))
   output.command('', nextCommand('evaluate', folder, dir))

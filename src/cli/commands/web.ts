@@ -27,7 +27,7 @@ async function run({ port, json = false }: { readonly port: number; readonly jso
   const output = new Output(json)
   const { url, close } = await serveLocally(await (import.meta.url.endsWith('.ts') ? builtNow() : builtPage()), port)
   output.event({ type: 'open', url })
-  output.labelled('open', `${url} in a browser with WebGPU; until Ctrl-C`)
+  output.labeled('open', `${url} in a browser with WebGPU; until Ctrl-C`)
   await untilStopped()
   close()
 }

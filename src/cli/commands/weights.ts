@@ -83,7 +83,7 @@ function requireWeights(name: string): NamedWeights {
 /** Checks named weights, and fetches them with a bar where they are not on this machine yet. */
 async function fetchShown(output: Output, weights: NamedWeights, offline: boolean | undefined, stop: Stop): Promise<string> {
   const here = await localFile(weights)
-  if (here === null && !(offline ?? isOffline())) output.labelled('fetching', `${weights.name} from ${weights.file.href}`)
+  if (here === null && !(offline ?? isOffline())) output.labeled('fetching', `${weights.name} from ${weights.file.href}`)
   let told = 0
   try {
     return await fetchWeights(weights, {
@@ -128,7 +128,7 @@ async function list({ json }: JsonOption): Promise<void> {
     type: 'result',
     weights: rows.map(({ weights, path }) => ({
       ...{ name: weights.name, variant: weights.variant, classes: weights.classes, parameters: weights.parameters },
-      ...{ accuracy: weights.accuracy, licence: weights.licence, source: weights.file.href, sha256: weights.sha256, path },
+      ...{ accuracy: weights.accuracy, license: weights.license, source: weights.file.href, sha256: weights.sha256, path },
       preprocess: weights.variant && preprocessOf(weights.variant),
     })),
   })
@@ -145,8 +145,8 @@ async function add(name: string, source: string, { json, sha256, variant }: AddO
   const output = new Output(json)
   const made = await addWeights({ name, source, ...(sha256 ? { sha256 } : {}), ...(variant ? { variant } : {}) })
   output.event({ type: 'result', name, source: made.file.href, sha256: made.sha256, variant: made.variant })
-  output.labelled('added', `${name}: ${made.file.protocol === 'file:' ? fileURLToPath(made.file) : made.file.href}`)
-  output.labelled('sha256', made.sha256)
+  output.labeled('added', `${name}: ${made.file.protocol === 'file:' ? fileURLToPath(made.file) : made.file.href}`)
+  output.labeled('sha256', made.sha256)
 }
 
 async function fetchNamed(names: readonly string[], { json, offline }: FetchOptions): Promise<void> {
@@ -158,7 +158,7 @@ async function fetchNamed(names: readonly string[], { json, offline }: FetchOpti
     for (const weights of wanted) {
       const path = await fetchShown(output, weights, offline, stop)
       paths.push(path)
-      output.labelled('here', `${weights.name}: ${path}`)
+      output.labeled('here', `${weights.name}: ${path}`)
     }
   } finally {
     stop.done()
@@ -176,7 +176,7 @@ async function verify(names: readonly string[], { json }: JsonOption): Promise<v
     const problem =
       path === null ? `the file is not here; 'graft weights fetch ${weights.name}' fetches it` : await problemOf(weights, path)
     results.push({ name: weights.name, path, problem })
-    output.labelled(problem === null ? 'sound' : 'wrong', `${weights.name}: ${problem ?? path ?? ''}`)
+    output.labeled(problem === null ? 'sound' : 'wrong', `${weights.name}: ${problem ?? path ?? ''}`)
   }
   output.event({ type: 'result', weights: results })
   if (results.some(({ problem }) => problem !== null)) process.exitCode = exitCodes.failure
@@ -197,8 +197,8 @@ async function remove(name: string, { json }: JsonOption): Promise<void> {
   const { forgotten, deleted } = await removeWeights(weights)
   output.event({ type: 'result', name, forgotten, deleted })
   if (deleted.length === 0 && !forgotten) output.line(`nothing was fetched for ${name}`)
-  for (const file of deleted) output.labelled('deleted', file)
-  if (forgotten) output.labelled('forgotten', name)
+  for (const file of deleted) output.labeled('deleted', file)
+  if (forgotten) output.labeled('forgotten', name)
 }
 
 function megabytes(bytes: number): string {

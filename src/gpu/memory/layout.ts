@@ -52,7 +52,7 @@ export class Lifetimes {
     this.#held.delete(storage)
   }
 
-  /** Ends a stretch. What is still held then is not the work's own: parameters, an optimiser's state, the next input. */
+  /** Ends a stretch. What is still held then is not the work's own: parameters, an optimizer's state, the next input. */
   submit(): void {
     const own = this.#present.filter(({ to }) => to < this.#time)
     if (total(own) >= total(this.#largest)) this.#largest = own

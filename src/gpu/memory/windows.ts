@@ -12,7 +12,7 @@ export interface Window {
 /** What a launch binds: a whole storage, or part of one. */
 export type Bindable = Storage | Window
 
-/** Neighbouring items of an array. */
+/** Neighboring items of an array. */
 export interface Part {
   readonly first: number
   readonly count: number

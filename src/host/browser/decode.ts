@@ -4,7 +4,7 @@ import { damagedPicture, maxPixels, pictureName, requireFormat, tooManyPixels } 
 
 /**
  * Decodes a JPEG, PNG or WebP picture to 8-bit sRGB with the browser's own decoder, beside JavaScript and the GPU. The EXIF orientation is
- * applied, colour profiles are converted, transparency is composited on white; of an animation the first frame counts. The format is
+ * applied, color profiles are converted, transparency is composited on white; of an animation the first frame counts. The format is
  * read from the content, not from the name. PNGs come out as in Node, byte for byte, where they have no transparency and no profile; JPEG
  * decoders differ by a level or two.
  *

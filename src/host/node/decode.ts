@@ -47,7 +47,7 @@ async function readRange({ path, start, bytes }: FileRange): Promise<Uint8Array>
 }
 
 /**
- * Decodes a JPEG, PNG or WebP picture to 8-bit sRGB. The EXIF orientation is applied, embedded colour profiles and CMYK are converted, grey
+ * Decodes a JPEG, PNG or WebP picture to 8-bit sRGB. The EXIF orientation is applied, embedded color profiles and CMYK are converted, gray
  * and palette pictures expanded, 16-bit ones rounded to 8, transparency is composited on white; of an animation the first frame counts.
  * The format is read from the content, not from the file's extension.
  *
@@ -74,7 +74,7 @@ export async function decodeImage(source: Source, name?: string): Promise<RgbIma
     const { data, info } = await sharp(bytes, { failOn: 'error', limitInputPixels: maxPixels })
       .autoOrient()
       .flatten({ background: '#ffffff' })
-      .toColourspace('srgb')
+      .toColorspace('srgb')
       .raw({ depth: 'uchar' })
       .toBuffer({ resolveWithObject: true })
     if (info.channels !== 3) throw new Error(`decoded to ${info.channels} channels instead of 3`)

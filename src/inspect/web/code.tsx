@@ -35,7 +35,7 @@ const wgsl = clike({
 
 const languages = { wgsl: StreamLanguage.define(wgsl), typescript: StreamLanguage.define(typescript) }
 
-const colours = HighlightStyle.define([
+const colors = HighlightStyle.define([
   { tag: tags.comment, color: 'var(--code-comment)' },
   { tag: tags.keyword, color: 'var(--code-keyword)' },
   { tag: [tags.typeName, tags.standard(tags.typeName)], color: 'var(--code-type)' },
@@ -44,7 +44,7 @@ const colours = HighlightStyle.define([
 ])
 
 export function codeExtensions(language: keyof typeof languages): Extension[] {
-  return [lineNumbers(), languages[language], syntaxHighlighting(colours), EditorView.lineWrapping]
+  return [lineNumbers(), languages[language], syntaxHighlighting(colors), EditorView.lineWrapping]
 }
 
 /** What scrolls can be reached by Tab, and says what it is. */
@@ -60,7 +60,7 @@ interface CodeProps {
   readonly text: string
 }
 
-/** Text to read, with its lines numbered and its words coloured. */
+/** Text to read, with its lines numbered and its words colored. */
 export function Code({ label, language, text }: CodeProps) {
   const host = useRef<HTMLDivElement>(null)
   useEffect(() => {

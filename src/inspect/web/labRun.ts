@@ -26,7 +26,7 @@ const subjectOf: Readonly<Record<string, string>> = {
   cross_entropy: 'crossEntropy',
   local_response_norm: 'localResponseNorm',
   max_pool2d: 'maxPool2d',
-  optim: 'optimisers',
+  optim: 'optimizers',
   'optim/health.wgsl': 'finite',
   reduce: 'conv2d',
 }

@@ -1,6 +1,6 @@
 import { render } from 'preact'
 import { App } from './app.tsx'
-import './colours.css'
+import './colors.css'
 import './style.css'
 import './narrow.css'
 import './tour.css'

@@ -22,7 +22,7 @@ export function NetworkMap() {
         {train ? (
           <>
             <span class="key gradient">gradients</span>
-            <span class="key step">optimiser</span>
+            <span class="key step">optimizer</span>
           </>
         ) : null}
         <span class="quiet">Bars are GPU time. A layer's name leads to its tensors.</span>

@@ -1,4 +1,4 @@
-/** Tensors as pictures: which values make a tile, and what colour each has. */
+/** Tensors as pictures: which values make a tile, and what color each has. */
 import * as Plot from '@observablehq/plot'
 import type { Preprocess } from '../../nn/preprocess.ts'
 import type { Values } from '../terms.ts'
@@ -17,7 +17,7 @@ export interface Layout {
   /** Where an element lies; of a tile that is not shown, too. */
   place(at: readonly number[]): Place
   /** Whether a tile shows three channels as red, green and blue. */
-  readonly colour: boolean
+  readonly color: boolean
 }
 
 export interface Place {
@@ -26,7 +26,7 @@ export interface Place {
   readonly column: number
 }
 
-export type Palette = 'sequential' | 'diverging' | 'colour'
+export type Palette = 'sequential' | 'diverging' | 'color'
 
 /** The most tiles one picture shows. */
 const mostTiles = 512
@@ -42,7 +42,7 @@ export function layoutOf({ shape, values }: Values, name: string, filter: number
   const plane = height * width
   const kept = Math.floor(values.length / plane)
   if (shape.length === 4 && /^d?weight$/.test(name) && b === 3) {
-    // Filters of the first convolution see red, green and blue: a filter a tile, in colour; of their gradients a channel a tile.
+    // Filters of the first convolution see red, green and blue: a filter a tile, in color; of their gradients a channel a tile.
     const channels = name === 'weight' ? 1 : 3
     const tiles = Math.min(channels * a, Math.floor((channels * kept) / 3), mostTiles)
     return {
@@ -54,12 +54,12 @@ export function layoutOf({ shape, values }: Values, name: string, filter: number
   }
   if (shape.length === 4) {
     const first = /^d?weight$/.test(name) ? filter : 0
-    const colour = name === 'x' && b === 3
+    const color = name === 'x' && b === 3
     return {
-      ...grid(colour ? 1 : Math.min(b, mostTiles), height, width, colour),
+      ...grid(color ? 1 : Math.min(b, mostTiles), height, width, color),
       index: (tile, row, column) => (first * b + tile) * plane + row * width + column,
       at: (tile, row, column) => [first, tile, row, column],
-      place: ([n = 0, c = 0, row = 0, column = 0]) => ({ tile: n !== first ? -1 : colour ? 0 : c, row, column }),
+      place: ([n = 0, c = 0, row = 0, column = 0]) => ({ tile: n !== first ? -1 : color ? 0 : c, row, column }),
     }
   }
   if (shape.length === 2 && a > 1 && a <= fewRows && b > lineLength)
@@ -89,27 +89,27 @@ export function layoutOf({ shape, values }: Values, name: string, filter: number
 }
 
 /** As near to a rectangle of 3 : 2 as tiles of this shape allow. */
-function grid(tiles: number, height: number, width: number, colour: boolean) {
-  return { tiles, height, width, colour, across: Math.max(1, Math.min(tiles, Math.ceil(Math.sqrt((1.5 * tiles * height) / width)))) }
+function grid(tiles: number, height: number, width: number, color: boolean) {
+  return { tiles, height, width, color, across: Math.max(1, Math.min(tiles, Math.ceil(Math.sqrt((1.5 * tiles * height) / width)))) }
 }
 
 const steps = 256
 const tables = new Map<string, Uint8ClampedArray>()
 
-/** The colours of a scheme, as bytes of red, green and blue. */
+/** The colors of a scheme, as bytes of red, green and blue. */
 function table(scheme: 'viridis' | 'rdbu'): Uint8ClampedArray {
   const known = tables.get(scheme)
   if (known) return known
   const { apply } = Plot.scale({ color: { scheme, domain: [0, 1], type: 'linear' } }) as { apply(value: number): string }
-  const colours = new Uint8ClampedArray(3 * steps)
+  const colors = new Uint8ClampedArray(3 * steps)
   for (let i = 0; i < steps; i++) {
     const text = apply(scheme === 'rdbu' ? 1 - i / (steps - 1) : i / (steps - 1))
     const hex = /^#(..)(..)(..)/.exec(text)
     const parts = hex ? hex.slice(1).map((part) => Number.parseInt(part, 16)) : [...text.matchAll(/\d+/g)].map(([part]) => Number(part))
-    colours.set(parts.slice(0, 3), 3 * i)
+    colors.set(parts.slice(0, 3), 3 * i)
   }
-  tables.set(scheme, colours)
-  return colours
+  tables.set(scheme, colors)
+  return colors
 }
 
 export interface Range {
@@ -129,7 +129,7 @@ export function extentOf({ values }: Values): Range | null {
   return low > high ? null : { low, high }
 }
 
-/** What a palette's colours stand for: the values' extent, or as much on both sides of zero for a diverging one. */
+/** What a palette's colors stand for: the values' extent, or as much on both sides of zero for a diverging one. */
 export function rangeOf(extent: Range | null, palette: Palette): Range {
   if (!extent) return { low: 0, high: 1 }
   const { low, high } = extent
@@ -154,7 +154,7 @@ export function draw(
   const context = canvas.getContext('2d')
   if (!context) return
   const image = context.createImageData(canvas.width, canvas.height)
-  const colours = palette === 'colour' ? null : table(palette === 'diverging' ? 'rdbu' : 'viridis')
+  const colors = palette === 'color' ? null : table(palette === 'diverging' ? 'rdbu' : 'viridis')
   const plane = height * width
   for (let tile = 0; tile < tiles; tile++)
     for (let row = 0; row < height; row++)
@@ -165,9 +165,9 @@ export function draw(
         const x = (tile % across) * (width + 1) + column
         const y = Math.floor(tile / across) * (height + 1) + row
         const pixel = 4 * (y * canvas.width + x)
-        if (colours) {
+        if (colors) {
           const place = 3 * Math.round(((value - range.low) / (range.high - range.low)) * (steps - 1))
-          image.data.set(colours.subarray(place, place + 3), pixel)
+          image.data.set(colors.subarray(place, place + 3), pixel)
         } else
           for (let c = 0; c < 3; c++) {
             const channel = tensor.values[index + c * plane] ?? 0
@@ -178,7 +178,7 @@ export function draw(
   context.putImageData(image, 0, 0)
 }
 
-/** A channel as 0..1: a picture without its normalisation, a filter between its own extremes. */
+/** A channel as 0..1: a picture without its normalization, a filter between its own extremes. */
 function unit(value: number, channel: number, range: Range, { mean, std, scale }: Preprocess, layout: Layout): number {
   if (layout.tiles > 1) return (value - range.low) / (range.high - range.low)
   return (value * (std[channel] ?? 1) + (mean[channel] ?? 0)) / scale

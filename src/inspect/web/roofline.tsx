@@ -121,7 +121,7 @@ export function Roofline() {
           <p class="legend">
             <span class="key forward">forward</span>
             <span class="key gradient">gradients</span>
-            <span class="key step">optimiser</span>
+            <span class="key step">optimizer</span>
           </p>
           <div class="chart" ref={host} />
           <p class="quiet">

@@ -22,7 +22,7 @@ export function TensorPicture({ name, title, tensorKey, filter, field, selected,
   const [reading, setReading] = useState(false)
   const tensor = valuesOf(tensorKey)
   const layout = tensor && layoutOf(tensor, name, filter)
-  const palette: Palette = layout?.colour ? 'colour' : /^(d|weight|bias|p$)/.test(name) ? 'diverging' : 'sequential'
+  const palette: Palette = layout?.color ? 'color' : /^(d|weight|bias|p$)/.test(name) ? 'diverging' : 'sequential'
   const extent = useMemo(() => tensor && extentOf(tensor), [tensor])
   useEffect(() => {
     if (canvas.current && tensor && layout) draw(canvas.current, tensor, layout, palette, rangeOf(extent, palette), inspection.preprocess)
@@ -84,9 +84,9 @@ export function TensorPicture({ name, title, tensorKey, filter, field, selected,
       </div>
       <p class="readout" aria-live="polite">
         {reading && value !== undefined
-          ? `${name}[${at.join(', ')}] = ${colours(tensor.values, here, layout, value)}`
-          : palette === 'colour'
-            ? 'in its own colours'
+          ? `${name}[${at.join(', ')}] = ${colors(tensor.values, here, layout, value)}`
+          : palette === 'color'
+            ? 'in its own colors'
             : extentText(extent)}
         {kept ? `; the first ${tensor.values.length.toLocaleString('en')} values` : ''}
       </p>
@@ -99,8 +99,8 @@ function extentText(extent: Range | null): string {
   return extent.low === extent.high ? number(extent.low) : `${number(extent.low)} to ${number(extent.high)}`
 }
 
-function colours(values: ArrayLike<number>, here: number, layout: Layout, value: number): string {
-  if (!layout.colour) return number(value)
+function colors(values: ArrayLike<number>, here: number, layout: Layout, value: number): string {
+  if (!layout.color) return number(value)
   const plane = layout.height * layout.width
   return [0, 1, 2].map((channel) => number(values[here + channel * plane] ?? Number.NaN)).join(', ')
 }
@@ -124,8 +124,8 @@ const cell = ({ tile, row, column }: Place): Field => ({ channel: tile, channels
 /** Frames a part of every tile that it reaches into. */
 function Frames({ field, layout }: { readonly field: Field; readonly layout: Layout }) {
   const [width, height] = sizeOf(layout)
-  const first = layout.colour && layout.tiles === 1 ? 0 : field.channel
-  const count = layout.colour && layout.tiles === 1 ? 1 : first < 0 ? 0 : Math.min(field.channels, layout.tiles - first)
+  const first = layout.color && layout.tiles === 1 ? 0 : field.channel
+  const count = layout.color && layout.tiles === 1 ? 1 : first < 0 ? 0 : Math.min(field.channels, layout.tiles - first)
   return (
     <>
       {Array.from({ length: Math.max(0, count) }, (_, i) => {

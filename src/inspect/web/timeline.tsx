@@ -69,7 +69,7 @@ export function Timeline({ args }: { readonly args: readonly string[] }) {
 }
 
 /** Where an operator's float64 reference is written. */
-const referenceFiles: Readonly<Record<string, string>> = { SGD: 'optimisers', Adam: 'optimisers', AdamW: 'optimisers' }
+const referenceFiles: Readonly<Record<string, string>> = { SGD: 'optimizers', Adam: 'optimizers', AdamW: 'optimizers' }
 
 function Detail({ index }: { readonly index: number }) {
   const one = inspection.dispatches[index]

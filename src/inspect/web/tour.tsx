@@ -113,7 +113,7 @@ function Freezing() {
       {last && all ? (
         <p>
           With everything training, this step takes {takes(all)}. With only the last layer training, it takes {takes(last)}: backward ends
-          where nothing above it trains, no gradient buffer is held, and the optimiser passes by.{' '}
+          where nothing above it trains, no gradient buffer is held, and the optimizer passes by.{' '}
           <a href={href('compare')}>Layer by layer</a>; <a href={href('timeline', 0)}>the dispatches</a> end with what did not run, and why.
         </p>
       ) : (

@@ -44,7 +44,7 @@ export function isOffline(): boolean {
 export function ownWeights(): NamedWeights[] {
   return readEntries().map(({ name, source, sha256, variant }) => ({
     ...{ name, sha256, variant, file: isUrl(source) ? new URL(source) : pathToFileURL(source) },
-    ...{ classes: null, parameters: null, accuracy: null, licence: null },
+    ...{ classes: null, parameters: null, accuracy: null, license: null },
   }))
 }
 

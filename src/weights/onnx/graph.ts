@@ -21,10 +21,10 @@ import { producer } from './producer.ts'
 export function readOnnx(bytes: Uint8Array): OnnxChain {
   const { model, graph } = readModel(bytes)
   checkOpset(model)
-  if (graph.sparseInitializer.length > 0) throw new WeightsError('the file holds sparse initialisers, which are not read')
+  if (graph.sparseInitializer.length > 0) throw new WeightsError('the file holds sparse initializers, which are not read')
   const values = new Map<string, Value>()
   for (const tensor of graph.initializer) {
-    if (values.has(tensor.name)) throw new WeightsError(`two initialisers are named ${quote(tensor.name)}: the file is damaged`)
+    if (values.has(tensor.name)) throw new WeightsError(`two initializers are named ${quote(tensor.name)}: the file is damaged`)
     values.set(tensor.name, { kind: 'constant', tensor })
   }
   const { name, shape: input } = inputOf(graph, values)
@@ -88,7 +88,7 @@ const floatTypes: ReadonlySet<number> = new Set([
   TensorProto_DataType.DOUBLE,
 ])
 
-/** The one input that is no initialiser. */
+/** The one input that is no initializer. */
 function inputOf(graph: GraphProto, values: ReadonlyMap<string, Value>) {
   const inputs = graph.input.filter(({ name }) => !values.has(name))
   const [input, ...others] = inputs
@@ -188,7 +188,7 @@ function notThere(label: string, name: string, givenBy: ReadonlyMap<string, numb
   const at = givenBy.get(name)
   const node = at === undefined ? undefined : nodes[at]
   if (at === undefined || !node)
-    return new WeightsError(`${label} reads ${quote(name)}, which is neither an initialiser nor given by a node: the file is incomplete`)
+    return new WeightsError(`${label} reads ${quote(name)}, which is neither an initializer nor given by a node: the file is incomplete`)
   return new WeightsError(
     `${label} reads ${quote(name)} before ${labelOf(node, at)} gives it: the graph is cyclic, or its nodes are out of order`,
   )

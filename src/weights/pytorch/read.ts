@@ -9,7 +9,7 @@ import { itemSize } from '../dtype.ts'
 import type { WeightsFile } from '../safetensors.ts'
 import type { ByteSource } from '../source.ts'
 import { findStateDict } from './checkpoint.ts'
-import { materialise } from './materialise.ts'
+import { materialize } from './materialize.ts'
 import { maxPickleBytes, readPickle } from './pickle.ts'
 import { PickleDict, type PickleRules } from './pickleMachine.ts'
 import { PickleTruncated } from './pickleReader.ts'
@@ -55,7 +55,7 @@ export async function readTorchArchive(source: ByteSource, archive: ReadonlyMap<
       throw new WeightsError(`storage ${quote(storage.key)} has ${entry.size} bytes where its pickle calls for ${size}; damaged`)
     return readStored(entry, size)
   }
-  return { tensors: await materialise(tensors, read, source.size), metadata }
+  return { tensors: await materialize(tensors, read, source.size), metadata }
 }
 
 /** PyTorch stores and never deflates; an entry can therefore be no longer than the file. */
@@ -94,7 +94,7 @@ export async function readTorchStream(source: ByteSource): Promise<WeightsFile> 
     if (!place) throw new WeightsError(`the checkpoint lacks the storage ${quote(key)}; download or copy the file again`)
     return source.read(place.begin, place.length)
   }
-  return { tensors: await materialise(tensors, read, source.size), metadata }
+  return { tensors: await materialize(tensors, read, source.size), metadata }
 }
 
 /** Where each storage lies: one after the other in the order of their keys, each behind the number of its elements in 8 bytes. */

@@ -31,7 +31,7 @@ const dense = ['classifier.1', 'classifier.4', 'classifier.6']
 const order = ['Conv2D', 'MaxPooling2D', 'Conv2D', 'MaxPooling2D', 'Conv2D', 'Conv2D', 'Conv2D', 'MaxPooling2D']
 const end = ['Flatten', 'Dense', 'Dense', 'Dense']
 
-/** What changes nothing of inference, or is told from its neighbours. */
+/** What changes nothing of inference, or is told from its neighbors. */
 const passedOver = new Set(['InputLayer', 'Dropout'])
 
 /** Containers, whose own layers are taken in their place. */

@@ -25,7 +25,7 @@ interface Spec {
 }
 
 /**
- * Reads every weight, quantised ones widened.
+ * Reads every weight, quantized ones widened.
  * @throws WeightsError where the manifest makes no sense, or its shards are missing, too long or too short
  */
 export async function readManifest(place: WeightsPlace, manifest: unknown): Promise<ReadonlyMap<string, NamedArray>> {
@@ -75,7 +75,7 @@ function specOf(weight: unknown): Spec {
   const known = typeof type === 'string' && Object.hasOwn(names, type) ? names[type] : undefined
   if (!known) return fail(`its type is ${show(type)}, and only ${Object.keys(names).join(', ')} are read; convert the model again`)
   if (typeof scale !== 'number' || typeof min !== 'number' || !Number.isFinite(scale) || !Number.isFinite(min))
-    return fail('its quantisation has no finite scale and min')
+    return fail('its quantization has no finite scale and min')
   const count = elementCount(shape, itemSize(known))
   if (count === null) return fail(`its shape [${shape.join(', ')}] overflows`)
   return { name, shape, dtype: known, scale, min, bytes: count * itemSize(known) }

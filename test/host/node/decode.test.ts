@@ -87,16 +87,16 @@ describe('formats', () => {
   })
 })
 
-describe('colour', () => {
-  const greys = [[[0], [77], [255]]]
+describe('color', () => {
+  const grays = [[[0], [77], [255]]]
 
   it.each<[string, () => Sharp]>([
-    ['8-bit grey PNG', () => raw(1, greys).toColourspace('b-w').png()],
+    ['8-bit gray PNG', () => raw(1, grays).toColorspace('b-w').png()],
     [
-      '16-bit grey PNG',
+      '16-bit gray PNG',
       () =>
         raw(1, [[[0], [77 * 257], [65535]]], 16)
-          .toColourspace('grey16')
+          .toColorspace('grey16')
           .png(),
     ],
   ])('%s becomes RGB', async (_name, encode) => {
@@ -105,15 +105,15 @@ describe('colour', () => {
     expect([...(await decodeImage(bytes)).data]).toEqual([0, 0, 0, 77, 77, 77, 255, 255, 255])
   })
 
-  it('grey JPEG becomes RGB', async () => {
-    const bytes = await plain(77, 77, 77).toColourspace('b-w').jpeg().toBuffer()
+  it('gray JPEG becomes RGB', async () => {
+    const bytes = await plain(77, 77, 77).toColorspace('b-w').jpeg().toBuffer()
     expect((await sharp(bytes).metadata()).channels).toBe(1)
     expect(furthest(pixel(await decodeImage(bytes), 5, 5), [77, 77, 77])).toBeLessThanOrEqual(1)
   })
 
   it('16-bit RGB PNG becomes 8-bit', async () => {
     const bytes = await raw(3, [[[0, 128 * 257, 65535]]], 16)
-      .toColourspace('rgb16')
+      .toColorspace('rgb16')
       .png()
       .toBuffer()
     expect((await sharp(bytes).metadata()).depth).toBe('ushort')
@@ -139,7 +139,7 @@ describe('colour', () => {
     expect(furthest([...image.data], expected)).toBeLessThanOrEqual(1)
   })
 
-  it('grey with alpha is composited on white', async () => {
+  it('gray with alpha is composited on white', async () => {
     const bytes = await raw(2, [
       [
         [40, 255],
@@ -156,7 +156,7 @@ describe('colour', () => {
 
   it('16-bit RGB with alpha is composited on white', async () => {
     const row = [65535, 128 * 257, 0].map((alpha) => [0, 100 * 257, 200 * 257, alpha])
-    const bytes = await raw(4, [row], 16).toColourspace('rgb16').png().toBuffer()
+    const bytes = await raw(4, [row], 16).toColorspace('rgb16').png().toBuffer()
     const image = await decodeImage(bytes)
     const expected = [255, 128, 0].flatMap((alpha) => [0, 100, 200].map((value) => blended(value, alpha)))
     expect(furthest([...image.data], expected)).toBeLessThanOrEqual(1)
@@ -181,7 +181,7 @@ describe('colour', () => {
     [200, 180, 160],
   ])('CMYK JPEG of (%i, %i, %i) becomes RGB', async (...rgb) => {
     const bytes = await plain(...rgb)
-      .toColourspace('cmyk')
+      .toColorspace('cmyk')
       .jpeg({ quality: 100 })
       .toBuffer()
     expect((await sharp(bytes).metadata()).space).toBe('cmyk')
@@ -190,7 +190,7 @@ describe('colour', () => {
     expect(furthest(pixel(image, 3, 3), rgb)).toBeLessThanOrEqual(12)
   })
 
-  it('an embedded colour profile is converted to sRGB', async () => {
+  it('an embedded color profile is converted to sRGB', async () => {
     const bytes = await plain(200, 80, 60).withIccProfile('p3').png().toBuffer()
     const stored = await sharp(bytes, { ignoreIcc: true }).raw().toBuffer()
     expect(furthest([...stored.subarray(0, 3)], [200, 80, 60])).toBeGreaterThan(5)

@@ -148,7 +148,7 @@ const programs: [string, Uint8Array][] = [
   ['a list of tensors', program(']', tensor(), 'a')],
   ['an empty dictionary', program('}')],
   ['a dictionary without tensors', program(dict(text('epoch'), integer(7), text('lr'), text('0.1')))],
-  ['an empty state_dict beside an optimiser', program(dict(text('state_dict'), dict(), text('optimizer'), dict(text('x'), tensor())))],
+  ['an empty state_dict beside an optimizer', program(dict(text('state_dict'), dict(), text('optimizer'), dict(text('x'), tensor())))],
   ['a tensor without a name', program(dict(integer(3), tensor()))],
   ['a tensor that is a number', program(dict(text('x'), integer(3)))],
 

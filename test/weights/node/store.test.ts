@@ -52,7 +52,7 @@ afterEach(async () => {
 /** Weights on the test's server, known by their first digits. */
 const remote = (): NamedWeights => ({
   ...{ name: 'lab/remote', file: server.url('/models/remote-1.safetensors'), sha256: sumOf(file).slice(0, 8), variant: 'bvlc' },
-  ...{ classes: 2, classNames: async () => ['a', 'b'], parameters: 2, accuracy: null, licence: null },
+  ...{ classes: 2, classNames: async () => ['a', 'b'], parameters: 2, accuracy: null, license: null },
 })
 
 const message = async (action: Promise<unknown>, type: typeof WeightsError | typeof UsageError = WeightsError) => {

@@ -61,13 +61,13 @@ export const hostileFiles: Readonly<Record<string, readonly [Uint8Array, RegExp]
     model({ nodes: [...small.nodes.slice(0, 2), { op: 'Flatten', in: ['loop'] }, { op: 'Relu', in: ['v2'], out: 'loop' }] }),
     /the graph is cyclic/,
   ],
-  'a missing initialiser': [
+  'a missing initializer': [
     model({ tensors: small.tensors.slice(1) }),
-    /node "first" \(Conv\) reads "w", which is neither an initialiser nor given by a node/,
+    /node "first" \(Conv\) reads "w", which is neither an initializer nor given by a node/,
   ],
-  'two initialisers of one name': [model({ tensors: [...small.tensors, floats('b', [2])] }), /two initialisers are named "b"/],
+  'two initializers of one name': [model({ tensors: [...small.tensors, floats('b', [2])] }), /two initializers are named "b"/],
   'an output given twice': [smallWith(1, { out: 'v0' }), /gives "v0", which exists already/],
-  'an output over an initialiser': [smallWith(1, { out: 'fw' }), /gives "fw", which exists already/],
+  'an output over an initializer': [smallWith(1, { out: 'fw' }), /gives "fw", which exists already/],
   'an output that nobody gives': [model({ output: 'nothing' }), /output "nothing" is not what its last layer gives/],
   'an unknown operator': [smallWith(1, { op: 'Tanh', name: 'squash' }), /node "squash" \(Tanh\): Graft has no operator "Tanh"; it reads/],
   'an operator named like an object’s own': [smallWith(1, { op: 'constructor' }), /no operator "constructor"/],

@@ -20,10 +20,10 @@ x = fixtures.pictures(224)
 net.eval()
 with torch.no_grad():
     expected = {"logits": net(x)}
-optimiser = torch.optim.SGD(net.parameters(), 0.01)
+optimizer = torch.optim.SGD(net.parameters(), 0.01)
 for _ in range(3):
-    optimiser.zero_grad()
+    optimizer.zero_grad()
     nn.functional.cross_entropy(net(x), torch.tensor(fixtures.TARGETS)).backward()
-    optimiser.step()
+    optimizer.step()
 expected.update(net.state_dict())
 fixtures.write_safetensors(os.path.join(sys.argv[1], "expected.safetensors"), {n: t.detach() for n, t in expected.items()})

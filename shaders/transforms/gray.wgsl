@@ -1,5 +1,5 @@
-// grey: sums[n, col] = Σ_row grey(picture n at (row, col), turned, its colours changed as far as its contrast) / size²
-// rgb, table: see transforms/colour.wgsl        sums: f32[N][size], whose sum over columns is the mean that contrast blends with
+// gray: sums[n, col] = Σ_row gray(picture n at (row, col), turned, its colors changed as far as its contrast) / size²
+// rgb, table: see transforms/color.wgsl        sums: f32[N][size], whose sum over columns is the mean that contrast blends with
 // launch: one thread per column, one row of workgroups per picture, wrapping into z past 65,535
 // checked by test/data/augment.test.ts
 override WG: u32 = 64;
@@ -10,7 +10,7 @@ struct Params { columns: u32, rows: u32, size: u32, fill_0: f32, fill_1: f32, fi
 @group(0) @binding(1) var<storage, read> table: array<f32>;
 @group(0) @binding(2) var<storage, read_write> sums: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
-#include "transforms/colour.wgsl"
+#include "transforms/color.wgsl"
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
@@ -21,7 +21,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   }
   var sum = 0.0;
   for (var row = 0u; row < params.size; row++) {
-    sum += grey(changed(n, turned(n, row, col), 0.0, true));
+    sum += gray(changed(n, turned(n, row, col), 0.0, true));
   }
   sums[n * params.columns + col] = sum / f32(params.size * params.size);
 }

@@ -3,22 +3,22 @@ import * as reference from '../../src/reference/index.ts'
 import { expectClose } from '../support/compare.ts'
 import { loadCase, ORACLE_TOLERANCE, type OracleCase, oracleCases, tensorOf } from '../support/oracle.ts'
 
-function optimiserOf({ name, attrs }: OracleCase): reference.Optimiser {
+function optimizerOf({ name, attrs }: OracleCase): reference.Optimizer {
   const { lr = 0, momentum, weightDecay, nesterov, betas, eps } = attrs
   if (name === 'adam') return reference.adam({ lr, betas, eps, weightDecay })
   if (name === 'adamw') return reference.adamw({ lr, betas, eps, weightDecay })
   return reference.sgd({ lr, momentum, weightDecay, nesterov })
 }
 
-describe('optimisers', () => {
+describe('optimizers', () => {
   test.each(oracleCases('optim'))('PyTorch: $name', (one) => {
     const t = loadCase(one)
     const parameter = Float64Array.from(tensorOf(t, 'p0').data)
     const n = parameter.length
     const [grads, params] = [tensorOf(t, 'grads').data, tensorOf(t, 'params').data]
-    const optimiser = optimiserOf(one)
+    const optimizer = optimizerOf(one)
     for (let step = 0; step * n < grads.length; step++) {
-      optimiser.step(parameter, grads.subarray(step * n, (step + 1) * n))
+      optimizer.step(parameter, grads.subarray(step * n, (step + 1) * n))
       const expected = params.subarray(step * n, (step + 1) * n)
       expectClose(parameter, expected, [n], { relative: ORACLE_TOLERANCE.operator, name: `step ${step + 1}` })
     }
@@ -26,9 +26,9 @@ describe('optimisers', () => {
 
   test('a rate given to one step holds for that step', () => {
     const parameter = Float64Array.of(1)
-    const optimiser = reference.sgd({ lr: 0.5 })
-    optimiser.step(parameter, [1], 0.25)
-    optimiser.step(parameter, [1])
+    const optimizer = reference.sgd({ lr: 0.5 })
+    optimizer.step(parameter, [1], 0.25)
+    optimizer.step(parameter, [1])
     expect(parameter[0]).toBe(0.25)
   })
 

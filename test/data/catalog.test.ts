@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Catalogue } from '../../src/data/catalogue.ts'
+import { Catalog } from '../../src/data/catalog.ts'
 import { countByClass, joined, type SampleList } from '../../src/data/dataset.ts'
 import { decodeImage } from '../../src/host/node/decode.ts'
 import { decodeAhead } from '../../src/data/loader.ts'
@@ -14,18 +14,18 @@ const half = { split: 0.5, seed: 1 }
 const names = (samples: SampleList) => Array.from(samples, ({ name }) => name)
 
 /** Pictures of two classes, by turns. */
-function catalogueOf(pictures: readonly string[], part: (i: number) => 'train' | 'val' | null = () => null): Catalogue {
-  const catalogue = new Catalogue((name, row) => `${row}:${name}`)
-  for (const [i, name] of pictures.entries()) catalogue.add(name, i % 2, part(i))
-  return catalogue
+function catalogOf(pictures: readonly string[], part: (i: number) => 'train' | 'val' | null = () => null): Catalog {
+  const catalog = new Catalog((name, row) => `${row}:${name}`)
+  for (const [i, name] of pictures.entries()) catalog.add(name, i % 2, part(i))
+  return catalog
 }
 
-describe('Catalogue', () => {
+describe('Catalog', () => {
   it('gives every picture back with its name, label and source, whatever its name', () => {
     const name = fc.string({ unit: 'grapheme', minLength: 0, maxLength: 300 }).filter((text) => !/\p{Surrogate}/u.test(text))
     fc.assert(
       fc.property(fc.uniqueArray(name, { minLength: 4, maxLength: 60 }), (pictures) => {
-        const data = catalogueOf(pictures).divide('root', ['a', 'b'], half)
+        const data = catalogOf(pictures).divide('root', ['a', 'b'], half)
         const all = [...data.train, ...data.val]
         expect(all.map((sample) => sample.name).sort()).toEqual([...pictures].sort())
         for (const { name, label, source } of all) {
@@ -37,7 +37,7 @@ describe('Catalogue', () => {
   })
 
   it('is read by place and from front to back, alone and behind another', () => {
-    const { train, val } = catalogueOf(['d', 'c', 'b', 'a', 'f', 'e']).divide('root', ['x', 'y'], half)
+    const { train, val } = catalogOf(['d', 'c', 'b', 'a', 'f', 'e']).divide('root', ['x', 'y'], half)
     expect(Array.from({ length: train.length }, (_, i) => train.at(i)?.name)).toEqual(names(train))
     expect([train.at(train.length), train.at(-1)]).toEqual([undefined, undefined])
     const both = joined(train, val)
@@ -47,7 +47,7 @@ describe('Catalogue', () => {
   })
 
   it('divides as its pictures say, class after class and by name', () => {
-    const data = catalogueOf(['d', 'c', 'b', 'a'], (i) => (i < 2 ? 'val' : 'train')).divide('root', ['x', 'y'], half)
+    const data = catalogOf(['d', 'c', 'b', 'a'], (i) => (i < 2 ? 'val' : 'train')).divide('root', ['x', 'y'], half)
     expect([names(data.train), names(data.val)]).toEqual([
       ['b', 'a'],
       ['d', 'c'],
@@ -55,7 +55,7 @@ describe('Catalogue', () => {
   })
 
   it('refuses pictures of which only some say it', () => {
-    const some = catalogueOf(['a', 'b', 'c', 'd'], (i) => (i === 2 ? null : 'train'))
+    const some = catalogOf(['a', 'b', 'c', 'd'], (i) => (i === 2 ? null : 'train'))
     expect(() => some.divide('root', ['x', 'y'], half)).toThrow(
       new DataError('root: c is neither in train nor in val, though others are: put it into one of them'),
     )
@@ -63,11 +63,11 @@ describe('Catalogue', () => {
 
   it('takes less than 100 bytes for a picture', () => {
     const before = process.memoryUsage().arrayBuffers
-    const catalogue = new Catalogue((name) => name)
+    const catalog = new Catalog((name) => name)
     const count = 300_000
-    for (let i = 0; i < count; i++) catalogue.add(`train/class ${i % 1000}/picture ${i}.jpg`, i % 1000)
+    for (let i = 0; i < count; i++) catalog.add(`train/class ${i % 1000}/picture ${i}.jpg`, i % 1000)
     expect((process.memoryUsage().arrayBuffers - before) / count).toBeLessThan(100 + 100) // And as much that it has outgrown.
-    expect(catalogue.name(count - 1)).toBe('train/class 999/picture 299999.jpg')
+    expect(catalog.name(count - 1)).toBe('train/class 999/picture 299999.jpg')
   })
 })
 

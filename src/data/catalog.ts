@@ -17,7 +17,7 @@ const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
  * The pictures of a dataset, a few dozen bytes each: names as UTF-8 one behind the other, labels and parts as numbers. Where a picture lies
  * follows from its name, or from its number.
  */
-export class Catalogue {
+export class Catalog {
   readonly #sourceOf: (name: string, row: number) => Source
   #names = new Uint8Array(1 << 16)
   readonly #ends = new Column(new Float64Array(1024))
@@ -121,13 +121,13 @@ export class Catalogue {
   }
 }
 
-/** Some rows of a catalogue, in an order of their own. */
+/** Some rows of a catalog, in an order of their own. */
 class Selection implements SampleList {
-  readonly #catalogue: Catalogue
+  readonly #catalog: Catalog
   readonly #rows: Uint32Array
 
-  constructor(catalogue: Catalogue, rows: readonly number[]) {
-    this.#catalogue = catalogue
+  constructor(catalog: Catalog, rows: readonly number[]) {
+    this.#catalog = catalog
     this.#rows = Uint32Array.from(rows)
   }
 
@@ -137,11 +137,11 @@ class Selection implements SampleList {
 
   at(index: number): Sample | undefined {
     const row = this.#rows[index]
-    return row === undefined ? undefined : this.#catalogue.sample(row)
+    return row === undefined ? undefined : this.#catalog.sample(row)
   }
 
   *[Symbol.iterator](): Iterator<Sample> {
-    for (const row of this.#rows) yield this.#catalogue.sample(row)
+    for (const row of this.#rows) yield this.#catalog.sample(row)
   }
 }
 

@@ -1,7 +1,7 @@
 import { at } from './ndarray.ts'
 
 /** The state of one parameter; `step` changes the parameter in place. `lr` and `factor` override the rate and the momentum (Adam's first beta) for one step, as a schedule does. */
-export interface Optimiser {
+export interface Optimizer {
   step(parameter: Float64Array, gradient: ArrayLike<number>, lr?: number, factor?: number): void
 }
 
@@ -19,7 +19,7 @@ export interface SgdOptions {
  *     v = d in the first step, momentum * v + d after      (only with momentum)
  *     p = p - lr * (nesterov ? d + momentum * v : v)       (d itself without momentum)
  */
-export function sgd({ lr, momentum = 0, weightDecay = 0, nesterov = false }: SgdOptions): Optimiser {
+export function sgd({ lr, momentum = 0, weightDecay = 0, nesterov = false }: SgdOptions): Optimizer {
   let velocity: Float64Array | null = null
   return {
     step(parameter, gradient, rate = lr, factor = momentum) {
@@ -50,7 +50,7 @@ export interface AdamOptions {
  *     m = b1 * m + (1 - b1) * g        v = b2 * v + (1 - b2) * g^2
  *     p = p - lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
  */
-function adaptive({ lr, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 }: AdamOptions, decoupled: boolean): Optimiser {
+function adaptive({ lr, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 }: AdamOptions, decoupled: boolean): Optimizer {
   const [beta1, b2] = betas
   let m = new Float64Array(0)
   let v = new Float64Array(0)
@@ -78,11 +78,11 @@ function adaptive({ lr, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 }: Ada
 }
 
 /** Adam with weight decay as an L2 term of the gradient; the default decay is 0. */
-export function adam(options: AdamOptions): Optimiser {
+export function adam(options: AdamOptions): Optimizer {
   return adaptive(options, false)
 }
 
 /** AdamW: weight decay apart from the gradient; the default decay is 0.01, as in PyTorch. */
-export function adamw(options: AdamOptions): Optimiser {
+export function adamw(options: AdamOptions): Optimizer {
   return adaptive({ weightDecay: 0.01, ...options }, true)
 }

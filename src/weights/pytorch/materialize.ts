@@ -14,7 +14,7 @@ export type ReadStorage = (storage: TorchStorage) => Promise<Uint8Array<ArrayBuf
  *
  * @throws WeightsError where a tensor does not lie in its storage, or all together would take far more memory than the file has bytes
  */
-export async function materialise(tensors: ReadonlyMap<string, TorchTensor>, read: ReadStorage, fileSize: number): Promise<StateDict> {
+export async function materialize(tensors: ReadonlyMap<string, TorchTensor>, read: ReadStorage, fileSize: number): Promise<StateDict> {
   const byKey = new Map<string, [string, TorchTensor][]>()
   let bytes = 0
   for (const [name, tensor] of tensors) {

@@ -7,7 +7,7 @@ const CONTRAST: f32 = 2.0;
 const SATURATION: f32 = 3.0;
 const HUE: f32 = 4.0;
 
-fn grey(rgb: vec3f) -> f32 {
+fn gray(rgb: vec3f) -> f32 {
   return dot(rgb, vec3f(0.2989, 0.587, 0.114));
 }
 
@@ -46,7 +46,7 @@ fn turned(n: u32, row: u32, col: u32) -> vec3f {
   );
 }
 
-// Moves the hue by a share of the circle: value and saturation of HSV stay. A grey has no hue.
+// Moves the hue by a share of the circle: value and saturation of HSV stay. A gray has no hue.
 fn move_hue(rgb: vec3f, shift: f32) -> vec3f {
   let value = max(rgb.r, max(rgb.g, rgb.b));
   let chroma = value - min(rgb.r, min(rgb.g, rgb.b));
@@ -71,9 +71,9 @@ fn blend(a: vec3f, b: f32, factor: f32) -> vec3f {
   return clamp(factor * a + (1.0 - factor) * b, vec3f(), vec3f(1.0));
 }
 
-// The pixel's colour after the picture's changes; where `until_contrast`, before its contrast, which needs the mean of that.
+// The pixel's color after the picture's changes; where `until_contrast`, before its contrast, which needs the mean of that.
 fn changed(n: u32, start: vec3f, mean: f32, until_contrast: bool) -> vec3f {
-  var colour = start;
+  var color = start;
   for (var k = 0u; k < 4u; k++) {
     let kind = table[n * TABLE + 4u + k];
     let amount = table[n * TABLE + 8u + k];
@@ -81,14 +81,14 @@ fn changed(n: u32, start: vec3f, mean: f32, until_contrast: bool) -> vec3f {
       break;
     }
     if (kind == BRIGHTNESS) {
-      colour = blend(colour, 0.0, amount);
+      color = blend(color, 0.0, amount);
     } else if (kind == CONTRAST) {
-      colour = blend(colour, mean, amount);
+      color = blend(color, mean, amount);
     } else if (kind == SATURATION) {
-      colour = blend(colour, grey(colour), amount);
+      color = blend(color, gray(color), amount);
     } else {
-      colour = move_hue(colour, amount);
+      color = move_hue(color, amount);
     }
   }
-  return colour;
+  return color;
 }
