@@ -1,5 +1,5 @@
 /**
- * Transfer accuracy on real pictures against PyTorch's figures for the same recipe: a new FC layer on frozen features, Adam 1e-3,
+ * Transfer accuracy on real images against PyTorch's figures for the same recipe: a new FC layer on frozen features, Adam 1e-3,
  * batch 32, 40 epochs, Xavier uniform, no augmentation; the mean over seeds of the last epoch's validation accuracy.
  *
  *     npx tsx bench/accuracy.ts --data FOLDER [--only dogs6,emoji,hymenoptera] [--bvlc FILE] [--seeds 3] [--adapter KIND]

@@ -1,9 +1,9 @@
 /**
- * A folder of 100,000 pictures (hard links to a few): how long until it is open and the first batch has trained, and what memory does.
+ * A folder of 100,000 images (hard links to a few): how long until it is open and the first batch has trained, and what memory does.
  *
  *     npx tsx bench/bigFolder.ts [--count 100000] [--seconds 150] [--mode train|features] [--dir DIR]
  *
- * `train` trains everything on augmented pictures, decoded anew in every epoch; `features` runs the frozen layers over all of them, with the cache on disk.
+ * `train` trains everything on augmented images, decoded anew in every epoch; `features` runs the frozen layers over all of them, with the cache on disk.
  * Prints one line each 10 seconds and a JSON line at the end.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -23,23 +23,23 @@ const { values } = parseArgs({
 })
 const [count, seconds, features] = [Number(values.count), Number(values.seconds), values.mode === 'features']
 const folder = values.dir ?? (await mkdtemp(join(tmpdir(), 'graft-big-')))
-await linkedFolder(join(folder, 'pictures'), count)
+await linkedFolder(join(folder, 'images'), count)
 
 const begun = performance.now()
 const elapsed = () => (performance.now() - begun) / 1000
 const megabytes = (bytes: number) => Math.round(bytes / 2 ** 20)
 const memory: { readonly seconds: number; readonly rss: number }[] = []
-let [firstBatch, pictures] = [Number.NaN, 0]
+let [firstBatch, images] = [Number.NaN, 0]
 const sample = () => {
   const { rss, heapUsed, arrayBuffers } = process.memoryUsage()
   memory.push({ seconds: elapsed(), rss: megabytes(rss) })
   const parts = `rss ${megabytes(rss)} MB, heap ${megabytes(heapUsed)}, buffers ${megabytes(arrayBuffers)}`
-  console.log(`${elapsed().toFixed(0).padStart(4)} s  ${String(pictures).padStart(7)} pictures  ${parts}`)
+  console.log(`${elapsed().toFixed(0).padStart(4)} s  ${String(images).padStart(7)} images  ${parts}`)
 }
 
-const data = await openData(join(folder, 'pictures'))
+const data = await openData(join(folder, 'images'))
 const opened = elapsed()
-console.log(`open after ${opened.toFixed(1)} s: ${data.train.length} + ${data.val.length} pictures`)
+console.log(`open after ${opened.toFixed(1)} s: ${data.train.length} + ${data.val.length} images`)
 const engine = await createEngine()
 const model = await alexnet(engine, { weights: 'alexnet-64-tinyimagenet100' })
 applyScenario(model, { scenario: features ? 'small-similar' : 'large-similar', classes: data.classes.length })
@@ -55,7 +55,7 @@ await fit(model, data, {
   onEvent: (event) => {
     if (event.type !== 'step') return
     if (Number.isNaN(firstBatch)) firstBatch = elapsed()
-    pictures += 32
+    images += 32
   },
 })
 clearInterval(timer)
@@ -70,7 +70,7 @@ console.log(
     count,
     opened,
     firstBatch,
-    pictures,
+    images,
     rssAfterAMinute: after[0] ?? null,
     grownAfterwards: grown,
   }),

@@ -4,7 +4,7 @@
  *     npx tsx bench/choose.ts --data FOLDER [--only dogs6,emoji,hymenoptera,tiny-imagenet-100] [--bvlc FILE] [--seeds 3] [--seconds 20]
  *         [--each N] [--val-each N] [--weights pretrained|random] [--adapter KIND]
  *
- * FOLDER holds the datasets by these names, FILE is bvlc's convolutions for hymenoptera. --each takes N pictures of a class to train on,
+ * FOLDER holds the datasets by these names, FILE is bvlc's convolutions for hymenoptera. --each takes N images of a class to train on,
  * --val-each N to validate. Every comparison is written to bench/results/choose-<adapter>.json as soon as it is done, and a later
  * call goes on with those that are missing.
  */
@@ -24,7 +24,7 @@ interface Row {
   readonly weights: string
   readonly seed: number
   readonly seconds: number
-  /** Pictures of a class to train on, 'Infinity' for all. */
+  /** Images of a class to train on, 'Infinity' for all. */
   readonly each: string
   readonly train: number
   readonly val: number
@@ -99,7 +99,7 @@ function fewer(data: ImageDataset, each: number, valEach: number, seed: number):
 function summarize(): void {
   const groups = new Map<string, Row[]>()
   for (const row of rows) {
-    const key = `${row.data}, ${row.weights} weights, ${row.train} pictures, ${row.seconds} s`
+    const key = `${row.data}, ${row.weights} weights, ${row.train} images, ${row.seconds} s`
     groups.set(key, [...(groups.get(key) ?? []), row])
   }
   const mean = (numbers: readonly number[]) => (100 * numbers.reduce((a, b) => a + b, 0)) / numbers.length

@@ -1,5 +1,5 @@
 /**
- * Trains alexnet-64 by one step of 64 pictures and prints the loss: what bench/cases/start.ts runs in a process of its own.
+ * Trains alexnet-64 by one step of 64 images and prints the loss: what bench/cases/start.ts runs in a process of its own.
  *
  *     node --import tsx bench/firstStep.ts ADAPTER PICTURE PICTURE
  */
@@ -7,9 +7,9 @@ import { readFile } from 'node:fs/promises'
 import { type AdapterChoice, alexnet, createEngine, fit } from '../src/index.ts'
 
 const [adapter, ...files] = process.argv.slice(2)
-const pictures = await Promise.all(files.map((file) => readFile(file)))
+const images = await Promise.all(files.map((file) => readFile(file)))
 const samples = Array.from({ length: 64 }, (_, i) => ({
-  source: pictures[i % 2] ?? new Uint8Array(),
+  source: images[i % 2] ?? new Uint8Array(),
   name: `${i}.png`,
   label: i % 2 ? 3 : 7,
 }))

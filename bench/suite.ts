@@ -94,7 +94,7 @@ export async function suite(peers: Peers, quick: boolean): Promise<Case[]> {
   ]
 }
 
-/** Every n-th picture. */
+/** Every n-th image. */
 function every(data: ArrayDataset, n: number): ArrayDataset {
   const some = <T>(list: readonly T[]) => list.filter((_, i) => i % n === 0)
   return { ...data, train: some(data.train), val: some(data.val) }

@@ -10,7 +10,7 @@ export interface Summary {
   readonly trainStepRatio: { readonly torchvision: number | null; readonly alexnet64: number | null }
   /** Graft's peak bytes of a training step over tfjs's, the worse of the two networks. */
   readonly memoryRatio: number | null
-  /** Time of a frozen epoch that reads pictures anew over that of one that reads stored features. */
+  /** Time of a frozen epoch that reads images anew over that of one that reads stored features. */
   readonly cacheSpeedup: number | null
   /** From the start of the process to the end of the first training step of alexnet-64, the driver's cache of shaders being empty. */
   readonly coldStartMs: number | null

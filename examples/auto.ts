@@ -1,4 +1,4 @@
-// Which of the four scenarios suits a folder of pictures? Measure it, train that way, and say how well it went.
+// Which of the four scenarios suits a folder of images? Measure it, train that way, and say how well it went.
 import { alexnet, applyScenario, chooseScenario, createEngine, evaluate, fit, openData } from 'graft-webgpu'
 
 const engine = await createEngine()

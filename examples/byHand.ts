@@ -7,7 +7,7 @@ applyScenario(model, { scenario: 'small-similar', classes: 2, replace: 'all', se
 for (const parameter of model.parameters()) if (parameter.name.startsWith('features.10.')) parameter.trainable = true
 const optimizer = new AdamW(model.parameters(), { lr: 1e-3 })
 
-// Two classes of eight pictures: bright and dark ones.
+// Two classes of eight images: bright and dark ones.
 const pixels = Float32Array.from({ length: 8 * 3 * 64 * 64 }, (_, i) => (i < 4 * 3 * 64 * 64 ? 1 : -1) + Math.sin(i))
 const targets = Int32Array.of(0, 0, 0, 0, 1, 1, 1, 1)
 const x = engine.tensor(pixels, [8, 3, 64, 64])

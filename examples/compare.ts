@@ -1,4 +1,4 @@
-// All four scenarios on the same pictures, each for a few seconds.
+// All four scenarios on the same images, each for a few seconds.
 import { alexnet, compareScenarios, createEngine, openData } from 'graft-webgpu'
 
 const [folder = 'photos', seconds = '10'] = process.argv.slice(2)

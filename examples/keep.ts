@@ -1,8 +1,8 @@
-// Train, keep the weights in a file, load them into a new network, and name what is on a picture.
+// Train, keep the weights in a file, load them into a new network, and name what is on an image.
 import { writeFile } from 'node:fs/promises'
 import { alexnet, applyScenario, createEngine, fit, loadWeights, openData, predict, writeSafetensors } from 'graft-webgpu'
 
-const [folder = 'photos', file = 'grafted.safetensors', picture = 'cat.jpg'] = process.argv.slice(2)
+const [folder = 'photos', file = 'grafted.safetensors', image = 'cat.jpg'] = process.argv.slice(2)
 const engine = await createEngine()
 const data = await openData(folder)
 const graft = async () => {
@@ -17,5 +17,5 @@ await writeFile(file, writeSafetensors(await trained.stateDict(), { classes: JSO
 const again = await graft()
 again.loadStateDict((await loadWeights(file)).tensors)
 again.classNames = data.classes
-for (const { name, top } of await predict(again, [picture], { topK: 2 })) console.log(name, top)
+for (const { name, top } of await predict(again, [image], { topK: 2 })) console.log(name, top)
 engine.dispose()

@@ -4,12 +4,12 @@ import { join } from 'node:path'
 import { alexnet, applyScenario, createEngine } from 'graft-webgpu'
 import { chromeTrace, firstDiverging, inspect, inspectorPage } from 'graft-webgpu/inspector'
 
-const [folder = '.', picture] = process.argv.slice(2) // without a picture: a drawing
+const [folder = '.', image] = process.argv.slice(2) // without an image: a drawing
 const engine = await createEngine()
 const model = await alexnet(engine, { weights: 'alexnet-64-tinyimagenet100' })
 const plan = applyScenario(model, { scenario: 'small-similar', classes: 2 })
 
-const { inspection, recording } = await inspect(model, { picture, plan, train: true, label: 1 })
+const { inspection, recording } = await inspect(model, { picture: image, plan, train: true, label: 1 })
 await writeFile(join(folder, 'step.html'), await inspectorPage(inspection))
 await writeFile(join(folder, 'step.json'), JSON.stringify(inspection))
 if (recording.milliseconds !== null) await writeFile(join(folder, 'trace.json'), JSON.stringify(chromeTrace(recording, 'one step')))

@@ -1,6 +1,6 @@
 /// <reference types="@webgpu/types" preserve="true" />
 /**
- * Graft in a browser: the same kernels and the same training as in Node, on navigator.gpu. Pictures come from a person's files, weights over
+ * Graft in a browser: the same kernels and the same training as in Node, on navigator.gpu. Images come from a person's files, weights over
  * the network, and nothing leaves the page.
  *
  * @example

@@ -89,9 +89,9 @@ describe('values of another kind', () => {
   })
 
   test.each([
-    ['fit', () => fit(model, wrong('photos'), { epochs: 1 }), 'pictures come as openData(path) gives them, awaited, not as photos'],
+    ['fit', () => fit(model, wrong('photos'), { epochs: 1 }), 'images come as openData(path) gives them, awaited, not as photos'],
     ['evaluate', () => evaluate(model, wrong(openData('nowhere').catch(() => null))), 'gives them, awaited, not as [object Promise]'],
-    ['predict', () => predict(model, wrong('cat.jpg')), 'predict takes a list of pictures, [picture], not cat.jpg'],
+    ['predict', () => predict(model, wrong('cat.jpg')), 'predict takes a list of images, [image], not cat.jpg'],
     [
       'fit without options',
       () => fit(model, data, wrong(undefined)),

@@ -21,11 +21,11 @@ const std = [0.229, 0.224, 0.225]
 const labels = [7, 3]
 
 /**
- * From the start of a process of its own to the end of the first training step of alexnet-64: Node, the adapter, pipelines, pictures,
+ * From the start of a process of its own to the end of the first training step of alexnet-64: Node, the adapter, pipelines, images,
  * one step, its loss. Cold: the driver's cache of compiled shaders is empty; warm: it has those of an earlier run.
  */
 export function firstStepCases({ engine }: Peers): Case[] {
-  const pictures = [1, 2].map((seed) => {
+  const images = [1, 2].map((seed) => {
     const random = new Random(seed)
     return Uint8Array.from({ length: 3 * size * size }, () => random.below(256))
   })
@@ -37,25 +37,25 @@ export function firstStepCases({ engine }: Peers): Case[] {
       family: 'start',
       ...costOf(alexnet64, batch, true),
       expected: async () =>
-        expectedLoss(logitsOf(normalized(pictures), await initialWeights(engine, alexnet64), alexnet64), Int32Array.from(labels)),
-      contestants: { graft: () => starts(pictures, engine.info.kind, pass) },
+        expectedLoss(logitsOf(normalized(images), await initialWeights(engine, alexnet64), alexnet64), Int32Array.from(labels)),
+      contestants: { graft: () => starts(images, engine.info.kind, pass) },
     }),
   )
 }
 
-function normalized(pictures: readonly Uint8Array[]): NdArray {
-  const data = new Float32Array(pictures.length * 3 * size * size)
-  for (const [n, pixels] of pictures.entries())
+function normalized(images: readonly Uint8Array[]): NdArray {
+  const data = new Float32Array(images.length * 3 * size * size)
+  for (const [n, pixels] of images.entries())
     for (let c = 0; c < 3; c++)
       for (let i = 0; i < size * size; i++)
         data[(n * 3 + c) * size * size + i] = ((pixels[3 * i + c] ?? 0) / 255 - (mean[c] ?? 0)) / (std[c] ?? 1)
-  return { shape: [pictures.length, 3, size, size], data }
+  return { shape: [images.length, 3, size, size], data }
 }
 
-async function starts(pictures: readonly Uint8Array[], kind: string, pass: 'cold' | 'warm'): Promise<Contestant> {
+async function starts(images: readonly Uint8Array[], kind: string, pass: 'cold' | 'warm'): Promise<Contestant> {
   const folder = await mkdtemp(join(tmpdir(), 'graft-bench-'))
-  const files = pictures.map((_, i) => join(folder, `${i}.png`))
-  for (const [i, pixels] of pictures.entries())
+  const files = images.map((_, i) => join(folder, `${i}.png`))
+  for (const [i, pixels] of images.entries())
     await writeFile(
       files[i] ?? '',
       await sharp(pixels, { raw: { width: size, height: size, channels: 3 } })

@@ -9,7 +9,7 @@ const batchSize = 32
 const features = 864
 
 /**
- * An epoch, validation included, of a new layer on alexnet-64's frozen ones: with pictures decoded and frozen layers run anew, and on
+ * An epoch, validation included, of a new layer on alexnet-64's frozen ones: with images decoded and frozen layers run anew, and on
  * features that were stored once. Each way is checked by the other: their losses must be the same.
  */
 export function frozenEpochCases(data: ArrayDataset, { engine }: Peers): Case[] {
@@ -24,8 +24,8 @@ export function frozenEpochCases(data: ArrayDataset, { engine }: Peers): Case[] 
     }
   }
   const losses = async (cache: boolean) => (await train(cache, 2)).flatMap(({ trainLoss, valLoss }) => [trainLoss, valLoss])
-  const pictures = data.train.length + data.val.length
-  const frozen = costOf(alexnet64, pictures, false)
+  const images = data.train.length + data.val.length
+  const frozen = costOf(alexnet64, images, false)
   const trained = 2 * features * data.classes.length * (2 * data.train.length + data.val.length) // forward, weight gradient; forward
   return [false, true].map((cache): Case => {
     const graft = async (): Promise<Contestant> => ({
@@ -37,10 +37,10 @@ export function frozenEpochCases(data: ArrayDataset, { engine }: Peers): Case[] 
     return {
       name: 'frozen epoch',
       pass: cache ? 'cached' : 'recomputed',
-      shape: `alexnet-64, ${pictures} emoji, batch ${batchSize}`,
+      shape: `alexnet-64, ${images} emoji, batch ${batchSize}`,
       family: 'transfer',
       flops: trained + (cache ? 0 : frozen.flops),
-      bytes: cache ? 4 * features * pictures : frozen.bytes,
+      bytes: cache ? 4 * features * images : frozen.bytes,
       expected: async () => (await losses(!cache)).map((value, index) => ({ index, value, tolerance: 1e-4 * value })),
       contestants: { graft },
     }

@@ -17,8 +17,8 @@ export async function tfjsStep(tf: Tf, backend: TfBackend, engine: Engine, task:
   const account = new Account(MemoryMeter.of(device))
   return account.during(async () => {
     const { named, get } = putWeights(tf, `${task.plan.variant}.${backend}.${task.training}`, task)
-    const pictures = toNhwc(task.images)
-    const x = tf.tensor(pictures.data, pictures.shape)
+    const images = toNhwc(task.images)
+    const x = tf.tensor(images.data, images.shape)
     const labels = tf.tidy(() => tf.oneHot(tf.tensor(task.targets, [task.targets.length], 'int32'), task.plan.classes))
     const optimizer = task.training ? tf.train.momentum(recipe.lr, recipe.momentum) : null
     const forward = () => forwardPass(tf, x, get, task)

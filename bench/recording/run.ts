@@ -1,7 +1,7 @@
 /**
  * What recording costs a training step of alexnet-64: off, beside the same sources compiled without any recording code, and on; and whether
  * the recorded times add up to the step's. Variants take turns in one process on one adapter. What recording costs is asked of a step of one
- * picture, in which the host's part is largest; a busy machine only ever adds time, so the least of many rounds says most.
+ * image, in which the host's part is largest; a busy machine only ever adds time, so the least of many rounds says most.
  * Writes bench/results/recording-<adapter>.json.
  *
  *     npx tsx bench/recording/run.ts [--rounds 151] [--batch 16] [--adapter swiftshader]
@@ -24,7 +24,7 @@ const [batch, rounds] = [Number(values.batch), Number(values.rounds)]
 
 interface Variant {
   readonly engine: Engine
-  readonly step: (pictures: number) => Tensor
+  readonly step: (images: number) => Tensor
 }
 
 /** A network with its own engine; `step` encodes one training step and gives its loss. */
@@ -34,8 +34,8 @@ async function variant(name: string, recording: boolean): Promise<Variant> {
   const model = await alexnet(engine, { variant: 'alexnet-64', seed: 1 })
   const optimizer = new SGD(model.parameters(), { lr: 1e-3, momentum: 0.9 })
   const inputs = new Map([1, batch].map((n) => [n, engine.tensor(new Float32Array(n * 3 * 64 * 64).fill(0.5), [n, 3, 64, 64])]))
-  const step = (pictures: number) => {
-    const loss = crossEntropy(model.forward(inputs.get(pictures) as Tensor, { training: true }), new Int32Array(pictures))
+  const step = (images: number) => {
+    const loss = crossEntropy(model.forward(inputs.get(images) as Tensor, { training: true }), new Int32Array(images))
     loss.backward()
     optimizer.step()
     optimizer.zeroGrad()
@@ -134,10 +134,10 @@ const { offOverWithout, noise, recorded } = results
 console.log(`${results.adapter}, a training step of alexnet-64, ${results.dispatches} dispatches, the least of ${rounds} rounds`)
 for (const what of ['encoding', 'whole'] as const) {
   const least = of(what, 'off').least.toFixed(2)
-  console.log(`  ${what === 'whole' ? 'whole step of one picture' : 'encoding it'}, recording off: ${least} ms`)
+  console.log(`  ${what === 'whole' ? 'whole step of one image' : 'encoding it'}, recording off: ${least} ms`)
   console.log(`    over that without recording code  ${ratio(offOverWithout[what])}`)
   console.log(`    over itself, once more            ${ratio(noise[what])}`)
 }
-console.log(`  sum of ${batch} pictures' recorded dispatches over their step's GPU time, of medians  ${recorded.sumOverStep.toFixed(3)}`)
+console.log(`  sum of ${batch} images' recorded dispatches over their step's GPU time, of medians  ${recorded.sumOverStep.toFixed(3)}`)
 console.log(`written: ${file}`)
 for (const name of names) variants[name].engine.dispose()

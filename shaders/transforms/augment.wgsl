@@ -1,11 +1,11 @@
-// augment: y[n, c, row, col] = normalize(picture n at (row, col), turned, its colors changed), 0 inside its erased rectangle
+// augment: y[n, c, row, col] = normalize(image n at (row, col), turned, its colors changed), 0 inside its erased rectangle
 // rgb, table: see transforms/color.wgsl        means: f32[N], the gray that contrast blends with        y: f32[N][3][size][size]
-// launch: one thread per column, one row of workgroups per row of every picture, wrapping into z past 65,535
+// launch: one thread per column, one row of workgroups per row of every image, wrapping into z past 65,535
 // checked by test/data/augment.test.ts
 override WG: u32 = 64;
 
 struct Params {
-  columns: u32, rows: u32, pictures: u32, size: u32, fill_0: f32, fill_1: f32, fill_2: f32,
+  columns: u32, rows: u32, images: u32, size: u32, fill_0: f32, fill_1: f32, fill_2: f32,
   scale: f32, bgr: u32, mean_0: f32, mean_1: f32, mean_2: f32, inv_std_0: f32, inv_std_1: f32, inv_std_2: f32,
 }
 

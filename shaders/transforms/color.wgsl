@@ -1,4 +1,4 @@
-// What augmented pictures have in common, for a Params with size and fill_0 … fill_2, and bindings rgb and table
+// What augmented images have in common, for a Params with size and fill_0 … fill_2, and bindings rgb and table
 // rgb: f32[N][3][size][size] in 0..1        table: f32[N][16]: cos, sin, turned, erased, kinds[4], amounts[4], top, left, bottom, right
 // Formulas: torchvision's transforms for tensors (ColorJitter, RandomRotation with bilinear interpolation)
 const TABLE: u32 = 16u;
@@ -11,7 +11,7 @@ fn gray(rgb: vec3f) -> f32 {
   return dot(rgb, vec3f(0.2989, 0.587, 0.114));
 }
 
-// Pixel (row, col) of picture n; the mean where there is none.
+// Pixel (row, col) of image n; the mean where there is none.
 fn pixel(n: u32, row: i32, col: i32) -> vec3f {
   let size = i32(params.size);
   if (row < 0 || col < 0 || row >= size || col >= size) {
@@ -71,7 +71,7 @@ fn blend(a: vec3f, b: f32, factor: f32) -> vec3f {
   return clamp(factor * a + (1.0 - factor) * b, vec3f(), vec3f(1.0));
 }
 
-// The pixel's color after the picture's changes; where `until_contrast`, before its contrast, which needs the mean of that.
+// The pixel's color after the image's changes; where `until_contrast`, before its contrast, which needs the mean of that.
 fn changed(n: u32, start: vec3f, mean: f32, until_contrast: bool) -> vec3f {
   var color = start;
   for (var k = 0u; k < 4u; k++) {

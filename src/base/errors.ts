@@ -129,7 +129,7 @@ export class WeightsError extends GraftError {
 }
 
 /**
- * A folder or picture that cannot be used as training data.
+ * A folder or image that cannot be used as training data.
  * @example
  * await openImageFolder('empty') // DataError
  */

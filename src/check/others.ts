@@ -1,4 +1,4 @@
-/** What has kernels beside the tape's operators: gradient sums, optimizers, picture transforms, and the watch for NaN. */
+/** What has kernels beside the tape's operators: gradient sums, optimizers, image transforms, and the watch for NaN. */
 import { augmentationOf, drawAugmentation } from '../data/augment.ts'
 import { augmentImages } from '../data/augmentImages.ts'
 import { preprocessImages } from '../data/transforms.ts'
@@ -127,12 +127,12 @@ const optimizerSubject: Subject = {
 const imageNet: Preprocess = { size: 8, resize: 9, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], scale: 1, order: 'rgb' }
 const caffe: Preprocess = { size: 8, resize: 9, mean: [104, 117, 123], std: [1, 1, 1], scale: 255, order: 'bgr' }
 
-/** A picture resized, cut and normalized; and one in a random view, turned, its colors changed, a part of it erased. */
-function pictureCase(width: number, height: number, seed: number): CheckCase {
+/** An image resized, cut and normalized; and one in a random view, turned, its colors changed, a part of it erased. */
+function imageCase(width: number, height: number, seed: number): CheckCase {
   const preprocess = seed % 2 ? imageNet : caffe
   const { size, scale, std } = preprocess
   return {
-    description: `picture ${width} x ${height}, ${preprocess.order}`,
+    description: `image ${width} x ${height}, ${preprocess.order}`,
     async run(engine) {
       const random = new Random(seed)
       const image = { data: Uint8Array.from({ length: 3 * width * height }, () => random.below(256)), width, height }
@@ -165,15 +165,15 @@ const everyChange = augmentationOf({
   erase: 0.5,
 })
 
-const pictureSubject: Subject = {
+const imageSubject: Subject = {
   name: 'transforms',
   kernels: ['fast'],
   cases: (random, drawn) => [
-    pictureCase(9, 9, 1),
-    pictureCase(31, 20, 2),
-    pictureCase(5, 64, 3),
-    pictureCase(211, 90, 4),
-    ...Array.from({ length: drawn }, () => pictureCase(between(random, 1, 90), between(random, 1, 90), random.below(2 ** 20))),
+    imageCase(9, 9, 1),
+    imageCase(31, 20, 2),
+    imageCase(5, 64, 3),
+    imageCase(211, 90, 4),
+    ...Array.from({ length: drawn }, () => imageCase(between(random, 1, 90), between(random, 1, 90), random.below(2 ** 20))),
   ],
 }
 
@@ -293,4 +293,4 @@ const finiteSubject: Subject = {
   ],
 }
 
-export const otherSubjects: readonly Subject[] = [addSubject, optimizerSubject, trainingSubject, mixSubject, pictureSubject, finiteSubject]
+export const otherSubjects: readonly Subject[] = [addSubject, optimizerSubject, trainingSubject, mixSubject, imageSubject, finiteSubject]

@@ -24,7 +24,7 @@ export interface CheckCase {
   run(engine: Engine): Promise<readonly Finding[]>
 }
 
-/** Something with kernels to check: an operator, the optimizers, the picture transforms. */
+/** Something with kernels to check: an operator, the optimizers, the image transforms. */
 export interface Subject {
   readonly name: string
   /** Which engines it has kernels for: fast and plain ones, or one kind alone. */

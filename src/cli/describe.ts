@@ -15,7 +15,7 @@ export function describeEngine(output: Output, { info }: Engine): void {
   output.labeled('adapter', `${info.adapter} (${info.kind})`)
 }
 
-/** Classes whose pictures are counted one by one; beyond that, only all together. */
+/** Classes whose images are counted one by one; beyond that, only all together. */
 const shownClasses = 24
 
 /** Says what there is to learn from. */
@@ -25,7 +25,7 @@ export function describeData(output: Output, data: ImageDataset, name = shortPat
   output.event({ type: 'data', root: data.root, classes, train: train.length, val: val.length, passedOver })
   output.labeled(
     'data',
-    `${name}: ${counted(classes.length, 'class', 'classes')}, ${counted(train.length, 'picture')} to train on, ${thousands(val.length)} to validate`,
+    `${name}: ${counted(classes.length, 'class', 'classes')}, ${counted(train.length, 'image')} to train on, ${thousands(val.length)} to validate`,
   )
   describePassedOver(output, data)
   if (classes.length > shownClasses) return
@@ -33,10 +33,10 @@ export function describeData(output: Output, data: ImageDataset, name = shortPat
   output.labeled('', classes.map((name, label) => `${name} ${trained[label]} + ${held[label]}`).join(', '))
 }
 
-/** Warns of pictures that nobody will look at. */
+/** Warns of images that nobody will look at. */
 export function describePassedOver(output: Output, { passedOver = {} }: ImageDataset): void {
   const others = countedEndings(passedOver)
-  if (others) output.warn(`passed over ${others}: pictures are read from .jpg, .jpeg, .png and .webp; convert or rename the others`)
+  if (others) output.warn(`passed over ${others}: images are read from .jpg, .jpeg, .png and .webp; convert or rename the others`)
 }
 
 /** An augmentation in words. */
@@ -92,7 +92,7 @@ export function describeMemory(output: Output, { peakBytes, parameterBytes, grad
   const kept = [`parameters ${bytes(parameterBytes)}`, `gradients ${bytes(gradientBytes)}`, `optimizer ${bytes(optimizerBytes)}`]
   output.labeled(
     'memory',
-    `at most ${bytes(peakBytes)} in steps of ${counted(batchSize, 'picture')}: ${kept.join(', ')}, activations the rest`,
+    `at most ${bytes(peakBytes)} in steps of ${counted(batchSize, 'image')}: ${kept.join(', ')}, activations the rest`,
   )
 }
 

@@ -9,7 +9,7 @@ export function describeChoice(output: Output, choice: Choice): void {
   const of = sampledClasses < classes ? `, of ${sampledClasses} of ${classes} classes` : ''
   output.labeled(
     'probe',
-    `a linear classifier on the output of each depth, ${folds}-fold, on ${thousands(sampled)} of ${counted(images, 'picture')}${of}; always the commonest class: ${percent(chance)}; ${seconds.toFixed(1)} s`,
+    `a linear classifier on the output of each depth, ${folds}-fold, on ${thousands(sampled)} of ${counted(images, 'image')}${of}; always the commonest class: ${percent(chance)}; ${seconds.toFixed(1)} s`,
   )
   const rows = depths.map(({ layer, features, accuracy, error, expected, expectedError }) => [
     layer,

@@ -46,9 +46,9 @@ export function labeledCommand(label: string, command: string): string {
   return label.padEnd(labelWidth) + printable(command)
 }
 
-/** What the pictures are called in names of runs: their folder, or their file without its ending. */
+/** What the images are called in names of runs: their folder, or their file without its ending. */
 export function dataName(dir: string): string {
-  return basename(resolve(dir)).replace(/\.(csv|tsv|tar)$/i, '') || 'pictures'
+  return basename(resolve(dir)).replace(/\.(csv|tsv|tar)$/i, '') || 'images'
 }
 
 /** An argument as a shell takes it. */

@@ -35,7 +35,7 @@ export async function main(args: readonly string[]): Promise<void> {
 
 function makeProgram(): Command {
   const program = new Command('graft')
-    .description('Transfer learning on WebGPU: grafts the classes of your pictures onto a trained AlexNet.')
+    .description('Transfer learning on WebGPU: grafts the classes of your images onto a trained AlexNet.')
     .version(graftVersion)
     .exitOverride()
     // One line a mistake, with the suggestion behind it.
@@ -58,7 +58,7 @@ Examples:
   graft compare photos --seconds 60                     all four ways, each for a minute
   graft report runs/photos-small-similar                one HTML file: curves, errors, what it looked at
   graft evaluate runs/photos-small-similar photos       accuracy, class by class
-  graft predict runs/photos-small-similar cat.jpg       what is on a picture
+  graft predict runs/photos-small-similar cat.jpg       what is on an image
   graft show-batch photos                               a sheet of what training sees
   graft export runs/photos-small-similar --out cat.onnx hand it on, to ONNX Runtime or PyTorch
   graft weights list                                    which trained networks have a name

@@ -35,7 +35,7 @@ export function path(text: string): string {
 }
 
 export const count = number({ integer: true, min: 1 })
-/** Views of a picture for test-time augmentation. */
+/** Views of an image for test-time augmentation. */
 export const viewCount = number({ integer: true, min: 1, max: mostViews })
 export const seedNumber = number({ integer: true, min: 0 })
 

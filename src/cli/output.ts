@@ -2,7 +2,7 @@ import type { EpochResult, TrainEvent } from '../train/events.ts'
 import { counted, labeled, labeledCommand, layersOf, percent } from './format.ts'
 import { Progress } from './progress.ts'
 
-/** Milliseconds between two events that say how many pictures have been read. */
+/** Milliseconds between two events that say how many images have been read. */
 const readEvery = 200
 
 /** Set once the reader of standard output has gone. */
@@ -92,7 +92,7 @@ export class Output {
     if (event.type === 'read') {
       // Beside the steps of an epoch their own bar is enough.
       if (event.split === 'val' || this.#progress?.label !== 'training')
-        this.progress('reading', event.done, event.total, `${event.done} of ${event.total} ${event.split} pictures`)
+        this.progress('reading', event.done, event.total, `${event.done} of ${event.total} ${event.split} images`)
       const now = performance.now()
       if (event.done < event.total && now - this.#readAt < readEvery) return
       this.#readAt = now
@@ -100,7 +100,7 @@ export class Output {
     else if (event.type === 'cached')
       this.labeled(
         'cached',
-        `${event.count} of ${event.total} ${event.split} pictures: what the frozen layers give was known from an earlier run`,
+        `${event.count} of ${event.total} ${event.split} images: what the frozen layers give was known from an earlier run`,
       )
     else if (event.type === 'remark') this.warn(event.message)
     else if (event.type === 'skipped') this.warn(`skipped ${event.reason}`)

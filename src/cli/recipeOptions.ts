@@ -65,7 +65,7 @@ export function withRecipeOptions(command: Command): Command {
     .option('--lr-floor <share>', 'with cosine: the share that it ends on (default: 0)', share)
   command
     .optionsGroup('Against overfitting:')
-    .option('--mixup <alpha>', 'mix pictures and their classes in pairs, by shares from Beta(alpha, alpha); 0.2 to 0.4 is usual', positive)
+    .option('--mixup <alpha>', 'mix images and their classes in pairs, by shares from Beta(alpha, alpha); 0.2 to 0.4 is usual', positive)
     .option('--label-smoothing <x>', 'share of probability spread over all classes', share, 0)
     .option(
       '--ema <decay>',

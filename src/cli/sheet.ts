@@ -16,7 +16,7 @@ const [gap, titleWidth, headerHeight, charWidth, boldWidth] = [8, 190, 30, 7, 8.
 const tileExtent = 128
 
 /**
- * Draws network inputs as pictures, a line for each row, with headings above the columns and titles on the left.
+ * Draws network inputs as images, a line for each row, with headings above the columns and titles on the left.
  * @returns a PNG
  */
 export async function drawSheet(

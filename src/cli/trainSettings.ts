@@ -44,16 +44,16 @@ export interface TrainOptions extends TrainSettings, CommonOptions {
 
 const defaultWeights = 'alexnet-64-tinyimagenet100'
 
-/** `--split`, by which part of the pictures is held out. */
+/** `--split`, by which part of the images is held out. */
 export function splitOption(): Option {
   const share = number({ above: 0, below: 1 })
   return new Option('--split <x>', 'share held out for validation, where the data does not say it').argParser(share).default(0.25)
 }
 
-/** `--augment`, by which pictures to train on are changed. */
+/** `--augment`, by which images to train on are changed. */
 export function augmentOption(): Option {
   const how = `light, standard or strong, and fields such as flip=0,rotation=15,crop=0.5-1`
-  return new Option('--augment [how]', `change the pictures to train on, anew in every epoch: ${how} (alone: standard)`).argParser(
+  return new Option('--augment [how]', `change the images to train on, anew in every epoch: ${how} (alone: standard)`).argParser(
     (text) => {
       try {
         augmentationOf(text)
@@ -88,8 +88,8 @@ export function withTrainOptions(command: Command): Command {
     )
     .option('--cut <layer>', 'the last layer kept (default: features.7 in small-different, else no cut)')
     .addOption(new Option('--init <name>', 'first values of what starts afresh').choices([...initNames, 'pretrained']))
-    .option('--epochs <n>', 'passes over the pictures', count, 20)
-    .option('--batch-size <n>', 'pictures a step', count, 32)
+    .option('--epochs <n>', 'passes over the images', count, 20)
+    .option('--batch-size <n>', 'images a step', count, 32)
     .option('--lr <x|find>', "learning rate (default: 0.001, for sgd 0.01); 'find' takes the one that graft lr-find suggests", rate)
     .addOption(new Option('--optimizer <name>', 'how a step is made').choices(optimizers).default('adam'))
     .option('--weight-decay <x>', 'pull toward zero (default: adam 0, adamw 0.01, sgd 0.0005)', number({ min: 0 }))
@@ -98,7 +98,7 @@ export function withTrainOptions(command: Command): Command {
     .addOption(splitOption())
     .option('--seed <n>', 'the same seed on the same adapter gives the same bytes', seedNumber, 0)
     .option('--offline', 'fetch no weights that are not on this machine (also: GRAFT_OFFLINE=1)')
-    .option('--strict', 'stop at a broken picture instead of leaving it out')
+    .option('--strict', 'stop at a broken image instead of leaving it out')
   return withRecipeOptions(command)
 }
 

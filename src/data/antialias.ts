@@ -32,7 +32,7 @@ export function antialiasFilter(input: number, output: number, from: number, cou
   return filter
 }
 
-/** Pictures come in a few sizes, or in one. */
+/** Images come in a few sizes, or in one. */
 const filters = new Map<string, AxisFilter>()
 const keptFilters = 512
 

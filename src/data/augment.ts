@@ -8,19 +8,19 @@ import { type Extent, partView, type Rect, roomyResize, type View, windowView } 
 export type Range = readonly [number, number]
 
 /**
- * How pictures to train on are changed, anew for each picture and epoch: the transforms of torchvision, in the order in which they stand here.
+ * How images to train on are changed, anew for each image and epoch: the transforms of torchvision, in the order in which they stand here.
  * What is left out does nothing.
  */
 export interface Augmentation {
   /**
-   * Which part is seen: the 'middle', as in validation; a 'window' of the resized picture at a random place (RandomCrop), which has an eighth of
-   * the shorter side to move in; or a part that covers a share of the picture's area drawn from a range in (0, 1], of an aspect ratio from
+   * Which part is seen: the 'middle', as in validation; a 'window' of the resized image at a random place (RandomCrop), which has an eighth of
+   * the shorter side to move in; or a part that covers a share of the image's area drawn from a range in (0, 1], of an aspect ratio from
    * 3:4 to 4:3, stretched to the input (RandomResizedCrop). Default 'middle'.
    */
   readonly crop?: 'middle' | 'window' | Range
   /** The probability that left and right are exchanged (RandomHorizontalFlip), in 0..1. */
   readonly flip?: number
-  /** Degrees that the picture is turned by at most, either way, in 0..180; corners are filled with the mean (RandomRotation, bilinear). */
+  /** Degrees that the image is turned by at most, either way, in 0..180; corners are filled with the mean (RandomRotation, bilinear). */
   readonly rotation?: number
   /** Brightness, contrast and saturation are multiplied by a factor from 1 − x to 1 + x, at least 0, in random order with hue (ColorJitter). */
   readonly brightness?: number
@@ -37,7 +37,7 @@ export const augmentations = {
   /** What a photographer might have done a moment later. */
   light: { crop: 'window', flip: 0.5 },
   standard: { crop: [0.35, 1], flip: 0.5, rotation: 10, brightness: 0.2, contrast: 0.2, saturation: 0.2 },
-  /** For many epochs of everything: networks that would otherwise learn the pictures by heart. */
+  /** For many epochs of everything: networks that would otherwise learn the images by heart. */
   strong: { crop: [0.08, 1], flip: 0.5, rotation: 20, brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1, erase: 0.25 },
 } as const satisfies Readonly<Record<string, Augmentation>>
 
@@ -53,7 +53,7 @@ export interface ColorChange {
   readonly amount: number
 }
 
-/** What one picture undergoes in one epoch. */
+/** What one image undergoes in one epoch. */
 export interface AugmentDraw {
   readonly view: View
   /** Degrees, counter-clockwise. */
@@ -104,7 +104,7 @@ function parse(text: string): Augmentation {
 }
 
 /**
- * Draws what one picture undergoes. The random numbers are taken in a fixed order, so that a draw depends on the stream, the picture's
+ * Draws what one image undergoes. The random numbers are taken in a fixed order, so that a draw depends on the stream, the image's
  * extent and the augmentation only: it is the same on every adapter.
  * @example drawAugmentation(new Random(seed, stream), augmentationOf('standard'), image, model.preprocess)
  */

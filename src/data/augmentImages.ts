@@ -8,7 +8,7 @@ import type { RgbImage } from '../host/node/decode.ts'
 import { normalizationParams, plain, resample, rowKernel } from './resample.ts'
 import { checkImage, filled, viewImages } from './transforms.ts'
 
-/** Numbers a picture in the table that the kernels read: cos, sin, whether turned, whether erased, four kinds, four amounts, a rectangle's edges. */
+/** Numbers an image in the table that the kernels read: cos, sin, whether turned, whether erased, four kinds, four amounts, a rectangle's edges. */
 const tableWidth = 16
 
 /** How shaders/transforms/color.wgsl numbers the changes; 0 is none. */
@@ -18,28 +18,28 @@ const gray = rowKernel('transforms/gray', ({ columns = 0, rows = 0 }) => ({
   flops: 40 * columns * columns * rows,
   bytes: 12 * columns * columns * rows,
 }))
-const change = rowKernel('transforms/augment', ({ size = 0, pictures = 0 }) => ({
-  flops: 60 * pictures * size * size,
-  bytes: 24 * pictures * size * size,
+const change = rowKernel('transforms/augment', ({ size = 0, images = 0 }) => ({
+  flops: 60 * images * size * size,
+  bytes: 24 * images * size * size,
 }))
 const plainParams = normalizationParams('augment', plain)
 
 /**
- * Augmented pictures as a network wants them, on the GPU: each seen in its view, flipped, turned about its middle, its colors changed,
+ * Augmented images as a network wants them, on the GPU: each seen in its view, flipped, turned about its middle, its colors changed,
  * normalized, and a rectangle of it set to the mean. The formulas are torchvision's for tensors.
  * @param images RGB rows, of any sizes
  * @param draws what each undergoes
  * @returns [N, 3, size, size], in the network's channel order
- * @throws ShapeError when a picture's data is not height · width · 3 bytes
- * @throws UsageError without pictures
+ * @throws ShapeError when an image's data is not height · width · 3 bytes
+ * @throws UsageError without images
  * @example
  * const draws = images.map((image, i) => drawAugmentation(new Random(seed, i), augmentation, image, model.preprocess))
  * const x = augmentImages(engine, images, draws, model.preprocess)
  */
 export function augmentImages(engine: Engine, images: readonly RgbImage[], draws: readonly AugmentDraw[], preprocess: Preprocess): Tensor {
-  const pictures = images.map((image, i) => ({ image, view: (draws[i] as AugmentDraw).view }))
+  const viewed = images.map((image, i) => ({ image, view: (draws[i] as AugmentDraw).view }))
   if (draws.every(({ rotation, colors, erased }) => rotation === 0 && colors.length === 0 && !erased))
-    return viewImages(engine, pictures, preprocess)
+    return viewImages(engine, viewed, preprocess)
   for (const image of images) checkImage('augmentImages', image)
   const { gpu } = engine
   const { size, mean, scale, order } = preprocess
@@ -51,7 +51,7 @@ export function augmentImages(engine: Engine, images: readonly RgbImage[], draws
   return filled(engine, n, size, (y) =>
     gpu.withScratch(() => {
       const rgb = scratch(gpu, [n, 3, size, size])
-      for (const [slot, { image, view }] of pictures.entries())
+      for (const [slot, { image, view }] of viewed.entries())
         resample(gpu, image, view, size, rgb.storage, { base: slot * 3 * size * size, ...plainParams })
       const table = gpu.upload(packDraws(draws))
       const means = scratch(gpu, [n])
@@ -64,7 +64,7 @@ export function augmentImages(engine: Engine, images: readonly RgbImage[], draws
       gpu.run(
         change,
         { rgb: rgb.storage, table, means: means.storage, y: y.buffer.storage },
-        { columns: size, rows: n * size, pictures: n, size, ...fills, ...normalization },
+        { columns: size, rows: n * size, images: n, size, ...fills, ...normalization },
       )
       table.release()
     }),

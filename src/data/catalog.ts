@@ -4,7 +4,7 @@ import { byCodeUnit, type ImageDataset, type Sample, type SampleList, type Sourc
 import { PassedOver } from '../host/imageFormat.ts'
 import { heldOut } from './split.ts'
 
-/** Which part of a dataset a picture belongs to, where the dataset itself says so. */
+/** Which part of a dataset an image belongs to, where the dataset itself says so. */
 export type Part = 'train' | 'val'
 
 const parts: readonly Part[] = ['train', 'val']
@@ -14,7 +14,7 @@ const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /**
- * The pictures of a dataset, a few dozen bytes each: names as UTF-8 one behind the other, labels and parts as numbers. Where a picture lies
+ * The images of a dataset, a few dozen bytes each: names as UTF-8 one behind the other, labels and parts as numbers. Where an image lies
  * follows from its name, or from its number.
  */
 export class Catalog {
@@ -23,10 +23,10 @@ export class Catalog {
   readonly #ends = new Column(new Float64Array(1024))
   readonly #labels = new Column(new Uint32Array(1024))
   readonly #parts = new Column(new Uint8Array(1024))
-  /** Files beside the pictures that are pictures too, of formats that are not read. */
+  /** Files beside the images that are images too, of formats that are not read. */
   readonly passedOver = new PassedOver()
 
-  /** @param sourceOf where the picture of this name lies, which was added as the row-th */
+  /** @param sourceOf where the image of this name lies, which was added as the row-th */
   constructor(sourceOf: (name: string, row: number) => Source) {
     this.#sourceOf = sourceOf
   }
@@ -62,7 +62,7 @@ export class Catalog {
 
   /**
    * Numbers the classes by their names' order.
-   * @param names the class names, by the labels that the pictures were added with
+   * @param names the class names, by the labels that the images were added with
    * @returns the names in order
    */
   sortClasses(names: readonly string[]): string[] {
@@ -73,9 +73,9 @@ export class Catalog {
   }
 
   /**
-   * Makes a dataset of it: by the parts that the pictures were added with, or, where they have none, by a seeded share of each class.
+   * Makes a dataset of it: by the parts that the images were added with, or, where they have none, by a seeded share of each class.
    * Both parts come class after class, by name within a class.
-   * @throws DataError for fewer than two classes, a class in one part alone, one too small to divide, or pictures with and without a part
+   * @throws DataError for fewer than two classes, a class in one part alone, one too small to divide, or images with and without a part
    */
   divide(root: string, classes: readonly string[], { split, seed }: { readonly split: number; readonly seed: number }): ImageDataset {
     requireTwoClasses(root, classes)
@@ -96,7 +96,7 @@ export class Catalog {
     return { root, classes, train, val, passedOver: this.passedOver.counts }
   }
 
-  /** Whether no picture came with a part; all come with one, or none. */
+  /** Whether no image came with a part; all come with one, or none. */
   #needsSplit(root: string): boolean {
     let first = -1
     let without = 0
@@ -154,8 +154,8 @@ function namedClasses(names: readonly string[]): string {
 
 /** @throws DataError naming the only class, or that there is none */
 export function requireTwoClasses(root: string, classes: readonly string[]): void {
-  if (classes.length === 0) throw new DataError(`${root} holds no picture (JPEG, PNG or WebP)`)
-  if (classes.length < 2) throw new DataError(`${root} has only one class, "${classes[0]}": add pictures of at least one more`)
+  if (classes.length === 0) throw new DataError(`${root} holds no image (JPEG, PNG or WebP)`)
+  if (classes.length < 2) throw new DataError(`${root} has only one class, "${classes[0]}": add images of at least one more`)
 }
 
 /**
@@ -170,11 +170,11 @@ export function requireSameClasses(root: string, train: readonly string[], val: 
   const onlyVal = lacking(val, train)
   if (onlyVal.length > 0)
     throw new DataError(
-      `${root}: ${namedClasses(onlyVal)} in val${mark} but not in train${mark}: add pictures to train on, or remove from val${mark}`,
+      `${root}: ${namedClasses(onlyVal)} in val${mark} but not in train${mark}: add images to train on, or remove from val${mark}`,
     )
   const onlyTrain = lacking(train, val)
   if (onlyTrain.length > 0)
     throw new DataError(
-      `${root}: ${namedClasses(onlyTrain)} in train${mark} but not in val${mark}: add pictures to validate on, or remove from train${mark}`,
+      `${root}: ${namedClasses(onlyTrain)} in train${mark} but not in val${mark}: add images to validate on, or remove from train${mark}`,
     )
 }

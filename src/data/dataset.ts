@@ -2,7 +2,7 @@ import type { Source } from '../host/host.ts'
 
 export type { FileRange, Source } from '../host/host.ts'
 
-/** One labeled picture, not yet decoded. */
+/** One labeled image, not yet decoded. */
 export interface Sample {
   readonly source: Source
   /** How messages call it: for files the path below the dataset's root, with `/` on every system. */
@@ -12,7 +12,7 @@ export interface Sample {
 }
 
 /**
- * Labeled pictures in a fixed order. An array of samples is one. Datasets on disk keep a few bytes for each picture and make a sample
+ * Labeled images in a fixed order. An array of samples is one. Datasets on disk keep a few bytes for each image and make a sample
  * when it is asked for, so that a million of them take megabytes; `[...list]` makes an array of them all.
  */
 export interface SampleList extends Iterable<Sample> {
@@ -21,7 +21,7 @@ export interface SampleList extends Iterable<Sample> {
   at(index: number): Sample | undefined
 }
 
-/** Labeled pictures in two parts that share no picture: one to train on, one to validate on. */
+/** Labeled images in two parts that share no image: one to train on, one to validate on. */
 export interface ImageDataset {
   /** The folder or file it came from. */
   readonly root: string
@@ -29,7 +29,7 @@ export interface ImageDataset {
   readonly classes: readonly string[]
   readonly train: SampleList
   readonly val: SampleList
-  /** Files that are in neither because pictures of their format are not read: how many of each ending, such as { '.heic': 12 }. */
+  /** Files that are in neither because images of their format are not read: how many of each ending, such as { '.heic': 12 }. */
   readonly passedOver?: Readonly<Record<string, number>>
 }
 

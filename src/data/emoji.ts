@@ -50,7 +50,7 @@ function packageFolder(): string {
   try {
     return dirname(createRequire(import.meta.url).resolve(`${PACKAGE}/package.json`))
   } catch (cause) {
-    throw new DataError(`the emoji pictures are not installed: run npm install ${PACKAGE}@16`, { cause })
+    throw new DataError(`the emoji images are not installed: run npm install ${PACKAGE}@16`, { cause })
   }
 }
 
@@ -63,8 +63,8 @@ async function readEntries(folder: string): Promise<EmojiEntry[]> {
 }
 
 /**
- * Opens the pictures of the npm package `emoji-datasource-google` (MIT; 64x64 PNG) as a dataset of 15 classes: those emoji of version 16 whose
- * subcategory belongs to one of the classes, without their skin-tone variants. Of 1,157 pictures a quarter of each class, 291 in all, is
+ * Opens the images of the npm package `emoji-datasource-google` (MIT; 64x64 PNG) as a dataset of 15 classes: those emoji of version 16 whose
+ * subcategory belongs to one of the classes, without their skin-tone variants. Of 1,157 images a quarter of each class, 291 in all, is
  * held out by the seed, just as `openImageFolder` does it.
  *
  * @param options.seed a non-negative safe integer, 0 unless given

@@ -9,18 +9,18 @@ import { writeSafetensors } from '../weights/safetensors.ts'
 import { headBytes, headerEnd, parseHeader } from '../weights/safetensorsHeader.ts'
 import type { Sample } from './dataset.ts'
 import { encodedBytes } from '../host/node/decode.ts'
-import { contentKey, FileStates, type PictureKeys } from './pictureKeys.ts'
+import { contentKey, FileStates, type ImageKeys } from './imageKeys.ts'
 
 /** Where a row lies: a number that its table gives out. */
 export type Place = number
 
-/** What a table knows of a picture: where its row is, or, where it has none, its encoded bytes and what to keep a row by. */
-export type Sought = { readonly place: Place } | { readonly bytes: Uint8Array; readonly keys: PictureKeys }
+/** What a table knows of an image: where its row is, or, where it has none, its encoded bytes and what to keep a row by. */
+export type Sought = { readonly place: Place } | { readonly bytes: Uint8Array; readonly keys: ImageKeys }
 
 /** Of the files' layout: others' are never looked at, and go when there is no more room. */
 const layout = 'rows by content and state'
 const keyDigits = 32
-/** Stands for the state of a picture that was in memory. */
+/** Stands for the state of an image that was in memory. */
 const noState = '-'.repeat(keyDigits)
 /** What says how long a header is. */
 const lengthBytes = 8
@@ -34,7 +34,7 @@ interface Segment {
   readonly path: string
   /** The place of its first row. */
   readonly first: Place
-  readonly keys: readonly PictureKeys[]
+  readonly keys: readonly ImageKeys[]
   /** Where the rows begin in the file. */
   readonly dataStart: number
   readonly sha256: string
@@ -47,7 +47,7 @@ interface Segment {
 
 /**
  * What frozen layers give, kept on disk from run to run. A table belongs to one way of computing rows (weights, cut, preprocessing); in it a row
- * is found by the sha256 of its picture's encoded bytes, which are not even read where the file is known to be unchanged. Rows are written in files of up to 32 MiB that are whole from the moment they have their name and never change, so that several
+ * is found by the sha256 of its image's encoded bytes, which are not even read where the file is known to be unchanged. Rows are written in files of up to 32 MiB that are whole from the moment they have their name and never change, so that several
  * programs may use one folder at a time; each holds the sha256 of its rows, and one that does not match is removed. Beyond its limit the
  * files that nobody has used for longest go.
  * @example await fit(model, data, { epochs: 20, featureCache: new FeatureCache() })
@@ -122,7 +122,7 @@ export class FeatureTable {
   readonly #states = new FileStates()
   #rowsInFiles = 0
   /** Rows on their way into a file. */
-  #keys: PictureKeys[] = []
+  #keys: ImageKeys[] = []
   #pending: Float32Array | null = null
 
   constructor(cache: FeatureCache, key: string, width: number) {
@@ -154,14 +154,14 @@ export class FeatureTable {
     for (const [row, one] of file.keys.entries()) this.#note(one, first + row)
   }
 
-  #note({ content, state }: PictureKeys, place: Place): void {
+  #note({ content, state }: ImageKeys, place: Place): void {
     this.#places.set(content, place)
     if (state !== null) this.#places.set(state, place)
   }
 
   /**
-   * Looks for a picture's row: by its file's state first, then by its bytes.
-   * @throws DataError for a picture that cannot be read
+   * Looks for an image's row: by its file's state first, then by its bytes.
+   * @throws DataError for an image that cannot be read
    */
   async seek({ source, name }: Pick<Sample, 'source' | 'name'>): Promise<Sought> {
     const state = await this.#states.keyOf(source)
@@ -197,7 +197,7 @@ export class FeatureTable {
    * @throws GraftError with code `write` where a file is due and cannot be written, or the cache's limit leaves no room for it; the row is not
    * added then, and those that were to go into the file can still be read
    */
-  async add(keys: PictureKeys, row: Float32Array): Promise<Place> {
+  async add(keys: ImageKeys, row: Float32Array): Promise<Place> {
     this.#pending ??= new Float32Array(this.#width * Math.max(1, Math.floor(segmentBytes / (4 * this.#width))))
     if (this.#keys.length * this.#width === this.#pending.length) await this.flush()
     this.#pending.set(row, this.#keys.length * this.#width)
@@ -293,11 +293,11 @@ async function openWhole({ path, keys, dataStart, sha256 }: Segment): Promise<Fi
 }
 
 /** Keys as a header holds them. */
-function metadataOf(keys: readonly PictureKeys[]): { readonly contents: string; readonly states: string } {
+function metadataOf(keys: readonly ImageKeys[]): { readonly contents: string; readonly states: string } {
   return { contents: keys.map(({ content }) => content).join(''), states: keys.map(({ state }) => state ?? noState).join('') }
 }
 
-function keysOf({ contents = '', states = '' }: Readonly<Record<string, string>>): PictureKeys[] {
+function keysOf({ contents = '', states = '' }: Readonly<Record<string, string>>): ImageKeys[] {
   const piece = (text: string, i: number) => text.slice(i * keyDigits, (i + 1) * keyDigits)
   return Array.from({ length: Math.ceil(contents.length / keyDigits) }, (_, i) => {
     const state = piece(states, i)
@@ -305,7 +305,7 @@ function keysOf({ contents = '', states = '' }: Readonly<Record<string, string>>
   })
 }
 
-function checksum(keys: readonly PictureKeys[], rows: Uint8Array): string {
+function checksum(keys: readonly ImageKeys[], rows: Uint8Array): string {
   const { contents, states } = metadataOf(keys)
   return createHash('sha256').update(contents).update(states).update(rows).digest('hex')
 }

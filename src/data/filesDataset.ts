@@ -4,19 +4,19 @@ import { byCodeUnit, type ImageDataset } from './dataset.ts'
 import { PICTURE } from '../host/imageFormat.ts'
 import { type DataOptions, resolveSplit } from './split.ts'
 
-/** A picture and its path below the dataset's root, such as 'cat/1.jpg' or 'val/cat/1.jpg'. */
+/** An image and its path below the dataset's root, such as 'cat/1.jpg' or 'val/cat/1.jpg'. */
 export interface PlacedFile {
   readonly path: string
   readonly file: Blob
 }
 
 /**
- * Labeled pictures from files that a person chose or dropped, laid out as `openImageFolder` takes them: `<class>/…`, of which a seeded share
+ * Labeled images from files that a person chose or dropped, laid out as `openImageFolder` takes them: `<class>/…`, of which a seeded share
  * is held out, or `train/<class>/…` and `val/<class>/…`. The same files give the same division as the folder on the disk does. Hidden files and
  * what is not called .jpg, .jpeg, .png or .webp is passed over. Nothing is read yet.
  * @param files what `<input type="file" webkitdirectory>` holds, the chosen folder being the root; or blobs with their paths below the root
  * @param options.root how the dataset and errors call them; unless given, the chosen folder's name
- * @throws DataError with one line that says what to do: files without a folder, a class folder without pictures, one class only, a class in
+ * @throws DataError with one line that says what to do: files without a folder, a class folder without images, one class only, a class in
  * train/ or val/ alone, one too small to divide
  * @throws UsageError for a split outside (0, 1) or a seed that is no non-negative safe integer
  * @example const data = filesDataset(input.files, { split: 0.2 })
@@ -43,13 +43,13 @@ export function filesDataset(files: Iterable<File | PlacedFile>, options: DataOp
     catalog.add(path, label, part)
     blobs.push(file)
   }
-  requirePictures(placed, others, divided)
+  requireImages(placed, others, divided)
   for (const path of others) catalog.passedOver.note(path)
   if (divided) requireSameClasses(root, [...inPart.train].sort(byCodeUnit), [...inPart.val].sort(byCodeUnit), '/')
   return catalog.divide(root, catalog.sortClasses([...numbers.keys()]), { split, seed })
 }
 
-/** The pictures in folders, by their paths below the root. */
+/** The images in folders, by their paths below the root. */
 function placeAll(files: Iterable<File | PlacedFile>) {
   let root = 'the files'
   let loose = ''
@@ -72,8 +72,8 @@ function placeAll(files: Iterable<File | PlacedFile>) {
   return { root, placed, others }
 }
 
-/** Of a class without a picture only its other files tell: a browser gives no empty folders. */
-function requirePictures(placed: readonly PlacedFile[], others: readonly string[], divided: boolean): void {
+/** Of a class without an image only its other files tell: a browser gives no empty folders. */
+function requireImages(placed: readonly PlacedFile[], others: readonly string[], divided: boolean): void {
   const folderOf = (path: string) => {
     const folders = path.split('/').slice(0, -1)
     if (!divided) return folders[0]
@@ -82,5 +82,5 @@ function requirePictures(placed: readonly PlacedFile[], others: readonly string[
   const full = new Set(placed.map(({ path }) => folderOf(path)))
   const bare = others.map(folderOf).find((folder) => folder !== undefined && !full.has(folder))
   if (bare && placed.length > 0)
-    throw new DataError(`the class folder ${bare} holds no picture (JPEG, PNG or WebP): add some or remove the folder`)
+    throw new DataError(`the class folder ${bare} holds no image (JPEG, PNG or WebP): add some or remove the folder`)
 }

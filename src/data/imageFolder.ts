@@ -7,7 +7,7 @@ import { byCodeUnit, type ImageDataset } from './dataset.ts'
 import { countedEndings, PassedOver, PICTURE } from '../host/imageFormat.ts'
 import { type DataOptions, resolveSplit } from './split.ts'
 
-const LAYOUT = 'one folder per class with its pictures inside, such as cat/1.jpg and dog/1.jpg'
+const LAYOUT = 'one folder per class with its images inside, such as cat/1.jpg and dog/1.jpg'
 
 type Kind = 'folder' | 'file' | 'other'
 
@@ -50,7 +50,7 @@ async function subfolders(path: string): Promise<string[]> {
   return names
 }
 
-async function hasPictures(path: string): Promise<boolean> {
+async function hasImages(path: string): Promise<boolean> {
   for (const entry of await readFolder(path)) {
     if (PICTURE.test(entry.name) && (await kindOf(path, entry)) === 'file') return true
   }
@@ -61,7 +61,7 @@ function isWithin(path: string, folder: string): boolean {
   return path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep)
 }
 
-/** The name of every picture of a class folder, at any depth, sorted; each real folder once, and none that holds the class folder itself. */
+/** The name of every image of a class folder, at any depth, sorted; each real folder once, and none that holds the class folder itself. */
 async function walkClass(root: string, relative: string, passedOver: PassedOver): Promise<string[]> {
   const classFolder = await realpath(join(root, relative))
   const seen = new Set([classFolder])
@@ -84,7 +84,7 @@ async function walkClass(root: string, relative: string, passedOver: PassedOver)
   return names
 }
 
-/** Adds the pictures of every class below `root/prefix`. */
+/** Adds the images of every class below `root/prefix`. */
 async function addClasses(catalog: Catalog, root: string, classes: readonly string[], part: Part | null): Promise<void> {
   const prefix = part ? `${part}/` : ''
   for (const [label, name] of classes.entries()) {
@@ -93,11 +93,11 @@ async function addClasses(catalog: Catalog, root: string, classes: readonly stri
     if (names.length === 0) {
       const others = countedEndings(passedOver.counts)
       throw new DataError(
-        `the class folder ${join(root, prefix, name)} holds no picture (JPEG, PNG or WebP${others && `; it holds ${others}`}): add some or remove the folder`,
+        `the class folder ${join(root, prefix, name)} holds no image (JPEG, PNG or WebP${others && `; it holds ${others}`}): add some or remove the folder`,
       )
     }
     catalog.passedOver.add(passedOver)
-    for (const picture of names) catalog.add(picture, label, part)
+    for (const image of names) catalog.add(image, label, part)
   }
 }
 
@@ -105,7 +105,7 @@ async function addClasses(catalog: Catalog, root: string, classes: readonly stri
 async function classFolders(path: string): Promise<string[]> {
   const classes = await subfolders(path)
   if (classes.length > 0) return classes
-  const found = (await hasPictures(path)) ? 'holds pictures but no class folders: put them into' : 'holds no class folders: it needs'
+  const found = (await hasImages(path)) ? 'holds images but no class folders: put them into' : 'holds no class folders: it needs'
   throw new DataError(`${path} ${found} ${LAYOUT}`)
 }
 
@@ -115,7 +115,7 @@ async function isDivided(root: string, folders: readonly string[]): Promise<bool
   const [only] = present
   if (only === undefined) return false
   if (present.length === 2) return true
-  if ((await hasPictures(join(root, only))) || (await subfolders(join(root, only))).length === 0) return false
+  if ((await hasImages(join(root, only))) || (await subfolders(join(root, only))).length === 0) return false
   const missing = only === 'train' ? 'val' : 'train'
   const misnamed = missing === 'val' && folders.find((name) => /^valid(ation)?$/i.test(name))
   const remedy = misnamed ? `rename ${misnamed}/ to val/` : `add ${missing}/ with a folder per class`
@@ -123,14 +123,14 @@ async function isDivided(root: string, folders: readonly string[]): Promise<bool
 }
 
 /**
- * Opens a folder of labeled pictures, laid out either as `train/<class>/…` and `val/<class>/…`, or as `<class>/…`, of which a seeded share
+ * Opens a folder of labeled images, laid out either as `train/<class>/…` and `val/<class>/…`, or as `<class>/…`, of which a seeded share
  * of each class is held out for validation. Folders inside a class are walked, symbolic links followed; hidden files and everything that is
- * not called .jpg, .jpeg, .png or .webp is passed over; `passedOver` counts pictures of other formats among it. Nothing is decoded yet.
+ * not called .jpg, .jpeg, .png or .webp is passed over; `passedOver` counts images of other formats among it. Nothing is decoded yet.
  *
  * Class names are sorted by code unit, and the division depends on the seed and the files' sorted names alone: both come out the same on
  * every system. Where train/ and val/ exist, `split` and `seed` do nothing, and other folders beside them are left alone.
  *
- * @throws DataError with one line that says what to do: no such folder, not a folder, no class folders, a class without pictures, one class
+ * @throws DataError with one line that says what to do: no such folder, not a folder, no class folders, a class without images, one class
  * only, a class in train/ or val/ alone, a class too small to divide
  * @throws UsageError for a split outside (0, 1) or a seed that is no non-negative safe integer
  * @example

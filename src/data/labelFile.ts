@@ -35,7 +35,7 @@ interface Row {
 
 /**
  * Opens a file of labels: comma-, semicolon- or tab-separated, its first line naming the columns `file,label` and, if it divides the
- * pictures, `split` (train or val), in any order and with others beside them. Paths count from the file's folder. It is read as a stream; nothing
+ * images, `split` (train or val), in any order and with others beside them. Paths count from the file's folder. It is read as a stream; nothing
  * is decoded yet.
  * @throws DataError with one line that says what to do: no such file, no such column, a row that is cut short or names no label, a file
  * named twice, a split of another name, none of the files there, and what `openImageFolder` refuses about classes
@@ -74,8 +74,8 @@ export async function openLabelFile(path: string, options: DataOptions = {}): Pr
       ? new DataError(`${path}, line ${String(cause.lines)}: ${cause.message}`, { cause })
       : fileError(path, cause)
   }
-  if (!columns) throw new DataError(`${path} is empty: its first line names the columns file,label, and a line for each picture follows`)
-  if (lines.size === 0) throw new DataError(`${path} names no picture: a line for each is to follow the first one`)
+  if (!columns) throw new DataError(`${path} is empty: its first line names the columns file,label, and a line for each image follows`)
+  if (lines.size === 0) throw new DataError(`${path} names no image: a line for each is to follow the first one`)
   await requireSomeFiles(path, folder, lines.keys())
   return catalog.divide(path, catalog.sortClasses([...classes.keys()]), { split, seed })
 }

@@ -12,19 +12,19 @@ export interface DecodedSample {
 }
 
 interface AheadOptions {
-  /** How many pictures are decoded, or wait decoded, beyond the one in use; 8 unless given. */
+  /** How many images are decoded, or wait decoded, beyond the one in use; 8 unless given. */
   readonly ahead?: number
   /** Stops the generator: its next step throws the signal's reason. */
   readonly signal?: AbortSignal
-  /** Told of each picture that cannot be decoded, in order; the picture is skipped, or the generator throws what this throws. */
+  /** Told of each image that cannot be decoded, in order; the image is skipped, or the generator throws what this throws. */
   readonly onBroken: (sample: Sample, error: DataError) => void
 }
 
-/** How pictures are decoded ahead of their use. */
+/** How images are decoded ahead of their use. */
 export interface DecodeAheadOptions extends AheadOptions {
-  /** Keeps decoded pictures, so that another pass over the same samples need not decode them again. */
+  /** Keeps decoded images, so that another pass over the same samples need not decode them again. */
   readonly cache?: PixelCache
-  /** How a sample becomes a picture. */
+  /** How a sample becomes an image. */
   readonly decode: (source: Source, name: string) => Promise<RgbImage>
 }
 
@@ -39,7 +39,7 @@ const DEFAULT_AHEAD = 8
 const MAX_AHEAD = 32
 /** Bytes of pixels that may wait decoded. */
 const WAITING_BYTES = 512 * 2 ** 20
-/** Pictures that are decoded at a time until the size of one is known: as many as libuv has threads. */
+/** Images that are decoded at a time until the size of one is known: as many as libuv has threads. */
 const UNKNOWN_AHEAD = 4
 const DEFAULT_CACHE_BYTES = 512 * 2 ** 20
 
@@ -52,10 +52,10 @@ interface Pending<T> {
 }
 
 /**
- * Decoded pictures kept up to a number of bytes. What is in stays in, and nothing more is taken where, by the mean of those met, the
+ * Decoded images kept up to a number of bytes. What is in stays in, and nothing more is taken where, by the mean of those met, the
  * whole list would not fit: so large a list is decoded anew in every pass, and memory does not grow on the way.
  *
- * Pictures are found by their place in the list of samples: one cache serves one list.
+ * Images are found by their place in the list of samples: one cache serves one list.
  *
  * @example
  * const cache = new PixelCache(data.train.length, 2 ** 30)
@@ -66,11 +66,11 @@ export class PixelCache {
   readonly capacity: number
   readonly #count: number
   readonly #images = new Map<number, RgbImage>()
-  readonly #met = { pictures: 0, bytes: 0 }
+  readonly #met = { images: 0, bytes: 0 }
   #bytes = 0
 
   /**
-   * @param count how many pictures the list has
+   * @param count how many images the list has
    * @param capacity bytes of pixels, 512 MiB unless given; 0 keeps nothing
    * @throws UsageError for a negative capacity
    */
@@ -85,7 +85,7 @@ export class PixelCache {
     return this.#bytes
   }
 
-  /** Pictures held. */
+  /** Images held. */
   get size(): number {
     return this.#images.size
   }
@@ -94,13 +94,13 @@ export class PixelCache {
     return this.#images.get(index)
   }
 
-  /** Keeps a picture if it fits; says whether it is held now. */
+  /** Keeps an image if it fits; says whether it is held now. */
   add(index: number, image: RgbImage): boolean {
     if (this.#images.has(index)) return true
     const bytes = image.data.byteLength
-    this.#met.pictures++
+    this.#met.images++
     this.#met.bytes += bytes
-    const wanted = (this.#met.bytes / this.#met.pictures) * this.#count
+    const wanted = (this.#met.bytes / this.#met.images) * this.#count
     if (wanted > this.capacity || this.#bytes + bytes > this.capacity) return false
     this.#images.set(index, image)
     this.#bytes += bytes
@@ -113,12 +113,12 @@ export class PixelCache {
   }
 }
 
-/** How an engine's host decodes: by its own decoder, twice as many pictures ahead as it has cores, 32 at most. */
+/** How an engine's host decodes: by its own decoder, twice as many images ahead as it has cores, 32 at most. */
 export function decoding({ host }: Engine): Pick<DecodeAheadOptions, 'ahead' | 'decode'> {
   return { ahead: Math.min(2 * host.cores, MAX_AHEAD), decode: host.decodeImage }
 }
 
-/** Never rejects, so that a picture nobody waits for any more cannot leave an unhandled rejection. */
+/** Never rejects, so that an image nobody waits for any more cannot leave an unhandled rejection. */
 async function settle<T>(loading: Promise<T>): Promise<Outcome<T>> {
   try {
     return { value: await loading }
@@ -128,7 +128,7 @@ async function settle<T>(loading: Promise<T>): Promise<Outcome<T>> {
 }
 
 /**
- * How many pictures may be decoded, or wait decoded, at a time: `ahead`, or as many of the largest one met as fit into the memory for
+ * How many images may be decoded, or wait decoded, at a time: `ahead`, or as many of the largest one met as fit into the memory for
  * them. Until the first is known they are few.
  */
 class Room {
@@ -143,20 +143,20 @@ class Room {
     this.#largest = Math.max(this.#largest ?? 0, bytes)
   }
 
-  get pictures(): number {
+  get images(): number {
     if (this.#largest === null) return Math.min(this.#ahead, UNKNOWN_AHEAD)
     return Math.max(1, Math.min(this.#ahead, Math.floor(WAITING_BYTES / Math.max(this.#largest, 1))))
   }
 }
 
 /**
- * Yields samples decoded, in the order given, while the next ones decode on worker threads. A picture that cannot be decoded is passed to
- * `onBroken` and skipped; a strict caller throws there. Whatever their number, the pictures that wait decoded stay within 512 MiB, or
+ * Yields samples decoded, in the order given, while the next ones decode on worker threads. An image that cannot be decoded is passed to
+ * `onBroken` and skipped; a strict caller throws there. Whatever their number, the images that wait decoded stay within 512 MiB, or
  * are one that is larger.
  *
  * @param samples what `order` indexes
  * @param order the indices to yield, each any number of times
- * @returns a generator; whoever leaves it early loses the pictures in progress and nothing else
+ * @returns a generator; whoever leaves it early loses the images in progress and nothing else
  * @throws UsageError for an index outside the samples, or an `ahead` that is no positive integer
  * @throws the signal's reason after an abort, and whatever `onBroken` throws
  * @throws GraftError where the decoder itself cannot be loaded
@@ -186,7 +186,7 @@ export async function* decodeAhead(
     yield { index, sample, image: loaded }
 }
 
-/** `decodeAhead` for whatever is loaded of a sample: a picture, or what is known of it already. */
+/** `decodeAhead` for whatever is loaded of a sample: an image, or what is known of it already. */
 export async function* loadAhead<T>(
   samples: SampleList,
   order: ArrayLike<number>,
@@ -194,13 +194,13 @@ export async function* loadAhead<T>(
 ): AsyncGenerator<{ readonly index: number; readonly sample: Sample; readonly loaded: T }, void, undefined> {
   const { ahead = DEFAULT_AHEAD, signal, onBroken, load, bytesOf } = options
   if (!Number.isInteger(ahead) || ahead < 1)
-    throw new UsageError(`ahead is ${ahead}: give the number of pictures to decode ahead, 1 or more`)
+    throw new UsageError(`ahead is ${ahead}: give the number of images to decode ahead, 1 or more`)
   const queue: Pending<T>[] = []
   const room = new Room(ahead)
   let next = 0
 
   const fill = (): void => {
-    for (; queue.length < room.pictures && next < order.length; next++) {
+    for (; queue.length < room.images && next < order.length; next++) {
       const index = order[next] ?? -1
       const sample = Number.isInteger(index) && index >= 0 ? samples.at(index) : undefined
       if (!sample) throw new UsageError(`the order names sample ${order[next]} of ${samples.length}`)

@@ -22,9 +22,9 @@ const vertical = rowKernel('transforms/vertical', ({ columns = 0, rows = 0, taps
   bytes: 12 * columns * (half_rows + rows),
 }))
 
-/** Bytes of a picture that are on the device at once; larger ones pass through in bands of rows. */
+/** Bytes of an image that are on the device at once; larger ones pass through in bands of rows. */
 const bandBytes = 16 * 2 ** 20
-/** Above this many bytes a picture is handed to the device at once, so that the next one can take its buffer. */
+/** Above this many bytes an image is handed to the device at once, so that the next one can take its buffer. */
 const largeBytes = 4 * 2 ** 20
 
 /**
@@ -125,7 +125,7 @@ export function rowKernel(name: string, cost: (params: Params) => Cost): Kernel 
 }
 
 /**
- * Bytes rounded up by an eighth at most. The pool keeps buffers by size: pictures of a thousand different sizes would otherwise leave a
+ * Bytes rounded up by an eighth at most. The pool keeps buffers by size: images of a thousand different sizes would otherwise leave a
  * thousand buffers behind.
  */
 function sizeClass(bytes: number): number {

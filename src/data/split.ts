@@ -6,11 +6,11 @@ import { byCodeUnit, type Sample } from './dataset.ts'
 /** The share of each class held out for validation unless the caller says otherwise. */
 const DEFAULT_SPLIT = 0.25
 
-/** How a dataset that does not say which pictures are to validate on is divided. */
+/** How a dataset that does not say which images are to validate on is divided. */
 export interface DataOptions {
   /** The share of each class held out for validation, in (0, 1); 0.25 unless given. */
   readonly split?: number
-  /** What chooses the pictures held out: a non-negative safe integer, 0 unless given. */
+  /** What chooses the images held out: a non-negative safe integer, 0 unless given. */
   readonly seed?: number
 }
 
@@ -29,27 +29,27 @@ export function resolveSplit<O extends DataOptions>(
   checkOptions(opens, options, ['split', 'seed', ...others])
   const { split = DEFAULT_SPLIT, seed = 0 } = options
   if (!(split > 0 && split < 1)) {
-    throw new UsageError(`split is ${split}: give the share of pictures to hold out for validation, between 0 and 1, such as 0.25`)
+    throw new UsageError(`split is ${split}: give the share of images to hold out for validation, between 0 and 1, such as 0.25`)
   }
   requireSeed(seed)
   return { split, seed }
 }
 
 /**
- * Which pictures of a class are held out for validation, chosen at random by the seed: the rounded share of them, but at least one, and
- * at least one is left to train on. The choice depends on the seed, the class's number and the number of pictures only.
+ * Which images of a class are held out for validation, chosen at random by the seed: the rounded share of them, but at least one, and
+ * at least one is left to train on. The choice depends on the seed, the class's number and the number of images only.
  *
  * @param name the class, for the message
  * @param label its number
- * @param count its pictures, in the order of their names
- * @returns for each picture whether it is held out
- * @throws DataError for fewer than two pictures
+ * @param count its images, in the order of their names
+ * @returns for each image whether it is held out
+ * @throws DataError for fewer than two images
  */
 export function heldOut(name: string, label: number, count: number, split: number, seed: number): boolean[] {
   if (count < 2) {
     throw new DataError(
-      `class "${name}" has ${count === 1 ? 'only one picture' : 'no picture'}: ` +
-        'add pictures or remove the class, two are needed to train on one and validate on the other',
+      `class "${name}" has ${count === 1 ? 'only one image' : 'no image'}: ` +
+        'add images or remove the class, two are needed to train on one and validate on the other',
     )
   }
   const order = Uint32Array.from({ length: count }, (_, i) => i)
@@ -60,14 +60,14 @@ export function heldOut(name: string, label: number, count: number, split: numbe
 }
 
 /**
- * Divides pictures held in arrays as `heldOut` says. The order in which they are given does not matter.
+ * Divides images held in arrays as `heldOut` says. The order in which they are given does not matter.
  *
  * @param classes the class names
- * @param samples the pictures, `samples[c]` those of class c
+ * @param samples the images, `samples[c]` those of class c
  * @param split the share to hold out, in (0, 1)
  * @param seed any non-negative safe integer
  * @returns both parts, class after class, by name within a class
- * @throws DataError for a class with fewer than two pictures
+ * @throws DataError for a class with fewer than two images
  * @throws UsageError for a split or seed out of range
  * @example
  * const { train, val } = splitByClass(['cat', 'dog'], [cats, dogs], 0.25, 0)

@@ -73,7 +73,7 @@ function requireTar(name: string, start: Buffer): void {
     { tool: 'unzstd', magic: [0x28, 0xb5, 0x2f, 0xfd] },
     { tool: 'unxz', magic: [0xfd, 0x37, 0x7a, 0x58] },
   ].find(({ magic }) => magic.every((byte, i) => start[i] === byte))
-  if (compressed) throw new DataError(`${name}: it is compressed, and single pictures cannot be read from it: ${compressed.tool} it first`)
+  if (compressed) throw new DataError(`${name}: it is compressed, and single images cannot be read from it: ${compressed.tool} it first`)
   if (start.length < blockBytes) throw new DataError(`${name}: it is no tar archive`)
 }
 

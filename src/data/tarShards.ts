@@ -11,7 +11,7 @@ import { type TarMember, tarMembers } from './tarIndex.ts'
 const SHARD = /\.tar$/i
 /** A part's name, alone in a path or set off from the rest of a name: train/x, imagenet-val-000003.tar. */
 const PART = /(^|[^a-z])(train|val|valid|validation)([^a-z]|$)/i
-const LAYOUT = 'pictures in class folders (train/cat/1.jpg or cat/1.jpg), or each beside a file of its class (1.jpg, 1.cls)'
+const LAYOUT = 'images in class folders (train/cat/1.jpg or cat/1.jpg), or each beside a file of its class (1.jpg, 1.cls)'
 
 /** The tar archives of a folder, or of its train/ and val/, in order; their paths below it. */
 export async function findShards(dir: string): Promise<string[]> {
@@ -24,11 +24,11 @@ export async function findShards(dir: string): Promise<string[]> {
 }
 
 /**
- * Opens pictures in tar archives, one or a folder of them (shards), WebDataset's layout among others. A picture's class is what the file of its
+ * Opens images in tar archives, one or a folder of them (shards), WebDataset's layout among others. An image's class is what the file of its
  * name with the ending .cls says (000123.jpg, 000123.cls), else its folder in the archive (train/cat/1.jpg, cat/1.jpg), else, where there are no
  * folders, the archive's own name. Train or val is the archive's first folder, or part of its name or of its folder's; where neither says so, a seeded
- * share of each class is held out. Only headers are read; pictures are read from where they lie, nothing is unpacked.
- * @throws DataError with one line that says what to do: no archive, one that is compressed, damaged or cut short, a picture without a class,
+ * share of each class is held out. Only headers are read; images are read from where they lie, nothing is unpacked.
+ * @throws DataError with one line that says what to do: no archive, one that is compressed, damaged or cut short, an image without a class,
  * and what `openImageFolder` refuses about classes
  * @throws UsageError for a split outside (0, 1) or a seed that is no non-negative safe integer
  * @example const data = await openTarShards('imagenet')   // imagenet/train-000000.tar … imagenet/val-000000.tar …
@@ -70,17 +70,17 @@ interface LabeledMember {
 }
 
 /**
- * The pictures of one archive.
+ * The images of one archive.
  * @param below its path below the dataset's root
  */
 async function readShard(shard: string, below: string, passedOver: PassedOver): Promise<LabeledMember[]> {
-  const pictures: TarMember[] = []
+  const images: TarMember[] = []
   const labelFiles: TarMember[] = []
   let described = false
   for await (const member of tarMembers(shard)) {
     const name = basename(member.path)
     if (name.startsWith('.')) continue
-    if (PICTURE.test(name)) pictures.push(member)
+    if (PICTURE.test(name)) images.push(member)
     else if (name.endsWith('.cls')) labelFiles.push(member)
     else {
       passedOver.note(name)
@@ -88,7 +88,7 @@ async function readShard(shard: string, below: string, passedOver: PassedOver): 
     }
   }
   const labels = await readLabels(shard, labelFiles)
-  return pictures.map((member) => {
+  return images.map((member) => {
     const folders = member.path.split('/').filter((name) => name !== '.')
     folders.pop()
     const beside = labels.get(sampleKey(member.path))

@@ -10,14 +10,14 @@ import { type View, windowView } from './view.ts'
 
 export { centerOffset } from './antialias.ts'
 
-/** A picture, and what the network is to see of it. */
+/** An image, and what the network is to see of it. */
 export interface ViewedImage {
   readonly image: RgbImage
   readonly view: View
 }
 
 /**
- * Resizes a picture and cuts its middle out, on the GPU: the shorter side becomes `resize`, the longer one is rounded down, with
+ * Resizes an image and cuts its middle out, on the GPU: the shorter side becomes `resize`, the longer one is rounded down, with
  * PyTorch's antialiased bilinear filter (F.interpolate, mode='bilinear', antialias=True, align_corners=False).
  * @param image RGB rows
  * @returns [1, 3, size, size], RGB in 0..1
@@ -31,11 +31,11 @@ export function resizeCrop(engine: Engine, image: RgbImage, options: { readonly 
 }
 
 /**
- * Pictures as a network wants them: each resized and its middle cut out as by `resizeCrop`, then normalized, on the GPU.
+ * Images as a network wants them: each resized and its middle cut out as by `resizeCrop`, then normalized, on the GPU.
  * @param images RGB rows, of any sizes
  * @returns [N, 3, size, size], in the network's channel order
- * @throws ShapeError when a picture's data is not height · width · 3 bytes
- * @throws UsageError without pictures, or when `size` is larger than `resize`
+ * @throws ShapeError when an image's data is not height · width · 3 bytes
+ * @throws UsageError without images, or when `size` is larger than `resize`
  * @example const logits = model.forward(preprocessImages(engine, images, model.preprocess))
  */
 export function preprocessImages(engine: Engine, images: readonly RgbImage[], preprocess: Preprocess): Tensor {
@@ -43,14 +43,14 @@ export function preprocessImages(engine: Engine, images: readonly RgbImage[], pr
 }
 
 /**
- * Pictures as a network wants them, each seen in a view of its own: resampled as `resizeCrop` does and normalized, on the GPU.
+ * Images as a network wants them, each seen in a view of its own: resampled as `resizeCrop` does and normalized, on the GPU.
  * @returns [N, 3, size, size], in the network's channel order
- * @throws ShapeError when a picture's data is not height · width · 3 bytes
- * @throws UsageError without pictures
+ * @throws ShapeError when an image's data is not height · width · 3 bytes
+ * @throws UsageError without images
  * @example const x = viewImages(engine, [{ image, view: windowView(image, model.preprocess, () => 0, true) }], model.preprocess)
  */
-export function viewImages(engine: Engine, pictures: readonly ViewedImage[], preprocess: Preprocess): Tensor {
-  return viewed('viewImages', engine, pictures, preprocess)
+export function viewImages(engine: Engine, views: readonly ViewedImage[], preprocess: Preprocess): Tensor {
+  return viewed('viewImages', engine, views, preprocess)
 }
 
 function cutMiddles(name: string, engine: Engine, images: readonly RgbImage[], preprocess: Preprocess): Tensor {
@@ -58,7 +58,7 @@ function cutMiddles(name: string, engine: Engine, images: readonly RgbImage[], p
   checkExtent(name, 'resize', resize)
   checkExtent(name, 'size', size)
   if (size > resize)
-    throw new UsageError(`${name}: cannot cut ${size} x ${size} out of a picture whose shorter side is ${resize}: make resize larger`)
+    throw new UsageError(`${name}: cannot cut ${size} x ${size} out of an image whose shorter side is ${resize}: make resize larger`)
   for (const image of images) checkImage(name, image)
   return viewed(
     name,
@@ -68,14 +68,14 @@ function cutMiddles(name: string, engine: Engine, images: readonly RgbImage[], p
   )
 }
 
-function viewed(name: string, engine: Engine, pictures: readonly ViewedImage[], preprocess: Preprocess): Tensor {
+function viewed(name: string, engine: Engine, views: readonly ViewedImage[], preprocess: Preprocess): Tensor {
   const { size } = preprocess
   checkExtent(name, 'size', size)
-  if (pictures.length === 0) throw new UsageError(`${name}: there are no pictures`)
-  for (const { image } of pictures) checkImage(name, image)
+  if (views.length === 0) throw new UsageError(`${name}: there are no images`)
+  for (const { image } of views) checkImage(name, image)
   const normalization = normalizationParams(name, preprocess)
-  return filled(engine, pictures.length, size, (y) => {
-    for (const [slot, { image, view }] of pictures.entries())
+  return filled(engine, views.length, size, (y) => {
+    for (const [slot, { image, view }] of views.entries())
       resample(engine.gpu, image, view, size, y.buffer.storage, { base: slot * 3 * size * size, ...normalization })
   })
 }
@@ -92,12 +92,12 @@ export function filled(engine: Engine, n: number, size: number, fill: (y: Tensor
   return y
 }
 
-/** @throws ShapeError, UsageError unless the picture has pixels and as many bytes as they take */
+/** @throws ShapeError, UsageError unless the image has pixels and as many bytes as they take */
 export function checkImage(name: string, { data, width, height }: RgbImage): void {
   checkExtent(name, 'width', width)
   checkExtent(name, 'height', height)
   if (data.length !== 3 * width * height)
-    throw new ShapeError(`${name}: a picture of ${width} x ${height} has ${3 * width * height} bytes of RGB, but ${data.length} were given`)
+    throw new ShapeError(`${name}: an image of ${width} x ${height} has ${3 * width * height} bytes of RGB, but ${data.length} were given`)
 }
 
 function checkExtent(name: string, what: string, value: number): void {

@@ -12,9 +12,9 @@ export interface Rect extends Extent {
   readonly left: number
 }
 
-/** What a network sees of a picture: a square window of a part of it, resized. */
+/** What a network sees of an image: a square window of a part of it, resized. */
 export interface View {
-  /** The part of the picture that counts, in the picture's own pixels; what lies outside is not looked at. */
+  /** The part of the image that counts, in the image's own pixels; what lies outside is not looked at. */
   readonly part: Rect
   /** What the part is resized to. */
   readonly resized: Extent
@@ -26,7 +26,7 @@ export interface View {
 }
 
 /**
- * A window of the whole picture, whose shorter side becomes `resize`.
+ * A window of the whole image, whose shorter side becomes `resize`.
  * @param place where it begins, from the room it has on either axis: none is negative, since `resize` is not below `size`
  */
 export function windowView(
@@ -40,12 +40,12 @@ export function windowView(
   return { part: { top: 0, left: 0, height, width }, resized, top, left, flip }
 }
 
-/** A part of the picture stretched to the window. */
+/** A part of the image stretched to the window. */
 export function partView(part: Rect, size: number, flip = false): View {
   return { part, resized: { height: size, width: size }, top: 0, left: 0, flip }
 }
 
-/** The views that a picture can be judged by: see `testViews`. */
+/** The views that an image can be judged by: see `testViews`. */
 export const mostViews = 10
 
 /**

@@ -9,10 +9,10 @@ export interface FileRange {
   readonly bytes: number
 }
 
-/** Where an encoded picture lies: a file's path (in a browser an address), a part of a file, its bytes, or a blob such as a `File`. */
+/** Where an encoded image lies: a file's path (in a browser an address), a part of a file, its bytes, or a blob such as a `File`. */
 export type Source = string | FileRange | Uint8Array | Blob
 
-/** A decoded picture: 8-bit sRGB. */
+/** A decoded image: 8-bit sRGB. */
 export interface RgbImage {
   /** Rows from the top, pixels from the left, three bytes each: `height * width * 3`. */
   readonly data: Uint8Array
@@ -21,7 +21,7 @@ export interface RgbImage {
   readonly height: number
 }
 
-/** Whether a picture is decoded already. */
+/** Whether an image is decoded already. */
 export function isDecoded(image: Source | RgbImage): image is RgbImage {
   return typeof image === 'object' && 'width' in image
 }
@@ -40,7 +40,7 @@ export interface Files {
 
 /** What an engine finds around it, besides its GPU: what differs between Node and a browser, and nothing else. */
 export interface Host extends Platform {
-  /** Pixels of an encoded picture. */
+  /** Pixels of an encoded image. */
   readonly decodeImage: (source: Source, name?: string) => Promise<RgbImage>
   /** Arrays of a weights file, by a name that Graft knows or by a path. */
   readonly loadWeights: (nameOrPath: string) => Promise<{ readonly tensors: StateDict; readonly metadata: Record<string, string> }>

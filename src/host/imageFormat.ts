@@ -3,20 +3,20 @@ import type { Source } from './host.ts'
 
 type Format = 'JPEG' | 'PNG' | 'WebP'
 
-/** Larger pictures are refused: a few bytes can claim to be any number of pixels. These take 768 MiB. */
+/** Larger images are refused: a few bytes can claim to be any number of pixels. These take 768 MiB. */
 export const maxPixels = 2 ** 28
 
-/** Files taken for pictures, by their names. */
+/** Files taken for images, by their names. */
 export const PICTURE = /\.(jpe?g|png|webp)$/i
 
-/** Files that are pictures by their names, of formats that are not read or under names that are not known. */
+/** Files that are images by their names, of formats that are not read or under names that are not known. */
 const OTHER_PICTURE = /\.(avif|bmp|cr[23]|dng|gif|hei[cf]|jfif|jp2|jpe|jxl|nef|svg|tiff?)$/i
 
-/** Pictures that were passed over: how many of each ending. */
+/** Images that were passed over: how many of each ending. */
 export class PassedOver {
   readonly #counts = new Map<string, number>()
 
-  /** Notes a file that is not taken for a picture, if a person would. */
+  /** Notes a file that is not taken for an image, if a person would. */
   note(name: string): void {
     const ending = OTHER_PICTURE.exec(name)?.[0].toLowerCase()
     if (ending) this.#counts.set(ending, (this.#counts.get(ending) ?? 0) + 1)
@@ -45,35 +45,35 @@ const SIGNATURES: readonly { format: Format; offset: number; bytes: readonly num
   { format: 'WebP', offset: 8, bytes: [0x57, 0x45, 0x42, 0x50] },
 ]
 
-/** How errors call a picture that was given no name. */
-export function pictureName(source: Source): string {
+/** How errors call an image that was given no name. */
+export function imageName(source: Source): string {
   if (typeof source === 'string') return source
-  if (source instanceof Uint8Array) return 'picture in memory'
-  if (source instanceof Blob) return source instanceof File ? source.name : 'picture in memory'
+  if (source instanceof Uint8Array) return 'image in memory'
+  if (source instanceof Blob) return source instanceof File ? source.name : 'image in memory'
   return source.path
 }
 
 /**
- * The format of an encoded picture, by its content.
+ * The format of an encoded image, by its content.
  * @throws DataError where the bytes are none, or of no format that is read
  */
 export function requireFormat(called: string, bytes: Uint8Array): Format {
   if (bytes.length === 0) throw new DataError(`${called}: the file is empty`)
   const found = SIGNATURES.find((signature) => signature.bytes.every((byte, i) => bytes[signature.offset + i] === byte))
-  if (!found) throw new DataError(`${called}: not a JPEG, PNG or WebP picture (${describeContent(bytes)})`)
+  if (!found) throw new DataError(`${called}: not a JPEG, PNG or WebP image (${describeContent(bytes)})`)
   return found.format
 }
 
 export function tooManyPixels(called: string, format: Format, cause?: unknown): DataError {
   const most = `${maxPixels / 2 ** 20} megapixels, the most that are decoded`
-  return new DataError(`${called}: the ${format} picture has more than ${most}: make it smaller`, { cause })
+  return new DataError(`${called}: the ${format} image has more than ${most}: make it smaller`, { cause })
 }
 
-export function damagedPicture(called: string, format: Format, reason: string, cause: unknown): DataError {
+export function damagedImage(called: string, format: Format, reason: string, cause: unknown): DataError {
   return new DataError(`${called}: the ${format} file is cut short or damaged (${reason})`, { cause })
 }
 
-/** What a file that is no picture seems to be, in a word or two. */
+/** What a file that is no image seems to be, in a word or two. */
 function describeContent(bytes: Uint8Array): string {
   const start = bytes.subarray(0, 512)
   const isText = start.every((byte) => byte >= 0x20 || (byte >= 0x09 && byte <= 0x0d))

@@ -11,7 +11,7 @@ import type { Plan } from '../transfer/scenario.ts'
 import { compareNumbers, type NumberRow } from './numbers.ts'
 import { type PackedTensor, packTensor } from './pack.ts'
 import { measurePeak, type Peak, rooflineMilliseconds } from './peak.ts'
-import { testPicture } from './picture.ts'
+import { testImage } from './image.ts'
 import { recordStep, withTimesOf } from './step.ts'
 
 /** A kernel's text: one for each file and set of constants. */
@@ -41,7 +41,7 @@ export interface InspectedLayer {
   readonly name: string
   /** For people: 'conv 5x5, 64 to 192'. */
   readonly description: string
-  /** Of one picture. */
+  /** Of one image. */
   readonly outShape: readonly number[]
   readonly parameters: readonly { readonly name: string; readonly shape: readonly number[]; readonly trainable: boolean }[]
   /** Whether a scenario put it there. */
@@ -74,7 +74,7 @@ export interface Inspection {
   readonly target: string | null
   /** Cross-entropy before the step, in nats; null for a forward pass alone. */
   readonly loss: number | null
-  /** What the network takes the picture for: the five likeliest classes, with probabilities in 0..1. Empty where a logit is not finite. */
+  /** What the network takes the image for: the five likeliest classes, with probabilities in 0..1. Empty where a logit is not finite. */
   readonly top: readonly { readonly name: string; readonly probability: number }[]
   readonly layers: readonly InspectedLayer[]
   /** The layers that the plan has cut off. */
@@ -104,7 +104,7 @@ export interface InspectOptions {
   readonly picture?: Source | RgbImage
   /** A whole training step: forward, backward and SGD. Default: forward alone. */
   readonly train?: boolean
-  /** The class that a training step is told, by name or number. Default: what the network takes the picture for. */
+  /** The class that a training step is told, by name or number. Default: what the network takes the image for. */
   readonly label?: string | number
   /** What `applyScenario` returned, so that the page tells what is cut, new and frozen, and why. */
   readonly plan?: Plan | null
@@ -125,17 +125,17 @@ const keptWeights = 2 ** 15
 const keptActivations = 2 ** 18
 
 /**
- * Runs one step of a network on one picture, recorded, compares every number of it with float64, and gathers all that the page shows.
+ * Runs one step of a network on one image, recorded, compares every number of it with float64, and gathers all that the page shows.
  * The network is afterwards as it was, but for gradients that were accumulated, which a training step clears.
  * @throws UsageError for a label that the network has no class for, and while another recording is under way
- * @throws DataError for a picture that cannot be read
+ * @throws DataError for an image that cannot be read
  * @example
  * const { inspection, recording } = await inspect(model, { picture: 'cat.jpg', train: true, label: 'cat' })
  * await writeFile('step.html', await inspectorPage(inspection))
  */
 export async function inspect(model: Network, options: InspectOptions = {}): Promise<InspectedStep> {
   checkOptions('inspect', options, ['picture', 'train', 'label', 'plan', 'title', 'onProgress'])
-  const { picture = testPicture(), train = false, label, plan = null, title = model.architecture.variant, onProgress } = options
+  const { picture = testImage(), train = false, label, plan = null, title = model.architecture.variant, onProgress } = options
   const { engine, passes } = model
   const shaders = Object.fromEntries(await engine.host.readShaders())
   const image = isDecoded(picture) ? picture : await engine.host.decodeImage(picture)
@@ -166,7 +166,7 @@ export async function inspect(model: Network, options: InspectOptions = {}): Pro
   }
 }
 
-/** The class by its name or number; without one, what the network takes the picture for. */
+/** The class by its name or number; without one, what the network takes the image for. */
 async function targetOf(model: Network, x: Tensor, label: string | number | undefined): Promise<number> {
   const logits = model.engine.noGrad(() => model.logits(x))
   const values = await logits.data()

@@ -18,8 +18,8 @@ export interface NumberRow {
   /** The relative Frobenius error against the float64 reference of this operator, from the values that it read itself. */
   readonly relative: number
   readonly allowed: number
-  /** The relative error against float64 all the way from the picture; null for gradients. */
-  readonly sincePicture: number | null
+  /** The relative error against float64 all the way from the image; null for gradients. */
+  readonly sinceImage: number | null
   readonly worst: { readonly at: readonly number[]; readonly actual: number; readonly expected: number }
   readonly ok: boolean
 }
@@ -38,7 +38,7 @@ export async function compareNumbers(
 ): Promise<NumberRow[]> {
   const rows: NumberRow[] = []
   const gradientsOf = backwardReferences(target)
-  /** The float64 result of everything before, from the picture on. */
+  /** The float64 result of everything before, from the image on. */
   let chain: NdArray | null = null
   for (const [index, call] of recording.calls.entries()) {
     const forward = call.pass === 'forward' ? call : forwardOf(recording, call)
@@ -124,7 +124,7 @@ function judge(call: RecordedCall, index: number, tolerance: Tolerance) {
       return [
         {
           ...{ call: index, layer, operator, what, relative: found.relative, allowed: tolerance.relative ?? 1e-5, ok: found.ok },
-          sincePicture: whole ? compare(values, whole.data, tolerance).relative : null,
+          sinceImage: whole ? compare(values, whole.data, tolerance).relative : null,
           worst: {
             at: coordinates(found.worst?.index ?? 0, shape),
             actual: found.worst?.actual ?? 0,

@@ -17,7 +17,7 @@ export interface RecordedStep {
 /**
  * Records one step of a network: forward alone, or forward, backward and a step of SGD with momentum.
  * @param x [N, 3, size, size], preprocessed
- * @param target the class of every picture of a training step, or null for a forward pass alone
+ * @param target the class of every image of a training step, or null for a forward pass alone
  * @param values whether to keep the tensors' values; times are truer without
  */
 export async function recordStep(model: Network, x: Tensor, target: number | null, values: boolean): Promise<RecordedStep> {

@@ -62,7 +62,7 @@ export const explained = ['conv2d', 'linear', 'relu', 'maxPool2d', 'adaptiveAvgP
  * Writes out one element of an operator's result.
  * @param at its coordinates in y
  * @throws NotKept where the recording lacks a value
- * @example explainOutput(call, [0, 3, 5, 2]).terms.length // 75, for a filter of 5 x 5 over 3 channels inside the picture
+ * @example explainOutput(call, [0, 3, 5, 2]).terms.length // 75, for a filter of 5 x 5 over 3 channels inside the image
  */
 export function explainOutput(call: ExplainedCall, at: readonly number[]): Explanation {
   const { operator, attrs, tensors } = call
@@ -95,7 +95,7 @@ export function explainWeightGradient(call: ExplainedCall, at: readonly number[]
   if (operator === 'linear') {
     const [o = 0, i = 0] = at
     for (let n = 0; n < (x.shape[0] ?? 0); n++) terms.push(term(x, [n, i], dy, [n, o]))
-    return summed(`${place} = Σ over pictures n of dy[n, ${o}] · x[n, ${i}]`, ['x', 'dy'], terms, 0, null, null)
+    return summed(`${place} = Σ over images n of dy[n, ${o}] · x[n, ${i}]`, ['x', 'dy'], terms, 0, null, null)
   }
   const [o = 0, c = 0, u = 0, v = 0] = at
   const { stride, padding, groups } = convAttrs(attrs)
@@ -112,7 +112,7 @@ export function explainWeightGradient(call: ExplainedCall, at: readonly number[]
       }
   const [offsetY, offsetX] = [u - padding[0], v - padding[1]]
   const xAt = `n, ${channel}, ${shifted(times(stride[0], 'i'), offsetY)}, ${shifted(times(stride[1], 'j'), offsetX)}`
-  const formula = `${place} = Σ over pictures n, output rows i and columns j of dy[n, ${o}, i, j] · x[${xAt}]`
+  const formula = `${place} = Σ over images n, output rows i and columns j of dy[n, ${o}, i, j] · x[${xAt}]`
   const [rows, columns] = [spanOf(outHeight, stride[0], offsetY, height), spanOf(outWidth, stride[1], offsetX, width)]
   const field = { channel, channels: 1, top: rows.first, left: columns.first, height: rows.extent, width: columns.extent }
   return summed(formula, ['x', 'dy'], terms, outside, null, terms.length ? field : null)

@@ -10,7 +10,7 @@ import type { Module } from './module.ts'
 import { type Architecture, Network } from './network.ts'
 import type { Preprocess } from './preprocess.ts'
 
-/** The networks that `alexnet` makes: torchvision's, the one of 2012 as Caffe ships it, and one for pictures of 64 x 64. */
+/** The networks that `alexnet` makes: torchvision's, the one of 2012 as Caffe ships it, and one for images of 64 x 64. */
 export const variants = ['torchvision', 'bvlc', 'alexnet-64'] as const
 /** One of `variants`. */
 export type Variant = (typeof variants)[number]
@@ -50,7 +50,7 @@ interface VariantSpec {
   readonly preprocess: Preprocess
 }
 
-/** Mean and deviation of ImageNet's pictures, RGB in 0..1, as torchvision has them. */
+/** Mean and deviation of ImageNet's images, RGB in 0..1, as torchvision has them. */
 export const imageNetNormalization = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], scale: 1, order: 'rgb' } as const
 
 /** Everything after the first convolution is alike where nothing is grouped. */
@@ -99,7 +99,7 @@ const specs: Readonly<Record<Variant, VariantSpec>> = {
   },
 }
 
-/** How a picture becomes a variant's input. */
+/** How an image becomes a variant's input. */
 export function preprocessOf(variant: Variant): Preprocess {
   return specs[variant].preprocess
 }

@@ -28,7 +28,7 @@ export function classNamesIn({ classes }: Readonly<Record<string, string>>, outp
 }
 
 /**
- * How a picture becomes the network's input, by a file's metadata; null where it says nothing.
+ * How an image becomes the network's input, by a file's metadata; null where it says nothing.
  * @throws WeightsError where it says nothing that makes sense
  */
 export function preprocessIn({ preprocess }: Readonly<Record<string, string>>): Preprocess | null {

@@ -30,7 +30,7 @@ export interface Architecture {
 export class Network {
   readonly engine: Engine
   readonly architecture: Architecture
-  /** How a picture becomes this network's input. */
+  /** How an image becomes this network's input. */
   readonly preprocess: Preprocess
   readonly #layers: Module[]
   /** Parameters that the weights it was made with did not hold. */
@@ -61,7 +61,7 @@ export class Network {
     return this.#layers.flatMap((layer) => layer.parameters())
   }
 
-  /** The shape of one picture after each layer, without the batch; input first. */
+  /** The shape of one image after each layer, without the batch; input first. */
   shapes(): Shape[] {
     const { size } = this.preprocess
     const shapes: Shape[] = [[3, size, size]]
@@ -81,7 +81,7 @@ export class Network {
   }
 
   /**
-   * The network's output for a batch of preprocessed pictures.
+   * The network's output for a batch of preprocessed images.
    * @param x [N, 3, size, size], or what layer `from` takes
    * @param options `training` lets dropout drop; `from` and `to` run only these layers, counted from 0, `to` left out
    * @returns logits [N, classes]
@@ -93,8 +93,8 @@ export class Network {
     checkOptions('forward', options, ['training', 'from', 'to'])
     const { training = false, from = 0, to = this.#layers.length } = options
     const { size } = this.preprocess
-    const [, ...picture] = x.shape
-    if (from === 0 && !sameShape(picture, [3, size, size]))
+    const [, ...image] = x.shape
+    if (from === 0 && !sameShape(image, [3, size, size]))
       throw new ShapeError(`the network takes [N, 3, ${size}, ${size}], not ${showShape(x.shape)}`)
     const { gpu } = this.engine
     const outer = gpu.layer

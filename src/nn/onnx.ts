@@ -42,7 +42,7 @@ export async function exportOnnx(model: Network): Promise<Uint8Array> {
 
 /** What `importOnnx` is told beside the file. */
 export interface ImportOnnxOptions {
-  /** How a picture becomes the network's input; where the file does not say, ImageNet's mean and deviation in RGB are taken. */
+  /** How an image becomes the network's input; where the file does not say, ImageNet's mean and deviation in RGB are taken. */
   readonly preprocess?: Preprocess
   /** Seeds dropout. Default 0. */
   readonly seed?: number
@@ -67,12 +67,12 @@ export async function importOnnx(engine: Engine, bytes: Uint8Array, options: Imp
   requireSeed(seed)
   const { readOnnx, tensorsOf } = await import('../weights/onnx/graph.ts')
   const chain = readOnnx(bytes)
-  const size = pictureSize(chain)
+  const size = imageSize(chain)
   const architecture = architectureOf(chain)
   const classes = classNamesIn(chain.metadata, architecture.classes)
   const preprocess = options.preprocess ?? preprocessIn(chain.metadata) ?? usualPreprocess(size)
   if (preprocess.size !== size) {
-    const message = `the network takes ${size}x${size} pictures, and preprocess makes ${preprocess.size}x${preprocess.size}`
+    const message = `the network takes ${size}x${size} images, and preprocess makes ${preprocess.size}x${preprocess.size}`
     throw options.preprocess ? new UsageError(message) : new WeightsError(`${message}: the file is damaged`)
   }
   const model = new Network(
@@ -123,16 +123,16 @@ function specOf(layer: Module, [, height = 0, width = 0]: readonly number[], val
   throw new UsageError(`layer ${name} (${layer.description}) has no operator in ONNX that Graft writes; export the network without it`)
 }
 
-function pictureSize({ input }: OnnxChain): number {
+function imageSize({ input }: OnnxChain): number {
   const [channels, height = 0, width] = input
   if (channels !== 3 || height !== width)
     throw new WeightsError(
-      `the network takes [N, ${input.join(', ')}], and networks here take [N, 3, S, S]: square pictures of three channels`,
+      `the network takes [N, ${input.join(', ')}], and networks here take [N, 3, S, S]: square images of three channels`,
     )
   return height
 }
 
-/** As torchvision prepares pictures for 224x224: the shorter side somewhat larger, the middle cut out, ImageNet's mean and deviation. */
+/** As torchvision prepares images for 224x224: the shorter side somewhat larger, the middle cut out, ImageNet's mean and deviation. */
 function usualPreprocess(size: number): Preprocess {
   return { size, resize: Math.round((size * 256) / 224), ...imageNetNormalization }
 }

@@ -1,4 +1,4 @@
-/** How a picture becomes a network's input: resized, cut, and normalized to (value · scale − mean) / std for values in 0..1. */
+/** How an image becomes a network's input: resized, cut, and normalized to (value · scale − mean) / std for values in 0..1. */
 export interface Preprocess {
   /** Height and width of the network's input. */
   readonly size: number

@@ -6,7 +6,7 @@ const kernel = planeKernel<'out_height' | 'out_width' | 'height' | 'width'>('con
   cost: (p, { FOURS = 1 }) => ({ flops: 0, bytes: 4 * FOURS * p.planes * (p.out_height * p.out_width + p.height * p.width) }),
 })
 
-/** Pictures with images in fours: [images / fours, channels, height, width, fours]. */
+/** Images with images in fours: [images / fours, channels, height, width, fours]. */
 export interface Arranged {
   readonly src: NdBuffer
   readonly height: number

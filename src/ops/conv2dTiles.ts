@@ -1,5 +1,5 @@
 /**
- * The three passes of a convolution as contractions. Pictures are arranged with their zeros around them, so that every column of a tile
+ * The three passes of a convolution as contractions. Images are arranged with their zeros around them, so that every column of a tile
  * sees its neighbors at the same offsets, and images in fours, so that four of them are one vector.
  */
 import type { Gpu } from '../gpu/gpu.ts'

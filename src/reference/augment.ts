@@ -8,7 +8,7 @@ interface Rect {
   readonly width: number
 }
 
-/** A window of `size` x `size` from (top, left) on of a part of a picture that has been resized, flipped or not: [3, size, size] in 0..1. */
+/** A window of `size` x `size` from (top, left) on of a part of an image that has been resized, flipped or not: [3, size, size] in 0..1. */
 export function view(
   image: RgbImage,
   part: Rect,
@@ -113,7 +113,7 @@ export function erase(y: NdArray, { top, left, height, width }: Rect): NdArray {
 
 type Kind = Parameters<typeof changeColors>[1]
 
-/** What one picture undergoes: its view, a turn in degrees, changes of its colors in order, a part of the result set to 0. */
+/** What one image undergoes: its view, a turn in degrees, changes of its colors in order, a part of the result set to 0. */
 export interface Augmented {
   readonly view: {
     readonly part: Rect

@@ -5,7 +5,7 @@ export interface MaxPool2dOptions {
   /** Defaults to the kernel, as in PyTorch. */
   readonly stride?: Pair
   readonly padding?: Pair
-  /** Whether a last window may reach past the edge, as long as it begins within the picture or the padding before it. */
+  /** Whether a last window may reach past the edge, as long as it begins within the image or the padding before it. */
   readonly ceilMode?: boolean
 }
 

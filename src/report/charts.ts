@@ -11,7 +11,7 @@ export interface Series {
   readonly dashed?: boolean
 }
 
-/** What every epoch came to, on the pictures held out and on those trained on. */
+/** What every epoch came to, on the images held out and on those trained on. */
 export function epochSeries(epochs: readonly EpochResult[], what: 'Loss' | 'Accuracy'): readonly Series[] {
   const points = (part: 'train' | 'val') => epochs.map((epoch) => ({ x: epoch.epoch, y: epoch[`${part}${what}`] }))
   return [

@@ -16,7 +16,7 @@ export function EvidenceTable({ choice }: { readonly choice: Choice }): VNode {
     <>
       <p>
         A linear classifier on the frozen network's output at each depth, {folds}-fold cross-validated on {thousands(sampled)} of{' '}
-        {thousands(images)} pictures of {sampledClasses} classes, ± one standard error; the last column carries that on to all pictures, as
+        {thousands(images)} images of {sampledClasses} classes, ± one standard error; the last column carries that on to all images, as
         errors fell from half of the sample to all of it. Always naming the commonest class: {percent(chance)}.
       </p>
       <Table

@@ -7,7 +7,7 @@ import type { RunConfig } from '../train/runFolder.ts'
 import type { Timings } from '../train/timings.ts'
 import type { Choice } from '../transfer/choice.ts'
 import type { Plan } from '../transfer/scenario.ts'
-import { drawPictures, occlusionMap, type Pictures } from './occlusion.ts'
+import { drawImages, occlusionMap, type Images } from './occlusion.ts'
 import {
   type Bin,
   type ClassFigures,
@@ -24,7 +24,7 @@ import {
 } from './statistics.ts'
 import { measureStep, type StepTimes } from './stepTimes.ts'
 
-/** Everything a report says, but for the pictures. */
+/** Everything a report says, but for the images. */
 export interface RunFigures {
   readonly run: string
   readonly graft: string
@@ -39,7 +39,7 @@ export interface RunFigures {
   readonly loss: number
   readonly epochs: readonly EpochResult[]
   readonly perClass: readonly ClassFigures[]
-  /** Pictures by true class (rows) and predicted class (columns). */
+  /** Images by true class (rows) and predicted class (columns). */
   readonly confusion: readonly (readonly number[])[]
   readonly calibration: { readonly error: number; readonly bins: readonly Bin[] }
   readonly topLosses: readonly TopLoss[]
@@ -52,7 +52,7 @@ export interface RunFigures {
 export interface Report {
   readonly figures: RunFigures
   /** Of the top losses, in their order. */
-  readonly pictures: readonly Pictures[]
+  readonly images: readonly Images[]
 }
 
 interface Subject {
@@ -65,13 +65,13 @@ interface Subject {
 }
 
 /**
- * Measures a trained run on the pictures that were held out.
- * @param options.topLosses how many of the pictures with the largest losses are shown
- * @throws DataError where no picture can be decoded, ShapeError where the data has another number of classes
+ * Measures a trained run on the images that were held out.
+ * @param options.topLosses how many of the images with the largest losses are shown
+ * @throws DataError where no image can be decoded, ShapeError where the data has another number of classes
  */
 export async function measureRun(
   { folder, model, config, data, epochs, timings }: Subject,
-  options: { readonly topLosses: number; readonly onEvent?: OnEvent; readonly onPicture?: (done: number, total: number) => void },
+  options: { readonly topLosses: number; readonly onEvent?: OnEvent; readonly onImage?: (done: number, total: number) => void },
 ): Promise<Report> {
   const outcomes = await outcomesOf(model, data, { onEvent: options.onEvent })
   const { classes } = data
@@ -90,21 +90,21 @@ export async function measureRun(
     timings,
     step: await stepOf(model, outcomes),
   }
-  const pictures: Pictures[] = []
+  const images: Images[] = []
   for (const outcome of worst) {
     const image = await decodeImage(outcome.sample.source, outcome.sample.name)
-    pictures.push(await drawPictures(model, image, await occlusionMap(model, image, predictedOf(outcome))))
-    options.onPicture?.(pictures.length, worst.length)
+    images.push(await drawImages(model, image, await occlusionMap(model, image, predictedOf(outcome))))
+    options.onImage?.(images.length, worst.length)
   }
-  return { figures, pictures }
+  return { figures, images }
 }
 
-/** Pictures of the step that is measured: what a batch has unless something else is asked for. */
-const stepPictures = 32
+/** Images of the step that is measured: what a batch has unless something else is asked for. */
+const stepImages = 32
 
 async function stepOf(model: Network, outcomes: readonly Outcome[]): Promise<StepTimes | null> {
   if (!model.parameters().some(({ trainable }) => trainable)) return null
-  const samples = outcomes.slice(0, stepPictures).map(({ sample }) => sample)
+  const samples = outcomes.slice(0, stepImages).map(({ sample }) => sample)
   const images = await Promise.all(samples.map(({ source, name }) => decodeImage(source, name)))
   return measureStep(
     model,

@@ -4,7 +4,7 @@ import type { RgbImage } from '../host/node/decode.ts'
 import { preprocessImages, resizeCrop } from '../data/transforms.ts'
 import type { Network } from '../nn/network.ts'
 
-/** A picture is divided into so many cells each way, and squares of 2 x 2 cells are covered. */
+/** An image is divided into so many cells each way, and squares of 2 x 2 cells are covered. */
 export const cells = 8
 const covered = 2
 const places = cells - covered + 1
@@ -12,14 +12,14 @@ const places = cells - covered + 1
 const batchSize = 49
 
 /**
- * Where a network looks: each place of a picture is covered by a square of the mean color, and what the probability of one class loses by
+ * Where a network looks: each place of an image is covered by a square of the mean color, and what the probability of one class loses by
  * it is noted (Zeiler & Fergus 2014, arXiv:1311.2901, fig. 7). It needs nothing of the network but its outputs.
  * @param label the class whose probability is watched
  * @returns [cells, cells], row by row: the mean loss over the squares that cover a cell, in −1..1; negative where covering helps the class
  */
 export async function occlusionMap(model: Network, image: RgbImage, label: number): Promise<Float64Array> {
   const { engine } = model
-  const [picture, whole] = await pixelsAndProbability(model, image, label)
+  const [pixels, whole] = await pixelsAndProbability(model, image, label)
   const { size } = model.preprocess
   const edge = (cell: number) => Math.round((cell * size) / cells)
   const sums = new Float64Array(cells * cells)
@@ -27,13 +27,13 @@ export async function occlusionMap(model: Network, image: RgbImage, label: numbe
   const all = Array.from({ length: places * places }, (_, i) => [Math.floor(i / places), i % places] as const)
   for (let start = 0; start < all.length; start += batchSize) {
     const group = all.slice(start, start + batchSize)
-    const batch = new Float32Array(group.length * picture.length)
+    const batch = new Float32Array(group.length * pixels.length)
     for (const [i, [row, column]] of group.entries()) {
-      batch.set(picture, i * picture.length)
+      batch.set(pixels, i * pixels.length)
       // 0 is the mean color: preprocessing subtracts it.
       for (let channel = 0; channel < 3; channel++)
         for (let y = edge(row); y < edge(row + covered); y++) {
-          const line = i * picture.length + (channel * size + y) * size
+          const line = i * pixels.length + (channel * size + y) * size
           batch.fill(0, line + edge(column), line + edge(column + covered))
         }
     }
@@ -53,15 +53,15 @@ export async function occlusionMap(model: Network, image: RgbImage, label: numbe
 async function pixelsAndProbability(model: Network, image: RgbImage, label: number): Promise<readonly [Float32Array, number]> {
   const x = preprocessImages(model.engine, [image], model.preprocess)
   try {
-    const picture = await x.data()
+    const pixels = await x.data()
     const [probability = 0] = await probabilityOf(model, x, label)
-    return [picture, probability]
+    return [pixels, probability]
   } finally {
     x.dispose()
   }
 }
 
-/** The probability of one class for each picture of a batch. */
+/** The probability of one class for each image of a batch. */
 async function probabilityOf(model: Network, x: Parameters<Network['forward']>[0], label: number): Promise<Float32Array> {
   const [logits, y] = model.engine.noGrad(() => {
     const logits = model.logits(x)
@@ -78,20 +78,20 @@ async function probabilityOf(model: Network, x: Parameters<Network['forward']>[0
   }
 }
 
-/** Pixels of the pictures in the report. */
+/** Pixels of the images in the report. */
 const shown = 192
 
-/** What the network sees of a picture, and the same under its occlusion map, as data: URLs. */
-export interface Pictures {
+/** What the network sees of an image, and the same under its occlusion map, as data: URLs. */
+export interface Images {
   readonly seen: string
   readonly overlaid: string
 }
 
 /**
- * Draws both pictures of one top loss.
+ * Draws both images of one top loss.
  * @param map as `occlusionMap` gives it; its strongest place is shaded fully
  */
-export async function drawPictures(model: Network, image: RgbImage, map: Float64Array): Promise<Pictures> {
+export async function drawImages(model: Network, image: RgbImage, map: Float64Array): Promise<Images> {
   const { size, resize } = model.preprocess
   const x = resizeCrop(model.engine, image, { size, resize })
   const values = await x.data().finally(() => x.dispose())
@@ -111,7 +111,7 @@ export async function drawPictures(model: Network, image: RgbImage, map: Float64
     .resize(shown, shown, { kernel: 'cubic' })
     .png()
     .toBuffer()
-  const jpeg = async (picture: Sharp) => `data:image/jpeg;base64,${(await picture.jpeg({ quality: 82 }).toBuffer()).toString('base64')}`
+  const jpeg = async (sheet: Sharp) => `data:image/jpeg;base64,${(await sheet.jpeg({ quality: 82 }).toBuffer()).toString('base64')}`
   return {
     seen: await jpeg(sharp(seen)),
     overlaid: await jpeg(

@@ -40,7 +40,7 @@ details { margin: .3rem 0 } summary { cursor: pointer; color: var(--soft) }
 const policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 /**
- * A page that needs nothing beside itself: styles and pictures lie in it, no script runs.
+ * A page that needs nothing beside itself: styles and images lie in it, no script runs.
  * @returns HTML
  */
 export function renderPage(title: string, body: ComponentChildren): string {

@@ -44,7 +44,7 @@ export function reliabilityPlot(bins: readonly ReliabilityBin[]): Chart {
     marks: [
       Plot.rect([...bins], {
         ...{ x1: 'from', x2: 'to', y1: 0, y2: 'accuracy', fill: 'var(--series-1)', insetLeft: 1, insetRight: 1 },
-        title: (bin: ReliabilityBin) => `${counted(bin.count, 'picture')}: ${percent(bin.confidence)} sure, ${percent(bin.accuracy)} right`,
+        title: (bin: ReliabilityBin) => `${counted(bin.count, 'image')}: ${percent(bin.confidence)} sure, ${percent(bin.accuracy)} right`,
       }),
       Plot.line(
         [

@@ -11,7 +11,7 @@ import { Table } from './table.tsx'
 import { counted, layersOf, percent, seconds, thousands } from './text.ts'
 
 /** A run's report as one HTML file that needs nothing beside it. */
-export function runPage({ figures, pictures }: Report): string {
+export function runPage({ figures, images }: Report): string {
   const { run, data, plan, accuracy } = figures
   const title = `Report on ${run}`
   const sections: readonly (readonly [string, string, VNode | null])[] = [
@@ -20,7 +20,7 @@ export function runPage({ figures, pictures }: Report): string {
     ['classes', 'Classes', <Classes key="classes" figures={figures} />],
     ['confusion', 'What is taken for what', <Confusion key="confusion" figures={figures} />],
     ['calibration', 'How far to trust its confidence', <Calibration key="calibration" figures={figures} />],
-    ['losses', 'Where it is most wrong', figures.topLosses.length ? <Losses key="losses" figures={figures} pictures={pictures} /> : null],
+    ['losses', 'Where it is most wrong', figures.topLosses.length ? <Losses key="losses" figures={figures} images={images} /> : null],
     ['time', 'Where the time went', <Time key="time" figures={figures} />],
   ]
   const shown = sections.filter(([, , content]) => content !== null)
@@ -29,8 +29,8 @@ export function runPage({ figures, pictures }: Report): string {
     <>
       <h1>{title}</h1>
       <p class="soft">
-        {figures.network} on {data.root}: {thousands(data.train)} pictures to train on, {thousands(data.val)} held out,{' '}
-        {data.classes.length} classes. Every figure below is of the pictures held out; intervals hold the true value 95 times in 100.
+        {figures.network} on {data.root}: {thousands(data.train)} images to train on, {thousands(data.val)} held out,{' '}
+        {data.classes.length} classes. Every figure below is of the images held out; intervals hold the true value 95 times in 100.
       </p>
       <dl class="figures">
         <Headline name="accuracy" value={accuracy ? percent(accuracy.value) : 'none'} note={accuracy ? interval(accuracy) : ''} />
@@ -114,7 +114,7 @@ function Curves({ figures: { epochs } }: Props): VNode {
   return (
     <>
       <p>
-        Best accuracy on pictures held out: {percent(best.valAccuracy)} in epoch {best.epoch}; after the last, {last.epoch}:{' '}
+        Best accuracy on images held out: {percent(best.valAccuracy)} in epoch {best.epoch}; after the last, {last.epoch}:{' '}
         {percent(last.valAccuracy)}.
       </p>
       <Figure
@@ -141,11 +141,11 @@ function Classes({ figures: { perClass } }: Props): VNode {
   const share = (value: Share | null) => (value ? [percent(value.value), interval(value)] : ['–', 'none to count'])
   return (
     <>
-      <p>Precision: of the pictures taken for a class, how many are of it. Recall: of the pictures of a class, how many are found.</p>
+      <p>Precision: of the images taken for a class, how many are of it. Recall: of the images of a class, how many are found.</p>
       <Table
         caption="Precision and recall of each class"
-        header={['class', 'pictures', 'precision', 'precision, 95 %', 'recall', 'recall, 95 %']}
-        rows={perClass.map(({ name, pictures, precision, recall }) => [name, pictures, ...share(precision), ...share(recall)])}
+        header={['class', 'images', 'precision', 'precision, 95 %', 'recall', 'recall, 95 %']}
+        rows={perClass.map(({ name, images, precision, recall }) => [name, images, ...share(precision), ...share(recall)])}
         numbers={[1, 2, 3, 4, 5]}
       />
     </>
@@ -162,15 +162,15 @@ function Confusion({ figures: { data, confusion } }: Props): VNode {
   const rows = mistakes
     .slice(0, toldMistakes)
     .map(({ actual, predicted, count }) => [classes[actual] ?? '', classes[predicted] ?? '', count])
-  const table = { caption: 'The commonest mistakes', header: ['is', 'taken for', 'pictures'], rows, numbers: [2] }
+  const table = { caption: 'The commonest mistakes', header: ['is', 'taken for', 'images'], rows, numbers: [2] }
   const worst = mistakes[0]
   const label = worst
     ? `Confusion matrix of ${classes.length} classes. The commonest mistake: ${classes[worst.actual]} taken for ${classes[worst.predicted]}, ${worst.count} times.`
-    : `Confusion matrix of ${classes.length} classes. No picture is mistaken.`
+    : `Confusion matrix of ${classes.length} classes. No image is mistaken.`
   if (classes.length > drawnClasses) return <Table {...table} />
   return (
     <>
-      <p>Rows are what the pictures are, columns what they were taken for; the stronger the color, the larger the share of the row.</p>
+      <p>Rows are what the images are, columns what they were taken for; the stronger the color, the larger the share of the row.</p>
       <Figure chart={confusionPlot(classes, confusion)} label={label} table={rows.length ? table : undefined} />
     </>
   )
@@ -188,24 +188,24 @@ function Calibration({ figures: { calibration } }: Props): VNode {
   return (
     <>
       <p>
-        Of the pictures on which the network is 80 % sure, 80 % should be right: bars on the dashed line. On average confidence is{' '}
+        Of the images on which the network is 80 % sure, 80 % should be right: bars on the dashed line. On average confidence is{' '}
         {(100 * error).toFixed(1)} percentage points off (expected calibration error); as a whole the network is{' '}
         {sums > 0 ? 'surer than it should be' : 'less sure than it could be'}.
       </p>
       <Figure
         chart={reliabilityPlot(bins)}
         label={`Reliability diagram: accuracy against confidence. The expected calibration error is ${percent(error)}.`}
-        table={{ caption: 'Every bin', header: ['confidence', 'pictures', 'mean confidence', 'accuracy'], rows, numbers: [1, 2, 3] }}
+        table={{ caption: 'Every bin', header: ['confidence', 'images', 'mean confidence', 'accuracy'], rows, numbers: [1, 2, 3] }}
       />
     </>
   )
 }
 
-function Losses({ figures: { topLosses }, pictures }: Props & Pick<Report, 'pictures'>): VNode {
+function Losses({ figures: { topLosses }, images }: Props & Pick<Report, 'images'>): VNode {
   return (
     <>
       <p>
-        The pictures with the largest losses. Beside each, in color, what the answer hangs on: where a gray square over the picture lowers
+        The images with the largest losses. Beside each, in color, what the answer hangs on: where a gray square over the image lowers
         the probability of the class it was taken for the most (occlusion).
       </p>
       <ol class="losses">
@@ -213,9 +213,9 @@ function Losses({ figures: { topLosses }, pictures }: Props & Pick<Report, 'pict
           <li key={name}>
             <figure>
               <div class="pair">
-                <img src={pictures[i]?.seen} alt={`${name}, as the network sees it`} width={192} height={192} />
+                <img src={images[i]?.seen} alt={`${name}, as the network sees it`} width={192} height={192} />
                 <img
-                  src={pictures[i]?.overlaid}
+                  src={images[i]?.overlaid}
                   alt={`The same in gray; colored where it matters most for ${predicted}`}
                   width={192}
                   height={192}
@@ -240,7 +240,7 @@ function Losses({ figures: { topLosses }, pictures }: Props & Pick<Report, 'pict
 /** What each phase of a run is. */
 const phaseNames = {
   choosing: 'choosing the scenario',
-  reading: 'reading pictures, and frozen layers',
+  reading: 'reading images, and frozen layers',
   compiling: 'compiling kernels',
   training: 'training steps',
   validating: 'validating, and checkpoints',
@@ -285,7 +285,7 @@ function Time({ figures: { timings, epochs, step } }: Props): VNode {
 }
 
 /** A training step, layer by layer. */
-function Step({ step: { pictures, layers } }: { readonly step: StepTimes }): VNode {
+function Step({ step: { images, layers } }: { readonly step: StepTimes }): VNode {
   const told = layers.filter(({ forward, backward }) => forward + backward > 0)
   const total = told.filter(({ once }) => !once).reduce((sum, { forward, backward }) => sum + forward + backward, 0)
   const frozen = told.some(({ once }) => once)
@@ -298,11 +298,11 @@ function Step({ step: { pictures, layers } }: { readonly step: StepTimes }): VNo
     layer,
     forward.toFixed(2),
     backward.toFixed(2),
-    once ? 'once a picture' : 'every step',
+    once ? 'once an image' : 'every step',
   ])
   return (
     <>
-      <h3>A training step of {pictures} pictures</h3>
+      <h3>A training step of {images} images</h3>
       <p>
         By the clock of the adapter that made this report: {total.toFixed(1)} ms in layers that run in every step
         {frozen ? '; those marked "once" are frozen, and what they give is kept' : ''}.

@@ -13,7 +13,7 @@ export interface Share {
 const z = 1.959964
 
 /**
- * A share with its interval by Wilson's score (1927), which stays within 0 and 1 and holds for few pictures too. Null where there is
+ * A share with its interval by Wilson's score (1927), which stays within 0 and 1 and holds for few images too. Null where there is
  * nothing to count.
  * @example wilson(8, 10)   // { value: 0.8, low: 0.49, high: 0.943, of: 10 }
  */
@@ -68,14 +68,14 @@ export function calibrationOf(outcomes: readonly Outcome[], count = 10): { reado
 
 export interface ClassFigures {
   readonly name: string
-  readonly pictures: number
+  readonly images: number
   /** Of those taken for this class, how many are of it. */
   readonly precision: Share | null
   /** Of those of this class, how many are found. */
   readonly recall: Share | null
 }
 
-/** Pictures counted by true class (rows) and predicted class (columns). */
+/** Images counted by true class (rows) and predicted class (columns). */
 export function confusionOf(outcomes: readonly Outcome[], classes: number): number[][] {
   const counts = Array.from({ length: classes }, () => new Array<number>(classes).fill(0))
   for (const outcome of outcomes) {
@@ -89,13 +89,13 @@ export function confusionOf(outcomes: readonly Outcome[], classes: number): numb
 export function classFigures(names: readonly string[], confusion: readonly (readonly number[])[]): ClassFigures[] {
   return names.map((name, c) => {
     const hits = confusion[c]?.[c] ?? 0
-    const pictures = (confusion[c] ?? []).reduce((a, b) => a + b, 0)
+    const images = (confusion[c] ?? []).reduce((a, b) => a + b, 0)
     const predicted = confusion.reduce((sum, row) => sum + (row[c] ?? 0), 0)
-    return { name, pictures, precision: wilson(hits, predicted), recall: wilson(hits, pictures) }
+    return { name, images, precision: wilson(hits, predicted), recall: wilson(hits, images) }
   })
 }
 
-/** Pictures taken for another class than theirs, by pairs of classes, the commonest first. */
+/** Images taken for another class than theirs, by pairs of classes, the commonest first. */
 export function mistakesOf(confusion: readonly (readonly number[])[]) {
   return confusion
     .flatMap((row, actual) => row.map((count, predicted) => ({ actual, predicted, count })))
@@ -108,7 +108,7 @@ export function worstOf(outcomes: readonly Outcome[], count: number): Outcome[] 
   return [...outcomes].sort((a, b) => lossOf(b) - lossOf(a)).slice(0, count)
 }
 
-/** A picture that the network is wrong about, or unsure of. */
+/** An image that the network is wrong about, or unsure of. */
 export interface TopLoss {
   readonly name: string
   readonly actual: string

@@ -15,7 +15,7 @@ export interface LayerTime {
 
 /** What a training step of a batch takes on this adapter, layer by layer; the optimizer's part is left out. */
 export interface StepTimes {
-  readonly pictures: number
+  readonly images: number
   readonly layers: readonly LayerTime[]
 }
 
@@ -44,5 +44,5 @@ export async function measureStep(model: Network, images: readonly RgbImage[], l
   const layers = [...layerTimes(dispatches)].map(([layer, { forward, gradient, other }]) => ({
     ...{ layer, forward, backward: gradient + other, once: once.has(layer) },
   }))
-  return { pictures: images.length, layers }
+  return { images: images.length, layers }
 }

@@ -21,7 +21,7 @@ export function seconds(value: number): string {
   return `${Math.floor(whole / 60)} min ${whole % 60} s`
 }
 
-/** 1 as '1 picture', 3 as '3 pictures'. */
+/** 1 as '1 image', 3 as '3 images'. */
 export function counted(n: number, noun: string, plural = `${noun}s`): string {
   return `${thousands(n)} ${n === 1 ? noun : plural}`
 }

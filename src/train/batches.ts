@@ -16,15 +16,15 @@ import { openStored, type StoreOptions } from './storedSource.ts'
 export interface Batch {
   readonly x: Tensor
   readonly targets: Int32Array
-  /** How many places of the order are behind it: more than pictures where some were broken. */
+  /** How many places of the order are behind it: more than images where some were broken. */
   readonly read: number
 }
 
 /** One part of a dataset, ready to be read in batches, epoch after epoch. */
 export interface BatchSource {
-  /** The layer whose input the batches are: 0 for pictures, past the frozen layers for features. */
+  /** The layer whose input the batches are: 0 for images, past the frozen layers for features. */
   readonly from: number
-  /** Rows that a batch has for each target, one after the other: views of the same picture. */
+  /** Rows that a batch has for each target, one after the other: views of the same image. */
   readonly views: number
   /** How many samples there are, broken ones included. */
   readonly count: number
@@ -54,7 +54,7 @@ export async function readAgain<T>(
 /** What reading samples needs to know. */
 export interface ReadOptions {
   readonly signal?: AbortSignal
-  /** Called for each picture that cannot be decoded; a throw ends the reading. */
+  /** Called for each image that cannot be decoded; a throw ends the reading. */
   readonly onBroken: (sample: Sample, error: DataError) => void
   readonly cache?: PixelCache
 }
@@ -71,14 +71,14 @@ export async function* grouped<T>(items: AsyncIterable<T>, size: number): AsyncG
   if (group.length) yield group
 }
 
-/** How pictures are augmented, and what seeds it. */
+/** How images are augmented, and what seeds it. */
 export interface SeededAugmentation {
   readonly augmentation: Augmentation
   readonly seed: number
 }
 
-/** Pictures, decoded as they are needed: augmented anew in each epoch, seen in several views, or seen as they are. */
-export class PictureSource implements BatchSource {
+/** Images, decoded as they are needed: augmented anew in each epoch, seen in several views, or seen as they are. */
+export class ImageSource implements BatchSource {
   readonly from = 0
   readonly reads = false
   readonly #model: Network
@@ -128,7 +128,7 @@ export class PictureSource implements BatchSource {
 }
 
 /**
- * What a picture undergoes in an epoch. Its random stream is its place in the part and the epoch: the same on every adapter and for every
+ * What an image undergoes in an epoch. Its random stream is its place in the part and the epoch: the same on every adapter and for every
  * batch size.
  */
 export function drawInEpoch(
@@ -141,7 +141,7 @@ export function drawInEpoch(
   return drawAugmentation(new Random(seed, epoch * streamsPerEpoch + index), augmentation, image, preprocess)
 }
 
-/** Each picture in the first few of its views for test-time augmentation. */
+/** Each image in the first few of its views for test-time augmentation. */
 export function viewsOf(images: readonly RgbImage[], preprocess: Preprocess, views: number): ViewedImage[] {
   return images.flatMap((image) => testViews(image, preprocess, views).map((view) => ({ image, view })))
 }
@@ -153,7 +153,7 @@ const streamsPerEpoch = 2 ** 32
  * The cheapest way to read one part of a dataset: stored where nothing about a sample changes from epoch to epoch and memory
  * allows, else decoded anew.
  * @param options.store whether outputs may be stored at all
- * @param options.augment how pictures are augmented; null for not at all
+ * @param options.augment how images are augmented; null for not at all
  */
 export async function openSource(
   model: Network,
@@ -166,7 +166,7 @@ export async function openSource(
     const stored = await openStored(model, samples, from, options)
     if (stored) return stored
   }
-  return new PictureSource(model, samples, { ...options, ...(store ? { cache: new PixelCache(samples.length) } : {}) }, { augment })
+  return new ImageSource(model, samples, { ...options, ...(store ? { cache: new PixelCache(samples.length) } : {}) }, { augment })
 }
 
 export type { ImageDataset }

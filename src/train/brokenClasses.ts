@@ -2,7 +2,7 @@ import { countByClass, type ImageDataset } from '../data/dataset.ts'
 import { DataError } from '../base/errors.ts'
 import type { Skipped } from './events.ts'
 
-/** Ends training once every picture to train on of a class has turned out broken. */
+/** Ends training once every image to train on of a class has turned out broken. */
 export class BrokenClasses {
   readonly #data: ImageDataset
   readonly #left: number[]
@@ -12,14 +12,14 @@ export class BrokenClasses {
     this.#left = countByClass(data.train, data.classes.length)
   }
 
-  /** @throws DataError naming the class of which no picture is left */
+  /** @throws DataError naming the class of which no image is left */
   note({ split, label }: Skipped): void {
     if (split !== 'train') return
     const left = (this.#left[label] ?? 0) - 1
     this.#left[label] = left
     if (left === 0)
       throw new DataError(
-        `none of the pictures to train on of the class "${this.#data.classes[label]}" can be decoded: replace them, or remove the class`,
+        `none of the images to train on of the class "${this.#data.classes[label]}" can be decoded: replace them, or remove the class`,
       )
   }
 }

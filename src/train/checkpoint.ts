@@ -7,14 +7,14 @@ import type { EpochResult } from './events.ts'
 
 /** How far an epoch has come: after its last whole step. */
 export interface EpochPart {
-  /** How many places of the epoch's order are behind it, broken pictures included. */
+  /** How many places of the epoch's order are behind it, broken images included. */
   readonly position: number
   /** Batches trained on, and steps made of them. */
   readonly batches: number
   readonly steps: number
   /** The training's passes by then. */
   readonly passes: number
-  /** Sums over the pictures trained on. */
+  /** Sums over the images trained on. */
   readonly loss: number
   readonly correct: number
   readonly count: number

@@ -12,35 +12,35 @@ import { Random, requireSeed } from '../base/random.ts'
 import { type Choice, type Depth, decide, type Evidence } from '../transfer/choice.ts'
 import { type CrossValidation, crossValidate } from '../transfer/ridge.ts'
 import { grouped } from './batches.ts'
-import { brokenPictures } from './evaluate.ts'
+import { brokenImages } from './evaluate.ts'
 import type { OnEvent } from './events.ts'
 
 /** What `chooseScenario` is told. */
 export interface ChooseOptions {
-  /** Seeds which pictures are probed, and their folds. Default 0. */
+  /** Seeds which images are probed, and their folds. Default 0. */
   readonly seed?: number
-  /** Pictures probed at the most. Default 800; fewer where a network's features are large. */
+  /** Images probed at the most. Default 800; fewer where a network's features are large. */
   readonly pictures?: number
   readonly onEvent?: OnEvent
   readonly signal?: AbortSignal
 }
 
-const defaultPictures = 800
+const defaultImages = 800
 /** Each fold is predicted by what was learned on the others. */
 const folds = 3
-/** Classes probed at the most: beyond that a sample holds too few pictures of each. */
+/** Classes probed at the most: beyond that a sample holds too few images of each. */
 const mostClasses = 100
 /** Values of features that the sample may have, over all depths: 256 MB. */
 const mostValues = 64 * 2 ** 20
-/** How far accuracies are carried on beyond the pictures that the probe learned from. */
+/** How far accuracies are carried on beyond the images that the probe learned from. */
 const mostDoublings = 2
-/** Pictures that go through the network together. */
+/** Images that go through the network together. */
 const batchSize = 32
 /** Apart from the streams that split and shuffle the data. */
 const sampleStream = 3000
 
 /**
- * Picks one of the four scenarios for a dataset, the cut and whether the FC layers stay: counts pictures and classes, and measures on a
+ * Picks one of the four scenarios for a dataset, the cut and whether the FC layers stay: counts images and classes, and measures on a
  * seeded sample of those to train on how well a linear classifier reads the classes from the frozen network's output at several depths
  * (after each stage of convolutions and each hidden FC layer), by threefold cross-validation. The network is not changed.
  * @param model as `alexnet` made it, before `applyScenario`
@@ -53,7 +53,7 @@ const sampleStream = 3000
  */
 export async function chooseScenario(model: Network, data: ImageDataset, options: ChooseOptions = {}): Promise<Choice> {
   checkOptions('chooseScenario', options, ['seed', 'pictures', 'onEvent', 'signal'])
-  const { seed = 0, pictures = defaultPictures, onEvent, signal } = options
+  const { seed = 0, pictures = defaultImages, onEvent, signal } = options
   requireSeed(seed)
   if (!Number.isSafeInteger(pictures) || pictures < folds)
     throw new UsageError(`pictures is an integer of ${folds} or more, not ${pictures}`)
@@ -65,7 +65,7 @@ export async function chooseScenario(model: Network, data: ImageDataset, options
   const read = await readFeatures(model, places, sample, { onEvent, signal })
   const readSeconds = (performance.now() - begun) / 1000
   const { labels, classes } = read
-  if (classes < 2) throw new DataError(`${data.root}: a sample to choose a scenario by needs pictures of two classes that can be decoded`)
+  if (classes < 2) throw new DataError(`${data.root}: a sample to choose a scenario by needs images of two classes that can be decoded`)
   const outcomes: CrossValidation[] = []
   for (const [i, { features }] of places.entries()) {
     signal?.throwIfAborted()
@@ -137,7 +137,7 @@ function drawSample(data: ImageDataset, wanted: number, seed: number): Sample[] 
 }
 
 interface Features {
-  /** The output at each place, batch by batch, a row for each picture. */
+  /** The output at each place, batch by batch, a row for each image. */
   readonly outputs: readonly (readonly Float32Array[])[]
   /** Classes counted from 0 among those met. */
   readonly labels: readonly number[]
@@ -155,7 +155,7 @@ async function readFeatures(
   const labels: number[] = []
   const numbers = new Map<number, number>()
   const order = Array.from(samples, (_, i) => i)
-  const onBroken = brokenPictures('train', onEvent, false)
+  const onBroken = brokenImages('train', onEvent, false)
   const reading = { ...decoding(model.engine), onBroken, ...(signal ? { signal } : {}) }
   for await (const group of grouped(decodeAhead(samples, order, reading), batchSize)) {
     for (const [i, output] of (await outputsAt(model, places, group)).entries()) outputs[i]?.push(output)
@@ -172,8 +172,8 @@ async function readFeatures(
 /** The outputs of a batch at every place, [batch, features] each. */
 async function outputsAt(model: Network, places: readonly Place[], group: readonly DecodedSample[]): Promise<Float32Array[]> {
   const { engine } = model
-  const pictures = group.map(({ image }) => image)
-  const tensors = [preprocessImages(engine, pictures, model.preprocess)]
+  const decoded = group.map(({ image }) => image)
+  const tensors = [preprocessImages(engine, decoded, model.preprocess)]
   try {
     let from = 0
     for (const { to } of places) {
@@ -216,7 +216,7 @@ function commonestShare(labels: readonly number[], classes: number): number {
   return Math.max(...counts) / labels.length
 }
 
-/** Measured and expected accuracies with their errors, and how far each lies behind the best, picture by picture. */
+/** Measured and expected accuracies with their errors, and how far each lies behind the best, image by image. */
 function depthsOf(places: readonly Place[], outcomes: readonly CrossValidation[], doublings: number): Depth[] {
   const expected = outcomes.map((outcome) => carriedOn(outcome, doublings))
   const means = expected.map((values) => meanAndError(values).mean)
@@ -233,9 +233,9 @@ function depthsOf(places: readonly Place[], outcomes: readonly CrossValidation[]
 }
 
 /**
- * The accuracy to expect of so many times twice the pictures. Errors fall by a power of the number of pictures (Cortes et al. 1993; Hestness
+ * The accuracy to expect of so many times twice the images. Errors fall by a power of the number of images (Cortes et al. 1993; Hestness
  * et al. 2017, arXiv:1712.00409): each doubling divides them by what the last one did, e (e / h)^d for errors e of all and h of half.
- * @returns a value for each picture, whose mean is the expectation and whose spread is its uncertainty (its influence, to first order)
+ * @returns a value for each image, whose mean is the expectation and whose spread is its uncertainty (its influence, to first order)
  */
 function carriedOn({ correct, halfCorrect }: CrossValidation, doublings: number): Float64Array {
   const [e, h] = [1 - meanAndError(correct).mean, 1 - meanAndError(halfCorrect).mean]

@@ -13,7 +13,7 @@ import type { FitOptions } from './fitOptions.ts'
 export interface CompareOptions extends Pick<FitOptions, 'batchSize' | 'lr' | 'optimizer' | 'augment' | 'seed' | 'signal'> {
   /**
    * Training time of each, in seconds: reading, compiling and the validations between epochs count, the last validation does not.
-   * Default: three times what reading all pictures takes, by the probe's pace, and a minute at the least.
+   * Default: three times what reading all images takes, by the probe's pace, and a minute at the least.
    */
   readonly seconds?: number
   /** Or so many epochs of each. */
@@ -30,7 +30,7 @@ export interface CompareOptions extends Pick<FitOptions, 'batchSize' | 'lr' | 'o
 export interface Budget {
   readonly seconds: number | null
   readonly epochs: number | null
-  /** Seconds that reading all pictures once and running the frozen layers over them takes, by the probe's pace. */
+  /** Seconds that reading all images once and running the frozen layers over them takes, by the probe's pace. */
   readonly reading: number
 }
 
@@ -51,7 +51,7 @@ export interface Contestant {
   readonly valAccuracy: number
   /** That epoch, counted from 1. */
   readonly bestEpoch: number
-  /** Passes over the pictures, with the part of the one that time cut short. */
+  /** Passes over the images, with the part of the one that time cut short. */
   readonly epochs: number
   /** Training time, the last validation left out. */
   readonly seconds: number
@@ -71,7 +71,7 @@ export interface Comparison {
 const untilTimeIsUp = 1_000_000
 
 /**
- * Trains all four scenarios on the same pictures under one budget. Each cuts where, and keeps the FC layers that, the probe of
+ * Trains all four scenarios on the same images under one budget. Each cuts where, and keeps the FC layers that, the probe of
  * `chooseScenario` found best for it.
  * @param build makes the network afresh; called five times
  * @throws UsageError where both `seconds` and `epochs` are given

@@ -40,7 +40,7 @@ export async function diagnose(model: Network, { batch: { x, targets }, from, pa
       const [fine] = await allFinite(engine, [here])
       if (!fine) return error(model.layers[i]?.name ?? '', 'the output of')
     }
-    return error(`the loss of ${targets.length} pictures`, 'of all of them,')
+    return error(`the loss of ${targets.length} images`, 'of all of them,')
   } finally {
     if (here !== x) here.dispose()
   }

@@ -9,7 +9,7 @@ import type { Session } from './session.ts'
 import type { Snapshots } from './snapshots.ts'
 import { type BatchInFlight, givenTo, Stepper, type StepValues } from './step.ts'
 
-/** The order of an epoch's pictures: the seed and the epoch decide. */
+/** The order of an epoch's images: the seed and the epoch decide. */
 export function epochOrder(count: number, seed: number, epoch: number): Uint32Array {
   const order = Uint32Array.from({ length: count }, (_, i) => i)
   new Random(seed, epoch).shuffle(order)
@@ -18,7 +18,7 @@ export function epochOrder(count: number, seed: number, epoch: number): Uint32Ar
 
 /** What training on an epoch came to. */
 export interface TrainedEpoch {
-  /** Mean over the pictures seen. */
+  /** Mean over the images seen. */
   readonly loss: number
   readonly accuracy: number
   readonly seconds: number
@@ -31,7 +31,7 @@ export interface TrainedEpoch {
 }
 
 /**
- * One pass over the training pictures, or the rest of one, or null when it was aborted. At least one step is made of what is left.
+ * One pass over the training images, or the rest of one, or null when it was aborted. At least one step is made of what is left.
  * `session.part` follows it from step to step.
  * @param deadline when to stop, on the clock of `performance.now`
  */
@@ -66,7 +66,7 @@ export async function trainEpoch(
     await run.drain()
   }
   if (signal?.aborted) return null
-  if (run.part.count === 0) throw new DataError(`${session.data.root} has no picture to train on that can be decoded`)
+  if (run.part.count === 0) throw new DataError(`${session.data.root} has no image to train on that can be decoded`)
   const { loss, correct, count, position, batches, lr } = run.part
   const cutShort = late && position < source.count
   return { loss: loss / count, accuracy: correct / count, seconds: run.seconds, lr, batches: batches - before, cutShort }

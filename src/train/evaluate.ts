@@ -7,7 +7,7 @@ import { checkOptions } from '../base/options.ts'
 import type { Network } from '../nn/network.ts'
 import { isDecoded, type RgbImage, type Source } from '../host/host.ts'
 import { Arrivals } from './arrivals.ts'
-import { type BatchSource, PictureSource, readAgain, viewsOf } from './batches.ts'
+import { type BatchSource, ImageSource, readAgain, viewsOf } from './batches.ts'
 import { diagnose } from './diagnose.ts'
 import type { OnEvent } from './events.ts'
 import { averageViews, type Evaluation, EvaluationCounter, mostLikely, probabilitiesOf } from './metrics.ts'
@@ -16,21 +16,21 @@ import { averageViews, type Evaluation, EvaluationCounter, mostLikely, probabili
 export interface EvaluateOptions {
   /** Which part. Default 'val'. */
   readonly split?: 'train' | 'val'
-  /** Pictures that go through the network together. Default 32. */
+  /** Images that go through the network together. Default 32. */
   readonly batchSize?: number
   /**
-   * Test-time augmentation: the views whose probabilities are averaged for each picture, 1 to 10: the middle, its mirror image, then the four
+   * Test-time augmentation: the views whose probabilities are averaged for each image, 1 to 10: the middle, its mirror image, then the four
    * corners, each and mirrored. Default 1.
    */
   readonly tta?: number
-  /** Whether a broken picture is an error rather than left out. Default false. */
+  /** Whether a broken image is an error rather than left out. Default false. */
   readonly strict?: boolean
   readonly onEvent?: OnEvent
   readonly signal?: AbortSignal
 }
 
-/** Tells `onEvent` of each broken picture once, or throws under `strict`. */
-export function brokenPictures(
+/** Tells `onEvent` of each broken image once, or throws under `strict`. */
+export function brokenImages(
   split: 'train' | 'val',
   onEvent: OnEvent | undefined,
   strict: boolean,
@@ -48,22 +48,22 @@ export function brokenPictures(
  * Runs a network over one part of a dataset.
  * @returns mean loss, accuracy, top-5 accuracy (each in 0..1 but the loss), the confusion matrix and every class's precision and recall
  * @throws ShapeError when the network has another number of outputs than the dataset has classes
- * @throws DataError when no picture of the part can be decoded
+ * @throws DataError when no image of the part can be decoded
  * @throws NonFiniteError when the loss is NaN or infinite, naming the first such tensor
  * @example const { accuracy, confusion } = await evaluate(model, data)
  */
 export async function evaluate(model: Network, data: ImageDataset, options: EvaluateOptions = {}): Promise<Evaluation> {
   checkOptions('evaluate', options, ['split', 'batchSize', 'tta', 'strict', 'onEvent', 'signal'])
   const { split = 'val', batchSize = 32, tta = 1, strict = false, onEvent, signal } = options
-  const together = picturesTogether(batchSize, tta)
+  const together = imagesTogether(batchSize, tta)
   if (split !== 'train' && split !== 'val') throw new UsageError(`split is 'train' or 'val', not '${split}'`)
   checkClasses(model, data)
   const samples = data[split]
-  const reading = { onBroken: brokenPictures(split, onEvent, strict), ...(signal ? { signal } : {}) }
-  const source = new PictureSource(model, samples, reading, { views: tta })
+  const reading = { onBroken: brokenImages(split, onEvent, strict), ...(signal ? { signal } : {}) }
+  const source = new ImageSource(model, samples, reading, { views: tta })
   const report = (done: number) => onEvent?.({ type: 'read', split, done, total: samples.length })
   const result = await evaluateSource(model, source, data.classes, together, { onProgress: report })
-  if (result.count === 0) throw new DataError(`none of the ${samples.length} ${split} pictures of ${data.root} can be decoded`)
+  if (result.count === 0) throw new DataError(`none of the ${samples.length} ${split} images of ${data.root} can be decoded`)
   return result
 }
 
@@ -71,7 +71,7 @@ export async function evaluate(model: Network, data: ImageDataset, options: Eval
 interface Seen {
   readonly targets: Int32Array
   readonly read: number
-  /** The logits, and the mean loss where each picture was seen once. */
+  /** The logits, and the mean loss where each image was seen once. */
   readonly values: () => Promise<Float32Array[]>
 }
 
@@ -118,7 +118,7 @@ export async function evaluateSource(
 
 /** Throws ShapeError unless the network has one output for each class, UsageError for what is no dataset. */
 export function checkClasses(model: Network, data: ImageDataset): void {
-  if (!Array.isArray(data?.classes)) throw new UsageError(`pictures come as openData(path) gives them, awaited, not as ${String(data)}`)
+  if (!Array.isArray(data?.classes)) throw new UsageError(`images come as openData(path) gives them, awaited, not as ${String(data)}`)
   const outputs = model.shapes().at(-1)?.[0] ?? 0
   if (outputs !== data.classes.length)
     throw new ShapeError(
@@ -126,19 +126,19 @@ export function checkClasses(model: Network, data: ImageDataset): void {
     )
 }
 
-/** One picture's likeliest classes. */
+/** One image's likeliest classes. */
 export interface Prediction {
-  /** The picture's path, a file's name, or its place in the list. */
+  /** The image's path, a file's name, or its place in the list. */
   readonly name: string
   readonly top: readonly { readonly class: string; readonly index: number; readonly probability: number }[]
 }
 
 /**
- * Classifies pictures.
- * @param images paths, parts of files, encoded bytes, blobs such as a `File`, or decoded pictures
- * @param options `topK`: how many classes to give, 5 by default, at most as many as there are. `batchSize`: pictures that go through together,
- * 32 by default. `tta`: views whose probabilities are averaged for each picture, 1 to 10, as `evaluate` takes them; 1 by default
- * @throws DataError for a picture that cannot be decoded
+ * Classifies images.
+ * @param images paths, parts of files, encoded bytes, blobs such as a `File`, or decoded images
+ * @param options `topK`: how many classes to give, 5 by default, at most as many as there are. `batchSize`: images that go through together,
+ * 32 by default. `tta`: views whose probabilities are averaged for each image, 1 to 10, as `evaluate` takes them; 1 by default
+ * @throws DataError for an image that cannot be decoded
  * @example const [first] = await predict(model, ['cat.jpg'], { topK: 3 })
  */
 export async function predict(
@@ -148,9 +148,9 @@ export async function predict(
 ): Promise<Prediction[]> {
   checkOptions('predict', options, ['topK', 'batchSize', 'tta'])
   const { topK = 5, batchSize = 32, tta = 1 } = options
-  if (!Array.isArray(images)) throw new UsageError(`predict takes a list of pictures, [picture], not ${String(images)}`)
+  if (!Array.isArray(images)) throw new UsageError(`predict takes a list of images, [image], not ${String(images)}`)
   if (!Number.isInteger(topK) || topK < 1) throw new UsageError(`topK is a positive integer, not ${topK}`)
-  const together = picturesTogether(batchSize, tta)
+  const together = imagesTogether(batchSize, tta)
   const result: Prediction[] = []
   for (let start = 0; start < images.length; start += together) {
     const group = images.slice(start, start + together)
@@ -166,7 +166,7 @@ export async function predict(
       const top = mostLikely(probabilities)
         .slice(0, topK)
         .map((index) => ({ class: model.classNames?.[index] ?? String(index), index, probability: probabilities[index] ?? 0 }))
-      result.push({ name: nameOf(image) ?? `picture ${start + row}`, top })
+      result.push({ name: nameOf(image) ?? `image ${start + row}`, top })
     }
   }
   return result
@@ -177,8 +177,8 @@ function nameOf(image: Source | RgbImage): string | null {
   return image instanceof File ? image.name : null
 }
 
-/** Pictures that go through the network together, so that with their views they take no more memory than `batchSize` would. */
-function picturesTogether(batchSize: number, tta: number): number {
+/** Images that go through the network together, so that with their views they take no more memory than `batchSize` would. */
+function imagesTogether(batchSize: number, tta: number): number {
   if (!Number.isSafeInteger(batchSize) || batchSize < 1) throw new UsageError(`batchSize is a positive integer, not ${batchSize}`)
   if (!Number.isInteger(tta) || tta < 1 || tta > mostViews)
     throw new UsageError(`tta is a number of views from 1 to ${mostViews}, not ${tta}`)

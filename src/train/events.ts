@@ -1,6 +1,6 @@
 import type { MemoryPlan } from './memory.ts'
 
-/** What one epoch came to. Losses are means over pictures, accuracies lie in 0..1. */
+/** What one epoch came to. Losses are means over images, accuracies lie in 0..1. */
 export interface EpochResult {
   /** Counted from 1. */
   readonly epoch: number
@@ -14,7 +14,7 @@ export interface EpochResult {
   readonly lr?: number
 }
 
-/** A picture that could not be decoded, and is left out. */
+/** An image that could not be decoded, and is left out. */
 export interface Skipped {
   readonly name: string
   readonly reason: string
@@ -27,9 +27,9 @@ export interface Skipped {
 export type TrainEvent =
   /** What training will take, before anything is allocated for it. */
   | ({ readonly type: 'memory' } & MemoryPlan)
-  /** So many pictures have been read, and run through the frozen layers where there are any: once, in the first epoch. */
+  /** So many images have been read, and run through the frozen layers where there are any: once, in the first epoch. */
   | { readonly type: 'read'; readonly split: 'train' | 'val'; readonly done: number; readonly total: number }
-  /** An earlier run had left on disk what the frozen layers give for so many pictures: they were not computed again. */
+  /** An earlier run had left on disk what the frozen layers give for so many images: they were not computed again. */
   | { readonly type: 'cached'; readonly split: 'train' | 'val'; readonly count: number; readonly total: number }
   /** Something could not be done as asked, and the work goes on without it. */
   | { readonly type: 'remark'; readonly message: string }

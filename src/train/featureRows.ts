@@ -1,5 +1,5 @@
 import type { FeatureTable, Place } from '../data/featureCache.ts'
-import type { PictureKeys } from '../data/pictureKeys.ts'
+import type { ImageKeys } from '../data/imageKeys.ts'
 import { GraftError } from '../base/errors.ts'
 
 /** What a sample's place says when it is no row's on disk. */
@@ -35,7 +35,7 @@ export class FeatureRows {
     this.#onRefused = options.onRefused
   }
 
-  /** The table to look pictures up in and to add to, while it takes rows. */
+  /** The table to look images up in and to add to, while it takes rows. */
   get table(): FeatureTable | null {
     return this.#refused ? null : this.#table
   }
@@ -64,7 +64,7 @@ export class FeatureRows {
   }
 
   /** Keeps a row that was computed. */
-  async put(index: number, keys: PictureKeys | null, row: Float32Array): Promise<void> {
+  async put(index: number, keys: ImageKeys | null, row: Float32Array): Promise<void> {
     const { table } = this
     if (table && keys)
       await this.#write(async () => {

@@ -56,7 +56,7 @@ const [smoothing, runaway] = [0.98, 4]
 /**
  * The learning-rate range test: steps at rates that grow in equal ratios, until the loss runs away. Whatever it ends with, the network is as before
  * (Smith 2017, arXiv:1506.01186, as fastai's lr_find does it: loss smoothed by 0.98, stopped at four times its lowest).
- * @throws UsageError for options that do not fit; DataError when no picture can be decoded
+ * @throws UsageError for options that do not fit; DataError when no image can be decoded
  * @example
  * const { valley } = await findLearningRate(model, data, { batchSize: 32 })
  * await fit(model, data, { epochs: 5, lr: valley })
@@ -99,7 +99,7 @@ export async function findLearningRate(model: Network, data: ImageDataset, optio
         if (stepper.steps >= steps || curve.diverged) break
       }
       if (epoch > 1 && stepper.steps === begun && part.length === 0)
-        throw new DataError(`${data.root} has no picture to train on that can be decoded`)
+        throw new DataError(`${data.root} has no image to train on that can be decoded`)
     }
     const { points, diverged } = curve
     return { points, diverged, valley: valley(points, steps), steepest: steepest(points, steps) }

@@ -20,7 +20,7 @@ export interface FitResult {
   readonly aborted: boolean
   /** Whether `patience` ran out before the last epoch. */
   readonly stoppedEarly: boolean
-  /** Training pictures that could not be decoded. */
+  /** Training images that could not be decoded. */
   readonly skipped: number
   /** Batches of an unfinished epoch that a checkpoint keeps. */
   readonly keptBatches: number
@@ -34,8 +34,8 @@ export interface FitResult {
 const patienceWithDevices = 3
 
 /**
- * Trains the parameters whose `trainable` flag is set. Frozen layers in front run once for each picture, in the first epoch, and their outputs
- * are kept, unless pictures are augmented or `cache` is off. The same seed on the same adapter gives the same bits, also when it was interrupted and resumed.
+ * Trains the parameters whose `trainable` flag is set. Frozen layers in front run once for each image, in the first epoch, and their outputs
+ * are kept, unless images are augmented or `cache` is off. The same seed on the same adapter gives the same bits, also when it was interrupted and resumed.
  *
  * A GPU device that is lost (a driver reset, a laptop's sleep) is replaced, and training goes on from the newest state within
  * `checkpointSeconds`; what other tensors of the engine held is gone then.
@@ -72,7 +72,7 @@ export async function fit(model: Network, data: ImageDataset, options: FitOption
         tally.batches += done.batches
         if (done.over) break
       } catch (error) {
-        // What reads pictures ends with an abort's own reason.
+        // What reads images ends with an abort's own reason.
         if (signal?.aborted && error === signal.reason) break
         await watch.recover(error)
         tally.recovered++
@@ -144,7 +144,7 @@ async function oneEpoch(
   const what = `training stopped in the validation of epoch ${epoch}`
   const validation = await session.averaged(() => evaluateSource(model, sources.val, data.classes, batchSize, { signal, what }))
   if (signal?.aborted) return { batches: trained.batches, over: true }
-  if (validation.count === 0) throw new DataError(`${data.root} has no picture to validate with that can be decoded`)
+  if (validation.count === 0) throw new DataError(`${data.root} has no image to validate with that can be decoded`)
   const { loss: trainLoss, accuracy: trainAccuracy, lr } = trained
   const { loss: valLoss, accuracy: valAccuracy } = validation
   const seconds = trained.seconds + (performance.now() - validating) / 1000

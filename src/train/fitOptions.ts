@@ -39,7 +39,7 @@ export interface RecipeOptions {
   readonly classWeights?: ClassWeights
   /** Target probability spread over all classes, in 0..1. Default 0. */
   readonly labelSmoothing?: number
-  /** Mixes pictures and targets in pairs, by shares from Beta(mixup, mixup). What frozen layers give is then computed anew in every epoch. */
+  /** Mixes images and targets in pairs, by shares from Beta(mixup, mixup). What frozen layers give is then computed anew in every epoch. */
   readonly mixup?: number
   /** Batches whose gradients are added up for one step. Default 1. */
   readonly accumulate?: number
@@ -51,17 +51,17 @@ export interface RecipeOptions {
 
 export interface FitOptions extends OptimizerOptions, RecipeOptions {
   readonly epochs: number
-  /** Pictures a step. Default 32. */
+  /** Images a step. Default 32. */
   readonly batchSize?: number
-  /** How pictures to train on are changed, anew in every epoch: by name ('light', 'standard', 'strong'), or field by field; true for 'standard'. Default false. */
+  /** How images to train on are changed, anew in every epoch: by name ('light', 'standard', 'strong'), or field by field; true for 'standard'. Default false. */
   readonly augment?: boolean | AugmentationName | Augmentation
-  /** Keep what frozen layers give, and decoded pictures, from epoch to epoch. Default true. */
+  /** Keep what frozen layers give, and decoded images, from epoch to epoch. Default true. */
   readonly cache?: boolean
-  /** Keeps what frozen layers give on disk too, for later runs on the same pictures. */
+  /** Keeps what frozen layers give on disk too, for later runs on the same images. */
   readonly featureCache?: FeatureCache
-  /** Seeds the order of pictures, augmentation, mixup and dropout. Default 0. */
+  /** Seeds the order of images, augmentation, mixup and dropout. Default 0. */
   readonly seed?: number
-  /** Whether a broken picture is an error rather than left out. Default false. */
+  /** Whether a broken image is an error rather than left out. Default false. */
   readonly strict?: boolean
   readonly onEvent?: OnEvent
   /** A folder to write checkpoints to: at the end of every epoch, and within it by `checkpointSeconds`. */

@@ -11,7 +11,7 @@ import { readingWork } from './storedSource.ts'
 
 /** The training that `planMemory` plans for. */
 export interface MemoryPlanOptions extends OptimizerOptions {
-  /** Pictures a step. Default 32. */
+  /** Images a step. Default 32. */
   readonly batchSize?: number
   /** How many there are to train on: where they are fewer than a batch, it is them. */
   readonly pictures?: number
@@ -21,7 +21,7 @@ export interface MemoryPlanOptions extends OptimizerOptions {
   readonly accumulate?: number
   /** Whether what frozen layers give is computed once and kept on the host, as `fit` does. Default true. */
   readonly cache?: boolean
-  /** Whether pictures still go through frozen layers in front beside the steps, as in a run's first epoch. Default: where their outputs are kept. */
+  /** Whether images still go through frozen layers in front beside the steps, as in a run's first epoch. Default: where their outputs are kept. */
   readonly reading?: boolean
   /** Bytes that may be held in all. Default: those held now and those the adapter has free, where it says. */
   readonly limitBytes?: number
@@ -42,7 +42,7 @@ export interface MemoryPlan {
   readonly limitBytes: number | null
   /** Why it cannot fit, else null. */
   readonly problem: string | null
-  /** The largest batch size, up to this one, that fits; 0 where not even a single picture does. */
+  /** The largest batch size, up to this one, that fits; 0 where not even a single image does. */
   readonly largestBatchSize: number
 }
 
@@ -142,9 +142,9 @@ function largest(model: Network, options: MemoryPlanOptions, limit: number | nul
 /** What runs on the device in some steps and a batch of the validation, for a rehearsal. */
 function trainingWork(model: Network, batchSize: number, options: MemoryPlanOptions): () => void {
   const { engine } = model
-  const { cache = true, reading = true, pictures = Number.POSITIVE_INFINITY, ema, accumulate = 1 } = options
+  const { cache = true, reading = true, pictures: images = Number.POSITIVE_INFINITY, ema, accumulate = 1 } = options
   const from = cache ? model.frozenPrefix : 0
-  const rows = Math.min(batchSize, pictures)
+  const rows = Math.min(batchSize, images)
   const input = () => new Tensor(engine, allocate(engine.gpu, [rows, ...(model.shapes()[from] ?? [])]))
   return () => {
     const readAhead = cache && reading ? readingWork(model, from) : null

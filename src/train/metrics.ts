@@ -6,15 +6,15 @@ export interface ClassResult {
   readonly recall: number | null
 }
 
-/** How well a network does on a set of pictures. */
+/** How well a network does on a set of images. */
 export interface Evaluation {
   /** Mean cross-entropy. */
   readonly loss: number
-  /** Share of pictures whose likeliest class is the right one, in 0..1. */
+  /** Share of images whose likeliest class is the right one, in 0..1. */
   readonly accuracy: number
-  /** Share of pictures whose right class is among the five likeliest. */
+  /** Share of images whose right class is among the five likeliest. */
   readonly top5: number
-  /** Pictures counted by true class (rows) and predicted class (columns). */
+  /** Images counted by true class (rows) and predicted class (columns). */
   readonly confusion: readonly (readonly number[])[]
   readonly perClass: readonly ClassResult[]
   readonly count: number

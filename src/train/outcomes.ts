@@ -5,10 +5,10 @@ import { preprocessImages } from '../data/transforms.ts'
 import { DataError } from '../base/errors.ts'
 import type { Network } from '../nn/network.ts'
 import { grouped } from './batches.ts'
-import { brokenPictures, checkClasses } from './evaluate.ts'
+import { brokenImages, checkClasses } from './evaluate.ts'
 import type { OnEvent } from './events.ts'
 
-/** What a network says of one labeled picture. */
+/** What a network says of one labeled image. */
 export interface Outcome {
   readonly sample: Sample
   /** Of every class; they sum to 1. */
@@ -18,9 +18,9 @@ export interface Outcome {
 const batchSize = 32
 
 /**
- * Runs a network over the pictures that were held out, and keeps what it says of each.
+ * Runs a network over the images that were held out, and keeps what it says of each.
  * @throws ShapeError when the network has another number of outputs than the dataset has classes
- * @throws DataError when no picture can be decoded
+ * @throws DataError when no image can be decoded
  * @example const outcomes = await outcomesOf(model, data)
  */
 export async function outcomesOf(model: Network, data: ImageDataset, options: { readonly onEvent?: OnEvent } = {}): Promise<Outcome[]> {
@@ -29,7 +29,7 @@ export async function outcomesOf(model: Network, data: ImageDataset, options: { 
   const { val } = data
   const outcomes: Outcome[] = []
   const order = Array.from({ length: val.length }, (_, i) => i)
-  const reading = { ...decoding(model.engine), onBroken: brokenPictures('val', onEvent, false) }
+  const reading = { ...decoding(model.engine), onBroken: brokenImages('val', onEvent, false) }
   for await (const group of grouped(decodeAhead(val, order, reading), batchSize)) {
     const rows = await probabilitiesOf(model, group)
     for (const [i, { sample, index }] of group.entries()) {
@@ -37,14 +37,14 @@ export async function outcomesOf(model: Network, data: ImageDataset, options: { 
       onEvent?.({ type: 'read', split: 'val', done: index + 1, total: val.length })
     }
   }
-  if (outcomes.length === 0) throw new DataError(`none of the ${val.length} val pictures of ${data.root} can be decoded`)
+  if (outcomes.length === 0) throw new DataError(`none of the ${val.length} val images of ${data.root} can be decoded`)
   return outcomes
 }
 
 async function probabilitiesOf(model: Network, group: readonly DecodedSample[]): Promise<Float32Array[]> {
   const { engine } = model
-  const pictures = group.map(({ image }) => image)
-  const x = preprocessImages(engine, pictures, model.preprocess)
+  const images = group.map(({ image }) => image)
+  const x = preprocessImages(engine, images, model.preprocess)
   const [logits, y] = engine.noGrad(() => {
     const logits = model.logits(x)
     return [logits, softmax(logits)] as const

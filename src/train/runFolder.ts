@@ -21,8 +21,8 @@ export const runFiles = {
   checkpoints: 'checkpoints',
 } as const
 
-/** The pictures of a run: the sha256 of their names, those to train on and those held out. */
-export interface RunPictures {
+/** The images of a run: the sha256 of their names, those to train on and those held out. */
+export interface RunImages {
   readonly train: string
   readonly val: string
 }
@@ -35,8 +35,8 @@ export interface RunConfig {
   /** Why this scenario, where it was picked by the data. */
   readonly choice?: Choice
   readonly classes: readonly string[]
-  /** Which pictures, where the command made it. */
-  readonly pictures?: RunPictures
+  /** Which images, where the command made it. */
+  readonly pictures?: RunImages
   /** The options of the command or call that made it. */
   readonly options: Readonly<Record<string, unknown>>
   readonly adapter: string

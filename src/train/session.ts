@@ -10,7 +10,7 @@ import type { StateDict } from '../base/stateDict.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { type BatchSource, openSource, type SeededAugmentation } from './batches.ts'
 import type { Checkpoint, EpochPart } from './checkpoint.ts'
-import { brokenPictures } from './evaluate.ts'
+import { brokenImages } from './evaluate.ts'
 import type { EpochResult, OnEvent } from './events.ts'
 import { decisiveOptions, type Settings } from './fitOptions.ts'
 import { makeOptimizer } from './optimizers.ts'
@@ -48,7 +48,7 @@ export class Session {
   readonly #stages: readonly Stage[]
   readonly #rates: RatePlan
   #open: { readonly stage: Stage; readonly sources: Sources } | null = null
-  readonly #onBroken: Readonly<Record<'train' | 'val', ReturnType<typeof brokenPictures>>>
+  readonly #onBroken: Readonly<Record<'train' | 'val', ReturnType<typeof brokenImages>>>
   readonly #remarks = new Set<string>()
   #fixed: StateDict = {}
   #ready: { readonly stage: Stage; readonly gpu: Gpu } | null = null
@@ -78,7 +78,7 @@ export class Session {
       if (event.type === 'skipped') this.skipped.add(event.name)
       settings.onEvent?.(event)
     }
-    this.#onBroken = { train: brokenPictures('train', note, settings.strict), val: brokenPictures('val', note, settings.strict) }
+    this.#onBroken = { train: brokenImages('train', note, settings.strict), val: brokenImages('val', note, settings.strict) }
     const { engine } = model
     this.health = engine.tensor(new Float32Array(1), [1])
     this.norm = engine.tensor(new Float32Array(2), [2])
@@ -109,7 +109,7 @@ export class Session {
       this.#open = { stage, sources: await this.#openSources(stage) }
     }
     const { sources } = this.#open
-    if (sources.train.count === 0 || sources.val.count === 0) throw new DataError(`${data.root} has no picture that can be decoded`)
+    if (sources.train.count === 0 || sources.val.count === 0) throw new DataError(`${data.root} has no image that can be decoded`)
     const { gpu } = model.engine
     if (this.#ready?.stage !== stage || this.#ready.gpu !== gpu) await compileStep(this, sources.train)
     if (this.#stages.length > 1 && this.#ready?.stage !== stage)
@@ -125,11 +125,11 @@ export class Session {
   async #openSources({ first, last }: Stage): Promise<Sources> {
     const { settings } = this
     const { augment, mixup, cache, seed, signal, featureCache } = settings
-    // Features pay from the second epoch on, and only while pictures stay as they are.
+    // Features pay from the second epoch on, and only while images stay as they are.
     const store = cache && (last > first || this.#stages.length === 1)
     const open = (split: 'train' | 'val', augment: SeededAugmentation | null): Promise<BatchSource> =>
       openSource(this.model, this.data[split], {
-        // Pictures are mixed, not features.
+        // Images are mixed, not features.
         store: store && (split === 'val' || mixup === undefined || this.model.frozenPrefix === 0),
         augment,
         onBroken: this.#onBroken[split],

@@ -104,7 +104,7 @@ export class Stepper {
     this.#session.model.engine.gpu.submit()
   }
 
-  /** Gradients of batches add up to that of the mean over all their pictures, each by its share of a full step. */
+  /** Gradients of batches add up to that of the mean over all their images, each by its share of a full step. */
   #backward(loss: ReturnType<typeof crossEntropy>, { targets }: Batch, soft: boolean): void {
     const { settings, classWeights } = this.#session
     if (settings.accumulate === 1) {

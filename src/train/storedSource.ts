@@ -1,7 +1,7 @@
 import type { SampleList } from '../data/dataset.ts'
 import type { FeatureCache } from '../data/featureCache.ts'
 import { decoding, loadAhead } from '../data/loader.ts'
-import type { PictureKeys } from '../data/pictureKeys.ts'
+import type { ImageKeys } from '../data/imageKeys.ts'
 import { preprocessImages } from '../data/transforms.ts'
 import type { Network } from '../nn/network.ts'
 import type { RgbImage } from '../host/host.ts'
@@ -25,11 +25,11 @@ export interface StoreOptions extends ReadOptions {
   readonly onRefused?: (reason: string) => void
 }
 
-/** Pictures that go through the frozen layers together: always so many, for which batch a picture was in to leave no trace in its row. */
+/** Images that go through the frozen layers together: always so many, for which batch an image was in to leave no trace in its row. */
 const fillBatch = 32
 /** Samples that are met before those whose rows are missing are computed, though these are fewer. */
 const mostMet = 8 * fillBatch
-/** Fills up a batch of pictures. */
+/** Fills up a batch of images. */
 const blank: RgbImage = { data: new Uint8Array(3), width: 1, height: 1 }
 
 /** Does on the device what one batch of reading up to the layer `from` does, for a rehearsal. The result frees what it holds while its rows come back. */
@@ -42,24 +42,24 @@ export function readingWork(model: Network, from: number): () => void {
   }
 }
 
-/** Host memory that rows may take; beyond it pictures are read anew in every epoch. */
+/** Host memory that rows may take; beyond it images are read anew in every epoch. */
 const memoryBudget = 2 * 2 ** 30
 const memoryBesideDisk = 64 * 2 ** 20
-/** And where no layer is frozen: rows are then prepared pictures, which save little and are many bytes. */
-const memoryOfPictures = 256 * 2 ** 20
+/** And where no layer is frozen: rows are then prepared images, which save little and are many bytes. */
+const memoryOfImages = 256 * 2 ** 20
 
 /**
  * The outputs of the layers before `from`, each computed when it is first asked for: training begins with the first batch, and an epoch
- * over known ones reads no picture and runs no frozen layer. Those that an earlier run has left on disk are not computed at all.
+ * over known ones reads no image and runs no frozen layer. Those that an earlier run has left on disk are not computed at all.
  * @returns null where they are too many to be held
  */
 export async function openStored(model: Network, samples: SampleList, from: number, options: StoreOptions): Promise<BatchSource | null> {
   const width = sizeOf(model.shapes()[from] ?? [])
   const bytes = 4 * width * samples.length
-  // What the first layer takes is larger than the encoded pictures.
+  // What the first layer takes is larger than the encoded images.
   const features = from > 0 ? options.features : undefined
   const onDisk = features !== undefined && bytes > (options.memoryBytes ?? memoryBesideDisk) && bytes <= features.limit
-  if (!onDisk && bytes > (from > 0 ? memoryBudget : memoryOfPictures)) return null
+  if (!onDisk && bytes > (from > 0 ? memoryBudget : memoryOfImages)) return null
   const table = features?.table(features.nameOf(await prefixParts(model, from)), width) ?? null
   await table?.open()
   const onRefused = options.onRefused ?? (() => {})
@@ -146,11 +146,11 @@ class StoredSource implements BatchSource {
     const loading = loadAhead(this.#samples, indices, { ...this.#options, ahead, load, bytesOf })
     for (;;) {
       const met: { readonly index: number; readonly loaded: Loaded }[] = []
-      for (let pictures = 0; pictures < fillBatch && met.length < mostMet; ) {
+      for (let decoded = 0; decoded < fillBatch && met.length < mostMet; ) {
         const { value, done } = await loading.next()
         if (done) break
         met.push(value)
-        if ('image' in value.loaded) pictures++
+        if ('image' in value.loaded) decoded++
       }
       if (met.length === 0) return
       yield* await this.#keep(met)
@@ -163,15 +163,15 @@ class StoredSource implements BatchSource {
     const images = met.flatMap(({ loaded }) => ('image' in loaded ? [loaded.image] : []))
     const computed = images.length ? await this.#forward(images) : new Float32Array(0)
     const result: Computed[] = []
-    let picture = 0
+    let computedRow = 0
     for (const { index, loaded } of met) {
       if ('place' in loaded) {
         await this.#rows.setPlace(index, loaded.place)
         this.#found++
         result.push({ index, row: null })
       } else {
-        const row = computed.subarray(picture * width, (picture + 1) * width)
-        picture++
+        const row = computed.subarray(computedRow * width, (computedRow + 1) * width)
+        computedRow++
         await this.#rows.put(index, loaded.keys, row)
         result.push({ index, row })
       }
@@ -197,7 +197,7 @@ class StoredSource implements BatchSource {
 }
 
 /** What is known of a sample when it is met for the first time. */
-type Loaded = { readonly place: number } | { readonly image: RgbImage; readonly keys: PictureKeys | null }
+type Loaded = { readonly place: number } | { readonly image: RgbImage; readonly keys: ImageKeys | null }
 
 /** A sample whose row is known from now on, with the row where it was computed. */
 interface Computed {
@@ -261,8 +261,8 @@ class Walk {
 }
 
 /**
- * What decides the outputs of the layers before `from`: their names, how pictures are prepared, the values of their weights, and what they
- * give for a fixed picture of noise. The last tells apart what nothing else writes down: strides, adapters, kernels that round otherwise.
+ * What decides the outputs of the layers before `from`: their names, how images are prepared, the values of their weights, and what they
+ * give for a fixed image of noise. The last tells apart what nothing else writes down: strides, adapters, kernels that round otherwise.
  */
 async function prefixParts(model: Network, from: number): Promise<(string | Float32Array)[]> {
   const { engine, layers, preprocess } = model

@@ -1,8 +1,8 @@
 import type { Scenario, ScenarioOptions } from './scenario.ts'
 
-/** From when on pictures are many. The one place that says so; the explanation quotes it. */
+/** From when on images are many. The one place that says so; the explanation quotes it. */
 export const thresholds = {
-  /** Below this many pictures to train on they are few. */
+  /** Below this many images to train on they are few. */
   few: 10_000,
   /** From this many on they are many. */
   many: 100_000,
@@ -16,29 +16,29 @@ export interface Depth {
   readonly layer: string
   /** Where it lies: among the convolutions, at their end, or among the FC layers. */
   readonly part: 'early' | 'last features' | 'hidden FC' | 'last hidden FC'
-  /** Values of one picture there. */
+  /** Values of one image there. */
   readonly features: number
   /** Share of the sample that is named rightly by classifiers that learned from the other folds, in 0..1. */
   readonly accuracy: number
   /** Standard error of the accuracy. */
   readonly error: number
-  /** The accuracy to expect of a classifier that learns from all pictures: errors go on falling as from half of the sample to all of it. */
+  /** The accuracy to expect of a classifier that learns from all images: errors go on falling as from half of the sample to all of it. */
   readonly expected: number
   readonly expectedError: number
   /** How far it is expected to lie behind the best depth. */
   readonly behind: number
-  /** Standard error of that difference, by the pictures on which the two disagree. */
+  /** Standard error of that difference, by the images on which the two disagree. */
   readonly behindError: number
 }
 
 /** What a choice rests on. */
 export interface Evidence {
-  /** Pictures to train on. */
+  /** Images to train on. */
   readonly images: number
   readonly classes: number
   /** Whether somebody trained the probed weights. */
   readonly pretrained: boolean
-  /** Pictures probed, and of how many classes. */
+  /** Images probed, and of how many classes. */
   readonly sampled: number
   readonly sampledClasses: number
   readonly folds: number
@@ -65,7 +65,7 @@ export interface Choice {
   readonly evidence: Evidence
 }
 
-/** Whether the pictures are many, by the thresholds above. */
+/** Whether the images are many, by the thresholds above. */
 export function areMany({ images, classes }: Pick<Evidence, 'images' | 'classes'>): boolean {
   const { few, many, perClass } = thresholds
   return images >= many || (images >= few && images >= perClass * classes)
@@ -73,7 +73,7 @@ export function areMany({ images, classes }: Pick<Evidence, 'images' | 'classes'
 
 /**
  * Picks a scenario from evidence: few or many by count; like or unlike by whether the last layers, or earlier ones, are expected to tell
- * the classes apart best once they learn from all pictures.
+ * the classes apart best once they learn from all images.
  * @example const { scenario, cut, reason } = decide(evidence)
  */
 export function decide(evidence: Evidence): Choice {
@@ -118,19 +118,19 @@ function bestOf(depths: readonly Depth[]): Depth | undefined {
 
 function reasonFor(scenario: Scenario, evidence: Evidence, basis: Depth | undefined, useful: boolean): string {
   const { images, classes, chance, depths, pretrained } = evidence
-  const pictures = `${number(images)} pictures of ${classes} classes are ${areMany(evidence) ? 'many' : 'few'} (${boundary(evidence)})`
-  if (!basis) return `${pictures}, and there was nothing to probe.`
+  const amount = `${number(images)} images of ${classes} classes are ${areMany(evidence) ? 'many' : 'few'} (${boundary(evidence)})`
+  if (!basis) return `${amount}, and there was nothing to probe.`
   const weights = pretrained ? 'frozen' : 'random frozen'
   if (!useful)
-    return `${pictures}, but ${weights} features tell the classes apart no better than always naming the commonest (${percent(basis.accuracy)} against ${percent(chance)}), so everything trains.`
+    return `${amount}, but ${weights} features tell the classes apart no better than always naming the commonest (${percent(basis.accuracy)} against ${percent(chance)}), so everything trains.`
   const read = `a linear probe of the ${weights} features reads the classes best after ${basis.layer} (${withError(basis)} expected)`
   const late = bestOf(depths.filter(({ part }) => part !== 'early'))
   if (scenario === 'small-similar')
-    return `${pictures}, and ${read}: ${pretrained ? "the network's own features fit" : 'nothing is pretrained, and so few train no trunk'}, so only a new last layer trains.`
+    return `${amount}, and ${read}: ${pretrained ? "the network's own features fit" : 'nothing is pretrained, and so few train no trunk'}, so only a new last layer trains.`
   if (scenario === 'small-different')
-    return `${pictures}, and ${read}${late ? `, rather than at the end (${late.layer}: ${withError(late)})` : ''}: ${pretrained ? 'late features are too special' : 'nothing is pretrained, and so few train no trunk'}, so a new layer sits on these.`
-  if (scenario === 'large-similar') return `${pictures}, and ${read}: the pretrained weights are the best place to train everything from.`
-  return `${pictures}, and ${pretrained ? `${read}, far from the end` : 'nothing is pretrained'}: there is enough to train everything, and little to inherit.`
+    return `${amount}, and ${read}${late ? `, rather than at the end (${late.layer}: ${withError(late)})` : ''}: ${pretrained ? 'late features are too special' : 'nothing is pretrained, and so few train no trunk'}, so a new layer sits on these.`
+  if (scenario === 'large-similar') return `${amount}, and ${read}: the pretrained weights are the best place to train everything from.`
+  return `${amount}, and ${pretrained ? `${read}, far from the end` : 'nothing is pretrained'}: there is enough to train everything, and little to inherit.`
 }
 
 /** The threshold that decided. */

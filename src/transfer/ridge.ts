@@ -1,8 +1,8 @@
 import { Random } from '../base/random.ts'
 
-/** How well a linear classifier does on pictures it has not learned from. */
+/** How well a linear classifier does on images it has not learned from. */
 export interface CrossValidation {
-  /** For each picture, how often classifiers that learned from the other folds name its class, in 0..1. */
+  /** For each image, how often classifiers that learned from the other folds name its class, in 0..1. */
   readonly correct: Float64Array
   /** The same for classifiers that learned from half of the other folds. */
   readonly halfCorrect: Float64Array
@@ -13,17 +13,17 @@ export interface CrossValidation {
 /** Penalties that are tried; the one with the least squared error is taken, so that accuracy itself is not what it is chosen by. */
 const penalties = [0.01, 0.1, 1]
 
-/** How often the pictures are dealt out to folds anew: what a classifier happens to have learned from then matters less. */
+/** How often the images are dealt out to folds anew: what a classifier happens to have learned from then matters less. */
 const deals = 2
 
 /**
  * Cross-validates a linear classifier, fitted to the classes' indicators by least squares with a ridge penalty. It is solved in its dual,
- * of one unknown for each picture and class, since features are many and probed pictures few: α = (K + λ I)⁻¹ (Y − ȳ), where K holds
+ * of one unknown for each image and class, since features are many and probed images few: α = (K + λ I)⁻¹ (Y − ȳ), where K holds
  * the products of centered feature vectors (Hoerl & Kennard 1970; Saunders, Gammerman & Vovk 1998). Each fold is predicted from all of
- * the others, and from either half of them, which shows what more pictures are worth.
- * @param gram products of the feature vectors of each two pictures, [n, n]
- * @param labels each picture's class
- * @param options.seed of the folds: the same for every depth, so that they can be compared picture by picture
+ * the others, and from either half of them, which shows what more images are worth.
+ * @param gram products of the feature vectors of each two images, [n, n]
+ * @param labels each image's class
+ * @param options.seed of the folds: the same for every depth, so that they can be compared image by image
  * @example const { correct, halfCorrect } = crossValidate(gram, labels, 6, { folds: 3, seed: 0 })
  */
 export function crossValidate(
@@ -50,17 +50,17 @@ export function crossValidate(
 /** Apart from the streams that split and shuffle the data. */
 const foldStream = 4000
 
-/** Deals each class's pictures out to the folds, in an order of chance. */
+/** Deals each class's images out to the folds, in an order of chance. */
 function dealFolds(labels: ArrayLike<number>, folds: number, random: Random): Uint8Array {
   const order = Array.from({ length: labels.length }, (_, i) => i)
   random.shuffle(order)
   order.sort((a, b) => (labels[a] ?? 0) - (labels[b] ?? 0))
   const fold = new Uint8Array(labels.length)
-  for (const [i, picture] of order.entries()) fold[picture] = i % folds
+  for (const [i, image] of order.entries()) fold[image] = i % folds
   return fold
 }
 
-/** The pictures of one fold, all of the others, and either half of those. */
+/** The images of one fold, all of the others, and either half of those. */
 interface Division {
   readonly held: readonly number[]
   readonly learned: readonly number[]
@@ -92,33 +92,33 @@ interface Problem {
   readonly scratch: Float64Array
 }
 
-/** Every class's pictures in turn into one half and the other. */
-function halve(pictures: readonly number[], labels: ArrayLike<number>): readonly (readonly number[])[] {
+/** Every class's images in turn into one half and the other. */
+function halve(images: readonly number[], labels: ArrayLike<number>): readonly (readonly number[])[] {
   const met = new Map<number, number>()
   const halves: [number[], number[]] = [[], []]
-  for (const i of pictures) {
+  for (const i of images) {
     const label = labels[i] ?? 0
     const count = met.get(label) ?? 0
     met.set(label, count + 1)
-    // Classes with an odd number of pictures begin with one half or the other.
+    // Classes with an odd number of images begin with one half or the other.
     halves[(count + label) % 2 === 0 ? 0 : 1].push(i)
   }
   return halves.filter((half) => half.length > 0)
 }
 
-/** Adds `weight` to `correct` for each picture held out that is named rightly, and returns the squared error of the scores. */
+/** Adds `weight` to `correct` for each image held out that is named rightly, and returns the squared error of the scores. */
 function score(problem: Problem, { learned, held }: Split, penalty: number, correct: Float64Array, weight: number): number {
   const { labels, classes } = problem
   const scores = predictHeld(problem, { learned, held }, penalty)
   let error = 0
-  for (const [i, picture] of held.entries()) {
+  for (const [i, image] of held.entries()) {
     let best = 0
     for (let c = 0; c < classes; c++) {
       const value = scores[i * classes + c] ?? 0
-      error += (value - Number(labels[picture] === c)) ** 2
+      error += (value - Number(labels[image] === c)) ** 2
       if (value > (scores[i * classes + best] ?? 0)) best = c
     }
-    if (best === labels[picture]) correct[picture] = (correct[picture] ?? 0) + weight
+    if (best === labels[image]) correct[image] = (correct[image] ?? 0) + weight
   }
   return error
 }
@@ -128,7 +128,7 @@ interface Split {
   readonly held: readonly number[]
 }
 
-/** Scores of the pictures held out, [h, classes]; features are centered by the mean of the pictures learned from alone. */
+/** Scores of the images held out, [h, classes]; features are centered by the mean of the images learned from alone. */
 function predictHeld({ gram, labels, classes, scratch }: Problem, { learned, held }: Split, penalty: number): Float64Array {
   const n = labels.length
   const t = learned.length

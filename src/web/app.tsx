@@ -4,14 +4,14 @@ import type { Choice } from '../transfer/choice.ts'
 import { type Chosen, datasetOf } from './chosen.ts'
 import { useEngine, usePlanning } from './hooks.ts'
 import { NoGpu } from './noGpu.tsx'
-import { Pictures } from './pictures.tsx'
+import { Images } from './images.tsx'
 import { Planned } from './planned.tsx'
 import type { RemoteTrainer } from './remote.ts'
 import { consistent, defaults, probed, type Settings } from './settings.ts'
 import { Setup } from './setup.tsx'
 import { Training } from './training.tsx'
 
-/** The whole page: pictures, then what is to be done with them, then the training and what came of it. */
+/** The whole page: images, then what is to be done with them, then the training and what came of it. */
 export function App({ trainer, failed }: { readonly trainer: RemoteTrainer; readonly failed: Promise<never> }) {
   const engine = useEngine(trainer, failed)
   const [chosen, setChosen] = useState<Chosen | null>(null)
@@ -38,10 +38,10 @@ export function App({ trainer, failed }: { readonly trainer: RemoteTrainer; read
     <>
       <header>
         <h1>Graft</h1>
-        <p>Teach a trained network your own classes of pictures, here in the browser. Nothing leaves this machine.</p>
+        <p>Teach a trained network your own classes of images, here in the browser. Nothing leaves this machine.</p>
       </header>
       <main>
-        <Pictures chosen={chosen} data={data} onChosen={onChosen} busy={busy} />
+        <Images chosen={chosen} data={data} onChosen={onChosen} busy={busy} />
         {ready && (
           <section aria-labelledby="setup">
             <h2 id="setup">What to do with them</h2>

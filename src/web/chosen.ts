@@ -6,11 +6,11 @@ import { GraftError } from '../base/errors.ts'
 
 /** What a person dropped or chose. */
 export interface Chosen {
-  /** The folder's name; 'pictures' where there were several. */
+  /** The folder's name; 'images' where there were several. */
   readonly root: string
   /** By their paths below it. */
   readonly files: readonly PlacedFile[]
-  /** How many files are no pictures by their names, by endings, the commonest first. */
+  /** How many files are no images by their names, by endings, the commonest first. */
   readonly passedOver: readonly (readonly [ending: string, count: number])[]
 }
 
@@ -24,7 +24,7 @@ export async function chosenFrom(event: Event): Promise<Chosen> {
   // Several class folders at once are taken as they lie; of one folder its content counts.
   const prefix = tops.size === 1 ? only : ''
   const placed = files.map(({ path, file }) => ({ path: path.slice(prefix.length), file }))
-  return { root: prefix.slice(0, -1) || 'pictures', files: placed, passedOver: passedOver(placed) }
+  return { root: prefix.slice(0, -1) || 'images', files: placed, passedOver: passedOver(placed) }
 }
 
 /** Whether files or folders were dropped, an empty folder among them, and not a text. To be asked while the event is heard. */

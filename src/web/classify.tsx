@@ -2,10 +2,10 @@ import { useState } from 'preact/hooks'
 import { percent } from '../report/text.ts'
 import type { Prediction } from '../train/evaluate.ts'
 import { FileButton, Problem } from './fields.tsx'
-import { Thumbnail } from './pictures.tsx'
+import { Thumbnail } from './images.tsx'
 import type { RemoteTrainer } from './remote.ts'
 
-/** Asks the trained network about a picture of the person's own. */
+/** Asks the trained network about an image of the person's own. */
 export function Classify({ trainer }: { readonly trainer: RemoteTrainer }) {
   const [answer, setAnswer] = useState<{ readonly file: File; readonly prediction: Prediction | null; readonly problem: string | null }>()
   const ask = async (file: File) => {
@@ -17,7 +17,7 @@ export function Classify({ trainer }: { readonly trainer: RemoteTrainer }) {
   }
   return (
     <section aria-labelledby="classify">
-      <h3 id="classify">Try it on a picture</h3>
+      <h3 id="classify">Try it on an image</h3>
       <p class="row">
         <FileButton
           accept="image/jpeg,image/png,image/webp"
@@ -26,7 +26,7 @@ export function Classify({ trainer }: { readonly trainer: RemoteTrainer }) {
             if (file) void ask(file)
           }}
         >
-          Choose a picture
+          Choose an image
         </FileButton>
       </p>
       <div aria-live="polite" data-testid="answer">

@@ -34,7 +34,7 @@ export type WorkEvent =
   | { readonly type: 'prepared'; readonly prepared: Prepared }
   | { readonly type: 'judging' }
 
-/** A finished training, judged on the pictures that were held out. */
+/** A finished training, judged on the images that were held out. */
 export interface Result {
   readonly epochs: readonly EpochResult[]
   readonly keptEpoch: number
@@ -47,7 +47,7 @@ export interface Result {
   readonly classes: readonly string[]
   readonly accuracy: Share | null
   readonly loss: number
-  /** Pictures by true class (rows) and predicted class (columns). */
+  /** Images by true class (rows) and predicted class (columns). */
   readonly confusion: readonly (readonly number[])[]
   readonly perClass: readonly ClassFigures[]
   readonly topLosses: readonly TopLoss[]

@@ -1,14 +1,14 @@
 import { percent } from '../report/text.ts'
 import type { Chosen } from './chosen.ts'
 import type { Result } from './contract.ts'
-import { Thumbnail } from './pictures.tsx'
+import { Thumbnail } from './images.tsx'
 
-/** The pictures on which the network is most wrong. */
+/** The images on which the network is most wrong. */
 export function Losses({ result, files }: { readonly result: Result; readonly files: Chosen['files'] }) {
   return (
     <section aria-labelledby="losses">
       <h3 id="losses">Where it is most wrong</h3>
-      <ol class="pictures">
+      <ol class="images">
         {result.topLosses.map(({ name, actual, predicted, probability, actualProbability, loss }) => {
           const file = files.find(({ path }) => path === name)?.file
           return (

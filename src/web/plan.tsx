@@ -19,7 +19,7 @@ export function PlanView({ prepared, stale }: { readonly prepared: Prepared; rea
       <p>
         {counted(plan.trainedValues, 'value')} train, {thousands(plan.frozenValues)} are frozen.
         {memory?.peakBytes
-          ? ` At most ${bytes(memory.peakBytes)} of the GPU’s memory in steps of ${counted(memory.batchSize, 'picture')}.`
+          ? ` At most ${bytes(memory.peakBytes)} of the GPU’s memory in steps of ${counted(memory.batchSize, 'image')}.`
           : ''}
       </p>
       {memory?.problem && (
@@ -27,7 +27,7 @@ export function PlanView({ prepared, stale }: { readonly prepared: Prepared; rea
           Training with this batch size {memory.problem}:{' '}
           {memory.largestBatchSize
             ? `take ${memory.largestBatchSize}.`
-            : 'not even one picture fits; freeze layers, or start from a smaller network.'}
+            : 'not even one image fits; freeze layers, or start from a smaller network.'}
         </p>
       )}
     </div>

@@ -39,7 +39,7 @@ export function Planned({ trainer, settings, choice, planning, busy, onBusy, onC
       {auto && !choice && (
         <>
           <p>
-            auto counts the pictures and measures how well a linear classifier reads your classes from the frozen network at every depth.
+            auto counts the images and measures how well a linear classifier reads your classes from the frozen network at every depth.
             Training begins with that; or measure now and see what it picks.
           </p>
           <Task

@@ -27,8 +27,8 @@ export function prepare(model: Network, data: ImageDataset, settings: Settings, 
   const random = layersOf(model.missing.filter((name) => !plan.added.some((layer) => name.startsWith(`${layer.name}.`))))
   const cache = settings.augment === 'none' && settings.mixup === 0
   const { batchSize, optimizer, lr, weightDecay } = options
-  const pictures = data.train.length
-  const memory = planMemory(model, { batchSize, pictures, cache, optimizer, lr, weightDecay })
+  const images = data.train.length
+  const memory = planMemory(model, { batchSize, pictures: images, cache, optimizer, lr, weightDecay })
   const [rows, cut] = [rowsOf(model, plan), cutRow(before.filter(({ name }) => plan.removed.includes(name)))]
   const layers = [...rows.filter(({ state }) => state !== 'new'), ...cut, ...rows.filter(({ state }) => state === 'new')]
   return { ...common, plan, layers, random, memory }

@@ -31,7 +31,7 @@ export function Progress({ run, onStop }: { readonly run: Run; readonly onStop: 
           {remark}
         </p>
       ))}
-      <SkippedPictures skipped={run.skipped} />
+      <SkippedImages skipped={run.skipped} />
       {/* Present from the beginning, so that what comes into it is said. */}
       <p class="unseen" role="status" data-testid="said">
         {run.said}
@@ -40,11 +40,11 @@ export function Progress({ run, onStop }: { readonly run: Run; readonly onStop: 
   )
 }
 
-function SkippedPictures({ skipped }: { readonly skipped: readonly Skipped[] }) {
+function SkippedImages({ skipped }: { readonly skipped: readonly Skipped[] }) {
   if (skipped.length === 0) return null
   return (
     <details data-testid="skipped">
-      <summary>{counted(skipped.length, 'broken picture')} left out</summary>
+      <summary>{counted(skipped.length, 'broken image')} left out</summary>
       <ul>
         {skipped.map(({ name, reason }) => (
           <li key={name}>{reason}</li>

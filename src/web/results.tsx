@@ -6,7 +6,7 @@ import { counted, percent, seconds } from '../report/text.ts'
 import { ChartView } from './chart.tsx'
 import type { Result } from './contract.ts'
 
-/** What a training came to, on the pictures that were held out. */
+/** What a training came to, on the images that were held out. */
 export function Results({ result }: { readonly result: Result }) {
   const { accuracy, keptEpoch, aborted, stoppedEarly, epochs } = result
   const ended = aborted
@@ -18,7 +18,7 @@ export function Results({ result }: { readonly result: Result }) {
     <>
       <p class="headline" data-testid="accuracy" data-value={accuracy?.value}>
         {accuracy ? percent(accuracy.value) : 'none'}{' '}
-        <span class="quiet">of {counted(accuracy?.of ?? 0, 'picture')} held out are right</span>
+        <span class="quiet">of {counted(accuracy?.of ?? 0, 'image')} held out are right</span>
       </p>
       <p>
         {ended} {accuracy && `The true share lies between ${interval(accuracy)}, 95 times in 100.`} {counted(epochs.length, 'epoch')} took{' '}
@@ -50,23 +50,23 @@ function Confusion({ result: { classes, confusion } }: { readonly result: Result
   const [worst] = mistakes
   const label = worst
     ? `Confusion matrix. The commonest mistake: ${classes[worst.actual]} taken for ${classes[worst.predicted]}, ${worst.count} times.`
-    : 'Confusion matrix. No picture is mistaken.'
+    : 'Confusion matrix. No image is mistaken.'
   return (
     <section aria-labelledby="confusion">
       <h3 id="confusion">What is taken for what</h3>
       {classes.length <= drawnClasses && (
         <>
-          <p class="quiet">Rows are what the pictures are, columns what they are taken for.</p>
+          <p class="quiet">Rows are what the images are, columns what they are taken for.</p>
           <ChartView drawing={drawing} label={label} />
         </>
       )}
       {rows.length > 0 ? (
         <details open={classes.length > drawnClasses}>
           <summary>The commonest mistakes</summary>
-          <Table caption="The commonest mistakes" header={['is', 'taken for', 'pictures']} rows={rows} numbers={[2]} />
+          <Table caption="The commonest mistakes" header={['is', 'taken for', 'images']} rows={rows} numbers={[2]} />
         </details>
       ) : (
-        <p>Every picture is right.</p>
+        <p>Every image is right.</p>
       )}
     </section>
   )
@@ -80,8 +80,8 @@ function Classes({ result: { perClass } }: { readonly result: Result }) {
       <p class="quiet">Precision: of those taken for the class, how many are of it. Recall: of those of the class, how many are found.</p>
       <Table
         caption="Precision and recall of each class"
-        header={['class', 'pictures', 'precision', 'recall']}
-        rows={perClass.map(({ name, pictures, precision, recall }) => [name, pictures, share(precision), share(recall)])}
+        header={['class', 'images', 'precision', 'recall']}
+        rows={perClass.map(({ name, images, precision, recall }) => [name, images, share(precision), share(recall)])}
         numbers={[1, 2, 3]}
       />
     </section>

@@ -56,14 +56,14 @@ function begin(epochs: number): Run {
 
 function finish(run: Run, result: Result): Run {
   const { epochs, skipped, accuracy, aborted, problem } = result
-  const said = `${aborted || problem ? 'Stopped' : 'Done'}. ${accuracy ? `${percent(accuracy.value)} of the pictures held out are right.` : ''}`
+  const said = `${aborted || problem ? 'Stopped' : 'Done'}. ${accuracy ? `${percent(accuracy.value)} of the images held out are right.` : ''}`
   return { ...run, status: 'done', epochs, skipped, result, problem, left: null, said }
 }
 
 function heard(run: Run, event: WorkEvent, at: number): Run {
   switch (event.type) {
     case 'read':
-      return { ...run, doing: { what: 'Reading pictures', done: event.done, total: event.total } }
+      return { ...run, doing: { what: 'Reading images', done: event.done, total: event.total } }
     case 'compile':
       return { ...run, doing: { what: 'Compiling kernels', done: event.done, total: event.total } }
     case 'step': {
@@ -75,7 +75,7 @@ function heard(run: Run, event: WorkEvent, at: number): Run {
       return { ...run, begun, left, doing: { what: `Epoch ${event.epoch} of ${run.of}`, done, total } }
     }
     case 'epoch': {
-      const said = `Epoch ${event.epoch} of ${run.of}: ${percent(event.valAccuracy)} of the pictures held out are right.`
+      const said = `Epoch ${event.epoch} of ${run.of}: ${percent(event.valAccuracy)} of the images held out are right.`
       return { ...run, epochs: [...run.epochs, event], said }
     }
     case 'skipped':
@@ -87,7 +87,7 @@ function heard(run: Run, event: WorkEvent, at: number): Run {
       return { ...run, remarks: [...run.remarks, lost], said: lost }
     }
     case 'judging':
-      return { ...run, status: 'judging', doing: { what: 'Judging it on the pictures held out', done: 0, total: 0 }, left: null }
+      return { ...run, status: 'judging', doing: { what: 'Judging it on the images held out', done: 0, total: 0 }, left: null }
     default:
       return run
   }

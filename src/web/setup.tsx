@@ -19,18 +19,18 @@ interface SetupProps {
 const starts = [
   { value: 'shipped', name: 'alexnet-64', text: 'comes with this page: 64 × 64 pixels, trained on 100 classes of Tiny ImageNet' },
   { value: 'file', name: 'a file of mine', text: 'safetensors, PyTorch, ONNX or npz of any AlexNet' },
-  { value: 'random', name: 'nothing', text: 'every weight random: for comparison, or for very many pictures' },
+  { value: 'random', name: 'nothing', text: 'every weight random: for comparison, or for very many images' },
 ] as const
 
 const scenarios = [
-  { value: 'auto', name: 'auto', text: 'count the pictures, probe the frozen network at several depths, and pick one' },
+  { value: 'auto', name: 'auto', text: 'count the images, probe the frozen network at several depths, and pick one' },
   { value: 'small-similar', name: 'few, similar', text: 'to photographs of things: a new last layer, all else frozen' },
   { value: 'small-different', name: 'few, different', text: 'drawings, scans, textures: a new layer on the frozen early layers' },
   { value: 'large-similar', name: 'many, similar', text: 'everything trains, from the trained weights' },
   { value: 'large-different', name: 'many, different', text: 'everything trains, from random weights' },
 ] as const
 
-/** What happens to pictures to train on, anew in every epoch. */
+/** What happens to images to train on, anew in every epoch. */
 const augmented = {
   none: 'each as it is',
   light: 'moved a little, mirrored',
@@ -47,7 +47,7 @@ export function Setup({ settings, onChange, cuts, divided }: SetupProps) {
       {start === 'file' && <OwnWeights settings={settings} onChange={onChange} />}
       {start !== 'shipped' && <VariantField settings={settings} onChange={onChange} />}
       <RadioField
-        legend="Your pictures are"
+        legend="Your images are"
         value={scenario}
         onChange={(scenario) => onChange({ scenario, head: defaultHead(scenario) })}
         options={scenarios}
@@ -193,7 +193,7 @@ function More({ settings, onChange, divided }: Omit<SetupProps, 'cuts'>) {
         />
         <NumberField
           label="Mixup"
-          hint="0: off; 0.2 mixes pictures a little"
+          hint="0: off; 0.2 mixes images a little"
           value={settings.mixup}
           {...{ min: 0, step: 'any' }}
           onChange={(mixup) => onChange({ mixup: mixup ?? 0 })}

@@ -22,7 +22,7 @@ import { fitOptions, rateOptions, runOptions, type Settings, shippedWeights } fr
 
 type Tell = (event: WorkEvent) => void
 
-/** Pictures with the largest losses that are shown. */
+/** Images with the largest losses that are shown. */
 const shownLosses = 6
 
 /** What a page's worker does: one engine, one dataset, and the network that was trained last. One call at a time, but for `stop`. */
@@ -51,7 +51,7 @@ export class Trainer {
     })
   }
 
-  /** Takes the pictures to work on. */
+  /** Takes the images to work on. */
   use(files: readonly PlacedFile[], options: { readonly root: string; readonly split: number; readonly seed: number }): Promise<void> {
     return this.#alone(async () => {
       this.#data = filesDataset(files, options)
@@ -63,7 +63,7 @@ export class Trainer {
     return this.#onNetwork(settings, async (model, data) => prepare(model, data, settings, choice))
   }
 
-  /** Measures which scenario suits the pictures. */
+  /** Measures which scenario suits the images. */
   choose(settings: Settings, tell: Tell): Promise<Choice> {
     return this.#stoppable((signal) =>
       this.#onNetwork(settings, (model, data) => chooseScenario(model, data, { seed: settings.seed, signal, onEvent: tell })),
@@ -105,11 +105,11 @@ export class Trainer {
     this.#stop?.abort()
   }
 
-  /** What the trained network takes a picture for. */
-  classify(picture: File): Promise<Prediction> {
+  /** What the trained network takes an image for. */
+  classify(image: File): Promise<Prediction> {
     return this.#alone(async () => {
-      const [prediction] = await predict(this.#requireTrained().model, [picture])
-      if (!prediction) throw new UsageError('there is no picture')
+      const [prediction] = await predict(this.#requireTrained().model, [image])
+      if (!prediction) throw new UsageError('there is no image')
       return prediction
     })
   }
@@ -159,7 +159,7 @@ export class Trainer {
     tell: Tell,
   ): Promise<{ readonly result: Result; readonly run: FinishedRun }> {
     const auto = settings.scenario === 'auto'
-    // Pictures that are left out are told of once, by the training.
+    // Images that are left out are told of once, by the training.
     const probing: Tell = (event) => event.type === 'read' && tell(event)
     const choice = auto ? (measured ?? (await chooseScenario(model, data, { seed: settings.seed, signal, onEvent: probing }))) : null
     if (choice) tell({ type: 'choice', choice })
@@ -234,7 +234,7 @@ export class Trainer {
     const mine = this.#last.then(async () => {
       try {
         await this.#revive()
-        // Until the engine is open and pictures are there, nothing is called that looks at them.
+        // Until the engine is open and images are there, nothing is called that looks at them.
         return await work(this.#engine as Engine, this.#data as ImageDataset)
       } catch (error) {
         if (error instanceof GraftError) throw named(error.code, error.message)

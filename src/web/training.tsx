@@ -29,7 +29,7 @@ interface TrainingProps {
 /** The button that begins, the training itself, and what came of it. */
 export function Training({ trainer, settings, choice, planning, chosen, busy, onBusy, onChoice, onPrepared }: TrainingProps) {
   const [run, tell] = useReducer(reduce, null)
-  // What was trained on stays at hand when other pictures are chosen.
+  // What was trained on stays at hand when other images are chosen.
   const [files, setFiles] = useState(chosen.files)
   const [taken, setTaken] = useState(true)
   const heading = useRef<HTMLHeadingElement>(null)

@@ -49,7 +49,7 @@ describe.skipIf(!chromium)('the HTML files, in a real Chromium', () => {
   })
 
   test.each(['run', 'comparison'])(
-    '%s: no message, no request, every picture there, and nothing that axe-core calls serious',
+    '%s: no message, no request, every image there, and nothing that axe-core calls serious',
     async (name) => {
       const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
       for (const width of widths)

@@ -15,7 +15,7 @@ import { drawnShapes } from '../support/shapes.ts'
 
 if (!chromium) console.log('training in a browser: skipped, no Chromium is installed (GRAFT_CHROMIUM names one)')
 
-/** Every picture's path below the root, and its bytes in base64: what can be handed to a page. */
+/** Every image's path below the root, and its bytes in base64: what can be handed to a page. */
 type Files = readonly (readonly [path: string, base64: string])[]
 
 let html = ''
@@ -31,7 +31,7 @@ beforeAll(async () => {
   const parts = { train, val }
   files = (['train', 'val'] as const).flatMap((part) =>
     parts[part].map(({ source, label }, i) => {
-      if (!(source instanceof Uint8Array)) throw new Error('these pictures lie in memory')
+      if (!(source instanceof Uint8Array)) throw new Error('these images lie in memory')
       return [`${part}/${classes[label]}/${i}.png`, Buffer.from(source).toString('base64')] as const
     }),
   )
@@ -66,7 +66,7 @@ async function inChromium<T>(work: (page: Page) => Promise<T>): Promise<T> {
 }
 
 describe.skipIf(!chromium)('in a real Chromium', () => {
-  test('twenty seeded steps come to the losses of Node; pictures, checkpoints and files are whole', async () => {
+  test('twenty seeded steps come to the losses of Node; images, checkpoints and files are whole', async () => {
     const bytes = files.map(([path, text]) => ({ path, file: new Blob([Buffer.from(text, 'base64')]) }))
     // What Chromium brings too; elsewhere than on Linux x64 both have a GPU.
     const adapter = process.platform === 'linux' && process.arch === 'x64' ? 'swiftshader' : 'auto'
@@ -85,7 +85,7 @@ describe.skipIf(!chromium)('in a real Chromium', () => {
           const data = graft.filesDataset(bytes)
           const { data: pixels } = await graft.decodeImage(bytes[0]?.file ?? new Blob())
           const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', pixels as Uint8Array<ArrayBuffer>))
-          const broken = await graft.decodeImage(new File(['no picture'], 'x.png')).catch((error: Error) => error.message)
+          const broken = await graft.decodeImage(new File(['no image'], 'x.png')).catch((error: Error) => error.message)
           const engine = await graft.createEngine()
           const { model, losses } = await run(graft, engine, data, { checkpoint: 'runs/a' })
           let resumedAt = 0
@@ -110,7 +110,7 @@ describe.skipIf(!chromium)('in a real Chromium', () => {
     expect(expected.losses).toHaveLength(20)
     for (const [i, loss] of found.losses.entries()) expect(Math.abs(loss - (expected.losses[i] ?? Number.NaN))).toBeLessThan(1e-3)
     expect(found.pixelHash).toBe(createHash('sha256').update(first.data).digest('hex'))
-    expect(found.broken).toBe('x.png: not a JPEG, PNG or WebP picture (it holds text)')
+    expect(found.broken).toBe('x.png: not a JPEG, PNG or WebP image (it holds text)')
     expect(found.resumedAt).toBe(4)
     expect(found.accuracy).toBeGreaterThanOrEqual(0)
     expect(found).toMatchObject({ top: 3, again: 16, onnx })

@@ -77,10 +77,10 @@ describe.skipIf(!chromium)('the built page in a real Chromium', () => {
     const shown = page.getByTestId('accuracy')
     await shown.waitFor()
     const accuracy = Number(await shown.getAttribute('data-value'))
-    expect(await page.getByTestId('skipped').textContent()).toMatch(/^1 broken picture left out.*food\/broken\.png: not a JPEG/)
+    expect(await page.getByTestId('skipped').textContent()).toMatch(/^1 broken image left out.*food\/broken\.png: not a JPEG/)
     await noBarrier(page)
-    const picture = join(photos, 'flag', '0.png')
-    await page.getByLabel('Choose a picture').setInputFiles(picture)
+    const image = join(photos, 'flag', '0.png')
+    await page.getByLabel('Choose an image').setInputFiles(image)
     const answer = page.getByTestId('answer').locator('li')
     await answer.first().waitFor()
     const answers = await answer.allTextContents()
@@ -98,14 +98,14 @@ describe.skipIf(!chromium)('the built page in a real Chromium', () => {
     applyScenario(inNode, { scenario: 'small-similar', classes: classes.length })
     const { epochs: trained } = await fit(inNode, data, { epochs, lr })
     console.log(`in Chromium ${accuracy}, in Node ${trained.at(-1)?.valAccuracy}`)
-    // Emoji are transparent, and the two blend them with white by their own rounding: a picture on the border may fall to either side.
+    // Emoji are transparent, and the two blend them with white by their own rounding: an image on the border may fall to either side.
     expect(Math.abs(accuracy - (trained.at(-1)?.valAccuracy ?? Number.NaN))).toBeLessThanOrEqual(1 / data.val.length + 1e-9)
     expect(accuracy).toBeGreaterThan(0.6)
 
     const loaded = await alexnet(engine, { weights: safetensors })
     expect(loaded.classNames).toEqual(classes)
     expect((await evaluate(loaded, data)).accuracy).toBeCloseTo(accuracy, 10)
-    const [prediction] = await predict(loaded, [picture])
+    const [prediction] = await predict(loaded, [image])
     expect(prediction?.top.map((one) => one.class)).toEqual(answers.map((text) => classes.find((name) => text.startsWith(name))))
     for (const [i, { probability }] of (prediction?.top ?? []).entries())
       expect(Math.abs(100 * probability - Number(/([\d.]+) %$/.exec(answers[i] ?? '')?.[1]))).toBeLessThan(0.5)
@@ -153,12 +153,12 @@ describe.skipIf(!chromium)('the built page in a real Chromium', () => {
     await choose(page, join(photos, 'clock'))
     await expect.poll(() => problem.textContent()).toMatch(/lies in no class folder/)
     await choose(page, join(folder, 'one'))
-    await expect.poll(() => problem.textContent()).toBe('one has only one class, "flag": add pictures of at least one more')
+    await expect.poll(() => problem.textContent()).toBe('one has only one class, "flag": add images of at least one more')
     await mkdir(join(folder, 'empty'), { recursive: true })
     await drop(page, join(folder, 'empty'))
-    await expect.poll(() => problem.textContent()).toBe('pictures holds no picture (JPEG, PNG or WebP)')
+    await expect.poll(() => problem.textContent()).toBe('images holds no image (JPEG, PNG or WebP)')
     await drop(page, photos)
-    await expect.poll(() => page.getByTestId('found').textContent()).toMatch(/^emoji: 4 classes, 49 pictures to train on, 16 held out/)
+    await expect.poll(() => page.getByTestId('found').textContent()).toMatch(/^emoji: 4 classes, 49 images to train on, 16 held out/)
     await page.getByText('few, similar').click()
     await page.getByText('a file of mine').click()
     await page.getByLabel('Choose the file').setInputFiles(join(photos, 'flag', '0.png'))
@@ -197,7 +197,7 @@ describe.skipIf(!chromium)('the built page in a real Chromium', () => {
   })
 })
 
-/** A few emoji of each class, one broken picture among them, and a folder of one class. */
+/** A few emoji of each class, one broken image among them, and a folder of one class. */
 async function copyEmoji(folder: string): Promise<void> {
   const data = await openEmoji()
   for (const name of classes) {
@@ -207,7 +207,7 @@ async function copyEmoji(folder: string): Promise<void> {
     for (const [i, { source }] of some.entries()) await cp(String(source), join(folder, name, `${i}.png`))
   }
   await cp(join(folder, 'flag'), join(dirname(folder), 'one', 'flag'), { recursive: true })
-  await writeFile(join(folder, 'food', 'broken.png'), 'no picture')
+  await writeFile(join(folder, 'food', 'broken.png'), 'no image')
 }
 
 /**

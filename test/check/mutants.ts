@@ -38,13 +38,13 @@ const changes: Readonly<Record<string, Readonly<Record<string, readonly (readonl
     ],
     'conv2d/backward_weight.wgsl': [
       ['swapped index', '(out_plane + i) * params.out_width + j', '(out_plane + j) * params.out_width + i'],
-      ['a picture left out', 'n < params.batch', 'n + 1u < params.batch'],
+      ['an image left out', 'n < params.batch', 'n + 1u < params.batch'],
     ],
     'reduce/sum.wgsl': [['the last term left out', 'j < params.count', 'j + 1u < params.count']],
     'contract/arrange.wgsl': [
       ['off by one in padding', '- params.left', '- params.left + 1'],
       ['padding that is not zero', 'var value = 0.0;', 'var value = 1.0;'],
-      ['a picture left out', '< params.batch', '+ 1u < params.batch'],
+      ['an image left out', '< params.batch', '+ 1u < params.batch'],
     ],
     'contract/pack.wgsl': [['wrong stride', 'params.depth_b * params.stride_b', 'params.depth_b * params.stride_c']],
     'contract/tile.wgsl': [

@@ -10,7 +10,7 @@ import { graft, Workplace } from './run.ts'
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
 
 let place: Workplace
-/** A finished run on the pictures. */
+/** A finished run on the images. */
 let run: string
 beforeAll(async () => {
   place = await Workplace.make()
@@ -38,21 +38,21 @@ function claimedPng(side: number): Buffer {
   return Buffer.concat([signature, chunk('IHDR', header), chunk('IDAT', deflateSync(Buffer.alloc(1000))), chunk('IEND', Buffer.alloc(0))])
 }
 
-interface OddPicture {
+interface OddImage {
   readonly file: string
   readonly bytes: () => Promise<Uint8Array> | Uint8Array
-  /** What is said about it; null where it is a picture like any other. */
+  /** What is said about it; null where it is an image like any other. */
   readonly says: string | null
 }
 
 const png = () => square(8, '#a06020').png().toBuffer()
-const pictures: Readonly<Record<string, OddPicture>> = {
+const images: Readonly<Record<string, OddImage>> = {
   '1 x 1': { file: 'dot.png', bytes: () => square(1, '#123456').png().toBuffer(), says: null },
   '1 x 3,000': { file: 'line.png', bytes: () => square(1, '#123456').resize(1, 3000, { fit: 'fill' }).png().toBuffer(), says: null },
   '20,000 x 20,000': {
     file: 'huge.png',
     bytes: () => claimedPng(20_000),
-    says: 'the PNG picture has more than 256 megapixels, the most that are decoded: make it smaller',
+    says: 'the PNG image has more than 256 megapixels, the most that are decoded: make it smaller',
   },
   '16 bits': {
     file: 'deep.png',
@@ -72,34 +72,34 @@ const pictures: Readonly<Record<string, OddPicture>> = {
   'a GIF by another name': {
     file: 'gif.png',
     bytes: () => square(8, '#123456').gif().toBuffer(),
-    says: 'not a JPEG, PNG or WebP picture (it is a GIF)',
+    says: 'not a JPEG, PNG or WebP image (it is a GIF)',
   },
   'zero bytes': { file: 'nothing.jpg', bytes: () => Buffer.alloc(0), says: 'the file is empty' },
   'a name with spaces': { file: 'two  words .png', bytes: png, says: null },
   'an emoji for a name': { file: '🐈‍⬛.png', bytes: png, says: null },
   'a line break in its name': { file: 'two\nlines.png', bytes: png, says: null },
   'the same, and broken': {
-    file: 'no\npicture \u001b[31m.png',
+    file: 'no\nimage \u001b[31m.png',
     bytes: () => Buffer.from('text'),
-    says: 'not a JPEG, PNG or WebP picture (it holds text)',
+    says: 'not a JPEG, PNG or WebP image (it holds text)',
   },
 }
 
-test('odd pictures are trained on, or named in one line', async () => {
+test('odd images are trained on, or named in one line', async () => {
   const data = await place.spoiled('odd', async (root) => {
-    for (const { file, bytes } of Object.values(pictures)) await writeFile(join(root, 'train', 'circle', file), await bytes())
+    for (const { file, bytes } of Object.values(images)) await writeFile(join(root, 'train', 'circle', file), await bytes())
     for (const file of ['a.heic', 'b.heic', 'c.gif', 'notes.txt']) await writeFile(join(root, 'train', 'circle', file), 'text')
     // A class by such a name, too.
     for (const part of ['train', 'val']) await rename(join(root, part, 'square'), join(root, part, 'sq\nuare ✨'))
   })
   const outcome = await graft(['train', data, '--epochs', '1', '--out', place.path('odd-run')])
   const shown = (file: string) => file.replace('\n', '\\n').replace('\u001b', '\\u001b')
-  const expected = Object.values(pictures).flatMap(({ file, says }) =>
+  const expected = Object.values(images).flatMap(({ file, says }) =>
     says === null ? [] : [`graft: skipped train/circle/${shown(file)}: ${says}`],
   )
-  const others = 'graft: passed over 2 .heic and 1 .gif: pictures are read from .jpg, .jpeg, .png and .webp; convert or rename the others'
+  const others = 'graft: passed over 2 .heic and 1 .gif: images are read from .jpg, .jpeg, .png and .webp; convert or rename the others'
   expect([outcome.code, [...outcome.complaints].sort()]).toEqual([0, [others, ...expected].sort()])
-  expect(outcome.stdout).toMatch(/skipped +4 broken pictures left out of training/)
+  expect(outcome.stdout).toMatch(/skipped +4 broken images left out of training/)
   expect(outcome.stdout).toContain('sq\\nuare ✨ 4 + 2')
   const predicted = await graft(['predict', place.path('odd-run'), join(data, 'train', 'circle', 'two\nlines.png'), '--top', '1'])
   expect([predicted.code, predicted.stdout.trimEnd().split('\n')]).toEqual([0, [expect.stringContaining('two\\nlines.png ')]])
@@ -147,7 +147,7 @@ const cases: Readonly<Record<string, BadInput>> = {
         'photos/train/circle/1.png,cat,val',
         'photos/val/circle/0.png,dog,val',
       ]),
-    says: /lacking\.csv: the class "dog" is in val but not in train: add pictures to train on, or remove from val/,
+    says: /lacking\.csv: the class "dog" is in val but not in train: add images to train on, or remove from val/,
   },
   'a row without a label': {
     args: () => labels('short.csv', ['photos/train/circle/0.png']),
@@ -160,11 +160,11 @@ const cases: Readonly<Record<string, BadInput>> = {
       await writeFile(place.path('shards', 'x.tar'), gzipSync(await readFile(place.path('shards', 'raw.tar'))))
       return ['train', place.path('shards', 'x.tar')]
     },
-    says: /x\.tar: it is compressed, and single pictures cannot be read from it: gunzip it first/,
+    says: /x\.tar: it is compressed, and single images cannot be read from it: gunzip it first/,
   },
-  'a picture for a dataset': {
+  'an image for a dataset': {
     args: async () => ['train', join(place.photos, 'val', 'circle', '0.png')],
-    says: /0\.png is a file of another kind: give a folder of pictures, a \.csv that names file,label, or \.tar archives/,
+    says: /0\.png is a file of another kind: give a folder of images, a \.csv that names file,label, or \.tar archives/,
   },
   'an augmentation that is not there': {
     args: async () => ['train', place.photos, '--augment', 'wild'],

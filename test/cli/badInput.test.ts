@@ -60,13 +60,13 @@ const cases: Readonly<Record<string, BadInput>> = {
     ],
     says: /"ring" is in val\/ but not in train\//,
   },
-  'a class of broken pictures alone': {
+  'a class of broken images alone': {
     args: async () => [
       await place.spoiled('broken-class', async (path) => {
         for (const name of await readdir(join(path, 'train', 'circle'))) await writeFile(join(path, 'train', 'circle', name), 'text')
       }),
     ],
-    says: /none of the pictures to train on of the class "circle" can be decoded/,
+    says: /none of the images to train on of the class "circle" can be decoded/,
   },
   'a truncated JPEG under --strict': {
     args: async () => [await place.spoiled('truncated', truncatedJpeg), '--strict'],
@@ -123,7 +123,7 @@ test.each(Object.entries(cases))('%s gets one clear line and leaves nothing behi
   expect(await readdir(place.folder, { recursive: true })).toEqual(before)
 })
 
-test('broken pictures are left out, named and counted', async () => {
+test('broken images are left out, named and counted', async () => {
   const path = await place.spoiled('broken', async (root) => {
     await truncatedJpeg(root)
     await writeFile(join(root, 'train', 'square', 'text.png'), 'this is text')
@@ -134,7 +134,7 @@ test('broken pictures are left out, named and counted', async () => {
     expect.stringMatching(/^graft: skipped train\/circle\/cut\.jpg: the JPEG file is cut short/),
     expect.stringMatching(/^graft: skipped train\/square\/text\.png: .*it holds text/),
   ])
-  expect(outcome.stdout).toMatch(/skipped +2 broken pictures left out of training/)
+  expect(outcome.stdout).toMatch(/skipped +2 broken images left out of training/)
 })
 
 test('a damaged run, and classes that are not the run’s', async () => {

@@ -15,7 +15,7 @@ test('demo trains both, sets them side by side and keeps the graft where asked',
   const outcome = await graft(['demo', '--each', '3', '--seconds', '5', '--out', run])
   expect([outcome.code, outcome.complaints]).toEqual([0, []])
   const said = outcome.stdout
-  expect(said).toMatch(/15 classes, 45 pictures to train on, 15 to validate/)
+  expect(said).toMatch(/15 classes, 45 images to train on, 15 to validate/)
   expect(said).toMatch(/scenario +small-different, from pretrained weights[\s\S]*cut +after features\.7/)
   expect(said).toMatch(/scenario +large-different, from random weights[\s\S]*frozen +nothing/)
   expect(said).toMatch(/the graft +\d+\.\d % +\d+\.\d +\d+\.\d\n +from scratch +\d+\.\d % +\d+\.\d +\d+\.\d\n/)

@@ -40,10 +40,10 @@ describe('a run is handed on', () => {
     const engine = await testEngine()
     const model = await importOnnx(engine, bytes)
     expect([model.classNames, model.preprocess.size, model.architecture.variant]).toEqual([classes, 64, 'alexnet-64'])
-    const picture = join(place.photos, 'val', 'circle', '0.png')
-    const predicted = await graft(['predict', run, picture, '--json', '--top', '3'])
+    const image = join(place.photos, 'val', 'circle', '0.png')
+    const predicted = await graft(['predict', run, image, '--json', '--top', '3'])
     const { top } = predicted.events()[0] as { top: { class: string; probability: number }[] }
-    const x = preprocessImages(engine, [await decodeImage(picture)], model.preprocess)
+    const x = preprocessImages(engine, [await decodeImage(image)], model.preprocess)
     const y = engine.noGrad(() => model.forward(x))
     const logits = await y.data()
     const exps = Array.from(logits, Math.exp)

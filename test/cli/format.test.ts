@@ -21,7 +21,7 @@ test.each([
   ['../birds.2024/', 'birds.2024'],
   ['labels.csv', 'labels'],
   ['x/shards.TAR', 'shards'],
-  ['/', 'pictures'],
+  ['/', 'images'],
 ])('runs on %s are called after %s', (dir, name) => {
   expect(dataName(dir)).toBe(name)
 })

@@ -41,7 +41,7 @@ describe('graft inspect', () => {
     ['a label without training', ['--variant', 'alexnet-64', '--label', '3'], /--label belongs to --train/],
     ['two places', ['--variant', 'alexnet-64', '--out', 'a.html', '--trace', 'b.json'], /choose one of --out and --trace/],
     ['an unknown class', [...network.slice(1), '--train', '--label', 'zeppelin'], /there is no class zeppelin; there are /],
-    ['a picture that is not there', ['--variant', 'alexnet-64', '--image', 'none.jpg'], /none\.jpg/],
+    ['an image that is not there', ['--variant', 'alexnet-64', '--image', 'none.jpg'], /none\.jpg/],
   ])('refuses %s', async (_, args, message) => {
     const { code, complaints } = await graft(['inspect', ...args], { cwd: place.folder })
     expect(code).toBeGreaterThan(0)

@@ -71,7 +71,7 @@ export function graft(args: readonly string[], { cwd, env, within = [], killAfte
   })
 }
 
-/** Writes a dataset of encoded pictures as train/<class>/* and val/<class>/*. */
+/** Writes a dataset of encoded images as train/<class>/* and val/<class>/*. */
 export async function writeDataset(folder: string, data: ArrayDataset): Promise<void> {
   for (const sample of [...data.train, ...data.val]) {
     const path = join(folder, sample.name)
@@ -80,7 +80,7 @@ export async function writeDataset(folder: string, data: ArrayDataset): Promise<
   }
 }
 
-/** A folder for one file of tests, with pictures of three classes in it. */
+/** A folder for one file of tests, with images of three classes in it. */
 export class Workplace {
   readonly folder: string
   readonly photos: string
@@ -90,7 +90,7 @@ export class Workplace {
     this.photos = join(folder, 'photos')
   }
 
-  /** @param each how many pictures of a class to train on, and to validate */
+  /** @param each how many images of a class to train on, and to validate */
   static async make(each = { train: 4, val: 2 }): Promise<Workplace> {
     const place = new Workplace(await mkdtemp(join(tmpdir(), 'graft-cli-')))
     await writeDataset(place.photos, await drawnShapes(each))
@@ -101,7 +101,7 @@ export class Workplace {
     return join(this.folder, ...names)
   }
 
-  /** A copy of the pictures that a test may spoil. */
+  /** A copy of the images that a test may spoil. */
   async spoiled(name: string, spoil: (path: string) => Promise<unknown>): Promise<string> {
     const path = this.path(name)
     await cp(this.photos, path, { recursive: true })

@@ -19,13 +19,13 @@ const sheet = async (name: string, ...options: string[]) => {
 }
 const pixels = async (path: string) => sharp(path).removeAlpha().raw().toBuffer({ resolveWithObject: true })
 
-test('a sheet shows pictures of every class, the same from the same seed', async () => {
+test('a sheet shows images of every class, the same from the same seed', async () => {
   const { out, outcome } = await sheet('a.png', '--seed', '3')
   expect([outcome.code, outcome.complaints]).toEqual([0, []])
-  const result = outcome.events().at(-1) as { type: string; pictures: { class: string; name: string }[] }
+  const result = outcome.events().at(-1) as { type: string; images: { class: string; name: string }[] }
   expect(result).toMatchObject({ type: 'result', out, augmentation: { crop: [0.35, 1], flip: 0.5 } })
-  expect(new Set(result.pictures.map((picture) => picture.class))).toEqual(new Set(['circle', 'square', 'stripes']))
-  for (const { class: label, name } of result.pictures) expect(name).toMatch(new RegExp(`^train/${label}/\\d\\.png$`))
+  expect(new Set(result.images.map((image) => image.class))).toEqual(new Set(['circle', 'square', 'stripes']))
+  for (const { class: label, name } of result.images) expect(name).toMatch(new RegExp(`^train/${label}/\\d\\.png$`))
   const { info, data } = await pixels(out)
   expect([info.width, info.height]).toEqual([190 + 4 * (128 + 8), 30 + 4 * (128 + 8)])
   // Headings and names are there: something dark on the white of the first column.
@@ -51,17 +51,17 @@ test.skipIf(!hasSwiftShader)('SwiftShader draws what the other adapter draws, bu
   expect(largest).toBeLessThanOrEqual(1)
 })
 
-test('a broken picture is passed over', async () => {
+test('a broken image is passed over', async () => {
   const data = await place.spoiled('broken', truncatedJpeg)
   const outcome = await graft(['show-batch', data, '--out', place.path('broken.png'), '--count', '30', '--epochs', '1'])
   expect([outcome.code, outcome.complaints]).toEqual([
     0,
     [expect.stringMatching(/^graft: skipped train\/circle\/cut\.jpg: the JPEG file is cut/)],
   ])
-  expect(outcome.stdout).toMatch(/sheet +.*broken\.png: 12 pictures in validation and in 1 epoch of training/)
+  expect(outcome.stdout).toMatch(/sheet +.*broken\.png: 12 images in validation and in 1 epoch of training/)
 })
 
-test('names of any length end where their room does, before the pictures', async () => {
+test('names of any length end where their room does, before the images', async () => {
   const preprocess = preprocessOf('alexnet-64')
   const tiles = [new Float32Array(3 * preprocess.size ** 2)]
   const draw = async (title: string) =>

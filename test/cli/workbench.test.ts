@@ -27,9 +27,9 @@ describe('auto, explain, report', () => {
     const { type: _, ...kept } = choice ?? {}
     expect(explained.events().at(-1)).toMatchObject({ type: 'result', run, scenario: plan?.scenario, chosen: 'auto', choice: kept })
     const told = await graft(['explain', run])
-    expect(told.stdout).toMatch(/12 of 12 pictures/)
+    expect(told.stdout).toMatch(/12 of 12 images/)
     expect(told.stdout).toMatch(/classifier\.5 +512 +\d+\.\d ± \d+\.\d %/)
-    expect(told.stdout).toContain(`auto         ${plan?.scenario}: 12 pictures of 3 classes are few`)
+    expect(told.stdout).toContain(`auto         ${plan?.scenario}: 12 images of 3 classes are few`)
 
     const resumed = await graft([...train, '--epochs', '2', '--resume'])
     expect(resumed.code).toBe(0)
@@ -48,7 +48,7 @@ describe('auto, explain, report', () => {
     expect(figures?.timings).toMatchObject({ choosing: (kept.evidence as { seconds: number }).seconds })
     const html = await readFile(join(run, 'report.html'), 'utf8')
     expect(html).toMatch(/^<!doctype html>/)
-    expect(html).toContain('A training step of 6 pictures')
+    expect(html).toContain('A training step of 6 images')
     expect(html.match(/src="data:image\/jpeg/g)).toHaveLength(4)
     const elsewhere = await graft(['report', run, place.path('nowhere')])
     expect([elsewhere.code, elsewhere.complaints]).toEqual([1, [expect.stringMatching(/^graft: no such folder/)]])
@@ -74,7 +74,7 @@ describe('compare', () => {
     for (const scenario of Object.values(result.scenarios))
       expect(scenario).toEqual({ valAccuracy: expect.any(Number), seconds: expect.any(Number), epochs: 1 })
     expect(Object.keys(result.scenarios)).toContain(result.auto.scenario)
-    expect(result.auto.reason).toMatch(/12 pictures of 3 classes are few/)
+    expect(result.auto.reason).toMatch(/12 images of 3 classes are few/)
     expect(await readFile(out, 'utf8')).toContain('Four ways to train')
   })
 

@@ -18,14 +18,14 @@ const imageNet: Preprocess = { size: 12, resize: 12, mean: [0.485, 0.456, 0.406]
 const caffe: Preprocess = { size: 12, resize: 14, mean: [104, 117, 123], std: [1, 1, 1], scale: 255, order: 'bgr' }
 const still = { rotation: 0, colors: [], erased: null }
 
-function picture(width: number, height: number, seed = 1): RgbImage {
+function makeImage(width: number, height: number, seed = 1): RgbImage {
   const random = new Random(seed)
   return { data: Uint8Array.from({ length: 3 * width * height }, () => random.below(256)), width, height }
 }
 
 /**
  * Values in 0..1 carry the rounding of a few dozen operations, 1e-6; the point a turn reads from is off by up to 2e-6 pixels, over which a
- * picture changes by as much at most. Normalization divides by a deviation (0.22), or multiplies by 255.
+ * image changes by as much at most. Normalization divides by a deviation (0.22), or multiplies by 255.
  */
 const tolerance = ({ scale, std }: Preprocess) => ({ relative: 1e-5, absolute: (4e-6 * scale) / Math.min(...std) })
 
@@ -81,7 +81,7 @@ describe('float64', () => {
         fc.nat(),
         async (extents, wanted, { resize: _, ...norms }, size, seed) => {
           const preprocess = { ...norms, size, resize: size + (seed % 3) }
-          const images = extents.map(([width, height], i) => picture(width, height, seed + i))
+          const images = extents.map(([width, height], i) => makeImage(width, height, seed + i))
           const draws = images.map((image, i) => drawAugmentation(new Random(seed, i), augmentationOf(wanted), image, preprocess))
           const before = engine.memory().buffers
           const y = augmentImages(engine, images, draws, preprocess)
@@ -107,7 +107,7 @@ describe('float64', () => {
         const random = new Random(seed)
         const resized = { height: resize, width: 12 + random.below(30) }
         const drawn: View = { part, resized, top: random.below(resize - 11), left: random.below(resized.width - 11), flip }
-        const image = picture(width, height, seed)
+        const image = makeImage(width, height, seed)
         const y = viewImages(engine, [{ image, view: drawn }], imageNet)
         expectClose(await y.data(), reference(image, { view: drawn, ...still }, imageNet), [3, 12, 12], tolerance(imageNet))
         y.dispose()
@@ -117,13 +117,13 @@ describe('float64', () => {
   })
 
   test('more than 65,535 rows in one launch', async () => {
-    // The horizontal pass launches a row of workgroups for each row of the picture, the colors' one for each row of every picture.
-    const tall = picture(1, 65_535 + 300)
+    // The horizontal pass launches a row of workgroups for each row of the image, the colors' one for each row of every image.
+    const tall = makeImage(1, 65_535 + 300)
     const whole = partView({ top: 0, left: 0, height: tall.height, width: 1 }, 4)
     const y = viewImages(engine, [{ image: tall, view: whole }], { ...imageNet, size: 4, resize: 4 })
     expectClose(await y.data(), reference(tall, { view: whole, ...still }, { ...imageNet, size: 4 }), [3, 4, 4], tolerance(imageNet))
     y.dispose()
-    const [image, preprocess] = [picture(2, 2), { ...imageNet, size: 64, resize: 64 }]
+    const [image, preprocess] = [makeImage(2, 2), { ...imageNet, size: 64, resize: 64 }]
     const draws = Array.from({ length: 1030 }, (_, i) => ({
       view: windowView(image, preprocess),
       rotation: 0,
@@ -137,12 +137,12 @@ describe('float64', () => {
     many.dispose()
   })
 
-  test('pictures of many sizes share buffers', () => {
+  test('images of many sizes share buffers', () => {
     const augmentation = augmentationOf('strong')
     const before = engine.memory().buffers
     const create = vi.spyOn(engine.gpu.device, 'createBuffer')
     for (let i = 0; i < 200; i++) {
-      const image = picture(60 + (i % 20), 60 + (i % 17))
+      const image = makeImage(60 + (i % 20), 60 + (i % 17))
       augmentImages(engine, [image], [drawAugmentation(new Random(i), augmentation, image, imageNet)], imageNet).dispose()
       engine.gpu.submit()
     }
@@ -153,7 +153,7 @@ describe('float64', () => {
   })
 
   test('what does nothing is what validation sees', async () => {
-    const image = picture(31, 20)
+    const image = makeImage(31, 20)
     const a = augmentImages(engine, [image], [drawAugmentation(new Random(1), {}, image, caffe)], caffe)
     const b = preprocessImages(engine, [image], caffe)
     expect(await a.data()).toEqual(await b.data())
@@ -171,7 +171,7 @@ describe('drawing', () => {
     expect(new Set(draws(augmentations.strong, 50).map((draw) => JSON.stringify(draw))).size).toBe(50)
   })
 
-  test('parts cover the share and have the aspect ratio that are asked for, anywhere in the picture', () => {
+  test('parts cover the share and have the aspect ratio that are asked for, anywhere in the image', () => {
     const parts = draws({ crop: [0.1, 0.4] }).map(({ view }) => view.part)
     for (const { top, left, height, width } of parts) {
       expect(top >= 0 && left >= 0 && top + height <= 30 && left + width <= 50).toBe(true)
@@ -186,7 +186,7 @@ describe('drawing', () => {
     expect(new Set(parts.map(({ top }) => top)).size).toBeGreaterThan(15)
   })
 
-  test('a picture that no part fits gives its middle', () => {
+  test('an image that no part fits gives its middle', () => {
     for (const { view } of draws({ crop: [0.9, 1] }, 20, { height: 10, width: 100 })) {
       expect(view.part).toEqual({ top: 0, left: 44, height: 10, width: 13 })
     }

@@ -1,4 +1,4 @@
-"""What torchvision's own transforms make of a picture: the values that test/data/augment.test.ts compares with.
+"""What torchvision's own transforms make of an image: the values that test/data/augment.test.ts compares with.
 Run: python3 augmentOracle.py > augmentOracle.json   (torchvision 0.14 or newer)"""
 import base64, json, sys, torch
 import torchvision.transforms.functional as F
@@ -8,15 +8,15 @@ SIZE = 12
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 generator = torch.Generator().manual_seed(7)
 # Colors from gray to garish, so that every sixth of the color circle occurs, and some exact grays.
-picture = torch.randint(0, 256, (3, 16, 20), generator=generator, dtype=torch.uint8)
-picture[:, 3:6, 4:9] = picture[:1, 3:6, 4:9]
+image = torch.randint(0, 256, (3, 16, 20), generator=generator, dtype=torch.uint8)
+image[:, 3:6, 4:9] = image[:1, 3:6, 4:9]
 ADJUST = dict(brightness=F.adjust_brightness, contrast=F.adjust_contrast, saturation=F.adjust_saturation, hue=F.adjust_hue)
 
 # rotate's own `fill` darkens the pixels on the border: it weighs them by what they cover twice. So the fill is there before it turns.
 surrounded = lambda x: torch.stack([F.pad(plane[None], [SIZE] * 4, fill=value)[0] for plane, value in zip(x, MEAN)])
 
 def run(part, flip, rotation, colors, erased):
-    x = picture.float() / 255
+    x = image.float() / 255
     x = F.resized_crop(x, part['top'], part['left'], part['height'], part['width'], [SIZE, SIZE], antialias=True)
     if flip: x = F.hflip(x)
     if rotation: x = F.center_crop(F.rotate(surrounded(x), rotation, InterpolationMode.BILINEAR), [SIZE, SIZE])
@@ -46,4 +46,4 @@ cases = {}
 for name, (part, flip, rotation, colors, erased) in draws.items():
     y = run(part, flip, rotation, colors, erased)
     cases[name] = dict(part=part, flip=flip, rotation=rotation, colors=colors, erased=erased, y=encoded(y))
-json.dump(dict(size=SIZE, mean=MEAN, std=STD, width=20, height=16, rgb=encoded(picture.permute(1, 2, 0)), cases=cases), sys.stdout)
+json.dump(dict(size=SIZE, mean=MEAN, std=STD, width=20, height=16, rgb=encoded(image.permute(1, 2, 0)), cases=cases), sys.stdout)

@@ -7,29 +7,29 @@ import { decodeAhead } from '../../src/data/loader.ts'
 import { openData } from '../../src/data/openData.ts'
 import { DataError } from '../../src/base/errors.ts'
 import { linkedFolder } from '../support/linkedFolder.ts'
-import { useTempFolder } from './pictures.ts'
+import { useTempFolder } from './images.ts'
 
 const inTemp = useTempFolder()
 const half = { split: 0.5, seed: 1 }
 const names = (samples: SampleList) => Array.from(samples, ({ name }) => name)
 
-/** Pictures of two classes, by turns. */
-function catalogOf(pictures: readonly string[], part: (i: number) => 'train' | 'val' | null = () => null): Catalog {
+/** Images of two classes, by turns. */
+function catalogOf(images: readonly string[], part: (i: number) => 'train' | 'val' | null = () => null): Catalog {
   const catalog = new Catalog((name, row) => `${row}:${name}`)
-  for (const [i, name] of pictures.entries()) catalog.add(name, i % 2, part(i))
+  for (const [i, name] of images.entries()) catalog.add(name, i % 2, part(i))
   return catalog
 }
 
 describe('Catalog', () => {
-  it('gives every picture back with its name, label and source, whatever its name', () => {
+  it('gives every image back with its name, label and source, whatever its name', () => {
     const name = fc.string({ unit: 'grapheme', minLength: 0, maxLength: 300 }).filter((text) => !/\p{Surrogate}/u.test(text))
     fc.assert(
-      fc.property(fc.uniqueArray(name, { minLength: 4, maxLength: 60 }), (pictures) => {
-        const data = catalogOf(pictures).divide('root', ['a', 'b'], half)
+      fc.property(fc.uniqueArray(name, { minLength: 4, maxLength: 60 }), (images) => {
+        const data = catalogOf(images).divide('root', ['a', 'b'], half)
         const all = [...data.train, ...data.val]
-        expect(all.map((sample) => sample.name).sort()).toEqual([...pictures].sort())
+        expect(all.map((sample) => sample.name).sort()).toEqual([...images].sort())
         for (const { name, label, source } of all) {
-          const row = pictures.indexOf(name)
+          const row = images.indexOf(name)
           expect([label, source]).toEqual([row % 2, `${row}:${name}`])
         }
       }),
@@ -46,7 +46,7 @@ describe('Catalog', () => {
     expect(countByClass(both, 2)).toEqual([3, 3])
   })
 
-  it('divides as its pictures say, class after class and by name', () => {
+  it('divides as its images say, class after class and by name', () => {
     const data = catalogOf(['d', 'c', 'b', 'a'], (i) => (i < 2 ? 'val' : 'train')).divide('root', ['x', 'y'], half)
     expect([names(data.train), names(data.val)]).toEqual([
       ['b', 'a'],
@@ -54,24 +54,24 @@ describe('Catalog', () => {
     ])
   })
 
-  it('refuses pictures of which only some say it', () => {
+  it('refuses images of which only some say it', () => {
     const some = catalogOf(['a', 'b', 'c', 'd'], (i) => (i === 2 ? null : 'train'))
     expect(() => some.divide('root', ['x', 'y'], half)).toThrow(
       new DataError('root: c is neither in train nor in val, though others are: put it into one of them'),
     )
   })
 
-  it('takes less than 100 bytes for a picture', () => {
+  it('takes less than 100 bytes for an image', () => {
     const before = process.memoryUsage().arrayBuffers
     const catalog = new Catalog((name) => name)
     const count = 300_000
-    for (let i = 0; i < count; i++) catalog.add(`train/class ${i % 1000}/picture ${i}.jpg`, i % 1000)
+    for (let i = 0; i < count; i++) catalog.add(`train/class ${i % 1000}/image ${i}.jpg`, i % 1000)
     expect((process.memoryUsage().arrayBuffers - before) / count).toBeLessThan(100 + 100) // And as much that it has outgrown.
-    expect(catalog.name(count - 1)).toBe('train/class 999/picture 299999.jpg')
+    expect(catalog.name(count - 1)).toBe('train/class 999/image 299999.jpg')
   })
 })
 
-it('a folder of many pictures streams in random order', async () => {
+it('a folder of many images streams in random order', async () => {
   await linkedFolder(inTemp('many'), 2000, 20)
   const data = await openData(inTemp('many'), { split: 0.1 })
   expect([data.classes.length, data.train.length, data.val.length]).toEqual([20, 1800, 200])

@@ -23,7 +23,7 @@ const SIZES = {
 }
 
 describe('openEmoji', () => {
-  it('has fifteen classes and 866 + 291 pictures', async () => {
+  it('has fifteen classes and 866 + 291 images', async () => {
     const data = await openEmoji()
     expect(data.classes).toEqual(Object.keys(SIZES))
     expect([data.train.length, data.val.length]).toEqual([866, 291])
@@ -34,7 +34,7 @@ describe('openEmoji', () => {
     }
   })
 
-  it('names each picture once, by class and file, and every file is there', async () => {
+  it('names each image once, by class and file, and every file is there', async () => {
     const data = await openEmoji()
     const all = [...data.train, ...data.val]
     expect(new Set(all.map((sample) => sample.name)).size).toBe(1157)
@@ -81,7 +81,7 @@ describe('without the package', () => {
     const error = await openWithout().catch((reason: unknown) => reason)
     expect(error).toMatchObject({
       code: 'data',
-      message: 'the emoji pictures are not installed: run npm install emoji-datasource-google@16',
+      message: 'the emoji images are not installed: run npm install emoji-datasource-google@16',
     })
   })
 })

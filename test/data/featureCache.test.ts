@@ -4,12 +4,12 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Source } from '../../src/data/dataset.ts'
 import { FeatureCache } from '../../src/data/featureCache.ts'
-import { contentKey, FileStates } from '../../src/data/pictureKeys.ts'
+import { contentKey, FileStates } from '../../src/data/imageKeys.ts'
 import { GraftError } from '../../src/base/errors.ts'
-import { useTempFolder, writeFiles } from './pictures.ts'
+import { useTempFolder, writeFiles } from './images.ts'
 
 const inTemp = useTempFolder()
-const bytes = (n: number) => new TextEncoder().encode(`picture ${n}`)
+const bytes = (n: number) => new TextEncoder().encode(`image ${n}`)
 const keys = (n: number) => ({ content: contentKey(bytes(n)), state: null })
 const row = (n: number, width: number) => Float32Array.from({ length: width }, (_, i) => n + i / 8)
 const filesOf = async (folder: string) =>
@@ -25,7 +25,7 @@ async function filled(count: number, width: number, options: { readonly limit?: 
   return cache
 }
 
-/** The table, and where it has the rows of some pictures; -1 where it has not. */
+/** The table, and where it has the rows of some images; -1 where it has not. */
 async function find(cache: FeatureCache, numbers: readonly number[], width: number, name = 't') {
   const table = cache.table(name, width)
   await table.open()
@@ -37,7 +37,7 @@ async function find(cache: FeatureCache, numbers: readonly number[], width: numb
   return { table, places, found: numbers.filter((_, i) => places[i] !== -1) }
 }
 
-/** Of some pictures those that have rows. */
+/** Of some images those that have rows. */
 async function foundOf(cache: FeatureCache, numbers: readonly number[], width: number, name = 't') {
   const { table, found } = await find(cache, numbers, width, name)
   await table.close()
@@ -166,7 +166,7 @@ describe('a cache of rows', () => {
   })
 })
 
-describe('pictures', () => {
+describe('images', () => {
   /** What a table with a row of each file finds in a later run without reading: null where it had to read. */
   async function tableOf(sources: readonly Source[]) {
     const cache = new FeatureCache({ folder: inTemp(randomUUID()) })

@@ -43,9 +43,9 @@ it.each([
   [listed('1.png', '2.png'), /^1\.png lies in no class folder|^2\.png lies in no class folder/],
   [listed('a/1.png', 'a/2.png'), /^the files has only one class, "a"/],
   [listed('train/a/1.png', 'train/b/1.png', 'val/a/2.png'), /in train\/ but not in val\//],
-  [listed('a/1.png', 'a/2.png', 'b/1.png', 'b/2.png', 'c/1.heic'), /^the class folder c holds no picture/],
-  [listed('train/a/1.png', 'val/a/2.png', 'train/b/1.gif', 'val/b/1.png'), /^the class folder train\/b holds no picture/],
-  [[], /holds no picture/],
+  [listed('a/1.png', 'a/2.png', 'b/1.png', 'b/2.png', 'c/1.heic'), /^the class folder c holds no image/],
+  [listed('train/a/1.png', 'val/a/2.png', 'train/b/1.gif', 'val/b/1.png'), /^the class folder train\/b holds no image/],
+  [[], /holds no image/],
 ])('says what is wrong', (files, message) => {
   expect(() => filesDataset(files)).toThrow(DataError)
   expect(() => filesDataset(files)).toThrow(message)

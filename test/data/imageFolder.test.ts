@@ -4,11 +4,11 @@ import { describe, expect, it } from 'vitest'
 import { countByClass, type Sample } from '../../src/data/dataset.ts'
 import { openImageFolder } from '../../src/data/imageFolder.ts'
 import { UsageError } from '../../src/base/errors.ts'
-import { dataErrorOf, touch, useTempFolder, writeFiles } from './pictures.ts'
+import { dataErrorOf, touch, useTempFolder, writeFiles } from './images.ts'
 
 const inTemp = useTempFolder()
 const names = (samples: Iterable<Sample>): string[] => Array.from(samples, (sample) => sample.name)
-const CLASSES_INSIDE = 'one folder per class with its pictures inside, such as cat/1.jpg and dog/1.jpg'
+const CLASSES_INSIDE = 'one folder per class with its images inside, such as cat/1.jpg and dog/1.jpg'
 
 async function link(target: string, path: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true })
@@ -74,7 +74,7 @@ describe('a folder of classes', () => {
     expect(names(elsewhere.val)).toEqual(names(data.val))
   })
 
-  it('walks nested folders and passes over what is not a picture', async () => {
+  it('walks nested folders and passes over what is not an image', async () => {
     const data = await opened('nested', [
       'a/1.JPG',
       'a/deep/er/2.Jpeg',
@@ -108,7 +108,7 @@ describe('a folder of classes', () => {
     expect(data.classes).toEqual(['A', 'Z', 'a10', 'a2', 'z', 'é'])
   })
 
-  it('counts pictures of formats that are not read, and nothing else that lies there', async () => {
+  it('counts images of formats that are not read, and nothing else that lies there', async () => {
     const others = ['a/1.heic', 'a/2.HEIC', 'b/x/3.heic', 'b/4.gif', 'b/5.Gif', 'a/notes.txt', 'a/Thumbs.db', 'b/.6.gif']
     const data = await opened('others', ['a/1.png', 'a/2.png', 'b/1.png', 'b/2.png', ...others])
     expect(data.passedOver).toEqual({ '.heic': 3, '.gif': 2 })
@@ -154,45 +154,45 @@ describe('a folder that cannot be used', () => {
   it('has no class folders', async () => {
     expect(await refusal('empty', [])).toBe(`${inTemp('empty')} holds no class folders: it needs ${CLASSES_INSIDE}`)
     expect(await refusal('loose', ['1.png', '2.jpg'])).toBe(
-      `${inTemp('loose')} holds pictures but no class folders: put them into ${CLASSES_INSIDE}`,
+      `${inTemp('loose')} holds images but no class folders: put them into ${CLASSES_INSIDE}`,
     )
     expect(await refusal('loose-divided', ['train/1.png', 'val/2.jpg'])).toBe(
-      `${inTemp('loose-divided', 'train')} holds pictures but no class folders: put them into ${CLASSES_INSIDE}`,
+      `${inTemp('loose-divided', 'train')} holds images but no class folders: put them into ${CLASSES_INSIDE}`,
     )
   })
 
   it('has one class only', async () => {
     expect(await refusal('one', ['cat/1.png', 'cat/2.png'])).toBe(
-      `${inTemp('one')} has only one class, "cat": add pictures of at least one more`,
+      `${inTemp('one')} has only one class, "cat": add images of at least one more`,
     )
     expect(await refusal('one-divided', ['train/cat/1.png', 'val/cat/2.png'])).toBe(
-      `${inTemp('one-divided', 'train')} has only one class, "cat": add pictures of at least one more`,
+      `${inTemp('one-divided', 'train')} has only one class, "cat": add images of at least one more`,
     )
   })
 
   it('has an empty class', async () => {
-    const empty = (path: string): string => `the class folder ${path} holds no picture (JPEG, PNG or WebP): add some or remove the folder`
+    const empty = (path: string): string => `the class folder ${path} holds no image (JPEG, PNG or WebP): add some or remove the folder`
     expect(await refusal('hollow', ['cat/1.png', 'cat/2.png', 'dog/notes.txt'])).toBe(empty(inTemp('hollow', 'dog')))
     expect(await refusal('phone', ['cat/1.HEIC', 'cat/2.heic', 'cat/a.gif', 'dog/1.png', 'dog/2.png'])).toBe(
-      `the class folder ${inTemp('phone', 'cat')} holds no picture (JPEG, PNG or WebP; it holds 2 .heic and 1 .gif): add some or remove the folder`,
+      `the class folder ${inTemp('phone', 'cat')} holds no image (JPEG, PNG or WebP; it holds 2 .heic and 1 .gif): add some or remove the folder`,
     )
     const divided = ['train/cat/1.png', 'train/dog/1.png', 'val/cat/2.png']
     expect(await refusal('hollow-divided', divided, ['val/dog'])).toBe(empty(inTemp('hollow-divided', 'val', 'dog')))
   })
 
-  it('has a class of one picture', async () => {
+  it('has a class of one image', async () => {
     expect(await refusal('single', ['cat/1.png', 'cat/2.png', 'dog/1.png'])).toBe(
-      'class "dog" has only one picture: add pictures or remove the class, two are needed to train on one and validate on the other',
+      'class "dog" has only one image: add images or remove the class, two are needed to train on one and validate on the other',
     )
   })
 
   it('has a class in train or val alone', async () => {
     const shared = ['train/cat/1.png', 'val/cat/1.png']
     expect(await refusal('only-val', [...shared, 'val/dog/1.png'])).toBe(
-      `${inTemp('only-val')}: the class "dog" is in val/ but not in train/: add pictures to train on, or remove from val/`,
+      `${inTemp('only-val')}: the class "dog" is in val/ but not in train/: add images to train on, or remove from val/`,
     )
     expect(await refusal('only-train', [...shared, 'train/dog/1.png', 'train/emu/1.png'])).toBe(
-      `${inTemp('only-train')}: the classes "dog", "emu" are in train/ but not in val/: add pictures to validate on, or remove from train/`,
+      `${inTemp('only-train')}: the classes "dog", "emu" are in train/ but not in val/: add images to validate on, or remove from train/`,
     )
     const many = Array.from({ length: 7 }, (_, i) => `train/x${i}/1.png`)
     expect(await refusal('many-only-train', [...shared, ...many])).toContain(

@@ -3,7 +3,7 @@ import type { Sample } from '../../src/data/dataset.ts'
 import { decodeImage, type RgbImage } from '../../src/host/node/decode.ts'
 import { type DecodeAheadOptions, type DecodedSample, decodeAhead, PixelCache } from '../../src/data/loader.ts'
 import { DataError, GraftError, UsageError } from '../../src/base/errors.ts'
-import { plainPng } from './pictures.ts'
+import { plainPng } from './images.ts'
 
 /** The real decoder, watched. */
 const decode = vi.fn(decodeImage)
@@ -65,7 +65,7 @@ describe('decodeAhead', () => {
     expect(decodes()).toBe(before + 4)
   })
 
-  it('keeps the order when later pictures are ready first', async () => {
+  it('keeps the order when later images are ready first', async () => {
     const image = { data: new Uint8Array(3), width: 1, height: 1 }
     let finishFirst = (_: RgbImage): void => {}
     decode.mockReturnValueOnce(new Promise((resolve) => (finishFirst = resolve))).mockResolvedValueOnce(image)
@@ -75,7 +75,7 @@ describe('decodeAhead', () => {
     expect(indices(await collected)).toEqual([4, 5])
   })
 
-  it('skips broken pictures after naming them in order', async () => {
+  it('skips broken images after naming them in order', async () => {
     const broken: string[] = []
     const onBroken = (sample: Sample, error: DataError): void => {
       expect(error).toBeInstanceOf(DataError)
@@ -83,11 +83,11 @@ describe('decodeAhead', () => {
     }
     const all = await collect(withBroken(1, 4, 5, 7), [7, 0, 4, 5, 2, 1], { onBroken })
     expect(indices(all)).toEqual([0, 2])
-    const reason = 'not a JPEG, PNG or WebP picture (its first bytes are those of no such format)'
+    const reason = 'not a JPEG, PNG or WebP image (its first bytes are those of no such format)'
     expect(broken).toEqual(['7', '4', '5', '1'].map((i) => `${i}.png ${i}.png: ${reason}`))
   })
 
-  it('ends without a picture when all are broken', async () => {
+  it('ends without an image when all are broken', async () => {
     const onBroken = vi.fn()
     expect(await collect(withBroken(0, 1), [0, 1], { onBroken })).toEqual([])
     expect(onBroken).toHaveBeenCalledTimes(2)
@@ -105,14 +105,14 @@ describe('decodeAhead', () => {
     expect(await generator.next()).toEqual({ done: true, value: undefined })
   })
 
-  it('does not take a missing decoder for a broken picture', async () => {
+  it('does not take a missing decoder for a broken image', async () => {
     decode.mockRejectedValueOnce(new GraftError('decoder', 'cannot load sharp'))
     const onBroken = vi.fn()
     await expect(collect(samples, [0, 1], { onBroken })).rejects.toThrow('cannot load sharp')
     expect(onBroken).not.toHaveBeenCalled()
   })
 
-  it('stops with the reason of an abort, before and between pictures', async () => {
+  it('stops with the reason of an abort, before and between images', async () => {
     const before = decodes()
     await expect(collect(samples, [0, 1], { signal: AbortSignal.abort() })).rejects.toThrow(/abort/i)
     expect(decodes()).toBe(before)
@@ -156,11 +156,11 @@ describe('decodeAhead', () => {
   })
 })
 
-describe('the memory that pictures wait in', () => {
+describe('the memory that images wait in', () => {
   /** Decoded, they would take this many bytes; none is written to. */
   const huge = (bytes: number) => vi.fn(async () => ({ data: new Uint8Array(bytes), width: 1, height: 1 }))
 
-  it('holds few pictures while their size is unknown, and as many as fit once it is known', async () => {
+  it('holds few images while their size is unknown, and as many as fit once it is known', async () => {
     const large = huge(200 * 2 ** 20)
     const generator = decodeAhead(samples, [0, 1, 2, 3, 4, 5, 6, 7], { decode: large, ahead: 8, onBroken: refuseBroken })
     await generator.next()
@@ -200,13 +200,13 @@ describe('PixelCache', () => {
 
   it('keeps within its bytes, and keeps what it has', () => {
     const cache = new PixelCache(3, 10)
-    const picture = (width: number) => ({ data: new Uint8Array(3 * width), width, height: 1 })
-    expect([1, 2, 3].map((width, index) => cache.add(index, picture(width)))).toEqual([true, false, false])
+    const image = (width: number) => ({ data: new Uint8Array(3 * width), width, height: 1 })
+    expect([1, 2, 3].map((width, index) => cache.add(index, image(width)))).toEqual([true, false, false])
     expect([cache.size, cache.bytes]).toEqual([1, 3])
-    expect(cache.add(0, picture(1))).toBe(true)
+    expect(cache.add(0, image(1))).toBe(true)
   })
 
-  it('does not keep broken pictures', async () => {
+  it('does not keep broken images', async () => {
     const cache = new PixelCache(3)
     const onBroken = vi.fn()
     for (let pass = 1; pass <= 2; pass++) {
@@ -215,7 +215,7 @@ describe('PixelCache', () => {
     }
   })
 
-  it('forgets when cleared and counts a picture once', () => {
+  it('forgets when cleared and counts an image once', () => {
     const cache = new PixelCache(1, 10)
     const image = { data: new Uint8Array(6), width: 2, height: 1 }
     expect(cache.add(3, image)).toBe(true)

@@ -10,10 +10,10 @@ import { decodeImage } from '../../src/host/node/decode.ts'
 import { openData } from '../../src/data/openData.ts'
 import { tarMembers } from '../../src/data/tarIndex.ts'
 import { UsageError } from '../../src/base/errors.ts'
-import { dataErrorOf, plainPng, useTempFolder, writeFiles } from './pictures.ts'
+import { dataErrorOf, plainPng, useTempFolder, writeFiles } from './images.ts'
 
 const inTemp = useTempFolder()
-/** Pictures of four colors, to tell them apart once decoded. */
+/** Images of four colors, to tell them apart once decoded. */
 let png: Uint8Array[]
 beforeAll(async () => {
   png = await Promise.all([10, 20, 30, 40].map((level) => plainPng(level, 0, 0)))
@@ -22,7 +22,7 @@ beforeAll(async () => {
 const names = (samples: SampleList) => Array.from(samples, ({ name, label }) => `${name}=${label}`)
 const reds = (samples: SampleList) => Promise.all(Array.from(samples, async ({ source }) => (await decodeImage(source)).data[0]))
 
-async function pictures(folder: string, paths: readonly string[]): Promise<string> {
+async function images(folder: string, paths: readonly string[]): Promise<string> {
   await writeFiles(inTemp(folder), Object.fromEntries(paths.map((path, i) => [path, png[i % 4] as Uint8Array])))
   return inTemp(folder)
 }
@@ -37,7 +37,7 @@ async function archive(folder: string, name: string, files: Record<string, strin
 
 describe('a file of labels', () => {
   async function csv(folder: string, text: string, paths = ['a/1.png', 'a/2.png', 'b/1.png', 'b/2.png']): Promise<string> {
-    await pictures(folder, paths)
+    await images(folder, paths)
     await writeFile(inTemp(folder, 'labels.csv'), text)
     return inTemp(folder, 'labels.csv')
   }
@@ -86,8 +86,8 @@ describe('a file of labels', () => {
   })
 
   test.each<[string, string, string]>([
-    ['empty', '', '…/labels.csv is empty: its first line names the columns file,label, and a line for each picture follows'],
-    ['no rows', 'file,label\n', '…/labels.csv names no picture: a line for each is to follow the first one'],
+    ['empty', '', '…/labels.csv is empty: its first line names the columns file,label, and a line for each image follows'],
+    ['no rows', 'file,label\n', '…/labels.csv names no image: a line for each is to follow the first one'],
     [
       'no header',
       'a/1.png,cat\nb/1.png,dog\n',
@@ -109,9 +109,9 @@ describe('a file of labels', () => {
     [
       'a class that train lacks',
       'file,label,split\na/1.png,cat,train\na/2.png,cat,val\nb/1.png,dog,val\n',
-      '…/labels.csv: the class "dog" is in val but not in train: add pictures to train on, or remove from val',
+      '…/labels.csv: the class "dog" is in val but not in train: add images to train on, or remove from val',
     ],
-    ['one class', 'file,label\na/1.png,cat\nb/1.png,cat\n', '…/labels.csv has only one class, "cat": add pictures of at least one more'],
+    ['one class', 'file,label\na/1.png,cat\nb/1.png,cat\n', '…/labels.csv has only one class, "cat": add images of at least one more'],
     [
       'no such files',
       'file,label\nx/1.png,cat\nx/2.png,dog\n',
@@ -127,7 +127,7 @@ describe('a file of labels', () => {
   })
 
   it('passes by other .csv files, and asks which of several', async () => {
-    const folder = await pictures('by', ['a/1.png', 'a/2.png', 'b/1.png', 'b/2.png'])
+    const folder = await images('by', ['a/1.png', 'a/2.png', 'b/1.png', 'b/2.png'])
     await writeFile(join(folder, 'notes.csv'), 'day,weather\n')
     expect((await openData(folder)).classes).toEqual(['a', 'b'])
     for (const name of ['x.csv', 'y.csv']) await writeFile(join(folder, name), 'file,label\n')
@@ -169,7 +169,7 @@ describe('tar shards', () => {
     expect(names(data.train)[0]).toBe('x.tar/train/cat/1.png=0')
   })
 
-  it('counts pictures of formats that are not read', async () => {
+  it('counts images of formats that are not read', async () => {
     const [one, two] = png as [Uint8Array, Uint8Array]
     const path = await archive('other-formats', 'x.tar', {
       'a/1.png': one,
@@ -181,7 +181,7 @@ describe('tar shards', () => {
     expect((await openData(path)).passedOver).toEqual({ '.avif': 1 })
   })
 
-  it('reads WebDataset shards: classes beside the pictures, parts in the names of the shards', async () => {
+  it('reads WebDataset shards: classes beside the images, parts in the names of the shards', async () => {
     await archive('web', 'flowers-train-000000.tar', {
       '000.png': at(one),
       '000.cls': '7\n',
@@ -246,7 +246,7 @@ describe('tar shards', () => {
     const bad = (name: string) => inTemp('bad', name)
     await writeFile(bad('gz.tar'), gzipSync(bytes))
     expect(await refusal(openData(bad('gz.tar')))).toBe(
-      `${bad('gz.tar')}: it is compressed, and single pictures cannot be read from it: gunzip it first`,
+      `${bad('gz.tar')}: it is compressed, and single images cannot be read from it: gunzip it first`,
     )
     await writeFile(bad('text.tar'), 'x'.repeat(2000))
     expect(await refusal(openData(bad('text.tar')))).toBe(`${bad('text.tar')}: it is no tar archive`)
@@ -261,22 +261,22 @@ describe('tar shards', () => {
     expect(await refusal(openData(bad('damaged.tar')))).toBe(`${bad('damaged.tar')}: the archive is damaged at byte 1024: make it again`)
     const bare = await archive('bad', 'bare.tar', { '1.png': at(one), '1.json': '{}' })
     expect(await refusal(openData(bare))).toBe(
-      `${bare}: there is nothing that says what class 1.png is of: archives need pictures in class folders (train/cat/1.jpg or cat/1.jpg), or each beside a file of its class (1.jpg, 1.cls)`,
+      `${bare}: there is nothing that says what class 1.png is of: archives need images in class folders (train/cat/1.jpg or cat/1.jpg), or each beside a file of its class (1.jpg, 1.cls)`,
     )
     const lone = await archive('bad', 'train-0.tar', { '1.png': at(one), '1.cls': '0', '2.png': at(two), '2.cls': '1' })
     expect(await refusal(openData(lone))).toBe(
-      `${lone}: the classes "0", "1" are in train but not in val: add pictures to validate on, or remove from train`,
+      `${lone}: the classes "0", "1" are in train but not in val: add images to validate on, or remove from train`,
     )
   })
 })
 
 describe('openData', () => {
   it('opens a folder of classes as openImageFolder does', async () => {
-    const folder = await pictures('plain', ['a/1.png', 'a/2.png', 'b/1.png', 'b/2.png'])
+    const folder = await images('plain', ['a/1.png', 'a/2.png', 'b/1.png', 'b/2.png'])
     expect((await openData(folder)).classes).toEqual(['a', 'b'])
     expect((await dataErrorOf(openData(inTemp('nowhere')))).message).toMatch(/^no such folder: /)
     expect((await dataErrorOf(openData(join(folder, 'a', '1.png')))).message).toMatch(
-      /1\.png is a file of another kind: give a folder of pictures/,
+      /1\.png is a file of another kind: give a folder of images/,
     )
   })
 

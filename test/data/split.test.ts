@@ -32,7 +32,7 @@ describe('splitByClass', () => {
     )
   })
 
-  it('does not depend on the order of the pictures', () => {
+  it('does not depend on the order of the images', () => {
     const shuffled = sizes.chain((counts) =>
       fc.tuple(...counts.map((size, label) => fc.shuffledSubarray(classOf(label, size), { minLength: size, maxLength: size }))),
     )
@@ -62,15 +62,15 @@ describe('splitByClass', () => {
     const split = (size: number) => () => splitByClass(['cat', 'dog'], [classOf(0, 2), classOf(1, size)], 0.25, 0)
     expect(split(1)).toThrow(DataError)
     expect(split(1)).toThrow(
-      'class "dog" has only one picture: add pictures or remove the class, two are needed to train on one and validate on the other',
+      'class "dog" has only one image: add images or remove the class, two are needed to train on one and validate on the other',
     )
-    expect(split(0)).toThrow('class "dog" has no picture: ')
+    expect(split(0)).toThrow('class "dog" has no image: ')
   })
 
   it.each([0, 1, -0.5, 2, Number.NaN])('refuses the split %s', (split) => {
     expect(() => splitByClass(['a'], [classOf(0, 4)], split, 0)).toThrow(UsageError)
     expect(() => splitByClass(['a'], [classOf(0, 4)], split, 0)).toThrow(
-      `split is ${split}: give the share of pictures to hold out for validation, between 0 and 1, such as 0.25`,
+      `split is ${split}: give the share of images to hold out for validation, between 0 and 1, such as 0.25`,
     )
   })
 

@@ -12,7 +12,7 @@ import { loadCase, ORACLE_TOLERANCE, oracleCases, tensorOf } from '../support/or
 
 const engine = await testEngine()
 
-function picture(width: number, height: number, seed = 1): RgbImage {
+function makeImage(width: number, height: number, seed = 1): RgbImage {
   const random = new Random(seed)
   return { data: Uint8Array.from({ length: 3 * width * height }, () => random.below(256)), width, height }
 }
@@ -20,7 +20,7 @@ function picture(width: number, height: number, seed = 1): RgbImage {
 const imageNet: Preprocess = { size: 8, resize: 9, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], scale: 1, order: 'rgb' }
 const caffe: Preprocess = { size: 8, resize: 9, mean: [104, 117, 123], std: [1, 1, 1], scale: 255, order: 'bgr' }
 
-/** The n-th picture of a batch [N, 3, size, size]. */
+/** The n-th image of a batch [N, 3, size, size]. */
 const slotOf = (data: Float32Array, n: number, size: number) => data.subarray(n * 3 * size * size, (n + 1) * 3 * size * size)
 
 describe('resizeCrop', () => {
@@ -40,7 +40,7 @@ describe('resizeCrop', () => {
     await fc.assert(
       fc.asyncProperty(side, side, fc.integer({ min: 1, max: 40 }), fc.nat(), async (width, height, resize, seed) => {
         const size = 1 + (seed % resize)
-        const image = picture(width, height, seed)
+        const image = makeImage(width, height, seed)
         const y = resizeCrop(engine, image, { resize, size })
         expectClose(await y.data(), reference.resizeCrop(image, { resize, size }).data, [3, size, size], { relative: 1e-6 })
         y.dispose()
@@ -49,10 +49,10 @@ describe('resizeCrop', () => {
     )
   })
 
-  test('a picture of more than 16 MiB passes through in bands, and the next one takes its buffers', async () => {
+  test('an image of more than 16 MiB passes through in bands, and the next one takes its buffers', async () => {
     engine.gpu.trim()
     const create = vi.spyOn(engine.gpu.device, 'createBuffer')
-    const image = picture(5800, 1000)
+    const image = makeImage(5800, 1000)
     const y = preprocessImages(engine, [image, image], { ...caffe, resize: 5, size: 5, mean: [0, 0, 0], scale: 1, order: 'rgb' })
     const large = create.mock.calls.filter(([{ size }]) => size > 2 ** 20)
     create.mockRestore()
@@ -64,7 +64,7 @@ describe('resizeCrop', () => {
   })
 
   test('a view of a larger buffer, at an odd address', async () => {
-    const { data } = picture(5, 7)
+    const { data } = makeImage(5, 7)
     const bytes = new Uint8Array(data.length + 3)
     bytes.set(data, 3)
     const [a, b] = [data, bytes.subarray(3)].map((pixels) =>
@@ -89,22 +89,22 @@ describe('resizeCrop', () => {
 
   test.each<[string, () => unknown, typeof UsageError | typeof ShapeError, string]>([
     [
-      'a cut larger than the picture',
-      () => resizeCrop(engine, picture(9, 9), { resize: 4, size: 5 }),
+      'a cut larger than the image',
+      () => resizeCrop(engine, makeImage(9, 9), { resize: 4, size: 5 }),
       UsageError,
-      'resizeCrop: cannot cut 5 x 5 out of a picture whose shorter side is 4: make resize larger',
+      'resizeCrop: cannot cut 5 x 5 out of an image whose shorter side is 4: make resize larger',
     ],
     [
       'too few bytes',
       () => resizeCrop(engine, { data: new Uint8Array(11), width: 2, height: 2 }, { resize: 4, size: 4 }),
       ShapeError,
-      'resizeCrop: a picture of 2 x 2 has 12 bytes of RGB, but 11 were given',
+      'resizeCrop: an image of 2 x 2 has 12 bytes of RGB, but 11 were given',
     ],
     [
       'four bytes a pixel',
       () => preprocessImages(engine, [{ data: new Uint8Array(16), width: 2, height: 2 }], imageNet),
       ShapeError,
-      'preprocessImages: a picture of 2 x 2 has 12 bytes of RGB, but 16 were given',
+      'preprocessImages: an image of 2 x 2 has 12 bytes of RGB, but 16 were given',
     ],
     [
       'no pixels',
@@ -114,36 +114,36 @@ describe('resizeCrop', () => {
     ],
     [
       'half a pixel',
-      () => resizeCrop(engine, picture(2, 2), { resize: 4.5, size: 4 }),
+      () => resizeCrop(engine, makeImage(2, 2), { resize: 4.5, size: 4 }),
       UsageError,
       'resizeCrop: resize is 4.5: give a positive integer',
     ],
     [
       'no size',
-      () => resizeCrop(engine, picture(2, 2), { resize: 4 } as Preprocess),
+      () => resizeCrop(engine, makeImage(2, 2), { resize: 4 } as Preprocess),
       UsageError,
       'resizeCrop: size is undefined: give a positive integer',
     ],
     [
       'an unknown option',
-      () => resizeCrop(engine, picture(2, 2), { resize: 4, size: 4, antialias: false } as object as Preprocess),
+      () => resizeCrop(engine, makeImage(2, 2), { resize: 4, size: 4, antialias: false } as object as Preprocess),
       UsageError,
       'resizeCrop: there is no option antialias; it takes resize, size',
     ],
-    ['no pictures', () => preprocessImages(engine, [], imageNet), UsageError, 'preprocessImages: there are no pictures'],
+    ['no images', () => preprocessImages(engine, [], imageNet), UsageError, 'preprocessImages: there are no images'],
     [
       'a deviation of 0',
-      () => preprocessImages(engine, [picture(2, 2)], { ...imageNet, std: [1, 0, 1] }),
+      () => preprocessImages(engine, [makeImage(2, 2)], { ...imageNet, std: [1, 0, 1] }),
       UsageError,
       'preprocessImages: mean, std and scale are finite, and std is not 0',
     ],
     [
       'an unknown order',
-      () => preprocessImages(engine, [picture(2, 2)], { ...imageNet, order: 'grb' } as object as Preprocess),
+      () => preprocessImages(engine, [makeImage(2, 2)], { ...imageNet, order: 'grb' } as object as Preprocess),
       UsageError,
       'preprocessImages: order is rgb or bgr, not grb',
     ],
-    ['nothing to see', () => viewImages(engine, [], imageNet), UsageError, 'viewImages: there are no pictures'],
+    ['nothing to see', () => viewImages(engine, [], imageNet), UsageError, 'viewImages: there are no images'],
   ])('%s', (_, run, type, message) => {
     const before = engine.memory()
     expect(run).toThrow(new type(message))
@@ -153,8 +153,8 @@ describe('resizeCrop', () => {
 })
 
 describe('preprocessImages', () => {
-  test.each([imageNet, caffe])('float64: pictures of different sizes in one batch, $order', async (preprocess) => {
-    const images = [picture(20, 31, 1), picture(9, 9, 2), picture(3, 50, 3), picture(1, 1, 4)]
+  test.each([imageNet, caffe])('float64: images of different sizes in one batch, $order', async (preprocess) => {
+    const images = [makeImage(20, 31, 1), makeImage(9, 9, 2), makeImage(3, 50, 3), makeImage(1, 1, 4)]
     const before = engine.memory()
     const y = preprocessImages(engine, images, preprocess)
     expect(engine.memory().buffers).toBe(before.buffers + 1)

@@ -26,7 +26,7 @@ interface Step {
   readonly state: Awaited<ReturnType<Network['stateDict']>>
 }
 
-/** One training step by SGD with momentum, on two noisy pictures. */
+/** One training step by SGD with momentum, on two noisy images. */
 async function step(scenario: Partial<ScenarioOptions>, record: { readonly values?: boolean } | null): Promise<Step> {
   const model = await alexnet(engine, small)
   if (scenario.scenario) applyScenario(model, { classes: 3, ...scenario } as ScenarioOptions)
@@ -120,7 +120,7 @@ describe('a training step', () => {
     const { dispatches } = await recorded({})
     const passes = (layer: string) => new Set(dispatches.filter((one) => one.layer === layer).map(({ pass }) => pass))
     expect(passes('features.3')).toEqual(new Set(['forward', 'input gradient', 'weight gradient', 'bias gradient']))
-    expect(passes('features.0')).toEqual(new Set(['forward', 'weight gradient', 'bias gradient'])) // pictures want none
+    expect(passes('features.0')).toEqual(new Set(['forward', 'weight gradient', 'bias gradient'])) // images want none
     expect(passes('features.3.weight')).toEqual(new Set(['step']))
     expect(dispatches.every(({ pass }) => pass !== null && pass !== 'backward')).toBe(true)
   })

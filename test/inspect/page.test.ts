@@ -165,7 +165,7 @@ describe.skipIf(!chromium)('the inspector in Chromium', () => {
     await page.close()
   })
 
-  test('below a picture stand the least and the greatest of its numbers, and the rows of a wide matrix are broken into lines', async () => {
+  test('below an image stand the least and the greatest of its numbers, and the rows of a wide matrix are broken into lines', async () => {
     const { page } = await open('tensors/the loss')
     const caption = (title: string) => page.locator('figure', { hasText: title }).first().locator('.readout').textContent()
     expect(await caption('y, what goes out')).toBe(Number(inspection?.loss?.toPrecision(6)).toString())
@@ -198,7 +198,7 @@ describe.skipIf(!chromium)('the inspector in Chromium', () => {
     await page.close()
   })
 
-  test('a click on a picture, and the keyboard, write a number out', async () => {
+  test('a click on an image, and the keyboard, write a number out', async () => {
     const { page } = await open('tensors/features.3')
     const canvas = page.locator('figure', { hasText: 'y, what goes out' }).locator('canvas')
     await canvas.click({ position: { x: 5, y: 5 } })
@@ -223,7 +223,7 @@ describe.skipIf(!chromium)('the inspector in Chromium', () => {
       const [after, told] = [await canvas.boundingBox(), await heading.boundingBox()]
       expect(told?.y).toBeGreaterThan((after?.y ?? 0) + (after?.height ?? 0))
       expect(told?.y).toBeLessThan(900 - 100)
-      // Only as far as the heading asks for is anything moved, and the picture stays whole.
+      // Only as far as the heading asks for is anything moved, and the image stays whole.
       expect(after?.y).toBeLessThanOrEqual((before?.y ?? 0) + 1)
       expect(after?.y).toBeGreaterThanOrEqual(0)
     }

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { gradientsOf, launchedBy } from '../../src/inspect/calls.ts'
 import { type InspectedCall, type Inspection, inspect } from '../../src/inspect/inspection.ts'
 import { unpackTensor } from '../../src/inspect/pack.ts'
-import { testPicture } from '../../src/inspect/picture.ts'
+import { testImage } from '../../src/inspect/image.ts'
 import { readInspection, writeInspection } from '../../src/inspect/plain.ts'
 import { type ExplainedCall, explained, explainOutput, explainWeightGradient, NotKept } from '../../src/inspect/terms.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
@@ -116,7 +116,7 @@ describe('a number written out', () => {
       ]).toEqual([span(2), span(3)])
       const shifted = (name: string, by: number) => (by === 0 ? `2 · ${name}` : `2 · ${name} ${by < 0 ? '−' : '+'} ${Math.abs(by)}`)
       expect(formula).toMatch(
-        `Σ over pictures n, output rows i and columns j of dy[n, 1, i, j] · x[n, 2, ${shifted('i', u - 2)}, ${shifted('j', v - 2)}]`,
+        `Σ over images n, output rows i and columns j of dy[n, 1, i, j] · x[n, 2, ${shifted('i', u - 2)}, ${shifted('j', v - 2)}]`,
       )
     }
     expect(explainOutput(one, [0, 3, 0, 5]).formula).toMatch(
@@ -173,7 +173,7 @@ describe('the inspection', () => {
     expect(inspection.numbers.length).toBeGreaterThan(40)
     expect(inspection.numbers.filter(({ ok }) => !ok)).toEqual([])
     expect(new Set(inspection.numbers.map(({ what }) => what))).toEqual(new Set(['y', 'dx', 'dweight', 'dbias', 'dlogits', 'p']))
-    const drift = inspection.numbers.flatMap(({ sincePicture }) => sincePicture ?? [])
+    const drift = inspection.numbers.flatMap(({ sinceImage }) => sinceImage ?? [])
     expect(Math.max(...drift)).toBeLessThan(1e-4)
   })
 
@@ -203,7 +203,7 @@ test('a network that diverged is inspected too: no likeliest class, and the loss
   const model = await alexnet(engine, { variant: 'alexnet-64', channels: [4, 4, 4, 4, 4], hidden: 8, classes: 3, seed: 1 })
   const weight = new Float32Array(3 * 8).fill(Number.NaN)
   model.loadStateDict({ 'classifier.6.weight': { shape: [3, 8], data: weight } }, { strict: false })
-  const { inspection: diverged } = await inspect(model, { train: true, picture: testPicture(64) })
+  const { inspection: diverged } = await inspect(model, { train: true, picture: testImage(64) })
   expect(diverged.top).toEqual([])
   expect(diverged.loss).toBeNaN()
   expect(diverged.target).toBe('class 0')

@@ -1,7 +1,7 @@
 /**
  * Destroys the GPU device in mid-epoch, again and again in one training, and compares its accuracy with that of an undisturbed run:
  *     npx tsx test/long/losses.ts [LOSSES] [DIR]
- * DIR: a folder of pictures; drawn shapes unless given. Prints what the run says each time, and exits with 1 unless the accuracies
+ * DIR: a folder of images; drawn shapes unless given. Prints what the run says each time, and exits with 1 unless the accuracies
  * agree within one point.
  */
 

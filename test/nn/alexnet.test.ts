@@ -199,7 +199,7 @@ describe('weights', () => {
     await expect(alexnet(engine, { depth: 3 } as object)).rejects.toThrow(/no option depth/)
   })
 
-  test('pictures of another size are refused with both sizes', async () => {
+  test('images of another size are refused with both sizes', async () => {
     const engine = await testEngine()
     const model = await alexnet(engine, small)
     const x = engine.tensor(new Float32Array(3 * 32 * 32), [1, 3, 32, 32])

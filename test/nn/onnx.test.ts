@@ -21,13 +21,13 @@ import { floats, int64s, onnxFile, small, smallWith } from '../weights/onnx/buil
 const fixture = (name: string) => readFile(new URL(`../weights/onnx/torch/${name}`, import.meta.url))
 
 /** The input that make.py makes: a hash of the index, in -1..1. */
-function pictures(n: number, size: number): Float32Array {
+function images(n: number, size: number): Float32Array {
   return Float32Array.from({ length: n * 3 * size * size }, (_, i) => (Math.imul(i, 2654435761) >>> 0) / 2 ** 31 - 1)
 }
 
 async function outputs(model: Network, n = 2): Promise<Float32Array> {
   const { size } = model.preprocess
-  const x = model.engine.tensor(pictures(n, size), [n, 3, size, size])
+  const x = model.engine.tensor(images(n, size), [n, 3, size, size])
   const y = model.engine.noGrad(() => model.forward(x))
   const values = await y.data()
   for (const tensor of [x, y]) tensor.dispose()
@@ -71,7 +71,7 @@ describe('what PyTorch exports', () => {
     const model = await importOnnx(engine, await exportOnnx(first))
     first.dispose()
     const optimizer = new SGD(model.parameters(), { lr: 0.05, momentum: 0.9, weightDecay: 5e-4 })
-    const x = engine.tensor(pictures(2, 224), [2, 3, 224, 224])
+    const x = engine.tensor(images(2, 224), [2, 3, 224, 224])
     const losses: number[] = []
     for (let step = 0; step < 3; step++) {
       const loss = crossEntropy(model.forward(x), Int32Array.of(3, 1))
@@ -86,7 +86,7 @@ describe('what PyTorch exports', () => {
       expect(relativeError(data, await resultsOf(`final.${name}`)), name).toBeLessThan(1e-3)
     expect(relativeError(await outputs(model), await resultsOf('trained'))).toBeLessThan(1e-3)
     if (onnxRuntime) {
-      const there = await runOnnx(await exportOnnx(model), pictures(2, 224), [2, 3, 224, 224])
+      const there = await runOnnx(await exportOnnx(model), images(2, 224), [2, 3, 224, 224])
       expect(relativeError(there.data, await resultsOf('trained'))).toBeLessThan(1e-3)
     }
     x.dispose()
@@ -134,7 +134,7 @@ describe('what Graft exports', () => {
     const bytes = await exportOnnx(model)
     const { size } = model.preprocess
     for (const n of [1, 3]) {
-      const there = await runOnnx(bytes, pictures(n, size), [n, 3, size, size])
+      const there = await runOnnx(bytes, images(n, size), [n, 3, size, size])
       expect(there.shape).toEqual([n, model.shapes().at(-1)?.[0]])
       expectClose(await outputs(model, n), there.data, there.shape, { relative: logitTolerance })
     }
@@ -205,7 +205,7 @@ describe('what others export', () => {
     const values = await outputs(model, 1)
     expect(values.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 5)
     if (onnxRuntime)
-      expectClose(values, (await runOnnx(fromCaffe, pictures(1, 20), [1, 3, 20, 20])).data, [4], { relative: logitTolerance })
+      expectClose(values, (await runOnnx(fromCaffe, images(1, 20), [1, 3, 20, 20])).data, [4], { relative: logitTolerance })
     model.dispose()
   })
 
@@ -213,13 +213,13 @@ describe('what others export', () => {
     const engine = await testEngine()
     const preprocess = { size: 20, resize: 20, mean: [0.5, 0.4, 0.3], std: [0.2, 0.3, 0.4], scale: 1, order: 'rgb' } as const
     const model = await importOnnx(engine, fromCaffe, { preprocess })
-    const picture = { width: 20, height: 20, data: Uint8Array.from(pictures(1, 20), (value) => 127 * (value + 1)) }
-    const [prediction] = await predict(model, [picture], { topK: 4 })
+    const image = { width: 20, height: 20, data: Uint8Array.from(images(1, 20), (value) => 127 * (value + 1)) }
+    const [prediction] = await predict(model, [image], { topK: 4 })
     const { mean, std } = preprocess
     const x = Float32Array.from(
       { length: 1200 },
       (_, i) =>
-        ((picture.data[3 * (i % 400) + Math.floor(i / 400)] ?? 0) / 255 - (mean[Math.floor(i / 400)] ?? 0)) /
+        ((image.data[3 * (i % 400) + Math.floor(i / 400)] ?? 0) / 255 - (mean[Math.floor(i / 400)] ?? 0)) /
         (std[Math.floor(i / 400)] ?? 1),
     )
     const input = engine.tensor(x, [1, 3, 20, 20])
@@ -248,7 +248,7 @@ describe('what others export', () => {
       tensors,
     })
     const model = await importOnnx(await testEngine(), bytes)
-    const [a = 0, b = 0, c = 0] = pictures(1, 1)
+    const [a = 0, b = 0, c = 0] = images(1, 1)
     expect((await outputs(model, 1))[0]).toBeCloseTo(4 * (a + 2 * b - c + 0.75) + 0.5, 5)
     model.dispose()
   })
@@ -288,7 +288,7 @@ describe('importOnnx', () => {
     expect(engine.memory().liveBytes).toBe(before)
   })
 
-  test('a network that is imported trains by scenarios, and refuses other pictures', async () => {
+  test('a network that is imported trains by scenarios, and refuses other images', async () => {
     const engine = await testEngine()
     const model = await importOnnx(engine, await fixture('training.onnx'))
     const plan = applyScenario(model, { scenario: 'small-different', classes: 2 })

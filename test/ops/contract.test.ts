@@ -192,7 +192,7 @@ describe('a contraction', () => {
   })
 })
 
-describe('arranging pictures', () => {
+describe('arranging images', () => {
   test.each<[string, number, [number, number], [number, number], number, number]>([
     ['zeros on each side', 4, [2, 3], [5, 6], 1, 2],
     ['rows and columns cut off', 8, [5, 6], [2, 3], -1, -2],

@@ -49,7 +49,7 @@ testOp<'x' | 'weight' | 'bias', Attrs>('conv2d', {
     'two groups, stride 2': shaped([3, 4, 9, 8], [6, 3, 3], { stride: 2, padding: 1, groups: 2 }),
     'without bias': shaped([2, 3, 6, 6], [4, 3, 3], { padding: 1 }, false),
     'one pixel': shaped([1, 1, 1, 1], [1, 1, 1]),
-    'filter as large as the picture': shaped([2, 3, 5, 7], [4, 5, 7]),
+    'filter as large as the image': shaped([2, 3, 5, 7], [4, 5, 7]),
     'stride 3, filter 2: pixels between the filters': shaped([2, 2, 10, 11], [3, 2, 2], { stride: 3 }),
     'stride 4, filter 11, as conv1': shaped([1, 3, 43, 47], [9, 11, 11], { stride: 4, padding: 2 }),
     'padding beyond the filter': shaped([1, 2, 3, 4], [3, 2, 2], { padding: 3 }),

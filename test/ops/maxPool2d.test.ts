@@ -30,7 +30,7 @@ testOp<'x', Attrs>('maxPool2d', {
     'as AlexNet': shaped([2, 3, 15, 13], 3, 2),
     'ties: the first wins': { ...shaped([1, 1, 4, 4], 2), values: { x: new Float32Array(16).fill(1) } },
     'all negative, padded': { ...shaped([1, 1, 2, 2], 2, 1, 1), values: { x: [-3, -1, -2, -4] } },
-    'a window as large as the picture': shaped([2, 2, 3, 3], 3),
+    'a window as large as the image': shaped([2, 2, 3, 3], 3),
     'windows apart': shaped([1, 2, 11, 11], 2, 3),
     'a last window past the edge, as in Caffe': shaped([2, 3, 54, 8], 3, 2, 0, true),
     'padding holds no last window': shaped([1, 2, 6, 7], 2, 4, 1, true),

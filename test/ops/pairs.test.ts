@@ -52,7 +52,7 @@ async function gradientOf(y: Tensor, dy: NdArray, leaves: readonly Tensor[]): Pr
 }
 
 describe('height and width have strides and paddings of their own', () => {
-  test.each(['auto', 'plain'] as const)('conv2d, %s kernels: as the reference of stride 1 over the padded picture', async (kernels) => {
+  test.each(['auto', 'plain'] as const)('conv2d, %s kernels: as the reference of stride 1 over the padded image', async (kernels) => {
     const engine = await testEngine(kernels)
     const property = fc.asyncProperty(
       pairOf(1, 9),

@@ -47,7 +47,7 @@ describe('cropFlipNormalize', () => {
     expect([...y.data.slice(0, 4)]).toEqual([139, 129, 169, 159])
   })
 
-  test('a crop outside the picture is an error', () => {
+  test('a crop outside the image is an error', () => {
     expect(() => reference.cropFlipNormalize(x, { ...options, left: 2 })).toThrow(RangeError)
   })
 })

@@ -2,13 +2,13 @@ import { expect, test } from 'vitest'
 import type { RgbImage } from '../../src/host/node/decode.ts'
 import { Flatten, Linear } from '../../src/nn/layers.ts'
 import { Network } from '../../src/nn/network.ts'
-import { cells, drawPictures, occlusionMap } from '../../src/report/occlusion.ts'
+import { cells, drawImages, occlusionMap } from '../../src/report/occlusion.ts'
 import { testEngine } from '../support/engine.ts'
 
 const size = 32
 const image: RgbImage = { data: new Uint8Array(3 * size * size).fill(200), width: size, height: size }
 
-/** A network of two classes, the first of which hangs on one cell of the picture alone. */
+/** A network of two classes, the first of which hangs on one cell of the image alone. */
 async function looksAt(row: number, column: number): Promise<Network> {
   const engine = await testEngine()
   const linear = new Linear(engine, 'classifier.6', 3 * size * size, 2, { weight: 'constant', seed: 0, stream: 0 })
@@ -35,9 +35,9 @@ test('the map is strongest where the answer hangs, and nothing elsewhere', async
   network.dispose()
 })
 
-test('the pictures are JPEG in data: URLs', async () => {
+test('the images are JPEG in data: URLs', async () => {
   const network = await looksAt(0, 0)
-  const { seen, overlaid } = await drawPictures(network, image, await occlusionMap(network, image, 0))
+  const { seen, overlaid } = await drawImages(network, image, await occlusionMap(network, image, 0))
   for (const url of [seen, overlaid]) expect(url).toMatch(/^data:image\/jpeg;base64,\/9j\//)
   expect(seen).not.toBe(overlaid)
   network.dispose()

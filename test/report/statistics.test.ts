@@ -58,7 +58,7 @@ test('precision, recall and losses', () => {
     [0, 0, 0],
   ])
   const figures = classFigures(['a', 'b', 'c'], confusion)
-  expect(figures.map(({ pictures, precision, recall }) => [pictures, precision?.value, recall?.value])).toEqual([
+  expect(figures.map(({ images, precision, recall }) => [images, precision?.value, recall?.value])).toEqual([
     [2, 1, 0.5],
     [1, 0.5, 1],
     [0, undefined, undefined],

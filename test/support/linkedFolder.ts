@@ -7,9 +7,9 @@ import { Random } from '../../src/base/random.ts'
 const linksEach = 10_000
 
 /**
- * Writes a folder of many pictures that take the room of a few: hard links to 64x64 JPEGs of noise.
+ * Writes a folder of many images that take the room of a few: hard links to 64x64 JPEGs of noise.
  * A folder that is there already is left as it is.
- * @param classes folders, pictures divided evenly among them
+ * @param classes folders, images divided evenly among them
  */
 export async function linkedFolder(folder: string, count: number, classes = 100): Promise<void> {
   if (await stat(folder).catch(() => null)) return
@@ -19,8 +19,8 @@ export async function linkedFolder(folder: string, count: number, classes = 100)
   const few = Math.max(16, Math.ceil(count / linksEach))
   for (let i = 0; i < few; i++) {
     const noise = Buffer.from(Uint8Array.from({ length: 3 * 8 * 8 }, () => random.below(256)))
-    const picture = sharp(noise, { raw: { width: 8, height: 8, channels: 3 } }).resize(64, 64)
-    await writeFile(join(originals, `${i}.jpg`), await picture.jpeg({ quality: 80 }).toBuffer())
+    const image = sharp(noise, { raw: { width: 8, height: 8, channels: 3 } }).resize(64, 64)
+    await writeFile(join(originals, `${i}.jpg`), await image.jpeg({ quality: 80 }).toBuffer())
   }
   for (let c = 0; c < classes; c++) {
     const inside = join(folder, `class ${String(c).padStart(3, '0')}`)

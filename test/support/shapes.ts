@@ -8,7 +8,7 @@ const drawings: Readonly<Record<string, (x: number, y: number, r: number) => str
   stripes: (x, y, r) => [0, 1, 2].map((i) => `<rect x="${x - r}" y="${y - r + i * r}" width="${2 * r}" height="${r / 3}"/>`).join(''),
 }
 
-/** PNG pictures of three kinds of drawings, of random place, size and color: a dataset that a network can learn and nobody owns. */
+/** PNG images of three kinds of drawings, of random place, size and color: a dataset that a network can learn and nobody owns. */
 export async function drawnShapes({ train = 8, val = 4, side = 64, seed = 1 } = {}): Promise<ArrayDataset> {
   const random = new Random(seed)
   const classes = Object.keys(drawings).sort()

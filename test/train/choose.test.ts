@@ -71,7 +71,7 @@ describe('chooseScenario', () => {
     network.dispose()
   })
 
-  test('takes a seeded share of each class, leaves broken pictures out, and needs two classes', async () => {
+  test('takes a seeded share of each class, leaves broken images out, and needs two classes', async () => {
     const network = await narrow()
     const broken = { source: Uint8Array.of(1, 2, 3), name: 'train/circle/broken.png', label: 0 }
     const skipped: string[] = []

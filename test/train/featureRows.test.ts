@@ -27,7 +27,7 @@ test.each([
   const reasons: string[] = []
   const rows = new FeatureRows(5, width, table, { memory: false, memoryBudget, onRefused: (reason) => reasons.push(reason) })
   await rows.put(0, keys('a'), row(1))
-  await rows.setPlace(1, 0) // the same picture once more
+  await rows.setPlace(1, 0) // the same image once more
   await rows.put(2, keys('b'), row(2))
   await rows.put(3, keys('c'), row(3))
   await rows.setPlace(4, 0) // found before the disk refused, met after it

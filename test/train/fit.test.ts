@@ -42,7 +42,7 @@ const allSame = (a: Awaited<ReturnType<typeof train>>, b: Awaited<ReturnType<typ
   Object.keys(a.state).every((name) => sameBits(a.state[name]?.data, b.state[name]?.data))
 
 describe('fit', () => {
-  test('learns the pictures it is shown, and evaluate and predict agree with it', async () => {
+  test('learns the images it is shown, and evaluate and predict agree with it', async () => {
     const network = await model({ scenario: 'large-similar' })
     const { run } = await train(network, { epochs: 30, optimizer: 'adam', lr: 2e-3 })
     const [first, last] = [run.epochs[0], run.epochs.at(-1)]
@@ -69,7 +69,7 @@ describe('fit', () => {
   test.each<[string, Omit<ScenarioOptions, 'classes'>, Partial<FitOptions>]>([
     ['a frozen trunk', { scenario: 'small-similar', replace: 'all' }, {}],
     ['everything, with dropout', { scenario: 'large-similar' }, { optimizer: 'sgd', lr: 0.01 }],
-    ['augmented pictures', { scenario: 'small-different' }, { augment: true }],
+    ['augmented images', { scenario: 'small-different' }, { augment: true }],
   ])('repeats bit for bit: %s', async (_, scenario, options) => {
     const [a, b] = [await model(scenario), await model(scenario)]
     const [first, second] = [await train(a, { ...options, epochs: 2 }), await train(b, { ...options, epochs: 2 })]
@@ -131,9 +131,9 @@ describe('fit', () => {
 })
 
 describe('what goes wrong', () => {
-  const broken: Sample = { source: new TextEncoder().encode('no picture at all'), name: 'train/circle/broken.png', label: 0 }
+  const broken: Sample = { source: new TextEncoder().encode('no image at all'), name: 'train/circle/broken.png', label: 0 }
 
-  test('a broken picture is left out, named and counted, and an error under strict', async () => {
+  test('a broken image is left out, named and counted, and an error under strict', async () => {
     const events: TrainEvent[] = []
     const network = await model()
     const mixed = { ...data, train: [broken, ...data.train] }

@@ -84,7 +84,7 @@ describe('what training will take', () => {
       const events: TrainEvent[] = []
       await fit(model, data, { epochs: 2, batchSize, cache, seed: 1, onEvent: (event) => events.push(event) })
       expect(events[0]).toEqual({ type: 'memory', ...plan, limitBytes: expect.any(Number) })
-      // Beside the plan: decoded pictures on their way through the resizing, and the last batch of a part, which is a smaller one.
+      // Beside the plan: decoded images on their way through the resizing, and the last batch of a part, which is a smaller one.
       const ratio = model.engine.memory().peakBytes / Math.max(plan.peakBytes ?? 0, loaded)
       expect(ratio).toBeGreaterThanOrEqual(1)
       expect(ratio).toBeLessThan(1.06)
@@ -138,7 +138,7 @@ describe('what cannot fit', () => {
     model.dispose()
   })
 
-  test('a launch that binds too much counts, and fit refuses it before it reads a picture', async () => {
+  test('a launch that binds too much counts, and fit refuses it before it reads an image', async () => {
     const engine = await testEngine('auto', 2 ** 20)
     const model = await alexnet(engine, { variant: 'alexnet-64', hidden: 64, classes: 3 })
     const plan = planMemory(model, { batchSize: 32 })

@@ -24,13 +24,13 @@ describe('short training runs give the losses, gradients and weights that PyTorc
       for (const parameter of model.parameters()) parameter.trainable = !freeze.some((prefix) => parameter.name.startsWith(prefix))
       const optimizer = new SGD(model.parameters(), { lr, momentum, weightDecay })
       const [x, targets] = [tensorOf(tensors, 'x'), int32Of(tensors, 'target')]
-      const [batches = 0, batch = 0, ...picture] = x.shape
-      const size = batch * picture.reduce((a, b) => a * b, 1)
+      const [batches = 0, batch = 0, ...image] = x.shape
+      const size = batch * image.reduce((a, b) => a * b, 1)
       const wanted = tensorOf(tensors, 'losses').data
       const losses: number[] = []
       for (let step = 0; step < wanted.length; step++) {
         const i = step % batches
-        const input = engine.tensor(x.data.slice(i * size, (i + 1) * size), [batch, ...picture])
+        const input = engine.tensor(x.data.slice(i * size, (i + 1) * size), [batch, ...image])
         const loss = crossEntropy(model.forward(input, { training: true }), targets.slice(i * batch, (i + 1) * batch))
         const value = loss.data()
         loss.backward()

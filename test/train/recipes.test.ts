@@ -19,7 +19,7 @@ beforeAll(async () => {
   data = await drawnShapes()
 })
 
-/** Without dropout, so that the same pictures in other batches give the same gradients. */
+/** Without dropout, so that the same images in other batches give the same gradients. */
 async function model(options: Partial<ScenarioOptions> = {}): Promise<Network> {
   const network = await alexnet(await testEngine(), {
     ...{ variant: 'alexnet-64', channels: [8, 8, 12, 12, 8], hidden: 16, classes: 5, seed: 4, dropout: 0 },
@@ -45,7 +45,7 @@ describe('recipes in fit', () => {
   test('accumulated batches make the step of one large batch, also the last and shorter one', async () => {
     const options = { optimizer: 'sgd', momentum: 0, weightDecay: 0, epochs: 1 } as const
     for (const classWeights of [undefined, { circle: 3, square: 0.5 }]) {
-      // 24 pictures: batches of 5 by two leave a step of 4, batches of 10 a batch of 4.
+      // 24 images: batches of 5 by two leave a step of 4, batches of 10 a batch of 4.
       const large = await train({ ...options, batchSize: 10, classWeights })
       const small = await train({ ...options, batchSize: 5, accumulate: 2, classWeights })
       // The same sums in another order, through three steps.
@@ -135,7 +135,7 @@ describe('recipes in fit', () => {
   test('class weights are those of PyTorch in the loss of a step', async () => {
     const weight = { circle: 5, square: 1, stripes: 0.25 }
     const { steps, network } = await train({ epochs: 1, batchSize: 24, lr: 0, classWeights: weight })
-    // One batch of all pictures: its order does not matter to a weighted mean.
+    // One batch of all images: its order does not matter to a weighted mean.
     const { loss } = await evaluate(network, data, { split: 'train', batchSize: 24 })
     const plain = await train({ epochs: 1, batchSize: 24, lr: 0 })
     expect(plain.steps[0]?.loss).toBeCloseTo(loss, 4)
@@ -151,7 +151,7 @@ describe('recipes in fit', () => {
     for (const one of [network, plain.network]) one.dispose()
   })
 
-  test('mixup learns, and takes pictures, not stored features', async () => {
+  test('mixup learns, and takes images, not stored features', async () => {
     const { run, steps, network } = await train({ mixup: 0.4, epochs: 3 }, { scenario: 'small-similar', replace: 'all' })
     expect(run.epochs.length).toBe(3)
     const plain = await train({ epochs: 1 }, { scenario: 'small-similar', replace: 'all' })

@@ -32,9 +32,9 @@ async function model(scenario: Scenario = 'large-similar'): Promise<Network> {
   return network
 }
 
-async function train(options: Partial<FitOptions>, scenario?: Scenario, pictures = data) {
+async function train(options: Partial<FitOptions>, scenario?: Scenario, images = data) {
   const network = await model(scenario)
-  const run = await fit(network, pictures, { epochs: 4, batchSize: 4, lr: 3e-3, seed: 1, ...options })
+  const run = await fit(network, images, { epochs: 4, batchSize: 4, lr: 3e-3, seed: 1, ...options })
   const state = await network.stateDict()
   network.dispose()
   return { run, state }
@@ -113,11 +113,11 @@ describe('a run that was stopped within an epoch', () => {
     await expect(train({ checkpoint, ...stopAt(1, 2) })).rejects.toThrow(/file/)
   })
 
-  test('again and again, with broken pictures among the others', async () => {
-    const broken = (name: string): Sample => ({ source: new TextEncoder().encode('no picture'), name, label: 0 })
-    const pictures = { ...data, train: [broken('a'), ...[...data.train], broken('b'), broken('c')] }
+  test('again and again, with broken images among the others', async () => {
+    const broken = (name: string): Sample => ({ source: new TextEncoder().encode('no image'), name, label: 0 })
+    const images = { ...data, train: [broken('a'), ...[...data.train], broken('b'), broken('c')] }
     const options = { cache: false, epochs: 2, batchSize: 2 }
-    const whole = await train(options, 'large-similar', pictures)
+    const whole = await train(options, 'large-similar', images)
     expect(whole.run.skipped).toBe(3)
     const checkpoint = place()
     for (const [epoch, step] of [
@@ -126,10 +126,10 @@ describe('a run that was stopped within an epoch', () => {
       [2, 1],
       [2, 7],
     ] as const)
-      expect((await train({ ...options, checkpoint, resume: true, ...stopAt(epoch, step) }, 'large-similar', pictures)).run.aborted).toBe(
+      expect((await train({ ...options, checkpoint, resume: true, ...stopAt(epoch, step) }, 'large-similar', images)).run.aborted).toBe(
         true,
       )
-    expectSame(await train({ ...options, checkpoint, resume: true }, 'large-similar', pictures), whole)
+    expectSame(await train({ ...options, checkpoint, resume: true }, 'large-similar', images), whole)
   })
 
   test('the weights that an abort leaves are those of the last finished epoch, also in a resumed run', async () => {
@@ -206,7 +206,7 @@ describe('checkpoints', () => {
     expect(left).toEqual([[]])
   })
 
-  test('a run that is finished is given back as it ended, without reading a picture', async () => {
+  test('a run that is finished is given back as it ended, without reading an image', async () => {
     const checkpoint = place()
     const options = { ...everything, keep: 'best' as const }
     const done = await train({ ...options, checkpoint })

@@ -43,7 +43,7 @@ const all = ['train 24 of 24', 'val 12 of 12']
 type Trained = Awaited<ReturnType<typeof train>>
 const same = (a: Trained, b: Trained) => Object.keys(a.state).every((name) => sameBits(a.state[name]?.data, b.state[name]?.data))
 
-test('a second run reads no picture, also under another seed, and ends on the same bits', async () => {
+test('a second run reads no image, also under another seed, and ends on the same bits', async () => {
   const cache = new FeatureCache({ folder: join(folder, 'second') })
   const without = await train(undefined)
   const first = await train(cache)
@@ -81,10 +81,10 @@ test('other weights, another cut and another preparation have features of their 
   expect(await readdir(cache.folder)).toHaveLength(5)
 })
 
-test('a picture that is broken is named again, and one that is there twice has one row', async () => {
+test('an image that is broken is named again, and one that is there twice has one row', async () => {
   const cache = new FeatureCache({ folder: join(folder, 'broken') })
   const whole = data
-  const broken = { source: new TextEncoder().encode('no picture'), name: 'broken.png', label: 0 }
+  const broken = { source: new TextEncoder().encode('no image'), name: 'broken.png', label: 0 }
   const [first] = data.train
   data = { ...data, train: [broken, ...data.train, ...(first ? [first] : [])] }
   const skipped: string[] = []
@@ -129,7 +129,7 @@ test('where there are many, they are read from the disk, with the same bits', as
   expect(await batchesOf(2 ** 30)).toEqual(fromDisk)
 })
 
-test('training begins with the first pictures that are read, and each is read once', async () => {
+test('training begins with the first images that are read, and each is read once', async () => {
   const events: TrainEvent[] = []
   const whole = data
   data = { ...data, train: Array.from({ length: 6 }, () => data.train).flat() }

@@ -41,13 +41,13 @@ describe('views', () => {
     )
   })
 
-  test('have room to differ where a network sees the whole picture', () => {
+  test('have room to differ where a network sees the whole image', () => {
     const [middle, , corner] = testViews({ height: 64, width: 64 }, { resize: 64, size: 64 }, 3)
     expect([middle?.resized.height, corner?.resized.height]).toEqual([64, 73])
   })
 })
 
-/** The mean of the softmax over views, in float64, picture by picture. */
+/** The mean of the softmax over views, in float64, image by image. */
 async function averaged(views: number): Promise<number[][]> {
   const rows: number[][] = []
   for (const { source } of data.val) {
@@ -107,7 +107,7 @@ test.each([0, 11, 2.5])('%s views are refused', async (tta) => {
   await expect(predict(model, [], { tta })).rejects.toThrow(refusal)
 })
 
-test.each([0, -1, 2.5, Number.NaN])('a batch of %s pictures is refused', async (batchSize) => {
+test.each([0, -1, 2.5, Number.NaN])('a batch of %s images is refused', async (batchSize) => {
   const refusal = new UsageError(`batchSize is a positive integer, not ${batchSize}`)
   await expect(evaluate(model, data, { batchSize })).rejects.toThrow(refusal)
   await expect(predict(model, [], { batchSize })).rejects.toThrow(refusal)

@@ -45,7 +45,7 @@ describe('decide', () => {
         scenario: 'small-similar',
         replace: 'last',
         cut: null,
-        says: /2,400 pictures of 6 classes are few \(under 10,000\).*classifier\.5 \(80\.0 ± 2\.0 % expected\)/,
+        says: /2,400 images of 6 classes are few \(under 10,000\).*classifier\.5 \(80\.0 ± 2\.0 % expected\)/,
       },
     ],
     [
@@ -86,7 +86,7 @@ describe('decide', () => {
     [
       'many, like',
       evidence(atTheEnd, { images: 300_000 }),
-      { scenario: 'large-similar', replace: 'last', cut: null, says: /300,000 pictures of 6 classes are many \(100,000 or more\)/ },
+      { scenario: 'large-similar', replace: 'last', cut: null, says: /300,000 images of 6 classes are many \(100,000 or more\)/ },
     ],
     [
       'many, unlike',
@@ -116,7 +116,7 @@ describe('decide', () => {
     expect(choice.evidence).toBe(given)
   })
 
-  test('what is expected of all pictures decides, not what the sample gave', () => {
+  test('what is expected of all images decides, not what the sample gave', () => {
     const measured = evidence({ 'features.7': 0.6, 'classifier.5': 0.65 })
     const depths = measured.depths.map((depth) => (depth.layer === 'features.7' ? { ...depth, expected: 0.7 } : depth))
     expect(decide(measured)).toMatchObject({ scenario: 'small-similar', basis: 'classifier.5' })
@@ -132,7 +132,7 @@ describe('decide', () => {
   })
 })
 
-test('counts between few and many are many with a thousand pictures for each class', () => {
+test('counts between few and many are many with a thousand images for each class', () => {
   const many = (images: number, classes: number) => areMany({ images, classes })
   expect([many(9_999, 2), many(10_000, 10), many(10_000, 11), many(99_999, 100), many(100_000, 1000)]).toEqual([
     false,

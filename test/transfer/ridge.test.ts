@@ -53,7 +53,7 @@ describe('solving', () => {
 })
 
 describe('crossValidate', () => {
-  test('reads what a line separates, from more pictures better than from half of them', () => {
+  test('reads what a line separates, from more images better than from half of them', () => {
     const easy = clusters(20, 4, 30, 0.3, 1)
     expect(share(crossValidate(easy.gram, easy.labels, 4, threefold).correct)).toBe(1)
     const hard = clusters(40, 4, 60, 3, 2)
@@ -90,7 +90,7 @@ describe('crossValidate', () => {
     expect(share(crossValidate(moved, labels, 3, threefold).correct)).toBeCloseTo(share(reference.correct), 2)
   })
 
-  test('a few pictures, of one fold each, are no error', () => {
+  test('a few images, of one fold each, are no error', () => {
     const { gram, labels } = clusters(2, 2, 5, 0.1, 6)
     expect(crossValidate(gram, labels, 2, threefold).correct.length).toBe(4)
   })

@@ -142,7 +142,7 @@ describe('the plan', () => {
 })
 
 describe('training changes what trains and nothing else', () => {
-  const picture = (random: Random, n: number) => {
+  const image = (random: Random, n: number) => {
     const data = new Float32Array(n * 3 * 64 * 64)
     random.fillNormal(data, 0, 1)
     return data
@@ -156,7 +156,7 @@ describe('training changes what trains and nothing else', () => {
     const optimizer = new SGD(model.parameters(), { lr: 0.05, momentum: 0.9, weightDecay: 1e-2 })
     const random = new Random(1)
     for (let step = 0; step < 3; step++) {
-      const x = engine.tensor(picture(random, 4), [4, 3, 64, 64])
+      const x = engine.tensor(image(random, 4), [4, 3, 64, 64])
       const loss = crossEntropy(model.forward(x, { training: true }), Int32Array.of(0, 1, 2, step))
       loss.backward()
       for (const p of model.parameters()) expect(p.tensor.grad !== null, `${p.name} holds a gradient`).toBe(p.trainable)
@@ -182,7 +182,7 @@ describe('training changes what trains and nothing else', () => {
       const first = model.parameters()[step]
       if (first) first.trainable = true
       const before = await model.stateDict()
-      const x = engine.tensor(picture(random, 2), [2, 3, 64, 64])
+      const x = engine.tensor(image(random, 2), [2, 3, 64, 64])
       const loss = crossEntropy(model.forward(x), Int32Array.of(0, 4))
       loss.backward()
       optimizer.step()
@@ -201,7 +201,7 @@ describe('training changes what trains and nothing else', () => {
     const model = await pretrained()
     applyScenario(model, { scenario: 'large-similar', classes: 3 })
     const optimizer = new SGD(model.parameters(), { lr: 1e-3, momentum: 0.9 })
-    const data = picture(new Random(3), 2)
+    const data = image(new Random(3), 2)
     let early = engine.memory()
     for (let step = 1; step <= 300; step++) {
       const x = engine.tensor(data, [2, 3, 64, 64])

@@ -22,7 +22,7 @@ test('the time left follows from the steps after the first', () => {
 test('a screen reader hears of epochs, not of steps', () => {
   const said = (...actions: Action[]) => after(start, ...actions)?.said
   expect(said(heard(step(1, 1)))).toBe('Training begins.')
-  expect(said(heard({ type: 'epoch', ...epoch(1) }), heard(step(2, 1)))).toBe('Epoch 1 of 5: 50.0 % of the pictures held out are right.')
+  expect(said(heard({ type: 'epoch', ...epoch(1) }), heard(step(2, 1)))).toBe('Epoch 1 of 5: 50.0 % of the images held out are right.')
 })
 
 test('what comes after the result changes nothing, and a failure keeps the curves', () => {

@@ -56,8 +56,8 @@ test('what was trained outlives the device it was trained on', async () => {
   await engine.gpu.device.lost
   expect(await weightsOf()).toEqual(before)
   expect(new Uint8Array(await (await trainer.download('onnx')).blob.arrayBuffer())).toEqual(new Uint8Array(onnx))
-  const picture = new File([files[0]?.file ?? ''], '0.png')
-  expect((await trainer.classify(picture)).top).toHaveLength(3)
+  const image = new File([files[0]?.file ?? ''], '0.png')
+  expect((await trainer.classify(image)).top).toHaveLength(3)
 })
 
 test('a training that is stopped before its first epoch says so, and keeps nothing', async () => {
@@ -68,15 +68,15 @@ test('a training that is stopped before its first epoch says so, and keeps nothi
   await expect(trainer.classify(new File([], 'x.png'))).rejects.toMatchObject({ name: 'usage', message: 'nothing is trained yet' })
 })
 
-test('a class of which no picture can be decoded ends it, by name', async () => {
-  const broken = files.map(({ path, file }) => ({ path, file: path.includes('train/square') ? new Blob(['no picture']) : file }))
+test('a class of which no image can be decoded ends it, by name', async () => {
+  const broken = files.map(({ path, file }) => ({ path, file: path.includes('train/square') ? new Blob(['no image']) : file }))
   await trainer.use(broken, folder)
   const skipped: string[] = []
   const training = trainer.train(settings, null, (event) => event.type === 'skipped' && skipped.push(event.name))
-  await expect(training).rejects.toMatchObject({ name: 'data', message: /none of the pictures to train on of the class "square"/ })
+  await expect(training).rejects.toMatchObject({ name: 'data', message: /none of the images to train on of the class "square"/ })
   expect(skipped).toHaveLength(8)
-  // Pictures that a probe has met before are told of no more than once either.
-  const some = files.map(({ path, file }) => ({ path, file: path === 'train/square/9.png' ? new Blob(['no picture']) : file }))
+  // Images that a probe has met before are told of no more than once either.
+  const some = files.map(({ path, file }) => ({ path, file: path === 'train/square/9.png' ? new Blob(['no image']) : file }))
   await trainer.use(some, folder)
   const told: WorkEvent['type'][] = []
   const result = await trainer.train({ ...settings, scenario: 'auto', epochs: 1 }, null, ({ type }) => told.push(type))

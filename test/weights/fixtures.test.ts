@@ -54,14 +54,14 @@ const others: [file: string, logits: string, dtypes: string[]][] = [
   ['caffe.safetensors', 'caffe', ['F32']],
 ]
 
-/** The pictures that the script generates: exact in float32. */
-function pictures(size: number): Float32Array {
+/** The images that the script generates: exact in float32. */
+function images(size: number): Float32Array {
   return Float32Array.from({ length: 2 * 3 * size * size }, (_, i) => ((i * 7919) % 2048) / 1024 - 1)
 }
 
 async function logits(model: Network): Promise<Float32Array> {
   const { size } = model.preprocess
-  const x = model.engine.tensor(pictures(size), [2, 3, size, size])
+  const x = model.engine.tensor(images(size), [2, 3, size, size])
   const y = model.forward(x)
   const values = await y.data()
   for (const tensor of [x, y]) tensor.dispose()
@@ -127,8 +127,8 @@ describe('what TensorFlow.js saved', () => {
     const engine = await testEngine()
     const model = await alexnet(engine, { weights: fixture('tfjs-made/model.json') })
     expect(model.architecture).toMatchObject({ variant: 'alexnet-64', channels: [4, 5, 6, 5, 4], hidden: 8, classes: 3 })
-    const pictures = Float32Array.from({ length: 2 * 3 * 64 * 64 }, (_, i) => ((i * 7919) % 2039) / 1024 - 1)
-    const x = engine.tensor(pictures, [2, 3, 64, 64])
+    const images = Float32Array.from({ length: 2 * 3 * 64 * 64 }, (_, i) => ((i * 7919) % 2039) / 1024 - 1)
+    const x = engine.tensor(images, [2, 3, 64, 64])
     const y = model.forward(x)
     expect(relativeError(await y.data(), wanted)).toBeLessThan(1e-4)
     for (const tensor of [x, y]) tensor.dispose()
@@ -143,7 +143,7 @@ describe('three steps of SGD without dropout give PyTorch’s weights', () => {
       const engine = await testEngine()
       const model = await alexnet(engine, { weights: fixture(file), dropout: 0 })
       const optimizer = new SGD(model.parameters(), { lr: 0.05 })
-      const x = engine.tensor(pictures(224), [2, 3, 224, 224])
+      const x = engine.tensor(images(224), [2, 3, 224, 224])
       for (let step = 0; step < 3; step++) {
         const loss = crossEntropy(model.forward(x, { training: true }), Int32Array.of(3, 1))
         loss.backward()

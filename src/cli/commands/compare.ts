@@ -37,8 +37,8 @@ interface CompareOptions extends CommonOptions {
 export function addCompare(program: Command): void {
   const command = program
     .command('compare')
-    .description('Train all four scenarios on your pictures under one budget, and show accuracy against time.')
-    .argument('<dir>', 'pictures: <class>/* to be split, or train/<class>/* and val/<class>/*')
+    .description('Train all four scenarios on your images under one budget, and show accuracy against time.')
+    .argument('<dir>', 'images: <class>/* to be split, or train/<class>/* and val/<class>/*')
     .option('--weights <name|path>', "a name that 'graft weights list' shows, a file, or 'none' for random")
     .addOption(new Option('--variant <name>', "which AlexNet (default: the weights' own)").choices(variants))
     .option(
@@ -46,12 +46,12 @@ export function addCompare(program: Command): void {
       'training time of each; the last validation comes on top (default: thrice what reading takes, at least 60)',
       number({ above: 0 }),
     )
-    .option('--epochs <n>', 'or so many passes over the pictures of each', count)
-    .option('--batch-size <n>', 'pictures a step', count, 32)
+    .option('--epochs <n>', 'or so many passes over the images of each', count)
+    .option('--batch-size <n>', 'images a step', count, 32)
     .option('--lr <x>', 'learning rate of all four (default: 0.001, for sgd 0.01)', number({ above: 0 }))
     .addOption(new Option('--optimizer <name>', 'how a step is made').choices(optimizers).default('adam'))
     .option('--split <x>', 'share held out for validation, where DIR has no val/', number({ above: 0, below: 1 }), 0.25)
-    .option('--seed <n>', 'seeds the split, the probe, the order of pictures and all random values', seedNumber, 0)
+    .option('--seed <n>', 'seeds the split, the probe, the order of images and all random values', seedNumber, 0)
     .option('--offline', 'fetch no weights that are not on this machine (also: GRAFT_OFFLINE=1)')
     .option('--out <file>', 'the chart and its figures as one HTML file (default: runs/<name of DIR>-compare.html)', path)
   withCommon(command).addHelpText(
@@ -154,7 +154,7 @@ class Show {
   readonly onEvent = (of: Scenario | 'auto', event: TrainEvent): void => {
     const output = this.#output
     if (of === 'auto') {
-      if (event.type === 'read') output.progress('probing', event.done, event.total, `${event.done} of ${event.total} pictures`)
+      if (event.type === 'read') output.progress('probing', event.done, event.total, `${event.done} of ${event.total} images`)
       return
     }
     output.training(event, this.#epochs, { of })

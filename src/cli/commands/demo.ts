@@ -32,8 +32,8 @@ export function addDemo(program: Command): void {
     .command('demo')
     .description('Graft fifteen kinds of emoji onto the shipped network, and train the same network from scratch for as long.')
     .option('--seconds <n>', 'at most this long for each of the two', number({ above: 0 }), 75)
-    .option('--seed <n>', 'seeds the split, the order of pictures and all random values', seedNumber, 1)
-    .option('--each <n>', 'at most this many pictures of a class to train on, and a third to validate, for a quick look', count)
+    .option('--seed <n>', 'seeds the split, the order of images and all random values', seedNumber, 1)
+    .option('--each <n>', 'at most this many images of a class to train on, and a third to validate, for a quick look', count)
     .option('--out <run>', 'keep the grafted network as a run folder (default: nothing is written)', path)
   withCommon(command).addHelpText(
     'after',
@@ -77,7 +77,7 @@ async function demo(options: DemoOptions): Promise<void> {
   }
 }
 
-/** The first few pictures of each class. */
+/** The first few images of each class. */
 function fewer(data: ArrayDataset, each: number): ArrayDataset {
   const first = (samples: readonly Sample[], n: number) =>
     data.classes.flatMap((_, label) => samples.filter((sample) => sample.label === label).slice(0, n))
@@ -109,7 +109,7 @@ async function compare(engine: Engine, data: ArrayDataset, options: DemoOptions,
   output.line('  Both by Adam, rate 0.001, batches of 32. Seconds count reading, compiling and validating; the second stopped')
   output.line('  when the time of the first was over.')
   const examples = await classifySome(graft, data, seed)
-  output.lines(['', 'Pictures that neither was trained on, by the graft:'])
+  output.lines(['', 'Images that neither was trained on, by the graft:'])
   output.lines(
     table(
       examples.map(({ name, actual, predicted, probability }) => [
@@ -127,7 +127,7 @@ async function compare(engine: Engine, data: ArrayDataset, options: DemoOptions,
   output.lines(remark)
   if (options.out) await keep(options.out, graft, grafted, data, engine.info.adapter, options)
   const { out } = options
-  output.lines(['', 'Your own pictures, in one folder for each class:', `  ${nextCommand('train', 'YOUR_FOLDER')}`])
+  output.lines(['', 'Your own images, in one folder for each class:', `  ${nextCommand('train', 'YOUR_FOLDER')}`])
   if (out) output.lines(['The grafted network:', `  ${nextCommand('predict', out, 'PICTURE')}`])
   output.event({ type: 'result', graft: summary(grafted), scratch: summary(scratched), examples, ...(out ? { run: out } : {}) })
 }
@@ -142,7 +142,7 @@ interface Outcome {
   readonly plan: Plan
   readonly fit: FitResult
   readonly accuracy: number
-  /** Passes over the training pictures, with the part of the one that time cut short. */
+  /** Passes over the training images, with the part of the one that time cut short. */
   readonly epochs: number
   readonly seconds: number
 }
@@ -164,7 +164,7 @@ async function trainOne(
   limits: Pick<FitOptions, 'epochs' | 'maxSeconds'>,
 ): Promise<Outcome> {
   const plan = applyScenario(model, { scenario, classes: data.classes.length, seed })
-  // Its reasons speak of many pictures, and these are few: it is here to be compared with.
+  // Its reasons speak of many images, and these are few: it is here to be compared with.
   describePlan(output, plan, { why: name === 'graft' })
   output.lines(['', epochHeader])
   // The time that ends a training does not end the validation after it; what one takes is measured beforehand.
@@ -223,7 +223,7 @@ interface Example {
   readonly probability: number
 }
 
-/** A few held-out pictures of different classes, drawn by the seed rather than by how well they do. */
+/** A few held-out images of different classes, drawn by the seed rather than by how well they do. */
 async function classifySome(model: Network, { classes, val }: ArrayDataset, seed: number): Promise<Example[]> {
   const order = Array.from(val.keys())
   new Random(seed, exampleStream).shuffle(order)

@@ -10,7 +10,7 @@ import { describeEngine, describePassedOver, shortPath } from '../describe.ts'
 import { counted, percent, table } from '../format.ts'
 import { type CommonOptions, count, viewCount, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
-import { warnOfMoved } from '../pictures.ts'
+import { warnOfMoved } from '../images.ts'
 
 const parts = ['val', 'train', 'all'] as const
 
@@ -24,13 +24,13 @@ interface EvaluateOptions extends CommonOptions {
 export function addEvaluate(program: Command): void {
   const command = program
     .command('evaluate')
-    .description('Measure a trained run on a folder of labeled pictures.')
+    .description('Measure a trained run on a folder of labeled images.')
     .argument('<run>', 'a run folder, from graft train')
-    .argument('<dir>', "pictures of the run's classes; without train/ and val/ it is split as it was for training")
-    .addOption(new Option('--split <part>', 'which pictures: held out, trained on, or all of them').choices(parts).default('val'))
-    .option('--tta <n>', 'average over so many views of each picture, 1 to 10: middle, mirrored, corners', viewCount, 1)
-    .option('--batch-size <n>', 'pictures that go through the network together', count, 32)
-    .option('--strict', 'stop at a broken picture instead of leaving it out')
+    .argument('<dir>', "images of the run's classes; without train/ and val/ it is split as it was for training")
+    .addOption(new Option('--split <part>', 'which images: held out, trained on, or all of them').choices(parts).default('val'))
+    .option('--tta <n>', 'average over so many views of each image, 1 to 10: middle, mirrored, corners', viewCount, 1)
+    .option('--batch-size <n>', 'images that go through the network together', count, 32)
+    .option('--strict', 'stop at a broken image instead of leaving it out')
   withCommon(command).addHelpText(
     'after',
     `
@@ -69,7 +69,7 @@ async function run(folder: string, dir: string, options: EvaluateOptions): Promi
     })
     output.endProgress()
     output.event({ type: 'result', run: folder, split: options.split, classes: config.classes, skipped, ...result })
-    output.labeled('data', `${shortPath(data.root)}, ${partNames[options.split]}: ${counted(result.count, 'picture')}`)
+    output.labeled('data', `${shortPath(data.root)}, ${partNames[options.split]}: ${counted(result.count, 'image')}`)
     report(output, result)
   } finally {
     output.endProgress()
@@ -79,12 +79,12 @@ async function run(folder: string, dir: string, options: EvaluateOptions): Promi
 
 const partNames = { val: 'held out', train: 'trained on', all: 'all of it' } as const
 
-/** The pictures to measure on, as the dataset's validation part. */
+/** The images to measure on, as the dataset's validation part. */
 function partOf(data: ImageDataset, part: EvaluateOptions['split']): ImageDataset {
   return { ...data, val: part === 'all' ? joined(data.train, data.val) : data[part] }
 }
 
-/** Pictures, divided as for training where they do not say it themselves. */
+/** Images, divided as for training where they do not say it themselves. */
 export function openAsTrained(dir: string, { options }: RunConfig): Promise<ImageDataset> {
   const wanted = ({ split, seed }: Readonly<Record<string, unknown>>) => ({
     ...(typeof split === 'number' ? { split } : {}),
@@ -110,7 +110,7 @@ function report(output: Output, { accuracy, top5, loss, count, perClass, confusi
   output.line()
   const share = (value: number | null) => (value === null ? '-' : percent(value))
   const rows = perClass.map(({ name, count, precision, recall }) => [name, count, share(precision), share(recall)])
-  output.lines(table([['class', 'pictures', 'precision', 'recall'], ...rows], { right: [1, 2, 3] }))
+  output.lines(table([['class', 'images', 'precision', 'recall'], ...rows], { right: [1, 2, 3] }))
   if (perClass.length > 20) return
   output.line()
   output.lines(
@@ -124,7 +124,7 @@ function report(output: Output, { accuracy, top5, loss, count, perClass, confusi
 /** Columns of a table that still fits most terminals. */
 const widest = 100
 
-/** Rows are what the pictures are, columns what they were taken for; where the names do not fit on top, numbers stand for them. */
+/** Rows are what the images are, columns what they were taken for; where the names do not fit on top, numbers stand for them. */
 function confusionTable(names: readonly string[], counts: Evaluation['confusion']): string[] {
   const right = names.map((_, i) => i + 1)
   const named = table([['is \\ taken for', ...names], ...names.map((name, i) => [name, ...(counts[i] ?? [])])], { right })

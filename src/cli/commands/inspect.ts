@@ -43,9 +43,9 @@ export function addInspect(program: Command): void {
     .option('--weights <name|path>', 'weights for it (default: every weight random)')
     .addOption(new Option('--scenario <name>', 'make it ready for a new task first').choices(scenarios))
     .option('--classes <n>', 'how many classes that task has', count)
-    .option('--image <file>', 'the picture that goes through it (default: a drawing)')
+    .option('--image <file>', 'the image that goes through it (default: a drawing)')
     .option('--train', 'a whole training step, with gradients, rather than forward alone')
-    .option('--label <class>', 'what is on the picture, by name or number (default: what the network takes it for)')
+    .option('--label <class>', 'what is on the image, by name or number (default: what the network takes it for)')
     .option('--seed <n>', 'seeds random weights', seedNumber, 0)
     .option('--out <file>', 'the page (default: inspect.html in the run folder, or NAME-inspect.html here)', path)
     .option('--trace <file>', "write the times in Chrome's trace format instead, for ui.perfetto.dev")
@@ -133,7 +133,7 @@ async function inspectModel(
   )
   const [best] = top
   const taken = best ? `${best.name}, ${percent(best.probability)}` : 'the logits are not finite: the network has diverged'
-  output.labeled('picture', `${options.image ?? 'a drawing'}: ${taken}`)
+  output.labeled('image', `${options.image ?? 'a drawing'}: ${taken}`)
   if (loss !== null) output.labeled('loss', `${loss.toFixed(4)}, for ${inspection.target}`)
   output.labeled('float64', numbersLine(numbers, diverging))
   if (omissions.length)

@@ -20,7 +20,7 @@ export function addLrFind(program: Command): void {
   const command = program
     .command('lr-find')
     .description('Search for a learning rate: a hundred steps from 1e-7 to 10, a plot of the loss, and a suggestion. Nothing is kept.')
-    .argument('<dir>', 'pictures: a folder for each class (or train/ and val/ with them), a .csv of file,label[,split], or .tar shards')
+    .argument('<dir>', 'images: a folder for each class (or train/ and val/ with them), a .csv of file,label[,split], or .tar shards')
   withCommon(withTrainOptions(command)).addHelpText(
     'after',
     `

@@ -18,11 +18,11 @@ interface PredictOptions extends CommonOptions {
 export function addPredict(program: Command): void {
   const command = program
     .command('predict')
-    .description('Say what is on pictures, by a trained run.')
+    .description('Say what is on images, by a trained run.')
     .argument('<run>', 'a run folder, from graft train')
     .argument('<image...>', 'JPEG, PNG or WebP files')
     .option('--top <k>', 'how many classes to name', count, 3)
-    .option('--tta <n>', 'average over so many views of each picture, 1 to 10: middle, mirrored, corners', viewCount, 1)
+    .option('--tta <n>', 'average over so many views of each image, 1 to 10: middle, mirrored, corners', viewCount, 1)
   withCommon(command).addHelpText(
     'after',
     `
@@ -34,7 +34,7 @@ Examples:
   command.action(run)
 }
 
-/** Pictures that are decoded and classified together. */
+/** Images that are decoded and classified together. */
 const groupSize = 32
 
 async function run(folder: string, paths: readonly string[], options: PredictOptions): Promise<void> {
@@ -47,7 +47,7 @@ async function run(folder: string, paths: readonly string[], options: PredictOpt
     const predictions: Prediction[] = []
     let failed = 0
     for (let start = 0; start < paths.length; start += groupSize) {
-      if (paths.length > groupSize) output.progress('predicting', start, paths.length, `${start} of ${paths.length} pictures`)
+      if (paths.length > groupSize) output.progress('predicting', start, paths.length, `${start} of ${paths.length} images`)
       const { images, errors } = await decodeAll(paths.slice(start, start + groupSize))
       for (const { name, error } of errors) {
         failed++
@@ -75,7 +75,7 @@ interface NamedImage {
   readonly image: RgbImage
 }
 
-/** Decodes pictures side by side; one that is broken does not keep the others from being classified. */
+/** Decodes images side by side; one that is broken does not keep the others from being classified. */
 async function decodeAll(paths: readonly string[]) {
   const images: NamedImage[] = []
   const errors: { readonly name: string; readonly error: DataError }[] = []

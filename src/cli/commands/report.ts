@@ -12,7 +12,7 @@ import { openAsTrained, requireSameClasses } from './evaluate.ts'
 import { percent, quoted } from '../format.ts'
 import { type CommonOptions, number, path, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
-import { warnOfMoved } from '../pictures.ts'
+import { warnOfMoved } from '../images.ts'
 
 interface ReportOptions extends CommonOptions {
   readonly out?: string
@@ -24,8 +24,8 @@ export function addReport(program: Command): void {
     .command('report')
     .description('Write one HTML file about a trained run: why this scenario, curves, errors, confidence, what it looked at.')
     .argument('<run>', 'a run folder, from graft train')
-    .argument('[dir]', "the pictures (default: where the run's own were)")
-    .option('--top-losses <n>', 'pictures with the largest losses to show', number({ integer: true, min: 0 }), 12)
+    .argument('[dir]', "the images (default: where the run's own were)")
+    .option('--top-losses <n>', 'images with the largest losses to show', number({ integer: true, min: 0 }), 12)
     .option('--out <file>', 'the HTML file (default: report.html in the run folder)', path)
   withCommon(command).addHelpText(
     'after',
@@ -58,7 +58,7 @@ async function run(folder: string, dir: string | undefined, options: ReportOptio
       {
         topLosses: options.topLosses,
         onEvent: (event) => output.training(event),
-        onPicture: (done, total) => output.progress('looking', done, total, `${done} of ${total} top losses`),
+        onImage: (done, total) => output.progress('looking', done, total, `${done} of ${total} top losses`),
       },
     )
     output.endProgress()
@@ -69,7 +69,7 @@ async function run(folder: string, dir: string | undefined, options: ReportOptio
     if (accuracy)
       output.labeled(
         'accuracy',
-        `${percent(accuracy.value)} (95 %: ${percent(accuracy.low)} to ${percent(accuracy.high)}) of ${accuracy.of} pictures`,
+        `${percent(accuracy.value)} (95 %: ${percent(accuracy.low)} to ${percent(accuracy.high)}) of ${accuracy.of} images`,
       )
     output.labeled('calibration', `${percent(calibration.error)} expected error of its confidence`)
     output.labeled('report', `${shortPath(path)}: one file, for any browser`)
@@ -80,11 +80,11 @@ async function run(folder: string, dir: string | undefined, options: ReportOptio
   }
 }
 
-/** The pictures of a run: those named, else those it was trained with. */
+/** The images of a run: those named, else those it was trained with. */
 async function openRunData(folder: string, dir: string | undefined, config: RunConfig): Promise<ImageDataset> {
   const { data, seed } = config.options
   if (dir === undefined && data === 'emoji') return openEmoji(typeof seed === 'number' ? { seed } : {})
   const path = dir ?? (typeof data === 'string' ? data : undefined)
-  if (path === undefined) throw new UsageError(`${folder} does not say where its pictures are: 'graft report ${quoted(folder)} DIR' does`)
+  if (path === undefined) throw new UsageError(`${folder} does not say where its images are: 'graft report ${quoted(folder)} DIR' does`)
   return openAsTrained(path, config)
 }

@@ -33,12 +33,12 @@ interface ShowBatchOptions extends CommonOptions {
 export function addShowBatch(program: Command): void {
   const command = program
     .command('show-batch')
-    .description('Draw a sheet of pictures as a network sees them: in validation, and augmented as in each epoch of training.')
-    .argument('<dir>', 'pictures, as graft train takes them')
+    .description('Draw a sheet of images as a network sees them: in validation, and augmented as in each epoch of training.')
+    .argument('<dir>', 'images, as graft train takes them')
     .option('--out <file>', 'the sheet, a .png', path, 'sheet.png')
     .addOption(augmentOption().default(true, 'standard'))
     .addOption(new Option('--variant <name>', 'for which AlexNet').choices(variants).default('alexnet-64'))
-    .option('--count <n>', 'pictures', count, 8)
+    .option('--count <n>', 'images', count, 8)
     .option('--epochs <n>', 'epochs of training to show', count, 5)
     .addOption(splitOption())
     .option('--seed <n>', 'as graft train takes it: the same seed and split show what that training sees', seedNumber, 0)
@@ -74,21 +74,21 @@ async function run(dir: string, options: ShowBatchOptions): Promise<void> {
       })
       if (row) rows.push(row)
     }
-    if (rows.length === 0) throw new DataError(`none of the ${counted(shown.size, 'picture')} drawn from ${data.root} can be decoded`)
+    if (rows.length === 0) throw new DataError(`none of the ${counted(shown.size, 'image')} drawn from ${data.root} can be decoded`)
     const headings = ['validation', ...Array.from({ length: options.epochs }, (_, i) => `epoch ${i + 1}`)]
     await writeFileAtomic(out, await drawSheet(sharp, headings, rows, preprocessOf(options.variant)))
     const pictures = rows.map(({ title, subtitle }) => ({ class: title, name: subtitle }))
     output.event({ type: 'result', out, augmentation, pictures })
     output.labeled(
       'sheet',
-      `${out}: ${counted(rows.length, 'picture')} in validation and in ${counted(options.epochs, 'epoch')} of training`,
+      `${out}: ${counted(rows.length, 'image')} in validation and in ${counted(options.epochs, 'epoch')} of training`,
     )
   } finally {
     engine.dispose()
   }
 }
 
-/** Pictures to train on, drawn by the seed: one of each class before a second of any. By their places in the part. */
+/** Images to train on, drawn by the seed: one of each class before a second of any. By their places in the part. */
 function pick({ train, classes }: ImageDataset, { count, seed }: ShowBatchOptions): Map<number, Sample> {
   const order = Uint32Array.from({ length: train.length }, (_, i) => i)
   new Random(seed, pickStream).shuffle(order)

@@ -23,7 +23,7 @@ import type { Stop } from '../interrupt.ts'
 import { findRate } from './lrFind.ts'
 import { number, path, withCommon } from '../options.ts'
 import { epochHeader, epochLine, Output } from '../output.ts'
-import { picturesOf, warnOfMoved } from '../pictures.ts'
+import { imagesOf, warnOfMoved } from '../images.ts'
 import { recipeOf } from '../recipeOptions.ts'
 import { holdingRun } from '../../base/node/lock.ts'
 import { checkOut, type ExistingRun, RunWriter } from '../runWriter.ts'
@@ -42,8 +42,8 @@ import { graftVersion } from '../version.ts'
 export function addTrain(program: Command): void {
   const command = program
     .command('train')
-    .description('Graft the classes of a folder of pictures onto AlexNet, and write a run folder.')
-    .argument('<dir>', 'pictures: a folder for each class (or train/ and val/ with them), a .csv of file,label[,split], or .tar shards')
+    .description('Graft the classes of a folder of images onto AlexNet, and write a run folder.')
+    .argument('<dir>', 'images: a folder for each class (or train/ and val/ with them), a .csv of file,label[,split], or .tar shards')
   withTrainOptions(command)
     .option('--resume', "go on from the run's checkpoint with the run's own options; afresh where there is none")
     .option('--checkpoint-every <seconds>', 'how much a crash may cost, within an epoch (default: 30)', number({ min: 0 }))
@@ -53,11 +53,11 @@ export function addTrain(program: Command): void {
     'after',
     `
 The four scenarios:
-  small-similar     few pictures, like photographs: a new last layer on the frozen network
+  small-similar     few images, like photographs: a new last layer on the frozen network
   small-different   few, unlike photographs: a new layer on the frozen early layers
   large-similar     many, like photographs: everything trains, from the pretrained weights
   large-different   many, unlike photographs: everything trains, from random weights
-  auto              counts the pictures, probes the frozen network at several depths, and picks one and its cut
+  auto              counts the images, probes the frozen network at several depths, and picks one and its cut
 
 Examples:
   graft train photos
@@ -131,7 +131,7 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
       plan,
       ...(choice ? { choice } : {}),
       classes: data.classes,
-      pictures: picturesOf(data),
+      pictures: imagesOf(data),
       options: { ...settings, data: resolve(dir) },
       adapter: engine.info.adapter,
     },
@@ -149,18 +149,18 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
     )
   await run.finish(model)
   const seconds = (performance.now() - started) / 1000
-  if (result.skipped) output.labeled('skipped', `${counted(result.skipped, 'broken picture')} left out of training`)
+  if (result.skipped) output.labeled('skipped', `${counted(result.skipped, 'broken image')} left out of training`)
   report(job, result, plan, seconds)
   if (!result.aborted) return
   throw stop.error(`stopped: epoch ${last.epoch} is kept in ${folder}; '${goOn}' goes on`, { hasResult: true })
 }
 
-/** Measures which scenario suits the pictures. */
+/** Measures which scenario suits the images. */
 async function choose(model: Network, { data, settings, output, stop }: Job): Promise<Choice> {
   output.progress('probing', 0, 1)
   const onEvent = (event: TrainEvent) => {
-    // Pictures that are left out are told of once, by the training.
-    if (event.type === 'read') output.progress('probing', event.done, event.total, `${event.done} of ${event.total} pictures`)
+    // Images that are left out are told of once, by the training.
+    if (event.type === 'read') output.progress('probing', event.done, event.total, `${event.done} of ${event.total} images`)
   }
   try {
     return await chooseScenario(model, data, { seed: settings.seed, signal: stop.signal, onEvent })

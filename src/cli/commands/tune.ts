@@ -18,7 +18,7 @@ export function addTune(program: Command): void {
     .command('tune')
     .description("Measure which kernels compute a network fastest on this machine's adapter, and use them from now on.")
     .addOption(new Option('--variant <v>', 'the network').choices(variants).default('alexnet-64'))
-    .option('--batch-size <n>', 'pictures that go through the network together', count, 32)
+    .option('--batch-size <n>', 'images that go through the network together', count, 32)
   withCommon(command).addHelpText(
     'after',
     `

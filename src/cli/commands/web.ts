@@ -10,7 +10,7 @@ import { Output } from '../output.ts'
 export function addWeb(program: Command): void {
   program
     .command('web')
-    .description('Open the page on which a browser trains: drop a folder of pictures, nothing leaves the machine.')
+    .description('Open the page on which a browser trains: drop a folder of images, nothing leaves the machine.')
     .option('--port <n>', 'where to serve it (default: one that is free)', number({ integer: true, min: 0, max: 65_535 }), 0)
     .option('--json', 'one JSON object a line')
     .addHelpText(

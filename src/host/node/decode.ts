@@ -1,7 +1,7 @@
 import { open, readFile } from 'node:fs/promises'
 import { DataError } from '../../base/errors.ts'
 import type { FileRange, RgbImage, Source } from '../host.ts'
-import { damagedPicture, maxPixels, pictureName, requireFormat, tooManyPixels } from '../imageFormat.ts'
+import { damagedImage, maxPixels, imageName, requireFormat, tooManyPixels } from '../imageFormat.ts'
 import { firstLine, loadSharp } from './sharp.ts'
 
 export type { RgbImage } from '../host.ts'
@@ -16,14 +16,14 @@ function decoderReason(cause: unknown): string {
 function fileReason(cause: unknown): string {
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
   if (code === 'ENOENT') return 'there is no such file'
-  if (code === 'EISDIR') return 'this is a folder, not a picture'
+  if (code === 'EISDIR') return 'this is a folder, not an image'
   if (code === 'EACCES' || code === 'EPERM') return 'no permission to read the file'
   return `cannot read the file (${firstLine(cause)})`
 }
 
 /**
- * A picture's bytes as they lie in its file.
- * @param called what errors call the picture
+ * An image's bytes as they lie in its file.
+ * @param called what errors call the image
  * @throws DataError where there is no such file, or it cannot be read
  */
 export async function encodedBytes(source: Source, called: string): Promise<Uint8Array> {
@@ -47,24 +47,24 @@ async function readRange({ path, start, bytes }: FileRange): Promise<Uint8Array>
 }
 
 /**
- * Decodes a JPEG, PNG or WebP picture to 8-bit sRGB. The EXIF orientation is applied, embedded color profiles and CMYK are converted, gray
- * and palette pictures expanded, 16-bit ones rounded to 8, transparency is composited on white; of an animation the first frame counts.
+ * Decodes a JPEG, PNG or WebP image to 8-bit sRGB. The EXIF orientation is applied, embedded color profiles and CMYK are converted, gray
+ * and palette images expanded, 16-bit ones rounded to 8, transparency is composited on white; of an animation the first frame counts.
  * The format is read from the content, not from the file's extension.
  *
  * The work runs in sharp (libvips) on libuv's worker threads, beside JavaScript and the GPU. Sharp is set, for the whole process, to one thread
- * a picture and no cache of its own: throughput comes from decoding several pictures at a time, as many as libuv has threads
+ * an image and no cache of its own: throughput comes from decoding several images at a time, as many as libuv has threads
  * (UV_THREADPOOL_SIZE, 4 unless set). See `decodeAhead`.
  *
  * @param source a file's path, a part of a file, or the encoded bytes, also as a blob
- * @param name what errors call the picture; the path unless given
- * @throws DataError naming the picture and the reason in one line: no such file, a folder, an empty, foreign, cut short or damaged file
+ * @param name what errors call the image; the path unless given
+ * @throws DataError naming the image and the reason in one line: no such file, a folder, an empty, foreign, cut short or damaged file
  * @throws GraftError with code `decoder` where sharp itself cannot be loaded
  * @example
  * const { data, width, height } = await decodeImage('ant.jpg')
  * const red = data[3 * (y * width + x)]
  */
 export async function decodeImage(source: Source, name?: string): Promise<RgbImage> {
-  const called = name ?? pictureName(source)
+  const called = name ?? imageName(source)
   const sharp = await loadSharp()
   const bytes = await encodedBytes(source, called)
   const format = requireFormat(called, bytes)
@@ -81,6 +81,6 @@ export async function decodeImage(source: Source, name?: string): Promise<RgbIma
     return { data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength), width: info.width, height: info.height }
   } catch (cause) {
     if (/exceeds pixel limit/.test(firstLine(cause))) throw tooManyPixels(called, format, cause)
-    throw damagedPicture(called, format, decoderReason(cause), cause)
+    throw damagedImage(called, format, decoderReason(cause), cause)
   }
 }

@@ -4,7 +4,7 @@ import { GraftError } from '../../base/errors.ts'
 let loading: Promise<typeof Sharp> | null = null
 
 /**
- * Sharp, set to one thread a picture and no cache.
+ * Sharp, set to one thread an image and no cache.
  * @throws GraftError with code `decoder` where it cannot be loaded
  */
 export function loadSharp(): Promise<typeof Sharp> {
@@ -19,7 +19,7 @@ async function importSharp(): Promise<typeof Sharp> {
     sharp.cache(false)
     return sharp
   } catch (cause) {
-    throw new GraftError('decoder', `cannot load sharp, which decodes the pictures (${firstLine(cause)}): run npm install sharp`, { cause })
+    throw new GraftError('decoder', `cannot load sharp, which decodes the images (${firstLine(cause)}): run npm install sharp`, { cause })
   }
 }
 

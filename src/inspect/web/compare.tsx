@@ -19,7 +19,7 @@ export function Compare() {
     <section>
       <h2>What freezing saves</h2>
       <p>
-        The same picture through the same network, once with only the last layer training and once with all of it. A frozen layer is not
+        The same image through the same network, once with only the last layer training and once with all of it. A frozen layer is not
         sent a single dispatch of backward or of the optimizer.
       </p>
       <Scroll label="Layer by layer">

@@ -4,7 +4,7 @@ import type { InspectedCall } from '../inspection.ts'
 import { type Explanation, explained, explainOutput, explainWeightGradient, NotKept } from '../terms.ts'
 import { explainedCall, inspection, valuesOf } from './model.ts'
 import { Scroll } from './scroll.tsx'
-import { TensorPicture } from './tensorPicture.tsx'
+import { TensorImage } from './tensorImage.tsx'
 import { number } from './text.ts'
 
 interface ExplainProps {
@@ -39,7 +39,7 @@ export function Explain({ call, what, at }: ExplainProps) {
       </p>
       <div class="beside">
         {xKey && made.field ? (
-          <TensorPicture
+          <TensorImage
             name="x"
             title={what === 'y' ? 'The part of x that it met' : 'The part of x that the weight met'}
             tensorKey={xKey}

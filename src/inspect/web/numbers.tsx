@@ -18,7 +18,7 @@ export function Numbers() {
           : `All ${numbers.length} tensors agree with the reference; the largest relative error is ${number(worst)}.`}
       </p>
       <p class="quiet">
-        Each operator is computed again on the CPU in float64, from the values that it read itself. "Since the picture" compares with
+        Each operator is computed again on the CPU in float64, from the values that it read itself. "Since the image" compares with
         float64 all the way through, where errors add up.
       </p>
       <Scroll label="Numbers">
@@ -35,7 +35,7 @@ export function Numbers() {
                 allowed
               </th>
               <th scope="col" class="right">
-                since the picture
+                since the image
               </th>
               <th scope="col">furthest off at</th>
               <th scope="col" class="right">
@@ -59,7 +59,7 @@ export function Numbers() {
                   {row.ok ? '' : ' ✗'}
                 </td>
                 <td class="right">{row.allowed === 0 ? 'exact' : number(row.allowed)}</td>
-                <td class="right">{row.sincePicture === null ? '' : number(row.sincePicture)}</td>
+                <td class="right">{row.sinceImage === null ? '' : number(row.sinceImage)}</td>
                 <td>{shapeText(row.worst.at)}</td>
                 <td class="right">{number(row.worst.actual)}</td>
                 <td class="right">{number(row.worst.expected)}</td>

@@ -5,7 +5,7 @@ import type { InspectedCall } from '../inspection.ts'
 import { Explain } from './explain.tsx'
 import { inspection, lossName, valuesOf } from './model.ts'
 import { go } from './route.ts'
-import { TensorPicture } from './tensorPicture.tsx'
+import { TensorImage } from './tensorImage.tsx'
 
 interface Shown {
   readonly name: string
@@ -26,7 +26,7 @@ const titles: Readonly<Record<string, string>> = {
   dlogits: 'dlogits, the gradient of the logits',
 }
 
-/** A layer's tensors as pictures; a number that is clicked is written out below. */
+/** A layer's tensors as images; a number that is clicked is written out below. */
 export function Tensors({ args }: { readonly args: readonly string[] }) {
   const calls = inspection.calls.filter(({ pass }) => pass === 'forward')
   const [layer = '', what = '', ...at] = args
@@ -81,7 +81,7 @@ function Layer({ call, what, at }: { readonly call: InspectedCall; readonly what
       <div class="tensors">
         {shown.map(({ name, title, tensorKey }) => (
           <Fragment key={name}>
-            <TensorPicture
+            <TensorImage
               name={name}
               title={title}
               tensorKey={tensorKey}
@@ -98,7 +98,7 @@ function Layer({ call, what, at }: { readonly call: InspectedCall; readonly what
   )
 }
 
-/** A number that was chosen, written out below its picture, which stays where it was pointed at; as much of it as tells what it is is shown. */
+/** A number that was chosen, written out below its image, which stays where it was pointed at; as much of it as tells what it is is shown. */
 function Chosen(props: ComponentProps<typeof Explain>) {
   const place = useRef<HTMLDivElement>(null)
   useEffect(() => {

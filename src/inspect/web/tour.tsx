@@ -65,7 +65,7 @@ function SlidingProduct({ call }: { readonly call: InspectedCall }) {
     <article>
       <h3>1. A convolution is a dot product that slides</h3>
       <p>
-        Filter 0 of {call.layer} lies over a window of the picture. Every pixel under it is multiplied with the weight above it, the
+        Filter 0 of {call.layer} lies over a window of the image. Every pixel under it is multiplied with the weight above it, the
         products are added up, and that is one number of the output. Then the filter moves on.{' '}
         <a href={href('lab', 'conv2d', 'forward.wgsl')}>The plain kernel</a> is these loops, one thread for each number.
       </p>
@@ -85,7 +85,7 @@ function WeightGradient({ call }: { readonly call: InspectedCall }) {
       <h3>2. The gradient of a weight is another convolution</h3>
       <p>
         A weight took part in every number of its output channel, each time with another pixel. So its gradient adds up dy, the gradient of
-        each of those numbers, times the pixel it met: the picture dotted with dy, which now plays the filter. The next weight met the
+        each of those numbers, times the pixel it met: the image dotted with dy, which now plays the filter. The next weight met the
         pixels one step to the right; for it dy slides one step on.
       </p>
       {recorded ? (

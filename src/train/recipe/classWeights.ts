@@ -5,7 +5,7 @@ import { UsageError } from '../../base/errors.ts'
 export type ClassWeights = 'balanced' | Readonly<Record<string, number>>
 
 /**
- * A weight for each class. 'balanced': pictures / (classes · pictures of the class), which makes every class count the same in all (King & Zeng
+ * A weight for each class. 'balanced': images / (classes · images of the class), which makes every class count the same in all (King & Zeng
  * 2001; scikit-learn's class_weight).
  * @throws UsageError for a class that the data do not have, and a weight that is no positive number
  */

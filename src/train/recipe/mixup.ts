@@ -8,7 +8,7 @@ import type { Batch } from '../batches.ts'
 /** The random streams of mixup, apart from those of orders and augmentation. */
 const firstStream = 2 ** 50
 
-/** Pictures mixed with others of their batch, and the probabilities of their classes. */
+/** Images mixed with others of their batch, and the probabilities of their classes. */
 export interface MixedBatch {
   /** The receiver disposes of it. */
   readonly x: Tensor
@@ -18,7 +18,7 @@ export interface MixedBatch {
 
 /**
  * Mixes each row of a batch with another one, and their targets alike (Zhang et al. 2018, arXiv:1710.09412). As in fastai, each row has a
- * share of its own, drawn from Beta(alpha, alpha), and its own picture is the larger part, so that the batch's labels still say what is mostly seen.
+ * share of its own, drawn from Beta(alpha, alpha), and its own image is the larger part, so that the batch's labels still say what is mostly seen.
  * @param pass seeds the draw together with `seed`: the same on every adapter
  */
 export function mixup({ x, targets }: Batch, classes: number, alpha: number, seed: number, pass: number): MixedBatch {

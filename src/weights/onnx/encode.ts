@@ -28,7 +28,7 @@ const fields = { modelGraph: 7, graphInitializer: 5, tensorRawData: 9 } as const
  * Writes a chain of layers as an ONNX file. The batch is a dynamic dimension; nodes and their weights bear the layers' names. The same
  * chain gives the same bytes.
  *
- * @param chain.outputs numbers that the last layer gives for one picture
+ * @param chain.outputs numbers that the last layer gives for one image
  * @returns the whole file
  */
 export function writeOnnx({ input, layers, metadata, outputs }: OnnxChain & { readonly outputs: number }): Uint8Array {

@@ -96,19 +96,19 @@ function inputOf(graph: GraphProto, values: ReadonlyMap<string, Value>) {
     const names = inputs.slice(0, 4).map(({ name }) => quote(name))
     throw new WeightsError(`the graph has ${inputs.length} inputs${names.length ? ` (${names.join(', ')})` : ''}, and one is wanted`)
   }
-  return { name: input.name, shape: pictureOf(input) }
+  return { name: input.name, shape: imageOf(input) }
 }
 
-function pictureOf({ name, type }: ValueInfoProto): readonly number[] {
+function imageOf({ name, type }: ValueInfoProto): readonly number[] {
   const tensor = type?.value.case === 'tensorType' ? type.value.value : null
   const label = `the input ${quote(name)}`
   if (!tensor || !floatTypes.has(tensor.elemType)) throw new WeightsError(`${label} is no tensor of floating-point numbers`)
   const dims = tensor.shape?.dim.map(({ value }) => (value.case === 'dimValue' ? Number(value.value) : null)) ?? []
   const shown = dims.slice(0, 8).map((n) => n ?? '?')
-  const [, ...picture] = dims
-  if (dims.length !== 4 || !picture.every((n): n is number => n !== null && n > 0 && n <= 2 ** 20))
+  const [, ...image] = dims
+  if (dims.length !== 4 || !image.every((n): n is number => n !== null && n > 0 && n <= 2 ** 20))
     throw new WeightsError(`${label} has the shape [${shown.join(', ')}], and [N, C, H, W] with known channels, height and width is wanted`)
-  return picture
+  return image
 }
 
 interface Chain {

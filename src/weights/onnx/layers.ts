@@ -31,9 +31,9 @@ export interface LinearSpec {
   readonly bias: NamedArray
 }
 
-/** A network as an ONNX file has it: a chain of layers from one picture to its outputs. */
+/** A network as an ONNX file has it: a chain of layers from one image to its outputs. */
 export interface OnnxChain {
-  /** One picture: channels, height, width. */
+  /** One image: channels, height, width. */
   readonly input: readonly number[]
   readonly layers: readonly LayerSpec[]
   /** The free text under `metadata_props`. */

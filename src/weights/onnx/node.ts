@@ -6,7 +6,7 @@ import { arrayOf, integersOf } from './decode.ts'
 
 /** What a name in the graph stands for. */
 export type Value =
-  /** What flows through the chain; the shape is one picture's. */
+  /** What flows through the chain; the shape is one image's. */
   | { readonly kind: 'activation'; readonly shape: readonly number[] }
   | { readonly kind: 'constant'; readonly tensor: TensorProto }
   /** A shape, or a part of one, that the graph computes; the batch is not known. */
@@ -39,15 +39,15 @@ export class NodeView {
     return this.#inputs[index] ?? null
   }
 
-  /** One picture's shape, of an input that flows through the chain. */
+  /** One image's shape, of an input that flows through the chain. */
   activation(index = 0): readonly number[] {
     const value = this.input(index)
     if (value?.kind !== 'activation') throw this.error(`wants what the layer before it gives as input ${index + 1}, and has something else`)
     return value.shape
   }
 
-  /** One picture's [C, H, W]. */
-  picture(): readonly [number, number, number] {
+  /** One image's [C, H, W]. */
+  image(): readonly [number, number, number] {
     const [channels, height, width, ...rest] = this.activation()
     if (channels === undefined || height === undefined || width === undefined || rest.length > 0)
       throw this.error(`wants [N, C, H, W], and has [N, ${this.activation().join(', ')}]`)

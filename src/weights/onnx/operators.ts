@@ -10,7 +10,7 @@ export type Unnamed = Distribute<LayerSpec>
 
 /** What a node adds to the network. */
 export type Effect =
-  /** A layer at the chain's end, and the shape it gives for one picture. */
+  /** A layer at the chain's end, and the shape it gives for one image. */
   | { readonly layer: Unnamed; readonly shape: readonly number[]; readonly bias?: 'open' }
   /** A bias for the layer at the chain's end. */
   | { readonly bias: NamedArray }
@@ -25,7 +25,7 @@ const largest = 2 ** 20
 /** Every ONNX operator that Graft reads, as https://onnx.ai/onnx/operators/ defines them from opset 7 on. */
 export const operators: Readonly<Record<string, Operator>> = {
   Conv(node) {
-    const [channels, height, width] = node.picture()
+    const [channels, height, width] = node.image()
     const weight = node.array(1, 'weight')
     const [out = 0, depth = 0, kernel = 0, kernelX = 0] = weight.shape
     const groups = node.int('group', 1)
@@ -49,7 +49,7 @@ export const operators: Readonly<Record<string, Operator>> = {
   Relu: (node) => ({ layer: { kind: 'relu' }, shape: node.activation() }),
 
   MaxPool(node) {
-    const [channels, height, width] = node.picture()
+    const [channels, height, width] = node.image()
     const kernel = checkKernel(node)
     const stride = squareOf(node, 'strides', [1, 1])
     node.fixed('dilation', squareOf(node, 'dilations', [1, 1]), 1)
@@ -67,11 +67,11 @@ export const operators: Readonly<Record<string, Operator>> = {
   },
 
   AveragePool(node) {
-    const [channels, height, width] = node.picture()
+    const [channels, height, width] = node.image()
     const kernel = checkKernel(node)
     const stride = squareOf(node, 'strides', [1, 1])
     const [padding, behind] = paddingOf(node, [height, width], kernel, stride)
-    // Without padding both of count_include_pad's answers are the same; where the windows divide the picture, so are ceil_mode's.
+    // Without padding both of count_include_pad's answers are the same; where the windows divide the image, so are ceil_mode's.
     node.int('count_include_pad', 0)
     node.int('ceil_mode', 0)
     node.fixed('dilation', squareOf(node, 'dilations', [1, 1]), 1)
@@ -82,7 +82,7 @@ export const operators: Readonly<Record<string, Operator>> = {
   },
 
   GlobalAveragePool(node) {
-    const [channels] = node.picture()
+    const [channels] = node.image()
     return { layer: { kind: 'averagePool', size: [1, 1], window: 'all' }, shape: [channels, 1, 1] }
   },
 
@@ -91,7 +91,7 @@ export const operators: Readonly<Record<string, Operator>> = {
     // An even window lies one channel further on in ONNX than in PyTorch.
     if (size < 1 || size > largest || size % 2 === 0) throw node.error(`has a window of ${size} channels, and only odd ones are read`)
     const [alpha, beta, k] = [node.float('alpha', 1e-4), node.float('beta', 0.75), node.float('bias', 1)]
-    return { layer: { kind: 'lrn', size, alpha, beta, k }, shape: node.picture() }
+    return { layer: { kind: 'lrn', size, alpha, beta, k }, shape: node.image() }
   },
 
   Gemm(node) {
@@ -219,7 +219,7 @@ function vector(node: NodeView): readonly number[] {
   return shape
 }
 
-/** An attribute of one number for each axis of the picture, all the same. */
+/** An attribute of one number for each axis of the image, all the same. */
 function squareOf(node: NodeView, name: string, otherwise: readonly number[]): number {
   const values = node.ints(name, otherwise)
   const [first = 0] = values
@@ -272,7 +272,7 @@ function requireWeight(node: NodeView, { shape }: NamedArray, inputs: number): v
     throw node.error(`has a weight for ${shape[1] ?? 'no'} inputs, and the layer before it gives ${inputs}`)
 }
 
-/** A bias that broadcasts over the batch and over the picture behind the channels. */
+/** A bias that broadcasts over the batch and over the image behind the channels. */
 function biasOf(node: NodeView, { shape, data, dtype }: NamedArray, out: number, window = 0): NamedArray {
   const behind = shape.slice(shape.length - window)
   const before = shape.slice(0, shape.length - window)

@@ -52,7 +52,7 @@ function transposeConvolution({ shape, data, dtype }: NamedArray): NamedArray {
   return { shape: [o, i, h, w], data: gather(data, [o, i, h, w], [so, si, sh, sw]), ...(dtype ? { dtype } : {}) }
 }
 
-/** [in, out] to [out, in]; with `channels` the inputs are places of a picture, from (place, channel) to (channel, place). */
+/** [in, out] to [out, in]; with `channels` the inputs are places of an image, from (place, channel) to (channel, place). */
 function transposeDense({ shape, data, dtype }: NamedArray, channels: number | null, name: string): NamedArray {
   const [inputs = 0, outputs = 0] = shape
   if (channels !== null && (channels === 0 || inputs % channels !== 0))

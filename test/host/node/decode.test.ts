@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import sharp, { type Sharp } from 'sharp'
 import { describe, expect, it } from 'vitest'
 import { decodeImage, type RgbImage } from '../../../src/host/node/decode.ts'
-import { dataErrorOf, plainPng, useTempFolder } from '../../data/pictures.ts'
+import { dataErrorOf, plainPng, useTempFolder } from '../../data/images.ts'
 
 type Rgb = [number, number, number]
 
@@ -202,7 +202,7 @@ describe('EXIF orientation', () => {
   const width = 48
   const height = 32
   const stored = (x: number, y: number): Rgb => [x < width / 2 ? 40 : 220, y < height / 2 ? 40 : 220, 128]
-  /** Where the displayed pixel (x, y) lies in the stored picture: EXIF 2.32, tag 274. */
+  /** Where the displayed pixel (x, y) lies in the stored image: EXIF 2.32, tag 274. */
   const origin: Record<number, (x: number, y: number) => [number, number]> = {
     1: (x, y) => [x, y],
     2: (x, y) => [width - 1 - x, y],
@@ -237,7 +237,7 @@ describe('EXIF orientation', () => {
   })
 })
 
-describe('pictures that cannot be decoded', () => {
+describe('images that cannot be decoded', () => {
   const noise = (): Sharp => {
     let state = 1
     const data = Uint8Array.from({ length: 64 * 64 * 3 }, () => {
@@ -267,7 +267,7 @@ describe('pictures that cannot be decoded', () => {
   it('says what libvips says, once', async () => {
     const bytes = await noise().jpeg().toBuffer()
     const { message } = await dataErrorOf(decodeImage(bytes.subarray(0, 200)))
-    expect(message).toBe('picture in memory: the JPEG file is cut short or damaged (premature end of JPEG image)')
+    expect(message).toBe('image in memory: the JPEG file is cut short or damaged (premature end of JPEG image)')
   })
 
   it('a PNG with a wrong checksum', async () => {
@@ -289,7 +289,7 @@ describe('pictures that cannot be decoded', () => {
   ])('%s named .png', async (_name, content, reason) => {
     await writeFile(inTemp('wrong.png'), content)
     const { message, code } = await dataErrorOf(decodeImage(inTemp('wrong.png')))
-    expect(message).toBe(`${inTemp('wrong.png')}: not a JPEG, PNG or WebP picture (${reason})`)
+    expect(message).toBe(`${inTemp('wrong.png')}: not a JPEG, PNG or WebP image (${reason})`)
     expect(code).toBe('data')
   })
 
@@ -297,12 +297,12 @@ describe('pictures that cannot be decoded', () => {
     await writeFile(inTemp('empty.png'), '')
     await mkdir(inTemp('folder.png'))
     expect((await dataErrorOf(decodeImage(inTemp('empty.png')))).message).toBe(`${inTemp('empty.png')}: the file is empty`)
-    expect((await dataErrorOf(decodeImage(inTemp('folder.png')))).message).toBe(`${inTemp('folder.png')}: this is a folder, not a picture`)
+    expect((await dataErrorOf(decodeImage(inTemp('folder.png')))).message).toBe(`${inTemp('folder.png')}: this is a folder, not an image`)
     expect((await dataErrorOf(decodeImage(inTemp('none.png')))).message).toBe(`${inTemp('none.png')}: there is no such file`)
   })
 
   it('is called by the name given', async () => {
     expect((await dataErrorOf(decodeImage(new Uint8Array(0), 'cat/1.png'))).message).toBe('cat/1.png: the file is empty')
-    expect((await dataErrorOf(decodeImage(new Uint8Array(0)))).message).toBe('picture in memory: the file is empty')
+    expect((await dataErrorOf(decodeImage(new Uint8Array(0)))).message).toBe('image in memory: the file is empty')
   })
 })

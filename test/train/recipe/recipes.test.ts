@@ -222,7 +222,7 @@ describe('class weights', () => {
 })
 
 describe('mixup', () => {
-  test('mixes pictures and targets by the same shares, repeatably, and each row is mostly itself', async () => {
+  test('mixes images and targets by the same shares, repeatably, and each row is mostly itself', async () => {
     const engine = await testEngine()
     const [rows, classes] = [40, 3]
     const labels = Int32Array.from({ length: rows }, (_, i) => i % classes)

@@ -104,7 +104,7 @@ export const hostileFiles: Readonly<Record<string, readonly [Uint8Array, RegExp]
     smallWith(0, { at: { ...conv?.at, kernel_shape: [5, 5] } }),
     /kernel of 5, and its weight is for 3/,
   ],
-  'a window larger than the picture': [
+  'a window larger than the image': [
     model({ input: ['n', 3, 8, 8], nodes: [{ op: 'MaxPool', in: ['x'], at: { kernel_shape: [9, 9] } }] }),
     /larger than its input/,
   ],
@@ -114,7 +114,7 @@ export const hostileFiles: Readonly<Record<string, readonly [Uint8Array, RegExp]
     /weight for 31 inputs, and the layer before it gives 32/,
   ],
   'a dense layer without flatten': [model({ nodes: [{ op: 'Gemm', in: ['x', 'fw', 'fb'] }] }), /only \[N, features\] is read/],
-  'a reshape that mixes pictures': [
+  'a reshape that mixes images': [
     model({ nodes: [{ op: 'Reshape', in: ['x', 'to'] }], tensors: [int64s('to', [-1, 7])] }),
     /reshapes \[N, 3, 8, 8\] to \[-1, 7\]/,
   ],
@@ -131,7 +131,7 @@ export const hostileFiles: Readonly<Record<string, readonly [Uint8Array, RegExp]
     }),
     /makes a shape of 16 extents/,
   ],
-  'an axis that is added to a picture': [
+  'an axis that is added to an image': [
     model({ nodes: [{ op: 'Unsqueeze', in: ['x', 'to'] }], tensors: [int64s('to', [1])] }),
     /\(Unsqueeze\) rearranges what flows through the chain/,
   ],

@@ -40,8 +40,8 @@ describe.skipIf(!pytorch)('torchvision’s AlexNet with all its 61,100,840 param
     const model = await alexnet(engine, { weights: join(folder, 'zip.pth'), dropout: 0 })
     expect(model.parameters().reduce((sum, { shape }) => sum + sizeOf(shape), 0)).toBe(61_100_840)
     const expected = readSafetensors(await readFile(join(folder, 'expected.safetensors'))).tensors
-    const pictures = Float32Array.from({ length: 2 * 3 * 224 * 224 }, (_, i) => ((i * 7919) % 2048) / 1024 - 1)
-    const x = engine.tensor(pictures, [2, 3, 224, 224])
+    const images = Float32Array.from({ length: 2 * 3 * 224 * 224 }, (_, i) => ((i * 7919) % 2048) / 1024 - 1)
+    const x = engine.tensor(images, [2, 3, 224, 224])
     const y = model.forward(x)
     expect(relativeError(await y.data(), expected.logits?.data ?? [])).toBeLessThan(1e-4)
     y.dispose()

@@ -16,7 +16,7 @@ net = fixtures.AlexNet((64, 192, 384, 256, 256), 4096, 1000)
 state = net.state_dict()
 torch.save(state, os.path.join(sys.argv[1], "zip.pth"))
 torch.save(state, os.path.join(sys.argv[1], "stream.pth"), _use_new_zipfile_serialization=False)
-x = fixtures.pictures(224)
+x = fixtures.images(224)
 net.eval()
 with torch.no_grad():
     expected = {"logits": net(x)}

@@ -35,7 +35,7 @@ def network(flat):
     return AlexNet(flat)
 
 
-def picture(n):
+def image(n):
     """The same pseudo-random input as the test makes: Knuth's multiplicative hash of the index, in -1..1."""
     i = np.arange(n * 3 * 224 * 224, dtype=np.uint32)
     return torch.from_numpy(((i * np.uint32(2654435761)) / 2**31 - 1).astype(np.float32)).view(n, 3, 224, 224)
@@ -54,7 +54,7 @@ def save(path, tensors):
         f.write(struct.pack('<Q', len(text)) + text + b''.join(blobs))
 
 
-x, target = picture(2), torch.tensor([3, 1])
+x, target = image(2), torch.tensor([3, 1])
 flatten = lambda y: torch.flatten(y, 1)
 view = lambda y: y.view(y.size(0), -1)
 options = dict(input_names=['pixels'], output_names=['scores'])

@@ -1,7 +1,7 @@
 import type { RgbImage } from '../host/host.ts'
 
-/** A picture for when none is given: a slope of colors with a bright disc and a dark square, so that edges of all kinds are in it. */
-export function testPicture(side = 256): RgbImage {
+/** An image for when none is given: a slope of colors with a bright disc and a dark square, so that edges of all kinds are in it. */
+export function testImage(side = 256): RgbImage {
   const data = new Uint8Array(3 * side * side)
   for (let row = 0; row < side; row++)
     for (let column = 0; column < side; column++) {

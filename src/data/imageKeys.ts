@@ -3,11 +3,11 @@ import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Source } from './dataset.ts'
 
-/** What a picture is known by in a later run: 128 bits each, as 32 hexadecimal digits. */
-export interface PictureKeys {
+/** What an image is known by in a later run: 128 bits each, as 32 hexadecimal digits. */
+export interface ImageKeys {
   /** Of its encoded bytes, by sha256: the same wherever they lie. */
   readonly content: string
-  /** Of its file's state, which tells that the bytes are the same without reading them; null for a picture in memory. */
+  /** Of its file's state, which tells that the bytes are the same without reading them; null for an image in memory. */
   readonly state: string | null
 }
 
@@ -22,10 +22,10 @@ export function contentKey(bytes: Uint8Array): string {
  * that was replaced with the old date and size.
  */
 export class FileStates {
-  /** Of archives already asked for: each holds many pictures. */
+  /** Of archives already asked for: each holds many images. */
   readonly #archives = new Map<string, Promise<string | null>>()
 
-  /** Null for a file that is not there, and for a picture in memory. */
+  /** Null for a file that is not there, and for an image in memory. */
   async keyOf(source: Source): Promise<string | null> {
     if (source instanceof Uint8Array || source instanceof Blob) return null
     if (typeof source === 'string') {

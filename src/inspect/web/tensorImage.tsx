@@ -1,10 +1,10 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { Field } from '../terms.ts'
 import { inspection, valuesOf } from './model.ts'
-import { draw, extentOf, type Layout, layoutOf, type Palette, type Place, type Range, rangeOf } from './pictures.ts'
+import { draw, extentOf, type Layout, layoutOf, type Palette, type Place, type Range, rangeOf } from './images.ts'
 import { number, shapeText } from './text.ts'
 
-interface TensorPictureProps {
+interface TensorImageProps {
   readonly name: string
   readonly title: string
   readonly tensorKey: string
@@ -15,8 +15,8 @@ interface TensorPictureProps {
   readonly onChoose: (at: readonly number[]) => void
 }
 
-/** One tensor as a picture. The pointer, or the arrow keys, read a number; a click, or Enter, chooses it. */
-export function TensorPicture({ name, title, tensorKey, filter, field, selected, onChoose }: TensorPictureProps) {
+/** One tensor as an image. The pointer, or the arrow keys, read a number; a click, or Enter, chooses it. */
+export function TensorImage({ name, title, tensorKey, filter, field, selected, onChoose }: TensorImageProps) {
   const canvas = useRef<HTMLCanvasElement>(null)
   const [place, setPlace] = useState<Place>({ tile: 0, row: 0, column: 0 })
   const [reading, setReading] = useState(false)
@@ -118,7 +118,7 @@ function placeOf(event: MouseEvent, layout: Layout): Place | null {
   return column < layout.width && row < layout.height && tile < layout.tiles && tile >= 0 ? { tile, row, column } : null
 }
 
-/** One element as a field of its picture. */
+/** One element as a field of its image. */
 const cell = ({ tile, row, column }: Place): Field => ({ channel: tile, channels: 1, top: row, left: column, height: 1, width: 1 })
 
 /** Frames a part of every tile that it reaches into. */

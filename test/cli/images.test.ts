@@ -9,8 +9,8 @@ beforeAll(async () => {
 })
 afterAll(() => place.remove())
 
-// Where nothing says which pictures validate, the seed does, over those that are there: one more, and others are held out.
-test('pictures that came since a run was trained are told of where figures of those held out would flatter it', async () => {
+// Where nothing says which images validate, the seed does, over those that are there: one more, and others are held out.
+test('images that came since a run was trained are told of where figures of those held out would flatter it', async () => {
   const [divided, run] = [place.photos, place.path('run')]
   const whole = place.path('whole')
   for (const part of ['train', 'val'])
@@ -23,7 +23,7 @@ test('pictures that came since a run was trained are told of where figures of th
 
   for (const name of await readdir(whole))
     for (const i of [0, 1, 2]) await cp(join(divided, 'val', name, '0.png'), join(whole, name, `a-${i}.png`))
-  const warning = `graft: ${whole} holds other pictures than when ${run} was trained, so others are held out: some may be known from training; keep those to validate on apart, in train/ and val/`
+  const warning = `graft: ${whole} holds other images than when ${run} was trained, so others are held out: some may be known from training; keep those to validate on apart, in train/ and val/`
   expect((await graft(['evaluate', run, whole])).complaints).toEqual([warning])
   expect((await graft(['report', run])).complaints).toEqual([warning])
   expect((await graft(['evaluate', run, whole, '--split', 'all'])).complaints).toEqual([])

@@ -1,4 +1,4 @@
-/** Tensors as pictures: which values make a tile, and what color each has. */
+/** Tensors as images: which values make a tile, and what color each has. */
 import * as Plot from '@observablehq/plot'
 import type { Preprocess } from '../../nn/preprocess.ts'
 import type { Values } from '../terms.ts'
@@ -8,7 +8,7 @@ export interface Layout {
   readonly tiles: number
   readonly height: number
   readonly width: number
-  /** Tiles in a row of the picture. */
+  /** Tiles in a row of the image. */
   readonly across: number
   /** The flat index of a pixel of a tile; null where the tensor was not kept so far. */
   index(tile: number, row: number, column: number): number
@@ -28,7 +28,7 @@ export interface Place {
 
 export type Palette = 'sequential' | 'diverging' | 'color'
 
-/** The most tiles one picture shows. */
+/** The most tiles one image shows. */
 const mostTiles = 512
 /** A row of numbers is broken into lines of so many; so are the rows of a matrix that has no more than these. */
 const [lineLength, fewRows] = [64, 32]
@@ -178,7 +178,7 @@ export function draw(
   context.putImageData(image, 0, 0)
 }
 
-/** A channel as 0..1: a picture without its normalization, a filter between its own extremes. */
+/** A channel as 0..1: an image without its normalization, a filter between its own extremes. */
 function unit(value: number, channel: number, range: Range, { mean, std, scale }: Preprocess, layout: Layout): number {
   if (layout.tiles > 1) return (value - range.low) / (range.high - range.low)
   return (value * (std[channel] ?? 1) + (mean[channel] ?? 0)) / scale

@@ -5,7 +5,7 @@ import { counted, thousands } from '../report/text.ts'
 import { bringsFiles, type Chosen, chosenFrom } from './chosen.ts'
 import { FileButton, Problem } from './fields.tsx'
 
-interface PicturesProps {
+interface ImagesProps {
   readonly chosen: Chosen | null
   /** What the files make, or why they make nothing. */
   readonly data: ImageDataset | string | null
@@ -13,12 +13,12 @@ interface PicturesProps {
   readonly busy: boolean
 }
 
-/** The pictures: a place to drop a folder, and what was found in it. */
-export function Pictures({ chosen, data, onChosen, busy }: PicturesProps) {
+/** The images: a place to drop a folder, and what was found in it. */
+export function Images({ chosen, data, onChosen, busy }: ImagesProps) {
   const [over, setOver] = useState(false)
   const take = (event: Event) => void chosenFrom(event).then(onChosen)
   useEffect(() => {
-    // Anywhere on the page: a picture that misses the frame would open in its place.
+    // Anywhere on the page: an image that misses the frame would open in its place.
     const onDrag = (event: DragEvent) => {
       event.preventDefault()
       setOver(event.type === 'dragover')
@@ -37,11 +37,11 @@ export function Pictures({ chosen, data, onChosen, busy }: PicturesProps) {
     }
   })
   return (
-    <section aria-labelledby="pictures">
-      <h2 id="pictures">Your pictures</h2>
+    <section aria-labelledby="images">
+      <h2 id="images">Your images</h2>
       <div class={`drop${over ? ' over' : ''}${chosen ? ' small' : ''}`}>
         {busy ? (
-          <p>Other pictures can be chosen when training is over.</p>
+          <p>Other images can be chosen when training is over.</p>
         ) : (
           <>
             <FileButton folder main={!chosen} onFiles={take}>
@@ -63,11 +63,11 @@ function Layouts() {
   return (
     <>
       <p>
-        One folder for each class, with its pictures inside: <code>photos/cat/1.jpg</code>, <code>photos/dog/1.jpg</code>. Or with the
+        One folder for each class, with its images inside: <code>photos/cat/1.jpg</code>, <code>photos/dog/1.jpg</code>. Or with the
         division made already: <code>photos/train/cat/…</code> and <code>photos/val/cat/…</code>. JPEG, PNG or WebP; a few dozen of each
         class are enough to begin with.
       </p>
-      <p>The pictures are read here, by this page. They are sent nowhere.</p>
+      <p>The images are read here, by this page. They are sent nowhere.</p>
     </>
   )
 }
@@ -81,12 +81,12 @@ function PassedOver({ chosen }: { readonly chosen: Chosen }) {
   return (
     <p class="quiet">
       Passed over, being no JPEG, PNG or WebP: {shown.join(', ')}
-      {more}.{raw ? ' Convert those pictures to have them count.' : ''}
+      {more}.{raw ? ' Convert those images to have them count.' : ''}
     </p>
   )
 }
 
-/** Classes that are shown with pictures; the others are only counted. */
+/** Classes that are shown with images; the others are only counted. */
 const shownClasses = 12
 const thumbnails = 4
 
@@ -100,7 +100,7 @@ function Found({ chosen, data }: { readonly chosen: Chosen; readonly data: Image
   return (
     <>
       <p data-testid="found">
-        <strong>{chosen.root}</strong>: {counted(classes.length, 'class', 'classes')}, {counted(train.length, 'picture')} to train on,{' '}
+        <strong>{chosen.root}</strong>: {counted(classes.length, 'class', 'classes')}, {counted(train.length, 'image')} to train on,{' '}
         {thousands(val.length)} held out to judge by.
       </p>
       <ul class="classes">
@@ -142,7 +142,7 @@ function Thumbnails({ data, label }: { readonly data: ImageDataset; readonly lab
   )
 }
 
-/** A class's first few pictures. */
+/** A class's first few images. */
 function firstOf({ train }: ImageDataset, label: number): Blob[] {
   const found: Blob[] = []
   for (const sample of train) {
@@ -152,7 +152,7 @@ function firstOf({ train }: ImageDataset, label: number): Blob[] {
   return found
 }
 
-/** A picture of the person's own, small. Its address lives as long as it is shown. */
+/** An image of the person's own, small. Its address lives as long as it is shown. */
 export function Thumbnail({ file, alt = '' }: { readonly file: Blob; readonly alt?: string }) {
   const [address, setAddress] = useState<string>()
   useEffect(() => {
