@@ -13,14 +13,21 @@ const categories = {
   'The inspector': ['inspect'],
   'The GPU, recordings and errors': ['gpu'],
 }
-const headingOf = new Map(Object.entries(categories).flatMap(([heading, folders]) => folders.map((folder) => [folder, heading])))
+const headingOf = new Map(
+  Object.entries(categories).flatMap(([heading, folders]) =>
+    folders.map((folder) => [folder, heading]),
+  ),
+)
 
 /** Puts every public name under its folder's heading, so that no file has to say where it stands. */
 function categoriseByFolder(app) {
   app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => {
     for (const module of project.getChildrenByKind(ReflectionKind.Module))
       for (const reflection of module.children ?? []) {
-        const file = reflection.sources?.[0]?.fullFileName ?? reflection.signatures?.[0]?.sources?.[0]?.fullFileName ?? ''
+        const file =
+          reflection.sources?.[0]?.fullFileName ??
+          reflection.signatures?.[0]?.sources?.[0]?.fullFileName ??
+          ''
         const [, folder] = /\/src\/(?:([^/]+)\/)?/.exec(file.replaceAll('\\', '/')) ?? []
         const heading = headingOf.get(folder ?? '')
         if (!heading)
@@ -41,7 +48,9 @@ pre, pre code { white-space: pre; overflow-x: auto; }
 `
 
 function styled(app) {
-  app.renderer.hooks.on('head.end', () => JSX.createElement('style', null, JSX.createElement(JSX.Raw, { html: css })))
+  app.renderer.hooks.on('head.end', () =>
+    JSX.createElement('style', null, JSX.createElement(JSX.Raw, { html: css })),
+  )
 }
 
 /** @type {import('typedoc').TypeDocOptions} */
@@ -56,8 +65,27 @@ export default {
   categoryOrder: Object.keys(categories),
   navigation: { includeCategories: true },
   sort: ['kind', 'alphabetical'],
-  kindSortOrder: ['Module', 'Function', 'Class', 'Constructor', 'Accessor', 'Property', 'Method', 'Variable', 'Interface', 'TypeAlias'],
-  requiredToBeDocumented: ['Function', 'Class', 'Method', 'Interface', 'TypeAlias', 'Variable', 'Enum'],
+  kindSortOrder: [
+    'Module',
+    'Function',
+    'Class',
+    'Constructor',
+    'Accessor',
+    'Property',
+    'Method',
+    'Variable',
+    'Interface',
+    'TypeAlias',
+  ],
+  requiredToBeDocumented: [
+    'Function',
+    'Class',
+    'Method',
+    'Interface',
+    'TypeAlias',
+    'Variable',
+    'Enum',
+  ],
   validation: { notExported: true, invalidLink: true, notDocumented: true },
   treatValidationWarningsAsErrors: true,
   // What is below the public names: seen in their types, and nothing to build on.

@@ -1,17 +1,19 @@
 /**
- * Transfer accuracy on real images against PyTorch's figures for the same recipe: a new FC layer on frozen features, Adam 1e-3,
- * batch 32, 40 epochs, Xavier uniform, no augmentation; the mean over seeds of the last epoch's validation accuracy.
+ * Transfer accuracy on real images against PyTorch's figures for the same recipe: a new FC layer on
+ * frozen features, Adam 1e-3, batch 32, 40 epochs, Xavier uniform, no augmentation; the mean over
+ * seeds of the last epoch's validation accuracy.
  *
  *     npx tsx bench/accuracy.ts --data FOLDER [--only dogs6,emoji,hymenoptera] [--bvlc FILE] [--seeds 3] [--adapter KIND]
  *
- * FOLDER holds hymenoptera/ and dogs6/ as image folders; FILE is bvlc's convolutions. The rows go to
- * bench/results/accuracy-<adapter>.json, beside the rows of earlier runs.
+ * FOLDER holds hymenoptera/ and dogs6/ as image folders; FILE is bvlc's convolutions. The rows go
+ * to bench/results/accuracy-<adapter>.json, beside the rows of earlier runs.
  */
 import { existsSync } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { openEmoji } from '../src/data/emoji.ts'
+import { writeFileAtomic } from '../src/host/node/files.ts'
 import {
   type AdapterChoice,
   alexnet,
@@ -22,7 +24,6 @@ import {
   openImageFolder,
   type ScenarioOptions,
 } from '../src/index.ts'
-import { writeFileAtomic } from '../src/host/node/files.ts'
 
 interface Row extends Setting {
   readonly mean: number
@@ -40,7 +41,13 @@ interface Setting {
   readonly pytorch: readonly [number, number]
 }
 
-const row = (data: string, head: Setting['head'], trunk: Setting['trunk'], low: number, high = low): Setting => ({
+const row = (
+  data: string,
+  head: Setting['head'],
+  trunk: Setting['trunk'],
+  low: number,
+  high = low,
+): Setting => ({
   data,
   head,
   trunk,
@@ -84,7 +91,8 @@ for (const wanted of rows) {
   if (wanted.data !== 'emoji' && !values.data) continue
   const accuracies: number[] = []
   const begun = performance.now()
-  for (let seed = 1; seed <= Number(values.seeds); seed++) accuracies.push(await accuracy(wanted, seed))
+  for (let seed = 1; seed <= Number(values.seeds); seed++)
+    accuracies.push(await accuracy(wanted, seed))
   const mean = (100 * accuracies.reduce((a, b) => a + b, 0)) / accuracies.length
   const [low, high] = wanted.pytorch
   const gap = mean < low ? mean - low : mean > high ? mean - high : 0
@@ -96,19 +104,36 @@ for (const wanted of rows) {
 }
 await mkdir(dirname(file), { recursive: true })
 const kept = rows.flatMap((wanted) => results.get(keyOf(wanted)) ?? [])
-await writeFileAtomic(file, `${JSON.stringify({ adapter: engine.info.adapter, rows: kept }, null, 2)}\n`)
+await writeFileAtomic(
+  file,
+  `${JSON.stringify({ adapter: engine.info.adapter, rows: kept }, null, 2)}\n`,
+)
 engine.dispose()
 
 async function accuracy({ data: name, head, trunk }: Setting, seed: number): Promise<number> {
-  const data: ImageDataset = name === 'emoji' ? await openEmoji({ seed }) : await openImageFolder(join(values.data ?? '', name))
+  const data: ImageDataset =
+    name === 'emoji'
+      ? await openEmoji({ seed })
+      : await openImageFolder(join(values.data ?? '', name))
   const bvlc = name === 'hymenoptera'
   const weights = trunk === 'random' ? undefined : bvlc ? values.bvlc : 'alexnet-64-tinyimagenet100'
-  const model = await alexnet(engine, { variant: bvlc ? 'bvlc' : 'alexnet-64', seed, ...(weights ? { weights } : {}) })
+  const model = await alexnet(engine, {
+    variant: bvlc ? 'bvlc' : 'alexnet-64',
+    seed,
+    ...(weights ? { weights } : {}),
+  })
   const classes = data.classes.length
   const scenario: ScenarioOptions =
-    head === 'cut 8' ? { scenario: 'small-different', classes, cut: 'features.7' } : { scenario: 'small-similar', classes, replace: head }
+    head === 'cut 8'
+      ? { scenario: 'small-different', classes, cut: 'features.7' }
+      : { scenario: 'small-similar', classes, replace: head }
   applyScenario(model, scenario)
-  const run = await fit(model, data, { epochs: Number(values.epochs), batchSize: 32, lr: 1e-3, seed })
+  const run = await fit(model, data, {
+    epochs: Number(values.epochs),
+    batchSize: 32,
+    lr: 1e-3,
+    seed,
+  })
   model.dispose()
   engine.gpu.trim()
   return run.epochs.at(-1)?.valAccuracy ?? Number.NaN
@@ -121,6 +146,8 @@ function keyOf({ data, head, trunk }: Setting): string {
 /** The rows of the file that this run does not measure again. */
 async function earlier(path: string): Promise<Map<string, Row>> {
   if (!existsSync(path)) return new Map()
-  const { rows: found } = JSON.parse(await readFile(path, 'utf8')) as { readonly rows: readonly Row[] }
+  const { rows: found } = JSON.parse(await readFile(path, 'utf8')) as {
+    readonly rows: readonly Row[]
+  }
   return new Map(found.map((wanted) => [keyOf(wanted), wanted]))
 }

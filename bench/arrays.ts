@@ -6,7 +6,10 @@ export interface NdArray {
   readonly data: Float32Array
 }
 
-/** How many values are drawn before they repeat: a prime, so that no row or channel of an array equals another. */
+/**
+ * How many values are drawn before they repeat: a prime, so that no row or channel of an array
+ * equals another.
+ */
 const period = 65_537
 
 /** Uniform in -0.5..0.5, from a seed. */
@@ -22,7 +25,10 @@ export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, extent) => product * extent, 1)
 }
 
-/** The array with its axes in another order: axis i of the result is axis `axes[i]` of x, as numpy.transpose. */
+/**
+ * The array with its axes in another order: axis i of the result is axis `axes[i]` of x, as
+ * numpy.transpose.
+ */
 export function permute({ shape, data }: NdArray, axes: readonly number[]): NdArray {
   const strides = shape.map((_, axis) => sizeOf(shape.slice(axis + 1)))
   const outShape = axes.map((axis) => shape[axis] ?? 1)

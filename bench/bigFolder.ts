@@ -1,10 +1,12 @@
 /**
- * A folder of 100,000 images (hard links to a few): how long until it is open and the first batch has trained, and what memory does.
+ * A folder of 100,000 images (hard links to a few): how long until it is open and the first batch
+ * has trained, and what memory does.
  *
  *     npx tsx bench/bigFolder.ts [--count 100000] [--seconds 150] [--mode train|features] [--dir DIR]
  *
- * `train` trains everything on augmented images, decoded anew in every epoch; `features` runs the frozen layers over all of them, with the cache on disk.
- * Prints one line each 10 seconds and a JSON line at the end.
+ * `train` trains everything on augmented images, decoded anew in every epoch; `features` runs the
+ * frozen layers over all of them, with the cache on disk. Prints one line each 10 seconds and a
+ * JSON line at the end.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -21,7 +23,11 @@ const { values } = parseArgs({
     dir: { type: 'string' },
   },
 })
-const [count, seconds, features] = [Number(values.count), Number(values.seconds), values.mode === 'features']
+const [count, seconds, features] = [
+  Number(values.count),
+  Number(values.seconds),
+  values.mode === 'features',
+]
 const folder = values.dir ?? (await mkdtemp(join(tmpdir(), 'graft-big-')))
 await linkedFolder(join(folder, 'images'), count)
 
@@ -34,7 +40,9 @@ const sample = () => {
   const { rss, heapUsed, arrayBuffers } = process.memoryUsage()
   memory.push({ seconds: elapsed(), rss: megabytes(rss) })
   const parts = `rss ${megabytes(rss)} MB, heap ${megabytes(heapUsed)}, buffers ${megabytes(arrayBuffers)}`
-  console.log(`${elapsed().toFixed(0).padStart(4)} s  ${String(images).padStart(7)} images  ${parts}`)
+  console.log(
+    `${elapsed().toFixed(0).padStart(4)} s  ${String(images).padStart(7)} images  ${parts}`,
+  )
 }
 
 const data = await openData(join(folder, 'images'))
@@ -42,7 +50,10 @@ const opened = elapsed()
 console.log(`open after ${opened.toFixed(1)} s: ${data.train.length} + ${data.val.length} images`)
 const engine = await createEngine()
 const model = await alexnet(engine, { weights: 'alexnet-64-tinyimagenet100' })
-applyScenario(model, { scenario: features ? 'small-similar' : 'large-similar', classes: data.classes.length })
+applyScenario(model, {
+  scenario: features ? 'small-similar' : 'large-similar',
+  classes: data.classes.length,
+})
 const stop = new AbortController()
 const timer = setInterval(sample, 10_000)
 const end = setTimeout(() => stop.abort(), 1000 * seconds)

@@ -22,15 +22,31 @@ function kindOf({ pass }: Row): (typeof kinds)[number] {
 /** How many times faster than tfjs's WebGPU backend each row is, as SVG. */
 export function chart({ adapter, rows }: Results, theme: Theme): string {
   const { text, grid, kinds: colors } = themes[theme]
-  const dots = rows.flatMap((row) => (row.ratio === null ? [] : [{ name: row.name, ratio: row.ratio, kind: kindOf(row) }]))
+  const dots = rows.flatMap((row) =>
+    row.ratio === null ? [] : [{ name: row.name, ratio: row.ratio, kind: kindOf(row) }],
+  )
   const ratios = dots.map(({ ratio }) => ratio)
   const names = [...new Set(dots.map(({ name }) => name))]
   const [low, high] = [Math.min(0.8, ...ratios), Math.max(10, ...ratios) * 1.1]
-  const ticks = decades.flatMap((decade) => [decade, 2 * decade, 5 * decade]).filter((tick) => tick >= low && tick <= high)
+  const ticks = decades
+    .flatMap((decade) => [decade, 2 * decade, 5 * decade])
+    .filter((tick) => tick >= low && tick <= high)
   const { document } = parseHTML('<!doctype html><html><body></body></html>')
   const legend = kinds.flatMap((kind, i) => [
-    Plot.dot([kind], { frameAnchor: 'top-left', dx: 4 + 130 * i, dy: -24, r: 4, fill: colors[i] ?? text }),
-    Plot.text([kind], { frameAnchor: 'top-left', dx: 13 + 130 * i, dy: -24, textAnchor: 'start', lineAnchor: 'middle' }),
+    Plot.dot([kind], {
+      frameAnchor: 'top-left',
+      dx: 4 + 130 * i,
+      dy: -24,
+      r: 4,
+      fill: colors[i] ?? text,
+    }),
+    Plot.text([kind], {
+      frameAnchor: 'top-left',
+      dx: 13 + 130 * i,
+      dy: -24,
+      textAnchor: 'start',
+      lineAnchor: 'middle',
+    }),
   ])
   const plot = Plot.plot({
     document,
@@ -39,7 +55,12 @@ export function chart({ adapter, rows }: Results, theme: Theme): string {
     marginLeft: 100,
     marginTop: 44,
     marginBottom: 46,
-    style: { color: text, background: 'none', fontSize: '12px', fontFamily: 'system-ui, sans-serif' },
+    style: {
+      color: text,
+      background: 'none',
+      fontSize: '12px',
+      fontFamily: 'system-ui, sans-serif',
+    },
     ariaLabel: `How many times faster than tfjs Graft is on ${adapter}`,
     x: {
       type: 'log',
@@ -54,7 +75,12 @@ export function chart({ adapter, rows }: Results, theme: Theme): string {
       Plot.gridX(ticks, { stroke: grid, strokeOpacity: 1 }),
       Plot.ruleY(names, { y: (name: string) => name, stroke: grid, strokeOpacity: 0.5 }),
       Plot.ruleX([1], { stroke: text, strokeWidth: 1.5 }),
-      Plot.dot(dots, { x: 'ratio', y: 'name', r: 4, fill: ({ kind }: { kind: (typeof kinds)[number] }) => colors[kinds.indexOf(kind)] }),
+      Plot.dot(dots, {
+        x: 'ratio',
+        y: 'name',
+        r: 4,
+        fill: ({ kind }: { kind: (typeof kinds)[number] }) => colors[kinds.indexOf(kind)],
+      }),
       ...legend,
     ],
   })

@@ -1,22 +1,32 @@
 /**
- * How well `chooseScenario` chooses: all four scenarios under one budget on each dataset, over several seeds; auto's pick against the best.
+ * How well `chooseScenario` chooses: all four scenarios under one budget on each dataset, over
+ * several seeds; auto's pick against the best.
  *
  *     npx tsx bench/choose.ts --data FOLDER [--only dogs6,emoji,hymenoptera,tiny-imagenet-100] [--bvlc FILE] [--seeds 3] [--seconds 20]
  *         [--each N] [--val-each N] [--weights pretrained|random] [--adapter KIND]
  *
- * FOLDER holds the datasets by these names, FILE is bvlc's convolutions for hymenoptera. --each takes N images of a class to train on,
- * --val-each N to validate. Every comparison is written to bench/results/choose-<adapter>.json as soon as it is done, and a later
- * call goes on with those that are missing.
+ * FOLDER holds the datasets by these names, FILE is bvlc's convolutions for hymenoptera. --each
+ * takes N images of a class to train on,
+ * --val-each N to validate. Every comparison is written to bench/results/choose-<adapter>.json as
+ * soon as it is done, and a later call goes on with those that are missing.
  */
 import { existsSync } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { Random } from '../src/base/random.ts'
 import type { SampleList } from '../src/data/dataset.ts'
 import { openEmoji } from '../src/data/emoji.ts'
-import { type AdapterChoice, alexnet, compareScenarios, createEngine, type ImageDataset, openData, type Scenario } from '../src/index.ts'
-import { Random } from '../src/base/random.ts'
 import { writeFileAtomic } from '../src/host/node/files.ts'
+import {
+  type AdapterChoice,
+  alexnet,
+  compareScenarios,
+  createEngine,
+  type ImageDataset,
+  openData,
+  type Scenario,
+} from '../src/index.ts'
 
 /** One comparison. */
 interface Row {
@@ -31,7 +41,12 @@ interface Row {
   readonly auto: Scenario
   readonly reason: string
   readonly probeSeconds: number
-  readonly scenarios: Readonly<Record<string, { readonly valAccuracy: number; readonly seconds: number; readonly epochs: number }>>
+  readonly scenarios: Readonly<
+    Record<
+      string,
+      { readonly valAccuracy: number; readonly seconds: number; readonly epochs: number }
+    >
+  >
 }
 
 const { values } = parseArgs({
@@ -50,38 +65,67 @@ const { values } = parseArgs({
 const seconds = Number(values.seconds)
 const engine = await createEngine({ adapter: values.adapter as AdapterChoice })
 const file = join(import.meta.dirname, 'results', `choose-${engine.info.kind}.json`)
-const rows: Row[] = existsSync(file) ? (JSON.parse(await readFile(file, 'utf8')) as { rows: Row[] }).rows : []
+const rows: Row[] = existsSync(file)
+  ? (JSON.parse(await readFile(file, 'utf8')) as { rows: Row[] }).rows
+  : []
 for (let seed = 1; seed <= Number(values.seeds); seed++)
   for (const name of values.only.split(',')) {
     const known = (row: Row) =>
-      row.data === name && row.weights === values.weights && row.seed === seed && row.seconds === seconds && row.each === values.each
+      row.data === name &&
+      row.weights === values.weights &&
+      row.seed === seed &&
+      row.seconds === seconds &&
+      row.each === values.each
     if (rows.some(known)) continue
     rows.push(await compareOn(name, seed))
     await mkdir(dirname(file), { recursive: true })
-    await writeFileAtomic(file, `${JSON.stringify({ adapter: engine.info.adapter, rows }, null, 2)}\n`)
+    await writeFileAtomic(
+      file,
+      `${JSON.stringify({ adapter: engine.info.adapter, rows }, null, 2)}\n`,
+    )
   }
 engine.dispose()
 summarize()
 
 async function compareOn(name: string, seed: number): Promise<Row> {
-  const whole = name === 'emoji' ? await openEmoji({ seed }) : await openData(join(values.data, name), { seed })
+  const whole =
+    name === 'emoji' ? await openEmoji({ seed }) : await openData(join(values.data, name), { seed })
   const data = fewer(whole, Number(values.each), Number(values['val-each']), seed)
   const bvlc = name === 'hymenoptera'
-  const weights = values.weights === 'random' ? undefined : bvlc ? values.bvlc : 'alexnet-64-tinyimagenet100'
-  const build = () => alexnet(engine, { variant: bvlc ? 'bvlc' : 'alexnet-64', seed, ...(weights ? { weights } : {}) })
+  const weights =
+    values.weights === 'random' ? undefined : bvlc ? values.bvlc : 'alexnet-64-tinyimagenet100'
+  const build = () =>
+    alexnet(engine, {
+      variant: bvlc ? 'bvlc' : 'alexnet-64',
+      seed,
+      ...(weights ? { weights } : {}),
+    })
   const { choice, scenarios } = await compareScenarios(build, data, { seconds, seed })
   const row: Row = {
-    ...{ data: name, weights: values.weights, seed, seconds, each: values.each, train: data.train.length, val: data.val.length },
+    ...{
+      data: name,
+      weights: values.weights,
+      seed,
+      seconds,
+      each: values.each,
+      train: data.train.length,
+      val: data.val.length,
+    },
     ...{ auto: choice.scenario, reason: choice.reason, probeSeconds: choice.evidence.seconds },
     scenarios: Object.fromEntries(
-      [...scenarios].map(([scenario, { valAccuracy, seconds, epochs }]) => [scenario, { valAccuracy, seconds, epochs }]),
+      [...scenarios].map(([scenario, { valAccuracy, seconds, epochs }]) => [
+        scenario,
+        { valAccuracy, seconds, epochs },
+      ]),
     ),
   }
   const told = Object.entries(row.scenarios).map(
     ([scenario, { valAccuracy, epochs, seconds }]) =>
       `${scenario} ${(100 * valAccuracy).toFixed(1)} % (${epochs.toFixed(1)} epochs, ${seconds.toFixed(0)} s)`,
   )
-  console.log(`${name} ${values.weights} seed ${seed}, probe ${row.probeSeconds.toFixed(0)} s: ${told.join(', ')}; auto: ${row.auto}`)
+  console.log(
+    `${name} ${values.weights} seed ${seed}, probe ${row.probeSeconds.toFixed(0)} s: ${told.join(', ')}; auto: ${row.auto}`,
+  )
   return row
 }
 
@@ -90,7 +134,9 @@ function fewer(data: ImageDataset, each: number, valEach: number, seed: number):
   const pick = (samples: SampleList, count: number) => {
     const all = [...samples]
     new Random(seed, 1).shuffle(all)
-    return data.classes.flatMap((_, label) => all.filter((sample) => sample.label === label).slice(0, count))
+    return data.classes.flatMap((_, label) =>
+      all.filter((sample) => sample.label === label).slice(0, count),
+    )
   }
   return { ...data, train: pick(data.train, each), val: pick(data.val, valEach) }
 }
@@ -102,13 +148,22 @@ function summarize(): void {
     const key = `${row.data}, ${row.weights} weights, ${row.train} images, ${row.seconds} s`
     groups.set(key, [...(groups.get(key) ?? []), row])
   }
-  const mean = (numbers: readonly number[]) => (100 * numbers.reduce((a, b) => a + b, 0)) / numbers.length
+  const mean = (numbers: readonly number[]) =>
+    (100 * numbers.reduce((a, b) => a + b, 0)) / numbers.length
   for (const [key, group] of groups) {
-    const of = (scenario: string) => mean(group.map((row) => row.scenarios[scenario]?.valAccuracy ?? 0))
-    const means = Object.keys(group[0]?.scenarios ?? {}).map((scenario) => ({ scenario, accuracy: of(scenario) }))
+    const of = (scenario: string) =>
+      mean(group.map((row) => row.scenarios[scenario]?.valAccuracy ?? 0))
+    const means = Object.keys(group[0]?.scenarios ?? {}).map((scenario) => ({
+      scenario,
+      accuracy: of(scenario),
+    }))
     const auto = mean(group.map((row) => row.scenarios[row.auto]?.valAccuracy ?? 0))
     const best = Math.max(...means.map(({ accuracy }) => accuracy))
-    const told = means.map(({ scenario, accuracy }) => `${scenario} ${accuracy.toFixed(1)}`).join(', ')
-    console.log(`${key}, ${group.length} seeds: ${told}; auto ${auto.toFixed(1)}, ${(best - auto).toFixed(1)} behind the best`)
+    const told = means
+      .map(({ scenario, accuracy }) => `${scenario} ${accuracy.toFixed(1)}`)
+      .join(', ')
+    console.log(
+      `${key}, ${group.length} seeds: ${told}; auto ${auto.toFixed(1)}, ${(best - auto).toFixed(1)} behind the best`,
+    )
   }
 }

@@ -4,7 +4,15 @@ import { medianPeak, type Peak } from './limit.ts'
 import { median, sum } from './statistics.ts'
 
 /** Those who compute a row. `graft` first; a ratio is tfjs_webgpu's time over Graft's. */
-export const competitors = ['graft', 'tfjs_webgpu', 'tfjs_wasm', 'tfjs_cpu', 'jaxjs', 'ort', 'pytorch'] as const
+export const competitors = [
+  'graft',
+  'tfjs_webgpu',
+  'tfjs_wasm',
+  'tfjs_cpu',
+  'jaxjs',
+  'ort',
+  'pytorch',
+] as const
 export type Competitor = (typeof competitors)[number]
 
 /** One computation, ready to be timed again and again. */
@@ -33,7 +41,15 @@ export interface Case {
   readonly name: string
   readonly pass: string
   readonly shape: string
-  readonly family: 'conv' | 'dense' | 'gemm' | 'memory' | 'inference' | 'training' | 'transfer' | 'start'
+  readonly family:
+    | 'conv'
+    | 'dense'
+    | 'gemm'
+    | 'memory'
+    | 'inference'
+    | 'training'
+    | 'transfer'
+    | 'start'
   readonly flops: number
   /** Bytes that have to move at the least. */
   readonly bytes: number
@@ -57,7 +73,10 @@ export interface Timing {
 
 export interface ContestOptions {
   readonly rounds: number
-  /** A competitor whose runs have taken this many milliseconds together is timed no more; Graft, which all ratios are of, has four times as long. */
+  /**
+   * A competitor whose runs have taken this many milliseconds together is timed no more; Graft,
+   * which all ratios are of, has four times as long.
+   */
   readonly patience: number
   /** Measures the device's limits; done before and after the rounds. */
   limit(): Promise<Peak>
@@ -69,7 +88,10 @@ export interface Outcome {
   readonly peak: Peak
 }
 
-/** Milliseconds before each run, in which what the run before it left is freed: tfjs and the collector give back memory after their result. */
+/**
+ * Milliseconds before each run, in which what the run before it left is freed: tfjs and the
+ * collector give back memory after their result.
+ */
 const SETTLE = 30
 
 interface Entry {
@@ -80,10 +102,13 @@ interface Entry {
 }
 
 /**
- * Runs a row: every competitor once to warm up and for its values, then all in turn, round by round, so that a machine whose speed
- * drifts slows all of them alike.
+ * Runs a row: every competitor once to warm up and for its values, then all in turn, round by
+ * round, so that a machine whose speed drifts slows all of them alike.
  */
-export async function contest(wanted: Case, { rounds, patience, limit }: ContestOptions): Promise<Outcome> {
+export async function contest(
+  wanted: Case,
+  { rounds, patience, limit }: ContestOptions,
+): Promise<Outcome> {
   const expected = await wanted.expected()
   const entries: Entry[] = []
   try {
@@ -111,7 +136,10 @@ export async function contest(wanted: Case, { rounds, patience, limit }: Contest
           })
       }
     const peak = medianPeak([before, await limit()])
-    return { peak, timings: Object.fromEntries(entries.map((entry) => [entry.who, timingOf(entry)])) }
+    return {
+      peak,
+      timings: Object.fromEntries(entries.map((entry) => [entry.who, timingOf(entry)])),
+    }
   } finally {
     for (const { contestant } of entries) await contestant?.dispose()
   }
@@ -122,7 +150,8 @@ async function attempt(entry: Entry, body: () => Promise<void>): Promise<void> {
   try {
     await body()
   } catch (error) {
-    entry.error ??= (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? 'failed'
+    entry.error ??=
+      (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? 'failed'
   }
 }
 

@@ -1,5 +1,6 @@
 /**
- * Trains alexnet-64 by one step of 64 images and prints the loss: what bench/cases/start.ts runs in a process of its own.
+ * Trains alexnet-64 by one step of 64 images and prints the loss: what bench/cases/start.ts runs in
+ * a process of its own.
  *
  *     node --import tsx bench/firstStep.ts ADAPTER PICTURE PICTURE
  */

@@ -31,7 +31,8 @@ export class Room {
     const { gpu } = this.engine
     return gpu.withScratch(() => {
       const kept = forward(gpu)
-      for (const buffer of kept) if (buffer) this.#held.push({ ...buffer, storage: buffer.storage.retain() })
+      for (const buffer of kept)
+        if (buffer) this.#held.push({ ...buffer, storage: buffer.storage.retain() })
       return kept
     })
   }
@@ -42,7 +43,10 @@ export class Room {
   }
 }
 
-/** Builds a contestant whose buffers lie in a room of its own; the room is emptied where building fails. */
+/**
+ * Builds a contestant whose buffers lie in a room of its own; the room is emptied where building
+ * fails.
+ */
 export function inRoom(engine: Engine, build: (room: Room) => Contestant): Contestant {
   const room = new Room(engine)
   try {
@@ -53,7 +57,10 @@ export function inRoom(engine: Engine, build: (room: Room) => Contestant): Conte
   }
 }
 
-/** Milliseconds of what `run` launches: by the device's timestamps, or by the clock where it has none. */
+/**
+ * Milliseconds of what `run` launches: by the device's timestamps, or by the clock where it has
+ * none.
+ */
 export async function deviceTime({ gpu }: Engine, run: (gpu: Gpu) => void): Promise<number> {
   if (gpu.device.features.has('timestamp-query')) return gpu.time(() => run(gpu))
   gpu.submit()
@@ -75,7 +82,9 @@ export function onGraft(room: Room, run: (gpu: Gpu) => void, result: NdBuffer): 
     time: once,
     async values() {
       await once()
-      const [bytes] = await engine.gpu.read([{ storage: result.storage, bytes: 4 * sizeOf(result.shape) }])
+      const [bytes] = await engine.gpu.read([
+        { storage: result.storage, bytes: 4 * sizeOf(result.shape) },
+      ])
       return new Float32Array(bytes ?? new ArrayBuffer(0))
     },
     dispose: () => room.dispose(),

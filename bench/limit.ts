@@ -1,5 +1,5 @@
-import type { Storage } from '../src/gpu/memory/pool.ts'
 import { chains, copyVectors, multiplyAdd } from '../src/gpu/kernels/probes.ts'
+import type { Storage } from '../src/gpu/memory/pool.ts'
 import type { Engine } from '../src/index.ts'
 import { deviceTime } from './graft.ts'
 import { median } from './statistics.ts'
@@ -7,19 +7,26 @@ import { median } from './statistics.ts'
 /** Steps of each of the multiply-add kernel's chains. */
 const STEPS = 4096
 const copied = 64 * 2 ** 20
-/** Work is doubled until one measurement takes this many milliseconds: an idle clock and a launch's cost weigh little then. */
+/**
+ * Work is doubled until one measurement takes this many milliseconds: an idle clock and a launch's
+ * cost weigh little then.
+ */
 const enough = 8
 
 /** What the device does at the most. */
 export interface Peak {
   /** Multiply-adds, each counted as two operations, in 10^9 a second. */
   readonly gflops: number
-  /** Bytes read and written by a copy of 64 MiB, in 10^9 a second: the faster of a kernel and of the device's own copy. */
+  /**
+   * Bytes read and written by a copy of 64 MiB, in 10^9 a second: the faster of a kernel and of the
+   * device's own copy.
+   */
   readonly gbps: number
 }
 
 /**
- * The device's limits, measured again and again: a shared machine's clock drifts, so a row is held against the limits of its own time.
+ * The device's limits, measured again and again: a shared machine's clock drifts, so a row is held
+ * against the limits of its own time.
  */
 export class Limit {
   readonly #engine: Engine
@@ -52,7 +59,8 @@ export class Limit {
   async measure(): Promise<Peak> {
     const bytes = 2 * copied * this.#copies
     const byKernel = await deviceTime(this.#engine, (gpu) => {
-      for (let i = 0; i < this.#copies; i++) gpu.run(copyVectors, { x: this.#x, y: this.#y }, { n: copied / 16 })
+      for (let i = 0; i < this.#copies; i++)
+        gpu.run(copyVectors, { x: this.#x, y: this.#y }, { n: copied / 16 })
     })
     const peak = {
       gflops: (2 * chains * STEPS * this.#threads) / (await this.#multiplyAdd()) / 1e6,
@@ -72,7 +80,9 @@ export class Limit {
   }
 
   #multiplyAdd(): Promise<number> {
-    return deviceTime(this.#engine, (gpu) => gpu.run(multiplyAdd, { y: this.#sums }, { n: this.#threads }, { STEPS }))
+    return deviceTime(this.#engine, (gpu) =>
+      gpu.run(multiplyAdd, { y: this.#sums }, { n: this.#threads }, { STEPS }),
+    )
   }
 
   /** Milliseconds of the device's own copies, by the clock: they are no part of a compute pass. */
@@ -81,7 +91,8 @@ export class Limit {
     this.#engine.gpu.submit()
     await device.queue.onSubmittedWorkDone()
     const encoder = device.createCommandEncoder()
-    for (let i = 0; i < this.#copies; i++) encoder.copyBufferToBuffer(this.#x.buffer, 0, this.#y.buffer, 0, copied)
+    for (let i = 0; i < this.#copies; i++)
+      encoder.copyBufferToBuffer(this.#x.buffer, 0, this.#y.buffer, 0, copied)
     const begun = performance.now()
     device.queue.submit([encoder.finish()])
     await device.queue.onSubmittedWorkDone()
@@ -90,5 +101,8 @@ export class Limit {
 }
 
 export function medianPeak(peaks: readonly Peak[]): Peak {
-  return { gflops: median(peaks.map(({ gflops }) => gflops)), gbps: median(peaks.map(({ gbps }) => gbps)) }
+  return {
+    gflops: median(peaks.map(({ gflops }) => gflops)),
+    gbps: median(peaks.map(({ gbps }) => gbps)),
+  }
 }

@@ -7,7 +7,12 @@ export interface Machine {
   readonly node: string
   readonly cpu: string
   readonly cores: number
-  readonly gpu: { readonly vendor: string; readonly architecture: string; readonly device: string; readonly description: string }
+  readonly gpu: {
+    readonly vendor: string
+    readonly architecture: string
+    readonly device: string
+    readonly description: string
+  }
   /** Lanes of the smallest and the largest subgroup. */
   readonly subgroups: readonly [number, number]
   /** Lanes of the subgroup that Graft's tiles are shaped for; null where its plain kernels run. */
@@ -26,7 +31,14 @@ const limits = [
 ] as const
 
 export function describeMachine({ gpu: { device }, info }: Engine): Machine {
-  const { vendor, architecture, device: model, description, subgroupMinSize = 0, subgroupMaxSize = 0 } = device.adapterInfo
+  const {
+    vendor,
+    architecture,
+    device: model,
+    description,
+    subgroupMinSize = 0,
+    subgroupMaxSize = 0,
+  } = device.adapterInfo
   return {
     platform: `${platform()} ${arch()}`,
     node: process.version,

@@ -10,12 +10,23 @@ const peerTitles: Readonly<Record<(typeof peers)[number], string>> = {
   pytorch: 'PyTorch',
 }
 
-/** The whole table, its chart and what the columns mean. `file` is the results' name without extension. */
+/**
+ * The whole table, its chart and what the columns mean. `file` is the results' name without
+ * extension.
+ */
 export function markdown(results: Results, file: string): string {
   const { adapter, machine, tilings, date, quick, peak, rows } = results
   const tuned = Object.keys(tilings).length
   const present = peers.filter((who) => rows.some((row) => row[who]))
-  const titles = ['row', 'shape', 'Graft', 'GFLOP/s', 'of the limit', ...present.map((who) => peerTitles[who]), 'ratio']
+  const titles = [
+    'row',
+    'shape',
+    'Graft',
+    'GFLOP/s',
+    'of the limit',
+    ...present.map((who) => peerTitles[who]),
+    'ratio',
+  ]
   const notes = remarks(rows)
   return `# ${adapter}
 
@@ -64,7 +75,9 @@ function withSpread(time: PeerTime | undefined, right: boolean): string {
 function remarks(rows: readonly Row[]): string[] {
   return rows.flatMap(({ name, pass, note, ...row }) => [
     ...(note ? [`- ${name} ${pass}: ${note}`] : []),
-    ...peers.flatMap((who) => (row[who]?.error ? [`- ${name} ${pass}, ${peerTitles[who]}: ${row[who].error}`] : [])),
+    ...peers.flatMap((who) =>
+      row[who]?.error ? [`- ${name} ${pass}, ${peerTitles[who]}: ${row[who].error}`] : [],
+    ),
   ])
 }
 

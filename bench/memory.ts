@@ -8,7 +8,9 @@ export class Account {
     this.#meter = meter
   }
 
-  /** Counts every buffer made on the device while `body` runs as this account's. One body at a time. */
+  /**
+   * Counts every buffer made on the device while `body` runs as this account's. One body at a time.
+   */
   async during<T>(body: () => Promise<T>): Promise<T> {
     this.#meter.active = this
     try {
@@ -35,8 +37,8 @@ export class Account {
 }
 
 /**
- * Counts the buffers of a device, whoever makes them: the same measure for Graft and for tfjs on Graft's device. A buffer belongs to
- * the account that was active when it was made.
+ * Counts the buffers of a device, whoever makes them: the same measure for Graft and for tfjs on
+ * Graft's device. A buffer belongs to the account that was active when it was made.
  */
 export class MemoryMeter {
   active: Account | null = null

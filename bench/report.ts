@@ -3,7 +3,12 @@ import { type PeerTime, peers, type Results, type Row } from './results.ts'
 const columns: readonly (readonly [string, number, (row: Row) => string])[] = [
   ['row', 30, ({ name, pass }) => `${name} ${pass}`],
   ['Graft ms', 10, ({ graft: { ms } }) => (ms === null ? 'failed' : milliseconds(ms))],
-  ['±', 6, ({ graft: { ms, spread } }) => (ms === null || !spread ? '' : `${((50 * (spread[1] - spread[0])) / ms).toFixed(0)} %`)],
+  [
+    '±',
+    6,
+    ({ graft: { ms, spread } }) =>
+      ms === null || !spread ? '' : `${((50 * (spread[1] - spread[0])) / ms).toFixed(0)} %`,
+  ],
   ['GFLOP/s', 8, ({ graft: { gflops } }) => gflops?.toFixed(1) ?? ''],
   ['limit', 6, ({ graft: { share } }) => (share === null ? '' : `${(100 * share).toFixed(0)} %`)],
   ['tfjs', 9, ({ tfjs_webgpu }) => other(tfjs_webgpu)],
@@ -17,12 +22,16 @@ const columns: readonly (readonly [string, number, (row: Row) => string])[] = [
 
 /** The first line of the table on the terminal. */
 export function titles(): string {
-  return columns.map(([title, width], i) => (i ? title.padStart(width) : title.padEnd(width))).join('')
+  return columns
+    .map(([title, width], i) => (i ? title.padStart(width) : title.padEnd(width)))
+    .join('')
 }
 
 /** A row of the table on the terminal; what is wrong stands below it. */
 export function line(row: Row): string {
-  const text = columns.map(([, width, cell], i) => (i ? cell(row).padStart(width) : cell(row).padEnd(width))).join('')
+  const text = columns
+    .map(([, width, cell], i) => (i ? cell(row).padStart(width) : cell(row).padEnd(width)))
+    .join('')
   const errors = peers.flatMap((who) => (row[who]?.error ? [`  ${who}: ${row[who].error}`] : []))
   return [text.trimEnd(), ...(row.agree ? [] : [`  graft: ${row.note}`]), ...errors].join('\n')
 }
@@ -41,27 +50,45 @@ function other(peer: PeerTime | undefined): string {
 const notMeasured = 'not measured'
 
 /** What the rows come to, in words and figures. */
-export function figures({ summary }: Results): readonly (readonly [what: string, figure: string])[] {
-  const show = (value: number | null, digits: number, unit: string) => (value === null ? notMeasured : `${value.toFixed(digits)} ${unit}`)
+export function figures({
+  summary,
+}: Results): readonly (readonly [what: string, figure: string])[] {
+  const show = (value: number | null, digits: number, unit: string) =>
+    value === null ? notMeasured : `${value.toFixed(digits)} ${unit}`
   const percent = (value: number | null) => show(value === null ? null : 100 * value, 0, '%')
   const { torchvision, alexnet64 } = summary.trainStepRatio
   return [
     ['tfjs WebGPU over Graft, geometric mean of all rows', show(summary.geomeanRatio, 1, 'times')],
     ['tfjs WebGPU over Graft, the least of all rows', show(summary.minRatio, 2, 'times')],
-    ["tfjs WebGPU over Graft, a training step of torchvision's AlexNet", show(torchvision, 1, 'times')],
+    [
+      "tfjs WebGPU over Graft, a training step of torchvision's AlexNet",
+      show(torchvision, 1, 'times'),
+    ],
     ['tfjs WebGPU over Graft, a training step of alexnet-64', show(alexnet64, 1, 'times')],
     ['product of two 1024x1024 matrices, share of the limit', percent(summary.gemmShare)],
     ["peak GPU bytes of a training step, over tfjs WebGPU's", percent(summary.memoryRatio)],
-    ['a frozen epoch recomputed, over one from the feature cache', show(summary.cacheSpeedup, 0, 'times')],
-    ["process start to the first training step's end, the driver's cache empty", show(summary.coldStartMs, 0, 'ms')],
-    ["process start to the first training step's end, the driver's cache filled", show(summary.warmStartMs, 0, 'ms')],
+    [
+      'a frozen epoch recomputed, over one from the feature cache',
+      show(summary.cacheSpeedup, 0, 'times'),
+    ],
+    [
+      "process start to the first training step's end, the driver's cache empty",
+      show(summary.coldStartMs, 0, 'ms'),
+    ],
+    [
+      "process start to the first training step's end, the driver's cache filled",
+      show(summary.warmStartMs, 0, 'ms'),
+    ],
   ]
 }
 
 /** The summary on the terminal: what was measured of it. */
 export function summaryLines(results: Results): string {
   const { gflops, gbps } = results.peak
-  const limits = ["the device's limits", `${gflops.toFixed(1)} GFLOP/s of multiply-adds, ${gbps.toFixed(1)} GB/s copied`] as const
+  const limits = [
+    "the device's limits",
+    `${gflops.toFixed(1)} GFLOP/s of multiply-adds, ${gbps.toFixed(1)} GB/s copied`,
+  ] as const
   const measured = figures(results).filter(([, figure]) => figure !== notMeasured)
   return [limits, ...measured].map(([what, figure]) => `${what.padEnd(72)} ${figure}`).join('\n')
 }

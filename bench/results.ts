@@ -14,7 +14,10 @@ export interface Row {
     readonly ms: number | null
     readonly spread?: readonly [number, number]
     readonly gflops: number | null
-    /** Share of what the device's multiply-adds and its memory allow (roofline), as both were when the row ran. */
+    /**
+     * Share of what the device's multiply-adds and its memory allow (roofline), as both were when
+     * the row ran.
+     */
     readonly share: number | null
     readonly peakBytes?: number
   }
@@ -24,7 +27,10 @@ export interface Row {
   readonly jaxjs?: PeerTime
   readonly ort?: PeerTime
   readonly pytorch?: PeerTime
-  /** tfjs WebGPU's time over Graft's; null where there is nothing to compare: Graft's values are wrong, or tfjs's are and came sooner. */
+  /**
+   * tfjs WebGPU's time over Graft's; null where there is nothing to compare: Graft's values are
+   * wrong, or tfjs's are and came sooner.
+   */
   readonly ratio: number | null
   /** Whether Graft's values agree with the float64 reference. */
   readonly agree: boolean
@@ -47,7 +53,10 @@ export interface Results {
   readonly adapter: string
   readonly kind: string
   readonly machine: Machine
-  /** What `graft tune` had measured on this machine and was in effect; empty where Graft's own rule and table were. */
+  /**
+   * What `graft tune` had measured on this machine and was in effect; empty where Graft's own rule
+   * and table were.
+   */
   readonly tilings: TilingTable
   readonly date: string
   readonly quick: boolean
@@ -57,7 +66,10 @@ export interface Results {
 }
 
 /** The row of an outcome. */
-export function toRow({ name, pass, shape, family, flops, bytes, note }: Case, { timings, peak }: Outcome): Row {
+export function toRow(
+  { name, pass, shape, family, flops, bytes, note }: Case,
+  { timings, peak }: Outcome,
+): Row {
   const { graft, tfjs_webgpu: tfjs } = timings
   const ms = graft ? measured(graft) : null
   const least = Math.max(flops / peak.gflops, bytes / peak.gbps) / 1e6
@@ -77,7 +89,9 @@ export function toRow({ name, pass, shape, family, flops, bytes, note }: Case, {
       gflops: ms === null ? null : flops / ms / 1e6,
       share: ms === null ? null : least / ms,
     },
-    ...Object.fromEntries(peers.flatMap((who) => (timings[who] ? [[who, peerTime(timings[who])]] : []))),
+    ...Object.fromEntries(
+      peers.flatMap((who) => (timings[who] ? [[who, peerTime(timings[who])]] : [])),
+    ),
     ratio: comparable ? theirs / ms : null,
     agree,
     ...(remark ? { note: remark } : {}),

@@ -1,11 +1,12 @@
 /**
- * Graft against tfjs (WebGPU on the same device, wasm, cpu), jax-js, ONNX Runtime and PyTorch, kernel by kernel and step by step, each
- * value checked against float64. Run it with `npm run bench`.
+ * Graft against tfjs (WebGPU on the same device, wasm, cpu), jax-js, ONNX Runtime and PyTorch,
+ * kernel by kernel and step by step, each value checked against float64. Run it with `npm run
+ * bench`.
  */
 import { join, relative } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { type AdapterChoice, createEngine, GraftError } from '../src/index.ts'
 import { writeFileAtomic } from '../src/host/node/files.ts'
+import { type AdapterChoice, createEngine, GraftError } from '../src/index.ts'
 import { contest } from './contest.ts'
 import { Limit } from './limit.ts'
 import { describeMachine } from './machine.ts'
@@ -37,22 +38,33 @@ function toPattern(text: string): RegExp {
 }
 
 const options = new Command('npm run bench --')
-  .description('Graft against tfjs, jax-js, ONNX Runtime and PyTorch on one device, every value checked.')
+  .description(
+    'Graft against tfjs, jax-js, ONNX Runtime and PyTorch on one device, every value checked.',
+  )
   .option('--quick', 'fewer rows and runs: under 4 minutes on two cores')
   .option(
     '--only <pattern>',
     'only rows whose "kind name pass" holds this text or regular expression; nothing is written unless --json or --update is given',
     toPattern,
   )
-  .option('--update', 'put rows into the results that are there as they are measured, in the place of older ones')
-  .option('--json <file>', 'write the figures to this file, and no table and chart to bench/results')
+  .option(
+    '--update',
+    'put rows into the results that are there as they are measured, in the place of older ones',
+  )
+  .option(
+    '--json <file>',
+    'write the figures to this file, and no table and chart to bench/results',
+  )
   .addOption(
     new Option('--adapter <kind>', 'what to run on')
       .env('GRAFT_ADAPTER')
       .choices(['auto', 'hardware', 'lavapipe', 'swiftshader'])
       .default('auto'),
   )
-  .option('--tune', "first do what 'graft tune' does for both networks; takes minutes, and is kept for this adapter")
+  .option(
+    '--tune',
+    "first do what 'graft tune' does for both networks; takes minutes, and is kept for this adapter",
+  )
   .option('--no-peers', 'Graft alone')
   .addOption(
     new Option(
@@ -75,14 +87,27 @@ try {
 process.exit() // jax-js keeps a device open
 
 /** @returns the exit code: 1 where a value of Graft's is wrong */
-async function bench({ quick = false, only, update, tune, json, adapter, peers: wanted, gpuReport }: Options): Promise<number> {
+async function bench({
+  quick = false,
+  only,
+  update,
+  tune,
+  json,
+  adapter,
+  peers: wanted,
+  gpuReport,
+}: Options): Promise<number> {
   const engine = await createEngine({ adapter })
   const peers = await openPeers(engine, { wanted, quick })
   const all = await suite(peers, quick)
   const order = (await suite(peers, false)).map(rowKey)
-  const cases = all.filter(({ family, name, pass }) => only === undefined || only.test(`${family} ${name} ${pass}`))
+  const cases = all.filter(
+    ({ family, name, pass }) => only === undefined || only.test(`${family} ${name} ${pass}`),
+  )
   if (cases.length === 0) {
-    console.error(`no row has ${only} in its kind, name or pass; kinds are ${[...new Set(all.map(({ family }) => family))].join(', ')}`)
+    console.error(
+      `no row has ${only} in its kind, name or pass; kinds are ${[...new Set(all.map(({ family }) => family))].join(', ')}`,
+    )
     return 1
   }
   all.length = 0
@@ -109,16 +134,25 @@ async function bench({ quick = false, only, update, tune, json, adapter, peers: 
     const row = toRow(wanted, await contest(wanted, { ...effort, limit: () => limit.measure() }))
     rows.push(quick ? { ...row, quick } : row)
     console.log(line(row))
-    if (update) await writeResults(await current(), file) // a run that is cut short leaves what it has measured
+    // a run that is cut short leaves what it has measured
+    if (update) await writeResults(await current(), file)
   }
   const results = await current()
   limit.dispose()
   engine.dispose()
   console.log(`\n${summaryLines(results)}`)
   const written =
-    json !== undefined ? await writeJson(results, json) : only === undefined || update ? await writeResults(results, file) : []
-  if (written.length) console.log(`\nwritten: ${written.map((path) => relative('', path)).join(', ')}`)
-  if (gpuReport) console.log(`\nThank you. Please attach ${relative('', file)} to an issue or a pull request of Graft's.`)
+    json !== undefined
+      ? await writeJson(results, json)
+      : only === undefined || update
+        ? await writeResults(results, file)
+        : []
+  if (written.length)
+    console.log(`\nwritten: ${written.map((path) => relative('', path)).join(', ')}`)
+  if (gpuReport)
+    console.log(
+      `\nThank you. Please attach ${relative('', file)} to an issue or a pull request of Graft's.`,
+    )
   return rows.some(({ agree, graft }) => !agree && graft.ms !== null) ? 1 : 0
 }
 

@@ -38,12 +38,33 @@ const small: readonly Layer[] = [
 ]
 const grouped: Layer = ['bvlc.conv2', 96, 27, 256, 5, 1, 2, 2]
 
-function conv([name, channels, extent, out, kernel, stride, padding, groups = 1]: Layer, batch: number): ConvLayer {
-  return { name: batch === 32 ? `${name} b32` : name, batch, channels, extent, out, kernel, stride, padding, groups }
+function conv(
+  [name, channels, extent, out, kernel, stride, padding, groups = 1]: Layer,
+  batch: number,
+): ConvLayer {
+  return {
+    name: batch === 32 ? `${name} b32` : name,
+    batch,
+    channels,
+    extent,
+    out,
+    kernel,
+    stride,
+    padding,
+    groups,
+  }
 }
 
-function dense(batch: number, ...layers: (readonly [name: string, inputs: number, outputs: number])[]): DenseLayer[] {
-  return layers.map(([name, inputs, outputs]) => ({ name: batch === 32 ? `${name} b32` : name, batch, inputs, outputs }))
+function dense(
+  batch: number,
+  ...layers: (readonly [name: string, inputs: number, outputs: number])[]
+): DenseLayer[] {
+  return layers.map(([name, inputs, outputs]) => ({
+    name: batch === 32 ? `${name} b32` : name,
+    batch,
+    inputs,
+    outputs,
+  }))
 }
 
 const alexnet64Shapes = [
@@ -56,7 +77,10 @@ const alexnet64Shapes = [
   [100],
 ]
 
-/** Every row, in the order of the table; the whole networks come last. `quick` keeps one of each kind and both networks. */
+/**
+ * Every row, in the order of the table; the whole networks come last. `quick` keeps one of each
+ * kind and both networks.
+ */
 export async function suite(peers: Peers, quick: boolean): Promise<Case[]> {
   const fc: (readonly [string, number, number])[] = [
     ['fc6', 9216, 4096],
@@ -72,21 +96,36 @@ export async function suite(peers: Peers, quick: boolean): Promise<Case[]> {
   return [
     ...(quick ? [1024] : [256, 512, 1024, 2048]).map((size) => gemmCase(size, peers)),
     ...batches.flatMap((batch) =>
-      (quick ? torchvision.filter((_, i) => i === 0 || i === 2) : torchvision).flatMap((layer) => convCases(conv(layer, batch), peers)),
+      (quick ? torchvision.filter((_, i) => i === 0 || i === 2) : torchvision).flatMap((layer) =>
+        convCases(conv(layer, batch), peers),
+      ),
     ),
     ...(quick ? small.slice(1, 2) : small).flatMap((layer) => convCases(conv(layer, 64), peers)),
     ...(quick ? [] : convCases(conv(grouped, 8), peers)),
-    ...batches.flatMap((batch) => dense(batch, ...(quick ? fc.slice(1, 2) : fc)).flatMap((layer) => denseCases(layer, peers))),
-    ...dense(64, ...(quick ? smallFc.slice(0, 1) : smallFc)).flatMap((layer) => denseCases(layer, peers)),
+    ...batches.flatMap((batch) =>
+      dense(batch, ...(quick ? fc.slice(1, 2) : fc)).flatMap((layer) => denseCases(layer, peers)),
+    ),
+    ...dense(64, ...(quick ? smallFc.slice(0, 1) : smallFc)).flatMap((layer) =>
+      denseCases(layer, peers),
+    ),
     ...poolCases('pool1', [8, 64, 55, 55], peers),
-    ...(quick ? [] : [...poolCases('pool2', [8, 192, 27, 27], peers), ...poolCases('64.pool1', [64, 32, 32, 32], peers)]),
+    ...(quick
+      ? []
+      : [
+          ...poolCases('pool2', [8, 192, 27, 27], peers),
+          ...poolCases('64.pool1', [64, 32, 32, 32], peers),
+        ]),
     // tfjs takes half a minute for the backward pass.
-    ...normCases('norm1', [8, 96, 55, 55], peers).filter(({ pass }) => !quick || pass === 'forward'),
+    ...normCases('norm1', [8, 96, 55, 55], peers).filter(
+      ({ pass }) => !quick || pass === 'forward',
+    ),
     ...(quick ? [] : normCases('norm2', [8, 256, 27, 27], peers)),
     ...reluCases('relu1', [8, 64, 55, 55], peers),
     ...(quick ? [] : reluCases('64.relu1', [64, 32, 32, 32], peers)),
     crossEntropyCase(64, 1000, peers),
-    ...(['SGD', 'Adam'] as const).map((rule) => optimizerCase(rule, 'alexnet-64', alexnet64Shapes, peers)),
+    ...(['SGD', 'Adam'] as const).map((rule) =>
+      optimizerCase(rule, 'alexnet-64', alexnet64Shapes, peers),
+    ),
     ...networkCases(alexnet64, 64, peers),
     ...networkCases(torchvisionPlan, 8, peers),
     ...frozenEpochCases(quick ? every(await openEmoji(), 3) : await openEmoji(), peers),

@@ -7,24 +7,36 @@ export interface Summary {
   readonly geomeanRatio: number | null
   /** Share of the limit that the product of two 1024x1024 matrices reaches. */
   readonly gemmShare: number | null
-  readonly trainStepRatio: { readonly torchvision: number | null; readonly alexnet64: number | null }
+  readonly trainStepRatio: {
+    readonly torchvision: number | null
+    readonly alexnet64: number | null
+  }
   /** Graft's peak bytes of a training step over tfjs's, the worse of the two networks. */
   readonly memoryRatio: number | null
   /** Time of a frozen epoch that reads images anew over that of one that reads stored features. */
   readonly cacheSpeedup: number | null
-  /** From the start of the process to the end of the first training step of alexnet-64, the driver's cache of shaders being empty. */
+  /**
+   * From the start of the process to the end of the first training step of alexnet-64, the driver's
+   * cache of shaders being empty.
+   */
   readonly coldStartMs: number | null
   /** The same, once the driver has the shaders. */
   readonly warmStartMs: number | null
 }
 
 export function summarize(rows: readonly Row[]): Summary {
-  const find = (name: string, pass: string) => rows.find((row) => row.name === name && row.pass === pass)
+  const find = (name: string, pass: string) =>
+    rows.find((row) => row.name === name && row.pass === pass)
   const ratios = rows.flatMap(({ ratio }) => (ratio === null ? [] : [ratio]))
   const memory = rows.flatMap(({ pass, graft, tfjs_webgpu: tfjs }) =>
-    pass === 'training step' && graft.peakBytes && tfjs?.peakBytes ? [graft.peakBytes / tfjs.peakBytes] : [],
+    pass === 'training step' && graft.peakBytes && tfjs?.peakBytes
+      ? [graft.peakBytes / tfjs.peakBytes]
+      : [],
   )
-  const [recomputed, cached] = [find('frozen epoch', 'recomputed')?.graft.ms, find('frozen epoch', 'cached')?.graft.ms]
+  const [recomputed, cached] = [
+    find('frozen epoch', 'recomputed')?.graft.ms,
+    find('frozen epoch', 'cached')?.graft.ms,
+  ]
   return {
     minRatio: ratios.length ? Math.min(...ratios) : null,
     geomeanRatio: ratios.length ? geometricMean(ratios) : null,

@@ -1,13 +1,18 @@
 import { alexnet, type Engine, tune } from '../src/index.ts'
 import { alexnet64, torchvision } from './networks/plan.ts'
 
-/** What `graft tune` does, for both networks at the batches that are measured. The winners are kept for this adapter, as it keeps them. */
+/**
+ * What `graft tune` does, for both networks at the batches that are measured. The winners are kept
+ * for this adapter, as it keeps them.
+ */
 export async function tuneNetworks(engine: Engine): Promise<void> {
   for (const [{ variant }, batchSize] of [[alexnet64, 64] as const, [torchvision, 8] as const]) {
     const model = await alexnet(engine, { variant })
     const results = await tune(model, {
       batchSize,
-      onProgress: (done, total) => process.stderr.isTTY && process.stderr.write(`\rtuning ${variant}: ${done} of ${total}\x1b[K`),
+      onProgress: (done, total) =>
+        process.stderr.isTTY &&
+        process.stderr.write(`\rtuning ${variant}: ${done} of ${total}\x1b[K`),
     })
     model.dispose()
     engine.gpu.trim()

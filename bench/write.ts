@@ -8,7 +8,8 @@ import type { Results, Row } from './results.ts'
 import { summarize } from './summary.ts'
 
 /**
- * Writes the figures, and beside them, under the same name, the table and its chart for light and dark pages.
+ * Writes the figures, and beside them, under the same name, the table and its chart for light and
+ * dark pages.
  * @param file ends in .json
  * @returns what was written
  */
@@ -18,7 +19,12 @@ export async function writeResults(results: Results, file: string): Promise<stri
   const files: Record<string, string> = {
     [file]: `${JSON.stringify(results, null, 2)}\n`,
     [`${stem}.md`]: markdown(results, name),
-    ...Object.fromEntries(themeNames.map((theme) => [`${stem}${theme === 'light' ? '' : `-${theme}`}.svg`, chart(results, theme)])),
+    ...Object.fromEntries(
+      themeNames.map((theme) => [
+        `${stem}${theme === 'light' ? '' : `-${theme}`}.svg`,
+        chart(results, theme),
+      ]),
+    ),
   }
   await mkdir(dirname(file), { recursive: true })
   for (const [path, text] of Object.entries(files)) await writeFileAtomic(path, text)
@@ -37,8 +43,15 @@ export function rowKey({ name, pass }: Pick<Row, 'name' | 'pass'>): string {
   return `${name} ${pass}`
 }
 
-/** The results of the file with these rows in the place of older ones, in the given order of keys; rows that are no more go. */
-export async function updated(file: string, measured: Results, order: readonly string[]): Promise<Results> {
+/**
+ * The results of the file with these rows in the place of older ones, in the given order of keys;
+ * rows that are no more go.
+ */
+export async function updated(
+  file: string,
+  measured: Results,
+  order: readonly string[],
+): Promise<Results> {
   if (!existsSync(file)) return measured
   const earlier = JSON.parse(await readFile(file, 'utf8')) as Results
   const byKey = new Map([...earlier.rows, ...measured.rows].map((row) => [rowKey(row), row]))

@@ -1,5 +1,14 @@
-// Which of the four scenarios suits a folder of images? Measure it, train that way, and say how well it went.
-import { alexnet, applyScenario, chooseScenario, createEngine, evaluate, fit, openData } from 'graft-webgpu'
+// Which of the four scenarios suits a folder of images? Measure it, train that way, and say how
+// well it went.
+import {
+  alexnet,
+  applyScenario,
+  chooseScenario,
+  createEngine,
+  evaluate,
+  fit,
+  openData,
+} from 'graft-webgpu'
 
 const engine = await createEngine()
 const data = await openData(process.argv[2] ?? 'photos')
@@ -12,8 +21,11 @@ console.log(`${scenario}: ${reason}`)
 
 applyScenario(model, { scenario, classes: data.classes.length, ...(cut ? { cut } : { replace }) })
 const run = await fit(model, data, { epochs: 10, batchSize: 32, seed: 1 })
-console.log(`validation accuracy by epoch: ${run.epochs.map(({ valAccuracy }) => valAccuracy.toFixed(2)).join(' ')}`)
+console.log(
+  `validation accuracy by epoch: ${run.epochs.map(({ valAccuracy }) => valAccuracy.toFixed(2)).join(' ')}`,
+)
 
 const { perClass } = await evaluate(model, data)
-for (const { name, precision, recall } of perClass) console.log(`${name}: precision ${precision}, recall ${recall}`)
+for (const { name, precision, recall } of perClass)
+  console.log(`${name}: precision ${precision}, recall ${recall}`)
 engine.dispose()

@@ -5,13 +5,22 @@ const [folder = 'photos', seconds = '10'] = process.argv.slice(2)
 const engine = await createEngine()
 const data = await openData(folder)
 
-const { scenarios, choice } = await compareScenarios(() => alexnet(engine, { weights: 'alexnet-64-tinyimagenet100', seed: 1 }), data, {
-  seconds: Number(seconds),
-  seed: 1,
-  onPlan: (plan) => console.log(`training ${plan.scenario} …`),
-})
+const { scenarios, choice } = await compareScenarios(
+  () => alexnet(engine, { weights: 'alexnet-64-tinyimagenet100', seed: 1 }),
+  data,
+  {
+    seconds: Number(seconds),
+    seed: 1,
+    onPlan: (plan) => console.log(`training ${plan.scenario} …`),
+  },
+)
 console.table(
-  [...scenarios].map(([scenario, { valAccuracy, epochs, seconds }]) => ({ scenario, valAccuracy, epochs, seconds })),
+  [...scenarios].map(([scenario, { valAccuracy, epochs, seconds }]) => ({
+    scenario,
+    valAccuracy,
+    epochs,
+    seconds,
+  })),
   ['scenario', 'valAccuracy', 'epochs', 'seconds'],
 )
 console.log(`auto would pick ${choice.scenario}: ${choice.reason}`)

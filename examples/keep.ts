@@ -1,6 +1,15 @@
 // Train, keep the weights in a file, load them into a new network, and name what is on an image.
 import { writeFile } from 'node:fs/promises'
-import { alexnet, applyScenario, createEngine, fit, loadWeights, openData, predict, writeSafetensors } from 'graft-webgpu'
+import {
+  alexnet,
+  applyScenario,
+  createEngine,
+  fit,
+  loadWeights,
+  openData,
+  predict,
+  writeSafetensors,
+} from 'graft-webgpu'
 
 const [folder = 'photos', file = 'grafted.safetensors', image = 'cat.jpg'] = process.argv.slice(2)
 const engine = await createEngine()
@@ -11,8 +20,15 @@ const graft = async () => {
   return model
 }
 const trained = await graft()
-await fit(trained, data, { epochs: 5, augment: true, onEvent: (event) => event.type === 'epoch' && console.log(event) })
-await writeFile(file, writeSafetensors(await trained.stateDict(), { classes: JSON.stringify(data.classes) }))
+await fit(trained, data, {
+  epochs: 5,
+  augment: true,
+  onEvent: (event) => event.type === 'epoch' && console.log(event),
+})
+await writeFile(
+  file,
+  writeSafetensors(await trained.stateDict(), { classes: JSON.stringify(data.classes) }),
+)
 
 const again = await graft()
 again.loadStateDict((await loadWeights(file)).tensors)

@@ -1,7 +1,7 @@
 /// <reference types="@webgpu/types" preserve="true" />
 /**
- * Graft in a browser: the same kernels and the same training as in Node, on navigator.gpu. Images come from a person's files, weights over
- * the network, and nothing leaves the page.
+ * Graft in a browser: the same kernels and the same training as in Node, on navigator.gpu. Images
+ * come from a person's files, weights over the network, and nothing leaves the page.
  *
  * @example
  * const engine = await createEngine()
@@ -20,7 +20,8 @@ import type { Engine } from './tensor/engine.ts'
 /**
  * Opens the GPU that the browser gives, in a window or a worker.
  * @param options.adapter 'auto' for whatever there is; a kind to refuse every other one
- * @throws AdapterError with one line that says what is missing and what to do, where there is no WebGPU
+ * @throws AdapterError with one line that says what is missing and what to do, where there is no
+ * WebGPU
  * @example const engine = await createEngine()
  */
 export function createEngine(options: EngineOptions = {}): Promise<Engine> {

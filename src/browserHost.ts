@@ -1,9 +1,9 @@
 import shaders from '../shaders/index.js'
-import { decodeImage } from './host/browser/decode.ts'
-import { browserPlatform } from './host/browser/platform.ts'
 import type { TuningStore } from './gpu/tiling/tunings.ts'
-import type { Host } from './host/host.ts'
+import { decodeImage } from './host/browser/decode.ts'
 import { pageFiles } from './host/browser/files.ts'
+import { browserPlatform } from './host/browser/platform.ts'
+import type { Host } from './host/host.ts'
 import { loadWeights } from './weights/browser/load.ts'
 
 const tunings: TuningStore = {

@@ -1,6 +1,7 @@
 /// <reference types="@webgpu/types" preserve="true" />
 /**
- * The inspector in a browser: one recorded step of a network as JSON, as Chrome's trace, and as a page of its own.
+ * The inspector in a browser: one recorded step of a network as JSON, as Chrome's trace, and as a
+ * page of its own.
  *
  * @example
  * const { inspection } = await inspect(model, { picture: file, train: true })
@@ -12,8 +13,8 @@ import type { Inspection } from './inspect/inspection.ts'
 import { renderPage } from './inspect/page.ts'
 
 /**
- * The inspector's page as one HTML file of a few megabytes: data, script and style inside, nothing fetched. What draws it is loaded at
- * the first call.
+ * The inspector's page as one HTML file of a few megabytes: data, script and style inside, nothing
+ * fetched. What draws it is loaded at the first call.
  * @example open(URL.createObjectURL(new Blob([await inspectorPage(inspection)], { type: 'text/html' })))
  */
 export async function inspectorPage(inspection: Inspection): Promise<string> {

@@ -1,20 +1,23 @@
 import { backward } from './autograd/backward.ts'
 import { UsageError } from './base/errors.ts'
-import { Gpu } from './gpu/gpu.ts'
 import { checkOptions } from './base/options.ts'
+import { Gpu } from './gpu/gpu.ts'
+import type { Host } from './host/host.ts'
 import type { AdapterChoice } from './host/platform.ts'
 import { Engine, type OpenDevice } from './tensor/engine.ts'
-import type { Host } from './host/host.ts'
 
 /** What `createEngine` is told. */
 export interface EngineOptions {
-  /** Which kind of adapter; 'auto' takes hardware, else lavapipe, else SwiftShader. Default 'auto'. */
+  /**
+   * Which kind of adapter; 'auto' takes hardware, else lavapipe, else SwiftShader. Default 'auto'.
+   */
   readonly adapter?: AdapterChoice
   /** 'plain' runs the naive kernels alone: slow, and the check of the fast ones. Default 'auto'. */
   readonly kernels?: 'auto' | 'plain'
   /**
-   * Binds at most this many bytes at once, where the adapter could bind more: to try out here what another adapter will do with a large
-   * network. Tensors above it go to kernels in parts. A multiple of 256. Default: the adapter's own limit.
+   * Binds at most this many bytes at once, where the adapter could bind more: to try out here what
+   * another adapter will do with a large network. Tensors above it go to kernels in parts. A
+   * multiple of 256. Default: the adapter's own limit.
    */
   readonly maxBindingBytes?: number
 }
@@ -23,7 +26,8 @@ export interface EngineOptions {
 export async function createEngineOn(host: Host, options: EngineOptions = {}): Promise<Engine> {
   checkOptions('createEngine', options, ['adapter', 'kernels', 'maxBindingBytes'])
   const { adapter: choice = 'auto', kernels = 'auto', maxBindingBytes } = options
-  if (kernels !== 'auto' && kernels !== 'plain') throw new UsageError(`kernels is 'auto' or 'plain', not '${kernels}'`)
+  if (kernels !== 'auto' && kernels !== 'plain')
+    throw new UsageError(`kernels is 'auto' or 'plain', not '${kernels}'`)
   const open = async (): Promise<OpenDevice> => {
     const { adapter, kind } = await host.requestAdapter(choice)
     const gpu = await Gpu.open(host, adapter, kind, { plain: kernels === 'plain', maxBindingBytes })
@@ -32,7 +36,14 @@ export async function createEngineOn(host: Host, options: EngineOptions = {}): P
     return {
       gpu,
       freeBytes: () => host.freeBytes?.(kind) ?? null,
-      info: { adapter: description || device || kind, kind, vendor, architecture, features, subgroup: gpu.tilings?.lanes ?? null },
+      info: {
+        adapter: description || device || kind,
+        kind,
+        vendor,
+        architecture,
+        features,
+        subgroup: gpu.tilings?.lanes ?? null,
+      },
     }
   }
   return new Engine(host, await open(), open, backward)

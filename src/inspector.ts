@@ -1,7 +1,8 @@
 /// <reference types="@webgpu/types" preserve="true" />
 /**
- * The inspector: one recorded step of a network as JSON, as Chrome's trace, and as a page that shows every kernel of it. This is the entry
- * for Node; browserInspector.ts is the one for browsers, which has all of it but `serveInspection`.
+ * The inspector: one recorded step of a network as JSON, as Chrome's trace, and as a page that
+ * shows every kernel of it. This is the entry for Node; browserInspector.ts is the one for
+ * browsers, which has all of it but `serveInspection`.
  *
  * @example
  * const { inspection, recording } = await inspect(model, { picture: 'cat.jpg', train: true })
@@ -17,7 +18,8 @@ import { type LocalServer, serveLocally } from './inspect/node/localServer.ts'
 import { renderPage } from './inspect/page.ts'
 
 /**
- * The inspector's page as one HTML file of a few megabytes: data, script and style inside, nothing fetched.
+ * The inspector's page as one HTML file of a few megabytes: data, script and style inside, nothing
+ * fetched.
  * @throws GraftError in a clone without esbuild, which bundles the page there
  * @example await writeFile('step.html', await inspectorPage(inspection))
  */
@@ -26,14 +28,18 @@ export async function inspectorPage(inspection: Inspection): Promise<string> {
 }
 
 /**
- * Shows the page on http://localhost, where WebGPU is allowed: kernels can be edited and run there, and the tour measures. Node only.
+ * Shows the page on http://localhost, where WebGPU is allowed: kernels can be edited and run there,
+ * and the tour measures. Node only.
  * @param options `port`, any that is free by default
  * @throws UsageError where the port is taken, or not allowed
  * @example
  * const { url, close } = await serveInspection(inspection)
  * console.log(`open ${url}`)
  */
-export async function serveInspection(inspection: Inspection, { port = 0 }: { readonly port?: number } = {}): Promise<LocalServer> {
+export async function serveInspection(
+  inspection: Inspection,
+  { port = 0 }: { readonly port?: number } = {},
+): Promise<LocalServer> {
   const page = { type: 'text/html; charset=utf-8', body: await inspectorPage(inspection) }
   return serveLocally(async (path) => (path === '/' ? page : null), port)
 }

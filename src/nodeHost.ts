@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os'
-import { decodeImage } from './host/node/decode.ts'
-import { nodePlatform } from './host/node/platform.ts'
 import type { Host } from './host/host.ts'
+import { decodeImage } from './host/node/decode.ts'
 import { diskFiles } from './host/node/files.ts'
+import { nodePlatform } from './host/node/platform.ts'
 import { loadWeights } from './weights/load.ts'
 
 /** Node: Dawn from npm, sharp, and the disk. */

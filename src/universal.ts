@@ -1,4 +1,7 @@
-/** What Node and browsers have alike; index.ts and browser.ts add to it what each does in its own way. */
+/**
+ * What Node and browsers have alike; index.ts and browser.ts add to it what each does in its own
+ * way.
+ */
 export {
   adaptiveAvgPool2d,
   type Conv2dOptions,
@@ -17,12 +20,6 @@ export {
   type Size2d,
   softmax,
 } from './autograd/functions.ts'
-export type { EngineOptions } from './createEngine.ts'
-export { type Augmentation, type AugmentationName, augmentations, type Range } from './data/augment.ts'
-export type { ArrayDataset, FileRange, ImageDataset, Sample, SampleList, Source } from './data/dataset.ts'
-export { filesDataset, type PlacedFile } from './data/filesDataset.ts'
-export type { DataOptions } from './data/split.ts'
-export { resizeCrop } from './data/transforms.ts'
 export {
   type AdapterAttempt,
   AdapterError,
@@ -37,8 +34,27 @@ export {
   UsageError,
   WeightsError,
 } from './base/errors.ts'
+export { Random } from './base/random.ts'
+export type { NamedArray, StateDict } from './base/stateDict.ts'
+export type { EngineOptions } from './createEngine.ts'
+export {
+  type Augmentation,
+  type AugmentationName,
+  augmentations,
+  type Range,
+} from './data/augment.ts'
+export type {
+  ArrayDataset,
+  FileRange,
+  ImageDataset,
+  Sample,
+  SampleList,
+  Source,
+} from './data/dataset.ts'
+export { filesDataset, type PlacedFile } from './data/filesDataset.ts'
+export type { DataOptions } from './data/split.ts'
+export { resizeCrop } from './data/transforms.ts'
 export type { Constants, Cost, Grid, KernelSource, Params } from './gpu/kernels/kernel.ts'
-export type { AdapterChoice, AdapterKind } from './host/platform.ts'
 export type { MemoryReport } from './gpu/memory/pool.ts'
 export {
   describeOmission,
@@ -50,6 +66,8 @@ export {
   type Recorder,
   type Recording,
 } from './gpu/recorder.ts'
+export type { Files, Host, RgbImage } from './host/host.ts'
+export type { AdapterChoice, AdapterKind } from './host/platform.ts'
 export { type AlexNetOptions, alexnet, type Variant, variants } from './nn/alexnet.ts'
 export { type Init, type InitName, initialize, initNames } from './nn/init.ts'
 export {
@@ -80,16 +98,24 @@ export { WeightAverage } from './optim/average.ts'
 export type { ParameterGroup, RateGroup, StepOptions } from './optim/optimizer.ts'
 export { SGD, type SGDOptions } from './optim/sgd.ts'
 export { Engine, type EngineInfo } from './tensor/engine.ts'
-export type { Files, Host, RgbImage } from './host/host.ts'
 export type { Shape } from './tensor/ndbuffer.ts'
-export { Random } from './base/random.ts'
-export type { NamedArray, StateDict } from './base/stateDict.ts'
 export { Tensor } from './tensor/tensor.ts'
 export { type ChooseOptions, chooseScenario } from './train/choose.ts'
-export { type Budget, type CompareOptions, type Comparison, type Contestant, compareScenarios, type Point } from './train/compare.ts'
+export {
+  type Budget,
+  type CompareOptions,
+  type Comparison,
+  type Contestant,
+  compareScenarios,
+  type Point,
+} from './train/compare.ts'
 export { type EvaluateOptions, evaluate, type Prediction, predict } from './train/evaluate.ts'
 export type { EpochResult, OnEvent, Skipped, TrainEvent } from './train/events.ts'
-export { findLearningRate, type LearningRateOptions, type LearningRates } from './train/findLearningRate.ts'
+export {
+  findLearningRate,
+  type LearningRateOptions,
+  type LearningRates,
+} from './train/findLearningRate.ts'
 export { type FitResult, fit } from './train/fit.ts'
 export type { FitOptions, RecipeOptions } from './train/fitOptions.ts'
 export { type MemoryPlan, type MemoryPlanOptions, planMemory } from './train/memory.ts'
@@ -98,8 +124,21 @@ export type { ClassWeights } from './train/recipe/classWeights.ts'
 export type { ScheduleName } from './train/recipe/rates.ts'
 export type { RatePoint } from './train/recipe/suggest.ts'
 export { type TuneOptions, tune } from './train/tune.ts'
-export { type Choice, type Depth, decide, type Evidence, headOptions, thresholds } from './transfer/choice.ts'
+export {
+  type Choice,
+  type Depth,
+  decide,
+  type Evidence,
+  headOptions,
+  thresholds,
+} from './transfer/choice.ts'
 export { setTrainable, type TrainablePatterns } from './transfer/patterns.ts'
-export { applyScenario, type Plan, type Scenario, type ScenarioOptions, scenarios } from './transfer/scenario.ts'
+export {
+  applyScenario,
+  type Plan,
+  type Scenario,
+  type ScenarioOptions,
+  scenarios,
+} from './transfer/scenario.ts'
 export { writePyTorch } from './weights/pytorch/write.ts'
 export { readSafetensors, type WeightsFile, writeSafetensors } from './weights/safetensors.ts'

@@ -13,18 +13,30 @@ class Complaints extends Logger {
 const complaints = new Complaints()
 let pages: readonly DeclarationReflection[] = []
 /** Every public function and class, with what is written above it. */
-let declared: readonly { readonly name: string; readonly node: ts.Node; readonly tags: readonly string[]; readonly summary: string }[] = []
+let declared: readonly {
+  readonly name: string
+  readonly node: ts.Node
+  readonly tags: readonly string[]
+  readonly summary: string
+}[] = []
 
 beforeAll(async () => {
-  // Where sources link to is the checkout's matter: one without a remote named origin, or without git, is no fault of the pages.
-  const app = await Application.bootstrapWithPlugins({ logLevel: 'Warn', disableGit: true, sourceLinkTemplate: '{path}#L{line}' })
+  // Where sources link to is the checkout's matter: one without a remote named origin, or without
+  // git, is no fault of the pages.
+  const app = await Application.bootstrapWithPlugins({
+    logLevel: 'Warn',
+    disableGit: true,
+    sourceLinkTemplate: '{path}#L{line}',
+  })
   app.logger = complaints
   const sources = app.getEntryPoints() ?? []
   const project = await app.convert()
   if (!project) throw new Error(complaints.lines.join('\n'))
   app.validate(project)
   pages = project.children ?? []
-  declared = sources.flatMap(({ program, sourceFile }) => publicDeclarations(program.getTypeChecker(), sourceFile))
+  declared = sources.flatMap(({ program, sourceFile }) =>
+    publicDeclarations(program.getTypeChecker(), sourceFile),
+  )
 }, 300_000)
 
 function publicDeclarations(checker: ts.TypeChecker, file: ts.SourceFile) {
@@ -42,7 +54,10 @@ function publicDeclarations(checker: ts.TypeChecker, file: ts.SourceFile) {
   })
 }
 
-/** Whether a function's own body throws; what it calls may throw too, which nobody can see from here. */
+/**
+ * Whether a function's own body throws; what it calls may throw too, which nobody can see from
+ * here.
+ */
 function throws(node: ts.Node): boolean {
   if (ts.isThrowStatement(node)) return true
   return ts.forEachChild(node, (child) => throws(child) || undefined) ?? false
@@ -62,7 +77,12 @@ function firstLine(node: ts.Node): string {
   return node.getText().split('\n')[0] ?? ''
 }
 
-const entries = ['graft-webgpu', 'graft-webgpu/browser', 'graft-webgpu/inspector', 'graft-webgpu/inspector in a browser']
+const entries = [
+  'graft-webgpu',
+  'graft-webgpu/browser',
+  'graft-webgpu/inspector',
+  'graft-webgpu/inspector in a browser',
+]
 const none: readonly string[] = []
 
 describe('what is public', () => {
@@ -80,7 +100,9 @@ describe('what is public', () => {
   test('functions and methods that throw say what', () => {
     const silent = declared.flatMap(({ name, node }) => {
       const parts = ts.isClassDeclaration(node) ? node.members.filter(isPublic) : [node]
-      return parts.filter((part) => throws(part) && !tagsOf(part).includes('throws')).map((part) => `${name}: ${firstLine(part)}`)
+      return parts
+        .filter((part) => throws(part) && !tagsOf(part).includes('throws'))
+        .map((part) => `${name}: ${firstLine(part)}`)
     })
     expect([...new Set(silent)]).toEqual(none)
   })

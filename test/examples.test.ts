@@ -16,11 +16,17 @@ beforeAll(async () => {
 })
 afterAll(() => place.remove())
 
-/** Runs an example as README says: the clone's tsconfig.json tells tsx where 'graft-webgpu' lies. */
+/**
+ * Runs an example as README says: the clone's tsconfig.json tells tsx where 'graft-webgpu' lies.
+ */
 async function run(name: string, ...args: string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', join('test', 'examples', name), ...args], {
-    cwd: root,
-  })
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['--import', 'tsx', join('test', 'examples', name), ...args],
+    {
+      cwd: root,
+    },
+  )
   return stdout
 }
 
@@ -41,14 +47,21 @@ describe('the examples', () => {
   })
 
   test('byHand.ts learns', async () => {
-    const losses = [...(await run('byHand.ts')).matchAll(/loss ([\d.]+)/g)].map(([, loss]) => Number(loss))
+    const losses = [...(await run('byHand.ts')).matchAll(/loss ([\d.]+)/g)].map(([, loss]) =>
+      Number(loss),
+    )
     expect(losses).toHaveLength(10)
     expect(losses.at(-1)).toBeLessThan(0.5 * (losses[0] ?? 0))
   })
 
   test('keep.ts keeps what it learned', async () => {
     const file = place.path('grafted.safetensors')
-    const stdout = await run('keep.ts', place.photos, file, join(place.photos, 'val', 'circle', '0.png'))
+    const stdout = await run(
+      'keep.ts',
+      place.photos,
+      file,
+      join(place.photos, 'val', 'circle', '0.png'),
+    )
     expect(await exists(file)).toBe(true)
     expect(stdout).toMatch(/class: '(circle|square|stripes)'/)
   })
@@ -58,18 +71,27 @@ describe('the examples', () => {
     expect(stdout).toMatch(/^\d+ dispatches, .*; \d+ left out, such as features\.0 /m)
     expect(stdout).toMatch(/^\d+ tensors agree with float64$/m)
     const [html, json, trace] = await Promise.all(
-      ['step.html', 'step.json', 'trace.json'].map((name) => readFile(place.path(name), 'utf8').catch(() => '')),
+      ['step.html', 'step.json', 'trace.json'].map((name) =>
+        readFile(place.path(name), 'utf8').catch(() => ''),
+      ),
     )
-    const { dispatches, loss, train } = JSON.parse(json ?? '') as { dispatches: unknown[]; loss: number; train: boolean }
+    const { dispatches, loss, train } = JSON.parse(json ?? '') as {
+      dispatches: unknown[]
+      loss: number
+      train: boolean
+    }
     expect([train, loss > 0]).toEqual([true, true])
     expect(html).toContain('features.0 weight gradient: not dispatched, the parameter is frozen')
-    if (trace) expect(JSON.parse(trace)).toMatchObject({ traceEvents: { length: dispatches.length + 2 } })
+    if (trace)
+      expect(JSON.parse(trace)).toMatchObject({ traceEvents: { length: dispatches.length + 2 } })
   })
 
   test.each(['auto.ts', 'compare.ts', 'byHand.ts', 'keep.ts', 'look.ts'])(
     '%s has about twenty lines, and README names it',
     async (name) => {
-      const lines = (await readFile(join(root, 'test', 'examples', name), 'utf8')).trim().split('\n')
+      const lines = (await readFile(join(root, 'test', 'examples', name), 'utf8'))
+        .trim()
+        .split('\n')
       expect(lines.length).toBeLessThanOrEqual(24)
       expect(await readFile(join(root, 'README.md'), 'utf8')).toContain(`examples/${name}`)
     },

@@ -1,10 +1,17 @@
 import { describe, expect, test } from 'vitest'
-import { crossEntropy, dropout, flatten, linear, maxPool2d, relu } from '../src/autograd/functions.ts'
+import {
+  crossEntropy,
+  dropout,
+  flatten,
+  linear,
+  maxPool2d,
+  relu,
+} from '../src/autograd/functions.ts'
+import { AutogradError, GraftError, UsageError } from '../src/base/errors.ts'
 import { createEngineOn } from '../src/createEngine.ts'
 import { FeatureCache } from '../src/data/featureCache.ts'
 import { openImageFolder } from '../src/data/imageFolder.ts'
 import { openData } from '../src/data/openData.ts'
-import { AutogradError, GraftError, UsageError } from '../src/base/errors.ts'
 import { inspect } from '../src/inspect/inspection.ts'
 import { alexnet } from '../src/nn/alexnet.ts'
 import { Parameter } from '../src/nn/parameter.ts'
@@ -22,7 +29,12 @@ import { testEngine } from './support/engine.ts'
 import { drawnShapes } from './support/shapes.ts'
 
 const engine = await testEngine()
-const model = await alexnet(engine, { variant: 'alexnet-64', channels: [4, 4, 4, 4, 4], hidden: 4, classes: 3 })
+const model = await alexnet(engine, {
+  variant: 'alexnet-64',
+  channels: [4, 4, 4, 4, 4],
+  hidden: 4,
+  classes: 3,
+})
 const data = await drawnShapes()
 const x = engine.tensor(new Float32Array(8), [2, 4])
 
@@ -37,17 +49,30 @@ const caught = async (body: () => unknown): Promise<unknown> => {
   return null
 }
 
-// From JavaScript nobody checks the types: what is given wrong is said in a line, never computed with.
+// From JavaScript nobody checks the types: what is given wrong is said in a line, never computed
+// with.
 describe('values of another kind', () => {
   test.each([
-    ['an array', [1, 2], 'a tensor takes its values as a Float32Array, not an array: Float32Array.from(values) makes one'],
+    [
+      'an array',
+      [1, 2],
+      'a tensor takes its values as a Float32Array, not an array: Float32Array.from(values) makes one',
+    ],
     [
       'float64',
       Float64Array.of(1, 2),
       'a tensor takes its values as a Float32Array, not Float64Array: Float32Array.from(values) makes one',
     ],
-    ['integers', Int32Array.of(1, 2), 'a tensor takes its values as a Float32Array, not Int32Array: Float32Array.from(values) makes one'],
-    ['nothing', undefined, 'a tensor takes its values as a Float32Array, not Undefined: Float32Array.from(values) makes one'],
+    [
+      'integers',
+      Int32Array.of(1, 2),
+      'a tensor takes its values as a Float32Array, not Int32Array: Float32Array.from(values) makes one',
+    ],
+    [
+      'nothing',
+      undefined,
+      'a tensor takes its values as a Float32Array, not Undefined: Float32Array.from(values) makes one',
+    ],
   ])('a tensor of %s', (_, values, message) => {
     expect(() => engine.tensor(wrong(values), [2])).toThrow(new UsageError(message))
   })
@@ -56,32 +81,60 @@ describe('values of another kind', () => {
     expect(() => engine.tensor(Float32Array.of(1), wrong(undefined))).toThrow(
       'a tensor has the shape undefined: a shape is a list of extents, such as [2, 3]',
     )
-    expect(() => engine.tensor(Float32Array.of(1), wrong(1))).toThrow('a tensor has the shape 1: a shape is a list')
+    expect(() => engine.tensor(Float32Array.of(1), wrong(1))).toThrow(
+      'a tensor has the shape 1: a shape is a list',
+    )
   })
 
   test('a parameter’s values, and a state dictionary’s', async () => {
     const parameter = new Parameter('p', engine.tensor(Float32Array.of(1, 2), [2]))
-    expect(() => parameter.assign(engine, wrong(Float64Array.of(1, 2)))).toThrow('parameter p takes its values as a Float32Array')
-    const name = 'features.0.bias'
-    expect(() => model.loadStateDict({ [name]: { shape: [4], data: wrong([1, 2, 3, 4]) } }, { strict: false })).toThrow(
-      'features.0.bias takes its values as a Float32Array, not an array',
+    expect(() => parameter.assign(engine, wrong(Float64Array.of(1, 2)))).toThrow(
+      'parameter p takes its values as a Float32Array',
     )
+    const name = 'features.0.bias'
+    expect(() =>
+      model.loadStateDict({ [name]: { shape: [4], data: wrong([1, 2, 3, 4]) } }, { strict: false }),
+    ).toThrow('features.0.bias takes its values as a Float32Array, not an array')
   })
 
   test.each([
     ['relu', () => relu(wrong([1, 2])), 'relu: x is an array, and has to be a tensor'],
-    ['relu of nothing', () => relu(wrong(undefined)), 'relu: x is left out, and has to be a tensor'],
-    ['linear without a bias', () => linear(x, x, wrong(undefined)), 'linear: bias is left out, and has to be a tensor'],
-    ['flatten', () => flatten(wrong(new Float32Array(2))), 'flatten: x is Float32Array, and has to be a tensor'],
+    [
+      'relu of nothing',
+      () => relu(wrong(undefined)),
+      'relu: x is left out, and has to be a tensor',
+    ],
+    [
+      'linear without a bias',
+      () => linear(x, x, wrong(undefined)),
+      'linear: bias is left out, and has to be a tensor',
+    ],
+    [
+      'flatten',
+      () => flatten(wrong(new Float32Array(2))),
+      'flatten: x is Float32Array, and has to be a tensor',
+    ],
     ['dropout', () => dropout(wrong(1), 0.5), 'dropout: x is Number, and has to be a tensor'],
-    ['crossEntropy', () => crossEntropy(wrong(null), Int32Array.of(0)), 'crossEntropy: logits is Null, and has to be a tensor'],
-    ['targets', () => crossEntropy(x, wrong([0, 1])), "crossEntropy: targets are each row's class in an Int32Array"],
+    [
+      'crossEntropy',
+      () => crossEntropy(wrong(null), Int32Array.of(0)),
+      'crossEntropy: logits is Null, and has to be a tensor',
+    ],
+    [
+      'targets',
+      () => crossEntropy(x, wrong([0, 1])),
+      "crossEntropy: targets are each row's class in an Int32Array",
+    ],
     [
       'classes as float32',
       () => crossEntropy(x, Float32Array.of(0, 1)),
       'crossEntropy: 2 probabilities (what a Float32Array holds; classes',
     ],
-    ['SGD', () => new SGD(wrong([x]), { lr: 0.1 }), 'SGD takes parameters: give model.parameters(), and a tensor of your own as new Param'],
+    [
+      'SGD',
+      () => new SGD(wrong([x]), { lr: 0.1 }),
+      'SGD takes parameters: give model.parameters(), and a tensor of your own as new Param',
+    ],
   ])('%s', async (_, body, message) => {
     const error = await caught(body)
     expect(error).toBeInstanceOf(GraftError)
@@ -89,16 +142,36 @@ describe('values of another kind', () => {
   })
 
   test.each([
-    ['fit', () => fit(model, wrong('photos'), { epochs: 1 }), 'images come as openData(path) gives them, awaited, not as photos'],
-    ['evaluate', () => evaluate(model, wrong(openData('nowhere').catch(() => null))), 'gives them, awaited, not as [object Promise]'],
-    ['predict', () => predict(model, wrong('cat.jpg')), 'predict takes a list of images, [image], not cat.jpg'],
+    [
+      'fit',
+      () => fit(model, wrong('photos'), { epochs: 1 }),
+      'images come as openData(path) gives them, awaited, not as photos',
+    ],
+    [
+      'evaluate',
+      () => evaluate(model, wrong(openData('nowhere').catch(() => null))),
+      'gives them, awaited, not as [object Promise]',
+    ],
+    [
+      'predict',
+      () => predict(model, wrong('cat.jpg')),
+      'predict takes a list of images, [image], not cat.jpg',
+    ],
     [
       'fit without options',
       () => fit(model, data, wrong(undefined)),
       'fit takes its options as an object, such as { epochs }, not undefined',
     ],
-    ['maxPool2d', () => maxPool2d(x, wrong(2)), 'maxPool2d takes its options as an object, such as { kernel }, not 2'],
-    ['alexnet’s seed', () => alexnet(engine, { seed: 1.5 }), 'seed is 1.5: give a non-negative integer up to 2^53 - 1'],
+    [
+      'maxPool2d',
+      () => maxPool2d(x, wrong(2)),
+      'maxPool2d takes its options as an object, such as { kernel }, not 2',
+    ],
+    [
+      'alexnet’s seed',
+      () => alexnet(engine, { seed: 1.5 }),
+      'seed is 1.5: give a non-negative integer up to 2^53 - 1',
+    ],
     [
       'a scenario’s seed',
       () => applyScenario(model, { scenario: 'small-similar', classes: 3, seed: -1 }),
@@ -131,12 +204,16 @@ test.each<[string, () => unknown]>([
 ])('%s has no such option', async (what, body) => {
   const error = await caught(body)
   expect(error).toBeInstanceOf(UsageError)
-  expect((error as Error).message).toMatch(new RegExp(`^${what}: there is no option \\w+; it takes `))
+  expect((error as Error).message).toMatch(
+    new RegExp(`^${what}: there is no option \\w+; it takes `),
+  )
 })
 
 test('a tensor of another engine is not read', async () => {
   const other = await testEngine('plain')
   const there = other.tensor(Float32Array.of(1), [1])
-  expect(() => engine.read([there])).toThrow(new AutogradError('a tensor is read by the engine that it lives on'))
+  expect(() => engine.read([there])).toThrow(
+    new AutogradError('a tensor is read by the engine that it lives on'),
+  )
   there.dispose()
 })

@@ -23,10 +23,18 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'graft-package-'))
   await run('npm', ['pack', '--pack-destination', folder], { cwd: root })
   tarball = (await readdir(folder)).find((name) => name.endsWith('.tgz')) ?? ''
-  await writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'a-user', private: true, type: 'module' }))
+  await writeFile(
+    join(folder, 'package.json'),
+    JSON.stringify({ name: 'a-user', private: true, type: 'module' }),
+  )
   // The user's own choice of SwiftShader: an optional peer.
-  const packages = [`./${tarball}`, `@sparticuz/chromium@${manifest.peerDependencies['@sparticuz/chromium']}`]
-  await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', ...packages], { cwd: folder })
+  const packages = [
+    `./${tarball}`,
+    `@sparticuz/chromium@${manifest.peerDependencies['@sparticuz/chromium']}`,
+  ]
+  await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', ...packages], {
+    cwd: folder,
+  })
 }, 600_000)
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
@@ -72,7 +80,10 @@ engine.dispose()
 
 describe('the package, packed and installed in an empty folder', () => {
   test('trains a step', async () => {
-    await writeFile(join(folder, 'step.js'), oneStep.replaceAll(/: Network|: number\[\]|type Network, /g, ''))
+    await writeFile(
+      join(folder, 'step.js'),
+      oneStep.replaceAll(/: Network|: number\[\]|type Network, /g, ''),
+    )
     const { stdout } = await run(process.execPath, ['step.js'], { cwd: folder })
     const { kind, losses } = JSON.parse(stdout) as { kind: string; losses: [number, number] }
     expect(['hardware', 'lavapipe', 'swiftshader']).toContain(kind)
@@ -80,14 +91,22 @@ describe('the package, packed and installed in an empty folder', () => {
   })
 
   test('records a step, and gives it as JSON, as a page and as a trace', async () => {
-    await writeFile(join(folder, 'look.js'), looked.replaceAll(/: (Inspection|string|object|boolean)\b|type Inspection, /g, ''))
+    await writeFile(
+      join(folder, 'look.js'),
+      looked.replaceAll(/: (Inspection|string|object|boolean)\b|type Inspection, /g, ''),
+    )
     const { stdout } = await run(process.execPath, ['look.js'], { cwd: folder, maxBuffer: 2 ** 24 })
     const found = JSON.parse(stdout)
-    expect(found).toMatchObject({ target: 'class 3', same: true, head: expect.stringMatching(/^<!doctype html>/) })
+    expect(found).toMatchObject({
+      target: 'class 3',
+      same: true,
+      head: expect.stringMatching(/^<!doctype html>/),
+    })
     expect(found.loss).toBeGreaterThan(0)
     expect(found.bytes).toBeGreaterThan(300_000)
     expect(found.numbers.every(({ ok }: { ok: boolean }) => ok)).toBe(true)
-    if (found.events.traceEvents) expect(found.events.traceEvents).toHaveLength(found.dispatches + 2)
+    if (found.events.traceEvents)
+      expect(found.events.traceEvents).toHaveLength(found.dispatches + 2)
   })
 
   test.skipIf(!chromium)('does so in a browser too, where the page opens from a blob', async () => {
@@ -101,10 +120,18 @@ describe('the package, packed and installed in an empty folder', () => {
         location.href = URL.createObjectURL(new Blob([await inspectorPage(inspection)], { type: 'text/html' }))
         engine.dispose()
       }`
-    const options = { bundle: true, format: 'esm', platform: 'browser', write: false, logLevel: 'silent' } as const
+    const options = {
+      bundle: true,
+      format: 'esm',
+      platform: 'browser',
+      write: false,
+      logLevel: 'silent',
+    } as const
     const { outputFiles } = await build({ ...options, stdin: { contents, resolveDir: folder } })
     const script = (outputFiles[0]?.text ?? '').replaceAll('</script', '<\\/script')
-    const { url, server } = await servePage(`<!doctype html><title>a page</title><script type="module">${script}</script>`)
+    const { url, server } = await servePage(
+      `<!doctype html><title>a page</title><script type="module">${script}</script>`,
+    )
     const browser = await openChromium()
     try {
       const page = await browser.newPage()
@@ -112,7 +139,9 @@ describe('the package, packed and installed in an empty folder', () => {
       await page.goto(url)
       await page.evaluate('void look()')
       await page.locator('#panel h2', { hasText: 'The network' }).waitFor({ timeout: 100_000 })
-      expect(await page.locator('.facts').textContent()).toMatch(/^One training step of alexnet-64 on .* for class 3\. Graft \d/)
+      expect(await page.locator('.facts').textContent()).toMatch(
+        /^One training step of alexnet-64 on .* for class 3\. Graft \d/,
+      )
       expect(complaints).toEqual([])
     } finally {
       await browser.close()
@@ -123,23 +152,41 @@ describe('the package, packed and installed in an empty folder', () => {
   test('brings its types', async () => {
     await writeFile(join(folder, 'step.ts'), oneStep)
     await writeFile(join(folder, 'look.ts'), looked)
-    const options = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2022', 'step.ts', 'look.ts']
-    const { stdout } = await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), ...options], { cwd: folder }).catch(
-      (error: { stdout: string }) => error,
-    )
+    const options = [
+      '--noEmit',
+      '--strict',
+      '--module',
+      'nodenext',
+      '--target',
+      'es2022',
+      'step.ts',
+      'look.ts',
+    ]
+    const { stdout } = await run(
+      process.execPath,
+      [join(root, 'node_modules/typescript/bin/tsc'), ...options],
+      { cwd: folder },
+    ).catch((error: { stdout: string }) => error)
     expect(stdout).toBe('')
   })
 
   test('publint has nothing to say', async () => {
-    const { messages, pkg } = await publint({ pkgDir: join(folder, 'node_modules/graft-webgpu'), pack: false })
+    const { messages, pkg } = await publint({
+      pkgDir: join(folder, 'node_modules/graft-webgpu'),
+      pack: false,
+    })
     expect(messages.map((message) => formatMessage(message, pkg))).toEqual([])
   })
 
   test('nor has are-the-types-wrong, but that CommonJS has to import() it: the package is ESM, and Node 20.9 cannot require that', async () => {
-    const analysis = await checkPackage(createPackageFromTarballData(await readFile(join(folder, tarball))))
+    const analysis = await checkPackage(
+      createPackageFromTarballData(await readFile(join(folder, tarball))),
+    )
     const problems = analysis.types ? analysis.problems : []
     expect(analysis.types).not.toBe(false)
-    const names = problems.filter((one) => !('resolutionKind' in one && one.resolutionKind === 'node10')).map(({ kind }) => kind)
+    const names = problems
+      .filter((one) => !('resolutionKind' in one && one.resolutionKind === 'node10'))
+      .map(({ kind }) => kind)
     expect(new Set(names)).toEqual(new Set(['CJSResolvesToESM']))
   })
 
@@ -147,35 +194,63 @@ describe('the package, packed and installed in an empty folder', () => {
     ['graft-webgpu', "export { alexnet, createEngine, filesDataset, fit } from 'graft-webgpu'"],
     ['graft-webgpu/browser', "export * from 'graft-webgpu/browser'"],
     ['graft-webgpu/inspector', "export * from 'graft-webgpu/inspector'"],
-  ])('%s goes into a web page with no plugin, and what the page loads at first is under 150 kB', async (name, contents) => {
-    const { metafile, outputFiles } = await build({
-      ...{
-        stdin: { contents, resolveDir: folder },
-        absWorkingDir: folder,
-        outdir: 'page',
-        write: false,
-        metafile: true,
-        logLevel: 'silent',
-      },
-      ...{ bundle: true, splitting: true, format: 'esm', platform: 'browser', minify: true, target: 'es2022' },
-    })
-    const sizes = new Map(outputFiles.map(({ path, contents }) => [basename(path), gzipSync(contents).length]))
-    const loaded = new Set<string>()
-    const waiting = ['page/stdin.js']
-    for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
-      if (loaded.has(path)) continue
-      loaded.add(path)
-      for (const { kind, path: next } of metafile.outputs[path]?.imports ?? []) if (kind === 'import-statement') waiting.push(next)
-    }
-    const total = [...loaded].reduce((sum, path) => sum + (sizes.get(basename(path)) ?? Number.NaN), 0)
-    console.log(`${name}: ${(total / 1000).toFixed(1)} kB gzip at first, ${loaded.size} files of ${sizes.size}`)
-    expect(total).toBeGreaterThan(20_000)
-    expect(total).toBeLessThan(150_000)
-  })
+  ])(
+    '%s goes into a web page with no plugin, and what the page loads at first is under 150 kB',
+    async (name, contents) => {
+      const { metafile, outputFiles } = await build({
+        ...{
+          stdin: { contents, resolveDir: folder },
+          absWorkingDir: folder,
+          outdir: 'page',
+          write: false,
+          metafile: true,
+          logLevel: 'silent',
+        },
+        ...{
+          bundle: true,
+          splitting: true,
+          format: 'esm',
+          platform: 'browser',
+          minify: true,
+          target: 'es2022',
+        },
+      })
+      const sizes = new Map(
+        outputFiles.map(({ path, contents }) => [basename(path), gzipSync(contents).length]),
+      )
+      const loaded = new Set<string>()
+      const waiting = ['page/stdin.js']
+      for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+        if (loaded.has(path)) continue
+        loaded.add(path)
+        for (const { kind, path: next } of metafile.outputs[path]?.imports ?? [])
+          if (kind === 'import-statement') waiting.push(next)
+      }
+      const total = [...loaded].reduce(
+        (sum, path) => sum + (sizes.get(basename(path)) ?? Number.NaN),
+        0,
+      )
+      console.log(
+        `${name}: ${(total / 1000).toFixed(1)} kB gzip at first, ${loaded.size} files of ${sizes.size}`,
+      )
+      expect(total).toBeGreaterThan(20_000)
+      expect(total).toBeLessThan(150_000)
+    },
+  )
 
   test('nothing happens on import alone', async () => {
-    const options = { bundle: true, format: 'esm', platform: 'browser', write: false, minify: true, logLevel: 'silent' } as const
-    const stdin = { contents: "import 'graft-webgpu'; import 'graft-webgpu/inspector'", resolveDir: folder }
+    const options = {
+      bundle: true,
+      format: 'esm',
+      platform: 'browser',
+      write: false,
+      minify: true,
+      logLevel: 'silent',
+    } as const
+    const stdin = {
+      contents: "import 'graft-webgpu'; import 'graft-webgpu/inspector'",
+      resolveDir: folder,
+    }
     const { outputFiles } = await build({ ...options, stdin })
     expect(outputFiles[0]?.text.trim()).toBe('')
   })
@@ -186,7 +261,11 @@ describe('the package, packed and installed in an empty folder', () => {
   })
 
   test('its page is served, with the weights of the package', async () => {
-    const command = spawn(process.execPath, ['node_modules/graft-webgpu/src/cli/graft.cjs', 'web', '--json'], { cwd: folder })
+    const command = spawn(
+      process.execPath,
+      ['node_modules/graft-webgpu/src/cli/graft.cjs', 'web', '--json'],
+      { cwd: folder },
+    )
     try {
       const [said] = (await once(command.stdout, 'data')) as [Buffer]
       const { url } = JSON.parse(String(said)) as { url: string }

@@ -14,8 +14,9 @@ export interface Peers {
 }
 
 /**
- * How far a float32 sum may lie from the exact one: rounding errors add up like a random walk, √terms · 2^-24 · Σ|term| with high
- * probability (Higham and Mary 2019, doi:10.1137/18M1226312), times 8; the smallest is for sums of nothing.
+ * How far a float32 sum may lie from the exact one: rounding errors add up like a random walk,
+ * √terms · 2^-24 · Σ|term| with high probability (Higham and Mary 2019, doi:10.1137/18M1226312),
+ * times 8; the smallest is for sums of nothing.
  */
 export function sumTolerance(terms: number, magnitude: number): number {
   return 8 * Math.sqrt(terms) * 2 ** -24 * magnitude + 1e-30

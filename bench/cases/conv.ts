@@ -3,7 +3,17 @@ import { type NdArray, randomArray, sampleIndices, sizeOf } from '../arrays.ts'
 import type { Case, Contestant, Contestants, Expected } from '../contest.ts'
 import { inRoom, onGraft } from '../graft.ts'
 import { onJax } from '../peers/jax.ts'
-import { competitorOf, onTfjs, type Tf, type TfBackend, type TfTensor, toHwio, toNchw, toNhwc, toOihw } from '../peers/tfjs.ts'
+import {
+  competitorOf,
+  onTfjs,
+  type Tf,
+  type TfBackend,
+  type TfTensor,
+  toHwio,
+  toNchw,
+  toNhwc,
+  toOihw,
+} from '../peers/tfjs.ts'
 import { lazy, type Peers, sumTolerance } from './common.ts'
 
 /** A convolution layer. */
@@ -26,7 +36,11 @@ export function convCases(layer: ConvLayer, peers: Peers): Case[] {
   return passes.map((pass) => convCase(layer, pass, peers))
 }
 
-function convCase(layer: ConvLayer, pass: (typeof passes)[number], { engine, tf, jax, backends }: Peers): Case {
+function convCase(
+  layer: ConvLayer,
+  pass: (typeof passes)[number],
+  { engine, tf, jax, backends }: Peers,
+): Case {
   const { batch, channels, extent, out, kernel, stride, padding, groups = 1 } = layer
   const outExtent = Math.floor((extent + 2 * padding - kernel) / stride) + 1
   const shapes = {
@@ -49,17 +63,42 @@ function convCase(layer: ConvLayer, pass: (typeof passes)[number], { engine, tf,
       const inputs = { x: room.put(x), weight: room.put(weight), bias: room.put(bias) }
       if (pass === 'forward') {
         const y = room.make(shapes.y)
-        return onGraft(room, (gpu) => conv2d.forward(gpu, inputs, y, attrs, { x: true, weight: true, bias: true }), y)
+        return onGraft(
+          room,
+          (gpu) => conv2d.forward(gpu, inputs, y, attrs, { x: true, weight: true, bias: true }),
+          y,
+        )
       }
-      const [gradient, into] = [room.put(dy), room.make(pass === 'input gradient' ? shapes.x : shapes.weight)]
-      const grads = { x: pass === 'input gradient' ? into : null, weight: pass === 'weight gradient' ? into : null, bias: null }
-      const kept = room.keep((gpu) => conv2d.forward(gpu, inputs, room.make(shapes.y), attrs, { x: true, weight: true, bias: true }))
-      return onGraft(room, (gpu) => conv2d.backward(gpu, kept, gradient, grads, attrs, shapes), into)
+      const [gradient, into] = [
+        room.put(dy),
+        room.make(pass === 'input gradient' ? shapes.x : shapes.weight),
+      ]
+      const grads = {
+        x: pass === 'input gradient' ? into : null,
+        weight: pass === 'weight gradient' ? into : null,
+        bias: null,
+      }
+      const kept = room.keep((gpu) =>
+        conv2d.forward(gpu, inputs, room.make(shapes.y), attrs, {
+          x: true,
+          weight: true,
+          bias: true,
+        }),
+      )
+      return onGraft(
+        room,
+        (gpu) => conv2d.backward(gpu, kept, gradient, grads, attrs, shapes),
+        into,
+      )
     })
   const contestants: Contestants = { graft }
   if (tf && groups === 1)
-    for (const backend of backends(pass === 'weight gradient' ? ['webgpu', 'cpu'] : ['webgpu', 'wasm', 'cpu'], flops))
-      contestants[competitorOf[backend]] = () => tfjsConv(tf, backend, pass, arrays(), stride, padding)
+    for (const backend of backends(
+      pass === 'weight gradient' ? ['webgpu', 'cpu'] : ['webgpu', 'wasm', 'cpu'],
+      flops,
+    ))
+      contestants[competitorOf[backend]] = () =>
+        tfjsConv(tf, backend, pass, arrays(), stride, padding)
   if (jax && pass === 'forward' && groups === 1)
     contestants.jaxjs = () => {
       const { x, weight, bias } = arrays()
@@ -99,21 +138,30 @@ function tfjsConv(
   const attrs = { strides: [stride, stride], pad, dataFormat: 'NHWC', dimRoundingMode: 'floor' }
   const [nhwc, hwio, gradient] = [toNhwc(x), toHwio(weight), toNhwc(dy)]
   if (pass === 'forward') {
-    const run = (a: TfTensor, filter: TfTensor, b: TfTensor) => tf.fused.conv2d({ x: a, filter, bias: b, ...attrs })
+    const run = (a: TfTensor, filter: TfTensor, b: TfTensor) =>
+      tf.fused.conv2d({ x: a, filter, bias: b, ...attrs })
     return onTfjs(tf, backend, [nhwc, hwio, bias], run, toNchw)
   }
   if (pass === 'input gradient') {
     const run = (d: TfTensor, filter: TfTensor) =>
-      tf.engine().runKernel('Conv2DBackpropInput', { dy: d, filter }, { ...attrs, inputShape: nhwc.shape })
+      tf
+        .engine()
+        .runKernel('Conv2DBackpropInput', { dy: d, filter }, { ...attrs, inputShape: nhwc.shape })
     return onTfjs(tf, backend, [gradient, hwio], run, toNchw)
   }
   const run = (a: TfTensor, d: TfTensor) =>
-    tf.engine().runKernel('Conv2DBackpropFilter', { x: a, dy: d }, { ...attrs, filterShape: hwio.shape })
+    tf
+      .engine()
+      .runKernel('Conv2DBackpropFilter', { x: a, dy: d }, { ...attrs, filterShape: hwio.shape })
   return onTfjs(tf, backend, [nhwc, gradient], run, toOihw)
 }
 
 /** Sampled elements by the definition, in float64. */
-function reference({ groups = 1, stride, padding }: ConvLayer, pass: (typeof passes)[number], { x, weight, bias, dy }: Arrays): Expected[] {
+function reference(
+  { groups = 1, stride, padding }: ConvLayer,
+  pass: (typeof passes)[number],
+  { x, weight, bias, dy }: Arrays,
+): Expected[] {
   const [batch = 0, channels = 0] = x.shape
   const [out = 0, depth = 0, kernelHeight = 0, kernelWidth = 0] = weight.shape
   const [, , outHeight = 0, outWidth = 0] = dy.shape
@@ -125,7 +173,12 @@ function reference({ groups = 1, stride, padding }: ConvLayer, pass: (typeof pas
   const result = pass === 'forward' ? dy.shape : pass === 'input gradient' ? x.shape : weight.shape
   return sampleIndices(sizeOf(result)).map((index) => {
     const [, C = 0, H = 0, W = 0] = result
-    const [j, i, c, n] = [index % W, Math.floor(index / W) % H, Math.floor(index / (W * H)) % C, Math.floor(index / (W * H * C))]
+    const [j, i, c, n] = [
+      index % W,
+      Math.floor(index / W) % H,
+      Math.floor(index / (W * H)) % C,
+      Math.floor(index / (W * H * C)),
+    ]
     let [value, terms, magnitude] = [0, 0, 0]
     const add = (a: number, b: number) => {
       value += a * b
@@ -138,20 +191,28 @@ function reference({ groups = 1, stride, padding }: ConvLayer, pass: (typeof pas
       for (let d = 0; d < depth; d++)
         for (let u = 0; u < kernelHeight; u++)
           for (let v = 0; v < kernelWidth; v++)
-            add(at(x, n, first + d, i * stride + u - padding, j * stride + v - padding), at(weight, c, d, u, v))
+            add(
+              at(x, n, first + d, i * stride + u - padding, j * stride + v - padding),
+              at(weight, c, d, u, v),
+            )
     } else if (pass === 'input gradient') {
       const group = Math.floor(c / (channels / groups))
       for (let o = group * outPerGroup; o < (group + 1) * outPerGroup; o++)
         for (let u = 0; u < kernelHeight; u++)
           for (let v = 0; v < kernelWidth; v++) {
             const [p, q] = [i + padding - u, j + padding - v]
-            if (p % stride === 0 && q % stride === 0) add(at(dy, n, o, p / stride, q / stride), at(weight, o, c - group * depth, u, v))
+            if (p % stride === 0 && q % stride === 0)
+              add(at(dy, n, o, p / stride, q / stride), at(weight, o, c - group * depth, u, v))
           }
     } else {
       const channel = Math.floor(n / outPerGroup) * depth + c // n is the filter here
       for (let m = 0; m < batch; m++)
         for (let p = 0; p < outHeight; p++)
-          for (let q = 0; q < outWidth; q++) add(at(x, m, channel, p * stride + i - padding, q * stride + j - padding), at(dy, m, n, p, q))
+          for (let q = 0; q < outWidth; q++)
+            add(
+              at(x, m, channel, p * stride + i - padding, q * stride + j - padding),
+              at(dy, m, n, p, q),
+            )
     }
     return { index, value, tolerance: sumTolerance(terms, magnitude) }
   })

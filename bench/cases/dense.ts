@@ -30,12 +30,25 @@ export function denseCases(layer: DenseLayer, peers: Peers): Case[] {
 
 /** A square matrix product: the forward pass of a layer. */
 export function gemmCase(size: number, peers: Peers): Case {
-  const wanted = denseCase({ name: `GEMM ${size}`, batch: size, inputs: size, outputs: size }, 'forward', peers)
+  const wanted = denseCase(
+    { name: `GEMM ${size}`, batch: size, inputs: size, outputs: size },
+    'forward',
+    peers,
+  )
   return { ...wanted, family: 'gemm', pass: 'product' }
 }
 
-function denseCase({ name, batch, inputs, outputs }: DenseLayer, pass: Pass, { engine, tf, jax, backends }: Peers): Case {
-  const shapes = { x: [batch, inputs], weight: [outputs, inputs], bias: [outputs], y: [batch, outputs] }
+function denseCase(
+  { name, batch, inputs, outputs }: DenseLayer,
+  pass: Pass,
+  { engine, tf, jax, backends }: Peers,
+): Case {
+  const shapes = {
+    x: [batch, inputs],
+    weight: [outputs, inputs],
+    bias: [outputs],
+    y: [batch, outputs],
+  }
   const arrays = lazy(() => ({
     x: randomArray(shapes.x, 1),
     weight: randomArray(shapes.weight, 2),
@@ -49,7 +62,11 @@ function denseCase({ name, batch, inputs, outputs }: DenseLayer, pass: Pass, { e
       if (pass === 'forward') {
         const given = { x: room.put(x), weight: room.put(weight), bias: room.put(bias) }
         const y = room.make(shapes.y)
-        return onGraft(room, (gpu) => linear.forward(gpu, given, y, {}, { x: true, weight: true, bias: true }), y)
+        return onGraft(
+          room,
+          (gpu) => linear.forward(gpu, given, y, {}, { x: true, weight: true, bias: true }),
+          y,
+        )
       }
       const toX = pass === 'input gradient'
       const kept = [toX ? null : room.put(x), toX ? room.put(weight) : null]
@@ -64,7 +81,9 @@ function denseCase({ name, batch, inputs, outputs }: DenseLayer, pass: Pass, { e
   if (jax && pass === 'forward')
     contestants.jaxjs = () => {
       const { x, weight, bias } = arrays()
-      return onJax(jax, [x, permute(weight, [1, 0]), bias], (a, w, b) => jax.numpy.add(jax.numpy.matmul(a, w), b))
+      return onJax(jax, [x, permute(weight, [1, 0]), bias], (a, w, b) =>
+        jax.numpy.add(jax.numpy.matmul(a, w), b),
+      )
     }
   return {
     name,
@@ -79,11 +98,21 @@ function denseCase({ name, batch, inputs, outputs }: DenseLayer, pass: Pass, { e
 }
 
 /** tfjs keeps the weights of a dense layer as [in, out]. */
-function tfjsDense(tf: Tf, backend: TfBackend, pass: Pass, { x, weight, bias, dy }: Arrays): Promise<Contestant> {
+function tfjsDense(
+  tf: Tf,
+  backend: TfBackend,
+  pass: Pass,
+  { x, weight, bias, dy }: Arrays,
+): Promise<Contestant> {
   const kernel = permute(weight, [1, 0])
   if (pass === 'forward')
-    return onTfjs(tf, backend, [x, kernel, bias], (a: TfTensor, b: TfTensor, c: TfTensor) => tf.fused.matMul({ a, b, bias: c }))
-  if (pass === 'input gradient') return onTfjs(tf, backend, [dy, kernel], (d: TfTensor, w: TfTensor) => tf.matMul(d, w, false, true))
+    return onTfjs(tf, backend, [x, kernel, bias], (a: TfTensor, b: TfTensor, c: TfTensor) =>
+      tf.fused.matMul({ a, b, bias: c }),
+    )
+  if (pass === 'input gradient')
+    return onTfjs(tf, backend, [dy, kernel], (d: TfTensor, w: TfTensor) =>
+      tf.matMul(d, w, false, true),
+    )
   return onTfjs(
     tf,
     backend,
@@ -97,7 +126,12 @@ function tfjsDense(tf: Tf, backend: TfBackend, pass: Pass, { x, weight, bias, dy
 function reference(pass: Pass, { x, weight, bias, dy }: Arrays): Expected[] {
   const [batch = 0, inputs = 0] = x.shape
   const [outputs = 0] = weight.shape
-  const [rows, columns] = pass === 'forward' ? [batch, outputs] : pass === 'input gradient' ? [batch, inputs] : [outputs, inputs]
+  const [rows, columns] =
+    pass === 'forward'
+      ? [batch, outputs]
+      : pass === 'input gradient'
+        ? [batch, inputs]
+        : [outputs, inputs]
   return sampleIndices(sizeOf([rows, columns])).map((index) => {
     const [row, column] = [Math.floor(index / columns), index % columns]
     let [value, magnitude, terms] = [0, 0, 0]
@@ -108,10 +142,13 @@ function reference(pass: Pass, { x, weight, bias, dy }: Arrays): Expected[] {
     }
     if (pass === 'forward') {
       add(bias.data[column], 1)
-      for (let k = 0; k < inputs; k++) add(x.data[row * inputs + k], weight.data[column * inputs + k])
+      for (let k = 0; k < inputs; k++)
+        add(x.data[row * inputs + k], weight.data[column * inputs + k])
     } else if (pass === 'input gradient') {
-      for (let k = 0; k < outputs; k++) add(dy.data[row * outputs + k], weight.data[k * inputs + column])
-    } else for (let n = 0; n < batch; n++) add(dy.data[n * outputs + row], x.data[n * inputs + column])
+      for (let k = 0; k < outputs; k++)
+        add(dy.data[row * outputs + k], weight.data[k * inputs + column])
+    } else
+      for (let n = 0; n < batch; n++) add(dy.data[n * outputs + row], x.data[n * inputs + column])
     return { index, value, tolerance: sumTolerance(terms, magnitude) }
   })
 }

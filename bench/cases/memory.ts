@@ -7,7 +7,15 @@ import { relu } from '../../src/ops/relu.ts'
 import { type NdArray, randomArray, sampleIndices, sizeOf } from '../arrays.ts'
 import type { Case, Contestant, Contestants, Expected } from '../contest.ts'
 import { deviceTime, onGraft, Room } from '../graft.ts'
-import { competitorOf, onTfjs, type Tf, type TfBackend, type TfTensor, toNchw, toNhwc } from '../peers/tfjs.ts'
+import {
+  competitorOf,
+  onTfjs,
+  type Tf,
+  type TfBackend,
+  type TfTensor,
+  toNchw,
+  toNhwc,
+} from '../peers/tfjs.ts'
 import { lazy, type Peers } from './common.ts'
 
 /** One operator with one input, bound by how fast bytes move. */
@@ -17,30 +25,44 @@ interface Unary<Attrs> {
   readonly shape: readonly number[]
   readonly attrs: Attrs
   /** On tfjs, images with channels last: forward of x, then backward of (x, dy). */
-  readonly tfjs: { forward(tf: Tf, x: TfTensor): TfTensor; backward(tf: Tf, x: TfTensor, y: TfTensor, dy: TfTensor): TfTensor }
+  readonly tfjs: {
+    forward(tf: Tf, x: TfTensor): TfTensor
+    backward(tf: Tf, x: TfTensor, y: TfTensor, dy: TfTensor): TfTensor
+  }
   /** Element `index` of y, or of dx. */
   readonly forwardAt: (x: NdArray, index: number) => number
   readonly backwardAt: (x: NdArray, dy: NdArray, index: number) => number
 }
 
-/** Float32 evaluation of pow and exp: WGSL allows some units in the last place (section 15.7.4.1), and these are a few of them. */
+/**
+ * Float32 evaluation of pow and exp: WGSL allows some units in the last place (section 15.7.4.1),
+ * and these are a few of them.
+ */
 const relative = 2e-5
 
-function unaryCases<Attrs>({ name, op, shape, attrs, tfjs, forwardAt, backwardAt }: Unary<Attrs>, { engine, tf, backends }: Peers): Case[] {
+function unaryCases<Attrs>(
+  { name, op, shape, attrs, tfjs, forwardAt, backwardAt }: Unary<Attrs>,
+  { engine, tf, backends }: Peers,
+): Case[] {
   const outShape = op.outShape({ x: shape }, attrs)
   const arrays = lazy(() => ({ x: randomArray(shape, 1), dy: randomArray(outShape, 2) }))
   const graft = async (pass: 'forward' | 'backward'): Promise<Contestant> => {
     const room = new Room(engine)
     const { gpu } = engine
     const [x, y] = [room.put(arrays().x), room.make(outShape)]
-    if (pass === 'forward') return onGraft(room, (g) => void op.forward(g, { x }, y, attrs, { x: true }), y)
+    if (pass === 'forward')
+      return onGraft(room, (g) => void op.forward(g, { x }, y, attrs, { x: true }), y)
     let kept: Kept = []
     gpu.withScratch(() => {
       kept = op.forward(gpu, { x }, y, attrs, { x: true })
       for (const buffer of kept) buffer?.storage.retain()
     })
     const [dy, dx] = [room.put(arrays().dy), room.make(shape)]
-    const contestant = onGraft(room, (g) => op.backward(g, kept, dy, { x: dx }, attrs, { x: shape }), dx)
+    const contestant = onGraft(
+      room,
+      (g) => op.backward(g, kept, dy, { x: dx }, attrs, { x: shape }),
+      dx,
+    )
     const dispose = () => {
       for (const buffer of kept) buffer?.storage.release()
       room.dispose()
@@ -51,12 +73,22 @@ function unaryCases<Attrs>({ name, op, shape, attrs, tfjs, forwardAt, backwardAt
   return (['forward', 'backward'] as const).map((pass): Case => {
     const contestants: Contestants = { graft: () => graft(pass) }
     if (tf)
-      for (const backend of backends(pass === 'forward' ? ['webgpu', 'wasm', 'cpu'] : ['webgpu', 'cpu'], 64 * flops))
+      for (const backend of backends(
+        pass === 'forward' ? ['webgpu', 'wasm', 'cpu'] : ['webgpu', 'cpu'],
+        64 * flops,
+      ))
         contestants[competitorOf[backend]] = async () => {
           const x = toNhwc(arrays().x)
-          if (pass === 'forward') return onTfjs(tf, backend, [x], (a) => tfjs.forward(tf, a), toNchw)
+          if (pass === 'forward')
+            return onTfjs(tf, backend, [x], (a) => tfjs.forward(tf, a), toNchw)
           const y = await forwardOnTfjs(tf, backend, x, tfjs.forward)
-          return onTfjs(tf, backend, [x, y, toNhwc(arrays().dy)], (a, b, c) => tfjs.backward(tf, a, b, c), toNchw)
+          return onTfjs(
+            tf,
+            backend,
+            [x, y, toNhwc(arrays().dy)],
+            (a, b, c) => tfjs.backward(tf, a, b, c),
+            toNchw,
+          )
         }
     const expected = (): Expected[] => {
       const { x, dy } = arrays()
@@ -67,11 +99,25 @@ function unaryCases<Attrs>({ name, op, shape, attrs, tfjs, forwardAt, backwardAt
     }
     // Backward reads what forward read and its gradient, and writes as much as forward read.
     const moved = pass === 'forward' ? bytes : 4 * (2 * sizeOf(shape) + sizeOf(outShape))
-    return { name, pass, shape: shape.join('x'), family: 'memory', flops, bytes: moved, expected, contestants }
+    return {
+      name,
+      pass,
+      shape: shape.join('x'),
+      family: 'memory',
+      flops,
+      bytes: moved,
+      expected,
+      contestants,
+    }
   })
 }
 
-async function forwardOnTfjs(tf: Tf, backend: TfBackend, x: NdArray, forward: (tf: Tf, x: TfTensor) => TfTensor): Promise<NdArray> {
+async function forwardOnTfjs(
+  tf: Tf,
+  backend: TfBackend,
+  x: NdArray,
+  forward: (tf: Tf, x: TfTensor) => TfTensor,
+): Promise<NdArray> {
   await tf.setBackend(backend)
   const given = tf.tensor(x.data, x.shape)
   const y = forward(tf, given)
@@ -82,7 +128,11 @@ async function forwardOnTfjs(tf: Tf, backend: TfBackend, x: NdArray, forward: (t
 }
 
 /** A max-pool of 3 with stride 2, as all of AlexNet's. */
-export function poolCases(name: string, shape: readonly [number, number, number, number], peers: Peers): Case[] {
+export function poolCases(
+  name: string,
+  shape: readonly [number, number, number, number],
+  peers: Peers,
+): Case[] {
   const [, , height, width] = shape
   const [outHeight, outWidth] = [Math.floor((height - 3) / 2) + 1, Math.floor((width - 3) / 2) + 1]
   const winner = (x: NdArray, plane: number, i: number, j: number) => {
@@ -94,7 +144,8 @@ export function poolCases(name: string, shape: readonly [number, number, number,
       }
     return best
   }
-  const split = (index: number, h: number, w: number) => [Math.floor(index / (h * w)), Math.floor(index / w) % h, index % w] as const
+  const split = (index: number, h: number, w: number) =>
+    [Math.floor(index / (h * w)), Math.floor(index / w) % h, index % w] as const
   return unaryCases(
     {
       name,
@@ -104,7 +155,13 @@ export function poolCases(name: string, shape: readonly [number, number, number,
       tfjs: {
         forward: (tf, x) => tf.maxPool(x, 3, 2, 'valid'),
         backward: (tf, input, output, dy) =>
-          tf.engine().runKernel('MaxPoolGrad', { dy, input, output }, { filterSize: [3, 3], strides: [2, 2], pad: 'valid' }),
+          tf
+            .engine()
+            .runKernel(
+              'MaxPoolGrad',
+              { dy, input, output },
+              { filterSize: [3, 3], strides: [2, 2], pad: 'valid' },
+            ),
       },
       forwardAt: (x, index) => x.data[winner(x, ...split(index, outHeight, outWidth))] ?? 0,
       backwardAt(x, dy, index) {
@@ -112,7 +169,11 @@ export function poolCases(name: string, shape: readonly [number, number, number,
         let sum = 0
         for (let i = 0; i < outHeight; i++)
           for (let j = 0; j < outWidth; j++)
-            if (Math.abs(2 * i + 1 - row) < 2 && Math.abs(2 * j + 1 - column) < 2 && winner(x, plane, i, j) === index)
+            if (
+              Math.abs(2 * i + 1 - row) < 2 &&
+              Math.abs(2 * j + 1 - column) < 2 &&
+              winner(x, plane, i, j) === index
+            )
               sum += dy.data[(plane * outHeight + i) * outWidth + j] ?? 0
         return sum
       },
@@ -122,15 +183,22 @@ export function poolCases(name: string, shape: readonly [number, number, number,
 }
 
 /** LRN(5, 1e-4, .75, 1), as Caffe's AlexNet. */
-export function normCases(name: string, shape: readonly [number, number, number, number], peers: Peers): Case[] {
+export function normCases(
+  name: string,
+  shape: readonly [number, number, number, number],
+  peers: Peers,
+): Case[] {
   const [, channels, height, width] = shape
   const pixels = height * width
   const [alpha, beta] = [1e-4 / 5, 0.75]
   const around = (index: number) => {
     const channel = Math.floor(index / pixels) % channels
-    return [-2, -1, 0, 1, 2].filter((d) => channel + d >= 0 && channel + d < channels).map((d) => index + d * pixels)
+    return [-2, -1, 0, 1, 2]
+      .filter((d) => channel + d >= 0 && channel + d < channels)
+      .map((d) => index + d * pixels)
   }
-  const scaleAt = (x: NdArray, index: number) => 1 + alpha * around(index).reduce((sum, at) => sum + (x.data[at] ?? 0) ** 2, 0)
+  const scaleAt = (x: NdArray, index: number) =>
+    1 + alpha * around(index).reduce((sum, at) => sum + (x.data[at] ?? 0) ** 2, 0)
   const tfAttrs = { depthRadius: 2, bias: 1, alpha, beta }
   return unaryCases(
     {
@@ -144,15 +212,25 @@ export function normCases(name: string, shape: readonly [number, number, number,
       },
       forwardAt: (x, index) => (x.data[index] ?? 0) * scaleAt(x, index) ** -beta,
       backwardAt(x, dy, index) {
-        const sum = around(index).reduce((s, at) => s + (dy.data[at] ?? 0) * (x.data[at] ?? 0) * scaleAt(x, at) ** (-beta - 1), 0)
-        return (dy.data[index] ?? 0) * scaleAt(x, index) ** -beta - 2 * alpha * beta * (x.data[index] ?? 0) * sum
+        const sum = around(index).reduce(
+          (s, at) => s + (dy.data[at] ?? 0) * (x.data[at] ?? 0) * scaleAt(x, at) ** (-beta - 1),
+          0,
+        )
+        return (
+          (dy.data[index] ?? 0) * scaleAt(x, index) ** -beta -
+          2 * alpha * beta * (x.data[index] ?? 0) * sum
+        )
       },
     },
     peers,
   )
 }
 
-export function reluCases(name: string, shape: readonly [number, number, number, number], peers: Peers): Case[] {
+export function reluCases(
+  name: string,
+  shape: readonly [number, number, number, number],
+  peers: Peers,
+): Case[] {
   return unaryCases(
     {
       name,
@@ -168,7 +246,11 @@ export function reluCases(name: string, shape: readonly [number, number, number,
 }
 
 /** The loss of a batch and its gradient, in one. */
-export function crossEntropyCase(rows: number, classes: number, { engine, tf, backends }: Peers): Case {
+export function crossEntropyCase(
+  rows: number,
+  classes: number,
+  { engine, tf, backends }: Peers,
+): Case {
   const logits = lazy(() => randomArray([rows, classes], 1))
   const targets = Int32Array.from({ length: rows }, (_, row) => (row * 7) % classes)
   const attrs = (room: Room) => ({
@@ -183,12 +265,15 @@ export function crossEntropyCase(rows: number, classes: number, { engine, tf, ba
       const room = new Room(engine)
       const given = attrs(room)
       const [x, loss] = [room.put(logits()), room.make([])]
-      const run = (gpu: Gpu) => crossEntropy.forward(gpu, { logits: x }, loss, given, { logits: true })
+      const run = (gpu: Gpu) =>
+        crossEntropy.forward(gpu, { logits: x }, loss, given, { logits: true })
       return {
         time: () => deviceTime(engine, (gpu) => gpu.withScratch(() => void run(gpu))),
         async values() {
           const { gpu } = engine
-          const read = gpu.withScratch(() => gpu.readLater([{ storage: keptAt(run(gpu), 0).storage, bytes: 4 * rows * classes }]))
+          const read = gpu.withScratch(() =>
+            gpu.readLater([{ storage: keptAt(run(gpu), 0).storage, bytes: 4 * rows * classes }]),
+          )
           gpu.submit()
           const [bytes] = await read()
           return new Float32Array(bytes ?? new ArrayBuffer(0))
@@ -212,7 +297,10 @@ export function crossEntropyCase(rows: number, classes: number, { engine, tf, ba
   const expected = () =>
     sampleIndices(rows * classes).map((index) => {
       const row = Math.floor(index / classes)
-      const values = Array.from(logits().data.subarray(row * classes, (row + 1) * classes), Math.exp)
+      const values = Array.from(
+        logits().data.subarray(row * classes, (row + 1) * classes),
+        Math.exp,
+      )
       const share = (values[index % classes] ?? 0) / values.reduce((a, b) => a + b, 0)
       const value = (share - (index % classes === targets[row] ? 1 : 0)) / rows
       return { index, value, tolerance: relative * Math.max(Math.abs(value), 1e-3 / rows) }
@@ -222,7 +310,9 @@ export function crossEntropyCase(rows: number, classes: number, { engine, tf, ba
     pass: 'loss and gradient',
     shape: `${rows}x${classes}`,
     family: 'memory',
-    flops: 8 * rows * classes, // a maximum, a difference, an exponential and a sum; a quotient, a share, a difference and a product
+    // a maximum, a difference, an exponential and a sum; a quotient, a share, a difference and a
+    // product
+    flops: 8 * rows * classes,
     bytes: 8 * rows * classes,
     expected,
     contestants,

@@ -10,14 +10,16 @@ import { competitorOf } from '../peers/tfjs.ts'
 import { lazy, type Peers } from './common.ts'
 
 /**
- * How far float32 logits may lie from float64's, relative to the largest: eight layers, each a sum of up to 9,216 products whose
- * rounding errors add up like a random walk, √9216 · 2^-24 each, times two.
+ * How far float32 logits may lie from float64's, relative to the largest: eight layers, each a sum
+ * of up to 9,216 products whose rounding errors add up like a random walk, √9216 · 2^-24 each,
+ * times two.
  */
 const relative = 1e-4
 
 /**
- * A whole inference and a whole training step (SGD with momentum, no dropout), from images on the device to logits or loss on the host.
- * The batch is two images repeated, so that a float64 reference is quick.
+ * A whole inference and a whole training step (SGD with momentum, no dropout), from images on the
+ * device to logits or loss on the host. The batch is two images repeated, so that a float64
+ * reference is quick.
  */
 export function networkCases(plan: Plan, batch: number, peers: Peers): Case[] {
   const { engine, tf } = peers
@@ -26,7 +28,13 @@ export function networkCases(plan: Plan, batch: number, peers: Peers): Case[] {
   const weights = lazy(() => initialWeights(engine, plan))
   const logits = lazy(async () => logitsOf(pair(), await weights(), plan))
   return [false, true].map((training): Case => {
-    const task = async (): Promise<Task> => ({ plan, training, weights: await weights(), images: repeated(pair(), batch), targets })
+    const task = async (): Promise<Task> => ({
+      plan,
+      training,
+      weights: await weights(),
+      images: repeated(pair(), batch),
+      targets,
+    })
     const contestants: Contestants = { graft: async () => graftStep(engine, await task()) }
     if (tf)
       for (const backend of training ? (['webgpu'] as const) : (['webgpu', 'wasm'] as const))
@@ -39,7 +47,8 @@ export function networkCases(plan: Plan, batch: number, peers: Peers): Case[] {
       shape: `${batch}x3x${plan.size}x${plan.size}`,
       family: training ? 'training' : 'inference',
       ...costOf(plan, batch, training),
-      expected: async () => (training ? expectedLoss(await logits(), targets) : expectedLogits(await logits())),
+      expected: async () =>
+        training ? expectedLoss(await logits(), targets) : expectedLogits(await logits()),
       ...(training ? { note: 'tfjs wasm has no gradient of a convolution by its filter' } : {}),
       contestants,
     }
@@ -49,7 +58,8 @@ export function networkCases(plan: Plan, batch: number, peers: Peers): Case[] {
 function repeated({ shape: [count = 1, ...rest], data }: NdArray, batch: number): NdArray {
   const one = data.length / count
   const result = new Float32Array(batch * one)
-  for (let i = 0; i < batch; i++) result.set(data.subarray((i % count) * one, ((i % count) + 1) * one), i * one)
+  for (let i = 0; i < batch; i++)
+    result.set(data.subarray((i % count) * one, ((i % count) + 1) * one), i * one)
   return { shape: [batch, ...rest], data: result }
 }
 
@@ -57,7 +67,11 @@ function repeated({ shape: [count = 1, ...rest], data }: NdArray, batch: number)
 function expectedLogits(both: Float64Array): Expected[] {
   const classes = both.length / 2
   const tolerance = relative * Math.max(...both.map(Math.abs))
-  return [0, 1, 2, classes - 1, classes, 2 * classes - 1].map((index) => ({ index, value: both[index] ?? 0, tolerance }))
+  return [0, 1, 2, classes - 1, classes, 2 * classes - 1].map((index) => ({
+    index,
+    value: both[index] ?? 0,
+    tolerance,
+  }))
 }
 
 /** The mean cross-entropy of the two images. */

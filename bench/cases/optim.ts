@@ -7,15 +7,33 @@ import { lazy, type Peers } from './common.ts'
 
 const lr = 1e-2
 const rules = {
-  SGD: { passes: 5, graft: (p: Parameter[]) => new SGD(p, { lr, momentum: 0.9 }), tfjs: (tf: Tf) => tf.train.momentum(lr, 0.9) },
-  Adam: { passes: 7, graft: (p: Parameter[]) => new Adam(p, { lr }), tfjs: (tf: Tf) => tf.train.adam(lr) },
+  SGD: {
+    passes: 5,
+    graft: (p: Parameter[]) => new SGD(p, { lr, momentum: 0.9 }),
+    tfjs: (tf: Tf) => tf.train.momentum(lr, 0.9),
+  },
+  Adam: {
+    passes: 7,
+    graft: (p: Parameter[]) => new Adam(p, { lr }),
+    tfjs: (tf: Tf) => tf.train.adam(lr),
+  },
 } as const
 
-/** One step over all parameters of a network, their gradients given. The first step's result is what is checked. */
-export function optimizerCase(rule: keyof typeof rules, network: string, shapes: readonly (readonly number[])[], peers: Peers): Case {
+/**
+ * One step over all parameters of a network, their gradients given. The first step's result is what
+ * is checked.
+ */
+export function optimizerCase(
+  rule: keyof typeof rules,
+  network: string,
+  shapes: readonly (readonly number[])[],
+  peers: Peers,
+): Case {
   const { engine, tf, backends } = peers
   const count = shapes.reduce((sum, shape) => sum + sizeOf(shape), 0)
-  const arrays = lazy(() => shapes.map((shape, i) => ({ p: randomArray(shape, 2 * i), g: randomArray(shape, 2 * i + 1) })))
+  const arrays = lazy(() =>
+    shapes.map((shape, i) => ({ p: randomArray(shape, 2 * i), g: randomArray(shape, 2 * i + 1) })),
+  )
   const contestants: Contestants = { graft: async () => onGraftStep(engine, rule, arrays()) }
   if (tf)
     for (const backend of backends(['webgpu', 'wasm'], 64 * count))
@@ -31,7 +49,8 @@ export function optimizerCase(rule: keyof typeof rules, network: string, shapes:
       sampleIndices(sizeOf(shapes[0] ?? [])).map((index) => {
         const [first] = arrays()
         const [p, g] = [first?.p.data[index] ?? 0, first?.g.data[index] ?? 0]
-        // Adam's first step is lr in the direction of the gradient (Kingma and Ba 2015); eps is 1e-8 here and 1e-7 in tfjs.
+        // Adam's first step is lr in the direction of the gradient (Kingma and Ba 2015); eps is
+        // 1e-8 here and 1e-7 in tfjs.
         const value = rule === 'SGD' ? p - lr * g : p - (lr * g) / (Math.abs(g) + 1e-8)
         return { index, value, tolerance: 2e-5 * Math.max(Math.abs(value), 1) }
       }),
@@ -65,7 +84,13 @@ function onGraftStep(engine: Engine, rule: keyof typeof rules, arrays: Given): C
   }
 }
 
-async function onTfjsStep(tf: Tf, backend: TfBackend, engine: Engine, rule: keyof typeof rules, arrays: Given): Promise<Contestant> {
+async function onTfjsStep(
+  tf: Tf,
+  backend: TfBackend,
+  engine: Engine,
+  rule: keyof typeof rules,
+  arrays: Given,
+): Promise<Contestant> {
   await tf.setBackend(backend)
   await tf.ready()
   const tag = `${rule}.${backend}.${Math.random()}.`
@@ -75,7 +100,9 @@ async function onTfjsStep(tf: Tf, backend: TfBackend, engine: Engine, rule: keyo
     initial.dispose()
     return variable
   })
-  const gradients = Object.fromEntries(arrays.map(({ g }, i) => [`${tag}${i}`, tf.tensor(g.data, g.shape)]))
+  const gradients = Object.fromEntries(
+    arrays.map(({ g }, i) => [`${tag}${i}`, tf.tensor(g.data, g.shape)]),
+  )
   const optimizer = rules[rule].tfjs(tf)
   const once = () => tf.tidy(() => optimizer.applyGradients(gradients))
   return {

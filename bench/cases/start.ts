@@ -21,8 +21,9 @@ const std = [0.229, 0.224, 0.225]
 const labels = [7, 3]
 
 /**
- * From the start of a process of its own to the end of the first training step of alexnet-64: Node, the adapter, pipelines, images,
- * one step, its loss. Cold: the driver's cache of compiled shaders is empty; warm: it has those of an earlier run.
+ * From the start of a process of its own to the end of the first training step of alexnet-64: Node,
+ * the adapter, pipelines, images, one step, its loss. Cold: the driver's cache of compiled shaders
+ * is empty; warm: it has those of an earlier run.
  */
 export function firstStepCases({ engine }: Peers): Case[] {
   const images = [1, 2].map((seed) => {
@@ -37,7 +38,10 @@ export function firstStepCases({ engine }: Peers): Case[] {
       family: 'start',
       ...costOf(alexnet64, batch, true),
       expected: async () =>
-        expectedLoss(logitsOf(normalized(images), await initialWeights(engine, alexnet64), alexnet64), Int32Array.from(labels)),
+        expectedLoss(
+          logitsOf(normalized(images), await initialWeights(engine, alexnet64), alexnet64),
+          Int32Array.from(labels),
+        ),
       contestants: { graft: () => starts(images, engine.info.kind, pass) },
     }),
   )
@@ -48,11 +52,16 @@ function normalized(images: readonly Uint8Array[]): NdArray {
   for (const [n, pixels] of images.entries())
     for (let c = 0; c < 3; c++)
       for (let i = 0; i < size * size; i++)
-        data[(n * 3 + c) * size * size + i] = ((pixels[3 * i + c] ?? 0) / 255 - (mean[c] ?? 0)) / (std[c] ?? 1)
+        data[(n * 3 + c) * size * size + i] =
+          ((pixels[3 * i + c] ?? 0) / 255 - (mean[c] ?? 0)) / (std[c] ?? 1)
   return { shape: [images.length, 3, size, size], data }
 }
 
-async function starts(images: readonly Uint8Array[], kind: string, pass: 'cold' | 'warm'): Promise<Contestant> {
+async function starts(
+  images: readonly Uint8Array[],
+  kind: string,
+  pass: 'cold' | 'warm',
+): Promise<Contestant> {
   const folder = await mkdtemp(join(tmpdir(), 'graft-bench-'))
   const files = images.map((_, i) => join(folder, `${i}.png`))
   for (const [i, pixels] of images.entries())
@@ -62,10 +71,15 @@ async function starts(images: readonly Uint8Array[], kind: string, pass: 'cold' 
         .png()
         .toBuffer(),
     )
-  // Mesa's drivers, lavapipe among them, and NVIDIA's keep compiled shaders on disk; SwiftShader keeps none.
+  // Mesa's drivers, lavapipe among them, and NVIDIA's keep compiled shaders on disk; SwiftShader
+  // keeps none.
   const start = async () => {
     const cache = pass === 'cold' ? await mkdtemp(join(folder, 'cache-')) : folder
-    return firstStep([kind, ...files], { ...process.env, MESA_SHADER_CACHE_DIR: cache, __GL_SHADER_DISK_CACHE_PATH: cache })
+    return firstStep([kind, ...files], {
+      ...process.env,
+      MESA_SHADER_CACHE_DIR: cache,
+      __GL_SHADER_DISK_CACHE_PATH: cache,
+    })
   }
   return {
     time: async () => (await start()).ms,
@@ -75,11 +89,18 @@ async function starts(images: readonly Uint8Array[], kind: string, pass: 'cold' 
 }
 
 /** Runs bench/firstStep.ts, and waits for the loss that it prints. */
-async function firstStep(args: readonly string[], env: NodeJS.ProcessEnv): Promise<{ readonly ms: number; readonly loss: number }> {
+async function firstStep(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<{ readonly ms: number; readonly loss: number }> {
   const begun = performance.now()
   const script = join(import.meta.dirname, '..', 'firstStep.ts')
   const root = join(import.meta.dirname, '..', '..') // where tsx is
-  const child = spawn(process.execPath, ['--import', 'tsx', script, ...args], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, ['--import', 'tsx', script, ...args], {
+    cwd: root,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
   let complaint = ''
   child.stderr.on('data', (text) => {

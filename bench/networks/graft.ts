@@ -13,7 +13,10 @@ export async function initialWeights(engine: Engine, { variant }: Plan): Promise
 }
 
 /** A step of Graft's: the loss, or the logits, end up on the host. */
-export function graftStep(engine: Engine, { plan: { variant }, training, weights, images, targets }: Task): Promise<Contestant> {
+export function graftStep(
+  engine: Engine,
+  { plan: { variant }, training, weights, images, targets }: Task,
+): Promise<Contestant> {
   const account = new Account(MemoryMeter.of(engine.gpu.device))
   engine.gpu.trim() // buffers that earlier rows left would count as nobody's
   return account.during(async () => {

@@ -12,12 +12,17 @@ interface Ort {
 
 interface Session {
   readonly inputNames: readonly string[]
-  run(feeds: Readonly<Record<string, unknown>>): Promise<Readonly<Record<string, { readonly data: Float32Array }>>>
+  run(
+    feeds: Readonly<Record<string, unknown>>,
+  ): Promise<Readonly<Record<string, { readonly data: Float32Array }>>>
   release(): Promise<void>
 }
 
 /** An inference in ONNX Runtime on all processors, of the network as Graft exports it. */
-export async function ortStep(engine: Engine, { plan: { variant }, weights, images }: Task): Promise<Contestant> {
+export async function ortStep(
+  engine: Engine,
+  { plan: { variant }, weights, images }: Task,
+): Promise<Contestant> {
   const ort = (await loadPeer('onnxruntime-node')) as Ort
   const model = await alexnet(engine, { variant, weights })
   const file = await exportOnnx(model)
@@ -26,9 +31,12 @@ export async function ortStep(engine: Engine, { plan: { variant }, weights, imag
   const session = await ort.InferenceSession.create(file, {
     executionProviders: ['cpu'],
     intraOpNumThreads: availableParallelism(),
-    extra: { session: { intra_op: { allow_spinning: '0' } } }, // its idle threads would else take the next competitor's processors
+    // its idle threads would else take the next competitor's processors
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
   })
-  const feeds = { [session.inputNames[0] ?? 'input']: new ort.Tensor('float32', images.data, images.shape) }
+  const feeds = {
+    [session.inputNames[0] ?? 'input']: new ort.Tensor('float32', images.data, images.shape),
+  }
   const step = async () => Object.values(await session.run(feeds))[0]?.data ?? new Float32Array(0)
   return {
     async time() {

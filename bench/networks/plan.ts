@@ -1,7 +1,10 @@
 import type { StateDict } from '../../src/index.ts'
 import type { NdArray } from '../arrays.ts'
 
-/** AlexNet without dropout: its convolutions, each with ReLU, some with a max-pool of 3 and stride 2, and three dense layers. */
+/**
+ * AlexNet without dropout: its convolutions, each with ReLU, some with a max-pool of 3 and stride
+ * 2, and three dense layers.
+ */
 export interface Plan {
   readonly variant: 'torchvision' | 'alexnet-64'
   readonly size: number
@@ -55,7 +58,13 @@ export interface Task {
 }
 
 /** The sides of the images that the convolutions write, and of those that go on after a pool. */
-function extents({ size, kernel, stride, padding, pooled }: Plan): readonly { readonly out: number; readonly next: number }[] {
+function extents({
+  size,
+  kernel,
+  stride,
+  padding,
+  pooled,
+}: Plan): readonly { readonly out: number; readonly next: number }[] {
   let extent = size
   return kernel.map((k, i) => {
     const out = Math.floor((extent + 2 * (padding[i] ?? 0) - k) / (stride[i] ?? 1)) + 1
@@ -65,11 +74,16 @@ function extents({ size, kernel, stride, padding, pooled }: Plan): readonly { re
 }
 
 /**
- * What a step costs. Operations: a multiply-add counts two; training adds both gradients, the first layer's input gradient excepted.
- * Bytes: every weight is read in forward; training reads it again in backward, writes its gradient, and its rule reads gradient, weight
- * and velocity and writes both of the latter. Activations are left out: they may stay in a cache.
+ * What a step costs. Operations: a multiply-add counts two; training adds both gradients, the first
+ * layer's input gradient excepted. Bytes: every weight is read in forward; training reads it again
+ * in backward, writes its gradient, and its rule reads gradient, weight and velocity and writes
+ * both of the latter. Activations are left out: they may stay in a cache.
  */
-export function costOf(plan: Plan, batch: number, training: boolean): { readonly flops: number; readonly bytes: number } {
+export function costOf(
+  plan: Plan,
+  batch: number,
+  training: boolean,
+): { readonly flops: number; readonly bytes: number } {
   const sides = extents(plan)
   let inputs = 3
   let [parameters, macs, first] = [0, 0, 0]

@@ -11,18 +11,28 @@ import { convolutions, dense, recipe, type Task } from './plan.ts'
 const python = process.env.GRAFT_PYTHON ?? '/usr/bin/python3'
 
 /** Whether the machine's Python has PyTorch. */
-export const canRunPytorch = lazy(() => spawnSync(python, ['-c', 'import torch'], { stdio: 'ignore' }).status === 0)
+export const canRunPytorch = lazy(
+  () => spawnSync(python, ['-c', 'import torch'], { stdio: 'ignore' }).status === 0,
+)
 
-/** A step in PyTorch on as many threads as there are processors, in a process of its own that waits between its turns. */
+/**
+ * A step in PyTorch on as many threads as there are processors, in a process of its own that waits
+ * between its turns.
+ */
 export async function pytorchStep(task: Task): Promise<Contestant> {
   const folder = await mkdtemp(join(tmpdir(), 'graft-bench-'))
   await writeTask(folder, task)
-  // Idle OpenMP threads would else spin for a while, on the processors that the next competitor wants.
+  // Idle OpenMP threads would else spin for a while, on the processors that the next competitor
+  // wants.
   const env = { ...process.env, OMP_WAIT_POLICY: 'passive' }
-  const child = spawn(python, [join(import.meta.dirname, '..', 'pytorch.py'), folder, `${availableParallelism()}`], {
-    env,
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
+  const child = spawn(
+    python,
+    [join(import.meta.dirname, '..', 'pytorch.py'), folder, `${availableParallelism()}`],
+    {
+      env,
+      stdio: ['pipe', 'pipe', 'inherit'],
+    },
+  )
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const answer = async () => {
     const { value, done } = await lines.next()
@@ -44,12 +54,18 @@ export async function pytorchStep(task: Task): Promise<Contestant> {
   }
 }
 
-async function writeTask(folder: string, { plan, training, weights, images, targets }: Task): Promise<void> {
+async function writeTask(
+  folder: string,
+  { plan, training, weights, images, targets }: Task,
+): Promise<void> {
   const arrays: Record<string, { readonly shape: readonly number[]; readonly start: number }> = {}
   let start = 0
   const file = await open(join(folder, 'arrays.bin'), 'w')
   try {
-    for (const [name, { shape, data }] of [...Object.entries(weights), ['images', images] as const]) {
+    for (const [name, { shape, data }] of [
+      ...Object.entries(weights),
+      ['images', images] as const,
+    ]) {
       arrays[name] = { shape, start }
       start += data.length
       await file.writeFile(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))

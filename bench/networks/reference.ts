@@ -3,10 +3,18 @@ import type { NdArray } from '../arrays.ts'
 import { convolutions, dense, type Plan } from './plan.ts'
 
 /** AlexNet's logits in float64 by plain loops, for images [N, 3, size, size]. */
-export function logitsOf({ shape: [count = 0], data }: NdArray, weights: StateDict, plan: Plan): Float64Array {
+export function logitsOf(
+  { shape: [count = 0], data }: NdArray,
+  weights: StateDict,
+  plan: Plan,
+): Float64Array {
   const rows = Array.from({ length: count }, (_, n) => {
     const image = 3 * plan.size * plan.size
-    let x: Volume = { channels: 3, extent: plan.size, data: Float64Array.from(data.subarray(n * image, (n + 1) * image)) }
+    let x: Volume = {
+      channels: 3,
+      extent: plan.size,
+      data: Float64Array.from(data.subarray(n * image, (n + 1) * image)),
+    }
     for (const [i, name] of convolutions.entries()) {
       x = convolve(x, weights, name, plan.stride[i] ?? 1, plan.padding[i] ?? 0)
       if (plan.pooled[i]) x = pool(x)
@@ -32,7 +40,13 @@ function array(weights: StateDict, name: string): { shape: readonly number[]; da
 }
 
 /** Convolution and ReLU. The innermost loop runs along a row of the output, so that it is quick. */
-function convolve({ channels, extent, data }: Volume, weights: StateDict, name: string, stride: number, padding: number): Volume {
+function convolve(
+  { channels, extent, data }: Volume,
+  weights: StateDict,
+  name: string,
+  stride: number,
+  padding: number,
+): Volume {
   const { shape, data: filter } = array(weights, `${name}.weight`)
   const { data: bias } = array(weights, `${name}.bias`)
   const [out = 0, , kernel = 0] = shape
@@ -51,7 +65,8 @@ function convolve({ channels, extent, data }: Volume, weights: StateDict, name: 
             if (row < 0 || row >= extent) continue
             const from = (c * extent + row) * extent + v - padding
             const to = (o * outExtent + i) * outExtent
-            for (let j = low; j <= high; j++) y[to + j] = (y[to + j] ?? 0) + w * (data[from + j * stride] ?? 0)
+            for (let j = low; j <= high; j++)
+              y[to + j] = (y[to + j] ?? 0) + w * (data[from + j * stride] ?? 0)
           }
         }
   }
@@ -67,14 +82,20 @@ function pool({ channels, extent, data }: Volume): Volume {
     for (let i = 0; i < outExtent; i++)
       for (let j = 0; j < outExtent; j++)
         for (let t = 0; t < 9; t++) {
-          const value = data[(c * extent + 2 * i + Math.floor(t / 3)) * extent + 2 * j + (t % 3)] ?? 0
+          const value =
+            data[(c * extent + 2 * i + Math.floor(t / 3)) * extent + 2 * j + (t % 3)] ?? 0
           const at = (c * outExtent + i) * outExtent + j
           y[at] = Math.max(y[at] ?? 0, value)
         }
   return { channels, extent: outExtent, data: y }
 }
 
-function product(x: Float64Array, weights: StateDict, name: string, rectified: boolean): Float64Array {
+function product(
+  x: Float64Array,
+  weights: StateDict,
+  name: string,
+  rectified: boolean,
+): Float64Array {
   const { shape, data } = array(weights, `${name}.weight`)
   const { data: bias } = array(weights, `${name}.bias`)
   const [out = 0, inputs = 0] = shape

@@ -2,16 +2,30 @@ import type { Engine } from '../../src/index.ts'
 import { type NdArray, permute, sizeOf } from '../arrays.ts'
 import type { Contestant } from '../contest.ts'
 import { Account, MemoryMeter } from '../memory.ts'
-import { renewWebgpu, type Tf, type TfBackend, type TfTensor, toHwio, toNhwc, validated } from '../peers/tfjs.ts'
+import {
+  renewWebgpu,
+  type Tf,
+  type TfBackend,
+  type TfTensor,
+  toHwio,
+  toNhwc,
+  validated,
+} from '../peers/tfjs.ts'
 import { convolutions, dense, recipe, type Task } from './plan.ts'
 
 /**
- * A step of tfjs's as its users would write it: fused convolutions and products with bias and ReLU, channels last, weights in tfjs's
- * layouts, `minimize` with momentum.
+ * A step of tfjs's as its users would write it: fused convolutions and products with bias and ReLU,
+ * channels last, weights in tfjs's layouts, `minimize` with momentum.
  */
-export async function tfjsStep(tf: Tf, backend: TfBackend, engine: Engine, task: Task): Promise<Contestant> {
+export async function tfjsStep(
+  tf: Tf,
+  backend: TfBackend,
+  engine: Engine,
+  task: Task,
+): Promise<Contestant> {
   const { device } = engine.gpu
-  if (backend === 'webgpu') await renewWebgpu(tf) // without the free buffers that earlier rows left it
+  // without the free buffers that earlier rows left it
+  if (backend === 'webgpu') await renewWebgpu(tf)
   await tf.setBackend(backend)
   await tf.ready()
   const account = new Account(MemoryMeter.of(device))
@@ -19,12 +33,16 @@ export async function tfjsStep(tf: Tf, backend: TfBackend, engine: Engine, task:
     const { named, get } = putWeights(tf, `${task.plan.variant}.${backend}.${task.training}`, task)
     const images = toNhwc(task.images)
     const x = tf.tensor(images.data, images.shape)
-    const labels = tf.tidy(() => tf.oneHot(tf.tensor(task.targets, [task.targets.length], 'int32'), task.plan.classes))
+    const labels = tf.tidy(() =>
+      tf.oneHot(tf.tensor(task.targets, [task.targets.length], 'int32'), task.plan.classes),
+    )
     const optimizer = task.training ? tf.train.momentum(recipe.lr, recipe.momentum) : null
     const forward = () => forwardPass(tf, x, get, task)
     const step = async (): Promise<Float32Array> => {
       const result = optimizer
-        ? tf.tidy(() => optimizer.minimize(() => tf.losses.softmaxCrossEntropy(labels, forward()), true))
+        ? tf.tidy(() =>
+            optimizer.minimize(() => tf.losses.softmaxCrossEntropy(labels, forward()), true),
+          )
         : tf.tidy(forward)
       const values = (await result?.data()) ?? new Float32Array(0)
       result?.dispose()
@@ -70,10 +88,14 @@ function putWeights(tf: Tf, tag: string, { plan, weights }: Task) {
     if (shape.length === 4) put(name, toHwio({ shape, data }))
     else if (shape.length !== 2) put(name, { shape, data })
     else if (name === 'classifier.1.weight') {
-      // Features arrive as [height, width, channel] here, and as [channel, height, width] in PyTorch.
+      // Features arrive as [height, width, channel] here, and as [channel, height, width] in
+      // PyTorch.
       const [out = 1, inputs = 1] = shape
       const side = Math.sqrt(inputs / last)
-      put(name, { ...permute({ shape: [out, last, side, side], data }, [2, 3, 1, 0]), shape: [inputs, out] })
+      put(name, {
+        ...permute({ shape: [out, last, side, side], data }, [2, 3, 1, 0]),
+        shape: [inputs, out],
+      })
     } else put(name, permute({ shape, data }, [1, 0]))
   }
   const get = (name: string) => {
@@ -84,7 +106,12 @@ function putWeights(tf: Tf, tag: string, { plan, weights }: Task) {
   return { named, get }
 }
 
-function forwardPass(tf: Tf, x: TfTensor, get: (name: string) => TfTensor, { plan, targets }: Task): TfTensor {
+function forwardPass(
+  tf: Tf,
+  x: TfTensor,
+  get: (name: string) => TfTensor,
+  { plan, targets }: Task,
+): TfTensor {
   let h = x
   for (const [i, name] of convolutions.entries()) {
     h = tf.fused.conv2d({
@@ -100,6 +127,11 @@ function forwardPass(tf: Tf, x: TfTensor, get: (name: string) => TfTensor, { pla
   }
   h = tf.reshape(h, [targets.length, sizeOf(h.shape) / targets.length])
   for (const [i, name] of dense.entries())
-    h = tf.fused.matMul({ a: h, b: get(`${name}.weight`), bias: get(`${name}.bias`), activation: i < 2 ? 'relu' : 'linear' })
+    h = tf.fused.matMul({
+      a: h,
+      b: get(`${name}.weight`),
+      bias: get(`${name}.bias`),
+      activation: i < 2 ? 'relu' : 'linear',
+    })
   return h
 }

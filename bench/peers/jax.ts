@@ -22,7 +22,12 @@ export interface Jax {
     add(a: JaxArray, b: JaxArray): JaxArray
   }
   readonly lax: {
-    convGeneralDilated(x: JaxArray, weight: JaxArray, strides: readonly number[], padding: readonly (readonly [number, number])[]): JaxArray
+    convGeneralDilated(
+      x: JaxArray,
+      weight: JaxArray,
+      strides: readonly number[],
+      padding: readonly (readonly [number, number])[],
+    ): JaxArray
   }
 }
 
@@ -32,11 +37,18 @@ const bindings = new WeakMap<Jax, number>()
  * jax-js on the same adapter, on a device that it opens itself.
  * @param bindingBytes the most that one binding of the adapter holds
  */
-export async function openJax(gpu: Pick<GPU, 'requestAdapter'>, bindingBytes: number): Promise<Jax> {
-  Object.defineProperty(globalThis, 'navigator', { value: { ...globalThis.navigator, gpu }, configurable: true })
+export async function openJax(
+  gpu: Pick<GPU, 'requestAdapter'>,
+  bindingBytes: number,
+): Promise<Jax> {
+  Object.defineProperty(globalThis, 'navigator', {
+    value: { ...globalThis.navigator, gpu },
+    configurable: true,
+  })
   const jax = (await loadPeer('@jax-js/jax')) as Jax
   const devices = await jax.init('webgpu')
-  if (!Array.isArray(devices) || !devices.includes('webgpu')) throw new Error('jax-js does not open this adapter')
+  if (!Array.isArray(devices) || !devices.includes('webgpu'))
+    throw new Error('jax-js does not open this adapter')
   jax.defaultDevice('webgpu')
   bindings.set(jax, bindingBytes)
   return jax
@@ -44,12 +56,18 @@ export async function openJax(gpu: Pick<GPU, 'requestAdapter'>, bindingBytes: nu
 
 /**
  * A computation on jax-js, compiled by its jit, by the clock.
- * @throws Error for an input larger than a binding: jax-js would print the device's refusal in every run, and give zeros
+ * @throws Error for an input larger than a binding: jax-js would print the device's refusal in
+ * every run, and give zeros
  */
-export async function onJax(jax: Jax, inputs: readonly NdArray[], run: (...inputs: JaxArray[]) => JaxArray): Promise<Contestant> {
+export async function onJax(
+  jax: Jax,
+  inputs: readonly NdArray[],
+  run: (...inputs: JaxArray[]) => JaxArray,
+): Promise<Contestant> {
   const largest = Math.max(...inputs.map(({ data }) => data.byteLength))
   const limit = bindings.get(jax) ?? Number.POSITIVE_INFINITY
-  if (largest > limit) throw new Error(`binds ${largest} bytes at once, and the adapter takes ${limit}`)
+  if (largest > limit)
+    throw new Error(`binds ${largest} bytes at once, and the adapter takes ${limit}`)
   const arrays = inputs.map(({ data, shape }) => jax.numpy.array(data).reshape(shape))
   const compiled = jax.jit(run)
   const once = () => compiled(...arrays.map((array) => array.ref))

@@ -26,14 +26,28 @@ export interface Tf {
   env(): { set(name: string, value: unknown): void }
   registerBackend(name: string, factory: () => unknown): boolean
   removeBackend(name: string): void
-  findBackend(name: string): { readonly bufferManager?: { readonly numBytesAllocated: number } } | null
+  findBackend(
+    name: string,
+  ): { readonly bufferManager?: { readonly numBytesAllocated: number } } | null
   add(a: TfTensor, b: TfTensor): TfTensor
   mul(a: TfTensor, b: TfTensor): TfTensor
   relu(x: TfTensor): TfTensor
   step(x: TfTensor): TfTensor
   matMul(a: TfTensor, b: TfTensor, transposeA?: boolean, transposeB?: boolean): TfTensor
-  maxPool(x: TfTensor, size: number, stride: number, pad: number | 'valid', rounding?: 'floor'): TfTensor
-  localResponseNormalization(x: TfTensor, radius: number, bias: number, alpha: number, beta: number): TfTensor
+  maxPool(
+    x: TfTensor,
+    size: number,
+    stride: number,
+    pad: number | 'valid',
+    rounding?: 'floor',
+  ): TfTensor
+  localResponseNormalization(
+    x: TfTensor,
+    radius: number,
+    bias: number,
+    alpha: number,
+    beta: number,
+  ): TfTensor
   reshape(x: TfTensor, shape: readonly number[]): TfTensor
   oneHot(indices: TfTensor, depth: number): TfTensor
   grad(f: (x: TfTensor) => TfTensor): (x: TfTensor) => TfTensor
@@ -42,7 +56,11 @@ export interface Tf {
     matMul(options: object): TfTensor
   }
   readonly losses: { softmaxCrossEntropy(labels: TfTensor, logits: TfTensor): TfTensor }
-  readonly train: { momentum(lr: number, momentum: number): TfOptimizer; sgd(lr: number): TfOptimizer; adam(lr: number): TfOptimizer }
+  readonly train: {
+    momentum(lr: number, momentum: number): TfOptimizer
+    sgd(lr: number): TfOptimizer
+    adam(lr: number): TfOptimizer
+  }
 }
 
 export interface TfOptimizer {
@@ -53,23 +71,35 @@ export interface TfOptimizer {
 
 export type TfBackend = 'webgpu' | 'wasm' | 'cpu'
 export const tfBackends = ['webgpu', 'wasm', 'cpu'] as const
-export const competitorOf: Readonly<Record<TfBackend, Competitor>> = { webgpu: 'tfjs_webgpu', wasm: 'tfjs_wasm', cpu: 'tfjs_cpu' }
+export const competitorOf: Readonly<Record<TfBackend, Competitor>> = {
+  webgpu: 'tfjs_webgpu',
+  wasm: 'tfjs_wasm',
+  cpu: 'tfjs_cpu',
+}
 
 /**
- * tfjs with its WebGPU backend on Graft's own device, wasm with SIMD, and plain JavaScript. It is asked for as many wasm threads as there
- * are processors, but in Node it takes the binary without threads; its threaded one, tried by hand in versions 4.2 to 4.22, reports one
- * thread as well and uses one processor (https://github.com/tensorflow/tfjs/issues/8513).
+ * tfjs with its WebGPU backend on Graft's own device, wasm with SIMD, and plain JavaScript. It is
+ * asked for as many wasm threads as there are processors, but in Node it takes the binary without
+ * threads; its threaded one, tried by hand in versions 4.2 to 4.22, reports one thread as well and
+ * uses one processor (https://github.com/tensorflow/tfjs/issues/8513).
  */
 export async function openTfjs(engine: Engine, threads: number): Promise<Tf> {
   // Without `gpu`, so that tfjs registers no WebGPU backend with a device of its own.
-  Object.defineProperty(globalThis, 'navigator', { value: { hardwareConcurrency: threads, userAgent: 'node' }, configurable: true })
+  Object.defineProperty(globalThis, 'navigator', {
+    value: { hardwareConcurrency: threads, userAgent: 'node' },
+    configurable: true,
+  })
   const tf = (await loadPeer('@tensorflow/tfjs-core')) as Tf
   tf.enableProdMode()
   loadPeerFile('@tensorflow/tfjs-core/dist/register_all_gradients')
   await loadPeer('@tensorflow/tfjs-backend-cpu')
-  const wasm = (await loadPeer('@tensorflow/tfjs-backend-wasm')) as { setThreadsCount(n: number): void }
+  const wasm = (await loadPeer('@tensorflow/tfjs-backend-wasm')) as {
+    setThreadsCount(n: number): void
+  }
   wasm.setThreadsCount(threads)
-  const { WebGPUBackend } = (await loadPeer('@tensorflow/tfjs-backend-webgpu')) as { readonly WebGPUBackend: BackendClass }
+  const { WebGPUBackend } = (await loadPeer('@tensorflow/tfjs-backend-webgpu')) as {
+    readonly WebGPUBackend: BackendClass
+  }
   opened.set(tf, { Backend: WebGPUBackend, device: engine.gpu.device })
   await renewWebgpu(tf)
   tf.env().set('WEBGPU_CPU_FORWARD', false)
@@ -85,7 +115,9 @@ function openedBy(tf: Tf) {
   return found
 }
 
-/** Gives tfjs a new WebGPU backend on the same device; the buffers of the earlier one are destroyed. */
+/**
+ * Gives tfjs a new WebGPU backend on the same device; the buffers of the earlier one are destroyed.
+ */
 export async function renewWebgpu(tf: Tf): Promise<void> {
   const { Backend, device } = openedBy(tf)
   if (tf.findBackend('webgpu')) tf.removeBackend('webgpu')
@@ -94,8 +126,14 @@ export async function renewWebgpu(tf: Tf): Promise<void> {
   await tf.ready()
 }
 
-/** Runs a body of tfjs's on a device that others share: what fails validation is told, and is nobody else's error. */
-export async function validated<T>(device: GPUDevice | null, body: () => Promise<T>): Promise<{ result: T; error: string | null }> {
+/**
+ * Runs a body of tfjs's on a device that others share: what fails validation is told, and is nobody
+ * else's error.
+ */
+export async function validated<T>(
+  device: GPUDevice | null,
+  body: () => Promise<T>,
+): Promise<{ result: T; error: string | null }> {
   if (!device) return { result: await body(), error: null }
   device.pushErrorScope('validation')
   let error: GPUError | null = null
@@ -108,7 +146,9 @@ export async function validated<T>(device: GPUDevice | null, body: () => Promise
   return { result, error: error && `fails validation: ${error.message.split('\n')[0]}` }
 }
 
-/** A computation on one of tfjs's backends: kernels by timestamps on WebGPU, by the clock elsewhere. */
+/**
+ * A computation on one of tfjs's backends: kernels by timestamps on WebGPU, by the clock elsewhere.
+ */
 export async function onTfjs(
   tf: Tf,
   backend: TfBackend,
@@ -144,8 +184,15 @@ export async function onTfjs(
   }
 }
 
-/** Milliseconds of what `once` computes: by the device's timestamps, or by the clock until its result is on the host. */
-export async function timeOnTfjs(tf: Tf, device: GPUDevice | null, once: () => TfTensor | undefined): Promise<number> {
+/**
+ * Milliseconds of what `once` computes: by the device's timestamps, or by the clock until its
+ * result is on the host.
+ */
+export async function timeOnTfjs(
+  tf: Tf,
+  device: GPUDevice | null,
+  once: () => TfTensor | undefined,
+): Promise<number> {
   if (device?.features.has('timestamp-query')) {
     const { kernelMs } = await tf.time(() => once()?.dispose())
     if (typeof kernelMs !== 'number') throw new Error(kernelMs.error)

@@ -1,4 +1,5 @@
-// adaptive_avg_pool2d_backward: dx[p, r, c] = Σ dy[p, i, j] / size(i, j) over the windows that hold (r, c); windows may overlap
+// adaptive_avg_pool2d_backward: dx[p, r, c] = Σ dy[p, i, j] / size(i, j) over the windows that hold
+// (r, c); windows may overlap
 //   dy: f32[planes][OH][OW]   dx: f32[planes][H][W]
 // launch: x counts workgroups along a plane of dx, y and z count planes
 // checked by test/ops/adaptiveAvgPool2d.test.ts
@@ -18,7 +19,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   }
   let row = t / params.width;
   let column = t - row * params.width;
-  // Window i holds r exactly where floor(r · outputs / extent) <= i < ceil((r + 1) · outputs / extent): the bounds with roles exchanged.
+  // Window i holds r exactly where floor(r · outputs / extent) <= i < ceil((r + 1) · outputs /
+  // extent): the bounds with roles exchanged.
   let last_i = window_end(row, params.out_height, params.height);
   let first_j = window_first(column, params.out_width, params.width);
   let last_j = window_end(column, params.out_width, params.width);

@@ -1,8 +1,8 @@
-// arrange: y[n / FOURS, c, i, j, n mod FOURS] = x[n, c, i - top, j - left], 0 outside x and for n ≥ batch: four images side by side are
-// one vector
+// arrange: y[n / FOURS, c, i, j, n mod FOURS] = x[n, c, i - top, j - left], 0 outside x and for n ≥
+// batch: four images side by side are one vector
 //   x: f32[batch][channels][height][width]        y: f32 or, for FOURS = 4, vec4f[⌈batch / FOURS⌉][channels][out_height][out_width]
-// launch: one thread per vector of a plane; planes (group of images · channel) are a grid dimension (src/gpu/kernels/kernel.ts, planeKernel)
-// checked by test/ops/contract.test.ts
+// launch: one thread per vector of a plane; planes (group of images · channel) are a grid dimension
+// (src/gpu/kernels/kernel.ts, planeKernel) checked by test/ops/contract.test.ts
 #include "lib/plane.wgsl"
 
 struct Params { planes: u32, batch: u32, channels: u32, height: u32, width: u32, out_height: u32, out_width: u32, top: i32, left: i32 }

@@ -1,11 +1,14 @@
-// contract: y[row, col] = Σ_a Σ_b Σ_c A[row, (a, b, c)] · B[base(col) + a·stride_a + b·stride_b + c·stride_c]  (+ bias), or max(that, 0)
-// The sum of contract/tile.wgsl, with the same operands, params and groups of four, for a GPU: a workgroup computes ROWS x BLOCK_COLS of y.
-// BLOCK_DEPTH steps of both operands are staged in shared memory, from where every thread multiplies THREAD_ROWS of A with THREAD_COLS of B
-// in registers (Volkov & Demmel 2008, "Benchmarking GPUs to tune dense linear algebra").
-//   steps of the sum are counted through: k = ((a · depth_b + b) · groups_c + c) · FOURS_DEPTH + step, and a split takes chunk of them
-// launch: ROWS / THREAD_ROWS · BLOCK_COLS / THREAD_COLS threads; x counts blocks of columns (wrapping into y where there are more than
-// 65,535, z then counting parts), y, wrapping into z, counts (split, plane, panel)
-// checked by test/ops/contract.test.ts, test/ops/contractTiles.test.ts
+// contract: y[row, col] = Σ_a Σ_b Σ_c A[row, (a, b, c)] · B[base(col) + a·stride_a + b·stride_b +
+// c·stride_c]  (+ bias), or max(that, 0) The sum of contract/tile.wgsl, with the same operands,
+// params and groups of four, for a GPU: a workgroup computes ROWS x BLOCK_COLS of y. BLOCK_DEPTH
+// steps of both operands are staged in shared memory, from where every thread multiplies
+// THREAD_ROWS of A with THREAD_COLS of B in registers (Volkov & Demmel 2008, "Benchmarking GPUs to
+// tune dense linear algebra").
+//   steps of the sum are counted through: k = ((a · depth_b + b) · groups_c + c) · FOURS_DEPTH +
+//   step, and a split takes chunk of them
+// launch: ROWS / THREAD_ROWS · BLOCK_COLS / THREAD_COLS threads; x counts blocks of columns
+// (wrapping into y where there are more than 65,535, z then counting parts), y, wrapping into z,
+// counts (split, plane, panel) checked by test/ops/contract.test.ts, test/ops/contractTiles.test.ts
 #include "contract/params.wgsl"
 
 const threads = #{ROWS / THREAD_ROWS * BLOCK_COLS / THREAD_COLS}u;
@@ -13,7 +16,8 @@ const threads = #{ROWS / THREAD_ROWS * BLOCK_COLS / THREAD_COLS}u;
 var<workgroup> block_a: array<vec4f, #{BLOCK_DEPTH * ROWS / 4}>;
 var<workgroup> block_b: array<vec4f, #{BLOCK_DEPTH * BLOCK_COLS / 4}>;
 
-// Where in b the group of columns that holds `col` begins; the last group again for a column past the end.
+// Where in b the group of columns that holds `col` begins; the last group again for a column past
+// the end.
 fn column_base(plane: u32, col: u32) -> u32 {
   let here = min(col, params.cols - #{FOURS_COLS}u) / #{FOURS_COLS}u;
   let inner = here / params.col2;
@@ -132,7 +136,8 @@ fn store(y_row: u32, bias_row: u32, col: u32, sum: vec4f) {
   let at = params.bias_base + col;
   let along = select(vec4f(), vec4f(bias[at], bias[at + 1u], bias[at + 2u], bias[at + 3u]), params.bias_col != 0u);
   let whole = sum + along + select(0.0, bias[params.bias_base + bias_row], params.bias_row != 0u);
-  let value = select(whole, vec4f(), vec4<bool>(params.relu != 0u) & (whole < vec4f())); // NaN stays, as in relu/forward.wgsl
+  // NaN stays, as in relu/forward.wgsl
+  let value = select(whole, vec4f(), vec4<bool>(params.relu != 0u) & (whole < vec4f()));
 #if FOURS_COLS == 4
   let group = col / 4u;
   let inner = group / params.col2;

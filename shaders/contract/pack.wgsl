@@ -1,5 +1,6 @@
-// pack: panels[plane][panel][(a, b, c, e)][r] = src[base + plane·plane_stride + row·row_stride + a·stride_a + b·stride_b + c·stride_c + e·stride_e],
-// where row = panel·ROWS + r and e < FOURS counts within a group; 0 past the last row and where a · FOURS + e ≥ live
+// pack: panels[plane][panel][(a, b, c, e)][r] = src[base + plane·plane_stride + row·row_stride +
+// a·stride_a + b·stride_b + c·stride_c + e·stride_e], where row = panel·ROWS + r and e < FOURS
+// counts within a group; 0 past the last row and where a · FOURS + e ≥ live
 //   src: f32, addressed by strides        panels: vec4f[planes][panels][depth][ROWS / 4]
 // launch: one thread per vector of panels; the grid wraps into y past 65,535 groups
 // checked by test/ops/contract.test.ts

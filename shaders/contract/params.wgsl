@@ -1,13 +1,18 @@
-// What contract/tile.wgsl and contract/block.wgsl share: the operands of a contraction, and how they are addressed.
-//   a: vec4f, four rows each: those of step k of a panel begin at a_base + (plane · panels + panel) · a_panel + k · a_step. Packed by
-//   contract/pack.wgsl, or where it lies if its rows are neighbors; what stands below the last row is read and not stored
-//   b, y, bias: f32, addressed by strides
-//   VECTOR: what four neighbors in b are. 0: nothing; 1: the four columns of a group; 2: the four steps of a group of c. Then b is
-//   vec4f, its strides count vectors, and columns or c count groups: FOURS_COLS, FOURS_DEPTH of them at a time
-//   the group (i0 · col1 + i1) · col2 + i2 lies at b_plane·plane + i0·b0 + i1·b1 + i2·b2 in b, at y_plane·plane + i0·y0 + i1·y1 + i2·y2 in y,
-//   its column e at e·y_inner behind; columns with i0 · FOURS_COLS + e ≥ live only fill up a group and are not stored
-//   VECTOR_Y: whether the four columns of a group are neighbors in y too. Then y is vec4f, and its strides count vectors
-//   bias_row, bias_col: whether a value of bias is added to each row, or to each column; the kernel is the same where none is
+// What contract/tile.wgsl and contract/block.wgsl share: the operands of a contraction, and how
+// they are addressed.
+//   a: vec4f, four rows each: those of step k of a panel begin at a_base + (plane · panels + panel)
+//   · a_panel + k · a_step. Packed by contract/pack.wgsl, or where it lies if its rows are
+//   neighbors; what stands below the last row is read and not stored b, y, bias: f32, addressed by
+//   strides
+//   VECTOR: what four neighbors in b are. 0: nothing; 1: the four columns of a group; 2: the four
+//   steps of a group of c. Then b is vec4f, its strides count vectors, and columns or c count
+//   groups: FOURS_COLS, FOURS_DEPTH of them at a time the group (i0 · col1 + i1) · col2 + i2 lies
+//   at b_plane·plane + i0·b0 + i1·b1 + i2·b2 in b, at y_plane·plane + i0·y0 + i1·y1 + i2·y2 in y,
+//   its column e at e·y_inner behind; columns with i0 · FOURS_COLS + e ≥ live only fill up a group
+//   and are not stored
+//   VECTOR_Y: whether the four columns of a group are neighbors in y too. Then y is vec4f, and its
+//   strides count vectors bias_row, bias_col: whether a value of bias is added to each row, or to
+//   each column; the kernel is the same where none is
 //   relu: whether max(y, 0) is stored
 struct Params {
   rows: u32, cols: u32, planes: u32, panels: u32, panel_rows: u32,

@@ -1,12 +1,15 @@
-// contract: y[row, col] = Σ_a Σ_b Σ_c A[row, (a, b, c)] · B[base(col) + a·stride_a + b·stride_b + c·stride_c]  (+ bias), or max(that, 0)
-// Every matrix product and every convolution pass is this sum; src/ops/contract.ts says which strides make it which, and
-// contract/params.wgsl what the operands are.
-// launch: one subgroup a workgroup; x counts tiles of COLS·LANES columns, y (wrapping into z) counts (split, plane, panel);
-// where there are more than 65,535 tiles, they wrap into y, and z counts (split, plane, panel); a split takes `chunk` steps of a
-// One gather of the A operand serves all lanes: each holds a vec4 of it, and a broadcast from a constant lane hands a value to every
-// lane. Nothing synchronizes, so a CPU adapter runs this as straight-line vector code. UNROLL steps of c are taken for one accumulator
-// at a time: there are more accumulators than registers, so each is loaded and stored once for all of them.
-// checked by test/ops/contract.test.ts, test/ops/contractTiles.test.ts, test/ops/conv2d.test.ts, test/ops/linear.test.ts
+// contract: y[row, col] = Σ_a Σ_b Σ_c A[row, (a, b, c)] · B[base(col) + a·stride_a + b·stride_b +
+// c·stride_c]  (+ bias), or max(that, 0) Every matrix product and every convolution pass is this
+// sum; src/ops/contract.ts says which strides make it which, and contract/params.wgsl what the
+// operands are.
+// launch: one subgroup a workgroup; x counts tiles of COLS·LANES columns, y (wrapping into z)
+// counts (split, plane, panel); where there are more than 65,535 tiles, they wrap into y, and z
+// counts (split, plane, panel); a split takes `chunk` steps of a One gather of the A operand serves
+// all lanes: each holds a vec4 of it, and a broadcast from a constant lane hands a value to every
+// lane. Nothing synchronizes, so a CPU adapter runs this as straight-line vector code. UNROLL steps
+// of c are taken for one accumulator at a time: there are more accumulators than registers, so each
+// is loaded and stored once for all of them. checked by test/ops/contract.test.ts,
+// test/ops/contractTiles.test.ts, test/ops/conv2d.test.ts, test/ops/linear.test.ts
 enable subgroups;
 
 #include "contract/params.wgsl"
@@ -96,14 +99,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       }
     }
   }
-  // The registers go out through a local array and a loop: unrolled, the stores alone would take a driver seconds to compile.
+  // The registers go out through a local array and a loop: unrolled, the stores alone would take a
+  // driver seconds to compile.
   var sums: array<f32, #{ROWS * COLS}>;
 #repeat v in 0..COLS
 #repeat r in 0..ROWS
   sums[#{r * COLS + v}] = sum#{r}_#{v};
 #end
 #end
-  let rows = min(params.panel_rows, params.rows - panel * #{ROWS}u); // not min(ROWS, …): a known bound invites the unrolling
+  // not min(ROWS, …): a known bound invites the unrolling
+  let rows = min(params.panel_rows, params.rows - panel * #{ROWS}u);
   let y_row = params.y_row;
   let y_part = params.y_base + split * params.y_split + plane * params.y_plane + panel * #{ROWS}u * y_row;
   let by_row = params.bias_row != 0u;
@@ -135,7 +140,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     if (first_col + #{4 * q}u < params.cols) {
       let i = r * #{COLS}u + #{4 * q}u;
       let value = vec4f(sums[i], sums[i + 1u], sums[i + 2u], sums[i + 3u]) + (bias_here + bias#{q});
-      y[to#{q}] = select(value, vec4f(), vec4<bool>(relu) & (value < vec4f())); // NaN stays, as in relu/forward.wgsl
+      // NaN stays, as in relu/forward.wgsl
+      y[to#{q}] = select(value, vec4f(), vec4<bool>(relu) & (value < vec4f()));
     }
     to#{q} += y_row;
 #end

@@ -1,4 +1,5 @@
-// interleave: dx[n, c, i, j] = phases[c, (i + padding) mod stride, (j + padding) mod stride][n / FOURS][⌊(i + padding) / stride⌋ - first, …][n mod FOURS]
+// interleave: dx[n, c, i, j] = phases[c, (i + padding) mod stride, (j + padding) mod stride][n /
+// FOURS][⌊(i + padding) / stride⌋ - first, …][n mod FOURS]
 //   phases: f32[C][stride_y][stride_x][images / FOURS][count_y][count_x][FOURS]        dx: f32[N][C][H][W]
 // launch: one thread per element of a plane of dx; planes (image · channel) are a grid dimension
 // checked by test/ops/conv2d.test.ts

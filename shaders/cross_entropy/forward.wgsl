@@ -1,8 +1,9 @@
 // cross_entropy_forward: with lse_r = log Σ_c exp(logits[r, c]),
-// losses[r] = (1 - smoothing) · (lse_r - logits[r, target_r]) + smoothing / classes · Σ_c (lse_r - logits[r, c])
-// with SOFT or WEIGHTED: losses[r] = Σ_c share_of(r, c) · (lse_r - logits[r, c]), see share.wgsl; a share of 0 ignores even an infinite logit
-// with GRADIENT also that of scale · losses[r], which costs no second exponential:
-// dlogits[r, c] = scale · (exp(logits[r, c] - lse_r) · Σ_k share_of(r, k) - share_of(r, c)), where without SOFT or WEIGHTED the shares sum to 1
+// losses[r] = (1 - smoothing) · (lse_r - logits[r, target_r]) + smoothing / classes · Σ_c (lse_r -
+// logits[r, c]) with SOFT or WEIGHTED: losses[r] = Σ_c share_of(r, c) · (lse_r - logits[r, c]), see
+// share.wgsl; a share of 0 ignores even an infinite logit with GRADIENT also that of scale ·
+// losses[r], which costs no second exponential: dlogits[r, c] = scale · (exp(logits[r, c] - lse_r)
+// · Σ_k share_of(r, k) - share_of(r, c)), where without SOFT or WEIGHTED the shares sum to 1
 //   logits, dlogits: f32[rows][classes]   targets: i32[rows], with SOFT f32[rows][classes]   weight: f32[classes]   losses: f32[rows]
 // A row with a NaN or an infinite logit has that as its loss and all over its gradient.
 // launch: one thread per row; the grid wraps into y past 65,535 groups
@@ -27,7 +28,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   }
   let base = row * params.classes;
   var highest = logits[base];
-  var broken = 0.0; // a NaN or an infinity among the logits: found by its bits, since max, exp and log may lose it
+  // a NaN or an infinity among the logits: found by its bits, since max, exp and log may lose it
+  var broken = 0.0;
   for (var c = 0u; c < params.classes; c++) {
     let value = logits[base + c];
     let bits = bitcast<u32>(value);
@@ -41,7 +43,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   }
   let finite = bitcast<u32>(broken) == 0u;
   var sum = 0.0;
-  var distances = 0.0; // Σ_c (highest - logits[c]): far smaller numbers than the logits themselves; unused with SOFT or WEIGHTED
+  // Σ_c (highest - logits[c]): far smaller numbers than the logits themselves; unused with SOFT or
+  // WEIGHTED
+  var distances = 0.0;
   for (var c = 0u; c < params.classes; c++) {
     let below = logits[base + c] - highest;
     let e = exp(below);
@@ -66,7 +70,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let shares = 1.0;
   let hit = highest - logits[base + u32(targets[row])] + log_sum;
   let all = distances / f32(params.classes) + log_sum;
-  // Masked logits may add up to an infinite `all`, which a smoothing of 0 has to ignore: 0 · infinity is NaN.
+  // Masked logits may add up to an infinite `all`, which a smoothing of 0 has to ignore: 0 ·
+  // infinity is NaN.
   let loss = (1.0 - params.smoothing) * hit + select(0.0, params.smoothing * all, params.smoothing > 0.0);
 #end
   losses[row] = select(broken, loss, finite);

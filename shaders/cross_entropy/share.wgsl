@@ -1,5 +1,6 @@
 // share_of: q[row, c] · weight[c], the share of a row's loss that class c has, with
-// q = (1 - smoothing) · y + smoothing / classes,  y = targets[row, c] with SOFT, else [c = targets[row]];  weight = 1 without WEIGHTED
+// q = (1 - smoothing) · y + smoothing / classes,  y = targets[row, c] with SOFT, else [c =
+// targets[row]];  weight = 1 without WEIGHTED
 #if SOFT
 @group(0) @binding(1) var<storage, read> targets: array<f32>;
 #else

@@ -1,5 +1,6 @@
 // finite_count: counts[slot] += number of elements of x that are NaN or infinite
-// The exponent's bits are tested: a compiler may assume that floats are finite. Nothing is added where all are finite, the usual case.
+// The exponent's bits are tested: a compiler may assume that floats are finite. Nothing is added
+// where all are finite, the usual case.
 // x: f32[n], as bits, in vectors of four; vectors = ⌈n / 4⌉        counts: u32[tensors], 0 at the start
 // launch: at most 65,536 threads, each takes every stride-th vector
 // checked by test/ops/finite.test.ts

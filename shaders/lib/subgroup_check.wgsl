@@ -1,4 +1,5 @@
-// subgroup_check: for every thread the size of its subgroup and its lane, to see whether a workgroup is one subgroup
+// subgroup_check: for every thread the size of its subgroup and its lane, to see whether a
+// workgroup is one subgroup
 // out: u32[4 workgroups][LANES][2]        launch: 4 workgroups of LANES threads
 // checked by test/gpu/gpu.test.ts
 enable subgroups;

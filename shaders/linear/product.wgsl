@@ -1,9 +1,10 @@
-// product: y[y_base + row·y_row + col] = Σ_k a[a_base + row·a_row + k·a_k] · b[b_base + k·b_k + col·b_col]  (+ bias[bias_base + col]),
-// or max(that, 0) where params.relu: the three passes of a dense layer by their strides, and by their bases parts of them
+// product: y[y_base + row·y_row + col] = Σ_k a[a_base + row·a_row + k·a_k] · b[b_base + k·b_k +
+// col·b_col]  (+ bias[bias_base + col]), or max(that, 0) where params.relu: the three passes of a
+// dense layer by their strides, and by their bases parts of them
 //   a, b, y: f32, addressed by strides        bias: f32
 // launch: one thread per element of y; the grid wraps into y past 65,535 groups
-// The plain kernel: the check of contract/tile.wgsl, and what runs where subgroups cannot be relied on.
-// checked by test/ops/linear.test.ts
+// The plain kernel: the check of contract/tile.wgsl, and what runs where subgroups cannot be relied
+// on. checked by test/ops/linear.test.ts
 #include "lib/linear.wgsl"
 
 struct Params {
@@ -37,5 +38,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
 #if BIAS
   sum += bias[params.bias_base + col];
 #end
-  y[params.y_base + row * params.y_row + col] = select(sum, 0.0, params.relu != 0u && sum < 0.0); // NaN stays, as in relu/forward.wgsl
+  // NaN stays, as in relu/forward.wgsl
+  y[params.y_base + row * params.y_row + col] = select(sum, 0.0, params.relu != 0u && sum < 0.0);
 }

@@ -1,9 +1,10 @@
-// local_response_norm_backward: dx[c] = dy[c] · scale[c]^-beta - 2 · alpha_n · beta · x[c] · Σ dy[c'] · x[c'] · scale[c']^(-beta - 1),
-// over the channels c' whose window holds c: from c - (size - 1) / 2 to c + size / 2
+// local_response_norm_backward: dx[c] = dy[c] · scale[c]^-beta - 2 · alpha_n · beta · x[c] · Σ
+// dy[c'] · x[c'] · scale[c']^(-beta - 1), over the channels c' whose window holds c: from c - (size
+// - 1) / 2 to c + size / 2
 //   x, scale, dy, dx: f32[N][C][pixels]        alpha_n = alpha / size
-// launch: one thread for CHUNK channels of a pixel, so that a power is computed once for several sums; x counts workgroups along a
-// plane, y and z count planes (n, chunk)
-// checked by test/ops/localResponseNorm.test.ts
+// launch: one thread for CHUNK channels of a pixel, so that a power is computed once for several
+// sums; x counts workgroups along a plane, y and z count planes (n, chunk) checked by
+// test/ops/localResponseNorm.test.ts
 #include "lib/plane.wgsl"
 #include "local_response_norm/params.wgsl"
 
@@ -26,7 +27,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   var x#{c} = 0.0;
   var direct#{c} = 0.0; // dy · scale^-beta
   var term#{c} = 0.0; // dy · x · scale^(-beta - 1)
-  if (first + #{c}u - #{BEFORE}u < params.channels) { // below 0 it wraps around, and is then past the last channel
+  // below 0 it wraps around, and is then past the last channel
+  if (first + #{c}u - #{BEFORE}u < params.channels) {
     let at = (image + first + #{c}u - #{BEFORE}u) * params.pixels + t;
     let here = scale[at];
     x#{c} = x[at];

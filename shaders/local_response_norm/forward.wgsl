@@ -1,8 +1,9 @@
-// local_response_norm_forward: scale[c] = k + alpha / size · Σ x[c']² for c' from c - size / 2 to c + (size - 1) / 2;  y = x · scale^-beta
+// local_response_norm_forward: scale[c] = k + alpha / size · Σ x[c']² for c' from c - size / 2 to c
+// + (size - 1) / 2;  y = x · scale^-beta
 //   x, y, scale: f32[N][C][pixels]; channels outside count as 0        alpha_n = alpha / size
-// launch: one thread for CHUNK channels of a pixel, so that a square is computed once for several sums; x counts workgroups along a
-// plane, y and z count planes (n, chunk)
-// checked by test/ops/localResponseNorm.test.ts
+// launch: one thread for CHUNK channels of a pixel, so that a square is computed once for several
+// sums; x counts workgroups along a plane, y and z count planes (n, chunk) checked by
+// test/ops/localResponseNorm.test.ts
 #include "lib/plane.wgsl"
 #include "local_response_norm/params.wgsl"
 
@@ -24,7 +25,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let image = (plane / params.chunks) * params.channels;
 #repeat c in 0..CHUNK + BEFORE + BEHIND
   var x#{c} = 0.0;
-  if (first + #{c}u - #{BEFORE}u < params.channels) { // below 0 it wraps around, and is then past the last channel
+  // below 0 it wraps around, and is then past the last channel
+  if (first + #{c}u - #{BEFORE}u < params.channels) {
     x#{c} = x[(image + first + #{c}u - #{BEFORE}u) * params.pixels + t];
   }
   let square#{c} = x#{c} * x#{c};

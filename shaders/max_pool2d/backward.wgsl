@@ -1,9 +1,10 @@
-// max_pool2d_backward: dx[p, i] = Σ dy[p, o] over the windows o whose winner is i; gathered, so nothing is added twice or atomically
+// max_pool2d_backward: dx[p, i] = Σ dy[p, o] over the windows o whose winner is i; gathered, so
+// nothing is added twice or atomically
 //   winner: u32[planes][OH][OW]   dy: f32[planes][OH][OW]   dx: f32[planes][H][W]
-// launch: one thread per STRIDE_Y x STRIDE_X block of dx: the same windows hold all of its elements, and are read once for them;
-// x counts workgroups along a plane's blocks_y · blocks_x, y and z count planes
-// KERNEL_Y, KERNEL_X, STRIDE_Y, STRIDE_X, PADDING_Y, PADDING_X: the window, compiled in
-// checked by test/ops/maxPool2d.test.ts
+// launch: one thread per STRIDE_Y x STRIDE_X block of dx: the same windows hold all of its
+// elements, and are read once for them; x counts workgroups along a plane's blocks_y · blocks_x, y
+// and z count planes KERNEL_Y, KERNEL_X, STRIDE_Y, STRIDE_X, PADDING_Y, PADDING_X: the window,
+// compiled in checked by test/ops/maxPool2d.test.ts
 #include "lib/plane.wgsl"
 #include "lib/divide.wgsl"
 
@@ -37,8 +38,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   var sum#{r}_#{c} = 0.0;
 #end
 #end
-  // The window that begins with this block is the last to hold any of it; the ones before it do, as far as they reach. A window of
-  // negative number wraps around, and is then past the last one.
+  // The window that begins with this block is the last to hold any of it; the ones before it do, as
+  // far as they reach. A window of negative number wraps around, and is then past the last one.
   let base = plane * out_height * out_width;
 #repeat up in 0..(KERNEL_Y + STRIDE_Y - 1) / STRIDE_Y
 #repeat back in 0..(KERNEL_X + STRIDE_X - 1) / STRIDE_X

@@ -1,5 +1,6 @@
-// squares: sums[first + t] = Σ g[i]² over every stride-th vector i from t on, for each thread t < stride
-// Partial sums of a gradient's squared norm: as many as there are threads, each summed in a fixed order, so that the norm repeats bit for bit.
+// squares: sums[first + t] = Σ g[i]² over every stride-th vector i from t on, for each thread t <
+// stride Partial sums of a gradient's squared norm: as many as there are threads, each summed in a
+// fixed order, so that the norm repeats bit for bit.
 // g: f32[n] in vectors of four; vectors = ⌈n / 4⌉, what lies past n does not count        sums: f32, from `first` on
 // launch: stride threads, a multiple of the workgroup; the grid wraps into y past 65,535 groups
 // checked by test/optim/clip.test.ts

@@ -1,4 +1,5 @@
-// multiply_add: twelve independent chains s = s · a + 0.5 a thread, `STEPS` times: the most multiply-adds a device can do
+// multiply_add: twelve independent chains s = s · a + 0.5 a thread, `STEPS` times: the most
+// multiply-adds a device can do
 //   y: f32[n], there only so that nothing is optimized away        launch: one thread per element
 // checked by test/gpu/kernels/probe.test.ts
 #include "lib/linear.wgsl"

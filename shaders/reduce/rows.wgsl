@@ -1,4 +1,5 @@
-// rows: y[i, s, o] = Σ_j x[i, o, j] for j in segment s, the SEGMENT elements from s·SEGMENT on: the first stage of a bias gradient
+// rows: y[i, s, o] = Σ_j x[i, o, j] for j in segment s, the SEGMENT elements from s·SEGMENT on: the
+// first stage of a bias gradient
 //   x: f32[outer][width][inner] in vectors of four; a row begins and ends anywhere in one        y: f32[outer][segments][width]
 // launch: one thread per element of y; the grid wraps into y past 65,535 groups
 // checked by test/ops/conv2d.test.ts

@@ -1,6 +1,8 @@
-// What augmented images have in common, for a Params with size and fill_0 … fill_2, and bindings rgb and table
+// What augmented images have in common, for a Params with size and fill_0 … fill_2, and bindings
+// rgb and table
 // rgb: f32[N][3][size][size] in 0..1        table: f32[N][16]: cos, sin, turned, erased, kinds[4], amounts[4], top, left, bottom, right
-// Formulas: torchvision's transforms for tensors (ColorJitter, RandomRotation with bilinear interpolation)
+// Formulas: torchvision's transforms for tensors (ColorJitter, RandomRotation with bilinear
+// interpolation)
 const TABLE: u32 = 16u;
 const BRIGHTNESS: f32 = 1.0;
 const CONTRAST: f32 = 2.0;
@@ -22,7 +24,8 @@ fn pixel(n: u32, row: i32, col: i32) -> vec3f {
   return vec3f(rgb[at], rgb[at + plane], rgb[at + 2u * plane]);
 }
 
-// turned: y[row, col] = x at the point that a counter-clockwise turn about the middle brings to (row, col), bilinear
+// turned: y[row, col] = x at the point that a counter-clockwise turn about the middle brings to
+// (row, col), bilinear
 fn turned(n: u32, row: u32, col: u32) -> vec3f {
   let t = n * TABLE;
   if (table[t + 2u] == 0.0) {
@@ -71,7 +74,8 @@ fn blend(a: vec3f, b: f32, factor: f32) -> vec3f {
   return clamp(factor * a + (1.0 - factor) * b, vec3f(), vec3f(1.0));
 }
 
-// The pixel's color after the image's changes; where `until_contrast`, before its contrast, which needs the mean of that.
+// The pixel's color after the image's changes; where `until_contrast`, before its contrast, which
+// needs the mean of that.
 fn changed(n: u32, start: vec3f, mean: f32, until_contrast: bool) -> vec3f {
   var color = start;
   for (var k = 0u; k < 4u; k++) {

@@ -1,5 +1,6 @@
-// gray: sums[n, col] = Σ_row gray(image n at (row, col), turned, its colors changed as far as its contrast) / size²
-// rgb, table: see transforms/color.wgsl        sums: f32[N][size], whose sum over columns is the mean that contrast blends with
+// gray: sums[n, col] = Σ_row gray(image n at (row, col), turned, its colors changed as far as its
+// contrast) / size² rgb, table: see transforms/color.wgsl        sums: f32[N][size], whose sum over
+// columns is the mean that contrast blends with
 // launch: one thread per column, one row of workgroups per image, wrapping into z past 65,535
 // checked by test/data/augment.test.ts
 override WG: u32 = 64;

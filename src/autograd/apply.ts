@@ -1,7 +1,15 @@
 import { AutogradError, ShapeError } from '../base/errors.ts'
 import { kindOf } from '../base/options.ts'
 import { gradientName, type Recorder } from '../gpu/recorder.ts'
-import { type Grads, type InputShapes, type Inputs, keptAt, type Needs, type Op, type ViewOp } from '../ops/op.ts'
+import {
+  type Grads,
+  type InputShapes,
+  type Inputs,
+  keptAt,
+  type Needs,
+  type Op,
+  type ViewOp,
+} from '../ops/op.ts'
 import type { Engine } from '../tensor/engine.ts'
 import { allocate, type NdBuffer } from '../tensor/ndbuffer.ts'
 import { Tensor } from '../tensor/tensor.ts'
@@ -10,7 +18,8 @@ import { Node } from './node.ts'
 /**
  * Runs an operator on tensors and, where a gradient has to flow, records it.
  * @param into the memory of the result, held once for it. Default: memory of its own
- * @throws ShapeError for inputs the operator cannot take, or where it needs more memory at once than one binding; nothing is then left allocated
+ * @throws ShapeError for inputs the operator cannot take, or where it needs more memory at once
+ * than one binding; nothing is then left allocated
  */
 export function apply<In extends string, Attrs>(
   op: Op<In, Attrs>,
@@ -19,7 +28,8 @@ export function apply<In extends string, Attrs>(
   into?: NdBuffer,
 ): Tensor {
   const tensors = op.inputs.map((name) => inputs[name])
-  for (const [i, tensor] of tensors.entries()) if (tensor !== null) requireTensor(op.name, op.inputs[i] ?? '', tensor)
+  for (const [i, tensor] of tensors.entries())
+    if (tensor !== null) requireTensor(op.name, op.inputs[i] ?? '', tensor)
   const engine = engineOf(op.name, tensors)
   if (op.name !== 'relu' && tensors.some((tensor) => tensor?.rectified))
     throw new AutogradError(
@@ -41,31 +51,42 @@ export function apply<In extends string, Attrs>(
       return kept
     })
     if (gpu.recorder) noteOmissions(gpu.recorder, op.inputs, inputs, engine.gradEnabled)
-    const wanting = tensors.filter((tensor): tensor is Tensor => tensor !== null && engine.gradEnabled && tensor.requiresGrad)
+    const wanting = tensors.filter(
+      (tensor): tensor is Tensor => tensor !== null && engine.gradEnabled && tensor.requiresGrad,
+    )
     if (wanting.length === 0) return
     out.requiresGrad = true
-    out.node = new Node(op.name, gpu.layer, [...new Set(wanting)], kept, (node, dy, wanted, unit) => {
-      const made: (readonly [Tensor, NdBuffer])[] = []
-      // One gradient after the other, the last input's first: they need not be held, nor their temporary memory, all at once.
-      for (const name of [...op.inputs].reverse()) {
-        const tensor = inputs[name]
-        if (!tensor || !wanted.has(tensor)) continue
-        const ready = op.differentiates === name ? keptAt(node.kept, 0) : null
-        const grad = ready ? { storage: ready.storage.retain(), shape: tensor.shape } : allocate(gpu, tensor.shape)
-        made.push([tensor, grad])
-        const grads = { ...record(() => null), [name]: grad } as Grads<In>
-        releasedOnError(
-          made.map(([, buffer]) => buffer),
-          () => {
-            gpu.recorder?.enter(op.name, 'backward', [dy], attrs)
-            if (ready && unit) gpu.recorder?.omit(gradientName(name), 'forward has computed it')
-            else gpu.withScratch(() => op.backward(gpu, node.kept, dy, grads, attrs, shapes))
-            gpu.recorder?.leave({ dy }, grads)
-          },
-        )
-      }
-      return made.reverse()
-    })
+    out.node = new Node(
+      op.name,
+      gpu.layer,
+      [...new Set(wanting)],
+      kept,
+      (node, dy, wanted, unit) => {
+        const made: (readonly [Tensor, NdBuffer])[] = []
+        // One gradient after the other, the last input's first: they need not be held, nor their
+        // temporary memory, all at once.
+        for (const name of [...op.inputs].reverse()) {
+          const tensor = inputs[name]
+          if (!tensor || !wanted.has(tensor)) continue
+          const ready = op.differentiates === name ? keptAt(node.kept, 0) : null
+          const grad = ready
+            ? { storage: ready.storage.retain(), shape: tensor.shape }
+            : allocate(gpu, tensor.shape)
+          made.push([tensor, grad])
+          const grads = { ...record(() => null), [name]: grad } as Grads<In>
+          releasedOnError(
+            made.map(([, buffer]) => buffer),
+            () => {
+              gpu.recorder?.enter(op.name, 'backward', [dy], attrs)
+              if (ready && unit) gpu.recorder?.omit(gradientName(name), 'forward has computed it')
+              else gpu.withScratch(() => op.backward(gpu, node.kept, dy, grads, attrs, shapes))
+              gpu.recorder?.leave({ dy }, grads)
+            },
+          )
+        }
+        return made.reverse()
+      },
+    )
   })
   return out
 }
@@ -80,7 +101,10 @@ function noteOmissions<In extends string>(
   for (const name of names) {
     const tensor = inputs[name]
     if (!tensor || (gradEnabled && tensor.requiresGrad)) continue
-    const frozen = name === 'weight' || name === 'bias' ? 'the parameter is frozen' : 'nothing before this layer trains'
+    const frozen =
+      name === 'weight' || name === 'bias'
+        ? 'the parameter is frozen'
+        : 'nothing before this layer trains'
     recorder.omit(gradientName(name), gradEnabled ? frozen : 'gradients are off')
   }
 }
@@ -89,7 +113,9 @@ function noteOmissions<In extends string>(
 export function requireTensor(op: string, input: string, value: Tensor): void {
   if (value instanceof Tensor) return
   const given = value === undefined ? 'left out' : kindOf(value)
-  throw new ShapeError(`${op}: ${input} is ${given}, and has to be a tensor, as engine.tensor(values, shape) makes one`)
+  throw new ShapeError(
+    `${op}: ${input} is ${given}, and has to be a tensor, as engine.tensor(values, shape) makes one`,
+  )
 }
 
 /** Runs `body`; where it throws, nobody will hold the buffers. */
@@ -111,7 +137,9 @@ export function applyView<Attrs>(op: ViewOp<Attrs>, x: Tensor, attrs: Attrs): Te
   const out = new Tensor(x.engine, { storage: storage.retain(), shape })
   if (x.engine.gradEnabled && x.requiresGrad) {
     out.requiresGrad = true
-    out.node = new Node(op.name, x.engine.gpu.layer, [x], [], (_, dy) => [[x, { storage: dy.storage.retain(), shape: x.shape }]])
+    out.node = new Node(op.name, x.engine.gpu.layer, [x], [], (_, dy) => [
+      [x, { storage: dy.storage.retain(), shape: x.shape }],
+    ])
   }
   return out
 }
@@ -120,6 +148,8 @@ function engineOf(name: string, tensors: readonly (Tensor | null)[]): Engine {
   const engines = new Set(tensors.flatMap((tensor) => (tensor ? [tensor.engine] : [])))
   const [engine] = engines
   if (!engine || engines.size > 1)
-    throw new AutogradError(`${name}: the inputs live on ${engines.size} different engines; they have to share one`)
+    throw new AutogradError(
+      `${name}: the inputs live on ${engines.size} different engines; they have to share one`,
+    )
   return engine
 }

@@ -5,28 +5,41 @@ import { Tensor } from '../tensor/tensor.ts'
 import { Node } from './node.ts'
 
 /**
- * Reverse-mode differentiation over the recorded tape: every node once, newest first, without recursion. A node is on the tape only
- * where one of its inputs requires a gradient, so the walk ends at the earliest trainable layer by itself.
+ * Reverse-mode differentiation over the recorded tape: every node once, newest first, without
+ * recursion. A node is on the tape only where one of its inputs requires a gradient, so the walk
+ * ends at the earliest trainable layer by itself.
  * @param root where to start
  * @param dy d(objective)/d(root); 1 for a single element when left out
- * @throws AutogradError when root requires no gradient or was passed before; ShapeError when dy has another shape
+ * @throws AutogradError when root requires no gradient or was passed before; ShapeError when dy has
+ * another shape
  */
 export function backward(root: Tensor, dy?: Tensor): void {
   if (!root.requiresGrad)
-    throw new AutogradError('backward(): this tensor requires no gradient; set requiresGrad on a leaf, or trainable on a parameter')
+    throw new AutogradError(
+      'backward(): this tensor requires no gradient; set requiresGrad on a leaf, or trainable on a parameter',
+    )
   if (dy && !sameShape(dy.shape, root.shape))
-    throw new ShapeError(`backward(): dy has the shape ${showShape(dy.shape)}, the tensor ${showShape(root.shape)}`)
-  if (!dy && root.size !== 1) throw new ShapeError(`backward() without dy starts from a single element, not from ${showShape(root.shape)}`)
+    throw new ShapeError(
+      `backward(): dy has the shape ${showShape(dy.shape)}, the tensor ${showShape(root.shape)}`,
+    )
+  if (!dy && root.size !== 1)
+    throw new ShapeError(
+      `backward() without dy starts from a single element, not from ${showShape(root.shape)}`,
+    )
   const { gpu } = root.engine
   const nodes = reachable(root)
-  for (const { node } of nodes) void node.kept // throws where an earlier backward passed, before anything is held or written
+  // throws where an earlier backward passed, before anything is held or written
+  for (const { node } of nodes) void node.kept
   const first = dy
     ? { storage: dy.buffer.storage.retain(), shape: root.shape }
     : { storage: gpu.upload(new Float32Array([1])), shape: root.shape }
   const pending = new Map<Tensor, NdBuffer>()
   const arrive = (tensor: Tensor, grad: NdBuffer) => {
     if (tensor.node) pending.set(tensor, sum(tensor, pending.get(tensor), grad))
-    else if (tensor.grad) tensor.grad.replace(sum(tensor, { storage: tensor.grad.buffer.storage.retain(), shape: tensor.shape }, grad))
+    else if (tensor.grad)
+      tensor.grad.replace(
+        sum(tensor, { storage: tensor.grad.buffer.storage.retain(), shape: tensor.shape }, grad),
+      )
     else tensor.grad = new Tensor(tensor.engine, grad)
   }
   const layer = gpu.layer
@@ -64,7 +77,9 @@ function reachable(root: Tensor): { readonly tensor: Tensor; readonly node: Node
   return found.sort((a, b) => b.node.id - a.node.id)
 }
 
-/** The sum of two gradients, out of place: a buffer that reached us may be a view of someone else's. */
+/**
+ * The sum of two gradients, out of place: a buffer that reached us may be a view of someone else's.
+ */
 function sum(tensor: Tensor, a: NdBuffer | undefined, b: NdBuffer): NdBuffer {
   if (!a) return b
   const { gpu } = tensor.engine

@@ -1,4 +1,7 @@
-/** Operators on tensors: each runs its kernel now and, where a gradient has to flow, is recorded on the tape. Names and meaning are PyTorch's. */
+/**
+ * Operators on tensors: each runs its kernel now and, where a gradient has to flow, is recorded on
+ * the tape. Names and meaning are PyTorch's.
+ */
 import { ShapeError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
 import type { Conv2dAttrs, Pair } from '../ops/conv2d.ts'
@@ -28,16 +31,28 @@ export interface Conv2dOptions {
  * @throws ShapeError when shapes or options do not fit
  * @example const y = conv2d(x, weight, bias, { stride: 4, padding: 2 })
  */
-export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | null, options: Conv2dOptions = {}): Tensor {
+export function conv2d(
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor | null,
+  options: Conv2dOptions = {},
+): Tensor {
   return apply(operators.conv2d, { x, weight, bias }, convAttrs(options))
 }
 
 /**
- * A convolution that `relu`, and nothing else, is to be given: its kernel stores max(y, 0), so that both are one launch. The tensor stands
- * for y, whose gradient flows back through it.
+ * A convolution that `relu`, and nothing else, is to be given: its kernel stores max(y, 0), so that
+ * both are one launch. The tensor stands for y, whose gradient flows back through it.
  */
-export function conv2dForRelu(x: Tensor, weight: Tensor, bias: Tensor | null, options: Conv2dOptions = {}): Tensor {
-  return rectified(apply(operators.conv2d, { x, weight, bias }, { ...convAttrs(options), relu: true }))
+export function conv2dForRelu(
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor | null,
+  options: Conv2dOptions = {},
+): Tensor {
+  return rectified(
+    apply(operators.conv2d, { x, weight, bias }, { ...convAttrs(options), relu: true }),
+  )
 }
 
 function convAttrs(options: Conv2dOptions): Conv2dAttrs {
@@ -96,12 +111,16 @@ export interface MaxPool2dOptions {
   readonly stride?: Size2d
   /** Positions of minus infinity on each side, at most half the kernel. Default 0. */
   readonly padding?: Size2d
-  /** Whether a last window may reach past the edge: the result's size is rounded up instead of down. Default false. */
+  /**
+   * Whether a last window may reach past the edge: the result's size is rounded up instead of down.
+   * Default false.
+   */
   readonly ceilMode?: boolean
 }
 
 /**
- * The largest element of each window; the first in row order wins ties and gets the whole gradient (PyTorch's `max_pool2d`).
+ * The largest element of each window; the first in row order wins ties and gets the whole gradient
+ * (PyTorch's `max_pool2d`).
  * @param x [N, C, H, W]
  * @returns [N, C, ⌊(H + 2·padding − kernel) / stride⌋ + 1, the same for W]
  * @throws ShapeError when shapes or options do not fit
@@ -110,7 +129,11 @@ export interface MaxPool2dOptions {
 export function maxPool2d(x: Tensor, options: MaxPool2dOptions): Tensor {
   checkOptions('maxPool2d', options, ['kernel', 'stride', 'padding', 'ceilMode'], ShapeError)
   const { kernel, stride = kernel, padding = 0, ceilMode = false } = options
-  return apply(operators.maxPool2d, { x }, { kernel: pair(kernel), stride: pair(stride), padding: pair(padding), ceilMode })
+  return apply(
+    operators.maxPool2d,
+    { x },
+    { kernel: pair(kernel), stride: pair(stride), padding: pair(padding), ceilMode },
+  )
 }
 
 /**
@@ -138,7 +161,8 @@ export interface LocalResponseNormOptions {
 }
 
 /**
- * x / (k + alpha / size · Σ x²)^beta over a window of neighboring channels (Krizhevsky et al. 2012; PyTorch's `local_response_norm`).
+ * x / (k + alpha / size · Σ x²)^beta over a window of neighboring channels (Krizhevsky et al. 2012;
+ * PyTorch's `local_response_norm`).
  * @param x [N, C, …]
  * @returns x's shape
  * @throws ShapeError when shapes or options do not fit
@@ -154,12 +178,15 @@ export function localResponseNorm(x: Tensor, options: LocalResponseNormOptions):
 export interface DropoutOptions {
   /** Outside training x passes unchanged. Default true. */
   readonly training?: boolean
-  /** An integer of 0 or more: the same seed drops the same elements, on every adapter. Default 0. */
+  /**
+   * An integer of 0 or more: the same seed drops the same elements, on every adapter. Default 0.
+   */
   readonly seed?: number
 }
 
 /**
- * Sets each element to 0 with probability p and scales the others by 1 / (1 − p) (Srivastava et al. 2014).
+ * Sets each element to 0 with probability p and scales the others by 1 / (1 − p) (Srivastava et al.
+ * 2014).
  * @param x any shape
  * @returns x's shape; where nothing is dropped a tensor over x's own memory, without a copy
  * @throws ShapeError when p is no probability, or the seed no integer of 0 or more
@@ -171,7 +198,9 @@ export function dropout(x: Tensor, p: number, options: DropoutOptions = {}): Ten
   requireTensor('dropout', 'x', x)
   // Also where nothing is dropped: a wrong p or seed is never silent.
   operators.dropout.outShape({ x: x.shape }, { p, seed })
-  return training && p > 0 ? apply(operators.dropout, { x }, { p, seed }) : applyView(operators.dropoutOff, x, {})
+  return training && p > 0
+    ? apply(operators.dropout, { x }, { p, seed })
+    : applyView(operators.dropoutOff, x, {})
 }
 
 /**
@@ -187,7 +216,10 @@ export function softmax(x: Tensor): Tensor {
 
 /** What `crossEntropy` is told. */
 export interface CrossEntropyOptions {
-  /** What each class counts for: one number of 0 or more a class. A 'mean' over class targets divides by the sum of their weights. */
+  /**
+   * What each class counts for: one number of 0 or more a class. A 'mean' over class targets
+   * divides by the sum of their weights.
+   */
   readonly weight?: Float32Array
   /** Share of the target's probability that is spread over all classes, in 0..1. Default 0. */
   readonly labelSmoothing?: number
@@ -196,30 +228,45 @@ export interface CrossEntropyOptions {
 }
 
 /**
- * −Σ_c weight_c · q_c · log softmax(logits)_c, q the target's smoothed probabilities (PyTorch's `cross_entropy`).
+ * −Σ_c weight_c · q_c · log softmax(logits)_c, q the target's smoothed probabilities (PyTorch's
+ * `cross_entropy`).
  * @param logits [N, classes]
- * @param targets Int32Array(N): each row's class, 0 ≤ target < classes; or Float32Array(N · classes): each row's probabilities, row-major
+ * @param targets Int32Array(N): each row's class, 0 ≤ target < classes; or Float32Array(N ·
+ * classes): each row's probabilities, row-major
  * @returns a scalar, or [N] without reduction
  * @throws ShapeError when shapes, targets or options do not fit
  * @example crossEntropy(model.forward(x), Int32Array.of(3, 1)).backward()
  * @example crossEntropy(logits, Int32Array.of(0, 1), { weight: Float32Array.of(0.3, 1.7), labelSmoothing: 0.1 })
  */
-export function crossEntropy(logits: Tensor, targets: Int32Array | Float32Array, options: CrossEntropyOptions = {}): Tensor {
+export function crossEntropy(
+  logits: Tensor,
+  targets: Int32Array | Float32Array,
+  options: CrossEntropyOptions = {},
+): Tensor {
   checkOptions('crossEntropy', options, ['weight', 'labelSmoothing', 'reduction'], ShapeError)
   requireTensor('crossEntropy', 'logits', logits)
   if (!(targets instanceof Int32Array || targets instanceof Float32Array))
-    throw new ShapeError("crossEntropy: targets are each row's class in an Int32Array, or all rows' probabilities in a Float32Array")
+    throw new ShapeError(
+      "crossEntropy: targets are each row's class in an Int32Array, or all rows' probabilities in a Float32Array",
+    )
   const { weight, labelSmoothing = 0, reduction = 'mean' } = options
   const [rows = 0, classes = 0] = logits.shape
   const hard = targets instanceof Int32Array
-  const wrong = hard && logits.shape.length === 2 ? targets.findIndex((target) => target < 0 || target >= classes) : -1
+  const wrong =
+    hard && logits.shape.length === 2
+      ? targets.findIndex((target) => target < 0 || target >= classes)
+      : -1
   if (wrong >= 0)
     throw new ShapeError(
       `crossEntropy: target ${wrong} is ${targets[wrong]}, outside the ${classes} classes of logits [${logits.shape.join(', ')}]`,
     )
   const bad = weight?.findIndex((value) => !(value >= 0 && value < Number.POSITIVE_INFINITY)) ?? -1
-  if (weight && bad >= 0) throw new ShapeError(`crossEntropy: the weight of class ${bad} is ${weight[bad]}: give a number of 0 or more`)
-  const divisor = hard && weight ? targets.reduce((sum, target) => sum + (weight[target] ?? 0), 0) : rows
+  if (weight && bad >= 0)
+    throw new ShapeError(
+      `crossEntropy: the weight of class ${bad} is ${weight[bad]}: give a number of 0 or more`,
+    )
+  const divisor =
+    hard && weight ? targets.reduce((sum, target) => sum + (weight[target] ?? 0), 0) : rows
   const { gpu } = logits.engine
   const uploads = [gpu.upload(targets), ...(weight ? [gpu.upload(weight)] : [])] as const
   try {
@@ -227,7 +274,10 @@ export function crossEntropy(logits: Tensor, targets: Int32Array | Float32Array,
       operators.crossEntropy,
       { logits },
       {
-        targets: { storage: uploads[0], shape: hard ? [targets.length] : [targets.length / classes, classes] },
+        targets: {
+          storage: uploads[0],
+          shape: hard ? [targets.length] : [targets.length / classes, classes],
+        },
         weight: weight && uploads[1] ? { storage: uploads[1], shape: [weight.length] } : null,
         ...{ divisor, labelSmoothing, reduction },
       },

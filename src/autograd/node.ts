@@ -6,14 +6,26 @@ import type { GraphNode, Tensor } from '../tensor/tensor.ts'
 let nextId = 0
 
 /**
- * How a gradient flows back through a node: from dy to the gradient of each wanted input, in buffers of their own.
+ * How a gradient flows back through a node: from dy to the gradient of each wanted input, in
+ * buffers of their own.
  * @param unit whether dy is 1, so that nothing need be multiplied by it
  */
-type Flow = (node: Node, dy: NdBuffer, wanted: ReadonlySet<Tensor>, unit: boolean) => readonly (readonly [Tensor, NdBuffer])[]
+type Flow = (
+  node: Node,
+  dy: NdBuffer,
+  wanted: ReadonlySet<Tensor>,
+  unit: boolean,
+) => readonly (readonly [Tensor, NdBuffer])[]
 
-/** One recorded step of the tape: which tensors it read, what it kept, and how a gradient flows back through it. */
+/**
+ * One recorded step of the tape: which tensors it read, what it kept, and how a gradient flows back
+ * through it.
+ */
 export class Node implements GraphNode {
-  /** Grows with time: an operator's inputs always have smaller numbers, so descending order is a topological one. */
+  /**
+   * Grows with time: an operator's inputs always have smaller numbers, so descending order is a
+   * topological one.
+   */
   readonly id = nextId++
   readonly name: string
   /** The layer that computed it, for errors and recordings. */
@@ -23,7 +35,13 @@ export class Node implements GraphNode {
   readonly #flow: Flow
   #kept: Kept | null
 
-  constructor(name: string, layer: string | null, inputs: readonly Tensor[], kept: Kept, flow: Flow) {
+  constructor(
+    name: string,
+    layer: string | null,
+    inputs: readonly Tensor[],
+    kept: Kept,
+    flow: Flow,
+  ) {
     this.name = name
     this.layer = layer
     this.inputs = inputs
@@ -43,7 +61,11 @@ export class Node implements GraphNode {
   }
 
   /** The gradient of each wanted input. */
-  flow(dy: NdBuffer, wanted: ReadonlySet<Tensor>, unit: boolean): readonly (readonly [Tensor, NdBuffer])[] {
+  flow(
+    dy: NdBuffer,
+    wanted: ReadonlySet<Tensor>,
+    unit: boolean,
+  ): readonly (readonly [Tensor, NdBuffer])[] {
     return this.#flow(this, dy, wanted, unit)
   }
 

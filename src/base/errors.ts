@@ -1,14 +1,20 @@
-/** A text as one line that moves no cursor: a file's name may hold line breaks and worse. They appear as \n and \u001b. */
+/**
+ * A text as one line that moves no cursor: a file's name may hold line breaks and worse. They
+ * appear as \n and \u001b.
+ */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\u2028\u2029]/gu, (character) => {
     const escaped = JSON.stringify(character).slice(1, -1)
-    return escaped === character ? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}` : escaped
+    return escaped === character
+      ? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+      : escaped
   })
 }
 
 /**
- * Every error Graft throws on purpose. Each message is one line: what was wrong, where, and what to do about it.
- * A caller tells them apart with `instanceof` or by `code`; the command line prints `message` without a stack trace.
+ * Every error Graft throws on purpose. Each message is one line: what was wrong, where, and what to
+ * do about it. A caller tells them apart with `instanceof` or by `code`; the command line prints
+ * `message` without a stack trace.
  * @example
  * await fit(model, data, options).catch((error) => {
  *   if (!(error instanceof GraftError)) throw error
@@ -40,7 +46,8 @@ export interface AdapterAttempt {
  * No adapter of the wanted kind; `attempts` says for each kind what was tried and how to get it.
  * @example
  * await createEngine({ adapter: 'hardware' }).catch((error) => {
- *   if (error instanceof AdapterError) for (const { kind, howTo } of error.attempts) console.error(kind, howTo)
+ *   if (error instanceof AdapterError) for (const { kind, howTo } of error.attempts)
+ *   console.error(kind, howTo)
  * })
  */
 export class AdapterError extends GraftError {
@@ -55,7 +62,8 @@ export class AdapterError extends GraftError {
 /**
  * Shapes or options that an operator cannot take. Thrown before anything reaches the GPU.
  * @example
- * linear(engine.tensor(new Float32Array(6), [2, 3]), weight, null) // ShapeError where weight is [4, 5]
+ * linear(engine.tensor(new Float32Array(6), [2, 3]), weight, null) // ShapeError where weight is
+ * [4, 5]
  */
 export class ShapeError extends GraftError {
   constructor(message: string) {
@@ -64,9 +72,11 @@ export class ShapeError extends GraftError {
 }
 
 /**
- * A kernel that did not compile, failed validation, or found no memory; names the kernel and the layer it ran for.
+ * A kernel that did not compile, failed validation, or found no memory; names the kernel and the
+ * layer it ran for.
  * @example
- * if (error instanceof KernelError) console.error(error.kernel, error.layer) // 'conv2d/forward', 'features.3'
+ * if (error instanceof KernelError) console.error(error.kernel, error.layer) // 'conv2d/forward',
+ * 'features.3'
  */
 export class KernelError extends GraftError {
   readonly kernel: string
@@ -120,7 +130,8 @@ export class AutogradError extends GraftError {
 /**
  * A weights file that is damaged, or does not fit the network.
  * @example
- * await alexnet(engine, { variant: 'bvlc', weights: 'alexnet-64.safetensors' }) // WeightsError: shapes differ
+ * await alexnet(engine, { variant: 'bvlc', weights: 'alexnet-64.safetensors' }) // WeightsError:
+ * shapes differ
  */
 export class WeightsError extends GraftError {
   constructor(message: string, options?: ErrorOptions) {
@@ -140,7 +151,8 @@ export class DataError extends GraftError {
 }
 
 /**
- * Training met NaN or infinity; names the first tensor, in the order of computation, that was not finite.
+ * Training met NaN or infinity; names the first tensor, in the order of computation, that was not
+ * finite.
  * @example
  * if (error instanceof NonFiniteError) console.error(error.tensor) // lower the learning rate
  */

@@ -10,7 +10,9 @@ const TWO_POW_32 = 2 ** 32
 const TWO_POW_MINUS_24 = 2 ** -24
 const TWO_POW_MINUS_32 = 2 ** -32
 
-/** The upper 32 bits of the 64-bit product of two 32-bit words; the lower ones are `Math.imul`'s. */
+/**
+ * The upper 32 bits of the 64-bit product of two 32-bit words; the lower ones are `Math.imul`'s.
+ */
 function multiplyHigh(a: number, b: number): number {
   const aLow = a & 0xffff
   const aHigh = a >>> 16
@@ -56,10 +58,12 @@ function block(
 }
 
 /**
- * Philox4x32-10: four random 32-bit words from a counter and a key, without any state. Neighboring counters give unrelated words, so
- * that value number i of a sequence can be computed anywhere, in any order.
+ * Philox4x32-10: four random 32-bit words from a counter and a key, without any state. Neighboring
+ * counters give unrelated words, so that value number i of a sequence can be computed anywhere, in
+ * any order.
  *
- * Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011, and its library Random123.
+ * Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011, and
+ * its library Random123.
  *
  * @param counter four words, the least significant first; each is taken modulo 2^32
  * @param key two words
@@ -77,17 +81,23 @@ export function philox4x32(
   return [a, b, c, d]
 }
 
-/** @throws UsageError unless a seed is one that `Random` takes: for what draws its first number only later */
+/**
+ * @throws UsageError unless a seed is one that `Random` takes: for what draws its first number only
+ * later
+ */
 export function requireSeed(seed: number, name = 'seed'): void {
-  if (!Number.isSafeInteger(seed) || seed < 0) throw new UsageError(`${name} is ${seed}: give a non-negative integer up to 2^53 - 1`)
+  if (!Number.isSafeInteger(seed) || seed < 0)
+    throw new UsageError(`${name} is ${seed}: give a non-negative integer up to 2^53 - 1`)
 }
 
 /**
- * A sequence of random numbers from a seed: Philox4x32-10 with the seed as key, the block's number in the counter's lower two words and
- * the stream in the upper two. Sequences of one seed and different streams do not overlap.
+ * A sequence of random numbers from a seed: Philox4x32-10 with the seed as key, the block's number
+ * in the counter's lower two words and the stream in the upper two. Sequences of one seed and
+ * different streams do not overlap.
  *
- * Integers, uniform values and shuffles are the same bits on every machine. Normal values go through `Math.log`, `Math.cos` and
- * `Math.sin`, which JavaScript leaves to the engine: they repeat exactly on one engine and may differ in the last bit between two.
+ * Integers, uniform values and shuffles are the same bits on every machine. Normal values go
+ * through `Math.log`, `Math.cos` and `Math.sin`, which JavaScript leaves to the engine: they repeat
+ * exactly on one engine and may differ in the last bit between two.
  *
  * @example
  * const random = new Random(42)
@@ -122,7 +132,15 @@ export class Random {
   uint32(): number {
     if (this.#used === 4) {
       const high = Math.floor(this.#blockNumber / TWO_POW_32)
-      block(this.#words, this.#blockNumber, high, this.#streamLow, this.#streamHigh, this.#seedLow, this.#seedHigh)
+      block(
+        this.#words,
+        this.#blockNumber,
+        high,
+        this.#streamLow,
+        this.#streamHigh,
+        this.#seedLow,
+        this.#seedHigh,
+      )
       this.#blockNumber++
       this.#used = 0
     }
@@ -130,12 +148,14 @@ export class Random {
   }
 
   /**
-   * An integer in 0 … n - 1, each exactly equally likely: what lies in the incomplete last run of n below 2^32 is drawn again.
+   * An integer in 0 … n - 1, each exactly equally likely: what lies in the incomplete last run of n
+   * below 2^32 is drawn again.
    *
    * @throws UsageError unless n is an integer in 1 … 2^32
    */
   below(n: number): number {
-    if (!Number.isInteger(n) || n < 1 || n > TWO_POW_32) throw new UsageError(`n is ${n}: give an integer from 1 to 2^32`)
+    if (!Number.isInteger(n) || n < 1 || n > TWO_POW_32)
+      throw new UsageError(`n is ${n}: give an integer from 1 to 2^32`)
     const limit = TWO_POW_32 - (TWO_POW_32 % n)
     let value = this.uint32()
     while (value >= limit) value = this.uint32()
@@ -148,7 +168,8 @@ export class Random {
   }
 
   /**
-   * A value of the standard normal distribution, by the Box–Muller transform; none is further out than 6.7.
+   * A value of the standard normal distribution, by the Box–Muller transform; none is further out
+   * than 6.7.
    *
    * Source: Box, Muller, "A note on the generation of random normal deviates", 1958.
    */

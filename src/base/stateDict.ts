@@ -2,9 +2,14 @@
 export interface NamedArray {
   readonly shape: readonly number[]
   readonly data: Float32Array
-  /** The file's own type, for example 'F32' or 'BF16'; absent for arrays that were never in a file. */
+  /**
+   * The file's own type, for example 'F32' or 'BF16'; absent for arrays that were never in a file.
+   */
   readonly dtype?: string
 }
 
-/** Parameter names (torchvision's) to arrays: what `stateDict()` gives, `loadStateDict()` takes and the readers return as `tensors`. */
+/**
+ * Parameter names (torchvision's) to arrays: what `stateDict()` gives, `loadStateDict()` takes and
+ * the readers return as `tensors`.
+ */
 export type StateDict = Record<string, NamedArray>

@@ -1,8 +1,8 @@
 import { DeviceLostError, GraftError } from '../base/errors.ts'
+import { Random } from '../base/random.ts'
 import { type RecordedDispatch, withSources } from '../gpu/recorder.ts'
 import { compare, coordinates } from '../reference/compare.ts'
 import type { Engine } from '../tensor/engine.ts'
-import { Random } from '../base/random.ts'
 import { operatorSubjects } from './operators.ts'
 import { otherSubjects } from './others.ts'
 import type { CheckCase, Finding, Subject } from './subject.ts'
@@ -20,7 +20,10 @@ export interface CheckRow {
   readonly files: readonly string[]
   readonly cases: number
   readonly failed: number
-  /** The case with the largest relative error, of the failed ones where there are any; null where nothing was computed. */
+  /**
+   * The case with the largest relative error, of the failed ones where there are any; null where
+   * nothing was computed.
+   */
   readonly worst: WorstCase | null
   /** Why nothing was computed: what the compiler or the driver said. */
   readonly error: string | null
@@ -29,7 +32,10 @@ export interface CheckRow {
 
 export interface WorstCase {
   readonly case: string
-  /** The relative Frobenius error, and how much of it (and of absolute error, root mean square) is allowed. */
+  /**
+   * The relative Frobenius error, and how much of it (and of absolute error, root mean square) is
+   * allowed.
+   */
   readonly relative: number
   readonly allowed: { readonly relative: number; readonly absolute: number }
   /** Where the largest difference is. */
@@ -74,9 +80,10 @@ interface Judgment {
 }
 
 /**
- * Checks kernels on the engines' adapter: every result against a float64 reference, gradients against finite differences too, at the
- * edges and at shapes drawn by the seed.
- * @param engines one with the fast kernels and one with the plain ones; a subject is checked on those it has kernels for
+ * Checks kernels on the engines' adapter: every result against a float64 reference, gradients
+ * against finite differences too, at the edges and at shapes drawn by the seed.
+ * @param engines one with the fast kernels and one with the plain ones; a subject is checked on
+ * those it has kernels for
  * @throws DeviceLostError where the device goes; what a kernel does wrong is in the report
  * @example const { ok, rows } = await checkKernels({ fast: engine }, subjects)
  */
@@ -103,7 +110,12 @@ export async function checkKernels(
   return { rows, suspects: suspectsOf(judgments), ok: judgments.every(({ ok }) => ok) }
 }
 
-async function judge(engine: Engine, subject: string, kernels: 'fast' | 'plain', one: CheckCase): Promise<Judgment[]> {
+async function judge(
+  engine: Engine,
+  subject: string,
+  kernels: 'fast' | 'plain',
+  one: CheckCase,
+): Promise<Judgment[]> {
   const recorder = engine.record()
   let findings: readonly Finding[] = []
   let error: string | null = null
@@ -122,10 +134,23 @@ async function judge(engine: Engine, subject: string, kernels: 'fast' | 'plain',
     },
   )
   const common = { subject, kernels }
-  if (error) return [{ ...common, what: 'run', against: null, files: filesOf(dispatches), ok: false, worst: null, error }]
+  if (error)
+    return [
+      {
+        ...common,
+        what: 'run',
+        against: null,
+        files: filesOf(dispatches),
+        ok: false,
+        worst: null,
+        error,
+      },
+    ]
   return findings.map((finding) => {
     const { what, against, passes, actual, expected, shape, tolerance } = finding
-    const last = passes ? dispatches.filter(({ pass }) => passes.some((name) => pass?.split(', ').includes(name))) : dispatches
+    const last = passes
+      ? dispatches.filter(({ pass }) => passes.some((name) => pass?.split(', ').includes(name)))
+      : dispatches
     const led = withSources(dispatches, last)
     const { ok, relative, worst } = compare(actual, expected, tolerance)
     return {
@@ -160,7 +185,9 @@ function summarize(judgments: readonly Judgment[]): CheckRow[] {
     const [first] = group as [Judgment]
     const failed = group.filter(({ ok }) => !ok)
     const candidates = failed.length > 0 ? failed : group
-    const worst = candidates.reduce((a, b) => ((b.worst?.relative ?? 0) > (a.worst?.relative ?? 0) ? b : a))
+    const worst = candidates.reduce((a, b) =>
+      (b.worst?.relative ?? 0) > (a.worst?.relative ?? 0) ? b : a,
+    )
     const error = group.find((one) => one.error)?.error ?? null
     return {
       subject: first.subject,
@@ -193,5 +220,7 @@ function suspectsOf(judgments: readonly Judgment[]): Suspect[] {
   return [...files]
     .filter(([, { wrong }]) => wrong > 0)
     .map(([file, counts]) => ({ file, ...counts }))
-    .sort((a, b) => b.wrong / b.of - a.wrong / a.of || b.wrong - a.wrong || (a.file < b.file ? -1 : 1))
+    .sort(
+      (a, b) => b.wrong / b.of - a.wrong / a.of || b.wrong - a.wrong || (a.file < b.file ? -1 : 1),
+    )
 }

@@ -1,10 +1,10 @@
+import type { Random } from '../base/random.ts'
 import { gradientName } from '../gpu/recorder.ts'
 import type { Tolerance } from '../reference/compare.ts'
 import { numericalGradient } from '../reference/gradcheck.ts'
 import type { NdArray } from '../reference/ndarray.ts'
 import { gaussian } from '../reference/random.ts'
 import type { Engine } from '../tensor/engine.ts'
-import type { Random } from '../base/random.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { type CheckCase, describeCase, type Finding, rounded, type Subject } from './subject.ts'
 
@@ -36,7 +36,9 @@ export interface OperatorCheck<In extends string, Attrs extends object> {
 }
 
 /** Checks an operator's result and every gradient. */
-export function operatorSubject<In extends string, Attrs extends object>(check: OperatorCheck<In, Attrs>): Subject {
+export function operatorSubject<In extends string, Attrs extends object>(
+  check: OperatorCheck<In, Attrs>,
+): Subject {
   const toCase = (one: OperatorCase<In, Attrs>, seed: number): CheckCase => ({
     description: describeCase(one.shapes, one.attrs),
     run: (engine) => findings(engine, check, one, seed),
@@ -59,7 +61,10 @@ function runOnce<In extends string, Attrs extends object>(
   { shapes, attrs }: OperatorCase<In, Attrs>,
 ): void {
   const filled = (shape: readonly number[], requiresGrad: boolean) => {
-    const values = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => ((i * 37) % 101) / 50 - 1.003)
+    const values = Float32Array.from(
+      { length: shape.reduce((a, b) => a * b, 1) },
+      (_, i) => ((i * 37) % 101) / 50 - 1.003,
+    )
     return engine.tensor(values, shape, { requiresGrad })
   }
   const tensors = Object.fromEntries(
@@ -99,7 +104,9 @@ async function findings<In extends string, Attrs extends object>(
 
   const tensors = each((name) => {
     const array = inputs[name]
-    return array ? engine.tensor(Float32Array.from(array.data), array.shape, { requiresGrad: true }) : null
+    return array
+      ? engine.tensor(Float32Array.from(array.data), array.shape, { requiresGrad: true })
+      : null
   })
   const held: Tensor[] = check.inputs.flatMap((name) => tensors[name] ?? [])
   try {
@@ -113,7 +120,15 @@ async function findings<In extends string, Attrs extends object>(
     const values = await engine.read(wanted.flatMap((name) => tensors[name]?.grad ?? []))
     const [result = new Float32Array(0)] = await first()
     return [
-      { what: 'y', passes: ['forward'], against: 'reference', actual: result, expected: expected.data, shape: expected.shape, tolerance },
+      {
+        what: 'y',
+        passes: ['forward'],
+        against: 'reference',
+        actual: result,
+        expected: expected.data,
+        shape: expected.shape,
+        tolerance,
+      },
       ...wanted.flatMap((name, i): Finding[] => {
         const common = {
           what: `d${name}`,
@@ -122,7 +137,9 @@ async function findings<In extends string, Attrs extends object>(
           shape: gradients[name].shape,
           tolerance,
         }
-        const found: Finding[] = [{ ...common, against: 'reference', expected: gradients[name].data }]
+        const found: Finding[] = [
+          { ...common, against: 'reference', expected: gradients[name].data },
+        ]
         if (differences) {
           const at = (x: NdArray) => check.forward({ ...inputs, [name]: x }, attrs)
           const { data } = numericalGradient(at, given<NdArray>(inputs[name]), dy)

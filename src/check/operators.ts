@@ -1,8 +1,16 @@
 /** Every operator of the tape with its float64 reference, its edges, and shapes at random. */
-import { adaptiveAvgPool2d, crossEntropy, dropout, localResponseNorm, maxPool2d, relu, softmax } from '../autograd/functions.ts'
+import {
+  adaptiveAvgPool2d,
+  crossEntropy,
+  dropout,
+  localResponseNorm,
+  maxPool2d,
+  relu,
+  softmax,
+} from '../autograd/functions.ts'
+import type { Random } from '../base/random.ts'
 import { exact, sumTolerance } from '../reference/compare.ts'
 import * as reference from '../reference/index.ts'
-import type { Random } from '../base/random.ts'
 import { given, type OperatorCase, type OperatorCheck, operatorSubject } from './operator.ts'
 import { between, type Subject } from './subject.ts'
 import { conv2dCheck, linearCheck } from './weighted.ts'
@@ -64,10 +72,18 @@ const maxPool2dCheck: OperatorCheck<'x', PoolAttrs> = {
   ],
   draw(random) {
     const kernel: Pair = [between(random, 1, 4), between(random, 1, 4)]
-    const padding: Pair = [random.below(Math.floor(kernel[0] / 2) + 1), random.below(Math.floor(kernel[1] / 2) + 1)]
+    const padding: Pair = [
+      random.below(Math.floor(kernel[0] / 2) + 1),
+      random.below(Math.floor(kernel[1] / 2) + 1),
+    ]
     const extents = kernel.map((side) => side + between(random, 0, 8))
     const stride: Pair = [between(random, 1, 4), between(random, 1, 4)]
-    return poolCase([between(random, 1, 3), between(random, 1, 4), ...extents], kernel, stride, padding)
+    return poolCase(
+      [between(random, 1, 3), between(random, 1, 4), ...extents],
+      kernel,
+      stride,
+      padding,
+    )
   },
 }
 
@@ -80,7 +96,9 @@ const adaptiveAvgPool2dCheck: OperatorCheck<'x', SizeAttrs> = {
   inputs: ['x'],
   run: ({ x }, { size }) => adaptiveAvgPool2d(given(x), size),
   forward: ({ x }, { size }) => reference.adaptiveAvgPool2d(given(x), size),
-  backward: ({ x }, dy, { size }) => ({ x: reference.adaptiveAvgPool2dBackward(given(x), dy, size) }),
+  backward: ({ x }, dy, { size }) => ({
+    x: reference.adaptiveAvgPool2dBackward(given(x), dy, size),
+  }),
   // No window holds more than a plane, and no element lies in more windows than there are.
   tolerance({ x }, { size: [height, width] }) {
     const [, , h = 1, w = 1] = x ?? []
@@ -112,11 +130,16 @@ const localResponseNormCheck: OperatorCheck<'x', NormAttrs> = {
   run: ({ x }, attrs) => localResponseNorm(given(x), attrs),
   forward: ({ x }, attrs) => reference.localResponseNorm(given(x), attrs),
   backward: ({ x }, dy, attrs) => ({ x: reference.localResponseNormBackward(given(x), dy, attrs) }),
-  // WGSL lets pow(a, b) be off as exp2(b · log2(a)), whose error grows with the result's exponent: a few units in the sixth place.
+  // WGSL lets pow(a, b) be off as exp2(b · log2(a)), whose error grows with the result's exponent:
+  // a few units in the sixth place.
   tolerance: () => ({ relative: 5e-6, absolute: 1e-6 }),
   large: { shapes: { x: [1, 96, 55, 55] }, attrs: { size: 5, alpha: 1e-4, beta: 0.75, k: 1 } },
   edges: [
-    { shapes: { x: [1, 6, 2, 3] }, attrs: { size: 5, alpha: 0.5, beta: 0.75, k: 1 }, differences: true },
+    {
+      shapes: { x: [1, 6, 2, 3] },
+      attrs: { size: 5, alpha: 0.5, beta: 0.75, k: 1 },
+      differences: true,
+    },
     { shapes: { x: [2, 8, 3, 5] }, attrs: { size: 5, alpha: 1e-4, beta: 0.75, k: 1 } },
     { shapes: { x: [2, 7, 4, 3] }, attrs: { size: 5, alpha: 2, beta: 0.75, k: 2 } },
     { shapes: { x: [1, 6, 2, 2] }, attrs: { size: 4, alpha: 0.5, beta: 0.75, k: 1 } },
@@ -124,7 +147,12 @@ const localResponseNormCheck: OperatorCheck<'x', NormAttrs> = {
   ],
   draw: (random) => ({
     shapes: { x: [between(random, 1, 3), between(random, 1, 9), ...anyShape(random, 2, 5)] },
-    attrs: { size: between(random, 1, 7), alpha: between(random, 1, 10) / 10, beta: 0.75, k: between(random, 1, 2) },
+    attrs: {
+      size: between(random, 1, 7),
+      alpha: between(random, 1, 10) / 10,
+      beta: 0.75,
+      k: between(random, 1, 2),
+    },
   }),
 }
 
@@ -160,7 +188,8 @@ const softmaxCheck: OperatorCheck<'x', object> = {
   run: ({ x }) => softmax(given(x)),
   forward: ({ x }) => reference.softmax(given(x)),
   backward: ({ x }, dy) => ({ x: reference.softmaxBackward(given(x), dy) }),
-  // exp and a division, a few units in the last place each; the gradient subtracts numbers of the size of dy.
+  // exp and a division, a few units in the last place each; the gradient subtracts numbers of the
+  // size of dy.
   tolerance: () => ({ relative: 2e-6, absolute: 5e-7 }),
   large: { shapes: { x: [512, 1000] }, attrs: {} },
   edges: [
@@ -169,7 +198,10 @@ const softmaxCheck: OperatorCheck<'x', object> = {
     { shapes: { x: [3, 1000] }, attrs: {} },
     { shapes: { x: [130, 3] }, attrs: {} },
   ],
-  draw: (random) => ({ shapes: { x: [between(random, 1, 70), between(random, 1, 20)] }, attrs: {} }),
+  draw: (random) => ({
+    shapes: { x: [between(random, 1, 70), between(random, 1, 20)] },
+    attrs: {},
+  }),
 }
 
 interface LossAttrs {
@@ -190,7 +222,10 @@ const lossCase = (
 })
 
 /** Targets and class weights that follow from the shape alone. */
-function lossInputs([rows = 0, classes = 0]: readonly number[], { targets, weighted, labelSmoothing, reduction }: LossAttrs) {
+function lossInputs(
+  [rows = 0, classes = 0]: readonly number[],
+  { targets, weighted, labelSmoothing, reduction }: LossAttrs,
+) {
   const drawn = reference.uniform(rows * 131 + classes)
   const hard = Int32Array.from({ length: rows }, () => Math.floor(drawn() * classes))
   const soft = new Float32Array(rows * classes)
@@ -200,7 +235,10 @@ function lossInputs([rows = 0, classes = 0]: readonly number[], { targets, weigh
     for (const [c, share] of shares.entries()) soft[row * classes + c] = share / sum
   }
   const weight = weighted ? Float32Array.from({ length: classes }, () => 0.1 + drawn()) : undefined
-  return { targets: targets === 'classes' ? hard : soft, options: { ...(weight ? { weight } : {}), labelSmoothing, reduction } }
+  return {
+    targets: targets === 'classes' ? hard : soft,
+    options: { ...(weight ? { weight } : {}), labelSmoothing, reduction },
+  }
 }
 
 const crossEntropyCheck: OperatorCheck<'logits', LossAttrs> = {
@@ -218,7 +256,8 @@ const crossEntropyCheck: OperatorCheck<'logits', LossAttrs> = {
     const { targets, options } = lossInputs(given(logits).shape, attrs)
     return { logits: reference.crossEntropyBackward(given(logits), targets, dy, options) }
   },
-  // exp and log are a few units in the last place off; the loss of a confident row is a small difference of them.
+  // exp and log are a few units in the last place off; the loss of a confident row is a small
+  // difference of them.
   tolerance: () => ({ relative: 2e-6, absolute: 1e-6 }),
   large: lossCase(512, 1000),
   edges: [
@@ -228,7 +267,12 @@ const crossEntropyCheck: OperatorCheck<'logits', LossAttrs> = {
     lossCase(9, 133, { labelSmoothing: 0.1 }),
     lossCase(70, 3, { reduction: 'none', weighted: true }),
     lossCase(65, 5, { targets: 'probabilities' }),
-    lossCase(4, 9, { targets: 'probabilities', weighted: true, labelSmoothing: 0.2, reduction: 'sum' }),
+    lossCase(4, 9, {
+      targets: 'probabilities',
+      weighted: true,
+      labelSmoothing: 0.2,
+      reduction: 'sum',
+    }),
   ],
   draw: (random) =>
     lossCase(between(random, 1, 70), between(random, 1, 20), {

@@ -1,4 +1,9 @@
-/** What has kernels beside the tape's operators: gradient sums, optimizers, image transforms, and the watch for NaN. */
+/**
+ * What has kernels beside the tape's operators: gradient sums, optimizers, image transforms, and
+ * the watch for NaN.
+ */
+
+import { Random } from '../base/random.ts'
 import { augmentationOf, drawAugmentation } from '../data/augment.ts'
 import { augmentImages } from '../data/augmentImages.ts'
 import { preprocessImages } from '../data/transforms.ts'
@@ -16,7 +21,6 @@ import { SGD } from '../optim/sgd.ts'
 import { exact, sumTolerance, type Tolerance } from '../reference/compare.ts'
 import * as reference from '../reference/index.ts'
 import { sizeOf } from '../tensor/ndbuffer.ts'
-import { Random } from '../base/random.ts'
 import { between, type CheckCase, describeCase, type Finding, type Subject } from './subject.ts'
 
 function finding(
@@ -29,7 +33,8 @@ function finding(
   return { what, passes: null, against: 'reference', actual, expected, shape, tolerance }
 }
 
-const values = (random: Random, n: number) => Float32Array.from({ length: n }, () => random.normal())
+const values = (random: Random, n: number) =>
+  Float32Array.from({ length: n }, () => random.normal())
 
 /** Two gradients that meet in one tensor. */
 function addCase(shape: readonly number[], seed: number): CheckCase {
@@ -63,14 +68,18 @@ const addSubject: Subject = {
   cases: (random, drawn) => [
     addCase([1], 1),
     addCase([257], 2),
-    ...Array.from({ length: drawn }, () => addCase([between(random, 1, 9), between(random, 1, 300)], random.below(2 ** 20))),
+    ...Array.from({ length: drawn }, () =>
+      addCase([between(random, 1, 9), between(random, 1, 300)], random.below(2 ** 20)),
+    ),
   ],
 }
 
 const optimizers = {
   SGD: (p: Parameter[]) => new SGD(p, { lr: 0.05, weightDecay: 0.01 }),
-  'SGD with momentum': (p: Parameter[]) => new SGD(p, { lr: 0.05, momentum: 0.9, weightDecay: 0.01 }),
-  'SGD with Nesterov momentum': (p: Parameter[]) => new SGD(p, { lr: 0.05, momentum: 0.9, nesterov: true }),
+  'SGD with momentum': (p: Parameter[]) =>
+    new SGD(p, { lr: 0.05, momentum: 0.9, weightDecay: 0.01 }),
+  'SGD with Nesterov momentum': (p: Parameter[]) =>
+    new SGD(p, { lr: 0.05, momentum: 0.9, nesterov: true }),
   Adam: (p: Parameter[]) => new Adam(p, { lr: 0.01, weightDecay: 0.1 }),
   AdamW: (p: Parameter[]) => new AdamW(p, { lr: 0.01, weightDecay: 0.1 }),
 } as const satisfies Readonly<Record<string, (parameters: Parameter[]) => Optimizer>>
@@ -119,15 +128,36 @@ const optimizerSubject: Subject = {
   cases: (random, drawn) => [
     ...optimizerNames.map((name, i) => optimizerCase(name, 5 + i, i + 1)),
     ...Array.from({ length: drawn }, (_, i) =>
-      optimizerCase(optimizerNames[i % optimizerNames.length] ?? 'SGD', between(random, 1, 400), random.below(2 ** 20)),
+      optimizerCase(
+        optimizerNames[i % optimizerNames.length] ?? 'SGD',
+        between(random, 1, 400),
+        random.below(2 ** 20),
+      ),
     ),
   ],
 }
 
-const imageNet: Preprocess = { size: 8, resize: 9, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], scale: 1, order: 'rgb' }
-const caffe: Preprocess = { size: 8, resize: 9, mean: [104, 117, 123], std: [1, 1, 1], scale: 255, order: 'bgr' }
+const imageNet: Preprocess = {
+  size: 8,
+  resize: 9,
+  mean: [0.485, 0.456, 0.406],
+  std: [0.229, 0.224, 0.225],
+  scale: 1,
+  order: 'rgb',
+}
+const caffe: Preprocess = {
+  size: 8,
+  resize: 9,
+  mean: [104, 117, 123],
+  std: [1, 1, 1],
+  scale: 255,
+  order: 'bgr',
+}
 
-/** An image resized, cut and normalized; and one in a random view, turned, its colors changed, a part of it erased. */
+/**
+ * An image resized, cut and normalized; and one in a random view, turned, its colors changed, a
+ * part of it erased.
+ */
 function imageCase(width: number, height: number, seed: number): CheckCase {
   const preprocess = seed % 2 ? imageNet : caffe
   const { size, scale, std } = preprocess
@@ -135,15 +165,30 @@ function imageCase(width: number, height: number, seed: number): CheckCase {
     description: `image ${width} x ${height}, ${preprocess.order}`,
     async run(engine) {
       const random = new Random(seed)
-      const image = { data: Uint8Array.from({ length: 3 * width * height }, () => random.below(256)), width, height }
-      const draws = [1, 2].map((stream) => drawAugmentation(new Random(seed, stream), everyChange, image, preprocess))
+      const image = {
+        data: Uint8Array.from({ length: 3 * width * height }, () => random.below(256)),
+        width,
+        height,
+      }
+      const draws = [1, 2].map((stream) =>
+        drawAugmentation(new Random(seed, stream), everyChange, image, preprocess),
+      )
       const plain = preprocessImages(engine, [image, image], preprocess)
       const augmented = augmentImages(engine, [image, image], draws, preprocess)
-      const [a = new Float32Array(0), b = new Float32Array(0)] = await engine.read([plain, augmented])
+      const [a = new Float32Array(0), b = new Float32Array(0)] = await engine.read([
+        plain,
+        augmented,
+      ])
       for (const tensor of [plain, augmented]) tensor.dispose()
-      const whole = reference.cropFlipNormalize(reference.resizeCrop(image, preprocess), { ...preprocess, top: 0, left: 0, flip: false })
-      // Values in 0..1 carry the rounding of a few dozen operations, and the point a turn reads from is off by up to 2e-6 pixels;
-      // normalization divides by a deviation, or multiplies by 255.
+      const whole = reference.cropFlipNormalize(reference.resizeCrop(image, preprocess), {
+        ...preprocess,
+        top: 0,
+        left: 0,
+        flip: false,
+      })
+      // Values in 0..1 carry the rounding of a few dozen operations, and the point a turn reads
+      // from is off by up to 2e-6 pixels; normalization divides by a deviation, or multiplies by
+      // 255.
       const tolerance = { relative: 1e-5, absolute: (4e-6 * scale) / Math.min(...std) }
       const expected = draws.flatMap((draw) => [...reference.augment(image, draw, preprocess)])
       return [
@@ -173,7 +218,9 @@ const imageSubject: Subject = {
     imageCase(31, 20, 2),
     imageCase(5, 64, 3),
     imageCase(211, 90, 4),
-    ...Array.from({ length: drawn }, () => imageCase(between(random, 1, 90), between(random, 1, 90), random.below(2 ** 20))),
+    ...Array.from({ length: drawn }, () =>
+      imageCase(between(random, 1, 90), between(random, 1, 90), random.below(2 ** 20)),
+    ),
   ],
 }
 
@@ -223,7 +270,9 @@ const trainingSubject: Subject = {
   cases: (random, drawn) => [
     trainingCase(1, 1),
     trainingCase(258, 2),
-    ...Array.from({ length: drawn }, () => trainingCase(between(random, 1, 3000), random.below(2 ** 20))),
+    ...Array.from({ length: drawn }, () =>
+      trainingCase(between(random, 1, 3000), random.below(2 ** 20)),
+    ),
   ],
 }
 
@@ -233,9 +282,15 @@ function mixCase(rows: number, width: number, seed: number): CheckCase {
     description: describeCase({ x: [rows, width] }, {}),
     async run(engine) {
       const random = new Random(seed)
-      const [x, shares] = [values(random, rows * width), Float32Array.from({ length: rows }, () => random.uniform())]
+      const [x, shares] = [
+        values(random, rows * width),
+        Float32Array.from({ length: rows }, () => random.uniform()),
+      ]
       const partners = Int32Array.from({ length: rows }, () => random.below(rows))
-      const [from, to] = [engine.tensor(x, [rows, width]), engine.tensor(new Float32Array(rows * width), [rows, width])]
+      const [from, to] = [
+        engine.tensor(x, [rows, width]),
+        engine.tensor(new Float32Array(rows * width), [rows, width]),
+      ]
       const uploads = [engine.gpu.upload(partners), engine.gpu.upload(shares)] as const
       mixRows(engine.gpu, from.buffer, ...uploads, to.buffer)
       const actual = await to.data()
@@ -257,7 +312,9 @@ const mixSubject: Subject = {
   cases: (random, drawn) => [
     mixCase(1, 1, 1),
     mixCase(5, 67, 2),
-    ...Array.from({ length: drawn }, () => mixCase(between(random, 1, 9), between(random, 1, 99), random.below(2 ** 20))),
+    ...Array.from({ length: drawn }, () =>
+      mixCase(between(random, 1, 9), between(random, 1, 99), random.below(2 ** 20)),
+    ),
   ],
 }
 
@@ -288,9 +345,20 @@ const finiteSubject: Subject = {
     finiteCase(64, 63, Number.POSITIVE_INFINITY),
     ...Array.from({ length: drawn }, () => {
       const n = between(random, 1, 700)
-      return finiteCase(n, random.below(3) ? random.below(n) : null, random.below(2) ? Number.NaN : Number.POSITIVE_INFINITY)
+      return finiteCase(
+        n,
+        random.below(3) ? random.below(n) : null,
+        random.below(2) ? Number.NaN : Number.POSITIVE_INFINITY,
+      )
     }),
   ],
 }
 
-export const otherSubjects: readonly Subject[] = [addSubject, optimizerSubject, trainingSubject, mixSubject, imageSubject, finiteSubject]
+export const otherSubjects: readonly Subject[] = [
+  addSubject,
+  optimizerSubject,
+  trainingSubject,
+  mixSubject,
+  imageSubject,
+  finiteSubject,
+]

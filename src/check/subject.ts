@@ -1,13 +1,16 @@
+import type { Random } from '../base/random.ts'
 import type { Tolerance } from '../reference/compare.ts'
 import { type NdArray, ndArray } from '../reference/ndarray.ts'
 import type { Engine } from '../tensor/engine.ts'
-import type { Random } from '../base/random.ts'
 
 /** What a case computed, and what it should have. */
 export interface Finding {
   /** 'y', 'dx', 'dweight' … */
   readonly what: string
-  /** The passes whose kernels it came from, by the recording's names; null where all the case's kernels did. */
+  /**
+   * The passes whose kernels it came from, by the recording's names; null where all the case's
+   * kernels did.
+   */
   readonly passes: readonly string[] | null
   /** What is expected: of the float64 reference, or by finite differences of it. */
   readonly against: 'reference' | 'differences'
@@ -46,10 +49,17 @@ export function rounded({ shape, data }: NdArray): NdArray {
 }
 
 /** `x [2, 3], stride 2`: shapes, then options that are set. */
-export function describeCase(shapes: Readonly<Record<string, readonly number[] | null>>, attrs: object): string {
-  const arrays = Object.entries(shapes).flatMap(([name, shape]) => (shape ? [`${name} [${shape.join(', ')}]`] : []))
+export function describeCase(
+  shapes: Readonly<Record<string, readonly number[] | null>>,
+  attrs: object,
+): string {
+  const arrays = Object.entries(shapes).flatMap(([name, shape]) =>
+    shape ? [`${name} [${shape.join(', ')}]`] : [],
+  )
   const options = Object.entries(attrs).flatMap(([name, value]) =>
-    value === null || value === undefined ? [] : [`${name} ${Array.isArray(value) ? value.join(' x ') : value}`],
+    value === null || value === undefined
+      ? []
+      : [`${name} ${Array.isArray(value) ? value.join(' x ') : value}`],
   )
   return [...arrays, ...options].join(', ')
 }

@@ -1,4 +1,6 @@
-/** The two operators with weights, with their float64 references, their edges, and shapes at random. */
+/**
+ * The two operators with weights, with their float64 references, their edges, and shapes at random.
+ */
 import { conv2d, conv2dForRelu, linear, linearForRelu, relu } from '../autograd/functions.ts'
 import type { Conv2dAttrs, Pair } from '../ops/conv2d.ts'
 import type { LinearAttrs } from '../ops/linear.ts'
@@ -27,19 +29,24 @@ export const conv2dCheck: OperatorCheck<Weighted, Conv2dAttrs> = {
   inputs: ['x', 'weight', 'bias'],
   kernels: ['fast', 'plain'],
   run({ x, weight, bias }, { relu: rectify, ...options }) {
-    return rectify ? relu(conv2dForRelu(given(x), given(weight), bias, options)) : conv2d(given(x), given(weight), bias, options)
+    return rectify
+      ? relu(conv2dForRelu(given(x), given(weight), bias, options))
+      : conv2d(given(x), given(weight), bias, options)
   },
   forward({ x, weight, bias }, attrs) {
     const y = reference.conv2d(given(x), given(weight), bias, attrs)
     return attrs.relu ? reference.relu(y) : y
   },
   backward({ x, weight, bias }, dy, attrs) {
-    const dsum = attrs.relu ? reference.reluBackward(reference.conv2d(given(x), given(weight), bias, attrs), dy) : dy
+    const dsum = attrs.relu
+      ? reference.reluBackward(reference.conv2d(given(x), given(weight), bias, attrs), dy)
+      : dy
     const { dx, dweight, dbias } = reference.conv2dBackward(given(x), given(weight), dsum, attrs)
     return { x: dx, weight: dweight, bias: dbias }
   },
-  // The longest of the three sums: a filter, the images' pixels, or the filters that see one pixel. A sum that cancels leaves the
-  // rounding of its terms, whose size is about 1 each: sqrt(terms) of them together.
+  // The longest of the three sums: a filter, the images' pixels, or the filters that see one pixel.
+  // A sum that cancels leaves the rounding of its terms, whose size is about 1 each: sqrt(terms) of
+  // them together.
   tolerance({ x, weight }, { groups }) {
     const [n = 1, , h = 1, w = 1] = x ?? []
     const [o = 1, depth = 1, kh = 1, kw = 1] = weight ?? []
@@ -48,7 +55,12 @@ export const conv2dCheck: OperatorCheck<Weighted, Conv2dAttrs> = {
   },
   large: convCase([1, 32, 27, 27], [64, 5, 5], { padding: [2, 2] }),
   edges: [
-    convCase([2, 4, 5, 6], [4, 3, 2], { stride: [2, 1], padding: [1, 1], groups: 2 }, { differences: true }),
+    convCase(
+      [2, 4, 5, 6],
+      [4, 3, 2],
+      { stride: [2, 1], padding: [1, 1], groups: 2 },
+      { differences: true },
+    ),
     convCase([1, 1, 1, 1], [1, 1, 1]),
     convCase([2, 3, 6, 6], [4, 3, 3], { padding: [1, 1] }, { bias: false }),
     convCase([1, 3, 43, 47], [9, 11, 11], { stride: [4, 4], padding: [2, 2] }),
@@ -65,11 +77,18 @@ export const conv2dCheck: OperatorCheck<Weighted, Conv2dAttrs> = {
     const groups = between(random, 1, 3)
     const kernel: Pair = [between(random, 1, 4), between(random, 1, 4)]
     const padding: Pair = [between(random, 0, 3), between(random, 0, 3)]
-    const extents = ([0, 1] as const).map((i) => Math.max(1, kernel[i] - 2 * padding[i]) + between(random, 0, 8))
+    const extents = ([0, 1] as const).map(
+      (i) => Math.max(1, kernel[i] - 2 * padding[i]) + between(random, 0, 8),
+    )
     return convCase(
       [between(random, 1, 3), groups * between(random, 1, 3), ...extents],
       [groups * between(random, 1, 5), ...kernel],
-      { stride: [between(random, 1, 4), between(random, 1, 4)], padding, groups, relu: random.below(2) === 1 },
+      {
+        stride: [between(random, 1, 4), between(random, 1, 4)],
+        padding,
+        groups,
+        relu: random.below(2) === 1,
+      },
       { bias: random.below(2) === 1 },
     )
   },
@@ -91,14 +110,18 @@ export const linearCheck: OperatorCheck<Weighted, LinearAttrs> = {
   inputs: ['x', 'weight', 'bias'],
   kernels: ['fast', 'plain'],
   run({ x, weight, bias }, { relu: rectify }) {
-    return rectify ? relu(linearForRelu(given(x), given(weight), bias)) : linear(given(x), given(weight), bias)
+    return rectify
+      ? relu(linearForRelu(given(x), given(weight), bias))
+      : linear(given(x), given(weight), bias)
   },
   forward({ x, weight, bias }, attrs) {
     const y = reference.linear(given(x), given(weight), bias)
     return attrs.relu ? reference.relu(y) : y
   },
   backward({ x, weight, bias }, dy, attrs) {
-    const dsum = attrs.relu ? reference.reluBackward(reference.linear(given(x), given(weight), bias), dy) : dy
+    const dsum = attrs.relu
+      ? reference.reluBackward(reference.linear(given(x), given(weight), bias), dy)
+      : dy
     const { dx, dweight, dbias } = reference.linearBackward(given(x), given(weight), dsum)
     return { x: dx, weight: dweight, bias: dbias }
   },

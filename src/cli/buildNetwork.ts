@@ -5,12 +5,24 @@ import type { Engine } from '../tensor/engine.ts'
 import type { chooseNetwork } from './trainSettings.ts'
 
 /** The network that `chooseNetwork` decided for. */
-export async function buildNetwork(engine: Engine, network: ReturnType<typeof chooseNetwork>, seed: number): Promise<Network> {
+export async function buildNetwork(
+  engine: Engine,
+  network: ReturnType<typeof chooseNetwork>,
+  seed: number,
+): Promise<Network> {
   try {
     return await alexnet(engine, { ...network, seed })
   } catch (error) {
     // The file does not say which AlexNet it is for, and torchvision's was tried.
-    if (!(error instanceof WeightsError) || network.variant || !error.message.includes('does not fit')) throw error
-    throw new WeightsError(`${error.message}; if it is for another AlexNet, name that with --variant`, { cause: error })
+    if (
+      !(error instanceof WeightsError) ||
+      network.variant ||
+      !error.message.includes('does not fit')
+    )
+      throw error
+    throw new WeightsError(
+      `${error.message}; if it is for another AlexNet, name that with --variant`,
+      { cause: error },
+    )
   }
 }

@@ -19,10 +19,21 @@ export function describeEngine(output: Output, { info }: Engine): void {
 const shownClasses = 24
 
 /** Says what there is to learn from. */
-export function describeData(output: Output, data: ImageDataset, name = shortPath(data.root)): void {
+export function describeData(
+  output: Output,
+  data: ImageDataset,
+  name = shortPath(data.root),
+): void {
   const { classes, train, val } = data
   const { passedOver = {} } = data
-  output.event({ type: 'data', root: data.root, classes, train: train.length, val: val.length, passedOver })
+  output.event({
+    type: 'data',
+    root: data.root,
+    classes,
+    train: train.length,
+    val: val.length,
+    passedOver,
+  })
   output.labeled(
     'data',
     `${name}: ${counted(classes.length, 'class', 'classes')}, ${counted(train.length, 'image')} to train on, ${thousands(val.length)} to validate`,
@@ -30,22 +41,36 @@ export function describeData(output: Output, data: ImageDataset, name = shortPat
   describePassedOver(output, data)
   if (classes.length > shownClasses) return
   const [trained, held] = [countByClass(train, classes.length), countByClass(val, classes.length)]
-  output.labeled('', classes.map((name, label) => `${name} ${trained[label]} + ${held[label]}`).join(', '))
+  output.labeled(
+    '',
+    classes.map((name, label) => `${name} ${trained[label]} + ${held[label]}`).join(', '),
+  )
 }
 
 /** Warns of images that nobody will look at. */
 export function describePassedOver(output: Output, { passedOver = {} }: ImageDataset): void {
   const others = countedEndings(passedOver)
-  if (others) output.warn(`passed over ${others}: images are read from .jpg, .jpeg, .png and .webp; convert or rename the others`)
+  if (others)
+    output.warn(
+      `passed over ${others}: images are read from .jpg, .jpeg, .png and .webp; convert or rename the others`,
+    )
 }
 
 /** An augmentation in words. */
-export function describeAugmentation({ crop = 'middle', flip, rotation, erase, ...colors }: Augmentation): string {
+export function describeAugmentation({
+  crop = 'middle',
+  flip,
+  rotation,
+  erase,
+  ...colors
+}: Augmentation): string {
   const crops = { middle: 'the middle', window: 'a random window' }
   const whole = (share: number) => `${Math.round(100 * share)} %`
   const changed = Object.entries(colors).filter(([, most]) => most > 0)
   return [
-    typeof crop === 'string' ? crops[crop] : `a part of ${whole(crop[0])} to ${whole(crop[1])} of the area`,
+    typeof crop === 'string'
+      ? crops[crop]
+      : `a part of ${whole(crop[0])} to ${whole(crop[1])} of the area`,
     ...(flip ? [`flipped in ${whole(flip)} of cases`] : []),
     ...(rotation ? [`turned by up to ${rotation}°`] : []),
     ...changed.map(([name, most]) => `${name} ±${most}`),
@@ -61,7 +86,10 @@ export function shortPath(path: string): string {
 
 /** Says what the network is, and where its values come from. */
 export function describeNetwork(output: Output, model: Network, weights: string | null): void {
-  output.labeled('network', `${model.architecture.variant}, ${weights ? `weights ${shortPath(weights)}` : 'every weight random'}`)
+  output.labeled(
+    'network',
+    `${model.architecture.variant}, ${weights ? `weights ${shortPath(weights)}` : 'every weight random'}`,
+  )
 }
 
 /**
@@ -77,19 +105,33 @@ export function describePlan(
   output.labeled('scenario', `${plan.scenario}, from ${plan.startsFrom} weights`)
   if (options.why !== false) for (const reason of plan.reasons) output.labeled('', reason)
   if (plan.cut) output.labeled('  cut', `after ${plan.cut}: ${span(plan.removed)} went`)
-  else if (plan.removed.length > 1) output.labeled('  cut', `the FC end: ${span(plan.removed)} went`)
-  output.labeled('  new', plan.added.map(({ name, description }) => `${name}: ${description}`).join(', '))
-  const random = (options.missing ?? []).filter((name) => !plan.added.some((layer) => name.startsWith(`${layer.name}.`)))
+  else if (plan.removed.length > 1)
+    output.labeled('  cut', `the FC end: ${span(plan.removed)} went`)
+  output.labeled(
+    '  new',
+    plan.added.map(({ name, description }) => `${name}: ${description}`).join(', '),
+  )
+  const random = (options.missing ?? []).filter(
+    (name) => !plan.added.some((layer) => name.startsWith(`${layer.name}.`)),
+  )
   if (random.length) output.labeled('  random', `${layersOf(random)}: not in the weights`)
-  const held = (values: number, names: readonly string[]) => `${counted(values, 'value')} in ${layersOf(names)}`
+  const held = (values: number, names: readonly string[]) =>
+    `${counted(values, 'value')} in ${layersOf(names)}`
   output.labeled('  frozen', plan.frozen.length ? held(plan.frozenValues, plan.frozen) : 'nothing')
   output.labeled('  trained', held(plan.trainedValues, plan.trained))
 }
 
 /** Says what training will hold at most, and of what most of it is. */
-export function describeMemory(output: Output, { peakBytes, parameterBytes, gradientBytes, optimizerBytes, batchSize }: MemoryPlan): void {
+export function describeMemory(
+  output: Output,
+  { peakBytes, parameterBytes, gradientBytes, optimizerBytes, batchSize }: MemoryPlan,
+): void {
   if (peakBytes === null) return
-  const kept = [`parameters ${bytes(parameterBytes)}`, `gradients ${bytes(gradientBytes)}`, `optimizer ${bytes(optimizerBytes)}`]
+  const kept = [
+    `parameters ${bytes(parameterBytes)}`,
+    `gradients ${bytes(gradientBytes)}`,
+    `optimizer ${bytes(optimizerBytes)}`,
+  ]
   output.labeled(
     'memory',
     `at most ${bytes(peakBytes)} in steps of ${counted(batchSize, 'image')}: ${kept.join(', ')}, activations the rest`,
@@ -98,5 +140,7 @@ export function describeMemory(output: Output, { peakBytes, parameterBytes, grad
 
 /** A few names, or the first and the last of many. */
 function span(names: readonly string[]): string {
-  return names.length > 4 ? `${names[0]} to ${names.at(-1)}, ${names.length} layers,` : names.join(', ')
+  return names.length > 4
+    ? `${names[0]} to ${names.at(-1)}, ${names.length} layers,`
+    : names.join(', ')
 }

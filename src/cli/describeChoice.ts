@@ -5,7 +5,8 @@ import type { Output } from './output.ts'
 /** Says what was measured, what follows from it, and why. */
 export function describeChoice(output: Output, choice: Choice): void {
   output.event({ type: 'choice', ...choice })
-  const { sampled, sampledClasses, classes, images, folds, chance, depths, seconds } = choice.evidence
+  const { sampled, sampledClasses, classes, images, folds, chance, depths, seconds } =
+    choice.evidence
   const of = sampledClasses < classes ? `, of ${sampledClasses} of ${classes} classes` : ''
   output.labeled(
     'probe',
@@ -18,6 +19,11 @@ export function describeChoice(output: Output, choice: Choice): void {
     withError(expected, expectedError),
     layer === choice.basis ? '<' : '',
   ])
-  output.lines(table([['after', 'values', 'accuracy', 'expected of all', ''], ...rows], { right: [1, 2, 3], indent: ' '.repeat(13) }))
+  output.lines(
+    table([['after', 'values', 'accuracy', 'expected of all', ''], ...rows], {
+      right: [1, 2, 3],
+      indent: ' '.repeat(13),
+    }),
+  )
   output.labeled('auto', `${choice.scenario}: ${choice.reason}`)
 }

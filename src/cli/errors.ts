@@ -1,6 +1,9 @@
 import { GraftError } from '../base/errors.ts'
 
-/** The exit codes of every command; `interrupted` and `pipe` are what a shell reports for SIGINT and SIGPIPE. */
+/**
+ * The exit codes of every command; `interrupted` and `pipe` are what a shell reports for SIGINT and
+ * SIGPIPE.
+ */
 export const exitCodes = { failure: 1, usage: 2, interrupted: 130, pipe: 141 } as const
 
 /** A command that was stopped from outside. */
@@ -29,10 +32,22 @@ export interface Failure {
 export function describeFailure(error: unknown): Failure {
   const text = error instanceof Error ? error.message : String(error)
   const message = text.split('\n', 1)[0] ?? ''
-  if (error instanceof InterruptedError) return { code: error.code, message, exitCode: error.exitCode, bug: false }
+  if (error instanceof InterruptedError)
+    return { code: error.code, message, exitCode: error.exitCode, bug: false }
   if (error instanceof GraftError)
-    return { code: error.code, message, exitCode: error.code === 'usage' ? exitCodes.usage : exitCodes.failure, bug: false }
+    return {
+      code: error.code,
+      message,
+      exitCode: error.code === 'usage' ? exitCodes.usage : exitCodes.failure,
+      bug: false,
+    }
   // What the file system refuses: Node's message names the call and the path.
-  if (error instanceof Error && 'syscall' in error) return { code: 'system', message, exitCode: exitCodes.failure, bug: false }
-  return { code: 'bug', message: `this is a bug in Graft, please report it: ${message}`, exitCode: exitCodes.failure, bug: true }
+  if (error instanceof Error && 'syscall' in error)
+    return { code: 'system', message, exitCode: exitCodes.failure, bug: false }
+  return {
+    code: 'bug',
+    message: `this is a bug in Graft, please report it: ${message}`,
+    exitCode: exitCodes.failure,
+    bug: true,
+  }
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// Starts the command line: from src/ in a clone, which needs no build, from dist/ in the installed package.
+// Starts the command line: from src/ in a clone, which needs no build, from dist/ in the installed
+// package.
 import { existsSync } from 'node:fs'
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
@@ -7,7 +8,9 @@ const source = new URL('./main.ts', import.meta.url)
 const built = new URL('../../dist/cli/main.js', import.meta.url)
 
 if (major < 20 || (major === 20 && minor < 9)) {
-  fail(`Graft needs Node 20.9 or newer, and this is ${process.versions.node}: see https://nodejs.org`)
+  fail(
+    `Graft needs Node 20.9 or newer, and this is ${process.versions.node}: see https://nodejs.org`,
+  )
 } else {
   const entry = await findEntry()
   if (entry) await (await import(entry.href)).main(process.argv.slice(2))
@@ -17,7 +20,8 @@ async function findEntry() {
   if (existsSync(source)) {
     const tsx = await import('tsx/esm/api').catch(() => null)
     if (tsx) {
-      // The clone's own settings, not those of a tsconfig.json in the folder where the command is typed.
+      // The clone's own settings, not those of a tsconfig.json in the folder where the command is
+      // typed.
       const { fileURLToPath } = await import('node:url')
       tsx.register({ tsconfig: fileURLToPath(new URL('../../tsconfig.json', import.meta.url)) })
       return source
@@ -25,7 +29,9 @@ async function findEntry() {
   }
   if (existsSync(built)) return built
   return fail(
-    existsSync(source) ? "run 'npm ci' in Graft's folder first" : 'this copy has neither src/ nor dist/: install graft-webgpu again',
+    existsSync(source)
+      ? "run 'npm ci' in Graft's folder first"
+      : 'this copy has neither src/ nor dist/: install graft-webgpu again',
   )
 }
 

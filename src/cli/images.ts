@@ -16,11 +16,18 @@ function namesOf(samples: SampleList): string {
 }
 
 /**
- * Warns where images came or went since a run was trained: those held out are drawn anew then, and a figure of them flatters the network.
- * With val/ in a folder of its own at most one of the two parts changes at a time, and nothing moves between them.
+ * Warns where images came or went since a run was trained: those held out are drawn anew then, and
+ * a figure of them flatters the network. With val/ in a folder of its own at most one of the two
+ * parts changes at a time, and nothing moves between them.
  * @param dir where the images are; the run's own, or others that it may know nothing of
  */
-export function warnOfMoved(output: Output, folder: string, dir: string, { pictures, options }: RunConfig, data: ImageDataset): void {
+export function warnOfMoved(
+  output: Output,
+  folder: string,
+  dir: string,
+  { pictures, options }: RunConfig,
+  data: ImageDataset,
+): void {
   if (!pictures || options.data !== resolve(dir)) return
   const now = imagesOf(data)
   if (now.train === pictures.train || now.val === pictures.val) return

@@ -1,12 +1,22 @@
 import { exitCodes, InterruptedError } from './errors.ts'
 
 type Cause = 'SIGINT' | 'SIGTERM' | 'SIGPIPE'
-const codes: Readonly<Record<Cause, number>> = { SIGINT: exitCodes.interrupted, SIGTERM: 143, SIGPIPE: exitCodes.pipe }
+const codes: Readonly<Record<Cause, number>> = {
+  SIGINT: exitCodes.interrupted,
+  SIGTERM: 143,
+  SIGPIPE: exitCodes.pipe,
+}
 
-/** npm passes on the Ctrl-C that its child has had from the terminal already: two of one key press come within this many milliseconds. */
+/**
+ * npm passes on the Ctrl-C that its child has had from the terminal already: two of one key press
+ * come within this many milliseconds.
+ */
 const samePress = 400
 
-/** What a command does when it is asked to stop; null while it would lose nothing by stopping at once. */
+/**
+ * What a command does when it is asked to stop; null while it would lose nothing by stopping at
+ * once.
+ */
 let current: Stop | null = null
 
 /** One piece of work that can stop in good order. */
@@ -57,7 +67,10 @@ export class Stop {
 const onSigint = () => stopFor('SIGINT')
 const onSigterm = () => stopFor('SIGTERM')
 
-/** Stops the work in progress, or the process where there is none. A reader that has seen enough is then no failure. */
+/**
+ * Stops the work in progress, or the process where there is none. A reader that has seen enough is
+ * then no failure.
+ */
 export function stopFor(cause: Cause): void {
   if (current) current.ask(cause)
   else process.exit(cause === 'SIGPIPE' ? 0 : codes[cause])

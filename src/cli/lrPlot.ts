@@ -3,7 +3,10 @@ import type { LearningRates } from '../train/findLearningRate.ts'
 import type { RatePoint } from '../train/recipe/suggest.ts'
 import { roundStep } from './ticks.ts'
 
-/** The smoothed loss over the learning rate, as lines of text: the rate in powers of ten, a mark at the suggestion. */
+/**
+ * The smoothed loss over the learning rate, as lines of text: the rate in powers of ten, a mark at
+ * the suggestion.
+ */
 export function lrPlot({ points, valley }: LearningRates): string[] {
   const shown = beforeRunningAway(points)
   const losses = shown.map(({ smoothed }) => smoothed)
@@ -17,9 +20,13 @@ export function lrPlot({ points, valley }: LearningRates): string[] {
       width: 64,
       height: 12,
       yRange: [bottom * step, top * step],
-      customYAxisTicks: Array.from({ length: top - bottom + 1 }, (_, i) => Number(((bottom + i) * step).toPrecision(6))),
+      customYAxisTicks: Array.from({ length: top - bottom + 1 }, (_, i) =>
+        Number(((bottom + i) * step).toPrecision(6)),
+      ),
       formatter: (value, { axis }) => (axis === 'x' ? `1e${Math.round(value)}` : value.toFixed(2)),
-      customXAxisTicks: Array.from({ length: 9 }, (_, i) => i - 7).filter((power) => 10 ** power <= last && 10 ** power >= first / 1.5),
+      customXAxisTicks: Array.from({ length: 9 }, (_, i) => i - 7).filter(
+        (power) => 10 ** power <= last && 10 ** power >= first / 1.5,
+      ),
       points: [{ x: Math.log10(valley), y: shown.find(({ lr }) => lr >= valley)?.smoothed ?? low }],
     },
   )
@@ -29,7 +36,10 @@ export function lrPlot({ points, valley }: LearningRates): string[] {
     .filter((line) => line !== '')
 }
 
-/** All but the end, where the loss is far above all that it was in the first half of the search: that would flatten everything else. */
+/**
+ * All but the end, where the loss is far above all that it was in the first half of the search:
+ * that would flatten everything else.
+ */
 function beforeRunningAway(points: readonly RatePoint[]): readonly RatePoint[] {
   const losses = points.map(({ smoothed }) => smoothed)
   const half = Math.ceil(losses.length / 2)

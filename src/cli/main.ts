@@ -3,25 +3,26 @@ import { addAdapters } from './commands/adapters.ts'
 import { addCheck } from './commands/check.ts'
 import { addCompare } from './commands/compare.ts'
 import { addDemo } from './commands/demo.ts'
-import { describeFailure, exitCodes, InterruptedError } from './errors.ts'
 import { addEvaluate } from './commands/evaluate.ts'
 import { addExplain } from './commands/explain.ts'
 import { addExport } from './commands/export.ts'
 import { addInspect } from './commands/inspect.ts'
-import { stopFor } from './interrupt.ts'
 import { addLrFind } from './commands/lrFind.ts'
-import { watchPipe } from './output.ts'
 import { addPredict } from './commands/predict.ts'
 import { addReport } from './commands/report.ts'
 import { addShowBatch } from './commands/showBatch.ts'
 import { addTrain } from './commands/train.ts'
 import { addTune } from './commands/tune.ts'
-import { graftVersion } from './version.ts'
 import { addWeb } from './commands/web.ts'
 import { addWeightsCommand } from './commands/weights.ts'
+import { describeFailure, exitCodes, InterruptedError } from './errors.ts'
+import { stopFor } from './interrupt.ts'
+import { watchPipe } from './output.ts'
+import { graftVersion } from './version.ts'
 
 /**
- * Runs one command and sets the exit code: 0, 1 for a failure, 2 for a mistake in what was typed, 130 after Ctrl-C.
+ * Runs one command and sets the exit code: 0, 1 for a failure, 2 for a mistake in what was typed,
+ * 130 after Ctrl-C.
  * @param args what was typed after `graft`
  */
 export async function main(args: readonly string[]): Promise<void> {
@@ -35,7 +36,9 @@ export async function main(args: readonly string[]): Promise<void> {
 
 function makeProgram(): Command {
   const program = new Command('graft')
-    .description('Transfer learning on WebGPU: grafts the classes of your images onto a trained AlexNet.')
+    .description(
+      'Transfer learning on WebGPU: grafts the classes of your images onto a trained AlexNet.',
+    )
     .version(graftVersion)
     .exitOverride()
     // One line a mistake, with the suggestion behind it.

@@ -12,11 +12,25 @@ interface Bounds {
 
 /** Parses a number within bounds; commander puts the option's name before the message. */
 export function number(bounds: Bounds): (text: string) => number {
-  const { integer = false, min = -Infinity, max = Infinity, above = -Infinity, below = Infinity } = bounds
+  const {
+    integer = false,
+    min = -Infinity,
+    max = Infinity,
+    above = -Infinity,
+    below = Infinity,
+  } = bounds
   return (text) => {
     const value = text.trim() === '' ? Number.NaN : Number(text)
     const whole = !integer || Number.isSafeInteger(value)
-    if (Number.isFinite(value) && whole && value >= min && value <= max && value > above && value < below) return value
+    if (
+      Number.isFinite(value) &&
+      whole &&
+      value >= min &&
+      value <= max &&
+      value > above &&
+      value < below
+    )
+      return value
     const limits = [
       above > -Infinity && `above ${above}`,
       below < Infinity && `below ${below}`,
@@ -28,7 +42,10 @@ export function number(bounds: Bounds): (text: string) => number {
   }
 }
 
-/** Takes a path; an empty one, as from a shell's variable that is not set, would be found out only once all is computed. */
+/**
+ * Takes a path; an empty one, as from a shell's variable that is not set, would be found out only
+ * once all is computed.
+ */
 export function path(text: string): string {
   if (text === '') throw new InvalidArgumentError('It takes a path.')
   return text
@@ -56,11 +73,15 @@ export function withCommon(command: Command): Command {
     .option('--json', 'print one JSON event a line, the result last')
 }
 
-/** The options of a command as they were typed, for another one that takes them; those of `but`, and how it prints, are left out. */
+/**
+ * The options of a command as they were typed, for another one that takes them; those of `but`, and
+ * how it prints, are left out.
+ */
 export function typedOptions(command: Command, but: readonly string[] = []): string[] {
   return command.options.flatMap((option) => {
     const name = option.attributeName()
-    if (command.getOptionValueSource(name) !== 'cli' || name === 'json' || but.includes(name)) return []
+    if (command.getOptionValueSource(name) !== 'cli' || name === 'json' || but.includes(name))
+      return []
     const value: unknown = command.getOptionValue(name)
     const flag = option.long ?? ''
     if (typeof value === 'boolean') return option.negate === !value ? [flag] : []

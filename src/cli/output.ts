@@ -19,8 +19,8 @@ export function watchPipe(onClosed: () => void): void {
 }
 
 /**
- * Where a command speaks: sentences for a person, or one JSON object a line for a program. Bars are drawn on a terminal alone, so that
- * what is piped holds lines and nothing else.
+ * Where a command speaks: sentences for a person, or one JSON object a line for a program. Bars are
+ * drawn on a terminal alone, so that what is piped holds lines and nothing else.
  */
 export class Output {
   readonly json: boolean
@@ -85,18 +85,25 @@ export class Output {
   }
 
   /**
-   * Passes on an event of fit or evaluate, with a bar for what takes time; the epoch's line is the caller's.
+   * Passes on an event of fit or evaluate, with a bar for what takes time; the epoch's line is the
+   * caller's.
    * @param more what a program is told besides
    */
   training(event: TrainEvent, epochs = 1, more: object = {}): void {
     if (event.type === 'read') {
       // Beside the steps of an epoch their own bar is enough.
       if (event.split === 'val' || this.#progress?.label !== 'training')
-        this.progress('reading', event.done, event.total, `${event.done} of ${event.total} ${event.split} images`)
+        this.progress(
+          'reading',
+          event.done,
+          event.total,
+          `${event.done} of ${event.total} ${event.split} images`,
+        )
       const now = performance.now()
       if (event.done < event.total && now - this.#readAt < readEvery) return
       this.#readAt = now
-    } else if (event.type === 'compile') this.progress('compiling', event.done, event.total, 'kernels')
+    } else if (event.type === 'compile')
+      this.progress('compiling', event.done, event.total, 'kernels')
     else if (event.type === 'cached')
       this.labeled(
         'cached',
@@ -107,13 +114,26 @@ export class Output {
     else if (event.type === 'step') {
       const done = (event.epoch - 1) * event.steps + event.step
       const figures = `loss ${event.loss.toFixed(3)}  acc ${percent(event.accuracy)}`
-      this.progress('training', done, epochs * event.steps, `epoch ${event.epoch}/${epochs}  ${figures}`)
+      this.progress(
+        'training',
+        done,
+        epochs * event.steps,
+        `epoch ${event.epoch}/${epochs}  ${figures}`,
+      )
     } else if (event.type === 'search')
-      this.progress('searching', event.step, event.steps, `rate ${event.lr.toExponential(1)}  loss ${event.loss.toFixed(3)}`)
-    else if (event.type === 'stage') this.labeled('  trained', `from epoch ${event.epoch} on: ${layersOf(event.trained)}`)
+      this.progress(
+        'searching',
+        event.step,
+        event.steps,
+        `rate ${event.lr.toExponential(1)}  loss ${event.loss.toFixed(3)}`,
+      )
+    else if (event.type === 'stage')
+      this.labeled('  trained', `from epoch ${event.epoch} on: ${layersOf(event.trained)}`)
     else if (event.type === 'recovered') {
       const lost = event.repeated ? `, ${counted(event.repeated, 'step')} again` : ''
-      this.warn(`the GPU device was lost (${event.reason}): another one goes on in epoch ${event.epoch} after step ${event.step}${lost}`)
+      this.warn(
+        `the GPU device was lost (${event.reason}): another one goes on in epoch ${event.epoch} after step ${event.step}${lost}`,
+      )
     }
     this.event({ ...event, ...more })
   }

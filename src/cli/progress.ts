@@ -3,7 +3,10 @@ import { type Options, SingleBar } from 'cli-progress'
 /** A bar appears once a piece of work has taken this long, in milliseconds. */
 const patience = 600
 
-/** How far one piece of work is: drawn on the terminal's last line, below whatever is printed meanwhile. */
+/**
+ * How far one piece of work is: drawn on the terminal's last line, below whatever is printed
+ * meanwhile.
+ */
 export class Progress {
   readonly label: string
   #total: number
@@ -62,7 +65,10 @@ export class Progress {
 
   #payload(): { note: string } {
     const seconds = (performance.now() - this.#begun) / 1000
-    const left = this.#done > 0 && this.#done < this.#total ? `${clock((seconds / this.#done) * (this.#total - this.#done))} left` : ''
+    const left =
+      this.#done > 0 && this.#done < this.#total
+        ? `${clock((seconds / this.#done) * (this.#total - this.#done))} left`
+        : ''
     return { note: [this.#note, left].filter((part) => part !== '').join('  ') }
   }
 }

@@ -1,6 +1,7 @@
 import { access, mkdir, mkdtemp, rm, rmdir, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { GraftError, UsageError } from '../base/errors.ts'
+import { diskFiles, removeTemporaryFiles } from '../host/node/files.ts'
 import type { Network } from '../nn/network.ts'
 import { readCheckpoint } from '../train/checkpoint.ts'
 import type { EpochResult } from '../train/events.ts'
@@ -14,7 +15,6 @@ import {
   writeRunWeights,
 } from '../train/runFolder.ts'
 import { Stopwatch, type Timings } from '../train/timings.ts'
-import { diskFiles, removeTemporaryFiles } from '../host/node/files.ts'
 
 /** What a folder holds before training. */
 export interface ExistingRun {
@@ -33,17 +33,27 @@ const exists = (path: string) =>
 
 /**
  * Makes sure that a run may be written to a folder, before anything is computed.
- * @throws UsageError where the folder is a file, holds a run that nobody said to replace or go on with, or has a damaged config
+ * @throws UsageError where the folder is a file, holds a run that nobody said to replace or go on
+ * with, or has a damaged config
  */
-export async function checkOut(folder: string, { resume = false, force = false }): Promise<ExistingRun> {
-  if (resume && force) throw new UsageError('--resume goes on with a run and --force replaces it: give one of them')
+export async function checkOut(
+  folder: string,
+  { resume = false, force = false },
+): Promise<ExistingRun> {
+  if (resume && force)
+    throw new UsageError('--resume goes on with a run and --force replaces it: give one of them')
   await checkWritable(folder)
-  const present = await Promise.all(Object.values(runFiles).map((name) => exists(join(folder, name))))
+  const present = await Promise.all(
+    Object.values(runFiles).map((name) => exists(join(folder, name))),
+  )
   if (force || !present.includes(true)) return { config: null, epochs: 0, resumable: false }
   if (!resume)
-    throw new UsageError(`${folder} holds a run already: --resume goes on with it, --force replaces it, --out names another folder`)
+    throw new UsageError(
+      `${folder} holds a run already: --resume goes on with it, --force replaces it, --out names another folder`,
+    )
   const checkpoint = await readCheckpoint(diskFiles, join(folder, runFiles.checkpoints))
-  const config = checkpoint && (await exists(join(folder, runFiles.config))) ? await readRunConfig(folder) : null
+  const config =
+    checkpoint && (await exists(join(folder, runFiles.config))) ? await readRunConfig(folder) : null
   return { config, epochs: checkpoint?.epochs.length ?? 0, resumable: checkpoint !== null }
 }
 
@@ -52,13 +62,18 @@ async function checkWritable(folder: string): Promise<void> {
   for (let place = resolve(folder); ; place = dirname(place)) {
     const found = await stat(place).catch(() => null)
     if (!found && place !== dirname(place)) continue
-    if (!found?.isDirectory()) throw new UsageError(`cannot write the run to ${folder}: ${place} is not a folder`)
+    if (!found?.isDirectory())
+      throw new UsageError(`cannot write the run to ${folder}: ${place} is not a folder`)
     try {
       await rmdir(await mkdtemp(join(place, '.graft-')))
     } catch (cause) {
-      throw new GraftError('write', `cannot write the run to ${folder}: nothing can be made in ${place}; choose another place with --out`, {
-        cause,
-      })
+      throw new GraftError(
+        'write',
+        `cannot write the run to ${folder}: nothing can be made in ${place}; choose another place with --out`,
+        {
+          cause,
+        },
+      )
     }
     return
   }
@@ -78,7 +93,11 @@ export class RunWriter {
    * @param options.replace whether the folder's earlier run gives way
    * @param options.timings what earlier sessions of the run took
    */
-  constructor(folder: string, config: RunConfig, options: { readonly replace?: boolean; readonly timings?: Partial<Timings> } = {}) {
+  constructor(
+    folder: string,
+    config: RunConfig,
+    options: { readonly replace?: boolean; readonly timings?: Partial<Timings> } = {},
+  ) {
     this.folder = folder
     this.stopwatch = new Stopwatch(options.timings)
     this.#config = config
@@ -130,7 +149,10 @@ export class RunWriter {
     await writeRunWeights(this.folder, model, this.#config)
   }
 
-  /** After a failure, which leaves the network at the end of the last finished epoch: keeps that, as far as the device still answers. */
+  /**
+   * After a failure, which leaves the network at the end of the last finished epoch: keeps that, as
+   * far as the device still answers.
+   */
   async rescue(model: Network): Promise<boolean> {
     if (this.#epochs.length === 0) return false
     try {

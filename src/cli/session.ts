@@ -1,9 +1,9 @@
 import type { AdapterChoice } from '../host/platform.ts'
 import { createEngine } from '../index.ts'
 import type { Engine } from '../tensor/engine.ts'
+import { fetchAbsent } from './commands/weights.ts'
 import { Stop } from './interrupt.ts'
 import type { Output } from './output.ts'
-import { fetchAbsent } from './commands/weights.ts'
 
 /** What a long command computes with. */
 interface SessionOptions {
@@ -11,7 +11,10 @@ interface SessionOptions {
   readonly offline?: boolean
 }
 
-/** Runs a long command: weights that are named and absent are fetched first; Ctrl-C asks it to stop; whatever it ends with, its engine is gone. */
+/**
+ * Runs a long command: weights that are named and absent are fetched first; Ctrl-C asks it to stop;
+ * whatever it ends with, its engine is gone.
+ */
 export async function inSession(
   weights: string | undefined,
   options: SessionOptions,

@@ -16,7 +16,8 @@ const [gap, titleWidth, headerHeight, charWidth, boldWidth] = [8, 190, 30, 7, 8.
 const tileExtent = 128
 
 /**
- * Draws network inputs as images, a line for each row, with headings above the columns and titles on the left.
+ * Draws network inputs as images, a line for each row, with headings above the columns and titles
+ * on the left.
  * @returns a PNG
  */
 export async function drawSheet(
@@ -32,7 +33,9 @@ export async function drawSheet(
   const [width, height] = [left(headings.length), top(rows.length)]
   const tiles = rows.flatMap((row, r) =>
     row.tiles.map(async (values, c) => ({
-      input: await sharp(bytesOf(values, preprocess), { raw: { width: size, height: size, channels: 3 } })
+      input: await sharp(bytesOf(values, preprocess), {
+        raw: { width: size, height: size, channels: 3 },
+      })
         .resize(tile, tile, { kernel: 'nearest' })
         .png()
         .toBuffer(),
@@ -45,11 +48,19 @@ export async function drawSheet(
     `<svg x="${x}" y="${y - 14}" width="${room}" height="20"><text y="14" ${style}>${escaped(content)}</text></svg>`
   const room = titleWidth - 2 * gap
   const lettering = [
-    ...headings.map((heading, c) => text(left(c), headerHeight - gap, shortened(heading, tile / charWidth), tile, 'fill="#555"')),
+    ...headings.map((heading, c) =>
+      text(left(c), headerHeight - gap, shortened(heading, tile / charWidth), tile, 'fill="#555"'),
+    ),
     // Of a class the beginning tells most, of a path its end.
     ...rows.flatMap(({ title, subtitle }, r) => [
       text(gap, top(r) + 18, shortened(title, room / boldWidth), room, 'font-weight="bold"'),
-      text(gap, top(r) + 36, shortened(subtitle, room / charWidth, 'end'), room, 'fill="#555" font-size="11"'),
+      text(
+        gap,
+        top(r) + 36,
+        shortened(subtitle, room / charWidth, 'end'),
+        room,
+        'fill="#555" font-size="11"',
+      ),
     ]),
   ]
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="sans-serif" font-size="13">${lettering.join('')}</svg>`
@@ -64,12 +75,16 @@ function bytesOf(values: Float32Array, { size, mean, std, scale, order }: Prepro
   const plane = size * size
   return Uint8Array.from({ length: 3 * plane }, (_, i) => {
     const channel = order === 'bgr' ? 2 - (i % 3) : i % 3
-    const value = (values[channel * plane + Math.floor(i / 3)] ?? 0) * (std[channel] ?? 1) + (mean[channel] ?? 0)
+    const value =
+      (values[channel * plane + Math.floor(i / 3)] ?? 0) * (std[channel] ?? 1) +
+      (mean[channel] ?? 0)
     return Math.round(255 * Math.min(Math.max(value / scale, 0), 1))
   })
 }
 
 function escaped(text: string): string {
   const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' }
-  return text.replace(/[&<>]/g, (character) => entities[character] ?? '').replace(/\p{Cc}/gu, '\u2423')
+  return text
+    .replace(/[&<>]/g, (character) => entities[character] ?? '')
+    .replace(/\p{Cc}/gu, '\u2423')
 }

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { augmentationOf } from '../data/augment.ts'
 import { UsageError } from '../base/errors.ts'
+import { augmentationOf } from '../data/augment.ts'
 import { type Variant, variants } from '../nn/alexnet.ts'
 import { type InitName, initNames } from '../nn/init.ts'
 import { type OptimizerName, optimizers } from '../train/optimizers.ts'
@@ -47,22 +47,25 @@ const defaultWeights = 'alexnet-64-tinyimagenet100'
 /** `--split`, by which part of the images is held out. */
 export function splitOption(): Option {
   const share = number({ above: 0, below: 1 })
-  return new Option('--split <x>', 'share held out for validation, where the data does not say it').argParser(share).default(0.25)
+  return new Option('--split <x>', 'share held out for validation, where the data does not say it')
+    .argParser(share)
+    .default(0.25)
 }
 
 /** `--augment`, by which images to train on are changed. */
 export function augmentOption(): Option {
   const how = `light, standard or strong, and fields such as flip=0,rotation=15,crop=0.5-1`
-  return new Option('--augment [how]', `change the images to train on, anew in every epoch: ${how} (alone: standard)`).argParser(
-    (text) => {
-      try {
-        augmentationOf(text)
-      } catch (error) {
-        throw error instanceof UsageError ? new InvalidArgumentError(error.message) : error
-      }
-      return text
-    },
-  )
+  return new Option(
+    '--augment [how]',
+    `change the images to train on, anew in every epoch: ${how} (alone: standard)`,
+  ).argParser((text) => {
+    try {
+      augmentationOf(text)
+    } catch (error) {
+      throw error instanceof UsageError ? new InvalidArgumentError(error.message) : error
+    }
+    return text
+  })
 }
 
 function rate(text: string): number | 'find' {
@@ -73,26 +76,49 @@ function rate(text: string): number | 'find' {
 
 export function withTrainOptions(command: Command): Command {
   command
-    .option('--weights <name|path>', `a name that 'graft weights list' shows, a file, or 'none' for random (default: ${defaultWeights})`)
-    .addOption(new Option('--variant <name>', "which AlexNet (default: the weights' own)").choices(variants))
+    .option(
+      '--weights <name|path>',
+      `a name that 'graft weights list' shows, a file, or 'none' for random (default: ${defaultWeights})`,
+    )
+    .addOption(
+      new Option('--variant <name>', "which AlexNet (default: the weights' own)").choices(variants),
+    )
     .addOption(
       new Option('--scenario <name>', 'which of the four situations; auto measures which')
         .choices([...scenarios, 'auto'])
         .default('small-similar'),
     )
     .addOption(
-      new Option('--replace <what>', 'what the new layer replaces: the last FC layer, or all of them (default: last)').choices([
-        'last',
-        'all',
+      new Option(
+        '--replace <what>',
+        'what the new layer replaces: the last FC layer, or all of them (default: last)',
+      ).choices(['last', 'all']),
+    )
+    .option(
+      '--cut <layer>',
+      'the last layer kept (default: features.7 in small-different, else no cut)',
+    )
+    .addOption(
+      new Option('--init <name>', 'first values of what starts afresh').choices([
+        ...initNames,
+        'pretrained',
       ]),
     )
-    .option('--cut <layer>', 'the last layer kept (default: features.7 in small-different, else no cut)')
-    .addOption(new Option('--init <name>', 'first values of what starts afresh').choices([...initNames, 'pretrained']))
     .option('--epochs <n>', 'passes over the images', count, 20)
     .option('--batch-size <n>', 'images a step', count, 32)
-    .option('--lr <x|find>', "learning rate (default: 0.001, for sgd 0.01); 'find' takes the one that graft lr-find suggests", rate)
-    .addOption(new Option('--optimizer <name>', 'how a step is made').choices(optimizers).default('adam'))
-    .option('--weight-decay <x>', 'pull toward zero (default: adam 0, adamw 0.01, sgd 0.0005)', number({ min: 0 }))
+    .option(
+      '--lr <x|find>',
+      "learning rate (default: 0.001, for sgd 0.01); 'find' takes the one that graft lr-find suggests",
+      rate,
+    )
+    .addOption(
+      new Option('--optimizer <name>', 'how a step is made').choices(optimizers).default('adam'),
+    )
+    .option(
+      '--weight-decay <x>',
+      'pull toward zero (default: adam 0, adamw 0.01, sgd 0.0005)',
+      number({ min: 0 }),
+    )
     .addOption(augmentOption())
     .option('--no-cache', 'compute what frozen layers give anew in every epoch and run')
     .addOption(splitOption())
@@ -137,9 +163,13 @@ export function settingsOf(options: TrainOptions): TrainSettings {
 export function checkAuto({ scenario, replace, cut, init }: TrainSettings): void {
   if (scenario !== 'auto') return
   if (replace !== undefined || cut !== undefined)
-    throw new UsageError('--scenario auto picks the cut and what is replaced: leave --cut and --replace out, or name a scenario')
+    throw new UsageError(
+      '--scenario auto picks the cut and what is replaced: leave --cut and --replace out, or name a scenario',
+    )
   if (init === 'pretrained')
-    throw new UsageError('--init pretrained is for --scenario large-different; auto picks what training starts from')
+    throw new UsageError(
+      '--init pretrained is for --scenario large-different; auto picks what training starts from',
+    )
 }
 
 /**
@@ -155,23 +185,36 @@ export function resumedSettings(
 ): TrainSettings {
   const now = settingsOf(options)
   const comparable = (name: string, value: unknown) =>
-    name === 'weights' && typeof value === 'string' && value !== 'none' && !findWeights(value) ? resolve(value) : value
+    name === 'weights' && typeof value === 'string' && value !== 'none' && !findWeights(value)
+      ? resolve(value)
+      : value
   for (const [name, flag] of Object.entries(flags)) {
     const [before, after] = [saved[name], now[name as keyof TrainSettings]]
-    if (typed(name) && JSON.stringify(comparable(name, before)) !== JSON.stringify(comparable(name, after)))
+    if (
+      typed(name) &&
+      JSON.stringify(comparable(name, before)) !== JSON.stringify(comparable(name, after))
+    )
       throw new UsageError(
         `${folder} was begun ${before === undefined ? `without ${flag}` : `with ${flag} ${typeof before === 'object' ? JSON.stringify(before) : String(before)}`}; leave ${flag} out to go on with it, or train into another folder with --out`,
       )
   }
-  const given = Object.fromEntries(([...free, 'weights'] as const).filter(typed).map((name) => [name, now[name]]))
+  const given = Object.fromEntries(
+    ([...free, 'weights'] as const).filter(typed).map((name) => [name, now[name]]),
+  )
   return { ...now, ...(saved as Partial<TrainSettings>), ...given }
 }
 
 /**
- * Which network to build: the weights, or none for random ones, and the variant where it is not the weights' own.
+ * Which network to build: the weights, or none for random ones, and the variant where it is not the
+ * weights' own.
  * @throws UsageError for a variant that no named weights fit, where pretrained ones are needed
  */
-export function chooseNetwork({ weights, variant, scenario, init }: Pick<TrainSettings, 'weights' | 'variant' | 'scenario' | 'init'>): {
+export function chooseNetwork({
+  weights,
+  variant,
+  scenario,
+  init,
+}: Pick<TrainSettings, 'weights' | 'variant' | 'scenario' | 'init'>): {
   readonly weights?: string
   readonly variant?: Variant
 } {
@@ -183,5 +226,7 @@ export function chooseNetwork({ weights, variant, scenario, init }: Pick<TrainSe
   // Nothing is fetched only to be left behind.
   if (known && !(random && !isShipped(known))) return { weights: known.name, variant }
   if (random) return { variant }
-  throw new UsageError(`Graft knows no weights for ${variant}: give a file with --weights, or say --weights none for random ones`)
+  throw new UsageError(
+    `Graft knows no weights for ${variant}: give a file with --weights, or say --weights none for random ones`,
+  )
 }

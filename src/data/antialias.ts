@@ -1,8 +1,12 @@
 import { UsageError } from '../base/errors.ts'
 
-/** One axis of a separable resampling: each output is a weighted sum of `taps` neighboring inputs. */
+/**
+ * One axis of a separable resampling: each output is a weighted sum of `taps` neighboring inputs.
+ */
 export interface AxisFilter {
-  /** The first input that any output reads, and how many inputs lie from there to the last one read. */
+  /**
+   * The first input that any output reads, and how many inputs lie from there to the last one read.
+   */
   readonly start: number
   readonly extent: number
   /** Inputs an output reads; those that need fewer have weights of 0. */
@@ -14,15 +18,21 @@ export interface AxisFilter {
 }
 
 /**
- * The bilinear filter with antialiasing of PyTorch's F.interpolate (antialias=True, align_corners=False), which is Pillow's. With
- * scale = input / output and support = max(scale, 1), output o is centered at c = scale · (o + ½) and weighs input i by
- * max(0, 1 − |i + ½ − c| / support), divided by the sum of its weights.
+ * The bilinear filter with antialiasing of PyTorch's F.interpolate (antialias=True,
+ * align_corners=False), which is Pillow's. With scale = input / output and support = max(scale, 1),
+ * output o is centered at c = scale · (o + ½) and weighs input i by max(0, 1 − |i + ½ − c| /
+ * support), divided by the sum of its weights.
  * @param input extent before
  * @param output extent after
  * @param from the first output wanted
  * @param count how many
  */
-export function antialiasFilter(input: number, output: number, from: number, count: number): AxisFilter {
+export function antialiasFilter(
+  input: number,
+  output: number,
+  from: number,
+  count: number,
+): AxisFilter {
   const key = `${input} ${output} ${from} ${count}`
   const known = filters.get(key)
   if (known) return known
@@ -39,7 +49,8 @@ const keptFilters = 512
 function makeFilter(input: number, output: number, from: number, count: number): AxisFilter {
   const scale = input / output
   const support = Math.max(scale, 1)
-  const weightOf = (i: number, center: number) => Math.max(0, 1 - Math.abs(i + 0.5 - center) / support)
+  const weightOf = (i: number, center: number) =>
+    Math.max(0, 1 - Math.abs(i + 0.5 - center) / support)
   const firsts = new Float64Array(count)
   const ends = new Float64Array(count)
   let taps = 1
@@ -53,7 +64,8 @@ function makeFilter(input: number, output: number, from: number, count: number):
     ends[k] = end
     taps = Math.max(taps, end - first)
   }
-  // Every output reads `taps` inputs, so that none of the loop's steps is conditional; near the end that takes an earlier first one.
+  // Every output reads `taps` inputs, so that none of the loop's steps is conditional; near the end
+  // that takes an earlier first one.
   let start = input
   let last = 0
   for (const first of firsts) {
@@ -79,25 +91,34 @@ function makeFilter(input: number, output: number, from: number, count: number):
 export function mirrored({ start, extent, taps, first, weights }: AxisFilter): AxisFilter {
   const count = first.length
   const turned = new Float32Array(weights.length)
-  for (let tap = 0; tap < taps; tap++) turned.set(weights.slice(tap * count, (tap + 1) * count).reverse(), tap * count)
+  for (let tap = 0; tap < taps; tap++)
+    turned.set(weights.slice(tap * count, (tap + 1) * count).reverse(), tap * count)
   return { start, extent, taps, first: first.slice().reverse(), weights: turned }
 }
 
-/** Height and width once the shorter side has become `resize`; the longer one is rounded down, as torchvision does. */
-export function resizedExtent(height: number, width: number, resize: number): { readonly height: number; readonly width: number } {
+/**
+ * Height and width once the shorter side has become `resize`; the longer one is rounded down, as
+ * torchvision does.
+ */
+export function resizedExtent(
+  height: number,
+  width: number,
+  resize: number,
+): { readonly height: number; readonly width: number } {
   if (height <= width) return { height: resize, width: Math.trunc((resize * width) / height) }
   return { height: Math.trunc((resize * height) / width), width: resize }
 }
 
 /**
- * Where the middle `size` of `n` begins: (n − size) / 2, halves to the even neighbor, as torchvision's CenterCrop rounds. Negative
- * where n is smaller.
+ * Where the middle `size` of `n` begins: (n − size) / 2, halves to the even neighbor, as
+ * torchvision's CenterCrop rounds. Negative where n is smaller.
  * @throws UsageError unless both are positive integers
  * @example centerOffset(341, 224) // 58, from 58.5
  */
 export function centerOffset(n: number, size: number): number {
   for (const extent of [n, size])
-    if (!Number.isSafeInteger(extent) || extent < 1) throw new UsageError(`centerOffset: ${extent} is no extent: give positive integers`)
+    if (!Number.isSafeInteger(extent) || extent < 1)
+      throw new UsageError(`centerOffset: ${extent} is no extent: give positive integers`)
   const half = (n - size) / 2
   const below = Math.floor(half)
   if (half === below) return below

@@ -1,7 +1,13 @@
 import { DataError } from '../base/errors.ts'
-import { Column } from './column.ts'
-import { byCodeUnit, type ImageDataset, type Sample, type SampleList, type Source } from './dataset.ts'
 import { PassedOver } from '../host/imageFormat.ts'
+import { Column } from './column.ts'
+import {
+  byCodeUnit,
+  type ImageDataset,
+  type Sample,
+  type SampleList,
+  type Source,
+} from './dataset.ts'
 import { heldOut } from './split.ts'
 
 /** Which part of a dataset an image belongs to, where the dataset itself says so. */
@@ -14,8 +20,8 @@ const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /**
- * The images of a dataset, a few dozen bytes each: names as UTF-8 one behind the other, labels and parts as numbers. Where an image lies
- * follows from its name, or from its number.
+ * The images of a dataset, a few dozen bytes each: names as UTF-8 one behind the other, labels and
+ * parts as numbers. Where an image lies follows from its name, or from its number.
  */
 export class Catalog {
   readonly #sourceOf: (name: string, row: number) => Source
@@ -52,7 +58,9 @@ export class Catalog {
   }
 
   name(row: number): string {
-    return decoder.decode(this.#names.subarray(row === 0 ? 0 : this.#ends.at(row - 1), this.#ends.at(row)))
+    return decoder.decode(
+      this.#names.subarray(row === 0 ? 0 : this.#ends.at(row - 1), this.#ends.at(row)),
+    )
   }
 
   sample(row: number): Sample {
@@ -73,11 +81,16 @@ export class Catalog {
   }
 
   /**
-   * Makes a dataset of it: by the parts that the images were added with, or, where they have none, by a seeded share of each class.
-   * Both parts come class after class, by name within a class.
-   * @throws DataError for fewer than two classes, a class in one part alone, one too small to divide, or images with and without a part
+   * Makes a dataset of it: by the parts that the images were added with, or, where they have none,
+   * by a seeded share of each class. Both parts come class after class, by name within a class.
+   * @throws DataError for fewer than two classes, a class in one part alone, one too small to
+   * divide, or images with and without a part
    */
-  divide(root: string, classes: readonly string[], { split, seed }: { readonly split: number; readonly seed: number }): ImageDataset {
+  divide(
+    root: string,
+    classes: readonly string[],
+    { split, seed }: { readonly split: number; readonly seed: number },
+  ): ImageDataset {
     requireTwoClasses(root, classes)
     const toSplit = this.#needsSplit(root)
     const picked: [number[], number[]] = [[], []]
@@ -105,7 +118,9 @@ export class Catalog {
       if (without++ === 0) first = row
     }
     if (without > 0 && without < this.length)
-      throw new DataError(`${root}: ${this.name(first)} is neither in train nor in val, though others are: put it into one of them`)
+      throw new DataError(
+        `${root}: ${this.name(first)} is neither in train nor in val, though others are: put it into one of them`,
+      )
     return without > 0
   }
 
@@ -114,7 +129,9 @@ export class Catalog {
     const rows: number[][] = Array.from({ length: classes }, () => [])
     for (let row = 0; row < this.length; row++) rows[this.#labels.at(row)]?.push(row)
     for (const ofClass of rows) {
-      const named = ofClass.map((row) => ({ row, name: this.name(row) })).sort((a, b) => byCodeUnit(a.name, b.name))
+      const named = ofClass
+        .map((row) => ({ row, name: this.name(row) }))
+        .sort((a, b) => byCodeUnit(a.name, b.name))
       for (const [i, { row }] of named.entries()) ofClass[i] = row
     }
     return rows
@@ -149,20 +166,30 @@ function namedClasses(names: readonly string[]): string {
   const [only, ...others] = names.map((name) => `"${name}"`)
   if (others.length === 0) return `the class ${only} is`
   const shown = [only, ...others].slice(0, 5).join(', ')
-  return names.length > 5 ? `the classes ${shown} and ${names.length - 5} more are` : `the classes ${shown} are`
+  return names.length > 5
+    ? `the classes ${shown} and ${names.length - 5} more are`
+    : `the classes ${shown} are`
 }
 
 /** @throws DataError naming the only class, or that there is none */
 export function requireTwoClasses(root: string, classes: readonly string[]): void {
   if (classes.length === 0) throw new DataError(`${root} holds no image (JPEG, PNG or WebP)`)
-  if (classes.length < 2) throw new DataError(`${root} has only one class, "${classes[0]}": add images of at least one more`)
+  if (classes.length < 2)
+    throw new DataError(
+      `${root} has only one class, "${classes[0]}": add images of at least one more`,
+    )
 }
 
 /**
  * @param mark what stands behind the parts' names in messages: '/' where they are folders
  * @throws DataError naming the classes that one of both parts lacks
  */
-export function requireSameClasses(root: string, train: readonly string[], val: readonly string[], mark = ''): void {
+export function requireSameClasses(
+  root: string,
+  train: readonly string[],
+  val: readonly string[],
+  mark = '',
+): void {
   const lacking = (names: readonly string[], others: readonly string[]) => {
     const known = new Set(others)
     return names.filter((name) => !known.has(name))

@@ -5,15 +5,18 @@ export type { FileRange, Source } from '../host/host.ts'
 /** One labeled image, not yet decoded. */
 export interface Sample {
   readonly source: Source
-  /** How messages call it: for files the path below the dataset's root, with `/` on every system. */
+  /**
+   * How messages call it: for files the path below the dataset's root, with `/` on every system.
+   */
   readonly name: string
   /** Index into the dataset's `classes`. */
   readonly label: number
 }
 
 /**
- * Labeled images in a fixed order. An array of samples is one. Datasets on disk keep a few bytes for each image and make a sample
- * when it is asked for, so that a million of them take megabytes; `[...list]` makes an array of them all.
+ * Labeled images in a fixed order. An array of samples is one. Datasets on disk keep a few bytes
+ * for each image and make a sample when it is asked for, so that a million of them take megabytes;
+ * `[...list]` makes an array of them all.
  */
 export interface SampleList extends Iterable<Sample> {
   readonly length: number
@@ -29,7 +32,10 @@ export interface ImageDataset {
   readonly classes: readonly string[]
   readonly train: SampleList
   readonly val: SampleList
-  /** Files that are in neither because images of their format are not read: how many of each ending, such as { '.heic': 12 }. */
+  /**
+   * Files that are in neither because images of their format are not read: how many of each ending,
+   * such as { '.heic': 12 }.
+   */
   readonly passedOver?: Readonly<Record<string, number>>
 }
 

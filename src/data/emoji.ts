@@ -50,7 +50,9 @@ function packageFolder(): string {
   try {
     return dirname(createRequire(import.meta.url).resolve(`${PACKAGE}/package.json`))
   } catch (cause) {
-    throw new DataError(`the emoji images are not installed: run npm install ${PACKAGE}@16`, { cause })
+    throw new DataError(`the emoji images are not installed: run npm install ${PACKAGE}@16`, {
+      cause,
+    })
   }
 }
 
@@ -58,14 +60,18 @@ async function readEntries(folder: string): Promise<EmojiEntry[]> {
   try {
     return JSON.parse(await readFile(join(folder, 'emoji.json'), 'utf8')) as EmojiEntry[]
   } catch (cause) {
-    throw new DataError(`${join(folder, 'emoji.json')} cannot be read: run npm install ${PACKAGE}@16 again`, { cause })
+    throw new DataError(
+      `${join(folder, 'emoji.json')} cannot be read: run npm install ${PACKAGE}@16 again`,
+      { cause },
+    )
   }
 }
 
 /**
- * Opens the images of the npm package `emoji-datasource-google` (MIT; 64x64 PNG) as a dataset of 15 classes: those emoji of version 16 whose
- * subcategory belongs to one of the classes, without their skin-tone variants. Of 1,157 images a quarter of each class, 291 in all, is
- * held out by the seed, just as `openImageFolder` does it.
+ * Opens the images of the npm package `emoji-datasource-google` (MIT; 64x64 PNG) as a dataset of 15
+ * classes: those emoji of version 16 whose subcategory belongs to one of the classes, without their
+ * skin-tone variants. Of 1,157 images a quarter of each class, 291 in all, is held out by the seed,
+ * just as `openImageFolder` does it.
  *
  * @param options.seed a non-negative safe integer, 0 unless given
  * @throws DataError where the package is missing, with the command that installs it
@@ -84,7 +90,13 @@ export async function openEmoji(options: { readonly seed?: number } = {}): Promi
     const wanted = SUBCATEGORIES[name] ?? []
     return entries
       .filter((entry) => wanted.includes(entry.subcategory))
-      .map(({ image }): Sample => ({ source: join(root, 'img', 'google', '64', image), name: `${name}/${image}`, label }))
+      .map(
+        ({ image }): Sample => ({
+          source: join(root, 'img', 'google', '64', image),
+          name: `${name}/${image}`,
+          label,
+        }),
+      )
   })
   return { root, classes, ...splitByClass(classes, samples, split, seed) }
 }

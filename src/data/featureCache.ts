@@ -4,18 +4,23 @@ import { join } from 'node:path'
 import { GraftError, WeightsError } from '../base/errors.ts'
 import { cacheFolder } from '../base/node/cacheFolder.ts'
 import { checkOptions } from '../base/options.ts'
+import { encodedBytes } from '../host/node/decode.ts'
 import { writeFileAtomic } from '../host/node/files.ts'
 import { writeSafetensors } from '../weights/safetensors.ts'
 import { headBytes, headerEnd, parseHeader } from '../weights/safetensorsHeader.ts'
 import type { Sample } from './dataset.ts'
-import { encodedBytes } from '../host/node/decode.ts'
 import { contentKey, FileStates, type ImageKeys } from './imageKeys.ts'
 
 /** Where a row lies: a number that its table gives out. */
 export type Place = number
 
-/** What a table knows of an image: where its row is, or, where it has none, its encoded bytes and what to keep a row by. */
-export type Sought = { readonly place: Place } | { readonly bytes: Uint8Array; readonly keys: ImageKeys }
+/**
+ * What a table knows of an image: where its row is, or, where it has none, its encoded bytes and
+ * what to keep a row by.
+ */
+export type Sought =
+  | { readonly place: Place }
+  | { readonly bytes: Uint8Array; readonly keys: ImageKeys }
 
 /** Of the files' layout: others' are never looked at, and go when there is no more room. */
 const layout = 'rows by content and state'
@@ -25,7 +30,10 @@ const noState = '-'.repeat(keyDigits)
 /** What says how long a header is. */
 const lengthBytes = 8
 const extension = '.safetensors'
-/** Bytes of rows that are written as one file: what a run that is killed loses at most, and what one damaged file costs. */
+/**
+ * Bytes of rows that are written as one file: what a run that is killed loses at most, and what one
+ * damaged file costs.
+ */
 const segmentBytes = 32 * 2 ** 20
 const defaultLimit = 8 * 2 ** 30
 
@@ -39,17 +47,19 @@ interface Segment {
   readonly dataStart: number
   readonly sha256: string
   /**
-   * The file, read once to see that it is whole, and held open so that it stays readable whoever removes it; null for one that is damaged
-   * or gone. Unset until a row of it is wanted.
+   * The file, read once to see that it is whole, and held open so that it stays readable whoever
+   * removes it; null for one that is damaged or gone. Unset until a row of it is wanted.
    */
   file?: Promise<FileHandle | null>
 }
 
 /**
- * What frozen layers give, kept on disk from run to run. A table belongs to one way of computing rows (weights, cut, preprocessing); in it a row
- * is found by the sha256 of its image's encoded bytes, which are not even read where the file is known to be unchanged. Rows are written in files of up to 32 MiB that are whole from the moment they have their name and never change, so that several
- * programs may use one folder at a time; each holds the sha256 of its rows, and one that does not match is removed. Beyond its limit the
- * files that nobody has used for longest go.
+ * What frozen layers give, kept on disk from run to run. A table belongs to one way of computing
+ * rows (weights, cut, preprocessing); in it a row is found by the sha256 of its image's encoded
+ * bytes, which are not even read where the file is known to be unchanged. Rows are written in files
+ * of up to 32 MiB that are whole from the moment they have their name and never change, so that
+ * several programs may use one folder at a time; each holds the sha256 of its rows, and one that
+ * does not match is removed. Beyond its limit the files that nobody has used for longest go.
  * @example await fit(model, data, { epochs: 20, featureCache: new FeatureCache() })
  */
 export class FeatureCache {
@@ -58,8 +68,9 @@ export class FeatureCache {
   readonly limit: number
 
   /**
-   * @param options `folder`: by default `features` in the folder that GRAFT_CACHE names, or else in `graft` in the user's folder for caches (~/.cache or
-   * XDG_CACHE_HOME, ~/Library/Caches, LOCALAPPDATA). `limit`: in bytes, 8 GiB by default
+   * @param options `folder`: by default `features` in the folder that GRAFT_CACHE names, or else in
+   * `graft` in the user's folder for caches (~/.cache or XDG_CACHE_HOME, ~/Library/Caches,
+   * LOCALAPPDATA). `limit`: in bytes, 8 GiB by default
    */
   constructor(options: { readonly folder?: string; readonly limit?: number } = {}) {
     checkOptions('FeatureCache', options, ['folder', 'limit'])
@@ -98,7 +109,9 @@ export class FeatureCache {
     return total <= this.limit
   }
 
-  async #files(): Promise<{ readonly path: string; readonly size: number; readonly used: number }[]> {
+  async #files(): Promise<
+    { readonly path: string; readonly size: number; readonly used: number }[]
+  > {
     const names = await readdir(this.folder, { recursive: true }).catch(() => [])
     const found = await Promise.all(
       names.map(async (name) => {
@@ -136,9 +149,14 @@ export class FeatureTable {
     return this.#rowsInFiles
   }
 
-  /** Learns which rows earlier runs have left, from the headers of their files. Files that are none of a table's are removed. */
+  /**
+   * Learns which rows earlier runs have left, from the headers of their files. Files that are none
+   * of a table's are removed.
+   */
   async open(): Promise<void> {
-    const names = (await readdir(this.#folder).catch(() => [])).filter((name) => name.endsWith(extension)).sort()
+    const names = (await readdir(this.#folder).catch(() => []))
+      .filter((name) => name.endsWith(extension))
+      .sort()
     for (const name of names) {
       const path = join(this.#folder, name)
       const header = await readHeader(path, this.#width)
@@ -183,7 +201,10 @@ export class FeatureTable {
 
   /** Null for rows that are in no file yet. */
   #segmentOf(place: Place): Segment | null {
-    return this.#segments.find(({ first, keys }) => place >= first && place < first + keys.length) ?? null
+    return (
+      this.#segments.find(({ first, keys }) => place >= first && place < first + keys.length) ??
+      null
+    )
   }
 
   #fileOf(segment: Segment): Promise<FileHandle | null> {
@@ -194,11 +215,14 @@ export class FeatureTable {
   /**
    * Adds a row; it is on disk once its file is full and the next row comes, or after `flush`.
    * @returns its place
-   * @throws GraftError with code `write` where a file is due and cannot be written, or the cache's limit leaves no room for it; the row is not
-   * added then, and those that were to go into the file can still be read
+   * @throws GraftError with code `write` where a file is due and cannot be written, or the cache's
+   * limit leaves no room for it; the row is not added then, and those that were to go into the file
+   * can still be read
    */
   async add(keys: ImageKeys, row: Float32Array): Promise<Place> {
-    this.#pending ??= new Float32Array(this.#width * Math.max(1, Math.floor(segmentBytes / (4 * this.#width))))
+    this.#pending ??= new Float32Array(
+      this.#width * Math.max(1, Math.floor(segmentBytes / (4 * this.#width))),
+    )
     if (this.#keys.length * this.#width === this.#pending.length) await this.flush()
     this.#pending.set(row, this.#keys.length * this.#width)
     const place = this.#rowsInFiles + this.#keys.length
@@ -216,9 +240,17 @@ export class FeatureTable {
     if (keys.length === 0 || !pending) return
     const data = pending.subarray(0, keys.length * this.#width)
     const sha256 = checksum(keys, bytesOf(data))
-    const bytes = writeSafetensors({ rows: { shape: [keys.length, this.#width], data } }, { ...metadataOf(keys), sha256 })
-    if (!(await this.#cache.makeRoom(bytes.length, new Set(this.#segments.map(({ path }) => path)))))
-      throw new GraftError('write', `the features in ${this.#cache.folder} would take more than ${this.#cache.limit} bytes`)
+    const bytes = writeSafetensors(
+      { rows: { shape: [keys.length, this.#width], data } },
+      { ...metadataOf(keys), sha256 },
+    )
+    if (
+      !(await this.#cache.makeRoom(bytes.length, new Set(this.#segments.map(({ path }) => path))))
+    )
+      throw new GraftError(
+        'write',
+        `the features in ${this.#cache.folder} would take more than ${this.#cache.limit} bytes`,
+      )
     const path = join(this.#folder, `${randomUUID()}${extension}`)
     await mkdir(this.#folder, { recursive: true }).catch((cause: Error) => {
       throw new GraftError('write', `cannot make ${this.#folder}: ${cause.message}`, { cause })
@@ -226,7 +258,13 @@ export class FeatureTable {
     await writeFileAtomic(path, bytes)
     this.#keys = []
     // Written here and now: it need not be read to be known as whole.
-    this.#keep({ path, keys, dataStart: headerEnd(bytes, bytes.length), sha256, file: open(path).catch(() => null) })
+    this.#keep({
+      path,
+      keys,
+      dataStart: headerEnd(bytes, bytes.length),
+      sha256,
+      file: open(path).catch(() => null),
+    })
   }
 
   /** Reads rows by their places into `into`, one after the other. */
@@ -237,14 +275,19 @@ export class FeatureTable {
       const segment = this.#segmentOf(place)
       if (!segment) {
         const row = place - this.#rowsInFiles
-        if (!this.#pending || row < 0 || row >= this.#keys.length) throw new RangeError(`there is no row at ${place}`)
-        into.set(this.#pending.subarray(row * this.#width, (row + 1) * this.#width), i * this.#width)
+        if (!this.#pending || row < 0 || row >= this.#keys.length)
+          throw new RangeError(`there is no row at ${place}`)
+        into.set(
+          this.#pending.subarray(row * this.#width, (row + 1) * this.#width),
+          i * this.#width,
+        )
         return
       }
       const file = await this.#fileOf(segment)
       const at = segment.dataStart + (place - segment.first) * rowBytes
       const read = await file?.read(bytes, i * rowBytes, rowBytes, at)
-      if (read?.bytesRead !== rowBytes) throw new GraftError('read', `${segment.path} was cut short while it was read: train again`)
+      if (read?.bytesRead !== rowBytes)
+        throw new GraftError('read', `${segment.path} was cut short while it was read: train again`)
     })
     await Promise.all(reads)
   }
@@ -268,7 +311,8 @@ async function readHeader(path: string, width: number) {
     const { entries, metadata, dataStart } = parseHeader(header, size)
     const keys = keysOf(metadata)
     const [rows] = entries
-    if (rows?.name !== 'rows' || rows.shape[0] !== keys.length || rows.shape[1] !== width) return 'damaged'
+    if (rows?.name !== 'rows' || rows.shape[0] !== keys.length || rows.shape[1] !== width)
+      return 'damaged'
     return { keys, dataStart, sha256: metadata.sha256 ?? '' }
   } catch (error) {
     if (error instanceof WeightsError) return 'damaged'
@@ -278,7 +322,10 @@ async function readHeader(path: string, width: number) {
   }
 }
 
-/** Opens a file that is what it was when it was written; one that has changed is removed, for its rows to be computed anew. */
+/**
+ * Opens a file that is what it was when it was written; one that has changed is removed, for its
+ * rows to be computed anew.
+ */
 async function openWhole({ path, keys, dataStart, sha256 }: Segment): Promise<FileHandle | null> {
   const file = await open(path).catch(() => null)
   if (!file) return null
@@ -293,8 +340,14 @@ async function openWhole({ path, keys, dataStart, sha256 }: Segment): Promise<Fi
 }
 
 /** Keys as a header holds them. */
-function metadataOf(keys: readonly ImageKeys[]): { readonly contents: string; readonly states: string } {
-  return { contents: keys.map(({ content }) => content).join(''), states: keys.map(({ state }) => state ?? noState).join('') }
+function metadataOf(keys: readonly ImageKeys[]): {
+  readonly contents: string
+  readonly states: string
+} {
+  return {
+    contents: keys.map(({ content }) => content).join(''),
+    states: keys.map(({ state }) => state ?? noState).join(''),
+  }
 }
 
 function keysOf({ contents = '', states = '' }: Readonly<Record<string, string>>): ImageKeys[] {

@@ -1,7 +1,7 @@
 import { DataError } from '../base/errors.ts'
+import { PICTURE } from '../host/imageFormat.ts'
 import { Catalog, requireSameClasses } from './catalog.ts'
 import { byCodeUnit, type ImageDataset } from './dataset.ts'
-import { PICTURE } from '../host/imageFormat.ts'
 import { type DataOptions, resolveSplit } from './split.ts'
 
 /** An image and its path below the dataset's root, such as 'cat/1.jpg' or 'val/cat/1.jpg'. */
@@ -11,17 +11,22 @@ export interface PlacedFile {
 }
 
 /**
- * Labeled images from files that a person chose or dropped, laid out as `openImageFolder` takes them: `<class>/…`, of which a seeded share
- * is held out, or `train/<class>/…` and `val/<class>/…`. The same files give the same division as the folder on the disk does. Hidden files and
- * what is not called .jpg, .jpeg, .png or .webp is passed over. Nothing is read yet.
- * @param files what `<input type="file" webkitdirectory>` holds, the chosen folder being the root; or blobs with their paths below the root
+ * Labeled images from files that a person chose or dropped, laid out as `openImageFolder` takes
+ * them: `<class>/…`, of which a seeded share is held out, or `train/<class>/…` and `val/<class>/…`.
+ * The same files give the same division as the folder on the disk does. Hidden files and what is
+ * not called .jpg, .jpeg, .png or .webp is passed over. Nothing is read yet.
+ * @param files what `<input type="file" webkitdirectory>` holds, the chosen folder being the root;
+ * or blobs with their paths below the root
  * @param options.root how the dataset and errors call them; unless given, the chosen folder's name
- * @throws DataError with one line that says what to do: files without a folder, a class folder without images, one class only, a class in
- * train/ or val/ alone, one too small to divide
+ * @throws DataError with one line that says what to do: files without a folder, a class folder
+ * without images, one class only, a class in train/ or val/ alone, one too small to divide
  * @throws UsageError for a split outside (0, 1) or a seed that is no non-negative safe integer
  * @example const data = filesDataset(input.files, { split: 0.2 })
  */
-export function filesDataset(files: Iterable<File | PlacedFile>, options: DataOptions & { readonly root?: string } = {}): ImageDataset {
+export function filesDataset(
+  files: Iterable<File | PlacedFile>,
+  options: DataOptions & { readonly root?: string } = {},
+): ImageDataset {
   const { split, seed } = resolveSplit('filesDataset', options, ['root'])
   const { placed, others, ...found } = placeAll(files)
   const root = options.root ?? found.root
@@ -45,7 +50,13 @@ export function filesDataset(files: Iterable<File | PlacedFile>, options: DataOp
   }
   requireImages(placed, others, divided)
   for (const path of others) catalog.passedOver.note(path)
-  if (divided) requireSameClasses(root, [...inPart.train].sort(byCodeUnit), [...inPart.val].sort(byCodeUnit), '/')
+  if (divided)
+    requireSameClasses(
+      root,
+      [...inPart.train].sort(byCodeUnit),
+      [...inPart.val].sort(byCodeUnit),
+      '/',
+    )
   return catalog.divide(root, catalog.sortClasses([...numbers.keys()]), { split, seed })
 }
 
@@ -57,8 +68,11 @@ function placeAll(files: Iterable<File | PlacedFile>) {
   const others: string[] = []
   for (const given of files) {
     const chosen = given instanceof Blob
-    const path = chosen ? given.webkitRelativePath.slice(given.webkitRelativePath.indexOf('/') + 1) : given.path
-    if (chosen && given.webkitRelativePath) root = given.webkitRelativePath.slice(0, given.webkitRelativePath.indexOf('/'))
+    const path = chosen
+      ? given.webkitRelativePath.slice(given.webkitRelativePath.indexOf('/') + 1)
+      : given.path
+    if (chosen && given.webkitRelativePath)
+      root = given.webkitRelativePath.slice(0, given.webkitRelativePath.indexOf('/'))
     const parts = path.split('/')
     if (parts.some((name) => name.startsWith('.'))) continue
     if (!PICTURE.test(chosen ? given.name : path)) others.push(path)
@@ -73,14 +87,22 @@ function placeAll(files: Iterable<File | PlacedFile>) {
 }
 
 /** Of a class without an image only its other files tell: a browser gives no empty folders. */
-function requireImages(placed: readonly PlacedFile[], others: readonly string[], divided: boolean): void {
+function requireImages(
+  placed: readonly PlacedFile[],
+  others: readonly string[],
+  divided: boolean,
+): void {
   const folderOf = (path: string) => {
     const folders = path.split('/').slice(0, -1)
     if (!divided) return folders[0]
-    return folders.length > 1 && (folders[0] === 'train' || folders[0] === 'val') ? `${folders[0]}/${folders[1]}` : undefined
+    return folders.length > 1 && (folders[0] === 'train' || folders[0] === 'val')
+      ? `${folders[0]}/${folders[1]}`
+      : undefined
   }
   const full = new Set(placed.map(({ path }) => folderOf(path)))
   const bare = others.map(folderOf).find((folder) => folder !== undefined && !full.has(folder))
   if (bare && placed.length > 0)
-    throw new DataError(`the class folder ${bare} holds no image (JPEG, PNG or WebP): add some or remove the folder`)
+    throw new DataError(
+      `the class folder ${bare} holds no image (JPEG, PNG or WebP): add some or remove the folder`,
+    )
 }

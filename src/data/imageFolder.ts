@@ -2,9 +2,9 @@ import type { Dirent } from 'node:fs'
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { DataError } from '../base/errors.ts'
+import { countedEndings, PassedOver, PICTURE } from '../host/imageFormat.ts'
 import { Catalog, type Part, requireSameClasses, requireTwoClasses } from './catalog.ts'
 import { byCodeUnit, type ImageDataset } from './dataset.ts'
-import { countedEndings, PassedOver, PICTURE } from '../host/imageFormat.ts'
 import { type DataOptions, resolveSplit } from './split.ts'
 
 const LAYOUT = 'one folder per class with its images inside, such as cat/1.jpg and dog/1.jpg'
@@ -14,7 +14,9 @@ type Kind = 'folder' | 'file' | 'other'
 async function readFolder(path: string): Promise<Dirent[]> {
   try {
     const entries = await readdir(path, { withFileTypes: true })
-    return entries.filter((entry) => !entry.name.startsWith('.')).sort((a, b) => byCodeUnit(a.name, b.name))
+    return entries
+      .filter((entry) => !entry.name.startsWith('.'))
+      .sort((a, b) => byCodeUnit(a.name, b.name))
   } catch (cause) {
     throw folderError(path, cause)
   }
@@ -22,14 +24,21 @@ async function readFolder(path: string): Promise<Dirent[]> {
 
 function folderError(path: string, cause: unknown): DataError {
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
-  if (code === 'ENOENT') return new DataError(`no such folder: ${path} (give a folder with ${LAYOUT})`, { cause })
-  if (code === 'ENOTDIR') return new DataError(`not a folder: ${path} (give a folder with ${LAYOUT})`, { cause })
+  if (code === 'ENOENT')
+    return new DataError(`no such folder: ${path} (give a folder with ${LAYOUT})`, { cause })
+  if (code === 'ENOTDIR')
+    return new DataError(`not a folder: ${path} (give a folder with ${LAYOUT})`, { cause })
   if (code === 'EACCES' || code === 'EPERM')
-    return new DataError(`no permission to read the folder ${path}: change its access rights`, { cause })
+    return new DataError(`no permission to read the folder ${path}: change its access rights`, {
+      cause,
+    })
   return new DataError(`cannot read the folder ${path} (${String(code ?? cause)})`, { cause })
 }
 
-/** What an entry is once symbolic links are followed; a link to nowhere counts as a file, for the decoder to report. */
+/**
+ * What an entry is once symbolic links are followed; a link to nowhere counts as a file, for the
+ * decoder to report.
+ */
 async function kindOf(folder: string, entry: Dirent): Promise<Kind> {
   if (entry.isDirectory()) return 'folder'
   if (entry.isFile()) return 'file'
@@ -61,8 +70,15 @@ function isWithin(path: string, folder: string): boolean {
   return path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep)
 }
 
-/** The name of every image of a class folder, at any depth, sorted; each real folder once, and none that holds the class folder itself. */
-async function walkClass(root: string, relative: string, passedOver: PassedOver): Promise<string[]> {
+/**
+ * The name of every image of a class folder, at any depth, sorted; each real folder once, and none
+ * that holds the class folder itself.
+ */
+async function walkClass(
+  root: string,
+  relative: string,
+  passedOver: PassedOver,
+): Promise<string[]> {
   const classFolder = await realpath(join(root, relative))
   const seen = new Set([classFolder])
   const names: string[] = []
@@ -85,7 +101,12 @@ async function walkClass(root: string, relative: string, passedOver: PassedOver)
 }
 
 /** Adds the images of every class below `root/prefix`. */
-async function addClasses(catalog: Catalog, root: string, classes: readonly string[], part: Part | null): Promise<void> {
+async function addClasses(
+  catalog: Catalog,
+  root: string,
+  classes: readonly string[],
+  part: Part | null,
+): Promise<void> {
   const prefix = part ? `${part}/` : ''
   for (const [label, name] of classes.entries()) {
     const passedOver = new PassedOver()
@@ -105,39 +126,56 @@ async function addClasses(catalog: Catalog, root: string, classes: readonly stri
 async function classFolders(path: string): Promise<string[]> {
   const classes = await subfolders(path)
   if (classes.length > 0) return classes
-  const found = (await hasImages(path)) ? 'holds images but no class folders: put them into' : 'holds no class folders: it needs'
+  const found = (await hasImages(path))
+    ? 'holds images but no class folders: put them into'
+    : 'holds no class folders: it needs'
   throw new DataError(`${path} ${found} ${LAYOUT}`)
 }
 
-/** Whether the folder is laid out as train/ and val/; one of them alone is an error, unless it is a class that happens to be called so. */
+/**
+ * Whether the folder is laid out as train/ and val/; one of them alone is an error, unless it is a
+ * class that happens to be called so.
+ */
 async function isDivided(root: string, folders: readonly string[]): Promise<boolean> {
   const present = ['train', 'val'].filter((name) => folders.includes(name))
   const [only] = present
   if (only === undefined) return false
   if (present.length === 2) return true
-  if ((await hasImages(join(root, only))) || (await subfolders(join(root, only))).length === 0) return false
+  if ((await hasImages(join(root, only))) || (await subfolders(join(root, only))).length === 0)
+    return false
   const missing = only === 'train' ? 'val' : 'train'
   const misnamed = missing === 'val' && folders.find((name) => /^valid(ation)?$/i.test(name))
-  const remedy = misnamed ? `rename ${misnamed}/ to val/` : `add ${missing}/ with a folder per class`
-  throw new DataError(`${root} has ${only}/ but no ${missing}/: ${remedy}, or give ${join(root, only)} to have a part of it held out`)
+  const remedy = misnamed
+    ? `rename ${misnamed}/ to val/`
+    : `add ${missing}/ with a folder per class`
+  throw new DataError(
+    `${root} has ${only}/ but no ${missing}/: ${remedy}, or give ${join(root, only)} to have a part of it held out`,
+  )
 }
 
 /**
- * Opens a folder of labeled images, laid out either as `train/<class>/…` and `val/<class>/…`, or as `<class>/…`, of which a seeded share
- * of each class is held out for validation. Folders inside a class are walked, symbolic links followed; hidden files and everything that is
- * not called .jpg, .jpeg, .png or .webp is passed over; `passedOver` counts images of other formats among it. Nothing is decoded yet.
+ * Opens a folder of labeled images, laid out either as `train/<class>/…` and `val/<class>/…`, or as
+ * `<class>/…`, of which a seeded share of each class is held out for validation. Folders inside a
+ * class are walked, symbolic links followed; hidden files and everything that is not called .jpg,
+ * .jpeg, .png or .webp is passed over; `passedOver` counts images of other formats among it.
+ * Nothing is decoded yet.
  *
- * Class names are sorted by code unit, and the division depends on the seed and the files' sorted names alone: both come out the same on
- * every system. Where train/ and val/ exist, `split` and `seed` do nothing, and other folders beside them are left alone.
+ * Class names are sorted by code unit, and the division depends on the seed and the files' sorted
+ * names alone: both come out the same on every system. Where train/ and val/ exist, `split` and
+ * `seed` do nothing, and other folders beside them are left alone.
  *
- * @throws DataError with one line that says what to do: no such folder, not a folder, no class folders, a class without images, one class
- * only, a class in train/ or val/ alone, a class too small to divide
+ * @throws DataError with one line that says what to do: no such folder, not a folder, no class
+ * folders, a class without images, one class only, a class in train/ or val/ alone, a class too
+ * small to divide
  * @throws UsageError for a split outside (0, 1) or a seed that is no non-negative safe integer
  * @example
  * const data = await openImageFolder('flowers', { split: 0.2, seed: 1 })
  * console.log(data.classes, data.train.length, data.val.length)
  */
-export async function openImageFolder(dir: string, options: DataOptions = {}): Promise<ImageDataset> {
+export async function openImageFolder(
+  dir: string,
+  options: DataOptions = {},
+): Promise<ImageDataset> {
   const { split, seed } = resolveSplit('openImageFolder', options)
   const catalog = new Catalog((name) => join(dir, name))
   if (await isDivided(dir, await subfolders(dir))) {

@@ -7,7 +7,10 @@ import type { Source } from './dataset.ts'
 export interface ImageKeys {
   /** Of its encoded bytes, by sha256: the same wherever they lie. */
   readonly content: string
-  /** Of its file's state, which tells that the bytes are the same without reading them; null for an image in memory. */
+  /**
+   * Of its file's state, which tells that the bytes are the same without reading them; null for an
+   * image in memory.
+   */
   readonly state: string | null
 }
 
@@ -17,9 +20,10 @@ export function contentKey(bytes: Uint8Array): string {
 }
 
 /**
- * Keys of files' states. A file is known by its path, its size and the times its content and its inode last changed, in nanoseconds; a
- * member of an archive by the archive's and its place in it. The time of the inode's last change, which no program can set, shows a file
- * that was replaced with the old date and size.
+ * Keys of files' states. A file is known by its path, its size and the times its content and its
+ * inode last changed, in nanoseconds; a member of an archive by the archive's and its place in it.
+ * The time of the inode's last change, which no program can set, shows a file that was replaced
+ * with the old date and size.
  */
 export class FileStates {
   /** Of archives already asked for: each holds many images. */

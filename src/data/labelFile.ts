@@ -15,9 +15,17 @@ const columnNames = {
   split: ['split', 'part'],
 } as const
 
-const partNames: Readonly<Record<string, Part>> = { train: 'train', val: 'val', valid: 'val', validation: 'val' }
+const partNames: Readonly<Record<string, Part>> = {
+  train: 'train',
+  val: 'val',
+  valid: 'val',
+  validation: 'val',
+}
 
-/** Files looked for before training: where none of the first is there, they are sought in the wrong place. */
+/**
+ * Files looked for before training: where none of the first is there, they are sought in the wrong
+ * place.
+ */
 const soughtFiles = 32
 
 interface Columns {
@@ -34,15 +42,19 @@ interface Row {
 }
 
 /**
- * Opens a file of labels: comma-, semicolon- or tab-separated, its first line naming the columns `file,label` and, if it divides the
- * images, `split` (train or val), in any order and with others beside them. Paths count from the file's folder. It is read as a stream; nothing
- * is decoded yet.
- * @throws DataError with one line that says what to do: no such file, no such column, a row that is cut short or names no label, a file
- * named twice, a split of another name, none of the files there, and what `openImageFolder` refuses about classes
+ * Opens a file of labels: comma-, semicolon- or tab-separated, its first line naming the columns
+ * `file,label` and, if it divides the images, `split` (train or val), in any order and with others
+ * beside them. Paths count from the file's folder. It is read as a stream; nothing is decoded yet.
+ * @throws DataError with one line that says what to do: no such file, no such column, a row that is
+ * cut short or names no label, a file named twice, a split of another name, none of the files
+ * there, and what `openImageFolder` refuses about classes
  * @throws UsageError for a split outside (0, 1) or a seed that is no non-negative safe integer
  * @example const data = await openLabelFile('flowers/labels.csv', { split: 0.2 })
  */
-export async function openLabelFile(path: string, options: DataOptions = {}): Promise<ImageDataset> {
+export async function openLabelFile(
+  path: string,
+  options: DataOptions = {},
+): Promise<ImageDataset> {
   const { split, seed } = resolveSplit('openLabelFile', options)
   const folder = dirname(resolve(path))
   const catalog = new Catalog((name) => resolve(folder, name))
@@ -50,8 +62,16 @@ export async function openLabelFile(path: string, options: DataOptions = {}): Pr
   const lines = new Map<string, number>()
   let columns: Columns | null = null
   const delimiter = delimiterOf(await firstLine(path))
-  const parser = parse({ bom: true, delimiter, info: true, relax_column_count: true, skip_empty_lines: true, trim: true })
-  // Passes on what goes wrong with the file, and closes it where a row is refused; the loop below meets both.
+  const parser = parse({
+    bom: true,
+    delimiter,
+    info: true,
+    relax_column_count: true,
+    skip_empty_lines: true,
+    trim: true,
+  })
+  // Passes on what goes wrong with the file, and closes it where a row is refused; the loop below
+  // meets both.
   pipeline(createReadStream(path), parser, () => {})
   try {
     for await (const { record, info } of parser as AsyncIterable<Row>) {
@@ -62,7 +82,10 @@ export async function openLabelFile(path: string, options: DataOptions = {}): Pr
       const where = `${path}, line ${info.lines}`
       const { file, label, part } = readRow(where, record, columns)
       const before = lines.get(file)
-      if (before !== undefined) throw new DataError(`${where}: ${file} is named in line ${before} already: remove one of the two lines`)
+      if (before !== undefined)
+        throw new DataError(
+          `${where}: ${file} is named in line ${before} already: remove one of the two lines`,
+        )
       lines.set(file, info.lines)
       const known = classes.get(label) ?? classes.size
       classes.set(label, known)
@@ -74,8 +97,12 @@ export async function openLabelFile(path: string, options: DataOptions = {}): Pr
       ? new DataError(`${path}, line ${String(cause.lines)}: ${cause.message}`, { cause })
       : fileError(path, cause)
   }
-  if (!columns) throw new DataError(`${path} is empty: its first line names the columns file,label, and a line for each image follows`)
-  if (lines.size === 0) throw new DataError(`${path} names no image: a line for each is to follow the first one`)
+  if (!columns)
+    throw new DataError(
+      `${path} is empty: its first line names the columns file,label, and a line for each image follows`,
+    )
+  if (lines.size === 0)
+    throw new DataError(`${path} names no image: a line for each is to follow the first one`)
   await requireSomeFiles(path, folder, lines.keys())
   return catalog.divide(path, catalog.sortClasses([...classes.keys()]), { split, seed })
 }
@@ -83,8 +110,12 @@ export async function openLabelFile(path: string, options: DataOptions = {}): Pr
 /** Whether a file's first line names the columns that a file of labels has. */
 export async function isLabelFile(path: string): Promise<boolean> {
   const line = await firstLine(path)
-  const cells = line.split(delimiterOf(line)).map((cell) => cell.replaceAll('"', '').trim().toLowerCase())
-  return [columnNames.file, columnNames.label].every((names: readonly string[]) => cells.some((cell) => names.includes(cell)))
+  const cells = line
+    .split(delimiterOf(line))
+    .map((cell) => cell.replaceAll('"', '').trim().toLowerCase())
+  return [columnNames.file, columnNames.label].every((names: readonly string[]) =>
+    cells.some((cell) => names.includes(cell)),
+  )
 }
 
 /** What stands between the columns: whichever of the three comes first in the first line. */
@@ -113,13 +144,20 @@ async function firstLine(path: string): Promise<string> {
 
 function fileError(path: string, cause: unknown): DataError {
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
-  return new DataError(`cannot read ${path} (${code === 'ENOENT' ? 'there is no such file' : code})`, { cause })
+  return new DataError(
+    `cannot read ${path} (${code === 'ENOENT' ? 'there is no such file' : code})`,
+    { cause },
+  )
 }
 
 function findColumns(path: string, header: readonly string[]): Columns {
   const cells = header.map((cell) => cell.toLowerCase())
   const find = (names: readonly string[]) => cells.findIndex((cell) => names.includes(cell))
-  const [file, label, split] = [find(columnNames.file), find(columnNames.label), find(columnNames.split)]
+  const [file, label, split] = [
+    find(columnNames.file),
+    find(columnNames.label),
+    find(columnNames.split),
+  ]
   const lacking = [...(file < 0 ? ['file'] : []), ...(label < 0 ? ['label'] : [])]
   if (lacking.length > 0)
     throw new DataError(
@@ -135,11 +173,16 @@ function readRow(where: string, record: readonly string[], columns: Columns) {
   if (columns.split < 0) return { file, label, part: null }
   const text = record[columns.split] ?? ''
   const part = partNames[text.toLowerCase()]
-  if (text !== '' && !part) throw new DataError(`${where}: there is no split "${text}": write train or val`)
+  if (text !== '' && !part)
+    throw new DataError(`${where}: there is no split "${text}": write train or val`)
   return { file, label, part: part ?? null }
 }
 
-async function requireSomeFiles(path: string, folder: string, names: Iterable<string>): Promise<void> {
+async function requireSomeFiles(
+  path: string,
+  folder: string,
+  names: Iterable<string>,
+): Promise<void> {
   let sought = 0
   let first = ''
   for (const name of names) {
@@ -151,5 +194,7 @@ async function requireSomeFiles(path: string, folder: string, names: Iterable<st
     )
     if (there) return
   }
-  throw new DataError(`${path}: none of the files it names is there, such as ${first}: paths count from ${folder}`)
+  throw new DataError(
+    `${path}: none of the files it names is there, such as ${first}: paths count from ${folder}`,
+  )
 }

@@ -1,6 +1,6 @@
 import { DataError, UsageError } from '../base/errors.ts'
-import type { Engine } from '../tensor/engine.ts'
 import type { RgbImage, Source } from '../host/host.ts'
+import type { Engine } from '../tensor/engine.ts'
 import type { Sample, SampleList } from './dataset.ts'
 
 /** A sample with its pixels. */
@@ -16,13 +16,18 @@ interface AheadOptions {
   readonly ahead?: number
   /** Stops the generator: its next step throws the signal's reason. */
   readonly signal?: AbortSignal
-  /** Told of each image that cannot be decoded, in order; the image is skipped, or the generator throws what this throws. */
+  /**
+   * Told of each image that cannot be decoded, in order; the image is skipped, or the generator
+   * throws what this throws.
+   */
   readonly onBroken: (sample: Sample, error: DataError) => void
 }
 
 /** How images are decoded ahead of their use. */
 export interface DecodeAheadOptions extends AheadOptions {
-  /** Keeps decoded images, so that another pass over the same samples need not decode them again. */
+  /**
+   * Keeps decoded images, so that another pass over the same samples need not decode them again.
+   */
   readonly cache?: PixelCache
   /** How a sample becomes an image. */
   readonly decode: (source: Source, name: string) => Promise<RgbImage>
@@ -39,7 +44,9 @@ const DEFAULT_AHEAD = 8
 const MAX_AHEAD = 32
 /** Bytes of pixels that may wait decoded. */
 const WAITING_BYTES = 512 * 2 ** 20
-/** Images that are decoded at a time until the size of one is known: as many as libuv has threads. */
+/**
+ * Images that are decoded at a time until the size of one is known: as many as libuv has threads.
+ */
 const UNKNOWN_AHEAD = 4
 const DEFAULT_CACHE_BYTES = 512 * 2 ** 20
 
@@ -52,14 +59,16 @@ interface Pending<T> {
 }
 
 /**
- * Decoded images kept up to a number of bytes. What is in stays in, and nothing more is taken where, by the mean of those met, the
- * whole list would not fit: so large a list is decoded anew in every pass, and memory does not grow on the way.
+ * Decoded images kept up to a number of bytes. What is in stays in, and nothing more is taken
+ * where, by the mean of those met, the whole list would not fit: so large a list is decoded anew in
+ * every pass, and memory does not grow on the way.
  *
  * Images are found by their place in the list of samples: one cache serves one list.
  *
  * @example
  * const cache = new PixelCache(data.train.length, 2 ** 30)
- * for await (const { image } of decodeAhead(data.train, order, { ...decoding(engine), cache, onBroken })) …
+ * for await (const { image } of decodeAhead(data.train, order, { ...decoding(engine), cache,
+ * onBroken })) …
  */
 export class PixelCache {
   /** The most bytes of pixels it holds. */
@@ -75,7 +84,10 @@ export class PixelCache {
    * @throws UsageError for a negative capacity
    */
   constructor(count: number, capacity = DEFAULT_CACHE_BYTES) {
-    if (!(capacity >= 0)) throw new UsageError(`the pixel cache's capacity is ${capacity}: give a number of bytes, 0 or more`)
+    if (!(capacity >= 0))
+      throw new UsageError(
+        `the pixel cache's capacity is ${capacity}: give a number of bytes, 0 or more`,
+      )
     this.#count = count
     this.capacity = capacity
   }
@@ -113,12 +125,17 @@ export class PixelCache {
   }
 }
 
-/** How an engine's host decodes: by its own decoder, twice as many images ahead as it has cores, 32 at most. */
+/**
+ * How an engine's host decodes: by its own decoder, twice as many images ahead as it has cores, 32
+ * at most.
+ */
 export function decoding({ host }: Engine): Pick<DecodeAheadOptions, 'ahead' | 'decode'> {
   return { ahead: Math.min(2 * host.cores, MAX_AHEAD), decode: host.decodeImage }
 }
 
-/** Never rejects, so that an image nobody waits for any more cannot leave an unhandled rejection. */
+/**
+ * Never rejects, so that an image nobody waits for any more cannot leave an unhandled rejection.
+ */
 async function settle<T>(loading: Promise<T>): Promise<Outcome<T>> {
   try {
     return { value: await loading }
@@ -128,8 +145,8 @@ async function settle<T>(loading: Promise<T>): Promise<Outcome<T>> {
 }
 
 /**
- * How many images may be decoded, or wait decoded, at a time: `ahead`, or as many of the largest one met as fit into the memory for
- * them. Until the first is known they are few.
+ * How many images may be decoded, or wait decoded, at a time: `ahead`, or as many of the largest
+ * one met as fit into the memory for them. Until the first is known they are few.
  */
 class Room {
   readonly #ahead: number
@@ -145,14 +162,18 @@ class Room {
 
   get images(): number {
     if (this.#largest === null) return Math.min(this.#ahead, UNKNOWN_AHEAD)
-    return Math.max(1, Math.min(this.#ahead, Math.floor(WAITING_BYTES / Math.max(this.#largest, 1))))
+    return Math.max(
+      1,
+      Math.min(this.#ahead, Math.floor(WAITING_BYTES / Math.max(this.#largest, 1))),
+    )
   }
 }
 
 /**
- * Yields samples decoded, in the order given, while the next ones decode on worker threads. An image that cannot be decoded is passed to
- * `onBroken` and skipped; a strict caller throws there. Whatever their number, the images that wait decoded stay within 512 MiB, or
- * are one that is larger.
+ * Yields samples decoded, in the order given, while the next ones decode on worker threads. An
+ * image that cannot be decoded is passed to `onBroken` and skipped; a strict caller throws there.
+ * Whatever their number, the images that wait decoded stay within 512 MiB, or are one that is
+ * larger.
  *
  * @param samples what `order` indexes
  * @param order the indices to yield, each any number of times
@@ -182,7 +203,11 @@ export async function* decodeAhead(
     cache?.add(index, image)
     return image
   }
-  for await (const { index, sample, loaded } of loadAhead(samples, order, { ...ahead, load, bytesOf: ({ data }) => data.byteLength }))
+  for await (const { index, sample, loaded } of loadAhead(samples, order, {
+    ...ahead,
+    load,
+    bytesOf: ({ data }) => data.byteLength,
+  }))
     yield { index, sample, image: loaded }
 }
 
@@ -191,7 +216,11 @@ export async function* loadAhead<T>(
   samples: SampleList,
   order: ArrayLike<number>,
   options: LoadAheadOptions<T>,
-): AsyncGenerator<{ readonly index: number; readonly sample: Sample; readonly loaded: T }, void, undefined> {
+): AsyncGenerator<
+  { readonly index: number; readonly sample: Sample; readonly loaded: T },
+  void,
+  undefined
+> {
   const { ahead = DEFAULT_AHEAD, signal, onBroken, load, bytesOf } = options
   if (!Number.isInteger(ahead) || ahead < 1)
     throw new UsageError(`ahead is ${ahead}: give the number of images to decode ahead, 1 or more`)
@@ -203,7 +232,8 @@ export async function* loadAhead<T>(
     for (; queue.length < room.images && next < order.length; next++) {
       const index = order[next] ?? -1
       const sample = Number.isInteger(index) && index >= 0 ? samples.at(index) : undefined
-      if (!sample) throw new UsageError(`the order names sample ${order[next]} of ${samples.length}`)
+      if (!sample)
+        throw new UsageError(`the order names sample ${order[next]} of ${samples.length}`)
       queue.push({ index, sample, outcome: settle(load(sample, index)) })
     }
   }

@@ -10,10 +10,12 @@ import { findShards, openTarShards } from './tarShards.ts'
 const LABEL_FILE = /\.(csv|tsv)$/i
 
 /**
- * Opens labeled images in whichever of three forms they lie at a path: a file of labels (`openLabelFile`: `labels.csv`, or a folder that holds
- * one and no archives), tar archives (`openTarShards`: `x.tar`, or a folder of them), or a folder for each class (`openImageFolder`).
+ * Opens labeled images in whichever of three forms they lie at a path: a file of labels
+ * (`openLabelFile`: `labels.csv`, or a folder that holds one and no archives), tar archives
+ * (`openTarShards`: `x.tar`, or a folder of them), or a folder for each class (`openImageFolder`).
  * @param path a folder or file
- * @param options `split` and `seed`: which images are held out, where the data does not say so itself
+ * @param options `split` and `seed`: which images are held out, where the data does not say so
+ * itself
  * @throws DataError with one line that says what to do
  * @throws UsageError for a split outside (0, 1) or a seed that is no non-negative safe integer
  * @example const data = await openData('flowers.csv', { split: 0.2, seed: 1 })
@@ -23,7 +25,9 @@ export async function openData(path: string, options: DataOptions = {}): Promise
   if (found?.isFile()) {
     if (LABEL_FILE.test(path)) return openLabelFile(path, options)
     if (/\.tar$/i.test(path)) return openTarShards(path, options)
-    throw new DataError(`${path} is a file of another kind: give a folder of images, a .csv that names file,label, or .tar archives`)
+    throw new DataError(
+      `${path} is a file of another kind: give a folder of images, a .csv that names file,label, or .tar archives`,
+    )
   }
   if (!found) return openImageFolder(path, options)
   if ((await findShards(path)).length > 0) return openTarShards(path, options)
@@ -32,13 +36,17 @@ export async function openData(path: string, options: DataOptions = {}): Promise
   if (only === undefined) return openImageFolder(path, options)
   const usual = labels.find((name) => /^labels\./i.test(name))
   if (others.length > 0 && !usual)
-    throw new DataError(`${path} holds ${labels.length} files of labels (${labels.join(', ')}): give one of them`)
+    throw new DataError(
+      `${path} holds ${labels.length} files of labels (${labels.join(', ')}): give one of them`,
+    )
   return openLabelFile(join(path, usual ?? only), options)
 }
 
 /** The files of labels in a folder, by their first lines: others may lie there for other ends. */
 async function labelFiles(path: string): Promise<string[]> {
-  const names = (await readdir(path).catch(() => [])).filter((name) => LABEL_FILE.test(name) && !name.startsWith('.')).sort(byCodeUnit)
+  const names = (await readdir(path).catch(() => []))
+    .filter((name) => LABEL_FILE.test(name) && !name.startsWith('.'))
+    .sort(byCodeUnit)
   const found = await Promise.all(names.map((name) => isLabelFile(join(path, name))))
   return names.filter((_, i) => found[i])
 }

@@ -2,29 +2,41 @@ import { UsageError } from '../base/errors.ts'
 import type { Gpu } from '../gpu/gpu.ts'
 import { type Cost, type Kernel, maxGroups, type Params } from '../gpu/kernels/kernel.ts'
 import type { Storage } from '../gpu/memory/pool.ts'
+import type { RgbImage } from '../host/node/decode.ts'
 import type { Preprocess } from '../nn/preprocess.ts'
 import { type AxisFilter, antialiasFilter, mirrored } from './antialias.ts'
-import type { RgbImage } from '../host/node/decode.ts'
 import type { View } from './view.ts'
 
-/** How values in 0..1 leave: turned to the network's channel order, scaled, less the mean, divided by the deviation. */
+/**
+ * How values in 0..1 leave: turned to the network's channel order, scaled, less the mean, divided
+ * by the deviation.
+ */
 export type Normalization = Pick<Preprocess, 'mean' | 'std' | 'scale' | 'order'>
 
 /** Values as they are: RGB in 0..1. */
 export const plain: Normalization = { mean: [0, 0, 0], std: [1, 1, 1], scale: 1, order: 'rgb' }
 
-const horizontal = rowKernel('transforms/horizontal', ({ columns = 0, rows = 0, taps = 0, row_bytes = 0 }) => ({
-  flops: 6 * taps * columns * rows,
-  bytes: rows * row_bytes + 12 * columns * rows,
-}))
-const vertical = rowKernel('transforms/vertical', ({ columns = 0, rows = 0, taps = 0, half_rows = 0 }) => ({
-  flops: (6 * taps + 9) * columns * rows,
-  bytes: 12 * columns * (half_rows + rows),
-}))
+const horizontal = rowKernel(
+  'transforms/horizontal',
+  ({ columns = 0, rows = 0, taps = 0, row_bytes = 0 }) => ({
+    flops: 6 * taps * columns * rows,
+    bytes: rows * row_bytes + 12 * columns * rows,
+  }),
+)
+const vertical = rowKernel(
+  'transforms/vertical',
+  ({ columns = 0, rows = 0, taps = 0, half_rows = 0 }) => ({
+    flops: (6 * taps + 9) * columns * rows,
+    bytes: 12 * columns * (half_rows + rows),
+  }),
+)
 
 /** Bytes of an image that are on the device at once; larger ones pass through in bands of rows. */
 const bandBytes = 16 * 2 ** 20
-/** Above this many bytes an image is handed to the device at once, so that the next one can take its buffer. */
+/**
+ * Above this many bytes an image is handed to the device at once, so that the next one can take its
+ * buffer.
+ */
 const largeBytes = 4 * 2 ** 20
 
 /**
@@ -51,7 +63,11 @@ export function resample(
     const filters = gpu.upload(packFilters(across, down))
     for (let row = 0; row < down.extent; row += bandRows) {
       const rows = Math.min(bandRows, down.extent - row)
-      const band = gpu.upload(padded(image.data.subarray((firstRow + row) * rowBytes, (firstRow + row + rows) * rowBytes)))
+      const band = gpu.upload(
+        padded(
+          image.data.subarray((firstRow + row) * rowBytes, (firstRow + row + rows) * rowBytes),
+        ),
+      )
       gpu.run(
         horizontal,
         { image: band, filters, half },
@@ -97,10 +113,14 @@ function packFilters(...axes: readonly AxisFilter[]): Uint32Array {
 }
 
 /** The numbers that `store` in shaders/transforms/normalize.wgsl takes. */
-export function normalizationParams(name: string, { mean, std, scale, order }: Normalization): Params {
+export function normalizationParams(
+  name: string,
+  { mean, std, scale, order }: Normalization,
+): Params {
   if (![...mean, ...std, scale].every(Number.isFinite) || std.includes(0))
     throw new UsageError(`${name}: mean, std and scale are finite, and std is not 0`)
-  if (order !== 'rgb' && order !== 'bgr') throw new UsageError(`${name}: order is rgb or bgr, not ${String(order)}`)
+  if (order !== 'rgb' && order !== 'bgr')
+    throw new UsageError(`${name}: order is rgb or bgr, not ${String(order)}`)
   return {
     scale,
     bgr: order === 'bgr' ? 1 : 0,
@@ -120,13 +140,17 @@ export function rowKernel(name: string, cost: (params: Params) => Cost): Kernel 
     constants: { WG: 64 },
     threads: ({ columns = 0, rows = 0 }) => columns * rows,
     cost,
-    grid: ({ columns = 0, rows = 0 }, { WG = 64 }) => [Math.ceil(columns / WG), Math.min(rows, maxGroups), Math.ceil(rows / maxGroups)],
+    grid: ({ columns = 0, rows = 0 }, { WG = 64 }) => [
+      Math.ceil(columns / WG),
+      Math.min(rows, maxGroups),
+      Math.ceil(rows / maxGroups),
+    ],
   }
 }
 
 /**
- * Bytes rounded up by an eighth at most. The pool keeps buffers by size: images of a thousand different sizes would otherwise leave a
- * thousand buffers behind.
+ * Bytes rounded up by an eighth at most. The pool keeps buffers by size: images of a thousand
+ * different sizes would otherwise leave a thousand buffers behind.
  */
 function sizeClass(bytes: number): number {
   const step = 2 ** Math.max(8, Math.floor(Math.log2(bytes)) - 3)

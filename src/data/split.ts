@@ -15,11 +15,13 @@ export interface DataOptions {
 }
 
 /**
- * Checks the options of what opens a dataset, before any file is read, and fills in what is left out.
+ * Checks the options of what opens a dataset, before any file is read, and fills in what is left
+ * out.
  *
  * @param opens the function they were given to
  * @param others options that it has besides
- * @throws UsageError unless 0 < split < 1 and the seed is a non-negative safe integer, and for options that do not exist
+ * @throws UsageError unless 0 < split < 1 and the seed is a non-negative safe integer, and for
+ * options that do not exist
  */
 export function resolveSplit<O extends DataOptions>(
   opens: string,
@@ -29,15 +31,18 @@ export function resolveSplit<O extends DataOptions>(
   checkOptions(opens, options, ['split', 'seed', ...others])
   const { split = DEFAULT_SPLIT, seed = 0 } = options
   if (!(split > 0 && split < 1)) {
-    throw new UsageError(`split is ${split}: give the share of images to hold out for validation, between 0 and 1, such as 0.25`)
+    throw new UsageError(
+      `split is ${split}: give the share of images to hold out for validation, between 0 and 1, such as 0.25`,
+    )
   }
   requireSeed(seed)
   return { split, seed }
 }
 
 /**
- * Which images of a class are held out for validation, chosen at random by the seed: the rounded share of them, but at least one, and
- * at least one is left to train on. The choice depends on the seed, the class's number and the number of images only.
+ * Which images of a class are held out for validation, chosen at random by the seed: the rounded
+ * share of them, but at least one, and at least one is left to train on. The choice depends on the
+ * seed, the class's number and the number of images only.
  *
  * @param name the class, for the message
  * @param label its number
@@ -45,7 +50,13 @@ export function resolveSplit<O extends DataOptions>(
  * @returns for each image whether it is held out
  * @throws DataError for fewer than two images
  */
-export function heldOut(name: string, label: number, count: number, split: number, seed: number): boolean[] {
+export function heldOut(
+  name: string,
+  label: number,
+  count: number,
+  split: number,
+  seed: number,
+): boolean[] {
   if (count < 2) {
     throw new DataError(
       `class "${name}" has ${count === 1 ? 'only one image' : 'no image'}: ` +
@@ -55,12 +66,14 @@ export function heldOut(name: string, label: number, count: number, split: numbe
   const order = Uint32Array.from({ length: count }, (_, i) => i)
   new Random(seed, label).shuffle(order)
   const held = new Array<boolean>(count).fill(false)
-  for (const i of order.subarray(0, Math.min(Math.max(Math.round(count * split), 1), count - 1))) held[i] = true
+  for (const i of order.subarray(0, Math.min(Math.max(Math.round(count * split), 1), count - 1)))
+    held[i] = true
   return held
 }
 
 /**
- * Divides images held in arrays as `heldOut` says. The order in which they are given does not matter.
+ * Divides images held in arrays as `heldOut` says. The order in which they are given does not
+ * matter.
  *
  * @param classes the class names
  * @param samples the images, `samples[c]` those of class c

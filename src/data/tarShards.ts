@@ -1,43 +1,55 @@
 import { open, readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { DataError } from '../base/errors.ts'
+import { type PassedOver, PICTURE } from '../host/imageFormat.ts'
 import { Catalog, type Part } from './catalog.ts'
 import { Column } from './column.ts'
 import { byCodeUnit, type ImageDataset } from './dataset.ts'
-import { type PassedOver, PICTURE } from '../host/imageFormat.ts'
 import { type DataOptions, resolveSplit } from './split.ts'
 import { type TarMember, tarMembers } from './tarIndex.ts'
 
 const SHARD = /\.tar$/i
-/** A part's name, alone in a path or set off from the rest of a name: train/x, imagenet-val-000003.tar. */
+/**
+ * A part's name, alone in a path or set off from the rest of a name: train/x,
+ * imagenet-val-000003.tar.
+ */
 const PART = /(^|[^a-z])(train|val|valid|validation)([^a-z]|$)/i
-const LAYOUT = 'images in class folders (train/cat/1.jpg or cat/1.jpg), or each beside a file of its class (1.jpg, 1.cls)'
+const LAYOUT =
+  'images in class folders (train/cat/1.jpg or cat/1.jpg), or each beside a file of its class (1.jpg, 1.cls)'
 
 /** The tar archives of a folder, or of its train/ and val/, in order; their paths below it. */
 export async function findShards(dir: string): Promise<string[]> {
   const inFolder = async (prefix: string) => {
     const entries = await readdir(join(dir, prefix), { withFileTypes: true }).catch(() => [])
-    return entries.filter((entry) => !entry.isDirectory() && SHARD.test(entry.name)).map((entry) => prefix + entry.name)
+    return entries
+      .filter((entry) => !entry.isDirectory() && SHARD.test(entry.name))
+      .map((entry) => prefix + entry.name)
   }
   const found = await Promise.all(['', 'train/', 'val/'].map(inFolder))
   return found.flat().sort(byCodeUnit)
 }
 
 /**
- * Opens images in tar archives, one or a folder of them (shards), WebDataset's layout among others. An image's class is what the file of its
- * name with the ending .cls says (000123.jpg, 000123.cls), else its folder in the archive (train/cat/1.jpg, cat/1.jpg), else, where there are no
- * folders, the archive's own name. Train or val is the archive's first folder, or part of its name or of its folder's; where neither says so, a seeded
- * share of each class is held out. Only headers are read; images are read from where they lie, nothing is unpacked.
- * @throws DataError with one line that says what to do: no archive, one that is compressed, damaged or cut short, an image without a class,
- * and what `openImageFolder` refuses about classes
+ * Opens images in tar archives, one or a folder of them (shards), WebDataset's layout among others.
+ * An image's class is what the file of its name with the ending .cls says (000123.jpg, 000123.cls),
+ * else its folder in the archive (train/cat/1.jpg, cat/1.jpg), else, where there are no folders,
+ * the archive's own name. Train or val is the archive's first folder, or part of its name or of its
+ * folder's; where neither says so, a seeded share of each class is held out. Only headers are read;
+ * images are read from where they lie, nothing is unpacked.
+ * @throws DataError with one line that says what to do: no archive, one that is compressed, damaged
+ * or cut short, an image without a class, and what `openImageFolder` refuses about classes
  * @throws UsageError for a split outside (0, 1) or a seed that is no non-negative safe integer
  * @example const data = await openTarShards('imagenet')   // imagenet/train-000000.tar … imagenet/val-000000.tar …
  */
-export async function openTarShards(path: string, options: DataOptions = {}): Promise<ImageDataset> {
+export async function openTarShards(
+  path: string,
+  options: DataOptions = {},
+): Promise<ImageDataset> {
   const { split, seed } = resolveSplit('openTarShards', options)
   const isFile = (await stat(path)).isFile()
   const shards = isFile ? [path] : (await findShards(path)).map((name) => join(path, name))
-  if (shards.length === 0) throw new DataError(`${path} holds no .tar file: it needs archives with ${LAYOUT}`)
+  if (shards.length === 0)
+    throw new DataError(`${path} holds no .tar file: it needs archives with ${LAYOUT}`)
   const places = {
     shard: new Column(new Uint32Array(1024)),
     start: new Column(new Float64Array(1024)),
@@ -73,7 +85,11 @@ interface LabeledMember {
  * The images of one archive.
  * @param below its path below the dataset's root
  */
-async function readShard(shard: string, below: string, passedOver: PassedOver): Promise<LabeledMember[]> {
+async function readShard(
+  shard: string,
+  below: string,
+  passedOver: PassedOver,
+): Promise<LabeledMember[]> {
   const images: TarMember[] = []
   const labelFiles: TarMember[] = []
   let described = false
@@ -94,9 +110,14 @@ async function readShard(shard: string, below: string, passedOver: PassedOver): 
     const beside = labels.get(sampleKey(member.path))
     const own = folders.length > 1 || beside !== undefined ? partOf(folders[0] ?? '', true) : null
     const [folder] = own ? folders.slice(1) : folders
-    const label = beside ?? folder ?? (described || labels.size > 0 ? undefined : basename(shard).replace(SHARD, ''))
+    const label =
+      beside ??
+      folder ??
+      (described || labels.size > 0 ? undefined : basename(shard).replace(SHARD, ''))
     if (label === undefined || label === '')
-      throw new DataError(`${shard}: there is nothing that says what class ${member.path} is of: archives need ${LAYOUT}`)
+      throw new DataError(
+        `${shard}: there is nothing that says what class ${member.path} is of: archives need ${LAYOUT}`,
+      )
     return { member, label, part: own ?? partOf(below, false) }
   })
 }
@@ -107,14 +128,19 @@ function partOf(name: string, whole: boolean): Part | null {
   return found[2]?.toLowerCase() === 'train' ? 'train' : 'val'
 }
 
-/** What files that belong together have in common: all before the first dot of the file's own name. */
+/**
+ * What files that belong together have in common: all before the first dot of the file's own name.
+ */
 function sampleKey(path: string): string {
   const folder = path.lastIndexOf('/') + 1
   const dot = path.indexOf('.', folder)
   return dot < 0 ? path : path.slice(0, dot)
 }
 
-async function readLabels(shard: string, members: readonly TarMember[]): Promise<Map<string, string>> {
+async function readLabels(
+  shard: string,
+  members: readonly TarMember[],
+): Promise<Map<string, string>> {
   const labels = new Map<string, string>()
   if (members.length === 0) return labels
   const file = await open(shard)

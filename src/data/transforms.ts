@@ -1,10 +1,10 @@
 import { ShapeError, UsageError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
+import type { RgbImage } from '../host/node/decode.ts'
 import type { Preprocess } from '../nn/preprocess.ts'
 import type { Engine } from '../tensor/engine.ts'
 import { allocate } from '../tensor/ndbuffer.ts'
 import { Tensor } from '../tensor/tensor.ts'
-import type { RgbImage } from '../host/node/decode.ts'
 import { normalizationParams, plain, resample } from './resample.ts'
 import { type View, windowView } from './view.ts'
 
@@ -17,48 +17,70 @@ export interface ViewedImage {
 }
 
 /**
- * Resizes an image and cuts its middle out, on the GPU: the shorter side becomes `resize`, the longer one is rounded down, with
- * PyTorch's antialiased bilinear filter (F.interpolate, mode='bilinear', antialias=True, align_corners=False).
+ * Resizes an image and cuts its middle out, on the GPU: the shorter side becomes `resize`, the
+ * longer one is rounded down, with PyTorch's antialiased bilinear filter (F.interpolate,
+ * mode='bilinear', antialias=True, align_corners=False).
  * @param image RGB rows
  * @returns [1, 3, size, size], RGB in 0..1
  * @throws ShapeError when the data is not height · width · 3 bytes
  * @throws UsageError when `size` is larger than `resize`, or an option is unknown
  * @example const x = resizeCrop(engine, await decodeImage('ant.jpg'), { resize: 256, size: 224 })
  */
-export function resizeCrop(engine: Engine, image: RgbImage, options: { readonly resize: number; readonly size: number }): Tensor {
+export function resizeCrop(
+  engine: Engine,
+  image: RgbImage,
+  options: { readonly resize: number; readonly size: number },
+): Tensor {
   checkOptions('resizeCrop', options, ['resize', 'size'])
   return cutMiddles('resizeCrop', engine, [image], { ...plain, ...options })
 }
 
 /**
- * Images as a network wants them: each resized and its middle cut out as by `resizeCrop`, then normalized, on the GPU.
+ * Images as a network wants them: each resized and its middle cut out as by `resizeCrop`, then
+ * normalized, on the GPU.
  * @param images RGB rows, of any sizes
  * @returns [N, 3, size, size], in the network's channel order
  * @throws ShapeError when an image's data is not height · width · 3 bytes
  * @throws UsageError without images, or when `size` is larger than `resize`
  * @example const logits = model.forward(preprocessImages(engine, images, model.preprocess))
  */
-export function preprocessImages(engine: Engine, images: readonly RgbImage[], preprocess: Preprocess): Tensor {
+export function preprocessImages(
+  engine: Engine,
+  images: readonly RgbImage[],
+  preprocess: Preprocess,
+): Tensor {
   return cutMiddles('preprocessImages', engine, images, preprocess)
 }
 
 /**
- * Images as a network wants them, each seen in a view of its own: resampled as `resizeCrop` does and normalized, on the GPU.
+ * Images as a network wants them, each seen in a view of its own: resampled as `resizeCrop` does
+ * and normalized, on the GPU.
  * @returns [N, 3, size, size], in the network's channel order
  * @throws ShapeError when an image's data is not height · width · 3 bytes
  * @throws UsageError without images
  * @example const x = viewImages(engine, [{ image, view: windowView(image, model.preprocess, () => 0, true) }], model.preprocess)
  */
-export function viewImages(engine: Engine, views: readonly ViewedImage[], preprocess: Preprocess): Tensor {
+export function viewImages(
+  engine: Engine,
+  views: readonly ViewedImage[],
+  preprocess: Preprocess,
+): Tensor {
   return viewed('viewImages', engine, views, preprocess)
 }
 
-function cutMiddles(name: string, engine: Engine, images: readonly RgbImage[], preprocess: Preprocess): Tensor {
+function cutMiddles(
+  name: string,
+  engine: Engine,
+  images: readonly RgbImage[],
+  preprocess: Preprocess,
+): Tensor {
   const { resize, size } = preprocess
   checkExtent(name, 'resize', resize)
   checkExtent(name, 'size', size)
   if (size > resize)
-    throw new UsageError(`${name}: cannot cut ${size} x ${size} out of an image whose shorter side is ${resize}: make resize larger`)
+    throw new UsageError(
+      `${name}: cannot cut ${size} x ${size} out of an image whose shorter side is ${resize}: make resize larger`,
+    )
   for (const image of images) checkImage(name, image)
   return viewed(
     name,
@@ -68,7 +90,12 @@ function cutMiddles(name: string, engine: Engine, images: readonly RgbImage[], p
   )
 }
 
-function viewed(name: string, engine: Engine, views: readonly ViewedImage[], preprocess: Preprocess): Tensor {
+function viewed(
+  name: string,
+  engine: Engine,
+  views: readonly ViewedImage[],
+  preprocess: Preprocess,
+): Tensor {
   const { size } = preprocess
   checkExtent(name, 'size', size)
   if (views.length === 0) throw new UsageError(`${name}: there are no images`)
@@ -76,7 +103,10 @@ function viewed(name: string, engine: Engine, views: readonly ViewedImage[], pre
   const normalization = normalizationParams(name, preprocess)
   return filled(engine, views.length, size, (y) => {
     for (const [slot, { image, view }] of views.entries())
-      resample(engine.gpu, image, view, size, y.buffer.storage, { base: slot * 3 * size * size, ...normalization })
+      resample(engine.gpu, image, view, size, y.buffer.storage, {
+        base: slot * 3 * size * size,
+        ...normalization,
+      })
   })
 }
 
@@ -97,9 +127,12 @@ export function checkImage(name: string, { data, width, height }: RgbImage): voi
   checkExtent(name, 'width', width)
   checkExtent(name, 'height', height)
   if (data.length !== 3 * width * height)
-    throw new ShapeError(`${name}: an image of ${width} x ${height} has ${3 * width * height} bytes of RGB, but ${data.length} were given`)
+    throw new ShapeError(
+      `${name}: an image of ${width} x ${height} has ${3 * width * height} bytes of RGB, but ${data.length} were given`,
+    )
 }
 
 function checkExtent(name: string, what: string, value: number): void {
-  if (!Number.isSafeInteger(value) || value < 1) throw new UsageError(`${name}: ${what} is ${String(value)}: give a positive integer`)
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new UsageError(`${name}: ${what} is ${String(value)}: give a positive integer`)
 }

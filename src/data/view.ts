@@ -14,7 +14,10 @@ export interface Rect extends Extent {
 
 /** What a network sees of an image: a square window of a part of it, resized. */
 export interface View {
-  /** The part of the image that counts, in the image's own pixels; what lies outside is not looked at. */
+  /**
+   * The part of the image that counts, in the image's own pixels; what lies outside is not looked
+   * at.
+   */
   readonly part: Rect
   /** What the part is resized to. */
   readonly resized: Extent
@@ -27,7 +30,8 @@ export interface View {
 
 /**
  * A window of the whole image, whose shorter side becomes `resize`.
- * @param place where it begins, from the room it has on either axis: none is negative, since `resize` is not below `size`
+ * @param place where it begins, from the room it has on either axis: none is negative, since
+ * `resize` is not below `size`
  */
 export function windowView(
   { height, width }: Extent,
@@ -49,23 +53,41 @@ export function partView(part: Rect, size: number, flip = false): View {
 export const mostViews = 10
 
 /**
- * Views for test-time augmentation, the first `count` of ten: the middle that validation sees and its mirror image, then the four corners, each
- * followed by its mirror image; for the corners the shorter side is an eighth of `size` longer than `size` at least.
- * Source: the ten patches of Krizhevsky, Sutskever & Hinton, "ImageNet classification with deep convolutional neural networks", 2012.
+ * Views for test-time augmentation, the first `count` of ten: the middle that validation sees and
+ * its mirror image, then the four corners, each followed by its mirror image; for the corners the
+ * shorter side is an eighth of `size` longer than `size` at least. Source: the ten patches of
+ * Krizhevsky, Sutskever & Hinton, "ImageNet classification with deep convolutional neural
+ * networks", 2012.
  * @param count 1 to 10
  */
-export function testViews(extent: Extent, { resize, size }: { readonly resize: number; readonly size: number }, count: number): View[] {
+export function testViews(
+  extent: Extent,
+  { resize, size }: { readonly resize: number; readonly size: number },
+  count: number,
+): View[] {
   const middle = windowView(extent, { resize, size })
   const wide = { resize: roomyResize(resize, size), size }
   const corner = (bottom: boolean, right: boolean): View => {
     const view = windowView(extent, wide, () => 0)
-    return { ...view, top: bottom ? view.resized.height - size : 0, left: right ? view.resized.width - size : 0 }
+    return {
+      ...view,
+      top: bottom ? view.resized.height - size : 0,
+      left: right ? view.resized.width - size : 0,
+    }
   }
-  const places = [middle, corner(false, false), corner(false, true), corner(true, false), corner(true, true)]
+  const places = [
+    middle,
+    corner(false, false),
+    corner(false, true),
+    corner(true, false),
+    corner(true, true),
+  ]
   return places.flatMap((view) => [view, { ...view, flip: true }]).slice(0, count)
 }
 
-/** What the shorter side becomes where a window needs room to move in: as torchvision's 256 for 224. */
+/**
+ * What the shorter side becomes where a window needs room to move in: as torchvision's 256 for 224.
+ */
 export function roomyResize(resize: number, size: number): number {
   return Math.max(resize, Math.round((size * 8) / 7))
 }

@@ -1,24 +1,31 @@
 import { DeviceLostError, type GraftError, KernelError, UsageError } from '../base/errors.ts'
+import type { AdapterKind, Platform } from '../host/platform.ts'
 import { BindGroups, type Bindings } from './kernels/bindGroups.ts'
 import { type Constants, type Kernel, maxGroups, type Params } from './kernels/kernel.ts'
 import { type Launch, launchError } from './kernels/launchError.ts'
-import type { Layout, Rehearsal } from './memory/layout.ts'
-import { type BindingLimits, bindingLimits, deviceDescriptor } from './limits.ts'
 import { makeReady } from './kernels/makeReady.ts'
-import { ParamsRing } from './memory/paramsRing.ts'
 import { PipelineCache } from './kernels/pipelines.ts'
-import type { AdapterKind, Platform } from '../host/platform.ts'
-import { BufferPool, createStorageBuffer, type MemoryReport, outOfMemory, type Storage } from './memory/pool.ts'
+import { subgroupIsWorkgroup } from './kernels/subgroup.ts'
+import { type BindingLimits, bindingLimits, deviceDescriptor } from './limits.ts'
+import type { Layout, Rehearsal } from './memory/layout.ts'
+import { ParamsRing } from './memory/paramsRing.ts'
+import {
+  BufferPool,
+  createStorageBuffer,
+  type MemoryReport,
+  outOfMemory,
+  type Storage,
+} from './memory/pool.ts'
 import { Readbacks, type ReadItem } from './memory/readbacks.ts'
 import type { Recorder } from './recorder.ts'
-import { subgroupIsWorkgroup } from './kernels/subgroup.ts'
-import { Timer } from './timer.ts'
 import type { Tilings } from './tiling/tuning.ts'
 import { openTilings } from './tiling/tunings.ts'
+import { Timer } from './timer.ts'
 
 /**
- * A device with everything that stands between an operator and WebGPU. Work is encoded into one command encoder and one pass, and
- * submitted once, by `submit` or by a read-back. Knows no tensors.
+ * A device with everything that stands between an operator and WebGPU. Work is encoded into one
+ * command encoder and one pass, and submitted once, by `submit` or by a read-back. Knows no
+ * tensors.
  */
 export class Gpu {
   readonly device: GPUDevice
@@ -46,7 +53,11 @@ export class Gpu {
   #serial = 0
   #submits = 0
   #launches: Launch[] = []
-  #rehearsal: { readonly kernels: [Kernel, Constants][]; readonly pool: BufferPool; open: boolean } | null = null
+  #rehearsal: {
+    readonly kernels: [Kernel, Constants][]
+    readonly pool: BufferPool
+    open: boolean
+  } | null = null
   #scratch: Storage[] | null = null
   #tilings: Tilings | null = null
   #failure: GraftError | null = null
@@ -75,7 +86,10 @@ export class Gpu {
     this.#readbacks = new Readbacks(device, () => this.submit())
     this.#params = new ParamsRing(device, this.#pipelines.paramsLayout)
     device.addEventListener('uncapturederror', (event) => {
-      this.#failure ??= launchError((event as GPUUncapturedErrorEvent).error.message, this.#launches)
+      this.#failure ??= launchError(
+        (event as GPUUncapturedErrorEvent).error.message,
+        this.#launches,
+      )
     })
     void device.lost.then((info) => {
       this.#lost ??= new DeviceLostError(
@@ -96,13 +110,21 @@ export class Gpu {
     platform: Platform,
     adapter: GPUAdapter,
     kind: AdapterKind,
-    { plain = false, maxBindingBytes }: { readonly plain?: boolean; readonly maxBindingBytes?: number | undefined } = {},
+    {
+      plain = false,
+      maxBindingBytes,
+    }: { readonly plain?: boolean; readonly maxBindingBytes?: number | undefined } = {},
   ): Promise<Gpu> {
-    const [device, shaders] = await Promise.all([adapter.requestDevice(deviceDescriptor(adapter)), platform.readShaders()])
+    const [device, shaders] = await Promise.all([
+      adapter.requestDevice(deviceDescriptor(adapter)),
+      platform.readShaders(),
+    ])
     const gpu = new Gpu(device, kind, platform, shaders, maxBindingBytes)
     const lanes = adapter.info.subgroupMinSize
-    const reliable = !plain && device.features.has('subgroups') && lanes && (await subgroupIsWorkgroup(gpu, lanes))
-    if (!plain) gpu.#tilings = await openTilings(platform, adapter, kind, reliable ? lanes : null, shaders)
+    const reliable =
+      !plain && device.features.has('subgroups') && lanes && (await subgroupIsWorkgroup(gpu, lanes))
+    if (!plain)
+      gpu.#tilings = await openTilings(platform, adapter, kind, reliable ? lanes : null, shaders)
     return gpu
   }
 
@@ -153,21 +175,35 @@ export class Gpu {
   /** A buffer with the given contents, written ahead of everything not yet submitted. */
   upload(data: Float32Array | Int32Array | Uint32Array | Uint8Array): Storage {
     this.#alive()
-    const storage = this.#memory.take(data.byteLength, this.layer, this.#busy ? this.#serial : undefined)
+    const storage = this.#memory.take(
+      data.byteLength,
+      this.layer,
+      this.#busy ? this.#serial : undefined,
+    )
     this.write(storage, data)
     return storage
   }
 
-  /** Overwrites a buffer. Commands already encoded that use it are submitted first, so they see the old contents. */
+  /**
+   * Overwrites a buffer. Commands already encoded that use it are submitted first, so they see the
+   * old contents.
+   */
   write(storage: Storage, data: Float32Array | Int32Array | Uint32Array | Uint8Array): void {
     this.#alive()
     if (this.#busy && storage.usedIn === this.#serial) this.submit()
     if (this.#rehearsal) return
     const whole = data.byteLength % 4 === 0
     const bytes = whole ? data : new Uint8Array(Math.ceil(data.byteLength / 4) * 4)
-    if (!whole) (bytes as Uint8Array).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+    if (!whole)
+      (bytes as Uint8Array).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
     if (data.byteLength > 0)
-      this.device.queue.writeBuffer(storage.buffer, 0, bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength)
+      this.device.queue.writeBuffer(
+        storage.buffer,
+        0,
+        bytes.buffer as ArrayBuffer,
+        bytes.byteOffset,
+        bytes.byteLength,
+      )
   }
 
   /**
@@ -175,7 +211,8 @@ export class Gpu {
    * @param bindings a storage, or part of one, for each of the shader's bindings, by name
    * @param params a number for each field of the shader's Params
    * @param constants numbers the kernel is compiled with, over the kernel's own
-   * @throws GraftError where names do not match the shader, or the grid is larger than a device takes
+   * @throws GraftError where names do not match the shader, or the grid is larger than a device
+   * takes
    * @throws ShapeError where a storage is larger than one binding
    */
   run(kernel: Kernel, bindings: Bindings, params: Params, constants?: Constants): void {
@@ -191,10 +228,23 @@ export class Gpu {
     const compiled = this.#pipelines.get(kernel, merged, this.layer)
     const [x, y, z] = kernel.grid(params, merged)
     if (Math.max(x, y, z) > maxGroups)
-      throw new KernelError(kernel.name, this.layer, `a grid of ${x} x ${y} x ${z} workgroups is too large`)
+      throw new KernelError(
+        kernel.name,
+        this.layer,
+        `a grid of ${x} x ${y} x ${z} workgroups is too large`,
+      )
     if (x * y * z === 0) return
     const group = this.#groups.get(compiled, bindings, this.layer)
-    if (this.recorder) this.#pass = this.recorder.launch(this.#encoding(), this.#pass, kernel, compiled, bindings, params, [x, y, z])
+    if (this.recorder)
+      this.#pass = this.recorder.launch(
+        this.#encoding(),
+        this.#pass,
+        kernel,
+        compiled,
+        bindings,
+        params,
+        [x, y, z],
+      )
     this.#pass ??= this.#encoding().beginComputePass()
     const pass = this.#pass
     const offset = this.#params.write(kernel.name, compiled.source.interface.params, params)
@@ -206,8 +256,8 @@ export class Gpu {
   }
 
   /**
-   * Goes through `body` without a device: nothing is allocated, written, launched or read back. What is made in a rehearsal is gone
-   * after it; `actual` is for what has to stay.
+   * Goes through `body` without a device: nothing is allocated, written, launched or read back.
+   * What is made in a rehearsal is gone after it; `actual` is for what has to stay.
    * @param layout how memory is laid out meanwhile
    * @throws ShapeError where it would bind or allocate more at once than the adapter allows
    */
@@ -221,14 +271,21 @@ export class Gpu {
     try {
       body()
       this.submit()
-      return { kernels: rehearsal.kernels, peakBytes: rehearsal.pool.report().peakBytes, layout: rehearsal.pool.layout() }
+      return {
+        kernels: rehearsal.kernels,
+        peakBytes: rehearsal.pool.report().peakBytes,
+        layout: rehearsal.pool.layout(),
+      }
     } finally {
       this.#rehearsal = null
       this.recorder = recorder
     }
   }
 
-  /** Runs `body` for real, also in the midst of a rehearsal: a parameter's first values are made once and kept. */
+  /**
+   * Runs `body` for real, also in the midst of a rehearsal: a parameter's first values are made
+   * once and kept.
+   */
   actual<T>(body: () => T): T {
     const rehearsal = this.#rehearsal
     this.#rehearsal = null
@@ -240,21 +297,29 @@ export class Gpu {
   }
 
   /**
-   * Makes ready for what `body` does: compiles the kernels that it would launch, side by side, without launching any, and lays out the
-   * memory that it takes between two submits, so that whatever is not held at the same time shares it. Free buffers are destroyed.
+   * Makes ready for what `body` does: compiles the kernels that it would launch, side by side,
+   * without launching any, and lays out the memory that it takes between two submits, so that
+   * whatever is not held at the same time shares it. Free buffers are destroyed.
    * @param onProgress told how many are compiled, out of how many are missing
    * @throws KernelError for one that does not compile
    */
-  async prepare(body: () => void, onProgress?: (done: number, total: number) => void): Promise<void> {
+  async prepare(
+    body: () => void,
+    onProgress?: (done: number, total: number) => void,
+  ): Promise<void> {
     const { kernels, layout } = this.rehearse(body)
     this.trim()
     this.#pool.adopt(layout)
     const { device, kind } = this
     const [pipelines, platform] = [this.#pipelines, this.#platform]
-    await this.wait(makeReady(pipelines.missing(kernels), { device, kind, pipelines, platform }, onProgress))
+    await this.wait(
+      makeReady(pipelines.missing(kernels), { device, kind, pipelines, platform }, onProgress),
+    )
   }
 
-  /** Hands everything encoded so far to the device. Errors arrive at the next `settle` or read-back. */
+  /**
+   * Hands everything encoded so far to the device. Errors arrive at the next `settle` or read-back.
+   */
   submit(): void {
     if (this.#rehearsal) {
       if (this.#rehearsal.open) this.#serial++
@@ -281,7 +346,8 @@ export class Gpu {
   }
 
   /**
-   * Copies buffers back to the host, in one submit with the work encoded before it. The buffers may be freed or reused at once.
+   * Copies buffers back to the host, in one submit with the work encoded before it. The buffers may
+   * be freed or reused at once.
    * @param items each buffer with the number of bytes wanted
    * @throws any error that work submitted until now met
    */
@@ -292,9 +358,10 @@ export class Gpu {
   }
 
   /**
-   * Encodes copies of buffers as they are at this point of the work, and submits nothing. Call the result after a `submit` to wait
-   * for the copies; it does not stall what is submitted in the meantime. What is small comes back together: several steps' results
-   * cost one wait where nobody asks for the first before the last is submitted.
+   * Encodes copies of buffers as they are at this point of the work, and submits nothing. Call the
+   * result after a `submit` to wait for the copies; it does not stall what is submitted in the
+   * meantime. What is small comes back together: several steps' results cost one wait where nobody
+   * asks for the first before the last is submitted.
    */
   readLater(items: readonly ReadItem[]): () => Promise<ArrayBuffer[]> {
     this.#alive()
@@ -305,20 +372,26 @@ export class Gpu {
     return async () => {
       await this.settle()
       return this.wait(collect()).catch((cause: unknown) => {
-        throw this.#lost ?? this.#failure ?? new DeviceLostError('reading back from the GPU failed: create a new engine', { cause })
+        throw (
+          this.#lost ??
+          this.#failure ??
+          new DeviceLostError('reading back from the GPU failed: create a new engine', { cause })
+        )
       })
     }
   }
 
   /**
-   * The GPU time of what `body` launches, in milliseconds, by timestamps at both ends of one pass. What was encoded before is
-   * submitted first. Browsers round timestamps to 0.1 ms.
-   * @throws UsageError where the adapter has no timestamps, while recording, or where `body` reads back or submits
+   * The GPU time of what `body` launches, in milliseconds, by timestamps at both ends of one pass.
+   * What was encoded before is submitted first. Browsers round timestamps to 0.1 ms.
+   * @throws UsageError where the adapter has no timestamps, while recording, or where `body` reads
+   * back or submits
    */
   async time(body: () => void): Promise<number> {
     if (!this.device.features.has('timestamp-query'))
       throw new UsageError('this adapter has no timestamps: it lacks the feature timestamp-query')
-    if (this.recorder) throw new UsageError('a recording is under way, which times every launch: finish() it first')
+    if (this.recorder)
+      throw new UsageError('a recording is under way, which times every launch: finish() it first')
     this.submit()
     this.#timer ??= new Timer(this.device)
     const timer = this.#timer
@@ -326,7 +399,8 @@ export class Gpu {
     const pass = encoder.beginComputePass({ timestampWrites: timer.writes })
     this.#pass = pass
     body()
-    if (this.#pass !== pass) throw new UsageError('the timed work was submitted in parts: time less of it at once')
+    if (this.#pass !== pass)
+      throw new UsageError('the timed work was submitted in parts: time less of it at once')
     this.#endPass()
     const collect = timer.resolve(encoder)
     this.submit()
@@ -337,7 +411,9 @@ export class Gpu {
   /** Waits until every error of work handed over so far is known; throws the first. */
   async settle(): Promise<void> {
     const [earlier, fresh] = [this.#settling, Promise.all(this.#pending.splice(0))]
-    const settling = fresh.then(async (errors) => (await earlier) ?? errors.find((one) => one !== null) ?? null)
+    const settling = fresh.then(
+      async (errors) => (await earlier) ?? errors.find((one) => one !== null) ?? null,
+    )
     this.#settling = settling
     const found = await settling
     if (this.#settling === settling) this.#settling = null
@@ -352,7 +428,10 @@ export class Gpu {
     this.#pool.trim()
   }
 
-  /** Why the device is gone, other than by `dispose()`; null while it works. The device's own notice may come after the first failure. */
+  /**
+   * Why the device is gone, other than by `dispose()`; null while it works. The device's own notice
+   * may come after the first failure.
+   */
   get lost(): DeviceLostError | null {
     return this.#disposed ? null : this.#lost
   }
@@ -376,7 +455,9 @@ export class Gpu {
 
   #createBuffer(size: number): GPUBuffer {
     const { buffer, scope } = createStorageBuffer(this.device, size)
-    this.#pending.push(scope.then((error) => (error ? outOfMemory(size, this.#pool.report(), error) : null)))
+    this.#pending.push(
+      scope.then((error) => (error ? outOfMemory(size, this.#pool.report(), error) : null)),
+    )
     return buffer
   }
 

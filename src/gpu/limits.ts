@@ -15,7 +15,9 @@ const raisedLimits = [
 /** What to ask of an adapter: the highest limits, and every useful feature. */
 export function deviceDescriptor({ limits, features }: GPUAdapter): GPUDeviceDescriptor {
   return {
-    requiredFeatures: (['subgroups', 'timestamp-query', 'shader-f16'] as const).filter((feature) => features.has(feature)),
+    requiredFeatures: (['subgroups', 'timestamp-query', 'shader-f16'] as const).filter((feature) =>
+      features.has(feature),
+    ),
     requiredLimits: Object.fromEntries(raisedLimits.map((name) => [name, limits[name]])),
   }
 }
@@ -28,18 +30,26 @@ export interface BindingLimits {
   readonly alignment: number
 }
 
-/** Small enough for every test of the engine itself to run, large enough for the engine's own check of subgroups. */
+/**
+ * Small enough for every test of the engine itself to run, large enough for the engine's own check
+ * of subgroups.
+ */
 const leastBytes = 4096
 
 /**
  * A device's limits, lowered on request.
- * @throws UsageError for a wish below 4096, above what the device binds, or no multiple of its alignment
+ * @throws UsageError for a wish below 4096, above what the device binds, or no multiple of its
+ * alignment
  */
 export function bindingLimits(limits: GPUSupportedLimits, maxBindingBytes?: number): BindingLimits {
   const alignment = limits.minStorageBufferOffsetAlignment
-  const most = Math.floor(Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize) / alignment) * alignment
+  const most =
+    Math.floor(Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize) / alignment) *
+    alignment
   const bytes = maxBindingBytes ?? most
   if (!(bytes >= leastBytes && bytes <= most && bytes % alignment === 0))
-    throw new UsageError(`maxBindingBytes is a multiple of ${alignment} from ${leastBytes} to this adapter's ${most}, not ${bytes}`)
+    throw new UsageError(
+      `maxBindingBytes is a multiple of ${alignment} from ${leastBytes} to this adapter's ${most}, not ${bytes}`,
+    )
   return { bytes, alignment }
 }

@@ -20,7 +20,10 @@ export interface RecordedBinding {
   readonly name: string
   readonly binding: number
   readonly writable: boolean
-  /** Which buffer: the same number is the same memory, which the pool may hand on in the course of a recording. */
+  /**
+   * Which buffer: the same number is the same memory, which the pool may hand on in the course of a
+   * recording.
+   */
   readonly buffer: number
   /** Null where only the bytes are known, and where a part of the tensor is bound. */
   readonly shape: Shape | null
@@ -59,7 +62,10 @@ export interface RecordedDispatch {
   readonly idle: number | null
   /** Null where the kernel does not say. */
   readonly cost: Cost | null
-  /** From the recording's first timestamp to its own, in milliseconds; null where the adapter has no timestamps. */
+  /**
+   * From the recording's first timestamp to its own, in milliseconds; null where the adapter has no
+   * timestamps.
+   */
   readonly begin: number | null
   /** GPU time in milliseconds. */
   readonly milliseconds: number | null
@@ -73,7 +79,10 @@ export interface RecordedCall {
   readonly layer: string | null
   readonly pass: 'forward' | 'backward' | 'step'
   readonly attrs: unknown
-  /** Its dispatches: from `first` up to, not including, `end`. None where another call's launch has computed its result too. */
+  /**
+   * Its dispatches: from `first` up to, not including, `end`. None where another call's launch has
+   * computed its result too.
+   */
   readonly first: number
   readonly end: number
   readonly tensors: Readonly<Record<string, RecordedTensor>>
@@ -104,13 +113,20 @@ export interface Recording {
 }
 
 /** These dispatches of a recording and all that what they read came from, in order. */
-export function withSources(dispatches: readonly RecordedDispatch[], ends: readonly RecordedDispatch[]): RecordedDispatch[] {
+export function withSources(
+  dispatches: readonly RecordedDispatch[],
+  ends: readonly RecordedDispatch[],
+): RecordedDispatch[] {
   const wanted = new Set(ends)
   const read = new Set<number>()
   return dispatches
     .toReversed()
     .filter((one) => {
-      if (!wanted.has(one) && !one.bindings.some(({ writable, buffer }) => writable && read.has(buffer))) return false
+      if (
+        !wanted.has(one) &&
+        !one.bindings.some(({ writable, buffer }) => writable && read.has(buffer))
+      )
+        return false
       for (const { buffer } of one.bindings) read.add(buffer)
       return true
     })
@@ -118,7 +134,8 @@ export function withSources(dispatches: readonly RecordedDispatch[], ends: reado
 }
 
 /**
- * Omissions as people read them: 'features.0 weight gradient: not dispatched, the parameter is frozen'.
+ * Omissions as people read them: 'features.0 weight gradient: not dispatched, the parameter is
+ * frozen'.
  * @example for (const omission of recording.omissions) console.log(describeOmission(omission))
  */
 export function describeOmission({ layer, what, why }: Omission): string {
@@ -144,8 +161,8 @@ interface OpenCall {
 const pairs = 2048
 
 /**
- * Records every launch of a device. Each gets a compute pass of its own, since WebGPU writes timestamps at the ends of passes; made by
- * `engine.record()`.
+ * Records every launch of a device. Each gets a compute pass of its own, since WebGPU writes
+ * timestamps at the ends of passes; made by `engine.record()`.
  * @example
  * const recorder = engine.record()
  * model.forward(x)
@@ -155,7 +172,12 @@ export class Recorder {
   readonly #gpu: Gpu
   readonly #keepValues: boolean
   readonly #launches: Launch[] = []
-  readonly #calls: { readonly call: OpenCall; readonly layer: string | null; readonly end: number; readonly tensors: Kept[] }[] = []
+  readonly #calls: {
+    readonly call: OpenCall
+    readonly layer: string | null
+    readonly end: number
+    readonly tensors: Kept[]
+  }[] = []
   readonly #omissions: Omission[] = []
   readonly #shapes = new Map<number, Shape>()
   readonly #times: (() => Promise<BigUint64Array>)[] = []
@@ -168,11 +190,14 @@ export class Recorder {
    * @internal
    */
   constructor(gpu: Gpu, options: { readonly values?: boolean } = {}) {
-    if (gpu.recorder) throw new UsageError('the engine is being recorded already: finish() that recording first')
+    if (gpu.recorder)
+      throw new UsageError('the engine is being recorded already: finish() that recording first')
     this.#gpu = gpu
     this.#keepValues = options.values ?? false
     const timed = gpu.device.features.has('timestamp-query')
-    this.#queries = timed ? gpu.device.createQuerySet({ label: 'recorder', type: 'timestamp', count: 2 * pairs }) : null
+    this.#queries = timed
+      ? gpu.device.createQuerySet({ label: 'recorder', type: 'timestamp', count: 2 * pairs })
+      : null
     gpu.submit()
     gpu.recorder = this
   }
@@ -189,28 +214,46 @@ export class Recorder {
    * Begins a call of an operator; `leave` ends it.
    * @internal
    */
-  enter(operator: string, pass: RecordedCall['pass'], tensors: readonly (ShapedStorage | null)[], attrs: unknown = {}): void {
+  enter(
+    operator: string,
+    pass: RecordedCall['pass'],
+    tensors: readonly (ShapedStorage | null)[],
+    attrs: unknown = {},
+  ): void {
     for (const tensor of tensors) if (tensor) this.shape(tensor)
     this.#open = { operator, pass, attrs, first: this.#launches.length }
   }
 
   /**
    * Ends the call.
-   * @param tensors what it computed, by name, and whatever else is worth keeping. Of a backward call each gradient's name tells the
-   * launches it came from apart
+   * @param tensors what it computed, by name, and whatever else is worth keeping. Of a backward
+   * call each gradient's name tells the launches it came from apart
    * @internal
    */
-  leave(tensors: Readonly<Record<string, ShapedStorage | null>>, gradients: Readonly<Record<string, ShapedStorage | null>> = {}): void {
+  leave(
+    tensors: Readonly<Record<string, ShapedStorage | null>>,
+    gradients: Readonly<Record<string, ShapedStorage | null>> = {},
+  ): void {
     const call = this.#open
     if (!call) return
     const end = this.#launches.length
     this.#open = null
     this.#attribute(call.first, gradients)
-    const kept = Object.entries({ ...tensors, ...prefixed(gradients) }).flatMap(([name, tensor]): Kept[] => {
-      if (!tensor) return []
-      const bytes = 4 * tensor.shape.reduce((product, extent) => product * extent, 1)
-      return [{ name, shape: tensor.shape, read: this.#keepValues ? this.#gpu.readLater([{ storage: tensor.storage, bytes }]) : null }]
-    })
+    const kept = Object.entries({ ...tensors, ...prefixed(gradients) }).flatMap(
+      ([name, tensor]): Kept[] => {
+        if (!tensor) return []
+        const bytes = 4 * tensor.shape.reduce((product, extent) => product * extent, 1)
+        return [
+          {
+            name,
+            shape: tensor.shape,
+            read: this.#keepValues
+              ? this.#gpu.readLater([{ storage: tensor.storage, bytes }])
+              : null,
+          },
+        ]
+      },
+    )
     this.#calls.push({ call, layer: this.#gpu.layer, end, tensors: kept })
   }
 
@@ -238,8 +281,12 @@ export class Recorder {
     open?.end()
     const { source, constants } = compiled
     const declared = source.interface.bindings
-    const overrides = Object.fromEntries(Object.entries(constants).filter(([name]) => source.interface.overrides.has(name)))
-    const [wx = 1, wy = 1, wz = 1] = source.interface.workgroup.map((extent) => Number.parseInt(extent, 10) || constants[extent] || 1)
+    const overrides = Object.fromEntries(
+      Object.entries(constants).filter(([name]) => source.interface.overrides.has(name)),
+    )
+    const [wx = 1, wy = 1, wz = 1] = source.interface.workgroup.map(
+      (extent) => Number.parseInt(extent, 10) || constants[extent] || 1,
+    )
     const threads = wx * wy * wz * workgroups[0] * workgroups[1] * workgroups[2]
     const wanted = kernel.threads?.(params, constants)
     const slot = this.#slot++
@@ -256,8 +303,18 @@ export class Recorder {
       params,
       bindings: declared.map(({ name, binding, writable }) => {
         const bound = bindings[name] as Bindable
-        const place = 'offset' in bound ? { shape: null, offset: bound.offset } : { shape: this.#shapes.get(bound.id) ?? null, offset: 0 }
-        return { name, binding, writable, buffer: storageOf(bound).id, ...place, bytes: bound.bytes }
+        const place =
+          'offset' in bound
+            ? { shape: null, offset: bound.offset }
+            : { shape: this.#shapes.get(bound.id) ?? null, offset: 0 }
+        return {
+          name,
+          binding,
+          writable,
+          buffer: storageOf(bound).id,
+          ...place,
+          bytes: bound.bytes,
+        }
       }),
       workgroup: [wx, wy, wz],
       workgroups,
@@ -269,7 +326,11 @@ export class Recorder {
       slot,
     })
     const timestampWrites = this.#queries
-      ? { querySet: this.#queries, beginningOfPassWriteIndex: 2 * slot, endOfPassWriteIndex: 2 * slot + 1 }
+      ? {
+          querySet: this.#queries,
+          beginningOfPassWriteIndex: 2 * slot,
+          endOfPassWriteIndex: 2 * slot + 1,
+        }
       : undefined
     return encoder.beginComputePass({ label: kernel.name, timestampWrites })
   }
@@ -287,8 +348,16 @@ export class Recorder {
     }
     const { device } = this.#gpu
     const size = 8 * count
-    const resolved = device.createBuffer({ label: 'recorder', size, usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC })
-    const staging = device.createBuffer({ label: 'recorder', size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST })
+    const resolved = device.createBuffer({
+      label: 'recorder',
+      size,
+      usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
+    })
+    const staging = device.createBuffer({
+      label: 'recorder',
+      size,
+      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    })
     encoder.resolveQuerySet(this.#queries, 0, count, resolved, 0)
     encoder.copyBufferToBuffer(resolved, 0, staging, 0, size)
     this.#times.push(async () => {
@@ -313,8 +382,13 @@ export class Recorder {
     const first = times.find((batch) => batch.length > 0)?.[0] ?? 0n
     const dispatches = this.#launches.map(({ batch, slot, ...rest }): RecordedDispatch => {
       const [begin, end] = [times[batch]?.[2 * slot], times[batch]?.[2 * slot + 1]]
-      if (begin === undefined || end === undefined) return { ...rest, begin: null, milliseconds: null }
-      return { ...rest, begin: Number(begin - first) / 1e6, milliseconds: Number(end - begin) / 1e6 }
+      if (begin === undefined || end === undefined)
+        return { ...rest, begin: null, milliseconds: null }
+      return {
+        ...rest,
+        begin: Number(begin - first) / 1e6,
+        milliseconds: Number(end - begin) / 1e6,
+      }
     })
     const calls = await Promise.all(
       this.#calls.map(async ({ call, layer, end, tensors }): Promise<RecordedCall> => {
@@ -328,19 +402,27 @@ export class Recorder {
       }),
     )
     const timed = dispatches.every(({ milliseconds }) => milliseconds !== null)
-    const milliseconds = timed ? dispatches.reduce((sum, one) => sum + (one.milliseconds ?? 0), 0) : null
+    const milliseconds = timed
+      ? dispatches.reduce((sum, one) => sum + (one.milliseconds ?? 0), 0)
+      : null
     return { dispatches, calls, omissions: this.#omissions, milliseconds }
   }
 
   /** Names the pass of each launch since `first` by the gradient that its results reach. */
   #attribute(first: number, gradients: Readonly<Record<string, ShapedStorage | null>>): void {
     const reaches = new Map<number, Set<string>>()
-    for (const [name, tensor] of Object.entries(gradients)) if (tensor) reaches.set(tensor.storage.id, new Set([gradientName(name)]))
+    for (const [name, tensor] of Object.entries(gradients))
+      if (tensor) reaches.set(tensor.storage.id, new Set([gradientName(name)]))
     for (const launch of this.#launches.slice(first).reverse()) {
-      const names = new Set(launch.bindings.flatMap(({ buffer, writable }) => (writable ? [...(reaches.get(buffer) ?? [])] : [])))
+      const names = new Set(
+        launch.bindings.flatMap(({ buffer, writable }) =>
+          writable ? [...(reaches.get(buffer) ?? [])] : [],
+        ),
+      )
       if (names.size === 0) continue
       launch.pass = [...names].join(', ')
-      for (const { buffer } of launch.bindings) reaches.set(buffer, new Set([...(reaches.get(buffer) ?? []), ...names]))
+      for (const { buffer } of launch.bindings)
+        reaches.set(buffer, new Set([...(reaches.get(buffer) ?? []), ...names]))
     }
   }
 }
@@ -360,6 +442,8 @@ export function gradientName(input: string): string {
   return `${input === 'x' ? 'input' : input} gradient`
 }
 
-function prefixed(gradients: Readonly<Record<string, ShapedStorage | null>>): Record<string, ShapedStorage | null> {
+function prefixed(
+  gradients: Readonly<Record<string, ShapedStorage | null>>,
+): Record<string, ShapedStorage | null> {
   return Object.fromEntries(Object.entries(gradients).map(([name, tensor]) => [`d${name}`, tensor]))
 }

@@ -1,5 +1,5 @@
-import type { Platform } from './platform.ts'
 import type { StateDict } from '../base/stateDict.ts'
+import type { Platform } from './platform.ts'
 
 /** A part of a file: a member of a tar archive that is not compressed. */
 export interface FileRange {
@@ -9,7 +9,10 @@ export interface FileRange {
   readonly bytes: number
 }
 
-/** Where an encoded image lies: a file's path (in a browser an address), a part of a file, its bytes, or a blob such as a `File`. */
+/**
+ * Where an encoded image lies: a file's path (in a browser an address), a part of a file, its
+ * bytes, or a blob such as a `File`.
+ */
 export type Source = string | FileRange | Uint8Array | Blob
 
 /** A decoded image: 8-bit sRGB. */
@@ -30,7 +33,10 @@ export function isDecoded(image: Source | RgbImage): image is RgbImage {
 export interface Files {
   /** A file's bytes, or null where there is none. */
   read(path: string): Promise<Uint8Array | null>
-  /** Writes a file, one part after the other, and the folders above it. Whatever happens meanwhile, the old file is left or the whole new one. */
+  /**
+   * Writes a file, one part after the other, and the folders above it. Whatever happens meanwhile,
+   * the old file is left or the whole new one.
+   */
   write(path: string, parts: readonly Uint8Array[]): Promise<void>
   /** Removes a file, where there is one. */
   remove(path: string): Promise<void>
@@ -38,12 +44,17 @@ export interface Files {
   sweep(folder: string): Promise<void>
 }
 
-/** What an engine finds around it, besides its GPU: what differs between Node and a browser, and nothing else. */
+/**
+ * What an engine finds around it, besides its GPU: what differs between Node and a browser, and
+ * nothing else.
+ */
 export interface Host extends Platform {
   /** Pixels of an encoded image. */
   readonly decodeImage: (source: Source, name?: string) => Promise<RgbImage>
   /** Arrays of a weights file, by a name that Graft knows or by a path. */
-  readonly loadWeights: (nameOrPath: string) => Promise<{ readonly tensors: StateDict; readonly metadata: Record<string, string> }>
+  readonly loadWeights: (
+    nameOrPath: string,
+  ) => Promise<{ readonly tensors: StateDict; readonly metadata: Record<string, string> }>
   /** Where checkpoints are kept. */
   readonly files: Files
   readonly cores: number

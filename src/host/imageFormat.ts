@@ -3,13 +3,18 @@ import type { Source } from './host.ts'
 
 type Format = 'JPEG' | 'PNG' | 'WebP'
 
-/** Larger images are refused: a few bytes can claim to be any number of pixels. These take 768 MiB. */
+/**
+ * Larger images are refused: a few bytes can claim to be any number of pixels. These take 768 MiB.
+ */
 export const maxPixels = 2 ** 28
 
 /** Files taken for images, by their names. */
 export const PICTURE = /\.(jpe?g|png|webp)$/i
 
-/** Files that are images by their names, of formats that are not read or under names that are not known. */
+/**
+ * Files that are images by their names, of formats that are not read or under names that are not
+ * known.
+ */
 const OTHER_PICTURE = /\.(avif|bmp|cr[23]|dng|gif|hei[cf]|jfif|jp2|jpe|jxl|nef|svg|tiff?)$/i
 
 /** Images that were passed over: how many of each ending. */
@@ -24,7 +29,8 @@ export class PassedOver {
 
   /** Takes over what another has noted. */
   add(other: PassedOver): void {
-    for (const [ending, count] of other.#counts) this.#counts.set(ending, (this.#counts.get(ending) ?? 0) + count)
+    for (const [ending, count] of other.#counts)
+      this.#counts.set(ending, (this.#counts.get(ending) ?? 0) + count)
   }
 
   /** The counts by ending, the most frequent first. */
@@ -36,7 +42,9 @@ export class PassedOver {
 /** '8 .gif and 1 .heic'. */
 export function countedEndings(counts: Readonly<Record<string, number>>): string {
   const parts = Object.entries(counts).map(([ending, count]) => `${count} ${ending}`)
-  return [parts.slice(0, -1).join(', '), ...parts.slice(-1)].filter((part) => part !== '').join(' and ')
+  return [parts.slice(0, -1).join(', '), ...parts.slice(-1)]
+    .filter((part) => part !== '')
+    .join(' and ')
 }
 
 const SIGNATURES: readonly { format: Format; offset: number; bytes: readonly number[] }[] = [
@@ -59,18 +67,30 @@ export function imageName(source: Source): string {
  */
 export function requireFormat(called: string, bytes: Uint8Array): Format {
   if (bytes.length === 0) throw new DataError(`${called}: the file is empty`)
-  const found = SIGNATURES.find((signature) => signature.bytes.every((byte, i) => bytes[signature.offset + i] === byte))
-  if (!found) throw new DataError(`${called}: not a JPEG, PNG or WebP image (${describeContent(bytes)})`)
+  const found = SIGNATURES.find((signature) =>
+    signature.bytes.every((byte, i) => bytes[signature.offset + i] === byte),
+  )
+  if (!found)
+    throw new DataError(`${called}: not a JPEG, PNG or WebP image (${describeContent(bytes)})`)
   return found.format
 }
 
 export function tooManyPixels(called: string, format: Format, cause?: unknown): DataError {
   const most = `${maxPixels / 2 ** 20} megapixels, the most that are decoded`
-  return new DataError(`${called}: the ${format} image has more than ${most}: make it smaller`, { cause })
+  return new DataError(`${called}: the ${format} image has more than ${most}: make it smaller`, {
+    cause,
+  })
 }
 
-export function damagedImage(called: string, format: Format, reason: string, cause: unknown): DataError {
-  return new DataError(`${called}: the ${format} file is cut short or damaged (${reason})`, { cause })
+export function damagedImage(
+  called: string,
+  format: Format,
+  reason: string,
+  cause: unknown,
+): DataError {
+  return new DataError(`${called}: the ${format} file is cut short or damaged (${reason})`, {
+    cause,
+  })
 }
 
 /** What a file that is no image seems to be, in a word or two. */

@@ -13,17 +13,26 @@ export interface FoundAdapter {
   readonly attempts: readonly AdapterAttempt[]
 }
 
-/** What the engine needs of the machine it runs on; Node's is in node/platform.ts, a browser's in browser/platform.ts. */
+/**
+ * What the engine needs of the machine it runs on; Node's is in node/platform.ts, a browser's in
+ * browser/platform.ts.
+ */
 export interface Platform {
   /** @throws AdapterError with every attempt, when there is no adapter of the wanted kind */
   requestAdapter(choice: AdapterChoice): Promise<FoundAdapter>
   /** Every file under shaders/, by its path there: 'conv2d/forward.wgsl' to text. */
   readShaders(): Promise<ReadonlyMap<string, string>>
-  /** What implements WebGPU here, with its version: tilings measured under another are measured anew. */
+  /**
+   * What implements WebGPU here, with its version: tilings measured under another are measured
+   * anew.
+   */
   readonly runtime?: string
   /** Where tilings are kept; without one they are lost with the engine. */
   readonly tunings?: TuningStore
-  /** Bytes that buffers on such an adapter may still take: the machine's free memory where the CPU computes. Null, or no function at all, where nobody says. */
+  /**
+   * Bytes that buffers on such an adapter may still take: the machine's free memory where the CPU
+   * computes. Null, or no function at all, where nobody says.
+   */
   freeBytes?(kind: AdapterKind): number | null
   /** How many threads run at a time. Default 1. */
   readonly cores?: number
@@ -31,9 +40,13 @@ export interface Platform {
   rest?(work: Promise<unknown>): void
 }
 
-/** Which kind an adapter is, by what its driver says of itself; null for a CPU that is neither of the two known ones. */
+/**
+ * Which kind an adapter is, by what its driver says of itself; null for a CPU that is neither of
+ * the two known ones.
+ */
 export function kindOf({ info }: GPUAdapter): AdapterKind | null {
-  const words = `${info.description} ${info.device} ${info.architecture} ${info.vendor}`.toLowerCase()
+  const words =
+    `${info.description} ${info.device} ${info.architecture} ${info.vendor}`.toLowerCase()
   if (words.includes('llvmpipe') || words.includes('lavapipe')) return 'lavapipe'
   if (words.includes('swiftshader')) return 'swiftshader'
   return info.isFallbackAdapter ? null : 'hardware'

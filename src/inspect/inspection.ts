@@ -1,17 +1,23 @@
 /** Everything that the inspector's page shows, as plain JSON. */
-import { preprocessImages } from '../data/transforms.ts'
+
 import { UsageError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
-import { describeOmission, type RecordedCall, type RecordedDispatch, type Recording } from '../gpu/recorder.ts'
+import { preprocessImages } from '../data/transforms.ts'
+import {
+  describeOmission,
+  type RecordedCall,
+  type RecordedDispatch,
+  type Recording,
+} from '../gpu/recorder.ts'
+import { isDecoded, type RgbImage, type Source } from '../host/host.ts'
 import type { Network } from '../nn/network.ts'
 import type { Preprocess } from '../nn/preprocess.ts'
-import { isDecoded, type RgbImage, type Source } from '../host/host.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { Plan } from '../transfer/scenario.ts'
+import { testImage } from './image.ts'
 import { compareNumbers, type NumberRow } from './numbers.ts'
 import { type PackedTensor, packTensor } from './pack.ts'
 import { measurePeak, type Peak, rooflineMilliseconds } from './peak.ts'
-import { testImage } from './image.ts'
 import { recordStep, withTimesOf } from './step.ts'
 
 /** A kernel's text: one for each file and set of constants. */
@@ -23,7 +29,8 @@ export interface InspectedSource {
 }
 
 /** One launch of a kernel, as the recording has it; its kernel is `sources[source]`. */
-export interface InspectedDispatch extends Omit<RecordedDispatch, 'source' | 'constants' | 'kernel' | 'entryPoint'> {
+export interface InspectedDispatch
+  extends Omit<RecordedDispatch, 'source' | 'constants' | 'kernel' | 'entryPoint'> {
   readonly source: number
   /** The least time by the roofline over the time it took; null without times or cost. */
   readonly share: number | null
@@ -43,7 +50,11 @@ export interface InspectedLayer {
   readonly description: string
   /** Of one image. */
   readonly outShape: readonly number[]
-  readonly parameters: readonly { readonly name: string; readonly shape: readonly number[]; readonly trainable: boolean }[]
+  readonly parameters: readonly {
+    readonly name: string
+    readonly shape: readonly number[]
+    readonly trainable: boolean
+  }[]
   /** Whether a scenario put it there. */
   readonly isNew: boolean
 }
@@ -60,11 +71,21 @@ export interface ComparedStep {
   readonly omissions: readonly string[]
 }
 
-/** One recorded step of a network and everything known of it, as plain JSON: what the page shows, for programs of one's own. */
+/**
+ * One recorded step of a network and everything known of it, as plain JSON: what the page shows,
+ * for programs of one's own.
+ */
 export interface Inspection {
   readonly title: string
-  /** Where it ran; `subgroup` is the lanes of the register tiles, or null where the plain kernels ran. */
-  readonly adapter: { readonly name: string; readonly kind: string; readonly subgroup: number | null }
+  /**
+   * Where it ran; `subgroup` is the lanes of the register tiles, or null where the plain kernels
+   * ran.
+   */
+  readonly adapter: {
+    readonly name: string
+    readonly kind: string
+    readonly subgroup: number | null
+  }
   readonly variant: string
   readonly preprocess: Preprocess
   readonly plan: Plan | null
@@ -74,7 +95,10 @@ export interface Inspection {
   readonly target: string | null
   /** Cross-entropy before the step, in nats; null for a forward pass alone. */
   readonly loss: number | null
-  /** What the network takes the image for: the five likeliest classes, with probabilities in 0..1. Empty where a logit is not finite. */
+  /**
+   * What the network takes the image for: the five likeliest classes, with probabilities in 0..1.
+   * Empty where a logit is not finite.
+   */
   readonly top: readonly { readonly name: string; readonly probability: number }[]
   readonly layers: readonly InspectedLayer[]
   /** The layers that the plan has cut off. */
@@ -92,19 +116,31 @@ export interface Inspection {
   readonly numbers: readonly NumberRow[]
   /** The roof of the roofline, measured; null where the adapter has no timestamps. */
   readonly peak: Peak | null
-  /** The same training step with only the last layer training, and with everything; empty for a forward pass. */
+  /**
+   * The same training step with only the last layer training, and with everything; empty for a
+   * forward pass.
+   */
   readonly compared: readonly ComparedStep[]
-  /** The files under shaders/: headers with the formulas, and what an edited kernel is compiled from. */
+  /**
+   * The files under shaders/: headers with the formulas, and what an edited kernel is compiled
+   * from.
+   */
   readonly shaders: Readonly<Record<string, string>>
 }
 
 /** What `inspect` is told beside the network. */
 export interface InspectOptions {
-  /** What goes through the network, as `predict` takes it. Default: a drawing with edges of all kinds. */
+  /**
+   * What goes through the network, as `predict` takes it. Default: a drawing with edges of all
+   * kinds.
+   */
   readonly picture?: Source | RgbImage
   /** A whole training step: forward, backward and SGD. Default: forward alone. */
   readonly train?: boolean
-  /** The class that a training step is told, by name or number. Default: what the network takes the image for. */
+  /**
+   * The class that a training step is told, by name or number. Default: what the network takes the
+   * image for.
+   */
   readonly label?: string | number
   /** What `applyScenario` returned, so that the page tells what is cut, new and frozen, and why. */
   readonly plan?: Plan | null
@@ -120,22 +156,37 @@ export interface InspectedStep {
   readonly recording: Recording
 }
 
-/** Values of a weight or its gradient that the page keeps, and of an activation: a page of a few megabytes. */
+/**
+ * Values of a weight or its gradient that the page keeps, and of an activation: a page of a few
+ * megabytes.
+ */
 const keptWeights = 2 ** 15
 const keptActivations = 2 ** 18
 
 /**
- * Runs one step of a network on one image, recorded, compares every number of it with float64, and gathers all that the page shows.
- * The network is afterwards as it was, but for gradients that were accumulated, which a training step clears.
- * @throws UsageError for a label that the network has no class for, and while another recording is under way
+ * Runs one step of a network on one image, recorded, compares every number of it with float64, and
+ * gathers all that the page shows. The network is afterwards as it was, but for gradients that were
+ * accumulated, which a training step clears.
+ * @throws UsageError for a label that the network has no class for, and while another recording is
+ * under way
  * @throws DataError for an image that cannot be read
  * @example
- * const { inspection, recording } = await inspect(model, { picture: 'cat.jpg', train: true, label: 'cat' })
- * await writeFile('step.html', await inspectorPage(inspection))
+ * const { inspection, recording } = await inspect(model, { picture: 'cat.jpg', train: true, label:
+ * 'cat' }) await writeFile('step.html', await inspectorPage(inspection))
  */
-export async function inspect(model: Network, options: InspectOptions = {}): Promise<InspectedStep> {
+export async function inspect(
+  model: Network,
+  options: InspectOptions = {},
+): Promise<InspectedStep> {
   checkOptions('inspect', options, ['picture', 'train', 'label', 'plan', 'title', 'onProgress'])
-  const { picture = testImage(), train = false, label, plan = null, title = model.architecture.variant, onProgress } = options
+  const {
+    picture = testImage(),
+    train = false,
+    label,
+    plan = null,
+    title = model.architecture.variant,
+    onProgress,
+  } = options
   const { engine, passes } = model
   const shaders = Object.fromEntries(await engine.host.readShaders())
   const image = isDecoded(picture) ? picture : await engine.host.decodeImage(picture)
@@ -143,13 +194,21 @@ export async function inspect(model: Network, options: InspectOptions = {}): Pro
   try {
     const target = train ? await targetOf(model, x, label) : null
     onProgress?.('recording', 0, 4)
-    const { recording, loss, logits, compared, peak } = await recordAll(model, x, target, (done) => onProgress?.('recording', done, 4))
-    const numbers = await compareNumbers(recording, target, (done, total) => onProgress?.('comparing with float64', done, total))
+    const { recording, loss, logits, compared, peak } = await recordAll(model, x, target, (done) =>
+      onProgress?.('recording', done, 4),
+    )
+    const numbers = await compareNumbers(recording, target, (done, total) =>
+      onProgress?.('comparing with float64', done, total),
+    )
     const name = (i: number) => model.classNames?.[i] ?? `class ${i}`
     const { dispatches, sources } = inspectDispatches(recording.dispatches, peak)
     const inspection: Inspection = {
       ...{ title, variant: model.architecture.variant, preprocess: model.preprocess },
-      adapter: { name: engine.info.adapter, kind: engine.info.kind, subgroup: engine.info.subgroup },
+      adapter: {
+        name: engine.info.adapter,
+        kind: engine.info.kind,
+        subgroup: engine.info.subgroup,
+      },
       ...{ plan, train, target: target === null ? null : name(target), loss },
       top: best(logits, 5).map(({ index, probability }) => ({ name: name(index), probability })),
       layers: inspectLayers(model, plan),
@@ -167,7 +226,11 @@ export async function inspect(model: Network, options: InspectOptions = {}): Pro
 }
 
 /** The class by its name or number; without one, what the network takes the image for. */
-async function targetOf(model: Network, x: Tensor, label: string | number | undefined): Promise<number> {
+async function targetOf(
+  model: Network,
+  x: Tensor,
+  label: string | number | undefined,
+): Promise<number> {
   const logits = model.engine.noGrad(() => model.logits(x))
   const values = await logits.data()
   logits.dispose()
@@ -182,7 +245,12 @@ async function targetOf(model: Network, x: Tensor, label: string | number | unde
 }
 
 /** Every recording that the page is made of; parameters are afterwards as they were. */
-async function recordAll(model: Network, x: Tensor, target: number | null, onProgress: (done: number) => void) {
+async function recordAll(
+  model: Network,
+  x: Tensor,
+  target: number | null,
+  onProgress: (done: number) => void,
+) {
   const before = await model.stateDict()
   try {
     const { recording: valued, loss, logits } = await recordStep(model, x, target, true)
@@ -198,19 +266,31 @@ async function recordAll(model: Network, x: Tensor, target: number | null, onPro
   }
 }
 
-/** The quickest of a few recordings of one step: what the machine did beside it made the others longer. */
-async function quickest(model: Network, x: Tensor, target: number | null, tries = 3): Promise<Recording> {
+/**
+ * The quickest of a few recordings of one step: what the machine did beside it made the others
+ * longer.
+ */
+async function quickest(
+  model: Network,
+  x: Tensor,
+  target: number | null,
+  tries = 3,
+): Promise<Recording> {
   const { recording: first } = await recordStep(model, x, target, false)
   let best = first
   for (let i = 1; i < tries && first.milliseconds !== null; i++) {
     const { recording } = await recordStep(model, x, target, false)
-    if ((recording.milliseconds ?? Number.POSITIVE_INFINITY) < (best.milliseconds ?? 0)) best = recording
+    if ((recording.milliseconds ?? Number.POSITIVE_INFINITY) < (best.milliseconds ?? 0))
+      best = recording
   }
   return best
 }
 
 /** The highest few of a row of logits, as probabilities; none where they are not finite. */
-function best(logits: Float32Array, count: number): { readonly index: number; readonly probability: number }[] {
+function best(
+  logits: Float32Array,
+  count: number,
+): { readonly index: number; readonly probability: number }[] {
   if (!logits.every(Number.isFinite)) return []
   const highest = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
   const weights = [...logits].map((value) => Math.exp(value - highest))
@@ -225,7 +305,9 @@ function inspectLayers(model: Network, plan: Plan | null): InspectedLayer[] {
   const shapes = model.shapes()
   return model.layers.map((layer, i) => ({
     ...{ name: layer.name, description: layer.description, outShape: shapes[i + 1] ?? [] },
-    parameters: layer.parameters().map(({ name, shape, trainable }) => ({ name, shape, trainable })),
+    parameters: layer
+      .parameters()
+      .map(({ name, shape, trainable }) => ({ name, shape, trainable })),
     isNew: plan?.added.some(({ name }) => name === layer.name) ?? false,
   }))
 }
@@ -233,26 +315,49 @@ function inspectLayers(model: Network, plan: Plan | null): InspectedLayer[] {
 function inspectDispatches(dispatches: readonly RecordedDispatch[], peak: Peak | null) {
   const sources: InspectedSource[] = []
   const known = new Map<string, number>()
-  const inspected = dispatches.map(({ source, constants, kernel, entryPoint: _, ...rest }): InspectedDispatch => {
-    const key = `${kernel} ${JSON.stringify(constants)}`
-    const at = known.get(key) ?? sources.push({ kernel, constants, code: source.code }) - 1
-    known.set(key, at)
-    const share = peak && rest.cost && rest.milliseconds ? rooflineMilliseconds(rest.cost, peak) / rest.milliseconds : null
-    return { ...rest, source: at, share }
-  })
+  const inspected = dispatches.map(
+    ({ source, constants, kernel, entryPoint: _, ...rest }): InspectedDispatch => {
+      const key = `${kernel} ${JSON.stringify(constants)}`
+      const at = known.get(key) ?? sources.push({ kernel, constants, code: source.code }) - 1
+      known.set(key, at)
+      const share =
+        peak && rest.cost && rest.milliseconds
+          ? rooflineMilliseconds(rest.cost, peak) / rest.milliseconds
+          : null
+      return { ...rest, source: at, share }
+    },
+  )
   return { dispatches: inspected, sources }
 }
 
-/** Calls with their tensors packed; a tensor that one call writes and the next reads is kept once. */
-function packCalls(calls: readonly RecordedCall[]): { readonly calls: InspectedCall[]; readonly tensors: Record<string, PackedTensor> } {
+/**
+ * Calls with their tensors packed; a tensor that one call writes and the next reads is kept once.
+ */
+function packCalls(calls: readonly RecordedCall[]): {
+  readonly calls: InspectedCall[]
+  readonly tensors: Record<string, PackedTensor>
+} {
   const tensors: Record<string, PackedTensor> = {}
   const kept = new Map<string, { readonly key: string; readonly values: Float32Array }[]>()
-  const keep = (key: string, name: string, shape: readonly number[], values: Float32Array): string => {
+  const keep = (
+    key: string,
+    name: string,
+    shape: readonly number[],
+    values: Float32Array,
+  ): string => {
     const alike = kept.get(shape.join()) ?? []
     kept.set(shape.join(), alike)
-    const same = alike.find((one) => one.values.length === values.length && one.values.every((value, i) => Object.is(value, values[i])))
+    const same = alike.find(
+      (one) =>
+        one.values.length === values.length &&
+        one.values.every((value, i) => Object.is(value, values[i])),
+    )
     if (same) return same.key
-    tensors[key] = packTensor(shape, values, /^(d?(weight|bias)|p)$/.test(name) ? keptWeights : keptActivations)
+    tensors[key] = packTensor(
+      shape,
+      values,
+      /^(d?(weight|bias)|p)$/.test(name) ? keptWeights : keptActivations,
+    )
     alike.push({ key, values })
     return key
   }
@@ -268,11 +373,19 @@ function packCalls(calls: readonly RecordedCall[]): { readonly calls: InspectedC
 /** The options that are numbers, words or lists of them: others are buffers. */
 function plainAttrs(attrs: unknown): Record<string, unknown> {
   const plain = (value: unknown) => ['number', 'string', 'boolean'].includes(typeof value)
-  return Object.fromEntries(Object.entries(attrs ?? {}).filter(([, value]) => plain(value) || (Array.isArray(value) && value.every(plain))))
+  return Object.fromEntries(
+    Object.entries(attrs ?? {}).filter(
+      ([, value]) => plain(value) || (Array.isArray(value) && value.every(plain)),
+    ),
+  )
 }
 
 /** The same step where everything trains, and where only the last layer does. */
-async function compareScenarios(model: Network, x: Tensor, target: number): Promise<ComparedStep[]> {
+async function compareScenarios(
+  model: Network,
+  x: Tensor,
+  target: number,
+): Promise<ComparedStep[]> {
   const parameters = model.parameters()
   const flags = parameters.map(({ trainable }) => trainable)
   const last = model.layers.findLast((layer) => layer.parameters().length > 0)?.parameters() ?? []
@@ -287,7 +400,12 @@ async function compareScenarios(model: Network, x: Tensor, target: number): Prom
       const recording = await quickest(model, x, target)
       steps.push({
         title,
-        dispatches: recording.dispatches.map(({ layer, pass, kernel, milliseconds }) => ({ layer, pass, kernel, milliseconds })),
+        dispatches: recording.dispatches.map(({ layer, pass, kernel, milliseconds }) => ({
+          layer,
+          pass,
+          kernel,
+          milliseconds,
+        })),
         omissions: [...new Set(recording.omissions.map(describeOmission))],
       })
     }

@@ -15,19 +15,27 @@ export interface NumberRow {
   readonly operator: string
   /** 'y', 'dx', 'dweight' … */
   readonly what: string
-  /** The relative Frobenius error against the float64 reference of this operator, from the values that it read itself. */
+  /**
+   * The relative Frobenius error against the float64 reference of this operator, from the values
+   * that it read itself.
+   */
   readonly relative: number
   readonly allowed: number
   /** The relative error against float64 all the way from the image; null for gradients. */
   readonly sinceImage: number | null
-  readonly worst: { readonly at: readonly number[]; readonly actual: number; readonly expected: number }
+  readonly worst: {
+    readonly at: readonly number[]
+    readonly actual: number
+    readonly expected: number
+  }
   readonly ok: boolean
 }
 
 type AnyCheck = OperatorCheck<string, object>
 
 /**
- * Computes every call of a recording again in float64, forward and backward, from the values it kept.
+ * Computes every call of a recording again in float64, forward and backward, from the values it
+ * kept.
  * @param target the class that a training step was told
  * @param onProgress called after each call
  */
@@ -43,15 +51,23 @@ export async function compareNumbers(
   for (const [index, call] of recording.calls.entries()) {
     const forward = call.pass === 'forward' ? call : forwardOf(recording, call)
     const check =
-      call.operator in operatorChecks ? (operatorChecks[call.operator as keyof typeof operatorChecks] as unknown as AnyCheck) : null
+      call.operator in operatorChecks
+        ? (operatorChecks[call.operator as keyof typeof operatorChecks] as unknown as AnyCheck)
+        : null
     if (check && forward) {
-      const inputs = Object.fromEntries(check.inputs.map((name) => [name, arrayOf(forward.tensors[name])]))
-      const shapes = Object.fromEntries(check.inputs.map((name) => [name, forward.tensors[name]?.shape ?? null]))
+      const inputs = Object.fromEntries(
+        check.inputs.map((name) => [name, arrayOf(forward.tensors[name])]),
+      )
+      const shapes = Object.fromEntries(
+        check.inputs.map((name) => [name, forward.tensors[name]?.shape ?? null]),
+      )
       const judged = judge(call, index, check.tolerance(shapes, forward.attrs as object))
       if (call.pass === 'forward') {
         const expected = forwardReference(check, inputs, call, target)
         const whole: NdArray =
-          chain && !sameValues(chain, inputs) ? forwardReference(check, { ...inputs, ...reshaped(inputs, chain) }, call, target) : expected
+          chain && !sameValues(chain, inputs)
+            ? forwardReference(check, { ...inputs, ...reshaped(inputs, chain) }, call, target)
+            : expected
         // Where another call's launch computed it there is nothing of its own to compare.
         if (call.end > call.first) rows.push(...judged({ y: expected }, whole))
         chain = whole
@@ -68,7 +84,8 @@ export async function compareNumbers(
 function stepRows(recording: Recording, call: RecordedCall, index: number): NumberRow[] {
   const [, layer = '', kind = ''] = /^(.*)\.(\w+)$/.exec(call.layer ?? '') ?? []
   const of = (pass: RecordedCall['pass'], name: string) =>
-    recording.calls.find((one) => one.pass === pass && one.layer === layer && one.tensors[name])?.tensors[name]
+    recording.calls.find((one) => one.pass === pass && one.layer === layer && one.tensors[name])
+      ?.tensors[name]
   const [before, gradient] = [arrayOf(of('forward', kind)), arrayOf(of('backward', `d${kind}`))]
   if (!before || !gradient) return []
   const data = before.data.map((value, i) => value - stepRate.lr * (gradient.data[i] ?? Number.NaN))
@@ -76,7 +93,8 @@ function stepRows(recording: Recording, call: RecordedCall, index: number): Numb
 }
 
 /**
- * The first tensor, in the order of computation, that is beyond its tolerance; null where all agree.
+ * The first tensor, in the order of computation, that is beyond its tolerance; null where all
+ * agree.
  * @example const wrong = firstDiverging(inspection.numbers)
  */
 export function firstDiverging(rows: readonly NumberRow[]): NumberRow | null {
@@ -84,27 +102,53 @@ export function firstDiverging(rows: readonly NumberRow[]): NumberRow | null {
 }
 
 /** The forward call of the same layer and operator. */
-export function forwardOf({ calls }: Recording, { layer, operator }: RecordedCall): RecordedCall | undefined {
-  return calls.find((call) => call.pass === 'forward' && call.layer === layer && call.operator === operator)
+export function forwardOf(
+  { calls }: Recording,
+  { layer, operator }: RecordedCall,
+): RecordedCall | undefined {
+  return calls.find(
+    (call) => call.pass === 'forward' && call.layer === layer && call.operator === operator,
+  )
 }
 
-function forwardReference(check: AnyCheck, inputs: Record<string, NdArray | null>, call: RecordedCall, target: number | null): NdArray {
+function forwardReference(
+  check: AnyCheck,
+  inputs: Record<string, NdArray | null>,
+  call: RecordedCall,
+  target: number | null,
+): NdArray {
   if (call.operator !== 'crossEntropy') return check.forward(inputs, call.attrs as object)
   const logits = inputs.logits as NdArray
   return { ...crossEntropy(logits, targetsOf(logits, target)), shape: [] }
 }
 
-/** A layer's gradients in float64. Its backward calls, one for each gradient, follow each other and share what is computed for the first. */
+/**
+ * A layer's gradients in float64. Its backward calls, one for each gradient, follow each other and
+ * share what is computed for the first.
+ */
 function backwardReferences(target: number | null) {
-  let last: { readonly forward: RecordedCall; readonly dy: NdArray; readonly gradients: Readonly<Record<string, NdArray>> } | null = null
-  return (check: AnyCheck, inputs: Record<string, NdArray | null>, call: RecordedCall, forward: RecordedCall) => {
+  let last: {
+    readonly forward: RecordedCall
+    readonly dy: NdArray
+    readonly gradients: Readonly<Record<string, NdArray>>
+  } | null = null
+  return (
+    check: AnyCheck,
+    inputs: Record<string, NdArray | null>,
+    call: RecordedCall,
+    forward: RecordedCall,
+  ) => {
     const dy = arrayOf(call.tensors.dy) as NdArray
-    if (last?.forward === forward && last.dy.data.every((value, i) => Object.is(value, dy.data[i]))) return last.gradients
+    if (last?.forward === forward && last.dy.data.every((value, i) => Object.is(value, dy.data[i])))
+      return last.gradients
     const logits = inputs.logits
     const computed = logits
       ? { logits: crossEntropyBackward(logits, targetsOf(logits, target), dy) }
-      : check.backward(inputs, dy, { ...(forward.attrs as object), relu: false }) // dy has come back through the ReLU
-    const gradients = Object.fromEntries(Object.entries(computed).map(([name, array]) => [`d${name}`, array]))
+      : // dy has come back through the ReLU
+        check.backward(inputs, dy, { ...(forward.attrs as object), relu: false })
+    const gradients = Object.fromEntries(
+      Object.entries(computed).map(([name, array]) => [`d${name}`, array]),
+    )
     last = { forward, dy, gradients }
     return gradients
   }
@@ -123,7 +167,15 @@ function judge(call: RecordedCall, index: number, tolerance: Tolerance) {
       const { layer, operator } = call
       return [
         {
-          ...{ call: index, layer, operator, what, relative: found.relative, allowed: tolerance.relative ?? 1e-5, ok: found.ok },
+          ...{
+            call: index,
+            layer,
+            operator,
+            what,
+            relative: found.relative,
+            allowed: tolerance.relative ?? 1e-5,
+            ok: found.ok,
+          },
           sinceImage: whole ? compare(values, whole.data, tolerance).relative : null,
           worst: {
             at: coordinates(found.worst?.index ?? 0, shape),
@@ -142,13 +194,19 @@ function arrayOf(tensor: RecordedTensor | undefined): NdArray | null {
 /** Whether the chain's values are what this call read, so that one computation serves for both. */
 function sameValues(from: NdArray, inputs: Readonly<Record<string, NdArray | null>>): boolean {
   const input = inputs.x ?? inputs.logits
-  return input !== null && input !== undefined && from.data.every((value, i) => value === input.data[i])
+  return (
+    input !== null && input !== undefined && from.data.every((value, i) => value === input.data[i])
+  )
 }
 
 /** The chain's values in the place of the call's own first input, under its shape. */
-function reshaped(inputs: Readonly<Record<string, NdArray | null>>, from: NdArray): Record<string, NdArray> {
+function reshaped(
+  inputs: Readonly<Record<string, NdArray | null>>,
+  from: NdArray,
+): Record<string, NdArray> {
   const name = inputs.x ? 'x' : 'logits'
   const shape = inputs[name]?.shape ?? []
-  if (sizeOf(shape) !== from.data.length) throw new Error(`the chain's ${from.data.length} values do not fill ${name} [${shape}]`)
+  if (sizeOf(shape) !== from.data.length)
+    throw new Error(`the chain's ${from.data.length} values do not fill ${name} [${shape}]`)
   return { [name]: { shape, data: from.data } }
 }

@@ -8,16 +8,22 @@ export interface PackedTensor {
 
 /**
  * Packs a tensor's first values.
- * @param limit the most values to keep; whole rows of the first dimension, or of the first two, as far as they fit
+ * @param limit the most values to keep; whole rows of the first dimension, or of the first two, as
+ * far as they fit
  */
-export function packTensor(shape: readonly number[], values: Float32Array, limit: number): PackedTensor {
+export function packTensor(
+  shape: readonly number[],
+  values: Float32Array,
+  limit: number,
+): PackedTensor {
   const row = shape.slice(1).reduce((product, extent) => product * extent, 1)
   const inner = shape.slice(2).reduce((product, extent) => product * extent, 1)
   const unit = row <= limit ? row : inner
   const kept = values.length <= limit ? values.length : Math.floor(limit / unit) * unit
   const bytes = new Uint8Array(values.buffer, values.byteOffset, 4 * kept)
   let text = ''
-  for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192))
+  for (let at = 0; at < bytes.length; at += 8192)
+    text += String.fromCharCode(...bytes.subarray(at, at + 8192))
   return { shape, kept, data: btoa(text) }
 }
 
@@ -26,5 +32,7 @@ export function packTensor(shape: readonly number[], values: Float32Array, limit
  * @example const filters = unpackTensor(inspection.tensors[call.tensors.weight])
  */
 export function unpackTensor({ data }: PackedTensor): Float32Array {
-  return new Float32Array(Uint8Array.from(atob(data), (character) => character.charCodeAt(0)).buffer)
+  return new Float32Array(
+    Uint8Array.from(atob(data), (character) => character.charCodeAt(0)).buffer,
+  )
 }

@@ -15,7 +15,8 @@ const copied = 32 * 2 ** 20
 const enough = 8
 
 /**
- * Measures both limits: the best of a few runs, after as much work as it takes to last some milliseconds.
+ * Measures both limits: the best of a few runs, after as much work as it takes to last some
+ * milliseconds.
  * @returns null where the adapter has no timestamps
  */
 export async function measurePeak({ gpu }: Engine, runs = 3): Promise<Peak | null> {
@@ -23,7 +24,9 @@ export async function measurePeak({ gpu }: Engine, runs = 3): Promise<Peak | nul
   let threads = 1 << 13
   const add = (): Promise<number> => {
     const y = gpu.allocate(4 * threads)
-    return gpu.time(() => gpu.run(multiplyAdd, { y }, { n: threads }, { STEPS })).finally(() => y.release())
+    return gpu
+      .time(() => gpu.run(multiplyAdd, { y }, { n: threads }, { STEPS }))
+      .finally(() => y.release())
   }
   while ((await add()) < enough && threads < 1 << 22) threads *= 2
   const x = gpu.upload(new Uint8Array(copied)) // written, so that its pages exist
@@ -32,9 +35,15 @@ export async function measurePeak({ gpu }: Engine, runs = 3): Promise<Peak | nul
     let [adds, copies] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]
     for (let run = 0; run <= runs; run++) {
       adds = Math.min(adds, await add())
-      copies = Math.min(copies, await gpu.time(() => gpu.run(copyVectors, { x, y }, { n: copied / 16 })))
+      copies = Math.min(
+        copies,
+        await gpu.time(() => gpu.run(copyVectors, { x, y }, { n: copied / 16 })),
+      )
     }
-    return { gflops: (2 * chains * STEPS * threads) / adds / 1e6, gbps: (2 * copied) / copies / 1e6 }
+    return {
+      gflops: (2 * chains * STEPS * threads) / adds / 1e6,
+      gbps: (2 * copied) / copies / 1e6,
+    }
   } finally {
     for (const storage of [x, y]) storage.release()
     gpu.trim()
@@ -42,6 +51,9 @@ export async function measurePeak({ gpu }: Engine, runs = 3): Promise<Peak | nul
 }
 
 /** The least time in milliseconds that a cost could take, by the roofline. */
-export function rooflineMilliseconds({ flops, bytes }: { readonly flops: number; readonly bytes: number }, { gflops, gbps }: Peak): number {
+export function rooflineMilliseconds(
+  { flops, bytes }: { readonly flops: number; readonly bytes: number },
+  { gflops, gbps }: Peak,
+): number {
   return Math.max(flops / gflops, bytes / gbps) / 1e6
 }

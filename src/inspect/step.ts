@@ -4,7 +4,9 @@ import type { Network } from '../nn/network.ts'
 import { SGD } from '../optim/sgd.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
-/** The optimizer of an inspected training step; what the page says of a step it says of this one. */
+/**
+ * The optimizer of an inspected training step; what the page says of a step it says of this one.
+ */
 export const stepRate = { lr: 1e-3, momentum: 0.9 } as const
 
 export interface RecordedStep {
@@ -15,12 +17,18 @@ export interface RecordedStep {
 }
 
 /**
- * Records one step of a network: forward alone, or forward, backward and a step of SGD with momentum.
+ * Records one step of a network: forward alone, or forward, backward and a step of SGD with
+ * momentum.
  * @param x [N, 3, size, size], preprocessed
  * @param target the class of every image of a training step, or null for a forward pass alone
  * @param values whether to keep the tensors' values; times are truer without
  */
-export async function recordStep(model: Network, x: Tensor, target: number | null, values: boolean): Promise<RecordedStep> {
+export async function recordStep(
+  model: Network,
+  x: Tensor,
+  target: number | null,
+  values: boolean,
+): Promise<RecordedStep> {
   const { engine } = model
   const recorder = engine.record({ values })
   const made: { dispose(): void }[] = []
@@ -56,7 +64,8 @@ export async function recordStep(model: Network, x: Tensor, target: number | nul
 
 /** The values of one recording with the times of another of the same step. */
 export function withTimesOf(values: Recording, times: Recording): Recording {
-  if (values.dispatches.length !== times.dispatches.length) throw new Error('these are recordings of different steps')
+  if (values.dispatches.length !== times.dispatches.length)
+    throw new Error('these are recordings of different steps')
   const dispatches = values.dispatches.map((one, i) => {
     const { begin = null, milliseconds = null } = times.dispatches[i] ?? {}
     return { ...one, begin, milliseconds }

@@ -1,4 +1,7 @@
-/** What the inspector's entries have alike; inspector.ts and browserInspector.ts add to it what each does in its own way. */
+/**
+ * What the inspector's entries have alike; inspector.ts and browserInspector.ts add to it what each
+ * does in its own way.
+ */
 export {
   type ComparedStep,
   type InspectedCall,

@@ -1,16 +1,29 @@
 import { UsageError, WeightsError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
-import type { Engine } from '../tensor/engine.ts'
-import type { Shape } from '../tensor/ndbuffer.ts'
 import { requireSeed } from '../base/random.ts'
 import type { StateDict } from '../base/stateDict.ts'
-import { AdaptiveAvgPool2d, Conv2d, Dropout, Flatten, type LayerInit, Linear, LocalResponseNorm, MaxPool2d, ReLU } from './layers.ts'
+import type { Engine } from '../tensor/engine.ts'
+import type { Shape } from '../tensor/ndbuffer.ts'
+import {
+  AdaptiveAvgPool2d,
+  Conv2d,
+  Dropout,
+  Flatten,
+  type LayerInit,
+  Linear,
+  LocalResponseNorm,
+  MaxPool2d,
+  ReLU,
+} from './layers.ts'
 import { classNamesIn } from './metadata.ts'
 import type { Module } from './module.ts'
 import { type Architecture, Network } from './network.ts'
 import type { Preprocess } from './preprocess.ts'
 
-/** The networks that `alexnet` makes: torchvision's, the one of 2012 as Caffe ships it, and one for images of 64 x 64. */
+/**
+ * The networks that `alexnet` makes: torchvision's, the one of 2012 as Caffe ships it, and one for
+ * images of 64 x 64.
+ */
 export const variants = ['torchvision', 'bvlc', 'alexnet-64'] as const
 /** One of `variants`. */
 export type Variant = (typeof variants)[number]
@@ -51,12 +64,26 @@ interface VariantSpec {
 }
 
 /** Mean and deviation of ImageNet's images, RGB in 0..1, as torchvision has them. */
-export const imageNetNormalization = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], scale: 1, order: 'rgb' } as const
+export const imageNetNormalization = {
+  mean: [0.485, 0.456, 0.406],
+  std: [0.229, 0.224, 0.225],
+  scale: 1,
+  order: 'rgb',
+} as const
 
 /** Everything after the first convolution is alike where nothing is grouped. */
-const ungrouped = (first: Convolution): readonly Convolution[] => [first, [5, 1, 2, 1], [3, 1, 1, 1], [3, 1, 1, 1], [3, 1, 1, 1]]
+const ungrouped = (first: Convolution): readonly Convolution[] => [
+  first,
+  [5, 1, 2, 1],
+  [3, 1, 1, 1],
+  [3, 1, 1, 1],
+  [3, 1, 1, 1],
+]
 
-/** torchvision: Krizhevsky 2014 (arXiv:1404.5997). bvlc: Krizhevsky, Sutskever & Hinton 2012 as Caffe trained it. alexnet-64: Graft's own small one. */
+/**
+ * torchvision: Krizhevsky 2014 (arXiv:1404.5997). bvlc: Krizhevsky, Sutskever & Hinton 2012 as
+ * Caffe trained it. alexnet-64: Graft's own small one.
+ */
 const specs: Readonly<Record<Variant, VariantSpec>> = {
   torchvision: {
     channels: [64, 192, 384, 256, 256],
@@ -84,7 +111,14 @@ const specs: Readonly<Record<Variant, VariantSpec>> = {
     norm: true,
     pool: null,
     dropoutBefore: false,
-    preprocess: { size: 227, resize: 256, mean: [104, 117, 123], std: [1, 1, 1], scale: 255, order: 'bgr' },
+    preprocess: {
+      size: 227,
+      resize: 256,
+      mean: [104, 117, 123],
+      std: [1, 1, 1],
+      scale: 255,
+      order: 'bgr',
+    },
   },
   'alexnet-64': {
     channels: [32, 96, 128, 128, 96],
@@ -104,10 +138,15 @@ export function preprocessOf(variant: Variant): Preprocess {
   return specs[variant].preprocess
 }
 
-/** torchvision's numbers of the five convolutions; Caffe names them conv1 to conv5, and the FC layers fc6 to fc8. */
+/**
+ * torchvision's numbers of the five convolutions; Caffe names them conv1 to conv5, and the FC
+ * layers fc6 to fc8.
+ */
 const convolutionNumbers = [0, 3, 6, 8, 10] as const
 const caffeNames: Readonly<Record<string, string>> = {
-  ...Object.fromEntries(convolutionNumbers.map((number, i) => [`conv${i + 1}`, `features.${number}`])),
+  ...Object.fromEntries(
+    convolutionNumbers.map((number, i) => [`conv${i + 1}`, `features.${number}`]),
+  ),
   fc6: 'classifier.1',
   fc7: 'classifier.4',
   fc8: 'classifier.6',
@@ -115,13 +154,23 @@ const caffeNames: Readonly<Record<string, string>> = {
 
 /**
  * AlexNet, with weights or without.
- * @returns the network; `missing` names the parameters that the weights did not hold, `preprocess` says what its input is
- * @throws WeightsError for a file that cannot be read, for names the network does not know, for shapes that differ, and where no parameter is in the file
+ * @returns the network; `missing` names the parameters that the weights did not hold, `preprocess`
+ * says what its input is
+ * @throws WeightsError for a file that cannot be read, for names the network does not know, for
+ * shapes that differ, and where no parameter is in the file
  * @throws UsageError for options that do not exist or do not fit
  * @example const model = await alexnet(engine, { variant: 'alexnet-64', weights: 'alexnet-64-tinyimagenet100' })
  */
 export async function alexnet(engine: Engine, options: AlexNetOptions = {}): Promise<Network> {
-  checkOptions('alexnet', options, ['variant', 'classes', 'channels', 'hidden', 'dropout', 'weights', 'seed'])
+  checkOptions('alexnet', options, [
+    'variant',
+    'classes',
+    'channels',
+    'hidden',
+    'dropout',
+    'weights',
+    'seed',
+  ])
   const { weights, seed = 0 } = options
   requireSeed(seed)
   const loaded =
@@ -132,9 +181,14 @@ export async function alexnet(engine: Engine, options: AlexNetOptions = {}): Pro
         : null
   const from = typeof weights === 'string' ? weights : 'the weights'
   const tensors = loaded ? torchvisionNames(loaded.tensors) : null
-  const variant = options.variant ?? variantOf(loaded?.metadata.architecture) ?? variantByShapes(tensors ?? {}) ?? 'torchvision'
+  const variant =
+    options.variant ??
+    variantOf(loaded?.metadata.architecture) ??
+    variantByShapes(tensors ?? {}) ??
+    'torchvision'
   const spec = specs[variant]
-  if (!spec) throw new UsageError(`there is no variant '${variant}'; there are ${variants.join(', ')}`)
+  if (!spec)
+    throw new UsageError(`there is no variant '${variant}'; there are ${variants.join(', ')}`)
   const architecture: Architecture = {
     variant,
     channels: options.channels ?? channelsOf(tensors ?? {}) ?? spec.channels,
@@ -143,27 +197,42 @@ export async function alexnet(engine: Engine, options: AlexNetOptions = {}): Pro
     classes: options.classes ?? tensors?.['classifier.6.bias']?.shape[0] ?? spec.classes,
   }
   checkArchitecture(spec, architecture)
-  const model = new Network(engine, architecture, spec.preprocess, buildLayers(engine, spec, architecture, seed), seed)
+  const model = new Network(
+    engine,
+    architecture,
+    spec.preprocess,
+    buildLayers(engine, spec, architecture, seed),
+    seed,
+  )
   if (tensors) {
     try {
       model.missing = model.loadStateDict(tensors, { strict: false }).missing
     } catch (error) {
       model.dispose()
-      if (error instanceof WeightsError) throw new WeightsError(`${from} does not fit ${variant}: ${error.message}`, { cause: error })
+      if (error instanceof WeightsError)
+        throw new WeightsError(`${from} does not fit ${variant}: ${error.message}`, {
+          cause: error,
+        })
       throw error
     }
     model.pretrained = true
-    model.classNames = model.missing.includes('classifier.6.weight') ? null : classNamesIn(loaded?.metadata ?? {}, architecture.classes)
+    model.classNames = model.missing.includes('classifier.6.weight')
+      ? null
+      : classNamesIn(loaded?.metadata ?? {}, architecture.classes)
   }
   return model
 }
 
-function checkArchitecture(spec: VariantSpec, { channels, hidden, dropout, classes }: Architecture): void {
+function checkArchitecture(
+  spec: VariantSpec,
+  { channels, hidden, dropout, classes }: Architecture,
+): void {
   const whole = (n: number) => Number.isSafeInteger(n) && n > 0
   if (channels.length !== 5 || !channels.every(whole))
     throw new UsageError(`channels are five positive integers, not [${channels.join(', ')}]`)
   const odd = spec.convolutions.findIndex(
-    ([, , , groups], i) => (channels[i] ?? 0) % groups !== 0 || (i > 0 && (channels[i - 1] ?? 0) % groups !== 0),
+    ([, , , groups], i) =>
+      (channels[i] ?? 0) % groups !== 0 || (i > 0 && (channels[i - 1] ?? 0) % groups !== 0),
   )
   if (odd >= 0)
     throw new UsageError(
@@ -171,10 +240,16 @@ function checkArchitecture(spec: VariantSpec, { channels, hidden, dropout, class
     )
   if (!whole(hidden)) throw new UsageError(`hidden is a positive integer, not ${hidden}`)
   if (!whole(classes)) throw new UsageError(`classes is a positive integer, not ${classes}`)
-  if (!(dropout >= 0 && dropout < 1)) throw new UsageError(`dropout is at least 0 and less than 1, not ${dropout}`)
+  if (!(dropout >= 0 && dropout < 1))
+    throw new UsageError(`dropout is at least 0 and less than 1, not ${dropout}`)
 }
 
-function buildLayers(engine: Engine, spec: VariantSpec, { channels, hidden, dropout, classes }: Architecture, seed: number): Module[] {
+function buildLayers(
+  engine: Engine,
+  spec: VariantSpec,
+  { channels, hidden, dropout, classes }: Architecture,
+  seed: number,
+): Module[] {
   const layers: Module[] = []
   let shape: Shape = [3, spec.preprocess.size, spec.preprocess.size]
   const add = (layer: Module) => {
@@ -195,7 +270,15 @@ function buildLayers(engine: Engine, spec: VariantSpec, { channels, hidden, drop
     )
     add(new ReLU(`features.${number + 1}`))
     const pooled = i < 2 || i === 4
-    if (spec.norm && i < 2) add(new LocalResponseNorm(`features.${number + 1}.lrn`, { size: 5, alpha: 1e-4, beta: 0.75, k: 1 }))
+    if (spec.norm && i < 2)
+      add(
+        new LocalResponseNorm(`features.${number + 1}.lrn`, {
+          size: 5,
+          alpha: 1e-4,
+          beta: 0.75,
+          k: 1,
+        }),
+      )
     if (pooled) add(new MaxPool2d(`features.${number + 2}`, { kernel: 3, stride: 2 }))
     number += pooled ? 3 : 2
   }
@@ -218,20 +301,30 @@ function torchvisionNames(tensors: StateDict): StateDict {
     Object.entries(tensors).map(([name, array]) => {
       const [layer = '', kind] = name.split('.')
       const torchvision = caffeNames[layer]
-      return [torchvision && (kind === 'weight' || kind === 'bias') ? `${torchvision}.${kind}` : name, array]
+      return [
+        torchvision && (kind === 'weight' || kind === 'bias') ? `${torchvision}.${kind}` : name,
+        array,
+      ]
     }),
   )
 }
 
 /** The widths of the five convolutions, where all are there. */
 function channelsOf(tensors: StateDict): readonly number[] | undefined {
-  const widths = convolutionNumbers.flatMap((number) => tensors[`features.${number}.weight`]?.shape[0] ?? [])
+  const widths = convolutionNumbers.flatMap(
+    (number) => tensors[`features.${number}.weight`]?.shape[0] ?? [],
+  )
   return widths.length === convolutionNumbers.length ? widths : undefined
 }
 
-/** Weights that do not name their network are told by their shapes: alexnet-64 begins with 5x5, bvlc's second convolution sees half the first. */
+/**
+ * Weights that do not name their network are told by their shapes: alexnet-64 begins with 5x5,
+ * bvlc's second convolution sees half the first.
+ */
 function variantByShapes(tensors: StateDict): Variant | undefined {
-  const [first, second] = ['features.0.weight', 'features.3.weight'].map((name) => tensors[name]?.shape)
+  const [first, second] = ['features.0.weight', 'features.3.weight'].map(
+    (name) => tensors[name]?.shape,
+  )
   if (!first || !second) return undefined
   if (first[3] === 5) return 'alexnet-64'
   return 2 * (second[1] ?? 0) === first[0] ? 'bvlc' : 'torchvision'

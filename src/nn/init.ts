@@ -1,10 +1,18 @@
 import { UsageError } from '../base/errors.ts'
+import type { Random } from '../base/random.ts'
 import type { Shape } from '../tensor/ndbuffer.ts'
 import { sizeOf } from '../tensor/ndbuffer.ts'
-import type { Random } from '../base/random.ts'
 
 /** Initializers by name, with their usual parameters. */
-export const initNames = ['xavier-uniform', 'xavier-normal', 'kaiming-uniform', 'kaiming-normal', 'uniform', 'normal', 'constant'] as const
+export const initNames = [
+  'xavier-uniform',
+  'xavier-normal',
+  'kaiming-uniform',
+  'kaiming-normal',
+  'uniform',
+  'normal',
+  'constant',
+] as const
 /** One of `initNames`. */
 export type InitName = (typeof initNames)[number]
 
@@ -12,7 +20,8 @@ export type InitName = (typeof initNames)[number]
  * How a weight gets its first values.
  * - `xavier-*` (Glorot & Bengio 2010): variance 2 / (fan in + fan out)
  * - `kaiming-*` (He et al. 2015, arXiv:1502.01852), for ReLU: variance 2 / fan in
- * - `uniform`: between −bound and bound, 0.05 by default; `normal`: std 0.01 by default, AlexNet's own; `constant`: 0 by default
+ * - `uniform`: between −bound and bound, 0.05 by default; `normal`: std 0.01 by default, AlexNet's
+ * own; `constant`: 0 by default
  */
 export type Init =
   | InitName
@@ -20,16 +29,22 @@ export type Init =
   | { readonly kind: 'normal'; readonly std: number }
   | { readonly kind: 'constant'; readonly value: number }
 
-/** @throws UsageError for an initializer that does not exist, or whose number is none: for what makes its values only later */
+/**
+ * @throws UsageError for an initializer that does not exist, or whose number is none: for what
+ * makes its values only later
+ */
 export function requireInit(init: Init): void {
   const { kind, ...numbers } = typeof init === 'string' ? { kind: init } : init
-  if (!initNames.includes(kind)) throw new UsageError(`there is no initializer '${kind}'; there are ${initNames.join(', ')}`)
+  if (!initNames.includes(kind))
+    throw new UsageError(`there is no initializer '${kind}'; there are ${initNames.join(', ')}`)
   for (const [name, value] of Object.entries(numbers))
-    if (!Number.isFinite(value)) throw new UsageError(`${name} of the initializer ${kind} is a number, not ${value}`)
+    if (!Number.isFinite(value))
+      throw new UsageError(`${name} of the initializer ${kind} is a number, not ${value}`)
 }
 
 /**
- * First values for a weight of the given shape ([out, in] or [O, C / groups, KH, KW]), drawn from `random`.
+ * First values for a weight of the given shape ([out, in] or [O, C / groups, KH, KW]), drawn from
+ * `random`.
  * @throws UsageError for an initializer that does not exist, or whose number is none
  * @example initialize('xavier-uniform', [6, 864], new Random(1))
  */

@@ -18,8 +18,13 @@ export type PassTimes = Readonly<Record<PassKind, number>>
 
 export const noTimes: PassTimes = { forward: 0, gradient: 0, step: 0, other: 0 }
 
-/** The times of every layer that dispatches belong to, in their order. Those without times add nothing. */
-export function layerTimes(dispatches: readonly Pick<RecordedDispatch, 'layer' | 'pass' | 'milliseconds'>[]): Map<string, PassTimes> {
+/**
+ * The times of every layer that dispatches belong to, in their order. Those without times add
+ * nothing.
+ */
+export function layerTimes(
+  dispatches: readonly Pick<RecordedDispatch, 'layer' | 'pass' | 'milliseconds'>[],
+): Map<string, PassTimes> {
   const layers = new Map<string, PassTimes>()
   for (const one of dispatches) {
     const name = layerOf(one)

@@ -11,10 +11,10 @@ import {
   relu,
   softmax,
 } from '../autograd/functions.ts'
+import { Random } from '../base/random.ts'
 import { pooledExtent } from '../ops/maxPool2d.ts'
 import type { Engine } from '../tensor/engine.ts'
 import { type Shape, sizeOf } from '../tensor/ndbuffer.ts'
-import { Random } from '../base/random.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { type Init, initialize } from './init.ts'
 import { type LayerContext, Module } from './module.ts'
@@ -28,10 +28,19 @@ export interface LayerInit {
   readonly stream: number
 }
 
-/** Weight and bias whose values are made when they are first asked for: a layer that is cut off before costs nothing. */
-function weightAndBias(engine: Engine, name: string, shape: Shape, init: LayerInit): readonly [Parameter, Parameter] {
+/**
+ * Weight and bias whose values are made when they are first asked for: a layer that is cut off
+ * before costs nothing.
+ */
+function weightAndBias(
+  engine: Engine,
+  name: string,
+  shape: Shape,
+  init: LayerInit,
+): readonly [Parameter, Parameter] {
   const width = shape[0] ?? 0
-  const weight = () => engine.tensor(initialize(init.weight, shape, new Random(init.seed, init.stream)), shape)
+  const weight = () =>
+    engine.tensor(initialize(init.weight, shape, new Random(init.seed, init.stream)), shape)
   const bias = () => engine.tensor(new Float32Array(width), [width])
   return [
     Parameter.deferred(`${name}.weight`, shape, () => engine.gpu.actual(weight)),
@@ -50,11 +59,13 @@ export interface Conv2dShape {
 }
 
 /**
- * A convolution: x f32[N, in, H, W] to f32[N, out, H', W'] with H' = ⌊(H + 2 padding − kernel) / stride⌋ + 1, and W' likewise. Its weight is
- * [out, in / groups, kernel, kernel], its bias [out], as PyTorch's Conv2d has them.
+ * A convolution: x f32[N, in, H, W] to f32[N, out, H', W'] with H' = ⌊(H + 2 padding − kernel) /
+ * stride⌋ + 1, and W' likewise. Its weight is [out, in / groups, kernel, kernel], its bias [out],
+ * as PyTorch's Conv2d has them.
  * @example
  * const shape = { inChannels: 3, outChannels: 64, kernel: 11, stride: 4, padding: 2 }
- * const conv1 = new Conv2d(engine, 'features.0', shape, { weight: 'kaiming-normal', seed: 1, stream: 0 })
+ * const conv1 = new Conv2d(engine, 'features.0', shape, { weight: 'kaiming-normal', seed: 1,
+ * stream: 0 })
  */
 export class Conv2d extends Module {
   readonly weight: Parameter
@@ -65,7 +76,12 @@ export class Conv2d extends Module {
     super(name)
     const { inChannels, outChannels, kernel, stride = 1, padding = 0, groups = 1 } = shape
     this.options = { stride, padding, groups }
-    ;[this.weight, this.bias] = weightAndBias(engine, name, [outChannels, inChannels / groups, kernel, kernel], init)
+    ;[this.weight, this.bias] = weightAndBias(
+      engine,
+      name,
+      [outChannels, inChannels / groups, kernel, kernel],
+      init,
+    )
   }
 
   get description(): string {
@@ -146,7 +162,8 @@ export interface MaxPool2dShape {
 }
 
 /**
- * The largest of each square window: f32[N, C, H, W] to f32[N, C, H', W'], whose gradient goes to that one alone.
+ * The largest of each square window: f32[N, C, H, W] to f32[N, C, H', W'], whose gradient goes to
+ * that one alone.
  * @example new MaxPool2d('features.2', { kernel: 3, stride: 2 })
  */
 export class MaxPool2d extends Module {
@@ -172,7 +189,8 @@ export class MaxPool2d extends Module {
 }
 
 /**
- * Means over as many windows as asked for: f32[N, C, H, W] to f32[N, C, size[0], size[1]], whatever H and W are.
+ * Means over as many windows as asked for: f32[N, C, H, W] to f32[N, C, size[0], size[1]], whatever
+ * H and W are.
  * @example new AdaptiveAvgPool2d('avgpool', [6, 6])
  */
 export class AdaptiveAvgPool2d extends Module {
@@ -197,14 +215,28 @@ export class AdaptiveAvgPool2d extends Module {
 }
 
 /**
- * x over (k + alpha / size · Σ x²)^beta, the sum over `size` neighboring channels; of any shape [N, C, …].
- * Source: Krizhevsky, Sutskever and Hinton, "ImageNet Classification with Deep Convolutional Neural Networks", 2012, section 3.3.
+ * x over (k + alpha / size · Σ x²)^beta, the sum over `size` neighboring channels; of any shape [N,
+ * C, …]. Source: Krizhevsky, Sutskever and Hinton, "ImageNet Classification with Deep Convolutional
+ * Neural Networks", 2012, section 3.3.
  * @example new LocalResponseNorm('norm1', { size: 5, alpha: 1e-4, beta: 0.75, k: 1 })
  */
 export class LocalResponseNorm extends Module {
-  readonly options: { readonly size: number; readonly alpha: number; readonly beta: number; readonly k: number }
+  readonly options: {
+    readonly size: number
+    readonly alpha: number
+    readonly beta: number
+    readonly k: number
+  }
 
-  constructor(name: string, options: { readonly size: number; readonly alpha: number; readonly beta: number; readonly k: number }) {
+  constructor(
+    name: string,
+    options: {
+      readonly size: number
+      readonly alpha: number
+      readonly beta: number
+      readonly k: number
+    },
+  ) {
     super(name)
     this.options = options
   }
@@ -223,7 +255,8 @@ export class LocalResponseNorm extends Module {
 }
 
 /**
- * In training, each value is 0 with probability p and divided by 1 − p otherwise; in evaluation nothing happens. Of any shape.
+ * In training, each value is 0 with probability p and divided by 1 − p otherwise; in evaluation
+ * nothing happens. Of any shape.
  * @example new Dropout('classifier.0', 0.5)
  */
 export class Dropout extends Module {
@@ -264,7 +297,8 @@ export class Flatten extends Module {
 }
 
 /**
- * Probabilities, f32[N, classes]. A network that ends in it was imported so; training and evaluation stop before it.
+ * Probabilities, f32[N, classes]. A network that ends in it was imported so; training and
+ * evaluation stop before it.
  * @example new Softmax('probabilities')
  */
 export class Softmax extends Module {

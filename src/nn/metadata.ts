@@ -2,7 +2,10 @@ import { WeightsError } from '../base/errors.ts'
 import type { Network } from './network.ts'
 import type { Preprocess } from './preprocess.ts'
 
-/** What a weights file says about its network beside the numbers: texts by name, as safetensors and ONNX keep them. */
+/**
+ * What a weights file says about its network beside the numbers: texts by name, as safetensors and
+ * ONNX keep them.
+ */
 export function metadataOf(
   { architecture, preprocess, classNames }: Network,
   classes: readonly string[] | null = classNames,
@@ -16,10 +19,14 @@ export function metadataOf(
 }
 
 /**
- * The class names of a file's metadata, or null where it has none, or as many as another network would have.
+ * The class names of a file's metadata, or null where it has none, or as many as another network
+ * would have.
  * @throws WeightsError where they are no list of names
  */
-export function classNamesIn({ classes }: Readonly<Record<string, string>>, outputs: number): readonly string[] | null {
+export function classNamesIn(
+  { classes }: Readonly<Record<string, string>>,
+  outputs: number,
+): readonly string[] | null {
   if (!classes) return null
   const names = parsed('classes', classes)
   if (!Array.isArray(names) || !names.every((name) => typeof name === 'string'))
@@ -33,7 +40,9 @@ export function classNamesIn({ classes }: Readonly<Record<string, string>>, outp
  */
 export function preprocessIn({ preprocess }: Readonly<Record<string, string>>): Preprocess | null {
   if (!preprocess) return null
-  const found = parsed('preprocess', preprocess) as Partial<Record<keyof Preprocess, unknown>> | null
+  const found = parsed('preprocess', preprocess) as Partial<
+    Record<keyof Preprocess, unknown>
+  > | null
   const { size, resize, mean, std, scale, order } = found ?? {}
   const whole = (n: unknown): n is number => Number.isSafeInteger(n) && (n as number) > 0
   if (
@@ -46,7 +55,9 @@ export function preprocessIn({ preprocess }: Readonly<Record<string, string>>): 
     !isNumber(scale) ||
     (order !== 'rgb' && order !== 'bgr')
   )
-    throw new WeightsError('the metadata’s preprocess does not say size, resize, mean, std, scale and order; correct or remove it')
+    throw new WeightsError(
+      'the metadata’s preprocess does not say size, resize, mean, std, scale and order; correct or remove it',
+    )
   return { size, resize, mean, std, scale, order }
 }
 

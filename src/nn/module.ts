@@ -14,7 +14,10 @@ export interface LayerContext {
   readonly training: boolean
   /** Its own for this pass. */
   readonly seed: number
-  /** Whether the layer after it is a ReLU, which a convolution or a dense layer has its kernel apply as it stores the result. */
+  /**
+   * Whether the layer after it is a ReLU, which a convolution or a dense layer has its kernel apply
+   * as it stores the result.
+   */
   readonly relu: boolean
 }
 

@@ -1,9 +1,9 @@
 import { ShapeError, UsageError, WeightsError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
-import type { Engine } from '../tensor/engine.ts'
-import { checkValues, type Shape, sameShape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
 import { philox4x32 } from '../base/random.ts'
 import type { StateDict } from '../base/stateDict.ts'
+import type { Engine } from '../tensor/engine.ts'
+import { checkValues, type Shape, sameShape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { Dropout, ReLU, Softmax } from './layers.ts'
 import type { ForwardOptions, Module } from './module.ts'
@@ -22,7 +22,8 @@ export interface Architecture {
 }
 
 /**
- * A chain of named layers. AlexNet is one, and stays one after its end has been cut off and replaced. Made by `alexnet` and `importOnnx`.
+ * A chain of named layers. AlexNet is one, and stays one after its end has been cut off and
+ * replaced. Made by `alexnet` and `importOnnx`.
  * @example
  * const model = await alexnet(engine, { variant: 'alexnet-64' })
  * for (const { name, description } of model.layers) console.log(name, description)
@@ -44,7 +45,13 @@ export class Network {
   /** Training passes so far; dropout draws anew in each. */
   passes = 0
 
-  constructor(engine: Engine, architecture: Architecture, preprocess: Preprocess, layers: readonly Module[], seed: number) {
+  constructor(
+    engine: Engine,
+    architecture: Architecture,
+    preprocess: Preprocess,
+    layers: readonly Module[],
+    seed: number,
+  ) {
     this.engine = engine
     this.architecture = architecture
     this.preprocess = preprocess
@@ -70,11 +77,14 @@ export class Network {
   }
 
   /**
-   * How many layers come before the first that trains and the dropout in front of it. They run as in evaluation, dropout off,
-   * whatever `training` says: their outputs are features, the same in every epoch.
+   * How many layers come before the first that trains and the dropout in front of it. They run as
+   * in evaluation, dropout off, whatever `training` says: their outputs are features, the same in
+   * every epoch.
    */
   get frozenPrefix(): number {
-    const first = this.#layers.findIndex((layer) => layer.parameters().some((parameter) => parameter.trainable))
+    const first = this.#layers.findIndex((layer) =>
+      layer.parameters().some((parameter) => parameter.trainable),
+    )
     let prefix = first < 0 ? this.#layers.length : first
     while (first >= 0 && this.#layers[prefix - 1] instanceof Dropout) prefix--
     return prefix
@@ -83,13 +93,17 @@ export class Network {
   /**
    * The network's output for a batch of preprocessed images.
    * @param x [N, 3, size, size], or what layer `from` takes
-   * @param options `training` lets dropout drop; `from` and `to` run only these layers, counted from 0, `to` left out
+   * @param options `training` lets dropout drop; `from` and `to` run only these layers, counted
+   * from 0, `to` left out
    * @returns logits [N, classes]
    * @throws ShapeError when x does not fit
    * @throws UsageError for options that do not exist
    * @example const logits = model.forward(x, { training: true })
    */
-  forward(x: Tensor, options: ForwardOptions & { readonly from?: number; readonly to?: number } = {}): Tensor {
+  forward(
+    x: Tensor,
+    options: ForwardOptions & { readonly from?: number; readonly to?: number } = {},
+  ): Tensor {
     checkOptions('forward', options, ['training', 'from', 'to'])
     const { training = false, from = 0, to = this.#layers.length } = options
     const { size } = this.preprocess
@@ -107,8 +121,13 @@ export class Network {
         if (!layer) break
         gpu.layer = layer.name
         const relu = i + 1 < to && this.#layers[i + 1] instanceof ReLU
-        const next = layer.forward(here, { training: training && i >= prefix, seed: this.#dropoutSeed(pass, i), relu })
-        // What backward needs of `here` its tape keeps; the rest of the memory is free for the next layer.
+        const next = layer.forward(here, {
+          training: training && i >= prefix,
+          seed: this.#dropoutSeed(pass, i),
+          relu,
+        })
+        // What backward needs of `here` its tape keeps; the rest of the memory is free for the next
+        // layer.
         if (here !== x && next !== here) here.free()
         here = next
       }
@@ -121,14 +140,21 @@ export class Network {
     return here
   }
 
-  /** As `forward`, to the end, but stops before a softmax that ends the network: what cross-entropy takes. */
+  /**
+   * As `forward`, to the end, but stops before a softmax that ends the network: what cross-entropy
+   * takes.
+   */
   logits(x: Tensor, options: ForwardOptions & { readonly from?: number } = {}): Tensor {
-    const to = this.#layers.at(-1) instanceof Softmax ? this.#layers.length - 1 : this.#layers.length
+    const to =
+      this.#layers.at(-1) instanceof Softmax ? this.#layers.length - 1 : this.#layers.length
     return this.forward(x, { ...options, to })
   }
 
   #dropoutSeed(pass: number, layer: number): number {
-    const [low, high] = philox4x32([pass, layer, 0, 1], [this.seed >>> 0, Math.floor(this.seed / 2 ** 32)])
+    const [low, high] = philox4x32(
+      [pass, layer, 0, 1],
+      [this.seed >>> 0, Math.floor(this.seed / 2 ** 32)],
+    )
     return low + (high >>> 11) * 2 ** 32
   }
 
@@ -137,7 +163,10 @@ export class Network {
     const parameters = this.parameters()
     const values = await this.engine.read(parameters.map((parameter) => parameter.tensor))
     return Object.fromEntries(
-      parameters.map((parameter, i) => [parameter.name, { shape: [...parameter.shape], data: values[i] ?? new Float32Array(0) }]),
+      parameters.map((parameter, i) => [
+        parameter.name,
+        { shape: [...parameter.shape], data: values[i] ?? new Float32Array(0) },
+      ]),
     )
   }
 
@@ -148,24 +177,37 @@ export class Network {
    * @throws WeightsError for names the network does not know and shapes that differ
    * @throws UsageError for values that are no Float32Array, and options that do not exist
    */
-  loadStateDict(values: StateDict, options: { readonly strict?: boolean } = {}): { readonly missing: string[] } {
+  loadStateDict(
+    values: StateDict,
+    options: { readonly strict?: boolean } = {},
+  ): { readonly missing: string[] } {
     checkOptions('loadStateDict', options, ['strict'])
     const { strict = true } = options
     const parameters = new Map(this.parameters().map((parameter) => [parameter.name, parameter]))
     const unknown = Object.keys(values).filter((name) => !parameters.has(name))
-    if (unknown.length) throw new WeightsError(`the network has no parameter ${list(unknown)}; its own are ${list([...parameters.keys()])}`)
+    if (unknown.length)
+      throw new WeightsError(
+        `the network has no parameter ${list(unknown)}; its own are ${list([...parameters.keys()])}`,
+      )
     const missing = [...parameters.keys()].filter((name) => !values[name])
-    if (missing.length === parameters.size) throw new WeightsError('none of the network’s parameters is in these weights')
+    if (missing.length === parameters.size)
+      throw new WeightsError('none of the network’s parameters is in these weights')
     if (strict && missing.length)
-      throw new WeightsError(`the weights lack ${list(missing)}; pass strict: false to keep their present values`)
+      throw new WeightsError(
+        `the weights lack ${list(missing)}; pass strict: false to keep their present values`,
+      )
     for (const [name, { shape, data }] of Object.entries(values)) {
       const wanted = parameters.get(name)?.shape ?? []
       if (!sameShape(shape, wanted))
-        throw new WeightsError(`${name} has the shape ${showShape(shape)} in the weights, ${showShape(wanted)} in the network`)
+        throw new WeightsError(
+          `${name} has the shape ${showShape(shape)} in the weights, ${showShape(wanted)} in the network`,
+        )
       checkValues(name, data)
-      if (data.length !== sizeOf(shape)) throw new WeightsError(`${name} of shape ${showShape(shape)} has ${data.length} values`)
+      if (data.length !== sizeOf(shape))
+        throw new WeightsError(`${name} of shape ${showShape(shape)} has ${data.length} values`)
     }
-    for (const [name, { data }] of Object.entries(values)) parameters.get(name)?.assign(this.engine, data)
+    for (const [name, { data }] of Object.entries(values))
+      parameters.get(name)?.assign(this.engine, data)
     return { missing }
   }
 
@@ -176,10 +218,15 @@ export class Network {
    */
   replaceAfter(keep: string, layers: readonly Module[]): { readonly removed: readonly Module[] } {
     const at = this.#layers.findIndex((layer) => layer.name === keep)
-    if (at < 0) throw new UsageError(`there is no layer ${keep}; the layers are ${this.#layers.map((layer) => layer.name).join(', ')}`)
+    if (at < 0)
+      throw new UsageError(
+        `there is no layer ${keep}; the layers are ${this.#layers.map((layer) => layer.name).join(', ')}`,
+      )
     const removed = this.#layers.splice(at + 1, this.#layers.length, ...layers)
     for (const layer of removed) for (const parameter of layer.parameters()) parameter.dispose()
-    this.missing = this.missing.filter((name) => this.parameters().some((parameter) => parameter.name === name))
+    this.missing = this.missing.filter((name) =>
+      this.parameters().some((parameter) => parameter.name === name),
+    )
     this.classNames = null
     return { removed }
   }

@@ -1,8 +1,8 @@
 import { UsageError, WeightsError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
-import type { Engine } from '../tensor/engine.ts'
 import { requireSeed } from '../base/random.ts'
 import type { StateDict } from '../base/stateDict.ts'
+import type { Engine } from '../tensor/engine.ts'
 import type { LayerSpec, OnnxChain } from '../weights/onnx/layers.ts'
 import { imageNetNormalization, type Variant, variants } from './alexnet.ts'
 import {
@@ -23,9 +23,11 @@ import { type Architecture, Network } from './network.ts'
 import type { Preprocess } from './preprocess.ts'
 
 /**
- * Writes a network as an ONNX file (operator set 13): input `input` [batch, 3, size, size] with a dynamic batch, output `output`
- * [batch, classes], the logits. Preprocessing, class names and the variant are in its metadata, as in a run's safetensors file; weights
- * bear their parameters' names. A runtime computes what `forward` computes in evaluation: dropout is there and drops nothing.
+ * Writes a network as an ONNX file (operator set 13): input `input` [batch, 3, size, size] with a
+ * dynamic batch, output `output` [batch, classes], the logits. Preprocessing, class names and the
+ * variant are in its metadata, as in a run's safetensors file; weights bear their parameters'
+ * names. A runtime computes what `forward` computes in evaluation: dropout is there and drops
+ * nothing.
  *
  * @returns the whole file; the same network gives the same bytes
  * @throws UsageError for a layer that ONNX has no operator for, naming it
@@ -42,26 +44,35 @@ export async function exportOnnx(model: Network): Promise<Uint8Array> {
 
 /** What `importOnnx` is told beside the file. */
 export interface ImportOnnxOptions {
-  /** How an image becomes the network's input; where the file does not say, ImageNet's mean and deviation in RGB are taken. */
+  /**
+   * How an image becomes the network's input; where the file does not say, ImageNet's mean and
+   * deviation in RGB are taken.
+   */
   readonly preprocess?: Preprocess
   /** Seeds dropout. Default 0. */
   readonly seed?: number
 }
 
 /**
- * Builds the network of an ONNX file: a chain of Conv, Relu, MaxPool, LRN, AveragePool (without overlap), GlobalAveragePool, Flatten or
- * Reshape, Gemm or MatMul and Add, Dropout, Softmax, as every AlexNet is. Where it is shaped like AlexNet its layers get torchvision's
- * names, so that `applyScenario` and `loadStateDict` know them; else they keep the file's.
+ * Builds the network of an ONNX file: a chain of Conv, Relu, MaxPool, LRN, AveragePool (without
+ * overlap), GlobalAveragePool, Flatten or Reshape, Gemm or MatMul and Add, Dropout, Softmax, as
+ * every AlexNet is. Where it is shaped like AlexNet its layers get torchvision's names, so that
+ * `applyScenario` and `loadStateDict` know them; else they keep the file's.
  *
  * @param bytes the whole file, weights included
- * @returns the network; everything is trainable. Its forward ends in probabilities where the file ends in Softmax
+ * @returns the network; everything is trainable. Its forward ends in probabilities where the file
+ * ends in Softmax
  * @throws WeightsError, with the node's name, for what is damaged or no such chain
  * @throws UsageError for an option that does not fit
  * @example
  * const model = await importOnnx(engine, await readFile('alexnet.onnx'))
  * applyScenario(model, { scenario: 'small-similar', classes: 6 })
  */
-export async function importOnnx(engine: Engine, bytes: Uint8Array, options: ImportOnnxOptions = {}): Promise<Network> {
+export async function importOnnx(
+  engine: Engine,
+  bytes: Uint8Array,
+  options: ImportOnnxOptions = {},
+): Promise<Network> {
   checkOptions('importOnnx', options, ['preprocess', 'seed'])
   const { seed = 0 } = options
   requireSeed(seed)
@@ -73,7 +84,9 @@ export async function importOnnx(engine: Engine, bytes: Uint8Array, options: Imp
   const preprocess = options.preprocess ?? preprocessIn(chain.metadata) ?? usualPreprocess(size)
   if (preprocess.size !== size) {
     const message = `the network takes ${size}x${size} images, and preprocess makes ${preprocess.size}x${preprocess.size}`
-    throw options.preprocess ? new UsageError(message) : new WeightsError(`${message}: the file is damaged`)
+    throw options.preprocess
+      ? new UsageError(message)
+      : new WeightsError(`${message}: the file is damaged`)
   }
   const model = new Network(
     engine,
@@ -94,9 +107,14 @@ export async function importOnnx(engine: Engine, bytes: Uint8Array, options: Imp
 }
 
 /** What one layer computes, for a file. */
-function specOf(layer: Module, [, height = 0, width = 0]: readonly number[], values: StateDict): LayerSpec {
+function specOf(
+  layer: Module,
+  [, height = 0, width = 0]: readonly number[],
+  values: StateDict,
+): LayerSpec {
   const { name } = layer
-  const array = (kind: string) => values[`${name}.${kind}`] ?? { shape: [0], data: new Float32Array(0) }
+  const array = (kind: string) =>
+    values[`${name}.${kind}`] ?? { shape: [0], data: new Float32Array(0) }
   const arrays = () => ({ weight: array('weight'), bias: array('bias') })
   if (layer instanceof Conv2d) return { name, kind: 'conv', ...arrays(), ...layer.options }
   if (layer instanceof Linear) return { name, kind: 'linear', ...arrays() }
@@ -107,7 +125,9 @@ function specOf(layer: Module, [, height = 0, width = 0]: readonly number[], val
   if (layer instanceof Dropout) return { name, kind: 'dropout', p: layer.p }
   if (layer instanceof LocalResponseNorm) {
     if (layer.options.size % 2 === 0)
-      throw new UsageError(`layer ${name}: ONNX has no LRN over an even number of channels as PyTorch has it`)
+      throw new UsageError(
+        `layer ${name}: ONNX has no LRN over an even number of channels as PyTorch has it`,
+      )
     return { name, kind: 'lrn', ...layer.options }
   }
   if (layer instanceof AdaptiveAvgPool2d) {
@@ -120,7 +140,9 @@ function specOf(layer: Module, [, height = 0, width = 0]: readonly number[], val
       )
     return { name, kind: 'averagePool', size, window: height / rows }
   }
-  throw new UsageError(`layer ${name} (${layer.description}) has no operator in ONNX that Graft writes; export the network without it`)
+  throw new UsageError(
+    `layer ${name} (${layer.description}) has no operator in ONNX that Graft writes; export the network without it`,
+  )
 }
 
 function imageSize({ input }: OnnxChain): number {
@@ -132,14 +154,21 @@ function imageSize({ input }: OnnxChain): number {
   return height
 }
 
-/** As torchvision prepares images for 224x224: the shorter side somewhat larger, the middle cut out, ImageNet's mean and deviation. */
+/**
+ * As torchvision prepares images for 224x224: the shorter side somewhat larger, the middle cut out,
+ * ImageNet's mean and deviation.
+ */
 function usualPreprocess(size: number): Preprocess {
   return { size, resize: Math.round((size * 256) / 224), ...imageNetNormalization }
 }
 
 function architectureOf({ layers, metadata }: OnnxChain): Architecture {
-  const dense = layers.flatMap((layer) => (layer.kind === 'linear' ? [layer.weight.shape[0] ?? 0] : []))
-  const channels = layers.flatMap((layer) => (layer.kind === 'conv' ? [layer.weight.shape[0] ?? 0] : []))
+  const dense = layers.flatMap((layer) =>
+    layer.kind === 'linear' ? [layer.weight.shape[0] ?? 0] : [],
+  )
+  const channels = layers.flatMap((layer) =>
+    layer.kind === 'conv' ? [layer.weight.shape[0] ?? 0] : [],
+  )
   const dropout = layers.find((layer) => layer.kind === 'dropout')
   return {
     variant: variants.find((variant: Variant) => variant === metadata.architecture) ?? 'onnx',
@@ -159,7 +188,12 @@ function layerOf(engine: Engine, layer: LayerSpec): Module {
     case 'conv': {
       const [outChannels = 0, depth = 0, kernel = 0] = layer.weight.shape
       const { stride, padding, groups } = layer
-      return new Conv2d(engine, name, { inChannels: depth * groups, outChannels, kernel, stride, padding, groups }, init)
+      return new Conv2d(
+        engine,
+        name,
+        { inChannels: depth * groups, outChannels, kernel, stride, padding, groups },
+        init,
+      )
     }
     case 'linear': {
       const [outputs = 0, inputs = 0] = layer.weight.shape
@@ -176,7 +210,12 @@ function layerOf(engine: Engine, layer: LayerSpec): Module {
     case 'averagePool':
       return new AdaptiveAvgPool2d(name, layer.size)
     case 'lrn':
-      return new LocalResponseNorm(name, { size: layer.size, alpha: layer.alpha, beta: layer.beta, k: layer.k })
+      return new LocalResponseNorm(name, {
+        size: layer.size,
+        alpha: layer.alpha,
+        beta: layer.beta,
+        k: layer.k,
+      })
     case 'dropout':
       return new Dropout(name, layer.p)
   }

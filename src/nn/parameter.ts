@@ -18,8 +18,9 @@ export interface DeferredTensor {
 }
 
 /**
- * A named tensor that training changes, unless it is frozen. A frozen parameter holds no gradient, backward computes none for it, and
- * optimizers leave it wholly alone, weight decay included. The flag may change between any two steps.
+ * A named tensor that training changes, unless it is frozen. A frozen parameter holds no gradient,
+ * backward computes none for it, and optimizers leave it wholly alone, weight decay included. The
+ * flag may change between any two steps.
  *
  * @example
  * const weight = new Parameter('classifier.6.weight', engine.tensor(values, [10, 512]))
@@ -34,7 +35,8 @@ export class Parameter {
   #disposed = false
 
   /**
-   * @param source the tensor, any shape, which is wrapped without a copy and whose `requiresGrad` becomes the flag; or how to make it
+   * @param source the tensor, any shape, which is wrapped without a copy and whose `requiresGrad`
+   * becomes the flag; or how to make it
    * @throws UsageError for an option it does not have
    */
   constructor(name: string, source: Tensor | DeferredTensor, options: ParameterOptions = {}) {
@@ -47,10 +49,16 @@ export class Parameter {
   }
 
   /**
-   * A parameter whose values are made when they are first read: one that is replaced or loaded before costs nothing.
+   * A parameter whose values are made when they are first read: one that is replaced or loaded
+   * before costs nothing.
    * @param shape of the tensor that `make` returns
    */
-  static deferred(name: string, shape: Shape, make: () => Tensor, options?: ParameterOptions): Parameter {
+  static deferred(
+    name: string,
+    shape: Shape,
+    make: () => Tensor,
+    options?: ParameterOptions,
+  ): Parameter {
     return new Parameter(name, { shape, make }, options)
   }
 
@@ -99,7 +107,8 @@ export class Parameter {
   }
 
   /**
-   * For a rehearsal of training: puts the gradient aside, and where no values were made yet, others in their place.
+   * For a rehearsal of training: puts the gradient aside, and where no values were made yet, others
+   * in their place.
    * @param make a tensor of the shape, of any values
    * @returns what puts everything back
    */
@@ -119,8 +128,8 @@ export class Parameter {
   }
 
   /**
-   * Puts values in its place on the device that its engine has now, after the one before was lost. The tensor stays the same one, its
-   * gradient goes.
+   * Puts values in its place on the device that its engine has now, after the one before was lost.
+   * The tensor stays the same one, its gradient goes.
    * @param data row-major, as many values as the shape has; copied
    * @throws ShapeError for another number of values
    */
@@ -159,5 +168,7 @@ function isDeferred(source: Tensor | DeferredTensor): source is DeferredTensor {
 function checkCount({ name, shape }: Parameter, data: Float32Array): void {
   checkValues(`parameter ${name}`, data)
   if (data.length !== sizeOf(shape))
-    throw new ShapeError(`parameter ${name} of shape ${showShape(shape)} takes ${sizeOf(shape)} values, not ${data.length}`)
+    throw new ShapeError(
+      `parameter ${name} of shape ${showShape(shape)} takes ${sizeOf(shape)} values, not ${data.length}`,
+    )
 }

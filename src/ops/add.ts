@@ -7,7 +7,10 @@ const addKernel = stripKernel('add/forward', { cost: ({ n }) => ({ flops: 4 * n,
 
 /** y = a + b, for the tape, which alone accumulates. */
 export function add(gpu: Gpu, a: NdBuffer, b: NdBuffer, y: NdBuffer): void {
-  eachPart(gpu.bindingLimits, sizeOf(y.shape), { a: a.storage, b: b.storage, y: y.storage }, (windows, n) =>
-    gpu.run(addKernel, windows, { n: Math.ceil(n / 4) }),
+  eachPart(
+    gpu.bindingLimits,
+    sizeOf(y.shape),
+    { a: a.storage, b: b.storage, y: y.storage },
+    (windows, n) => gpu.run(addKernel, windows, { n: Math.ceil(n / 4) }),
   )
 }

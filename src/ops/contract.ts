@@ -3,21 +3,31 @@
  *
  *     y[row, col] = Σ_a Σ_b Σ_c A[row, (a, b, c)] · B[base(col) + a·strideA + b·strideB + c·strideC]
  *
- * A is packed into panels of rows, unless its rows are neighbors already. B is read where it lies: four columns or four steps of c at a
- * time where they are neighbors, since a load of four numbers costs a CPU adapter little more than one of a single number. Two hot
- * kernels serve them all, register tiles for CPU adapters and blocks in shared memory for GPUs, so there is little to make fast.
+ * A is packed into panels of rows, unless its rows are neighbors already. B is read where it lies:
+ * four columns or four steps of c at a time where they are neighbors, since a load of four numbers
+ * costs a CPU adapter little more than one of a single number. Two hot kernels serve them all,
+ * register tiles for CPU adapters and blocks in shared memory for GPUs, so there is little to make
+ * fast.
  */
 import { UsageError } from '../base/errors.ts'
 import type { Gpu } from '../gpu/gpu.ts'
 import { type Constants, elementKernel, type Kernel, maxGroups } from '../gpu/kernels/kernel.ts'
-import { type BlockTiling, chooseUnroll, type Problem, type RegisterTiling, type Tiling } from '../gpu/tiling/tuning.ts'
+import {
+  type BlockTiling,
+  chooseUnroll,
+  type Problem,
+  type RegisterTiling,
+  type Tiling,
+} from '../gpu/tiling/tuning.ts'
 import { type NdBuffer, type NdWindow, scratch, sizeOf } from '../tensor/ndbuffer.ts'
 import { sumOuter } from './reduce.ts'
 
 /** The summed index or the column index, outermost first. */
 export type Triple = readonly [number, number, number]
 
-/** Where the A operand lies. `planes` are independent products side by side: a convolution's groups. */
+/**
+ * Where the A operand lies. `planes` are independent products side by side: a convolution's groups.
+ */
 export interface RowOperand {
   readonly src: NdWindow
   readonly base: number
@@ -36,7 +46,10 @@ export type PackRows = (rows: number) => NdBuffer
 /** Chooses how a contraction is computed. */
 export type ChooseTiling = (problem: Problem) => Tiling
 
-/** Where the B operand lies: a column (i0, i1, i2) starts at base + plane·planeStride + Σ i·columnStrides. */
+/**
+ * Where the B operand lies: a column (i0, i1, i2) starts at base + plane·planeStride + Σ
+ * i·columnStrides.
+ */
 export interface ColumnOperand {
   readonly src: NdWindow
   readonly base: number
@@ -45,7 +58,10 @@ export interface ColumnOperand {
   readonly strides: Triple
 }
 
-/** Where y lies, the bias that is added to it, one value a row, or one a column, and whether a ReLU follows. */
+/**
+ * Where y lies, the bias that is added to it, one value a row, or one a column, and whether a ReLU
+ * follows.
+ */
 export interface Result {
   readonly dst: NdWindow
   readonly base: number
@@ -54,7 +70,10 @@ export interface Result {
   readonly columnStrides: Triple
   /** The stride within a group of four columns. */
   readonly innerStride?: number
-  /** Columns where i0 · 4 + (the column within the group of four) is this or more are not stored. Default: all are. */
+  /**
+   * Columns where i0 · 4 + (the column within the group of four) is this or more are not stored.
+   * Default: all are.
+   */
   readonly live?: number
   readonly bias?: NdBuffer | null
   readonly biasAlong?: 'rows' | 'columns'
@@ -68,8 +87,9 @@ export interface Contraction {
   readonly planes: number
   readonly rows: number
   /**
-   * What the column index and the summed index count fours of, neighbors in B: the innermost extent of columns or of depth is then
-   * that of the groups, and every offset and stride of B is a multiple of four.
+   * What the column index and the summed index count fours of, neighbors in B: the innermost extent
+   * of columns or of depth is then that of the groups, and every offset and stride of B is a
+   * multiple of four.
    */
   readonly fours: 'columns' | 'depth' | 'nothing'
   /** The column index's extents (i0, i1, i2). */
@@ -78,14 +98,23 @@ export interface Contraction {
   readonly a: RowOperand | PackRows
   readonly b: ColumnOperand
   readonly y: Result
-  /** Whether the sum may be split over `a` into parts that are added afterwards. Then y is contiguous from its base 0 and takes neither bias nor ReLU. */
+  /**
+   * Whether the sum may be split over `a` into parts that are added afterwards. Then y is
+   * contiguous from its base 0 and takes neither bias nor ReLU.
+   */
   readonly split?: boolean
 }
 
-const pack = elementKernel<'n'>('contract/pack', (p) => p.n, { cost: ({ n }) => ({ flops: 0, bytes: 32 * n }) })
+const pack = elementKernel<'n'>('contract/pack', (p) => p.n, {
+  cost: ({ n }) => ({ flops: 0, bytes: 32 * n }),
+})
 
 /** What the two kernels say of themselves; `width` is how many columns a workgroup computes. */
-const contractKernel = (name: string, width: (constants: Constants) => number, threads: Kernel['threads']): Kernel => ({
+const contractKernel = (
+  name: string,
+  width: (constants: Constants) => number,
+  threads: Kernel['threads'],
+): Kernel => ({
   name,
   constants: {},
   threads,
@@ -100,40 +129,70 @@ const contractKernel = (name: string, width: (constants: Constants) => number, t
   cost(p, { FOURS_COLS = 1, FOURS_DEPTH = 1 }) {
     const { planes = 1, rows = 0, cols = 0, depth_a = 0, depth_b = 0, groups_c = 0, splits = 1 } = p
     const depth = depth_a * depth_b * groups_c * FOURS_DEPTH
-    // Columns of a convolution overlap: what b spans from its first element to its last, where that is less.
-    const { col1 = 1, col2 = 1, b0 = 0, b1 = 0, b2 = 0, stride_a = 0, stride_b = 0, stride_c = 0 } = p
+    // Columns of a convolution overlap: what b spans from its first element to its last, where that
+    // is less.
+    const {
+      col1 = 1,
+      col2 = 1,
+      b0 = 0,
+      b1 = 0,
+      b2 = 0,
+      stride_a = 0,
+      stride_b = 0,
+      stride_c = 0,
+    } = p
     const reach = (cols / (col1 * col2 * FOURS_COLS) - 1) * b0 + (col1 - 1) * b1 + (col2 - 1) * b2
-    const span = (reach + (depth_a - 1) * stride_a + (depth_b - 1) * stride_b + (groups_c - 1) * stride_c + 1) * FOURS_COLS * FOURS_DEPTH
+    const span =
+      (reach +
+        (depth_a - 1) * stride_a +
+        (depth_b - 1) * stride_b +
+        (groups_c - 1) * stride_c +
+        1) *
+      FOURS_COLS *
+      FOURS_DEPTH
     const read = depth === 0 ? 0 : rows * depth + Math.min(cols * depth, span)
-    return { flops: 2 * planes * rows * cols * depth, bytes: 4 * planes * (read + rows * cols * splits) }
+    return {
+      flops: 2 * planes * rows * cols * depth,
+      bytes: 4 * planes * (read + rows * cols * splits),
+    }
   },
 })
 
 const tile = contractKernel(
   'contract/tile',
   ({ COLS = 1, LANES = 1 }) => COLS * LANES,
-  ({ cols = 0, panels = 1, planes = 1, splits = 1 }, { COLS = 1 }) => Math.ceil(cols / COLS) * panels * planes * splits,
+  ({ cols = 0, panels = 1, planes = 1, splits = 1 }, { COLS = 1 }) =>
+    Math.ceil(cols / COLS) * panels * planes * splits,
 )
 const block = contractKernel(
   'contract/block',
   ({ BLOCK_COLS = 1 }) => BLOCK_COLS,
-  ({ cols = 0, panels = 1, planes = 1, splits = 1 }, { ROWS = 1, THREAD_ROWS = 1, THREAD_COLS = 1 }) =>
-    ((Math.ceil(cols / THREAD_COLS) * ROWS) / THREAD_ROWS) * panels * planes * splits,
+  (
+    { cols = 0, panels = 1, planes = 1, splits = 1 },
+    { ROWS = 1, THREAD_ROWS = 1, THREAD_COLS = 1 },
+  ) => ((Math.ceil(cols / THREAD_COLS) * ROWS) / THREAD_ROWS) * panels * planes * splits,
 )
 
 /** How many columns, and how many steps of the sum, a group holds. */
-export const foursIn = ({ fours }: Contraction) => ({ FOURS_COLS: fours === 'columns' ? 4 : 1, FOURS_DEPTH: fours === 'depth' ? 4 : 1 })
+export const foursIn = ({ fours }: Contraction) => ({
+  FOURS_COLS: fours === 'columns' ? 4 : 1,
+  FOURS_DEPTH: fours === 'depth' ? 4 : 1,
+})
 
 /**
- * Up to so many steps storing y is most of the work, and register tiles store its fours as vectors. Beyond it they store numbers either
- * way, so that one kernel serves both: a driver that compiles for the CPU takes half a second for each.
+ * Up to so many steps storing y is most of the work, and register tiles store its fours as vectors.
+ * Beyond it they store numbers either way, so that one kernel serves both: a driver that compiles
+ * for the CPU takes half a second for each.
  */
 const shortSum = 32
 
 const observers = new WeakMap<Gpu, (contraction: Contraction) => void>()
 
 /** Tells of every contraction from now on, until the result is called. */
-export function observeContractions(gpu: Gpu, observer: (contraction: Contraction) => void): () => void {
+export function observeContractions(
+  gpu: Gpu,
+  observer: (contraction: Contraction) => void,
+): () => void {
   observers.set(gpu, observer)
   return () => observers.delete(gpu)
 }
@@ -158,7 +217,9 @@ export function contract(gpu: Gpu, choose: ChooseTiling, wanted: Contraction): v
   const tiling = choose(problemOf(wanted))
   const fours = foursIn(wanted)
   const unroll = (groups: number) =>
-    tiling.kernel === 'tile' ? fours.FOURS_DEPTH * chooseUnroll(tiling.steps / fours.FOURS_DEPTH, groups) : 1
+    tiling.kernel === 'tile'
+      ? fours.FOURS_DEPTH * chooseUnroll(tiling.steps / fours.FOURS_DEPTH, groups)
+      : 1
   const c = tiling.kernel === 'tile' ? arrangeDepth(wanted, unroll) : wanted
   const UNROLL = unroll(c.depth[2])
   const [depthA, depthB, groupsC] = c.depth
@@ -177,7 +238,8 @@ export function contract(gpu: Gpu, choose: ChooseTiling, wanted: Contraction): v
   const worthwhile = tiling.kernel === 'block' || sizeOf(c.depth) * fours.FOURS_DEPTH <= shortSum
   const storesFours = worthwhile && liesInFours(c, cols) && (splits === 1 || size % 4 === 0)
   const [bUnit, yUnit] = [c.fours === 'nothing' ? 1 : 4, storesFours ? 4 : 1]
-  const units = (offset: number, unit: number) => Math.floor(offset / unit) // exact, but for strides of an extent of 1
+  // exact, but for strides of an extent of 1
+  const units = (offset: number, unit: number) => Math.floor(offset / unit)
   gpu.run(
     tiling.kernel === 'tile' ? tile : block,
     { a: a.src.storage, b: c.b.src.storage, y: target.storage, bias: (bias ?? a.src).storage },
@@ -232,15 +294,25 @@ export function contract(gpu: Gpu, choose: ChooseTiling, wanted: Contraction): v
 
 function registers(gpu: Gpu, { rows, columns }: RegisterTiling, UNROLL: number): Constants {
   const lanes = gpu.tilings?.lanes
-  if (!lanes) throw new UsageError('register tiles need subgroups of a known size, which this adapter does not have')
+  if (!lanes)
+    throw new UsageError(
+      'register tiles need subgroups of a known size, which this adapter does not have',
+    )
   return { COLS: columns, LANES: lanes, UNROLL, LOADS: Math.min(lanes, (UNROLL * rows) / 4) }
 }
 
 function sharedBlock({ columns, depth, threadRows, threadColumns }: BlockTiling): Constants {
-  return { BLOCK_COLS: columns, BLOCK_DEPTH: depth, THREAD_ROWS: threadRows, THREAD_COLS: threadColumns }
+  return {
+    BLOCK_COLS: columns,
+    BLOCK_DEPTH: depth,
+    THREAD_ROWS: threadRows,
+    THREAD_COLS: threadColumns,
+  }
 }
 
-/** The same sum with that index innermost which can be unrolled furthest, where the order is free. */
+/**
+ * The same sum with that index innermost which can be unrolled furthest, where the order is free.
+ */
 function arrangeDepth(c: Contraction, unroll: (groups: number) => number): Contraction {
   if (c.fours === 'depth' || c.split || typeof c.a === 'function') return c
   const orders: Triple[] = [
@@ -248,23 +320,40 @@ function arrangeDepth(c: Contraction, unroll: (groups: number) => number): Contr
     [0, 2, 1],
     [1, 2, 0],
   ]
-  const order = orders.reduce((best, one) => (unroll(c.depth[one[2]] ?? 1) > unroll(c.depth[best[2]] ?? 1) ? one : best))
-  const reorder = (triple: Triple): Triple => [triple[order[0]] ?? 0, triple[order[1]] ?? 0, triple[order[2]] ?? 0]
-  return { ...c, depth: reorder(c.depth), a: { ...c.a, strides: reorder(c.a.strides) }, b: { ...c.b, strides: reorder(c.b.strides) } }
+  const order = orders.reduce((best, one) =>
+    unroll(c.depth[one[2]] ?? 1) > unroll(c.depth[best[2]] ?? 1) ? one : best,
+  )
+  const reorder = (triple: Triple): Triple => [
+    triple[order[0]] ?? 0,
+    triple[order[1]] ?? 0,
+    triple[order[2]] ?? 0,
+  ]
+  return {
+    ...c,
+    depth: reorder(c.depth),
+    a: { ...c.a, strides: reorder(c.a.strides) },
+    b: { ...c.b, strides: reorder(c.b.strides) },
+  }
 }
 
 /** Whether four columns of y are neighbors that can be stored as one vector. */
 function liesInFours({ fours, columns, planes, rows, y }: Contraction, cols: number): boolean {
   const inFours = (count: number, stride: number) => count === 1 || stride % 4 === 0
-  if (y.base % 4 !== 0 || !inFours(planes, y.planeStride) || !inFours(rows, y.rowStride)) return false
+  if (y.base % 4 !== 0 || !inFours(planes, y.planeStride) || !inFours(rows, y.rowStride))
+    return false
   if (fours === 'columns')
     return (
-      y.innerStride === 1 && (y.live ?? 4 * columns[0]) === 4 * columns[0] && columns.every((n, i) => inFours(n, y.columnStrides[i] ?? 1))
+      y.innerStride === 1 &&
+      (y.live ?? 4 * columns[0]) === 4 * columns[0] &&
+      columns.every((n, i) => inFours(n, y.columnStrides[i] ?? 1))
     )
   return columns[0] === 1 && columns[1] === 1 && y.columnStrides[2] === 1 && cols % 4 === 0
 }
 
-/** Where A's panels lie: element (panel, step of the sum, row) at base + panel · `panel` + step · `step` + row, all multiples of four. */
+/**
+ * Where A's panels lie: element (panel, step of the sum, row) at base + panel · `panel` + step ·
+ * `step` + row, all multiples of four.
+ */
 interface Panels {
   readonly src: NdWindow
   readonly base: number
@@ -272,11 +361,20 @@ interface Panels {
   readonly step: number
 }
 
-/** A as it lies where its rows are neighbors, as those of a dense layer's dyᵀ are; packed otherwise. */
+/**
+ * A as it lies where its rows are neighbors, as those of a dense layer's dyᵀ are; packed otherwise.
+ */
 function readyRows(gpu: Gpu, c: Contraction, ROWS: number): Panels {
   const { a, depth, planes } = c
   const steps = sizeOf(depth) * foursIn(c).FOURS_DEPTH
-  if (typeof a !== 'function' && a.rowStride === 1 && planes === 1 && c.fours !== 'depth' && depth[2] === steps && a.live === undefined) {
+  if (
+    typeof a !== 'function' &&
+    a.rowStride === 1 &&
+    planes === 1 &&
+    c.fours !== 'depth' &&
+    depth[2] === steps &&
+    a.live === undefined
+  ) {
     const { src, base, strides } = a
     if (base % 4 === 0 && strides[2] % 4 === 0) return { src, base, panel: ROWS, step: strides[2] }
   }

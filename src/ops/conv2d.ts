@@ -30,8 +30,12 @@ function plainCost(p: ReturnType<typeof plainParams>): Cost {
 
 type PlainParam = keyof ReturnType<typeof plainParams>
 const forwardKernel = elementKernel<PlainParam>('conv2d/forward', (p) => p.n, { cost: plainCost })
-const backwardInputKernel = elementKernel<PlainParam>('conv2d/backward_input', (p) => p.n, { cost: plainCost })
-const backwardWeightKernel = elementKernel<PlainParam>('conv2d/backward_weight', (p) => p.n, { cost: plainCost })
+const backwardInputKernel = elementKernel<PlainParam>('conv2d/backward_input', (p) => p.n, {
+  cost: plainCost,
+})
+const backwardWeightKernel = elementKernel<PlainParam>('conv2d/backward_weight', (p) => p.n, {
+  cost: plainCost,
+})
 
 /** The plain kernels' params. */
 function plainParams(g: Geometry, n: number, relu = false) {
@@ -56,9 +60,10 @@ function plainParams(g: Geometry, n: number, relu = false) {
 }
 
 /**
- * y[n, o] = bias[o] + Σ_c weight[o, c] ⋆ x[n, c]: cross-correlation over NCHW, weight [O, C / groups, KH, KW], as PyTorch's conv2d.
- * The input gradient is the same sum over dy with flipped filters, one for each phase of the stride; the weight gradient is a
- * convolution of x with dy. In tiles, x is kept for it as forward arranged it.
+ * y[n, o] = bias[o] + Σ_c weight[o, c] ⋆ x[n, c]: cross-correlation over NCHW, weight [O, C /
+ * groups, KH, KW], as PyTorch's conv2d. The input gradient is the same sum over dy with flipped
+ * filters, one for each phase of the stride; the weight gradient is a convolution of x with dy. In
+ * tiles, x is kept for it as forward arranged it.
  */
 export const conv2d = defineOp<In, Conv2dAttrs>({
   name: 'conv2d',
@@ -91,7 +96,12 @@ export const conv2d = defineOp<In, Conv2dAttrs>({
     }
     gpu.run(
       forwardKernel,
-      { x: x.storage, weight: weight.storage, y: y.storage, ...(inputs.bias ? { bias: inputs.bias.storage } : {}) },
+      {
+        x: x.storage,
+        weight: weight.storage,
+        y: y.storage,
+        ...(inputs.bias ? { bias: inputs.bias.storage } : {}),
+      },
       plainParams(g, sizeOf(y.shape), relu),
       { BIAS: inputs.bias ? 1 : 0 },
     )
@@ -103,7 +113,11 @@ export const conv2d = defineOp<In, Conv2dAttrs>({
       const weight = keptAt(kept, 1)
       if (gpu.tilings) backwardInputTiled(gpu, gpu.tilings.choose, g, dy, weight, grads.x)
       else
-        gpu.run(backwardInputKernel, { dy: dy.storage, weight: weight.storage, dx: grads.x.storage }, plainParams(g, sizeOf(grads.x.shape)))
+        gpu.run(
+          backwardInputKernel,
+          { dy: dy.storage, weight: weight.storage, dx: grads.x.storage },
+          plainParams(g, sizeOf(grads.x.shape)),
+        )
     }
     if (grads.weight) {
       const x = keptAt(kept, 0)
@@ -115,24 +129,36 @@ export const conv2d = defineOp<In, Conv2dAttrs>({
           plainParams(g, sizeOf(grads.weight.shape)),
         )
     }
-    if (grads.bias) sumOuterInner(gpu, dy, grads.bias, g.batch, g.outChannels, g.outHeight * g.outWidth)
+    if (grads.bias)
+      sumOuterInner(gpu, dy, grads.bias, g.batch, g.outChannels, g.outHeight * g.outWidth)
   },
 })
 
-function checkShapes({ x, weight, bias }: InputShapes<In>, { stride, padding, groups }: Conv2dAttrs): { x: Shape; weight: Shape } {
+function checkShapes(
+  { x, weight, bias }: InputShapes<In>,
+  { stride, padding, groups }: Conv2dAttrs,
+): { x: Shape; weight: Shape } {
   if (x?.length !== 4) throw new ShapeError(`conv2d: x is [N, C, H, W], not ${showShape(x ?? [])}`)
-  if (weight?.length !== 4) throw new ShapeError(`conv2d: weight is [O, C / groups, KH, KW], not ${showShape(weight ?? [])}`)
+  if (weight?.length !== 4)
+    throw new ShapeError(
+      `conv2d: weight is [O, C / groups, KH, KW], not ${showShape(weight ?? [])}`,
+    )
   const [, channels = 0] = x
   const [outChannels = 0, depth = 0] = weight
-  if (!Number.isInteger(groups) || groups < 1) throw new ShapeError(`conv2d: groups is a positive integer, not ${groups}`)
-  if (!stride.every((s) => Number.isInteger(s) && s > 0)) throw new ShapeError(`conv2d: stride is a positive integer, not ${stride}`)
+  if (!Number.isInteger(groups) || groups < 1)
+    throw new ShapeError(`conv2d: groups is a positive integer, not ${groups}`)
+  if (!stride.every((s) => Number.isInteger(s) && s > 0))
+    throw new ShapeError(`conv2d: stride is a positive integer, not ${stride}`)
   if (!padding.every((p) => Number.isInteger(p) && p >= 0))
     throw new ShapeError(`conv2d: padding is an integer of 0 or more, not ${padding}`)
   if (channels !== depth * groups)
     throw new ShapeError(
       `conv2d: x ${showShape(x)} has ${channels} channels, but weight ${showShape(weight)} takes ${depth} in each of ${groups} groups`,
     )
-  if (outChannels % groups !== 0) throw new ShapeError(`conv2d: ${outChannels} output channels do not divide into ${groups} groups`)
+  if (outChannels % groups !== 0)
+    throw new ShapeError(
+      `conv2d: ${outChannels} output channels do not divide into ${groups} groups`,
+    )
   if (bias && (bias.length !== 1 || bias[0] !== outChannels))
     throw new ShapeError(`conv2d: bias is [${outChannels}], not ${showShape(bias)}`)
   return { x, weight }

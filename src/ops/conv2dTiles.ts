@@ -1,6 +1,7 @@
 /**
- * The three passes of a convolution as contractions. Images are arranged with their zeros around them, so that every column of a tile
- * sees its neighbors at the same offsets, and images in fours, so that four of them are one vector.
+ * The three passes of a convolution as contractions. Images are arranged with their zeros around
+ * them, so that every column of a tile sees its neighbors at the same offsets, and images in fours,
+ * so that four of them are one vector.
  */
 import type { Gpu } from '../gpu/gpu.ts'
 import { elementKernel, planeKernel } from '../gpu/kernels/kernel.ts'
@@ -15,7 +16,10 @@ export interface Conv2dAttrs {
   readonly stride: Pair
   readonly padding: Pair
   readonly groups: number
-  /** Whether the kernel stores max(y, 0). Gradients are of the sum: what comes back through the ReLU is its own operator's. Default false. */
+  /**
+   * Whether the kernel stores max(y, 0). Gradients are of the sum: what comes back through the ReLU
+   * is its own operator's. Default false.
+   */
   readonly relu?: boolean
 }
 
@@ -38,7 +42,11 @@ export interface Geometry {
 }
 
 /** The extents of a convolution of x [N, C, H, W] with weight [O, C / groups, KH, KW]. */
-export function geometry(x: Shape, weight: Shape, { stride, padding, groups }: Conv2dAttrs): Geometry {
+export function geometry(
+  x: Shape,
+  weight: Shape,
+  { stride, padding, groups }: Conv2dAttrs,
+): Geometry {
   const [batch = 0, channels = 0, height = 0, width = 0] = x
   const [outChannels = 0, depth = 0, kernelHeight = 0, kernelWidth = 0] = weight
   return {
@@ -60,11 +68,23 @@ export function geometry(x: Shape, weight: Shape, { stride, padding, groups }: C
 
 /** x arranged with its zeros around it, as forward and the weight gradient read it. */
 export function arrangeInput(gpu: Gpu, g: Geometry, x: NdBuffer): NdBuffer {
-  return arrange(gpu, x, g.height + 2 * g.padding[0], g.width + 2 * g.padding[1], g.padding[0], g.padding[1]).src
+  return arrange(
+    gpu,
+    x,
+    g.height + 2 * g.padding[0],
+    g.width + 2 * g.padding[1],
+    g.padding[0],
+    g.padding[1],
+  ).src
 }
 
 function arrangedInput(g: Geometry, src: NdBuffer): Arranged {
-  return { src, height: g.height + 2 * g.padding[0], width: g.width + 2 * g.padding[1], ...imageGroups(g.batch) }
+  return {
+    src,
+    height: g.height + 2 * g.padding[0],
+    width: g.width + 2 * g.padding[1],
+    ...imageGroups(g.batch),
+  }
 }
 
 /** Rows: output channels. Columns: output pixels of all images. Sum: the filter. */
@@ -89,7 +109,13 @@ export function forwardTiled(
     fours: fours === 4 ? 'columns' : 'nothing',
     columns: [groups, g.outHeight, g.outWidth],
     depth: [g.kernelHeight, g.kernelWidth, g.depth],
-    a: { src: weight, base: 0, planeStride: rows * g.depth * taps, rowStride: g.depth * taps, strides: [g.kernelWidth, 1, taps] },
+    a: {
+      src: weight,
+      base: 0,
+      planeStride: rows * g.depth * taps,
+      rowStride: g.depth * taps,
+      strides: [g.kernelWidth, 1, taps],
+    },
     b: {
       src,
       base: 0,
@@ -112,14 +138,17 @@ export function forwardTiled(
   })
 }
 
-const packPhases = elementKernel<'n'>('conv2d/pack_phases', (p) => p.n, { cost: ({ n }) => ({ flops: 0, bytes: 32 * n }) })
+const packPhases = elementKernel<'n'>('conv2d/pack_phases', (p) => p.n, {
+  cost: ({ n }) => ({ flops: 0, bytes: 32 * n }),
+})
 const interleave = planeKernel<'height' | 'width'>('conv2d/interleave', (p) => p.height * p.width, {
   cost: ({ planes, height, width }) => ({ flops: 0, bytes: 8 * planes * height * width }),
 })
 
 /**
- * One dimension of the input gradient. An input i = stride · q + phase - padding meets the taps k = stride · t + phase only, and with
- * them reads dy[q - t]: each phase is a convolution of stride 1 over the same dy, with its own filter.
+ * One dimension of the input gradient. An input i = stride · q + phase - padding meets the taps k =
+ * stride · t + phase only, and with them reads dy[q - t]: each phase is a convolution of stride 1
+ * over the same dy, with its own filter.
  */
 interface Phases {
   readonly stride: number
@@ -131,24 +160,45 @@ interface Phases {
 
 function phasesOf(extent: number, kernel: number, stride: number, padding: number): Phases {
   const first = Math.floor(padding / stride)
-  return { stride, taps: Math.ceil(kernel / stride), first, count: Math.floor((extent - 1 + padding) / stride) - first + 1 }
+  return {
+    stride,
+    taps: Math.ceil(kernel / stride),
+    first,
+    count: Math.floor((extent - 1 + padding) / stride) - first + 1,
+  }
 }
 
 /**
- * Rows: input channels and, for each of them, the phases of the stride. Columns: q, for all images. Sum: taps and output channels.
- * The phases are then laid side by side as pixels: the transposed convolution as a sub-pixel one (Shi et al. 2016, arXiv:1609.07009).
+ * Rows: input channels and, for each of them, the phases of the stride. Columns: q, for all images.
+ * Sum: taps and output channels. The phases are then laid side by side as pixels: the transposed
+ * convolution as a sub-pixel one (Shi et al. 2016, arXiv:1609.07009).
  */
-export function backwardInputTiled(gpu: Gpu, choose: ChooseTiling, g: Geometry, dy: NdBuffer, weight: NdBuffer, dx: NdBuffer): void {
+export function backwardInputTiled(
+  gpu: Gpu,
+  choose: ChooseTiling,
+  g: Geometry,
+  dy: NdBuffer,
+  weight: NdBuffer,
+  dx: NdBuffer,
+): void {
   const down = phasesOf(g.height, g.kernelHeight, g.stride[0], g.padding[0])
   const across = phasesOf(g.width, g.kernelWidth, g.stride[1], g.padding[1])
   const [above, before] = [down.taps - 1 - down.first, across.taps - 1 - across.first]
-  const { src, height, width, groups, fours } = arrange(gpu, dy, down.count + down.taps - 1, across.count + across.taps - 1, above, before)
+  const { src, height, width, groups, fours } = arrange(
+    gpu,
+    dy,
+    down.count + down.taps - 1,
+    across.count + across.taps - 1,
+    above,
+    before,
+  )
   const outPerGroup = g.outChannels / g.groups
   const rows = g.depth * down.stride * across.stride
   const channel = height * width * fours
   const counts = down.count * across.count * fours
   const pixels = g.height * g.width
-  const phases = down.stride === 1 && across.stride === 1 ? null : scratch(gpu, [g.groups, rows, groups, counts])
+  const phases =
+    down.stride === 1 && across.stride === 1 ? null : scratch(gpu, [g.groups, rows, groups, counts])
   contract(gpu, choose, {
     planes: g.groups,
     rows,
@@ -205,7 +255,14 @@ export function backwardInputTiled(gpu: Gpu, choose: ChooseTiling, g: Geometry, 
     )
 }
 
-function packPhaseFilters(gpu: Gpu, ROWS: number, g: Geometry, weight: NdBuffer, down: Phases, across: Phases): NdBuffer {
+function packPhaseFilters(
+  gpu: Gpu,
+  ROWS: number,
+  g: Geometry,
+  weight: NdBuffer,
+  down: Phases,
+  across: Phases,
+): NdBuffer {
   const rows = g.depth * down.stride * across.stride
   const panels = Math.ceil(rows / ROWS)
   const outputs = g.outChannels / g.groups
@@ -231,8 +288,18 @@ function packPhaseFilters(gpu: Gpu, ROWS: number, g: Geometry, weight: NdBuffer,
   return packed
 }
 
-/** Rows: output channels. Columns: one filter's weights. Sum: output pixels and images, split over groups of images where tiles are few. */
-export function backwardWeightTiled(gpu: Gpu, choose: ChooseTiling, g: Geometry, dy: NdBuffer, x: NdBuffer, dweight: NdBuffer): void {
+/**
+ * Rows: output channels. Columns: one filter's weights. Sum: output pixels and images, split over
+ * groups of images where tiles are few.
+ */
+export function backwardWeightTiled(
+  gpu: Gpu,
+  choose: ChooseTiling,
+  g: Geometry,
+  dy: NdBuffer,
+  x: NdBuffer,
+  dweight: NdBuffer,
+): void {
   const { src, height, width, groups, fours } = arrangedInput(g, x)
   const rows = g.outChannels / g.groups
   const pixels = g.outHeight * g.outWidth
@@ -260,7 +327,13 @@ export function backwardWeightTiled(gpu: Gpu, choose: ChooseTiling, g: Geometry,
       columnStrides: [channel, width * fours, fours],
       strides: [g.channels * channel, g.stride[0] * width * fours, g.stride[1] * fours],
     },
-    y: { dst: dweight, base: 0, planeStride: rows * g.depth * taps, rowStride: g.depth * taps, columnStrides: [taps, g.kernelWidth, 1] },
+    y: {
+      dst: dweight,
+      base: 0,
+      planeStride: rows * g.depth * taps,
+      rowStride: g.depth * taps,
+      columnStrides: [taps, g.kernelWidth, 1],
+    },
     split: true,
   })
 }

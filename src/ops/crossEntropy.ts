@@ -7,7 +7,9 @@ import { sumOuter } from './reduce.ts'
 export type Reduction = 'mean' | 'sum' | 'none'
 
 export interface CrossEntropyAttrs {
-  /** i32[N]: each row's class, checked by the caller; or f32[N, classes]: each row's probabilities. */
+  /**
+   * i32[N]: each row's class, checked by the caller; or f32[N, classes]: each row's probabilities.
+   */
   readonly targets: NdBuffer
   /** f32[classes]: what a class counts for; null where each counts 1. */
   readonly weight: NdBuffer | null
@@ -23,26 +25,39 @@ const forwardKernel = elementKernel<'rows' | 'classes'>('cross_entropy/forward',
     bytes: 4 * rows * ((1 + GRADIENT) * classes + 2),
   }),
 })
-const backwardKernel = elementKernel<'n'>('cross_entropy/backward', (p) => p.n, { cost: ({ n }) => ({ flops: n, bytes: 8 * n }) })
+const backwardKernel = elementKernel<'n'>('cross_entropy/backward', (p) => p.n, {
+  cost: ({ n }) => ({ flops: n, bytes: 8 * n }),
+})
 
 /**
- * -log softmax(logits)[target], smoothed over all classes (Szegedy et al. 2015, arXiv:1512.00567, 7), as PyTorch's cross_entropy:
- * of classes or of probabilities, with a weight for each class or without.
+ * -log softmax(logits)[target], smoothed over all classes (Szegedy et al. 2015, arXiv:1512.00567,
+ * 7), as PyTorch's cross_entropy: of classes or of probabilities, with a weight for each class or
+ * without.
  */
 export const crossEntropy = defineOp<'logits', CrossEntropyAttrs>({
   name: 'crossEntropy',
   inputs: ['logits'],
   differentiates: 'logits',
   outShape({ logits }, { targets, weight, labelSmoothing, reduction }) {
-    if (logits?.length !== 2) throw new ShapeError(`crossEntropy: logits are [N, classes], not ${showShape(logits ?? [])}`)
+    if (logits?.length !== 2)
+      throw new ShapeError(`crossEntropy: logits are [N, classes], not ${showShape(logits ?? [])}`)
     const [rows = 0, classes = 0] = logits
     const [given, wanted] = [sizeOf(targets.shape), isSoft(targets) ? rows * classes : rows]
-    const what = isSoft(targets) ? 'probabilities (what a Float32Array holds; classes come in an Int32Array)' : 'targets'
-    if (given !== wanted) throw new ShapeError(`crossEntropy: ${given} ${what} for logits ${showShape(logits)}, which take ${wanted}`)
+    const what = isSoft(targets)
+      ? 'probabilities (what a Float32Array holds; classes come in an Int32Array)'
+      : 'targets'
+    if (given !== wanted)
+      throw new ShapeError(
+        `crossEntropy: ${given} ${what} for logits ${showShape(logits)}, which take ${wanted}`,
+      )
     if (weight && sizeOf(weight.shape) !== classes)
-      throw new ShapeError(`crossEntropy: ${sizeOf(weight.shape)} weights for logits ${showShape(logits)}`)
+      throw new ShapeError(
+        `crossEntropy: ${sizeOf(weight.shape)} weights for logits ${showShape(logits)}`,
+      )
     if (!(labelSmoothing >= 0 && labelSmoothing <= 1))
-      throw new ShapeError(`crossEntropy: labelSmoothing lies between 0 and 1, not at ${labelSmoothing}`)
+      throw new ShapeError(
+        `crossEntropy: labelSmoothing lies between 0 and 1, not at ${labelSmoothing}`,
+      )
     if (!['mean', 'sum', 'none'].includes(reduction))
       throw new ShapeError(`crossEntropy: reduction is 'mean', 'sum' or 'none', not '${reduction}'`)
     return reduction === 'none' ? [rows] : []

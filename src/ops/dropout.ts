@@ -19,13 +19,18 @@ function run(gpu: Gpu, x: NdBuffer, y: NdBuffer, { p, seed }: DropoutAttrs): voi
   gpu.run(kernel, { x: x.storage, y: y.storage }, { n: vectorsOf(y.shape), ...key, p, scale })
 }
 
-/** y = x / (1 - p) where the element's random number is at least p, else 0 (Srivastava et al. 2014). Backward makes the mask again from the seed. */
+/**
+ * y = x / (1 - p) where the element's random number is at least p, else 0 (Srivastava et al. 2014).
+ * Backward makes the mask again from the seed.
+ */
 export const dropout = defineOp<'x', DropoutAttrs>({
   name: 'dropout',
   inputs: ['x'],
   outShape({ x }, { p, seed }) {
-    if (!(p >= 0 && p <= 1)) throw new ShapeError(`dropout: p is a probability between 0 and 1, not ${p}`)
-    if (!Number.isSafeInteger(seed) || seed < 0) throw new ShapeError(`dropout: seed is an integer of 0 or more, not ${seed}`)
+    if (!(p >= 0 && p <= 1))
+      throw new ShapeError(`dropout: p is a probability between 0 and 1, not ${p}`)
+    if (!Number.isSafeInteger(seed) || seed < 0)
+      throw new ShapeError(`dropout: seed is an integer of 0 or more, not ${seed}`)
     return x ?? []
   },
   cost: ({ x }) => ({ flops: sizeOf(x ?? []), bytes: 8 * sizeOf(x ?? []) }),
@@ -38,5 +43,12 @@ export const dropout = defineOp<'x', DropoutAttrs>({
   },
 })
 
-/** Dropout that drops nothing: the same memory, in a tensor of its own, so that its holder may dispose of it like any result. */
-export const dropoutOff: ViewOp<Record<never, never>> = { name: 'dropoutOff', view: true, outShape: (shape) => shape }
+/**
+ * Dropout that drops nothing: the same memory, in a tensor of its own, so that its holder may
+ * dispose of it like any result.
+ */
+export const dropoutOff: ViewOp<Record<never, never>> = {
+  name: 'dropoutOff',
+  view: true,
+  outShape: (shape) => shape,
+}

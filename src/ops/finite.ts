@@ -16,7 +16,8 @@ const countKernel: Kernel = {
 }
 
 /**
- * Whether each tensor is free of NaN and infinity, found out on the GPU and read back in one submit.
+ * Whether each tensor is free of NaN and infinity, found out on the GPU and read back in one
+ * submit.
  * @param tensors any shapes
  * @returns one answer a tensor, in order
  * @throws AutogradError for a tensor that was disposed of
@@ -35,7 +36,9 @@ export async function allFinite(engine: Engine, tensors: readonly Tensor[]): Pro
         gpu.run(countKernel, { x, counts }, { n, vectors, stride, slot })
       })
     }
-    const [bytes = new ArrayBuffer(0)] = await gpu.read([{ storage: counts, bytes: 4 * buffers.length }])
+    const [bytes = new ArrayBuffer(0)] = await gpu.read([
+      { storage: counts, bytes: 4 * buffers.length },
+    ])
     return [...new Uint32Array(bytes)].map((count) => count === 0)
   } finally {
     counts.release()

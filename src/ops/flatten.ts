@@ -7,7 +7,8 @@ export const flatten: ViewOp<Record<never, never>> = {
   name: 'flatten',
   view: true,
   outShape(shape) {
-    if (shape.length < 1) throw new ShapeError(`flatten: x has at least one dimension, not ${showShape(shape)}`)
+    if (shape.length < 1)
+      throw new ShapeError(`flatten: x has at least one dimension, not ${showShape(shape)}`)
     const [batch = 1, ...rest] = shape
     return [batch, sizeOf(rest)]
   },

@@ -2,7 +2,14 @@ import { ShapeError } from '../base/errors.ts'
 import type { Gpu } from '../gpu/gpu.ts'
 import { elementKernel } from '../gpu/kernels/kernel.ts'
 import { type Part, partsOf, windowOf } from '../gpu/memory/windows.ts'
-import { type NdBuffer, type NdWindow, type Shape, scratch, showShape, sizeOf } from '../tensor/ndbuffer.ts'
+import {
+  type NdBuffer,
+  type NdWindow,
+  type Shape,
+  scratch,
+  showShape,
+  sizeOf,
+} from '../tensor/ndbuffer.ts'
 import { add } from './add.ts'
 import { contract } from './contract.ts'
 import { defineOp, keptAt, required } from './op.ts'
@@ -10,7 +17,10 @@ import { isOuter, outerProduct } from './outer.ts'
 import { sumOuterInner } from './reduce.ts'
 
 const plain = elementKernel<'rows' | 'cols' | 'depth'>('linear/product', (p) => p.rows * p.cols, {
-  cost: ({ rows, cols, depth }) => ({ flops: 2 * rows * cols * depth, bytes: 4 * (rows * depth + depth * cols + rows * cols) }),
+  cost: ({ rows, cols, depth }) => ({
+    flops: 2 * rows * cols * depth,
+    bytes: 4 * (rows * depth + depth * cols + rows * cols),
+  }),
 })
 
 /** A matrix in memory: element (i, j) lies at base + i · strides[0] + j · strides[1]. */
@@ -20,7 +30,10 @@ interface Matrix {
   readonly strides: readonly [number, number]
 }
 
-/** Where a product goes: element (i, j) at base + i · rowStride + j; a bias, from its element biasBase on, adds one value a column; max(·, 0) last. */
+/**
+ * Where a product goes: element (i, j) at base + i · rowStride + j; a bias, from its element
+ * biasBase on, adds one value a column; max(·, 0) last.
+ */
 interface Target {
   readonly dst: NdWindow
   readonly base?: number
@@ -31,30 +44,40 @@ interface Target {
 }
 
 export interface LinearAttrs {
-  /** Whether the kernel stores max(y, 0). Gradients are of the sum: what comes back through the ReLU is its own operator's. Default false. */
+  /**
+   * Whether the kernel stores max(y, 0). Gradients are of the sum: what comes back through the ReLU
+   * is its own operator's. Default false.
+   */
   readonly relu?: boolean
 }
 
 /**
  * y = x · weightᵀ + bias: x [N, in], weight [out, in], bias [out], y [N, out], as PyTorch's linear.
  * dx = dy · weight, dweight = dyᵀ · x, dbias = Σ_n dy.
- * A weight larger than one binding is read and written some rows at a time: columns of y, rows of dweight, and for dx parts of the sum,
- * which are added at the end.
+ * A weight larger than one binding is read and written some rows at a time: columns of y, rows of
+ * dweight, and for dx parts of the sum, which are added at the end.
  */
 export const linear = defineOp<'x' | 'weight' | 'bias', LinearAttrs>({
   name: 'linear',
   inputs: ['x', 'weight', 'bias'],
   outShape({ x, weight, bias }) {
     if (x?.length !== 2) throw new ShapeError(`linear: x is [N, in], not ${showShape(x ?? [])}`)
-    if (weight?.length !== 2) throw new ShapeError(`linear: weight is [out, in], not ${showShape(weight ?? [])}`)
+    if (weight?.length !== 2)
+      throw new ShapeError(`linear: weight is [out, in], not ${showShape(weight ?? [])}`)
     if (x[1] !== weight[1])
-      throw new ShapeError(`linear: x ${showShape(x)} has ${x[1]} features, but weight ${showShape(weight)} takes ${weight[1]}`)
-    if (bias && (bias.length !== 1 || bias[0] !== weight[0])) throw new ShapeError(`linear: bias is [${weight[0]}], not ${showShape(bias)}`)
+      throw new ShapeError(
+        `linear: x ${showShape(x)} has ${x[1]} features, but weight ${showShape(weight)} takes ${weight[1]}`,
+      )
+    if (bias && (bias.length !== 1 || bias[0] !== weight[0]))
+      throw new ShapeError(`linear: bias is [${weight[0]}], not ${showShape(bias)}`)
     return [x[0] ?? 0, weight[0] ?? 0]
   },
   cost({ x, weight }) {
     const [batch = 0] = x ?? []
-    return { flops: 2 * batch * sizeOf(weight ?? []), bytes: 4 * (sizeOf(x ?? []) + sizeOf(weight ?? []) + batch * (weight?.[0] ?? 0)) }
+    return {
+      flops: 2 * batch * sizeOf(weight ?? []),
+      bytes: 4 * (sizeOf(x ?? []) + sizeOf(weight ?? []) + batch * (weight?.[0] ?? 0)),
+    }
   },
   forward(gpu, inputs, y, { relu = false }, needs) {
     const [x, weight] = [required('x', inputs.x), required('weight', inputs.weight)]
@@ -104,7 +127,10 @@ function extents(x: Shape, weight: Shape): readonly [number, number, number] {
   return [x[0] ?? 0, x[1] ?? 0, weight[0] ?? 0]
 }
 
-/** dx = dy · weight. Where the weight comes in parts, so does the sum over its rows; the sums so far and the next part take turns in two buffers. */
+/**
+ * dx = dy · weight. Where the weight comes in parts, so does the sum over its rows; the sums so far
+ * and the next part take turns in two buffers.
+ */
 function backwardInput(gpu: Gpu, dy: NdBuffer, weight: NdBuffer, dx: NdBuffer): void {
   const [batch, inputsCount, outputs] = extents(dx.shape, weight.shape)
   const parts = rowsOf(gpu, weight)
@@ -126,8 +152,13 @@ function backwardInput(gpu: Gpu, dy: NdBuffer, weight: NdBuffer, dx: NdBuffer): 
   }
 }
 
-/** A weight's rows, as many at a time as one binding holds, and where in their window they begin. */
-function rowsOf(gpu: Gpu, weight: NdBuffer): (Part & { readonly src: NdWindow; readonly base: number })[] {
+/**
+ * A weight's rows, as many at a time as one binding holds, and where in their window they begin.
+ */
+function rowsOf(
+  gpu: Gpu,
+  weight: NdBuffer,
+): (Part & { readonly src: NdWindow; readonly base: number })[] {
   const [outputs = 0, inputsCount = 0] = weight.shape
   return partsOf(gpu.bindingLimits, outputs, 4 * inputsCount).map((part) => {
     const { storage, base } = windowOf(gpu.bindingLimits, weight.storage, part, 4 * inputsCount)
@@ -136,12 +167,23 @@ function rowsOf(gpu: Gpu, weight: NdBuffer): (Part & { readonly src: NdWindow; r
 }
 
 /** y [rows, cols] = a [rows, depth] · b [depth, cols] (+ bias). */
-function product(gpu: Gpu, [rows, cols, depth]: readonly [number, number, number], a: Matrix, b: Matrix, y: Target): void {
+function product(
+  gpu: Gpu,
+  [rows, cols, depth]: readonly [number, number, number],
+  a: Matrix,
+  b: Matrix,
+  y: Target,
+): void {
   const bias = y.bias ?? null
   if (!gpu.tilings) {
     gpu.run(
       plain,
-      { a: a.src.storage, b: b.src.storage, y: y.dst.storage, ...(bias ? { bias: bias.storage } : {}) },
+      {
+        a: a.src.storage,
+        b: b.src.storage,
+        y: y.dst.storage,
+        ...(bias ? { bias: bias.storage } : {}),
+      },
       {
         rows,
         cols,
@@ -162,8 +204,13 @@ function product(gpu: Gpu, [rows, cols, depth]: readonly [number, number, number
     return
   }
   const [bBase, [bDepth, bColumn]] = [b.base ?? 0, b.strides]
-  const inFours = (count: number, step: number, other: number) => step === 1 && count % 4 === 0 && bBase % 4 === 0 && other % 4 === 0
-  const fours = inFours(cols, bColumn, bDepth) ? 'columns' : inFours(depth, bDepth, bColumn) ? 'depth' : 'nothing'
+  const inFours = (count: number, step: number, other: number) =>
+    step === 1 && count % 4 === 0 && bBase % 4 === 0 && other % 4 === 0
+  const fours = inFours(cols, bColumn, bDepth)
+    ? 'columns'
+    : inFours(depth, bDepth, bColumn)
+      ? 'depth'
+      : 'nothing'
   const [inColumns, inDepth] = [fours === 'columns' ? 4 : 1, fours === 'depth' ? 4 : 1]
   contract(gpu, gpu.tilings.choose, {
     planes: 1,
@@ -179,7 +226,13 @@ function product(gpu: Gpu, [rows, cols, depth]: readonly [number, number, number
       strides: [0, 0, inDepth * a.strides[1]],
       innerStride: a.strides[1],
     },
-    b: { src: b.src, base: bBase, planeStride: 0, columnStrides: [0, 0, inColumns * bColumn], strides: [0, 0, inDepth * bDepth] },
+    b: {
+      src: b.src,
+      base: bBase,
+      planeStride: 0,
+      columnStrides: [0, 0, inColumns * bColumn],
+      strides: [0, 0, inDepth * bDepth],
+    },
     y: {
       dst: y.dst,
       base: y.base ?? 0,

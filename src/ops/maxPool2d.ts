@@ -8,7 +8,10 @@ export interface MaxPool2dAttrs {
   readonly kernel: Pair
   readonly stride: Pair
   readonly padding: Pair
-  /** Whether a last window may reach past the edge, as long as it begins within the image or the padding before it. */
+  /**
+   * Whether a last window may reach past the edge, as long as it begins within the image or the
+   * padding before it.
+   */
   readonly ceilMode?: boolean
 }
 
@@ -20,7 +23,12 @@ export function pooledExtent(
     stride,
     padding,
     ceilMode = false,
-  }: { readonly kernel: number; readonly stride: number; readonly padding: number; readonly ceilMode?: boolean },
+  }: {
+    readonly kernel: number
+    readonly stride: number
+    readonly padding: number
+    readonly ceilMode?: boolean
+  },
 ): number {
   const windows = (n + 2 * padding - kernel) / stride
   if (!ceilMode) return Math.floor(windows) + 1
@@ -30,18 +38,26 @@ export function pooledExtent(
 
 type Extents = 'height' | 'width' | 'out_height' | 'out_width'
 
-const forwardKernel = planeKernel<Extents>('max_pool2d/forward', (p) => p.out_height * p.out_width, {
-  cost: (p, { WINNER = 0, KERNEL_Y = 1, KERNEL_X = 1 }) => ({
-    flops: p.planes * p.out_height * p.out_width * KERNEL_Y * KERNEL_X,
-    bytes: 4 * p.planes * (p.height * p.width + (1 + WINNER) * p.out_height * p.out_width),
-  }),
-})
-const backwardKernel = planeKernel<Extents | 'blocks_y' | 'blocks_x'>('max_pool2d/backward', (p) => p.blocks_y * p.blocks_x, {
-  cost: (p) => ({
-    flops: p.planes * p.out_height * p.out_width,
-    bytes: 4 * p.planes * (p.height * p.width + 2 * p.out_height * p.out_width),
-  }),
-})
+const forwardKernel = planeKernel<Extents>(
+  'max_pool2d/forward',
+  (p) => p.out_height * p.out_width,
+  {
+    cost: (p, { WINNER = 0, KERNEL_Y = 1, KERNEL_X = 1 }) => ({
+      flops: p.planes * p.out_height * p.out_width * KERNEL_Y * KERNEL_X,
+      bytes: 4 * p.planes * (p.height * p.width + (1 + WINNER) * p.out_height * p.out_width),
+    }),
+  },
+)
+const backwardKernel = planeKernel<Extents | 'blocks_y' | 'blocks_x'>(
+  'max_pool2d/backward',
+  (p) => p.blocks_y * p.blocks_x,
+  {
+    cost: (p) => ({
+      flops: p.planes * p.out_height * p.out_width,
+      bytes: 4 * p.planes * (p.height * p.width + 2 * p.out_height * p.out_width),
+    }),
+  },
+)
 
 function poolParams(x: Shape, y: Shape) {
   const [batch = 0, channels = 0, height = 0, width = 0] = x
@@ -51,41 +67,79 @@ function poolParams(x: Shape, y: Shape) {
 
 /** The window, which is compiled in, and whether any lies partly outside x. */
 function poolConstants({ kernel, stride, padding }: MaxPool2dAttrs, x: Shape, y: Shape) {
-  const [[KERNEL_Y, KERNEL_X], [STRIDE_Y, STRIDE_X], [PADDING_Y, PADDING_X]] = [kernel, stride, padding]
-  const over = [0, 1].some((i) => ((y[i + 2] ?? 1) - 1) * (stride[i] ?? 1) + (kernel[i] ?? 1) > (x[i + 2] ?? 0))
-  return { KERNEL_Y, KERNEL_X, STRIDE_Y, STRIDE_X, PADDING_Y, PADDING_X, OUTSIDE: over || PADDING_Y + PADDING_X > 0 ? 1 : 0 }
+  const [[KERNEL_Y, KERNEL_X], [STRIDE_Y, STRIDE_X], [PADDING_Y, PADDING_X]] = [
+    kernel,
+    stride,
+    padding,
+  ]
+  const over = [0, 1].some(
+    (i) => ((y[i + 2] ?? 1) - 1) * (stride[i] ?? 1) + (kernel[i] ?? 1) > (x[i + 2] ?? 0),
+  )
+  return {
+    KERNEL_Y,
+    KERNEL_X,
+    STRIDE_Y,
+    STRIDE_X,
+    PADDING_Y,
+    PADDING_X,
+    OUTSIDE: over || PADDING_Y + PADDING_X > 0 ? 1 : 0,
+  }
 }
 
-/** y[n, c, i, j] = the largest x[n, c] in a window; the first in row order wins ties, as in PyTorch. Backward gives it all of dy. */
+/**
+ * y[n, c, i, j] = the largest x[n, c] in a window; the first in row order wins ties, as in PyTorch.
+ * Backward gives it all of dy.
+ */
 export const maxPool2d = defineOp<'x', MaxPool2dAttrs>({
   name: 'maxPool2d',
   inputs: ['x'],
   outShape({ x }, { kernel, stride, padding, ceilMode }) {
-    if (x?.length !== 4) throw new ShapeError(`maxPool2d: x is [N, C, H, W], not ${showShape(x ?? [])}`)
-    const whole = (pair: Pair, least: number) => pair.every((n) => Number.isInteger(n) && n >= least)
-    if (!whole(kernel, 1)) throw new ShapeError(`maxPool2d: kernel is a positive integer, not ${kernel}`)
-    if (!whole(stride, 1)) throw new ShapeError(`maxPool2d: stride is a positive integer, not ${stride}`)
+    if (x?.length !== 4)
+      throw new ShapeError(`maxPool2d: x is [N, C, H, W], not ${showShape(x ?? [])}`)
+    const whole = (pair: Pair, least: number) =>
+      pair.every((n) => Number.isInteger(n) && n >= least)
+    if (!whole(kernel, 1))
+      throw new ShapeError(`maxPool2d: kernel is a positive integer, not ${kernel}`)
+    if (!whole(stride, 1))
+      throw new ShapeError(`maxPool2d: stride is a positive integer, not ${stride}`)
     // More padding would leave windows that hold no element at all.
     if (!whole(padding, 0) || padding.some((p, i) => 2 * p > (kernel[i] ?? 0)))
-      throw new ShapeError(`maxPool2d: padding is an integer between 0 and half the kernel ${kernel}, not ${padding}`)
+      throw new ShapeError(
+        `maxPool2d: padding is an integer between 0 and half the kernel ${kernel}, not ${padding}`,
+      )
     const [batch = 0, channels = 0, ...extents] = x
-    const axis = (i: number) => ({ kernel: kernel[i] ?? 1, stride: stride[i] ?? 1, padding: padding[i] ?? 0, ceilMode })
+    const axis = (i: number) => ({
+      kernel: kernel[i] ?? 1,
+      stride: stride[i] ?? 1,
+      padding: padding[i] ?? 0,
+      ceilMode,
+    })
     const out = extents.map((n, i) => pooledExtent(n, axis(i)))
     if (out.some((n) => n < 1))
-      throw new ShapeError(`maxPool2d: a window of ${kernel} does not fit into x ${showShape(x)} with padding ${padding}`)
+      throw new ShapeError(
+        `maxPool2d: a window of ${kernel} does not fit into x ${showShape(x)} with padding ${padding}`,
+      )
     return [batch, channels, ...out]
   },
   cost(shapes, attrs) {
     const outputs = sizeOf(maxPool2d.outShape(shapes, attrs))
-    return { flops: outputs * attrs.kernel[0] * attrs.kernel[1], bytes: 4 * (sizeOf(shapes.x ?? []) + outputs) }
+    return {
+      flops: outputs * attrs.kernel[0] * attrs.kernel[1],
+      bytes: 4 * (sizeOf(shapes.x ?? []) + outputs),
+    }
   },
   forward(gpu, inputs, y, attrs, needs) {
     const x = required('x', inputs.x)
     const winner = needs.x ? scratch(gpu, y.shape) : null
-    gpu.run(forwardKernel, { x: x.storage, y: y.storage, ...(winner ? { winner: winner.storage } : {}) }, poolParams(x.shape, y.shape), {
-      WINNER: winner ? 1 : 0,
-      ...poolConstants(attrs, x.shape, y.shape),
-    })
+    gpu.run(
+      forwardKernel,
+      { x: x.storage, y: y.storage, ...(winner ? { winner: winner.storage } : {}) },
+      poolParams(x.shape, y.shape),
+      {
+        WINNER: winner ? 1 : 0,
+        ...poolConstants(attrs, x.shape, y.shape),
+      },
+    )
     return [winner]
   },
   backward(gpu, kept, dy, { x: dx }, attrs) {
@@ -95,6 +149,11 @@ export const maxPool2d = defineOp<'x', MaxPool2dAttrs>({
     const [[strideY, strideX], [paddingY, paddingX]] = [attrs.stride, attrs.padding]
     const blocks_y = Math.ceil((params.height + paddingY) / strideY)
     const blocks_x = Math.ceil((params.width + paddingX) / strideX)
-    gpu.run(backwardKernel, bindings, { ...params, blocks_y, blocks_x }, poolConstants(attrs, dx.shape, dy.shape))
+    gpu.run(
+      backwardKernel,
+      bindings,
+      { ...params, blocks_y, blocks_x },
+      poolConstants(attrs, dx.shape, dy.shape),
+    )
   },
 })

@@ -6,7 +6,8 @@ import type { NdBuffer, NdWindow } from '../tensor/ndbuffer.ts'
 const kernel: Kernel = {
   name: 'linear/outer',
   constants: {},
-  threads: ({ columns = 0, outputs = 0, chunk = 1 }, { VECTORS = 1 }) => Math.ceil(columns / VECTORS) * Math.ceil(outputs / chunk),
+  threads: ({ columns = 0, outputs = 0, chunk = 1 }, { VECTORS = 1 }) =>
+    Math.ceil(columns / VECTORS) * Math.ceil(outputs / chunk),
   grid: ({ columns = 0, outputs = 0, chunk = 1 }, { THREADS = 1, VECTORS = 1 }) => [
     Math.ceil(columns / (THREADS * VECTORS)),
     Math.ceil(outputs / chunk),
@@ -21,7 +22,10 @@ const kernel: Kernel = {
 /** The largest batch whose x fits into registers; more is for a matrix product. */
 const most = 16
 
-/** Whether `outerProduct` computes a weight gradient: x in vectors of four, and a batch so small that storing it is most of the work. */
+/**
+ * Whether `outerProduct` computes a weight gradient: x in vectors of four, and a batch so small
+ * that storing it is most of the work.
+ */
 export function isOuter(batch: number, inputs: number, yBase: number): boolean {
   return batch > 0 && batch <= most && inputs % 4 === 0 && yBase % 4 === 0
 }
@@ -32,11 +36,20 @@ export function outerProduct(
   { kind, lanes }: Tilings,
   dy: NdBuffer,
   x: NdBuffer,
-  y: { readonly src: NdWindow; readonly base: number; readonly first: number; readonly count: number },
+  y: {
+    readonly src: NdWindow
+    readonly base: number
+    readonly first: number
+    readonly count: number
+  },
 ): void {
   const [batch = 0, inputs = 0] = x.shape
-  // A CPU adapter stores long stretches of a row, and pays for each workgroup; a GPU hides latency behind many small ones.
-  const [THREADS, VECTORS, rows] = kind === 'hardware' ? [64, 1, 16] : [lanes ?? 8, Math.max(1, Math.floor(64 / Math.max(batch, 8))), 256]
+  // A CPU adapter stores long stretches of a row, and pays for each workgroup; a GPU hides latency
+  // behind many small ones.
+  const [THREADS, VECTORS, rows] =
+    kind === 'hardware'
+      ? [64, 1, 16]
+      : [lanes ?? 8, Math.max(1, Math.floor(64 / Math.max(batch, 8))), 256]
   gpu.run(
     kernel,
     { dy: dy.storage, x: x.storage, y: y.src.storage },

@@ -15,12 +15,16 @@ function rowsOf(shape: Shape) {
   return { rows: sizeOf(shape) / classes, classes }
 }
 
-/** y = exp(x) / Σ exp(x) over the last dimension, shifted by the largest element so that nothing overflows. */
+/**
+ * y = exp(x) / Σ exp(x) over the last dimension, shifted by the largest element so that nothing
+ * overflows.
+ */
 export const softmax = defineOp<'x', Record<never, never>>({
   name: 'softmax',
   inputs: ['x'],
   outShape({ x }) {
-    if (!x || x.length < 1) throw new ShapeError(`softmax: x has at least one dimension, not ${showShape(x ?? [])}`)
+    if (!x || x.length < 1)
+      throw new ShapeError(`softmax: x has at least one dimension, not ${showShape(x ?? [])}`)
     return x
   },
   cost: ({ x }) => ({ flops: 4 * sizeOf(x ?? []), bytes: 8 * sizeOf(x ?? []) }),
@@ -29,6 +33,11 @@ export const softmax = defineOp<'x', Record<never, never>>({
     return [y]
   },
   backward(gpu, kept, dy, { x: dx }) {
-    if (dx) gpu.run(backwardKernel, { y: keptAt(kept, 0).storage, dy: dy.storage, dx: dx.storage }, rowsOf(dx.shape))
+    if (dx)
+      gpu.run(
+        backwardKernel,
+        { y: keptAt(kept, 0).storage, dy: dy.storage, dx: dx.storage },
+        rowsOf(dx.shape),
+      )
   },
 })

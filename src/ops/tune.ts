@@ -1,7 +1,13 @@
 import { KernelError, UsageError } from '../base/errors.ts'
 import type { Gpu } from '../gpu/gpu.ts'
 import type { Storage } from '../gpu/memory/pool.ts'
-import { distinct, type Problem, problemKey, type Tiling, type Tilings } from '../gpu/tiling/tuning.ts'
+import {
+  distinct,
+  type Problem,
+  problemKey,
+  type Tiling,
+  type Tilings,
+} from '../gpu/tiling/tuning.ts'
 import { type Contraction, contract, observeContractions, problemOf } from './contract.ts'
 import { type Operands, operandsOf, sampleContraction } from './contractSample.ts'
 
@@ -24,8 +30,9 @@ const worthwhile = 0.97
 const rounds = 5
 
 /**
- * Measures every tiling that may compute the contractions which `body` launches, and gives for each of them the fastest whose numbers
- * agree with float64 at sampled elements. What `body` bound in parts is left to the rule.
+ * Measures every tiling that may compute the contractions which `body` launches, and gives for each
+ * of them the fastest whose numbers agree with float64 at sampled elements. What `body` bound in
+ * parts is left to the rule.
  * @throws UsageError where the engine runs the plain kernels alone
  * @param onProgress told after each contraction how many are measured, out of how many
  * @example const found = await tuneContractions(engine.gpu, () => crossEntropy(model.forward(x, { training: true }), y).backward())
@@ -36,7 +43,8 @@ export async function tuneContractions(
   onProgress: (done: number, total: number, result: TuningResult) => void = () => {},
 ): Promise<TuningResult[]> {
   const { tilings } = gpu
-  if (!tilings) throw new UsageError('this engine runs the plain kernels alone: there is nothing to tune')
+  if (!tilings)
+    throw new UsageError('this engine runs the plain kernels alone: there is nothing to tune')
   const found = new Map<string, readonly [Contraction, Operands]>()
   const held: Storage[] = []
   const end = observeContractions(gpu, (contraction) => {
@@ -64,7 +72,13 @@ export async function tuneContractions(
   return results
 }
 
-async function tuneOne(gpu: Gpu, tilings: Tilings, key: string, contraction: Contraction, operands: Operands): Promise<TuningResult> {
+async function tuneOne(
+  gpu: Gpu,
+  tilings: Tilings,
+  key: string,
+  contraction: Contraction,
+  operands: Operands,
+): Promise<TuningResult> {
   const problem = problemOf(contraction)
   const before = tilings.choose(problem)
   const run = (tiling: Tiling) => gpu.withScratch(() => contract(gpu, () => tiling, contraction))
@@ -79,15 +93,19 @@ async function tuneOne(gpu: Gpu, tilings: Tilings, key: string, contraction: Con
       const first = await timed(gpu, () => run(tiling))
       if (await sample.disagrees()) wrong++
       // Whoever takes twice as long as the fastest so far on its first run has lost.
-      else if (contestants.every(({ times }) => first < 2 * Math.min(...times))) contestants.push({ tiling, times: [first] })
+      else if (contestants.every(({ times }) => first < 2 * Math.min(...times)))
+        contestants.push({ tiling, times: [first] })
     } catch (error) {
       if (!(error instanceof KernelError)) throw error
       wrong++ // a tiling this adapter cannot compile, for want of shared memory or threads
     }
   }
-  for (let round = 0; round < rounds; round++) for (const { tiling, times } of contestants) times.push(await timed(gpu, () => run(tiling)))
+  for (let round = 0; round < rounds; round++)
+    for (const { tiling, times } of contestants) times.push(await timed(gpu, () => run(tiling)))
   const fastest = (times: readonly number[]) => Math.min(...times.slice(1))
-  const current = contestants.find(({ tiling }) => JSON.stringify(tiling) === JSON.stringify(before))
+  const current = contestants.find(
+    ({ tiling }) => JSON.stringify(tiling) === JSON.stringify(before),
+  )
   const beforeMs = current ? fastest(current.times) : Number.POSITIVE_INFINITY
   const best = contestants.reduce(
     (a, b) => (fastest(b.times) < fastest(a.times) ? b : a),

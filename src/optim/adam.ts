@@ -3,7 +3,8 @@ import { type AdamOptions, Adaptive } from './adaptive.ts'
 import type { ParameterGroup } from './optimizer.ts'
 
 /**
- * Adam as torch.optim.Adam computes it (Kingma & Ba 2015, arXiv:1412.6980), in a parameter's step t = 1, 2, …:
+ * Adam as torch.optim.Adam computes it (Kingma & Ba 2015, arXiv:1412.6980), in a parameter's step t
+ * = 1, 2, …:
  *
  *     g = g + weightDecay · p
  *     m = β1 · m + (1 − β1) · g        v = β2 · v + (1 − β2) · g²
@@ -13,7 +14,10 @@ import type { ParameterGroup } from './optimizer.ts'
  */
 export class Adam extends Adaptive {
   /** @throws UsageError for an option it does not take, no parameters, or one given twice */
-  constructor(parameters: Iterable<Parameter> | readonly ParameterGroup[], options: AdamOptions = {}) {
+  constructor(
+    parameters: Iterable<Parameter> | readonly ParameterGroup[],
+    options: AdamOptions = {},
+  ) {
     super('Adam', parameters, options, 0)
   }
 }

@@ -3,14 +3,18 @@ import { type AdamOptions, Adaptive } from './adaptive.ts'
 import type { ParameterGroup } from './optimizer.ts'
 
 /**
- * Adam with weight decay apart from the gradient, as torch.optim.AdamW computes it (Loshchilov & Hutter 2019, arXiv:1711.05101):
- * first p = p · (1 − lr · weightDecay), then Adam's step without decay.
+ * Adam with weight decay apart from the gradient, as torch.optim.AdamW computes it (Loshchilov &
+ * Hutter 2019, arXiv:1711.05101): first p = p · (1 − lr · weightDecay), then Adam's step without
+ * decay.
  *
  * @example const optimizer = new AdamW(model.parameters(), { lr: 1e-4, weightDecay: 0.05 })
  */
 export class AdamW extends Adaptive {
   /** @throws UsageError for an option it does not take, no parameters, or one given twice */
-  constructor(parameters: Iterable<Parameter> | readonly ParameterGroup[], options: AdamOptions = {}) {
+  constructor(
+    parameters: Iterable<Parameter> | readonly ParameterGroup[],
+    options: AdamOptions = {},
+  ) {
     super('AdamW', parameters, options, 1e-2)
   }
 }

@@ -1,5 +1,5 @@
-import { type Params, stripKernel } from '../gpu/kernels/kernel.ts'
 import { checkOptions } from '../base/options.ts'
+import { type Params, stripKernel } from '../gpu/kernels/kernel.ts'
 import type { Parameter } from '../nn/parameter.ts'
 import { Optimizer, type ParameterGroup } from './optimizer.ts'
 import { decayRates, notNegative } from './options.ts'
@@ -8,11 +8,17 @@ import { decayRates, notNegative } from './options.ts'
 export interface AdamOptions {
   /** Default 1e-3. */
   readonly lr?: number
-  /** How much of the running means of gradient and squared gradient is kept, each in [0, 1). Default [0.9, 0.999]. */
+  /**
+   * How much of the running means of gradient and squared gradient is kept, each in [0, 1). Default
+   * [0.9, 0.999].
+   */
   readonly betas?: readonly [number, number]
   /** Added to the denominator. Default 1e-8. */
   readonly eps?: number
-  /** Default 0 for Adam, which adds it to the gradient; 0.01 for AdamW, which shrinks the parameter by lr · weightDecay. */
+  /**
+   * Default 0 for Adam, which adds it to the gradient; 0.01 for AdamW, which shrinks the parameter
+   * by lr · weightDecay.
+   */
   readonly weightDecay?: number
 }
 
@@ -42,7 +48,13 @@ export abstract class Adaptive extends Optimizer {
     notNegative(name, 'eps', eps)
     notNegative(name, 'weightDecay', weightDecay)
     super(
-      { name, kernel: kernels[name], constants: { DECOUPLED: name === 'AdamW' ? 1 : 0 }, slots: ['m', 'v'], counts: true },
+      {
+        name,
+        kernel: kernels[name],
+        constants: { DECOUPLED: name === 'AdamW' ? 1 : 0 },
+        slots: ['m', 'v'],
+        counts: true,
+      },
       parameters,
       lr,
     )

@@ -1,19 +1,22 @@
 import { UsageError, WeightsError } from '../base/errors.ts'
-import { stripKernel } from '../gpu/kernels/kernel.ts'
 import { checkOptions } from '../base/options.ts'
+import type { StateDict } from '../base/stateDict.ts'
+import { stripKernel } from '../gpu/kernels/kernel.ts'
 import { eachPart } from '../gpu/memory/windows.ts'
 import type { Parameter } from '../nn/parameter.ts'
 import { sameShape, showShape } from '../tensor/ndbuffer.ts'
-import type { StateDict } from '../base/stateDict.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { zeros } from './zeros.ts'
 
-const average = stripKernel('optim/average', { cost: ({ n }) => ({ flops: 12 * n, bytes: 48 * n }) })
+const average = stripKernel('optim/average', {
+  cost: ({ n }) => ({ flops: 12 * n, bytes: 48 * n }),
+})
 
 /**
- * Exponential moving averages of parameters: e ← decay · e + (1 − decay) · p after each step, from the values at the start on
- * (Polyak & Juditsky 1992; torch.optim.swa_utils.AveragedModel with such an avg_fn). In update n the decay is at most (1 + n) / (10 + n),
- * as in TensorFlow's ExponentialMovingAverage, so that a short training is not all starting values.
+ * Exponential moving averages of parameters: e ← decay · e + (1 − decay) · p after each step, from
+ * the values at the start on (Polyak & Juditsky 1992; torch.optim.swa_utils.AveragedModel with such
+ * an avg_fn). In update n the decay is at most (1 + n) / (10 + n), as in TensorFlow's
+ * ExponentialMovingAverage, so that a short training is not all starting values.
  *
  * @example
  * const averages = new WeightAverage(model.parameters(), 0.999)
@@ -28,14 +31,20 @@ export class WeightAverage {
   #updates = 0
 
   /**
-   * @param parameters averaged from their present values on; frozen ones are left out until they are tracked
+   * @param parameters averaged from their present values on; frozen ones are left out until they
+   * are tracked
    * @param decay in (0, 1)
    * @param options `warmUp`: whether the decay grows to its value. Default true
    * @throws UsageError for a decay outside (0, 1) or an option it does not have
    */
-  constructor(parameters: Iterable<Parameter>, decay: number, options: { readonly warmUp?: boolean } = {}) {
+  constructor(
+    parameters: Iterable<Parameter>,
+    decay: number,
+    options: { readonly warmUp?: boolean } = {},
+  ) {
     checkOptions('WeightAverage', options, ['warmUp'])
-    if (!(decay > 0 && decay < 1)) throw new UsageError(`the decay of averaged weights lies between 0 and 1, not at ${decay}`)
+    if (!(decay > 0 && decay < 1))
+      throw new UsageError(`the decay of averaged weights lies between 0 and 1, not at ${decay}`)
     this.decay = decay
     this.#warmUp = options.warmUp ?? true
     this.track(parameters)
@@ -60,8 +69,11 @@ export class WeightAverage {
   /** Takes the parameters' present values in; frozen ones stay as they are. */
   update(): void {
     this.#updates++
-    const decay = this.#warmUp ? Math.min(this.decay, (1 + this.#updates) / (10 + this.#updates)) : this.decay
-    for (const [parameter, tensor] of this.#averages) if (parameter.trainable) this.#move(parameter, tensor, 1 - decay)
+    const decay = this.#warmUp
+      ? Math.min(this.decay, (1 + this.#updates) / (10 + this.#updates))
+      : this.decay
+    for (const [parameter, tensor] of this.#averages)
+      if (parameter.trainable) this.#move(parameter, tensor, 1 - decay)
   }
 
   /** Exchanges parameters and averages, without a copy. */
@@ -74,14 +86,19 @@ export class WeightAverage {
     }
   }
 
-  /** The averages, by the parameters' names. Submits nothing: call the result after `gpu.submit()`. */
+  /**
+   * The averages, by the parameters' names. Submits nothing: call the result after `gpu.submit()`.
+   */
   readLater(): () => Promise<StateDict> {
     const entries = [...this.#averages]
     const collect = entries[0]?.[1].engine.readLater(entries.map(([, tensor]) => tensor))
     return async () => {
       const values = (await collect?.()) ?? []
       return Object.fromEntries(
-        entries.map(([{ name, shape }], i) => [name, { shape: [...shape], data: values[i] ?? new Float32Array(0) }]),
+        entries.map(([{ name, shape }], i) => [
+          name,
+          { shape: [...shape], data: values[i] ?? new Float32Array(0) },
+        ]),
       )
     }
   }
@@ -94,11 +111,14 @@ export class WeightAverage {
     const found = Object.entries(values).map(([name, { shape, data }]) => {
       const parameter = parameters.find((one) => one.name === name)
       if (!parameter || !sameShape(parameter.shape, shape))
-        throw new WeightsError(`the averaged weights hold ${name} of shape ${showShape(shape)}, which the network does not have`)
+        throw new WeightsError(
+          `the averaged weights hold ${name} of shape ${showShape(shape)}, which the network does not have`,
+        )
       return { parameter, data }
     })
     this.dispose()
-    for (const { parameter, data } of found) this.#averages.set(parameter, parameter.tensor.engine.tensor(data, parameter.shape))
+    for (const { parameter, data } of found)
+      this.#averages.set(parameter, parameter.tensor.engine.tensor(data, parameter.shape))
     this.#updates = updates
   }
 
@@ -109,8 +129,11 @@ export class WeightAverage {
   }
 
   #move({ tensor: { engine, buffer } }: Parameter, tensor: Tensor, rate: number): void {
-    eachPart(engine.gpu.bindingLimits, tensor.size, { p: buffer.storage, e: tensor.buffer.storage }, (windows, n) =>
-      engine.gpu.run(average, windows, { n: Math.ceil(n / 4), rate }),
+    eachPart(
+      engine.gpu.bindingLimits,
+      tensor.size,
+      { p: buffer.storage, e: tensor.buffer.storage },
+      (windows, n) => engine.gpu.run(average, windows, { n: Math.ceil(n / 4), rate }),
     )
   }
 }

@@ -18,24 +18,42 @@ const squares: Kernel = {
   cost: ({ n = 0, stride = 0 }) => ({ flops: 2 * n, bytes: 4 * (n + stride) }),
   grid: ({ stride = 0 }, { WG = 64 }) => linearGrid(stride, WG),
 }
-const clip: Kernel = { name: 'optim/clip', constants: { WG: 1 }, threads: () => 1, grid: () => [1, 1, 1] }
+const clip: Kernel = {
+  name: 'optim/clip',
+  constants: { WG: 1 },
+  threads: () => 1,
+  grid: () => [1, 1, 1],
+}
 const scale = stripKernel('optim/scale', { cost: ({ n }) => ({ flops: 4 * n, bytes: 32 * n }) })
 
 /**
- * Scales the gradients so that their norm, taken over all of them as one vector, is at most `maxNorm`: torch.nn.utils.clip_grad_norm_
- * (Pascanu et al. 2013, arXiv:1211.5063). Norm and factor stay on the GPU; nothing waits for them.
+ * Scales the gradients so that their norm, taken over all of them as one vector, is at most
+ * `maxNorm`: torch.nn.utils.clip_grad_norm_ (Pascanu et al. 2013, arXiv:1211.5063). Norm and factor
+ * stay on the GPU; nothing waits for them.
  * @param parameters those without a gradient do not count
- * @param norm f32[2]: becomes the norm before, and what the gradients were multiplied by, 0 where the norm is not finite
+ * @param norm f32[2]: becomes the norm before, and what the gradients were multiplied by, 0 where
+ * the norm is not finite
  * @example clipGradNorm(engine.gpu, model.parameters(), 1, norm.buffer)
  */
-export function clipGradNorm(gpu: Gpu, parameters: readonly Parameter[], maxNorm: number, norm: NdBuffer): void {
-  const parts: { readonly launch: (sums: Storage, first: number) => void; readonly stride: number }[] = []
+export function clipGradNorm(
+  gpu: Gpu,
+  parameters: readonly Parameter[],
+  maxNorm: number,
+  norm: NdBuffer,
+): void {
+  const parts: {
+    readonly launch: (sums: Storage, first: number) => void
+    readonly stride: number
+  }[] = []
   for (const { grad } of parameters) {
     if (!grad) continue
     eachPart(gpu.bindingLimits, grad.size, { g: grad.buffer.storage }, ({ g }, n) => {
       const vectors = Math.ceil(n / 4)
       const stride = Math.ceil(Math.min(vectors, maxThreads) / columns) * columns
-      parts.push({ stride, launch: (sums, first) => gpu.run(squares, { g, sums }, { n, vectors, stride, first }) })
+      parts.push({
+        stride,
+        launch: (sums, first) => gpu.run(squares, { g, sums }, { n, vectors, stride, first }),
+      })
     })
   }
   const total = parts.reduce((sum, { stride }) => sum + stride, 0)
@@ -58,7 +76,12 @@ export function clipGradNorm(gpu: Gpu, parameters: readonly Parameter[], maxNorm
  * Multiplies every gradient by factor[at].
  * @param factor f32, on the GPU
  */
-export function scaleGradients(gpu: Gpu, parameters: readonly Parameter[], factor: Storage, at = 0): void {
+export function scaleGradients(
+  gpu: Gpu,
+  parameters: readonly Parameter[],
+  factor: Storage,
+  at = 0,
+): void {
   for (const { grad } of parameters)
     if (grad)
       eachPart(gpu.bindingLimits, sizeOf(grad.shape), { g: grad.buffer.storage }, ({ g }, n) =>

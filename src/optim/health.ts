@@ -2,11 +2,13 @@ import type { Gpu } from '../gpu/gpu.ts'
 import { elementKernel } from '../gpu/kernels/kernel.ts'
 import { type NdBuffer, sizeOf } from '../tensor/ndbuffer.ts'
 
-const healthKernel = elementKernel<'n'>('optim/health', (p) => p.n, { cost: ({ n }) => ({ flops: 0, bytes: 4 * n }) })
+const healthKernel = elementKernel<'n'>('optim/health', (p) => p.n, {
+  cost: ({ n }) => ({ flops: 0, bytes: 4 * n }),
+})
 
 /**
- * Sets health[0] to 1 if an element of loss is NaN or infinite, and leaves it otherwise: an optimizer's `guard`, written and read on
- * the GPU, so that no step waits for a read-back.
+ * Sets health[0] to 1 if an element of loss is NaN or infinite, and leaves it otherwise: an
+ * optimizer's `guard`, written and read on the GPU, so that no step waits for a read-back.
  * @param loss any shape
  * @param health one element, 0 at the start of the run
  * @example

@@ -2,13 +2,23 @@ import { UsageError } from '../base/errors.ts'
 
 /** The value, if it is a finite number of 0 or more. @throws UsageError */
 export function notNegative(optimizer: string, option: string, value: number): number {
-  if (!Number.isFinite(value) || value < 0) throw new UsageError(`${optimizer}: ${option} is ${String(value)}: give a number of 0 or more`)
+  if (!Number.isFinite(value) || value < 0)
+    throw new UsageError(`${optimizer}: ${option} is ${String(value)}: give a number of 0 or more`)
   return value
 }
 
 /** The values, if they are two numbers in [0, 1). @throws UsageError */
-export function decayRates(optimizer: string, betas: readonly [number, number]): readonly [number, number] {
-  const fits = Array.isArray(betas) && betas.length === 2 && betas.every((beta) => Number.isFinite(beta) && beta >= 0 && beta < 1)
-  if (!fits) throw new UsageError(`${optimizer}: betas is ${JSON.stringify(betas)}: give two numbers in [0, 1)`)
+export function decayRates(
+  optimizer: string,
+  betas: readonly [number, number],
+): readonly [number, number] {
+  const fits =
+    Array.isArray(betas) &&
+    betas.length === 2 &&
+    betas.every((beta) => Number.isFinite(beta) && beta >= 0 && beta < 1)
+  if (!fits)
+    throw new UsageError(
+      `${optimizer}: betas is ${JSON.stringify(betas)}: give two numbers in [0, 1)`,
+    )
   return [betas[0], betas[1]]
 }

@@ -1,4 +1,7 @@
-/** Learning rates by the step: pure functions, so that a step's rate is known wherever training goes on from. Each gives the share of the peak rate. */
+/**
+ * Learning rates by the step: pure functions, so that a step's rate is known wherever training goes
+ * on from. Each gives the share of the peak rate.
+ */
 
 export interface OneCycleOptions {
   /** Share of the steps in which the rate rises. Default 0.3. */
@@ -12,8 +15,9 @@ export interface OneCycleOptions {
 }
 
 /**
- * The 1cycle policy: the rate rises along a cosine to its peak and falls along one to nearly nothing, momentum the other way round
- * (Smith & Topin 2017, arXiv:1708.07120, as torch.optim.lr_scheduler.OneCycleLR computes it).
+ * The 1cycle policy: the rate rises along a cosine to its peak and falls along one to nearly
+ * nothing, momentum the other way round (Smith & Topin 2017, arXiv:1708.07120, as
+ * torch.optim.lr_scheduler.OneCycleLR computes it).
  * @param step counted from 0
  * @param steps of the whole cycle
  * @example optimizer.lr = peak * oneCycle(step, steps).share
@@ -23,7 +27,12 @@ export function oneCycle(
   steps: number,
   options: OneCycleOptions = {},
 ): { readonly share: number; readonly momentum: number } {
-  const { riseShare = 0.3, startDivisor = 25, endDivisor = 1e4, momentum: [low, high] = [0.85, 0.95] } = options
+  const {
+    riseShare = 0.3,
+    startDivisor = 25,
+    endDivisor = 1e4,
+    momentum: [low, high] = [0.85, 0.95],
+  } = options
   const [top, end] = [riseShare * steps - 1, steps - 1]
   const first = 1 / startDivisor
   if (step <= top) {
@@ -44,13 +53,18 @@ export interface CosineOptions {
 }
 
 /**
- * Half a cosine from the peak down (Loshchilov & Hutter 2017, arXiv:1608.03983; torch.optim.lr_scheduler.CosineAnnealingLR), after a linear
- * warm-up (LinearLR in front of it, by SequentialLR).
+ * Half a cosine from the peak down (Loshchilov & Hutter 2017, arXiv:1608.03983;
+ * torch.optim.lr_scheduler.CosineAnnealingLR), after a linear warm-up (LinearLR in front of it, by
+ * SequentialLR).
  * @param step counted from 0
  * @param steps of all, warm-up included
  * @example optimizer.lr = peak * cosine(step, steps, { warmup: 100 })
  */
-export function cosine(step: number, steps: number, { warmup = 0, warmupStart = 0.01, floor = 0 }: CosineOptions = {}): number {
+export function cosine(
+  step: number,
+  steps: number,
+  { warmup = 0, warmupStart = 0.01, floor = 0 }: CosineOptions = {},
+): number {
   if (step < warmup) return linear(step, warmup, warmupStart)
   return along(1, floor, (step - warmup) / Math.max(1, steps - warmup))
 }

@@ -1,6 +1,6 @@
 import { UsageError } from '../base/errors.ts'
-import { type Params, stripKernel } from '../gpu/kernels/kernel.ts'
 import { checkOptions } from '../base/options.ts'
+import { type Params, stripKernel } from '../gpu/kernels/kernel.ts'
 import type { Parameter } from '../nn/parameter.ts'
 import { Optimizer, type ParameterGroup } from './optimizer.ts'
 import { notNegative } from './options.ts'
@@ -25,8 +25,9 @@ const kernel = stripKernel('optim/sgd', {
 })
 
 /**
- * Stochastic gradient descent with momentum and Nesterov's variant, as torch.optim.SGD computes them (Sutskever et al. 2013, "On the
- * importance of initialization and momentum in deep learning"):
+ * Stochastic gradient descent with momentum and Nesterov's variant, as torch.optim.SGD computes
+ * them (Sutskever et al. 2013, "On the importance of initialization and momentum in deep
+ * learning"):
  *
  *     d = g + weightDecay · p        v = momentum · v + d, d itself in the first step
  *     p = p − lr · v                 with nesterov: p − lr · (d + momentum · v)
@@ -47,9 +48,14 @@ export class SGD extends Optimizer {
     const { lr, momentum = 0, weightDecay = 0, nesterov = false } = options
     notNegative('SGD', 'momentum', momentum)
     notNegative('SGD', 'weightDecay', weightDecay)
-    if (nesterov && momentum === 0) throw new UsageError('SGD: nesterov looks ahead along the momentum: give a momentum above 0')
+    if (nesterov && momentum === 0)
+      throw new UsageError('SGD: nesterov looks ahead along the momentum: give a momentum above 0')
     const constants = { MOMENTUM: momentum > 0 ? 1 : 0, NESTEROV: nesterov ? 1 : 0 }
-    super({ name: 'SGD', kernel, constants, slots: momentum > 0 ? ['momentum'] : [], counts: false }, parameters, lr)
+    super(
+      { name: 'SGD', kernel, constants, slots: momentum > 0 ? ['momentum'] : [], counts: false },
+      parameters,
+      lr,
+    )
     this.#momentum = momentum
     this.#weightDecay = weightDecay
   }
@@ -62,7 +68,9 @@ export class SGD extends Optimizer {
   set momentum(value: number) {
     notNegative('SGD', 'momentum', value)
     if (value > 0 !== this.#momentum > 0)
-      throw new UsageError(`SGD: momentum cannot go from ${this.#momentum} to ${value}: with it state is kept, without it none`)
+      throw new UsageError(
+        `SGD: momentum cannot go from ${this.#momentum} to ${value}: with it state is kept, without it none`,
+      )
     this.#momentum = value
   }
 

@@ -1,5 +1,10 @@
 import { at, item, type NdArray, ndArray, zeros } from './ndarray.ts'
-import { antialiasWeights, type CropFlipNormalizeOptions, cropFlipNormalize, type RgbImage } from './resizeCrop.ts'
+import {
+  antialiasWeights,
+  type CropFlipNormalizeOptions,
+  cropFlipNormalize,
+  type RgbImage,
+} from './resizeCrop.ts'
 
 interface Rect {
   readonly top: number
@@ -8,24 +13,37 @@ interface Rect {
   readonly width: number
 }
 
-/** A window of `size` x `size` from (top, left) on of a part of an image that has been resized, flipped or not: [3, size, size] in 0..1. */
+/**
+ * A window of `size` x `size` from (top, left) on of a part of an image that has been resized,
+ * flipped or not: [3, size, size] in 0..1.
+ */
 export function view(
   image: RgbImage,
   part: Rect,
   resized: { readonly height: number; readonly width: number },
-  window: { readonly top: number; readonly left: number; readonly size: number; readonly flip: boolean },
+  window: {
+    readonly top: number
+    readonly left: number
+    readonly size: number
+    readonly flip: boolean
+  },
 ): NdArray {
   const { top, left, size, flip } = window
   const y = zeros([3, size, size])
   for (let row = 0; row < size; row++) {
     const down = antialiasWeights(top + row, part.height, resized.height)
     for (let col = 0; col < size; col++) {
-      const across = antialiasWeights(left + (flip ? size - 1 - col : col), part.width, resized.width)
+      const across = antialiasWeights(
+        left + (flip ? size - 1 - col : col),
+        part.width,
+        resized.width,
+      )
       for (let c = 0; c < 3; c++) {
         let sum = 0
         for (const [i, wy] of down.weights.entries()) {
           const line = (part.top + down.first + i) * image.width + part.left + across.first
-          for (const [j, wx] of across.weights.entries()) sum += wy * wx * item(image.data, 3 * (line + j) + c)
+          for (const [j, wx] of across.weights.entries())
+            sum += wy * wx * item(image.data, 3 * (line + j) + c)
         }
         y.data[(c * size + row) * size + col] = sum / 255
       }
@@ -42,7 +60,9 @@ export function turn(x: NdArray, degrees: number, fill: readonly number[]): NdAr
   const y = zeros(x.shape)
   for (let c = 0; c < 3; c++) {
     const value = (row: number, col: number) =>
-      row < 0 || col < 0 || row >= n || col >= n ? item(fill, c) : at(x.data, (c * n + row) * n + col)
+      row < 0 || col < 0 || row >= n || col >= n
+        ? item(fill, c)
+        : at(x.data, (c * n + row) * n + col)
     for (let row = 0; row < n; row++)
       for (let col = 0; col < n; col++) {
         const [dx, dy] = [col - middle, row - middle]
@@ -68,12 +88,17 @@ function movedHue([r, g, b]: Rgb, shift: number): Rgb {
   const [value, least] = [Math.max(r, g, b), Math.min(r, g, b)]
   const chroma = value - least
   if (chroma === 0) return [r, g, b]
-  const sixths = value === r ? (g - b) / chroma : value === g ? 2 + (b - r) / chroma : 4 + (r - g) / chroma
+  const sixths =
+    value === r ? (g - b) / chroma : value === g ? 2 + (b - r) / chroma : 4 + (r - g) / chroma
   const hue = (((sixths / 6 + shift) % 1) + 1) % 1
   const sector = Math.floor(6 * hue)
   const fraction = 6 * hue - sector
   const saturation = chroma / value
-  const [p, q, t] = [value * (1 - saturation), value * (1 - saturation * fraction), value * (1 - saturation * (1 - fraction))]
+  const [p, q, t] = [
+    value * (1 - saturation),
+    value * (1 - saturation * fraction),
+    value * (1 - saturation * (1 - fraction)),
+  ]
   const sectors: Rgb[] = [
     [value, t, p],
     [q, value, p],
@@ -86,18 +111,27 @@ function movedHue([r, g, b]: Rgb, shift: number): Rgb {
 }
 
 /** A change of the colors of x [3, n, n], as torchvision's adjust_… functions make it. */
-function changeColors(x: NdArray, kind: 'brightness' | 'contrast' | 'saturation' | 'hue', amount: number): NdArray {
+function changeColors(
+  x: NdArray,
+  kind: 'brightness' | 'contrast' | 'saturation' | 'hue',
+  amount: number,
+): NdArray {
   const plane = x.data.length / 3
-  const pixels = Array.from({ length: plane }, (_, i): Rgb => [at(x.data, i), at(x.data, plane + i), at(x.data, 2 * plane + i)])
+  const pixels = Array.from(
+    { length: plane },
+    (_, i): Rgb => [at(x.data, i), at(x.data, plane + i), at(x.data, 2 * plane + i)],
+  )
   const mean = pixels.reduce((sum, rgb) => sum + grayOf(rgb), 0) / plane
-  const blend = (rgb: Rgb, other: number) => rgb.map((value) => clamp(amount * value + (1 - amount) * other)) as Rgb
+  const blend = (rgb: Rgb, other: number) =>
+    rgb.map((value) => clamp(amount * value + (1 - amount) * other)) as Rgb
   const changed = pixels.map((rgb) => {
     if (kind === 'brightness') return blend(rgb, 0)
     if (kind === 'contrast') return blend(rgb, mean)
     return kind === 'saturation' ? blend(rgb, grayOf(rgb)) : movedHue(rgb, amount)
   })
   const y = zeros(x.shape)
-  for (const [i, rgb] of changed.entries()) for (const [c, value] of rgb.entries()) y.data[c * plane + i] = value
+  for (const [i, rgb] of changed.entries())
+    for (const [c, value] of rgb.entries()) y.data[c * plane + i] = value
   return y
 }
 
@@ -113,7 +147,10 @@ export function erase(y: NdArray, { top, left, height, width }: Rect): NdArray {
 
 type Kind = Parameters<typeof changeColors>[1]
 
-/** What one image undergoes: its view, a turn in degrees, changes of its colors in order, a part of the result set to 0. */
+/**
+ * What one image undergoes: its view, a turn in degrees, changes of its colors in order, a part of
+ * the result set to 0.
+ */
 export interface Augmented {
   readonly view: {
     readonly part: Rect
@@ -134,7 +171,12 @@ export function augment(
   preprocess: Omit<CropFlipNormalizeOptions, 'top' | 'left' | 'flip'>,
 ): Float64Array {
   const { size, mean, scale, order } = preprocess
-  let x = view(image, seen.part, seen.resized, { top: seen.top, left: seen.left, size, flip: seen.flip })
+  let x = view(image, seen.part, seen.resized, {
+    top: seen.top,
+    left: seen.left,
+    size,
+    flip: seen.flip,
+  })
   const fill = mean.map((value) => value / scale)
   if (rotation !== 0) x = turn(x, rotation, order === 'bgr' ? fill.reverse() : fill)
   for (const { kind, amount } of colors) x = changeColors(x, kind, amount)

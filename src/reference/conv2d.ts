@@ -1,4 +1,14 @@
-import { add, addScaled, at, dims4, dot, type NdArray, type Pair, pairOf, zeros } from './ndarray.ts'
+import {
+  add,
+  addScaled,
+  at,
+  dims4,
+  dot,
+  type NdArray,
+  type Pair,
+  pairOf,
+  zeros,
+} from './ndarray.ts'
 
 export interface Conv2dOptions {
   readonly stride?: Pair
@@ -6,10 +16,17 @@ export interface Conv2dOptions {
   readonly groups?: number
 }
 
-/** `count` products of one output: x[xStart + i] * weight[weightStart + i] belong to y[y]; all are flat positions. */
+/**
+ * `count` products of one output: x[xStart + i] * weight[weightStart + i] belong to y[y]; all are
+ * flat positions.
+ */
 type Visit = (y: number, xStart: number, weightStart: number, count: number) => void
 
-function outputShape(x: NdArray, weight: NdArray, { stride = 1, padding = 0, groups = 1 }: Conv2dOptions): number[] {
+function outputShape(
+  x: NdArray,
+  weight: NdArray,
+  { stride = 1, padding = 0, groups = 1 }: Conv2dOptions,
+): number[] {
   const [n, c, h, w] = dims4(x)
   const [o, perGroup, kh, kw] = dims4(weight)
   if (perGroup * groups !== c || o % groups !== 0)
@@ -19,7 +36,8 @@ function outputShape(x: NdArray, weight: NdArray, { stride = 1, padding = 0, gro
 }
 
 /**
- * Walks every product of the convolution, one row of a filter at a time (torch.nn.Conv2d, which is a cross-correlation):
+ * Walks every product of the convolution, one row of a filter at a time (torch.nn.Conv2d, which is
+ * a cross-correlation):
  *
  *     y[n, o, oy, ox] = bias[o] + sum over ci, ky, kx of x[n, g * C/G + ci, oy * stride - padding + ky, ox * stride - padding + kx] * weight[o, ci, ky, kx]
  *     g = floor(o / (O/G)); what lies outside x is 0
@@ -54,18 +72,30 @@ function walk(x: NdArray, weight: NdArray, options: Conv2dOptions, visit: Visit)
   }
 }
 
-/** x: [n, c, h, w], weight: [o, c/groups, kh, kw], bias: [o] or null; the formula stands at `walk`. */
-export function conv2d(x: NdArray, weight: NdArray, bias: NdArray | null, options: Conv2dOptions = {}): NdArray {
+/**
+ * x: [n, c, h, w], weight: [o, c/groups, kh, kw], bias: [o] or null; the formula stands at `walk`.
+ */
+export function conv2d(
+  x: NdArray,
+  weight: NdArray,
+  bias: NdArray | null,
+  options: Conv2dOptions = {},
+): NdArray {
   const y = zeros(outputShape(x, weight, options))
   const [n, o, oh, ow] = dims4(y)
   if (bias) {
-    for (let i = 0; i < n * o * oh * ow; i++) y.data[i] = at(bias.data, Math.floor(i / (oh * ow)) % o)
+    for (let i = 0; i < n * o * oh * ow; i++)
+      y.data[i] = at(bias.data, Math.floor(i / (oh * ow)) % o)
   }
-  walk(x, weight, options, (yi, xi, wi, count) => add(y.data, yi, dot(x.data, xi, weight.data, wi, count)))
+  walk(x, weight, options, (yi, xi, wi, count) =>
+    add(y.data, yi, dot(x.data, xi, weight.data, wi, count)),
+  )
   return y
 }
 
-/** dx += dy * weight, dweight += dy * x over the same products; dbias[o] = sum of dy over n, oy, ox. */
+/**
+ * dx += dy * weight, dweight += dy * x over the same products; dbias[o] = sum of dy over n, oy, ox.
+ */
 export function conv2dBackward(
   x: NdArray,
   weight: NdArray,
@@ -81,6 +111,7 @@ export function conv2dBackward(
     addScaled(dx.data, xi, g, weight.data, wi, count)
     addScaled(dweight.data, wi, g, x.data, xi, count)
   })
-  for (let i = 0; i < n * o * oh * ow; i++) add(dbias.data, Math.floor(i / (oh * ow)) % o, at(dy.data, i))
+  for (let i = 0; i < n * o * oh * ow; i++)
+    add(dbias.data, Math.floor(i / (oh * ow)) % o, at(dy.data, i))
   return { dx, dweight, dbias }
 }

@@ -20,15 +20,22 @@ export function dropoutMask(n: number, p: number, { seed, stream = 0 }: DropoutO
   const key: [number, number] = [seed >>> 0, Math.floor(seed / 2 ** 32)]
   const kept: boolean[] = []
   for (let block = 0; block * 4 < n; block++) {
-    for (const word of philox4x32([block, stream, 0, 0], key)) kept.push((word >>> 8) * 2 ** -24 >= threshold)
+    for (const word of philox4x32([block, stream, 0, 0], key))
+      kept.push((word >>> 8) * 2 ** -24 >= threshold)
   }
   return kept.slice(0, n)
 }
 
-/** y[i] = x[i] / (1 - p) where kept, else 0   (inverted dropout, as torch.nn.functional.dropout in training) */
+/**
+ * y[i] = x[i] / (1 - p) where kept, else 0   (inverted dropout, as torch.nn.functional.dropout in
+ * training)
+ */
 export function dropout(x: NdArray, p: number, options: DropoutOptions): NdArray {
   const kept = dropoutMask(x.data.length, p, options)
-  return { shape: [...x.shape], data: Float64Array.from(kept, (keep, i) => (keep ? at(x.data, i) / (1 - p) : 0)) }
+  return {
+    shape: [...x.shape],
+    data: Float64Array.from(kept, (keep, i) => (keep ? at(x.data, i) / (1 - p) : 0)),
+  }
 }
 
 /** dx is dropout of dy with the same mask */

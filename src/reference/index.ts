@@ -1,4 +1,7 @@
-/** Every reference operator: plain float64 loops without a GPU, written to be read. test/reference/*.test.ts proves them. */
+/**
+ * Every reference operator: plain float64 loops without a GPU, written to be read.
+ * test/reference/*.test.ts proves them.
+ */
 export * from './adaptiveAvgPool2d.ts'
 export { augment } from './augment.ts'
 export * from './conv2d.ts'

@@ -5,19 +5,32 @@ export interface MaxPool2dOptions {
   /** Defaults to the kernel, as in PyTorch. */
   readonly stride?: Pair
   readonly padding?: Pair
-  /** Whether a last window may reach past the edge, as long as it begins within the image or the padding before it. */
+  /**
+   * Whether a last window may reach past the edge, as long as it begins within the image or the
+   * padding before it.
+   */
   readonly ceilMode?: boolean
 }
 
-/** For every output, the flat position in x of its maximum: the first one in row order wins ties, a NaN wins over numbers. */
-export function maxPool2dIndices(x: NdArray, options: MaxPool2dOptions): { shape: number[]; indices: Int32Array } {
+/**
+ * For every output, the flat position in x of its maximum: the first one in row order wins ties, a
+ * NaN wins over numbers.
+ */
+export function maxPool2dIndices(
+  x: NdArray,
+  options: MaxPool2dOptions,
+): { shape: number[]; indices: Int32Array } {
   const { kernel, stride = kernel, padding = 0, ceilMode = false } = options
   const [n, c, h, w] = dims4(x)
   const [[kh, kw], [sy, sx], [py, px]] = [pairOf(kernel), pairOf(stride), pairOf(padding)]
   const windows = (extent: number, side: number, step: number, before: number) => {
     let count = 0
-    // The last window of ceil mode may begin anywhere before the padding behind; that of floor mode has to end within it.
-    const fits = (start: number) => (ceilMode ? start + side - step < extent + before && start < extent : start + side <= extent + before)
+    // The last window of ceil mode may begin anywhere before the padding behind; that of floor mode
+    // has to end within it.
+    const fits = (start: number) =>
+      ceilMode
+        ? start + side - step < extent + before && start < extent
+        : start + side <= extent + before
     while (fits(count * step - before)) count++
     return count
   }
@@ -31,7 +44,8 @@ export function maxPool2dIndices(x: NdArray, options: MaxPool2dOptions): { shape
           for (let kx = 0; kx < kw; kx++) {
             const iy = oy * sy - py + ky
             const ix = ox * sx - px + kx
-            if (iy < 0 || iy >= h || ix < 0 || ix >= w) continue // padding is -infinity: it is never the maximum
+            // padding is -infinity: it is never the maximum
+            if (iy < 0 || iy >= h || ix < 0 || ix >= w) continue
             const here = (plane * h + iy) * w + ix
             const value = at(x.data, here)
             if (best < 0 || value > at(x.data, best) || Number.isNaN(value)) best = here
@@ -44,7 +58,10 @@ export function maxPool2dIndices(x: NdArray, options: MaxPool2dOptions): { shape
   return { shape: [n, c, oh, ow], indices }
 }
 
-/** y[n, c, oy, ox] = max over ky, kx of x[n, c, oy * stride - padding + ky, ox * stride - padding + kx]   (torch.nn.functional.max_pool2d) */
+/**
+ * y[n, c, oy, ox] = max over ky, kx of x[n, c, oy * stride - padding + ky, ox * stride - padding +
+ * kx]   (torch.nn.functional.max_pool2d)
+ */
 export function maxPool2d(x: NdArray, options: MaxPool2dOptions): NdArray {
   const { shape, indices } = maxPool2dIndices(x, options)
   return { shape, data: Float64Array.from(indices, (index) => at(x.data, index)) }

@@ -15,11 +15,15 @@ export function zeros(shape: readonly number[]): NdArray {
 
 /** Copies `data` into a float64 array of `shape`. */
 export function ndArray(data: ArrayLike<number>, shape: readonly number[]): NdArray {
-  if (data.length !== sizeOf(shape)) throw new RangeError(`${data.length} values do not fill shape [${shape}]`)
+  if (data.length !== sizeOf(shape))
+    throw new RangeError(`${data.length} values do not fill shape [${shape}]`)
   return { shape: [...shape], data: Float64Array.from(data) }
 }
 
-/** Reads one element; outside the array is an error, so that a wrong index cannot pass as a zero. Float64Array alone keeps it fast. */
+/**
+ * Reads one element; outside the array is an error, so that a wrong index cannot pass as a zero.
+ * Float64Array alone keeps it fast.
+ */
 export function at(data: Float64Array, index: number): number {
   const value = data[index]
   if (value === undefined) throw new RangeError(`index ${index} outside an array of ${data.length}`)
@@ -27,14 +31,27 @@ export function at(data: Float64Array, index: number): number {
 }
 
 /** sum over i < count of a[aStart + i] * b[bStart + i] */
-export function dot(a: Float64Array, aStart: number, b: Float64Array, bStart: number, count: number): number {
+export function dot(
+  a: Float64Array,
+  aStart: number,
+  b: Float64Array,
+  bStart: number,
+  count: number,
+): number {
   let sum = 0
   for (let i = 0; i < count; i++) sum += at(a, aStart + i) * at(b, bStart + i)
   return sum
 }
 
 /** y[yStart + i] += factor * x[xStart + i] for i < count */
-export function addScaled(y: Float64Array, yStart: number, factor: number, x: Float64Array, xStart: number, count: number): void {
+export function addScaled(
+  y: Float64Array,
+  yStart: number,
+  factor: number,
+  x: Float64Array,
+  xStart: number,
+  count: number,
+): void {
   for (let i = 0; i < count; i++) add(y, yStart + i, factor * at(x, xStart + i))
 }
 

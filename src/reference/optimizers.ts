@@ -1,6 +1,9 @@
 import { at } from './ndarray.ts'
 
-/** The state of one parameter; `step` changes the parameter in place. `lr` and `factor` override the rate and the momentum (Adam's first beta) for one step, as a schedule does. */
+/**
+ * The state of one parameter; `step` changes the parameter in place. `lr` and `factor` override the
+ * rate and the momentum (Adam's first beta) for one step, as a schedule does.
+ */
 export interface Optimizer {
   step(parameter: Float64Array, gradient: ArrayLike<number>, lr?: number, factor?: number): void
 }
@@ -19,7 +22,12 @@ export interface SgdOptions {
  *     v = d in the first step, momentum * v + d after      (only with momentum)
  *     p = p - lr * (nesterov ? d + momentum * v : v)       (d itself without momentum)
  */
-export function sgd({ lr, momentum = 0, weightDecay = 0, nesterov = false }: SgdOptions): Optimizer {
+export function sgd({
+  lr,
+  momentum = 0,
+  weightDecay = 0,
+  nesterov = false,
+}: SgdOptions): Optimizer {
   let velocity: Float64Array | null = null
   return {
     step(parameter, gradient, rate = lr, factor = momentum) {
@@ -31,7 +39,8 @@ export function sgd({ lr, momentum = 0, weightDecay = 0, nesterov = false }: Sgd
         velocity = v
         direction = nesterov ? d.map((value, i) => value + factor * at(v, i)) : v
       }
-      for (let i = 0; i < parameter.length; i++) parameter[i] = at(parameter, i) - rate * at(direction, i)
+      for (let i = 0; i < parameter.length; i++)
+        parameter[i] = at(parameter, i) - rate * at(direction, i)
     },
   }
 }
@@ -50,7 +59,10 @@ export interface AdamOptions {
  *     m = b1 * m + (1 - b1) * g        v = b2 * v + (1 - b2) * g^2
  *     p = p - lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
  */
-function adaptive({ lr, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 }: AdamOptions, decoupled: boolean): Optimizer {
+function adaptive(
+  { lr, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 }: AdamOptions,
+  decoupled: boolean,
+): Optimizer {
   const [beta1, b2] = betas
   let m = new Float64Array(0)
   let v = new Float64Array(0)
@@ -71,7 +83,8 @@ function adaptive({ lr, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 }: Ada
         const vi = b2 * at(v, i) + (1 - b2) * g * g
         m[i] = mi
         v[i] = vi
-        parameter[i] = p - ((rate / (1 - b1 ** t)) * mi) / (Math.sqrt(vi) / Math.sqrt(1 - b2 ** t) + eps)
+        parameter[i] =
+          p - ((rate / (1 - b1 ** t)) * mi) / (Math.sqrt(vi) / Math.sqrt(1 - b2 ** t) + eps)
       }
     },
   }

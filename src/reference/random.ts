@@ -15,6 +15,7 @@ export function uniform(seed: number): () => number {
 export function gaussian(shape: readonly number[], seed: number): NdArray {
   const next = uniform(seed)
   const x = zeros(shape)
-  for (let i = 0; i < x.data.length; i++) x.data[i] = Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next())
+  for (let i = 0; i < x.data.length; i++)
+    x.data[i] = Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next())
   return x
 }

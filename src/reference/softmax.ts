@@ -3,10 +3,16 @@ import { at, type NdArray, zeros } from './ndarray.ts'
 /** Where each row of the last dimension starts, and how long it is. */
 function rows(x: NdArray): { starts: number[]; width: number } {
   const width = x.shape.at(-1) ?? 1
-  return { starts: Array.from({ length: width > 0 ? x.data.length / width : 0 }, (_, row) => row * width), width }
+  return {
+    starts: Array.from({ length: width > 0 ? x.data.length / width : 0 }, (_, row) => row * width),
+    width,
+  }
 }
 
-/** log softmax over the last dimension: x - max - log(sum of exp(x - max)); subtracting the maximum keeps exp in range */
+/**
+ * log softmax over the last dimension: x - max - log(sum of exp(x - max)); subtracting the maximum
+ * keeps exp in range
+ */
 export function logSoftmax(x: NdArray): NdArray {
   const y = zeros(x.shape)
   const { starts, width } = rows(x)

@@ -12,8 +12,12 @@ export interface Series {
 }
 
 /** What every epoch came to, on the images held out and on those trained on. */
-export function epochSeries(epochs: readonly EpochResult[], what: 'Loss' | 'Accuracy'): readonly Series[] {
-  const points = (part: 'train' | 'val') => epochs.map((epoch) => ({ x: epoch.epoch, y: epoch[`${part}${what}`] }))
+export function epochSeries(
+  epochs: readonly EpochResult[],
+  what: 'Loss' | 'Accuracy',
+): readonly Series[] {
+  const points = (part: 'train' | 'val') =>
+    epochs.map((epoch) => ({ x: epoch.epoch, y: epoch[`${part}${what}`] }))
   return [
     { name: 'held out', color: 'var(--series-1)', points: points('val') },
     { name: 'trained on', color: 'var(--series-2)', points: points('train'), dashed: true },
@@ -24,7 +28,11 @@ export function epochSeries(epochs: readonly EpochResult[], what: 'Loss' | 'Accu
 export type Drawing = (width: number) => Plot.PlotOptions
 
 /** How every chart's axes are written. */
-export const axisText = { fontSize: '12px', background: 'transparent', color: 'var(--ink)' } as const
+export const axisText = {
+  fontSize: '12px',
+  background: 'transparent',
+  color: 'var(--ink)',
+} as const
 
 /** 0.25 as '25 %', 0.005 as '0.5 %': two ticks of an axis have two texts. */
 export const percentTicks = (value: number) => `${Number((100 * value).toFixed(2))} %`
@@ -36,10 +44,18 @@ export const percentTicks = (value: number) => `${Number((100 * value).toFixed(2
  */
 export function lineDrawing(
   series: readonly Series[],
-  options: { readonly x: string; readonly y: string; readonly share: boolean; readonly fromZero?: boolean },
+  options: {
+    readonly x: string
+    readonly y: string
+    readonly share: boolean
+    readonly fromZero?: boolean
+  },
 ): Drawing {
   const { x, y, share, fromZero = false } = options
-  const places = [...(fromZero ? [0] : []), ...series.flatMap(({ points }) => points.map((point) => point.x))]
+  const places = [
+    ...(fromZero ? [0] : []),
+    ...series.flatMap(({ points }) => points.map((point) => point.x)),
+  ]
   const told = (name: string) => (point: Series['points'][number]) =>
     `${name}, ${x} ${Number(point.x.toFixed(1))}: ${share ? percent(point.y) : point.y.toFixed(3)}`
   // No marks between two epochs.
@@ -52,25 +68,45 @@ export function lineDrawing(
     x: {
       ...{ label: x, grid: false, nice: true, zero: fromZero },
       // A single epoch is no range, from which a format could be told.
-      ...(span ? { ticks: Math.min(width > 500 ? 8 : 4, span) } : { ticks: places.slice(0, 1), tickFormat: String }),
+      ...(span
+        ? { ticks: Math.min(width > 500 ? 8 : 4, span) }
+        : { ticks: places.slice(0, 1), tickFormat: String }),
     },
-    y: { label: y, grid: true, nice: true, zero: true, ...(share ? { tickFormat: percentTicks } : {}) },
+    y: {
+      label: y,
+      grid: true,
+      nice: true,
+      zero: true,
+      ...(share ? { tickFormat: percentTicks } : {}),
+    },
     marks: series.flatMap(({ name, color, points, dashed }) => {
       const line = { x: 'x', y: 'y', stroke: color }
       const data = [...points]
       return [
         Plot.line(data, { ...line, strokeWidth: 2, ...(dashed ? { strokeDasharray: '5 4' } : {}) }),
-        ...(points.length <= 40 ? [Plot.dot(data, { ...line, fill: color, r: 2.5, title: told(name) })] : []),
+        ...(points.length <= 40
+          ? [Plot.dot(data, { ...line, fill: color, r: 2.5, title: told(name) })]
+          : []),
       ]
     }),
   })
 }
 
-/** Counts by true class (rows) and predicted class (columns), each shaded by its share of the row. */
-export function confusionDrawing(names: readonly string[], counts: readonly (readonly number[])[]): Drawing {
+/**
+ * Counts by true class (rows) and predicted class (columns), each shaded by its share of the row.
+ */
+export function confusionDrawing(
+  names: readonly string[],
+  counts: readonly (readonly number[])[],
+): Drawing {
   const cells = counts.flatMap((row, actual) => {
     const total = row.reduce((a, b) => a + b, 0)
-    return row.map((count, predicted) => ({ actual, predicted, count, share: total ? count / total : 0 }))
+    return row.map((count, predicted) => ({
+      actual,
+      predicted,
+      count,
+      share: total ? count / total : 0,
+    }))
   })
   const longest = Math.max(...names.map(widthOf))
   return (width) => {
@@ -79,8 +115,15 @@ export function confusionDrawing(names: readonly string[], counts: readonly (rea
     const named = (index: number) => shortened(names[index] ?? '', Math.floor((margin - 16) / 7))
     const marks: Plot.Markish[] = [
       Plot.cell(cells, {
-        ...{ x: 'predicted', y: 'actual', inset: 0.5, fill: 'var(--series-1)', fillOpacity: 'share' },
-        title: (cell: (typeof cells)[number]) => `${names[cell.actual]}, taken for ${names[cell.predicted]}: ${cell.count}`,
+        ...{
+          x: 'predicted',
+          y: 'actual',
+          inset: 0.5,
+          fill: 'var(--series-1)',
+          fillOpacity: 'share',
+        },
+        title: (cell: (typeof cells)[number]) =>
+          `${names[cell.actual]}, taken for ${names[cell.predicted]}: ${cell.count}`,
       }),
     ]
     const shown = cells.filter(({ count }) => count > 0)

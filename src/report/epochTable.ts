@@ -2,7 +2,14 @@ import type { EpochResult } from '../train/events.ts'
 import type { TableProps } from './table.tsx'
 import { percent } from './text.ts'
 
-const header = ['epoch', 'loss, trained on', 'loss, held out', 'accuracy, trained on', 'accuracy, held out', 'seconds']
+const header = [
+  'epoch',
+  'loss, trained on',
+  'loss, held out',
+  'accuracy, trained on',
+  'accuracy, held out',
+  'seconds',
+]
 
 /** The figures of every epoch, for whoever reads no curves. */
 export function epochTable(epochs: readonly EpochResult[]): TableProps {

@@ -15,9 +15,10 @@ export function EvidenceTable({ choice }: { readonly choice: Choice }): VNode {
   return (
     <>
       <p>
-        A linear classifier on the frozen network's output at each depth, {folds}-fold cross-validated on {thousands(sampled)} of{' '}
-        {thousands(images)} images of {sampledClasses} classes, ± one standard error; the last column carries that on to all images, as
-        errors fell from half of the sample to all of it. Always naming the commonest class: {percent(chance)}.
+        A linear classifier on the frozen network's output at each depth, {folds}-fold
+        cross-validated on {thousands(sampled)} of {thousands(images)} images of {sampledClasses}{' '}
+        classes, ± one standard error; the last column carries that on to all images, as errors fell
+        from half of the sample to all of it. Always naming the commonest class: {percent(chance)}.
       </p>
       <Table
         caption="Accuracy by depth"

@@ -7,7 +7,7 @@ import type { RunConfig } from '../train/runFolder.ts'
 import type { Timings } from '../train/timings.ts'
 import type { Choice } from '../transfer/choice.ts'
 import type { Plan } from '../transfer/scenario.ts'
-import { drawImages, occlusionMap, type Images } from './occlusion.ts'
+import { drawImages, type Images, occlusionMap } from './occlusion.ts'
 import {
   type Bin,
   type ClassFigures,
@@ -33,7 +33,12 @@ export interface RunFigures {
   readonly plan: Plan
   readonly choice: Choice | null
   readonly options: Readonly<Record<string, unknown>>
-  readonly data: { readonly root: string; readonly classes: readonly string[]; readonly train: number; readonly val: number }
+  readonly data: {
+    readonly root: string
+    readonly classes: readonly string[]
+    readonly train: number
+    readonly val: number
+  }
   readonly accuracy: Share | null
   readonly top5: Share | null
   readonly loss: number
@@ -45,7 +50,10 @@ export interface RunFigures {
   readonly topLosses: readonly TopLoss[]
   /** Seconds of training by what they were spent on; null where the run did not note them. */
   readonly timings: Timings | null
-  /** One training step of this network on the adapter that made the report; null where that has no timestamps. */
+  /**
+   * One training step of this network on the adapter that made the report; null where that has no
+   * timestamps.
+   */
   readonly step: StepTimes | null
 }
 
@@ -67,11 +75,16 @@ interface Subject {
 /**
  * Measures a trained run on the images that were held out.
  * @param options.topLosses how many of the images with the largest losses are shown
- * @throws DataError where no image can be decoded, ShapeError where the data has another number of classes
+ * @throws DataError where no image can be decoded, ShapeError where the data has another number of
+ * classes
  */
 export async function measureRun(
   { folder, model, config, data, epochs, timings }: Subject,
-  options: { readonly topLosses: number; readonly onEvent?: OnEvent; readonly onImage?: (done: number, total: number) => void },
+  options: {
+    readonly topLosses: number
+    readonly onEvent?: OnEvent
+    readonly onImage?: (done: number, total: number) => void
+  },
 ): Promise<Report> {
   const outcomes = await outcomesOf(model, data, { onEvent: options.onEvent })
   const { classes } = data
@@ -79,13 +92,23 @@ export async function measureRun(
   const hits = confusion.reduce((sum, row, c) => sum + (row[c] ?? 0), 0)
   const worst = worstOf(outcomes, options.topLosses)
   const figures: RunFigures = {
-    ...{ run: folder, graft: config.graft, adapter: config.adapter, network: config.architecture.variant },
+    ...{
+      run: folder,
+      graft: config.graft,
+      adapter: config.adapter,
+      network: config.architecture.variant,
+    },
     ...{ plan: config.plan, choice: config.choice ?? null, options: config.options },
     data: { root: data.root, classes, train: data.train.length, val: outcomes.length },
     accuracy: wilson(hits, outcomes.length),
     top5: wilson(outcomes.filter(isAmongFive).length, outcomes.length),
     loss: outcomes.reduce((sum, outcome) => sum + lossOf(outcome), 0) / outcomes.length,
-    ...{ epochs, perClass: classFigures(classes, confusion), confusion, calibration: calibrationOf(outcomes) },
+    ...{
+      epochs,
+      perClass: classFigures(classes, confusion),
+      confusion,
+      calibration: calibrationOf(outcomes),
+    },
     topLosses: worst.map((outcome) => topLossOf(outcome, classes)),
     timings,
     step: await stepOf(model, outcomes),
@@ -93,7 +116,9 @@ export async function measureRun(
   const images: Images[] = []
   for (const outcome of worst) {
     const image = await decodeImage(outcome.sample.source, outcome.sample.name)
-    images.push(await drawImages(model, image, await occlusionMap(model, image, predictedOf(outcome))))
+    images.push(
+      await drawImages(model, image, await occlusionMap(model, image, predictedOf(outcome))),
+    )
     options.onImage?.(images.length, worst.length)
   }
   return { figures, images }
@@ -115,5 +140,10 @@ async function stepOf(model: Network, outcomes: readonly Outcome[]): Promise<Ste
 
 function isAmongFive({ sample, probabilities }: Outcome): boolean {
   const mine = probabilities[sample.label] ?? 0
-  return probabilities.reduce((above, p, c) => above + Number(p > mine || (p === mine && c < sample.label)), 0) < 5
+  return (
+    probabilities.reduce(
+      (above, p, c) => above + Number(p > mine || (p === mine && c < sample.label)),
+      0,
+    ) < 5
+  )
 }

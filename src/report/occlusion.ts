@@ -1,7 +1,7 @@
 import sharp, { type Sharp } from 'sharp'
 import { softmax } from '../autograd/functions.ts'
-import type { RgbImage } from '../host/node/decode.ts'
 import { preprocessImages, resizeCrop } from '../data/transforms.ts'
+import type { RgbImage } from '../host/node/decode.ts'
 import type { Network } from '../nn/network.ts'
 
 /** An image is divided into so many cells each way, and squares of 2 x 2 cells are covered. */
@@ -12,19 +12,28 @@ const places = cells - covered + 1
 const batchSize = 49
 
 /**
- * Where a network looks: each place of an image is covered by a square of the mean color, and what the probability of one class loses by
- * it is noted (Zeiler & Fergus 2014, arXiv:1311.2901, fig. 7). It needs nothing of the network but its outputs.
+ * Where a network looks: each place of an image is covered by a square of the mean color, and what
+ * the probability of one class loses by it is noted (Zeiler & Fergus 2014, arXiv:1311.2901, fig.
+ * 7). It needs nothing of the network but its outputs.
  * @param label the class whose probability is watched
- * @returns [cells, cells], row by row: the mean loss over the squares that cover a cell, in −1..1; negative where covering helps the class
+ * @returns [cells, cells], row by row: the mean loss over the squares that cover a cell, in −1..1;
+ * negative where covering helps the class
  */
-export async function occlusionMap(model: Network, image: RgbImage, label: number): Promise<Float64Array> {
+export async function occlusionMap(
+  model: Network,
+  image: RgbImage,
+  label: number,
+): Promise<Float64Array> {
   const { engine } = model
   const [pixels, whole] = await pixelsAndProbability(model, image, label)
   const { size } = model.preprocess
   const edge = (cell: number) => Math.round((cell * size) / cells)
   const sums = new Float64Array(cells * cells)
   const counts = new Float64Array(cells * cells)
-  const all = Array.from({ length: places * places }, (_, i) => [Math.floor(i / places), i % places] as const)
+  const all = Array.from(
+    { length: places * places },
+    (_, i) => [Math.floor(i / places), i % places] as const,
+  )
   for (let start = 0; start < all.length; start += batchSize) {
     const group = all.slice(start, start + batchSize)
     const batch = new Float32Array(group.length * pixels.length)
@@ -50,7 +59,11 @@ export async function occlusionMap(model: Network, image: RgbImage, label: numbe
   return sums.map((sum, cell) => sum / (counts[cell] ?? 1))
 }
 
-async function pixelsAndProbability(model: Network, image: RgbImage, label: number): Promise<readonly [Float32Array, number]> {
+async function pixelsAndProbability(
+  model: Network,
+  image: RgbImage,
+  label: number,
+): Promise<readonly [Float32Array, number]> {
   const x = preprocessImages(model.engine, [image], model.preprocess)
   try {
     const pixels = await x.data()
@@ -62,7 +75,11 @@ async function pixelsAndProbability(model: Network, image: RgbImage, label: numb
 }
 
 /** The probability of one class for each image of a batch. */
-async function probabilityOf(model: Network, x: Parameters<Network['forward']>[0], label: number): Promise<Float32Array> {
+async function probabilityOf(
+  model: Network,
+  x: Parameters<Network['forward']>[0],
+  label: number,
+): Promise<Float32Array> {
   const [logits, y] = model.engine.noGrad(() => {
     const logits = model.logits(x)
     return [logits, softmax(logits)] as const
@@ -91,7 +108,11 @@ export interface Images {
  * Draws both images of one top loss.
  * @param map as `occlusionMap` gives it; its strongest place is shaded fully
  */
-export async function drawImages(model: Network, image: RgbImage, map: Float64Array): Promise<Images> {
+export async function drawImages(
+  model: Network,
+  image: RgbImage,
+  map: Float64Array,
+): Promise<Images> {
   const { size, resize } = model.preprocess
   const x = resizeCrop(model.engine, image, { size, resize })
   const values = await x.data().finally(() => x.dispose())
@@ -111,7 +132,8 @@ export async function drawImages(model: Network, image: RgbImage, map: Float64Ar
     .resize(shown, shown, { kernel: 'cubic' })
     .png()
     .toBuffer()
-  const jpeg = async (sheet: Sharp) => `data:image/jpeg;base64,${(await sheet.jpeg({ quality: 82 }).toBuffer()).toString('base64')}`
+  const jpeg = async (sheet: Sharp) =>
+    `data:image/jpeg;base64,${(await sheet.jpeg({ quality: 82 }).toBuffer()).toString('base64')}`
   return {
     seen: await jpeg(sharp(seen)),
     overlaid: await jpeg(

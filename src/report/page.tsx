@@ -66,7 +66,11 @@ interface FigureProps {
   readonly chart: Chart
   /** What it shows, in a sentence: what a screen reader says in its place. */
   readonly label: string
-  readonly series?: readonly { readonly name: string; readonly color: string; readonly dashed?: boolean }[]
+  readonly series?: readonly {
+    readonly name: string
+    readonly color: string
+    readonly dashed?: boolean
+  }[]
   /** Its figures as a table. */
   readonly table?: TableProps
 }
@@ -85,8 +89,18 @@ export function Figure({ chart, label, series = [], table }: FigureProps): VNode
           ))}
         </ul>
       )}
-      <div class="wide" role="img" aria-label={label} dangerouslySetInnerHTML={{ __html: chart.wide }} />
-      <div class="narrow" role="img" aria-label={label} dangerouslySetInnerHTML={{ __html: chart.narrow }} />
+      <div
+        class="wide"
+        role="img"
+        aria-label={label}
+        dangerouslySetInnerHTML={{ __html: chart.wide }}
+      />
+      <div
+        class="narrow"
+        role="img"
+        aria-label={label}
+        dangerouslySetInnerHTML={{ __html: chart.narrow }}
+      />
       {table && (
         <details>
           <summary>{table.caption}</summary>

@@ -15,7 +15,12 @@ const widths = { wide: 720, narrow: 340 } as const
 function draw(options: Drawing): Chart {
   const { document } = parseHTML('<!doctype html><html><body></body></html>')
   const at = (width: number) => {
-    const svg = Plot.plot({ ...options(width), width, document: document as unknown as Document, style: axisText })
+    const svg = Plot.plot({
+      ...options(width),
+      width,
+      document: document as unknown as Document,
+      style: axisText,
+    })
     // The page names the chart; its parts are in the table beside it.
     svg.setAttribute('aria-hidden', 'true')
     return svg.outerHTML
@@ -39,12 +44,26 @@ export function reliabilityPlot(bins: readonly ReliabilityBin[]): Chart {
     height: width > 500 ? 340 : 300,
     marginLeft: 52,
     marginBottom: 40,
-    x: { label: 'confidence', domain: [0, 1], tickFormat: percentTicks, ticks: width > 500 ? 10 : 5 },
+    x: {
+      label: 'confidence',
+      domain: [0, 1],
+      tickFormat: percentTicks,
+      ticks: width > 500 ? 10 : 5,
+    },
     y: { label: 'accuracy', domain: [0, 1], tickFormat: percentTicks, grid: true },
     marks: [
       Plot.rect([...bins], {
-        ...{ x1: 'from', x2: 'to', y1: 0, y2: 'accuracy', fill: 'var(--series-1)', insetLeft: 1, insetRight: 1 },
-        title: (bin: ReliabilityBin) => `${counted(bin.count, 'image')}: ${percent(bin.confidence)} sure, ${percent(bin.accuracy)} right`,
+        ...{
+          x1: 'from',
+          x2: 'to',
+          y1: 0,
+          y2: 'accuracy',
+          fill: 'var(--series-1)',
+          insetLeft: 1,
+          insetRight: 1,
+        },
+        title: (bin: ReliabilityBin) =>
+          `${counted(bin.count, 'image')}: ${percent(bin.confidence)} sure, ${percent(bin.accuracy)} right`,
       }),
       Plot.line(
         [
@@ -59,10 +78,14 @@ export function reliabilityPlot(bins: readonly ReliabilityBin[]): Chart {
 }
 
 /**
- * Parts of a whole, as one bar for each. Where there is no room for the names beside the bars they stand above them.
+ * Parts of a whole, as one bar for each. Where there is no room for the names beside the bars they
+ * stand above them.
  * @param unit of the values
  */
-export function barPlot(bars: readonly { readonly name: string; readonly value: number; readonly text: string }[], unit: string): Chart {
+export function barPlot(
+  bars: readonly { readonly name: string; readonly value: number; readonly text: string }[],
+  unit: string,
+): Chart {
   const beside = 16 + 7 * Math.max(...bars.map(({ name }) => name.length))
   const order = bars.map(({ name }) => name)
   return draw((width) => {
@@ -76,9 +99,34 @@ export function barPlot(bars: readonly { readonly name: string; readonly value: 
       x: { label: unit, grid: true, ticks: width > 500 ? 8 : 3, zero: true },
       y: { label: null, domain: order, ...(above ? { axis: null } : {}), padding: 0 },
       marks: [
-        Plot.barX([...bars], { x: 'value', y: 'name', fill: 'var(--series-1)', insetTop: row - bar + 2, insetBottom: 2 }),
-        Plot.text([...bars], { x: 'value', y: 'name', text: 'text', textAnchor: 'start', dx: 6, dy: (row - bar) / 2, fill: 'var(--ink)' }),
-        ...(above ? [Plot.text([...bars], { x: 0, y: 'name', text: 'name', textAnchor: 'start', dy: -12, fill: 'var(--ink)' })] : []),
+        Plot.barX([...bars], {
+          x: 'value',
+          y: 'name',
+          fill: 'var(--series-1)',
+          insetTop: row - bar + 2,
+          insetBottom: 2,
+        }),
+        Plot.text([...bars], {
+          x: 'value',
+          y: 'name',
+          text: 'text',
+          textAnchor: 'start',
+          dx: 6,
+          dy: (row - bar) / 2,
+          fill: 'var(--ink)',
+        }),
+        ...(above
+          ? [
+              Plot.text([...bars], {
+                x: 0,
+                y: 'name',
+                text: 'name',
+                textAnchor: 'start',
+                dy: -12,
+                fill: 'var(--ink)',
+              }),
+            ]
+          : []),
       ],
     }
   })

@@ -19,8 +19,16 @@ export function runPage({ figures, images }: Report): string {
     ['curves', 'Training', <Curves key="curves" figures={figures} />],
     ['classes', 'Classes', <Classes key="classes" figures={figures} />],
     ['confusion', 'What is taken for what', <Confusion key="confusion" figures={figures} />],
-    ['calibration', 'How far to trust its confidence', <Calibration key="calibration" figures={figures} />],
-    ['losses', 'Where it is most wrong', figures.topLosses.length ? <Losses key="losses" figures={figures} images={images} /> : null],
+    [
+      'calibration',
+      'How far to trust its confidence',
+      <Calibration key="calibration" figures={figures} />,
+    ],
+    [
+      'losses',
+      'Where it is most wrong',
+      figures.topLosses.length ? <Losses key="losses" figures={figures} images={images} /> : null,
+    ],
     ['time', 'Where the time went', <Time key="time" figures={figures} />],
   ]
   const shown = sections.filter(([, , content]) => content !== null)
@@ -29,16 +37,33 @@ export function runPage({ figures, images }: Report): string {
     <>
       <h1>{title}</h1>
       <p class="soft">
-        {figures.network} on {data.root}: {thousands(data.train)} images to train on, {thousands(data.val)} held out,{' '}
-        {data.classes.length} classes. Every figure below is of the images held out; intervals hold the true value 95 times in 100.
+        {figures.network} on {data.root}: {thousands(data.train)} images to train on,{' '}
+        {thousands(data.val)} held out, {data.classes.length} classes. Every figure below is of the
+        images held out; intervals hold the true value 95 times in 100.
       </p>
       <dl class="figures">
-        <Headline name="accuracy" value={accuracy ? percent(accuracy.value) : 'none'} note={accuracy ? interval(accuracy) : ''} />
+        <Headline
+          name="accuracy"
+          value={accuracy ? percent(accuracy.value) : 'none'}
+          note={accuracy ? interval(accuracy) : ''}
+        />
         {data.classes.length > 10 && figures.top5 && (
-          <Headline name="among the first five" value={percent(figures.top5.value)} note={interval(figures.top5)} />
+          <Headline
+            name="among the first five"
+            value={percent(figures.top5.value)}
+            note={interval(figures.top5)}
+          />
         )}
-        <Headline name="calibration error" value={percent(figures.calibration.error)} note="0 is best" />
-        <Headline name="scenario" value={plan.scenario} note={figures.choice ? 'picked by auto' : 'set, not measured'} />
+        <Headline
+          name="calibration error"
+          value={percent(figures.calibration.error)}
+          note="0 is best"
+        />
+        <Headline
+          name="scenario"
+          value={plan.scenario}
+          note={figures.choice ? 'picked by auto' : 'set, not measured'}
+        />
       </dl>
       <nav aria-label="Sections">
         <ul>
@@ -66,7 +91,15 @@ interface Props {
   readonly figures: RunFigures
 }
 
-function Headline({ name, value, note }: { readonly name: string; readonly value: string; readonly note: string }): VNode {
+function Headline({
+  name,
+  value,
+  note,
+}: {
+  readonly name: string
+  readonly value: string
+  readonly note: string
+}): VNode {
   return (
     <div>
       <dt>{name}</dt>
@@ -79,13 +112,16 @@ function Headline({ name, value, note }: { readonly name: string; readonly value
 }
 
 function Scenario({ figures: { plan, choice, options } }: Props): VNode {
-  const told = Object.entries(options).flatMap(([name, value]) => (value === null || value === undefined ? [] : [[name, String(value)]]))
+  const told = Object.entries(options).flatMap(([name, value]) =>
+    value === null || value === undefined ? [] : [[name, String(value)]],
+  )
   const held = (names: readonly string[], values: number) =>
     names.length ? `${thousands(values)} values in ${layersOf(names)}` : 'nothing'
   return (
     <>
       <p>
-        <strong>{plan.scenario}</strong>, from {plan.startsFrom} weights. {choice ? choice.reason : plan.reasons.join(' ')}
+        <strong>{plan.scenario}</strong>, from {plan.startsFrom} weights.{' '}
+        {choice ? choice.reason : plan.reasons.join(' ')}
       </p>
       <Table
         caption="What became of the network"
@@ -114,8 +150,8 @@ function Curves({ figures: { epochs } }: Props): VNode {
   return (
     <>
       <p>
-        Best accuracy on images held out: {percent(best.valAccuracy)} in epoch {best.epoch}; after the last, {last.epoch}:{' '}
-        {percent(last.valAccuracy)}.
+        Best accuracy on images held out: {percent(best.valAccuracy)} in epoch {best.epoch}; after
+        the last, {last.epoch}: {percent(last.valAccuracy)}.
       </p>
       <Figure
         chart={linePlot(accuracy, { x: 'epoch', y: 'accuracy', share: true })}
@@ -138,14 +174,23 @@ function interval({ low, high }: Share): string {
 }
 
 function Classes({ figures: { perClass } }: Props): VNode {
-  const share = (value: Share | null) => (value ? [percent(value.value), interval(value)] : ['–', 'none to count'])
+  const share = (value: Share | null) =>
+    value ? [percent(value.value), interval(value)] : ['–', 'none to count']
   return (
     <>
-      <p>Precision: of the images taken for a class, how many are of it. Recall: of the images of a class, how many are found.</p>
+      <p>
+        Precision: of the images taken for a class, how many are of it. Recall: of the images of a
+        class, how many are found.
+      </p>
       <Table
         caption="Precision and recall of each class"
         header={['class', 'images', 'precision', 'precision, 95 %', 'recall', 'recall, 95 %']}
-        rows={perClass.map(({ name, images, precision, recall }) => [name, images, ...share(precision), ...share(recall)])}
+        rows={perClass.map(({ name, images, precision, recall }) => [
+          name,
+          images,
+          ...share(precision),
+          ...share(recall),
+        ])}
         numbers={[1, 2, 3, 4, 5]}
       />
     </>
@@ -162,7 +207,12 @@ function Confusion({ figures: { data, confusion } }: Props): VNode {
   const rows = mistakes
     .slice(0, toldMistakes)
     .map(({ actual, predicted, count }) => [classes[actual] ?? '', classes[predicted] ?? '', count])
-  const table = { caption: 'The commonest mistakes', header: ['is', 'taken for', 'images'], rows, numbers: [2] }
+  const table = {
+    caption: 'The commonest mistakes',
+    header: ['is', 'taken for', 'images'],
+    rows,
+    numbers: [2],
+  }
   const worst = mistakes[0]
   const label = worst
     ? `Confusion matrix of ${classes.length} classes. The commonest mistake: ${classes[worst.actual]} taken for ${classes[worst.predicted]}, ${worst.count} times.`
@@ -170,8 +220,15 @@ function Confusion({ figures: { data, confusion } }: Props): VNode {
   if (classes.length > drawnClasses) return <Table {...table} />
   return (
     <>
-      <p>Rows are what the images are, columns what they were taken for; the stronger the color, the larger the share of the row.</p>
-      <Figure chart={confusionPlot(classes, confusion)} label={label} table={rows.length ? table : undefined} />
+      <p>
+        Rows are what the images are, columns what they were taken for; the stronger the color, the
+        larger the share of the row.
+      </p>
+      <Figure
+        chart={confusionPlot(classes, confusion)}
+        label={label}
+        table={rows.length ? table : undefined}
+      />
     </>
   )
 }
@@ -188,14 +245,20 @@ function Calibration({ figures: { calibration } }: Props): VNode {
   return (
     <>
       <p>
-        Of the images on which the network is 80 % sure, 80 % should be right: bars on the dashed line. On average confidence is{' '}
-        {(100 * error).toFixed(1)} percentage points off (expected calibration error); as a whole the network is{' '}
+        Of the images on which the network is 80 % sure, 80 % should be right: bars on the dashed
+        line. On average confidence is {(100 * error).toFixed(1)} percentage points off (expected
+        calibration error); as a whole the network is{' '}
         {sums > 0 ? 'surer than it should be' : 'less sure than it could be'}.
       </p>
       <Figure
         chart={reliabilityPlot(bins)}
         label={`Reliability diagram: accuracy against confidence. The expected calibration error is ${percent(error)}.`}
-        table={{ caption: 'Every bin', header: ['confidence', 'images', 'mean confidence', 'accuracy'], rows, numbers: [1, 2, 3] }}
+        table={{
+          caption: 'Every bin',
+          header: ['confidence', 'images', 'mean confidence', 'accuracy'],
+          rows,
+          numbers: [1, 2, 3],
+        }}
       />
     </>
   )
@@ -205,15 +268,21 @@ function Losses({ figures: { topLosses }, images }: Props & Pick<Report, 'images
   return (
     <>
       <p>
-        The images with the largest losses. Beside each, in color, what the answer hangs on: where a gray square over the image lowers
-        the probability of the class it was taken for the most (occlusion).
+        The images with the largest losses. Beside each, in color, what the answer hangs on: where a
+        gray square over the image lowers the probability of the class it was taken for the most
+        (occlusion).
       </p>
       <ol class="losses">
         {topLosses.map(({ name, actual, predicted, probability, actualProbability, loss }, i) => (
           <li key={name}>
             <figure>
               <div class="pair">
-                <img src={images[i]?.seen} alt={`${name}, as the network sees it`} width={192} height={192} />
+                <img
+                  src={images[i]?.seen}
+                  alt={`${name}, as the network sees it`}
+                  width={192}
+                  height={192}
+                />
                 <img
                   src={images[i]?.overlaid}
                   alt={`The same in gray; colored where it matters most for ${predicted}`}
@@ -223,7 +292,8 @@ function Losses({ figures: { topLosses }, images }: Props & Pick<Report, 'images
               </div>
               <figcaption>
                 is <bdi>{actual}</bdi> ({percent(actualProbability)}), taken for{' '}
-                <bdi class={actual === predicted ? undefined : 'wrong'}>{predicted}</bdi> ({percent(probability)}); loss {loss.toFixed(2)}
+                <bdi class={actual === predicted ? undefined : 'wrong'}>{predicted}</bdi> (
+                {percent(probability)}); loss {loss.toFixed(2)}
                 <br />
                 <small>
                   <bdi dir="ltr">{name}</bdi>
@@ -248,7 +318,9 @@ const phaseNames = {
 
 function Time({ figures: { timings, epochs, step } }: Props): VNode {
   const inEpochs = epochs.reduce((sum, epoch) => sum + epoch.seconds, 0)
-  const perEpoch = epochs.length ? `${seconds(inEpochs / epochs.length)} an epoch, ${counted(epochs.length, 'epoch')}` : 'no epochs'
+  const perEpoch = epochs.length
+    ? `${seconds(inEpochs / epochs.length)} an epoch, ${counted(epochs.length, 'epoch')}`
+    : 'no epochs'
   if (!timings)
     return (
       <>
@@ -287,7 +359,9 @@ function Time({ figures: { timings, epochs, step } }: Props): VNode {
 /** A training step, layer by layer. */
 function Step({ step: { images, layers } }: { readonly step: StepTimes }): VNode {
   const told = layers.filter(({ forward, backward }) => forward + backward > 0)
-  const total = told.filter(({ once }) => !once).reduce((sum, { forward, backward }) => sum + forward + backward, 0)
+  const total = told
+    .filter(({ once }) => !once)
+    .reduce((sum, { forward, backward }) => sum + forward + backward, 0)
   const frozen = told.some(({ once }) => once)
   const bars = told.map(({ layer, forward, backward, once }) => ({
     name: once ? `${layer}, once` : layer,
@@ -304,13 +378,19 @@ function Step({ step: { images, layers } }: { readonly step: StepTimes }): VNode
     <>
       <h3>A training step of {images} images</h3>
       <p>
-        By the clock of the adapter that made this report: {total.toFixed(1)} ms in layers that run in every step
+        By the clock of the adapter that made this report: {total.toFixed(1)} ms in layers that run
+        in every step
         {frozen ? '; those marked "once" are frozen, and what they give is kept' : ''}.
       </p>
       <Figure
         chart={barPlot(bars, 'milliseconds')}
         label={`GPU time by layer: ${bars.map(({ name, text }) => `${name} ${text} ms`).join(', ')}.`}
-        table={{ caption: 'Every layer', header: ['layer', 'forward, ms', 'backward, ms', 'runs'], rows, numbers: [1, 2] }}
+        table={{
+          caption: 'Every layer',
+          header: ['layer', 'forward, ms', 'backward, ms', 'runs'],
+          rows,
+          numbers: [1, 2],
+        }}
       />
     </>
   )

@@ -13,15 +13,16 @@ export interface Share {
 const z = 1.959964
 
 /**
- * A share with its interval by Wilson's score (1927), which stays within 0 and 1 and holds for few images too. Null where there is
- * nothing to count.
+ * A share with its interval by Wilson's score (1927), which stays within 0 and 1 and holds for few
+ * images too. Null where there is nothing to count.
  * @example wilson(8, 10)   // { value: 0.8, low: 0.49, high: 0.943, of: 10 }
  */
 export function wilson(hits: number, of: number): Share | null {
   if (of === 0) return null
   const value = hits / of
   const center = (value + z ** 2 / (2 * of)) / (1 + z ** 2 / of)
-  const half = (z / (1 + z ** 2 / of)) * Math.sqrt((value * (1 - value)) / of + z ** 2 / (4 * of ** 2))
+  const half =
+    (z / (1 + z ** 2 / of)) * Math.sqrt((value * (1 - value)) / of + z ** 2 / (4 * of ** 2))
   return { value, low: Math.max(0, center - half), high: Math.min(1, center + half), of }
 }
 
@@ -30,7 +31,10 @@ export function predictedOf({ probabilities }: Outcome): number {
   return probabilities.indexOf(Math.max(...probabilities))
 }
 
-/** −ln of the probability of the right class; probabilities are those of float32, of which the least is 1e-45. */
+/**
+ * −ln of the probability of the right class; probabilities are those of float32, of which the least
+ * is 1e-45.
+ */
 export function lossOf({ sample, probabilities }: Outcome): number {
   return -Math.log(Math.max(probabilities[sample.label] ?? 0, 1e-45))
 }
@@ -45,10 +49,14 @@ export interface Bin {
 }
 
 /**
- * How far confidence can be trusted: predictions in bins of equal width by their probability, and the mean distance between confidence and
- * accuracy, weighted by the bins' counts (expected calibration error; Guo et al. 2017, arXiv:1706.04599).
+ * How far confidence can be trusted: predictions in bins of equal width by their probability, and
+ * the mean distance between confidence and accuracy, weighted by the bins' counts (expected
+ * calibration error; Guo et al. 2017, arXiv:1706.04599).
  */
-export function calibrationOf(outcomes: readonly Outcome[], count = 10): { readonly error: number; readonly bins: readonly Bin[] } {
+export function calibrationOf(
+  outcomes: readonly Outcome[],
+  count = 10,
+): { readonly error: number; readonly bins: readonly Bin[] } {
   const sums = Array.from({ length: count }, () => ({ count: 0, confidence: 0, hits: 0 }))
   for (const outcome of outcomes) {
     const predicted = predictedOf(outcome)
@@ -60,9 +68,22 @@ export function calibrationOf(outcomes: readonly Outcome[], count = 10): { reado
     bin.hits += Number(predicted === outcome.sample.label)
   }
   const bins = sums.flatMap(({ count: n, confidence, hits }, i) =>
-    n === 0 ? [] : [{ from: i / count, to: (i + 1) / count, count: n, confidence: confidence / n, accuracy: hits / n }],
+    n === 0
+      ? []
+      : [
+          {
+            from: i / count,
+            to: (i + 1) / count,
+            count: n,
+            confidence: confidence / n,
+            accuracy: hits / n,
+          },
+        ],
   )
-  const error = bins.reduce((sum, bin) => sum + (bin.count / outcomes.length) * Math.abs(bin.confidence - bin.accuracy), 0)
+  const error = bins.reduce(
+    (sum, bin) => sum + (bin.count / outcomes.length) * Math.abs(bin.confidence - bin.accuracy),
+    0,
+  )
   return { error, bins }
 }
 
@@ -86,7 +107,10 @@ export function confusionOf(outcomes: readonly Outcome[], classes: number): numb
   return counts
 }
 
-export function classFigures(names: readonly string[], confusion: readonly (readonly number[])[]): ClassFigures[] {
+export function classFigures(
+  names: readonly string[],
+  confusion: readonly (readonly number[])[],
+): ClassFigures[] {
   return names.map((name, c) => {
     const hits = confusion[c]?.[c] ?? 0
     const images = (confusion[c] ?? []).reduce((a, b) => a + b, 0)

@@ -1,6 +1,6 @@
 import { crossEntropy } from '../autograd/functions.ts'
-import type { RgbImage } from '../host/node/decode.ts'
 import { preprocessImages } from '../data/transforms.ts'
+import type { RgbImage } from '../host/node/decode.ts'
 import { layerTimes } from '../nn/layerTimes.ts'
 import type { Network } from '../nn/network.ts'
 
@@ -13,7 +13,10 @@ export interface LayerTime {
   readonly once: boolean
 }
 
-/** What a training step of a batch takes on this adapter, layer by layer; the optimizer's part is left out. */
+/**
+ * What a training step of a batch takes on this adapter, layer by layer; the optimizer's part is
+ * left out.
+ */
 export interface StepTimes {
   readonly images: number
   readonly layers: readonly LayerTime[]
@@ -23,7 +26,11 @@ export interface StepTimes {
  * Measures one training step by the device's own clock. Parameters are left as they are.
  * @returns null where the adapter has no timestamps
  */
-export async function measureStep(model: Network, images: readonly RgbImage[], labels: readonly number[]): Promise<StepTimes | null> {
+export async function measureStep(
+  model: Network,
+  images: readonly RgbImage[],
+  labels: readonly number[],
+): Promise<StepTimes | null> {
   const { engine, frozenPrefix } = model
   const step = () => {
     const x = preprocessImages(engine, images, model.preprocess)

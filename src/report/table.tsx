@@ -13,9 +13,13 @@ export interface TableProps {
 }
 
 /** What scrolls is a named region that the keyboard reaches (WCAG 2.1.1). */
-const scrolling = (label: string) => ({ class: 'scroll', tabIndex: 0, role: 'region', 'aria-label': label }) as const
+const scrolling = (label: string) =>
+  ({ class: 'scroll', tabIndex: 0, role: 'region', 'aria-label': label }) as const
 
-/** A word of any length keeps to its column, and one that is read from the right does not turn what stands beside it. */
+/**
+ * A word of any length keeps to its column, and one that is read from the right does not turn what
+ * stands beside it.
+ */
 const contained = (cell: Cell) => (typeof cell === 'string' ? <bdi>{cell}</bdi> : cell)
 
 /** The first cell of each row names it. */

@@ -1,11 +1,18 @@
 import { AutogradError, DeviceLostError, ShapeError } from '../base/errors.ts'
-import type { Gpu } from '../gpu/gpu.ts'
 import { checkOptions } from '../base/options.ts'
-import type { AdapterKind } from '../host/platform.ts'
+import type { Gpu } from '../gpu/gpu.ts'
 import type { MemoryReport } from '../gpu/memory/pool.ts'
 import { Recorder } from '../gpu/recorder.ts'
 import type { Host } from '../host/host.ts'
-import { checkShape, checkValues, type NdBuffer, type Shape, showShape, sizeOf } from './ndbuffer.ts'
+import type { AdapterKind } from '../host/platform.ts'
+import {
+  checkShape,
+  checkValues,
+  type NdBuffer,
+  type Shape,
+  showShape,
+  sizeOf,
+} from './ndbuffer.ts'
 import { Tensor } from './tensor.ts'
 
 /** The adapter an engine runs on. */
@@ -48,7 +55,12 @@ export class Engine {
    * @param open how another device is opened, should this one be lost
    * @internal
    */
-  constructor(host: Host, device: OpenDevice, open: () => Promise<OpenDevice>, backward: (root: Tensor, dy?: Tensor) => void) {
+  constructor(
+    host: Host,
+    device: OpenDevice,
+    open: () => Promise<OpenDevice>,
+    backward: (root: Tensor, dy?: Tensor) => void,
+  ) {
     this.host = host
     this.#device = device
     this.#open = open
@@ -65,8 +77,9 @@ export class Engine {
   }
 
   /**
-   * Opens a device in the place of one that was lost, by the options the engine was made with. What tensors held is gone with the old
-   * device: parameters take new values by `revive`, every other tensor is only good for `dispose()`. `fit` does all this by itself.
+   * Opens a device in the place of one that was lost, by the options the engine was made with. What
+   * tensors held is gone with the old device: parameters take new values by `revive`, every other
+   * tensor is only good for `dispose()`. `fit` does all this by itself.
    * @throws DeviceLostError after `dispose()`
    * @throws AdapterError where there is no adapter any more
    * @example
@@ -88,16 +101,23 @@ export class Engine {
   /**
    * A tensor with the given values.
    * @param data row-major; copied
-   * @throws ShapeError when the shape does not hold as many values, or is larger than a buffer may be
+   * @throws ShapeError when the shape does not hold as many values, or is larger than a buffer may
+   * be
    * @throws UsageError for values that are no Float32Array, and options that do not exist
    * @example const x = engine.tensor(new Float32Array([1, 2, 3, 4]), [2, 2], { requiresGrad: true })
    */
-  tensor(data: Float32Array, shape: Shape, options: { readonly requiresGrad?: boolean } = {}): Tensor {
+  tensor(
+    data: Float32Array,
+    shape: Shape,
+    options: { readonly requiresGrad?: boolean } = {},
+  ): Tensor {
     checkOptions('engine.tensor', options, ['requiresGrad'])
     checkValues('a tensor', data)
     checkShape('a tensor', shape)
     if (sizeOf(shape) !== data.length)
-      throw new ShapeError(`a tensor of shape ${showShape(shape)} has ${sizeOf(shape)} values, but ${data.length} were given`)
+      throw new ShapeError(
+        `a tensor of shape ${showShape(shape)} has ${sizeOf(shape)} values, but ${data.length} were given`,
+      )
     return new Tensor(this, { storage: this.gpu.upload(data), shape }, options.requiresGrad)
   }
 
@@ -105,20 +125,28 @@ export class Engine {
    * Reads several tensors back in one submit.
    * @throws AutogradError for one of another engine
    */
-  read(tensors: readonly { readonly buffer: NdBuffer; readonly engine?: Engine }[]): Promise<Float32Array[]> {
+  read(
+    tensors: readonly { readonly buffer: NdBuffer; readonly engine?: Engine }[],
+  ): Promise<Float32Array[]> {
     const collect = this.readLater(tensors)
     this.gpu.submit()
     return collect()
   }
 
   /**
-   * Notes the values several tensors have at this point of the work; they may be disposed of at once. Submits nothing: call the
-   * result after `gpu.submit()`.
+   * Notes the values several tensors have at this point of the work; they may be disposed of at
+   * once. Submits nothing: call the result after `gpu.submit()`.
    * @throws AutogradError for one of another engine
    */
-  readLater(tensors: readonly { readonly buffer: NdBuffer; readonly engine?: Engine }[]): () => Promise<Float32Array[]> {
-    if (tensors.some(({ engine = this }) => engine !== this)) throw new AutogradError('a tensor is read by the engine that it lives on')
-    const items = tensors.map(({ buffer: { storage, shape } }) => ({ storage, bytes: 4 * sizeOf(shape) }))
+  readLater(
+    tensors: readonly { readonly buffer: NdBuffer; readonly engine?: Engine }[],
+  ): () => Promise<Float32Array[]> {
+    if (tensors.some(({ engine = this }) => engine !== this))
+      throw new AutogradError('a tensor is read by the engine that it lives on')
+    const items = tensors.map(({ buffer: { storage, shape } }) => ({
+      storage,
+      bytes: 4 * sizeOf(shape),
+    }))
     const collect = this.gpu.readLater(items)
     return async () => (await collect()).map((bytes) => new Float32Array(bytes))
   }
@@ -129,9 +157,11 @@ export class Engine {
   }
 
   /**
-   * Records every dispatch from here to the result's `finish()`: operator, layer, pass, WGSL, bindings, sizes, GPU time, cost; and what
-   * did not run, and why. Each dispatch then gets a compute pass of its own, so a step takes a little longer than otherwise.
-   * @param options.values also keep the values of the tensors that operators compute, forward and backward
+   * Records every dispatch from here to the result's `finish()`: operator, layer, pass, WGSL,
+   * bindings, sizes, GPU time, cost; and what did not run, and why. Each dispatch then gets a
+   * compute pass of its own, so a step takes a little longer than otherwise.
+   * @param options.values also keep the values of the tensors that operators compute, forward and
+   * backward
    * @throws UsageError while another recording is under way, and for options that do not exist
    * @example
    * const recorder = engine.record()
@@ -143,7 +173,10 @@ export class Engine {
     return new Recorder(this.gpu, options)
   }
 
-  /** Bytes that tensors may still take: the machine's free memory where the CPU computes; null on a GPU, which does not say. */
+  /**
+   * Bytes that tensors may still take: the machine's free memory where the CPU computes; null on a
+   * GPU, which does not say.
+   */
   freeBytes(): number | null {
     return this.#device.freeBytes()
   }

@@ -1,6 +1,6 @@
 import { ShapeError, UsageError } from '../base/errors.ts'
-import type { Gpu } from '../gpu/gpu.ts'
 import { kindOf } from '../base/options.ts'
+import type { Gpu } from '../gpu/gpu.ts'
 import type { Storage } from '../gpu/memory/pool.ts'
 import type { Bindable } from '../gpu/memory/windows.ts'
 
@@ -41,12 +41,17 @@ export function showShape(shape: Shape): string {
 /** Throws UsageError unless values are float32: the bytes of others would be taken for such. */
 export function checkValues(what: string, data: Float32Array): void {
   if (data instanceof Float32Array) return
-  throw new UsageError(`${what} takes its values as a Float32Array, not ${kindOf(data)}: Float32Array.from(values) makes one`)
+  throw new UsageError(
+    `${what} takes its values as a Float32Array, not ${kindOf(data)}: Float32Array.from(values) makes one`,
+  )
 }
 
 /** Throws ShapeError unless every extent is a positive integer. */
 export function checkShape(what: string, shape: Shape): void {
-  if (!Array.isArray(shape)) throw new ShapeError(`${what} has the shape ${String(shape)}: a shape is a list of extents, such as [2, 3]`)
+  if (!Array.isArray(shape))
+    throw new ShapeError(
+      `${what} has the shape ${String(shape)}: a shape is a list of extents, such as [2, 3]`,
+    )
   if (!shape.every((extent) => Number.isSafeInteger(extent) && extent > 0))
     throw new ShapeError(`${what} has the shape ${showShape(shape)}: extents are positive integers`)
 }

@@ -12,8 +12,9 @@ export interface GraphNode {
 /**
  * A float32 array on the GPU: a shape, a buffer, and a gradient once backward has reached it.
  *
- * Leaves (from `engine.tensor`, and parameters) belong to the caller, who calls `dispose()`. Results of operators that take part in a
- * gradient are freed by the `backward()` that passes them, the one it started from excepted.
+ * Leaves (from `engine.tensor`, and parameters) belong to the caller, who calls `dispose()`.
+ * Results of operators that take part in a gradient are freed by the `backward()` that passes them,
+ * the one it started from excepted.
  * @example
  * const x = engine.tensor(Float32Array.of(1, 2, 3, 4), [2, 2], { requiresGrad: true })
  * const loss = crossEntropy(x, Int32Array.of(0, 1))
@@ -25,7 +26,10 @@ export class Tensor {
   readonly shape: Shape
   /** Whether backward computes a gradient for this tensor. Set it on leaves only. */
   requiresGrad: boolean
-  /** d(root)/d(this), summed over backward calls; null before the first, and always on what does not require one. */
+  /**
+   * d(root)/d(this), summed over backward calls; null before the first, and always on what does not
+   * require one.
+   */
   grad: Tensor | null = null
   /**
    * How this tensor was computed, where a gradient has to flow back through it.
@@ -38,7 +42,8 @@ export class Tensor {
    */
   consumers = 0
   /**
-   * Whether it holds max(x, 0) of the x that it stands for, because a ReLU follows: `relu` then launches nothing.
+   * Whether it holds max(x, 0) of the x that it stands for, because a ReLU follows: `relu` then
+   * launches nothing.
    * @internal
    */
   rectified = false
@@ -67,7 +72,9 @@ export class Tensor {
    */
   get buffer(): NdBuffer {
     if (!this.#storage)
-      throw new AutogradError(`a tensor of shape ${showShape(this.shape)} was disposed of, or freed by backward(), and cannot be read`)
+      throw new AutogradError(
+        `a tensor of shape ${showShape(this.shape)} was disposed of, or freed by backward(), and cannot be read`,
+      )
     return { storage: this.#storage, shape: this.shape }
   }
 
@@ -81,7 +88,8 @@ export class Tensor {
   }
 
   /**
-   * Adds d(this)/d(leaf) · dy to the `grad` of every leaf that requires one. Frees the intermediates it passes.
+   * Adds d(this)/d(leaf) · dy to the `grad` of every leaf that requires one. Frees the
+   * intermediates it passes.
    * @param dy shape of this tensor; may be left out for a single element, where it is 1
    * @throws AutogradError when nothing here requires a gradient, or backward already passed
    * @throws ShapeError when dy has another shape
@@ -97,12 +105,16 @@ export class Tensor {
    */
   replace(buffer: NdBuffer): void {
     if (sizeOf(buffer.shape) !== this.size)
-      throw new ShapeError(`cannot put ${showShape(buffer.shape)} in the place of ${showShape(this.shape)}`)
+      throw new ShapeError(
+        `cannot put ${showShape(buffer.shape)} in the place of ${showShape(this.shape)}`,
+      )
     this.#storage?.release()
     this.#storage = buffer.storage
   }
 
-  /** Lets the buffer go, and the graph behind it where nothing else needs it. May be called twice. */
+  /**
+   * Lets the buffer go, and the graph behind it where nothing else needs it. May be called twice.
+   */
   dispose(): void {
     this.grad?.dispose()
     this.grad = null

@@ -4,16 +4,26 @@ interface Coming<Values> {
   readonly values: () => Promise<Values>
 }
 
-/** Milliseconds of work that are read back together at the most, so that somebody sees how it goes ten times a second or more. */
+/**
+ * Milliseconds of work that are read back together at the most, so that somebody sees how it goes
+ * ten times a second or more.
+ */
 const interval = 100
-/** And so many at the most: the inputs of what is handed over but not done take memory of the driver, and four times as many gain nothing. */
+/**
+ * And so many at the most: the inputs of what is handed over but not done take memory of the
+ * driver, and four times as many gain nothing.
+ */
 const most = 16
-/** How many times longer than the one before a row may be: what a single step took may be an accident. */
+/**
+ * How many times longer than the one before a row may be: what a single step took may be an
+ * accident.
+ */
 const growth = 4
 
 /**
- * Takes in what steps come to, in rows of as many as are done in a tenth of a second: one by one where they are slow. While one row is on
- * its way the next is handed over, so that the device never waits for the host, nor the host for each step.
+ * Takes in what steps come to, in rows of as many as are done in a tenth of a second: one by one
+ * where they are slow. While one row is on its way the next is handed over, so that the device
+ * never waits for the host, nor the host for each step.
  */
 export class Arrivals<Values, Item extends Coming<Values>> {
   readonly #take: (item: Item, values: Values) => Promise<void>
@@ -32,7 +42,8 @@ export class Arrivals<Values, Item extends Coming<Values>> {
   /** Adds what was handed to the device, and waits for earlier ones where a row is full. */
   async add(item: Item): Promise<void> {
     this.#row.push(item)
-    if (this.#row.length >= this.#size || performance.now() - this.#last >= interval) await this.#turn()
+    if (this.#row.length >= this.#size || performance.now() - this.#last >= interval)
+      await this.#turn()
   }
 
   /** Waits for everything. */
@@ -56,7 +67,11 @@ export class Arrivals<Values, Item extends Coming<Values>> {
       this.#coming.shift()
     }
     const now = performance.now()
-    if (count > 0) this.#size = Math.max(1, Math.min(most, growth * this.#size, Math.floor((interval * count) / (now - this.#last))))
+    if (count > 0)
+      this.#size = Math.max(
+        1,
+        Math.min(most, growth * this.#size, Math.floor((interval * count) / (now - this.#last))),
+      )
     this.#last = now
   }
 }

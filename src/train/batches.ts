@@ -1,14 +1,14 @@
+import type { DataError } from '../base/errors.ts'
+import { Random } from '../base/random.ts'
 import { type Augmentation, type AugmentDraw, drawAugmentation } from '../data/augment.ts'
 import { augmentImages } from '../data/augmentImages.ts'
 import type { ImageDataset, Sample, SampleList } from '../data/dataset.ts'
 import { type DecodedSample, decodeAhead, decoding, PixelCache } from '../data/loader.ts'
 import { preprocessImages, type ViewedImage, viewImages } from '../data/transforms.ts'
 import { testViews } from '../data/view.ts'
-import type { DataError } from '../base/errors.ts'
+import type { RgbImage } from '../host/host.ts'
 import type { Network } from '../nn/network.ts'
 import type { Preprocess } from '../nn/preprocess.ts'
-import type { RgbImage } from '../host/host.ts'
-import { Random } from '../base/random.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { openStored, type StoreOptions } from './storedSource.ts'
 
@@ -47,7 +47,8 @@ export async function readAgain<T>(
   epoch: number,
   body: (batch: Batch) => Promise<T>,
 ): Promise<T> {
-  for await (const batch of source.batches(places, batchSize, epoch)) return body(batch).finally(() => batch.x.dispose())
+  for await (const batch of source.batches(places, batchSize, epoch))
+    return body(batch).finally(() => batch.x.dispose())
   throw new Error('a batch that was read cannot be read again')
 }
 
@@ -77,7 +78,10 @@ export interface SeededAugmentation {
   readonly seed: number
 }
 
-/** Images, decoded as they are needed: augmented anew in each epoch, seen in several views, or seen as they are. */
+/**
+ * Images, decoded as they are needed: augmented anew in each epoch, seen in several views, or seen
+ * as they are.
+ */
 export class ImageSource implements BatchSource {
   readonly from = 0
   readonly reads = false
@@ -91,7 +95,10 @@ export class ImageSource implements BatchSource {
     model: Network,
     samples: SampleList,
     options: ReadOptions,
-    { augment = null, views = 1 }: { readonly augment?: SeededAugmentation | null; readonly views?: number } = {},
+    {
+      augment = null,
+      views = 1,
+    }: { readonly augment?: SeededAugmentation | null; readonly views?: number } = {},
   ) {
     this.views = views
     this.#model = model
@@ -104,7 +111,11 @@ export class ImageSource implements BatchSource {
     return this.#samples.length
   }
 
-  async *batches(order: ArrayLike<number>, batchSize: number, epoch: number): AsyncGenerator<Batch> {
+  async *batches(
+    order: ArrayLike<number>,
+    batchSize: number,
+    epoch: number,
+  ): AsyncGenerator<Batch> {
     let read = 0
     const reading = { ...decoding(this.#model.engine), ...this.#options }
     for await (const group of grouped(decodeAhead(this.#samples, order, reading), batchSize)) {
@@ -123,13 +134,15 @@ export class ImageSource implements BatchSource {
   async close(): Promise<void> {}
 
   #draw(group: readonly DecodedSample[], seeded: SeededAugmentation, epoch: number): AugmentDraw[] {
-    return group.map(({ image, index }) => drawInEpoch(seeded, epoch, index, image, this.#model.preprocess))
+    return group.map(({ image, index }) =>
+      drawInEpoch(seeded, epoch, index, image, this.#model.preprocess),
+    )
   }
 }
 
 /**
- * What an image undergoes in an epoch. Its random stream is its place in the part and the epoch: the same on every adapter and for every
- * batch size.
+ * What an image undergoes in an epoch. Its random stream is its place in the part and the epoch:
+ * the same on every adapter and for every batch size.
  */
 export function drawInEpoch(
   { augmentation, seed }: SeededAugmentation,
@@ -138,20 +151,31 @@ export function drawInEpoch(
   image: RgbImage,
   preprocess: Preprocess,
 ): AugmentDraw {
-  return drawAugmentation(new Random(seed, epoch * streamsPerEpoch + index), augmentation, image, preprocess)
+  return drawAugmentation(
+    new Random(seed, epoch * streamsPerEpoch + index),
+    augmentation,
+    image,
+    preprocess,
+  )
 }
 
 /** Each image in the first few of its views for test-time augmentation. */
-export function viewsOf(images: readonly RgbImage[], preprocess: Preprocess, views: number): ViewedImage[] {
-  return images.flatMap((image) => testViews(image, preprocess, views).map((view) => ({ image, view })))
+export function viewsOf(
+  images: readonly RgbImage[],
+  preprocess: Preprocess,
+  views: number,
+): ViewedImage[] {
+  return images.flatMap((image) =>
+    testViews(image, preprocess, views).map((view) => ({ image, view })),
+  )
 }
 
 /** Apart from the streams below it, which shuffle: one for each epoch. */
 const streamsPerEpoch = 2 ** 32
 
 /**
- * The cheapest way to read one part of a dataset: stored where nothing about a sample changes from epoch to epoch and memory
- * allows, else decoded anew.
+ * The cheapest way to read one part of a dataset: stored where nothing about a sample changes from
+ * epoch to epoch and memory allows, else decoded anew.
  * @param options.store whether outputs may be stored at all
  * @param options.augment how images are augmented; null for not at all
  */
@@ -166,7 +190,12 @@ export async function openSource(
     const stored = await openStored(model, samples, from, options)
     if (stored) return stored
   }
-  return new ImageSource(model, samples, { ...options, ...(store ? { cache: new PixelCache(samples.length) } : {}) }, { augment })
+  return new ImageSource(
+    model,
+    samples,
+    { ...options, ...(store ? { cache: new PixelCache(samples.length) } : {}) },
+    { augment },
+  )
 }
 
 export type { ImageDataset }

@@ -1,5 +1,5 @@
-import { countByClass, type ImageDataset } from '../data/dataset.ts'
 import { DataError } from '../base/errors.ts'
+import { countByClass, type ImageDataset } from '../data/dataset.ts'
 import type { Skipped } from './events.ts'
 
 /** Ends training once every image to train on of a class has turned out broken. */

@@ -1,7 +1,7 @@
 import { WeightsError } from '../base/errors.ts'
-import { list } from '../nn/network.ts'
-import type { Files } from '../host/host.ts'
 import type { StateDict } from '../base/stateDict.ts'
+import type { Files } from '../host/host.ts'
+import { list } from '../nn/network.ts'
 import { readSafetensors, safetensorsParts } from '../weights/safetensors.ts'
 import type { EpochResult } from './events.ts'
 
@@ -24,7 +24,10 @@ export interface EpochPart {
   readonly lr: number
 }
 
-/** Everything that training changes, as it was after a step. With the same options, going on from it gives the same bits. */
+/**
+ * Everything that training changes, as it was after a step. With the same options, going on from it
+ * gives the same bits.
+ */
 export interface Checkpoint {
   /** The values of every parameter that trains at some time. */
   readonly weights: StateDict
@@ -36,33 +39,62 @@ export interface Checkpoint {
   readonly epochs: readonly EpochResult[]
   /** The epoch in progress; null at the end of one. */
   readonly part: EpochPart | null
-  /** Training passes so far, which dropout and mixup count by: with the seed, all there is of random state. */
+  /**
+   * Training passes so far, which dropout and mixup count by: with the seed, all there is of random
+   * state.
+   */
   readonly passes: number
   /** The options that decide the bits. */
   readonly options: Readonly<Record<string, unknown>>
 }
 
-/** The newest end of an epoch, and the newest state within one. Each replaces only its own kind, so one whole file is left whatever happens to the other. */
+/**
+ * The newest end of an epoch, and the newest state within one. Each replaces only its own kind, so
+ * one whole file is left whatever happens to the other.
+ */
 const names = { epoch: 'epoch.safetensors', step: 'step.safetensors' } as const
-const prefixes = { weights: 'weight/', optimizer: 'optimizer/', averages: 'average/', best: 'best/' } as const
+const prefixes = {
+  weights: 'weight/',
+  optimizer: 'optimizer/',
+  averages: 'average/',
+  best: 'best/',
+} as const
 /** What the metadata say besides the tensors. */
 type Facts = Pick<Checkpoint, 'epochs' | 'part' | 'passes' | 'options'> & {
   readonly updates: number | null
   readonly bestEpoch: number | null
 }
 
-/** Writes a checkpoint into a folder, in the place of the one of its kind before; a crash at any moment leaves one of the two whole. */
-export async function writeCheckpoint(files: Files, folder: string, checkpoint: Checkpoint): Promise<void> {
+/**
+ * Writes a checkpoint into a folder, in the place of the one of its kind before; a crash at any
+ * moment leaves one of the two whole.
+ */
+export async function writeCheckpoint(
+  files: Files,
+  folder: string,
+  checkpoint: Checkpoint,
+): Promise<void> {
   const { weights, optimizer, averages, best, epochs, part, passes, options } = checkpoint
-  const named = (prefix: string, values: StateDict = {}) => Object.entries(values).map(([name, array]) => [prefix + name, array] as const)
+  const named = (prefix: string, values: StateDict = {}) =>
+    Object.entries(values).map(([name, array]) => [prefix + name, array] as const)
   const tensors = Object.fromEntries([
     ...named(prefixes.weights, weights),
     ...named(prefixes.optimizer, optimizer),
     ...named(prefixes.averages, averages?.values),
     ...named(prefixes.best, best?.weights),
   ])
-  const facts: Facts = { epochs, part, passes, options, updates: averages?.updates ?? null, bestEpoch: best?.epoch ?? null }
-  await files.write(`${folder}/${part ? names.step : names.epoch}`, safetensorsParts(tensors, { checkpoint: JSON.stringify(facts) }))
+  const facts: Facts = {
+    epochs,
+    part,
+    passes,
+    options,
+    updates: averages?.updates ?? null,
+    bestEpoch: best?.epoch ?? null,
+  }
+  await files.write(
+    `${folder}/${part ? names.step : names.epoch}`,
+    safetensorsParts(tensors, { checkpoint: JSON.stringify(facts) }),
+  )
 }
 
 /** Removes the checkpoints of an earlier training. */
@@ -71,7 +103,8 @@ export async function clearCheckpoints(files: Files, folder: string): Promise<vo
 }
 
 /**
- * Reads the newest checkpoint of a folder; null when there is none. Where one file is damaged the other one serves.
+ * Reads the newest checkpoint of a folder; null when there is none. Where one file is damaged the
+ * other one serves.
  * @param onDamaged told of a file that cannot be read while another one can
  * @throws WeightsError when none can be read
  */
@@ -80,13 +113,22 @@ export async function readCheckpoint(
   folder: string,
   onDamaged: (message: string) => void = () => {},
 ): Promise<Checkpoint | null> {
-  const found = await Promise.all(Object.values(names).map((name) => read(files, `${folder}/${name}`)))
-  const whole = found.filter((one): one is Checkpoint => one !== null && !(one instanceof WeightsError))
+  const found = await Promise.all(
+    Object.values(names).map((name) => read(files, `${folder}/${name}`)),
+  )
+  const whole = found.filter(
+    (one): one is Checkpoint => one !== null && !(one instanceof WeightsError),
+  )
   const damaged = found.filter((one) => one instanceof WeightsError)
   const [first] = damaged
   if (whole.length === 0 && first) throw first
   for (const { message } of damaged) onDamaged(message)
-  return whole.sort((a, b) => b.epochs.length - a.epochs.length || (b.part?.position ?? 0) - (a.part?.position ?? 0))[0] ?? null
+  return (
+    whole.sort(
+      (a, b) =>
+        b.epochs.length - a.epochs.length || (b.part?.position ?? 0) - (a.part?.position ?? 0),
+    )[0] ?? null
+  )
 }
 
 /** The newest end of an epoch, or null. */
@@ -102,7 +144,10 @@ async function read(files: Files, path: string): Promise<Checkpoint | WeightsErr
     return parse(bytes)
   } catch (cause) {
     const why = cause instanceof WeightsError ? cause.message : 'its metadata cannot be read'
-    return new WeightsError(`${path} is no checkpoint of Graft: ${why}; delete it to start afresh`, { cause })
+    return new WeightsError(
+      `${path} is no checkpoint of Graft: ${why}; delete it to start afresh`,
+      { cause },
+    )
   }
 }
 
@@ -110,7 +155,9 @@ function parse(bytes: Uint8Array): Checkpoint {
   const { tensors, metadata } = readSafetensors(bytes, { inPlace: true })
   const part = (prefix: string) =>
     Object.fromEntries(
-      Object.entries(tensors).flatMap(([name, array]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), array]] : [])),
+      Object.entries(tensors).flatMap(([name, array]) =>
+        name.startsWith(prefix) ? [[name.slice(prefix.length), array]] : [],
+      ),
     )
   const facts = JSON.parse(metadata.checkpoint ?? '{}') as Partial<Facts>
   const lost = (['epochs', 'passes', 'options'] as const).filter((key) => facts[key] === undefined)

@@ -1,6 +1,6 @@
-import type { ImageDataset } from '../data/dataset.ts'
 import { UsageError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
+import type { ImageDataset } from '../data/dataset.ts'
 import type { Network } from '../nn/network.ts'
 import { type Choice, headOptions } from '../transfer/choice.ts'
 import { applyScenario, type Plan, type Scenario, scenarios } from '../transfer/scenario.ts'
@@ -10,10 +10,12 @@ import { fit } from './fit.ts'
 import type { FitOptions } from './fitOptions.ts'
 
 /** What `compareScenarios` is told: a budget for each scenario, and how they train. */
-export interface CompareOptions extends Pick<FitOptions, 'batchSize' | 'lr' | 'optimizer' | 'augment' | 'seed' | 'signal'> {
+export interface CompareOptions
+  extends Pick<FitOptions, 'batchSize' | 'lr' | 'optimizer' | 'augment' | 'seed' | 'signal'> {
   /**
-   * Training time of each, in seconds: reading, compiling and the validations between epochs count, the last validation does not.
-   * Default: three times what reading all images takes, by the probe's pace, and a minute at the least.
+   * Training time of each, in seconds: reading, compiling and the validations between epochs count,
+   * the last validation does not. Default: three times what reading all images takes, by the
+   * probe's pace, and a minute at the least.
    */
   readonly seconds?: number
   /** Or so many epochs of each. */
@@ -30,7 +32,10 @@ export interface CompareOptions extends Pick<FitOptions, 'batchSize' | 'lr' | 'o
 export interface Budget {
   readonly seconds: number | null
   readonly epochs: number | null
-  /** Seconds that reading all images once and running the frozen layers over them takes, by the probe's pace. */
+  /**
+   * Seconds that reading all images once and running the frozen layers over them takes, by the
+   * probe's pace.
+   */
   readonly reading: number
 }
 
@@ -45,8 +50,9 @@ export interface Contestant {
   readonly plan: Plan
   readonly points: readonly Point[]
   /**
-   * Validation accuracy, in 0..1, after the epoch of the least validation loss: a head on frozen layers has hundreds of epochs in the time of
-   * one of the whole network, and must not lose by the overfitting of the last of them.
+   * Validation accuracy, in 0..1, after the epoch of the least validation loss: a head on frozen
+   * layers has hundreds of epochs in the time of one of the whole network, and must not lose by the
+   * overfitting of the last of them.
    */
   readonly valAccuracy: number
   /** That epoch, counted from 1. */
@@ -71,24 +77,31 @@ export interface Comparison {
 const untilTimeIsUp = 1_000_000
 
 /**
- * Trains all four scenarios on the same images under one budget. Each cuts where, and keeps the FC layers that, the probe of
- * `chooseScenario` found best for it.
+ * Trains all four scenarios on the same images under one budget. Each cuts where, and keeps the FC
+ * layers that, the probe of `chooseScenario` found best for it.
  * @param build makes the network afresh; called five times
  * @throws UsageError where both `seconds` and `epochs` are given
  * @throws whatever `chooseScenario` and `fit` throw
  * @example
- * const { scenarios, choice } = await compareScenarios(() => alexnet(engine, { weights }), data, { seconds: 60 })
- * console.log(scenarios.get(choice.scenario)?.valAccuracy)
+ * const { scenarios, choice } = await compareScenarios(() => alexnet(engine, { weights }), data, {
+ * seconds: 60 }) console.log(scenarios.get(choice.scenario)?.valAccuracy)
  */
-export async function compareScenarios(build: () => Promise<Network>, data: ImageDataset, options: CompareOptions): Promise<Comparison> {
+export async function compareScenarios(
+  build: () => Promise<Network>,
+  data: ImageDataset,
+  options: CompareOptions,
+): Promise<Comparison> {
   checkOptions('compareScenarios', options, [
     ...(['batchSize', 'lr', 'optimizer', 'augment', 'seed', 'signal'] as const),
     ...(['seconds', 'epochs', 'onEvent', 'onChoice', 'onPlan'] as const),
   ])
   const { seconds, epochs, onEvent, onChoice, onPlan, ...recipe } = options
-  if (seconds !== undefined && epochs !== undefined) throw new UsageError('a comparison takes seconds or epochs: one of them')
+  if (seconds !== undefined && epochs !== undefined)
+    throw new UsageError('a comparison takes seconds or epochs: one of them')
   const probed = await build()
-  const choice = await chooseScenario(probed, data, probeOptions(options)).finally(() => probed.dispose())
+  const choice = await chooseScenario(probed, data, probeOptions(options)).finally(() =>
+    probed.dispose(),
+  )
   const budget = budgetOf(options, choice, data)
   onChoice?.(choice, budget)
   const results = new Map<Scenario, Contestant>()
@@ -97,7 +110,12 @@ export async function compareScenarios(build: () => Promise<Network>, data: Imag
     const model = await build()
     try {
       const seed = options.seed ?? model.seed
-      const plan = applyScenario(model, { scenario, classes: data.classes.length, seed, ...headOptions(scenario, choice.evidence) })
+      const plan = applyScenario(model, {
+        scenario,
+        classes: data.classes.length,
+        seed,
+        ...headOptions(scenario, choice.evidence),
+      })
       onPlan?.(plan)
       const clock = new Clock((event) => onEvent?.(scenario, event))
       const { steps, aborted } = await fit(model, data, {
@@ -122,13 +140,24 @@ export async function compareScenarios(build: () => Promise<Network>, data: Imag
   return { choice, budget, scenarios: results }
 }
 
-/** A minute at the least, so that a scenario without anything to read in advance comes to some steps. */
+/**
+ * A minute at the least, so that a scenario without anything to read in advance comes to some
+ * steps.
+ */
 const leastSeconds = 60
 
-function budgetOf({ seconds, epochs }: CompareOptions, { evidence }: Choice, data: ImageDataset): Budget {
+function budgetOf(
+  { seconds, epochs }: CompareOptions,
+  { evidence }: Choice,
+  data: ImageDataset,
+): Budget {
   const reading = (evidence.readSeconds / evidence.sampled) * (data.train.length + data.val.length)
   if (epochs !== undefined) return { seconds: null, epochs, reading }
-  return { seconds: seconds ?? Math.max(leastSeconds, Math.ceil(3 * reading)), epochs: null, reading }
+  return {
+    seconds: seconds ?? Math.max(leastSeconds, Math.ceil(3 * reading)),
+    epochs: null,
+    reading,
+  }
 }
 
 function probeOptions({ seed, signal, onEvent }: CompareOptions): ChooseOptions {

@@ -15,10 +15,13 @@ interface Incident {
 }
 
 /**
- * Finds the first tensor, in the order of computation, that is not finite: the batch that made the loss NaN or infinite goes through
- * again, layer by layer, with the parameters it met.
+ * Finds the first tensor, in the order of computation, that is not finite: the batch that made the
+ * loss NaN or infinite goes through again, layer by layer, with the parameters it met.
  */
-export async function diagnose(model: Network, { batch: { x, targets }, from, pass, what }: Incident): Promise<NonFiniteError> {
+export async function diagnose(
+  model: Network,
+  { batch: { x, targets }, from, pass, what }: Incident,
+): Promise<NonFiniteError> {
   const { engine } = model
   const error = (tensor: string, kind: string) =>
     new NonFiniteError(
@@ -34,7 +37,9 @@ export async function diagnose(model: Network, { batch: { x, targets }, from, pa
   try {
     for (let i = from; i < model.layers.length; i++) {
       if (pass !== null) model.passes = pass
-      const next = engine.noGrad(() => model.forward(here, { training: pass !== null, from: i, to: i + 1 }))
+      const next = engine.noGrad(() =>
+        model.forward(here, { training: pass !== null, from: i, to: i + 1 }),
+      )
       if (here !== x && here !== next) here.dispose()
       here = next
       const [fine] = await allFinite(engine, [here])

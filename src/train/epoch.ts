@@ -31,8 +31,8 @@ export interface TrainedEpoch {
 }
 
 /**
- * One pass over the training images, or the rest of one, or null when it was aborted. At least one step is made of what is left.
- * `session.part` follows it from step to step.
+ * One pass over the training images, or the rest of one, or null when it was aborted. At least one
+ * step is made of what is left. `session.part` follows it from step to step.
  * @param deadline when to stop, on the clock of `performance.now`
  */
 export async function trainEpoch(
@@ -66,10 +66,18 @@ export async function trainEpoch(
     await run.drain()
   }
   if (signal?.aborted) return null
-  if (run.part.count === 0) throw new DataError(`${session.data.root} has no image to train on that can be decoded`)
+  if (run.part.count === 0)
+    throw new DataError(`${session.data.root} has no image to train on that can be decoded`)
   const { loss, correct, count, position, batches, lr } = run.part
   const cutShort = late && position < source.count
-  return { loss: loss / count, accuracy: correct / count, seconds: run.seconds, lr, batches: batches - before, cutShort }
+  return {
+    loss: loss / count,
+    accuracy: correct / count,
+    seconds: run.seconds,
+    lr,
+    batches: batches - before,
+    cutShort,
+  }
 }
 
 /** The batches of one epoch on their way through the device. */
@@ -81,14 +89,22 @@ class EpochRun {
   readonly #stepper: Stepper
   readonly #begun: number
   readonly #start: number
-  readonly #arrivals = new Arrivals<StepValues, BatchInFlight>((one, values) => this.#finish(one, values))
+  readonly #arrivals = new Arrivals<StepValues, BatchInFlight>((one, values) =>
+    this.#finish(one, values),
+  )
   /** Whether a state is on its way that the snapshots do not know of yet. */
   #stateComing = false
   /** As far as values have come back. */
   part: EpochPart
 
   /** @param order what is left of the epoch's */
-  constructor(session: Session, source: BatchSource, order: Uint32Array, snapshots: Snapshots, begun: number) {
+  constructor(
+    session: Session,
+    source: BatchSource,
+    order: Uint32Array,
+    snapshots: Snapshots,
+    begun: number,
+  ) {
     this.#session = session
     this.#source = source
     this.#order = order
@@ -127,7 +143,8 @@ class EpochRun {
 
   async drain(): Promise<void> {
     await this.#arrivals.drain()
-    if (this.#stepper.between && this.part.batches > 0) this.#session.part = { ...this.part, steps: this.#stepper.steps }
+    if (this.#stepper.between && this.part.batches > 0)
+      this.#session.part = { ...this.part, steps: this.#stepper.steps }
   }
 
   async #finish(one: BatchInFlight, { loss, logits, norm }: StepValues): Promise<void> {

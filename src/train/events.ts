@@ -27,10 +27,26 @@ export interface Skipped {
 export type TrainEvent =
   /** What training will take, before anything is allocated for it. */
   | ({ readonly type: 'memory' } & MemoryPlan)
-  /** So many images have been read, and run through the frozen layers where there are any: once, in the first epoch. */
-  | { readonly type: 'read'; readonly split: 'train' | 'val'; readonly done: number; readonly total: number }
-  /** An earlier run had left on disk what the frozen layers give for so many images: they were not computed again. */
-  | { readonly type: 'cached'; readonly split: 'train' | 'val'; readonly count: number; readonly total: number }
+  /**
+   * So many images have been read, and run through the frozen layers where there are any: once, in
+   * the first epoch.
+   */
+  | {
+      readonly type: 'read'
+      readonly split: 'train' | 'val'
+      readonly done: number
+      readonly total: number
+    }
+  /**
+   * An earlier run had left on disk what the frozen layers give for so many images: they were not
+   * computed again.
+   */
+  | {
+      readonly type: 'cached'
+      readonly split: 'train' | 'val'
+      readonly count: number
+      readonly total: number
+    }
   /** Something could not be done as asked, and the work goes on without it. */
   | { readonly type: 'remark'; readonly message: string }
   /** Kernels are being compiled, once. */
@@ -50,7 +66,10 @@ export type TrainEvent =
     }
   /** From this epoch on these parameters train: gradual unfreezing. */
   | { readonly type: 'stage'; readonly epoch: number; readonly trained: readonly string[] }
-  /** The GPU device was lost, and another one goes on in `epoch` after `step`; `repeated` steps had been further. */
+  /**
+   * The GPU device was lost, and another one goes on in `epoch` after `step`; `repeated` steps had
+   * been further.
+   */
   | {
       readonly type: 'recovered'
       readonly reason: string
@@ -60,7 +79,13 @@ export type TrainEvent =
       readonly repeated: number
     }
   /** A search for a learning rate has taken a step. */
-  | { readonly type: 'search'; readonly step: number; readonly steps: number; readonly lr: number; readonly loss: number }
+  | {
+      readonly type: 'search'
+      readonly step: number
+      readonly steps: number
+      readonly lr: number
+      readonly loss: number
+    }
   | ({ readonly type: 'epoch' } & EpochResult)
   | ({ readonly type: 'skipped' } & Skipped)
 

@@ -1,11 +1,14 @@
+import { GraftError } from '../base/errors.ts'
 import type { FeatureTable, Place } from '../data/featureCache.ts'
 import type { ImageKeys } from '../data/imageKeys.ts'
-import { GraftError } from '../base/errors.ts'
 
 /** What a sample's place says when it is no row's on disk. */
 const [unknown, inMemory, broken] = [-1, -2, -3]
 
-/** What frozen layers give for each sample of a part, as far as it is known: rows of numbers in memory, on disk, or both. */
+/**
+ * What frozen layers give for each sample of a part, as far as it is known: rows of numbers in
+ * memory, on disk, or both.
+ */
 export class FeatureRows {
   readonly width: number
   readonly #places: Int32Array
@@ -17,7 +20,8 @@ export class FeatureRows {
   readonly #onRefused: (reason: string) => void
 
   /**
-   * @param options.memory whether memory takes all rows; else it takes none unless the table refuses them
+   * @param options.memory whether memory takes all rows; else it takes none unless the table
+   * refuses them
    * @param options.memoryBudget bytes that it may take then
    * @param options.onRefused told why the table takes no more
    */
@@ -25,7 +29,11 @@ export class FeatureRows {
     count: number,
     width: number,
     table: FeatureTable | null,
-    options: { readonly memory: boolean; readonly memoryBudget: number; readonly onRefused: (reason: string) => void },
+    options: {
+      readonly memory: boolean
+      readonly memoryBudget: number
+      readonly onRefused: (reason: string) => void
+    },
   ) {
     this.width = width
     this.#places = new Int32Array(count).fill(unknown)
@@ -55,7 +63,9 @@ export class FeatureRows {
     this.#places[index] = broken
   }
 
-  /** Notes where the table has a sample's row, and takes it into memory where rows are kept there. */
+  /**
+   * Notes where the table has a sample's row, and takes it into memory where rows are kept there.
+   */
   async setPlace(index: number, place: Place): Promise<void> {
     if (this.#memory) {
       await this.#table?.read([place], this.#memoryRow(this.#memory, index))
@@ -82,7 +92,10 @@ export class FeatureRows {
     if (table) await this.#write(() => table.flush())
   }
 
-  /** Writes to the table. Where it refuses, as on a full disk, it takes nothing more, and memory does if it has room. */
+  /**
+   * Writes to the table. Where it refuses, as on a full disk, it takes nothing more, and memory
+   * does if it has room.
+   */
   async #write(write: () => Promise<void>): Promise<void> {
     try {
       await write()
@@ -91,12 +104,16 @@ export class FeatureRows {
       this.#refused = true
       this.#onRefused(error.message)
       const bytes = 4 * this.width * this.#places.length
-      if (bytes <= this.#memoryBudget) this.#memory ??= new Float32Array(this.width * this.#places.length)
+      if (bytes <= this.#memoryBudget)
+        this.#memory ??= new Float32Array(this.width * this.#places.length)
     }
   }
 
   /** Reads known rows into `into`, each to its place there. */
-  async read(wanted: readonly { readonly index: number; readonly at: number }[], into: Float32Array): Promise<void> {
+  async read(
+    wanted: readonly { readonly index: number; readonly at: number }[],
+    into: Float32Array,
+  ): Promise<void> {
     const rowAt = (at: number) => into.subarray(at * this.width, (at + 1) * this.width)
     const reads = wanted.map(({ index, at }) => {
       const place = this.#places[index] ?? unknown

@@ -1,6 +1,6 @@
-import type { ImageDataset } from '../data/dataset.ts'
 import { DataError, UsageError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
+import type { ImageDataset } from '../data/dataset.ts'
 import type { Network } from '../nn/network.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { epochOrder } from './epoch.ts'
@@ -26,7 +26,15 @@ const ofSteps = [
     'onEvent',
     'signal',
   ] as const),
-  ...(['labelSmoothing', 'classWeights', 'mixup', 'accumulate', 'clip', 'lrSpread', 'layerGroups'] as const),
+  ...([
+    'labelSmoothing',
+    'classWeights',
+    'mixup',
+    'accumulate',
+    'clip',
+    'lrSpread',
+    'layerGroups',
+  ] as const),
 ] as const
 
 /** The options of `fit` that bear on single steps, and those of the search. */
@@ -54,19 +62,25 @@ export interface LearningRates {
 const [smoothing, runaway] = [0.98, 4]
 
 /**
- * The learning-rate range test: steps at rates that grow in equal ratios, until the loss runs away. Whatever it ends with, the network is as before
- * (Smith 2017, arXiv:1506.01186, as fastai's lr_find does it: loss smoothed by 0.98, stopped at four times its lowest).
+ * The learning-rate range test: steps at rates that grow in equal ratios, until the loss runs away.
+ * Whatever it ends with, the network is as before (Smith 2017, arXiv:1506.01186, as fastai's
+ * lr_find does it: loss smoothed by 0.98, stopped at four times its lowest).
  * @throws UsageError for options that do not fit; DataError when no image can be decoded
  * @example
  * const { valley } = await findLearningRate(model, data, { batchSize: 32 })
  * await fit(model, data, { epochs: 5, lr: valley })
  */
-export async function findLearningRate(model: Network, data: ImageDataset, options: LearningRateOptions = {}): Promise<LearningRates> {
+export async function findLearningRate(
+  model: Network,
+  data: ImageDataset,
+  options: LearningRateOptions = {},
+): Promise<LearningRates> {
   checkOptions('findLearningRate', options, ['from', 'to', 'steps', ...ofSteps])
   const { from = 1e-7, to = 10, steps = 100, ...rest } = options
   if (!(from > 0 && to > from && to < Number.POSITIVE_INFINITY))
     throw new UsageError(`the rates go from above 0 to a larger one, not from ${from} to ${to}`)
-  if (!Number.isSafeInteger(steps) || steps < 10) throw new UsageError(`steps is an integer of 10 or more, not ${steps}`)
+  if (!Number.isSafeInteger(steps) || steps < 10)
+    throw new UsageError(`steps is an integer of 10 or more, not ${steps}`)
   // More than one epoch, so that what frozen layers give is kept.
   const settings = resolveOptions({ ...rest, epochs: 2 })
   checkClasses(model, data)
@@ -78,12 +92,19 @@ export async function findLearningRate(model: Network, data: ImageDataset, optio
     const { train } = await session.open()
     const rateAt = (step: number) => from * (to / from) ** (step / steps)
     const groups = session.optimizer.groups.length
-    const stepper = new Stepper(session, train, (step) => ({ rates: spreadRates(rateAt(step), settings.lrSpread, groups), momentum: null }))
+    const stepper = new Stepper(session, train, (step) => ({
+      rates: spreadRates(rateAt(step), settings.lrSpread, groups),
+      momentum: null,
+    }))
     const curve = new Curve()
     let part: number[] = []
     for (let epoch = 1; stepper.steps < steps && !curve.diverged; epoch++) {
       const begun = stepper.steps
-      for await (const batch of train.batches(epochOrder(train.count, settings.seed, epoch), settings.batchSize, epoch)) {
+      for await (const batch of train.batches(
+        epochOrder(train.count, settings.seed, epoch),
+        settings.batchSize,
+        epoch,
+      )) {
         if (settings.signal?.aborted) {
           batch.x.dispose()
           throw settings.signal.reason

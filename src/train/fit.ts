@@ -1,5 +1,11 @@
+import {
+  DataError,
+  DeviceLostError,
+  KernelError,
+  OutOfMemoryError,
+  UsageError,
+} from '../base/errors.ts'
 import type { ImageDataset } from '../data/dataset.ts'
-import { DataError, DeviceLostError, KernelError, OutOfMemoryError, UsageError } from '../base/errors.ts'
 import type { Network } from '../nn/network.ts'
 import { readCheckpoint, readEpochEnd } from './checkpoint.ts'
 import { trainEpoch } from './epoch.ts'
@@ -34,31 +40,42 @@ export interface FitResult {
 const patienceWithDevices = 3
 
 /**
- * Trains the parameters whose `trainable` flag is set. Frozen layers in front run once for each image, in the first epoch, and their outputs
- * are kept, unless images are augmented or `cache` is off. The same seed on the same adapter gives the same bits, also when it was interrupted and resumed.
+ * Trains the parameters whose `trainable` flag is set. Frozen layers in front run once for each
+ * image, in the first epoch, and their outputs are kept, unless images are augmented or `cache` is
+ * off. The same seed on the same adapter gives the same bits, also when it was interrupted and
+ * resumed.
  *
- * A GPU device that is lost (a driver reset, a laptop's sleep) is replaced, and training goes on from the newest state within
- * `checkpointSeconds`; what other tensors of the engine held is gone then.
+ * A GPU device that is lost (a driver reset, a laptop's sleep) is replaced, and training goes on
+ * from the newest state within `checkpointSeconds`; what other tensors of the engine held is gone
+ * then.
  * @throws UsageError for options that do not fit, or when nothing is trainable
- * @throws NonFiniteError when the loss is NaN or infinite; the weights are then those of the last finished epoch, in the first one those from before that step
- * @throws OutOfMemoryError before anything is allocated, when training cannot fit; it names the batch size that would
+ * @throws NonFiniteError when the loss is NaN or infinite; the weights are then those of the last
+ * finished epoch, in the first one those from before that step
+ * @throws OutOfMemoryError before anything is allocated, when training cannot fit; it names the
+ * batch size that would
  * @throws DeviceLostError when the device is lost again and again, or no other one can be opened
- * @throws GraftError with code `write` when a checkpoint cannot be written at the end of an epoch, or after an abort
+ * @throws GraftError with code `write` when a checkpoint cannot be written at the end of an epoch,
+ * or after an abort
  * @example
  * const run = await fit(model, data, { epochs: 40, batchSize: 32, lr: 1e-3 })
  * console.log(run.epochs.at(-1)?.valAccuracy)
  * @example
- * // fastai's fine_tune: the head for an epoch, then everything, early layers at a hundredth of the head's rate
- * await fit(model, data, { epochs: 6, lr: 2e-3, schedule: 'one-cycle', headEpochs: 1 })
+ * // fastai's fine_tune: the head for an epoch, then everything, early layers at a hundredth of the
+ * head's rate await fit(model, data, { epochs: 6, lr: 2e-3, schedule: 'one-cycle', headEpochs: 1 })
  */
-export async function fit(model: Network, data: ImageDataset, options: FitOptions): Promise<FitResult> {
+export async function fit(
+  model: Network,
+  data: ImageDataset,
+  options: FitOptions,
+): Promise<FitResult> {
   const settings = resolveOptions(options)
   checkClasses(model, data)
   const { signal, epochs, patience, monitor, minDelta } = settings
   model.engine.gpu.trim() // whatever was cut off, and what loading took
   settings.onEvent?.({ type: 'memory', ...requireMemory(model, memoryOptions(settings, data)) })
   const session = new Session(model, data, settings)
-  const patient = () => patience === undefined || !outOfPatience(session.epochs, patience, monitor, minDelta)
+  const patient = () =>
+    patience === undefined || !outOfPatience(session.epochs, patience, monitor, minDelta)
   let snapshots: Snapshots | null = null
   const tally = { batches: 0, recovered: 0 }
   try {
@@ -81,19 +98,30 @@ export async function fit(model: Network, data: ImageDataset, options: FitOption
     if (signal?.aborted) await keepPart(session, snapshots)
     else if (session.settings.keep === 'best' || session.averages) session.deploy(snapshots.newest)
   } catch (error) {
-    if (snapshots?.epochEnd?.epochs.length && !model.engine.gpu.lost) session.deploy(snapshots.epochEnd)
+    if (snapshots?.epochEnd?.epochs.length && !model.engine.gpu.lost)
+      session.deploy(snapshots.epochEnd)
     throw error
   } finally {
     await snapshots?.idle()
-    if (signal?.aborted && snapshots?.epochEnd && !model.engine.gpu.lost) session.deploy(snapshots.epochEnd)
+    if (signal?.aborted && snapshots?.epochEnd && !model.engine.gpu.lost)
+      session.deploy(snapshots.epochEnd)
     model.classNames = data.classes
     await session.dispose()
   }
   const kept = settings.keep === 'best' ? (session.best?.epoch ?? 0) : session.epochs.length
   return {
-    ...{ epochs: session.epochs, keptEpoch: kept, aborted: signal?.aborted ?? false, skipped: session.skipped.size },
+    ...{
+      epochs: session.epochs,
+      keptEpoch: kept,
+      aborted: signal?.aborted ?? false,
+      skipped: session.skipped.size,
+    },
     stoppedEarly: !signal?.aborted && session.epochs.length < epochs && !patient(),
-    ...{ keptBatches: settings.checkpoint ? (session.part?.batches ?? 0) : 0, steps: tally.batches, recovered: tally.recovered },
+    ...{
+      keptBatches: settings.checkpoint ? (session.part?.batches ?? 0) : 0,
+      steps: tally.batches,
+      recovered: tally.recovered,
+    },
   }
 }
 
@@ -109,13 +137,27 @@ async function start(session: Session): Promise<Snapshots> {
   const { files } = session.model.engine.host
   const { checkpoint: folder, resume, onResume, onEvent } = settings
   const initial = await session.now()
-  const saved = folder && resume ? await readCheckpoint(files, folder, (message) => onEvent?.({ type: 'remark', message })) : null
+  const saved =
+    folder && resume
+      ? await readCheckpoint(files, folder, (message) => onEvent?.({ type: 'remark', message }))
+      : null
   if (!saved) return new Snapshots(files, settings, initial, initial, false)
   requireSameOptions(settings, saved.options)
   session.restore(saved)
   onResume?.(saved.epochs, saved.part?.batches ?? 0)
-  const epochEnd = saved.part === null ? saved : saved.epochs.length === 0 ? initial : await readEpochEnd(files, folder ?? '')
-  return new Snapshots(files, settings, saved, epochEnd?.epochs.length === saved.epochs.length ? epochEnd : null, true)
+  const epochEnd =
+    saved.part === null
+      ? saved
+      : saved.epochs.length === 0
+        ? initial
+        : await readEpochEnd(files, folder ?? '')
+  return new Snapshots(
+    files,
+    settings,
+    saved,
+    epochEnd?.epochs.length === saved.epochs.length ? epochEnd : null,
+    true,
+  )
 }
 
 function requireSameOptions(settings: Settings, before: Readonly<Record<string, unknown>>): void {
@@ -142,9 +184,12 @@ async function oneEpoch(
   if (!trained) return { batches: 0, over: true }
   const validating = performance.now()
   const what = `training stopped in the validation of epoch ${epoch}`
-  const validation = await session.averaged(() => evaluateSource(model, sources.val, data.classes, batchSize, { signal, what }))
+  const validation = await session.averaged(() =>
+    evaluateSource(model, sources.val, data.classes, batchSize, { signal, what }),
+  )
   if (signal?.aborted) return { batches: trained.batches, over: true }
-  if (validation.count === 0) throw new DataError(`${data.root} has no image to validate with that can be decoded`)
+  if (validation.count === 0)
+    throw new DataError(`${data.root} has no image to validate with that can be decoded`)
   const { loss: trainLoss, accuracy: trainAccuracy, lr } = trained
   const { loss: valLoss, accuracy: valAccuracy } = validation
   const seconds = trained.seconds + (performance.now() - validating) / 1000
@@ -166,7 +211,11 @@ async function keepPart(session: Session, snapshots: Snapshots): Promise<void> {
 const noticeDelay = 500
 
 function mayComeOfLoss(error: unknown): boolean {
-  return error instanceof DeviceLostError || error instanceof KernelError || error instanceof OutOfMemoryError
+  return (
+    error instanceof DeviceLostError ||
+    error instanceof KernelError ||
+    error instanceof OutOfMemoryError
+  )
 }
 
 /** Replaces a device that was lost. */
@@ -181,11 +230,18 @@ class DeviceWatch {
     this.#snapshots = snapshots
   }
 
-  /** Goes back to the newest state on another device, if it was the device that failed; else throws the error. */
+  /**
+   * Goes back to the newest state on another device, if it was the device that failed; else throws
+   * the error.
+   */
   async recover(error: unknown): Promise<void> {
     const { model, settings, epochs, part } = this.#session
     const { engine } = model
-    if (mayComeOfLoss(error)) await Promise.race([engine.gpu.device.lost, new Promise((resolve) => setTimeout(resolve, noticeDelay))])
+    if (mayComeOfLoss(error))
+      await Promise.race([
+        engine.gpu.device.lost,
+        new Promise((resolve) => setTimeout(resolve, noticeDelay)),
+      ])
     const { lost } = engine.gpu
     if (!lost || settings.signal?.aborted) throw error
     await this.#snapshots.idle()

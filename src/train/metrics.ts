@@ -20,7 +20,9 @@ export interface Evaluation {
   readonly count: number
 }
 
-/** Classes by one row of their logits or probabilities, likeliest first; equals keep their order. */
+/**
+ * Classes by one row of their logits or probabilities, likeliest first; equals keep their order.
+ */
 export function mostLikely(row: Float32Array | Float64Array): number[] {
   return Array.from(row.keys()).sort((a, b) => (row[b] ?? 0) - (row[a] ?? 0))
 }
@@ -28,7 +30,8 @@ export function mostLikely(row: Float32Array | Float64Array): number[] {
 /** The index of the largest logit of a row, the first of equals. */
 function argmax(logits: Float32Array, row: number, classes: number): number {
   let best = 0
-  for (let c = 1; c < classes; c++) if ((logits[row * classes + c] ?? 0) > (logits[row * classes + best] ?? 0)) best = c
+  for (let c = 1; c < classes; c++)
+    if ((logits[row * classes + c] ?? 0) > (logits[row * classes + best] ?? 0)) best = c
   return best
 }
 
@@ -40,7 +43,12 @@ function logSumExp(values: Float64Array): number {
 }
 
 /** The logarithms of one target's probabilities, each the mean over its `views` rows of logits. */
-function logProbabilitiesOf(logits: Float32Array, target: number, classes: number, views: number): Float64Array {
+function logProbabilitiesOf(
+  logits: Float32Array,
+  target: number,
+  classes: number,
+  views: number,
+): Float64Array {
   const rows = Array.from({ length: views }, (_, view) => {
     const start = (target * views + view) * classes
     const row = Float64Array.from(logits.subarray(start, start + classes))
@@ -54,11 +62,19 @@ function logProbabilitiesOf(logits: Float32Array, target: number, classes: numbe
 }
 
 /** The probabilities of one target: the mean over its `views` rows of logits. */
-export function probabilitiesOf(logits: Float32Array, target: number, classes: number, views = 1): Float64Array {
+export function probabilitiesOf(
+  logits: Float32Array,
+  target: number,
+  classes: number,
+  views = 1,
+): Float64Array {
   return logProbabilitiesOf(logits, target, classes, views).map(Math.exp)
 }
 
-/** Logits [N · views, classes] as [N, classes]: the logarithms of the mean probabilities, and the mean cross-entropy they give. */
+/**
+ * Logits [N · views, classes] as [N, classes]: the logarithms of the mean probabilities, and the
+ * mean cross-entropy they give.
+ */
 export function averageViews(
   logits: Float32Array,
   targets: Int32Array,
@@ -78,7 +94,10 @@ export function averageViews(
 /** How many rows of [N, classes] logits have their largest value at the target. */
 export function countCorrect(logits: Float32Array, targets: Int32Array): number {
   const classes = logits.length / targets.length
-  return targets.reduce((sum, target, row) => sum + Number(argmax(logits, row, classes) === target), 0)
+  return targets.reduce(
+    (sum, target, row) => sum + Number(argmax(logits, row, classes) === target),
+    0,
+  )
 }
 
 /** Gathers an evaluation batch by batch. */
@@ -115,7 +134,12 @@ export class EvaluationCounter {
       const count = (confusion[c] ?? []).reduce((sum, n) => sum + n, 0)
       const predicted = confusion.reduce((sum, row) => sum + (row[c] ?? 0), 0)
       const hits = right[c] ?? 0
-      return { name, count, precision: predicted ? hits / predicted : null, recall: count ? hits / count : null }
+      return {
+        name,
+        count,
+        precision: predicted ? hits / predicted : null,
+        recall: count ? hits / count : null,
+      }
     })
     const n = Math.max(1, this.#count)
     return {

@@ -29,16 +29,22 @@ export function defaultRate(optimizer: OptimizerName): number {
  * @param groups those parameters, where they are to have rates of their own
  * @throws UsageError when none does, or an option is not the optimizer's
  */
-export function makeOptimizer(model: Network, options: OptimizerOptions, groups?: readonly ParameterGroup[]): Optimizer {
+export function makeOptimizer(
+  model: Network,
+  options: OptimizerOptions,
+  groups?: readonly ParameterGroup[],
+): Optimizer {
   const { optimizer = 'adam', momentum, weightDecay } = options
   const parameters = groups ?? model.parameters().filter((parameter) => parameter.trainable)
   if (parameters.length === 0)
     throw new UsageError(
       "no parameter is trainable: let some train again (parameter.trainable, --train 'classifier.*'), or call applyScenario",
     )
-  if (momentum !== undefined && optimizer !== 'sgd') throw new UsageError(`momentum is for sgd; ${optimizer} has its own`)
+  if (momentum !== undefined && optimizer !== 'sgd')
+    throw new UsageError(`momentum is for sgd; ${optimizer} has its own`)
   const lr = options.lr ?? defaultRate(optimizer)
-  if (optimizer === 'sgd') return new SGD(parameters, { lr, momentum: momentum ?? 0.9, weightDecay: weightDecay ?? 5e-4 })
+  if (optimizer === 'sgd')
+    return new SGD(parameters, { lr, momentum: momentum ?? 0.9, weightDecay: weightDecay ?? 5e-4 })
   if (optimizer === 'adam') return new Adam(parameters, { lr, weightDecay: weightDecay ?? 0 })
   return new AdamW(parameters, { lr, weightDecay: weightDecay ?? 1e-2 })
 }

@@ -1,8 +1,8 @@
 import { softmax } from '../autograd/functions.ts'
+import { DataError } from '../base/errors.ts'
 import type { ImageDataset, Sample } from '../data/dataset.ts'
 import { type DecodedSample, decodeAhead, decoding } from '../data/loader.ts'
 import { preprocessImages } from '../data/transforms.ts'
-import { DataError } from '../base/errors.ts'
 import type { Network } from '../nn/network.ts'
 import { grouped } from './batches.ts'
 import { brokenImages, checkClasses } from './evaluate.ts'
@@ -23,7 +23,11 @@ const batchSize = 32
  * @throws DataError when no image can be decoded
  * @example const outcomes = await outcomesOf(model, data)
  */
-export async function outcomesOf(model: Network, data: ImageDataset, options: { readonly onEvent?: OnEvent } = {}): Promise<Outcome[]> {
+export async function outcomesOf(
+  model: Network,
+  data: ImageDataset,
+  options: { readonly onEvent?: OnEvent } = {},
+): Promise<Outcome[]> {
   checkClasses(model, data)
   const { onEvent } = options
   const { val } = data
@@ -37,11 +41,15 @@ export async function outcomesOf(model: Network, data: ImageDataset, options: { 
       onEvent?.({ type: 'read', split: 'val', done: index + 1, total: val.length })
     }
   }
-  if (outcomes.length === 0) throw new DataError(`none of the ${val.length} val images of ${data.root} can be decoded`)
+  if (outcomes.length === 0)
+    throw new DataError(`none of the ${val.length} val images of ${data.root} can be decoded`)
   return outcomes
 }
 
-async function probabilitiesOf(model: Network, group: readonly DecodedSample[]): Promise<Float32Array[]> {
+async function probabilitiesOf(
+  model: Network,
+  group: readonly DecodedSample[],
+): Promise<Float32Array[]> {
   const { engine } = model
   const images = group.map(({ image }) => image)
   const x = preprocessImages(engine, images, model.preprocess)

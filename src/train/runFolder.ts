@@ -1,18 +1,21 @@
 import { mkdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UsageError, WeightsError } from '../base/errors.ts'
+import { writeFileAtomic } from '../host/node/files.ts'
 import { alexnet, type Variant } from '../nn/alexnet.ts'
 import { metadataOf } from '../nn/metadata.ts'
 import type { Architecture, Network } from '../nn/network.ts'
 import type { Engine } from '../tensor/engine.ts'
 import type { Choice } from '../transfer/choice.ts'
 import { applyScenario, type Plan } from '../transfer/scenario.ts'
-import { writeFileAtomic } from '../host/node/files.ts'
 import { readSafetensors, type WeightsFile, writeSafetensors } from '../weights/safetensors.ts'
 import type { EpochResult } from './events.ts'
 import type { Timings } from './timings.ts'
 
-/** The files of a run. The weights are the only .safetensors at the top level; checkpoints lie in a folder of their own. */
+/**
+ * The files of a run. The weights are the only .safetensors at the top level; checkpoints lie in a
+ * folder of their own.
+ */
 export const runFiles = {
   weights: 'weights.safetensors',
   metrics: 'metrics.jsonl',
@@ -27,7 +30,10 @@ export interface RunImages {
   readonly val: string
 }
 
-/** What a run was made with: enough to build its network again, and for a person to see what happened. */
+/**
+ * What a run was made with: enough to build its network again, and for a person to see what
+ * happened.
+ */
 export interface RunConfig {
   readonly graft: string
   readonly architecture: Architecture
@@ -43,8 +49,15 @@ export interface RunConfig {
 }
 
 /** Writes a run's final weights, without a timestamp: the same training gives the same bytes. */
-export async function writeRunWeights(folder: string, model: Network, config: RunConfig): Promise<void> {
-  await writeFileAtomic(join(folder, runFiles.weights), writeSafetensors(await model.stateDict(), metadataOf(model, config.classes)))
+export async function writeRunWeights(
+  folder: string,
+  model: Network,
+  config: RunConfig,
+): Promise<void> {
+  await writeFileAtomic(
+    join(folder, runFiles.weights),
+    writeSafetensors(await model.stateDict(), metadataOf(model, config.classes)),
+  )
 }
 
 export async function writeRunConfig(folder: string, config: RunConfig): Promise<void> {
@@ -53,8 +66,14 @@ export async function writeRunConfig(folder: string, config: RunConfig): Promise
 }
 
 /** Writes every epoch so far, one JSON object a line. */
-export async function writeRunMetrics(folder: string, epochs: readonly EpochResult[]): Promise<void> {
-  await writeFileAtomic(join(folder, runFiles.metrics), epochs.map((epoch) => `${JSON.stringify(epoch)}\n`).join(''))
+export async function writeRunMetrics(
+  folder: string,
+  epochs: readonly EpochResult[],
+): Promise<void> {
+  await writeFileAtomic(
+    join(folder, runFiles.metrics),
+    epochs.map((epoch) => `${JSON.stringify(epoch)}\n`).join(''),
+  )
 }
 
 /** Writes what the run's time was spent on. */
@@ -73,7 +92,10 @@ export async function readRunTimings(folder: string): Promise<Timings | null> {
   try {
     return JSON.parse(text) as Timings
   } catch (cause) {
-    throw new UsageError(`${path} is damaged; remove it, nothing but the report's times depends on it`, { cause })
+    throw new UsageError(
+      `${path} is damaged; remove it, nothing but the report's times depends on it`,
+      { cause },
+    )
   }
 }
 
@@ -101,24 +123,42 @@ export async function readRunMetrics(folder: string): Promise<EpochResult[]> {
 
 /**
  * Builds a run's trained network again; the folder is all it needs.
- * @throws UsageError when the folder is no run, WeightsError when its weights are damaged or do not fit its config
+ * @throws UsageError when the folder is no run, WeightsError when its weights are damaged or do not
+ * fit its config
  * @example const { model } = await loadRun(engine, 'runs/dogs')
  */
-export async function loadRun(engine: Engine, folder: string): Promise<{ readonly model: Network; readonly config: RunConfig }> {
+export async function loadRun(
+  engine: Engine,
+  folder: string,
+): Promise<{ readonly model: Network; readonly config: RunConfig }> {
   const config = await readRunConfig(folder)
   const { tensors } = await readRunWeights(folder)
   const { variant, channels, hidden, dropout, classes } = config.architecture
-  const model = await alexnet(engine, { variant: variant as Variant, channels, hidden, dropout, classes, seed: config.plan.seed })
+  const model = await alexnet(engine, {
+    variant: variant as Variant,
+    channels,
+    hidden,
+    dropout,
+    classes,
+    seed: config.plan.seed,
+  })
   try {
     const { cut, replace } = config.plan
-    applyScenario(model, { scenario: 'large-similar', classes: config.classes.length, ...(cut ? { cut } : { replace }) })
-    for (const parameter of model.parameters()) parameter.trainable = config.plan.trained.includes(parameter.name)
+    applyScenario(model, {
+      scenario: 'large-similar',
+      classes: config.classes.length,
+      ...(cut ? { cut } : { replace }),
+    })
+    for (const parameter of model.parameters())
+      parameter.trainable = config.plan.trained.includes(parameter.name)
     model.loadStateDict(tensors)
   } catch (error) {
     model.dispose()
     if (!(error instanceof WeightsError)) throw error
     const other = `it is not of the model that ${runFiles.config} describes: restore one of the two, or train again`
-    throw new WeightsError(`${join(folder, runFiles.weights)}: ${error.message}; ${other}`, { cause: error })
+    throw new WeightsError(`${join(folder, runFiles.weights)}: ${error.message}; ${other}`, {
+      cause: error,
+    })
   }
   model.classNames = config.classes
   return { model, config }
@@ -139,7 +179,8 @@ export async function readRunWeights(folder: string): Promise<WeightsFile> {
   try {
     return readSafetensors(bytes, { inPlace: true })
   } catch (error) {
-    if (error instanceof WeightsError) throw new WeightsError(`${path}: ${error.message}`, { cause: error })
+    if (error instanceof WeightsError)
+      throw new WeightsError(`${path}: ${error.message}`, { cause: error })
     throw error
   }
 }
@@ -154,7 +195,10 @@ export async function readRunConfig(folder: string): Promise<RunConfig> {
     (found) => found.isDirectory(),
     () => false,
   )
-  if (!isFolder) throw new UsageError(`there is no run folder ${folder}; 'graft train DIR --out ${folder}' makes one`)
+  if (!isFolder)
+    throw new UsageError(
+      `there is no run folder ${folder}; 'graft train DIR --out ${folder}' makes one`,
+    )
   let text: string
   try {
     text = await readFile(path, 'utf8')
@@ -163,7 +207,8 @@ export async function readRunConfig(folder: string): Promise<RunConfig> {
   }
   try {
     const config = JSON.parse(text) as RunConfig
-    if (config.architecture?.variant && config.plan?.trained && Array.isArray(config.classes)) return config
+    if (config.architecture?.variant && config.plan?.trained && Array.isArray(config.classes))
+      return config
   } catch {
     // Not JSON: the same answer as JSON that is no config.
   }

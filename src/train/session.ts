@@ -1,12 +1,12 @@
+import { DataError, UsageError, WeightsError } from '../base/errors.ts'
+import type { StateDict } from '../base/stateDict.ts'
 import { augmentationOf } from '../data/augment.ts'
 import type { ImageDataset } from '../data/dataset.ts'
-import { DataError, UsageError, WeightsError } from '../base/errors.ts'
 import type { Gpu } from '../gpu/gpu.ts'
 import type { Network } from '../nn/network.ts'
 import type { Parameter } from '../nn/parameter.ts'
 import { WeightAverage } from '../optim/average.ts'
 import type { Optimizer } from '../optim/optimizer.ts'
-import type { StateDict } from '../base/stateDict.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { type BatchSource, openSource, type SeededAugmentation } from './batches.ts'
 import type { Checkpoint, EpochPart } from './checkpoint.ts'
@@ -27,7 +27,10 @@ export interface Sources {
   readonly val: BatchSource
 }
 
-/** One training: the network with everything beside it that steps change, and how to take all of that down and put it back. */
+/**
+ * One training: the network with everything beside it that steps change, and how to take all of
+ * that down and put it back.
+ */
 export class Session {
   readonly model: Network
   readonly data: ImageDataset
@@ -65,20 +68,48 @@ export class Session {
       this.#groups.map((parameters) => ({ parameters })),
     )
     const groups = this.#groups.length
-    const needless = settings.headEpochs > 0 ? 'headEpochs' : settings.lrSpread > 1 ? 'lrSpread' : null
+    const needless =
+      settings.headEpochs > 0 ? 'headEpochs' : settings.lrSpread > 1 ? 'lrSpread' : null
     if (groups === 1 && needless)
-      throw new UsageError(`${needless} needs more than one layer group that trains: unfreeze other layers, or leave it out`)
-    const { epochs, headEpochs, unfreezeEvery, batchSize, accumulate, schedule, lr, warmup, lrFloor: floor, lrSpread: spread } = settings
+      throw new UsageError(
+        `${needless} needs more than one layer group that trains: unfreeze other layers, or leave it out`,
+      )
+    const {
+      epochs,
+      headEpochs,
+      unfreezeEvery,
+      batchSize,
+      accumulate,
+      schedule,
+      lr,
+      warmup,
+      lrFloor: floor,
+      lrSpread: spread,
+    } = settings
     this.#stages = planStages({ epochs, headEpochs, unfreezeEvery, groups })
     const steps = Math.ceil(Math.ceil(data.train.length / batchSize) / accumulate)
-    this.#rates = new RatePlan({ epochs, headEpochs, unfreezeEvery, groups, schedule, lr, warmup, floor, spread, steps })
+    this.#rates = new RatePlan({
+      epochs,
+      headEpochs,
+      unfreezeEvery,
+      groups,
+      schedule,
+      lr,
+      warmup,
+      floor,
+      spread,
+      steps,
+    })
     this.classWeights = settings.classWeights && resolveClassWeights(settings.classWeights, data)
     this.averages = settings.ema === undefined ? null : new WeightAverage([], settings.ema)
     const note: OnEvent = (event) => {
       if (event.type === 'skipped') this.skipped.add(event.name)
       settings.onEvent?.(event)
     }
-    this.#onBroken = { train: brokenImages('train', note, settings.strict), val: brokenImages('val', note, settings.strict) }
+    this.#onBroken = {
+      train: brokenImages('train', note, settings.strict),
+      val: brokenImages('val', note, settings.strict),
+    }
     const { engine } = model
     this.health = engine.tensor(new Float32Array(1), [1])
     this.norm = engine.tensor(new Float32Array(2), [2])
@@ -96,7 +127,10 @@ export class Session {
     return this.#rates.at(this.epoch, step)
   }
 
-  /** Sets the flags of the epoch's stage, and opens and compiles what it needs, unless all that is done. */
+  /**
+   * Sets the flags of the epoch's stage, and opens and compiles what it needs, unless all that is
+   * done.
+   */
   async open(): Promise<Sources> {
     const { model, settings, data } = this
     const stage = this.#stages.find(({ last }) => this.epoch <= last)
@@ -109,9 +143,11 @@ export class Session {
       this.#open = { stage, sources: await this.#openSources(stage) }
     }
     const { sources } = this.#open
-    if (sources.train.count === 0 || sources.val.count === 0) throw new DataError(`${data.root} has no image that can be decoded`)
+    if (sources.train.count === 0 || sources.val.count === 0)
+      throw new DataError(`${data.root} has no image that can be decoded`)
     const { gpu } = model.engine
-    if (this.#ready?.stage !== stage || this.#ready.gpu !== gpu) await compileStep(this, sources.train)
+    if (this.#ready?.stage !== stage || this.#ready.gpu !== gpu)
+      await compileStep(this, sources.train)
     if (this.#stages.length > 1 && this.#ready?.stage !== stage)
       settings.onEvent?.({ type: 'stage', epoch: this.epoch, trained: this.#trainedNames() })
     this.#ready = { stage, gpu }
@@ -127,7 +163,10 @@ export class Session {
     const { augment, mixup, cache, seed, signal, featureCache } = settings
     // Features pay from the second epoch on, and only while images stay as they are.
     const store = cache && (last > first || this.#stages.length === 1)
-    const open = (split: 'train' | 'val', augment: SeededAugmentation | null): Promise<BatchSource> =>
+    const open = (
+      split: 'train' | 'val',
+      augment: SeededAugmentation | null,
+    ): Promise<BatchSource> =>
       openSource(this.model, this.data[split], {
         // Images are mixed, not features.
         store: store && (split === 'val' || mixup === undefined || this.model.frozenPrefix === 0),
@@ -136,10 +175,14 @@ export class Session {
         onProgress: (done, total) => settings.onEvent?.({ type: 'read', split, done, total }),
         ...(signal ? { signal } : {}),
         ...(featureCache ? { features: featureCache } : {}),
-        onFound: (count) => settings.onEvent?.({ type: 'cached', split, count, total: this.data[split].length }),
+        onFound: (count) =>
+          settings.onEvent?.({ type: 'cached', split, count, total: this.data[split].length }),
         onRefused: (reason) => this.#remarkOnce(`features are not kept for later runs: ${reason}`),
       })
-    const train = await open('train', augment ? { augmentation: augmentationOf(augment), seed } : null)
+    const train = await open(
+      'train',
+      augment ? { augmentation: augmentationOf(augment), seed } : null,
+    )
     try {
       return { train, val: await open('val', null) }
     } catch (error) {
@@ -161,23 +204,45 @@ export class Session {
 
   /** Keeps on the host what never trains, so that another device can be given it. */
   async keepFixed(): Promise<void> {
-    const fixed = this.model.parameters().filter((parameter) => !this.optimizer.parameters.includes(parameter))
+    const fixed = this.model
+      .parameters()
+      .filter((parameter) => !this.optimizer.parameters.includes(parameter))
     const values = await this.model.engine.read(fixed.map(({ tensor }) => tensor))
-    this.#fixed = Object.fromEntries(fixed.map(({ name, shape }, i) => [name, { shape, data: values[i] ?? new Float32Array(0) }]))
+    this.#fixed = Object.fromEntries(
+      fixed.map(({ name, shape }, i) => [name, { shape, data: values[i] ?? new Float32Array(0) }]),
+    )
   }
 
-  /** Everything that training changes, as of this point of the work. Submits nothing: call the result after `gpu.submit()`, when the epoch's part is known. */
+  /**
+   * Everything that training changes, as of this point of the work. Submits nothing: call the
+   * result after `gpu.submit()`, when the epoch's part is known.
+   */
   later(): (part: EpochPart | null) => Promise<Checkpoint> {
     const { model, optimizer, averages, epochs, best, settings } = this
     const { parameters } = optimizer
     const weights = model.engine.readLater(parameters.map(({ tensor }) => tensor))
-    const [state, average, updates] = [optimizer.readLater(), averages?.readLater(), averages?.updates ?? 0]
+    const [state, average, updates] = [
+      optimizer.readLater(),
+      averages?.readLater(),
+      averages?.updates ?? 0,
+    ]
     const { passes } = model
     return async (part) => {
       const values = await weights()
       return {
-        ...{ epochs, best, part, passes: part?.passes ?? passes, options: decisiveOptions(settings) },
-        weights: Object.fromEntries(parameters.map(({ name, shape }, i) => [name, { shape, data: values[i] ?? new Float32Array(0) }])),
+        ...{
+          epochs,
+          best,
+          part,
+          passes: part?.passes ?? passes,
+          options: decisiveOptions(settings),
+        },
+        weights: Object.fromEntries(
+          parameters.map(({ name, shape }, i) => [
+            name,
+            { shape, data: values[i] ?? new Float32Array(0) },
+          ]),
+        ),
         optimizer: await state(),
         averages: average ? { values: await average(), updates } : null,
       }
@@ -210,11 +275,14 @@ export class Session {
     const { model, optimizer, averages } = this
     const lacking = optimizer.parameters.filter(({ name }) => !saved.weights[name])
     if (lacking.length)
-      throw new WeightsError(`the checkpoint lacks ${lacking.map(({ name }) => name).join(', ')}: it belongs to another network`)
+      throw new WeightsError(
+        `the checkpoint lacks ${lacking.map(({ name }) => name).join(', ')}: it belongs to another network`,
+      )
     model.loadStateDict(saved.weights, { strict: false })
     optimizer.zeroGrad()
     optimizer.loadStateDict(saved.optimizer)
-    if (averages && saved.averages) averages.load(optimizer.parameters, saved.averages.values, saved.averages.updates)
+    if (averages && saved.averages)
+      averages.load(optimizer.parameters, saved.averages.values, saved.averages.updates)
     this.epochs = saved.epochs
     this.part = saved.part
     this.best = saved.best
@@ -235,9 +303,15 @@ export class Session {
     this.restore(saved)
   }
 
-  /** Gives the network the weights that an epoch's end stands for: the best epoch's, the averaged ones, or as they were. */
+  /**
+   * Gives the network the weights that an epoch's end stands for: the best epoch's, the averaged
+   * ones, or as they were.
+   */
   deploy({ weights, averages, best }: Checkpoint): void {
-    this.model.loadStateDict(this.settings.keep === 'best' && best ? best.weights : { ...weights, ...averages?.values }, { strict: false })
+    this.model.loadStateDict(
+      this.settings.keep === 'best' && best ? best.weights : { ...weights, ...averages?.values },
+      { strict: false },
+    )
   }
 
   /** Runs `body` with the averaged weights in the network. */

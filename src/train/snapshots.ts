@@ -6,11 +6,17 @@ import type { Settings } from './fitOptions.ts'
 /** What checkpoints within an epoch may take at most, as one part of so many. */
 const timeShare = 20
 
-/** The states a training can go back to: the newest one, and the end of the last epoch. With a folder, they are written to it. */
+/**
+ * The states a training can go back to: the newest one, and the end of the last epoch. With a
+ * folder, they are written to it.
+ */
 export class Snapshots {
   /** The newest state that is whole on the host. */
   newest: Checkpoint
-  /** The end of the last finished epoch, or the start; null where a run went on within an epoch and that file is gone. */
+  /**
+   * The end of the last finished epoch, or the start; null where a run went on within an epoch and
+   * that file is gone.
+   */
   epochEnd: Checkpoint | null
   readonly #files: Files
   readonly #settings: Settings
@@ -24,7 +30,13 @@ export class Snapshots {
    * @param start where the training begins, or goes on
    * @param resumed whether the folder's checkpoints are this training's own
    */
-  constructor(files: Files, settings: Settings, start: Checkpoint, epochEnd: Checkpoint | null, resumed: boolean) {
+  constructor(
+    files: Files,
+    settings: Settings,
+    start: Checkpoint,
+    epochEnd: Checkpoint | null,
+    resumed: boolean,
+  ) {
     this.#files = files
     this.#settings = settings
     this.newest = start
@@ -39,7 +51,8 @@ export class Snapshots {
   }
 
   /**
-   * Takes a state within an epoch, in the background. A disk that refuses it is no reason to stop: the end of the epoch will tell.
+   * Takes a state within an epoch, in the background. A disk that refuses it is no reason to stop:
+   * the end of the epoch will tell.
    * @param state reads it back
    */
   take(state: () => Promise<Checkpoint>): void {
@@ -48,12 +61,16 @@ export class Snapshots {
       .catch((error: unknown) => {
         // The loop itself meets a lost device.
         if (error instanceof DeviceLostError) return
-        this.#settings.onEvent?.({ type: 'remark', message: error instanceof Error ? error.message : String(error) })
+        this.#settings.onEvent?.({
+          type: 'remark',
+          message: error instanceof Error ? error.message : String(error),
+        })
       })
       .finally(() => {
         this.#underWay = null
         const now = performance.now()
-        this.#dueAt = now + Math.max(1000 * this.#settings.checkpointSeconds, timeShare * (now - begun))
+        this.#dueAt =
+          now + Math.max(1000 * this.#settings.checkpointSeconds, timeShare * (now - begun))
       })
   }
 
@@ -82,7 +99,8 @@ export class Snapshots {
     if (!this.#swept) await this.#files.sweep(folder)
     this.#swept = true
     if (!this.#begun) {
-      // Before anything else goes: a run that is killed in between would be gone on with from an earlier one's.
+      // Before anything else goes: a run that is killed in between would be gone on with from an
+      // earlier one's.
       await clearCheckpoints(this.#files, folder)
       await beforeCheckpoint?.()
       this.#begun = true

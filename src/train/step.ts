@@ -34,8 +34,14 @@ export interface BatchInFlight {
 }
 
 /** What the network is given of a batch in a training pass: the batch itself, or its mixture. */
-export function givenTo({ data, settings }: Session, batch: Batch, pass: number): MixedBatch | Batch {
-  return settings.mixup === undefined ? batch : mixup(batch, data.classes.length, settings.mixup, settings.seed, pass)
+export function givenTo(
+  { data, settings }: Session,
+  batch: Batch,
+  pass: number,
+): MixedBatch | Batch {
+  return settings.mixup === undefined
+    ? batch
+    : mixup(batch, data.classes.length, settings.mixup, settings.seed, pass)
 }
 
 /** Makes steps of batches: one of each, or of several whose gradients add up. */
@@ -51,7 +57,12 @@ export class Stepper {
    * @param rates what a step is taken with
    * @param steps made already
    */
-  constructor(session: Session, source: BatchSource, rates: (step: number) => StepRates, steps = 0) {
+  constructor(
+    session: Session,
+    source: BatchSource,
+    rates: (step: number) => StepRates,
+    steps = 0,
+  ) {
     this.#session = session
     this.#from = source.from
     this.#rates = rates
@@ -69,7 +80,8 @@ export class Stepper {
   }
 
   /**
-   * Encodes one batch, and a step where it completes one, hands all over in one submit, and disposes of the batch.
+   * Encodes one batch, and a step where it completes one, hands all over in one submit, and
+   * disposes of the batch.
    * @param wantsState whether to read the state back, should it complete a step
    */
   take(batch: Batch, wantsState: boolean): BatchInFlight {
@@ -79,7 +91,10 @@ export class Stepper {
     const given = givenTo(this.#session, batch, pass)
     const logits = model.logits(given.x, { training: true, from: this.#from })
     const { labelSmoothing, accumulate } = settings
-    const loss = crossEntropy(logits, given.targets, { labelSmoothing, ...(classWeights ? { weight: classWeights } : {}) })
+    const loss = crossEntropy(logits, given.targets, {
+      labelSmoothing,
+      ...(classWeights ? { weight: classWeights } : {}),
+    })
     const collect = engine.readLater([loss, logits])
     this.#backward(loss, batch, given !== batch)
     markNonFinite(engine.gpu, loss.buffer, health.buffer)
@@ -92,9 +107,22 @@ export class Stepper {
     for (const { x } of [given, batch]) x.dispose()
     const values = async (): Promise<StepValues> => {
       const [[value, rows], length] = await Promise.all([collect(), norm?.()])
-      return { loss: value?.[0] ?? Number.NaN, logits: rows ?? new Float32Array(0), norm: length?.[0]?.[0] ?? null }
+      return {
+        loss: value?.[0] ?? Number.NaN,
+        logits: rows ?? new Float32Array(0),
+        norm: length?.[0]?.[0] ?? null,
+      }
     }
-    return { targets: batch.targets, read: batch.read, pass, complete, steps: this.#steps, lr, values, state }
+    return {
+      targets: batch.targets,
+      read: batch.read,
+      pass,
+      complete,
+      steps: this.#steps,
+      lr,
+      values,
+      state,
+    }
   }
 
   /** A step of the batches that are left over at the end of an epoch. */
@@ -104,7 +132,10 @@ export class Stepper {
     this.#session.model.engine.gpu.submit()
   }
 
-  /** Gradients of batches add up to that of the mean over all their images, each by its share of a full step. */
+  /**
+   * Gradients of batches add up to that of the mean over all their images, each by its share of a
+   * full step.
+   */
   #backward(loss: ReturnType<typeof crossEntropy>, { targets }: Batch, soft: boolean): void {
     const { settings, classWeights } = this.#session
     if (settings.accumulate === 1) {
@@ -112,7 +143,10 @@ export class Stepper {
       return
     }
     // What a mean divided by: crossEntropy's weights count for classes, not for probabilities.
-    const mass = classWeights && !soft ? targets.reduce((sum, target) => sum + (classWeights[target] ?? 1), 0) : targets.length
+    const mass =
+      classWeights && !soft
+        ? targets.reduce((sum, target) => sum + (classWeights[target] ?? 1), 0)
+        : targets.length
     this.#mass += mass
     const share = loss.engine.tensor(Float32Array.of(mass / this.#fullMass), [])
     loss.backward(share)
@@ -152,8 +186,18 @@ export class Stepper {
   }
 }
 
-/** Compiles the kernels of steps and validation side by side before the first step would compile them one by one, and lays out their memory. */
+/**
+ * Compiles the kernels of steps and validation side by side before the first step would compile
+ * them one by one, and lays out their memory.
+ */
 export function compileStep({ model, settings }: Session, source: BatchSource): Promise<void> {
-  const options = { ...settings, pictures: source.count, cache: source.from > 0 || source.reads, reading: source.reads }
-  return prepareTraining(model, options, (done, total) => settings.onEvent?.({ type: 'compile', done, total }))
+  const options = {
+    ...settings,
+    pictures: source.count,
+    cache: source.from > 0 || source.reads,
+    reading: source.reads,
+  }
+  return prepareTraining(model, options, (done, total) =>
+    settings.onEvent?.({ type: 'compile', done, total }),
+  )
 }

@@ -1,12 +1,12 @@
+import { Random } from '../base/random.ts'
 import type { SampleList } from '../data/dataset.ts'
 import type { FeatureCache } from '../data/featureCache.ts'
-import { decoding, loadAhead } from '../data/loader.ts'
 import type { ImageKeys } from '../data/imageKeys.ts'
+import { decoding, loadAhead } from '../data/loader.ts'
 import { preprocessImages } from '../data/transforms.ts'
-import type { Network } from '../nn/network.ts'
 import type { RgbImage } from '../host/host.ts'
+import type { Network } from '../nn/network.ts'
 import { allocate, type Shape, sizeOf } from '../tensor/ndbuffer.ts'
-import { Random } from '../base/random.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import type { Batch, BatchSource, ReadOptions } from './batches.ts'
 import { FeatureRows } from './featureRows.ts'
@@ -15,7 +15,10 @@ import { FeatureRows } from './featureRows.ts'
 export interface StoreOptions extends ReadOptions {
   /** Keeps them on disk for later runs, and for this one where they are many. */
   readonly features?: FeatureCache
-  /** Host memory that rows which are on disk may take; beyond it they are read from there, and memory stays what it is. Default 64 MiB. */
+  /**
+   * Host memory that rows which are on disk may take; beyond it they are read from there, and
+   * memory stays what it is. Default 64 MiB.
+   */
   readonly memoryBytes?: number
   /** Told how many samples are known, out of how many, each time that some more were read. */
   readonly onProgress?: (done: number, total: number) => void
@@ -25,14 +28,22 @@ export interface StoreOptions extends ReadOptions {
   readonly onRefused?: (reason: string) => void
 }
 
-/** Images that go through the frozen layers together: always so many, for which batch an image was in to leave no trace in its row. */
+/**
+ * Images that go through the frozen layers together: always so many, for which batch an image was
+ * in to leave no trace in its row.
+ */
 const fillBatch = 32
-/** Samples that are met before those whose rows are missing are computed, though these are fewer. */
+/**
+ * Samples that are met before those whose rows are missing are computed, though these are fewer.
+ */
 const mostMet = 8 * fillBatch
 /** Fills up a batch of images. */
 const blank: RgbImage = { data: new Uint8Array(3), width: 1, height: 1 }
 
-/** Does on the device what one batch of reading up to the layer `from` does, for a rehearsal. The result frees what it holds while its rows come back. */
+/**
+ * Does on the device what one batch of reading up to the layer `from` does, for a rehearsal. The
+ * result frees what it holds while its rows come back.
+ */
 export function readingWork(model: Network, from: number): () => void {
   const { engine } = model
   const x = new Tensor(engine, allocate(engine.gpu, [fillBatch, ...(model.shapes()[0] ?? [])]))
@@ -45,25 +56,41 @@ export function readingWork(model: Network, from: number): () => void {
 /** Host memory that rows may take; beyond it images are read anew in every epoch. */
 const memoryBudget = 2 * 2 ** 30
 const memoryBesideDisk = 64 * 2 ** 20
-/** And where no layer is frozen: rows are then prepared images, which save little and are many bytes. */
+/**
+ * And where no layer is frozen: rows are then prepared images, which save little and are many
+ * bytes.
+ */
 const memoryOfImages = 256 * 2 ** 20
 
 /**
- * The outputs of the layers before `from`, each computed when it is first asked for: training begins with the first batch, and an epoch
- * over known ones reads no image and runs no frozen layer. Those that an earlier run has left on disk are not computed at all.
+ * The outputs of the layers before `from`, each computed when it is first asked for: training
+ * begins with the first batch, and an epoch over known ones reads no image and runs no frozen
+ * layer. Those that an earlier run has left on disk are not computed at all.
  * @returns null where they are too many to be held
  */
-export async function openStored(model: Network, samples: SampleList, from: number, options: StoreOptions): Promise<BatchSource | null> {
+export async function openStored(
+  model: Network,
+  samples: SampleList,
+  from: number,
+  options: StoreOptions,
+): Promise<BatchSource | null> {
   const width = sizeOf(model.shapes()[from] ?? [])
   const bytes = 4 * width * samples.length
   // What the first layer takes is larger than the encoded images.
   const features = from > 0 ? options.features : undefined
-  const onDisk = features !== undefined && bytes > (options.memoryBytes ?? memoryBesideDisk) && bytes <= features.limit
+  const onDisk =
+    features !== undefined &&
+    bytes > (options.memoryBytes ?? memoryBesideDisk) &&
+    bytes <= features.limit
   if (!onDisk && bytes > (from > 0 ? memoryBudget : memoryOfImages)) return null
   const table = features?.table(features.nameOf(await prefixParts(model, from)), width) ?? null
   await table?.open()
   const onRefused = options.onRefused ?? (() => {})
-  const rows = new FeatureRows(samples.length, width, table, { memory: !onDisk, memoryBudget, onRefused })
+  const rows = new FeatureRows(samples.length, width, table, {
+    memory: !onDisk,
+    memoryBudget,
+    onRefused,
+  })
   return new StoredSource(model, samples, from, rows, options)
 }
 
@@ -80,7 +107,13 @@ class StoredSource implements BatchSource {
   #found = 0
   #told = 0
 
-  constructor(model: Network, samples: SampleList, from: number, rows: FeatureRows, options: StoreOptions) {
+  constructor(
+    model: Network,
+    samples: SampleList,
+    from: number,
+    rows: FeatureRows,
+    options: StoreOptions,
+  ) {
     this.#model = model
     this.#samples = samples
     this.from = from
@@ -98,7 +131,9 @@ class StoredSource implements BatchSource {
   async *batches(order: ArrayLike<number>, batchSize: number): AsyncGenerator<Batch> {
     const walk = new Walk(order, this.#rows, (indices) => this.#compute(indices))
     // Two, so that one is filled while the other's step runs.
-    const buffers = [0, 1].map(() => new Float32Array(Math.min(batchSize, order.length) * this.#rows.width))
+    const buffers = [0, 1].map(
+      () => new Float32Array(Math.min(batchSize, order.length) * this.#rows.width),
+    )
     const take = () => {
       const buffer = buffers.shift() ?? new Float32Array(0)
       buffers.push(buffer)
@@ -117,7 +152,11 @@ class StoredSource implements BatchSource {
         }
         const x = this.#model.engine.tensor(data, [members.length, ...this.#shape])
         next = take()
-        yield { x, targets: Int32Array.from(members, (index) => this.#samples.at(index)?.label ?? 0), read }
+        yield {
+          x,
+          targets: Int32Array.from(members, (index) => this.#samples.at(index)?.label ?? 0),
+          read,
+        }
       }
     } finally {
       await next.catch(() => {})
@@ -133,11 +172,20 @@ class StoredSource implements BatchSource {
     this.#told = this.#found
   }
 
-  /** The rows of samples that are not known, in their order, without those of broken ones; each is kept as it is computed. */
+  /**
+   * The rows of samples that are not known, in their order, without those of broken ones; each is
+   * kept as it is computed.
+   */
   async *#compute(indices: Uint32Array): AsyncGenerator<Computed> {
     const { engine } = this.#model
     const { decode, ahead } = decoding(engine)
-    const load = async ({ source, name }: { readonly source: Parameters<typeof decode>[0]; readonly name: string }): Promise<Loaded> => {
+    const load = async ({
+      source,
+      name,
+    }: {
+      readonly source: Parameters<typeof decode>[0]
+      readonly name: string
+    }): Promise<Loaded> => {
       const sought = await this.#rows.table?.seek({ source, name })
       if (sought && 'place' in sought) return sought
       return { image: await decode(sought?.bytes ?? source, name), keys: sought?.keys ?? null }
@@ -158,7 +206,9 @@ class StoredSource implements BatchSource {
   }
 
   /** Computes what is missing of some samples, and keeps it. */
-  async #keep(met: readonly { readonly index: number; readonly loaded: Loaded }[]): Promise<Computed[]> {
+  async #keep(
+    met: readonly { readonly index: number; readonly loaded: Loaded }[],
+  ): Promise<Computed[]> {
     const { width } = this.#rows
     const images = met.flatMap(({ loaded }) => ('image' in loaded ? [loaded.image] : []))
     const computed = images.length ? await this.#forward(images) : new Float32Array(0)
@@ -177,7 +227,8 @@ class StoredSource implements BatchSource {
       }
     }
     this.#met += met.length
-    if (images.length) this.#options.onProgress?.(Math.min(this.#met, this.#samples.length), this.#samples.length)
+    if (images.length)
+      this.#options.onProgress?.(Math.min(this.#met, this.#samples.length), this.#samples.length)
     return result
   }
 
@@ -197,7 +248,9 @@ class StoredSource implements BatchSource {
 }
 
 /** What is known of a sample when it is met for the first time. */
-type Loaded = { readonly place: number } | { readonly image: RgbImage; readonly keys: ImageKeys | null }
+type Loaded =
+  | { readonly place: number }
+  | { readonly image: RgbImage; readonly keys: ImageKeys | null }
 
 /** A sample whose row is known from now on, with the row where it was computed. */
 interface Computed {
@@ -215,7 +268,11 @@ class Walk {
   #ahead: Computed | null = null
   #at = 0
 
-  constructor(order: ArrayLike<number>, rows: FeatureRows, compute: (indices: Uint32Array) => AsyncGenerator<Computed>) {
+  constructor(
+    order: ArrayLike<number>,
+    rows: FeatureRows,
+    compute: (indices: Uint32Array) => AsyncGenerator<Computed>,
+  ) {
     this.#order = order
     this.#rows = rows
     this.#fresh = Uint8Array.from(order, (index) => (rows.isNew(index) ? 1 : 0))
@@ -224,7 +281,8 @@ class Walk {
 
   /**
    * The next samples of the pass, and their rows in `buffer`.
-   * @returns `read`: places of the order that are behind them, broken samples' included; no members at the end
+   * @returns `read`: places of the order that are behind them, broken samples' included; no members
+   * at the end
    */
   async take(count: number, buffer: Float32Array) {
     const { width } = this.#rows
@@ -261,15 +319,20 @@ class Walk {
 }
 
 /**
- * What decides the outputs of the layers before `from`: their names, how images are prepared, the values of their weights, and what they
- * give for a fixed image of noise. The last tells apart what nothing else writes down: strides, adapters, kernels that round otherwise.
+ * What decides the outputs of the layers before `from`: their names, how images are prepared, the
+ * values of their weights, and what they give for a fixed image of noise. The last tells apart what
+ * nothing else writes down: strides, adapters, kernels that round otherwise.
  */
 async function prefixParts(model: Network, from: number): Promise<(string | Float32Array)[]> {
   const { engine, layers, preprocess } = model
   const prefix = layers.slice(0, from)
   const parameters = prefix.flatMap((layer) => layer.parameters())
   const [random, width, height] = [new Random(1), 97, 61]
-  const noise = { data: Uint8Array.from({ length: 3 * width * height }, () => random.below(256)), width, height }
+  const noise = {
+    data: Uint8Array.from({ length: 3 * width * height }, () => random.below(256)),
+    width,
+    height,
+  }
   const x = preprocessImages(engine, [noise], preprocess)
   const y = engine.noGrad(() => model.forward(x, { to: from }))
   const values = await engine.read([...parameters.map((parameter) => parameter.tensor), x, y])

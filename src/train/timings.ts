@@ -7,7 +7,9 @@ export type Phase = (typeof phases)[number]
 /** Seconds of each phase. */
 export type Timings = Readonly<Record<Phase, number>>
 
-/** What the time before an event was spent on; of events that are not named here nothing took time. */
+/**
+ * What the time before an event was spent on; of events that are not named here nothing took time.
+ */
 const phaseOf: Partial<Record<TrainEvent['type'], Phase>> = {
   read: 'reading',
   compile: 'compiling',
@@ -15,7 +17,10 @@ const phaseOf: Partial<Record<TrainEvent['type'], Phase>> = {
   epoch: 'validating',
 }
 
-/** Tells from its events what a training spends its time on: the time up to an event belongs to what the event is the end of. */
+/**
+ * Tells from its events what a training spends its time on: the time up to an event belongs to what
+ * the event is the end of.
+ */
 export class Stopwatch {
   readonly #seconds: Record<Phase, number>
   #last = performance.now()

@@ -12,22 +12,30 @@ export interface TuneOptions {
 }
 
 /**
- * Measures how this adapter computes a network's products and convolutions fastest, for one size of batch: every tiling of every one of
- * them, forward and, for what is trainable, backward. A tiling whose numbers do not agree with float64 cannot win. What wins is used from
- * now on, and by every later engine on the same adapter, driver and version: Node keeps it in the user's cache folder (GRAFT_CACHE
- * names another).
+ * Measures how this adapter computes a network's products and convolutions fastest, for one size of
+ * batch: every tiling of every one of them, forward and, for what is trainable, backward. A tiling
+ * whose numbers do not agree with float64 cannot win. What wins is used from now on, and by every
+ * later engine on the same adapter, driver and version: Node keeps it in the user's cache folder
+ * (GRAFT_CACHE names another).
  * @returns each product and convolution with its tiling before and after, and their milliseconds
- * @throws UsageError where the engine runs the plain kernels alone, and for options that do not exist
+ * @throws UsageError where the engine runs the plain kernels alone, and for options that do not
+ * exist
  * @example
  * const model = await alexnet(engine, { variant: 'torchvision' })
- * for (const { key, beforeMs, bestMs } of await tune(model, { batchSize: 8 })) console.log(key, beforeMs / bestMs)
+ * for (const { key, beforeMs, bestMs } of await tune(model, { batchSize: 8 })) console.log(key,
+ * beforeMs / bestMs)
  */
 export async function tune(model: Network, options: TuneOptions = {}): Promise<TuningResult[]> {
   checkOptions('tune', options, ['batchSize', 'onProgress'])
   const { batchSize = 32, onProgress } = options
   const { engine } = model
   const { size } = model.preprocess
-  const x = engine.tensor(new Float32Array(batchSize * 3 * size * size).fill(0.5), [batchSize, 3, size, size])
+  const x = engine.tensor(new Float32Array(batchSize * 3 * size * size).fill(0.5), [
+    batchSize,
+    3,
+    size,
+    size,
+  ])
   const { passes } = model
   const step = () => {
     const loss = crossEntropy(model.logits(x, { training: true }), new Int32Array(batchSize))

@@ -6,7 +6,10 @@ export const thresholds = {
   few: 10_000,
   /** From this many on they are many. */
   many: 100_000,
-  /** Between the two they are many with at least this many for each class, about as many as AlexNet was first trained on. */
+  /**
+   * Between the two they are many with at least this many for each class, about as many as AlexNet
+   * was first trained on.
+   */
   perClass: 1_000,
 } as const
 
@@ -18,11 +21,17 @@ export interface Depth {
   readonly part: 'early' | 'last features' | 'hidden FC' | 'last hidden FC'
   /** Values of one image there. */
   readonly features: number
-  /** Share of the sample that is named rightly by classifiers that learned from the other folds, in 0..1. */
+  /**
+   * Share of the sample that is named rightly by classifiers that learned from the other folds, in
+   * 0..1.
+   */
   readonly accuracy: number
   /** Standard error of the accuracy. */
   readonly error: number
-  /** The accuracy to expect of a classifier that learns from all images: errors go on falling as from half of the sample to all of it. */
+  /**
+   * The accuracy to expect of a classifier that learns from all images: errors go on falling as
+   * from half of the sample to all of it.
+   */
   readonly expected: number
   readonly expectedError: number
   /** How far it is expected to lie behind the best depth. */
@@ -58,7 +67,9 @@ export interface Choice {
   readonly replace: 'last' | 'all'
   /** The last layer kept where something is cut off, else null. */
   readonly cut: string | null
-  /** The depth that decided: its output is what the new layer sits on in the two small scenarios. */
+  /**
+   * The depth that decided: its output is what the new layer sits on in the two small scenarios.
+   */
   readonly basis: string | null
   /** One sentence. */
   readonly reason: string
@@ -72,8 +83,8 @@ export function areMany({ images, classes }: Pick<Evidence, 'images' | 'classes'
 }
 
 /**
- * Picks a scenario from evidence: few or many by count; like or unlike by whether the last layers, or earlier ones, are expected to tell
- * the classes apart best once they learn from all images.
+ * Picks a scenario from evidence: few or many by count; like or unlike by whether the last layers,
+ * or earlier ones, are expected to tell the classes apart best once they learn from all images.
  * @example const { scenario, cut, reason } = decide(evidence)
  */
 export function decide(evidence: Evidence): Choice {
@@ -83,7 +94,8 @@ export function decide(evidence: Evidence): Choice {
   const useful = basis !== undefined && basis.accuracy - 2 * basis.error > evidence.chance
   const late = basis !== undefined && basis.part !== 'early'
   const everything: Scenario = pretrained && (late || !many) ? 'large-similar' : 'large-different'
-  const scenario: Scenario = many || !useful ? everything : late ? 'small-similar' : 'small-different'
+  const scenario: Scenario =
+    many || !useful ? everything : late ? 'small-similar' : 'small-different'
   const reason = reasonFor(scenario, evidence, basis, useful)
   return { scenario, ...headFor(scenario, evidence), basis: basis?.layer ?? null, reason, evidence }
 }
@@ -92,18 +104,25 @@ export function decide(evidence: Evidence): Choice {
  * What the evidence says of one scenario's head: the cut, or whether the hidden FC layers stay.
  * @example applyScenario(model, { scenario, classes, ...headOptions(scenario, evidence) })
  */
-export function headOptions(scenario: Scenario, evidence: Evidence): Pick<ScenarioOptions, 'replace' | 'cut'> {
+export function headOptions(
+  scenario: Scenario,
+  evidence: Evidence,
+): Pick<ScenarioOptions, 'replace' | 'cut'> {
   return optionsOf(headFor(scenario, evidence))
 }
 
 /** A choice's head as `applyScenario` takes it. */
-export function optionsOf({ replace, cut }: Pick<Choice, 'replace' | 'cut'>): Pick<ScenarioOptions, 'replace' | 'cut'> {
+export function optionsOf({
+  replace,
+  cut,
+}: Pick<Choice, 'replace' | 'cut'>): Pick<ScenarioOptions, 'replace' | 'cut'> {
   return cut === null ? { replace } : { cut }
 }
 
 function headFor(scenario: Scenario, { depths }: Evidence): Pick<Choice, 'replace' | 'cut'> {
   const whole = depths.some(({ part }) => part === 'last hidden FC')
-  // Where everything trains nothing speaks for less than the whole network, as far as its weights are there.
+  // Where everything trains nothing speaks for less than the whole network, as far as its weights
+  // are there.
   if (scenario.startsWith('large')) return { replace: whole ? 'last' : 'all', cut: null }
   const early = scenario === 'small-different'
   const basis = bestOf(depths.filter(({ part }) => (part === 'early') === early))
@@ -113,10 +132,18 @@ function headFor(scenario: Scenario, { depths }: Evidence): Pick<Choice, 'replac
 
 /** The depth of which the most is expected; the deeper of equals. */
 function bestOf(depths: readonly Depth[]): Depth | undefined {
-  return depths.reduce<Depth | undefined>((best, depth) => (best && best.expected > depth.expected ? best : depth), undefined)
+  return depths.reduce<Depth | undefined>(
+    (best, depth) => (best && best.expected > depth.expected ? best : depth),
+    undefined,
+  )
 }
 
-function reasonFor(scenario: Scenario, evidence: Evidence, basis: Depth | undefined, useful: boolean): string {
+function reasonFor(
+  scenario: Scenario,
+  evidence: Evidence,
+  basis: Depth | undefined,
+  useful: boolean,
+): string {
   const { images, classes, chance, depths, pretrained } = evidence
   const amount = `${number(images)} images of ${classes} classes are ${areMany(evidence) ? 'many' : 'few'} (${boundary(evidence)})`
   if (!basis) return `${amount}, and there was nothing to probe.`
@@ -129,7 +156,8 @@ function reasonFor(scenario: Scenario, evidence: Evidence, basis: Depth | undefi
     return `${amount}, and ${read}: ${pretrained ? "the network's own features fit" : 'nothing is pretrained, and so few train no trunk'}, so only a new last layer trains.`
   if (scenario === 'small-different')
     return `${amount}, and ${read}${late ? `, rather than at the end (${late.layer}: ${withError(late)})` : ''}: ${pretrained ? 'late features are too special' : 'nothing is pretrained, and so few train no trunk'}, so a new layer sits on these.`
-  if (scenario === 'large-similar') return `${amount}, and ${read}: the pretrained weights are the best place to train everything from.`
+  if (scenario === 'large-similar')
+    return `${amount}, and ${read}: the pretrained weights are the best place to train everything from.`
   return `${amount}, and ${pretrained ? `${read}, far from the end` : 'nothing is pretrained'}: there is enough to train everything, and little to inherit.`
 }
 
@@ -143,4 +171,5 @@ function boundary({ images, classes }: Evidence): string {
 
 const number = (n: number) => n.toLocaleString('en-US')
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`
-const withError = ({ expected, expectedError }: Depth) => `${(100 * expected).toFixed(1)} ± ${(100 * expectedError).toFixed(1)} %`
+const withError = ({ expected, expectedError }: Depth) =>
+  `${(100 * expected).toFixed(1)} ± ${(100 * expectedError).toFixed(1)} %`

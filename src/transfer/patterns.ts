@@ -3,7 +3,8 @@ import { list, type Network } from '../nn/network.ts'
 import type { Parameter } from '../nn/parameter.ts'
 
 /**
- * The parameters that a pattern names: by their own name or their layer's, `*` for any run of characters and `?` for one.
+ * The parameters that a pattern names: by their own name or their layer's, `*` for any run of
+ * characters and `?` for one.
  * @throws UsageError for a pattern that names none
  * @example matching(model.parameters(), 'features.*')
  */
@@ -13,7 +14,9 @@ export function matching(parameters: readonly Parameter[], pattern: string): Par
     .replaceAll('*', '.*')
     .replaceAll('?', '.')
   const whole = new RegExp(`^(?:${source})$`)
-  const found = parameters.filter(({ name }) => whole.test(name) || whole.test(name.slice(0, name.lastIndexOf('.'))))
+  const found = parameters.filter(
+    ({ name }) => whole.test(name) || whole.test(name.slice(0, name.lastIndexOf('.'))),
+  )
   if (found.length === 0)
     throw new UsageError(
       `no parameter is called '${pattern}'; there are ${list(
@@ -39,7 +42,9 @@ export interface TrainablePatterns {
  */
 export function setTrainable(model: Network, { freeze = [], train = [] }: TrainablePatterns): void {
   const parameters = model.parameters()
-  const [frozen, trained] = [freeze, train].map((patterns) => patterns.flatMap((pattern) => matching(parameters, pattern)))
+  const [frozen, trained] = [freeze, train].map((patterns) =>
+    patterns.flatMap((pattern) => matching(parameters, pattern)),
+  )
   for (const parameter of frozen ?? []) parameter.trainable = false
   for (const parameter of trained ?? []) parameter.trainable = true
 }

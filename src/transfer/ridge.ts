@@ -2,28 +2,42 @@ import { Random } from '../base/random.ts'
 
 /** How well a linear classifier does on images it has not learned from. */
 export interface CrossValidation {
-  /** For each image, how often classifiers that learned from the other folds name its class, in 0..1. */
+  /**
+   * For each image, how often classifiers that learned from the other folds name its class, in
+   * 0..1.
+   */
   readonly correct: Float64Array
   /** The same for classifiers that learned from half of the other folds. */
   readonly halfCorrect: Float64Array
-  /** The penalty that came out best on the halves, as a share of the mean squared length of a feature vector. */
+  /**
+   * The penalty that came out best on the halves, as a share of the mean squared length of a
+   * feature vector.
+   */
   readonly penalty: number
 }
 
-/** Penalties that are tried; the one with the least squared error is taken, so that accuracy itself is not what it is chosen by. */
+/**
+ * Penalties that are tried; the one with the least squared error is taken, so that accuracy itself
+ * is not what it is chosen by.
+ */
 const penalties = [0.01, 0.1, 1]
 
-/** How often the images are dealt out to folds anew: what a classifier happens to have learned from then matters less. */
+/**
+ * How often the images are dealt out to folds anew: what a classifier happens to have learned from
+ * then matters less.
+ */
 const deals = 2
 
 /**
- * Cross-validates a linear classifier, fitted to the classes' indicators by least squares with a ridge penalty. It is solved in its dual,
- * of one unknown for each image and class, since features are many and probed images few: α = (K + λ I)⁻¹ (Y − ȳ), where K holds
- * the products of centered feature vectors (Hoerl & Kennard 1970; Saunders, Gammerman & Vovk 1998). Each fold is predicted from all of
- * the others, and from either half of them, which shows what more images are worth.
+ * Cross-validates a linear classifier, fitted to the classes' indicators by least squares with a
+ * ridge penalty. It is solved in its dual, of one unknown for each image and class, since features
+ * are many and probed images few: α = (K + λ I)⁻¹ (Y − ȳ), where K holds the products of centered
+ * feature vectors (Hoerl & Kennard 1970; Saunders, Gammerman & Vovk 1998). Each fold is predicted
+ * from all of the others, and from either half of them, which shows what more images are worth.
  * @param gram products of the feature vectors of each two images, [n, n]
  * @param labels each image's class
- * @param options.seed of the folds: the same for every depth, so that they can be compared image by image
+ * @param options.seed of the folds: the same for every depth, so that they can be compared image by
+ * image
  * @example const { correct, halfCorrect } = crossValidate(gram, labels, 6, { folds: 3, seed: 0 })
  */
 export function crossValidate(
@@ -40,7 +54,8 @@ export function crossValidate(
     const divided = Array.from({ length: folds }, (_, f) => divide(problem, fold, f))
     penalty ??= bestPenalty(problem, divided)
     for (const { held, learned, halves } of divided) {
-      for (const half of halves) score(problem, { learned: half, held }, penalty, halfCorrect, 1 / (deals * halves.length))
+      for (const half of halves)
+        score(problem, { learned: half, held }, penalty, halfCorrect, 1 / (deals * halves.length))
       score(problem, { learned, held }, penalty, correct, 1 / deals)
     }
   }
@@ -77,7 +92,12 @@ function bestPenalty(problem: Problem, divided: readonly Division[]): number {
   const unused = new Float64Array(problem.labels.length)
   const errorOf = (penalty: number) =>
     divided.reduce(
-      (sum, { held, halves }) => sum + halves.reduce((s, half) => s + score(problem, { learned: half, held }, penalty, unused, 0), 0),
+      (sum, { held, halves }) =>
+        sum +
+        halves.reduce(
+          (s, half) => s + score(problem, { learned: half, held }, penalty, unused, 0),
+          0,
+        ),
       0,
     )
   const errors = penalties.map(errorOf)
@@ -93,7 +113,10 @@ interface Problem {
 }
 
 /** Every class's images in turn into one half and the other. */
-function halve(images: readonly number[], labels: ArrayLike<number>): readonly (readonly number[])[] {
+function halve(
+  images: readonly number[],
+  labels: ArrayLike<number>,
+): readonly (readonly number[])[] {
   const met = new Map<number, number>()
   const halves: [number[], number[]] = [[], []]
   for (const i of images) {
@@ -106,8 +129,17 @@ function halve(images: readonly number[], labels: ArrayLike<number>): readonly (
   return halves.filter((half) => half.length > 0)
 }
 
-/** Adds `weight` to `correct` for each image held out that is named rightly, and returns the squared error of the scores. */
-function score(problem: Problem, { learned, held }: Split, penalty: number, correct: Float64Array, weight: number): number {
+/**
+ * Adds `weight` to `correct` for each image held out that is named rightly, and returns the squared
+ * error of the scores.
+ */
+function score(
+  problem: Problem,
+  { learned, held }: Split,
+  penalty: number,
+  correct: Float64Array,
+  weight: number,
+): number {
   const { labels, classes } = problem
   const scores = predictHeld(problem, { learned, held }, penalty)
   let error = 0
@@ -128,8 +160,15 @@ interface Split {
   readonly held: readonly number[]
 }
 
-/** Scores of the images held out, [h, classes]; features are centered by the mean of the images learned from alone. */
-function predictHeld({ gram, labels, classes, scratch }: Problem, { learned, held }: Split, penalty: number): Float64Array {
+/**
+ * Scores of the images held out, [h, classes]; features are centered by the mean of the images
+ * learned from alone.
+ */
+function predictHeld(
+  { gram, labels, classes, scratch }: Problem,
+  { learned, held }: Split,
+  penalty: number,
+): Float64Array {
   const n = labels.length
   const t = learned.length
   const rowMean = (i: number) => {
@@ -143,17 +182,21 @@ function predictHeld({ gram, labels, classes, scratch }: Problem, { learned, hel
   let trace = 0
   for (const [r, i] of learned.entries()) {
     // The lower half is all that is read.
-    for (let c = 0; c <= r; c++) matrix[r * t + c] = (gram[i * n + (learned[c] ?? 0)] ?? 0) - (means[r] ?? 0) - (means[c] ?? 0) + grand
+    for (let c = 0; c <= r; c++)
+      matrix[r * t + c] =
+        (gram[i * n + (learned[c] ?? 0)] ?? 0) - (means[r] ?? 0) - (means[c] ?? 0) + grand
     trace += matrix[r * t + r] ?? 0
   }
-  // Features that never differ leave nothing to learn; any penalty then predicts the classes' shares.
+  // Features that never differ leave nothing to learn; any penalty then predicts the classes'
+  // shares.
   const ridge = trace > 0 ? (penalty * trace) / t : 1
   for (let r = 0; r < t; r++) matrix[r * t + r] = (matrix[r * t + r] ?? 0) + ridge
   const shares = new Float64Array(classes)
   for (const i of learned) shares[labels[i] ?? 0] = (shares[labels[i] ?? 0] ?? 0) + 1 / t
   const alpha = new Float64Array(t * classes)
   for (const [r, i] of learned.entries())
-    for (let c = 0; c < classes; c++) alpha[r * classes + c] = Number(labels[i] === c) - (shares[c] ?? 0)
+    for (let c = 0; c < classes; c++)
+      alpha[r * classes + c] = Number(labels[i] === c) - (shares[c] ?? 0)
   choleskyInPlace(matrix, t)
   solveInPlace(matrix, t, alpha, classes)
   const scores = new Float64Array(held.length * classes)
@@ -168,7 +211,10 @@ function predictHeld({ gram, labels, classes, scratch }: Problem, { learned, hel
   return scores
 }
 
-/** A = L Lᵀ of a symmetric positive definite matrix, of which the lower half is read and becomes L, row by row (Cholesky–Banachiewicz). */
+/**
+ * A = L Lᵀ of a symmetric positive definite matrix, of which the lower half is read and becomes L,
+ * row by row (Cholesky–Banachiewicz).
+ */
 export function choleskyInPlace(a: Float64Array, n: number): void {
   for (let i = 0; i < n; i++)
     for (let j = 0; j <= i; j++) {
@@ -184,21 +230,34 @@ export function solveInPlace(l: Float64Array, n: number, b: Float64Array, column
     for (let at = i * columns; at < (i + 1) * columns; at++) b[at] = (b[at] ?? 0) / by
   }
   for (let i = 0; i < n; i++) {
-    for (let k = 0; k < i; k++) addMultiple(b, i * columns, b, k * columns, columns, -(l[i * n + k] ?? 0))
+    for (let k = 0; k < i; k++)
+      addMultiple(b, i * columns, b, k * columns, columns, -(l[i * n + k] ?? 0))
     divideRow(i)
   }
   for (let i = n - 1; i >= 0; i--) {
     divideRow(i)
-    for (let k = 0; k < i; k++) addMultiple(b, k * columns, b, i * columns, columns, -(l[i * n + k] ?? 0))
+    for (let k = 0; k < i; k++)
+      addMultiple(b, k * columns, b, i * columns, columns, -(l[i * n + k] ?? 0))
   }
 }
 
 /** Adds a multiple of one row to another. */
-function addMultiple(to: Float64Array, toAt: number, from: Float64Array, fromAt: number, columns: number, factor: number): void {
-  for (let c = 0; c < columns; c++) to[toAt + c] = (to[toAt + c] ?? 0) + factor * (from[fromAt + c] ?? 0)
+function addMultiple(
+  to: Float64Array,
+  toAt: number,
+  from: Float64Array,
+  fromAt: number,
+  columns: number,
+  factor: number,
+): void {
+  for (let c = 0; c < columns; c++)
+    to[toAt + c] = (to[toAt + c] ?? 0) + factor * (from[fromAt + c] ?? 0)
 }
 
-/** The product of two rows' first `length` values, in four sums, which the processor adds side by side. */
+/**
+ * The product of two rows' first `length` values, in four sums, which the processor adds side by
+ * side.
+ */
 function dot(a: Float64Array, x: number, y: number, length: number): number {
   let [s0, s1, s2, s3] = [0, 0, 0, 0]
   const whole = length - (length % 4)

@@ -3,16 +3,24 @@ import type { EngineInfo } from '../tensor/engine.ts'
 import type { Choice } from '../transfer/choice.ts'
 import { type Chosen, datasetOf } from './chosen.ts'
 import { useEngine, usePlanning } from './hooks.ts'
-import { NoGpu } from './noGpu.tsx'
 import { Images } from './images.tsx'
+import { NoGpu } from './noGpu.tsx'
 import { Planned } from './planned.tsx'
 import type { RemoteTrainer } from './remote.ts'
 import { consistent, defaults, probed, type Settings } from './settings.ts'
 import { Setup } from './setup.tsx'
 import { Training } from './training.tsx'
 
-/** The whole page: images, then what is to be done with them, then the training and what came of it. */
-export function App({ trainer, failed }: { readonly trainer: RemoteTrainer; readonly failed: Promise<never> }) {
+/**
+ * The whole page: images, then what is to be done with them, then the training and what came of it.
+ */
+export function App({
+  trainer,
+  failed,
+}: {
+  readonly trainer: RemoteTrainer
+  readonly failed: Promise<never>
+}) {
   const engine = useEngine(trainer, failed)
   const [chosen, setChosen] = useState<Chosen | null>(null)
   const [settings, setSettings] = useState<Settings>(defaults)
@@ -21,7 +29,13 @@ export function App({ trainer, failed }: { readonly trainer: RemoteTrainer; read
   const { split, seed } = settings
   const data = useMemo(() => chosen && datasetOf(chosen, { split, seed }), [chosen, split, seed])
   const open = engine !== null && !('problem' in engine)
-  const [planning, setPrepared] = usePlanning(trainer, { chosen, data, settings, choice, idle: open && !busy })
+  const [planning, setPrepared] = usePlanning(trainer, {
+    chosen,
+    data,
+    settings,
+    choice,
+    idle: open && !busy,
+  })
   if (engine && 'problem' in engine) return <NoGpu {...engine} />
 
   const change = (changed: Partial<Settings>) => {
@@ -38,7 +52,10 @@ export function App({ trainer, failed }: { readonly trainer: RemoteTrainer; read
     <>
       <header>
         <h1>Graft</h1>
-        <p>Teach a trained network your own classes of images, here in the browser. Nothing leaves this machine.</p>
+        <p>
+          Teach a trained network your own classes of images, here in the browser. Nothing leaves
+          this machine.
+        </p>
       </header>
       <main>
         <Images chosen={chosen} data={data} onChosen={onChosen} busy={busy} />
@@ -47,7 +64,12 @@ export function App({ trainer, failed }: { readonly trainer: RemoteTrainer; read
             <h2 id="setup">What to do with them</h2>
             <div class="columns">
               <fieldset class="plain" disabled={busy}>
-                <Setup settings={settings} onChange={change} cuts={planning.prepared?.cuts ?? []} divided={isDivided(data)} />
+                <Setup
+                  settings={settings}
+                  onChange={change}
+                  cuts={planning.prepared?.cuts ?? []}
+                  divided={isDivided(data)}
+                />
               </fieldset>
               <Planned {...job} onRate={(lr) => change({ lr })} />
             </div>
@@ -64,7 +86,9 @@ export function App({ trainer, failed }: { readonly trainer: RemoteTrainer; read
 
 /** Whether the folder itself says what is held out. */
 function isDivided({ train, val }: Exclude<ReturnType<typeof datasetOf>, string>): boolean {
-  return train.at(0)?.name.startsWith('train/') === true && val.at(0)?.name.startsWith('val/') === true
+  return (
+    train.at(0)?.name.startsWith('train/') === true && val.at(0)?.name.startsWith('val/') === true
+  )
 }
 
 function Computes({ engine }: { readonly engine: EngineInfo | null }) {
@@ -73,7 +97,9 @@ function Computes({ engine }: { readonly engine: EngineInfo | null }) {
   return (
     <p class="quiet">
       Computes on {adapter}.
-      {kind === 'hardware' ? '' : ' That is no GPU but the processor in its place: expect minutes where a GPU takes seconds.'}
+      {kind === 'hardware'
+        ? ''
+        : ' That is no GPU but the processor in its place: expect minutes where a GPU takes seconds.'}
     </p>
   )
 }

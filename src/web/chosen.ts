@@ -1,8 +1,8 @@
 import { fromEvent } from 'file-selector'
+import { GraftError } from '../base/errors.ts'
 import type { ImageDataset } from '../data/dataset.ts'
 import { filesDataset, type PlacedFile } from '../data/filesDataset.ts'
 import { PICTURE } from '../host/imageFormat.ts'
-import { GraftError } from '../base/errors.ts'
 
 /** What a person dropped or chose. */
 export interface Chosen {
@@ -27,7 +27,10 @@ export async function chosenFrom(event: Event): Promise<Chosen> {
   return { root: prefix.slice(0, -1) || 'images', files: placed, passedOver: passedOver(placed) }
 }
 
-/** Whether files or folders were dropped, an empty folder among them, and not a text. To be asked while the event is heard. */
+/**
+ * Whether files or folders were dropped, an empty folder among them, and not a text. To be asked
+ * while the event is heard.
+ */
 export function bringsFiles({ dataTransfer }: DragEvent): boolean {
   return Array.from(dataTransfer?.items ?? []).some(({ kind }) => kind === 'file')
 }
@@ -44,7 +47,10 @@ function passedOver(files: readonly PlacedFile[]): Chosen['passedOver'] {
 }
 
 /** The dataset that the files make, or the one line that says why they make none. */
-export function datasetOf(chosen: Chosen, options: { readonly split: number; readonly seed: number }): ImageDataset | string {
+export function datasetOf(
+  chosen: Chosen,
+  options: { readonly split: number; readonly seed: number },
+): ImageDataset | string {
   try {
     return filesDataset(chosen.files, { root: chosen.root, ...options })
   } catch (error) {

@@ -7,12 +7,20 @@ import type { RemoteTrainer } from './remote.ts'
 
 /** Asks the trained network about an image of the person's own. */
 export function Classify({ trainer }: { readonly trainer: RemoteTrainer }) {
-  const [answer, setAnswer] = useState<{ readonly file: File; readonly prediction: Prediction | null; readonly problem: string | null }>()
+  const [answer, setAnswer] = useState<{
+    readonly file: File
+    readonly prediction: Prediction | null
+    readonly problem: string | null
+  }>()
   const ask = async (file: File) => {
     try {
       setAnswer({ file, prediction: await trainer.classify(file), problem: null })
     } catch (error) {
-      setAnswer({ file, prediction: null, problem: error instanceof Error ? error.message : String(error) })
+      setAnswer({
+        file,
+        prediction: null,
+        problem: error instanceof Error ? error.message : String(error),
+      })
     }
   }
   return (

@@ -5,7 +5,10 @@ import type { MemoryPlan } from '../train/memory.ts'
 import type { Choice } from '../transfer/choice.ts'
 import type { Plan } from '../transfer/scenario.ts'
 
-/** A layer with values as the scenario leaves it, described together with those behind it that have none; or all that is cut off. */
+/**
+ * A layer with values as the scenario leaves it, described together with those behind it that have
+ * none; or all that is cut off.
+ */
 export interface LayerRow {
   readonly name: string
   readonly description: string
@@ -40,7 +43,10 @@ export interface Result {
   readonly keptEpoch: number
   readonly aborted: boolean
   readonly stoppedEarly: boolean
-  /** What ended it before its time, where something did; the weights are those of the last finished epoch. */
+  /**
+   * What ended it before its time, where something did; the weights are those of the last finished
+   * epoch.
+   */
   readonly problem: string | null
   readonly seconds: number
   readonly skipped: readonly Skipped[]

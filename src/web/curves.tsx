@@ -11,7 +11,10 @@ export function Curves({ epochs }: { readonly epochs: readonly EpochResult[] }) 
   const charts = useMemo(() => {
     const [accuracy, loss] = [epochSeries(epochs, 'Accuracy'), epochSeries(epochs, 'Loss')]
     return [
-      { series: accuracy, drawing: lineDrawing(accuracy, { x: 'epoch', y: 'accuracy', share: true }) },
+      {
+        series: accuracy,
+        drawing: lineDrawing(accuracy, { x: 'epoch', y: 'accuracy', share: true }),
+      },
       { series: loss, drawing: lineDrawing(loss, { x: 'epoch', y: 'loss', share: false }) },
     ] as const
   }, [epochs])

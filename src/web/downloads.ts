@@ -1,8 +1,8 @@
 import { BlobWriter, TextReader, Uint8ArrayReader, ZipWriter } from '@zip.js/zip.js'
+import type { StateDict } from '../base/stateDict.ts'
 import { metadataOf } from '../nn/metadata.ts'
 import type { Network } from '../nn/network.ts'
 import { exportOnnx } from '../nn/onnx.ts'
-import type { StateDict } from '../base/stateDict.ts'
 import type { EpochResult } from '../train/events.ts'
 import type { RunConfig } from '../train/runFolder.ts'
 import type { Timings } from '../train/timings.ts'
@@ -20,7 +20,11 @@ export interface FinishedRun {
 }
 
 /** The trained network as one file. */
-export async function fileOf(format: Download, model: Network, run: FinishedRun): Promise<{ readonly name: string; readonly blob: Blob }> {
+export async function fileOf(
+  format: Download,
+  model: Network,
+  run: FinishedRun,
+): Promise<{ readonly name: string; readonly blob: Blob }> {
   const metadata = metadataOf(model, run.config.classes)
   const file = (ending: string, bytes: Uint8Array) => ({
     name: `${run.name}.${ending}`,
@@ -33,12 +37,21 @@ export async function fileOf(format: Download, model: Network, run: FinishedRun)
   return { name: `${run.name}.zip`, blob: await runArchive(run, safetensors) }
 }
 
-/** A run folder in a ZIP, which every command of `graft` takes once it is unpacked. The page's policy lets zip.js start no workers. */
-async function runArchive({ name, config, epochs, timings }: FinishedRun, safetensors: Uint8Array): Promise<Blob> {
+/**
+ * A run folder in a ZIP, which every command of `graft` takes once it is unpacked. The page's
+ * policy lets zip.js start no workers.
+ */
+async function runArchive(
+  { name, config, epochs, timings }: FinishedRun,
+  safetensors: Uint8Array,
+): Promise<Blob> {
   const zip = new ZipWriter(new BlobWriter('application/zip'), { useWebWorkers: false })
   const json = (value: unknown) => new TextReader(`${JSON.stringify(value, null, 2)}\n`)
   await zip.add(`${name}/config.json`, json(config))
-  await zip.add(`${name}/metrics.jsonl`, new TextReader(epochs.map((epoch) => `${JSON.stringify(epoch)}\n`).join('')))
+  await zip.add(
+    `${name}/metrics.jsonl`,
+    new TextReader(epochs.map((epoch) => `${JSON.stringify(epoch)}\n`).join('')),
+  )
   await zip.add(`${name}/timings.json`, json(timings))
   await zip.add(`${name}/weights.safetensors`, new Uint8ArrayReader(safetensors))
   return zip.close()

@@ -18,18 +18,39 @@ interface NumberFieldProps extends FieldProps {
   readonly placeholder?: string
 }
 
-/** A number; one that does not fit is marked and said so by the browser, and kept out of the settings. */
-export function NumberField({ label, hint, value, onChange, min, max, step = 1, placeholder }: NumberFieldProps) {
+/**
+ * A number; one that does not fit is marked and said so by the browser, and kept out of the
+ * settings.
+ */
+export function NumberField({
+  label,
+  hint,
+  value,
+  onChange,
+  min,
+  max,
+  step = 1,
+  placeholder,
+}: NumberFieldProps) {
   const id = useId()
   return (
     <div class="field">
       <label for={id}>{label}</label>
       <input
-        {...{ id, type: 'number', min, max, step, placeholder, required: placeholder === undefined }}
+        {...{
+          id,
+          type: 'number',
+          min,
+          max,
+          step,
+          placeholder,
+          required: placeholder === undefined,
+        }}
         aria-describedby={hint ? `${id}-hint` : undefined}
         value={value ?? ''}
         onInput={({ currentTarget }) => {
-          if (currentTarget.checkValidity()) onChange(currentTarget.value === '' ? null : currentTarget.valueAsNumber)
+          if (currentTarget.checkValidity())
+            onChange(currentTarget.value === '' ? null : currentTarget.valueAsNumber)
         }}
         onBlur={({ currentTarget }) => {
           if (!currentTarget.checkValidity()) currentTarget.reportValidity()
@@ -47,7 +68,13 @@ interface SelectFieldProps<T extends string> extends FieldProps {
 }
 
 /** One of a few. */
-export function SelectField<T extends string>({ label, hint, value, onChange, options }: SelectFieldProps<T>) {
+export function SelectField<T extends string>({
+  label,
+  hint,
+  value,
+  onChange,
+  options,
+}: SelectFieldProps<T>) {
   const id = useId()
   return (
     <div class="field">
@@ -85,14 +112,24 @@ interface RadioFieldProps<T extends string> {
 }
 
 /** One of a few that want a sentence each. */
-export function RadioField<T extends string>({ legend, value, onChange, options }: RadioFieldProps<T>) {
+export function RadioField<T extends string>({
+  legend,
+  value,
+  onChange,
+  options,
+}: RadioFieldProps<T>) {
   const name = useId()
   return (
     <fieldset class="radios">
       <legend>{legend}</legend>
       {options.map((option) => (
         <label key={option.value} class="radio">
-          <input type="radio" name={name} checked={option.value === value} onChange={() => onChange(option.value)} />
+          <input
+            type="radio"
+            name={name}
+            checked={option.value === value}
+            onChange={() => onChange(option.value)}
+          />
           <span>
             <strong>{option.name}</strong> <span class="quiet">{option.text}</span>
           </span>
@@ -111,7 +148,13 @@ interface FileButtonProps {
 }
 
 /** A file input that looks like a button and stays one for the keyboard and for screen readers. */
-export function FileButton({ children, onFiles, accept, folder = false, main = false }: FileButtonProps) {
+export function FileButton({
+  children,
+  onFiles,
+  accept,
+  folder = false,
+  main = false,
+}: FileButtonProps) {
   return (
     <label class={main ? 'button main' : 'button'}>
       {children}

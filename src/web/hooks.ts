@@ -7,10 +7,12 @@ import type { Prepared } from './contract.ts'
 import type { RemoteTrainer } from './remote.ts'
 import type { Settings } from './settings.ts'
 
-export const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
+export const messageOf = (error: unknown) =>
+  error instanceof Error ? error.message : String(error)
 
 /** Whether an error from the worker has that code. */
-export const hasCode = (error: unknown, code: string) => error instanceof Error && error.name === code
+export const hasCode = (error: unknown, code: string) =>
+  error instanceof Error && error.name === code
 
 /** Why nothing can be computed here. */
 export interface NoEngine {
@@ -20,7 +22,10 @@ export interface NoEngine {
 }
 
 /** The GPU: null while it is being opened. */
-export function useEngine(trainer: RemoteTrainer, failed: Promise<never>): EngineInfo | NoEngine | null {
+export function useEngine(
+  trainer: RemoteTrainer,
+  failed: Promise<never>,
+): EngineInfo | NoEngine | null {
   const [engine, setEngine] = useState<EngineInfo | NoEngine | null>(null)
   useEffect(() => {
     Promise.race([trainer.open(), failed]).then(setEngine, (error: unknown) =>
@@ -30,7 +35,10 @@ export function useEngine(trainer: RemoteTrainer, failed: Promise<never>): Engin
   return engine
 }
 
-/** What is known of the plan: the newest one, whether another one is being made, and what is wrong with the settings. */
+/**
+ * What is known of the plan: the newest one, whether another one is being made, and what is wrong
+ * with the settings.
+ */
 export interface Planning {
   readonly prepared: Prepared | null
   readonly stale: boolean
@@ -58,10 +66,15 @@ export function usePlanning(
     readonly idle: boolean
   },
 ): readonly [Planning, (prepared: Prepared) => void] {
-  const [planning, setPlanning] = useState<Planning>({ prepared: null, stale: false, problem: null })
+  const [planning, setPlanning] = useState<Planning>({
+    prepared: null,
+    stale: false,
+    problem: null,
+  })
   const { split, seed } = settings
   useEffect(() => {
-    if (idle && chosen && data && typeof data !== 'string') void trainer.use(chosen.files, { root: chosen.root, split, seed })
+    if (idle && chosen && data && typeof data !== 'string')
+      void trainer.use(chosen.files, { root: chosen.root, split, seed })
   }, [idle, data])
   useEffect(() => {
     if (!idle || !data || typeof data === 'string') return
@@ -74,7 +87,9 @@ export function usePlanning(
     const timer = setTimeout(() => {
       trainer.prepare(settings, choice).then(
         (prepared) => current && setPlanning({ prepared, stale: false, problem: null }),
-        (error: unknown) => current && setPlanning((before) => ({ ...before, stale: false, problem: messageOf(error) })),
+        (error: unknown) =>
+          current &&
+          setPlanning((before) => ({ ...before, stale: false, problem: messageOf(error) })),
       )
     }, quiet)
     return () => {

@@ -63,9 +63,10 @@ function Layouts() {
   return (
     <>
       <p>
-        One folder for each class, with its images inside: <code>photos/cat/1.jpg</code>, <code>photos/dog/1.jpg</code>. Or with the
-        division made already: <code>photos/train/cat/…</code> and <code>photos/val/cat/…</code>. JPEG, PNG or WebP; a few dozen of each
-        class are enough to begin with.
+        One folder for each class, with its images inside: <code>photos/cat/1.jpg</code>,{' '}
+        <code>photos/dog/1.jpg</code>. Or with the division made already:{' '}
+        <code>photos/train/cat/…</code> and <code>photos/val/cat/…</code>. JPEG, PNG or WebP; a few
+        dozen of each class are enough to begin with.
       </p>
       <p>The images are read here, by this page. They are sent nowhere.</p>
     </>
@@ -94,14 +95,18 @@ function Found({ chosen, data }: { readonly chosen: Chosen; readonly data: Image
   const { classes, train, val } = data
   const counts = useMemo(() => {
     const [trained, held] = [countByClass(train, classes.length), countByClass(val, classes.length)]
-    return classes.map((name, label) => ({ name, train: trained[label] ?? 0, val: held[label] ?? 0 }))
+    return classes.map((name, label) => ({
+      name,
+      train: trained[label] ?? 0,
+      val: held[label] ?? 0,
+    }))
   }, [classes, train, val])
   const rest = counts.slice(shownClasses)
   return (
     <>
       <p data-testid="found">
-        <strong>{chosen.root}</strong>: {counted(classes.length, 'class', 'classes')}, {counted(train.length, 'image')} to train on,{' '}
-        {thousands(val.length)} held out to judge by.
+        <strong>{chosen.root}</strong>: {counted(classes.length, 'class', 'classes')},{' '}
+        {counted(train.length, 'image')} to train on, {thousands(val.length)} held out to judge by.
       </p>
       <ul class="classes">
         {counts.slice(0, shownClasses).map(({ name, train, val }, label) => (

@@ -19,22 +19,30 @@ export function NoGpu({ problem, noGpu }: NoEngine) {
         <ul>
           {!globalThis.isSecureContext && (
             <li>
-              <strong>Open this page by https, or from localhost.</strong> Browsers keep WebGPU from pages that came over plain http.
+              <strong>Open this page by https, or from localhost.</strong> Browsers keep WebGPU from
+              pages that came over plain http.
             </li>
           )}
-          <li>Chrome or Edge 113 and newer have it on Windows, macOS and ChromeOS, from 121 on Android too.</li>
           <li>
-            On Linux, start Chrome with <code>--enable-unsafe-webgpu --enable-features=Vulkan</code>, or switch on{' '}
-            <code>chrome://flags/#enable-unsafe-webgpu</code>.
+            Chrome or Edge 113 and newer have it on Windows, macOS and ChromeOS, from 121 on Android
+            too.
           </li>
-          <li>Safari has it from version 26, Firefox from 141 on Windows and 145 on macOS with Apple silicon.</li>
           <li>
-            If your browser is one of these: see that hardware acceleration is on in its settings, and that <code>chrome://gpu</code> calls
-            WebGPU enabled.
+            On Linux, start Chrome with <code>--enable-unsafe-webgpu --enable-features=Vulkan</code>
+            , or switch on <code>chrome://flags/#enable-unsafe-webgpu</code>.
+          </li>
+          <li>
+            Safari has it from version 26, Firefox from 141 on Windows and 145 on macOS with Apple
+            silicon.
+          </li>
+          <li>
+            If your browser is one of these: see that hardware acceleration is on in its settings,
+            and that <code>chrome://gpu</code> calls WebGPU enabled.
           </li>
         </ul>
         <p>
-          Without a GPU at all, Graft runs in Node on the processor: <code>npx graft train photos</code>.
+          Without a GPU at all, Graft runs in Node on the processor:{' '}
+          <code>npx graft train photos</code>.
         </p>
         <p class="quiet">The browser says: {problem.split(';')[0]}.</p>
       </div>

@@ -2,13 +2,20 @@ import { bytes, counted, thousands } from '../report/text.ts'
 import type { LayerRow, Prepared } from './contract.ts'
 
 /** What the scenario makes of the network, layer by layer. */
-export function PlanView({ prepared, stale }: { readonly prepared: Prepared; readonly stale: boolean }) {
+export function PlanView({
+  prepared,
+  stale,
+}: {
+  readonly prepared: Prepared
+  readonly stale: boolean
+}) {
   const { plan, layers, variant, random, memory } = prepared
   if (!plan) return null
   return (
     <div class="plan" aria-busy={stale} data-testid="plan">
       <p>
-        <strong>{plan.scenario}</strong> on {variant}, from {plan.startsFrom} weights. {plan.reasons.join(' ')}
+        <strong>{plan.scenario}</strong> on {variant}, from {plan.startsFrom} weights.{' '}
+        {plan.reasons.join(' ')}
       </p>
       <ol class="layers" aria-label="Layers">
         {layers.map((layer) => (

@@ -20,7 +20,16 @@ interface PlannedProps {
 }
 
 /** What the settings come to: the choice of 'auto' with its evidence, and the plan. */
-export function Planned({ trainer, settings, choice, planning, busy, onBusy, onChoice, onRate }: PlannedProps) {
+export function Planned({
+  trainer,
+  settings,
+  choice,
+  planning,
+  busy,
+  onBusy,
+  onChoice,
+  onRate,
+}: PlannedProps) {
   const { prepared, stale, problem } = planning
   const auto = settings.scenario === 'auto'
   const fileless = settings.start === 'file' && !settings.file
@@ -39,23 +48,38 @@ export function Planned({ trainer, settings, choice, planning, busy, onBusy, onC
       {auto && !choice && (
         <>
           <p>
-            auto counts the images and measures how well a linear classifier reads your classes from the frozen network at every depth.
-            Training begins with that; or measure now and see what it picks.
+            auto counts the images and measures how well a linear classifier reads your classes from
+            the frozen network at every depth. Training begins with that; or measure now and see
+            what it picks.
           </p>
           <Task
             {...task}
-            {...{ name: 'Measure now', doing: 'Measuring', disabled: busy || fileless, onDone: onMeasured }}
+            {...{
+              name: 'Measure now',
+              doing: 'Measuring',
+              disabled: busy || fileless,
+              onDone: onMeasured,
+            }}
             work={(tell) => trainer.choose(settings, tell)}
           />
         </>
       )}
-      {problem ? <Problem>{problem}</Problem> : prepared && <PlanView prepared={prepared} stale={stale} />}
+      {problem ? (
+        <Problem>{problem}</Problem>
+      ) : (
+        prepared && <PlanView prepared={prepared} stale={stale} />
+      )}
       {fileless && <p>Choose the file of weights to see what will become of its network.</p>}
       {!prepared && stale && <p class="quiet">Loading the network…</p>}
       {!problem && prepared?.plan && (
         <Task
           {...task}
-          {...{ name: 'Find a learning rate', doing: 'Trying a hundred learning rates', disabled: busy, onDone: onRate }}
+          {...{
+            name: 'Find a learning rate',
+            doing: 'Trying a hundred learning rates',
+            disabled: busy,
+            onDone: onRate,
+          }}
           work={(tell) => trainer.findRate(settings, choice, tell)}
         />
       )}

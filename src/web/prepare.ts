@@ -13,24 +13,50 @@ import type { LayerRow, Prepared } from './contract.ts'
 import { fitOptions, type Settings, scenarioOptions } from './settings.ts'
 
 /**
- * What these settings do to a network and what training it will hold; the network is changed on the way.
+ * What these settings do to a network and what training it will hold; the network is changed on the
+ * way.
  * @throws UsageError for settings that do not go together
  */
-export function prepare(model: Network, data: ImageDataset, settings: Settings, choice: Choice | null): Prepared {
+export function prepare(
+  model: Network,
+  data: ImageDataset,
+  settings: Settings,
+  choice: Choice | null,
+): Prepared {
   const options = fitOptions(settings)
   resolveOptions(options)
   const common = { variant: model.architecture.variant as Variant, cuts: cutsOf(model.layers) }
   const scenario = scenarioOptions(settings, choice, data.classes.length)
   if (!scenario) return { ...common, plan: null, layers: [], random: '', memory: null }
-  const before = model.layers.map((layer) => ({ name: layer.name, description: layer.description, values: valuesOf(layer) }))
+  const before = model.layers.map((layer) => ({
+    name: layer.name,
+    description: layer.description,
+    values: valuesOf(layer),
+  }))
   const plan = applyScenario(model, scenario)
-  const random = layersOf(model.missing.filter((name) => !plan.added.some((layer) => name.startsWith(`${layer.name}.`))))
+  const random = layersOf(
+    model.missing.filter((name) => !plan.added.some((layer) => name.startsWith(`${layer.name}.`))),
+  )
   const cache = settings.augment === 'none' && settings.mixup === 0
   const { batchSize, optimizer, lr, weightDecay } = options
   const images = data.train.length
-  const memory = planMemory(model, { batchSize, pictures: images, cache, optimizer, lr, weightDecay })
-  const [rows, cut] = [rowsOf(model, plan), cutRow(before.filter(({ name }) => plan.removed.includes(name)))]
-  const layers = [...rows.filter(({ state }) => state !== 'new'), ...cut, ...rows.filter(({ state }) => state === 'new')]
+  const memory = planMemory(model, {
+    batchSize,
+    pictures: images,
+    cache,
+    optimizer,
+    lr,
+    weightDecay,
+  })
+  const [rows, cut] = [
+    rowsOf(model, plan),
+    cutRow(before.filter(({ name }) => plan.removed.includes(name))),
+  ]
+  const layers = [
+    ...rows.filter(({ state }) => state !== 'new'),
+    ...cut,
+    ...rows.filter(({ state }) => state === 'new'),
+  ]
   return { ...common, plan, layers, random, memory }
 }
 
@@ -38,7 +64,9 @@ export function prepare(model: Network, data: ImageDataset, settings: Settings, 
 function cutsOf(layers: readonly Module[]): Prepared['cuts'] {
   return layers.flatMap((layer, i) => {
     const next = layers[i + 1]
-    const ends = layer.name.startsWith('features.') && (next instanceof Conv2d || next instanceof Flatten || next?.name === 'avgpool')
+    const ends =
+      layer.name.startsWith('features.') &&
+      (next instanceof Conv2d || next instanceof Flatten || next?.name === 'avgpool')
     return ends ? [{ name: layer.name, description: layer.description }] : []
   })
 }
@@ -50,13 +78,22 @@ function rowsOf(model: Network, plan: Plan): LayerRow[] {
     const parameters = layer.parameters()
     const last = rows.at(-1)
     if (parameters.length === 0) {
-      if (last && !(layer instanceof Flatten)) rows[rows.length - 1] = { ...last, description: `${last.description}, ${layer.description}` }
+      if (last && !(layer instanceof Flatten))
+        rows[rows.length - 1] = {
+          ...last,
+          description: `${last.description}, ${layer.description}`,
+        }
       continue
     }
     const isNew = plan.added.some(({ name }) => name === layer.name)
     const trained = parameters.some(({ trainable }) => trainable)
     const { name, description } = layer
-    rows.push({ name, description, values: valuesOf(layer), state: isNew ? 'new' : trained ? 'trained' : 'frozen' })
+    rows.push({
+      name,
+      description,
+      values: valuesOf(layer),
+      state: isNew ? 'new' : trained ? 'trained' : 'frozen',
+    })
   }
   return rows
 }
@@ -67,7 +104,14 @@ function cutRow(removed: readonly Pick<LayerRow, 'name' | 'description' | 'value
   if (!first || !last) return []
   const values = removed.reduce((sum, layer) => sum + layer.values, 0)
   if (first === last) return [{ ...first, state: 'cut' }]
-  return [{ name: `${first.name} to ${last.name}`, description: `${removed.length} layers`, values, state: 'cut' }]
+  return [
+    {
+      name: `${first.name} to ${last.name}`,
+      description: `${removed.length} layers`,
+      values,
+      state: 'cut',
+    },
+  ]
 }
 
 function valuesOf(layer: Module): number {

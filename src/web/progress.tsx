@@ -11,21 +11,29 @@ export function Progress({ run, onStop }: { readonly run: Run; readonly onStop: 
       {isActive(run) && (
         <div class="progress">
           <div class="row">
-            <span data-testid="doing">{status === 'stopping' ? 'Stopping after this step' : doing.what}</span>
+            <span data-testid="doing">
+              {status === 'stopping' ? 'Stopping after this step' : doing.what}
+            </span>
             <span class="quiet">{left === null ? '' : `${clock(left)} left`}</span>
           </div>
-          <progress aria-label={doing.what} {...(doing.total > 0 ? { value: doing.done, max: doing.total } : {})} />
+          <progress
+            aria-label={doing.what}
+            {...(doing.total > 0 ? { value: doing.done, max: doing.total } : {})}
+          />
           {status !== 'judging' && (
             <button type="button" onClick={onStop} disabled={status === 'stopping'}>
               Stop
             </button>
           )}{' '}
           <span class="quiet">
-            {run.epochs.length > 0 ? `Epoch ${run.epochs.length} is kept.` : 'Nothing is kept before the first epoch.'}
+            {run.epochs.length > 0
+              ? `Epoch ${run.epochs.length} is kept.`
+              : 'Nothing is kept before the first epoch.'}
           </span>
         </div>
       )}
-      {run.problem && (status === 'stopped' ? <p>{run.problem}</p> : <Problem>{run.problem}</Problem>)}
+      {run.problem &&
+        (status === 'stopped' ? <p>{run.problem}</p> : <Problem>{run.problem}</Problem>)}
       {run.remarks.map((remark) => (
         <p key={remark} class="quiet">
           {remark}

@@ -5,16 +5,21 @@ import workerAddress from './worker.ts?worker&url'
 export type RemoteTrainer = Remote<Trainer>
 
 /**
- * Starts the worker. It begins as a blob of the page's, so that the page's content security policy binds it too: a worker that is fetched has
- * the policy of its own response, and a plain file server sends none.
+ * Starts the worker. It begins as a blob of the page's, so that the page's content security policy
+ * binds it too: a worker that is fetched has the policy of its own response, and a plain file
+ * server sends none.
  * @returns `failed` rejects where the worker cannot run
  */
-export function openTrainer(): { readonly trainer: RemoteTrainer; readonly failed: Promise<never> } {
+export function openTrainer(): {
+  readonly trainer: RemoteTrainer
+  readonly failed: Promise<never>
+} {
   const address = new URL(workerAddress, globalThis.location.href).href
   const source = new Blob([`import ${JSON.stringify(address)}`], { type: 'text/javascript' })
   const worker = new Worker(URL.createObjectURL(source), { type: 'module', name: 'graft' })
   const failed = new Promise<never>((_, reject) => {
-    worker.onerror = ({ message }) => reject(new Error(message || 'its script could not be loaded; load the page again'))
+    worker.onerror = ({ message }) =>
+      reject(new Error(message || 'its script could not be loaded; load the page again'))
   })
   return { trainer: wrap<Trainer>(worker), failed }
 }

@@ -21,8 +21,9 @@ export function Results({ result }: { readonly result: Result }) {
         <span class="quiet">of {counted(accuracy?.of ?? 0, 'image')} held out are right</span>
       </p>
       <p>
-        {ended} {accuracy && `The true share lies between ${interval(accuracy)}, 95 times in 100.`} {counted(epochs.length, 'epoch')} took{' '}
-        {seconds(result.seconds)}; loss {result.loss.toFixed(3)}.
+        {ended} {accuracy && `The true share lies between ${interval(accuracy)}, 95 times in 100.`}{' '}
+        {counted(epochs.length, 'epoch')} took {seconds(result.seconds)}; loss{' '}
+        {result.loss.toFixed(3)}.
       </p>
       <div class="columns">
         <Confusion result={result} />
@@ -63,7 +64,12 @@ function Confusion({ result: { classes, confusion } }: { readonly result: Result
       {rows.length > 0 ? (
         <details open={classes.length > drawnClasses}>
           <summary>The commonest mistakes</summary>
-          <Table caption="The commonest mistakes" header={['is', 'taken for', 'images']} rows={rows} numbers={[2]} />
+          <Table
+            caption="The commonest mistakes"
+            header={['is', 'taken for', 'images']}
+            rows={rows}
+            numbers={[2]}
+          />
         </details>
       ) : (
         <p>Every image is right.</p>
@@ -77,11 +83,19 @@ function Classes({ result: { perClass } }: { readonly result: Result }) {
   return (
     <section aria-labelledby="per-class">
       <h3 id="per-class">Class by class</h3>
-      <p class="quiet">Precision: of those taken for the class, how many are of it. Recall: of those of the class, how many are found.</p>
+      <p class="quiet">
+        Precision: of those taken for the class, how many are of it. Recall: of those of the class,
+        how many are found.
+      </p>
       <Table
         caption="Precision and recall of each class"
         header={['class', 'images', 'precision', 'recall']}
-        rows={perClass.map(({ name, images, precision, recall }) => [name, images, share(precision), share(recall)])}
+        rows={perClass.map(({ name, images, precision, recall }) => [
+          name,
+          images,
+          share(precision),
+          share(recall),
+        ])}
         numbers={[1, 2, 3]}
       />
     </section>

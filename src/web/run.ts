@@ -36,7 +36,13 @@ export function reduce(run: Run | null, action: Action): Run | null {
   if (action.type === 'forget' || !run) return null
   if (action.type === 'stop') return { ...run, status: 'stopping', said: 'Stopping.' }
   if (action.type === 'failed')
-    return { ...run, status: action.stopped ? 'stopped' : 'failed', problem: action.message, left: null, said: action.message }
+    return {
+      ...run,
+      status: action.stopped ? 'stopped' : 'failed',
+      problem: action.message,
+      left: null,
+      said: action.message,
+    }
   if (action.type === 'done') return finish(run, action.result)
   // Events and the result come by two ways: the result may be first.
   return isActive(run) ? heard(run, action.event, action.at) : run
@@ -49,7 +55,14 @@ export function isActive({ status }: Run): boolean {
 
 function begin(epochs: number): Run {
   return {
-    ...{ status: 'running', doing: { what: 'Getting ready', done: 0, total: 0 }, of: epochs, epochs: [], begun: null, left: null },
+    ...{
+      status: 'running',
+      doing: { what: 'Getting ready', done: 0, total: 0 },
+      of: epochs,
+      epochs: [],
+      begun: null,
+      left: null,
+    },
     ...{ skipped: [], remarks: [], result: null, problem: null, said: 'Training begins.' },
   }
 }
@@ -71,8 +84,14 @@ function heard(run: Run, event: WorkEvent, at: number): Run {
       const done = (event.epoch - 1) * event.steps + event.step
       const total = run.of * event.steps
       // The clock starts with the first step's end: what is left is reckoned by those after it.
-      const left = at > begun && done > 1 ? (((at - begun) / 1000) * (total - done)) / (done - 1) : null
-      return { ...run, begun, left, doing: { what: `Epoch ${event.epoch} of ${run.of}`, done, total } }
+      const left =
+        at > begun && done > 1 ? (((at - begun) / 1000) * (total - done)) / (done - 1) : null
+      return {
+        ...run,
+        begun,
+        left,
+        doing: { what: `Epoch ${event.epoch} of ${run.of}`, done, total },
+      }
     }
     case 'epoch': {
       const said = `Epoch ${event.epoch} of ${run.of}: ${percent(event.valAccuracy)} of the images held out are right.`
@@ -87,7 +106,12 @@ function heard(run: Run, event: WorkEvent, at: number): Run {
       return { ...run, remarks: [...run.remarks, lost], said: lost }
     }
     case 'judging':
-      return { ...run, status: 'judging', doing: { what: 'Judging it on the images held out', done: 0, total: 0 }, left: null }
+      return {
+        ...run,
+        status: 'judging',
+        doing: { what: 'Judging it on the images held out', done: 0, total: 0 },
+        left: null,
+      }
     default:
       return run
   }

@@ -19,7 +19,10 @@ export interface Settings {
   /** Null: the file's own, or alexnet-64 where every weight is random. */
   readonly variant: Variant | null
   readonly scenario: Scenario | 'auto'
-  /** Where the new layer goes: in the last FC layer's place, in all of theirs, or after the layer of that name. */
+  /**
+   * Where the new layer goes: in the last FC layer's place, in all of theirs, or after the layer of
+   * that name.
+   */
   readonly head: 'last' | 'all' | `features.${string}`
   /** Null: the scenario's own. */
   readonly init: InitName | 'pretrained' | null
@@ -43,8 +46,24 @@ export interface Settings {
 
 export const defaults: Settings = {
   ...{ start: 'shipped', file: null, variant: null, scenario: 'auto', head: 'last', init: null },
-  ...{ epochs: 20, batchSize: 32, optimizer: 'adam', lr: null, weightDecay: null, schedule: 'constant', augment: 'none' },
-  ...{ headEpochs: 0, patience: 0, mixup: 0, labelSmoothing: 0, balanced: false, split: 0.25, seed: 0 },
+  ...{
+    epochs: 20,
+    batchSize: 32,
+    optimizer: 'adam',
+    lr: null,
+    weightDecay: null,
+    schedule: 'constant',
+    augment: 'none',
+  },
+  ...{
+    headEpochs: 0,
+    patience: 0,
+    mixup: 0,
+    labelSmoothing: 0,
+    balanced: false,
+    split: 0.25,
+    seed: 0,
+  },
 }
 
 /** The settings without what others of them have made meaningless. */
@@ -59,19 +78,37 @@ export function defaultHead(scenario: Settings['scenario']): Settings['head'] {
   return scenario === 'small-different' ? 'features.7' : 'last'
 }
 
-/** Settings on which a measured choice depends: another one of them calls for another measurement. */
+/**
+ * Settings on which a measured choice depends: another one of them calls for another measurement.
+ */
 export const probed: readonly (keyof Settings)[] = ['start', 'file', 'variant', 'split', 'seed']
 
 /** What `applyScenario` takes, or null while 'auto' has not measured. */
-export function scenarioOptions(settings: Settings, choice: Choice | null, classes: number): ScenarioOptions | null {
+export function scenarioOptions(
+  settings: Settings,
+  choice: Choice | null,
+  classes: number,
+): ScenarioOptions | null {
   const { scenario, head, init, seed } = settings
   const common = { classes, seed, ...(init ? { init } : {}) }
-  if (scenario === 'auto') return choice && { scenario: choice.scenario, ...optionsOf(choice), ...common }
-  return { scenario, ...(head === 'last' || head === 'all' ? { replace: head } : { cut: head }), ...common }
+  if (scenario === 'auto')
+    return choice && { scenario: choice.scenario, ...optionsOf(choice), ...common }
+  return {
+    scenario,
+    ...(head === 'last' || head === 'all' ? { replace: head } : { cut: head }),
+    ...common,
+  }
 }
 
-/** Whether first values of that kind belong here: keeping trained ones is a decision of large-different, where there are some. */
-export function isApplicable(init: InitName | 'pretrained', scenario: Settings['scenario'], start: Settings['start']): boolean {
+/**
+ * Whether first values of that kind belong here: keeping trained ones is a decision of
+ * large-different, where there are some.
+ */
+export function isApplicable(
+  init: InitName | 'pretrained',
+  scenario: Settings['scenario'],
+  start: Settings['start'],
+): boolean {
   return init !== 'pretrained' || (scenario === 'large-different' && start !== 'random')
 }
 
@@ -82,7 +119,20 @@ export function trainsTrunk(scenario: Settings['scenario']): boolean {
 
 /** What `fit` takes; what is off is left out. */
 export function fitOptions(settings: Settings): FitOptions {
-  const { epochs, batchSize, optimizer, lr, weightDecay, schedule, augment, patience, mixup, labelSmoothing, balanced, seed } = settings
+  const {
+    epochs,
+    batchSize,
+    optimizer,
+    lr,
+    weightDecay,
+    schedule,
+    augment,
+    patience,
+    mixup,
+    labelSmoothing,
+    balanced,
+    seed,
+  } = settings
   const headEpochs = trainsTrunk(settings.scenario) ? settings.headEpochs : 0
   return {
     ...{ epochs, batchSize, optimizer, schedule, labelSmoothing, headEpochs, seed },
@@ -97,14 +147,16 @@ export function fitOptions(settings: Settings): FitOptions {
 
 /** What `findLearningRate` takes: those of the same that bear on single steps. */
 export function rateOptions(settings: Settings): LearningRateOptions {
-  const { batchSize, optimizer, weightDecay, augment, mixup, labelSmoothing, classWeights, seed } = fitOptions(settings)
+  const { batchSize, optimizer, weightDecay, augment, mixup, labelSmoothing, classWeights, seed } =
+    fitOptions(settings)
   return { batchSize, optimizer, weightDecay, augment, mixup, labelSmoothing, classWeights, seed }
 }
 
 /** The run's options by the names of the command line, for a config that `graft` reads. */
 export function runOptions(settings: Settings, root: string): Readonly<Record<string, unknown>> {
   const { start, file, variant, scenario, head, init, augment, split } = settings
-  const placed = scenario === 'auto' ? {} : head === 'last' || head === 'all' ? { replace: head } : { cut: head }
+  const placed =
+    scenario === 'auto' ? {} : head === 'last' || head === 'all' ? { replace: head } : { cut: head }
   return {
     weights: start === 'random' ? 'none' : start === 'file' ? file?.name : shippedWeights,
     ...(variant ? { variant } : {}),

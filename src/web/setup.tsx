@@ -17,17 +17,49 @@ interface SetupProps {
 }
 
 const starts = [
-  { value: 'shipped', name: 'alexnet-64', text: 'comes with this page: 64 × 64 pixels, trained on 100 classes of Tiny ImageNet' },
-  { value: 'file', name: 'a file of mine', text: 'safetensors, PyTorch, ONNX or npz of any AlexNet' },
-  { value: 'random', name: 'nothing', text: 'every weight random: for comparison, or for very many images' },
+  {
+    value: 'shipped',
+    name: 'alexnet-64',
+    text: 'comes with this page: 64 × 64 pixels, trained on 100 classes of Tiny ImageNet',
+  },
+  {
+    value: 'file',
+    name: 'a file of mine',
+    text: 'safetensors, PyTorch, ONNX or npz of any AlexNet',
+  },
+  {
+    value: 'random',
+    name: 'nothing',
+    text: 'every weight random: for comparison, or for very many images',
+  },
 ] as const
 
 const scenarios = [
-  { value: 'auto', name: 'auto', text: 'count the images, probe the frozen network at several depths, and pick one' },
-  { value: 'small-similar', name: 'few, similar', text: 'to photographs of things: a new last layer, all else frozen' },
-  { value: 'small-different', name: 'few, different', text: 'drawings, scans, textures: a new layer on the frozen early layers' },
-  { value: 'large-similar', name: 'many, similar', text: 'everything trains, from the trained weights' },
-  { value: 'large-different', name: 'many, different', text: 'everything trains, from random weights' },
+  {
+    value: 'auto',
+    name: 'auto',
+    text: 'count the images, probe the frozen network at several depths, and pick one',
+  },
+  {
+    value: 'small-similar',
+    name: 'few, similar',
+    text: 'to photographs of things: a new last layer, all else frozen',
+  },
+  {
+    value: 'small-different',
+    name: 'few, different',
+    text: 'drawings, scans, textures: a new layer on the frozen early layers',
+  },
+  {
+    value: 'large-similar',
+    name: 'many, similar',
+    text: 'everything trains, from the trained weights',
+  },
+  {
+    value: 'large-different',
+    name: 'many, different',
+    text: 'everything trains, from random weights',
+  },
 ] as const
 
 /** What happens to images to train on, anew in every epoch. */
@@ -43,7 +75,12 @@ export function Setup({ settings, onChange, cuts, divided }: SetupProps) {
   const { start, scenario, optimizer } = settings
   return (
     <form class="setup" onSubmit={(event) => event.preventDefault()}>
-      <RadioField legend="Start from" value={start} onChange={(start) => onChange({ start, variant: null })} options={starts} />
+      <RadioField
+        legend="Start from"
+        value={start}
+        onChange={(start) => onChange({ start, variant: null })}
+        options={starts}
+      />
       {start === 'file' && <OwnWeights settings={settings} onChange={onChange} />}
       {start !== 'shipped' && <VariantField settings={settings} onChange={onChange} />}
       <RadioField
@@ -54,7 +91,12 @@ export function Setup({ settings, onChange, cuts, divided }: SetupProps) {
       />
       {scenario !== 'auto' && <HeadField settings={settings} onChange={onChange} cuts={cuts} />}
       <div class="fields">
-        <NumberField label="Epochs" value={settings.epochs} min={1} onChange={(epochs) => onChange({ epochs: epochs ?? 1 })} />
+        <NumberField
+          label="Epochs"
+          value={settings.epochs}
+          min={1}
+          onChange={(epochs) => onChange({ epochs: epochs ?? 1 })}
+        />
         <NumberField
           label="Batch size"
           value={settings.batchSize}
@@ -112,7 +154,10 @@ function VariantField({ settings: { start, variant }, onChange }: PartProps) {
       label="Which AlexNet"
       value={variant ?? (own ? '' : 'alexnet-64')}
       onChange={(variant) => onChange({ variant: variant || null })}
-      options={[...(own ? [['', 'as the file says, or its shapes'] as const] : []), ...variants.map((name) => [name, name] as const)]}
+      options={[
+        ...(own ? [['', 'as the file says, or its shapes'] as const] : []),
+        ...variants.map((name) => [name, name] as const),
+      ]}
     />
   )
 }
@@ -122,7 +167,9 @@ function HeadField({ settings: { scenario, head }, onChange, cuts }: Omit<SetupP
     ['last', 'in the place of the last FC layer'],
     ['all', 'in the place of all FC layers'],
   ]
-  const named = cuts.map(({ name, description }) => [name as Settings['head'], `after ${name}: ${description}`] as const)
+  const named = cuts.map(
+    ({ name, description }) => [name as Settings['head'], `after ${name}: ${description}`] as const,
+  )
   const known = named.some(([name]) => name === head) || head === 'last' || head === 'all'
   return (
     <SelectField<Settings['head']>
@@ -142,7 +189,9 @@ function HeadField({ settings: { scenario, head }, onChange, cuts }: Omit<SetupP
 /** What most people leave as it is. */
 function More({ settings, onChange, divided }: Omit<SetupProps, 'cuts'>) {
   const { scenario, start } = settings
-  const inits = ([...initNames, 'pretrained'] as const).filter((name) => isApplicable(name, scenario, start))
+  const inits = ([...initNames, 'pretrained'] as const).filter((name) =>
+    isApplicable(name, scenario, start),
+  )
   return (
     <details>
       <summary>More settings</summary>

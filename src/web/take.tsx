@@ -3,15 +3,33 @@ import type { Download } from './contract.ts'
 import { Problem } from './fields.tsx'
 import type { RemoteTrainer } from './remote.ts'
 
-const formats: readonly { readonly format: Download; readonly name: string; readonly text: string }[] = [
-  { format: 'run', name: 'Run folder (.zip)', text: 'unpacked, it is what graft predict, evaluate, report and inspect take' },
-  { format: 'safetensors', name: 'safetensors', text: 'the weights, with class names and preprocessing' },
+const formats: readonly {
+  readonly format: Download
+  readonly name: string
+  readonly text: string
+}[] = [
+  {
+    format: 'run',
+    name: 'Run folder (.zip)',
+    text: 'unpacked, it is what graft predict, evaluate, report and inspect take',
+  },
+  {
+    format: 'safetensors',
+    name: 'safetensors',
+    text: 'the weights, with class names and preprocessing',
+  },
   { format: 'onnx', name: 'ONNX', text: 'the whole network, for ONNX Runtime and others' },
   { format: 'pytorch', name: 'PyTorch (.pth)', text: 'a state_dict with torchvision’s names' },
 ]
 
 /** The trained network as files. */
-export function Take({ trainer, onTaken }: { readonly trainer: RemoteTrainer; readonly onTaken: () => void }) {
+export function Take({
+  trainer,
+  onTaken,
+}: {
+  readonly trainer: RemoteTrainer
+  readonly onTaken: () => void
+}) {
   const [problem, setProblem] = useState<string>()
   const take = async (format: Download) => {
     try {
@@ -29,7 +47,11 @@ export function Take({ trainer, onTaken }: { readonly trainer: RemoteTrainer; re
       <ul class="downloads">
         {formats.map(({ format, name, text }) => (
           <li key={format}>
-            <button type="button" onClick={() => void take(format)} aria-describedby={`take-${format}`}>
+            <button
+              type="button"
+              onClick={() => void take(format)}
+              aria-describedby={`take-${format}`}
+            >
               {name}
             </button>{' '}
             <span class="quiet" id={`take-${format}`}>

@@ -16,9 +16,15 @@ interface TaskProps<T> {
   readonly onBusy: (busy: boolean) => void
 }
 
-/** Something shorter than a training that the worker does when asked: a button, then its progress and a way to end it. */
+/**
+ * Something shorter than a training that the worker does when asked: a button, then its progress
+ * and a way to end it.
+ */
 export function Task<T>({ trainer, name, doing, disabled, work, onDone, onBusy }: TaskProps<T>) {
-  const [progress, setProgress] = useState<{ readonly done: number; readonly total: number } | null>(null)
+  const [progress, setProgress] = useState<{
+    readonly done: number
+    readonly total: number
+  } | null>(null)
   const [problem, setProblem] = useState<string>()
   const place = useRef<HTMLDivElement>(null)
   const began = useRef(false)

@@ -1,9 +1,16 @@
+import { DeviceLostError, GraftError, UsageError, WeightsError } from '../base/errors.ts'
 import type { ImageDataset } from '../data/dataset.ts'
 import { filesDataset, type PlacedFile } from '../data/filesDataset.ts'
-import { DeviceLostError, GraftError, UsageError, WeightsError } from '../base/errors.ts'
 import { alexnet, variants } from '../nn/alexnet.ts'
 import type { Network } from '../nn/network.ts'
-import { classFigures, confusionOf, lossOf, topLossOf, wilson, worstOf } from '../report/statistics.ts'
+import {
+  classFigures,
+  confusionOf,
+  lossOf,
+  topLossOf,
+  wilson,
+  worstOf,
+} from '../report/statistics.ts'
 import type { Engine, EngineInfo } from '../tensor/engine.ts'
 import { BrokenClasses } from '../train/brokenClasses.ts'
 import { chooseScenario } from '../train/choose.ts'
@@ -25,7 +32,10 @@ type Tell = (event: WorkEvent) => void
 /** Images with the largest losses that are shown. */
 const shownLosses = 6
 
-/** What a page's worker does: one engine, one dataset, and the network that was trained last. One call at a time, but for `stop`. */
+/**
+ * What a page's worker does: one engine, one dataset, and the network that was trained last. One
+ * call at a time, but for `stop`.
+ */
 export class Trainer {
   readonly #createEngine: () => Promise<Engine>
   readonly #loadWeights: (source: string | File) => Promise<WeightsFile>
@@ -37,7 +47,11 @@ export class Trainer {
   #stop: AbortController | null = null
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(createEngine: () => Promise<Engine>, loadWeights: (source: string | File) => Promise<WeightsFile>, version: string) {
+  constructor(
+    createEngine: () => Promise<Engine>,
+    loadWeights: (source: string | File) => Promise<WeightsFile>,
+    version: string,
+  ) {
     this.#createEngine = createEngine
     this.#loadWeights = loadWeights
     this.#version = version
@@ -52,7 +66,10 @@ export class Trainer {
   }
 
   /** Takes the images to work on. */
-  use(files: readonly PlacedFile[], options: { readonly root: string; readonly split: number; readonly seed: number }): Promise<void> {
+  use(
+    files: readonly PlacedFile[],
+    options: { readonly root: string; readonly split: number; readonly seed: number },
+  ): Promise<void> {
     return this.#alone(async () => {
       this.#data = filesDataset(files, options)
     })
@@ -66,7 +83,9 @@ export class Trainer {
   /** Measures which scenario suits the images. */
   choose(settings: Settings, tell: Tell): Promise<Choice> {
     return this.#stoppable((signal) =>
-      this.#onNetwork(settings, (model, data) => chooseScenario(model, data, { seed: settings.seed, signal, onEvent: tell })),
+      this.#onNetwork(settings, (model, data) =>
+        chooseScenario(model, data, { seed: settings.seed, signal, onEvent: tell }),
+      ),
     )
   }
 
@@ -75,7 +94,11 @@ export class Trainer {
     return this.#stoppable((signal) =>
       this.#onNetwork(settings, async (model, data) => {
         prepare(model, data, settings, choice)
-        const { valley } = await findLearningRate(model, data, { ...rateOptions(settings), signal, onEvent: tell })
+        const { valley } = await findLearningRate(model, data, {
+          ...rateOptions(settings),
+          signal,
+          onEvent: tell,
+        })
         return Number(valley.toPrecision(2))
       }),
     )
@@ -123,7 +146,10 @@ export class Trainer {
   }
 
   /** Work on a network of its own, which is gone afterwards. */
-  #onNetwork<T>(settings: Settings, work: (model: Network, data: ImageDataset) => Promise<T>): Promise<T> {
+  #onNetwork<T>(
+    settings: Settings,
+    work: (model: Network, data: ImageDataset) => Promise<T>,
+  ): Promise<T> {
     return this.#alone(async (engine, data) => {
       const model = await this.#build(engine, settings)
       try {
@@ -138,15 +164,22 @@ export class Trainer {
     if (start === 'random') return alexnet(engine, { variant: variant ?? 'alexnet-64', seed })
     const source = start === 'file' ? file : shippedWeights
     if (!source) throw new UsageError('choose a file of weights first')
-    if (this.#read?.source !== source) this.#read = { source, file: await this.#loadWeights(source) }
+    if (this.#read?.source !== source)
+      this.#read = { source, file: await this.#loadWeights(source) }
     const { tensors, metadata } = this.#read.file
-    const own = start === 'shipped' ? 'alexnet-64' : (variant ?? variants.find((name) => name === metadata.architecture))
+    const own =
+      start === 'shipped'
+        ? 'alexnet-64'
+        : (variant ?? variants.find((name) => name === metadata.architecture))
     try {
       return await alexnet(engine, { weights: tensors, seed, ...(own ? { variant: own } : {}) })
     } catch (cause) {
       if (!(cause instanceof WeightsError) || typeof source === 'string') throw cause
       const hint = variant ? '' : '; if it is for another AlexNet, say which'
-      throw new WeightsError(`${source.name}: ${cause.message.replace(/^the weights does/, 'it does')}${hint}`, { cause })
+      throw new WeightsError(
+        `${source.name}: ${cause.message.replace(/^the weights does/, 'it does')}${hint}`,
+        { cause },
+      )
     }
   }
 
@@ -161,7 +194,10 @@ export class Trainer {
     const auto = settings.scenario === 'auto'
     // Images that are left out are told of once, by the training.
     const probing: Tell = (event) => event.type === 'read' && tell(event)
-    const choice = auto ? (measured ?? (await chooseScenario(model, data, { seed: settings.seed, signal, onEvent: probing }))) : null
+    const choice = auto
+      ? (measured ??
+        (await chooseScenario(model, data, { seed: settings.seed, signal, onEvent: probing })))
+      : null
     if (choice) tell({ type: 'choice', choice })
     const prepared = prepare(model, data, settings, choice)
     const { plan } = prepared
@@ -180,21 +216,52 @@ export class Trainer {
       broken.note(event)
     }
     const begun = performance.now()
-    const { fitted, problem } = await fitOrRescue(model, data, { settings, signal, onEvent }, epochs)
-    if (epochs.length === 0) throw new GraftError('stopped', 'stopped before the first epoch was finished: nothing is kept')
+    const { fitted, problem } = await fitOrRescue(
+      model,
+      data,
+      { settings, signal, onEvent },
+      epochs,
+    )
+    if (epochs.length === 0)
+      throw new GraftError(
+        'stopped',
+        'stopped before the first epoch was finished: nothing is kept',
+      )
     tell({ type: 'judging' })
     const seconds = (performance.now() - begun) / 1000
     const judged = await this.#judge(model, data)
     const run: FinishedRun = {
       name: `${data.root}-${plan.scenario}`,
       config: {
-        ...{ graft: this.#version, architecture: model.architecture, plan, ...(choice ? { choice } : {}), classes: data.classes },
+        ...{
+          graft: this.#version,
+          architecture: model.architecture,
+          plan,
+          ...(choice ? { choice } : {}),
+          classes: data.classes,
+        },
         ...{ options: runOptions(settings, data.root), adapter: model.engine.info.adapter },
       },
-      ...{ epochs: fitted?.epochs ?? epochs, timings: stopwatch.timings, weights: await model.stateDict() },
+      ...{
+        epochs: fitted?.epochs ?? epochs,
+        timings: stopwatch.timings,
+        weights: await model.stateDict(),
+      },
     }
     const { keptEpoch = epochs.length, aborted = false, stoppedEarly = false } = fitted ?? {}
-    return { result: { ...judged, epochs: run.epochs, keptEpoch, aborted, stoppedEarly, problem, seconds, skipped }, run }
+    return {
+      result: {
+        ...judged,
+        epochs: run.epochs,
+        keptEpoch,
+        aborted,
+        stoppedEarly,
+        problem,
+        seconds,
+        skipped,
+      },
+      run,
+    }
   }
 
   async #judge(model: Network, data: ImageDataset) {
@@ -203,7 +270,12 @@ export class Trainer {
     const confusion = confusionOf(outcomes, classes.length)
     const hits = confusion.reduce((sum, row, c) => sum + (row[c] ?? 0), 0)
     return {
-      ...{ classes, confusion, perClass: classFigures(classes, confusion), accuracy: wilson(hits, outcomes.length) },
+      ...{
+        classes,
+        confusion,
+        perClass: classFigures(classes, confusion),
+        accuracy: wilson(hits, outcomes.length),
+      },
       loss: outcomes.reduce((sum, outcome) => sum + lossOf(outcome), 0) / outcomes.length,
       topLosses: worstOf(outcomes, shownLosses).map((outcome) => topLossOf(outcome, classes)),
     }
@@ -229,7 +301,10 @@ export class Trainer {
     }
   }
 
-  /** Runs one piece of work after what came before it. Errors cross to the page with their code for a name: classes are lost on the way. */
+  /**
+   * Runs one piece of work after what came before it. Errors cross to the page with their code for
+   * a name: classes are lost on the way.
+   */
   #alone<T>(work: (engine: Engine, data: ImageDataset) => Promise<T>): Promise<T> {
     const mine = this.#last.then(async () => {
       try {
@@ -262,13 +337,21 @@ export class Trainer {
 async function fitOrRescue(
   model: Network,
   data: ImageDataset,
-  { settings, signal, onEvent }: { readonly settings: Settings; readonly signal: AbortSignal; readonly onEvent: Tell },
+  {
+    settings,
+    signal,
+    onEvent,
+  }: { readonly settings: Settings; readonly signal: AbortSignal; readonly onEvent: Tell },
   epochs: readonly EpochResult[],
 ): Promise<{ readonly fitted: FitResult | null; readonly problem: string | null }> {
   try {
-    return { fitted: await fit(model, data, { ...fitOptions(settings), signal, onEvent }), problem: null }
+    return {
+      fitted: await fit(model, data, { ...fitOptions(settings), signal, onEvent }),
+      problem: null,
+    }
   } catch (error) {
-    if (!(error instanceof GraftError) || error instanceof DeviceLostError || epochs.length === 0) throw error
+    if (!(error instanceof GraftError) || error instanceof DeviceLostError || epochs.length === 0)
+      throw error
     return { fitted: null, problem: error.message }
   }
 }

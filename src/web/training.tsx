@@ -27,7 +27,17 @@ interface TrainingProps {
 }
 
 /** The button that begins, the training itself, and what came of it. */
-export function Training({ trainer, settings, choice, planning, chosen, busy, onBusy, onChoice, onPrepared }: TrainingProps) {
+export function Training({
+  trainer,
+  settings,
+  choice,
+  planning,
+  chosen,
+  busy,
+  onBusy,
+  onChoice,
+  onPrepared,
+}: TrainingProps) {
   const [run, tell] = useReducer(reduce, null)
   // What was trained on stays at hand when other images are chosen.
   const [files, setFiles] = useState(chosen.files)
@@ -37,11 +47,18 @@ export function Training({ trainer, settings, choice, planning, chosen, busy, on
   useLeaveWarning(running || !taken)
   useEffect(() => {
     // When training is over the button that stops it is gone, and the focus would be with it.
-    if (run?.status === 'running' || (run && !running && document.activeElement === document.body)) heading.current?.focus()
+    if (run?.status === 'running' || (run && !running && document.activeElement === document.body))
+      heading.current?.focus()
   }, [run?.status])
 
   const train = async () => {
-    if (!taken && !confirm('The network trained last has not been downloaded, and another training takes its place. Go on?')) return
+    if (
+      !taken &&
+      !confirm(
+        'The network trained last has not been downloaded, and another training takes its place. Go on?',
+      )
+    )
+      return
     onBusy(true)
     setFiles(chosen.files)
     setTaken(true)
@@ -65,11 +82,19 @@ export function Training({ trainer, settings, choice, planning, chosen, busy, on
     void trainer.stop()
   }
   const { prepared, problem } = planning
-  const impossible = problem !== null || Boolean(prepared?.memory?.problem) || (settings.start === 'file' && !settings.file)
+  const impossible =
+    problem !== null ||
+    Boolean(prepared?.memory?.problem) ||
+    (settings.start === 'file' && !settings.file)
   return (
     <>
       <p class="begin">
-        <button type="button" class="main" onClick={() => void train()} disabled={busy || impossible}>
+        <button
+          type="button"
+          class="main"
+          onClick={() => void train()}
+          disabled={busy || impossible}
+        >
           {run && !running ? 'Train again' : 'Train'}
         </button>
       </p>

@@ -14,9 +14,13 @@ const assetFileNames = ({ names }: { readonly names: readonly string[] }) =>
   names[0]?.endsWith('.safetensors') ? 'weights/[name][extname]' : 'assets/[name]-[hash][extname]'
 
 /** In the package the weights lie at the root already, and `graft web` serves them from there. */
-const withoutWeights: Plugin = { name: 'without-weights', closeBundle: () => rm(here('../../dist/web/weights'), { recursive: true }) }
+const withoutWeights: Plugin = {
+  name: 'without-weights',
+  closeBundle: () => rm(here('../../dist/web/weights'), { recursive: true }),
+}
 
-// Addresses are relative: the page works in any folder of any file server. In the mode 'package' it becomes part of the npm package.
+// Addresses are relative: the page works in any folder of any file server. In the mode 'package' it
+// becomes part of the npm package.
 export default defineConfig(({ mode }) => ({
   root: here('.'),
   base: './',
@@ -34,5 +38,9 @@ export default defineConfig(({ mode }) => ({
     chunkSizeWarningLimit: 1000,
     rolldownOptions: { output: { assetFileNames } },
   },
-  worker: { format: 'es', plugins: () => [kernels], rolldownOptions: { output: { assetFileNames } } },
+  worker: {
+    format: 'es',
+    plugins: () => [kernels],
+    rolldownOptions: { output: { assetFileNames } },
+  },
 }))

@@ -3,7 +3,10 @@ import { WeightsError } from '../base/errors.ts'
 import { quote } from './arrays.ts'
 import type { ByteSource } from './source.ts'
 
-/** More entries than any file of weights has; a directory of as many is read in a fraction of a second. */
+/**
+ * More entries than any file of weights has; a directory of as many is read in a fraction of a
+ * second.
+ */
 const mostEntries = 10_000
 
 /** One file in a ZIP. */
@@ -17,14 +20,16 @@ export interface ArchiveEntry {
   readonly stored: boolean
   /**
    * The whole file, its CRC-32 checked, in a new array that begins at the start of its buffer.
-   * @throws WeightsError where it is damaged, longer or shorter than the directory says, or lies on another entry
+   * @throws WeightsError where it is damaged, longer or shorter than the directory says, or lies on
+   * another entry
    */
   read(): Promise<Uint8Array<ArrayBuffer>>
 }
 
 /**
  * The files in a ZIP, by name.
- * @throws WeightsError where it is none or damaged, a name leads out of it, is there twice, or is encrypted
+ * @throws WeightsError where it is none or damaged, a name leads out of it, is there twice, or is
+ * encrypted
  */
 export async function readArchive(source: ByteSource): Promise<ReadonlyMap<string, ArchiveEntry>> {
   const zip = new ZipReader(new SourceReader(source), {
@@ -37,9 +42,15 @@ export async function readArchive(source: ByteSource): Promise<ReadonlyMap<strin
   const files = new Map<string, ArchiveEntry>()
   try {
     for await (const entry of zip.getEntriesGenerator()) {
-      if (files.size >= mostEntries) throw new WeightsError(`the archive has more than ${mostEntries} entries: these are no weights`)
+      if (files.size >= mostEntries)
+        throw new WeightsError(
+          `the archive has more than ${mostEntries} entries: these are no weights`,
+        )
       if (entry.directory) continue
-      if (files.has(entry.filename)) throw new WeightsError(`the archive holds ${quote(entry.filename)} twice; write the file again`)
+      if (files.has(entry.filename))
+        throw new WeightsError(
+          `the archive holds ${quote(entry.filename)} twice; write the file again`,
+        )
       files.set(entry.filename, archiveEntry(entry))
     }
   } catch (cause) {
@@ -49,14 +60,22 @@ export async function readArchive(source: ByteSource): Promise<ReadonlyMap<strin
 }
 
 function archiveEntry(entry: FileEntry): ArchiveEntry {
-  const { filename: name, uncompressedSize: size, compressedSize: packedSize, compressionMethod } = entry
+  const {
+    filename: name,
+    uncompressedSize: size,
+    compressedSize: packedSize,
+    compressionMethod,
+  } = entry
   return {
     name,
     size,
     packedSize,
     stored: compressionMethod === 0,
     read: async () => {
-      if (entry.encrypted) throw new WeightsError(`${quote(name)} in the archive is encrypted; write the file again without a password`)
+      if (entry.encrypted)
+        throw new WeightsError(
+          `${quote(name)} in the archive is encrypted; write the file again without a password`,
+        )
       try {
         return await entry.getData(new EntryWriter(name, size))
       } catch (cause) {
@@ -68,10 +87,17 @@ function archiveEntry(entry: FileEntry): ArchiveEntry {
 
 function damaged(what: string, cause: unknown): WeightsError {
   if (cause instanceof WeightsError) return cause
-  const { message, reason, filename } = cause as { message?: string; reason?: string; filename?: string }
+  const { message, reason, filename } = cause as {
+    message?: string
+    reason?: string
+    filename?: string
+  }
   const details = [filename ? `: ${quote(filename)}` : '', reason ? `: ${reason}` : ''].join('')
   const text = `${message ?? String(cause)}${details}`.replace(/[\s\p{Cc}]+/gu, ' ').slice(0, 200)
-  return new WeightsError(`${what} is damaged or truncated (${text}); download or copy the file again`, { cause })
+  return new WeightsError(
+    `${what} is damaged or truncated (${text}); download or copy the file again`,
+    { cause },
+  )
 }
 
 class SourceReader extends Reader<ByteSource> {
@@ -113,6 +139,8 @@ class EntryWriter extends Writer<Uint8Array<ArrayBuffer>> {
   }
 
   #wrongSize(how: string): WeightsError {
-    return new WeightsError(`${quote(this.#name)} in the archive unpacks to ${how} the ${this.#bytes.length} bytes it announces`)
+    return new WeightsError(
+      `${quote(this.#name)} in the archive unpacks to ${how} the ${this.#bytes.length} bytes it announces`,
+    )
   }
 }

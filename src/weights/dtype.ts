@@ -1,6 +1,7 @@
 /**
- * The element types of a safetensors file and how each widens to float32. A file is little-endian, and so is every host that WebGPU
- * runs on; typed arrays are therefore laid straight over the bytes.
+ * The element types of a safetensors file and how each widens to float32. A file is little-endian,
+ * and so is every host that WebGPU runs on; typed arrays are therefore laid straight over the
+ * bytes.
  */
 
 interface Dtype {
@@ -23,7 +24,10 @@ const dtypes = {
   U32: { size: 4, widen: (bytes) => new Float32Array(new Uint32Array(bytes)) },
   U16: { size: 2, widen: (bytes) => new Float32Array(new Uint16Array(bytes)) },
   U8: { size: 1, widen: (bytes) => new Float32Array(new Uint8Array(bytes)) },
-  BOOL: { size: 1, widen: (bytes) => Float32Array.from(new Uint8Array(bytes), (byte) => (byte === 0 ? 0 : 1)) },
+  BOOL: {
+    size: 1,
+    widen: (bytes) => Float32Array.from(new Uint8Array(bytes), (byte) => (byte === 0 ? 0 : 1)),
+  },
 } as const satisfies Record<string, Dtype>
 
 /** A type that Graft reads. */
@@ -43,8 +47,9 @@ export function itemSize(name: DtypeName): number {
 }
 
 /**
- * The elements that lie in `bytes`, as float32, in a new array. Values that float32 cannot hold are rounded to the nearest it can: an
- * integer above 2^24, a float64. Half and brain floats are exact, subnormals, infinities and NaN included.
+ * The elements that lie in `bytes`, as float32, in a new array. Values that float32 cannot hold are
+ * rounded to the nearest it can: an integer above 2^24, a float64. Half and brain floats are exact,
+ * subnormals, infinities and NaN included.
  *
  * @param bytes n elements of the type, little-endian, at any alignment
  * @returns f32[n]
@@ -56,12 +61,16 @@ export function widen(name: DtypeName, bytes: Uint8Array): Float32Array {
 }
 
 /**
- * As `widen`, for bytes that will not change: F32 that are aligned are laid over them, and nothing is copied.
+ * As `widen`, for bytes that will not change: F32 that are aligned are laid over them, and nothing
+ * is copied.
  * @param bytes n elements of the type, little-endian
  */
 export function widenInPlace(name: DtypeName, bytes: Uint8Array): Float32Array {
-  const laidOver = name === 'F32' && bytes.byteOffset % 4 === 0 && bytes.buffer instanceof ArrayBuffer
-  return laidOver ? new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4) : widen(name, bytes)
+  const laidOver =
+    name === 'F32' && bytes.byteOffset % 4 === 0 && bytes.buffer instanceof ArrayBuffer
+  return laidOver
+    ? new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4)
+    : widen(name, bytes)
 }
 
 function widenBrainFloat(halves: Uint16Array): Float32Array {
@@ -70,7 +79,10 @@ function widenBrainFloat(halves: Uint16Array): Float32Array {
   return new Float32Array(bits.buffer)
 }
 
-/** IEEE 754 binary16: 1 sign bit, 5 of exponent with bias 15, 10 of mantissa; float32 has bias 127 and 23 bits of mantissa. */
+/**
+ * IEEE 754 binary16: 1 sign bit, 5 of exponent with bias 15, 10 of mantissa; float32 has bias 127
+ * and 23 bits of mantissa.
+ */
 function widenHalf(halves: Uint16Array): Float32Array {
   const bits = new Uint32Array(halves.length)
   const floats = new Float32Array(bits.buffer)

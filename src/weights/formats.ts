@@ -12,26 +12,37 @@ import { isTfjsModel, readTfjsModel } from './tfjs/read.ts'
 const readable =
   'PyTorch checkpoints (.pth, .pt, .bin), .safetensors and their .index.json, .npz, .onnx, and the model.json of TensorFlow.js'
 
-/** Formats that people hold weights in and that are told by their first bytes, and what to do with them. */
+/**
+ * Formats that people hold weights in and that are told by their first bytes, and what to do with
+ * them.
+ */
 const otherFormats: readonly (readonly [begins: string | RegExp, advice: string])[] = [
-  ['\x89HDF\r\n', 'this is an HDF5 file, as Keras writes it; convert it with tensorflowjs_converter --input_format=keras'],
+  [
+    '\x89HDF\r\n',
+    'this is an HDF5 file, as Keras writes it; convert it with tensorflowjs_converter --input_format=keras',
+  ],
   ['\x93NUMPY', 'this is a single NumPy array; save all of them with numpy.savez'],
   ['version https://git-lfs', 'this is a Git LFS pointer, not the weights; run "git lfs pull"'],
   ['\x1f\x8b', 'this is compressed with gzip; unpack it first'],
   [/^\s*<(!doctype|html)/i, 'this is a web page, not weights; download the file itself'],
-  [/^.{257}ustar/s, 'this is a tar archive, as PyTorch wrote it before 0.1.10; load it with torch.load and save it again'],
+  [
+    /^.{257}ustar/s,
+    'this is a tar archive, as PyTorch wrote it before 0.1.10; load it with torch.load and save it again',
+  ],
 ]
 
 /** How many of the first bytes tell formats apart. */
 const headBytes = 512
 
 /**
- * Reads a weights file of whichever format, told by its content; a name that ends on .safetensors is taken by its word.
+ * Reads a weights file of whichever format, told by its content; a name that ends on .safetensors
+ * is taken by its word.
  *
  * @param label what errors begin with: the name or path that the user gave
  * @param place the file's path or address
  * @param opener how the host gets at it
- * @param verify looks at the whole file before anything is made of it, and throws where it is not the one that is wanted
+ * @param verify looks at the whole file before anything is made of it, and throws where it is not
+ * the one that is wanted
  * @throws WeightsError in one line that begins with the label
  */
 export async function readWeightsFile(
@@ -46,7 +57,8 @@ export async function readWeightsFile(
     await verify?.(opened.source)
     return await readOpened(opened, String(place))
   } catch (cause) {
-    if (cause instanceof WeightsError) throw new WeightsError(`${label}: ${cause.message}`, { cause })
+    if (cause instanceof WeightsError)
+      throw new WeightsError(`${label}: ${cause.message}`, { cause })
     throw cause
   } finally {
     await opened?.close()
@@ -59,11 +71,14 @@ async function readOpened(place: WeightsPlace, path: string): Promise<WeightsFil
   const head = await source.read(0, Math.min(headBytes, source.size))
   const start = String.fromCharCode(...head)
   if (start.startsWith('PK')) {
-    // Loaded when a file needs it: it unpacks by itself where the host cannot, and weighs as much as all the rest.
+    // Loaded when a file needs it: it unpacks by itself where the host cannot, and weighs as much
+    // as all the rest.
     const archive = await (await import('./archive.ts')).readArchive(source)
     if (isTorchArchive(archive)) return readTorchArchive(source, archive)
     if (isNpz(archive)) return readNpz(source, archive)
-    throw new WeightsError('this is a zip archive, but neither of PyTorch (no data.pkl in it) nor of NumPy (not only .npy in it)')
+    throw new WeightsError(
+      'this is a zip archive, but neither of PyTorch (no data.pkl in it) nor of NumPy (not only .npy in it)',
+    )
   }
   if (start[8] === '{') return readSafetensorsFrom(source)
   if (isTorchStream(start)) return readTorchStream(source)
@@ -74,8 +89,12 @@ async function readOpened(place: WeightsPlace, path: string): Promise<WeightsFil
     const json = await readJson(source)
     if (isShardIndex(json)) return readSharded(place, json)
     if (isTfjsModel(json)) return readTfjsModel(place, json)
-    throw new WeightsError('this is JSON, but neither a shard index (no weight_map) nor a TensorFlow.js model (no weightsManifest)')
+    throw new WeightsError(
+      'this is JSON, but neither a shard index (no weight_map) nor a TensorFlow.js model (no weightsManifest)',
+    )
   }
-  const other = otherFormats.find(([begins]) => (typeof begins === 'string' ? start.startsWith(begins) : begins.test(start)))?.[1]
+  const other = otherFormats.find(([begins]) =>
+    typeof begins === 'string' ? start.startsWith(begins) : begins.test(start),
+  )?.[1]
   throw new WeightsError(other ?? `this is no weights file that Graft knows: it reads ${readable}`)
 }

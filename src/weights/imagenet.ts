@@ -1,7 +1,9 @@
 /**
- * The 1,000 classes of ImageNet's challenge of 2012 in the order of their WordNet identifiers, which is that of every network's outputs:
- * the first word of each synset in WordNet 3.0 (Copyright 2006 by Princeton University; it may be used and copied for any purpose,
- * https://wordnet.princeton.edu/license-and-commercial-use), and where two are alike what tells them apart.
+ * The 1,000 classes of ImageNet's challenge of 2012 in the order of their WordNet identifiers,
+ * which is that of every network's outputs: the first word of each synset in WordNet 3.0 (Copyright
+ * 2006 by Princeton University; it may be used and copied for any purpose,
+ * https://wordnet.princeton.edu/license-and-commercial-use), and where two are alike what tells
+ * them apart.
  */
 export const imagenetClasses: readonly string[] = `
 tench, goldfish, great white shark, tiger shark, hammerhead, electric ray, stingray, cock, hen, ostrich, brambling, goldfinch, house

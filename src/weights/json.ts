@@ -14,13 +14,15 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 const deepest = 64
 
 /**
- * Parses JSON that somebody else wrote. How deep it is nested is looked at first: a parser takes some 40 bytes for every bracket.
+ * Parses JSON that somebody else wrote. How deep it is nested is looked at first: a parser takes
+ * some 40 bytes for every bracket.
  *
  * @param what the text is, for errors: 'the header'
  * @throws WeightsError where it is no UTF-8, no JSON, or nested more than 64 deep
  */
 export function parseJson(bytes: Uint8Array, what: string): unknown {
-  if (nesting(bytes) > deepest) throw new WeightsError(`${what} is JSON nested more than ${deepest} deep; ${again}`)
+  if (nesting(bytes) > deepest)
+    throw new WeightsError(`${what} is JSON nested more than ${deepest} deep; ${again}`)
   let text: string
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
@@ -31,7 +33,9 @@ export function parseJson(bytes: Uint8Array, what: string): unknown {
     return JSON.parse(text)
   } catch (cause) {
     const reason = (cause instanceof Error ? cause.message : '').replace(/[\s\p{Cc}]+/gu, ' ')
-    throw new WeightsError(`${what} is not valid JSON (${reason.slice(0, 160)}); ${again}`, { cause })
+    throw new WeightsError(`${what} is not valid JSON (${reason.slice(0, 160)}); ${again}`, {
+      cause,
+    })
   }
 }
 
@@ -55,9 +59,13 @@ function nesting(bytes: Uint8Array): number {
  * @throws WeightsError where it is none, or no object, or longer than 32 MiB
  */
 export async function readJson(source: ByteSource): Promise<Record<string, unknown>> {
-  if (source.size > longestJson) throw new WeightsError(`the file begins as JSON does, and ${source.size} bytes are no index of weights`)
+  if (source.size > longestJson)
+    throw new WeightsError(
+      `the file begins as JSON does, and ${source.size} bytes are no index of weights`,
+    )
   const json = parseJson(await source.read(0, source.size), 'the file')
-  if (!isRecord(json)) throw new WeightsError('the file is JSON, and neither a shard index nor a TensorFlow.js model')
+  if (!isRecord(json))
+    throw new WeightsError('the file is JSON, and neither a shard index nor a TensorFlow.js model')
   return json
 }
 

@@ -1,6 +1,7 @@
 /**
- * NumPy's archives of arrays: a ZIP with one .npy file for each, as `numpy.savez` and `savez_compressed` write them. Source: NumPy,
- * numpy/lib/format.py, which describes the .npy format.
+ * NumPy's archives of arrays: a ZIP with one .npy file for each, as `numpy.savez` and
+ * `savez_compressed` write them. Source: NumPy, numpy/lib/format.py, which describes the .npy
+ * format.
  */
 import { WeightsError } from '../base/errors.ts'
 import type { NamedArray } from '../base/stateDict.ts'
@@ -34,10 +35,15 @@ export function isNpz(archive: ReadonlyMap<string, ArchiveEntry>): boolean {
 }
 
 /**
- * Reads the arrays of an .npz, by their names without `.npy`. Arrays of Python objects, which would be pickles, are refused.
- * @throws WeightsError for a damaged archive or array, and for one that would unpack to far more than the file has bytes
+ * Reads the arrays of an .npz, by their names without `.npy`. Arrays of Python objects, which would
+ * be pickles, are refused.
+ * @throws WeightsError for a damaged archive or array, and for one that would unpack to far more
+ * than the file has bytes
  */
-export async function readNpz(source: ByteSource, archive: ReadonlyMap<string, ArchiveEntry>): Promise<WeightsFile> {
+export async function readNpz(
+  source: ByteSource,
+  archive: ReadonlyMap<string, ArchiveEntry>,
+): Promise<WeightsFile> {
   const entries = [...archive.values()]
   requireRoom('its arrays', 2 * entries.reduce((sum, { size }) => sum + size, 0), source.size)
   const arrays: [string, NamedArray][] = []
@@ -46,7 +52,8 @@ export async function readNpz(source: ByteSource, archive: ReadonlyMap<string, A
     try {
       arrays.push([name, parseNpy(await entry.read())])
     } catch (cause) {
-      if (cause instanceof WeightsError) throw new WeightsError(`array ${quote(name)}: ${cause.message}`, { cause })
+      if (cause instanceof WeightsError)
+        throw new WeightsError(`array ${quote(name)}: ${cause.message}`, { cause })
       throw cause
     }
   }
@@ -63,18 +70,29 @@ export function parseNpy(bytes: Uint8Array): NamedArray {
   const order = /'fortran_order':\s*(True|False)/.exec(header)?.[1]
   const sizes = /'shape':\s*\(([\d\s,]*)\)/.exec(header)?.[1]
   if (descr === undefined || order === undefined || sizes === undefined)
-    throw new WeightsError('its .npy header has no plain descr, fortran_order and shape; save it again with numpy.savez')
+    throw new WeightsError(
+      'its .npy header has no plain descr, fortran_order and shape; save it again with numpy.savez',
+    )
   const dtype = Object.hasOwn(dtypes, descr) ? dtypes[descr] : undefined
-  if (!dtype) throw new WeightsError(`its type is ${quote(descr)}, and only little-endian numbers are read; convert it with astype('<f4')`)
+  if (!dtype)
+    throw new WeightsError(
+      `its type is ${quote(descr)}, and only little-endian numbers are read; convert it with astype('<f4')`,
+    )
   const shape = sizes.split(',').flatMap((size) => (size.trim() ? [Number(size)] : []))
   const count = shape.every(Number.isSafeInteger) ? elementCount(shape, itemSize(dtype)) : null
   const size = count === null ? null : count * itemSize(dtype)
   const found = bytes.length - dataStart
   if (size !== found)
-    throw new WeightsError(`its shape (${shape.join(', ')}) of ${descr} takes ${size ?? 'too many'} bytes and ${found} are there; damaged`)
+    throw new WeightsError(
+      `its shape (${shape.join(', ')}) of ${descr} takes ${size ?? 'too many'} bytes and ${found} are there; damaged`,
+    )
   const values = widenInPlace(dtype, bytes.subarray(dataStart))
   if (order === 'False') return { shape, data: values, dtype }
-  return { shape, data: gather(values, shape, contiguousStrides([...shape].reverse()).reverse()), dtype }
+  return {
+    shape,
+    data: gather(values, shape, contiguousStrides([...shape].reverse()).reverse()),
+    dtype,
+  }
 }
 
 /** Version 1 gives the header's length in 2 bytes, versions 2 and 3 in 4. */
@@ -83,11 +101,13 @@ function readNpyHeader(bytes: Uint8Array): { readonly header: string; readonly d
   if (bytes.length < 12 || String.fromCharCode(...bytes.subarray(0, 6)) !== '\x93NUMPY')
     throw new WeightsError('it does not begin as a .npy file does; save it again with numpy.savez')
   const version = bytes[6] ?? 0
-  if (version < 1 || version > 3) throw new WeightsError(`its .npy format is version ${version}, and 1 to 3 are read`)
+  if (version < 1 || version > 3)
+    throw new WeightsError(`its .npy format is version ${version}, and 1 to 3 are read`)
   const start = version === 1 ? 10 : 12
   const length = version === 1 ? view.getUint16(8, true) : view.getUint32(8, true)
   const dataStart = start + length
-  if (dataStart > bytes.length || length > longestHeader) throw new WeightsError('its .npy header is truncated or damaged')
+  if (dataStart > bytes.length || length > longestHeader)
+    throw new WeightsError('its .npy header is truncated or damaged')
   return { header: new TextDecoder('latin1').decode(bytes.subarray(start, dataStart)), dataStart }
 }
 

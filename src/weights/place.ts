@@ -24,7 +24,10 @@ export interface Opener {
  * Opens a file, and lets others of its folder be opened.
  * @throws WeightsError in one line, without the place's name
  */
-export async function openPlace({ open, beside }: Opener, place: string | URL): Promise<WeightsPlace> {
+export async function openPlace(
+  { open, beside }: Opener,
+  place: string | URL,
+): Promise<WeightsPlace> {
   const source = await open(place)
   const opened = [source]
   return {
@@ -33,13 +36,16 @@ export async function openPlace({ open, beside }: Opener, place: string | URL): 
       // TensorFlow.js writes ./weights.bin.
       const name = given.replace(/^\.\//, '')
       if (!/^[^/\\:]+$/.test(name) || name === '.' || name === '..')
-        throw new WeightsError(`it names the file ${JSON.stringify(name.slice(0, 80))}, which is not a plain name of one in its own folder`)
+        throw new WeightsError(
+          `it names the file ${JSON.stringify(name.slice(0, 80))}, which is not a plain name of one in its own folder`,
+        )
       try {
         const next = await open(beside(place, name))
         opened.push(next)
         return next
       } catch (cause) {
-        if (cause instanceof WeightsError) throw new WeightsError(`its file ${name}: ${cause.message}`, { cause })
+        if (cause instanceof WeightsError)
+          throw new WeightsError(`its file ${name}: ${cause.message}`, { cause })
         throw cause
       }
     },

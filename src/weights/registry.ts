@@ -1,9 +1,15 @@
-/** Weights that Graft knows by name. A card beside a shipped file (.md) says how it was made and what it is for. */
+/**
+ * Weights that Graft knows by name. A card beside a shipped file (.md) says how it was made and
+ * what it is for.
+ */
 export interface NamedWeights {
   readonly name: string
   /** The file, shipped with Graft (file:) or to be fetched once (https:). */
   readonly file: URL
-  /** Of the file, in lower-case hexadecimal; where its publisher gives only the first digits, as PyTorch does in file names, these. */
+  /**
+   * Of the file, in lower-case hexadecimal; where its publisher gives only the first digits, as
+   * PyTorch does in file names, these.
+   */
   readonly sha256: string
   /** The same weights under an earlier name, which will do as well. */
   readonly earlier?: { readonly file: URL; readonly sha256: string }
@@ -21,8 +27,8 @@ export interface NamedWeights {
 }
 
 /**
- * Every name that `loadWeights` and `--weights` take besides a user's own. Shipped files lie at the package's root, two folders up from
- * here in src/ and in dist/ alike.
+ * Every name that `loadWeights` and `--weights` take besides a user's own. Shipped files lie at the
+ * package's root, two folders up from here in src/ and in dist/ alike.
  *
  * @example
  * for (const { name, accuracy } of namedWeights) console.log(name, accuracy?.top1)
@@ -41,7 +47,8 @@ export const namedWeights: readonly NamedWeights[] = [
     accuracy: { top1: 0.448, top5: 0.7362 },
     license: 'MIT',
   },
-  // torchvision's AlexNet_Weights.IMAGENET1K_V1: its documentation has the figures, its file names the first digits of the sha256.
+  // torchvision's AlexNet_Weights.IMAGENET1K_V1: its documentation has the figures, its file names
+  // the first digits of the sha256.
   {
     name: 'torchvision/alexnet',
     file: new URL('https://download.pytorch.org/models/alexnet-owt-7be5be79.pth'),
@@ -50,7 +57,10 @@ export const namedWeights: readonly NamedWeights[] = [
     classNames: async () => (await import('./imagenet.ts')).imagenetClasses,
     parameters: 61_100_840,
     sha256: '7be5be79',
-    earlier: { file: new URL('https://download.pytorch.org/models/alexnet-owt-4df8aa71.pth'), sha256: '4df8aa71' },
+    earlier: {
+      file: new URL('https://download.pytorch.org/models/alexnet-owt-4df8aa71.pth'),
+      sha256: '4df8aa71',
+    },
     accuracy: { top1: 0.56522, top5: 0.79066 },
     license: 'BSD-3-Clause, as torchvision; trained on ImageNet',
   },

@@ -1,50 +1,73 @@
 /**
- * The safetensors format: 8 bytes of header length (little-endian), a JSON header that names every tensor with its type, shape and place,
- * then the tensors' bytes. Source: https://github.com/huggingface/safetensors, README.md ("Format") and safetensors/src/tensor.rs, whose
- * checks are all made here.
+ * The safetensors format: 8 bytes of header length (little-endian), a JSON header that names every
+ * tensor with its type, shape and place, then the tensors' bytes. Source:
+ * https://github.com/huggingface/safetensors, README.md ("Format") and safetensors/src/tensor.rs,
+ * whose checks are all made here.
  */
 import { WeightsError } from '../base/errors.ts'
 import type { NamedArray, StateDict } from '../base/stateDict.ts'
 import { checkArray, checkText } from './arrays.ts'
 import { widen, widenInPlace } from './dtype.ts'
-import { headBytes, headerEnd, maxHeaderBytes, metadataKey, parseHeader, readHeader } from './safetensorsHeader.ts'
+import {
+  headBytes,
+  headerEnd,
+  maxHeaderBytes,
+  metadataKey,
+  parseHeader,
+  readHeader,
+} from './safetensorsHeader.ts'
 import type { ByteSource } from './source.ts'
 
 /** What a weights file holds, whatever its format. */
 export interface WeightsFile {
   /** The arrays by name, in the order of the file, each with the type it has there. */
   readonly tensors: StateDict
-  /** The free text that it keeps beside them, in safetensors under `__metadata__`; empty where there is none. */
+  /**
+   * The free text that it keeps beside them, in safetensors under `__metadata__`; empty where there
+   * is none.
+   */
   readonly metadata: Record<string, string>
 }
 
 /**
- * Reads a safetensors file. F64, F32, F16, BF16, I64, I32, I16, I8, U64, U32, U16, U8 and BOOL are widened to float32 (what float32 cannot
- * hold is rounded to the nearest it can); `dtype` keeps the file's type. The arrays are copies: `bytes` may be reused afterwards.
+ * Reads a safetensors file. F64, F32, F16, BF16, I64, I32, I16, I8, U64, U32, U16, U8 and BOOL are
+ * widened to float32 (what float32 cannot hold is rounded to the nearest it can); `dtype` keeps the
+ * file's type. The arrays are copies: `bytes` may be reused afterwards.
  *
  * @param bytes the whole file
- * @param options `inPlace`: lay F32 arrays over `bytes` itself where they are aligned: nothing is held twice, and `bytes` has to stay as it is
- * @returns tensors: each `data` is f32[product of shape], row-major; a shape of [] is one number, a size of 0 no numbers
- * @throws WeightsError for a file that is damaged, truncated or not of this format; the whole header is checked before anything is allocated
+ * @param options `inPlace`: lay F32 arrays over `bytes` itself where they are aligned: nothing is
+ * held twice, and `bytes` has to stay as it is
+ * @returns tensors: each `data` is f32[product of shape], row-major; a shape of [] is one number, a
+ * size of 0 no numbers
+ * @throws WeightsError for a file that is damaged, truncated or not of this format; the whole
+ * header is checked before anything is allocated
  * @example
  * const { tensors, metadata } = readSafetensors(await readFile('model.safetensors'))
  * console.log(tensors['features.0.weight']?.shape, metadata.architecture)
  */
-export function readSafetensors(bytes: Uint8Array, { inPlace = false }: { readonly inPlace?: boolean } = {}): WeightsFile {
+export function readSafetensors(
+  bytes: Uint8Array,
+  { inPlace = false }: { readonly inPlace?: boolean } = {},
+): WeightsFile {
   const { entries, metadata, dataStart } = readHeader(bytes)
   const lay = inPlace ? widenInPlace : widen
   const arrays = entries.map(({ name, dtype, shape, begin, end }): [string, NamedArray] => {
-    return [name, { shape, data: lay(dtype, bytes.subarray(dataStart + begin, dataStart + end)), dtype }]
+    return [
+      name,
+      { shape, data: lay(dtype, bytes.subarray(dataStart + begin, dataStart + end)), dtype },
+    ]
   })
   return { tensors: Object.fromEntries(arrays), metadata }
 }
 
-/** Tensors that lie together are read together up to this many bytes; a larger one is read alone. */
+/**
+ * Tensors that lie together are read together up to this many bytes; a larger one is read alone.
+ */
 const readAhead = 2 ** 20
 
 /**
- * As `readSafetensors`, from a file that is read by parts: its header's length first, then the header, then tensor by tensor, so that
- * nothing is held twice.
+ * As `readSafetensors`, from a file that is read by parts: its header's length first, then the
+ * header, then tensor by tensor, so that nothing is held twice.
  */
 export async function readSafetensorsFrom(source: ByteSource): Promise<WeightsFile> {
   const end = headerEnd(await source.read(0, Math.min(headBytes, source.size)), source.size)
@@ -57,7 +80,8 @@ export async function readSafetensorsFrom(source: ByteSource): Promise<WeightsFi
     while ((ordered[next]?.end ?? Number.POSITIVE_INFINITY) - start <= readAhead) next++
     const group = ordered.slice(i, next)
     const bytes = await source.read(dataStart + start, (group.at(-1)?.end ?? start) - start)
-    for (const { name, dtype, begin, end } of group) values.set(name, widenInPlace(dtype, bytes.subarray(begin - start, end - start)))
+    for (const { name, dtype, begin, end } of group)
+      values.set(name, widenInPlace(dtype, bytes.subarray(begin - start, end - start)))
     i = next
   }
   const arrays = entries.map(({ name, dtype, shape }): [string, NamedArray] => {
@@ -67,17 +91,22 @@ export async function readSafetensorsFrom(source: ByteSource): Promise<WeightsFi
 }
 
 /**
- * Writes a safetensors file, every array as F32. The same names and values give the same bytes, in whatever order they come: names are
- * sorted by code unit, and nothing depends on time or place.
+ * Writes a safetensors file, every array as F32. The same names and values give the same bytes, in
+ * whatever order they come: names are sorted by code unit, and nothing depends on time or place.
  *
  * @param tensors each `data` is f32[product of shape], row-major
  * @param metadata free text to keep with them
  * @returns the whole file
- * @throws WeightsError where a shape and its data differ in size, a name is `__metadata__` or not valid Unicode, or metadata is not text
+ * @throws WeightsError where a shape and its data differ in size, a name is `__metadata__` or not
+ * valid Unicode, or metadata is not text
  * @example
- * await writeFileAtomic('model.safetensors', writeSafetensors(model.stateDict(), { architecture: 'alexnet-64' }))
+ * await writeFileAtomic('model.safetensors', writeSafetensors(model.stateDict(), { architecture:
+ * 'alexnet-64' }))
  */
-export function writeSafetensors(tensors: StateDict, metadata: Record<string, string> = {}): Uint8Array {
+export function writeSafetensors(
+  tensors: StateDict,
+  metadata: Record<string, string> = {},
+): Uint8Array {
   const parts = safetensorsParts(tensors, metadata)
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0))
   let at = 0
@@ -89,18 +118,24 @@ export function writeSafetensors(tensors: StateDict, metadata: Record<string, st
 }
 
 /**
- * `writeSafetensors` in pieces, for files so large that they should not be held twice: the header, then each array's own bytes, which
- * have to stay as they are until they are written.
+ * `writeSafetensors` in pieces, for files so large that they should not be held twice: the header,
+ * then each array's own bytes, which have to stay as they are until they are written.
  * @throws WeightsError as `writeSafetensors`
  * @example await writeFileAtomic('checkpoint.safetensors', safetensorsParts(tensors))
  */
-export function safetensorsParts(tensors: StateDict, metadata: Record<string, string> = {}): Uint8Array[] {
+export function safetensorsParts(
+  tensors: StateDict,
+  metadata: Record<string, string> = {},
+): Uint8Array[] {
   const arrays = sorted(tensors)
   const texts = sorted(metadata)
   for (const [key, text] of texts) checkText(key, text)
   let size = 0
   const entries = arrays.map(([name, array]): [string, object] => {
-    if (name === metadataKey) throw new WeightsError(`a tensor is named ${metadataKey}, which the format reserves; rename it`)
+    if (name === metadataKey)
+      throw new WeightsError(
+        `a tensor is named ${metadataKey}, which the format reserves; rename it`,
+      )
     checkArray(name, array)
     const begin = size
     size += array.data.byteLength
@@ -108,7 +143,8 @@ export function safetensorsParts(tensors: StateDict, metadata: Record<string, st
   })
   // Not one object for all: an object would put names like "10" before the others.
   const fields = entries.map(([name, entry]) => `${JSON.stringify(name)}:${JSON.stringify(entry)}`)
-  if (texts.length > 0) fields.unshift(`${JSON.stringify(metadataKey)}:${JSON.stringify(Object.fromEntries(texts))}`)
+  if (texts.length > 0)
+    fields.unshift(`${JSON.stringify(metadataKey)}:${JSON.stringify(Object.fromEntries(texts))}`)
   const header = new TextEncoder().encode(`{${fields.join(',')}}`)
   const padded = Math.ceil(header.length / 8) * 8
   if (padded > maxHeaderBytes) {
@@ -120,7 +156,10 @@ export function safetensorsParts(tensors: StateDict, metadata: Record<string, st
   new DataView(start.buffer).setBigUint64(0, BigInt(padded), true)
   start.set(header, 8)
   start.fill(0x20, 8 + header.length)
-  return [start, ...arrays.map(([, { data }]) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength))]
+  return [
+    start,
+    ...arrays.map(([, { data }]) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
+  ]
 }
 
 function sorted<T>(record: Record<string, T>): [string, T][] {

@@ -36,16 +36,26 @@ export const headBytes = 72
  *
  * @param head the first 72 bytes, or as many as there are
  * @param fileSize bytes of the whole file
- * @throws WeightsError for a header that is longer than the file or the format allows, and for files of other formats
+ * @throws WeightsError for a header that is longer than the file or the format allows, and for
+ * files of other formats
  */
 export function headerEnd(head: Uint8Array, fileSize: number): number {
-  if (fileSize < 8) throw new WeightsError(`the file is truncated: ${fileSize} bytes where the header's length alone takes 8; ${again}`)
+  if (fileSize < 8)
+    throw new WeightsError(
+      `the file is truncated: ${fileSize} bytes where the header's length alone takes 8; ${again}`,
+    )
   const length = Number(new DataView(head.buffer, head.byteOffset, 8).getBigUint64(0, true))
   if (length > maxHeaderBytes) {
-    throw foreign(head, `the header's length is given as ${length} bytes and ${maxHeaderBytes} is the most allowed: not a safetensors file`)
+    throw foreign(
+      head,
+      `the header's length is given as ${length} bytes and ${maxHeaderBytes} is the most allowed: not a safetensors file`,
+    )
   }
   if (8 + length > fileSize) {
-    throw foreign(head, `the file is truncated: ${fileSize} bytes where the header alone ends at ${8 + length}; ${again}`)
+    throw foreign(
+      head,
+      `the file is truncated: ${fileSize} bytes where the header alone ends at ${8 + length}; ${again}`,
+    )
   }
   if (length === 0 || head[8] !== 0x7b) {
     throw foreign(
@@ -61,7 +71,10 @@ export function headerEnd(head: Uint8Array, fileSize: number): number {
  * @throws WeightsError for anything that the format does not allow
  */
 export function readHeader(bytes: Uint8Array): Header {
-  return parseHeader(bytes.subarray(8, headerEnd(bytes.subarray(0, headBytes), bytes.length)), bytes.length)
+  return parseHeader(
+    bytes.subarray(8, headerEnd(bytes.subarray(0, headBytes), bytes.length)),
+    bytes.length,
+  )
 }
 
 /**
@@ -85,22 +98,31 @@ export function parseHeader(bytes: Uint8Array, fileSize: number): Header {
 }
 
 function firstByte(header: Uint8Array): string {
-  return header[0] === undefined ? 'nothing (its length is 0)' : `byte 0x${header[0].toString(16).padStart(2, '0')}`
+  return header[0] === undefined
+    ? 'nothing (its length is 0)'
+    : `byte 0x${header[0].toString(16).padStart(2, '0')}`
 }
 
-/** The error for a file that cannot be one: `otherwise`, unless its first bytes tell what it is instead. */
+/**
+ * The error for a file that cannot be one: `otherwise`, unless its first bytes tell what it is
+ * instead.
+ */
 function foreign(bytes: Uint8Array, otherwise: string): WeightsError {
   const start = String.fromCharCode(...bytes.subarray(0, 64))
-  if (start.startsWith('version https://git-lfs')) return new WeightsError('this is a Git LFS pointer, not the weights; run "git lfs pull"')
+  if (start.startsWith('version https://git-lfs'))
+    return new WeightsError('this is a Git LFS pointer, not the weights; run "git lfs pull"')
   if (start.startsWith('PK\x03\x04'))
-    return new WeightsError('this is a zip archive, as PyTorch and NumPy save one; give it the ending .pth or .npz')
-  if (/^\s*<(!doctype|html)/i.test(start)) return new WeightsError('this is a web page, not weights; download the file itself')
+    return new WeightsError(
+      'this is a zip archive, as PyTorch and NumPy save one; give it the ending .pth or .npz',
+    )
+  if (/^\s*<(!doctype|html)/i.test(start))
+    return new WeightsError('this is a web page, not weights; download the file itself')
   return new WeightsError(otherwise)
 }
 
 /**
- * What JSON.parse passes over in silence in a text it accepts: a name given twice, half of a surrogate pair in a name, and a size or
- * offset that is not written in plain digits.
+ * What JSON.parse passes over in silence in a text it accepts: a name given twice, half of a
+ * surrogate pair in a name, and a size or offset that is not written in plain digits.
  */
 function checkSpelling(text: string): void {
   const open: { names: Set<string> | null; name: string }[] = []
@@ -116,14 +138,21 @@ function checkSpelling(text: string): void {
       const inside = open.at(-1)
       colon.lastIndex = end
       if (inside?.names && colon.test(text)) {
-        inside.name = checkName(JSON.parse(text.slice(at, end)), inside.names, open.length > 1 ? open[0]?.name : undefined)
+        inside.name = checkName(
+          JSON.parse(text.slice(at, end)),
+          inside.names,
+          open.length > 1 ? open[0]?.name : undefined,
+        )
       }
       at = end - 1
     } else if (char === '-' || (char >= '0' && char <= '9')) {
       number.lastIndex = at
       const written = number.exec(text)?.[0] ?? char
       const field = open[1]?.name
-      const sizeOrOffset = open.length === 3 && open[2]?.names === null && (field === 'shape' || field === 'data_offsets')
+      const sizeOrOffset =
+        open.length === 3 &&
+        open[2]?.names === null &&
+        (field === 'shape' || field === 'data_offsets')
       if (sizeOrOffset && isCount(Number(written)) && !/^\d+$/.test(written)) {
         throw new WeightsError(
           `tensor ${quote(open[0]?.name ?? '')}: ${field} has a number written as ${written} instead of plain digits; ${rewrite}`,
@@ -137,7 +166,10 @@ function checkSpelling(text: string): void {
 function checkName(name: string, taken: Set<string>, parent: string | undefined): string {
   const where = parent === undefined ? 'the header' : `${quote(parent)} in the header`
   if (taken.has(name)) throw new WeightsError(`${where} gives ${quote(name)} twice; ${rewrite}`)
-  if (hasLoneSurrogate(name)) throw new WeightsError(`${where} has the name ${quote(name)}, which is not valid Unicode; ${rewrite}`)
+  if (hasLoneSurrogate(name))
+    throw new WeightsError(
+      `${where} has the name ${quote(name)}, which is not valid Unicode; ${rewrite}`,
+    )
   taken.add(name)
   return name
 }
@@ -155,11 +187,18 @@ function isCount(value: unknown): value is number {
 
 function checkMetadata(value: unknown): Record<string, string> {
   if (value === undefined) return {}
-  if (!isRecord(value)) throw new WeightsError(`${metadataKey} is ${show(value)} instead of a map from text to text; ${rewrite}`)
+  if (!isRecord(value))
+    throw new WeightsError(
+      `${metadataKey} is ${show(value)} instead of a map from text to text; ${rewrite}`,
+    )
   const pairs: [string, string][] = []
   for (const [key, text] of Object.entries(value)) {
-    if (typeof text !== 'string') throw new WeightsError(`${metadataKey}: ${quote(key)} is ${show(text)} instead of text; ${rewrite}`)
-    if (hasLoneSurrogate(text)) throw new WeightsError(`${metadataKey}: ${quote(key)} is not valid Unicode; ${rewrite}`)
+    if (typeof text !== 'string')
+      throw new WeightsError(
+        `${metadataKey}: ${quote(key)} is ${show(text)} instead of text; ${rewrite}`,
+      )
+    if (hasLoneSurrogate(text))
+      throw new WeightsError(`${metadataKey}: ${quote(key)} is not valid Unicode; ${rewrite}`)
     pairs.push([key, text])
   }
   return Object.fromEntries(pairs)
@@ -169,10 +208,13 @@ function checkEntry(name: string, info: unknown): TensorEntry {
   const fail = (problem: string): never => {
     throw new WeightsError(`tensor ${quote(name)}: ${problem}`)
   }
-  if (!isRecord(info)) return fail(`its entry is ${show(info)} instead of { dtype, shape, data_offsets }; ${rewrite}`)
+  if (!isRecord(info))
+    return fail(`its entry is ${show(info)} instead of { dtype, shape, data_offsets }; ${rewrite}`)
   const { dtype, shape, data_offsets: offsets } = info
   if (typeof dtype !== 'string' || !isDtypeName(dtype)) {
-    return fail(`its dtype is ${show(dtype)}, and only ${dtypeNames.join(', ')} are read; convert the file to F32`)
+    return fail(
+      `its dtype is ${show(dtype)}, and only ${dtypeNames.join(', ')} are read; convert the file to F32`,
+    )
   }
   if (!Array.isArray(shape) || !shape.every(isCount))
     return fail(`its shape is ${show(shape)} instead of a list of integers >= 0; ${rewrite}`)
@@ -185,11 +227,16 @@ function checkEntry(name: string, info: unknown): TensorEntry {
   if (count === null) return fail(`its shape ${show(shape)} overflows; ${rewrite}`)
   const size = count * itemSize(dtype)
   if (size !== end - begin)
-    return fail(`its shape ${show(shape)} in ${dtype} takes ${size} bytes and its data_offsets span ${end - begin}; ${rewrite}`)
+    return fail(
+      `its shape ${show(shape)} in ${dtype} takes ${size} bytes and its data_offsets span ${end - begin}; ${rewrite}`,
+    )
   return { name, dtype, shape, begin, end }
 }
 
-/** The tensors, in order of their offsets, must cover the rest of the file without overlap, hole or remainder. */
+/**
+ * The tensors, in order of their offsets, must cover the rest of the file without overlap, hole or
+ * remainder.
+ */
 function checkLayout(entries: readonly TensorEntry[], available: number, dataStart: number): void {
   const ordered = [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)
   let covered = 0
@@ -200,13 +247,17 @@ function checkLayout(entries: readonly TensorEntry[], available: number, dataSta
         `tensor ${quote(name)} begins at byte ${begin} and overlaps ${quote(previous)}, which ends at ${covered}; ${rewrite}`,
       )
     if (begin > covered)
-      throw new WeightsError(`bytes ${covered} to ${begin}, before tensor ${quote(name)}, belong to no tensor; ${rewrite}`)
+      throw new WeightsError(
+        `bytes ${covered} to ${begin}, before tensor ${quote(name)}, belong to no tensor; ${rewrite}`,
+      )
     covered = end
     previous = name
   }
   const expected = dataStart + covered
   if (covered > available)
-    throw new WeightsError(`the file is truncated: ${dataStart + available} bytes where its header calls for ${expected}; ${again}`)
+    throw new WeightsError(
+      `the file is truncated: ${dataStart + available} bytes where its header calls for ${expected}; ${again}`,
+    )
   if (covered < available) {
     throw new WeightsError(
       `${available - covered} bytes follow the last tensor: ${dataStart + available} bytes where the header calls for ${expected}; ${again}`,

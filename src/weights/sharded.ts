@@ -1,6 +1,7 @@
 /**
- * safetensors in several files: an index, `model.safetensors.index.json`, says which file each tensor lies in. Source:
- * https://huggingface.co/docs/transformers/big_models ("Sharded checkpoints").
+ * safetensors in several files: an index, `model.safetensors.index.json`, says which file each
+ * tensor lies in. Source: https://huggingface.co/docs/transformers/big_models ("Sharded
+ * checkpoints").
  */
 import { WeightsError } from '../base/errors.ts'
 import type { StateDict } from '../base/stateDict.ts'
@@ -16,14 +17,20 @@ export function isShardIndex(json: Record<string, unknown>): boolean {
 
 /**
  * Reads every shard that the index names, one after the other.
- * @throws WeightsError where a shard is missing or damaged, or index and shards disagree about a tensor
+ * @throws WeightsError where a shard is missing or damaged, or index and shards disagree about a
+ * tensor
  */
-export async function readSharded(place: WeightsPlace, json: Record<string, unknown>): Promise<WeightsFile> {
+export async function readSharded(
+  place: WeightsPlace,
+  json: Record<string, unknown>,
+): Promise<WeightsFile> {
   const { weight_map: map, metadata: about } = json
-  if (!isRecord(map)) throw new WeightsError('its weight_map is no map from tensors to files; write the index again')
+  if (!isRecord(map))
+    throw new WeightsError('its weight_map is no map from tensors to files; write the index again')
   const files = new Map<string, string>()
   for (const [name, file] of Object.entries(map)) {
-    if (typeof file !== 'string') throw new WeightsError(`its weight_map has no file for ${quote(name)}; write the index again`)
+    if (typeof file !== 'string')
+      throw new WeightsError(`its weight_map has no file for ${quote(name)}; write the index again`)
     files.set(name, file)
   }
   const tensors = new Map<string, StateDict[string]>()
@@ -31,22 +38,30 @@ export async function readSharded(place: WeightsPlace, json: Record<string, unkn
   for (const file of new Set(files.values())) {
     const source = await place.sibling(file)
     const shard = await readSafetensorsFrom(source).catch((cause: unknown) => {
-      if (cause instanceof WeightsError) throw new WeightsError(`its file ${file}: ${cause.message}`, { cause })
+      if (cause instanceof WeightsError)
+        throw new WeightsError(`its file ${file}: ${cause.message}`, { cause })
       throw cause
     })
     await source.close()
     for (const [name, array] of Object.entries(shard.tensors)) {
       if (files.get(name) !== file)
-        throw new WeightsError(`tensor ${quote(name)} lies in ${file}, and the index says ${files.get(name) ?? 'nothing of it'}`)
+        throw new WeightsError(
+          `tensor ${quote(name)} lies in ${file}, and the index says ${files.get(name) ?? 'nothing of it'}`,
+        )
       tensors.set(name, array)
     }
     metadata.push(...Object.entries(shard.metadata))
   }
   const lost = Array.from(files.keys()).find((name) => !tensors.has(name))
-  if (lost !== undefined) throw new WeightsError(`tensor ${quote(lost)} is not in ${files.get(lost)}, where the index has it`)
+  if (lost !== undefined)
+    throw new WeightsError(
+      `tensor ${quote(lost)} is not in ${files.get(lost)}, where the index has it`,
+    )
   return { tensors: Object.fromEntries(tensors), metadata: Object.fromEntries(metadata) }
 }
 
 function textOf([key, value]: [string, unknown]): [string, string][] {
-  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? [[key, String(value)]] : []
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+    ? [[key, String(value)]]
+    : []
 }

@@ -5,7 +5,8 @@ export interface ByteSource {
   /** Bytes in all. */
   readonly size: number
   /**
-   * The bytes from `begin` on, in a new array that begins at the start of its buffer and is the caller's.
+   * The bytes from `begin` on, in a new array that begins at the start of its buffer and is the
+   * caller's.
    * @throws WeightsError where the source ends before
    */
   read(begin: number, length: number): Promise<Uint8Array<ArrayBuffer>>
@@ -63,17 +64,23 @@ export function joinedSource(parts: readonly ByteSource[]): ByteSource {
 /** @throws WeightsError where a source ends before what is wanted of it */
 export function requireRange(size: number, begin: number, length: number): void {
   if (begin >= 0 && length >= 0 && begin + length <= size) return
-  throw new WeightsError(`the file is truncated: ${size} bytes where ${begin + length} are called for; download or copy the file again`)
+  throw new WeightsError(
+    `the file is truncated: ${size} bytes where ${begin + length} are called for; download or copy the file again`,
+  )
 }
 
 /** Room that any file may take, however small it is. */
 const smallFile = 2 ** 24
 
-/** How many times its own size a file may take as float32: a byte becomes four, and a packed or strided tensor somewhat more. */
+/**
+ * How many times its own size a file may take as float32: a byte becomes four, and a packed or
+ * strided tensor somewhat more.
+ */
 const mostGrowth = 8
 
 /**
- * Refuses a file that would take far more memory than it has bytes: a bomb, or damage. Called before anything is allocated.
+ * Refuses a file that would take far more memory than it has bytes: a bomb, or damage. Called
+ * before anything is allocated.
  * @param what holds the numbers, for the message: 'its tensors'
  * @throws WeightsError for more than 8 times the file's size and 16 MiB
  */

@@ -5,7 +5,11 @@ import { blobSource } from './source.ts'
 /** Everything is fetched; a path is relative to the page. */
 export const web: Opener = {
   open: async (place) => blobSource(await fetchBlob(place)),
-  beside: (place, name) => new URL(encodeURIComponent(name), place instanceof URL ? place : new URL(place, globalThis.location.href)),
+  beside: (place, name) =>
+    new URL(
+      encodeURIComponent(name),
+      place instanceof URL ? place : new URL(place, globalThis.location.href),
+    ),
 }
 
 async function fetchBlob(place: string | URL): Promise<Blob> {
@@ -13,8 +17,11 @@ async function fetchBlob(place: string | URL): Promise<Blob> {
   try {
     response = await fetch(place)
   } catch (cause) {
-    throw new WeightsError(`cannot be fetched from ${place}; check the address and the network`, { cause })
+    throw new WeightsError(`cannot be fetched from ${place}; check the address and the network`, {
+      cause,
+    })
   }
-  if (!response.ok) throw new WeightsError(`the server answered ${response.status} for ${place}; check the address`)
+  if (!response.ok)
+    throw new WeightsError(`the server answered ${response.status} for ${place}; check the address`)
   return response.blob()
 }

@@ -1,6 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { apply } from '../../src/autograd/apply.ts'
-import { conv2d, crossEntropy, flatten, linear, maxPool2d, relu, softmax } from '../../src/autograd/functions.ts'
+import {
+  conv2d,
+  crossEntropy,
+  flatten,
+  linear,
+  maxPool2d,
+  relu,
+  softmax,
+} from '../../src/autograd/functions.ts'
 import { AutogradError, ShapeError } from '../../src/base/errors.ts'
 import { operators } from '../../src/ops/index.ts'
 import * as reference from '../../src/reference/index.ts'
@@ -20,7 +28,9 @@ const free = (...tensors: (Tensor | null)[]) => {
 
 describe('gradients', () => {
   test('of a small network are those of the chain of references', async () => {
-    const arrays = [[2, 3, 8, 8], [4, 3, 3, 3], [4], [5, 36], [5]].map((shape, i) => rounded(gaussian(shape, i + 1)))
+    const arrays = [[2, 3, 8, 8], [4, 3, 3, 3], [4], [5, 36], [5]].map((shape, i) =>
+      rounded(gaussian(shape, i + 1)),
+    )
     const [x, w1, b1, w2, b2] = arrays
     if (!x || !w1 || !b1 || !w2 || !b2) return
     const options = { stride: 1, padding: 0, groups: 1 }
@@ -31,18 +41,32 @@ describe('gradients', () => {
     const p = reference.maxPool2d(r, pool)
     const f = { shape: [2, 36], data: p.data }
     const logits = reference.linear(f, w2, b2)
-    const dlogits = reference.crossEntropyBackward(logits, targets, { shape: [1], data: Float64Array.of(1) })
+    const dlogits = reference.crossEntropyBackward(logits, targets, {
+      shape: [1],
+      data: Float64Array.of(1),
+    })
     const top = reference.linearBackward(f, w2, dlogits)
-    const dc = reference.reluBackward(c, reference.maxPool2dBackward(r, { shape: p.shape, data: top.dx.data }, pool))
+    const dc = reference.reluBackward(
+      c,
+      reference.maxPool2dBackward(r, { shape: p.shape, data: top.dx.data }, pool),
+    )
     const bottom = reference.conv2dBackward(x, w1, dc, options)
     const wanted = [bottom.dx, bottom.dweight, bottom.dbias, top.dweight, top.dbias]
 
-    const leaves = arrays.map(({ data, shape }) => engine.tensor(Float32Array.from(data), shape, { requiresGrad: true }))
+    const leaves = arrays.map(({ data, shape }) =>
+      engine.tensor(Float32Array.from(data), shape, { requiresGrad: true }),
+    )
     const [tx, tw1, tb1, tw2, tb2] = leaves as [Tensor, Tensor, Tensor, Tensor, Tensor]
-    const loss = crossEntropy(linear(flatten(maxPool2d(relu(conv2d(tx, tw1, tb1)), pool)), tw2, tb2), targets)
+    const loss = crossEntropy(
+      linear(flatten(maxPool2d(relu(conv2d(tx, tw1, tb1)), pool)), tw2, tb2),
+      targets,
+    )
     loss.backward()
     for (const [i, { grad, shape }] of leaves.entries())
-      expectClose((await grad?.data()) ?? [], wanted[i]?.data ?? [], shape, { absolute: 1e-6, name: `leaf ${i}` })
+      expectClose((await grad?.data()) ?? [], wanted[i]?.data ?? [], shape, {
+        absolute: 1e-6,
+        name: `leaf ${i}`,
+      })
     free(loss, ...leaves)
   })
 
@@ -205,7 +229,8 @@ describe('what an error leaves behind', () => {
     // The result is a few pixels, the plane of zeros between them and x larger than a binding.
     const [x, w] = [1, 2].map(() => low.tensor(Float32Array.of(1), [1, 1, 1, 1]))
     if (!x || !w) return
-    if (low.gpu.tilings) expect(() => conv2d(x, w, null, { padding: 40, stride: 40 })).toThrow(ShapeError)
+    if (low.gpu.tilings)
+      expect(() => conv2d(x, w, null, { padding: 40, stride: 40 })).toThrow(ShapeError)
     free(x, w)
     expect(low.memory().buffers).toBe(before)
   })

@@ -28,7 +28,8 @@ function draw(random: Random, n: number): number[] {
 function moments(values: ArrayLike<number>): { mean: number; variance: number; kurtosis: number } {
   const all = Array.from(values)
   const mean = all.reduce((sum, x) => sum + x, 0) / all.length
-  const central = (power: number) => all.reduce((sum, x) => sum + (x - mean) ** power, 0) / all.length
+  const central = (power: number) =>
+    all.reduce((sum, x) => sum + (x - mean) ** power, 0) / all.length
   return { mean, variance: central(2), kurtosis: central(4) / central(2) ** 2 }
 }
 
@@ -36,7 +37,12 @@ describe('philox4x32', () => {
   const ones = 0xffffffff
   const vectors: [string, Counter, Key, Counter][] = [
     ['zeros', [0, 0, 0, 0], [0, 0], [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8]],
-    ['ones', [ones, ones, ones, ones], [ones, ones], [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd]],
+    [
+      'ones',
+      [ones, ones, ones, ones],
+      [ones, ones],
+      [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd],
+    ],
     [
       'digits of pi',
       [0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344],
@@ -69,24 +75,36 @@ describe('Random', () => {
   it('repeats from the same seed and differs by seed and stream', () => {
     const first = draw(new Random(1), 8)
     expect(draw(new Random(1, 0), 8)).toEqual(first)
-    for (const other of [new Random(2), new Random(1, 1), new Random(1 + 2 ** 32), new Random(1, 2 ** 32)]) {
+    for (const other of [
+      new Random(2),
+      new Random(1, 1),
+      new Random(1 + 2 ** 32),
+      new Random(1, 2 ** 32),
+    ]) {
       expect(draw(other, 8)).not.toEqual(first)
     }
   })
 
-  it.each([-1, 0.5, Number.NaN, 2 ** 53, Number.POSITIVE_INFINITY])('refuses the seed %s', (seed) => {
-    expect(() => new Random(seed)).toThrow(UsageError)
-    expect(() => new Random(0, seed)).toThrow(UsageError)
-  })
+  it.each([-1, 0.5, Number.NaN, 2 ** 53, Number.POSITIVE_INFINITY])(
+    'refuses the seed %s',
+    (seed) => {
+      expect(() => new Random(seed)).toThrow(UsageError)
+      expect(() => new Random(0, seed)).toThrow(UsageError)
+    },
+  )
 
   it('takes the largest seed', () => {
-    expect(draw(new Random(Number.MAX_SAFE_INTEGER), 4)).toEqual(philox4x32([0, 0, 0, 0], [0xffffffff, 0x1fffff]))
+    expect(draw(new Random(Number.MAX_SAFE_INTEGER), 4)).toEqual(
+      philox4x32([0, 0, 0, 0], [0xffffffff, 0x1fffff]),
+    )
   })
 
   it('gives uniform values of 24 bits in [0, 1)', () => {
     const random = new Random(3)
     const values = Float64Array.from({ length: 40_000 }, () => random.uniform())
-    expect(values.every((x) => x >= 0 && x < 1 && Number.isInteger(x * 2 ** 24) && Math.fround(x) === x)).toBe(true)
+    expect(
+      values.every((x) => x >= 0 && x < 1 && Number.isInteger(x * 2 ** 24) && Math.fround(x) === x),
+    ).toBe(true)
     const { mean, variance } = moments(values)
     expect(Math.abs(mean - 1 / 2)).toBeLessThan(0.006)
     expect(Math.abs(variance - 1 / 12)).toBeLessThan(0.002)
@@ -94,7 +112,9 @@ describe('Random', () => {
 
   it('gives normal values', () => {
     const random = new Random(4)
-    const { mean, variance, kurtosis } = moments(Float64Array.from({ length: 40_000 }, () => random.normal()))
+    const { mean, variance, kurtosis } = moments(
+      Float64Array.from({ length: 40_000 }, () => random.normal()),
+    )
     expect(Math.abs(mean)).toBeLessThan(0.02)
     expect(Math.abs(variance - 1)).toBeLessThan(0.03)
     expect(Math.abs(kurtosis - 3)).toBeLessThan(0.1)
@@ -119,7 +139,8 @@ describe('Random', () => {
     }
     for (const count of counts) expect(Math.abs(count - 10_000)).toBeLessThan(450)
     expect(random.below(1)).toBe(0)
-    for (const n of [0, -1, 1.5, 2 ** 32 + 1, Number.NaN]) expect(() => random.below(n)).toThrow(UsageError)
+    for (const n of [0, -1, 1.5, 2 ** 32 + 1, Number.NaN])
+      expect(() => random.below(n)).toThrow(UsageError)
   })
 
   it('shuffles into every order equally often', () => {

@@ -4,7 +4,12 @@ import { type Row, toRow } from '../../bench/results.ts'
 import { summarize } from '../../bench/summary.ts'
 
 /** A contestant that takes the given times, and notes its turns. */
-function clock(name: string, turns: string[], times: readonly number[], value = 1): () => Promise<Contestant> {
+function clock(
+  name: string,
+  turns: string[],
+  times: readonly number[],
+  value = 1,
+): () => Promise<Contestant> {
   let turn = 0
   return async () => ({
     async time() {
@@ -35,10 +40,26 @@ const options = { rounds: 3, patience: 3000, limit: async () => limits }
 describe('a row of the benchmark', () => {
   test('takes turns round by round and gives medians, spread, ratio and the share of the limit', async () => {
     const turns: string[] = []
-    const wanted = caseOf({ graft: clock('graft', turns, [90, 100, 130]), tfjs_webgpu: clock('tfjs', turns, [700, 500, 300]) })
+    const wanted = caseOf({
+      graft: clock('graft', turns, [90, 100, 130]),
+      tfjs_webgpu: clock('tfjs', turns, [700, 500, 300]),
+    })
     const row = toRow(wanted, await contest(wanted, options))
-    expect(turns).toEqual(['graft', 'tfjs', 'graft', 'tfjs', 'graft', 'tfjs', 'graft leaves', 'tfjs leaves'])
-    expect(row).toMatchObject({ graft: { ms: 100, spread: [90, 130], gflops: 20, share: 0.5 }, ratio: 5, agree: true })
+    expect(turns).toEqual([
+      'graft',
+      'tfjs',
+      'graft',
+      'tfjs',
+      'graft',
+      'tfjs',
+      'graft leaves',
+      'tfjs leaves',
+    ])
+    expect(row).toMatchObject({
+      graft: { ms: 100, spread: [90, 130], gflops: 20, share: 0.5 },
+      ratio: 5,
+      agree: true,
+    })
     expect(row.tfjs_webgpu).toEqual({ ms: 500, spread: [300, 700] })
   })
 
@@ -48,21 +69,42 @@ describe('a row of the benchmark', () => {
   })
 
   test('reports a faster wrong answer as wrong, not as fast', async () => {
-    const wanted = caseOf({ graft: clock('graft', [], [1], 1.5), tfjs_webgpu: clock('tfjs', [], [100]) })
+    const wanted = caseOf({
+      graft: clock('graft', [], [1], 1.5),
+      tfjs_webgpu: clock('tfjs', [], [100]),
+    })
     const row = toRow(wanted, await contest(wanted, options))
-    expect(row).toMatchObject({ ratio: null, agree: false, note: expect.stringContaining('wrong: element 0 is 1.5') })
+    expect(row).toMatchObject({
+      ratio: null,
+      agree: false,
+      note: expect.stringContaining('wrong: element 0 is 1.5'),
+    })
   })
 
   test('does not compare with a peer that is wrong and faster', async () => {
-    const wanted = caseOf({ graft: clock('graft', [], [100]), tfjs_webgpu: clock('tfjs', [], [1], 2) })
+    const wanted = caseOf({
+      graft: clock('graft', [], [100]),
+      tfjs_webgpu: clock('tfjs', [], [1], 2),
+    })
     const row = toRow(wanted, await contest(wanted, options))
-    expect(row).toMatchObject({ ratio: null, agree: true, tfjs_webgpu: { ms: 1, error: expect.stringContaining('wrong') } })
+    expect(row).toMatchObject({
+      ratio: null,
+      agree: true,
+      tfjs_webgpu: { ms: 1, error: expect.stringContaining('wrong') },
+    })
   })
 
   test('says that a peer is wrong, and takes its time all the same', async () => {
-    const wanted = caseOf({ graft: clock('graft', [], [1]), tfjs_webgpu: clock('tfjs', [], [100], Number.NaN) })
+    const wanted = caseOf({
+      graft: clock('graft', [], [1]),
+      tfjs_webgpu: clock('tfjs', [], [100], Number.NaN),
+    })
     const row = toRow(wanted, await contest(wanted, options))
-    expect(row).toMatchObject({ ratio: 100, agree: true, tfjs_webgpu: { ms: 100, error: expect.stringContaining('wrong') } })
+    expect(row).toMatchObject({
+      ratio: 100,
+      agree: true,
+      tfjs_webgpu: { ms: 100, error: expect.stringContaining('wrong') },
+    })
   })
 
   test('goes on when one cannot take part, and clears up', async () => {
@@ -88,7 +130,10 @@ describe('a row of the benchmark', () => {
 
   test('has only so much patience with a slow competitor', async () => {
     const turns: string[] = []
-    const wanted = caseOf({ graft: clock('graft', turns, [1]), tfjs_webgpu: clock('tfjs', turns, [2000]) })
+    const wanted = caseOf({
+      graft: clock('graft', turns, [1]),
+      tfjs_webgpu: clock('tfjs', turns, [2000]),
+    })
     await contest(wanted, { ...options, rounds: 7 })
     expect(turns.filter((who) => who === 'tfjs')).toHaveLength(2)
     expect(turns.filter((who) => who === 'graft')).toHaveLength(7)
@@ -98,7 +143,10 @@ describe('a row of the benchmark', () => {
 describe('the summary', () => {
   const row = async (name: string, pass: string, graft: number, tfjs?: number) => {
     const wanted: Case = {
-      ...caseOf({ graft: clock('graft', [], [graft]), ...(tfjs ? { tfjs_webgpu: clock('tfjs', [], [tfjs]) } : {}) }),
+      ...caseOf({
+        graft: clock('graft', [], [graft]),
+        ...(tfjs ? { tfjs_webgpu: clock('tfjs', [], [tfjs]) } : {}),
+      }),
       name,
       pass,
     }
@@ -116,7 +164,8 @@ describe('the summary', () => {
       row('first step', 'warm', 1500),
     ])
     // Only training steps count: an inference may take more.
-    const bytes = (one: Row) => (one.pass !== 'training step' ? [90, 10] : one.name === 'torchvision' ? [50, 100] : [50, 200])
+    const bytes = (one: Row) =>
+      one.pass !== 'training step' ? [90, 10] : one.name === 'torchvision' ? [50, 100] : [50, 200]
     const memory = rows.map((one): Row => {
       const [ours = 0, theirs = 0] = bytes(one)
       const tfjs = one.tfjs_webgpu && { tfjs_webgpu: { ...one.tfjs_webgpu, peakBytes: theirs } }
@@ -136,8 +185,10 @@ describe('the summary', () => {
 
   test('has every field where rows are missing', () => {
     const nothing = summarize([])
-    expect(Object.values(nothing).flatMap((value) => (typeof value === 'object' && value ? Object.values(value) : [value]))).toEqual(
-      new Array(9).fill(null),
-    )
+    expect(
+      Object.values(nothing).flatMap((value) =>
+        typeof value === 'object' && value ? Object.values(value) : [value],
+      ),
+    ).toEqual(new Array(9).fill(null))
   })
 })

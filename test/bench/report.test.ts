@@ -16,7 +16,9 @@ const row = (name: string, pass: string, ratio: number | null): Row => ({
   shape: '8x8',
   family: 'conv',
   graft: { ms: 12.5, spread: [10, 15], gflops: 30, share: 0.5 },
-  ...(ratio === null ? {} : { tfjs_webgpu: { ms: 12.5 * ratio, spread: [12.5 * ratio, 12.5 * ratio] as const } }),
+  ...(ratio === null
+    ? {}
+    : { tfjs_webgpu: { ms: 12.5 * ratio, spread: [12.5 * ratio, 12.5 * ratio] as const } }),
   ratio,
   agree: true,
 })
@@ -66,14 +68,17 @@ test('the Markdown table has a line for each row, as many cells as titles, and t
   expect(text).toContain('some-gpu-dark.svg')
 })
 
-test.each(['light', 'dark'] as const)('the %s chart is an SVG image with a dot for each ratio', (theme) => {
-  const svg = chart(results, theme)
-  const { document } = parseHTML(svg)
-  expect(document.documentElement.getAttribute('xmlns')).toBe('http://www.w3.org/2000/svg')
-  const kinds = 4
-  expect(document.querySelectorAll('circle')).toHaveLength(3 + kinds)
-  expect(svg).not.toMatch(/undefined|NaN/)
-})
+test.each(['light', 'dark'] as const)(
+  'the %s chart is an SVG image with a dot for each ratio',
+  (theme) => {
+    const svg = chart(results, theme)
+    const { document } = parseHTML(svg)
+    expect(document.documentElement.getAttribute('xmlns')).toBe('http://www.w3.org/2000/svg')
+    const kinds = 4
+    expect(document.querySelectorAll('circle')).toHaveLength(3 + kinds)
+    expect(svg).not.toMatch(/undefined|NaN/)
+  },
+)
 
 test('results are named after the adapter', () => {
   expect(resultsName(results)).toBe('some-gpu-x-y')
@@ -84,10 +89,25 @@ test('an update puts rows in the place of older ones, in the order of the suite,
   const folder = await mkdtemp(join(tmpdir(), 'graft-bench-test-'))
   try {
     const file = join(folder, 'lavapipe.json')
-    await writeFile(file, JSON.stringify({ ...results, quick: true, rows: rows.map((one) => ({ ...one, quick: true })) }))
+    await writeFile(
+      file,
+      JSON.stringify({
+        ...results,
+        quick: true,
+        rows: rows.map((one) => ({ ...one, quick: true })),
+      }),
+    )
     const fresh = [row('pool1', 'forward', 3), row('conv1', 'forward', 5)]
-    const order = [row('conv1', 'forward', 1), row('conv1', 'weight gradient', 1), row('pool1', 'forward', 1)].map(rowKey)
-    const merged = await updated(file, { ...results, rows: fresh, summary: summarize(fresh) }, order)
+    const order = [
+      row('conv1', 'forward', 1),
+      row('conv1', 'weight gradient', 1),
+      row('pool1', 'forward', 1),
+    ].map(rowKey)
+    const merged = await updated(
+      file,
+      { ...results, rows: fresh, summary: summarize(fresh) },
+      order,
+    )
     expect(merged.rows.map(({ name, pass, ratio }) => [name, pass, ratio])).toEqual([
       ['conv1', 'forward', 5],
       ['conv1', 'weight gradient', 20],

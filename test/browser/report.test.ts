@@ -18,14 +18,18 @@ import { chromium } from '../support/chromium.ts'
 import { testEngine } from '../support/engine.ts'
 import { drawnShapes } from '../support/shapes.ts'
 
-if (!chromium) console.log('report in a browser: skipped, no Chromium is installed (GRAFT_CHROMIUM names one)')
+if (!chromium)
+  console.log('report in a browser: skipped, no Chromium is installed (GRAFT_CHROMIUM names one)')
 
 const widths = [1440, 390]
 const schemes = ['light', 'dark'] as const
 
 /** A class that would break out of a page that did not escape it. */
 const hostile = '<img src=x onerror=alert(1)>"\'&'
-/** Names that would push the figures out of sight, turn what stands beside them, or be cut in the middle of a letter. */
+/**
+ * Names that would push the figures out of sight, turn what stands beside them, or be cut in the
+ * middle of a letter.
+ */
 const unbroken = `${'a_very_long_name_without_a_space_'.repeat(4)}end`
 const fromTheRight = `כלב ${'🐕'.repeat(30)} כלב`
 
@@ -51,11 +55,18 @@ describe.skipIf(!chromium)('the HTML files, in a real Chromium', () => {
   test.each(['run', 'comparison'])(
     '%s: no message, no request, every image there, and nothing that axe-core calls serious',
     async (name) => {
-      const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+      const axe = await readFile(
+        createRequire(import.meta.url).resolve('axe-core/axe.min.js'),
+        'utf8',
+      )
       for (const width of widths)
         for (const colorScheme of schemes) {
           // The page's policy lets no script run, not even the test's own, unless it is lifted.
-          const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme, bypassCSP: true })
+          const context = await browser.newContext({
+            viewport: { width, height: 900 },
+            colorScheme,
+            bypassCSP: true,
+          })
           const page = await context.newPage()
           const messages: string[] = []
           const requests: string[] = []
@@ -63,62 +74,95 @@ describe.skipIf(!chromium)('the HTML files, in a real Chromium', () => {
           page.on('pageerror', (error) => messages.push(String(error)))
           page.on('request', (request) => requests.push(request.url()))
           await page.goto(pathToFileURL(pages[name] ?? '').href)
-          const images = await page.$$eval('img', (all) => all.map((image) => image.complete && image.naturalWidth > 0))
+          const images = await page.$$eval('img', (all) =>
+            all.map((image) => image.complete && image.naturalWidth > 0),
+          )
           expect(images).toEqual(images.map(() => true))
           if (name === 'run') expect(images.length).toBe(6)
-          expect(requests.filter((url) => !url.startsWith('data:') && !url.startsWith('file:'))).toEqual([])
+          expect(
+            requests.filter((url) => !url.startsWith('data:') && !url.startsWith('file:')),
+          ).toEqual([])
           expect(messages).toEqual([])
           // Nothing runs off the page: what is wider scrolls in a region of its own.
-          expect(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth)).toBe(true)
+          expect(
+            await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth),
+          ).toBe(true)
           await page.$$eval('details', (all) => {
             for (const details of all) details.open = true
           })
           await page.evaluate(axe)
           const violations = await page.evaluate(async () => {
             const { axe: run } = window as unknown as {
-              axe: { run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }> }
+              axe: {
+                run(): Promise<{
+                  violations: { id: string; impact: string; nodes: { html: string }[] }[]
+                }>
+              }
             }
-            return (await run.run()).violations.map(({ id, impact, nodes }) => ({ id, impact, html: nodes[0]?.html }))
+            return (await run.run()).violations.map(({ id, impact, nodes }) => ({
+              id,
+              impact,
+              html: nodes[0]?.html,
+            }))
           })
-          expect(violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')).toEqual([])
+          expect(
+            violations.filter(({ impact }) => impact === 'serious' || impact === 'critical'),
+          ).toEqual([])
           await context.close()
         }
     },
   )
 
-  test.each(widths)('at %i pixels names of any kind leave the figures in sight, and no chart is cut', async (width) => {
-    const page = await browser.newPage({ viewport: { width, height: 900 } })
-    await page.goto(pathToFileURL(pages.run ?? '').href)
-    const cut = await page.$$eval('svg', (all) =>
-      all
-        .flatMap((svg) => {
-          const frame = svg.getBoundingClientRect()
-          const beyond = (box: DOMRect) => box.left < frame.left - 1 || box.right > frame.right + 1 || box.bottom > frame.bottom + 1
-          return frame.width === 0 ? [] : Array.from(svg.querySelectorAll('text')).filter((text) => beyond(text.getBoundingClientRect()))
-        })
-        .map((text) => text.textContent),
-    )
-    expect(cut).toEqual([])
-    expect(await page.textContent('main')).not.toContain('\ufffd')
-    const table = page.getByRole('region', { name: 'Precision and recall of each class' })
-    const place = await table.evaluate((region) => {
-      const right = (element: Element | null | undefined) => element?.getBoundingClientRect().right ?? Number.POSITIVE_INFINITY
-      const names = Array.from(region.querySelectorAll('tbody th')).map(right)
-      return { share: Math.max(...names) / right(region), scrolls: region.scrollWidth > region.clientWidth }
-    })
-    expect(place.share).toBeLessThan(0.75)
-    if (width > 1000) expect(place.scrolls).toBe(false)
-    await page.goto(pathToFileURL(pages.comparison ?? '').href)
-    const four = page.getByRole('region', { name: 'The four scenarios' })
-    if (width > 1000) expect(await four.evaluate((region) => region.scrollWidth > region.clientWidth)).toBe(false)
-    // A line begins where something was measured: there is no accuracy of 0 % at 0 s.
-    const starts = await page.locator('svg:visible g[aria-label=line] path').evaluateAll((all) => all.map((path) => path.getAttribute('d')))
-    const dots = await page.locator('svg:visible g[aria-label=dot] circle').count()
-    expect(starts.length).toBe(4)
-    expect(dots).toBe(starts.reduce((sum, d) => sum + (d?.match(/[ML]/g)?.length ?? 0), 0))
-    expect(dots).toBe(4 * 3)
-    await page.close()
-  })
+  test.each(widths)(
+    'at %i pixels names of any kind leave the figures in sight, and no chart is cut',
+    async (width) => {
+      const page = await browser.newPage({ viewport: { width, height: 900 } })
+      await page.goto(pathToFileURL(pages.run ?? '').href)
+      const cut = await page.$$eval('svg', (all) =>
+        all
+          .flatMap((svg) => {
+            const frame = svg.getBoundingClientRect()
+            const beyond = (box: DOMRect) =>
+              box.left < frame.left - 1 ||
+              box.right > frame.right + 1 ||
+              box.bottom > frame.bottom + 1
+            return frame.width === 0
+              ? []
+              : Array.from(svg.querySelectorAll('text')).filter((text) =>
+                  beyond(text.getBoundingClientRect()),
+                )
+          })
+          .map((text) => text.textContent),
+      )
+      expect(cut).toEqual([])
+      expect(await page.textContent('main')).not.toContain('\ufffd')
+      const table = page.getByRole('region', { name: 'Precision and recall of each class' })
+      const place = await table.evaluate((region) => {
+        const right = (element: Element | null | undefined) =>
+          element?.getBoundingClientRect().right ?? Number.POSITIVE_INFINITY
+        const names = Array.from(region.querySelectorAll('tbody th')).map(right)
+        return {
+          share: Math.max(...names) / right(region),
+          scrolls: region.scrollWidth > region.clientWidth,
+        }
+      })
+      expect(place.share).toBeLessThan(0.75)
+      if (width > 1000) expect(place.scrolls).toBe(false)
+      await page.goto(pathToFileURL(pages.comparison ?? '').href)
+      const four = page.getByRole('region', { name: 'The four scenarios' })
+      if (width > 1000)
+        expect(await four.evaluate((region) => region.scrollWidth > region.clientWidth)).toBe(false)
+      // A line begins where something was measured: there is no accuracy of 0 % at 0 s.
+      const starts = await page
+        .locator('svg:visible g[aria-label=line] path')
+        .evaluateAll((all) => all.map((path) => path.getAttribute('d')))
+      const dots = await page.locator('svg:visible g[aria-label=dot] circle').count()
+      expect(starts.length).toBe(4)
+      expect(dots).toBe(starts.reduce((sum, d) => sum + (d?.match(/[ML]/g)?.length ?? 0), 0))
+      expect(dots).toBe(4 * 3)
+      await page.close()
+    },
+  )
 
   test('the keyboard reaches the sections', async () => {
     const page = await browser.newPage()
@@ -146,7 +190,12 @@ async function makePages(): Promise<{ run: string; comparison: string }> {
   const drawn = await drawnShapes({ train: 6, val: 3 })
   const data: ImageDataset = { ...drawn, classes: [hostile, unbroken, fromTheRight] }
   const engine = await testEngine()
-  const model = await alexnet(engine, { variant: 'alexnet-64', channels: [8, 8, 12, 12, 8], hidden: 16, seed: 4 })
+  const model = await alexnet(engine, {
+    variant: 'alexnet-64',
+    channels: [8, 8, 12, 12, 8],
+    hidden: 16,
+    seed: 4,
+  })
   const choice = await chooseScenario(model, data)
   const plan = applyScenario(model, { scenario: 'small-similar', classes: 3, replace: 'all' })
   const { epochs } = await fit(model, data, { epochs: 3, batchSize: 6 })
@@ -160,7 +209,10 @@ async function makePages(): Promise<{ run: string; comparison: string }> {
     adapter: 'test',
   }
   const timings = { choosing: 1.5, reading: 2, compiling: 0.5, training: 6, validating: 1 }
-  const report = await measureRun({ folder: 'runs/test', model, config, data, epochs, timings }, { topLosses: 3 })
+  const report = await measureRun(
+    { folder: 'runs/test', model, config, data, epochs, timings },
+    { topLosses: 3 },
+  )
   model.dispose()
   const points = epochs.map((epoch, i) => ({ ...epoch, at: i + 1 }))
   const contestant: Contestant = {
@@ -173,6 +225,13 @@ async function makePages(): Promise<{ run: string; comparison: string }> {
     steps: 9,
   }
   const budget = { seconds: 3, epochs: null, reading: 1 }
-  const comparison: Comparison = { choice, budget, scenarios: new Map(scenarios.map((name): [Scenario, Contestant] => [name, contestant])) }
-  return { run: runPage(report), comparison: comparisonPage(comparison, { data: 'photos', budget: '3 s each' }) }
+  const comparison: Comparison = {
+    choice,
+    budget,
+    scenarios: new Map(scenarios.map((name): [Scenario, Contestant] => [name, contestant])),
+  }
+  return {
+    run: runPage(report),
+    comparison: comparisonPage(comparison, { data: 'photos', budget: '3 s each' }),
+  }
 }

@@ -20,7 +20,8 @@ import { bytesSource } from '../../src/weights/source.ts'
 import { chromium, complaintsOf, openChromium } from '../support/chromium.ts'
 import { serveFolder } from '../support/staticSite.ts'
 
-if (!chromium) console.log('the page in a browser: skipped, no Chromium is installed (GRAFT_CHROMIUM names one)')
+if (!chromium)
+  console.log('the page in a browser: skipped, no Chromium is installed (GRAFT_CHROMIUM names one)')
 
 const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 const classes = ['clock', 'flag', 'food', 'heart']
@@ -48,11 +49,18 @@ describe.skipIf(!chromium)('the built page in a real Chromium', () => {
     await rm(folder, { recursive: true, force: true })
   })
 
-  async function open({ width = 1440, dark = false } = {}): Promise<{ page: Page; complaints: string[] }> {
-    const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme: dark ? 'dark' : 'light' })
+  async function open({
+    width = 1440,
+    dark = false,
+  } = {}): Promise<{ page: Page; complaints: string[] }> {
+    const page = await browser.newPage({
+      viewport: { width, height: 900 },
+      colorScheme: dark ? 'dark' : 'light',
+    })
     const complaints = complaintsOf(page)
     page.on('request', (request) => {
-      if (!request.url().startsWith(site.url) && !request.url().startsWith('blob:')) complaints.push(`it asks for ${request.url()}`)
+      if (!request.url().startsWith(site.url) && !request.url().startsWith('blob:'))
+        complaints.push(`it asks for ${request.url()}`)
     })
     await page.goto(site.url)
     await page.getByText(/^Computes on/).waitFor()
@@ -70,14 +78,18 @@ describe.skipIf(!chromium)('the built page in a real Chromium', () => {
     await page.getByLabel('Epochs', { exact: true }).fill(String(epochs))
     await page.getByLabel('Learning rate').fill(String(lr))
     const plan = page.getByTestId('plan')
-    await expect.poll(() => plan.textContent()).toMatch(/small-similar on alexnet-64, from pretrained weights/)
+    await expect
+      .poll(() => plan.textContent())
+      .toMatch(/small-similar on alexnet-64, from pretrained weights/)
     expect(await plan.locator('.layer.frozen').count()).toBe(7)
     expect(await plan.locator('.layer.new').textContent()).toMatch(/FC 512 to 4/)
     await page.getByRole('button', { name: 'Train', exact: true }).click()
     const shown = page.getByTestId('accuracy')
     await shown.waitFor()
     const accuracy = Number(await shown.getAttribute('data-value'))
-    expect(await page.getByTestId('skipped').textContent()).toMatch(/^1 broken image left out.*food\/broken\.png: not a JPEG/)
+    expect(await page.getByTestId('skipped').textContent()).toMatch(
+      /^1 broken image left out.*food\/broken\.png: not a JPEG/,
+    )
     await noBarrier(page)
     const image = join(photos, 'flag', '0.png')
     await page.getByLabel('Choose an image').setInputFiles(image)
@@ -98,23 +110,35 @@ describe.skipIf(!chromium)('the built page in a real Chromium', () => {
     applyScenario(inNode, { scenario: 'small-similar', classes: classes.length })
     const { epochs: trained } = await fit(inNode, data, { epochs, lr })
     console.log(`in Chromium ${accuracy}, in Node ${trained.at(-1)?.valAccuracy}`)
-    // Emoji are transparent, and the two blend them with white by their own rounding: an image on the border may fall to either side.
-    expect(Math.abs(accuracy - (trained.at(-1)?.valAccuracy ?? Number.NaN))).toBeLessThanOrEqual(1 / data.val.length + 1e-9)
+    // Emoji are transparent, and the two blend them with white by their own rounding: an image on
+    // the border may fall to either side.
+    expect(Math.abs(accuracy - (trained.at(-1)?.valAccuracy ?? Number.NaN))).toBeLessThanOrEqual(
+      1 / data.val.length + 1e-9,
+    )
     expect(accuracy).toBeGreaterThan(0.6)
 
     const loaded = await alexnet(engine, { weights: safetensors })
     expect(loaded.classNames).toEqual(classes)
     expect((await evaluate(loaded, data)).accuracy).toBeCloseTo(accuracy, 10)
     const [prediction] = await predict(loaded, [image])
-    expect(prediction?.top.map((one) => one.class)).toEqual(answers.map((text) => classes.find((name) => text.startsWith(name))))
+    expect(prediction?.top.map((one) => one.class)).toEqual(
+      answers.map((text) => classes.find((name) => text.startsWith(name))),
+    )
     for (const [i, { probability }] of (prediction?.top ?? []).entries())
-      expect(Math.abs(100 * probability - Number(/([\d.]+) %$/.exec(answers[i] ?? '')?.[1]))).toBeLessThan(0.5)
+      expect(
+        Math.abs(100 * probability - Number(/([\d.]+) %$/.exec(answers[i] ?? '')?.[1])),
+      ).toBeLessThan(0.5)
 
     await unpack(zip, folder)
     const run = await loadRun(engine, join(folder, 'emoji-small-similar'))
     expect((await evaluate(run.model, data)).accuracy).toBeCloseTo(accuracy, 10)
-    expect(run.config).toMatchObject({ classes, options: { weights: 'alexnet-64-tinyimagenet100', epochs, lr, seed: 0 } })
-    expect(new Set(Object.keys((await loadWeights(onnx)).tensors))).toEqual(new Set(Object.keys((await loadWeights(safetensors)).tensors)))
+    expect(run.config).toMatchObject({
+      classes,
+      options: { weights: 'alexnet-64-tinyimagenet100', epochs, lr, seed: 0 },
+    })
+    expect(new Set(Object.keys((await loadWeights(onnx)).tensors))).toEqual(
+      new Set(Object.keys((await loadWeights(safetensors)).tensors)),
+    )
     for (const network of [inNode, loaded, run.model]) network.dispose()
     engine.dispose()
   })
@@ -124,15 +148,22 @@ describe.skipIf(!chromium)('the built page in a real Chromium', () => {
     await noBarrier(page)
     await choose(page, photos)
     await page.getByRole('button', { name: 'Measure now' }).click()
-    // The button that was pressed is gone; who pressed it by keyboard is not sent back to the top of the page.
+    // The button that was pressed is gone; who pressed it by keyboard is not sent back to the top
+    // of the page.
     const focused = () => page.evaluate(() => document.activeElement?.textContent)
     await expect.poll(focused).toBe('Stop this')
-    await expect.poll(() => page.getByTestId('evidence').textContent(), { timeout: 60_000 }).toMatch(/auto picks small-.*linear probe/)
+    await expect
+      .poll(() => page.getByTestId('evidence').textContent(), { timeout: 60_000 })
+      .toMatch(/auto picks small-.*linear probe/)
     expect(await focused()).toBe('The plan')
     await page.getByText('a file of mine').click()
-    await page.getByLabel('Choose the file').setInputFiles(join(folder, 'page/weights/alexnet-64-tinyimagenet100.safetensors'))
+    await page
+      .getByLabel('Choose the file')
+      .setInputFiles(join(folder, 'page/weights/alexnet-64-tinyimagenet100.safetensors'))
     await page.getByText('few, different').click()
-    await expect.poll(() => page.getByTestId('plan').textContent()).toMatch(/small-different on alexnet-64, from pretrained/)
+    await expect
+      .poll(() => page.getByTestId('plan').textContent())
+      .toMatch(/small-different on alexnet-64, from pretrained/)
     await noBarrier(page)
     await page.getByLabel('Epochs', { exact: true }).fill('5000')
     await page.getByRole('button', { name: 'Train', exact: true }).click()
@@ -153,16 +184,22 @@ describe.skipIf(!chromium)('the built page in a real Chromium', () => {
     await choose(page, join(photos, 'clock'))
     await expect.poll(() => problem.textContent()).toMatch(/lies in no class folder/)
     await choose(page, join(folder, 'one'))
-    await expect.poll(() => problem.textContent()).toBe('one has only one class, "flag": add images of at least one more')
+    await expect
+      .poll(() => problem.textContent())
+      .toBe('one has only one class, "flag": add images of at least one more')
     await mkdir(join(folder, 'empty'), { recursive: true })
     await drop(page, join(folder, 'empty'))
     await expect.poll(() => problem.textContent()).toBe('images holds no image (JPEG, PNG or WebP)')
     await drop(page, photos)
-    await expect.poll(() => page.getByTestId('found').textContent()).toMatch(/^emoji: 4 classes, 49 images to train on, 16 held out/)
+    await expect
+      .poll(() => page.getByTestId('found').textContent())
+      .toMatch(/^emoji: 4 classes, 49 images to train on, 16 held out/)
     await page.getByText('few, similar').click()
     await page.getByText('a file of mine').click()
     await page.getByLabel('Choose the file').setInputFiles(join(photos, 'flag', '0.png'))
-    await expect.poll(() => problem.textContent()).toMatch(/^0\.png: this is no weights file that Graft knows/)
+    await expect
+      .poll(() => problem.textContent())
+      .toMatch(/^0\.png: this is no weights file that Graft knows/)
     expect(await page.getByRole('button', { name: 'Train', exact: true }).isDisabled()).toBe(true)
     await page.close()
   })
@@ -183,12 +220,17 @@ describe.skipIf(!chromium)('the built page in a real Chromium', () => {
   })
 
   test('where there is no WebGPU one message says what to do, and there is nothing else', async () => {
-    const without = await launcher.launch({ executablePath: chromium ?? '', args: ['--no-sandbox', '--disable-features=WebGPU'] })
+    const without = await launcher.launch({
+      executablePath: chromium ?? '',
+      args: ['--no-sandbox', '--disable-features=WebGPU'],
+    })
     try {
       const page = await without.newPage({ viewport: { width: 390, height: 900 } })
       await page.goto(site.url)
       const alert = page.getByRole('alert')
-      await expect.poll(() => alert.textContent()).toMatch(/needs WebGPU.*Chrome or Edge.*--enable-unsafe-webgpu.*Safari.*Firefox/)
+      await expect
+        .poll(() => alert.textContent())
+        .toMatch(/needs WebGPU.*Chrome or Edge.*--enable-unsafe-webgpu.*Safari.*Firefox/)
       expect(await page.locator('input, button').count()).toBe(0)
       await noBarrier(page)
     } finally {
@@ -204,23 +246,30 @@ async function copyEmoji(folder: string): Promise<void> {
     const label = data.classes.indexOf(name)
     await mkdir(join(folder, name), { recursive: true })
     const some = data.train.filter((sample) => sample.label === label).slice(0, each)
-    for (const [i, { source }] of some.entries()) await cp(String(source), join(folder, name, `${i}.png`))
+    for (const [i, { source }] of some.entries())
+      await cp(String(source), join(folder, name, `${i}.png`))
   }
   await cp(join(folder, 'flag'), join(dirname(folder), 'one', 'flag'), { recursive: true })
   await writeFile(join(folder, 'food', 'broken.png'), 'no image')
 }
 
 /**
- * Drops a folder as a person does: from the file manager, which alone can hand over folders. A browser refuses a drop while it has not
- * heard from the page that it takes the drag, which a busy machine is slow to pass on: the drag is then begun again.
+ * Drops a folder as a person does: from the file manager, which alone can hand over folders. A
+ * browser refuses a drop while it has not heard from the page that it takes the drag, which a busy
+ * machine is slow to pass on: the drag is then begun again.
  */
 async function drop(page: Page, path: string): Promise<void> {
   const devtools = await page.context().newCDPSession(page)
   const data = { items: [], files: [path], dragOperationsMask: 1 }
-  const send = (type: 'dragEnter' | 'dragOver' | 'drop') => devtools.send('Input.dispatchDragEvent', { type, x: 400, y: 400, data })
+  const send = (type: 'dragEnter' | 'dragOver' | 'drop') =>
+    devtools.send('Input.dispatchDragEvent', { type, x: 400, y: 400, data })
   await page.evaluate(() => {
     document.documentElement.dataset.dropped = 'no'
-    document.addEventListener('drop', () => Object.assign(document.documentElement.dataset, { dropped: 'yes' }), { once: true })
+    document.addEventListener(
+      'drop',
+      () => Object.assign(document.documentElement.dataset, { dropped: 'yes' }),
+      { once: true },
+    )
   })
   const dropped = page.locator('html[data-dropped=yes]')
   await expect
@@ -248,7 +297,9 @@ async function noBarrier(page: Page): Promise<void> {
   await page.evaluate(await readFile(axe, 'utf8'))
   const found = await page.evaluate(async () => {
     const { axe: runner } = globalThis as unknown as {
-      axe: { run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }> }
+      axe: {
+        run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }>
+      }
     }
     const { violations } = await runner.run()
     return violations
@@ -256,12 +307,19 @@ async function noBarrier(page: Page): Promise<void> {
       .map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 200)}`)
   })
   expect(found).toEqual([])
-  expect(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth)).toBe(true)
+  expect(
+    await page.evaluate(
+      () => document.documentElement.scrollWidth <= document.documentElement.clientWidth,
+    ),
+  ).toBe(true)
 }
 
 /** Presses a download button; the file's path. */
 async function take(page: Page, name: string, folder: string): Promise<string> {
-  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name, exact: true }).click()])
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name, exact: true }).click(),
+  ])
   const path = join(folder, download.suggestedFilename())
   await download.saveAs(path)
   return path

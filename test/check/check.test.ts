@@ -9,7 +9,10 @@ const [fast, plain] = [await testEngine(), await testEngine('plain')]
 describe('graft check', () => {
   test('finds nothing wrong with the kernels as they are, whatever the seed', async () => {
     for (const seed of [1, 2]) {
-      const { ok, rows, suspects } = await checkKernels({ fast, plain }, subjects, { drawn: 4, seed })
+      const { ok, rows, suspects } = await checkKernels({ fast, plain }, subjects, {
+        drawn: 4,
+        seed,
+      })
       expect(rows.filter(({ verdict }) => verdict !== 'ok')).toEqual([])
       expect(ok).toBe(true)
       expect(suspects).toEqual([])
@@ -20,10 +23,15 @@ describe('graft check', () => {
     const { rows } = await checkKernels({ fast, plain }, subjects, { drawn: 0 })
     const ran = new Set(rows.flatMap(({ files }) => files))
     const shaders = await nodePlatform.readShaders()
-    const entryPoints = [...shaders].filter(([, text]) => text.includes('fn main(')).map(([file]) => file)
-    // Probes measure the device, and the subgroup check is what the engine itself runs at its start. Of the two kernels for products an
-    // adapter has one: register tiles on a CPU, blocks in shared memory on a GPU.
-    const others = entryPoints.filter((file) => !/^(probe|lib)\/|^contract\/(tile|block)/.test(file))
+    const entryPoints = [...shaders]
+      .filter(([, text]) => text.includes('fn main('))
+      .map(([file]) => file)
+    // Probes measure the device, and the subgroup check is what the engine itself runs at its
+    // start. Of the two kernels for products an adapter has one: register tiles on a CPU, blocks in
+    // shared memory on a GPU.
+    const others = entryPoints.filter(
+      (file) => !/^(probe|lib)\/|^contract\/(tile|block)/.test(file),
+    )
     expect(others.length).toBeGreaterThan(20)
     expect(others.filter((file) => !ran.has(file))).toEqual([])
   })
@@ -54,7 +62,9 @@ describe('a mutated kernel', () => {
   test('there are mutants for every subject, and their places are still there', async () => {
     const shaders = await nodePlatform.readShaders()
     expect(mutants.length).toBeGreaterThan(20)
-    expect(new Set(mutants.map(({ subject }) => subject))).toEqual(new Set(subjects.map(({ name }) => name)))
+    expect(new Set(mutants.map(({ subject }) => subject))).toEqual(
+      new Set(subjects.map(({ name }) => name)),
+    )
     for (const { file, from } of mutants) expect(shaders.get(file), file).toContain(from)
   })
 
@@ -64,19 +74,26 @@ describe('a mutated kernel', () => {
     'linear/product.wgsl missing bias',
     'optim/adam.wgsl',
   ]
-  test.each(mutants.filter(({ file, kind }) => few.some((name) => `${file} ${kind}`.startsWith(name))))(
-    '$file, $kind: is caught, and named',
-    async (mutant) => {
-      const { caught, named } = await tryMutant(mutant)
-      expect(caught).toBe(true)
-      expect(named).toBe(true)
-    },
-  )
+  test.each(
+    mutants.filter(({ file, kind }) => few.some((name) => `${file} ${kind}`.startsWith(name))),
+  )('$file, $kind: is caught, and named', async (mutant) => {
+    const { caught, named } = await tryMutant(mutant)
+    expect(caught).toBe(true)
+    expect(named).toBe(true)
+  })
 
   test('one that does not compile is named with its line', async () => {
-    const { report } = await tryMutant({ kind: 'broken', file: 'add/forward.wgsl', from: 'a[i] + b[i]', to: 'a[i] + c[i]', subject: 'add' })
+    const { report } = await tryMutant({
+      kind: 'broken',
+      file: 'add/forward.wgsl',
+      from: 'a[i] + b[i]',
+      to: 'a[i] + c[i]',
+      subject: 'add',
+    })
     expect(report.ok).toBe(false)
     expect(report.rows[0]?.verdict).toBe('fails')
-    expect(report.rows[0]?.error).toMatch(/kernel add\/forward: does not compile: add\/forward.wgsl:\d+: unresolved value 'c'/)
+    expect(report.rows[0]?.error).toMatch(
+      /kernel add\/forward: does not compile: add\/forward.wgsl:\d+: unresolved value 'c'/,
+    )
   })
 })

@@ -1,13 +1,14 @@
 /**
- * Kernels made wrong on purpose, one line each, as a bad driver or a slip of the hand would: what `graft check` has to catch and name.
- * `npx tsx test/check/mutants.ts [NAME]` tries them all; the test suite tries a few.
+ * Kernels made wrong on purpose, one line each, as a bad driver or a slip of the hand would: what
+ * `graft check` has to catch and name. `npx tsx test/check/mutants.ts [NAME]` tries them all; the
+ * test suite tries a few.
  */
 import { pathToFileURL } from 'node:url'
 import { type CheckReport, checkKernels, shownSuspects, subjects } from '../../src/check/check.ts'
 import { createEngineOn } from '../../src/createEngine.ts'
+import type { Host } from '../../src/host/host.ts'
 import type { AdapterChoice } from '../../src/host/platform.ts'
 import { nodeHost } from '../../src/nodeHost.ts'
-import type { Host } from '../../src/host/host.ts'
 
 export interface Mutant {
   readonly kind: string
@@ -19,25 +20,49 @@ export interface Mutant {
   readonly subject: string
 }
 
-/** Under each subject of `graft check` the files that are changed, and in each the kind of slip, what is written there, and what in its place. */
-const changes: Readonly<Record<string, Readonly<Record<string, readonly (readonly [kind: string, from: string, to: string])[]>>>> = {
+/**
+ * Under each subject of `graft check` the files that are changed, and in each the kind of slip,
+ * what is written there, and what in its place.
+ */
+const changes: Readonly<
+  Record<
+    string,
+    Readonly<Record<string, readonly (readonly [kind: string, from: string, to: string])[]>>
+  >
+> = {
   conv2d: {
     'conv2d/forward.wgsl': [
       ['flipped sign', 'sum += weight', 'sum -= weight'],
-      ['off by one in padding', 'row - params.padding_y >= params.height', 'row - params.padding_y > params.height'],
+      [
+        'off by one in padding',
+        'row - params.padding_y >= params.height',
+        'row - params.padding_y > params.height',
+      ],
       ['wrong stride', 'j * params.stride_x + v', 'j * params.stride_y + v + params.stride_x - 1u'],
       ['missing bias', 'sum += bias[o];', ''],
       ['missing ReLU', 'params.relu != 0u && ', 'params.relu == 2u && '],
-      ['swapped index', '(filter_base + u) * params.kernel_width + v', '(filter_base + v) * params.kernel_width + u'],
+      [
+        'swapped index',
+        '(filter_base + u) * params.kernel_width + v',
+        '(filter_base + v) * params.kernel_width + u',
+      ],
       ['wrong group', '/ (params.out_channels / params.groups) * depth', '* 0u'],
     ],
     'conv2d/backward_input.wgsl': [
       ['wrong stride', '(row - u) % params.stride_y != 0u', '(row - u) % params.stride_x != 0u'],
-      ['off by one in padding', 'let column = j + params.padding_x;', 'let column = j + params.padding_x + 1u;'],
+      [
+        'off by one in padding',
+        'let column = j + params.padding_x;',
+        'let column = j + params.padding_x + 1u;',
+      ],
       ['a channel left out', 'o < first_out + per_group', 'o + 1u < first_out + per_group'],
     ],
     'conv2d/backward_weight.wgsl': [
-      ['swapped index', '(out_plane + i) * params.out_width + j', '(out_plane + j) * params.out_width + i'],
+      [
+        'swapped index',
+        '(out_plane + i) * params.out_width + j',
+        '(out_plane + j) * params.out_width + i',
+      ],
       ['an image left out', 'n < params.batch', 'n + 1u < params.batch'],
     ],
     'reduce/sum.wgsl': [['the last term left out', 'j < params.count', 'j + 1u < params.count']],
@@ -46,13 +71,23 @@ const changes: Readonly<Record<string, Readonly<Record<string, readonly (readonl
       ['padding that is not zero', 'var value = 0.0;', 'var value = 1.0;'],
       ['an image left out', '< params.batch', '+ 1u < params.batch'],
     ],
-    'contract/pack.wgsl': [['wrong stride', 'params.depth_b * params.stride_b', 'params.depth_b * params.stride_c']],
+    'contract/pack.wgsl': [
+      ['wrong stride', 'params.depth_b * params.stride_b', 'params.depth_b * params.stride_c'],
+    ],
     'contract/tile.wgsl': [
-      ['wrong split', 'let first = split * params.chunk;', 'let first = split * params.chunk + min(split, 1u);'],
+      [
+        'wrong split',
+        'let first = split * params.chunk;',
+        'let first = split * params.chunk + min(split, 1u);',
+      ],
       ['ReLU of the wrong side', 'value < ', 'value > '],
     ],
     'conv2d/interleave.wgsl': [
-      ['swapped phases', 'y % params.stride_y) * params.stride_x', '(y + 1u) % params.stride_y) * params.stride_x'],
+      [
+        'swapped phases',
+        'y % params.stride_y) * params.stride_x',
+        '(y + 1u) % params.stride_y) * params.stride_x',
+      ],
     ],
     'conv2d/pack_phases.wgsl': [['filter not flipped', '(params.taps_x - 1u - b)', 'b']],
   },
@@ -64,8 +99,16 @@ const changes: Readonly<Record<string, Readonly<Record<string, readonly (readonl
     ],
     'contract/pack.wgsl': [['a row left out', 'u < params.rows', 'u + 1u < params.rows']],
     'contract/tile.wgsl': [
-      ['the bias of a neighbor', 'params.bias_base + first_col', 'params.bias_base + first_col + 1u'],
-      ['rows of the first panel in every other', '(plane * params.panels + panel) * params.a_panel', 'plane * params.a_panel'],
+      [
+        'the bias of a neighbor',
+        'params.bias_base + first_col',
+        'params.bias_base + first_col + 1u',
+      ],
+      [
+        'rows of the first panel in every other',
+        '(plane * params.panels + panel) * params.a_panel',
+        'plane * params.a_panel',
+      ],
       ['missing ReLU', 'let relu = params.relu != 0u;', 'let relu = params.relu == 2u;'],
     ],
   },
@@ -74,44 +117,76 @@ const changes: Readonly<Record<string, Readonly<Record<string, readonly (readonl
       ['flipped sign', 'v < vec4f()', 'v > vec4f()'],
       ['the tail left out', 'i < end', 'i + 1u < end'],
     ],
-    'relu/backward.wgsl': [['swapped arms', 'select(vec4f(), dy[i], y[i] > vec4f())', 'select(dy[i], vec4f(), y[i] > vec4f())']],
+    'relu/backward.wgsl': [
+      [
+        'swapped arms',
+        'select(vec4f(), dy[i], y[i] > vec4f())',
+        'select(dy[i], vec4f(), y[i] > vec4f())',
+      ],
+    ],
   },
   maxPool2d: {
     'max_pool2d/forward.wgsl': [
       ['wrong stride', 'let top = i * #{STRIDE_Y}u;', 'let top = i * #{STRIDE_X}u;'],
       ['off by one in padding', 'top + u - #{PADDING_Y}u', 'top + u'],
       ['the smallest, not the largest', 'value > best', 'value < best'],
-      ['the winner of a neighbor', 'winner[plane * outputs + t] = at;', 'winner[plane * outputs + t] = at + 1u;'],
+      [
+        'the winner of a neighbor',
+        'winner[plane * outputs + t] = at;',
+        'winner[plane * outputs + t] = at + 1u;',
+      ],
     ],
-    'max_pool2d/backward.wgsl': [['a window left out', '(KERNEL_X + STRIDE_X - 1) / STRIDE_X', 'KERNEL_X / STRIDE_X']],
+    'max_pool2d/backward.wgsl': [
+      ['a window left out', '(KERNEL_X + STRIDE_X - 1) / STRIDE_X', 'KERNEL_X / STRIDE_X'],
+    ],
   },
   adaptiveAvgPool2d: {
-    'adaptive_avg_pool2d/forward.wgsl': [['wrong divisor', 'f32((bottom - top) * (right - left))', 'f32((bottom - top) * (bottom - top))']],
-    'adaptive_avg_pool2d/params.wgsl': [['off by one', '(i + 1u) * extent + outputs - 1u', '(i + 1u) * extent']],
+    'adaptive_avg_pool2d/forward.wgsl': [
+      [
+        'wrong divisor',
+        'f32((bottom - top) * (right - left))',
+        'f32((bottom - top) * (bottom - top))',
+      ],
+    ],
+    'adaptive_avg_pool2d/params.wgsl': [
+      ['off by one', '(i + 1u) * extent + outputs - 1u', '(i + 1u) * extent'],
+    ],
   },
   localResponseNorm: {
-    'local_response_norm/forward.wgsl': [['swapped sides', 'first + #{c}u - #{BEFORE}u', 'first + #{c}u - #{BEHIND}u']],
-    'local_response_norm/backward.wgsl': [['flipped sign', '- 2.0 * params.alpha_n', '+ 2.0 * params.alpha_n']],
+    'local_response_norm/forward.wgsl': [
+      ['swapped sides', 'first + #{c}u - #{BEFORE}u', 'first + #{c}u - #{BEHIND}u'],
+    ],
+    'local_response_norm/backward.wgsl': [
+      ['flipped sign', '- 2.0 * params.alpha_n', '+ 2.0 * params.alpha_n'],
+    ],
   },
   dropout: {
     'dropout/apply.wgsl': [['wrong scale', ' * held.scale', '']],
     'lib/philox.wgsl': [['a round too few', 'round < 10u', 'round < 9u']],
   },
   softmax: {
-    'softmax/forward.wgsl': [['missing maximum', 'exp(x[base + c] - highest) / sum', 'exp(x[base + c]) / sum']],
+    'softmax/forward.wgsl': [
+      ['missing maximum', 'exp(x[base + c] - highest) / sum', 'exp(x[base + c]) / sum'],
+    ],
     'softmax/backward.wgsl': [['flipped sign', '(dy[base + c] - sum)', '(dy[base + c] + sum)']],
   },
   crossEntropy: {
-    'cross_entropy/share.wgsl': [['missing smoothing', ' + params.smoothing / f32(params.classes)', '']],
+    'cross_entropy/share.wgsl': [
+      ['missing smoothing', ' + params.smoothing / f32(params.classes)', ''],
+    ],
     'cross_entropy/forward.wgsl': [['missing scale', 'params.scale * (', '(']],
-    'cross_entropy/backward.wgsl': [['a row for another', 'i / params.classes', 'i % params.classes']],
+    'cross_entropy/backward.wgsl': [
+      ['a row for another', 'i / params.classes', 'i % params.classes'],
+    ],
   },
   add: {
     'add/forward.wgsl': [['flipped sign', 'a[i] + b[i]', 'a[i] - b[i]']],
   },
   optimizers: {
     'optim/sgd.wgsl': [['missing weight decay', 'g[i] + held.decay * p[i]', 'g[i]']],
-    'optim/adam.wgsl': [['missing square', 'held.one_minus_beta2 * d * d', 'held.one_minus_beta2 * d']],
+    'optim/adam.wgsl': [
+      ['missing square', 'held.one_minus_beta2 * d * d', 'held.one_minus_beta2 * d'],
+    ],
     'optim/guard.wgsl': [['a guard that is ignored', '!= 0u', '== 1u']],
     'optim/zero.wgsl': [['state that is not zero', 'vec4f()', 'vec4f(0.01)']],
   },
@@ -121,8 +196,16 @@ const changes: Readonly<Record<string, Readonly<Record<string, readonly (readonl
     'transforms/augment.wgsl': [['nothing erased', 'table[t + 3u] != 0.0', 'table[t + 3u] == 2.0']],
   },
   finite: {
-    'finite/count.wgsl': [['infinity passes', 'vec4u(0x7f800000u)) == vec4u(0x7f800000u)', 'vec4u(0x7fffffffu)) == vec4u(0x7fc00000u)']],
-    'optim/health.wgsl': [['infinity passes', '0x7f800000u) == 0x7f800000u', '0x7fc00000u) == 0x7fc00000u']],
+    'finite/count.wgsl': [
+      [
+        'infinity passes',
+        'vec4u(0x7f800000u)) == vec4u(0x7f800000u)',
+        'vec4u(0x7fffffffu)) == vec4u(0x7fc00000u)',
+      ],
+    ],
+    'optim/health.wgsl': [
+      ['infinity passes', '0x7f800000u) == 0x7f800000u', '0x7fc00000u) == 0x7fc00000u'],
+    ],
   },
   training: {
     'optim/average.wgsl': [['wrong decay', 'params.rate', '(1.01 * params.rate)']],
@@ -134,12 +217,17 @@ const changes: Readonly<Record<string, Readonly<Record<string, readonly (readonl
 }
 
 export const mutants: readonly Mutant[] = Object.entries(changes).flatMap(([subject, files]) =>
-  Object.entries(files).flatMap(([file, list]) => list.map(([kind, from, to]) => ({ kind, file, from, to, subject }))),
+  Object.entries(files).flatMap(([file, list]) =>
+    list.map(([kind, from, to]) => ({ kind, file, from, to, subject })),
+  ),
 )
 
 export interface Outcome {
   readonly caught: boolean
-  /** Whether the suspects that people are told of hold the changed file, or a kernel that includes it. */
+  /**
+   * Whether the suspects that people are told of hold the changed file, or a kernel that includes
+   * it.
+   */
   readonly named: boolean
   /** Its place among them, from 1. */
   readonly place: number
@@ -155,7 +243,8 @@ const adapter = (process.env.GRAFT_ADAPTER ?? 'auto') as AdapterChoice
 export async function tryMutant({ file, from, to, subject }: Mutant): Promise<Outcome> {
   const files = new Map(await nodeHost.readShaders())
   const text = files.get(file) ?? ''
-  if (!text.includes(from)) throw new Error(`${file} no longer holds '${from}': give the mutant another place`)
+  if (!text.includes(from))
+    throw new Error(`${file} no longer holds '${from}': give the mutant another place`)
   files.set(file, text.replaceAll(from, to))
   const platform: Host = { ...nodeHost, readShaders: async () => files }
   const fast = await createEngineOn(platform, { adapter })
@@ -174,7 +263,9 @@ export async function tryMutant({ file, from, to, subject }: Mutant): Promise<Ou
 /** Whether a shader is the file, or includes it. */
 function includes(files: ReadonlyMap<string, string>, shader: string, file: string): boolean {
   if (shader === file) return true
-  return [...(files.get(shader) ?? '').matchAll(/^#include "(.+)"$/gm)].some(([, name = '']) => includes(files, name, file))
+  return [...(files.get(shader) ?? '').matchAll(/^#include "(.+)"$/gm)].some(([, name = '']) =>
+    includes(files, name, file),
+  )
 }
 
 async function main(): Promise<void> {
@@ -186,11 +277,17 @@ async function main(): Promise<void> {
     if (caught) counts.caught++
     if (named) counts.named++
     if (place === 1) counts.first++
-    const wrong = report.rows.filter(({ verdict }) => verdict !== 'ok').map(({ what, kernels }) => `${what} (${kernels})`)
+    const wrong = report.rows
+      .filter(({ verdict }) => verdict !== 'ok')
+      .map(({ what, kernels }) => `${what} (${kernels})`)
     const fate = caught ? `caught by ${[...new Set(wrong)].join(', ')}` : 'NOT CAUGHT'
-    console.log(`${mutant.file.padEnd(34)} ${mutant.kind.padEnd(30)} ${fate}; ${named ? `named, place ${place}` : 'NOT NAMED'}`)
+    console.log(
+      `${mutant.file.padEnd(34)} ${mutant.kind.padEnd(30)} ${fate}; ${named ? `named, place ${place}` : 'NOT NAMED'}`,
+    )
   }
-  console.log(`${counts.all} mutants: ${counts.caught} caught, ${counts.named} named, ${counts.first} of them first`)
+  console.log(
+    `${counts.all} mutants: ${counts.caught} caught, ${counts.named} named, ${counts.first} of them first`,
+  )
   if (counts.caught < counts.all || counts.named < counts.all) process.exitCode = 1
 }
 

@@ -19,7 +19,8 @@ beforeAll(async () => {
 })
 afterAll(() => place.remove())
 
-const square = (side: number, background: string) => sharp({ create: { width: side, height: side, channels: 3, background } })
+const square = (side: number, background: string) =>
+  sharp({ create: { width: side, height: side, channels: 3, background } })
 
 /** A PNG whose header says that it is so many pixels wide and high, and little more. */
 function claimedPng(side: number): Buffer {
@@ -35,7 +36,12 @@ function claimedPng(side: number): Buffer {
   header.writeUInt32BE(side, 4)
   header.set([8, 2, 0, 0, 0], 8)
   const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
-  return Buffer.concat([signature, chunk('IHDR', header), chunk('IDAT', deflateSync(Buffer.alloc(1000))), chunk('IEND', Buffer.alloc(0))])
+  return Buffer.concat([
+    signature,
+    chunk('IHDR', header),
+    chunk('IDAT', deflateSync(Buffer.alloc(1000))),
+    chunk('IEND', Buffer.alloc(0)),
+  ])
 }
 
 interface OddImage {
@@ -48,7 +54,11 @@ interface OddImage {
 const png = () => square(8, '#a06020').png().toBuffer()
 const images: Readonly<Record<string, OddImage>> = {
   '1 x 1': { file: 'dot.png', bytes: () => square(1, '#123456').png().toBuffer(), says: null },
-  '1 x 3,000': { file: 'line.png', bytes: () => square(1, '#123456').resize(1, 3000, { fit: 'fill' }).png().toBuffer(), says: null },
+  '1 x 3,000': {
+    file: 'line.png',
+    bytes: () => square(1, '#123456').resize(1, 3000, { fit: 'fill' }).png().toBuffer(),
+    says: null,
+  },
   '20,000 x 20,000': {
     file: 'huge.png',
     bytes: () => claimedPng(20_000),
@@ -87,33 +97,64 @@ const images: Readonly<Record<string, OddImage>> = {
 
 test('odd images are trained on, or named in one line', async () => {
   const data = await place.spoiled('odd', async (root) => {
-    for (const { file, bytes } of Object.values(images)) await writeFile(join(root, 'train', 'circle', file), await bytes())
-    for (const file of ['a.heic', 'b.heic', 'c.gif', 'notes.txt']) await writeFile(join(root, 'train', 'circle', file), 'text')
+    for (const { file, bytes } of Object.values(images))
+      await writeFile(join(root, 'train', 'circle', file), await bytes())
+    for (const file of ['a.heic', 'b.heic', 'c.gif', 'notes.txt'])
+      await writeFile(join(root, 'train', 'circle', file), 'text')
     // A class by such a name, too.
-    for (const part of ['train', 'val']) await rename(join(root, part, 'square'), join(root, part, 'sq\nuare ✨'))
+    for (const part of ['train', 'val'])
+      await rename(join(root, part, 'square'), join(root, part, 'sq\nuare ✨'))
   })
   const outcome = await graft(['train', data, '--epochs', '1', '--out', place.path('odd-run')])
   const shown = (file: string) => file.replace('\n', '\\n').replace('\u001b', '\\u001b')
   const expected = Object.values(images).flatMap(({ file, says }) =>
     says === null ? [] : [`graft: skipped train/circle/${shown(file)}: ${says}`],
   )
-  const others = 'graft: passed over 2 .heic and 1 .gif: images are read from .jpg, .jpeg, .png and .webp; convert or rename the others'
+  const others =
+    'graft: passed over 2 .heic and 1 .gif: images are read from .jpg, .jpeg, .png and .webp; convert or rename the others'
   expect([outcome.code, [...outcome.complaints].sort()]).toEqual([0, [others, ...expected].sort()])
   expect(outcome.stdout).toMatch(/skipped +4 broken images left out of training/)
   expect(outcome.stdout).toContain('sq\\nuare ✨ 4 + 2')
-  const predicted = await graft(['predict', place.path('odd-run'), join(data, 'train', 'circle', 'two\nlines.png'), '--top', '1'])
-  expect([predicted.code, predicted.stdout.trimEnd().split('\n')]).toEqual([0, [expect.stringContaining('two\\nlines.png ')]])
+  const predicted = await graft([
+    'predict',
+    place.path('odd-run'),
+    join(data, 'train', 'circle', 'two\nlines.png'),
+    '--top',
+    '1',
+  ])
+  expect([predicted.code, predicted.stdout.trimEnd().split('\n')]).toEqual([
+    0,
+    [expect.stringContaining('two\\nlines.png ')],
+  ])
 })
 
 test('files that a list of labels names and that are not there', async () => {
   const data = await place.spoiled('listed', async (root) => {
-    const names = ['circle', 'square'].flatMap((name) => [0, 1, 2, 3].map((i) => `train/${name}/${i}.png,${name}`))
-    await writeFile(join(root, 'labels.csv'), ['file,label', ...names, 'gone.png,circle', 'train/circle/also gone.png,circle'].join('\n'))
+    const names = ['circle', 'square'].flatMap((name) =>
+      [0, 1, 2, 3].map((i) => `train/${name}/${i}.png,${name}`),
+    )
+    await writeFile(
+      join(root, 'labels.csv'),
+      ['file,label', ...names, 'gone.png,circle', 'train/circle/also gone.png,circle'].join('\n'),
+    )
   })
-  const outcome = await graft(['train', data, '--epochs', '1', '--out', place.path('listed-run'), '--json'])
+  const outcome = await graft([
+    'train',
+    data,
+    '--epochs',
+    '1',
+    '--out',
+    place.path('listed-run'),
+    '--json',
+  ])
   expect(outcome.code).toBe(0)
-  const skipped = outcome.events().flatMap((event) => (event.type === 'skipped' ? [event.reason] : []))
-  expect(skipped.sort()).toEqual(['gone.png: there is no such file', 'train/circle/also gone.png: there is no such file'])
+  const skipped = outcome
+    .events()
+    .flatMap((event) => (event.type === 'skipped' ? [event.reason] : []))
+  expect(skipped.sort()).toEqual([
+    'gone.png: there is no such file',
+    'train/circle/also gone.png: there is no such file',
+  ])
 })
 
 interface BadInput {
@@ -128,7 +169,10 @@ const labels = async (name: string, lines: readonly string[]) => {
 }
 
 /** A copy of the run with something about it changed. */
-async function changedRun(name: string, change: (folder: string) => Promise<unknown>): Promise<string> {
+async function changedRun(
+  name: string,
+  change: (folder: string) => Promise<unknown>,
+): Promise<string> {
   const folder = place.path(name)
   await cp(run, folder, { recursive: true })
   await change(folder)
@@ -157,7 +201,10 @@ const cases: Readonly<Record<string, BadInput>> = {
     args: async () => {
       await mkdir(place.path('shards'))
       await create({ file: place.path('shards', 'raw.tar'), cwd: place.photos }, ['train', 'val'])
-      await writeFile(place.path('shards', 'x.tar'), gzipSync(await readFile(place.path('shards', 'raw.tar'))))
+      await writeFile(
+        place.path('shards', 'x.tar'),
+        gzipSync(await readFile(place.path('shards', 'raw.tar'))),
+      )
       return ['train', place.path('shards', 'x.tar')]
     },
     says: /x\.tar: it is compressed, and single images cannot be read from it: gunzip it first/,
@@ -179,13 +226,25 @@ const cases: Readonly<Record<string, BadInput>> = {
   'a run folder with the weights of another model': {
     args: async () => [
       'evaluate',
-      await changedRun('mixed', (folder) => cp('weights/alexnet-64-tinyimagenet100.safetensors', join(folder, 'weights.safetensors'))),
+      await changedRun('mixed', (folder) =>
+        cp('weights/alexnet-64-tinyimagenet100.safetensors', join(folder, 'weights.safetensors')),
+      ),
       place.photos,
     ],
     says: /mixed.weights\.safetensors: classifier\.6\.weight has the shape \[100, 512\] in the weights, \[3, 512\] in the network; it is not of the model that config\.json describes: restore one of the two, or train again/,
   },
   'going on with a run of another model': {
-    args: async () => ['train', place.photos, '--out', run, '--resume', '--variant', 'torchvision', '--weights', 'none'],
+    args: async () => [
+      'train',
+      place.photos,
+      '--out',
+      run,
+      '--resume',
+      '--variant',
+      'torchvision',
+      '--weights',
+      'none',
+    ],
     says: /run was begun without --weights; leave --weights out to go on with it, or train into another folder with --out/,
     code: 2,
   },
@@ -193,7 +252,8 @@ const cases: Readonly<Record<string, BadInput>> = {
     args: async () => [
       'train',
       await place.spoiled('fewer', async (root) => {
-        for (const part of ['train', 'val']) await rename(join(root, part, 'square'), join(root, part, 'box'))
+        for (const part of ['train', 'val'])
+          await rename(join(root, part, 'square'), join(root, part, 'box'))
       }),
       '--out',
       run,
@@ -213,7 +273,10 @@ test.each(Object.entries(cases))('%s gets one clear line', async (_, { args, say
   expect(outcome.complaints[0]).toMatch(/^graft: /)
 })
 
-/** Whether a disk of one's own can be mounted here, as it can on Linux where user namespaces are allowed. */
+/**
+ * Whether a disk of one's own can be mounted here, as it can on Linux where user namespaces are
+ * allowed.
+ */
 const canMount = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'none', '/mnt']).status === 0
 
 describe.skipIf(!canMount)('a disk that takes nothing', () => {
@@ -221,8 +284,20 @@ describe.skipIf(!canMount)('a disk that takes nothing', () => {
   async function trainOn(name: string, options: string) {
     const folder = place.path(name)
     await mkdir(folder)
-    const mount = ['unshare', '-rm', 'sh', '-c', `mount -t tmpfs -o ${options} none "$0" && exec "$@"`, folder]
-    return { folder, outcome: await graft(['train', place.photos, '--epochs', '1', '--out', join(folder, 'run')], { within: mount }) }
+    const mount = [
+      'unshare',
+      '-rm',
+      'sh',
+      '-c',
+      `mount -t tmpfs -o ${options} none "$0" && exec "$@"`,
+      folder,
+    ]
+    return {
+      folder,
+      outcome: await graft(['train', place.photos, '--epochs', '1', '--out', join(folder, 'run')], {
+        within: mount,
+      }),
+    }
   }
 
   test('a run folder that is read-only is told before anything is computed', async () => {

@@ -4,7 +4,9 @@ import { graft } from './run.ts'
 
 test('help carries examples; the version is the package’s', async () => {
   const commands = ['train', 'evaluate', 'predict', 'export', 'weights', 'adapters', 'demo']
-  const helps = await Promise.all([['--help'], ...commands.map((name) => [name, '--help'])].map((args) => graft(args)))
+  const helps = await Promise.all(
+    [['--help'], ...commands.map((name) => [name, '--help'])].map((args) => graft(args)),
+  )
   for (const help of helps) {
     expect([help.code, help.complaints]).toEqual([0, []])
     expect(help.stdout).toMatch(/\nExamples:\n {2}(sudo npx )?graft \w+/)
@@ -26,12 +28,16 @@ test('a slip of the finger gets one line, with what may have been meant', async 
   expect(command?.complaints).toEqual(["graft: unknown command 'trian' (Did you mean train?)"])
   expect(option?.complaints).toEqual(["graft: unknown option '--epoch' (Did you mean --epochs?)"])
   expect(argument?.complaints).toEqual(["graft: missing required argument 'run'"])
-  expect(argument?.events()).toEqual([{ type: 'error', code: 'usage', message: "missing required argument 'run'" }])
+  expect(argument?.events()).toEqual([
+    { type: 'error', code: 'usage', message: "missing required argument 'run'" },
+  ])
 })
 
 test('a stack trace is for GRAFT_DEBUG alone', async () => {
   // Of two names: two trainings into one run folder at a time are another mistake.
-  const runs = ['0', '1'].map((GRAFT_DEBUG) => graft(['train', `nowhere${GRAFT_DEBUG}`], { env: { GRAFT_DEBUG } }))
+  const runs = ['0', '1'].map((GRAFT_DEBUG) =>
+    graft(['train', `nowhere${GRAFT_DEBUG}`], { env: { GRAFT_DEBUG } }),
+  )
   const [plain, debug] = await Promise.all(runs)
   expect([plain?.complaints.length, debug?.code]).toEqual([1, 1])
   expect(debug?.stderr).toMatch(/\n {4}at /)
@@ -43,9 +49,20 @@ test('adapters says what there is, how to get the rest, and what auto takes', as
   const { type, chosen, adapters } = events().at(-1) as {
     type: string
     chosen: string
-    adapters: { kind: string; found: boolean; howTo: string; limits: Record<string, number> | null; features: string[] | null }[]
+    adapters: {
+      kind: string
+      found: boolean
+      howTo: string
+      limits: Record<string, number> | null
+      features: string[] | null
+    }[]
   }
-  expect([type, ...adapters.map(({ kind }) => kind)]).toEqual(['result', 'hardware', 'lavapipe', 'swiftshader'])
+  expect([type, ...adapters.map(({ kind }) => kind)]).toEqual([
+    'result',
+    'hardware',
+    'lavapipe',
+    'swiftshader',
+  ])
   const first = adapters.find(({ found }) => found)
   expect(chosen).toBe(first?.kind)
   expect(first?.limits?.maxStorageBufferBindingSize).toBeGreaterThan(2 ** 20)
@@ -57,11 +74,19 @@ test('adapters says what there is, how to get the rest, and what auto takes', as
 
 test('adapters minds which one is asked for', async () => {
   const kinds = ['hardware', 'lavapipe', 'swiftshader']
-  const asked = await Promise.all(kinds.map((GRAFT_ADAPTER) => graft(['adapters', '--json'], { env: { GRAFT_ADAPTER } })))
+  const asked = await Promise.all(
+    kinds.map((GRAFT_ADAPTER) => graft(['adapters', '--json'], { env: { GRAFT_ADAPTER } })),
+  )
   for (const [i, { code, events, complaints }] of asked.entries()) {
-    const { chosen, adapters } = events()[0] as { chosen?: string; adapters: { kind: string; found: boolean }[] }
+    const { chosen, adapters } = events()[0] as {
+      chosen?: string
+      adapters: { kind: string; found: boolean }[]
+    }
     const there = adapters.some(({ kind, found }) => found && kind === kinds[i])
     expect([code, chosen]).toEqual(there ? [0, kinds[i]] : [1, undefined])
-    if (!there) expect(complaints).toEqual([`graft: there is no ${kinds[i]} adapter; the lines above say for each kind how to get it`])
+    if (!there)
+      expect(complaints).toEqual([
+        `graft: there is no ${kinds[i]} adapter; the lines above say for each kind how to get it`,
+      ])
   }
 })

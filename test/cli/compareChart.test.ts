@@ -7,7 +7,9 @@ const point = (at: number, valAccuracy: number): Point => ({
   ...{ at, valAccuracy, epoch: 1, trainLoss: 0, trainAccuracy: 0, valLoss: 0, seconds: 0 },
 })
 const chartOf = (lines: readonly (readonly [Scenario, readonly Point[]])[]) =>
-  terminalChart(new Map(lines.map(([name, points]) => [name, { points, seconds: points.at(-1)?.at ?? 0 }])))
+  terminalChart(
+    new Map(lines.map(([name, points]) => [name, { points, seconds: points.at(-1)?.at ?? 0 }])),
+  )
 
 test('letters stand at the height of their accuracy, from their first epoch on', () => {
   const lines = chartOf([
@@ -25,9 +27,9 @@ test('letters stand at the height of their accuracy, from their first epoch on',
 })
 
 test.each([0, 0.05, 1, 61, 7200])('ticks are round numbers, also of %d seconds', (seconds) => {
-  const ticks = [...(chartOf([['small-similar', [point(seconds, 1)]]]).at(-2) ?? '').matchAll(/([\d.]+) s/g)].map(([, tick]) =>
-    Number(tick),
-  )
+  const ticks = [
+    ...(chartOf([['small-similar', [point(seconds, 1)]]]).at(-2) ?? '').matchAll(/([\d.]+) s/g),
+  ].map(([, tick]) => Number(tick))
   expect(ticks[0]).toBe(0)
   for (const tick of ticks) expect(String(tick).length).toBeLessThanOrEqual(6)
 })

@@ -16,21 +16,40 @@ test('demo trains both, sets them side by side and keeps the graft where asked',
   expect([outcome.code, outcome.complaints]).toEqual([0, []])
   const said = outcome.stdout
   expect(said).toMatch(/15 classes, 45 images to train on, 15 to validate/)
-  expect(said).toMatch(/scenario +small-different, from pretrained weights[\s\S]*cut +after features\.7/)
+  expect(said).toMatch(
+    /scenario +small-different, from pretrained weights[\s\S]*cut +after features\.7/,
+  )
   expect(said).toMatch(/scenario +large-different, from random weights[\s\S]*frozen +nothing/)
-  expect(said).toMatch(/the graft +\d+\.\d % +\d+\.\d +\d+\.\d\n +from scratch +\d+\.\d % +\d+\.\d +\d+\.\d\n/)
+  expect(said).toMatch(
+    /the graft +\d+\.\d % +\d+\.\d +\d+\.\d\n +from scratch +\d+\.\d % +\d+\.\d +\d+\.\d\n/,
+  )
   expect(said.match(/is \w+ +taken for \w+ +\d+\.\d % +(right|wrong)/g)?.length).toBe(8)
   expect(said).toMatch(/graft train YOUR_FOLDER/)
-  const predicted = await graft(['predict', run, `${place.photos}/val/circle/0.png`, '--top', '15', '--json'])
+  const predicted = await graft([
+    'predict',
+    run,
+    `${place.photos}/val/circle/0.png`,
+    '--top',
+    '15',
+    '--json',
+  ])
   const { predictions } = predicted.events().at(-1) as { predictions: { top: unknown[] }[] }
   expect(predictions[0]?.top.length).toBe(15)
 })
 
 test('demo writes nothing by itself, and tells a program everything', async () => {
-  const { code, events } = await graft(['demo', '--each', '1', '--seconds', '1', '--json'], { cwd: place.folder })
+  const { code, events } = await graft(['demo', '--each', '1', '--seconds', '1', '--json'], {
+    cwd: place.folder,
+  })
   expect(code).toBe(0)
   const all = events()
-  expect(new Set(all.filter(({ type }) => type === 'epoch').map(({ of }) => of))).toEqual(new Set(['graft', 'scratch']))
-  expect(all.at(-1)).toMatchObject({ type: 'result', graft: { plan: { scenario: 'small-different' } }, scratch: { plan: { frozen: [] } } })
+  expect(new Set(all.filter(({ type }) => type === 'epoch').map(({ of }) => of))).toEqual(
+    new Set(['graft', 'scratch']),
+  )
+  expect(all.at(-1)).toMatchObject({
+    type: 'result',
+    graft: { plan: { scenario: 'small-different' } },
+    scratch: { plan: { frozen: [] } },
+  })
   expect(await exists(place.path('runs'))).toBe(false)
 })

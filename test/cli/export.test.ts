@@ -1,8 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { decodeImage } from '../../src/host/node/decode.ts'
 import { preprocessImages } from '../../src/data/transforms.ts'
+import { decodeImage } from '../../src/host/node/decode.ts'
 import { importOnnx } from '../../src/nn/onnx.ts'
 import { readSafetensors, writeSafetensors } from '../../src/weights/safetensors.ts'
 import { relativeError } from '../support/compare.ts'
@@ -18,7 +18,16 @@ let run: string
 beforeAll(async () => {
   place = await Workplace.make()
   run = place.path('run')
-  const trained = await graft(['train', place.photos, '--epochs', '1', '--scenario', 'small-different', '--out', run])
+  const trained = await graft([
+    'train',
+    place.photos,
+    '--epochs',
+    '1',
+    '--scenario',
+    'small-different',
+    '--out',
+    run,
+  ])
   expect(trained.code).toBe(0)
 }, 300_000)
 afterAll(() => place.remove())
@@ -30,7 +39,13 @@ async function exported(name: string, ...options: string[]): Promise<Buffer> {
   const outcome = await graft(['export', run, '--out', file, '--json', ...options])
   expect([outcome.code, outcome.complaints]).toEqual([0, []])
   const bytes = await readFile(file)
-  expect(outcome.events().at(-1)).toMatchObject({ type: 'result', run, file, bytes: bytes.length, classes })
+  expect(outcome.events().at(-1)).toMatchObject({
+    type: 'result',
+    run,
+    file,
+    bytes: bytes.length,
+    classes,
+  })
   return bytes
 }
 
@@ -39,7 +54,11 @@ describe('a run is handed on', () => {
     const bytes = await exported('net.onnx')
     const engine = await testEngine()
     const model = await importOnnx(engine, bytes)
-    expect([model.classNames, model.preprocess.size, model.architecture.variant]).toEqual([classes, 64, 'alexnet-64'])
+    expect([model.classNames, model.preprocess.size, model.architecture.variant]).toEqual([
+      classes,
+      64,
+      'alexnet-64',
+    ])
     const image = join(place.photos, 'val', 'circle', '0.png')
     const predicted = await graft(['predict', run, image, '--json', '--top', '3'])
     const { top } = predicted.events()[0] as { top: { class: string; probability: number }[] }
@@ -48,8 +67,12 @@ describe('a run is handed on', () => {
     const logits = await y.data()
     const exps = Array.from(logits, Math.exp)
     const total = exps.reduce((a, b) => a + b, 0)
-    for (const { class: name, probability } of top) expect((exps[classes.indexOf(name)] ?? 0) / total).toBeCloseTo(probability, 5)
-    if (onnxRuntime) expect(relativeError((await runOnnx(bytes, await x.data(), x.shape)).data, logits)).toBeLessThan(1e-4)
+    for (const { class: name, probability } of top)
+      expect((exps[classes.indexOf(name)] ?? 0) / total).toBeCloseTo(probability, 5)
+    if (onnxRuntime)
+      expect(
+        relativeError((await runOnnx(bytes, await x.data(), x.shape)).data, logits),
+      ).toBeLessThan(1e-4)
     for (const tensor of [x, y]) tensor.dispose()
     model.dispose()
   })
@@ -68,10 +91,19 @@ describe('a run is handed on', () => {
 import json, sys, torch
 state = torch.load(sys.argv[1])
 print(json.dumps({'names': {k: list(v.shape) for k, v in state.items()}, 'sum': sum(float(v.double().sum()) for v in state.values()), 'classes': state.metadata['classes']}))`
-    const found = JSON.parse(runPyTorch(script, place.path('net.bin'))) as { names: Record<string, number[]>; sum: number; classes: string }
+    const found = JSON.parse(runPyTorch(script, place.path('net.bin'))) as {
+      names: Record<string, number[]>
+      sum: number
+      classes: string
+    }
     const { tensors } = readSafetensors(await readFile(join(run, 'weights.safetensors')))
-    expect(found.names).toEqual(Object.fromEntries(Object.entries(tensors).map(([name, { shape }]) => [name, shape])))
-    const sum = Object.values(tensors).reduce((total, { data }) => total + data.reduce((a, b) => a + b, 0), 0)
+    expect(found.names).toEqual(
+      Object.fromEntries(Object.entries(tensors).map(([name, { shape }]) => [name, shape])),
+    )
+    const sum = Object.values(tensors).reduce(
+      (total, { data }) => total + data.reduce((a, b) => a + b, 0),
+      0,
+    )
     expect(found.sum).toBeCloseTo(sum, 3)
     expect(JSON.parse(found.classes)).toEqual(classes)
   })
@@ -88,7 +120,14 @@ test('what cannot be exported gets one line, and leaves no file', async () => {
     ].map((args) => graft(args)),
   )
   expect(outcomes.map(({ code, complaints }) => [code, complaints])).toEqual([
-    [2, [expect.stringMatching(/^graft: net\.txt does not say which format is wanted: --format is one of onnx, safetensors, pytorch/)]],
+    [
+      2,
+      [
+        expect.stringMatching(
+          /^graft: net\.txt does not say which format is wanted: --format is one of onnx, safetensors, pytorch/,
+        ),
+      ],
+    ],
     [2, [expect.stringMatching(/is no run folder/)]],
     [2, [expect.stringMatching(/required option '--out <file>' not specified/)]],
     [1, [expect.stringMatching(/there is no folder .*nowhere/)]],

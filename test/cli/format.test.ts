@@ -4,7 +4,8 @@ import { dataName, labeled, labeledCommand } from '../../src/cli/format.ts'
 describe('lines', () => {
   test('text is broken where the terminal ends, and at 110 columns at the most', () => {
     const words = Array.from({ length: 60 }, () => 'word').join(' ')
-    const longest = (columns: number) => Math.max(...labeled('data', words, columns).map((line) => line.length))
+    const longest = (columns: number) =>
+      Math.max(...labeled('data', words, columns).map((line) => line.length))
     expect([longest(80), longest(60), longest(300)]).toEqual([77, 57, 107])
     expect(labeled('data', 'a b', 10)).toEqual(['data         a b'])
   })

@@ -9,7 +9,8 @@ beforeAll(async () => {
 })
 afterAll(() => place.remove())
 
-// Where nothing says which images validate, the seed does, over those that are there: one more, and others are held out.
+// Where nothing says which images validate, the seed does, over those that are there: one more, and
+// others are held out.
 test('images that came since a run was trained are told of where figures of those held out would flatter it', async () => {
   const [divided, run] = [place.photos, place.path('run')]
   const whole = place.path('whole')
@@ -22,7 +23,8 @@ test('images that came since a run was trained are told of where figures of thos
   expect((await graft(['evaluate', run, whole])).complaints).toEqual([])
 
   for (const name of await readdir(whole))
-    for (const i of [0, 1, 2]) await cp(join(divided, 'val', name, '0.png'), join(whole, name, `a-${i}.png`))
+    for (const i of [0, 1, 2])
+      await cp(join(divided, 'val', name, '0.png'), join(whole, name, `a-${i}.png`))
   const warning = `graft: ${whole} holds other images than when ${run} was trained, so others are held out: some may be known from training; keep those to validate on apart, in train/ and val/`
   expect((await graft(['evaluate', run, whole])).complaints).toEqual([warning])
   expect((await graft(['report', run])).complaints).toEqual([warning])
@@ -40,5 +42,7 @@ test('with train/ and val/ nothing moves from one to the other, and nothing is s
   expect((await graft(['train', photos, '--out', run, '--epochs', '1'])).complaints).toEqual([])
   await rm(join(photos, 'train', 'circle', '0.png'))
   expect((await graft(['evaluate', run, photos])).complaints).toEqual([])
-  expect((await graft(['train', photos, '--out', run, '--resume', '--epochs', '2'])).complaints).toEqual([])
+  expect(
+    (await graft(['train', photos, '--out', run, '--resume', '--epochs', '2'])).complaints,
+  ).toEqual([])
 })

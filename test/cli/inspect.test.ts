@@ -8,12 +8,25 @@ beforeAll(async () => {
 })
 afterAll(() => place.remove())
 
-const network = ['inspect', '--variant', 'alexnet-64', '--weights', 'alexnet-64-tinyimagenet100'] as const
+const network = [
+  'inspect',
+  '--variant',
+  'alexnet-64',
+  '--weights',
+  'alexnet-64-tinyimagenet100',
+] as const
 
 describe('graft inspect', () => {
   test('writes one page of a training step, a few megabytes large, that names no other place', async () => {
     const path = place.path('page.html')
-    const { code, stdout, complaints } = await graft([...network, '--scenario', 'small-similar', '--train', '--out', path])
+    const { code, stdout, complaints } = await graft([
+      ...network,
+      '--scenario',
+      'small-similar',
+      '--train',
+      '--out',
+      path,
+    ])
     expect([code, complaints]).toEqual([0, []])
     expect(stdout).toMatch(/^step +forward, backward and SGD: \d+ dispatches/m)
     expect(stdout).toMatch(/^float64 +\d+ tensors agree/m)
@@ -26,7 +39,11 @@ describe('graft inspect', () => {
 
   test('--json says what ran, and writes nothing', async () => {
     const { code, events } = await graft([...network, '--json'], { cwd: place.folder })
-    const result = events().at(-1) as { dispatches: { kernel: string; bindings: unknown[] }[]; diverging: null; loss: null }
+    const result = events().at(-1) as {
+      dispatches: { kernel: string; bindings: unknown[] }[]
+      diverging: null
+      loss: null
+    }
     expect(code).toBe(0)
     expect(result.dispatches.length).toBeGreaterThan(15)
     expect(result.dispatches[0]?.kernel).toMatch(/\.wgsl$/)
@@ -37,10 +54,26 @@ describe('graft inspect', () => {
   test.each<[string, string[], RegExp]>([
     ['nothing to inspect', [], /name a run folder, or a network by --variant/],
     ['a folder that is no run', ['photos'], /photos is no run folder/],
-    ['a run and a network', ['photos', '--variant', 'bvlc'], /a run has its own network: leave out --variant/],
-    ['a label without training', ['--variant', 'alexnet-64', '--label', '3'], /--label belongs to --train/],
-    ['two places', ['--variant', 'alexnet-64', '--out', 'a.html', '--trace', 'b.json'], /choose one of --out and --trace/],
-    ['an unknown class', [...network.slice(1), '--train', '--label', 'zeppelin'], /there is no class zeppelin; there are /],
+    [
+      'a run and a network',
+      ['photos', '--variant', 'bvlc'],
+      /a run has its own network: leave out --variant/,
+    ],
+    [
+      'a label without training',
+      ['--variant', 'alexnet-64', '--label', '3'],
+      /--label belongs to --train/,
+    ],
+    [
+      'two places',
+      ['--variant', 'alexnet-64', '--out', 'a.html', '--trace', 'b.json'],
+      /choose one of --out and --trace/,
+    ],
+    [
+      'an unknown class',
+      [...network.slice(1), '--train', '--label', 'zeppelin'],
+      /there is no class zeppelin; there are /,
+    ],
     ['an image that is not there', ['--variant', 'alexnet-64', '--image', 'none.jpg'], /none\.jpg/],
   ])('refuses %s', async (_, args, message) => {
     const { code, complaints } = await graft(['inspect', ...args], { cwd: place.folder })
@@ -61,6 +94,8 @@ describe('graft check', () => {
   test('refuses what there is not', async () => {
     const { code, complaints } = await graft(['check', 'conv3d'])
     expect(code).toBe(2)
-    expect(complaints[0]).toMatch(/there is nothing called conv3d to check; there are conv2d, linear, /)
+    expect(complaints[0]).toMatch(
+      /there is nothing called conv3d to check; there are conv2d, linear, /,
+    )
   })
 })

@@ -12,7 +12,13 @@ beforeAll(async () => {
 afterAll(() => place.remove())
 
 const weights = (name: string) => readFile(place.path(name, 'weights.safetensors'))
-const train = (name: string, ...more: string[]) => ['train', place.photos, '--out', place.path(name), ...more]
+const train = (name: string, ...more: string[]) => [
+  'train',
+  place.photos,
+  '--out',
+  place.path(name),
+  ...more,
+]
 
 describe('recipes on the command line', () => {
   // The small sample of test/long/kills.ts, which kills at twenty random moments.
@@ -60,7 +66,9 @@ describe('recipes on the command line', () => {
     expect(resumed.stdout).toMatch(/resumed +(after epoch 1|in epoch 2, after step \d)/)
     expect((await weights('killed')).equals(await weights('whole'))).toBe(true)
 
-    const { options, plan } = JSON.parse(await readFile(place.path('killed', 'config.json'), 'utf8')) as {
+    const { options, plan } = JSON.parse(
+      await readFile(place.path('killed', 'config.json'), 'utf8'),
+    ) as {
       options: Record<string, unknown>
       plan: { frozen: string[]; reasons: string[] }
     }
@@ -68,7 +76,12 @@ describe('recipes on the command line', () => {
       ...{ schedule: 'one-cycle', headEpochs: 1, ema: 0.9, clip: 1, accumulate: 2, mixup: 0.3 },
       ...{ classWeights: { circle: 2, square: 0.5 }, freeze: ['features.0.*', 'features.3'] },
     })
-    expect(plan.frozen).toEqual(['features.0.weight', 'features.0.bias', 'features.3.weight', 'features.3.bias'])
+    expect(plan.frozen).toEqual([
+      'features.0.weight',
+      'features.0.bias',
+      'features.3.weight',
+      'features.3.bias',
+    ])
     expect(plan.reasons.at(-1)).toBe('As asked: features.0.* frozen, features.3 frozen.')
     const other = await graft(train('killed', '--resume', '--class-weights', 'balanced'))
     expect([other.code, other.complaints]).toEqual([
@@ -78,7 +91,14 @@ describe('recipes on the command line', () => {
   })
 
   test('lr-find shows a plot and a suggestion; --lr find trains with it, and the run keeps the number', async () => {
-    const found = await graft(['lr-find', place.photos, '--scenario', 'large-similar', '--batch-size', '4'])
+    const found = await graft([
+      'lr-find',
+      place.photos,
+      '--scenario',
+      'large-similar',
+      '--batch-size',
+      '4',
+    ])
     expect([found.code, found.complaints]).toEqual([0, []])
     expect(found.stdout).toMatch(/over the learning rate:\n(.*\n){10,16}/)
     expect(found.stdout).toMatch(
@@ -86,7 +106,9 @@ describe('recipes on the command line', () => {
     )
     const run = await graft(train('found', '--lr', 'find', '--epochs', '1', '--batch-size', '4'))
     expect(run.code).toBe(0)
-    const { options } = JSON.parse(await readFile(join(place.path('found'), 'config.json'), 'utf8')) as { options: { lr: unknown } }
+    const { options } = JSON.parse(
+      await readFile(join(place.path('found'), 'config.json'), 'utf8'),
+    ) as { options: { lr: unknown } }
     expect(options.lr).toEqual(expect.any(Number))
   })
 
@@ -95,11 +117,22 @@ describe('recipes on the command line', () => {
     [['train', '--class-weights', 'circle'], /'balanced', or a number above 0 for a class/],
     [['train', '--schedule', 'linear'], /Allowed choices are constant, one-cycle, cosine/],
     [['train', '--lr', 'fast'], /--lr.*It takes a number above 0, or 'find'/],
-    [['train', '--freeze', 'nothing.*', '--epochs', '1'], /no parameter is called 'nothing\.\*'; there are features\.0\.weight/],
-    [['train', '--scenario', 'large-similar', '--head-epochs', '20'], /headEpochs is 20 of 20 epochs/],
+    [
+      ['train', '--freeze', 'nothing.*', '--epochs', '1'],
+      /no parameter is called 'nothing\.\*'; there are features\.0\.weight/,
+    ],
+    [
+      ['train', '--scenario', 'large-similar', '--head-epochs', '20'],
+      /headEpochs is 20 of 20 epochs/,
+    ],
     [['lr-find', '--epochs', '3'], /does not depend on --epochs/],
   ])('%j says what is wrong in one line', async ([command = '', ...options], message) => {
-    const outcome = await graft([command, place.photos, ...options, ...(command === 'train' ? ['--out', place.path('never')] : [])])
+    const outcome = await graft([
+      command,
+      place.photos,
+      ...options,
+      ...(command === 'train' ? ['--out', place.path('never')] : []),
+    ])
     expect(outcome.code).toBe(2)
     expect(outcome.complaints.length).toBe(1)
     expect(outcome.complaints[0]).toMatch(message)

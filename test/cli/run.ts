@@ -28,15 +28,25 @@ export interface GraftOptions {
   /** SIGKILL after so many milliseconds. */
   readonly killAfter?: number
   /** Sees what is printed so far, and may send signals or close the pipe. */
-  readonly onStdout?: (text: string, kill: (signal: NodeJS.Signals) => void, close: () => void) => void
+  readonly onStdout?: (
+    text: string,
+    kill: (signal: NodeJS.Signals) => void,
+    close: () => void,
+  ) => void
 }
 
 /** Not the user's own. */
 const cache = mkdtempSync(join(tmpdir(), 'graft-cache-'))
 process.once('exit', () => rmSync(cache, { recursive: true, force: true }))
 
-/** Runs the command as a user does, in a process of its own, on the adapter that GRAFT_ADAPTER names. */
-export function graft(args: readonly string[], { cwd, env, within = [], killAfter, onStdout }: GraftOptions = {}): Promise<Outcome> {
+/**
+ * Runs the command as a user does, in a process of its own, on the adapter that GRAFT_ADAPTER
+ * names.
+ */
+export function graft(
+  args: readonly string[],
+  { cwd, env, within = [], killAfter, onStdout }: GraftOptions = {},
+): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const [command = '', ...rest] = [...within, process.execPath, bin, ...args]
     const child = spawn(command, rest, {
@@ -44,7 +54,8 @@ export function graft(args: readonly string[], { cwd, env, within = [], killAfte
       env: { ...process.env, GRAFT_CACHE: cache, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
-    const timer = killAfter === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), killAfter)
+    const timer =
+      killAfter === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), killAfter)
     let [stdout, stderr] = ['', '']
     child.stdout.on('data', (chunk) => {
       stdout += chunk
@@ -60,7 +71,9 @@ export function graft(args: readonly string[], { cwd, env, within = [], killAfte
     child.on('error', reject)
     child.on('close', (code) => {
       clearTimeout(timer)
-      const complaints = stderr.split('\n').filter((line) => line !== '' && !line.startsWith('Warning: '))
+      const complaints = stderr
+        .split('\n')
+        .filter((line) => line !== '' && !line.startsWith('Warning: '))
       const events = () =>
         stdout
           .trim()
@@ -123,7 +136,9 @@ export function exists(path: string): Promise<boolean> {
 
 /** Puts half a JPEG among the circles to train on. */
 export async function truncatedJpeg(root: string): Promise<void> {
-  const noise = Buffer.from(Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * 2654435761) >>> 24))
+  const noise = Buffer.from(
+    Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * 2654435761) >>> 24),
+  )
   const jpeg = await sharp(noise, { raw: { width: 64, height: 64, channels: 3 } })
     .jpeg()
     .toBuffer()

@@ -22,17 +22,44 @@ const metricsOf = async (run: string) =>
 describe('train, evaluate, predict', () => {
   test('a run folder holds what it says, and the other commands need nothing else', async () => {
     const run = place.path('run')
-    const trained = await graft(['train', place.photos, '--epochs', '2', '--batch-size', '4', '--replace', 'all', '--out', run, '--json'])
+    const trained = await graft([
+      'train',
+      place.photos,
+      '--epochs',
+      '2',
+      '--batch-size',
+      '4',
+      '--replace',
+      'all',
+      '--out',
+      run,
+      '--json',
+    ])
     expect([trained.code, trained.complaints]).toEqual([0, []])
     const events = trained.events()
     expect(new Set(events.map(({ type }) => type))).toEqual(
       new Set(['adapter', 'data', 'plan', 'memory', 'read', 'compile', 'step', 'epoch', 'result']),
     )
     const result = events.at(-1)
-    expect(result).toMatchObject({ type: 'result', run, aborted: false, skipped: 0, plan: { scenario: 'small-similar', replace: 'all' } })
-    expect((await readdir(run)).sort()).toEqual(['checkpoints', 'config.json', 'metrics.jsonl', 'timings.json', 'weights.safetensors'])
+    expect(result).toMatchObject({
+      type: 'result',
+      run,
+      aborted: false,
+      skipped: 0,
+      plan: { scenario: 'small-similar', replace: 'all' },
+    })
+    expect((await readdir(run)).sort()).toEqual([
+      'checkpoints',
+      'config.json',
+      'metrics.jsonl',
+      'timings.json',
+      'weights.safetensors',
+    ])
     const { metadata } = readSafetensors(await readFile(join(run, 'weights.safetensors')))
-    expect([metadata.architecture, metadata.classes]).toEqual(['alexnet-64', '["circle","square","stripes"]'])
+    expect([metadata.architecture, metadata.classes]).toEqual([
+      'alexnet-64',
+      '["circle","square","stripes"]',
+    ])
     expect(JSON.parse(metadata.preprocess ?? '')).toMatchObject({ size: 64, order: 'rgb' })
     const metrics = await metricsOf(run)
     expect(metrics.map(({ epoch }) => epoch)).toEqual([1, 2])
@@ -41,18 +68,27 @@ describe('train, evaluate, predict', () => {
     const evaluated = await graft(['evaluate', run, place.photos])
     expect([evaluated.code, evaluated.complaints]).toEqual([0, []])
     const percent = (100 * (metrics[1]?.valAccuracy ?? 0)).toFixed(1)
-    expect(evaluated.stdout).toMatch(new RegExp(`accuracy +${percent.replace('.', '\\.')} % \\(\\d of 6\\)`))
+    expect(evaluated.stdout).toMatch(
+      new RegExp(`accuracy +${percent.replace('.', '\\.')} % \\(\\d of 6\\)`),
+    )
     expect(evaluated.stdout).toMatch(/class +images +precision +recall\ncircle +2 /)
     expect(evaluated.stdout).toMatch(/is \\ taken for +circle +square +stripes\ncircle( +\d){3}\n/)
     const everything = await graft(['evaluate', run, place.photos, '--split', 'all', '--json'])
-    expect(everything.events().at(-1)).toMatchObject({ type: 'result', split: 'all', count: 18, classes: ['circle', 'square', 'stripes'] })
+    expect(everything.events().at(-1)).toMatchObject({
+      type: 'result',
+      split: 'all',
+      count: 18,
+      classes: ['circle', 'square', 'stripes'],
+    })
 
     const image = join(place.photos, 'val', 'circle', '0.png')
     const broken = place.path('broken.png')
     await writeFile(broken, 'not an image')
     const predicted = await graft(['predict', run, image, broken, image, '--top', '2'])
     expect(predicted.code).toBe(1)
-    expect(predicted.complaints).toEqual([expect.stringMatching(/^graft: .*broken\.png: not a JPEG/)])
+    expect(predicted.complaints).toEqual([
+      expect.stringMatching(/^graft: .*broken\.png: not a JPEG/),
+    ])
     const lines = predicted.stdout.trim().split('\n')
     expect(lines.length).toBe(2)
     expect(lines[0]).toMatch(/0\.png( {2}\w+ \d+\.\d %){2}$/)
@@ -62,23 +98,40 @@ describe('train, evaluate, predict', () => {
   test('what is piped is plain lines, and says what was done and what to type next', async () => {
     const outcome = await graft(['train', place.photos, '--epochs', '1'], { cwd: place.folder })
     expect([outcome.code, outcome.complaints]).toEqual([0, []])
-    expect(outcome.stdout).toMatch(/3 classes, 12 images to train on, 6 to validate\n +circle 4 \+ 2, square 4 \+ 2, stripes 4 \+ 2\n/)
+    expect(outcome.stdout).toMatch(
+      /3 classes, 12 images to train on, 6 to validate\n +circle 4 \+ 2, square 4 \+ 2, stripes 4 \+ 2\n/,
+    )
     expect(outcome.stdout).toMatch(/scenario +small-similar, from pretrained weights/)
-    expect(outcome.stdout).toMatch(/\n {2}frozen +1,153,856 values in features\.0,[\s\S]*\n {2}trained +1,539 values in classifier\.6\n/)
+    expect(outcome.stdout).toMatch(
+      /\n {2}frozen +1,153,856 values in features\.0,[\s\S]*\n {2}trained +1,539 values in classifier\.6\n/,
+    )
     expect(outcome.stdout).toMatch(/\n +1\/1( +\d+\.\d+( %)?){5}\n/)
-    expect(outcome.stdout).toMatch(/graft predict runs\/photos-small-similar photos\/val\/circle\/0\.png\n/)
+    expect(outcome.stdout).toMatch(
+      /graft predict runs\/photos-small-similar photos\/val\/circle\/0\.png\n/,
+    )
     expect([...outcome.stdout].filter((c) => c < ' ' && c !== '\n')).toEqual([])
     expect(await exists(place.path('runs/photos-small-similar/weights.safetensors'))).toBe(true)
   })
 })
 
 describe('runs that go on', () => {
-  const options = ['--batch-size', '4', '--scenario', 'large-similar', '--optimizer', 'sgd', '--seed', '3']
+  const options = [
+    '--batch-size',
+    '4',
+    '--scenario',
+    'large-similar',
+    '--optimizer',
+    'sgd',
+    '--seed',
+    '3',
+  ]
   const weights = (name: string) => readFile(place.path(name, 'weights.safetensors'))
 
   test('the same seed gives the same bytes; resuming gives those of an uninterrupted run, with the options it was begun with', async () => {
-    const train = (name: string, ...more: string[]) => graft(['train', place.photos, '--out', place.path(name), ...more])
-    for (const name of ['whole', 'again']) expect((await train(name, ...options, '--epochs', '2')).code).toBe(0)
+    const train = (name: string, ...more: string[]) =>
+      graft(['train', place.photos, '--out', place.path(name), ...more])
+    for (const name of ['whole', 'again'])
+      expect((await train(name, ...options, '--epochs', '2')).code).toBe(0)
     expect((await train('resumed', ...options, '--epochs', '1')).code).toBe(0)
     const on = await train('resumed', '--epochs', '2', '--resume')
     expect(on.stdout).toMatch(/resumed +after epoch 1/)
@@ -87,9 +140,15 @@ describe('runs that go on', () => {
     expect((await weights('resumed')).equals(await weights('whole'))).toBe(true)
 
     const other = await train('resumed', '--batch-size', '8', '--resume')
-    expect([other.code, other.complaints]).toEqual([2, [expect.stringMatching(/was begun with --batch-size 4; leave --batch-size out/)]])
+    expect([other.code, other.complaints]).toEqual([
+      2,
+      [expect.stringMatching(/was begun with --batch-size 4; leave --batch-size out/)],
+    ])
     const twice = await train('whole', ...options)
-    expect([twice.code, twice.complaints]).toEqual([2, [expect.stringMatching(/holds a run already: --resume .* --force .* --out/)]])
+    expect([twice.code, twice.complaints]).toEqual([
+      2,
+      [expect.stringMatching(/holds a run already: --resume .* --force .* --out/)],
+    ])
     const before = await weights('whole')
     await rm(place.path('whole', 'weights.safetensors'))
     const done = await train('whole', '--resume')
@@ -103,17 +162,29 @@ describe('runs that go on', () => {
   test('Ctrl-C keeps the last finished epoch, and says how to go on', async () => {
     const run = place.path('interrupted')
     let sent = false
-    const stopped = await graft(['train', place.photos, ...options, '--epochs', '500', '--out', run, '--json'], {
-      onStdout: (text, kill) => {
-        if (sent || !text.includes('"type":"epoch"')) return
-        sent = true
-        kill('SIGINT')
+    const stopped = await graft(
+      ['train', place.photos, ...options, '--epochs', '500', '--out', run, '--json'],
+      {
+        onStdout: (text, kill) => {
+          if (sent || !text.includes('"type":"epoch"')) return
+          sent = true
+          kill('SIGINT')
+        },
       },
-    })
-    expect([stopped.code, stopped.complaints]).toEqual([130, [expect.stringMatching(/stopped: epoch \d+ is kept in .* --resume' goes on/)]])
-    const { type, aborted, epochs } = stopped.events().at(-1) as { type: string; aborted: boolean; epochs: unknown[] }
+    )
+    expect([stopped.code, stopped.complaints]).toEqual([
+      130,
+      [expect.stringMatching(/stopped: epoch \d+ is kept in .* --resume' goes on/)],
+    ])
+    const { type, aborted, epochs } = stopped.events().at(-1) as {
+      type: string
+      aborted: boolean
+      epochs: unknown[]
+    }
     expect([type, aborted, epochs.length]).toEqual(['result', true, (await metricsOf(run)).length])
-    expect((await graft(['predict', run, join(place.photos, 'val', 'circle', '0.png')])).code).toBe(0)
+    expect((await graft(['predict', run, join(place.photos, 'val', 'circle', '0.png')])).code).toBe(
+      0,
+    )
   })
 
   test('Ctrl-C before the first epoch is finished leaves nothing behind', async () => {
@@ -127,16 +198,21 @@ describe('runs that go on', () => {
       },
     })
     expect(stopped.code).toBe(130)
-    expect(stopped.complaints.at(-1)).toMatch(/stopped before the first epoch was finished: nothing was written/)
+    expect(stopped.complaints.at(-1)).toMatch(
+      /stopped before the first epoch was finished: nothing was written/,
+    )
     expect(await exists(run)).toBe(false)
   })
 
   test('a reader that goes away stops training quietly', async () => {
-    const stopped = await graft(['train', place.photos, ...options, '--epochs', '500', '--out', place.path('piped')], {
-      onStdout: (text, _kill, close) => {
-        if (/ 1\/500 /.test(text)) close()
+    const stopped = await graft(
+      ['train', place.photos, ...options, '--epochs', '500', '--out', place.path('piped')],
+      {
+        onStdout: (text, _kill, close) => {
+          if (/ 1\/500 /.test(text)) close()
+        },
       },
-    })
+    )
     expect([stopped.code, stopped.complaints]).toEqual([141, []])
     expect((await readdir(place.path('piped'))).sort()).toEqual([
       'checkpoints',

@@ -11,12 +11,23 @@ beforeAll(async () => {
 })
 afterAll(() => place.remove())
 
-const fixture = (name: string) => fileURLToPath(new URL(`../weights/fixtures/${name}`, import.meta.url))
+const fixture = (name: string) =>
+  fileURLToPath(new URL(`../weights/fixtures/${name}`, import.meta.url))
 
 describe('train --weights', () => {
   test('a PyTorch checkpoint: variant and widths are the file’s, and the run needs the file no more', async () => {
     const run = place.path('from-pytorch')
-    const trained = await graft(['train', place.photos, '--weights', fixture('zip-nested.pth'), '--epochs', '1', '--out', run, '--json'])
+    const trained = await graft([
+      'train',
+      place.photos,
+      '--weights',
+      fixture('zip-nested.pth'),
+      '--epochs',
+      '1',
+      '--out',
+      run,
+      '--json',
+    ])
     expect([trained.code, trained.complaints]).toEqual([0, []])
     expect(trained.events().at(-1)).toMatchObject({
       type: 'result',
@@ -44,10 +55,19 @@ describe('train --weights', () => {
   })
 
   test('a file that is none is one line and no run', async () => {
-    const outcome = await graft(['train', place.photos, '--weights', fixture('make_fixtures.py'), '--out', place.path('none')])
+    const outcome = await graft([
+      'train',
+      place.photos,
+      '--weights',
+      fixture('make_fixtures.py'),
+      '--out',
+      place.path('none'),
+    ])
     expect(outcome.code).not.toBe(0)
     expect(outcome.complaints).toEqual([
-      expect.stringMatching(/make_fixtures\.py: this is no weights file that Graft knows: it reads PyTorch/),
+      expect.stringMatching(
+        /make_fixtures\.py: this is no weights file that Graft knows: it reads PyTorch/,
+      ),
     ])
   })
 })

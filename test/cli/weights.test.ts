@@ -32,17 +32,49 @@ const run = (...args: string[]) => graft(args, { env: env() })
 
 test('a name of one’s own is added, fetched by the training that needs it, checked, found and forgotten', async () => {
   server.now((visit) => (visit.number === 1 ? cut(file, visit, 1_000_000) : send(file, visit)))
-  const added = await run('weights', 'add', 'lab/net', server.url('/net.safetensors').href, '--sha256', sha256)
+  const added = await run(
+    'weights',
+    'add',
+    'lab/net',
+    server.url('/net.safetensors').href,
+    '--sha256',
+    sha256,
+  )
   expect([added.code, added.complaints]).toEqual([0, []])
   const listed = await run('weights', 'list')
   expect(listed.stdout).toMatch(/^name +network +classes +parameters +top 1 +file\n/)
-  expect(listed.stdout).toMatch(/\nalexnet-64-tinyimagenet100 +alexnet-64 +100 +1,205,156 +44\.8 % +comes with Graft\n/)
-  expect(listed.stdout).toMatch(/\ntorchvision\/alexnet +torchvision +1,000 +61,100,840 +56\.5 % +not fetched yet\n/)
+  expect(listed.stdout).toMatch(
+    /\nalexnet-64-tinyimagenet100 +alexnet-64 +100 +1,205,156 +44\.8 % +comes with Graft\n/,
+  )
+  expect(listed.stdout).toMatch(
+    /\ntorchvision\/alexnet +torchvision +1,000 +61,100,840 +56\.5 % +not fetched yet\n/,
+  )
   expect(listed.stdout).toMatch(/\nlab\/net +- +- +- +- +not fetched yet\n/)
-  const offline = await run('train', place.photos, '--weights', 'lab/net', '--offline', '--out', place.path('run'))
-  expect([offline.code, offline.complaints]).toEqual([1, [expect.stringMatching(/lab\/net: .*nothing is fetched while offline/)]])
+  const offline = await run(
+    'train',
+    place.photos,
+    '--weights',
+    'lab/net',
+    '--offline',
+    '--out',
+    place.path('run'),
+  )
+  expect([offline.code, offline.complaints]).toEqual([
+    1,
+    [expect.stringMatching(/lab\/net: .*nothing is fetched while offline/)],
+  ])
 
-  const trained = await run('train', place.photos, '--weights', 'lab/net', '--epochs', '1', '--out', place.path('run'), '--json')
+  const trained = await run(
+    'train',
+    place.photos,
+    '--weights',
+    'lab/net',
+    '--epochs',
+    '1',
+    '--out',
+    place.path('run'),
+    '--json',
+  )
   expect([trained.code, trained.complaints]).toEqual([0, []])
   expect(server.requests).toEqual(['/net.safetensors', '/net.safetensors from 1000000'])
   expect(
@@ -54,12 +86,17 @@ test('a name of one’s own is added, fetched by the training that needs it, che
 
   const path = place.path('cache', 'graft', 'weights', 'lab', 'net', 'net.safetensors')
   expect((await run('weights', 'path', 'lab/net')).stdout).toBe(`${path}\n`)
-  expect((await run('weights', 'verify')).stdout).toMatch(/^sound +alexnet-64-tinyimagenet100: [\s\S]*\nsound +lab\/net: /)
+  expect((await run('weights', 'verify')).stdout).toMatch(
+    /^sound +alexnet-64-tinyimagenet100: [\s\S]*\nsound +lab\/net: /,
+  )
   await writeFile(path, file.subarray(1))
   const wrong = await run('weights', 'verify', 'lab/net', '--json')
   expect([wrong.code, wrong.events().at(-1)]).toEqual([
     1,
-    { type: 'result', weights: [{ name: 'lab/net', path, problem: expect.stringMatching(/was changed/) }] },
+    {
+      type: 'result',
+      weights: [{ name: 'lab/net', path, problem: expect.stringMatching(/was changed/) }],
+    },
   ])
   const removed = await run('weights', 'remove', 'lab/net')
   expect(removed.stdout).toMatch(/^deleted +[\s\S]*net\.safetensors\nforgotten +lab\/net\n$/)
@@ -83,11 +120,19 @@ test('Ctrl-C while fetching keeps what has arrived', async () => {
       setTimeout(() => kill('SIGINT'), 100)
     },
   })
-  expect([stopped.code, stopped.complaints]).toEqual([130, [expect.stringMatching(/stopped: what has arrived of slow is kept/)]])
-  expect(await readdir(place.path('cache', 'graft', 'weights', 'slow'))).toEqual(['slow.safetensors.part'])
+  expect([stopped.code, stopped.complaints]).toEqual([
+    130,
+    [expect.stringMatching(/stopped: what has arrived of slow is kept/)],
+  ])
+  expect(await readdir(place.path('cache', 'graft', 'weights', 'slow'))).toEqual([
+    'slow.safetensors.part',
+  ])
   server.now((visit) => send(file, visit))
   const fetched = await run('weights', 'fetch', 'slow')
-  expect([fetched.code, fetched.stdout.includes(`here         slow: ${place.path('cache')}`)]).toEqual([0, true])
+  expect([
+    fetched.code,
+    fetched.stdout.includes(`here         slow: ${place.path('cache')}`),
+  ]).toEqual([0, true])
   expect(server.requests).toEqual([expect.stringMatching(/^\/slow\.safetensors from \d+$/)])
 })
 
@@ -104,8 +149,16 @@ test('slips get one line', async () => {
     ].map((args) => run(...args)),
   )
   expect(outcomes.map(({ code, complaints, stdout }) => [code, complaints[0] ?? stdout])).toEqual([
-    [2, expect.stringMatching(/no weights named nothing; there are alexnet-64-tinyimagenet100, torchvision\/alexnet/)],
-    [1, expect.stringMatching(/not on this machine yet: 'graft weights fetch torchvision\/alexnet'/)],
+    [
+      2,
+      expect.stringMatching(
+        /no weights named nothing; there are alexnet-64-tinyimagenet100, torchvision\/alexnet/,
+      ),
+    ],
+    [
+      1,
+      expect.stringMatching(/not on this machine yet: 'graft weights fetch torchvision\/alexnet'/),
+    ],
     [1, expect.stringMatching(/wrong +torchvision\/alexnet: the file is not here/)],
     [2, expect.stringMatching(/the sha256 of https:\/\/example\.org\/x\.pth is wanted/)],
     [1, expect.stringMatching(/there is no such file/)],

@@ -15,7 +15,17 @@ afterAll(() => place.remove())
 describe('auto, explain, report', () => {
   test('a run says why its scenario was picked, then and later, and goes on by the same choice', async () => {
     const run = place.path('auto')
-    const train = ['train', place.photos, '--scenario', 'auto', '--batch-size', '4', '--out', run, '--json']
+    const train = [
+      'train',
+      place.photos,
+      '--scenario',
+      'auto',
+      '--batch-size',
+      '4',
+      '--out',
+      run,
+      '--json',
+    ]
     const trained = await graft([...train, '--epochs', '1'])
     expect([trained.code, trained.complaints]).toEqual([0, []])
     const choice = trained.events().find(({ type }) => type === 'choice')
@@ -25,7 +35,13 @@ describe('auto, explain, report', () => {
 
     const explained = await graft(['explain', run, '--json'])
     const { type: _, ...kept } = choice ?? {}
-    expect(explained.events().at(-1)).toMatchObject({ type: 'result', run, scenario: plan?.scenario, chosen: 'auto', choice: kept })
+    expect(explained.events().at(-1)).toMatchObject({
+      type: 'result',
+      run,
+      scenario: plan?.scenario,
+      chosen: 'auto',
+      choice: kept,
+    })
     const told = await graft(['explain', run])
     expect(told.stdout).toMatch(/12 of 12 images/)
     expect(told.stdout).toMatch(/classifier\.5 +512 +\d+\.\d ± \d+\.\d %/)
@@ -38,20 +54,32 @@ describe('auto, explain, report', () => {
     const reported = await graft(['report', run, '--top-losses', '2', '--json'])
     expect([reported.code, reported.complaints]).toEqual([0, []])
     const figures = reported.events().at(-1)
-    expect(figures).toMatchObject({ type: 'result', report: join(run, 'report.html'), choice: kept, accuracy: { of: 6 } })
+    expect(figures).toMatchObject({
+      type: 'result',
+      report: join(run, 'report.html'),
+      choice: kept,
+      accuracy: { of: 6 },
+    })
     expect(figures?.topLosses).toHaveLength(2)
     // Null on an adapter without timestamps, which none of the CPU adapters is.
     expect(figures?.step).toMatchObject({
       pictures: 6,
-      layers: expect.arrayContaining([expect.objectContaining({ layer: 'classifier.6', once: false })]),
+      layers: expect.arrayContaining([
+        expect.objectContaining({ layer: 'classifier.6', once: false }),
+      ]),
     })
-    expect(figures?.timings).toMatchObject({ choosing: (kept.evidence as { seconds: number }).seconds })
+    expect(figures?.timings).toMatchObject({
+      choosing: (kept.evidence as { seconds: number }).seconds,
+    })
     const html = await readFile(join(run, 'report.html'), 'utf8')
     expect(html).toMatch(/^<!doctype html>/)
     expect(html).toContain('A training step of 6 images')
     expect(html.match(/src="data:image\/jpeg/g)).toHaveLength(4)
     const elsewhere = await graft(['report', run, place.path('nowhere')])
-    expect([elsewhere.code, elsewhere.complaints]).toEqual([1, [expect.stringMatching(/^graft: no such folder/)]])
+    expect([elsewhere.code, elsewhere.complaints]).toEqual([
+      1,
+      [expect.stringMatching(/^graft: no such folder/)],
+    ])
   })
 
   test('a run whose scenario was named says so', async () => {
@@ -67,12 +95,34 @@ describe('auto, explain, report', () => {
 describe('compare', () => {
   test('trains all four and ends on what each came to', async () => {
     const out = place.path('compare.html')
-    const compared = await graft(['compare', place.photos, '--epochs', '1', '--batch-size', '6', '--out', out, '--json'])
+    const compared = await graft([
+      'compare',
+      place.photos,
+      '--epochs',
+      '1',
+      '--batch-size',
+      '6',
+      '--out',
+      out,
+      '--json',
+    ])
     expect([compared.code, compared.complaints]).toEqual([0, []])
-    const result = compared.events().at(-1) as { scenarios: Record<string, object>; auto: { scenario: string; reason: string } }
-    expect(Object.keys(result.scenarios)).toEqual(['small-similar', 'small-different', 'large-similar', 'large-different'])
+    const result = compared.events().at(-1) as {
+      scenarios: Record<string, object>
+      auto: { scenario: string; reason: string }
+    }
+    expect(Object.keys(result.scenarios)).toEqual([
+      'small-similar',
+      'small-different',
+      'large-similar',
+      'large-different',
+    ])
     for (const scenario of Object.values(result.scenarios))
-      expect(scenario).toEqual({ valAccuracy: expect.any(Number), seconds: expect.any(Number), epochs: 1 })
+      expect(scenario).toEqual({
+        valAccuracy: expect.any(Number),
+        seconds: expect.any(Number),
+        epochs: 1,
+      })
     expect(Object.keys(result.scenarios)).toContain(result.auto.scenario)
     expect(result.auto.reason).toMatch(/12 images of 3 classes are few/)
     expect(await readFile(out, 'utf8')).toContain('Four ways to train')
@@ -80,7 +130,15 @@ describe('compare', () => {
 
   test('ends on the training to type next, of the network and by the steps that were compared', async () => {
     const typed = ['--weights', 'none', '--batch-size', '6', '--lr', '0.01']
-    const { code, stdout } = await graft(['compare', place.photos, '--epochs', '1', '--out', place.path('compare.html'), ...typed])
+    const { code, stdout } = await graft([
+      'compare',
+      place.photos,
+      '--epochs',
+      '1',
+      '--out',
+      place.path('compare.html'),
+      ...typed,
+    ])
     expect(code).toBe(0)
     expect(stdout.replace(/\s+/g, ' ')).toMatch(
       /next (npx )?graft train \S+ --scenario \S+ --(replace|cut) \S+ --weights none --batch-size 6 --lr 0\.01 ?$/,
@@ -88,7 +146,14 @@ describe('compare', () => {
   })
 
   test('takes one budget', async () => {
-    const { code, complaints } = await graft(['compare', place.photos, '--epochs', '1', '--seconds', '1'])
+    const { code, complaints } = await graft([
+      'compare',
+      place.photos,
+      '--epochs',
+      '1',
+      '--seconds',
+      '1',
+    ])
     expect([code, complaints]).toEqual([2, [expect.stringMatching(/two budgets/)]])
   })
 })

@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { DataError } from '../../src/base/errors.ts'
 import { Catalog } from '../../src/data/catalog.ts'
 import { countByClass, joined, type SampleList } from '../../src/data/dataset.ts'
-import { decodeImage } from '../../src/host/node/decode.ts'
 import { decodeAhead } from '../../src/data/loader.ts'
 import { openData } from '../../src/data/openData.ts'
-import { DataError } from '../../src/base/errors.ts'
+import { decodeImage } from '../../src/host/node/decode.ts'
 import { linkedFolder } from '../support/linkedFolder.ts'
 import { useTempFolder } from './images.ts'
 
@@ -14,7 +14,10 @@ const half = { split: 0.5, seed: 1 }
 const names = (samples: SampleList) => Array.from(samples, ({ name }) => name)
 
 /** Images of two classes, by turns. */
-function catalogOf(images: readonly string[], part: (i: number) => 'train' | 'val' | null = () => null): Catalog {
+function catalogOf(
+  images: readonly string[],
+  part: (i: number) => 'train' | 'val' | null = () => null,
+): Catalog {
   const catalog = new Catalog((name, row) => `${row}:${name}`)
   for (const [i, name] of images.entries()) catalog.add(name, i % 2, part(i))
   return catalog
@@ -22,7 +25,9 @@ function catalogOf(images: readonly string[], part: (i: number) => 'train' | 'va
 
 describe('Catalog', () => {
   it('gives every image back with its name, label and source, whatever its name', () => {
-    const name = fc.string({ unit: 'grapheme', minLength: 0, maxLength: 300 }).filter((text) => !/\p{Surrogate}/u.test(text))
+    const name = fc
+      .string({ unit: 'grapheme', minLength: 0, maxLength: 300 })
+      .filter((text) => !/\p{Surrogate}/u.test(text))
     fc.assert(
       fc.property(fc.uniqueArray(name, { minLength: 4, maxLength: 60 }), (images) => {
         const data = catalogOf(images).divide('root', ['a', 'b'], half)
@@ -37,7 +42,11 @@ describe('Catalog', () => {
   })
 
   it('is read by place and from front to back, alone and behind another', () => {
-    const { train, val } = catalogOf(['d', 'c', 'b', 'a', 'f', 'e']).divide('root', ['x', 'y'], half)
+    const { train, val } = catalogOf(['d', 'c', 'b', 'a', 'f', 'e']).divide(
+      'root',
+      ['x', 'y'],
+      half,
+    )
     expect(Array.from({ length: train.length }, (_, i) => train.at(i)?.name)).toEqual(names(train))
     expect([train.at(train.length), train.at(-1)]).toEqual([undefined, undefined])
     const both = joined(train, val)
@@ -47,7 +56,11 @@ describe('Catalog', () => {
   })
 
   it('divides as its images say, class after class and by name', () => {
-    const data = catalogOf(['d', 'c', 'b', 'a'], (i) => (i < 2 ? 'val' : 'train')).divide('root', ['x', 'y'], half)
+    const data = catalogOf(['d', 'c', 'b', 'a'], (i) => (i < 2 ? 'val' : 'train')).divide(
+      'root',
+      ['x', 'y'],
+      half,
+    )
     expect([names(data.train), names(data.val)]).toEqual([
       ['b', 'a'],
       ['d', 'c'],
@@ -57,7 +70,9 @@ describe('Catalog', () => {
   it('refuses images of which only some say it', () => {
     const some = catalogOf(['a', 'b', 'c', 'd'], (i) => (i === 2 ? null : 'train'))
     expect(() => some.divide('root', ['x', 'y'], half)).toThrow(
-      new DataError('root: c is neither in train nor in val, though others are: put it into one of them'),
+      new DataError(
+        'root: c is neither in train nor in val, though others are: put it into one of them',
+      ),
     )
   })
 
@@ -66,7 +81,8 @@ describe('Catalog', () => {
     const catalog = new Catalog((name) => name)
     const count = 300_000
     for (let i = 0; i < count; i++) catalog.add(`train/class ${i % 1000}/image ${i}.jpg`, i % 1000)
-    expect((process.memoryUsage().arrayBuffers - before) / count).toBeLessThan(100 + 100) // And as much that it has outgrown.
+    // And as much that it has outgrown.
+    expect((process.memoryUsage().arrayBuffers - before) / count).toBeLessThan(100 + 100)
     expect(catalog.name(count - 1)).toBe('train/class 999/image 299999.jpg')
   })
 })
@@ -83,7 +99,11 @@ it('a folder of many images streams in random order', async () => {
       throw error
     },
   })) {
-    expect([image.width, image.height, sample.name.split('/')[0]]).toEqual([64, 64, data.classes[sample.label]])
+    expect([image.width, image.height, sample.name.split('/')[0]]).toEqual([
+      64,
+      64,
+      data.classes[sample.label],
+    ])
     seen.push(sample.name)
   }
   expect(seen).toEqual(order.map((index) => data.train.at(index)?.name))

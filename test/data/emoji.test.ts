@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { decodeImage } from '../../src/host/node/decode.ts'
-import { openEmoji } from '../../src/data/emoji.ts'
 import { UsageError } from '../../src/base/errors.ts'
+import { openEmoji } from '../../src/data/emoji.ts'
+import { decodeImage } from '../../src/host/node/decode.ts'
 
 const SIZES = {
   animal: 129,

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { readdir, readFile, rename, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { GraftError } from '../../src/base/errors.ts'
 import type { Source } from '../../src/data/dataset.ts'
 import { FeatureCache } from '../../src/data/featureCache.ts'
 import { contentKey, FileStates } from '../../src/data/imageKeys.ts'
-import { GraftError } from '../../src/base/errors.ts'
 import { useTempFolder, writeFiles } from './images.ts'
 
 const inTemp = useTempFolder()
@@ -13,7 +13,9 @@ const bytes = (n: number) => new TextEncoder().encode(`image ${n}`)
 const keys = (n: number) => ({ content: contentKey(bytes(n)), state: null })
 const row = (n: number, width: number) => Float32Array.from({ length: width }, (_, i) => n + i / 8)
 const filesOf = async (folder: string) =>
-  (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.safetensors')).sort()
+  (await readdir(folder, { recursive: true }))
+    .filter((name) => name.endsWith('.safetensors'))
+    .sort()
 
 /** A cache with rows 0 … count - 1 in the table t. */
 async function filled(count: number, width: number, options: { readonly limit?: number } = {}) {
@@ -52,7 +54,10 @@ describe('a cache of rows', () => {
     const read = new Float32Array(9)
     await table.read([places[0] ?? 0, places[3] ?? 0, places[2] ?? 0], read)
     expect([...read]).toEqual([4, 2, 0].flatMap((n) => [...row(n, 3)]))
-    expect(await table.seek({ source: bytes(9), name: '9' })).toEqual({ bytes: bytes(9), keys: keys(9) })
+    expect(await table.seek({ source: bytes(9), name: '9' })).toEqual({
+      bytes: bytes(9),
+      keys: keys(9),
+    })
     await table.close()
     expect(await foundOf(cache, [4], 3)).toEqual([4])
   })
@@ -143,7 +148,10 @@ describe('a cache of rows', () => {
     const table = cache.table('big', 4 * 4096)
     await table.add(keys(1), row(1, 4 * 4096))
     await expect(table.flush()).rejects.toThrow(
-      new GraftError('write', `the features in ${cache.folder} would take more than ${3.5 * bytesEach} bytes`),
+      new GraftError(
+        'write',
+        `the features in ${cache.folder} would take more than ${3.5 * bytesEach} bytes`,
+      ),
     )
     expect(await filesOf(cache.folder)).toHaveLength(3)
   })
@@ -167,7 +175,10 @@ describe('a cache of rows', () => {
 })
 
 describe('images', () => {
-  /** What a table with a row of each file finds in a later run without reading: null where it had to read. */
+  /**
+   * What a table with a row of each file finds in a later run without reading: null where it had to
+   * read.
+   */
   async function tableOf(sources: readonly Source[]) {
     const cache = new FeatureCache({ folder: inTemp(randomUUID()) })
     const table = cache.table('t', 1)
@@ -204,7 +215,9 @@ describe('images', () => {
 
   it('have states that change with a file, and with nothing else', async () => {
     await writeFiles(inTemp('states'), { a: 'one', b: 'one' })
-    const [a, b, none] = await Promise.all(['a', 'b', 'none'].map((name) => stateOf(inTemp('states', name))))
+    const [a, b, none] = await Promise.all(
+      ['a', 'b', 'none'].map((name) => stateOf(inTemp('states', name))),
+    )
     expect(a).toMatch(/^[0-9a-f]{32}$/)
     expect(b).not.toBe(a)
     expect([none, await stateOf(bytes(1))]).toEqual([null, null])
@@ -217,7 +230,8 @@ describe('images', () => {
   it('are told apart as members of an archive', async () => {
     await writeFiles(inTemp('states'), { 'x.tar': 'archive' })
     const states = new FileStates()
-    const part = (start: number, length: number) => states.keyOf({ path: inTemp('states', 'x.tar'), start, bytes: length })
+    const part = (start: number, length: number) =>
+      states.keyOf({ path: inTemp('states', 'x.tar'), start, bytes: length })
     expect(new Set(await Promise.all([part(0, 2), part(0, 3), part(2, 2)])).size).toBe(3)
   })
 })

@@ -1,14 +1,15 @@
 import { mkdir, symlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { UsageError } from '../../src/base/errors.ts'
 import { countByClass, type Sample } from '../../src/data/dataset.ts'
 import { openImageFolder } from '../../src/data/imageFolder.ts'
-import { UsageError } from '../../src/base/errors.ts'
 import { dataErrorOf, touch, useTempFolder, writeFiles } from './images.ts'
 
 const inTemp = useTempFolder()
 const names = (samples: Iterable<Sample>): string[] => Array.from(samples, (sample) => sample.name)
-const CLASSES_INSIDE = 'one folder per class with its images inside, such as cat/1.jpg and dog/1.jpg'
+const CLASSES_INSIDE =
+  'one folder per class with its images inside, such as cat/1.jpg and dog/1.jpg'
 
 async function link(target: string, path: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true })
@@ -16,12 +17,19 @@ async function link(target: string, path: string): Promise<void> {
 }
 
 /** What the dataset of a folder with these empty files is. */
-async function opened(folder: string, files: readonly string[]): ReturnType<typeof openImageFolder> {
+async function opened(
+  folder: string,
+  files: readonly string[],
+): ReturnType<typeof openImageFolder> {
   await touch(inTemp(folder), files)
   return openImageFolder(inTemp(folder))
 }
 
-async function refusal(folder: string, files: readonly string[], folders: readonly string[] = []): Promise<string> {
+async function refusal(
+  folder: string,
+  files: readonly string[],
+  folders: readonly string[] = [],
+): Promise<string> {
   await mkdir(inTemp(folder), { recursive: true })
   await touch(inTemp(folder), files)
   for (const name of folders) await mkdir(inTemp(folder, name), { recursive: true })
@@ -30,7 +38,13 @@ async function refusal(folder: string, files: readonly string[], folders: readon
 
 describe('a folder of train/ and val/', () => {
   it('gives both parts as they lie', async () => {
-    const files = ['train/dog/2.jpg', 'train/dog/1.jpg', 'train/Cat/a.png', 'val/Cat/b.webp', 'val/dog/3.jpeg']
+    const files = [
+      'train/dog/2.jpg',
+      'train/dog/1.jpg',
+      'train/Cat/a.png',
+      'val/Cat/b.webp',
+      'val/dog/3.jpeg',
+    ]
     const data = await opened('divided', files)
     expect(data.root).toBe(inTemp('divided'))
     expect(data.classes).toEqual(['Cat', 'dog'])
@@ -43,19 +57,33 @@ describe('a folder of train/ and val/', () => {
   })
 
   it('leaves other folders beside them alone', async () => {
-    const data = await opened('with-test', ['train/a/1.png', 'train/b/1.png', 'val/a/2.png', 'val/b/2.png', 'test/1.png', 'notes/x.png'])
+    const data = await opened('with-test', [
+      'train/a/1.png',
+      'train/b/1.png',
+      'val/a/2.png',
+      'val/b/2.png',
+      'test/1.png',
+      'notes/x.png',
+    ])
     expect(data.classes).toEqual(['a', 'b'])
     expect(data.train.length + data.val.length).toBe(4)
   })
 
   it('takes a class that happens to be called train', async () => {
-    const data = await opened('vehicles', ['train/1.png', 'train/2.png', 'tram/1.png', 'tram/2.png'])
+    const data = await opened('vehicles', [
+      'train/1.png',
+      'train/2.png',
+      'tram/1.png',
+      'tram/2.png',
+    ])
     expect(data.classes).toEqual(['train', 'tram'])
   })
 })
 
 describe('a folder of classes', () => {
-  const files = ['cat', 'dog'].flatMap((name) => Array.from({ length: 8 }, (_, i) => `${name}/${i}.png`))
+  const files = ['cat', 'dog'].flatMap((name) =>
+    Array.from({ length: 8 }, (_, i) => `${name}/${i}.png`),
+  )
 
   it('holds out a seeded quarter of each', async () => {
     const data = await opened('flat', files)
@@ -64,7 +92,9 @@ describe('a folder of classes', () => {
     for (const label of [0, 1]) expect(countByClass(data.val, 2)[label]).toBe(2)
     const again = await openImageFolder(inTemp('flat'), { seed: 0, split: 0.25 })
     expect([names(again.train), names(again.val)]).toEqual([names(data.train), names(data.val)])
-    expect(names((await openImageFolder(inTemp('flat'), { seed: 1 })).val)).not.toEqual(names(data.val))
+    expect(names((await openImageFolder(inTemp('flat'), { seed: 1 })).val)).not.toEqual(
+      names(data.val),
+    )
     expect((await openImageFolder(inTemp('flat'), { split: 0.5 })).val).toHaveLength(8)
   })
 
@@ -95,7 +125,14 @@ describe('a folder of classes', () => {
     ])
     expect(data.classes).toEqual(['a', 'b'])
     const all = [...data.train, ...data.val]
-    expect(names(all).sort()).toEqual(['a/1.JPG', 'a/4.webp', 'a/deep/3.PNG', 'a/deep/er/2.Jpeg', 'b/1.png', 'b/2.png'])
+    expect(names(all).sort()).toEqual([
+      'a/1.JPG',
+      'a/4.webp',
+      'a/deep/3.PNG',
+      'a/deep/er/2.Jpeg',
+      'b/1.png',
+      'b/2.png',
+    ])
     for (const { source, name } of all) expect(source).toBe(join(inTemp('nested'), name))
   })
 
@@ -109,7 +146,16 @@ describe('a folder of classes', () => {
   })
 
   it('counts images of formats that are not read, and nothing else that lies there', async () => {
-    const others = ['a/1.heic', 'a/2.HEIC', 'b/x/3.heic', 'b/4.gif', 'b/5.Gif', 'a/notes.txt', 'a/Thumbs.db', 'b/.6.gif']
+    const others = [
+      'a/1.heic',
+      'a/2.HEIC',
+      'b/x/3.heic',
+      'b/4.gif',
+      'b/5.Gif',
+      'a/notes.txt',
+      'a/Thumbs.db',
+      'b/.6.gif',
+    ]
     const data = await opened('others', ['a/1.png', 'a/2.png', 'b/1.png', 'b/2.png', ...others])
     expect(data.passedOver).toEqual({ '.heic': 3, '.gif': 2 })
     expect(Object.keys(data.passedOver ?? {})[0]).toBe('.heic')
@@ -152,7 +198,9 @@ describe('a folder that cannot be used', () => {
   })
 
   it('has no class folders', async () => {
-    expect(await refusal('empty', [])).toBe(`${inTemp('empty')} holds no class folders: it needs ${CLASSES_INSIDE}`)
+    expect(await refusal('empty', [])).toBe(
+      `${inTemp('empty')} holds no class folders: it needs ${CLASSES_INSIDE}`,
+    )
     expect(await refusal('loose', ['1.png', '2.jpg'])).toBe(
       `${inTemp('loose')} holds images but no class folders: put them into ${CLASSES_INSIDE}`,
     )
@@ -171,13 +219,20 @@ describe('a folder that cannot be used', () => {
   })
 
   it('has an empty class', async () => {
-    const empty = (path: string): string => `the class folder ${path} holds no image (JPEG, PNG or WebP): add some or remove the folder`
-    expect(await refusal('hollow', ['cat/1.png', 'cat/2.png', 'dog/notes.txt'])).toBe(empty(inTemp('hollow', 'dog')))
-    expect(await refusal('phone', ['cat/1.HEIC', 'cat/2.heic', 'cat/a.gif', 'dog/1.png', 'dog/2.png'])).toBe(
+    const empty = (path: string): string =>
+      `the class folder ${path} holds no image (JPEG, PNG or WebP): add some or remove the folder`
+    expect(await refusal('hollow', ['cat/1.png', 'cat/2.png', 'dog/notes.txt'])).toBe(
+      empty(inTemp('hollow', 'dog')),
+    )
+    expect(
+      await refusal('phone', ['cat/1.HEIC', 'cat/2.heic', 'cat/a.gif', 'dog/1.png', 'dog/2.png']),
+    ).toBe(
       `the class folder ${inTemp('phone', 'cat')} holds no image (JPEG, PNG or WebP; it holds 2 .heic and 1 .gif): add some or remove the folder`,
     )
     const divided = ['train/cat/1.png', 'train/dog/1.png', 'val/cat/2.png']
-    expect(await refusal('hollow-divided', divided, ['val/dog'])).toBe(empty(inTemp('hollow-divided', 'val', 'dog')))
+    expect(await refusal('hollow-divided', divided, ['val/dog'])).toBe(
+      empty(inTemp('hollow-divided', 'val', 'dog')),
+    )
   })
 
   it('has a class of one image', async () => {
@@ -201,14 +256,25 @@ describe('a folder that cannot be used', () => {
   })
 
   it('has train/ without val/, or val/ without train/', async () => {
-    expect(await refusal('fastai', ['train/cat/1.png', 'train/dog/1.png', 'valid/cat/2.png', 'valid/dog/2.png'])).toBe(
+    expect(
+      await refusal('fastai', [
+        'train/cat/1.png',
+        'train/dog/1.png',
+        'valid/cat/2.png',
+        'valid/dog/2.png',
+      ]),
+    ).toBe(
       `${inTemp('fastai')} has train/ but no val/: rename valid/ to val/, or give ${inTemp('fastai', 'train')} to have a part of it held out`,
     )
-    expect(await refusal('no-val', ['train/a/1.png', 'train/b/1.png', 'test/a/1.png', 'test/b/1.png'])).toBe(
+    expect(
+      await refusal('no-val', ['train/a/1.png', 'train/b/1.png', 'test/a/1.png', 'test/b/1.png']),
+    ).toBe(
       `${inTemp('no-val')} has train/ but no val/: add val/ with a folder per class, ` +
         `or give ${inTemp('no-val', 'train')} to have a part of it held out`,
     )
-    expect(await refusal('no-train', ['val/a/1.png', 'val/b/1.png'])).toContain('has val/ but no train/: add train/')
+    expect(await refusal('no-train', ['val/a/1.png', 'val/b/1.png'])).toContain(
+      'has val/ but no train/: add train/',
+    )
   })
 
   it.each([0, 1, 1.5, Number.NaN])('is not looked at with the split %s', async (split) => {

@@ -16,7 +16,10 @@ export function useTempFolder(): (...parts: string[]) => string {
 }
 
 /** Writes files with any content; the folders above them are made. */
-export async function writeFiles(root: string, files: Record<string, string | Uint8Array>): Promise<void> {
+export async function writeFiles(
+  root: string,
+  files: Record<string, string | Uint8Array>,
+): Promise<void> {
   for (const [name, content] of Object.entries(files)) {
     await mkdir(dirname(join(root, name)), { recursive: true })
     await writeFile(join(root, name), content)
@@ -29,8 +32,16 @@ export function touch(root: string, names: readonly string[]): Promise<void> {
 }
 
 /** One color all over, as PNG. */
-export function plainPng(red: number, green: number, blue: number, width = 4, height = 3): Promise<Uint8Array> {
-  return sharp({ create: { width, height, channels: 3, background: { r: red, g: green, b: blue } } })
+export function plainPng(
+  red: number,
+  green: number,
+  blue: number,
+  width = 4,
+  height = 3,
+): Promise<Uint8Array> {
+  return sharp({
+    create: { width, height, channels: 3, background: { r: red, g: green, b: blue } },
+  })
     .png()
     .toBuffer()
 }

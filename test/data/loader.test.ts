@@ -1,8 +1,13 @@
 import { beforeAll, describe, expect, it, vi } from 'vitest'
-import type { Sample } from '../../src/data/dataset.ts'
-import { decodeImage, type RgbImage } from '../../src/host/node/decode.ts'
-import { type DecodeAheadOptions, type DecodedSample, decodeAhead, PixelCache } from '../../src/data/loader.ts'
 import { DataError, GraftError, UsageError } from '../../src/base/errors.ts'
+import type { Sample } from '../../src/data/dataset.ts'
+import {
+  type DecodeAheadOptions,
+  type DecodedSample,
+  decodeAhead,
+  PixelCache,
+} from '../../src/data/loader.ts'
+import { decodeImage, type RgbImage } from '../../src/host/node/decode.ts'
 import { plainPng } from './images.ts'
 
 /** The real decoder, watched. */
@@ -11,13 +16,17 @@ const decode = vi.fn(decodeImage)
 const COUNT = 8
 let samples: Sample[] = []
 beforeAll(async () => {
-  const bytes = await Promise.all(Array.from({ length: COUNT }, (_, i) => plainPng(i, 2 * i, 3 * i)))
+  const bytes = await Promise.all(
+    Array.from({ length: COUNT }, (_, i) => plainPng(i, 2 * i, 3 * i)),
+  )
   samples = bytes.map((source, i) => ({ source, name: `${i}.png`, label: i % 2 }))
 })
 
 /** The samples with some replaced by what cannot be decoded. */
 function withBroken(...indices: number[]): Sample[] {
-  return samples.map((sample, i) => (indices.includes(i) ? { ...sample, source: Uint8Array.from([1, 2, 3]) } : sample))
+  return samples.map((sample, i) =>
+    indices.includes(i) ? { ...sample, source: Uint8Array.from([1, 2, 3]) } : sample,
+  )
 }
 
 function refuseBroken(sample: Sample): void {
@@ -30,7 +39,8 @@ async function collect(
   options: Partial<DecodeAheadOptions> = {},
 ): Promise<DecodedSample[]> {
   const all: DecodedSample[] = []
-  for await (const one of decodeAhead(of, order, { onBroken: refuseBroken, decode, ...options })) all.push(one)
+  for await (const one of decodeAhead(of, order, { onBroken: refuseBroken, decode, ...options }))
+    all.push(one)
   return all
 }
 
@@ -55,7 +65,11 @@ describe('decodeAhead', () => {
 
   it('decodes no further ahead than it is told', async () => {
     const before = decodes()
-    const generator = decodeAhead(samples, [0, 1, 2, 3, 4, 5, 6, 7], { decode, ahead: 2, onBroken: refuseBroken })
+    const generator = decodeAhead(samples, [0, 1, 2, 3, 4, 5, 6, 7], {
+      decode,
+      ahead: 2,
+      onBroken: refuseBroken,
+    })
     expect(decodes()).toBe(before)
     await generator.next()
     expect(decodes()).toBe(before + 3)
@@ -68,7 +82,9 @@ describe('decodeAhead', () => {
   it('keeps the order when later images are ready first', async () => {
     const image = { data: new Uint8Array(3), width: 1, height: 1 }
     let finishFirst = (_: RgbImage): void => {}
-    decode.mockReturnValueOnce(new Promise((resolve) => (finishFirst = resolve))).mockResolvedValueOnce(image)
+    decode
+      .mockReturnValueOnce(new Promise((resolve) => (finishFirst = resolve)))
+      .mockResolvedValueOnce(image)
     const collected = collect(samples, [4, 5], { ahead: 2 })
     await new Promise((resolve) => setImmediate(resolve))
     finishFirst(image)
@@ -114,7 +130,9 @@ describe('decodeAhead', () => {
 
   it('stops with the reason of an abort, before and between images', async () => {
     const before = decodes()
-    await expect(collect(samples, [0, 1], { signal: AbortSignal.abort() })).rejects.toThrow(/abort/i)
+    await expect(collect(samples, [0, 1], { signal: AbortSignal.abort() })).rejects.toThrow(
+      /abort/i,
+    )
     expect(decodes()).toBe(before)
 
     const controller = new AbortController()
@@ -137,7 +155,11 @@ describe('decodeAhead', () => {
   it('leaves nothing unhandled when left early', async () => {
     const unhandled = vi.fn()
     process.on('unhandledRejection', unhandled)
-    for await (const { index } of decodeAhead(withBroken(1, 2, 3, 4), [0, 1, 2, 3, 4], { decode, ahead: 4, onBroken: refuseBroken })) {
+    for await (const { index } of decodeAhead(withBroken(1, 2, 3, 4), [0, 1, 2, 3, 4], {
+      decode,
+      ahead: 4,
+      onBroken: refuseBroken,
+    })) {
       expect(index).toBe(0)
       break
     }
@@ -148,7 +170,9 @@ describe('decodeAhead', () => {
   })
 
   it.each([[[8]], [[-1]], [[0.5]], [[Number.NaN]]])('refuses the order %s', async (order) => {
-    await expect(collect(samples, order)).rejects.toThrow(new UsageError(`the order names sample ${order[0]} of 8`))
+    await expect(collect(samples, order)).rejects.toThrow(
+      new UsageError(`the order names sample ${order[0]} of 8`),
+    )
   })
 
   it.each([0, -1, 1.5, Number.NaN])('refuses ahead %s', async (ahead) => {
@@ -158,11 +182,16 @@ describe('decodeAhead', () => {
 
 describe('the memory that images wait in', () => {
   /** Decoded, they would take this many bytes; none is written to. */
-  const huge = (bytes: number) => vi.fn(async () => ({ data: new Uint8Array(bytes), width: 1, height: 1 }))
+  const huge = (bytes: number) =>
+    vi.fn(async () => ({ data: new Uint8Array(bytes), width: 1, height: 1 }))
 
   it('holds few images while their size is unknown, and as many as fit once it is known', async () => {
     const large = huge(200 * 2 ** 20)
-    const generator = decodeAhead(samples, [0, 1, 2, 3, 4, 5, 6, 7], { decode: large, ahead: 8, onBroken: refuseBroken })
+    const generator = decodeAhead(samples, [0, 1, 2, 3, 4, 5, 6, 7], {
+      decode: large,
+      ahead: 8,
+      onBroken: refuseBroken,
+    })
     await generator.next()
     expect(large).toHaveBeenCalledTimes(4)
     await generator.next()
@@ -174,7 +203,9 @@ describe('the memory that images wait in', () => {
 
   it('holds one that is larger than it', async () => {
     const order = [0, 1, 2]
-    expect(indices(await collect(samples, order, { decode: huge(600 * 2 ** 20), ahead: 8 }))).toEqual(order)
+    expect(
+      indices(await collect(samples, order, { decode: huge(600 * 2 ** 20), ahead: 8 })),
+    ).toEqual(order)
   })
 })
 
@@ -201,7 +232,11 @@ describe('PixelCache', () => {
   it('keeps within its bytes, and keeps what it has', () => {
     const cache = new PixelCache(3, 10)
     const image = (width: number) => ({ data: new Uint8Array(3 * width), width, height: 1 })
-    expect([1, 2, 3].map((width, index) => cache.add(index, image(width)))).toEqual([true, false, false])
+    expect([1, 2, 3].map((width, index) => cache.add(index, image(width)))).toEqual([
+      true,
+      false,
+      false,
+    ])
     expect([cache.size, cache.bytes]).toEqual([1, 3])
     expect(cache.add(0, image(1))).toBe(true)
   })
@@ -226,7 +261,9 @@ describe('PixelCache', () => {
   })
 
   it('holds nothing with no capacity and refuses a negative one', () => {
-    expect(new PixelCache(1, 0).add(0, { data: new Uint8Array(3), width: 1, height: 1 })).toBe(false)
+    expect(new PixelCache(1, 0).add(0, { data: new Uint8Array(3), width: 1, height: 1 })).toBe(
+      false,
+    )
     expect(() => new PixelCache(1, -1)).toThrow(UsageError)
     expect(() => new PixelCache(1, Number.NaN)).toThrow(UsageError)
   })

@@ -5,11 +5,11 @@ import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { create } from 'tar'
 import { beforeAll, describe, expect, it, test } from 'vitest'
+import { UsageError } from '../../src/base/errors.ts'
 import type { ImageDataset, SampleList } from '../../src/data/dataset.ts'
-import { decodeImage } from '../../src/host/node/decode.ts'
 import { openData } from '../../src/data/openData.ts'
 import { tarMembers } from '../../src/data/tarIndex.ts'
-import { UsageError } from '../../src/base/errors.ts'
+import { decodeImage } from '../../src/host/node/decode.ts'
 import { dataErrorOf, plainPng, useTempFolder, writeFiles } from './images.ts'
 
 const inTemp = useTempFolder()
@@ -20,15 +20,23 @@ beforeAll(async () => {
 })
 
 const names = (samples: SampleList) => Array.from(samples, ({ name, label }) => `${name}=${label}`)
-const reds = (samples: SampleList) => Promise.all(Array.from(samples, async ({ source }) => (await decodeImage(source)).data[0]))
+const reds = (samples: SampleList) =>
+  Promise.all(Array.from(samples, async ({ source }) => (await decodeImage(source)).data[0]))
 
 async function images(folder: string, paths: readonly string[]): Promise<string> {
-  await writeFiles(inTemp(folder), Object.fromEntries(paths.map((path, i) => [path, png[i % 4] as Uint8Array])))
+  await writeFiles(
+    inTemp(folder),
+    Object.fromEntries(paths.map((path, i) => [path, png[i % 4] as Uint8Array])),
+  )
   return inTemp(folder)
 }
 
 /** A tar of some files, as npm's tar writes it: pax headers where names are long. */
-async function archive(folder: string, name: string, files: Record<string, string | Uint8Array>): Promise<string> {
+async function archive(
+  folder: string,
+  name: string,
+  files: Record<string, string | Uint8Array>,
+): Promise<string> {
   const [from, file] = [inTemp(folder, `of-${name}`), inTemp(folder, name)]
   await writeFiles(from, files)
   await create({ file, cwd: from, portable: true }, Object.keys(files))
@@ -36,7 +44,11 @@ async function archive(folder: string, name: string, files: Record<string, strin
 }
 
 describe('a file of labels', () => {
-  async function csv(folder: string, text: string, paths = ['a/1.png', 'a/2.png', 'b/1.png', 'b/2.png']): Promise<string> {
+  async function csv(
+    folder: string,
+    text: string,
+    paths = ['a/1.png', 'a/2.png', 'b/1.png', 'b/2.png'],
+  ): Promise<string> {
     await images(folder, paths)
     await writeFile(inTemp(folder, 'labels.csv'), text)
     return inTemp(folder, 'labels.csv')
@@ -47,7 +59,10 @@ describe('a file of labels', () => {
   }
 
   it.each([
-    ['commas', 'file,label,split\na/1.png,cat,train\na/2.png,cat,val\nb/1.png,dog,train\nb/2.png,dog,val\n'],
+    [
+      'commas',
+      'file,label,split\na/1.png,cat,train\na/2.png,cat,val\nb/1.png,dog,train\nb/2.png,dog,val\n',
+    ],
     [
       'semicolons, other columns, another order',
       'id;Label;Split;File\n1;cat;train;a/1.png\n2;cat;VALID;a/2.png\n3;dog;train;b/1.png\n4;dog;val;b/2.png',
@@ -68,34 +83,67 @@ describe('a file of labels', () => {
   })
 
   it('holds a seeded share out where it does not divide, as a folder of the same names does', async () => {
-    const paths = ['cat', 'dog'].flatMap((name) => Array.from({ length: 8 }, (_, i) => `${name}/${i}.png`))
-    const text = ['file,label', ...[...paths].reverse().map((path) => `${path},${path.slice(0, 3)}`)].join('\n')
+    const paths = ['cat', 'dog'].flatMap((name) =>
+      Array.from({ length: 8 }, (_, i) => `${name}/${i}.png`),
+    )
+    const text = [
+      'file,label',
+      ...[...paths].reverse().map((path) => `${path},${path.slice(0, 3)}`),
+    ].join('\n')
     const path = await csv('undivided', text, paths)
-    const [byFile, byFolder] = [await openData(path, { seed: 3 }), await openData(inTemp('undivided'), { seed: 3 })]
+    const [byFile, byFolder] = [
+      await openData(path, { seed: 3 }),
+      await openData(inTemp('undivided'), { seed: 3 }),
+    ]
     expect(byFile.val.length).toBe(4)
     expect(names(byFolder.val)).toEqual(names(byFile.val))
   })
 
   it('takes names with spaces, commas, emoji and line breaks, and paths from the root', async () => {
     const odd = ['a b.png', 'x, y.png', '🐱🐶.png', 'two\nlines.png']
-    const path = await csv('odd', `file,label\n${odd.map((name, i) => `"${name}",${i % 2}`).join('\n')}\n`, odd)
+    const path = await csv(
+      'odd',
+      `file,label\n${odd.map((name, i) => `"${name}",${i % 2}`).join('\n')}\n`,
+      odd,
+    )
     const data = await openData(path, { split: 0.5 })
-    expect((await Promise.all([reds(data.train), reds(data.val)])).flat().sort()).toEqual([10, 20, 30, 40])
-    const rooted = await csv('rooted', `file,label\n${odd.map((name, i) => `"${inTemp('odd', name)}",${i % 2}`).join('\n')}\n`)
+    expect((await Promise.all([reds(data.train), reds(data.val)])).flat().sort()).toEqual([
+      10, 20, 30, 40,
+    ])
+    const rooted = await csv(
+      'rooted',
+      `file,label\n${odd.map((name, i) => `"${inTemp('odd', name)}",${i % 2}`).join('\n')}\n`,
+    )
     expect(await reds((await openData(rooted, { split: 0.5 })).val)).toHaveLength(2)
   })
 
   test.each<[string, string, string]>([
-    ['empty', '', '…/labels.csv is empty: its first line names the columns file,label, and a line for each image follows'],
-    ['no rows', 'file,label\n', '…/labels.csv names no image: a line for each is to follow the first one'],
+    [
+      'empty',
+      '',
+      '…/labels.csv is empty: its first line names the columns file,label, and a line for each image follows',
+    ],
+    [
+      'no rows',
+      'file,label\n',
+      '…/labels.csv names no image: a line for each is to follow the first one',
+    ],
     [
       'no header',
       'a/1.png,cat\nb/1.png,dog\n',
       '…/labels.csv: the first line names no column file and no column label (it says a/1.png, cat): it is to read file,label or file,label,split',
     ],
-    ['no label', 'file,label\na/1.png,cat\nb/1.png\n', '…/labels.csv, line 3: b/1.png has no label'],
+    [
+      'no label',
+      'file,label\na/1.png,cat\nb/1.png\n',
+      '…/labels.csv, line 3: b/1.png has no label',
+    ],
     ['no file', 'file,label\n,cat\n', '…/labels.csv, line 2: it names no file'],
-    ['another split', 'file,label,split\na/1.png,cat,test\n', '…/labels.csv, line 2: there is no split "test": write train or val'],
+    [
+      'another split',
+      'file,label,split\na/1.png,cat,test\n',
+      '…/labels.csv, line 2: there is no split "test": write train or val',
+    ],
     [
       'a split for some',
       'file,label,split\na/1.png,cat,train\na/2.png,cat,\nb/1.png,dog,val\n',
@@ -111,7 +159,11 @@ describe('a file of labels', () => {
       'file,label,split\na/1.png,cat,train\na/2.png,cat,val\nb/1.png,dog,val\n',
       '…/labels.csv: the class "dog" is in val but not in train: add images to train on, or remove from val',
     ],
-    ['one class', 'file,label\na/1.png,cat\nb/1.png,cat\n', '…/labels.csv has only one class, "cat": add images of at least one more'],
+    [
+      'one class',
+      'file,label\na/1.png,cat\nb/1.png,cat\n',
+      '…/labels.csv has only one class, "cat": add images of at least one more',
+    ],
     [
       'no such files',
       'file,label\nx/1.png,cat\nx/2.png,dog\n',
@@ -131,7 +183,9 @@ describe('a file of labels', () => {
     await writeFile(join(folder, 'notes.csv'), 'day,weather\n')
     expect((await openData(folder)).classes).toEqual(['a', 'b'])
     for (const name of ['x.csv', 'y.csv']) await writeFile(join(folder, name), 'file,label\n')
-    expect((await dataErrorOf(openData(folder))).message).toBe(`${folder} holds 2 files of labels (x.csv, y.csv): give one of them`)
+    expect((await dataErrorOf(openData(folder))).message).toBe(
+      `${folder} holds 2 files of labels (x.csv, y.csv): give one of them`,
+    )
   })
 })
 
@@ -140,7 +194,11 @@ describe.runIf(process.platform === 'linux')('a file of labels that is refused',
     const path = inTemp('long.csv')
     await writeFile(path, `file,label\n1.png\n${'2.png,cat\n'.repeat(100_000)}`)
     const open = async () => {
-      const links = await Promise.all((await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')))
+      const links = await Promise.all(
+        (await readdir('/proc/self/fd')).map((fd) =>
+          readlink(`/proc/self/fd/${fd}`).catch(() => ''),
+        ),
+      )
       return links.filter((target) => target === path).length
     }
     expect((await dataErrorOf(openData(path))).message).toMatch(/line 2: 1\.png has no label/)
@@ -205,7 +263,8 @@ describe('tar shards', () => {
 
   it('reads train/ and val/ with archives in them, and archives named after their class', async () => {
     for (const part of ['train', 'val'])
-      for (const name of ['cat', 'dog']) await archive(`named/${part}`, `${name}.tar`, { '1.png': at(one) })
+      for (const name of ['cat', 'dog'])
+        await archive(`named/${part}`, `${name}.tar`, { '1.png': at(one) })
     const data = await openData(inTemp('named'))
     expect([data.classes, names(data.val)]).toEqual([
       ['cat', 'dog'],
@@ -215,20 +274,36 @@ describe('tar shards', () => {
 
   it('reads a single archive, and names longer than a header holds, in GNU and pax format', async () => {
     const long = (c: string) => `${c}/${'deep/'.repeat(60)}${'n'.repeat(90)}`
-    const files = Object.fromEntries(['cat', 'dog'].flatMap((c, i) => [1, 2].map((n) => [`${long(c)}${n} 🐱.png`, at(2 * i + n - 1)])))
+    const files = Object.fromEntries(
+      ['cat', 'dog'].flatMap((c, i) =>
+        [1, 2].map((n) => [`${long(c)}${n} 🐱.png`, at(2 * i + n - 1)]),
+      ),
+    )
     await archive('long', 'pax.tar', files)
-    await promisify(execFile)('tar', ['--format=gnu', '-cf', inTemp('long', 'gnu.tar'), '-C', inTemp('long', 'of-pax.tar'), 'cat', 'dog'])
+    await promisify(execFile)('tar', [
+      '--format=gnu',
+      '-cf',
+      inTemp('long', 'gnu.tar'),
+      '-C',
+      inTemp('long', 'of-pax.tar'),
+      'cat',
+      'dog',
+    ])
     for (const name of ['pax.tar', 'gnu.tar']) {
       const data = await openData(inTemp('long', name), { split: 0.5 })
       expect(data.classes).toEqual(['cat', 'dog'])
       const all = [...data.train, ...data.val].map((sample) => sample.name.slice(name.length + 1))
       expect(all.sort()).toEqual(Object.keys(files).sort())
-      expect((await Promise.all([reds(data.train), reds(data.val)])).flat().sort()).toEqual([10, 20, 30, 40])
+      expect((await Promise.all([reds(data.train), reds(data.val)])).flat().sort()).toEqual([
+        10, 20, 30, 40,
+      ])
     }
   })
 
   it('gives every byte of every member', async () => {
-    const files = Object.fromEntries([0, 1, 511, 512, 513, 200_000, 3].map((n, i) => [`${i}`, Buffer.alloc(n, i)]))
+    const files = Object.fromEntries(
+      [0, 1, 511, 512, 513, 200_000, 3].map((n, i) => [`${i}`, Buffer.alloc(n, i)]),
+    )
     const path = await archive('bytes', 'x.tar', files)
     const whole = await readFile(path)
     let seen = 0
@@ -249,7 +324,9 @@ describe('tar shards', () => {
       `${bad('gz.tar')}: it is compressed, and single images cannot be read from it: gunzip it first`,
     )
     await writeFile(bad('text.tar'), 'x'.repeat(2000))
-    expect(await refusal(openData(bad('text.tar')))).toBe(`${bad('text.tar')}: it is no tar archive`)
+    expect(await refusal(openData(bad('text.tar')))).toBe(
+      `${bad('text.tar')}: it is no tar archive`,
+    )
     await writeFile(bad('cut.tar'), bytes)
     await truncate(bad('cut.tar'), 530)
     expect(await refusal(openData(bad('cut.tar')))).toBe(
@@ -258,12 +335,19 @@ describe('tar shards', () => {
     const damaged = Buffer.from(bytes)
     damaged[1024] = 0x41
     await writeFile(bad('damaged.tar'), damaged)
-    expect(await refusal(openData(bad('damaged.tar')))).toBe(`${bad('damaged.tar')}: the archive is damaged at byte 1024: make it again`)
+    expect(await refusal(openData(bad('damaged.tar')))).toBe(
+      `${bad('damaged.tar')}: the archive is damaged at byte 1024: make it again`,
+    )
     const bare = await archive('bad', 'bare.tar', { '1.png': at(one), '1.json': '{}' })
     expect(await refusal(openData(bare))).toBe(
       `${bare}: there is nothing that says what class 1.png is of: archives need images in class folders (train/cat/1.jpg or cat/1.jpg), or each beside a file of its class (1.jpg, 1.cls)`,
     )
-    const lone = await archive('bad', 'train-0.tar', { '1.png': at(one), '1.cls': '0', '2.png': at(two), '2.cls': '1' })
+    const lone = await archive('bad', 'train-0.tar', {
+      '1.png': at(one),
+      '1.cls': '0',
+      '2.png': at(two),
+      '2.cls': '1',
+    })
     expect(await refusal(openData(lone))).toBe(
       `${lone}: the classes "0", "1" are in train but not in val: add images to validate on, or remove from train`,
     )
@@ -283,6 +367,7 @@ describe('openData', () => {
   it.each([{ split: 0 }, { seed: -1 }])('refuses %o', async (options) => {
     await archive('options', 'x.tar', { 'a/1.png': png[0] as Uint8Array })
     await writeFiles(inTemp('options'), { 'x.csv': 'file,label\n' })
-    for (const name of ['x.tar', 'x.csv']) await expect(openData(inTemp('options', name), options)).rejects.toThrow(UsageError)
+    for (const name of ['x.tar', 'x.csv'])
+      await expect(openData(inTemp('options', name), options)).rejects.toThrow(UsageError)
   })
 })

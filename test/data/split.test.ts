@@ -1,15 +1,17 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { DataError, UsageError } from '../../src/base/errors.ts'
 import type { Sample } from '../../src/data/dataset.ts'
 import { splitByClass } from '../../src/data/split.ts'
-import { DataError, UsageError } from '../../src/base/errors.ts'
 
 function sampleOf(name: string, label: number): Sample {
   return { source: name, name, label }
 }
 
 function classOf(label: number, size: number): Sample[] {
-  return Array.from({ length: size }, (_, i) => sampleOf(`${label}/${String(i).padStart(4, '0')}.png`, label))
+  return Array.from({ length: size }, (_, i) =>
+    sampleOf(`${label}/${String(i).padStart(4, '0')}.png`, label),
+  )
 }
 
 const names = (samples: readonly Sample[]): string[] => samples.map((sample) => sample.name)
@@ -34,13 +36,19 @@ describe('splitByClass', () => {
 
   it('does not depend on the order of the images', () => {
     const shuffled = sizes.chain((counts) =>
-      fc.tuple(...counts.map((size, label) => fc.shuffledSubarray(classOf(label, size), { minLength: size, maxLength: size }))),
+      fc.tuple(
+        ...counts.map((size, label) =>
+          fc.shuffledSubarray(classOf(label, size), { minLength: size, maxLength: size }),
+        ),
+      ),
     )
     fc.assert(
       fc.property(shuffled, fc.nat(), (samples, seed) => {
         const classes = samples.map((_, label) => String(label))
         const sorted = samples.map((ofClass, label) => classOf(label, ofClass.length))
-        expect(splitByClass(classes, samples, 0.3, seed)).toEqual(splitByClass(classes, sorted, 0.3, seed))
+        expect(splitByClass(classes, samples, 0.3, seed)).toEqual(
+          splitByClass(classes, sorted, 0.3, seed),
+        )
       }),
     )
   })
@@ -53,13 +61,19 @@ describe('splitByClass', () => {
   })
 
   it('gives both parts class after class, by name', () => {
-    const { train, val } = splitByClass(['a', 'b'], [classOf(0, 20).reverse(), classOf(1, 20)], 0.5, 3)
+    const { train, val } = splitByClass(
+      ['a', 'b'],
+      [classOf(0, 20).reverse(), classOf(1, 20)],
+      0.5,
+      3,
+    )
     expect(names(train)).toEqual(names(train).sort())
     expect(names(val)).toEqual(names(val).sort())
   })
 
   it('refuses a class too small to divide', () => {
-    const split = (size: number) => () => splitByClass(['cat', 'dog'], [classOf(0, 2), classOf(1, size)], 0.25, 0)
+    const split = (size: number) => () =>
+      splitByClass(['cat', 'dog'], [classOf(0, 2), classOf(1, size)], 0.25, 0)
     expect(split(1)).toThrow(DataError)
     expect(split(1)).toThrow(
       'class "dog" has only one image: add images or remove the class, two are needed to train on one and validate on the other',

@@ -1,11 +1,16 @@
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
-import type { RgbImage } from '../../src/host/node/decode.ts'
-import { centerOffset, preprocessImages, resizeCrop, viewImages } from '../../src/data/transforms.ts'
 import { ShapeError, UsageError } from '../../src/base/errors.ts'
+import { Random } from '../../src/base/random.ts'
+import {
+  centerOffset,
+  preprocessImages,
+  resizeCrop,
+  viewImages,
+} from '../../src/data/transforms.ts'
+import type { RgbImage } from '../../src/host/node/decode.ts'
 import type { Preprocess } from '../../src/nn/preprocess.ts'
 import * as reference from '../../src/reference/resizeCrop.ts'
-import { Random } from '../../src/base/random.ts'
 import { expectClose } from '../support/compare.ts'
 import { testEngine } from '../support/engine.ts'
 import { loadCase, ORACLE_TOLERANCE, oracleCases, tensorOf } from '../support/oracle.ts'
@@ -14,14 +19,33 @@ const engine = await testEngine()
 
 function makeImage(width: number, height: number, seed = 1): RgbImage {
   const random = new Random(seed)
-  return { data: Uint8Array.from({ length: 3 * width * height }, () => random.below(256)), width, height }
+  return {
+    data: Uint8Array.from({ length: 3 * width * height }, () => random.below(256)),
+    width,
+    height,
+  }
 }
 
-const imageNet: Preprocess = { size: 8, resize: 9, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], scale: 1, order: 'rgb' }
-const caffe: Preprocess = { size: 8, resize: 9, mean: [104, 117, 123], std: [1, 1, 1], scale: 255, order: 'bgr' }
+const imageNet: Preprocess = {
+  size: 8,
+  resize: 9,
+  mean: [0.485, 0.456, 0.406],
+  std: [0.229, 0.224, 0.225],
+  scale: 1,
+  order: 'rgb',
+}
+const caffe: Preprocess = {
+  size: 8,
+  resize: 9,
+  mean: [104, 117, 123],
+  std: [1, 1, 1],
+  scale: 255,
+  order: 'bgr',
+}
 
 /** The n-th image of a batch [N, 3, size, size]. */
-const slotOf = (data: Float32Array, n: number, size: number) => data.subarray(n * 3 * size * size, (n + 1) * 3 * size * size)
+const slotOf = (data: Float32Array, n: number, size: number) =>
+  data.subarray(n * 3 * size * size, (n + 1) * 3 * size * size)
 
 describe('resizeCrop', () => {
   test.each(oracleCases('resize'))('PyTorch: $name', async (one) => {
@@ -29,22 +53,41 @@ describe('resizeCrop', () => {
     const [x, y] = [tensorOf(t, 'x'), tensorOf(t, 'y')]
     const [height = 0, width = 0] = x.shape
     const { resize = 0, size = 0 } = one.attrs
-    const result = resizeCrop(engine, { data: Uint8Array.from(x.data), width, height }, { resize, size })
+    const result = resizeCrop(
+      engine,
+      { data: Uint8Array.from(x.data), width, height },
+      { resize, size },
+    )
     expect(result.shape).toEqual([1, ...y.shape])
     expectClose(await result.data(), y.data, y.shape, { relative: ORACLE_TOLERANCE.operator })
     result.dispose()
   })
 
   test('float64: sides from 1 pixel on, up and down', async () => {
-    const side = fc.oneof(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 90 }), fc.constant(211))
+    const side = fc.oneof(
+      fc.integer({ min: 1, max: 4 }),
+      fc.integer({ min: 1, max: 90 }),
+      fc.constant(211),
+    )
     await fc.assert(
-      fc.asyncProperty(side, side, fc.integer({ min: 1, max: 40 }), fc.nat(), async (width, height, resize, seed) => {
-        const size = 1 + (seed % resize)
-        const image = makeImage(width, height, seed)
-        const y = resizeCrop(engine, image, { resize, size })
-        expectClose(await y.data(), reference.resizeCrop(image, { resize, size }).data, [3, size, size], { relative: 1e-6 })
-        y.dispose()
-      }),
+      fc.asyncProperty(
+        side,
+        side,
+        fc.integer({ min: 1, max: 40 }),
+        fc.nat(),
+        async (width, height, resize, seed) => {
+          const size = 1 + (seed % resize)
+          const image = makeImage(width, height, seed)
+          const y = resizeCrop(engine, image, { resize, size })
+          expectClose(
+            await y.data(),
+            reference.resizeCrop(image, { resize, size }).data,
+            [3, size, size],
+            { relative: 1e-6 },
+          )
+          y.dispose()
+        },
+      ),
       { numRuns: 60 },
     )
   })
@@ -53,7 +96,14 @@ describe('resizeCrop', () => {
     engine.gpu.trim()
     const create = vi.spyOn(engine.gpu.device, 'createBuffer')
     const image = makeImage(5800, 1000)
-    const y = preprocessImages(engine, [image, image], { ...caffe, resize: 5, size: 5, mean: [0, 0, 0], scale: 1, order: 'rgb' })
+    const y = preprocessImages(engine, [image, image], {
+      ...caffe,
+      resize: 5,
+      size: 5,
+      mean: [0, 0, 0],
+      scale: 1,
+      order: 'rgb',
+    })
     const large = create.mock.calls.filter(([{ size }]) => size > 2 ** 20)
     create.mockRestore()
     expect(large.map(([{ size }]) => size)).toEqual([16 * 2 ** 20])
@@ -76,7 +126,11 @@ describe('resizeCrop', () => {
   })
 
   test('values are bytes over 255 where nothing is resized', async () => {
-    const image = { data: Uint8Array.from({ length: 3 * 256 }, (_, i) => Math.floor(i / 3)), width: 16, height: 16 }
+    const image = {
+      data: Uint8Array.from({ length: 3 * 256 }, (_, i) => Math.floor(i / 3)),
+      width: 16,
+      height: 16,
+    }
     const y = resizeCrop(engine, image, { resize: 16, size: 16 })
     expectClose(
       await y.data(),
@@ -96,7 +150,12 @@ describe('resizeCrop', () => {
     ],
     [
       'too few bytes',
-      () => resizeCrop(engine, { data: new Uint8Array(11), width: 2, height: 2 }, { resize: 4, size: 4 }),
+      () =>
+        resizeCrop(
+          engine,
+          { data: new Uint8Array(11), width: 2, height: 2 },
+          { resize: 4, size: 4 },
+        ),
       ShapeError,
       'resizeCrop: an image of 2 x 2 has 12 bytes of RGB, but 11 were given',
     ],
@@ -126,11 +185,21 @@ describe('resizeCrop', () => {
     ],
     [
       'an unknown option',
-      () => resizeCrop(engine, makeImage(2, 2), { resize: 4, size: 4, antialias: false } as object as Preprocess),
+      () =>
+        resizeCrop(engine, makeImage(2, 2), {
+          resize: 4,
+          size: 4,
+          antialias: false,
+        } as object as Preprocess),
       UsageError,
       'resizeCrop: there is no option antialias; it takes resize, size',
     ],
-    ['no images', () => preprocessImages(engine, [], imageNet), UsageError, 'preprocessImages: there are no images'],
+    [
+      'no images',
+      () => preprocessImages(engine, [], imageNet),
+      UsageError,
+      'preprocessImages: there are no images',
+    ],
     [
       'a deviation of 0',
       () => preprocessImages(engine, [makeImage(2, 2)], { ...imageNet, std: [1, 0, 1] }),
@@ -139,11 +208,20 @@ describe('resizeCrop', () => {
     ],
     [
       'an unknown order',
-      () => preprocessImages(engine, [makeImage(2, 2)], { ...imageNet, order: 'grb' } as object as Preprocess),
+      () =>
+        preprocessImages(engine, [makeImage(2, 2)], {
+          ...imageNet,
+          order: 'grb',
+        } as object as Preprocess),
       UsageError,
       'preprocessImages: order is rgb or bgr, not grb',
     ],
-    ['nothing to see', () => viewImages(engine, [], imageNet), UsageError, 'viewImages: there are no images'],
+    [
+      'nothing to see',
+      () => viewImages(engine, [], imageNet),
+      UsageError,
+      'viewImages: there are no images',
+    ],
   ])('%s', (_, run, type, message) => {
     const before = engine.memory()
     expect(run).toThrow(new type(message))
@@ -153,19 +231,35 @@ describe('resizeCrop', () => {
 })
 
 describe('preprocessImages', () => {
-  test.each([imageNet, caffe])('float64: images of different sizes in one batch, $order', async (preprocess) => {
-    const images = [makeImage(20, 31, 1), makeImage(9, 9, 2), makeImage(3, 50, 3), makeImage(1, 1, 4)]
-    const before = engine.memory()
-    const y = preprocessImages(engine, images, preprocess)
-    expect(engine.memory().buffers).toBe(before.buffers + 1)
-    const data = await y.data()
-    for (const [n, image] of images.entries()) {
-      const cut = reference.resizeCrop(image, preprocess)
-      const expected = reference.cropFlipNormalize(cut, { ...preprocess, top: 0, left: 0, flip: false })
-      expectClose(slotOf(data, n, 8), expected.data, [3, 8, 8], { relative: 1e-6, absolute: preprocess.scale * 4e-7 })
-    }
-    y.dispose()
-  })
+  test.each([imageNet, caffe])(
+    'float64: images of different sizes in one batch, $order',
+    async (preprocess) => {
+      const images = [
+        makeImage(20, 31, 1),
+        makeImage(9, 9, 2),
+        makeImage(3, 50, 3),
+        makeImage(1, 1, 4),
+      ]
+      const before = engine.memory()
+      const y = preprocessImages(engine, images, preprocess)
+      expect(engine.memory().buffers).toBe(before.buffers + 1)
+      const data = await y.data()
+      for (const [n, image] of images.entries()) {
+        const cut = reference.resizeCrop(image, preprocess)
+        const expected = reference.cropFlipNormalize(cut, {
+          ...preprocess,
+          top: 0,
+          left: 0,
+          flip: false,
+        })
+        expectClose(slotOf(data, n, 8), expected.data, [3, 8, 8], {
+          relative: 1e-6,
+          absolute: preprocess.scale * 4e-7,
+        })
+      }
+      y.dispose()
+    },
+  )
 })
 
 describe('windows', () => {

@@ -1,5 +1,5 @@
-// Makes the kernels of a small network ready in a process that has none, computes a loss, and prints what came of it. The process has to end
-// by itself. The first argument names the adapter.
+// Makes the kernels of a small network ready in a process that has none, computes a loss, and
+// prints what came of it. The process has to end by itself. The first argument names the adapter.
 import { createEngineOn } from '../../src/createEngine.ts'
 import type { AdapterChoice } from '../../src/host/platform.ts'
 import { crossEntropy, flatten, linear, maxPool2d, relu } from '../../src/index.ts'
@@ -17,7 +17,10 @@ const requestAdapter: typeof nodeHost.requestAdapter = async (choice) => {
   }
   return found
 }
-const engine = await createEngineOn({ ...nodeHost, requestAdapter }, { adapter: process.argv[2] as AdapterChoice })
+const engine = await createEngineOn(
+  { ...nodeHost, requestAdapter },
+  { adapter: process.argv[2] as AdapterChoice },
+)
 const x = engine.tensor(new Float32Array(2 * 3 * 8 * 8).fill(1), [2, 3, 8, 8])
 const w = engine.tensor(new Float32Array(3 * 27).fill(0.1), [3, 27])
 const loss = () => {

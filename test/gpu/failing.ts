@@ -1,4 +1,5 @@
-// Opens an engine whose first kernel does not compile, on the adapter named by the first argument. The process has to end by itself.
+// Opens an engine whose first kernel does not compile, on the adapter named by the first argument.
+// The process has to end by itself.
 import { createEngineOn } from '../../src/createEngine.ts'
 import type { AdapterChoice } from '../../src/host/platform.ts'
 import { nodeHost } from '../../src/nodeHost.ts'
@@ -8,6 +9,7 @@ const readShaders = async () => {
   const files = await nodeHost.readShaders()
   return new Map([...files, [path, `${files.get(path)}\n!`]])
 }
-await createEngineOn({ ...nodeHost, readShaders }, { adapter: process.argv[2] as AdapterChoice }).catch((error: Error) =>
-  console.log(error.message),
-)
+await createEngineOn(
+  { ...nodeHost, readShaders },
+  { adapter: process.argv[2] as AdapterChoice },
+).catch((error: Error) => console.log(error.message))

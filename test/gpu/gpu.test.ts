@@ -3,13 +3,13 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, test, vi } from 'vitest'
 import { linear, relu } from '../../src/autograd/functions.ts'
-import { createEngineOn } from '../../src/createEngine.ts'
 import { DeviceLostError, GraftError, KernelError, ShapeError } from '../../src/base/errors.ts'
+import { createEngineOn } from '../../src/createEngine.ts'
 import { stripKernel } from '../../src/gpu/kernels/kernel.ts'
+import type { Host } from '../../src/host/host.ts'
 import type { AdapterChoice } from '../../src/host/platform.ts'
 import { nodeHost } from '../../src/nodeHost.ts'
 import type { Engine } from '../../src/tensor/engine.ts'
-import type { Host } from '../../src/host/host.ts'
 import { testEngine } from '../support/engine.ts'
 
 const adapter = (process.env.GRAFT_ADAPTER ?? 'auto') as AdapterChoice
@@ -34,7 +34,10 @@ describe('memory', () => {
     const before = engine.memory()
     const first = engine.tensor(new Float32Array(1000), [1000])
     const { id } = first.buffer.storage
-    expect(engine.memory()).toMatchObject({ liveBytes: before.liveBytes + 4096, buffers: before.buffers + 1 })
+    expect(engine.memory()).toMatchObject({
+      liveBytes: before.liveBytes + 4096,
+      buffers: before.buffers + 1,
+    })
     first.dispose()
     expect(engine.memory()).toMatchObject({ liveBytes: before.liveBytes, buffers: before.buffers })
     const second = engine.tensor(new Float32Array(1001), [1001])
@@ -51,7 +54,10 @@ describe('memory', () => {
     const before = gpu.memory()
     const half = gpu.allocate(60_000)
     expect([half.id, half.bytes]).toEqual([large.id, 60_160]) // the one that fits best
-    expect(gpu.memory()).toMatchObject({ liveBytes: before.liveBytes + 60_160, peakBytes: before.peakBytes })
+    expect(gpu.memory()).toMatchObject({
+      liveBytes: before.liveBytes + 60_160,
+      peakBytes: before.peakBytes,
+    })
     const small = gpu.allocate(40_000)
     expect([large.id, larger.id]).not.toContain(small.id)
     for (const storage of [half, small]) storage.release()
@@ -91,11 +97,14 @@ describe('memory', () => {
     )
   })
 
-  test.each([0, 1000, 5000, 2 ** 60, Number.NaN])('a binding of at most %d bytes is refused', async (maxBindingBytes) => {
-    await expect(createEngineOn(nodeHost, { adapter, maxBindingBytes })).rejects.toThrow(
-      /maxBindingBytes is a multiple of \d+ from 4096 to this adapter's \d+, not/,
-    )
-  })
+  test.each([0, 1000, 5000, 2 ** 60, Number.NaN])(
+    'a binding of at most %d bytes is refused',
+    async (maxBindingBytes) => {
+      await expect(createEngineOn(nodeHost, { adapter, maxBindingBytes })).rejects.toThrow(
+        /maxBindingBytes is a multiple of \d+ from 4096 to this adapter's \d+, not/,
+      )
+    },
+  )
 })
 
 describe('launches', () => {
@@ -122,7 +131,11 @@ describe('launches', () => {
     const one = engine.tensor(Float32Array.of(1), [1])
     for (let i = 0; i < 2500; i++) {
       const next = engine.tensor(new Float32Array(1), [1])
-      engine.gpu.run(addKernel, { a: sum.buffer.storage, b: one.buffer.storage, y: next.buffer.storage }, { n: 1 })
+      engine.gpu.run(
+        addKernel,
+        { a: sum.buffer.storage, b: one.buffer.storage, y: next.buffer.storage },
+        { n: 1 },
+      )
       sum.dispose()
       sum = next
     }
@@ -135,7 +148,11 @@ describe('launches', () => {
     const x = engine.tensor(Float32Array.of(3), [1])
     const y = relu(x)
     const collect = engine.readLater([y])
-    engine.gpu.run(addKernel, { a: x.buffer.storage, b: x.buffer.storage, y: y.buffer.storage }, { n: 1 })
+    engine.gpu.run(
+      addKernel,
+      { a: x.buffer.storage, b: x.buffer.storage, y: y.buffer.storage },
+      { n: 1 },
+    )
     engine.gpu.submit()
     expect((await collect())[0]?.[0]).toBe(3)
     expect((await y.data())[0]).toBe(6)
@@ -145,16 +162,21 @@ describe('launches', () => {
   test('small values read later come back together, large ones alone', async () => {
     const engine = await testEngine()
     const { gpu } = engine
-    const prototype = Object.getPrototypeOf(gpu.device.createBuffer({ size: 4, usage: GPUBufferUsage.MAP_READ })) as GPUBuffer
+    const prototype = Object.getPrototypeOf(
+      gpu.device.createBuffer({ size: 4, usage: GPUBufferUsage.MAP_READ }),
+    ) as GPUBuffer
     const map = vi.spyOn(prototype, 'mapAsync')
     try {
       const numbers = Array.from({ length: 100_000 }, (_, i) => i)
-      const tensors = [[1, 2, 3], numbers, [4], [5, 6, 7, 8, 9]].map((values) => engine.tensor(Float32Array.from(values), [values.length]))
+      const tensors = [[1, 2, 3], numbers, [4], [5, 6, 7, 8, 9]].map((values) =>
+        engine.tensor(Float32Array.from(values), [values.length]),
+      )
       const collects = tensors.map((tensor) => engine.readLater([tensor]))
       gpu.submit()
       const found = await Promise.all(collects.map((collect) => collect()))
       expect(found.map(([values]) => values?.length)).toEqual([3, 100_000, 1, 5])
-      for (const [i, tensor] of tensors.entries()) expect(found[i]?.[0]).toEqual(await tensor.data())
+      for (const [i, tensor] of tensors.entries())
+        expect(found[i]?.[0]).toEqual(await tensor.data())
       expect(map.mock.calls.length).toBe(2 + tensors.length)
       for (const tensor of tensors) tensor.dispose()
     } finally {
@@ -178,8 +200,12 @@ describe('launches', () => {
     const { gpu } = await testEngine()
     const [a, b, y] = [0, 0, 0].map(() => gpu.allocate(4))
     if (!a || !b || !y) return
-    expect(() => gpu.run(addKernel, { a, b }, { n: 1 })).toThrow(/add\/forward: nothing is bound to y/)
-    expect(() => gpu.run(addKernel, { a, b, y, z: y }, { n: 1 })).toThrow(/bindings the shader does not have/)
+    expect(() => gpu.run(addKernel, { a, b }, { n: 1 })).toThrow(
+      /add\/forward: nothing is bound to y/,
+    )
+    expect(() => gpu.run(addKernel, { a, b, y, z: y }, { n: 1 })).toThrow(
+      /bindings the shader does not have/,
+    )
     expect(() => gpu.run(addKernel, { a, b, y }, { m: 1 })).toThrow(/no value for the parameter n/)
     expect(() => gpu.run(addKernel, { a, b, y }, { n: 1, m: 1 })).toThrow(/no parameter m/)
     expect(() => gpu.run({ ...addKernel, name: 'nothing/here' }, {}, {})).toThrow(GraftError)
@@ -207,7 +233,9 @@ describe('launches', () => {
 
 describe('what goes wrong on the device', () => {
   test('a kernel that does not compile is named with its file and line', async () => {
-    const engine = await doctored('relu/forward.wgsl', (text) => text.replace('let v = x[i];', 'let v = nonsense;'))
+    const engine = await doctored('relu/forward.wgsl', (text) =>
+      text.replace('let v = x[i];', 'let v = nonsense;'),
+    )
     engine.gpu.layer = 'features.1'
     const x = engine.tensor(Float32Array.of(1), [1])
     const error = await relu(x)
@@ -217,18 +245,21 @@ describe('what goes wrong on the device', () => {
     expect((error as KernelError).message).toMatch(
       /^kernel relu\/forward \(layer features\.1\): does not compile: relu\/forward\.wgsl:19: .*nonsense/,
     )
-    await expect(engine.gpu.prepare(() => relu(x).dispose())).resolves.toBeUndefined() // it is known by now
+    // it is known by now
+    await expect(engine.gpu.prepare(() => relu(x).dispose())).resolves.toBeUndefined()
     const other = await doctored('relu/forward.wgsl', (text) => `${text}\n!`)
-    await expect(other.gpu.prepare(() => void relu(other.tensor(Float32Array.of(1), [1])))).rejects.toThrow(
-      /kernel relu\/forward: does not compile: relu\/forward\.wgsl/,
-    )
+    await expect(
+      other.gpu.prepare(() => void relu(other.tensor(Float32Array.of(1), [1]))),
+    ).rejects.toThrow(/kernel relu\/forward: does not compile: relu\/forward\.wgsl/)
     for (const one of [engine, other]) one.dispose()
   })
 
   test('an invalid launch is reported with its kernel and layer, and the engine goes on', async () => {
     // More storage than a workgroup may have passes the compiler and fails in validation.
     const engine = await doctored('relu/forward.wgsl', (text) =>
-      text.replace('@compute', 'var<workgroup> big: array<vec4f, 1000000>;\n@compute').replace('let v = x[i];', 'let v = x[i] + big[i].x;'),
+      text
+        .replace('@compute', 'var<workgroup> big: array<vec4f, 1000000>;\n@compute')
+        .replace('let v = x[i];', 'let v = x[i] + big[i].x;'),
     )
     engine.gpu.layer = 'features.4'
     const x = engine.tensor(Float32Array.of(1), [1])
@@ -271,7 +302,9 @@ describe('what goes wrong on the device', () => {
 
 test('the shapes and values of a tensor must agree', async () => {
   const engine = await testEngine()
-  expect(() => engine.tensor(new Float32Array(5), [2, 3])).toThrow(/shape \[2, 3\] has 6 values, but 5 were given/)
+  expect(() => engine.tensor(new Float32Array(5), [2, 3])).toThrow(
+    /shape \[2, 3\] has 6 values, but 5 were given/,
+  )
   expect(() => engine.tensor(new Float32Array(0), [0])).toThrow(/extents are positive integers/)
   expect(() => engine.tensor(new Float32Array(1), [1.5])).toThrow(ShapeError)
 })
@@ -280,13 +313,18 @@ test('engine.info says what it runs on', async () => {
   const { info } = await testEngine()
   expect(['hardware', 'lavapipe', 'swiftshader']).toContain(info.kind)
   expect(info.adapter.length).toBeGreaterThan(0)
-  // Both CPU adapters run a workgroup of their smallest subgroup as one subgroup; the fast kernels are for them above all.
+  // Both CPU adapters run a workgroup of their smallest subgroup as one subgroup; the fast kernels
+  // are for them above all.
   if (info.kind !== 'hardware') expect(info.subgroup).toBe(info.kind === 'lavapipe' ? 8 : 4)
   expect((await testEngine('plain')).info.subgroup).toBe(null)
 })
 
 test('a process that has disposed of its engine ends by itself', async () => {
   const worker = fileURLToPath(new URL('../host/node/worker.ts', import.meta.url))
-  const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', worker, adapter], { timeout: 60_000 })
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['--import', 'tsx', worker, adapter],
+    { timeout: 60_000 },
+  )
   expect(stdout).toContain('"y":[0,2]')
 })

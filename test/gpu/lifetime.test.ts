@@ -3,13 +3,13 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { linear, relu } from '../../src/autograd/functions.ts'
-import { createEngineOn } from '../../src/createEngine.ts'
 import { DeviceLostError, KernelError } from '../../src/base/errors.ts'
+import { createEngineOn } from '../../src/createEngine.ts'
 import { stripKernel } from '../../src/gpu/kernels/kernel.ts'
+import type { Host } from '../../src/host/host.ts'
 import type { AdapterChoice } from '../../src/host/platform.ts'
 import { nodeHost } from '../../src/nodeHost.ts'
 import type { Engine } from '../../src/tensor/engine.ts'
-import type { Host } from '../../src/host/host.ts'
 import { testEngine } from '../support/engine.ts'
 
 const adapter = (process.env.GRAFT_ADAPTER ?? 'auto') as AdapterChoice
@@ -20,7 +20,8 @@ function platformWith(shaders: Readonly<Record<string, (text: string) => string>
     ...nodeHost,
     readShaders: async () => {
       const files = new Map(await nodeHost.readShaders())
-      for (const [path, change] of Object.entries(shaders)) files.set(path, change(files.get(path) ?? ''))
+      for (const [path, change] of Object.entries(shaders))
+        files.set(path, change(files.get(path) ?? ''))
       return files
     },
   }
@@ -42,17 +43,34 @@ describe('whether a workgroup is a subgroup', () => {
   test.each<[string, (text: string) => string]>([
     ['lanes out of order', (text) => text.replace('out[i + 1u] = lane', 'out[i + 1u] = lane ^ 1u')],
     ['a subgroup of another size', (text) => text.replace('out[i] = size', 'out[i] = size * 2u')],
-  ])('is asked at the start: with %s sums are staged in shared memory instead', async (_, change) => {
-    const engine = await createEngineOn(platformWith({ 'lib/subgroup_check.wgsl': change }), { adapter })
-    const { tilings } = engine.gpu
-    const problem = { planes: 1, rows: 4, columns: 4, depth: 4, fours: 'nothing', mostSplits: 1 } as const
-    expect([engine.info.subgroup, tilings?.lanes, tilings?.choose(problem).kernel]).toEqual([null, null, 'block'])
-    expect(await product(engine)).toEqual([11, 17])
-    engine.dispose()
-  })
+  ])(
+    'is asked at the start: with %s sums are staged in shared memory instead',
+    async (_, change) => {
+      const engine = await createEngineOn(platformWith({ 'lib/subgroup_check.wgsl': change }), {
+        adapter,
+      })
+      const { tilings } = engine.gpu
+      const problem = {
+        planes: 1,
+        rows: 4,
+        columns: 4,
+        depth: 4,
+        fours: 'nothing',
+        mostSplits: 1,
+      } as const
+      expect([engine.info.subgroup, tilings?.lanes, tilings?.choose(problem).kernel]).toEqual([
+        null,
+        null,
+        'block',
+      ])
+      expect(await product(engine)).toEqual([11, 17])
+      engine.dispose()
+    },
+  )
 
   test('the engines of all tests stand on the answer', async () => {
-    for (const kernels of ['auto', 'plain'] as const) expect(await product(await testEngine(kernels))).toEqual([11, 17])
+    for (const kernels of ['auto', 'plain'] as const)
+      expect(await product(await testEngine(kernels))).toEqual([11, 17])
   })
 })
 
@@ -73,7 +91,10 @@ describe('reading back', () => {
   })
 
   test('twice at a time: both hear that a kernel did not compile', async () => {
-    const engine = await createEngineOn(platformWith({ 'relu/forward.wgsl': (text) => `${text}\n!` }), { adapter })
+    const engine = await createEngineOn(
+      platformWith({ 'relu/forward.wgsl': (text) => `${text}\n!` }),
+      { adapter },
+    )
     const y = relu(engine.tensor(Float32Array.of(1), [1]))
     const errors = await Promise.all([caught(y.data()), caught(y.data())])
     for (const error of errors) expect(error).toBeInstanceOf(KernelError)
@@ -82,7 +103,9 @@ describe('reading back', () => {
 
   test('many of every size, some twice, in any order', async () => {
     const engine = await testEngine()
-    const tensors = [1, 63, 64, 65, 1000, 1, 5000].map((n, i) => engine.tensor(new Float32Array(n).fill(i), [n]))
+    const tensors = [1, 63, 64, 65, 1000, 1, 5000].map((n, i) =>
+      engine.tensor(new Float32Array(n).fill(i), [n]),
+    )
     for (let round = 0; round < 3; round++) {
       const data = await engine.read([...tensors, ...tensors])
       for (const [i, values] of data.entries()) {
@@ -158,7 +181,10 @@ describe('the pool', () => {
     const z = engine.tensor(new Float32Array(5555).fill(2), [5555])
     expect(engine.gpu.submits).toBe(before)
     const [a, b] = await engine.read([y, z])
-    expect([a?.every((value) => value === 0), b?.every((value) => value === 2)]).toEqual([true, true])
+    expect([a?.every((value) => value === 0), b?.every((value) => value === 2)]).toEqual([
+      true,
+      true,
+    ])
     for (const tensor of [y, z]) tensor.dispose()
   })
 
@@ -178,7 +204,9 @@ describe('a launch', () => {
     const wide = { ...stripKernel('relu/forward'), grid: () => [65_536, 1, 1] as const }
     engine.gpu.layer = 'features.9'
     const bindings = { x: x.buffer.storage, y: x.buffer.storage }
-    expect(() => engine.gpu.run(wide, bindings, { n: 1 })).toThrow(/^kernel relu\/forward \(layer features\.9\): a grid of 65536 x 1 x 1/)
+    expect(() => engine.gpu.run(wide, bindings, { n: 1 })).toThrow(
+      /^kernel relu\/forward \(layer features\.9\): a grid of 65536 x 1 x 1/,
+    )
     engine.gpu.layer = null
     const y = relu(x)
     expect([...(await y.data())]).toEqual([0])
@@ -200,6 +228,10 @@ describe('a launch', () => {
 
 test('a process whose start was refused ends by itself', async () => {
   const failing = fileURLToPath(new URL('./failing.ts', import.meta.url))
-  const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', failing, adapter], { timeout: 60_000 })
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['--import', 'tsx', failing, adapter],
+    { timeout: 60_000 },
+  )
   expect(stdout).toMatch(/^kernel lib\/subgroup_check: does not compile/)
 })

@@ -1,12 +1,12 @@
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { crossEntropy, relu } from '../../src/autograd/functions.ts'
 import { UsageError } from '../../src/base/errors.ts'
+import { Random } from '../../src/base/random.ts'
 import { describeOmission, type Recording } from '../../src/gpu/recorder.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
 import type { Network } from '../../src/nn/network.ts'
 import { SGD } from '../../src/optim/sgd.ts'
 import type { Engine } from '../../src/tensor/engine.ts'
-import { Random } from '../../src/base/random.ts'
 import { applyScenario, type ScenarioOptions } from '../../src/transfer/scenario.ts'
 import { sameBits } from '../support/bits.ts'
 import { testEngine } from '../support/engine.ts'
@@ -16,7 +16,13 @@ beforeAll(async () => {
   engine = await testEngine()
 })
 
-const small = { variant: 'alexnet-64', channels: [8, 8, 8, 8, 8], hidden: 16, classes: 5, seed: 3 } as const
+const small = {
+  variant: 'alexnet-64',
+  channels: [8, 8, 8, 8, 8],
+  hidden: 16,
+  classes: 5,
+  seed: 3,
+} as const
 
 interface Step {
   readonly recording: Recording | null
@@ -27,14 +33,19 @@ interface Step {
 }
 
 /** One training step by SGD with momentum, on two noisy images. */
-async function step(scenario: Partial<ScenarioOptions>, record: { readonly values?: boolean } | null): Promise<Step> {
+async function step(
+  scenario: Partial<ScenarioOptions>,
+  record: { readonly values?: boolean } | null,
+): Promise<Step> {
   const model = await alexnet(engine, small)
   if (scenario.scenario) applyScenario(model, { classes: 3, ...scenario } as ScenarioOptions)
   const optimizer = new SGD(model.parameters(), { lr: 0.1, momentum: 0.9 })
   const pixels = new Float32Array(2 * 3 * 64 * 64)
   new Random(5).fillNormal(pixels, 0, 1)
   const x = engine.tensor(pixels, [2, 3, 64, 64])
-  const prototype = Object.getPrototypeOf(engine.gpu.device.createCommandEncoder().beginComputePass()) as GPUComputePassEncoder
+  const prototype = Object.getPrototypeOf(
+    engine.gpu.device.createCommandEncoder().beginComputePass(),
+  ) as GPUComputePassEncoder
   const dispatch = prototype.dispatchWorkgroups
   let launched = 0
   prototype.dispatchWorkgroups = function (...grid) {
@@ -69,16 +80,21 @@ describe('a training step', () => {
   test('every dispatch appears once, in order, and none else', async () => {
     const { recording, launched } = await step({}, {})
     expect(recording?.dispatches.length).toBe(launched)
-    expect(recording?.dispatches.map(({ index }) => index)).toEqual(Array.from({ length: launched }, (_, i) => i))
+    expect(recording?.dispatches.map(({ index }) => index)).toEqual(
+      Array.from({ length: launched }, (_, i) => i),
+    )
     const { dispatches = [], calls = [] } = recording ?? {}
-    // The kernel of the loss computes its gradient, and a convolution's or dense layer's applies the ReLU that follows.
+    // The kernel of the loss computes its gradient, and a convolution's or dense layer's applies
+    // the ReLU that follows.
     const elsewhere = ['crossEntropy backward', 'relu forward']
     for (const { first, end, operator, pass } of calls)
       if (elsewhere.includes(`${operator} ${pass}`)) expect(end).toBe(first)
       else expect(end).toBeGreaterThan(first)
-    for (const [i, { first }] of calls.entries()) expect(first).toBeGreaterThanOrEqual(calls[i - 1]?.end ?? 0)
+    for (const [i, { first }] of calls.entries())
+      expect(first).toBeGreaterThanOrEqual(calls[i - 1]?.end ?? 0)
     const layers = new Set(dispatches.map(({ layer }) => layer))
-    for (const layer of ['features.0', 'features.1', 'features.2', 'classifier.0', 'classifier.6']) expect(layers).toContain(layer)
+    for (const layer of ['features.0', 'features.1', 'features.2', 'classifier.0', 'classifier.6'])
+      expect(layers).toContain(layer)
   })
 
   test('each says what it is, what it touches, and what it costs', async () => {
@@ -89,14 +105,17 @@ describe('a training step', () => {
       expect(one.source.code).not.toMatch(/^\s*#/m)
       expect(one.bindings.length).toBeGreaterThan(0)
       expect(one.bindings.some(({ writable }) => writable)).toBe(true)
-      for (const { bytes, shape } of one.bindings) if (shape) expect(4 * shape.reduce((a, b) => a * b, 1)).toBeLessThanOrEqual(bytes)
+      for (const { bytes, shape } of one.bindings)
+        if (shape) expect(4 * shape.reduce((a, b) => a * b, 1)).toBeLessThanOrEqual(bytes)
       expect(one.threads).toBe([...one.workgroup, ...one.workgroups].reduce((a, b) => a * b, 1))
       expect(one.idle).toBeGreaterThanOrEqual(0)
       expect(one.idle).toBeLessThan(one.threads)
       expect(one.cost?.bytes).toBeGreaterThan(0)
       expect(one.compileMilliseconds).toBeGreaterThan(0)
     }
-    const reluBackward = dispatches.find(({ operator, layer }) => operator === 'relu' && layer === 'features.1')
+    const reluBackward = dispatches.find(
+      ({ operator, layer }) => operator === 'relu' && layer === 'features.1',
+    )
     const strip = reluBackward?.overrides.STRIP ?? expect.fail('ReLU is a kernel of strips')
     expect(reluBackward).toMatchObject({
       pass: 'input gradient',
@@ -118,9 +137,13 @@ describe('a training step', () => {
 
   test('passes are told apart by the gradient that a dispatch works for', async () => {
     const { dispatches } = await recorded({})
-    const passes = (layer: string) => new Set(dispatches.filter((one) => one.layer === layer).map(({ pass }) => pass))
-    expect(passes('features.3')).toEqual(new Set(['forward', 'input gradient', 'weight gradient', 'bias gradient']))
-    expect(passes('features.0')).toEqual(new Set(['forward', 'weight gradient', 'bias gradient'])) // images want none
+    const passes = (layer: string) =>
+      new Set(dispatches.filter((one) => one.layer === layer).map(({ pass }) => pass))
+    expect(passes('features.3')).toEqual(
+      new Set(['forward', 'input gradient', 'weight gradient', 'bias gradient']),
+    )
+    // images want none
+    expect(passes('features.0')).toEqual(new Set(['forward', 'weight gradient', 'bias gradient']))
     expect(passes('features.3.weight')).toEqual(new Set(['step']))
     expect(dispatches.every(({ pass }) => pass !== null && pass !== 'backward')).toBe(true)
   })
@@ -128,7 +151,9 @@ describe('a training step', () => {
   test('the FLOPs of a convolution are those of its operator', async () => {
     const { dispatches } = await recorded({})
     const of = (pass: string) =>
-      dispatches.filter((one) => one.layer === 'features.3' && one.pass === pass).reduce((sum, one) => sum + (one.cost?.flops ?? 0), 0)
+      dispatches
+        .filter((one) => one.layer === 'features.3' && one.pass === pass)
+        .reduce((sum, one) => sum + (one.cost?.flops ?? 0), 0)
     const flops = 2 * 2 * 8 * 15 * 15 * 8 * 25
     expect(of('forward')).toBe(flops)
     expect(of('input gradient')).toBe(flops)
@@ -156,14 +181,17 @@ describe('a training step', () => {
   test('times are not rounded, which Dawn does to 65,536 ns unless it is told not to', async () => {
     const { dispatches, milliseconds } = await recorded({})
     if (milliseconds === null) return
-    expect(dispatches.some(({ milliseconds: time }) => Math.round(1e6 * (time ?? 0)) % 65_536 !== 0)).toBe(true)
+    expect(
+      dispatches.some(({ milliseconds: time }) => Math.round(1e6 * (time ?? 0)) % 65_536 !== 0),
+    ).toBe(true)
   })
 
   test('computes the same bits as without a recording', async () => {
     const plain = await step({}, null)
     const { loss, state } = await step({}, { values: true })
     expect(loss).toBe(plain.loss)
-    for (const [name, { data }] of Object.entries(plain.state)) expect(sameBits(data, state[name]?.data)).toBe(true)
+    for (const [name, { data }] of Object.entries(plain.state))
+      expect(sameBits(data, state[name]?.data)).toBe(true)
   })
 
   test('is whole where it takes several submits', async () => {
@@ -172,7 +200,8 @@ describe('a training step', () => {
     for (let i = 0; i < 1030; i++) relu(x).dispose() // the params ring has 1,024 slots
     const { dispatches } = await recorder.finish()
     expect(dispatches.length).toBe(1030)
-    if (engine.info.features.includes('timestamp-query')) expect(dispatches.every(({ milliseconds }) => milliseconds !== null)).toBe(true)
+    if (engine.info.features.includes('timestamp-query'))
+      expect(dispatches.every(({ milliseconds }) => milliseconds !== null)).toBe(true)
     x.dispose()
   })
 })
@@ -182,10 +211,14 @@ describe('what did not run, and why', () => {
     const { omissions, dispatches } = await recorded({ scenario: 'small-similar' })
     const lines = omissions.map(describeOmission)
     expect(lines).toContain('features.0 weight gradient: not dispatched, the parameter is frozen')
-    expect(lines).toContain('features.3 input gradient: not dispatched, nothing before this layer trains')
+    expect(lines).toContain(
+      'features.3 input gradient: not dispatched, nothing before this layer trains',
+    )
     expect(lines).toContain('features.0.weight step: not dispatched, the parameter is frozen')
     expect(lines).toContain('flatten flatten: not dispatched, its result is the same memory')
-    expect(lines).toContain('features.1 forward: not dispatched, the launch before it has stored max(x, 0)')
+    expect(lines).toContain(
+      'features.1 forward: not dispatched, the launch before it has stored max(x, 0)',
+    )
     expect(lines.some((line) => line.startsWith('classifier.6 weight'))).toBe(false)
     // What is said not to run does not.
     const ran = new Set(dispatches.map(({ layer, pass }) => `${layer} ${pass}`))
@@ -198,29 +231,38 @@ describe('what did not run, and why', () => {
     const recorder = engine.record()
     const y = engine.noGrad(() => model.forward(x))
     const { omissions } = await recorder.finish()
-    expect(omissions.map(describeOmission)).toContain('features.0 weight gradient: not dispatched, gradients are off')
+    expect(omissions.map(describeOmission)).toContain(
+      'features.0 weight gradient: not dispatched, gradients are off',
+    )
     for (const one of [x, y, model]) one.dispose()
   })
 })
 
 test('values are what the tensors held', async () => {
   const { calls } = await recorded({}, true)
-  const forward = (layer: string) => calls.find((call) => call.layer === layer && call.pass === 'forward')
+  const forward = (layer: string) =>
+    calls.find((call) => call.layer === layer && call.pass === 'forward')
   const [conv1, relu1, pool1] = ['features.0', 'features.1', 'features.2'].map(forward)
   expect(conv1?.attrs).toMatchObject({ relu: true })
   expect(conv1?.tensors.y?.shape).toEqual([2, 8, 32, 32])
   expect(conv1?.tensors.y?.values?.some((value) => value > 0)).toBe(true)
   expect(conv1?.tensors.y?.values?.some((value) => value < 0)).toBe(false)
-  for (const same of [relu1?.tensors.y, pool1?.tensors.x]) expect(same?.values).toEqual(conv1?.tensors.y?.values)
+  for (const same of [relu1?.tensors.y, pool1?.tensors.x])
+    expect(same?.values).toEqual(conv1?.tensors.y?.values)
   const step = calls.find(({ pass, layer }) => pass === 'step' && layer === 'features.0.weight')
   expect(step?.operator).toBe('SGD')
-  const conv = calls.filter(({ pass, layer }) => pass === 'backward' && layer === 'features.0') // one for each gradient
+  // one for each gradient
+  const conv = calls.filter(({ pass, layer }) => pass === 'backward' && layer === 'features.0')
   expect(conv.map(({ tensors }) => Object.keys(tensors).sort())).toEqual([
     ['dbias', 'dy'],
     ['dweight', 'dy'],
   ])
   const without = await recorded({})
-  expect(without.calls.every(({ tensors }) => Object.values(tensors).every(({ values }) => values === null))).toBe(true)
+  expect(
+    without.calls.every(({ tensors }) =>
+      Object.values(tensors).every(({ values }) => values === null),
+    ),
+  ).toBe(true)
 })
 
 test('one recording at a time, and none beside a timing', async () => {

@@ -5,7 +5,9 @@ import { serveLocally } from '../../src/inspect/node/localServer.ts'
 /** The first line that comes back for a request line sent as it is: fetch would mend it. */
 function statusOf(url: string, target: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const socket = connect(Number(new URL(url).port), '127.0.0.1', () => socket.write(`GET ${target} HTTP/1.1\r\nHost: localhost\r\n\r\n`))
+    const socket = connect(Number(new URL(url).port), '127.0.0.1', () =>
+      socket.write(`GET ${target} HTTP/1.1\r\nHost: localhost\r\n\r\n`),
+    )
     socket.once('data', (chunk) => {
       resolve(String(chunk).split('\r\n', 1)[0] ?? '')
       socket.destroy()

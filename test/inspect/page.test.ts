@@ -6,11 +6,11 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Random } from '../../src/base/random.ts'
 import type { Inspection } from '../../src/inspect/inspection.ts'
 import { unpackTensor } from '../../src/inspect/pack.ts'
 import { inspectorPage } from '../../src/inspector.ts'
 import * as reference from '../../src/reference/index.ts'
-import { Random } from '../../src/base/random.ts'
 import { chromium, complaintsOf, openChromium, servePage } from '../support/chromium.ts'
 import { inspectSmall } from './inspection.ts'
 
@@ -47,47 +47,66 @@ describe.skipIf(!chromium)('the inspector in Chromium', () => {
     await rm(folder, { recursive: true, force: true })
   })
 
-  async function open(view: string, { width = 1440, from = url, dark = false } = {}): Promise<{ page: Page; complaints: string[] }> {
-    const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme: dark ? 'dark' : 'light' })
+  async function open(
+    view: string,
+    { width = 1440, from = url, dark = false } = {},
+  ): Promise<{ page: Page; complaints: string[] }> {
+    const page = await browser.newPage({
+      viewport: { width, height: 900 },
+      colorScheme: dark ? 'dark' : 'light',
+    })
     const complaints = complaintsOf(page)
     page.on('request', (request) => {
-      if (from === url && request.url().startsWith('http')) complaints.push(`the page asks for ${request.url()}`)
+      if (from === url && request.url().startsWith('http'))
+        complaints.push(`the page asks for ${request.url()}`)
     })
     await page.goto(`${from}#${view}`)
     await page.locator('#panel h2').first().waitFor()
     return { page, complaints }
   }
 
-  test.each(views)('%s: from a file, no complaint, no serious barrier, nothing cut at 390 pixels', async (view) => {
-    for (const [width, dark] of [
-      [1440, false],
-      [390, true],
-    ] as const) {
-      const { page, complaints } = await open(view, { width, dark })
-      await page.addScriptTag({ path: axe })
-      const found = await page.evaluate(async () => {
-        const { violations } = await (
-          globalThis as unknown as { axe: { run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }> } }
-        ).axe.run()
-        return violations
-          .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-          .map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 200)}`)
-      })
-      expect(found).toEqual([])
-      const { scroll, client } = await page.evaluate(() => ({
-        scroll: document.documentElement.scrollWidth,
-        client: document.documentElement.clientWidth,
-      }))
-      expect(scroll).toBeLessThanOrEqual(client)
-      expect(complaints).toEqual([])
-      await page.close()
-    }
-  })
+  test.each(views)(
+    '%s: from a file, no complaint, no serious barrier, nothing cut at 390 pixels',
+    async (view) => {
+      for (const [width, dark] of [
+        [1440, false],
+        [390, true],
+      ] as const) {
+        const { page, complaints } = await open(view, { width, dark })
+        await page.addScriptTag({ path: axe })
+        const found = await page.evaluate(async () => {
+          const { violations } = await (
+            globalThis as unknown as {
+              axe: {
+                run(): Promise<{
+                  violations: { id: string; impact: string; nodes: { html: string }[] }[]
+                }>
+              }
+            }
+          ).axe.run()
+          return violations
+            .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+            .map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 200)}`)
+        })
+        expect(found).toEqual([])
+        const { scroll, client } = await page.evaluate(() => ({
+          scroll: document.documentElement.scrollWidth,
+          client: document.documentElement.clientWidth,
+        }))
+        expect(scroll).toBeLessThanOrEqual(client)
+        expect(complaints).toEqual([])
+        await page.close()
+      }
+    },
+  )
 
   test('the receptive field of any output adds up to the float64 reference: fifty of them, corners included', async () => {
     const { page, complaints } = await open('tensors')
     const random = new Random(11)
-    const calls = inspection?.calls.filter(({ pass, operator }) => pass === 'forward' && operator === 'conv2d') ?? []
+    const calls =
+      inspection?.calls.filter(
+        ({ pass, operator }) => pass === 'forward' && operator === 'conv2d',
+      ) ?? []
     const arrays = (keys: Readonly<Record<string, string>>, name: string) => {
       const packed = inspection?.tensors[keys[name] ?? '']
       if (!packed) throw new Error(`there is no ${name}`)
@@ -95,11 +114,19 @@ describe.skipIf(!chromium)('the inspector in Chromium', () => {
     }
     let checked = 0
     for (const call of calls) {
-      const sum = reference.conv2d(arrays(call.tensors, 'x'), arrays(call.tensors, 'weight'), arrays(call.tensors, 'bias'), call.attrs)
+      const sum = reference.conv2d(
+        arrays(call.tensors, 'x'),
+        arrays(call.tensors, 'weight'),
+        arrays(call.tensors, 'bias'),
+        call.attrs,
+      )
       const y = reference.relu(sum)
       const [, c = 1, h = 1, w = 1] = y.shape
       const corners = [0, h - 1].flatMap((i) => [0, w - 1].map((j) => [0, random.below(c), i, j]))
-      for (const at of [...corners, ...Array.from({ length: 6 }, () => [0, random.below(c), random.below(h), random.below(w)])]) {
+      for (const at of [
+        ...corners,
+        ...Array.from({ length: 6 }, () => [0, random.below(c), random.below(h), random.below(w)]),
+      ]) {
         const [, o = 0, i = 0, j = 0] = at
         await page.evaluate(
           (hash) => {
@@ -107,8 +134,13 @@ describe.skipIf(!chromium)('the inspector in Chromium', () => {
           },
           `tensors/${call.layer}/y/${at.join('/')}`,
         )
-        const shown = page.locator('.explain', { has: page.locator('h3', { hasText: `y[${at.join(', ')}]` }) })
-        expect(Number(await shown.getAttribute('data-result'))).toBeCloseTo(y.data[(o * h + i) * w + j] ?? Number.NaN, 10)
+        const shown = page.locator('.explain', {
+          has: page.locator('h3', { hasText: `y[${at.join(', ')}]` }),
+        })
+        expect(Number(await shown.getAttribute('data-result'))).toBeCloseTo(
+          y.data[(o * h + i) * w + j] ?? Number.NaN,
+          10,
+        )
         checked++
       }
     }
@@ -121,19 +153,33 @@ describe.skipIf(!chromium)('the inspector in Chromium', () => {
     const { page, complaints } = await open('network')
     // Names are apart from the figures beside them, whichever way they are read.
     const [best] = inspection?.top ?? []
-    expect(await page.locator('.facts bdi').allTextContents()).toEqual([best?.name, inspection?.target])
-    expect(await page.locator('.facts').textContent()).toMatch(/Taken for class \d, [\d.]+ %\. Loss [\d.]+ for class 3\. Graft/)
-    expect(await page.locator('.layer', { hasText: 'features.1' }).first().locator('.what').textContent()).toBe(
-      'ReLU, in the launch of features.0',
+    expect(await page.locator('.facts bdi').allTextContents()).toEqual([
+      best?.name,
+      inspection?.target,
+    ])
+    expect(await page.locator('.facts').textContent()).toMatch(
+      /Taken for class \d, [\d.]+ %\. Loss [\d.]+ for class 3\. Graft/,
     )
+    expect(
+      await page
+        .locator('.layer', { hasText: 'features.1' })
+        .first()
+        .locator('.what')
+        .textContent(),
+    ).toBe('ReLU, in the launch of features.0')
     await page.evaluate(() => {
       location.hash = 'tensors/features.1/y/0/1/3/4'
     })
     await page.getByText('The launch of features.0 computes this too').waitFor()
-    expect(await page.locator('.formula-line').textContent()).toMatch(/^y\[0, 1, 3, 4\] = max\(0, bias\[1\] \+ Σ/)
+    expect(await page.locator('.formula-line').textContent()).toMatch(
+      /^y\[0, 1, 3, 4\] = max\(0, bias\[1\] \+ Σ/,
+    )
     expect(await page.locator('figure', { hasText: 'x, what comes in' }).count()).toBe(0)
     const explain = page.locator('.explain')
-    expect(Number(await explain.getAttribute('data-result'))).toBeCloseTo(Number(await explain.getAttribute('data-stored')), 4)
+    expect(Number(await explain.getAttribute('data-result'))).toBeCloseTo(
+      Number(await explain.getAttribute('data-stored')),
+      4,
+    )
     expect(complaints).toEqual([])
     await page.close()
   })
@@ -142,8 +188,12 @@ describe.skipIf(!chromium)('the inspector in Chromium', () => {
     const { page } = await open('roofline')
     const dispatches = inspection?.dispatches ?? []
     if (inspection?.peak) {
-      const longest = dispatches.toSorted((a, b) => (b.milliseconds ?? 0) - (a.milliseconds ?? 0)).slice(0, 12)
-      const links = await page.locator('tbody a').evaluateAll((all) => all.map((link) => Number(link.getAttribute('href')?.split('/')[1])))
+      const longest = dispatches
+        .toSorted((a, b) => (b.milliseconds ?? 0) - (a.milliseconds ?? 0))
+        .slice(0, 12)
+      const links = await page
+        .locator('tbody a')
+        .evaluateAll((all) => all.map((link) => Number(link.getAttribute('href')?.split('/')[1])))
       expect(links).toEqual(longest.map(({ index }) => index))
     }
     const moving = dispatches.findIndex(({ cost }) => cost?.flops === 0)
@@ -151,12 +201,19 @@ describe.skipIf(!chromium)('the inspector in Chromium', () => {
     await page.evaluate((hash) => {
       location.hash = hash
     }, `timeline/${moving}`)
-    await expect.poll(() => page.locator('.facts-list').textContent()).toMatch(/workno arithmetic, [\d.]+ k?B/)
+    await expect
+      .poll(() => page.locator('.facts-list').textContent())
+      .toMatch(/workno arithmetic, [\d.]+ k?B/)
     await page.evaluate(() => {
       location.hash = 'compare'
     })
     const heads = page.locator('thead tr').nth(1).locator('th')
-    expect(await heads.allTextContents()).toEqual(['dispatches', 'GPU time', 'dispatches', 'GPU time'])
+    expect(await heads.allTextContents()).toEqual([
+      'dispatches',
+      'GPU time',
+      'dispatches',
+      'GPU time',
+    ])
     await page.evaluate(() => {
       location.hash = 'numbers'
     })
@@ -167,26 +224,36 @@ describe.skipIf(!chromium)('the inspector in Chromium', () => {
 
   test('below an image stand the least and the greatest of its numbers, and the rows of a wide matrix are broken into lines', async () => {
     const { page } = await open('tensors/the loss')
-    const caption = (title: string) => page.locator('figure', { hasText: title }).first().locator('.readout').textContent()
-    expect(await caption('y, what goes out')).toBe(Number(inspection?.loss?.toPrecision(6)).toString())
+    const caption = (title: string) =>
+      page.locator('figure', { hasText: title }).first().locator('.readout').textContent()
+    expect(await caption('y, what goes out')).toBe(
+      Number(inspection?.loss?.toPrecision(6)).toString(),
+    )
     expect(await caption('dy, the gradient')).toBe('1')
     await page.evaluate(() => {
       location.hash = 'tensors/classifier.1/weight/3/70'
     })
-    const call = inspection?.calls.find(({ layer, pass }) => layer === 'classifier.1' && pass === 'forward')
+    const call = inspection?.calls.find(
+      ({ layer, pass }) => layer === 'classifier.1' && pass === 'forward',
+    )
     const packed = inspection?.tensors[call?.tensors.weight ?? '']
     if (!packed) throw new Error('there is no weight')
     const [rows = 0, columns = 0] = packed.shape
     expect(rows).toBeLessThanOrEqual(32)
     expect(columns).toBeGreaterThan(70)
     const figure = page.locator('figure', { hasText: 'weight' }).first()
-    const [low, high] = [Math.min(...unpackTensor(packed)), Math.max(...unpackTensor(packed))].map((value) => Number(value.toPrecision(6)))
+    const [low, high] = [Math.min(...unpackTensor(packed)), Math.max(...unpackTensor(packed))].map(
+      (value) => Number(value.toPrecision(6)),
+    )
     expect(await caption('weight')).toBe(`${low} to ${high}`)
-    // Number 70 of row 3 lies on the second line of the fourth tile, and is found there by the pointer.
+    // Number 70 of row 3 lies on the second line of the fourth tile, and is found there by the
+    // pointer.
     const canvas = figure.locator('canvas')
     const [frame, box] = [await figure.locator('.frame').boundingBox(), await canvas.boundingBox()]
     if (!frame || !box) throw new Error('nothing is framed')
-    await canvas.hover({ position: { x: frame.x - box.x + frame.width / 2, y: frame.y - box.y + frame.height / 2 } })
+    await canvas.hover({
+      position: { x: frame.x - box.x + frame.width / 2, y: frame.y - box.y + frame.height / 2 },
+    })
     expect(await caption('weight')).toMatch(/^weight\[3, 70\] = /)
     await page.close()
   })
@@ -211,24 +278,29 @@ describe.skipIf(!chromium)('the inspector in Chromium', () => {
     await page.close()
   })
 
-  test.each([1440, 390])('at %i pixels what is clicked stays under the pointer, and what it was made of is in sight', async (width) => {
-    const { page } = await open('tensors/features.3', { width })
-    for (const name of ['y, what goes out', 'dweight, the gradient']) {
-      const canvas = page.locator('figure', { hasText: name }).locator('canvas').first()
-      await canvas.scrollIntoViewIfNeeded()
-      const before = await canvas.boundingBox()
-      await canvas.click({ position: { x: 5, y: 5 } })
-      const heading = page.locator('.explain h3', { hasText: /^(y|dweight)\[/ })
-      await expect.poll(() => heading.textContent()).toMatch(name.startsWith('y') ? /^y\[/ : /^dweight\[/)
-      const [after, told] = [await canvas.boundingBox(), await heading.boundingBox()]
-      expect(told?.y).toBeGreaterThan((after?.y ?? 0) + (after?.height ?? 0))
-      expect(told?.y).toBeLessThan(900 - 100)
-      // Only as far as the heading asks for is anything moved, and the image stays whole.
-      expect(after?.y).toBeLessThanOrEqual((before?.y ?? 0) + 1)
-      expect(after?.y).toBeGreaterThanOrEqual(0)
-    }
-    await page.close()
-  })
+  test.each([1440, 390])(
+    'at %i pixels what is clicked stays under the pointer, and what it was made of is in sight',
+    async (width) => {
+      const { page } = await open('tensors/features.3', { width })
+      for (const name of ['y, what goes out', 'dweight, the gradient']) {
+        const canvas = page.locator('figure', { hasText: name }).locator('canvas').first()
+        await canvas.scrollIntoViewIfNeeded()
+        const before = await canvas.boundingBox()
+        await canvas.click({ position: { x: 5, y: 5 } })
+        const heading = page.locator('.explain h3', { hasText: /^(y|dweight)\[/ })
+        await expect
+          .poll(() => heading.textContent())
+          .toMatch(name.startsWith('y') ? /^y\[/ : /^dweight\[/)
+        const [after, told] = [await canvas.boundingBox(), await heading.boundingBox()]
+        expect(told?.y).toBeGreaterThan((after?.y ?? 0) + (after?.height ?? 0))
+        expect(told?.y).toBeLessThan(900 - 100)
+        // Only as far as the heading asks for is anything moved, and the image stays whole.
+        expect(after?.y).toBeLessThanOrEqual((before?.y ?? 0) + 1)
+        expect(after?.y).toBeGreaterThanOrEqual(0)
+      }
+      await page.close()
+    },
+  )
 
   test('tabs and dispatches are walked through by the keyboard', async () => {
     const { page } = await open('network')
@@ -237,14 +309,18 @@ describe.skipIf(!chromium)('the inspector in Chromium', () => {
     await page.locator('h2', { hasText: 'Dispatches' }).waitFor()
     await page.locator('.dispatches button[aria-current=true]').focus()
     await page.keyboard.press('ArrowDown')
-    await expect.poll(() => page.locator('.dispatches button[aria-current=true] .index').textContent()).toBe('1')
+    await expect
+      .poll(() => page.locator('.dispatches button[aria-current=true] .index').textContent())
+      .toBe('1')
     await page.close()
   })
 
   test('the tour measures one convolution in four ways, all of them right', async () => {
     const { page, complaints } = await open('tour', { from: served.url })
     await page.getByRole('button', { name: 'Measure on this GPU' }).click()
-    await expect.poll(() => page.locator('tr[data-measured=yes]').count(), { timeout: 90_000 }).toBe(4)
+    await expect
+      .poll(() => page.locator('tr[data-measured=yes]').count(), { timeout: 90_000 })
+      .toBe(4)
     for (const error of await page.locator('tr[data-measured=yes] td:last-child').allTextContents())
       expect(Number(error)).toBeLessThan(1e-5)
     expect(complaints).toEqual([])
@@ -261,7 +337,9 @@ describe.skipIf(!chromium)('the inspector in Chromium', () => {
       await editor.evaluate((element, pasted) => {
         const clipboardData = new DataTransfer()
         clipboardData.setData('text/plain', pasted)
-        element.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true }))
+        element.dispatchEvent(
+          new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true }),
+        )
       }, replace(text))
       await page.getByRole('button', { name: 'Run', exact: true }).click()
       return page
@@ -270,7 +348,9 @@ describe.skipIf(!chromium)('the inspector in Chromium', () => {
     test('runs, and what it computes wrong is seen; reset brings the original back', async () => {
       const page = await edited((text) => text.replace('v < vec4f()', 'v > vec4f()'))
       await page.locator('[data-testid=verdict].wrong').waitFor({ timeout: 60_000 })
-      const timing = page.getByText(/^It takes [\d.]+ (ms|µs) in a larger case; the original, in turns with it, takes [\d.]+ (ms|µs)\.$/)
+      const timing = page.getByText(
+        /^It takes [\d.]+ (ms|µs) in a larger case; the original, in turns with it, takes [\d.]+ (ms|µs)\.$/,
+      )
       expect(await timing.count()).toBe(1)
       await page.getByRole('button', { name: 'Reset' }).click()
       await page.getByRole('button', { name: 'Run', exact: true }).click()
@@ -282,8 +362,13 @@ describe.skipIf(!chromium)('the inspector in Chromium', () => {
       const page = await edited((text) => text.replace('let v = x[i];', 'let v = z[i];'))
       const problem = page.locator('[data-testid=problem]')
       await problem.waitFor({ timeout: 60_000 })
-      const line = (inspection?.shaders['relu/forward.wgsl'] ?? '').split('\n').findIndex((one) => one.includes('let v = x[i];')) + 1
-      expect(await problem.textContent()).toContain(`relu/forward.wgsl, line ${line}: unresolved value 'z'`)
+      const line =
+        (inspection?.shaders['relu/forward.wgsl'] ?? '')
+          .split('\n')
+          .findIndex((one) => one.includes('let v = x[i];')) + 1
+      expect(await problem.textContent()).toContain(
+        `relu/forward.wgsl, line ${line}: unresolved value 'z'`,
+      )
       await expect.poll(() => page.locator('.cm-lint-marker-error').count()).toBe(1)
       await page.close()
     })

@@ -6,7 +6,13 @@ import { testEngine } from '../support/engine.ts'
 
 test('a step that fails ends its recording, and leaves no memory behind', async () => {
   const engine = await testEngine()
-  const model = await alexnet(engine, { variant: 'alexnet-64', channels: [6, 8, 8, 8, 8], hidden: 12, classes: 5, seed: 4 })
+  const model = await alexnet(engine, {
+    variant: 'alexnet-64',
+    channels: [6, 8, 8, 8, 8],
+    hidden: 12,
+    classes: 5,
+    seed: 4,
+  })
   const x = engine.tensor(new Float32Array(3 * 64 * 64), [1, 3, 64, 64])
   for (const parameter of model.parameters()) void parameter.tensor
   const before = engine.memory()

@@ -3,7 +3,11 @@ import { expect, test } from 'vitest'
 import { amount, rate, share, time } from '../../src/inspect/web/text.ts'
 
 test('amounts have a space before their unit, and three digits whatever they round to', () => {
-  expect([0, 900, 999, 1000, 999_499, 999_500, 999_999, 31_200, 151e6].map((value) => amount(value, 'B'))).toEqual([
+  expect(
+    [0, 900, 999, 1000, 999_499, 999_500, 999_999, 31_200, 151e6].map((value) =>
+      amount(value, 'B'),
+    ),
+  ).toEqual([
     '0 B',
     '900 B',
     '999 B',
@@ -26,7 +30,14 @@ test('amounts have a space before their unit, and three digits whatever they rou
 
 test('rates, shares and times', () => {
   expect(rate(112e6, 10, 'FLOP')).toBe('11.2 GFLOP/s')
-  expect([0, 0.0004, 0.0094, 0.0096, 0.5, 1.05].map(share)).toEqual(['0 %', '0.04 %', '0.9 %', '1 %', '50 %', '105 %'])
+  expect([0, 0.0004, 0.0094, 0.0096, 0.5, 1.05].map(share)).toEqual([
+    '0 %',
+    '0.04 %',
+    '0.9 %',
+    '1 %',
+    '50 %',
+    '105 %',
+  ])
   expect([null, 0, 0.0456, 0.99949, 0.99951, 1.234, 99.994, 99.996, 1234].map(time)).toEqual([
     'not timed',
     '0 µs',

@@ -15,7 +15,9 @@ test('a trace has one complete event for each dispatch', async () => {
     expect(() => chromeTrace(recording, 'test')).toThrow(UsageError)
     return
   }
-  const { traceEvents } = chromeTrace(recording, 'test') as { traceEvents: Record<string, unknown>[] }
+  const { traceEvents } = chromeTrace(recording, 'test') as {
+    traceEvents: Record<string, unknown>[]
+  }
   const events = traceEvents.filter(({ ph }) => ph === 'X')
   expect(events).toHaveLength(2)
   expect(events[0]).toMatchObject({
@@ -25,5 +27,6 @@ test('a trace has one complete event for each dispatch', async () => {
     tid: 1,
     args: { kernel: 'relu/forward.wgsl', params: { n: 1 } },
   })
-  for (const { ts, dur } of events) expect([ts, dur].every((value) => typeof value === 'number' && value >= 0)).toBe(true)
+  for (const { ts, dur } of events)
+    expect([ts, dur].every((value) => typeof value === 'number' && value >= 0)).toBe(true)
 })

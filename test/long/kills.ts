@@ -1,14 +1,16 @@
 /**
- * Kills trainings at random moments, goes on with them, and compares the final weights byte for byte with an uninterrupted run's:
+ * Kills trainings at random moments, goes on with them, and compares the final weights byte for
+ * byte with an uninterrupted run's:
  *     npx tsx test/long/kills.ts [KILLS] [SEED]
- * Each kill is a SIGKILL to the command, at a moment drawn uniformly over the time that a whole run takes; the run is then resumed to its
- * end. Two kinds take turns: every recipe at once, and a head on stored features, whose cache the kill may hit as well.
- * Prints one line a kill, and exits with 1 unless all are the same.
+ * Each kill is a SIGKILL to the command, at a moment drawn uniformly over the time that a whole run
+ * takes; the run is then resumed to its end. Two kinds take turns: every recipe at once, and a head
+ * on stored features, whose cache the kill may hit as well. Prints one line a kill, and exits with
+ * 1 unless all are the same.
  */
 import { readdir, readFile } from 'node:fs/promises'
 import { Random } from '../../src/base/random.ts'
-import { readCheckpoint } from '../../src/train/checkpoint.ts'
 import { diskFiles } from '../../src/host/node/files.ts'
+import { readCheckpoint } from '../../src/train/checkpoint.ts'
 import { graft, Workplace } from '../cli/run.ts'
 
 const [kills = 20, seed = 1] = process.argv.slice(2).map(Number)
@@ -16,17 +18,60 @@ const place = await Workplace.make({ train: 16, val: 4 })
 const often = ['--checkpoint-every', '0']
 const recipes = {
   everything: [
-    ...['--scenario', 'large-similar', '--optimizer', 'sgd', '--epochs', '4', '--batch-size', '4', '--augment', '--schedule', 'one-cycle'],
-    ...['--head-epochs', '1', '--ema', '0.9', '--clip', '1', '--accumulate', '2', '--mixup', '0.3', '--keep', 'best', ...often],
+    ...[
+      '--scenario',
+      'large-similar',
+      '--optimizer',
+      'sgd',
+      '--epochs',
+      '4',
+      '--batch-size',
+      '4',
+      '--augment',
+      '--schedule',
+      'one-cycle',
+    ],
+    ...[
+      '--head-epochs',
+      '1',
+      '--ema',
+      '0.9',
+      '--clip',
+      '1',
+      '--accumulate',
+      '2',
+      '--mixup',
+      '0.3',
+      '--keep',
+      'best',
+      ...often,
+    ],
   ],
-  head: ['--scenario', 'small-similar', '--replace', 'all', '--epochs', '30', '--batch-size', '4', ...often],
+  head: [
+    '--scenario',
+    'small-similar',
+    '--replace',
+    'all',
+    '--epochs',
+    '30',
+    '--batch-size',
+    '4',
+    ...often,
+  ],
 } as const
 type Kind = keyof typeof recipes
 
-/** Each run has a feature cache of its own: a resumed one finds what its killed half has left, and nothing else. */
+/**
+ * Each run has a feature cache of its own: a resumed one finds what its killed half has left, and
+ * nothing else.
+ */
 const train = (name: string, more: readonly string[], killAfter?: number) =>
-  graft(['train', place.photos, '--out', place.path(name), ...more], { env: { GRAFT_CACHE: place.path(`${name}-cache`) }, killAfter })
-const weights = (name: string) => readFile(place.path(name, 'weights.safetensors')).catch(() => null)
+  graft(['train', place.photos, '--out', place.path(name), ...more], {
+    env: { GRAFT_CACHE: place.path(`${name}-cache`) },
+    killAfter,
+  })
+const weights = (name: string) =>
+  readFile(place.path(name, 'weights.safetensors')).catch(() => null)
 
 async function whole(kind: Kind) {
   const begun = performance.now()
@@ -51,7 +96,10 @@ for (let kill = 1; kill <= kills; kill++) {
     killed = await train(name, [...recipes[kind], ...(tries > 0 ? ['--force'] : [])], after)
   }
   const kept = await readCheckpoint(diskFiles, place.path(name, 'checkpoints')).then(
-    (one) => (one ? `epoch ${one.epochs.length + 1} after batch ${one.part?.batches ?? 0}` : 'no checkpoint yet'),
+    (one) =>
+      one
+        ? `epoch ${one.epochs.length + 1} after batch ${one.part?.batches ?? 0}`
+        : 'no checkpoint yet',
     (error: unknown) => `UNREADABLE: ${String(error)}`,
   )
   const files = await readdir(place.path(name, 'checkpoints')).catch(() => [])

@@ -1,21 +1,24 @@
 /**
- * Destroys the GPU device in mid-epoch, again and again in one training, and compares its accuracy with that of an undisturbed run:
+ * Destroys the GPU device in mid-epoch, again and again in one training, and compares its accuracy
+ * with that of an undisturbed run:
  *     npx tsx test/long/losses.ts [LOSSES] [DIR]
- * DIR: a folder of images; drawn shapes unless given. Prints what the run says each time, and exits with 1 unless the accuracies
- * agree within one point.
+ * DIR: a folder of images; drawn shapes unless given. Prints what the run says each time, and exits
+ * with 1 unless the accuracies agree within one point.
  */
 
+import { Random } from '../../src/base/random.ts'
 import { openImageFolder } from '../../src/data/imageFolder.ts'
 import { createEngine } from '../../src/index.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
-import { Random } from '../../src/base/random.ts'
 import type { TrainEvent } from '../../src/train/events.ts'
 import { fit } from '../../src/train/fit.ts'
 import { applyScenario } from '../../src/transfer/scenario.ts'
 import { drawnShapes } from '../support/shapes.ts'
 
 const losses = Number(process.argv[2] ?? 10)
-const data = process.argv[3] ? await openImageFolder(process.argv[3]) : await drawnShapes({ train: 32, val: 32 })
+const data = process.argv[3]
+  ? await openImageFolder(process.argv[3])
+  : await drawnShapes({ train: 32, val: 32 })
 const engine = await createEngine()
 const epochs = Math.max(losses, 5)
 
@@ -27,14 +30,27 @@ async function train(destroy: boolean) {
   const onEvent = (event: TrainEvent) => {
     if (event.type === 'recovered') console.log(`  ${JSON.stringify(event)}`)
     // Once an epoch, at a random step in its midst.
-    if (!destroy || event.type !== 'step' || done === losses || event.epoch <= last || event.step < 2 + random.below(event.steps - 3))
+    if (
+      !destroy ||
+      event.type !== 'step' ||
+      done === losses ||
+      event.epoch <= last ||
+      event.step < 2 + random.below(event.steps - 3)
+    )
       return
     done++
     last = event.epoch
     console.log(`destroyed in epoch ${event.epoch}, step ${event.step} of ${event.steps}`)
     engine.gpu.device.destroy()
   }
-  const run = await fit(model, data, { epochs, batchSize: 8, lr: 3e-4, seed: 2, checkpointSeconds: 1, onEvent })
+  const run = await fit(model, data, {
+    epochs,
+    batchSize: 8,
+    lr: 3e-4,
+    seed: 2,
+    checkpointSeconds: 1,
+    onEvent,
+  })
   return { run, accuracy: run.epochs.at(-1)?.valAccuracy ?? 0 }
 }
 

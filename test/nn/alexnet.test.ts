@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { crossEntropy, maxPool2d } from '../../src/autograd/functions.ts'
 import { AutogradError, UsageError, WeightsError } from '../../src/base/errors.ts'
+import type { StateDict } from '../../src/base/stateDict.ts'
 import { alexnet, type Variant } from '../../src/nn/alexnet.ts'
 import { sizeOf } from '../../src/tensor/ndbuffer.ts'
-import type { StateDict } from '../../src/base/stateDict.ts'
 import { sameBits } from '../support/bits.ts'
 import { testEngine } from '../support/engine.ts'
 
@@ -15,22 +15,27 @@ describe('the three variants', () => {
     ['torchvision', 61_100_840, [256, 6, 6], [3, 224, 224]],
     ['bvlc', 60_965_224, [256, 6, 6], [3, 227, 227]],
     ['alexnet-64', 1_205_156, [96, 3, 3], [3, 64, 64]],
-  ] as const)('%s has %i parameters and the right shapes', async (variant, count, features, input) => {
-    const engine = await testEngine()
-    const before = engine.memory().liveBytes
-    const model = await alexnet(engine, { variant: variant as Variant })
-    expect(model.parameters().reduce((sum, p) => sum + sizeOf(p.shape), 0)).toBe(count)
-    const shapes = model.shapes()
-    expect(shapes[0]).toEqual(input)
-    expect(shapes[model.layers.findIndex((layer) => layer.name === 'flatten')]).toEqual(features)
-    expect(model.missing).toEqual([])
-    expect(engine.memory().liveBytes, 'values are made when they are first read').toBe(before)
-    model.dispose()
-  })
+  ] as const)(
+    '%s has %i parameters and the right shapes',
+    async (variant, count, features, input) => {
+      const engine = await testEngine()
+      const before = engine.memory().liveBytes
+      const model = await alexnet(engine, { variant: variant as Variant })
+      expect(model.parameters().reduce((sum, p) => sum + sizeOf(p.shape), 0)).toBe(count)
+      const shapes = model.shapes()
+      expect(shapes[0]).toEqual(input)
+      expect(shapes[model.layers.findIndex((layer) => layer.name === 'flatten')]).toEqual(features)
+      expect(model.missing).toEqual([])
+      expect(engine.memory().liveBytes, 'values are made when they are first read').toBe(before)
+      model.dispose()
+    },
+  )
 
   test('parameter names are torchvision’s in every variant', async () => {
     const engine = await testEngine()
-    const names = [0, 3, 6, 8, 10].map((i) => `features.${i}`).concat([1, 4, 6].map((i) => `classifier.${i}`))
+    const names = [0, 3, 6, 8, 10]
+      .map((i) => `features.${i}`)
+      .concat([1, 4, 6].map((i) => `classifier.${i}`))
     const wanted = names.flatMap((name) => [`${name}.weight`, `${name}.bias`])
     for (const variant of ['torchvision', 'bvlc', 'alexnet-64'] as const) {
       const model = await alexnet(engine, { variant })
@@ -51,50 +56,63 @@ describe('the three variants', () => {
       'features.5',
     ])
     const shape = (name: string) => model.parameters().find((p) => p.name === name)?.shape
-    expect([shape('features.3.weight'), shape('features.8.weight'), shape('features.10.weight')]).toEqual([
+    expect([
+      shape('features.3.weight'),
+      shape('features.8.weight'),
+      shape('features.10.weight'),
+    ]).toEqual([
       [256, 48, 5, 5],
       [384, 192, 3, 3],
       [256, 192, 3, 3],
     ])
-    expect(model.preprocess).toMatchObject({ size: 227, order: 'bgr', scale: 255, mean: [104, 117, 123] })
+    expect(model.preprocess).toMatchObject({
+      size: 227,
+      order: 'bgr',
+      scale: 255,
+      mean: [104, 117, 123],
+    })
   })
 })
 
 describe('a ReLU is part of the launch before it', () => {
-  test.each(['alexnet-64', 'bvlc'] as const)('%s: the same bits as launched apart, in both passes', async (variant) => {
-    const engine = await testEngine()
-    const model = await alexnet(engine, { ...small, variant, seed: 2, dropout: 0 })
-    const { size } = model.preprocess
-    const x = engine.tensor(
-      Float32Array.from({ length: 3 * size * size }, (_, i) => Math.sin(i)),
-      [1, 3, size, size],
-    )
-    const results: Float32Array[][] = []
-    const launched: number[] = []
-    for (const cuts of [[model.layers.length], Array.from(model.layers, (_, i) => i + 1)]) {
-      const recorder = engine.record()
-      const parts = [x]
-      let from = 0
-      for (const to of cuts) {
-        parts.push(model.forward(parts.at(-1) ?? x, { from, to }))
-        from = to
+  test.each(['alexnet-64', 'bvlc'] as const)(
+    '%s: the same bits as launched apart, in both passes',
+    async (variant) => {
+      const engine = await testEngine()
+      const model = await alexnet(engine, { ...small, variant, seed: 2, dropout: 0 })
+      const { size } = model.preprocess
+      const x = engine.tensor(
+        Float32Array.from({ length: 3 * size * size }, (_, i) => Math.sin(i)),
+        [1, 3, size, size],
+      )
+      const results: Float32Array[][] = []
+      const launched: number[] = []
+      for (const cuts of [[model.layers.length], Array.from(model.layers, (_, i) => i + 1)]) {
+        const recorder = engine.record()
+        const parts = [x]
+        let from = 0
+        for (const to of cuts) {
+          parts.push(model.forward(parts.at(-1) ?? x, { from, to }))
+          from = to
+        }
+        const logits = parts.at(-1) ?? x
+        const { dispatches } = await recorder.finish()
+        launched.push(dispatches.filter(({ kernel }) => kernel === 'relu/forward.wgsl').length)
+        const loss = crossEntropy(logits, Int32Array.of(1))
+        const read = engine.readLater([logits])
+        loss.backward()
+        const gradients = await engine.read(model.parameters().flatMap(({ grad }) => grad ?? []))
+        results.push([...(await read()), ...gradients])
+        for (const parameter of model.parameters()) parameter.dropGrad()
+        for (const tensor of [...parts.slice(1), loss]) tensor.dispose()
       }
-      const logits = parts.at(-1) ?? x
-      const { dispatches } = await recorder.finish()
-      launched.push(dispatches.filter(({ kernel }) => kernel === 'relu/forward.wgsl').length)
-      const loss = crossEntropy(logits, Int32Array.of(1))
-      const read = engine.readLater([logits])
-      loss.backward()
-      const gradients = await engine.read(model.parameters().flatMap(({ grad }) => grad ?? []))
-      results.push([...(await read()), ...gradients])
-      for (const parameter of model.parameters()) parameter.dropGrad()
-      for (const tensor of [...parts.slice(1), loss]) tensor.dispose()
-    }
-    expect(launched).toEqual([0, 7])
-    expect(results[0]).toHaveLength(17)
-    for (const [i, one] of (results[0] ?? []).entries()) expect(sameBits(one, results[1]?.[i])).toBe(true)
-    for (const one of [x, model]) one.dispose()
-  })
+      expect(launched).toEqual([0, 7])
+      expect(results[0]).toHaveLength(17)
+      for (const [i, one] of (results[0] ?? []).entries())
+        expect(sameBits(one, results[1]?.[i])).toBe(true)
+      for (const one of [x, model]) one.dispose()
+    },
+  )
 
   test('what it stored is refused by any other operator, whose gradient would not be its own', async () => {
     const engine = await testEngine()
@@ -102,7 +120,9 @@ describe('a ReLU is part of the launch before it', () => {
     const x = engine.tensor(new Float32Array(3 * 64 * 64), [1, 3, 64, 64])
     const stored = model.layers[0]?.forward(x, { training: false, seed: 0, relu: true }) ?? x
     expect(() => maxPool2d(stored, { kernel: 2 })).toThrow(AutogradError)
-    expect(() => maxPool2d(stored, { kernel: 2 })).toThrow(/^maxPool2d: an input holds max\(x, 0\) already/)
+    expect(() => maxPool2d(stored, { kernel: 2 })).toThrow(
+      /^maxPool2d: an input holds max\(x, 0\) already/,
+    )
     for (const one of [x, stored, model]) one.dispose()
   })
 
@@ -113,7 +133,10 @@ describe('a ReLU is part of the launch before it', () => {
       Float32Array.from({ length: 3 * 64 * 64 }, (_, i) => Math.sin(i)),
       [1, 3, 64, 64],
     )
-    const [sum, whole] = engine.noGrad(() => [model.forward(x, { to: 1 }), model.forward(x, { to: 2 })])
+    const [sum, whole] = engine.noGrad(() => [
+      model.forward(x, { to: 1 }),
+      model.forward(x, { to: 2 }),
+    ])
     const rest = engine.noGrad(() => model.forward(sum, { from: 1, to: 2 }))
     const [a, b, c] = await engine.read([sum, whole, rest])
     expect(a?.some((value) => value < 0)).toBe(true)
@@ -126,12 +149,12 @@ describe('a ReLU is part of the launch before it', () => {
 describe('weights', () => {
   test('the shipped weights load by name, with their classes', async () => {
     const model = await alexnet(await testEngine(), { weights: 'alexnet-64-tinyimagenet100' })
-    expect([model.architecture.variant, model.architecture.classes, model.classNames?.[0], model.pretrained]).toEqual([
-      'alexnet-64',
-      100,
-      'goldfish',
-      true,
-    ])
+    expect([
+      model.architecture.variant,
+      model.architecture.classes,
+      model.classNames?.[0],
+      model.pretrained,
+    ]).toEqual(['alexnet-64', 100, 'goldfish', true])
     model.dispose()
   })
 
@@ -142,10 +165,16 @@ describe('weights', () => {
       alexnet(engine, { ...small, seed: 3 }),
       alexnet(engine, { ...small, seed: 4 }),
     ])
-    const [stateA, stateB, stateC] = await Promise.all([a.stateDict(), b.stateDict(), c.stateDict()])
+    const [stateA, stateB, stateC] = await Promise.all([
+      a.stateDict(),
+      b.stateDict(),
+      c.stateDict(),
+    ])
     expect(stateB).toEqual(stateA)
     expect(stateC['features.0.weight']?.data).not.toEqual(stateA['features.0.weight']?.data)
-    expect(stateA['features.3.weight']?.data.slice(0, 3)).not.toEqual(stateA['features.0.weight']?.data.slice(0, 3))
+    expect(stateA['features.3.weight']?.data.slice(0, 3)).not.toEqual(
+      stateA['features.0.weight']?.data.slice(0, 3),
+    )
     c.loadStateDict(stateA)
     expect(await c.stateDict()).toEqual(stateA)
     for (const model of [a, b, c]) model.dispose()
@@ -154,7 +183,13 @@ describe('weights', () => {
   test('Caffe’s names are understood, absent parameters keep their initial values and are named', async () => {
     const engine = await testEngine()
     const channels = [4, 6, 8, 8, 6]
-    const source = await alexnet(engine, { variant: 'bvlc', channels, hidden: 8, classes: 3, seed: 1 })
+    const source = await alexnet(engine, {
+      variant: 'bvlc',
+      channels,
+      hidden: 8,
+      classes: 3,
+      seed: 1,
+    })
     const state = await source.stateDict()
     const numbers = [0, 3, 6, 8, 10]
     const caffe: StateDict = Object.fromEntries(
@@ -165,8 +200,17 @@ describe('weights', () => {
         ]),
       ),
     )
-    const model = await alexnet(engine, { variant: 'bvlc', channels, hidden: 8, classes: 3, seed: 1, weights: caffe })
-    expect(model.missing).toEqual([1, 4, 6].flatMap((i) => [`classifier.${i}.weight`, `classifier.${i}.bias`]))
+    const model = await alexnet(engine, {
+      variant: 'bvlc',
+      channels,
+      hidden: 8,
+      classes: 3,
+      seed: 1,
+      weights: caffe,
+    })
+    expect(model.missing).toEqual(
+      [1, 4, 6].flatMap((i) => [`classifier.${i}.weight`, `classifier.${i}.bias`]),
+    )
     expect(await model.stateDict()).toEqual(state)
     for (const one of [source, model]) one.dispose()
   })
@@ -176,16 +220,24 @@ describe('weights', () => {
     const model = await alexnet(engine, small)
     const state = await model.stateDict()
     const array = (shape: number[]) => ({ shape, data: new Float32Array(sizeOf(shape)) })
-    expect(() => model.loadStateDict({ ...state, 'features.99.weight': array([1]) })).toThrow(/no parameter features\.99\.weight/)
+    expect(() => model.loadStateDict({ ...state, 'features.99.weight': array([1]) })).toThrow(
+      /no parameter features\.99\.weight/,
+    )
     expect(() => model.loadStateDict({ ...state, 'features.0.bias': array([5]) })).toThrow(
       /features\.0\.bias has the shape \[5\] in the weights, \[4\] in the network/,
     )
-    expect(() => model.loadStateDict({ 'features.0.bias': array([4]) })).toThrow(/lack features\.0\.weight/)
+    expect(() => model.loadStateDict({ 'features.0.bias': array([4]) })).toThrow(
+      /lack features\.0\.weight/,
+    )
     expect(() => model.loadStateDict({})).toThrow(WeightsError)
     expect(await model.stateDict()).toEqual(state)
     await expect(alexnet(engine, { ...small, weights: {} })).rejects.toThrow(/none of the network/)
-    await expect(alexnet(engine, { ...small, weights: { 'features.0.bias': array([5]) } })).rejects.toThrow(WeightsError)
-    await expect(alexnet(engine, { ...small, weights: 'alexnet-64-tinyimagenet100' })).rejects.toThrow(/does not fit alexnet-64/)
+    await expect(
+      alexnet(engine, { ...small, weights: { 'features.0.bias': array([5]) } }),
+    ).rejects.toThrow(WeightsError)
+    await expect(
+      alexnet(engine, { ...small, weights: 'alexnet-64-tinyimagenet100' }),
+    ).rejects.toThrow(/does not fit alexnet-64/)
     model.dispose()
   })
 
@@ -193,7 +245,9 @@ describe('weights', () => {
     const engine = await testEngine()
     await expect(alexnet(engine, { variant: 'vgg' as Variant })).rejects.toThrow(UsageError)
     await expect(alexnet(engine, { channels: [1, 2, 3] })).rejects.toThrow(/five positive integers/)
-    await expect(alexnet(engine, { variant: 'bvlc', channels: [3, 4, 4, 4, 4] })).rejects.toThrow(/groups/)
+    await expect(alexnet(engine, { variant: 'bvlc', channels: [3, 4, 4, 4, 4] })).rejects.toThrow(
+      /groups/,
+    )
     await expect(alexnet(engine, { dropout: 1 })).rejects.toThrow(/dropout/)
     await expect(alexnet(engine, { seed: -1 })).rejects.toThrow(/seed is -1/)
     await expect(alexnet(engine, { depth: 3 } as object)).rejects.toThrow(/no option depth/)

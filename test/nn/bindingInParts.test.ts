@@ -1,14 +1,17 @@
-/** Tensors larger than one binding: an engine whose limit is low computes, in parts, what an engine that binds them whole does. */
+/**
+ * Tensors larger than one binding: an engine whose limit is low computes, in parts, what an engine
+ * that binds them whole does.
+ */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { crossEntropy, linear } from '../../src/autograd/functions.ts'
+import { Random } from '../../src/base/random.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
 import { Parameter } from '../../src/nn/parameter.ts'
 import { allFinite } from '../../src/ops/finite.ts'
 import { Adam } from '../../src/optim/adam.ts'
 import { SGD } from '../../src/optim/sgd.ts'
 import type { Engine } from '../../src/tensor/engine.ts'
-import { Random } from '../../src/base/random.ts'
 import { expectClose, sumTolerance } from '../support/compare.ts'
 import { testEngine } from '../support/engine.ts'
 
@@ -31,7 +34,11 @@ async function dense(engine: Engine, n: number, inputs: number, outputs: number,
       shape,
       { requiresGrad: true },
     )
-  const [x, w, b] = [leaf(1, [n, inputs]), leaf(2, [outputs, inputs]), bias ? leaf(3, [outputs]) : null]
+  const [x, w, b] = [
+    leaf(1, [n, inputs]),
+    leaf(2, [outputs, inputs]),
+    bias ? leaf(3, [outputs]) : null,
+  ]
   const dy = engine.tensor(normal(4, n * outputs), [n, outputs])
   const y = linear(x, w, b)
   y.backward(dy)
@@ -43,23 +50,50 @@ async function dense(engine: Engine, n: number, inputs: number, outputs: number,
 describe.each(['auto', 'plain'] as const)('with %s kernels', (kernels) => {
   test('a dense layer gives the same bits, but for the input gradient, whose sum is put together from parts', async () => {
     const [whole, parts] = [await testEngine(kernels), await testEngine(kernels, low)]
-    // 8 rows of 300 floats, x and y packed, fit the limit; 33 and 250 inputs have rows that begin anywhere, 64 and 256 ones where bindings may.
+    // 8 rows of 300 floats, x and y packed, fit the limit; 33 and 250 inputs have rows that begin
+    // anywhere, 64 and 256 ones where bindings may.
     const inputs = fc.oneof(fc.constantFrom(33, 60, 64, 250, 256), fc.integer({ min: 1, max: 256 }))
-    const shape = fc.tuple(fc.integer({ min: 1, max: 8 }), inputs, fc.integer({ min: 1, max: 300 }), fc.boolean())
+    const shape = fc.tuple(
+      fc.integer({ min: 1, max: 8 }),
+      inputs,
+      fc.integer({ min: 1, max: 300 }),
+      fc.boolean(),
+    )
     await fc.assert(
       fc.asyncProperty(shape, async ([n, inputs, outputs, bias]) => {
         const before = parts.memory()
-        const [wanted, actual] = [await dense(whole, n, inputs, outputs, bias), await dense(parts, n, inputs, outputs, bias)]
-        expect(parts.memory()).toMatchObject({ liveBytes: before.liveBytes, buffers: before.buffers })
-        for (const [i, name] of ['y', 'gradient of x', 'gradient of weight', 'gradient of bias'].entries()) {
+        const [wanted, actual] = [
+          await dense(whole, n, inputs, outputs, bias),
+          await dense(parts, n, inputs, outputs, bias),
+        ]
+        expect(parts.memory()).toMatchObject({
+          liveBytes: before.liveBytes,
+          buffers: before.buffers,
+        })
+        for (const [i, name] of [
+          'y',
+          'gradient of x',
+          'gradient of weight',
+          'gradient of bias',
+        ].entries()) {
           const [want, got] = [wanted[i], actual[i]]
           if (!want || !got) continue
           // A sum of `outputs` products of deviation 1 and values of either sign.
-          if (i === 1) expectClose(got, want, [n, inputs], { relative: sumTolerance(outputs), absolute: sumTolerance(outputs), name })
+          if (i === 1)
+            expectClose(got, want, [n, inputs], {
+              relative: sumTolerance(outputs),
+              absolute: sumTolerance(outputs),
+              name,
+            })
           else expect(got, name).toEqual(want)
         }
       }),
-      { numRuns: 30, seed: 5, examples: [[[8, 250, 300, true]], [[8, 256, 300, false]], [[1, 33, 129, true]]], endOnFailure: true },
+      {
+        numRuns: 30,
+        seed: 5,
+        examples: [[[8, 250, 300, true]], [[8, 256, 300, false]], [[1, 33, 129, true]]],
+        endOnFailure: true,
+      },
     )
   })
 })
@@ -68,9 +102,16 @@ describe('parameters', () => {
   test('optimizers take the same steps, bit for bit, and gradients add up', async () => {
     const n = 10_007
     const train = async (engine: Engine) => {
-      const parameters = ['a', 'b'].map((name, i) => new Parameter(name, engine.tensor(normal(i, n), [n])))
+      const parameters = ['a', 'b'].map(
+        (name, i) => new Parameter(name, engine.tensor(normal(i, n), [n])),
+      )
       const [sgd, adam] = [
-        new SGD(parameters.slice(0, 1), { lr: 0.1, momentum: 0.9, nesterov: true, weightDecay: 0.01 }),
+        new SGD(parameters.slice(0, 1), {
+          lr: 0.1,
+          momentum: 0.9,
+          nesterov: true,
+          weightDecay: 0.01,
+        }),
         new Adam(parameters.slice(1), { lr: 0.01, weightDecay: 0.01 }),
       ]
       const guard = engine.tensor(Float32Array.of(0), [1])
@@ -121,7 +162,13 @@ describe('parameters', () => {
 
 test('a whole network trains to the same weights', async () => {
   const train = async (engine: Engine) => {
-    const model = await alexnet(engine, { variant: 'alexnet-64', channels: [4, 4, 4, 4, 8], hidden: 300, classes: 5, seed: 3 })
+    const model = await alexnet(engine, {
+      variant: 'alexnet-64',
+      channels: [4, 4, 4, 4, 8],
+      hidden: 300,
+      classes: 5,
+      seed: 3,
+    })
     const optimizer = new SGD(model.parameters(), { lr: 0.01, momentum: 0.9 })
     const losses: number[] = []
     for (let step = 0; step < 3; step++) {
@@ -139,7 +186,10 @@ test('a whole network trains to the same weights', async () => {
     return { losses, weights }
   }
   // Activations fit 128 KiB, classifier.4.weight of 352 KiB does not.
-  const [wanted, actual] = [await train(await testEngine()), await train(await testEngine('auto', 2 ** 17))]
+  const [wanted, actual] = [
+    await train(await testEngine()),
+    await train(await testEngine('auto', 2 ** 17)),
+  ]
   expectClose(actual.losses, wanted.losses, [3], { relative: 1e-5 })
   expectClose(actual.weights, wanted.weights, [wanted.weights.length], { relative: 1e-5 })
 })

@@ -18,11 +18,15 @@ import { testEngine } from '../support/engine.ts'
 import { onnxRuntime, runOnnx } from '../support/onnxruntime.ts'
 import { floats, int64s, onnxFile, small, smallWith } from '../weights/onnx/build.ts'
 
-const fixture = (name: string) => readFile(new URL(`../weights/onnx/torch/${name}`, import.meta.url))
+const fixture = (name: string) =>
+  readFile(new URL(`../weights/onnx/torch/${name}`, import.meta.url))
 
 /** The input that make.py makes: a hash of the index, in -1..1. */
 function images(n: number, size: number): Float32Array {
-  return Float32Array.from({ length: n * 3 * size * size }, (_, i) => (Math.imul(i, 2654435761) >>> 0) / 2 ** 31 - 1)
+  return Float32Array.from(
+    { length: n * 3 * size * size },
+    (_, i) => (Math.imul(i, 2654435761) >>> 0) / 2 ** 31 - 1,
+  )
 }
 
 async function outputs(model: Network, n = 2): Promise<Float32Array> {
@@ -48,22 +52,31 @@ const torchvisionNames = [0, 3, 6, 8, 10]
   .flatMap((layer) => [`${layer}.weight`, `${layer}.bias`])
 
 describe('what PyTorch exports', () => {
-  test.each(['flatten.onnx', 'view.onnx', 'training.onnx'])('%s gives PyTorch’s logits, with torchvision’s names', async (name) => {
-    const model = await importOnnx(await testEngine(), await fixture(name))
-    expect(model.parameters().map((parameter) => parameter.name)).toEqual(torchvisionNames)
-    expect(model.architecture).toMatchObject({ channels: [4, 6, 8, 6, 6], hidden: 16, classes: 5 })
-    expect(model.architecture.dropout).toBe(name === 'training.onnx' ? 0.5 : 0)
-    expect(model.preprocess).toEqual({
-      size: 224,
-      resize: 256,
-      mean: [0.485, 0.456, 0.406],
-      std: [0.229, 0.224, 0.225],
-      scale: 1,
-      order: 'rgb',
-    })
-    expect(relativeError(await outputs(model), await resultsOf('logits'))).toBeLessThan(logitTolerance)
-    model.dispose()
-  })
+  test.each(['flatten.onnx', 'view.onnx', 'training.onnx'])(
+    '%s gives PyTorch’s logits, with torchvision’s names',
+    async (name) => {
+      const model = await importOnnx(await testEngine(), await fixture(name))
+      expect(model.parameters().map((parameter) => parameter.name)).toEqual(torchvisionNames)
+      expect(model.architecture).toMatchObject({
+        channels: [4, 6, 8, 6, 6],
+        hidden: 16,
+        classes: 5,
+      })
+      expect(model.architecture.dropout).toBe(name === 'training.onnx' ? 0.5 : 0)
+      expect(model.preprocess).toEqual({
+        size: 224,
+        resize: 256,
+        mean: [0.485, 0.456, 0.406],
+        std: [0.229, 0.224, 0.225],
+        scale: 1,
+        order: 'rgb',
+      })
+      expect(relativeError(await outputs(model), await resultsOf('logits'))).toBeLessThan(
+        logitTolerance,
+      )
+      model.dispose()
+    },
+  )
 
   test('three steps of SGD give PyTorch’s weights, also through an export of Graft’s', async () => {
     const engine = await testEngine()
@@ -99,47 +112,66 @@ const narrow = { channels: [4, 6, 8, 6, 6], hidden: 16, classes: 7 }
 
 const prepared = {
   'as it is': () => {},
-  'last layer replaced': (model: Network) => applyScenario(model, { scenario: 'small-similar', classes: 3 }),
-  'FC end replaced': (model: Network) => applyScenario(model, { scenario: 'large-similar', classes: 3, replace: 'all' }),
-  'cut after features.7': (model: Network) => applyScenario(model, { scenario: 'small-different', classes: 3 }),
+  'last layer replaced': (model: Network) =>
+    applyScenario(model, { scenario: 'small-similar', classes: 3 }),
+  'FC end replaced': (model: Network) =>
+    applyScenario(model, { scenario: 'large-similar', classes: 3, replace: 'all' }),
+  'cut after features.7': (model: Network) =>
+    applyScenario(model, { scenario: 'small-different', classes: 3 }),
 }
-const networks = variants.flatMap((variant) => Object.entries(prepared).map(([what, prepare]) => ({ variant, what, prepare })))
+const networks = variants.flatMap((variant) =>
+  Object.entries(prepared).map(([what, prepare]) => ({ variant, what, prepare })),
+)
 
 describe('what Graft exports', () => {
-  test.each(networks)('$variant, $what, comes back the same: layers, numbers, metadata and bytes', async ({ variant, prepare }) => {
-    const engine = await testEngine()
-    const model = await alexnet(engine, { variant, ...narrow, seed: 3 })
-    prepare(model)
-    model.classNames = Array.from({ length: model.shapes().at(-1)?.[0] ?? 0 }, (_, i) => `class ${i}, "é"`)
-    const bytes = await exportOnnx(model)
-    const back = await importOnnx(engine, bytes)
-    expect(back.layers.map(({ name, description }) => [name, description])).toEqual(
-      model.layers.map(({ name, description }) => [name, description]),
-    )
-    expect([back.preprocess, back.classNames, back.architecture.variant]).toEqual([model.preprocess, model.classNames, variant])
-    expect(await back.stateDict()).toEqual(await model.stateDict())
-    expect(Buffer.compare(await exportOnnx(back), bytes)).toBe(0)
-    for (const network of [model, back]) network.dispose()
-  })
+  test.each(networks)(
+    '$variant, $what, comes back the same: layers, numbers, metadata and bytes',
+    async ({ variant, prepare }) => {
+      const engine = await testEngine()
+      const model = await alexnet(engine, { variant, ...narrow, seed: 3 })
+      prepare(model)
+      model.classNames = Array.from(
+        { length: model.shapes().at(-1)?.[0] ?? 0 },
+        (_, i) => `class ${i}, "é"`,
+      )
+      const bytes = await exportOnnx(model)
+      const back = await importOnnx(engine, bytes)
+      expect(back.layers.map(({ name, description }) => [name, description])).toEqual(
+        model.layers.map(({ name, description }) => [name, description]),
+      )
+      expect([back.preprocess, back.classNames, back.architecture.variant]).toEqual([
+        model.preprocess,
+        model.classNames,
+        variant,
+      ])
+      expect(await back.stateDict()).toEqual(await model.stateDict())
+      expect(Buffer.compare(await exportOnnx(back), bytes)).toBe(0)
+      for (const network of [model, back]) network.dispose()
+    },
+  )
 
-  const inOnnxRuntime = onnxRuntime ? test : test.skip // Installed with the benchmarks: 'npm ci --prefix bench --ignore-scripts'.
-  inOnnxRuntime.each(networks)('$variant, $what, gives the same logits in ONNX Runtime, for any batch', async ({ variant, prepare }) => {
-    const model = await alexnet(await testEngine(), { variant, ...narrow, seed: 5 })
-    prepare(model)
-    // Biases are zero at first: let them differ.
-    const values = await model.stateDict()
-    for (const [name, { data }] of Object.entries(values))
-      if (name.endsWith('.bias')) for (const i of data.keys()) data[i] = Math.sin(i + 1) / 10
-    model.loadStateDict(values)
-    const bytes = await exportOnnx(model)
-    const { size } = model.preprocess
-    for (const n of [1, 3]) {
-      const there = await runOnnx(bytes, images(n, size), [n, 3, size, size])
-      expect(there.shape).toEqual([n, model.shapes().at(-1)?.[0]])
-      expectClose(await outputs(model, n), there.data, there.shape, { relative: logitTolerance })
-    }
-    model.dispose()
-  })
+  // Installed with the benchmarks: 'npm ci --prefix bench --ignore-scripts'.
+  const inOnnxRuntime = onnxRuntime ? test : test.skip
+  inOnnxRuntime.each(networks)(
+    '$variant, $what, gives the same logits in ONNX Runtime, for any batch',
+    async ({ variant, prepare }) => {
+      const model = await alexnet(await testEngine(), { variant, ...narrow, seed: 5 })
+      prepare(model)
+      // Biases are zero at first: let them differ.
+      const values = await model.stateDict()
+      for (const [name, { data }] of Object.entries(values))
+        if (name.endsWith('.bias')) for (const i of data.keys()) data[i] = Math.sin(i + 1) / 10
+      model.loadStateDict(values)
+      const bytes = await exportOnnx(model)
+      const { size } = model.preprocess
+      for (const n of [1, 3]) {
+        const there = await runOnnx(bytes, images(n, size), [n, 3, size, size])
+        expect(there.shape).toEqual([n, model.shapes().at(-1)?.[0]])
+        expectClose(await outputs(model, n), there.data, there.shape, { relative: logitTolerance })
+      }
+      model.dispose()
+    },
+  )
 
   test('a layer of one’s own is named, rather than left out', async () => {
     class Square extends Module {
@@ -159,28 +191,64 @@ describe('what Graft exports', () => {
   })
 })
 
-/** A network as converters from Caffe write it: padding behind for windows past the edge, the batch in Reshape, Softmax at the end. */
+/**
+ * A network as converters from Caffe write it: padding behind for windows past the edge, the batch
+ * in Reshape, Softmax at the end.
+ */
 const fromCaffe = onnxFile({
   opset: 9,
   input: [1, 3, 20, 20],
   nodes: [
-    { op: 'Conv', in: ['x', 'conv1_w_0', 'conv1_b_0'], name: 'conv1', at: { kernel_shape: [3, 3], strides: [2, 2], auto_pad: 'VALID' } },
+    {
+      op: 'Conv',
+      in: ['x', 'conv1_w_0', 'conv1_b_0'],
+      name: 'conv1',
+      at: { kernel_shape: [3, 3], strides: [2, 2], auto_pad: 'VALID' },
+    },
     { op: 'Relu', in: ['v0'] },
-    { op: 'LRN', in: ['v1'], at: { size: 5, alpha: { float: 1e-4 }, beta: { float: 0.75 }, bias: { float: 1 } } },
-    { op: 'MaxPool', in: ['v2'], at: { kernel_shape: [2, 2], strides: [2, 2], pads: [0, 0, 1, 1] } },
-    { op: 'Conv', in: ['v3', 'conv2_w_0'], at: { kernel_shape: [3, 3], auto_pad: 'SAME_UPPER', group: 2 } },
+    {
+      op: 'LRN',
+      in: ['v1'],
+      at: { size: 5, alpha: { float: 1e-4 }, beta: { float: 0.75 }, bias: { float: 1 } },
+    },
+    {
+      op: 'MaxPool',
+      in: ['v2'],
+      at: { kernel_shape: [2, 2], strides: [2, 2], pads: [0, 0, 1, 1] },
+    },
+    {
+      op: 'Conv',
+      in: ['v3', 'conv2_w_0'],
+      at: { kernel_shape: [3, 3], auto_pad: 'SAME_UPPER', group: 2 },
+    },
     { op: 'Add', in: ['conv2_b', 'v4'] },
     { op: 'GlobalAveragePool', in: ['v5'] },
     { op: 'Reshape', in: ['v6', 'shape'] },
     { op: 'MatMul', in: ['v7', 'fc6_w'] },
     { op: 'Add', in: ['v8', 'fc6_b'] },
     { op: 'Dropout', in: ['v9'], at: { ratio: { float: 0.25 } } },
-    { op: 'Gemm', in: ['v10', 'fc7_w', 'fc7_b'], name: 'fc7', at: { alpha: { float: 0.5 }, beta: { float: 2 } } },
+    {
+      op: 'Gemm',
+      in: ['v10', 'fc7_w', 'fc7_b'],
+      name: 'fc7',
+      at: { alpha: { float: 0.5 }, beta: { float: 2 } },
+    },
     { op: 'Softmax', in: ['v11'], at: { axis: 1 } },
   ],
   tensors: [
-    ...[floats('conv1_w_0', [6, 3, 3, 3]), floats('conv1_b_0', [6]), floats('conv2_w_0', [8, 3, 3, 3]), floats('conv2_b', [1, 8, 1, 1])],
-    ...[int64s('shape', [1, 8]), floats('fc6_w', [8, 5]), floats('fc6_b', [5]), floats('fc7_w', [5, 4]), floats('fc7_b', [1, 4])],
+    ...[
+      floats('conv1_w_0', [6, 3, 3, 3]),
+      floats('conv1_b_0', [6]),
+      floats('conv2_w_0', [8, 3, 3, 3]),
+      floats('conv2_b', [1, 8, 1, 1]),
+    ],
+    ...[
+      int64s('shape', [1, 8]),
+      floats('fc6_w', [8, 5]),
+      floats('fc6_b', [5]),
+      floats('fc7_w', [5, 4]),
+      floats('fc7_b', [1, 4]),
+    ],
   ],
 })
 
@@ -200,38 +268,77 @@ describe('what others export', () => {
       'fc7',
       'softmax',
     ])
-    expect(model.shapes()).toEqual([[3, 20, 20], [6, 9, 9], [6, 9, 9], [6, 9, 9], [6, 5, 5], [8, 5, 5], [8, 1, 1], [8], [5], [5], [4], [4]])
-    expect(model.architecture).toEqual({ variant: 'onnx', channels: [6, 8], hidden: 5, dropout: 0.25, classes: 4 })
+    expect(model.shapes()).toEqual([
+      [3, 20, 20],
+      [6, 9, 9],
+      [6, 9, 9],
+      [6, 9, 9],
+      [6, 5, 5],
+      [8, 5, 5],
+      [8, 1, 1],
+      [8],
+      [5],
+      [5],
+      [4],
+      [4],
+    ])
+    expect(model.architecture).toEqual({
+      variant: 'onnx',
+      channels: [6, 8],
+      hidden: 5,
+      dropout: 0.25,
+      classes: 4,
+    })
     const values = await outputs(model, 1)
     expect(values.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 5)
     if (onnxRuntime)
-      expectClose(values, (await runOnnx(fromCaffe, images(1, 20), [1, 3, 20, 20])).data, [4], { relative: logitTolerance })
+      expectClose(values, (await runOnnx(fromCaffe, images(1, 20), [1, 3, 20, 20])).data, [4], {
+        relative: logitTolerance,
+      })
     model.dispose()
   })
 
   test('predict and cross-entropy take what comes before a softmax at the end', async () => {
     const engine = await testEngine()
-    const preprocess = { size: 20, resize: 20, mean: [0.5, 0.4, 0.3], std: [0.2, 0.3, 0.4], scale: 1, order: 'rgb' } as const
+    const preprocess = {
+      size: 20,
+      resize: 20,
+      mean: [0.5, 0.4, 0.3],
+      std: [0.2, 0.3, 0.4],
+      scale: 1,
+      order: 'rgb',
+    } as const
     const model = await importOnnx(engine, fromCaffe, { preprocess })
-    const image = { width: 20, height: 20, data: Uint8Array.from(images(1, 20), (value) => 127 * (value + 1)) }
+    const image = {
+      width: 20,
+      height: 20,
+      data: Uint8Array.from(images(1, 20), (value) => 127 * (value + 1)),
+    }
     const [prediction] = await predict(model, [image], { topK: 4 })
     const { mean, std } = preprocess
     const x = Float32Array.from(
       { length: 1200 },
       (_, i) =>
-        ((image.data[3 * (i % 400) + Math.floor(i / 400)] ?? 0) / 255 - (mean[Math.floor(i / 400)] ?? 0)) /
+        ((image.data[3 * (i % 400) + Math.floor(i / 400)] ?? 0) / 255 -
+          (mean[Math.floor(i / 400)] ?? 0)) /
         (std[Math.floor(i / 400)] ?? 1),
     )
     const input = engine.tensor(x, [1, 3, 20, 20])
     const y = engine.noGrad(() => model.forward(input))
     const probabilities = await y.data()
-    for (const { index, probability } of prediction?.top ?? []) expect(probability).toBeCloseTo(probabilities[index] ?? Number.NaN, 5)
+    for (const { index, probability } of prediction?.top ?? [])
+      expect(probability).toBeCloseTo(probabilities[index] ?? Number.NaN, 5)
     for (const tensor of [input, y]) tensor.dispose()
     model.dispose()
   })
 
   test('half and brain floats, doubles and typed fields are widened', async () => {
-    const half = (name: string, dims: bigint[], bits: number[]) => ({ name, dims, dataType: 10, int32Data: bits })
+    const half = (name: string, dims: bigint[], bits: number[]) => ({
+      name,
+      dims,
+      dataType: 10,
+      int32Data: bits,
+    })
     const tensors = [
       half('w', [1n, 3n, 1n, 1n], [0x3c00, 0x4000, 0xbc00]), // 1, 2, -1
       { name: 'b', dims: [1n], dataType: 16, rawData: Uint8Array.of(0x40, 0x3f) }, // 0.75
@@ -257,15 +364,26 @@ describe('what others export', () => {
 describe('importOnnx', () => {
   test('takes preprocessing from its caller where the file has none, and checks it', async () => {
     const engine = await testEngine()
-    const preprocess = { size: 8, resize: 9, mean: [0, 0, 0], std: [1, 1, 1], scale: 255, order: 'bgr' } as const
+    const preprocess = {
+      size: 8,
+      resize: 9,
+      mean: [0, 0, 0],
+      std: [1, 1, 1],
+      scale: 255,
+      order: 'bgr',
+    } as const
     const model = await importOnnx(engine, onnxFile(small), { preprocess, seed: 7 })
     expect([model.preprocess, model.seed]).toEqual([preprocess, 7])
     model.dispose()
     const plain = await importOnnx(engine, onnxFile(small))
     expect(plain.preprocess).toMatchObject({ size: 8, resize: 9, order: 'rgb' })
     plain.dispose()
-    await expect(importOnnx(engine, onnxFile(small), { preprocess: { ...preprocess, size: 9 } })).rejects.toThrow(UsageError)
-    await expect(importOnnx(engine, onnxFile(small), { batch: 2 } as object)).rejects.toThrow(/no option batch/)
+    await expect(
+      importOnnx(engine, onnxFile(small), { preprocess: { ...preprocess, size: 9 } }),
+    ).rejects.toThrow(UsageError)
+    await expect(importOnnx(engine, onnxFile(small), { batch: 2 } as object)).rejects.toThrow(
+      /no option batch/,
+    )
   })
 
   test.each<[string, Uint8Array, RegExp]>([
@@ -274,12 +392,36 @@ describe('importOnnx', () => {
       onnxFile({ input: ['n', 1, 8, 8], nodes: [{ op: 'Relu', in: ['x'] }] }),
       /takes \[N, 1, 8, 8\], and networks here take/,
     ],
-    ['no square', onnxFile({ input: ['n', 3, 8, 6], nodes: [{ op: 'Relu', in: ['x'] }] }), /takes \[N, 3, 8, 6\]/],
-    ['classes that are no JSON', onnxFile({ ...small, metadata: { classes: '[' } }), /classes are not JSON/],
-    ['classes that are no names', onnxFile({ ...small, metadata: { classes: '[1, 2, 3, 4]' } }), /classes are no list of names/],
-    ['preprocessing without sense', onnxFile({ ...small, metadata: { preprocess: '{"size":8}' } }), /preprocess does not say/],
-    ['preprocessing that is null', onnxFile({ ...small, metadata: { preprocess: 'null' } }), /preprocess does not say/],
-    ['an unknown operator', smallWith(1, { op: 'Elu' }), /node 2 \(Elu\): Graft has no operator "Elu"/],
+    [
+      'no square',
+      onnxFile({ input: ['n', 3, 8, 6], nodes: [{ op: 'Relu', in: ['x'] }] }),
+      /takes \[N, 3, 8, 6\]/,
+    ],
+    [
+      'classes that are no JSON',
+      onnxFile({ ...small, metadata: { classes: '[' } }),
+      /classes are not JSON/,
+    ],
+    [
+      'classes that are no names',
+      onnxFile({ ...small, metadata: { classes: '[1, 2, 3, 4]' } }),
+      /classes are no list of names/,
+    ],
+    [
+      'preprocessing without sense',
+      onnxFile({ ...small, metadata: { preprocess: '{"size":8}' } }),
+      /preprocess does not say/,
+    ],
+    [
+      'preprocessing that is null',
+      onnxFile({ ...small, metadata: { preprocess: 'null' } }),
+      /preprocess does not say/,
+    ],
+    [
+      'an unknown operator',
+      smallWith(1, { op: 'Elu' }),
+      /node 2 \(Elu\): Graft has no operator "Elu"/,
+    ],
   ])('refuses %s with a WeightsError, and leaves nothing allocated', async (_, bytes, says) => {
     const engine = await testEngine()
     const before = engine.memory().liveBytes
@@ -292,7 +434,11 @@ describe('importOnnx', () => {
     const engine = await testEngine()
     const model = await importOnnx(engine, await fixture('training.onnx'))
     const plan = applyScenario(model, { scenario: 'small-different', classes: 2 })
-    expect([plan.cut, plan.startsFrom, plan.trained]).toEqual(['features.7', 'pretrained', ['classifier.6.weight', 'classifier.6.bias']])
+    expect([plan.cut, plan.startsFrom, plan.trained]).toEqual([
+      'features.7',
+      'pretrained',
+      ['classifier.6.weight', 'classifier.6.bias'],
+    ])
     const x = engine.tensor(new Float32Array(3 * 64 * 64), [1, 3, 64, 64])
     expect(() => model.forward(x)).toThrow(ShapeError)
     x.dispose()

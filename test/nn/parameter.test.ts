@@ -12,7 +12,12 @@ describe('Parameter', () => {
     const tensor = vector(1, 2)
     const parameter = new Parameter('features.0.bias', tensor)
     expect(parameter.tensor).toBe(tensor)
-    expect([parameter.name, parameter.shape, parameter.trainable, tensor.requiresGrad]).toEqual(['features.0.bias', [2], true, true])
+    expect([parameter.name, parameter.shape, parameter.trainable, tensor.requiresGrad]).toEqual([
+      'features.0.bias',
+      [2],
+      true,
+      true,
+    ])
     parameter.trainable = false
     expect(tensor.requiresGrad).toBe(false)
     tensor.requiresGrad = true
@@ -69,7 +74,12 @@ describe('Parameter', () => {
     parameter.trainable = false
     expect([made, parameter.shape, parameter.grad]).toEqual([0, [2], null])
     expect(await parameter.tensor.data()).toEqual(Float32Array.of(3, 4))
-    expect([made, parameter.tensor, parameter.trainable, parameter.tensor.requiresGrad]).toEqual([1, parameter.tensor, false, false])
+    expect([made, parameter.tensor, parameter.trainable, parameter.tensor.requiresGrad]).toEqual([
+      1,
+      parameter.tensor,
+      false,
+      false,
+    ])
     parameter.dispose()
   })
 
@@ -82,7 +92,9 @@ describe('Parameter', () => {
     parameter.assign(engine, Float32Array.of(7, 8))
     expect(parameter.tensor).toBe(tensor)
     expect(await engine.read([y, tensor])).toEqual([Float32Array.of(5, 6), Float32Array.of(7, 8)])
-    expect(() => parameter.assign(engine, new Float32Array(3))).toThrow(new ShapeError('parameter p of shape [2] takes 2 values, not 3'))
+    expect(() => parameter.assign(engine, new Float32Array(3))).toThrow(
+      new ShapeError('parameter p of shape [2] takes 2 values, not 3'),
+    )
     y.dispose()
     parameter.dispose()
   })

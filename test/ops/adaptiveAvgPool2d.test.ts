@@ -2,7 +2,10 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { adaptiveAvgPool2d } from '../../src/autograd/functions.ts'
 import { ShapeError } from '../../src/base/errors.ts'
-import { adaptiveAvgPool2dBackward, adaptiveAvgPool2d as reference } from '../../src/reference/adaptiveAvgPool2d.ts'
+import {
+  adaptiveAvgPool2dBackward,
+  adaptiveAvgPool2d as reference,
+} from '../../src/reference/adaptiveAvgPool2d.ts'
 import { sumTolerance } from '../support/compare.ts'
 import { testEngine } from '../support/engine.ts'
 import { given, type OpCase, testOp } from '../support/testOp.ts'
@@ -32,7 +35,11 @@ testOp<'x', Size>('adaptiveAvgPool2d', {
   generated: fc
     .tuple(extent(3), extent(3), extent(13), extent(13), extent(9), extent(9))
     .map(([n, c, h, w, oh, ow]) => shaped([n, c, h, w], [oh, ow])),
-  oracle: { op: 'adaptiveavgpool2d', attrs: ({ output = 1 }) => [output, output], gradients: { x: 'dx' } },
+  oracle: {
+    op: 'adaptiveavgpool2d',
+    attrs: ({ output = 1 }) => [output, output],
+    gradients: { x: 'dx' },
+  },
 })
 
 test('what it refuses', async () => {

@@ -41,7 +41,10 @@ interface Extents {
   readonly bias: 'none' | 'rows' | 'columns'
   /** What lies in fours in B; the innermost extent of columns or of depth then counts these. */
   readonly fours: Contraction['fours']
-  /** Whether the four columns of a group lie far apart in y, as images do, and the last of the last group is not stored. */
+  /**
+   * Whether the four columns of a group lie far apart in y, as images do, and the last of the last
+   * group is not stored.
+   */
   readonly apart: boolean
   readonly split: boolean
 }
@@ -49,8 +52,20 @@ interface Extents {
 type Triple = readonly [number, number, number]
 const rowMajor = ([, b, c]: Triple): Triple => [b * c, c, 1]
 
-/** y[plane, row, col] = Σ A[plane, row, k] · B[plane, k, col] (+ bias), against the same sum in float64. */
-async function check({ planes, rows, columns, depth, bias, fours, apart, split }: Extents): Promise<void> {
+/**
+ * y[plane, row, col] = Σ A[plane, row, k] · B[plane, k, col] (+ bias), against the same sum in
+ * float64.
+ */
+async function check({
+  planes,
+  rows,
+  columns,
+  depth,
+  bias,
+  fours,
+  apart,
+  split,
+}: Extents): Promise<void> {
   const [inColumns, inDepth] = [fours === 'columns' ? 4 : 1, fours === 'depth' ? 4 : 1]
   const groups = sizeOf(columns)
   const [cols, terms] = [groups * inColumns, sizeOf(depth) * inDepth]
@@ -58,8 +73,15 @@ async function check({ planes, rows, columns, depth, bias, fours, apart, split }
   // B is [plane, depth, column group, four]: the four are columns, or steps of the sum.
   const b = draw([planes, terms, cols], 2)
   const extra = bias === 'none' ? null : draw([bias === 'rows' ? planes * rows : cols], 3)
-  const y: NdBuffer = { storage: gpu.upload(new Float32Array(planes * rows * cols).fill(7)), shape: [planes, rows, cols] }
-  const scaled = (triple: Triple, factor: number): Triple => [triple[0] * factor, triple[1] * factor, triple[2] * factor]
+  const y: NdBuffer = {
+    storage: gpu.upload(new Float32Array(planes * rows * cols).fill(7)),
+    shape: [planes, rows, cols],
+  }
+  const scaled = (triple: Triple, factor: number): Triple => [
+    triple[0] * factor,
+    triple[1] * factor,
+    triple[2] * factor,
+  ]
   const far = apart && fours === 'columns'
   const live = far ? 4 * columns[0] - 1 : undefined
   const contraction: Contraction = {
@@ -98,23 +120,37 @@ async function check({ planes, rows, columns, depth, bias, fours, apart, split }
   }
   const wanted = Float64Array.from({ length: planes * rows * cols }, (_, i) => {
     const [at_, line] = [i % cols, Math.floor(i / cols)]
-    const [group, e] = far ? [at_ % groups, Math.floor(at_ / groups)] : [Math.floor(at_ / inColumns), at_ % inColumns]
+    const [group, e] = far
+      ? [at_ % groups, Math.floor(at_ / groups)]
+      : [Math.floor(at_ / inColumns), at_ % inColumns]
     const col = group * inColumns + e
-    if (live !== undefined && Math.floor(group / (columns[1] * columns[2])) * 4 + e >= live) return 7
+    if (live !== undefined && Math.floor(group / (columns[1] * columns[2])) * 4 + e >= live)
+      return 7
     const plane = Math.floor(line / rows)
     let sum = extra ? at(extra.data, bias === 'rows' ? line : col) : 0
     for (let k = 0; k < terms; k++) {
-      const inB = fours === 'depth' ? (Math.floor(k / 4) * cols + col) * 4 + (k % 4) : k * cols + col
+      const inB =
+        fours === 'depth' ? (Math.floor(k / 4) * cols + col) * 4 + (k % 4) : k * cols + col
       sum += at(a.data, line * terms + k) * at(b.data, plane * terms * cols + inB)
     }
     return sum
   })
-  const held = [a.buffer.storage, b.buffer.storage, y.storage, ...(extra ? [extra.buffer.storage] : [])]
+  const held = [
+    a.buffer.storage,
+    b.buffer.storage,
+    y.storage,
+    ...(extra ? [extra.buffer.storage] : []),
+  ]
   await holding(held, async () => {
     gpu.withScratch(() => contract(gpu, choose, contraction))
-    // A sum that cancels leaves the rounding of its terms, whose size is about 1 each: sqrt(terms) of them together.
+    // A sum that cancels leaves the rounding of its terms, whose size is about 1 each: sqrt(terms)
+    // of them together.
     const relative = sumTolerance(terms)
-    expectClose(await read(y), wanted, y.shape, { relative, absolute: relative * Math.sqrt(terms), name: 'y' })
+    expectClose(await read(y), wanted, y.shape, {
+      relative,
+      absolute: relative * Math.sqrt(terms),
+      name: 'y',
+    })
   })
 }
 
@@ -137,15 +173,32 @@ describe('a contraction', () => {
     ['a column more than a tile', { columns: [1, 1, 33], bias: 'columns' }],
     ['planes with a bias each', { planes: 3, rows: 5, bias: 'rows' }],
     ['three column indices, three sums', { rows: 17, columns: [2, 3, 7], depth: [3, 2, 5] }],
-    ['columns in fours', { rows: 17, columns: [2, 3, 7], depth: [3, 2, 5], fours: 'columns', bias: 'rows' }],
+    [
+      'columns in fours',
+      { rows: 17, columns: [2, 3, 7], depth: [3, 2, 5], fours: 'columns', bias: 'rows' },
+    ],
     [
       'columns in fours that lie apart',
-      { rows: 9, planes: 2, columns: [2, 3, 3], depth: [2, 2, 4], fours: 'columns', apart: true, bias: 'rows' },
+      {
+        rows: 9,
+        planes: 2,
+        columns: [2, 3, 3],
+        depth: [2, 2, 4],
+        fours: 'columns',
+        apart: true,
+        bias: 'rows',
+      },
     ],
     ['steps in fours', { rows: 17, columns: [2, 3, 7], depth: [3, 2, 5], fours: 'depth' }],
-    ['steps in fours, columns in one row', { rows: 5, columns: [1, 1, 44], depth: [1, 1, 6], fours: 'depth', bias: 'columns' }],
+    [
+      'steps in fours, columns in one row',
+      { rows: 5, columns: [1, 1, 44], depth: [1, 1, 6], fours: 'depth', bias: 'columns' },
+    ],
     ['a sum split into unequal parts', { rows: 9, depth: [37, 2, 3], split: true }],
-    ['split, with planes', { planes: 2, rows: 3, columns: [2, 3, 3], depth: [5, 4, 4], split: true }],
+    [
+      'split, with planes',
+      { planes: 2, rows: 3, columns: [2, 3, 3], depth: [5, 4, 4], split: true },
+    ],
   ])('%s', (_, extents) => check({ ...usual, ...extents }))
 
   test('of any extents', async () => {
@@ -167,8 +220,16 @@ describe('a contraction', () => {
   })
 
   test('of more tiles than a grid is wide', async () => {
-    const tiling = choose({ planes: 1, rows: 1, columns: 1e6, depth: 1, fours: 'nothing', mostSplits: 1 })
-    const cols = 65_535 * tiling.columns * (tiling.kernel === 'tile' ? (gpu.tilings?.lanes ?? 1) : 1) + 1
+    const tiling = choose({
+      planes: 1,
+      rows: 1,
+      columns: 1e6,
+      depth: 1,
+      fours: 'nothing',
+      mostSplits: 1,
+    })
+    const cols =
+      65_535 * tiling.columns * (tiling.kernel === 'tile' ? (gpu.tilings?.lanes ?? 1) : 1) + 1
     const a = { storage: gpu.upload(Float32Array.of(3)), shape: [1] }
     const values = Float32Array.from({ length: cols }, (_, i) => i % 1000)
     const b = { storage: gpu.upload(values), shape: [cols] }
@@ -207,13 +268,18 @@ describe('arranging images', () => {
       const y = gpu.withScratch(() => arrange(gpu, x.buffer, to[0], to[1], top, left))
       const { groups, fours } = imageGroups(batch)
       expect(y).toMatchObject({ groups, fours, height: to[0], width: to[1] })
-      const wanted = Float32Array.from({ length: groups * channels * to[0] * to[1] * fours }, (_, at) => {
-        const [pixel, plane] = [Math.floor(at / fours), Math.floor(at / (fours * to[0] * to[1]))]
-        const [n, c] = [Math.floor(plane / channels) * fours + (at % fours), plane % channels]
-        const [j, i] = [(pixel % to[1]) - left, (Math.floor(pixel / to[1]) % to[0]) - top]
-        const inside = n < batch && i >= 0 && i < from[0] && j >= 0 && j < from[1]
-        return inside ? (x.data[((n * channels + c) * from[0] + i) * from[1] + j] ?? Number.NaN) : 0
-      })
+      const wanted = Float32Array.from(
+        { length: groups * channels * to[0] * to[1] * fours },
+        (_, at) => {
+          const [pixel, plane] = [Math.floor(at / fours), Math.floor(at / (fours * to[0] * to[1]))]
+          const [n, c] = [Math.floor(plane / channels) * fours + (at % fours), plane % channels]
+          const [j, i] = [(pixel % to[1]) - left, (Math.floor(pixel / to[1]) % to[0]) - top]
+          const inside = n < batch && i >= 0 && i < from[0] && j >= 0 && j < from[1]
+          return inside
+            ? (x.data[((n * channels + c) * from[0] + i) * from[1] + j] ?? Number.NaN)
+            : 0
+        },
+      )
       // Scratch memory is handed out again to later work only: what was encoded is still there.
       expect(await read(y.src)).toEqual(wanted)
     })
@@ -234,9 +300,12 @@ describe('arranging images', () => {
     [6, 2, 4],
     [9, 3, 4],
     [64, 16, 4],
-  ])('a batch of %i becomes %i groups of %i: at most a quarter of the images are empty', (batch, groups, fours) => {
-    expect(imageGroups(batch)).toEqual({ groups, fours })
-  })
+  ])(
+    'a batch of %i becomes %i groups of %i: at most a quarter of the images are empty',
+    (batch, groups, fours) => {
+      expect(imageGroups(batch)).toEqual({ groups, fours })
+    },
+  )
 })
 
 describe('sums', () => {
@@ -253,11 +322,15 @@ describe('sums', () => {
       gpu.withScratch(() => sumOuterInner(gpu, x.buffer, y, outer, width, inner))
       const wanted = Float64Array.from({ length: width }, (_, o) => {
         let sum = 0
-        for (let i = 0; i < outer; i++) for (let j = 0; j < inner; j++) sum += at(x.data, (i * width + o) * inner + j)
+        for (let i = 0; i < outer; i++)
+          for (let j = 0; j < inner; j++) sum += at(x.data, (i * width + o) * inner + j)
         return sum
       })
       const terms = outer * inner
-      expectClose(await read(y), wanted, [width], { relative: sumTolerance(terms), absolute: sumTolerance(terms) * Math.sqrt(terms) })
+      expectClose(await read(y), wanted, [width], {
+        relative: sumTolerance(terms),
+        absolute: sumTolerance(terms) * Math.sqrt(terms),
+      })
     })
   })
 

@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { lavapipeRows, problemKey, type Tiling, Tilings, tileRows } from '../../src/gpu/tiling/tuning.ts'
+import {
+  lavapipeRows,
+  problemKey,
+  type Tiling,
+  Tilings,
+  tileRows,
+} from '../../src/gpu/tiling/tuning.ts'
 import { contract } from '../../src/ops/contract.ts'
 import { gaussian } from '../../src/reference/random.ts'
 import { sizeOf } from '../../src/tensor/ndbuffer.ts'
@@ -24,12 +30,21 @@ interface Shape {
   readonly bias?: 'rows' | 'columns'
   readonly relu?: boolean
   readonly split?: boolean
-  /** Whether A's rows are neighbors in memory, and are read where they lie; there is one plane then, and depth [1, n]. */
+  /**
+   * Whether A's rows are neighbors in memory, and are read where they lie; there is one plane then,
+   * and depth [1, n].
+   */
   readonly neighbors?: boolean
 }
 
-/** y[plane, row, col] = Σ A[plane, row, k] · B[plane, col, k] (+ bias), or max(that, 0), in tiles of the given shape, against float64. */
-async function check(tiling: Tiling, { planes, rows, cols, depth, bias, relu, split, neighbors = false }: Shape): Promise<void> {
+/**
+ * y[plane, row, col] = Σ A[plane, row, k] · B[plane, col, k] (+ bias), or max(that, 0), in tiles of
+ * the given shape, against float64.
+ */
+async function check(
+  tiling: Tiling,
+  { planes, rows, cols, depth, bias, relu, split, neighbors = false }: Shape,
+): Promise<void> {
   const before = engine.memory()
   const terms = sizeOf(depth)
   const inDepth = depth[1] % 4 === 0 && !neighbors ? 4 : 1
@@ -38,7 +53,8 @@ async function check(tiling: Tiling, { planes, rows, cols, depth, bias, relu, sp
     return { tensor: engine.tensor(Float32Array.from(data), shape), data }
   }
   const [a, b] = [draw([planes, rows, terms], 1), draw([planes, cols, terms], 2)]
-  // As neighbors A's rows begin at element 4 and are filled up to a multiple of four with what must not reach y.
+  // As neighbors A's rows begin at element 4 and are filled up to a multiple of four with what must
+  // not reach y.
   const wide = 4 * Math.ceil(rows / 4)
   const turned = new Float32Array(4 + terms * wide).fill(Number.NaN)
   a.data.forEach((value, i) => {
@@ -46,8 +62,11 @@ async function check(tiling: Tiling, { planes, rows, cols, depth, bias, relu, sp
   })
   const across = engine.tensor(turned, [turned.length])
   const extra = bias ? draw([bias === 'rows' ? planes * rows : cols], 3) : null
-  const guard = split ? 0 : 64 * cols // what lies behind y: rows that only pad a tile must not reach it
-  const y = engine.tensor(new Float32Array(planes * rows * cols + guard).fill(7), [planes * rows * cols + guard])
+  // what lies behind y: rows that only pad a tile must not reach it
+  const guard = split ? 0 : 64 * cols
+  const y = engine.tensor(new Float32Array(planes * rows * cols + guard).fill(7), [
+    planes * rows * cols + guard,
+  ])
   gpu.withScratch(() =>
     contract(gpu, () => tiling, {
       planes,
@@ -57,8 +76,21 @@ async function check(tiling: Tiling, { planes, rows, cols, depth, bias, relu, sp
       depth: [depth[0], 1, depth[1] / inDepth],
       a: neighbors
         ? { src: across.buffer, base: 4, planeStride: 0, rowStride: 1, strides: [0, 0, wide] }
-        : { src: a.tensor.buffer, base: 0, planeStride: rows * terms, rowStride: terms, strides: [depth[1], 0, inDepth], innerStride: 1 },
-      b: { src: b.tensor.buffer, base: 0, planeStride: cols * terms, columnStrides: [0, 0, terms], strides: [depth[1], 0, inDepth] },
+        : {
+            src: a.tensor.buffer,
+            base: 0,
+            planeStride: rows * terms,
+            rowStride: terms,
+            strides: [depth[1], 0, inDepth],
+            innerStride: 1,
+          },
+      b: {
+        src: b.tensor.buffer,
+        base: 0,
+        planeStride: cols * terms,
+        columnStrides: [0, 0, terms],
+        strides: [depth[1], 0, inDepth],
+      },
       y: {
         dst: y.buffer,
         base: 0,
@@ -77,7 +109,8 @@ async function check(tiling: Tiling, { planes, rows, cols, depth, bias, relu, sp
     const [col, line] = [i % cols, Math.floor(i / cols)]
     const column = Math.floor(line / rows) * cols + col
     let sum = extra?.data[bias === 'rows' ? line : col] ?? 0
-    for (let k = 0; k < terms; k++) sum += (a.data[line * terms + k] ?? Number.NaN) * (b.data[column * terms + k] ?? Number.NaN)
+    for (let k = 0; k < terms; k++)
+      sum += (a.data[line * terms + k] ?? Number.NaN) * (b.data[column * terms + k] ?? Number.NaN)
     wanted[i] = relu ? Math.max(sum, 0) : sum
   }
   const relative = sumTolerance(terms + 1)
@@ -96,12 +129,20 @@ const tilings = everyTiling(lanes)
 
 describe.each(tilings)('a contraction, %s', (_, tiling) => {
   test('one row short of a tile, as many, one more', async () => {
-    for (const rows of [tiling.rows - 1, tiling.rows, tiling.rows + 1]) await check(tiling, { planes: 1, rows, cols: 15, depth: [4, 3] })
+    for (const rows of [tiling.rows - 1, tiling.rows, tiling.rows + 1])
+      await check(tiling, { planes: 1, rows, cols: 15, depth: [4, 3] })
   })
 
   test('rows that are neighbors in memory, and what lies behind the last of them', async () => {
     for (const rows of [tiling.rows - 1, 2 * tiling.rows + 2])
-      await check(tiling, { planes: 1, rows, cols: 33, depth: [1, 21], bias: 'columns', neighbors: true })
+      await check(tiling, {
+        planes: 1,
+        rows,
+        cols: 33,
+        depth: [1, 21],
+        bias: 'columns',
+        neighbors: true,
+      })
   })
 
   test('any shape', async () => {
@@ -119,24 +160,38 @@ describe.each(tilings)('a contraction, %s', (_, tiling) => {
       { split: true },
       {},
     )
-    const property = fc.asyncProperty(shape, more, (one, added) => check({ ...tiling, splits: 3 }, { ...one, ...added }))
+    const property = fc.asyncProperty(shape, more, (one, added) =>
+      check({ ...tiling, splits: 3 }, { ...one, ...added }),
+    )
     await fc.assert(property, { numRuns: 4, seed: tiling.rows, endOnFailure: true })
   })
 })
 
 describe.each(
-  (['tile', 'block'] as const).flatMap((kernel) => tilings.map(([, tiling]) => tiling).find((tiling) => tiling.kernel === kernel) ?? []),
+  (['tile', 'block'] as const).flatMap(
+    (kernel) =>
+      tilings.map(([, tiling]) => tiling).find((tiling) => tiling.kernel === kernel) ?? [],
+  ),
 )('a contraction by $kernel', (tiling) => {
   test('a sum split into parts, the last one shorter', async () => {
     for (const images of [2, 16, 17, 31])
-      await check({ ...tiling, splits: 16 }, { planes: 1, rows: 3, cols: 2, depth: [images, 4], split: true })
+      await check(
+        { ...tiling, splits: 16 },
+        { planes: 1, rows: 3, cols: 2, depth: [images, 4], split: true },
+      )
   })
 })
 
 test('more panels of rows than a grid has in one dimension', async () => {
   const [[, tiling] = []] = tilings
   if (!tiling) expect.fail('there is no tiling')
-  await check(tiling, { planes: 1, rows: 65_535 * tiling.rows + 1, cols: 1, depth: [1, 1], bias: 'rows' })
+  await check(tiling, {
+    planes: 1,
+    rows: 65_535 * tiling.rows + 1,
+    cols: 1,
+    depth: [1, 1],
+    bias: 'rows',
+  })
 })
 
 describe('tilings', () => {
@@ -153,14 +208,20 @@ describe('tilings', () => {
     [96, 32],
     [100, 64],
     [128, 64],
-  ])('an output of %i rows is made in tiles of %i: few idle rows, but no small tiles to save some', (rows, height) => {
-    expect(tileRows(lavapipeRows(rows), rows)).toBe(height)
-  })
+  ])(
+    'an output of %i rows is made in tiles of %i: few idle rows, but no small tiles to save some',
+    (rows, height) => {
+      expect(tileRows(lavapipeRows(rows), rows)).toBe(height)
+    },
+  )
 
   test('what was measured comes before the rule, unless it needs subgroups that are not there', () => {
     const measured: Tiling = { kernel: 'tile', rows: 16, columns: 4, steps: 4, splits: 1 }
     const table = { [problemKey(largeProblem)]: measured }
-    const [with8, without] = [new Tilings('lavapipe', 8, table), new Tilings('lavapipe', null, table)]
+    const [with8, without] = [
+      new Tilings('lavapipe', 8, table),
+      new Tilings('lavapipe', null, table),
+    ]
     expect(with8.choose(largeProblem)).toEqual(measured)
     expect(without.choose(largeProblem).kernel).toBe('block')
   })
@@ -174,6 +235,9 @@ describe('tilings', () => {
       splits: 1,
     })
     expect(gpuTilings.rule({ ...largeProblem, rows: 8, columns: 4096 })).toMatchObject({ rows: 16 })
-    expect(gpuTilings.rule({ ...largeProblem, rows: 64, columns: 363, depth: 24_200, mostSplits: 8 }).splits).toBe(8)
+    expect(
+      gpuTilings.rule({ ...largeProblem, rows: 64, columns: 363, depth: 24_200, mostSplits: 8 })
+        .splits,
+    ).toBe(8)
   })
 })

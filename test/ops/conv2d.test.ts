@@ -16,10 +16,19 @@ interface Attrs {
 type Case = OpCase<'x' | 'weight' | 'bias', Attrs>
 
 /** x [n, c, h, w] by o filters of kh x kw. */
-function shaped([n, c, h, w]: readonly number[], [o, kh, kw]: readonly number[], attrs: Partial<Attrs> = {}, bias = true): Case {
+function shaped(
+  [n, c, h, w]: readonly number[],
+  [o, kh, kw]: readonly number[],
+  attrs: Partial<Attrs> = {},
+  bias = true,
+): Case {
   const { stride = 1, padding = 0, groups = 1 } = attrs
   return {
-    shapes: { x: [n ?? 1, c ?? 1, h ?? 1, w ?? 1], weight: [o ?? 1, (c ?? 1) / groups, kh ?? 1, kw ?? 1], bias: bias ? [o ?? 1] : null },
+    shapes: {
+      x: [n ?? 1, c ?? 1, h ?? 1, w ?? 1],
+      weight: [o ?? 1, (c ?? 1) / groups, kh ?? 1, kw ?? 1],
+      bias: bias ? [o ?? 1] : null,
+    },
     attrs: { stride, padding, groups },
   }
 }
@@ -27,13 +36,15 @@ function shaped([n, c, h, w]: readonly number[], [o, kh, kw]: readonly number[],
 testOp<'x' | 'weight' | 'bias', Attrs>('conv2d', {
   inputs: ['x', 'weight', 'bias'],
   kernels: ['auto', 'plain'],
-  run: ({ x, weight, bias }, attrs, { bias: hasBias }) => conv2d(x, weight, hasBias ? bias : null, attrs),
+  run: ({ x, weight, bias }, attrs, { bias: hasBias }) =>
+    conv2d(x, weight, hasBias ? bias : null, attrs),
   forward: ({ x, weight, bias }, attrs) => reference(given(x), given(weight), bias, attrs),
   backward: ({ x, weight }, dy, attrs) => {
     const { dx, dweight, dbias } = conv2dBackward(given(x), given(weight), dy, attrs)
     return { x: dx, weight: dweight, bias: dbias }
   },
-  // The longest of the three sums: a filter, the images' pixels, or the filters that see one input pixel.
+  // The longest of the three sums: a filter, the images' pixels, or the filters that see one input
+  // pixel.
   tolerance: ({ x, weight }, { groups }) => {
     const [n = 1, , h = 1, w = 1] = given(x).shape
     const [o = 1, ...filter] = given(weight).shape
@@ -42,7 +53,8 @@ testOp<'x' | 'weight' | 'bias', Attrs>('conv2d', {
       n * h * w,
       (o / groups) * (filter[1] ?? 1) * (filter[2] ?? 1),
     )
-    // A sum that cancels leaves the rounding of its terms, whose size is about 1 each: sqrt(terms) of them together.
+    // A sum that cancels leaves the rounding of its terms, whose size is about 1 each: sqrt(terms)
+    // of them together.
     return { relative: sumTolerance(terms), absolute: sumTolerance(terms) * Math.sqrt(terms) }
   },
   cases: {
@@ -50,10 +62,15 @@ testOp<'x' | 'weight' | 'bias', Attrs>('conv2d', {
     'without bias': shaped([2, 3, 6, 6], [4, 3, 3], { padding: 1 }, false),
     'one pixel': shaped([1, 1, 1, 1], [1, 1, 1]),
     'filter as large as the image': shaped([2, 3, 5, 7], [4, 5, 7]),
-    'stride 3, filter 2: pixels between the filters': shaped([2, 2, 10, 11], [3, 2, 2], { stride: 3 }),
+    'stride 3, filter 2: pixels between the filters': shaped([2, 2, 10, 11], [3, 2, 2], {
+      stride: 3,
+    }),
     'stride 4, filter 11, as conv1': shaped([1, 3, 43, 47], [9, 11, 11], { stride: 4, padding: 2 }),
     'padding beyond the filter': shaped([1, 2, 3, 4], [3, 2, 2], { padding: 3 }),
-    'padding beyond the filter, stride 2': shaped([2, 2, 4, 3], [3, 2, 3], { padding: 4, stride: 2 }),
+    'padding beyond the filter, stride 2': shaped([2, 2, 4, 3], [3, 2, 3], {
+      padding: 4,
+      stride: 2,
+    }),
     depthwise: shaped([2, 5, 6, 7], [10, 3, 3], { padding: 1, groups: 5 }),
     'rows below every tile': shaped([1, 3, 6, 6], [1, 3, 3]),
     'rows of 8 and a rest': shaped([1, 2, 5, 5], [9, 1, 1]),
@@ -94,7 +111,13 @@ describe('what conv2d refuses', () => {
     [[3, 4, 4], [2, 3, 3, 3], null, {}, /x is \[N, C, H, W\], not \[3, 4, 4\]/],
     [[1, 3, 4, 4], [2, 3, 3], null, {}, /weight is \[O, C \/ groups, KH, KW\]/],
     [[1, 3, 4, 4], [2, 4, 3, 3], null, {}, /3 channels, but weight \[2, 4, 3, 3\] takes 4/],
-    [[1, 4, 4, 4], [3, 2, 3, 3], null, { groups: 2 }, /3 output channels do not divide into 2 groups/],
+    [
+      [1, 4, 4, 4],
+      [3, 2, 3, 3],
+      null,
+      { groups: 2 },
+      /3 output channels do not divide into 2 groups/,
+    ],
     [[1, 3, 4, 4], [2, 3, 3, 3], [3], {}, /bias is \[2\], not \[3\]/],
     [[1, 3, 4, 4], [2, 3, 5, 5], null, {}, /5x5 filter does not fit/],
     [[1, 3, 4, 4], [2, 3, 3, 3], null, { stride: 0 }, /stride is a positive integer/],
@@ -104,10 +127,12 @@ describe('what conv2d refuses', () => {
     [[1, 3, 4, 4], [2, 3, 3, 3], null, { dilation: 2 }, /no option dilation/],
   ])('x %j, weight %j, bias %j, %j', async (x, weight, bias, options, message) => {
     const engine = await testEngine()
-    const make = (shape: number[]) => engine.tensor(new Float32Array(shape.reduce((a, b) => a * b, 1)), shape)
+    const make = (shape: number[]) =>
+      engine.tensor(new Float32Array(shape.reduce((a, b) => a * b, 1)), shape)
     const tensors = [make(x), make(weight), ...(bias ? [make(bias)] : [])]
     const before = engine.memory()
-    const act = () => conv2d(tensors[0] as never, tensors[1] as never, (tensors[2] ?? null) as never, options)
+    const act = () =>
+      conv2d(tensors[0] as never, tensors[1] as never, (tensors[2] ?? null) as never, options)
     expect(act).toThrow(ShapeError)
     expect(act).toThrow(message)
     expect(engine.memory()).toEqual(before)

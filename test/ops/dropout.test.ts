@@ -14,11 +14,15 @@ async function check(shape: number[], p: number, seed: number): Promise<void> {
   const input = engine.tensor(Float32Array.from(x.data), shape, { requiresGrad: true })
   const gradient = engine.tensor(Float32Array.from(dy.data), shape)
   const y = dropout(input, p, { seed })
-  // One multiplication by 1 / (1 - p), itself rounded: two units in the last place. What is dropped is exactly 0.
+  // One multiplication by 1 / (1 - p), itself rounded: two units in the last place. What is dropped
+  // is exactly 0.
   const tolerance = { relative: 2 * 2 ** -23 }
   expectClose(await y.data(), reference(x, p, { seed }).data, shape, { ...tolerance, name: 'y' })
   y.backward(gradient)
-  expectClose((await input.grad?.data()) ?? [], dropoutBackward(dy, p, { seed }).data, shape, { ...tolerance, name: 'dx' })
+  expectClose((await input.grad?.data()) ?? [], dropoutBackward(dy, p, { seed }).data, shape, {
+    ...tolerance,
+    name: 'dx',
+  })
   for (const tensor of [input, gradient, y]) tensor.dispose()
 }
 
@@ -33,8 +37,11 @@ describe('dropout', () => {
 
   test('any shape, probability and seed', async () => {
     const shape = fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 1, maxLength: 4 })
-    const property = fc.asyncProperty(shape, fc.integer({ min: 1, max: 100 }), fc.maxSafeNat(), (extents, percent, seed) =>
-      check(extents, percent / 100, seed),
+    const property = fc.asyncProperty(
+      shape,
+      fc.integer({ min: 1, max: 100 }),
+      fc.maxSafeNat(),
+      (extents, percent, seed) => check(extents, percent / 100, seed),
     )
     await fc.assert(property, { numRuns: 25, seed: 3, endOnFailure: true })
   })
@@ -53,7 +60,8 @@ describe('dropout', () => {
     )
     const kept = masks.map((mask) => mask.reduce((count, value) => count + Number(value > 0), 0))
     // The count is binomial: five standard deviations, sqrt(n · p · (1 - p)) each.
-    for (const count of kept) expect(Math.abs(count - 0.7 * n)).toBeLessThan(5 * Math.sqrt(n * 0.3 * 0.7))
+    for (const count of kept)
+      expect(Math.abs(count - 0.7 * n)).toBeLessThan(5 * Math.sqrt(n * 0.3 * 0.7))
     expect(masks[1]).toEqual(masks[0])
     expect(masks[2]).not.toEqual(masks[0])
     x.dispose()

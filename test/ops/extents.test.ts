@@ -1,11 +1,19 @@
 import { describe, expect, test } from 'vitest'
-import { adaptiveAvgPool2d, conv2d, linear, localResponseNorm } from '../../src/autograd/functions.ts'
+import {
+  adaptiveAvgPool2d,
+  conv2d,
+  linear,
+  localResponseNorm,
+} from '../../src/autograd/functions.ts'
 import { add } from '../../src/ops/add.ts'
 import type { Engine } from '../../src/tensor/engine.ts'
 import type { Tensor } from '../../src/tensor/tensor.ts'
 import { testEngine } from '../support/engine.ts'
 
-/** Runs forward and backward with dy = y's own values; returns the first element at which y or dx is not as told, or null. */
+/**
+ * Runs forward and backward with dy = y's own values; returns the first element at which y or dx is
+ * not as told, or null.
+ */
 async function firstWrong(
   engine: Engine,
   shape: number[],
@@ -34,14 +42,29 @@ async function firstWrong(
 const same = (x: number) => x
 
 describe('a grid has 65,535 workgroups in a dimension, a tensor more', () => {
-  test.each<[string, number[], (x: Tensor) => Tensor, (x: number) => number, (x: number) => number]>([
-    ['adaptiveAvgPool2d, a large plane', [1, 1, 2048, 2049], (x) => adaptiveAvgPool2d(x, [2048, 2049]), same, same],
-    ['localResponseNorm, a large plane', [1, 1, 2048, 2049], (x) => localResponseNorm(x, { size: 1, alpha: 0 }), same, same],
+  test.each<
+    [string, number[], (x: Tensor) => Tensor, (x: number) => number, (x: number) => number]
+  >([
+    [
+      'adaptiveAvgPool2d, a large plane',
+      [1, 1, 2048, 2049],
+      (x) => adaptiveAvgPool2d(x, [2048, 2049]),
+      same,
+      same,
+    ],
+    [
+      'localResponseNorm, a large plane',
+      [1, 1, 2048, 2049],
+      (x) => localResponseNorm(x, { size: 1, alpha: 0 }),
+      same,
+      same,
+    ],
   ])('%s', async (_, shape, run, wanted, wantedDx) => {
     expect(await firstWrong(await testEngine(), shape, run, wanted, wantedDx)).toBe(null)
   })
 
-  // Panels of 8 rows are the grid's dimension for the tiles, workgroups of 256 elements for the plain kernels.
+  // Panels of 8 rows are the grid's dimension for the tiles, workgroups of 256 elements for the
+  // plain kernels.
   test.each([
     ['auto', 65_535 * 8 + 1],
     ['plain', 65_535 * 256 + 1],
@@ -50,8 +73,12 @@ describe('a grid has 65,535 workgroups in a dimension, a tensor more', () => {
     const double = (x: number) => 2 * x
     const one = engine.tensor(Float32Array.of(2), [1, 1])
     const filter = engine.tensor(Float32Array.of(2), [1, 1, 1, 1])
-    expect(await firstWrong(engine, [rows, 1], (x) => linear(x, one, null), double, double)).toBe(null)
-    expect(await firstWrong(engine, [1, 1, 4096, 4097], (x) => conv2d(x, filter, null), double, double)).toBe(null)
+    expect(await firstWrong(engine, [rows, 1], (x) => linear(x, one, null), double, double)).toBe(
+      null,
+    )
+    expect(
+      await firstWrong(engine, [1, 1, 4096, 4097], (x) => conv2d(x, filter, null), double, double),
+    ).toBe(null)
     for (const tensor of [one, filter]) tensor.dispose()
   })
 

@@ -7,13 +7,27 @@ const engine = await testEngine()
 
 describe('allFinite', () => {
   test('finds NaN and infinity anywhere, in tensors of any length', async () => {
-    const length = fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 250, max: 260 }), fc.constant(5000))
-    const special = fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 3.4028234663852886e38, 1e-45, -0, 1)
+    const length = fc.oneof(
+      fc.integer({ min: 1, max: 9 }),
+      fc.integer({ min: 250, max: 260 }),
+      fc.constant(5000),
+    )
+    const special = fc.constantFrom(
+      Number.NaN,
+      Number.POSITIVE_INFINITY,
+      Number.NEGATIVE_INFINITY,
+      3.4028234663852886e38,
+      1e-45,
+      -0,
+      1,
+    )
     const tensor = fc.record({ length, value: special, at: fc.nat() })
     await fc.assert(
       fc.asyncProperty(fc.array(tensor, { minLength: 1, maxLength: 5 }), async (wanted) => {
         const tensors = wanted.map(({ length, value, at }) =>
-          engine.tensor(new Float32Array(length).fill(value, at % length, (at % length) + 1), [length]),
+          engine.tensor(new Float32Array(length).fill(value, at % length, (at % length) + 1), [
+            length,
+          ]),
         )
         const answers = await allFinite(engine, tensors)
         for (const tensor of tensors) tensor.dispose()

@@ -16,21 +16,24 @@ test.each<[number[], number[]]>([
     [3, 4],
   ],
   [[6], [6, 1]],
-])('%j becomes %j, without a copy, and its gradient comes back in the first shape', async (shape, flat) => {
-  const engine = await testEngine()
-  const before = engine.memory()
-  const values = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i)
-  const x = engine.tensor(values, shape, { requiresGrad: true })
-  const y = flatten(x)
-  expect([...y.shape]).toEqual(flat)
-  expect(y.buffer.storage).toBe(x.buffer.storage)
-  const dy = engine.tensor(values, flat)
-  y.backward(dy)
-  y.dispose()
-  dy.dispose()
-  expect([...(x.grad?.shape ?? [])]).toEqual(shape)
-  expect(await x.grad?.data()).toEqual(values)
-  expect(await x.data()).toEqual(values)
-  x.dispose()
-  expect(engine.memory()).toMatchObject({ liveBytes: before.liveBytes, buffers: before.buffers })
-})
+])(
+  '%j becomes %j, without a copy, and its gradient comes back in the first shape',
+  async (shape, flat) => {
+    const engine = await testEngine()
+    const before = engine.memory()
+    const values = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i)
+    const x = engine.tensor(values, shape, { requiresGrad: true })
+    const y = flatten(x)
+    expect([...y.shape]).toEqual(flat)
+    expect(y.buffer.storage).toBe(x.buffer.storage)
+    const dy = engine.tensor(values, flat)
+    y.backward(dy)
+    y.dispose()
+    dy.dispose()
+    expect([...(x.grad?.shape ?? [])]).toEqual(shape)
+    expect(await x.grad?.data()).toEqual(values)
+    expect(await x.data()).toEqual(values)
+    x.dispose()
+    expect(engine.memory()).toMatchObject({ liveBytes: before.liveBytes, buffers: before.buffers })
+  },
+)

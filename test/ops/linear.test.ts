@@ -43,9 +43,18 @@ testOp<In, object>('linear', {
     'few rows, wide tiles': shaped(3, 4164, 9),
   },
   generated: fc
-    .tuple(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 70 }), fc.integer({ min: 1, max: 70 }), fc.boolean())
+    .tuple(
+      fc.integer({ min: 1, max: 40 }),
+      fc.integer({ min: 1, max: 70 }),
+      fc.integer({ min: 1, max: 70 }),
+      fc.boolean(),
+    )
     .map(([n, inputs, outputs, bias]) => shaped(n, inputs, outputs, bias)),
-  oracle: { op: 'linear', attrs: () => ({}), gradients: { x: 'dx', weight: 'dweight', bias: 'dbias' } },
+  oracle: {
+    op: 'linear',
+    attrs: () => ({}),
+    gradients: { x: 'dx', weight: 'dweight', bias: 'dbias' },
+  },
 })
 
 describe('what linear refuses', () => {
@@ -56,7 +65,8 @@ describe('what linear refuses', () => {
     [[2, 4], [5, 4], [4], /bias is \[5\], not \[4\]/],
   ])('x %j, weight %j, bias %j', async (x, weight, bias, message) => {
     const engine = await testEngine()
-    const make = (shape: number[]) => engine.tensor(new Float32Array(shape.reduce((a, b) => a * b, 1)), shape)
+    const make = (shape: number[]) =>
+      engine.tensor(new Float32Array(shape.reduce((a, b) => a * b, 1)), shape)
     const [a, b, c] = [make(x), make(weight), bias ? make(bias) : null]
     expect(() => linear(a, b, c)).toThrow(ShapeError)
     expect(() => linear(a, b, c)).toThrow(message)

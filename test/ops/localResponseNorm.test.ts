@@ -2,7 +2,10 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { localResponseNorm } from '../../src/autograd/functions.ts'
 import { ShapeError } from '../../src/base/errors.ts'
-import { localResponseNormBackward, localResponseNorm as reference } from '../../src/reference/localResponseNorm.ts'
+import {
+  localResponseNormBackward,
+  localResponseNorm as reference,
+} from '../../src/reference/localResponseNorm.ts'
 import { testEngine } from '../support/engine.ts'
 import { given, type OpCase, testOp } from '../support/testOp.ts'
 
@@ -13,7 +16,11 @@ interface Attrs {
   readonly k: number
 }
 
-const shaped = (x: number[], size: number, { alpha = 1e-4, beta = 0.75, k = 1 } = {}): OpCase<'x', Attrs> => ({
+const shaped = (
+  x: number[],
+  size: number,
+  { alpha = 1e-4, beta = 0.75, k = 1 } = {},
+): OpCase<'x', Attrs> => ({
   shapes: { x },
   attrs: { size, alpha, beta, k },
 })
@@ -23,7 +30,8 @@ testOp<'x', Attrs>('localResponseNorm', {
   run: ({ x }, attrs) => localResponseNorm(x, attrs),
   forward: ({ x }, attrs) => reference(given(x), attrs),
   backward: ({ x }, dy, attrs) => ({ x: localResponseNormBackward(given(x), dy, attrs) }),
-  // WGSL lets pow(a, b) be off as exp2(b · log2(a)), whose error grows with the result's exponent: a few units in the sixth place.
+  // WGSL lets pow(a, b) be off as exp2(b · log2(a)), whose error grows with the result's exponent:
+  // a few units in the sixth place.
   tolerance: () => ({ relative: 5e-6, absolute: 1e-6 }),
   cases: {
     'as AlexNet': shaped([2, 8, 3, 5], 5),
@@ -44,7 +52,11 @@ testOp<'x', Attrs>('localResponseNorm', {
       alpha: fc.constantFrom(1e-4, 0.1, 1),
     })
     .map(({ n, c, h, w, size, alpha }) => shaped([n, c, h, w], size, { alpha })),
-  oracle: { op: 'lrn', attrs: ({ size = 5, alpha = 1e-4, beta = 0.75, k = 1 }) => ({ size, alpha, beta, k }), gradients: { x: 'dx' } },
+  oracle: {
+    op: 'lrn',
+    attrs: ({ size = 5, alpha = 1e-4, beta = 0.75, k = 1 }) => ({ size, alpha, beta, k }),
+    gradients: { x: 'dx' },
+  },
 })
 
 test('what it refuses', async () => {

@@ -14,7 +14,13 @@ interface Attrs {
   readonly ceilMode: boolean
 }
 
-const shaped = (x: number[], kernel: number, stride = kernel, padding = 0, ceilMode = false): OpCase<'x', Attrs> => ({
+const shaped = (
+  x: number[],
+  kernel: number,
+  stride = kernel,
+  padding = 0,
+  ceilMode = false,
+): OpCase<'x', Attrs> => ({
   shapes: { x },
   attrs: { kernel, stride, padding, ceilMode },
 })
@@ -28,7 +34,10 @@ testOp<'x', Attrs>('maxPool2d', {
   tolerance: () => ({ relative: 1e-6 }),
   cases: {
     'as AlexNet': shaped([2, 3, 15, 13], 3, 2),
-    'ties: the first wins': { ...shaped([1, 1, 4, 4], 2), values: { x: new Float32Array(16).fill(1) } },
+    'ties: the first wins': {
+      ...shaped([1, 1, 4, 4], 2),
+      values: { x: new Float32Array(16).fill(1) },
+    },
     'all negative, padded': { ...shaped([1, 1, 2, 2], 2, 1, 1), values: { x: [-3, -1, -2, -4] } },
     'a window as large as the image': shaped([2, 2, 3, 3], 3),
     'windows apart': shaped([1, 2, 11, 11], 2, 3),
@@ -49,11 +58,21 @@ testOp<'x', Attrs>('maxPool2d', {
       padding: fc.integer({ min: 0, max: 2 }),
       ceilMode: fc.boolean(),
     })
-    .filter(({ h, w, kernel, padding }) => 2 * padding <= kernel && h + 2 * padding >= kernel && w + 2 * padding >= kernel)
-    .map(({ n, c, h, w, kernel, stride, padding, ceilMode }) => shaped([n, c, h, w], kernel, stride, padding, ceilMode)),
+    .filter(
+      ({ h, w, kernel, padding }) =>
+        2 * padding <= kernel && h + 2 * padding >= kernel && w + 2 * padding >= kernel,
+    )
+    .map(({ n, c, h, w, kernel, stride, padding, ceilMode }) =>
+      shaped([n, c, h, w], kernel, stride, padding, ceilMode),
+    ),
   oracle: {
     op: 'maxpool2d',
-    attrs: ({ kernel = 1, stride = 1, padding = 0 }) => ({ kernel, stride, padding, ceilMode: false }),
+    attrs: ({ kernel = 1, stride = 1, padding = 0 }) => ({
+      kernel,
+      stride,
+      padding,
+      ceilMode: false,
+    }),
     gradients: { x: 'dx' },
   },
 })

@@ -10,8 +10,13 @@ import { everyTiling } from '../support/tilings.ts'
 const engine = await testEngine()
 const tilings = engine.gpu.tilings ?? expect.fail('the tests run the fast kernels')
 
-/** Images in fours and not, strides, groups and tails; PyTorch's other cases run in the tiling that the rule chooses. */
-const files = ['conv2d-bigbatch', 'conv2d-odd', 'conv2d-strided-groups-nobias', 'linear-odd'].map((name) => `${name}.safetensors`)
+/**
+ * Images in fours and not, strides, groups and tails; PyTorch's other cases run in the tiling that
+ * the rule chooses.
+ */
+const files = ['conv2d-bigbatch', 'conv2d-odd', 'conv2d-strided-groups-nobias', 'linear-odd'].map(
+  (name) => `${name}.safetensors`,
+)
 
 afterEach(() => {
   tilings.override = null
@@ -29,14 +34,26 @@ describe.each(everyTiling(tilings.lanes))('as PyTorch, %s', (_, tiling) => {
       const { data, shape } = tensorOf(tensors, name)
       return engine.tensor(data, shape, { requiresGrad: name !== 'dy' })
     }
-    const [x, weight, bias, dy] = [tensor('x'), tensor('weight'), 'bias' in tensors ? tensor('bias') : null, tensor('dy')]
+    const [x, weight, bias, dy] = [
+      tensor('x'),
+      tensor('weight'),
+      'bias' in tensors ? tensor('bias') : null,
+      tensor('dy'),
+    ]
     const { stride = 1, padding = 0, groups = 1 } = one.attrs
     const options = { stride, padding, groups }
     const y = one.op === 'linear' ? linear(x, weight, bias) : conv2d(x, weight, bias, options)
-    const rectified = engine.noGrad(() => (one.op === 'linear' ? linearForRelu(x, weight, bias) : conv2dForRelu(x, weight, bias, options)))
+    const rectified = engine.noGrad(() =>
+      one.op === 'linear'
+        ? linearForRelu(x, weight, bias)
+        : conv2dForRelu(x, weight, bias, options),
+    )
     const agrees = async (name: string, actual: Tensor | null) => {
       const { data, shape } = tensorOf(tensors, name)
-      expectClose((await actual?.data()) ?? [], data, shape, { relative: ORACLE_TOLERANCE.operator, name })
+      expectClose((await actual?.data()) ?? [], data, shape, {
+        relative: ORACLE_TOLERANCE.operator,
+        name,
+      })
     }
     await agrees('y', y)
     const positive = (await y.data()).map((value) => Math.max(value, 0))

@@ -14,11 +14,17 @@ testOp<'x', object>('relu', {
   tolerance: () => exact,
   cases: {
     signs: { shapes: { x: [5] }, attrs: {}, values: { x: [-1, 0, 2, -0, 2e-38] } },
-    'infinities pass': { shapes: { x: [2] }, attrs: {}, values: { x: [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY] } },
+    'infinities pass': {
+      shapes: { x: [2] },
+      attrs: {},
+      values: { x: [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY] },
+    },
     'partial workgroup': { shapes: { x: [257] }, attrs: {} },
     'four dimensions': { shapes: { x: [2, 3, 5, 7] }, attrs: {} },
   },
-  generated: fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 4 }).map((x) => ({ shapes: { x }, attrs: {} })),
+  generated: fc
+    .array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 4 })
+    .map((x) => ({ shapes: { x }, attrs: {} })),
   oracle: { op: 'relu', attrs: () => ({}), gradients: { x: 'dx' } },
 })
 

@@ -36,13 +36,19 @@ async function both(x: Tensor, y: Tensor): Promise<[number[], number[]]> {
   return [values, gradient]
 }
 
-const leaf = (values: readonly number[], shape: number[]) => engine.tensor(Float32Array.from(values), shape, { requiresGrad: true })
+const leaf = (values: readonly number[], shape: number[]) =>
+  engine.tensor(Float32Array.from(values), shape, { requiresGrad: true })
 
 describe('max-pooling', () => {
   test.each<[string, number[], number[], number[]]>([
     ['NaN, the last of several, as PyTorch', [1, nan, 5, nan], [nan], [0, 0, 0, 1]],
     ['infinity, the first of two', [infinity, 3, infinity, minus], [infinity], [1, 0, 0, 0]],
-    ['minus infinity where there is nothing else', [minus, minus, minus, minus], [minus], [1, 0, 0, 0]],
+    [
+      'minus infinity where there is nothing else',
+      [minus, minus, minus, minus],
+      [minus],
+      [1, 0, 0, 0],
+    ],
     ['a number over minus infinity', [minus, minus, -5, minus], [-5], [0, 0, 1, 0]],
   ])('takes %s', async (_, values, y, dx) => {
     const x = leaf(values, [1, 1, 2, 2])
@@ -64,7 +70,8 @@ describe('max-pooling', () => {
 })
 
 describe('NaN reaches the result, so that a diverging network is seen', () => {
-  const ones = (shape: number[]) => engine.tensor(new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(1), shape)
+  const ones = (shape: number[]) =>
+    engine.tensor(new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(1), shape)
   const weight = ones([2, 3])
   const filter = ones([2, 3, 1, 1])
 
@@ -75,7 +82,11 @@ describe('NaN reaches the result, so that a diverging network is seen', () => {
     ['adaptiveAvgPool2d', [1, 1, 1, 3], (x) => adaptiveAvgPool2d(x, 1)],
     ['localResponseNorm', [1, 3, 1], (x) => localResponseNorm(x, { size: 5 })],
     ['crossEntropy', [1, 3], (x) => crossEntropy(x, Int32Array.of(0))],
-    ['crossEntropy, smoothed', [1, 3], (x) => crossEntropy(x, Int32Array.of(0), { labelSmoothing: 0.1 })],
+    [
+      'crossEntropy, smoothed',
+      [1, 3],
+      (x) => crossEntropy(x, Int32Array.of(0), { labelSmoothing: 0.1 }),
+    ],
   ])('%s', async (_, shape, run) => {
     for (const place of [0, 1, 2]) {
       const values = [1, 2, 3]
@@ -115,7 +126,9 @@ describe('a ReLU in the launch before it is the ReLU of its own launch to the la
             filter,
             { requiresGrad: true },
           ),
-          own.tensor(new Float32Array(filter[0] ?? 1).fill(-0), [filter[0] ?? 1], { requiresGrad: true }),
+          own.tensor(new Float32Array(filter[0] ?? 1).fill(-0), [filter[0] ?? 1], {
+            requiresGrad: true,
+          }),
         ] as const
         const y = relu(run(...tensors))
         const dy = own.tensor(new Float32Array(y.size).fill(1.5), y.shape)
@@ -127,7 +140,8 @@ describe('a ReLU in the launch before it is the ReLU of its own launch to the la
       const [[first = new Float32Array(0)] = []] = results
       expect([...first].some(Number.isNaN)).toBe(true)
       expect([...first].some((value) => value < 0)).toBe(false)
-      for (const [i, one] of (results[0] ?? []).entries()) expect(sameBits(one, results[1]?.[i])).toBe(true)
+      for (const [i, one] of (results[0] ?? []).entries())
+        expect(sameBits(one, results[1]?.[i])).toBe(true)
     })
 })
 
@@ -144,7 +158,10 @@ describe('a row of logits that holds NaN or infinity has neither a finite loss n
         const values = [1, 2, 3, 1, 2, 3]
         values[place] = value
         const x = leaf(values, [2, 3])
-        const [losses, gradient] = await both(x, crossEntropy(x, Int32Array.of(0, 0), { labelSmoothing, reduction: 'none' }))
+        const [losses, gradient] = await both(
+          x,
+          crossEntropy(x, Int32Array.of(0, 0), { labelSmoothing, reduction: 'none' }),
+        )
         expect(losses.map(Number.isFinite)).toEqual([false, true])
         expect(gradient.map(Number.isFinite)).toEqual([false, false, false, true, true, true])
       }
@@ -177,7 +194,11 @@ describe('dropout', () => {
     for (const size of [1, 3, 32, 256]) {
       const y = engine.tensor(new Float32Array(720), [720])
       const kernel = stripKernel('dropout/apply', { workgroup: size })
-      engine.gpu.run(kernel, { x: x.buffer.storage, y: y.buffer.storage }, { n: 180, key_low: 5, key_high: 0, p, scale: 1 / (1 - p) })
+      engine.gpu.run(
+        kernel,
+        { x: x.buffer.storage, y: y.buffer.storage },
+        { n: 180, key_low: 5, key_high: 0, p, scale: 1 / (1 - p) },
+      )
       expect(sameBits(await y.data(), mask)).toBe(true)
       y.dispose()
     }

@@ -19,18 +19,25 @@ async function read(averages: WeightAverage) {
 }
 
 describe('WeightAverage', () => {
-  test.each(recipes.averages)('as PyTorch: decay $decay', async ({ decay, start, values, averages: wanted }) => {
-    const p = parameterOf(start)
-    const averages = new WeightAverage([p], decay, { warmUp: false })
-    for (const [i, value] of values.entries()) {
-      p.assign(engine, Float32Array.from(value))
-      averages.update()
-      const { data = new Float32Array(0) } = (await read(averages)).p ?? {}
-      expectClose(data, wanted[i] ?? [], [start.length], { relative: 1e-6, absolute: 1e-7, name: `update ${i + 1}` })
-    }
-    averages.dispose()
-    p.dispose()
-  })
+  test.each(recipes.averages)(
+    'as PyTorch: decay $decay',
+    async ({ decay, start, values, averages: wanted }) => {
+      const p = parameterOf(start)
+      const averages = new WeightAverage([p], decay, { warmUp: false })
+      for (const [i, value] of values.entries()) {
+        p.assign(engine, Float32Array.from(value))
+        averages.update()
+        const { data = new Float32Array(0) } = (await read(averages)).p ?? {}
+        expectClose(data, wanted[i] ?? [], [start.length], {
+          relative: 1e-6,
+          absolute: 1e-7,
+          name: `update ${i + 1}`,
+        })
+      }
+      averages.dispose()
+      p.dispose()
+    },
+  )
 
   test('the decay grows to its value, as in TensorFlow', async () => {
     const p = parameterOf([0])
@@ -41,7 +48,10 @@ describe('WeightAverage', () => {
       wanted = decay * wanted + (1 - decay) * n
       p.assign(engine, Float32Array.of(n))
       averages.update()
-      expectClose((await read(averages)).p?.data ?? [], [wanted], [1], { relative: 1e-6, name: `update ${n}` })
+      expectClose((await read(averages)).p?.data ?? [], [wanted], [1], {
+        relative: 1e-6,
+        name: `update ${n}`,
+      })
     }
     averages.dispose()
     p.dispose()

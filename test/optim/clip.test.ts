@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { Random } from '../../src/base/random.ts'
 import { Parameter } from '../../src/nn/parameter.ts'
 import { clipGradNorm, scaleGradients } from '../../src/optim/clip.ts'
-import { Random } from '../../src/base/random.ts'
 import { sameBits } from '../support/bits.ts'
 import { expectClose } from '../support/compare.ts'
 import { testEngine } from '../support/engine.ts'
@@ -31,7 +31,10 @@ async function clipped(gradients: readonly ArrayLike<number>[], maxNorm: number)
   return { total, factor, after }
 }
 
-/** The norm is a sum of n squares in float32, a few hundred at a time: its error grows far slower than n units in the last place. */
+/**
+ * The norm is a sum of n squares in float32, a few hundred at a time: its error grows far slower
+ * than n units in the last place.
+ */
 const relative = 1e-5
 
 describe('clipGradNorm', () => {
@@ -39,26 +42,45 @@ describe('clipGradNorm', () => {
     const result = await clipped(before, maxNorm)
     expectClose([result.total], [norm], [1], { relative, name: 'norm' })
     for (const [i, wanted] of after.entries())
-      expectClose(result.after[i] ?? [], wanted, [wanted.length], { relative, name: `gradient ${i}` })
+      expectClose(result.after[i] ?? [], wanted, [wanted.length], {
+        relative,
+        name: `gradient ${i}`,
+      })
   })
 
   test('any sizes, against float64', async () => {
-    const sizes = fc.array(fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 250, max: 2100 })), { minLength: 1, maxLength: 5 })
-    const property = fc.asyncProperty(sizes, fc.constantFrom(1e-3, 1, 1e3), fc.nat(1e6), async (sizes, maxNorm, seed) => {
-      const random = new Random(seed)
-      const gradients = sizes.map((n) => Float32Array.from({ length: n }, () => random.normal()))
-      const norm = Math.sqrt(gradients.reduce((sum, g) => sum + g.reduce((squares, value) => squares + value ** 2, 0), 0))
-      const factor = Math.min(1, maxNorm / (norm + 1e-6))
-      const result = await clipped(gradients, maxNorm)
-      expectClose([result.total, result.factor], [norm, factor], [2], { relative, name: 'norm and factor' })
-      for (const [i, g] of gradients.entries())
-        expectClose(
-          result.after[i] ?? [],
-          Array.from(g, (value) => value * factor),
-          [g.length],
-          { relative },
+    const sizes = fc.array(
+      fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 250, max: 2100 })),
+      { minLength: 1, maxLength: 5 },
+    )
+    const property = fc.asyncProperty(
+      sizes,
+      fc.constantFrom(1e-3, 1, 1e3),
+      fc.nat(1e6),
+      async (sizes, maxNorm, seed) => {
+        const random = new Random(seed)
+        const gradients = sizes.map((n) => Float32Array.from({ length: n }, () => random.normal()))
+        const norm = Math.sqrt(
+          gradients.reduce(
+            (sum, g) => sum + g.reduce((squares, value) => squares + value ** 2, 0),
+            0,
+          ),
         )
-    })
+        const factor = Math.min(1, maxNorm / (norm + 1e-6))
+        const result = await clipped(gradients, maxNorm)
+        expectClose([result.total, result.factor], [norm, factor], [2], {
+          relative,
+          name: 'norm and factor',
+        })
+        for (const [i, g] of gradients.entries())
+          expectClose(
+            result.after[i] ?? [],
+            Array.from(g, (value) => value * factor),
+            [g.length],
+            { relative },
+          )
+      },
+    )
     await fc.assert(property, { numRuns: 25, seed: 9, endOnFailure: true })
   })
 
@@ -80,10 +102,13 @@ describe('clipGradNorm', () => {
     norm.dispose()
   })
 
-  test.each([Number.NaN, Number.POSITIVE_INFINITY, 1e25])('%d among the gradients shows in the norm', async (value) => {
-    const { total, factor } = await clipped([[1, 2], [value]], 1)
-    expect([Number.isFinite(total), factor]).toEqual([false, 0])
-  })
+  test.each([Number.NaN, Number.POSITIVE_INFINITY, 1e25])(
+    '%d among the gradients shows in the norm',
+    async (value) => {
+      const { total, factor } = await clipped([[1, 2], [value]], 1)
+      expect([Number.isFinite(total), factor]).toEqual([false, 0])
+    },
+  )
 })
 
 test('scaleGradients multiplies by the number at its place', async () => {

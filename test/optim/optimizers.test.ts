@@ -1,15 +1,21 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ShapeError, UsageError, WeightsError } from '../../src/base/errors.ts'
+import { Random } from '../../src/base/random.ts'
+import type { StateDict } from '../../src/base/stateDict.ts'
 import { Parameter } from '../../src/nn/parameter.ts'
 import { Adam } from '../../src/optim/adam.ts'
 import { AdamW } from '../../src/optim/adamw.ts'
 import type { Optimizer } from '../../src/optim/optimizer.ts'
 import { SGD, type SGDOptions } from '../../src/optim/sgd.ts'
-import { type AdamOptions, adam, adamw, type SgdOptions, sgd } from '../../src/reference/optimizers.ts'
+import {
+  type AdamOptions,
+  adam,
+  adamw,
+  type SgdOptions,
+  sgd,
+} from '../../src/reference/optimizers.ts'
 import { sizeOf } from '../../src/tensor/ndbuffer.ts'
-import { Random } from '../../src/base/random.ts'
-import type { StateDict } from '../../src/base/stateDict.ts'
 import { expectClose } from '../support/compare.ts'
 import { testEngine } from '../support/engine.ts'
 import { loadCase, ORACLE_TOLERANCE, oracleCases, tensorOf } from '../support/oracle.ts'
@@ -21,7 +27,11 @@ type Options = SgdOptions & AdamOptions
 
 const reference = { sgd, adam, adamw } as const
 
-function make(kind: Kind, parameters: readonly Parameter[], options: Partial<Options> & { readonly lr: number }): Optimizer {
+function make(
+  kind: Kind,
+  parameters: readonly Parameter[],
+  options: Partial<Options> & { readonly lr: number },
+): Optimizer {
   if (kind === 'adam') return new Adam(parameters, options)
   if (kind === 'adamw') return new AdamW(parameters, options)
   return new SGD(parameters, options)
@@ -29,10 +39,16 @@ function make(kind: Kind, parameters: readonly Parameter[], options: Partial<Opt
 
 /** Values with a spread of magnitudes, zeros among them. */
 function values(random: Random, n: number): Float32Array {
-  return Float32Array.from({ length: n }, () => (random.below(8) === 0 ? 0 : random.normal() * 10 ** (random.below(4) - 2)))
+  return Float32Array.from({ length: n }, () =>
+    random.below(8) === 0 ? 0 : random.normal() * 10 ** (random.below(4) - 2),
+  )
 }
 
-function parameter(name: string, data: Float32Array, shape: readonly number[] = [data.length]): Parameter {
+function parameter(
+  name: string,
+  data: Float32Array,
+  shape: readonly number[] = [data.length],
+): Parameter {
   return new Parameter(name, engine.tensor(data, shape))
 }
 
@@ -41,7 +57,9 @@ function setGrad({ tensor }: Parameter, data: Float32Array): void {
   tensor.grad = engine.tensor(data, tensor.shape)
 }
 
-const bits = (data: Float32Array | undefined) => [...new Uint32Array(data?.buffer ?? new ArrayBuffer(0), data?.byteOffset, data?.length)]
+const bits = (data: Float32Array | undefined) => [
+  ...new Uint32Array(data?.buffer ?? new ArrayBuffer(0), data?.byteOffset, data?.length),
+]
 
 describe('PyTorch', () => {
   test.each(oracleCases('optim'))('$name', async (one) => {
@@ -64,16 +82,26 @@ describe('PyTorch', () => {
   })
 })
 
-const length = fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 250, max: 262 }), fc.integer({ min: 1, max: 3000 }))
+const length = fc.oneof(
+  fc.integer({ min: 1, max: 9 }),
+  fc.integer({ min: 250, max: 262 }),
+  fc.integer({ min: 1, max: 3000 }),
+)
 const lr = fc.constantFrom(0, 1e-3, 0.05, 0.5)
 const weightDecay = fc.constantFrom(0, 1e-3, 0.1)
 const beta1 = fc.constantFrom(0, 0.5, 0.9, 0.999)
-// Not 0: without a memory of past gradients m / √v has no bound, and a gradient that the decay nearly cancels decides alone.
+// Not 0: without a memory of past gradients m / √v has no bound, and a gradient that the decay
+// nearly cancels decides alone.
 const beta2 = fc.constantFrom(0.5, 0.9, 0.999)
 const sgdOptions = fc
   .record({ lr, weightDecay, momentum: fc.constantFrom(0, 0.5, 0.9, 1.1), nesterov: fc.boolean() })
   .map((options) => ({ ...options, nesterov: options.nesterov && options.momentum > 0 }))
-const adamOptions = fc.record({ lr, weightDecay, betas: fc.tuple(beta1, beta2), eps: fc.constantFrom(1e-8, 1e-3) })
+const adamOptions = fc.record({
+  lr,
+  weightDecay,
+  betas: fc.tuple(beta1, beta2),
+  eps: fc.constantFrom(1e-8, 1e-3),
+})
 const configuration = fc.oneof(
   fc.record({ kind: fc.constant<Kind>('sgd'), options: sgdOptions }),
   fc.record({ kind: fc.constantFrom<Kind>('adam', 'adamw'), options: adamOptions }),
@@ -139,7 +167,9 @@ describe.each(kinds)('$kind', ({ kind, options }) => {
     const random = new Random(3)
     const names = ['a', 'b', 'c']
     const parameters = names.map((name) => parameter(name, values(random, 5)))
-    const expected = await engine.read(parameters.map(({ tensor }) => tensor)).then((all) => all.map((data) => Float64Array.from(data)))
+    const expected = await engine
+      .read(parameters.map(({ tensor }) => tensor))
+      .then((all) => all.map((data) => Float64Array.from(data)))
     const exact = names.map(() => reference[kind](options))
     const optimizer = make(kind, parameters, options)
     // Which of a, b, c train in each step; '-' trains but has no gradient.
@@ -160,11 +190,16 @@ describe.each(kinds)('$kind', ({ kind, options }) => {
       optimizer.zeroGrad()
       const after = await engine.read(parameters.map(({ tensor }) => tensor))
       for (const i of names.keys()) {
-        if (pattern[i] === '1') expectClose(after[i] ?? [], expected[i] ?? [], [5], { absolute: 1e-6, name: `${names[i]} in ${pattern}` })
+        if (pattern[i] === '1')
+          expectClose(after[i] ?? [], expected[i] ?? [], [5], {
+            absolute: 1e-6,
+            name: `${names[i]} in ${pattern}`,
+          })
         else expect(bits(after[i])).toEqual(bits(before[i]))
       }
     }
-    if (kind !== 'sgd') expect((await optimizer.stateDict())['step.b']?.data).toEqual(Float32Array.of(2))
+    if (kind !== 'sgd')
+      expect((await optimizer.stateDict())['step.b']?.data).toEqual(Float32Array.of(2))
     optimizer.dispose()
     for (const p of parameters) p.dispose()
   })
@@ -180,7 +215,8 @@ describe.each(kinds)('$kind', ({ kind, options }) => {
     optimizers[0].step({ guard })
     expect(bits(await held.tensor.data())).toEqual(bits(start))
     const state = await optimizers[0].stateDict()
-    for (const [name, { data }] of Object.entries(state)) if (!name.startsWith('step.')) expect([...data]).toEqual([0, 0, 0, 0, 0, 0])
+    for (const [name, { data }] of Object.entries(state))
+      if (!name.startsWith('step.')) expect([...data]).toEqual([0, 0, 0, 0, 0, 0])
 
     setGrad(held, grad)
     optimizers[0].loadStateDict({})
@@ -240,7 +276,8 @@ describe.each(kinds)('$kind', ({ kind, options }) => {
       resumed.step()
     }
     expect(bits(await second.tensor.data())).toEqual(bits(await first.tensor.data()))
-    for (const thing of [...optimizer.parameters, ...resumed.parameters, optimizer, resumed]) thing.dispose()
+    for (const thing of [...optimizer.parameters, ...resumed.parameters, optimizer, resumed])
+      thing.dispose()
 
     optimizer = make(kind, [parameter('w', start)], options)
     expect(await optimizer.stateDict()).toEqual({})
@@ -258,11 +295,23 @@ describe.each(kinds)('$kind', ({ kind, options }) => {
       expect(() => optimizer.loadStateDict({ ...state, ...change })).toThrow(WeightsError)
       expect(() => optimizer.loadStateDict({ ...state, ...change })).toThrow(message)
     }
-    refuse({ 'momentum.q': { shape: [3], data: new Float32Array(3) } }, /has momentum\.q, which belongs to none/)
-    refuse({ [slot]: { shape: [1, 3], data: new Float32Array(3) } }, /has the shape \[1, 3\] and 3 values, the parameter \[3\]/)
-    refuse({ [slot]: { shape: [3], data: new Float32Array(2) } }, /has the shape \[3\] and 2 values/)
+    refuse(
+      { 'momentum.q': { shape: [3], data: new Float32Array(3) } },
+      /has momentum\.q, which belongs to none/,
+    )
+    refuse(
+      { [slot]: { shape: [1, 3], data: new Float32Array(3) } },
+      /has the shape \[1, 3\] and 3 values, the parameter \[3\]/,
+    )
+    refuse(
+      { [slot]: { shape: [3], data: new Float32Array(2) } },
+      /has the shape \[3\] and 2 values/,
+    )
     if (kind !== 'sgd') {
-      refuse({ 'step.p': { shape: [], data: Float32Array.of(1.5) } }, /step\.p is 1\.5, which is no count/)
+      refuse(
+        { 'step.p': { shape: [], data: Float32Array.of(1.5) } },
+        /step\.p is 1\.5, which is no count/,
+      )
       const { 'm.p': _, ...rest } = state
       expect(() => optimizer.loadStateDict(rest)).toThrow(/the state of p lacks m\.p/)
     }
@@ -306,23 +355,67 @@ describe('options', () => {
   const makeAdam = (options: object) => () => new Adam([p], options)
   const makeAdamW = (options: object) => () => new AdamW([p], options)
   test.each<[string, () => unknown, string]>([
-    ['no rate', () => new SGD([p], {} as SGDOptions), 'SGD: lr is undefined: give a number of 0 or more'],
+    [
+      'no rate',
+      () => new SGD([p], {} as SGDOptions),
+      'SGD: lr is undefined: give a number of 0 or more',
+    ],
     ['a negative rate', makeSgd({ lr: -1 }), 'SGD: lr is -1: give a number of 0 or more'],
-    ['an infinite rate', makeAdam({ lr: Number.POSITIVE_INFINITY }), 'Adam: lr is Infinity: give a number of 0 or more'],
+    [
+      'an infinite rate',
+      makeAdam({ lr: Number.POSITIVE_INFINITY }),
+      'Adam: lr is Infinity: give a number of 0 or more',
+    ],
     ['a rate in words', makeAdamW({ lr: '0.1' }), 'AdamW: lr is 0.1: give a number of 0 or more'],
-    ['a negative momentum', makeSgd({ momentum: -0.1 }), 'SGD: momentum is -0.1: give a number of 0 or more'],
-    ['a negative decay', makeSgd({ weightDecay: -1 }), 'SGD: weightDecay is -1: give a number of 0 or more'],
-    ['nesterov without momentum', makeSgd({ nesterov: true }), 'SGD: nesterov looks ahead along the momentum: give a momentum above 0'],
-    ['an unknown option', makeSgd({ dampening: 0.1 }), 'SGD: there is no option dampening; it takes lr, momentum, weightDecay, nesterov'],
-    ['amsgrad', makeAdam({ amsgrad: true }), 'Adam: there is no option amsgrad; it takes lr, betas, eps, weightDecay'],
-    ['a beta of 1', makeAdam({ betas: [0.9, 1] }), 'Adam: betas is [0.9,1]: give two numbers in [0, 1)'],
-    ['a negative beta', makeAdamW({ betas: [-0.1, 0.9] }), 'AdamW: betas is [-0.1,0.9]: give two numbers in [0, 1)'],
+    [
+      'a negative momentum',
+      makeSgd({ momentum: -0.1 }),
+      'SGD: momentum is -0.1: give a number of 0 or more',
+    ],
+    [
+      'a negative decay',
+      makeSgd({ weightDecay: -1 }),
+      'SGD: weightDecay is -1: give a number of 0 or more',
+    ],
+    [
+      'nesterov without momentum',
+      makeSgd({ nesterov: true }),
+      'SGD: nesterov looks ahead along the momentum: give a momentum above 0',
+    ],
+    [
+      'an unknown option',
+      makeSgd({ dampening: 0.1 }),
+      'SGD: there is no option dampening; it takes lr, momentum, weightDecay, nesterov',
+    ],
+    [
+      'amsgrad',
+      makeAdam({ amsgrad: true }),
+      'Adam: there is no option amsgrad; it takes lr, betas, eps, weightDecay',
+    ],
+    [
+      'a beta of 1',
+      makeAdam({ betas: [0.9, 1] }),
+      'Adam: betas is [0.9,1]: give two numbers in [0, 1)',
+    ],
+    [
+      'a negative beta',
+      makeAdamW({ betas: [-0.1, 0.9] }),
+      'AdamW: betas is [-0.1,0.9]: give two numbers in [0, 1)',
+    ],
     ['one beta', makeAdamW({ betas: [0.9] }), 'AdamW: betas is [0.9]: give two numbers in [0, 1)'],
     ['a NaN eps', makeAdam({ eps: Number.NaN }), 'Adam: eps is NaN: give a number of 0 or more'],
-    ['a negative decay of AdamW', makeAdamW({ weightDecay: -1 }), 'AdamW: weightDecay is -1: give a number of 0 or more'],
+    [
+      'a negative decay of AdamW',
+      makeAdamW({ weightDecay: -1 }),
+      'AdamW: weightDecay is -1: give a number of 0 or more',
+    ],
     ['no parameters', () => new SGD([], { lr: 1 }), 'SGD: there are no parameters to optimize'],
     ['a parameter twice', () => new Adam([p, p]), 'Adam: the parameter p is given twice'],
-    ['a step’s option', () => new Adam([p]).step({ closure: null } as object), 'Adam.step: there is no option closure; it takes guard'],
+    [
+      'a step’s option',
+      () => new Adam([p]).step({ closure: null } as object),
+      'Adam.step: there is no option closure; it takes guard',
+    ],
   ])('%s', (_, run, message) => {
     expect(run).toThrow(new UsageError(message))
     expect(run).toThrow(UsageError)
@@ -345,45 +438,68 @@ describe('options', () => {
 })
 
 describe('groups', () => {
-  test.each<Kind>(['sgd', 'adam', 'adamw'])('%s: each has its own rate, and momentum may change between steps', async (kind) => {
-    const random = new Random(5)
-    const starts = [values(random, 5), values(random, 70), values(random, 3)]
-    const parameters = starts.map((start, i) => parameter(`p${i}`, start))
-    const options = { lr: 0.1, weightDecay: 0.01, ...(kind === 'sgd' ? { momentum: 0.9 } : {}) }
-    const [a, b, c] = parameters as [Parameter, Parameter, Parameter]
-    const given = [{ parameters: [a], lr: 0.001 }, { parameters: [b, c] }]
-    const optimizer = kind === 'adam' ? new Adam(given, options) : kind === 'adamw' ? new AdamW(given, options) : new SGD(given, options)
-    expect([optimizer.groups.map(({ lr }) => lr), optimizer.lr, optimizer.momentum]).toEqual([[0.001, 0.1], 0.1, 0.9])
-    const schedule = [
-      { rates: [0.001, 0.1], momentum: 0.9 },
-      { rates: [0.5, 0], momentum: 0.85 },
-      { rates: [0.02, 0.3], momentum: 0.95 },
-    ]
-    const exact = starts.map((start, i) => ({ values: Float64Array.from(start), group: i === 0 ? 0 : 1, state: reference[kind](options) }))
-    for (const { rates, momentum } of schedule) {
-      for (const [i, group] of optimizer.groups.entries()) group.lr = rates[i] ?? 0
-      optimizer.momentum = momentum
-      for (const [i, one] of exact.entries()) {
-        const grad = values(random, one.values.length)
-        setGrad(parameters[i] as Parameter, grad)
-        one.state.step(one.values, grad, rates[one.group], momentum)
+  test.each<Kind>(['sgd', 'adam', 'adamw'])(
+    '%s: each has its own rate, and momentum may change between steps',
+    async (kind) => {
+      const random = new Random(5)
+      const starts = [values(random, 5), values(random, 70), values(random, 3)]
+      const parameters = starts.map((start, i) => parameter(`p${i}`, start))
+      const options = { lr: 0.1, weightDecay: 0.01, ...(kind === 'sgd' ? { momentum: 0.9 } : {}) }
+      const [a, b, c] = parameters as [Parameter, Parameter, Parameter]
+      const given = [{ parameters: [a], lr: 0.001 }, { parameters: [b, c] }]
+      const optimizer =
+        kind === 'adam'
+          ? new Adam(given, options)
+          : kind === 'adamw'
+            ? new AdamW(given, options)
+            : new SGD(given, options)
+      expect([optimizer.groups.map(({ lr }) => lr), optimizer.lr, optimizer.momentum]).toEqual([
+        [0.001, 0.1],
+        0.1,
+        0.9,
+      ])
+      const schedule = [
+        { rates: [0.001, 0.1], momentum: 0.9 },
+        { rates: [0.5, 0], momentum: 0.85 },
+        { rates: [0.02, 0.3], momentum: 0.95 },
+      ]
+      const exact = starts.map((start, i) => ({
+        values: Float64Array.from(start),
+        group: i === 0 ? 0 : 1,
+        state: reference[kind](options),
+      }))
+      for (const { rates, momentum } of schedule) {
+        for (const [i, group] of optimizer.groups.entries()) group.lr = rates[i] ?? 0
+        optimizer.momentum = momentum
+        for (const [i, one] of exact.entries()) {
+          const grad = values(random, one.values.length)
+          setGrad(parameters[i] as Parameter, grad)
+          one.state.step(one.values, grad, rates[one.group], momentum)
+        }
+        optimizer.step()
       }
-      optimizer.step()
-    }
-    for (const [i, one] of exact.entries())
-      expectClose(await (parameters[i] as Parameter).tensor.data(), one.values, [one.values.length], { relative: 1e-5, absolute: 1e-6 })
-    optimizer.lr = 0.25
-    expect(optimizer.groups.map(({ lr }) => lr)).toEqual([0.25, 0.25])
-    expect(() => {
-      optimizer.momentum = -1
-    }).toThrow(UsageError)
-    optimizer.dispose()
-    for (const p of parameters) p.dispose()
-  })
+      for (const [i, one] of exact.entries())
+        expectClose(
+          await (parameters[i] as Parameter).tensor.data(),
+          one.values,
+          [one.values.length],
+          { relative: 1e-5, absolute: 1e-6 },
+        )
+      optimizer.lr = 0.25
+      expect(optimizer.groups.map(({ lr }) => lr)).toEqual([0.25, 0.25])
+      expect(() => {
+        optimizer.momentum = -1
+      }).toThrow(UsageError)
+      optimizer.dispose()
+      for (const p of parameters) p.dispose()
+    },
+  )
 
   test('a parameter in two groups, and momentum where no state is kept, are refused', () => {
     const p = parameter('p', Float32Array.of(1))
-    expect(() => new SGD([{ parameters: [p] }, { parameters: [p] }], { lr: 0.1 })).toThrow(/given twice/)
+    expect(() => new SGD([{ parameters: [p] }, { parameters: [p] }], { lr: 0.1 })).toThrow(
+      /given twice/,
+    )
     const plain = new SGD([p], { lr: 0.1 })
     expect(() => {
       plain.momentum = 0.9

@@ -28,8 +28,11 @@ describe('expectClose', () => {
   })
 
   test('names the coordinates, the values and the worst error', () => {
-    const call = () => expectClose(f32(1, 2, 3, 4.25, 5, 7), [1, 2, 3, 4, 5, 6], [2, 3], { name: 'conv2d y' })
-    expect(call).toThrow(/^conv2d y: shape \[2, 3\], 2 of 6 elements off; relative error 1\.08e-1, allowed 0\.00001\n/)
+    const call = () =>
+      expectClose(f32(1, 2, 3, 4.25, 5, 7), [1, 2, 3, 4, 5, 6], [2, 3], { name: 'conv2d y' })
+    expect(call).toThrow(
+      /^conv2d y: shape \[2, 3\], 2 of 6 elements off; relative error 1\.08e-1, allowed 0\.00001\n/,
+    )
     expect(call).toThrow('[1, 0] got 4.25, expected 4, off by 0.250')
     expect(call).toThrow('worst: [1, 2] got 7, expected 6, off by 1.00')
   })
@@ -43,14 +46,23 @@ describe('expectClose', () => {
     expect(() => expectClose(actual, expected, [1024, 1024])).toThrow('[0, 777] got')
   })
 
-  test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])('%s where a number belongs fails, and the reverse', (odd) => {
-    expect(() => expectClose(f32(1, odd), [1, 1], [2], { relative: 1, absolute: 1e9 })).toThrow('[1] got')
-    expect(() => expectClose(f32(1, 1), [1, odd], [2], { relative: 1, absolute: 1e9 })).toThrow('[1] got')
-  })
+  test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
+    '%s where a number belongs fails, and the reverse',
+    (odd) => {
+      expect(() => expectClose(f32(1, odd), [1, 1], [2], { relative: 1, absolute: 1e9 })).toThrow(
+        '[1] got',
+      )
+      expect(() => expectClose(f32(1, 1), [1, odd], [2], { relative: 1, absolute: 1e9 })).toThrow(
+        '[1] got',
+      )
+    },
+  )
 
   test('another length, and opposite infinities, fail', () => {
     expect(() => expectClose(f32(1), [1, 2], [2])).toThrow('has 2 elements, but actual has 1')
-    expect(() => expectClose(f32(Number.NEGATIVE_INFINITY), [Number.POSITIVE_INFINITY], [1])).toThrow('[0] got -Infinity')
+    expect(() =>
+      expectClose(f32(Number.NEGATIVE_INFINITY), [Number.POSITIVE_INFINITY], [1]),
+    ).toThrow('[0] got -Infinity')
   })
 
   test('coordinates are row-major', () => {
@@ -60,29 +72,33 @@ describe('expectClose', () => {
 })
 
 describe('sumTolerance', () => {
-  // The model's own claim, without the safety factor, against sums taken in float32 one product after the other.
-  test.each([1, 16, 363, 4096])('bounds a sequential float32 dot product of %i terms, and not by far', (terms) => {
-    for (const center of [0, 1]) {
-      const next = uniform(terms + center)
-      const actual: number[] = []
-      const expected: number[] = []
-      for (let sample = 0; sample < 256; sample++) {
-        let single = 0
-        let double = 0
-        for (let i = 0; i < terms; i++) {
-          const a = Math.fround(center + next() - 0.5)
-          const b = Math.fround(center + next() - 0.5)
-          single = Math.fround(single + Math.fround(a * b))
-          double += a * b
+  // The model's own claim, without the safety factor, against sums taken in float32 one product
+  // after the other.
+  test.each([1, 16, 363, 4096])(
+    'bounds a sequential float32 dot product of %i terms, and not by far',
+    (terms) => {
+      for (const center of [0, 1]) {
+        const next = uniform(terms + center)
+        const actual: number[] = []
+        const expected: number[] = []
+        for (let sample = 0; sample < 256; sample++) {
+          let single = 0
+          let double = 0
+          for (let i = 0; i < terms; i++) {
+            const a = Math.fround(center + next() - 0.5)
+            const b = Math.fround(center + next() - 0.5)
+            single = Math.fround(single + Math.fround(a * b))
+            double += a * b
+          }
+          actual.push(single)
+          expected.push(double)
         }
-        actual.push(single)
-        expected.push(double)
+        const error = relativeError(actual, expected)
+        expect(error).toBeLessThan(sumTolerance(terms) / 4)
+        expect(error).toBeGreaterThan(sumTolerance(terms) / 64)
       }
-      const error = relativeError(actual, expected)
-      expect(error).toBeLessThan(sumTolerance(terms) / 4)
-      expect(error).toBeGreaterThan(sumTolerance(terms) / 64)
-    }
-  })
+    },
+  )
 })
 
 describe('gradcheck', () => {
@@ -93,6 +109,8 @@ describe('gradcheck', () => {
       [4],
     )
     gradcheck('identity', (v) => v, x, dy, dy)
-    expect(() => gradcheck('identity', (v) => v, x, dy, wrong)).toThrow('off the finite differences')
+    expect(() => gradcheck('identity', (v) => v, x, dy, wrong)).toThrow(
+      'off the finite differences',
+    )
   })
 })

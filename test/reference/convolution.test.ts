@@ -3,7 +3,13 @@ import { gradcheck } from '../../src/reference/gradcheck.ts'
 import * as reference from '../../src/reference/index.ts'
 import { gaussian } from '../../src/reference/random.ts'
 import { expectClose } from '../support/compare.ts'
-import { loadCase, ORACLE_TOLERANCE, type OracleTensors, oracleCases, tensorOf } from '../support/oracle.ts'
+import {
+  loadCase,
+  ORACLE_TOLERANCE,
+  type OracleTensors,
+  oracleCases,
+  tensorOf,
+} from '../support/oracle.ts'
 
 const relative = ORACLE_TOLERANCE.operator
 
@@ -44,7 +50,9 @@ describe('conv2d', () => {
   })
 
   test('a weight that does not fit is an error', () => {
-    expect(() => reference.conv2d(gaussian([1, 3, 4, 4], 1), gaussian([2, 2, 3, 3], 2), null)).toThrow(RangeError)
+    expect(() =>
+      reference.conv2d(gaussian([1, 3, 4, 4], 1), gaussian([2, 2, 3, 3], 2), null),
+    ).toThrow(RangeError)
   })
 })
 
@@ -60,7 +68,12 @@ describe('linear', () => {
   })
 
   test('finite differences', () => {
-    const [x, weight, bias, dy] = [gaussian([3, 5], 1), gaussian([4, 5], 2), gaussian([4], 3), gaussian([3, 4], 4)]
+    const [x, weight, bias, dy] = [
+      gaussian([3, 5], 1),
+      gaussian([4, 5], 2),
+      gaussian([4], 3),
+      gaussian([3, 4], 4),
+    ]
     const { dx, dweight, dbias } = reference.linearBackward(x, weight, dy)
     gradcheck('dx', (v) => reference.linear(v, weight, bias), x, dy, dx)
     gradcheck('dweight', (v) => reference.linear(x, v, null), weight, dy, dweight)

@@ -14,8 +14,14 @@ describe('crossEntropy', () => {
     const logits = reference.ndArray(data, shape)
     const targets = int32Of(t, 'target')
     const loss = tensorOf(t, 'loss')
-    expectClose(reference.crossEntropy(logits, targets, one.attrs).data, loss.data, loss.shape, { relative, name: 'loss' })
-    const dloss = 'dloss' in t ? reference.ndArray(tensorOf(t, 'dloss').data, loss.shape) : reference.ndArray([1], [1])
+    expectClose(reference.crossEntropy(logits, targets, one.attrs).data, loss.data, loss.shape, {
+      relative,
+      name: 'loss',
+    })
+    const dloss =
+      'dloss' in t
+        ? reference.ndArray(tensorOf(t, 'dloss').data, loss.shape)
+        : reference.ndArray([1], [1])
     const dlogits = reference.crossEntropyBackward(logits, targets, dloss, one.attrs)
     expectClose(dlogits.data, tensorOf(t, 'dlogits').data, shape, { relative, name: 'dlogits' })
   })
@@ -27,7 +33,13 @@ describe('crossEntropy', () => {
       const options = { labelSmoothing, reduction }
       const dloss = gaussian(reduction === 'none' ? [4] : [1], 2)
       const dlogits = reference.crossEntropyBackward(logits, targets, dloss, options)
-      gradcheck('dlogits', (v) => reference.crossEntropy(v, targets, options), logits, dloss, dlogits)
+      gradcheck(
+        'dlogits',
+        (v) => reference.crossEntropy(v, targets, options),
+        logits,
+        dloss,
+        dlogits,
+      )
     }
   })
 

@@ -1,10 +1,13 @@
 import { describe, expect, test } from 'vitest'
+import { philox4x32 } from '../../src/base/random.ts'
 import { gradcheck } from '../../src/reference/gradcheck.ts'
 import * as reference from '../../src/reference/index.ts'
 import { gaussian } from '../../src/reference/random.ts'
-import { philox4x32 } from '../../src/base/random.ts'
 
-/** Philox4x32-10 written out with big integers, from the paper: Salmon and others, "Parallel random numbers: as easy as 1, 2, 3", 2011. */
+/**
+ * Philox4x32-10 written out with big integers, from the paper: Salmon and others, "Parallel random
+ * numbers: as easy as 1, 2, 3", 2011.
+ */
 function philoxOfThePaper(counter: readonly number[], key: readonly number[]): number[] {
   const low = (value: bigint): bigint => value & 0xffffffffn
   let [c0 = 0n, c1 = 0n, c2 = 0n, c3 = 0n] = counter.map(BigInt)
@@ -12,7 +15,12 @@ function philoxOfThePaper(counter: readonly number[], key: readonly number[]): n
   for (let round = 0; round < 10; round++) {
     const first = 0xd2511f53n * c0
     const second = 0xcd9e8d57n * c2
-    ;[c0, c1, c2, c3] = [(second >> 32n) ^ c1 ^ k0, low(second), (first >> 32n) ^ c3 ^ k1, low(first)]
+    ;[c0, c1, c2, c3] = [
+      (second >> 32n) ^ c1 ^ k0,
+      low(second),
+      (first >> 32n) ^ c3 ^ k1,
+      low(first),
+    ]
     k0 = low(k0 + 0x9e3779b9n)
     k1 = low(k1 + 0xbb67ae85n)
   }
@@ -23,9 +31,13 @@ describe('dropout', () => {
   test('the generator gives what the paper says', () => {
     // Random123's known answer for counter and key of pi's digits.
     const pi: [number, number, number, number] = [0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344]
-    expect(philoxOfThePaper(pi, [0xa4093822, 0x299f31d0])).toEqual([0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1])
+    expect(philoxOfThePaper(pi, [0xa4093822, 0x299f31d0])).toEqual([
+      0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1,
+    ])
     for (const block of [0, 1, 77, 0xffffffff]) {
-      expect(philox4x32([block, 3, 0, 0], [block ^ 5, 9])).toEqual(philoxOfThePaper([block, 3, 0, 0], [(block ^ 5) >>> 0, 9]))
+      expect(philox4x32([block, 3, 0, 0], [block ^ 5, 9])).toEqual(
+        philoxOfThePaper([block, 3, 0, 0], [(block ^ 5) >>> 0, 9]),
+      )
     }
   })
 
@@ -41,8 +53,11 @@ describe('dropout', () => {
   test('keeps a share of 1 - p, and the mean', () => {
     const n = 40_000
     const kept = reference.dropoutMask(n, 0.3, { seed: 1 }).filter(Boolean).length / n
-    expect(Math.abs(kept - 0.7)).toBeLessThan(5 * Math.sqrt((0.3 * 0.7) / n)) // five standard deviations of a binomial share
-    const y = reference.dropout(reference.ndArray(new Float64Array(n).fill(2), [n]), 0.3, { seed: 1 })
+    // five standard deviations of a binomial share
+    expect(Math.abs(kept - 0.7)).toBeLessThan(5 * Math.sqrt((0.3 * 0.7) / n))
+    const y = reference.dropout(reference.ndArray(new Float64Array(n).fill(2), [n]), 0.3, {
+      seed: 1,
+    })
     expect(new Set(y.data)).toEqual(new Set([0, 2 / 0.7]))
   })
 
@@ -50,12 +65,19 @@ describe('dropout', () => {
     const x = gaussian([9], 1)
     expect([...reference.dropout(x, 0, { seed: 5 }).data]).toEqual([...x.data])
     expect([...reference.dropout(x, 1, { seed: 5 }).data]).toEqual(new Array(9).fill(0))
-    const mask = (seed: number, stream: number): string => reference.dropoutMask(64, 0.5, { seed, stream }).join()
+    const mask = (seed: number, stream: number): string =>
+      reference.dropoutMask(64, 0.5, { seed, stream }).join()
     expect(new Set([mask(1, 0), mask(2, 0), mask(1, 1), mask(1 + 2 ** 32, 0)]).size).toBe(4)
   })
 
   test('finite differences', () => {
     const [x, dy, options] = [gaussian([3, 5], 1), gaussian([3, 5], 2), { seed: 8 }]
-    gradcheck('dx', (v) => reference.dropout(v, 0.4, options), x, dy, reference.dropoutBackward(dy, 0.4, options))
+    gradcheck(
+      'dx',
+      (v) => reference.dropout(v, 0.4, options),
+      x,
+      dy,
+      reference.dropoutBackward(dy, 0.4, options),
+    )
   })
 })

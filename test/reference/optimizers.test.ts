@@ -1,7 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import * as reference from '../../src/reference/index.ts'
 import { expectClose } from '../support/compare.ts'
-import { loadCase, ORACLE_TOLERANCE, type OracleCase, oracleCases, tensorOf } from '../support/oracle.ts'
+import {
+  loadCase,
+  ORACLE_TOLERANCE,
+  type OracleCase,
+  oracleCases,
+  tensorOf,
+} from '../support/oracle.ts'
 
 function optimizerOf({ name, attrs }: OracleCase): reference.Optimizer {
   const { lr = 0, momentum, weightDecay, nesterov, betas, eps } = attrs
@@ -20,7 +26,10 @@ describe('optimizers', () => {
     for (let step = 0; step * n < grads.length; step++) {
       optimizer.step(parameter, grads.subarray(step * n, (step + 1) * n))
       const expected = params.subarray(step * n, (step + 1) * n)
-      expectClose(parameter, expected, [n], { relative: ORACLE_TOLERANCE.operator, name: `step ${step + 1}` })
+      expectClose(parameter, expected, [n], {
+        relative: ORACLE_TOLERANCE.operator,
+        name: `step ${step + 1}`,
+      })
     }
   })
 
@@ -36,7 +45,8 @@ describe('optimizers', () => {
     const [a, w] = [Float64Array.of(2), Float64Array.of(2)]
     reference.adam({ lr: 0.1, weightDecay: 0.5 }).step(a, [0])
     reference.adamw({ lr: 0.1, weightDecay: 0.5 }).step(w, [0])
-    expect(a[0]).toBeCloseTo(1.9, 7) // the gradient is the decay, and Adam takes a step of lr whatever its size
+    // the gradient is the decay, and Adam takes a step of lr whatever its size
+    expect(a[0]).toBeCloseTo(1.9, 7)
     expect(w[0]).toBeCloseTo(1.9, 12) // 2 * (1 - 0.1 * 0.5)
   })
 })

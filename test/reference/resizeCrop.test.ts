@@ -9,7 +9,10 @@ describe('resizeCrop', () => {
     const { shape, data } = tensorOf(t, 'x')
     const [height = 0, width = 0] = shape
     const { resize = 0, size = 0 } = one.attrs
-    const actual = reference.resizeCrop({ data: Uint8Array.from(data), width, height }, { resize, size })
+    const actual = reference.resizeCrop(
+      { data: Uint8Array.from(data), width, height },
+      { resize, size },
+    )
     const y = tensorOf(t, 'y')
     expect(actual.shape).toEqual(y.shape)
     expectClose(actual.data, y.data, y.shape, { relative: ORACLE_TOLERANCE.operator, name: 'y' })
@@ -27,7 +30,12 @@ describe('resizeCrop', () => {
   })
 
   test('the middle of something too small is an error', () => {
-    expect(() => reference.resizeCrop({ data: new Uint8Array(12), width: 2, height: 2 }, { resize: 2, size: 3 })).toThrow(RangeError)
+    expect(() =>
+      reference.resizeCrop(
+        { data: new Uint8Array(12), width: 2, height: 2 },
+        { resize: 2, size: 3 },
+      ),
+    ).toThrow(RangeError)
   })
 })
 
@@ -36,10 +44,21 @@ describe('cropFlipNormalize', () => {
     Array.from({ length: 3 * 2 * 3 }, (_, i) => i),
     [3, 2, 3],
   )
-  const options = { top: 0, left: 1, size: 2, flip: false, mean: [1, 2, 3], std: [1, 2, 4], scale: 1, order: 'rgb' } as const
+  const options = {
+    top: 0,
+    left: 1,
+    size: 2,
+    flip: false,
+    mean: [1, 2, 3],
+    std: [1, 2, 4],
+    scale: 1,
+    order: 'rgb',
+  } as const
 
   test('crops and normalizes by output channel', () => {
-    expect([...reference.cropFlipNormalize(x, options).data]).toEqual([0, 1, 3, 4, 2.5, 3, 4, 4.5, 2.5, 2.75, 3.25, 3.5])
+    expect([...reference.cropFlipNormalize(x, options).data]).toEqual([
+      0, 1, 3, 4, 2.5, 3, 4, 4.5, 2.5, 2.75, 3.25, 3.5,
+    ])
   })
 
   test('flips inside the crop, swaps red and blue, scales before the mean', () => {

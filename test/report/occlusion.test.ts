@@ -6,19 +6,34 @@ import { cells, drawImages, occlusionMap } from '../../src/report/occlusion.ts'
 import { testEngine } from '../support/engine.ts'
 
 const size = 32
-const image: RgbImage = { data: new Uint8Array(3 * size * size).fill(200), width: size, height: size }
+const image: RgbImage = {
+  data: new Uint8Array(3 * size * size).fill(200),
+  width: size,
+  height: size,
+}
 
 /** A network of two classes, the first of which hangs on one cell of the image alone. */
 async function looksAt(row: number, column: number): Promise<Network> {
   const engine = await testEngine()
-  const linear = new Linear(engine, 'classifier.6', 3 * size * size, 2, { weight: 'constant', seed: 0, stream: 0 })
+  const linear = new Linear(engine, 'classifier.6', 3 * size * size, 2, {
+    weight: 'constant',
+    seed: 0,
+    stream: 0,
+  })
   const weights = new Float32Array(2 * 3 * size * size)
   const edge = size / cells
   for (let y = row * edge; y < (row + 1) * edge; y++)
     for (let x = column * edge; x < (column + 1) * edge; x++) weights[y * size + x] = 4 / edge ** 2
   linear.weight.assign(engine, weights)
   const architecture = { variant: 'linear', channels: [], hidden: 0, dropout: 0, classes: 2 }
-  const preprocess = { size, resize: size, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], scale: 1, order: 'rgb' } as const
+  const preprocess = {
+    size,
+    resize: size,
+    mean: [0.5, 0.5, 0.5],
+    std: [0.5, 0.5, 0.5],
+    scale: 1,
+    order: 'rgb',
+  } as const
   return new Network(engine, architecture, preprocess, [new Flatten('flatten'), linear], 0)
 }
 

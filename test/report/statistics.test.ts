@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { calibrationOf, classFigures, confusionOf, lossOf, wilson } from '../../src/report/statistics.ts'
+import {
+  calibrationOf,
+  classFigures,
+  confusionOf,
+  lossOf,
+  wilson,
+} from '../../src/report/statistics.ts'
 import type { Outcome } from '../../src/train/outcomes.ts'
 
 const outcome = (label: number, ...probabilities: number[]): Outcome => ({
@@ -39,7 +45,12 @@ describe('wilson', () => {
 })
 
 test('calibration: the distance between confidence and accuracy, weighted by count', () => {
-  const outcomes = [outcome(0, 0.95, 0.05), outcome(1, 0.95, 0.05), outcome(1, 0.25, 0.75), outcome(0, 1, 0)]
+  const outcomes = [
+    outcome(0, 0.95, 0.05),
+    outcome(1, 0.95, 0.05),
+    outcome(1, 0.25, 0.75),
+    outcome(0, 1, 0),
+  ]
   const { error, bins } = calibrationOf(outcomes)
   expect(bins.map(({ from, count, accuracy }) => [from, count, accuracy])).toEqual([
     [0.7, 1, 1],
@@ -58,7 +69,9 @@ test('precision, recall and losses', () => {
     [0, 0, 0],
   ])
   const figures = classFigures(['a', 'b', 'c'], confusion)
-  expect(figures.map(({ images, precision, recall }) => [images, precision?.value, recall?.value])).toEqual([
+  expect(
+    figures.map(({ images, precision, recall }) => [images, precision?.value, recall?.value]),
+  ).toEqual([
     [2, 1, 0.5],
     [1, 0.5, 1],
     [0, undefined, undefined],

@@ -26,5 +26,12 @@ test('a name is cut between letters as people see them', () => {
 })
 
 test('times below a tenth of a second are told in milliseconds', () => {
-  expect([0, 0.031, 0.0994, 0.0996, 75.31, 119.7].map(seconds)).toEqual(['0.0 s', '31 ms', '99 ms', '0.1 s', '75.3 s', '2 min 0 s'])
+  expect([0, 0.031, 0.0994, 0.0996, 75.31, 119.7].map(seconds)).toEqual([
+    '0.0 s',
+    '31 ms',
+    '99 ms',
+    '0.1 s',
+    '75.3 s',
+    '2 min 0 s',
+  ])
 })

@@ -10,13 +10,22 @@ const usual = [
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
 ]
 
-/** A Chromium that is installed here, or null; GRAFT_CHROMIUM names another. Nothing is downloaded for a test. */
-export const chromium: string | null = usual.find((path): path is string => path !== undefined && existsSync(path)) ?? null
+/**
+ * A Chromium that is installed here, or null; GRAFT_CHROMIUM names another. Nothing is downloaded
+ * for a test.
+ */
+export const chromium: string | null =
+  usual.find((path): path is string => path !== undefined && existsSync(path)) ?? null
 
 /** Starts it without a window, with WebGPU on whatever there is. */
 export function openChromium(): Promise<Browser> {
   if (!chromium) throw new Error('there is no Chromium')
-  const args = ['--no-sandbox', '--enable-unsafe-webgpu', '--ignore-gpu-blocklist', '--enable-features=Vulkan']
+  const args = [
+    '--no-sandbox',
+    '--enable-unsafe-webgpu',
+    '--ignore-gpu-blocklist',
+    '--enable-features=Vulkan',
+  ]
   return launcher.launch({ executablePath: chromium, args })
 }
 
@@ -31,7 +40,9 @@ export function complaintsOf(page: Page): string[] {
 }
 
 /** Serves one page on localhost, where WebGPU is allowed. */
-export async function servePage(html: string): Promise<{ readonly url: string; readonly server: Server }> {
+export async function servePage(
+  html: string,
+): Promise<{ readonly url: string; readonly server: Server }> {
   const server = createServer((request, response) => {
     const found = request.url === '/'
     response.writeHead(found ? 200 : 204, { 'content-type': 'text/html; charset=utf-8' })

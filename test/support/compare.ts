@@ -1,10 +1,16 @@
 import { compare, coordinates, type Tolerance } from '../../src/reference/compare.ts'
 
-export { coordinates, exact, relativeError, sumTolerance, type Tolerance } from '../../src/reference/compare.ts'
+export {
+  coordinates,
+  exact,
+  relativeError,
+  sumTolerance,
+  type Tolerance,
+} from '../../src/reference/compare.ts'
 
 /**
- * Throws unless `actual` is `expected` within the tolerance, as `compare` has it. The message names the first wrong elements by their
- * coordinates, and the worst one.
+ * Throws unless `actual` is `expected` within the tolerance, as `compare` has it. The message names
+ * the first wrong elements by their coordinates, and the worst one.
  */
 export function expectClose(
   actual: ArrayLike<number>,
@@ -15,7 +21,9 @@ export function expectClose(
   const { relative = 1e-5, absolute = 0, name = 'tensor' } = options
   const n = shape.reduce((product, extent) => product * extent, 1)
   if (actual.length !== n || expected.length !== n) {
-    throw new Error(`${name}: shape [${shape}] has ${n} elements, but actual has ${actual.length} and expected ${expected.length}`)
+    throw new Error(
+      `${name}: shape [${shape}] has ${n} elements, but actual has ${actual.length} and expected ${expected.length}`,
+    )
   }
   const found = compare(actual, expected, { relative, absolute })
   if (found.ok) return

@@ -11,15 +11,24 @@ const engines = new Map<string, Promise<Engine>>()
  * @param kernels 'plain' for the naive kernels alone
  * @param maxBindingBytes a lower limit than the adapter's, so that small tensors are bound in parts
  */
-export function testEngine(kernels: EngineOptions['kernels'] = 'auto', maxBindingBytes?: number): Promise<Engine> {
+export function testEngine(
+  kernels: EngineOptions['kernels'] = 'auto',
+  maxBindingBytes?: number,
+): Promise<Engine> {
   const key = `${kernels} ${maxBindingBytes}`
   const known = engines.get(key)
   if (known) return known
   const adapter = (process.env.GRAFT_ADAPTER ?? 'auto') as AdapterChoice
-  const engine = createEngineOn(nodeHost, { adapter, kernels, ...(maxBindingBytes ? { maxBindingBytes } : {}) })
+  const engine = createEngineOn(nodeHost, {
+    adapter,
+    kernels,
+    ...(maxBindingBytes ? { maxBindingBytes } : {}),
+  })
   engines.set(key, engine)
   void engine.then(({ info }) =>
-    console.log(`adapter: ${info.adapter} (${info.kind}), kernels: ${info.subgroup ? `tiles of ${info.subgroup} lanes` : 'plain'}`),
+    console.log(
+      `adapter: ${info.adapter} (${info.kind}), kernels: ${info.subgroup ? `tiles of ${info.subgroup} lanes` : 'plain'}`,
+    ),
   )
   return engine
 }

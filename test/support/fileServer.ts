@@ -48,18 +48,33 @@ export class FileServer {
 }
 
 /** Answers as a good server: the file, or the rest of it. */
-export function send(bytes: Uint8Array, { from, response }: Visit, headers: Readonly<Record<string, string>> = {}): void {
-  const range = from > 0 ? { 'content-range': `bytes ${from}-${bytes.length - 1}/${bytes.length}` } : {}
-  response.writeHead(from > 0 ? 206 : 200, { 'content-length': bytes.length - from, ...range, ...headers })
+export function send(
+  bytes: Uint8Array,
+  { from, response }: Visit,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  const range =
+    from > 0 ? { 'content-range': `bytes ${from}-${bytes.length - 1}/${bytes.length}` } : {}
+  response.writeHead(from > 0 ? 206 : 200, {
+    'content-length': bytes.length - from,
+    ...range,
+    ...headers,
+  })
   response.end(bytes.subarray(from))
 }
 
-/** Sends so many bytes of what it announced, and ends the connection once the client has had time to take them. */
+/**
+ * Sends so many bytes of what it announced, and ends the connection once the client has had time to
+ * take them.
+ */
 export function cut(bytes: Uint8Array, visit: Visit, length: number): void {
   const { from, response } = visit
-  const range = from > 0 ? { 'content-range': `bytes ${from}-${bytes.length - 1}/${bytes.length}` } : {}
+  const range =
+    from > 0 ? { 'content-range': `bytes ${from}-${bytes.length - 1}/${bytes.length}` } : {}
   response.writeHead(from > 0 ? 206 : 200, { 'content-length': bytes.length - from, ...range })
-  response.write(bytes.subarray(from, from + length), () => setTimeout(() => response.socket?.end(), 30))
+  response.write(bytes.subarray(from, from + length), () =>
+    setTimeout(() => response.socket?.end(), 30),
+  )
 }
 
 /** Compresses, if the client takes that. */

@@ -25,7 +25,14 @@ export async function linkedFolder(folder: string, count: number, classes = 100)
   for (let c = 0; c < classes; c++) {
     const inside = join(folder, `class ${String(c).padStart(3, '0')}`)
     await mkdir(inside)
-    const numbers = Array.from({ length: Math.ceil((count - c) / classes) }, (_, i) => c + i * classes)
-    for (const n of numbers) await link(join(originals, `${n % few}.jpg`), join(inside, `${String(n).padStart(7, '0')}.jpg`))
+    const numbers = Array.from(
+      { length: Math.ceil((count - c) / classes) },
+      (_, i) => c + i * classes,
+    )
+    for (const n of numbers)
+      await link(
+        join(originals, `${n % few}.jpg`),
+        join(inside, `${String(n).padStart(7, '0')}.jpg`),
+      )
   }
 }

@@ -50,23 +50,34 @@ export interface OracleTensor {
 
 const committed = fileURLToPath(new URL('../oracle', import.meta.url))
 
-/** Relative Frobenius error that a single operator's tensors must stay within, and a training run's losses and final parameters. */
+/**
+ * Relative Frobenius error that a single operator's tensors must stay within, and a training run's
+ * losses and final parameters.
+ */
 export const ORACLE_TOLERANCE = { operator: 1e-5, run: 1e-3 } as const
 
 function casesIn(folder: string): OracleCase[] {
   const listing = join(folder, 'cases.json')
-  if (!existsSync(listing)) throw new Error(`no cases.json in ${folder} (the variable GRAFT_ORACLE names the folder of oracle cases)`)
-  const { cases } = JSON.parse(readFileSync(listing, 'utf8')) as { cases: Omit<OracleCase, 'path'>[] }
+  if (!existsSync(listing))
+    throw new Error(
+      `no cases.json in ${folder} (the variable GRAFT_ORACLE names the folder of oracle cases)`,
+    )
+  const { cases } = JSON.parse(readFileSync(listing, 'utf8')) as {
+    cases: Omit<OracleCase, 'path'>[]
+  }
   return cases.map((one) => ({ ...one, path: join(folder, one.file) }))
 }
 
 /**
- * PyTorch's cases of one operator, or all: those committed in test/oracle and, where the variable GRAFT_ORACLE names a folder,
- * those of that folder, which take the place of committed ones with the same file name.
+ * PyTorch's cases of one operator, or all: those committed in test/oracle and, where the variable
+ * GRAFT_ORACLE names a folder, those of that folder, which take the place of committed ones with
+ * the same file name.
  */
 export function oracleCases(op?: string): OracleCase[] {
   const folder = process.env.GRAFT_ORACLE
-  const byFile = new Map([...casesIn(committed), ...(folder ? casesIn(folder) : [])].map((one) => [one.file, one]))
+  const byFile = new Map(
+    [...casesIn(committed), ...(folder ? casesIn(folder) : [])].map((one) => [one.file, one]),
+  )
   return [...byFile.values()].filter((one) => op === undefined || one.op === op)
 }
 
@@ -76,13 +87,16 @@ export type OracleTensors = Record<string, OracleTensor>
 /** Reads one case. */
 export function loadCase(one: OracleCase): OracleTensors {
   const { tensors } = readSafetensors(readFileSync(one.path))
-  return Object.fromEntries(Object.entries(tensors).map(([name, { shape, data }]) => [name, { shape: [...shape], data }]))
+  return Object.fromEntries(
+    Object.entries(tensors).map(([name, { shape, data }]) => [name, { shape: [...shape], data }]),
+  )
 }
 
 /** One tensor that a case must have. */
 export function tensorOf(tensors: OracleTensors, name: string): OracleTensor {
   const tensor = tensors[name]
-  if (!tensor) throw new Error(`the case has no tensor '${name}', only ${Object.keys(tensors).join(', ')}`)
+  if (!tensor)
+    throw new Error(`the case has no tensor '${name}', only ${Object.keys(tensors).join(', ')}`)
   return tensor
 }
 

@@ -39,7 +39,9 @@ interface AverageCase {
 }
 
 /** PyTorch's values for training recipes, by test/oracle/make_recipes.py. */
-export const recipes = JSON.parse(readFileSync(new URL('../oracle/recipes.json', import.meta.url), 'utf8')) as {
+export const recipes = JSON.parse(
+  readFileSync(new URL('../oracle/recipes.json', import.meta.url), 'utf8'),
+) as {
   readonly schedules: readonly ScheduleCase[]
   readonly losses: readonly LossCase[]
   readonly clips: readonly ClipCase[]

@@ -10,14 +10,20 @@ const types: Readonly<Record<string, string>> = {
 }
 
 /** A folder on localhost, as the plainest file server gives it: no headers but the type. */
-export async function serveFolder(folder: string): Promise<{ readonly url: string; readonly requests: string[]; close(): void }> {
+export async function serveFolder(
+  folder: string,
+): Promise<{ readonly url: string; readonly requests: string[]; close(): void }> {
   const requests: string[] = []
   const server = createServer(async (request, response) => {
-    const path = normalize(decodeURIComponent(new URL(request.url ?? '/', 'http://localhost').pathname))
+    const path = normalize(
+      decodeURIComponent(new URL(request.url ?? '/', 'http://localhost').pathname),
+    )
     requests.push(path)
     try {
       const file = join(folder, path === '/' ? 'index.html' : path)
-      response.writeHead(200, { 'content-type': types[extname(file)] ?? 'application/octet-stream' }).end(await readFile(file))
+      response
+        .writeHead(200, { 'content-type': types[extname(file)] ?? 'application/octet-stream' })
+        .end(await readFile(file))
     } catch {
       response.writeHead(404).end()
     }

@@ -6,9 +6,18 @@ import type { Engine } from '../../src/tensor/engine.ts'
 import type { Tensor } from '../../src/tensor/tensor.ts'
 import { expectClose, type Tolerance } from './compare.ts'
 import { testEngine } from './engine.ts'
-import { loadCase, ORACLE_TOLERANCE, type OracleAttrs, type OracleTensors, oracleCases, tensorOf } from './oracle.ts'
+import {
+  loadCase,
+  ORACLE_TOLERANCE,
+  type OracleAttrs,
+  type OracleTensors,
+  oracleCases,
+  tensorOf,
+} from './oracle.ts'
 
-/** The shapes and attributes of one case; inputs are drawn from a seed unless `values` gives them. */
+/**
+ * The shapes and attributes of one case; inputs are drawn from a seed unless `values` gives them.
+ */
 export interface OpCase<In extends string, Attrs> {
   readonly shapes: Readonly<Record<In, readonly number[] | null>>
   readonly attrs: Attrs
@@ -24,10 +33,17 @@ export interface OpSpec<In extends string, Attrs> {
   readonly run: (tensors: Readonly<Record<In, Tensor>>, attrs: Attrs, given: Arrays<In>) => Tensor
   /** The float64 reference. */
   readonly forward: (inputs: Arrays<In>, attrs: Attrs) => NdArray
-  readonly backward: (inputs: Arrays<In>, dy: NdArray, attrs: Attrs) => Readonly<Record<In, NdArray>>
+  readonly backward: (
+    inputs: Arrays<In>,
+    dy: NdArray,
+    attrs: Attrs,
+  ) => Readonly<Record<In, NdArray>>
   /** What float32 may be off by; a case's own sums decide. */
   readonly tolerance: (inputs: Arrays<In>, attrs: Attrs) => Tolerance
-  /** Which engines to run on: both where an operator has fast and plain kernels. Default: 'auto' alone. */
+  /**
+   * Which engines to run on: both where an operator has fast and plain kernels. Default: 'auto'
+   * alone.
+   */
   readonly kernels?: readonly ('auto' | 'plain')[]
   readonly cases: Readonly<Record<string, OpCase<In, Attrs>>>
   /** Any small case: ones and tails included. */
@@ -43,7 +59,10 @@ export interface OpSpec<In extends string, Attrs> {
 
 const runs = 25
 
-/** Checks an operator, forward and every gradient: named cases, generated ones, PyTorch's; and that it computes what is asked, and leaks nothing. */
+/**
+ * Checks an operator, forward and every gradient: named cases, generated ones, PyTorch's; and that
+ * it computes what is asked, and leaks nothing.
+ */
 export function testOp<In extends string, Attrs>(name: string, spec: OpSpec<In, Attrs>): void {
   for (const kernels of spec.kernels ?? (['auto'] as const))
     describe(`${name}, ${kernels === 'plain' ? 'plain kernels' : 'fast kernels'}`, () => {
@@ -53,31 +72,46 @@ export function testOp<In extends string, Attrs>(name: string, spec: OpSpec<In, 
 
       test.skipIf(!spec.generated)('any shape', async () => {
         const engine = await testEngine(kernels)
-        const property = fc.asyncProperty(spec.generated as fc.Arbitrary<OpCase<In, Attrs>>, fc.nat(1e6), (one, seed) =>
-          checkCase(engine, spec, one, seed),
+        const property = fc.asyncProperty(
+          spec.generated as fc.Arbitrary<OpCase<In, Attrs>>,
+          fc.nat(1e6),
+          (one, seed) => checkCase(engine, spec, one, seed),
         )
         await fc.assert(property, { numRuns: runs, seed: 7, endOnFailure: true })
       })
 
       const { oracle } = spec
-      test.skipIf(!oracle).each(oracle ? oracleCases(oracle.op) : [])('as PyTorch: $name', async (one) => {
-        if (!oracle) return
-        const engine = await testEngine(kernels)
-        const tensors = loadCase(one)
-        const attrs = oracle.attrs(one.attrs, tensors)
-        const array = (key: string) => (key in tensors ? ndArray(tensorOf(tensors, key).data, tensorOf(tensors, key).shape) : null)
-        const inputs = Object.fromEntries(spec.inputs.map((key) => [key, array(key)])) as Record<In, NdArray | null>
-        const y = array('y')
-        const dy = array('dy')
-        if (!y || !dy) throw new Error('the case lacks y or dy')
-        const actual = await compute(engine, spec, inputs, attrs, dy, spec.inputs)
-        const limit = { relative: ORACLE_TOLERANCE.operator }
-        expectClose(actual.y, y.data, y.shape, { ...limit, name: 'y' })
-        for (const key of spec.inputs) {
-          const wanted = array(oracle.gradients[key])
-          if (wanted) expectClose(actual.gradients[key] ?? [], wanted.data, wanted.shape, { ...limit, name: oracle.gradients[key] })
-        }
-      })
+      test.skipIf(!oracle).each(oracle ? oracleCases(oracle.op) : [])(
+        'as PyTorch: $name',
+        async (one) => {
+          if (!oracle) return
+          const engine = await testEngine(kernels)
+          const tensors = loadCase(one)
+          const attrs = oracle.attrs(one.attrs, tensors)
+          const array = (key: string) =>
+            key in tensors
+              ? ndArray(tensorOf(tensors, key).data, tensorOf(tensors, key).shape)
+              : null
+          const inputs = Object.fromEntries(spec.inputs.map((key) => [key, array(key)])) as Record<
+            In,
+            NdArray | null
+          >
+          const y = array('y')
+          const dy = array('dy')
+          if (!y || !dy) throw new Error('the case lacks y or dy')
+          const actual = await compute(engine, spec, inputs, attrs, dy, spec.inputs)
+          const limit = { relative: ORACLE_TOLERANCE.operator }
+          expectClose(actual.y, y.data, y.shape, { ...limit, name: 'y' })
+          for (const key of spec.inputs) {
+            const wanted = array(oracle.gradients[key])
+            if (wanted)
+              expectClose(actual.gradients[key] ?? [], wanted.data, wanted.shape, {
+                ...limit,
+                name: oracle.gradients[key],
+              })
+          }
+        },
+      )
 
       test('computes the gradients that are asked for', async () => {
         const engine = await testEngine(kernels)
@@ -108,7 +142,11 @@ export function rounded({ shape, data }: NdArray): NdArray {
   return ndArray(Float32Array.from(data), shape)
 }
 
-function draw<In extends string, Attrs>(spec: OpSpec<In, Attrs>, { shapes, values }: OpCase<In, Attrs>, seed: number): Arrays<In> {
+function draw<In extends string, Attrs>(
+  spec: OpSpec<In, Attrs>,
+  { shapes, values }: OpCase<In, Attrs>,
+  seed: number,
+): Arrays<In> {
   return Object.fromEntries(
     spec.inputs.map((key, i) => {
       const shape = shapes[key]
@@ -134,7 +172,10 @@ async function checkCase<In extends string, Attrs>(
   expectClose(actual.y, y.data, y.shape, { ...tolerance, name: 'y' })
   for (const key of spec.inputs) {
     if (!inputs[key]) continue
-    expectClose(actual.gradients[key] ?? [], wanted[key].data, wanted[key].shape, { ...tolerance, name: `gradient of ${key}` })
+    expectClose(actual.gradients[key] ?? [], wanted[key].data, wanted[key].shape, {
+      ...tolerance,
+      name: `gradient of ${key}`,
+    })
   }
 }
 
@@ -151,7 +192,16 @@ async function compute<In extends string, Attrs>(
   const tensors = Object.fromEntries(
     spec.inputs.flatMap((key) => {
       const array = inputs[key]
-      return array ? [[key, engine.tensor(Float32Array.from(array.data), array.shape, { requiresGrad: wanted.includes(key) })]] : []
+      return array
+        ? [
+            [
+              key,
+              engine.tensor(Float32Array.from(array.data), array.shape, {
+                requiresGrad: wanted.includes(key),
+              }),
+            ],
+          ]
+        : []
     }),
   ) as Record<In, Tensor>
   const y = spec.run(tensors, attrs, inputs)
@@ -161,7 +211,8 @@ async function compute<In extends string, Attrs>(
   if (y.requiresGrad) {
     expect([...y.shape]).toEqual([...dy.shape])
     y.backward(gradient)
-    for (const key of spec.inputs) if (tensors[key]?.grad) gradients[key] = await tensors[key].grad.data()
+    for (const key of spec.inputs)
+      if (tensors[key]?.grad) gradients[key] = await tensors[key].grad.data()
   }
   for (const tensor of [y, gradient, ...(Object.values(tensors) as Tensor[])]) tensor.dispose()
   expect(engine.memory()).toMatchObject({ liveBytes: before.liveBytes, buffers: before.buffers })

@@ -1,11 +1,23 @@
 import { type Problem, type Tiling, Tilings } from '../../src/gpu/tiling/tuning.ts'
 
 /** A contraction large enough for every tiling to be worth measuring. */
-export const largeProblem: Problem = { planes: 1, rows: 256, columns: 4096, depth: 4096, fours: 'nothing', mostSplits: 1 }
+export const largeProblem: Problem = {
+  planes: 1,
+  rows: 256,
+  columns: 4096,
+  depth: 4096,
+  fours: 'nothing',
+  mostSplits: 1,
+}
 
-/** Every tiling that the tuner may choose on any adapter, by name; the number of parts a sum is split into is another matter. */
+/**
+ * Every tiling that the tuner may choose on any adapter, by name; the number of parts a sum is
+ * split into is another matter.
+ */
 export function everyTiling(lanes: number | null): [string, Tiling][] {
-  const all = [new Tilings('lavapipe', lanes), new Tilings('hardware', lanes)].flatMap((tilings) => tilings.candidates(largeProblem))
+  const all = [new Tilings('lavapipe', lanes), new Tilings('hardware', lanes)].flatMap((tilings) =>
+    tilings.candidates(largeProblem),
+  )
   return [...new Map(all.map((tiling) => [nameOf(tiling), tiling]))]
 }
 

@@ -9,10 +9,14 @@ afterEach(() => {
 })
 
 /**
- * Hands over `count` steps, each of which takes so many milliseconds on the device, and before that on the host. Returns how many were sent
- * for together, row by row.
+ * Hands over `count` steps, each of which takes so many milliseconds on the device, and before that
+ * on the host. Returns how many were sent for together, row by row.
  */
-async function handOver(count: number, device: (step: number) => number, host: (step: number) => number = () => 0): Promise<number[]> {
+async function handOver(
+  count: number,
+  device: (step: number) => number,
+  host: (step: number) => number = () => 0,
+): Promise<number[]> {
   const [rows, taken]: [number[], number[]] = [[], []]
   let sent = 0
   const arrivals = new Arrivals(async (_, value: number) => {
@@ -41,8 +45,18 @@ describe('what steps come to', () => {
   test.each<[string, number, (step: number) => number, number[]]>([
     ['one by one where steps are slow', 5, () => 300, [1, 1, 1, 1, 1]],
     ['as many together as a tenth of a second takes', 37, () => 10, [1, 1, 4, 10, 10, 10, 1]],
-    ['never more than the driver has memory for', 100, () => 0.1, [1, 1, 4, 16, 16, 16, 16, 16, 14]],
-    ['one by one again once steps are slow', 57, (step) => (step < 22 ? 1 : 500), [1, 1, 4, 16, 16, 16, 1, 1, 1]],
+    [
+      'never more than the driver has memory for',
+      100,
+      () => 0.1,
+      [1, 1, 4, 16, 16, 16, 16, 16, 14],
+    ],
+    [
+      'one by one again once steps are slow',
+      57,
+      (step) => (step < 22 ? 1 : 500),
+      [1, 1, 4, 16, 16, 16, 1, 1, 1],
+    ],
   ])('comes back %s', async (_, count, milliseconds, rows) => {
     expect(await handOver(count, milliseconds)).toEqual(rows)
   })

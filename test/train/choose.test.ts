@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { ArrayDataset } from '../../src/data/dataset.ts'
 import { DataError, UsageError } from '../../src/base/errors.ts'
+import type { ArrayDataset } from '../../src/data/dataset.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
 import { chooseScenario } from '../../src/train/choose.ts'
 import { compareScenarios } from '../../src/train/compare.ts'
@@ -14,7 +14,13 @@ beforeAll(async () => {
   data = await drawnShapes({ train: 10, val: 4 })
 })
 
-const architecture = { variant: 'alexnet-64', channels: [8, 8, 12, 12, 8], hidden: 16, classes: 5, seed: 4 } as const
+const architecture = {
+  variant: 'alexnet-64',
+  channels: [8, 8, 12, 12, 8],
+  hidden: 16,
+  classes: 5,
+  seed: 4,
+} as const
 const narrow = async () => alexnet(await testEngine(), architecture)
 
 describe('chooseScenario', () => {
@@ -22,7 +28,10 @@ describe('chooseScenario', () => {
     const network = await narrow()
     const before = await network.stateDict()
     const events: TrainEvent[] = []
-    const choice = await chooseScenario(network, data, { seed: 2, onEvent: (event) => events.push(event) })
+    const choice = await chooseScenario(network, data, {
+      seed: 2,
+      onEvent: (event) => events.push(event),
+    })
     const { evidence } = choice
     expect(evidence.depths.map(({ layer, part, features }) => [layer, part, features])).toEqual([
       ['features.2', 'early', 8 * 15 * 15],
@@ -33,7 +42,14 @@ describe('chooseScenario', () => {
       ['classifier.2', 'hidden FC', 16],
       ['classifier.5', 'last hidden FC', 16],
     ])
-    expect(evidence).toMatchObject({ images: 30, classes: 3, sampled: 30, sampledClasses: 3, folds: 3, pretrained: false })
+    expect(evidence).toMatchObject({
+      images: 30,
+      classes: 3,
+      sampled: 30,
+      sampledClasses: 3,
+      folds: 3,
+      pretrained: false,
+    })
     expect(evidence.chance).toBeCloseTo(1 / 3, 6)
     for (const { accuracy, error, expected, behindError } of evidence.depths) {
       expect(expected).toBeGreaterThanOrEqual(0)
@@ -62,7 +78,9 @@ describe('chooseScenario', () => {
 
   test('does not probe layers whose weights are missing, nor those behind them', async () => {
     const whole = await narrow()
-    const weights = Object.fromEntries(Object.entries(await whole.stateDict()).filter(([name]) => name.startsWith('features.')))
+    const weights = Object.fromEntries(
+      Object.entries(await whole.stateDict()).filter(([name]) => name.startsWith('features.')),
+    )
     whole.dispose()
     const network = await alexnet(await testEngine(), { ...architecture, weights })
     const { evidence, replace } = await chooseScenario(network, data)
@@ -76,7 +94,11 @@ describe('chooseScenario', () => {
     const broken = { source: Uint8Array.of(1, 2, 3), name: 'train/circle/broken.png', label: 0 }
     const skipped: string[] = []
     const onEvent = (event: TrainEvent) => event.type === 'skipped' && skipped.push(event.name)
-    const { evidence } = await chooseScenario(network, { ...data, train: [broken, ...data.train] }, { pictures: 100, onEvent })
+    const { evidence } = await chooseScenario(
+      network,
+      { ...data, train: [broken, ...data.train] },
+      { pictures: 100, onEvent },
+    )
     expect([evidence.images, evidence.sampled, skipped]).toEqual([31, 30, [broken.name]])
     const few = await chooseScenario(network, data, { pictures: 15 })
     expect([few.evidence.sampled, few.evidence.chance]).toEqual([15, 1 / 3])
@@ -96,12 +118,21 @@ describe('compareScenarios', () => {
     })
     expect([...results.keys()]).toEqual(scenarios)
     expect(plans).toEqual(scenarios)
-    for (const [scenario, { plan, points, epochs, seconds, steps, valAccuracy, bestEpoch }] of results) {
-      expect([plan.scenario, plan.frozen.length > 0]).toEqual([scenario, scenario.startsWith('small')])
+    for (const [
+      scenario,
+      { plan, points, epochs, seconds, steps, valAccuracy, bestEpoch },
+    ] of results) {
+      expect([plan.scenario, plan.frozen.length > 0]).toEqual([
+        scenario,
+        scenario.startsWith('small'),
+      ])
       expect([epochs, steps, points.map(({ epoch }) => epoch)]).toEqual([2, 6, [1, 2]])
       expect(seconds).toBe(points[1]?.at)
       const least = Math.min(...points.map(({ valLoss }) => valLoss))
-      expect(points.find(({ epoch }) => epoch === bestEpoch)).toMatchObject({ valLoss: least, valAccuracy })
+      expect(points.find(({ epoch }) => epoch === bestEpoch)).toMatchObject({
+        valLoss: least,
+        valAccuracy,
+      })
       expect(seconds).toBeGreaterThan(points[0]?.at ?? Number.POSITIVE_INFINITY)
     }
     expect(results.get('small-different')?.plan.cut).toMatch(/^features\.(2|5|7|9)$/)
@@ -115,9 +146,17 @@ describe('compareScenarios', () => {
       expect(epochs).toBe(steps / 3)
     }
     const controller = new AbortController()
-    const onPlan = ({ scenario }: { scenario: string }) => scenario === 'large-similar' && controller.abort()
-    const stopped = await compareScenarios(narrow, data, { epochs: 1, batchSize: 10, signal: controller.signal, onPlan })
+    const onPlan = ({ scenario }: { scenario: string }) =>
+      scenario === 'large-similar' && controller.abort()
+    const stopped = await compareScenarios(narrow, data, {
+      epochs: 1,
+      batchSize: 10,
+      signal: controller.signal,
+      onPlan,
+    })
     expect([...stopped.scenarios.keys()]).toEqual(['small-similar', 'small-different'])
-    await expect(compareScenarios(narrow, data, { epochs: 1, seconds: 1 })).rejects.toThrow(UsageError)
+    await expect(compareScenarios(narrow, data, { epochs: 1, seconds: 1 })).rejects.toThrow(
+      UsageError,
+    )
   })
 })

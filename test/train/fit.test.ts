@@ -2,8 +2,8 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { ArrayDataset, Sample } from '../../src/data/dataset.ts'
 import { DataError, NonFiniteError, ShapeError, UsageError } from '../../src/base/errors.ts'
+import type { ArrayDataset, Sample } from '../../src/data/dataset.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
 import type { Network } from '../../src/nn/network.ts'
 import { evaluate, predict } from '../../src/train/evaluate.ts'
@@ -26,8 +26,16 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
 /** A narrow network under a scenario: quick to train on a CPU adapter. */
-async function model(scenario: Omit<ScenarioOptions, 'classes'> = { scenario: 'small-similar', replace: 'all' }): Promise<Network> {
-  const network = await alexnet(await testEngine(), { variant: 'alexnet-64', channels: [8, 8, 12, 12, 8], hidden: 16, classes: 5, seed: 4 })
+async function model(
+  scenario: Omit<ScenarioOptions, 'classes'> = { scenario: 'small-similar', replace: 'all' },
+): Promise<Network> {
+  const network = await alexnet(await testEngine(), {
+    variant: 'alexnet-64',
+    channels: [8, 8, 12, 12, 8],
+    hidden: 16,
+    classes: 5,
+    seed: 4,
+  })
   applyScenario(network, { ...scenario, classes: 3 })
   return network
 }
@@ -35,7 +43,15 @@ async function model(scenario: Omit<ScenarioOptions, 'classes'> = { scenario: 's
 async function train(network: Network, options: Partial<FitOptions> = {}) {
   const run = await fit(network, data, { epochs: 3, batchSize: 8, lr: 3e-3, seed: 1, ...options })
   const state = await network.stateDict()
-  return { run, state, losses: run.epochs.map(({ trainLoss, valLoss, valAccuracy }) => [trainLoss, valLoss, valAccuracy]) }
+  return {
+    run,
+    state,
+    losses: run.epochs.map(({ trainLoss, valLoss, valAccuracy }) => [
+      trainLoss,
+      valLoss,
+      valAccuracy,
+    ]),
+  }
 }
 
 const allSame = (a: Awaited<ReturnType<typeof train>>, b: Awaited<ReturnType<typeof train>>) =>
@@ -51,7 +67,9 @@ describe('fit', () => {
     const result = await evaluate(network, data)
     expect(result.accuracy).toBeCloseTo(last?.valAccuracy ?? -1, 6)
     expect(result.loss).toBeCloseTo(last?.valLoss ?? -1, 4)
-    expect([result.count, result.top5, result.confusion.flat().reduce((a, b) => a + b)]).toEqual([12, 1, 12])
+    expect([result.count, result.top5, result.confusion.flat().reduce((a, b) => a + b)]).toEqual([
+      12, 1, 12,
+    ])
     const diagonal = result.confusion.reduce((sum, row, i) => sum + (row[i] ?? 0), 0)
     expect(diagonal / 12).toBeCloseTo(result.accuracy, 6)
     const predictions = await predict(
@@ -72,7 +90,10 @@ describe('fit', () => {
     ['augmented images', { scenario: 'small-different' }, { augment: true }],
   ])('repeats bit for bit: %s', async (_, scenario, options) => {
     const [a, b] = [await model(scenario), await model(scenario)]
-    const [first, second] = [await train(a, { ...options, epochs: 2 }), await train(b, { ...options, epochs: 2 })]
+    const [first, second] = [
+      await train(a, { ...options, epochs: 2 }),
+      await train(b, { ...options, epochs: 2 }),
+    ]
     expect(second.losses).toEqual(first.losses)
     expect(allSame(first, second)).toBe(true)
     const other = await train(await model(scenario), { ...options, epochs: 2, seed: 2 })
@@ -80,9 +101,13 @@ describe('fit', () => {
   })
 
   test('cached features give what computing them anew gives', async () => {
-    const [cached, fresh] = [await train(await model()), await train(await model(), { cache: false })]
+    const [cached, fresh] = [
+      await train(await model()),
+      await train(await model(), { cache: false }),
+    ]
     for (const [i, row] of cached.losses.entries())
-      for (const [j, value] of row.entries()) expect(value).toBeCloseTo(fresh.losses[i]?.[j] ?? -1, 4)
+      for (const [j, value] of row.entries())
+        expect(value).toBeCloseTo(fresh.losses[i]?.[j] ?? -1, 4)
   })
 
   test('a prefix is frozen as it is: dropout in it does not drop', async () => {
@@ -90,7 +115,10 @@ describe('fit', () => {
     expect(network.layers[network.frozenPrefix]?.name).toBe('classifier.6')
     const [a, b] = [
       await train(network, { epochs: 1 }),
-      await train(await model({ scenario: 'small-similar', replace: 'last' }), { epochs: 1, cache: false }),
+      await train(await model({ scenario: 'small-similar', replace: 'last' }), {
+        epochs: 1,
+        cache: false,
+      }),
     ]
     expect(a.losses[0]?.[0]).toBeCloseTo(b.losses[0]?.[0] ?? -1, 4)
   })
@@ -131,7 +159,11 @@ describe('fit', () => {
 })
 
 describe('what goes wrong', () => {
-  const broken: Sample = { source: new TextEncoder().encode('no image at all'), name: 'train/circle/broken.png', label: 0 }
+  const broken: Sample = {
+    source: new TextEncoder().encode('no image at all'),
+    name: 'train/circle/broken.png',
+    label: 0,
+  }
 
   test('a broken image is left out, named and counted, and an error under strict', async () => {
     const events: TrainEvent[] = []
@@ -139,9 +171,15 @@ describe('what goes wrong', () => {
     const mixed = { ...data, train: [broken, ...data.train] }
     const run = await fit(network, mixed, { epochs: 2, onEvent: (event) => events.push(event) })
     expect(run.skipped).toBe(1)
-    expect(events.filter((event) => event.type === 'skipped')).toEqual([expect.objectContaining({ name: 'train/circle/broken.png' })])
-    await expect(fit(network, mixed, { epochs: 1, strict: true })).rejects.toThrow(/train\/circle\/broken\.png/)
-    await expect(fit(network, { ...data, train: [broken] }, { epochs: 1 })).rejects.toThrow(DataError)
+    expect(events.filter((event) => event.type === 'skipped')).toEqual([
+      expect.objectContaining({ name: 'train/circle/broken.png' }),
+    ])
+    await expect(fit(network, mixed, { epochs: 1, strict: true })).rejects.toThrow(
+      /train\/circle\/broken\.png/,
+    )
+    await expect(fit(network, { ...data, train: [broken] }, { epochs: 1 })).rejects.toThrow(
+      DataError,
+    )
     await expect(evaluate(network, { ...data, val: [broken] })).rejects.toThrow(DataError)
     network.dispose()
   })
@@ -149,34 +187,49 @@ describe('what goes wrong', () => {
   test.each<[string, Partial<FitOptions>]>([
     ['as it is', {}],
     ['augmented and mixed', { augment: true, mixup: 0.4 }],
-  ])('a loss that runs away in a later step is traced to its first tensor, however many steps are in flight: %s', async (_, options) => {
-    const failed = async (onStep: () => void) => {
-      const network = await model({ scenario: 'large-similar' })
-      let steps = 0
-      const onEvent = (event: TrainEvent) => {
-        if (event.type !== 'step') return
-        steps++
-        onStep()
+  ])(
+    'a loss that runs away in a later step is traced to its first tensor, however many steps are in flight: %s',
+    async (_, options) => {
+      const failed = async (onStep: () => void) => {
+        const network = await model({ scenario: 'large-similar' })
+        let steps = 0
+        const onEvent = (event: TrainEvent) => {
+          if (event.type !== 'step') return
+          steps++
+          onStep()
+        }
+        // Within a warm-up, so that it takes some steps.
+        const recipe = {
+          optimizer: 'sgd',
+          momentum: 0,
+          lr: 30,
+          warmup: 1,
+          schedule: 'cosine',
+          batchSize: 1,
+          onEvent,
+        } as const
+        const error = await train(network, { ...recipe, ...options }).catch(
+          (error: unknown) => error,
+        )
+        const state = await network.stateDict()
+        network.dispose()
+        return { error, steps, state }
       }
-      // Within a warm-up, so that it takes some steps.
-      const recipe = { optimizer: 'sgd', momentum: 0, lr: 30, warmup: 1, schedule: 'cosine', batchSize: 1, onEvent } as const
-      const error = await train(network, { ...recipe, ...options }).catch((error: unknown) => error)
-      const state = await network.stateDict()
-      network.dispose()
-      return { error, steps, state }
-    }
-    const together = await failed(() => {})
-    // Steps that seem slow come back one by one.
-    const single = await failed(() => {
-      for (const until = performance.now() + 110; performance.now() < until; );
-    })
-    expect(together.error).toBeInstanceOf(NonFiniteError)
-    expect(together.steps).toBeGreaterThan(2)
-    expect(String(together.error)).toMatch(new RegExp(`epoch 1, step ${together.steps + 1}: the output of`))
-    expect(String(single.error)).toBe(String(together.error))
-    for (const [name, { data: values }] of Object.entries(single.state))
-      expect(sameBits(together.state[name]?.data, values), name).toBe(true)
-  })
+      const together = await failed(() => {})
+      // Steps that seem slow come back one by one.
+      const single = await failed(() => {
+        for (const until = performance.now() + 110; performance.now() < until; );
+      })
+      expect(together.error).toBeInstanceOf(NonFiniteError)
+      expect(together.steps).toBeGreaterThan(2)
+      expect(String(together.error)).toMatch(
+        new RegExp(`epoch 1, step ${together.steps + 1}: the output of`),
+      )
+      expect(String(single.error)).toBe(String(together.error))
+      for (const [name, { data: values }] of Object.entries(single.state))
+        expect(sameBits(together.state[name]?.data, values), name).toBe(true)
+    },
+  )
 
   test('evaluation names the first tensor that is not finite, and leaves nothing behind', async () => {
     const network = await model()
@@ -186,7 +239,9 @@ describe('what goes wrong', () => {
     for (const tta of [1, 2])
       await expect(evaluate(network, data, { batchSize: 2, tta })).rejects.toMatchObject({
         tensor: 'features.3.bias',
-        message: expect.stringMatching(/^evaluation stopped: the parameter features\.3\.bias is the first tensor/),
+        message: expect.stringMatching(
+          /^evaluation stopped: the parameter features\.3\.bias is the first tensor/,
+        ),
       })
     expect(network.engine.memory()).toMatchObject({ liveBytes, buffers })
     network.dispose()
@@ -194,9 +249,14 @@ describe('what goes wrong', () => {
 
   test('a loss that is not finite stops training, names the first such tensor, and spares the weights', async () => {
     const network = await model({ scenario: 'large-similar' })
-    await expect(train(network, { optimizer: 'sgd', lr: 1e30, momentum: 0 })).rejects.toThrow(NonFiniteError)
+    await expect(train(network, { optimizer: 'sgd', lr: 1e30, momentum: 0 })).rejects.toThrow(
+      NonFiniteError,
+    )
     const parameter = network.parameters().find((p) => p.name === 'features.6.bias')
-    parameter?.assign(network.engine, new Float32Array([Number.NaN, ...new Array<number>(11).fill(0)]))
+    parameter?.assign(
+      network.engine,
+      new Float32Array([Number.NaN, ...new Array<number>(11).fill(0)]),
+    )
     const before = await network.stateDict()
     await expect(train(network)).rejects.toMatchObject({
       tensor: 'features.6.bias',
@@ -211,7 +271,10 @@ describe('what goes wrong', () => {
     const network = await model({ scenario: 'large-similar' })
     for (const name of ['features.3.weight', 'features.6.weight']) {
       const parameter = network.parameters().find((p) => p.name === name)
-      parameter?.assign(network.engine, new Float32Array(parameter.shape.reduce((a, b) => a * b, 1)).fill(1e25))
+      parameter?.assign(
+        network.engine,
+        new Float32Array(parameter.shape.reduce((a, b) => a * b, 1)).fill(1e25),
+      )
     }
     await expect(train(network)).rejects.toMatchObject({ tensor: 'features.6' })
     network.dispose()
@@ -226,7 +289,8 @@ describe('what goes wrong', () => {
     }
     const { run, state } = await train(network, { epochs: 9, signal: controller.signal, onEvent })
     expect([run.aborted, run.epochs.length]).toEqual([true, 2])
-    for (const [name, { data: values }] of Object.entries(state)) expect(sameBits(values, reference.state[name]?.data), name).toBe(true)
+    for (const [name, { data: values }] of Object.entries(state))
+      expect(sameBits(values, reference.state[name]?.data), name).toBe(true)
     network.dispose()
   })
 
@@ -249,7 +313,9 @@ describe('what goes wrong', () => {
 
   test('a network that does not fit, or has nothing to train, is refused', async () => {
     const network = await model()
-    await expect(fit(network, { ...data, classes: ['a', 'b'] }, { epochs: 1 })).rejects.toThrow(ShapeError)
+    await expect(fit(network, { ...data, classes: ['a', 'b'] }, { epochs: 1 })).rejects.toThrow(
+      ShapeError,
+    )
     for (const p of network.parameters()) p.trainable = false
     await expect(fit(network, data, { epochs: 1 })).rejects.toThrow(/no parameter is trainable/)
     network.dispose()
@@ -270,7 +336,11 @@ describe('files', () => {
 
   test('a run folder is all that is needed to predict', async () => {
     for (const [i, scenario] of (
-      [{ scenario: 'small-different' }, { scenario: 'large-similar' }, { scenario: 'small-similar', replace: 'all' }] as const
+      [
+        { scenario: 'small-different' },
+        { scenario: 'large-similar' },
+        { scenario: 'small-similar', replace: 'all' },
+      ] as const
     ).entries()) {
       const network = await alexnet(await testEngine(), {
         variant: 'alexnet-64',
@@ -282,14 +352,23 @@ describe('files', () => {
       const plan = applyScenario(network, { ...scenario, classes: 3 })
       await train(network, { epochs: 1 })
       const path = join(folder, `run${i}`)
-      const config = { graft: '0', architecture: network.architecture, plan, classes: data.classes, options: {}, adapter: 'test' }
+      const config = {
+        graft: '0',
+        architecture: network.architecture,
+        plan,
+        classes: data.classes,
+        options: {},
+        adapter: 'test',
+      }
       await writeRunConfig(path, config)
       await writeRunWeights(path, network, config)
       const { model: loaded } = await loadRun(network.engine, path)
       expect(await loaded.stateDict()).toEqual(await network.stateDict())
       const sources = data.val.map((sample) => sample.source as Uint8Array)
       expect(await predict(loaded, sources)).toEqual(await predict(network, sources))
-      expect(loaded.parameters().map((p) => [p.name, p.trainable])).toEqual(network.parameters().map((p) => [p.name, p.trainable]))
+      expect(loaded.parameters().map((p) => [p.name, p.trainable])).toEqual(
+        network.parameters().map((p) => [p.name, p.trainable]),
+      )
       const { metadata } = readSafetensors(await readFile(join(path, 'weights.safetensors')))
       expect([JSON.parse(metadata.classes ?? ''), JSON.parse(metadata.preprocess ?? '')]).toEqual([
         data.classes,

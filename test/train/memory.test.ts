@@ -1,8 +1,8 @@
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { crossEntropy } from '../../src/autograd/functions.ts'
+import { OutOfMemoryError, UsageError } from '../../src/base/errors.ts'
 import { createEngineOn } from '../../src/createEngine.ts'
 import type { ArrayDataset } from '../../src/data/dataset.ts'
-import { OutOfMemoryError, UsageError } from '../../src/base/errors.ts'
 import type { AdapterChoice } from '../../src/host/platform.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
 import type { Network } from '../../src/nn/network.ts'
@@ -30,13 +30,18 @@ afterEach(() => {
 
 /** The peak is the highest since an engine was opened: each measurement has its own. */
 async function freshEngine(): Promise<Engine> {
-  const engine = await createEngineOn(nodeHost, { adapter: (process.env.GRAFT_ADAPTER ?? 'auto') as AdapterChoice })
+  const engine = await createEngineOn(nodeHost, {
+    adapter: (process.env.GRAFT_ADAPTER ?? 'auto') as AdapterChoice,
+  })
   opened.push(engine)
   return engine
 }
 
 async function network(engine: Engine, scenario: Scenario): Promise<Network> {
-  const model = await alexnet(engine, { variant: 'alexnet-64', weights: 'alexnet-64-tinyimagenet100' })
+  const model = await alexnet(engine, {
+    variant: 'alexnet-64',
+    weights: 'alexnet-64-tinyimagenet100',
+  })
   applyScenario(model, { scenario, classes: 3 })
   return model
 }
@@ -59,37 +64,53 @@ async function steps(model: Network, count: number, options: OptimizerOptions): 
   }
   const x = engine.tensor(new Float32Array(batchSize * 3 * 64 * 64), [batchSize, 3, 64, 64])
   const logits = engine.noGrad(() => model.forward(x))
-  for (const tensor of [engine.noGrad(() => crossEntropy(logits, new Int32Array(batchSize))), logits, x]) tensor.dispose()
+  for (const tensor of [
+    engine.noGrad(() => crossEntropy(logits, new Int32Array(batchSize))),
+    logits,
+    x,
+  ])
+    tensor.dispose()
   await engine.gpu.settle()
   for (const one of [optimizer, health]) one.dispose()
 }
 
 describe('what training will take', () => {
-  test.each(scenarios)('%s: steps take it to the byte, and a whole training little more', async (scenario) => {
-    for (const optimizer of ['sgd', 'adam'] as const) {
-      const model = await network(await freshEngine(), scenario)
-      model.engine.gpu.trim() // what was cut off
-      const loaded = model.engine.memory().peakBytes // the whole network, before its end was cut off
-      const plan = planMemory(model, { batchSize, optimizer, cache: false })
-      await prepareTraining(model, { batchSize, optimizer, cache: false }, () => {})
-      await steps(model, 3, { optimizer })
-      expect(plan.problem).toBe(null)
-      expect(model.engine.memory().peakBytes).toBe(Math.max(plan.peakBytes ?? 0, loaded))
-    }
-    for (const cache of [true, false]) {
-      const model = await network(await freshEngine(), scenario)
-      const loaded = model.engine.memory().peakBytes
-      const options = { batchSize, cache, pictures: data.train.length }
-      const plan = planMemory(model, options)
-      const events: TrainEvent[] = []
-      await fit(model, data, { epochs: 2, batchSize, cache, seed: 1, onEvent: (event) => events.push(event) })
-      expect(events[0]).toEqual({ type: 'memory', ...plan, limitBytes: expect.any(Number) })
-      // Beside the plan: decoded images on their way through the resizing, and the last batch of a part, which is a smaller one.
-      const ratio = model.engine.memory().peakBytes / Math.max(plan.peakBytes ?? 0, loaded)
-      expect(ratio).toBeGreaterThanOrEqual(1)
-      expect(ratio).toBeLessThan(1.06)
-    }
-  })
+  test.each(scenarios)(
+    '%s: steps take it to the byte, and a whole training little more',
+    async (scenario) => {
+      for (const optimizer of ['sgd', 'adam'] as const) {
+        const model = await network(await freshEngine(), scenario)
+        model.engine.gpu.trim() // what was cut off
+        // the whole network, before its end was cut off
+        const loaded = model.engine.memory().peakBytes
+        const plan = planMemory(model, { batchSize, optimizer, cache: false })
+        await prepareTraining(model, { batchSize, optimizer, cache: false }, () => {})
+        await steps(model, 3, { optimizer })
+        expect(plan.problem).toBe(null)
+        expect(model.engine.memory().peakBytes).toBe(Math.max(plan.peakBytes ?? 0, loaded))
+      }
+      for (const cache of [true, false]) {
+        const model = await network(await freshEngine(), scenario)
+        const loaded = model.engine.memory().peakBytes
+        const options = { batchSize, cache, pictures: data.train.length }
+        const plan = planMemory(model, options)
+        const events: TrainEvent[] = []
+        await fit(model, data, {
+          epochs: 2,
+          batchSize,
+          cache,
+          seed: 1,
+          onEvent: (event) => events.push(event),
+        })
+        expect(events[0]).toEqual({ type: 'memory', ...plan, limitBytes: expect.any(Number) })
+        // Beside the plan: decoded images on their way through the resizing, and the last batch of a
+        // part, which is a smaller one.
+        const ratio = model.engine.memory().peakBytes / Math.max(plan.peakBytes ?? 0, loaded)
+        expect(ratio).toBeGreaterThanOrEqual(1)
+        expect(ratio).toBeLessThan(1.06)
+      }
+    },
+  )
 
   test('nothing is allocated, made or changed by planning', async () => {
     const engine = await testEngine()
@@ -104,14 +125,21 @@ describe('what training will take', () => {
       largestBatchSize: 8,
     })
     expect(plan.peakBytes).toBeGreaterThan(4 * 4 * 61_100_840)
-    expect(planMemory(model, { batchSize: 8, optimizer: 'sgd', momentum: 0 }).optimizerBytes).toBe(0)
+    expect(planMemory(model, { batchSize: 8, optimizer: 'sgd', momentum: 0 }).optimizerBytes).toBe(
+      0,
+    )
     expect(model.passes).toBe(0)
     model.dispose()
   })
 
   test('gradients that are there stay as they are', async () => {
     const engine = await testEngine()
-    const model = await alexnet(engine, { variant: 'alexnet-64', channels: [8, 8, 12, 12, 8], hidden: 16, classes: 3 })
+    const model = await alexnet(engine, {
+      variant: 'alexnet-64',
+      channels: [8, 8, 12, 12, 8],
+      hidden: 16,
+      classes: 3,
+    })
     const x = engine.tensor(new Float32Array(3 * 64 * 64).fill(0.5), [1, 3, 64, 64])
     const loss = crossEntropy(model.forward(x), Int32Array.of(1))
     loss.backward()
@@ -143,13 +171,21 @@ describe('what cannot fit', () => {
     const model = await alexnet(engine, { variant: 'alexnet-64', hidden: 64, classes: 3 })
     const plan = planMemory(model, { batchSize: 32 })
     expect(plan.peakBytes).toBe(null)
-    expect(plan.problem).toMatch(/cannot be launched \(.*takes \d+ MiB, more than the 1 MiB this adapter binds at once\)/)
+    expect(plan.problem).toMatch(
+      /cannot be launched \(.*takes \d+ MiB, more than the 1 MiB this adapter binds at once\)/,
+    )
     expect(plan.largestBatchSize).toBeGreaterThan(0)
     expect(planMemory(model, { batchSize: plan.largestBatchSize }).problem).toBe(null)
     const events: TrainEvent[] = []
-    const refused = fit(model, data, { epochs: 1, batchSize: 24, onEvent: (event) => events.push(event) })
+    const refused = fit(model, data, {
+      epochs: 1,
+      batchSize: 24,
+      onEvent: (event) => events.push(event),
+    })
     await expect(refused).rejects.toThrow(OutOfMemoryError)
-    await expect(refused).rejects.toThrow(`training with a batch size of ${Math.min(24, data.train.length)} cannot be launched`)
+    await expect(refused).rejects.toThrow(
+      `training with a batch size of ${Math.min(24, data.train.length)} cannot be launched`,
+    )
     await expect(refused).rejects.toThrow(`a batch size of ${plan.largestBatchSize} fits`)
     expect(events).toEqual([])
     model.dispose()

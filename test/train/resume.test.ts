@@ -2,8 +2,9 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { ImageDataset, Sample, SampleList } from '../../src/data/dataset.ts'
 import { UsageError, WeightsError } from '../../src/base/errors.ts'
+import type { ImageDataset, Sample, SampleList } from '../../src/data/dataset.ts'
+import { diskFiles } from '../../src/host/node/files.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
 import type { Network } from '../../src/nn/network.ts'
 import { readCheckpoint } from '../../src/train/checkpoint.ts'
@@ -11,7 +12,6 @@ import type { TrainEvent } from '../../src/train/events.ts'
 import { type FitResult, fit } from '../../src/train/fit.ts'
 import type { FitOptions } from '../../src/train/fitOptions.ts'
 import { applyScenario, type Scenario } from '../../src/transfer/scenario.ts'
-import { diskFiles } from '../../src/host/node/files.ts'
 import { sameBits } from '../support/bits.ts'
 import { testEngine } from '../support/engine.ts'
 import { drawnShapes } from '../support/shapes.ts'
@@ -27,7 +27,13 @@ afterAll(() => rm(folder, { recursive: true, force: true }))
 const place = () => join(folder, String(places++))
 
 async function model(scenario: Scenario = 'large-similar'): Promise<Network> {
-  const network = await alexnet(await testEngine(), { variant: 'alexnet-64', channels: [8, 8, 12, 12, 8], hidden: 16, classes: 5, seed: 4 })
+  const network = await alexnet(await testEngine(), {
+    variant: 'alexnet-64',
+    channels: [8, 8, 12, 12, 8],
+    hidden: 16,
+    classes: 5,
+    seed: 4,
+  })
   applyScenario(network, { scenario, classes: 3 })
   return network
 }
@@ -45,10 +51,14 @@ const figures = ({ epochs }: FitResult) => epochs.map(({ seconds: _, ...rest }) 
 
 function expectSame(actual: Trained, wanted: Trained): void {
   expect(figures(actual.run)).toEqual(figures(wanted.run))
-  for (const [name, { data }] of Object.entries(wanted.state)) expect(sameBits(actual.state[name]?.data, data), name).toBe(true)
+  for (const [name, { data }] of Object.entries(wanted.state))
+    expect(sameBits(actual.state[name]?.data, data), name).toBe(true)
 }
 
-/** Aborts after a step, or the first one past it that is made. Some more may be on their way then, and are kept. */
+/**
+ * Aborts after a step, or the first one past it that is made. Some more may be on their way then,
+ * and are kept.
+ */
 function stopAt(epoch: number, step: number): Pick<FitOptions, 'signal' | 'onEvent'> {
   const controller = new AbortController()
   const onEvent = (event: TrainEvent) => {
@@ -58,15 +68,37 @@ function stopAt(epoch: number, step: number): Pick<FitOptions, 'signal' | 'onEve
 }
 
 const everything: Partial<FitOptions> = {
-  ...{ optimizer: 'sgd', lr: 0.02, schedule: 'one-cycle', headEpochs: 1, unfreezeEvery: 1, ema: 0.9, clip: 0.5, accumulate: 2 },
-  ...{ mixup: 0.4, labelSmoothing: 0.1, classWeights: 'balanced', augment: true, patience: 9, monitor: 'accuracy' },
+  ...{
+    optimizer: 'sgd',
+    lr: 0.02,
+    schedule: 'one-cycle',
+    headEpochs: 1,
+    unfreezeEvery: 1,
+    ema: 0.9,
+    clip: 0.5,
+    accumulate: 2,
+  },
+  ...{
+    mixup: 0.4,
+    labelSmoothing: 0.1,
+    classWeights: 'balanced',
+    augment: true,
+    patience: 9,
+    monitor: 'accuracy',
+  },
 }
 
 describe('a run that was stopped within an epoch', () => {
   test.each<[string, Partial<FitOptions>, Scenario, number, number]>([
     ['a head on stored features', {}, 'small-similar', 2, 3],
     ['everything, with dropout', { optimizer: 'sgd' }, 'large-similar', 1, 2],
-    ['adamw along a cosine', { optimizer: 'adamw', schedule: 'cosine', warmup: 1 }, 'large-similar', 3, 5],
+    [
+      'adamw along a cosine',
+      { optimizer: 'adamw', schedule: 'cosine', warmup: 1 },
+      'large-similar',
+      3,
+      5,
+    ],
     ['every recipe at once, in its second stage', everything, 'large-similar', 2, 3],
     ['every recipe at once, after the last batch of an epoch', everything, 'large-similar', 2, 6],
   ])('goes on to the same bits: %s', async (_, options, scenario, epoch, step) => {
@@ -78,7 +110,12 @@ describe('a run that was stopped within an epoch', () => {
     expect(await readdir(checkpoint)).toContain('step.safetensors')
     const heard: unknown[] = []
     const resumed = await train(
-      { ...options, checkpoint, resume: true, onResume: (epochs, batches) => heard.push([epochs.length, batches]) },
+      {
+        ...options,
+        checkpoint,
+        resume: true,
+        onResume: (epochs, batches) => heard.push([epochs.length, batches]),
+      },
       scenario,
     )
     expect(heard).toEqual([[epoch - 1, stopped.run.keptBatches]])
@@ -99,10 +136,19 @@ describe('a run that was stopped within an epoch', () => {
       },
       [Symbol.iterator]: () => val[Symbol.iterator](),
     }
-    const stopped = await train({ ...options, checkpoint, signal: controller.signal }, 'large-similar', { ...data, val: stopping })
-    expect([stopped.run.aborted, stopped.run.epochs.length, stopped.run.keptBatches]).toEqual([true, 0, 3])
+    const stopped = await train(
+      { ...options, checkpoint, signal: controller.signal },
+      'large-similar',
+      { ...data, val: stopping },
+    )
+    expect([stopped.run.aborted, stopped.run.epochs.length, stopped.run.keptBatches]).toEqual([
+      true,
+      0,
+      3,
+    ])
     const heard: unknown[] = []
-    const onResume: FitOptions['onResume'] = (epochs, batches) => heard.push([epochs.length, batches])
+    const onResume: FitOptions['onResume'] = (epochs, batches) =>
+      heard.push([epochs.length, batches])
     expectSame(await train({ ...options, checkpoint, resume: true, onResume }), whole)
     expect(heard).toEqual([[0, 3]])
   })
@@ -114,7 +160,11 @@ describe('a run that was stopped within an epoch', () => {
   })
 
   test('again and again, with broken images among the others', async () => {
-    const broken = (name: string): Sample => ({ source: new TextEncoder().encode('no image'), name, label: 0 })
+    const broken = (name: string): Sample => ({
+      source: new TextEncoder().encode('no image'),
+      name,
+      label: 0,
+    })
     const images = { ...data, train: [broken('a'), ...[...data.train], broken('b'), broken('c')] }
     const options = { cache: false, epochs: 2, batchSize: 2 }
     const whole = await train(options, 'large-similar', images)
@@ -126,10 +176,19 @@ describe('a run that was stopped within an epoch', () => {
       [2, 1],
       [2, 7],
     ] as const)
-      expect((await train({ ...options, checkpoint, resume: true, ...stopAt(epoch, step) }, 'large-similar', images)).run.aborted).toBe(
-        true,
-      )
-    expectSame(await train({ ...options, checkpoint, resume: true }, 'large-similar', images), whole)
+      expect(
+        (
+          await train(
+            { ...options, checkpoint, resume: true, ...stopAt(epoch, step) },
+            'large-similar',
+            images,
+          )
+        ).run.aborted,
+      ).toBe(true)
+    expectSame(
+      await train({ ...options, checkpoint, resume: true }, 'large-similar', images),
+      whole,
+    )
   })
 
   test('the weights that an abort leaves are those of the last finished epoch, also in a resumed run', async () => {
@@ -148,7 +207,9 @@ describe('checkpoints', () => {
     const checkpoint = place()
     const written = new Set<string>()
     const onEvent = async (event: TrainEvent) => {
-      if (event.type === 'step') for (const name of await readdir(checkpoint).catch(() => [])) if (!name.endsWith('.tmp')) written.add(name)
+      if (event.type === 'step')
+        for (const name of await readdir(checkpoint).catch(() => []))
+          if (!name.endsWith('.tmp')) written.add(name)
     }
     const plain = await train({})
     expectSame(await train({ checkpoint, checkpointSeconds: 0, onEvent }), plain)
@@ -171,7 +232,9 @@ describe('checkpoints', () => {
     }
     expect((await readCheckpoint(diskFiles, checkpoint))?.epochs.length).toBe(1)
     expectSame(await train({ checkpoint, resume: true, onEvent }), whole)
-    expect(warnings).toEqual([expect.stringMatching(/step\.safetensors is no checkpoint of Graft: .*delete it/)])
+    expect(warnings).toEqual([
+      expect.stringMatching(/step\.safetensors is no checkpoint of Graft: .*delete it/),
+    ])
     await writeFile(path, bytes.subarray(0, 100))
     await writeFile(join(checkpoint, 'epoch.safetensors'), 'nothing of the kind')
     await expect(train({ checkpoint, resume: true })).rejects.toThrow(WeightsError)
@@ -180,14 +243,16 @@ describe('checkpoints', () => {
   test('other options than it was begun with are refused; more epochs only where no schedule spans them', async () => {
     const checkpoint = place()
     await train({ checkpoint, epochs: 1 })
-    await expect(train({ checkpoint, resume: true, clip: 1 })).rejects.toThrow(/was written with clip left out, and now it is 1/)
+    await expect(train({ checkpoint, resume: true, clip: 1 })).rejects.toThrow(
+      /was written with clip left out, and now it is 1/,
+    )
     await expect(train({ checkpoint, resume: true, lr: 1e-3 })).rejects.toThrow(UsageError)
     expectSame(await train({ checkpoint, resume: true, epochs: 2 }), await train({ epochs: 2 }))
     const scheduled = place()
     await train({ checkpoint: scheduled, epochs: 1, schedule: 'cosine' })
-    await expect(train({ checkpoint: scheduled, resume: true, epochs: 2, schedule: 'cosine' })).rejects.toThrow(
-      /written with epochs 1, and now it is 2/,
-    )
+    await expect(
+      train({ checkpoint: scheduled, resume: true, epochs: 2, schedule: 'cosine' }),
+    ).rejects.toThrow(/written with epochs 1, and now it is 2/)
   })
 
   test('a training begun afresh leaves nothing of the one before', async () => {
@@ -211,7 +276,12 @@ describe('checkpoints', () => {
     const options = { ...everything, keep: 'best' as const }
     const done = await train({ ...options, checkpoint })
     const events: string[] = []
-    const again = await train({ ...options, checkpoint, resume: true, onEvent: ({ type }) => events.push(type) })
+    const again = await train({
+      ...options,
+      checkpoint,
+      resume: true,
+      onEvent: ({ type }) => events.push(type),
+    })
     expectSame(again, done)
     expect([events, again.run.keptEpoch]).toEqual([['memory'], done.run.keptEpoch])
   })

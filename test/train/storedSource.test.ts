@@ -24,24 +24,49 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
 async function model({ seed = 4, cut = 'features.7' } = {}): Promise<Network> {
-  const network = await alexnet(await testEngine(), { variant: 'alexnet-64', channels: [8, 8, 12, 12, 8], hidden: 16, classes: 5, seed })
+  const network = await alexnet(await testEngine(), {
+    variant: 'alexnet-64',
+    channels: [8, 8, 12, 12, 8],
+    hidden: 16,
+    classes: 5,
+    seed,
+  })
   applyScenario(network, { scenario: 'small-different', cut, classes: 3 })
   return network
 }
 
 /** A run, what it said it found on disk and what it read, and the weights it ended on. */
-async function train(featureCache: FeatureCache | undefined, network: Promise<Network> = model(), options: Partial<FitOptions> = {}) {
+async function train(
+  featureCache: FeatureCache | undefined,
+  network: Promise<Network> = model(),
+  options: Partial<FitOptions> = {},
+) {
   const events: TrainEvent[] = []
   const trained = await network
-  await fit(trained, data, { epochs: 2, batchSize: 8, lr: 3e-3, featureCache, onEvent: (event) => events.push(event), ...options })
-  const found = events.flatMap((event) => (event.type === 'cached' ? [`${event.split} ${event.count} of ${event.total}`] : []))
+  await fit(trained, data, {
+    epochs: 2,
+    batchSize: 8,
+    lr: 3e-3,
+    featureCache,
+    onEvent: (event) => events.push(event),
+    ...options,
+  })
+  const found = events.flatMap((event) =>
+    event.type === 'cached' ? [`${event.split} ${event.count} of ${event.total}`] : [],
+  )
   const remarks = events.flatMap((event) => (event.type === 'remark' ? [event.message] : []))
-  return { found, remarks, read: events.filter(({ type }) => type === 'read').length, state: await trained.stateDict() }
+  return {
+    found,
+    remarks,
+    read: events.filter(({ type }) => type === 'read').length,
+    state: await trained.stateDict(),
+  }
 }
 
 const all = ['train 24 of 24', 'val 12 of 12']
 type Trained = Awaited<ReturnType<typeof train>>
-const same = (a: Trained, b: Trained) => Object.keys(a.state).every((name) => sameBits(a.state[name]?.data, b.state[name]?.data))
+const same = (a: Trained, b: Trained) =>
+  Object.keys(a.state).every((name) => sameBits(a.state[name]?.data, b.state[name]?.data))
 
 test('a second run reads no image, also under another seed, and ends on the same bits', async () => {
   const cache = new FeatureCache({ folder: join(folder, 'second') })
@@ -70,7 +95,9 @@ test('other weights, another cut and another preparation have features of their 
   await train(cache)
   expect((await train(cache, model({ seed: 5 }))).found).toEqual([])
   expect((await train(cache, model({ cut: 'features.4' }))).found).toEqual([])
-  const prepared = model().then((network) => Object.assign(network, { preprocess: { ...network.preprocess, resize: 70 } }))
+  const prepared = model().then((network) =>
+    Object.assign(network, { preprocess: { ...network.preprocess, resize: 70 } }),
+  )
   expect((await train(cache, prepared)).found).toEqual([])
   const nudged = model().then((network) => {
     const [weight] = network.parameters()
@@ -88,7 +115,8 @@ test('an image that is broken is named again, and one that is there twice has on
   const [first] = data.train
   data = { ...data, train: [broken, ...data.train, ...(first ? [first] : [])] }
   const skipped: string[] = []
-  const onEvent: FitOptions['onEvent'] = (event) => event.type === 'skipped' && skipped.push(event.name)
+  const onEvent: FitOptions['onEvent'] = (event) =>
+    event.type === 'skipped' && skipped.push(event.name)
   for (const expected of [1, 2]) {
     await train(cache, model(), { onEvent })
     expect(skipped).toHaveLength(expected)
@@ -104,7 +132,9 @@ test('a place that cannot be written to costs the cache and not the run', async 
   const occupied = join(folder, 'occupied')
   await writeFile(occupied, '')
   const run = await train(new FeatureCache({ folder: occupied }))
-  expect(run.remarks).toEqual([expect.stringMatching(/^features are not kept for later runs: cannot make .*occupied/)])
+  expect(run.remarks).toEqual([
+    expect.stringMatching(/^features are not kept for later runs: cannot make .*occupied/),
+  ])
   expect(same(run, await train(undefined))).toBe(true)
 })
 
@@ -114,7 +144,11 @@ test('where there are many, they are read from the disk, with the same bits', as
   const from = network.frozenPrefix
   const order = Array.from(data.train.keys()).reverse()
   const batchesOf = async (memoryBytes: number) => {
-    const source = await openStored(network, data.train, from, { onBroken: vi.fn(), features: cache, memoryBytes })
+    const source = await openStored(network, data.train, from, {
+      onBroken: vi.fn(),
+      features: cache,
+      memoryBytes,
+    })
     const values: Float32Array[] = []
     for await (const { x } of source?.batches(order, 7, 1) ?? []) {
       values.push(await x.data())
@@ -124,7 +158,9 @@ test('where there are many, they are read from the disk, with the same bits', as
     return values
   }
   const fromDisk = await batchesOf(0)
-  expect(fromDisk.map((values) => values.length)).toEqual([7, 7, 7, 3].map((n) => (n * (fromDisk[0]?.length ?? 0)) / 7))
+  expect(fromDisk.map((values) => values.length)).toEqual(
+    [7, 7, 7, 3].map((n) => (n * (fromDisk[0]?.length ?? 0)) / 7),
+  )
   expect(await batchesOf(0)).toEqual(fromDisk)
   expect(await batchesOf(2 ** 30)).toEqual(fromDisk)
 })
@@ -136,7 +172,9 @@ test('training begins with the first images that are read, and each is read once
   await train(undefined, model(), { onEvent: (event) => events.push(event) })
   data = whole
   const first = events.findIndex(({ type }) => type === 'step')
-  const read = events.flatMap((event, at) => (event.type === 'read' && event.split === 'train' ? [{ ...event, at }] : []))
+  const read = events.flatMap((event, at) =>
+    event.type === 'read' && event.split === 'train' ? [{ ...event, at }] : [],
+  )
   expect(read.filter(({ at }) => at < first).at(-1)?.done).toBeLessThan(144)
   expect(read.map(({ done }) => done)).toEqual([32, 64, 96, 128, 144])
 })
@@ -146,10 +184,18 @@ test('an interrupted reading keeps what it has computed', async () => {
   const stop = new AbortController()
   const many: ArrayDataset = {
     ...data,
-    train: [0, 1, 2, 3].flatMap((n) => data.train.map((sample) => ({ ...sample, name: `${n} ${sample.name}` }))),
+    train: [0, 1, 2, 3].flatMap((n) =>
+      data.train.map((sample) => ({ ...sample, name: `${n} ${sample.name}` })),
+    ),
   }
   const whole = data
-  data = { ...many, train: many.train.map((sample, i) => ({ ...sample, source: Uint8Array.from([...(sample.source as Uint8Array), i]) })) }
+  data = {
+    ...many,
+    train: many.train.map((sample, i) => ({
+      ...sample,
+      source: Uint8Array.from([...(sample.source as Uint8Array), i]),
+    })),
+  }
   await train(cache, model(), {
     signal: stop.signal,
     onEvent: (event) => event.type === 'read' && event.done >= 32 && stop.abort(),

@@ -28,8 +28,22 @@ test('the time up to an event belongs to what the event ends', () => {
   // What names no phase goes on with the next.
   after(1, { type: 'skipped', name: 'a.png', reason: 'broken', split: 'train', label: 0 })
   after(3, { type: 'step', epoch: 1, step: 1, steps: 1, loss: 1, accuracy: 0, lr: 0 })
-  after(0.25, { type: 'epoch', epoch: 1, trainLoss: 1, trainAccuracy: 0, valLoss: 1, valAccuracy: 0, seconds: 3 })
-  expect(stopwatch.timings).toEqual({ choosing: 3, reading: 3, compiling: 0.5, training: 14, validating: 0.25 })
+  after(0.25, {
+    type: 'epoch',
+    epoch: 1,
+    trainLoss: 1,
+    trainAccuracy: 0,
+    valLoss: 1,
+    valAccuracy: 0,
+    seconds: 3,
+  })
+  expect(stopwatch.timings).toEqual({
+    choosing: 3,
+    reading: 3,
+    compiling: 0.5,
+    training: 14,
+    validating: 0.25,
+  })
   expect(stopwatch.total).toBe(20.75)
 })
 

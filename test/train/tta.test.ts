@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, test } from 'vitest'
+import { UsageError } from '../../src/base/errors.ts'
 import type { ArrayDataset } from '../../src/data/dataset.ts'
-import { decodeImage } from '../../src/host/node/decode.ts'
 import { preprocessImages, viewImages } from '../../src/data/transforms.ts'
 import { testViews, windowView } from '../../src/data/view.ts'
-import { UsageError } from '../../src/base/errors.ts'
+import { decodeImage } from '../../src/host/node/decode.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
 import type { Network } from '../../src/nn/network.ts'
 import { evaluate, predict } from '../../src/train/evaluate.ts'
@@ -15,7 +15,13 @@ let data: ArrayDataset
 let model: Network
 beforeAll(async () => {
   data = await drawnShapes({ train: 1, val: 4, side: 80 })
-  model = await alexnet(await testEngine(), { variant: 'alexnet-64', channels: [8, 8, 12, 12, 8], hidden: 16, classes: 3, seed: 4 })
+  model = await alexnet(await testEngine(), {
+    variant: 'alexnet-64',
+    channels: [8, 8, 12, 12, 8],
+    hidden: 16,
+    classes: 3,
+    seed: 4,
+  })
   // Wide enough apart that views differ in what they say.
   for (const parameter of model.parameters()) {
     if (parameter.name === 'classifier.6.weight')
@@ -68,10 +74,14 @@ async function averaged(views: number): Promise<number[][]> {
 
 test.each([2, 3, 10])('evaluate and predict average the probabilities of %i views', async (tta) => {
   const expected = await averaged(tta)
-  const loss = data.val.reduce((sum, { label }, i) => sum - Math.log(expected[i]?.[label] ?? Number.NaN), 0) / data.val.length
+  const loss =
+    data.val.reduce((sum, { label }, i) => sum - Math.log(expected[i]?.[label] ?? Number.NaN), 0) /
+    data.val.length
   const result = await evaluate(model, data, { tta, batchSize: 7 })
   expect(result.loss).toBeCloseTo(loss, 5)
-  const right = data.val.filter(({ label }, i) => Math.max(...(expected[i] ?? [])) === expected[i]?.[label]).length
+  const right = data.val.filter(
+    ({ label }, i) => Math.max(...(expected[i] ?? [])) === expected[i]?.[label],
+  ).length
   expect([result.count, result.accuracy]).toEqual([12, right / 12])
   const predictions = await predict(
     model,
@@ -79,7 +89,8 @@ test.each([2, 3, 10])('evaluate and predict average the probabilities of %i view
     { topK: 3, tta, batchSize: 7 },
   )
   for (const [i, { top }] of predictions.entries())
-    for (const { index, probability } of top) expect(probability).toBeCloseTo(expected[i]?.[index] ?? Number.NaN, 5)
+    for (const { index, probability } of top)
+      expect(probability).toBeCloseTo(expected[i]?.[index] ?? Number.NaN, 5)
 })
 
 test('a class that no view gives any probability costs what its logits say, and is no failure', () => {
@@ -94,7 +105,11 @@ test('one view is what validation sees', async () => {
   const image = await decodeImage(data.val[0]?.source ?? '')
   const inputs = [
     preprocessImages(model.engine, [image], model.preprocess),
-    viewImages(model.engine, [{ image, view: windowView(image, model.preprocess) }], model.preprocess),
+    viewImages(
+      model.engine,
+      [{ image, view: windowView(image, model.preprocess) }],
+      model.preprocess,
+    ),
   ]
   const [a, b] = await model.engine.read(inputs)
   expect(a).toEqual(b)
@@ -114,5 +129,7 @@ test.each([0, -1, 2.5, Number.NaN])('a batch of %s images is refused', async (ba
 })
 
 test('a part that there is not is refused', async () => {
-  await expect(evaluate(model, data, { split: 'test' as 'val' })).rejects.toThrow(new UsageError("split is 'train' or 'val', not 'test'"))
+  await expect(evaluate(model, data, { split: 'test' as 'val' })).rejects.toThrow(
+    new UsageError("split is 'train' or 'val', not 'test'"),
+  )
 })

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createEngineOn } from '../../src/createEngine.ts'
-import type { AdapterChoice } from '../../src/host/platform.ts'
 import { parseTunings } from '../../src/gpu/tiling/tunings.ts'
+import type { AdapterChoice } from '../../src/host/platform.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
 import { nodeHost } from '../../src/nodeHost.ts'
 import type { Engine } from '../../src/tensor/engine.ts'
@@ -44,7 +44,8 @@ describe('tuning', () => {
 
   test('measures every contraction of a step, keeps what wins for later engines, and leaves nothing behind', async () => {
     const model = await alexnet(engine, narrow)
-    for (const parameter of model.parameters()) parameter.trainable = parameter.name.startsWith('classifier.6')
+    for (const parameter of model.parameters())
+      parameter.trainable = parameter.name.startsWith('classifier.6')
     await model.stateDict() // parameters take their memory when they are first needed
     const held = engine.memory().buffers
     let last = [0, 0]
@@ -55,7 +56,8 @@ describe('tuning', () => {
       },
     })
     expect(last).toEqual([results.length, results.length])
-    expect(results.length).toBeGreaterThan(5) // five convolutions, three dense layers, one weight gradient; equal ones count once
+    // five convolutions, three dense layers, one weight gradient; equal ones count once
+    expect(results.length).toBeGreaterThan(5)
     for (const { tried, wrong, beforeMs, bestMs } of results) {
       expect(tried).toBeGreaterThan(1)
       expect([wrong, bestMs <= beforeMs]).toEqual([0, true])
@@ -64,7 +66,9 @@ describe('tuning', () => {
     expect(model.parameters().every(({ grad }) => grad === null)).toBe(true)
 
     const later = await createEngineOn(nodeHost, { adapter })
-    expect(later.gpu.tilings?.measured).toEqual(Object.fromEntries(results.map(({ key, best }) => [key, best])))
+    expect(later.gpu.tilings?.measured).toEqual(
+      Object.fromEntries(results.map(({ key, best }) => [key, best])),
+    )
     later.dispose()
   })
 
@@ -79,14 +83,17 @@ describe('tuning', () => {
 
   test('a tiling that computes wrong numbers cannot win', async () => {
     // The tall tiles lose their last step, and are fast.
-    const broken = withShader('contract/tile.wgsl', (text) => text.replace('ia < last', 'ia < last - #{ROWS / 16}u'))
+    const broken = withShader('contract/tile.wgsl', (text) =>
+      text.replace('ia < last', 'ia < last - #{ROWS / 16}u'),
+    )
     const wrongEngine = await createEngineOn(broken, { adapter })
     if (wrongEngine.gpu.tilings?.lanes) {
       const model = await alexnet(wrongEngine, { ...narrow, channels: [4, 16, 4, 4, 4] })
       for (const parameter of model.parameters()) parameter.trainable = false
       const results = await tune(model, { batchSize: 4 })
       expect(results.some(({ wrong }) => wrong > 0)).toBe(true)
-      for (const { best, wrong, tried } of results) if (wrong > 0 && wrong < tried && best.kernel === 'tile') expect(best.rows).toBe(8)
+      for (const { best, wrong, tried } of results)
+        if (wrong > 0 && wrong < tried && best.kernel === 'tile') expect(best.rows).toBe(8)
     }
     wrongEngine.dispose()
   })
@@ -107,7 +114,11 @@ test.each<[string, string | null, object]>([
   ['no JSON', '{', {}],
   ['no table', '3', {}],
   ['a tiling', JSON.stringify({ a: tile }), { a: tile }],
-  ['a tiling beside what is none', JSON.stringify({ a: tile, b: { ...tile, rows: 6 }, c: { kernel: 'other' }, d: null }), { a: tile }],
+  [
+    'a tiling beside what is none',
+    JSON.stringify({ a: tile, b: { ...tile, rows: 6 }, c: { kernel: 'other' }, d: null }),
+    { a: tile },
+  ],
 ])('stored tilings: %s', (_, text, expected) => {
   expect(parseTunings(text)).toEqual(expected)
 })

@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { areMany, type Depth, decide, type Evidence, headOptions } from '../../src/transfer/choice.ts'
+import {
+  areMany,
+  type Depth,
+  decide,
+  type Evidence,
+  headOptions,
+} from '../../src/transfer/choice.ts'
 
 const parts: Readonly<Record<string, Depth['part']>> = {
   'features.5': 'early',
@@ -10,12 +16,20 @@ const parts: Readonly<Record<string, Depth['part']>> = {
 }
 
 /** Evidence by expected accuracies, of depths whose differences have an error of 2 points. */
-function evidence(expected: Readonly<Record<string, number>>, more: Partial<Evidence> = {}): Evidence {
+function evidence(
+  expected: Readonly<Record<string, number>>,
+  more: Partial<Evidence> = {},
+): Evidence {
   const best = Math.max(...Object.values(expected))
   const depths = Object.entries(expected).map(
     ([layer, accuracy]): Depth => ({
       ...{ layer, part: parts[layer] ?? 'early', features: 100, accuracy, error: 0.015 },
-      ...{ expected: accuracy, expectedError: 0.02, behind: best - accuracy, behindError: accuracy === best ? 0 : 0.02 },
+      ...{
+        expected: accuracy,
+        expectedError: 0.02,
+        behind: best - accuracy,
+        behindError: accuracy === best ? 0 : 0.02,
+      },
     }),
   )
   const counts = {
@@ -32,12 +46,26 @@ function evidence(expected: Readonly<Record<string, number>>, more: Partial<Evid
   return { ...counts, pretrained: true, depths, ...more }
 }
 
-const atTheEnd = { 'features.5': 0.5, 'features.7': 0.55, 'features.12': 0.7, 'classifier.2': 0.75, 'classifier.5': 0.8 }
-const early = { 'features.5': 0.5, 'features.7': 0.75, 'features.12': 0.7, 'classifier.2': 0.65, 'classifier.5': 0.6 }
+const atTheEnd = {
+  'features.5': 0.5,
+  'features.7': 0.55,
+  'features.12': 0.7,
+  'classifier.2': 0.75,
+  'classifier.5': 0.8,
+}
+const early = {
+  'features.5': 0.5,
+  'features.7': 0.75,
+  'features.12': 0.7,
+  'classifier.2': 0.65,
+  'classifier.5': 0.6,
+}
 const nothing = { 'features.5': 0.17, 'features.12': 0.18, 'classifier.5': 0.16 }
 
 describe('decide', () => {
-  test.each<[string, Evidence, { scenario: string; replace: string; cut: string | null; says: RegExp }]>([
+  test.each<
+    [string, Evidence, { scenario: string; replace: string; cut: string | null; says: RegExp }]
+  >([
     [
       'few, the last layer reads best',
       evidence(atTheEnd),
@@ -71,7 +99,12 @@ describe('decide', () => {
     [
       'few, nothing is read',
       evidence(nothing),
-      { scenario: 'large-similar', replace: 'last', cut: null, says: /no better than always naming the commonest/ },
+      {
+        scenario: 'large-similar',
+        replace: 'last',
+        cut: null,
+        says: /no better than always naming the commonest/,
+      },
     ],
     [
       'few, nothing is read by random weights',
@@ -81,12 +114,22 @@ describe('decide', () => {
     [
       'few, random weights of which an early layer reads best',
       evidence(early, { pretrained: false }),
-      { scenario: 'small-different', replace: 'all', cut: 'features.7', says: /nothing is pretrained/ },
+      {
+        scenario: 'small-different',
+        replace: 'all',
+        cut: 'features.7',
+        says: /nothing is pretrained/,
+      },
     ],
     [
       'many, like',
       evidence(atTheEnd, { images: 300_000 }),
-      { scenario: 'large-similar', replace: 'last', cut: null, says: /300,000 images of 6 classes are many \(100,000 or more\)/ },
+      {
+        scenario: 'large-similar',
+        replace: 'last',
+        cut: null,
+        says: /300,000 images of 6 classes are many \(100,000 or more\)/,
+      },
     ],
     [
       'many, unlike',
@@ -101,7 +144,12 @@ describe('decide', () => {
     [
       'neither few nor many, and few of each class',
       evidence(atTheEnd, { images: 25_000, classes: 100 }),
-      { scenario: 'small-similar', replace: 'last', cut: null, says: /few \(10,000 or more, with under 1,000 a class\)/ },
+      {
+        scenario: 'small-similar',
+        replace: 'last',
+        cut: null,
+        says: /few \(10,000 or more, with under 1,000 a class\)/,
+      },
     ],
     [
       'weights without FC layers',
@@ -118,9 +166,14 @@ describe('decide', () => {
 
   test('what is expected of all images decides, not what the sample gave', () => {
     const measured = evidence({ 'features.7': 0.6, 'classifier.5': 0.65 })
-    const depths = measured.depths.map((depth) => (depth.layer === 'features.7' ? { ...depth, expected: 0.7 } : depth))
+    const depths = measured.depths.map((depth) =>
+      depth.layer === 'features.7' ? { ...depth, expected: 0.7 } : depth,
+    )
     expect(decide(measured)).toMatchObject({ scenario: 'small-similar', basis: 'classifier.5' })
-    expect(decide({ ...measured, depths })).toMatchObject({ scenario: 'small-different', basis: 'features.7' })
+    expect(decide({ ...measured, depths })).toMatchObject({
+      scenario: 'small-different',
+      basis: 'features.7',
+    })
     const even = evidence({ 'features.7': 0.6, 'classifier.5': 0.6 })
     expect(decide(even).basis).toBe('classifier.5')
   })
@@ -134,11 +187,11 @@ describe('decide', () => {
 
 test('counts between few and many are many with a thousand images for each class', () => {
   const many = (images: number, classes: number) => areMany({ images, classes })
-  expect([many(9_999, 2), many(10_000, 10), many(10_000, 11), many(99_999, 100), many(100_000, 1000)]).toEqual([
-    false,
-    true,
-    false,
-    false,
-    true,
-  ])
+  expect([
+    many(9_999, 2),
+    many(10_000, 10),
+    many(10_000, 11),
+    many(99_999, 100),
+    many(100_000, 1000),
+  ]).toEqual([false, true, false, false, true])
 })

@@ -13,12 +13,16 @@ function clusters(each: number, classes: number, features: number, spread: numbe
   }
   const centers = Array.from({ length: classes }, normal)
   const labels = Array.from({ length: each * classes }, (_, i) => i % classes)
-  const rows = labels.map((label) => normal().map((value, j) => (centers[label]?.[j] ?? 0) + spread * value))
+  const rows = labels.map((label) =>
+    normal().map((value, j) => (centers[label]?.[j] ?? 0) + spread * value),
+  )
   return { labels, gram: gramOf(rows) }
 }
 
 function gramOf(rows: readonly Float32Array[]): Float32Array {
-  return Float32Array.from(rows.flatMap((a) => rows.map((b) => a.reduce((sum, value, j) => sum + value * (b[j] ?? 0), 0))))
+  return Float32Array.from(
+    rows.flatMap((a) => rows.map((b) => a.reduce((sum, value, j) => sum + value * (b[j] ?? 0), 0))),
+  )
 }
 
 const share = (values: Float64Array) => values.reduce((a, b) => a + b, 0) / values.length
@@ -27,27 +31,32 @@ const threefold = { folds: 3, seed: 5 }
 describe('solving', () => {
   test('L Lᵀ x = b gives back b, for any positive definite matrix', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 24 }), fc.integer({ min: 1, max: 5 }), fc.integer({ min: 0, max: 999 }), (n, columns, seed) => {
-        const random = new Random(seed)
-        const root = Float64Array.from({ length: n * n }, () => random.uniform() - 0.5)
-        const a = Float64Array.from({ length: n * n }, (_, at) => {
-          const [i, j] = [Math.floor(at / n), at % n]
-          let sum = i === j ? 0.1 : 0
-          for (let k = 0; k < n; k++) sum += (root[i * n + k] ?? 0) * (root[j * n + k] ?? 0)
-          return sum
-        })
-        const b = Float64Array.from({ length: n * columns }, () => random.uniform())
-        const [l, x] = [Float64Array.from(a), Float64Array.from(b)]
-        choleskyInPlace(l, n)
-        solveInPlace(l, n, x, columns)
-        for (let i = 0; i < n; i++)
-          for (let c = 0; c < columns; c++) {
-            let sum = 0
-            for (let k = 0; k < n; k++) sum += (a[i * n + k] ?? 0) * (x[k * columns + c] ?? 0)
-            // The condition number is below 24 / 0.1 · n / 4, and float64 holds 16 digits.
-            expect(sum).toBeCloseTo(b[i * columns + c] ?? 0, 9)
-          }
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 24 }),
+        fc.integer({ min: 1, max: 5 }),
+        fc.integer({ min: 0, max: 999 }),
+        (n, columns, seed) => {
+          const random = new Random(seed)
+          const root = Float64Array.from({ length: n * n }, () => random.uniform() - 0.5)
+          const a = Float64Array.from({ length: n * n }, (_, at) => {
+            const [i, j] = [Math.floor(at / n), at % n]
+            let sum = i === j ? 0.1 : 0
+            for (let k = 0; k < n; k++) sum += (root[i * n + k] ?? 0) * (root[j * n + k] ?? 0)
+            return sum
+          })
+          const b = Float64Array.from({ length: n * columns }, () => random.uniform())
+          const [l, x] = [Float64Array.from(a), Float64Array.from(b)]
+          choleskyInPlace(l, n)
+          solveInPlace(l, n, x, columns)
+          for (let i = 0; i < n; i++)
+            for (let c = 0; c < columns; c++) {
+              let sum = 0
+              for (let k = 0; k < n; k++) sum += (a[i * n + k] ?? 0) * (x[k * columns + c] ?? 0)
+              // The condition number is below 24 / 0.1 · n / 4, and float64 holds 16 digits.
+              expect(sum).toBeCloseTo(b[i * columns + c] ?? 0, 9)
+            }
+        },
+      ),
     )
   })
 })
@@ -68,7 +77,9 @@ describe('crossValidate', () => {
     const random = new Random(9)
     const labels = Array.from({ length: 60 }, () => random.below(2))
     // Twice the standard error of 60 throws of a coin, and a little.
-    expect(Math.abs(share(crossValidate(gram, labels, 2, threefold).correct) - 0.5)).toBeLessThan(0.15)
+    expect(Math.abs(share(crossValidate(gram, labels, 2, threefold).correct) - 0.5)).toBeLessThan(
+      0.15,
+    )
     const commonest = Array.from({ length: 60 }, (_, i) => Number(i % 3 === 0))
     const { correct } = crossValidate(new Float32Array(3600).fill(1), commonest, 2, threefold)
     expect([...correct]).toEqual(commonest.map((label) => 1 - label))
@@ -87,7 +98,10 @@ describe('crossValidate', () => {
     const n = labels.length
     // ⟨x + o, y + o⟩ = ⟨x, y⟩ + u(x) + u(y) + c for u(x) = ⟨x, o⟩: what centering takes away.
     const moved = gram.map((product, at) => product + 0.1 * Math.floor(at / n) + 0.1 * (at % n) + 7)
-    expect(share(crossValidate(moved, labels, 3, threefold).correct)).toBeCloseTo(share(reference.correct), 2)
+    expect(share(crossValidate(moved, labels, 3, threefold).correct)).toBeCloseTo(
+      share(reference.correct),
+      2,
+    )
   })
 
   test('a few images, of one fold each, are no error', () => {

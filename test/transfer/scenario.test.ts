@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { crossEntropy } from '../../src/autograd/functions.ts'
+import { Random } from '../../src/base/random.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
 import type { Network } from '../../src/nn/network.ts'
 import { SGD } from '../../src/optim/sgd.ts'
-import { Random } from '../../src/base/random.ts'
 import { applyScenario, type ScenarioOptions, scenarios } from '../../src/transfer/scenario.ts'
 import { sameBits } from '../support/bits.ts'
 import { testEngine } from '../support/engine.ts'
@@ -16,29 +16,54 @@ async function pretrained(missing: readonly string[] = []): Promise<Network> {
   const source = await alexnet(engine, { ...small, seed: 9 })
   const state = await source.stateDict()
   source.dispose()
-  return alexnet(engine, { ...small, weights: Object.fromEntries(Object.entries(state).filter(([name]) => !missing.includes(name))) })
+  return alexnet(engine, {
+    ...small,
+    weights: Object.fromEntries(Object.entries(state).filter(([name]) => !missing.includes(name))),
+  })
 }
 
-const names = (numbers: readonly string[]) => numbers.flatMap((name) => [`${name}.weight`, `${name}.bias`])
+const names = (numbers: readonly string[]) =>
+  numbers.flatMap((name) => [`${name}.weight`, `${name}.bias`])
 const features = (...numbers: number[]) => names(numbers.map((i) => `features.${i}`))
 const classifier = (...numbers: number[]) => names(numbers.map((i) => `classifier.${i}`))
 
 describe('the plan', () => {
-  test.each<[string, ScenarioOptions, { frozen: string[]; trained: string[]; inputs: number; startsFrom: string }]>([
+  test.each<
+    [
+      string,
+      ScenarioOptions,
+      { frozen: string[]; trained: string[]; inputs: number; startsFrom: string },
+    ]
+  >([
     [
       'small-similar',
       { scenario: 'small-similar', classes: 3 },
-      { frozen: [...features(0, 3, 6, 8, 10), ...classifier(1, 4)], trained: classifier(6), inputs: 12, startsFrom: 'pretrained' },
+      {
+        frozen: [...features(0, 3, 6, 8, 10), ...classifier(1, 4)],
+        trained: classifier(6),
+        inputs: 12,
+        startsFrom: 'pretrained',
+      },
     ],
     [
       'small-similar, all',
       { scenario: 'small-similar', classes: 3, replace: 'all' },
-      { frozen: features(0, 3, 6, 8, 10), trained: classifier(6), inputs: 54, startsFrom: 'pretrained' },
+      {
+        frozen: features(0, 3, 6, 8, 10),
+        trained: classifier(6),
+        inputs: 54,
+        startsFrom: 'pretrained',
+      },
     ],
     [
       'small-different',
       { scenario: 'small-different', classes: 3 },
-      { frozen: features(0, 3, 6), trained: classifier(6), inputs: 8 * 49, startsFrom: 'pretrained' },
+      {
+        frozen: features(0, 3, 6),
+        trained: classifier(6),
+        inputs: 8 * 49,
+        startsFrom: 'pretrained',
+      },
     ],
     [
       'small-different, cut at the second pool',
@@ -48,23 +73,43 @@ describe('the plan', () => {
     [
       'large-similar',
       { scenario: 'large-similar', classes: 3 },
-      { frozen: [], trained: [...features(0, 3, 6, 8, 10), ...classifier(1, 4, 6)], inputs: 12, startsFrom: 'pretrained' },
+      {
+        frozen: [],
+        trained: [...features(0, 3, 6, 8, 10), ...classifier(1, 4, 6)],
+        inputs: 12,
+        startsFrom: 'pretrained',
+      },
     ],
     [
       'large-different',
       { scenario: 'large-different', classes: 3 },
-      { frozen: [], trained: [...features(0, 3, 6, 8, 10), ...classifier(1, 4, 6)], inputs: 12, startsFrom: 'random' },
+      {
+        frozen: [],
+        trained: [...features(0, 3, 6, 8, 10), ...classifier(1, 4, 6)],
+        inputs: 12,
+        startsFrom: 'random',
+      },
     ],
     [
       'large-different from pretrained',
       { scenario: 'large-different', classes: 3, init: 'pretrained' },
-      { frozen: [], trained: [...features(0, 3, 6, 8, 10), ...classifier(1, 4, 6)], inputs: 12, startsFrom: 'pretrained' },
+      {
+        frozen: [],
+        trained: [...features(0, 3, 6, 8, 10), ...classifier(1, 4, 6)],
+        inputs: 12,
+        startsFrom: 'pretrained',
+      },
     ],
   ])('%s', async (_, options, wanted) => {
     const model = await pretrained()
     const plan = applyScenario(model, options)
     const head = model.parameters().find((p) => p.name === 'classifier.6.weight')
-    expect({ frozen: plan.frozen, trained: plan.trained, inputs: head?.shape[1], startsFrom: plan.startsFrom }).toEqual(wanted)
+    expect({
+      frozen: plan.frozen,
+      trained: plan.trained,
+      inputs: head?.shape[1],
+      startsFrom: plan.startsFrom,
+    }).toEqual(wanted)
     expect(
       model
         .parameters()
@@ -86,7 +131,11 @@ describe('the plan', () => {
   test('a random frozen trunk is allowed, and called a control', async () => {
     const model = await alexnet(await testEngine(), small)
     const plan = applyScenario(model, { scenario: 'small-similar', classes: 3 })
-    expect([plan.startsFrom, plan.frozen.length, plan.reasons.join(' ')]).toEqual(['random', 14, expect.stringMatching(/control/)])
+    expect([plan.startsFrom, plan.frozen.length, plan.reasons.join(' ')]).toEqual([
+      'random',
+      14,
+      expect.stringMatching(/control/),
+    ])
     model.dispose()
   })
 
@@ -96,14 +145,20 @@ describe('the plan', () => {
     applyScenario(kept, { scenario: 'large-similar', classes: 3 })
     expect((await kept.stateDict())['features.3.weight']).toEqual(before['features.3.weight'])
     const fresh = await pretrained()
-    applyScenario(fresh, { scenario: 'large-different', classes: 3, init: { kind: 'constant', value: 0.25 } })
+    applyScenario(fresh, {
+      scenario: 'large-different',
+      classes: 3,
+      init: { kind: 'constant', value: 0.25 },
+    })
     for (const [name, { data }] of Object.entries(await fresh.stateDict()))
       expect(new Set(data), name).toEqual(new Set([name.endsWith('bias') ? 0 : 0.25]))
     const heads = await Promise.all(
       [1, 1, 2].map(async (seed) => {
         const model = await pretrained()
         applyScenario(model, { scenario: 'small-similar', classes: 3, seed })
-        const { data } = (await model.stateDict())['classifier.6.weight'] ?? { data: new Float32Array(0) }
+        const { data } = (await model.stateDict())['classifier.6.weight'] ?? {
+          data: new Float32Array(0),
+        }
         model.dispose()
         return data
       }),
@@ -119,23 +174,52 @@ describe('the plan', () => {
     [{ scenario: 'auto' as 'small-similar', classes: 3 }, /no scenario 'auto'/],
     [{ scenario: 'small-similar', classes: 0 }, /classes is a positive integer/],
     [{ scenario: 'small-different', classes: 3, replace: 'last' }, /always replaces/],
-    [{ scenario: 'small-similar', classes: 3, cut: 'features.99' }, /no layer features\.99; the layers are features\.0/],
+    [
+      { scenario: 'small-similar', classes: 3, cut: 'features.99' },
+      /no layer features\.99; the layers are features\.0/,
+    ],
     [{ scenario: 'small-similar', classes: 3, cut: 'classifier.6' }, /is the one that is replaced/],
-    [{ scenario: 'small-similar', classes: 3, cut: 'features.5', replace: 'last' }, /no FC layers are left/],
+    [
+      { scenario: 'small-similar', classes: 3, cut: 'features.5', replace: 'last' },
+      /no FC layers are left/,
+    ],
     [{ scenario: 'small-similar', classes: 3, init: 'pretrained' }, /for large-different/],
-    [{ scenario: 'small-similar', classes: 3, init: 'zeros' as 'constant' }, /no initializer 'zeros'/],
-    [{ scenario: 'large-different', classes: 3, init: { kind: 'normal', std: Number.NaN } }, /std of the initializer .* not NaN/],
+    [
+      { scenario: 'small-similar', classes: 3, init: 'zeros' as 'constant' },
+      /no initializer 'zeros'/,
+    ],
+    [
+      { scenario: 'large-different', classes: 3, init: { kind: 'normal', std: Number.NaN } },
+      /std of the initializer .* not NaN/,
+    ],
     [{ scenario: 'small-similar', classes: 3, seed: 0.5 }, /seed is 0\.5/],
-    [{ scenario: 'small-similar', classes: 3, freeze: ['features.0.*', 'conv*'] }, /no parameter is called 'conv\*'/],
-    [{ scenario: 'small-similar', classes: 3, replace: 'all', train: ['classifier.1.*'] }, /no parameter is called 'classifier\.1\.\*'/],
-    [{ scenario: 'small-similar', classes: 3, unfreeze: true } as ScenarioOptions, /no option unfreeze/],
+    [
+      { scenario: 'small-similar', classes: 3, freeze: ['features.0.*', 'conv*'] },
+      /no parameter is called 'conv\*'/,
+    ],
+    [
+      { scenario: 'small-similar', classes: 3, replace: 'all', train: ['classifier.1.*'] },
+      /no parameter is called 'classifier\.1\.\*'/,
+    ],
+    [
+      { scenario: 'small-similar', classes: 3, unfreeze: true } as ScenarioOptions,
+      /no option unfreeze/,
+    ],
   ])('%j is refused, and the network is left as it was', async (options, message) => {
     const model = await pretrained()
-    const before = [model.layers.map(({ name }) => name), model.parameters().map(({ trainable }) => trainable), await model.stateDict()]
+    const before = [
+      model.layers.map(({ name }) => name),
+      model.parameters().map(({ trainable }) => trainable),
+      await model.stateDict(),
+    ]
     expect(() => applyScenario(model, options)).toThrow(
       expect.objectContaining({ name: 'UsageError', message: expect.stringMatching(message) }),
     )
-    const after = [model.layers.map(({ name }) => name), model.parameters().map(({ trainable }) => trainable), await model.stateDict()]
+    const after = [
+      model.layers.map(({ name }) => name),
+      model.parameters().map(({ trainable }) => trainable),
+      await model.stateDict(),
+    ]
     expect(after).toEqual(before)
     model.dispose()
   })
@@ -159,14 +243,17 @@ describe('training changes what trains and nothing else', () => {
       const x = engine.tensor(image(random, 4), [4, 3, 64, 64])
       const loss = crossEntropy(model.forward(x, { training: true }), Int32Array.of(0, 1, 2, step))
       loss.backward()
-      for (const p of model.parameters()) expect(p.tensor.grad !== null, `${p.name} holds a gradient`).toBe(p.trainable)
+      for (const p of model.parameters())
+        expect(p.tensor.grad !== null, `${p.name} holds a gradient`).toBe(p.trainable)
       optimizer.step()
       optimizer.zeroGrad()
       for (const tensor of [x, loss]) tensor.dispose()
     }
     const after = await model.stateDict()
     for (const p of model.parameters()) {
-      expect(sameBits(after[p.name]?.data, before[p.name]?.data), `${p.name} is unchanged`).toBe(!p.trainable)
+      expect(sameBits(after[p.name]?.data, before[p.name]?.data), `${p.name} is unchanged`).toBe(
+        !p.trainable,
+      )
     }
     optimizer.dispose()
     model.dispose()
@@ -189,7 +276,10 @@ describe('training changes what trains and nothing else', () => {
       optimizer.zeroGrad()
       const after = await model.stateDict()
       for (const p of model.parameters())
-        expect(sameBits(after[p.name]?.data, before[p.name]?.data), `step ${step}: ${p.name} is unchanged`).toBe(!p.trainable)
+        expect(
+          sameBits(after[p.name]?.data, before[p.name]?.data),
+          `step ${step}: ${p.name} is unchanged`,
+        ).toBe(!p.trainable)
       for (const tensor of [x, loss]) tensor.dispose()
     }
     optimizer.dispose()

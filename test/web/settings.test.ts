@@ -1,20 +1,46 @@
 import { expect, test } from 'vitest'
 import { resolveOptions } from '../../src/train/fitOptions.ts'
-import { consistent, defaultHead, defaults, fitOptions, runOptions, scenarioOptions } from '../../src/web/settings.ts'
+import {
+  consistent,
+  defaultHead,
+  defaults,
+  fitOptions,
+  runOptions,
+  scenarioOptions,
+} from '../../src/web/settings.ts'
 
 test('what is left alone is the library’s own', () => {
   const own = resolveOptions({ epochs: 20 })
   expect(resolveOptions(fitOptions(defaults))).toMatchObject(own)
   expect(scenarioOptions(defaults, null, 3)).toBe(null)
-  expect(runOptions(defaults, 'photos')).toMatchObject({ weights: 'alexnet-64-tinyimagenet100', scenario: 'auto', data: 'photos' })
+  expect(runOptions(defaults, 'photos')).toMatchObject({
+    weights: 'alexnet-64-tinyimagenet100',
+    scenario: 'auto',
+    data: 'photos',
+  })
 })
 
 test('what the new layer replaces, or the cut, but never both', () => {
   const of = (scenario: 'small-similar' | 'small-different', head = defaultHead(scenario)) =>
     scenarioOptions({ ...defaults, scenario, head }, null, 3)
-  expect(of('small-similar')).toEqual({ scenario: 'small-similar', replace: 'last', classes: 3, seed: 0 })
-  expect(of('small-different')).toEqual({ scenario: 'small-different', cut: 'features.7', classes: 3, seed: 0 })
-  expect(of('small-similar', 'features.5')).toEqual({ scenario: 'small-similar', cut: 'features.5', classes: 3, seed: 0 })
+  expect(of('small-similar')).toEqual({
+    scenario: 'small-similar',
+    replace: 'last',
+    classes: 3,
+    seed: 0,
+  })
+  expect(of('small-different')).toEqual({
+    scenario: 'small-different',
+    cut: 'features.7',
+    classes: 3,
+    seed: 0,
+  })
+  expect(of('small-similar', 'features.5')).toEqual({
+    scenario: 'small-similar',
+    cut: 'features.5',
+    classes: 3,
+    seed: 0,
+  })
 })
 
 test('a setting that another one has made meaningless goes', () => {

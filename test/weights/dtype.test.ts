@@ -72,8 +72,14 @@ describe('widening', () => {
       const exponent = Math.floor(word / 1024) % 32
       const fraction = (word % 1024) / 1024
       const special = fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN
-      const value = exponent === 31 ? special : exponent === 0 ? sign * fraction * 2 ** -14 : sign * (1 + fraction) * 2 ** (exponent - 15)
-      if (!Object.is(found[word], value)) expect.fail(`0x${word.toString(16)}: ${found[word]} instead of ${value}`)
+      const value =
+        exponent === 31
+          ? special
+          : exponent === 0
+            ? sign * fraction * 2 ** -14
+            : sign * (1 + fraction) * 2 ** (exponent - 15)
+      if (!Object.is(found[word], value))
+        expect.fail(`0x${word.toString(16)}: ${found[word]} instead of ${value}`)
     }
   })
 
@@ -90,19 +96,34 @@ describe('widening', () => {
       const fraction = (word % 128) / 128
       const special = fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN
       const value =
-        exponent === 255 ? special : exponent === 0 ? sign * fraction * 2 ** -126 : sign * (1 + fraction) * 2 ** (exponent - 127)
-      if (!Object.is(found[word], value)) expect.fail(`0x${word.toString(16)}: ${found[word]} instead of ${value}`)
+        exponent === 255
+          ? special
+          : exponent === 0
+            ? sign * fraction * 2 ** -126
+            : sign * (1 + fraction) * 2 ** (exponent - 127)
+      if (!Object.is(found[word], value))
+        expect.fail(`0x${word.toString(16)}: ${found[word]} instead of ${value}`)
     }
   })
 
   const others: [string, Uint8Array, number[]][] = [
     [
       'F64',
-      hex('000000000000f83f', '9a9999999999b9bf', '0000000000000080', '000000000000f07f', '9c7500883ce4377e'),
+      hex(
+        '000000000000f83f',
+        '9a9999999999b9bf',
+        '0000000000000080',
+        '000000000000f07f',
+        '9c7500883ce4377e',
+      ),
       [1.5, Math.fround(-0.1), -0, Infinity, Infinity],
     ],
     ['F32', hex('0000c03f', '01000080', '000080ff'), [1.5, -1.401298464324817e-45, -Infinity]],
-    ['I64', hex('ffffffffffffffff', '0000000000000080', '0100000100000000', '0300000100000000'), [-1, -(2 ** 63), 2 ** 24, 2 ** 24 + 4]],
+    [
+      'I64',
+      hex('ffffffffffffffff', '0000000000000080', '0100000100000000', '0300000100000000'),
+      [-1, -(2 ** 63), 2 ** 24, 2 ** 24 + 4],
+    ],
     ['I32', hex('00000080', 'ffffff7f', 'feffffff'), [-(2 ** 31), 2 ** 31, -2]],
     ['I16', hex('0080', 'ff7f', 'ffff'), [-32_768, 32_767, -1]],
     ['I8', hex('80', '7f', 'ff'), [-128, 127, -1]],

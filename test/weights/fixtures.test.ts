@@ -2,10 +2,10 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { crossEntropy } from '../../src/autograd/functions.ts'
+import type { StateDict } from '../../src/base/stateDict.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
 import type { Network } from '../../src/nn/network.ts'
 import { SGD } from '../../src/optim/sgd.ts'
-import type { StateDict } from '../../src/base/stateDict.ts'
 import { loadWeights } from '../../src/weights/load.ts'
 import { readSafetensors, writeSafetensors } from '../../src/weights/safetensors.ts'
 import { relativeError } from '../support/compare.ts'
@@ -56,7 +56,10 @@ const others: [file: string, logits: string, dtypes: string[]][] = [
 
 /** The images that the script generates: exact in float32. */
 function images(size: number): Float32Array {
-  return Float32Array.from({ length: 2 * 3 * size * size }, (_, i) => ((i * 7919) % 2048) / 1024 - 1)
+  return Float32Array.from(
+    { length: 2 * 3 * size * size },
+    (_, i) => ((i * 7919) % 2048) / 1024 - 1,
+  )
 }
 
 async function logits(model: Network): Promise<Float32Array> {
@@ -70,7 +73,11 @@ async function logits(model: Network): Promise<Float32Array> {
 
 function bits(tensors: StateDict): unknown {
   const entries = Object.entries(tensors).sort(([a], [b]) => (a < b ? -1 : 1))
-  return entries.map(([name, { shape, data }]) => [name, shape, Buffer.from(data.slice().buffer).toString('base64')])
+  return entries.map(([name, { shape, data }]) => [
+    name,
+    shape,
+    Buffer.from(data.slice().buffer).toString('base64'),
+  ])
 }
 
 describe('what PyTorch saved', () => {
@@ -84,13 +91,21 @@ describe('what PyTorch saved', () => {
     async (file, name, dtypes) => {
       const engine = await testEngine()
       if (dtypes.length) {
-        const found = Object.values((await loadWeights(fixture(file))).tensors).map(({ dtype }) => dtype)
+        const found = Object.values((await loadWeights(fixture(file))).tensors).map(
+          ({ dtype }) => dtype,
+        )
         expect([...new Set(found)]).toEqual(dtypes)
       }
       const model = await alexnet(engine, { weights: fixture(file) })
       expect(model.missing).toEqual([])
-      expect(model.architecture).toMatchObject({ variant: name === 'caffe' ? 'bvlc' : 'torchvision', hidden: 16, classes: 5 })
-      expect(relativeError(await logits(model), expected[`logits.${name}`]?.data ?? [])).toBeLessThan(1e-4)
+      expect(model.architecture).toMatchObject({
+        variant: name === 'caffe' ? 'bvlc' : 'torchvision',
+        hidden: 16,
+        classes: 5,
+      })
+      expect(
+        relativeError(await logits(model), expected[`logits.${name}`]?.data ?? []),
+      ).toBeLessThan(1e-4)
       model.dispose()
     },
   )
@@ -100,7 +115,10 @@ describe('what PyTorch saved', () => {
     for (const [name, { data }] of Object.entries(tensors)) {
       const exactly = original[name]?.data ?? new Float32Array(0)
       const step = (Math.max(...exactly) - Math.min(...exactly)) / 65_535
-      const worst = data.reduce((most, value, i) => Math.max(most, Math.abs(value - (exactly[i] ?? 0))), 0)
+      const worst = data.reduce(
+        (most, value, i) => Math.max(most, Math.abs(value - (exactly[i] ?? 0))),
+        0,
+      )
       expect(worst, name).toBeLessThan(0.5001 * step + 1e-7)
     }
   })
@@ -126,8 +144,16 @@ describe('what TensorFlow.js saved', () => {
     const wanted = JSON.parse(await readFile(fixture('tfjs-made/logits.json'), 'utf8')) as number[]
     const engine = await testEngine()
     const model = await alexnet(engine, { weights: fixture('tfjs-made/model.json') })
-    expect(model.architecture).toMatchObject({ variant: 'alexnet-64', channels: [4, 5, 6, 5, 4], hidden: 8, classes: 3 })
-    const images = Float32Array.from({ length: 2 * 3 * 64 * 64 }, (_, i) => ((i * 7919) % 2039) / 1024 - 1)
+    expect(model.architecture).toMatchObject({
+      variant: 'alexnet-64',
+      channels: [4, 5, 6, 5, 4],
+      hidden: 8,
+      classes: 3,
+    })
+    const images = Float32Array.from(
+      { length: 2 * 3 * 64 * 64 },
+      (_, i) => ((i * 7919) % 2039) / 1024 - 1,
+    )
     const x = engine.tensor(images, [2, 3, 64, 64])
     const y = model.forward(x)
     expect(relativeError(await y.data(), wanted)).toBeLessThan(1e-4)
@@ -137,30 +163,35 @@ describe('what TensorFlow.js saved', () => {
 })
 
 describe('three steps of SGD without dropout give PyTorch’s weights', () => {
-  test.each(['zip-f32.pth', 'stream-f32.pth', 'stream-old.pth', 'sharded/model.safetensors.index.json', 'tfjs/model.json'])(
-    '%s',
-    async (file) => {
-      const engine = await testEngine()
-      const model = await alexnet(engine, { weights: fixture(file), dropout: 0 })
-      const optimizer = new SGD(model.parameters(), { lr: 0.05 })
-      const x = engine.tensor(images(224), [2, 3, 224, 224])
-      for (let step = 0; step < 3; step++) {
-        const loss = crossEntropy(model.forward(x, { training: true }), Int32Array.of(3, 1))
-        loss.backward()
-        optimizer.step()
-        optimizer.zeroGrad()
-        loss.dispose()
-      }
-      for (const [name, { data }] of Object.entries(await model.stateDict())) {
-        const wanted = expected[`trained.${name}`]?.data ?? []
-        expect(relativeError(data, wanted), name).toBeLessThan(1e-3)
-        expect(relativeError(original[name]?.data ?? [], wanted), `${name} moved`).toBeGreaterThan(1e-3)
-      }
-      x.dispose()
-      optimizer.dispose()
-      model.dispose()
-    },
-  )
+  test.each([
+    'zip-f32.pth',
+    'stream-f32.pth',
+    'stream-old.pth',
+    'sharded/model.safetensors.index.json',
+    'tfjs/model.json',
+  ])('%s', async (file) => {
+    const engine = await testEngine()
+    const model = await alexnet(engine, { weights: fixture(file), dropout: 0 })
+    const optimizer = new SGD(model.parameters(), { lr: 0.05 })
+    const x = engine.tensor(images(224), [2, 3, 224, 224])
+    for (let step = 0; step < 3; step++) {
+      const loss = crossEntropy(model.forward(x, { training: true }), Int32Array.of(3, 1))
+      loss.backward()
+      optimizer.step()
+      optimizer.zeroGrad()
+      loss.dispose()
+    }
+    for (const [name, { data }] of Object.entries(await model.stateDict())) {
+      const wanted = expected[`trained.${name}`]?.data ?? []
+      expect(relativeError(data, wanted), name).toBeLessThan(1e-3)
+      expect(relativeError(original[name]?.data ?? [], wanted), `${name} moved`).toBeGreaterThan(
+        1e-3,
+      )
+    }
+    x.dispose()
+    optimizer.dispose()
+    model.dispose()
+  })
 })
 
 describe('safetensors there and back', () => {
@@ -170,7 +201,9 @@ describe('safetensors there and back', () => {
     const first = writeSafetensors(await model.stateDict(), metadata)
     const read = readSafetensors(first)
     model.loadStateDict(read.tensors)
-    expect(Buffer.from(first).equals(writeSafetensors(await model.stateDict(), read.metadata))).toBe(true)
+    expect(
+      Buffer.from(first).equals(writeSafetensors(await model.stateDict(), read.metadata)),
+    ).toBe(true)
     model.dispose()
   })
 })

@@ -5,8 +5,15 @@ export interface Entry {
   data_offsets: unknown
 }
 
-/** A safetensors file put together by hand: any header text, any bytes after it, the length as given or as it is. */
-export function assemble(header: string | Uint8Array, data: Uint8Array = new Uint8Array(), length?: bigint): Uint8Array {
+/**
+ * A safetensors file put together by hand: any header text, any bytes after it, the length as given
+ * or as it is.
+ */
+export function assemble(
+  header: string | Uint8Array,
+  data: Uint8Array = new Uint8Array(),
+  length?: bigint,
+): Uint8Array {
   const text = typeof header === 'string' ? new TextEncoder().encode(header) : header
   const bytes = new Uint8Array(8 + text.length + data.length)
   new DataView(bytes.buffer).setBigUint64(0, length ?? BigInt(text.length), true)

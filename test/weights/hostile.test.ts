@@ -20,7 +20,9 @@ async function open(file: HostileFile): Promise<unknown> {
   const folder = join(root, 'one')
   const path = await lay(folder, file)
   const outcome = await loadWeights(path).catch((error: unknown) => error)
-  expect((await readdir(folder)).sort(), 'nothing is written').toEqual(Object.keys(file.files).sort())
+  expect((await readdir(folder)).sort(), 'nothing is written').toEqual(
+    Object.keys(file.files).sort(),
+  )
   await rm(folder, { recursive: true })
   if (outcome instanceof Error) expectOneLine(outcome, path)
   return outcome
@@ -50,7 +52,8 @@ describe('hostile files', () => {
     'of the format %s are refused with one typed error each, and nothing is executed or written',
     async (_, files) => {
       const read: string[] = []
-      for (const file of files) if (!((await open(file)) instanceof WeightsError)) read.push(file.title)
+      for (const file of files)
+        if (!((await open(file)) instanceof WeightsError)) read.push(file.title)
       expect(read).toEqual([])
       expect(existsSync('pwned')).toBe(false)
     },
@@ -60,25 +63,36 @@ describe('hostile files', () => {
     expect(await open(file)).toMatchObject({ tensors: expect.anything() })
   })
 
-  test.each(sound)('$title: whatever bytes of it are changed, it is read or refused with a WeightsError', async (file) => {
-    const names = Object.keys(file.files)
-    const change = fc.record({ file: fc.nat({ max: names.length - 1 }), at: fc.nat(), byte: fc.nat({ max: 255 }) })
-    await fc.assert(
-      fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 4 }), async (changes) => {
-        const files = Object.fromEntries(Object.entries(file.files).map(([name, bytes]) => [name, bytes.slice()]))
-        for (const { file: i, at, byte } of changes) {
-          const bytes = files[names[i] ?? ''] ?? new Uint8Array(1)
-          bytes[at % bytes.length] = byte
-        }
-        await open({ title: file.title, files })
-      }),
-      { numRuns: 150 },
-    )
-  })
+  test.each(sound)(
+    '$title: whatever bytes of it are changed, it is read or refused with a WeightsError',
+    async (file) => {
+      const names = Object.keys(file.files)
+      const change = fc.record({
+        file: fc.nat({ max: names.length - 1 }),
+        at: fc.nat(),
+        byte: fc.nat({ max: 255 }),
+      })
+      await fc.assert(
+        fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 4 }), async (changes) => {
+          const files = Object.fromEntries(
+            Object.entries(file.files).map(([name, bytes]) => [name, bytes.slice()]),
+          )
+          for (const { file: i, at, byte } of changes) {
+            const bytes = files[names[i] ?? ''] ?? new Uint8Array(1)
+            bytes[at % bytes.length] = byte
+          }
+          await open({ title: file.title, files })
+        }),
+        { numRuns: 150 },
+      )
+    },
+  )
 
   test('pickles of random opcodes are read or refused with a WeightsError', async () => {
     const opcodes = fc.constantFrom(
-      ...')]}(.012NRQbaestud\x85\x86\x87\x81\x93\x94\x88\x89\x8f\x90\x91'.split('').map((c) => c.charCodeAt(0)),
+      ...')]}(.012NRQbaestud\x85\x86\x87\x81\x93\x94\x88\x89\x8f\x90\x91'
+        .split('')
+        .map((c) => c.charCodeAt(0)),
       0x4b,
       0x71,
       0x68,
@@ -86,7 +100,10 @@ describe('hostile files', () => {
     )
     await fc.assert(
       fc.asyncProperty(fc.array(opcodes, { maxLength: 40 }), async (program) => {
-        await open({ title: 'random', files: { 'a.pth': archive(Uint8Array.from([0x80, 2, ...program, 0x2e])) } })
+        await open({
+          title: 'random',
+          files: { 'a.pth': archive(Uint8Array.from([0x80, 2, ...program, 0x2e])) },
+        })
       }),
       { numRuns: 300 },
     )

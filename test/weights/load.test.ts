@@ -23,13 +23,25 @@ beforeAll(async () => {
   await writeFile(join(folder, 'empty'), '')
   await writeFile(join(folder, 'damaged.onnx'), Buffer.from('this is text, not a model'))
   await writeFile(join(folder, 'net'), onnxFile(small))
-  await writeFile(join(folder, 'text.pth'), 'These are no weights, although they are long enough to be some.')
+  await writeFile(
+    join(folder, 'text.pth'),
+    'These are no weights, although they are long enough to be some.',
+  )
   await writeFile(join(folder, 'keras.h5'), Buffer.from('894844460d0a1a0a00000000', 'hex'))
-  await writeFile(join(folder, 'one.npy'), Buffer.from('934e554d5059010076007b27646573637227', 'hex'))
+  await writeFile(
+    join(folder, 'one.npy'),
+    Buffer.from('934e554d5059010076007b27646573637227', 'hex'),
+  )
   await writeFile(join(folder, 'page.pth'), '\n<!DOCTYPE html><html><body>Not found</body></html>')
-  await writeFile(join(folder, 'pointer.pth'), 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 244408911\n')
+  await writeFile(
+    join(folder, 'pointer.pth'),
+    'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 244408911\n',
+  )
   await writeFile(join(folder, 'packed.gz'), Buffer.from('1f8b0800000000000003', 'hex'))
-  await writeFile(join(folder, 'old.pth'), Buffer.concat([Buffer.alloc(257, 'x'), Buffer.from('ustar\x0000'), Buffer.alloc(248)]))
+  await writeFile(
+    join(folder, 'old.pth'),
+    Buffer.concat([Buffer.alloc(257, 'x'), Buffer.from('ustar\x0000'), Buffer.alloc(248)]),
+  )
   await writeFile(join(folder, 'other.json'), '{"name":"somebody"}')
   await mkdir(join(folder, 'run'))
   await mkdir(join(folder, 'folder.safetensors'))
@@ -53,7 +65,9 @@ const percent = (share = Number.NaN) => (100 * share).toFixed(1)
 describe('the weights that Graft ships', () => {
   test('every .safetensors file has an entry and a card, and nothing else has', async () => {
     const files = (await readdir(fileURLToPath(new URL('../../weights', import.meta.url)))).sort()
-    expect(files).toEqual(shipped.flatMap((weights) => [`${weights.name}.md`, `${weights.name}.safetensors`]).sort())
+    expect(files).toEqual(
+      shipped.flatMap((weights) => [`${weights.name}.md`, `${weights.name}.safetensors`]).sort(),
+    )
   })
 
   test.each(shipped)('$name: file, entry and card agree', async (weights) => {
@@ -64,13 +78,17 @@ describe('the weights that Graft ships', () => {
     expect(card.match(/\b[0-9a-f]{64}\b/g)).toEqual([sha256])
     expect(card).toContain(`${bytes.length.toLocaleString('en-US')} bytes`)
     expect(card).toContain(`${weights.parameters?.toLocaleString('en-US')} in `)
-    expect(card).toContain(`top-1 ${percent(weights.accuracy?.top1)} %, top-5 ${percent(weights.accuracy?.top5)} %`)
+    expect(card).toContain(
+      `top-1 ${percent(weights.accuracy?.top1)} %, top-5 ${percent(weights.accuracy?.top5)} %`,
+    )
     expect(card).toContain(`| license | ${weights.license} |`)
   })
 
   test('alexnet-64-tinyimagenet100 holds alexnet-64 with 100 classes', async () => {
     const { tensors, metadata } = await loadWeights(name)
-    const shapes = Object.fromEntries(Object.entries(tensors).map(([key, { shape }]) => [key, shape.join('x')]))
+    const shapes = Object.fromEntries(
+      Object.entries(tensors).map(([key, { shape }]) => [key, shape.join('x')]),
+    )
     expect(shapes).toEqual({
       'features.0.weight': '32x3x5x5',
       'features.0.bias': '32',
@@ -92,10 +110,19 @@ describe('the weights that Graft ships', () => {
     const arrays = Object.values(tensors)
     expect(arrays.length).toBe(16)
     expect(arrays.reduce((sum, { data }) => sum + data.length, 0)).toBe(1_205_156)
-    expect(arrays.every(({ data }) => data.every(Number.isFinite) && data.some((value) => value !== 0))).toBe(true)
+    expect(
+      arrays.every(({ data }) => data.every(Number.isFinite) && data.some((value) => value !== 0)),
+    ).toBe(true)
     const entry = findNamedWeights(name)
-    expect(entry).toMatchObject({ variant: metadata.architecture, classes: 100, parameters: 1_205_156 })
-    expect(entry?.accuracy).toEqual({ top1: Number(metadata.val_top1), top5: Number(metadata.val_top5) })
+    expect(entry).toMatchObject({
+      variant: metadata.architecture,
+      classes: 100,
+      parameters: 1_205_156,
+    })
+    expect(entry?.accuracy).toEqual({
+      top1: Number(metadata.val_top1),
+      top5: Number(metadata.val_top5),
+    })
     expect(JSON.parse(metadata.classes ?? '')).toHaveLength(100)
   })
 
@@ -104,19 +131,26 @@ describe('the weights that Graft ships', () => {
     if (!entry) throw new Error('not registered')
     const changed = { ...entry, file: pathToFileURL(join(folder, 'sound.safetensors')) }
     const found = createHash('sha256').update(sound).digest('hex')
-    expect(await failure(loadNamedWeights(changed))).toMatch(new RegExp(`^${name}: .*damaged.*${found} and ${entry.sha256}`))
+    expect(await failure(loadNamedWeights(changed))).toMatch(
+      new RegExp(`^${name}: .*damaged.*${found} and ${entry.sha256}`),
+    )
     expect((await loadNamedWeights({ ...changed, sha256: found })).tensors.x?.data[0]).toBe(3)
     const gone = { ...entry, file: pathToFileURL(join(folder, 'gone.safetensors')) }
-    expect(await failure(loadNamedWeights(gone))).toMatch(new RegExp(`^${name}: .*gone.safetensors is missing; install Graft again`))
+    expect(await failure(loadNamedWeights(gone))).toMatch(
+      new RegExp(`^${name}: .*gone.safetensors is missing; install Graft again`),
+    )
   })
 })
 
 describe('loadWeights', () => {
-  test.each(['sound.safetensors', 'UPPER.SAFETENSORS', 'plain'])('reads %s by its path, its format told by its content', async (file) => {
-    const { tensors, metadata } = await loadWeights(join(folder, file))
-    expect(tensors).toEqual({ x: { shape: [1], data: Float32Array.of(3), dtype: 'F32' } })
-    expect(metadata).toEqual({ k: 'v' })
-  })
+  test.each(['sound.safetensors', 'UPPER.SAFETENSORS', 'plain'])(
+    'reads %s by its path, its format told by its content',
+    async (file) => {
+      const { tensors, metadata } = await loadWeights(join(folder, file))
+      expect(tensors).toEqual({ x: { shape: [1], data: Float32Array.of(3), dtype: 'F32' } })
+      expect(metadata).toEqual({ k: 'v' })
+    },
+  )
 
   test('reads an ONNX file’s arrays by their layers', async () => {
     const { tensors } = await loadWeights(join(folder, 'net'))
@@ -139,12 +173,22 @@ describe('loadWeights', () => {
     [
       'a damaged file',
       '@/cut.safetensors',
-      new RegExp(`^.*cut\\.safetensors: the file is truncated: ${sound.length - 1} bytes.*${sound.length}`),
+      new RegExp(
+        `^.*cut\\.safetensors: the file is truncated: ${sound.length - 1} bytes.*${sound.length}`,
+      ),
     ],
     ['a PyTorch file that is missing', 'alexnet.PT', /^alexnet\.PT: no such file/],
     ['an ONNX file that is missing', 'alexnet.onnx', /^alexnet\.onnx: no such file/],
-    ['a damaged ONNX file', '@/damaged.onnx', /damaged\.onnx: this is no ONNX model, or it is cut short/],
-    ['an empty file', '@/empty', /empty: this is no weights file that Graft knows: it reads PyTorch checkpoints/],
+    [
+      'a damaged ONNX file',
+      '@/damaged.onnx',
+      /damaged\.onnx: this is no ONNX model, or it is cut short/,
+    ],
+    [
+      'an empty file',
+      '@/empty',
+      /empty: this is no weights file that Graft knows: it reads PyTorch checkpoints/,
+    ],
     ['a text', '@/text.pth', /text\.pth: this is no weights file that Graft knows/],
     ['a Keras file', '@/keras.h5', /HDF5.*tensorflowjs_converter/],
     ['one array', '@/one.npy', /single NumPy array.*savez/],
@@ -152,7 +196,11 @@ describe('loadWeights', () => {
     ['a Git LFS pointer', '@/pointer.pth', /git lfs pull/],
     ['a gzip', '@/packed.gz', /gzip/],
     ['a tar of the first PyTorch', '@/old.pth', /tar archive.*0\.1\.10/],
-    ['a JSON file of something else', '@/other.json', /neither a shard index .* nor a TensorFlow\.js model/],
+    [
+      'a JSON file of something else',
+      '@/other.json',
+      /neither a shard index .* nor a TensorFlow\.js model/,
+    ],
     ['a device', '/dev/zero', /zero: this is no ordinary file/],
   ]
   test.each(wrong)('refuses %s', async (_, path, message) => {

@@ -2,15 +2,29 @@ import { describe, expect, test } from 'vitest'
 import { parseNpy } from '../../src/weights/npz.ts'
 import { bytes, u16, u32 } from './hostile/build.ts'
 
-/** A .npy file as numpy.lib.format describes it: the header ends at a multiple of 64 bytes with a line feed. */
-function npy(descr: string, shape: string, data: Uint8Array, { order = 'False', version = 1 } = {}): Uint8Array {
+/**
+ * A .npy file as numpy.lib.format describes it: the header ends at a multiple of 64 bytes with a
+ * line feed.
+ */
+function npy(
+  descr: string,
+  shape: string,
+  data: Uint8Array,
+  { order = 'False', version = 1 } = {},
+): Uint8Array {
   const text = `{'descr': '${descr}', 'fortran_order': ${order}, 'shape': ${shape}, }`
   const start = version === 1 ? 10 : 12
   const padded = `${text.padEnd(Math.ceil((start + text.length + 1) / 64) * 64 - start - 1)}\n`
-  return bytes(`\x93NUMPY${String.fromCharCode(version)}\0`, version === 1 ? u16(padded.length) : u32(padded.length), padded, data)
+  return bytes(
+    `\x93NUMPY${String.fromCharCode(version)}\0`,
+    version === 1 ? u16(padded.length) : u32(padded.length),
+    padded,
+    data,
+  )
 }
 
-const raw = (array: ArrayBufferView) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
+const raw = (array: ArrayBufferView) =>
+  new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
 
 describe('parseNpy', () => {
   test.each<[string, ArrayBufferView, string, number[]]>([
@@ -41,8 +55,14 @@ describe('parseNpy', () => {
   })
 
   test('a number, an empty array, and the header of version 2', () => {
-    expect(parseNpy(npy('<f4', '()', six.subarray(0, 4)))).toMatchObject({ shape: [], data: Float32Array.of(1) })
-    expect(parseNpy(npy('<f4', '(0, 3)', new Uint8Array(0)))).toMatchObject({ shape: [0, 3], data: new Float32Array(0) })
+    expect(parseNpy(npy('<f4', '()', six.subarray(0, 4)))).toMatchObject({
+      shape: [],
+      data: Float32Array.of(1),
+    })
+    expect(parseNpy(npy('<f4', '(0, 3)', new Uint8Array(0)))).toMatchObject({
+      shape: [0, 3],
+      data: new Float32Array(0),
+    })
     expect(parseNpy(npy('<f4', '(6,)', six, { version: 2 })).data[5]).toBe(6)
   })
 })

@@ -29,13 +29,33 @@ const damaged: [string, Uint8Array, RegExp][] = [
   ['an empty file', new Uint8Array(), /truncated: 0 bytes/],
   ['a file of 7 bytes', new Uint8Array(7), /truncated: 7 bytes/],
   ['a header of length 0', new Uint8Array(8), /length is 0/],
-  ['a header length over the limit', assemble(header, eight, 100_000_001n), /100000001 bytes and 100000000/],
+  [
+    'a header length over the limit',
+    assemble(header, eight, 100_000_001n),
+    /100000001 bytes and 100000000/,
+  ],
   ['a header length of 2^63', assemble(header, eight, 2n ** 63n), /9223372036854776000 bytes/],
-  ['a header length past the end', assemble(header, eight, 1000n), new RegExp(`truncated: ${whole.length} bytes.*1008`)],
-  ['a cut in the header', whole.subarray(0, 20), new RegExp(`truncated: 20 bytes.*${8 + header.length}`)],
-  ['a cut in the data', whole.subarray(0, whole.length - 1), new RegExp(`truncated: ${whole.length - 1} bytes.*calls for ${whole.length}`)],
+  [
+    'a header length past the end',
+    assemble(header, eight, 1000n),
+    new RegExp(`truncated: ${whole.length} bytes.*1008`),
+  ],
+  [
+    'a cut in the header',
+    whole.subarray(0, 20),
+    new RegExp(`truncated: 20 bytes.*${8 + header.length}`),
+  ],
+  [
+    'a cut in the data',
+    whole.subarray(0, whole.length - 1),
+    new RegExp(`truncated: ${whole.length - 1} bytes.*calls for ${whole.length}`),
+  ],
   ['a cut before the data', whole.subarray(0, whole.length - 8), /truncated/],
-  ['a byte too many', assemble(header, new Uint8Array(9)), new RegExp(`1 bytes follow.*${whole.length + 1} bytes.*${whole.length}`)],
+  [
+    'a byte too many',
+    assemble(header, new Uint8Array(9)),
+    new RegExp(`1 bytes follow.*${whole.length + 1} bytes.*${whole.length}`),
+  ],
   ['bytes without any tensor', assemble('{}', eight), /8 bytes follow/],
 
   ['a header that begins with a space', assemble(` ${header}`, eight), /begins with byte 0x20/],
@@ -47,25 +67,69 @@ const damaged: [string, Uint8Array, RegExp][] = [
   ['zeros as padding', assemble(`${header}\0\0`, eight), /not valid JSON/],
   ['a header that is not UTF-8', assemble(Uint8Array.of(0x7b, 0x22, 0xff, 0x22, 0x7d)), /UTF-8/],
 
-  ['a tensor named twice', assemble(`{"x":${entry},"x":${entry}}`, eight), /header gives "x" twice/],
-  ['a tensor named twice by an escape', assemble(`{"x":${entry},"\\u0078" :${entry}}`, eight), /header gives "x" twice/],
-  ['a tensor named twice, its colon far off', assemble(`{"x":${entry},"x"${' '.repeat(500)}:${entry}}`, eight), /header gives "x" twice/],
+  [
+    'a tensor named twice',
+    assemble(`{"x":${entry},"x":${entry}}`, eight),
+    /header gives "x" twice/,
+  ],
+  [
+    'a tensor named twice by an escape',
+    assemble(`{"x":${entry},"\\u0078" :${entry}}`, eight),
+    /header gives "x" twice/,
+  ],
+  [
+    'a tensor named twice, its colon far off',
+    assemble(`{"x":${entry},"x"${' '.repeat(500)}:${entry}}`, eight),
+    /header gives "x" twice/,
+  ],
   [
     'a field given twice',
     assemble(`{"x":{"dtype":"F32","shape":[2],"dtype":"F32","data_offsets":[0,8]}}`, eight),
     /"x" in the header gives "dtype" twice/,
   ],
-  ['metadata given twice', assemble('{"__metadata__":{},"__metadata__":{}}'), /"__metadata__" twice/],
-  ['one metadata name twice', assemble('{"__metadata__":{"a":"1","a":"2"}}'), /"__metadata__" in the header gives "a" twice/],
-  ['a name after a bracket in a name', assemble(`{"]}{\\"":${entry},"]}{\\"":${entry}}`, eight), /twice/],
+  [
+    'metadata given twice',
+    assemble('{"__metadata__":{},"__metadata__":{}}'),
+    /"__metadata__" twice/,
+  ],
+  [
+    'one metadata name twice',
+    assemble('{"__metadata__":{"a":"1","a":"2"}}'),
+    /"__metadata__" in the header gives "a" twice/,
+  ],
+  [
+    'a name after a bracket in a name',
+    assemble(`{"]}{\\"":${entry},"]}{\\"":${entry}}`, eight),
+    /twice/,
+  ],
   ['half a surrogate pair in a name', assemble(`{"\\ud800":${entry}}`, eight), /Unicode/],
-  ['half a surrogate pair in metadata', assemble('{"__metadata__":{"a":"\\udfff"}}'), /"a" is not valid Unicode/],
+  [
+    'half a surrogate pair in metadata',
+    assemble('{"__metadata__":{"a":"\\udfff"}}'),
+    /"a" is not valid Unicode/,
+  ],
 
-  ['metadata that is text', assemble('{"__metadata__":"a"}'), /__metadata__ is .* instead of a map/],
-  ['metadata that is a list', assemble('{"__metadata__":["a"]}'), /__metadata__ is .* instead of a map/],
+  [
+    'metadata that is text',
+    assemble('{"__metadata__":"a"}'),
+    /__metadata__ is .* instead of a map/,
+  ],
+  [
+    'metadata that is a list',
+    assemble('{"__metadata__":["a"]}'),
+    /__metadata__ is .* instead of a map/,
+  ],
   ['metadata that is null', assemble('{"__metadata__":null}'), /__metadata__ is null/],
-  ['metadata with a number', assemble('{"__metadata__":{"epochs":3}}'), /"epochs" is 3 instead of text/],
-  ['metadata with a map', assemble('{"__metadata__":{"epochs":{}}}'), /"epochs" is \{\} instead of text/],
+  [
+    'metadata with a number',
+    assemble('{"__metadata__":{"epochs":3}}'),
+    /"epochs" is 3 instead of text/,
+  ],
+  [
+    'metadata with a map',
+    assemble('{"__metadata__":{"epochs":{}}}'),
+    /"epochs" is \{\} instead of text/,
+  ],
 
   ['an entry that is null', assemble('{"x":null}'), /"x".*null/],
   ['an entry that is a list', assemble('{"x":[]}'), /"x".*\[\]/],
@@ -74,7 +138,11 @@ const damaged: [string, Uint8Array, RegExp][] = [
   ['a dtype of the wrong case', withEntry({ dtype: 'f32' }), /"x".*f32/],
   ['a dtype that every object has', withEntry({ dtype: 'constructor' }), /"x".*constructor/],
   ['a dtype that is a number', withEntry({ dtype: 32 }), /"x".*dtype is 32/],
-  ['a dtype of the format that is not read', withEntry({ dtype: 'F8_E4M3' }), /"x".*F8_E4M3.*convert/],
+  [
+    'a dtype of the format that is not read',
+    withEntry({ dtype: 'F8_E4M3' }),
+    /"x".*F8_E4M3.*convert/,
+  ],
   ['no shape', withEntry({ shape: undefined }), /"x".*shape is missing/],
   ['a shape that is a number', withEntry({ shape: 2 }), /"x".*shape is 2 instead/],
   ['a negative size', withEntry({ shape: [-1, -2] }), /"x".*shape is \[-1,-2\]/],
@@ -85,7 +153,11 @@ const damaged: [string, Uint8Array, RegExp][] = [
   ['a size written 2e0', assemble(header.replace('[2]', '[2e0]'), eight), /"x": shape.*2e0/],
   ['an offset written -0', assemble(header.replace('[0,', '[-0,'), eight), /"x": data_offsets.*-0/],
   ['a shape whose product overflows', withEntry({ shape: [2 ** 40, 2 ** 40] }), /"x".*overflows/],
-  ['a shape that overflows before its 0', withEntry({ shape: [2 ** 40, 2 ** 40, 0], data_offsets: [0, 0] }), /"x".*overflows/],
+  [
+    'a shape that overflows before its 0',
+    withEntry({ shape: [2 ** 40, 2 ** 40, 0], data_offsets: [0, 0] }),
+    /"x".*overflows/,
+  ],
   ['a shape that overflows in bytes', withEntry({ shape: [2 ** 52] }), /"x".*overflows/],
   ['no offsets', withEntry({ data_offsets: undefined }), /"x".*data_offsets are missing/],
   ['one offset', withEntry({ data_offsets: [0] }), /"x".*data_offsets are \[0\]/],
@@ -97,17 +169,37 @@ const damaged: [string, Uint8Array, RegExp][] = [
   ['a span too long for the shape', withEntry({ shape: [1] }), /"x".*takes 4 bytes.*span 8/],
   ['a span too long for shape []', withEntry({ shape: [] }), /"x".*takes 4 bytes.*span 8/],
   ['a span for a size of 0', withEntry({ shape: [0] }), /"x".*takes 0 bytes.*span 8/],
-  ['a span past the end of the file', withEntry({ shape: [4], data_offsets: [0, 16] }), /truncated/],
+  [
+    'a span past the end of the file',
+    withEntry({ shape: [4], data_offsets: [0, 16] }),
+    /truncated/,
+  ],
 
-  ['two tensors in one place', at({ a: [0, 4], b: [0, 4] }, 4), /"b" begins at byte 0 and overlaps "a", which ends at 4/],
-  ['tensors that overlap by a byte', at({ a: [0, 4], b: [3, 8] }, 8), /"b" begins at byte 3 and overlaps "a"/],
+  [
+    'two tensors in one place',
+    at({ a: [0, 4], b: [0, 4] }, 4),
+    /"b" begins at byte 0 and overlaps "a", which ends at 4/,
+  ],
+  [
+    'tensors that overlap by a byte',
+    at({ a: [0, 4], b: [3, 8] }, 8),
+    /"b" begins at byte 3 and overlaps "a"/,
+  ],
   ['a tensor inside another', at({ a: [0, 8], b: [2, 4] }, 8), /"b".*overlaps "a"/],
   ['an empty tensor inside another', at({ a: [0, 8], b: [4, 4] }, 8), /"b".*overlaps "a"/],
   ['a hole between tensors', at({ a: [0, 4], b: [6, 8] }, 8), /bytes 4 to 6, before tensor "b"/],
   ['a hole before the first', at({ a: [2, 4] }, 4), /bytes 0 to 2, before tensor "a"/],
-  ['an empty tensor past the end', at({ a: [0, 4], b: [9, 9] }, 4), /bytes 4 to 9, before tensor "b"/],
+  [
+    'an empty tensor past the end',
+    at({ a: [0, 4], b: [9, 9] }, 4),
+    /bytes 4 to 9, before tensor "b"/,
+  ],
 
-  ['a Git LFS pointer', new TextEncoder().encode('version https://git-lfs.github.com/spec/v1\noid sha256:0\n'), /git lfs pull/],
+  [
+    'a Git LFS pointer',
+    new TextEncoder().encode('version https://git-lfs.github.com/spec/v1\noid sha256:0\n'),
+    /git lfs pull/,
+  ],
   ['a zip archive', Uint8Array.of(0x50, 0x4b, 3, 4, 0, 0, 8, 8, 0, 0, 0, 0), /zip archive/],
   ['a web page', new TextEncoder().encode('\n<!DOCTYPE html><html></html>'), /web page/],
 ]
@@ -124,34 +216,51 @@ describe('readSafetensors rejects', () => {
 
   test('nothing in the file that the others are made from', () => {
     expect(readSafetensors(whole).tensors.x?.shape).toEqual([2])
-    expect(Object.keys(readSafetensors(at({ b: [2, 4], a: [0, 2], empty: [2, 2] }, 4)).tensors)).toEqual(['b', 'a', 'empty'])
+    expect(
+      Object.keys(readSafetensors(at({ b: [2, 4], a: [0, 2], empty: [2, 2] }, 4)).tensors),
+    ).toEqual(['b', 'a', 'empty'])
   })
 
   test('a file cut anywhere', () => {
     const file = writeSafetensors(
-      { a: { shape: [3], data: Float32Array.of(1, 2, 3) }, b: { shape: [], data: Float32Array.of(4) } },
+      {
+        a: { shape: [3], data: Float32Array.of(1, 2, 3) },
+        b: { shape: [], data: Float32Array.of(4) },
+      },
       { k: 'v' },
     )
     for (let length = 0; length < file.length; length++)
-      expect(() => readSafetensors(file.subarray(0, length)), `cut at ${length}`).toThrow(/truncated/)
+      expect(() => readSafetensors(file.subarray(0, length)), `cut at ${length}`).toThrow(
+        /truncated/,
+      )
   })
 
   test('with a WeightsError, whatever byte of a file is changed, unless it is still sound', () => {
     const file = writeSafetensors(
-      { a: { shape: [2, 2], data: new Float32Array(4) }, b: { shape: [0], data: new Float32Array() } },
+      {
+        a: { shape: [2, 2], data: new Float32Array(4) },
+        b: { shape: [0], data: new Float32Array() },
+      },
       { k: 'v' },
     )
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.nat({ max: file.length - 1 }), fc.nat({ max: 255 })), { minLength: 1, maxLength: 3 }), (changes) => {
-        const changed = file.slice()
-        for (const [index, byte] of changes) changed[index] = byte
-        try {
-          const { tensors } = readSafetensors(changed)
-          for (const { shape, data } of Object.values(tensors)) expect(data.length).toBe(shape.reduce((product, size) => product * size, 1))
-        } catch (error) {
-          expect(error).toBeInstanceOf(WeightsError)
-        }
-      }),
+      fc.property(
+        fc.array(fc.tuple(fc.nat({ max: file.length - 1 }), fc.nat({ max: 255 })), {
+          minLength: 1,
+          maxLength: 3,
+        }),
+        (changes) => {
+          const changed = file.slice()
+          for (const [index, byte] of changes) changed[index] = byte
+          try {
+            const { tensors } = readSafetensors(changed)
+            for (const { shape, data } of Object.values(tensors))
+              expect(data.length).toBe(shape.reduce((product, size) => product * size, 1))
+          } catch (error) {
+            expect(error).toBeInstanceOf(WeightsError)
+          }
+        },
+      ),
       { numRuns: 2000 },
     )
   })

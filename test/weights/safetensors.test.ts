@@ -10,11 +10,13 @@ const text = fc.oneof(
   fc.constantFrom('__proto__', 'constructor', '10', '2', '', '"', '\\', '\n', 'é', '𝔛', '{:}'),
 )
 
-const array: fc.Arbitrary<NamedArray> = fc.array(fc.nat({ max: 4 }), { maxLength: 4 }).chain((shape) => {
-  const count = shape.reduce((product, size) => product * size, 1)
-  const bits = fc.array(fc.nat({ max: 0xffffffff }), { minLength: count, maxLength: count })
-  return bits.map((words) => ({ shape, data: new Float32Array(new Uint32Array(words).buffer) }))
-})
+const array: fc.Arbitrary<NamedArray> = fc
+  .array(fc.nat({ max: 4 }), { maxLength: 4 })
+  .chain((shape) => {
+    const count = shape.reduce((product, size) => product * size, 1)
+    const bits = fc.array(fc.nat({ max: 0xffffffff }), { minLength: count, maxLength: count })
+    return bits.map((words) => ({ shape, data: new Float32Array(new Uint32Array(words).buffer) }))
+  })
 
 const stateDict: fc.Arbitrary<StateDict> = fc
   .uniqueArray(fc.tuple(text, array), { selector: ([name]) => name, maxLength: 8 })
@@ -28,7 +30,10 @@ function bits(data: Float32Array): number[] {
   return Array.from(new Uint32Array(data.buffer, data.byteOffset, data.length))
 }
 
-/** Names with shapes and bit patterns, for comparison; pairs, because an object would hide a name like __proto__. */
+/**
+ * Names with shapes and bit patterns, for comparison; pairs, because an object would hide a name
+ * like __proto__.
+ */
 function contents(tensors: StateDict): unknown[] {
   return Object.entries(tensors)
     .map(([name, { shape, data }]) => [name, shape, bits(data)])
@@ -56,7 +61,8 @@ describe('writing and reading back', () => {
         shifted.set(bytes)
         const file = readSafetensors(shifted, { inPlace: true })
         expect(contents(file.tensors)).toEqual(contents(tensors))
-        for (const { data } of Object.values(file.tensors)) expect(data.buffer === shifted.buffer).toBe(shift % 4 === 0)
+        for (const { data } of Object.values(file.tensors))
+          expect(data.buffer === shifted.buffer).toBe(shift % 4 === 0)
       }),
     )
   })
@@ -64,8 +70,11 @@ describe('writing and reading back', () => {
   test('gives the same bytes in whatever order the names come', () => {
     fc.assert(
       fc.property(stateDict, texts, (tensors, metadata) => {
-        const backwards = <T>(record: Record<string, T>) => Object.fromEntries(Object.entries(record).reverse())
-        expect(writeSafetensors(backwards(tensors), backwards(metadata))).toEqual(writeSafetensors(tensors, metadata))
+        const backwards = <T>(record: Record<string, T>) =>
+          Object.fromEntries(Object.entries(record).reverse())
+        expect(writeSafetensors(backwards(tensors), backwards(metadata))).toEqual(
+          writeSafetensors(tensors, metadata),
+        )
       }),
     )
   })
@@ -85,7 +94,9 @@ describe('writeSafetensors', () => {
 
   test('pads every header to a multiple of 8 bytes', () => {
     for (let length = 0; length < 16; length++) {
-      const file = writeSafetensors({ ['n'.repeat(length)]: { shape: [1], data: Float32Array.of(1) } })
+      const file = writeSafetensors({
+        ['n'.repeat(length)]: { shape: [1], data: Float32Array.of(1) },
+      })
       expect(headerOf(file).length % 8).toBe(0)
       expect(headerOf(file)).toMatch(/^\{.*\} *$/)
     }
@@ -93,12 +104,19 @@ describe('writeSafetensors', () => {
 
   test('keeps the order of names that look like numbers', () => {
     const one = { shape: [1], data: Float32Array.of(1) }
-    expect(headerOf(writeSafetensors({ '10': one, '2': one, '!': one }))).toMatch(/"!":.*"10":.*"2":/)
+    expect(headerOf(writeSafetensors({ '10': one, '2': one, '!': one }))).toMatch(
+      /"!":.*"10":.*"2":/,
+    )
   })
 
   test('writes the part of a larger buffer that an array views', () => {
     const part = Float32Array.of(1, 2, 3, 4).subarray(1, 3)
-    expect(Array.from(readSafetensors(writeSafetensors({ part: { shape: [2], data: part } })).tensors.part?.data ?? [])).toEqual([2, 3])
+    expect(
+      Array.from(
+        readSafetensors(writeSafetensors({ part: { shape: [2], data: part } })).tensors.part
+          ?.data ?? [],
+      ),
+    ).toEqual([2, 3])
   })
 
   const one = Float32Array.of(1)
@@ -108,8 +126,18 @@ describe('writeSafetensors', () => {
     ['a negative size', { w: { shape: [-1, -1], data: one } }, {}, /"w".*\[-1, -1\]/],
     ['a fractional size', { w: { shape: [0.5, 2], data: one } }, {}, /"w".*\[0.5, 2\]/],
     ['a shape that overflows', { w: { shape: [2 ** 40, 2 ** 40], data: one } }, {}, /"w"/],
-    ['data of another kind', { w: { shape: [1], data: [1] as unknown as Float32Array } }, {}, /"w".*Float32Array/],
-    ['the reserved name', { __metadata__: { shape: [1], data: one } }, {}, /__metadata__.*reserves/],
+    [
+      'data of another kind',
+      { w: { shape: [1], data: [1] as unknown as Float32Array } },
+      {},
+      /"w".*Float32Array/,
+    ],
+    [
+      'the reserved name',
+      { __metadata__: { shape: [1], data: one } },
+      {},
+      /__metadata__.*reserves/,
+    ],
     ['half a surrogate pair in a name', { 'a\ud800': { shape: [1], data: one } }, {}, /Unicode/],
     ['half a surrogate pair in metadata', {}, { k: '\udc00' }, /"k".*Unicode/],
     ['metadata that is no text', {}, { k: 3 as unknown as string }, /"k".*number/],
@@ -159,14 +187,20 @@ describe('readSafetensors', () => {
   })
 
   test('takes fields it does not know, as the reference implementation does', () => {
-    const file = assemble('{"x":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"note":{"shape":[1.5]}}}', Uint8Array.of(3))
+    const file = assemble(
+      '{"x":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"note":{"shape":[1.5]}}}',
+      Uint8Array.of(3),
+    )
     expect(readSafetensors(file).tensors.x?.data[0]).toBe(3)
   })
 
   test('keeps the bits of a NaN', () => {
     const nan = Uint32Array.of(0xffc12345)
-    expect(bits(readSafetensors(single('F32', [1], new Uint8Array(nan.buffer))).tensors.x?.data ?? new Float32Array())).toEqual([
-      0xffc12345,
-    ])
+    expect(
+      bits(
+        readSafetensors(single('F32', [1], new Uint8Array(nan.buffer))).tensors.x?.data ??
+          new Float32Array(),
+      ),
+    ).toEqual([0xffc12345])
   })
 })

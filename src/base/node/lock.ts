@@ -6,15 +6,19 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { UsageError } from '../errors.ts'
 
 /**
- * Runs `body` as the only training on this machine that writes to a run folder: two would overwrite each other's weights, figures and
- * checkpoints. What says that a folder is taken is a socket that the process listens on, so that it is free again the moment the process
- * ends, by `kill -9` too; a lock file would outlive it. Another machine that shares the folder is not seen.
+ * Runs `body` as the only training on this machine that writes to a run folder: two would overwrite
+ * each other's weights, figures and checkpoints. What says that a folder is taken is a socket that
+ * the process listens on, so that it is free again the moment the process ends, by `kill -9` too; a
+ * lock file would outlive it. Another machine that shares the folder is not seen.
  * @param folder need not exist
  * @throws UsageError while another process has it
  */
 export async function holdingRun<T>(folder: string, body: () => Promise<T>): Promise<T> {
   const server = await listen(addressOf(await realPlace(resolve(folder))))
-  if (server === 'taken') throw new UsageError(`another training is writing to ${folder}: wait for it, or name another folder with --out`)
+  if (server === 'taken')
+    throw new UsageError(
+      `another training is writing to ${folder}: wait for it, or name another folder with --out`,
+    )
   try {
     return await body()
   } finally {
@@ -25,7 +29,9 @@ export async function holdingRun<T>(folder: string, body: () => Promise<T>): Pro
 /** The path without symbolic links, as far as it exists. */
 async function realPlace(path: string): Promise<string> {
   const real = await realpath(path).catch(() => null)
-  return real ?? (path === dirname(path) ? path : join(await realPlace(dirname(path)), basename(path)))
+  return (
+    real ?? (path === dirname(path) ? path : join(await realPlace(dirname(path)), basename(path)))
+  )
 }
 
 /** Sockets have names of 104 bytes at most on macOS. */
@@ -57,6 +63,8 @@ function answers(address: string): Promise<boolean> {
       client.destroy()
       done(true)
     })
-    client.once('error', (error: NodeJS.ErrnoException) => done(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'))
+    client.once('error', (error: NodeJS.ErrnoException) =>
+      done(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'),
+    )
   })
 }

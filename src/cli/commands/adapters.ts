@@ -14,7 +14,10 @@ export function addAdapters(program: Command): void {
   const command = program
     .command('adapters')
     .description('Show which GPU adapters there are, what was tried, and how to get the others.')
-    .option('--install-lavapipe', "first install lavapipe, Mesa's CPU driver, by apt; needs root on Debian or Ubuntu")
+    .option(
+      '--install-lavapipe',
+      "first install lavapipe, Mesa's CPU driver, by apt; needs root on Debian or Ubuntu",
+    )
   withCommon(command).addHelpText(
     'after',
     `
@@ -42,11 +45,16 @@ async function run(options: AdaptersOptions): Promise<void> {
   if (!chosen?.adapter) {
     output.event({ type: 'adapters', adapters: reports.map(asJson) })
     const missing = wanted === 'auto' ? 'WebGPU' : wanted
-    throw new AdapterError(`there is no ${missing} adapter; the lines above say for each kind how to get it`, reports)
+    throw new AdapterError(
+      `there is no ${missing} adapter; the lines above say for each kind how to get it`,
+      reports,
+    )
   }
   output.labeled(
     'chosen',
-    wanted === 'auto' ? `${chosen.kind}, unless --adapter or GRAFT_ADAPTER names another` : `${chosen.kind}, as was asked for`,
+    wanted === 'auto'
+      ? `${chosen.kind}, unless --adapter or GRAFT_ADAPTER names another`
+      : `${chosen.kind}, as was asked for`,
   )
   describe(output, chosen.adapter)
 }
@@ -64,17 +72,30 @@ async function install(output: Output): Promise<void> {
 }
 
 /** The limits that compute shaders meet; the others are for drawing. */
-const forCompute = /^max(Bind|Buffer|Compute|StorageBuffer(Binding|s)|UniformBuffer).*(?<!InFragmentStage|InVertexStage|VertexBuffers)$/
+const forCompute =
+  /^max(Bind|Buffer|Compute|StorageBuffer(Binding|s)|UniformBuffer).*(?<!InFragmentStage|InVertexStage|VertexBuffers)$/
 
 /** Features and limits, as Dawn has them. */
 function describe(output: Output, adapter: GPUAdapter): void {
   output.labeled('features', featuresOf(adapter).join(', '))
   const rows = Object.entries(limitsOf(adapter)).filter(([name]) => forCompute.test(name))
-  output.lines(['', ...table([['limit', ''], ...rows.map(([name, value]) => [name, thousands(value)])], { right: [1] })])
+  output.lines([
+    '',
+    ...table([['limit', ''], ...rows.map(([name, value]) => [name, thousands(value)])], {
+      right: [1],
+    }),
+  ])
 }
 
 function asJson({ kind, found, detail, howTo, adapter }: AdapterReport): object {
-  return { kind, found, detail, howTo, features: adapter && featuresOf(adapter), limits: adapter && limitsOf(adapter) }
+  return {
+    kind,
+    found,
+    detail,
+    howTo,
+    features: adapter && featuresOf(adapter),
+    limits: adapter && limitsOf(adapter),
+  }
 }
 
 function featuresOf(adapter: GPUAdapter): string[] {
@@ -87,6 +108,8 @@ function limitsOf({ limits }: GPUAdapter): Record<string, number> {
   const values = limits as unknown as Readonly<Record<string, unknown>>
   const entries = names.map((name): [string, unknown] => [name, values[name]])
   return Object.fromEntries(
-    entries.filter((entry): entry is [string, number] => typeof entry[1] === 'number').sort(([a], [b]) => (a < b ? -1 : 1)),
+    entries
+      .filter((entry): entry is [string, number] => typeof entry[1] === 'number')
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
   )
 }

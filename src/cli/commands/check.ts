@@ -1,7 +1,13 @@
 import type { Command } from 'commander'
-import { type CheckReport, type CheckRow, checkKernels, shownSuspects, subjects } from '../../check/check.ts'
-import type { Subject } from '../../check/subject.ts'
 import { UsageError } from '../../base/errors.ts'
+import {
+  type CheckReport,
+  type CheckRow,
+  checkKernels,
+  shownSuspects,
+  subjects,
+} from '../../check/check.ts'
+import type { Subject } from '../../check/subject.ts'
 import { createEngine } from '../../index.ts'
 import { describeEngine } from '../describe.ts'
 import { exitCodes } from '../errors.ts'
@@ -18,9 +24,16 @@ export function addCheck(program: Command): void {
   const names = subjects.map(({ name }) => name).join(', ')
   const command = program
     .command('check')
-    .description('Check every kernel on your own adapter: against float64, by finite differences, at shapes drawn by a seed.')
+    .description(
+      'Check every kernel on your own adapter: against float64, by finite differences, at shapes drawn by a seed.',
+    )
     .argument('[op...]', `what to check, of ${names} (default: all)`)
-    .option('--cases <n>', 'drawn shapes for each, besides those at the edges', number({ integer: true, min: 0 }), 12)
+    .option(
+      '--cases <n>',
+      'drawn shapes for each, besides those at the edges',
+      number({ integer: true, min: 0 }),
+      12,
+    )
     .option('--seed <n>', 'seeds shapes and values', seedNumber, 1)
   withCommon(command).addHelpText(
     'after',
@@ -40,11 +53,18 @@ async function run(names: readonly string[], options: CheckCommandOptions): Prom
   const chosen = choose(names)
   const { adapter } = options
   const fast = await createEngine({ adapter })
-  // The plain kernels check the fast ones, and run where those cannot; on their own device beside them.
-  const plain = chosen.some(({ kernels }) => kernels.includes('plain')) ? await createEngine({ adapter, kernels: 'plain' }) : null
+  // The plain kernels check the fast ones, and run where those cannot; on their own device beside
+  // them.
+  const plain = chosen.some(({ kernels }) => kernels.includes('plain'))
+    ? await createEngine({ adapter, kernels: 'plain' })
+    : null
   try {
     describeEngine(output, fast)
-    if (fast.info.subgroup === null) output.labeled('kernels', 'subgroups cannot be relied on here: the plain kernels run everywhere')
+    if (fast.info.subgroup === null)
+      output.labeled(
+        'kernels',
+        'subgroups cannot be relied on here: the plain kernels run everywhere',
+      )
     const begun = performance.now()
     let done = 0
     const report = await checkKernels(plain ? { fast, plain } : { fast }, chosen, {
@@ -72,7 +92,9 @@ async function run(names: readonly string[], options: CheckCommandOptions): Prom
 function choose(names: readonly string[]): readonly Subject[] {
   const unknown = names.filter((name) => !subjects.some((subject) => subject.name === name))
   if (unknown.length)
-    throw new UsageError(`there is nothing called ${unknown.join(', ')} to check; there are ${subjects.map(({ name }) => name).join(', ')}`)
+    throw new UsageError(
+      `there is nothing called ${unknown.join(', ')} to check; there are ${subjects.map(({ name }) => name).join(', ')}`,
+    )
   return names.length ? subjects.filter(({ name }) => names.includes(name)) : subjects
 }
 
@@ -113,18 +135,35 @@ function kernelsOf(files: readonly string[]): string {
     .join(', ')
 }
 
-/** What a person has to know: that all is well, or what is wrong, where, and which kernel it points at. */
+/**
+ * What a person has to know: that all is well, or what is wrong, where, and which kernel it points
+ * at.
+ */
 function verdict({ rows, suspects, ok }: CheckReport, seconds: number): string[] {
   const cases = rows.reduce((sum, row) => sum + row.cases, 0)
-  if (ok) return [`All ${counted(cases, 'comparison')} are within what float32 may be off by; ${seconds.toFixed(1)} s.`]
+  if (ok)
+    return [
+      `All ${counted(cases, 'comparison')} are within what float32 may be off by; ${seconds.toFixed(1)} s.`,
+    ]
   const wrong = rows.filter((row) => row.verdict !== 'ok')
   const details = wrong.flatMap(({ subject, what, error, worst }) =>
     error
       ? [`  ${subject}: ${error}`]
-      : [`  ${subject} ${what}: ${worst?.actual} where ${worst?.expected} belongs, at [${worst?.at.join(', ')}] of ${worst?.case}`],
+      : [
+          `  ${subject} ${what}: ${worst?.actual} where ${worst?.expected} belongs, at [${worst?.at.join(', ')}] of ${worst?.case}`,
+        ],
   )
   const named = suspects
     .slice(0, shownSuspects)
-    .map(({ file, wrong, of }) => `  shaders/${file}: ${wrong} of the ${counted(of, 'result')} it led to`)
-  return [`${counted(wrong.length, 'row')} of ${rows.length} wrong:`, ...details, '', 'It points at:', ...named]
+    .map(
+      ({ file, wrong, of }) =>
+        `  shaders/${file}: ${wrong} of the ${counted(of, 'result')} it led to`,
+    )
+  return [
+    `${counted(wrong.length, 'row')} of ${rows.length} wrong:`,
+    ...details,
+    '',
+    'It points at:',
+    ...named,
+  ]
 }

@@ -1,21 +1,29 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type Command, Option } from 'commander'
-import { openData } from '../../data/openData.ts'
 import { UsageError } from '../../base/errors.ts'
+import { openData } from '../../data/openData.ts'
+import { writeFileAtomic } from '../../host/node/files.ts'
 import { type Variant, variants } from '../../nn/alexnet.ts'
 import { type Budget, type Comparison, compareScenarios } from '../../train/compare.ts'
 import type { TrainEvent } from '../../train/events.ts'
 import { type OptimizerName, optimizers } from '../../train/optimizers.ts'
 import type { Plan, Scenario } from '../../transfer/scenario.ts'
-import { writeFileAtomic } from '../../host/node/files.ts'
 import { buildNetwork } from '../buildNetwork.ts'
 import { terminalChart } from '../compareChart.ts'
 import { describeData, describeEngine, describeNetwork, shortPath } from '../describe.ts'
 import { describeChoice } from '../describeChoice.ts'
 import { InterruptedError } from '../errors.ts'
 import { dataName, duration, nextCommand, percent, table } from '../format.ts'
-import { type CommonOptions, count, number, path, seedNumber, typedOptions, withCommon } from '../options.ts'
+import {
+  type CommonOptions,
+  count,
+  number,
+  path,
+  seedNumber,
+  typedOptions,
+  withCommon,
+} from '../options.ts'
 import { epochHeader, epochLine, Output } from '../output.ts'
 import { inSession } from '../session.ts'
 import { chooseNetwork } from '../trainSettings.ts'
@@ -37,10 +45,17 @@ interface CompareOptions extends CommonOptions {
 export function addCompare(program: Command): void {
   const command = program
     .command('compare')
-    .description('Train all four scenarios on your images under one budget, and show accuracy against time.')
+    .description(
+      'Train all four scenarios on your images under one budget, and show accuracy against time.',
+    )
     .argument('<dir>', 'images: <class>/* to be split, or train/<class>/* and val/<class>/*')
-    .option('--weights <name|path>', "a name that 'graft weights list' shows, a file, or 'none' for random")
-    .addOption(new Option('--variant <name>', "which AlexNet (default: the weights' own)").choices(variants))
+    .option(
+      '--weights <name|path>',
+      "a name that 'graft weights list' shows, a file, or 'none' for random",
+    )
+    .addOption(
+      new Option('--variant <name>', "which AlexNet (default: the weights' own)").choices(variants),
+    )
     .option(
       '--seconds <n>',
       'training time of each; the last validation comes on top (default: thrice what reading takes, at least 60)',
@@ -48,12 +63,32 @@ export function addCompare(program: Command): void {
     )
     .option('--epochs <n>', 'or so many passes over the images of each', count)
     .option('--batch-size <n>', 'images a step', count, 32)
-    .option('--lr <x>', 'learning rate of all four (default: 0.001, for sgd 0.01)', number({ above: 0 }))
-    .addOption(new Option('--optimizer <name>', 'how a step is made').choices(optimizers).default('adam'))
-    .option('--split <x>', 'share held out for validation, where DIR has no val/', number({ above: 0, below: 1 }), 0.25)
-    .option('--seed <n>', 'seeds the split, the probe, the order of images and all random values', seedNumber, 0)
+    .option(
+      '--lr <x>',
+      'learning rate of all four (default: 0.001, for sgd 0.01)',
+      number({ above: 0 }),
+    )
+    .addOption(
+      new Option('--optimizer <name>', 'how a step is made').choices(optimizers).default('adam'),
+    )
+    .option(
+      '--split <x>',
+      'share held out for validation, where DIR has no val/',
+      number({ above: 0, below: 1 }),
+      0.25,
+    )
+    .option(
+      '--seed <n>',
+      'seeds the split, the probe, the order of images and all random values',
+      seedNumber,
+      0,
+    )
     .option('--offline', 'fetch no weights that are not on this machine (also: GRAFT_OFFLINE=1)')
-    .option('--out <file>', 'the chart and its figures as one HTML file (default: runs/<name of DIR>-compare.html)', path)
+    .option(
+      '--out <file>',
+      'the chart and its figures as one HTML file (default: runs/<name of DIR>-compare.html)',
+      path,
+    )
   withCommon(command).addHelpText(
     'after',
     `
@@ -91,10 +126,19 @@ async function run(dir: string, options: CompareOptions, command: Command): Prom
       const { batchSize, lr, optimizer } = options
       const { onEvent, onPlan, onChoice } = show
       const recipe = { batchSize, lr, optimizer, seed, signal: stop.signal }
-      const comparison = await compareScenarios(build, data, { ...recipe, seconds, epochs, onEvent, onPlan, onChoice })
+      const comparison = await compareScenarios(build, data, {
+        ...recipe,
+        seconds,
+        epochs,
+        onEvent,
+        onPlan,
+        onChoice,
+      })
       output.endProgress()
       if (stop.signal.aborted)
-        throw stop.error(`stopped: ${comparison.scenarios.size} of 4 scenarios were trained, and nothing was written`)
+        throw stop.error(
+          `stopped: ${comparison.scenarios.size} of 4 scenarios were trained, and nothing was written`,
+        )
       await report(output, dir, comparison, command)
     } catch (error) {
       if (!stop.signal.aborted || error instanceof InterruptedError) throw error
@@ -126,7 +170,10 @@ class Show {
     this.#seconds = budget.seconds
     this.#epochs = budget.epochs ?? 1
     this.#output.event({ type: 'budget', ...budget })
-    this.#output.labeled('budget', `${budgetText(budget)}; reading takes about ${duration(budget.reading)} of it`)
+    this.#output.labeled(
+      'budget',
+      `${budgetText(budget)}; reading takes about ${duration(budget.reading)} of it`,
+    )
     if (budget.seconds !== null && budget.seconds < 1.5 * budget.reading)
       this.#output.warn(
         `${duration(budget.seconds)} is too short to judge the frozen scenarios by, which read everything first: give --seconds ${Math.ceil(3 * budget.reading)}`,
@@ -154,24 +201,43 @@ class Show {
   readonly onEvent = (of: Scenario | 'auto', event: TrainEvent): void => {
     const output = this.#output
     if (of === 'auto') {
-      if (event.type === 'read') output.progress('probing', event.done, event.total, `${event.done} of ${event.total} images`)
+      if (event.type === 'read')
+        output.progress(
+          'probing',
+          event.done,
+          event.total,
+          `${event.done} of ${event.total} images`,
+        )
       return
     }
     output.training(event, this.#epochs, { of })
     const now = performance.now()
     const limit = this.#seconds === null ? null : 1000 * this.#seconds
     if (event.type === 'step' && limit !== null)
-      output.progress('training', Math.min(now - this.#begun, limit), limit, `epoch ${event.epoch}  loss ${event.loss.toFixed(3)}`)
+      output.progress(
+        'training',
+        Math.min(now - this.#begun, limit),
+        limit,
+        `epoch ${event.epoch}  loss ${event.loss.toFixed(3)}`,
+      )
     if (event.type !== 'epoch') return
     // About ten lines for each; a frozen trunk makes many epochs a second.
-    const due = limit === null ? event.epoch % Math.ceil(this.#epochs / 10) === 0 : now - this.#shownAt >= limit / 10
+    const due =
+      limit === null
+        ? event.epoch % Math.ceil(this.#epochs / 10) === 0
+        : now - this.#shownAt >= limit / 10
     if (!due && event.epoch > 1) return
     this.#shownAt = now
     output.line(epochLine(event))
   }
 }
 
-async function report(output: Output, dir: string, comparison: Comparison, command: Command): Promise<void> {
+async function report(
+  output: Output,
+  dir: string,
+  comparison: Comparison,
+  command: Command,
+): Promise<void> {
   const { scenarios, choice } = comparison
   const budget = budgetText(comparison.budget)
   const rows = [...scenarios].map(([name, { valAccuracy, bestEpoch, epochs, seconds }]) => [
@@ -180,7 +246,10 @@ async function report(output: Output, dir: string, comparison: Comparison, comma
   ])
   output.line()
   output.lines(
-    table([['', budget, 'validation accuracy', 'in epoch', 'epochs', 'seconds'], ...rows], { right: [2, 3, 4, 5], indent: '  ' }),
+    table([['', budget, 'validation accuracy', 'in epoch', 'epochs', 'seconds'], ...rows], {
+      right: [2, 3, 4, 5],
+      indent: '  ',
+    }),
   )
   output.line('  Accuracy is that of the epoch with the least validation loss.')
   output.lines(['', ...terminalChart(scenarios), ''])
@@ -192,13 +261,24 @@ async function report(output: Output, dir: string, comparison: Comparison, comma
   output.labeled('chart', shortPath(path))
   const head = choice.cut === null ? ['--replace', choice.replace] : ['--cut', choice.cut]
   const alike = typedOptions(command, ['seconds', 'epochs', 'out'])
-  output.command('next', nextCommand('train', dir, '--scenario', choice.scenario, ...head, ...alike))
+  output.command(
+    'next',
+    nextCommand('train', dir, '--scenario', choice.scenario, ...head, ...alike),
+  )
   output.event({
     type: 'result',
     scenarios: Object.fromEntries(
-      [...scenarios].map(([name, { valAccuracy, seconds, epochs }]) => [name, { valAccuracy, seconds, epochs }]),
+      [...scenarios].map(([name, { valAccuracy, seconds, epochs }]) => [
+        name,
+        { valAccuracy, seconds, epochs },
+      ]),
     ),
-    auto: { scenario: choice.scenario, reason: choice.reason, replace: choice.replace, cut: choice.cut },
+    auto: {
+      scenario: choice.scenario,
+      reason: choice.reason,
+      replace: choice.replace,
+      cut: choice.cut,
+    },
     chart: path,
   })
 }

@@ -1,12 +1,13 @@
 import { basename } from 'node:path'
 import type { Command } from 'commander'
+import { holdingRun } from '../../base/node/lock.ts'
+import { Random } from '../../base/random.ts'
 import type { ArrayDataset, ImageDataset, Sample } from '../../data/dataset.ts'
 import { openEmoji } from '../../data/emoji.ts'
 import { createEngine } from '../../index.ts'
 import { alexnet } from '../../nn/alexnet.ts'
 import type { Network } from '../../nn/network.ts'
 import type { Engine } from '../../tensor/engine.ts'
-import { Random } from '../../base/random.ts'
 import { evaluate, predict } from '../../train/evaluate.ts'
 import type { EpochResult, TrainEvent } from '../../train/events.ts'
 import { type FitResult, fit } from '../../train/fit.ts'
@@ -16,7 +17,6 @@ import { describeData, describeEngine, describePlan } from '../describe.ts'
 import { duration, nextCommand, percent, table } from '../format.ts'
 import { type CommonOptions, count, number, path, seedNumber, withCommon } from '../options.ts'
 import { epochHeader, epochLine, Output } from '../output.ts'
-import { holdingRun } from '../../base/node/lock.ts'
 import { checkOut, RunWriter } from '../runWriter.ts'
 import { graftVersion } from '../version.ts'
 
@@ -30,11 +30,26 @@ interface DemoOptions extends CommonOptions {
 export function addDemo(program: Command): void {
   const command = program
     .command('demo')
-    .description('Graft fifteen kinds of emoji onto the shipped network, and train the same network from scratch for as long.')
+    .description(
+      'Graft fifteen kinds of emoji onto the shipped network, and train the same network from scratch for as long.',
+    )
     .option('--seconds <n>', 'at most this long for each of the two', number({ above: 0 }), 75)
-    .option('--seed <n>', 'seeds the split, the order of images and all random values', seedNumber, 1)
-    .option('--each <n>', 'at most this many images of a class to train on, and a third to validate, for a quick look', count)
-    .option('--out <run>', 'keep the grafted network as a run folder (default: nothing is written)', path)
+    .option(
+      '--seed <n>',
+      'seeds the split, the order of images and all random values',
+      seedNumber,
+      1,
+    )
+    .option(
+      '--each <n>',
+      'at most this many images of a class to train on, and a third to validate, for a quick look',
+      count,
+    )
+    .option(
+      '--out <run>',
+      'keep the grafted network as a run folder (default: nothing is written)',
+      path,
+    )
   withCommon(command).addHelpText(
     'after',
     `
@@ -48,7 +63,9 @@ Examples:
 }
 
 const weights = 'alexnet-64-tinyimagenet100'
-/** Both train by the same recipe, under which the network from scratch learns faster than by SGD. */
+/**
+ * Both train by the same recipe, under which the network from scratch learns faster than by SGD.
+ */
 const recipe = { optimizer: 'adam', lr: 1e-3, batchSize: 32 } as const
 /** Epochs of the graft, unless its time is over before. */
 const graftEpochs = 40
@@ -80,19 +97,32 @@ async function demo(options: DemoOptions): Promise<void> {
 /** The first few images of each class. */
 function fewer(data: ArrayDataset, each: number): ArrayDataset {
   const first = (samples: readonly Sample[], n: number) =>
-    data.classes.flatMap((_, label) => samples.filter((sample) => sample.label === label).slice(0, n))
+    data.classes.flatMap((_, label) =>
+      samples.filter((sample) => sample.label === label).slice(0, n),
+    )
   return { ...data, train: first(data.train, each), val: first(data.val, Math.ceil(each / 3)) }
 }
 
-async function compare(engine: Engine, data: ArrayDataset, options: DemoOptions, output: Output): Promise<void> {
+async function compare(
+  engine: Engine,
+  data: ArrayDataset,
+  options: DemoOptions,
+  output: Output,
+): Promise<void> {
   const { seed, seconds: maxSeconds } = options
-  output.lines(['', '1. The graft: the network that was trained on photographs, a new layer in the place of its end'])
+  output.lines([
+    '',
+    '1. The graft: the network that was trained on photographs, a new layer in the place of its end',
+  ])
   const graft = await alexnet(engine, { weights, seed })
   const grafted = await trainOne(
     { name: 'graft', model: graft, scenario: 'small-different', data, seed, output },
     { epochs: graftEpochs, maxSeconds },
   )
-  output.lines(['', `2. From scratch: the same network, every weight random, everything trains, for the same ${duration(grafted.seconds)}`])
+  output.lines([
+    '',
+    `2. From scratch: the same network, every weight random, everything trains, for the same ${duration(grafted.seconds)}`,
+  ])
   const scratch = await alexnet(engine, { variant: 'alexnet-64', seed })
   const scratched = await trainOne(
     { name: 'scratch', model: scratch, scenario: 'large-different', data, seed, output },
@@ -100,13 +130,25 @@ async function compare(engine: Engine, data: ArrayDataset, options: DemoOptions,
   )
   scratch.dispose()
 
-  const row = (name: string, { accuracy, epochs, seconds }: Outcome) => [name, percent(accuracy), epochs.toFixed(1), seconds.toFixed(1)]
+  const row = (name: string, { accuracy, epochs, seconds }: Outcome) => [
+    name,
+    percent(accuracy),
+    epochs.toFixed(1),
+    seconds.toFixed(1),
+  ]
   const right = [1, 2, 3]
   const header = ['', 'validation accuracy', 'epochs', 'seconds']
   const guess = ['always the commonest class', percent(commonest(data.val)), '', '']
   output.line()
-  output.lines(table([header, row('the graft', grafted), row('from scratch', scratched), guess], { right, indent: '  ' }))
-  output.line('  Both by Adam, rate 0.001, batches of 32. Seconds count reading, compiling and validating; the second stopped')
+  output.lines(
+    table([header, row('the graft', grafted), row('from scratch', scratched), guess], {
+      right,
+      indent: '  ',
+    }),
+  )
+  output.line(
+    '  Both by Adam, rate 0.001, batches of 32. Seconds count reading, compiling and validating; the second stopped',
+  )
   output.line('  when the time of the first was over.')
   const examples = await classifySome(graft, data, seed)
   output.lines(['', 'Images that neither was trained on, by the graft:'])
@@ -127,9 +169,19 @@ async function compare(engine: Engine, data: ArrayDataset, options: DemoOptions,
   output.lines(remark)
   if (options.out) await keep(options.out, graft, grafted, data, engine.info.adapter, options)
   const { out } = options
-  output.lines(['', 'Your own images, in one folder for each class:', `  ${nextCommand('train', 'YOUR_FOLDER')}`])
+  output.lines([
+    '',
+    'Your own images, in one folder for each class:',
+    `  ${nextCommand('train', 'YOUR_FOLDER')}`,
+  ])
   if (out) output.lines(['The grafted network:', `  ${nextCommand('predict', out, 'PICTURE')}`])
-  output.event({ type: 'result', graft: summary(grafted), scratch: summary(scratched), examples, ...(out ? { run: out } : {}) })
+  output.event({
+    type: 'result',
+    graft: summary(grafted),
+    scratch: summary(scratched),
+    examples,
+    ...(out ? { run: out } : {}),
+  })
 }
 
 const remark = [
@@ -167,7 +219,8 @@ async function trainOne(
   // Its reasons speak of many images, and these are few: it is here to be compared with.
   describePlan(output, plan, { why: name === 'graft' })
   output.lines(['', epochHeader])
-  // The time that ends a training does not end the validation after it; what one takes is measured beforehand.
+  // The time that ends a training does not end the validation after it; what one takes is measured
+  // beforehand.
   const reserve = name === 'scratch' ? await secondsOf(() => evaluate(model, data)) : 0
   const maxSeconds = Math.max(1, (limits.maxSeconds ?? Number.POSITIVE_INFINITY) - reserve)
   const limit = 1000 * maxSeconds
@@ -185,7 +238,10 @@ async function trainOne(
     if (event.type === 'step' && name === 'scratch')
       output.progress('training', Math.min(now - begun, limit), limit, `epoch ${event.epoch}`)
     if (event.type !== 'epoch') return
-    const due = name === 'graft' ? event.epoch % (graftEpochs / shownEpochs) === 0 : now - shownAt >= limit / shownEpochs
+    const due =
+      name === 'graft'
+        ? event.epoch % (graftEpochs / shownEpochs) === 0
+        : now - shownAt >= limit / shownEpochs
     if (due || event.epoch === 1) show(event)
   }
   output.progress('reading', 0, 1)
@@ -223,8 +279,14 @@ interface Example {
   readonly probability: number
 }
 
-/** A few held-out images of different classes, drawn by the seed rather than by how well they do. */
-async function classifySome(model: Network, { classes, val }: ArrayDataset, seed: number): Promise<Example[]> {
+/**
+ * A few held-out images of different classes, drawn by the seed rather than by how well they do.
+ */
+async function classifySome(
+  model: Network,
+  { classes, val }: ArrayDataset,
+  seed: number,
+): Promise<Example[]> {
   const order = Array.from(val.keys())
   new Random(seed, exampleStream).shuffle(order)
   const picked = new Map<number, Sample>()
@@ -240,7 +302,12 @@ async function classifySome(model: Network, { classes, val }: ArrayDataset, seed
   )
   return samples.map(({ name, label }, i) => {
     const best = predictions[i]?.top[0]
-    return { name, actual: classes[label] ?? '', predicted: best?.class ?? '', probability: best?.probability ?? 0 }
+    return {
+      name,
+      actual: classes[label] ?? '',
+      predicted: best?.class ?? '',
+      probability: best?.probability ?? 0,
+    }
   })
 }
 
@@ -256,11 +323,32 @@ function emojiOf(name: string): string {
   )
 }
 
-async function keep(folder: string, model: Network, { plan, fit }: Outcome, data: ImageDataset, adapter: string, options: DemoOptions) {
+async function keep(
+  folder: string,
+  model: Network,
+  { plan, fit }: Outcome,
+  data: ImageDataset,
+  adapter: string,
+  options: DemoOptions,
+) {
   const { seconds, seed } = options
   const run = new RunWriter(folder, {
-    ...{ graft: graftVersion, architecture: model.architecture, plan, classes: data.classes, adapter },
-    options: { data: 'emoji', weights, scenario: plan.scenario, ...recipe, epochs: graftEpochs, seconds, seed },
+    ...{
+      graft: graftVersion,
+      architecture: model.architecture,
+      plan,
+      classes: data.classes,
+      adapter,
+    },
+    options: {
+      data: 'emoji',
+      weights,
+      scenario: plan.scenario,
+      ...recipe,
+      epochs: graftEpochs,
+      seconds,
+      seed,
+    },
   })
   run.resumed(fit.epochs)
   await run.finish(model)

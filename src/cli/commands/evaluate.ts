@@ -1,16 +1,16 @@
 import { type Command, Option } from 'commander'
+import { DataError } from '../../base/errors.ts'
 import { type ImageDataset, joined } from '../../data/dataset.ts'
 import { openData } from '../../data/openData.ts'
-import { DataError } from '../../base/errors.ts'
 import { createEngine } from '../../index.ts'
 import { evaluate } from '../../train/evaluate.ts'
 import type { Evaluation } from '../../train/metrics.ts'
 import { loadRun, type RunConfig, readRunConfig } from '../../train/runFolder.ts'
 import { describeEngine, describePassedOver, shortPath } from '../describe.ts'
 import { counted, percent, table } from '../format.ts'
+import { warnOfMoved } from '../images.ts'
 import { type CommonOptions, count, viewCount, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
-import { warnOfMoved } from '../images.ts'
 
 const parts = ['val', 'train', 'all'] as const
 
@@ -26,9 +26,21 @@ export function addEvaluate(program: Command): void {
     .command('evaluate')
     .description('Measure a trained run on a folder of labeled images.')
     .argument('<run>', 'a run folder, from graft train')
-    .argument('<dir>', "images of the run's classes; without train/ and val/ it is split as it was for training")
-    .addOption(new Option('--split <part>', 'which images: held out, trained on, or all of them').choices(parts).default('val'))
-    .option('--tta <n>', 'average over so many views of each image, 1 to 10: middle, mirrored, corners', viewCount, 1)
+    .argument(
+      '<dir>',
+      "images of the run's classes; without train/ and val/ it is split as it was for training",
+    )
+    .addOption(
+      new Option('--split <part>', 'which images: held out, trained on, or all of them')
+        .choices(parts)
+        .default('val'),
+    )
+    .option(
+      '--tta <n>',
+      'average over so many views of each image, 1 to 10: middle, mirrored, corners',
+      viewCount,
+      1,
+    )
     .option('--batch-size <n>', 'images that go through the network together', count, 32)
     .option('--strict', 'stop at a broken image instead of leaving it out')
   withCommon(command).addHelpText(
@@ -53,7 +65,10 @@ async function run(folder: string, dir: string, options: EvaluateOptions): Promi
   try {
     const { model } = await loadRun(engine, folder)
     describeEngine(output, engine)
-    output.labeled('run', `${folder}: ${config.architecture.variant}, ${counted(config.classes.length, 'class', 'classes')}`)
+    output.labeled(
+      'run',
+      `${folder}: ${config.architecture.variant}, ${counted(config.classes.length, 'class', 'classes')}`,
+    )
     describePassedOver(output, data)
     if (options.split === 'val') warnOfMoved(output, folder, dir, config, opened)
     output.progress('reading', 0, data.val.length)
@@ -64,12 +79,26 @@ async function run(folder: string, dir: string, options: EvaluateOptions): Promi
       strict: options.strict,
       onEvent: (event) => {
         if (event.type === 'skipped') skipped++
-        output.training(event.type === 'read' ? { ...event, split: options.split === 'train' ? 'train' : 'val' } : event)
+        output.training(
+          event.type === 'read'
+            ? { ...event, split: options.split === 'train' ? 'train' : 'val' }
+            : event,
+        )
       },
     })
     output.endProgress()
-    output.event({ type: 'result', run: folder, split: options.split, classes: config.classes, skipped, ...result })
-    output.labeled('data', `${shortPath(data.root)}, ${partNames[options.split]}: ${counted(result.count, 'image')}`)
+    output.event({
+      type: 'result',
+      run: folder,
+      split: options.split,
+      classes: config.classes,
+      skipped,
+      ...result,
+    })
+    output.labeled(
+      'data',
+      `${shortPath(data.root)}, ${partNames[options.split]}: ${counted(result.count, 'image')}`,
+    )
     report(output, result)
   } finally {
     output.endProgress()
@@ -93,23 +122,36 @@ export function openAsTrained(dir: string, { options }: RunConfig): Promise<Imag
   return openData(dir, wanted(options))
 }
 
-export function requireSameClasses(folder: string, classes: readonly string[], data: ImageDataset): void {
+export function requireSameClasses(
+  folder: string,
+  classes: readonly string[],
+  data: ImageDataset,
+): void {
   const missing = classes.filter((name) => !data.classes.includes(name))
   const extra = data.classes.filter((name) => !classes.includes(name))
   const differences = [
     ...(missing.length ? [`it lacks ${missing.join(', ')}`] : []),
     ...(extra.length ? [`the run does not know ${extra.join(', ')}`] : []),
   ]
-  if (differences.length) throw new DataError(`${data.root} has other classes than ${folder}: ${differences.join('; ')}`)
+  if (differences.length)
+    throw new DataError(`${data.root} has other classes than ${folder}: ${differences.join('; ')}`)
 }
 
-function report(output: Output, { accuracy, top5, loss, count, perClass, confusion }: Evaluation): void {
+function report(
+  output: Output,
+  { accuracy, top5, loss, count, perClass, confusion }: Evaluation,
+): void {
   output.labeled('accuracy', `${percent(accuracy)} (${Math.round(accuracy * count)} of ${count})`)
   if (perClass.length > 5) output.labeled('top 5', percent(top5))
   output.labeled('loss', loss.toFixed(4))
   output.line()
   const share = (value: number | null) => (value === null ? '-' : percent(value))
-  const rows = perClass.map(({ name, count, precision, recall }) => [name, count, share(precision), share(recall)])
+  const rows = perClass.map(({ name, count, precision, recall }) => [
+    name,
+    count,
+    share(precision),
+    share(recall),
+  ])
   output.lines(table([['class', 'images', 'precision', 'recall'], ...rows], { right: [1, 2, 3] }))
   if (perClass.length > 20) return
   output.line()
@@ -124,11 +166,20 @@ function report(output: Output, { accuracy, top5, loss, count, perClass, confusi
 /** Columns of a table that still fits most terminals. */
 const widest = 100
 
-/** Rows are what the images are, columns what they were taken for; where the names do not fit on top, numbers stand for them. */
+/**
+ * Rows are what the images are, columns what they were taken for; where the names do not fit on
+ * top, numbers stand for them.
+ */
 function confusionTable(names: readonly string[], counts: Evaluation['confusion']): string[] {
   const right = names.map((_, i) => i + 1)
-  const named = table([['is \\ taken for', ...names], ...names.map((name, i) => [name, ...(counts[i] ?? [])])], { right })
+  const named = table(
+    [['is \\ taken for', ...names], ...names.map((name, i) => [name, ...(counts[i] ?? [])])],
+    { right },
+  )
   if (named.every((line) => line.length <= widest)) return named
   const numbered = names.map((name, i) => `${String(i + 1).padStart(2)} ${name}`)
-  return table([['is \\ taken for', ...right], ...numbered.map((name, i) => [name, ...(counts[i] ?? [])])], { right })
+  return table(
+    [['is \\ taken for', ...right], ...numbered.map((name, i) => [name, ...(counts[i] ?? [])])],
+    { right },
+  )
 }

@@ -7,7 +7,9 @@ import { Output } from '../output.ts'
 export function addExplain(program: Command): void {
   program
     .command('explain')
-    .description("Say why a run's scenario was picked, by what evidence, and what it made of the network.")
+    .description(
+      "Say why a run's scenario was picked, by what evidence, and what it made of the network.",
+    )
     .argument('<run>', 'a run folder, from graft train')
     .option('--json', 'print JSON events, the result last')
     .addHelpText(
@@ -24,7 +26,11 @@ async function run(folder: string, { json }: { readonly json?: boolean }): Promi
   const output = new Output(json)
   const { choice, plan, options } = await readRunConfig(folder)
   if (choice) describeChoice(output, choice)
-  else output.labeled('chosen', 'by hand: this run was not trained with --scenario auto, so nothing was measured')
+  else
+    output.labeled(
+      'chosen',
+      'by hand: this run was not trained with --scenario auto, so nothing was measured',
+    )
   describePlan(output, plan, { why: !choice })
   output.event({
     type: 'result',

@@ -1,10 +1,10 @@
 import { basename, extname } from 'node:path'
 import { type Command, Option } from 'commander'
 import { UsageError } from '../../base/errors.ts'
+import { writeFileAtomic } from '../../host/node/files.ts'
 import { createEngine } from '../../index.ts'
 import { exportOnnx } from '../../nn/onnx.ts'
 import { loadRun, readRunConfig, readRunWeights } from '../../train/runFolder.ts'
-import { writeFileAtomic } from '../../host/node/files.ts'
 import { writePyTorch } from '../../weights/pytorch/write.ts'
 import { writeSafetensors } from '../../weights/safetensors.ts'
 import { shortPath } from '../describe.ts'
@@ -31,10 +31,16 @@ interface ExportOptions extends CommonOptions {
 export function addExport(program: Command): void {
   const command = program
     .command('export')
-    .description('Hand a trained run on: as ONNX for any runtime, as a PyTorch state_dict, or as safetensors.')
+    .description(
+      'Hand a trained run on: as ONNX for any runtime, as a PyTorch state_dict, or as safetensors.',
+    )
     .argument('<run>', 'a run folder, from graft train')
     .requiredOption('--out <file>', 'the file to write; one that is there is replaced', path)
-    .addOption(new Option('--format <name>', "what to write (default: by the file's ending)").choices(formats))
+    .addOption(
+      new Option('--format <name>', "what to write (default: by the file's ending)").choices(
+        formats,
+      ),
+    )
   withCommon(command).addHelpText(
     'after',
     `
@@ -54,7 +60,10 @@ async function run(folder: string, options: ExportOptions): Promise<void> {
   const output = new Output(options.json)
   const { out } = options
   const format = options.format ?? endings[extname(out).toLowerCase()]
-  if (!format) throw new UsageError(`${basename(out)} does not say which format is wanted: --format is one of ${formats.join(', ')}`)
+  if (!format)
+    throw new UsageError(
+      `${basename(out)} does not say which format is wanted: --format is one of ${formats.join(', ')}`,
+    )
   const { classes, architecture } = await readRunConfig(folder)
   const bytes = format === 'onnx' ? await onnxOf(folder, options) : await weightsOf(folder, format)
   await writeFileAtomic(out, bytes)
@@ -76,5 +85,7 @@ async function onnxOf(folder: string, { adapter }: ExportOptions): Promise<Uint8
 /** The run's arrays are written as they are: this needs no GPU. */
 async function weightsOf(folder: string, format: 'safetensors' | 'pytorch'): Promise<Uint8Array> {
   const { tensors, metadata } = await readRunWeights(folder)
-  return format === 'pytorch' ? writePyTorch(tensors, metadata) : writeSafetensors(tensors, metadata)
+  return format === 'pytorch'
+    ? writePyTorch(tensors, metadata)
+    : writeSafetensors(tensors, metadata)
 }

@@ -1,18 +1,26 @@
 import { join } from 'node:path'
 import { type Command, Option } from 'commander'
-import { decodeImage } from '../../host/node/decode.ts'
 import { UsageError } from '../../base/errors.ts'
+import type { RgbImage } from '../../host/host.ts'
+import { decodeImage } from '../../host/node/decode.ts'
+import { writeFileAtomic } from '../../host/node/files.ts'
 import { createEngine } from '../../index.ts'
 import { stateOf } from '../../inspect/layerState.ts'
-import { chromeTrace, firstDiverging, type Inspection, inspect, inspectorPage, type NumberRow, serveInspection } from '../../inspector.ts'
+import {
+  chromeTrace,
+  firstDiverging,
+  type Inspection,
+  inspect,
+  inspectorPage,
+  type NumberRow,
+  serveInspection,
+} from '../../inspector.ts'
 import { alexnet, type Variant, variants } from '../../nn/alexnet.ts'
 import { layerOf, layerTimes, noTimes } from '../../nn/layerTimes.ts'
 import type { Network } from '../../nn/network.ts'
 import type { Engine } from '../../tensor/engine.ts'
-import type { RgbImage } from '../../host/host.ts'
 import { loadRun, readRunConfig } from '../../train/runFolder.ts'
 import { applyScenario, type Plan, type Scenario, scenarios } from '../../transfer/scenario.ts'
-import { writeFileAtomic } from '../../host/node/files.ts'
 import { describeEngine, shortPath } from '../describe.ts'
 import { counted, percent, table } from '../format.ts'
 import { untilStopped } from '../interrupt.ts'
@@ -37,19 +45,37 @@ export function addInspect(program: Command): void {
   const port = number({ integer: true, min: 0, max: 65_535 })
   const command = program
     .command('inspect')
-    .description('Run one step and show every kernel of it: a page with the WGSL that ran, its times, tensors and numbers.')
+    .description(
+      'Run one step and show every kernel of it: a page with the WGSL that ran, its times, tensors and numbers.',
+    )
     .argument('[run]', 'a run folder, from graft train')
     .addOption(new Option('--variant <name>', 'a network in the place of a run').choices(variants))
     .option('--weights <name|path>', 'weights for it (default: every weight random)')
-    .addOption(new Option('--scenario <name>', 'make it ready for a new task first').choices(scenarios))
+    .addOption(
+      new Option('--scenario <name>', 'make it ready for a new task first').choices(scenarios),
+    )
     .option('--classes <n>', 'how many classes that task has', count)
     .option('--image <file>', 'the image that goes through it (default: a drawing)')
     .option('--train', 'a whole training step, with gradients, rather than forward alone')
-    .option('--label <class>', 'what is on the image, by name or number (default: what the network takes it for)')
+    .option(
+      '--label <class>',
+      'what is on the image, by name or number (default: what the network takes it for)',
+    )
     .option('--seed <n>', 'seeds random weights', seedNumber, 0)
-    .option('--out <file>', 'the page (default: inspect.html in the run folder, or NAME-inspect.html here)', path)
-    .option('--trace <file>', "write the times in Chrome's trace format instead, for ui.perfetto.dev")
-    .option('--serve [port]', 'show the page on http://localhost instead, where kernels can also be edited and run', port)
+    .option(
+      '--out <file>',
+      'the page (default: inspect.html in the run folder, or NAME-inspect.html here)',
+      path,
+    )
+    .option(
+      '--trace <file>',
+      "write the times in Chrome's trace format instead, for ui.perfetto.dev",
+    )
+    .option(
+      '--serve [port]',
+      'show the page on http://localhost instead, where kernels can also be edited and run',
+      port,
+    )
   withCommon(command).addHelpText(
     'after',
     `
@@ -73,7 +99,8 @@ async function run(folder: string | undefined, options: InspectOptions): Promise
     const opened = await open(engine, folder, options)
     const inspection = await inspectModel(opened, folder, picture, options, output)
     opened.model.dispose()
-    if (options.serve !== undefined) await serve(inspection, options.serve === true ? 0 : options.serve, output)
+    if (options.serve !== undefined)
+      await serve(inspection, options.serve === true ? 0 : options.serve, output)
   } finally {
     output.endProgress()
     engine.dispose()
@@ -82,15 +109,25 @@ async function run(folder: string | undefined, options: InspectOptions): Promise
 
 function checkOptions(folder: string | undefined, options: InspectOptions): void {
   if (!folder && !options.variant && !options.weights)
-    throw new UsageError("name a run folder, or a network by --variant: 'graft inspect --variant alexnet-64'")
-  const own = (['variant', 'weights', 'scenario', 'classes'] as const).filter((name) => options[name] !== undefined)
+    throw new UsageError(
+      "name a run folder, or a network by --variant: 'graft inspect --variant alexnet-64'",
+    )
+  const own = (['variant', 'weights', 'scenario', 'classes'] as const).filter(
+    (name) => options[name] !== undefined,
+  )
   if (folder && own.length)
-    throw new UsageError(`a run has its own network: leave out ${own.map((name) => `--${name}`).join(', ')}, or the run folder`)
-  if (options.classes !== undefined && !options.scenario) throw new UsageError('--classes belongs to --scenario')
-  if (options.label !== undefined && !options.train) throw new UsageError('--label belongs to --train')
+    throw new UsageError(
+      `a run has its own network: leave out ${own.map((name) => `--${name}`).join(', ')}, or the run folder`,
+    )
+  if (options.classes !== undefined && !options.scenario)
+    throw new UsageError('--classes belongs to --scenario')
+  if (options.label !== undefined && !options.train)
+    throw new UsageError('--label belongs to --train')
   const ways = (['out', 'trace', 'serve'] as const).filter((name) => options[name] !== undefined)
-  if (ways.length > 1) throw new UsageError(`choose one of ${ways.map((name) => `--${name}`).join(' and ')}`)
-  if (options.json && options.serve !== undefined) throw new UsageError('--json prints what --serve shows: choose one of them')
+  if (ways.length > 1)
+    throw new UsageError(`choose one of ${ways.map((name) => `--${name}`).join(' and ')}`)
+  if (options.json && options.serve !== undefined)
+    throw new UsageError('--json prints what --serve shows: choose one of them')
 }
 
 interface Opened {
@@ -99,14 +136,28 @@ interface Opened {
   readonly title: string
 }
 
-async function open(engine: Engine, folder: string | undefined, options: InspectOptions): Promise<Opened> {
+async function open(
+  engine: Engine,
+  folder: string | undefined,
+  options: InspectOptions,
+): Promise<Opened> {
   if (folder) {
     const { model, config } = await loadRun(engine, folder)
     return { model, plan: config.plan, title: shortPath(folder) }
   }
   const { variant, weights, seed, scenario } = options
-  const model = await alexnet(engine, { ...(variant ? { variant } : {}), ...(weights ? { weights } : {}), seed })
-  const plan = scenario ? applyScenario(model, { scenario, classes: options.classes ?? model.architecture.classes, seed }) : null
+  const model = await alexnet(engine, {
+    ...(variant ? { variant } : {}),
+    ...(weights ? { weights } : {}),
+    seed,
+  })
+  const plan = scenario
+    ? applyScenario(model, {
+        scenario,
+        classes: options.classes ?? model.architecture.classes,
+        seed,
+      })
+    : null
   return { model, plan, title: `${model.architecture.variant}${scenario ? `, ${scenario}` : ''}` }
 }
 
@@ -132,7 +183,9 @@ async function inspectModel(
     `${options.train ? 'forward, backward and SGD' : 'forward'}: ${counted(dispatches.length, 'dispatch', 'dispatches')}${time}`,
   )
   const [best] = top
-  const taken = best ? `${best.name}, ${percent(best.probability)}` : 'the logits are not finite: the network has diverged'
+  const taken = best
+    ? `${best.name}, ${percent(best.probability)}`
+    : 'the logits are not finite: the network has diverged'
   output.labeled('image', `${options.image ?? 'a drawing'}: ${taken}`)
   if (loss !== null) output.labeled('loss', `${loss.toFixed(4)}, for ${inspection.target}`)
   output.labeled('float64', numbersLine(numbers, diverging))
@@ -143,9 +196,17 @@ async function inspectModel(
     )
   if (milliseconds !== null) output.lines(['', ...layersAsTable(inspection), ''])
   const summary = { title, train: inspection.train, loss, top, milliseconds, omissions, diverging }
-  const places = dispatches.map(({ source, bindings, ...rest }) => ({ ...rest, kernel: inspection.sources[source]?.kernel, bindings }))
-  const path = options.trace ?? options.out ?? (options.json || options.serve !== undefined ? null : defaultPath(folder, title))
-  if (options.trace) await writeFileAtomic(options.trace, `${JSON.stringify(chromeTrace(recording, title))}\n`)
+  const places = dispatches.map(({ source, bindings, ...rest }) => ({
+    ...rest,
+    kernel: inspection.sources[source]?.kernel,
+    bindings,
+  }))
+  const path =
+    options.trace ??
+    options.out ??
+    (options.json || options.serve !== undefined ? null : defaultPath(folder, title))
+  if (options.trace)
+    await writeFileAtomic(options.trace, `${JSON.stringify(chromeTrace(recording, title))}\n`)
   else if (path) await writeFileAtomic(path, await inspectorPage(inspection))
   if (path) output.labeled('written', `${path}${options.trace ? ', for ui.perfetto.dev' : ''}`)
   output.event({ type: 'result', ...summary, dispatches: places, ...(path ? { path } : {}) })
@@ -162,7 +223,13 @@ const states = { new: 'new, trains', trained: 'trains', frozen: 'frozen', bare: 
 /** Where the time went: milliseconds of each layer. */
 function layersAsTable({ layers, dispatches, train }: Inspection): string[] {
   const kinds = train ? (['forward', 'gradient', 'step'] as const) : (['forward'] as const)
-  const header = ['layer', '', '', ...(train ? ['forward ms', 'gradients', 'optimizer'] : ['forward ms']), 'dispatches']
+  const header = [
+    'layer',
+    '',
+    '',
+    ...(train ? ['forward ms', 'gradients', 'optimizer'] : ['forward ms']),
+    'dispatches',
+  ]
   const byLayer = layerTimes(dispatches)
   const rows = layers.map((layer) => {
     const times = byLayer.get(layer.name) ?? noTimes

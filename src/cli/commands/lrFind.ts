@@ -1,10 +1,14 @@
 import type { Command } from 'commander'
+import { UsageError } from '../../base/errors.ts'
 import { augmentationOf } from '../../data/augment.ts'
 import { FeatureCache } from '../../data/featureCache.ts'
 import { openData } from '../../data/openData.ts'
-import { UsageError } from '../../base/errors.ts'
 import type { Network } from '../../nn/network.ts'
-import { findLearningRate, type LearningRateOptions, type LearningRates } from '../../train/findLearningRate.ts'
+import {
+  findLearningRate,
+  type LearningRateOptions,
+  type LearningRates,
+} from '../../train/findLearningRate.ts'
 import { applyScenario } from '../../transfer/scenario.ts'
 import { buildNetwork } from '../buildNetwork.ts'
 import { describeData, describeEngine, describeNetwork, describePlan } from '../describe.ts'
@@ -14,13 +18,24 @@ import { lrPlot } from '../lrPlot.ts'
 import { typedOptions, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
 import { inSession } from '../session.ts'
-import { chooseNetwork, settingsOf, type TrainOptions, type TrainSettings, withTrainOptions } from '../trainSettings.ts'
+import {
+  chooseNetwork,
+  settingsOf,
+  type TrainOptions,
+  type TrainSettings,
+  withTrainOptions,
+} from '../trainSettings.ts'
 
 export function addLrFind(program: Command): void {
   const command = program
     .command('lr-find')
-    .description('Search for a learning rate: a hundred steps from 1e-7 to 10, a plot of the loss, and a suggestion. Nothing is kept.')
-    .argument('<dir>', 'images: a folder for each class (or train/ and val/ with them), a .csv of file,label[,split], or .tar shards')
+    .description(
+      'Search for a learning rate: a hundred steps from 1e-7 to 10, a plot of the loss, and a suggestion. Nothing is kept.',
+    )
+    .argument(
+      '<dir>',
+      'images: a folder for each class (or train/ and val/ with them), a .csv of file,label[,split], or .tar shards',
+    )
   withCommon(withTrainOptions(command)).addHelpText(
     'after',
     `
@@ -31,7 +46,8 @@ Examples:
   graft lr-find photos --scenario large-similar --optimizer sgd
   graft train photos --lr find`,
   )
-  for (const option of command.options) if (ofWholeRuns.has(option.attributeName())) option.hideHelp()
+  for (const option of command.options)
+    if (ofWholeRuns.has(option.attributeName())) option.hideHelp()
   command.action(run)
 }
 
@@ -51,7 +67,9 @@ async function run(dir: string, options: TrainOptions, command: Command): Promis
   const settings = settingsOf(options)
   const { scenario } = settings
   if (scenario === 'auto')
-    throw new UsageError("a search needs a scenario by name: 'graft train DIR --scenario auto --lr find' chooses one, then searches")
+    throw new UsageError(
+      "a search needs a scenario by name: 'graft train DIR --scenario auto --lr find' chooses one, then searches",
+    )
   const data = await openData(dir, { split: settings.split, seed: settings.seed })
   const network = chooseNetwork(settings)
   await inSession(network.weights, options, output, async (engine, stop) => {
@@ -60,10 +78,26 @@ async function run(dir: string, options: TrainOptions, command: Command): Promis
     const model = await buildNetwork(engine, network, settings.seed)
     describeNetwork(output, model, network.weights ?? null)
     const { replace, cut, init, seed, freeze, train } = settings
-    describePlan(output, applyScenario(model, { scenario, classes: data.classes.length, replace, cut, init, seed, freeze, train }), {})
+    describePlan(
+      output,
+      applyScenario(model, {
+        scenario,
+        classes: data.classes.length,
+        replace,
+        cut,
+        init,
+        seed,
+        freeze,
+        train,
+      }),
+      {},
+    )
     const found = await search(model, { data, settings, output, stop })
     output.event({ type: 'result', suggestion: found.valley, ...found })
-    output.command('next', nextCommand('train', dir, ...typedOptions(command), '--lr', found.valley.toPrecision(2)))
+    output.command(
+      'next',
+      nextCommand('train', dir, ...typedOptions(command), '--lr', found.valley.toPrecision(2)),
+    )
   })
 }
 
@@ -79,7 +113,10 @@ export async function findRate(model: Network, job: Search): Promise<number> {
   return Number((await search(model, job)).valley.toPrecision(2))
 }
 
-async function search(model: Network, { data, settings, output, stop }: Search): Promise<LearningRates> {
+async function search(
+  model: Network,
+  { data, settings, output, stop }: Search,
+): Promise<LearningRates> {
   const { batchSize, optimizer, weightDecay, augment, cache, seed, strict } = settings
   const { labelSmoothing, classWeights, mixup, accumulate, clip, lrSpread, layerGroups } = settings
   const options: LearningRateOptions = {
@@ -92,7 +129,9 @@ async function search(model: Network, { data, settings, output, stop }: Search):
   }
   output.progress('reading', 0, 1)
   const found = await findLearningRate(model, data, options).catch((error: unknown) => {
-    throw stop.signal.aborted ? stop.error('stopped before a rate was found: nothing was written') : error
+    throw stop.signal.aborted
+      ? stop.error('stopped before a rate was found: nothing was written')
+      : error
   })
   output.endProgress()
   output.lines(['', 'The loss of a batch, smoothed, over the learning rate:', ...lrPlot(found), ''])

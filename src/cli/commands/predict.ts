@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { decodeImage, type RgbImage } from '../../host/node/decode.ts'
 import { DataError, printable } from '../../base/errors.ts'
+import { decodeImage, type RgbImage } from '../../host/node/decode.ts'
 import { createEngine } from '../../index.ts'
 import type { Network } from '../../nn/network.ts'
 import { type Prediction, predict } from '../../train/evaluate.ts'
@@ -22,7 +22,12 @@ export function addPredict(program: Command): void {
     .argument('<run>', 'a run folder, from graft train')
     .argument('<image...>', 'JPEG, PNG or WebP files')
     .option('--top <k>', 'how many classes to name', count, 3)
-    .option('--tta <n>', 'average over so many views of each image, 1 to 10: middle, mirrored, corners', viewCount, 1)
+    .option(
+      '--tta <n>',
+      'average over so many views of each image, 1 to 10: middle, mirrored, corners',
+      viewCount,
+      1,
+    )
   withCommon(command).addHelpText(
     'after',
     `
@@ -37,7 +42,11 @@ Examples:
 /** Images that are decoded and classified together. */
 const groupSize = 32
 
-async function run(folder: string, paths: readonly string[], options: PredictOptions): Promise<void> {
+async function run(
+  folder: string,
+  paths: readonly string[],
+  options: PredictOptions,
+): Promise<void> {
   const output = new Output(options.json)
   await readRunConfig(folder)
   const engine = await createEngine({ adapter: options.adapter })
@@ -47,7 +56,8 @@ async function run(folder: string, paths: readonly string[], options: PredictOpt
     const predictions: Prediction[] = []
     let failed = 0
     for (let start = 0; start < paths.length; start += groupSize) {
-      if (paths.length > groupSize) output.progress('predicting', start, paths.length, `${start} of ${paths.length} images`)
+      if (paths.length > groupSize)
+        output.progress('predicting', start, paths.length, `${start} of ${paths.length} images`)
       const { images, errors } = await decodeAll(paths.slice(start, start + groupSize))
       for (const { name, error } of errors) {
         failed++
@@ -75,7 +85,9 @@ interface NamedImage {
   readonly image: RgbImage
 }
 
-/** Decodes images side by side; one that is broken does not keep the others from being classified. */
+/**
+ * Decodes images side by side; one that is broken does not keep the others from being classified.
+ */
 async function decodeAll(paths: readonly string[]) {
   const images: NamedImage[] = []
   const errors: { readonly name: string; readonly error: DataError }[] = []
@@ -89,7 +101,11 @@ async function decodeAll(paths: readonly string[]) {
   return { images, errors }
 }
 
-async function classify(model: Network, images: readonly NamedImage[], { top: topK, tta }: PredictOptions): Promise<Prediction[]> {
+async function classify(
+  model: Network,
+  images: readonly NamedImage[],
+  { top: topK, tta }: PredictOptions,
+): Promise<Prediction[]> {
   const predictions = await predict(
     model,
     images.map(({ image }) => image),

@@ -1,18 +1,24 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
+import { UsageError } from '../../base/errors.ts'
 import type { ImageDataset } from '../../data/dataset.ts'
 import { openEmoji } from '../../data/emoji.ts'
-import { UsageError } from '../../base/errors.ts'
-import { createEngine } from '../../index.ts'
-import { loadRun, type RunConfig, readRunConfig, readRunMetrics, readRunTimings } from '../../train/runFolder.ts'
 import { writeFileAtomic } from '../../host/node/files.ts'
+import { createEngine } from '../../index.ts'
+import {
+  loadRun,
+  type RunConfig,
+  readRunConfig,
+  readRunMetrics,
+  readRunTimings,
+} from '../../train/runFolder.ts'
 import { describeData, describeEngine, shortPath } from '../describe.ts'
-import { openAsTrained, requireSameClasses } from './evaluate.ts'
 import { percent, quoted } from '../format.ts'
+import { warnOfMoved } from '../images.ts'
 import { type CommonOptions, number, path, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
-import { warnOfMoved } from '../images.ts'
+import { openAsTrained, requireSameClasses } from './evaluate.ts'
 
 interface ReportOptions extends CommonOptions {
   readonly out?: string
@@ -22,10 +28,17 @@ interface ReportOptions extends CommonOptions {
 export function addReport(program: Command): void {
   const command = program
     .command('report')
-    .description('Write one HTML file about a trained run: why this scenario, curves, errors, confidence, what it looked at.')
+    .description(
+      'Write one HTML file about a trained run: why this scenario, curves, errors, confidence, what it looked at.',
+    )
     .argument('<run>', 'a run folder, from graft train')
     .argument('[dir]', "the images (default: where the run's own were)")
-    .option('--top-losses <n>', 'images with the largest losses to show', number({ integer: true, min: 0 }), 12)
+    .option(
+      '--top-losses <n>',
+      'images with the largest losses to show',
+      number({ integer: true, min: 0 }),
+      12,
+    )
     .option('--out <file>', 'the HTML file (default: report.html in the run folder)', path)
   withCommon(command).addHelpText(
     'after',
@@ -46,7 +59,10 @@ async function run(folder: string, dir: string | undefined, options: ReportOptio
   const data = await openRunData(folder, dir, config)
   requireSameClasses(folder, config.classes, data)
   const [epochs, timings] = [await readRunMetrics(folder), await readRunTimings(folder)]
-  const [{ measureRun }, { runPage }] = await Promise.all([import('../../report/figures.ts'), import('../../report/run.tsx')])
+  const [{ measureRun }, { runPage }] = await Promise.all([
+    import('../../report/figures.ts'),
+    import('../../report/run.tsx'),
+  ])
   const engine = await createEngine({ adapter: options.adapter })
   try {
     const { model } = await loadRun(engine, folder)
@@ -58,7 +74,8 @@ async function run(folder: string, dir: string | undefined, options: ReportOptio
       {
         topLosses: options.topLosses,
         onEvent: (event) => output.training(event),
-        onImage: (done, total) => output.progress('looking', done, total, `${done} of ${total} top losses`),
+        onImage: (done, total) =>
+          output.progress('looking', done, total, `${done} of ${total} top losses`),
       },
     )
     output.endProgress()
@@ -81,10 +98,18 @@ async function run(folder: string, dir: string | undefined, options: ReportOptio
 }
 
 /** The images of a run: those named, else those it was trained with. */
-async function openRunData(folder: string, dir: string | undefined, config: RunConfig): Promise<ImageDataset> {
+async function openRunData(
+  folder: string,
+  dir: string | undefined,
+  config: RunConfig,
+): Promise<ImageDataset> {
   const { data, seed } = config.options
-  if (dir === undefined && data === 'emoji') return openEmoji(typeof seed === 'number' ? { seed } : {})
+  if (dir === undefined && data === 'emoji')
+    return openEmoji(typeof seed === 'number' ? { seed } : {})
   const path = dir ?? (typeof data === 'string' ? data : undefined)
-  if (path === undefined) throw new UsageError(`${folder} does not say where its images are: 'graft report ${quoted(folder)} DIR' does`)
+  if (path === undefined)
+    throw new UsageError(
+      `${folder} does not say where its images are: 'graft report ${quoted(folder)} DIR' does`,
+    )
   return openAsTrained(path, config)
 }

@@ -1,18 +1,18 @@
 import { type Command, Option } from 'commander'
+import { DataError, UsageError } from '../../base/errors.ts'
+import { Random } from '../../base/random.ts'
 import { augmentationOf } from '../../data/augment.ts'
 import { augmentImages } from '../../data/augmentImages.ts'
 import type { ImageDataset, Sample } from '../../data/dataset.ts'
-import { decodeImage } from '../../host/node/decode.ts'
 import { openData } from '../../data/openData.ts'
-import { loadSharp } from '../../host/node/sharp.ts'
 import { preprocessImages } from '../../data/transforms.ts'
-import { DataError, UsageError } from '../../base/errors.ts'
+import { decodeImage } from '../../host/node/decode.ts'
+import { writeFileAtomic } from '../../host/node/files.ts'
+import { loadSharp } from '../../host/node/sharp.ts'
 import { createEngine } from '../../index.ts'
 import { preprocessOf, type Variant, variants } from '../../nn/alexnet.ts'
 import type { Engine } from '../../tensor/engine.ts'
-import { Random } from '../../base/random.ts'
 import { drawInEpoch } from '../../train/batches.ts'
-import { writeFileAtomic } from '../../host/node/files.ts'
 import { describeAugmentation, describeData } from '../describe.ts'
 import { counted } from '../format.ts'
 import { type CommonOptions, count, path, seedNumber, withCommon } from '../options.ts'
@@ -33,15 +33,24 @@ interface ShowBatchOptions extends CommonOptions {
 export function addShowBatch(program: Command): void {
   const command = program
     .command('show-batch')
-    .description('Draw a sheet of images as a network sees them: in validation, and augmented as in each epoch of training.')
+    .description(
+      'Draw a sheet of images as a network sees them: in validation, and augmented as in each epoch of training.',
+    )
     .argument('<dir>', 'images, as graft train takes them')
     .option('--out <file>', 'the sheet, a .png', path, 'sheet.png')
     .addOption(augmentOption().default(true, 'standard'))
-    .addOption(new Option('--variant <name>', 'for which AlexNet').choices(variants).default('alexnet-64'))
+    .addOption(
+      new Option('--variant <name>', 'for which AlexNet').choices(variants).default('alexnet-64'),
+    )
     .option('--count <n>', 'images', count, 8)
     .option('--epochs <n>', 'epochs of training to show', count, 5)
     .addOption(splitOption())
-    .option('--seed <n>', 'as graft train takes it: the same seed and split show what that training sees', seedNumber, 0)
+    .option(
+      '--seed <n>',
+      'as graft train takes it: the same seed and split show what that training sees',
+      seedNumber,
+      0,
+    )
   withCommon(command).addHelpText(
     'after',
     `
@@ -56,7 +65,8 @@ Examples:
 async function run(dir: string, options: ShowBatchOptions): Promise<void> {
   const output = new Output(options.json)
   const { out, augment, split, seed } = options
-  if (!/\.png$/i.test(out)) throw new UsageError(`the sheet is a PNG: give --out a name that ends in .png, not ${out}`)
+  if (!/\.png$/i.test(out))
+    throw new UsageError(`the sheet is a PNG: give --out a name that ends in .png, not ${out}`)
   const sharp = await loadSharp()
   const data = await openData(dir, { split, seed })
   describeData(output, data)
@@ -74,9 +84,18 @@ async function run(dir: string, options: ShowBatchOptions): Promise<void> {
       })
       if (row) rows.push(row)
     }
-    if (rows.length === 0) throw new DataError(`none of the ${counted(shown.size, 'image')} drawn from ${data.root} can be decoded`)
-    const headings = ['validation', ...Array.from({ length: options.epochs }, (_, i) => `epoch ${i + 1}`)]
-    await writeFileAtomic(out, await drawSheet(sharp, headings, rows, preprocessOf(options.variant)))
+    if (rows.length === 0)
+      throw new DataError(
+        `none of the ${counted(shown.size, 'image')} drawn from ${data.root} can be decoded`,
+      )
+    const headings = [
+      'validation',
+      ...Array.from({ length: options.epochs }, (_, i) => `epoch ${i + 1}`),
+    ]
+    await writeFileAtomic(
+      out,
+      await drawSheet(sharp, headings, rows, preprocessOf(options.variant)),
+    )
     const pictures = rows.map(({ title, subtitle }) => ({ class: title, name: subtitle }))
     output.event({ type: 'result', out, augmentation, pictures })
     output.labeled(
@@ -88,8 +107,14 @@ async function run(dir: string, options: ShowBatchOptions): Promise<void> {
   }
 }
 
-/** Images to train on, drawn by the seed: one of each class before a second of any. By their places in the part. */
-function pick({ train, classes }: ImageDataset, { count, seed }: ShowBatchOptions): Map<number, Sample> {
+/**
+ * Images to train on, drawn by the seed: one of each class before a second of any. By their places
+ * in the part.
+ */
+function pick(
+  { train, classes }: ImageDataset,
+  { count, seed }: ShowBatchOptions,
+): Map<number, Sample> {
   const order = Uint32Array.from({ length: train.length }, (_, i) => i)
   new Random(seed, pickStream).shuffle(order)
   const [firsts, others] = [new Map<number, Sample>(), new Map<number, Sample>()]
@@ -100,7 +125,11 @@ function pick({ train, classes }: ImageDataset, { count, seed }: ShowBatchOption
     if (!met.has(sample.label)) firsts.set(index, sample)
     else if (others.size < count) others.set(index, sample)
     met.add(sample.label)
-    if (firsts.size === count || (met.size === classes.length && firsts.size + others.size >= count)) break
+    if (
+      firsts.size === count ||
+      (met.size === classes.length && firsts.size + others.size >= count)
+    )
+      break
   }
   return new Map([...firsts, ...others].slice(0, count))
 }
@@ -118,11 +147,19 @@ async function drawRow(
   const image = await decodeImage(source, name)
   const preprocess = preprocessOf(variant)
   const seeded = { augmentation: augmentationOf(augment), seed }
-  const draws = Array.from({ length: epochs }, (_, i) => drawInEpoch(seeded, i + 1, index, image, preprocess))
-  const inputs = [preprocessImages(engine, [image], preprocess), augmentImages(engine, new Array(epochs).fill(image), draws, preprocess)]
+  const draws = Array.from({ length: epochs }, (_, i) =>
+    drawInEpoch(seeded, i + 1, index, image, preprocess),
+  )
+  const inputs = [
+    preprocessImages(engine, [image], preprocess),
+    augmentImages(engine, new Array(epochs).fill(image), draws, preprocess),
+  ]
   const [plain = new Float32Array(0), augmented = new Float32Array(0)] = await engine.read(inputs)
   for (const input of inputs) input.dispose()
   const each = plain.length
-  const tiles = [plain, ...Array.from({ length: epochs }, (_, i) => augmented.subarray(i * each, (i + 1) * each))]
+  const tiles = [
+    plain,
+    ...Array.from({ length: epochs }, (_, i) => augmented.subarray(i * each, (i + 1) * each)),
+  ]
   return { title: classes[label] ?? '', subtitle: name, tiles }
 }

@@ -1,10 +1,11 @@
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
+import { DataError, UsageError } from '../../base/errors.ts'
+import { holdingRun } from '../../base/node/lock.ts'
 import { augmentationOf } from '../../data/augment.ts'
 import type { ImageDataset } from '../../data/dataset.ts'
 import { FeatureCache } from '../../data/featureCache.ts'
 import { openData } from '../../data/openData.ts'
-import { DataError, UsageError } from '../../base/errors.ts'
 import type { Network } from '../../nn/network.ts'
 import type { Engine } from '../../tensor/engine.ts'
 import { BrokenClasses } from '../../train/brokenClasses.ts'
@@ -16,16 +17,22 @@ import type { Timings } from '../../train/timings.ts'
 import { type Choice, optionsOf } from '../../transfer/choice.ts'
 import { applyScenario, type Plan, type ScenarioOptions } from '../../transfer/scenario.ts'
 import { buildNetwork } from '../buildNetwork.ts'
-import { describeAugmentation, describeData, describeEngine, describeMemory, describeNetwork, describePlan, shortPath } from '../describe.ts'
+import {
+  describeAugmentation,
+  describeData,
+  describeEngine,
+  describeMemory,
+  describeNetwork,
+  describePlan,
+  shortPath,
+} from '../describe.ts'
 import { describeChoice } from '../describeChoice.ts'
 import { counted, dataName, duration, nextCommand, percent } from '../format.ts'
+import { imagesOf, warnOfMoved } from '../images.ts'
 import type { Stop } from '../interrupt.ts'
-import { findRate } from './lrFind.ts'
 import { number, path, withCommon } from '../options.ts'
 import { epochHeader, epochLine, Output } from '../output.ts'
-import { imagesOf, warnOfMoved } from '../images.ts'
 import { recipeOf } from '../recipeOptions.ts'
-import { holdingRun } from '../../base/node/lock.ts'
 import { checkOut, type ExistingRun, RunWriter } from '../runWriter.ts'
 import { inSession } from '../session.ts'
 import {
@@ -38,15 +45,26 @@ import {
   withTrainOptions,
 } from '../trainSettings.ts'
 import { graftVersion } from '../version.ts'
+import { findRate } from './lrFind.ts'
 
 export function addTrain(program: Command): void {
   const command = program
     .command('train')
     .description('Graft the classes of a folder of images onto AlexNet, and write a run folder.')
-    .argument('<dir>', 'images: a folder for each class (or train/ and val/ with them), a .csv of file,label[,split], or .tar shards')
+    .argument(
+      '<dir>',
+      'images: a folder for each class (or train/ and val/ with them), a .csv of file,label[,split], or .tar shards',
+    )
   withTrainOptions(command)
-    .option('--resume', "go on from the run's checkpoint with the run's own options; afresh where there is none")
-    .option('--checkpoint-every <seconds>', 'how much a crash may cost, within an epoch (default: 30)', number({ min: 0 }))
+    .option(
+      '--resume',
+      "go on from the run's checkpoint with the run's own options; afresh where there is none",
+    )
+    .option(
+      '--checkpoint-every <seconds>',
+      'how much a crash may cost, within an epoch (default: 30)',
+      number({ min: 0 }),
+    )
     .option('--force', 'replace the run that the run folder holds')
     .option('--out <run>', 'the run folder (default: runs/<name of DIR>-<scenario>)', path)
   withCommon(command).addHelpText(
@@ -77,11 +95,18 @@ async function train(dir: string, options: TrainOptions, command: Command): Prom
   await holdingRun(folder, () => trainInto(folder, dir, options, command))
 }
 
-async function trainInto(folder: string, dir: string, options: TrainOptions, command: Command): Promise<void> {
+async function trainInto(
+  folder: string,
+  dir: string,
+  options: TrainOptions,
+  command: Command,
+): Promise<void> {
   const output = new Output(options.json)
   const before = await checkOut(folder, options)
   const typed = (name: string) => command.getOptionValueSource(name) === 'cli'
-  const settings = before.config ? resumedSettings(options, typed, before.config, folder) : settingsOf(options)
+  const settings = before.config
+    ? resumedSettings(options, typed, before.config, folder)
+    : settingsOf(options)
   checkAuto(settings)
   const data = await openData(dir, { split: settings.split, seed: settings.seed })
   if (before.config) requireSameClasses(folder, before.config.classes, data)
@@ -93,7 +118,9 @@ async function trainInto(folder: string, dir: string, options: TrainOptions, com
 
 function requireSameClasses(folder: string, classes: readonly string[], data: ImageDataset): void {
   if (classes.join('\n') === data.classes.join('\n')) return
-  throw new DataError(`${folder} was trained on other classes (${classes.join(', ')}): train into another folder with --out`)
+  throw new DataError(
+    `${folder} was trained on other classes (${classes.join(', ')}): train into another folder with --out`,
+  )
 }
 
 interface Job {
@@ -117,12 +144,24 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
   const model = await buildNetwork(engine, network, job.settings.seed)
   describeNetwork(output, model, network.weights ?? null)
   const { init, seed, freeze, train } = job.settings
-  const choice = job.settings.scenario === 'auto' ? (job.before.config?.choice ?? (await choose(model, job))) : undefined
+  const choice =
+    job.settings.scenario === 'auto'
+      ? (job.before.config?.choice ?? (await choose(model, job)))
+      : undefined
   if (choice) describeChoice(output, choice)
-  const plan = applyScenario(model, { ...scenarioOf(job.settings, choice), classes: data.classes.length, init, seed, freeze, train })
+  const plan = applyScenario(model, {
+    ...scenarioOf(job.settings, choice),
+    classes: data.classes.length,
+    init,
+    seed,
+    freeze,
+    train,
+  })
   describePlan(output, plan, { missing: model.missing, why: !choice })
-  if (job.settings.augment) output.labeled('augment', describeAugmentation(augmentationOf(job.settings.augment)))
-  const settings = job.settings.lr === 'find' ? { ...job.settings, lr: await findRate(model, job) } : job.settings
+  if (job.settings.augment)
+    output.labeled('augment', describeAugmentation(augmentationOf(job.settings.augment)))
+  const settings =
+    job.settings.lr === 'find' ? { ...job.settings, lr: await findRate(model, job) } : job.settings
   const run = new RunWriter(
     folder,
     {
@@ -149,10 +188,13 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
     )
   await run.finish(model)
   const seconds = (performance.now() - started) / 1000
-  if (result.skipped) output.labeled('skipped', `${counted(result.skipped, 'broken image')} left out of training`)
+  if (result.skipped)
+    output.labeled('skipped', `${counted(result.skipped, 'broken image')} left out of training`)
   report(job, result, plan, seconds)
   if (!result.aborted) return
-  throw stop.error(`stopped: epoch ${last.epoch} is kept in ${folder}; '${goOn}' goes on`, { hasResult: true })
+  throw stop.error(`stopped: epoch ${last.epoch} is kept in ${folder}; '${goOn}' goes on`, {
+    hasResult: true,
+  })
 }
 
 /** Measures which scenario suits the images. */
@@ -160,12 +202,14 @@ async function choose(model: Network, { data, settings, output, stop }: Job): Pr
   output.progress('probing', 0, 1)
   const onEvent = (event: TrainEvent) => {
     // Images that are left out are told of once, by the training.
-    if (event.type === 'read') output.progress('probing', event.done, event.total, `${event.done} of ${event.total} images`)
+    if (event.type === 'read')
+      output.progress('probing', event.done, event.total, `${event.done} of ${event.total} images`)
   }
   try {
     return await chooseScenario(model, data, { seed: settings.seed, signal: stop.signal, onEvent })
   } catch (error) {
-    if (stop.signal.aborted) throw stop.error('stopped while the scenario was being chosen: nothing was written')
+    if (stop.signal.aborted)
+      throw stop.error('stopped while the scenario was being chosen: nothing was written')
     throw error
   } finally {
     output.endProgress()
@@ -173,13 +217,19 @@ async function choose(model: Network, { data, settings, output, stop }: Job): Pr
 }
 
 /** What the run took before it trains in this session. */
-async function timingsBefore({ folder, before }: Job, choice: Choice | undefined): Promise<Partial<Timings>> {
+async function timingsBefore(
+  { folder, before }: Job,
+  choice: Choice | undefined,
+): Promise<Partial<Timings>> {
   if (before.resumable) return (await readRunTimings(folder)) ?? {}
   return { choosing: choice?.evidence.seconds ?? 0 }
 }
 
 /** The scenario and its head: as the data decided, or as they were asked for. */
-function scenarioOf({ scenario, replace, cut }: TrainSettings, choice: Choice | undefined): Omit<ScenarioOptions, 'classes'> {
+function scenarioOf(
+  { scenario, replace, cut }: TrainSettings,
+  choice: Choice | undefined,
+): Omit<ScenarioOptions, 'classes'> {
   if (choice) return { scenario: choice.scenario, ...optionsOf(choice) }
   if (scenario === 'auto') throw new UsageError('auto takes a choice')
   return { scenario, replace, cut }
@@ -207,11 +257,21 @@ async function fitAndKeep(model: Network, job: Job, run: RunWriter): Promise<Fit
   }
   const { batchSize, optimizer, weightDecay, augment, cache, seed, strict } = settings
   const { checkpoints } = run
-  if (options.resume && !before.resumable) output.line('no checkpoint to go on from: starting afresh')
+  if (options.resume && !before.resumable)
+    output.line('no checkpoint to go on from: starting afresh')
   if (!idle) output.progress(cache && !augment ? 'reading' : 'training', 0, 1)
   try {
     return await fit(model, data, {
-      ...{ epochs, batchSize, optimizer, weightDecay, cache, seed, strict, ...(typeof lr === 'number' ? { lr } : {}) },
+      ...{
+        epochs,
+        batchSize,
+        optimizer,
+        weightDecay,
+        cache,
+        seed,
+        strict,
+        ...(typeof lr === 'number' ? { lr } : {}),
+      },
       ...(augment ? { augment: augmentationOf(augment) } : {}),
       ...(cache ? { featureCache: new FeatureCache() } : {}),
       ...recipeOf(settings),
@@ -228,39 +288,80 @@ async function fitAndKeep(model: Network, job: Job, run: RunWriter): Promise<Fit
     })
   } catch (error) {
     output.endProgress()
-    if (await run.rescue(model)) output.warn(`epoch ${run.epochs.length}, the last that was finished, is kept in ${run.folder}`)
+    if (await run.rescue(model))
+      output.warn(
+        `epoch ${run.epochs.length}, the last that was finished, is kept in ${run.folder}`,
+      )
     throw error
   } finally {
     output.endProgress()
   }
 }
 
-function resumed(output: Output, run: RunWriter, epochs: readonly EpochResult[], batches: number): void {
+function resumed(
+  output: Output,
+  run: RunWriter,
+  epochs: readonly EpochResult[],
+  batches: number,
+): void {
   run.resumed(epochs)
   output.event({ type: 'resume', epochs: epochs.length, batches })
-  const where = batches ? `in epoch ${epochs.length + 1}, after step ${batches}` : `after epoch ${epochs.length}`
+  const where = batches
+    ? `in epoch ${epochs.length + 1}, after step ${batches}`
+    : `after epoch ${epochs.length}`
   output.labeled('resumed', `${where}, from ${run.checkpoints}`)
 }
 
-function report({ dir, data, folder, settings, output }: Job, result: FitResult, plan: Plan, seconds: number): void {
+function report(
+  { dir, data, folder, settings, output }: Job,
+  result: FitResult,
+  plan: Plan,
+  seconds: number,
+): void {
   const { epochs, keptEpoch, aborted, stoppedEarly, recovered, skipped } = result
   const last = epochs.at(-1)
   if (!last) return
   const best = epochs.reduce((a, b) => (b.valAccuracy > a.valAccuracy ? b : a))
   const kept = epochs.find(({ epoch }) => epoch === keptEpoch) ?? last
   const { valAccuracy } = kept
-  const outcome = { valAccuracy, keptEpoch: kept.epoch, bestValAccuracy: best.valAccuracy, bestEpoch: best.epoch }
-  output.event({ type: 'result', run: folder, aborted, stoppedEarly, recovered, epochs, ...outcome, skipped, seconds, plan })
+  const outcome = {
+    valAccuracy,
+    keptEpoch: kept.epoch,
+    bestValAccuracy: best.valAccuracy,
+    bestEpoch: best.epoch,
+  }
+  output.event({
+    type: 'result',
+    run: folder,
+    aborted,
+    stoppedEarly,
+    recovered,
+    epochs,
+    ...outcome,
+    skipped,
+    seconds,
+    plan,
+  })
   const sample = data.val.at(0)?.source
   output.line()
-  if (stoppedEarly) output.labeled('stopped', `early: the last ${settings.patience} epochs brought nothing better`)
-  const record = best.valAccuracy === valAccuracy ? 'its best' : `best ${percent(best.valAccuracy)} in epoch ${best.epoch}`
+  if (stoppedEarly)
+    output.labeled('stopped', `early: the last ${settings.patience} epochs brought nothing better`)
+  const record =
+    best.valAccuracy === valAccuracy
+      ? 'its best'
+      : `best ${percent(best.valAccuracy)} in epoch ${best.epoch}`
   output.labeled(
     'result',
     `validation accuracy ${percent(valAccuracy)} after epoch ${kept.epoch} (${record}); ${duration(seconds)} in all`,
   )
-  output.labeled('run', `${folder}: the weights, the figures of every epoch, the options and a checkpoint`)
+  output.labeled(
+    'run',
+    `${folder}: the weights, the figures of every epoch, the options and a checkpoint`,
+  )
   if (aborted) return
-  output.command('next', nextCommand('predict', folder, typeof sample === 'string' ? shortPath(sample) : 'IMAGE'))
+  output.command(
+    'next',
+    nextCommand('predict', folder, typeof sample === 'string' ? shortPath(sample) : 'IMAGE'),
+  )
   output.command('', nextCommand('evaluate', folder, dir))
 }

@@ -16,7 +16,9 @@ interface TuneCommandOptions extends CommonOptions {
 export function addTune(program: Command): void {
   const command = program
     .command('tune')
-    .description("Measure which kernels compute a network fastest on this machine's adapter, and use them from now on.")
+    .description(
+      "Measure which kernels compute a network fastest on this machine's adapter, and use them from now on.",
+    )
     .addOption(new Option('--variant <v>', 'the network').choices(variants).default('alexnet-64'))
     .option('--batch-size <n>', 'images that go through the network together', count, 32)
   withCommon(command).addHelpText(
@@ -55,9 +57,17 @@ async function run({ variant, batchSize, adapter, json }: TuneCommandOptions): P
 
 function report(output: Output, results: readonly TuningResult[]): void {
   const gained = results.filter(({ best, before }) => best !== before)
-  const sum = (ms: (result: TuningResult) => number) => results.reduce((total, result) => total + ms(result), 0)
+  const sum = (ms: (result: TuningResult) => number) =>
+    results.reduce((total, result) => total + ms(result), 0)
   const [beforeMs, bestMs] = [sum((result) => result.beforeMs), sum((result) => result.bestMs)]
-  output.event({ type: 'result', tuned: gained.length, measured: results.length, beforeMs, bestMs, tilings: results })
+  output.event({
+    type: 'result',
+    tuned: gained.length,
+    measured: results.length,
+    beforeMs,
+    bestMs,
+    tilings: results,
+  })
   output.line()
   output.lines(
     table(

@@ -10,8 +10,15 @@ import { Output } from '../output.ts'
 export function addWeb(program: Command): void {
   program
     .command('web')
-    .description('Open the page on which a browser trains: drop a folder of images, nothing leaves the machine.')
-    .option('--port <n>', 'where to serve it (default: one that is free)', number({ integer: true, min: 0, max: 65_535 }), 0)
+    .description(
+      'Open the page on which a browser trains: drop a folder of images, nothing leaves the machine.',
+    )
+    .option(
+      '--port <n>',
+      'where to serve it (default: one that is free)',
+      number({ integer: true, min: 0, max: 65_535 }),
+      0,
+    )
     .option('--json', 'one JSON object a line')
     .addHelpText(
       'after',
@@ -23,9 +30,18 @@ Examples:
     .action(run)
 }
 
-async function run({ port, json = false }: { readonly port: number; readonly json?: boolean }): Promise<void> {
+async function run({
+  port,
+  json = false,
+}: {
+  readonly port: number
+  readonly json?: boolean
+}): Promise<void> {
   const output = new Output(json)
-  const { url, close } = await serveLocally(await (import.meta.url.endsWith('.ts') ? builtNow() : builtPage()), port)
+  const { url, close } = await serveLocally(
+    await (import.meta.url.endsWith('.ts') ? builtNow() : builtPage()),
+    port,
+  )
   output.event({ type: 'open', url })
   output.labeled('open', `${url} in a browser with WebGPU; until Ctrl-C`)
   await untilStopped()
@@ -40,7 +56,10 @@ const types: Readonly<Record<string, string>> = {
 
 type Answers = (path: string) => Promise<Answer | null>
 
-/** The page that the package brings, and its weights, which lie at the package's root already. Other files are out of reach. */
+/**
+ * The page that the package brings, and its weights, which lie at the package's root already. Other
+ * files are out of reach.
+ */
 async function builtPage(): Promise<Answers> {
   const files = new Map<string, URL>()
   for (const [folder, prefix] of [
@@ -61,14 +80,20 @@ async function builtNow(): Promise<Answers> {
   const built = await build({ configFile, logLevel: 'warn', build: { write: false } })
   const files = new Map<string, string | Uint8Array>()
   for (const { output } of [built].flat().flatMap((one) => ('output' in one ? [one] : [])))
-    for (const file of output) files.set(`/${file.fileName}`, file.type === 'chunk' ? file.code : file.source)
+    for (const file of output)
+      files.set(`/${file.fileName}`, file.type === 'chunk' ? file.code : file.source)
   return answering(files, async (content) => content)
 }
 
-function answering<T>(files: ReadonlyMap<string, T>, read: (file: T) => Promise<string | Uint8Array>): Answers {
+function answering<T>(
+  files: ReadonlyMap<string, T>,
+  read: (file: T) => Promise<string | Uint8Array>,
+): Answers {
   return async (path) => {
     const name = path === '/' ? '/index.html' : path
     const file = files.get(name)
-    return file === undefined ? null : { type: types[extname(name)] ?? 'application/octet-stream', body: await read(file) }
+    return file === undefined
+      ? null
+      : { type: types[extname(name)] ?? 'application/octet-stream', body: await read(file) }
   }
 }

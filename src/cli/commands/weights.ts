@@ -33,7 +33,9 @@ interface AddOptions extends JsonOption {
 }
 
 export function addWeightsCommand(program: Command): void {
-  const weights = program.command('weights').description('Show, fetch and check the weights that have a name, and give names to your own.')
+  const weights = program
+    .command('weights')
+    .description('Show, fetch and check the weights that have a name, and give names to your own.')
   weights.addHelpText(
     'after',
     `
@@ -47,23 +49,41 @@ Examples:
 Fetched files lie in your cache folder, names of your own in ${entriesFile()}.`,
   )
   const sub = (name: string, description: string) =>
-    weights.command(name).description(description).option('--json', 'print one JSON event a line, the result last')
+    weights
+      .command(name)
+      .description(description)
+      .option('--json', 'print one JSON event a line, the result last')
   sub('list', 'Show every name, what it stands for and where its file is.').action(list)
-  sub('add', 'Give a name to a file of your own, here or on a server; its sha256 is checked whenever it is used.')
+  sub(
+    'add',
+    'Give a name to a file of your own, here or on a server; its sha256 is checked whenever it is used.',
+  )
     .argument('<name>', 'letters, digits, . - and _, parts divided by /')
     .argument('<url|path>', 'an http or https address, or a file here')
     .option(
       '--sha256 <digits>',
       "the file's sha256; for a file here it is computed, an address may end in its first digits as PyTorch's do",
     )
-    .addOption(new Option('--variant <name>', 'which AlexNet it is for, where the file does not say').choices(variants))
+    .addOption(
+      new Option(
+        '--variant <name>',
+        'which AlexNet it is for, where the file does not say',
+      ).choices(variants),
+    )
     .action(add)
-  sub('fetch', 'Fetch weights now rather than when they are first used; a cut transfer goes on where it ended.')
+  sub(
+    'fetch',
+    'Fetch weights now rather than when they are first used; a cut transfer goes on where it ended.',
+  )
     .argument('<name...>', 'names that list shows')
     .option('--offline', 'fetch nothing, only check what is here (also: GRAFT_OFFLINE=1)')
     .action(fetchNamed)
-  sub('verify', 'Check the sha256 of weights that are here.').argument('[name...]', 'names (default: all that are here)').action(verify)
-  sub('path', 'Print the path of the file, for scripts.').argument('<name>', 'a name that list shows').action(path)
+  sub('verify', 'Check the sha256 of weights that are here.')
+    .argument('[name...]', 'names (default: all that are here)')
+    .action(verify)
+  sub('path', 'Print the path of the file, for scripts.')
+    .argument('<name>', 'a name that list shows')
+    .action(path)
   sub('remove', 'Forget a name of your own; delete what was fetched for a name.')
     .argument('<name>', 'a name that list shows')
     .action(remove)
@@ -81,16 +101,27 @@ function requireWeights(name: string): NamedWeights {
 }
 
 /** Checks named weights, and fetches them with a bar where they are not on this machine yet. */
-async function fetchShown(output: Output, weights: NamedWeights, offline: boolean | undefined, stop: Stop): Promise<string> {
+async function fetchShown(
+  output: Output,
+  weights: NamedWeights,
+  offline: boolean | undefined,
+  stop: Stop,
+): Promise<string> {
   const here = await localFile(weights)
-  if (here === null && !(offline ?? isOffline())) output.labeled('fetching', `${weights.name} from ${weights.file.href}`)
+  if (here === null && !(offline ?? isOffline()))
+    output.labeled('fetching', `${weights.name} from ${weights.file.href}`)
   let told = 0
   try {
     return await fetchWeights(weights, {
       ...(offline ? { offline } : {}),
       signal: stop.signal,
       onProgress: (done, total) => {
-        output.progress('fetching', done, total ?? 2 * done, total === null ? megabytes(done) : `${megabytes(done)} of ${megabytes(total)}`)
+        output.progress(
+          'fetching',
+          done,
+          total ?? 2 * done,
+          total === null ? megabytes(done) : `${megabytes(done)} of ${megabytes(total)}`,
+        )
         const now = performance.now()
         if (now - told < 500 && done !== total) return
         told = now
@@ -99,14 +130,17 @@ async function fetchShown(output: Output, weights: NamedWeights, offline: boolea
     })
   } catch (error) {
     if (!stop.signal.aborted) throw error
-    throw stop.error(`stopped: what has arrived of ${weights.name} is kept, and fetching it goes on from there`)
+    throw stop.error(
+      `stopped: what has arrived of ${weights.name} is kept, and fetching it goes on from there`,
+    )
   } finally {
     output.endProgress()
   }
 }
 
 /**
- * Fetches what is named and not on this machine yet, before anything is computed; loading checks it in any case.
+ * Fetches what is named and not on this machine yet, before anything is computed; loading checks it
+ * in any case.
  * @param name of weights, or a path, for which nothing is done
  */
 export async function fetchAbsent(
@@ -123,12 +157,25 @@ export async function fetchAbsent(
 
 async function list({ json }: JsonOption): Promise<void> {
   const output = new Output(json)
-  const rows = await Promise.all(allWeights().map(async (weights) => ({ weights, path: await localFile(weights) })))
+  const rows = await Promise.all(
+    allWeights().map(async (weights) => ({ weights, path: await localFile(weights) })),
+  )
   output.event({
     type: 'result',
     weights: rows.map(({ weights, path }) => ({
-      ...{ name: weights.name, variant: weights.variant, classes: weights.classes, parameters: weights.parameters },
-      ...{ accuracy: weights.accuracy, license: weights.license, source: weights.file.href, sha256: weights.sha256, path },
+      ...{
+        name: weights.name,
+        variant: weights.variant,
+        classes: weights.classes,
+        parameters: weights.parameters,
+      },
+      ...{
+        accuracy: weights.accuracy,
+        license: weights.license,
+        source: weights.file.href,
+        sha256: weights.sha256,
+        path,
+      },
       preprocess: weights.variant && preprocessOf(weights.variant),
     })),
   })
@@ -138,18 +185,43 @@ async function list({ json }: JsonOption): Promise<void> {
     weights.accuracy ? percent(weights.accuracy.top1) : '-',
     isShipped(weights) ? 'comes with Graft' : (path ?? 'not fetched yet'),
   ])
-  output.lines(table([['name', 'network', 'classes', 'parameters', 'top 1', 'file'], ...lines], { right: [2, 3, 4] }))
+  output.lines(
+    table([['name', 'network', 'classes', 'parameters', 'top 1', 'file'], ...lines], {
+      right: [2, 3, 4],
+    }),
+  )
 }
 
-async function add(name: string, source: string, { json, sha256, variant }: AddOptions): Promise<void> {
+async function add(
+  name: string,
+  source: string,
+  { json, sha256, variant }: AddOptions,
+): Promise<void> {
   const output = new Output(json)
-  const made = await addWeights({ name, source, ...(sha256 ? { sha256 } : {}), ...(variant ? { variant } : {}) })
-  output.event({ type: 'result', name, source: made.file.href, sha256: made.sha256, variant: made.variant })
-  output.labeled('added', `${name}: ${made.file.protocol === 'file:' ? fileURLToPath(made.file) : made.file.href}`)
+  const made = await addWeights({
+    name,
+    source,
+    ...(sha256 ? { sha256 } : {}),
+    ...(variant ? { variant } : {}),
+  })
+  output.event({
+    type: 'result',
+    name,
+    source: made.file.href,
+    sha256: made.sha256,
+    variant: made.variant,
+  })
+  output.labeled(
+    'added',
+    `${name}: ${made.file.protocol === 'file:' ? fileURLToPath(made.file) : made.file.href}`,
+  )
   output.labeled('sha256', made.sha256)
 }
 
-async function fetchNamed(names: readonly string[], { json, offline }: FetchOptions): Promise<void> {
+async function fetchNamed(
+  names: readonly string[],
+  { json, offline }: FetchOptions,
+): Promise<void> {
   const output = new Output(json)
   const wanted = names.map(requireWeights)
   const stop = new Stop(() => output.warn('stopping; what has arrived is kept'))
@@ -174,9 +246,14 @@ async function verify(names: readonly string[], { json }: JsonOption): Promise<v
     // Not asked for by name: what is not here has nothing to check.
     if (path === null && names.length === 0) continue
     const problem =
-      path === null ? `the file is not here; 'graft weights fetch ${weights.name}' fetches it` : await problemOf(weights, path)
+      path === null
+        ? `the file is not here; 'graft weights fetch ${weights.name}' fetches it`
+        : await problemOf(weights, path)
     results.push({ name: weights.name, path, problem })
-    output.labeled(problem === null ? 'sound' : 'wrong', `${weights.name}: ${problem ?? path ?? ''}`)
+    output.labeled(
+      problem === null ? 'sound' : 'wrong',
+      `${weights.name}: ${problem ?? path ?? ''}`,
+    )
   }
   output.event({ type: 'result', weights: results })
   if (results.some(({ problem }) => problem !== null)) process.exitCode = exitCodes.failure
@@ -185,7 +262,10 @@ async function verify(names: readonly string[], { json }: JsonOption): Promise<v
 async function path(name: string, { json }: JsonOption): Promise<void> {
   const output = new Output(json)
   const found = await localFile(requireWeights(name))
-  if (found === null) throw new WeightsError(`${name} is not on this machine yet: 'graft weights fetch ${name}' fetches it`)
+  if (found === null)
+    throw new WeightsError(
+      `${name} is not on this machine yet: 'graft weights fetch ${name}' fetches it`,
+    )
   output.event({ type: 'result', name, path: found })
   output.line(found)
 }

@@ -1,7 +1,7 @@
 import { GraftError, ShapeError } from '../../base/errors.ts'
 import type { BindingLimits } from '../limits.ts'
-import type { CompiledKernel } from './pipelines.ts'
 import type { Bindable } from '../memory/windows.ts'
+import type { CompiledKernel } from './pipelines.ts'
 
 /** The storages a launch binds, whole or in part, by the names the shader gives them. */
 export type Bindings = Readonly<Record<string, Bindable>>
@@ -9,7 +9,10 @@ export type Bindings = Readonly<Record<string, Bindable>>
 /** Bind groups kept; a training step uses about a hundred. */
 const groupLimit = 8192
 
-/** Bind groups by the identity of what they bind: a step that is handed the same buffers as the one before makes none. */
+/**
+ * Bind groups by the identity of what they bind: a step that is handed the same buffers as the one
+ * before makes none.
+ */
 export class BindGroups {
   readonly #device: GPUDevice
   readonly #limits: BindingLimits
@@ -47,7 +50,10 @@ export class BindGroups {
     for (const { name } of declared) {
       const bound = bindings[name]
       if (!bound) throw new GraftError('shader', `${compiled.name}: nothing is bound to ${name}`)
-      key += 'offset' in bound ? `,${bound.storage.id}:${bound.bytes}@${bound.offset}` : `,${bound.id}:${bound.bytes}`
+      key +=
+        'offset' in bound
+          ? `,${bound.storage.id}:${bound.bytes}@${bound.offset}`
+          : `,${bound.id}:${bound.bytes}`
     }
     if (Object.keys(bindings).length !== declared.length)
       throw new GraftError('shader', `${compiled.name}: bindings the shader does not have`)
@@ -57,7 +63,10 @@ export class BindGroups {
     const group = this.#device.createBindGroup({
       label: `${compiled.name}${layer ? ` in ${layer}` : ''}`,
       layout: compiled.layout.bindGroupLayout,
-      entries: declared.map(({ name, binding }) => ({ binding, resource: resource(bindings[name] as Bindable) })),
+      entries: declared.map(({ name, binding }) => ({
+        binding,
+        resource: resource(bindings[name] as Bindable),
+      })),
     })
     this.#groups.set(key, group)
     return group

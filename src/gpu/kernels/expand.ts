@@ -1,13 +1,15 @@
 /**
- * The notation in which Graft's WGSL files say what plain WGSL cannot: registers that must be unrolled, because a broadcast's lane
- * is a constant expression. A line that opens with `#` is a directive, everything else is WGSL:
+ * The notation in which Graft's WGSL files say what plain WGSL cannot: registers that must be
+ * unrolled, because a broadcast's lane is a constant expression. A line that opens with `#` is a
+ * directive, everything else is WGSL:
  *
  *     #include "lib/linear.wgsl"        the text of another file under shaders/
  *     #repeat r in 0..ROWS / 4          the lines up to #end, once for each r
  *     #if BIAS == 1  …  #else  …  #end  one branch or the other
  *     s#{r} += w * b[#{4 * r}u];        #{…} anywhere in a line: the value of an integer expression
  *
- * Expressions are integer arithmetic (`/` rounds down) over the kernel's constants and the loop variables in scope.
+ * Expressions are integer arithmetic (`/` rounds down) over the kernel's constants and the loop
+ * variables in scope.
  */
 import { GraftError } from '../../base/errors.ts'
 
@@ -29,10 +31,15 @@ type Scope = Readonly<Record<string, number>>
  * Expands one file.
  * @param files every file under shaders/, by its path
  * @param constants the integers that expressions may name
- * @throws GraftError (code `shader`) for an unknown file or name, a missing `#end`, or a malformed expression, naming file and line
+ * @throws GraftError (code `shader`) for an unknown file or name, a missing `#end`, or a malformed
+ * expression, naming file and line
  * @example expandShader(new Map([['a.wgsl', '#repeat i in 0..2\nlet x#{i} = #{i * 2};\n#end']]), 'a.wgsl', {}).code // let x0 = 0; let x1 = 2;
  */
-export function expandShader(files: ReadonlyMap<string, string>, file: string, constants: Scope): ExpandedShader {
+export function expandShader(
+  files: ReadonlyMap<string, string>,
+  file: string,
+  constants: Scope,
+): ExpandedShader {
   const code: string[] = []
   const origins: LineOrigin[] = []
   const emit = (text: string, origin: LineOrigin) => {
@@ -52,8 +59,12 @@ function expandFile(
 ): void {
   const text = files.get(file)
   if (text === undefined)
-    throw new GraftError('shader', `no shader file ${file}${including.length ? `, included by ${including.at(-1)}` : ''}`)
-  if (including.includes(file)) throw new GraftError('shader', `${file} includes itself through ${including.join(', ')}`)
+    throw new GraftError(
+      'shader',
+      `no shader file ${file}${including.length ? `, included by ${including.at(-1)}` : ''}`,
+    )
+  if (including.includes(file))
+    throw new GraftError('shader', `${file} includes itself through ${including.join(', ')}`)
   const lines = text.split('\n')
   const fail = (line: number, message: string): never => {
     throw new GraftError('shader', `${file}:${line + 1}: ${message}`)
@@ -85,7 +96,9 @@ function expandFile(
       const directive = /^\s*#(\w+)\s*(.*?)\s*$/.exec(line)
       if (!directive) {
         emit(
-          line.replace(/#\{([^}]*)\}/g, (_, expression: string) => String(evaluate(expression, scope, i))),
+          line.replace(/#\{([^}]*)\}/g, (_, expression: string) =>
+            String(evaluate(expression, scope, i)),
+          ),
           { file, line: i + 1 },
         )
         continue
@@ -95,10 +108,12 @@ function expandFile(
         const name = /^"(.+)"$/.exec(rest)?.[1] ?? fail(i, 'write #include "file.wgsl"')
         expandFile(files, name, constants, emit, [...including, file])
       } else if (word === 'repeat') {
-        const [, name, first, last] = /^(\w+)\s+in\s+(.+?)\.\.(.+)$/.exec(rest) ?? fail(i, 'write #repeat name in first..last')
+        const [, name, first, last] =
+          /^(\w+)\s+in\s+(.+?)\.\.(.+)$/.exec(rest) ?? fail(i, 'write #repeat name in first..last')
         const { end } = findEnd(i)
         const stop = evaluate(last ?? '', scope, i)
-        for (let value = evaluate(first ?? '', scope, i); value < stop; value++) walk(i + 1, end, { ...scope, [name ?? '']: value })
+        for (let value = evaluate(first ?? '', scope, i); value < stop; value++)
+          walk(i + 1, end, { ...scope, [name ?? '']: value })
         i = end
       } else if (word === 'if') {
         const { otherwise, end } = findEnd(i)
@@ -111,7 +126,14 @@ function expandFile(
   walk(0, lines.length, constants)
 }
 
-const precedence: readonly (readonly string[])[] = [['||'], ['&&'], ['==', '!='], ['<=', '>=', '<', '>'], ['+', '-'], ['*', '/', '%']]
+const precedence: readonly (readonly string[])[] = [
+  ['||'],
+  ['&&'],
+  ['==', '!='],
+  ['<=', '>=', '<', '>'],
+  ['+', '-'],
+  ['*', '/', '%'],
+]
 
 const operators: Readonly<Record<string, (a: number, b: number) => number>> = {
   '||': (a, b) => Number(a !== 0 || b !== 0),

@@ -6,9 +6,13 @@ export interface Launch {
   readonly layer: string | null
 }
 
-/** The error for a message of the device. Dawn's quote the labels of what they complain about: the newest launch whose kernel is named is the one. */
+/**
+ * The error for a message of the device. Dawn's quote the labels of what they complain about: the
+ * newest launch whose kernel is named is the one.
+ */
 export function launchError(message: string, launches: readonly Launch[]): KernelError {
   const line = message.split('\n')[0] ?? message
-  const launch = launches.findLast(({ kernel }) => message.includes(`"${kernel}`)) ?? launches.at(-1)
+  const launch =
+    launches.findLast(({ kernel }) => message.includes(`"${kernel}`)) ?? launches.at(-1)
   return new KernelError(launch?.kernel ?? 'unknown', launch?.layer ?? null, line)
 }

@@ -1,7 +1,7 @@
-import { FirstLaunches } from './firstLaunch.ts'
-import { deviceDescriptor } from '../limits.ts'
-import { PipelineCache, type Uncompiled } from './pipelines.ts'
 import type { AdapterKind, Platform } from '../../host/platform.ts'
+import { deviceDescriptor } from '../limits.ts'
+import { FirstLaunches } from './firstLaunch.ts'
+import { PipelineCache, type Uncompiled } from './pipelines.ts'
 import { type Helper, SharedLaunches } from './sharedLaunches.ts'
 
 /**
@@ -11,7 +11,12 @@ import { type Helper, SharedLaunches } from './sharedLaunches.ts'
  */
 export async function makeReady(
   kernels: readonly Uncompiled[],
-  { device, pipelines, kind, platform }: { device: GPUDevice; pipelines: PipelineCache; kind: AdapterKind; platform: Platform },
+  {
+    device,
+    pipelines,
+    kind,
+    platform,
+  }: { device: GPUDevice; pipelines: PipelineCache; kind: AdapterKind; platform: Platform },
   onProgress?: (done: number, total: number) => void,
 ): Promise<void> {
   let done = 0
@@ -22,7 +27,11 @@ export async function makeReady(
   }
   const launches = new FirstLaunches(device, pipelines)
   if (kind === 'lavapipe' && (platform.cores ?? 1) > 1) {
-    await new SharedLaunches(launches, () => openHelper(platform, kind)).run(kernels, pipelines, onReady)
+    await new SharedLaunches(launches, () => openHelper(platform, kind)).run(
+      kernels,
+      pipelines,
+      onReady,
+    )
     return
   }
   await Promise.all(kernels.map((kernel) => launches.launch(kernel).then(onReady)))

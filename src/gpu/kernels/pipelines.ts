@@ -1,7 +1,10 @@
 import { KernelError } from '../../base/errors.ts'
 import { type Constants, type Kernel, type KernelSource, kernelSource } from './kernel.ts'
 
-/** A compiled kernel: its pipeline, the layout its bindings are grouped by, and the text it was made from. */
+/**
+ * A compiled kernel: its pipeline, the layout its bindings are grouped by, and the text it was made
+ * from.
+ */
 export interface CompiledKernel {
   readonly name: string
   readonly constants: Constants
@@ -17,7 +20,10 @@ export type Uncompiled = Pick<CompiledKernel, 'name' | 'constants' | 'source'>
 
 type Draft = Uncompiled & Pick<CompiledKernel, 'layout'>
 
-/** Kernels whose storage bindings have the same access share one layout, and so each other's bind groups. */
+/**
+ * Kernels whose storage bindings have the same access share one layout, and so each other's bind
+ * groups.
+ */
 export interface BindingLayout {
   readonly id: number
   readonly bindGroupLayout: GPUBindGroupLayout
@@ -25,8 +31,8 @@ export interface BindingLayout {
 }
 
 /**
- * Compiled kernels by name and constants. A kernel that is first met inside a step is compiled on the spot; `compile` does so
- * beforehand and without blocking.
+ * Compiled kernels by name and constants. A kernel that is first met inside a step is compiled on
+ * the spot; `compile` does so beforehand and without blocking.
  */
 export class PipelineCache {
   readonly #device: GPUDevice
@@ -37,17 +43,30 @@ export class PipelineCache {
   /** Group 1 of every kernel: one slot of the params ring, chosen by dynamic offset. */
   readonly paramsLayout: GPUBindGroupLayout
 
-  constructor(device: GPUDevice, files: ReadonlyMap<string, string>, onError: (scope: Promise<KernelError | null>) => void) {
+  constructor(
+    device: GPUDevice,
+    files: ReadonlyMap<string, string>,
+    onError: (scope: Promise<KernelError | null>) => void,
+  ) {
     this.#device = device
     this.#files = files
     this.#onError = onError
     this.paramsLayout = device.createBindGroupLayout({
       label: 'params',
-      entries: [{ binding: 0, visibility: GPUShaderStage.COMPUTE, buffer: { type: 'uniform', hasDynamicOffset: true } }],
+      entries: [
+        {
+          binding: 0,
+          visibility: GPUShaderStage.COMPUTE,
+          buffer: { type: 'uniform', hasDynamicOffset: true },
+        },
+      ],
     })
   }
 
-  /** The compiled kernel, compiled now if it has not been. Errors of compilation are reported through `onError`. */
+  /**
+   * The compiled kernel, compiled now if it has not been. Errors of compilation are reported
+   * through `onError`.
+   */
   get(kernel: Kernel, constants: Constants, layer: string | null): CompiledKernel {
     const key = cacheKey(kernel.name, constants)
     const known = this.#compiled.get(key)
@@ -58,7 +77,9 @@ export class PipelineCache {
     const module = this.#device.createShaderModule({ label: kernel.name, code: draft.source.code })
     const pipeline = this.#device.createComputePipeline(describe(draft, module))
     const scope = this.#device.popErrorScope()
-    this.#onError(scope.then((error) => (error ? compileError(draft, module, error.message, layer) : null)))
+    this.#onError(
+      scope.then((error) => (error ? compileError(draft, module, error.message, layer) : null)),
+    )
     const compiled = { ...draft, pipeline, compileMilliseconds: performance.now() - begun }
     this.#compiled.set(key, compiled)
     return compiled
@@ -71,7 +92,9 @@ export class PipelineCache {
       const key = cacheKey(kernel.name, constants)
       if (!this.#compiled.has(key)) missing.set(key, [kernel, constants])
     }
-    return [...missing.values()].map(([kernel, constants]) => uncompiled(this.#files, kernel, constants))
+    return [...missing.values()].map(([kernel, constants]) =>
+      uncompiled(this.#files, kernel, constants),
+    )
   }
 
   /**
@@ -91,7 +114,11 @@ export class PipelineCache {
       this.#compiled.set(cacheKey(kernel.name, kernel.constants), compiled)
       return compiled
     } catch (error) {
-      throw await compileError(draft, module, error instanceof Error ? error.message : String(error))
+      throw await compileError(
+        draft,
+        module,
+        error instanceof Error ? error.message : String(error),
+      )
     }
   }
 
@@ -101,7 +128,9 @@ export class PipelineCache {
 
   #layout(source: KernelSource): BindingLayout {
     const { bindings } = source.interface
-    const signature = bindings.map(({ binding, writable }) => `${binding}${writable ? 'w' : 'r'}`).join()
+    const signature = bindings
+      .map(({ binding, writable }) => `${binding}${writable ? 'w' : 'r'}`)
+      .join()
     const known = this.#layouts.get(signature)
     if (known) return known
     const bindGroupLayout = this.#device.createBindGroupLayout({
@@ -112,7 +141,10 @@ export class PipelineCache {
         buffer: { type: writable ? 'storage' : 'read-only-storage' },
       })),
     })
-    const pipelineLayout = this.#device.createPipelineLayout({ label: signature, bindGroupLayouts: [bindGroupLayout, this.paramsLayout] })
+    const pipelineLayout = this.#device.createPipelineLayout({
+      label: signature,
+      bindGroupLayouts: [bindGroupLayout, this.paramsLayout],
+    })
     const layout = { id: this.#layouts.size, bindGroupLayout, pipelineLayout }
     this.#layouts.set(signature, layout)
     return layout
@@ -123,12 +155,18 @@ function cacheKey(name: string, constants: Constants): string {
   return `${name} ${JSON.stringify(constants)}`
 }
 
-function uncompiled(files: ReadonlyMap<string, string>, kernel: Kernel, constants: Constants): Uncompiled {
+function uncompiled(
+  files: ReadonlyMap<string, string>,
+  kernel: Kernel,
+  constants: Constants,
+): Uncompiled {
   return { name: kernel.name, constants, source: kernelSource(files, kernel, constants) }
 }
 
 function describe(draft: Draft, module: GPUShaderModule): GPUComputePipelineDescriptor {
-  const overrides = Object.entries(draft.constants).filter(([name]) => draft.source.interface.overrides.has(name))
+  const overrides = Object.entries(draft.constants).filter(([name]) =>
+    draft.source.interface.overrides.has(name),
+  )
   return {
     label: draft.name,
     layout: draft.layout.pipelineLayout,
@@ -136,11 +174,19 @@ function describe(draft: Draft, module: GPUShaderModule): GPUComputePipelineDesc
   }
 }
 
-/** The error for a kernel that does not compile, its lines given in the file they were written in. */
-async function compileError(draft: Draft, module: GPUShaderModule, fallback: string, layer: string | null = null): Promise<KernelError> {
+/**
+ * The error for a kernel that does not compile, its lines given in the file they were written in.
+ */
+async function compileError(
+  draft: Draft,
+  module: GPUShaderModule,
+  fallback: string,
+  layer: string | null = null,
+): Promise<KernelError> {
   const info = await module.getCompilationInfo()
   const first = info.messages.find((message) => message.type === 'error')
-  if (!first) return new KernelError(draft.name, layer, `does not compile: ${fallback.split('\n')[0]}`)
+  if (!first)
+    return new KernelError(draft.name, layer, `does not compile: ${fallback.split('\n')[0]}`)
   const origin = draft.source.origins[first.lineNum - 1]
   const where = origin ? `${origin.file}:${origin.line}` : `line ${first.lineNum}`
   return new KernelError(draft.name, layer, `does not compile: ${where}: ${first.message}`)

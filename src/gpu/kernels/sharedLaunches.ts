@@ -9,16 +9,21 @@ export interface Helper {
   dispose(): void
 }
 
-/** Milliseconds of a first launch above which machine code is being made: what the driver finds on its disk is there after some five. */
+/**
+ * Milliseconds of a first launch above which machine code is being made: what the driver finds on
+ * its disk is there after some five.
+ */
 const slow = 20
 /** The driver writes to its disk in a thread of its own; milliseconds until it has. */
 const writing = 10
 
 /**
- * First launches on a driver that makes machine code in the one thread of a device's queue, and keeps it on the disk: a second device
- * makes every other kernel's in a thread of its own, and the first finds it there. So it is with lavapipe, where it halves a cold start.
- * What the disk keeps already, or a driver that keeps nothing there, is told by the clock: the helper makes one kernel, and goes on
- * where that took twice as long as it takes here afterwards. Without help everything is launched here.
+ * First launches on a driver that makes machine code in the one thread of a device's queue, and
+ * keeps it on the disk: a second device makes every other kernel's in a thread of its own, and the
+ * first finds it there. So it is with lavapipe, where it halves a cold start. What the disk keeps
+ * already, or a driver that keeps nothing there, is told by the clock: the helper makes one kernel,
+ * and goes on where that took twice as long as it takes here afterwards. Without help everything is
+ * launched here.
  */
 export class SharedLaunches {
   readonly #here: Launcher
@@ -47,7 +52,11 @@ export class SharedLaunches {
    * @param onReady told after each one
    * @throws KernelError for one that does not compile
    */
-  async run(kernels: readonly Uncompiled[], pipelines: Pick<PipelineCache, 'compile'>, onReady: () => void): Promise<void> {
+  async run(
+    kernels: readonly Uncompiled[],
+    pipelines: Pick<PipelineCache, 'compile'>,
+    onReady: () => void,
+  ): Promise<void> {
     this.#waiting.push(...[...kernels].sort((a, b) => a.source.code.length - b.source.code.length))
     const compiling = new Map<Uncompiled, Promise<CompiledKernel>>()
     for (const kernel of fromBothEnds(this.#waiting)) {
@@ -63,7 +72,8 @@ export class SharedLaunches {
           const milliseconds = await this.#here.launch(kernel, compiling.get(kernel))
           onReady()
           if (made) this.#compare(milliseconds, made.milliseconds)
-          else if (milliseconds > slow && this.#errands.length === 0 && this.#waiting.length > 1) this.#errands.push(this.#try())
+          else if (milliseconds > slow && this.#errands.length === 0 && this.#waiting.length > 1)
+            this.#errands.push(this.#try())
         } else if (this.#held.size > 0) await new Promise<void>((resolve) => (this.#wake = resolve))
         else return
       }
@@ -74,7 +84,10 @@ export class SharedLaunches {
     }
   }
 
-  /** The next kernel: of those that take longest, once two share them; before that of those which soon tell. */
+  /**
+   * The next kernel: of those that take longest, once two share them; before that of those which
+   * soon tell.
+   */
   #take(): Uncompiled | undefined {
     return this.#pays ? this.#waiting.pop() : this.#waiting.shift()
   }
@@ -133,6 +146,9 @@ export class SharedLaunches {
 
 /** The first, the last, the second, the last but one, … */
 function fromBothEnds<T>(items: readonly T[]): T[] {
-  const ranked = items.map((item, i) => ({ item, rank: Math.min(2 * i, 2 * (items.length - 1 - i) + 1) }))
+  const ranked = items.map((item, i) => ({
+    item,
+    rank: Math.min(2 * i, 2 * (items.length - 1 - i) + 1),
+  }))
   return ranked.sort((a, b) => a.rank - b.rank).map(({ item }) => item)
 }

@@ -2,8 +2,9 @@ import type { Constants, Kernel } from '../kernels/kernel.ts'
 import type { Storage } from './pool.ts'
 
 /**
- * Which requests for memory share a buffer, for work that is done again and again: a training step. Requests are known by the layer
- * that makes them, their size, and their number among its equal ones since the last submit.
+ * Which requests for memory share a buffer, for work that is done again and again: a training step.
+ * Requests are known by the layer that makes them, their size, and their number among its equal
+ * ones since the last submit.
  */
 export interface Layout {
   /** What each buffer has, in bytes. */
@@ -32,7 +33,10 @@ interface Lifetime {
   to: number
 }
 
-/** Notes what is asked for and given back, from submit to submit, and lays out the stretch that needs the most. */
+/**
+ * Notes what is asked for and given back, from submit to submit, and lays out the stretch that
+ * needs the most.
+ */
 export class Lifetimes {
   #time = 0
   #present: Lifetime[] = []
@@ -40,8 +44,16 @@ export class Lifetimes {
   #largest: readonly Lifetime[] = []
 
   take(storage: Storage, key: string, layer: string | null): void {
-    if (layer === null) return // inputs, targets, what is kept beside a network: nobody says that the next step asks for the same
-    const lifetime = { key, layer, bytes: storage.bytes, from: this.#time++, to: Number.POSITIVE_INFINITY }
+    // inputs, targets, what is kept beside a network: nobody says that the next step asks for the
+    // same
+    if (layer === null) return
+    const lifetime = {
+      key,
+      layer,
+      bytes: storage.bytes,
+      from: this.#time++,
+      to: Number.POSITIVE_INFINITY,
+    }
     this.#present.push(lifetime)
     this.#held.set(storage, lifetime)
   }
@@ -52,7 +64,10 @@ export class Lifetimes {
     this.#held.delete(storage)
   }
 
-  /** Ends a stretch. What is still held then is not the work's own: parameters, an optimizer's state, the next input. */
+  /**
+   * Ends a stretch. What is still held then is not the work's own: parameters, an optimizer's
+   * state, the next input.
+   */
   submit(): void {
     const own = this.#present.filter(({ to }) => to < this.#time)
     if (total(own) >= total(this.#largest)) this.#largest = own
@@ -61,15 +76,19 @@ export class Lifetimes {
   }
 
   /**
-   * Largest first, of equal ones the longest held, each to the smallest buffer that is free all the while: greedy by size for shared
-   * objects (Pisarchyk & Lee 2020, arXiv:2001.03288). No buffer is larger than its largest tenant, and the sum comes near the most that
-   * is ever held at once.
+   * Largest first, of equal ones the longest held, each to the smallest buffer that is free all the
+   * while: greedy by size for shared objects (Pisarchyk & Lee 2020, arXiv:2001.03288). No buffer is
+   * larger than its largest tenant, and the sum comes near the most that is ever held at once.
    */
   layout(): Layout {
     const tenants: Lifetime[][] = []
     const buffers = new Map<string, number>()
-    for (const lifetime of [...this.#largest].sort((a, b) => b.bytes - a.bytes || b.to - b.from - (a.to - a.from))) {
-      const free = tenants.findLastIndex((others) => others.every(({ from, to }) => to < lifetime.from || lifetime.to < from))
+    for (const lifetime of [...this.#largest].sort(
+      (a, b) => b.bytes - a.bytes || b.to - b.from - (a.to - a.from),
+    )) {
+      const free = tenants.findLastIndex((others) =>
+        others.every(({ from, to }) => to < lifetime.from || lifetime.to < from),
+      )
       if (free < 0) tenants.push([lifetime])
       else tenants[free]?.push(lifetime)
       buffers.set(lifetime.key, free < 0 ? tenants.length - 1 : free)

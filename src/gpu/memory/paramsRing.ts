@@ -5,7 +5,10 @@ import type { Params, ShaderInterface } from '../kernels/kernel.ts'
 const slotBytes = 256
 const slots = 1024
 
-/** The params of every launch between two submits, side by side in one uniform buffer that is written once. */
+/**
+ * The params of every launch between two submits, side by side in one uniform buffer that is
+ * written once.
+ */
 export class ParamsRing {
   /** Binds one slot, by dynamic offset. */
   readonly group: GPUBindGroup
@@ -33,7 +36,10 @@ export class ParamsRing {
     return this.#used === slots
   }
 
-  /** Puts down a launch's params. Returns the offset of their slot. @throws GraftError where names do not match */
+  /**
+   * Puts down a launch's params. Returns the offset of their slot. @throws GraftError where names
+   * do not match
+   */
   write(name: string, fields: ShaderInterface['params'], params: Params): number {
     const offset = this.#used * slotBytes
     writeParams(this.#view, offset, name, fields, params)
@@ -43,16 +49,33 @@ export class ParamsRing {
 
   /** Hands the slots to the device, ahead of the submit that reads them, and begins anew. */
   flush(): void {
-    if (this.#used > 0) this.#device.queue.writeBuffer(this.#buffer, 0, this.#view.buffer as ArrayBuffer, 0, this.#used * slotBytes)
+    if (this.#used > 0)
+      this.#device.queue.writeBuffer(
+        this.#buffer,
+        0,
+        this.#view.buffer as ArrayBuffer,
+        0,
+        this.#used * slotBytes,
+      )
     this.#used = 0
   }
 }
 
-/** Writes params into their slot of the uniform ring, in the struct's order, four bytes each. Throws where names do not match. */
-function writeParams(view: DataView, offset: number, name: string, fields: ShaderInterface['params'], params: Params): void {
+/**
+ * Writes params into their slot of the uniform ring, in the struct's order, four bytes each. Throws
+ * where names do not match.
+ */
+function writeParams(
+  view: DataView,
+  offset: number,
+  name: string,
+  fields: ShaderInterface['params'],
+  params: Params,
+): void {
   for (const [i, field] of fields.entries()) {
     const value = params[field.name]
-    if (value === undefined) throw new GraftError('shader', `${name}: no value for the parameter ${field.name}`)
+    if (value === undefined)
+      throw new GraftError('shader', `${name}: no value for the parameter ${field.name}`)
     const at = offset + 4 * i
     if (field.type === 'f32') view.setFloat32(at, value, true)
     else if (field.type === 'i32') view.setInt32(at, value, true)

@@ -2,8 +2,9 @@ import { OutOfMemoryError, ShapeError } from '../../base/errors.ts'
 import { type Layout, Lifetimes } from './layout.ts'
 
 /**
- * A GPU buffer with a count of its holders: tensors, saved activations, gradients. When the last lets go, the buffer returns to its
- * pool. Commands already encoded may still read it: whoever gets it next is encoded after them. In a rehearsal there is no buffer.
+ * A GPU buffer with a count of its holders: tensors, saved activations, gradients. When the last
+ * lets go, the buffer returns to its pool. Commands already encoded may still read it: whoever gets
+ * it next is encoded after them. In a rehearsal there is no buffer.
  */
 export class Storage {
   /** What its holders asked for, rounded up; the buffer may be larger. */
@@ -58,26 +59,33 @@ export class Storage {
   }
 }
 
-/** What the GPU holds for Graft, in bytes. `liveBytes` and `buffers` count what tensors hold; `peakBytes` is the most ever allocated, free buffers kept for reuse included. */
+/**
+ * What the GPU holds for Graft, in bytes. `liveBytes` and `buffers` count what tensors hold;
+ * `peakBytes` is the most ever allocated, free buffers kept for reuse included.
+ */
 export interface MemoryReport {
   readonly liveBytes: number
   readonly buffers: number
   readonly peakBytes: number
 }
 
-/** Sizes are rounded to this many bytes, so that nearly equal shapes share buffers and every vec4 array has whole elements. */
+/**
+ * Sizes are rounded to this many bytes, so that nearly equal shapes share buffers and every vec4
+ * array has whole elements.
+ */
 const granule = 256
 
 /**
- * A free buffer serves whoever asks for at least one in this many of its bytes: activations and gradients whose lives do not overlap
- * share memory. Measured over a step of alexnet-64 and of torchvision's at batch 8 and 32: with 1 (equal sizes only) 97, 556 and 798
- * MiB, with 2 76, 520 and 699, and more gains nothing.
+ * A free buffer serves whoever asks for at least one in this many of its bytes: activations and
+ * gradients whose lives do not overlap share memory. Measured over a step of alexnet-64 and of
+ * torchvision's at batch 8 and 32: with 1 (equal sizes only) 97, 556 and 798 MiB, with 2 76, 520
+ * and 699, and more gains nothing.
  */
 const slack = 2
 
 /**
- * Storage buffers for use and reuse. A training loop asks for the same sizes in the same order every step and is given the same buffers,
- * which is what lets bind groups be reused by identity.
+ * Storage buffers for use and reuse. A training loop asks for the same sizes in the same order
+ * every step and is given the same buffers, which is what lets bind groups be reused by identity.
  */
 export class BufferPool {
   readonly #create: (bytes: number) => GPUBuffer | null
@@ -123,7 +131,8 @@ export class BufferPool {
   /**
    * A buffer of at least `bytes` bytes, its contents undefined.
    * @param layer which asks
-   * @param idleSince when set, the buffer must not be used by the encoder of this serial number: the caller writes it by queue, ahead of that encoder
+   * @param idleSince when set, the buffer must not be used by the encoder of this serial number:
+   * the caller writes it by queue, ahead of that encoder
    * @throws ShapeError where it is larger than a buffer may be
    */
   take(bytes: number, layer: string | null, idleSince = Number.POSITIVE_INFINITY): Storage {
@@ -133,7 +142,8 @@ export class BufferPool {
         `a tensor of ${(bytes / 2 ** 20).toFixed(0)} MiB is larger than the ${(this.#maxBytes / 2 ** 20).toFixed(0)} MiB that a buffer of this adapter may have; use a smaller batch or narrower layers`,
       )
     const key = this.#keyOf(layer, size)
-    const storage = this.#place(size, key, idleSince) ?? this.#pick(size, layer, idleSince) ?? this.#add(size)
+    const storage =
+      this.#place(size, key, idleSince) ?? this.#pick(size, layer, idleSince) ?? this.#add(size)
     this.#lifetimes?.take(storage, key, layer)
     this.#liveBytes += storage.bytes
     this.#liveBuffers++
@@ -151,7 +161,10 @@ export class BufferPool {
     return (this.#lifetimes ?? new Lifetimes()).layout()
   }
 
-  /** From now on, requests that a layout knows get its buffers, where those are free. Call when nobody needs the free ones. */
+  /**
+   * From now on, requests that a layout knows get its buffers, where those are free. Call when
+   * nobody needs the free ones.
+   */
   adopt(layout: Layout): void {
     for (const storage of this.#laidOut) if (storage) storage.laidOut = false
     this.#layout = layout
@@ -171,7 +184,8 @@ export class BufferPool {
     const capacity = at === undefined ? undefined : this.#layout?.capacities[at]
     if (at === undefined || capacity === undefined) return undefined
     const known = this.#laidOut[at]
-    if (known) return known.idle && known.usedIn < idleSince ? this.#handOut(known, size) : undefined
+    if (known)
+      return known.idle && known.usedIn < idleSince ? this.#handOut(known, size) : undefined
     const made = this.#add(capacity)
     made.laidOut = true
     this.#laidOut[at] = made
@@ -179,8 +193,9 @@ export class BufferPool {
   }
 
   /**
-   * The free buffer that fits best, of equal ones the oldest: which one depends on nothing but what is free. Those of the layout go to
-   * its layers alone, but to them whatever they ask for (the last batch is a smaller one): whoever else asked might keep one for good.
+   * The free buffer that fits best, of equal ones the oldest: which one depends on nothing but what
+   * is free. Those of the layout go to its layers alone, but to them whatever they ask for (the
+   * last batch is a smaller one): whoever else asked might keep one for good.
    */
   #pick(size: number, layer: string | null, idleSince: number): Storage | undefined {
     const member = layer !== null && this.#layout?.layers.has(layer)
@@ -188,7 +203,8 @@ export class BufferPool {
     for (const [capacity, list] of this.#free) {
       if (capacity < size || (best && capacity > best.capacity)) continue
       for (const storage of list) {
-        if (storage.usedIn >= idleSince || (storage.laidOut ? !member : capacity > slack * size)) continue
+        if (storage.usedIn >= idleSince || (storage.laidOut ? !member : capacity > slack * size))
+          continue
         if (!(best && storage.capacity === best.capacity && storage.id > best.id)) best = storage
       }
     }
@@ -241,12 +257,22 @@ export function createStorageBuffer(
   size: number,
 ): { readonly buffer: GPUBuffer; readonly scope: Promise<GPUError | null> } {
   device.pushErrorScope('out-of-memory')
-  const buffer = device.createBuffer({ size, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST })
+  const buffer = device.createBuffer({
+    size,
+    usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+  })
   return { buffer, scope: device.popErrorScope() }
 }
 
 /** The typed error for a failed allocation. */
-export function outOfMemory(bytes: number, report: MemoryReport, cause: GPUError): OutOfMemoryError {
+export function outOfMemory(
+  bytes: number,
+  report: MemoryReport,
+  cause: GPUError,
+): OutOfMemoryError {
   const mib = (n: number) => `${(n / 2 ** 20).toFixed(0)} MiB`
-  return new OutOfMemoryError(`no GPU memory for ${mib(bytes)} beside the ${mib(report.liveBytes)} in use; use a smaller batch`, { cause })
+  return new OutOfMemoryError(
+    `no GPU memory for ${mib(bytes)} beside the ${mib(report.liveBytes)} in use; use a smaller batch`,
+    { cause },
+  )
 }

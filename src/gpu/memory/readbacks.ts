@@ -6,14 +6,26 @@ export interface ReadItem {
   readonly bytes: number
 }
 
-/** What many small results share, such as the losses of many steps; a larger one has memory of its own. */
+/**
+ * What many small results share, such as the losses of many steps; a larger one has memory of its
+ * own.
+ */
 const pageBytes = 2 ** 18
-/** Sizes of the larger ones are rounded to this many bytes, so that nearly equal ones find the same buffer. */
+/**
+ * Sizes of the larger ones are rounded to this many bytes, so that nearly equal ones find the same
+ * buffer.
+ */
 const granule = 256
-/** Memory that is kept for results to come; a snapshot of every parameter would hold the size of the network for good. */
+/**
+ * Memory that is kept for results to come; a snapshot of every parameter would hold the size of the
+ * network for good.
+ */
 const idleLimit = 2 ** 26
 
-/** Mappable memory that results are copied into one after the other, and that is read once for all of them. */
+/**
+ * Mappable memory that results are copied into one after the other, and that is read once for all
+ * of them.
+ */
 interface Page {
   readonly buffer: GPUBuffer
   used: number
@@ -25,7 +37,10 @@ interface Page {
 export class Readbacks {
   readonly #device: GPUDevice
   readonly #submit: () => void
-  /** Kept for the next result of its size, at most `idleLimit` bytes; the one that has waited longest comes first. */
+  /**
+   * Kept for the next result of its size, at most `idleLimit` bytes; the one that has waited
+   * longest comes first.
+   */
   readonly #idle: GPUBuffer[] = []
   #idleBytes = 0
   /** Where the next small result goes. */
@@ -39,7 +54,10 @@ export class Readbacks {
     this.#submit = submit
   }
 
-  /** Encodes copies of buffers as they are at this point of the work. Call the result after the submit, to wait for them. */
+  /**
+   * Encodes copies of buffers as they are at this point of the work. Call the result after the
+   * submit, to wait for them.
+   */
   copy(encoder: GPUCommandEncoder, items: readonly ReadItem[]): () => Promise<ArrayBuffer[]> {
     const copies = items.map(({ storage, bytes }) => {
       const size = Math.max(4, Math.ceil(bytes / 4) * 4)
@@ -63,7 +81,11 @@ export class Readbacks {
 
   #pageFor(size: number): Page {
     if (this.#open && this.#open.used + size <= pageBytes) return this.#open
-    const page: Page = { buffer: this.#take(Math.max(pageBytes, Math.ceil(size / granule) * granule)), used: 0, contents: null }
+    const page: Page = {
+      buffer: this.#take(Math.max(pageBytes, Math.ceil(size / granule) * granule)),
+      used: 0,
+      contents: null,
+    }
     if (size <= pageBytes) this.#open = page
     return page
   }
@@ -72,7 +94,14 @@ export class Readbacks {
     const at = this.#idle.findLastIndex((buffer) => buffer.size === size)
     const [idle] = at < 0 ? [] : this.#idle.splice(at, 1)
     if (idle) this.#idleBytes -= size
-    return idle ?? this.#device.createBuffer({ label: 'read-back', size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST })
+    return (
+      idle ??
+      this.#device.createBuffer({
+        label: 'read-back',
+        size,
+        usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+      })
+    )
   }
 
   #keep(buffer: GPUBuffer): void {
@@ -91,7 +120,8 @@ export class Readbacks {
 
   #contents(page: Page): Promise<ArrayBuffer> {
     if (this.#open === page) this.#open = null
-    // A buffer that is being mapped is in no submitted work: neither in that of others who copy into the page.
+    // A buffer that is being mapped is in no submitted work: neither in that of others who copy
+    // into the page.
     if (this.#unsubmitted.has(page)) this.#submit()
     page.contents ??= this.#collect(page)
     return page.contents

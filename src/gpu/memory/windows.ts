@@ -25,20 +25,28 @@ export interface Part {
  */
 export function partsOf(limits: BindingLimits, count: number, itemBytes: number): Part[] {
   if (count * itemBytes <= limits.bytes) return [{ first: 0, count }]
-  // Items that begin where a binding may lie `step` apart; where so many do not fit, a part begins inside its window.
+  // Items that begin where a binding may lie `step` apart; where so many do not fit, a part begins
+  // inside its window.
   const step = limits.alignment / greatestCommonDivisor(limits.alignment, itemBytes)
   const stepped = step * itemBytes <= limits.bytes
-  const most = stepped ? Math.floor(limits.bytes / (step * itemBytes)) * step : Math.floor((limits.bytes - limits.alignment) / itemBytes)
+  const most = stepped
+    ? Math.floor(limits.bytes / (step * itemBytes)) * step
+    : Math.floor((limits.bytes - limits.alignment) / itemBytes)
   if (most < 1)
     throw new ShapeError(
       `one row of a tensor takes ${itemBytes} bytes, and this adapter binds ${limits.bytes} at once; use narrower layers`,
     )
   const even = Math.ceil(count / Math.ceil(count / most))
   const size = stepped ? Math.ceil(even / step) * step : even
-  return Array.from({ length: Math.ceil(count / size) }, (_, i) => ({ first: i * size, count: Math.min(size, count - i * size) }))
+  return Array.from({ length: Math.ceil(count / size) }, (_, i) => ({
+    first: i * size,
+    count: Math.min(size, count - i * size),
+  }))
 }
 
-/** One part of a storage as a binding, and at which 4-byte element of the binding the part begins. */
+/**
+ * One part of a storage as a binding, and at which 4-byte element of the binding the part begins.
+ */
 export function windowOf(
   limits: BindingLimits,
   storage: Storage,
@@ -48,12 +56,16 @@ export function windowOf(
   const begin = first * itemBytes
   if (begin === 0 && storage.bytes <= limits.bytes) return { storage, base: 0 }
   const offset = Math.floor(begin / limits.alignment) * limits.alignment
-  return { storage: { storage, offset, bytes: begin + count * itemBytes - offset }, base: (begin - offset) / 4 }
+  return {
+    storage: { storage, offset, bytes: begin + count * itemBytes - offset },
+    base: (begin - offset) / 4,
+  }
 }
 
 /**
- * Arrays of `n` 4-byte elements side by side, in parts that each can be bound: what element-wise kernels launch over. Parts begin at
- * whole vectors of four, and the last one's window reaches to the end of the storages, which are padded to whole vectors.
+ * Arrays of `n` 4-byte elements side by side, in parts that each can be bound: what element-wise
+ * kernels launch over. Parts begin at whole vectors of four, and the last one's window reaches to
+ * the end of the storages, which are padded to whole vectors.
  * @param body called for each part with its windows, and how many elements it has
  */
 export function eachPart<Name extends string>(
@@ -65,8 +77,13 @@ export function eachPart<Name extends string>(
   const block = limits.alignment
   const names = Object.keys(arrays) as Name[]
   for (const part of partsOf(limits, Math.ceil((4 * n) / block), block)) {
-    const windows = names.map((name) => [name, windowOf(limits, arrays[name], part, block).storage] as const)
-    body(Object.fromEntries(windows) as Record<Name, Bindable>, Math.min((part.count * block) / 4, n - (part.first * block) / 4))
+    const windows = names.map(
+      (name) => [name, windowOf(limits, arrays[name], part, block).storage] as const,
+    )
+    body(
+      Object.fromEntries(windows) as Record<Name, Bindable>,
+      Math.min((part.count * block) / 4, n - (part.first * block) / 4),
+    )
   }
 }
 

@@ -14,7 +14,10 @@ export interface RegisterTiling {
   readonly splits: number
 }
 
-/** The block in shared memory of shaders/contract/block.wgsl: a workgroup of many subgroups, each thread with a small tile of registers. */
+/**
+ * The block in shared memory of shaders/contract/block.wgsl: a workgroup of many subgroups, each
+ * thread with a small tile of registers.
+ */
 export interface BlockTiling {
   readonly kernel: 'block'
   readonly rows: number
@@ -50,9 +53,10 @@ export function problemKey({ planes, rows, columns, depth, fours, mostSplits }: 
 export type TilingTable = Readonly<Record<string, Tiling>>
 
 /**
- * The one place where tilings are chosen: what was measured on this adapter, else what was measured on one of its kind, else a rule. A
- * CPU adapter takes register tiles, since a barrier costs it more than everything else; a GPU, and any adapter whose subgroups cannot
- * be relied on, blocks in shared memory.
+ * The one place where tilings are chosen: what was measured on this adapter, else what was measured
+ * on one of its kind, else a rule. A CPU adapter takes register tiles, since a barrier costs it
+ * more than everything else; a GPU, and any adapter whose subgroups cannot be relied on, blocks in
+ * shared memory.
  */
 export class Tilings {
   readonly kind: AdapterKind
@@ -86,7 +90,10 @@ export class Tilings {
     return this.#measured
   }
 
-  /** Takes over tilings that were measured on this adapter, beside earlier ones, for this engine and later ones. */
+  /**
+   * Takes over tilings that were measured on this adapter, beside earlier ones, for this engine and
+   * later ones.
+   */
   async keep(measured: TilingTable): Promise<void> {
     this.#measured = { ...this.#measured, ...measured }
     await this.#save(this.#measured)
@@ -96,28 +103,44 @@ export class Tilings {
   readonly choose = (problem: Problem): Tiling => {
     const key = problemKey(problem)
     const known = this.#measured[key] ?? this.#shipped[key]
-    const tiling = known && (known.kernel === 'block' || this.lanes !== null) ? known : this.rule(problem)
+    const tiling =
+      known && (known.kernel === 'block' || this.lanes !== null) ? known : this.rule(problem)
     return this.override ? this.override(problem, tiling) : tiling
   }
 
   /** The tiling for a problem that nobody measured. */
   rule(problem: Problem): Tiling {
-    if (this.lanes === null || this.kind === 'hardware') return blockFor(problem, this.kind === 'hardware' ? 512 : 16)
-    const rows = tileRows(this.kind === 'lavapipe' ? lavapipeRows(problem.rows) : swiftshaderRows, problem.rows)
+    if (this.lanes === null || this.kind === 'hardware')
+      return blockFor(problem, this.kind === 'hardware' ? 512 : 16)
+    const rows = tileRows(
+      this.kind === 'lavapipe' ? lavapipeRows(problem.rows) : swiftshaderRows,
+      problem.rows,
+    )
     return registerTiling(problem, rows, this.lanes, 64)
   }
 
   /** Every tiling worth measuring for a problem, the rule's own first. */
   candidates(problem: Problem): Tiling[] {
     const { lanes } = this
-    const registers = lanes === null ? [] : [8, 16, 32, 48, 64].filter((rows) => rows < 2 * problem.rows || rows === 8)
+    const registers =
+      lanes === null
+        ? []
+        : [8, 16, 32, 48, 64].filter((rows) => rows < 2 * problem.rows || rows === 8)
     const tiles = registers.flatMap((rows) => [
       ...[64, 128].map((turn) => registerTiling(problem, rows, lanes ?? 1, turn, 4)),
       ...(rows === 8 ? [registerTiling(problem, rows, lanes ?? 1, 64, wide)] : []),
     ])
-    const blocks = this.kind === 'hardware' || lanes === null ? blockShapes.map((shape) => splitBlock(shape, problem, 512)) : []
+    const blocks =
+      this.kind === 'hardware' || lanes === null
+        ? blockShapes.map((shape) => splitBlock(shape, problem, 512))
+        : []
     const all = [this.rule(problem), ...tiles, ...blocks].flatMap((tiling) =>
-      problem.mostSplits > 1 ? [1, 0.5, 2, 4].map((factor) => ({ ...tiling, splits: parts(tiling.splits * factor, problem) })) : [tiling],
+      problem.mostSplits > 1
+        ? [1, 0.5, 2, 4].map((factor) => ({
+            ...tiling,
+            splits: parts(tiling.splits * factor, problem),
+          }))
+        : [tiling],
     )
     return distinct(all)
   }
@@ -132,8 +155,9 @@ export function distinct(tilings: readonly Tiling[]): Tiling[] {
 const busyCpu = 16
 
 /**
- * @param turn rows times steps in one turn of the loop: fewer load and store each accumulator too often, more leave the instruction
- * cache. Tall tiles take four steps all the same: with three, a filter's width goes innermost, and forward takes half as long again.
+ * @param turn rows times steps in one turn of the loop: fewer load and store each accumulator too
+ * often, more leave the instruction cache. Tall tiles take four steps all the same: with three, a
+ * filter's width goes innermost, and forward takes half as long again.
  */
 function registerTiling(
   problem: Problem,
@@ -142,7 +166,8 @@ function registerTiling(
   turn: number,
   columns = widthOf(problem, rows, lanes),
 ): RegisterTiling {
-  const tiles = Math.ceil(problem.columns / (columns * lanes)) * Math.ceil(problem.rows / rows) * problem.planes
+  const tiles =
+    Math.ceil(problem.columns / (columns * lanes)) * Math.ceil(problem.rows / rows) * problem.planes
   return {
     kernel: 'tile',
     rows,
@@ -152,15 +177,26 @@ function registerTiling(
   }
 }
 
-/** Columns a lane where rows are few: a row of B is read a kilobyte at a time, not a new page for every two cache lines. */
+/**
+ * Columns a lane where rows are few: a row of B is read a kilobyte at a time, not a new page for
+ * every two cache lines.
+ */
 const wide = 32
 
 function widthOf({ fours, rows, columns }: Problem, tileRows: number, lanes: number): number {
-  return fours === 'columns' && tileRows === 8 && rows <= 8 && columns >= busyCpu * wide * lanes ? wide : 4
+  return fours === 'columns' && tileRows === 8 && rows <= 8 && columns >= busyCpu * wide * lanes
+    ? wide
+    : 4
 }
 
 type BlockShape = Omit<BlockTiling, 'splits'>
-const block = (rows: number, columns: number, threadRows: number, threadColumns: number, depth = 16): BlockShape => ({
+const block = (
+  rows: number,
+  columns: number,
+  threadRows: number,
+  threadColumns: number,
+  depth = 16,
+): BlockShape => ({
   kernel: 'block',
   rows,
   columns,
@@ -169,7 +205,10 @@ const block = (rows: number, columns: number, threadRows: number, threadColumns:
   threadColumns,
 })
 
-/** From small to large; 128 x 128 with 16 steps fills the 16 KiB of shared memory that every device has. */
+/**
+ * From small to large; 128 x 128 with 16 steps fills the 16 KiB of shared memory that every device
+ * has.
+ */
 const blockShapes: readonly BlockShape[] = [
   block(16, 64, 4, 4),
   block(32, 64, 4, 4),
@@ -183,18 +222,32 @@ const blockShapes: readonly BlockShape[] = [
 function blockFor(problem: Problem, busy: number): BlockTiling {
   const [first, ...larger] = blockShapes.filter(({ depth }) => depth === 16)
   const whole = (shape: BlockShape) =>
-    Math.ceil(problem.rows / shape.rows) * Math.ceil(problem.columns / shape.columns) * problem.planes * Math.min(problem.mostSplits, 8)
-  const idle = (shape: BlockShape) => (Math.ceil(problem.rows / shape.rows) * shape.rows) / problem.rows
+    Math.ceil(problem.rows / shape.rows) *
+    Math.ceil(problem.columns / shape.columns) *
+    problem.planes *
+    Math.min(problem.mostSplits, 8)
+  const idle = (shape: BlockShape) =>
+    (Math.ceil(problem.rows / shape.rows) * shape.rows) / problem.rows
   const best = larger.reduce(
-    (chosen, shape) => (idle(shape) <= Math.max(1.34, idle(chosen)) && whole(shape) >= busy / 4 ? shape : chosen),
+    (chosen, shape) =>
+      idle(shape) <= Math.max(1.34, idle(chosen)) && whole(shape) >= busy / 4 ? shape : chosen,
     first ?? block(16, 64, 4, 4),
   )
   return splitBlock(best, problem, busy)
 }
 
 function splitBlock(shape: BlockShape, problem: Problem, busy: number): BlockTiling {
-  const blocks = Math.ceil(problem.rows / shape.rows) * Math.ceil(problem.columns / shape.columns) * problem.planes
-  return { ...shape, splits: parts(Math.min(Math.ceil(busy / blocks), Math.ceil(problem.depth / (4 * shape.depth))), problem) }
+  const blocks =
+    Math.ceil(problem.rows / shape.rows) *
+    Math.ceil(problem.columns / shape.columns) *
+    problem.planes
+  return {
+    ...shape,
+    splits: parts(
+      Math.min(Math.ceil(busy / blocks), Math.ceil(problem.depth / (4 * shape.depth))),
+      problem,
+    ),
+  }
 }
 
 function parts(wanted: number, { mostSplits }: Problem): number {
@@ -202,17 +255,23 @@ function parts(wanted: number, { mostSplits }: Problem): number {
 }
 
 /**
- * 48 rows only where they are all there are: for 96 they are no faster than 32, which others want too, and a driver is 0.8 s at each
- * kernel when it starts cold.
+ * 48 rows only where they are all there are: for 96 they are no faster than 32, which others want
+ * too, and a driver is 0.8 s at each kernel when it starts cold.
  */
 export function lavapipeRows(rows: number): readonly number[] {
   return [8, 16, 32, rows <= 48 ? 48 : 64]
 }
 
-/** Four lanes of 16 rows and four columns are as many accumulators as it keeps at hand: 32 rows take 5 % longer in a whole step. */
+/**
+ * Four lanes of 16 rows and four columns are as many accumulators as it keeps at hand: 32 rows take
+ * 5 % longer in a whole step.
+ */
 const swiftshaderRows = [8, 16]
 
-/** What a tile costs besides its rows, in rows: loads of B, addresses, the loop. Tiles of 8, 16 and 32 rows take 1.9, 1.2 and 1.04 times as long as those of 64. */
+/**
+ * What a tile costs besides its rows, in rows: loads of B, addresses, the loop. Tiles of 8, 16 and
+ * 32 rows take 1.9, 1.2 and 1.04 times as long as those of 64.
+ */
 const besides = 6
 
 /** Of ascending row counts of a tile the one that makes `rows` rows the fastest. */
@@ -221,7 +280,10 @@ export function tileRows(candidates: readonly number[], rows: number): number {
   return candidates.reduce((best, height) => (cost(height) <= cost(best) ? height : best))
 }
 
-/** How many of `count` steps are taken in one turn of the loop: the most that divide them and do not exceed the tiling's. */
+/**
+ * How many of `count` steps are taken in one turn of the loop: the most that divide them and do not
+ * exceed the tiling's.
+ */
 export function chooseUnroll(most: number, count: number): number {
   return [16, 8, 4, 2, 3].find((steps) => count % steps === 0 && steps <= most) ?? 1
 }

@@ -1,16 +1,18 @@
 import { DataError } from '../../base/errors.ts'
 import type { RgbImage, Source } from '../host.ts'
-import { damagedImage, maxPixels, imageName, requireFormat, tooManyPixels } from '../imageFormat.ts'
+import { damagedImage, imageName, maxPixels, requireFormat, tooManyPixels } from '../imageFormat.ts'
 
 /**
- * Decodes a JPEG, PNG or WebP image to 8-bit sRGB with the browser's own decoder, beside JavaScript and the GPU. The EXIF orientation is
- * applied, color profiles are converted, transparency is composited on white; of an animation the first frame counts. The format is
- * read from the content, not from the name. PNGs come out as in Node, byte for byte, where they have no transparency and no profile; JPEG
- * decoders differ by a level or two.
+ * Decodes a JPEG, PNG or WebP image to 8-bit sRGB with the browser's own decoder, beside JavaScript
+ * and the GPU. The EXIF orientation is applied, color profiles are converted, transparency is
+ * composited on white; of an animation the first frame counts. The format is read from the content,
+ * not from the name. PNGs come out as in Node, byte for byte, where they have no transparency and
+ * no profile; JPEG decoders differ by a level or two.
  *
  * @param source a `File` or other blob, the encoded bytes, or an address to fetch
  * @param name what errors call the image; the file's name or the address unless given
- * @throws DataError naming the image and the reason in one line: out of reach, an empty, foreign, cut short or damaged file
+ * @throws DataError naming the image and the reason in one line: out of reach, an empty, foreign,
+ * cut short or damaged file
  * @example
  * const { data, width, height } = await decodeImage(input.files[0])
  */
@@ -22,7 +24,12 @@ export async function decodeImage(source: Source, name?: string): Promise<RgbIma
   try {
     bitmap = await createImageBitmap(blob, { imageOrientation: 'from-image' })
   } catch (cause) {
-    throw damagedImage(called, format, cause instanceof Error ? cause.message : String(cause), cause)
+    throw damagedImage(
+      called,
+      format,
+      cause instanceof Error ? cause.message : String(cause),
+      cause,
+    )
   }
   try {
     if (bitmap.width * bitmap.height > maxPixels) throw tooManyPixels(called, format)
@@ -36,11 +43,16 @@ async function encoded(source: Source, called: string): Promise<Blob> {
   if (source instanceof Blob) return source
   if (source instanceof Uint8Array) return new Blob([source as Uint8Array<ArrayBuffer>])
   if (typeof source !== 'string')
-    throw new DataError(`${called}: a browser opens no archives by path: give the image's bytes or its File`)
+    throw new DataError(
+      `${called}: a browser opens no archives by path: give the image's bytes or its File`,
+    )
   const response = await fetch(source).catch((cause: unknown) => {
-    throw new DataError(`${called}: cannot be fetched; check the address and the network`, { cause })
+    throw new DataError(`${called}: cannot be fetched; check the address and the network`, {
+      cause,
+    })
   })
-  if (!response.ok) throw new DataError(`${called}: the server answered ${response.status}; check the address`)
+  if (!response.ok)
+    throw new DataError(`${called}: the server answered ${response.status}; check the address`)
   return response.blob()
 }
 

@@ -10,7 +10,9 @@ function store(): UseStore {
   return opened
 }
 
-/** Files in IndexedDB, each one entry of the page's origin, which is written whole or not at all. */
+/**
+ * Files in IndexedDB, each one entry of the page's origin, which is written whole or not at all.
+ */
 export const pageFiles: Files = {
   async read(path) {
     const blob = await get<Blob>(path, store())
@@ -18,10 +20,19 @@ export const pageFiles: Files = {
   },
   async write(path, parts) {
     try {
-      await set(path, new Blob(parts as readonly Uint8Array<ArrayBuffer>[] as Uint8Array<ArrayBuffer>[]), store())
+      await set(
+        path,
+        new Blob(parts as readonly Uint8Array<ArrayBuffer>[] as Uint8Array<ArrayBuffer>[]),
+        store(),
+      )
     } catch (cause) {
-      const reason = cause instanceof Error && cause.name === 'QuotaExceededError' ? 'the page has no room left' : String(cause)
-      throw new GraftError('write', `cannot keep ${path} in the browser's database: ${reason}`, { cause })
+      const reason =
+        cause instanceof Error && cause.name === 'QuotaExceededError'
+          ? 'the page has no room left'
+          : String(cause)
+      throw new GraftError('write', `cannot keep ${path} in the browser's database: ${reason}`, {
+        cause,
+      })
     }
   },
   remove: (path) => del(path, store()),

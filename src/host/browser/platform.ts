@@ -13,12 +13,21 @@ export function browserPlatform(shaders: ReadonlyMap<string, string>): Platform 
     async requestAdapter(choice: AdapterChoice): Promise<FoundAdapter> {
       const gpu = (navigator as { readonly gpu?: GPU }).gpu
       const adapter = (await gpu?.requestAdapter({ powerPreference: 'high-performance' })) ?? null
-      // A software adapter that is none of the known ones still computes: a browser offers no other.
+      // A software adapter that is none of the known ones still computes: a browser offers no
+      // other.
       const kind = adapter ? (kindOf(adapter) ?? 'swiftshader') : 'hardware'
       const wrong = adapter !== null && choice !== 'auto' && choice !== kind
-      const detail = !gpu ? 'this browser has no WebGPU here' : !adapter ? 'WebGPU offers no adapter' : `the browser offers ${kind}`
+      const detail = !gpu
+        ? 'this browser has no WebGPU here'
+        : !adapter
+          ? 'WebGPU offers no adapter'
+          : `the browser offers ${kind}`
       const attempts = [{ kind, found: adapter !== null && !wrong, detail, howTo }]
-      if (!adapter || wrong) throw new AdapterError(`no ${choice === 'auto' ? 'WebGPU' : choice} adapter: ${detail}; ${howTo}`, attempts)
+      if (!adapter || wrong)
+        throw new AdapterError(
+          `no ${choice === 'auto' ? 'WebGPU' : choice} adapter: ${detail}; ${howTo}`,
+          attempts,
+        )
       return { adapter, kind, attempts }
     },
     readShaders: async () => shaders,

@@ -1,15 +1,21 @@
 import { isMainThread } from 'node:worker_threads'
 import type * as Webgpu from 'webgpu'
 
-/** One instance of Dawn for each set of Vulkan drivers. Kept for good: a collected instance takes its devices, and the process, with it. */
+/**
+ * One instance of Dawn for each set of Vulkan drivers. Kept for good: a collected instance takes
+ * its devices, and the process, with it.
+ */
 const instances = new Map<string, GPU>()
 
 /** The drivers of the machine, as its own environment names them. */
 export const machineDrivers = ''
 
-const driverVariables = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES'] as const // the second is what loaders before 1.3.207 know
+// the second is what loaders before 1.3.207 know
+const driverVariables = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES'] as const
 
-/** The driver files that the environment names by hand; the Vulkan loader then looks at no others. */
+/**
+ * The driver files that the environment names by hand; the Vulkan loader then looks at no others.
+ */
 export function namedDrivers(): string[] {
   const value = driverVariables.map((name) => process.env[name]).find(Boolean)
   return value?.split(process.platform === 'win32' ? ';' : ':').filter(Boolean) ?? []
@@ -28,14 +34,18 @@ export async function requestFrom(icd: string): Promise<GPUAdapter | null> {
       const instance = instances.get(icd) ?? create(flags())
       instances.set(icd, instance)
       const adapter = await instance.requestAdapter({ powerPreference: 'high-performance' })
-      // An instance remembers that it found nothing; a later try, with a loader that was missing, needs a new one.
+      // An instance remembers that it found nothing; a later try, with a loader that was missing,
+      // needs a new one.
       if (!adapter) instances.delete(icd)
       return adapter
     }),
   )
 }
 
-/** What Dawn does to timestamps for the sake of strangers' pages, rounding them to 0.07 ms: longer than most kernels of a network take. */
+/**
+ * What Dawn does to timestamps for the sake of strangers' pages, rounding them to 0.07 ms: longer
+ * than most kernels of a network take.
+ */
 const exactTimes = 'disable-dawn-features=timestamp_quantization'
 
 /** Dawn's own settings, or those that the environment has in their place. */
@@ -48,7 +58,9 @@ function flags(): string[] {
  * @param load imports the package; a test passes its own
  * @throws Error that says why the package does not load, and what to do
  */
-export async function loadDawn(load: () => Promise<typeof Webgpu> = () => import('webgpu')): Promise<typeof Webgpu> {
+export async function loadDawn(
+  load: () => Promise<typeof Webgpu> = () => import('webgpu'),
+): Promise<typeof Webgpu> {
   try {
     return await load()
   } catch (cause) {
@@ -62,7 +74,9 @@ export async function loadDawn(load: () => Promise<typeof Webgpu> = () => import
 
 /** What to say when a request for one driver came back with nothing, or with another. */
 export function notOffered(icd: string, got: string | null): string {
-  const hint = isMainThread ? '' : "; a worker thread's environment is its own copy: start the worker with env: SHARE_ENV"
+  const hint = isMainThread
+    ? ''
+    : "; a worker thread's environment is its own copy: start the worker with env: SHARE_ENV"
   return `${got ? `Dawn offers ${got} in place of ${icd}` : `Dawn finds no adapter through ${icd}`}${hint}`
 }
 
@@ -75,7 +89,10 @@ function alone<T>(body: () => Promise<T>): Promise<T> {
   return result
 }
 
-/** Runs `body` with the Vulkan loader pointed at one driver. The loader reads these variables whenever adapters are looked for. */
+/**
+ * Runs `body` with the Vulkan loader pointed at one driver. The loader reads these variables
+ * whenever adapters are looked for.
+ */
 async function withDrivers<T>(icd: string, body: () => Promise<T>): Promise<T> {
   if (icd === machineDrivers) return body()
   const before = driverVariables.map((name) => process.env[name])

@@ -1,7 +1,7 @@
 import { open, readFile } from 'node:fs/promises'
 import { DataError } from '../../base/errors.ts'
 import type { FileRange, RgbImage, Source } from '../host.ts'
-import { damagedImage, maxPixels, imageName, requireFormat, tooManyPixels } from '../imageFormat.ts'
+import { damagedImage, imageName, maxPixels, requireFormat, tooManyPixels } from '../imageFormat.ts'
 import { firstLine, loadSharp } from './sharp.ts'
 
 export type { RgbImage } from '../host.ts'
@@ -9,8 +9,12 @@ export type { RgbImage } from '../host.ts'
 /** libvips' report without its prefixes and repetitions. */
 function decoderReason(cause: unknown): string {
   const line = firstLine(cause)
-  const reason = line.replace(/^Input (file|buffer) has corrupt header:\s*/i, '').replace(/^(VipsJpeg|vipspng|webp|webp2vips):\s*/i, '')
-  return reason === '' || /unsupported image format/.test(reason) ? 'the header is incomplete' : reason
+  const reason = line
+    .replace(/^Input (file|buffer) has corrupt header:\s*/i, '')
+    .replace(/^(VipsJpeg|vipspng|webp|webp2vips):\s*/i, '')
+  return reason === '' || /unsupported image format/.test(reason)
+    ? 'the header is incomplete'
+    : reason
 }
 
 function fileReason(cause: unknown): string {
@@ -47,17 +51,20 @@ async function readRange({ path, start, bytes }: FileRange): Promise<Uint8Array>
 }
 
 /**
- * Decodes a JPEG, PNG or WebP image to 8-bit sRGB. The EXIF orientation is applied, embedded color profiles and CMYK are converted, gray
- * and palette images expanded, 16-bit ones rounded to 8, transparency is composited on white; of an animation the first frame counts.
- * The format is read from the content, not from the file's extension.
+ * Decodes a JPEG, PNG or WebP image to 8-bit sRGB. The EXIF orientation is applied, embedded color
+ * profiles and CMYK are converted, gray and palette images expanded, 16-bit ones rounded to 8,
+ * transparency is composited on white; of an animation the first frame counts. The format is read
+ * from the content, not from the file's extension.
  *
- * The work runs in sharp (libvips) on libuv's worker threads, beside JavaScript and the GPU. Sharp is set, for the whole process, to one thread
- * an image and no cache of its own: throughput comes from decoding several images at a time, as many as libuv has threads
- * (UV_THREADPOOL_SIZE, 4 unless set). See `decodeAhead`.
+ * The work runs in sharp (libvips) on libuv's worker threads, beside JavaScript and the GPU. Sharp
+ * is set, for the whole process, to one thread an image and no cache of its own: throughput comes
+ * from decoding several images at a time, as many as libuv has threads (UV_THREADPOOL_SIZE, 4
+ * unless set). See `decodeAhead`.
  *
  * @param source a file's path, a part of a file, or the encoded bytes, also as a blob
  * @param name what errors call the image; the path unless given
- * @throws DataError naming the image and the reason in one line: no such file, a folder, an empty, foreign, cut short or damaged file
+ * @throws DataError naming the image and the reason in one line: no such file, a folder, an empty,
+ * foreign, cut short or damaged file
  * @throws GraftError with code `decoder` where sharp itself cannot be loaded
  * @example
  * const { data, width, height } = await decodeImage('ant.jpg')
@@ -78,7 +85,11 @@ export async function decodeImage(source: Source, name?: string): Promise<RgbIma
       .raw({ depth: 'uchar' })
       .toBuffer({ resolveWithObject: true })
     if (info.channels !== 3) throw new Error(`decoded to ${info.channels} channels instead of 3`)
-    return { data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength), width: info.width, height: info.height }
+    return {
+      data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+      width: info.width,
+      height: info.height,
+    }
   } catch (cause) {
     if (/exceeds pixel limit/.test(firstLine(cause))) throw tooManyPixels(called, format, cause)
     throw damagedImage(called, format, decoderReason(cause), cause)

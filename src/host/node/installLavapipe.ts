@@ -12,13 +12,20 @@ const backports = join(folder, 'graft-backports.sources')
 const wantedMesa = 23.2
 
 /**
- * Installs Mesa's CPU driver on Debian or Ubuntu, from backports where the release's own Mesa is too old for Dawn.
+ * Installs Mesa's CPU driver on Debian or Ubuntu, from backports where the release's own Mesa is
+ * too old for Dawn.
  * @param log gets a line at a time of what is done
- * @throws UsageError when this is no Debian, or not root; Error when apt fails, and then no source of packages has been added
+ * @throws UsageError when this is no Debian, or not root; Error when apt fails, and then no source
+ * of packages has been added
  */
 export async function installLavapipe(log: (line: string) => void): Promise<void> {
-  if (process.platform !== 'linux') throw new UsageError(`lavapipe is installed by apt on Debian and Ubuntu; this is ${process.platform}`)
-  const codename = /^VERSION_CODENAME="?([^"\n]+)/m.exec(await readFile('/etc/os-release', 'utf8').catch(() => ''))?.[1]
+  if (process.platform !== 'linux')
+    throw new UsageError(
+      `lavapipe is installed by apt on Debian and Ubuntu; this is ${process.platform}`,
+    )
+  const codename = /^VERSION_CODENAME="?([^"\n]+)/m.exec(
+    await readFile('/etc/os-release', 'utf8').catch(() => ''),
+  )?.[1]
   const apt = await run('apt-get', ['--version']).then(
     () => true,
     () => false,
@@ -27,14 +34,19 @@ export async function installLavapipe(log: (line: string) => void): Promise<void
     throw new UsageError(
       'lavapipe is installed by apt on Debian and Ubuntu, and there is no apt here; use your own package manager (Mesa 23.2 or newer)',
     )
-  if (process.getuid?.() !== 0) throw new UsageError("installing a driver needs root: run 'sudo npx graft adapters --install-lavapipe'")
+  if (process.getuid?.() !== 0)
+    throw new UsageError(
+      "installing a driver needs root: run 'sudo npx graft adapters --install-lavapipe'",
+    )
   await aptGet(['update', '-qq'], log)
   const candidate = await candidateVersion()
   if (candidate >= wantedMesa) {
     log(`installing Mesa ${candidate} on ${codename}`)
     return aptGet(['install', '-y', '-qq', ...packages], log)
   }
-  log(`the Mesa of ${codename} is ${candidate || 'missing'}, and Dawn needs ${wantedMesa} or newer; installing from ${codename}-backports`)
+  log(
+    `the Mesa of ${codename} is ${candidate || 'missing'}, and Dawn needs ${wantedMesa} or newer; installing from ${codename}-backports`,
+  )
   const added = await addBackports(codename)
   try {
     if (added) await aptGet(['update', '-qq'], log)
@@ -51,22 +63,34 @@ const run = promisify(execFile)
 
 /** The Mesa that apt would install without backports, as a number: 22.3; 0 where it knows none. */
 async function candidateVersion(): Promise<number> {
-  const { stdout } = await run('apt-cache', ['policy', 'mesa-vulkan-drivers'], { env: { ...process.env, LC_ALL: 'C' } })
+  const { stdout } = await run('apt-cache', ['policy', 'mesa-vulkan-drivers'], {
+    env: { ...process.env, LC_ALL: 'C' },
+  })
   return Number(/Candidate:\s*(?:\d+:)?(\d+\.\d+)/.exec(stdout)?.[1] ?? 0)
 }
 
 async function readSources(): Promise<AptSource[]> {
-  const names = (await readdir(folder).catch(() => [])).filter((name) => /\.(sources|list)$/.test(name)).sort()
-  const texts = [...names.map((name) => join(folder, name)), '/etc/apt/sources.list'].map((path) => readFile(path, 'utf8').catch(() => ''))
+  const names = (await readdir(folder).catch(() => []))
+    .filter((name) => /\.(sources|list)$/.test(name))
+    .sort()
+  const texts = [...names.map((name) => join(folder, name)), '/etc/apt/sources.list'].map((path) =>
+    readFile(path, 'utf8').catch(() => ''),
+  )
   return (await Promise.all(texts)).flatMap(parseAptSources)
 }
 
-/** Names the release's backports at the mirror that the machine already uses; false where they are named already. */
+/**
+ * Names the release's backports at the mirror that the machine already uses; false where they are
+ * named already.
+ */
 async function addBackports(codename: string): Promise<boolean> {
   const sources = await readSources()
   if (sources.some(({ suites }) => suites.includes(`${codename}-backports`))) return false
   const text = backportsSource(sources, codename)
-  if (!text) throw new UsageError(`no mirror of ${codename} is named in ${folder}: add ${codename}-backports by hand`)
+  if (!text)
+    throw new UsageError(
+      `no mirror of ${codename} is named in ${folder}: add ${codename}-backports by hand`,
+    )
   const draft = `${backports}.tmp`
   try {
     await writeFile(draft, text, { mode: 0o644 })
@@ -77,17 +101,32 @@ async function addBackports(codename: string): Promise<boolean> {
   return true
 }
 
-/** Waits for another apt to end, rather than failing on its lock; without a terminal dpkg leaves its progress figures out. */
+/**
+ * Waits for another apt to end, rather than failing on its lock; without a terminal dpkg leaves its
+ * progress figures out.
+ */
 function aptGet(args: readonly string[], log: (line: string) => void): Promise<void> {
   return stream('apt-get', ['-o', 'DPkg::Lock::Timeout=120', '-o', 'Dpkg::Use-Pty=0', ...args], log)
 }
 
 /** Runs a command and logs what it prints, line by line. */
-function stream(command: string, args: readonly string[], log: (line: string) => void): Promise<void> {
+function stream(
+  command: string,
+  args: readonly string[],
+  log: (line: string) => void,
+): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }, stdio: ['ignore', 'pipe', 'pipe'] })
-    for (const output of [child.stdout, child.stderr]) createInterface({ input: output }).on('line', log)
+    const child = spawn(command, args, {
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    for (const output of [child.stdout, child.stderr])
+      createInterface({ input: output }).on('line', log)
     child.on('error', reject)
-    child.on('close', (code) => (code === 0 ? resolve() : reject(new Error(`${command} ${args.join(' ')} ended with exit code ${code}`))))
+    child.on('close', (code) =>
+      code === 0
+        ? resolve()
+        : reject(new Error(`${command} ${args.join(' ')} ended with exit code ${code}`)),
+    )
   })
 }

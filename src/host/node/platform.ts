@@ -3,7 +3,13 @@ import { createRequire } from 'node:module'
 import { freemem } from 'node:os'
 import { join } from 'node:path'
 import { type AdapterAttempt, AdapterError, UsageError } from '../../base/errors.ts'
-import { type AdapterChoice, type AdapterKind, type FoundAdapter, kindOf, type Platform } from '../platform.ts'
+import {
+  type AdapterChoice,
+  type AdapterKind,
+  type FoundAdapter,
+  kindOf,
+  type Platform,
+} from '../platform.ts'
 import { machineDrivers, namedDrivers, notOffered, requestFrom } from './dawn.ts'
 import { rest } from './rest.ts'
 import { hasVulkanLoader, loadVulkanLoader, unpackSwiftShader } from './swiftshader.ts'
@@ -13,8 +19,10 @@ import { fileTunings } from './tunings.ts'
 const adapterKinds = ['hardware', 'lavapipe', 'swiftshader'] as const
 
 const howTo: Readonly<Record<AdapterKind, string>> = {
-  hardware: 'install the driver of your GPU (on Linux its Vulkan driver and libvulkan1; macOS and Windows need nothing more)',
-  lavapipe: "run 'graft adapters --install-lavapipe' as root on Debian, or install a Mesa of 23.2 or newer with its Vulkan drivers",
+  hardware:
+    'install the driver of your GPU (on Linux its Vulkan driver and libvulkan1; macOS and Windows need nothing more)',
+  lavapipe:
+    "run 'graft adapters --install-lavapipe' as root on Debian, or install a Mesa of 23.2 or newer with its Vulkan drivers",
   swiftshader: "run 'npm install @sparticuz/chromium@143', on Linux x64",
 }
 
@@ -32,7 +40,9 @@ export const nodePlatform: Platform = {
 
   async requestAdapter(choice: AdapterChoice): Promise<FoundAdapter> {
     if (choice !== 'auto' && !adapterKinds.includes(choice))
-      throw new UsageError(`there is no adapter '${choice}'; there are auto, ${adapterKinds.join(', ')}`)
+      throw new UsageError(
+        `there is no adapter '${choice}'; there are auto, ${adapterKinds.join(', ')}`,
+      )
     const attempts: AdapterAttempt[] = []
     for (const kind of choice === 'auto' ? await automaticOrder() : [choice]) {
       const { adapter, detail } = await attempt(kind)
@@ -40,12 +50,17 @@ export const nodePlatform: Platform = {
       if (adapter) return { adapter, kind, attempts }
     }
     const tried = attempts.map(({ kind, detail, howTo }) => `${kind}: ${detail}; ${howTo}`)
-    throw new AdapterError(`no ${choice === 'auto' ? 'WebGPU' : choice} adapter. ${tried.join('. ')}.`, attempts)
+    throw new AdapterError(
+      `no ${choice === 'auto' ? 'WebGPU' : choice} adapter. ${tried.join('. ')}.`,
+      attempts,
+    )
   },
 
   async readShaders() {
     const root = new URL('../../../shaders/', import.meta.url)
-    const names = (await readdir(root, { recursive: true })).filter((name) => name.endsWith('.wgsl'))
+    const names = (await readdir(root, { recursive: true })).filter((name) =>
+      name.endsWith('.wgsl'),
+    )
     return new Map(
       await Promise.all(
         names.map(async (name) => {
@@ -65,7 +80,9 @@ export const nodePlatform: Platform = {
 /** The package that brings Dawn, with its version. */
 function runtimeName(): string {
   try {
-    const { version } = createRequire(import.meta.url)('webgpu/package.json') as { readonly version: string }
+    const { version } = createRequire(import.meta.url)('webgpu/package.json') as {
+      readonly version: string
+    }
     return `webgpu ${version}`
   } catch {
     return 'webgpu' // not installed: the attempts to load it say so
@@ -77,7 +94,10 @@ export interface AdapterReport extends AdapterAttempt {
   readonly adapter: GPUAdapter | null
 }
 
-/** Tries every kind, also those that 'auto' would not come to, in the order in which 'auto' takes them. */
+/**
+ * Tries every kind, also those that 'auto' would not come to, in the order in which 'auto' takes
+ * them.
+ */
 export async function describeAdapters(): Promise<AdapterReport[]> {
   const reports: AdapterReport[] = []
   for (const kind of await automaticOrder()) {
@@ -87,7 +107,10 @@ export async function describeAdapters(): Promise<AdapterReport[]> {
   return reports
 }
 
-/** The order of preference; but where the environment names drivers by hand, and they work, theirs comes first. */
+/**
+ * The order of preference; but where the environment names drivers by hand, and they work, theirs
+ * comes first.
+ */
 async function automaticOrder(): Promise<readonly AdapterKind[]> {
   if (namedDrivers().length === 0 || !hasVulkanLoader()) return adapterKinds
   const adapter = await requestFrom(machineDrivers).catch(() => null) // the attempt says why
@@ -98,10 +121,16 @@ async function automaticOrder(): Promise<readonly AdapterKind[]> {
 async function attempt(kind: AdapterKind): Promise<Outcome> {
   try {
     if (!hasVulkanLoader())
-      return kind === 'swiftshader' ? await attemptSwiftShader() : { adapter: null, detail: 'there is no libvulkan.so.1' }
+      return kind === 'swiftshader'
+        ? await attemptSwiftShader()
+        : { adapter: null, detail: 'there is no libvulkan.so.1' }
     const own = await requestFrom(machineDrivers)
     if (own && kindOf(own) === kind) return found(own)
-    if (kind === 'hardware') return { adapter: null, detail: own ? `there is only ${nameOf(own)}, a CPU` : 'Dawn finds no GPU' }
+    if (kind === 'hardware')
+      return {
+        adapter: null,
+        detail: own ? `there is only ${nameOf(own)}, a CPU` : 'Dawn finds no GPU',
+      }
     return kind === 'lavapipe' ? await attemptLavapipe() : await attemptSwiftShader()
   } catch (error) {
     return { adapter: null, detail: error instanceof Error ? error.message : String(error) }
@@ -113,9 +142,13 @@ async function attemptLavapipe(): Promise<Outcome> {
   for (const icd of icds) {
     const adapter = await requestFrom(icd)
     if (!adapter) continue
-    return kindOf(adapter) === 'lavapipe' ? found(adapter) : { adapter: null, detail: notOffered(icd, nameOf(adapter)) }
+    return kindOf(adapter) === 'lavapipe'
+      ? found(adapter)
+      : { adapter: null, detail: notOffered(icd, nameOf(adapter)) }
   }
-  const detail = icds.length ? `${notOffered(icds.join(' and '), null)}; it refuses a Mesa older than 23.2` : 'no lvp_icd file is installed'
+  const detail = icds.length
+    ? `${notOffered(icds.join(' and '), null)}; it refuses a Mesa older than 23.2`
+    : 'no lvp_icd file is installed'
   return { adapter: null, detail }
 }
 
@@ -135,14 +168,28 @@ function nameOf({ info }: GPUAdapter): string {
   return info.description || info.device || info.architecture || 'an adapter without a name'
 }
 
-/** Lavapipe's ICD files: those that the environment names, then those where the Vulkan loader looks for drivers. */
+/**
+ * Lavapipe's ICD files: those that the environment names, then those where the Vulkan loader looks
+ * for drivers.
+ */
 async function lavapipeIcds(): Promise<string[]> {
   const { HOME, XDG_CONFIG_HOME, XDG_DATA_HOME, XDG_CONFIG_DIRS, XDG_DATA_DIRS } = process.env
-  const homes = [XDG_CONFIG_HOME || join(HOME || '/', '.config'), XDG_DATA_HOME || join(HOME || '/', '.local', 'share')]
-  const shared = [XDG_CONFIG_DIRS || '/etc/xdg', '/etc', XDG_DATA_DIRS || '/usr/local/share:/usr/share'].flatMap((list) => list.split(':'))
+  const homes = [
+    XDG_CONFIG_HOME || join(HOME || '/', '.config'),
+    XDG_DATA_HOME || join(HOME || '/', '.local', 'share'),
+  ]
+  const shared = [
+    XDG_CONFIG_DIRS || '/etc/xdg',
+    '/etc',
+    XDG_DATA_DIRS || '/usr/local/share:/usr/share',
+  ].flatMap((list) => list.split(':'))
   const folders = [...homes, ...shared].map((path) => join(path, 'vulkan', 'icd.d'))
   const listed = await Promise.all(
-    folders.map(async (folder) => (await readdir(folder).catch(() => [])).sort().map((name) => join(folder, name))),
+    folders.map(async (folder) =>
+      (await readdir(folder).catch(() => [])).sort().map((name) => join(folder, name)),
+    ),
   )
-  return [...new Set([...namedDrivers(), ...listed.flat()])].filter((path) => /lvp_icd[^/]*\.json$/.test(path))
+  return [...new Set([...namedDrivers(), ...listed.flat()])].filter((path) =>
+    /lvp_icd[^/]*\.json$/.test(path),
+  )
 }

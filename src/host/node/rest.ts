@@ -1,10 +1,14 @@
 /**
- * Dawn's binding for Node looks for finished work in every turn of the event loop for as long as anything is outstanding, and lets no
- * turn wait: one core does nothing else. Where the CPU computes, that core is missing: on two cores a training step of alexnet-64 took
- * 1.07 s of processor time in place of 0.69 s, and half as long again by the clock.
+ * Dawn's binding for Node looks for finished work in every turn of the event loop for as long as
+ * anything is outstanding, and lets no turn wait: one core does nothing else. Where the CPU
+ * computes, that core is missing: on two cores a training step of alexnet-64 took 1.07 s of
+ * processor time in place of 0.69 s, and half as long again by the clock.
  */
 
-/** Milliseconds of sleep at the most: what is found finished that much later, and what everything else in the process waits. */
+/**
+ * Milliseconds of sleep at the most: what is found finished that much later, and what everything
+ * else in the process waits.
+ */
 const longest = 2
 /** Share of the time waited so far that the next sleep takes: short work is found at once. */
 const share = 1 / 8

@@ -19,7 +19,11 @@ async function importSharp(): Promise<typeof Sharp> {
     sharp.cache(false)
     return sharp
   } catch (cause) {
-    throw new GraftError('decoder', `cannot load sharp, which decodes the images (${firstLine(cause)}): run npm install sharp`, { cause })
+    throw new GraftError(
+      'decoder',
+      `cannot load sharp, which decodes the images (${firstLine(cause)}): run npm install sharp`,
+      { cause },
+    )
   }
 }
 

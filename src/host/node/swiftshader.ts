@@ -24,9 +24,13 @@ export interface SwiftShader {
  * @param resolve finds a module's path; a test passes its own
  * @throws Error that says what is missing
  */
-export async function unpackSwiftShader(resolve: (name: string) => string = createRequire(import.meta.url).resolve): Promise<SwiftShader> {
+export async function unpackSwiftShader(
+  resolve: (name: string) => string = createRequire(import.meta.url).resolve,
+): Promise<SwiftShader> {
   if (process.platform !== 'linux' || process.arch !== 'x64')
-    throw new Error(`SwiftShader from npm is for Linux x64, not for ${process.platform} ${process.arch}`)
+    throw new Error(
+      `SwiftShader from npm is for Linux x64, not for ${process.platform} ${process.arch}`,
+    )
   const archive = await findArchive(resolve)
   const packed = await readFile(archive)
   const version = sha256(packed).slice(0, 16)
@@ -36,12 +40,17 @@ export async function unpackSwiftShader(resolve: (name: string) => string = crea
     try {
       if (root === temporaryRoot()) await claim(root)
       if (!(await isComplete(folder))) await unpack(packed, folder, archive)
-      return { icd: join(folder, 'vk_swiftshader_icd.json'), loader: join(folder, 'libvulkan.so.1') }
+      return {
+        icd: join(folder, 'vk_swiftshader_icd.json'),
+        loader: join(folder, 'libvulkan.so.1'),
+      }
     } catch (error) {
       failures.push(`${root} (${error instanceof Error ? error.message : String(error)})`)
     }
   }
-  throw new Error(`SwiftShader could not be unpacked into ${failures.join(' or ')}: make one of them writable, or set XDG_CACHE_HOME`)
+  throw new Error(
+    `SwiftShader could not be unpacked into ${failures.join(' or ')}: make one of them writable, or set XDG_CACHE_HOME`,
+  )
 }
 
 function cacheRoot(): string {
@@ -54,11 +63,15 @@ function temporaryRoot(): string {
   return join(tmpdir(), `graft-cache-${process.getuid?.() ?? 0}`)
 }
 
-/** Makes a folder that only this user can write: a library that someone else put into a shared place is not to be loaded. */
+/**
+ * Makes a folder that only this user can write: a library that someone else put into a shared place
+ * is not to be loaded.
+ */
 async function claim(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const found = await lstat(folder)
-  if (!found.isDirectory() || found.uid !== process.getuid?.() || (found.mode & 0o022) !== 0) throw new Error('it belongs to someone else')
+  if (!found.isDirectory() || found.uid !== process.getuid?.() || (found.mode & 0o022) !== 0)
+    throw new Error('it belongs to someone else')
 }
 
 function sha256(bytes: Uint8Array): string {
@@ -72,18 +85,26 @@ async function findArchive(resolve: (name: string) => string): Promise<string> {
   } catch (cause) {
     throw new Error(`the npm package ${packageName} is not installed`, { cause })
   }
-  // The package exports no path to its archive: it lies in bin/ at the package's root, some folders above the entry.
+  // The package exports no path to its archive: it lies in bin/ at the package's root, some folders
+  // above the entry.
   const root = entry.slice(0, entry.lastIndexOf(packageName) + packageName.length)
   const archive = join(root, 'bin', 'swiftshader.tar.br')
   await access(archive).catch((cause: unknown) => {
-    throw new Error(`${packageName} carries no bin/swiftshader.tar.br: install version 143 of it`, { cause })
+    throw new Error(`${packageName} carries no bin/swiftshader.tar.br: install version 143 of it`, {
+      cause,
+    })
   })
   return archive
 }
 
-/** Hashes rather than sizes: a machine that lost power may leave files of the right length and no content. */
+/**
+ * Hashes rather than sizes: a machine that lost power may leave files of the right length and no
+ * content.
+ */
 async function contentsOf(folder: string): Promise<string> {
-  const lines = await Promise.all(files.map(async (file) => `${sha256(await readFile(join(folder, file)))}  ${file}\n`))
+  const lines = await Promise.all(
+    files.map(async (file) => `${sha256(await readFile(join(folder, file)))}  ${file}\n`),
+  )
   return lines.join('')
 }
 
@@ -96,15 +117,20 @@ async function isComplete(folder: string): Promise<boolean> {
 }
 
 /**
- * Unpacks beside the folder, then renames file by file. Whoever else unpacks, or already runs on these files, is not disturbed: a rename
- * replaces a file at once by one of the same content, and never leaves the folder without it.
+ * Unpacks beside the folder, then renames file by file. Whoever else unpacks, or already runs on
+ * these files, is not disturbed: a rename replaces a file at once by one of the same content, and
+ * never leaves the folder without it.
  */
 async function unpack(packed: Uint8Array, folder: string, archive: string): Promise<void> {
   const draft = `${folder}.${randomUUID()}`
   try {
     await mkdir(draft, { recursive: true })
     const ignore = (path: string) => !files.some((file) => file === basename(path))
-    await pipeline(Readable.from([packed]), createBrotliDecompress(), tarFs(archive).extract(draft, { ignore, chown: false }))
+    await pipeline(
+      Readable.from([packed]),
+      createBrotliDecompress(),
+      tarFs(archive).extract(draft, { ignore, chown: false }),
+    )
     await writeFile(join(draft, completeMark), await contentsOf(draft))
     await mkdir(folder, { recursive: true })
     for (const file of [...files, completeMark]) await rename(join(draft, file), join(folder, file))
@@ -114,7 +140,10 @@ async function unpack(packed: Uint8Array, folder: string, archive: string): Prom
 }
 
 interface TarFs {
-  extract(folder: string, options: { ignore(path: string): boolean; chown: boolean }): NodeJS.WritableStream
+  extract(
+    folder: string,
+    options: { ignore(path: string): boolean; chown: boolean },
+  ): NodeJS.WritableStream
 }
 
 /** The unpacker that the package itself uses. */
@@ -124,17 +153,22 @@ function tarFs(archive: string): TarFs {
 
 const systemLoader = 'libvulkan.so.1'
 
-/** Whether the process can have a Vulkan loader at all. Without one Dawn prints a warning for every instance, and finds nothing. */
+/**
+ * Whether the process can have a Vulkan loader at all. Without one Dawn prints a warning for every
+ * instance, and finds nothing.
+ */
 export function hasVulkanLoader(): boolean {
   return process.platform !== 'linux' || opens(systemLoader, rtldNow)
 }
 
 /**
- * Puts a Vulkan loader into the process for good, under the name that Dawn looks for. The flags are glibc's RTLD_NOW, RTLD_GLOBAL and
- * RTLD_NODELETE: Node refuses the library, which is no addon of its own, and NODELETE keeps it in place all the same.
+ * Puts a Vulkan loader into the process for good, under the name that Dawn looks for. The flags are
+ * glibc's RTLD_NOW, RTLD_GLOBAL and RTLD_NODELETE: Node refuses the library, which is no addon of
+ * its own, and NODELETE keeps it in place all the same.
  */
 export function loadVulkanLoader(path: string): void {
-  if (!opens(path, rtldNow | 0x100 | 0x1000)) throw new Error(`the Vulkan loader ${path} cannot be loaded`)
+  if (!opens(path, rtldNow | 0x100 | 0x1000))
+    throw new Error(`the Vulkan loader ${path} cannot be loaded`)
 }
 
 const rtldNow = 0x2

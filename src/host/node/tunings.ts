@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { TuningStore } from '../../gpu/tiling/tunings.ts'
 import { cacheFolder } from '../../base/node/cacheFolder.ts'
+import type { TuningStore } from '../../gpu/tiling/tunings.ts'
 
 /** One file an adapter, in the cache folder. */
 export const fileTunings: TuningStore = {

@@ -5,7 +5,10 @@ import type { PageBundle } from '../page.ts'
 
 let bundle: Promise<PageBundle> | null = null
 
-/** The inspector page's script and style: what `npm run build` made, or in a clone its sources, bundled once in a process. */
+/**
+ * The inspector page's script and style: what `npm run build` made, or in a clone its sources,
+ * bundled once in a process.
+ */
 export function pageBundle(): Promise<PageBundle> {
   bundle ??= import('../page/index.js').catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error
@@ -14,19 +17,39 @@ export function pageBundle(): Promise<PageBundle> {
   return bundle
 }
 
-/** Bundles the page's sources with esbuild, in a fraction of a second; the references' text and the version go in with them. */
+/**
+ * Bundles the page's sources with esbuild, in a fraction of a second; the references' text and the
+ * version go in with them.
+ */
 export async function bundleSources(): Promise<PageBundle> {
   const esbuild = await import('esbuild').catch((cause: unknown) => {
-    throw new GraftError('install', "the inspector's page is not built, and esbuild is not installed: run 'npm ci' in Graft's folder", {
-      cause,
-    })
+    throw new GraftError(
+      'install',
+      "the inspector's page is not built, and esbuild is not installed: run 'npm ci' in Graft's folder",
+      {
+        cause,
+      },
+    )
   })
-  const { version } = JSON.parse(await readFile(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string }
+  const { version } = JSON.parse(
+    await readFile(new URL('../../../package.json', import.meta.url), 'utf8'),
+  ) as { version: string }
   const { outputFiles } = await esbuild.build({
     entryPoints: { page: fileURLToPath(new URL('../web/main.tsx', import.meta.url)) },
-    ...{ bundle: true, minify: true, write: false, outdir: 'page', format: 'iife', target: 'es2022', legalComments: 'none' },
+    ...{
+      bundle: true,
+      minify: true,
+      write: false,
+      outdir: 'page',
+      format: 'iife',
+      target: 'es2022',
+      legalComments: 'none',
+    },
     ...{ jsx: 'automatic', jsxImportSource: 'preact', logLevel: 'silent' },
-    define: { GRAFT_VERSION: JSON.stringify(version), GRAFT_REFERENCES: JSON.stringify(await readReferences()) },
+    define: {
+      GRAFT_VERSION: JSON.stringify(version),
+      GRAFT_REFERENCES: JSON.stringify(await readReferences()),
+    },
   })
   const text = (ending: string) => outputFiles.find(({ path }) => path.endsWith(ending))?.text ?? ''
   return { script: text('.js'), style: text('.css') }
@@ -37,6 +60,11 @@ async function readReferences(): Promise<Record<string, string>> {
   const folder = new URL('../../reference/', import.meta.url)
   const names = (await readdir(folder)).filter((name) => name.endsWith('.ts')).sort()
   return Object.fromEntries(
-    await Promise.all(names.map(async (name) => [name.replace('.ts', ''), await readFile(new URL(name, folder), 'utf8')])),
+    await Promise.all(
+      names.map(async (name) => [
+        name.replace('.ts', ''),
+        await readFile(new URL(name, folder), 'utf8'),
+      ]),
+    ),
   )
 }

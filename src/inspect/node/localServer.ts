@@ -22,7 +22,10 @@ export interface LocalServer {
  * @param port 0 for any that is free
  * @throws UsageError when the port is taken
  */
-export async function serveLocally(answer: (path: string) => Promise<Answer | null>, port: number): Promise<LocalServer> {
+export async function serveLocally(
+  answer: (path: string) => Promise<Answer | null>,
+  port: number,
+): Promise<LocalServer> {
   const server = createServer((request, response) => {
     const path = pathOf(request.url ?? '/')
     if (path === null) {
@@ -31,14 +34,22 @@ export async function serveLocally(answer: (path: string) => Promise<Answer | nu
     }
     answer(path).then(
       (found) => {
-        response.writeHead(found ? 200 : 404, { 'content-type': found?.type ?? 'text/plain', 'cache-control': 'no-store' })
+        response.writeHead(found ? 200 : 404, {
+          'content-type': found?.type ?? 'text/plain',
+          'cache-control': 'no-store',
+        })
         response.end(found?.body ?? '')
       },
       () => response.writeHead(500).end(),
     )
   })
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve)).catch((cause: unknown) => {
-    throw new UsageError(`nothing can be served on port ${port}: it is taken, or not for everybody; give another one`, { cause })
+  await new Promise<void>((resolve, reject) =>
+    server.once('error', reject).listen(port, '127.0.0.1', resolve),
+  ).catch((cause: unknown) => {
+    throw new UsageError(
+      `nothing can be served on port ${port}: it is taken, or not for everybody; give another one`,
+      { cause },
+    )
   })
   const address = server.address()
   return {

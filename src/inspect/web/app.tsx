@@ -81,7 +81,8 @@ function Facts() {
   const step = train ? 'One training step' : 'One forward pass'
   return (
     <p class="facts">
-      {step} of {variant} on {adapter.name}, {adapter.subgroup ? `register tiles of ${adapter.subgroup} lanes` : 'plain kernels'}:{' '}
+      {step} of {variant} on {adapter.name},{' '}
+      {adapter.subgroup ? `register tiles of ${adapter.subgroup} lanes` : 'plain kernels'}:{' '}
       {dispatches.length} dispatches, {time(milliseconds)}.{' '}
       {best ? (
         <>

@@ -4,5 +4,8 @@ declare const GRAFT_REFERENCES: Readonly<Record<string, string>>
 
 export const version = GRAFT_VERSION
 
-/** The float64 references in TypeScript, by their files' names, which are the operators' where there is one. */
+/**
+ * The float64 references in TypeScript, by their files' names, which are the operators' where there
+ * is one.
+ */
 export const references = GRAFT_REFERENCES

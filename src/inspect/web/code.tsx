@@ -1,4 +1,9 @@
-import { HighlightStyle, StreamLanguage, type StringStream, syntaxHighlighting } from '@codemirror/language'
+import {
+  HighlightStyle,
+  StreamLanguage,
+  type StringStream,
+  syntaxHighlighting,
+} from '@codemirror/language'
 import { clike } from '@codemirror/legacy-modes/mode/clike'
 import { typescript } from '@codemirror/legacy-modes/mode/javascript'
 import { EditorState, type Extension } from '@codemirror/state'
@@ -8,13 +13,18 @@ import { useEffect, useRef } from 'preact/hooks'
 
 const words = (text: string) => Object.fromEntries(text.split(' ').map((word) => [word, true]))
 
-/** WGSL is close enough to C for a highlighter; its notation of #-lines is taken for a preprocessor's. */
+/**
+ * WGSL is close enough to C for a highlighter; its notation of #-lines is taken for a
+ * preprocessor's.
+ */
 const wgsl = clike({
   name: 'wgsl',
   keywords: words(
     'fn let var const override struct if else for while loop return break continue switch case default enable select storage uniform read read_write workgroup function private',
   ),
-  types: words('f32 f16 u32 i32 bool vec2f vec3f vec4f vec2u vec3u vec4u array atomic vec4 vec3 vec2 ptr'),
+  types: words(
+    'f32 f16 u32 i32 bool vec2f vec3f vec4f vec2u vec3u vec4u array atomic vec4 vec3 vec2 ptr',
+  ),
   atoms: words('true false'),
   hooks: {
     '@': (stream: StringStream) => {
@@ -33,7 +43,10 @@ const wgsl = clike({
   },
 })
 
-const languages = { wgsl: StreamLanguage.define(wgsl), typescript: StreamLanguage.define(typescript) }
+const languages = {
+  wgsl: StreamLanguage.define(wgsl),
+  typescript: StreamLanguage.define(typescript),
+}
 
 const colors = HighlightStyle.define([
   { tag: tags.comment, color: 'var(--code-comment)' },
@@ -70,7 +83,10 @@ export function Code({ label, language, text }: CodeProps) {
       EditorState.readOnly.of(true),
       EditorView.contentAttributes.of({ 'aria-label': label, 'aria-readonly': 'true' }),
     ]
-    const view = new EditorView({ parent: host.current, state: EditorState.create({ doc: text, extensions }) })
+    const view = new EditorView({
+      parent: host.current,
+      state: EditorState.create({ doc: text, extensions }),
+    })
     scrollsByKeyboard(view, `${label}, to scroll`)
     return () => view.destroy()
   }, [label, language, text])

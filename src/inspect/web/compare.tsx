@@ -19,8 +19,9 @@ export function Compare() {
     <section>
       <h2>What freezing saves</h2>
       <p>
-        The same image through the same network, once with only the last layer training and once with all of it. A frozen layer is not
-        sent a single dispatch of backward or of the optimizer.
+        The same image through the same network, once with only the last layer training and once
+        with all of it. A frozen layer is not sent a single dispatch of backward or of the
+        optimizer.
       </p>
       <Scroll label="Layer by layer">
         <table class="compare">
@@ -100,6 +101,8 @@ function of({ dispatches }: ComparedStep, layer: string): ComparedStep['dispatch
 /** What some dispatches come to. */
 export function totalOf(dispatches: ComparedStep['dispatches']): Total {
   const timed = dispatches.every(({ milliseconds }) => milliseconds !== null)
-  const milliseconds = timed ? dispatches.reduce((total, one) => total + (one.milliseconds ?? 0), 0) : null
+  const milliseconds = timed
+    ? dispatches.reduce((total, one) => total + (one.milliseconds ?? 0), 0)
+    : null
   return { dispatches: dispatches.length, milliseconds }
 }

@@ -1,7 +1,13 @@
 import { useState } from 'preact/hooks'
 import { gradientsOf, launchedBy } from '../calls.ts'
 import type { InspectedCall } from '../inspection.ts'
-import { type Explanation, explained, explainOutput, explainWeightGradient, NotKept } from '../terms.ts'
+import {
+  type Explanation,
+  explained,
+  explainOutput,
+  explainWeightGradient,
+  NotKept,
+} from '../terms.ts'
 import { explainedCall, inspection, valuesOf } from './model.ts'
 import { Scroll } from './scroll.tsx'
 import { TensorImage } from './tensorImage.tsx'
@@ -13,7 +19,10 @@ interface ExplainProps {
   readonly at: readonly number[]
 }
 
-/** One number written out: its formula, the part of the input that it met, and every product of its sum. */
+/**
+ * One number written out: its formula, the part of the input that it met, and every product of its
+ * sum.
+ */
 export function Explain({ call, what, at }: ExplainProps) {
   const [all, setAll] = useState(false)
   const made = explain(call, what, at)
@@ -29,11 +38,19 @@ export function Explain({ call, what, at }: ExplainProps) {
   const shown = all ? made.terms : made.terms.slice(0, 48)
   const xKey = (what === 'y' ? launchOf(call) : call).tensors.x
   return (
-    <section class="explain" aria-label="One number" data-result={made.result} data-stored={stored ?? ''}>
+    <section
+      class="explain"
+      aria-label="One number"
+      data-result={made.result}
+      data-stored={stored ?? ''}
+    >
       <h3>{name}</h3>
       <p class="formula-line">{made.formula}</p>
       <p aria-live="polite">
-        {sentence(made)} {made.beforeRelu === null ? '' : `${number(made.beforeRelu)}, of which the ReLU in the same launch leaves `}
+        {sentence(made)}{' '}
+        {made.beforeRelu === null
+          ? ''
+          : `${number(made.beforeRelu)}, of which the ReLU in the same launch leaves `}
         <strong data-testid="result">{number(made.result)}</strong>
         {comparison(made.result, stored)}
       </p>
@@ -101,10 +118,12 @@ export function Explain({ call, what, at }: ExplainProps) {
 function sentence({ rule, terms, outside, bias, names }: Explanation): string {
   const count = terms.length.toLocaleString('en')
   const padded = outside.toLocaleString('en')
-  if (rule === 'max') return `The largest of ${count} values${outside ? ` (${padded} more places are padding, which never counts)` : ''} is`
+  if (rule === 'max')
+    return `The largest of ${count} values${outside ? ` (${padded} more places are padding, which never counts)` : ''} is`
   if (rule === 'mean') return `The mean of ${count} values is`
   if (rule === 'value') return 'That is'
-  if (terms.length === 1 && bias === null && !outside) return `The product of ${names[0]} and ${names[1]} is`
+  if (terms.length === 1 && bias === null && !outside)
+    return `The product of ${names[0]} and ${names[1]} is`
   const left = outside ? ` (${padded} more fall on padding, where x is 0)` : ''
   return `${bias === null ? '' : `The bias ${number(bias)} and `}${count} products of ${names[0]} and ${names[1]}${left} add up to`
 }
@@ -123,7 +142,8 @@ function launchOf(call: InspectedCall): InspectedCall {
 /** The explanation, or why there is none. */
 function explain(call: InspectedCall, what: string, at: readonly number[]): Explanation | string {
   try {
-    if (what === 'y' && (explained as readonly string[]).includes(call.operator)) return explainOutput(explainedCall(launchOf(call)), at)
+    if (what === 'y' && (explained as readonly string[]).includes(call.operator))
+      return explainOutput(explainedCall(launchOf(call)), at)
     if (what === 'dweight') return explainWeightGradient(explainedCall(call), at)
   } catch (error) {
     if (error instanceof NotKept) return `It cannot be written out: ${error.message}.`

@@ -1,15 +1,22 @@
-import { browserPlatform } from '../../host/browser/platform.ts'
 import { UsageError } from '../../base/errors.ts'
+import { browserPlatform } from '../../host/browser/platform.ts'
 import type { Host } from '../../host/host.ts'
 
-/** What the page gives an engine: the browser's GPU and the given kernels. Images and files it has none. */
+/**
+ * What the page gives an engine: the browser's GPU and the given kernels. Images and files it has
+ * none.
+ */
 export function pageHost(shaders: ReadonlyMap<string, string>): Host {
   const none = async (): Promise<never> => {
     throw new UsageError("the inspector's page reads and writes no files")
   }
   return {
     ...browserPlatform(shaders),
-    ...{ decodeImage: none, loadWeights: none, files: { read: none, write: none, remove: none, sweep: none } },
+    ...{
+      decodeImage: none,
+      loadWeights: none,
+      files: { read: none, write: none, remove: none, sweep: none },
+    },
     cores: navigator.hardwareConcurrency,
   }
 }

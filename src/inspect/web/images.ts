@@ -30,26 +30,35 @@ export type Palette = 'sequential' | 'diverging' | 'color'
 
 /** The most tiles one image shows. */
 const mostTiles = 512
-/** A row of numbers is broken into lines of so many; so are the rows of a matrix that has no more than these. */
+/**
+ * A row of numbers is broken into lines of so many; so are the rows of a matrix that has no more
+ * than these.
+ */
 const [lineLength, fewRows] = [64, 32]
 
 /**
  * Lays a tensor out.
- * @param filter which output filter of a convolution's weight is shown, where its tiles are input channels
+ * @param filter which output filter of a convolution's weight is shown, where its tiles are input
+ * channels
  */
 export function layoutOf({ shape, values }: Values, name: string, filter: number): Layout {
   const [a = 1, b = 1, height = 1, width = 1] = shape
   const plane = height * width
   const kept = Math.floor(values.length / plane)
   if (shape.length === 4 && /^d?weight$/.test(name) && b === 3) {
-    // Filters of the first convolution see red, green and blue: a filter a tile, in color; of their gradients a channel a tile.
+    // Filters of the first convolution see red, green and blue: a filter a tile, in color; of their
+    // gradients a channel a tile.
     const channels = name === 'weight' ? 1 : 3
     const tiles = Math.min(channels * a, Math.floor((channels * kept) / 3), mostTiles)
     return {
       ...grid(tiles, height, width, channels === 1),
       index: (tile, row, column) => (3 / channels) * tile * plane + row * width + column,
       at: (tile, row, column) => [Math.floor(tile / channels), tile % channels, row, column],
-      place: ([o = 0, c = 0, row = 0, column = 0]) => ({ tile: channels * o + (channels === 3 ? c : 0), row, column }),
+      place: ([o = 0, c = 0, row = 0, column = 0]) => ({
+        tile: channels * o + (channels === 3 ? c : 0),
+        row,
+        column,
+      }),
     }
   }
   if (shape.length === 4) {
@@ -59,16 +68,30 @@ export function layoutOf({ shape, values }: Values, name: string, filter: number
       ...grid(color ? 1 : Math.min(b, mostTiles), height, width, color),
       index: (tile, row, column) => (first * b + tile) * plane + row * width + column,
       at: (tile, row, column) => [first, tile, row, column],
-      place: ([n = 0, c = 0, row = 0, column = 0]) => ({ tile: n !== first ? -1 : color ? 0 : c, row, column }),
+      place: ([n = 0, c = 0, row = 0, column = 0]) => ({
+        tile: n !== first ? -1 : color ? 0 : c,
+        row,
+        column,
+      }),
     }
   }
   if (shape.length === 2 && a > 1 && a <= fewRows && b > lineLength)
     // A few long rows, as of a layer of few classes: one below the other they would be a thread.
     return {
-      ...grid(Math.min(a, Math.floor(values.length / b)), Math.ceil(b / lineLength), lineLength, false),
-      index: (tile, row, column) => (row * lineLength + column < b ? tile * b + row * lineLength + column : -1),
+      ...grid(
+        Math.min(a, Math.floor(values.length / b)),
+        Math.ceil(b / lineLength),
+        lineLength,
+        false,
+      ),
+      index: (tile, row, column) =>
+        row * lineLength + column < b ? tile * b + row * lineLength + column : -1,
       at: (tile, row, column) => [tile, row * lineLength + column],
-      place: ([tile = 0, place = 0]) => ({ tile, row: Math.floor(place / lineLength), column: place % lineLength }),
+      place: ([tile = 0, place = 0]) => ({
+        tile,
+        row: Math.floor(place / lineLength),
+        column: place % lineLength,
+      }),
     }
   if (shape.length === 2 && a > 1)
     return {
@@ -84,13 +107,23 @@ export function layoutOf({ shape, values }: Values, name: string, filter: number
     ...grid(1, Math.ceil(length / line), line, false),
     index: (_, row, column) => (row * line + column < length ? row * line + column : -1),
     at: (_, row, column) => [...shape.slice(0, -1).map(() => 0), row * line + column],
-    place: (at) => ({ tile: 0, row: Math.floor((at.at(-1) ?? 0) / line), column: (at.at(-1) ?? 0) % line }),
+    place: (at) => ({
+      tile: 0,
+      row: Math.floor((at.at(-1) ?? 0) / line),
+      column: (at.at(-1) ?? 0) % line,
+    }),
   }
 }
 
 /** As near to a rectangle of 3 : 2 as tiles of this shape allow. */
 function grid(tiles: number, height: number, width: number, color: boolean) {
-  return { tiles, height, width, color, across: Math.max(1, Math.min(tiles, Math.ceil(Math.sqrt((1.5 * tiles * height) / width)))) }
+  return {
+    tiles,
+    height,
+    width,
+    color,
+    across: Math.max(1, Math.min(tiles, Math.ceil(Math.sqrt((1.5 * tiles * height) / width)))),
+  }
 }
 
 const steps = 256
@@ -100,12 +133,16 @@ const tables = new Map<string, Uint8ClampedArray>()
 function table(scheme: 'viridis' | 'rdbu'): Uint8ClampedArray {
   const known = tables.get(scheme)
   if (known) return known
-  const { apply } = Plot.scale({ color: { scheme, domain: [0, 1], type: 'linear' } }) as { apply(value: number): string }
+  const { apply } = Plot.scale({ color: { scheme, domain: [0, 1], type: 'linear' } }) as {
+    apply(value: number): string
+  }
   const colors = new Uint8ClampedArray(3 * steps)
   for (let i = 0; i < steps; i++) {
     const text = apply(scheme === 'rdbu' ? 1 - i / (steps - 1) : i / (steps - 1))
     const hex = /^#(..)(..)(..)/.exec(text)
-    const parts = hex ? hex.slice(1).map((part) => Number.parseInt(part, 16)) : [...text.matchAll(/\d+/g)].map(([part]) => Number(part))
+    const parts = hex
+      ? hex.slice(1).map((part) => Number.parseInt(part, 16))
+      : [...text.matchAll(/\d+/g)].map(([part]) => Number(part))
     colors.set(parts.slice(0, 3), 3 * i)
   }
   tables.set(scheme, colors)
@@ -129,7 +166,10 @@ export function extentOf({ values }: Values): Range | null {
   return low > high ? null : { low, high }
 }
 
-/** What a palette's colors stand for: the values' extent, or as much on both sides of zero for a diverging one. */
+/**
+ * What a palette's colors stand for: the values' extent, or as much on both sides of zero for a
+ * diverging one.
+ */
 export function rangeOf(extent: Range | null, palette: Palette): Range {
   if (!extent) return { low: 0, high: 1 }
   const { low, high } = extent
@@ -166,12 +206,14 @@ export function draw(
         const y = Math.floor(tile / across) * (height + 1) + row
         const pixel = 4 * (y * canvas.width + x)
         if (colors) {
-          const place = 3 * Math.round(((value - range.low) / (range.high - range.low)) * (steps - 1))
+          const place =
+            3 * Math.round(((value - range.low) / (range.high - range.low)) * (steps - 1))
           image.data.set(colors.subarray(place, place + 3), pixel)
         } else
           for (let c = 0; c < 3; c++) {
             const channel = tensor.values[index + c * plane] ?? 0
-            image.data[pixel + (preprocess.order === 'bgr' ? 2 - c : c)] = 255 * unit(channel, c, range, preprocess, layout)
+            image.data[pixel + (preprocess.order === 'bgr' ? 2 - c : c)] =
+              255 * unit(channel, c, range, preprocess, layout)
           }
         image.data[pixel + 3] = 255
       }
@@ -179,7 +221,13 @@ export function draw(
 }
 
 /** A channel as 0..1: an image without its normalization, a filter between its own extremes. */
-function unit(value: number, channel: number, range: Range, { mean, std, scale }: Preprocess, layout: Layout): number {
+function unit(
+  value: number,
+  channel: number,
+  range: Range,
+  { mean, std, scale }: Preprocess,
+  layout: Layout,
+): number {
   if (layout.tiles > 1) return (value - range.low) / (range.high - range.low)
   return (value * (std[channel] ?? 1) + (mean[channel] ?? 0)) / scale
 }

@@ -24,12 +24,16 @@ export function Lab({ args }: { readonly args: readonly string[] }) {
     <section>
       <h2>Edit a kernel and run it</h2>
       <p>
-        Change the WGSL and run it on this browser's own GPU: every result is compared with the float64 reference, at the edges and at drawn
-        shapes, and the kernel is timed before and after. Nothing is kept.
+        Change the WGSL and run it on this browser's own GPU: every result is compared with the
+        float64 reference, at the edges and at drawn shapes, and the kernel is timed before and
+        after. Nothing is kept.
       </p>
       <label class="pick">
         Kernel{' '}
-        <select value={file} onChange={(event) => go('lab', ...event.currentTarget.value.split('/'))}>
+        <select
+          value={file}
+          onChange={(event) => go('lab', ...event.currentTarget.value.split('/'))}
+        >
           {files.map((one) => (
             <option key={one}>{one}</option>
           ))}
@@ -77,7 +81,11 @@ function Bench({ file }: { readonly file: string }) {
 
   useEffect(() => {
     if (!host.current) return
-    const runKey = { key: 'Mod-Enter', preventDefault: true, run: () => Boolean(void latest.current()) || true }
+    const runKey = {
+      key: 'Mod-Enter',
+      preventDefault: true,
+      run: () => Boolean(void latest.current()) || true,
+    }
     const view = new EditorView({
       parent: host.current,
       state: EditorState.create({
@@ -123,7 +131,9 @@ function Bench({ file }: { readonly file: string }) {
             {problem.message}
           </p>
         ) : null}
-        {trial && !trial.problem ? <Outcome trial={trial} original={original} times={times} file={file} /> : null}
+        {trial && !trial.problem ? (
+          <Outcome trial={trial} original={original} times={times} file={file} />
+        ) : null}
       </div>
     </>
   )
@@ -152,18 +162,29 @@ function Outcome({ trial, original, times, file }: OutcomeProps) {
   const [before, now = before] = times
   const rows = trial.rows.filter((row) => row.files.includes(file))
   if (rows.length === 0)
-    return <p>This kernel does not run on this browser's adapter: it needs subgroups that can be relied on. The plain kernels do.</p>
+    return (
+      <p>
+        This kernel does not run on this browser's adapter: it needs subgroups that can be relied
+        on. The plain kernels do.
+      </p>
+    )
   const wrong = rows.filter(({ verdict }) => verdict !== 'ok')
   const first = (row: CheckRow) =>
-    original?.rows.find((one) => one.what === row.what && one.against === row.against && one.kernels === row.kernels)
+    original?.rows.find(
+      (one) => one.what === row.what && one.against === row.against && one.kernels === row.kernels,
+    )
   return (
     <>
       <p class={wrong.length ? 'verdict wrong' : 'verdict right'} data-testid="verdict">
-        {wrong.length ? `${wrong.length} of ${rows.length} results are wrong.` : 'Every result is within what float32 may be off by.'}
+        {wrong.length
+          ? `${wrong.length} of ${rows.length} results are wrong.`
+          : 'Every result is within what float32 may be off by.'}
       </p>
       <p>
         {now ? `It takes ${time(now)} in a larger case` : 'Its time cannot be measured here'}
-        {now && before && times.length > 1 ? `; the original, in turns with it, takes ${time(before)}.` : '.'}
+        {now && before && times.length > 1
+          ? `; the original, in turns with it, takes ${time(before)}.`
+          : '.'}
       </p>
       <Scroll label="Results">
         <table>
@@ -186,12 +207,17 @@ function Outcome({ trial, original, times, file }: OutcomeProps) {
           </thead>
           <tbody>
             {rows.map((row) => (
-              <tr key={`${row.kernels} ${row.what} ${row.against}`} class={row.verdict === 'ok' ? '' : 'wrong'}>
+              <tr
+                key={`${row.kernels} ${row.what} ${row.against}`}
+                class={row.verdict === 'ok' ? '' : 'wrong'}
+              >
                 <td>{row.what}</td>
                 <td>{row.against === 'differences' ? 'finite differences' : 'float64'}</td>
                 <td class="right">{row.cases}</td>
                 <td class="right">{row.worst ? number(row.worst.relative) : ''}</td>
-                <td class="right">{first(row)?.worst ? number(first(row)?.worst?.relative ?? 0) : ''}</td>
+                <td class="right">
+                  {first(row)?.worst ? number(first(row)?.worst?.relative ?? 0) : ''}
+                </td>
                 <td>{row.worst ? `${shapeText(row.worst.at)} of ${row.worst.case}` : ''}</td>
                 <td>{row.verdict === 'ok' ? 'ok' : `${row.failed} wrong`}</td>
               </tr>

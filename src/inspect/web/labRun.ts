@@ -39,11 +39,20 @@ function subjectFor(file: string): Subject {
   return found
 }
 
-/** The engines that run a subject with `text` in the place of a kernel's file: as the browser's GPU has it, and by plain kernels alone. */
-async function enginesFor(file: string, text: string, { kernels }: Subject): Promise<{ readonly fast: Engine; readonly plain?: Engine }> {
+/**
+ * The engines that run a subject with `text` in the place of a kernel's file: as the browser's GPU
+ * has it, and by plain kernels alone.
+ */
+async function enginesFor(
+  file: string,
+  text: string,
+  { kernels }: Subject,
+): Promise<{ readonly fast: Engine; readonly plain?: Engine }> {
   const host = pageHost(new Map([...Object.entries(inspection.shaders), [file, text]]))
   const fast = await createEngineOn(host)
-  return kernels.includes('plain') ? { fast, plain: await createEngineOn(host, { kernels: 'plain' }) } : { fast }
+  return kernels.includes('plain')
+    ? { fast, plain: await createEngineOn(host, { kernels: 'plain' }) }
+    : { fast }
 }
 
 /** Checks a kernel with `text` in the place of its file. */
@@ -60,17 +69,23 @@ export async function runEdited(file: string, text: string): Promise<Trial> {
 }
 
 /**
- * GPU times of a kernel in the subject's large case, by each of some texts; null where they cannot be measured. The texts take turns, so
- * that what else the machine does bears on all of them.
+ * GPU times of a kernel in the subject's large case, by each of some texts; null where they cannot
+ * be measured. The texts take turns, so that what else the machine does bears on all of them.
  */
-export async function timeTexts(file: string, texts: readonly string[], rounds = 4): Promise<readonly (number | null)[]> {
+export async function timeTexts(
+  file: string,
+  texts: readonly string[],
+  rounds = 4,
+): Promise<readonly (number | null)[]> {
   const subject = subjectFor(file)
   const engines = await Promise.all(texts.map((text) => enginesFor(file, text, subject)))
   const least: (number | null)[] = texts.map(() => null)
   try {
     for (let round = 0; round < rounds; round++)
       for (const [i, { fast, plain }] of engines.entries()) {
-        const time = (await timeKernel(fast, subject, file, 1)) ?? (plain ? await timeKernel(plain, subject, file, 1) : null)
+        const time =
+          (await timeKernel(fast, subject, file, 1)) ??
+          (plain ? await timeKernel(plain, subject, file, 1) : null)
         least[i] = time === null ? null : Math.min(time, least[i] ?? time)
       }
     return least
@@ -87,5 +102,7 @@ export function errorOf(error: unknown): Problem {
 /** The file and line that a message of the compiler, or of the notation's expansion, names. */
 function problemIn(text: string): Problem {
   const [, file, line, message] = /([\w/]+\.wgsl):(\d+): (.*)/.exec(text) ?? []
-  return file && message ? { file, line: Number(line), message } : { file: null, line: 0, message: text }
+  return file && message
+    ? { file, line: Number(line), message }
+    : { file: null, line: 0, message: text }
 }

@@ -25,7 +25,9 @@ export function valuesOf(key: string): Values | null {
 
 /** The forward call of the same layer and operator. */
 export function forwardOf(call: InspectedCall): InspectedCall | undefined {
-  return inspection.calls.find((one) => one.pass === 'forward' && one.layer === call.layer && one.operator === call.operator)
+  return inspection.calls.find(
+    (one) => one.pass === 'forward' && one.layer === call.layer && one.operator === call.operator,
+  )
 }
 
 /** A forward call with its gradients beside its tensors. */

@@ -6,12 +6,17 @@ import { inspection } from './model.ts'
 import { href } from './route.ts'
 import { amount, shapeText, time } from './text.ts'
 
-/** The network as a map: every layer with what it is, whether it trains, and where its time went. */
+/**
+ * The network as a map: every layer with what it is, whether it trains, and where its time went.
+ */
 export function NetworkMap() {
   const { layers, removed, plan, train } = inspection
   const byLayer = layerTimes(inspection.dispatches)
   const times = layers.map(({ name }) => byLayer.get(name) ?? noTimes)
-  const longest = Math.max(...times.map(({ forward, gradient, step }) => forward + gradient + step), 1e-9)
+  const longest = Math.max(
+    ...times.map(({ forward, gradient, step }) => forward + gradient + step),
+    1e-9,
+  )
   const first = layers.findIndex((layer) => layer.parameters.some(({ trainable }) => trainable))
   return (
     <section>
@@ -31,10 +36,15 @@ export function NetworkMap() {
         {layers.map((layer, i) => {
           const state = stateOf(layer)
           const spent = times[i] ?? noTimes
-          const values = layer.parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0)
+          const values = layer.parameters.reduce(
+            (sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1),
+            0,
+          )
           return (
             <li key={layer.name} class={`layer ${state}`}>
-              {train && i === first && i > 0 ? <p class="stop">Backward stops here: nothing above this line trains.</p> : null}
+              {train && i === first && i > 0 ? (
+                <p class="stop">Backward stops here: nothing above this line trains.</p>
+              ) : null}
               <div class="row">
                 <a class="name" href={href('tensors', layer.name)}>
                   {layer.name}
@@ -50,11 +60,17 @@ export function NetworkMap() {
                 </span>
                 <span class="bar" aria-hidden="true">
                   {(['forward', 'gradient', 'step'] as const).map((kind) => (
-                    <span key={kind} class={kind} style={{ width: `${(100 * spent[kind]) / longest}%` }} />
+                    <span
+                      key={kind}
+                      class={kind}
+                      style={{ width: `${(100 * spent[kind]) / longest}%` }}
+                    />
                   ))}
                 </span>
                 <span class="ms">
-                  {inspection.milliseconds !== null && byLayer.has(layer.name) ? time(spent.forward + spent.gradient + spent.step) : ''}
+                  {inspection.milliseconds !== null && byLayer.has(layer.name)
+                    ? time(spent.forward + spent.gradient + spent.step)
+                    : ''}
                 </span>
               </div>
             </li>
@@ -82,8 +98,8 @@ function Reasons() {
   if (!plan) return null
   return (
     <p>
-      Scenario <strong>{plan.scenario}</strong>, from {plan.startsFrom} weights. {plan.reasons.join(' ')}{' '}
-      {plan.cut ? `Cut after ${plan.cut}. ` : ''}
+      Scenario <strong>{plan.scenario}</strong>, from {plan.startsFrom} weights.{' '}
+      {plan.reasons.join(' ')} {plan.cut ? `Cut after ${plan.cut}. ` : ''}
       {amount(plan.trainedValues)} values train, {amount(plan.frozenValues)} are frozen.
     </p>
   )

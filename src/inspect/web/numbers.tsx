@@ -18,8 +18,8 @@ export function Numbers() {
           : `All ${numbers.length} tensors agree with the reference; the largest relative error is ${number(worst)}.`}
       </p>
       <p class="quiet">
-        Each operator is computed again on the CPU in float64, from the values that it read itself. "Since the image" compares with
-        float64 all the way through, where errors add up.
+        Each operator is computed again on the CPU in float64, from the values that it read itself.
+        "Since the image" compares with float64 all the way through, where errors add up.
       </p>
       <Scroll label="Numbers">
         <table>

@@ -24,20 +24,29 @@ interface Point extends Timed {
   readonly flops: number
 }
 
-const timed: readonly Timed[] = inspection.dispatches.flatMap(({ index, layer, operator, pass, cost, milliseconds, share, source }) =>
-  milliseconds
-    ? [
-        {
-          ...{ index, cost, milliseconds, share, kind: passKind(pass) },
-          title: `${layer ?? operator} ${pass ?? ''}\n${inspection.sources[source]?.kernel}`,
-        },
-      ]
-    : [],
+const timed: readonly Timed[] = inspection.dispatches.flatMap(
+  ({ index, layer, operator, pass, cost, milliseconds, share, source }) =>
+    milliseconds
+      ? [
+          {
+            ...{ index, cost, milliseconds, share, kind: passKind(pass) },
+            title: `${layer ?? operator} ${pass ?? ''}\n${inspection.sources[source]?.kernel}`,
+          },
+        ]
+      : [],
 )
 
 /** On an axis of powers there is no place for none. */
 const data: readonly Point[] = timed.flatMap((one) =>
-  one.cost?.flops ? [{ ...one, intensity: one.cost.flops / one.cost.bytes, flops: (1000 * one.cost.flops) / one.milliseconds }] : [],
+  one.cost?.flops
+    ? [
+        {
+          ...one,
+          intensity: one.cost.flops / one.cost.bytes,
+          flops: (1000 * one.cost.flops) / one.milliseconds,
+        },
+      ]
+    : [],
 )
 
 const longest = timed.toSorted((a, b) => b.milliseconds - a.milliseconds).slice(0, 12)
@@ -48,7 +57,8 @@ export function Roofline() {
   const [width, setWidth] = useState(900)
   const { peak } = inspection
   useEffect(() => {
-    const update = () => setWidth(Math.max(280, Math.min(1100, (host.current?.parentElement?.clientWidth ?? 900) - 4)))
+    const update = () =>
+      setWidth(Math.max(280, Math.min(1100, (host.current?.parentElement?.clientWidth ?? 900) - 4)))
     update()
     addEventListener('resize', update)
     return () => removeEventListener('resize', update)
@@ -60,7 +70,10 @@ export function Roofline() {
       Math.min(0.05, ...data.map(({ intensity }) => intensity / 1.5)),
       Math.max(2 * ridge, ...data.map(({ intensity }) => 1.5 * intensity)),
     ]
-    const roof = [low, ridge, high].map((intensity) => ({ intensity, flops: 1e9 * Math.min(peak.gflops, intensity * peak.gbps) }))
+    const roof = [low, ridge, high].map((intensity) => ({
+      intensity,
+      flops: 1e9 * Math.min(peak.gflops, intensity * peak.gbps),
+    }))
     const slowest = Math.min(...data.map(({ flops }) => flops), 1e9 * peak.gflops)
     const chart = Plot.plot({
       width,
@@ -70,7 +83,13 @@ export function Roofline() {
       grid: true,
       style: { background: 'transparent', color: 'inherit', fontSize: '12px' },
       x: { type: 'log', label: 'FLOP a byte', domain: [low, high], tickFormat: '~g', ticks: 5 },
-      y: { type: 'log', label: 'FLOP a second', domain: [slowest / 2, 2e9 * peak.gflops], tickFormat: '~s', ticks: 5 },
+      y: {
+        type: 'log',
+        label: 'FLOP a second',
+        domain: [slowest / 2, 2e9 * peak.gflops],
+        tickFormat: '~s',
+        ticks: 5,
+      },
       r: { range: [3, 14] },
       color: {
         domain: ['forward', 'gradient', 'step', 'other'],
@@ -91,17 +110,23 @@ export function Roofline() {
           Plot.pointer({
             x: 'intensity',
             y: 'flops',
-            title: (one: Point) => `${one.title}\n${amount(one.flops, 'FLOP/s')}, ${share(one.share ?? 0)} of the roof`,
+            title: (one: Point) =>
+              `${one.title}\n${amount(one.flops, 'FLOP/s')}, ${share(one.share ?? 0)} of the roof`,
             fill: 'var(--ground)',
           }),
         ),
       ],
     })
     chart.setAttribute('role', 'group')
-    chart.setAttribute('aria-label', `Roofline: ${data.length} dispatches below a roof of ${peak.gflops.toFixed(0)} GFLOP a second`)
+    chart.setAttribute(
+      'aria-label',
+      `Roofline: ${data.length} dispatches below a roof of ${peak.gflops.toFixed(0)} GFLOP a second`,
+    )
     // Plot names its groups by aria-label, which needs a role.
-    for (const group of Array.from(chart.querySelectorAll('g[aria-label]'))) group.setAttribute('role', 'group')
-    // The point that the pointer is nearest to; the table below has the same links for the keyboard.
+    for (const group of Array.from(chart.querySelectorAll('g[aria-label]')))
+      group.setAttribute('role', 'group')
+    // The point that the pointer is nearest to; the table below has the same links for the
+    // keyboard.
     chart.addEventListener('click', () => {
       const nearest = chart.value as Point | null
       if (nearest) go('timeline', nearest.index)
@@ -114,9 +139,10 @@ export function Roofline() {
       {peak ? (
         <>
           <p>
-            This adapter does at most {peak.gflops.toFixed(1)} GFLOP and moves {peak.gbps.toFixed(1)} GB a second, both measured just
-            before. A dispatch on the slope waits for memory, one under the flat roof for arithmetic. Larger dots took longer; a dot leads
-            to its dispatch.
+            This adapter does at most {peak.gflops.toFixed(1)} GFLOP and moves{' '}
+            {peak.gbps.toFixed(1)} GB a second, both measured just before. A dispatch on the slope
+            waits for memory, one under the flat roof for arithmetic. Larger dots took longer; a dot
+            leads to its dispatch.
           </p>
           <p class="legend">
             <span class="key forward">forward</span>
@@ -153,8 +179,12 @@ export function Roofline() {
                       <a href={href('timeline', index)}>{title.replace('\n', ', ')}</a>
                     </td>
                     <td class="right">{time(milliseconds)}</td>
-                    <td class="right">{cost?.flops ? (cost.flops / cost.bytes).toPrecision(3) : ''}</td>
-                    <td class="right">{cost?.flops ? rate(cost.flops, milliseconds, 'FLOP') : ''}</td>
+                    <td class="right">
+                      {cost?.flops ? (cost.flops / cost.bytes).toPrecision(3) : ''}
+                    </td>
+                    <td class="right">
+                      {cost?.flops ? rate(cost.flops, milliseconds, 'FLOP') : ''}
+                    </td>
                     <td class="right">{cost ? rate(cost.bytes, milliseconds, 'B') : ''}</td>
                     <td class="right">{ofRoof === null ? '' : share(ofRoof)}</td>
                   </tr>

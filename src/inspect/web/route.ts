@@ -1,6 +1,9 @@
 import { useEffect, useState } from 'preact/hooks'
 
-/** What the address says after '#': the view, then its arguments. Links and the back button work, also from a file. */
+/**
+ * What the address says after '#': the view, then its arguments. Links and the back button work,
+ * also from a file.
+ */
 export function useRoute(): readonly string[] {
   const [route, setRoute] = useState(readRoute())
   useEffect(() => {

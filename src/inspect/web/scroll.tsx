@@ -1,7 +1,10 @@
 import type { ComponentChildren } from 'preact'
 import { useLayoutEffect, useRef } from 'preact/hooks'
 
-/** Wide content in a box of its own, which the keyboard can scroll where there is something to scroll. */
+/**
+ * Wide content in a box of its own, which the keyboard can scroll where there is something to
+ * scroll.
+ */
 export function Scroll({
   label,
   tall = false,
@@ -16,7 +19,8 @@ export function Scroll({
     const element = box.current
     if (!element) return
     const update = () => {
-      const scrolls = element.scrollWidth > element.clientWidth || element.scrollHeight > element.clientHeight
+      const scrolls =
+        element.scrollWidth > element.clientWidth || element.scrollHeight > element.clientHeight
       if (scrolls) element.tabIndex = 0
       else element.removeAttribute('tabindex')
     }

@@ -1,7 +1,16 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { Field } from '../terms.ts'
+import {
+  draw,
+  extentOf,
+  type Layout,
+  layoutOf,
+  type Palette,
+  type Place,
+  type Range,
+  rangeOf,
+} from './images.ts'
 import { inspection, valuesOf } from './model.ts'
-import { draw, extentOf, type Layout, layoutOf, type Palette, type Place, type Range, rangeOf } from './images.ts'
 import { number, shapeText } from './text.ts'
 
 interface TensorImageProps {
@@ -15,17 +24,33 @@ interface TensorImageProps {
   readonly onChoose: (at: readonly number[]) => void
 }
 
-/** One tensor as an image. The pointer, or the arrow keys, read a number; a click, or Enter, chooses it. */
-export function TensorImage({ name, title, tensorKey, filter, field, selected, onChoose }: TensorImageProps) {
+/**
+ * One tensor as an image. The pointer, or the arrow keys, read a number; a click, or Enter, chooses
+ * it.
+ */
+export function TensorImage({
+  name,
+  title,
+  tensorKey,
+  filter,
+  field,
+  selected,
+  onChoose,
+}: TensorImageProps) {
   const canvas = useRef<HTMLCanvasElement>(null)
   const [place, setPlace] = useState<Place>({ tile: 0, row: 0, column: 0 })
   const [reading, setReading] = useState(false)
   const tensor = valuesOf(tensorKey)
   const layout = tensor && layoutOf(tensor, name, filter)
-  const palette: Palette = layout?.color ? 'color' : /^(d|weight|bias|p$)/.test(name) ? 'diverging' : 'sequential'
+  const palette: Palette = layout?.color
+    ? 'color'
+    : /^(d|weight|bias|p$)/.test(name)
+      ? 'diverging'
+      : 'sequential'
   const extent = useMemo(() => tensor && extentOf(tensor), [tensor])
   useEffect(() => {
-    if (canvas.current && tensor && layout) draw(canvas.current, tensor, layout, palette, rangeOf(extent, palette), inspection.preprocess)
+    if (canvas.current && tensor && layout)
+      draw(canvas.current, tensor, layout, palette, rangeOf(extent, palette), inspection.preprocess)
   }, [tensorKey, filter, name])
   if (!tensor || !layout) return null
   const [width, height] = sizeOf(layout)
@@ -40,9 +65,14 @@ export function TensorImage({ name, title, tensorKey, filter, field, selected, o
     if (found) setPlace(found)
   }
   const onKeyDown = (event: KeyboardEvent) => {
-    const move = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0], PageUp: [0, 0, -1], PageDown: [0, 0, 1] }[
-      event.key
-    ]
+    const move = {
+      ArrowLeft: [0, -1],
+      ArrowRight: [0, 1],
+      ArrowUp: [-1, 0],
+      ArrowDown: [1, 0],
+      PageUp: [0, 0, -1],
+      PageDown: [0, 0, 1],
+    }[event.key]
     if (event.key === 'Enter' || event.key === ' ') {
       event.preventDefault()
       onChoose(at)
@@ -96,7 +126,9 @@ export function TensorImage({ name, title, tensorKey, filter, field, selected, o
 
 function extentText(extent: Range | null): string {
   if (!extent) return 'no finite value'
-  return extent.low === extent.high ? number(extent.low) : `${number(extent.low)} to ${number(extent.high)}`
+  return extent.low === extent.high
+    ? number(extent.low)
+    : `${number(extent.low)} to ${number(extent.high)}`
 }
 
 function colors(values: ArrayLike<number>, here: number, layout: Layout, value: number): string {
@@ -114,18 +146,33 @@ function placeOf(event: MouseEvent, layout: Layout): Place | null {
   const x = Math.floor(((event.clientX - box.left) / box.width) * width)
   const y = Math.floor(((event.clientY - box.top) / box.height) * height)
   const [column, row] = [x % (layout.width + 1), y % (layout.height + 1)]
-  const tile = Math.floor(y / (layout.height + 1)) * layout.across + Math.floor(x / (layout.width + 1))
-  return column < layout.width && row < layout.height && tile < layout.tiles && tile >= 0 ? { tile, row, column } : null
+  const tile =
+    Math.floor(y / (layout.height + 1)) * layout.across + Math.floor(x / (layout.width + 1))
+  return column < layout.width && row < layout.height && tile < layout.tiles && tile >= 0
+    ? { tile, row, column }
+    : null
 }
 
 /** One element as a field of its image. */
-const cell = ({ tile, row, column }: Place): Field => ({ channel: tile, channels: 1, top: row, left: column, height: 1, width: 1 })
+const cell = ({ tile, row, column }: Place): Field => ({
+  channel: tile,
+  channels: 1,
+  top: row,
+  left: column,
+  height: 1,
+  width: 1,
+})
 
 /** Frames a part of every tile that it reaches into. */
 function Frames({ field, layout }: { readonly field: Field; readonly layout: Layout }) {
   const [width, height] = sizeOf(layout)
   const first = layout.color && layout.tiles === 1 ? 0 : field.channel
-  const count = layout.color && layout.tiles === 1 ? 1 : first < 0 ? 0 : Math.min(field.channels, layout.tiles - first)
+  const count =
+    layout.color && layout.tiles === 1
+      ? 1
+      : first < 0
+        ? 0
+        : Math.min(field.channels, layout.tiles - first)
   return (
     <>
       {Array.from({ length: Math.max(0, count) }, (_, i) => {

@@ -39,7 +39,10 @@ export function Tensors({ args }: { readonly args: readonly string[] }) {
       <h2>Tensors</h2>
       <label class="pick">
         Layer{' '}
-        <select value={chosen.layer ?? lossName} onChange={(event) => go('tensors', event.currentTarget.value)}>
+        <select
+          value={chosen.layer ?? lossName}
+          onChange={(event) => go('tensors', event.currentTarget.value)}
+        >
           {calls.map((call) => (
             <option key={call.layer} value={call.layer ?? lossName}>
               {call.layer ?? lossName}: {call.operator}
@@ -48,15 +51,23 @@ export function Tensors({ args }: { readonly args: readonly string[] }) {
         </select>
       </label>
       <p class="quiet">
-        Point at a number to read it; click it, or move with the arrow keys and press Enter, to see what it was made of. Weights and
-        gradients go from red, below zero, through white to blue.
+        Point at a number to read it; click it, or move with the arrow keys and press Enter, to see
+        what it was made of. Weights and gradients go from red, below zero, through white to blue.
       </p>
       <Layer key={chosen.layer} call={chosen} what={what} at={index} />
     </section>
   )
 }
 
-function Layer({ call, what, at }: { readonly call: InspectedCall; readonly what: string; readonly at: readonly number[] }) {
+function Layer({
+  call,
+  what,
+  at,
+}: {
+  readonly call: InspectedCall
+  readonly what: string
+  readonly at: readonly number[]
+}) {
   const [filter, setFilter] = useState(0)
   const shown = tensorsOf(call)
   const filters = filterCount(call)
@@ -98,7 +109,10 @@ function Layer({ call, what, at }: { readonly call: InspectedCall; readonly what
   )
 }
 
-/** A number that was chosen, written out below its image, which stays where it was pointed at; as much of it as tells what it is is shown. */
+/**
+ * A number that was chosen, written out below its image, which stays where it was pointed at; as
+ * much of it as tells what it is is shown.
+ */
 function Chosen(props: ComponentProps<typeof Explain>) {
   const place = useRef<HTMLDivElement>(null)
   useEffect(() => {
@@ -111,25 +125,34 @@ function Chosen(props: ComponentProps<typeof Explain>) {
   )
 }
 
-/** Where a ReLU and the layer before it are one launch: what the tensors of each are, and what does not exist. */
+/**
+ * Where a ReLU and the layer before it are one launch: what the tensors of each are, and what does
+ * not exist.
+ */
 function SharedLaunch({ call }: { readonly call: InspectedCall }) {
   const by = launchedBy(inspection, call)
   if (by)
     return (
       <p>
-        The launch of {by.layer} computes this too: it stores max(sum, 0), and the sum itself never was in memory. A number of y is written
-        out from there.
+        The launch of {by.layer} computes this too: it stores max(sum, 0), and the sum itself never
+        was in memory. A number of y is written out from there.
       </p>
     )
   if (call.attrs.relu)
-    return <p>The ReLU after this layer is part of its launch: y is what max(sum, 0) leaves, and dy is the gradient of the sum.</p>
+    return (
+      <p>
+        The ReLU after this layer is part of its launch: y is what max(sum, 0) leaves, and dy is the
+        gradient of the sum.
+      </p>
+    )
   return null
 }
 
 function tensorsOf(call: InspectedCall): Shown[] {
   const { x, ...others } = call.tensors
   // A ReLU that another launch applied read no x: what it has for it is y.
-  const own: Readonly<Record<string, string>> = x && !launchedBy(inspection, call) ? { x, ...others } : others
+  const own: Readonly<Record<string, string>> =
+    x && !launchedBy(inspection, call) ? { x, ...others } : others
   const keys = { ...own, ...gradientsOf(inspection, call) }
   const order = Object.keys(titles)
   return Object.entries(keys)
@@ -137,7 +160,11 @@ function tensorsOf(call: InspectedCall): Shown[] {
     .sort(([a], [b]) => order.indexOf(a) - order.indexOf(b))
     .map(([name, tensorKey]) => {
       const ofSum = name === 'dy' && call.attrs.relu
-      return { name, title: ofSum ? 'dy, the gradient of the sum before the ReLU' : (titles[name] ?? name), tensorKey }
+      return {
+        name,
+        title: ofSum ? 'dy, the gradient of the sum before the ReLU' : (titles[name] ?? name),
+        tensorKey,
+      }
     })
 }
 
@@ -146,7 +173,10 @@ function filterCount({ tensors }: InspectedCall): number {
   const weight = tensors.weight ? valuesOf(tensors.weight) : null
   const [filters = 0, channels = 0, ...window] = weight?.shape ?? []
   if (weight?.shape.length !== 4 || channels === 3) return 0
-  return Math.min(filters, Math.floor(weight.values.length / (channels * window.reduce((a, b) => a * b, 1))))
+  return Math.min(
+    filters,
+    Math.floor(weight.values.length / (channels * window.reduce((a, b) => a * b, 1))),
+  )
 }
 
 function clampFilter(text: string, filters: number): number {

@@ -32,12 +32,19 @@ export function Timeline({ args }: { readonly args: readonly string[] }) {
         <ol class="dispatches" ref={list} onKeyDown={onKeyDown}>
           {dispatches.map((one, i) => (
             <li key={one.index}>
-              <button type="button" aria-current={i === chosen} onClick={() => go('timeline', i)} tabIndex={i === chosen ? 0 : -1}>
+              <button
+                type="button"
+                aria-current={i === chosen}
+                onClick={() => go('timeline', i)}
+                tabIndex={i === chosen ? 0 : -1}
+              >
                 <span class="index">{i}</span>
                 <span class="who">
                   {one.layer ?? one.operator} <span class="quiet">{one.pass}</span>
                 </span>
-                <span class="file">{sources[one.source]?.kernel.replace('.wgsl', '').replace('/', '/\u200b')}</span>
+                <span class="file">
+                  {sources[one.source]?.kernel.replace('.wgsl', '').replace('/', '/\u200b')}
+                </span>
                 <span class="bar" aria-hidden="true">
                   <span
                     class={passKind(one.pass)}
@@ -69,7 +76,11 @@ export function Timeline({ args }: { readonly args: readonly string[] }) {
 }
 
 /** Where an operator's float64 reference is written. */
-const referenceFiles: Readonly<Record<string, string>> = { SGD: 'optimizers', Adam: 'optimizers', AdamW: 'optimizers' }
+const referenceFiles: Readonly<Record<string, string>> = {
+  SGD: 'optimizers',
+  Adam: 'optimizers',
+  AdamW: 'optimizers',
+}
 
 function Detail({ index }: { readonly index: number }) {
   const one = inspection.dispatches[index]
@@ -87,12 +98,15 @@ function Detail({ index }: { readonly index: number }) {
         <Fact name="kernel">shaders/{source.kernel}, entry point main</Fact>
         <Fact name="workgroups">
           {one.workgroups.join(' x ')} of {one.workgroup.join(' x ')} threads
-          {one.idle === null ? '' : `; ${amount(one.idle)} of ${amount(one.threads)} idle in the tail`}
+          {one.idle === null
+            ? ''
+            : `; ${amount(one.idle)} of ${amount(one.threads)} idle in the tail`}
         </Fact>
         <Fact name="GPU time">{time(one.milliseconds)}</Fact>
         {one.cost ? (
           <Fact name="work">
-            {one.cost.flops ? amount(one.cost.flops, 'FLOP') : 'no arithmetic'}, {amount(one.cost.bytes, 'B')}
+            {one.cost.flops ? amount(one.cost.flops, 'FLOP') : 'no arithmetic'},{' '}
+            {amount(one.cost.bytes, 'B')}
             {one.milliseconds ? `: ${rates(one.cost, one.milliseconds)}` : ''}
           </Fact>
         ) : null}
@@ -104,7 +118,9 @@ function Detail({ index }: { readonly index: number }) {
         ) : null}
         <Fact name="compiled in">{time(one.compileMilliseconds)}</Fact>
         <Fact name="constants">{pairs(source.constants)}</Fact>
-        {Object.keys(one.overrides).length ? <Fact name="overrides">{pairs(one.overrides)}</Fact> : null}
+        {Object.keys(one.overrides).length ? (
+          <Fact name="overrides">{pairs(one.overrides)}</Fact>
+        ) : null}
         <Fact name="params">{pairs(one.params)}</Fact>
       </dl>
       <Scroll label="Bindings">
@@ -127,7 +143,13 @@ function Detail({ index }: { readonly index: number }) {
                 <td>{binding.binding}</td>
                 <td>{binding.name}</td>
                 <td>{binding.writable ? 'written' : 'read'}</td>
-                <td>{binding.shape ? shapeText(binding.shape) : binding.offset ? `from byte ${binding.offset}` : ''}</td>
+                <td>
+                  {binding.shape
+                    ? shapeText(binding.shape)
+                    : binding.offset
+                      ? `from byte ${binding.offset}`
+                      : ''}
+                </td>
                 <td class="right">{amount(binding.bytes, 'B')}</td>
               </tr>
             ))}
@@ -136,7 +158,9 @@ function Detail({ index }: { readonly index: number }) {
       </Scroll>
       {one.layer ? (
         <p>
-          <a href={href('tensors', one.layer.replace(/\.(weight|bias)$/, ''))}>The layer's tensors</a>
+          <a href={href('tensors', one.layer.replace(/\.(weight|bias)$/, ''))}>
+            The layer's tensors
+          </a>
         </p>
       ) : null}
       <h3>What it computes</h3>
@@ -157,7 +181,13 @@ function Detail({ index }: { readonly index: number }) {
   )
 }
 
-function Fact({ name, children }: { readonly name: string; readonly children: preact.ComponentChildren }) {
+function Fact({
+  name,
+  children,
+}: {
+  readonly name: string
+  readonly children: preact.ComponentChildren
+}) {
   return (
     <>
       <dt>{name}</dt>

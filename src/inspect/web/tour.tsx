@@ -11,7 +11,9 @@ import { flops, type Measured, measureSteps, shapes, steps } from './tourRun.ts'
 
 /** Four short lessons, each on this recording's own numbers and kernels. */
 export function Tour() {
-  const first = inspection.calls.find(({ operator, pass }) => operator === 'conv2d' && pass === 'forward')
+  const first = inspection.calls.find(
+    ({ operator, pass }) => operator === 'conv2d' && pass === 'forward',
+  )
   return (
     <section class="tour">
       <h2>A guided tour</h2>
@@ -23,7 +25,10 @@ export function Tour() {
   )
 }
 
-/** A place on a plane that the reader moves, or lets run. It begins in the middle, where no padding is in the way. */
+/**
+ * A place on a plane that the reader moves, or lets run. It begins in the middle, where no padding
+ * is in the way.
+ */
 function usePlace(height: number, width: number) {
   const count = height * width
   const [position, setPosition] = useState(Math.floor(height / 2) * width + Math.floor(width / 2))
@@ -65,9 +70,11 @@ function SlidingProduct({ call }: { readonly call: InspectedCall }) {
     <article>
       <h3>1. A convolution is a dot product that slides</h3>
       <p>
-        Filter 0 of {call.layer} lies over a window of the image. Every pixel under it is multiplied with the weight above it, the
-        products are added up, and that is one number of the output. Then the filter moves on.{' '}
-        <a href={href('lab', 'conv2d', 'forward.wgsl')}>The plain kernel</a> is these loops, one thread for each number.
+        Filter 0 of {call.layer} lies over a window of the image. Every pixel under it is multiplied
+        with the weight above it, the products are added up, and that is one number of the output.
+        Then the filter moves on.{' '}
+        <a href={href('lab', 'conv2d', 'forward.wgsl')}>The plain kernel</a> is these loops, one
+        thread for each number.
       </p>
       {control('Where the filter is')}
       <Explain call={call} what="y" at={[0, 0, row, column]} />
@@ -78,15 +85,18 @@ function SlidingProduct({ call }: { readonly call: InspectedCall }) {
 function WeightGradient({ call }: { readonly call: InspectedCall }) {
   const [, , height = 1, width = 1] = valuesOf(call.tensors.weight ?? '')?.shape ?? []
   const { row, column, control } = usePlace(height, width)
-  const trains = inspection.layers.find(({ name }) => name === call.layer)?.parameters.some(({ trainable }) => trainable)
+  const trains = inspection.layers
+    .find(({ name }) => name === call.layer)
+    ?.parameters.some(({ trainable }) => trainable)
   const recorded = inspection.train && trains
   return (
     <article>
       <h3>2. The gradient of a weight is another convolution</h3>
       <p>
-        A weight took part in every number of its output channel, each time with another pixel. So its gradient adds up dy, the gradient of
-        each of those numbers, times the pixel it met: the image dotted with dy, which now plays the filter. The next weight met the
-        pixels one step to the right; for it dy slides one step on.
+        A weight took part in every number of its output channel, each time with another pixel. So
+        its gradient adds up dy, the gradient of each of those numbers, times the pixel it met: the
+        image dotted with dy, which now plays the filter. The next weight met the pixels one step to
+        the right; for it dy slides one step on.
       </p>
       {recorded ? (
         <>
@@ -95,8 +105,10 @@ function WeightGradient({ call }: { readonly call: InspectedCall }) {
         </>
       ) : (
         <p>
-          {inspection.train ? `${call.layer} is frozen here, so its gradient was never computed` : 'This recording is of a forward pass'}:
-          inspect with --train a network whose first layer trains to see it in numbers.
+          {inspection.train
+            ? `${call.layer} is frozen here, so its gradient was never computed`
+            : 'This recording is of a forward pass'}
+          : inspect with --train a network whose first layer trains to see it in numbers.
         </p>
       )}
     </article>
@@ -112,12 +124,16 @@ function Freezing() {
       <h3>3. What freezing saves</h3>
       {last && all ? (
         <p>
-          With everything training, this step takes {takes(all)}. With only the last layer training, it takes {takes(last)}: backward ends
-          where nothing above it trains, no gradient buffer is held, and the optimizer passes by.{' '}
-          <a href={href('compare')}>Layer by layer</a>; <a href={href('timeline', 0)}>the dispatches</a> end with what did not run, and why.
+          With everything training, this step takes {takes(all)}. With only the last layer training,
+          it takes {takes(last)}: backward ends where nothing above it trains, no gradient buffer is
+          held, and the optimizer passes by. <a href={href('compare')}>Layer by layer</a>;{' '}
+          <a href={href('timeline', 0)}>the dispatches</a> end with what did not run, and why.
         </p>
       ) : (
-        <p>A recording of a training step (--train) is compared here with the same step under frozen layers.</p>
+        <p>
+          A recording of a training step (--train) is compared here with the same step under frozen
+          layers.
+        </p>
       )}
     </article>
   )
@@ -147,8 +163,10 @@ function Tiles() {
     <article>
       <h3>4. From naive to tiled, in four steps</h3>
       <p>
-        One convolution, x {shapeText(shapes.x)} with {shapes.weight[0]} filters of {shapes.weight.slice(1).join(' x ')}, {amount(flops)}
-        FLOP, in four ways. They compute the same sums; what changes is how often a fetched number is used.
+        One convolution, x {shapeText(shapes.x)} with {shapes.weight[0]} filters of{' '}
+        {shapes.weight.slice(1).join(' x ')}, {amount(flops)}
+        FLOP, in four ways. They compute the same sums; what changes is how often a fetched number
+        is used.
       </p>
       <p>
         <button type="button" disabled={busy} onClick={() => void run()}>
@@ -178,10 +196,15 @@ function Tiles() {
               return (
                 <tr key={step.name} data-measured={measured ? 'yes' : 'no'}>
                   <td class="step-text">
-                    <strong>{step.name}.</strong> {step.why} <a href={href('lab', ...step.file.split('/'))}>{step.file}</a>
+                    <strong>{step.name}.</strong> {step.why}{' '}
+                    <a href={href('lab', ...step.file.split('/'))}>{step.file}</a>
                   </td>
                   <td class="right">{measured ? time(measured.milliseconds) : ''}</td>
-                  <td class="right">{measured?.milliseconds ? amount(Math.round((1000 * flops) / measured.milliseconds)) : ''}</td>
+                  <td class="right">
+                    {measured?.milliseconds
+                      ? amount(Math.round((1000 * flops) / measured.milliseconds))
+                      : ''}
+                  </td>
                   <td class="right">{measured ? number(measured.error) : ''}</td>
                 </tr>
               )

@@ -1,4 +1,7 @@
-/** One convolution in four ways, from a thread for each output to the engine's own choice, measured on the browser's GPU. */
+/**
+ * One convolution in four ways, from a thread for each output to the engine's own choice, measured
+ * on the browser's GPU.
+ */
 import { conv2d } from '../../autograd/functions.ts'
 import { createEngineOn } from '../../createEngine.ts'
 import type { BlockTiling, Tiling } from '../../gpu/tiling/tuning.ts'
@@ -61,7 +64,9 @@ export interface Measured {
 }
 
 /** Measures the steps one after the other, the best of a few runs each. */
-export async function measureSteps(onStep: (index: number, measured: Measured) => void): Promise<void> {
+export async function measureSteps(
+  onStep: (index: number, measured: Measured) => void,
+): Promise<void> {
   const host = pageHost(new Map(Object.entries(inspection.shaders)))
   const [x, weight] = [gaussian(shapes.x, 1), gaussian(shapes.weight, 2)]
   const expected = reference(x, weight, null, { padding: shapes.padding }).data
@@ -70,8 +75,12 @@ export async function measureSteps(onStep: (index: number, measured: Measured) =
   try {
     for (const [index, { tiling }] of steps.entries()) {
       const engine = tiling === 'plain' ? plain : fast
-      if (engine.gpu.tilings) engine.gpu.tilings.override = typeof tiling === 'string' ? null : () => tiling
-      onStep(index, await measure(engine, Float32Array.from(x.data), Float32Array.from(weight.data), expected))
+      if (engine.gpu.tilings)
+        engine.gpu.tilings.override = typeof tiling === 'string' ? null : () => tiling
+      onStep(
+        index,
+        await measure(engine, Float32Array.from(x.data), Float32Array.from(weight.data), expected),
+      )
     }
   } finally {
     plain.dispose()
@@ -79,7 +88,12 @@ export async function measureSteps(onStep: (index: number, measured: Measured) =
   }
 }
 
-async function measure(engine: Engine, pixels: Float32Array, weights: Float32Array, expected: Float64Array): Promise<Measured> {
+async function measure(
+  engine: Engine,
+  pixels: Float32Array,
+  weights: Float32Array,
+  expected: Float64Array,
+): Promise<Measured> {
   const [x, weight] = [engine.tensor(pixels, shapes.x), engine.tensor(weights, shapes.weight)]
   let best: Measured | null = null
   for (let run = 0; run < 4; run++) {
@@ -87,7 +101,8 @@ async function measure(engine: Engine, pixels: Float32Array, weights: Float32Arr
     const begun = performance.now()
     const y = engine.noGrad(() => conv2d(x, weight, null, { padding: shapes.padding }))
     const { dispatches, milliseconds } = await recorder.finish()
-    const took = milliseconds ?? performance.now() - begun // without timestamps, the clock has to do
+    // without timestamps, the clock has to do
+    const took = milliseconds ?? performance.now() - begun
     if (!best || took < best.milliseconds)
       best = {
         milliseconds: took,

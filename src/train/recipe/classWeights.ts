@@ -1,21 +1,31 @@
-import { countByClass, type ImageDataset } from '../../data/dataset.ts'
 import { UsageError } from '../../base/errors.ts'
+import { countByClass, type ImageDataset } from '../../data/dataset.ts'
 
 /** 'balanced', or what classes count for by name; those not named count 1. */
 export type ClassWeights = 'balanced' | Readonly<Record<string, number>>
 
 /**
- * A weight for each class. 'balanced': images / (classes · images of the class), which makes every class count the same in all (King & Zeng
- * 2001; scikit-learn's class_weight).
+ * A weight for each class. 'balanced': images / (classes · images of the class), which makes every
+ * class count the same in all (King & Zeng 2001; scikit-learn's class_weight).
  * @throws UsageError for a class that the data do not have, and a weight that is no positive number
  */
-export function resolveClassWeights(weights: ClassWeights, { classes, train }: ImageDataset): Float32Array {
+export function resolveClassWeights(
+  weights: ClassWeights,
+  { classes, train }: ImageDataset,
+): Float32Array {
   if (weights === 'balanced') {
-    return Float32Array.from(countByClass(train, classes.length), (count) => train.length / (classes.length * Math.max(1, count)))
+    return Float32Array.from(
+      countByClass(train, classes.length),
+      (count) => train.length / (classes.length * Math.max(1, count)),
+    )
   }
   for (const [name, value] of Object.entries(weights)) {
-    if (!classes.includes(name)) throw new UsageError(`classWeights names '${name}', and the classes are ${classes.join(', ')}`)
-    if (!(value > 0 && Number.isFinite(value))) throw new UsageError(`classWeights gives '${name}' ${value}: give a number above 0`)
+    if (!classes.includes(name))
+      throw new UsageError(
+        `classWeights names '${name}', and the classes are ${classes.join(', ')}`,
+      )
+    if (!(value > 0 && Number.isFinite(value)))
+      throw new UsageError(`classWeights gives '${name}' ${value}: give a number above 0`)
   }
   return Float32Array.from(classes, (name) => weights[name] ?? 1)
 }

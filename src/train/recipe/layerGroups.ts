@@ -4,9 +4,10 @@ import type { Parameter } from '../../nn/parameter.ts'
 import { matching } from '../../transfer/patterns.ts'
 
 /**
- * The parameters that train, in groups from the input to the head: what is unfrozen together, and shares a learning rate.
- * @param patterns one text a group, of patterns separated by commas; by default the head (the last layer) is a group, and the layers
- * before it are split into an early and a late half
+ * The parameters that train, in groups from the input to the head: what is unfrozen together, and
+ * shares a learning rate.
+ * @param patterns one text a group, of patterns separated by commas; by default the head (the last
+ * layer) is a group, and the layers before it are split into an early and a late half
  * @returns groups in order, none empty
  * @throws UsageError where a parameter that trains belongs to no group, or a pattern names none
  * @example layerGroups(model, ['features.0,features.3', 'features.*', 'classifier.*'])
@@ -17,7 +18,9 @@ export function layerGroups(model: Network, patterns?: readonly string[]): Param
 }
 
 function halves(model: Network): Parameter[][] {
-  const layers = model.layers.map((layer) => layer.parameters().filter(({ trainable }) => trainable)).filter((layer) => layer.length > 0)
+  const layers = model.layers
+    .map((layer) => layer.parameters().filter(({ trainable }) => trainable))
+    .filter((layer) => layer.length > 0)
   const [trunk, head] = [layers.slice(0, -1), layers.slice(-1)]
   const middle = Math.ceil(trunk.length / 2)
   return [trunk.slice(0, middle), trunk.slice(middle), head].map((group) => group.flat())
@@ -27,19 +30,27 @@ function halves(model: Network): Parameter[][] {
 function named(model: Network, patterns: readonly string[]): Parameter[][] {
   const left = new Set(model.parameters().filter(({ trainable }) => trainable))
   const groups = patterns.map((text) => {
-    const group = new Set(text.split(',').flatMap((pattern) => matching(model.parameters(), pattern.trim())))
+    const group = new Set(
+      text.split(',').flatMap((pattern) => matching(model.parameters(), pattern.trim())),
+    )
     const taken = [...left].filter((parameter) => group.has(parameter))
     for (const parameter of taken) left.delete(parameter)
     return taken
   })
-  if (left.size > 0) throw new UsageError(`no layer group holds ${list([...left].map(({ name }) => name))}: name it, or freeze it`)
+  if (left.size > 0)
+    throw new UsageError(
+      `no layer group holds ${list([...left].map(({ name }) => name))}: name it, or freeze it`,
+    )
   return groups
 }
 
 /**
- * A learning rate for each group: `lr` for the last one, `lr / spread` for the first, and between them in equal ratios: what
- * `slice(lr / spread, lr)` is in fastai (Howard & Ruder 2018, arXiv:1801.06146, 3.2).
+ * A learning rate for each group: `lr` for the last one, `lr / spread` for the first, and between
+ * them in equal ratios: what `slice(lr / spread, lr)` is in fastai (Howard & Ruder 2018,
+ * arXiv:1801.06146, 3.2).
  */
 export function spreadRates(lr: number, spread: number, groups: number): number[] {
-  return Array.from({ length: groups }, (_, i) => (groups > 1 ? lr * spread ** ((i - groups + 1) / (groups - 1)) : lr))
+  return Array.from({ length: groups }, (_, i) =>
+    groups > 1 ? lr * spread ** ((i - groups + 1) / (groups - 1)) : lr,
+  )
 }

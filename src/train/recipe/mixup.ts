@@ -1,7 +1,7 @@
 import { randomBeta } from 'd3-random'
+import { Random } from '../../base/random.ts'
 import { mixRows } from '../../ops/mix.ts'
 import { allocate } from '../../tensor/ndbuffer.ts'
-import { Random } from '../../base/random.ts'
 import { Tensor } from '../../tensor/tensor.ts'
 import type { Batch } from '../batches.ts'
 
@@ -17,11 +17,18 @@ export interface MixedBatch {
 }
 
 /**
- * Mixes each row of a batch with another one, and their targets alike (Zhang et al. 2018, arXiv:1710.09412). As in fastai, each row has a
- * share of its own, drawn from Beta(alpha, alpha), and its own image is the larger part, so that the batch's labels still say what is mostly seen.
+ * Mixes each row of a batch with another one, and their targets alike (Zhang et al. 2018,
+ * arXiv:1710.09412). As in fastai, each row has a share of its own, drawn from Beta(alpha, alpha),
+ * and its own image is the larger part, so that the batch's labels still say what is mostly seen.
  * @param pass seeds the draw together with `seed`: the same on every adapter
  */
-export function mixup({ x, targets }: Batch, classes: number, alpha: number, seed: number, pass: number): MixedBatch {
+export function mixup(
+  { x, targets }: Batch,
+  classes: number,
+  alpha: number,
+  seed: number,
+  pass: number,
+): MixedBatch {
   const { gpu } = x.engine
   const rows = targets.length
   const random = new Random(seed, firstStream + pass)
@@ -34,7 +41,10 @@ export function mixup({ x, targets }: Batch, classes: number, alpha: number, see
   })
   const mixedTargets = new Float32Array(rows * classes)
   for (let row = 0; row < rows; row++) {
-    const [own, other] = [row * classes + (targets[row] ?? 0), row * classes + (targets[partners[row] ?? 0] ?? 0)]
+    const [own, other] = [
+      row * classes + (targets[row] ?? 0),
+      row * classes + (targets[partners[row] ?? 0] ?? 0),
+    ]
     const share = shares[row] ?? 1
     mixedTargets[own] = (mixedTargets[own] ?? 0) + share
     mixedTargets[other] = (mixedTargets[other] ?? 0) + (1 - share)

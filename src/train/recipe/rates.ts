@@ -2,7 +2,10 @@ import { cosine, linear, type OneCycleOptions, oneCycle } from '../../optim/sche
 import { spreadRates } from './layerGroups.ts'
 import { type Phase, planPhases, type StageOptions } from './stages.ts'
 
-/** How a learning rate changes over a training: not at all, up and down once, or down along a cosine. */
+/**
+ * How a learning rate changes over a training: not at all, up and down once, or down along a
+ * cosine.
+ */
 export const schedules = ['constant', 'one-cycle', 'cosine'] as const
 /** One of `schedules`. */
 export type ScheduleName = (typeof schedules)[number]
@@ -21,20 +24,29 @@ export interface RateOptions extends StageOptions {
   readonly steps: number
 }
 
-/** What a step is taken with: a rate for each group, from the first to the head, and the momentum where the schedule moves it. */
+/**
+ * What a step is taken with: a rate for each group, from the first to the head, and the momentum
+ * where the schedule moves it.
+ */
 export interface StepRates {
   readonly rates: readonly number[]
   readonly momentum: number | null
 }
 
-/** One cycle as fastai's fine_tune gives it: the head's alone rises to its last hundredth, the rest begins at a fifth; both end on 1e-5 of the peak. */
+/**
+ * One cycle as fastai's fine_tune gives it: the head's alone rises to its last hundredth, the rest
+ * begins at a fifth; both end on 1e-5 of the peak.
+ */
 const fineTuned: Readonly<Record<Phase['kind'], OneCycleOptions>> = {
   all: {},
   head: { riseShare: 0.99, startDivisor: 25, endDivisor: 1e5 / 25 },
   rest: { riseShare: 0.3, startDivisor: 5, endDivisor: 1e5 / 5 },
 }
 
-/** The learning rates of every step of a training, known beforehand: a run that goes on needs no state for them. */
+/**
+ * The learning rates of every step of a training, known beforehand: a run that goes on needs no
+ * state for them.
+ */
 export class RatePlan {
   readonly #options: RateOptions
   readonly #phases: readonly Phase[]
@@ -59,11 +71,19 @@ export class RatePlan {
     return { rates: spreadRates(peak * share, spread, groups), momentum }
   }
 
-  #share({ kind }: Phase, step: number, steps: number): { readonly share: number; readonly momentum: number | null } {
+  #share(
+    { kind }: Phase,
+    step: number,
+    steps: number,
+  ): { readonly share: number; readonly momentum: number | null } {
     const { schedule, floor } = this.#options
     const warmup = Math.round(this.#options.warmup * this.#options.steps)
     if (schedule === 'one-cycle') return oneCycle(step, steps, fineTuned[kind])
-    if (schedule === 'cosine') return { share: cosine(step, steps, { warmup: Math.min(warmup, steps), floor }), momentum: null }
+    if (schedule === 'cosine')
+      return {
+        share: cosine(step, steps, { warmup: Math.min(warmup, steps), floor }),
+        momentum: null,
+      }
     return { share: linear(step, warmup), momentum: null }
   }
 }

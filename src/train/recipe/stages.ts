@@ -6,7 +6,10 @@ export interface Stage {
   readonly groups: number
 }
 
-/** Epochs that one schedule of the learning rate spans: those of the head alone, those after, or all. */
+/**
+ * Epochs that one schedule of the learning rate spans: those of the head alone, those after, or
+ * all.
+ */
 export interface Phase {
   readonly kind: 'head' | 'rest' | 'all'
   readonly first: number
@@ -14,8 +17,9 @@ export interface Phase {
 }
 
 /**
- * Gradual unfreezing: the head alone for `headEpochs`, then one more group every `unfreezeEvery` epochs, or all at once (Howard & Ruder
- * 2018, arXiv:1801.06146, 3.3; fastai's freeze, freeze_to and unfreeze).
+ * Gradual unfreezing: the head alone for `headEpochs`, then one more group every `unfreezeEvery`
+ * epochs, or all at once (Howard & Ruder 2018, arXiv:1801.06146, 3.3; fastai's freeze, freeze_to
+ * and unfreeze).
  * @param headEpochs 0: all groups train from the start
  * @param unfreezeEvery 0: after the head, all at once
  * @returns stages that follow each other and end with `epochs`
@@ -42,7 +46,8 @@ export interface StageOptions {
 
 /** The spans of the learning rate's schedule, as fastai's fine_tune lays them out. */
 export function planPhases({ epochs, headEpochs, groups }: StageOptions): Phase[] {
-  if (headEpochs === 0 || groups === 1 || headEpochs >= epochs) return [{ kind: 'all', first: 1, last: epochs }]
+  if (headEpochs === 0 || groups === 1 || headEpochs >= epochs)
+    return [{ kind: 'all', first: 1, last: epochs }]
   return [
     { kind: 'head', first: 1, last: headEpochs },
     { kind: 'rest', first: headEpochs + 1, last: epochs },

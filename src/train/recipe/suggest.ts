@@ -7,14 +7,18 @@ export interface RatePoint {
   readonly smoothed: number
 }
 
-/** What the suggestions look at: the first tenth of the search and its last five steps say little (as fastai's lr_find). */
+/**
+ * What the suggestions look at: the first tenth of the search and its last five steps say little
+ * (as fastai's lr_find).
+ */
 function middle(points: readonly RatePoint[], steps: number): readonly RatePoint[] {
   const kept = points.slice(Math.floor(steps / 10), -5)
   return kept.length > 1 ? kept : points
 }
 
 /**
- * The rate two thirds down the longest valley: the longest run of ever smaller losses, with gaps (fastai's `valley`).
+ * The rate two thirds down the longest valley: the longest run of ever smaller losses, with gaps
+ * (fastai's `valley`).
  * @param steps of the whole search
  */
 export function valley(points: readonly RatePoint[], steps: number): number {
@@ -24,7 +28,8 @@ export function valley(points: readonly RatePoint[], steps: number): number {
   let [start, end] = [0, 0]
   for (let i = 1; i < kept.length; i++)
     for (let j = 0; j < i; j++) {
-      if ((kept[i]?.smoothed ?? 0) < (kept[j]?.smoothed ?? 0)) lengths[i] = Math.max(lengths[i] ?? 1, (lengths[j] ?? 1) + 1)
+      if ((kept[i]?.smoothed ?? 0) < (kept[j]?.smoothed ?? 0))
+        lengths[i] = Math.max(lengths[i] ?? 1, (lengths[j] ?? 1) + 1)
       if ((lengths[end] ?? 1) < (lengths[i] ?? 1)) {
         end = i
         start = end - (lengths[end] ?? 1)

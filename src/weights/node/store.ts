@@ -5,12 +5,15 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import envPaths from 'env-paths'
 import { UsageError, WeightsError } from '../../base/errors.ts'
+import { sha256Of } from '../../base/node/sha256.ts'
 import { writeFileAtomic } from '../../host/node/files.ts'
 import { findNamedWeights, isShipped, type NamedWeights, namedWeights } from '../registry.ts'
 import type { DownloadOptions } from './download.ts'
-import { sha256Of } from '../../base/node/sha256.ts'
 
-/** What a user's own entry says; the list of them is one JSON file in the user's folder for settings. */
+/**
+ * What a user's own entry says; the list of them is one JSON file in the user's folder for
+ * settings.
+ */
 interface Entry {
   readonly name: string
   /** A URL, or an absolute path. */
@@ -59,7 +62,8 @@ export function findWeights(name: string): NamedWeights | undefined {
 /**
  * Adds an entry of the user's, or replaces it.
  * @param entry.source a URL (http or https), or a path
- * @param entry.sha256 the file's; may be left out for a path, and for a URL that ends in - and eight hex digits before the extension, as PyTorch's do
+ * @param entry.sha256 the file's; may be left out for a path, and for a URL that ends in - and
+ * eight hex digits before the extension, as PyTorch's do
  * @throws UsageError for a name or address that does not do
  * @throws WeightsError for a file that does not exist, or is another one
  * @example await addWeights({ name: 'lab/birds', source: 'https://example.org/birds.pth', sha256, variant: 'torchvision' })
@@ -72,24 +76,45 @@ export async function addWeights(entry: {
 }): Promise<NamedWeights> {
   const { name, source, variant = null } = entry
   if (!/^[\w][\w.-]*(\/[\w][\w.-]*)*$/.test(name) || name === 'none')
-    throw new UsageError(`'${name}' is no name for weights: letters, digits, '.', '-' and '_', parts divided by '/'`)
-  if (findNamedWeights(name)) throw new UsageError(`${name} is a name of Graft's own; choose another`)
+    throw new UsageError(
+      `'${name}' is no name for weights: letters, digits, '.', '-' and '_', parts divided by '/'`,
+    )
+  if (findNamedWeights(name))
+    throw new UsageError(`${name} is a name of Graft's own; choose another`)
   const wanted = entry.sha256?.toLowerCase()
   if (wanted !== undefined && !/^[0-9a-f]{8,64}$/.test(wanted))
-    throw new UsageError(`'${entry.sha256}' is no sha256: 64 hexadecimal digits, or at least the first 8`)
-  const sha256 = isUrl(source) ? (wanted ?? digitsIn(source)) : await checkedSha256(name, resolve(source), wanted)
+    throw new UsageError(
+      `'${entry.sha256}' is no sha256: 64 hexadecimal digits, or at least the first 8`,
+    )
+  const sha256 = isUrl(source)
+    ? (wanted ?? digitsIn(source))
+    : await checkedSha256(name, resolve(source), wanted)
   if (sha256 === undefined)
-    throw new UsageError(`the sha256 of ${source} is wanted, so that what is fetched can be checked: --sha256 (sha256sum FILE prints it)`)
-  const made: Entry = { name, source: isUrl(source) ? new URL(source).href : resolve(source), sha256, variant }
-  await writeEntries([...readEntries().filter((one) => one.name !== name), made].sort((a, b) => (a.name < b.name ? -1 : 1)))
+    throw new UsageError(
+      `the sha256 of ${source} is wanted, so that what is fetched can be checked: --sha256 (sha256sum FILE prints it)`,
+    )
+  const made: Entry = {
+    name,
+    source: isUrl(source) ? new URL(source).href : resolve(source),
+    sha256,
+    variant,
+  }
+  await writeEntries(
+    [...readEntries().filter((one) => one.name !== name), made].sort((a, b) =>
+      a.name < b.name ? -1 : 1,
+    ),
+  )
   return findWeights(name) ?? never(name)
 }
 
 /**
- * Forgets an entry of the user's, and deletes what was fetched for it; a file of the user's own stays.
+ * Forgets an entry of the user's, and deletes what was fetched for it; a file of the user's own
+ * stays.
  * @returns whether there was an entry, and the files that are gone
  */
-export async function removeWeights(weights: NamedWeights): Promise<{ readonly forgotten: boolean; readonly deleted: readonly string[] }> {
+export async function removeWeights(
+  weights: NamedWeights,
+): Promise<{ readonly forgotten: boolean; readonly deleted: readonly string[] }> {
   const deleted: string[] = []
   for (const { file } of weights.file.protocol === 'file:' ? [] : sourcesOf(weights))
     for (const path of [cachePath(weights.name, file), `${cachePath(weights.name, file)}.part`])
@@ -107,13 +132,16 @@ export async function removeWeights(weights: NamedWeights): Promise<{ readonly f
 }
 
 /**
- * Where the weights' file lies on this machine, or null where it has to be fetched first. Of PyTorch's own, the cache of torch.hub is
- * looked through too.
+ * Where the weights' file lies on this machine, or null where it has to be fetched first. Of
+ * PyTorch's own, the cache of torch.hub is looked through too.
  */
 export async function localFile(weights: NamedWeights): Promise<string | null> {
   if (weights.file.protocol === 'file:') return fileURLToPath(weights.file)
   for (const { file } of sourcesOf(weights))
-    for (const path of [cachePath(weights.name, file), join(torchCheckpoints(), basename(file.pathname))])
+    for (const path of [
+      cachePath(weights.name, file),
+      join(torchCheckpoints(), basename(file.pathname)),
+    ])
       if (
         await stat(path).then(
           (found) => found.isFile(),
@@ -125,22 +153,26 @@ export async function localFile(weights: NamedWeights): Promise<string | null> {
 }
 
 /**
- * Makes sure that the weights' file is here and is the one that was published: fetches it where it is not here, and checks its sha256 in
- * any case.
+ * Makes sure that the weights' file is here and is the one that was published: fetches it where it
+ * is not here, and checks its sha256 in any case.
  *
  * @param options.offline fetch nothing; default: whether GRAFT_OFFLINE is set
  * @returns the file's path
  * @throws WeightsError where it is damaged, cannot be fetched, or would have to be while offline
  * @example const path = await fetchWeights(findWeights('torchvision/alexnet'))
  */
-export async function fetchWeights(weights: NamedWeights, options: DownloadOptions & { readonly offline?: boolean } = {}): Promise<string> {
+export async function fetchWeights(
+  weights: NamedWeights,
+  options: DownloadOptions & { readonly offline?: boolean } = {},
+): Promise<string> {
   const { offline = isOffline() } = options
   const here = await localFile(weights)
   if (here !== null) {
     const problem = await problemOf(weights, here)
     if (problem === null) return here
     // What torch.hub keeps is not Graft's to replace, and what Graft keeps is fetched again.
-    if (weights.file.protocol === 'file:' || offline) throw new WeightsError(`${weights.name}: ${problem}`)
+    if (weights.file.protocol === 'file:' || offline)
+      throw new WeightsError(`${weights.name}: ${problem}`)
   }
   const sources = sourcesOf(weights)
   const [first] = sources
@@ -157,7 +189,12 @@ export async function fetchWeights(weights: NamedWeights, options: DownloadOptio
       return path
     } catch (error) {
       // An address that is gone: the same weights may still be there under their earlier name.
-      if (i === sources.length - 1 || !(error instanceof WeightsError) || !/answered 4/.test(error.message)) throw error
+      if (
+        i === sources.length - 1 ||
+        !(error instanceof WeightsError) ||
+        !/answered 4/.test(error.message)
+      )
+        throw error
     }
   }
   return never(first?.file.href ?? weights.name)
@@ -191,10 +228,17 @@ function cachePath(name: string, file: URL): string {
   return join(weightsFolder(), ...name.split('/'), called.replace(/^\.*$/, 'weights'))
 }
 
-/** Where torch.hub keeps what it has fetched: https://pytorch.org/docs/stable/hub.html#where-are-my-downloaded-models-saved */
+/**
+ * Where torch.hub keeps what it has fetched:
+ * https://pytorch.org/docs/stable/hub.html#where-are-my-downloaded-models-saved
+ */
 function torchCheckpoints(): string {
   const { TORCH_HOME, XDG_CACHE_HOME } = process.env
-  return join(TORCH_HOME || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'torch'), 'hub', 'checkpoints')
+  return join(
+    TORCH_HOME || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'torch'),
+    'hub',
+    'checkpoints',
+  )
 }
 
 function isUrl(source: string): boolean {
@@ -206,12 +250,25 @@ function digitsIn(url: string): string | undefined {
   return /-([0-9a-f]{8,64})\.\w+$/.exec(new URL(url).pathname)?.[1]
 }
 
-async function checkedSha256(name: string, path: string, wanted: string | undefined): Promise<string> {
+async function checkedSha256(
+  name: string,
+  path: string,
+  wanted: string | undefined,
+): Promise<string> {
   const found = await sha256Of(path).catch((cause: NodeJS.ErrnoException) => {
-    const reason = cause.code === 'ENOENT' ? 'there is no such file' : cause.code === 'EISDIR' ? 'this is a folder' : cause.message
-    throw new WeightsError(`${name}: ${path}: ${reason}; give a file's path, or a URL with http:// or https://`, { cause })
+    const reason =
+      cause.code === 'ENOENT'
+        ? 'there is no such file'
+        : cause.code === 'EISDIR'
+          ? 'this is a folder'
+          : cause.message
+    throw new WeightsError(
+      `${name}: ${path}: ${reason}; give a file's path, or a URL with http:// or https://`,
+      { cause },
+    )
   })
-  if (wanted !== undefined && !found.startsWith(wanted)) throw new WeightsError(`${name}: the sha256 of ${path} is ${found}, not ${wanted}`)
+  if (wanted !== undefined && !found.startsWith(wanted))
+    throw new WeightsError(`${name}: the sha256 of ${path} is ${found}, not ${wanted}`)
   return found
 }
 
@@ -222,7 +279,10 @@ function readEntries(): Entry[] {
     text = readFileSync(path, 'utf8')
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return []
-    throw new WeightsError(`the list of your own weights cannot be read: ${(cause as Error).message}`, { cause })
+    throw new WeightsError(
+      `the list of your own weights cannot be read: ${(cause as Error).message}`,
+      { cause },
+    )
   }
   try {
     const { weights } = JSON.parse(text) as { weights: unknown }
@@ -236,7 +296,11 @@ function readEntries(): Entry[] {
 function isEntry(value: unknown): value is Entry {
   const { name, source, sha256, variant } = (value ?? {}) as Partial<Record<keyof Entry, unknown>>
   const texts = [name, source, sha256].every((text) => typeof text === 'string')
-  return texts && /^[0-9a-f]{8,64}$/.test(sha256 as string) && (variant === null || typeof variant === 'string')
+  return (
+    texts &&
+    /^[0-9a-f]{8,64}$/.test(sha256 as string) &&
+    (variant === null || typeof variant === 'string')
+  )
 }
 
 async function writeEntries(weights: readonly Entry[]): Promise<void> {

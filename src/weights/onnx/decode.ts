@@ -1,6 +1,8 @@
 /**
- * The ONNX format: a protocol-buffers message, https://github.com/onnx/onnx/blob/main/onnx/onnx.proto and docs/IR.md. The messages are
- * onnx-buf's, ONNX's own definitions compiled for @bufbuild/protobuf, which refuses nesting deeper than 100 and leaves bytes uncopied.
+ * The ONNX format: a protocol-buffers message,
+ * https://github.com/onnx/onnx/blob/main/onnx/onnx.proto and docs/IR.md. The messages are
+ * onnx-buf's, ONNX's own definitions compiled for @bufbuild/protobuf, which refuses nesting deeper
+ * than 100 and leaves bytes uncopied.
  */
 import { type DescMessage, fromBinary, ScalarType } from '@bufbuild/protobuf'
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire'
@@ -19,37 +21,73 @@ import { type DtypeName, itemSize, widen } from '../dtype.ts'
 
 /**
  * Reads the messages of an ONNX file.
- * @throws WeightsError for what is no ONNX file, or is cut short, damaged, or far larger in memory than on disk
+ * @throws WeightsError for what is no ONNX file, or is cut short, damaged, or far larger in memory
+ * than on disk
  */
-export function readModel(bytes: Uint8Array): { readonly model: ModelProto; readonly graph: GraphProto } {
+export function readModel(bytes: Uint8Array): {
+  readonly model: ModelProto
+  readonly graph: GraphProto
+} {
   if (bytes.length === 0) throw new WeightsError('the file is empty, not an ONNX model')
   let model: ModelProto
   try {
     const reader = new BinaryReader(bytes)
     weigh(ModelProtoSchema, reader, bytes.length, { left: maxPieces }, maxDepth)
-    model = fromBinary(ModelProtoSchema, bytes, { readUnknownFields: false, recursionLimit: maxDepth })
+    model = fromBinary(ModelProtoSchema, bytes, {
+      readUnknownFields: false,
+      recursionLimit: maxDepth,
+    })
   } catch (cause) {
     if (cause instanceof WeightsError) throw cause
     const reason = cause instanceof Error ? cause.message.split('\n', 1)[0] : String(cause)
-    throw new WeightsError(`this is no ONNX model, or it is cut short or damaged (${reason}); export it again`, { cause })
+    throw new WeightsError(
+      `this is no ONNX model, or it is cut short or damaged (${reason}); export it again`,
+      { cause },
+    )
   }
-  if (!model.graph) throw new WeightsError('the file holds no graph: it is no ONNX model, or it is cut short; export it again')
+  if (!model.graph)
+    throw new WeightsError(
+      'the file holds no graph: it is no ONNX model, or it is cut short; export it again',
+    )
   return { model, graph: model.graph }
 }
 
-/** Messages and small numbers that a file may hold. Each costs up to some 300 bytes in memory and may take only two in the file. */
+/**
+ * Messages and small numbers that a file may hold. Each costs up to some 300 bytes in memory and
+ * may take only two in the file.
+ */
 const maxPieces = 100_000
 /** Messages within messages; those of a chain are nine deep. */
 const maxDepth = 32
 
-const varints: ReadonlySet<ScalarType> = new Set([ScalarType.INT64, ScalarType.INT32, ScalarType.UINT64, ScalarType.UINT32])
+const varints: ReadonlySet<ScalarType> = new Set([
+  ScalarType.INT64,
+  ScalarType.INT32,
+  ScalarType.UINT64,
+  ScalarType.UINT32,
+])
 
-/** Walks through a message without decoding it, and refuses one that would take up far more memory than the file is long. */
-function weigh(schema: DescMessage, reader: BinaryReader, end: number, budget: { left: number }, depth: number): void {
-  if (depth === 0) throw new WeightsError(`the file nests messages more than ${maxDepth} deep, which no ONNX model of a chain does`)
+/**
+ * Walks through a message without decoding it, and refuses one that would take up far more memory
+ * than the file is long.
+ */
+function weigh(
+  schema: DescMessage,
+  reader: BinaryReader,
+  end: number,
+  budget: { left: number },
+  depth: number,
+): void {
+  if (depth === 0)
+    throw new WeightsError(
+      `the file nests messages more than ${maxDepth} deep, which no ONNX model of a chain does`,
+    )
   const spend = (pieces: number) => {
     budget.left -= pieces
-    if (budget.left < 0) throw new WeightsError(`the file holds more than ${maxPieces} pieces, too many for a network that Graft reads`)
+    if (budget.left < 0)
+      throw new WeightsError(
+        `the file holds more than ${maxPieces} pieces, too many for a network that Graft reads`,
+      )
   }
   while (reader.pos < end) {
     const [number, wire] = reader.tag()
@@ -88,7 +126,8 @@ const dtypes: Readonly<Partial<Record<TensorProto_DataType, DtypeName>>> = {
 
 /**
  * A tensor of the file as a plain array, widened to float32.
- * @throws WeightsError for data in another file, a type that is not a number, or another number of elements than the shape calls for
+ * @throws WeightsError for data in another file, a type that is not a number, or another number of
+ * elements than the shape calls for
  */
 export function arrayOf(tensor: TensorProto): NamedArray {
   const { dtype, bytes, typed, count, shape } = contentsOf(tensor)
@@ -101,10 +140,19 @@ export function arrayOf(tensor: TensorProto): NamedArray {
 export function integersOf(tensor: TensorProto): number[] {
   const { dtype, bytes, typed, count, shape } = contentsOf(tensor)
   if (dtype !== 'I64' && dtype !== 'I32')
-    throw new WeightsError(`tensor ${quote(tensor.name)} is of type ${dtype} and has to hold integers`)
-  if (count > 64) throw new WeightsError(`tensor ${quote(tensor.name)} holds ${count} integers where a shape is wanted`)
+    throw new WeightsError(
+      `tensor ${quote(tensor.name)} is of type ${dtype} and has to hold integers`,
+    )
+  if (count > 64)
+    throw new WeightsError(
+      `tensor ${quote(tensor.name)} holds ${count} integers where a shape is wanted`,
+    )
   const aligned = bytes && new Uint8Array(bytes).buffer
-  const values = aligned ? (dtype === 'I64' ? new BigInt64Array(aligned) : new Int32Array(aligned)) : typed
+  const values = aligned
+    ? dtype === 'I64'
+      ? new BigInt64Array(aligned)
+      : new Int32Array(aligned)
+    : typed
   if (values.length !== count) throw wrongCount(tensor, shape, values.length)
   return Array.from(values as ArrayLike<number | bigint>, Number)
 }
@@ -120,14 +168,29 @@ function contentsOf(tensor: TensorProto) {
   const { name, dims, dataType, dataLocation, segment, rawData } = tensor
   const label = `tensor ${quote(name)}`
   if (dataLocation === TensorProto_DataLocation.EXTERNAL || tensor.externalData.length > 0)
-    throw new WeightsError(`${label} lies in another file (external data), which is not read; save the model as one file`)
-  if (segment) throw new WeightsError(`${label} is stored in segments, which are not read; export the model again`)
+    throw new WeightsError(
+      `${label} lies in another file (external data), which is not read; save the model as one file`,
+    )
+  if (segment)
+    throw new WeightsError(
+      `${label} is stored in segments, which are not read; export the model again`,
+    )
   const dtype = dtypes[dataType as TensorProto_DataType]
-  if (!dtype) throw new WeightsError(`${label} is of ONNX type ${TensorProto_DataType[dataType] ?? dataType}, which is not read`)
+  if (!dtype)
+    throw new WeightsError(
+      `${label} is of ONNX type ${TensorProto_DataType[dataType] ?? dataType}, which is not read`,
+    )
   const shape = dims.map(Number)
-  const count = shape.length <= 8 && shape.every((n) => Number.isSafeInteger(n) && n >= 0) ? elementCount(shape, itemSize(dtype)) : null
-  if (count === null) throw new WeightsError(`${label} has the impossible shape [${shape.slice(0, 9).join(', ')}]: the file is damaged`)
-  if (rawData.length > 0 && rawData.length !== count * itemSize(dtype)) throw wrongCount(tensor, shape, rawData.length / itemSize(dtype))
+  const count =
+    shape.length <= 8 && shape.every((n) => Number.isSafeInteger(n) && n >= 0)
+      ? elementCount(shape, itemSize(dtype))
+      : null
+  if (count === null)
+    throw new WeightsError(
+      `${label} has the impossible shape [${shape.slice(0, 9).join(', ')}]: the file is damaged`,
+    )
+  if (rawData.length > 0 && rawData.length !== count * itemSize(dtype))
+    throw wrongCount(tensor, shape, rawData.length / itemSize(dtype))
   const bytes = rawData.length > 0 || count === 0 ? rawData : halvesOf(dtype, tensor.int32Data)
   return { dtype, shape, count, bytes, typed: typedValues(tensor, dtype) }
 }

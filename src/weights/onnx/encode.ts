@@ -25,13 +25,18 @@ const irVersion = 7n
 const fields = { modelGraph: 7, graphInitializer: 5, tensorRawData: 9 } as const
 
 /**
- * Writes a chain of layers as an ONNX file. The batch is a dynamic dimension; nodes and their weights bear the layers' names. The same
- * chain gives the same bytes.
+ * Writes a chain of layers as an ONNX file. The batch is a dynamic dimension; nodes and their
+ * weights bear the layers' names. The same chain gives the same bytes.
  *
  * @param chain.outputs numbers that the last layer gives for one image
  * @returns the whole file
  */
-export function writeOnnx({ input, layers, metadata, outputs }: OnnxChain & { readonly outputs: number }): Uint8Array {
+export function writeOnnx({
+  input,
+  layers,
+  metadata,
+  outputs,
+}: OnnxChain & { readonly outputs: number }): Uint8Array {
   const arrays: [string, NamedArray][] = []
   const add = (name: string, array: NamedArray): string => {
     arrays.push([name, array])
@@ -46,12 +51,23 @@ export function writeOnnx({ input, layers, metadata, outputs }: OnnxChain & { re
   })
   const graph = toBinary(
     GraphProtoSchema,
-    create(GraphProtoSchema, { name: producer, node: nodes, input: [described('input', input)], output: [described('output', [outputs])] }),
+    create(GraphProtoSchema, {
+      name: producer,
+      node: nodes,
+      input: [described('input', input)],
+      output: [described('output', [outputs])],
+    }),
   )
   const tensors = arrays.map(([name, array]) => tensorChunks(name, array))
-  const graphChunks = [graph, ...tensors.flatMap((chunks) => [lead(fields.graphInitializer, lengthOf(chunks)), ...chunks])]
+  const graphChunks = [
+    graph,
+    ...tensors.flatMap((chunks) => [lead(fields.graphInitializer, lengthOf(chunks)), ...chunks]),
+  ]
   // The metadata come last, so that a file that is cut short lacks them.
-  const before = toBinary(ModelProtoSchema, create(ModelProtoSchema, { irVersion, producerName: producer }))
+  const before = toBinary(
+    ModelProtoSchema,
+    create(ModelProtoSchema, { irVersion, producerName: producer }),
+  )
   const after = toBinary(
     ModelProtoSchema,
     create(ModelProtoSchema, {
@@ -65,17 +81,33 @@ export function writeOnnx({ input, layers, metadata, outputs }: OnnxChain & { re
 }
 
 /** The operator, its inputs and its attributes. */
-function nodeOf(layer: LayerSpec, x: string, add: (name: string, array: NamedArray) => string): Node {
-  const weights = (weight: NamedArray, bias: NamedArray) => [x, add(`${layer.name}.weight`, weight), add(`${layer.name}.bias`, bias)]
+function nodeOf(
+  layer: LayerSpec,
+  x: string,
+  add: (name: string, array: NamedArray) => string,
+): Node {
+  const weights = (weight: NamedArray, bias: NamedArray) => [
+    x,
+    add(`${layer.name}.weight`, weight),
+    add(`${layer.name}.bias`, bias),
+  ]
   switch (layer.kind) {
     case 'conv': {
       const { weight, bias, stride, padding, groups } = layer
       const [, , kernel = 0] = weight.shape
       const window = windowOf(kernel, stride, padding)
-      return { opType: 'Conv', input: weights(weight, bias), attribute: [...window, ints('dilations', [1, 1]), int('group', groups)] }
+      return {
+        opType: 'Conv',
+        input: weights(weight, bias),
+        attribute: [...window, ints('dilations', [1, 1]), int('group', groups)],
+      }
     }
     case 'linear':
-      return { opType: 'Gemm', input: weights(layer.weight, layer.bias), attribute: [int('transB', 1)] }
+      return {
+        opType: 'Gemm',
+        input: weights(layer.weight, layer.bias),
+        attribute: [int('transB', 1)],
+      }
     case 'relu':
       return { opType: 'Relu', input: [x] }
     case 'flatten':
@@ -84,7 +116,11 @@ function nodeOf(layer: LayerSpec, x: string, add: (name: string, array: NamedArr
       return { opType: 'Softmax', input: [x], attribute: [int('axis', 1)] }
     case 'maxPool': {
       const { kernel, stride, padding, ceilMode } = layer
-      return { opType: 'MaxPool', input: [x], attribute: [...windowOf(kernel, stride, padding), int('ceil_mode', ceilMode ? 1 : 0)] }
+      return {
+        opType: 'MaxPool',
+        input: [x],
+        attribute: [...windowOf(kernel, stride, padding), int('ceil_mode', ceilMode ? 1 : 0)],
+      }
     }
     case 'averagePool': {
       const { window } = layer
@@ -93,33 +129,79 @@ function nodeOf(layer: LayerSpec, x: string, add: (name: string, array: NamedArr
     }
     case 'lrn': {
       const { size, alpha, beta, k } = layer
-      return { opType: 'LRN', input: [x], attribute: [int('size', size), float('alpha', alpha), float('beta', beta), float('bias', k)] }
+      return {
+        opType: 'LRN',
+        input: [x],
+        attribute: [
+          int('size', size),
+          float('alpha', alpha),
+          float('beta', beta),
+          float('bias', k),
+        ],
+      }
     }
     case 'dropout':
-      return { opType: 'Dropout', input: [x, add(`${layer.name}.ratio`, { shape: [], data: Float32Array.of(layer.p) })] }
+      return {
+        opType: 'Dropout',
+        input: [x, add(`${layer.name}.ratio`, { shape: [], data: Float32Array.of(layer.p) })],
+      }
   }
 }
 
 function windowOf(kernel: number, stride: number, padding: number): Attribute[] {
-  return [ints('kernel_shape', [kernel, kernel]), ints('strides', [stride, stride]), ints('pads', [padding, padding, padding, padding])]
+  return [
+    ints('kernel_shape', [kernel, kernel]),
+    ints('strides', [stride, stride]),
+    ints('pads', [padding, padding, padding, padding]),
+  ]
 }
 
-const int = (name: string, value: number): Attribute => ({ name, type: AttributeType.INT, i: BigInt(value) })
-const ints = (name: string, values: readonly number[]): Attribute => ({ name, type: AttributeType.INTS, ints: values.map(BigInt) })
-const float = (name: string, value: number): Attribute => ({ name, type: AttributeType.FLOAT, f: value })
+const int = (name: string, value: number): Attribute => ({
+  name,
+  type: AttributeType.INT,
+  i: BigInt(value),
+})
+const ints = (name: string, values: readonly number[]): Attribute => ({
+  name,
+  type: AttributeType.INTS,
+  ints: values.map(BigInt),
+})
+const float = (name: string, value: number): Attribute => ({
+  name,
+  type: AttributeType.FLOAT,
+  f: value,
+})
 
 /** A graph's input or output: float32, any batch. */
-function described(name: string, shape: readonly number[]): MessageInitShape<typeof ValueInfoProtoSchema> {
+function described(
+  name: string,
+  shape: readonly number[],
+): MessageInitShape<typeof ValueInfoProtoSchema> {
   const dim = [
     { value: { case: 'dimParam' as const, value: 'batch' } },
     ...shape.map((n) => ({ value: { case: 'dimValue' as const, value: BigInt(n) } })),
   ]
-  return { name, type: { value: { case: 'tensorType', value: { elemType: TensorProto_DataType.FLOAT, shape: { dim } } } } }
+  return {
+    name,
+    type: {
+      value: {
+        case: 'tensorType',
+        value: { elemType: TensorProto_DataType.FLOAT, shape: { dim } },
+      },
+    },
+  }
 }
 
-/** A tensor's message in parts, so that its numbers, most of the file, are copied once, into the file. */
+/**
+ * A tensor's message in parts, so that its numbers, most of the file, are copied once, into the
+ * file.
+ */
 function tensorChunks(name: string, { shape, data }: NamedArray): Uint8Array[] {
-  const header = create(TensorProtoSchema, { name, dims: shape.map(BigInt), dataType: TensorProto_DataType.FLOAT })
+  const header = create(TensorProtoSchema, {
+    name,
+    dims: shape.map(BigInt),
+    dataType: TensorProto_DataType.FLOAT,
+  })
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
   return [toBinary(TensorProtoSchema, header), lead(fields.tensorRawData, bytes.length), bytes]
 }

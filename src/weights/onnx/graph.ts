@@ -12,32 +12,43 @@ import { operators, type Unnamed } from './operators.ts'
 import { producer } from './producer.ts'
 
 /**
- * Reads an ONNX file as a chain of layers with their arrays. Nothing of the file is executed, and every shape is checked on the way.
+ * Reads an ONNX file as a chain of layers with their arrays. Nothing of the file is executed, and
+ * every shape is checked on the way.
  *
  * @param bytes the whole file; operator set 7 (2018) or later
- * @throws WeightsError for a file that is damaged, and, with the node's name, for whatever is no chain of the operators Graft has
+ * @throws WeightsError for a file that is damaged, and, with the node's name, for whatever is no
+ * chain of the operators Graft has
  * @example const { layers, metadata } = readOnnx(await readFile('alexnet.onnx'))
  */
 export function readOnnx(bytes: Uint8Array): OnnxChain {
   const { model, graph } = readModel(bytes)
   checkOpset(model)
-  if (graph.sparseInitializer.length > 0) throw new WeightsError('the file holds sparse initializers, which are not read')
+  if (graph.sparseInitializer.length > 0)
+    throw new WeightsError('the file holds sparse initializers, which are not read')
   const values = new Map<string, Value>()
   for (const tensor of graph.initializer) {
-    if (values.has(tensor.name)) throw new WeightsError(`two initializers are named ${quote(tensor.name)}: the file is damaged`)
+    if (values.has(tensor.name))
+      throw new WeightsError(
+        `two initializers are named ${quote(tensor.name)}: the file is damaged`,
+      )
     values.set(tensor.name, { kind: 'constant', tensor })
   }
   const { name, shape: input } = inputOf(graph, values)
   values.set(name, { kind: 'activation', shape: input })
   const { layers, names, head } = readChain(graph.node, values, name)
   const [output, ...others] = graph.output
-  if (!output || others.length > 0) throw new WeightsError(`the graph has ${graph.output.length} outputs, and one is wanted`)
+  if (!output || others.length > 0)
+    throw new WeightsError(`the graph has ${graph.output.length} outputs, and one is wanted`)
   if (output.name !== head)
     throw new WeightsError(
       `the graph's output ${quote(output.name)} is not what its last layer gives, ${quote(head)}: only chains are read`,
     )
   if (layers.length === 0) throw new WeightsError('the graph has no layers')
-  return { input, layers: nameLayers(layers, names, model.producerName === producer), metadata: metadataOf(model) }
+  return {
+    input,
+    layers: nameLayers(layers, names, model.producerName === producer),
+    metadata: metadataOf(model),
+  }
 }
 
 /**
@@ -65,8 +76,14 @@ export function tensorsOf({ layers }: OnnxChain): StateDict {
 
 function checkOpset({ opsetImport }: ModelProto): void {
   const version = opsetImport.find(({ domain }) => isOnnxDomain(domain))?.version
-  if (version === undefined) throw new WeightsError('the file names no ONNX operator set: it is cut short or damaged; export it again')
-  if (version < 7n) throw new WeightsError(`the file is for ONNX operator set ${version}, and 7 or later is read; export it again with 13`)
+  if (version === undefined)
+    throw new WeightsError(
+      'the file names no ONNX operator set: it is cut short or damaged; export it again',
+    )
+  if (version < 7n)
+    throw new WeightsError(
+      `the file is for ONNX operator set ${version}, and 7 or later is read; export it again with 13`,
+    )
 }
 
 function isOnnxDomain(domain: string): boolean {
@@ -75,7 +92,8 @@ function isOnnxDomain(domain: string): boolean {
 
 function metadataOf({ metadataProps, producerName }: ModelProto): Record<string, string> {
   const metadata = Object.fromEntries(metadataProps.map(({ key, value }) => [key, value]))
-  // Graft writes its metadata last, in order of their names: without this one the file's end is missing.
+  // Graft writes its metadata last, in order of their names: without this one the file's end is
+  // missing.
   if (producerName === producer && metadata.preprocess === undefined)
     throw new WeightsError('the file is cut short: its metadata are missing; export it again')
   return metadata
@@ -94,7 +112,9 @@ function inputOf(graph: GraphProto, values: ReadonlyMap<string, Value>) {
   const [input, ...others] = inputs
   if (!input || others.length > 0) {
     const names = inputs.slice(0, 4).map(({ name }) => quote(name))
-    throw new WeightsError(`the graph has ${inputs.length} inputs${names.length ? ` (${names.join(', ')})` : ''}, and one is wanted`)
+    throw new WeightsError(
+      `the graph has ${inputs.length} inputs${names.length ? ` (${names.join(', ')})` : ''}, and one is wanted`,
+    )
   }
   return { name: input.name, shape: imageOf(input) }
 }
@@ -102,12 +122,18 @@ function inputOf(graph: GraphProto, values: ReadonlyMap<string, Value>) {
 function imageOf({ name, type }: ValueInfoProto): readonly number[] {
   const tensor = type?.value.case === 'tensorType' ? type.value.value : null
   const label = `the input ${quote(name)}`
-  if (!tensor || !floatTypes.has(tensor.elemType)) throw new WeightsError(`${label} is no tensor of floating-point numbers`)
-  const dims = tensor.shape?.dim.map(({ value }) => (value.case === 'dimValue' ? Number(value.value) : null)) ?? []
+  if (!tensor || !floatTypes.has(tensor.elemType))
+    throw new WeightsError(`${label} is no tensor of floating-point numbers`)
+  const dims =
+    tensor.shape?.dim.map(({ value }) =>
+      value.case === 'dimValue' ? Number(value.value) : null,
+    ) ?? []
   const shown = dims.slice(0, 8).map((n) => n ?? '?')
   const [, ...image] = dims
   if (dims.length !== 4 || !image.every((n): n is number => n !== null && n > 0 && n <= 2 ** 20))
-    throw new WeightsError(`${label} has the shape [${shown.join(', ')}], and [N, C, H, W] with known channels, height and width is wanted`)
+    throw new WeightsError(
+      `${label} has the shape [${shown.join(', ')}], and [N, C, H, W] with known channels, height and width is wanted`,
+    )
   return image
 }
 
@@ -121,7 +147,9 @@ interface Chain {
 
 /** Follows the nodes in their order, which ONNX wants to be the order of computation. */
 function readChain(nodes: readonly NodeProto[], values: Map<string, Value>, input: string): Chain {
-  const givenBy = new Map(nodes.flatMap((node, i) => node.output.slice(0, 1).map((name): [string, number] => [name, i])))
+  const givenBy = new Map(
+    nodes.flatMap((node, i) => node.output.slice(0, 1).map((name): [string, number] => [name, i])),
+  )
   const layers: Unnamed[] = []
   const names: { node: string; weight: string }[] = []
   let head = input
@@ -130,8 +158,14 @@ function readChain(nodes: readonly NodeProto[], values: Map<string, Value>, inpu
     const label = labelOf(node, i)
     const [output = ''] = node.output
     if (output === '') throw new WeightsError(`${label} gives nothing: the file is damaged`)
-    if (values.has(output)) throw new WeightsError(`${label} gives ${quote(output)}, which exists already: the file is damaged`)
-    const operator = isOnnxDomain(node.domain) && Object.hasOwn(operators, node.opType) ? operators[node.opType] : undefined
+    if (values.has(output))
+      throw new WeightsError(
+        `${label} gives ${quote(output)}, which exists already: the file is damaged`,
+      )
+    const operator =
+      isOnnxDomain(node.domain) && Object.hasOwn(operators, node.opType)
+        ? operators[node.opType]
+        : undefined
     if (!operator) throw unknownOperator(node, label)
     const inputs = node.input.map((name) => {
       const value = name === '' ? null : values.get(name)
@@ -164,7 +198,10 @@ function readChain(nodes: readonly NodeProto[], values: Map<string, Value>, inpu
       shape = view.activation(view.input(0)?.kind === 'activation' ? 0 : 1)
       openBias = false
     }
-    if (!shape.every((n) => Number.isSafeInteger(n) && n > 0) || !Number.isSafeInteger(shape.reduce((a, b) => a * b, 1)))
+    if (
+      !shape.every((n) => Number.isSafeInteger(n) && n > 0) ||
+      !Number.isSafeInteger(shape.reduce((a, b) => a * b, 1))
+    )
       throw view.error(`would give [N, ${shape.join(', ')}]: its window is larger than its input`)
     values.set(output, { kind: 'activation', shape })
     head = output
@@ -173,7 +210,9 @@ function readChain(nodes: readonly NodeProto[], values: Map<string, Value>, inpu
 }
 
 function labelOf({ name, opType }: NodeProto, index: number): string {
-  return name ? `node ${quote(name)} (${quote(opType).slice(1, -1)})` : `node ${index + 1} (${quote(opType).slice(1, -1)})`
+  return name
+    ? `node ${quote(name)} (${quote(opType).slice(1, -1)})`
+    : `node ${index + 1} (${quote(opType).slice(1, -1)})`
 }
 
 function unknownOperator({ domain, opType }: NodeProto, label: string): WeightsError {
@@ -184,11 +223,18 @@ function unknownOperator({ domain, opType }: NodeProto, label: string): WeightsE
 }
 
 /** Why a node's input does not exist. */
-function notThere(label: string, name: string, givenBy: ReadonlyMap<string, number>, nodes: readonly NodeProto[]): WeightsError {
+function notThere(
+  label: string,
+  name: string,
+  givenBy: ReadonlyMap<string, number>,
+  nodes: readonly NodeProto[],
+): WeightsError {
   const at = givenBy.get(name)
   const node = at === undefined ? undefined : nodes[at]
   if (at === undefined || !node)
-    return new WeightsError(`${label} reads ${quote(name)}, which is neither an initializer nor given by a node: the file is incomplete`)
+    return new WeightsError(
+      `${label} reads ${quote(name)}, which is neither an initializer nor given by a node: the file is incomplete`,
+    )
   return new WeightsError(
     `${label} reads ${quote(name)} before ${labelOf(node, at)} gives it: the graph is cyclic, or its nodes are out of order`,
   )

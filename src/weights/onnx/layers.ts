@@ -1,14 +1,36 @@
 import type { NamedArray } from '../../base/stateDict.ts'
 
-/** One layer of a chain as an ONNX file has it: what it computes, its numbers and its arrays. Sizes are square, in pixels. */
+/**
+ * One layer of a chain as an ONNX file has it: what it computes, its numbers and its arrays. Sizes
+ * are square, in pixels.
+ */
 export type LayerSpec = { readonly name: string } & (
   | ConvSpec
   | LinearSpec
   | { readonly kind: 'relu' | 'flatten' | 'softmax' }
-  | { readonly kind: 'maxPool'; readonly kernel: number; readonly stride: number; readonly padding: number; readonly ceilMode: boolean }
-  /** Means over windows that divide the input into `size` parts, without overlap; `window` is the side of one, or all there is. */
-  | { readonly kind: 'averagePool'; readonly size: readonly [number, number]; readonly window: number | 'all' }
-  | { readonly kind: 'lrn'; readonly size: number; readonly alpha: number; readonly beta: number; readonly k: number }
+  | {
+      readonly kind: 'maxPool'
+      readonly kernel: number
+      readonly stride: number
+      readonly padding: number
+      readonly ceilMode: boolean
+    }
+  /**
+   * Means over windows that divide the input into `size` parts, without overlap; `window` is the
+   * side of one, or all there is.
+   */
+  | {
+      readonly kind: 'averagePool'
+      readonly size: readonly [number, number]
+      readonly window: number | 'all'
+    }
+  | {
+      readonly kind: 'lrn'
+      readonly size: number
+      readonly alpha: number
+      readonly beta: number
+      readonly k: number
+    }
   | { readonly kind: 'dropout'; readonly p: number }
 )
 

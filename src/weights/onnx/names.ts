@@ -1,13 +1,16 @@
 import type { LayerSpec } from './layers.ts'
 import type { Unnamed } from './operators.ts'
 
-/** torchvision's numbers of AlexNet's five convolutions, and of its dense layers counted from the end. */
+/**
+ * torchvision's numbers of AlexNet's five convolutions, and of its dense layers counted from the
+ * end.
+ */
 const convolutions = [0, 3, 6, 8, 10]
 const dense = [6, 4, 1]
 
 /**
- * Names a chain's layers: torchvision's names where it is shaped like AlexNet, so that scenarios and state dictionaries know it whoever
- * exported it; else those of its weights and nodes.
+ * Names a chain's layers: torchvision's names where it is shaped like AlexNet, so that scenarios
+ * and state dictionaries know it whoever exported it; else those of its weights and nodes.
  * @param own whether Graft wrote the file, and its nodes bear the layers' names
  */
 export function nameLayers(
@@ -26,20 +29,31 @@ export function nameLayers(
   })
 }
 
-/** The weight's name without its ending, or the module in the node's name ('/features/features.1/Relu' of PyTorch), or the operator's. */
-function fileName({ kind }: Unnamed, { node, weight }: { readonly node: string; readonly weight: string }): string {
-  if ((kind === 'conv' || kind === 'linear') && /.\.weight$/.test(weight)) return weight.slice(0, -'.weight'.length)
+/**
+ * The weight's name without its ending, or the module in the node's name
+ * ('/features/features.1/Relu' of PyTorch), or the operator's.
+ */
+function fileName(
+  { kind }: Unnamed,
+  { node, weight }: { readonly node: string; readonly weight: string },
+): string {
+  if ((kind === 'conv' || kind === 'linear') && /.\.weight$/.test(weight))
+    return weight.slice(0, -'.weight'.length)
   const parts = node.split('/').filter((part) => part !== '')
   return (node.startsWith('/') && parts.length > 1 ? parts.at(-2) : node) || kind
 }
 
-/** torchvision's names, where there are five convolutions and then one to three dense layers; LRN takes no number. */
+/**
+ * torchvision's names, where there are five convolutions and then one to three dense layers; LRN
+ * takes no number.
+ */
 function alexnetNames(layers: readonly Unnamed[]): string[] | null {
   const count = (kind: Unnamed['kind']) => layers.filter((layer) => layer.kind === kind).length
   const denseCount = count('linear')
   const firstDense = layers.findIndex((layer) => layer.kind === 'linear')
   const lastConvolution = layers.findLastIndex((layer) => layer.kind === 'conv')
-  if (count('conv') !== 5 || denseCount < 1 || denseCount > 3 || firstDense < lastConvolution) return null
+  if (count('conv') !== 5 || denseCount < 1 || denseCount > 3 || firstDense < lastConvolution)
+    return null
   let [convolution, denseSeen] = [-1, 0]
   let at = 'input'
   return layers.map(({ kind }) => {
@@ -54,7 +68,8 @@ function alexnetNames(layers: readonly Unnamed[]): string[] | null {
     if (kind === 'relu') return after(1)
     if (kind === 'maxPool') return after(2)
     if (kind === 'lrn') return `${after(1)}.lrn`
-    // torchvision's stand before a dense layer, Caffe's after a ReLU; before the first dense layer there is only torchvision's.
+    // torchvision's stand before a dense layer, Caffe's after a ReLU; before the first dense layer
+    // there is only torchvision's.
     return denseSeen === 0 ? 'classifier.0' : `${after(1)}.dropout`
   })
 }

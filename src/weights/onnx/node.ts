@@ -1,4 +1,9 @@
-import { type AttributeProto, AttributeProto_AttributeType as AttributeType, type NodeProto, type TensorProto } from 'onnx-buf'
+import {
+  type AttributeProto,
+  AttributeProto_AttributeType as AttributeType,
+  type NodeProto,
+  type TensorProto,
+} from 'onnx-buf'
 import { WeightsError } from '../../base/errors.ts'
 import type { NamedArray } from '../../base/stateDict.ts'
 import { quote } from '../arrays.ts'
@@ -12,7 +17,10 @@ export type Value =
   /** A shape, or a part of one, that the graph computes; the batch is not known. */
   | { readonly kind: 'extents'; readonly values: readonly (number | 'batch')[] }
 
-/** One node with what its inputs stand for; every question it cannot answer is an error that names it. */
+/**
+ * One node with what its inputs stand for; every question it cannot answer is an error that names
+ * it.
+ */
 export class NodeView {
   readonly #node: NodeProto
   readonly #label: string
@@ -42,7 +50,10 @@ export class NodeView {
   /** One image's shape, of an input that flows through the chain. */
   activation(index = 0): readonly number[] {
     const value = this.input(index)
-    if (value?.kind !== 'activation') throw this.error(`wants what the layer before it gives as input ${index + 1}, and has something else`)
+    if (value?.kind !== 'activation')
+      throw this.error(
+        `wants what the layer before it gives as input ${index + 1}, and has something else`,
+      )
     return value.shape
   }
 
@@ -57,7 +68,8 @@ export class NodeView {
   /** A constant input. */
   constant(index: number, what: string): TensorProto {
     const value = this.input(index)
-    if (value?.kind !== 'constant') throw this.error(`has no constant ${what}: it has to be in the file`)
+    if (value?.kind !== 'constant')
+      throw this.error(`has no constant ${what}: it has to be in the file`)
     return value.tensor
   }
 
@@ -75,7 +87,8 @@ export class NodeView {
     try {
       return read()
     } catch (cause) {
-      if (cause instanceof WeightsError) throw new WeightsError(`${this.#label}: ${cause.message}`, { cause })
+      if (cause instanceof WeightsError)
+        throw new WeightsError(`${this.#label}: ${cause.message}`, { cause })
       throw cause
     }
   }
@@ -86,7 +99,11 @@ export class NodeView {
     const [attribute] = found
     if (!attribute) return null
     // Files of the first IR versions leave the type out.
-    if (found.length > 1 || attribute.refAttrName || (attribute.type !== type && attribute.type !== AttributeType.UNDEFINED))
+    if (
+      found.length > 1 ||
+      attribute.refAttrName ||
+      (attribute.type !== type && attribute.type !== AttributeType.UNDEFINED)
+    )
       throw this.error(`has a damaged attribute ${quote(name)}`)
     return attribute
   }
@@ -126,7 +143,10 @@ export class NodeView {
   }
 }
 
-/** The shortest decimal number that is the same in float32: 0.3 for what a file has as 0.30000001192092896. */
+/**
+ * The shortest decimal number that is the same in float32: 0.3 for what a file has as
+ * 0.30000001192092896.
+ */
 export function decimal(value: number): number {
   for (let digits = 6; digits < 9; digits++) {
     const rounded = Number(value.toPrecision(digits))

@@ -1,6 +1,6 @@
+import type { NamedArray } from '../../base/stateDict.ts'
 import { pooledExtent } from '../../ops/maxPool2d.ts'
 import { sizeOf } from '../../tensor/ndbuffer.ts'
-import type { NamedArray } from '../../base/stateDict.ts'
 import type { LayerSpec } from './layers.ts'
 import { decimal, type NodeView, type Value } from './node.ts'
 
@@ -22,7 +22,10 @@ type Operator = (node: NodeView) => Effect
 /** The largest of an attribute's integers that is taken for one. */
 const largest = 2 ** 20
 
-/** Every ONNX operator that Graft reads, as https://onnx.ai/onnx/operators/ defines them from opset 7 on. */
+/**
+ * Every ONNX operator that Graft reads, as https://onnx.ai/onnx/operators/ defines them from opset
+ * 7 on.
+ */
 export const operators: Readonly<Record<string, Operator>> = {
   Conv(node) {
     const [channels, height, width] = node.image()
@@ -30,19 +33,34 @@ export const operators: Readonly<Record<string, Operator>> = {
     const [out = 0, depth = 0, kernel = 0, kernelX = 0] = weight.shape
     const groups = node.int('group', 1)
     if (weight.shape.length !== 4 || !weight.shape.every((n) => n > 0))
-      throw node.error(`has a weight of shape [${weight.shape.join(', ')}], not [O, C / groups, K, K]`)
-    if (kernel !== kernelX) throw node.error(`has a kernel of ${kernel}x${kernelX}, and only square ones are read`)
+      throw node.error(
+        `has a weight of shape [${weight.shape.join(', ')}], not [O, C / groups, K, K]`,
+      )
+    if (kernel !== kernelX)
+      throw node.error(`has a kernel of ${kernel}x${kernelX}, and only square ones are read`)
     if (groups < 1 || channels % groups !== 0 || out % groups !== 0 || depth * groups !== channels)
-      throw node.error(`has a weight of shape [${weight.shape.join(', ')}] in ${groups} groups, which does not fit ${channels} channels`)
+      throw node.error(
+        `has a weight of shape [${weight.shape.join(', ')}] in ${groups} groups, which does not fit ${channels} channels`,
+      )
     checkKernel(node, kernel)
     const stride = squareOf(node, 'strides', [1, 1])
     node.fixed('dilation', squareOf(node, 'dilations', [1, 1]), 1)
     const [padding, behind] = paddingOf(node, [height, width], kernel, stride)
-    if (padding !== behind) throw node.error(`pads ${padding} in front and ${behind} behind, and only the same on all sides is read`)
+    if (padding !== behind)
+      throw node.error(
+        `pads ${padding} in front and ${behind} behind, and only the same on all sides is read`,
+      )
     const bias = node.input(2) ? node.array(2, 'bias') : null
     if (bias) requireShape(node, 'bias', bias, [out])
     const extent = (n: number) => Math.floor((n + 2 * padding - kernel) / stride) + 1
-    const layer = { kind: 'conv', weight, bias: bias ?? zeros(out), stride, padding, groups } as const
+    const layer = {
+      kind: 'conv',
+      weight,
+      bias: bias ?? zeros(out),
+      stride,
+      padding,
+      groups,
+    } as const
     return { layer, shape: [out, extent(height), extent(width)], ...(bias ? {} : { bias: 'open' }) }
   },
 
@@ -56,14 +74,22 @@ export const operators: Readonly<Record<string, Operator>> = {
     node.fixed('storage_order', node.int('storage_order', 0), 0)
     const [padding, behind] = paddingOf(node, [height, width], kernel, stride)
     const ceil = node.int('ceil_mode', 0) !== 0
-    if (2 * padding > kernel) throw node.error(`pads ${padding} for a kernel of ${kernel}, and at most half of it is read`)
-    const sizes = (ceilMode: boolean) => [height, width].map((n) => pooledExtent(n, { kernel, stride, padding, ceilMode }))
-    // More padding behind than in front is how files of Caffe's networks say that the last window may reach past the edge.
-    const size = ceil ? sizes(true) : [height, width].map((n) => Math.floor((n + padding + behind - kernel) / stride) + 1)
+    if (2 * padding > kernel)
+      throw node.error(`pads ${padding} for a kernel of ${kernel}, and at most half of it is read`)
+    const sizes = (ceilMode: boolean) =>
+      [height, width].map((n) => pooledExtent(n, { kernel, stride, padding, ceilMode }))
+    // More padding behind than in front is how files of Caffe's networks say that the last window
+    // may reach past the edge.
+    const size = ceil
+      ? sizes(true)
+      : [height, width].map((n) => Math.floor((n + padding + behind - kernel) / stride) + 1)
     const ceilMode = !same(size, sizes(false))
     if (!same(size, sizes(ceilMode)) || (ceil && padding !== behind))
       throw node.error(`pads ${padding} in front and ${behind} behind, which is not read`)
-    return { layer: { kind: 'maxPool', kernel, stride, padding, ceilMode }, shape: [channels, ...size] }
+    return {
+      layer: { kind: 'maxPool', kernel, stride, padding, ceilMode },
+      shape: [channels, ...size],
+    }
   },
 
   AveragePool(node) {
@@ -71,12 +97,15 @@ export const operators: Readonly<Record<string, Operator>> = {
     const kernel = checkKernel(node)
     const stride = squareOf(node, 'strides', [1, 1])
     const [padding, behind] = paddingOf(node, [height, width], kernel, stride)
-    // Without padding both of count_include_pad's answers are the same; where the windows divide the image, so are ceil_mode's.
+    // Without padding both of count_include_pad's answers are the same; where the windows divide
+    // the image, so are ceil_mode's.
     node.int('count_include_pad', 0)
     node.int('ceil_mode', 0)
     node.fixed('dilation', squareOf(node, 'dilations', [1, 1]), 1)
     if (kernel !== stride || padding + behind > 0 || height % kernel !== 0 || width % kernel !== 0)
-      throw node.error(`averages windows that overlap, are padded or do not divide ${height}x${width}, which is not read`)
+      throw node.error(
+        `averages windows that overlap, are padded or do not divide ${height}x${width}, which is not read`,
+      )
     const size = [height / kernel, width / kernel] as const
     return { layer: { kind: 'averagePool', size, window: kernel }, shape: [channels, ...size] }
   },
@@ -89,8 +118,13 @@ export const operators: Readonly<Record<string, Operator>> = {
   LRN(node) {
     const size = node.int('size', 0)
     // An even window lies one channel further on in ONNX than in PyTorch.
-    if (size < 1 || size > largest || size % 2 === 0) throw node.error(`has a window of ${size} channels, and only odd ones are read`)
-    const [alpha, beta, k] = [node.float('alpha', 1e-4), node.float('beta', 0.75), node.float('bias', 1)]
+    if (size < 1 || size > largest || size % 2 === 0)
+      throw node.error(`has a window of ${size} channels, and only odd ones are read`)
+    const [alpha, beta, k] = [
+      node.float('alpha', 1e-4),
+      node.float('beta', 0.75),
+      node.float('bias', 1),
+    ]
     return { layer: { kind: 'lrn', size, alpha, beta, k }, shape: node.image() }
   },
 
@@ -138,11 +172,16 @@ export const operators: Readonly<Record<string, Operator>> = {
     node.fixed('allowzero', node.int('allowzero', 0), 0)
     const extents = wanted?.kind === 'extents' ? wanted.values : node.integers(1, 'shape')
     const [batch, features] = extents
-    const flat = extents.length === 2 && (features === -1 || features === sizeOf(shape) || (features === 0 && shape.length === 1))
+    const flat =
+      extents.length === 2 &&
+      (features === -1 || features === sizeOf(shape) || (features === 0 && shape.length === 1))
     // A number in the first place is the batch that the file was exported with.
-    const whole = batch === 'batch' || batch === 0 || batch === -1 || (typeof batch === 'number' && batch > 0)
+    const whole =
+      batch === 'batch' || batch === 0 || batch === -1 || (typeof batch === 'number' && batch > 0)
     if (!flat || !whole || (batch === -1 && features === -1))
-      throw node.error(`reshapes [N, ${shape.join(', ')}] to [${extents.join(', ')}], and only flattening all but the batch is read`)
+      throw node.error(
+        `reshapes [N, ${shape.join(', ')}] to [${extents.join(', ')}], and only flattening all but the batch is read`,
+      )
     return { layer: { kind: 'flatten' }, shape: [sizeOf(shape)] }
   },
 
@@ -151,7 +190,8 @@ export const operators: Readonly<Record<string, Operator>> = {
     node.int('seed', 0)
     const attribute = node.float('ratio', 0.5)
     const ratio = node.input(1) ? decimal(node.array(1, 'ratio').data[0] ?? Number.NaN) : attribute
-    if (!(ratio >= 0 && ratio < 1)) throw node.error(`drops with probability ${ratio}, which is not at least 0 and less than 1`)
+    if (!(ratio >= 0 && ratio < 1))
+      throw node.error(`drops with probability ${ratio}, which is not at least 0 and less than 1`)
     // Whether it drops is asked of forward, as of every layer; the file's own answer is not taken.
     return { layer: { kind: 'dropout', p: ratio }, shape }
   },
@@ -168,7 +208,8 @@ export const operators: Readonly<Record<string, Operator>> = {
   Constant(node) {
     const [tensor, values] = [node.tensor('value'), node.ints('value_ints', [])]
     if (tensor) return { value: { kind: 'constant', tensor } }
-    if (values.length === 0 || values.length > 8) throw node.error('holds neither a tensor nor a shape, which is not read')
+    if (values.length === 0 || values.length > 8)
+      throw node.error('holds neither a tensor nor a shape, which is not read')
     return { value: { kind: 'extents', values } }
   },
 
@@ -196,7 +237,8 @@ export const operators: Readonly<Record<string, Operator>> = {
     node.fixed('axis', node.int('axis', 0), 0)
     const values: (number | 'batch')[] = []
     for (let i = 0; node.input(i); i++) values.push(...extentsOf(node, i))
-    if (values.length > 8) throw node.error(`makes a shape of ${values.length} extents, which no tensor here has`)
+    if (values.length > 8)
+      throw node.error(`makes a shape of ${values.length} extents, which no tensor here has`)
     return { value: { kind: 'extents', values } }
   },
 }
@@ -208,14 +250,16 @@ function fail(node: NodeView): never {
 /** A shape, computed or constant. */
 function extentsOf(node: NodeView, index: number): readonly (number | 'batch')[] {
   const value = node.input(index)
-  if (value?.kind === 'activation') throw node.error('rearranges what flows through the chain, which is not read')
+  if (value?.kind === 'activation')
+    throw node.error('rearranges what flows through the chain, which is not read')
   return value?.kind === 'extents' ? value.values : node.integers(index, 'shape')
 }
 
 /** The one feature axis of what a dense layer takes. */
 function vector(node: NodeView): readonly number[] {
   const shape = node.activation()
-  if (shape.length !== 1) throw node.error(`takes [N, ${shape.join(', ')}], and only [N, features] is read`)
+  if (shape.length !== 1)
+    throw node.error(`takes [N, ${shape.join(', ')}], and only [N, features] is read`)
   return shape
 }
 
@@ -225,32 +269,47 @@ function squareOf(node: NodeView, name: string, otherwise: readonly number[]): n
   const [first = 0] = values
   if (values.length !== 2 || values[1] !== first)
     throw node.error(`has ${name} ${values.slice(0, 4).join('x')}, and only square ones are read`)
-  if (!(first >= 1 && first <= largest)) throw node.error(`has ${name} of ${first}: the file is damaged`)
+  if (!(first >= 1 && first <= largest))
+    throw node.error(`has ${name} of ${first}: the file is damaged`)
   return first
 }
 
 /** `kernel_shape`, which a convolution's weight says too. */
 function checkKernel(node: NodeView, weight?: number): number {
   const kernel = squareOf(node, 'kernel_shape', weight ? [weight, weight] : [])
-  if (weight !== undefined && kernel !== weight) throw node.error(`says a kernel of ${kernel}, and its weight is for ${weight}`)
+  if (weight !== undefined && kernel !== weight)
+    throw node.error(`says a kernel of ${kernel}, and its weight is for ${weight}`)
   return kernel
 }
 
 /** Padding before and behind, the same for height and width. */
-function paddingOf(node: NodeView, extents: readonly number[], kernel: number, stride: number): readonly [number, number] {
+function paddingOf(
+  node: NodeView,
+  extents: readonly number[],
+  kernel: number,
+  stride: number,
+): readonly [number, number] {
   const auto = node.text('auto_pad', 'NOTSET')
   const pads = node.ints('pads', [0, 0, 0, 0])
   let [top = 0, left = 0, bottom = 0, right = 0] = pads
   if (auto === 'SAME_UPPER' || auto === 'SAME_LOWER') {
-    const totals = extents.map((n) => Math.max((Math.ceil(n / stride) - 1) * stride + kernel - n, 0))
-    const halves = totals.map((total) => (auto === 'SAME_UPPER' ? Math.floor(total / 2) : Math.ceil(total / 2)))
+    const totals = extents.map((n) =>
+      Math.max((Math.ceil(n / stride) - 1) * stride + kernel - n, 0),
+    )
+    const halves = totals.map((total) =>
+      auto === 'SAME_UPPER' ? Math.floor(total / 2) : Math.ceil(total / 2),
+    )
     ;[top = 0, left = 0] = halves
     ;[bottom = 0, right = 0] = totals.map((total, i) => total - (halves[i] ?? 0))
   } else if (auto === 'VALID') [top, left, bottom, right] = [0, 0, 0, 0]
-  else if (auto !== 'NOTSET') throw node.error(`has auto_pad ${JSON.stringify(auto.slice(0, 40))}, which does not exist`)
+  else if (auto !== 'NOTSET')
+    throw node.error(`has auto_pad ${JSON.stringify(auto.slice(0, 40))}, which does not exist`)
   if (pads.length !== 4 || top !== left || bottom !== right)
-    throw node.error(`pads [${pads.slice(0, 8).join(', ')}], and only the same for height and width is read`)
-  if (!(top >= 0 && top <= largest && bottom >= 0 && bottom <= largest)) throw node.error(`pads ${top} and ${bottom}: the file is damaged`)
+    throw node.error(
+      `pads [${pads.slice(0, 8).join(', ')}], and only the same for height and width is read`,
+    )
+  if (!(top >= 0 && top <= largest && bottom >= 0 && bottom <= largest))
+    throw node.error(`pads ${top} and ${bottom}: the file is damaged`)
   return [top, bottom]
 }
 
@@ -262,33 +321,52 @@ function zeros(n: number): NamedArray {
   return { shape: [n], data: new Float32Array(n) }
 }
 
-function requireShape(node: NodeView, what: string, { shape }: NamedArray, wanted: readonly number[]): void {
+function requireShape(
+  node: NodeView,
+  what: string,
+  { shape }: NamedArray,
+  wanted: readonly number[],
+): void {
   if (shape.length !== wanted.length || !same(shape, wanted))
     throw node.error(`has a ${what} of shape [${shape.join(', ')}], not [${wanted.join(', ')}]`)
 }
 
 function requireWeight(node: NodeView, { shape }: NamedArray, inputs: number): void {
   if (shape.length !== 2 || shape[1] !== inputs || !shape[0])
-    throw node.error(`has a weight for ${shape[1] ?? 'no'} inputs, and the layer before it gives ${inputs}`)
+    throw node.error(
+      `has a weight for ${shape[1] ?? 'no'} inputs, and the layer before it gives ${inputs}`,
+    )
 }
 
 /** A bias that broadcasts over the batch and over the image behind the channels. */
-function biasOf(node: NodeView, { shape, data, dtype }: NamedArray, out: number, window = 0): NamedArray {
+function biasOf(
+  node: NodeView,
+  { shape, data, dtype }: NamedArray,
+  out: number,
+  window = 0,
+): NamedArray {
   const behind = shape.slice(shape.length - window)
   const before = shape.slice(0, shape.length - window)
-  const fits = behind.every((n) => n === 1) && before.at(-1) === out && before.slice(0, -1).every((n) => n === 1)
+  const fits =
+    behind.every((n) => n === 1) &&
+    before.at(-1) === out &&
+    before.slice(0, -1).every((n) => n === 1)
   if (shape.length < window + 1 || shape.length > window + 2 || !fits)
-    throw node.error(`has a bias of shape [${shape.join(', ')}], which is not one number for each of ${out} outputs`)
+    throw node.error(
+      `has a bias of shape [${shape.join(', ')}], which is not one number for each of ${out} outputs`,
+    )
   return { shape: [out], data, dtype }
 }
 
 /** [in, out] as [out, in]. */
 function transpose(node: NodeView, { shape, data, dtype }: NamedArray): NamedArray {
   const [rows = 0, columns = 0] = shape
-  if (shape.length !== 2) throw node.error(`has a weight of shape [${shape.join(', ')}], not [in, out]`)
+  if (shape.length !== 2)
+    throw node.error(`has a weight of shape [${shape.join(', ')}], not [in, out]`)
   const result = new Float32Array(data.length)
   for (let row = 0; row < rows; row++)
-    for (let column = 0; column < columns; column++) result[column * rows + row] = data[row * columns + column] ?? 0
+    for (let column = 0; column < columns; column++)
+      result[column * rows + row] = data[row * columns + column] ?? 0
   return { shape: [columns, rows], data: result, dtype }
 }
 

@@ -9,12 +9,18 @@ import type { TorchStorage, TorchTensor } from './torchRules.ts'
 export type ReadStorage = (storage: TorchStorage) => Promise<Uint8Array<ArrayBuffer>>
 
 /**
- * Reads the tensors' numbers, storage by storage. A contiguous tensor is a window of its widened storage, so that what shares a storage
- * shares memory and nothing is held twice; others are gathered by their strides.
+ * Reads the tensors' numbers, storage by storage. A contiguous tensor is a window of its widened
+ * storage, so that what shares a storage shares memory and nothing is held twice; others are
+ * gathered by their strides.
  *
- * @throws WeightsError where a tensor does not lie in its storage, or all together would take far more memory than the file has bytes
+ * @throws WeightsError where a tensor does not lie in its storage, or all together would take far
+ * more memory than the file has bytes
  */
-export async function materialize(tensors: ReadonlyMap<string, TorchTensor>, read: ReadStorage, fileSize: number): Promise<StateDict> {
+export async function materialize(
+  tensors: ReadonlyMap<string, TorchTensor>,
+  read: ReadStorage,
+  fileSize: number,
+): Promise<StateDict> {
   const byKey = new Map<string, [string, TorchTensor][]>()
   let bytes = 0
   for (const [name, tensor] of tensors) {
@@ -34,9 +40,19 @@ export async function materialize(tensors: ReadonlyMap<string, TorchTensor>, rea
     const storage = users[0]?.[1].storage
     if (!storage) continue
     const values = widenInPlace(storage.dtype, await read(storage))
-    for (const [name, tensor] of users) arrays.set(name, { shape: tensor.shape, data: valuesOf(tensor, values), dtype: storage.dtype })
+    for (const [name, tensor] of users)
+      arrays.set(name, {
+        shape: tensor.shape,
+        data: valuesOf(tensor, values),
+        dtype: storage.dtype,
+      })
   }
-  return Object.fromEntries(Array.from(tensors.keys(), (name) => [name, arrays.get(name) ?? { shape: [0], data: new Float32Array(0) }]))
+  return Object.fromEntries(
+    Array.from(tensors.keys(), (name) => [
+      name,
+      arrays.get(name) ?? { shape: [0], data: new Float32Array(0) },
+    ]),
+  )
 }
 
 function sizeOf({ shape }: TorchTensor): number {
@@ -50,8 +66,14 @@ function isContiguous({ shape, strides }: TorchTensor): boolean {
 
 function checkWindow(name: string, tensor: TorchTensor): void {
   const { storage, offset, shape, strides } = tensor
-  if (elementCount(shape, 8) === null) throw new WeightsError(`tensor ${quote(name)}: its shape [${shape.join(', ')}] overflows; damaged`)
-  const last = shape.reduce((index, size, i) => index + (size - 1) * (strides[i] ?? 0), storage.start + offset)
+  if (elementCount(shape, 8) === null)
+    throw new WeightsError(
+      `tensor ${quote(name)}: its shape [${shape.join(', ')}] overflows; damaged`,
+    )
+  const last = shape.reduce(
+    (index, size, i) => index + (size - 1) * (strides[i] ?? 0),
+    storage.start + offset,
+  )
   if (sizeOf(tensor) > 0 && !(last < storage.length))
     throw new WeightsError(
       `tensor ${quote(name)} of shape [${shape.join(', ')}] and strides [${strides.join(', ')}] does not lie in the ${storage.length} numbers of its storage; damaged`,

@@ -1,7 +1,8 @@
 /**
- * Reads Python's pickles as data. A pickle is a program for a stack machine; its dangerous opcodes name Python functions and call them.
- * Here a name is looked up in the caller's rules, which refuse what they do not know, and a call is a rule as well: nothing is executed.
- * Source: Python, Lib/pickletools.py, which describes every opcode of protocols 0 to 5.
+ * Reads Python's pickles as data. A pickle is a program for a stack machine; its dangerous opcodes
+ * name Python functions and call them. Here a name is looked up in the caller's rules, which refuse
+ * what they do not know, and a call is a rule as well: nothing is executed. Source: Python,
+ * Lib/pickletools.py, which describes every opcode of protocols 0 to 5.
  */
 import { WeightsError } from '../../base/errors.ts'
 import { PickleMachine, type PickleRules } from './pickleMachine.ts'
@@ -15,23 +16,31 @@ const mostSteps = 500_000
 export const maxPickleBytes = 2 ** 25
 
 /**
- * Reads one pickle. Tuples, lists and sets come as arrays, dicts as `PickleDict`, None as null, bytes as Uint8Array, integers beyond 2^53
- * as bigint.
+ * Reads one pickle. Tuples, lists and sets come as arrays, dicts as `PickleDict`, None as null,
+ * bytes as Uint8Array, integers beyond 2^53 as bigint.
  *
  * @param bytes the pickle, and what follows it
  * @returns its value, and the index past its end
- * @throws PickleTruncated where the bytes end before the pickle does, WeightsError for whatever else is wrong with it
+ * @throws PickleTruncated where the bytes end before the pickle does, WeightsError for whatever
+ * else is wrong with it
  */
-export function readPickle(bytes: Uint8Array, rules: PickleRules): { readonly value: unknown; readonly end: number } {
+export function readPickle(
+  bytes: Uint8Array,
+  rules: PickleRules,
+): { readonly value: unknown; readonly end: number } {
   const machine = new PickleMachine(new PickleReader(bytes), rules)
   const { input } = machine
   for (let steps = 0; ; steps++) {
-    if (steps >= mostSteps) throw new WeightsError(`the pickle has more than ${mostSteps} opcodes: this is no checkpoint`)
+    if (steps >= mostSteps)
+      throw new WeightsError(`the pickle has more than ${mostSteps} opcodes: this is no checkpoint`)
     const at = input.position
     const code = input.byte()
     if (code === stop) return { value: machine.pop(), end: input.position }
     const opcode = opcodes[code]
-    if (!opcode) throw new WeightsError(`byte ${at} of the pickle is 0x${code.toString(16).padStart(2, '0')}, which is no opcode; damaged`)
+    if (!opcode)
+      throw new WeightsError(
+        `byte ${at} of the pickle is 0x${code.toString(16).padStart(2, '0')}, which is no opcode; damaged`,
+      )
     opcode(machine)
   }
 }

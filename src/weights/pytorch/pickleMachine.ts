@@ -1,7 +1,10 @@
 import { WeightsError } from '../../base/errors.ts'
 import type { PickleReader } from './pickleReader.ts'
 
-/** What a pickle may name and do beyond plain values. Each throws a WeightsError for what it does not allow. */
+/**
+ * What a pickle may name and do beyond plain values. Each throws a WeightsError for what it does
+ * not allow.
+ */
 export interface PickleRules {
   /** What stands for `module.name`. */
   global(module: string, name: string): unknown
@@ -17,7 +20,8 @@ export interface PickleRules {
 export class PickleDict {
   /** The attributes that an OrderedDict was given. */
   attributes: PickleDict | null = null
-  // Made when it is needed: a pickle asks for an empty dictionary with one byte, and an empty Map takes two hundred.
+  // Made when it is needed: a pickle asks for an empty dictionary with one byte, and an empty Map
+  // takes two hundred.
   #entries: Map<unknown, unknown> | null = null
 
   get entries(): ReadonlyMap<unknown, unknown> {
@@ -73,38 +77,46 @@ export class PickleMachine {
   /** Takes everything above the last mark, and the mark. */
   popMark(): unknown[] {
     const mark = this.#marks.pop()
-    if (mark === undefined) throw new WeightsError('the pickle is damaged: it takes from a mark that it never set')
+    if (mark === undefined)
+      throw new WeightsError('the pickle is damaged: it takes from a mark that it never set')
     return this.#stack.splice(mark)
   }
 
   recall(index: number): void {
-    if (!this.memo.has(index)) throw new WeightsError(`the pickle is damaged: it recalls ${index}, which it never kept`)
+    if (!this.memo.has(index))
+      throw new WeightsError(`the pickle is damaged: it recalls ${index}, which it never kept`)
     this.push(this.memo.get(index))
   }
 
   /** Appends to a list or set on top of the stack. */
   extend(values: readonly unknown[]): void {
     const list = this.top()
-    if (!Array.isArray(list)) throw new WeightsError('the pickle is damaged: it appends to what is no list')
+    if (!Array.isArray(list))
+      throw new WeightsError('the pickle is damaged: it appends to what is no list')
     for (const value of values) list.push(value)
   }
 
   /** Puts keys and values, by turns, into the dict on top of the stack. */
   setItems(items: readonly unknown[]): void {
     const dict = this.top()
-    if (!(dict instanceof PickleDict)) throw new WeightsError('the pickle is damaged: it sets a key of what is no dictionary')
-    if (items.length % 2 !== 0) throw new WeightsError('the pickle is damaged: a key of a dictionary has no value')
+    if (!(dict instanceof PickleDict))
+      throw new WeightsError('the pickle is damaged: it sets a key of what is no dictionary')
+    if (items.length % 2 !== 0)
+      throw new WeightsError('the pickle is damaged: a key of a dictionary has no value')
     for (let i = 0; i < items.length; i += 2) dict.set(items[i], items[i + 1])
   }
 
   call(): void {
     const args = this.pop()
-    if (!Array.isArray(args)) throw new WeightsError('the pickle is damaged: it calls with what is no tuple')
+    if (!Array.isArray(args))
+      throw new WeightsError('the pickle is damaged: it calls with what is no tuple')
     this.push(this.rules.call(this.pop(), args))
   }
 
   refuse(opcode: string): never {
-    throw new WeightsError(`the pickle uses ${opcode}, which checkpoints do without: refused, nothing in it is executed`)
+    throw new WeightsError(
+      `the pickle uses ${opcode}, which checkpoints do without: refused, nothing in it is executed`,
+    )
   }
 
   #requireValues(count: number): void {

@@ -38,15 +38,20 @@ const lineIndex = ({ input }: PickleMachine) => Number(input.line())
 function lineInteger({ input }: PickleMachine): number | bigint | boolean {
   const line = input.line()
   if (line === '00' || line === '01') return line === '01'
-  if (!/^-?\d{1,40}L?$/.test(line)) throw new WeightsError('the pickle is damaged: an integer in it is not written in digits')
+  if (!/^-?\d{1,40}L?$/.test(line))
+    throw new WeightsError('the pickle is damaged: an integer in it is not written in digits')
   return narrow(BigInt(line.replace('L', '')))
 }
 
-/** Protocol 0 writes text between quotes, with Python's escapes; names in checkpoints have none but these. */
+/**
+ * Protocol 0 writes text between quotes, with Python's escapes; names in checkpoints have none but
+ * these.
+ */
 function lineString({ input }: PickleMachine): string {
   const line = input.line()
   const quoted = /^(['"])(.*)\1$/.exec(line)
-  if (!quoted || quoted[2]?.includes('\\')) throw new WeightsError('the pickle is damaged, or has an escape in a text of protocol 0')
+  if (!quoted || quoted[2]?.includes('\\'))
+    throw new WeightsError('the pickle is damaged, or has an escape in a text of protocol 0')
   return quoted[2] ?? ''
 }
 
@@ -60,7 +65,10 @@ export const opcodes: Readonly<Record<number, Opcode>> = {
   // Frame and stack
   128: ({ input }) => {
     const protocol = input.byte()
-    if (protocol > 5) throw new WeightsError(`the pickle is of protocol ${protocol}, and 0 to 5 are read; save it again with protocol 2`)
+    if (protocol > 5)
+      throw new WeightsError(
+        `the pickle is of protocol ${protocol}, and 0 to 5 are read; save it again with protocol 2`,
+      )
   }, // PROTO
   149: ({ input }) => void input.length64(), // FRAME
   40: (machine) => machine.mark(), // MARK
@@ -127,7 +135,8 @@ export const opcodes: Readonly<Record<number, Opcode>> = {
   99: pushes(({ input, rules }) => rules.global(input.line(), input.line())), // GLOBAL
   147: (machine) => {
     const [module, name] = [machine.pop(), machine.pop()].reverse()
-    if (typeof module !== 'string' || typeof name !== 'string') throw new WeightsError('the pickle is damaged: it names what is no name')
+    if (typeof module !== 'string' || typeof name !== 'string')
+      throw new WeightsError('the pickle is damaged: it names what is no name')
     machine.push(machine.rules.global(module, name))
   }, // STACK_GLOBAL
   82: (machine) => machine.call(), // REDUCE

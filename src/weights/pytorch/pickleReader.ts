@@ -7,7 +7,10 @@ export class PickleTruncated extends WeightsError {
   }
 }
 
-/** The operands of opcodes, one after the other. Nothing is allocated for more than the bytes at hand. */
+/**
+ * The operands of opcodes, one after the other. Nothing is allocated for more than the bytes at
+ * hand.
+ */
 export class PickleReader {
   position = 0
   readonly #bytes: Uint8Array
@@ -40,7 +43,9 @@ export class PickleReader {
     return this.#view.getInt32(this.#advance(4), true)
   }
 
-  /** A length of 8 bytes. What no file can hold ends the pickle as any other length beyond its end. */
+  /**
+   * A length of 8 bytes. What no file can hold ends the pickle as any other length beyond its end.
+   */
   length64(): number {
     return Number(this.#view.getBigUint64(this.#advance(8), true))
   }
@@ -52,7 +57,8 @@ export class PickleReader {
 
   /** A two's complement integer of `length` bytes, little-endian. */
   integer(length: number): number | bigint {
-    if (length > longestInteger) throw new WeightsError(`the pickle has an integer of ${length} bytes: this is no checkpoint`)
+    if (length > longestInteger)
+      throw new WeightsError(`the pickle has an integer of ${length} bytes: this is no checkpoint`)
     const bytes = this.take(length)
     let value = 0n
     for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i] ?? 0)
@@ -83,7 +89,9 @@ const longestInteger = 32
 
 /** An integer as a number, where that holds it exactly. */
 export function narrow(value: bigint): number | bigint {
-  return value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value
+  return value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER)
+    ? Number(value)
+    : value
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

@@ -1,6 +1,7 @@
 /**
- * The pickle of a state_dict, as Python's own pickler writes it in protocol 2. Source: Python, Lib/pickletools.py, which describes every
- * opcode; PyTorch, torch/_utils.py (`_rebuild_tensor_v2`) and torch/serialization.py (`persistent_id`).
+ * The pickle of a state_dict, as Python's own pickler writes it in protocol 2. Source: Python,
+ * Lib/pickletools.py, which describes every opcode; PyTorch, torch/_utils.py (`_rebuild_tensor_v2`)
+ * and torch/serialization.py (`persistent_id`).
  */
 import type { NamedArray } from '../../base/stateDict.ts'
 import { contiguousStrides } from '../arrays.ts'
@@ -29,10 +30,14 @@ const op = {
 } as const
 
 /**
- * `OrderedDict([(name, tensor), …])`, tensor N in storage "N" of its own, with an attribute `metadata` where there is any.
+ * `OrderedDict([(name, tensor), …])`, tensor N in storage "N" of its own, with an attribute
+ * `metadata` where there is any.
  * @returns the bytes of `data.pkl`
  */
-export function pickleStateDict(arrays: readonly (readonly [string, NamedArray])[], metadata: Record<string, string>): Uint8Array {
+export function pickleStateDict(
+  arrays: readonly (readonly [string, NamedArray])[],
+  metadata: Record<string, string>,
+): Uint8Array {
   const out = new PickleWriter()
   out.ops(op.PROTO, 2)
   out.emptyOrderedDict()

@@ -1,6 +1,7 @@
 /**
- * Reads what torch.save has written: since PyTorch 1.6 a ZIP (`data.pkl` and one entry for each storage), before that a stream of pickles
- * followed by the storages. Source: PyTorch, torch/serialization.py (`_load`, `_legacy_load`).
+ * Reads what torch.save has written: since PyTorch 1.6 a ZIP (`data.pkl` and one entry for each
+ * storage), before that a stream of pickles followed by the storages. Source: PyTorch,
+ * torch/serialization.py (`_load`, `_legacy_load`).
  */
 import { WeightsError } from '../../base/errors.ts'
 import type { ArchiveEntry } from '../archive.ts'
@@ -28,10 +29,15 @@ function pickleName(archive: ReadonlyMap<string, ArchiveEntry>): string | undefi
   return Array.from(archive.keys()).find((name) => /^[^/]+\/data\.pkl$/.test(name))
 }
 
-/** Whether a file that begins so is a pickle: of protocol 2 or later, or of 1 with the magic number in digits. */
+/**
+ * Whether a file that begins so is a pickle: of protocol 2 or later, or of 1 with the magic number
+ * in digits.
+ */
 export function isTorchStream(start: string): boolean {
   const protocol = start.charCodeAt(1)
-  return (start.startsWith('\x80') && protocol >= 2 && protocol <= 5) || start.startsWith(`L${magic}L\n`)
+  return (
+    (start.startsWith('\x80') && protocol >= 2 && protocol <= 5) || start.startsWith(`L${magic}L\n`)
+  )
 }
 
 /**
@@ -39,20 +45,32 @@ export function isTorchStream(start: string): boolean {
  * @param archive the ZIP's files
  * @throws WeightsError for whatever a checkpoint does not have
  */
-export async function readTorchArchive(source: ByteSource, archive: ReadonlyMap<string, ArchiveEntry>): Promise<WeightsFile> {
+export async function readTorchArchive(
+  source: ByteSource,
+  archive: ReadonlyMap<string, ArchiveEntry>,
+): Promise<WeightsFile> {
   const pickle = archive.get(pickleName(archive) ?? '')
   if (!pickle) throw new WeightsError('the archive has no data.pkl: it is not a PyTorch checkpoint')
   const folder = pickle.name.slice(0, -'data.pkl'.length)
   if (archive.has(`${folder}constants.pkl`))
-    throw new WeightsError('this is a TorchScript archive, a program; save model.state_dict() of it with torch.save')
+    throw new WeightsError(
+      'this is a TorchScript archive, a program; save model.state_dict() of it with torch.save',
+    )
   await requireLittleEndian(archive.get(`${folder}byteorder`))
-  const { tensors, metadata } = findStateDict(readPickle(await readStored(pickle, maxPickleBytes), new TorchRules()).value)
+  const { tensors, metadata } = findStateDict(
+    readPickle(await readStored(pickle, maxPickleBytes), new TorchRules()).value,
+  )
   const read = (storage: TorchStorage) => {
     const entry = archive.get(`${folder}data/${storage.key}`)
     const size = storage.length * itemSize(storage.dtype)
-    if (!entry) throw new WeightsError(`the archive lacks the storage ${quote(storage.key)}; download or copy the file again`)
+    if (!entry)
+      throw new WeightsError(
+        `the archive lacks the storage ${quote(storage.key)}; download or copy the file again`,
+      )
     if (entry.size !== size)
-      throw new WeightsError(`storage ${quote(storage.key)} has ${entry.size} bytes where its pickle calls for ${size}; damaged`)
+      throw new WeightsError(
+        `storage ${quote(storage.key)} has ${entry.size} bytes where its pickle calls for ${size}; damaged`,
+      )
     return readStored(entry, size)
   }
   return { tensors: await materialize(tensors, read, source.size), metadata }
@@ -61,15 +79,23 @@ export async function readTorchArchive(source: ByteSource, archive: ReadonlyMap<
 /** PyTorch stores and never deflates; an entry can therefore be no longer than the file. */
 function readStored(entry: ArchiveEntry, most: number): Promise<Uint8Array<ArrayBuffer>> {
   if (!entry.stored || entry.packedSize !== entry.size)
-    throw new WeightsError(`${quote(entry.name)} in the archive is compressed, which torch.save never does; save the checkpoint again`)
-  if (entry.size > most) throw new WeightsError(`${quote(entry.name)} in the archive takes ${entry.size} bytes: this is no checkpoint`)
+    throw new WeightsError(
+      `${quote(entry.name)} in the archive is compressed, which torch.save never does; save the checkpoint again`,
+    )
+  if (entry.size > most)
+    throw new WeightsError(
+      `${quote(entry.name)} in the archive takes ${entry.size} bytes: this is no checkpoint`,
+    )
   return entry.read()
 }
 
 async function requireLittleEndian(entry: ArchiveEntry | undefined): Promise<void> {
   if (!entry) return
   const order = new TextDecoder().decode(await readStored(entry, 16)).trim()
-  if (order !== 'little') throw new WeightsError(`the checkpoint's byte order is ${quote(order)}; save it again on a little-endian machine`)
+  if (order !== 'little')
+    throw new WeightsError(
+      `the checkpoint's byte order is ${quote(order)}; save it again on a little-endian machine`,
+    )
 }
 
 /**
@@ -80,44 +106,71 @@ export async function readTorchStream(source: ByteSource): Promise<WeightsFile> 
   const rules = new TorchRules()
   const stream = new PickleStream(source, rules)
   if ((await stream.next()) !== magic)
-    throw new WeightsError('the pickle is not one that torch.save wrote; save model.state_dict() with it')
+    throw new WeightsError(
+      'the pickle is not one that torch.save wrote; save model.state_dict() with it',
+    )
   const version = await stream.next()
   if (version !== protocolVersion)
-    throw new WeightsError(`the checkpoint's format is not ${protocolVersion}, the one that is read; save it again with torch.save`)
+    throw new WeightsError(
+      `the checkpoint's format is not ${protocolVersion}, the one that is read; save it again with torch.save`,
+    )
   const system = await stream.next()
   if (!(system instanceof PickleDict) || system.entries.get('little_endian') !== true)
-    throw new WeightsError('the checkpoint does not say that it is little-endian; save it again with torch.save on a machine of today')
+    throw new WeightsError(
+      'the checkpoint does not say that it is little-endian; save it again with torch.save on a machine of today',
+    )
   const { tensors, metadata } = findStateDict(await stream.next())
   const places = await findStorages(source, await stream.next(), stream.position, rules.storages)
   const read = ({ key }: TorchStorage) => {
     const place = places.get(key)
-    if (!place) throw new WeightsError(`the checkpoint lacks the storage ${quote(key)}; download or copy the file again`)
+    if (!place)
+      throw new WeightsError(
+        `the checkpoint lacks the storage ${quote(key)}; download or copy the file again`,
+      )
     return source.read(place.begin, place.length)
   }
   return { tensors: await materialize(tensors, read, source.size), metadata }
 }
 
-/** Where each storage lies: one after the other in the order of their keys, each behind the number of its elements in 8 bytes. */
-async function findStorages(source: ByteSource, keys: unknown, start: number, storages: ReadonlyMap<string, TorchStorage>) {
-  if (!Array.isArray(keys)) throw new WeightsError('the checkpoint has no list of its storages: damaged')
+/**
+ * Where each storage lies: one after the other in the order of their keys, each behind the number
+ * of its elements in 8 bytes.
+ */
+async function findStorages(
+  source: ByteSource,
+  keys: unknown,
+  start: number,
+  storages: ReadonlyMap<string, TorchStorage>,
+) {
+  if (!Array.isArray(keys))
+    throw new WeightsError('the checkpoint has no list of its storages: damaged')
   const places = new Map<string, { readonly begin: number; readonly length: number }>()
   let at = start
   for (const name of keys) {
     const key = typeof name === 'number' ? String(name) : name
-    if (typeof key !== 'string') throw new WeightsError('the checkpoint lists a storage without a name: damaged')
+    if (typeof key !== 'string')
+      throw new WeightsError('the checkpoint lists a storage without a name: damaged')
     const storage = storages.get(key)
-    if (!storage || places.has(key)) throw new WeightsError(`the checkpoint lists the storage ${quote(key)} twice or in vain: damaged`)
+    if (!storage || places.has(key))
+      throw new WeightsError(
+        `the checkpoint lists the storage ${quote(key)} twice or in vain: damaged`,
+      )
     const head = await source.read(at, 8)
     const found = new DataView(head.buffer).getBigInt64(0, true)
     if (found !== BigInt(storage.length))
-      throw new WeightsError(`storage ${quote(key)} has ${found} numbers where its pickle calls for ${storage.length}: damaged`)
+      throw new WeightsError(
+        `storage ${quote(key)} has ${found} numbers where its pickle calls for ${storage.length}: damaged`,
+      )
     places.set(key, { begin: at + 8, length: storage.length * itemSize(storage.dtype) })
     at += 8 + storage.length * itemSize(storage.dtype)
   }
   return places
 }
 
-/** Pickles that lie one behind the other in a file. None says how long it is: more of the file is read until it ends. */
+/**
+ * Pickles that lie one behind the other in a file. None says how long it is: more of the file is
+ * read until it ends.
+ */
 class PickleStream {
   position = 0
   readonly #source: ByteSource
@@ -132,12 +185,18 @@ class PickleStream {
     const rest = this.#source.size - this.position
     for (let length = 2 ** 16; ; length *= 4) {
       try {
-        const { value, end } = readPickle(await this.#source.read(this.position, Math.min(length, rest)), this.#rules)
+        const { value, end } = readPickle(
+          await this.#source.read(this.position, Math.min(length, rest)),
+          this.#rules,
+        )
         this.position += end
         return value
       } catch (error) {
         if (!(error instanceof PickleTruncated) || length >= rest) throw error
-        if (length >= maxPickleBytes) throw new WeightsError(`the pickle is longer than ${maxPickleBytes} bytes: this is no checkpoint`)
+        if (length >= maxPickleBytes)
+          throw new WeightsError(
+            `the pickle is longer than ${maxPickleBytes} bytes: this is no checkpoint`,
+          )
       }
     }
   }

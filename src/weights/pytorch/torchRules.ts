@@ -1,6 +1,7 @@
 /**
- * What a checkpoint's pickle may name: the dictionary that state_dicts are, tensors, parameters and storages. Nothing else is known here,
- * so nothing else can be called. Source: PyTorch, torch/_utils.py (the `_rebuild` functions), torch/_tensor.py (`__setstate__`) and
+ * What a checkpoint's pickle may name: the dictionary that state_dicts are, tensors, parameters and
+ * storages. Nothing else is known here, so nothing else can be called. Source: PyTorch,
+ * torch/_utils.py (the `_rebuild` functions), torch/_tensor.py (`__setstate__`) and
  * torch/serialization.py (`persistent_id`).
  */
 import { WeightsError } from '../../base/errors.ts'
@@ -25,7 +26,12 @@ export class TorchTensor {
   readonly shape: readonly number[]
   readonly strides: readonly number[]
 
-  constructor(storage: TorchStorage, offset: number, shape: readonly number[], strides: readonly number[]) {
+  constructor(
+    storage: TorchStorage,
+    offset: number,
+    shape: readonly number[],
+    strides: readonly number[],
+  ) {
     this.storage = storage
     this.offset = offset
     this.shape = shape
@@ -88,7 +94,9 @@ const globals: ReadonlyMap<string, Rebuild | StorageType> = new Map<string, Rebu
   ['torch._utils._rebuild_tensor', rebuildTensor],
   ['torch._utils._rebuild_parameter', ([data]) => data],
   ['torch.nn.parameter.Parameter', parameterClass],
-  ...Object.entries(storageTypes).map(([name, dtype]) => [`torch.${name}`, new StorageType(dtype)] as const),
+  ...Object.entries(storageTypes).map(
+    ([name, dtype]) => [`torch.${name}`, new StorageType(dtype)] as const,
+  ),
 ])
 
 /** The rules by which `readPickle` reads a checkpoint; they note the storages that it names. */
@@ -100,32 +108,51 @@ export class TorchRules implements PickleRules {
     if (known) return known
     const full = quote(`${module}.${name}`)
     if (module === 'torch' && name.endsWith('Storage'))
-      throw new WeightsError(`the checkpoint has numbers of type ${full}, which is not read: convert them with .float() and save it again`)
+      throw new WeightsError(
+        `the checkpoint has numbers of type ${full}, which is not read: convert them with .float() and save it again`,
+      )
     throw new WeightsError(
       `the checkpoint names ${full}, which is refused: only tensors and plain values are read and nothing is executed; save model.state_dict() alone`,
     )
   }
 
   call(callee: unknown, args: readonly unknown[]): unknown {
-    if (typeof callee !== 'function') throw new WeightsError('the pickle is damaged: it calls what cannot be called')
+    if (typeof callee !== 'function')
+      throw new WeightsError('the pickle is damaged: it calls what cannot be called')
     return (callee as Rebuild)(args)
   }
 
   build(target: unknown, state: unknown): void {
     if (target instanceof PickleDict && state instanceof PickleDict) target.attributes = state
-    else if (target instanceof OldParameter && Array.isArray(state)) target.data = state[0] instanceof TorchTensor ? state[0] : target.data
-    else throw new WeightsError('the pickle sets attributes of what has none: damaged, or not a checkpoint')
+    else if (target instanceof OldParameter && Array.isArray(state))
+      target.data = state[0] instanceof TorchTensor ? state[0] : target.data
+    else
+      throw new WeightsError(
+        'the pickle sets attributes of what has none: damaged, or not a checkpoint',
+      )
   }
 
   persistent(id: unknown): Storage {
     const [kind, type, name, , length, window] = Array.isArray(id) ? (id as readonly unknown[]) : []
-    if (kind === 'module') throw new WeightsError('the checkpoint holds a whole module with its source; save model.state_dict() alone')
-    if (kind !== 'storage' || !(type instanceof StorageType) || (typeof name !== 'string' && typeof name !== 'number') || !isCount(length))
-      throw new WeightsError('the pickle points to something outside that is no storage: damaged, or not a checkpoint')
+    if (kind === 'module')
+      throw new WeightsError(
+        'the checkpoint holds a whole module with its source; save model.state_dict() alone',
+      )
+    if (
+      kind !== 'storage' ||
+      !(type instanceof StorageType) ||
+      (typeof name !== 'string' && typeof name !== 'number') ||
+      !isCount(length)
+    )
+      throw new WeightsError(
+        'the pickle points to something outside that is no storage: damaged, or not a checkpoint',
+      )
     const key = String(name)
     const known = this.storages.get(key)
     if (known && (known.dtype !== type.dtype || known.length !== length))
-      throw new WeightsError(`storage ${quote(key)} is announced with two types or lengths: damaged`)
+      throw new WeightsError(
+        `storage ${quote(key)} is announced with two types or lengths: damaged`,
+      )
     const whole = new Storage(key, type.dtype, length, 0)
     this.storages.set(key, whole)
     if (!Array.isArray(window)) return whole
@@ -145,18 +172,23 @@ export function tensorOf(value: unknown): TorchTensor | null {
 function orderedDict([items]: readonly unknown[]): PickleDict {
   const dict = new PickleDict()
   if (items === undefined) return dict
-  if (!Array.isArray(items)) throw new WeightsError('the pickle is damaged: an OrderedDict is made of what is no list')
+  if (!Array.isArray(items))
+    throw new WeightsError('the pickle is damaged: an OrderedDict is made of what is no list')
   for (const pair of items) {
-    if (!Array.isArray(pair) || pair.length !== 2) throw new WeightsError('the pickle is damaged: an OrderedDict has what is no pair')
+    if (!Array.isArray(pair) || pair.length !== 2)
+      throw new WeightsError('the pickle is damaged: an OrderedDict has what is no pair')
     dict.set(pair[0], pair[1])
   }
   return dict
 }
 
 function rebuildTensor([storage, offset, shape, strides]: readonly unknown[]): TorchTensor {
-  if (!(storage instanceof Storage)) throw new WeightsError('the pickle is damaged: a tensor lies in what is no storage')
+  if (!(storage instanceof Storage))
+    throw new WeightsError('the pickle is damaged: a tensor lies in what is no storage')
   if (!isCount(offset) || !isCounts(shape) || !isCounts(strides) || shape.length !== strides.length)
-    throw new WeightsError(`the pickle is damaged: a tensor in storage ${quote(storage.key)} has no valid offset, shape or strides`)
+    throw new WeightsError(
+      `the pickle is damaged: a tensor in storage ${quote(storage.key)} has no valid offset, shape or strides`,
+    )
   return new TorchTensor(storage, offset, shape, strides)
 }
 

@@ -2,15 +2,24 @@ import { Uint8ArrayReader, Writer, ZipWriter } from '@zip.js/zip.js'
 
 /** The folder that all entries lie in; any name will do. */
 const folder = 'archive'
-/** More than a local header, its padding, a data descriptor and the directory's record take for one entry of these names. */
+/**
+ * More than a local header, its padding, a data descriptor and the directory's record take for one
+ * entry of these names.
+ */
 const entryOverhead = 512
 
 /**
- * A ZIP as PyTorch wants it: entries in a folder, stored as they are, whose values begin at multiples of 64 bytes.
+ * A ZIP as PyTorch wants it: entries in a folder, stored as they are, whose values begin at
+ * multiples of 64 bytes.
  * @param entries names and bytes, in order
  */
-export async function zipAligned(entries: readonly (readonly [string, Uint8Array])[]): Promise<Uint8Array> {
-  const capacity = entries.reduce((sum, [, bytes]) => sum + bytes.length + entryOverhead, entryOverhead)
+export async function zipAligned(
+  entries: readonly (readonly [string, Uint8Array])[],
+): Promise<Uint8Array> {
+  const capacity = entries.reduce(
+    (sum, [, bytes]) => sum + bytes.length + entryOverhead,
+    entryOverhead,
+  )
   // USDZ is such a ZIP.
   const zip = new ZipWriter(new ArrayWriter(capacity), {
     usdz: true,
@@ -18,11 +27,15 @@ export async function zipAligned(entries: readonly (readonly [string, Uint8Array
     extendedTimestamp: false,
     lastModDate: new Date(1980, 0, 1),
   })
-  for (const [name, bytes] of entries) await zip.add(`${folder}/${name}`, new Uint8ArrayReader(bytes))
+  for (const [name, bytes] of entries)
+    await zip.add(`${folder}/${name}`, new Uint8ArrayReader(bytes))
   return zip.close()
 }
 
-/** Takes what is written into one array, allocated beforehand: the library's own doubles its array as it fills. */
+/**
+ * Takes what is written into one array, allocated beforehand: the library's own doubles its array
+ * as it fills.
+ */
 class ArrayWriter extends Writer<Uint8Array> {
   readonly #bytes: Uint8Array
   #length = 0

@@ -27,8 +27,20 @@ interface Layer {
 const convolutions = ['features.0', 'features.3', 'features.6', 'features.8', 'features.10']
 const dense = ['classifier.1', 'classifier.4', 'classifier.6']
 
-/** The order of AlexNet's layers, without what has neither weights nor a window. The dense layers may be absent. */
-const order = ['Conv2D', 'MaxPooling2D', 'Conv2D', 'MaxPooling2D', 'Conv2D', 'Conv2D', 'Conv2D', 'MaxPooling2D']
+/**
+ * The order of AlexNet's layers, without what has neither weights nor a window. The dense layers
+ * may be absent.
+ */
+const order = [
+  'Conv2D',
+  'MaxPooling2D',
+  'Conv2D',
+  'MaxPooling2D',
+  'Conv2D',
+  'Conv2D',
+  'Conv2D',
+  'MaxPooling2D',
+]
 const end = ['Flatten', 'Dense', 'Dense', 'Dense']
 
 /** What changes nothing of inference, or is told from its neighbors. */
@@ -44,7 +56,8 @@ const containers = new Set(['Sequential', 'Functional', 'Model'])
  * @throws WeightsError that names the first layer which AlexNet does not have, or has otherwise
  */
 export function findAlexNet(topology: unknown): AlexNetLayers {
-  const model = isRecord(topology) && isRecord(topology.model_config) ? topology.model_config : topology
+  const model =
+    isRecord(topology) && isRecord(topology.model_config) ? topology.model_config : topology
   const found = withActivations(layersOf(model))
   const wanted = found.length > order.length ? [...order, ...end] : order
   const position = wanted.findIndex((kind, i) => found[i]?.layer.kind !== kind)
@@ -58,11 +71,22 @@ export function findAlexNet(topology: unknown): AlexNetLayers {
   const first = found[0]
   if (!first) throw new WeightsError('the model has no layers')
   const variant = firstConvolution(first)
-  for (const step of found) checkStep(step, step === first, step === found.at(-1) && step.layer.kind === 'Dense')
-  const [convs, denses] = ['Conv2D', 'Dense'].map((kind) => found.filter(({ layer }) => layer.kind === kind))
+  for (const step of found)
+    checkStep(step, step === first, step === found.at(-1) && step.layer.kind === 'Dense')
+  const [convs, denses] = ['Conv2D', 'Dense'].map((kind) =>
+    found.filter(({ layer }) => layer.kind === kind),
+  )
   const layers = [
-    ...(convs ?? []).map(({ layer }, i) => ({ keras: layer.name, torchvision: convolutions[i] ?? '', kind: 'convolution' as const })),
-    ...(denses ?? []).map(({ layer }, i) => ({ keras: layer.name, torchvision: dense[i] ?? '', kind: 'dense' as const })),
+    ...(convs ?? []).map(({ layer }, i) => ({
+      keras: layer.name,
+      torchvision: convolutions[i] ?? '',
+      kind: 'convolution' as const,
+    })),
+    ...(denses ?? []).map(({ layer }, i) => ({
+      keras: layer.name,
+      torchvision: dense[i] ?? '',
+      kind: 'dense' as const,
+    })),
   ]
   return { variant, layers }
 }
@@ -70,16 +94,27 @@ export function findAlexNet(topology: unknown): AlexNetLayers {
 function layersOf(model: unknown): Layer[] {
   const config = isRecord(model) ? model.config : undefined
   const list = Array.isArray(config) ? config : isRecord(config) ? config.layers : undefined
-  if (!Array.isArray(list)) throw new WeightsError('its modelTopology has no list of layers; save it as a layers model')
+  if (!Array.isArray(list))
+    throw new WeightsError('its modelTopology has no list of layers; save it as a layers model')
   return list.flatMap((layer): Layer[] => {
     if (!isRecord(layer) || typeof layer.class_name !== 'string' || !isRecord(layer.config))
-      throw new WeightsError('a layer of its modelTopology has no class_name and config; convert the model again')
+      throw new WeightsError(
+        'a layer of its modelTopology has no class_name and config; convert the model again',
+      )
     if (containers.has(layer.class_name)) return layersOf(layer)
-    return [{ name: textOr(layer.config.name ?? layer.name, ''), kind: layer.class_name, config: layer.config }]
+    return [
+      {
+        name: textOr(layer.config.name ?? layer.name, ''),
+        kind: layer.class_name,
+        config: layer.config,
+      },
+    ]
   })
 }
 
-/** A layer with the padding that stands before it and the activation that stands in it or after it. */
+/**
+ * A layer with the padding that stands before it and the activation that stands in it or after it.
+ */
 interface Step {
   readonly layer: Layer
   readonly padding: number
@@ -95,7 +130,8 @@ function withActivations(layers: readonly Layer[]): Step[] {
     if (passedOver.has(kind)) continue
     if (kind === 'ZeroPadding2D') padding += zeroPadding(layer)
     else if (kind === 'Activation' || kind === 'ReLU' || kind === 'Softmax') {
-      if (last?.activation !== 'linear') throw new WeightsError(`${describe(layer)} stands where AlexNet has no activation`)
+      if (last?.activation !== 'linear')
+        throw new WeightsError(`${describe(layer)} stands where AlexNet has no activation`)
       last.activation = kind === 'Activation' ? textOr(config.activation) : kind.toLowerCase()
     } else {
       steps.push({ layer, padding, activation: textOr(config.activation) })
@@ -112,11 +148,15 @@ function zeroPadding(layer: Layer): number {
   return sides[0]
 }
 
-/** 11x11 with stride 4 is torchvision's, on 224x224 padded by 2 or on 227x227 as it is: the same windows. 5x5 with stride 2 is alexnet-64's. */
+/**
+ * 11x11 with stride 4 is torchvision's, on 224x224 padded by 2 or on 227x227 as it is: the same
+ * windows. 5x5 with stride 2 is alexnet-64's.
+ */
 function firstConvolution({ layer, padding }: Step): AlexNetLayers['variant'] {
   const [kernel, stride] = [square(layer, 'kernel_size'), square(layer, 'strides')]
   const valid = layer.config.padding === 'valid'
-  if (kernel === 11 && stride === 4 && valid && (padding === 2 || padding === 0)) return 'torchvision'
+  if (kernel === 11 && stride === 4 && valid && (padding === 2 || padding === 0))
+    return 'torchvision'
   if (kernel === 5 && stride === 2 && valid && padding === 2) return 'alexnet-64'
   throw new WeightsError(
     `${describe(layer)} is ${kernel}x${kernel}, stride ${stride}, padding ${padding || textOr(layer.config.padding, 'valid')}; AlexNet begins with 11x11, stride 4, padding 2 or valid, alexnet-64 with 5x5, stride 2, padding 2`,
@@ -129,25 +169,36 @@ function checkStep({ layer, padding, activation }: Step, first: boolean, last: b
     throw new WeightsError(`${describe(layer)} ${problem}, as AlexNet does not`)
   }
   if (config.data_format === 'channels_first') fail('has its channels first')
-  const allowed = kind === 'Conv2D' || (kind === 'Dense' && !last) ? ['relu'] : kind === 'Dense' ? ['linear', 'softmax'] : ['linear']
+  const allowed =
+    kind === 'Conv2D' || (kind === 'Dense' && !last)
+      ? ['relu']
+      : kind === 'Dense'
+        ? ['linear', 'softmax']
+        : ['linear']
   if (!allowed.includes(activation)) fail(`has the activation ${quote(activation)}`)
   if (config.use_bias === false) fail('has no bias')
   if (
     kind === 'MaxPooling2D' &&
-    (square(layer, 'pool_size') !== 3 || square(layer, 'strides') !== 2 || config.padding !== 'valid' || padding)
+    (square(layer, 'pool_size') !== 3 ||
+      square(layer, 'strides') !== 2 ||
+      config.padding !== 'valid' ||
+      padding)
   )
     fail('is not 3x3 with stride 2 and padding valid')
   if (kind !== 'Conv2D' || first) return
   const kernel = square(layer, 'kernel_size')
   const same = config.padding === 'same' ? !padding : padding === (kernel - 1) / 2
-  if (square(layer, 'strides') !== 1 || square(layer, 'dilation_rate', 1) !== 1 || !same) fail('is not of stride 1 with padding same')
+  if (square(layer, 'strides') !== 1 || square(layer, 'dilation_rate', 1) !== 1 || !same)
+    fail('is not of stride 1 with padding same')
 }
 
 /** A size that both directions share; Keras gives it as one number or two. */
 function square(layer: Layer, key: string, otherwise?: number): number {
   const sizes = [layer.config[key] ?? otherwise].flat()
   if (typeof sizes[0] !== 'number' || sizes.some((size) => size !== sizes[0]))
-    throw new WeightsError(`${describe(layer)} has the ${key} ${show(layer.config[key])}, which AlexNet does not`)
+    throw new WeightsError(
+      `${describe(layer)} has the ${key} ${show(layer.config[key])}, which AlexNet does not`,
+    )
   return sizes[0]
 }
 

@@ -12,31 +12,46 @@ export function isTfjsModel(json: Record<string, unknown>): boolean {
 }
 
 /**
- * Reads a TensorFlow.js layers model, or a Keras model converted to one, that is an AlexNet: by its layers, whatever their names.
- * Convolutions turn from [height, width, in, out] to [out, in, height, width], dense layers from [in, out] to [out, in], and the first
- * dense layer's inputs from the order (height, width, channel) of TensorFlow's Flatten to (channel, height, width).
+ * Reads a TensorFlow.js layers model, or a Keras model converted to one, that is an AlexNet: by its
+ * layers, whatever their names. Convolutions turn from [height, width, in, out] to [out, in,
+ * height, width], dense layers from [in, out] to [out, in], and the first dense layer's inputs from
+ * the order (height, width, channel) of TensorFlow's Flatten to (channel, height, width).
  *
  * @returns torchvision's names; metadata.architecture says which network it is
- * @throws WeightsError for a graph model, for another network, and for shards that do not fit the manifest
+ * @throws WeightsError for a graph model, for another network, and for shards that do not fit the
+ * manifest
  */
-export async function readTfjsModel(place: WeightsPlace, json: Record<string, unknown>): Promise<WeightsFile> {
+export async function readTfjsModel(
+  place: WeightsPlace,
+  json: Record<string, unknown>,
+): Promise<WeightsFile> {
   if (json.format === 'graph-model')
-    throw new WeightsError('this is a graph model, whose layers are no longer known; convert the Keras model to a layers model')
+    throw new WeightsError(
+      'this is a graph model, whose layers are no longer known; convert the Keras model to a layers model',
+    )
   const { variant, layers } = findAlexNet(json.modelTopology)
   const weights = await readManifest(place, json.weightsManifest)
   const weightOf = ({ keras }: WeightedLayer, kind: string, rank: number): NamedArray => {
     const name = `${keras}/${kind}`
     // Models within models put their own names in front.
-    const found = weights.get(name) ?? weights.get(Array.from(weights.keys()).find((key) => key.endsWith(`/${name}`)) ?? '')
-    if (found?.shape.length !== rank) throw new WeightsError(`the manifest has no weight ${quote(name)} of ${rank} dimensions`)
+    const found =
+      weights.get(name) ??
+      weights.get(Array.from(weights.keys()).find((key) => key.endsWith(`/${name}`)) ?? '')
+    if (found?.shape.length !== rank)
+      throw new WeightsError(`the manifest has no weight ${quote(name)} of ${rank} dimensions`)
     return found
   }
-  const channels = layers.filter(({ kind }) => kind === 'convolution').map((layer) => weightOf(layer, 'bias', 1).data.length)
+  const channels = layers
+    .filter(({ kind }) => kind === 'convolution')
+    .map((layer) => weightOf(layer, 'bias', 1).data.length)
   const tensors = layers.flatMap((layer): [string, NamedArray][] => {
     const bias = weightOf(layer, 'bias', 1)
     const kernel = weightOf(layer, 'kernel', layer.kind === 'convolution' ? 4 : 2)
     const flattened = layer.torchvision === 'classifier.1' ? (channels.at(-1) ?? 1) : null
-    const weight = layer.kind === 'convolution' ? transposeConvolution(kernel) : transposeDense(kernel, flattened, layer.keras)
+    const weight =
+      layer.kind === 'convolution'
+        ? transposeConvolution(kernel)
+        : transposeDense(kernel, flattened, layer.keras)
     return [
       [`${layer.torchvision}.weight`, weight],
       [`${layer.torchvision}.bias`, bias],
@@ -49,14 +64,27 @@ export async function readTfjsModel(place: WeightsPlace, json: Record<string, un
 function transposeConvolution({ shape, data, dtype }: NamedArray): NamedArray {
   const [h = 0, w = 0, i = 0, o = 0] = shape
   const [sh = 0, sw = 0, si = 0, so = 0] = contiguousStrides(shape)
-  return { shape: [o, i, h, w], data: gather(data, [o, i, h, w], [so, si, sh, sw]), ...(dtype ? { dtype } : {}) }
+  return {
+    shape: [o, i, h, w],
+    data: gather(data, [o, i, h, w], [so, si, sh, sw]),
+    ...(dtype ? { dtype } : {}),
+  }
 }
 
-/** [in, out] to [out, in]; with `channels` the inputs are places of an image, from (place, channel) to (channel, place). */
-function transposeDense({ shape, data, dtype }: NamedArray, channels: number | null, name: string): NamedArray {
+/**
+ * [in, out] to [out, in]; with `channels` the inputs are places of an image, from (place, channel)
+ * to (channel, place).
+ */
+function transposeDense(
+  { shape, data, dtype }: NamedArray,
+  channels: number | null,
+  name: string,
+): NamedArray {
   const [inputs = 0, outputs = 0] = shape
   if (channels !== null && (channels === 0 || inputs % channels !== 0))
-    throw new WeightsError(`the Dense layer ${quote(name)} takes ${inputs} inputs, which ${channels} channels do not divide`)
+    throw new WeightsError(
+      `the Dense layer ${quote(name)} takes ${inputs} inputs, which ${channels} channels do not divide`,
+    )
   const places = channels === null ? 1 : inputs / channels
   const depth = channels ?? inputs
   const values = gather(data, [outputs, depth, places], [1, outputs, depth * outputs])

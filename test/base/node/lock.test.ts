@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { holdingRun } from '../../../src/base/node/lock.ts'
 import { UsageError } from '../../../src/base/errors.ts'
+import { holdingRun } from '../../../src/base/node/lock.ts'
 import { graft, Workplace } from '../../cli/run.ts'
 
 let place: Workplace
@@ -21,11 +21,15 @@ test('a run folder that somebody writes to is refused, by whatever name, until i
   const body = () => Promise.resolve('done')
   const outer = await holdingRun(run, async () => {
     const message = `another training is writing to ${join(place.path('link'), 'new')}: wait for it, or name another folder with --out`
-    await expect(holdingRun(join(place.path('link'), 'new'), body)).rejects.toThrow(new UsageError(message))
+    await expect(holdingRun(join(place.path('link'), 'new'), body)).rejects.toThrow(
+      new UsageError(message),
+    )
     const refused = await graft(['train', place.photos, '--out', run, '--epochs', '1'])
     expect([refused.code, refused.complaints]).toEqual([
       2,
-      [`graft: another training is writing to ${run}: wait for it, or name another folder with --out`],
+      [
+        `graft: another training is writing to ${run}: wait for it, or name another folder with --out`,
+      ],
     ])
     return holdingRun(place.path('runs', 'other'), body)
   })
@@ -39,7 +43,13 @@ test('who is killed holds nothing', async () => {
   const module = fileURLToPath(new URL('../../../src/base/node/lock.ts', import.meta.url))
   const code = `import { holdingRun } from ${JSON.stringify(module)}
     await holdingRun(${JSON.stringify(run)}, async () => process.kill(process.pid, 'SIGKILL'))`
-  const dead = promisify(execFile)(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', code])
+  const dead = promisify(execFile)(process.execPath, [
+    '--import',
+    'tsx',
+    '--input-type=module',
+    '-e',
+    code,
+  ])
   await expect(dead).rejects.toMatchObject({ signal: 'SIGKILL' })
   expect(await holdingRun(run, () => Promise.resolve('free'))).toBe('free')
 })

@@ -4,33 +4,37 @@ import { GraftError } from '../../../src/base/errors.ts'
 import { evaluateExpression, expandShader } from '../../../src/gpu/kernels/expand.ts'
 import { nodePlatform } from '../../../src/host/node/platform.ts'
 
-const expand = (text: string, constants: Record<string, number> = {}, others: Record<string, string> = {}) =>
-  expandShader(new Map(Object.entries({ 'main.wgsl': text, ...others })), 'main.wgsl', constants)
+const expand = (
+  text: string,
+  constants: Record<string, number> = {},
+  others: Record<string, string> = {},
+) => expandShader(new Map(Object.entries({ 'main.wgsl': text, ...others })), 'main.wgsl', constants)
 
 describe('the notation', () => {
   test('repeats, also one in another, with the outer variable in the inner bound', () => {
-    expect(expand('#repeat i in 0..2\n#repeat j in i..N\na#{i}_#{j}\n#end\n#end\nz', { N: 3 }).code.split('\n')).toEqual([
-      'a0_0',
-      'a0_1',
-      'a0_2',
-      'a1_1',
-      'a1_2',
-      'z',
-    ])
+    expect(
+      expand('#repeat i in 0..2\n#repeat j in i..N\na#{i}_#{j}\n#end\n#end\nz', {
+        N: 3,
+      }).code.split('\n'),
+    ).toEqual(['a0_0', 'a0_1', 'a0_2', 'a1_1', 'a1_2', 'z'])
     expect(expand('#repeat i in 2..2\nnever\n#end').code).toBe('')
   })
 
   test('chooses', () => {
     const text = '#if A == 1 && !B\none\n#else\n#if B\ntwo\n#end\n#end'
-    expect([expand(text, { A: 1, B: 0 }).code, expand(text, { A: 1, B: 1 }).code, expand(text, { A: 0, B: 0 }).code]).toEqual([
-      'one',
-      'two',
-      '',
-    ])
+    expect([
+      expand(text, { A: 1, B: 0 }).code,
+      expand(text, { A: 1, B: 1 }).code,
+      expand(text, { A: 0, B: 0 }).code,
+    ]).toEqual(['one', 'two', ''])
   })
 
   test('includes, and every line knows where it was written', () => {
-    const { code, origins } = expand('a\n#include "lib/b.wgsl"\n#repeat i in 0..2\nc#{i}\n#end', {}, { 'lib/b.wgsl': 'b1\nb2' })
+    const { code, origins } = expand(
+      'a\n#include "lib/b.wgsl"\n#repeat i in 0..2\nc#{i}\n#end',
+      {},
+      { 'lib/b.wgsl': 'b1\nb2' },
+    )
     expect(code).toBe('a\nb1\nb2\nc0\nc1')
     expect(origins.map(({ file, line }) => `${file}:${line}`)).toEqual([
       'main.wgsl:1',
@@ -75,7 +79,9 @@ describe('what is wrong is named with file and line', () => {
   })
 
   test('a file that includes itself', () => {
-    expect(() => expand('#include "b.wgsl"', {}, { 'b.wgsl': '#include "main.wgsl"' })).toThrow(/includes itself/)
+    expect(() => expand('#include "b.wgsl"', {}, { 'b.wgsl': '#include "main.wgsl"' })).toThrow(
+      /includes itself/,
+    )
   })
 })
 
@@ -86,6 +92,10 @@ test('every shader opens by saying what it computes, how it is launched and what
     expect(text, path).toMatch(/launch: /)
     const checks = text.match(/test\/\S+\.test\.ts/g) ?? []
     expect(checks.length, `${path} names its test`).toBeGreaterThan(0)
-    for (const check of checks) expect(existsSync(new URL(`../../${check}`, import.meta.url)), `${check}, which ${path} names`).toBe(true)
+    for (const check of checks)
+      expect(
+        existsSync(new URL(`../../${check}`, import.meta.url)),
+        `${check}, which ${path} names`,
+      ).toBe(true)
   }
 })

@@ -32,7 +32,10 @@ interface Story {
   readonly compile?: (kernel: Uncompiled) => void
 }
 
-/** Launches seven kernels on devices that say how long they took; real time passes only where the helper waits for the driver to write. */
+/**
+ * Launches seven kernels on devices that say how long they took; real time passes only where the
+ * helper waits for the driver to write.
+ */
 async function tell({ fresh, known, open, there, compile }: Story) {
   const written = new Set<Uncompiled>()
   const [here, helped]: [string[], string[]] = [[], []]
@@ -79,8 +82,14 @@ describe('shared first launches', () => {
   test('where the disk keeps machine code, a helper takes its share, and each kernel is launched here once', async () => {
     const { here, helped, opened, disposed, ready, failure } = await tell({ fresh: 500, known: 5 })
     expect([...here].sort()).toEqual(everyName)
-    expect({ opened, disposed, ready, failure }).toEqual({ opened: 1, disposed: 1, ready: 7, failure: null })
-    expect(here[0]).toBe('kernel 2') // the shortest: it tells soonest whether machine code is being made
+    expect({ opened, disposed, ready, failure }).toEqual({
+      opened: 1,
+      disposed: 1,
+      ready: 7,
+      failure: null,
+    })
+    // the shortest: it tells soonest whether machine code is being made
+    expect(here[0]).toBe('kernel 2')
     expect(helped[0]).toBe('kernel 4') // the next: it tells whether help pays
     expect(helped.length).toBeGreaterThan(1)
     expect(new Set(helped).size).toBe(helped.length)
@@ -126,8 +135,17 @@ describe('shared first launches', () => {
     const broken = (kernel: Uncompiled) => {
       if (kernel.name === 'kernel 3') throw new Error('kernel 3 does not compile')
     }
-    const { opened, disposed, failure } = await tell({ fresh: 500, known: 5, compile: broken, there: broken })
-    expect({ opened, disposed, failure }).toEqual({ opened: 1, disposed: 1, failure: 'kernel 3 does not compile' })
+    const { opened, disposed, failure } = await tell({
+      fresh: 500,
+      known: 5,
+      compile: broken,
+      there: broken,
+    })
+    expect({ opened, disposed, failure }).toEqual({
+      opened: 1,
+      disposed: 1,
+      failure: 'kernel 3 does not compile',
+    })
   })
 })
 
@@ -142,12 +160,19 @@ describe('a process that starts', () => {
     async (how) => {
       const folder = await mkdtemp(join(tmpdir(), 'graft-cold-'))
       folders.push(folder)
-      const cache = how.startsWith('without') ? { MESA_SHADER_CACHE_DISABLE: 'true' } : { MESA_SHADER_CACHE_DIR: folder }
+      const cache = how.startsWith('without')
+        ? { MESA_SHADER_CACHE_DISABLE: 'true' }
+        : { MESA_SHADER_CACHE_DIR: folder }
       const script = fileURLToPath(new URL('../cold.ts', import.meta.url))
       const args = ['--import', 'tsx', script, process.env.GRAFT_ADAPTER ?? 'auto']
-      const { stdout } = await promisify(execFile)(process.execPath, args, { env: { ...process.env, ...cache }, timeout: 120_000 })
+      const { stdout } = await promisify(execFile)(process.execPath, args, {
+        env: { ...process.env, ...cache },
+        timeout: 120_000,
+      })
       const { progress, loss, open } = JSON.parse(stdout)
-      expect(progress).toEqual(Array.from({ length: progress.length }, (_, i) => [i + 1, progress.length]))
+      expect(progress).toEqual(
+        Array.from({ length: progress.length }, (_, i) => [i + 1, progress.length]),
+      )
       expect(loss).toBeCloseTo(Math.log(3), 6) // three logits that are all alike
       expect(open).toBe(0)
     },

@@ -21,7 +21,9 @@ describe.each([1, 3, 8])('strips of %i', (STRIP) => {
     gpu.run(add, { a: x, b: x, y }, { n }, { STRIP })
     const [bytes = new ArrayBuffer(0)] = await gpu.read([{ storage: y, bytes: 4 * given.length }])
     for (const storage of [x, y]) storage.release()
-    const wrong = new Float32Array(bytes).findIndex((value, i) => value !== (i < 4 * n ? 2 * (given[i] ?? 0) : 0))
+    const wrong = new Float32Array(bytes).findIndex(
+      (value, i) => value !== (i < 4 * n ? 2 * (given[i] ?? 0) : 0),
+    )
     expect(wrong).toBe(-1)
   })
 })

@@ -5,11 +5,20 @@ import { Lifetimes } from '../../../src/gpu/memory/layout.ts'
 import type { Storage } from '../../../src/gpu/memory/pool.ts'
 import { testEngine } from '../../support/engine.ts'
 
-/** Requests as a stretch of work makes them: sizes, and after how many further requests each is given back. */
-const requests = fc.array(fc.record({ bytes: fc.integer({ min: 1, max: 60 }).map((n) => 256 * n), held: fc.nat({ max: 12 }) }), {
-  minLength: 1,
-  maxLength: 60,
-})
+/**
+ * Requests as a stretch of work makes them: sizes, and after how many further requests each is
+ * given back.
+ */
+const requests = fc.array(
+  fc.record({
+    bytes: fc.integer({ min: 1, max: 60 }).map((n) => 256 * n),
+    held: fc.nat({ max: 12 }),
+  }),
+  {
+    minLength: 1,
+    maxLength: 60,
+  },
+)
 
 describe('a layout', () => {
   test('lets no two share a buffer that are held at the same time, and holds little more than they do', () => {
@@ -39,7 +48,8 @@ describe('a layout', () => {
         for (const [i, a] of wanted.entries()) {
           const buffer = buffers.get(String(i)) ?? -1
           expect(capacities[buffer]).toBeGreaterThanOrEqual(a.bytes)
-          for (let j = i + 1; j <= Math.min(i + a.held, last); j++) expect(buffers.get(String(j))).not.toBe(buffer)
+          for (let j = i + 1; j <= Math.min(i + a.held, last); j++)
+            expect(buffers.get(String(j))).not.toBe(buffer)
         }
         const sum = capacities.reduce((a, b) => a + b, 0)
         expect(sum).toBeGreaterThanOrEqual(peak)

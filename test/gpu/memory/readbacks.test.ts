@@ -20,7 +20,9 @@ test('what was read once does not hold memory of its size for good, and what is 
   })
   try {
     const length = 8 * 2 ** 20
-    const large = [0, 1, 2].map((value) => engine.tensor(new Float32Array(length).fill(value), [length]))
+    const large = [0, 1, 2].map((value) =>
+      engine.tensor(new Float32Array(length).fill(value), [length]),
+    )
     for (const [value, data] of (await engine.read(large)).entries())
       expect([data.length, data[0], data.at(-1)]).toEqual([length, value, value])
     expect(made).toBe(3)

@@ -11,36 +11,49 @@ const limit = fc.integer({ min: 2, max: 100 }).map((n) => ({ bytes: n * alignmen
 describe('an array in parts', () => {
   test('covers every item once, and every part can be bound', () => {
     fc.assert(
-      fc.property(limit, fc.integer({ min: 1, max: 3000 }), fc.integer({ min: 1, max: 3000 }), (limits, count, words) => {
-        const itemBytes = 4 * words
-        const storage = engine.gpu.allocate(count * itemBytes)
-        try {
-          if (count * itemBytes > limits.bytes && itemBytes > limits.bytes - alignment && itemBytes % alignment !== 0) {
-            expect(() => partsOf(limits, count, itemBytes)).toThrow(ShapeError)
-            return
+      fc.property(
+        limit,
+        fc.integer({ min: 1, max: 3000 }),
+        fc.integer({ min: 1, max: 3000 }),
+        (limits, count, words) => {
+          const itemBytes = 4 * words
+          const storage = engine.gpu.allocate(count * itemBytes)
+          try {
+            if (
+              count * itemBytes > limits.bytes &&
+              itemBytes > limits.bytes - alignment &&
+              itemBytes % alignment !== 0
+            ) {
+              expect(() => partsOf(limits, count, itemBytes)).toThrow(ShapeError)
+              return
+            }
+            if (itemBytes > limits.bytes && count > 0) {
+              expect(() => partsOf(limits, count, itemBytes)).toThrow(
+                /one row of a tensor takes \d+ bytes/,
+              )
+              return
+            }
+            let next = 0
+            for (const part of partsOf(limits, count, itemBytes)) {
+              expect(part.first).toBe(next)
+              expect(part.count).toBeGreaterThan(0)
+              next += part.count
+              const { storage: bound, base } = windowOf(limits, storage, part, itemBytes)
+              const offset = 'offset' in bound ? bound.offset : 0
+              expect(bound.bytes).toBeLessThanOrEqual(Math.max(limits.bytes, alignment))
+              expect(offset % alignment).toBe(0)
+              expect(offset + 4 * base).toBe(part.first * itemBytes)
+              expect(offset + bound.bytes).toBeGreaterThanOrEqual(
+                (part.first + part.count) * itemBytes,
+              )
+              expect(offset + bound.bytes).toBeLessThanOrEqual(storage.bytes)
+            }
+            expect(next).toBe(count)
+          } finally {
+            storage.release()
           }
-          if (itemBytes > limits.bytes && count > 0) {
-            expect(() => partsOf(limits, count, itemBytes)).toThrow(/one row of a tensor takes \d+ bytes/)
-            return
-          }
-          let next = 0
-          for (const part of partsOf(limits, count, itemBytes)) {
-            expect(part.first).toBe(next)
-            expect(part.count).toBeGreaterThan(0)
-            next += part.count
-            const { storage: bound, base } = windowOf(limits, storage, part, itemBytes)
-            const offset = 'offset' in bound ? bound.offset : 0
-            expect(bound.bytes).toBeLessThanOrEqual(Math.max(limits.bytes, alignment))
-            expect(offset % alignment).toBe(0)
-            expect(offset + 4 * base).toBe(part.first * itemBytes)
-            expect(offset + bound.bytes).toBeGreaterThanOrEqual((part.first + part.count) * itemBytes)
-            expect(offset + bound.bytes).toBeLessThanOrEqual(storage.bytes)
-          }
-          expect(next).toBe(count)
-        } finally {
-          storage.release()
-        }
-      }),
+        },
+      ),
     )
     engine.gpu.trim()
   })
@@ -50,7 +63,8 @@ describe('an array in parts', () => {
       { first: 0, count: 2048 },
       { first: 2048, count: 2048 },
     ])
-    expect(partsOf({ bytes: 1024, alignment }, 100, 132)).toHaveLength(20) // 64 rows would begin at a multiple of 256, 5 fit
+    // 64 rows would begin at a multiple of 256, 5 fit
+    expect(partsOf({ bytes: 1024, alignment }, 100, 132)).toHaveLength(20)
     expect(partsOf({ bytes: 1024, alignment }, 10, 4)).toEqual([{ first: 0, count: 10 }])
   })
 

@@ -72,13 +72,17 @@ describe('formats', () => {
     const bytes = await plainPng(7, 8, 9)
     const padded = new Uint8Array(bytes.length + 20)
     padded.set(bytes, 10)
-    expect(pixel(await decodeImage(padded.subarray(10, 10 + bytes.length)), 0, 0)).toEqual([7, 8, 9])
+    expect(pixel(await decodeImage(padded.subarray(10, 10 + bytes.length)), 0, 0)).toEqual([
+      7, 8, 9,
+    ])
   })
 
   it('takes the first frame of an animation', async () => {
     const frames = raw(3, [...new Array(4).fill([[9, 9, 9]]), ...new Array(4).fill([[99, 99, 99]])])
     const first = await frames.png().toBuffer()
-    const animated = await sharp([first, await plainPng(50, 60, 70, 1, 8)], { join: { animated: true } })
+    const animated = await sharp([first, await plainPng(50, 60, 70, 1, 8)], {
+      join: { animated: true },
+    })
       .webp({ lossless: true })
       .toBuffer()
     const image = await decodeImage(animated)
@@ -134,7 +138,9 @@ describe('color', () => {
       ],
     ]
     const image = await decodeImage(await encode(raw(4, rows)).toBuffer())
-    const expected = [255, 128, 0].flatMap((alpha) => [0, 100, 200].map((value) => blended(value, alpha)))
+    const expected = [255, 128, 0].flatMap((alpha) =>
+      [0, 100, 200].map((value) => blended(value, alpha)),
+    )
     expect(image.data.length).toBe(9)
     expect(furthest([...image.data], expected)).toBeLessThanOrEqual(1)
   })
@@ -158,7 +164,9 @@ describe('color', () => {
     const row = [65535, 128 * 257, 0].map((alpha) => [0, 100 * 257, 200 * 257, alpha])
     const bytes = await raw(4, [row], 16).toColorspace('rgb16').png().toBuffer()
     const image = await decodeImage(bytes)
-    const expected = [255, 128, 0].flatMap((alpha) => [0, 100, 200].map((value) => blended(value, alpha)))
+    const expected = [255, 128, 0].flatMap((alpha) =>
+      [0, 100, 200].map((value) => blended(value, alpha)),
+    )
     expect(furthest([...image.data], expected)).toBeLessThanOrEqual(1)
   })
 
@@ -201,7 +209,11 @@ describe('color', () => {
 describe('EXIF orientation', () => {
   const width = 48
   const height = 32
-  const stored = (x: number, y: number): Rgb => [x < width / 2 ? 40 : 220, y < height / 2 ? 40 : 220, 128]
+  const stored = (x: number, y: number): Rgb => [
+    x < width / 2 ? 40 : 220,
+    y < height / 2 ? 40 : 220,
+    128,
+  ]
   /** Where the displayed pixel (x, y) lies in the stored image: EXIF 2.32, tag 274. */
   const origin: Record<number, (x: number, y: number) => [number, number]> = {
     1: (x, y) => [x, y],
@@ -217,12 +229,18 @@ describe('EXIF orientation', () => {
     JPEG: (image) => image.jpeg({ quality: 100, chromaSubsampling: '4:4:4' }),
     WebP: (image) => image.webp({ lossless: true }),
   }
-  const cases = Object.keys(encoders).flatMap((format) => [1, 2, 3, 4, 5, 6, 7, 8].map((orientation) => [format, orientation] as const))
+  const cases = Object.keys(encoders).flatMap((format) =>
+    [1, 2, 3, 4, 5, 6, 7, 8].map((orientation) => [format, orientation] as const),
+  )
 
   it.each(cases)('%s with orientation %i is turned upright', async (format, orientation) => {
-    const rows = Array.from({ length: height }, (_, y) => Array.from({ length: width }, (_, x) => stored(x, y)))
+    const rows = Array.from({ length: height }, (_, y) =>
+      Array.from({ length: width }, (_, x) => stored(x, y)),
+    )
     const encode = encoders[format] ?? ((image) => image)
-    const image = await decodeImage(await encode(raw(3, rows).withMetadata({ orientation })).toBuffer())
+    const image = await decodeImage(
+      await encode(raw(3, rows).withMetadata({ orientation })).toBuffer(),
+    )
     const turned = orientation >= 5
     expect([image.width, image.height]).toEqual(turned ? [height, width] : [width, height])
     for (const [x, y] of [
@@ -256,7 +274,10 @@ describe('images that cannot be decoded', () => {
   ])('a %s cut short, wherever', async (format, encode) => {
     const bytes = await encode(noise()).toBuffer()
     for (const share of [0.01, 0.1, 0.5, 0.9, 0.99]) {
-      await writeFile(inTemp('cut'), bytes.subarray(0, Math.max(12, Math.floor(share * bytes.length))))
+      await writeFile(
+        inTemp('cut'),
+        bytes.subarray(0, Math.max(12, Math.floor(share * bytes.length))),
+      )
       const { message } = await dataErrorOf(decodeImage(inTemp('cut')))
       const start = `${inTemp('cut')}: the ${format} file is cut short or damaged (`
       expect(message.slice(0, start.length)).toBe(start)
@@ -267,14 +288,18 @@ describe('images that cannot be decoded', () => {
   it('says what libvips says, once', async () => {
     const bytes = await noise().jpeg().toBuffer()
     const { message } = await dataErrorOf(decodeImage(bytes.subarray(0, 200)))
-    expect(message).toBe('image in memory: the JPEG file is cut short or damaged (premature end of JPEG image)')
+    expect(message).toBe(
+      'image in memory: the JPEG file is cut short or damaged (premature end of JPEG image)',
+    )
   })
 
   it('a PNG with a wrong checksum', async () => {
     const bytes = await noise().png().toBuffer()
     const middle = bytes.length >> 1
     bytes[middle] = (bytes[middle] ?? 0) ^ 0xff
-    expect((await dataErrorOf(decodeImage(bytes))).message).toContain('the PNG file is cut short or damaged (')
+    expect((await dataErrorOf(decodeImage(bytes))).message).toContain(
+      'the PNG file is cut short or damaged (',
+    )
   })
 
   it.each<[string, string | Uint8Array, string]>([
@@ -296,13 +321,23 @@ describe('images that cannot be decoded', () => {
   it('an empty file, a folder, a missing file', async () => {
     await writeFile(inTemp('empty.png'), '')
     await mkdir(inTemp('folder.png'))
-    expect((await dataErrorOf(decodeImage(inTemp('empty.png')))).message).toBe(`${inTemp('empty.png')}: the file is empty`)
-    expect((await dataErrorOf(decodeImage(inTemp('folder.png')))).message).toBe(`${inTemp('folder.png')}: this is a folder, not an image`)
-    expect((await dataErrorOf(decodeImage(inTemp('none.png')))).message).toBe(`${inTemp('none.png')}: there is no such file`)
+    expect((await dataErrorOf(decodeImage(inTemp('empty.png')))).message).toBe(
+      `${inTemp('empty.png')}: the file is empty`,
+    )
+    expect((await dataErrorOf(decodeImage(inTemp('folder.png')))).message).toBe(
+      `${inTemp('folder.png')}: this is a folder, not an image`,
+    )
+    expect((await dataErrorOf(decodeImage(inTemp('none.png')))).message).toBe(
+      `${inTemp('none.png')}: there is no such file`,
+    )
   })
 
   it('is called by the name given', async () => {
-    expect((await dataErrorOf(decodeImage(new Uint8Array(0), 'cat/1.png'))).message).toBe('cat/1.png: the file is empty')
-    expect((await dataErrorOf(decodeImage(new Uint8Array(0)))).message).toBe('image in memory: the file is empty')
+    expect((await dataErrorOf(decodeImage(new Uint8Array(0), 'cat/1.png'))).message).toBe(
+      'cat/1.png: the file is empty',
+    )
+    expect((await dataErrorOf(decodeImage(new Uint8Array(0)))).message).toBe(
+      'image in memory: the file is empty',
+    )
   })
 })

@@ -79,20 +79,29 @@ describe('writeFileAtomic', () => {
 
   test('says so when the path is a folder, or its folder does not exist', async () => {
     await mkdir(join(folder, 'sub'))
-    expect((await failure(writeFileAtomic(join(folder, 'sub'), 'text'))).message).toMatch(/sub: it is a folder/)
-    expect((await failure(writeFileAtomic(join(folder, 'none', 'a'), 'text'))).message).toMatch(/no folder .*none/)
+    expect((await failure(writeFileAtomic(join(folder, 'sub'), 'text'))).message).toMatch(
+      /sub: it is a folder/,
+    )
+    expect((await failure(writeFileAtomic(join(folder, 'none', 'a'), 'text'))).message).toMatch(
+      /no folder .*none/,
+    )
     expect(await readdir(folder)).toEqual(['sub'])
   })
 
   test('what a killed process left behind is removed, and nothing else', async () => {
-    for (const name of ['.graft-0.tmp', '.graft-0', 'a.tmp', 'kept']) await writeFile(join(folder, name), '')
+    for (const name of ['.graft-0.tmp', '.graft-0', 'a.tmp', 'kept'])
+      await writeFile(join(folder, name), '')
     await removeTemporaryFiles(folder)
     expect((await readdir(folder)).sort()).toEqual(['.graft-0', 'a.tmp', 'kept'])
     await removeTemporaryFiles(join(folder, 'nowhere'))
   })
 
   test('several arrays are written one after the other', async () => {
-    await writeFileAtomic(join(folder, 'parts'), [Uint8Array.of(1, 2), new Uint8Array(0), Uint8Array.of(3)])
+    await writeFileAtomic(join(folder, 'parts'), [
+      Uint8Array.of(1, 2),
+      new Uint8Array(0),
+      Uint8Array.of(3),
+    ])
     expect([...(await readFile(join(folder, 'parts')))]).toEqual([1, 2, 3])
   })
 })

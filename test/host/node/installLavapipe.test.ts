@@ -44,21 +44,39 @@ describe('the source of backports', () => {
   test('is read from one-line files too', () => {
     const line =
       'deb [arch=amd64 signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://mirror.example/debian/ bookworm main contrib # ours'
-    expect(backportsSource(parseAptSources(`# deb http://old.example/debian bookworm main\n${line}\n`), 'bookworm')).toBe(
-      backports.replace('/debian\n', '/debian/\n'),
-    )
-    expect(backportsSource(parseAptSources('deb http://mirror.example/debian bookworm main'), 'bookworm')).not.toContain('Signed-By')
+    expect(
+      backportsSource(
+        parseAptSources(`# deb http://old.example/debian bookworm main\n${line}\n`),
+        'bookworm',
+      ),
+    ).toBe(backports.replace('/debian\n', '/debian/\n'))
+    expect(
+      backportsSource(
+        parseAptSources('deb http://mirror.example/debian bookworm main'),
+        'bookworm',
+      ),
+    ).not.toContain('Signed-By')
   })
 
   test('keeps a key that is written out', () => {
-    const key = ' -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n mQINBF\n -----END PGP PUBLIC KEY BLOCK-----'
+    const key =
+      ' -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n mQINBF\n -----END PGP PUBLIC KEY BLOCK-----'
     const text = debian.replace(/Signed-By: .*/, `Signed-By:\n${key}`)
-    expect(backportsSource(parseAptSources(text), 'bookworm')).toBe(backports.replace(/Signed-By: .*/, `Signed-By:\n${key}`))
+    expect(backportsSource(parseAptSources(text), 'bookworm')).toBe(
+      backports.replace(/Signed-By: .*/, `Signed-By:\n${key}`),
+    )
   })
 
   test('is none where the release is named only in comments, for source packages, or is disabled', () => {
-    const off = ['# deb http://mirror.example/debian bookworm main', 'deb-src http://mirror.example/debian bookworm main']
-    const stanzas = [debian.replaceAll('Types: deb', 'Types: deb-src'), debian.replaceAll('Types: deb', 'Enabled: no\nTypes: deb')]
-    for (const text of [...off, ...stanzas]) expect(backportsSource(parseAptSources(text), 'bookworm')).toBeNull()
+    const off = [
+      '# deb http://mirror.example/debian bookworm main',
+      'deb-src http://mirror.example/debian bookworm main',
+    ]
+    const stanzas = [
+      debian.replaceAll('Types: deb', 'Types: deb-src'),
+      debian.replaceAll('Types: deb', 'Enabled: no\nTypes: deb'),
+    ]
+    for (const text of [...off, ...stanzas])
+      expect(backportsSource(parseAptSources(text), 'bookworm')).toBeNull()
   })
 })

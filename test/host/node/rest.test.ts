@@ -15,7 +15,8 @@ test('the thread sleeps between turns of the event loop while work is outstandin
   await resting
   await nextTurn()
   expect(sleep).toHaveBeenCalled()
-  for (const [, , , milliseconds = Number.NaN] of sleep.mock.calls) expect(milliseconds).toBeLessThanOrEqual(2)
+  for (const [, , , milliseconds = Number.NaN] of sleep.mock.calls)
+    expect(milliseconds).toBeLessThanOrEqual(2)
   await nextTurn()
   sleep.mockClear()
   await later(20)

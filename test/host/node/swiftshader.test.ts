@@ -1,4 +1,14 @@
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -30,8 +40,15 @@ describe.skipIf(!linux)('unpacking SwiftShader', () => {
 
   test('happens once, into one folder that holds what is needed', async () => {
     const { icd, loader } = await unpackSwiftShader()
-    expect(await readdir(join(home, 'cache', 'graft'))).toEqual([expect.stringMatching(/^swiftshader-[0-9a-f]{16}$/)])
-    expect((await readdir(dirname(icd))).sort()).toEqual(['complete', 'libvk_swiftshader.so', 'libvulkan.so.1', 'vk_swiftshader_icd.json'])
+    expect(await readdir(join(home, 'cache', 'graft'))).toEqual([
+      expect.stringMatching(/^swiftshader-[0-9a-f]{16}$/),
+    ])
+    expect((await readdir(dirname(icd))).sort()).toEqual([
+      'complete',
+      'libvk_swiftshader.so',
+      'libvulkan.so.1',
+      'vk_swiftshader_icd.json',
+    ])
     for (const path of [icd, loader]) expect((await stat(path)).uid).toBe(process.getuid?.())
     const { ino } = await stat(loader)
     expect(await unpackSwiftShader()).toEqual({ icd, loader })
@@ -74,7 +91,9 @@ describe.skipIf(!linux)('unpacking SwiftShader', () => {
     const root = join(home, 'tmp', `graft-cache-${process.getuid?.()}`)
     await mkdir(root)
     await chmod(root, 0o777)
-    await expect(unpackSwiftShader()).rejects.toThrow(/could not be unpacked into \/dev\/null\/graft \(.+\) or .+ \(.*someone else/)
+    await expect(unpackSwiftShader()).rejects.toThrow(
+      /could not be unpacked into \/dev\/null\/graft \(.+\) or .+ \(.*someone else/,
+    )
     expect(await readdir(root)).toEqual([])
   })
 
@@ -82,16 +101,22 @@ describe.skipIf(!linux)('unpacking SwiftShader', () => {
     const missing = () => {
       throw new Error('not found')
     }
-    await expect(unpackSwiftShader(missing)).rejects.toThrow('the npm package @sparticuz/chromium is not installed')
+    await expect(unpackSwiftShader(missing)).rejects.toThrow(
+      'the npm package @sparticuz/chromium is not installed',
+    )
     const other = () => join(home, '@sparticuz/chromium/build/cjs/index.cjs')
-    await expect(unpackSwiftShader(other)).rejects.toThrow('carries no bin/swiftshader.tar.br: install version 143 of it')
+    await expect(unpackSwiftShader(other)).rejects.toThrow(
+      'carries no bin/swiftshader.tar.br: install version 143 of it',
+    )
   })
 
   test('an archive that is damaged leaves nothing behind', async () => {
     const bin = join(home, '@sparticuz/chromium/bin')
     await mkdir(bin, { recursive: true })
     await writeFile(join(bin, 'swiftshader.tar.br'), 'no archive')
-    await expect(unpackSwiftShader(() => join(home, '@sparticuz/chromium/build/cjs/index.cjs'))).rejects.toThrow('could not be unpacked')
+    await expect(
+      unpackSwiftShader(() => join(home, '@sparticuz/chromium/build/cjs/index.cjs')),
+    ).rejects.toThrow('could not be unpacked')
     expect(await readdir(join(home, 'cache', 'graft')).catch(() => [])).toEqual([])
   })
 })

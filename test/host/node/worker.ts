@@ -1,4 +1,5 @@
-// Opens an engine on the adapter named by the first argument, and computes with it: what a fresh process of a user does.
+// Opens an engine on the adapter named by the first argument, and computes with it: what a fresh
+// process of a user does.
 
 import type { AdapterChoice } from '../../../src/host/platform.ts'
 import { createEngine, GraftError } from '../../../src/index.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { ImageDataset } from '../../../src/data/dataset.ts'
 import { UsageError } from '../../../src/base/errors.ts'
+import type { ImageDataset } from '../../../src/data/dataset.ts'
 import { alexnet } from '../../../src/nn/alexnet.ts'
 import type { EpochResult } from '../../../src/train/events.ts'
 import { bestEpoch, outOfPatience } from '../../../src/train/recipe/bestEpoch.ts'
@@ -16,7 +16,13 @@ import { testEngine } from '../../support/engine.ts'
 import { recipes } from '../../support/recipes.ts'
 
 const network = async () =>
-  alexnet(await testEngine(), { variant: 'alexnet-64', channels: [8, 8, 12, 12, 8], hidden: 16, classes: 3, seed: 4 })
+  alexnet(await testEngine(), {
+    variant: 'alexnet-64',
+    channels: [8, 8, 12, 12, 8],
+    hidden: 16,
+    classes: 3,
+    seed: 4,
+  })
 const names = (groups: readonly (readonly { readonly name: string }[])[]) =>
   groups.map((group) => [...new Set(group.map(({ name }) => name.slice(0, name.lastIndexOf('.'))))])
 
@@ -30,14 +36,19 @@ describe('patterns', () => {
       'features.6.bias',
       'features.8.bias',
     ])
-    expect(matching(parameters, 'classifier.6').map(({ name }) => name)).toEqual(['classifier.6.weight', 'classifier.6.bias'])
+    expect(matching(parameters, 'classifier.6').map(({ name }) => name)).toEqual([
+      'classifier.6.weight',
+      'classifier.6.bias',
+    ])
     setTrainable(model, { freeze: ['*'], train: ['classifier.6.*', 'features.10.weight'] })
     expect(parameters.filter(({ trainable }) => trainable).map(({ name }) => name)).toEqual([
       'features.10.weight',
       'classifier.6.weight',
       'classifier.6.bias',
     ])
-    expect(() => setTrainable(model, { freeze: ['features.*'], train: ['features.10.weight', 'clasifier.*'] })).toThrow(UsageError)
+    expect(() =>
+      setTrainable(model, { freeze: ['features.*'], train: ['features.10.weight', 'clasifier.*'] }),
+    ).toThrow(UsageError)
     expect(parameters.find(({ name }) => name === 'features.10.weight')?.trainable).toBe(true)
     model.dispose()
   })
@@ -59,12 +70,16 @@ describe('layer groups', () => {
       ['features.10', 'classifier.1', 'classifier.4'],
       ['classifier.6'],
     ])
-    expect(names(layerGroups(model, ['features.0,features.3', 'features.*', 'classifier.*']))).toEqual([
+    expect(
+      names(layerGroups(model, ['features.0,features.3', 'features.*', 'classifier.*'])),
+    ).toEqual([
       ['features.0', 'features.3'],
       ['features.6', 'features.8', 'features.10'],
       ['classifier.1', 'classifier.4', 'classifier.6'],
     ])
-    expect(() => layerGroups(model, ['classifier.*'])).toThrow(/no layer group holds features\.0\.weight/)
+    expect(() => layerGroups(model, ['classifier.*'])).toThrow(
+      /no layer group holds features\.0\.weight/,
+    )
     setTrainable(model, { freeze: ['*'], train: ['classifier.6.*'] })
     expect(names(layerGroups(model))).toEqual([['classifier.6']])
     model.dispose()
@@ -105,7 +120,9 @@ describe('stages', () => {
     ],
     [{ epochs: 3, headEpochs: 1, unfreezeEvery: 1, groups: 1 }, [[1, 3, 1]]],
   ])('%j', (options, wanted) => {
-    expect(planStages(options).map(({ first, last, groups }) => [first, last, groups])).toEqual(wanted)
+    expect(planStages(options).map(({ first, last, groups }) => [first, last, groups])).toEqual(
+      wanted,
+    )
     const [begin, end] = [planPhases(options)[0]?.first, planPhases(options).at(-1)?.last]
     expect([begin, end]).toEqual([1, options.epochs])
   })
@@ -127,7 +144,8 @@ describe('rates', () => {
 
   test('one cycle spans all epochs, as OneCycleLR', () => {
     const wanted = recipes.schedules.find(
-      ({ kind, steps, options }) => kind === 'one-cycle' && steps === 40 && Object.keys(options).length === 0,
+      ({ kind, steps, options }) =>
+        kind === 'one-cycle' && steps === 40 && Object.keys(options).length === 0,
     )
     const plan = new RatePlan(options)
     const actual = Array.from({ length: 40 }, (_, i) => plan.at(1 + Math.floor(i / 10), i % 10))
@@ -146,9 +164,18 @@ describe('rates', () => {
   })
 
   test("head epochs have a cycle of their own, and the rest half the rate, spread over the groups: fastai's fine_tune", () => {
-    const plan = new RatePlan({ ...options, headEpochs: 1, epochs: 4, groups: 3, spread: 100, steps: 17 })
+    const plan = new RatePlan({
+      ...options,
+      headEpochs: 1,
+      epochs: 4,
+      groups: 3,
+      spread: 100,
+      steps: 17,
+    })
     const cycle = (steps: number, lr: number, share: number) =>
-      recipes.schedules.find((one) => one.steps === steps && one.options.pct_start === share)?.rates.map((rate) => (rate * lr) / 0.02) ?? []
+      recipes.schedules
+        .find((one) => one.steps === steps && one.options.pct_start === share)
+        ?.rates.map((rate) => (rate * lr) / 0.02) ?? []
     const head = Array.from({ length: 17 }, (_, i) => plan.at(1, i))
     expectClose(
       head.map(({ rates }) => rates[2] ?? 0),
@@ -165,7 +192,12 @@ describe('rates', () => {
       [3],
       { relative: 1e-12 },
     )
-    expectClose([plan.at(2, 0).rates[2] ?? 0, plan.at(4, 16).rates[2] ?? 0], [0.01 / 5, 0.01 / 1e5], [2], { relative: 1e-9 })
+    expectClose(
+      [plan.at(2, 0).rates[2] ?? 0, plan.at(4, 16).rates[2] ?? 0],
+      [0.01 / 5, 0.01 / 1e5],
+      [2],
+      { relative: 1e-9 },
+    )
   })
 
   test('a warm-up of part of an epoch, then constant or a cosine to its floor', () => {
@@ -178,13 +210,25 @@ describe('rates', () => {
     )
     expect(constant.at(3, 0)).toEqual({ rates: [0.02], momentum: null })
     const cosine = new RatePlan({ ...options, schedule: 'cosine', floor: 0.1 })
-    expectClose([cosine.at(1, 0).rates[0] ?? 0, cosine.at(3, 0).rates[0] ?? 0], [0.02, 0.011], [2], { relative: 1e-12 })
+    expectClose(
+      [cosine.at(1, 0).rates[0] ?? 0, cosine.at(3, 0).rates[0] ?? 0],
+      [0.02, 0.011],
+      [2],
+      { relative: 1e-12 },
+    )
   })
 })
 
 describe('the best epoch', () => {
   const epochs = (values: readonly (readonly [number, number])[]): EpochResult[] =>
-    values.map(([valLoss, valAccuracy], i) => ({ epoch: i + 1, trainLoss: 1, trainAccuracy: 0, valLoss, valAccuracy, seconds: 1 }))
+    values.map(([valLoss, valAccuracy], i) => ({
+      epoch: i + 1,
+      trainLoss: 1,
+      trainAccuracy: 0,
+      valLoss,
+      valAccuracy,
+      seconds: 1,
+    }))
   const run = epochs([
     [3, 0.2],
     [2, 0.5],
@@ -194,14 +238,21 @@ describe('the best epoch', () => {
   ])
 
   test('by loss or accuracy, the first of equals, better by more than minDelta', () => {
-    expect([bestEpoch(run, 'loss'), bestEpoch(run, 'accuracy'), bestEpoch(run, 'loss', 0.2), bestEpoch([], 'loss')]).toEqual([5, 4, 2, 0])
+    expect([
+      bestEpoch(run, 'loss'),
+      bestEpoch(run, 'accuracy'),
+      bestEpoch(run, 'loss', 0.2),
+      bestEpoch([], 'loss'),
+    ]).toEqual([5, 4, 2, 0])
     expect(bestEpoch(run.slice(0, 3), 'accuracy')).toBe(2)
   })
 
   test('patience runs out after so many epochs without a better one', () => {
     const stopsAfter = (patience: number, minDelta: number) =>
       run.findIndex((_, i) => outOfPatience(run.slice(0, i + 1), patience, 'loss', minDelta)) + 1
-    expect([stopsAfter(1, 0), stopsAfter(2, 0), stopsAfter(3, 0.2), stopsAfter(1, 0.2)]).toEqual([4, 0, 5, 3])
+    expect([stopsAfter(1, 0), stopsAfter(2, 0), stopsAfter(3, 0.2), stopsAfter(1, 0.2)]).toEqual([
+      4, 0, 5, 3,
+    ])
   })
 })
 
@@ -214,9 +265,13 @@ describe('class weights', () => {
   }
 
   test('balanced is n / (classes · n of the class), as scikit-learn; numbers go by name', () => {
-    expectClose(resolveClassWeights('balanced', data), [8 / 12, 8 / 6, 8 / 6], [3], { relative: 1e-6 })
+    expectClose(resolveClassWeights('balanced', data), [8 / 12, 8 / 6, 8 / 6], [3], {
+      relative: 1e-6,
+    })
     expect(resolveClassWeights({ b: 2.5 }, data)).toEqual(Float32Array.of(1, 2.5, 1))
-    expect(() => resolveClassWeights({ d: 1 }, data)).toThrow(/names 'd', and the classes are a, b, c/)
+    expect(() => resolveClassWeights({ d: 1 }, data)).toThrow(
+      /names 'd', and the classes are a, b, c/,
+    )
     expect(() => resolveClassWeights({ a: 0 }, data)).toThrow(/gives 'a' 0/)
   })
 })
@@ -226,9 +281,12 @@ describe('mixup', () => {
     const engine = await testEngine()
     const [rows, classes] = [40, 3]
     const labels = Int32Array.from({ length: rows }, (_, i) => i % classes)
-    // A row holds its own class's number everywhere but in one place: what its mixture holds says which share came from where.
+    // A row holds its own class's number everywhere but in one place: what its mixture holds says
+    // which share came from where.
     const x = engine.tensor(
-      Float32Array.from({ length: rows * 2 }, (_, i) => (i % 2 === 0 ? Math.floor(i / 2) : (labels[Math.floor(i / 2)] ?? 0))),
+      Float32Array.from({ length: rows * 2 }, (_, i) =>
+        i % 2 === 0 ? Math.floor(i / 2) : (labels[Math.floor(i / 2)] ?? 0),
+      ),
       [rows, 2],
     )
     const before = engine.memory()
@@ -264,8 +322,11 @@ describe('mixup', () => {
     for (const alpha of [0.2, 1]) {
       const mixed = mixup({ x, targets: labels, read: 4000 }, 2, alpha, 1, 0)
       mixed.x.dispose()
-      const shares = Array.from(labels, (label, row) => mixed.targets[row * 2 + label] ?? 0).filter((share) => share < 1)
-      // E[max(s, 1 − s)] is 3/4 for the uniform distribution, and larger where shares gather at the ends; half of the partners have the same class.
+      const shares = Array.from(labels, (label, row) => mixed.targets[row * 2 + label] ?? 0).filter(
+        (share) => share < 1,
+      )
+      // E[max(s, 1 − s)] is 3/4 for the uniform distribution, and larger where shares gather at the
+      // ends; half of the partners have the same class.
       const mean = shares.reduce((a, b) => a + b, 0) / shares.length
       if (alpha === 1) expect(mean).toBeCloseTo(0.75, 1)
       else expect(mean).toBeGreaterThan(0.85)
@@ -280,11 +341,19 @@ describe('suggested rates', () => {
 
   test('steepest is where the loss falls fastest, valley two thirds down the longest fall', () => {
     // Flat, a fall from step 40 to 80 that is steepest at 60, and a blow-up.
-    const curve = points(Array.from({ length: 100 }, (_, i) => (i < 85 ? 2 - 1 / (1 + Math.exp(-(i - 60) / 4)) : 1 + (i - 84) ** 2)))
+    const curve = points(
+      Array.from({ length: 100 }, (_, i) =>
+        i < 85 ? 2 - 1 / (1 + Math.exp(-(i - 60) / 4)) : 1 + (i - 84) ** 2,
+      ),
+    )
     // Between two points its slope is the same on both sides of the middle.
     expect(Math.log10(steepest(curve, 100))).toBeCloseTo(-7 + 59.5 * 0.08, 1)
-    // The longest falling run is all of 10 … 84: 75 points, and fastai's arithmetic then gives 10 − 1 + 25 + 12.
-    expect(Math.log10(valley(curve, 100))).toBeCloseTo(-7 + (10 - 1 + Math.floor(75 / 3) + Math.floor(75 / 6)) * 0.08, 6)
+    // The longest falling run is all of 10 … 84: 75 points, and fastai's arithmetic then gives 10 −
+    // 1 + 25 + 12.
+    expect(Math.log10(valley(curve, 100))).toBeCloseTo(
+      -7 + (10 - 1 + Math.floor(75 / 3) + Math.floor(75 / 6)) * 0.08,
+      6,
+    )
   })
 
   test('a search of a few steps still gives a rate of its own', () => {

@@ -1,5 +1,18 @@
-/** ZIPs that are bombs, lie about themselves or lead out of their place, and NumPy arrays that are more than arrays. */
-import { archive, bytes, type Entry, type HostileFile, soundDict, u16, u32, values, zip } from './build.ts'
+/**
+ * ZIPs that are bombs, lie about themselves or lead out of their place, and NumPy arrays that are
+ * more than arrays.
+ */
+import {
+  archive,
+  bytes,
+  type Entry,
+  type HostileFile,
+  soundDict,
+  u16,
+  u32,
+  values,
+  zip,
+} from './build.ts'
 
 const data: Entry = { name: 'archive/data/0', data: values }
 const body: Entry = { name: 'archive/data.pkl', data: soundDict }
@@ -17,7 +30,10 @@ const archives: [string, Uint8Array][] = [
   ['a wrong checksum', zip([body, { ...data, crc: 7 }])],
   ['a pickle with a wrong checksum', zip([{ ...body, crc: 7 }, data])],
   ['a size of 4 GB', zip([body, { ...data, size: 2 ** 32 - 2, packedSize: 2 ** 32 - 2 }])],
-  ['a size without its ZIP64 field', zip([body, { ...data, size: 2 ** 32 - 1, packedSize: 2 ** 32 - 1 }])],
+  [
+    'a size without its ZIP64 field',
+    zip([body, { ...data, size: 2 ** 32 - 1, packedSize: 2 ** 32 - 1 }]),
+  ],
   ['a size smaller than it is', zip([body, { ...data, size: 8 }])],
   ['a size greater than it is', zip([body, { ...data, size: 64 }])],
   ['an entry beyond the end', zip([body, { ...data, offset: 10 ** 6 }])],
@@ -31,13 +47,38 @@ const archives: [string, Uint8Array][] = [
   ['nothing', zip([])],
   ['more entries than it has', zip([body, data], { count: 700 })],
   ['fewer entries than it has', zip([body, data], { count: 1 })],
-  ['30,000 entries', zip([body, data, ...Array.from({ length: 30_000 }, (_, i) => ({ name: `archive/data/${i + 1}`, data: bytes() }))])],
-  ['a program of TorchScript', zip([body, data, { name: 'archive/constants.pkl', data: bytes('\x80\x02).') }])],
+  [
+    '30,000 entries',
+    zip([
+      body,
+      data,
+      ...Array.from({ length: 30_000 }, (_, i) => ({
+        name: `archive/data/${i + 1}`,
+        data: bytes(),
+      })),
+    ]),
+  ],
+  [
+    'a program of TorchScript',
+    zip([body, data, { name: 'archive/constants.pkl', data: bytes('\x80\x02).') }]),
+  ],
   ['a big-endian machine', zip([body, data, { name: 'archive/byteorder', data: bytes('big') }])],
   ['a byte order of 1 MB', zip([body, data, { name: 'archive/byteorder', data: zeros(1) }])],
-  ...['../data.pkl', '../../etc/passwd', '/etc/passwd', 'C:\\evil', '..\\..\\evil', 'archive/../../evil', 'a\0b', './x', 'a//b', ''].map(
-    (name): [string, Uint8Array] => [`the name ${JSON.stringify(name)}`, zip([body, data, { name, data: values }])],
-  ),
+  ...[
+    '../data.pkl',
+    '../../etc/passwd',
+    '/etc/passwd',
+    'C:\\evil',
+    '..\\..\\evil',
+    'archive/../../evil',
+    'a\0b',
+    './x',
+    'a//b',
+    '',
+  ].map((name): [string, Uint8Array] => [
+    `the name ${JSON.stringify(name)}`,
+    zip([body, data, { name, data: values }]),
+  ]),
   [
     'random bytes after PK',
     bytes(
@@ -59,7 +100,10 @@ function header(descr: string, shape: string, order = 'False'): string {
 }
 
 const arrays: [string, Uint8Array][] = [
-  ['objects, which are pickles', npy(header("'|O'", '(1,)'), bytes('\x80\x02cos\nsystem\nX\x0b\x00\x00\x00touch pwned\x85R.'))],
+  [
+    'objects, which are pickles',
+    npy(header("'|O'", '(1,)'), bytes('\x80\x02cos\nsystem\nX\x0b\x00\x00\x00touch pwned\x85R.')),
+  ],
   ['records', npy(header("[('a', '<f4'), ('b', '|O')]", '(2,)'))],
   ['big-endian numbers', npy(header("'>f4'", '(4,)'))],
   ['texts', npy(header("'<U4'", '(1,)'))],
@@ -82,33 +126,75 @@ const arrays: [string, Uint8Array][] = [
 ]
 
 const bombs: [string, Uint8Array][] = [
-  ['a deflated array of 256 MiB', zip([{ name: 'a.npy', data: npy(header("'|u1'", `(${2 ** 28},)`), zeros(256)), deflate: true }])],
+  [
+    'a deflated array of 256 MiB',
+    zip([
+      { name: 'a.npy', data: npy(header("'|u1'", `(${2 ** 28},)`), zeros(256)), deflate: true },
+    ]),
+  ],
   [
     'forty deflated arrays of 8 MiB',
-    zip(Array.from({ length: 40 }, (_, i) => ({ name: `${i}.npy`, data: npy(header("'<f4'", `(${2 ** 21},)`), zeros(8)), deflate: true }))),
+    zip(
+      Array.from({ length: 40 }, (_, i) => ({
+        name: `${i}.npy`,
+        data: npy(header("'<f4'", `(${2 ** 21},)`), zeros(8)),
+        deflate: true,
+      })),
+    ),
   ],
   [
     'an array that unpacks to more than it says',
-    zip([{ name: 'a.npy', data: npy(header("'<f4'", '(4,)'), zeros(32)), deflate: true, size: 144 }]),
+    zip([
+      { name: 'a.npy', data: npy(header("'<f4'", '(4,)'), zeros(32)), deflate: true, size: 144 },
+    ]),
   ],
   [
     'an array that unpacks to less than it says',
     zip([{ name: 'a.npy', data: npy(header("'<f4'", '(4,)')), deflate: true, size: 2 ** 20 }]),
   ],
-  ['an array of 4 GB in its own words', zip([{ name: 'a.npy', data: npy(header("'<f4'", '(4,)')), deflate: true, size: 2 ** 32 - 2 }])],
+  [
+    'an array of 4 GB in its own words',
+    zip([{ name: 'a.npy', data: npy(header("'<f4'", '(4,)')), deflate: true, size: 2 ** 32 - 2 }]),
+  ],
   ['forty arrays that are one', overlapping()],
-  ['damaged deflate', zip([{ name: 'a.npy', data: bytes(new Uint8Array(200).map((_, i) => (i * 89) & 255)), method: 8, size: 4000 }])],
+  [
+    'damaged deflate',
+    zip([
+      {
+        name: 'a.npy',
+        data: bytes(new Uint8Array(200).map((_, i) => (i * 89) & 255)),
+        method: 8,
+        size: 4000,
+      },
+    ]),
+  ],
 ]
 
 /** Many names for one deflated entry, as in the bomb of David Fifield. */
 function overlapping(): Uint8Array {
-  const shared = { data: npy(header("'<f4'", `(${2 ** 20},)`), zeros(4)), deflate: true, offset: 0, localName: '00.npy' }
-  return zip(Array.from({ length: 40 }, (_, i) => ({ ...shared, name: `${String(i).padStart(2, '0')}.npy` })))
+  const shared = {
+    data: npy(header("'<f4'", `(${2 ** 20},)`), zeros(4)),
+    deflate: true,
+    offset: 0,
+    localName: '00.npy',
+  }
+  return zip(
+    Array.from({ length: 40 }, (_, i) => ({
+      ...shared,
+      name: `${String(i).padStart(2, '0')}.npy`,
+    })),
+  )
 }
 
 export const hostileArchives: readonly HostileFile[] = [
   ...archives.map(([title, file]) => ({ title: `zip: ${title}`, files: { 'a.pth': file } })),
-  ...arrays.map(([title, array]) => ({ title: `npz: ${title}`, files: { 'a.npz': zip([{ name: 'a.npy', data: array }]) } })),
+  ...arrays.map(([title, array]) => ({
+    title: `npz: ${title}`,
+    files: { 'a.npz': zip([{ name: 'a.npy', data: array }]) },
+  })),
   ...bombs.map(([title, file]) => ({ title: `npz: ${title}`, files: { 'a.npz': file } })),
-  { title: 'zip: a pickle that says it is a safetensors file', files: { 'a.safetensors': archive(soundDict) } },
+  {
+    title: 'zip: a pickle that says it is a safetensors file',
+    files: { 'a.safetensors': archive(soundDict) },
+  },
 ]

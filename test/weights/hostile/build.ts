@@ -11,18 +11,28 @@ export interface HostileFile {
 
 /** Bytes from text of which every character is a byte, and from bytes. */
 export function bytes(...parts: (string | Uint8Array)[]): Uint8Array {
-  return Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : part)))
+  return Buffer.concat(
+    parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : part)),
+  )
 }
 
 /** Numbers as they lie in a file, little-endian. */
 export const u16 = (value: number) => bytes(String.fromCharCode(value & 255, value >>> 8))
 export const u32 = (value: number) => bytes(u16(value & 0xffff), u16(value >>> 16))
-export const u64 = (value: bigint) => bytes(u32(Number(value & 0xffffffffn)), u32(Number(value >> 32n)))
+export const u64 = (value: bigint) =>
+  bytes(u32(Number(value & 0xffffffffn)), u32(Number(value >> 32n)))
 
 /** Parts of a pickle. */
 export const pickle = {
   text: (text: string) => bytes('X', u32(text.length), text),
-  global: (name: string) => bytes('c', name.slice(0, name.lastIndexOf('.')), '\n', name.slice(name.lastIndexOf('.') + 1), '\n'),
+  global: (name: string) =>
+    bytes(
+      'c',
+      name.slice(0, name.lastIndexOf('.')),
+      '\n',
+      name.slice(name.lastIndexOf('.') + 1),
+      '\n',
+    ),
   integer: (value: number) => bytes('J', u32(value >>> 0)),
   long: (value: bigint) => bytes('\x8a\x08', u64(BigInt.asUintN(64, value))),
   tuple: (...items: Uint8Array[]) => bytes('(', ...items, 't'),
@@ -34,7 +44,12 @@ export const pickle = {
 const { text, global, integer, tuple, call, program } = pickle
 
 /** A storage by its persistent identifier. */
-export function storage({ type = 'torch.FloatStorage', key = '0', length = integer(4), window = bytes() } = {}): Uint8Array {
+export function storage({
+  type = 'torch.FloatStorage',
+  key = '0',
+  length = integer(4),
+  window = bytes(),
+} = {}): Uint8Array {
   return bytes(tuple(text('storage'), global(type), text(key), text('cpu'), length, window), 'Q')
 }
 
@@ -52,10 +67,17 @@ export function tensor({
 /** Four numbers, which the storage "0" holds. */
 export const values = new Uint8Array(Float32Array.of(1, 2, 3, 4).buffer)
 
-/** The older format around a pickle: its header, the pickle, the list of storages, and their numbers. */
+/**
+ * The older format around a pickle: its header, the pickle, the list of storages, and their
+ * numbers.
+ */
 export function stream(
   body: Uint8Array,
-  { keys = program(bytes(']'), text('0'), 'a'), data = bytes(u64(4n), values), system = sound.system } = {},
+  {
+    keys = program(bytes(']'), text('0'), 'a'),
+    data = bytes(u64(4n), values),
+    system = sound.system,
+  } = {},
 ) {
   return bytes(sound.magic, sound.version, system, body, keys, data)
 }
@@ -89,19 +111,61 @@ export function zip(entries: readonly Entry[], { count = entries.length } = {}):
   let at = 0
   for (const { name, data, deflate = false, flags = 0, localName = name, ...lies } of entries) {
     const packed = deflate ? deflateRawSync(data, { level: 9 }) : data
-    const { method = deflate ? 8 : 0, crc = crc32(data), size = data.length, packedSize = packed.length, offset = at } = lies
-    const common = bytes(u16(flags), u16(method), u32(0), u32(crc), u32(packedSize), u32(size), u16(name.length), u16(0))
+    const {
+      method = deflate ? 8 : 0,
+      crc = crc32(data),
+      size = data.length,
+      packedSize = packed.length,
+      offset = at,
+    } = lies
+    const common = bytes(
+      u16(flags),
+      u16(method),
+      u32(0),
+      u32(crc),
+      u32(packedSize),
+      u32(size),
+      u16(name.length),
+      u16(0),
+    )
     locals.push(bytes('PK\x03\x04', u16(20), common, localName, packed))
-    directory.push(bytes('PK\x01\x02', u16(20), u16(20), common, u16(0), u16(0), u16(0), u32(0), u32(offset), name))
+    directory.push(
+      bytes(
+        'PK\x01\x02',
+        u16(20),
+        u16(20),
+        common,
+        u16(0),
+        u16(0),
+        u16(0),
+        u32(0),
+        u32(offset),
+        name,
+      ),
+    )
     at += locals.at(-1)?.length ?? 0
   }
   const listed = bytes(...directory)
-  return bytes(...locals, listed, 'PK\x05\x06', u32(0), u16(count), u16(count), u32(listed.length), u32(at), u16(0))
+  return bytes(
+    ...locals,
+    listed,
+    'PK\x05\x06',
+    u32(0),
+    u16(count),
+    u16(count),
+    u32(listed.length),
+    u32(at),
+    u16(0),
+  )
 }
 
 /** The ZIP format around a pickle. */
 export function archive(body: Uint8Array, ...more: Entry[]): Uint8Array {
-  return zip([{ name: 'archive/data.pkl', data: body }, { name: 'archive/data/0', data: values }, ...more])
+  return zip([
+    { name: 'archive/data.pkl', data: body },
+    { name: 'archive/data/0', data: values },
+    ...more,
+  ])
 }
 
 /** A sound state_dict of one tensor. */

@@ -11,7 +11,13 @@ export type { HostileFile } from './build.ts'
 export { sound } from './truncated.ts'
 
 /** Every file that has to be refused. */
-export const hostile: readonly HostileFile[] = [...pickles, ...hostileArchives, ...manifests, ...onnxGraphs, ...truncated]
+export const hostile: readonly HostileFile[] = [
+  ...pickles,
+  ...hostileArchives,
+  ...manifests,
+  ...onnxGraphs,
+  ...truncated,
+]
 
 /**
  * Writes a file and what belongs to it into a folder of its own.

@@ -1,4 +1,7 @@
-/** safetensors files with hostile headers, shard indices and model.json files that lead elsewhere or promise too much. */
+/**
+ * safetensors files with hostile headers, shard indices and model.json files that lead elsewhere or
+ * promise too much.
+ */
 import { assemble } from '../headers.ts'
 import { bytes, type HostileFile, u64, values } from './build.ts'
 
@@ -13,20 +16,62 @@ const headers: [string, Uint8Array][] = [
   ['a header as long as the limit in a short file', bytes(u64(100_000_000n), '{}')],
   ['a header of 2^64 - 1 bytes', bytes(u64(2n ** 64n - 1n), '{')],
   ['two tensors in one place', assemble(JSON.stringify({ a: entry, b: entry }), values)],
-  ['tensors that overlap by a byte', assemble(JSON.stringify({ a: entry, b: { ...entry, data_offsets: [15, 31] } }), new Uint8Array(31))],
-  ['offsets of 2^52', assemble(JSON.stringify({ a: { ...entry, data_offsets: [2 ** 52, 2 ** 52 + 16] } }), values)],
-  ['offsets beyond the end', assemble(JSON.stringify({ a: { ...entry, shape: [2 ** 40], data_offsets: [0, 2 ** 42] } }), values)],
-  ['offsets the wrong way round', assemble(JSON.stringify({ a: { ...entry, data_offsets: [16, 0] } }), values)],
-  ['an offset below 0', assemble(JSON.stringify({ a: { ...entry, data_offsets: [-16, 0] } }), values)],
-  ['a shape that overflows', assemble(JSON.stringify({ a: { ...entry, shape: [2 ** 40, 2 ** 40] } }), values)],
-  ['a shape of 100,000 sizes', assemble(JSON.stringify({ a: { ...entry, shape: new Array(100_000).fill(1e9) } }), values)],
+  [
+    'tensors that overlap by a byte',
+    assemble(
+      JSON.stringify({ a: entry, b: { ...entry, data_offsets: [15, 31] } }),
+      new Uint8Array(31),
+    ),
+  ],
+  [
+    'offsets of 2^52',
+    assemble(JSON.stringify({ a: { ...entry, data_offsets: [2 ** 52, 2 ** 52 + 16] } }), values),
+  ],
+  [
+    'offsets beyond the end',
+    assemble(
+      JSON.stringify({ a: { ...entry, shape: [2 ** 40], data_offsets: [0, 2 ** 42] } }),
+      values,
+    ),
+  ],
+  [
+    'offsets the wrong way round',
+    assemble(JSON.stringify({ a: { ...entry, data_offsets: [16, 0] } }), values),
+  ],
+  [
+    'an offset below 0',
+    assemble(JSON.stringify({ a: { ...entry, data_offsets: [-16, 0] } }), values),
+  ],
+  [
+    'a shape that overflows',
+    assemble(JSON.stringify({ a: { ...entry, shape: [2 ** 40, 2 ** 40] } }), values),
+  ],
+  [
+    'a shape of 100,000 sizes',
+    assemble(JSON.stringify({ a: { ...entry, shape: new Array(100_000).fill(1e9) } }), values),
+  ],
   ['a type that is none', assemble(JSON.stringify({ a: { ...entry, dtype: 'Q4_0' } }), values)],
-  ['a type that every object has', assemble(JSON.stringify({ a: { ...entry, dtype: '__proto__' } }), values)],
-  ['a type that is a deep list', assemble(`{"a":{"dtype":${deep(200_000)},"shape":[4],"data_offsets":[0,16]}}`, values)],
+  [
+    'a type that every object has',
+    assemble(JSON.stringify({ a: { ...entry, dtype: '__proto__' } }), values),
+  ],
+  [
+    'a type that is a deep list',
+    assemble(`{"a":{"dtype":${deep(200_000)},"shape":[4],"data_offsets":[0,16]}}`, values),
+  ],
   ['a deep list for an entry', assemble(`{"a":${deep(500_000)}}`, values)],
   ['a deep list for metadata', assemble(`{"__metadata__":${deep(500_000)}}`, values)],
-  ['100,000 tensors in one place', assemble(`{${Array.from({ length: 100_000 }, (_, i) => `"${i}":${JSON.stringify(entry)}`)}}`, values)],
-  ['a name of 1 MB', assemble(JSON.stringify({ ['n'.repeat(2 ** 20)]: { ...entry, shape: [5] } }), values)],
+  [
+    '100,000 tensors in one place',
+    assemble(
+      `{${Array.from({ length: 100_000 }, (_, i) => `"${i}":${JSON.stringify(entry)}`)}}`,
+      values,
+    ),
+  ],
+  [
+    'a name of 1 MB',
+    assemble(JSON.stringify({ ['n'.repeat(2 ** 20)]: { ...entry, shape: [5] } }), values),
+  ],
   ['4 MB of brackets that never close', assemble('{"a":'.padEnd(4 * 2 ** 20, '['))],
 ]
 
@@ -46,24 +91,54 @@ const indices: [string, Uint8Array, Record<string, Uint8Array>][] = [
   ['no map', json(index('b.safetensors')), {}],
   ['a map that is a list', json(index(['b.safetensors'])), {}],
   ['a map that is null', json(index(null)), {}],
-  ['a tensor that its shard lacks', json(index({ a: 'b.safetensors', c: 'b.safetensors' })), { 'b.safetensors': shard }],
+  [
+    'a tensor that its shard lacks',
+    json(index({ a: 'b.safetensors', c: 'b.safetensors' })),
+    { 'b.safetensors': shard },
+  ],
   ['a tensor that no index has', json(index({ c: 'b.safetensors' })), { 'b.safetensors': shard }],
-  ['a shard cut short', json(index({ a: 'b.safetensors' })), { 'b.safetensors': shard.subarray(0, -1) }],
+  [
+    'a shard cut short',
+    json(index({ a: 'b.safetensors' })),
+    { 'b.safetensors': shard.subarray(0, -1) },
+  ],
   ['a deep list for a map', bytes(`{"weight_map":${deep(500_000)}}`), {}],
   ['a deep list for a shard', bytes(`{"weight_map":{"a":${deep(500_000)}}}`), {}],
   ['JSON that ends early', bytes('{"weight_map":{"a":'), {}],
   ['JSON that is not UTF-8', bytes('{"weight_map":"\xff"}'), {}],
-  ['JSON of something else', json({ name: 'somebody', scripts: { postinstall: 'touch pwned' } }), {}],
+  [
+    'JSON of something else',
+    json({ name: 'somebody', scripts: { postinstall: 'touch pwned' } }),
+    {},
+  ],
 ]
 
 type Layer = { readonly class_name: string; readonly config: Record<string, unknown> }
 
 const conv = (name: string, kernel: number, stride = 1, padding = 'same'): Layer => ({
   class_name: 'Conv2D',
-  config: { name, kernel_size: [kernel, kernel], strides: [stride, stride], padding, activation: 'relu' },
+  config: {
+    name,
+    kernel_size: [kernel, kernel],
+    strides: [stride, stride],
+    padding,
+    activation: 'relu',
+  },
 })
-const pool: Layer = { class_name: 'MaxPooling2D', config: { name: 'pool', pool_size: [3, 3], strides: [2, 2], padding: 'valid' } }
-const layers: readonly Layer[] = [conv('c1', 11, 4, 'valid'), pool, conv('c2', 5), pool, conv('c3', 3), conv('c4', 3), conv('c5', 3), pool]
+const pool: Layer = {
+  class_name: 'MaxPooling2D',
+  config: { name: 'pool', pool_size: [3, 3], strides: [2, 2], padding: 'valid' },
+}
+const layers: readonly Layer[] = [
+  conv('c1', 11, 4, 'valid'),
+  pool,
+  conv('c2', 5),
+  pool,
+  conv('c3', 3),
+  conv('c4', 3),
+  conv('c5', 3),
+  pool,
+]
 const kernels = [11, 5, 3, 3, 3]
 const weights = kernels.flatMap((kernel, i) => [
   { name: `c${i + 1}/kernel`, shape: [kernel, kernel, i ? 1 : 3, 1], dtype: 'float32' },
@@ -72,7 +147,11 @@ const weights = kernels.flatMap((kernel, i) => [
 const size = weights.reduce((sum, { shape }) => sum + 4 * shape.reduce((a, b) => a * b, 1), 0)
 
 /** A sound model without dense layers. */
-export const soundModel = { format: 'layers-model', modelTopology: topology(layers), weightsManifest: [{ paths: ['b.bin'], weights }] }
+export const soundModel = {
+  format: 'layers-model',
+  modelTopology: topology(layers),
+  weightsManifest: [{ paths: ['b.bin'], weights }],
+}
 export const soundShard = new Uint8Array(size)
 
 function topology(list: unknown): object {
@@ -80,18 +159,27 @@ function topology(list: unknown): object {
 }
 
 function replaced(at: number, layer: unknown): object {
-  return { ...soundModel, modelTopology: topology(layers.map((old, i) => (i === at ? layer : old))) }
+  return {
+    ...soundModel,
+    modelTopology: topology(layers.map((old, i) => (i === at ? layer : old))),
+  }
 }
 
 function weight(changes: object): object {
   return {
     ...soundModel,
-    weightsManifest: [{ paths: ['b.bin'], weights: weights.map((old, i) => (i === 0 ? { ...old, ...changes } : old)) }],
+    weightsManifest: [
+      {
+        paths: ['b.bin'],
+        weights: weights.map((old, i) => (i === 0 ? { ...old, ...changes } : old)),
+      },
+    ],
   }
 }
 
 const group = (paths: unknown) => ({ ...soundModel, weightsManifest: [{ paths, weights }] })
-const nest = (depth: number) => `${'{"class_name":"Sequential","config":{"layers":['.repeat(depth)}${']}}'.repeat(depth)}`
+const nest = (depth: number) =>
+  `${'{"class_name":"Sequential","config":{"layers":['.repeat(depth)}${']}}'.repeat(depth)}`
 
 const models: [string, object | string][] = [
   ['a shard above', group(['../b.bin'])],
@@ -120,19 +208,49 @@ const models: [string, object | string][] = [
   ['quantized to what is none', weight({ quantization: { dtype: 'uint4', scale: 1, min: 0 } })],
   ['a scale that is a text', weight({ quantization: { dtype: 'uint8', scale: 'big', min: 0 } })],
   ['a layer of another name', replaced(0, conv('other', 11, 4, 'valid'))],
-  ['a batch normalization', replaced(1, { class_name: 'BatchNormalization', config: { name: 'bn' } })],
-  ['a lambda, which is a program', replaced(1, { class_name: 'Lambda', config: { name: 'l', function: ['4wEAAAA='] } })],
+  [
+    'a batch normalization',
+    replaced(1, { class_name: 'BatchNormalization', config: { name: 'bn' } }),
+  ],
+  [
+    'a lambda, which is a program',
+    replaced(1, { class_name: 'Lambda', config: { name: 'l', function: ['4wEAAAA='] } }),
+  ],
   ['another stride', replaced(2, conv('c2', 5, 2))],
   ['another first convolution', replaced(0, conv('c1', 7, 2, 'valid'))],
   ['a first convolution padded by Keras', replaced(0, conv('c1', 11, 4, 'same'))],
-  ['kernels that are not square', replaced(2, { class_name: 'Conv2D', config: { ...layers[2]?.config, kernel_size: [5, 3] } })],
-  ['another activation', replaced(2, { class_name: 'Conv2D', config: { ...layers[2]?.config, activation: 'tanh' } })],
-  ['no bias', replaced(2, { class_name: 'Conv2D', config: { ...layers[2]?.config, use_bias: false } })],
-  ['channels first', replaced(2, { class_name: 'Conv2D', config: { ...layers[2]?.config, data_format: 'channels_first' } })],
-  ['another pool', replaced(1, { class_name: 'MaxPooling2D', config: { ...pool.config, pool_size: [2, 2] } })],
+  [
+    'kernels that are not square',
+    replaced(2, { class_name: 'Conv2D', config: { ...layers[2]?.config, kernel_size: [5, 3] } }),
+  ],
+  [
+    'another activation',
+    replaced(2, { class_name: 'Conv2D', config: { ...layers[2]?.config, activation: 'tanh' } }),
+  ],
+  [
+    'no bias',
+    replaced(2, { class_name: 'Conv2D', config: { ...layers[2]?.config, use_bias: false } }),
+  ],
+  [
+    'channels first',
+    replaced(2, {
+      class_name: 'Conv2D',
+      config: { ...layers[2]?.config, data_format: 'channels_first' },
+    }),
+  ],
+  [
+    'another pool',
+    replaced(1, { class_name: 'MaxPooling2D', config: { ...pool.config, pool_size: [2, 2] } }),
+  ],
   [
     'a layer too many',
-    { ...soundModel, modelTopology: topology([...layers, { class_name: 'GlobalAveragePooling2D', config: { name: 'g' } }]) },
+    {
+      ...soundModel,
+      modelTopology: topology([
+        ...layers,
+        { class_name: 'GlobalAveragePooling2D', config: { name: 'g' } },
+      ]),
+    },
   ],
   ['a layer too few', { ...soundModel, modelTopology: topology(layers.slice(0, -1)) }],
   ['no layers', { ...soundModel, modelTopology: topology([]) }],
@@ -143,20 +261,36 @@ const models: [string, object | string][] = [
   ['models in models, 20,000 deep', `{"weightsManifest":[],"modelTopology":${nest(20_000)}}`],
   [
     'a deep list for a stride',
-    JSON.stringify(replaced(2, { class_name: 'Conv2D', config: { name: 'c2', strides: 'DEEP' } })).replace('"DEEP"', deep(200_000)),
+    JSON.stringify(
+      replaced(2, { class_name: 'Conv2D', config: { name: 'c2', strides: 'DEEP' } }),
+    ).replace('"DEEP"', deep(200_000)),
   ],
   [
     'a deep list for an activation',
-    JSON.stringify(replaced(2, { class_name: 'Activation', config: { activation: 'DEEP' } })).replace('"DEEP"', deep(200_000)),
+    JSON.stringify(
+      replaced(2, { class_name: 'Activation', config: { activation: 'DEEP' } }),
+    ).replace('"DEEP"', deep(200_000)),
   ],
-  ['a deep list for a type', JSON.stringify(weight({ dtype: 'DEEP' })).replace('"DEEP"', deep(200_000))],
+  [
+    'a deep list for a type',
+    JSON.stringify(weight({ dtype: 'DEEP' })).replace('"DEEP"', deep(200_000)),
+  ],
 ]
 
 export const manifests: readonly HostileFile[] = [
-  ...headers.map(([title, file]) => ({ title: `safetensors: ${title}`, files: { 'a.safetensors': file } })),
-  ...indices.map(([title, file, more]) => ({ title: `index: ${title}`, files: { 'a.json': file, ...more } })),
+  ...headers.map(([title, file]) => ({
+    title: `safetensors: ${title}`,
+    files: { 'a.safetensors': file },
+  })),
+  ...indices.map(([title, file, more]) => ({
+    title: `index: ${title}`,
+    files: { 'a.json': file, ...more },
+  })),
   ...models.map(([title, model]) => ({
     title: `model.json: ${title}`,
-    files: { 'model.json': typeof model === 'string' ? bytes(model) : json(model), 'b.bin': soundShard },
+    files: {
+      'model.json': typeof model === 'string' ? bytes(model) : json(model),
+      'b.bin': soundShard,
+    },
   })),
 ]

@@ -1,7 +1,8 @@
 /**
- * How long each hostile file takes and how much memory: `npx tsx test/weights/hostile/measure.ts`. Time is the processor's, of all threads,
- * so that whoever else is at work on the machine does not count. Linux only: the process' peak memory is reset before each file, by
- * /proc/self/clear_refs. Ends with 1 where one takes more than a second or 100 MB, or is not refused.
+ * How long each hostile file takes and how much memory: `npx tsx test/weights/hostile/measure.ts`.
+ * Time is the processor's, of all threads, so that whoever else is at work on the machine does not
+ * count. Linux only: the process' peak memory is reset before each file, by /proc/self/clear_refs.
+ * Ends with 1 where one takes more than a second or 100 MB, or is not refused.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -15,7 +16,8 @@ const limits = { seconds: 1, megabytes: 100 }
 
 /** The peak of resident memory since it was reset, or what is resident now, in MB. */
 function resident(which: 'VmHWM' | 'VmRSS'): number {
-  const [, kibibytes = '0'] = new RegExp(`${which}:\\s*(\\d+)`).exec(readFileSync('/proc/self/status', 'utf8')) ?? []
+  const [, kibibytes = '0'] =
+    new RegExp(`${which}:\\s*(\\d+)`).exec(readFileSync('/proc/self/status', 'utf8')) ?? []
   return (Number(kibibytes) * 1024) / 1e6
 }
 
@@ -32,7 +34,12 @@ for (const [i, file] of hostile.entries()) {
   const outcome = await loadWeights(path).catch((error: unknown) => error)
   const { user, system } = process.cpuUsage(started)
   const seconds = (user + system) / 1e6
-  rows.push({ title: file.title, seconds, megabytes: resident('VmHWM') - before, refused: outcome instanceof WeightsError })
+  rows.push({
+    title: file.title,
+    seconds,
+    megabytes: resident('VmHWM') - before,
+    refused: outcome instanceof WeightsError,
+  })
   await rm(join(root, String(i)), { recursive: true })
 }
 await rm(root, { recursive: true })
@@ -44,7 +51,10 @@ const worst = (key: 'seconds' | 'megabytes') =>
     .sort((a, b) => b[key] - a[key])
     .slice(0, 5)
     .map(line)
-const bad = rows.filter(({ seconds, megabytes, refused }) => seconds > limits.seconds || megabytes > limits.megabytes || !refused)
+const bad = rows.filter(
+  ({ seconds, megabytes, refused }) =>
+    seconds > limits.seconds || megabytes > limits.megabytes || !refused,
+)
 console.log(`${rows.length} files, ${rows.filter(({ refused }) => refused).length} refused`)
 console.log(['slowest:', ...worst('seconds'), 'largest:', ...worst('megabytes')].join('\n'))
 if (bad.length > 0) console.log(['over the limits, or read:', ...bad.map(line)].join('\n'))

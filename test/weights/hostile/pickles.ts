@@ -1,11 +1,32 @@
 /** Checkpoints whose pickle is a program that somebody wrote to do harm, or damaged. */
-import { archive, bytes, type HostileFile, pickle, soundDict, storage, stream, streamParts, tensor, u32, u64 } from './build.ts'
+import {
+  archive,
+  bytes,
+  type HostileFile,
+  pickle,
+  soundDict,
+  storage,
+  stream,
+  streamParts,
+  tensor,
+  u32,
+  u64,
+} from './build.ts'
 
 const { text, global, integer, long, tuple, dict, call, program } = pickle
 
 /** What attackers call, and what they reach it by. */
 const functions = [
-  ...['os.system', 'posix.system', 'nt.system', 'subprocess.Popen', 'subprocess.check_output', 'os.execv', 'os.remove', 'shutil.rmtree'],
+  ...[
+    'os.system',
+    'posix.system',
+    'nt.system',
+    'subprocess.Popen',
+    'subprocess.check_output',
+    'os.execv',
+    'os.remove',
+    'shutil.rmtree',
+  ],
   ...[
     'builtins.eval',
     'builtins.exec',
@@ -51,8 +72,17 @@ const functions = [
     'torch.storage._load_from_bytes',
     'torch.ops.load',
   ],
-  ...['torch._utils._rebuild_sparse_tensor', 'torch._utils._rebuild_qtensor', 'torch._utils._rebuild_tensor_v3', 'torch._utils.eval'],
-  ...['torch._tensor._rebuild_from_type_v2', 'torch.nn.modules.container.Sequential', 'torchvision.models.alexnet.AlexNet'],
+  ...[
+    'torch._utils._rebuild_sparse_tensor',
+    'torch._utils._rebuild_qtensor',
+    'torch._utils._rebuild_tensor_v3',
+    'torch._utils.eval',
+  ],
+  ...[
+    'torch._tensor._rebuild_from_type_v2',
+    'torch.nn.modules.container.Sequential',
+    'torchvision.models.alexnet.AlexNet',
+  ],
   ...[
     'numpy.core.multiarray._reconstruct',
     'numpy.core.multiarray.scalar',
@@ -60,8 +90,20 @@ const functions = [
     'collections.defaultdict',
     'collections.Counter',
   ],
-  ...['collections.OrderedDict.fromkeys', 'collections.__proto__', 'torch.__proto__', 'torch.constructor', 'constructor.constructor'],
-  ...['torch.ComplexFloatStorage', 'torch.QInt8Storage', 'torch.UntypedStorage', 'torch.storage.TypedStorage', 'torch.Storage'],
+  ...[
+    'collections.OrderedDict.fromkeys',
+    'collections.__proto__',
+    'torch.__proto__',
+    'torch.constructor',
+    'constructor.constructor',
+  ],
+  ...[
+    'torch.ComplexFloatStorage',
+    'torch.QInt8Storage',
+    'torch.UntypedStorage',
+    'torch.storage.TypedStorage',
+    'torch.Storage',
+  ],
 ]
 
 const command = text('touch pwned')
@@ -71,7 +113,13 @@ const calls: [string, Uint8Array][] = functions.flatMap((name): [string, Uint8Ar
   [`calls ${name}`, program(dict(text('x'), call(global(name), tuple(command))))],
   [
     `names ${name} from the stack`,
-    program(text(name.slice(0, name.lastIndexOf('.'))), text(name.slice(name.lastIndexOf('.') + 1)), '\x93', tuple(command), 'R'),
+    program(
+      text(name.slice(0, name.lastIndexOf('.'))),
+      text(name.slice(name.lastIndexOf('.') + 1)),
+      '\x93',
+      tuple(command),
+      'R',
+    ),
   ],
 ])
 
@@ -94,13 +142,30 @@ const programs: [string, Uint8Array][] = [
   ['calls a storage type', program(global('torch.FloatStorage'), ')R')],
   ['sets attributes of a tensor', program(tensor(), dict(text('__class__'), command), 'b')],
   ['sets attributes of a storage', program(storage(), dict(text('x'), command), 'b')],
-  ['sets attributes of a type', program(global('torch.FloatStorage'), dict(text('x'), command), 'b')],
-  ['a module with its source', program(tuple(text('module'), global('collections.OrderedDict'), text('x.py'), text('import os')), 'Q')],
+  [
+    'sets attributes of a type',
+    program(global('torch.FloatStorage'), dict(text('x'), command), 'b'),
+  ],
+  [
+    'a module with its source',
+    program(
+      tuple(text('module'), global('collections.OrderedDict'), text('x.py'), text('import os')),
+      'Q',
+    ),
+  ],
   ['something outside that is no storage', program(tuple(text('other'), text('0')), 'Q')],
   ['an identifier that is no tuple', program(integer(3), 'Q')],
-  ['a storage of no type', program(tuple(text('storage'), text('float'), text('0'), text('cpu'), integer(4)), 'Q')],
+  [
+    'a storage of no type',
+    program(tuple(text('storage'), text('float'), text('0'), text('cpu'), integer(4)), 'Q'),
+  ],
   ['an OrderedDict of a text', program(call(global('collections.OrderedDict'), tuple(command)))],
-  ['an OrderedDict of triples', program(call(global('collections.OrderedDict'), tuple(tuple(tuple(command, command, command)))))],
+  [
+    'an OrderedDict of triples',
+    program(
+      call(global('collections.OrderedDict'), tuple(tuple(tuple(command, command, command)))),
+    ),
+  ],
 
   ['takes from an empty stack', program('0')],
   ['takes from beneath a mark', program(command, '(0')],
@@ -124,8 +189,14 @@ const programs: [string, Uint8Array][] = [
   ['an integer of 255 bytes', program('\x8a\xff', 'a'.repeat(255))],
   ['a memo filled at 2^32', program(command, 'r\xff\xff\xff\xff', 'j\xff\xff\xff\xfe')],
 
-  ['a million calls', program(')', bytes(call(global('collections.OrderedDict'), bytes(')'))), 'cos\nsystem\n')],
-  ['a REDUCE bomb', program(global('collections.OrderedDict'), 'q\x00', '(', `${'h\x00)R'.repeat(400_000)}`, 't')],
+  [
+    'a million calls',
+    program(')', bytes(call(global('collections.OrderedDict'), bytes(')'))), 'cos\nsystem\n'),
+  ],
+  [
+    'a REDUCE bomb',
+    program(global('collections.OrderedDict'), 'q\x00', '(', `${'h\x00)R'.repeat(400_000)}`, 't'),
+  ],
   ['two million lists', program('(', ']'.repeat(2_000_000), 'l')],
   ['two million dictionaries', program('(', '}'.repeat(2_000_000), 'l')],
   ['two million marks', program('('.repeat(2_000_000))],
@@ -136,10 +207,17 @@ const programs: [string, Uint8Array][] = [
   ['a list doubled 200 times', program(']', '2a'.repeat(1), '22\x86'.repeat(200))],
   ['a list that holds itself', program(']q\x00h\x00a')],
   ['a dictionary that holds itself', program('}q\x00', text('state_dict'), 'h\x00s')],
-  ['a dictionary as its own attributes', program(call(global('collections.OrderedDict'), bytes(')')), 'q\x00h\x00b')],
+  [
+    'a dictionary as its own attributes',
+    program(call(global('collections.OrderedDict'), bytes(')')), 'q\x00h\x00b'),
+  ],
   [
     'a dictionary in a dictionary, 100,000 deep',
-    program(bytes(...Array.from({ length: 100_000 }, () => bytes('}', text('model')))), 'N', 's'.repeat(100_000)),
+    program(
+      bytes(...Array.from({ length: 100_000 }, () => bytes('}', text('model')))),
+      'N',
+      's'.repeat(100_000),
+    ),
   ],
 
   ['nothing but a number', program(integer(3))],
@@ -147,47 +225,127 @@ const programs: [string, Uint8Array][] = [
   ['a single tensor', program(tensor())],
   ['a list of tensors', program(']', tensor(), 'a')],
   ['an empty dictionary', program('}')],
-  ['a dictionary without tensors', program(dict(text('epoch'), integer(7), text('lr'), text('0.1')))],
-  ['an empty state_dict beside an optimizer', program(dict(text('state_dict'), dict(), text('optimizer'), dict(text('x'), tensor())))],
+  [
+    'a dictionary without tensors',
+    program(dict(text('epoch'), integer(7), text('lr'), text('0.1'))),
+  ],
+  [
+    'an empty state_dict beside an optimizer',
+    program(dict(text('state_dict'), dict(), text('optimizer'), dict(text('x'), tensor()))),
+  ],
   ['a tensor without a name', program(dict(integer(3), tensor()))],
   ['a tensor that is a number', program(dict(text('x'), integer(3)))],
 
   ['a tensor beyond its storage', program(dict(text('x'), tensor({ shape: tuple(integer(5)) })))],
-  ['a tensor that begins beyond its storage', program(dict(text('x'), tensor({ offset: integer(1) })))],
+  [
+    'a tensor that begins beyond its storage',
+    program(dict(text('x'), tensor({ offset: integer(1) }))),
+  ],
   ['an offset below 0', program(dict(text('x'), tensor({ offset: long(-1n) })))],
   ['a size below 0', program(dict(text('x'), tensor({ shape: tuple(integer(-4)) })))],
-  ['a stride below 0', program(dict(text('x'), tensor({ offset: integer(3), strides: tuple(integer(-1)) })))],
+  [
+    'a stride below 0',
+    program(dict(text('x'), tensor({ offset: integer(3), strides: tuple(integer(-1)) }))),
+  ],
   ['a size that is a text', program(dict(text('x'), tensor({ shape: tuple(text('4')) })))],
-  ['a size that is no integer', program(dict(text('x'), tensor({ shape: tuple(bytes('G\x40\x00\x00\x00\x00\x00\x00\x01')) })))],
+  [
+    'a size that is no integer',
+    program(dict(text('x'), tensor({ shape: tuple(bytes('G\x40\x00\x00\x00\x00\x00\x00\x01')) }))),
+  ],
   ['a shape that is no tuple', program(dict(text('x'), tensor({ shape: integer(4) })))],
-  ['more sizes than strides', program(dict(text('x'), tensor({ shape: tuple(integer(2), integer(2)) })))],
-  ['a hundred dimensions', program(dict(text('x'), tensor({ shape: tuple(...ones(100)), strides: tuple(...ones(100)) })))],
-  ['one number spread over 4 TB', program(dict(text('x'), tensor({ shape: tuple(long(2n ** 40n)), strides: tuple(integer(0)) })))],
-  ['one number spread over 1 GB', program(dict(text('x'), tensor({ shape: tuple(integer(2 ** 28)), strides: tuple(integer(0)) })))],
+  [
+    'more sizes than strides',
+    program(dict(text('x'), tensor({ shape: tuple(integer(2), integer(2)) }))),
+  ],
+  [
+    'a hundred dimensions',
+    program(dict(text('x'), tensor({ shape: tuple(...ones(100)), strides: tuple(...ones(100)) }))),
+  ],
+  [
+    'one number spread over 4 TB',
+    program(dict(text('x'), tensor({ shape: tuple(long(2n ** 40n)), strides: tuple(integer(0)) }))),
+  ],
+  [
+    'one number spread over 1 GB',
+    program(
+      dict(text('x'), tensor({ shape: tuple(integer(2 ** 28)), strides: tuple(integer(0)) })),
+    ),
+  ],
   ['many numbers spread over 1 GB', program(spread(2 ** 12, 2 ** 16))],
   [
     'a shape that overflows',
-    program(dict(text('x'), tensor({ shape: tuple(long(2n ** 40n), long(2n ** 40n)), strides: tuple(integer(0), integer(0)) }))),
+    program(
+      dict(
+        text('x'),
+        tensor({
+          shape: tuple(long(2n ** 40n), long(2n ** 40n)),
+          strides: tuple(integer(0), integer(0)),
+        }),
+      ),
+    ),
   ],
-  ['a stride that overflows', program(dict(text('x'), tensor({ shape: tuple(integer(2)), strides: tuple(long(2n ** 52n)) })))],
-  ['a storage of 2^50 numbers', program(dict(text('x'), tensor({ of: storage({ length: long(2n ** 50n) }) })))],
-  ['a storage longer than it is', program(dict(text('x'), tensor({ of: storage({ length: integer(5) }) })))],
-  ['a storage shorter than it is', program(dict(text('x'), tensor({ of: storage({ length: integer(3) }), shape: tuple(integer(3)) })))],
-  ['a storage of a negative length', program(dict(text('x'), tensor({ of: storage({ length: integer(-4) }) })))],
-  ['a storage of another type', program(dict(text('x'), tensor({ of: storage({ type: 'torch.DoubleStorage' }) })))],
-  ['a storage of two types', program(dict(text('x'), tensor(), text('y'), tensor({ of: storage({ type: 'torch.IntStorage' }) })))],
+  [
+    'a stride that overflows',
+    program(dict(text('x'), tensor({ shape: tuple(integer(2)), strides: tuple(long(2n ** 52n)) }))),
+  ],
+  [
+    'a storage of 2^50 numbers',
+    program(dict(text('x'), tensor({ of: storage({ length: long(2n ** 50n) }) }))),
+  ],
+  [
+    'a storage longer than it is',
+    program(dict(text('x'), tensor({ of: storage({ length: integer(5) }) }))),
+  ],
+  [
+    'a storage shorter than it is',
+    program(
+      dict(text('x'), tensor({ of: storage({ length: integer(3) }), shape: tuple(integer(3)) })),
+    ),
+  ],
+  [
+    'a storage of a negative length',
+    program(dict(text('x'), tensor({ of: storage({ length: integer(-4) }) }))),
+  ],
+  [
+    'a storage of another type',
+    program(dict(text('x'), tensor({ of: storage({ type: 'torch.DoubleStorage' }) }))),
+  ],
+  [
+    'a storage of two types',
+    program(
+      dict(text('x'), tensor(), text('y'), tensor({ of: storage({ type: 'torch.IntStorage' }) })),
+    ),
+  ],
   [
     'a storage of two lengths',
-    program(dict(text('x'), tensor(), text('y'), tensor({ of: storage({ length: integer(2) }), shape: tuple(integer(2)) }))),
+    program(
+      dict(
+        text('x'),
+        tensor(),
+        text('y'),
+        tensor({ of: storage({ length: integer(2) }), shape: tuple(integer(2)) }),
+      ),
+    ),
   ],
   ['a storage that is not there', program(dict(text('x'), tensor({ of: storage({ key: '1' }) })))],
-  ['a storage named as a path', program(dict(text('x'), tensor({ of: storage({ key: '../../../etc/passwd' }) })))],
+  [
+    'a storage named as a path',
+    program(dict(text('x'), tensor({ of: storage({ key: '../../../etc/passwd' }) }))),
+  ],
   [
     'a window that leaves its storage',
-    program(dict(text('x'), tensor({ of: storage({ window: tuple(text('0'), integer(3), integer(2)) }) }))),
+    program(
+      dict(
+        text('x'),
+        tensor({ of: storage({ window: tuple(text('0'), integer(3), integer(2)) }) }),
+      ),
+    ),
   ],
   ['a tensor of what is no storage', program(dict(text('x'), tensor({ of: text('0') })))],
-  ['a tensor without arguments', program(dict(text('x'), call(global('torch._utils._rebuild_tensor_v2'), bytes(')'))))],
+  [
+    'a tensor without arguments',
+    program(dict(text('x'), call(global('torch._utils._rebuild_tensor_v2'), bytes(')')))),
+  ],
 ]
 
 function ones(count: number): Uint8Array[] {
@@ -202,18 +360,36 @@ function spread(count: number, size: number): Uint8Array {
 
 /** Streams whose parts around the pickle are wrong. */
 const streams: [string, Uint8Array][] = [
-  ['another magic number', bytes(program('\x8a\x01\x07'), streamParts.version, streamParts.system, soundDict)],
+  [
+    'another magic number',
+    bytes(program('\x8a\x01\x07'), streamParts.version, streamParts.system, soundDict),
+  ],
   ['a plain pickle', soundDict],
-  ['another format version', bytes(streamParts.magic, program('M\xea\x03'), streamParts.system, soundDict)],
-  ['a big-endian machine', stream(soundDict, { system: program(dict(text('little_endian'), bytes('\x89'))) })],
+  [
+    'another format version',
+    bytes(streamParts.magic, program('M\xea\x03'), streamParts.system, soundDict),
+  ],
+  [
+    'a big-endian machine',
+    stream(soundDict, { system: program(dict(text('little_endian'), bytes('\x89'))) }),
+  ],
   ['no word of the machine', stream(soundDict, { system: program('N') })],
   ['storages that are no list', stream(soundDict, { keys: program('N') })],
   ['a storage without a name', stream(soundDict, { keys: program(']N', 'a') })],
-  ['a storage listed twice', stream(soundDict, { keys: program(']', text('0'), 'a', text('0'), 'a') })],
-  ['a storage listed that no tensor has', stream(soundDict, { keys: program(']', text('7'), 'a') })],
+  [
+    'a storage listed twice',
+    stream(soundDict, { keys: program(']', text('0'), 'a', text('0'), 'a') }),
+  ],
+  [
+    'a storage listed that no tensor has',
+    stream(soundDict, { keys: program(']', text('7'), 'a') }),
+  ],
   ['no storage listed', stream(soundDict, { keys: program(']') })],
   ['a storage of another length', stream(soundDict, { data: bytes(u64(5n), new Uint8Array(20)) })],
-  ['a storage of fewer numbers than none', stream(soundDict, { data: bytes(u64(2n ** 64n - 4n), new Uint8Array(16)) })],
+  [
+    'a storage of fewer numbers than none',
+    stream(soundDict, { data: bytes(u64(2n ** 64n - 4n), new Uint8Array(16)) }),
+  ],
 ]
 
 /** Every program in both formats, and the rest. */

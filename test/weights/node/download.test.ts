@@ -100,7 +100,9 @@ describe('what arrives', () => {
     const proxy = createServer((request, response) => {
       asked.push(request.url ?? '')
       const { pathname } = new URL(request.url ?? '')
-      get(server.url(pathname), (upstream) => upstream.pipe(response.writeHead(upstream.statusCode ?? 500, upstream.headers)))
+      get(server.url(pathname), (upstream) =>
+        upstream.pipe(response.writeHead(upstream.statusCode ?? 500, upstream.headers)),
+      )
     })
     proxy.on('connect', (request, socket) => {
       asked.push(request.url ?? '')
@@ -116,7 +118,9 @@ describe('what arrives', () => {
       asked.length = 0
       process.env.https_proxy = process.env.http_proxy
       const secure = new URL('https://weights.invalid/file.pth')
-      expect(await failure(download('mine', secure, path, sha256, quick))).toMatch(/the server answered 502/)
+      expect(await failure(download('mine', secure, path, sha256, quick))).toMatch(
+        /the server answered 502/,
+      )
       expect(new Set(asked)).toEqual(new Set(['weights.invalid:443']))
       await rm(path)
       asked.length = 0
@@ -143,20 +147,31 @@ describe('a transfer that breaks', () => {
   })
 
   test('starts afresh where the server knows no ranges', async () => {
-    server.now((visit) => (visit.number === 1 ? cut(file, visit, 40_000) : send(file, { ...visit, from: 0 })))
+    server.now((visit) =>
+      visit.number === 1 ? cut(file, visit, 40_000) : send(file, { ...visit, from: 0 }),
+    )
     await fetchFile()
-    expect([await arrived(), server.requests]).toEqual([true, ['/file.pth', '/file.pth from 40000']])
+    expect([await arrived(), server.requests]).toEqual([
+      true,
+      ['/file.pth', '/file.pth from 40000'],
+    ])
   })
 
   test('keeps what it has when it gives up, and a later call goes on from there', async () => {
-    server.now((visit) => (visit.number === 1 ? cut(file, visit, 50_000) : visit.response.destroy()))
+    server.now((visit) =>
+      visit.number === 1 ? cut(file, visit, 50_000) : visit.response.destroy(),
+    )
     expect(await failure(fetchFile())).toMatch(
       /cannot be fetched from http.*; 50000 bytes are kept, and the next attempt goes on from there/,
     )
     expect(await left()).toEqual(['file.pth.part'])
     server.now((visit) => send(file, visit))
     await fetchFile()
-    expect([await arrived(), server.requests, await left()]).toEqual([true, ['/file.pth from 50000'], ['file.pth']])
+    expect([await arrived(), server.requests, await left()]).toEqual([
+      true,
+      ['/file.pth from 50000'],
+      ['file.pth'],
+    ])
   })
 
   test('is one that falls silent, too', async () => {
@@ -196,7 +211,10 @@ describe('a transfer that breaks', () => {
       response.writeHead(200, { 'content-length': file.length })
       response.write(file.subarray(0, 20_000))
     })
-    const stopped = fetchFile({ signal: controller.signal, onProgress: (done) => done > 0 && controller.abort() })
+    const stopped = fetchFile({
+      signal: controller.signal,
+      onProgress: (done) => done > 0 && controller.abort(),
+    })
     await expect(stopped).rejects.toHaveProperty('name', 'AbortError')
     expect(await left()).toEqual(['file.pth.part'])
   })
@@ -222,8 +240,14 @@ describe('what is not the file', () => {
   })
 
   test('but a web page is called that', async () => {
-    server.now(({ response }) => response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end('<h1>Log in</h1>'))
-    expect(await failure(fetchFile())).toMatch(/sent a web page instead of the file \(is there a login or proxy in between\?\)/)
+    server.now(({ response }) =>
+      response
+        .writeHead(200, { 'content-type': 'text/html; charset=utf-8' })
+        .end('<h1>Log in</h1>'),
+    )
+    expect(await failure(fetchFile())).toMatch(
+      /sent a web page instead of the file \(is there a login or proxy in between\?\)/,
+    )
   })
 
   test('but the beginning of an earlier one is fetched again in one piece', async () => {
@@ -231,14 +255,18 @@ describe('what is not the file', () => {
     await writeFile(`${path}.part`, other.subarray(0, 70_000))
     server.now((visit) => send(file, visit))
     await fetchFile()
-    expect([await arrived(), server.requests]).toEqual([true, ['/file.pth from 70000', '/file.pth']])
+    expect([await arrived(), server.requests]).toEqual([
+      true,
+      ['/file.pth from 70000', '/file.pth'],
+    ])
   })
 
   test('but longer than the one on the server is fetched again', async () => {
     await mkdir(join(folder, 'cache'))
     await writeFile(`${path}.part`, Buffer.concat([file, file]))
     server.now((visit) => {
-      if (visit.from >= file.length) visit.response.writeHead(416, { 'content-range': `bytes */${file.length}` }).end()
+      if (visit.from >= file.length)
+        visit.response.writeHead(416, { 'content-range': `bytes */${file.length}` }).end()
       else send(file, visit)
     })
     await fetchFile()
@@ -248,7 +276,9 @@ describe('what is not the file', () => {
   test('a part that is whole already is only checked', async () => {
     await mkdir(join(folder, 'cache'))
     await writeFile(`${path}.part`, file)
-    server.now((visit) => visit.response.writeHead(416, { 'content-range': `bytes */${file.length}` }).end())
+    server.now((visit) =>
+      visit.response.writeHead(416, { 'content-range': `bytes */${file.length}` }).end(),
+    )
     await fetchFile()
     expect([await arrived(), await left()]).toEqual([true, ['file.pth']])
   })
@@ -257,7 +287,9 @@ describe('what is not the file', () => {
     server.now((visit) => {
       if (visit.number === 1) return cut(file, visit, 40_000)
       if (visit.number > 2) return send(file, visit)
-      visit.response.writeHead(206, { 'content-range': `bytes 0-${file.length - 1}/${file.length}` }).end(file)
+      visit.response
+        .writeHead(206, { 'content-range': `bytes 0-${file.length - 1}/${file.length}` })
+        .end(file)
     })
     await fetchFile()
     expect(await arrived()).toBe(true)
@@ -276,13 +308,17 @@ describe('what cannot be fetched', () => {
     await gone.listen()
     const url = gone.url('/x')
     await gone.close()
-    expect(await failure(download('mine', url, path, sha256, quick))).toMatch(/cannot be fetched from http.*ECONNREFUSED/)
+    expect(await failure(download('mine', url, path, sha256, quick))).toMatch(
+      /cannot be fetched from http.*ECONNREFUSED/,
+    )
   })
 
   test('because the server speaks no TLS', async () => {
     server.now((visit) => send(file, visit))
     const secure = new URL(`https://${server.host}/file.pth`)
-    expect(await failure(download('mine', secure, path, sha256, quick))).toMatch(/cannot be fetched from https.*SSL/)
+    expect(await failure(download('mine', secure, path, sha256, quick))).toMatch(
+      /cannot be fetched from https.*SSL/,
+    )
   })
 
   test('because of redirects in a circle', async () => {
@@ -293,7 +329,9 @@ describe('what cannot be fetched', () => {
   test('because another process is at it', async () => {
     await mkdir(join(folder, 'cache'))
     await writeFile(`${path}.lock`, String(process.pid))
-    expect(await failure(fetchFile())).toMatch(new RegExp(`process ${process.pid} is fetching it already`))
+    expect(await failure(fetchFile())).toMatch(
+      new RegExp(`process ${process.pid} is fetching it already`),
+    )
     // One that ended without removing its lock is no longer at it.
     await writeFile(`${path}.lock`, '2147483646')
     server.now((visit) => send(file, visit))

@@ -30,7 +30,13 @@ const server = new FileServer()
 beforeAll(() => server.listen())
 afterAll(() => server.close())
 
-const variables = ['XDG_CONFIG_HOME', 'XDG_CACHE_HOME', 'TORCH_HOME', 'GRAFT_OFFLINE', 'HOME'] as const
+const variables = [
+  'XDG_CONFIG_HOME',
+  'XDG_CACHE_HOME',
+  'TORCH_HOME',
+  'GRAFT_OFFLINE',
+  'HOME',
+] as const
 const before = variables.map((name) => process.env[name])
 let folder = ''
 beforeEach(async () => {
@@ -51,11 +57,25 @@ afterEach(async () => {
 
 /** Weights on the test's server, known by their first digits. */
 const remote = (): NamedWeights => ({
-  ...{ name: 'lab/remote', file: server.url('/models/remote-1.safetensors'), sha256: sumOf(file).slice(0, 8), variant: 'bvlc' },
-  ...{ classes: 2, classNames: async () => ['a', 'b'], parameters: 2, accuracy: null, license: null },
+  ...{
+    name: 'lab/remote',
+    file: server.url('/models/remote-1.safetensors'),
+    sha256: sumOf(file).slice(0, 8),
+    variant: 'bvlc',
+  },
+  ...{
+    classes: 2,
+    classNames: async () => ['a', 'b'],
+    parameters: 2,
+    accuracy: null,
+    license: null,
+  },
 })
 
-const message = async (action: Promise<unknown>, type: typeof WeightsError | typeof UsageError = WeightsError) => {
+const message = async (
+  action: Promise<unknown>,
+  type: typeof WeightsError | typeof UsageError = WeightsError,
+) => {
   const error = await action.then(
     () => null,
     (reason: unknown) => reason,
@@ -107,7 +127,9 @@ describe('named weights that are not here', () => {
     expect(metadata).toEqual({ architecture: 'bvlc', classes: '["a","b"]', k: 'v' })
     await loadNamedWeights(remote())
     expect(server.requests).toEqual(['/models/remote-1.safetensors'])
-    expect(await localFile(remote())).toBe(join(folder, 'cache', 'graft', 'weights', 'lab', 'remote', 'remote-1.safetensors'))
+    expect(await localFile(remote())).toBe(
+      join(folder, 'cache', 'graft', 'weights', 'lab', 'remote', 'remote-1.safetensors'),
+    )
   })
 
   test('are fetched again where the copy was changed, and refused where it was while offline', async () => {
@@ -121,7 +143,9 @@ describe('named weights that are not here', () => {
   })
 
   test('are not fetched while offline, by option or by GRAFT_OFFLINE', async () => {
-    expect(await message(fetchWeights(remote(), { offline: true }))).toMatch(/not on this machine, and nothing is fetched while offline/)
+    expect(await message(fetchWeights(remote(), { offline: true }))).toMatch(
+      /not on this machine, and nothing is fetched while offline/,
+    )
     process.env.GRAFT_OFFLINE = '1'
     expect(await message(loadNamedWeights(remote()))).toMatch(/nothing is fetched while offline/)
     expect(server.requests).toEqual([])
@@ -142,11 +166,17 @@ describe('named weights that are not here', () => {
   })
 
   test('come under their earlier name where the present one is gone', async () => {
-    server.now((visit) => (visit.request.url === '/old' ? send(other, visit) : visit.response.writeHead(404).end()))
+    server.now((visit) =>
+      visit.request.url === '/old' ? send(other, visit) : visit.response.writeHead(404).end(),
+    )
     const weights = { ...remote(), earlier: { file: server.url('/old'), sha256: sumOf(other) } }
     await writeFile(join(folder, 'expected'), other)
-    expect(await readFile(await fetchWeights(weights))).toEqual(await readFile(join(folder, 'expected')))
-    expect(await message(fetchWeights({ ...remote(), name: 'lab/none' }))).toMatch(/^lab\/none: the server answered 404/)
+    expect(await readFile(await fetchWeights(weights))).toEqual(
+      await readFile(join(folder, 'expected')),
+    )
+    expect(await message(fetchWeights({ ...remote(), name: 'lab/none' }))).toMatch(
+      /^lab\/none: the server answered 404/,
+    )
   })
 })
 
@@ -155,17 +185,27 @@ describe('a user’s own names', () => {
     const path = join(folder, 'mine.safetensors')
     await writeFile(path, file)
     await addWeights({ name: 'mine', source: path, variant: 'alexnet-64' })
-    await addWeights({ name: 'lab/x.1', source: server.url('/x.safetensors').href, sha256: sumOf(file).toUpperCase() })
-    await addWeights({ name: 'hub', source: server.url(`/net-${sumOf(file).slice(0, 8)}.safetensors`).href })
+    await addWeights({
+      name: 'lab/x.1',
+      source: server.url('/x.safetensors').href,
+      sha256: sumOf(file).toUpperCase(),
+    })
+    await addWeights({
+      name: 'hub',
+      source: server.url(`/net-${sumOf(file).slice(0, 8)}.safetensors`).href,
+    })
     expect(ownWeights().map(({ name, sha256, variant }) => [name, sha256, variant])).toEqual([
       ['hub', sumOf(file).slice(0, 8), null],
       ['lab/x.1', sumOf(file), null],
       ['mine', sumOf(file), 'alexnet-64'],
     ])
-    for (const name of ['mine', 'lab/x.1', 'hub']) expect((await loadWeights(name)).tensors.x?.data).toEqual(Float32Array.of(3, 4))
+    for (const name of ['mine', 'lab/x.1', 'hub'])
+      expect((await loadWeights(name)).tensors.x?.data).toEqual(Float32Array.of(3, 4))
     expect((await loadWeights('mine')).metadata).toEqual({ architecture: 'alexnet-64', k: 'v' })
     await writeFile(path, other)
-    expect(await message(loadWeights('mine'))).toMatch(/^mine: the file is damaged or was changed: .*fetch or add it again/)
+    expect(await message(loadWeights('mine'))).toMatch(
+      /^mine: the file is damaged or was changed: .*fetch or add it again/,
+    )
     await addWeights({ name: 'mine', source: path })
     expect((await loadWeights('mine')).tensors.x?.data).toEqual(Float32Array.of(3, 5))
     await rm(path)
@@ -176,21 +216,44 @@ describe('a user’s own names', () => {
     const path = join(folder, 'mine.safetensors')
     await writeFile(path, file)
     const mine = await addWeights({ name: 'mine', source: path })
-    const hub = await addWeights({ name: 'hub', source: server.url('/x.safetensors').href, sha256: sumOf(file) })
+    const hub = await addWeights({
+      name: 'hub',
+      source: server.url('/x.safetensors').href,
+      sha256: sumOf(file),
+    })
     const fetched = await fetchWeights(hub)
     expect(await removeWeights(mine)).toEqual({ forgotten: true, deleted: [] })
     expect(await removeWeights(hub)).toEqual({ forgotten: true, deleted: [fetched] })
     expect((await stat(path)).isFile()).toBe(true)
-    expect([findWeights('mine'), findWeights('hub'), ownWeights()]).toEqual([undefined, undefined, []])
+    expect([findWeights('mine'), findWeights('hub'), ownWeights()]).toEqual([
+      undefined,
+      undefined,
+      [],
+    ])
   })
 
   test.each<[string, object, typeof WeightsError | typeof UsageError, RegExp]>([
     ['a name that climbs', { name: '../x', source: 'y' }, UsageError, /no name for weights/],
     ['a hidden name', { name: 'a/.b', source: 'y' }, UsageError, /no name for weights/],
-    ['none, which means no weights', { name: 'none', source: 'y' }, UsageError, /no name for weights/],
-    ['a name of Graft’s', { name: 'torchvision/alexnet', source: 'y' }, UsageError, /a name of Graft's own/],
+    [
+      'none, which means no weights',
+      { name: 'none', source: 'y' },
+      UsageError,
+      /no name for weights/,
+    ],
+    [
+      'a name of Graft’s',
+      { name: 'torchvision/alexnet', source: 'y' },
+      UsageError,
+      /a name of Graft's own/,
+    ],
     ['a sum that is none', { name: 'x', source: 'y', sha256: 'abc' }, UsageError, /no sha256/],
-    ['an address without a sum', { name: 'x', source: 'https://example.org/x.pth' }, UsageError, /the sha256 of .* is wanted/],
+    [
+      'an address without a sum',
+      { name: 'x', source: 'https://example.org/x.pth' },
+      UsageError,
+      /the sha256 of .* is wanted/,
+    ],
     [
       'a file that is not there',
       { name: 'x', source: '/nowhere/x.pth' },
@@ -218,7 +281,9 @@ describe('a user’s own names', () => {
       '{"weights":[{"name":"a","source":"b","sha256":"../x","variant":null}]}',
     ]) {
       await writeFile(entriesFile(), text)
-      expect(() => ownWeights()).toThrow(/weights\.json is no list of weights any more; correct or remove it/)
+      expect(() => ownWeights()).toThrow(
+        /weights\.json is no list of weights any more; correct or remove it/,
+      )
       await expect(addWeights({ name: 'x', source: import.meta.url })).rejects.toThrow(WeightsError)
       expect(await readFile(entriesFile(), 'utf8')).toBe(text)
     }

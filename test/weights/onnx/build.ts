@@ -10,14 +10,22 @@ import {
 export type Tensor = MessageInitShape<typeof TensorProtoSchema>
 type Attribute = MessageInitShape<typeof AttributeProtoSchema>
 
-/** One node, shortly: integers are whole numbers and lists, floats are wrapped so that 1 is told from 1.0. */
+/**
+ * One node, shortly: integers are whole numbers and lists, floats are wrapped so that 1 is told
+ * from 1.0.
+ */
 export interface NodeSpec {
   readonly op: string
   readonly in: readonly string[]
   readonly out?: string
   readonly name?: string
   readonly domain?: string
-  readonly at?: Readonly<Record<string, number | readonly number[] | string | { readonly float: number } | { readonly tensor: Tensor }>>
+  readonly at?: Readonly<
+    Record<
+      string,
+      number | readonly number[] | string | { readonly float: number } | { readonly tensor: Tensor }
+    >
+  >
 }
 
 export interface ModelSpec {
@@ -32,13 +40,22 @@ export interface ModelSpec {
 
 function attribute([name, value]: [string, NonNullable<NodeSpec['at']>[string]]): Attribute {
   if (typeof value === 'number') return { name, type: AttributeType.INT, i: BigInt(value) }
-  if (typeof value === 'string') return { name, type: AttributeType.STRING, s: new TextEncoder().encode(value) as Uint8Array<ArrayBuffer> }
+  if (typeof value === 'string')
+    return {
+      name,
+      type: AttributeType.STRING,
+      s: new TextEncoder().encode(value) as Uint8Array<ArrayBuffer>,
+    }
   if ('float' in value) return { name, type: AttributeType.FLOAT, f: value.float }
   if ('tensor' in value) return { name, type: AttributeType.TENSOR, t: value.tensor }
   return { name, type: AttributeType.INTS, ints: value.map((n) => BigInt(n)) }
 }
 
-const described = (name: string, dims: readonly (number | string)[], elemType: number = TensorProto_DataType.FLOAT) => ({
+const described = (
+  name: string,
+  dims: readonly (number | string)[],
+  elemType: number = TensorProto_DataType.FLOAT,
+) => ({
   name,
   type: {
     value: {
@@ -47,7 +64,10 @@ const described = (name: string, dims: readonly (number | string)[], elemType: n
         elemType,
         shape: {
           dim: dims.map((n) => ({
-            value: typeof n === 'number' ? { case: 'dimValue' as const, value: BigInt(n) } : { case: 'dimParam' as const, value: n },
+            value:
+              typeof n === 'number'
+                ? { case: 'dimValue' as const, value: BigInt(n) }
+                : { case: 'dimParam' as const, value: n },
           })),
         },
       },
@@ -62,7 +82,12 @@ export function floats(name: string, dims: readonly number[], values?: readonly 
     { length: count },
     (_, i) => values?.[i] ?? (Math.imul(i + name.length + 1, 2654435761) >>> 0) / 2 ** 32 - 0.5,
   )
-  return { name, dims: dims.map(BigInt), dataType: TensorProto_DataType.FLOAT, rawData: new Uint8Array(data.buffer) }
+  return {
+    name,
+    dims: dims.map(BigInt),
+    dataType: TensorProto_DataType.FLOAT,
+    rawData: new Uint8Array(data.buffer),
+  }
 }
 
 export function int64s(name: string, values: readonly number[]): Tensor {
@@ -74,7 +99,10 @@ export function int64s(name: string, values: readonly number[]): Tensor {
   }
 }
 
-/** An ONNX file; input 'x', nodes in order, each output named `out` or after its place, the last one the graph's. */
+/**
+ * An ONNX file; input 'x', nodes in order, each output named `out` or after its place, the last one
+ * the graph's.
+ */
 export function onnxFile({
   nodes,
   tensors = [],
@@ -104,16 +132,26 @@ export function onnxFile({
         })),
         initializer: [...tensors],
         input: [described('x', input, inputType)],
-        output: [described(output ?? (last ? outputOf(last, nodes.length - 1) : 'x'), ['n', 'classes'])],
+        output: [
+          described(output ?? (last ? outputOf(last, nodes.length - 1) : 'x'), ['n', 'classes']),
+        ],
       },
     }),
   )
 }
 
 /** A small sound network: convolution, ReLU, flatten, dense. */
-export const small: ModelSpec & { readonly nodes: readonly NodeSpec[]; readonly tensors: readonly Tensor[] } = {
+export const small: ModelSpec & {
+  readonly nodes: readonly NodeSpec[]
+  readonly tensors: readonly Tensor[]
+} = {
   nodes: [
-    { op: 'Conv', in: ['x', 'w', 'b'], name: 'first', at: { kernel_shape: [3, 3], pads: [1, 1, 1, 1], strides: [2, 2] } },
+    {
+      op: 'Conv',
+      in: ['x', 'w', 'b'],
+      name: 'first',
+      at: { kernel_shape: [3, 3], pads: [1, 1, 1, 1], strides: [2, 2] },
+    },
     { op: 'Relu', in: ['v0'] },
     { op: 'Flatten', in: ['v1'] },
     { op: 'Gemm', in: ['v2', 'fw', 'fb'], at: { transB: 1 } },
@@ -122,6 +160,14 @@ export const small: ModelSpec & { readonly nodes: readonly NodeSpec[]; readonly 
 }
 
 /** `small` with one of its nodes changed. */
-export function smallWith(index: number, change: Partial<NodeSpec>, more: Partial<ModelSpec> = {}): Uint8Array {
-  return onnxFile({ ...small, ...more, nodes: small.nodes.map((node, i) => (i === index ? { ...node, ...change } : node)) })
+export function smallWith(
+  index: number,
+  change: Partial<NodeSpec>,
+  more: Partial<ModelSpec> = {},
+): Uint8Array {
+  return onnxFile({
+    ...small,
+    ...more,
+    nodes: small.nodes.map((node, i) => (i === index ? { ...node, ...change } : node)),
+  })
 }

@@ -28,15 +28,20 @@ test('the files that are spoiled here are sound', () => {
 })
 
 test('a file of Graft’s own is refused wherever it is cut', () => {
-  for (let length = 0; length < own.length; length++) expect(refusal(own.subarray(0, length)), `${length} bytes`).not.toBeNull()
+  for (let length = 0; length < own.length; length++)
+    expect(refusal(own.subarray(0, length)), `${length} bytes`).not.toBeNull()
 })
 
 test('a file of anyone is refused wherever it is cut before its metadata', () => {
-  for (let length = 0; length < sound.length; length++) expect(refusal(sound.subarray(0, length)), `${length} bytes`).not.toBeNull()
+  for (let length = 0; length < sound.length; length++)
+    expect(refusal(sound.subarray(0, length)), `${length} bytes`).not.toBeNull()
 })
 
 test('damaged bytes give a WeightsError or a network, never anything else', () => {
-  const edit = fc.record({ at: fc.nat({ max: sound.length - 1 }), value: fc.integer({ min: 0, max: 255 }) })
+  const edit = fc.record({
+    at: fc.nat({ max: sound.length - 1 }),
+    value: fc.integer({ min: 0, max: 255 }),
+  })
   fc.assert(
     fc.property(fc.array(edit, { minLength: 1, maxLength: 6 }), (edits) => {
       const bytes = sound.slice()
@@ -48,11 +53,17 @@ test('damaged bytes give a WeightsError or a network, never anything else', () =
 })
 
 test('pieces that are removed, repeated or exchanged give a WeightsError or a network', () => {
-  const span = fc.record({ from: fc.nat({ max: sound.length }), length: fc.nat({ max: 60 }), to: fc.nat({ max: sound.length }) })
+  const span = fc.record({
+    from: fc.nat({ max: sound.length }),
+    length: fc.nat({ max: 60 }),
+    to: fc.nat({ max: sound.length }),
+  })
   fc.assert(
     fc.property(span, fc.boolean(), ({ from, length, to }, removed) => {
       const piece = sound.slice(from, from + length)
-      const rest = removed ? Uint8Array.from([...sound.slice(0, from), ...sound.slice(from + length)]) : sound
+      const rest = removed
+        ? Uint8Array.from([...sound.slice(0, from), ...sound.slice(from + length)])
+        : sound
       refusal(Uint8Array.from([...rest.slice(0, to), ...piece, ...rest.slice(to)]))
     }),
     { numRuns: 1000 },

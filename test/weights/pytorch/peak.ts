@@ -2,7 +2,10 @@
 import { readFileSync } from 'node:fs'
 import { loadWeights } from '../../../src/weights/load.ts'
 
-/** The peak of this program; what getrusage says on Linux is at least what the process that started it held. */
+/**
+ * The peak of this program; what getrusage says on Linux is at least what the process that started
+ * it held.
+ */
 function peakMiB(): number {
   if (process.platform !== 'linux') return process.resourceUsage().maxRSS / 2 ** 10
   return Number(/VmHWM:\s*(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) / 2 ** 10

@@ -4,7 +4,10 @@ import { PickleDict } from '../../../src/weights/pytorch/pickleMachine.ts'
 import { PickleTruncated } from '../../../src/weights/pytorch/pickleReader.ts'
 import { TorchRules } from '../../../src/weights/pytorch/torchRules.ts'
 
-/** Python's pickle.dumps, protocols 0 to 5, of the dictionary in `wanted`; 2 and 3, 4 and 5 differ in the number alone. */
+/**
+ * Python's pickle.dumps, protocols 0 to 5, of the dictionary in `wanted`; 2 and 3, 4 and 5 differ
+ * in the number alone.
+ */
 const dumped = [
   '286470300a56690a70310a492d350a73566a0a70320a493330300a73566b0a70330a4937303030300a73566269670a70340a4c313138303539313632303731373431313330333432344c0a7356660a70350a46312e350a7356730a70360a564772fcdf650a70370a7356740a70380a2849310a49320a49330a49340a7470390a7356750a7031300a2849370a747031310a73566c0a7031320a286c7031330a4930310a614e6167370a617356640a7031340a28647031350a7356650a7031360a2874732e',
   '7d71002858010000006971014afbffffff58010000006a71024d2c0158010000006b71034a70110100580300000062696771044c313138303539313632303731373431313330333432344c0a5801000000667105473ff8000000000000580100000073710658070000004772c3bcc39f6571075801000000747108284b014b024b034b04747109580100000075710a284b0774710b58010000006c710c5d710d284930310a4e680765580100000064710e7d710f580100000065711029752e',
@@ -13,25 +16,44 @@ const dumped = [
 ].map((hex) => Uint8Array.from(Buffer.from(hex, 'hex')))
 
 const numbers = { i: -5, j: 300, k: 70_000, big: 2n ** 70n, f: 1.5 }
-const wanted = { ...numbers, s: 'Grüße', t: [1, 2, 3, 4], u: [7], l: [true, null, 'Grüße'], d: {}, e: [] }
+const wanted = {
+  ...numbers,
+  s: 'Grüße',
+  t: [1, 2, 3, 4],
+  u: [7],
+  l: [true, null, 'Grüße'],
+  d: {},
+  e: [],
+}
 
 /** A dictionary of the pickle as an object, for comparison. */
 function plain(value: unknown): unknown {
-  return value instanceof PickleDict ? Object.fromEntries(Array.from(value.entries, ([key, item]) => [key, plain(item)])) : value
+  return value instanceof PickleDict
+    ? Object.fromEntries(Array.from(value.entries, ([key, item]) => [key, plain(item)]))
+    : value
 }
 
 describe('readPickle', () => {
-  test.each(dumped.map((bytes, i) => [['0', '1', '2 and 3', '4 and 5'][i], bytes] as const))('reads protocol %s', (_, bytes) => {
-    const { value, end } = readPickle(bytes, new TorchRules())
-    expect(plain(value)).toEqual(wanted)
-    expect(end).toBe(bytes.length)
-  })
+  test.each(dumped.map((bytes, i) => [['0', '1', '2 and 3', '4 and 5'][i], bytes] as const))(
+    'reads protocol %s',
+    (_, bytes) => {
+      const { value, end } = readPickle(bytes, new TorchRules())
+      expect(plain(value)).toEqual(wanted)
+      expect(end).toBe(bytes.length)
+    },
+  )
 
   test('reads bytes, byte arrays and sets', () => {
     // pickle.dumps({'b': b'\x00\xff', 'a': bytearray(b'xy'), 'z': frozenset([3]), 'y': {4}}, 5)
-    const hex = '80059531000000000000007d94288c016294430200ff948c0161949602000000000000007879948c017a94284b0391948c0179948f94284b0490752e'
+    const hex =
+      '80059531000000000000007d94288c016294430200ff948c0161949602000000000000007879948c017a94284b0391948c0179948f94284b0490752e'
     const { value } = readPickle(Uint8Array.from(Buffer.from(hex, 'hex')), new TorchRules())
-    expect(plain(value)).toEqual({ b: Uint8Array.of(0, 255), a: Uint8Array.of(0x78, 0x79), z: [3], y: [4] })
+    expect(plain(value)).toEqual({
+      b: Uint8Array.of(0, 255),
+      a: Uint8Array.of(0x78, 0x79),
+      z: [3],
+      y: [4],
+    })
   })
 
   test('stops at the end of the pickle, whatever follows', () => {
@@ -43,11 +65,16 @@ describe('readPickle', () => {
 
   test.each(dumped.map((bytes) => [bytes]))('says where it is cut that it is', (bytes) => {
     for (let length = 0; length < bytes.length; length++)
-      expect(() => readPickle(bytes.subarray(0, length), new TorchRules()), `cut at ${length}`).toThrow(PickleTruncated)
+      expect(
+        () => readPickle(bytes.subarray(0, length), new TorchRules()),
+        `cut at ${length}`,
+      ).toThrow(PickleTruncated)
   })
 
   test('names what it refuses', () => {
     const program = Uint8Array.from(Buffer.from('\x80\x02cos\nsystem\n.', 'latin1'))
-    expect(() => readPickle(program, new TorchRules())).toThrow(/"os\.system", which is refused.*nothing is executed/)
+    expect(() => readPickle(program, new TorchRules())).toThrow(
+      /"os\.system", which is refused.*nothing is executed/,
+    )
   })
 })

@@ -8,7 +8,10 @@ import { writePyTorch } from '../../../src/weights/pytorch/write.ts'
 import { pytorch, runPyTorch } from '../../support/pytorch.ts'
 
 const tensors: StateDict = {
-  'features.0.weight': { shape: [2, 3, 5, 5], data: Float32Array.from({ length: 150 }, (_, i) => i / 7) },
+  'features.0.weight': {
+    shape: [2, 3, 5, 5],
+    data: Float32Array.from({ length: 150 }, (_, i) => i / 7),
+  },
   'features.0.bias': { shape: [2], data: Float32Array.of(-0, 1e-42) },
   '10': { shape: [], data: Float32Array.of(Number.POSITIVE_INFINITY) },
   grüße: { shape: [0, 300], data: new Float32Array(0) },
@@ -37,23 +40,26 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }))
 
 describe('writePyTorch', () => {
-  test.skipIf(!pytorch)('torch.load reads names, types, shapes, bits and metadata (skipped without python3-torch)', async () => {
-    const path = join(folder, 'written.pth')
-    await writeFile(path, await writePyTorch(tensors, metadata))
-    const wanted = {
-      type: 'OrderedDict',
-      metadata,
-      tensors: Object.entries(tensors).map(([name, { shape, data }]) => [
-        name,
-        'torch.float32',
-        shape,
-        true,
-        false,
-        Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex'),
-      ]),
-    }
-    expect(JSON.parse(runPyTorch(inspect, path))).toEqual([wanted, wanted])
-  })
+  test.skipIf(!pytorch)(
+    'torch.load reads names, types, shapes, bits and metadata (skipped without python3-torch)',
+    async () => {
+      const path = join(folder, 'written.pth')
+      await writeFile(path, await writePyTorch(tensors, metadata))
+      const wanted = {
+        type: 'OrderedDict',
+        metadata,
+        tensors: Object.entries(tensors).map(([name, { shape, data }]) => [
+          name,
+          'torch.float32',
+          shape,
+          true,
+          false,
+          Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex'),
+        ]),
+      }
+      expect(JSON.parse(runPyTorch(inspect, path))).toEqual([wanted, wanted])
+    },
+  )
 
   test('gives the same bytes every time, values at multiples of 64 bytes', async () => {
     const values = Float32Array.from({ length: 33 }, (_, i) => Math.fround(1.1 ** i))
@@ -78,7 +84,12 @@ describe('writePyTorch', () => {
     ['nothing', {}, {}, /no tensors/],
     ['too few data', { w: { shape: [2, 3], data: one } }, {}, /"w".*\[2, 3\].*6 elements.*hold 1/],
     ['half a surrogate pair', { 'a\ud800': { shape: [1], data: one } }, {}, /Unicode/],
-    ['metadata that is no text', { w: { shape: [1], data: one } }, { k: 3 as unknown as string }, /"k".*number/],
+    [
+      'metadata that is no text',
+      { w: { shape: [1], data: one } },
+      { k: 3 as unknown as string },
+      /"k".*number/,
+    ],
   ]
   test.each(wrong)('refuses %s', async (_, values, texts, message) => {
     const failure = await writePyTorch(values, texts).catch((error: unknown) => error)
