@@ -58,7 +58,7 @@ export default {
   name: 'Graft',
   entryPoints: ['src/index.ts', 'src/browser.ts', 'src/inspector.ts', 'src/browserInspector.ts'],
   tsconfig: 'tsconfig.build.json',
-  out: 'docs',
+  out: 'docs/api',
   plugin: [categoriseByFolder, styled],
   excludeInternal: true,
   excludePrivate: true,
