@@ -5,6 +5,7 @@
  */
 export function at<T>(list: ArrayLike<T>, index: number): T {
   const value = list[index]
-  if (value === undefined) throw new RangeError(`index ${index} is outside a list of ${list.length}`)
+  if (value === undefined)
+    throw new RangeError(`index ${index} is outside a list of ${list.length}`)
   return value
 }
