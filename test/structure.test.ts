@@ -1,0 +1,66 @@
+/** The order of the house: imports, the length of files and lines, the spelling of words. */
+import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { extname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { describe, expect, test } from 'vitest'
+
+const root = join(import.meta.dirname, '..')
+const run = promisify(execFile)
+
+interface Cruise {
+  readonly summary: {
+    readonly totalCruised: number
+    readonly violations: readonly {
+      readonly from: string
+      readonly to: string
+      readonly rule: { readonly name: string }
+    }[]
+  }
+}
+
+const written = new Set(['.ts', '.tsx', '.js', '.cjs', '.wgsl', '.css', '.html'])
+
+/** Files under some folders that people read and write, with their lines. */
+async function sources(...folders: string[]) {
+  const { stdout } = await run('git', ['ls-files', '-co', '--exclude-standard', ...folders], {
+    cwd: root,
+  })
+  const names = stdout.split('\n').filter((name) => written.has(extname(name)))
+  const texts = await Promise.all(
+    names.map((name) => readFile(join(root, name), 'utf8').catch(() => null)),
+  )
+  return names.flatMap((name, i) => {
+    const text = texts[i]
+    return typeof text === 'string' ? [{ name, lines: text.trimEnd().split('\n') }] : []
+  })
+}
+
+describe('the structure', () => {
+  test('imports form no circle and never go up, types included', async () => {
+    const cruise = join(root, 'node_modules', 'dependency-cruiser', 'bin', 'dependency-cruise.mjs')
+    const { stdout } = await run(
+      process.execPath,
+      [cruise, 'src', '--config', '.dependency-cruiser.cjs', '--output-type', 'json'],
+      { cwd: root, maxBuffer: 2 ** 28 },
+    ).catch((failed: { readonly stdout: string }) => failed) // it exits with the number of errors
+    const { summary } = JSON.parse(stdout) as Cruise
+    expect(summary.totalCruised).toBeGreaterThan(300)
+    const found = summary.violations.map(({ rule, from, to }) => `${rule.name}: ${from} -> ${to}`)
+    expect(found).toEqual([])
+  })
+
+  test('no file is longer than 400 lines', async () => {
+    const long = (await sources('src', 'shaders', 'test', 'bench', 'examples'))
+      .filter(({ lines }) => lines.length > 400)
+      .map(({ name, lines }) => `${name}: ${lines.length}`)
+    expect(long).toEqual([])
+  })
+
+  test('no line is longer than 100 columns', async () => {
+    const long = (await sources('src', 'shaders', 'examples')).flatMap(({ name, lines }) =>
+      lines.flatMap((line, i) => ([...line].length > 100 ? [`${name}:${i + 1}`] : [])),
+    )
+    expect(long).toEqual([])
+  })
+})
