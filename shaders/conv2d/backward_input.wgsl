@@ -42,8 +42,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
           continue;
         }
         sum += weight[(filter_base + u) * params.kernel_width + v]
-          * dy[(plane + (row - u) / params.stride_y) * params.out_width + (column - v) /
-          * params.stride_x];
+          * dy[(plane + (row - u) / params.stride_y) * params.out_width + (column - v) / params.stride_x];
       }
     }
   }
