@@ -1,4 +1,5 @@
 import { relative } from 'node:path'
+import { bytes, counted, layersOf, thousands } from '../base/format.ts'
 import type { Augmentation } from '../data/augment.ts'
 import { countByClass, type ImageDataset } from '../data/dataset.ts'
 import { countedEndings } from '../host/imageFormat.ts'
@@ -6,7 +7,6 @@ import type { Network } from '../nn/network.ts'
 import type { Engine } from '../tensor/engine.ts'
 import type { MemoryPlan } from '../train/memory.ts'
 import type { Plan } from '../transfer/scenario.ts'
-import { bytes, counted, layersOf, thousands } from './format.ts'
 import type { Output } from './output.ts'
 
 /** Says which adapter computes. */

@@ -1,5 +1,6 @@
+import { counted, percent, thousands, withError } from '../base/format.ts'
 import type { Choice } from '../transfer/choice.ts'
-import { counted, percent, table, thousands, withError } from './format.ts'
+import { table } from './lines.ts'
 import type { Output } from './output.ts'
 
 /** Says what was measured, what follows from it, and why. */

@@ -1,5 +1,6 @@
+import { counted, layersOf, percent } from '../base/format.ts'
 import type { EpochResult, TrainEvent } from '../train/events.ts'
-import { counted, labeled, labeledCommand, layersOf, percent } from './format.ts'
+import { labeled, labeledCommand } from './lines.ts'
 import { Progress } from './progress.ts'
 
 /** Milliseconds between two events that say how many images have been read. */

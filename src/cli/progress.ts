@@ -1,4 +1,5 @@
 import { type Options, SingleBar } from 'cli-progress'
+import { clock } from '../base/format.ts'
 
 /** A bar appears once a piece of work has taken this long, in milliseconds. */
 const patience = 600
@@ -76,10 +77,4 @@ export class Progress {
 /** What the terminal's line leaves beside a label, a percentage and the longest note. */
 function barSize(): number {
   return Math.max(10, Math.min(28, (process.stderr.columns || 80) - 70))
-}
-
-/** 75 seconds as '1:15'. */
-function clock(seconds: number): string {
-  const whole = Math.ceil(seconds)
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`
 }

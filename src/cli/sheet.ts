@@ -1,6 +1,6 @@
 import type Sharp from 'sharp'
+import { shortened } from '../base/textWidth.ts'
 import type { Preprocess } from '../nn/preprocess.ts'
-import { shortened } from '../report/text.ts'
 
 /** One line of a sheet: what it shows, and its tiles. */
 export interface SheetRow {

@@ -1,6 +1,7 @@
 import * as Plot from '@observablehq/plot'
+import { percent } from '../base/format.ts'
+import { shortened, widthOf } from '../base/textWidth.ts'
 import type { EpochResult } from '../train/events.ts'
-import { percent, shortened, widthOf } from './text.ts'
 
 /** One line of a chart. */
 export interface Series {

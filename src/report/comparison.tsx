@@ -1,10 +1,10 @@
+import { percent } from '../base/format.ts'
 import type { Comparison } from '../train/compare.ts'
 import type { Scenario } from '../transfer/scenario.ts'
 import { EvidenceTable } from './evidence.tsx'
 import { Figure, renderPage } from './page.tsx'
 import { linePlot } from './plots.ts'
 import { Table } from './table.tsx'
-import { percent } from './text.ts'
 
 /** What each scenario does, in a line. */
 const does: Readonly<Record<Scenario, string>> = {

@@ -1,6 +1,6 @@
+import { percent } from '../base/format.ts'
 import type { EpochResult } from '../train/events.ts'
 import type { TableProps } from './table.tsx'
-import { percent } from './text.ts'
 
 const header = [
   'epoch',

@@ -1,7 +1,7 @@
 import type { VNode } from 'preact'
+import { percent, thousands, withError } from '../base/format.ts'
 import type { Choice } from '../transfer/choice.ts'
 import { Table } from './table.tsx'
-import { percent, thousands, withError } from './text.ts'
 
 /** What a linear classifier reads at each depth. */
 export function EvidenceTable({ choice }: { readonly choice: Choice }): VNode {

@@ -1,7 +1,7 @@
 import * as Plot from '@observablehq/plot'
 import { parseHTML } from 'linkedom'
+import { counted, percent } from '../base/format.ts'
 import { axisText, confusionDrawing, type Drawing, lineDrawing, percentTicks } from './charts.ts'
-import { counted, percent } from './text.ts'
 
 /** A chart in two widths: the page shows the one that fits. */
 export interface Chart {

@@ -1,4 +1,5 @@
 import type { VNode } from 'preact'
+import { counted, duration, layersOf, percent, percentRange, thousands } from '../base/format.ts'
 import { epochSeries } from './charts.ts'
 import { epochTable } from './epochTable.ts'
 import { EvidenceTable } from './evidence.tsx'
@@ -8,7 +9,6 @@ import { barPlot, confusionPlot, linePlot, reliabilityPlot } from './plots.ts'
 import { mistakesOf, type Share } from './statistics.ts'
 import type { StepTimes } from './stepTimes.ts'
 import { Table } from './table.tsx'
-import { counted, layersOf, percent, seconds, thousands } from './text.ts'
 
 /** A run's report as one HTML file that needs nothing beside it. */
 export function runPage({ figures, images }: Report): string {
@@ -45,13 +45,13 @@ export function runPage({ figures, images }: Report): string {
         <Headline
           name="accuracy"
           value={accuracy ? percent(accuracy.value) : 'none'}
-          note={accuracy ? interval(accuracy) : ''}
+          note={accuracy ? percentRange(accuracy.low, accuracy.high) : ''}
         />
         {data.classes.length > 10 && figures.top5 && (
           <Headline
             name="among the first five"
             value={percent(figures.top5.value)}
-            note={interval(figures.top5)}
+            note={percentRange(figures.top5.low, figures.top5.high)}
           />
         )}
         <Headline
@@ -168,14 +168,9 @@ function Curves({ figures: { epochs } }: Props): VNode {
   )
 }
 
-/** '79.1 to 93.0 %'. */
-function interval({ low, high }: Share): string {
-  return `${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)} %`
-}
-
 function Classes({ figures: { perClass } }: Props): VNode {
   const share = (value: Share | null) =>
-    value ? [percent(value.value), interval(value)] : ['–', 'none to count']
+    value ? [percent(value.value), percentRange(value.low, value.high)] : ['–', 'none to count']
   return (
     <>
       <p>
@@ -319,7 +314,7 @@ const phaseNames = {
 function Time({ figures: { timings, epochs, step } }: Props): VNode {
   const inEpochs = epochs.reduce((sum, epoch) => sum + epoch.seconds, 0)
   const perEpoch = epochs.length
-    ? `${seconds(inEpochs / epochs.length)} an epoch, ${counted(epochs.length, 'epoch')}`
+    ? `${duration(inEpochs / epochs.length)} an epoch, ${counted(epochs.length, 'epoch')}`
     : 'no epochs'
   if (!timings)
     return (
@@ -334,12 +329,12 @@ function Time({ figures: { timings, epochs, step } }: Props): VNode {
     .map((phase) => ({
       name: phaseNames[phase],
       value: timings[phase],
-      text: `${seconds(timings[phase])}, ${percent(timings[phase] / total)}`,
+      text: `${duration(timings[phase])}, ${percent(timings[phase] / total)}`,
     }))
   return (
     <>
       <p>
-        {seconds(total)} in all; {perEpoch}.
+        {duration(total)} in all; {perEpoch}.
       </p>
       <Figure
         chart={barPlot(bars, 'seconds')}

@@ -1,3 +1,4 @@
+import { percent, thousands, withError } from '../base/format.ts'
 import type { Scenario, ScenarioOptions } from './scenario.ts'
 
 /** From when on images are many. The one place that says so; the explanation quotes it. */
@@ -145,17 +146,17 @@ function reasonFor(
   useful: boolean,
 ): string {
   const { images, classes, chance, depths, pretrained } = evidence
-  const amount = `${number(images)} images of ${classes} classes are ${areMany(evidence) ? 'many' : 'few'} (${boundary(evidence)})`
+  const amount = `${thousands(images)} images of ${classes} classes are ${areMany(evidence) ? 'many' : 'few'} (${boundary(evidence)})`
   if (!basis) return `${amount}, and there was nothing to probe.`
   const weights = pretrained ? 'frozen' : 'random frozen'
   if (!useful)
     return `${amount}, but ${weights} features tell the classes apart no better than always naming the commonest (${percent(basis.accuracy)} against ${percent(chance)}), so everything trains.`
-  const read = `a linear probe of the ${weights} features reads the classes best after ${basis.layer} (${withError(basis)} expected)`
+  const read = `a linear probe of the ${weights} features reads the classes best after ${basis.layer} (${withError(basis.expected, basis.expectedError)} expected)`
   const late = bestOf(depths.filter(({ part }) => part !== 'early'))
   if (scenario === 'small-similar')
     return `${amount}, and ${read}: ${pretrained ? "the network's own features fit" : 'nothing is pretrained, and so few train no trunk'}, so only a new last layer trains.`
   if (scenario === 'small-different')
-    return `${amount}, and ${read}${late ? `, rather than at the end (${late.layer}: ${withError(late)})` : ''}: ${pretrained ? 'late features are too special' : 'nothing is pretrained, and so few train no trunk'}, so a new layer sits on these.`
+    return `${amount}, and ${read}${late ? `, rather than at the end (${late.layer}: ${withError(late.expected, late.expectedError)})` : ''}: ${pretrained ? 'late features are too special' : 'nothing is pretrained, and so few train no trunk'}, so a new layer sits on these.`
   if (scenario === 'large-similar')
     return `${amount}, and ${read}: the pretrained weights are the best place to train everything from.`
   return `${amount}, and ${pretrained ? `${read}, far from the end` : 'nothing is pretrained'}: there is enough to train everything, and little to inherit.`
@@ -164,12 +165,7 @@ function reasonFor(
 /** The threshold that decided. */
 function boundary({ images, classes }: Evidence): string {
   const { few, many, perClass } = thresholds
-  if (images < few) return `under ${number(few)}`
-  if (images >= many) return `${number(many)} or more`
-  return `${number(few)} or more, with ${images >= perClass * classes ? 'at least' : 'under'} ${number(perClass)} a class`
+  if (images < few) return `under ${thousands(few)}`
+  if (images >= many) return `${thousands(many)} or more`
+  return `${thousands(few)} or more, with ${images >= perClass * classes ? 'at least' : 'under'} ${thousands(perClass)} a class`
 }
-
-const number = (n: number) => n.toLocaleString('en-US')
-const percent = (share: number) => `${(100 * share).toFixed(1)} %`
-const withError = ({ expected, expectedError }: Depth) =>
-  `${(100 * expected).toFixed(1)} ± ${(100 * expectedError).toFixed(1)} %`

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import { percent } from '../report/text.ts'
+import { percent } from '../base/format.ts'
 import type { Prediction } from '../train/evaluate.ts'
 import { FileButton, Problem } from './fields.tsx'
 import { Thumbnail } from './images.tsx'

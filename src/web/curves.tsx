@@ -1,8 +1,8 @@
 import { useMemo } from 'preact/hooks'
+import { percent } from '../base/format.ts'
 import { epochSeries, lineDrawing } from '../report/charts.ts'
 import { epochTable } from '../report/epochTable.ts'
 import { Table } from '../report/table.tsx'
-import { percent } from '../report/text.ts'
 import type { EpochResult } from '../train/events.ts'
 import { ChartView } from './chart.tsx'
 

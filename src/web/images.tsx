@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useState } from 'preact/hooks'
+import { counted, thousands } from '../base/format.ts'
 import { countByClass, type ImageDataset } from '../data/dataset.ts'
 import { Table } from '../report/table.tsx'
-import { counted, thousands } from '../report/text.ts'
 import { bringsFiles, type Chosen, chosenFrom } from './chosen.ts'
 import { FileButton, Problem } from './fields.tsx'
 

@@ -1,4 +1,4 @@
-import { percent } from '../report/text.ts'
+import { percent } from '../base/format.ts'
 import type { Chosen } from './chosen.ts'
 import type { Result } from './contract.ts'
 import { Thumbnail } from './images.tsx'

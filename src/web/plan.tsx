@@ -1,4 +1,4 @@
-import { bytes, counted, thousands } from '../report/text.ts'
+import { bytes, counted, thousands } from '../base/format.ts'
 import type { LayerRow, Prepared } from './contract.ts'
 
 /** What the scenario makes of the network, layer by layer. */

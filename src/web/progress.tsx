@@ -1,7 +1,7 @@
-import { counted } from '../report/text.ts'
+import { clock, counted } from '../base/format.ts'
 import type { Skipped } from '../train/events.ts'
 import { Problem } from './fields.tsx'
-import { clock, isActive, type Run } from './run.ts'
+import { isActive, type Run } from './run.ts'
 
 /** How far a training is, how long it will take, and the button that ends it. */
 export function Progress({ run, onStop }: { readonly run: Run; readonly onStop: () => void }) {

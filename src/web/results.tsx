@@ -1,8 +1,8 @@
 import { useMemo } from 'preact/hooks'
+import { counted, duration, percent, percentRange } from '../base/format.ts'
 import { confusionDrawing } from '../report/charts.ts'
 import { mistakesOf, type Share } from '../report/statistics.ts'
 import { Table } from '../report/table.tsx'
-import { counted, percent, seconds } from '../report/text.ts'
 import { ChartView } from './chart.tsx'
 import type { Result } from './contract.ts'
 
@@ -21,8 +21,10 @@ export function Results({ result }: { readonly result: Result }) {
         <span class="quiet">of {counted(accuracy?.of ?? 0, 'image')} held out are right</span>
       </p>
       <p>
-        {ended} {accuracy && `The true share lies between ${interval(accuracy)}, 95 times in 100.`}{' '}
-        {counted(epochs.length, 'epoch')} took {seconds(result.seconds)}; loss{' '}
+        {ended}{' '}
+        {accuracy &&
+          `The true share lies between ${percentRange(accuracy.low, accuracy.high, 'and')}, 95 times in 100.`}{' '}
+        {counted(epochs.length, 'epoch')} took {duration(result.seconds)}; loss{' '}
         {result.loss.toFixed(3)}.
       </p>
       <div class="columns">
@@ -31,11 +33,6 @@ export function Results({ result }: { readonly result: Result }) {
       </div>
     </>
   )
-}
-
-/** '79.1 and 93.0 %'. */
-function interval({ low, high }: Share): string {
-  return `${(100 * low).toFixed(1)} and ${(100 * high).toFixed(1)} %`
 }
 
 /** Classes whose confusion is drawn; of more only the commonest mistakes are told. */

@@ -1,4 +1,4 @@
-import { percent } from '../report/text.ts'
+import { percent } from '../base/format.ts'
 import type { EpochResult, Skipped } from '../train/events.ts'
 import type { Result, WorkEvent } from './contract.ts'
 
@@ -115,10 +115,4 @@ function heard(run: Run, event: WorkEvent, at: number): Run {
     default:
       return run
   }
-}
-
-/** 75 seconds as '1:15'. */
-export function clock(seconds: number): string {
-  const whole = Math.ceil(seconds)
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { dataName, labeled, labeledCommand } from '../../src/cli/format.ts'
+import { labeled, labeledCommand } from '../../src/cli/lines.ts'
+import { dataName } from '../../src/cli/shell.ts'
 
 describe('lines', () => {
   test('text is broken where the terminal ends, and at 110 columns at the most', () => {

@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
 import { AdapterError, GraftError } from '../../base/errors.ts'
+import { thousands } from '../../base/format.ts'
 import { installLavapipe } from '../../host/node/installLavapipe.ts'
 import { type AdapterReport, describeAdapters } from '../../host/node/platform.ts'
-import { table, thousands } from '../format.ts'
+import { table } from '../lines.ts'
 import { type CommonOptions, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
 

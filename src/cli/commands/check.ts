@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { UsageError } from '../../base/errors.ts'
+import { counted } from '../../base/format.ts'
 import {
   type CheckReport,
   type CheckRow,
@@ -11,7 +12,7 @@ import type { Subject } from '../../check/subject.ts'
 import { createEngine } from '../../index.ts'
 import { describeEngine } from '../describe.ts'
 import { exitCodes } from '../errors.ts'
-import { counted, table } from '../format.ts'
+import { table } from '../lines.ts'
 import { type CommonOptions, number, seedNumber, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
 

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type Command, Option } from 'commander'
 import { UsageError } from '../../base/errors.ts'
+import { duration, percent } from '../../base/format.ts'
 import { openData } from '../../data/openData.ts'
 import { writeFileAtomic } from '../../host/node/files.ts'
 import { type Variant, variants } from '../../nn/alexnet.ts'
@@ -14,7 +15,7 @@ import { terminalChart } from '../compareChart.ts'
 import { describeData, describeEngine, describeNetwork, shortPath } from '../describe.ts'
 import { describeChoice } from '../describeChoice.ts'
 import { InterruptedError } from '../errors.ts'
-import { dataName, duration, nextCommand, percent, table } from '../format.ts'
+import { table } from '../lines.ts'
 import {
   type CommonOptions,
   count,
@@ -26,6 +27,7 @@ import {
 } from '../options.ts'
 import { epochHeader, epochLine, Output } from '../output.ts'
 import { inSession } from '../session.ts'
+import { dataName, nextCommand } from '../shell.ts'
 import { chooseNetwork } from '../trainSettings.ts'
 
 interface CompareOptions extends CommonOptions {

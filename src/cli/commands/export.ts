@@ -1,6 +1,7 @@
 import { basename, extname } from 'node:path'
 import { type Command, Option } from 'commander'
 import { UsageError } from '../../base/errors.ts'
+import { bytes, counted } from '../../base/format.ts'
 import { writeFileAtomic } from '../../host/node/files.ts'
 import { createEngine } from '../../index.ts'
 import { exportOnnx } from '../../nn/onnx.ts'
@@ -8,7 +9,6 @@ import { loadRun, readRunConfig, readRunWeights } from '../../train/runFolder.ts
 import { writePyTorch } from '../../weights/pytorch/write.ts'
 import { writeSafetensors } from '../../weights/safetensors.ts'
 import { shortPath } from '../describe.ts'
-import { counted } from '../format.ts'
 import { type CommonOptions, path, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
 
@@ -65,10 +65,11 @@ async function run(folder: string, options: ExportOptions): Promise<void> {
       `${basename(out)} does not say which format is wanted: --format is one of ${formats.join(', ')}`,
     )
   const { classes, architecture } = await readRunConfig(folder)
-  const bytes = format === 'onnx' ? await onnxOf(folder, options) : await weightsOf(folder, format)
-  await writeFileAtomic(out, bytes)
-  output.event({ type: 'result', run: folder, format, file: out, bytes: bytes.length, classes })
-  const what = `${architecture.variant}, ${counted(classes.length, 'class', 'classes')}, ${(bytes.length / 1e6).toFixed(1)} MB`
+  const content =
+    format === 'onnx' ? await onnxOf(folder, options) : await weightsOf(folder, format)
+  await writeFileAtomic(out, content)
+  output.event({ type: 'result', run: folder, format, file: out, bytes: content.length, classes })
+  const what = `${architecture.variant}, ${counted(classes.length, 'class', 'classes')}, ${bytes(content.length)}`
   output.labeled('wrote', `${shortPath(out)}: ${format}, ${what}`)
 }
 

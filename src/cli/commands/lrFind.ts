@@ -12,12 +12,12 @@ import {
 import { applyScenario } from '../../transfer/scenario.ts'
 import { buildNetwork } from '../buildNetwork.ts'
 import { describeData, describeEngine, describeNetwork, describePlan } from '../describe.ts'
-import { nextCommand } from '../format.ts'
 import type { Stop } from '../interrupt.ts'
 import { lrPlot } from '../lrPlot.ts'
 import { typedOptions, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
 import { inSession } from '../session.ts'
+import { nextCommand } from '../shell.ts'
 import {
   chooseNetwork,
   settingsOf,

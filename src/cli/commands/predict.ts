@@ -1,12 +1,12 @@
 import type { Command } from 'commander'
 import { DataError, printable } from '../../base/errors.ts'
+import { percent } from '../../base/format.ts'
 import { decodeImage, type RgbImage } from '../../host/node/decode.ts'
 import { createEngine } from '../../index.ts'
 import type { Network } from '../../nn/network.ts'
 import { type Prediction, predict } from '../../train/evaluate.ts'
 import { loadRun, readRunConfig } from '../../train/runFolder.ts'
 import { exitCodes } from '../errors.ts'
-import { percent } from '../format.ts'
 import { type CommonOptions, count, viewCount, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
 

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { UsageError } from '../../base/errors.ts'
+import { percent } from '../../base/format.ts'
 import type { ImageDataset } from '../../data/dataset.ts'
 import { openEmoji } from '../../data/emoji.ts'
 import { writeFileAtomic } from '../../host/node/files.ts'
@@ -14,10 +15,10 @@ import {
   readRunTimings,
 } from '../../train/runFolder.ts'
 import { describeData, describeEngine, shortPath } from '../describe.ts'
-import { percent, quoted } from '../format.ts'
 import { warnOfMoved } from '../images.ts'
 import { type CommonOptions, number, path, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
+import { quoted } from '../shell.ts'
 import { openAsTrained, requireSameClasses } from './evaluate.ts'
 
 interface ReportOptions extends CommonOptions {

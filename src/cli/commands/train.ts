@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { DataError, UsageError } from '../../base/errors.ts'
+import { counted, duration, percent } from '../../base/format.ts'
 import { holdingRun } from '../../base/node/lock.ts'
 import { augmentationOf } from '../../data/augment.ts'
 import type { ImageDataset } from '../../data/dataset.ts'
@@ -27,7 +28,6 @@ import {
   shortPath,
 } from '../describe.ts'
 import { describeChoice } from '../describeChoice.ts'
-import { counted, dataName, duration, nextCommand, percent } from '../format.ts'
 import { imagesOf, warnOfMoved } from '../images.ts'
 import type { Stop } from '../interrupt.ts'
 import { number, path, withCommon } from '../options.ts'
@@ -35,6 +35,7 @@ import { epochHeader, epochLine, Output } from '../output.ts'
 import { recipeOf } from '../recipeOptions.ts'
 import { checkOut, type ExistingRun, RunWriter } from '../runWriter.ts'
 import { inSession } from '../session.ts'
+import { dataName, nextCommand } from '../shell.ts'
 import {
   checkAuto,
   chooseNetwork,

@@ -1,10 +1,11 @@
 import { type Command, Option } from 'commander'
+import { counted } from '../../base/format.ts'
 import { createEngine } from '../../index.ts'
 import { alexnet, type Variant, variants } from '../../nn/alexnet.ts'
 import type { TuningResult } from '../../ops/tune.ts'
 import { tune } from '../../train/tune.ts'
 import { describeEngine } from '../describe.ts'
-import { counted, table } from '../format.ts'
+import { table } from '../lines.ts'
 import { type CommonOptions, count, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
 

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { type Command, Option } from 'commander'
 import { GraftError, UsageError, WeightsError } from '../../base/errors.ts'
+import { bytes, percent, thousands } from '../../base/format.ts'
 import { preprocessOf, type Variant, variants } from '../../nn/alexnet.ts'
 import {
   addWeights,
@@ -15,8 +16,8 @@ import {
 } from '../../weights/node/store.ts'
 import { isShipped, type NamedWeights } from '../../weights/registry.ts'
 import { exitCodes } from '../errors.ts'
-import { percent, table, thousands } from '../format.ts'
 import { Stop } from '../interrupt.ts'
+import { table } from '../lines.ts'
 import { Output } from '../output.ts'
 
 interface JsonOption {
@@ -120,7 +121,7 @@ async function fetchShown(
           'fetching',
           done,
           total ?? 2 * done,
-          total === null ? megabytes(done) : `${megabytes(done)} of ${megabytes(total)}`,
+          total === null ? bytes(done) : `${bytes(done)} of ${bytes(total)}`,
         )
         const now = performance.now()
         if (now - told < 500 && done !== total) return
@@ -279,8 +280,4 @@ async function remove(name: string, { json }: JsonOption): Promise<void> {
   if (deleted.length === 0 && !forgotten) output.line(`nothing was fetched for ${name}`)
   for (const file of deleted) output.labeled('deleted', file)
   if (forgotten) output.labeled('forgotten', name)
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(1)} MB`
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { seconds, shortened, widthOf } from '../../src/report/text.ts'
+import { duration } from '../../src/base/format.ts'
+import { shortened, widthOf } from '../../src/base/textWidth.ts'
 
 test('a name is cut between letters as people see them', () => {
   expect(shortened('labrador', 8)).toBe('labrador')
@@ -26,7 +27,7 @@ test('a name is cut between letters as people see them', () => {
 })
 
 test('times below a tenth of a second are told in milliseconds', () => {
-  expect([0, 0.031, 0.0994, 0.0996, 75.31, 119.7].map(seconds)).toEqual([
+  expect([0, 0.031, 0.0994, 0.0996, 75.31, 119.7].map(duration)).toEqual([
     '0.0 s',
     '31 ms',
     '99 ms',
