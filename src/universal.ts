@@ -100,7 +100,7 @@ export { SGD, type SGDOptions } from './optim/sgd.ts'
 export { Engine, type EngineInfo } from './tensor/engine.ts'
 export type { Shape } from './tensor/ndbuffer.ts'
 export { Tensor } from './tensor/tensor.ts'
-export { type ChooseOptions, chooseScenario } from './train/choose.ts'
+export { type ChooseOptions, chooseScenario } from './train/chooseScenario.ts'
 export {
   type Budget,
   type CompareOptions,
@@ -108,7 +108,7 @@ export {
   type Contestant,
   compareScenarios,
   type Point,
-} from './train/compare.ts'
+} from './train/compareScenarios.ts'
 export { type EvaluateOptions, evaluate, type Prediction, predict } from './train/evaluate.ts'
 export type { EpochResult, OnEvent, Skipped, TrainEvent } from './train/events.ts'
 export {
@@ -131,7 +131,7 @@ export {
   type Evidence,
   headOptions,
   thresholds,
-} from './transfer/choice.ts'
+} from './transfer/decide.ts'
 export { setTrainable, type TrainablePatterns } from './transfer/patterns.ts'
 export {
   applyScenario,

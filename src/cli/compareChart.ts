@@ -1,5 +1,5 @@
 import { plot } from 'simple-ascii-chart'
-import type { Contestant } from '../train/compare.ts'
+import type { Contestant } from '../train/compareScenarios.ts'
 import type { Scenario } from '../transfer/scenario.ts'
 import { roundStep } from './ticks.ts'
 

@@ -1,5 +1,5 @@
 import { counted, percent, thousands, withError } from '../base/format.ts'
-import type { Choice } from '../transfer/choice.ts'
+import type { Choice } from '../transfer/decide.ts'
 import { table } from './lines.ts'
 import type { Output } from './output.ts'
 

@@ -1,5 +1,5 @@
 import { percent } from '../base/format.ts'
-import type { Comparison } from '../train/compare.ts'
+import type { Comparison } from '../train/compareScenarios.ts'
 import type { Scenario } from '../transfer/scenario.ts'
 import { EvidenceTable } from './evidence.tsx'
 import { Figure, renderPage } from './page.tsx'

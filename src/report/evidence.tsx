@@ -1,6 +1,6 @@
 import type { VNode } from 'preact'
 import { percent, thousands, withError } from '../base/format.ts'
-import type { Choice } from '../transfer/choice.ts'
+import type { Choice } from '../transfer/decide.ts'
 import { Table } from './table.tsx'
 
 /** What a linear classifier reads at each depth. */

@@ -5,7 +5,7 @@ import type { EpochResult, OnEvent } from '../train/events.ts'
 import { type Outcome, outcomesOf } from '../train/outcomes.ts'
 import type { RunConfig } from '../train/runFolder.ts'
 import type { Timings } from '../train/timings.ts'
-import type { Choice } from '../transfer/choice.ts'
+import type { Choice } from '../transfer/decide.ts'
 import type { Plan } from '../transfer/scenario.ts'
 import { drawImages, type Images, occlusionMap } from './occlusion.ts'
 import {

@@ -1,10 +1,10 @@
 import { DataError, NonFiniteError } from '../base/errors.ts'
 import { Random } from '../base/random.ts'
-import { Arrivals } from './arrivals.ts'
 import { type Batch, type BatchSource, readAgain } from './batches.ts'
 import type { EpochPart } from './checkpoint.ts'
 import { diagnose } from './diagnose.ts'
 import { countCorrect } from './metrics.ts'
+import { ReadbackQueue } from './readbackQueue.ts'
 import type { Session } from './session.ts'
 import type { Snapshots } from './snapshots.ts'
 import { type BatchInFlight, givenTo, Stepper, type StepValues } from './step.ts'
@@ -89,7 +89,7 @@ class EpochRun {
   readonly #stepper: Stepper
   readonly #begun: number
   readonly #start: number
-  readonly #arrivals = new Arrivals<StepValues, BatchInFlight>((one, values) =>
+  readonly #readbacks = new ReadbackQueue<StepValues, BatchInFlight>((one, values) =>
     this.#finish(one, values),
   )
   /** Whether a state is on its way that the snapshots do not know of yet. */
@@ -133,7 +133,7 @@ class EpochRun {
   async take(batch: Batch): Promise<void> {
     const one = this.#stepper.take(batch, this.#snapshots.due && !this.#stateComing)
     if (one.state) this.#stateComing = true
-    await this.#arrivals.add(one)
+    await this.#readbacks.add(one)
   }
 
   /** A step of what is left over, and no further. */
@@ -142,7 +142,7 @@ class EpochRun {
   }
 
   async drain(): Promise<void> {
-    await this.#arrivals.drain()
+    await this.#readbacks.drain()
     if (this.#stepper.between && this.part.batches > 0)
       this.#session.part = { ...this.part, steps: this.#stepper.steps }
   }

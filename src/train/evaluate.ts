@@ -6,10 +6,10 @@ import { viewImages } from '../data/transforms.ts'
 import { mostViews } from '../data/view.ts'
 import { isDecoded, type RgbImage, type Source } from '../host/host.ts'
 import type { Network } from '../nn/network.ts'
-import { Arrivals } from './arrivals.ts'
-import { type BatchSource, ImageSource, readAgain, viewsOf } from './batches.ts'
+import { type BatchSource, readAgain } from './batches.ts'
 import { diagnose } from './diagnose.ts'
 import type { OnEvent } from './events.ts'
+import { ImageSource, viewsOf } from './imageSource.ts'
 import {
   averageViews,
   type Evaluation,
@@ -17,6 +17,7 @@ import {
   mostLikely,
   probabilitiesOf,
 } from './metrics.ts'
+import { ReadbackQueue } from './readbackQueue.ts'
 
 /** What `evaluate` is told. */
 export interface EvaluateOptions {
@@ -116,7 +117,7 @@ export async function evaluateSource(
   const { signal, onProgress, what = 'evaluation stopped' } = options
   const order = Uint32Array.from({ length: source.count }, (_, i) => i)
   let [position, done] = [0, 0]
-  const arrivals = new Arrivals<Float32Array[], Seen>(
+  const readbacks = new ReadbackQueue<Float32Array[], Seen>(
     async ({ targets, read }, [rows = new Float32Array(0), means]) => {
       const { loss, logits } = means
         ? { loss: means[0] ?? Number.NaN, logits: rows }
@@ -139,10 +140,10 @@ export async function evaluateSource(
     const values = engine.readLater(seen)
     engine.gpu.submit()
     for (const tensor of [...seen, x]) tensor.dispose()
-    await arrivals.add({ targets, read, values })
+    await readbacks.add({ targets, read, values })
     if (signal?.aborted) break
   }
-  await arrivals.drain()
+  await readbacks.drain()
   return counter.result()
 }
 

@@ -8,18 +8,20 @@ import type { Parameter } from '../nn/parameter.ts'
 import { WeightAverage } from '../optim/average.ts'
 import type { Optimizer } from '../optim/optimizer.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { type BatchSource, openSource, type SeededAugmentation } from './batches.ts'
+import type { BatchSource } from './batches.ts'
 import type { Checkpoint, EpochPart } from './checkpoint.ts'
 import { brokenImages } from './evaluate.ts'
 import type { EpochResult, OnEvent } from './events.ts'
 import { decisiveOptions, type Settings } from './fitOptions.ts'
+import type { SeededAugmentation } from './imageSource.ts'
+import { prepareTraining } from './memory.ts'
+import { openSource } from './openSource.ts'
 import { makeOptimizer } from './optimizers.ts'
 import { bestEpoch } from './recipe/bestEpoch.ts'
 import { resolveClassWeights } from './recipe/classWeights.ts'
 import { layerGroups } from './recipe/layerGroups.ts'
 import { RatePlan, type StepRates } from './recipe/rates.ts'
 import { planStages, type Stage } from './recipe/stages.ts'
-import { compileStep } from './step.ts'
 
 /** Both parts of the data, as a stage reads them. */
 export interface Sources {
@@ -146,12 +148,23 @@ export class Session {
     if (sources.train.count === 0 || sources.val.count === 0)
       throw new DataError(`${data.root} has no image that can be decoded`)
     const { gpu } = model.engine
-    if (this.#ready?.stage !== stage || this.#ready.gpu !== gpu)
-      await compileStep(this, sources.train)
+    if (this.#ready?.stage !== stage || this.#ready.gpu !== gpu) await this.#prepare(sources.train)
     if (this.#stages.length > 1 && this.#ready?.stage !== stage)
       settings.onEvent?.({ type: 'stage', epoch: this.epoch, trained: this.#trainedNames() })
     this.#ready = { stage, gpu }
     return sources
+  }
+
+  /**
+   * Compiles the kernels of training and validation side by side, before the first step would
+   * compile them one after the other, and lays out their memory.
+   */
+  #prepare({ count, from, reads }: BatchSource): Promise<void> {
+    const { settings } = this
+    const plan = { ...settings, pictures: count, cache: from > 0 || reads, reading: reads }
+    return prepareTraining(this.model, plan, (done, total) =>
+      settings.onEvent?.({ type: 'compile', done, total }),
+    )
   }
 
   #trainedNames(): string[] {

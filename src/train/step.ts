@@ -3,7 +3,6 @@ import { clipGradNorm, scaleGradients } from '../optim/clip.ts'
 import { markNonFinite } from '../optim/health.ts'
 import type { Batch, BatchSource } from './batches.ts'
 import type { Checkpoint, EpochPart } from './checkpoint.ts'
-import { prepareTraining } from './memory.ts'
 import { type MixedBatch, mixup } from './recipe/mixup.ts'
 import type { StepRates } from './recipe/rates.ts'
 import type { Session } from './session.ts'
@@ -184,20 +183,4 @@ export class Stepper {
     this.#steps++
     return collect
   }
-}
-
-/**
- * Compiles the kernels of steps and validation side by side before the first step would compile
- * them one by one, and lays out their memory.
- */
-export function compileStep({ model, settings }: Session, source: BatchSource): Promise<void> {
-  const options = {
-    ...settings,
-    pictures: source.count,
-    cache: source.from > 0 || source.reads,
-    reading: source.reads,
-  }
-  return prepareTraining(model, options, (done, total) =>
-    settings.onEvent?.({ type: 'compile', done, total }),
-  )
 }

@@ -1,6 +1,6 @@
 import { useMemo, useState } from 'preact/hooks'
 import type { EngineInfo } from '../tensor/engine.ts'
-import type { Choice } from '../transfer/choice.ts'
+import type { Choice } from '../transfer/decide.ts'
 import { type Chosen, datasetOf } from './chosen.ts'
 import { useEngine, usePlanning } from './hooks.ts'
 import { Images } from './images.tsx'

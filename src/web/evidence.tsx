@@ -1,5 +1,5 @@
 import { EvidenceTable } from '../report/evidence.tsx'
-import type { Choice } from '../transfer/choice.ts'
+import type { Choice } from '../transfer/decide.ts'
 
 /** What 'auto' decided, in a sentence, and what it measured. */
 export function EvidenceView({ choice }: { readonly choice: Choice }) {

@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks'
 import type { ImageDataset } from '../data/dataset.ts'
 import type { EngineInfo } from '../tensor/engine.ts'
-import type { Choice } from '../transfer/choice.ts'
+import type { Choice } from '../transfer/decide.ts'
 import type { Chosen } from './chosen.ts'
 import type { Prepared } from './contract.ts'
 import type { RemoteTrainer } from './remote.ts'

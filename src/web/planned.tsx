@@ -1,5 +1,5 @@
 import { useRef } from 'preact/hooks'
-import type { Choice } from '../transfer/choice.ts'
+import type { Choice } from '../transfer/decide.ts'
 import { EvidenceView } from './evidence.tsx'
 import { Problem } from './fields.tsx'
 import type { Planning } from './hooks.ts'

@@ -5,7 +5,7 @@ import type { LearningRateOptions } from '../train/findLearningRate.ts'
 import type { FitOptions } from '../train/fitOptions.ts'
 import type { OptimizerName } from '../train/optimizers.ts'
 import type { ScheduleName } from '../train/recipe/rates.ts'
-import { type Choice, optionsOf } from '../transfer/choice.ts'
+import { type Choice, optionsOf } from '../transfer/decide.ts'
 import type { Scenario, ScenarioOptions } from '../transfer/scenario.ts'
 
 /** The weights that lie beside the page. */

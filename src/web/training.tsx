@@ -1,6 +1,6 @@
 import { proxy } from 'comlink'
 import { useEffect, useReducer, useRef, useState } from 'preact/hooks'
-import type { Choice } from '../transfer/choice.ts'
+import type { Choice } from '../transfer/decide.ts'
 import type { Chosen } from './chosen.ts'
 import { Classify } from './classify.tsx'
 import type { Prepared, WorkEvent } from './contract.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { terminalChart } from '../../src/cli/compareChart.ts'
-import type { Point } from '../../src/train/compare.ts'
+import type { Point } from '../../src/train/compareScenarios.ts'
 import type { Scenario } from '../../src/transfer/scenario.ts'
 
 const point = (at: number, valAccuracy: number): Point => ({

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { Arrivals } from '../../src/train/arrivals.ts'
+import { ReadbackQueue } from '../../src/train/readbackQueue.ts'
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['performance'] })
@@ -19,7 +19,7 @@ async function handOver(
 ): Promise<number[]> {
   const [rows, taken]: [number[], number[]] = [[], []]
   let sent = 0
-  const arrivals = new Arrivals(async (_, value: number) => {
+  const readbacks = new ReadbackQueue(async (_, value: number) => {
     vi.advanceTimersByTime(device(value))
     taken.push(value)
   })
@@ -34,9 +34,9 @@ async function handOver(
       return step
     }
     vi.advanceTimersByTime(host(step))
-    await noteRow(arrivals.add({ values }))
+    await noteRow(readbacks.add({ values }))
   }
-  await noteRow(arrivals.drain())
+  await noteRow(readbacks.drain())
   expect(taken).toEqual(Array.from({ length: count }, (_, i) => i))
   return rows
 }
@@ -73,14 +73,14 @@ describe('what steps come to', () => {
 
   test('is met once more where taking it in failed, and nothing after it is taken', async () => {
     const taken: number[] = []
-    const arrivals = new Arrivals(async (_, value: number) => {
+    const readbacks = new ReadbackQueue(async (_, value: number) => {
       if (value === 1) throw new Error('not finite')
       taken.push(value)
     })
     const steps = [0, 1, 2].map((step) => ({ values: async () => step }))
-    for (const step of steps.slice(0, 2)) await arrivals.add(step)
-    await expect(arrivals.drain()).rejects.toThrow('not finite')
-    await expect(arrivals.drain()).rejects.toThrow('not finite')
+    for (const step of steps.slice(0, 2)) await readbacks.add(step)
+    await expect(readbacks.drain()).rejects.toThrow('not finite')
+    await expect(readbacks.drain()).rejects.toThrow('not finite')
     expect(taken).toEqual([0])
   })
 })

@@ -5,7 +5,7 @@ import {
   decide,
   type Evidence,
   headOptions,
-} from '../../src/transfer/choice.ts'
+} from '../../src/transfer/decide.ts'
 
 const parts: Readonly<Record<string, Depth['part']>> = {
   'features.5': 'early',

@@ -25,7 +25,7 @@ const growth = 4
  * where they are slow. While one row is on its way the next is handed over, so that the device
  * never waits for the host, nor the host for each step.
  */
-export class Arrivals<Values, Item extends Coming<Values>> {
+export class ReadbackQueue<Values, Item extends Coming<Values>> {
   readonly #take: (item: Item, values: Values) => Promise<void>
   /** What is not asked for yet. */
   #row: Item[] = []
