@@ -1,4 +1,4 @@
-import type { TilingTable } from '../src/gpu/tiling/tuning.ts'
+import type { TilingTable } from '../src/gpu/tiling/tiling.ts'
 import { type Case, type Competitor, competitors, type Outcome, type Timing } from './contest.ts'
 import type { Peak } from './limit.ts'
 import type { Machine } from './machine.ts'

@@ -1,12 +1,12 @@
 import shaders from '../shaders/index.js'
-import type { TuningStore } from './gpu/tiling/tunings.ts'
 import { decodeImage } from './host/browser/decode.ts'
 import { pageFiles } from './host/browser/files.ts'
 import { browserPlatform } from './host/browser/platform.ts'
 import type { Host } from './host/host.ts'
+import type { TilingStore } from './host/platform.ts'
 import { loadWeights } from './weights/browser/load.ts'
 
-const tunings: TuningStore = {
+const tilingStore: TilingStore = {
   async read(name) {
     // Where the browser keeps nothing, in a private window for example, nothing is known.
     const bytes = await pageFiles.read(`tunings/${name}.json`).catch(() => null)
@@ -20,7 +20,7 @@ export function browserHost(): Host {
   return {
     ...browserPlatform(new Map(Object.entries(shaders))),
     runtime: navigator.userAgent,
-    tunings,
+    tilingStore,
     decodeImage,
     loadWeights,
     files: pageFiles,

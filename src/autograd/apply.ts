@@ -1,5 +1,5 @@
 import { AutogradError, ShapeError } from '../base/errors.ts'
-import { kindOf } from '../base/options.ts'
+import { typeName } from '../base/options.ts'
 import { gradientName, type Recorder } from '../gpu/recorder.ts'
 import {
   type Grads,
@@ -112,7 +112,7 @@ function noteOmissions<In extends string>(
 /** @throws ShapeError for what is no tensor */
 export function requireTensor(op: string, input: string, value: Tensor): void {
   if (value instanceof Tensor) return
-  const given = value === undefined ? 'left out' : kindOf(value)
+  const given = value === undefined ? 'left out' : typeName(value)
   throw new ShapeError(
     `${op}: ${input} is ${given}, and has to be a tensor, as engine.tensor(values, shape) makes one`,
   )

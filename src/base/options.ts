@@ -4,7 +4,7 @@ import { type ShapeError, UsageError } from './errors.ts'
  * What a message calls something that was given in the place of something else: 'an array',
  * 'Float64Array', 'Null'.
  */
-export function kindOf(given: unknown): string {
+export function typeName(given: unknown): string {
   return Array.isArray(given) ? 'an array' : Object.prototype.toString.call(given).slice(8, -1)
 }
 

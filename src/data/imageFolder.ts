@@ -39,7 +39,7 @@ function folderError(path: string, cause: unknown): DataError {
  * What an entry is once symbolic links are followed; a link to nowhere counts as a file, for the
  * decoder to report.
  */
-async function kindOf(folder: string, entry: Dirent): Promise<Kind> {
+async function entryKind(folder: string, entry: Dirent): Promise<Kind> {
   if (entry.isDirectory()) return 'folder'
   if (entry.isFile()) return 'file'
   if (!entry.isSymbolicLink()) return 'other'
@@ -54,14 +54,14 @@ async function kindOf(folder: string, entry: Dirent): Promise<Kind> {
 async function subfolders(path: string): Promise<string[]> {
   const names: string[] = []
   for (const entry of await readFolder(path)) {
-    if ((await kindOf(path, entry)) === 'folder') names.push(entry.name)
+    if ((await entryKind(path, entry)) === 'folder') names.push(entry.name)
   }
   return names
 }
 
 async function hasImages(path: string): Promise<boolean> {
   for (const entry of await readFolder(path)) {
-    if (PICTURE.test(entry.name) && (await kindOf(path, entry)) === 'file') return true
+    if (PICTURE.test(entry.name) && (await entryKind(path, entry)) === 'file') return true
   }
   return false
 }
@@ -87,7 +87,7 @@ async function walkClass(
     const folder = join(root, at)
     for (const entry of await readFolder(folder)) {
       const name = `${at}/${entry.name}`
-      const kind = await kindOf(folder, entry)
+      const kind = await entryKind(folder, entry)
       if (kind === 'file' && PICTURE.test(entry.name)) names.push(name)
       else if (kind === 'file') passedOver.note(entry.name)
       if (kind !== 'folder') continue

@@ -18,8 +18,8 @@ import {
 } from './memory/pool.ts'
 import { Readbacks, type ReadItem } from './memory/readbacks.ts'
 import type { Recorder } from './recorder.ts'
-import type { Tilings } from './tiling/tuning.ts'
-import { openTilings } from './tiling/tunings.ts'
+import { openTilingSelector } from './tiling/tilingCache.ts'
+import type { TilingSelector } from './tiling/tilingSelector.ts'
 import { Timer } from './timer.ts'
 
 /**
@@ -59,7 +59,7 @@ export class Gpu {
     open: boolean
   } | null = null
   #scratch: Storage[] | null = null
-  #tilings: Tilings | null = null
+  #tilings: TilingSelector | null = null
   #failure: GraftError | null = null
   #lost: DeviceLostError | null = null
   #disposed = false
@@ -124,12 +124,18 @@ export class Gpu {
     const reliable =
       !plain && device.features.has('subgroups') && lanes && (await subgroupIsWorkgroup(gpu, lanes))
     if (!plain)
-      gpu.#tilings = await openTilings(platform, adapter, kind, reliable ? lanes : null, shaders)
+      gpu.#tilings = await openTilingSelector(
+        platform,
+        adapter,
+        kind,
+        reliable ? lanes : null,
+        shaders,
+      )
     return gpu
   }
 
   /** The tilings of matrix products and convolutions, or null where only the plain kernels run. */
-  get tilings(): Tilings | null {
+  get tilings(): TilingSelector | null {
     return this.#tilings
   }
 

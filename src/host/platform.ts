@@ -1,5 +1,4 @@
 import type { AdapterAttempt } from '../base/errors.ts'
-import type { TuningStore } from '../gpu/tiling/tunings.ts'
 
 /** What computes: a GPU, or one of two drivers that compute on the CPU. */
 export type AdapterKind = 'hardware' | 'lavapipe' | 'swiftshader'
@@ -11,6 +10,12 @@ export interface FoundAdapter {
   readonly adapter: GPUAdapter
   readonly kind: AdapterKind
   readonly attempts: readonly AdapterAttempt[]
+}
+
+/** Where a platform keeps the tilings measured on its adapters, as text by name. */
+export interface TilingStore {
+  read(name: string): Promise<string | null>
+  write(name: string, text: string): Promise<void>
 }
 
 /**
@@ -28,7 +33,7 @@ export interface Platform {
    */
   readonly runtime?: string
   /** Where tilings are kept; without one they are lost with the engine. */
-  readonly tunings?: TuningStore
+  readonly tilingStore?: TilingStore
   /**
    * Bytes that buffers on such an adapter may still take: the machine's free memory where the CPU
    * computes. Null, or no function at all, where nobody says.
@@ -44,7 +49,7 @@ export interface Platform {
  * Which kind an adapter is, by what its driver says of itself; null for a CPU that is neither of
  * the two known ones.
  */
-export function kindOf({ info }: GPUAdapter): AdapterKind | null {
+export function adapterKind({ info }: GPUAdapter): AdapterKind | null {
   const words =
     `${info.description} ${info.device} ${info.architecture} ${info.vendor}`.toLowerCase()
   if (words.includes('llvmpipe') || words.includes('lavapipe')) return 'lavapipe'

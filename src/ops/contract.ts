@@ -14,11 +14,11 @@ import type { Gpu } from '../gpu/gpu.ts'
 import { type Constants, elementKernel, type Kernel, maxGroups } from '../gpu/kernels/kernel.ts'
 import {
   type BlockTiling,
-  chooseUnroll,
   type Problem,
   type RegisterTiling,
   type Tiling,
-} from '../gpu/tiling/tuning.ts'
+  unrollFactor,
+} from '../gpu/tiling/tiling.ts'
 import { type NdBuffer, type NdWindow, scratch, sizeOf } from '../tensor/ndbuffer.ts'
 import { sumOuter } from './reduce.ts'
 
@@ -218,7 +218,7 @@ export function contract(gpu: Gpu, choose: ChooseTiling, wanted: Contraction): v
   const fours = foursIn(wanted)
   const unroll = (groups: number) =>
     tiling.kernel === 'tile'
-      ? fours.FOURS_DEPTH * chooseUnroll(tiling.steps / fours.FOURS_DEPTH, groups)
+      ? fours.FOURS_DEPTH * unrollFactor(tiling.steps / fours.FOURS_DEPTH, groups)
       : 1
   const c = tiling.kernel === 'tile' ? arrangeDepth(wanted, unroll) : wanted
   const UNROLL = unroll(c.depth[2])

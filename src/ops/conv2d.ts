@@ -91,7 +91,7 @@ export const conv2d = defineOp<In, Conv2dAttrs>({
     const { relu = false } = attrs
     if (gpu.tilings) {
       const arranged = arrangeInput(gpu, g, x)
-      forwardTiled(gpu, gpu.tilings.choose, g, arranged, weight, inputs.bias, y, relu)
+      forwardTiled(gpu, gpu.tilings.select, g, arranged, weight, inputs.bias, y, relu)
       return [needs.weight ? arranged : null, needs.x ? weight : null]
     }
     gpu.run(
@@ -111,7 +111,7 @@ export const conv2d = defineOp<In, Conv2dAttrs>({
     const g = geometry(shapes.x ?? [], shapes.weight ?? [], attrs)
     if (grads.x) {
       const weight = keptAt(kept, 1)
-      if (gpu.tilings) backwardInputTiled(gpu, gpu.tilings.choose, g, dy, weight, grads.x)
+      if (gpu.tilings) backwardInputTiled(gpu, gpu.tilings.select, g, dy, weight, grads.x)
       else
         gpu.run(
           backwardInputKernel,
@@ -121,7 +121,7 @@ export const conv2d = defineOp<In, Conv2dAttrs>({
     }
     if (grads.weight) {
       const x = keptAt(kept, 0)
-      if (gpu.tilings) backwardWeightTiled(gpu, gpu.tilings.choose, g, dy, x, grads.weight)
+      if (gpu.tilings) backwardWeightTiled(gpu, gpu.tilings.select, g, dy, x, grads.weight)
       else
         gpu.run(
           backwardWeightKernel,

@@ -212,7 +212,7 @@ function product(
       ? 'depth'
       : 'nothing'
   const [inColumns, inDepth] = [fours === 'columns' ? 4 : 1, fours === 'depth' ? 4 : 1]
-  contract(gpu, gpu.tilings.choose, {
+  contract(gpu, gpu.tilings.select, {
     planes: 1,
     rows,
     fours,

@@ -1,6 +1,6 @@
 import type { Gpu } from '../gpu/gpu.ts'
 import { type Kernel, maxGroups } from '../gpu/kernels/kernel.ts'
-import type { Tilings } from '../gpu/tiling/tuning.ts'
+import type { TilingSelector } from '../gpu/tiling/tilingSelector.ts'
 import type { NdBuffer, NdWindow } from '../tensor/ndbuffer.ts'
 
 const kernel: Kernel = {
@@ -33,7 +33,7 @@ export function isOuter(batch: number, inputs: number, yBase: number): boolean {
 /** y[o, i] = Σ_n dy[n, first + o] · x[n, i], for y from its element `base` on. */
 export function outerProduct(
   gpu: Gpu,
-  { kind, lanes }: Tilings,
+  { kind, lanes }: TilingSelector,
   dy: NdBuffer,
   x: NdBuffer,
   y: {

@@ -1,13 +1,8 @@
 import { KernelError, UsageError } from '../base/errors.ts'
 import type { Gpu } from '../gpu/gpu.ts'
 import type { Storage } from '../gpu/memory/pool.ts'
-import {
-  distinct,
-  type Problem,
-  problemKey,
-  type Tiling,
-  type Tilings,
-} from '../gpu/tiling/tuning.ts'
+import { distinct, type Problem, problemKey, type Tiling } from '../gpu/tiling/tiling.ts'
+import type { TilingSelector } from '../gpu/tiling/tilingSelector.ts'
 import { type Contraction, contract, observeContractions, problemOf } from './contract.ts'
 import { type Operands, operandsOf, sampleContraction } from './contractSample.ts'
 
@@ -74,13 +69,13 @@ export async function tuneContractions(
 
 async function tuneOne(
   gpu: Gpu,
-  tilings: Tilings,
+  tilings: TilingSelector,
   key: string,
   contraction: Contraction,
   operands: Operands,
 ): Promise<TuningResult> {
   const problem = problemOf(contraction)
-  const before = tilings.choose(problem)
+  const before = tilings.select(problem)
   const run = (tiling: Tiling) => gpu.withScratch(() => contract(gpu, () => tiling, contraction))
   const sample = await sampleContraction(gpu, contraction, operands)
   const contestants: { readonly tiling: Tiling; readonly times: number[] }[] = []

@@ -1,5 +1,5 @@
 import { ShapeError, UsageError } from '../base/errors.ts'
-import { kindOf } from '../base/options.ts'
+import { typeName } from '../base/options.ts'
 import type { Gpu } from '../gpu/gpu.ts'
 import type { Storage } from '../gpu/memory/pool.ts'
 import type { Bindable } from '../gpu/memory/windows.ts'
@@ -42,7 +42,7 @@ export function showShape(shape: Shape): string {
 export function checkValues(what: string, data: Float32Array): void {
   if (data instanceof Float32Array) return
   throw new UsageError(
-    `${what} takes its values as a Float32Array, not ${kindOf(data)}: Float32Array.from(values) makes one`,
+    `${what} takes its values as a Float32Array, not ${typeName(data)}: Float32Array.from(values) makes one`,
   )
 }
 

@@ -58,7 +58,7 @@ describe('whether a workgroup is a subgroup', () => {
         fours: 'nothing',
         mostSplits: 1,
       } as const
-      expect([engine.info.subgroup, tilings?.lanes, tilings?.choose(problem).kernel]).toEqual([
+      expect([engine.info.subgroup, tilings?.lanes, tilings?.select(problem).kernel]).toEqual([
         null,
         null,
         'block',

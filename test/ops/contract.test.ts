@@ -12,7 +12,7 @@ import { testEngine } from '../support/engine.ts'
 
 const engine = await testEngine()
 const { gpu } = engine
-const choose = gpu.tilings?.choose ?? expect.fail('the tests run the fast kernels')
+const choose = gpu.tilings?.select ?? expect.fail('the tests run the fast kernels')
 
 /** Gaussian values, as float32 has them, here and on the GPU. */
 function draw(shape: Shape, seed: number): { data: Float64Array; buffer: NdBuffer } {

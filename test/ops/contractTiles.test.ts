@@ -1,12 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  lavapipeRows,
-  problemKey,
-  type Tiling,
-  Tilings,
-  tileRows,
-} from '../../src/gpu/tiling/tuning.ts'
+import { problemKey, type Tiling } from '../../src/gpu/tiling/tiling.ts'
+import { lavapipeRows, TilingSelector, tileRows } from '../../src/gpu/tiling/tilingSelector.ts'
 import { contract } from '../../src/ops/contract.ts'
 import { gaussian } from '../../src/reference/random.ts'
 import { sizeOf } from '../../src/tensor/ndbuffer.ts'
@@ -219,15 +214,15 @@ describe('tilings', () => {
     const measured: Tiling = { kernel: 'tile', rows: 16, columns: 4, steps: 4, splits: 1 }
     const table = { [problemKey(largeProblem)]: measured }
     const [with8, without] = [
-      new Tilings('lavapipe', 8, table),
-      new Tilings('lavapipe', null, table),
+      new TilingSelector('lavapipe', 8, table),
+      new TilingSelector('lavapipe', null, table),
     ]
-    expect(with8.choose(largeProblem)).toEqual(measured)
-    expect(without.choose(largeProblem).kernel).toBe('block')
+    expect(with8.select(largeProblem)).toEqual(measured)
+    expect(without.select(largeProblem).kernel).toBe('block')
   })
 
   test('a GPU gets blocks that leave few rows idle and keep it busy', () => {
-    const gpuTilings = new Tilings('hardware', 32)
+    const gpuTilings = new TilingSelector('hardware', 32)
     expect(gpuTilings.rule({ ...largeProblem, rows: 2048, columns: 2048 })).toMatchObject({
       kernel: 'block',
       rows: 128,

@@ -1,4 +1,5 @@
-import { type Problem, type Tiling, Tilings } from '../../src/gpu/tiling/tuning.ts'
+import type { Problem, Tiling } from '../../src/gpu/tiling/tiling.ts'
+import { TilingSelector } from '../../src/gpu/tiling/tilingSelector.ts'
 
 /** A contraction large enough for every tiling to be worth measuring. */
 export const largeProblem: Problem = {
@@ -15,9 +16,10 @@ export const largeProblem: Problem = {
  * split into is another matter.
  */
 export function everyTiling(lanes: number | null): [string, Tiling][] {
-  const all = [new Tilings('lavapipe', lanes), new Tilings('hardware', lanes)].flatMap((tilings) =>
-    tilings.candidates(largeProblem),
-  )
+  const all = [
+    new TilingSelector('lavapipe', lanes),
+    new TilingSelector('hardware', lanes),
+  ].flatMap((tilings) => tilings.candidates(largeProblem))
   return [...new Map(all.map((tiling) => [nameOf(tiling), tiling]))]
 }
 

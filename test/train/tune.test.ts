@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createEngineOn } from '../../src/createEngine.ts'
-import { parseTunings } from '../../src/gpu/tiling/tunings.ts'
+import { parseTilings } from '../../src/gpu/tiling/tilingCache.ts'
 import type { AdapterChoice } from '../../src/host/platform.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
 import { nodeHost } from '../../src/nodeHost.ts'
@@ -120,5 +120,5 @@ test.each<[string, string | null, object]>([
     { a: tile },
   ],
 ])('stored tilings: %s', (_, text, expected) => {
-  expect(parseTunings(text)).toEqual(expected)
+  expect(parseTilings(text)).toEqual(expected)
 })

@@ -1,5 +1,5 @@
 import { AdapterError } from '../../base/errors.ts'
-import { type AdapterChoice, type FoundAdapter, kindOf, type Platform } from '../platform.ts'
+import { type AdapterChoice, adapterKind, type FoundAdapter, type Platform } from '../platform.ts'
 
 const howTo =
   'use a browser with WebGPU (Chrome, Edge, Safari 26, Firefox on Windows and macOS) on a page from https, localhost or a file; on Linux, Chrome wants --enable-unsafe-webgpu'
@@ -15,7 +15,7 @@ export function browserPlatform(shaders: ReadonlyMap<string, string>): Platform 
       const adapter = (await gpu?.requestAdapter({ powerPreference: 'high-performance' })) ?? null
       // A software adapter that is none of the known ones still computes: a browser offers no
       // other.
-      const kind = adapter ? (kindOf(adapter) ?? 'swiftshader') : 'hardware'
+      const kind = adapter ? (adapterKind(adapter) ?? 'swiftshader') : 'hardware'
       const wrong = adapter !== null && choice !== 'auto' && choice !== kind
       const detail = !gpu
         ? 'this browser has no WebGPU here'

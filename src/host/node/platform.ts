@@ -6,14 +6,14 @@ import { type AdapterAttempt, AdapterError, UsageError } from '../../base/errors
 import {
   type AdapterChoice,
   type AdapterKind,
+  adapterKind,
   type FoundAdapter,
-  kindOf,
   type Platform,
 } from '../platform.ts'
 import { machineDrivers, namedDrivers, notOffered, requestFrom } from './dawn.ts'
 import { rest } from './rest.ts'
 import { hasVulkanLoader, loadVulkanLoader, unpackSwiftShader } from './swiftshader.ts'
-import { fileTunings } from './tunings.ts'
+import { fileTilingStore } from './tilingStore.ts'
 
 /** In the order of preference. */
 const adapterKinds = ['hardware', 'lavapipe', 'swiftshader'] as const
@@ -35,7 +35,7 @@ interface Outcome {
 /** Node's platform: Dawn from the npm package `webgpu`, kernels from the package's own folder. */
 export const nodePlatform: Platform = {
   runtime: runtimeName(),
-  tunings: fileTunings,
+  tilingStore: fileTilingStore,
   rest,
 
   async requestAdapter(choice: AdapterChoice): Promise<FoundAdapter> {
@@ -114,7 +114,7 @@ export async function describeAdapters(): Promise<AdapterReport[]> {
 async function automaticOrder(): Promise<readonly AdapterKind[]> {
   if (namedDrivers().length === 0 || !hasVulkanLoader()) return adapterKinds
   const adapter = await requestFrom(machineDrivers).catch(() => null) // the attempt says why
-  const named = adapter && kindOf(adapter)
+  const named = adapter && adapterKind(adapter)
   return named ? [named, ...adapterKinds.filter((kind) => kind !== named)] : adapterKinds
 }
 
@@ -125,7 +125,7 @@ async function attempt(kind: AdapterKind): Promise<Outcome> {
         ? await attemptSwiftShader()
         : { adapter: null, detail: 'there is no libvulkan.so.1' }
     const own = await requestFrom(machineDrivers)
-    if (own && kindOf(own) === kind) return found(own)
+    if (own && adapterKind(own) === kind) return found(own)
     if (kind === 'hardware')
       return {
         adapter: null,
@@ -142,7 +142,7 @@ async function attemptLavapipe(): Promise<Outcome> {
   for (const icd of icds) {
     const adapter = await requestFrom(icd)
     if (!adapter) continue
-    return kindOf(adapter) === 'lavapipe'
+    return adapterKind(adapter) === 'lavapipe'
       ? found(adapter)
       : { adapter: null, detail: notOffered(icd, nameOf(adapter)) }
   }
@@ -156,7 +156,7 @@ async function attemptSwiftShader(): Promise<Outcome> {
   const { icd, loader } = await unpackSwiftShader()
   if (!hasVulkanLoader()) loadVulkanLoader(loader)
   const adapter = await requestFrom(icd)
-  if (adapter && kindOf(adapter) === 'swiftshader') return found(adapter)
+  if (adapter && adapterKind(adapter) === 'swiftshader') return found(adapter)
   return { adapter: null, detail: notOffered(icd, adapter && nameOf(adapter)) }
 }
 

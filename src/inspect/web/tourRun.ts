@@ -4,7 +4,7 @@
  */
 import { conv2d } from '../../autograd/functions.ts'
 import { createEngineOn } from '../../createEngine.ts'
-import type { BlockTiling, Tiling } from '../../gpu/tiling/tuning.ts'
+import type { BlockTiling, Tiling } from '../../gpu/tiling/tiling.ts'
 import { relativeError } from '../../reference/compare.ts'
 import { conv2d as reference } from '../../reference/conv2d.ts'
 import { gaussian } from '../../reference/random.ts'

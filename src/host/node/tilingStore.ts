@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cacheFolder } from '../../base/node/cacheFolder.ts'
-import type { TuningStore } from '../../gpu/tiling/tunings.ts'
+import type { TilingStore } from '../platform.ts'
 
 /** One file an adapter, in the cache folder. */
-export const fileTunings: TuningStore = {
+export const fileTilingStore: TilingStore = {
   async read(name) {
     return readFile(pathOf(name), 'utf8').catch(() => null)
   },
