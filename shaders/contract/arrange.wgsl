@@ -9,10 +9,10 @@ struct Params { planes: u32, batch: u32, channels: u32, height: u32, width: u32,
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 #if FOURS == 4
-@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
+  @group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
 #else
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
-#end
+  @group(0) @binding(1) var<storage, read_write> y: array<f32>;
+#end if
 @group(1) @binding(0) var<uniform> params: Params;
 
 @compute @workgroup_size(WG)
@@ -28,22 +28,22 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let image = params.channels * params.height * params.width;
   let i = i32(t / params.out_width) - params.top;
   let j = i32(t % params.out_width) - params.left;
-#if FOURS == 4
-  var value = vec4f();
-#else
-  var value = 0.0;
-#end
+  #if FOURS == 4
+    var value = vec4f();
+  #else
+    var value = 0.0;
+  #end if
   if (i >= 0 && i < i32(params.height) && j >= 0 && j < i32(params.width)) {
     let at = n * image + (channel * params.height + u32(i)) * params.width + u32(j);
-#if FOURS == 4
-#repeat e in 0..4
-    if (n + #{e}u < params.batch) {
-      value[#{e}] = x[at + #{e}u * image];
-    }
-#end
-#else
-    value = x[at];
-#end
+    #if FOURS == 4
+      #repeat e in 0..4
+        if (n + #{e}u < params.batch) {
+          value[#{e}] = x[at + #{e}u * image];
+        }
+      #end repeat e
+    #else
+      value = x[at];
+    #end if
   }
   y[plane * pixels + t] = value;
 }

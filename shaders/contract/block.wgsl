@@ -50,11 +50,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let a_base = params.a_base + (plane * params.panels + panel) * params.a_panel;
   let my_row = thread / #{BLOCK_COLS / THREAD_COLS}u * #{THREAD_ROWS / 4}u; // in vectors
   let my_col = thread % #{BLOCK_COLS / THREAD_COLS}u * #{THREAD_COLS}u;
-#repeat r in 0..THREAD_ROWS
-#repeat v in 0..THREAD_COLS / 4
-  var sum#{r}_#{v} = vec4f();
-#end
-#end
+  #repeat r in 0..THREAD_ROWS
+    #repeat v in 0..THREAD_COLS / 4
+      var sum#{r}_#{v} = vec4f();
+    #end repeat v
+  #end repeat r
   for (var from_k = first; from_k < last; from_k += #{BLOCK_DEPTH}u) {
     for (var i = thread; i < #{BLOCK_DEPTH * ROWS / 4}u; i += threads) {
       let k = from_k + i / #{ROWS / 4}u;
@@ -64,68 +64,68 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
         block_a[i] = vec4f();
       }
     }
-#if VECTOR == 2
-    // Four columns and a group of four steps at a time, turned so that columns are neighbors.
-    for (var i = thread; i < #{BLOCK_DEPTH * BLOCK_COLS / 16}u; i += threads) {
-      let step = i / #{BLOCK_COLS / 4}u * 4u;
-      let col = i % #{BLOCK_COLS / 4}u;
-      var values = mat4x4f();
-      if (from_k + step < last) {
-        let offset = step_offset(from_k + step);
-#repeat e in 0..4
-        values[#{e}] = b[column_base(plane, block_col + col * 4u + #{e}u) + offset];
-#end
+    #if VECTOR == 2
+      // Four columns and a group of four steps at a time, turned so that columns are neighbors.
+      for (var i = thread; i < #{BLOCK_DEPTH * BLOCK_COLS / 16}u; i += threads) {
+        let step = i / #{BLOCK_COLS / 4}u * 4u;
+        let col = i % #{BLOCK_COLS / 4}u;
+        var values = mat4x4f();
+        if (from_k + step < last) {
+          let offset = step_offset(from_k + step);
+          #repeat e in 0..4
+            values[#{e}] = b[column_base(plane, block_col + col * 4u + #{e}u) + offset];
+          #end repeat e
+        }
+        let turned = transpose(values);
+        #repeat e in 0..4
+          block_b[(step + #{e}u) * #{BLOCK_COLS / 4}u + col] = turned[#{e}];
+        #end repeat e
       }
-      let turned = transpose(values);
-#repeat e in 0..4
-      block_b[(step + #{e}u) * #{BLOCK_COLS / 4}u + col] = turned[#{e}];
-#end
-    }
-#else
-    for (var i = thread; i < #{BLOCK_DEPTH * BLOCK_COLS / 4}u; i += threads) {
-      let k = from_k + i / #{BLOCK_COLS / 4}u;
-      let col = block_col + i % #{BLOCK_COLS / 4}u * 4u;
-      var value = vec4f();
-      if (k < last) {
-        let offset = step_offset(k);
-#if VECTOR == 1
-        value = b[column_base(plane, col) + offset];
-#else
-#repeat e in 0..4
-        value[#{e}] = b[column_base(plane, col + #{e}u) + offset];
-#end
-#end
+    #else
+      for (var i = thread; i < #{BLOCK_DEPTH * BLOCK_COLS / 4}u; i += threads) {
+        let k = from_k + i / #{BLOCK_COLS / 4}u;
+        let col = block_col + i % #{BLOCK_COLS / 4}u * 4u;
+        var value = vec4f();
+        if (k < last) {
+          let offset = step_offset(k);
+          #if VECTOR == 1
+            value = b[column_base(plane, col) + offset];
+          #else
+            #repeat e in 0..4
+              value[#{e}] = b[column_base(plane, col + #{e}u) + offset];
+            #end repeat e
+          #end if
+        }
+        block_b[i] = value;
       }
-      block_b[i] = value;
-    }
-#end
+    #end if
     workgroupBarrier();
     for (var k = 0u; k < #{BLOCK_DEPTH}u; k++) {
-#repeat q in 0..THREAD_ROWS / 4
-      let a#{q} = block_a[k * #{ROWS / 4}u + my_row + #{q}u];
-#end
-#repeat v in 0..THREAD_COLS / 4
-      let b#{v} = block_b[k * #{BLOCK_COLS / 4}u + my_col / 4u + #{v}u];
-#end
-#repeat r in 0..THREAD_ROWS
-#repeat v in 0..THREAD_COLS / 4
-      sum#{r}_#{v} += a#{r / 4}[#{r % 4}] * b#{v};
-#end
-#end
+      #repeat q in 0..THREAD_ROWS / 4
+        let a#{q} = block_a[k * #{ROWS / 4}u + my_row + #{q}u];
+      #end repeat q
+      #repeat v in 0..THREAD_COLS / 4
+        let b#{v} = block_b[k * #{BLOCK_COLS / 4}u + my_col / 4u + #{v}u];
+      #end repeat v
+      #repeat r in 0..THREAD_ROWS
+        #repeat v in 0..THREAD_COLS / 4
+          sum#{r}_#{v} += a#{r / 4}[#{r % 4}] * b#{v};
+        #end repeat v
+      #end repeat r
     }
     workgroupBarrier();
   }
   let y_part = params.y_base + split * params.y_split + plane * params.y_plane;
-#repeat r in 0..THREAD_ROWS
-  {
-    let row = panel * #{ROWS}u + my_row * 4u + #{r}u;
-    if (row < params.rows) {
-#repeat v in 0..THREAD_COLS / 4
-      store(y_part + row * params.y_row, plane * params.rows + row, block_col + my_col + #{4 * v}u, sum#{r}_#{v});
-#end
+  #repeat r in 0..THREAD_ROWS
+    {
+      let row = panel * #{ROWS}u + my_row * 4u + #{r}u;
+      if (row < params.rows) {
+        #repeat v in 0..THREAD_COLS / 4
+          store(y_part + row * params.y_row, plane * params.rows + row, block_col + my_col + #{4 * v}u, sum#{r}_#{v});
+        #end repeat v
+      }
     }
-  }
-#end
+  #end repeat r
 }
 
 // Four columns of one row of y, from `col` on.
@@ -138,34 +138,34 @@ fn store(y_row: u32, bias_row: u32, col: u32, sum: vec4f) {
   let whole = sum + along + select(0.0, bias[params.bias_base + bias_row], params.bias_row != 0u);
   // NaN stays, as in relu/forward.wgsl
   let value = select(whole, vec4f(), vec4<bool>(params.relu != 0u) & (whole < vec4f()));
-#if FOURS_COLS == 4
-  let group = col / 4u;
-  let inner = group / params.col2;
-  let i0 = inner / params.col1;
-  let to = y_row + i0 * params.y0 + inner % params.col1 * params.y1 + group % params.col2 * params.y2;
-#if VECTOR_Y
-  y[to] = value;
-#else
-#repeat e in 0..4
-  if (i0 * 4u + #{e}u < params.live) {
-    y[to + #{e}u * params.y_inner] = value[#{e}];
-  }
-#end
-#end
-#else
-#if VECTOR_Y
-  y[y_row + col / 4u] = value;
-#else
-#repeat e in 0..4
-  {
-    let here = col + #{e}u;
-    let inner = here / params.col2;
+  #if FOURS_COLS == 4
+    let group = col / 4u;
+    let inner = group / params.col2;
     let i0 = inner / params.col1;
-    if (here < params.cols && i0 < params.live) {
-      y[y_row + i0 * params.y0 + inner % params.col1 * params.y1 + here % params.col2 * params.y2] = value[#{e}];
-    }
-  }
-#end
-#end
-#end
+    let to = y_row + i0 * params.y0 + inner % params.col1 * params.y1 + group % params.col2 * params.y2;
+    #if VECTOR_Y
+      y[to] = value;
+    #else
+      #repeat e in 0..4
+        if (i0 * 4u + #{e}u < params.live) {
+          y[to + #{e}u * params.y_inner] = value[#{e}];
+        }
+      #end repeat e
+    #end if
+  #else
+    #if VECTOR_Y
+      y[y_row + col / 4u] = value;
+    #else
+      #repeat e in 0..4
+        {
+          let here = col + #{e}u;
+          let inner = here / params.col2;
+          let i0 = inner / params.col1;
+          if (here < params.cols && i0 < params.live) {
+            y[y_row + i0 * params.y0 + inner % params.col1 * params.y1 + here % params.col2 * params.y2] = value[#{e}];
+          }
+        }
+      #end repeat e
+    #end if
+  #end if
 }

@@ -32,11 +32,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     + ib % params.depth_b * params.stride_b + ic % params.depth_c * params.stride_c + e * params.stride_e;
   var value = vec4f();
   if (a * #{FOURS}u + e < params.live) {
-#repeat r in 0..4
-    if (row + #{r}u < params.rows) {
-      value[#{r}] = src[at + #{r}u * params.row_stride];
-    }
-#end
+    #repeat r in 0..4
+      if (row + #{r}u < params.rows) {
+        value[#{r}] = src[at + #{r}u * params.row_stride];
+      }
+    #end repeat r
   }
   panels[i] = value;
 }

@@ -27,14 +27,14 @@ struct Params {
 
 @group(0) @binding(0) var<storage, read> a: array<vec4f>;
 #if VECTOR
-@group(0) @binding(1) var<storage, read> b: array<vec4f>;
+  @group(0) @binding(1) var<storage, read> b: array<vec4f>;
 #else
-@group(0) @binding(1) var<storage, read> b: array<f32>;
-#end
+  @group(0) @binding(1) var<storage, read> b: array<f32>;
+#end if
 #if VECTOR_Y
-@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
+  @group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
 #else
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
-#end
+  @group(0) @binding(2) var<storage, read_write> y: array<f32>;
+#end if
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;

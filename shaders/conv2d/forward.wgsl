@@ -12,8 +12,8 @@
 @group(0) @binding(1) var<storage, read> weight: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 #if BIAS
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-#end
+  @group(0) @binding(3) var<storage, read> bias: array<f32>;
+#end if
 @group(1) @binding(0) var<uniform> params: Params;
 
 @compute @workgroup_size(WG)
@@ -47,8 +47,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
       }
     }
   }
-#if BIAS
-  sum += bias[o];
-#end
+  #if BIAS
+    sum += bias[o];
+  #end if
   y[index] = select(sum, 0.0, params.relu != 0u && sum < 0.0); // NaN stays, as in relu/forward.wgsl
 }

@@ -31,16 +31,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let first = (panel_index % params.panels) * #{ROWS}u + i % #{ROWS / 4}u * 4u;
   let output = panel_index / params.panels * params.outputs + o;
   var value = vec4f();
-#repeat r in 0..4
-  {
-    let row = first + #{r}u;
-    let c = row / (params.stride_x * params.stride_y);
-    let u = params.stride_y * (params.taps_y - 1u - a) + row / params.stride_x % params.stride_y;
-    let v = params.stride_x * (params.taps_x - 1u - b) + row % params.stride_x;
-    if (row < params.rows && u < params.kernel_height && v < params.kernel_width) {
-      value[#{r}] = weight[((output * params.depth + c) * params.kernel_height + u) * params.kernel_width + v];
+  #repeat r in 0..4
+    {
+      let row = first + #{r}u;
+      let c = row / (params.stride_x * params.stride_y);
+      let u = params.stride_y * (params.taps_y - 1u - a) + row / params.stride_x % params.stride_y;
+      let v = params.stride_x * (params.taps_x - 1u - b) + row % params.stride_x;
+      if (row < params.rows && u < params.kernel_height && v < params.kernel_width) {
+        value[#{r}] = weight[((output * params.depth + c) * params.kernel_height + u) * params.kernel_width + v];
+      }
     }
-  }
-#end
+  #end repeat r
   panels[i] = value;
 }

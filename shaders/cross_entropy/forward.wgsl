@@ -15,8 +15,8 @@ struct Params { rows: u32, classes: u32, smoothing: f32, scale: f32 }
 @group(0) @binding(0) var<storage, read> logits: array<f32>;
 @group(0) @binding(2) var<storage, read_write> losses: array<f32>;
 #if GRADIENT
-@group(0) @binding(3) var<storage, read_write> dlogits: array<f32>;
-#end
+  @group(0) @binding(3) var<storage, read_write> dlogits: array<f32>;
+#end if
 #include "cross_entropy/share.wgsl"
 @group(1) @binding(0) var<uniform> params: Params;
 
@@ -51,33 +51,33 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     let e = exp(below);
     sum += e;
     distances -= below;
-#if GRADIENT
-    dlogits[base + c] = e;
-#end
+    #if GRADIENT
+      dlogits[base + c] = e;
+    #end if
   }
   let log_sum = log(sum);
-#if SOFT || WEIGHTED
-  var loss = 0.0;
-  var shares = 0.0;
-  for (var c = 0u; c < params.classes; c++) {
-    let share = share_of(row, c);
-    shares += share;
-    if (share != 0.0) {
-      loss += share * (highest - logits[base + c] + log_sum);
+  #if SOFT || WEIGHTED
+    var loss = 0.0;
+    var shares = 0.0;
+    for (var c = 0u; c < params.classes; c++) {
+      let share = share_of(row, c);
+      shares += share;
+      if (share != 0.0) {
+        loss += share * (highest - logits[base + c] + log_sum);
+      }
     }
-  }
-#else
-  let shares = 1.0;
-  let hit = highest - logits[base + u32(targets[row])] + log_sum;
-  let all = distances / f32(params.classes) + log_sum;
-  // Masked logits may add up to an infinite `all`, which a smoothing of 0 has to ignore: 0 ·
-  // infinity is NaN.
-  let loss = (1.0 - params.smoothing) * hit + select(0.0, params.smoothing * all, params.smoothing > 0.0);
-#end
+  #else
+    let shares = 1.0;
+    let hit = highest - logits[base + u32(targets[row])] + log_sum;
+    let all = distances / f32(params.classes) + log_sum;
+    // Masked logits may add up to an infinite `all`, which a smoothing of 0 has to ignore: 0 ·
+    // infinity is NaN.
+    let loss = (1.0 - params.smoothing) * hit + select(0.0, params.smoothing * all, params.smoothing > 0.0);
+  #end if
   losses[row] = select(broken, loss, finite);
-#if GRADIENT
-  for (var c = 0u; c < params.classes; c++) {
-    dlogits[base + c] = select(broken, params.scale * (dlogits[base + c] / sum * shares - share_of(row, c)), finite);
-  }
-#end
+  #if GRADIENT
+    for (var c = 0u; c < params.classes; c++) {
+      dlogits[base + c] = select(broken, params.scale * (dlogits[base + c] / sum * shares - share_of(row, c)), finite);
+    }
+  #end if
 }

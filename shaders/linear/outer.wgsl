@@ -19,26 +19,26 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let dy_base = params.dy_base;
   let y_base = params.y_base;
   let first = group.x * #{THREADS * VECTORS}u + thread;
-#repeat v in 0..VECTORS
-  let column#{v} = min(first + #{v * THREADS}u, columns - 1u);
-#repeat n in 0..BATCH
-  let x#{v}_#{n} = x[#{n}u * columns + column#{v}];
-#end
-#end
+  #repeat v in 0..VECTORS
+    let column#{v} = min(first + #{v * THREADS}u, columns - 1u);
+    #repeat n in 0..BATCH
+      let x#{v}_#{n} = x[#{n}u * columns + column#{v}];
+    #end repeat n
+  #end repeat v
   let last = min((group.y + 1u) * params.chunk, params.outputs);
   for (var o = group.y * params.chunk; o < last; o++) {
-#repeat n in 0..BATCH
-    let d#{n} = dy[dy_base + #{n}u * dy_row + o];
-#end
+    #repeat n in 0..BATCH
+      let d#{n} = dy[dy_base + #{n}u * dy_row + o];
+    #end repeat n
     let to = y_base + o * columns + first;
-#repeat v in 0..VECTORS
-    if (first + #{v * THREADS}u < columns) {
-      var sum = d0 * x#{v}_0;
-#repeat n in 1..BATCH
-      sum += d#{n} * x#{v}_#{n};
-#end
-      y[to + #{v * THREADS}u] = sum;
-    }
-#end
+    #repeat v in 0..VECTORS
+      if (first + #{v * THREADS}u < columns) {
+        var sum = d0 * x#{v}_0;
+        #repeat n in 1..BATCH
+          sum += d#{n} * x#{v}_#{n};
+        #end repeat n
+        y[to + #{v * THREADS}u] = sum;
+      }
+    #end repeat v
   }
 }

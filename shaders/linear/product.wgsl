@@ -19,8 +19,8 @@ struct Params {
 @group(0) @binding(1) var<storage, read> b: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 #if BIAS
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-#end
+  @group(0) @binding(3) var<storage, read> bias: array<f32>;
+#end if
 @group(1) @binding(0) var<uniform> params: Params;
 
 @compute @workgroup_size(WG)
@@ -35,9 +35,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   for (var k = 0u; k < params.depth; k++) {
     sum += a[params.a_base + row * params.a_row + k * params.a_k] * b[params.b_base + k * params.b_k + col * params.b_col];
   }
-#if BIAS
-  sum += bias[params.bias_base + col];
-#end
+  #if BIAS
+    sum += bias[params.bias_base + col];
+  #end if
   // NaN stays, as in relu/forward.wgsl
   y[params.y_base + row * params.y_row + col] = select(sum, 0.0, params.relu != 0u && sum < 0.0);
 }

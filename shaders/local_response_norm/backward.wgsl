@@ -23,26 +23,26 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   }
   let first = (plane % params.chunks) * #{CHUNK}u;
   let image = (plane / params.chunks) * params.channels;
-#repeat c in 0..CHUNK + BEFORE + BEHIND
-  var x#{c} = 0.0;
-  var direct#{c} = 0.0; // dy · scale^-beta
-  var term#{c} = 0.0; // dy · x · scale^(-beta - 1)
-  // below 0 it wraps around, and is then past the last channel
-  if (first + #{c}u - #{BEFORE}u < params.channels) {
-    let at = (image + first + #{c}u - #{BEFORE}u) * params.pixels + t;
-    let here = scale[at];
-    x#{c} = x[at];
-    direct#{c} = dy[at] * power(here);
-    term#{c} = direct#{c} * x#{c} / here;
-  }
-#end
-#repeat c in 0..CHUNK
-  if (first + #{c}u < params.channels) {
-    var sum = 0.0;
-#repeat s in 0..BEFORE + BEHIND + 1
-    sum += term#{c + s};
-#end
-    dx[(image + first + #{c}u) * params.pixels + t] = direct#{c + BEFORE} - 2.0 * params.alpha_n * params.beta * x#{c + BEFORE} * sum;
-  }
-#end
+  #repeat c in 0..CHUNK + BEFORE + BEHIND
+    var x#{c} = 0.0;
+    var direct#{c} = 0.0; // dy · scale^-beta
+    var term#{c} = 0.0; // dy · x · scale^(-beta - 1)
+    // below 0 it wraps around, and is then past the last channel
+    if (first + #{c}u - #{BEFORE}u < params.channels) {
+      let at = (image + first + #{c}u - #{BEFORE}u) * params.pixels + t;
+      let here = scale[at];
+      x#{c} = x[at];
+      direct#{c} = dy[at] * power(here);
+      term#{c} = direct#{c} * x#{c} / here;
+    }
+  #end repeat c
+  #repeat c in 0..CHUNK
+    if (first + #{c}u < params.channels) {
+      var sum = 0.0;
+      #repeat s in 0..BEFORE + BEHIND + 1
+        sum += term#{c + s};
+      #end repeat s
+      dx[(image + first + #{c}u) * params.pixels + t] = direct#{c + BEFORE} - 2.0 * params.alpha_n * params.beta * x#{c + BEFORE} * sum;
+    }
+  #end repeat c
 }

@@ -10,8 +10,8 @@
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 #if KEEP
-@group(0) @binding(2) var<storage, read_write> scale: array<f32>;
-#end
+  @group(0) @binding(2) var<storage, read_write> scale: array<f32>;
+#end if
 @group(1) @binding(0) var<uniform> params: Params;
 
 @compute @workgroup_size(WG)
@@ -23,26 +23,26 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   }
   let first = (plane % params.chunks) * #{CHUNK}u;
   let image = (plane / params.chunks) * params.channels;
-#repeat c in 0..CHUNK + BEFORE + BEHIND
-  var x#{c} = 0.0;
-  // below 0 it wraps around, and is then past the last channel
-  if (first + #{c}u - #{BEFORE}u < params.channels) {
-    x#{c} = x[(image + first + #{c}u - #{BEFORE}u) * params.pixels + t];
-  }
-  let square#{c} = x#{c} * x#{c};
-#end
-#repeat c in 0..CHUNK
-  if (first + #{c}u < params.channels) {
-    var sum = 0.0;
-#repeat s in 0..BEFORE + BEHIND + 1
-    sum += square#{c + s};
-#end
-    let here = params.k + params.alpha_n * sum;
-    let at = (image + first + #{c}u) * params.pixels + t;
-    y[at] = x#{c + BEFORE} * power(here);
-#if KEEP
-    scale[at] = here;
-#end
-  }
-#end
+  #repeat c in 0..CHUNK + BEFORE + BEHIND
+    var x#{c} = 0.0;
+    // below 0 it wraps around, and is then past the last channel
+    if (first + #{c}u - #{BEFORE}u < params.channels) {
+      x#{c} = x[(image + first + #{c}u - #{BEFORE}u) * params.pixels + t];
+    }
+    let square#{c} = x#{c} * x#{c};
+  #end repeat c
+  #repeat c in 0..CHUNK
+    if (first + #{c}u < params.channels) {
+      var sum = 0.0;
+      #repeat s in 0..BEFORE + BEHIND + 1
+        sum += square#{c + s};
+      #end repeat s
+      let here = params.k + params.alpha_n * sum;
+      let at = (image + first + #{c}u) * params.pixels + t;
+      y[at] = x#{c + BEFORE} * power(here);
+      #if KEEP
+        scale[at] = here;
+      #end if
+    }
+  #end repeat c
 }

@@ -5,10 +5,10 @@ struct Params { planes: u32, chunks: u32, channels: u32, pixels: u32, alpha_n: f
 
 // scale^-beta; without pow where beta is 3/4, as in AlexNet.
 fn power(scale: f32) -> f32 {
-#if THREE_QUARTERS
-  let root = sqrt(scale);
-  return 1.0 / (root * sqrt(root));
-#else
-  return pow(scale, -params.beta);
-#end
+  #if THREE_QUARTERS
+    let root = sqrt(scale);
+    return 1.0 / (root * sqrt(root));
+  #else
+    return pow(scale, -params.beta);
+  #end if
 }

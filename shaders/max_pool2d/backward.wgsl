@@ -32,40 +32,40 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   // Blocks begin in the padding, as windows do: there they wrap around, and are past the last row.
   let top = block_i * #{STRIDE_Y}u - #{PADDING_Y}u;
   let left = block_j * #{STRIDE_X}u - #{PADDING_X}u;
-#repeat r in 0..STRIDE_Y
-#repeat c in 0..STRIDE_X
-  let t#{r}_#{c} = (top + #{r}u) * width + left + #{c}u;
-  var sum#{r}_#{c} = 0.0;
-#end
-#end
+  #repeat r in 0..STRIDE_Y
+    #repeat c in 0..STRIDE_X
+      let t#{r}_#{c} = (top + #{r}u) * width + left + #{c}u;
+      var sum#{r}_#{c} = 0.0;
+    #end repeat c
+  #end repeat r
   // The window that begins with this block is the last to hold any of it; the ones before it do, as
   // far as they reach. A window of negative number wraps around, and is then past the last one.
   let base = plane * out_height * out_width;
-#repeat up in 0..(KERNEL_Y + STRIDE_Y - 1) / STRIDE_Y
-#repeat back in 0..(KERNEL_X + STRIDE_X - 1) / STRIDE_X
-  {
-    let i = block_i - #{up}u;
-    let j = block_j - #{back}u;
-    if (i < out_height && j < out_width) {
-      let o = base + i * out_width + j;
-      let won = winner[o];
-      let gradient = dy[o];
-      // a window that does not hold an element has another winner
-#repeat r in 0..STRIDE_Y
-#repeat c in 0..STRIDE_X
-      sum#{r}_#{c} += select(0.0, gradient, won == t#{r}_#{c});
-#end
-#end
-    }
-  }
-#end
-#end
+  #repeat up in 0..(KERNEL_Y + STRIDE_Y - 1) / STRIDE_Y
+    #repeat back in 0..(KERNEL_X + STRIDE_X - 1) / STRIDE_X
+      {
+        let i = block_i - #{up}u;
+        let j = block_j - #{back}u;
+        if (i < out_height && j < out_width) {
+          let o = base + i * out_width + j;
+          let won = winner[o];
+          let gradient = dy[o];
+          // a window that does not hold an element has another winner
+          #repeat r in 0..STRIDE_Y
+            #repeat c in 0..STRIDE_X
+              sum#{r}_#{c} += select(0.0, gradient, won == t#{r}_#{c});
+            #end repeat c
+          #end repeat r
+        }
+      }
+    #end repeat back
+  #end repeat up
   let to = plane * height * width;
-#repeat r in 0..STRIDE_Y
-#repeat c in 0..STRIDE_X
-  if (top + #{r}u < height && left + #{c}u < width) {
-    dx[to + t#{r}_#{c}] = sum#{r}_#{c};
-  }
-#end
-#end
+  #repeat r in 0..STRIDE_Y
+    #repeat c in 0..STRIDE_X
+      if (top + #{r}u < height && left + #{c}u < width) {
+        dx[to + t#{r}_#{c}] = sum#{r}_#{c};
+      }
+    #end repeat c
+  #end repeat r
 }

@@ -13,8 +13,8 @@ struct Params { planes: u32, height: u32, width: u32, out_height: u32, out_width
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 #if WINNER
-@group(0) @binding(2) var<storage, read_write> winner: array<u32>;
-#end
+  @group(0) @binding(2) var<storage, read_write> winner: array<u32>;
+#end if
 @group(1) @binding(0) var<uniform> params: Params;
 
 // By the bits: a compiler may assume that value == value.
@@ -34,41 +34,41 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let top = i * #{STRIDE_Y}u; // counted from the padding's edge
   let left = (t - i * params.out_width) * #{STRIDE_X}u;
   let base = plane * params.height * params.width;
-#if OUTSIDE == 0
-  var at = top * params.width + left;
-  var best = x[base + at];
-#repeat u in 0..KERNEL_Y
-#repeat v in 0..KERNEL_X
-#if u + v > 0
-  let at#{u}_#{v} = (top + #{u}u) * params.width + left + #{v}u;
-  let value#{u}_#{v} = x[base + at#{u}_#{v}];
-  let wins#{u}_#{v} = value#{u}_#{v} > best || is_nan(value#{u}_#{v});
-  best = select(best, value#{u}_#{v}, wins#{u}_#{v});
-  at = select(at, at#{u}_#{v}, wins#{u}_#{v});
-#end
-#end
-#end
-#else
-  var best = 0.0;
-  var at = 0u;
-  var empty = true;
-  for (var u = 0u; u < #{KERNEL_Y}u; u++) {
-    let row = top + u - #{PADDING_Y}u; // wraps around below 0, and is then past the last row
-    for (var v = 0u; v < #{KERNEL_X}u; v++) {
-      let column = left + v - #{PADDING_X}u;
-      if (row < params.height && column < params.width) {
-        let value = x[base + row * params.width + column];
-        if (empty || value > best || is_nan(value)) {
-          best = value;
-          at = row * params.width + column;
-          empty = false;
+  #if OUTSIDE == 0
+    var at = top * params.width + left;
+    var best = x[base + at];
+    #repeat u in 0..KERNEL_Y
+      #repeat v in 0..KERNEL_X
+        #if u + v > 0
+          let at#{u}_#{v} = (top + #{u}u) * params.width + left + #{v}u;
+          let value#{u}_#{v} = x[base + at#{u}_#{v}];
+          let wins#{u}_#{v} = value#{u}_#{v} > best || is_nan(value#{u}_#{v});
+          best = select(best, value#{u}_#{v}, wins#{u}_#{v});
+          at = select(at, at#{u}_#{v}, wins#{u}_#{v});
+        #end if
+      #end repeat v
+    #end repeat u
+  #else
+    var best = 0.0;
+    var at = 0u;
+    var empty = true;
+    for (var u = 0u; u < #{KERNEL_Y}u; u++) {
+      let row = top + u - #{PADDING_Y}u; // wraps around below 0, and is then past the last row
+      for (var v = 0u; v < #{KERNEL_X}u; v++) {
+        let column = left + v - #{PADDING_X}u;
+        if (row < params.height && column < params.width) {
+          let value = x[base + row * params.width + column];
+          if (empty || value > best || is_nan(value)) {
+            best = value;
+            at = row * params.width + column;
+            empty = false;
+          }
         }
       }
     }
-  }
-#end
+  #end if
   y[plane * outputs + t] = best;
-#if WINNER
-  winner[plane * outputs + t] = at;
-#end
+  #if WINNER
+    winner[plane * outputs + t] = at;
+  #end if
 }

@@ -29,13 +29,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let end = strip_end(first);
   let held = params; // read once, not in every turn
   for (var i = first; i < end; i += WG) {
-#if DECOUPLED
-    let start = held.shrink * p[i];
-    let d = g[i];
-#else
-    let start = p[i];
-    let d = g[i] + held.decay * start;
-#end
+    #if DECOUPLED
+      let start = held.shrink * p[i];
+      let d = g[i];
+    #else
+      let start = p[i];
+      let d = g[i] + held.decay * start;
+    #end if
     let mean = held.beta1 * m[i] + held.one_minus_beta1 * d;
     let square = held.beta2 * v[i] + held.one_minus_beta2 * d * d;
     m[i] = mean;

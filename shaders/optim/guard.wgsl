@@ -1,13 +1,13 @@
 // held_back: whether the step's guard forbids it, guard[0] ≠ 0 (its bits are tested: a compiler may
 // assume that floats are finite)
 #if GUARD
-@group(0) @binding(7) var<storage, read> guard: array<u32>;
-#end
+  @group(0) @binding(7) var<storage, read> guard: array<u32>;
+#end if
 
 fn held_back() -> bool {
-#if GUARD
-  return (guard[0] & 0x7fffffffu) != 0u;
-#else
-  return false;
-#end
+  #if GUARD
+    return (guard[0] & 0x7fffffffu) != 0u;
+  #else
+    return false;
+  #end if
 }

@@ -12,8 +12,8 @@ struct Params { n: u32, lr: f32, decay: f32, momentum: f32 }
 @group(0) @binding(0) var<storage, read_write> p: array<vec4f>;
 @group(0) @binding(1) var<storage, read> g: array<vec4f>;
 #if MOMENTUM
-@group(0) @binding(2) var<storage, read_write> momentum: array<vec4f>;
-#end
+  @group(0) @binding(2) var<storage, read_write> momentum: array<vec4f>;
+#end if
 #include "optim/guard.wgsl"
 @group(1) @binding(0) var<uniform> params: Params;
 
@@ -27,16 +27,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let held = params; // read once, not in every turn
   for (var i = first; i < end; i += WG) {
     let d = g[i] + held.decay * p[i];
-#if MOMENTUM
-    let next = held.momentum * momentum[i] + d;
-    momentum[i] = next;
-#if NESTEROV
-    p[i] -= held.lr * (d + held.momentum * next);
-#else
-    p[i] -= held.lr * next;
-#end
-#else
-    p[i] -= held.lr * d;
-#end
+    #if MOMENTUM
+      let next = held.momentum * momentum[i] + d;
+      momentum[i] = next;
+      #if NESTEROV
+        p[i] -= held.lr * (d + held.momentum * next);
+      #else
+        p[i] -= held.lr * next;
+      #end if
+    #else
+      p[i] -= held.lr * d;
+    #end if
   }
 }

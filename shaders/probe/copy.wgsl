@@ -12,9 +12,9 @@ struct Params { n: u32 }
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
   let first = (group.y * 65535u + group.x) * #{WG * COUNT}u + thread;
-#repeat c in 0..COUNT
-  if (first + #{c * WG}u < params.n) {
-    y[first + #{c * WG}u] = x[first + #{c * WG}u];
-  }
-#end
+  #repeat c in 0..COUNT
+    if (first + #{c * WG}u < params.n) {
+      y[first + #{c * WG}u] = x[first + #{c * WG}u];
+    }
+  #end repeat c
 }

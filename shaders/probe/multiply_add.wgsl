@@ -16,19 +16,19 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     return;
   }
   let a = f32(i) * 1e-7 + 0.5;
-#repeat c in 0..12
-  var s#{c} = a + #{c}.0;
-#end
+  #repeat c in 0..12
+    var s#{c} = a + #{c}.0;
+  #end repeat c
   for (var step = 0u; step < #{STEPS / 4}u; step++) {
-#repeat unrolled in 0..4
-#repeat c in 0..12
-    s#{c} = s#{c} * a + 0.5;
-#end
-#end
+    #repeat unrolled in 0..4
+      #repeat c in 0..12
+        s#{c} = s#{c} * a + 0.5;
+      #end repeat c
+    #end repeat unrolled
   }
   var sum = 0.0;
-#repeat c in 0..12
-  sum += s#{c};
-#end
+  #repeat c in 0..12
+    sum += s#{c};
+  #end repeat c
   y[i] = sum;
 }
