@@ -1,12 +1,12 @@
 import { useMemo, useState } from 'preact/hooks'
 import type { EngineInfo } from '../tensor/engine.ts'
 import type { Choice } from '../transfer/decide.ts'
-import { type Chosen, datasetOf } from './chosen.ts'
 import { useEngine, usePlanning } from './hooks.ts'
 import { Images } from './images.tsx'
 import { NoGpu } from './noGpu.tsx'
 import { Planned } from './planned.tsx'
 import type { RemoteTrainer } from './remote.ts'
+import { datasetOf, type Selection } from './selection.ts'
 import { consistent, defaults, probed, type Settings } from './settings.ts'
 import { Setup } from './setup.tsx'
 import { Training } from './training.tsx'
@@ -22,15 +22,18 @@ export function App({
   readonly failed: Promise<never>
 }) {
   const engine = useEngine(trainer, failed)
-  const [chosen, setChosen] = useState<Chosen | null>(null)
+  const [selection, setSelection] = useState<Selection | null>(null)
   const [settings, setSettings] = useState<Settings>(defaults)
   const [choice, setChoice] = useState<Choice | null>(null)
   const [busy, setBusy] = useState(false)
   const { split, seed } = settings
-  const data = useMemo(() => chosen && datasetOf(chosen, { split, seed }), [chosen, split, seed])
+  const data = useMemo(
+    () => selection && datasetOf(selection, { split, seed }),
+    [selection, split, seed],
+  )
   const open = engine !== null && !('problem' in engine)
   const [planning, setPrepared] = usePlanning(trainer, {
-    chosen,
+    selection,
     data,
     settings,
     choice,
@@ -42,11 +45,11 @@ export function App({
     setSettings((before) => consistent({ ...before, ...changed }))
     if (probed.some((name) => name in changed)) setChoice(null)
   }
-  const onChosen = (next: Chosen) => {
-    setChosen(next)
+  const onSelect = (next: Selection) => {
+    setSelection(next)
     setChoice(null)
   }
-  const ready = chosen && data !== null && typeof data !== 'string' && open
+  const ready = selection && data !== null && typeof data !== 'string' && open
   const job = { trainer, settings, choice, planning, busy, onBusy: setBusy, onChoice: setChoice }
   return (
     <>
@@ -58,7 +61,7 @@ export function App({
         </p>
       </header>
       <main>
-        <Images chosen={chosen} data={data} onChosen={onChosen} busy={busy} />
+        <Images selection={selection} data={data} onSelect={onSelect} busy={busy} />
         {ready && (
           <section aria-labelledby="setup">
             <h2 id="setup">What to do with them</h2>
@@ -75,7 +78,7 @@ export function App({
             </div>
           </section>
         )}
-        {ready && <Training {...job} chosen={chosen} onPrepared={setPrepared} />}
+        {ready && <Training {...job} selection={selection} onPrepared={setPrepared} />}
       </main>
       <footer>
         <Computes engine={engine} />

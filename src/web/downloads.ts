@@ -8,7 +8,7 @@ import type { RunConfig } from '../train/runFolder.ts'
 import type { Timings } from '../train/timings.ts'
 import { writePyTorch } from '../weights/pytorch/write.ts'
 import { writeSafetensors } from '../weights/safetensors.ts'
-import type { Download } from './contract.ts'
+import type { Download } from './workerApi.ts'
 
 /** What a training leaves, as `graft train` would write it into a run folder. */
 export interface FinishedRun {

@@ -2,10 +2,10 @@ import { useEffect, useState } from 'preact/hooks'
 import type { ImageDataset } from '../data/dataset.ts'
 import type { EngineInfo } from '../tensor/engine.ts'
 import type { Choice } from '../transfer/decide.ts'
-import type { Chosen } from './chosen.ts'
-import type { Prepared } from './contract.ts'
 import type { RemoteTrainer } from './remote.ts'
+import type { Selection } from './selection.ts'
 import type { Settings } from './settings.ts'
+import type { Prepared } from './workerApi.ts'
 
 export const messageOf = (error: unknown) =>
   error instanceof Error ? error.message : String(error)
@@ -52,13 +52,13 @@ const quiet = 250
 export function usePlanning(
   trainer: RemoteTrainer,
   {
-    chosen,
+    selection,
     data,
     settings,
     choice,
     idle,
   }: {
-    readonly chosen: Chosen | null
+    readonly selection: Selection | null
     readonly data: ImageDataset | string | null
     readonly settings: Settings
     readonly choice: Choice | null
@@ -73,8 +73,8 @@ export function usePlanning(
   })
   const { split, seed } = settings
   useEffect(() => {
-    if (idle && chosen && data && typeof data !== 'string')
-      void trainer.use(chosen.files, { root: chosen.root, split, seed })
+    if (idle && selection && data && typeof data !== 'string')
+      void trainer.use(selection.files, { root: selection.root, split, seed })
   }, [idle, data])
   useEffect(() => {
     if (!idle || !data || typeof data === 'string') return

@@ -2,21 +2,21 @@ import { useEffect, useMemo, useState } from 'preact/hooks'
 import { counted, thousands } from '../base/format.ts'
 import { countByClass, type ImageDataset } from '../data/dataset.ts'
 import { Table } from '../report/table.tsx'
-import { bringsFiles, type Chosen, chosenFrom } from './chosen.ts'
 import { FileButton, Problem } from './fields.tsx'
+import { bringsFiles, type Selection, selectionFrom } from './selection.ts'
 
 interface ImagesProps {
-  readonly chosen: Chosen | null
+  readonly selection: Selection | null
   /** What the files make, or why they make nothing. */
   readonly data: ImageDataset | string | null
-  readonly onChosen: (chosen: Chosen) => void
+  readonly onSelect: (selection: Selection) => void
   readonly busy: boolean
 }
 
 /** The images: a place to drop a folder, and what was found in it. */
-export function Images({ chosen, data, onChosen, busy }: ImagesProps) {
+export function Images({ selection, data, onSelect, busy }: ImagesProps) {
   const [over, setOver] = useState(false)
-  const take = (event: Event) => void chosenFrom(event).then(onChosen)
+  const take = (event: Event) => void selectionFrom(event).then(onSelect)
   useEffect(() => {
     // Anywhere on the page: an image that misses the frame would open in its place.
     const onDrag = (event: DragEvent) => {
@@ -39,22 +39,24 @@ export function Images({ chosen, data, onChosen, busy }: ImagesProps) {
   return (
     <section aria-labelledby="images">
       <h2 id="images">Your images</h2>
-      <div class={`drop${over ? ' over' : ''}${chosen ? ' small' : ''}`}>
+      <div class={`drop${over ? ' over' : ''}${selection ? ' small' : ''}`}>
         {busy ? (
           <p>Other images can be chosen when training is over.</p>
         ) : (
           <>
-            <FileButton folder main={!chosen} onFiles={take}>
-              {chosen ? 'Choose another folder' : 'Choose a folder'}
+            <FileButton folder main={!selection} onFiles={take}>
+              {selection ? 'Choose another folder' : 'Choose a folder'}
             </FileButton>
             <p>or drop one here.</p>
           </>
         )}
       </div>
-      {!chosen && <Layouts />}
+      {!selection && <Layouts />}
       {typeof data === 'string' && <Problem>{data}</Problem>}
-      {chosen && <PassedOver chosen={chosen} />}
-      {chosen && data !== null && typeof data !== 'string' && <Found chosen={chosen} data={data} />}
+      {selection && <PassedOver selection={selection} />}
+      {selection && data !== null && typeof data !== 'string' && (
+        <Found selection={selection} data={data} />
+      )}
     </section>
   )
 }
@@ -73,8 +75,8 @@ function Layouts() {
   )
 }
 
-function PassedOver({ chosen }: { readonly chosen: Chosen }) {
-  const { passedOver } = chosen
+function PassedOver({ selection }: { readonly selection: Selection }) {
+  const { passedOver } = selection
   if (passedOver.length === 0) return null
   const raw = passedOver.some(([ending]) => /heic|heif|avif|tiff?|bmp|gif/.test(ending))
   const shown = passedOver.slice(0, 4).map(([ending, count]) => `${thousands(count)} ${ending}`)
@@ -91,7 +93,13 @@ function PassedOver({ chosen }: { readonly chosen: Chosen }) {
 const shownClasses = 12
 const thumbnails = 4
 
-function Found({ chosen, data }: { readonly chosen: Chosen; readonly data: ImageDataset }) {
+function Found({
+  selection,
+  data,
+}: {
+  readonly selection: Selection
+  readonly data: ImageDataset
+}) {
   const { classes, train, val } = data
   const counts = useMemo(() => {
     const [trained, held] = [countByClass(train, classes.length), countByClass(val, classes.length)]
@@ -105,7 +113,7 @@ function Found({ chosen, data }: { readonly chosen: Chosen; readonly data: Image
   return (
     <>
       <p data-testid="found">
-        <strong>{chosen.root}</strong>: {counted(classes.length, 'class', 'classes')},{' '}
+        <strong>{selection.root}</strong>: {counted(classes.length, 'class', 'classes')},{' '}
         {counted(train.length, 'image')} to train on, {thousands(val.length)} held out to judge by.
       </p>
       <ul class="classes">

@@ -1,7 +1,7 @@
 import { percent } from '../base/format.ts'
-import type { Chosen } from './chosen.ts'
-import type { Result } from './contract.ts'
 import { Thumbnail } from './images.tsx'
+import type { Selection } from './selection.ts'
+import type { Result } from './workerApi.ts'
 
 /** The images on which the network is most wrong. */
 export function Losses({
@@ -9,7 +9,7 @@ export function Losses({
   files,
 }: {
   readonly result: Result
-  readonly files: Chosen['files']
+  readonly files: Selection['files']
 }) {
   return (
     <section aria-labelledby="losses">

@@ -1,5 +1,5 @@
 import { bytes, counted, thousands } from '../base/format.ts'
-import type { LayerRow, Prepared } from './contract.ts'
+import type { LayerRow, Prepared } from './workerApi.ts'
 
 /** What the scenario makes of the network, layer by layer. */
 export function PlanView({

@@ -9,8 +9,8 @@ import { resolveOptions } from '../train/fitOptions.ts'
 import { planMemory } from '../train/memory.ts'
 import type { Choice } from '../transfer/decide.ts'
 import { applyScenario, type Plan } from '../transfer/scenario.ts'
-import type { LayerRow, Prepared } from './contract.ts'
 import { fitOptions, type Settings, scenarioOptions } from './settings.ts'
+import type { LayerRow, Prepared } from './workerApi.ts'
 
 /**
  * What these settings do to a network and what training it will hold; the network is changed on the

@@ -4,7 +4,7 @@ import { confusionDrawing } from '../report/charts.ts'
 import { mistakesOf, type Share } from '../report/statistics.ts'
 import { Table } from '../report/table.tsx'
 import { ChartView } from './chart.tsx'
-import type { Result } from './contract.ts'
+import type { Result } from './workerApi.ts'
 
 /** What a training came to, on the images that were held out. */
 export function Results({ result }: { readonly result: Result }) {

@@ -1,6 +1,6 @@
 import { percent } from '../base/format.ts'
 import type { EpochResult, Skipped } from '../train/events.ts'
-import type { Result, WorkEvent } from './contract.ts'
+import type { Result, WorkEvent } from './workerApi.ts'
 
 /** One training as the page shows it. */
 export interface Run {

@@ -3,9 +3,9 @@ import { type Variant, variants } from '../nn/alexnet.ts'
 import { initNames } from '../nn/init.ts'
 import { defaultRate, optimizers } from '../train/optimizers.ts'
 import { schedules } from '../train/recipe/rates.ts'
-import type { Prepared } from './contract.ts'
 import { FileButton, NumberField, RadioField, SelectField } from './fields.tsx'
 import { defaultHead, isApplicable, type Settings, trainsTrunk } from './settings.ts'
+import type { Prepared } from './workerApi.ts'
 
 interface SetupProps {
   readonly settings: Settings

@@ -1,9 +1,9 @@
 import { proxy } from 'comlink'
 import { useEffect, useRef, useState } from 'preact/hooks'
-import type { WorkEvent } from './contract.ts'
 import { Problem } from './fields.tsx'
 import { hasCode, messageOf } from './hooks.ts'
 import type { RemoteTrainer } from './remote.ts'
+import type { WorkEvent } from './workerApi.ts'
 
 interface TaskProps<T> {
   readonly trainer: RemoteTrainer

@@ -22,10 +22,10 @@ import { outcomesOf } from '../train/outcomes.ts'
 import { Stopwatch } from '../train/timings.ts'
 import type { Choice } from '../transfer/decide.ts'
 import type { WeightsFile } from '../weights/safetensors.ts'
-import type { Download, Prepared, Result, WorkEvent } from './contract.ts'
 import { type FinishedRun, fileOf } from './downloads.ts'
 import { prepare } from './prepare.ts'
 import { fitOptions, rateOptions, runOptions, type Settings, shippedWeights } from './settings.ts'
+import type { Download, Prepared, Result, WorkEvent } from './workerApi.ts'
 
 type Tell = (event: WorkEvent) => void
 

@@ -1,25 +1,25 @@
 import { proxy } from 'comlink'
 import { useEffect, useReducer, useRef, useState } from 'preact/hooks'
 import type { Choice } from '../transfer/decide.ts'
-import type { Chosen } from './chosen.ts'
 import { Classify } from './classify.tsx'
-import type { Prepared, WorkEvent } from './contract.ts'
 import { Curves } from './curves.tsx'
+import { DownloadList } from './downloadList.tsx'
 import { hasCode, messageOf, type Planning, useLeaveWarning } from './hooks.ts'
 import { Losses } from './losses.tsx'
 import { Progress } from './progress.tsx'
 import type { RemoteTrainer } from './remote.ts'
 import { Results } from './results.tsx'
 import { isActive, reduce } from './run.ts'
+import type { Selection } from './selection.ts'
 import type { Settings } from './settings.ts'
-import { Take } from './take.tsx'
+import type { Prepared, WorkEvent } from './workerApi.ts'
 
 interface TrainingProps {
   readonly trainer: RemoteTrainer
   readonly settings: Settings
   readonly choice: Choice | null
   readonly planning: Planning
-  readonly chosen: Chosen
+  readonly selection: Selection
   readonly busy: boolean
   readonly onBusy: (busy: boolean) => void
   readonly onChoice: (choice: Choice) => void
@@ -32,19 +32,19 @@ export function Training({
   settings,
   choice,
   planning,
-  chosen,
+  selection,
   busy,
   onBusy,
   onChoice,
   onPrepared,
 }: TrainingProps) {
   const [run, tell] = useReducer(reduce, null)
-  // What was trained on stays at hand when other images are chosen.
-  const [files, setFiles] = useState(chosen.files)
-  const [taken, setTaken] = useState(true)
+  // What was trained on stays at hand when other images are selected.
+  const [files, setFiles] = useState(selection.files)
+  const [downloaded, setDownloaded] = useState(true)
   const heading = useRef<HTMLHeadingElement>(null)
   const running = run !== null && isActive(run)
-  useLeaveWarning(running || !taken)
+  useLeaveWarning(running || !downloaded)
   useEffect(() => {
     // When training is over the button that stops it is gone, and the focus would be with it.
     if (run?.status === 'running' || (run && !running && document.activeElement === document.body))
@@ -53,15 +53,15 @@ export function Training({
 
   const train = async () => {
     if (
-      !taken &&
+      !downloaded &&
       !confirm(
         'The network trained last has not been downloaded, and another training takes its place. Go on?',
       )
     )
       return
     onBusy(true)
-    setFiles(chosen.files)
-    setTaken(true)
+    setFiles(selection.files)
+    setDownloaded(true)
     tell({ type: 'start', epochs: settings.epochs })
     try {
       const listen = (event: WorkEvent) => {
@@ -71,7 +71,7 @@ export function Training({
       }
       const result = await trainer.train(settings, choice, proxy(listen))
       tell({ type: 'done', result })
-      setTaken(false)
+      setDownloaded(false)
     } catch (error) {
       tell({ type: 'failed', stopped: hasCode(error, 'stopped'), message: messageOf(error) })
     }
@@ -114,7 +114,7 @@ export function Training({
           <Losses result={run.result} files={files} />
           <div class="columns">
             <Classify trainer={trainer} />
-            <Take trainer={trainer} onTaken={() => setTaken(true)} />
+            <DownloadList trainer={trainer} onDownload={() => setDownloaded(true)} />
           </div>
         </section>
       )}

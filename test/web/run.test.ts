@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { clock } from '../../src/base/format.ts'
 import type { EpochResult } from '../../src/train/events.ts'
-import type { Result, WorkEvent } from '../../src/web/contract.ts'
 import { type Action, type Run, reduce } from '../../src/web/run.ts'
+import type { Result, WorkEvent } from '../../src/web/workerApi.ts'
 
 const epoch = (n: number): EpochResult => ({
   epoch: n,

@@ -11,7 +11,7 @@ import type { TrainEvent } from '../../train/events.ts'
 import { type OptimizerName, optimizers } from '../../train/optimizers.ts'
 import type { Plan, Scenario } from '../../transfer/scenario.ts'
 import { buildNetwork } from '../buildNetwork.ts'
-import { terminalChart } from '../compareChart.ts'
+import { comparisonChart } from '../charts.ts'
 import { describeData, describeEngine, describeNetwork, shortPath } from '../describe.ts'
 import { describeChoice } from '../describeChoice.ts'
 import { InterruptedError } from '../errors.ts'
@@ -254,7 +254,7 @@ async function report(
     }),
   )
   output.line('  Accuracy is that of the epoch with the least validation loss.')
-  output.lines(['', ...terminalChart(scenarios), ''])
+  output.lines(['', ...comparisonChart(scenarios), ''])
   output.labeled('auto', `would pick ${choice.scenario} (>): ${choice.reason}`)
   const path = command.opts<CompareOptions>().out ?? join('runs', `${dataName(dir)}-compare.html`)
   const { comparisonPage } = await import('../../report/comparison.tsx')

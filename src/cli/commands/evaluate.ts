@@ -8,10 +8,10 @@ import { evaluate } from '../../train/evaluate.ts'
 import type { Evaluation } from '../../train/metrics.ts'
 import { loadRun, type RunConfig, readRunConfig } from '../../train/runFolder.ts'
 import { describeEngine, describePassedOver, shortPath } from '../describe.ts'
-import { warnOfMoved } from '../images.ts'
 import { table } from '../lines.ts'
 import { type CommonOptions, count, viewCount, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
+import { warnOfOtherImages } from '../runImages.ts'
 
 const parts = ['val', 'train', 'all'] as const
 
@@ -71,7 +71,7 @@ async function run(folder: string, dir: string, options: EvaluateOptions): Promi
       `${folder}: ${config.architecture.variant}, ${counted(config.classes.length, 'class', 'classes')}`,
     )
     describePassedOver(output, data)
-    if (options.split === 'val') warnOfMoved(output, folder, dir, config, opened)
+    if (options.split === 'val') warnOfOtherImages(output, folder, dir, config, opened)
     output.progress('reading', 0, data.val.length)
     let skipped = 0
     const result = await evaluate(model, data, {

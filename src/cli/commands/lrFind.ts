@@ -11,9 +11,9 @@ import {
 } from '../../train/findLearningRate.ts'
 import { applyScenario } from '../../transfer/scenario.ts'
 import { buildNetwork } from '../buildNetwork.ts'
+import { learningRateChart } from '../charts.ts'
 import { describeData, describeEngine, describeNetwork, describePlan } from '../describe.ts'
 import type { Stop } from '../interrupt.ts'
-import { lrPlot } from '../lrPlot.ts'
 import { typedOptions, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
 import { inSession } from '../session.ts'
@@ -134,7 +134,12 @@ async function search(
       : error
   })
   output.endProgress()
-  output.lines(['', 'The loss of a batch, smoothed, over the learning rate:', ...lrPlot(found), ''])
+  output.lines([
+    '',
+    'The loss of a batch, smoothed, over the learning rate:',
+    ...learningRateChart(found),
+    '',
+  ])
   const ends = found.diverged ? 'where the loss ran away' : 'at 10'
   output.labeled(
     'rate',

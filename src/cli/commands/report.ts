@@ -15,9 +15,9 @@ import {
   readRunTimings,
 } from '../../train/runFolder.ts'
 import { describeData, describeEngine, shortPath } from '../describe.ts'
-import { warnOfMoved } from '../images.ts'
 import { type CommonOptions, number, path, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
+import { warnOfOtherImages } from '../runImages.ts'
 import { quoted } from '../shell.ts'
 import { openAsTrained, requireSameClasses } from './evaluate.ts'
 
@@ -69,7 +69,7 @@ async function run(folder: string, dir: string | undefined, options: ReportOptio
     const { model } = await loadRun(engine, folder)
     describeEngine(output, engine)
     describeData(output, data)
-    warnOfMoved(output, folder, data.root, config, data)
+    warnOfOtherImages(output, folder, data.root, config, data)
     const report = await measureRun(
       { folder, model, config, data, epochs, timings },
       {

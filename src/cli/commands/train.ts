@@ -28,11 +28,11 @@ import {
   shortPath,
 } from '../describe.ts'
 import { describeChoice } from '../describeChoice.ts'
-import { imagesOf, warnOfMoved } from '../images.ts'
 import type { Stop } from '../interrupt.ts'
 import { number, path, withCommon } from '../options.ts'
 import { epochHeader, epochLine, Output } from '../output.ts'
 import { recipeOf } from '../recipeOptions.ts'
+import { imagesOf, warnOfOtherImages } from '../runImages.ts'
 import { checkOut, type ExistingRun, RunWriter } from '../runWriter.ts'
 import { inSession } from '../session.ts'
 import { dataName, nextCommand } from '../shell.ts'
@@ -141,7 +141,7 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
   const { dir, data, folder, network, options, output, stop } = job
   describeEngine(output, engine)
   describeData(output, data)
-  if (job.before.config) warnOfMoved(output, folder, dir, job.before.config, data)
+  if (job.before.config) warnOfOtherImages(output, folder, dir, job.before.config, data)
   const model = await buildNetwork(engine, network, job.settings.seed)
   describeNetwork(output, model, network.weights ?? null)
   const { init, seed, freeze, train } = job.settings

@@ -1,6 +1,45 @@
 import { expect, test } from 'vitest'
-import { lrPlot } from '../../src/cli/lrPlot.ts'
+import { comparisonChart, learningRateChart } from '../../src/cli/charts.ts'
+import type { Point } from '../../src/train/compareScenarios.ts'
 import { steepest, valley } from '../../src/train/recipe/suggest.ts'
+import type { Scenario } from '../../src/transfer/scenario.ts'
+
+const point = (at: number, valAccuracy: number): Point => ({
+  at,
+  valAccuracy,
+  epoch: 1,
+  trainLoss: 0,
+  trainAccuracy: 0,
+  valLoss: 0,
+  seconds: 0,
+})
+const chartOf = (lines: readonly (readonly [Scenario, readonly Point[]])[]) =>
+  comparisonChart(
+    new Map(lines.map(([name, points]) => [name, { points, seconds: points.at(-1)?.at ?? 0 }])),
+  )
+
+test('letters stand at the height of their accuracy, from their first epoch on', () => {
+  const lines = chartOf([
+    ['small-similar', [point(10, 0.2), point(20, 0.4)]],
+    ['large-different', [point(20, 0.1)]],
+  ])
+  expect(lines.at(-1)).toBe('  s small-similar   X large-different')
+  const row = (tick: string) => lines.find((line) => line.startsWith(tick)) ?? ''
+  expect(row('40 %').trimEnd()).toMatch(/^40 %┤ +s$/)
+  // From the first epoch, at half time, until the second.
+  expect(row('20 %').match(/s/g)).toHaveLength(18)
+  expect(row('20 %').indexOf('s')).toBeGreaterThan(36)
+  expect(row('10 %')).toMatch(/X$/)
+  expect(lines.at(-2)).toMatch(/^ +0 s .*20 s$/)
+})
+
+test.each([0, 0.05, 1, 61, 7200])('ticks are round numbers, also of %d seconds', (seconds) => {
+  const ticks = [
+    ...(chartOf([['small-similar', [point(seconds, 1)]]]).at(-2) ?? '').matchAll(/([\d.]+) s/g),
+  ].map(([, tick]) => Number(tick))
+  expect(ticks[0]).toBe(0)
+  for (const tick of ticks) expect(String(tick).length).toBeLessThanOrEqual(6)
+})
 
 /**
  * A search from 1e-7 on: flat, down from 1e-4 on, up from 1e-2 on; its first batch may be an easy
@@ -20,7 +59,7 @@ function search(first: number) {
 
 test('shows the whole way down and the beginning of the way up, whatever the first batch was like', () => {
   for (const first of [1.3, 2, 2.5]) {
-    const lines = lrPlot(search(first))
+    const lines = learningRateChart(search(first))
     const rows = lines
       .filter((line) => line.includes('┤') || line.startsWith('    │'))
       .map((line) => line.slice(5))

@@ -5,7 +5,7 @@ import { filesDataset, type PlacedFile } from '../data/filesDataset.ts'
 import { PICTURE } from '../host/imageFormat.ts'
 
 /** What a person dropped or chose. */
-export interface Chosen {
+export interface Selection {
   /** The folder's name; 'images' where there were several. */
   readonly root: string
   /** By their paths below it. */
@@ -15,7 +15,7 @@ export interface Chosen {
 }
 
 /** The files of a drop, or of a folder input's change, with their paths. */
-export async function chosenFrom(event: Event): Promise<Chosen> {
+export async function selectionFrom(event: Event): Promise<Selection> {
   const files = (await fromEvent(event)).flatMap((one) =>
     one instanceof File ? [{ path: one.relativePath.replace(/^\.?\//, ''), file: one }] : [],
   )
@@ -35,7 +35,7 @@ export function bringsFiles({ dataTransfer }: DragEvent): boolean {
   return Array.from(dataTransfer?.items ?? []).some(({ kind }) => kind === 'file')
 }
 
-function passedOver(files: readonly PlacedFile[]): Chosen['passedOver'] {
+function passedOver(files: readonly PlacedFile[]): Selection['passedOver'] {
   const counts = new Map<string, number>()
   for (const { path } of files) {
     const name = path.slice(path.lastIndexOf('/') + 1)
@@ -48,7 +48,7 @@ function passedOver(files: readonly PlacedFile[]): Chosen['passedOver'] {
 
 /** The dataset that the files make, or the one line that says why they make none. */
 export function datasetOf(
-  chosen: Chosen,
+  chosen: Selection,
   options: { readonly split: number; readonly seed: number },
 ): ImageDataset | string {
   try {

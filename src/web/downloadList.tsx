@@ -1,7 +1,8 @@
 import { useState } from 'preact/hooks'
-import type { Download } from './contract.ts'
 import { Problem } from './fields.tsx'
+import { messageOf } from './hooks.ts'
 import type { RemoteTrainer } from './remote.ts'
+import type { Download } from './workerApi.ts'
 
 const formats: readonly {
   readonly format: Download
@@ -23,38 +24,38 @@ const formats: readonly {
 ]
 
 /** The trained network as files. */
-export function Take({
+export function DownloadList({
   trainer,
-  onTaken,
+  onDownload,
 }: {
   readonly trainer: RemoteTrainer
-  readonly onTaken: () => void
+  readonly onDownload: () => void
 }) {
   const [problem, setProblem] = useState<string>()
-  const take = async (format: Download) => {
+  const download = async (format: Download) => {
     try {
       const { name, blob } = await trainer.download(format)
       save(name, blob)
       setProblem(undefined)
-      onTaken()
+      onDownload()
     } catch (error) {
-      setProblem(error instanceof Error ? error.message : String(error))
+      setProblem(messageOf(error))
     }
   }
   return (
-    <section aria-labelledby="take">
-      <h3 id="take">Take it with you</h3>
+    <section aria-labelledby="downloads">
+      <h3 id="downloads">Download it</h3>
       <ul class="downloads">
         {formats.map(({ format, name, text }) => (
           <li key={format}>
             <button
               type="button"
-              onClick={() => void take(format)}
-              aria-describedby={`take-${format}`}
+              onClick={() => void download(format)}
+              aria-describedby={`download-${format}`}
             >
               {name}
             </button>{' '}
-            <span class="quiet" id={`take-${format}`}>
+            <span class="quiet" id={`download-${format}`}>
               {text}
             </span>
           </li>
@@ -65,12 +66,12 @@ export function Take({
   )
 }
 
-/** How long a download may take to begin, in milliseconds; its address is let go then. */
-const patience = 60_000
+/** Milliseconds after which the download has certainly begun, and its object URL is released. */
+const releaseAfter = 60_000
 
 function save(name: string, blob: Blob): void {
   const address = URL.createObjectURL(blob)
   const link = Object.assign(document.createElement('a'), { href: address, download: name })
   link.click()
-  setTimeout(() => URL.revokeObjectURL(address), patience)
+  setTimeout(() => URL.revokeObjectURL(address), releaseAfter)
 }

@@ -21,7 +21,7 @@ function namesOf(samples: SampleList): string {
  * parts changes at a time, and nothing moves between them.
  * @param dir where the images are; the run's own, or others that it may know nothing of
  */
-export function warnOfMoved(
+export function warnOfOtherImages(
   output: Output,
   folder: string,
   dir: string,

@@ -1,0 +1,120 @@
+/** Charts drawn with letters in the terminal. */
+import { plot } from 'simple-ascii-chart'
+import type { Contestant } from '../train/compareScenarios.ts'
+import type { LearningRates } from '../train/findLearningRate.ts'
+import type { RatePoint } from '../train/recipe/suggest.ts'
+import type { Scenario } from '../transfer/scenario.ts'
+
+/** Each scenario's letter in the comparison chart. */
+const letters: Readonly<Record<Scenario, string>> = {
+  'small-similar': 's',
+  'small-different': 'd',
+  'large-similar': 'L',
+  'large-different': 'X',
+}
+const comparisonSize = { width: 72, height: 14 } as const
+
+/** Accuracy against time: one letter a scenario, at evenly spaced times. */
+export function comparisonChart(
+  scenarios: ReadonlyMap<Scenario, Pick<Contestant, 'points' | 'seconds'>>,
+): string[] {
+  const contestants = [...scenarios.values()]
+  const seconds = Math.max(1e-3, ...contestants.map((contestant) => contestant.seconds))
+  const letterAt = new Map<string, string>()
+  const lines = [...scenarios].map(([name, { points }]) => {
+    const line = lastKnown(points, seconds, comparisonSize.width / 2)
+    for (const point of line) letterAt.set(String(point), letters[name])
+    return line
+  })
+  const step = roundStep(seconds / 6)
+  const best = Math.max(
+    ...contestants.flatMap(({ points }) => points.map(({ valAccuracy }) => valAccuracy)),
+  )
+  const top = 20 * Math.max(1, Math.ceil(5 * best))
+  // The point at [0, 0] makes the time axis begin at 0; it has no letter.
+  const chart = plot([...lines, [[0, 0]]], {
+    ...comparisonSize,
+    yRange: [0, top],
+    customXAxisTicks: multiplesOf(step, 0, Math.floor(seconds / step)),
+    customYAxisTicks: multiplesOf(10, 0, top / 10),
+    formatter: (value, { axis }) => (axis === 'y' ? `${value} %` : `${value} s`),
+    lineFormatter: ({ x, y, plotX, plotY }) => ({
+      x: plotX,
+      y: plotY,
+      symbol: letterAt.get(String([x, y])) ?? ' ',
+    }),
+  })
+  const key = [...scenarios.keys()].map((name) => `${letters[name]} ${name}`).join('   ')
+  return [...linesOf(chart), `  ${key}`]
+}
+
+/** The last known accuracy at evenly spaced times, in percent, from the first epoch on. */
+function lastKnown(
+  points: Contestant['points'],
+  seconds: number,
+  count: number,
+): [number, number][] {
+  const times = Array.from({ length: count }, (_, i) => ((i + 1) / count) * seconds)
+  return times.flatMap((time): [number, number][] => {
+    const last = points.findLast(({ at }) => at <= time + 1e-9)
+    return last ? [[time, 100 * last.valAccuracy]] : []
+  })
+}
+
+/** The smoothed loss over the learning rate, in powers of ten, with a mark at the suggestion. */
+export function learningRateChart({ points, valley }: LearningRates): string[] {
+  const shown = beforeDivergence(points)
+  const losses = shown.map(({ smoothed }) => smoothed)
+  const rates = shown.map(({ lr }) => lr)
+  const [low, high] = [Math.min(...losses), Math.max(...losses)]
+  const step = roundStep(Math.max((high - low) / 4, 0.01))
+  const [bottom, top] = [Math.floor(low / step), Math.ceil(high / step)]
+  const chart = plot(
+    shown.map(({ lr, smoothed }) => [Math.log10(lr), smoothed]),
+    {
+      width: 64,
+      height: 12,
+      yRange: [bottom * step, top * step],
+      customYAxisTicks: multiplesOf(step, bottom, top),
+      formatter: (value, { axis }) => (axis === 'x' ? `1e${Math.round(value)}` : value.toFixed(2)),
+      customXAxisTicks: multiplesOf(1, -7, 1).filter(
+        (power) => 10 ** power <= Math.max(...rates) && 10 ** power >= Math.min(...rates) / 1.5,
+      ),
+      points: [{ x: Math.log10(valley), y: shown.find(({ lr }) => lr >= valley)?.smoothed ?? low }],
+    },
+  )
+  return linesOf(chart)
+}
+
+/**
+ * The search without its end, where the loss is far above everything in the first half: on that
+ * scale the rest would look flat.
+ */
+function beforeDivergence(points: readonly RatePoint[]): readonly RatePoint[] {
+  const losses = points.map(({ smoothed }) => smoothed)
+  const half = Math.ceil(losses.length / 2)
+  const [highest, lowest] = [Math.max(...losses.slice(0, half)), Math.min(...losses)]
+  const limit = highest + (highest - lowest) / 4 + 0.1
+  const end = losses.findIndex((loss, i) => i >= half && loss > limit)
+  return end < 0 ? points : points.slice(0, end)
+}
+
+/** The distance between two ticks: the smallest of 1, 2, 5, 10, … (or 0.5, 0.2, …) ≥ `least`. */
+function roundStep(least: number): number {
+  const power = 10 ** Math.floor(Math.log10(least))
+  return power * ([1, 2, 5].find((factor) => factor * power >= least) ?? 10)
+}
+
+/** `step` times every whole number from `first` to `last`, without rounding noise. */
+function multiplesOf(step: number, first: number, last: number): number[] {
+  return Array.from({ length: last - first + 1 }, (_, i) =>
+    Number(((first + i) * step).toPrecision(6)),
+  )
+}
+
+function linesOf(chart: string): string[] {
+  return chart
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .filter((line) => line !== '')
+}
