@@ -1,44 +1,60 @@
-import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import type { Agent, IncomingMessage } from 'node:http'
+import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import followRedirects from 'follow-redirects'
-import { HttpProxyAgent } from 'http-proxy-agent'
-import { HttpsProxyAgent } from 'https-proxy-agent'
-import { getProxyForUrl } from 'proxy-from-env'
-import { GraftError, WeightsError } from '../../base/errors.ts'
+import { Agent, type Dispatcher, EnvHttpProxyAgent, interceptors, request } from 'undici'
+import { WeightsError } from '../../base/errors.ts'
+import { cannotWrite } from '../../base/node/atomicFile.ts'
+import { withLock } from '../../base/node/lock.ts'
 import { sha256Of } from '../../base/node/sha256.ts'
 
 export interface DownloadOptions {
-  /** Called as bytes arrive; `total` is null where the server does not say. */
+  /** Called as bytes arrive; `total` is null if the server does not tell it. */
   readonly onProgress?: (done: number, total: number | null) => void
-  /** Stops it; what has arrived stays for the next time. */
+  /** Stops the download; what has arrived is kept for the next call. */
   readonly signal?: AbortSignal
-  /** Milliseconds without a byte after which a connection counts as cut. Default 30,000. */
+  /** Milliseconds without a byte after which a connection counts as broken. Default 30,000. */
   readonly idle?: number
-  /**
-   * Milliseconds before the first further attempt, twice as many before each after it. Default 500.
-   */
+  /** Milliseconds before the first retry; doubled for each one after it. Default 500. */
   readonly pause?: number
 }
 
-/** Attempts in a row that bring nothing, and all in all, before it gives up. */
-const attempts = { fruitless: 4, all: 100 }
-const defaultIdle = 30_000
-/** No weights of an AlexNet are larger; a server that sends without end is not to fill the disk. */
+/** It gives up after this many attempts in a row without progress, or in total. */
+const maxAttempts = { withoutProgress: 4, total: 100 }
+/** No AlexNet's weights are larger; the limit keeps an endless answer from filling the disk. */
 const maxBytes = 4 * 2 ** 30
+const maxRedirections = 20
+const defaultIdle = 30_000
+
+/** How requests leave this machine. */
+interface Connections {
+  readonly dispatcher: Dispatcher
+  /** Breaks off what is still open. */
+  close(): Promise<void>
+}
+
+/** One file to fetch. */
+interface Job {
+  /** What it is, for messages. */
+  readonly name: string
+  readonly url: URL
+  /** The file that the bytes are appended to. */
+  readonly part: string
+  readonly dispatcher: Dispatcher
+  readonly options: DownloadOptions
+}
 
 /**
- * Fetches a file into its place, which it takes in one step once its sha256 is right. What has
- * arrived lies beside it as `….part`: after a cut, and in a later call, it goes on from there (RFC
- * 9110, 14: range requests). Proxies are taken from HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
+ * Fetches a file, checks its sha256 and then renames it to its place. Until then the bytes are in
+ * `….part` beside it: after a broken connection, and in a later call, the transfer continues from
+ * there (range requests, RFC 9110, section 14). Retrying is done here and not by undici's
+ * RetryAgent, which does not know that file and gives up after a fixed number of attempts even if
+ * each one brings bytes. Proxies are read from HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY.
  *
  * @param name what it is, for messages
  * @param sha256 of the whole file, or its first digits
- * @throws WeightsError in one line: unreachable, refused, cut again and again, another file than
- * was wanted
- * @throws GraftError with code `write` where the disk does not take it
- * @example await download('mine', new URL('https://example.org/mine.pth'), '/home/me/.cache/mine.pth', sha256)
+ * @throws WeightsError in one line: unreachable, refused, broken off too often, not the wanted file
+ * @throws GraftError with code `write` if the file cannot be written
+ * @example await download('mine', new URL('https://example.org/mine.pth'), 'mine.pth', sha256)
  */
 export async function download(
   name: string,
@@ -47,35 +63,47 @@ export async function download(
   sha256: string,
   options: DownloadOptions = {},
 ): Promise<void> {
-  await onDisk(path, () => mkdir(dirname(path), { recursive: true }))
-  await alone(name, path, async () => {
-    const part = `${path}.part`
-    const begun = await sizeOf(part)
-    const { continued, page } = await fetchAll(name, url, part, options)
-    let found = await sha256Of(part)
-    if (!found.startsWith(sha256) && (begun > 0 || continued)) {
-      // The parts may be of two files: the server's may have changed in between. Once more, in one
-      // piece.
-      await rm(part, { force: true })
-      await fetchAll(name, url, part, options)
-      found = await sha256Of(part)
+  await writing(path, () => mkdir(dirname(path), { recursive: true }))
+  const taken = () =>
+    new WeightsError(`${name}: another process is fetching it already; wait until it has finished`)
+  const part = `${path}.part`
+  await withLock(part, taken, async () => {
+    const { dispatcher, close } = connect(options)
+    try {
+      const job = { name, url, part, dispatcher, options }
+      await fetchVerified(job, sha256)
+      await writing(path, () => rename(part, path))
+    } finally {
+      await close()
     }
-    if (!found.startsWith(sha256)) {
-      await rm(part, { force: true })
-      const what = page
-        ? 'sent a web page instead of the file (is there a login or proxy in between?):'
-        : 'sent another file:'
-      throw new WeightsError(
-        `${name}: ${url.host} ${what} its sha256 is ${found}, and ${sha256} is wanted; nothing was kept`,
-      )
-    }
-    await onDisk(path, () => rename(part, path))
   })
 }
 
-/** An attempt that may go better another time. */
-class Cut extends Error {
-  /** Milliseconds that the server wants to be left alone. */
+/** Fetches the part file completely, and once more in one piece if its pieces do not match. */
+async function fetchVerified(job: Job, sha256: string): Promise<void> {
+  const { name, url, part } = job
+  const begun = await sizeOf(part)
+  const { continued, webPage } = await fetchAll(job)
+  let found = await sha256Of(part)
+  if (!found.startsWith(sha256) && (begun > 0 || continued)) {
+    // The pieces may belong to two files, if the server's file has changed in between.
+    await rm(part, { force: true })
+    await fetchAll(job)
+    found = await sha256Of(part)
+  }
+  if (found.startsWith(sha256)) return
+  await rm(part, { force: true })
+  const what = webPage
+    ? 'sent a web page instead of the file (is there a login or proxy in between?):'
+    : 'sent another file:'
+  throw new WeightsError(
+    `${name}: ${url.host} ${what} its sha256 is ${found}, and ${sha256} is wanted; nothing was kept`,
+  )
+}
+
+/** A failed attempt; the next one may succeed. */
+class Interrupted extends Error {
+  /** Milliseconds that the server asks to wait. */
   readonly after: number
 
   constructor(reason: string, after = 0) {
@@ -84,187 +112,195 @@ class Cut extends Error {
   }
 }
 
-interface Fetched {
-  /** Whether more than one answer went into the file. */
-  readonly continued: boolean
-  /** Whether the server says that it is a web page. */
-  readonly page: boolean
-}
-
-/** Attempt after attempt, each from where the last one ended. */
-async function fetchAll(
-  name: string,
-  url: URL,
-  part: string,
-  options: DownloadOptions,
-): Promise<Fetched> {
-  let fruitless = 0
+/** Makes attempts, each from where the last one ended, until the file is complete. */
+async function fetchAll(job: Job): Promise<{ continued: boolean; webPage: boolean }> {
+  const { name, url, part, options } = job
+  let withoutProgress = 0
   for (let attempt = 1; ; attempt++) {
     const before = await sizeOf(part)
     try {
-      const page = await transfer(name, url, part, before, options)
-      return { continued: attempt > 1, page }
+      const webPage = await transfer(job, before)
+      return { continued: attempt > 1, webPage }
     } catch (error) {
-      if (!(error instanceof Cut)) throw error
+      if (!(error instanceof Interrupted)) throw error
       const size = await sizeOf(part)
-      fruitless = size > before ? 1 : fruitless + 1
-      if (fruitless >= attempts.fruitless || attempt >= attempts.all) {
+      withoutProgress = size > before ? 1 : withoutProgress + 1
+      if (withoutProgress >= maxAttempts.withoutProgress || attempt >= maxAttempts.total) {
         const hint =
           size > 0
-            ? `; ${size} bytes are kept, and the next attempt goes on from there`
-            : '; check the network, or name a proxy in HTTPS_PROXY'
+            ? `${size} bytes are kept, and the next attempt goes on from there`
+            : 'check the network, or name a proxy in HTTPS_PROXY'
         throw new WeightsError(
-          `${name}: cannot be fetched from ${url.href} (${error.message})${hint}`,
+          `${name}: cannot be fetched from ${url.href} (${error.message}); ${hint}`,
           { cause: error },
         )
       }
-      const pause = Math.max(error.after, (options.pause ?? 500) * 2 ** (fruitless - 1))
+      const pause = Math.max(error.after, (options.pause ?? 500) * 2 ** (withoutProgress - 1))
       await wait(pause, undefined, options.signal ? { signal: options.signal } : {})
     }
   }
 }
 
 /**
- * One attempt. Returns whether it was a web page; throws Cut where another attempt may bring the
- * rest.
+ * One attempt, from byte `from` on. Returns whether the server sent a web page.
+ * @throws Interrupted if another attempt may bring the rest
  */
-async function transfer(
-  name: string,
-  url: URL,
-  part: string,
+async function transfer(job: Job, from: number): Promise<boolean> {
+  const { name, url, part } = job
+  const { statusCode: status, headers, body } = await ask(job, from)
+  try {
+    const header = (key: string) => String(headers[key] ?? '')
+    const range = /^bytes (?:(\d+)-\d+|\*)\/(\d+|\*)$/.exec(header('content-range'))
+    if (status === 416) {
+      if (range?.[2] === String(from)) return false // the part file is complete
+      await rm(part, { force: true })
+      throw new Interrupted('the file on the server is shorter than what was fetched before')
+    }
+    if (status === 408 || status === 429 || status >= 500)
+      throw new Interrupted(`the server answered ${status}`, retryAfter(header('retry-after')))
+    if (status >= 300 && status < 400 && header('location'))
+      throw new WeightsError(
+        `${name}: cannot be fetched from ${url.href} (maximum number of redirects exceeded)`,
+      )
+    if (status !== 200 && status !== 206)
+      throw new WeightsError(
+        `${name}: the server answered ${status} for ${url.href}; check the address`,
+      )
+    const resumes = status === 206
+    if (resumes && range?.[1] !== String(from)) {
+      await rm(part, { force: true })
+      throw new Interrupted('the server sent another range than the requested one')
+    }
+    const length = resumes ? (range?.[2] ?? '*') : header('content-length')
+    const total = /^\d+$/.test(length) ? Number(length) : null
+    const file = await writing(part, () => open(part, resumes ? 'a' : 'w'))
+    const done = await receive(job, body, file, resumes ? from : 0, total)
+    if (total !== null && done < total)
+      throw new Interrupted(`the connection ended after ${done} of ${total} bytes`)
+    return header('content-type').startsWith('text/html')
+  } finally {
+    body.destroy()
+  }
+}
+
+/**
+ * Appends the body to the file.
+ * @returns the size of the file afterwards
+ */
+async function receive(
+  job: Job,
+  body: AsyncIterable<Uint8Array>,
+  file: FileHandle,
   from: number,
-  options: DownloadOptions,
-): Promise<boolean> {
-  const response = await answer(url, from, options)
-  const { statusCode: status = 0, headers } = response
-  const range = /^bytes (?:(\d+)-\d+|\*)\/(\d+|\*)$/.exec(headers['content-range'] ?? '')
-  const resumes = status === 206
-  if (status !== 200 && !resumes) response.destroy()
-  if (status === 416) {
-    if (range?.[2] === String(from)) return false
-    await rm(part, { force: true })
-    throw new Cut('it had fewer bytes than were there already')
-  }
-  if (status === 408 || status === 429 || status >= 500)
-    throw new Cut(`the server answered ${status}`, retryAfter(headers['retry-after'] ?? null))
-  if (status !== 200 && !resumes)
-    throw new WeightsError(
-      `${name}: the server answered ${status} for ${url.href}; check the address`,
-    )
-  if (resumes && range?.[1] !== String(from)) {
-    response.destroy()
-    await rm(part, { force: true })
-    throw new Cut('the server sent another part than was asked for')
-  }
-  const length = headers['content-length']
-  const total = resumes
-    ? range?.[2] === '*'
-      ? null
-      : Number(range?.[2])
-    : length === undefined
-      ? null
-      : Number(length)
-  let done = resumes ? from : 0
-  const file = await onDisk(part, () => open(part, resumes ? 'a' : 'w'))
+  total: number | null,
+): Promise<number> {
+  const { name, url, part, options } = job
+  let done = from
   try {
     options.onProgress?.(done, total)
-    for await (const chunk of arriving(response, options.signal)) {
+    for await (const chunk of withClearErrors(body, job)) {
       done += chunk.length
       if (done > maxBytes)
         throw new WeightsError(
-          `${name}: ${url.host} sends more than ${maxBytes} bytes, which no AlexNet has; nothing was kept`,
+          `${name}: ${url.host} sends more than ${maxBytes} bytes, which no AlexNet has; ` +
+            'nothing was kept',
         )
-      await onDisk(part, () => file.writeFile(chunk))
+      await writing(part, () => file.writeFile(chunk))
       options.onProgress?.(done, total)
     }
-    await onDisk(part, () => file.sync())
+    await writing(part, () => file.sync())
   } finally {
-    response.destroy()
     await file.close()
     if (done > maxBytes) await rm(part, { force: true })
   }
-  if (total !== null && done < total)
-    throw new Cut(`the connection ended after ${done} of ${total} bytes`)
-  return headers['content-type']?.startsWith('text/html') ?? false
+  return done
 }
 
-/**
- * What connects to an address: through the proxy that the environment names for it, or as Node
- * does.
- */
-function agentFor(href: string): Agent | undefined {
-  const proxy = getProxyForUrl(href)
-  if (!proxy) return undefined
-  return href.startsWith('https:') ? new HttpsProxyAgent(proxy) : new HttpProxyAgent(proxy)
-}
-
-/**
- * Asks for the file, or for what is behind its first bytes; the headers of the answer, after
- * redirects.
- */
-function answer(
-  url: URL,
-  from: number,
-  { signal, idle = defaultIdle }: DownloadOptions,
-): Promise<IncomingMessage> {
-  const { request } = url.protocol === 'https:' ? followRedirects.https : followRedirects.http
-  // The bytes as they are: a compressed transfer could not be gone on with.
-  const headers = {
-    'accept-encoding': 'identity',
-    ...(from > 0 ? { range: `bytes=${from}-` } : {}),
-  }
-  return new Promise((resolve, reject) => {
-    const asked = request(
-      url,
-      {
-        headers,
-        agent: agentFor(url.href),
-        beforeRedirect: (next: { agent?: unknown; href?: string }) => {
-          next.agent = agentFor(next.href ?? '')
-        },
-        ...(signal ? { signal } : {}),
-      },
-      (response) => {
-        response.setTimeout(idle, () =>
-          response.destroy(new Error(`nothing came for ${idle / 1000} s`)),
-        )
-        resolve(response)
-      },
-    )
-    asked.setTimeout(idle, () => asked.destroy(new Error(`no answer for ${idle / 1000} s`)))
-    asked.on('error', (cause) => reject(asCut(cause, signal)))
-    asked.end()
-  })
-}
-
-/** The body's chunks; a connection that breaks is a Cut. */
-async function* arriving(
-  response: IncomingMessage,
-  signal: AbortSignal | undefined,
+/** The chunks of an answer; a broken connection is an `Interrupted`. */
+async function* withClearErrors(
+  body: AsyncIterable<Uint8Array>,
+  job: Job,
 ): AsyncGenerator<Uint8Array> {
   try {
-    for await (const chunk of response) yield chunk as Uint8Array
+    yield* body
   } catch (cause) {
-    throw asCut(cause, signal)
+    throw failureOf(cause, job)
   }
 }
 
-function asCut(error: unknown, signal: AbortSignal | undefined): unknown {
-  if (signal?.aborted) return signal.reason
-  const { code, message: text } = error as NodeJS.ErrnoException
-  if (code === 'ECONNRESET') return new Cut('the connection was cut')
-  // OpenSSL's have line breaks in them.
-  const message = text.replaceAll(/\s+/g, ' ').trim()
-  return new Cut(
-    code && message && !message.includes(code)
-      ? `${message}, ${code}`
-      : message || code || 'the connection broke',
-  )
+/** Requests the file, or what follows its first bytes; the answer after redirects. */
+async function ask(job: Job, from: number): Promise<Dispatcher.ResponseData> {
+  const { url, dispatcher, options } = job
+  // Ranges count bytes of the file itself, so it must not be compressed.
+  const headers: Record<string, string> = { 'accept-encoding': 'identity' }
+  if (from > 0) headers.range = `bytes=${from}-`
+  const { signal } = options
+  try {
+    const response = await request(url, { dispatcher, headers, ...(signal ? { signal } : {}) })
+    response.body.on('error', () => {}) // also emitted when the body is not read
+    return response
+  } catch (cause) {
+    throw failureOf(cause, job)
+  }
 }
 
-/** Seconds or a date, as milliseconds from now; a minute at most. */
-function retryAfter(value: string | null): number {
-  if (value === null) return 0
+/** Connections through the proxies that the environment names, and how to close them. */
+function connect({ idle = defaultIdle }: DownloadOptions): Connections {
+  const timeouts = { headersTimeout: idle, bodyTimeout: idle, connectTimeout: idle }
+  const named = (name: string) => process.env[name] || process.env[name.toUpperCase()]
+  const agentFor = (scheme: 'http' | 'https'): Dispatcher => {
+    const proxy = named(`${scheme}_proxy`) || named('all_proxy')
+    if (!proxy) return new Agent(timeouts)
+    // Both are given, or undici would use HTTP_PROXY for https as well.
+    const proxies = { httpProxy: proxy, httpsProxy: proxy, proxyTunnel: false }
+    return withoutWarning(() => new EnvHttpProxyAgent({ ...timeouts, ...proxies }))
+  }
+  const http = agentFor('http')
+  const https = agentFor('https')
+  // Applied to every redirect, which may lead to the other scheme or to a host in NO_PROXY.
+  const byScheme: Dispatcher.DispatcherComposeInterceptor = () => (options, handler) =>
+    (String(options.origin).startsWith('https:') ? https : http).dispatch(options, handler)
+  return {
+    dispatcher: http.compose(byScheme, interceptors.redirect({ maxRedirections })),
+    close: async () => {
+      await Promise.all([http.destroy(), https.destroy()])
+    },
+  }
+}
+
+/** undici calls its EnvHttpProxyAgent experimental; users of Graft need not read that. */
+function withoutWarning<T>(make: () => T): T {
+  const { emitWarning } = process
+  process.emitWarning = () => {}
+  try {
+    return make()
+  } finally {
+    process.emitWarning = emitWarning
+  }
+}
+
+/** The error for a failed connection: an `Interrupted` with the reason in plain words, mostly. */
+function failureOf(error: unknown, { name, url, options }: Job): unknown {
+  const { signal, idle = defaultIdle } = options
+  if (signal?.aborted) return signal.reason
+  const { code = '', message: text } = error as NodeJS.ErrnoException
+  if (code === 'ECONNRESET' || code === 'UND_ERR_SOCKET')
+    return new Interrupted('the connection was cut')
+  if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_CONNECT_TIMEOUT')
+    return new Interrupted(`no answer for ${idle / 1000} s`)
+  if (code === 'UND_ERR_BODY_TIMEOUT') return new Interrupted(`no bytes for ${idle / 1000} s`)
+  const status = /^Proxy .*\((\d+)\)/.exec(text)?.[1]
+  if (status?.startsWith('4'))
+    return new WeightsError(
+      `${name}: the proxy answered ${status} for ${url.href}; check HTTP_PROXY and HTTPS_PROXY`,
+    )
+  if (status) return new Interrupted(`the proxy answered ${status}`)
+  const message = text.replaceAll(/\s+/g, ' ').trim() // OpenSSL's messages have line breaks
+  return new Interrupted([message, message.includes(code) ? '' : code].filter(Boolean).join(', '))
+}
+
+/** The seconds or the date of a retry-after header as milliseconds from now, at most a minute. */
+function retryAfter(value: string): number {
   const ms = /^\d+$/.test(value) ? 1000 * Number(value) : Date.parse(value) - Date.now()
   return Number.isNaN(ms) ? 0 : Math.min(Math.max(ms, 0), 60_000)
 }
@@ -276,46 +312,9 @@ async function sizeOf(path: string): Promise<number> {
   )
 }
 
-/** Runs `work` while no other process fetches the same file. */
-async function alone(name: string, path: string, work: () => Promise<void>): Promise<void> {
-  const lock = `${path}.lock`
-  for (let attempt = 0; ; attempt++) {
-    try {
-      await onDisk(path, () => writeFile(lock, String(process.pid), { flag: 'wx' }))
-      break
-    } catch (error) {
-      if ((error as { cause?: NodeJS.ErrnoException }).cause?.code !== 'EEXIST') throw error
-      const owner = Number(await readFile(lock, 'utf8').catch(() => ''))
-      if (attempt > 0 || (owner > 0 && isAlive(owner)))
-        throw new WeightsError(
-          `${name}: process ${owner} is fetching it already; wait for it, or remove ${lock} if that is not so`,
-        )
-      await rm(lock, { force: true })
-    }
-  }
-  try {
-    await work()
-  } finally {
-    await rm(lock, { force: true })
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
-}
-
-async function onDisk<T>(path: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException
-    const reason =
-      code === 'ENOSPC' || code === 'EDQUOT' ? 'the disk is full; free some space' : message
-    throw new GraftError('write', `cannot write ${path}: ${reason}`, { cause })
-  }
+/** Runs work that writes to the disk; its errors name the file and the reason. */
+async function writing<T>(path: string, work: () => Promise<T>): Promise<T> {
+  return work().catch((cause: unknown) => {
+    throw cannotWrite(path, cause)
+  })
 }

@@ -3,8 +3,9 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { createServer, get } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { GraftError, WeightsError } from '../../../src/base/errors.ts'
+import { withLock } from '../../../src/base/node/lock.ts'
 import { type DownloadOptions, download } from '../../../src/weights/node/download.ts'
 import { cut, FileServer, send, sendCompressed } from '../../support/fileServer.ts'
 
@@ -97,6 +98,8 @@ describe('what arrives', () => {
 
   test('comes through the proxy that HTTP_PROXY names, unless NO_PROXY leaves the host out', async () => {
     const asked: string[] = []
+    let tunnel = '502 Bad Gateway'
+    const warned = vi.spyOn(process, 'emitWarning')
     const proxy = createServer((request, response) => {
       asked.push(request.url ?? '')
       const { pathname } = new URL(request.url ?? '')
@@ -106,7 +109,7 @@ describe('what arrives', () => {
     })
     proxy.on('connect', (request, socket) => {
       asked.push(request.url ?? '')
-      socket.end('HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n')
+      socket.end(`HTTP/1.1 ${tunnel}\r\ncontent-length: 0\r\n\r\n`)
     })
     await new Promise<void>((done) => proxy.listen(0, '127.0.0.1', done))
     const address = proxy.address()
@@ -119,15 +122,23 @@ describe('what arrives', () => {
       process.env.https_proxy = process.env.http_proxy
       const secure = new URL('https://weights.invalid/file.pth')
       expect(await failure(download('mine', secure, path, sha256, quick))).toMatch(
-        /the server answered 502/,
+        /the proxy answered 502/,
       )
       expect(new Set(asked)).toEqual(new Set(['weights.invalid:443']))
+      asked.length = 0
+      tunnel = '407 Proxy Authentication Required'
+      expect(await failure(download('mine', secure, path, sha256, quick))).toMatch(
+        /the proxy answered 407 for https/,
+      )
+      expect(asked).toEqual(['weights.invalid:443'])
+      expect(warned).not.toHaveBeenCalled()
       await rm(path)
       asked.length = 0
       process.env.no_proxy = '127.0.0.1'
       await fetchFile()
       expect([await arrived(), asked]).toEqual([true, []])
     } finally {
+      warned.mockRestore()
       delete process.env.http_proxy
       delete process.env.https_proxy
       delete process.env.no_proxy
@@ -327,13 +338,10 @@ describe('what cannot be fetched', () => {
   })
 
   test('because another process is at it', async () => {
-    await mkdir(join(folder, 'cache'))
-    await writeFile(`${path}.lock`, String(process.pid))
-    expect(await failure(fetchFile())).toMatch(
-      new RegExp(`process ${process.pid} is fetching it already`),
+    const taken = () => new Error('the test did not get the lock')
+    await withLock(`${path}.part`, taken, async () =>
+      expect(await failure(fetchFile())).toMatch(/another process is fetching it already/),
     )
-    // One that ended without removing its lock is no longer at it.
-    await writeFile(`${path}.lock`, '2147483646')
     server.now((visit) => send(file, visit))
     await fetchFile()
     expect([await arrived(), await left()]).toEqual([true, ['file.pth']])
