@@ -12,8 +12,8 @@ import { existsSync } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { writeFileAtomic } from '../src/base/node/atomicFile.ts'
 import { openEmoji } from '../src/data/emoji.ts'
-import { writeFileAtomic } from '../src/host/node/files.ts'
 import {
   type AdapterChoice,
   alexnet,

@@ -14,10 +14,10 @@ import { existsSync } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { writeFileAtomic } from '../src/base/node/atomicFile.ts'
 import { Random } from '../src/base/random.ts'
 import type { SampleList } from '../src/data/dataset.ts'
 import { openEmoji } from '../src/data/emoji.ts'
-import { writeFileAtomic } from '../src/host/node/files.ts'
 import {
   type AdapterChoice,
   alexnet,

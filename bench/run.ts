@@ -5,7 +5,7 @@
  */
 import { join, relative } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { writeFileAtomic } from '../src/host/node/files.ts'
+import { writeFileAtomic } from '../src/base/node/atomicFile.ts'
 import { type AdapterChoice, createEngine, GraftError } from '../src/index.ts'
 import { contest } from './contest.ts'
 import { Limit } from './limit.ts'

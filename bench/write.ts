@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { writeFileAtomic } from '../src/host/node/files.ts'
+import { writeFileAtomic } from '../src/base/node/atomicFile.ts'
 import { chart, themeNames } from './chart.ts'
 import { markdown } from './markdown.ts'
 import type { Results, Row } from './results.ts'

@@ -1,14 +1,13 @@
 import shaders from '../shaders/index.js'
+import { requestAdapter } from './host/browser/adapters.ts'
 import { decodeImage } from './host/browser/decode.ts'
 import { pageFiles } from './host/browser/files.ts'
-import { browserPlatform } from './host/browser/platform.ts'
-import type { Host } from './host/host.ts'
-import type { TilingStore } from './host/platform.ts'
+import type { Host, TilingStore } from './host/host.ts'
 import { loadWeights } from './weights/browser/load.ts'
 
 const tilingStore: TilingStore = {
   async read(name) {
-    // Where the browser keeps nothing, in a private window for example, nothing is known.
+    // A browser that stores nothing, as in a private window, has no tilings.
     const bytes = await pageFiles.read(`tunings/${name}.json`).catch(() => null)
     return bytes && new TextDecoder().decode(bytes)
   },
@@ -18,12 +17,13 @@ const tilingStore: TilingStore = {
 /** A browser: navigator.gpu, its own decoder, fetch, and IndexedDB. In a window or a worker. */
 export function browserHost(): Host {
   return {
-    ...browserPlatform(new Map(Object.entries(shaders))),
+    requestAdapter,
+    readShaders: async () => new Map(Object.entries(shaders)),
     runtime: navigator.userAgent,
     tilingStore,
+    cores: navigator.hardwareConcurrency,
     decodeImage,
     loadWeights,
     files: pageFiles,
-    cores: navigator.hardwareConcurrency,
   }
 }

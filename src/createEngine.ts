@@ -2,8 +2,7 @@ import { backward } from './autograd/backward.ts'
 import { UsageError } from './base/errors.ts'
 import { checkOptions } from './base/options.ts'
 import { Gpu } from './gpu/gpu.ts'
-import type { Host } from './host/host.ts'
-import type { AdapterChoice } from './host/platform.ts'
+import type { AdapterChoice, Host } from './host/host.ts'
 import { Engine, type OpenDevice } from './tensor/engine.ts'
 
 /** What `createEngine` is told. */

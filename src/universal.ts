@@ -66,8 +66,7 @@ export {
   type Recorder,
   type Recording,
 } from './gpu/recorder.ts'
-export type { Files, Host, RgbImage } from './host/host.ts'
-export type { AdapterChoice, AdapterKind } from './host/platform.ts'
+export type { AdapterChoice, AdapterKind, Files, Host, RgbImage } from './host/host.ts'
 export { type AlexNetOptions, alexnet, type Variant, variants } from './nn/alexnet.ts'
 export { type Init, type InitName, initialize, initNames } from './nn/init.ts'
 export {

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
-import { nodePlatform } from '../../src/host/node/platform.ts'
 import type { Engine } from '../../src/index.ts'
+import { nodeHost } from '../../src/nodeHost.ts'
 import type { Peers } from '../cases/common.ts'
 import { installPeers } from './install.ts'
 import { openJax } from './jax.ts'
@@ -27,7 +27,7 @@ export async function openPeers(
   if (!wanted) return { engine, wanted, tf: null, jax: null, backends }
   installPeers()
   const tf = await openTfjs(engine, availableParallelism())
-  const { adapter } = await nodePlatform.requestAdapter(engine.info.kind)
+  const { adapter } = await nodeHost.requestAdapter(engine.info.kind)
   // What jax-js asks for an adapter, it gets the engine's.
   const gpu: Pick<GPU, 'requestAdapter'> = { requestAdapter: async () => adapter }
   const jax = await openJax(gpu, engine.gpu.device.limits.maxStorageBufferBindingSize).catch(

@@ -9,7 +9,7 @@
  */
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { writeFileAtomic } from '../../src/host/node/files.ts'
+import { writeFileAtomic } from '../../src/base/node/atomicFile.ts'
 import {
   type AdapterChoice,
   type Engine,

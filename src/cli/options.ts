@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { mostViews } from '../data/view.ts'
-import type { AdapterChoice } from '../host/platform.ts'
+import type { AdapterChoice } from '../host/host.ts'
 
 interface Bounds {
   readonly integer?: boolean

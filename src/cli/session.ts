@@ -1,4 +1,4 @@
-import type { AdapterChoice } from '../host/platform.ts'
+import type { AdapterChoice } from '../host/host.ts'
 import { createEngine } from '../index.ts'
 import type { Engine } from '../tensor/engine.ts'
 import { fetchAbsent } from './commands/weights.ts'

@@ -1,5 +1,5 @@
 import { DeviceLostError, type GraftError, KernelError, UsageError } from '../base/errors.ts'
-import type { AdapterKind, Platform } from '../host/platform.ts'
+import type { AdapterKind, Host } from '../host/host.ts'
 import { BindGroups, type Bindings } from './kernels/bindGroups.ts'
 import { type Constants, type Kernel, maxGroups, type Params } from './kernels/kernel.ts'
 import { type Launch, launchError } from './kernels/launchError.ts'
@@ -36,7 +36,7 @@ export class Gpu {
   layer: string | null = null
   /** Who notes every launch; null while nobody does. */
   recorder: Recorder | null = null
-  readonly #platform: Platform
+  readonly #platform: Host
   readonly #pool: BufferPool
   readonly #pipelines: PipelineCache
   readonly #groups: BindGroups
@@ -67,7 +67,7 @@ export class Gpu {
   private constructor(
     device: GPUDevice,
     kind: AdapterKind,
-    platform: Platform,
+    platform: Host,
     shaders: ReadonlyMap<string, string>,
     maxBindingBytes?: number,
   ) {
@@ -107,7 +107,7 @@ export class Gpu {
    * @param options.maxBindingBytes bind less at once than the adapter could
    */
   static async open(
-    platform: Platform,
+    platform: Host,
     adapter: GPUAdapter,
     kind: AdapterKind,
     {

@@ -1,17 +1,34 @@
+/**
+ * What differs between Node and a browser, behind one interface. node/ and browser/ hold the two
+ * implementations; src/nodeHost.ts and src/browserHost.ts put them together.
+ */
+import type { AdapterAttempt } from '../base/errors.ts'
 import type { StateDict } from '../base/stateDict.ts'
-import type { Platform } from './platform.ts'
+
+/** What computes: a GPU, or one of two drivers that compute on the CPU. */
+export type AdapterKind = AdapterAttempt['kind']
+/** A kind, or the best one available: hardware, else lavapipe, else SwiftShader. */
+export type AdapterChoice = 'auto' | AdapterKind
+
+/** An adapter, and what was tried before it. */
+export interface FoundAdapter {
+  readonly adapter: GPUAdapter
+  readonly kind: AdapterKind
+  readonly attempts: readonly AdapterAttempt[]
+}
 
 /** A part of a file: a member of a tar archive that is not compressed. */
 export interface FileRange {
   readonly path: string
-  /** The first byte, and how many. */
+  /** Offset of the first byte. */
   readonly start: number
+  /** Length in bytes. */
   readonly bytes: number
 }
 
 /**
- * Where an encoded image lies: a file's path (in a browser an address), a part of a file, its
- * bytes, or a blob such as a `File`.
+ * An encoded image: a file's path (in a browser an address), a part of a file, its bytes, or a blob
+ * such as a `File`.
  */
 export type Source = string | FileRange | Uint8Array | Blob
 
@@ -29,33 +46,54 @@ export function isDecoded(image: Source | RgbImage): image is RgbImage {
   return typeof image === 'object' && 'width' in image
 }
 
-/** Files by path: Node's lie on the disk, a browser's in the page's own database. */
+/** Files by path: on Node's disk, or in the database of a browser's page. */
 export interface Files {
-  /** A file's bytes, or null where there is none. */
+  /** A file's bytes, or null if there is no such file. */
   read(path: string): Promise<Uint8Array | null>
   /**
-   * Writes a file, one part after the other, and the folders above it. Whatever happens meanwhile,
-   * the old file is left or the whole new one.
+   * Writes a file, one part after the other, and creates the folders above it. After a crash at any
+   * moment there is either the old file or the whole new one.
    */
   write(path: string, parts: readonly Uint8Array[]): Promise<void>
-  /** Removes a file, where there is one. */
+  /** Removes a file, if there is one. */
   remove(path: string): Promise<void>
-  /** Removes what a write that was cut short has left in a folder that nobody else writes to. */
+  /** Removes what an interrupted write left in a folder; nothing else may be writing to it. */
   sweep(folder: string): Promise<void>
 }
 
-/**
- * What an engine finds around it, besides its GPU: what differs between Node and a browser, and
- * nothing else.
- */
-export interface Host extends Platform {
-  /** Pixels of an encoded image. */
+/** The tilings measured on each adapter, as text by name. */
+export interface TilingStore {
+  read(name: string): Promise<string | null>
+  write(name: string, text: string): Promise<void>
+}
+
+/** What an engine needs of the system it runs on. */
+export interface Host {
+  /** @throws AdapterError with every attempt, if there is no adapter of the wanted kind */
+  requestAdapter(choice: AdapterChoice): Promise<FoundAdapter>
+  /** Every file under shaders/, by its path there: 'conv2d/forward.wgsl' to text. */
+  readShaders(): Promise<ReadonlyMap<string, string>>
+  /**
+   * The implementation of WebGPU, with its version: tilings measured with another one do not apply.
+   */
+  readonly runtime?: string
+  /** Keeps measured tilings; without it they are lost when the engine closes. */
+  readonly tilingStore?: TilingStore
+  /**
+   * Bytes that buffers on such an adapter may still take: the machine's free memory where the CPU
+   * computes. Null, or no function, if unknown.
+   */
+  freeBytes?(kind: AdapterKind): number | null
+  /** How many threads run at a time. */
+  readonly cores: number
+  /** Leaves the processor to an adapter that computes on it, until `work` settles. */
+  rest?(work: Promise<unknown>): void
+  /** Decodes an image to pixels. */
   readonly decodeImage: (source: Source, name?: string) => Promise<RgbImage>
-  /** Arrays of a weights file, by a name that Graft knows or by a path. */
+  /** The arrays of a weights file, by a name that Graft knows or by a path. */
   readonly loadWeights: (
     nameOrPath: string,
   ) => Promise<{ readonly tensors: StateDict; readonly metadata: Record<string, string> }>
-  /** Where checkpoints are kept. */
+  /** Keeps checkpoints. */
   readonly files: Files
-  readonly cores: number
 }

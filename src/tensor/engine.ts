@@ -3,8 +3,7 @@ import { checkOptions } from '../base/options.ts'
 import type { Gpu } from '../gpu/gpu.ts'
 import type { MemoryReport } from '../gpu/memory/pool.ts'
 import { Recorder } from '../gpu/recorder.ts'
-import type { Host } from '../host/host.ts'
-import type { AdapterKind } from '../host/platform.ts'
+import type { AdapterKind, Host } from '../host/host.ts'
 import {
   checkShape,
   checkValues,

@@ -1,7 +1,7 @@
 import { mkdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UsageError, WeightsError } from '../base/errors.ts'
-import { writeFileAtomic } from '../host/node/files.ts'
+import { writeFileAtomic } from '../base/node/atomicFile.ts'
 import { alexnet, type Variant } from '../nn/alexnet.ts'
 import { metadataOf } from '../nn/metadata.ts'
 import type { Architecture, Network } from '../nn/network.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type CheckRow, checkKernels, subjects } from '../../src/check/check.ts'
-import { nodePlatform } from '../../src/host/node/platform.ts'
+import { nodeHost } from '../../src/nodeHost.ts'
 import { testEngine } from '../support/engine.ts'
 import { mutants, tryMutant } from './mutants.ts'
 
@@ -22,7 +22,7 @@ describe('graft check', () => {
   test('runs every kernel that computes', async () => {
     const { rows } = await checkKernels({ fast, plain }, subjects, { drawn: 0 })
     const ran = new Set(rows.flatMap(({ files }) => files))
-    const shaders = await nodePlatform.readShaders()
+    const shaders = await nodeHost.readShaders()
     const entryPoints = [...shaders]
       .filter(([, text]) => text.includes('fn main('))
       .map(([file]) => file)
@@ -60,7 +60,7 @@ describe('graft check', () => {
 
 describe('a mutated kernel', () => {
   test('there are mutants for every subject, and their places are still there', async () => {
-    const shaders = await nodePlatform.readShaders()
+    const shaders = await nodeHost.readShaders()
     expect(mutants.length).toBeGreaterThan(20)
     expect(new Set(mutants.map(({ subject }) => subject))).toEqual(
       new Set(subjects.map(({ name }) => name)),

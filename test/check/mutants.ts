@@ -6,8 +6,7 @@
 import { pathToFileURL } from 'node:url'
 import { type CheckReport, checkKernels, shownSuspects, subjects } from '../../src/check/check.ts'
 import { createEngineOn } from '../../src/createEngine.ts'
-import type { Host } from '../../src/host/host.ts'
-import type { AdapterChoice } from '../../src/host/platform.ts'
+import type { AdapterChoice, Host } from '../../src/host/host.ts'
 import { nodeHost } from '../../src/nodeHost.ts'
 
 export interface Mutant {

@@ -25,6 +25,7 @@ afterAll(async () => {
 const env = () => ({
   XDG_CONFIG_HOME: place.path('config'),
   XDG_CACHE_HOME: place.path('cache'),
+  GRAFT_CACHE: '', // the default, below XDG_CACHE_HOME
   TORCH_HOME: place.path('torch'),
   GRAFT_OFFLINE: '',
 })

@@ -1,7 +1,7 @@
 // Makes the kernels of a small network ready in a process that has none, computes a loss, and
 // prints what came of it. The process has to end by itself. The first argument names the adapter.
 import { createEngineOn } from '../../src/createEngine.ts'
-import type { AdapterChoice } from '../../src/host/platform.ts'
+import type { AdapterChoice } from '../../src/host/host.ts'
 import { crossEntropy, flatten, linear, maxPool2d, relu } from '../../src/index.ts'
 import { nodeHost } from '../../src/nodeHost.ts'
 

@@ -1,7 +1,7 @@
 // Opens an engine whose first kernel does not compile, on the adapter named by the first argument.
 // The process has to end by itself.
 import { createEngineOn } from '../../src/createEngine.ts'
-import type { AdapterChoice } from '../../src/host/platform.ts'
+import type { AdapterChoice } from '../../src/host/host.ts'
 import { nodeHost } from '../../src/nodeHost.ts'
 
 const path = 'lib/subgroup_check.wgsl'

@@ -1,5 +1,5 @@
 import { createEngineOn, type EngineOptions } from '../../src/createEngine.ts'
-import type { AdapterChoice } from '../../src/host/platform.ts'
+import type { AdapterChoice } from '../../src/host/host.ts'
 import { nodeHost } from '../../src/nodeHost.ts'
 import type { Engine } from '../../src/tensor/engine.ts'
 

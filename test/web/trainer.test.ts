@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createEngineOn } from '../../src/createEngine.ts'
 import type { PlacedFile } from '../../src/data/filesDataset.ts'
-import type { AdapterChoice } from '../../src/host/platform.ts'
+import type { AdapterChoice } from '../../src/host/host.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
 import { nodeHost } from '../../src/nodeHost.ts'
 import type { Engine } from '../../src/tensor/engine.ts'

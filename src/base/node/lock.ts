@@ -6,19 +6,22 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { UsageError } from '../errors.ts'
 
 /**
- * Runs `body` as the only training on this machine that writes to a run folder: two would overwrite
- * each other's weights, figures and checkpoints. What says that a folder is taken is a socket that
- * the process listens on, so that it is free again the moment the process ends, by `kill -9` too; a
- * lock file would outlive it. Another machine that shares the folder is not seen.
- * @param folder need not exist
- * @throws UsageError while another process has it
+ * Runs `body` while this process holds the lock of a path; only one process on this machine can
+ * hold it. The lock is a socket that the process listens on, so it is free again as soon as the
+ * process ends, even after `kill -9`, when a lock file would stay. Processes on other machines that
+ * share the folder are not excluded.
+ * @param path what is locked; it need not exist
+ * @param taken makes the error for the case that another process holds the lock
+ * @throws what `taken` makes
+ * @example await withLock('run', () => new UsageError('another process uses run'), () => train())
  */
-export async function holdingRun<T>(folder: string, body: () => Promise<T>): Promise<T> {
-  const server = await listen(addressOf(await realPlace(resolve(folder))))
-  if (server === 'taken')
-    throw new UsageError(
-      `another training is writing to ${folder}: wait for it, or name another folder with --out`,
-    )
+export async function withLock<T>(
+  path: string,
+  taken: () => Error,
+  body: () => Promise<T>,
+): Promise<T> {
+  const server = await listen(addressOf(await realPath(resolve(path))))
+  if (server === 'taken') throw taken()
   try {
     return await body()
   } finally {
@@ -26,21 +29,35 @@ export async function holdingRun<T>(folder: string, body: () => Promise<T>): Pro
   }
 }
 
+/**
+ * Runs `body` as the only training on this machine that writes to a run folder. Two would overwrite
+ * each other's weights, figures and checkpoints.
+ * @param folder need not exist
+ * @throws UsageError while another process holds it
+ */
+export function holdingRun<T>(folder: string, body: () => Promise<T>): Promise<T> {
+  const taken = () =>
+    new UsageError(
+      `another training is writing to ${folder}: wait for it, or name another folder with --out`,
+    )
+  return withLock(folder, taken, body)
+}
+
 /** The path without symbolic links, as far as it exists. */
-async function realPlace(path: string): Promise<string> {
+async function realPath(path: string): Promise<string> {
   const real = await realpath(path).catch(() => null)
   return (
-    real ?? (path === dirname(path) ? path : join(await realPlace(dirname(path)), basename(path)))
+    real ?? (path === dirname(path) ? path : join(await realPath(dirname(path)), basename(path)))
   )
 }
 
-/** Sockets have names of 104 bytes at most on macOS. */
-function addressOf(place: string): string {
-  const name = `graft-${createHash('sha256').update(place).digest('hex').slice(0, 24)}`
+/** The socket's address: short, because macOS allows 104 bytes. */
+function addressOf(path: string): string {
+  const name = `graft-${createHash('sha256').update(path).digest('hex').slice(0, 24)}`
   return process.platform === 'win32' ? `\\\\.\\pipe\\${name}` : join(tmpdir(), `${name}.sock`)
 }
 
-/** Listens on an address; null on a machine that has no such sockets, where nothing can be held. */
+/** Listens on an address; null where the machine has no such sockets, and nothing can be locked. */
 async function listen(address: string): Promise<Server | 'taken' | null> {
   for (let tries = 0; tries < 3; tries++) {
     const server = createServer((client) => client.destroy()).unref()
@@ -50,13 +67,13 @@ async function listen(address: string): Promise<Server | 'taken' | null> {
     if (!failure) return server
     if (failure.code !== 'EADDRINUSE') return null
     if (await answers(address)) return 'taken'
-    // What a process that was killed has left: Windows leaves nothing.
+    // A killed process left the socket's file. (Windows leaves none.)
     await rm(address, { force: true })
   }
   return 'taken'
 }
 
-/** Whether somebody listens there; one who may not be asked does. */
+/** Whether a process listens on the address; one that refuses this user counts as well. */
 function answers(address: string): Promise<boolean> {
   return new Promise((done) => {
     const client = connect(address, () => {

@@ -3,9 +3,9 @@ import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { UsageError } from '../../base/errors.ts'
 import { percent } from '../../base/format.ts'
+import { writeFileAtomic } from '../../base/node/atomicFile.ts'
 import type { ImageDataset } from '../../data/dataset.ts'
 import { openEmoji } from '../../data/emoji.ts'
-import { writeFileAtomic } from '../../host/node/files.ts'
 import { createEngine } from '../../index.ts'
 import {
   loadRun,

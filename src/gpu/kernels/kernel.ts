@@ -1,5 +1,5 @@
 import { GraftError } from '../../base/errors.ts'
-import type { AdapterKind } from '../../host/platform.ts'
+import type { AdapterKind } from '../../host/host.ts'
 import { type ExpandedShader, expandShader } from './expand.ts'
 
 /**

@@ -1,4 +1,4 @@
-import type { AdapterKind, Platform } from '../../host/platform.ts'
+import type { AdapterKind, Host } from '../../host/host.ts'
 import { deviceDescriptor } from '../limits.ts'
 import { FirstLaunches } from './firstLaunch.ts'
 import { PipelineCache, type Uncompiled } from './pipelines.ts'
@@ -16,7 +16,7 @@ export async function makeReady(
     pipelines,
     kind,
     platform,
-  }: { device: GPUDevice; pipelines: PipelineCache; kind: AdapterKind; platform: Platform },
+  }: { device: GPUDevice; pipelines: PipelineCache; kind: AdapterKind; platform: Host },
   onProgress?: (done: number, total: number) => void,
 ): Promise<void> {
   let done = 0
@@ -26,7 +26,7 @@ export async function makeReady(
     return
   }
   const launches = new FirstLaunches(device, pipelines)
-  if (kind === 'lavapipe' && (platform.cores ?? 1) > 1) {
+  if (kind === 'lavapipe' && platform.cores > 1) {
     await new SharedLaunches(launches, () => openHelper(platform, kind)).run(
       kernels,
       pipelines,
@@ -37,7 +37,7 @@ export async function makeReady(
   await Promise.all(kernels.map((kernel) => launches.launch(kernel).then(onReady)))
 }
 
-async function openHelper(platform: Platform, kind: AdapterKind): Promise<Helper> {
+async function openHelper(platform: Host, kind: AdapterKind): Promise<Helper> {
   const { adapter } = await platform.requestAdapter(kind)
   const device = await adapter.requestDevice(deviceDescriptor(adapter))
   const pipelines = new PipelineCache(device, new Map(), () => {})

@@ -1,5 +1,5 @@
 import { sha256 } from '../../base/sha256.ts'
-import type { AdapterKind, Platform } from '../../host/platform.ts'
+import type { AdapterKind, Host } from '../../host/host.ts'
 import type { Tiling, TilingTable } from './tiling.ts'
 import { TilingSelector } from './tilingSelector.ts'
 
@@ -10,7 +10,7 @@ import { TilingSelector } from './tilingSelector.ts'
  */
 async function cacheName(
   { info }: GPUAdapter,
-  { runtime = '' }: Platform,
+  { runtime = '' }: Host,
   shaders: ReadonlyMap<string, string>,
 ): Promise<string> {
   const kernels = [...shaders]
@@ -29,7 +29,7 @@ async function cacheName(
 
 /** The tilings of an adapter, including those that earlier engines measured on it. */
 export async function openTilingSelector(
-  platform: Platform,
+  platform: Host,
   adapter: GPUAdapter,
   kind: AdapterKind,
   lanes: number | null,

@@ -1,4 +1,4 @@
-import type { AdapterKind } from '../../host/platform.ts'
+import type { AdapterKind } from '../../host/host.ts'
 import { shippedTilings } from './shippedTilings.ts'
 import {
   type BlockTiling,

@@ -1,9 +1,10 @@
 import { execFile, spawn } from 'node:child_process'
-import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { UsageError } from '../../base/errors.ts'
+import { writeFileAtomic } from '../../base/node/atomicFile.ts'
 import { type AptSource, backportsSource, parseAptSources } from './aptSources.ts'
 
 const folder = '/etc/apt/sources.list.d'
@@ -91,13 +92,7 @@ async function addBackports(codename: string): Promise<boolean> {
     throw new UsageError(
       `no mirror of ${codename} is named in ${folder}: add ${codename}-backports by hand`,
     )
-  const draft = `${backports}.tmp`
-  try {
-    await writeFile(draft, text, { mode: 0o644 })
-    await rename(draft, backports)
-  } finally {
-    await rm(draft, { force: true })
-  }
+  await writeFileAtomic(backports, text)
   return true
 }
 

@@ -1,21 +1,22 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { access, lstat, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { homedir, tmpdir } from 'node:os'
-import { basename, isAbsolute, join } from 'node:path'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createBrotliDecompress } from 'node:zlib'
+import { cacheFolder } from '../../base/node/cacheFolder.ts'
 
 const packageName = '@sparticuz/chromium'
 const files = ['libvk_swiftshader.so', 'vk_swiftshader_icd.json', 'libvulkan.so.1'] as const
-/** Written last: a folder without it was not unpacked to its end. */
+/** Written last: a folder without this file was not unpacked completely. */
 const completeMark = 'complete'
 
-/** Where SwiftShader lies unpacked. */
+/** The files of an unpacked SwiftShader. */
 export interface SwiftShader {
   readonly icd: string
-  /** A Vulkan loader, for machines that have none. */
+  /** A Vulkan loader, for machines without one. */
   readonly loader: string
 }
 
@@ -35,7 +36,7 @@ export async function unpackSwiftShader(
   const packed = await readFile(archive)
   const version = sha256(packed).slice(0, 16)
   const failures: string[] = []
-  for (const root of [cacheRoot(), temporaryRoot()]) {
+  for (const root of [cacheFolder(), temporaryRoot()]) {
     const folder = join(root, `swiftshader-${version}`)
     try {
       if (root === temporaryRoot()) await claim(root)
@@ -49,23 +50,19 @@ export async function unpackSwiftShader(
     }
   }
   throw new Error(
-    `SwiftShader could not be unpacked into ${failures.join(' or ')}: make one of them writable, or set XDG_CACHE_HOME`,
+    `SwiftShader could not be unpacked into ${failures.join(' or ')}: ` +
+      'make one of them writable, or name another folder in GRAFT_CACHE',
   )
 }
 
-function cacheRoot(): string {
-  const named = process.env.XDG_CACHE_HOME
-  return join(named && isAbsolute(named) ? named : join(homedir(), '.cache'), 'graft')
-}
-
-/** Where the cache goes when there is no writable home. */
+/** The cache's place when the home folder is not writable. */
 function temporaryRoot(): string {
   return join(tmpdir(), `graft-cache-${process.getuid?.() ?? 0}`)
 }
 
 /**
- * Makes a folder that only this user can write: a library that someone else put into a shared place
- * is not to be loaded.
+ * Makes a folder that only this user can write to, so that no library is loaded that another user
+ * put into a shared place.
  */
 async function claim(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
@@ -85,7 +82,7 @@ async function findArchive(resolve: (name: string) => string): Promise<string> {
   } catch (cause) {
     throw new Error(`the npm package ${packageName} is not installed`, { cause })
   }
-  // The package exports no path to its archive: it lies in bin/ at the package's root, some folders
+  // The package exports no path to its archive, which is in bin/ at the package's root, some folders
   // above the entry.
   const root = entry.slice(0, entry.lastIndexOf(packageName) + packageName.length)
   const archive = join(root, 'bin', 'swiftshader.tar.br')
@@ -98,8 +95,8 @@ async function findArchive(resolve: (name: string) => string): Promise<string> {
 }
 
 /**
- * Hashes rather than sizes: a machine that lost power may leave files of the right length and no
- * content.
+ * The files' hashes. Sizes are not enough: after a power failure a file may have the right length
+ * and no content.
  */
 async function contentsOf(folder: string): Promise<string> {
   const lines = await Promise.all(
@@ -117,9 +114,9 @@ async function isComplete(folder: string): Promise<boolean> {
 }
 
 /**
- * Unpacks beside the folder, then renames file by file. Whoever else unpacks, or already runs on
- * these files, is not disturbed: a rename replaces a file at once by one of the same content, and
- * never leaves the folder without it.
+ * Unpacks beside the folder, then renames file by file. That does not disturb another process that
+ * unpacks too, or already uses these files: a rename replaces a file in one step by one of the same
+ * content.
  */
 async function unpack(packed: Uint8Array, folder: string, archive: string): Promise<void> {
   const draft = `${folder}.${randomUUID()}`
@@ -154,17 +151,17 @@ function tarFs(archive: string): TarFs {
 const systemLoader = 'libvulkan.so.1'
 
 /**
- * Whether the process can have a Vulkan loader at all. Without one Dawn prints a warning for every
- * instance, and finds nothing.
+ * Whether a Vulkan loader can be loaded. Without one Dawn finds nothing and prints a warning for
+ * every instance.
  */
 export function hasVulkanLoader(): boolean {
   return process.platform !== 'linux' || opens(systemLoader, rtldNow)
 }
 
 /**
- * Puts a Vulkan loader into the process for good, under the name that Dawn looks for. The flags are
- * glibc's RTLD_NOW, RTLD_GLOBAL and RTLD_NODELETE: Node refuses the library, which is no addon of
- * its own, and NODELETE keeps it in place all the same.
+ * Loads a Vulkan loader permanently, so that Dawn finds it by its name. The flags are glibc's
+ * RTLD_NOW, RTLD_GLOBAL and RTLD_NODELETE: Node rejects the library because it is not an addon, and
+ * with NODELETE it stays loaded anyway.
  */
 export function loadVulkanLoader(path: string): void {
   if (!opens(path, rtldNow | 0x100 | 0x1000))
@@ -173,7 +170,7 @@ export function loadVulkanLoader(path: string): void {
 
 const rtldNow = 0x2
 
-/** Opens a shared library that is no addon: Node complains of that only once it has been loaded. */
+/** Opens a shared library. That it is not an addon Node reports only after it is loaded. */
 function opens(path: string, flags: number): boolean {
   try {
     process.dlopen({ exports: {} }, path, flags)

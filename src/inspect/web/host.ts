@@ -1,5 +1,5 @@
 import { UsageError } from '../../base/errors.ts'
-import { browserPlatform } from '../../host/browser/platform.ts'
+import { requestAdapter } from '../../host/browser/adapters.ts'
 import type { Host } from '../../host/host.ts'
 
 /**
@@ -11,12 +11,11 @@ export function pageHost(shaders: ReadonlyMap<string, string>): Host {
     throw new UsageError("the inspector's page reads and writes no files")
   }
   return {
-    ...browserPlatform(shaders),
-    ...{
-      decodeImage: none,
-      loadWeights: none,
-      files: { read: none, write: none, remove: none, sweep: none },
-    },
+    requestAdapter,
+    readShaders: async () => shaders,
     cores: navigator.hardwareConcurrency,
+    decodeImage: none,
+    loadWeights: none,
+    files: { read: none, write: none, remove: none, sweep: none },
   }
 }

@@ -5,8 +5,9 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import envPaths from 'env-paths'
 import { UsageError, WeightsError } from '../../base/errors.ts'
+import { writeFileAtomic } from '../../base/node/atomicFile.ts'
+import { cacheFolder } from '../../base/node/cacheFolder.ts'
 import { sha256Of } from '../../base/node/sha256.ts'
-import { writeFileAtomic } from '../../host/node/files.ts'
 import { findNamedWeights, isShipped, type NamedWeights, namedWeights } from '../registry.ts'
 import type { DownloadOptions } from './download.ts'
 
@@ -22,16 +23,9 @@ interface Entry {
   readonly variant: NamedWeights['variant']
 }
 
-const paths = () => envPaths('graft', { suffix: '' })
-
-/** The file that a user's own entries are kept in. */
+/** The file that contains a user's own entries. */
 export function entriesFile(): string {
-  return join(paths().config, 'weights.json')
-}
-
-/** The folder that fetched weights lie in. */
-function weightsFolder(): string {
-  return join(paths().cache, 'weights')
+  return join(envPaths('graft', { suffix: '' }).config, 'weights.json')
 }
 
 /** Whether nothing may be fetched: `GRAFT_OFFLINE` is set, to anything but 0. */
@@ -225,7 +219,7 @@ function sourcesOf({ file, sha256, earlier }: NamedWeights) {
 /** A name's own folder, and in it the file as its publisher calls it. */
 function cachePath(name: string, file: URL): string {
   const called = decodeURIComponent(basename(file.pathname)).replaceAll(/[^\w.-]/g, '_')
-  return join(weightsFolder(), ...name.split('/'), called.replace(/^\.*$/, 'weights'))
+  return join(cacheFolder(), 'weights', ...name.split('/'), called.replace(/^\.*$/, 'weights'))
 }
 
 /**

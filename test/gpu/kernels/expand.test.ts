@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { GraftError } from '../../../src/base/errors.ts'
 import { evaluateExpression, expandShader } from '../../../src/gpu/kernels/expand.ts'
-import { nodePlatform } from '../../../src/host/node/platform.ts'
+import { nodeHost } from '../../../src/nodeHost.ts'
 
 const expand = (
   text: string,
@@ -103,7 +103,7 @@ describe('what is wrong is named with file and line', () => {
 })
 
 test('the lines of every block are indented further than its directive', async () => {
-  for (const [path, text] of await nodePlatform.readShaders()) {
+  for (const [path, text] of await nodeHost.readShaders()) {
     const open: number[] = []
     for (const [i, line] of text.split('\n').entries()) {
       if (line.trim() === '') continue
@@ -117,7 +117,7 @@ test('the lines of every block are indented further than its directive', async (
 })
 
 test('every shader opens by saying what it computes, how it is launched and what checks it', async () => {
-  for (const [path, text] of await nodePlatform.readShaders()) {
+  for (const [path, text] of await nodeHost.readShaders()) {
     expect(text.startsWith('// '), path).toBe(true)
     if (!text.includes('fn main')) continue // included by others
     expect(text, path).toMatch(/launch: /)

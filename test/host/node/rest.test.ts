@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { createEngineOn } from '../../../src/createEngine.ts'
+import type { AdapterChoice } from '../../../src/host/host.ts'
 import { rest } from '../../../src/host/node/rest.ts'
-import type { AdapterChoice } from '../../../src/host/platform.ts'
 import { nodeHost } from '../../../src/nodeHost.ts'
 
 const later = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))

@@ -18,13 +18,14 @@ const linux = process.platform === 'linux' && process.arch === 'x64'
 if (!linux) console.log('skipping tests of SwiftShader: its npm package is for Linux x64')
 
 describe.skipIf(!linux)('unpacking SwiftShader', () => {
-  const variables = ['XDG_CACHE_HOME', 'TMPDIR'] as const
+  const variables = ['XDG_CACHE_HOME', 'GRAFT_CACHE', 'TMPDIR'] as const
   const before = variables.map((name) => process.env[name])
   let home: string
 
   beforeEach(async () => {
     home = await mkdtemp(join(tmpdir(), 'graft-unpack-test-'))
     process.env.XDG_CACHE_HOME = join(home, 'cache')
+    delete process.env.GRAFT_CACHE
     process.env.TMPDIR = join(home, 'tmp')
     await mkdir(process.env.TMPDIR)
   })

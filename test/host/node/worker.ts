@@ -1,7 +1,7 @@
 // Opens an engine on the adapter named by the first argument, and computes with it: what a fresh
 // process of a user does.
 
-import type { AdapterChoice } from '../../../src/host/platform.ts'
+import type { AdapterChoice } from '../../../src/host/host.ts'
 import { createEngine, GraftError } from '../../../src/index.ts'
 
 for (const choice of process.argv.slice(2))

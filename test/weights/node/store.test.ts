@@ -33,6 +33,7 @@ afterAll(() => server.close())
 const variables = [
   'XDG_CONFIG_HOME',
   'XDG_CACHE_HOME',
+  'GRAFT_CACHE',
   'TORCH_HOME',
   'GRAFT_OFFLINE',
   'HOME',
@@ -44,6 +45,7 @@ beforeEach(async () => {
   process.env.XDG_CONFIG_HOME = join(folder, 'config')
   process.env.XDG_CACHE_HOME = join(folder, 'cache')
   process.env.TORCH_HOME = join(folder, 'torch')
+  delete process.env.GRAFT_CACHE
   delete process.env.GRAFT_OFFLINE
   server.now((visit) => send(file, visit))
 })

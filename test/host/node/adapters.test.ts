@@ -5,8 +5,8 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describeAdapters, requestAdapter } from '../../../src/host/node/adapters.ts'
 import { loadDawn, namedDrivers } from '../../../src/host/node/dawn.ts'
-import { describeAdapters, nodePlatform } from '../../../src/host/node/platform.ts'
 import { unpackSwiftShader } from '../../../src/host/node/swiftshader.ts'
 
 const worker = fileURLToPath(new URL('./worker.ts', import.meta.url))
@@ -32,7 +32,7 @@ async function open(
 ): Promise<unknown[]> {
   const run = promisify(execFile)
   const { stdout } = await run(process.execPath, ['--import', 'tsx', script, ...choices], {
-    env: { ...process.env, XDG_CACHE_HOME: cache, ...env },
+    env: { ...process.env, GRAFT_CACHE: cache, ...env },
   })
   return stdout
     .trim()
@@ -77,7 +77,7 @@ describe('every kind of adapter in a process of its own', () => {
     async () => {
       const before = namedDrivers()
       const choices = ['lavapipe', 'swiftshader', 'lavapipe', 'swiftshader'] as const
-      const found = await Promise.all(choices.map((choice) => nodePlatform.requestAdapter(choice)))
+      const found = await Promise.all(choices.map((choice) => requestAdapter(choice)))
       expect(found.map(({ adapter }) => adapter.info.description)).toEqual(
         choices.map((choice) => expect.stringMatching(names[choice])),
       )
@@ -145,7 +145,7 @@ describe('every kind of adapter in a process of its own', () => {
   })
 
   test('an unknown kind is named with those there are', async () => {
-    await expect(nodePlatform.requestAdapter('metal' as 'auto')).rejects.toThrow(
+    await expect(requestAdapter('metal' as 'auto')).rejects.toThrow(
       /no adapter 'metal'; there are auto, hardware, lavapipe, swiftshader/,
     )
   })

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { GraftError } from '../../../src/base/errors.ts'
-import { removeTemporaryFiles, writeFileAtomic } from '../../../src/host/node/files.ts'
+import { removeTemporaryFiles, writeFileAtomic } from '../../../src/base/node/atomicFile.ts'
 
 let folder = ''
 beforeEach(async () => {
