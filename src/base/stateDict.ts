@@ -1,3 +1,5 @@
+import { at } from './at.ts'
+
 /** One named array as it lies in a weights file: row-major, widened to float32. */
 export interface NamedArray {
   readonly shape: readonly number[]
@@ -13,3 +15,13 @@ export interface NamedArray {
  * the readers return as `tensors`.
  */
 export type StateDict = Record<string, NamedArray>
+
+/** Values that were read from the GPU, by the names of what they belong to, in the same order. */
+export function namedArrays(
+  owners: readonly { readonly name: string; readonly shape: readonly number[] }[],
+  values: readonly Float32Array[],
+): StateDict {
+  return Object.fromEntries(
+    owners.map(({ name, shape }, i) => [name, { shape: [...shape], data: at(values, i) }]),
+  )
+}

@@ -33,6 +33,15 @@ export interface OpenDevice {
   readonly freeBytes: () => number | null
 }
 
+/** What can be read back: a tensor, or a buffer of this engine. */
+interface Readable {
+  readonly buffer: NdBuffer
+  readonly engine?: Engine
+}
+
+/** The values of several tensors, one array for each. */
+type ValuesOf<T extends readonly Readable[]> = { -readonly [I in keyof T]: Float32Array }
+
 /**
  * One GPU device, and the tensors on it. Made by `createEngine`.
  * @example
@@ -124,9 +133,7 @@ export class Engine {
    * Reads several tensors back in one submit.
    * @throws AutogradError for one of another engine
    */
-  read(
-    tensors: readonly { readonly buffer: NdBuffer; readonly engine?: Engine }[],
-  ): Promise<Float32Array[]> {
+  read<const T extends readonly Readable[]>(tensors: T): Promise<ValuesOf<T>> {
     const collect = this.readLater(tensors)
     this.gpu.submit()
     return collect()
@@ -137,9 +144,7 @@ export class Engine {
    * once. Submits nothing: call the result after `gpu.submit()`.
    * @throws AutogradError for one of another engine
    */
-  readLater(
-    tensors: readonly { readonly buffer: NdBuffer; readonly engine?: Engine }[],
-  ): () => Promise<Float32Array[]> {
+  readLater<const T extends readonly Readable[]>(tensors: T): () => Promise<ValuesOf<T>> {
     if (tensors.some(({ engine = this }) => engine !== this))
       throw new AutogradError('a tensor is read by the engine that it lives on')
     const items = tensors.map(({ buffer: { storage, shape } }) => ({
@@ -147,7 +152,8 @@ export class Engine {
       bytes: 4 * sizeOf(shape),
     }))
     const collect = this.gpu.readLater(items)
-    return async () => (await collect()).map((bytes) => new Float32Array(bytes))
+    // One array for each tensor, in order: what the type says.
+    return async () => (await collect()).map((bytes) => new Float32Array(bytes)) as ValuesOf<T>
   }
 
   /** What the GPU holds: bytes and buffers in use by tensors, and the most ever allocated. */

@@ -5,14 +5,14 @@ import { list } from '../nn/network.ts'
 import { readSafetensors, safetensorsParts } from '../weights/safetensors.ts'
 import type { EpochResult } from './events.ts'
 
-/** How far an epoch has come: after its last whole step. */
+/** Progress within an epoch, after its last complete step. */
 export interface EpochPart {
-  /** How many places of the epoch's order are behind it, broken images included. */
+  /** Positions of the epoch's order that were read, broken images included. */
   readonly position: number
   /** Batches trained on, and steps made of them. */
   readonly batches: number
   readonly steps: number
-  /** The training's passes by then. */
+  /** Training passes of the whole training by then. */
   readonly passes: number
   /** Sums over the images trained on. */
   readonly loss: number
@@ -25,32 +25,32 @@ export interface EpochPart {
 }
 
 /**
- * Everything that training changes, as it was after a step. With the same options, going on from it
- * gives the same bits.
+ * Everything that training changes, as it was after a step. Training resumed from it with the same
+ * options gives the same bytes.
  */
 export interface Checkpoint {
   /** The values of every parameter that trains at some time. */
   readonly weights: StateDict
   readonly optimizer: StateDict
-  /** The moving average of the weights, and how often it was updated. */
+  /** The moving average of the weights (ema), and how often it was updated. */
   readonly averages: { readonly values: StateDict; readonly updates: number } | null
-  /** The weights of the best epoch so far, where they are kept. */
+  /** The weights of the best epoch so far, if `keep` is 'best'. */
   readonly best: { readonly epoch: number; readonly weights: StateDict } | null
   readonly epochs: readonly EpochResult[]
-  /** The epoch in progress; null at the end of one. */
+  /** Progress within the current epoch; null at the end of one. */
   readonly part: EpochPart | null
   /**
-   * Training passes so far, which dropout and mixup count by: with the seed, all there is of random
-   * state.
+   * Training passes so far. Dropout and mixup draw from the seed and this number: there is no other
+   * random state.
    */
   readonly passes: number
-  /** The options that decide the bits. */
+  /** The options that the bytes depend on. */
   readonly options: Readonly<Record<string, unknown>>
 }
 
 /**
- * The newest end of an epoch, and the newest state within one. Each replaces only its own kind, so
- * one whole file is left whatever happens to the other.
+ * The newest end of an epoch, and the newest state within one. Each replaces only its own kind: if
+ * one file is damaged, the other is still whole.
  */
 const names = { epoch: 'epoch.safetensors', step: 'step.safetensors' } as const
 const prefixes = {
@@ -59,15 +59,15 @@ const prefixes = {
   averages: 'average/',
   best: 'best/',
 } as const
-/** What the metadata say besides the tensors. */
+/** What the file's metadata holds besides the tensors, as JSON. */
 type Facts = Pick<Checkpoint, 'epochs' | 'part' | 'passes' | 'options'> & {
   readonly updates: number | null
   readonly bestEpoch: number | null
 }
 
 /**
- * Writes a checkpoint into a folder, in the place of the one of its kind before; a crash at any
- * moment leaves one of the two whole.
+ * Writes a checkpoint into a folder. It replaces the one before of its kind: a crash at any moment
+ * leaves one of the two whole.
  */
 export async function writeCheckpoint(
   files: Files,
@@ -75,22 +75,17 @@ export async function writeCheckpoint(
   checkpoint: Checkpoint,
 ): Promise<void> {
   const { weights, optimizer, averages, best, epochs, part, passes, options } = checkpoint
-  const named = (prefix: string, values: StateDict = {}) =>
+  const prefixed = (prefix: string, values: StateDict) =>
     Object.entries(values).map(([name, array]) => [prefix + name, array] as const)
   const tensors = Object.fromEntries([
-    ...named(prefixes.weights, weights),
-    ...named(prefixes.optimizer, optimizer),
-    ...named(prefixes.averages, averages?.values),
-    ...named(prefixes.best, best?.weights),
+    ...prefixed(prefixes.weights, weights),
+    ...prefixed(prefixes.optimizer, optimizer),
+    ...(averages ? prefixed(prefixes.averages, averages.values) : []),
+    ...(best ? prefixed(prefixes.best, best.weights) : []),
   ])
-  const facts: Facts = {
-    epochs,
-    part,
-    passes,
-    options,
-    updates: averages?.updates ?? null,
-    bestEpoch: best?.epoch ?? null,
-  }
+  const updates = averages?.updates ?? null
+  const bestEpoch = best?.epoch ?? null
+  const facts: Facts = { epochs, part, passes, options, updates, bestEpoch }
   await files.write(
     `${folder}/${part ? names.step : names.epoch}`,
     safetensorsParts(tensors, { checkpoint: JSON.stringify(facts) }),
@@ -103,32 +98,31 @@ export async function clearCheckpoints(files: Files, folder: string): Promise<vo
 }
 
 /**
- * Reads the newest checkpoint of a folder; null when there is none. Where one file is damaged the
- * other one serves.
- * @param onDamaged told of a file that cannot be read while another one can
- * @throws WeightsError when none can be read
+ * Reads the newest checkpoint of a folder; null if there is none. If one file is damaged, the other
+ * one is used.
+ * @param onDamaged called for a file that cannot be read while the other one can
+ * @throws WeightsError when there are files and none can be read
  */
 export async function readCheckpoint(
   files: Files,
   folder: string,
   onDamaged: (message: string) => void = () => {},
 ): Promise<Checkpoint | null> {
-  const found = await Promise.all(
-    Object.values(names).map((name) => read(files, `${folder}/${name}`)),
-  )
-  const whole = found.filter(
-    (one): one is Checkpoint => one !== null && !(one instanceof WeightsError),
-  )
+  const paths = Object.values(names).map((name) => `${folder}/${name}`)
+  const found = await Promise.all(paths.map((path) => read(files, path)))
   const damaged = found.filter((one) => one instanceof WeightsError)
+  const [newest] = found
+    .flatMap((one) => (one === null || one instanceof WeightsError ? [] : [one]))
+    .sort((a, b) => b.epochs.length - a.epochs.length || positionOf(b) - positionOf(a))
   const [first] = damaged
-  if (whole.length === 0 && first) throw first
+  if (!newest && first) throw first
   for (const { message } of damaged) onDamaged(message)
-  return (
-    whole.sort(
-      (a, b) =>
-        b.epochs.length - a.epochs.length || (b.part?.position ?? 0) - (a.part?.position ?? 0),
-    )[0] ?? null
-  )
+  return newest ?? null
+}
+
+/** How far into its epoch a checkpoint is: 0 at the end of the one before. */
+function positionOf({ part }: Checkpoint): number {
+  return part?.position ?? 0
 }
 
 /** The newest end of an epoch, or null. */
@@ -144,30 +138,34 @@ async function read(files: Files, path: string): Promise<Checkpoint | WeightsErr
     return parse(bytes)
   } catch (cause) {
     const why = cause instanceof WeightsError ? cause.message : 'its metadata cannot be read'
-    return new WeightsError(
-      `${path} is no checkpoint of Graft: ${why}; delete it to start afresh`,
-      { cause },
-    )
+    const message = `${path} is not a checkpoint of Graft: ${why}; delete it to start afresh`
+    return new WeightsError(message, { cause })
   }
 }
 
 function parse(bytes: Uint8Array): Checkpoint {
   const { tensors, metadata } = readSafetensors(bytes, { inPlace: true })
-  const part = (prefix: string) =>
+  const unprefixed = (prefix: string): StateDict =>
     Object.fromEntries(
-      Object.entries(tensors).flatMap(([name, array]) =>
-        name.startsWith(prefix) ? [[name.slice(prefix.length), array]] : [],
-      ),
+      Object.entries(tensors)
+        .filter(([name]) => name.startsWith(prefix))
+        .map(([name, array]) => [name.slice(prefix.length), array]),
     )
-  const facts = JSON.parse(metadata.checkpoint ?? '{}') as Partial<Facts>
-  const lost = (['epochs', 'passes', 'options'] as const).filter((key) => facts[key] === undefined)
-  if (lost.length) throw new WeightsError(`it lacks ${list(lost)}`)
-  const { epochs = [], passes = 0, options = {}, updates = null, bestEpoch = null } = facts
+  // Files of older versions lack what was added later, and then have null for it.
+  const facts: Partial<Facts> = JSON.parse(metadata.checkpoint ?? '{}')
+  const { epochs, passes, options, part = null, updates = null, bestEpoch = null } = facts
+  if (!epochs || passes === undefined || !options) {
+    const names = ['epochs', 'passes', 'options'] as const
+    throw new WeightsError(`it lacks ${list(names.filter((name) => facts[name] === undefined))}`)
+  }
   return {
-    ...{ epochs, passes, options, part: facts.part ?? null },
-    weights: part(prefixes.weights),
-    optimizer: part(prefixes.optimizer),
-    averages: updates === null ? null : { values: part(prefixes.averages), updates },
-    best: bestEpoch === null ? null : { epoch: bestEpoch, weights: part(prefixes.best) },
+    weights: unprefixed(prefixes.weights),
+    optimizer: unprefixed(prefixes.optimizer),
+    averages: updates === null ? null : { values: unprefixed(prefixes.averages), updates },
+    best: bestEpoch === null ? null : { epoch: bestEpoch, weights: unprefixed(prefixes.best) },
+    epochs,
+    part,
+    passes,
+    options,
   }
 }

@@ -1,3 +1,4 @@
+import { at } from '../base/at.ts'
 import { NonFiniteError } from '../base/errors.ts'
 import type { Network } from '../nn/network.ts'
 import { allFinite } from '../ops/finite.ts'
@@ -10,13 +11,13 @@ interface Incident {
   readonly from: number
   /** The training pass it was, for the same dropout; null outside training. */
   readonly pass: number | null
-  /** What stopped, for the message: 'training stopped in epoch 3, step 12'. */
+  /** What was stopped, for the message: 'training stopped in epoch 3, step 12'. */
   readonly what: string
 }
 
 /**
- * Finds the first tensor, in the order of computation, that is not finite: the batch that made the
- * loss NaN or infinite goes through again, layer by layer, with the parameters it met.
+ * Finds the first tensor, in the order of computation, that is not finite: runs the batch whose
+ * loss was NaN or infinite again, layer by layer, with the same parameters.
  */
 export async function diagnose(
   model: Network,
@@ -26,12 +27,13 @@ export async function diagnose(
   const error = (tensor: string, kind: string) =>
     new NonFiniteError(
       tensor,
-      `${what}: ${kind} ${tensor} is the first tensor that is not finite; lower the learning rate, or look at the data`,
+      `${what}: ${kind} ${tensor} is the first tensor that is not finite; ` +
+        'lower the learning rate, or check the data',
     )
   const parameters = model.parameters()
-  const sound = await allFinite(engine, [x, ...parameters.map((parameter) => parameter.tensor)])
-  if (!sound[0]) return error('the input', 'among the activations,')
-  const broken = parameters[sound.indexOf(false) - 1]
+  const finite = await allFinite(engine, [x, ...parameters.map((parameter) => parameter.tensor)])
+  if (!finite[0]) return error('the input', 'among the activations,')
+  const broken = parameters[finite.indexOf(false) - 1]
   if (broken) return error(broken.name, 'the parameter')
   let here = x
   try {
@@ -42,8 +44,8 @@ export async function diagnose(
       )
       if (here !== x && here !== next) here.dispose()
       here = next
-      const [fine] = await allFinite(engine, [here])
-      if (!fine) return error(model.layers[i]?.name ?? '', 'the output of')
+      const [finiteHere] = await allFinite(engine, [here])
+      if (!finiteHere) return error(at(model.layers, i).name, 'the output of')
     }
     return error(`the loss of ${targets.length} images`, 'of all of them,')
   } finally {

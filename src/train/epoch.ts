@@ -7,16 +7,16 @@ import { countCorrect } from './metrics.ts'
 import { ReadbackQueue } from './readbackQueue.ts'
 import type { Session } from './session.ts'
 import type { Snapshots } from './snapshots.ts'
-import { type BatchInFlight, givenTo, Stepper, type StepValues } from './step.ts'
+import { type BatchInFlight, Stepper, type StepValues, trainingInput } from './step.ts'
 
-/** The order of an epoch's images: the seed and the epoch decide. */
+/** The order of an epoch's images, which depends on the seed and the epoch only. */
 export function epochOrder(count: number, seed: number, epoch: number): Uint32Array {
   const order = Uint32Array.from({ length: count }, (_, i) => i)
   new Random(seed, epoch).shuffle(order)
   return order
 }
 
-/** What training on an epoch came to. */
+/** The result of training for one epoch. */
 export interface TrainedEpoch {
   /** Mean over the images seen. */
   readonly loss: number
@@ -26,14 +26,15 @@ export interface TrainedEpoch {
   readonly lr: number
   /** Batches trained on in this process. */
   readonly batches: number
-  /** Whether time ended it before its last batch. */
+  /** Whether the deadline ended it before its last batch. */
   readonly cutShort: boolean
 }
 
 /**
- * One pass over the training images, or the rest of one, or null when it was aborted. At least one
- * step is made of what is left. `session.part` follows it from step to step.
+ * Trains on all images once, or on the rest of an interrupted epoch; at least one batch is used.
+ * `session.part` follows from step to step.
  * @param deadline when to stop, on the clock of `performance.now`
+ * @returns null if it was aborted
  */
 export async function trainEpoch(
   session: Session,
@@ -43,9 +44,9 @@ export async function trainEpoch(
 ): Promise<TrainedEpoch | null> {
   const { settings, epoch } = session
   const { signal, batchSize, seed } = settings
-  const begun = performance.now() - 1000 * (session.part?.seconds ?? 0)
+  const started = performance.now() - 1000 * (session.part?.seconds ?? 0)
   const order = epochOrder(source.count, seed, epoch).subarray(session.part?.position ?? 0)
-  const run = new EpochRun(session, source, order, snapshots, begun)
+  const run = new EpochRun(session, source, order, snapshots, started)
   const before = run.part.batches
   let late = false
   try {
@@ -61,7 +62,7 @@ export async function trainEpoch(
     run.flush()
     await run.drain()
   } catch (error) {
-    // The decoder ends with an abort's own reason.
+    // After an abort the image decoder ends with the abort's own reason.
     if (!signal?.aborted) throw error
     await run.drain()
   }
@@ -69,14 +70,13 @@ export async function trainEpoch(
   if (run.part.count === 0)
     throw new DataError(`${session.data.root} has no image to train on that can be decoded`)
   const { loss, correct, count, position, batches, lr } = run.part
-  const cutShort = late && position < source.count
   return {
     loss: loss / count,
     accuracy: correct / count,
     seconds: run.seconds,
     lr,
     batches: batches - before,
-    cutShort,
+    cutShort: late && position < source.count,
   }
 }
 
@@ -87,29 +87,29 @@ class EpochRun {
   readonly #order: Uint32Array
   readonly #snapshots: Snapshots
   readonly #stepper: Stepper
-  readonly #begun: number
+  readonly #started: number
   readonly #start: number
   readonly #readbacks = new ReadbackQueue<StepValues, BatchInFlight>((one, values) =>
     this.#finish(one, values),
   )
-  /** Whether a state is on its way that the snapshots do not know of yet. */
-  #stateComing = false
-  /** As far as values have come back. */
+  /** Whether a state is being read back that the snapshots have not been given yet. */
+  #statePending = false
+  /** Progress, as far as values have been read back. */
   part: EpochPart
 
-  /** @param order what is left of the epoch's */
+  /** @param order the rest of the epoch's order */
   constructor(
     session: Session,
     source: BatchSource,
     order: Uint32Array,
     snapshots: Snapshots,
-    begun: number,
+    started: number,
   ) {
     this.#session = session
     this.#source = source
     this.#order = order
     this.#snapshots = snapshots
-    this.#begun = begun
+    this.#started = started
     this.part = session.part ?? {
       position: 0,
       batches: 0,
@@ -126,21 +126,22 @@ class EpochRun {
   }
 
   get seconds(): number {
-    return (performance.now() - this.#begun) / 1000
+    return (performance.now() - this.#started) / 1000
   }
 
-  /** Hands a batch over, and waits for earlier ones as far as is needed. */
+  /** Submits a batch, and waits for earlier ones if too many are on their way. */
   async take(batch: Batch): Promise<void> {
-    const one = this.#stepper.take(batch, this.#snapshots.due && !this.#stateComing)
-    if (one.state) this.#stateComing = true
+    const one = this.#stepper.take(batch, this.#snapshots.due && !this.#statePending)
+    if (one.state) this.#statePending = true
     await this.#readbacks.add(one)
   }
 
-  /** A step of what is left over, and no further. */
+  /** Makes a last step from batches that are left over. */
   flush(): void {
     if (!this.#session.settings.signal?.aborted) this.#stepper.flush()
   }
 
+  /** Waits for all values. */
   async drain(): Promise<void> {
     await this.#readbacks.drain()
     if (this.#stepper.between && this.part.batches > 0)
@@ -154,7 +155,8 @@ class EpochRun {
     if (norm !== null && !Number.isFinite(norm))
       throw new NonFiniteError(
         'the norm of the gradients',
-        `${what}: the norm of the gradients is not finite; lower the learning rate, or look at the data`,
+        `${what}: the norm of the gradients is not finite; lower the learning rate, ` +
+          'or check the data',
       )
     const { targets, read } = one
     const { part } = this
@@ -175,7 +177,7 @@ class EpochRun {
       const now = this.part
       if (state) {
         this.#snapshots.take(() => state(now))
-        this.#stateComing = false
+        this.#statePending = false
       }
     }
     const { batches, count, correct } = this.part
@@ -192,12 +194,12 @@ class EpochRun {
     })
   }
 
-  /** Finds what in a batch's pass was not finite. */
+  /** Finds the first tensor of a batch's pass that is not finite. */
   #diagnose({ read, pass }: BatchInFlight, what: string): Promise<NonFiniteError> {
     const { settings, epoch, model } = this.#session
-    const places = this.#order.subarray(this.part.position - this.#start, read)
-    return readAgain(this.#source, places, settings.batchSize, epoch, (batch) => {
-      const { x } = givenTo(this.#session, batch, pass)
+    const positions = this.#order.subarray(this.part.position - this.#start, read)
+    return readAgain(this.#source, positions, settings.batchSize, epoch, (batch) => {
+      const { x } = trainingInput(this.#session, batch, pass)
       const incident = { batch: { x, targets: batch.targets }, from: this.#source.from, pass, what }
       return diagnose(model, incident).finally(() => x.dispose())
     })

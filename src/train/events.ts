@@ -1,6 +1,6 @@
 import type { MemoryPlan } from './memory.ts'
 
-/** What one epoch came to. Losses are means over images, accuracies lie in 0..1. */
+/** The result of one epoch. Losses are means over images, accuracies are in 0..1. */
 export interface EpochResult {
   /** Counted from 1. */
   readonly epoch: number
@@ -10,11 +10,11 @@ export interface EpochResult {
   readonly valAccuracy: number
   /** Wall time of this epoch, validation included. */
   readonly seconds: number
-  /** The learning rate of its last step, the head's. */
+  /** The head's learning rate in the epoch's last step. */
   readonly lr?: number
 }
 
-/** An image that could not be decoded, and is left out. */
+/** An image that could not be decoded and is left out. */
 export interface Skipped {
   readonly name: string
   readonly reason: string
@@ -23,12 +23,12 @@ export interface Skipped {
   readonly label: number
 }
 
-/** What `fit`, `evaluate` and `predict` tell while they work. */
+/** Events of `fit`, `evaluate` and `predict` while they work. */
 export type TrainEvent =
-  /** What training will take, before anything is allocated for it. */
+  /** The memory that training will take, before any of it is allocated. */
   | ({ readonly type: 'memory' } & MemoryPlan)
   /**
-   * So many images have been read, and run through the frozen layers where there are any: once, in
+   * How many images have been read, and run through the frozen layers if there are any: once, in
    * the first epoch.
    */
   | {
@@ -37,17 +37,14 @@ export type TrainEvent =
       readonly done: number
       readonly total: number
     }
-  /**
-   * An earlier run had left on disk what the frozen layers give for so many images: they were not
-   * computed again.
-   */
+  /** How many images' outputs of the frozen layers were found on disk, stored by an earlier run. */
   | {
       readonly type: 'cached'
       readonly split: 'train' | 'val'
       readonly count: number
       readonly total: number
     }
-  /** Something could not be done as asked, and the work goes on without it. */
+  /** Something could not be done as asked; the work continues without it. */
   | { readonly type: 'remark'; readonly message: string }
   /** Kernels are being compiled, once. */
   | { readonly type: 'compile'; readonly done: number; readonly total: number }
@@ -56,19 +53,19 @@ export type TrainEvent =
       readonly epoch: number
       readonly step: number
       readonly steps: number
-      /** This batch's; the accuracy is the epoch's so far. */
+      /** The batch's loss; the accuracy is that of the epoch so far. */
       readonly loss: number
       readonly accuracy: number
-      /** The learning rate, the head's. */
+      /** The head's learning rate. */
       readonly lr: number
-      /** The gradients' norm before clipping, where they are clipped and a step was made. */
+      /** The norm of the gradients before clipping, if they are clipped and a step was made. */
       readonly norm?: number
     }
-  /** From this epoch on these parameters train: gradual unfreezing. */
+  /** Gradual unfreezing: the parameters that train from this epoch on. */
   | { readonly type: 'stage'; readonly epoch: number; readonly trained: readonly string[] }
   /**
-   * The GPU device was lost, and another one goes on in `epoch` after `step`; `repeated` steps had
-   * been further.
+   * The GPU device was lost. Another one continues in `epoch` after `step`; `repeated` batches are
+   * trained on again.
    */
   | {
       readonly type: 'recovered'
@@ -78,7 +75,7 @@ export type TrainEvent =
       readonly step: number
       readonly repeated: number
     }
-  /** A search for a learning rate has taken a step. */
+  /** The learning-rate range test has made a step. */
   | {
       readonly type: 'search'
       readonly step: number
@@ -89,5 +86,5 @@ export type TrainEvent =
   | ({ readonly type: 'epoch' } & EpochResult)
   | ({ readonly type: 'skipped' } & Skipped)
 
-/** Told of what happens while training, as it happens. */
+/** Called for each event as it happens. */
 export type OnEvent = (event: TrainEvent) => void

@@ -88,7 +88,7 @@ export async function findLearningRate(
   const session = new Session(model, data, settings)
   let before: Checkpoint | null = null
   try {
-    before = await session.now()
+    before = await session.readState()
     const { train } = await session.open()
     const rateAt = (step: number) => from * (to / from) ** (step / steps)
     const groups = session.optimizer.groups.length

@@ -126,7 +126,7 @@ export interface FitOptions extends OptimizerOptions, RecipeOptions {
 }
 
 /** The options with their defaults. */
-export type Settings = FitOptions & ReturnType<typeof withDefaults>
+export type FitSettings = FitOptions & ReturnType<typeof withDefaults>
 
 function withDefaults(options: FitOptions) {
   const { optimizer = 'adam', headEpochs = 0, patience } = options
@@ -223,7 +223,7 @@ const rules: Readonly<Record<keyof FitOptions, readonly [string, (value: unknown
  * Checks the options and fills in what is left out.
  * @throws UsageError for options that do not exist, do not fit, or would be without effect
  */
-export function resolveOptions(options: FitOptions): Settings {
+export function resolveOptions(options: FitOptions): FitSettings {
   checkOptions('fit', options, Object.keys(rules) as (keyof FitOptions)[])
   for (const [name, [what, fits]] of Object.entries(rules)) {
     const value = options[name as keyof FitOptions]
@@ -231,7 +231,7 @@ export function resolveOptions(options: FitOptions): Settings {
       throw new UsageError(`${name} is ${what}, not ${describe(value)}`)
   }
   if (options.augment) augmentationOf(options.augment)
-  const settings: Settings = { ...options, ...withDefaults(options) }
+  const settings: FitSettings = { ...options, ...withDefaults(options) }
   const needs: readonly (readonly [boolean, string])[] = [
     [
       settings.resume === true && !settings.checkpoint,
@@ -279,7 +279,7 @@ function describe(value: unknown): string {
  * What two calls have to agree in for one to go on with the other's checkpoint. A schedule is laid
  * out over all epochs.
  */
-export function decisiveOptions(settings: Settings): Readonly<Record<string, unknown>> {
+export function decisiveOptions(settings: FitSettings): Readonly<Record<string, unknown>> {
   const names: readonly (keyof FitOptions)[] = [
     ...([
       'batchSize',

@@ -1,48 +1,42 @@
-/** What is on its way back from the device. */
-interface Coming<Values> {
-  /** Reads it. Those that are read together come back together. */
+/** Work that was handed to the device. */
+interface Submitted<Values> {
+  /** Reads its values back. Items whose values are requested together arrive together. */
   readonly values: () => Promise<Values>
 }
 
-/**
- * Milliseconds of work that are read back together at the most, so that somebody sees how it goes
- * ten times a second or more.
- */
+/** Milliseconds of work whose values are read back together, so that progress shows 10 times a second. */
 const interval = 100
 /**
- * And so many at the most: the inputs of what is handed over but not done take memory of the
- * driver, and four times as many gain nothing.
+ * The most items that are read back together: the driver holds the inputs of what is submitted and
+ * not done, and four times as many bring no gain.
  */
-const most = 16
-/**
- * How many times longer than the one before a row may be: what a single step took may be an
- * accident.
- */
-const growth = 4
+const maxGroup = 16
+/** How many times larger than the last a group may be: the time of one step may be an outlier. */
+const maxGrowth = 4
 
 /**
- * Takes in what steps come to, in rows of as many as are done in a tenth of a second: one by one
- * where they are slow. While one row is on its way the next is handed over, so that the device
- * never waits for the host, nor the host for each step.
+ * Reads the values of steps back in groups that take about a tenth of a second: one by one where
+ * steps are slow. While one group is being read the next one is submitted, so that the device never
+ * waits for the host, nor the host for each step.
  */
-export class ReadbackQueue<Values, Item extends Coming<Values>> {
-  readonly #take: (item: Item, values: Values) => Promise<void>
-  /** What is not asked for yet. */
-  #row: Item[] = []
-  /** What is on its way, the oldest first. */
-  readonly #coming: { readonly item: Item; readonly values: Promise<Values> }[] = []
+export class ReadbackQueue<Values, Item extends Submitted<Values>> {
+  readonly #handle: (item: Item, values: Values) => Promise<void>
+  /** Items whose values are not requested yet. */
+  #group: Item[] = []
+  /** Items whose values are on their way, the oldest first. */
+  readonly #reading: { readonly item: Item; readonly values: Promise<Values> }[] = []
   #size = 1
   #last = performance.now()
 
-  /** @param take what is done with each, in order; where it throws, the same one is met again */
-  constructor(take: (item: Item, values: Values) => Promise<void>) {
-    this.#take = take
+  /** @param handle called with each item's values, in order; if it throws, the item stays first */
+  constructor(handle: (item: Item, values: Values) => Promise<void>) {
+    this.#handle = handle
   }
 
-  /** Adds what was handed to the device, and waits for earlier ones where a row is full. */
+  /** Adds an item that was submitted; if its group is full, waits for the group before it. */
   async add(item: Item): Promise<void> {
-    this.#row.push(item)
-    if (this.#row.length >= this.#size || performance.now() - this.#last >= interval)
+    this.#group.push(item)
+    if (this.#group.length >= this.#size || performance.now() - this.#last >= interval)
       await this.#turn()
   }
 
@@ -52,26 +46,25 @@ export class ReadbackQueue<Values, Item extends Coming<Values>> {
     await this.#turn()
   }
 
-  /** Sends for the row, and takes in the one before it. */
+  /** Requests the values of the present group, and handles those of the one before it. */
   async #turn(): Promise<void> {
-    const count = this.#coming.length
-    for (const item of this.#row.splice(0)) {
+    const earlier = this.#reading.slice()
+    for (const item of this.#group.splice(0)) {
       const values = item.values()
-      // Errors are met where the values are awaited; until then they must not count as unhandled.
+      // Errors surface where the values are awaited; until then they must not count as unhandled.
       values.catch(() => {})
-      this.#coming.push({ item, values })
+      this.#reading.push({ item, values })
     }
-    for (let i = 0; i < count; i++) {
-      const [oldest] = this.#coming
-      if (oldest) await this.#take(oldest.item, await oldest.values)
-      this.#coming.shift()
+    for (const { item, values } of earlier) {
+      await this.#handle(item, await values)
+      this.#reading.shift()
     }
     const now = performance.now()
-    if (count > 0)
-      this.#size = Math.max(
-        1,
-        Math.min(most, growth * this.#size, Math.floor((interval * count) / (now - this.#last))),
-      )
+    const count = earlier.length
+    if (count > 0) {
+      const fitting = Math.floor((interval * count) / (now - this.#last))
+      this.#size = Math.max(1, Math.min(maxGroup, maxGrowth * this.#size, fitting))
+    }
     this.#last = now
   }
 }

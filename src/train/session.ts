@@ -1,5 +1,5 @@
 import { DataError, UsageError, WeightsError } from '../base/errors.ts'
-import type { StateDict } from '../base/stateDict.ts'
+import { namedArrays, type StateDict } from '../base/stateDict.ts'
 import { augmentationOf } from '../data/augment.ts'
 import type { ImageDataset } from '../data/dataset.ts'
 import type { Gpu } from '../gpu/gpu.ts'
@@ -12,7 +12,7 @@ import type { BatchSource } from './batches.ts'
 import type { Checkpoint, EpochPart } from './checkpoint.ts'
 import { brokenImages } from './evaluate.ts'
 import type { EpochResult, OnEvent } from './events.ts'
-import { decisiveOptions, type Settings } from './fitOptions.ts'
+import { decisiveOptions, type FitSettings } from './fitOptions.ts'
 import type { SeededAugmentation } from './imageSource.ts'
 import { prepareTraining } from './memory.ts'
 import { openSource } from './openSource.ts'
@@ -23,84 +23,73 @@ import { layerGroups } from './recipe/layerGroups.ts'
 import { RatePlan, type StepRates } from './recipe/rates.ts'
 import { planStages, type Stage } from './recipe/stages.ts'
 
-/** Both parts of the data, as a stage reads them. */
+/** Both parts of the data, opened for a stage. */
 export interface Sources {
   readonly train: BatchSource
   readonly val: BatchSource
 }
 
 /**
- * One training: the network with everything beside it that steps change, and how to take all of
- * that down and put it back.
+ * The state of one training: the network and everything else that steps change. It can be read
+ * back as a Checkpoint and restored from one. The map of the objects is in fit.ts.
  */
 export class Session {
   readonly model: Network
   readonly data: ImageDataset
-  readonly settings: Settings
+  readonly settings: FitSettings
   readonly optimizer: Optimizer
   readonly averages: WeightAverage | null
   readonly classWeights: Float32Array | undefined
   readonly skipped = new Set<string>()
-  /** Set by the device once a loss was not finite; the optimizer then changes nothing more. */
+  /** f32[1]: set to 1 by the GPU once a loss is not finite; the optimizer then changes nothing. */
   health: Tensor
-  /** The gradients' norm before clipping, and what they were multiplied by. */
+  /** f32[2]: the norm of the gradients before clipping, and the factor they were scaled by. */
   norm: Tensor
   epochs: readonly EpochResult[] = []
-  /** The epoch in progress, after its last whole step. */
+  /** Progress within the current epoch, after its last complete step. */
   part: EpochPart | null = null
   best: Checkpoint['best'] = null
   readonly #groups: readonly (readonly Parameter[])[]
   readonly #stages: readonly Stage[]
   readonly #rates: RatePlan
+  /** The sources of the current stage. */
   #open: { readonly stage: Stage; readonly sources: Sources } | null = null
   readonly #onBroken: Readonly<Record<'train' | 'val', ReturnType<typeof brokenImages>>>
   readonly #remarks = new Set<string>()
+  /** Values on the host of the parameters that never train, for a device that replaces a lost one. */
   #fixed: StateDict = {}
-  #ready: { readonly stage: Stage; readonly gpu: Gpu } | null = null
+  /** The stage and the device that kernels were compiled for. */
+  #compiled: { readonly stage: Stage; readonly gpu: Gpu } | null = null
 
   /** @throws UsageError when nothing is trainable, or groups and patterns do not fit the network */
-  constructor(model: Network, data: ImageDataset, settings: Settings) {
+  constructor(model: Network, data: ImageDataset, settings: FitSettings) {
     this.model = model
     this.data = data
     this.settings = settings
     this.#groups = layerGroups(model, settings.layerGroups)
+    const groups = this.#groups.length
     this.optimizer = makeOptimizer(
       model,
       settings,
       this.#groups.map((parameters) => ({ parameters })),
     )
-    const groups = this.#groups.length
-    const needless =
-      settings.headEpochs > 0 ? 'headEpochs' : settings.lrSpread > 1 ? 'lrSpread' : null
-    if (groups === 1 && needless)
+    const { epochs, headEpochs, unfreezeEvery, lrSpread } = settings
+    const grouped = headEpochs > 0 ? 'headEpochs' : lrSpread > 1 ? 'lrSpread' : null
+    if (groups === 1 && grouped)
       throw new UsageError(
-        `${needless} needs more than one layer group that trains: unfreeze other layers, or leave it out`,
+        `${grouped} needs more than one layer group that trains: unfreeze other layers, or leave it out`,
       )
-    const {
-      epochs,
-      headEpochs,
-      unfreezeEvery,
-      batchSize,
-      accumulate,
-      schedule,
-      lr,
-      warmup,
-      lrFloor: floor,
-      lrSpread: spread,
-    } = settings
-    this.#stages = planStages({ epochs, headEpochs, unfreezeEvery, groups })
-    const steps = Math.ceil(Math.ceil(data.train.length / batchSize) / accumulate)
+    const stages = { epochs, headEpochs, unfreezeEvery, groups }
+    this.#stages = planStages(stages)
+    const batches = Math.ceil(data.train.length / settings.batchSize)
     this.#rates = new RatePlan({
-      epochs,
-      headEpochs,
-      unfreezeEvery,
-      groups,
-      schedule,
-      lr,
-      warmup,
-      floor,
-      spread,
-      steps,
+      ...stages,
+      schedule: settings.schedule,
+      lr: settings.lr,
+      warmup: settings.warmup,
+      floor: settings.lrFloor,
+      spread: lrSpread,
+      steps: Math.ceil(batches / settings.accumulate),
     })
     this.classWeights = settings.classWeights && resolveClassWeights(settings.classWeights, data)
     this.averages = settings.ema === undefined ? null : new WeightAverage([], settings.ema)
@@ -124,34 +113,35 @@ export class Session {
     return this.epochs.length + 1
   }
 
-  /** What a step is taken with; counted from 0 in its epoch. */
+  /** Learning rates and momentum of a step of the current epoch, counted from 0. */
   ratesAt(step: number): StepRates {
     return this.#rates.at(this.epoch, step)
   }
 
   /**
-   * Sets the flags of the epoch's stage, and opens and compiles what it needs, unless all that is
-   * done.
+   * Prepares the current epoch's stage unless that is done: sets `trainable` flags, opens the
+   * sources and compiles kernels.
    */
   async open(): Promise<Sources> {
     const { model, settings, data } = this
     const stage = this.#stages.find(({ last }) => this.epoch <= last)
-    if (!stage) throw new UsageError(`there is no epoch ${this.epoch} of ${settings.epochs}`)
+    if (!stage) throw new UsageError(`epoch ${this.epoch} is past the last one, ${settings.epochs}`)
     for (const [i, group] of this.#groups.entries())
       for (const parameter of group) parameter.trainable = i >= this.#groups.length - stage.groups
     this.averages?.track(this.optimizer.parameters)
     if (this.#open?.stage !== stage) {
-      await this.#close() // An earlier stage's are not needed again.
+      await this.#close() // the earlier stage's sources are not needed again
       this.#open = { stage, sources: await this.#openSources(stage) }
     }
     const { sources } = this.#open
     if (sources.train.count === 0 || sources.val.count === 0)
       throw new DataError(`${data.root} has no image that can be decoded`)
     const { gpu } = model.engine
-    if (this.#ready?.stage !== stage || this.#ready.gpu !== gpu) await this.#prepare(sources.train)
-    if (this.#stages.length > 1 && this.#ready?.stage !== stage)
+    if (this.#compiled?.stage !== stage || this.#compiled.gpu !== gpu)
+      await this.#prepare(sources.train)
+    if (this.#stages.length > 1 && this.#compiled?.stage !== stage)
       settings.onEvent?.({ type: 'stage', epoch: this.epoch, trained: this.#trainedNames() })
-    this.#ready = { stage, gpu }
+    this.#compiled = { stage, gpu }
     return sources
   }
 
@@ -174,28 +164,23 @@ export class Session {
   async #openSources({ first, last }: Stage): Promise<Sources> {
     const { settings } = this
     const { augment, mixup, cache, seed, signal, featureCache } = settings
-    // Features pay from the second epoch on, and only while images stay as they are.
+    // Stored features only pay off if a second epoch reads them.
     const store = cache && (last > first || this.#stages.length === 1)
-    const open = (
-      split: 'train' | 'val',
-      augment: SeededAugmentation | null,
-    ): Promise<BatchSource> =>
+    const open = (split: 'train' | 'val', augment: SeededAugmentation | null) =>
       openSource(this.model, this.data[split], {
-        // Images are mixed, not features.
+        // Mixup works on images, not on stored features.
         store: store && (split === 'val' || mixup === undefined || this.model.frozenPrefix === 0),
         augment,
         onBroken: this.#onBroken[split],
         onProgress: (done, total) => settings.onEvent?.({ type: 'read', split, done, total }),
-        ...(signal ? { signal } : {}),
-        ...(featureCache ? { features: featureCache } : {}),
         onFound: (count) =>
           settings.onEvent?.({ type: 'cached', split, count, total: this.data[split].length }),
         onRefused: (reason) => this.#remarkOnce(`features are not kept for later runs: ${reason}`),
+        ...(signal ? { signal } : {}),
+        ...(featureCache ? { features: featureCache } : {}),
       })
-    const train = await open(
-      'train',
-      augment ? { augmentation: augmentationOf(augment), seed } : null,
-    )
+    const augmented = augment ? { augmentation: augmentationOf(augment), seed } : null
+    const train = await open('train', augmented)
     try {
       return { train, val: await open('val', null) }
     } catch (error) {
@@ -210,68 +195,52 @@ export class Session {
   }
 
   async #close(): Promise<void> {
-    const open = this.#open
+    const sources = this.#open?.sources
     this.#open = null
-    if (open) await Promise.all([open.sources.train.close(), open.sources.val.close()])
+    await Promise.all([sources?.train.close(), sources?.val.close()])
   }
 
-  /** Keeps on the host what never trains, so that another device can be given it. */
-  async keepFixed(): Promise<void> {
-    const fixed = this.model
-      .parameters()
-      .filter((parameter) => !this.optimizer.parameters.includes(parameter))
+  /** Reads the parameters that never train back to the host, for `revive`. */
+  async readFixed(): Promise<void> {
+    const { parameters } = this.optimizer
+    const fixed = this.model.parameters().filter((parameter) => !parameters.includes(parameter))
     const values = await this.model.engine.read(fixed.map(({ tensor }) => tensor))
-    this.#fixed = Object.fromEntries(
-      fixed.map(({ name, shape }, i) => [name, { shape, data: values[i] ?? new Float32Array(0) }]),
-    )
+    this.#fixed = namedArrays(fixed, values)
   }
 
   /**
-   * Everything that training changes, as of this point of the work. Submits nothing: call the
-   * result after `gpu.submit()`, when the epoch's part is known.
+   * Everything that training changes, as of this point of the GPU's work. Submits nothing: call the
+   * result after `gpu.submit()`, when the progress within the epoch is known.
    */
-  later(): (part: EpochPart | null) => Promise<Checkpoint> {
+  readStateLater(): (part: EpochPart | null) => Promise<Checkpoint> {
     const { model, optimizer, averages, epochs, best, settings } = this
     const { parameters } = optimizer
     const weights = model.engine.readLater(parameters.map(({ tensor }) => tensor))
-    const [state, average, updates] = [
-      optimizer.readLater(),
-      averages?.readLater(),
-      averages?.updates ?? 0,
-    ]
+    const state = optimizer.readLater()
+    const average = averages && { values: averages.readLater(), updates: averages.updates }
     const { passes } = model
-    return async (part) => {
-      const values = await weights()
-      return {
-        ...{
-          epochs,
-          best,
-          part,
-          passes: part?.passes ?? passes,
-          options: decisiveOptions(settings),
-        },
-        weights: Object.fromEntries(
-          parameters.map(({ name, shape }, i) => [
-            name,
-            { shape, data: values[i] ?? new Float32Array(0) },
-          ]),
-        ),
-        optimizer: await state(),
-        averages: average ? { values: await average(), updates } : null,
-      }
-    }
+    return async (part) => ({
+      weights: namedArrays(parameters, await weights()),
+      optimizer: await state(),
+      averages: average && { values: await average.values(), updates: average.updates },
+      best,
+      epochs,
+      part,
+      passes: part?.passes ?? passes,
+      options: decisiveOptions(settings),
+    })
   }
 
   /** Reads the present state back, between two steps. */
-  now(): Promise<Checkpoint> {
-    const collect = this.later()
+  readState(): Promise<Checkpoint> {
+    const collect = this.readStateLater()
     this.model.engine.gpu.submit()
     return collect(this.part)
   }
 
   /**
-   * Notes a finished epoch, and its weights where it is the best so far and the best is kept.
-   * @param state as it is now
+   * Adds a finished epoch, and keeps its weights if `keep` is 'best' and it is the best so far.
+   * @param state the present one
    * @returns the state with the epoch in it
    */
   finishEpoch(result: EpochResult, state: Checkpoint): Checkpoint {
@@ -283,7 +252,7 @@ export class Session {
     return { ...state, epochs: this.epochs, part: null, best: this.best }
   }
 
-  /** Goes back to a state. @throws WeightsError when it belongs to another network */
+  /** Returns to an earlier state. @throws WeightsError if it belongs to another network */
   restore(saved: Checkpoint): void {
     const { model, optimizer, averages } = this
     const lacking = optimizer.parameters.filter(({ name }) => !saved.weights[name])
@@ -317,8 +286,8 @@ export class Session {
   }
 
   /**
-   * Gives the network the weights that an epoch's end stands for: the best epoch's, the averaged
-   * ones, or as they were.
+   * Loads the weights that training results in into the network: those of the best epoch, the
+   * averaged ones, or the last ones.
    */
   deploy({ weights, averages, best }: Checkpoint): void {
     this.model.loadStateDict(
@@ -327,8 +296,8 @@ export class Session {
     )
   }
 
-  /** Runs `body` with the averaged weights in the network. */
-  async averaged<T>(body: () => Promise<T>): Promise<T> {
+  /** Runs `body` with the averaged weights in the network, if weights are averaged. */
+  async withAveragedWeights<T>(body: () => Promise<T>): Promise<T> {
     this.averages?.swap()
     try {
       return await body()
@@ -337,7 +306,7 @@ export class Session {
     }
   }
 
-  /** Frees everything but the network, and makes trainable what was. */
+  /** Frees everything but the network; what was trainable before is so again. */
   async dispose(): Promise<void> {
     for (const parameter of this.optimizer.parameters) parameter.trainable = true
     this.optimizer.zeroGrad()

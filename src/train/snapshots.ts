@@ -1,38 +1,40 @@
 import { DeviceLostError } from '../base/errors.ts'
 import type { Files } from '../host/host.ts'
 import { type Checkpoint, clearCheckpoints, writeCheckpoint } from './checkpoint.ts'
-import type { Settings } from './fitOptions.ts'
+import type { FitSettings } from './fitOptions.ts'
 
-/** What checkpoints within an epoch may take at most, as one part of so many. */
+/** Checkpoints within an epoch take at most one part in so many of the time. */
 const timeShare = 20
 
 /**
- * The states a training can go back to: the newest one, and the end of the last epoch. With a
- * folder, they are written to it.
+ * The saved states of a training, on the host: the newest one, and the end of the last finished
+ * epoch. If there is a checkpoint folder, they are also written to it.
  */
 export class Snapshots {
-  /** The newest state that is whole on the host. */
+  /** The newest state that has arrived on the host. */
   newest: Checkpoint
   /**
-   * The end of the last finished epoch, or the start; null where a run went on within an epoch and
-   * that file is gone.
+   * The end of the last finished epoch, or the start; null where a run was resumed within an epoch
+   * and that file is missing.
    */
   epochEnd: Checkpoint | null
   readonly #files: Files
-  readonly #settings: Settings
-  #begun: boolean
+  readonly #settings: FitSettings
+  /** Whether the folder's checkpoints are this training's own. */
+  #owned: boolean
   #swept = false
   #dueAt: number
-  #underWay: Promise<void> | null = null
+  /** The state that is being read back and written. */
+  #pending: Promise<void> | null = null
 
   /**
-   * @param files where the settings' folder lies
-   * @param start where the training begins, or goes on
+   * @param files for the settings' checkpoint folder
+   * @param start the state at which training starts or resumes
    * @param resumed whether the folder's checkpoints are this training's own
    */
   constructor(
     files: Files,
-    settings: Settings,
+    settings: FitSettings,
     start: Checkpoint,
     epochEnd: Checkpoint | null,
     resumed: boolean,
@@ -41,25 +43,25 @@ export class Snapshots {
     this.#settings = settings
     this.newest = start
     this.epochEnd = epochEnd
-    this.#begun = resumed
+    this.#owned = resumed
     this.#dueAt = performance.now() + 1000 * settings.checkpointSeconds
   }
 
-  /** Whether it is time for a state within an epoch. */
+  /** Whether it is time to save a state within an epoch. */
   get due(): boolean {
-    return this.#underWay === null && performance.now() >= this.#dueAt
+    return this.#pending === null && performance.now() >= this.#dueAt
   }
 
   /**
-   * Takes a state within an epoch, in the background. A disk that refuses it is no reason to stop:
-   * the end of the epoch will tell.
-   * @param state reads it back
+   * Saves a state within an epoch, in the background. If it cannot be written, training continues:
+   * the write at the end of the epoch fails then, if the cause lasts.
+   * @param state reads the state back
    */
   take(state: () => Promise<Checkpoint>): void {
     const begun = performance.now()
-    this.#underWay = this.#keep(state)
+    this.#pending = this.#keep(state)
       .catch((error: unknown) => {
-        // The loop itself meets a lost device.
+        // The training loop notices a lost device itself.
         if (error instanceof DeviceLostError) return
         this.#settings.onEvent?.({
           type: 'remark',
@@ -67,7 +69,7 @@ export class Snapshots {
         })
       })
       .finally(() => {
-        this.#underWay = null
+        this.#pending = null
         const now = performance.now()
         this.#dueAt =
           now + Math.max(1000 * this.#settings.checkpointSeconds, timeShare * (now - begun))
@@ -81,9 +83,9 @@ export class Snapshots {
   }
 
   /**
-   * Takes the end of an epoch.
-   * @param write whether it is a place to go on from
-   * @throws GraftError with code `write` where it cannot be written
+   * Saves the end of an epoch.
+   * @param write whether a run may resume from it
+   * @throws GraftError with code `write` if it cannot be written
    */
   async endEpoch(checkpoint: Checkpoint, write: boolean): Promise<void> {
     await this.idle()
@@ -92,24 +94,23 @@ export class Snapshots {
     if (write) await this.write(checkpoint)
   }
 
-  /** Writes a state to the folder, where there is one. */
+  /** Writes a state to the checkpoint folder, if there is one. */
   async write(checkpoint: Checkpoint): Promise<void> {
     const { checkpoint: folder, beforeCheckpoint } = this.#settings
     if (!folder) return
     if (!this.#swept) await this.#files.sweep(folder)
     this.#swept = true
-    if (!this.#begun) {
-      // Before anything else goes: a run that is killed in between would be gone on with from an
-      // earlier one's.
+    if (!this.#owned) {
+      // First of all: if this run were killed now, the next one would resume an earlier training.
       await clearCheckpoints(this.#files, folder)
       await beforeCheckpoint?.()
-      this.#begun = true
+      this.#owned = true
     }
     await writeCheckpoint(this.#files, folder, checkpoint)
   }
 
-  /** Waits for the state that is being taken. */
+  /** Waits for the state that is being saved. */
   async idle(): Promise<void> {
-    await this.#underWay
+    await this.#pending
   }
 }

@@ -1,4 +1,5 @@
 import { crossEntropy } from '../autograd/functions.ts'
+import { at } from '../base/at.ts'
 import { clipGradNorm, scaleGradients } from '../optim/clip.ts'
 import { markNonFinite } from '../optim/health.ts'
 import type { Batch, BatchSource } from './batches.ts'
@@ -7,33 +8,33 @@ import { type MixedBatch, mixup } from './recipe/mixup.ts'
 import type { StepRates } from './recipe/rates.ts'
 import type { Session } from './session.ts'
 
-/** What comes back from the device about a batch. */
+/** Values of a batch that are read back from the device. */
 export interface StepValues {
   readonly loss: number
   readonly logits: Float32Array
-  /** The gradients' norm, where this batch completed a step and they are clipped. */
+  /** The norm of the gradients, if this batch completed a step and gradients are clipped. */
   readonly norm: number | null
 }
 
-/** A batch that was handed to the device. What the network was given is freed already. */
+/** A batch that was submitted to the device. Its inputs are already released. */
 export interface BatchInFlight {
   readonly targets: Int32Array
-  /** How many places of the order are behind it. */
+  /** How many positions of the order were read up to the end of this batch. */
   readonly read: number
-  /** Which training pass it was. */
+  /** The number of its training pass. */
   readonly pass: number
-  /** Whether a step was made after it, and how many the epoch then had. */
+  /** Whether an optimizer step followed it, and how many the epoch has had by then. */
   readonly complete: boolean
   readonly steps: number
   /** The learning rate of the head's group. */
   readonly lr: number
   readonly values: () => Promise<StepValues>
-  /** The state after its step, where it was asked for. */
+  /** Reads the state after its step, if that was asked for. */
   readonly state: ((part: EpochPart | null) => Promise<Checkpoint>) | null
 }
 
-/** What the network is given of a batch in a training pass: the batch itself, or its mixture. */
-export function givenTo(
+/** The inputs and targets of a training pass: the batch itself, or its images mixed by mixup. */
+export function trainingInput(
   { data, settings }: Session,
   batch: Batch,
   pass: number,
@@ -43,7 +44,7 @@ export function givenTo(
     : mixup(batch, data.classes.length, settings.mixup, settings.seed, pass)
 }
 
-/** Makes steps of batches: one of each, or of several whose gradients add up. */
+/** Makes optimizer steps from batches: one per batch, or one per `accumulate` batches. */
 export class Stepper {
   readonly #session: Session
   readonly #from: number
@@ -53,8 +54,8 @@ export class Stepper {
   #mass = 0
 
   /**
-   * @param rates what a step is taken with
-   * @param steps made already
+   * @param rates learning rates and momentum by the number of the step
+   * @param steps already made in this epoch
    */
   constructor(
     session: Session,
@@ -68,48 +69,49 @@ export class Stepper {
     this.#steps = steps
   }
 
-  /** Whether the next batch begins a step. */
+  /** Whether the next batch starts a new step. */
   get between(): boolean {
     return this.#batches === 0
   }
 
-  /** Steps made. */
+  /** Steps made in this epoch. */
   get steps(): number {
     return this.#steps
   }
 
   /**
-   * Encodes one batch, and a step where it completes one, hands all over in one submit, and
+   * Encodes one batch, and a step if the batch completes one, submits all of it at once, and
    * disposes of the batch.
-   * @param wantsState whether to read the state back, should it complete a step
+   * @param wantsState whether to read the state back if the batch completes a step
    */
   take(batch: Batch, wantsState: boolean): BatchInFlight {
     const { model, settings, classWeights, health } = this.#session
     const { engine } = model
     const pass = model.passes
-    const given = givenTo(this.#session, batch, pass)
-    const logits = model.logits(given.x, { training: true, from: this.#from })
+    const input = trainingInput(this.#session, batch, pass)
+    const logits = model.logits(input.x, { training: true, from: this.#from })
     const { labelSmoothing, accumulate } = settings
-    const loss = crossEntropy(logits, given.targets, {
+    const loss = crossEntropy(logits, input.targets, {
       labelSmoothing,
       ...(classWeights ? { weight: classWeights } : {}),
     })
     const collect = engine.readLater([loss, logits])
-    this.#backward(loss, batch, given !== batch)
+    this.#backward(loss, batch, input !== batch)
     markNonFinite(engine.gpu, loss.buffer, health.buffer)
     loss.dispose()
-    const lr = this.#rates(this.#steps).rates.at(-1) ?? 0
+    const { rates } = this.#rates(this.#steps)
+    const lr = at(rates, rates.length - 1)
     const complete = ++this.#batches === accumulate
     const norm = complete ? this.#step() : null
-    const state = complete && wantsState ? this.#session.later() : null
+    const state = complete && wantsState ? this.#session.readStateLater() : null
     engine.gpu.submit()
-    for (const { x } of [given, batch]) x.dispose()
+    for (const { x } of [input, batch]) x.dispose()
     const values = async (): Promise<StepValues> => {
-      const [[value, rows], length] = await Promise.all([collect(), norm?.()])
+      const [[lossValue, rows], norms] = await Promise.all([collect(), norm?.()])
       return {
-        loss: value?.[0] ?? Number.NaN,
-        logits: rows ?? new Float32Array(0),
-        norm: length?.[0]?.[0] ?? null,
+        loss: at(lossValue, 0),
+        logits: rows,
+        norm: norms ? at(norms[0], 0) : null,
       }
     }
     return {
@@ -124,7 +126,7 @@ export class Stepper {
     }
   }
 
-  /** A step of the batches that are left over at the end of an epoch. */
+  /** Makes a step from the batches that are left over at the end of an epoch. */
   flush(): void {
     if (this.#batches === 0) return
     this.#step()
@@ -132,8 +134,9 @@ export class Stepper {
   }
 
   /**
-   * Gradients of batches add up to that of the mean over all their images, each by its share of a
-   * full step.
+   * Adds a batch's gradients, scaled by the batch's share of a full step: together they are the
+   * gradient of the mean over all images of the step.
+   * @param soft whether targets are probabilities (mixup)
    */
   #backward(loss: ReturnType<typeof crossEntropy>, { targets }: Batch, soft: boolean): void {
     const { settings, classWeights } = this.#session
@@ -141,10 +144,10 @@ export class Stepper {
       loss.backward()
       return
     }
-    // What a mean divided by: crossEntropy's weights count for classes, not for probabilities.
+    // The divisor of crossEntropy's mean. Class weights enter it for labels, not for probabilities.
     const mass =
       classWeights && !soft
-        ? targets.reduce((sum, target) => sum + (classWeights[target] ?? 1), 0)
+        ? targets.reduce((sum, target) => sum + at(classWeights, target), 0)
         : targets.length
     this.#mass += mass
     const share = loss.engine.tensor(Float32Array.of(mass / this.#fullMass), [])
@@ -157,19 +160,19 @@ export class Stepper {
     return batchSize * accumulate
   }
 
-  /** Encodes the optimizer's step. Returns how to collect the norm, where gradients are clipped. */
-  #step(): (() => Promise<Float32Array[]>) | null {
+  /** Encodes the optimizer's step. Returns how to read the norm back if gradients are clipped. */
+  #step(): (() => Promise<[Float32Array]>) | null {
     const { model, optimizer, averages, settings, health, norm } = this.#session
     const { engine } = model
     const { rates, momentum } = this.#rates(this.#steps)
-    for (const [i, group] of optimizer.groups.entries()) group.lr = rates[i] ?? 0
+    for (const [i, group] of optimizer.groups.entries()) group.lr = at(rates, i)
     if (momentum !== null) optimizer.momentum = momentum
     if (settings.accumulate > 1 && this.#mass !== this.#fullMass) {
       const factor = engine.gpu.upload(Float32Array.of(this.#fullMass / this.#mass))
       scaleGradients(engine.gpu, optimizer.parameters, factor)
       factor.release()
     }
-    let collect: (() => Promise<Float32Array[]>) | null = null
+    let collect: (() => Promise<[Float32Array]>) | null = null
     if (settings.clip !== undefined) {
       clipGradNorm(engine.gpu, optimizer.parameters, settings.clip, norm.buffer)
       markNonFinite(engine.gpu, norm.buffer, health.buffer)

@@ -1,15 +1,13 @@
 import type { TrainEvent } from './events.ts'
 
-/** What a run spends its time on. */
+/** The phases that a run's time is divided into. */
 export const phases = ['choosing', 'reading', 'compiling', 'training', 'validating'] as const
 export type Phase = (typeof phases)[number]
 
 /** Seconds of each phase. */
 export type Timings = Readonly<Record<Phase, number>>
 
-/**
- * What the time before an event was spent on; of events that are not named here nothing took time.
- */
+/** The phase that an event ends. Other events end none. */
 const phaseOf: Partial<Record<TrainEvent['type'], Phase>> = {
   read: 'reading',
   compile: 'compiling',
@@ -17,20 +15,17 @@ const phaseOf: Partial<Record<TrainEvent['type'], Phase>> = {
   epoch: 'validating',
 }
 
-/**
- * Tells from its events what a training spends its time on: the time up to an event belongs to what
- * the event is the end of.
- */
+/** Measures from a training's events how long each phase takes: each event ends a phase. */
 export class Stopwatch {
   readonly #seconds: Record<Phase, number>
   #last = performance.now()
 
-  /** @param before what earlier sessions of the same run took */
+  /** @param before the seconds of earlier sessions of the same run */
   constructor(before: Partial<Timings> = {}) {
     this.#seconds = { choosing: 0, reading: 0, compiling: 0, training: 0, validating: 0, ...before }
   }
 
-  /** Begins here: what went before belongs to nothing. */
+  /** Starts the clock here: the time before counts for no phase. */
   start(): void {
     this.#last = performance.now()
   }

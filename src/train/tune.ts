@@ -2,40 +2,36 @@ import { crossEntropy } from '../autograd/functions.ts'
 import { checkOptions } from '../base/options.ts'
 import type { Network } from '../nn/network.ts'
 import { type TuningResult, tuneContractions } from '../ops/tune.ts'
+import { sizeOf } from '../tensor/ndbuffer.ts'
 
-/** What `tune` is told. */
+/** Options of `tune`. */
 export interface TuneOptions {
-  /** Images of a batch. Default 32. */
+  /** Images in a batch. Default 32. */
   readonly batchSize?: number
-  /** Told after each product or convolution how many are measured, out of how many. */
+  /** Called after each matrix product or convolution: how many are measured, out of how many. */
   readonly onProgress?: (done: number, total: number, result: TuningResult) => void
 }
 
 /**
- * Measures how this adapter computes a network's products and convolutions fastest, for one size of
- * batch: every tiling of every one of them, forward and, for what is trainable, backward. A tiling
- * whose numbers do not agree with float64 cannot win. What wins is used from now on, and by every
- * later engine on the same adapter, driver and version: Node keeps it in the user's cache folder
- * (GRAFT_CACHE names another).
+ * Measures which tiling computes each of a network's matrix products and convolutions fastest on
+ * this adapter, for one batch size: forward, and backward for what is trainable. A tiling whose
+ * numbers do not agree with float64 cannot win. The fastest ones are used from now on, also by
+ * every later engine on the same adapter, driver and version: Node stores them in the user's cache
+ * folder (GRAFT_CACHE names another).
  * @returns each product and convolution with its tiling before and after, and their milliseconds
- * @throws UsageError where the engine runs the plain kernels alone, and for options that do not
- * exist
+ * @throws UsageError if the engine uses only the plain kernels, and for options that do not exist
  * @example
  * const model = await alexnet(engine, { variant: 'torchvision' })
- * for (const { key, beforeMs, bestMs } of await tune(model, { batchSize: 8 })) console.log(key,
- * beforeMs / bestMs)
+ * const results = await tune(model, { batchSize: 8 })
+ * for (const { key, beforeMs, bestMs } of results) console.log(key, beforeMs / bestMs)
  */
 export async function tune(model: Network, options: TuneOptions = {}): Promise<TuningResult[]> {
   checkOptions('tune', options, ['batchSize', 'onProgress'])
   const { batchSize = 32, onProgress } = options
   const { engine } = model
   const { size } = model.preprocess
-  const x = engine.tensor(new Float32Array(batchSize * 3 * size * size).fill(0.5), [
-    batchSize,
-    3,
-    size,
-    size,
-  ])
+  const shape = [batchSize, 3, size, size]
+  const x = engine.tensor(new Float32Array(sizeOf(shape)).fill(0.5), shape)
   const { passes } = model
   const step = () => {
     const loss = crossEntropy(model.logits(x, { training: true }), new Int32Array(batchSize))
@@ -47,7 +43,7 @@ export async function tune(model: Network, options: TuneOptions = {}): Promise<T
     await engine.gpu.tilings?.keep(Object.fromEntries(results.map(({ key, best }) => [key, best])))
     return results
   } finally {
-    model.passes = passes // the dropout of the training to come is what it would have been
+    model.passes = passes // later dropout is the same as without tuning
     x.dispose()
     for (const parameter of model.parameters()) parameter.dropGrad()
   }

@@ -233,7 +233,7 @@ describe('checkpoints', () => {
     expect((await readCheckpoint(diskFiles, checkpoint))?.epochs.length).toBe(1)
     expectSame(await train({ checkpoint, resume: true, onEvent }), whole)
     expect(warnings).toEqual([
-      expect.stringMatching(/step\.safetensors is no checkpoint of Graft: .*delete it/),
+      expect.stringMatching(/step\.safetensors is not a checkpoint of Graft: .*delete it/),
     ])
     await writeFile(path, bytes.subarray(0, 100))
     await writeFile(join(checkpoint, 'epoch.safetensors'), 'nothing of the kind')
