@@ -6,8 +6,8 @@ export function percent(share: number): string {
 }
 
 /** An interval of shares: '79.1 to 93.0 %'. */
-export function percentRange(low: number, high: number, between = 'to'): string {
-  return `${(100 * low).toFixed(1)} ${between} ${percent(high)}`
+export function percentRange(low: number, high: number): string {
+  return `${(100 * low).toFixed(1)} to ${percent(high)}`
 }
 
 /** An accuracy and its standard error: '79.1 ± 2.3 %'. */

@@ -1,13 +1,14 @@
 import { percent } from '../base/format.ts'
 import type { Comparison } from '../train/compareScenarios.ts'
 import type { Scenario } from '../transfer/scenario.ts'
-import { EvidenceTable } from './evidence.tsx'
-import { Figure, renderPage } from './page.tsx'
-import { linePlot } from './plots.ts'
-import { Table } from './table.tsx'
+import { Figure } from './figure.tsx'
+import { renderPage } from './page.tsx'
+import { lineDrawing } from './sections/charts.ts'
+import { Evidence } from './sections/evidence.tsx'
+import { FoldedTable, Table } from './sections/table.tsx'
 
-/** What each scenario does, in a line. */
-const does: Readonly<Record<Scenario, string>> = {
+/** Each scenario in a line. */
+const descriptions: Readonly<Record<Scenario, string>> = {
   'small-similar': 'a new last layer on the frozen network',
   'small-different': 'a new layer on frozen early layers',
   'large-similar': 'everything trains, from the pretrained weights',
@@ -15,8 +16,8 @@ const does: Readonly<Record<Scenario, string>> = {
 }
 
 /**
- * The four scenarios' accuracy against time, as one HTML file that needs nothing beside it.
- * @param about.data what was trained on, about.budget what each was given
+ * The four scenarios' accuracy against time, as one HTML file.
+ * @param about.data what was trained on; `about.budget` the time or epochs that each had
  */
 export function comparisonPage(
   { scenarios, choice }: Comparison,
@@ -42,15 +43,17 @@ export function comparisonPage(
   ]
   const rows = contestants.map(([name, { plan, valAccuracy, bestEpoch, epochs, seconds }]) => [
     name,
-    `${does[name]}${plan.cut ? `, cut after ${plan.cut}` : ''}`,
+    `${descriptions[name]}${plan.cut ? `, cut after ${plan.cut}` : ''}`,
     plan.startsFrom,
     percent(valAccuracy),
     bestEpoch,
     epochs.toFixed(1),
     seconds.toFixed(1),
   ])
-  const chosen = contestants.findIndex(([name]) => name === choice.scenario)
-  const label = `Validation accuracy against training time: ${contestants.map(([name, { valAccuracy }]) => `${name} reaches ${percent(valAccuracy)}`).join(', ')}.`
+  const picked = contestants.findIndex(([name]) => name === choice.scenario)
+  const reached = contestants.map(
+    ([name, { valAccuracy }]) => `${name} reaches ${percent(valAccuracy)}`,
+  )
   const points = contestants.flatMap(([name, contestant]) =>
     contestant.points.map(({ epoch, at, valAccuracy }) => [
       name,
@@ -63,29 +66,29 @@ export function comparisonPage(
     title,
     <>
       <h1>{title}</h1>
-      <p class="soft">
-        {about.budget}; reading and compiling count, the last validation does not. Accuracy in words
-        and table is that of the epoch with the least validation loss.
+      <p class="quiet">
+        {about.budget}; reading and compiling count, the last validation does not. Text and table
+        give the accuracy of the epoch with the lowest validation loss.
       </p>
       <p>
         <strong>{best[0]}</strong> did best, with {percent(best[1].valAccuracy)}. Auto would pick{' '}
         <strong>{choice.scenario}</strong>: {choice.reason}
       </p>
       <Figure
-        chart={linePlot(series, {
+        drawing={lineDrawing(series, {
           x: 'seconds',
           y: 'validation accuracy',
           share: true,
           fromZero: true,
         })}
-        label={label}
+        label={`Validation accuracy against training time: ${reached.join(', ')}.`}
         series={series}
-        table={{
-          caption: 'Every epoch',
-          header: ['scenario', 'epoch', 'seconds', 'validation accuracy'],
-          rows: points,
-          numbers: [1, 2, 3],
-        }}
+      />
+      <FoldedTable
+        caption="Every epoch"
+        header={['scenario', 'epoch', 'seconds', 'validation accuracy']}
+        rows={points}
+        numbers={[1, 2, 3]}
       />
       <h2>The four</h2>
       <Table
@@ -93,11 +96,11 @@ export function comparisonPage(
         header={header}
         rows={rows}
         numbers={[3, 4, 5, 6]}
-        chosen={chosen}
+        highlighted={picked}
       />
-      <p class="soft">The shaded row is auto's pick.</p>
+      <p class="quiet">The shaded row is auto's pick.</p>
       <h2>What auto measured</h2>
-      <EvidenceTable choice={choice} />
+      <Evidence choice={choice} />
     </>,
   )
 }

@@ -1,7 +1,9 @@
+import { at } from '../base/at.ts'
 import type { ImageDataset } from '../data/dataset.ts'
 import { decodeImage } from '../host/node/decode.ts'
 import type { Network } from '../nn/network.ts'
 import type { EpochResult, OnEvent } from '../train/events.ts'
+import { mostLikely } from '../train/metrics.ts'
 import { type Outcome, outcomesOf } from '../train/outcomes.ts'
 import type { RunConfig } from '../train/runFolder.ts'
 import type { Timings } from '../train/timings.ts'
@@ -24,7 +26,7 @@ import {
 } from './statistics.ts'
 import { measureStep, type StepTimes } from './stepTimes.ts'
 
-/** Everything a report says, but for the images. */
+/** Everything in a report except the images. */
 export interface RunFigures {
   readonly run: string
   readonly graft: string
@@ -48,18 +50,15 @@ export interface RunFigures {
   readonly confusion: readonly (readonly number[])[]
   readonly calibration: { readonly error: number; readonly bins: readonly Bin[] }
   readonly topLosses: readonly TopLoss[]
-  /** Seconds of training by what they were spent on; null where the run did not note them. */
+  /** Seconds of training by phase; null where the run did not record them. */
   readonly timings: Timings | null
-  /**
-   * One training step of this network on the adapter that made the report; null where that has no
-   * timestamps.
-   */
+  /** One training step on the adapter that makes the report; null without timestamps. */
   readonly step: StepTimes | null
 }
 
 export interface Report {
   readonly figures: RunFigures
-  /** Of the top losses, in their order. */
+  /** One for each top loss, in the same order. */
   readonly images: readonly Images[]
 }
 
@@ -89,26 +88,24 @@ export async function measureRun(
   const outcomes = await outcomesOf(model, data, { onEvent: options.onEvent })
   const { classes } = data
   const confusion = confusionOf(outcomes, classes.length)
-  const hits = confusion.reduce((sum, row, c) => sum + (row[c] ?? 0), 0)
+  const hits = confusion.reduce((sum, row, c) => sum + at(row, c), 0)
   const worst = worstOf(outcomes, options.topLosses)
   const figures: RunFigures = {
-    ...{
-      run: folder,
-      graft: config.graft,
-      adapter: config.adapter,
-      network: config.architecture.variant,
-    },
-    ...{ plan: config.plan, choice: config.choice ?? null, options: config.options },
+    run: folder,
+    graft: config.graft,
+    adapter: config.adapter,
+    network: config.architecture.variant,
+    plan: config.plan,
+    choice: config.choice ?? null,
+    options: config.options,
     data: { root: data.root, classes, train: data.train.length, val: outcomes.length },
     accuracy: wilson(hits, outcomes.length),
     top5: wilson(outcomes.filter(isAmongFive).length, outcomes.length),
     loss: outcomes.reduce((sum, outcome) => sum + lossOf(outcome), 0) / outcomes.length,
-    ...{
-      epochs,
-      perClass: classFigures(classes, confusion),
-      confusion,
-      calibration: calibrationOf(outcomes),
-    },
+    epochs,
+    perClass: classFigures(classes, confusion),
+    confusion,
+    calibration: calibrationOf(outcomes),
     topLosses: worst.map((outcome) => topLossOf(outcome, classes)),
     timings,
     step: await stepOf(model, outcomes),
@@ -124,7 +121,7 @@ export async function measureRun(
   return { figures, images }
 }
 
-/** Images of the step that is measured: what a batch has unless something else is asked for. */
+/** Images in the step that is measured: the default batch size. */
 const stepImages = 32
 
 async function stepOf(model: Network, outcomes: readonly Outcome[]): Promise<StepTimes | null> {
@@ -139,11 +136,5 @@ async function stepOf(model: Network, outcomes: readonly Outcome[]): Promise<Ste
 }
 
 function isAmongFive({ sample, probabilities }: Outcome): boolean {
-  const mine = probabilities[sample.label] ?? 0
-  return (
-    probabilities.reduce(
-      (above, p, c) => above + Number(p > mine || (p === mine && c < sample.label)),
-      0,
-    ) < 5
-  )
+  return mostLikely(probabilities).slice(0, 5).includes(sample.label)
 }

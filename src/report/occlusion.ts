@@ -1,10 +1,11 @@
 import sharp, { type Sharp } from 'sharp'
 import { softmax } from '../autograd/functions.ts'
+import { at } from '../base/at.ts'
 import { preprocessImages, resizeCrop } from '../data/transforms.ts'
 import type { RgbImage } from '../host/node/decode.ts'
 import type { Network } from '../nn/network.ts'
 
-/** An image is divided into so many cells each way, and squares of 2 x 2 cells are covered. */
+/** An image is divided into 8 x 8 cells, and squares of 2 x 2 cells are covered. */
 export const cells = 8
 const covered = 2
 const places = cells - covered + 1
@@ -12,12 +13,12 @@ const places = cells - covered + 1
 const batchSize = 49
 
 /**
- * Where a network looks: each place of an image is covered by a square of the mean color, and what
- * the probability of one class loses by it is noted (Zeiler & Fergus 2014, arXiv:1311.2901, fig.
- * 7). It needs nothing of the network but its outputs.
- * @param label the class whose probability is watched
- * @returns [cells, cells], row by row: the mean loss over the squares that cover a cell, in −1..1;
- * negative where covering helps the class
+ * The parts of an image that a prediction depends on: a square of the mean color covers one place
+ * after the other, and the map holds how much the probability of one class falls (Zeiler & Fergus
+ * 2014, arXiv:1311.2901, fig. 7). Only the network's outputs are needed.
+ * @param label the class
+ * @returns [cells, cells], row by row: the mean fall over the squares that cover a cell, in −1..1;
+ * negative where covering raises the probability
  */
 export async function occlusionMap(
   model: Network,
@@ -52,11 +53,11 @@ export async function occlusionMap(
       for (let y = row; y < row + covered; y++)
         for (let cx = column; cx < column + covered; cx++) {
           const cell = y * cells + cx
-          sums[cell] = (sums[cell] ?? 0) + whole - (probabilities[i] ?? 0)
-          counts[cell] = (counts[cell] ?? 0) + 1
+          sums[cell] = at(sums, cell) + whole - at(probabilities, i)
+          counts[cell] = at(counts, cell) + 1
         }
   }
-  return sums.map((sum, cell) => sum / (counts[cell] ?? 1))
+  return sums.map((sum, cell) => sum / at(counts, cell))
 }
 
 async function pixelsAndProbability(
@@ -67,8 +68,7 @@ async function pixelsAndProbability(
   const x = preprocessImages(model.engine, [image], model.preprocess)
   try {
     const pixels = await x.data()
-    const [probability = 0] = await probabilityOf(model, x, label)
-    return [pixels, probability]
+    return [pixels, at(await probabilityOf(model, x, label), 0)]
   } finally {
     x.dispose()
   }
@@ -86,16 +86,16 @@ async function probabilityOf(
   })
   try {
     const values = await y.data()
-    const [n = 1] = x.shape
-    const classes = values.length / n
-    return Float32Array.from({ length: n }, (_, i) => values[i * classes + label] ?? 0)
+    const images = at(x.shape, 0)
+    const classes = values.length / images
+    return Float32Array.from({ length: images }, (_, i) => at(values, i * classes + label))
   } finally {
     logits.dispose()
     y.dispose()
   }
 }
 
-/** Pixels of the images in the report. */
+/** Width and height of the images in the report, in pixels. */
 const shown = 192
 
 /** What the network sees of an image, and the same under its occlusion map, as data: URLs. */
@@ -106,7 +106,7 @@ export interface Images {
 
 /**
  * Draws both images of one top loss.
- * @param map as `occlusionMap` gives it; its strongest place is shaded fully
+ * @param map from `occlusionMap`; its strongest place gets the full color
  */
 export async function drawImages(
   model: Network,
@@ -117,17 +117,15 @@ export async function drawImages(
   const x = resizeCrop(model.engine, image, { size, resize })
   const values = await x.data().finally(() => x.dispose())
   const rgb = Uint8Array.from({ length: 3 * size * size }, (_, i) =>
-    Math.round(255 * (values[(i % 3) * size * size + Math.floor(i / 3)] ?? 0)),
+    Math.round(255 * at(values, (i % 3) * size * size + Math.floor(i / 3))),
   )
   const seen = await sharp(rgb, { raw: { width: size, height: size, channels: 3 } })
     .resize(shown, shown)
     .png()
     .toBuffer()
   const strongest = Math.max(...map, 1e-6)
-  const rgba = Uint8Array.from({ length: 4 * map.length }, (_, i) => {
-    const strength = Math.max(0, map[Math.floor(i / 4)] ?? 0) / strongest
-    return [255, 64, 0, Math.round(190 * strength)][i % 4] ?? 0
-  })
+  const opacity = (value: number) => Math.round((190 * Math.max(0, value)) / strongest)
+  const rgba = Uint8Array.from([...map].flatMap((value) => [255, 64, 0, opacity(value)]))
   const heat = await sharp(rgba, { raw: { width: cells, height: cells, channels: 4 } })
     .resize(shown, shown, { kernel: 'cubic' })
     .png()

@@ -1,11 +1,12 @@
+import { at } from '../base/at.ts'
 import type { Outcome } from '../train/outcomes.ts'
 
-/** A share and the interval that holds the true one 95 times in 100. */
+/** A share, with the interval that contains the true value 95 times in 100. */
 export interface Share {
   readonly value: number
   readonly low: number
   readonly high: number
-  /** Out of how many. */
+  /** How many were counted. */
   readonly of: number
 }
 
@@ -13,8 +14,8 @@ export interface Share {
 const z = 1.959964
 
 /**
- * A share with its interval by Wilson's score (1927), which stays within 0 and 1 and holds for few
- * images too. Null where there is nothing to count.
+ * A share with its interval by Wilson's score (1927), which stays within 0 and 1 and is valid for
+ * few images too. Null where there is nothing to count.
  * @example wilson(8, 10)   // { value: 0.8, low: 0.49, high: 0.943, of: 10 }
  */
 export function wilson(hits: number, of: number): Share | null {
@@ -26,17 +27,14 @@ export function wilson(hits: number, of: number): Share | null {
   return { value, low: Math.max(0, center - half), high: Math.min(1, center + half), of }
 }
 
-/** The likeliest class, the first of equals. */
+/** The most likely class; of equals the first. */
 export function predictedOf({ probabilities }: Outcome): number {
   return probabilities.indexOf(Math.max(...probabilities))
 }
 
-/**
- * −ln of the probability of the right class; probabilities are those of float32, of which the least
- * is 1e-45.
- */
+/** −ln of the right class's probability, which is at least 1e-45, the smallest float32. */
 export function lossOf({ sample, probabilities }: Outcome): number {
-  return -Math.log(Math.max(probabilities[sample.label] ?? 0, 1e-45))
+  return -Math.log(Math.max(at(probabilities, sample.label), 1e-45))
 }
 
 export interface Bin {
@@ -60,9 +58,8 @@ export function calibrationOf(
   const sums = Array.from({ length: count }, () => ({ count: 0, confidence: 0, hits: 0 }))
   for (const outcome of outcomes) {
     const predicted = predictedOf(outcome)
-    const confidence = outcome.probabilities[predicted] ?? 0
-    const bin = sums[Math.min(count - 1, Math.floor(confidence * count))]
-    if (!bin) continue
+    const confidence = at(outcome.probabilities, predicted)
+    const bin = at(sums, Math.min(count - 1, Math.floor(confidence * count)))
     bin.count++
     bin.confidence += confidence
     bin.hits += Number(predicted === outcome.sample.label)
@@ -90,9 +87,9 @@ export function calibrationOf(
 export interface ClassFigures {
   readonly name: string
   readonly images: number
-  /** Of those taken for this class, how many are of it. */
+  /** Of the images taken for this class, how many are of it. */
   readonly precision: Share | null
-  /** Of those of this class, how many are found. */
+  /** Of the images of this class, how many are found. */
   readonly recall: Share | null
 }
 
@@ -100,9 +97,9 @@ export interface ClassFigures {
 export function confusionOf(outcomes: readonly Outcome[], classes: number): number[][] {
   const counts = Array.from({ length: classes }, () => new Array<number>(classes).fill(0))
   for (const outcome of outcomes) {
-    const row = counts[outcome.sample.label]
+    const row = at(counts, outcome.sample.label)
     const predicted = predictedOf(outcome)
-    if (row) row[predicted] = (row[predicted] ?? 0) + 1
+    row[predicted] = at(row, predicted) + 1
   }
   return counts
 }
@@ -112,14 +109,15 @@ export function classFigures(
   confusion: readonly (readonly number[])[],
 ): ClassFigures[] {
   return names.map((name, c) => {
-    const hits = confusion[c]?.[c] ?? 0
-    const images = (confusion[c] ?? []).reduce((a, b) => a + b, 0)
-    const predicted = confusion.reduce((sum, row) => sum + (row[c] ?? 0), 0)
+    const row = at(confusion, c)
+    const hits = at(row, c)
+    const images = row.reduce((a, b) => a + b, 0)
+    const predicted = confusion.reduce((sum, counts) => sum + at(counts, c), 0)
     return { name, images, precision: wilson(hits, predicted), recall: wilson(hits, images) }
   })
 }
 
-/** Images taken for another class than theirs, by pairs of classes, the commonest first. */
+/** Image counts by pair of true and predicted class where they differ, the most frequent first. */
 export function mistakesOf(confusion: readonly (readonly number[])[]) {
   return confusion
     .flatMap((row, actual) => row.map((count, predicted) => ({ actual, predicted, count })))
@@ -132,27 +130,26 @@ export function worstOf(outcomes: readonly Outcome[], count: number): Outcome[] 
   return [...outcomes].sort((a, b) => lossOf(b) - lossOf(a)).slice(0, count)
 }
 
-/** An image that the network is wrong about, or unsure of. */
+/** An image that the network is wrong about, or unsure of, as the report shows it. */
 export interface TopLoss {
   readonly name: string
   readonly actual: string
   readonly predicted: string
-  /** Of the predicted class, and of the right one. */
+  /** Of the predicted class; `actualProbability` is of the right one. */
   readonly probability: number
   readonly actualProbability: number
   readonly loss: number
 }
 
-/** What is told of an outcome that has a large loss. */
 export function topLossOf(outcome: Outcome, classes: readonly string[]): TopLoss {
   const { sample, probabilities } = outcome
   const predicted = predictedOf(outcome)
   return {
     name: sample.name,
-    actual: classes[sample.label] ?? '',
-    predicted: classes[predicted] ?? '',
-    probability: probabilities[predicted] ?? 0,
-    actualProbability: probabilities[sample.label] ?? 0,
+    actual: at(classes, sample.label),
+    predicted: at(classes, predicted),
+    probability: at(probabilities, predicted),
+    actualProbability: at(probabilities, sample.label),
     loss: lossOf(outcome),
   }
 }

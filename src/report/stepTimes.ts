@@ -9,21 +9,18 @@ export interface LayerTime {
   readonly layer: string
   readonly forward: number
   readonly backward: number
-  /** Whether its outputs are computed once and kept, not in every step. */
+  /** Whether its outputs are computed once and kept. */
   readonly once: boolean
 }
 
-/**
- * What a training step of a batch takes on this adapter, layer by layer; the optimizer's part is
- * left out.
- */
+/** GPU time of a training step, layer by layer, without the optimizer. */
 export interface StepTimes {
   readonly images: number
   readonly layers: readonly LayerTime[]
 }
 
 /**
- * Measures one training step by the device's own clock. Parameters are left as they are.
+ * Measures one training step with GPU timestamps. Parameters do not change.
  * @returns null where the adapter has no timestamps
  */
 export async function measureStep(
@@ -41,7 +38,7 @@ export async function measureStep(
     for (const tensor of new Set([x, features, logits, loss])) tensor.dispose()
     for (const parameter of model.parameters()) parameter.dropGrad()
   }
-  // The first one compiles.
+  // The first step compiles the kernels.
   step()
   const recorder = engine.record()
   step()
@@ -49,7 +46,10 @@ export async function measureStep(
   if (milliseconds === null) return null
   const once = new Set(model.layers.slice(0, frozenPrefix).map(({ name }) => name))
   const layers = [...layerTimes(dispatches)].map(([layer, { forward, gradient, other }]) => ({
-    ...{ layer, forward, backward: gradient + other, once: once.has(layer) },
+    layer,
+    forward,
+    backward: gradient + other,
+    once: once.has(layer),
   }))
   return { images: images.length, layers }
 }

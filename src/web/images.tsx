@@ -1,7 +1,8 @@
 import { useEffect, useMemo, useState } from 'preact/hooks'
+import { at } from '../base/at.ts'
 import { counted, thousands } from '../base/format.ts'
 import { countByClass, type ImageDataset } from '../data/dataset.ts'
-import { Table } from '../report/table.tsx'
+import { FoldedTable } from '../report/sections/table.tsx'
 import { FileButton, Problem } from './fields.tsx'
 import { bringsFiles, type Selection, selectionFrom } from './selection.ts'
 
@@ -102,11 +103,12 @@ function Found({
 }) {
   const { classes, train, val } = data
   const counts = useMemo(() => {
-    const [trained, held] = [countByClass(train, classes.length), countByClass(val, classes.length)]
+    const trained = countByClass(train, classes.length)
+    const heldOut = countByClass(val, classes.length)
     return classes.map((name, label) => ({
       name,
-      train: trained[label] ?? 0,
-      val: held[label] ?? 0,
+      train: at(trained, label),
+      val: at(heldOut, label),
     }))
   }, [classes, train, val])
   const rest = counts.slice(shownClasses)
@@ -130,15 +132,12 @@ function Found({
         ))}
       </ul>
       {rest.length > 0 && (
-        <details>
-          <summary>{counted(rest.length, 'more class', 'more classes')}</summary>
-          <Table
-            caption="More classes"
-            header={['class', 'to train on', 'held out']}
-            rows={rest.map(({ name, train, val }) => [name, train, val])}
-            numbers={[1, 2]}
-          />
-        </details>
+        <FoldedTable
+          caption={counted(rest.length, 'more class', 'more classes')}
+          header={['class', 'to train on', 'held out']}
+          rows={rest.map(({ name, train, val }) => [name, train, val])}
+          numbers={[1, 2]}
+        />
       )}
     </>
   )

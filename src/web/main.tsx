@@ -1,9 +1,14 @@
 import { render } from 'preact'
+import { sectionStyle } from '../report/sections/style.ts'
 import { App } from './app.tsx'
 import { openTrainer } from './remote.ts'
 import '../inspect/web/colors.css'
 import './style.css'
 import './results.css'
+
+const style = document.createElement('style')
+style.textContent = sectionStyle
+document.head.prepend(style)
 
 const root = document.getElementById('app')
 if (root) render(<App {...openTrainer()} />, root)

@@ -1,6 +1,6 @@
 import { useRef } from 'preact/hooks'
+import { Evidence } from '../report/sections/evidence.tsx'
 import type { Choice } from '../transfer/decide.ts'
-import { EvidenceView } from './evidence.tsx'
 import { Problem } from './fields.tsx'
 import type { Planning } from './hooks.ts'
 import { PlanView } from './plan.tsx'
@@ -44,7 +44,17 @@ export function Planned({
       <h3 id="plan" tabIndex={-1} ref={heading}>
         The plan
       </h3>
-      {auto && choice && <EvidenceView choice={choice} />}
+      {auto && choice && (
+        <div class="evidence" data-testid="evidence">
+          <p>
+            auto picks <strong>{choice.scenario}</strong>: {choice.reason}
+          </p>
+          <details>
+            <summary>What was measured</summary>
+            <Evidence choice={choice} />
+          </details>
+        </div>
+      )}
       {auto && !choice && (
         <>
           <p>

@@ -1,11 +1,11 @@
 import { proxy } from 'comlink'
 import { useEffect, useReducer, useRef, useState } from 'preact/hooks'
+import { Epochs } from '../report/sections/epochs.tsx'
 import type { Choice } from '../transfer/decide.ts'
 import { Classify } from './classify.tsx'
-import { Curves } from './curves.tsx'
 import { DownloadList } from './downloadList.tsx'
+import { Figure } from './figure.tsx'
 import { hasCode, messageOf, type Planning, useLeaveWarning } from './hooks.ts'
-import { Losses } from './losses.tsx'
 import { Progress } from './progress.tsx'
 import type { RemoteTrainer } from './remote.ts'
 import { Results } from './results.tsx'
@@ -26,7 +26,7 @@ interface TrainingProps {
   readonly onPrepared: (prepared: Prepared) => void
 }
 
-/** The button that begins, the training itself, and what came of it. */
+/** The button that starts training, its progress, and its results. */
 export function Training({
   trainer,
   settings,
@@ -39,14 +39,15 @@ export function Training({
   onPrepared,
 }: TrainingProps) {
   const [run, tell] = useReducer(reduce, null)
-  // What was trained on stays at hand when other images are selected.
+  // The files of this training, also after others are selected.
   const [files, setFiles] = useState(selection.files)
   const [downloaded, setDownloaded] = useState(true)
   const heading = useRef<HTMLHeadingElement>(null)
   const running = run !== null && isActive(run)
+  const last = run?.epochs.at(-1)
   useLeaveWarning(running || !downloaded)
   useEffect(() => {
-    // When training is over the button that stops it is gone, and the focus would be with it.
+    // The stop button disappears when training ends: its focus moves to the heading.
     if (run?.status === 'running' || (run && !running && document.activeElement === document.body))
       heading.current?.focus()
   }, [run?.status])
@@ -54,9 +55,7 @@ export function Training({
   const train = async () => {
     if (
       !downloaded &&
-      !confirm(
-        'The network trained last has not been downloaded, and another training takes its place. Go on?',
-      )
+      !confirm('The trained network has not been downloaded and will be replaced. Train again?')
     )
       return
     onBusy(true)
@@ -104,14 +103,17 @@ export function Training({
             Training
           </h2>
           <Progress run={run} onStop={stop} />
-          {(running || run.epochs.length > 0) && <Curves epochs={run.epochs} />}
+          {last ? (
+            <Epochs epochs={run.epochs} last={last} Figure={Figure} />
+          ) : (
+            running && <p class="quiet">The curves begin after the first epoch.</p>
+          )}
         </section>
       )}
       {run?.result && (
         <section aria-labelledby="results">
-          <h2 id="results">What came of it</h2>
-          <Results result={run.result} />
-          <Losses result={run.result} files={files} />
+          <h2 id="results">Results</h2>
+          <Results result={run.result} files={files} />
           <div class="columns">
             <Classify trainer={trainer} />
             <DownloadList trainer={trainer} onDownload={() => setDownloaded(true)} />

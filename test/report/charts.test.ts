@@ -1,14 +1,15 @@
 import { expect, test } from 'vitest'
-import { linePlot } from '../../src/report/plots.ts'
+import { svgOf } from '../../src/report/figure.tsx'
+import { lineDrawing } from '../../src/report/sections/charts.ts'
 
 test.each([0.004, 0.033, 0.2, 1])('an axis up to %f names every tick differently', (highest) => {
   const points = [0.2, 0.7, 1].map((part, x) => ({ x, y: part * highest }))
-  const { wide, narrow } = linePlot([{ name: 'held out', color: 'red', points }], {
+  const drawing = lineDrawing([{ name: 'held out', color: 'red', points }], {
     x: 'epoch',
     y: 'accuracy',
     share: true,
   })
-  for (const svg of [wide, narrow]) {
+  for (const svg of [720, 340].map((width) => svgOf(drawing, width))) {
     const ticks = [...svg.matchAll(/>([\d.]+ %)</g)].map(([, text]) => text)
     expect(ticks.length).toBeGreaterThan(3)
     expect(new Set(ticks).size).toBe(ticks.length)

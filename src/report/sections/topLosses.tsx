@@ -1,0 +1,37 @@
+import type { VNode } from 'preact'
+import { percent } from '../../base/format.ts'
+import type { TopLoss } from '../statistics.ts'
+
+interface TopLossesProps {
+  readonly topLosses: readonly TopLoss[]
+  /** The image, or images, of one of them. */
+  readonly draw: (loss: TopLoss, index: number) => VNode | null
+}
+
+/** The images on which the network is most wrong, each with what it is and was taken for. */
+export function TopLosses({ topLosses, draw }: TopLossesProps): VNode {
+  return (
+    <ol class="losses">
+      {topLosses.map((topLoss, i) => {
+        const { name, actual, predicted, probability, actualProbability, loss } = topLoss
+        return (
+          <li key={name}>
+            <figure>
+              {draw(topLoss, i)}
+              <figcaption>
+                is <bdi>{actual}</bdi> ({percent(actualProbability)}),
+                <br />
+                taken for <bdi class={actual === predicted ? undefined : 'wrong'}>{predicted}</bdi>{' '}
+                ({percent(probability)})
+                <br />
+                <span class="quiet">
+                  loss {loss.toFixed(2)}, <bdi dir="ltr">{name}</bdi>
+                </span>
+              </figcaption>
+            </figure>
+          </li>
+        )
+      })}
+    </ol>
+  )
+}
