@@ -1,7 +1,7 @@
 import { backward } from './autograd/backward.ts'
 import { UsageError } from './base/errors.ts'
 import { checkOptions } from './base/options.ts'
-import { Gpu } from './gpu/gpu.ts'
+import { openGpu } from './gpu/openGpu.ts'
 import type { AdapterChoice, Host } from './host/host.ts'
 import { Engine, type OpenDevice } from './tensor/engine.ts'
 
@@ -29,7 +29,7 @@ export async function createEngineOn(host: Host, options: EngineOptions = {}): P
     throw new UsageError(`kernels is 'auto' or 'plain', not '${kernels}'`)
   const open = async (): Promise<OpenDevice> => {
     const { adapter, kind } = await host.requestAdapter(choice)
-    const gpu = await Gpu.open(host, adapter, kind, { plain: kernels === 'plain', maxBindingBytes })
+    const gpu = await openGpu(host, adapter, kind, { plain: kernels === 'plain', maxBindingBytes })
     const { description, device, vendor, architecture } = adapter.info
     const features = [...gpu.device.features].sort()
     return {

@@ -56,6 +56,7 @@ export type { DataOptions } from './data/split.ts'
 export { resizeCrop } from './data/transforms.ts'
 export type { Constants, Cost, Grid, KernelSource, Params } from './gpu/kernels/kernel.ts'
 export type { MemoryReport } from './gpu/memory/pool.ts'
+export type { Recorder } from './gpu/recorder.ts'
 export {
   describeOmission,
   type Omission,
@@ -63,9 +64,8 @@ export {
   type RecordedCall,
   type RecordedDispatch,
   type RecordedTensor,
-  type Recorder,
   type Recording,
-} from './gpu/recorder.ts'
+} from './gpu/recording.ts'
 export type { AdapterChoice, AdapterKind, Files, Host, RgbImage } from './host/host.ts'
 export { type AlexNetOptions, alexnet, type Variant, variants } from './nn/alexnet.ts'
 export { type Init, type InitName, initialize, initNames } from './nn/init.ts'

@@ -1,6 +1,7 @@
 import { AutogradError, ShapeError } from '../base/errors.ts'
 import { typeName } from '../base/options.ts'
-import { gradientName, type Recorder } from '../gpu/recorder.ts'
+import type { Recorder } from '../gpu/recorder.ts'
+import { gradientName } from '../gpu/recording.ts'
 import {
   type Grads,
   type InputShapes,

@@ -1,6 +1,6 @@
 import { DeviceLostError, GraftError } from '../base/errors.ts'
 import { Random } from '../base/random.ts'
-import { type RecordedDispatch, withSources } from '../gpu/recorder.ts'
+import { type RecordedDispatch, withSources } from '../gpu/recording.ts'
 import { compare, coordinates } from '../reference/compare.ts'
 import type { Engine } from '../tensor/engine.ts'
 import { operatorSubjects } from './operators.ts'

@@ -1,5 +1,5 @@
 import type { Random } from '../base/random.ts'
-import { gradientName } from '../gpu/recorder.ts'
+import { gradientName } from '../gpu/recording.ts'
 import type { Tolerance } from '../reference/compare.ts'
 import { numericalGradient } from '../reference/gradcheck.ts'
 import type { NdArray } from '../reference/ndarray.ts'

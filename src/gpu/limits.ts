@@ -1,6 +1,6 @@
 import { UsageError } from '../base/errors.ts'
 
-/** Limits asked for at the adapter's highest: what bounds a tensor, a binding, a launch. */
+/** Limits requested at the adapter's maximum: those of a tensor, a binding, a launch. */
 const raisedLimits = [
   'maxStorageBufferBindingSize',
   'maxBufferSize',
@@ -12,7 +12,7 @@ const raisedLimits = [
   'maxComputeWorkgroupSizeZ',
 ] as const
 
-/** What to ask of an adapter: the highest limits, and every useful feature. */
+/** What is requested of an adapter: the highest limits, and every useful feature. */
 export function deviceDescriptor({ limits, features }: GPUAdapter): GPUDeviceDescriptor {
   return {
     requiredFeatures: (['subgroups', 'timestamp-query', 'shader-f16'] as const).filter((feature) =>
@@ -22,24 +22,21 @@ export function deviceDescriptor({ limits, features }: GPUAdapter): GPUDeviceDes
   }
 }
 
-/** What one binding of an adapter may be. */
+/** How large one binding may be, and where it may begin. */
 export interface BindingLimits {
-  /** The most bytes. */
+  /** The most bytes of one binding. */
   readonly bytes: number
-  /** Where a binding may begin: at a multiple of this many bytes. */
+  /** A binding begins at a multiple of this many bytes. */
   readonly alignment: number
 }
 
-/**
- * Small enough for every test of the engine itself to run, large enough for the engine's own check
- * of subgroups.
- */
+/** The lowest limit that may be requested: the engine's own check of subgroups needs so much. */
 const leastBytes = 4096
 
 /**
- * A device's limits, lowered on request.
- * @throws UsageError for a wish below 4096, above what the device binds, or no multiple of its
- * alignment
+ * The limits of a device, lowered on request.
+ * @throws UsageError where `maxBindingBytes` is below 4096, above the device's own limit, or not a
+ * multiple of its alignment
  */
 export function bindingLimits(limits: GPUSupportedLimits, maxBindingBytes?: number): BindingLimits {
   const alignment = limits.minStorageBufferOffsetAlignment
@@ -49,7 +46,8 @@ export function bindingLimits(limits: GPUSupportedLimits, maxBindingBytes?: numb
   const bytes = maxBindingBytes ?? most
   if (!(bytes >= leastBytes && bytes <= most && bytes % alignment === 0))
     throw new UsageError(
-      `maxBindingBytes is a multiple of ${alignment} from ${leastBytes} to this adapter's ${most}, not ${bytes}`,
+      `maxBindingBytes is a multiple of ${alignment} from ${leastBytes} to this adapter's ` +
+        `${most}, not ${bytes}`,
     )
   return { bytes, alignment }
 }

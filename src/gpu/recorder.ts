@@ -1,160 +1,62 @@
+import { at } from '../base/at.ts'
 import { UsageError } from '../base/errors.ts'
-import type { Gpu } from './gpu.ts'
 import type { Bindings } from './kernels/bindGroups.ts'
-import type { Constants, Cost, Grid, Kernel, KernelSource, Params } from './kernels/kernel.ts'
+import { type Grid, type Kernel, overridesOf, type Params } from './kernels/kernel.ts'
 import type { CompiledKernel } from './kernels/pipelines.ts'
 import type { Storage } from './memory/pool.ts'
-import type { Bindable } from './memory/windows.ts'
+import type { ReadItem } from './memory/readbacks.ts'
+import { type Bindable, storageOf } from './memory/windows.ts'
+import {
+  gradientName,
+  type Omission,
+  type RecordedBinding,
+  type RecordedCall,
+  type RecordedDispatch,
+  type Recording,
+} from './recording.ts'
+import { readTimestamps, timestampWrites } from './timestamps.ts'
 
-type Shape = readonly number[]
-
-/** A shape over a buffer: what a recording needs of a tensor. */
+/** A shape over a buffer: what a recording needs to know of a tensor. */
 export interface ShapedStorage {
   readonly storage: Storage
-  readonly shape: Shape
+  readonly shape: readonly number[]
 }
 
-/** One of a dispatch's buffers, or a part of one. */
-export interface RecordedBinding {
-  /** The shader's name for it. */
-  readonly name: string
-  readonly binding: number
-  readonly writable: boolean
-  /**
-   * Which buffer: the same number is the same memory, which the pool may hand on in the course of a
-   * recording.
-   */
-  readonly buffer: number
-  /** Null where only the bytes are known, and where a part of the tensor is bound. */
-  readonly shape: Shape | null
-  /** Where a part that is bound begins, in bytes; 0 for a whole tensor. */
-  readonly offset: number
-  /** Of the part that is bound; whole buffers are rounded up by the pool. */
-  readonly bytes: number
-}
+/** Tensors by name; null where there is none. */
+type Named = Readonly<Record<string, ShapedStorage | null>>
 
-/** One launch of a kernel. */
-export interface RecordedDispatch {
-  /** Counted from 0, in the order of launching. */
-  readonly index: number
-  /** The operator that launched it, or the shader's folder where none did. */
-  readonly operator: string
+/** What a recorder needs of the device that it records: `Gpu` is one. */
+export interface RecordedDevice {
+  readonly device: GPUDevice
   readonly layer: string | null
-  /** 'forward', 'weight gradient', 'step' …; null outside operators. */
-  readonly pass: string | null
-  /** The file under shaders/. */
-  readonly kernel: string
-  readonly entryPoint: 'main'
-  /** The WGSL that ran, after expansion, and where each of its lines was written. */
-  readonly source: KernelSource
-  /** What it was expanded with. */
-  readonly constants: Constants
-  /** The WGSL's own `override` constants, as they were set. */
-  readonly overrides: Constants
-  readonly params: Params
-  readonly bindings: readonly RecordedBinding[]
-  /** Threads of a workgroup in x, y and z. */
-  readonly workgroup: Grid
-  /** Workgroups in x, y and z. */
-  readonly workgroups: Grid
-  readonly threads: number
-  /** Threads of the tail that had nothing to do; null where the kernel does not say. */
-  readonly idle: number | null
-  /** Null where the kernel does not say. */
-  readonly cost: Cost | null
-  /**
-   * From the recording's first timestamp to its own, in milliseconds; null where the adapter has no
-   * timestamps.
-   */
-  readonly begin: number | null
-  /** GPU time in milliseconds. */
-  readonly milliseconds: number | null
-  /** How long its pipeline took to compile, whenever that was. */
-  readonly compileMilliseconds: number
-}
-
-/** One call of an operator: its dispatches, and its tensors' values where those are kept. */
-export interface RecordedCall {
-  readonly operator: string
-  readonly layer: string | null
-  readonly pass: 'forward' | 'backward' | 'step'
-  readonly attrs: unknown
-  /**
-   * Its dispatches: from `first` up to, not including, `end`. None where another call's launch has
-   * computed its result too.
-   */
-  readonly first: number
-  readonly end: number
-  readonly tensors: Readonly<Record<string, RecordedTensor>>
-}
-
-/** A tensor of a call: its shape, and its values where they are kept. */
-export interface RecordedTensor {
-  readonly shape: Shape
-  /** Null unless the recording keeps values. */
-  readonly values: Float32Array | null
-}
-
-/** Work that was not done, and why. */
-export interface Omission {
-  readonly layer: string | null
-  /** 'weight gradient', 'step' … */
-  readonly what: string
-  readonly why: string
-}
-
-/** Everything that ran between `record()` and `finish()`. */
-export interface Recording {
-  readonly dispatches: readonly RecordedDispatch[]
-  readonly calls: readonly RecordedCall[]
-  readonly omissions: readonly Omission[]
-  /** The sum of all dispatches' GPU times, in milliseconds; null without timestamps. */
-  readonly milliseconds: number | null
-}
-
-/** These dispatches of a recording and all that what they read came from, in order. */
-export function withSources(
-  dispatches: readonly RecordedDispatch[],
-  ends: readonly RecordedDispatch[],
-): RecordedDispatch[] {
-  const wanted = new Set(ends)
-  const read = new Set<number>()
-  return dispatches
-    .toReversed()
-    .filter((one) => {
-      if (
-        !wanted.has(one) &&
-        !one.bindings.some(({ writable, buffer }) => writable && read.has(buffer))
-      )
-        return false
-      for (const { buffer } of one.bindings) read.add(buffer)
-      return true
-    })
-    .reverse()
-}
-
-/**
- * Omissions as people read them: 'features.0 weight gradient: not dispatched, the parameter is
- * frozen'.
- * @example for (const omission of recording.omissions) console.log(describeOmission(omission))
- */
-export function describeOmission({ layer, what, why }: Omission): string {
-  return `${layer ? `${layer} ` : ''}${what}: not dispatched, ${why}`
+  recorder: Recorder | null
+  submit(): void
+  settle(): Promise<void>
+  readLater(items: readonly ReadItem[]): () => Promise<ArrayBuffer[]>
+  readonly wait: <T>(work: Promise<T>) => Promise<T>
 }
 
 /** A dispatch before its times are known. */
-interface Launch extends Omit<RecordedDispatch, 'pass' | 'begin' | 'milliseconds'> {
+interface UntimedDispatch extends Omit<RecordedDispatch, 'pass' | 'begin' | 'milliseconds'> {
   pass: string | null
-  /** Which submit's query set, and which pair of it. */
+  /** Which submit it went with, and which pair of that submit's timestamps is its own. */
   readonly batch: number
-  readonly slot: number
+  readonly pair: number
 }
 
-interface OpenCall {
-  readonly operator: string
-  readonly pass: RecordedCall['pass']
-  readonly attrs: unknown
-  readonly first: number
+/** A call that has begun and not ended. */
+interface OpenCall extends Pick<RecordedCall, 'operator' | 'pass' | 'attrs' | 'first'> {}
+
+/** A call whose tensors' values are not read yet. */
+interface UnreadCall extends Omit<RecordedCall, 'tensors'> {
+  readonly tensors: readonly UnreadTensor[]
+}
+
+interface UnreadTensor {
+  readonly name: string
+  readonly shape: readonly number[]
+  /** Null where the recording keeps no values. */
+  readonly read: (() => Promise<ArrayBuffer[]>) | null
 }
 
 /** Pairs of timestamps in a query set: WebGPU allows 4,096 queries. */
@@ -162,34 +64,32 @@ const pairs = 2048
 
 /**
  * Records every launch of a device. Each gets a compute pass of its own, since WebGPU writes
- * timestamps at the ends of passes; made by `engine.record()`.
+ * timestamps at the ends of passes. Made by `engine.record()`.
  * @example
  * const recorder = engine.record()
  * model.forward(x)
  * const { dispatches } = await recorder.finish()
  */
 export class Recorder {
-  readonly #gpu: Gpu
+  readonly #gpu: RecordedDevice
   readonly #keepValues: boolean
-  readonly #launches: Launch[] = []
-  readonly #calls: {
-    readonly call: OpenCall
-    readonly layer: string | null
-    readonly end: number
-    readonly tensors: Kept[]
-  }[] = []
+  readonly #dispatches: UntimedDispatch[] = []
+  readonly #calls: UnreadCall[] = []
   readonly #omissions: Omission[] = []
-  readonly #shapes = new Map<number, Shape>()
+  /** The shape in which each buffer is used at present. */
+  readonly #shapes = new Map<number, readonly number[]>()
+  /** Reads the timestamps of each submit. */
   readonly #times: (() => Promise<BigUint64Array>)[] = []
   readonly #queries: GPUQuerySet | null
   #open: OpenCall | null = null
-  #slot = 0
+  /** Pairs of timestamps that the work not yet submitted writes. */
+  #usedPairs = 0
 
   /**
    * @throws UsageError where the device is being recorded already
    * @internal
    */
-  constructor(gpu: Gpu, options: { readonly values?: boolean } = {}) {
+  constructor(gpu: RecordedDevice, options: { readonly values?: boolean } = {}) {
     if (gpu.recorder)
       throw new UsageError('the engine is being recorded already: finish() that recording first')
     this.#gpu = gpu
@@ -203,7 +103,7 @@ export class Recorder {
   }
 
   /**
-   * Notes the shape that a buffer is used in from here on.
+   * Notes the shape in which a buffer is used from here on.
    * @internal
    */
   shape({ storage, shape }: ShapedStorage): void {
@@ -221,40 +121,31 @@ export class Recorder {
     attrs: unknown = {},
   ): void {
     for (const tensor of tensors) if (tensor) this.shape(tensor)
-    this.#open = { operator, pass, attrs, first: this.#launches.length }
+    this.#open = { operator, pass, attrs, first: this.#dispatches.length }
   }
 
   /**
    * Ends the call.
-   * @param tensors what it computed, by name, and whatever else is worth keeping. Of a backward
-   * call each gradient's name tells the launches it came from apart
+   * @param tensors what it computed, and whatever else is worth keeping
+   * @param gradients what a backward call computed, by the input whose gradient it is: each of its
+   * launches is named after the gradients that its results contribute to
    * @internal
    */
-  leave(
-    tensors: Readonly<Record<string, ShapedStorage | null>>,
-    gradients: Readonly<Record<string, ShapedStorage | null>> = {},
-  ): void {
+  leave(tensors: Named, gradients: Named = {}): void {
     const call = this.#open
     if (!call) return
-    const end = this.#launches.length
     this.#open = null
-    this.#attribute(call.first, gradients)
-    const kept = Object.entries({ ...tensors, ...prefixed(gradients) }).flatMap(
-      ([name, tensor]): Kept[] => {
-        if (!tensor) return []
-        const bytes = 4 * tensor.shape.reduce((product, extent) => product * extent, 1)
-        return [
-          {
-            name,
-            shape: tensor.shape,
-            read: this.#keepValues
-              ? this.#gpu.readLater([{ storage: tensor.storage, bytes }])
-              : null,
-          },
-        ]
-      },
-    )
-    this.#calls.push({ call, layer: this.#gpu.layer, end, tensors: kept })
+    this.#namePasses(call.first, gradients)
+    const named = [
+      ...Object.entries(tensors),
+      ...Object.entries(gradients).map(([name, tensor]) => [`d${name}`, tensor] as const),
+    ]
+    this.#calls.push({
+      ...call,
+      layer: this.#gpu.layer,
+      end: this.#dispatches.length,
+      tensors: named.flatMap(([name, tensor]) => (tensor ? [this.#unread(name, tensor)] : [])),
+    })
   }
 
   /**
@@ -266,111 +157,71 @@ export class Recorder {
   }
 
   /**
-   * For the dispatch point: notes a launch, and gives the compute pass it belongs in.
+   * Notes a launch, and gives the compute pass that it needs. Called for every launch.
    * @internal
    */
   launch(
-    encoder: GPUCommandEncoder,
-    open: GPUComputePassEncoder | null,
     kernel: Kernel,
     compiled: CompiledKernel,
     bindings: Bindings,
     params: Params,
     workgroups: Grid,
-  ): GPUComputePassEncoder {
-    open?.end()
+  ): GPUComputePassDescriptor {
     const { source, constants } = compiled
-    const declared = source.interface.bindings
-    const overrides = Object.fromEntries(
-      Object.entries(constants).filter(([name]) => source.interface.overrides.has(name)),
-    )
-    const [wx = 1, wy = 1, wz = 1] = source.interface.workgroup.map(
+    const workgroup = source.interface.workgroup.map(
       (extent) => Number.parseInt(extent, 10) || constants[extent] || 1,
     )
+    const [wx = 1, wy = 1, wz = 1] = workgroup // extents left out are 1, as in WGSL
     const threads = wx * wy * wz * workgroups[0] * workgroups[1] * workgroups[2]
-    const wanted = kernel.threads?.(params, constants)
-    const slot = this.#slot++
-    this.#launches.push({
-      index: this.#launches.length,
-      operator: this.#open?.operator ?? (kernel.name.split('/')[0] as string),
+    const busy = kernel.threads?.(params, constants)
+    const pair = this.#usedPairs++
+    this.#dispatches.push({
+      index: this.#dispatches.length,
+      operator: this.#open?.operator ?? kernel.name.replace(/\/.*/, ''),
       layer: this.#gpu.layer,
-      pass: this.#open ? this.#open.pass : null,
+      pass: this.#open?.pass ?? null,
       kernel: `${kernel.name}.wgsl`,
       entryPoint: 'main',
       source,
       constants,
-      overrides,
+      overrides: overridesOf(compiled),
       params,
-      bindings: declared.map(({ name, binding, writable }) => {
-        const bound = bindings[name] as Bindable
-        const place =
-          'offset' in bound
-            ? { shape: null, offset: bound.offset }
-            : { shape: this.#shapes.get(bound.id) ?? null, offset: 0 }
-        return {
-          name,
-          binding,
-          writable,
-          buffer: storageOf(bound).id,
-          ...place,
-          bytes: bound.bytes,
-        }
+      bindings: source.interface.bindings.map(({ name, binding, writable }) => {
+        const bound = bindings[name] as Bindable // checked when the launch was encoded
+        return { name, binding, writable, ...this.#place(bound) }
       }),
       workgroup: [wx, wy, wz],
       workgroups,
       threads,
-      idle: wanted === undefined ? null : threads - wanted,
+      idle: busy === undefined ? null : threads - busy,
       cost: kernel.cost?.(params, constants) ?? null,
       compileMilliseconds: compiled.compileMilliseconds,
       batch: this.#times.length,
-      slot,
+      pair,
     })
-    const timestampWrites = this.#queries
-      ? {
-          querySet: this.#queries,
-          beginningOfPassWriteIndex: 2 * slot,
-          endOfPassWriteIndex: 2 * slot + 1,
-        }
-      : undefined
-    return encoder.beginComputePass({ label: kernel.name, timestampWrites })
+    return {
+      label: kernel.name,
+      ...(this.#queries ? { timestampWrites: timestampWrites(this.#queries, pair) } : {}),
+    }
   }
 
   /**
-   * For the submit: reads this batch's timestamps after it.
+   * Encodes the reading of this submit's timestamps. Called before every submit.
    * @internal
    */
   submitting(encoder: GPUCommandEncoder): void {
-    const count = 2 * this.#slot
-    this.#slot = 0
-    if (!this.#queries || count === 0) {
-      this.#times.push(async () => new BigUint64Array(0))
-      return
-    }
-    const { device } = this.#gpu
-    const size = 8 * count
-    const resolved = device.createBuffer({
-      label: 'recorder',
-      size,
-      usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
-    })
-    const staging = device.createBuffer({
-      label: 'recorder',
-      size,
-      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
-    })
-    encoder.resolveQuerySet(this.#queries, 0, count, resolved, 0)
-    encoder.copyBufferToBuffer(resolved, 0, staging, 0, size)
-    this.#times.push(async () => {
-      await staging.mapAsync(GPUMapMode.READ)
-      const times = new BigUint64Array(staging.getMappedRange()).slice()
-      for (const buffer of [resolved, staging]) buffer.destroy()
-      return times
-    })
+    const count = 2 * this.#usedPairs
+    this.#usedPairs = 0
+    this.#times.push(
+      this.#queries && count > 0
+        ? readTimestamps(this.#gpu.device, encoder, this.#queries, count)
+        : async () => new BigUint64Array(0),
+    )
   }
 
   /**
    * Ends the recording, submits what is encoded, and reads the times.
-   * @throws any error that the recorded work met
+   * @throws any error of the recorded work
    */
   async finish(): Promise<Recording> {
     const gpu = this.#gpu
@@ -379,71 +230,74 @@ export class Recorder {
     await gpu.settle()
     const times = await gpu.wait(Promise.all(this.#times.map((read) => read())))
     this.#queries?.destroy()
-    const first = times.find((batch) => batch.length > 0)?.[0] ?? 0n
-    const dispatches = this.#launches.map(({ batch, slot, ...rest }): RecordedDispatch => {
-      const [begin, end] = [times[batch]?.[2 * slot], times[batch]?.[2 * slot + 1]]
-      if (begin === undefined || end === undefined)
-        return { ...rest, begin: null, milliseconds: null }
+    const omissions = this.#omissions
+    const calls = await Promise.all(this.#calls.map(readCall))
+    const first = times.find((batch) => batch.length > 0)?.[0]
+    if (first === undefined) {
+      const dispatches = this.#dispatches.map(
+        ({ batch, pair, ...rest }): RecordedDispatch => ({
+          ...rest,
+          begin: null,
+          milliseconds: null,
+        }),
+      )
+      return { dispatches, calls, omissions, milliseconds: dispatches.length === 0 ? 0 : null }
+    }
+    const dispatches = this.#dispatches.map(({ batch, pair, ...rest }) => {
+      const [begin, end] = [at(at(times, batch), 2 * pair), at(at(times, batch), 2 * pair + 1)]
       return {
         ...rest,
         begin: Number(begin - first) / 1e6,
         milliseconds: Number(end - begin) / 1e6,
       }
     })
-    const calls = await Promise.all(
-      this.#calls.map(async ({ call, layer, end, tensors }): Promise<RecordedCall> => {
-        const entries = await Promise.all(
-          tensors.map(async ({ name, shape, read }) => {
-            const [bytes] = (await read?.()) ?? []
-            return [name, { shape, values: bytes ? new Float32Array(bytes) : null }] as const
-          }),
-        )
-        return { ...call, layer, end, tensors: Object.fromEntries(entries) }
-      }),
-    )
-    const timed = dispatches.every(({ milliseconds }) => milliseconds !== null)
-    const milliseconds = timed
-      ? dispatches.reduce((sum, one) => sum + (one.milliseconds ?? 0), 0)
-      : null
-    return { dispatches, calls, omissions: this.#omissions, milliseconds }
+    const milliseconds = dispatches.reduce((sum, one) => sum + one.milliseconds, 0)
+    return { dispatches, calls, omissions, milliseconds }
   }
 
-  /** Names the pass of each launch since `first` by the gradient that its results reach. */
-  #attribute(first: number, gradients: Readonly<Record<string, ShapedStorage | null>>): void {
-    const reaches = new Map<number, Set<string>>()
+  #place(bound: Bindable): Pick<RecordedBinding, 'buffer' | 'shape' | 'offset' | 'bytes'> {
+    const { id } = storageOf(bound)
+    const whole = !('offset' in bound)
+    return {
+      buffer: id,
+      shape: whole ? (this.#shapes.get(id) ?? null) : null,
+      offset: whole ? 0 : bound.offset,
+      bytes: bound.bytes,
+    }
+  }
+
+  #unread(name: string, { storage, shape }: ShapedStorage): UnreadTensor {
+    const bytes = 4 * shape.reduce((product, extent) => product * extent, 1)
+    return {
+      name,
+      shape,
+      read: this.#keepValues ? this.#gpu.readLater([{ storage, bytes }]) : null,
+    }
+  }
+
+  /** Names the pass of each dispatch since `first` after the gradients its results contribute to. */
+  #namePasses(first: number, gradients: Named): void {
+    const contributes = new Map<number, Set<string>>()
     for (const [name, tensor] of Object.entries(gradients))
-      if (tensor) reaches.set(tensor.storage.id, new Set([gradientName(name)]))
-    for (const launch of this.#launches.slice(first).reverse()) {
-      const names = new Set(
-        launch.bindings.flatMap(({ buffer, writable }) =>
-          writable ? [...(reaches.get(buffer) ?? [])] : [],
-        ),
-      )
+      if (tensor) contributes.set(tensor.storage.id, new Set([gradientName(name)]))
+    for (const dispatch of this.#dispatches.slice(first).reverse()) {
+      const names = new Set<string>()
+      for (const { buffer, writable } of dispatch.bindings)
+        if (writable) for (const name of contributes.get(buffer) ?? []) names.add(name)
       if (names.size === 0) continue
-      launch.pass = [...names].join(', ')
-      for (const { buffer } of launch.bindings)
-        reaches.set(buffer, new Set([...(reaches.get(buffer) ?? []), ...names]))
+      dispatch.pass = [...names].join(', ')
+      for (const { buffer } of dispatch.bindings)
+        contributes.set(buffer, new Set([...(contributes.get(buffer) ?? []), ...names]))
     }
   }
 }
 
-function storageOf(bound: Bindable): Storage {
-  return 'offset' in bound ? bound.storage : bound
-}
-
-interface Kept {
-  readonly name: string
-  readonly shape: Shape
-  readonly read: (() => Promise<ArrayBuffer[]>) | null
-}
-
-/** 'x' as 'input gradient', every other name as it is. */
-export function gradientName(input: string): string {
-  return `${input === 'x' ? 'input' : input} gradient`
-}
-
-function prefixed(
-  gradients: Readonly<Record<string, ShapedStorage | null>>,
-): Record<string, ShapedStorage | null> {
-  return Object.fromEntries(Object.entries(gradients).map(([name, tensor]) => [`d${name}`, tensor]))
+async function readCall({ tensors, ...call }: UnreadCall): Promise<RecordedCall> {
+  const entries = await Promise.all(
+    tensors.map(async ({ name, shape, read }) => {
+      const values = read ? new Float32Array(at(await read(), 0)) : null
+      return [name, { shape, values }] as const
+    }),
+  )
+  return { ...call, tensors: Object.fromEntries(entries) }
 }

@@ -8,7 +8,7 @@ import {
   type RecordedCall,
   type RecordedDispatch,
   type Recording,
-} from '../gpu/recorder.ts'
+} from '../gpu/recording.ts'
 import { isDecoded, type RgbImage, type Source } from '../host/host.ts'
 import type { Network } from '../nn/network.ts'
 import type { Preprocess } from '../nn/preprocess.ts'

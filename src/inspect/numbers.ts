@@ -1,7 +1,7 @@
 /** Every number of a recorded step against float64: which layer is the first to be wrong. */
 import type { OperatorCheck } from '../check/operator.ts'
 import { operatorChecks } from '../check/operators.ts'
-import type { RecordedCall, RecordedTensor, Recording } from '../gpu/recorder.ts'
+import type { RecordedCall, RecordedTensor, Recording } from '../gpu/recording.ts'
 import { type Comparison, compare, coordinates, type Tolerance } from '../reference/compare.ts'
 import { crossEntropy, crossEntropyBackward } from '../reference/crossEntropy.ts'
 import { type NdArray, ndArray, sizeOf } from '../reference/ndarray.ts'

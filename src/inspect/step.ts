@@ -1,5 +1,5 @@
 import { crossEntropy } from '../autograd/functions.ts'
-import type { Recording } from '../gpu/recorder.ts'
+import type { Recording } from '../gpu/recording.ts'
 import type { Network } from '../nn/network.ts'
 import { SGD } from '../optim/sgd.ts'
 import type { Tensor } from '../tensor/tensor.ts'

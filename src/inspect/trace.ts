@@ -1,5 +1,5 @@
 import { UsageError } from '../base/errors.ts'
-import { describeOmission, type Recording } from '../gpu/recorder.ts'
+import { describeOmission, type Recording } from '../gpu/recording.ts'
 
 /**
  * A recording in Chrome's trace format, for chrome://tracing and ui.perfetto.dev: one complete

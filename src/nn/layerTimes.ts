@@ -1,4 +1,4 @@
-import type { RecordedDispatch } from '../gpu/recorder.ts'
+import type { RecordedDispatch } from '../gpu/recording.ts'
 
 /** Kinds of passes, for colors and columns: all gradients are one. */
 export type PassKind = 'forward' | 'gradient' | 'step' | 'other'

@@ -1,43 +1,46 @@
 import { GraftError, ShapeError } from '../../base/errors.ts'
 import type { BindingLimits } from '../limits.ts'
-import type { Bindable } from '../memory/windows.ts'
+import { type Bindable, storageOf } from '../memory/windows.ts'
 import type { CompiledKernel } from './pipelines.ts'
 
 /** The storages a launch binds, whole or in part, by the names the shader gives them. */
 export type Bindings = Readonly<Record<string, Bindable>>
 
-/** Bind groups kept; a training step uses about a hundred. */
+/** The most bind groups that are kept; a training step uses about a hundred. */
 const groupLimit = 8192
 
 /**
- * Bind groups by the identity of what they bind: a step that is handed the same buffers as the one
- * before makes none.
+ * Notes that the command encoder `serial` uses these storages.
+ * @throws ShapeError where one is larger than one binding
+ */
+export function useBindings(
+  limits: BindingLimits,
+  kernel: string,
+  bindings: Bindings,
+  serial: number,
+): void {
+  for (const name in bindings) {
+    const bound = bindings[name]
+    if (!bound) continue
+    if (bound.bytes > limits.bytes)
+      throw new ShapeError(
+        `${kernel}: ${name} takes ${mib(bound.bytes)}, more than the ${mib(limits.bytes)} ` +
+          'this adapter binds at once; use a smaller batch or narrower layers',
+      )
+    storageOf(bound).usedIn = serial
+  }
+}
+
+/**
+ * Bind groups by the identity of the buffers they bind: a step that gets the same buffers as the
+ * one before creates none.
  */
 export class BindGroups {
   readonly #device: GPUDevice
-  readonly #limits: BindingLimits
   readonly #groups = new Map<string, GPUBindGroup>()
 
-  constructor(device: GPUDevice, limits: BindingLimits) {
+  constructor(device: GPUDevice) {
     this.#device = device
-    this.#limits = limits
-  }
-
-  /**
-   * Notes that the command encoder `serial` uses these storages.
-   * @throws ShapeError where one is larger than one binding
-   */
-  use(kernel: string, bindings: Bindings, serial: number): void {
-    for (const name in bindings) {
-      const bound = bindings[name]
-      if (!bound) continue
-      if (bound.bytes > this.#limits.bytes)
-        throw new ShapeError(
-          `${kernel}: ${name} takes ${mib(bound.bytes)}, more than the ${mib(this.#limits.bytes)} this adapter binds at once; use a smaller batch or narrower layers`,
-        )
-      const storage = 'offset' in bound ? bound.storage : bound
-      storage.usedIn = serial
-    }
   }
 
   /**

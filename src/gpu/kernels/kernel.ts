@@ -1,3 +1,4 @@
+import { at } from '../../base/at.ts'
 import { GraftError } from '../../base/errors.ts'
 import type { AdapterKind } from '../../host/host.ts'
 import { type ExpandedShader, expandShader } from './expand.ts'
@@ -36,26 +37,23 @@ export interface Kernel {
   /** Constants that depend on the adapter. */
   readonly onAdapter?: (kind: AdapterKind) => Constants
   readonly grid: (params: Params, constants: Constants) => Grid
-  /**
-   * How many threads of a launch have something to do; the rest of the last workgroup stands idle.
-   * For recordings.
-   */
+  /** How many threads of a launch have something to do. For recordings. */
   readonly threads?: (params: Params, constants: Constants) => number
   /** What a launch costs. For recordings. */
   readonly cost?: (params: Params, constants: Constants) => Cost
 }
 
-/** What kernels of the usual launch shapes may say besides. */
+/** Options of kernels with a common launch shape. */
 interface KernelOptions<P extends string> {
   /**
-   * Threads of a workgroup. Default 256, of a plane 64: a CPU adapter pays half a microsecond for
-   * each, and planes are small.
+   * Threads of a workgroup. Default 256; 64 for planes, which are small: a CPU adapter pays half a
+   * microsecond for each thread.
    */
   readonly workgroup?: number
   readonly cost?: (params: Readonly<Record<P, number>>, constants: Constants) => Cost
 }
 
-/** The largest grid every WebGPU device takes in one dimension. */
+/** The largest grid in one dimension that every WebGPU device takes. */
 export const maxGroups = 65_535
 
 /**
@@ -70,7 +68,7 @@ export function linearGrid(threads: number, workgroup: number): Grid {
 /**
  * Declares a kernel with one thread per element.
  * @param name its file under shaders/, without `.wgsl`
- * @param threads how many threads a launch with these params wants
+ * @param threads how many threads a launch with these params needs
  * @example const pack = elementKernel('contract/pack', (p) => p.n)
  */
 export function elementKernel<P extends string>(
@@ -83,16 +81,20 @@ export function elementKernel<P extends string>(
     constants: { WG: workgroup },
     threads,
     cost,
-    grid: (params, constants) => linearGrid(threads(params), constants.WG ?? workgroup),
+    grid: (params, { WG = workgroup }) => linearGrid(threads(params), WG),
   }
 }
 
 /**
- * Vectors of a strip. A thread of lavapipe begins dear and loops cheap: with strips of eight ReLU
- * takes half as long as with a thread a vector, SGD two thirds. On SwiftShader it is the other way
- * round, and long strips cost least; a GPU hides either.
+ * Vectors of a strip. On lavapipe a thread is expensive to start and cheap to keep going: with
+ * strips of eight, ReLU takes half as long as with one thread per vector, and SGD two thirds.
+ * SwiftShader is fastest with long strips. On a GPU it makes no difference.
  */
-const stripOn: Readonly<Record<AdapterKind, number>> = { lavapipe: 8, swiftshader: 32, hardware: 1 }
+const stripLengths: Readonly<Record<AdapterKind, number>> = {
+  lavapipe: 8,
+  swiftshader: 32,
+  hardware: 1,
+}
 
 /**
  * Declares a kernel that streams over n vectors, each thread over a strip of them; see
@@ -108,7 +110,7 @@ export function stripKernel(
   return {
     name,
     constants: { WG: workgroup },
-    onAdapter: (kind) => ({ STRIP: stripOn[kind] }),
+    onAdapter: (kind) => ({ STRIP: stripLengths[kind] }),
     threads(params, { WG = workgroup, STRIP = 1 }) {
       const rest = vectors(params) % (WG * STRIP)
       return (vectors(params) - rest) / STRIP + Math.min(rest, WG)
@@ -119,25 +121,26 @@ export function stripKernel(
 }
 
 /**
- * Declares a kernel with one thread per element of a plane, and planes (image · channel) as a grid
- * dimension of their own, so that no lane divides to find its plane. Params give `planes`; see
- * shaders/lib/plane.wgsl. What passes 65,535 wraps into z: the planes, or the workgroups of one
- * plane. Both at once would be a terabyte.
- * @param elements how many threads one plane wants
+ * Declares a kernel with one thread per element of a plane. Planes (one per image and channel) are
+ * a grid dimension of their own, so that no thread has to divide to find its plane. Params give
+ * `planes`; see shaders/lib/plane.wgsl. What exceeds 65,535 wraps into z: the planes, or the
+ * workgroups of one plane. Both at once would be a terabyte.
+ * @param elements how many threads one plane needs
  */
 export function planeKernel<P extends string>(
   name: string,
   elements: (params: Readonly<Record<P, number>>) => number,
   { workgroup = 64, cost }: KernelOptions<P | 'planes'> = {},
 ): Kernel {
+  const planesOf = ({ planes }: Readonly<Record<'planes', number>>) => planes
   return {
     name,
     constants: { WG: workgroup },
-    threads: (params) => (params.planes ?? 0) * elements(params),
+    threads: (params) => planesOf(params) * elements(params),
     cost,
-    grid: (params, constants) => {
-      const planes = params.planes ?? 0
-      const groups = Math.ceil(elements(params) / (constants.WG ?? workgroup))
+    grid: (params, { WG = workgroup }) => {
+      const planes = planesOf(params)
+      const groups = Math.ceil(elements(params) / WG)
       if (planes > maxGroups) return [groups, maxGroups, Math.ceil(planes / maxGroups)]
       return [Math.min(groups, maxGroups), planes, Math.ceil(groups / maxGroups)]
     },
@@ -166,8 +169,8 @@ export interface KernelSource extends ExpandedShader {
 }
 
 /**
- * Expands a kernel's file and reads from it what it declares. The WGSL is the only place where
- * bindings and params are written down.
+ * Expands a kernel's file and reads from it what it declares. Bindings and params are written down
+ * in the WGSL and nowhere else.
  */
 export function kernelSource(
   files: ReadonlyMap<string, string>,
@@ -178,27 +181,44 @@ export function kernelSource(
   return { ...expanded, interface: readInterface(kernel.name, expanded.code) }
 }
 
+/** Of the constants a kernel is compiled with those that are `override`s in its WGSL. */
+export function overridesOf({
+  source,
+  constants,
+}: {
+  readonly source: KernelSource
+  readonly constants: Constants
+}): Constants {
+  const overrides = Object.entries(constants).filter(([name]) =>
+    source.interface.overrides.has(name),
+  )
+  return Object.fromEntries(overrides)
+}
+
+const bindingPattern =
+  /@group\(0\)\s*@binding\((\d+)\)\s*var<storage,\s*(read|read_write)>\s*(\w+)\s*:/g
+
 function readInterface(name: string, code: string): ShaderInterface {
   const text = code.replace(/\/\/.*$/gm, '')
-  const bindings = [
-    ...text.matchAll(
-      /@group\(0\)\s*@binding\((\d+)\)\s*var<storage,\s*(read|read_write)>\s*(\w+)\s*:/g,
-    ),
-  ].map((m) => ({
-    name: m[3] ?? '',
-    binding: Number(m[1]),
-    writable: m[2] === 'read_write',
+  const bindings = [...text.matchAll(bindingPattern)].map((match) => ({
+    name: at(match, 3),
+    binding: Number(at(match, 1)),
+    writable: at(match, 2) === 'read_write',
   }))
-  const struct = /struct\s+Params\s*\{([^}]*)\}/.exec(text)?.[1] ?? ''
-  const params = [...struct.matchAll(/(\w+)\s*:\s*(\w+)/g)].map((m) => {
-    const type = m[2]
+  const struct = /struct\s+Params\s*\{([^}]*)\}/.exec(text)
+  const fields = struct ? [...at(struct, 1).matchAll(/(\w+)\s*:\s*(\w+)/g)] : []
+  const params = fields.map((match) => {
+    const type = at(match, 2)
     if (type !== 'u32' && type !== 'i32' && type !== 'f32')
       throw new GraftError('shader', `${name}.wgsl: params are u32, i32 or f32, not ${type}`)
-    return { name: m[1] ?? '', type } as const
+    return { name: at(match, 1), type } as const
   })
-  const overrides = new Set([...text.matchAll(/\boverride\s+(\w+)/g)].map((m) => m[1] ?? ''))
-  const workgroup = (/@workgroup_size\(([^)]*)\)/.exec(text)?.[1] ?? '1')
-    .split(',')
-    .map((extent) => extent.trim())
+  const overrides = new Set([...text.matchAll(/\boverride\s+(\w+)/g)].map((match) => at(match, 1)))
+  const size = /@workgroup_size\(([^)]*)\)/.exec(text)
+  const workgroup = size
+    ? at(size, 1)
+        .split(',')
+        .map((extent) => extent.trim())
+    : ['1']
   return { bindings, params, overrides, workgroup }
 }

@@ -1,17 +1,20 @@
 import { KernelError } from '../../base/errors.ts'
-import { type Constants, type Kernel, type KernelSource, kernelSource } from './kernel.ts'
+import {
+  type Constants,
+  type Kernel,
+  type KernelSource,
+  kernelSource,
+  overridesOf,
+} from './kernel.ts'
 
-/**
- * A compiled kernel: its pipeline, the layout its bindings are grouped by, and the text it was made
- * from.
- */
+/** A compiled kernel: its pipeline, the layout of its bindings, and the text it was made from. */
 export interface CompiledKernel {
   readonly name: string
   readonly constants: Constants
   readonly source: KernelSource
   readonly pipeline: GPUComputePipeline
   readonly layout: BindingLayout
-  /** From asking for it to having it, beside others where several were asked for at once. */
+  /** From request to result; several requested at once are compiled side by side. */
   readonly compileMilliseconds: number
 }
 
@@ -21,8 +24,8 @@ export type Uncompiled = Pick<CompiledKernel, 'name' | 'constants' | 'source'>
 type Draft = Uncompiled & Pick<CompiledKernel, 'layout'>
 
 /**
- * Kernels whose storage bindings have the same access share one layout, and so each other's bind
- * groups.
+ * A layout of storage bindings. Kernels whose bindings have the same access share one, and so share
+ * bind groups.
  */
 export interface BindingLayout {
   readonly id: number
@@ -31,8 +34,8 @@ export interface BindingLayout {
 }
 
 /**
- * Compiled kernels by name and constants. A kernel that is first met inside a step is compiled on
- * the spot; `compile` does so beforehand and without blocking.
+ * Compiled kernels by name and constants. A kernel first used inside a step is compiled at once,
+ * while the step waits; `compile` does it beforehand and without blocking.
  */
 export class PipelineCache {
   readonly #device: GPUDevice
@@ -63,10 +66,7 @@ export class PipelineCache {
     })
   }
 
-  /**
-   * The compiled kernel, compiled now if it has not been. Errors of compilation are reported
-   * through `onError`.
-   */
+  /** The compiled kernel; compiles it now if necessary. Errors go to `onError`. */
   get(kernel: Kernel, constants: Constants, layer: string | null): CompiledKernel {
     const key = cacheKey(kernel.name, constants)
     const known = this.#compiled.get(key)
@@ -85,7 +85,7 @@ export class PipelineCache {
     return compiled
   }
 
-  /** What of `wanted` is not compiled yet, each once. */
+  /** Which of the wanted kernels are not compiled yet, each once. */
   missing(wanted: Iterable<readonly [Kernel, Constants]>): Uncompiled[] {
     const missing = new Map<string, readonly [Kernel, Constants]>()
     for (const [kernel, constants] of wanted) {
@@ -98,7 +98,7 @@ export class PipelineCache {
   }
 
   /**
-   * Compiles a kernel, beside others that are under way.
+   * Compiles a kernel, while others may be compiling.
    * @throws KernelError where it does not compile
    */
   async compile(kernel: Uncompiled): Promise<CompiledKernel> {
@@ -164,19 +164,14 @@ function uncompiled(
 }
 
 function describe(draft: Draft, module: GPUShaderModule): GPUComputePipelineDescriptor {
-  const overrides = Object.entries(draft.constants).filter(([name]) =>
-    draft.source.interface.overrides.has(name),
-  )
   return {
     label: draft.name,
     layout: draft.layout.pipelineLayout,
-    compute: { module, entryPoint: 'main', constants: Object.fromEntries(overrides) },
+    compute: { module, entryPoint: 'main', constants: overridesOf(draft) },
   }
 }
 
-/**
- * The error for a kernel that does not compile, its lines given in the file they were written in.
- */
+/** The error for a kernel that does not compile, with the file and line of the mistake. */
 async function compileError(
   draft: Draft,
   module: GPUShaderModule,

@@ -1,30 +1,23 @@
-import type { Constants, Kernel } from '../kernels/kernel.ts'
-import type { Storage } from './pool.ts'
-
 /**
- * Which requests for memory share a buffer, for work that is done again and again: a training step.
- * Requests are known by the layer that makes them, their size, and their number among its equal
- * ones since the last submit.
+ * Which requests for memory share a buffer, for work that is repeated many times: a training step.
+ * A request is identified by the layer that makes it, its size, and how many equal requests came
+ * before it since the last submit.
  */
 export interface Layout {
-  /** What each buffer has, in bytes. */
+  /** The size of each buffer, in bytes. */
   readonly capacities: readonly number[]
-  /** The buffer of each request. */
+  /** The index of each request's buffer. */
   readonly buffers: ReadonlyMap<string, number>
-  /** The layers whose requests it knows. */
+  /** The layers whose requests are in it. */
   readonly layers: ReadonlySet<string>
 }
 
-/** What going through work without a device came to. */
-export interface Rehearsal {
-  /** What it would launch. */
-  readonly kernels: readonly (readonly [Kernel, Constants])[]
-  /** The most bytes that would be held, those already held included. */
-  readonly peakBytes: number
-  readonly layout: Layout
+/** A storage, as far as its lifetime is concerned. */
+interface Held {
+  readonly bytes: number
 }
 
-/** A request, and the time for which its buffer is held. */
+/** A request, and when its buffer is held: from one point in time to another. */
 interface Lifetime {
   readonly key: string
   readonly layer: string
@@ -33,19 +26,25 @@ interface Lifetime {
   to: number
 }
 
+/** A buffer of the layout: its index, its size, and the requests that share it. */
+interface SharedBuffer {
+  readonly index: number
+  readonly bytes: number
+  readonly lifetimes: Lifetime[]
+}
+
 /**
- * Notes what is asked for and given back, from submit to submit, and lays out the stretch that
- * needs the most.
+ * Notes what is requested and given back, from submit to submit, and lays out the stretch between
+ * two submits that needs the most memory.
  */
 export class Lifetimes {
   #time = 0
   #present: Lifetime[] = []
-  #held = new Map<Storage, Lifetime>()
+  #held = new Map<Held, Lifetime>()
   #largest: readonly Lifetime[] = []
 
-  take(storage: Storage, key: string, layer: string | null): void {
-    // inputs, targets, what is kept beside a network: nobody says that the next step asks for the
-    // same
+  take(storage: Held, key: string, layer: string | null): void {
+    // Outside layers, as for inputs and targets, the next step may not ask for the same.
     if (layer === null) return
     const lifetime = {
       key,
@@ -58,15 +57,15 @@ export class Lifetimes {
     this.#held.set(storage, lifetime)
   }
 
-  giveBack(storage: Storage): void {
+  giveBack(storage: Held): void {
     const lifetime = this.#held.get(storage)
     if (lifetime) lifetime.to = this.#time++
     this.#held.delete(storage)
   }
 
   /**
-   * Ends a stretch. What is still held then is not the work's own: parameters, an optimizer's
-   * state, the next input.
+   * Ends a stretch. What is still held outlives the work and is left out: parameters, an
+   * optimizer's state, the next input.
    */
   submit(): void {
     const own = this.#present.filter(({ to }) => to < this.#time)
@@ -76,25 +75,30 @@ export class Lifetimes {
   }
 
   /**
-   * Largest first, of equal ones the longest held, each to the smallest buffer that is free all the
-   * while: greedy by size for shared objects (Pisarchyk & Lee 2020, arXiv:2001.03288). No buffer is
-   * larger than its largest tenant, and the sum comes near the most that is ever held at once.
+   * Takes the largest request first, of equal ones the one held longest, and gives each the
+   * smallest buffer that is free all the while: greedy by size for shared objects (Pisarchyk & Lee
+   * 2020, arXiv:2001.03288). No buffer is larger than its largest request, and their sum comes near
+   * the most that is ever held at once.
    */
   layout(): Layout {
-    const tenants: Lifetime[][] = []
+    const shared: SharedBuffer[] = []
     const buffers = new Map<string, number>()
-    for (const lifetime of [...this.#largest].sort(
+    const largestFirst = [...this.#largest].sort(
       (a, b) => b.bytes - a.bytes || b.to - b.from - (a.to - a.from),
-    )) {
-      const free = tenants.findLastIndex((others) =>
-        others.every(({ from, to }) => to < lifetime.from || lifetime.to < from),
+    )
+    for (const lifetime of largestFirst) {
+      let buffer = shared.findLast(({ lifetimes }) =>
+        lifetimes.every(({ from, to }) => to < lifetime.from || lifetime.to < from),
       )
-      if (free < 0) tenants.push([lifetime])
-      else tenants[free]?.push(lifetime)
-      buffers.set(lifetime.key, free < 0 ? tenants.length - 1 : free)
+      if (!buffer) {
+        buffer = { index: shared.length, bytes: lifetime.bytes, lifetimes: [] }
+        shared.push(buffer)
+      }
+      buffer.lifetimes.push(lifetime)
+      buffers.set(lifetime.key, buffer.index)
     }
     const layers = new Set(this.#largest.map(({ layer }) => layer))
-    return { capacities: tenants.map(([first]) => first?.bytes ?? 0), buffers, layers }
+    return { capacities: shared.map(({ bytes }) => bytes), buffers, layers }
   }
 }
 

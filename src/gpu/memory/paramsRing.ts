@@ -1,13 +1,13 @@
 import { GraftError } from '../../base/errors.ts'
 import type { Params, ShaderInterface } from '../kernels/kernel.ts'
 
-/** Bytes between two slots: the largest alignment WebGPU may ask of a dynamic offset. */
+/** Bytes between two slots: the largest alignment that WebGPU may require of a dynamic offset. */
 const slotBytes = 256
 const slots = 1024
 
 /**
  * The params of every launch between two submits, side by side in one uniform buffer that is
- * written once.
+ * written once per submit.
  */
 export class ParamsRing {
   /** Binds one slot, by dynamic offset. */
@@ -31,14 +31,15 @@ export class ParamsRing {
     })
   }
 
-  /** Whether what is encoded has to be submitted before another launch. */
+  /** Whether the encoded work must be submitted before another launch. */
   get full(): boolean {
     return this.#used === slots
   }
 
   /**
-   * Puts down a launch's params. Returns the offset of their slot. @throws GraftError where names
-   * do not match
+   * Writes a launch's params into the next slot.
+   * @returns the slot's offset in bytes
+   * @throws GraftError where names do not match
    */
   write(name: string, fields: ShaderInterface['params'], params: Params): number {
     const offset = this.#used * slotBytes
@@ -47,7 +48,7 @@ export class ParamsRing {
     return offset
   }
 
-  /** Hands the slots to the device, ahead of the submit that reads them, and begins anew. */
+  /** Copies the slots to the device, ahead of the submit that reads them, and empties the ring. */
   flush(): void {
     if (this.#used > 0)
       this.#device.queue.writeBuffer(
@@ -61,10 +62,7 @@ export class ParamsRing {
   }
 }
 
-/**
- * Writes params into their slot of the uniform ring, in the struct's order, four bytes each. Throws
- * where names do not match.
- */
+/** Writes params into their slot, in the order of the struct, four bytes each. */
 function writeParams(
   view: DataView,
   offset: number,
@@ -76,10 +74,10 @@ function writeParams(
     const value = params[field.name]
     if (value === undefined)
       throw new GraftError('shader', `${name}: no value for the parameter ${field.name}`)
-    const at = offset + 4 * i
-    if (field.type === 'f32') view.setFloat32(at, value, true)
-    else if (field.type === 'i32') view.setInt32(at, value, true)
-    else view.setUint32(at, value, true)
+    const position = offset + 4 * i
+    if (field.type === 'f32') view.setFloat32(position, value, true)
+    else if (field.type === 'i32') view.setInt32(position, value, true)
+    else view.setUint32(position, value, true)
   }
   if (Object.keys(params).length !== fields.length) {
     const known = new Set(fields.map((field) => field.name))

@@ -1,21 +1,22 @@
+import { at } from '../../base/at.ts'
 import { OutOfMemoryError, ShapeError } from '../../base/errors.ts'
-import { type Layout, Lifetimes } from './layout.ts'
+import type { Layout, Lifetimes } from './layout.ts'
 
 /**
  * A GPU buffer with a count of its holders: tensors, saved activations, gradients. When the last
- * lets go, the buffer returns to its pool. Commands already encoded may still read it: whoever gets
- * it next is encoded after them. In a rehearsal there is no buffer.
+ * holder releases it, the buffer returns to its pool. Commands already encoded may still read it:
+ * those of the next holder are encoded after them. In a rehearsal there is no buffer.
  */
 export class Storage {
-  /** What its holders asked for, rounded up; the buffer may be larger. */
+  /** The bytes its holders asked for, rounded up; the buffer may be larger. */
   bytes: number
-  /** What the buffer has. */
+  /** The bytes of the buffer. */
   readonly capacity: number
   /** Unique per buffer, for bind groups cached by identity. */
   readonly id: number
   /** The serial number of the newest command encoder that uses the buffer. */
   usedIn = -1
-  /** Whether a layout has the buffer in it. */
+  /** Whether the buffer is part of a layout. */
   laidOut = false
   #holders = 1
   readonly #buffer: GPUBuffer | null
@@ -51,7 +52,7 @@ export class Storage {
     if (this.#holders < 0) throw new Error('a storage was released twice')
   }
 
-  /** For the pool: handed out anew. */
+  /** For the pool: the buffer has a new holder. */
   reuse(bytes: number): this {
     this.bytes = bytes
     this.#holders = 1
@@ -60,8 +61,8 @@ export class Storage {
 }
 
 /**
- * What the GPU holds for Graft, in bytes. `liveBytes` and `buffers` count what tensors hold;
- * `peakBytes` is the most ever allocated, free buffers kept for reuse included.
+ * The GPU memory that Graft uses. `liveBytes` and `buffers` count what tensors hold; `peakBytes` is
+ * the most ever allocated, including free buffers kept for reuse.
  */
 export interface MemoryReport {
   readonly liveBytes: number
@@ -76,16 +77,16 @@ export interface MemoryReport {
 const granule = 256
 
 /**
- * A free buffer serves whoever asks for at least one in this many of its bytes: activations and
- * gradients whose lives do not overlap share memory. Measured over a step of alexnet-64 and of
- * torchvision's at batch 8 and 32: with 1 (equal sizes only) 97, 556 and 798 MiB, with 2 76, 520
- * and 699, and more gains nothing.
+ * A free buffer may be this many times as large as a request, so that activations and gradients
+ * that are not held at the same time share memory. Measured over a training step of alexnet-64, and
+ * of torchvision's at batch 8 and 32: 97, 556 and 798 MiB with 1 (equal sizes only), 76, 520 and
+ * 699 MiB with 2; more than 2 saves nothing further.
  */
 const slack = 2
 
 /**
  * Storage buffers for use and reuse. A training loop asks for the same sizes in the same order
- * every step and is given the same buffers, which is what lets bind groups be reused by identity.
+ * every step and gets the same buffers, so bind groups can be reused by the buffers' identity.
  */
 export class BufferPool {
   readonly #create: (bytes: number) => GPUBuffer | null
@@ -98,10 +99,10 @@ export class BufferPool {
   #peakBytes = 0
   #layout: Layout | null = null
   #laidOut: (Storage | undefined)[] = []
-  /** How often a layer has asked for a size since the last submit. */
+  /** How often each layer has asked for each size since the last submit. */
   readonly #asked = new Map<string, number>()
   #lifetimes: Lifetimes | null = null
-  /** Told which buffers were destroyed, so that caches keyed by them can forget. */
+  /** Called when buffers were destroyed, so that caches keyed by them can forget them. */
   onDestroy: () => void = () => {}
 
   /**
@@ -114,13 +115,14 @@ export class BufferPool {
   }
 
   /**
-   * A pool that makes no buffers and only counts, from what is held here at present.
-   * @param layout what it adopts
+   * A pool that makes no buffers and only counts, beginning with what is held here at present.
+   * @param lifetimes notes its requests
+   * @param layout the layout it adopts
    */
-  rehearsal(layout: Layout | null): BufferPool {
+  rehearsal(lifetimes: Lifetimes, layout: Layout | null): BufferPool {
     const pool = new BufferPool(() => null, this.#maxBytes)
     pool.#layout = layout
-    pool.#lifetimes = new Lifetimes()
+    pool.#lifetimes = lifetimes
     const free = [...this.#free].reduce((sum, [capacity, list]) => sum + capacity * list.length, 0)
     pool.#liveBytes = this.#liveBytes
     pool.#allocatedBytes = this.#allocatedBytes - free
@@ -130,16 +132,17 @@ export class BufferPool {
 
   /**
    * A buffer of at least `bytes` bytes, its contents undefined.
-   * @param layer which asks
-   * @param idleSince when set, the buffer must not be used by the encoder of this serial number:
-   * the caller writes it by queue, ahead of that encoder
+   * @param layer the layer that asks
+   * @param idleSince the buffer must not be used by the encoder of this serial number: the caller
+   * writes to it ahead of that encoder
    * @throws ShapeError where it is larger than a buffer may be
    */
   take(bytes: number, layer: string | null, idleSince = Number.POSITIVE_INFINITY): Storage {
     const size = Math.max(granule, Math.ceil(bytes / granule) * granule)
     if (size > this.#maxBytes)
       throw new ShapeError(
-        `a tensor of ${(bytes / 2 ** 20).toFixed(0)} MiB is larger than the ${(this.#maxBytes / 2 ** 20).toFixed(0)} MiB that a buffer of this adapter may have; use a smaller batch or narrower layers`,
+        `a tensor of ${mib(bytes)} is larger than the ${mib(this.#maxBytes)} that a buffer of ` +
+          'this adapter may have; use a smaller batch or narrower layers',
       )
     const key = this.#keyOf(layer, size)
     const storage =
@@ -150,20 +153,15 @@ export class BufferPool {
     return storage
   }
 
-  /** Work was handed over: what comes next is counted anew. */
+  /** Work was submitted: requests are counted from the beginning. */
   submitted(): void {
     this.#asked.clear()
     this.#lifetimes?.submit()
   }
 
-  /** What a rehearsal came to. */
-  layout(): Layout {
-    return (this.#lifetimes ?? new Lifetimes()).layout()
-  }
-
   /**
-   * From now on, requests that a layout knows get its buffers, where those are free. Call when
-   * nobody needs the free ones.
+   * From now on, requests that are in this layout get its buffers, where those are free. Call when
+   * free buffers of the old layout are no longer needed.
    */
   adopt(layout: Layout): void {
     for (const storage of this.#laidOut) if (storage) storage.laidOut = false
@@ -173,29 +171,28 @@ export class BufferPool {
 
   #keyOf(layer: string | null, size: number): string {
     const kind = `${layer} ${size}`
-    const asked = this.#asked.get(kind) ?? 0
+    const asked = this.#asked.get(kind) ?? 0 // none before
     this.#asked.set(kind, asked + 1)
     return `${kind} ${asked}`
   }
 
-  /** The buffer that the layout has for a request, made at its first use. */
+  /** The layout's buffer for a request, created at its first use. */
   #place(size: number, key: string, idleSince: number): Storage | undefined {
-    const at = this.#layout?.buffers.get(key)
-    const capacity = at === undefined ? undefined : this.#layout?.capacities[at]
-    if (at === undefined || capacity === undefined) return undefined
-    const known = this.#laidOut[at]
+    const index = this.#layout?.buffers.get(key)
+    if (!this.#layout || index === undefined) return undefined
+    const known = this.#laidOut[index]
     if (known)
       return known.idle && known.usedIn < idleSince ? this.#handOut(known, size) : undefined
-    const made = this.#add(capacity)
-    made.laidOut = true
-    this.#laidOut[at] = made
-    return made.reuse(size)
+    const created = this.#add(at(this.#layout.capacities, index))
+    created.laidOut = true
+    this.#laidOut[index] = created
+    return created.reuse(size)
   }
 
   /**
-   * The free buffer that fits best, of equal ones the oldest: which one depends on nothing but what
-   * is free. Those of the layout go to its layers alone, but to them whatever they ask for (the
-   * last batch is a smaller one): whoever else asked might keep one for good.
+   * The free buffer that fits best, of equal ones the oldest, so that the result depends only on
+   * what is free. Buffers of the layout go to its layers only, since others might keep one forever;
+   * its layers get them for smaller requests too, as in the last batch.
    */
   #pick(size: number, layer: string | null, idleSince: number): Storage | undefined {
     const member = layer !== null && this.#layout?.layers.has(layer)
@@ -212,7 +209,8 @@ export class BufferPool {
   }
 
   #handOut(storage: Storage, size: number): Storage {
-    const list = this.#free.get(storage.capacity) ?? []
+    const list = this.#free.get(storage.capacity)
+    if (!list) throw new Error('a storage that is idle is not in the list of free ones')
     list.splice(list.indexOf(storage), 1)
     return storage.reuse(size)
   }
@@ -224,7 +222,7 @@ export class BufferPool {
     return storage
   }
 
-  /** Called by a storage when its last holder let go. */
+  /** Called by a storage when its last holder releases it. */
   giveBack(storage: Storage): void {
     this.#lifetimes?.giveBack(storage)
     this.#liveBytes -= storage.bytes
@@ -251,7 +249,7 @@ export class BufferPool {
   }
 }
 
-/** A buffer for kernels and copies, and what its device says to it. */
+/** A buffer for kernels and copies, and the error scope of its allocation. */
 export function createStorageBuffer(
   device: GPUDevice,
   size: number,
@@ -270,9 +268,13 @@ export function outOfMemory(
   report: MemoryReport,
   cause: GPUError,
 ): OutOfMemoryError {
-  const mib = (n: number) => `${(n / 2 ** 20).toFixed(0)} MiB`
   return new OutOfMemoryError(
-    `no GPU memory for ${mib(bytes)} beside the ${mib(report.liveBytes)} in use; use a smaller batch`,
+    `no GPU memory for ${mib(bytes)} beside the ${mib(report.liveBytes)} in use; ` +
+      'use a smaller batch',
     { cause },
   )
+}
+
+function mib(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(0)} MiB`
 }

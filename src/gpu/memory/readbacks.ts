@@ -7,48 +7,39 @@ export interface ReadItem {
 }
 
 /**
- * What many small results share, such as the losses of many steps; a larger one has memory of its
- * own.
+ * The size of a page that many small results share, such as the losses of many steps. A larger
+ * result has a page of its own.
  */
 const pageBytes = 2 ** 18
-/**
- * Sizes of the larger ones are rounded to this many bytes, so that nearly equal ones find the same
- * buffer.
- */
+/** Larger pages are rounded to this many bytes, so that nearly equal results share a buffer. */
 const granule = 256
 /**
- * Memory that is kept for results to come; a snapshot of every parameter would hold the size of the
- * network for good.
+ * The most bytes kept for later results. Without a limit, one snapshot of every parameter would
+ * hold the size of the network forever.
  */
 const idleLimit = 2 ** 26
 
-/**
- * Mappable memory that results are copied into one after the other, and that is read once for all
- * of them.
- */
+/** Mappable memory into which results are copied side by side; it is read once for all of them. */
 interface Page {
   readonly buffer: GPUBuffer
   used: number
-  /** What was copied, once somebody has asked for it; nothing is added then. */
+  /** The copied bytes, once one of the results was asked for; none is added then. */
   contents: Promise<ArrayBuffer> | null
 }
 
-/** Copies of results on their way to the host. */
+/** Copies results from the device back to JavaScript. */
 export class Readbacks {
   readonly #device: GPUDevice
   readonly #submit: () => void
-  /**
-   * Kept for the next result of its size, at most `idleLimit` bytes; the one that has waited
-   * longest comes first.
-   */
+  /** Buffers for later results of their size, the one idle longest first. */
   readonly #idle: GPUBuffer[] = []
   #idleBytes = 0
-  /** Where the next small result goes. */
+  /** The page of the next small result. */
   #open: Page | null = null
-  /** What the work that is not submitted copies into. */
+  /** Pages that work not yet submitted copies into. */
   readonly #unsubmitted = new Set<Page>()
 
-  /** @param submit hands encoded work to the device */
+  /** @param submit submits the encoded work */
   constructor(device: GPUDevice, submit: () => void) {
     this.#device = device
     this.#submit = submit
@@ -74,7 +65,7 @@ export class Readbacks {
     return () => Promise.all(copies.map((collect) => collect()))
   }
 
-  /** Notes that no work is waiting to be submitted. */
+  /** All encoded work was submitted. */
   submitted(): void {
     this.#unsubmitted.clear()
   }
@@ -91,17 +82,14 @@ export class Readbacks {
   }
 
   #take(size: number): GPUBuffer {
-    const at = this.#idle.findLastIndex((buffer) => buffer.size === size)
-    const [idle] = at < 0 ? [] : this.#idle.splice(at, 1)
-    if (idle) this.#idleBytes -= size
-    return (
-      idle ??
-      this.#device.createBuffer({
-        label: 'read-back',
-        size,
-        usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
-      })
-    )
+    const index = this.#idle.findLastIndex((buffer) => buffer.size === size)
+    const [idle] = index < 0 ? [] : this.#idle.splice(index, 1)
+    if (idle) {
+      this.#idleBytes -= size
+      return idle
+    }
+    const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST
+    return this.#device.createBuffer({ label: 'read-back', size, usage })
   }
 
   #keep(buffer: GPUBuffer): void {
@@ -113,15 +101,16 @@ export class Readbacks {
     this.#idleBytes += buffer.size
     while (this.#idleBytes > idleLimit) {
       const oldest = this.#idle.shift()
-      this.#idleBytes -= oldest?.size ?? 0
-      oldest?.destroy()
+      if (!oldest) return
+      this.#idleBytes -= oldest.size
+      oldest.destroy()
     }
   }
 
   #contents(page: Page): Promise<ArrayBuffer> {
     if (this.#open === page) this.#open = null
-    // A buffer that is being mapped is in no submitted work: neither in that of others who copy
-    // into the page.
+    // Work that uses a buffer cannot be submitted while the buffer is being mapped, so whatever
+    // copies into the page is submitted first.
     if (this.#unsubmitted.has(page)) this.#submit()
     page.contents ??= this.#collect(page)
     return page.contents

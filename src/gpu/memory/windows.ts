@@ -2,7 +2,7 @@ import { ShapeError } from '../../base/errors.ts'
 import type { BindingLimits } from '../limits.ts'
 import type { Storage } from './pool.ts'
 
-/** A stretch of a storage, as one binding. `offset` is a multiple of the limits' alignment. */
+/** Part of a storage, as one binding. `offset` is a multiple of the limits' alignment. */
 export interface Window {
   readonly storage: Storage
   readonly offset: number
@@ -11,6 +11,11 @@ export interface Window {
 
 /** What a launch binds: a whole storage, or part of one. */
 export type Bindable = Storage | Window
+
+/** The storage that is bound, whole or in part. */
+export function storageOf(bound: Bindable): Storage {
+  return 'offset' in bound ? bound.storage : bound
+}
 
 /** Neighboring items of an array. */
 export interface Part {
@@ -25,8 +30,8 @@ export interface Part {
  */
 export function partsOf(limits: BindingLimits, count: number, itemBytes: number): Part[] {
   if (count * itemBytes <= limits.bytes) return [{ first: 0, count }]
-  // Items that begin where a binding may lie `step` apart; where so many do not fit, a part begins
-  // inside its window.
+  // Items that begin where a binding may begin are `step` apart. Where that many items do not fit
+  // into a binding, a part begins inside its window.
   const step = limits.alignment / greatestCommonDivisor(limits.alignment, itemBytes)
   const stepped = step * itemBytes <= limits.bytes
   const most = stepped
@@ -34,7 +39,8 @@ export function partsOf(limits: BindingLimits, count: number, itemBytes: number)
     : Math.floor((limits.bytes - limits.alignment) / itemBytes)
   if (most < 1)
     throw new ShapeError(
-      `one row of a tensor takes ${itemBytes} bytes, and this adapter binds ${limits.bytes} at once; use narrower layers`,
+      `one row of a tensor takes ${itemBytes} bytes, and this adapter binds ${limits.bytes} at ` +
+        'once; use narrower layers',
     )
   const even = Math.ceil(count / Math.ceil(count / most))
   const size = stepped ? Math.ceil(even / step) * step : even
@@ -63,9 +69,9 @@ export function windowOf(
 }
 
 /**
- * Arrays of `n` 4-byte elements side by side, in parts that each can be bound: what element-wise
- * kernels launch over. Parts begin at whole vectors of four, and the last one's window reaches to
- * the end of the storages, which are padded to whole vectors.
+ * Calls `body` for parts of arrays of `n` 4-byte elements, each small enough to bind: element-wise
+ * kernels launch over them. Parts begin at whole vectors of four, and the last one's window extends
+ * to the end of the storages, which are padded to whole vectors.
  * @param body called for each part with its windows, and how many elements it has
  */
 export function eachPart<Name extends string>(

@@ -29,15 +29,15 @@ async function cacheName(
 
 /** The tilings of an adapter, including those that earlier engines measured on it. */
 export async function openTilingSelector(
-  platform: Host,
+  host: Host,
   adapter: GPUAdapter,
   kind: AdapterKind,
   lanes: number | null,
   shaders: ReadonlyMap<string, string>,
 ): Promise<TilingSelector> {
-  const { tilingStore } = platform
+  const { tilingStore } = host
   if (!tilingStore) return new TilingSelector(kind, lanes)
-  const name = await cacheName(adapter, platform, shaders)
+  const name = await cacheName(adapter, host, shaders)
   const measured = parseTilings(await tilingStore.read(name))
   return new TilingSelector(kind, lanes, measured, (table) =>
     tilingStore.write(name, JSON.stringify(table)),

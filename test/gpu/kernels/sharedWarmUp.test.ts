@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { CompiledKernel, Uncompiled } from '../../../src/gpu/kernels/pipelines.ts'
-import { SharedLaunches } from '../../../src/gpu/kernels/sharedLaunches.ts'
+import { SharedWarmUp } from '../../../src/gpu/kernels/sharedWarmUp.ts'
 
 /** Kernels whose texts are so many characters long. */
 function kernelsOf(lengths: readonly number[]): Uncompiled[] {
@@ -40,7 +40,7 @@ async function tell({ fresh, known, open, there, compile }: Story) {
   const written = new Set<Uncompiled>()
   const [here, helped]: [string[], string[]] = [[], []]
   let [opened, disposed, ready] = [0, 0, 0]
-  const shared = new SharedLaunches(
+  const shared = new SharedWarmUp(
     {
       async launch(kernel, compiled) {
         await compiled
@@ -58,7 +58,7 @@ async function tell({ fresh, known, open, there, compile }: Story) {
         if (known < fresh) written.add(kernel)
         return fresh
       }
-      return { launches: { launch }, dispose: () => disposed++ }
+      return { launcher: { launch }, dispose: () => disposed++ }
     },
   )
   const pipelines = {

@@ -3,47 +3,46 @@ import type { CompiledKernel, PipelineCache, Uncompiled } from './pipelines.ts'
 
 /**
  * Bytes that each binding sees: enough for one element of any array, at the alignment that every
- * device takes.
+ * device accepts.
  */
-const window = 256
-const bindings = 16
+const windowBytes = 256
+const maxBindings = 16
 
 /**
- * Launches kernels with nothing to do. A driver for the CPU makes machine code of a pipeline when
- * it is first launched, one after the other and at half a second each for the large ones: this way
- * it does so while other pipelines are still being made, and progress is told of it.
+ * Launches kernels with nothing to do, to warm them up. A CPU driver makes machine code for a
+ * pipeline at its first launch, one pipeline after the other, and takes half a second for a large
+ * one. Warming up lets it do so while other pipelines are still being compiled, and lets progress
+ * be reported.
  */
-export class FirstLaunches {
+export class EmptyLauncher {
   readonly #device: GPUDevice
   readonly #pipelines: PipelineCache
   readonly #params: GPUBindGroup
   readonly #read: GPUBuffer
   readonly #written: GPUBuffer
-  /** When the last one ended. */
+  /** When the last launch ended. */
   #ended = 0
 
   constructor(device: GPUDevice, pipelines: PipelineCache) {
     this.#device = device
     this.#pipelines = pipelines
-    const make = (usage: GPUBufferUsageFlags) =>
-      device.createBuffer({ label: 'first launches', size: window * bindings, usage })
-    const zeros = make(GPUBufferUsage.UNIFORM) // counts and extents of nothing
-    this.#read = make(GPUBufferUsage.STORAGE)
-    this.#written = make(GPUBufferUsage.STORAGE)
-    const resource = { buffer: zeros, size: window }
-    const layout = pipelines.paramsLayout
+    const create = (usage: GPUBufferUsageFlags) =>
+      device.createBuffer({ label: 'empty launches', size: windowBytes * maxBindings, usage })
+    const zeros = create(GPUBufferUsage.UNIFORM) // every count and extent is 0
+    this.#read = create(GPUBufferUsage.STORAGE)
+    this.#written = create(GPUBufferUsage.STORAGE)
     this.#params = device.createBindGroup({
-      label: 'first launches',
-      layout,
-      entries: [{ binding: 0, resource }],
+      label: 'empty launches',
+      layout: pipelines.paramsLayout,
+      entries: [{ binding: 0, resource: { buffer: zeros, size: windowBytes } }],
     })
   }
 
   /**
-   * Compiles a kernel, and launches it.
-   * @param compiled where it is being compiled already
+   * Compiles a kernel and launches it.
+   * @param compiled the kernel, where its compilation has begun already
    * @returns the milliseconds that the device took for the launch, once it has run
-   * @throws KernelError where one or the other fails
+   * @throws KernelError where compilation or launch fails
    */
   async launch(
     kernel: Uncompiled,
@@ -54,11 +53,11 @@ export class FirstLaunches {
       binding,
       resource: {
         buffer: writable ? this.#written : this.#read,
-        offset: binding * window,
-        size: window,
+        offset: binding * windowBytes,
+        size: windowBytes,
       },
     }))
-    const encoder = this.#device.createCommandEncoder({ label: 'first launch' })
+    const encoder = this.#device.createCommandEncoder({ label: 'empty launch' })
     const pass = encoder.beginComputePass()
     pass.setPipeline(pipeline)
     pass.setBindGroup(0, this.#device.createBindGroup({ layout: layout.bindGroupLayout, entries }))
