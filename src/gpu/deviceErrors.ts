@@ -6,7 +6,7 @@ import { DeviceLostError, type GraftError } from '../base/errors.ts'
  */
 export class DeviceErrors {
   readonly #pending: Promise<GraftError | null>[] = []
-  /** The result of the `settle` in progress: another `settle` that begins meanwhile throws it too. */
+  /** What the `settle` in progress finds; one that begins meanwhile throws it too. */
   #settling: Promise<GraftError | null> | null = null
   #uncaptured: GraftError | null = null
   #lost: DeviceLostError | null = null

@@ -207,8 +207,8 @@ export class Gpu {
   }
 
   /**
-   * Copies buffers back to JavaScript, in one submit with the work encoded before. The buffers may be
-   * released or reused at once.
+   * Copies buffers back to JavaScript, in one submit with the work encoded before. The buffers may
+   * be released or reused at once.
    * @param items each buffer with the number of bytes wanted
    * @throws any error of the work submitted so far
    */

@@ -275,7 +275,7 @@ export class Recorder {
     }
   }
 
-  /** Names the pass of each dispatch since `first` after the gradients its results contribute to. */
+  /** Names each dispatch's pass after the gradients its results contribute to, from `first` on. */
   #namePasses(first: number, gradients: Named): void {
     const contributes = new Map<number, Set<string>>()
     for (const [name, tensor] of Object.entries(gradients))
