@@ -1,6 +1,7 @@
 /** The order of the house: imports, the length of files and lines, the spelling of words. */
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { extname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
@@ -62,5 +63,16 @@ describe('the structure', () => {
       lines.flatMap((line, i) => ([...line].length > 100 ? [`${name}:${i + 1}`] : [])),
     )
     expect(long).toEqual([])
+  })
+
+  test('docs/architecture.md shows every room, in the order that imports follow', async () => {
+    const page = await readFile(join(root, 'docs', 'architecture.md'), 'utf8')
+    const picture = page.split('```')[1] ?? ''
+    const rooms = [...picture.matchAll(/^.{20}([a-z]+) {3,}\S/gm)].map(([, name]) => name)
+    const { forbidden } = createRequire(import.meta.url)('../.dependency-cruiser.cjs') as {
+      readonly forbidden: readonly { readonly name: string }[]
+    }
+    const order = forbidden.flatMap(({ name }) => /^up from ([a-z]+)$/.exec(name)?.[1] ?? [])
+    expect(rooms.reverse()).toEqual([...order, 'cli'])
   })
 })
