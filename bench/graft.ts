@@ -1,6 +1,6 @@
 import type { Gpu } from '../src/gpu/gpu.ts'
 import type { Engine } from '../src/index.ts'
-import type { Kept } from '../src/ops/op.ts'
+import type { Buffers } from '../src/ops/op.ts'
 import { allocate, type NdBuffer } from '../src/tensor/ndbuffer.ts'
 import { type NdArray, sizeOf } from './arrays.ts'
 import type { Contestant } from './contest.ts'
@@ -26,13 +26,14 @@ export class Room {
     return buffer
   }
 
-  /** What a forward pass keeps for backward. */
-  keep(forward: (gpu: Gpu) => Kept): Kept {
+  /** What a forward pass keeps for one gradient. */
+  keep<Kept extends Buffers>(forward: (gpu: Gpu) => Kept | null): Kept {
     const { gpu } = this.engine
     return gpu.withScratch(() => {
       const kept = forward(gpu)
-      for (const buffer of kept)
-        if (buffer) this.#held.push({ ...buffer, storage: buffer.storage.retain() })
+      if (!kept) throw new Error('forward kept nothing for this gradient')
+      for (const { storage, shape } of Object.values(kept))
+        this.#held.push({ storage: storage.retain(), shape })
       return kept
     })
   }

@@ -1,3 +1,4 @@
+import type { Gpu } from '../../src/gpu/gpu.ts'
 import { conv2d } from '../../src/ops/conv2d.ts'
 import { type NdArray, randomArray, sampleIndices, sizeOf } from '../arrays.ts'
 import type { Case, Contestant, Contestants, Expected } from '../contest.ts'
@@ -61,34 +62,20 @@ function convCase(
     inRoom(engine, (room) => {
       const { x, weight, bias, dy } = arrays()
       const inputs = { x: room.put(x), weight: room.put(weight), bias: room.put(bias) }
-      if (pass === 'forward') {
-        const y = room.make(shapes.y)
-        return onGraft(
-          room,
-          (gpu) => conv2d.forward(gpu, inputs, y, attrs, { x: true, weight: true, bias: true }),
-          y,
-        )
+      const y = room.make(shapes.y)
+      const forward = (gpu: Gpu) =>
+        conv2d.forward(gpu, inputs, y, attrs, { x: true, weight: true, bias: true })
+      if (pass === 'forward') return onGraft(room, forward, y)
+      const given = room.put(dy)
+      if (pass === 'input gradient') {
+        const [kept, dx] = [room.keep((gpu) => forward(gpu).x), room.make(shapes.x)]
+        return onGraft(room, (gpu) => conv2d.backward.x(gpu, given, dx, kept, attrs, shapes), dx)
       }
-      const [gradient, into] = [
-        room.put(dy),
-        room.make(pass === 'input gradient' ? shapes.x : shapes.weight),
-      ]
-      const grads = {
-        x: pass === 'input gradient' ? into : null,
-        weight: pass === 'weight gradient' ? into : null,
-        bias: null,
-      }
-      const kept = room.keep((gpu) =>
-        conv2d.forward(gpu, inputs, room.make(shapes.y), attrs, {
-          x: true,
-          weight: true,
-          bias: true,
-        }),
-      )
+      const [kept, dweight] = [room.keep((gpu) => forward(gpu).weight), room.make(shapes.weight)]
       return onGraft(
         room,
-        (gpu) => conv2d.backward(gpu, kept, gradient, grads, attrs, shapes),
-        into,
+        (gpu) => conv2d.backward.weight(gpu, given, dweight, kept, attrs, shapes),
+        dweight,
       )
     })
   const contestants: Contestants = { graft }

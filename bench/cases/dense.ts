@@ -68,11 +68,17 @@ function denseCase(
           y,
         )
       }
-      const toX = pass === 'input gradient'
-      const kept = [toX ? null : room.put(x), toX ? room.put(weight) : null]
-      const [gradient, into] = [room.put(dy), room.make(toX ? shapes.x : shapes.weight)]
-      const grads = { x: toX ? into : null, weight: toX ? null : into, bias: null }
-      return onGraft(room, (gpu) => linear.backward(gpu, kept, gradient, grads, {}, shapes), into)
+      const given = room.put(dy)
+      if (pass === 'input gradient') {
+        const [kept, dx] = [{ weight: room.put(weight) }, room.make(shapes.x)]
+        return onGraft(room, (gpu) => linear.backward.x(gpu, given, dx, kept, {}, shapes), dx)
+      }
+      const [kept, dweight] = [{ x: room.put(x) }, room.make(shapes.weight)]
+      return onGraft(
+        room,
+        (gpu) => linear.backward.weight(gpu, given, dweight, kept, {}, shapes),
+        dweight,
+      )
     })
   const contestants: Contestants = { graft }
   if (tf)

@@ -2,7 +2,7 @@ import type { Gpu } from '../../src/gpu/gpu.ts'
 import { crossEntropy } from '../../src/ops/crossEntropy.ts'
 import { localResponseNorm } from '../../src/ops/localResponseNorm.ts'
 import { maxPool2d } from '../../src/ops/maxPool2d.ts'
-import { type Kept, keptAt, type Op } from '../../src/ops/op.ts'
+import type { Buffers, Op } from '../../src/ops/op.ts'
 import { relu } from '../../src/ops/relu.ts'
 import { type NdArray, randomArray, sampleIndices, sizeOf } from '../arrays.ts'
 import type { Case, Contestant, Contestants, Expected } from '../contest.ts'
@@ -19,9 +19,9 @@ import {
 import { lazy, type Peers } from './common.ts'
 
 /** One operator with one input, bound by how fast bytes move. */
-interface Unary<Attrs> {
+interface Unary<Attrs, Kept extends Buffers> {
   readonly name: string
-  readonly op: Op<'x', Attrs>
+  readonly op: Op<'x', Attrs, { readonly x: Kept }>
   readonly shape: readonly number[]
   readonly attrs: Attrs
   /** On tfjs, images with channels last: forward of x, then backward of (x, dy). */
@@ -40,34 +40,20 @@ interface Unary<Attrs> {
  */
 const relative = 2e-5
 
-function unaryCases<Attrs>(
-  { name, op, shape, attrs, tfjs, forwardAt, backwardAt }: Unary<Attrs>,
+function unaryCases<Attrs, Kept extends Buffers>(
+  { name, op, shape, attrs, tfjs, forwardAt, backwardAt }: Unary<Attrs, Kept>,
   { engine, tf, backends }: Peers,
 ): Case[] {
   const outShape = op.outShape({ x: shape }, attrs)
   const arrays = lazy(() => ({ x: randomArray(shape, 1), dy: randomArray(outShape, 2) }))
   const graft = async (pass: 'forward' | 'backward'): Promise<Contestant> => {
     const room = new Room(engine)
-    const { gpu } = engine
     const [x, y] = [room.put(arrays().x), room.make(outShape)]
-    if (pass === 'forward')
-      return onGraft(room, (g) => void op.forward(g, { x }, y, attrs, { x: true }), y)
-    let kept: Kept = []
-    gpu.withScratch(() => {
-      kept = op.forward(gpu, { x }, y, attrs, { x: true })
-      for (const buffer of kept) buffer?.storage.retain()
-    })
+    const forward = (gpu: Gpu) => op.forward(gpu, { x }, y, attrs, { x: true })
+    if (pass === 'forward') return onGraft(room, forward, y)
+    const kept = room.keep((gpu) => forward(gpu).x)
     const [dy, dx] = [room.put(arrays().dy), room.make(shape)]
-    const contestant = onGraft(
-      room,
-      (g) => op.backward(g, kept, dy, { x: dx }, attrs, { x: shape }),
-      dx,
-    )
-    const dispose = () => {
-      for (const buffer of kept) buffer?.storage.release()
-      room.dispose()
-    }
-    return { ...contestant, dispose }
+    return onGraft(room, (gpu) => op.backward.x(gpu, dy, dx, kept, attrs, { x: shape }), dx)
   }
   const { flops, bytes } = op.cost({ x: shape }, attrs)
   return (['forward', 'backward'] as const).map((pass): Case => {
@@ -271,9 +257,8 @@ export function crossEntropyCase(
         time: () => deviceTime(engine, (gpu) => gpu.withScratch(() => void run(gpu))),
         async values() {
           const { gpu } = engine
-          const read = gpu.withScratch(() =>
-            gpu.readLater([{ storage: keptAt(run(gpu), 0).storage, bytes: 4 * rows * classes }]),
-          )
+          const { gradient } = room.keep((g) => run(g).logits)
+          const read = gpu.readLater([{ storage: gradient.storage, bytes: 4 * rows * classes }])
           gpu.submit()
           const [bytes] = await read()
           return new Float32Array(bytes ?? new ArrayBuffer(0))

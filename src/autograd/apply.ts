@@ -1,102 +1,156 @@
+import { at } from '../base/at.ts'
 import { AutogradError, ShapeError } from '../base/errors.ts'
 import { typeName } from '../base/options.ts'
 import type { Recorder } from '../gpu/recorder.ts'
 import { gradientName } from '../gpu/recording.ts'
-import {
-  type Grads,
-  type InputShapes,
-  type Inputs,
-  keptAt,
-  type Needs,
-  type Op,
-  type ViewOp,
-} from '../ops/op.ts'
+import type { Activation, AnyOp, Buffers, ByInput, Op, ViewOp } from '../ops/op.ts'
 import type { Engine } from '../tensor/engine.ts'
-import { allocate, type NdBuffer } from '../tensor/ndbuffer.ts'
+import { allocate, type NdBuffer, type Shape } from '../tensor/ndbuffer.ts'
 import { Tensor } from '../tensor/tensor.ts'
-import { Node } from './node.ts'
+import { type Flow, Node } from './node.ts'
+
+type Inputs = Readonly<Record<string, Tensor | null>>
 
 /**
- * Runs an operator on tensors and, where a gradient has to flow, records it.
- * @param into the memory of the result, held once for it. Default: memory of its own
+ * Runs an operator on tensors and, where a gradient has to flow, records it on the tape.
  * @throws ShapeError for inputs the operator cannot take, or where it needs more memory at once
  * than one binding; nothing is then left allocated
+ * @example const y = apply(linear, { x, weight, bias: null }, { relu: true })
  */
-export function apply<In extends string, Attrs>(
-  op: Op<In, Attrs>,
-  inputs: Readonly<Record<In, Tensor | null>>,
-  attrs: Attrs,
-  into?: NdBuffer,
-): Tensor {
-  const tensors = op.inputs.map((name) => inputs[name])
-  for (const [i, tensor] of tensors.entries())
-    if (tensor !== null) requireTensor(op.name, op.inputs[i] ?? '', tensor)
+export function apply<
+  In extends string,
+  Attrs,
+  Kept extends Readonly<Record<string, Buffers>>,
+  Optional extends string,
+>(op: Op<In, Attrs, Kept, Optional>, inputs: ByInput<In, Optional, Tensor>, attrs: Attrs): Tensor {
+  // Operators and their callers are typed. The code in between handles all inputs alike, by name.
+  return run(op as unknown as AnyOp, inputs, attrs)
+}
+
+/** As `apply`, for an operator whose result is a tensor over its input's memory. */
+export function applyView<Attrs>(op: ViewOp<Attrs>, x: Tensor, attrs: Attrs): Tensor {
+  requireTensor(op.name, 'x', x)
+  return view(op.name, x, op.outShape({ x: x.shape }, attrs))
+}
+
+function run(op: AnyOp, inputs: Inputs, attrs: unknown): Tensor {
+  for (const name of op.inputs)
+    if (inputs[name] !== null || !op.optional?.includes(name))
+      requireTensor(op.name, name, inputs[name])
+  const tensors = [...new Set(op.inputs.flatMap((name) => inputs[name] ?? []))]
   const engine = engineOf(op.name, tensors)
-  if (op.name !== 'relu' && tensors.some((tensor) => tensor?.rectified))
-    throw new AutogradError(
-      `${op.name}: an input holds max(x, 0) already and is for the ReLU that follows: do not ask a layer for 'relu' here`,
+  const { gpu, gradEnabled } = engine
+  const byInput = <T>(value: (tensor: Tensor) => T): Record<string, T | null> =>
+    Object.fromEntries(
+      op.inputs.map((name) => {
+        const tensor = inputs[name]
+        return [name, tensor ? value(tensor) : null]
+      }),
     )
-  const { gpu } = engine
-  const record = <T>(value: (tensor: Tensor | null) => T) =>
-    Object.fromEntries(op.inputs.map((name) => [name, value(inputs[name])])) as Record<In, T>
-  const buffers: Inputs<In> = record((tensor) => tensor?.buffer ?? null)
-  const shapes: InputShapes<In> = record((tensor) => tensor?.shape ?? null)
-  const needs: Needs<In> = record((tensor) => engine.gradEnabled && (tensor?.requiresGrad ?? false))
-  const y = into ?? allocate(gpu, op.outShape(shapes, attrs))
+  const buffers = byInput((tensor) => tensor.buffer)
+  const shapes = byInput((tensor) => tensor.shape)
+  const wanting = gradEnabled ? tensors.filter((tensor) => tensor.requiresGrad) : []
+  const needs = Object.fromEntries(
+    op.inputs.map((name) => [name, wanting.some((tensor) => tensor === inputs[name])]),
+  )
+  const shape = op.outShape(shapes, attrs)
+  if (op.unchanged?.(attrs)) return view(op.name, at(tensors, 0), shape)
+  const y = allocate(gpu, shape)
   const out = new Tensor(engine, y)
-  gpu.withScratch(() => {
+  return gpu.withScratch(() => {
     const kept = releasedOnError([y], () => {
       gpu.recorder?.enter(op.name, 'forward', Object.values(buffers), attrs)
       const kept = op.forward(gpu, buffers, y, attrs, needs)
       gpu.recorder?.leave({ ...buffers, y })
       return kept
     })
-    if (gpu.recorder) noteOmissions(gpu.recorder, op.inputs, inputs, engine.gradEnabled)
-    const wanting = tensors.filter(
-      (tensor): tensor is Tensor => tensor !== null && engine.gradEnabled && tensor.requiresGrad,
-    )
-    if (wanting.length === 0) return
-    out.requiresGrad = true
-    out.node = new Node(
-      op.name,
-      gpu.layer,
-      [...new Set(wanting)],
-      kept,
-      (node, dy, wanted, unit) => {
-        const made: (readonly [Tensor, NdBuffer])[] = []
-        // One gradient after the other, the last input's first: they need not be held, nor their
-        // temporary memory, all at once.
-        for (const name of [...op.inputs].reverse()) {
-          const tensor = inputs[name]
-          if (!tensor || !wanted.has(tensor)) continue
-          const ready = op.differentiates === name ? keptAt(node.kept, 0) : null
-          const grad = ready
-            ? { storage: ready.storage.retain(), shape: tensor.shape }
-            : allocate(gpu, tensor.shape)
-          made.push([tensor, grad])
-          const grads = { ...record(() => null), [name]: grad } as Grads<In>
-          releasedOnError(
-            made.map(([, buffer]) => buffer),
-            () => {
-              gpu.recorder?.enter(op.name, 'backward', [dy], attrs)
-              if (ready && unit) gpu.recorder?.omit(gradientName(name), 'forward has computed it')
-              else gpu.withScratch(() => op.backward(gpu, node.kept, dy, grads, attrs, shapes))
-              gpu.recorder?.leave({ dy }, grads)
-            },
-          )
-        }
-        return made.reverse()
-      },
-    )
+    if (gpu.recorder) noteOmissions(gpu.recorder, op.inputs, inputs, gradEnabled)
+    if (wanting.length === 0) return out
+    record(out, new Node(op.name, gpu.layer, wanting, kept, flowThrough(op, inputs, attrs, shapes)))
+    const activation = op.activation?.(attrs)
+    return activation ? activated(activation, out) : out
   })
-  return out
+}
+
+/**
+ * The activation that an operator has applied to its result, as a step of its own on the tape: dy
+ * comes back through it before the operator's gradients are computed. Its input was never stored,
+ * and its result is the operator's memory.
+ */
+function activated(activation: Activation, input: Tensor): Tensor {
+  const { engine, buffer, shape } = input
+  const y = new Tensor(engine, { storage: buffer.storage.retain(), shape })
+  const flow = flowThrough(activation as unknown as AnyOp, { x: input }, {}, { x: shape })
+  record(y, new Node(activation.name, engine.gpu.layer, [input], { x: { y: buffer } }, flow))
+  input.free()
+  return y
+}
+
+/**
+ * For a layer whose activation the operator before it has applied: names the layer as the one that
+ * its gradient belongs to, and notes it in a recording.
+ * @param formula what was applied, for the recording: 'max(x, 0)'
+ */
+export function noteActivation(activation: Activation, y: Tensor, formula: string): void {
+  const { gpu, gradEnabled } = y.engine
+  if (y.node instanceof Node) y.node.layer = gpu.layer
+  const { recorder } = gpu
+  if (!recorder) return
+  recorder.omit('forward', `the launch before it has stored ${formula}`)
+  recorder.enter(activation.name, 'forward', [y.buffer])
+  recorder.leave({ x: y.buffer, y: y.buffer })
+  noteOmissions(recorder, activation.inputs, { x: y }, gradEnabled)
+}
+
+function record(tensor: Tensor, node: Node): void {
+  tensor.requiresGrad = true
+  tensor.node = node
+}
+
+/**
+ * How dy flows back through an operator: one gradient after the other, the last input's first. They
+ * need not be held, nor their temporary memory, all at once.
+ */
+function flowThrough(
+  op: AnyOp,
+  inputs: Inputs,
+  attrs: unknown,
+  shapes: Readonly<Record<string, Shape | null>>,
+): Flow {
+  return (node, dy, wanted, unit) => {
+    const made: (readonly [Tensor, NdBuffer])[] = []
+    for (const name of [...op.inputs].reverse()) {
+      const tensor = inputs[name]
+      if (!tensor || !wanted.has(tensor)) continue
+      const { gpu } = tensor.engine
+      const backward = op.backward[name]
+      if (!backward)
+        throw new Error(`${op.name} does not say how the gradient of ${name} is computed`)
+      const kept = node.keptFor(name)
+      const ready = kept.gradient
+      const gradient = ready
+        ? { storage: ready.storage.retain(), shape: tensor.shape }
+        : allocate(gpu, tensor.shape)
+      made.push([tensor, gradient])
+      releasedOnError(
+        made.map(([, buffer]) => buffer),
+        () => {
+          gpu.recorder?.enter(op.name, 'backward', [dy], attrs)
+          if (ready && unit) gpu.recorder?.omit(gradientName(name), 'forward has computed it')
+          else gpu.withScratch(() => backward(gpu, dy, gradient, kept, attrs, shapes))
+          gpu.recorder?.leave({ dy }, { [name]: gradient })
+        },
+      )
+    }
+    return made.reverse()
+  }
 }
 
 /** Says which gradients backward will not compute, and why. */
-function noteOmissions<In extends string>(
+function noteOmissions(
   recorder: Recorder,
-  names: readonly In[],
-  inputs: Readonly<Record<In, Tensor | null>>,
+  names: readonly string[],
+  inputs: Inputs,
   gradEnabled: boolean,
 ): void {
   for (const name of names) {
@@ -110,8 +164,12 @@ function noteOmissions<In extends string>(
   }
 }
 
-/** @throws ShapeError for what is no tensor */
-export function requireTensor(op: string, input: string, value: Tensor): void {
+/** @throws ShapeError for what is not a tensor */
+export function requireTensor(
+  op: string,
+  input: string,
+  value: Tensor | null | undefined,
+): asserts value is Tensor {
   if (value instanceof Tensor) return
   const given = value === undefined ? 'left out' : typeName(value)
   throw new ShapeError(
@@ -119,7 +177,7 @@ export function requireTensor(op: string, input: string, value: Tensor): void {
   )
 }
 
-/** Runs `body`; where it throws, nobody will hold the buffers. */
+/** Runs `body`; where it throws, the buffers are released, since nobody will hold them. */
 function releasedOnError<T>(buffers: readonly NdBuffer[], body: () => T): T {
   try {
     return body()
@@ -129,28 +187,22 @@ function releasedOnError<T>(buffers: readonly NdBuffer[], body: () => T): T {
   }
 }
 
-/** A tensor over the same memory with another shape. */
-export function applyView<Attrs>(op: ViewOp<Attrs>, x: Tensor, attrs: Attrs): Tensor {
-  requireTensor(op.name, 'x', x)
-  const { storage } = x.buffer
-  const shape = op.outShape(x.shape, attrs)
-  x.engine.gpu.recorder?.omit(op.name, 'its result is the same memory')
-  const out = new Tensor(x.engine, { storage: storage.retain(), shape })
-  if (x.engine.gradEnabled && x.requiresGrad) {
-    out.requiresGrad = true
-    out.node = new Node(op.name, x.engine.gpu.layer, [x], [], (_, dy) => [
-      [x, { storage: dy.storage.retain(), shape: x.shape }],
-    ])
-  }
+/** A tensor over the same memory, under the same or another shape. */
+function view(name: string, x: Tensor, shape: Shape): Tensor {
+  const { engine, requiresGrad } = x
+  const { gpu, gradEnabled } = engine
+  gpu.recorder?.omit(name, 'its result is the same memory')
+  const out = new Tensor(engine, { storage: x.buffer.storage.retain(), shape })
+  const flow: Flow = (_, dy) => [[x, { storage: dy.storage.retain(), shape: x.shape }]]
+  if (gradEnabled && requiresGrad) record(out, new Node(name, gpu.layer, [x], {}, flow))
   return out
 }
 
-function engineOf(name: string, tensors: readonly (Tensor | null)[]): Engine {
-  const engines = new Set(tensors.flatMap((tensor) => (tensor ? [tensor.engine] : [])))
-  const [engine] = engines
-  if (!engine || engines.size > 1)
+function engineOf(name: string, tensors: readonly Tensor[]): Engine {
+  const [engine, ...others] = new Set(tensors.map((tensor) => tensor.engine))
+  if (!engine || others.length > 0)
     throw new AutogradError(
-      `${name}: the inputs live on ${engines.size} different engines; they have to share one`,
+      `${name}: the inputs live on ${others.length + 1} different engines; they have to share one`,
     )
   return engine
 }

@@ -16,7 +16,8 @@ import { Node } from './node.ts'
 export function backward(root: Tensor, dy?: Tensor): void {
   if (!root.requiresGrad)
     throw new AutogradError(
-      'backward(): this tensor requires no gradient; set requiresGrad on a leaf, or trainable on a parameter',
+      'backward(): this tensor requires no gradient; set requiresGrad on a leaf, ' +
+        'or trainable on a parameter',
     )
   if (dy && !sameShape(dy.shape, root.shape))
     throw new ShapeError(
@@ -29,7 +30,7 @@ export function backward(root: Tensor, dy?: Tensor): void {
   const { gpu } = root.engine
   const nodes = reachable(root)
   // throws where an earlier backward passed, before anything is held or written
-  for (const { node } of nodes) void node.kept
+  for (const { node } of nodes) node.requireKept()
   const first = dy
     ? { storage: dy.buffer.storage.retain(), shape: root.shape }
     : { storage: gpu.upload(new Float32Array([1])), shape: root.shape }

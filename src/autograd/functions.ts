@@ -2,11 +2,20 @@
  * Operators on tensors: each runs its kernel now and, where a gradient has to flow, is recorded on
  * the tape. Names and meaning are PyTorch's.
  */
+import { at } from '../base/at.ts'
 import { ShapeError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
-import type { Conv2dAttrs, Pair } from '../ops/conv2d.ts'
-import type { Reduction } from '../ops/crossEntropy.ts'
-import { operators } from '../ops/index.ts'
+import { adaptiveAvgPool2d as adaptiveAvgPool2dOp } from '../ops/adaptiveAvgPool2d.ts'
+import { conv2d as conv2dOp, type Pair } from '../ops/conv2d.ts'
+import { crossEntropy as crossEntropyOp, type Reduction } from '../ops/crossEntropy.ts'
+import { dropout as dropoutOp } from '../ops/dropout.ts'
+import { flatten as flattenOp } from '../ops/flatten.ts'
+import { linear as linearOp } from '../ops/linear.ts'
+import { localResponseNorm as localResponseNormOp } from '../ops/localResponseNorm.ts'
+import { maxPool2d as maxPool2dOp } from '../ops/maxPool2d.ts'
+import { relu as reluOp } from '../ops/relu.ts'
+import { softmax as softmaxOp } from '../ops/softmax.ts'
+import { shape2 } from '../tensor/ndbuffer.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { apply, applyView, requireTensor } from './apply.ts'
 
@@ -20,6 +29,8 @@ export interface Conv2dOptions {
   readonly padding?: Size2d
   /** Channels are split into this many groups that do not see each other. Default 1. */
   readonly groups?: number
+  /** Whether a ReLU is applied to the result, in the same launch. Default false. */
+  readonly relu?: boolean
 }
 
 /**
@@ -37,33 +48,16 @@ export function conv2d(
   bias: Tensor | null,
   options: Conv2dOptions = {},
 ): Tensor {
-  return apply(operators.conv2d, { x, weight, bias }, convAttrs(options))
+  checkOptions('conv2d', options, ['stride', 'padding', 'groups', 'relu'], ShapeError)
+  const { stride = 1, padding = 0, groups = 1, relu = false } = options
+  const attrs = { stride: pair(stride), padding: pair(padding), groups, relu }
+  return apply(conv2dOp, { x, weight, bias }, attrs)
 }
 
-/**
- * A convolution that `relu`, and nothing else, is to be given: its kernel stores max(y, 0), so that
- * both are one launch. The tensor stands for y, whose gradient flows back through it.
- */
-export function conv2dForRelu(
-  x: Tensor,
-  weight: Tensor,
-  bias: Tensor | null,
-  options: Conv2dOptions = {},
-): Tensor {
-  return rectified(
-    apply(operators.conv2d, { x, weight, bias }, { ...convAttrs(options), relu: true }),
-  )
-}
-
-function convAttrs(options: Conv2dOptions): Conv2dAttrs {
-  checkOptions('conv2d', options, ['stride', 'padding', 'groups'], ShapeError)
-  const { stride = 1, padding = 0, groups = 1 } = options
-  return { stride: pair(stride), padding: pair(padding), groups }
-}
-
-function rectified(sum: Tensor): Tensor {
-  sum.rectified = true
-  return sum
+/** What `linear` is told. */
+export interface LinearOptions {
+  /** Whether a ReLU is applied to the result, in the same launch. Default false. */
+  readonly relu?: boolean
 }
 
 /**
@@ -75,13 +69,14 @@ function rectified(sum: Tensor): Tensor {
  * @throws ShapeError when shapes do not fit
  * @example const logits = linear(features, weight, bias)
  */
-export function linear(x: Tensor, weight: Tensor, bias: Tensor | null): Tensor {
-  return apply(operators.linear, { x, weight, bias }, {})
-}
-
-/** As `conv2dForRelu`, of a dense layer. */
-export function linearForRelu(x: Tensor, weight: Tensor, bias: Tensor | null): Tensor {
-  return rectified(apply(operators.linear, { x, weight, bias }, { relu: true }))
+export function linear(
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor | null,
+  options: LinearOptions = {},
+): Tensor {
+  checkOptions('linear', options, ['relu'], ShapeError)
+  return apply(linearOp, { x, weight, bias }, options)
 }
 
 /**
@@ -89,11 +84,7 @@ export function linearForRelu(x: Tensor, weight: Tensor, bias: Tensor | null): T
  * @example const y = relu(conv2d(x, weight, bias))
  */
 export function relu(x: Tensor): Tensor {
-  requireTensor('relu', 'x', x)
-  if (!x.rectified) return apply(operators.relu, { x }, {})
-  x.engine.gpu.recorder?.omit('forward', 'the launch before it has stored max(x, 0)')
-  const { storage, shape } = x.buffer
-  return apply(operators.relu, { x }, { stored: true }, { storage: storage.retain(), shape })
+  return apply(reluOp, { x }, {})
 }
 
 /**
@@ -101,7 +92,7 @@ export function relu(x: Tensor): Tensor {
  * @example flatten(x).shape // [8, 9216] for x [8, 256, 6, 6]
  */
 export function flatten(x: Tensor): Tensor {
-  return applyView(operators.flatten, x, {})
+  return applyView(flattenOp, x, {})
 }
 
 /** What `maxPool2d` is told. */
@@ -130,7 +121,7 @@ export function maxPool2d(x: Tensor, options: MaxPool2dOptions): Tensor {
   checkOptions('maxPool2d', options, ['kernel', 'stride', 'padding', 'ceilMode'], ShapeError)
   const { kernel, stride = kernel, padding = 0, ceilMode = false } = options
   return apply(
-    operators.maxPool2d,
+    maxPool2dOp,
     { x },
     { kernel: pair(kernel), stride: pair(stride), padding: pair(padding), ceilMode },
   )
@@ -145,7 +136,7 @@ export function maxPool2d(x: Tensor, options: MaxPool2dOptions): Tensor {
  * @example const y = adaptiveAvgPool2d(x, [6, 6])
  */
 export function adaptiveAvgPool2d(x: Tensor, size: Size2d): Tensor {
-  return apply(operators.adaptiveAvgPool2d, { x }, { size: pair(size) })
+  return apply(adaptiveAvgPool2dOp, { x }, { size: pair(size) })
 }
 
 /** What `localResponseNorm` is told. */
@@ -171,7 +162,7 @@ export interface LocalResponseNormOptions {
 export function localResponseNorm(x: Tensor, options: LocalResponseNormOptions): Tensor {
   checkOptions('localResponseNorm', options, ['size', 'alpha', 'beta', 'k'], ShapeError)
   const { size, alpha = 1e-4, beta = 0.75, k = 1 } = options
-  return apply(operators.localResponseNorm, { x }, { size, alpha, beta, k })
+  return apply(localResponseNormOp, { x }, { size, alpha, beta, k })
 }
 
 /** What `dropout` is told. */
@@ -195,12 +186,7 @@ export interface DropoutOptions {
 export function dropout(x: Tensor, p: number, options: DropoutOptions = {}): Tensor {
   checkOptions('dropout', options, ['training', 'seed'], ShapeError)
   const { training = true, seed = 0 } = options
-  requireTensor('dropout', 'x', x)
-  // Also where nothing is dropped: a wrong p or seed is never silent.
-  operators.dropout.outShape({ x: x.shape }, { p, seed })
-  return training && p > 0
-    ? apply(operators.dropout, { x }, { p, seed })
-    : applyView(operators.dropoutOff, x, {})
+  return apply(dropoutOp, { x }, { p, seed, training })
 }
 
 /**
@@ -211,7 +197,7 @@ export function dropout(x: Tensor, p: number, options: DropoutOptions = {}): Ten
  * @example const probabilities = softmax(logits)
  */
 export function softmax(x: Tensor): Tensor {
-  return apply(operators.softmax, { x }, {})
+  return apply(softmaxOp, { x }, {})
 }
 
 /** What `crossEntropy` is told. */
@@ -250,44 +236,47 @@ export function crossEntropy(
       "crossEntropy: targets are each row's class in an Int32Array, or all rows' probabilities in a Float32Array",
     )
   const { weight, labelSmoothing = 0, reduction = 'mean' } = options
-  const [rows = 0, classes = 0] = logits.shape
+  const [rows, classes] = shape2(logits.shape, 'crossEntropy: logits are [N, classes]')
   const hard = targets instanceof Int32Array
-  const wrong =
-    hard && logits.shape.length === 2
-      ? targets.findIndex((target) => target < 0 || target >= classes)
-      : -1
+  const wrong = hard ? targets.findIndex((target) => target < 0 || target >= classes) : -1
   if (wrong >= 0)
     throw new ShapeError(
-      `crossEntropy: target ${wrong} is ${targets[wrong]}, outside the ${classes} classes of logits [${logits.shape.join(', ')}]`,
+      `crossEntropy: target ${wrong} is ${targets[wrong]}, outside the ${classes} classes ` +
+        `of logits [${logits.shape.join(', ')}]`,
     )
   const bad = weight?.findIndex((value) => !(value >= 0 && value < Number.POSITIVE_INFINITY)) ?? -1
   if (weight && bad >= 0)
     throw new ShapeError(
       `crossEntropy: the weight of class ${bad} is ${weight[bad]}: give a number of 0 or more`,
     )
+  // Weights of another number are refused by the operator.
   const divisor =
-    hard && weight ? targets.reduce((sum, target) => sum + (weight[target] ?? 0), 0) : rows
+    hard && weight?.length === classes
+      ? targets.reduce((sum, target) => sum + at(weight, target), 0)
+      : rows
   const { gpu } = logits.engine
-  const uploads = [gpu.upload(targets), ...(weight ? [gpu.upload(weight)] : [])] as const
+  const held = [targets, ...(weight ? [weight] : [])].map((values) => gpu.upload(values))
   try {
     return apply(
-      operators.crossEntropy,
+      crossEntropyOp,
       { logits },
       {
         targets: {
-          storage: uploads[0],
+          storage: at(held, 0),
           shape: hard ? [targets.length] : [targets.length / classes, classes],
         },
-        weight: weight && uploads[1] ? { storage: uploads[1], shape: [weight.length] } : null,
-        ...{ divisor, labelSmoothing, reduction },
+        weight: weight ? { storage: at(held, 1), shape: [weight.length] } : null,
+        divisor,
+        labelSmoothing,
+        reduction,
       },
     )
   } finally {
-    for (const storage of uploads) storage.release()
+    for (const storage of held) storage.release()
   }
 }
 
 /** A size as [height, width]. */
-export function pair(size: Size2d): Pair {
+function pair(size: Size2d): Pair {
   return typeof size === 'object' ? size : [size, size]
 }

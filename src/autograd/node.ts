@@ -1,16 +1,19 @@
 import { AutogradError } from '../base/errors.ts'
-import type { Kept } from '../ops/op.ts'
+import type { Buffers } from '../ops/op.ts'
 import type { NdBuffer } from '../tensor/ndbuffer.ts'
 import type { GraphNode, Tensor } from '../tensor/tensor.ts'
 
 let nextId = 0
 
+/** By input, the buffers that its gradient is computed from; null where it is not wanted. */
+type Kept = Readonly<Record<string, Buffers | null>>
+
 /**
- * How a gradient flows back through a node: from dy to the gradient of each wanted input, in
- * buffers of their own.
- * @param unit whether dy is 1, so that nothing need be multiplied by it
+ * How a gradient flows back through a node: from dy to the gradient of each wanted input, each in a
+ * buffer of its own.
+ * @param unit whether dy is 1, so that nothing needs to be multiplied by it
  */
-type Flow = (
+export type Flow = (
   node: Node,
   dy: NdBuffer,
   wanted: ReadonlySet<Tensor>,
@@ -28,8 +31,8 @@ export class Node implements GraphNode {
    */
   readonly id = nextId++
   readonly name: string
-  /** The layer that computed it, for errors and recordings. */
-  readonly layer: string | null
+  /** The layer that it belongs to, for errors and recordings. */
+  layer: string | null
   /** The inputs a gradient flows to. */
   readonly inputs: readonly Tensor[]
   readonly #flow: Flow
@@ -46,18 +49,29 @@ export class Node implements GraphNode {
     this.layer = layer
     this.inputs = inputs
     this.#flow = flow
-    for (const buffer of kept) buffer?.storage.retain()
+    for (const { storage } of buffersOf(kept)) storage.retain()
     this.#kept = kept
     for (const input of inputs) input.consumers++
   }
 
-  /** What forward kept. @throws AutogradError once backward has passed */
-  get kept(): Kept {
-    if (!this.#kept)
-      throw new AutogradError(
-        `backward() already passed through ${this.name}${this.layer ? ` (layer ${this.layer})` : ''} and freed what it needs; run forward again before a second backward()`,
-      )
-    return this.#kept
+  /** @throws AutogradError once backward has passed, which frees what forward kept */
+  requireKept(): Kept {
+    if (this.#kept) return this.#kept
+    const layer = this.layer ? ` (layer ${this.layer})` : ''
+    throw new AutogradError(
+      `backward() already passed through ${this.name}${layer} and freed what it needs; ` +
+        'run forward again before a second backward()',
+    )
+  }
+
+  /**
+   * What forward kept for the gradient of one input; nothing where that reads only dy.
+   * @throws AutogradError once backward has passed
+   */
+  keptFor(input: string): Buffers {
+    const { [input]: buffers = {} } = this.requireKept()
+    if (!buffers) throw new Error(`${this.name} kept nothing for the gradient of ${input}`)
+    return buffers
   }
 
   /** The gradient of each wanted input. */
@@ -69,14 +83,15 @@ export class Node implements GraphNode {
     return this.#flow(this, dy, wanted, unit)
   }
 
-  /** Lets go of what forward kept. */
+  /** Releases what forward kept. */
   release(): void {
     if (!this.#kept) return
-    for (const buffer of this.#kept) buffer?.storage.release()
+    for (const { storage } of buffersOf(this.#kept)) storage.release()
     this.#kept = null
     for (const input of this.inputs) input.consumers--
   }
 
+  /** Releases what is kept here and in the steps before, where nothing else needs it. */
   abandon(): void {
     const stack: Node[] = [this]
     for (let node = stack.pop(); node; node = stack.pop()) {
@@ -88,4 +103,8 @@ export class Node implements GraphNode {
         }
     }
   }
+}
+
+function buffersOf(kept: Kept) {
+  return Object.values(kept).flatMap((buffers) => Object.values(buffers ?? {}))
 }

@@ -1,7 +1,7 @@
 /**
  * The two operators with weights, with their float64 references, their edges, and shapes at random.
  */
-import { conv2d, conv2dForRelu, linear, linearForRelu, relu } from '../autograd/functions.ts'
+import { conv2d, linear } from '../autograd/functions.ts'
 import type { Conv2dAttrs, Pair } from '../ops/conv2d.ts'
 import type { LinearAttrs } from '../ops/linear.ts'
 import { sumTolerance } from '../reference/compare.ts'
@@ -28,11 +28,7 @@ export const conv2dCheck: OperatorCheck<Weighted, Conv2dAttrs> = {
   name: 'conv2d',
   inputs: ['x', 'weight', 'bias'],
   kernels: ['fast', 'plain'],
-  run({ x, weight, bias }, { relu: rectify, ...options }) {
-    return rectify
-      ? relu(conv2dForRelu(given(x), given(weight), bias, options))
-      : conv2d(given(x), given(weight), bias, options)
-  },
+  run: ({ x, weight, bias }, options) => conv2d(given(x), given(weight), bias, options),
   forward({ x, weight, bias }, attrs) {
     const y = reference.conv2d(given(x), given(weight), bias, attrs)
     return attrs.relu ? reference.relu(y) : y
@@ -109,11 +105,7 @@ export const linearCheck: OperatorCheck<Weighted, LinearAttrs> = {
   name: 'linear',
   inputs: ['x', 'weight', 'bias'],
   kernels: ['fast', 'plain'],
-  run({ x, weight, bias }, { relu: rectify }) {
-    return rectify
-      ? relu(linearForRelu(given(x), given(weight), bias))
-      : linear(given(x), given(weight), bias)
-  },
+  run: ({ x, weight, bias }, options) => linear(given(x), given(weight), bias, options),
   forward({ x, weight, bias }, attrs) {
     const y = reference.linear(given(x), given(weight), bias)
     return attrs.relu ? reference.relu(y) : y

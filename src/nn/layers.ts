@@ -1,20 +1,22 @@
+import { noteActivation } from '../autograd/apply.ts'
 import {
   adaptiveAvgPool2d,
   conv2d,
-  conv2dForRelu,
   dropout,
   flatten,
   linear,
-  linearForRelu,
   localResponseNorm,
   maxPool2d,
   relu,
   softmax,
 } from '../autograd/functions.ts'
+import { at } from '../base/at.ts'
 import { Random } from '../base/random.ts'
+import type { LocalResponseNormAttrs } from '../ops/localResponseNorm.ts'
 import { pooledExtent } from '../ops/maxPool2d.ts'
+import { relu as reluOp } from '../ops/relu.ts'
 import type { Engine } from '../tensor/engine.ts'
-import { type Shape, sizeOf } from '../tensor/ndbuffer.ts'
+import { type Shape, type Shape3, shape3, shape4, sizeOf } from '../tensor/ndbuffer.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { type Init, initialize } from './init.ts'
 import { type LayerContext, Module } from './module.ts'
@@ -29,8 +31,8 @@ export interface LayerInit {
 }
 
 /**
- * Weight and bias whose values are made when they are first asked for: a layer that is cut off
- * before costs nothing.
+ * Weight and bias whose values are computed when they are first read: a layer that is cut off
+ * before that costs nothing.
  */
 function weightAndBias(
   engine: Engine,
@@ -38,7 +40,7 @@ function weightAndBias(
   shape: Shape,
   init: LayerInit,
 ): readonly [Parameter, Parameter] {
-  const width = shape[0] ?? 0
+  const width = at(shape, 0)
   const weight = () =>
     engine.tensor(initialize(init.weight, shape, new Random(init.seed, init.stream)), shape)
   const bias = () => engine.tensor(new Float32Array(width), [width])
@@ -46,6 +48,11 @@ function weightAndBias(
     Parameter.deferred(`${name}.weight`, shape, () => engine.gpu.actual(weight)),
     Parameter.deferred(`${name}.bias`, [width], () => engine.gpu.actual(bias)),
   ]
+}
+
+/** One image's shape, [channels, height, width], as a layer of images takes it. */
+function imageShape({ name }: Module, shape: Shape): Shape3 {
+  return shape3(shape, `${name}: its input is [channels, height, width]`)
 }
 
 /** Channels, and sizes in pixels. */
@@ -85,24 +92,36 @@ export class Conv2d extends Module {
   }
 
   get description(): string {
-    const [out = 0, depth = 0, kernel = 0] = this.weight.shape
+    const { out, depth, kernel } = this.#filters
     const { stride, groups } = this.options
-    return `conv ${kernel}x${kernel}${stride > 1 ? ` stride ${stride}` : ''}, ${depth * groups} to ${out}${groups > 1 ? ` in ${groups} groups` : ''}`
+    const stepped = stride > 1 ? ` stride ${stride}` : ''
+    const grouped = groups > 1 ? ` in ${groups} groups` : ''
+    return `conv ${kernel}x${kernel}${stepped}, ${depth * groups} to ${out}${grouped}`
+  }
+
+  get #filters() {
+    const [out, depth, kernel] = shape4(this.weight.shape, `${this.weight.name} is [O, C, K, K]`)
+    return { out, depth, kernel }
   }
 
   override parameters(): readonly Parameter[] {
     return [this.weight, this.bias]
   }
 
-  outShape([, height = 0, width = 0]: Shape): Shape {
-    const [out = 0, , kernel = 0] = this.weight.shape
+  outShape(shape: Shape): Shape {
+    const [, height, width] = imageShape(this, shape)
+    const { out, kernel } = this.#filters
     const { stride, padding } = this.options
     const extent = (n: number) => Math.floor((n + 2 * padding - kernel) / stride) + 1
     return [out, extent(height), extent(width)]
   }
 
+  override canApply(next: Module): boolean {
+    return isRelu(next) && this.forward === Conv2d.prototype.forward
+  }
+
   forward(x: Tensor, { relu = false }: Partial<LayerContext> = {}): Tensor {
-    return (relu ? conv2dForRelu : conv2d)(x, this.weight.tensor, this.bias.tensor, this.options)
+    return conv2d(x, this.weight.tensor, this.bias.tensor, { ...this.options, relu })
   }
 }
 
@@ -120,7 +139,7 @@ export class Linear extends Module {
   }
 
   get description(): string {
-    return `FC ${this.weight.shape[1]} to ${this.weight.shape[0]}`
+    return `FC ${at(this.weight.shape, 1)} to ${at(this.weight.shape, 0)}`
   }
 
   override parameters(): readonly Parameter[] {
@@ -128,11 +147,15 @@ export class Linear extends Module {
   }
 
   outShape(): Shape {
-    return [this.weight.shape[0] ?? 0]
+    return [at(this.weight.shape, 0)]
+  }
+
+  override canApply(next: Module): boolean {
+    return isRelu(next) && this.forward === Linear.prototype.forward
   }
 
   forward(x: Tensor, { relu = false }: Partial<LayerContext> = {}): Tensor {
-    return (relu ? linearForRelu : linear)(x, this.weight.tensor, this.bias.tensor)
+    return linear(x, this.weight.tensor, this.bias.tensor, { relu })
   }
 }
 
@@ -147,9 +170,18 @@ export class ReLU extends Module {
     return shape
   }
 
+  override noteApplied(y: Tensor): void {
+    noteActivation(reluOp, y, 'max(x, 0)')
+  }
+
   forward(x: Tensor): Tensor {
     return relu(x)
   }
+}
+
+/** Whether a layer is a ReLU and nothing else: a subclass may compute another function. */
+function isRelu(layer: Module): boolean {
+  return layer.forward === ReLU.prototype.forward
 }
 
 /** A square window, in pixels. */
@@ -162,8 +194,8 @@ export interface MaxPool2dShape {
 }
 
 /**
- * The largest of each square window: f32[N, C, H, W] to f32[N, C, H', W'], whose gradient goes to
- * that one alone.
+ * The largest element of each square window: f32[N, C, H, W] to f32[N, C, H', W']. The gradient goes
+ * to that element alone.
  * @example new MaxPool2d('features.2', { kernel: 3, stride: 2 })
  */
 export class MaxPool2d extends Module {
@@ -179,7 +211,8 @@ export class MaxPool2d extends Module {
     return `max-pool ${kernel}x${kernel} stride ${stride}`
   }
 
-  outShape([channels = 0, height = 0, width = 0]: Shape): Shape {
+  outShape(shape: Shape): Shape {
+    const [channels, height, width] = imageShape(this, shape)
     return [channels, pooledExtent(height, this.options), pooledExtent(width, this.options)]
   }
 
@@ -189,8 +222,8 @@ export class MaxPool2d extends Module {
 }
 
 /**
- * Means over as many windows as asked for: f32[N, C, H, W] to f32[N, C, size[0], size[1]], whatever
- * H and W are.
+ * Means over size[0] · size[1] windows: f32[N, C, H, W] to f32[N, C, size[0], size[1]], whatever H
+ * and W are.
  * @example new AdaptiveAvgPool2d('avgpool', [6, 6])
  */
 export class AdaptiveAvgPool2d extends Module {
@@ -205,7 +238,8 @@ export class AdaptiveAvgPool2d extends Module {
     return `adaptive average pool to ${this.size.join('x')}`
   }
 
-  outShape([channels = 0]: Shape): Shape {
+  outShape(shape: Shape): Shape {
+    const [channels] = imageShape(this, shape)
     return [channels, ...this.size]
   }
 
@@ -221,22 +255,9 @@ export class AdaptiveAvgPool2d extends Module {
  * @example new LocalResponseNorm('norm1', { size: 5, alpha: 1e-4, beta: 0.75, k: 1 })
  */
 export class LocalResponseNorm extends Module {
-  readonly options: {
-    readonly size: number
-    readonly alpha: number
-    readonly beta: number
-    readonly k: number
-  }
+  readonly options: LocalResponseNormAttrs
 
-  constructor(
-    name: string,
-    options: {
-      readonly size: number
-      readonly alpha: number
-      readonly beta: number
-      readonly k: number
-    },
-  ) {
+  constructor(name: string, options: LocalResponseNormAttrs) {
     super(name)
     this.options = options
   }
@@ -255,8 +276,8 @@ export class LocalResponseNorm extends Module {
 }
 
 /**
- * In training, each value is 0 with probability p and divided by 1 − p otherwise; in evaluation
- * nothing happens. Of any shape.
+ * In training, each value becomes 0 with probability p and is divided by 1 − p otherwise; outside
+ * training nothing changes. Of any shape.
  * @example new Dropout('classifier.0', 0.5)
  */
 export class Dropout extends Module {
@@ -297,8 +318,8 @@ export class Flatten extends Module {
 }
 
 /**
- * Probabilities, f32[N, classes]. A network that ends in it was imported so; training and
- * evaluation stop before it.
+ * Probabilities, f32[N, classes]. An imported network may end in it; training and evaluation stop
+ * before it.
  * @example new Softmax('probabilities')
  */
 export class Softmax extends Module {

@@ -14,10 +14,7 @@ export interface LayerContext {
   readonly training: boolean
   /** Its own for this pass. */
   readonly seed: number
-  /**
-   * Whether the layer after it is a ReLU, which a convolution or a dense layer has its kernel apply
-   * as it stores the result.
-   */
+  /** Whether to apply a ReLU to the result: the next layer is one, and `canApply` said yes to it. */
   readonly relu: boolean
 }
 
@@ -35,7 +32,7 @@ export interface LayerContext {
  * }
  */
 export abstract class Module {
-  /** Its place in the network, for example 'features.3'; parameters, errors and plans name it. */
+  /** Its place in the network, for example 'features.3'; parameters, errors and plans use it. */
   readonly name: string
   /** What it is, for people: 'conv 5x5, 64 to 192'. */
   abstract readonly description: string
@@ -57,4 +54,19 @@ export abstract class Module {
    * @throws ShapeError where x does not fit
    */
   abstract forward(x: Tensor, context: LayerContext): Tensor
+
+  /**
+   * Whether this layer can apply the next one, a ReLU, as it stores its own result. The network
+   * then sets `context.relu`, and calls `noteApplied` of the next layer in place of its `forward`.
+   * Default: no.
+   */
+  canApply(_next: Module): boolean {
+    return false
+  }
+
+  /**
+   * Notes in a recording that the layer before has applied this one.
+   * @param y the result of both
+   */
+  noteApplied(_y: Tensor): void {}
 }

@@ -1,3 +1,4 @@
+import { at } from '../base/at.ts'
 import { ShapeError, UsageError, WeightsError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
 import { philox4x32 } from '../base/random.ts'
@@ -5,7 +6,7 @@ import type { StateDict } from '../base/stateDict.ts'
 import type { Engine } from '../tensor/engine.ts'
 import { checkValues, type Shape, sameShape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { Dropout, ReLU, Softmax } from './layers.ts'
+import { Dropout, Softmax } from './layers.ts'
 import type { ForwardOptions, Module } from './module.ts'
 import type { Parameter } from './parameter.ts'
 import type { Preprocess } from './preprocess.ts'
@@ -71,8 +72,12 @@ export class Network {
   /** The shape of one image after each layer, without the batch; input first. */
   shapes(): Shape[] {
     const { size } = this.preprocess
-    const shapes: Shape[] = [[3, size, size]]
-    for (const layer of this.#layers) shapes.push(layer.outShape(shapes.at(-1) ?? []))
+    let shape: Shape = [3, size, size]
+    const shapes = [shape]
+    for (const layer of this.#layers) {
+      shape = layer.outShape(shape)
+      shapes.push(shape)
+    }
     return shapes
   }
 
@@ -115,18 +120,24 @@ export class Network {
     const prefix = this.frozenPrefix
     const pass = training ? this.passes++ : 0
     let here = x
+    let applied = false
     try {
-      for (let i = from; i < to; i++) {
-        const layer = this.#layers[i]
-        if (!layer) break
+      for (const [offset, layer] of this.#layers.slice(from, to).entries()) {
+        const i = from + offset
         gpu.layer = layer.name
-        const relu = i + 1 < to && this.#layers[i + 1] instanceof ReLU
+        if (applied) {
+          layer.noteApplied(here)
+          applied = false
+          continue
+        }
+        const following = i + 1 < to ? this.#layers[i + 1] : undefined
+        applied = following !== undefined && layer.canApply(following)
         const next = layer.forward(here, {
           training: training && i >= prefix,
           seed: this.#dropoutSeed(pass, i),
-          relu,
+          relu: applied,
         })
-        // What backward needs of `here` its tape keeps; the rest of the memory is free for the next
+        // The tape keeps what backward needs of `here`; the rest of its memory is free for the next
         // layer.
         if (here !== x && next !== here) here.free()
         here = next
@@ -163,10 +174,7 @@ export class Network {
     const parameters = this.parameters()
     const values = await this.engine.read(parameters.map((parameter) => parameter.tensor))
     return Object.fromEntries(
-      parameters.map((parameter, i) => [
-        parameter.name,
-        { shape: [...parameter.shape], data: values[i] ?? new Float32Array(0) },
-      ]),
+      parameters.map(({ name, shape }, i) => [name, { shape: [...shape], data: at(values, i) }]),
     )
   }
 
@@ -196,18 +204,21 @@ export class Network {
       throw new WeightsError(
         `the weights lack ${list(missing)}; pass strict: false to keep their present values`,
       )
-    for (const [name, { shape, data }] of Object.entries(values)) {
-      const wanted = parameters.get(name)?.shape ?? []
-      if (!sameShape(shape, wanted))
+    const fitting = [...parameters].flatMap(([name, parameter]) => {
+      const given = values[name]
+      if (!given) return []
+      const { shape, data } = given
+      if (!sameShape(shape, parameter.shape))
         throw new WeightsError(
-          `${name} has the shape ${showShape(shape)} in the weights, ${showShape(wanted)} in the network`,
+          `${name} has the shape ${showShape(shape)} in the weights, ` +
+            `${showShape(parameter.shape)} in the network`,
         )
       checkValues(name, data)
       if (data.length !== sizeOf(shape))
         throw new WeightsError(`${name} of shape ${showShape(shape)} has ${data.length} values`)
-    }
-    for (const [name, { data }] of Object.entries(values))
-      parameters.get(name)?.assign(this.engine, data)
+      return [{ parameter, data }]
+    })
+    for (const { parameter, data } of fitting) parameter.assign(this.engine, data)
     return { missing }
   }
 
@@ -217,12 +228,13 @@ export class Network {
    * @throws UsageError when there is no such layer
    */
   replaceAfter(keep: string, layers: readonly Module[]): { readonly removed: readonly Module[] } {
-    const at = this.#layers.findIndex((layer) => layer.name === keep)
-    if (at < 0)
+    const last = this.#layers.findIndex((layer) => layer.name === keep)
+    if (last < 0)
       throw new UsageError(
-        `there is no layer ${keep}; the layers are ${this.#layers.map((layer) => layer.name).join(', ')}`,
+        `there is no layer ${keep}; the layers are ` +
+          this.#layers.map((layer) => layer.name).join(', '),
       )
-    const removed = this.#layers.splice(at + 1, this.#layers.length, ...layers)
+    const removed = this.#layers.splice(last + 1, this.#layers.length, ...layers)
     for (const layer of removed) for (const parameter of layer.parameters()) parameter.dispose()
     this.missing = this.missing.filter((name) =>
       this.parameters().some((parameter) => parameter.name === name),

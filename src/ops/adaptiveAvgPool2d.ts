@@ -1,8 +1,8 @@
 import { ShapeError } from '../base/errors.ts'
 import { type Cost, planeKernel } from '../gpu/kernels/kernel.ts'
-import { type Shape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
+import { type Shape, shape4, sizeOf } from '../tensor/ndbuffer.ts'
 import type { Pair } from './conv2d.ts'
-import { defineOp, required } from './op.ts'
+import { defineOp } from './op.ts'
 
 type Extents = 'height' | 'width' | 'out_height' | 'out_width'
 
@@ -21,9 +21,11 @@ const backwardKernel = planeKernel<Extents>(
   { cost },
 )
 
+const rule = 'adaptiveAvgPool2d: x is [N, C, H, W]'
+
 function poolParams(x: Shape, y: Shape) {
-  const [batch = 0, channels = 0, height = 0, width = 0] = x
-  const [, , out_height = 0, out_width = 0] = y
+  const [batch, channels, height, width] = shape4(x, rule)
+  const [, , out_height, out_width] = shape4(y, rule)
   return { planes: batch * channels, height, width, out_height, out_width }
 }
 
@@ -35,23 +37,22 @@ export const adaptiveAvgPool2d = defineOp<'x', { readonly size: Pair }>({
   name: 'adaptiveAvgPool2d',
   inputs: ['x'],
   outShape({ x }, { size }) {
-    if (x?.length !== 4)
-      throw new ShapeError(`adaptiveAvgPool2d: x is [N, C, H, W], not ${showShape(x ?? [])}`)
+    const [batch, channels] = shape4(x, rule)
     if (!size.every((n) => Number.isInteger(n) && n > 0))
       throw new ShapeError(`adaptiveAvgPool2d: the size is a positive integer, not ${size}`)
-    return [x[0] ?? 0, x[1] ?? 0, ...size]
+    return [batch, channels, ...size]
   },
   cost({ x }, { size }) {
-    const [inputs, outputs] = [sizeOf(x ?? []), sizeOf([...(x ?? []).slice(0, 2), ...size])]
+    const [batch, channels] = shape4(x, rule)
+    const [inputs, outputs] = [sizeOf(x), batch * channels * size[0] * size[1]]
     return { flops: Math.max(inputs, outputs), bytes: 4 * (inputs + outputs) }
   },
-  forward(gpu, inputs, y) {
-    const x = required('x', inputs.x)
+  forward(gpu, { x }, y) {
     gpu.run(forwardKernel, { x: x.storage, y: y.storage }, poolParams(x.shape, y.shape))
-    return []
+    return {}
   },
-  backward(gpu, _, dy, { x: dx }) {
-    if (dx)
-      gpu.run(backwardKernel, { dy: dy.storage, dx: dx.storage }, poolParams(dx.shape, dy.shape))
+  backward: {
+    x: (gpu, dy, dx) =>
+      gpu.run(backwardKernel, { dy: dy.storage, dx: dx.storage }, poolParams(dx.shape, dy.shape)),
   },
 })

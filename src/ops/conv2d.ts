@@ -1,6 +1,6 @@
 import { ShapeError } from '../base/errors.ts'
 import { type Cost, elementKernel } from '../gpu/kernels/kernel.ts'
-import { type Shape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
+import { type NdBuffer, type Shape, shape4, showShape, sizeOf } from '../tensor/ndbuffer.ts'
 import {
   arrangeInput,
   backwardInputTiled,
@@ -11,12 +11,20 @@ import {
   geometry,
   type Pair,
 } from './conv2dTiles.ts'
-import { defineOp, type InputShapes, keptAt, required } from './op.ts'
+import { type ByInput, defineOp } from './op.ts'
 import { sumOuterInner } from './reduce.ts'
+import { relu } from './relu.ts'
 
 export type { Conv2dAttrs, Pair }
 
-type In = 'x' | 'weight' | 'bias'
+type Shapes = ByInput<'x' | 'weight', 'bias', Shape>
+
+/** What the gradients of x and weight are computed from. */
+type Kept = {
+  readonly x: { readonly weight: NdBuffer }
+  /** x as it is, or in tiles as forward has arranged it. */
+  readonly weight: { readonly x: NdBuffer }
+}
 
 /** The same for all three passes: each reads two of x, weight and y, and writes the third. */
 function plainCost(p: ReturnType<typeof plainParams>): Cost {
@@ -28,14 +36,11 @@ function plainCost(p: ReturnType<typeof plainParams>): Cost {
   }
 }
 
-type PlainParam = keyof ReturnType<typeof plainParams>
-const forwardKernel = elementKernel<PlainParam>('conv2d/forward', (p) => p.n, { cost: plainCost })
-const backwardInputKernel = elementKernel<PlainParam>('conv2d/backward_input', (p) => p.n, {
-  cost: plainCost,
-})
-const backwardWeightKernel = elementKernel<PlainParam>('conv2d/backward_weight', (p) => p.n, {
-  cost: plainCost,
-})
+const plainKernel = (name: string) =>
+  elementKernel<keyof ReturnType<typeof plainParams>>(name, (p) => p.n, { cost: plainCost })
+const forwardKernel = plainKernel('conv2d/forward')
+const backwardInputKernel = plainKernel('conv2d/backward_input')
+const backwardWeightKernel = plainKernel('conv2d/backward_weight')
 
 /** The plain kernels' params. */
 function plainParams(g: Geometry, n: number, relu = false) {
@@ -65,34 +70,34 @@ function plainParams(g: Geometry, n: number, relu = false) {
  * filters, one for each phase of the stride; the weight gradient is a convolution of x with dy. In
  * tiles, x is kept for it as forward arranged it.
  */
-export const conv2d = defineOp<In, Conv2dAttrs>({
+export const conv2d = defineOp<'x' | 'weight', Conv2dAttrs, Kept, 'bias'>({
   name: 'conv2d',
   inputs: ['x', 'weight', 'bias'],
+  optional: ['bias'],
   outShape(shapes, attrs) {
-    const { x, weight } = checkShapes(shapes, attrs)
-    const g = geometry(x, weight, attrs)
-    if (g.outHeight < 1 || g.outWidth < 1)
-      throw new ShapeError(
-        `conv2d: a ${g.kernelHeight}x${g.kernelWidth} filter does not fit into x ${showShape(x)} with padding ${attrs.padding}`,
-      )
+    const g = checked(shapes, attrs)
     return [g.batch, g.outChannels, g.outHeight, g.outWidth]
   },
   cost(shapes, attrs) {
-    const g = geometry(shapes.x ?? [], shapes.weight ?? [], attrs)
+    const g = checked(shapes, attrs)
     const outputs = g.batch * g.outChannels * g.outHeight * g.outWidth
     return {
       flops: 2 * outputs * g.depth * g.kernelHeight * g.kernelWidth,
-      bytes: 4 * (sizeOf(shapes.x ?? []) + sizeOf(shapes.weight ?? []) + outputs),
+      bytes: 4 * (sizeOf(shapes.x) + sizeOf(shapes.weight) + outputs),
     }
   },
-  forward(gpu, inputs, y, attrs, needs) {
-    const [x, weight] = [required('x', inputs.x), required('weight', inputs.weight)]
-    const g = geometry(x.shape, weight.shape, attrs)
-    const { relu = false } = attrs
+  activation: (attrs) => (attrs.relu ? relu : null),
+  forward(gpu, { x, weight, bias }, y, attrs, needs) {
+    const g = checked({ x: x.shape, weight: weight.shape, bias: bias?.shape ?? null }, attrs)
+    const { relu: rectify = false } = attrs
+    const kept = (read: NdBuffer) => ({
+      x: needs.x ? { weight } : null,
+      weight: needs.weight ? { x: read } : null,
+    })
     if (gpu.tilings) {
       const arranged = arrangeInput(gpu, g, x)
-      forwardTiled(gpu, gpu.tilings.select, g, arranged, weight, inputs.bias, y, relu)
-      return [needs.weight ? arranged : null, needs.x ? weight : null]
+      forwardTiled(gpu, gpu.tilings.select, g, arranged, weight, bias, y, rectify)
+      return kept(arranged)
     }
     gpu.run(
       forwardKernel,
@@ -100,51 +105,49 @@ export const conv2d = defineOp<In, Conv2dAttrs>({
         x: x.storage,
         weight: weight.storage,
         y: y.storage,
-        ...(inputs.bias ? { bias: inputs.bias.storage } : {}),
+        ...(bias ? { bias: bias.storage } : {}),
       },
-      plainParams(g, sizeOf(y.shape), relu),
-      { BIAS: inputs.bias ? 1 : 0 },
+      plainParams(g, sizeOf(y.shape), rectify),
+      { BIAS: bias ? 1 : 0 },
     )
-    return [needs.weight ? x : null, needs.x ? weight : null]
+    return kept(x)
   },
-  backward(gpu, kept, dy, grads, attrs, shapes) {
-    const g = geometry(shapes.x ?? [], shapes.weight ?? [], attrs)
-    if (grads.x) {
-      const weight = keptAt(kept, 1)
-      if (gpu.tilings) backwardInputTiled(gpu, gpu.tilings.select, g, dy, weight, grads.x)
+  backward: {
+    x(gpu, dy, dx, { weight }, attrs, shapes) {
+      const g = checked(shapes, attrs)
+      if (gpu.tilings) backwardInputTiled(gpu, gpu.tilings.select, g, dy, weight, dx)
       else
         gpu.run(
           backwardInputKernel,
-          { dy: dy.storage, weight: weight.storage, dx: grads.x.storage },
-          plainParams(g, sizeOf(grads.x.shape)),
+          { dy: dy.storage, weight: weight.storage, dx: dx.storage },
+          plainParams(g, sizeOf(dx.shape)),
         )
-    }
-    if (grads.weight) {
-      const x = keptAt(kept, 0)
-      if (gpu.tilings) backwardWeightTiled(gpu, gpu.tilings.select, g, dy, x, grads.weight)
+    },
+    weight(gpu, dy, dweight, { x }, attrs, shapes) {
+      const g = checked(shapes, attrs)
+      if (gpu.tilings) backwardWeightTiled(gpu, gpu.tilings.select, g, dy, x, dweight)
       else
         gpu.run(
           backwardWeightKernel,
-          { dy: dy.storage, x: x.storage, dweight: grads.weight.storage },
-          plainParams(g, sizeOf(grads.weight.shape)),
+          { dy: dy.storage, x: x.storage, dweight: dweight.storage },
+          plainParams(g, sizeOf(dweight.shape)),
         )
-    }
-    if (grads.bias)
-      sumOuterInner(gpu, dy, grads.bias, g.batch, g.outChannels, g.outHeight * g.outWidth)
+    },
+    bias(gpu, dy, dbias, _, attrs, shapes) {
+      const g = checked(shapes, attrs)
+      sumOuterInner(gpu, dy, dbias, g.batch, g.outChannels, g.outHeight * g.outWidth)
+    },
   },
 })
 
-function checkShapes(
-  { x, weight, bias }: InputShapes<In>,
-  { stride, padding, groups }: Conv2dAttrs,
-): { x: Shape; weight: Shape } {
-  if (x?.length !== 4) throw new ShapeError(`conv2d: x is [N, C, H, W], not ${showShape(x ?? [])}`)
-  if (weight?.length !== 4)
-    throw new ShapeError(
-      `conv2d: weight is [O, C / groups, KH, KW], not ${showShape(weight ?? [])}`,
-    )
-  const [, channels = 0] = x
-  const [outChannels = 0, depth = 0] = weight
+/** The convolution's extents. @throws ShapeError where shapes or attributes do not fit */
+function checked(shapes: Shapes, attrs: Conv2dAttrs): Geometry {
+  const x = shape4(shapes.x, 'conv2d: x is [N, C, H, W]')
+  const weight = shape4(shapes.weight, 'conv2d: weight is [O, C / groups, KH, KW]')
+  const { bias } = shapes
+  const { stride, padding, groups } = attrs
+  const [, channels] = x
+  const [outChannels, depth, kernelHeight, kernelWidth] = weight
   if (!Number.isInteger(groups) || groups < 1)
     throw new ShapeError(`conv2d: groups is a positive integer, not ${groups}`)
   if (!stride.every((s) => Number.isInteger(s) && s > 0))
@@ -153,7 +156,8 @@ function checkShapes(
     throw new ShapeError(`conv2d: padding is an integer of 0 or more, not ${padding}`)
   if (channels !== depth * groups)
     throw new ShapeError(
-      `conv2d: x ${showShape(x)} has ${channels} channels, but weight ${showShape(weight)} takes ${depth} in each of ${groups} groups`,
+      `conv2d: x ${showShape(x)} has ${channels} channels, but weight ${showShape(weight)} ` +
+        `takes ${depth} in each of ${groups} groups`,
     )
   if (outChannels % groups !== 0)
     throw new ShapeError(
@@ -161,5 +165,11 @@ function checkShapes(
     )
   if (bias && (bias.length !== 1 || bias[0] !== outChannels))
     throw new ShapeError(`conv2d: bias is [${outChannels}], not ${showShape(bias)}`)
-  return { x, weight }
+  const g = geometry(x, weight, attrs)
+  if (g.outHeight < 1 || g.outWidth < 1)
+    throw new ShapeError(
+      `conv2d: a ${kernelHeight}x${kernelWidth} filter does not fit into x ${showShape(x)} ` +
+        `with padding ${padding}`,
+    )
+  return g
 }

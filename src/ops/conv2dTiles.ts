@@ -5,7 +5,7 @@
  */
 import type { Gpu } from '../gpu/gpu.ts'
 import { elementKernel, planeKernel } from '../gpu/kernels/kernel.ts'
-import { type NdBuffer, type Shape, scratch } from '../tensor/ndbuffer.ts'
+import { type NdBuffer, type Shape4, scratch } from '../tensor/ndbuffer.ts'
 import { type Arranged, arrange, imageGroups } from './arrange.ts'
 import { type ChooseTiling, contract } from './contract.ts'
 
@@ -16,10 +16,7 @@ export interface Conv2dAttrs {
   readonly stride: Pair
   readonly padding: Pair
   readonly groups: number
-  /**
-   * Whether the kernel stores max(y, 0). Gradients are of the sum: what comes back through the ReLU
-   * is its own operator's. Default false.
-   */
+  /** Whether a ReLU is applied to the result: the kernel stores max(y, 0). Default false. */
   readonly relu?: boolean
 }
 
@@ -43,12 +40,12 @@ export interface Geometry {
 
 /** The extents of a convolution of x [N, C, H, W] with weight [O, C / groups, KH, KW]. */
 export function geometry(
-  x: Shape,
-  weight: Shape,
+  x: Shape4,
+  weight: Shape4,
   { stride, padding, groups }: Conv2dAttrs,
 ): Geometry {
-  const [batch = 0, channels = 0, height = 0, width = 0] = x
-  const [outChannels = 0, depth = 0, kernelHeight = 0, kernelWidth = 0] = weight
+  const [batch, channels, height, width] = x
+  const [outChannels, depth, kernelHeight, kernelWidth] = weight
   return {
     batch,
     channels,

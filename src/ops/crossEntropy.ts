@@ -1,7 +1,7 @@
 import { ShapeError } from '../base/errors.ts'
 import { elementKernel } from '../gpu/kernels/kernel.ts'
-import { type NdBuffer, scratch, showShape, sizeOf } from '../tensor/ndbuffer.ts'
-import { defineOp, required } from './op.ts'
+import { type NdBuffer, scratch, shape2, showShape, sizeOf } from '../tensor/ndbuffer.ts'
+import { defineOp } from './op.ts'
 import { sumOuter } from './reduce.ts'
 
 export type Reduction = 'mean' | 'sum' | 'none'
@@ -29,19 +29,22 @@ const backwardKernel = elementKernel<'n'>('cross_entropy/backward', (p) => p.n, 
   cost: ({ n }) => ({ flops: n, bytes: 8 * n }),
 })
 
+const rule = 'crossEntropy: logits are [N, classes]'
+
 /**
  * -log softmax(logits)[target], smoothed over all classes (Szegedy et al. 2015, arXiv:1512.00567,
  * 7), as PyTorch's cross_entropy: of classes or of probabilities, with a weight for each class or
  * without.
  */
-export const crossEntropy = defineOp<'logits', CrossEntropyAttrs>({
+export const crossEntropy = defineOp<
+  'logits',
+  CrossEntropyAttrs,
+  { readonly logits: { readonly gradient: NdBuffer } }
+>({
   name: 'crossEntropy',
   inputs: ['logits'],
-  differentiates: 'logits',
   outShape({ logits }, { targets, weight, labelSmoothing, reduction }) {
-    if (logits?.length !== 2)
-      throw new ShapeError(`crossEntropy: logits are [N, classes], not ${showShape(logits ?? [])}`)
-    const [rows = 0, classes = 0] = logits
+    const [rows, classes] = shape2(logits, rule)
     const [given, wanted] = [sizeOf(targets.shape), isSoft(targets) ? rows * classes : rows]
     const what = isSoft(targets)
       ? 'probabilities (what a Float32Array holds; classes come in an Int32Array)'
@@ -62,31 +65,36 @@ export const crossEntropy = defineOp<'logits', CrossEntropyAttrs>({
       throw new ShapeError(`crossEntropy: reduction is 'mean', 'sum' or 'none', not '${reduction}'`)
     return reduction === 'none' ? [rows] : []
   },
-  cost: ({ logits }) => ({ flops: 4 * sizeOf(logits ?? []), bytes: 4 * sizeOf(logits ?? []) }),
-  forward(gpu, inputs, y, { targets, weight, divisor, labelSmoothing, reduction }, needs) {
-    const logits = required('logits', inputs.logits)
-    const [rows = 0, classes = 0] = logits.shape
+  cost: ({ logits }) => ({ flops: 4 * sizeOf(logits), bytes: 4 * sizeOf(logits) }),
+  forward(gpu, { logits }, y, { targets, weight, divisor, labelSmoothing, reduction }, needs) {
+    const [rows, classes] = shape2(logits.shape, rule)
     const losses = reduction === 'none' ? y : scratch(gpu, [rows])
-    const dlogits = needs.logits ? scratch(gpu, logits.shape) : null
+    const gradient = needs.logits ? scratch(gpu, logits.shape) : null
     const scale = reduction === 'mean' ? 1 / divisor : 1
     gpu.run(
       forwardKernel,
       {
-        ...{ logits: logits.storage, targets: targets.storage, losses: losses.storage },
+        logits: logits.storage,
+        targets: targets.storage,
+        losses: losses.storage,
         ...(weight ? { weight: weight.storage } : {}),
-        ...(dlogits ? { dlogits: dlogits.storage } : {}),
+        ...(gradient ? { dlogits: gradient.storage } : {}),
       },
       { rows, classes, smoothing: labelSmoothing, scale },
-      { SOFT: isSoft(targets) ? 1 : 0, WEIGHTED: weight ? 1 : 0, GRADIENT: dlogits ? 1 : 0 },
+      { SOFT: isSoft(targets) ? 1 : 0, WEIGHTED: weight ? 1 : 0, GRADIENT: gradient ? 1 : 0 },
     )
     if (reduction !== 'none') sumOuter(gpu, losses, y, rows, 1, scale)
-    return [dlogits]
+    return { logits: gradient && { gradient } }
   },
-  backward(gpu, _, dy, { logits: dlogits }, { reduction }) {
-    if (!dlogits) return
-    const n = sizeOf(dlogits.shape)
-    const params = { n, classes: dlogits.shape[1] ?? 0, per_row: reduction === 'none' ? 1 : 0 }
-    gpu.run(backwardKernel, { dy: dy.storage, dlogits: dlogits.storage }, params)
+  backward: {
+    logits(gpu, dy, dlogits, _, { reduction }) {
+      const [rows, classes] = shape2(dlogits.shape, rule)
+      gpu.run(
+        backwardKernel,
+        { dy: dy.storage, dlogits: dlogits.storage },
+        { n: rows * classes, classes, per_row: reduction === 'none' ? 1 : 0 },
+      )
+    },
   },
 })
 

@@ -1,6 +1,8 @@
+import { at } from '../base/at.ts'
 import { type Kernel, linearGrid } from '../gpu/kernels/kernel.ts'
 import { eachPart } from '../gpu/memory/windows.ts'
 import type { Engine } from '../tensor/engine.ts'
+import { sizeOf } from '../tensor/ndbuffer.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
 const workgroup = 64
@@ -16,8 +18,7 @@ const countKernel: Kernel = {
 }
 
 /**
- * Whether each tensor is free of NaN and infinity, found out on the GPU and read back in one
- * submit.
+ * Whether each tensor is free of NaN and infinity; counted on the GPU, and read back in one submit.
  * @param tensors any shapes
  * @returns one answer a tensor, in order
  * @throws AutogradError for a tensor that was disposed of
@@ -29,17 +30,15 @@ export async function allFinite(engine: Engine, tensors: readonly Tensor[]): Pro
   if (buffers.length === 0) return []
   const counts = gpu.upload(new Uint32Array(buffers.length))
   try {
-    for (const [slot, { storage }] of buffers.entries()) {
-      eachPart(gpu.bindingLimits, tensors[slot]?.size ?? 0, { x: storage }, ({ x }, n) => {
+    for (const [slot, { storage, shape }] of buffers.entries()) {
+      eachPart(gpu.bindingLimits, sizeOf(shape), { x: storage }, ({ x }, n) => {
         const vectors = Math.ceil(n / 4)
         const stride = Math.ceil(Math.min(vectors, maxThreads) / workgroup) * workgroup
         gpu.run(countKernel, { x, counts }, { n, vectors, stride, slot })
       })
     }
-    const [bytes = new ArrayBuffer(0)] = await gpu.read([
-      { storage: counts, bytes: 4 * buffers.length },
-    ])
-    return [...new Uint32Array(bytes)].map((count) => count === 0)
+    const read = await gpu.read([{ storage: counts, bytes: 4 * buffers.length }])
+    return Array.from(new Uint32Array(at(read, 0)), (count) => count === 0)
   } finally {
     counts.release()
   }

@@ -6,15 +6,18 @@ import {
   type NdBuffer,
   type NdWindow,
   type Shape,
+  type Shape2,
+  type Shape3,
   scratch,
+  shape2,
   showShape,
-  sizeOf,
 } from '../tensor/ndbuffer.ts'
 import { add } from './add.ts'
 import { contract } from './contract.ts'
-import { defineOp, keptAt, required } from './op.ts'
+import { type ByInput, defineOp } from './op.ts'
 import { isOuter, outerProduct } from './outer.ts'
 import { sumOuterInner } from './reduce.ts'
+import { relu } from './relu.ts'
 
 const plain = elementKernel<'rows' | 'cols' | 'depth'>('linear/product', (p) => p.rows * p.cols, {
   cost: ({ rows, cols, depth }) => ({
@@ -23,32 +26,36 @@ const plain = elementKernel<'rows' | 'cols' | 'depth'>('linear/product', (p) => 
   }),
 })
 
-/** A matrix in memory: element (i, j) lies at base + i · strides[0] + j · strides[1]. */
+/** A matrix in memory: element (i, j) is at base + i · strides[0] + j · strides[1]. */
 interface Matrix {
   readonly src: NdWindow
-  readonly base?: number
-  readonly strides: readonly [number, number]
+  readonly base: number
+  readonly strides: Shape2
 }
 
 /**
- * Where a product goes: element (i, j) at base + i · rowStride + j; a bias, from its element
- * biasBase on, adds one value a column; max(·, 0) last.
+ * Where a product is written: element (i, j) at base + i · rowStride + j. A bias adds one value to
+ * each column, from its element `base` on; a ReLU is applied last.
  */
 interface Target {
   readonly dst: NdWindow
-  readonly base?: number
+  readonly base: number
   readonly rowStride: number
-  readonly bias?: NdBuffer | null
-  readonly biasBase?: number
+  readonly bias?: { readonly values: NdBuffer; readonly base: number } | null
   readonly relu?: boolean
 }
 
 export interface LinearAttrs {
-  /**
-   * Whether the kernel stores max(y, 0). Gradients are of the sum: what comes back through the ReLU
-   * is its own operator's. Default false.
-   */
+  /** Whether a ReLU is applied to the result: the kernel stores max(y, 0). Default false. */
   readonly relu?: boolean
+}
+
+type Shapes = ByInput<'x' | 'weight', 'bias', Shape>
+
+/** What the gradients of x and weight are computed from. */
+type Kept = {
+  readonly x: { readonly weight: NdBuffer }
+  readonly weight: { readonly x: NdBuffer }
 }
 
 /**
@@ -57,124 +64,123 @@ export interface LinearAttrs {
  * A weight larger than one binding is read and written some rows at a time: columns of y, rows of
  * dweight, and for dx parts of the sum, which are added at the end.
  */
-export const linear = defineOp<'x' | 'weight' | 'bias', LinearAttrs>({
+export const linear = defineOp<'x' | 'weight', LinearAttrs, Kept, 'bias'>({
   name: 'linear',
   inputs: ['x', 'weight', 'bias'],
-  outShape({ x, weight, bias }) {
-    if (x?.length !== 2) throw new ShapeError(`linear: x is [N, in], not ${showShape(x ?? [])}`)
-    if (weight?.length !== 2)
-      throw new ShapeError(`linear: weight is [out, in], not ${showShape(weight ?? [])}`)
-    if (x[1] !== weight[1])
-      throw new ShapeError(
-        `linear: x ${showShape(x)} has ${x[1]} features, but weight ${showShape(weight)} takes ${weight[1]}`,
-      )
-    if (bias && (bias.length !== 1 || bias[0] !== weight[0]))
-      throw new ShapeError(`linear: bias is [${weight[0]}], not ${showShape(bias)}`)
-    return [x[0] ?? 0, weight[0] ?? 0]
+  optional: ['bias'],
+  outShape(shapes) {
+    const { batch, outputs } = checked(shapes)
+    return [batch, outputs]
   },
-  cost({ x, weight }) {
-    const [batch = 0] = x ?? []
+  cost(shapes) {
+    const { batch, inputs, outputs } = checked(shapes)
     return {
-      flops: 2 * batch * sizeOf(weight ?? []),
-      bytes: 4 * (sizeOf(x ?? []) + sizeOf(weight ?? []) + batch * (weight?.[0] ?? 0)),
+      flops: 2 * batch * inputs * outputs,
+      bytes: 4 * (batch * inputs + inputs * outputs + batch * outputs),
     }
   },
-  forward(gpu, inputs, y, { relu = false }, needs) {
-    const [x, weight] = [required('x', inputs.x), required('weight', inputs.weight)]
-    const [batch, inputsCount, outputs] = extents(x.shape, weight.shape)
-    const parts = rowsOf(gpu, weight)
-    for (const { first, count, src, base } of parts)
+  activation: (attrs) => (attrs.relu ? relu : null),
+  forward(gpu, { x, weight, bias }, y, attrs, needs) {
+    const { batch, inputs, outputs } = checked({ x: x.shape, weight: weight.shape, bias: null })
+    for (const { first, count, src, base } of rowsOf(gpu, weight))
       product(
         gpu,
-        [batch, count, inputsCount],
-        { src: x, strides: [inputsCount, 1] },
-        { src, base, strides: [1, inputsCount] },
+        [batch, count, inputs],
+        { src: x, base: 0, strides: [inputs, 1] },
+        { src, base, strides: [1, inputs] },
         {
           dst: y,
           base: first,
           rowStride: outputs,
-          bias: inputs.bias,
-          biasBase: first,
-          relu,
+          bias: bias && { values: bias, base: first },
+          relu: attrs.relu,
         },
       )
-    return [needs.weight ? x : null, needs.x ? weight : null]
+    return { x: needs.x ? { weight } : null, weight: needs.weight ? { x } : null }
   },
-  backward(gpu, kept, dy, grads, _, shapes) {
-    const [batch, inputsCount, outputs] = extents(shapes.x ?? [], shapes.weight ?? [])
-    if (grads.x) backwardInput(gpu, dy, keptAt(kept, 1), grads.x)
-    if (grads.weight) {
-      const x = keptAt(kept, 0)
-      for (const { first, count, src, base } of rowsOf(gpu, grads.weight)) {
-        if (gpu.tilings && isOuter(batch, inputsCount, base)) {
+  backward: {
+    x: (gpu, dy, dx, { weight }) => backwardInput(gpu, dy, weight, dx),
+    weight(gpu, dy, dweight, { x }, _, shapes) {
+      const { batch, inputs, outputs } = checked(shapes)
+      for (const { first, count, src, base } of rowsOf(gpu, dweight)) {
+        if (gpu.tilings && isOuter(batch, inputs, base)) {
           outerProduct(gpu, gpu.tilings, dy, x, { src, base, first, count })
           continue
         }
         product(
           gpu,
-          [count, inputsCount, batch],
+          [count, inputs, batch],
           { src: dy, base: first, strides: [1, outputs] },
-          { src: x, strides: [inputsCount, 1] },
-          { dst: src, base, rowStride: inputsCount },
+          { src: x, base: 0, strides: [inputs, 1] },
+          { dst: src, base, rowStride: inputs },
         )
       }
-    }
-    if (grads.bias) sumOuterInner(gpu, dy, grads.bias, batch, outputs, 1)
+    },
+    bias(gpu, dy, dbias, _, __, shapes) {
+      const { batch, outputs } = checked(shapes)
+      sumOuterInner(gpu, dy, dbias, batch, outputs, 1)
+    },
   },
 })
 
-function extents(x: Shape, weight: Shape): readonly [number, number, number] {
-  return [x[0] ?? 0, x[1] ?? 0, weight[0] ?? 0]
+/** The product's extents. @throws ShapeError where the shapes do not fit */
+function checked({ x, weight, bias }: Shapes) {
+  const [batch, inputs] = shape2(x, 'linear: x is [N, in]')
+  const [outputs, taken] = shape2(weight, 'linear: weight is [out, in]')
+  if (inputs !== taken)
+    throw new ShapeError(
+      `linear: x ${showShape(x)} has ${inputs} features, but weight ${showShape(weight)} ` +
+        `takes ${taken}`,
+    )
+  if (bias && (bias.length !== 1 || bias[0] !== outputs))
+    throw new ShapeError(`linear: bias is [${outputs}], not ${showShape(bias)}`)
+  return { batch, inputs, outputs }
 }
 
 /**
- * dx = dy · weight. Where the weight comes in parts, so does the sum over its rows; the sums so far
- * and the next part take turns in two buffers.
+ * dx = dy · weight. Where the weight comes in parts, each part gives one term of a sum. The sum so
+ * far alternates between dx and another buffer, so that the last one is dx.
  */
 function backwardInput(gpu: Gpu, dy: NdBuffer, weight: NdBuffer, dx: NdBuffer): void {
-  const [batch, inputsCount, outputs] = extents(dx.shape, weight.shape)
+  const { batch, inputs, outputs } = checked({ x: dx.shape, weight: weight.shape, bias: null })
   const parts = rowsOf(gpu, weight)
-  const spare = parts.slice(0, 3).map(() => (parts.length > 1 ? scratch(gpu, dx.shape) : dx))
-  let [sum = dx, next = dx] = spare
+  const last = parts.length - 1
+  const [term, other] = last > 0 ? [scratch(gpu, dx.shape), scratch(gpu, dx.shape)] : [dx, dx]
+  const sum = (i: number) => ((last - i) % 2 === 0 ? dx : other)
   for (const [i, { first, count, src, base }] of parts.entries()) {
-    const target = i === 0 ? sum : (spare.at(-1) ?? dx)
     product(
       gpu,
-      [batch, inputsCount, count],
+      [batch, inputs, count],
       { src: dy, base: first, strides: [outputs, 1] },
-      { src, base, strides: [inputsCount, 1] },
-      { dst: target, rowStride: inputsCount },
+      { src, base, strides: [inputs, 1] },
+      { dst: i === 0 ? sum(0) : term, base: 0, rowStride: inputs },
     )
-    if (i === 0) continue
-    const result = i === parts.length - 1 ? dx : next
-    add(gpu, sum, target, result)
-    ;[sum, next] = [result, sum]
+    if (i > 0) add(gpu, sum(i - 1), term, sum(i))
   }
 }
 
-/**
- * A weight's rows, as many at a time as one binding holds, and where in their window they begin.
- */
+/** A weight's rows, as many at a time as one binding holds, and where they start in its window. */
 function rowsOf(
   gpu: Gpu,
   weight: NdBuffer,
 ): (Part & { readonly src: NdWindow; readonly base: number })[] {
-  const [outputs = 0, inputsCount = 0] = weight.shape
-  return partsOf(gpu.bindingLimits, outputs, 4 * inputsCount).map((part) => {
-    const { storage, base } = windowOf(gpu.bindingLimits, weight.storage, part, 4 * inputsCount)
-    return { ...part, src: { storage, shape: [part.count, inputsCount] }, base }
+  const [outputs, inputs] = shape2(weight.shape, 'linear: weight is [out, in]')
+  return partsOf(gpu.bindingLimits, outputs, 4 * inputs).map((part) => {
+    const { storage, base } = windowOf(gpu.bindingLimits, weight.storage, part, 4 * inputs)
+    return { ...part, src: { storage, shape: [part.count, inputs] }, base }
   })
 }
 
 /** y [rows, cols] = a [rows, depth] · b [depth, cols] (+ bias). */
 function product(
   gpu: Gpu,
-  [rows, cols, depth]: readonly [number, number, number],
+  [rows, cols, depth]: Shape3,
   a: Matrix,
   b: Matrix,
-  y: Target,
+  { bias = null, relu: rectify = false, ...y }: Target,
 ): void {
-  const bias = y.bias ?? null
+  const biasBase = bias ? bias.base : 0
+  const [[aRow, aDepth], [bDepth, bColumn]] = [a.strides, b.strides]
   if (!gpu.tilings) {
     gpu.run(
       plain,
@@ -182,30 +188,29 @@ function product(
         a: a.src.storage,
         b: b.src.storage,
         y: y.dst.storage,
-        ...(bias ? { bias: bias.storage } : {}),
+        ...(bias ? { bias: bias.values.storage } : {}),
       },
       {
         rows,
         cols,
         depth,
-        a_base: a.base ?? 0,
-        a_row: a.strides[0],
-        a_k: a.strides[1],
-        b_base: b.base ?? 0,
-        b_k: b.strides[0],
-        b_col: b.strides[1],
-        y_base: y.base ?? 0,
+        a_base: a.base,
+        a_row: aRow,
+        a_k: aDepth,
+        b_base: b.base,
+        b_k: bDepth,
+        b_col: bColumn,
+        y_base: y.base,
         y_row: y.rowStride,
-        bias_base: y.biasBase ?? 0,
-        relu: y.relu ? 1 : 0,
+        bias_base: biasBase,
+        relu: rectify ? 1 : 0,
       },
       { BIAS: bias ? 1 : 0 },
     )
     return
   }
-  const [bBase, [bDepth, bColumn]] = [b.base ?? 0, b.strides]
   const inFours = (count: number, step: number, other: number) =>
-    step === 1 && count % 4 === 0 && bBase % 4 === 0 && other % 4 === 0
+    step === 1 && count % 4 === 0 && b.base % 4 === 0 && other % 4 === 0
   const fours = inFours(cols, bColumn, bDepth)
     ? 'columns'
     : inFours(depth, bDepth, bColumn)
@@ -220,30 +225,30 @@ function product(
     depth: [1, 1, depth / inDepth],
     a: {
       src: a.src,
-      base: a.base ?? 0,
+      base: a.base,
       planeStride: 0,
-      rowStride: a.strides[0],
-      strides: [0, 0, inDepth * a.strides[1]],
-      innerStride: a.strides[1],
+      rowStride: aRow,
+      strides: [0, 0, inDepth * aDepth],
+      innerStride: aDepth,
     },
     b: {
       src: b.src,
-      base: bBase,
+      base: b.base,
       planeStride: 0,
       columnStrides: [0, 0, inColumns * bColumn],
       strides: [0, 0, inDepth * bDepth],
     },
     y: {
       dst: y.dst,
-      base: y.base ?? 0,
+      base: y.base,
       planeStride: 0,
       rowStride: y.rowStride,
       columnStrides: [0, 0, inColumns],
       innerStride: 1,
-      bias,
+      bias: bias?.values,
       biasAlong: 'columns',
-      biasBase: y.biasBase,
-      relu: y.relu ?? false,
+      biasBase,
+      relu: rectify,
     },
   })
 }

@@ -1,7 +1,14 @@
 import { ShapeError } from '../base/errors.ts'
 import { planeKernel } from '../gpu/kernels/kernel.ts'
-import { type Shape, scratch, showShape, sizeOf } from '../tensor/ndbuffer.ts'
-import { defineOp, keptAt, required } from './op.ts'
+import {
+  type NdBuffer,
+  type Shape,
+  type Shape3,
+  scratch,
+  showShape,
+  sizeOf,
+} from '../tensor/ndbuffer.ts'
+import { defineOp } from './op.ts'
 
 export interface LocalResponseNormAttrs {
   /** Channels in a window. */
@@ -27,18 +34,20 @@ const backwardKernel = planeKernel<'pixels'>('local_response_norm/backward', (p)
   }),
 })
 
+/** x's extents: all pixels of a channel are one. @throws ShapeError below three dimensions */
+function extentsOf(x: Shape): Shape3 {
+  const [batch, channels, ...pixels] = x
+  if (batch === undefined || channels === undefined || pixels.length === 0)
+    throw new ShapeError(
+      `localResponseNorm: x is [N, C, …] with at least 3 dimensions, not ${showShape(x)}`,
+    )
+  return [batch, channels, sizeOf(pixels)]
+}
+
 function normParams(x: Shape, { size, alpha, beta, k }: LocalResponseNormAttrs) {
-  const [batch = 0, channels = 0, ...extents] = x
+  const [batch, channels, pixels] = extentsOf(x)
   const chunks = Math.ceil(channels / chunk)
-  return {
-    planes: batch * chunks,
-    chunks,
-    channels,
-    pixels: sizeOf(extents),
-    alpha_n: alpha / size,
-    beta,
-    k,
-  }
+  return { planes: batch * chunks, chunks, channels, pixels, alpha_n: alpha / size, beta, k }
 }
 
 /** How far a sum reaches, which is compiled in; channels that do not exist need not be. */
@@ -47,65 +56,51 @@ function normConstants(
   { size, beta }: LocalResponseNormAttrs,
   pass: 'forward' | 'backward',
 ) {
-  const most = Math.max(0, (x[1] ?? 1) - 1)
-  const [low, high] = [
-    Math.min(Math.floor(size / 2), most),
-    Math.min(size - 1 - Math.floor(size / 2), most),
-  ]
+  const [, channels] = extentsOf(x)
+  const half = Math.floor(size / 2)
+  const [low, high] = [Math.min(half, channels - 1), Math.min(size - 1 - half, channels - 1)]
   const [BEFORE, BEHIND] = pass === 'forward' ? [low, high] : [high, low]
   return { CHUNK: chunk, BEFORE, BEHIND, THREE_QUARTERS: beta === 0.75 ? 1 : 0 }
 }
 
 /**
  * y = x / (k + alpha / size · Σ x²)^beta, the sum over a window of channels (Krizhevsky et al.
- * 2012, 3.3), as PyTorch's local_response_norm.
+ * 2012, 3.3), as PyTorch's local_response_norm. `scale` is the sum in brackets.
  */
-export const localResponseNorm = defineOp<'x', LocalResponseNormAttrs>({
+export const localResponseNorm = defineOp<
+  'x',
+  LocalResponseNormAttrs,
+  { readonly x: { readonly x: NdBuffer; readonly scale: NdBuffer } }
+>({
   name: 'localResponseNorm',
   inputs: ['x'],
   outShape({ x }, { size, alpha, beta, k }) {
-    if ((x?.length ?? 0) < 3)
-      throw new ShapeError(
-        `localResponseNorm: x is [N, C, …] with at least 3 dimensions, not ${showShape(x ?? [])}`,
-      )
+    extentsOf(x)
     if (!Number.isInteger(size) || size < 1)
       throw new ShapeError(`localResponseNorm: size is a positive integer, not ${size}`)
     for (const [name, value] of Object.entries({ alpha, beta, k }))
       if (!Number.isFinite(value))
         throw new ShapeError(`localResponseNorm: ${name} is a number, not ${value}`)
-    return x ?? []
+    return x
   },
-  cost: ({ x }, { size }) => ({
-    flops: (2 * size + 4) * sizeOf(x ?? []),
-    bytes: 8 * sizeOf(x ?? []),
-  }),
-  forward(gpu, inputs, y, attrs, needs) {
-    const x = required('x', inputs.x)
+  cost: ({ x }, { size }) => ({ flops: (2 * size + 4) * sizeOf(x), bytes: 8 * sizeOf(x) }),
+  forward(gpu, { x }, y, attrs, needs) {
     const scale = needs.x ? scratch(gpu, x.shape) : null
     gpu.run(
       forwardKernel,
       { x: x.storage, y: y.storage, ...(scale ? { scale: scale.storage } : {}) },
       normParams(x.shape, attrs),
-      {
-        KEEP: scale ? 1 : 0,
-        ...normConstants(x.shape, attrs, 'forward'),
-      },
+      { KEEP: scale ? 1 : 0, ...normConstants(x.shape, attrs, 'forward') },
     )
-    return [x, scale]
+    return { x: scale && { x, scale } }
   },
-  backward(gpu, kept, dy, { x: dx }, attrs) {
-    if (!dx) return
-    const bindings = {
-      x: keptAt(kept, 0).storage,
-      scale: keptAt(kept, 1).storage,
-      dy: dy.storage,
-      dx: dx.storage,
-    }
-    gpu.run(
-      backwardKernel,
-      bindings,
-      normParams(dx.shape, attrs),
-      normConstants(dx.shape, attrs, 'backward'),
-    )
+  backward: {
+    x: (gpu, dy, dx, { x, scale }, attrs) =>
+      gpu.run(
+        backwardKernel,
+        { x: x.storage, scale: scale.storage, dy: dy.storage, dx: dx.storage },
+        normParams(dx.shape, attrs),
+        normConstants(dx.shape, attrs, 'backward'),
+      ),
   },
 })

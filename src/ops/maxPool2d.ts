@@ -1,8 +1,15 @@
 import { ShapeError } from '../base/errors.ts'
 import { planeKernel } from '../gpu/kernels/kernel.ts'
-import { type Shape, scratch, showShape, sizeOf } from '../tensor/ndbuffer.ts'
+import {
+  type NdBuffer,
+  type Shape,
+  scratch,
+  shape4,
+  showShape,
+  sizeOf,
+} from '../tensor/ndbuffer.ts'
 import type { Pair } from './conv2d.ts'
-import { defineOp, keptAt, required } from './op.ts'
+import { defineOp } from './op.ts'
 
 export interface MaxPool2dAttrs {
   readonly kernel: Pair
@@ -15,20 +22,18 @@ export interface MaxPool2dAttrs {
   readonly ceilMode?: boolean
 }
 
+/** A window along one axis. */
+interface Axis {
+  readonly kernel: number
+  readonly stride: number
+  readonly padding: number
+  readonly ceilMode?: boolean
+}
+
 /** Windows along one axis of n elements, as PyTorch counts them. */
 export function pooledExtent(
   n: number,
-  {
-    kernel,
-    stride,
-    padding,
-    ceilMode = false,
-  }: {
-    readonly kernel: number
-    readonly stride: number
-    readonly padding: number
-    readonly ceilMode?: boolean
-  },
+  { kernel, stride, padding, ceilMode = false }: Axis,
 ): number {
   const windows = (n + 2 * padding - kernel) / stride
   if (!ceilMode) return Math.floor(windows) + 1
@@ -59,22 +64,22 @@ const backwardKernel = planeKernel<Extents | 'blocks_y' | 'blocks_x'>(
   },
 )
 
+const rule = 'maxPool2d: x is [N, C, H, W]'
+
 function poolParams(x: Shape, y: Shape) {
-  const [batch = 0, channels = 0, height = 0, width = 0] = x
-  const [, , out_height = 0, out_width = 0] = y
+  const [batch, channels, height, width] = shape4(x, rule)
+  const [, , out_height, out_width] = shape4(y, rule)
   return { planes: batch * channels, height, width, out_height, out_width }
 }
 
 /** The window, which is compiled in, and whether any lies partly outside x. */
 function poolConstants({ kernel, stride, padding }: MaxPool2dAttrs, x: Shape, y: Shape) {
-  const [[KERNEL_Y, KERNEL_X], [STRIDE_Y, STRIDE_X], [PADDING_Y, PADDING_X]] = [
-    kernel,
-    stride,
-    padding,
-  ]
-  const over = [0, 1].some(
-    (i) => ((y[i + 2] ?? 1) - 1) * (stride[i] ?? 1) + (kernel[i] ?? 1) > (x[i + 2] ?? 0),
-  )
+  const [KERNEL_Y, KERNEL_X] = kernel
+  const [STRIDE_Y, STRIDE_X] = stride
+  const [PADDING_Y, PADDING_X] = padding
+  const { height, width, out_height, out_width } = poolParams(x, y)
+  const over =
+    (out_height - 1) * STRIDE_Y + KERNEL_Y > height || (out_width - 1) * STRIDE_X + KERNEL_X > width
   return {
     KERNEL_Y,
     KERNEL_X,
@@ -90,12 +95,15 @@ function poolConstants({ kernel, stride, padding }: MaxPool2dAttrs, x: Shape, y:
  * y[n, c, i, j] = the largest x[n, c] in a window; the first in row order wins ties, as in PyTorch.
  * Backward gives it all of dy.
  */
-export const maxPool2d = defineOp<'x', MaxPool2dAttrs>({
+export const maxPool2d = defineOp<
+  'x',
+  MaxPool2dAttrs,
+  { readonly x: { readonly winner: NdBuffer } }
+>({
   name: 'maxPool2d',
   inputs: ['x'],
-  outShape({ x }, { kernel, stride, padding, ceilMode }) {
-    if (x?.length !== 4)
-      throw new ShapeError(`maxPool2d: x is [N, C, H, W], not ${showShape(x ?? [])}`)
+  outShape({ x }, { kernel, stride, padding, ceilMode = false }) {
+    const [batch, channels, height, width] = shape4(x, rule)
     const whole = (pair: Pair, least: number) =>
       pair.every((n) => Number.isInteger(n) && n >= least)
     if (!whole(kernel, 1))
@@ -103,18 +111,17 @@ export const maxPool2d = defineOp<'x', MaxPool2dAttrs>({
     if (!whole(stride, 1))
       throw new ShapeError(`maxPool2d: stride is a positive integer, not ${stride}`)
     // More padding would leave windows that hold no element at all.
-    if (!whole(padding, 0) || padding.some((p, i) => 2 * p > (kernel[i] ?? 0)))
+    if (!whole(padding, 0) || 2 * padding[0] > kernel[0] || 2 * padding[1] > kernel[1])
       throw new ShapeError(
         `maxPool2d: padding is an integer between 0 and half the kernel ${kernel}, not ${padding}`,
       )
-    const [batch = 0, channels = 0, ...extents] = x
-    const axis = (i: number) => ({
-      kernel: kernel[i] ?? 1,
-      stride: stride[i] ?? 1,
-      padding: padding[i] ?? 0,
+    const axis = (i: 0 | 1): Axis => ({
+      kernel: kernel[i],
+      stride: stride[i],
+      padding: padding[i],
       ceilMode,
     })
-    const out = extents.map((n, i) => pooledExtent(n, axis(i)))
+    const out = [pooledExtent(height, axis(0)), pooledExtent(width, axis(1))]
     if (out.some((n) => n < 1))
       throw new ShapeError(
         `maxPool2d: a window of ${kernel} does not fit into x ${showShape(x)} with padding ${padding}`,
@@ -125,35 +132,33 @@ export const maxPool2d = defineOp<'x', MaxPool2dAttrs>({
     const outputs = sizeOf(maxPool2d.outShape(shapes, attrs))
     return {
       flops: outputs * attrs.kernel[0] * attrs.kernel[1],
-      bytes: 4 * (sizeOf(shapes.x ?? []) + outputs),
+      bytes: 4 * (sizeOf(shapes.x) + outputs),
     }
   },
-  forward(gpu, inputs, y, attrs, needs) {
-    const x = required('x', inputs.x)
+  forward(gpu, { x }, y, attrs, needs) {
     const winner = needs.x ? scratch(gpu, y.shape) : null
     gpu.run(
       forwardKernel,
       { x: x.storage, y: y.storage, ...(winner ? { winner: winner.storage } : {}) },
       poolParams(x.shape, y.shape),
-      {
-        WINNER: winner ? 1 : 0,
-        ...poolConstants(attrs, x.shape, y.shape),
-      },
+      { WINNER: winner ? 1 : 0, ...poolConstants(attrs, x.shape, y.shape) },
     )
-    return [winner]
+    return { x: winner && { winner } }
   },
-  backward(gpu, kept, dy, { x: dx }, attrs) {
-    if (!dx) return
-    const bindings = { winner: keptAt(kept, 0).storage, dy: dy.storage, dx: dx.storage }
-    const params = poolParams(dx.shape, dy.shape)
-    const [[strideY, strideX], [paddingY, paddingX]] = [attrs.stride, attrs.padding]
-    const blocks_y = Math.ceil((params.height + paddingY) / strideY)
-    const blocks_x = Math.ceil((params.width + paddingX) / strideX)
-    gpu.run(
-      backwardKernel,
-      bindings,
-      { ...params, blocks_y, blocks_x },
-      poolConstants(attrs, dx.shape, dy.shape),
-    )
+  backward: {
+    x(gpu, dy, dx, { winner }, attrs) {
+      const params = poolParams(dx.shape, dy.shape)
+      const { stride, padding } = attrs
+      gpu.run(
+        backwardKernel,
+        { winner: winner.storage, dy: dy.storage, dx: dx.storage },
+        {
+          ...params,
+          blocks_y: Math.ceil((params.height + padding[0]) / stride[0]),
+          blocks_x: Math.ceil((params.width + padding[1]) / stride[1]),
+        },
+        poolConstants(attrs, dx.shape, dy.shape),
+      )
+    },
   },
 })

@@ -1,3 +1,4 @@
+import { at } from '../base/at.ts'
 import type { Gpu } from '../gpu/gpu.ts'
 import { elementKernel } from '../gpu/kernels/kernel.ts'
 import type { Storage } from '../gpu/memory/pool.ts'
@@ -25,6 +26,6 @@ export function mixRows(
   gpu.run(
     mixKernel,
     { x: x.storage, partners, shares, y: y.storage },
-    { n, width: n / (x.shape[0] ?? 1) },
+    { n, width: n / at(x.shape, 0) },
   )
 }

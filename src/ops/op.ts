@@ -2,72 +2,109 @@ import type { Gpu } from '../gpu/gpu.ts'
 import type { Cost } from '../gpu/kernels/kernel.ts'
 import type { NdBuffer, Shape } from '../tensor/ndbuffer.ts'
 
-/** An operator's inputs by name; an optional one that was left out is null. */
-export type Inputs<In extends string> = Readonly<Record<In, NdBuffer | null>>
-export type InputShapes<In extends string> = Readonly<Record<In, Shape | null>>
-/** Which inputs a gradient is wanted for. */
-export type Needs<In extends string> = Readonly<Record<In, boolean>>
-/** Where backward writes each gradient; null where none is wanted. */
-export type Grads<In extends string> = Readonly<Record<In, NdBuffer | null>>
+/** One value for each input: null only for an optional input that was left out. */
+export type ByInput<In extends string, Optional extends string, T> = Readonly<
+  Record<In, T> & Record<Optional, T | null>
+>
+/** An operator without attributes, or without anything kept. */
+export type None = Readonly<Record<never, never>>
+/** Buffers by name: what the gradient of one input is computed from, beside dy. */
+export type Buffers = Readonly<Record<string, NdBuffer>>
 
-/** What forward keeps for backward. */
-export type Kept = readonly (NdBuffer | null)[]
+/**
+ * What forward returns: for each input in `Kept`, the buffers that its gradient is computed from;
+ * null where that gradient is not wanted.
+ */
+export type KeptBuffers<Kept> = { readonly [In in keyof Kept]: Kept[In] | null }
+
+/**
+ * Writes the gradient of one input.
+ * @param dy d(root)/d(y)
+ * @param gradient where d(root)/d(input) is written
+ * @param kept what forward kept for this input
+ */
+type Backward<Kept, Attrs, Shapes> = (
+  gpu: Gpu,
+  dy: NdBuffer,
+  gradient: NdBuffer,
+  kept: Kept,
+  attrs: Attrs,
+  shapes: Shapes,
+) => void
 
 /**
  * An operator: everything about it in one value. Kernels assign their results; only autograd
- * accumulates. Temporary memory is taken with `scratch`, which is given back once the operator is
+ * accumulates. Temporary memory is taken with `scratch`, and is given back once the operator is
  * encoded.
+ *
+ * `In` names the inputs that must be given, `Optional` those that may be left out. `Kept` maps an
+ * input to the buffers that its gradient reads; an input whose gradient reads only dy is not in it.
  */
-export interface Op<In extends string, Attrs> {
+export interface Op<
+  In extends string,
+  Attrs,
+  Kept extends Readonly<Record<string, Buffers>> = None,
+  Optional extends string = never,
+> {
   readonly name: string
   /** The inputs' names, in order. */
-  readonly inputs: readonly In[]
-  /**
-   * The input whose gradient forward computes along with y where it is wanted, for a dy of 1: the
-   * first of what it keeps. Backward finds it where it is to write the gradient, multiplies it by
-   * dy, and is left out where dy is 1.
-   */
-  readonly differentiates?: In
+  readonly inputs: readonly (In | Optional)[]
+  /** Those of them that may be null. Default: none. */
+  readonly optional?: readonly Optional[]
   /** The result's shape. @throws ShapeError for shapes or attributes the operator cannot take */
-  outShape(shapes: InputShapes<In>, attrs: Attrs): Shape
-  cost(shapes: InputShapes<In>, attrs: Attrs): Cost
+  outShape(shapes: ByInput<In, Optional, Shape>, attrs: Attrs): Shape
+  cost(shapes: ByInput<In, Optional, Shape>, attrs: Attrs): Cost
+  /** Whether y is the first input itself: its memory is then shared, and nothing runs. */
+  unchanged?(attrs: Attrs): boolean
+  /** The activation that forward applies to its result before it stores it as y, if any. */
+  activation?(attrs: Attrs): Activation | null
   /**
-   * Computes y. Returns what backward will read for the gradients in `needs`: inputs, y, or memory
-   * taken with `scratch`; null in the place of what it will not.
+   * Computes y.
+   * @param needs which gradients are wanted
+   * @returns what backward will read: inputs, y, or memory taken with `scratch`. A gradient that
+   * forward computes along with y, for a dy of 1, is kept under the name `gradient`: backward finds
+   * it where it is to write the gradient, multiplies it by dy, and is not called where dy is 1
    */
-  forward(gpu: Gpu, inputs: Inputs<In>, y: NdBuffer, attrs: Attrs, needs: Needs<In>): Kept
-  /** Writes each wanted gradient: d(root)/d(input) from dy = d(root)/dy and what forward kept. */
-  backward(
+  forward(
     gpu: Gpu,
-    kept: Kept,
-    dy: NdBuffer,
-    grads: Grads<In>,
+    inputs: ByInput<In, Optional, NdBuffer>,
+    y: NdBuffer,
     attrs: Attrs,
-    shapes: InputShapes<In>,
-  ): void
+    needs: Readonly<Record<In | Optional, boolean>>,
+  ): KeptBuffers<Kept>
+  /**
+   * How the gradient of each input is computed. Where there is an activation, dy has come back
+   * through it.
+   */
+  readonly backward: {
+    readonly [Name in In | Optional]: Backward<
+      Name extends keyof Kept ? Kept[Name] : None,
+      Attrs,
+      ByInput<In, Optional, Shape>
+    >
+  }
 }
 
-/** An operator that only names its input's memory anew. */
+/** An operator as the tape handles it: inputs, attributes and what is kept are looked up by name. */
+export type AnyOp = Op<never, unknown, Readonly<Record<string, Buffers>>, string>
+
+/** An operator on single elements, whose gradient is computed from y. */
+export type Activation = Op<'x', None, { readonly x: { readonly y: NdBuffer } }>
+
+/** An operator whose result is its input's memory under another shape. */
 export interface ViewOp<Attrs> {
   readonly name: string
   readonly view: true
-  outShape(shape: Shape, attrs: Attrs): Shape
+  /** The result's shape. @throws ShapeError for a shape the operator cannot take */
+  outShape(shapes: { readonly x: Shape }, attrs: Attrs): Shape
 }
 
-/** Declares an operator; the types make a missing rule an error. */
-export function defineOp<In extends string, Attrs>(op: Op<In, Attrs>): Op<In, Attrs> {
+/** Declares an operator: a part that is missing is a type error. */
+export function defineOp<
+  In extends string,
+  Attrs,
+  Kept extends Readonly<Record<string, Buffers>> = None,
+  Optional extends string = never,
+>(op: Op<In, Attrs, Kept, Optional>): Op<In, Attrs, Kept, Optional> {
   return op
-}
-
-/** The one of the kept buffers at `index`. */
-export function keptAt(kept: Kept, index: number): NdBuffer {
-  const buffer = kept[index]
-  if (!buffer) throw new Error(`forward kept no buffer ${index}`)
-  return buffer
-}
-
-/** An input that may not be left out. */
-export function required(name: string, input: NdBuffer | null): NdBuffer {
-  if (!input) throw new Error(`the input ${name} is missing`)
-  return input
 }

@@ -6,6 +6,12 @@ import type { Bindable } from '../gpu/memory/windows.ts'
 
 /** Extents of an array, outermost first. `[]` is a scalar. */
 export type Shape = readonly number[]
+/** A matrix, [rows, columns]. */
+export type Shape2 = readonly [number, number]
+/** One image, or one part of one: [channels, height, width]. */
+export type Shape3 = readonly [number, number, number]
+/** Images [N, C, H, W], or filters [O, C, KH, KW]. */
+export type Shape4 = readonly [number, number, number, number]
 
 /** Four-byte elements in a GPU buffer, row-major and contiguous: what operators read and write. */
 export interface NdBuffer {
@@ -37,6 +43,26 @@ export function sameShape(a: Shape, b: Shape): boolean {
 export function showShape(shape: Shape): string {
   return `[${shape.join(', ')}]`
 }
+
+/** Checks the number of a shape's extents, so that they can be named and read by type. */
+function ofRank<Ranked extends Shape>(rank: Ranked['length']) {
+  return (shape: Shape, rule: string): Ranked => {
+    if (shape.length !== rank) throw new ShapeError(`${rule}, not ${showShape(shape)}`)
+    return shape as Ranked
+  }
+}
+
+/**
+ * A shape of two extents.
+ * @param rule what has to hold, for the error: 'linear: x is [N, in]'
+ * @throws ShapeError for another number of extents
+ * @example const [rows, classes] = shape2(logits.shape, 'softmax: x is [N, classes]')
+ */
+export const shape2 = ofRank<Shape2>(2)
+/** As `shape2`, for three extents. */
+export const shape3 = ofRank<Shape3>(3)
+/** As `shape2`, for four extents. */
+export const shape4 = ofRank<Shape4>(4)
 
 /** Throws UsageError unless values are float32: the bytes of others would be taken for such. */
 export function checkValues(what: string, data: Float32Array): void {

@@ -1,3 +1,4 @@
+import { at } from '../base/at.ts'
 import { AutogradError, ShapeError } from '../base/errors.ts'
 import type { Storage } from '../gpu/memory/pool.ts'
 import type { Engine } from './engine.ts'
@@ -41,12 +42,6 @@ export class Tensor {
    * @internal
    */
   consumers = 0
-  /**
-   * Whether it holds max(x, 0) of the x that it stands for, because a ReLU follows: `relu` then
-   * launches nothing.
-   * @internal
-   */
-  rectified = false
   #storage: Storage | null
 
   /** Takes over the caller's hold on the buffer. Use `engine.tensor` to make one from data. */
@@ -83,8 +78,7 @@ export class Tensor {
    * @throws KernelError, OutOfMemoryError or DeviceLostError met by any work before it
    */
   async data(): Promise<Float32Array> {
-    const [data] = await this.engine.read([this])
-    return data ?? new Float32Array(0)
+    return at(await this.engine.read([this]), 0)
   }
 
   /**

@@ -10,7 +10,7 @@ import {
   softmax,
 } from '../../src/autograd/functions.ts'
 import { AutogradError, ShapeError } from '../../src/base/errors.ts'
-import { operators } from '../../src/ops/index.ts'
+import { linear as linearOp } from '../../src/ops/linear.ts'
 import * as reference from '../../src/reference/index.ts'
 import { gaussian } from '../../src/reference/random.ts'
 import type { Engine } from '../../src/tensor/engine.ts'
@@ -238,16 +238,14 @@ describe('what an error leaves behind', () => {
   test('nothing but the leaves, where an operator fails in backward', () => {
     const before = held()
     const [x, w] = [leaf([2, 3], 1), leaf([4, 3], 2)]
-    const y = apply(
-      {
-        ...operators.linear,
-        backward: () => {
-          throw new ShapeError('refused')
-        },
-      },
-      { x: relu(x), weight: w, bias: null },
-      {},
-    )
+    const refuse = () => {
+      throw new ShapeError('refused')
+    }
+    const refusing: typeof linearOp = {
+      ...linearOp,
+      backward: { x: refuse, weight: refuse, bias: refuse },
+    }
+    const y = apply(refusing, { x: relu(x), weight: w, bias: null }, {})
     const dy = engine.tensor(new Float32Array(8), [2, 4])
     expect(() => y.backward(dy)).toThrow('refused')
     expect(engine.gpu.layer).toBe(null)

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { conv2d, conv2dForRelu, linear, linearForRelu } from '../../src/autograd/functions.ts'
+import { conv2d, linear } from '../../src/autograd/functions.ts'
 import type { Tensor } from '../../src/tensor/tensor.ts'
 import { sameBits } from '../support/bits.ts'
 import { expectClose } from '../support/compare.ts'
@@ -45,8 +45,8 @@ describe.each(everyTiling(tilings.lanes))('as PyTorch, %s', (_, tiling) => {
     const y = one.op === 'linear' ? linear(x, weight, bias) : conv2d(x, weight, bias, options)
     const rectified = engine.noGrad(() =>
       one.op === 'linear'
-        ? linearForRelu(x, weight, bias)
-        : conv2dForRelu(x, weight, bias, options),
+        ? linear(x, weight, bias, { relu: true })
+        : conv2d(x, weight, bias, { ...options, relu: true }),
     )
     const agrees = async (name: string, actual: Tensor | null) => {
       const { data, shape } = tensorOf(tensors, name)
