@@ -1,25 +1,52 @@
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
+import { DataError } from '../base/errors.ts'
 import type { ImageDataset, SampleList } from '../data/dataset.ts'
+import { openData } from '../data/openData.ts'
 import type { RunConfig, RunImages } from '../train/runFolder.ts'
 import type { Output } from './output.ts'
 
-/** Which images a run trains and validates on, by their names. */
+/** Digests of the names of the images that a run trains and validates on. */
 export function imagesOf({ train, val }: ImageDataset): RunImages {
-  return { train: namesOf(train), val: namesOf(val) }
+  return { train: digestOf(train), val: digestOf(val) }
 }
 
-function namesOf(samples: SampleList): string {
+function digestOf(samples: SampleList): string {
   const hash = createHash('sha256')
   for (const { name } of samples) hash.update(name).update('\0')
   return hash.digest('hex')
 }
 
+/** Opens images; without train/ and val/ they are split as for the run's training. */
+export function openAsTrained(dir: string, { options }: RunConfig): Promise<ImageDataset> {
+  const { split, seed }: Readonly<Record<string, unknown>> = options
+  return openData(dir, {
+    ...(typeof split === 'number' ? { split } : {}),
+    ...(typeof seed === 'number' ? { seed } : {}),
+  })
+}
+
+/** @throws DataError where the images have other classes than the run */
+export function requireSameClasses(
+  folder: string,
+  classes: readonly string[],
+  data: ImageDataset,
+): void {
+  const missing = classes.filter((name) => !data.classes.includes(name))
+  const extra = data.classes.filter((name) => !classes.includes(name))
+  const differences = [
+    ...(missing.length ? [`it lacks ${missing.join(', ')}`] : []),
+    ...(extra.length ? [`the run does not know ${extra.join(', ')}`] : []),
+  ]
+  if (differences.length)
+    throw new DataError(`${data.root} has other classes than ${folder}: ${differences.join('; ')}`)
+}
+
 /**
- * Warns where images came or went since a run was trained: those held out are drawn anew then, and
- * a figure of them flatters the network. With val/ in a folder of its own at most one of the two
- * parts changes at a time, and nothing moves between them.
- * @param dir where the images are; the run's own, or others that it may know nothing of
+ * Warns where images were added or removed since the run was trained: another part of them is held
+ * out then, and images known from training make the accuracy look better than it is. With val/ in a
+ * folder of its own at most one of the two parts changes, and nothing moves between them.
+ * @param dir where the images are; of other images than the run's own nothing is known
  */
 export function warnOfOtherImages(
   output: Output,
@@ -32,6 +59,7 @@ export function warnOfOtherImages(
   const now = imagesOf(data)
   if (now.train === pictures.train || now.val === pictures.val) return
   output.warn(
-    `${dir} holds other images than when ${folder} was trained, so others are held out: some may be known from training; keep those to validate on apart, in train/ and val/`,
+    `${dir} holds other images than when ${folder} was trained, so others are held out: ` +
+      'some may be known from training; keep those to validate on apart, in train/ and val/',
   )
 }

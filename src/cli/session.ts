@@ -1,9 +1,9 @@
 import type { AdapterChoice } from '../host/host.ts'
-import { createEngine } from '../index.ts'
 import type { Engine } from '../tensor/engine.ts'
 import { fetchAbsent } from './commands/weights.ts'
 import { Stop } from './interrupt.ts'
 import type { Output } from './output.ts'
+import { withEngine } from './withEngine.ts'
 
 /** What a long command computes with. */
 interface SessionOptions {
@@ -24,13 +24,7 @@ export async function inSession(
   const stop = new Stop(() => output.warn('stopping; Ctrl-C once more to stop at once'))
   try {
     await fetchAbsent(weights, options, output, stop)
-    const engine = await createEngine({ adapter: options.adapter })
-    try {
-      await body(engine, stop)
-    } finally {
-      output.endProgress()
-      engine.dispose()
-    }
+    await withEngine(options.adapter, output, (engine) => body(engine, stop))
   } finally {
     stop.done()
   }

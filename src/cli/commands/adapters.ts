@@ -14,15 +14,16 @@ interface AdaptersOptions extends CommonOptions {
 export function addAdapters(program: Command): void {
   const command = program
     .command('adapters')
-    .description('Show which GPU adapters there are, what was tried, and how to get the others.')
+    .description('Show the GPU adapters of this machine, and how to get the missing ones.')
     .option(
       '--install-lavapipe',
-      "first install lavapipe, Mesa's CPU driver, by apt; needs root on Debian or Ubuntu",
+      "first install lavapipe, Mesa's CPU driver, with apt: needs root on Debian or Ubuntu",
     )
   withCommon(command).addHelpText(
     'after',
     `
-Graft takes a hardware adapter if there is one, else lavapipe, else SwiftShader. --adapter or GRAFT_ADAPTER chooses another.
+Graft takes a hardware adapter if there is one, else lavapipe, else SwiftShader.
+--adapter or GRAFT_ADAPTER chooses another.
 
 Examples:
   graft adapters
@@ -55,7 +56,7 @@ async function run(options: AdaptersOptions): Promise<void> {
     'chosen',
     wanted === 'auto'
       ? `${chosen.kind}, unless --adapter or GRAFT_ADAPTER names another`
-      : `${chosen.kind}, as was asked for`,
+      : `${chosen.kind}, as requested`,
   )
   describe(output, chosen.adapter)
 }
@@ -72,11 +73,11 @@ async function install(output: Output): Promise<void> {
   }
 }
 
-/** The limits that compute shaders meet; the others are for drawing. */
+/** The limits that matter to compute shaders; the others are for drawing. */
 const forCompute =
   /^max(Bind|Buffer|Compute|StorageBuffer(Binding|s)|UniformBuffer).*(?<!InFragmentStage|InVertexStage|VertexBuffers)$/
 
-/** Features and limits, as Dawn has them. */
+/** Features and limits, as Dawn reports them. */
 function describe(output: Output, adapter: GPUAdapter): void {
   output.labeled('features', featuresOf(adapter).join(', '))
   const rows = Object.entries(limitsOf(adapter)).filter(([name]) => forCompute.test(name))

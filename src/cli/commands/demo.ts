@@ -5,7 +5,6 @@ import { holdingRun } from '../../base/node/lock.ts'
 import { Random } from '../../base/random.ts'
 import type { ArrayDataset, ImageDataset, Sample } from '../../data/dataset.ts'
 import { openEmoji } from '../../data/emoji.ts'
-import { createEngine } from '../../index.ts'
 import { alexnet } from '../../nn/alexnet.ts'
 import type { Network } from '../../nn/network.ts'
 import type { Engine } from '../../tensor/engine.ts'
@@ -21,6 +20,7 @@ import { epochHeader, epochLine, Output } from '../output.ts'
 import { checkOut, RunWriter } from '../runWriter.ts'
 import { nextCommand } from '../shell.ts'
 import { graftVersion } from '../version.ts'
+import { withEngine } from '../withEngine.ts'
 
 interface DemoOptions extends CommonOptions {
   readonly seconds: number
@@ -85,15 +85,11 @@ async function demo(options: DemoOptions): Promise<void> {
   const output = new Output(options.json)
   const all = await openEmoji({ seed: options.seed })
   const data = options.each ? fewer(all, options.each) : all
-  const engine = await createEngine({ adapter: options.adapter })
-  try {
+  await withEngine(options.adapter, output, async (engine) => {
     describeEngine(output, engine)
     describeData(output, data, 'emoji, 64x64')
     await compare(engine, data, options, output)
-  } finally {
-    output.endProgress()
-    engine.dispose()
-  }
+  })
 }
 
 /** The first few images of each class. */

@@ -1,17 +1,16 @@
 import { type Command, Option } from 'commander'
-import { DataError } from '../../base/errors.ts'
+import { at } from '../../base/at.ts'
 import { counted, percent } from '../../base/format.ts'
 import { type ImageDataset, joined } from '../../data/dataset.ts'
-import { openData } from '../../data/openData.ts'
-import { createEngine } from '../../index.ts'
 import { evaluate } from '../../train/evaluate.ts'
 import type { Evaluation } from '../../train/metrics.ts'
-import { loadRun, type RunConfig, readRunConfig } from '../../train/runFolder.ts'
+import { loadRun, readRunConfig } from '../../train/runFolder.ts'
 import { describeEngine, describePassedOver, shortPath } from '../describe.ts'
-import { table } from '../lines.ts'
+import { type Cell, table } from '../lines.ts'
 import { type CommonOptions, count, viewCount, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
-import { warnOfOtherImages } from '../runImages.ts'
+import { openAsTrained, requireSameClasses, warnOfOtherImages } from '../runImages.ts'
+import { withEngine } from '../withEngine.ts'
 
 const parts = ['val', 'train', 'all'] as const
 
@@ -29,10 +28,10 @@ export function addEvaluate(program: Command): void {
     .argument('<run>', 'a run folder, from graft train')
     .argument(
       '<dir>',
-      "images of the run's classes; without train/ and val/ it is split as it was for training",
+      "images of the run's classes; without train/ and val/ they are split as for training",
     )
     .addOption(
-      new Option('--split <part>', 'which images: held out, trained on, or all of them')
+      new Option('--split <part>', 'which images: those held out, those trained on, or all')
         .choices(parts)
         .default('val'),
     )
@@ -62,8 +61,7 @@ async function run(folder: string, dir: string, options: EvaluateOptions): Promi
   const opened = await openAsTrained(dir, config)
   requireSameClasses(folder, config.classes, opened)
   const data = partOf(opened, options.split)
-  const engine = await createEngine({ adapter: options.adapter })
-  try {
+  await withEngine(options.adapter, output, async (engine) => {
     const { model } = await loadRun(engine, folder)
     describeEngine(output, engine)
     output.labeled(
@@ -87,7 +85,6 @@ async function run(folder: string, dir: string, options: EvaluateOptions): Promi
         )
       },
     })
-    output.endProgress()
     output.event({
       type: 'result',
       run: folder,
@@ -101,10 +98,7 @@ async function run(folder: string, dir: string, options: EvaluateOptions): Promi
       `${shortPath(data.root)}, ${partNames[options.split]}: ${counted(result.count, 'image')}`,
     )
     report(output, result)
-  } finally {
-    output.endProgress()
-    engine.dispose()
-  }
+  })
 }
 
 const partNames = { val: 'held out', train: 'trained on', all: 'all of it' } as const
@@ -112,30 +106,6 @@ const partNames = { val: 'held out', train: 'trained on', all: 'all of it' } as 
 /** The images to measure on, as the dataset's validation part. */
 function partOf(data: ImageDataset, part: EvaluateOptions['split']): ImageDataset {
   return { ...data, val: part === 'all' ? joined(data.train, data.val) : data[part] }
-}
-
-/** Images, divided as for training where they do not say it themselves. */
-export function openAsTrained(dir: string, { options }: RunConfig): Promise<ImageDataset> {
-  const wanted = ({ split, seed }: Readonly<Record<string, unknown>>) => ({
-    ...(typeof split === 'number' ? { split } : {}),
-    ...(typeof seed === 'number' ? { seed } : {}),
-  })
-  return openData(dir, wanted(options))
-}
-
-export function requireSameClasses(
-  folder: string,
-  classes: readonly string[],
-  data: ImageDataset,
-): void {
-  const missing = classes.filter((name) => !data.classes.includes(name))
-  const extra = data.classes.filter((name) => !classes.includes(name))
-  const differences = [
-    ...(missing.length ? [`it lacks ${missing.join(', ')}`] : []),
-    ...(extra.length ? [`the run does not know ${extra.join(', ')}`] : []),
-  ]
-  if (differences.length)
-    throw new DataError(`${data.root} has other classes than ${folder}: ${differences.join('; ')}`)
 }
 
 function report(
@@ -164,23 +134,23 @@ function report(
   )
 }
 
-/** Columns of a table that still fits most terminals. */
-const widest = 100
+/** A table of this many columns still fits most terminals. */
+const maxWidth = 100
 
 /**
- * Rows are what the images are, columns what they were taken for; where the names do not fit on
- * top, numbers stand for them.
+ * Rows are the true classes, columns the predicted ones; where the names do not fit on top, numbers
+ * stand for them.
  */
 function confusionTable(names: readonly string[], counts: Evaluation['confusion']): string[] {
-  const right = names.map((_, i) => i + 1)
-  const named = table(
-    [['is \\ taken for', ...names], ...names.map((name, i) => [name, ...(counts[i] ?? [])])],
-    { right },
-  )
-  if (named.every((line) => line.length <= widest)) return named
-  const numbered = names.map((name, i) => `${String(i + 1).padStart(2)} ${name}`)
-  return table(
-    [['is \\ taken for', ...right], ...numbered.map((name, i) => [name, ...(counts[i] ?? [])])],
-    { right },
+  const numbers = names.map((_, i) => i + 1)
+  const tableOf = (columns: readonly Cell[], rows: readonly string[]) =>
+    table([['is \\ taken for', ...columns], ...rows.map((name, i) => [name, ...at(counts, i)])], {
+      right: numbers,
+    })
+  const named = tableOf(names, names)
+  if (named.every((line) => line.length <= maxWidth)) return named
+  return tableOf(
+    numbers,
+    names.map((name, i) => `${String(i + 1).padStart(2)} ${name}`),
   )
 }

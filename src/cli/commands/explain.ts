@@ -8,7 +8,7 @@ export function addExplain(program: Command): void {
   program
     .command('explain')
     .description(
-      "Say why a run's scenario was picked, by what evidence, and what it made of the network.",
+      "Explain why a run's scenario was picked, by what evidence, and how it changed the network.",
     )
     .argument('<run>', 'a run folder, from graft train')
     .option('--json', 'print JSON events, the result last')
@@ -29,7 +29,7 @@ async function run(folder: string, { json }: { readonly json?: boolean }): Promi
   else
     output.labeled(
       'chosen',
-      'by hand: this run was not trained with --scenario auto, so nothing was measured',
+      'by hand: the run was trained without --scenario auto, so nothing was measured',
     )
   describePlan(output, plan, { why: !choice })
   output.event({

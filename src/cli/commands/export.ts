@@ -3,7 +3,6 @@ import { type Command, Option } from 'commander'
 import { UsageError } from '../../base/errors.ts'
 import { bytes, counted } from '../../base/format.ts'
 import { writeFileAtomic } from '../../base/node/atomicFile.ts'
-import { createEngine } from '../../index.ts'
 import { exportOnnx } from '../../nn/onnx.ts'
 import { loadRun, readRunConfig, readRunWeights } from '../../train/runFolder.ts'
 import { writePyTorch } from '../../weights/pytorch/write.ts'
@@ -11,11 +10,12 @@ import { writeSafetensors } from '../../weights/safetensors.ts'
 import { shortPath } from '../describe.ts'
 import { type CommonOptions, path, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
+import { withEngine } from '../withEngine.ts'
 
 const formats = ['onnx', 'safetensors', 'pytorch'] as const
 type Format = (typeof formats)[number]
 
-/** What a file's ending says. */
+/** The format that a file's ending means. */
 const endings: Readonly<Record<string, Format>> = {
   '.onnx': 'onnx',
   '.safetensors': 'safetensors',
@@ -32,10 +32,10 @@ export function addExport(program: Command): void {
   const command = program
     .command('export')
     .description(
-      'Hand a trained run on: as ONNX for any runtime, as a PyTorch state_dict, or as safetensors.',
+      'Export a trained run: as ONNX for any runtime, as a PyTorch state_dict, or as safetensors.',
     )
     .argument('<run>', 'a run folder, from graft train')
-    .requiredOption('--out <file>', 'the file to write; one that is there is replaced', path)
+    .requiredOption('--out <file>', 'the file to write; an existing file is replaced', path)
     .addOption(
       new Option('--format <name>', "what to write (default: by the file's ending)").choices(
         formats,
@@ -44,8 +44,10 @@ export function addExport(program: Command): void {
   withCommon(command).addHelpText(
     'after',
     `
-  onnx         the whole network: input [batch, 3, size, size], output [batch, classes]; preprocessing and class names as metadata
-  pytorch      torchvision's parameter names, for torch.load and load_state_dict; what torch.load gives has .metadata
+  onnx         the whole network: input [batch, 3, size, size], output [batch, classes];
+               preprocessing and class names as metadata
+  pytorch      torchvision's parameter names, for torch.load and load_state_dict;
+               the loaded object has .metadata
   safetensors  the weights with preprocessing and class names as metadata
 
 Examples:
@@ -66,24 +68,25 @@ async function run(folder: string, options: ExportOptions): Promise<void> {
     )
   const { classes, architecture } = await readRunConfig(folder)
   const content =
-    format === 'onnx' ? await onnxOf(folder, options) : await weightsOf(folder, format)
+    format === 'onnx'
+      ? await withEngine(options.adapter, output, async (engine) =>
+          exportOnnx((await loadRun(engine, folder)).model),
+        )
+      : await weightsOf(folder, format)
   await writeFileAtomic(out, content)
   output.event({ type: 'result', run: folder, format, file: out, bytes: content.length, classes })
-  const what = `${architecture.variant}, ${counted(classes.length, 'class', 'classes')}, ${bytes(content.length)}`
-  output.labeled('wrote', `${shortPath(out)}: ${format}, ${what}`)
+  output.labeled(
+    'wrote',
+    [
+      `${shortPath(out)}: ${format}`,
+      architecture.variant,
+      counted(classes.length, 'class', 'classes'),
+      bytes(content.length),
+    ].join(', '),
+  )
 }
 
-async function onnxOf(folder: string, { adapter }: ExportOptions): Promise<Uint8Array> {
-  const engine = await createEngine({ adapter })
-  try {
-    const { model } = await loadRun(engine, folder)
-    return await exportOnnx(model)
-  } finally {
-    engine.dispose()
-  }
-}
-
-/** The run's arrays are written as they are: this needs no GPU. */
+/** The run's arrays are copied unchanged: this needs no GPU. */
 async function weightsOf(folder: string, format: 'safetensors' | 'pytorch'): Promise<Uint8Array> {
   const { tensors, metadata } = await readRunWeights(folder)
   return format === 'pytorch'

@@ -5,7 +5,6 @@ import { counted, percent } from '../../base/format.ts'
 import { writeFileAtomic } from '../../base/node/atomicFile.ts'
 import type { RgbImage } from '../../host/host.ts'
 import { decodeImage } from '../../host/node/decode.ts'
-import { createEngine } from '../../index.ts'
 import { stateOf } from '../../inspect/layerState.ts'
 import {
   chromeTrace,
@@ -27,6 +26,7 @@ import { untilStopped } from '../interrupt.ts'
 import { table } from '../lines.ts'
 import { type CommonOptions, count, number, path, seedNumber, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
+import { withEngine } from '../withEngine.ts'
 
 interface InspectOptions extends CommonOptions {
   readonly variant?: Variant
@@ -94,18 +94,14 @@ async function run(folder: string | undefined, options: InspectOptions): Promise
   checkOptions(folder, options)
   if (folder) await readRunConfig(folder)
   const picture = options.image ? await decodeImage(options.image) : undefined
-  const engine = await createEngine({ adapter: options.adapter })
-  try {
+  await withEngine(options.adapter, output, async (engine) => {
     describeEngine(output, engine)
     const opened = await open(engine, folder, options)
     const inspection = await inspectModel(opened, folder, picture, options, output)
     opened.model.dispose()
     if (options.serve !== undefined)
       await serve(inspection, options.serve === true ? 0 : options.serve, output)
-  } finally {
-    output.endProgress()
-    engine.dispose()
-  }
+  })
 }
 
 function checkOptions(folder: string | undefined, options: InspectOptions): void {

@@ -1,14 +1,15 @@
 import type { Command } from 'commander'
+import { at } from '../../base/at.ts'
 import { DataError, printable } from '../../base/errors.ts'
 import { percent } from '../../base/format.ts'
 import { decodeImage, type RgbImage } from '../../host/node/decode.ts'
-import { createEngine } from '../../index.ts'
 import type { Network } from '../../nn/network.ts'
 import { type Prediction, predict } from '../../train/evaluate.ts'
 import { loadRun, readRunConfig } from '../../train/runFolder.ts'
 import { exitCodes } from '../errors.ts'
 import { type CommonOptions, count, viewCount, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
+import { withEngine } from '../withEngine.ts'
 
 interface PredictOptions extends CommonOptions {
   readonly top: number
@@ -18,7 +19,7 @@ interface PredictOptions extends CommonOptions {
 export function addPredict(program: Command): void {
   const command = program
     .command('predict')
-    .description('Say what is on images, by a trained run.')
+    .description('Classify images with a trained run.')
     .argument('<run>', 'a run folder, from graft train')
     .argument('<image...>', 'JPEG, PNG or WebP files')
     .option('--top <k>', 'how many classes to name', count, 3)
@@ -49,8 +50,7 @@ async function run(
 ): Promise<void> {
   const output = new Output(options.json)
   await readRunConfig(folder)
-  const engine = await createEngine({ adapter: options.adapter })
-  try {
+  await withEngine(options.adapter, output, async (engine) => {
     const { model } = await loadRun(engine, folder)
     const width = Math.min(48, Math.max(...paths.map((path) => path.length)))
     const predictions: Prediction[] = []
@@ -71,13 +71,9 @@ async function run(
         output.line(`${printable(prediction.name).padEnd(width)}  ${printable(classes.join('  '))}`)
       }
     }
-    output.endProgress()
     output.event({ type: 'result', run: folder, predictions, failed })
     if (failed > 0) process.exitCode = exitCodes.failure
-  } finally {
-    output.endProgress()
-    engine.dispose()
-  }
+  })
 }
 
 interface NamedImage {
@@ -85,15 +81,13 @@ interface NamedImage {
   readonly image: RgbImage
 }
 
-/**
- * Decodes images side by side; one that is broken does not keep the others from being classified.
- */
+/** Decodes images in parallel; a broken one does not stop the others. */
 async function decodeAll(paths: readonly string[]) {
   const images: NamedImage[] = []
   const errors: { readonly name: string; readonly error: DataError }[] = []
   const outcomes = await Promise.allSettled(paths.map((path) => decodeImage(path)))
   for (const [i, outcome] of outcomes.entries()) {
-    const name = paths[i] ?? ''
+    const name = at(paths, i)
     if (outcome.status === 'fulfilled') images.push({ name, image: outcome.value })
     else if (outcome.reason instanceof DataError) errors.push({ name, error: outcome.reason })
     else throw outcome.reason
@@ -111,5 +105,5 @@ async function classify(
     images.map(({ image }) => image),
     { topK, tta },
   )
-  return predictions.map(({ top }, i) => ({ name: images[i]?.name ?? '', top }))
+  return predictions.map(({ top }, i) => ({ name: at(images, i).name, top }))
 }

@@ -2,11 +2,10 @@ import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { UsageError } from '../../base/errors.ts'
-import { percent } from '../../base/format.ts'
+import { counted, percent, percentRange } from '../../base/format.ts'
 import { writeFileAtomic } from '../../base/node/atomicFile.ts'
 import type { ImageDataset } from '../../data/dataset.ts'
 import { openEmoji } from '../../data/emoji.ts'
-import { createEngine } from '../../index.ts'
 import {
   loadRun,
   type RunConfig,
@@ -17,9 +16,9 @@ import {
 import { describeData, describeEngine, shortPath } from '../describe.ts'
 import { type CommonOptions, number, path, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
-import { warnOfOtherImages } from '../runImages.ts'
+import { openAsTrained, requireSameClasses, warnOfOtherImages } from '../runImages.ts'
 import { quoted } from '../shell.ts'
-import { openAsTrained, requireSameClasses } from './evaluate.ts'
+import { withEngine } from '../withEngine.ts'
 
 interface ReportOptions extends CommonOptions {
   readonly out?: string
@@ -30,7 +29,7 @@ export function addReport(program: Command): void {
   const command = program
     .command('report')
     .description(
-      'Write one HTML file about a trained run: why this scenario, curves, errors, confidence, what it looked at.',
+      'Write one HTML file about a trained run: scenario, curves, errors, confidence, occlusion.',
     )
     .argument('<run>', 'a run folder, from graft train')
     .argument('[dir]', "the images (default: where the run's own were)")
@@ -44,7 +43,7 @@ export function addReport(program: Command): void {
   withCommon(command).addHelpText(
     'after',
     `
-The file needs nothing beside it and no network. --json prints the same figures, the result last.
+The file is complete: it needs no other file and no network. --json prints the same figures.
 
 Examples:
   graft report runs/photos-small-similar
@@ -64,8 +63,7 @@ async function run(folder: string, dir: string | undefined, options: ReportOptio
     import('../../report/figures.ts'),
     import('../../report/run.tsx'),
   ])
-  const engine = await createEngine({ adapter: options.adapter })
-  try {
+  await withEngine(options.adapter, output, async (engine) => {
     const { model } = await loadRun(engine, folder)
     describeEngine(output, engine)
     describeData(output, data)
@@ -79,26 +77,24 @@ async function run(folder: string, dir: string | undefined, options: ReportOptio
           output.progress('looking', done, total, `${done} of ${total} top losses`),
       },
     )
-    output.endProgress()
     const path = options.out ?? join(folder, 'report.html')
     await mkdir(dirname(path), { recursive: true })
     await writeFileAtomic(path, runPage(report))
     const { accuracy, calibration } = report.figures
-    if (accuracy)
+    if (accuracy) {
+      const { value, low, high, of } = accuracy
       output.labeled(
         'accuracy',
-        `${percent(accuracy.value)} (95 %: ${percent(accuracy.low)} to ${percent(accuracy.high)}) of ${accuracy.of} images`,
+        `${percent(value)} (95 %: ${percentRange(low, high)}) of ${counted(of, 'image')}`,
       )
-    output.labeled('calibration', `${percent(calibration.error)} expected error of its confidence`)
+    }
+    output.labeled('calibration', `${percent(calibration.error)} expected calibration error`)
     output.labeled('report', `${shortPath(path)}: one file, for any browser`)
     output.event({ type: 'result', report: path, ...report.figures })
-  } finally {
-    output.endProgress()
-    engine.dispose()
-  }
+  })
 }
 
-/** The images of a run: those named, else those it was trained with. */
+/** The images that are named, else those that the run was trained with. */
 async function openRunData(
   folder: string,
   dir: string | undefined,
@@ -110,7 +106,7 @@ async function openRunData(
   const path = dir ?? (typeof data === 'string' ? data : undefined)
   if (path === undefined)
     throw new UsageError(
-      `${folder} does not say where its images are: 'graft report ${quoted(folder)} DIR' does`,
+      `${folder} does not record where its images are: name them with 'graft report ${quoted(folder)} DIR'`,
     )
   return openAsTrained(path, config)
 }

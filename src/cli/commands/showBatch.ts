@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { at } from '../../base/at.ts'
 import { DataError, UsageError } from '../../base/errors.ts'
 import { counted } from '../../base/format.ts'
 import { writeFileAtomic } from '../../base/node/atomicFile.ts'
@@ -10,7 +11,6 @@ import { openData } from '../../data/openData.ts'
 import { preprocessImages } from '../../data/transforms.ts'
 import { decodeImage } from '../../host/node/decode.ts'
 import { loadSharp } from '../../host/node/sharp.ts'
-import { createEngine } from '../../index.ts'
 import { preprocessOf, type Variant, variants } from '../../nn/alexnet.ts'
 import type { Engine } from '../../tensor/engine.ts'
 import { drawInEpoch } from '../../train/imageSource.ts'
@@ -19,6 +19,7 @@ import { type CommonOptions, count, path, seedNumber, withCommon } from '../opti
 import { Output } from '../output.ts'
 import { drawSheet, type SheetRow } from '../sheet.ts'
 import { augmentOption, splitOption } from '../trainSettings.ts'
+import { withEngine } from '../withEngine.ts'
 
 interface ShowBatchOptions extends CommonOptions {
   readonly out: string
@@ -33,21 +34,21 @@ interface ShowBatchOptions extends CommonOptions {
 export function addShowBatch(program: Command): void {
   const command = program
     .command('show-batch')
-    .description(
-      'Draw a sheet of images as a network sees them: in validation, and augmented as in each epoch of training.',
-    )
+    .description('Draw images as a network sees them: in validation, and augmented in each epoch.')
     .argument('<dir>', 'images, as graft train takes them')
     .option('--out <file>', 'the sheet, a .png', path, 'sheet.png')
     .addOption(augmentOption().default(true, 'standard'))
     .addOption(
-      new Option('--variant <name>', 'for which AlexNet').choices(variants).default('alexnet-64'),
+      new Option('--variant <name>', 'the network, which decides the preprocessing')
+        .choices(variants)
+        .default('alexnet-64'),
     )
     .option('--count <n>', 'images', count, 8)
     .option('--epochs <n>', 'epochs of training to show', count, 5)
     .addOption(splitOption())
     .option(
       '--seed <n>',
-      'as graft train takes it: the same seed and split show what that training sees',
+      'as for graft train: the same seed and split show what that training sees',
       seedNumber,
       0,
     )
@@ -66,14 +67,13 @@ async function run(dir: string, options: ShowBatchOptions): Promise<void> {
   const output = new Output(options.json)
   const { out, augment, split, seed } = options
   if (!/\.png$/i.test(out))
-    throw new UsageError(`the sheet is a PNG: give --out a name that ends in .png, not ${out}`)
+    throw new UsageError(`the sheet is a PNG: --out ${out} has to end in .png`)
   const sharp = await loadSharp()
   const data = await openData(dir, { split, seed })
   describeData(output, data)
   const augmentation = augmentationOf(augment)
   output.labeled('augment', describeAugmentation(augmentation))
-  const engine = await createEngine({ adapter: options.adapter })
-  try {
+  await withEngine(options.adapter, output, async (engine) => {
     const shown = pick(data, options)
     const rows: SheetRow[] = []
     for (const [index, sample] of shown) {
@@ -102,14 +102,12 @@ async function run(dir: string, options: ShowBatchOptions): Promise<void> {
       'sheet',
       `${out}: ${counted(rows.length, 'image')} in validation and in ${counted(options.epochs, 'epoch')} of training`,
     )
-  } finally {
-    engine.dispose()
-  }
+  })
 }
 
 /**
- * Images to train on, drawn by the seed: one of each class before a second of any. By their places
- * in the part.
+ * Training images drawn by the seed, one of each class before a second of any, by their index in
+ * the training set.
  */
 function pick(
   { train, classes }: ImageDataset,
@@ -134,7 +132,7 @@ function pick(
   return new Map([...firsts, ...others].slice(0, count))
 }
 
-/** Apart from the streams that split and shuffle the data. */
+/** A random stream of its own: the data's split and order use others. */
 const pickStream = 3000
 
 async function drawRow(
@@ -154,12 +152,13 @@ async function drawRow(
     preprocessImages(engine, [image], preprocess),
     augmentImages(engine, new Array(epochs).fill(image), draws, preprocess),
   ]
-  const [plain = new Float32Array(0), augmented = new Float32Array(0)] = await engine.read(inputs)
+  const pixels = await engine.read(inputs)
   for (const input of inputs) input.dispose()
-  const each = plain.length
+  const [plain, augmented] = [at(pixels, 0), at(pixels, 1)]
+  const size = plain.length
   const tiles = [
     plain,
-    ...Array.from({ length: epochs }, (_, i) => augmented.subarray(i * each, (i + 1) * each)),
+    ...Array.from({ length: epochs }, (_, i) => augmented.subarray(i * size, (i + 1) * size)),
   ]
-  return { title: classes[label] ?? '', subtitle: name, tiles }
+  return { title: at(classes, label), subtitle: name, tiles }
 }

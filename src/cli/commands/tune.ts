@@ -1,6 +1,5 @@
 import { type Command, Option } from 'commander'
 import { counted } from '../../base/format.ts'
-import { createEngine } from '../../index.ts'
 import { alexnet, type Variant, variants } from '../../nn/alexnet.ts'
 import type { TuningResult } from '../../ops/tune.ts'
 import { tune } from '../../train/tune.ts'
@@ -8,6 +7,7 @@ import { describeEngine } from '../describe.ts'
 import { table } from '../lines.ts'
 import { type CommonOptions, count, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
+import { withEngine } from '../withEngine.ts'
 
 interface TuneCommandOptions extends CommonOptions {
   readonly variant: Variant
@@ -18,15 +18,16 @@ export function addTune(program: Command): void {
   const command = program
     .command('tune')
     .description(
-      "Measure which kernels compute a network fastest on this machine's adapter, and use them from now on.",
+      "Measure which kernels are fastest on this machine's adapter, and use them from now on.",
     )
     .addOption(new Option('--variant <v>', 'the network').choices(variants).default('alexnet-64'))
     .option('--batch-size <n>', 'images that go through the network together', count, 32)
   withCommon(command).addHelpText(
     'after',
     `
-What wins is kept for this adapter, driver and version of Graft's kernels, in the user's cache folder (GRAFT_CACHE names another). A kernel
-whose numbers disagree with float64 cannot win. It takes a minute or two on a CPU; nothing else tunes unasked.
+The fastest kernels are stored for this adapter, driver and version of Graft's kernels, in the
+user's cache folder (GRAFT_CACHE names another). A kernel whose numbers disagree with float64 is
+never chosen. This takes a minute or two on a CPU; no other command tunes.
 
 Examples:
   graft tune
@@ -37,8 +38,7 @@ Examples:
 
 async function run({ variant, batchSize, adapter, json }: TuneCommandOptions): Promise<void> {
   const output = new Output(json)
-  const engine = await createEngine({ adapter })
-  try {
+  await withEngine(adapter, output, async (engine) => {
     describeEngine(output, engine)
     const model = await alexnet(engine, { variant })
     output.progress('tuning', 0, 1)
@@ -51,9 +51,7 @@ async function run({ variant, batchSize, adapter, json }: TuneCommandOptions): P
     })
     output.endProgress()
     report(output, results)
-  } finally {
-    engine.dispose()
-  }
+  })
 }
 
 function report(output: Output, results: readonly TuningResult[]): void {
@@ -87,6 +85,7 @@ function report(output: Output, results: readonly TuningResult[]): void {
   )
   output.line()
   output.line(
-    `${gained.length} of ${counted(results.length, 'product')} compute faster now: ${beforeMs.toFixed(1)} ms became ${bestMs.toFixed(1)} ms a step.`,
+    `${gained.length} of ${counted(results.length, 'product')} are faster now: ` +
+      `${bestMs.toFixed(1)} ms a step instead of ${beforeMs.toFixed(1)} ms.`,
   )
 }

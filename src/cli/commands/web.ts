@@ -11,15 +11,15 @@ export function addWeb(program: Command): void {
   program
     .command('web')
     .description(
-      'Open the page on which a browser trains: drop a folder of images, nothing leaves the machine.',
+      'Open the page that trains in a browser: drop a folder of images, nothing is uploaded.',
     )
     .option(
       '--port <n>',
-      'where to serve it (default: one that is free)',
+      'the port to serve it on (default: a free one)',
       number({ integer: true, min: 0, max: 65_535 }),
       0,
     )
-    .option('--json', 'one JSON object a line')
+    .option('--json', 'print one JSON event a line')
     .addHelpText(
       'after',
       `
@@ -30,18 +30,15 @@ Examples:
     .action(run)
 }
 
-async function run({
-  port,
-  json = false,
-}: {
+interface WebOptions {
   readonly port: number
   readonly json?: boolean
-}): Promise<void> {
+}
+
+async function run({ port, json }: WebOptions): Promise<void> {
   const output = new Output(json)
-  const { url, close } = await serveLocally(
-    await (import.meta.url.endsWith('.ts') ? builtNow() : builtPage()),
-    port,
-  )
+  const fromSource = import.meta.url.endsWith('.ts')
+  const { url, close } = await serveLocally(await (fromSource ? buildPage() : builtPage()), port)
   output.event({ type: 'open', url })
   output.labeled('open', `${url} in a browser with WebGPU; until Ctrl-C`)
   await untilStopped()
@@ -56,10 +53,7 @@ const types: Readonly<Record<string, string>> = {
 
 type Answers = (path: string) => Promise<Answer | null>
 
-/**
- * The page that the package brings, and its weights, which lie at the package's root already. Other
- * files are out of reach.
- */
+/** The page in the npm package, and the weights at the package's root. Nothing else is served. */
 async function builtPage(): Promise<Answers> {
   const files = new Map<string, URL>()
   for (const [folder, prefix] of [
@@ -73,8 +67,8 @@ async function builtPage(): Promise<Answers> {
   return answering(files, (file) => readFile(file))
 }
 
-/** In a clone nothing lies built: the page is made of the sources, in memory. */
-async function builtNow(): Promise<Answers> {
+/** In a clone the page is built from source, in memory. */
+async function buildPage(): Promise<Answers> {
   const { build } = await import('vite')
   const configFile = fileURLToPath(new URL('../../web/vite.config.ts', import.meta.url))
   const built = await build({ configFile, logLevel: 'warn', build: { write: false } })
