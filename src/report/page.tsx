@@ -40,6 +40,7 @@ details { margin: 0.3rem 0 }
 .figures dd { margin: 0; font-size: 1.5rem; font-weight: 600 }
 .figures dd.quiet { font-size: 0.85rem; font-weight: 400 }
 .losses .pair { display: flex; gap: 0.4rem }
+.losses { grid-template-columns: repeat(auto-fill, minmax(16rem, 1fr)) }
 .losses img { width: calc(50% - 0.2rem); height: auto; border-radius: 4px }
 @media (max-width: 46rem) {
   .wide { display: none }
