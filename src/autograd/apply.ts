@@ -108,8 +108,8 @@ function record(tensor: Tensor, node: Node): void {
 }
 
 /**
- * How dy flows back through an operator: one gradient after the other, the last input's first. They
- * need not be held, nor their temporary memory, all at once.
+ * How dy flows back through an operator. Gradients are computed one at a time, the last input's
+ * first, so that their temporary memory is not held all at once.
  */
 function flowThrough(
   op: AnyOp,
@@ -146,7 +146,7 @@ function flowThrough(
   }
 }
 
-/** Says which gradients backward will not compute, and why. */
+/** Notes in a recording which gradients backward will not compute, and why. */
 function noteOmissions(
   recorder: Recorder,
   names: readonly string[],
@@ -173,11 +173,12 @@ export function requireTensor(
   if (value instanceof Tensor) return
   const given = value === undefined ? 'left out' : typeName(value)
   throw new ShapeError(
-    `${op}: ${input} is ${given}, and has to be a tensor, as engine.tensor(values, shape) makes one`,
+    `${op}: ${input} is ${given}, and has to be a tensor, ` +
+      'as engine.tensor(values, shape) makes one',
   )
 }
 
-/** Runs `body`; where it throws, the buffers are released, since nobody will hold them. */
+/** Runs `body`; where it throws, releases the buffers, which nobody will hold. */
 function releasedOnError<T>(buffers: readonly NdBuffer[], body: () => T): T {
   try {
     return body()

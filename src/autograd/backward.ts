@@ -5,10 +5,10 @@ import { Tensor } from '../tensor/tensor.ts'
 import { Node } from './node.ts'
 
 /**
- * Reverse-mode differentiation over the recorded tape: every node once, newest first, without
+ * Reverse-mode differentiation over the recorded tape: each node once, the newest first, without
  * recursion. A node is on the tape only where one of its inputs requires a gradient, so the walk
- * ends at the earliest trainable layer by itself.
- * @param root where to start
+ * ends at the earliest trainable layer.
+ * @param root the tensor to start from
  * @param dy d(objective)/d(root); 1 for a single element when left out
  * @throws AutogradError when root requires no gradient or was passed before; ShapeError when dy has
  * another shape
@@ -29,7 +29,7 @@ export function backward(root: Tensor, dy?: Tensor): void {
     )
   const { gpu } = root.engine
   const nodes = reachable(root)
-  // throws where an earlier backward passed, before anything is held or written
+  // Throws where an earlier backward has passed, before any memory is taken.
   for (const { node } of nodes) node.requireKept()
   const first = dy
     ? { storage: dy.buffer.storage.retain(), shape: root.shape }
@@ -52,7 +52,7 @@ export function backward(root: Tensor, dy?: Tensor): void {
         gpu.layer = node.layer
         const wanted = new Set(node.inputs.filter((input) => input.requiresGrad))
         for (const [input, dx] of node.flow(grad, wanted, tensor === root && !dy)) arrive(input, dx)
-        pending.delete(tensor) // only now: should flow throw, it is released below
+        pending.delete(tensor) // only now: where flow throws, it is released below
         grad.storage.release()
       }
       node.release()
@@ -64,7 +64,7 @@ export function backward(root: Tensor, dy?: Tensor): void {
   }
 }
 
-/** Every tensor above root that was computed, newest first. */
+/** Every computed tensor that root depends on, root included, the newest first. */
 function reachable(root: Tensor): { readonly tensor: Tensor; readonly node: Node }[] {
   const seen = new Set<Tensor>()
   const found: { tensor: Tensor; node: Node }[] = []
@@ -78,9 +78,7 @@ function reachable(root: Tensor): { readonly tensor: Tensor; readonly node: Node
   return found.sort((a, b) => b.node.id - a.node.id)
 }
 
-/**
- * The sum of two gradients, out of place: a buffer that reached us may be a view of someone else's.
- */
+/** The sum of two gradients, in a new buffer: either of them may share another tensor's memory. */
 function sum(tensor: Tensor, a: NdBuffer | undefined, b: NdBuffer): NdBuffer {
   if (!a) return b
   const { gpu } = tensor.engine

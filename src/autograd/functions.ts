@@ -1,6 +1,6 @@
 /**
- * Operators on tensors: each runs its kernel now and, where a gradient has to flow, is recorded on
- * the tape. Names and meaning are PyTorch's.
+ * Operators on tensors: each runs its kernel at once and, where a gradient has to flow, is recorded
+ * on the tape. Names and meaning are PyTorch's.
  */
 import { at } from '../base/at.ts'
 import { ShapeError } from '../base/errors.ts'
@@ -22,12 +22,13 @@ import { apply, applyView, requireTensor } from './apply.ts'
 /** One number for both dimensions, or [height, width]. */
 export type Size2d = number | Pair
 
+/** Options of `conv2d`. */
 export interface Conv2dOptions {
   /** Pixels between two filter positions. Default 1. */
   readonly stride?: Size2d
   /** Zeros on each side. Default 0. */
   readonly padding?: Size2d
-  /** Channels are split into this many groups that do not see each other. Default 1. */
+  /** Channels are split into this many groups; outputs see the inputs of their own. Default 1. */
   readonly groups?: number
   /** Whether a ReLU is applied to the result, in the same launch. Default false. */
   readonly relu?: boolean
@@ -54,7 +55,7 @@ export function conv2d(
   return apply(conv2dOp, { x, weight, bias }, attrs)
 }
 
-/** What `linear` is told. */
+/** Options of `linear`. */
 export interface LinearOptions {
   /** Whether a ReLU is applied to the result, in the same launch. Default false. */
   readonly relu?: boolean
@@ -95,12 +96,12 @@ export function flatten(x: Tensor): Tensor {
   return applyView(flattenOp, x, {})
 }
 
-/** What `maxPool2d` is told. */
+/** Options of `maxPool2d`. */
 export interface MaxPool2dOptions {
   readonly kernel: Size2d
   /** Default: the kernel's size. */
   readonly stride?: Size2d
-  /** Positions of minus infinity on each side, at most half the kernel. Default 0. */
+  /** Elements of minus infinity on each side, at most half the kernel. Default 0. */
   readonly padding?: Size2d
   /**
    * Whether a last window may reach past the edge: the result's size is rounded up instead of down.
@@ -139,7 +140,7 @@ export function adaptiveAvgPool2d(x: Tensor, size: Size2d): Tensor {
   return apply(adaptiveAvgPool2dOp, { x }, { size: pair(size) })
 }
 
-/** What `localResponseNorm` is told. */
+/** Options of `localResponseNorm`. */
 export interface LocalResponseNormOptions {
   /** Channels in a window. */
   readonly size: number
@@ -165,13 +166,11 @@ export function localResponseNorm(x: Tensor, options: LocalResponseNormOptions):
   return apply(localResponseNormOp, { x }, { size, alpha, beta, k })
 }
 
-/** What `dropout` is told. */
+/** Options of `dropout`. */
 export interface DropoutOptions {
   /** Outside training x passes unchanged. Default true. */
   readonly training?: boolean
-  /**
-   * An integer of 0 or more: the same seed drops the same elements, on every adapter. Default 0.
-   */
+  /** An integer of 0 or more. The same seed drops the same elements on every adapter. Default 0. */
   readonly seed?: number
 }
 
@@ -179,8 +178,8 @@ export interface DropoutOptions {
  * Sets each element to 0 with probability p and scales the others by 1 / (1 − p) (Srivastava et al.
  * 2014).
  * @param x any shape
- * @returns x's shape; where nothing is dropped a tensor over x's own memory, without a copy
- * @throws ShapeError when p is no probability, or the seed no integer of 0 or more
+ * @returns x's shape; where nothing is dropped, a tensor that shares x's memory
+ * @throws ShapeError when p is not in 0..1, or the seed is not an integer of 0 or more
  * @example const y = dropout(x, 0.5, { training: true, seed: step })
  */
 export function dropout(x: Tensor, p: number, options: DropoutOptions = {}): Tensor {
@@ -200,14 +199,14 @@ export function softmax(x: Tensor): Tensor {
   return apply(softmaxOp, { x }, {})
 }
 
-/** What `crossEntropy` is told. */
+/** Options of `crossEntropy`. */
 export interface CrossEntropyOptions {
   /**
-   * What each class counts for: one number of 0 or more a class. A 'mean' over class targets
-   * divides by the sum of their weights.
+   * One factor of 0 or more for each class. A 'mean' over class targets divides by the sum of their
+   * weights.
    */
   readonly weight?: Float32Array
-  /** Share of the target's probability that is spread over all classes, in 0..1. Default 0. */
+  /** The share of the target's probability that all classes divide among them, 0..1. Default 0. */
   readonly labelSmoothing?: number
   /** Default 'mean'. */
   readonly reduction?: Reduction
@@ -222,7 +221,9 @@ export interface CrossEntropyOptions {
  * @returns a scalar, or [N] without reduction
  * @throws ShapeError when shapes, targets or options do not fit
  * @example crossEntropy(model.forward(x), Int32Array.of(3, 1)).backward()
- * @example crossEntropy(logits, Int32Array.of(0, 1), { weight: Float32Array.of(0.3, 1.7), labelSmoothing: 0.1 })
+ * @example
+ * const weight = Float32Array.of(0.3, 1.7)
+ * crossEntropy(logits, Int32Array.of(0, 1), { weight, labelSmoothing: 0.1 })
  */
 export function crossEntropy(
   logits: Tensor,
@@ -233,7 +234,8 @@ export function crossEntropy(
   requireTensor('crossEntropy', 'logits', logits)
   if (!(targets instanceof Int32Array || targets instanceof Float32Array))
     throw new ShapeError(
-      "crossEntropy: targets are each row's class in an Int32Array, or all rows' probabilities in a Float32Array",
+      "crossEntropy: targets are each row's class in an Int32Array, " +
+        "or all rows' probabilities in a Float32Array",
     )
   const { weight, labelSmoothing = 0, reduction = 'mean' } = options
   const [rows, classes] = shape2(logits.shape, 'crossEntropy: logits are [N, classes]')
@@ -249,7 +251,7 @@ export function crossEntropy(
     throw new ShapeError(
       `crossEntropy: the weight of class ${bad} is ${weight[bad]}: give a number of 0 or more`,
     )
-  // Weights of another number are refused by the operator.
+  // The operator refuses any other number of weights.
   const divisor =
     hard && weight?.length === classes
       ? targets.reduce((sum, target) => sum + at(weight, target), 0)

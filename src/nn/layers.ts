@@ -71,8 +71,8 @@ export interface Conv2dShape {
  * as PyTorch's Conv2d has them.
  * @example
  * const shape = { inChannels: 3, outChannels: 64, kernel: 11, stride: 4, padding: 2 }
- * const conv1 = new Conv2d(engine, 'features.0', shape, { weight: 'kaiming-normal', seed: 1,
- * stream: 0 })
+ * const init = { weight: 'kaiming-normal', seed: 1, stream: 0 } as const
+ * const conv1 = new Conv2d(engine, 'features.0', shape, init)
  */
 export class Conv2d extends Module {
   readonly weight: Parameter
@@ -127,7 +127,9 @@ export class Conv2d extends Module {
 
 /**
  * A dense layer: y = x Wᵀ + b, f32[N, in] to f32[N, out]. Its weight is [out, in], its bias [out].
- * @example new Linear(engine, 'classifier.6', 4096, 10, { weight: 'xavier-uniform', seed: 1, stream: 6 })
+ * @example
+ * const init = { weight: 'xavier-uniform', seed: 1, stream: 6 } as const
+ * const head = new Linear(engine, 'classifier.6', 4096, 10, init)
  */
 export class Linear extends Module {
   readonly weight: Parameter
@@ -194,8 +196,8 @@ export interface MaxPool2dShape {
 }
 
 /**
- * The largest element of each square window: f32[N, C, H, W] to f32[N, C, H', W']. The gradient goes
- * to that element alone.
+ * The largest element of each square window: f32[N, C, H, W] to f32[N, C, H', W']. That element
+ * alone gets the gradient.
  * @example new MaxPool2d('features.2', { kernel: 3, stride: 2 })
  */
 export class MaxPool2d extends Module {

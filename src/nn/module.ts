@@ -2,19 +2,19 @@ import type { Shape } from '../tensor/ndbuffer.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { Parameter } from './parameter.ts'
 
-/** What a forward pass is told beside its input. */
+/** Options of a forward pass. */
 export interface ForwardOptions {
   /** Whether dropout drops. Default false. */
   readonly training?: boolean
 }
 
-/** What one layer of a network is told. */
+/** What a network tells each of its layers in a forward pass. */
 export interface LayerContext {
   /** Whether it trains: dropout drops. */
   readonly training: boolean
-  /** Its own for this pass. */
+  /** The seed of this layer in this pass. */
   readonly seed: number
-  /** Whether to apply a ReLU to the result: the next layer is one, and `canApply` said yes to it. */
+  /** Whether to apply a ReLU to the result: the next layer is one, and `canApply` agreed to it. */
   readonly relu: boolean
 }
 
@@ -34,14 +34,14 @@ export interface LayerContext {
 export abstract class Module {
   /** Its place in the network, for example 'features.3'; parameters, errors and plans use it. */
   readonly name: string
-  /** What it is, for people: 'conv 5x5, 64 to 192'. */
+  /** A description for people: 'conv 5x5, 64 to 192'. */
   abstract readonly description: string
 
   constructor(name: string) {
     this.name = name
   }
 
-  /** Its weight and bias, where it has any. */
+  /** Its weight and bias, if it has any. */
   parameters(): readonly Parameter[] {
     return []
   }
@@ -50,7 +50,7 @@ export abstract class Module {
   abstract outShape(shape: Shape): Shape
 
   /**
-   * What comes out for a batch, f32[N, …].
+   * The result for a batch, f32[N, …].
    * @throws ShapeError where x does not fit
    */
   abstract forward(x: Tensor, context: LayerContext): Tensor
@@ -59,6 +59,7 @@ export abstract class Module {
    * Whether this layer can apply the next one, a ReLU, as it stores its own result. The network
    * then sets `context.relu`, and calls `noteApplied` of the next layer in place of its `forward`.
    * Default: no.
+   * @internal
    */
   canApply(_next: Module): boolean {
     return false
@@ -67,6 +68,7 @@ export abstract class Module {
   /**
    * Notes in a recording that the layer before has applied this one.
    * @param y the result of both
+   * @internal
    */
   noteApplied(_y: Tensor): void {}
 }

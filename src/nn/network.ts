@@ -11,7 +11,7 @@ import type { ForwardOptions, Module } from './module.ts'
 import type { Parameter } from './parameter.ts'
 import type { Preprocess } from './preprocess.ts'
 
-/** What a network is made from; a run folder keeps it, so that the network can be built again. */
+/** What a network is built from; a run folder keeps it, so that it can be built again. */
 export interface Architecture {
   readonly variant: string
   /** The five convolutions' widths. */
@@ -35,15 +35,15 @@ export class Network {
   /** How an image becomes this network's input. */
   readonly preprocess: Preprocess
   readonly #layers: Module[]
-  /** Parameters that the weights it was made with did not hold. */
+  /** Names of the parameters that were not in the weights it was made with. */
   missing: readonly string[] = []
-  /** What the outputs stand for, where it is known. */
+  /** The outputs' names, if they are known. */
   classNames: readonly string[] | null = null
-  /** Whether it started from weights that somebody trained. */
+  /** Whether it started from trained weights. */
   pretrained = false
   /** The seed of its initial values and its dropout. */
   seed: number
-  /** Training passes so far; dropout draws anew in each. */
+  /** Training passes so far; dropout draws other elements in each. */
   passes = 0
 
   constructor(
@@ -82,9 +82,9 @@ export class Network {
   }
 
   /**
-   * How many layers come before the first that trains and the dropout in front of it. They run as
-   * in evaluation, dropout off, whatever `training` says: their outputs are features, the same in
-   * every epoch.
+   * How many layers come before the first that trains, and before the dropout in front of it. They
+   * always run as in evaluation, without dropout: their outputs are features, the same in every
+   * epoch.
    */
   get frozenPrefix(): number {
     const first = this.#layers.findIndex((layer) =>
@@ -98,8 +98,8 @@ export class Network {
   /**
    * The network's output for a batch of preprocessed images.
    * @param x [N, 3, size, size], or what layer `from` takes
-   * @param options `training` lets dropout drop; `from` and `to` run only these layers, counted
-   * from 0, `to` left out
+   * @param options with `training` dropout drops; `from` and `to` run only these layers, counted
+   * from 0, `to` not included
    * @returns logits [N, classes]
    * @throws ShapeError when x does not fit
    * @throws UsageError for options that do not exist
@@ -120,21 +120,21 @@ export class Network {
     const prefix = this.frozenPrefix
     const pass = training ? this.passes++ : 0
     let here = x
-    let applied = false
+    let applied = false // whether the layer before has applied the next one, too
     try {
-      for (const [offset, layer] of this.#layers.slice(from, to).entries()) {
-        const i = from + offset
+      const layers = this.#layers.slice(from, to)
+      for (const [i, layer] of layers.entries()) {
         gpu.layer = layer.name
         if (applied) {
           layer.noteApplied(here)
           applied = false
           continue
         }
-        const following = i + 1 < to ? this.#layers[i + 1] : undefined
+        const following = layers[i + 1]
         applied = following !== undefined && layer.canApply(following)
         const next = layer.forward(here, {
-          training: training && i >= prefix,
-          seed: this.#dropoutSeed(pass, i),
+          training: training && from + i >= prefix,
+          seed: this.#dropoutSeed(pass, from + i),
           relu: applied,
         })
         // The tape keeps what backward needs of `here`; the rest of its memory is free for the next
@@ -179,11 +179,11 @@ export class Network {
   }
 
   /**
-   * Takes over values by name. Nothing changes unless everything fits.
-   * @param options `strict` also refuses a dictionary that leaves parameters out. Default true
-   * @returns the names it left out
+   * Gives parameters the values of these names. Nothing changes unless everything fits.
+   * @param options with `strict`, parameters that are not in `values` are an error. Default true
+   * @returns the names that were not in `values`
    * @throws WeightsError for names the network does not know and shapes that differ
-   * @throws UsageError for values that are no Float32Array, and options that do not exist
+   * @throws UsageError for values that are not a Float32Array, and options that do not exist
    */
   loadStateDict(
     values: StateDict,
@@ -195,7 +195,8 @@ export class Network {
     const unknown = Object.keys(values).filter((name) => !parameters.has(name))
     if (unknown.length)
       throw new WeightsError(
-        `the network has no parameter ${list(unknown)}; its own are ${list([...parameters.keys()])}`,
+        `the network has no parameter ${list(unknown)}; ` +
+          `its own are ${list([...parameters.keys()])}`,
       )
     const missing = [...parameters.keys()].filter((name) => !values[name])
     if (missing.length === parameters.size)
@@ -223,7 +224,7 @@ export class Network {
   }
 
   /**
-   * Cuts off every layer after `keep` and puts others in their place.
+   * Removes every layer after `keep` and puts others in their place.
    * @param keep the name of the last layer that stays
    * @throws UsageError when there is no such layer
    */

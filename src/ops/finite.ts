@@ -1,21 +1,19 @@
 import { at } from '../base/at.ts'
-import { type Kernel, linearGrid } from '../gpu/kernels/kernel.ts'
+import { elementKernel } from '../gpu/kernels/kernel.ts'
 import { eachPart } from '../gpu/memory/windows.ts'
 import type { Engine } from '../tensor/engine.ts'
 import { sizeOf } from '../tensor/ndbuffer.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
 const workgroup = 64
-/** Threads that count one tensor: enough for any device. */
+/** The most threads that count one tensor: enough for any device. */
 const maxThreads = 65_536
 
-const countKernel: Kernel = {
-  name: 'finite/count',
-  constants: { WG: workgroup },
-  grid: ({ stride = 0 }, { WG = workgroup }) => linearGrid(stride, WG),
-  threads: ({ stride = 0, vectors = 0 }) => Math.min(stride, vectors),
-  cost: ({ n = 0 }) => ({ flops: 0, bytes: 4 * n }),
-}
+const countKernel = elementKernel<'n' | 'vectors' | 'stride'>(
+  'finite/count',
+  (p) => Math.min(p.stride, p.vectors),
+  { workgroup, cost: ({ n }) => ({ flops: 0, bytes: 4 * n }) },
+)
 
 /**
  * Whether each tensor is free of NaN and infinity; counted on the GPU, and read back in one submit.

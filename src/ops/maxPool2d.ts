@@ -124,7 +124,8 @@ export const maxPool2d = defineOp<
     const out = [pooledExtent(height, axis(0)), pooledExtent(width, axis(1))]
     if (out.some((n) => n < 1))
       throw new ShapeError(
-        `maxPool2d: a window of ${kernel} does not fit into x ${showShape(x)} with padding ${padding}`,
+        `maxPool2d: a window of ${kernel} does not fit into x ${showShape(x)} ` +
+          `with padding ${padding}`,
       )
     return [batch, channels, ...out]
   },

@@ -85,7 +85,7 @@ export interface Op<
   }
 }
 
-/** An operator as the tape handles it: inputs, attributes and what is kept are looked up by name. */
+/** An operator as the tape handles it: inputs and what is kept are looked up by name. */
 export type AnyOp = Op<never, unknown, Readonly<Record<string, Buffers>>, string>
 
 /** An operator on single elements, whose gradient is computed from y. */

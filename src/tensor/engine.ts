@@ -50,7 +50,7 @@ type ValuesOf<T extends readonly Readable[]> = { -readonly [I in keyof T]: Float
  * engine.dispose()
  */
 export class Engine {
-  /** What is around it: Node, or a browser. */
+  /** The surroundings that it runs in: Node, or a browser. */
   readonly host: Host
   readonly #open: () => Promise<OpenDevice>
   readonly #backward: (root: Tensor, dy?: Tensor) => void
@@ -60,7 +60,7 @@ export class Engine {
   gradEnabled = true
 
   /**
-   * @param open how another device is opened, should this one be lost
+   * @param open opens another device, where this one is lost
    * @internal
    */
   constructor(
@@ -75,7 +75,7 @@ export class Engine {
     this.#backward = backward
   }
 
-  /** The device below, for operators. Another one after `reopen()`. */
+  /** The device, for operators. `reopen()` replaces it. */
   get gpu(): Gpu {
     return this.#device.gpu
   }
@@ -85,9 +85,9 @@ export class Engine {
   }
 
   /**
-   * Opens a device in the place of one that was lost, by the options the engine was made with. What
-   * tensors held is gone with the old device: parameters take new values by `revive`, every other
-   * tensor is only good for `dispose()`. `fit` does all this by itself.
+   * Opens a device in the place of one that was lost, with the options the engine was made with.
+   * The tensors' values are lost with the old device: parameters take new values by `revive`, and
+   * every other tensor can only be disposed of. `fit` does all this by itself.
    * @throws DeviceLostError after `dispose()`
    * @throws AdapterError where there is no adapter any more
    * @example
@@ -111,8 +111,8 @@ export class Engine {
    * @param data row-major; copied
    * @throws ShapeError when the shape does not hold as many values, or is larger than a buffer may
    * be
-   * @throws UsageError for values that are no Float32Array, and options that do not exist
-   * @example const x = engine.tensor(new Float32Array([1, 2, 3, 4]), [2, 2], { requiresGrad: true })
+   * @throws UsageError for values that are not a Float32Array, and options that do not exist
+   * @example const x = engine.tensor(Float32Array.of(1, 2, 3, 4), [2, 2], { requiresGrad: true })
    */
   tensor(
     data: Float32Array,
@@ -124,7 +124,8 @@ export class Engine {
     checkShape('a tensor', shape)
     if (sizeOf(shape) !== data.length)
       throw new ShapeError(
-        `a tensor of shape ${showShape(shape)} has ${sizeOf(shape)} values, but ${data.length} were given`,
+        `a tensor of shape ${showShape(shape)} has ${sizeOf(shape)} values, ` +
+          `but ${data.length} were given`,
       )
     return new Tensor(this, { storage: this.gpu.upload(data), shape }, options.requiresGrad)
   }
@@ -140,8 +141,8 @@ export class Engine {
   }
 
   /**
-   * Notes the values several tensors have at this point of the work; they may be disposed of at
-   * once. Submits nothing: call the result after `gpu.submit()`.
+   * Copies the values that several tensors have at this point of the work, to be read later; the
+   * tensors may be disposed of at once. Submits nothing: call the result after `gpu.submit()`.
    * @throws AutogradError for one of another engine
    */
   readLater<const T extends readonly Readable[]>(tensors: T): () => Promise<ValuesOf<T>> {
@@ -152,7 +153,7 @@ export class Engine {
       bytes: 4 * sizeOf(shape),
     }))
     const collect = this.gpu.readLater(items)
-    // One array for each tensor, in order: what the type says.
+    // One array for each tensor, in order, as the type says.
     return async () => (await collect()).map((bytes) => new Float32Array(bytes)) as ValuesOf<T>
   }
 
@@ -162,9 +163,9 @@ export class Engine {
   }
 
   /**
-   * Records every dispatch from here to the result's `finish()`: operator, layer, pass, WGSL,
-   * bindings, sizes, GPU time, cost; and what did not run, and why. Each dispatch then gets a
-   * compute pass of its own, so a step takes a little longer than otherwise.
+   * Records every dispatch from here to the recorder's `finish()`: operator, layer, pass, WGSL,
+   * bindings, sizes, GPU time and cost; and what did not run, and why. Each dispatch then gets its
+   * own compute pass, so that a step takes a little longer.
    * @param options.values also keep the values of the tensors that operators compute, forward and
    * backward
    * @throws UsageError while another recording is under way, and for options that do not exist

@@ -19,7 +19,7 @@ export interface NdBuffer {
   readonly shape: Shape
 }
 
-/** What a launch reads or writes: an array, or as much of one as is bound at once. */
+/** What a launch reads or writes: an array, or the part of one that is bound at once. */
 export interface NdWindow {
   readonly storage: Bindable
   readonly shape: Shape
@@ -30,7 +30,7 @@ export function sizeOf(shape: Shape): number {
   return shape.reduce((product, extent) => product * extent, 1)
 }
 
-/** Vectors of four that hold a shape's elements; buffers are padded to whole ones. */
+/** How many vectors of four hold a shape's elements; buffers are padded to whole vectors. */
 export function vectorsOf(shape: Shape): number {
   return Math.ceil(sizeOf(shape) / 4)
 }
@@ -64,15 +64,16 @@ export const shape3 = ofRank<Shape3>(3)
 /** As `shape2`, for four extents. */
 export const shape4 = ofRank<Shape4>(4)
 
-/** Throws UsageError unless values are float32: the bytes of others would be taken for such. */
+/** @throws UsageError for other values than a Float32Array: their bytes would be misread */
 export function checkValues(what: string, data: Float32Array): void {
   if (data instanceof Float32Array) return
   throw new UsageError(
-    `${what} takes its values as a Float32Array, not ${typeName(data)}: Float32Array.from(values) makes one`,
+    `${what} takes its values as a Float32Array, not ${typeName(data)}: ` +
+      'Float32Array.from(values) makes one',
   )
 }
 
-/** Throws ShapeError unless every extent is a positive integer. */
+/** @throws ShapeError unless every extent is a positive integer */
 export function checkShape(what: string, shape: Shape): void {
   if (!Array.isArray(shape))
     throw new ShapeError(
@@ -82,12 +83,12 @@ export function checkShape(what: string, shape: Shape): void {
     throw new ShapeError(`${what} has the shape ${showShape(shape)}: extents are positive integers`)
 }
 
-/** A new buffer of the given shape, its contents undefined, held once by the caller. */
+/** A new buffer of the given shape, its contents undefined. The caller releases it. */
 export function allocate(gpu: Gpu, shape: Shape): NdBuffer {
   return noted(gpu, { storage: gpu.allocate(4 * sizeOf(shape)), shape })
 }
 
-/** A buffer that lives until the operator that asked for it is encoded. */
+/** A buffer that is released once the operator that asked for it is encoded. */
 export function scratch(gpu: Gpu, shape: Shape): NdBuffer {
   return noted(gpu, { storage: gpu.scratch(4 * sizeOf(shape)), shape })
 }

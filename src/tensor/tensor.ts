@@ -1,12 +1,11 @@
-import { at } from '../base/at.ts'
 import { AutogradError, ShapeError } from '../base/errors.ts'
 import type { Storage } from '../gpu/memory/pool.ts'
 import type { Engine } from './engine.ts'
 import { type NdBuffer, type Shape, showShape, sizeOf } from './ndbuffer.ts'
 
-/** The step of the computation that made a tensor, as far as a tensor knows it. */
+/** The step of the computation that made a tensor. */
 export interface GraphNode {
-  /** Lets go of what was kept for backward, here and above, where nothing else needs it. */
+  /** Releases what this step and those before it keep for backward, if nothing else needs it. */
   abandon(): void
 }
 
@@ -15,7 +14,7 @@ export interface GraphNode {
  *
  * Leaves (from `engine.tensor`, and parameters) belong to the caller, who calls `dispose()`.
  * Results of operators that take part in a gradient are freed by the `backward()` that passes them,
- * the one it started from excepted.
+ * except for the tensor that it started from.
  * @example
  * const x = engine.tensor(Float32Array.of(1, 2, 3, 4), [2, 2], { requiresGrad: true })
  * const loss = crossEntropy(x, Int32Array.of(0, 1))
@@ -28,8 +27,8 @@ export class Tensor {
   /** Whether backward computes a gradient for this tensor. Set it on leaves only. */
   requiresGrad: boolean
   /**
-   * d(root)/d(this), summed over backward calls; null before the first, and always on what does not
-   * require one.
+   * d(root)/d(this), summed over backward calls. Null before the first, and for a tensor that
+   * requires no gradient.
    */
   grad: Tensor | null = null
   /**
@@ -44,7 +43,7 @@ export class Tensor {
   consumers = 0
   #storage: Storage | null
 
-  /** Takes over the caller's hold on the buffer. Use `engine.tensor` to make one from data. */
+  /** Releases the buffer once it is disposed of. Use `engine.tensor` to make one from data. */
   constructor(engine: Engine, buffer: NdBuffer, requiresGrad = false) {
     this.engine = engine
     this.shape = [...buffer.shape]
@@ -68,23 +67,25 @@ export class Tensor {
   get buffer(): NdBuffer {
     if (!this.#storage)
       throw new AutogradError(
-        `a tensor of shape ${showShape(this.shape)} was disposed of, or freed by backward(), and cannot be read`,
+        `a tensor of shape ${showShape(this.shape)} was disposed of, or freed by backward(), ` +
+          'and cannot be read',
       )
     return { storage: this.#storage, shape: this.shape }
   }
 
   /**
    * Reads the values back, row-major.
-   * @throws KernelError, OutOfMemoryError or DeviceLostError met by any work before it
+   * @throws KernelError, OutOfMemoryError or DeviceLostError that any work before it has met
    */
   async data(): Promise<Float32Array> {
-    return at(await this.engine.read([this]), 0)
+    const [data] = await this.engine.read([this])
+    return data
   }
 
   /**
    * Adds d(this)/d(leaf) · dy to the `grad` of every leaf that requires one. Frees the
    * intermediates it passes.
-   * @param dy shape of this tensor; may be left out for a single element, where it is 1
+   * @param dy has the shape of this tensor. Default: 1, for a tensor of a single element
    * @throws AutogradError when nothing here requires a gradient, or backward already passed
    * @throws ShapeError when dy has another shape
    */
@@ -93,22 +94,21 @@ export class Tensor {
   }
 
   /**
-   * Puts other contents in this tensor's place; the old buffer is let go.
+   * Gives the tensor another buffer and releases the old one.
    * @throws ShapeError when it has another number of values
    * @internal
    */
   replace(buffer: NdBuffer): void {
     if (sizeOf(buffer.shape) !== this.size)
       throw new ShapeError(
-        `cannot put ${showShape(buffer.shape)} in the place of ${showShape(this.shape)}`,
+        `a tensor of shape ${showShape(this.shape)} cannot take values of shape ` +
+          showShape(buffer.shape),
       )
     this.#storage?.release()
     this.#storage = buffer.storage
   }
 
-  /**
-   * Lets the buffer go, and the graph behind it where nothing else needs it. May be called twice.
-   */
+  /** Releases the buffer, and the graph behind it if nothing else needs it. May be called twice. */
   dispose(): void {
     this.grad?.dispose()
     this.grad = null
@@ -116,7 +116,7 @@ export class Tensor {
     if (this.consumers === 0) this.node?.abandon()
   }
 
-  /** Lets only the buffer go: the graph stays, since it keeps what backward will read. */
+  /** Releases the buffer alone: the graph stays, and keeps what backward will read. */
   free(): void {
     this.#storage?.release()
     this.#storage = null
