@@ -145,7 +145,7 @@ describe('values of another kind', () => {
     [
       'fit',
       () => fit(model, wrong('photos'), { epochs: 1 }),
-      'images come as openData(path) gives them, awaited, not as photos',
+      'the images are a dataset, await openData(path), not photos',
     ],
     [
       'evaluate',

@@ -45,6 +45,13 @@ export interface ArrayDataset extends ImageDataset {
   readonly val: readonly Sample[]
 }
 
+/** The sample at a position. @throws RangeError outside the list */
+export function sampleAt(samples: SampleList, index: number): Sample {
+  const sample = samples.at(index)
+  if (!sample) throw new RangeError(`index ${index} is outside a list of ${samples.length} samples`)
+  return sample
+}
+
 /** How many samples each class has. */
 export function countByClass(samples: SampleList, classes: number): number[] {
   const counts = new Array<number>(classes).fill(0)

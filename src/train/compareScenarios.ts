@@ -4,44 +4,41 @@ import type { ImageDataset } from '../data/dataset.ts'
 import type { Network } from '../nn/network.ts'
 import { type Choice, headOptions } from '../transfer/decide.ts'
 import { applyScenario, type Plan, type Scenario, scenarios } from '../transfer/scenario.ts'
-import { type ChooseOptions, chooseScenario } from './chooseScenario.ts'
+import { chooseScenario } from './chooseScenario.ts'
 import type { EpochResult, TrainEvent } from './events.ts'
 import { fit } from './fit.ts'
 import type { FitOptions } from './fitOptions.ts'
 
-/** What `compareScenarios` is told: a budget for each scenario, and how they train. */
+/** Options of `compareScenarios`: the budget of each scenario, and how they train. */
 export interface CompareOptions
   extends Pick<FitOptions, 'batchSize' | 'lr' | 'optimizer' | 'augment' | 'seed' | 'signal'> {
   /**
-   * Training time of each, in seconds: reading, compiling and the validations between epochs count,
-   * the last validation does not. Default: three times what reading all images takes, by the
-   * probe's pace, and a minute at the least.
+   * Training time of each scenario in seconds, with reading, compiling and all validations but the
+   * last. Default: three times what reading all images takes, judged by the probe, and at least a
+   * minute.
    */
   readonly seconds?: number
-  /** Or so many epochs of each. */
+  /** Number of epochs of each scenario, instead of `seconds`. */
   readonly epochs?: number
-  /** Told of everything that the probe and the four trainings tell. */
+  /** Called for every event of the probe ('auto') and of the four trainings. */
   readonly onEvent?: (of: Scenario | 'auto', event: TrainEvent) => void
-  /** Told what the probe found and the budget of each, before anything trains. */
+  /** Called with the probe's choice and the budget of each scenario, before anything trains. */
   readonly onChoice?: (choice: Choice, budget: Budget) => void
-  /** Told what each scenario made of the network, before it trains. */
+  /** Called with the plan of each scenario before it trains. */
   readonly onPlan?: (plan: Plan) => void
 }
 
-/** What each scenario is given: one of the two. */
+/** The budget of each scenario: seconds or epochs, the other one is null. */
 export interface Budget {
   readonly seconds: number | null
   readonly epochs: number | null
-  /**
-   * Seconds that reading all images once and running the frozen layers over them takes, by the
-   * probe's pace.
-   */
+  /** Seconds that reading all images once through the frozen layers takes, judged by the probe. */
   readonly reading: number
 }
 
-/** One epoch on the clock of its training. */
+/** One epoch, with its time since the start of its training. */
 export interface Point extends EpochResult {
-  /** From the beginning of the training to the epoch's last step. */
+  /** Seconds from the start of the training to the epoch's last step. */
   readonly at: number
 }
 
@@ -50,41 +47,42 @@ export interface Contestant {
   readonly plan: Plan
   readonly points: readonly Point[]
   /**
-   * Validation accuracy, in 0..1, after the epoch of the least validation loss: a head on frozen
-   * layers has hundreds of epochs in the time of one of the whole network, and must not lose by the
-   * overfitting of the last of them.
+   * Validation accuracy, in 0..1, after the epoch with the lowest validation loss. A head on frozen
+   * layers makes hundreds of epochs in the time of one epoch of the whole network; overfitting in
+   * the last ones must not count against it.
    */
   readonly valAccuracy: number
-  /** That epoch, counted from 1. */
+  /** The number of that epoch, counted from 1. */
   readonly bestEpoch: number
-  /** Passes over the images, with the part of the one that time cut short. */
+  /** Passes over the images, including a fraction of the one that was cut short. */
   readonly epochs: number
-  /** Training time, the last validation left out. */
+  /** Training time without the last validation. */
   readonly seconds: number
   readonly steps: number
 }
 
-/** What `compareScenarios` found. */
+/** The result of `compareScenarios`. */
 export interface Comparison {
-  /** What `chooseScenario` picks. */
+  /** What `chooseScenario` chooses. */
   readonly choice: Choice
   readonly budget: Budget
-  /** In the order of training; a comparison that was stopped lacks the last ones. */
+  /** In the order of training; an aborted comparison lacks the last ones. */
   readonly scenarios: ReadonlyMap<Scenario, Contestant>
 }
 
-/** More epochs than any time allows. */
-const untilTimeIsUp = 1_000_000
+/** The number of epochs if time is the limit: more than any time allows. */
+const unlimitedEpochs = 1_000_000
 
 /**
- * Trains all four scenarios on the same images under one budget. Each cuts where, and keeps the FC
- * layers that, the probe of `chooseScenario` found best for it.
- * @param build makes the network afresh; called five times
- * @throws UsageError where both `seconds` and `epochs` are given
- * @throws whatever `chooseScenario` and `fit` throw
+ * Trains all four scenarios on the same images with the same budget. Each one cuts the network
+ * where the probe of `chooseScenario` found it best for that scenario.
+ * @param build makes a new network; called five times
+ * @throws UsageError if both `seconds` and `epochs` are given
+ * @throws the errors of `chooseScenario` and `fit`
  * @example
- * const { scenarios, choice } = await compareScenarios(() => alexnet(engine, { weights }), data, {
- * seconds: 60 }) console.log(scenarios.get(choice.scenario)?.valAccuracy)
+ * const build = () => alexnet(engine, { weights })
+ * const { scenarios, choice } = await compareScenarios(build, data, { seconds: 60 })
+ * console.log(scenarios.get(choice.scenario)?.valAccuracy)
  */
 export async function compareScenarios(
   build: () => Promise<Network>,
@@ -92,35 +90,46 @@ export async function compareScenarios(
   options: CompareOptions,
 ): Promise<Comparison> {
   checkOptions('compareScenarios', options, [
-    ...(['batchSize', 'lr', 'optimizer', 'augment', 'seed', 'signal'] as const),
-    ...(['seconds', 'epochs', 'onEvent', 'onChoice', 'onPlan'] as const),
+    'batchSize',
+    'lr',
+    'optimizer',
+    'augment',
+    'seed',
+    'signal',
+    'seconds',
+    'epochs',
+    'onEvent',
+    'onChoice',
+    'onPlan',
   ])
   const { seconds, epochs, onEvent, onChoice, onPlan, ...recipe } = options
   if (seconds !== undefined && epochs !== undefined)
-    throw new UsageError('a comparison takes seconds or epochs: one of them')
+    throw new UsageError('a comparison takes either seconds or epochs: leave one of them out')
   const probed = await build()
-  const choice = await chooseScenario(probed, data, probeOptions(options)).finally(() =>
-    probed.dispose(),
-  )
+  const { seed, signal } = options
+  const choice = await chooseScenario(probed, data, {
+    seed,
+    signal,
+    onEvent: (event) => onEvent?.('auto', event),
+  }).finally(() => probed.dispose())
   const budget = budgetOf(options, choice, data)
   onChoice?.(choice, budget)
   const results = new Map<Scenario, Contestant>()
   for (const scenario of scenarios) {
-    if (options.signal?.aborted) break
+    if (signal?.aborted) break
     const model = await build()
     try {
-      const seed = options.seed ?? model.seed
       const plan = applyScenario(model, {
         scenario,
         classes: data.classes.length,
-        seed,
+        seed: seed ?? model.seed,
         ...headOptions(scenario, choice.evidence),
       })
       onPlan?.(plan)
       const clock = new Clock((event) => onEvent?.(scenario, event))
       const { steps, aborted } = await fit(model, data, {
         ...recipe,
-        epochs: budget.epochs ?? untilTimeIsUp,
+        epochs: budget.epochs ?? unlimitedEpochs,
         ...(budget.seconds === null ? {} : { maxSeconds: budget.seconds }),
         onEvent: clock.onEvent,
       })
@@ -129,8 +138,13 @@ export async function compareScenarios(
       const best = clock.points.reduce((a, b) => (b.valLoss < a.valLoss ? b : a))
       const perEpoch = Math.ceil(data.train.length / (recipe.batchSize ?? 32))
       results.set(scenario, {
-        ...{ plan, points: clock.points, valAccuracy: best.valAccuracy, bestEpoch: best.epoch },
-        ...{ epochs: steps / perEpoch, seconds: last.at, steps },
+        plan,
+        points: clock.points,
+        valAccuracy: best.valAccuracy,
+        bestEpoch: best.epoch,
+        epochs: steps / perEpoch,
+        seconds: last.at,
+        steps,
       })
     } finally {
       model.dispose()
@@ -140,11 +154,8 @@ export async function compareScenarios(
   return { choice, budget, scenarios: results }
 }
 
-/**
- * A minute at the least, so that a scenario without anything to read in advance comes to some
- * steps.
- */
-const leastSeconds = 60
+/** At least a minute, so that a scenario that trains the whole network makes some steps. */
+const minSeconds = 60
 
 function budgetOf(
   { seconds, epochs }: CompareOptions,
@@ -154,20 +165,16 @@ function budgetOf(
   const reading = (evidence.readSeconds / evidence.sampled) * (data.train.length + data.val.length)
   if (epochs !== undefined) return { seconds: null, epochs, reading }
   return {
-    seconds: seconds ?? Math.max(leastSeconds, Math.ceil(3 * reading)),
+    seconds: seconds ?? Math.max(minSeconds, Math.ceil(3 * reading)),
     epochs: null,
     reading,
   }
 }
 
-function probeOptions({ seed, signal, onEvent }: CompareOptions): ChooseOptions {
-  return { seed, signal, onEvent: (event) => onEvent?.('auto', event) }
-}
-
-/** Notes when each epoch made its last step. */
+/** Records when each epoch made its last step. */
 class Clock {
   readonly points: Point[] = []
-  readonly #begun = performance.now()
+  readonly #started = performance.now()
   readonly #pass: (event: TrainEvent) => void
   #step = 0
 
@@ -176,7 +183,7 @@ class Clock {
   }
 
   readonly onEvent = (event: TrainEvent): void => {
-    if (event.type === 'step') this.#step = (performance.now() - this.#begun) / 1000
+    if (event.type === 'step') this.#step = (performance.now() - this.#started) / 1000
     if (event.type === 'epoch') {
       const { type: _, ...result } = event
       this.points.push({ ...result, at: this.#step })

@@ -1,4 +1,5 @@
 import { crossEntropy } from '../autograd/functions.ts'
+import { at } from '../base/at.ts'
 import { DataError, ShapeError, UsageError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
 import type { ImageDataset, Sample } from '../data/dataset.ts'
@@ -19,24 +20,24 @@ import {
 } from './metrics.ts'
 import { ReadbackQueue } from './readbackQueue.ts'
 
-/** What `evaluate` is told. */
+/** Options of `evaluate`. */
 export interface EvaluateOptions {
-  /** Which part. Default 'val'. */
+  /** Which part of the dataset. Default 'val'. */
   readonly split?: 'train' | 'val'
   /** Images that go through the network together. Default 32. */
   readonly batchSize?: number
   /**
-   * Test-time augmentation: the views whose probabilities are averaged for each image, 1 to 10: the
-   * middle, its mirror image, then the four corners, each and mirrored. Default 1.
+   * Test-time augmentation: how many views of each image are averaged, 1 to 10: the center crop,
+   * its mirror image, then the four corners, each with its mirror image. Default 1.
    */
   readonly tta?: number
-  /** Whether a broken image is an error rather than left out. Default false. */
+  /** Whether a broken image is an error instead of being left out. Default false. */
   readonly strict?: boolean
   readonly onEvent?: OnEvent
   readonly signal?: AbortSignal
 }
 
-/** Tells `onEvent` of each broken image once, or throws under `strict`. */
+/** Reports each broken image to `onEvent` once, or throws if `strict`. */
 export function brokenImages(
   split: 'train' | 'val',
   onEvent: OnEvent | undefined,
@@ -59,9 +60,9 @@ export function brokenImages(
 
 /**
  * Runs a network over one part of a dataset.
- * @returns mean loss, accuracy, top-5 accuracy (each in 0..1 but the loss), the confusion matrix
- * and every class's precision and recall
- * @throws ShapeError when the network has another number of outputs than the dataset has classes
+ * @returns mean loss, accuracy and top-5 accuracy in 0..1, the confusion matrix, and every class's
+ * precision and recall
+ * @throws ShapeError when the network's number of outputs is not the dataset's number of classes
  * @throws DataError when no image of the part can be decoded
  * @throws NonFiniteError when the loss is NaN or infinite, naming the first such tensor
  * @example const { accuracy, confusion } = await evaluate(model, data)
@@ -73,15 +74,16 @@ export async function evaluate(
 ): Promise<Evaluation> {
   checkOptions('evaluate', options, ['split', 'batchSize', 'tta', 'strict', 'onEvent', 'signal'])
   const { split = 'val', batchSize = 32, tta = 1, strict = false, onEvent, signal } = options
-  const together = imagesTogether(batchSize, tta)
+  const imagesPerBatch = imagesInBatch(batchSize, tta)
   if (split !== 'train' && split !== 'val')
     throw new UsageError(`split is 'train' or 'val', not '${split}'`)
   checkClasses(model, data)
   const samples = data[split]
   const reading = { onBroken: brokenImages(split, onEvent, strict), ...(signal ? { signal } : {}) }
   const source = new ImageSource(model, samples, reading, { views: tta })
-  const report = (done: number) => onEvent?.({ type: 'read', split, done, total: samples.length })
-  const result = await evaluateSource(model, source, data.classes, together, { onProgress: report })
+  const result = await evaluateSource(model, source, data.classes, imagesPerBatch, {
+    onProgress: (done) => onEvent?.({ type: 'read', split, done, total: samples.length }),
+  })
   if (result.count === 0)
     throw new DataError(
       `none of the ${samples.length} ${split} images of ${data.root} can be decoded`,
@@ -89,17 +91,22 @@ export async function evaluate(
   return result
 }
 
-/** A batch on its way back. */
-interface Seen {
+/** The values of a batch: logits, and the mean loss if each image has one view. */
+interface BatchValues {
+  readonly logits: Float32Array
+  readonly loss: number | null
+}
+
+/** A batch that was submitted to the device. */
+interface EvaluatedBatch {
   readonly targets: Int32Array
   readonly read: number
-  /** The logits, and the mean loss where each image was seen once. */
-  readonly values: () => Promise<Float32Array[]>
+  readonly values: () => Promise<BatchValues>
 }
 
 /**
- * `evaluate` over a source that may hold features. An aborted one ends early, over what it has
- * seen.
+ * `evaluate` over a source, which may hold features. When aborted it ends early, with the result of
+ * the images so far.
  */
 export async function evaluateSource(
   model: Network,
@@ -117,11 +124,12 @@ export async function evaluateSource(
   const { signal, onProgress, what = 'evaluation stopped' } = options
   const order = Uint32Array.from({ length: source.count }, (_, i) => i)
   let [position, done] = [0, 0]
-  const readbacks = new ReadbackQueue<Float32Array[], Seen>(
-    async ({ targets, read }, [rows = new Float32Array(0), means]) => {
-      const { loss, logits } = means
-        ? { loss: means[0] ?? Number.NaN, logits: rows }
-        : averageViews(rows, targets, classes.length, source.views)
+  const readbacks = new ReadbackQueue<BatchValues, EvaluatedBatch>(
+    async ({ targets, read }, { logits: rows, loss: meanLoss }) => {
+      const { loss, logits } =
+        meanLoss === null
+          ? averageViews(rows, targets, classes.length, source.views)
+          : { loss: meanLoss, logits: rows }
       if (!Number.isFinite(loss))
         throw await readAgain(source, order.subarray(position, read), batchSize, 0, (batch) =>
           diagnose(model, { batch, from: source.from, pass: null, what }),
@@ -133,13 +141,17 @@ export async function evaluateSource(
     },
   )
   for await (const { x, targets, read } of source.batches(order, batchSize, 0)) {
-    const seen = engine.noGrad(() => {
+    const [logits, loss] = engine.noGrad(() => {
       const logits = model.logits(x, { from: source.from })
-      return source.views === 1 ? [logits, crossEntropy(logits, targets)] : [logits]
+      return [logits, source.views === 1 ? crossEntropy(logits, targets) : null]
     })
-    const values = engine.readLater(seen)
+    const collect = engine.readLater(loss ? [logits, loss] : [logits])
     engine.gpu.submit()
-    for (const tensor of [...seen, x]) tensor.dispose()
+    for (const tensor of [logits, loss, x]) tensor?.dispose()
+    const values = async () => {
+      const [rows, ...losses] = await collect()
+      return { logits: rows, loss: losses.length ? at(losses[0], 0) : null }
+    }
     await readbacks.add({ targets, read, values })
     if (signal?.aborted) break
   }
@@ -148,24 +160,24 @@ export async function evaluateSource(
 }
 
 /**
- * Throws ShapeError unless the network has one output for each class, UsageError for what is no
- * dataset.
+ * Checks that the network has one output for each class.
+ * @throws ShapeError if not; UsageError for something that is not a dataset
  */
 export function checkClasses(model: Network, data: ImageDataset): void {
   if (!Array.isArray(data?.classes))
-    throw new UsageError(
-      `images come as openData(path) gives them, awaited, not as ${String(data)}`,
-    )
-  const outputs = model.shapes().at(-1)?.[0] ?? 0
-  if (outputs !== data.classes.length)
+    throw new UsageError(`the images are a dataset, await openData(path), not ${String(data)}`)
+  const outputs = model.shapes().at(-1)?.[0]
+  const { length } = data.classes
+  if (outputs !== length)
     throw new ShapeError(
-      `the network has ${outputs} outputs, the dataset ${data.classes.length} classes; applyScenario(model, { classes: ${data.classes.length}, … }) puts a new layer on it`,
+      `the network has ${outputs} outputs, the dataset ${length} classes; ` +
+        `applyScenario(model, { classes: ${length}, … }) gives it a new last layer`,
     )
 }
 
-/** One image's likeliest classes. */
+/** The most likely classes of one image. */
 export interface Prediction {
-  /** The image's path, a file's name, or its place in the list. */
+  /** The image's path, the file's name, or its position in the list. */
   readonly name: string
   readonly top: readonly {
     readonly class: string
@@ -177,9 +189,9 @@ export interface Prediction {
 /**
  * Classifies images.
  * @param images paths, parts of files, encoded bytes, blobs such as a `File`, or decoded images
- * @param options `topK`: how many classes to give, 5 by default, at most as many as there are.
- * `batchSize`: images that go through together, 32 by default. `tta`: views whose probabilities are
- * averaged for each image, 1 to 10, as `evaluate` takes them; 1 by default
+ * @param options `topK`: how many classes to return, 5 by default, at most as many as there are.
+ * `batchSize`: images in a batch, 32 by default. `tta`: how many views of each image are averaged,
+ * 1 to 10, as in `evaluate`; 1 by default
  * @throws DataError for an image that cannot be decoded
  * @example const [first] = await predict(model, ['cat.jpg'], { topK: 3 })
  */
@@ -194,17 +206,17 @@ export async function predict(
     throw new UsageError(`predict takes a list of images, [image], not ${String(images)}`)
   if (!Number.isInteger(topK) || topK < 1)
     throw new UsageError(`topK is a positive integer, not ${topK}`)
-  const together = imagesTogether(batchSize, tta)
+  const imagesPerBatch = imagesInBatch(batchSize, tta)
   const result: Prediction[] = []
-  for (let start = 0; start < images.length; start += together) {
-    const group = images.slice(start, start + together)
+  for (let start = 0; start < images.length; start += imagesPerBatch) {
+    const group = images.slice(start, start + imagesPerBatch)
     const decoded = await Promise.all(
       group.map((image) => (isDecoded(image) ? image : model.engine.host.decodeImage(image))),
     )
     const x = viewImages(model.engine, viewsOf(decoded, model.preprocess, tta), model.preprocess)
     const logits = model.engine.noGrad(() => model.logits(x))
-    const [, classes = 0] = logits.shape
     const values = await logits.data()
+    const classes = values.length / (group.length * tta)
     x.dispose()
     logits.dispose()
     for (const [row, image] of group.entries()) {
@@ -214,7 +226,7 @@ export async function predict(
         .map((index) => ({
           class: model.classNames?.[index] ?? String(index),
           index,
-          probability: probabilities[index] ?? 0,
+          probability: at(probabilities, index),
         }))
       result.push({ name: nameOf(image) ?? `image ${start + row}`, top })
     }
@@ -227,11 +239,8 @@ function nameOf(image: Source | RgbImage): string | null {
   return image instanceof File ? image.name : null
 }
 
-/**
- * Images that go through the network together, so that with their views they take no more memory
- * than `batchSize` would.
- */
-function imagesTogether(batchSize: number, tta: number): number {
+/** Images in a batch such that, with their views, they take no more memory than `batchSize` would. */
+function imagesInBatch(batchSize: number, tta: number): number {
   if (!Number.isSafeInteger(batchSize) || batchSize < 1)
     throw new UsageError(`batchSize is a positive integer, not ${batchSize}`)
   if (!Number.isInteger(tta) || tta < 1 || tta > mostViews)

@@ -1,29 +1,31 @@
+import { at } from '../base/at.ts'
 import { GraftError } from '../base/errors.ts'
 import type { FeatureTable, Place } from '../data/featureCache.ts'
 import type { ImageKeys } from '../data/imageKeys.ts'
 
-/** What a sample's place says when it is no row's on disk. */
+/** Values in `#places` of samples that have no row on disk. */
 const [unknown, inMemory, broken] = [-1, -2, -3]
 
 /**
- * What frozen layers give for each sample of a part, as far as it is known: rows of numbers in
- * memory, on disk, or both.
+ * The outputs of frozen layers for the samples of a part, as far as they are known: one row of
+ * numbers for each sample, in memory, on disk, or both.
  */
 export class FeatureRows {
   readonly width: number
+  /** For each sample the row's place in the table, or one of the three values above. */
   readonly #places: Int32Array
   #memory: Float32Array | null
   readonly #table: FeatureTable | null
-  /** Whether the table could not be written to: it is only read from then on. */
+  /** Whether writing to the table failed: from then on it is only read. */
   #refused = false
   readonly #memoryBudget: number
   readonly #onRefused: (reason: string) => void
 
   /**
-   * @param options.memory whether memory takes all rows; else it takes none unless the table
-   * refuses them
-   * @param options.memoryBudget bytes that it may take then
-   * @param options.onRefused told why the table takes no more
+   * @param options.memory whether all rows are kept in memory; if not, they are only kept there
+   * after writing to the table failed
+   * @param options.memoryBudget bytes that may be taken then
+   * @param options.onRefused called with the reason if writing to the table fails
    */
   constructor(
     count: number,
@@ -43,19 +45,19 @@ export class FeatureRows {
     this.#onRefused = options.onRefused
   }
 
-  /** The table to look images up in and to add to, while it takes rows. */
+  /** The table to look images up in and to add rows to, unless writing to it failed. */
   get table(): FeatureTable | null {
     return this.#refused ? null : this.#table
   }
 
   isKnown(index: number): boolean {
-    const place = this.#places[index] ?? unknown
+    const place = at(this.#places, index)
     return place >= 0 || place === inMemory
   }
 
-  /** Whether a sample is still to be read. */
+  /** Whether a sample has not been read yet. */
   isNew(index: number): boolean {
-    return this.#places[index] === unknown
+    return at(this.#places, index) === unknown
   }
 
   /** Notes that a sample has no row. */
@@ -63,9 +65,7 @@ export class FeatureRows {
     this.#places[index] = broken
   }
 
-  /**
-   * Notes where the table has a sample's row, and takes it into memory where rows are kept there.
-   */
+  /** Notes the place of a sample's row in the table, and loads it if rows are kept in memory. */
   async setPlace(index: number, place: Place): Promise<void> {
     if (this.#memory) {
       await this.#table?.read([place], this.#memoryRow(this.#memory, index))
@@ -73,7 +73,7 @@ export class FeatureRows {
     } else this.#places[index] = place
   }
 
-  /** Keeps a row that was computed. */
+  /** Stores a row that was computed. */
   async put(index: number, keys: ImageKeys | null, row: Float32Array): Promise<void> {
     const { table } = this
     if (table && keys)
@@ -86,15 +86,15 @@ export class FeatureRows {
     }
   }
 
-  /** Brings what was added to the disk. */
+  /** Writes added rows to the disk. */
   async flush(): Promise<void> {
     const { table } = this
     if (table) await this.#write(() => table.flush())
   }
 
   /**
-   * Writes to the table. Where it refuses, as on a full disk, it takes nothing more, and memory
-   * does if it has room.
+   * Writes to the table. If that fails, as on a full disk, nothing more is written, and rows are
+   * kept in memory if the budget allows it.
    */
   async #write(write: () => Promise<void>): Promise<void> {
     try {
@@ -109,16 +109,16 @@ export class FeatureRows {
     }
   }
 
-  /** Reads known rows into `into`, each to its place there. */
+  /** Copies known rows to `into`, each to its row there. */
   async read(
-    wanted: readonly { readonly index: number; readonly at: number }[],
+    wanted: readonly { readonly index: number; readonly row: number }[],
     into: Float32Array,
   ): Promise<void> {
-    const rowAt = (at: number) => into.subarray(at * this.width, (at + 1) * this.width)
-    const reads = wanted.map(({ index, at }) => {
-      const place = this.#places[index] ?? unknown
-      if (place >= 0) return this.#table?.read([place], rowAt(at))
-      if (this.#memory) rowAt(at).set(this.#memoryRow(this.#memory, index))
+    const rowOf = (row: number) => into.subarray(row * this.width, (row + 1) * this.width)
+    const reads = wanted.map(({ index, row }) => {
+      const place = at(this.#places, index)
+      if (place >= 0) return this.#table?.read([place], rowOf(row))
+      if (this.#memory) rowOf(row).set(this.#memoryRow(this.#memory, index))
       return null
     })
     if (reads.some((read) => read)) await Promise.all(reads)

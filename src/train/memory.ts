@@ -1,4 +1,5 @@
 import { crossEntropy } from '../autograd/functions.ts'
+import { at } from '../base/at.ts'
 import { OutOfMemoryError, ShapeError, UsageError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
 import type { Network } from '../nn/network.ts'
@@ -9,79 +10,81 @@ import { Tensor } from '../tensor/tensor.ts'
 import { makeOptimizer, type OptimizerOptions } from './optimizers.ts'
 import { readingWork } from './storedSource.ts'
 
-/** The training that `planMemory` plans for. */
+/** The training that `planMemory` plans for: options as for `fit`. */
 export interface MemoryPlanOptions extends OptimizerOptions {
-  /** Images a step. Default 32. */
+  /** Images in a batch. Default 32. */
   readonly batchSize?: number
-  /** How many there are to train on: where they are fewer than a batch, it is them. */
+  /** Number of training images: a batch cannot be larger. Default: any number. */
   readonly pictures?: number
-  /** As for `fit`: averages of the weights are held beside them. */
+  /** If set, an average of the weights takes memory too. */
   readonly ema?: number
-  /** As for `fit`: gradients are held from batch to batch. */
+  /** If above 1, gradients are held from batch to batch. */
   readonly accumulate?: number
-  /**
-   * Whether what frozen layers give is computed once and kept on the host, as `fit` does. Default
-   * true.
-   */
+  /** Whether the outputs of frozen layers are computed once and kept on the host. Default true. */
   readonly cache?: boolean
   /**
-   * Whether images still go through frozen layers in front beside the steps, as in a run's first
-   * epoch. Default: where their outputs are kept.
+   * Whether images go through the frozen layers between steps, as in a run's first epoch. Default:
+   * true if their outputs are kept.
    */
   readonly reading?: boolean
-  /**
-   * Bytes that may be held in all. Default: those held now and those the adapter has free, where it
-   * says.
-   */
+  /** Bytes that may be held in total. Default: those held now plus the adapter's free memory, if known. */
   readonly limitBytes?: number
 }
 
-/** What training will hold on the GPU, known before anything is allocated. */
+/** The GPU memory that training will take, known before any of it is allocated. */
 export interface MemoryPlan {
   readonly batchSize: number
   /**
-   * The most held at once, in bytes, what is held already included. Null where a launch would bind
-   * or allocate more than the adapter can.
+   * The most bytes held at once, including those held already. Null if a dispatch would bind or
+   * allocate more than the adapter allows.
    */
   readonly peakBytes: number | null
-  /** Every parameter's values. */
+  /** Bytes of all parameters. */
   readonly parameterBytes: number
-  /** The gradients of those that train. */
+  /** Bytes of the gradients of trainable parameters. */
   readonly gradientBytes: number
-  /** What the optimizer keeps for them. */
+  /** Bytes of the optimizer's state. */
   readonly optimizerBytes: number
-  /** What may be held in all, where the adapter says; null on a GPU. */
+  /** Bytes that may be held in total; null if the adapter does not say, as on a GPU. */
   readonly limitBytes: number | null
-  /** Why it cannot fit, else null. */
+  /** Why training cannot fit, else null. */
   readonly problem: string | null
-  /** The largest batch size, up to this one, that fits; 0 where not even a single image does. */
+  /** The largest batch size up to this one that fits; 0 if not even a single image does. */
   readonly largestBatchSize: number
 }
 
-/**
- * Steps that are gone through: the optimizer's state comes with the first, and the second meets all
- * of it.
- */
+/** Steps that are rehearsed: the first one allocates the optimizer's state, later ones meet it. */
 const steps = 3
 
+const optionNames = [
+  'batchSize',
+  'pictures',
+  'ema',
+  'accumulate',
+  'cache',
+  'reading',
+  'limitBytes',
+  'optimizer',
+  'lr',
+  'momentum',
+  'weightDecay',
+] as const
+
 /**
- * The GPU memory that training takes, by going through its steps without a device: the same
- * operators, the same buffers.
- * @param model with its `trainable` flags as they will be; nothing of it changes
- * @throws UsageError when nothing trains, or an option is not the optimizer's
+ * Computes the GPU memory that training takes, by rehearsing some steps without running them: with
+ * the same operators and the same buffers.
+ * @param model with the `trainable` flags of the training; it is not changed
+ * @throws UsageError when nothing is trainable, or the optimizer does not take an option
  * @example
- * const { peakBytes, problem, largestBatchSize } = planMemory(model, { batchSize: 64, optimizer:
- * 'adam' })
+ * const plan = planMemory(model, { batchSize: 64, optimizer: 'adam' })
+ * console.log(plan.peakBytes, plan.problem, plan.largestBatchSize)
  */
 export function planMemory(model: Network, options: MemoryPlanOptions = {}): MemoryPlan {
-  checkOptions('planMemory', options, [
-    ...(['batchSize', 'pictures', 'ema', 'accumulate', 'cache', 'reading', 'limitBytes'] as const),
-    ...(['optimizer', 'lr', 'momentum', 'weightDecay'] as const),
-  ])
+  checkOptions('planMemory', options, optionNames)
   return plan(model, options)
 }
 
-/** `planMemory` for options that may be more than its own, as `fit` has them. */
+/** `planMemory` without the check of names: `fit` has more options. */
 function plan(model: Network, options: MemoryPlanOptions): MemoryPlan {
   const { batchSize = 32 } = options
   if (!Number.isSafeInteger(batchSize) || batchSize < 1)
@@ -89,65 +92,67 @@ function plan(model: Network, options: MemoryPlanOptions): MemoryPlan {
   const { engine } = model
   const free = engine.freeBytes()
   const limitBytes = options.limitBytes ?? (free === null ? null : engine.memory().liveBytes + free)
-  const judged = judge(model, batchSize, options, limitBytes)
+  const fitting = rehearse(model, batchSize, options, limitBytes)
   const trained = model.parameters().filter((parameter) => parameter.trainable)
   const bytes = (parameters: readonly { readonly shape: Shape }[]) =>
     parameters.reduce((sum, { shape }) => sum + 4 * sizeOf(shape), 0)
   return {
     batchSize,
-    ...judged,
+    ...fitting,
     parameterBytes: bytes(model.parameters()),
     gradientBytes: bytes(trained),
     optimizerBytes: makeOptimizer(model, options).stateSlots * bytes(trained),
     limitBytes,
-    largestBatchSize: judged.problem
+    largestBatchSize: fitting.problem
       ? largest(model, options, limitBytes, batchSize - 1)
       : batchSize,
   }
 }
 
 /**
- * Refuses training that cannot fit, before it begins.
- * @throws OutOfMemoryError that names the batch size that would fit
+ * Refuses training that cannot fit, before it starts.
+ * @throws OutOfMemoryError naming a batch size that fits
  */
 export function requireMemory(model: Network, options: MemoryPlanOptions): MemoryPlan {
   const planned = plan(model, options)
   if (!planned.problem) return planned
   const remedy = planned.largestBatchSize
     ? `a batch size of ${planned.largestBatchSize} fits`
-    : 'not even a batch size of 1 fits: freeze layers, take sgd with a momentum of 0, or another adapter'
+    : 'not even a batch size of 1 fits: freeze layers, use sgd with a momentum of 0, or another adapter'
   throw new OutOfMemoryError(
     `training with a batch size of ${planned.batchSize} ${planned.problem}; ${remedy}`,
   )
 }
 
 /**
- * Compiles what steps and validation will launch, side by side, and lays out the memory they will
- * take: to be called just before.
- * @param onProgress told how many kernels are compiled, out of how many are missing
+ * Compiles the kernels of training and validation side by side, and lays out their memory. To be
+ * called just before training.
+ * @param onProgress called with how many kernels are compiled, out of how many are missing
  */
 export async function prepareTraining(
   model: Network,
   options: MemoryPlanOptions,
   onProgress: (done: number, total: number) => void,
 ): Promise<void> {
-  // first values that were not made yet have no place in the layout
+  // Makes initial values now: if made later, they would have no place in the layout.
   for (const parameter of model.parameters()) void parameter.tensor
+  const { batchSize = 32 } = options
   await model.engine.gpu.prepare(
-    supposed(model, trainingWork(model, options.batchSize ?? 32, options)),
+    unchanged(model, trainingWork(model, batchSize, options)),
     onProgress,
   )
 }
 
-function judge(
+/** Rehearses training: the memory it takes, and why it cannot fit. */
+function rehearse(
   model: Network,
   batchSize: number,
   options: MemoryPlanOptions,
   limit: number | null,
 ): Pick<MemoryPlan, 'peakBytes' | 'problem'> {
   try {
-    const body = supposed(model, trainingWork(model, batchSize, options))
-    // laid out as `prepare` does
+    const body = unchanged(model, trainingWork(model, batchSize, options))
+    // The second rehearsal uses the first one's layout, as `prepareTraining` does.
     const { peakBytes } = model.engine.gpu.rehearse(body, model.engine.gpu.rehearse(body).layout)
     const problem =
       limit !== null && peakBytes > limit
@@ -156,28 +161,28 @@ function judge(
     return { peakBytes, problem }
   } catch (error) {
     if (error instanceof ShapeError)
-      return { peakBytes: null, problem: `cannot be launched (${error.message.split(';')[0]})` }
+      return { peakBytes: null, problem: `cannot run (${error.message.split(';')[0]})` }
     throw error
   }
 }
 
-/** The largest batch size up to `most` that fits. */
+/** The largest batch size up to `max` that fits. */
 function largest(
   model: Network,
   options: MemoryPlanOptions,
   limit: number | null,
-  most: number,
+  max: number,
 ): number {
-  let [fits, fails] = [0, most + 1]
+  let [fits, fails] = [0, max + 1]
   while (fails - fits > 1) {
     const middle = Math.floor((fits + fails) / 2)
-    if (judge(model, middle, options, limit).problem) fails = middle
+    if (rehearse(model, middle, options, limit).problem) fails = middle
     else fits = middle
   }
   return fits
 }
 
-/** What runs on the device in some steps and a batch of the validation, for a rehearsal. */
+/** What some steps and one batch of the validation do on the device, for a rehearsal. */
 function trainingWork(model: Network, batchSize: number, options: MemoryPlanOptions): () => void {
   const { engine } = model
   const {
@@ -189,8 +194,7 @@ function trainingWork(model: Network, batchSize: number, options: MemoryPlanOpti
   } = options
   const from = cache ? model.frozenPrefix : 0
   const rows = Math.min(batchSize, images)
-  const input = () =>
-    new Tensor(engine, allocate(engine.gpu, [rows, ...(model.shapes()[from] ?? [])]))
+  const input = () => new Tensor(engine, allocate(engine.gpu, [rows, ...at(model.shapes(), from)]))
   return () => {
     const readAhead = cache && reading ? readingWork(model, from) : null
     const optimizer = makeOptimizer(model, options)
@@ -213,18 +217,14 @@ function trainingWork(model: Network, batchSize: number, options: MemoryPlanOpti
     }
     const x = input()
     const logits = engine.noGrad(() => model.logits(x, { from }))
-    for (const tensor of [
-      engine.noGrad(() => crossEntropy(logits, new Int32Array(rows))),
-      logits,
-      x,
-    ])
-      tensor.dispose()
+    const loss = engine.noGrad(() => crossEntropy(logits, new Int32Array(rows)))
+    for (const tensor of [loss, logits, x]) tensor.dispose()
     readAhead?.()
   }
 }
 
-/** `body`, with whatever parameters and gradients there are left as they were. */
-function supposed(model: Network, body: () => void): () => void {
+/** Runs `body` and restores the model's parameters and gradients after it. */
+function unchanged(model: Network, body: () => void): () => void {
   const { engine, passes } = model
   return () => {
     const restore = model

@@ -1,4 +1,6 @@
-/** Precision and recall of one class; null where nothing was predicted, or nothing was there. */
+import { at } from '../base/at.ts'
+
+/** Precision and recall of one class; null if it was never predicted, or has no images. */
 export interface ClassResult {
   readonly name: string
   readonly count: number
@@ -10,9 +12,9 @@ export interface ClassResult {
 export interface Evaluation {
   /** Mean cross-entropy. */
   readonly loss: number
-  /** Share of images whose likeliest class is the right one, in 0..1. */
+  /** Share of images whose most likely class is the right one, in 0..1. */
   readonly accuracy: number
-  /** Share of images whose right class is among the five likeliest. */
+  /** Share of images whose right class is among the five most likely. */
   readonly top5: number
   /** Images counted by true class (rows) and predicted class (columns). */
   readonly confusion: readonly (readonly number[])[]
@@ -20,60 +22,58 @@ export interface Evaluation {
   readonly count: number
 }
 
-/**
- * Classes by one row of their logits or probabilities, likeliest first; equals keep their order.
- */
+/** The classes of one row of logits or probabilities, most likely first; ties keep their order. */
 export function mostLikely(row: Float32Array | Float64Array): number[] {
-  return Array.from(row.keys()).sort((a, b) => (row[b] ?? 0) - (row[a] ?? 0))
+  return Array.from(row.keys()).sort((a, b) => at(row, b) - at(row, a))
 }
 
-/** The index of the largest logit of a row, the first of equals. */
+/** The index of the largest logit of a row, the first one in a tie. */
 function argmax(logits: Float32Array, row: number, classes: number): number {
   let best = 0
   for (let c = 1; c < classes; c++)
-    if ((logits[row * classes + c] ?? 0) > (logits[row * classes + best] ?? 0)) best = c
+    if (at(logits, row * classes + c) > at(logits, row * classes + best)) best = c
   return best
 }
 
-/** log Σ exp(value), without overflow, and finite however far apart the values are. */
+/** log Σ exp(value), without overflow. */
 function logSumExp(values: Float64Array): number {
   const highest = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
   if (highest === Number.NEGATIVE_INFINITY) return highest
   return highest + Math.log(values.reduce((sum, value) => sum + Math.exp(value - highest), 0))
 }
 
-/** The logarithms of one target's probabilities, each the mean over its `views` rows of logits. */
+/** The logarithms of one image's probabilities: the mean over its `views` rows of logits. */
 function logProbabilitiesOf(
   logits: Float32Array,
-  target: number,
+  image: number,
   classes: number,
   views: number,
 ): Float64Array {
   const rows = Array.from({ length: views }, (_, view) => {
-    const start = (target * views + view) * classes
+    const start = (image * views + view) * classes
     const row = Float64Array.from(logits.subarray(start, start + classes))
     const all = logSumExp(row)
     return row.map((value) => value - all)
   })
   return Float64Array.from(
     { length: classes },
-    (_, c) => logSumExp(Float64Array.from(rows, (row) => row[c] ?? Number.NaN)) - Math.log(views),
+    (_, c) => logSumExp(Float64Array.from(rows, (row) => at(row, c))) - Math.log(views),
   )
 }
 
-/** The probabilities of one target: the mean over its `views` rows of logits. */
+/** The probabilities of one image: the mean over its `views` rows of logits. */
 export function probabilitiesOf(
   logits: Float32Array,
-  target: number,
+  image: number,
   classes: number,
   views = 1,
 ): Float64Array {
-  return logProbabilitiesOf(logits, target, classes, views).map(Math.exp)
+  return logProbabilitiesOf(logits, image, classes, views).map(Math.exp)
 }
 
 /**
- * Logits [N · views, classes] as [N, classes]: the logarithms of the mean probabilities, and the
- * mean cross-entropy they give.
+ * Averages logits of shape [N · views, classes] to [N, classes]: the logarithms of the mean
+ * probabilities, and their mean cross-entropy.
  */
 export function averageViews(
   logits: Float32Array,
@@ -86,7 +86,7 @@ export function averageViews(
   for (const [i, target] of targets.entries()) {
     const row = logProbabilitiesOf(logits, i, classes, views)
     averaged.set(row, i * classes)
-    loss -= (row[target] ?? Number.NaN) / targets.length
+    loss -= at(row, target) / targets.length
   }
   return { loss, logits: averaged }
 }
@@ -100,7 +100,7 @@ export function countCorrect(logits: Float32Array, targets: Int32Array): number 
   )
 }
 
-/** Gathers an evaluation batch by batch. */
+/** Adds up an evaluation batch by batch. */
 export class EvaluationCounter {
   readonly #names: readonly string[]
   readonly #confusion: number[][]
@@ -118,9 +118,9 @@ export class EvaluationCounter {
     const classes = this.#names.length
     for (const [row, target] of targets.entries()) {
       const order = mostLikely(logits.subarray(row * classes, (row + 1) * classes))
-      const counts = this.#confusion[target]
-      const predicted = order[0] ?? 0
-      if (counts) counts[predicted] = (counts[predicted] ?? 0) + 1
+      const counts = at(this.#confusion, target)
+      const predicted = at(order, 0)
+      counts[predicted] = at(counts, predicted) + 1
       this.#top5 += Number(order.slice(0, 5).includes(target))
     }
     this.#lossSum += loss * targets.length
@@ -129,22 +129,22 @@ export class EvaluationCounter {
 
   result(): Evaluation {
     const confusion = this.#confusion
-    const right = this.#names.map((_, c) => confusion[c]?.[c] ?? 0)
     const perClass = this.#names.map((name, c) => {
-      const count = (confusion[c] ?? []).reduce((sum, n) => sum + n, 0)
-      const predicted = confusion.reduce((sum, row) => sum + (row[c] ?? 0), 0)
-      const hits = right[c] ?? 0
+      const row = at(confusion, c)
+      const count = row.reduce((sum, n) => sum + n, 0)
+      const predicted = confusion.reduce((sum, counts) => sum + at(counts, c), 0)
+      const correct = at(row, c)
       return {
         name,
         count,
-        precision: predicted ? hits / predicted : null,
-        recall: count ? hits / count : null,
+        precision: predicted ? correct / predicted : null,
+        recall: count ? correct / count : null,
       }
     })
     const n = Math.max(1, this.#count)
     return {
       loss: this.#lossSum / n,
-      accuracy: right.reduce((sum, hits) => sum + hits, 0) / n,
+      accuracy: confusion.reduce((sum, row, c) => sum + at(row, c), 0) / n,
       top5: this.#top5 / n,
       confusion,
       perClass,

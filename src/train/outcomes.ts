@@ -1,4 +1,5 @@
 import { softmax } from '../autograd/functions.ts'
+import { at } from '../base/at.ts'
 import { DataError } from '../base/errors.ts'
 import type { ImageDataset, Sample } from '../data/dataset.ts'
 import { type DecodedSample, decodeAhead, decoding } from '../data/loader.ts'
@@ -8,18 +9,18 @@ import { grouped } from './batches.ts'
 import { brokenImages, checkClasses } from './evaluate.ts'
 import type { OnEvent } from './events.ts'
 
-/** What a network says of one labeled image. */
+/** A network's prediction for one labeled image. */
 export interface Outcome {
   readonly sample: Sample
-  /** Of every class; they sum to 1. */
+  /** One for each class; they sum to 1. */
   readonly probabilities: Float32Array
 }
 
 const batchSize = 32
 
 /**
- * Runs a network over the images that were held out, and keeps what it says of each.
- * @throws ShapeError when the network has another number of outputs than the dataset has classes
+ * Runs a network over the validation images and returns its prediction for each.
+ * @throws ShapeError when the network's number of outputs is not the dataset's number of classes
  * @throws DataError when no image can be decoded
  * @example const outcomes = await outcomesOf(model, data)
  */
@@ -35,9 +36,9 @@ export async function outcomesOf(
   const order = Array.from({ length: val.length }, (_, i) => i)
   const reading = { ...decoding(model.engine), onBroken: brokenImages('val', onEvent, false) }
   for await (const group of grouped(decodeAhead(val, order, reading), batchSize)) {
-    const rows = await probabilitiesOf(model, group)
+    const rows = await softmaxRows(model, group)
     for (const [i, { sample, index }] of group.entries()) {
-      outcomes.push({ sample, probabilities: rows[i] ?? new Float32Array(0) })
+      outcomes.push({ sample, probabilities: at(rows, i) })
       onEvent?.({ type: 'read', split: 'val', done: index + 1, total: val.length })
     }
   }
@@ -46,7 +47,7 @@ export async function outcomesOf(
   return outcomes
 }
 
-async function probabilitiesOf(
+async function softmaxRows(
   model: Network,
   group: readonly DecodedSample[],
 ): Promise<Float32Array[]> {

@@ -1,5 +1,6 @@
+import { at } from '../base/at.ts'
 import { Random } from '../base/random.ts'
-import type { SampleList } from '../data/dataset.ts'
+import { type Sample, type SampleList, sampleAt } from '../data/dataset.ts'
 import type { FeatureCache } from '../data/featureCache.ts'
 import type { ImageKeys } from '../data/imageKeys.ts'
 import { decoding, loadAhead } from '../data/loader.ts'
@@ -11,62 +12,55 @@ import { Tensor } from '../tensor/tensor.ts'
 import type { Batch, BatchSource, ReadOptions } from './batches.ts'
 import { FeatureRows } from './featureRows.ts'
 
-/** What keeping the outputs of frozen layers needs to know. */
+/** Options of storing the outputs of frozen layers. */
 export interface StoreOptions extends ReadOptions {
-  /** Keeps them on disk for later runs, and for this one where they are many. */
+  /** Stores them on disk for later runs, and for this run if they are too many for memory. */
   readonly features?: FeatureCache
-  /**
-   * Host memory that rows which are on disk may take; beyond it they are read from there, and
-   * memory stays what it is. Default 64 MiB.
-   */
+  /** Bytes of host memory for rows that are on disk; above it they are read from disk. Default 64 MiB. */
   readonly memoryBytes?: number
-  /** Told how many samples are known, out of how many, each time that some more were read. */
+  /** Called after each group of samples: how many are known, out of how many. */
   readonly onProgress?: (done: number, total: number) => void
-  /** Told at the end of a pass how many samples an earlier run had left on disk. */
+  /** Called at the end of a pass: how many samples were found on disk from an earlier run. */
   readonly onFound?: (count: number) => void
-  /** Told why what was computed cannot be kept on disk. */
+  /** Called with the reason if outputs cannot be written to disk. */
   readonly onRefused?: (reason: string) => void
 }
 
 /**
- * Images that go through the frozen layers together: always so many, for which batch an image was
- * in to leave no trace in its row.
+ * Images that go through the frozen layers together. The number is always the same, so that an
+ * image's row does not depend on the batch it was computed in.
  */
-const fillBatch = 32
-/**
- * Samples that are met before those whose rows are missing are computed, though these are fewer.
- */
-const mostMet = 8 * fillBatch
-/** Fills up a batch of images. */
+const batchOfReading = 32
+/** The most samples that are read before the missing rows among them are computed. */
+const maxRead = 8 * batchOfReading
+/** Fills up an incomplete batch of images. */
 const blank: RgbImage = { data: new Uint8Array(3), width: 1, height: 1 }
 
 /**
- * Does on the device what one batch of reading up to the layer `from` does, for a rehearsal. The
- * result frees what it holds while its rows come back.
+ * For a rehearsal: does on the device what reading one batch up to the layer `from` does.
+ * @returns frees what is held until the rows have been read back
  */
 export function readingWork(model: Network, from: number): () => void {
   const { engine } = model
-  const x = new Tensor(engine, allocate(engine.gpu, [fillBatch, ...(model.shapes()[0] ?? [])]))
+  const x = new Tensor(engine, allocate(engine.gpu, [batchOfReading, ...at(model.shapes(), 0)]))
   const y = engine.noGrad(() => model.forward(x, { to: from }))
   return () => {
     for (const tensor of [x, y]) tensor.dispose()
   }
 }
 
-/** Host memory that rows may take; beyond it images are read anew in every epoch. */
+/** Bytes of host memory for rows; above it images are read anew in every epoch. */
 const memoryBudget = 2 * 2 ** 30
+/** The default of `memoryBytes`. */
 const memoryBesideDisk = 64 * 2 ** 20
-/**
- * And where no layer is frozen: rows are then prepared images, which save little and are many
- * bytes.
- */
+/** The budget if no layer is frozen: rows are then prepared images, large and cheap to make again. */
 const memoryOfImages = 256 * 2 ** 20
 
 /**
- * The outputs of the layers before `from`, each computed when it is first asked for: training
- * begins with the first batch, and an epoch over known ones reads no image and runs no frozen
- * layer. Those that an earlier run has left on disk are not computed at all.
- * @returns null where they are too many to be held
+ * The stored outputs of the layers before `from`. Each is computed when it is first needed, so that
+ * training starts with the first batch; an epoch of known samples reads no image and runs no frozen
+ * layer. Outputs that an earlier run has stored on disk are not computed at all.
+ * @returns null if they are too many to be stored
  */
 export async function openStored(
   model: Network,
@@ -74,16 +68,16 @@ export async function openStored(
   from: number,
   options: StoreOptions,
 ): Promise<BatchSource | null> {
-  const width = sizeOf(model.shapes()[from] ?? [])
+  const width = sizeOf(at(model.shapes(), from))
   const bytes = 4 * width * samples.length
-  // What the first layer takes is larger than the encoded images.
+  // The input of the first layer is larger than the encoded images: not worth storing on disk.
   const features = from > 0 ? options.features : undefined
   const onDisk =
     features !== undefined &&
     bytes > (options.memoryBytes ?? memoryBesideDisk) &&
     bytes <= features.limit
   if (!onDisk && bytes > (from > 0 ? memoryBudget : memoryOfImages)) return null
-  const table = features?.table(features.nameOf(await prefixParts(model, from)), width) ?? null
+  const table = features?.table(features.nameOf(await cacheKey(model, from)), width) ?? null
   await table?.open()
   const onRefused = options.onRefused ?? (() => {})
   const rows = new FeatureRows(samples.length, width, table, {
@@ -103,9 +97,10 @@ class StoredSource implements BatchSource {
   readonly #rows: FeatureRows
   readonly #options: StoreOptions
   readonly reads: boolean
-  #met = 0
+  /** Samples read, those of them found on disk, and how many of these were reported. */
+  #read = 0
   #found = 0
-  #told = 0
+  #reported = 0
 
   constructor(
     model: Network,
@@ -117,10 +112,10 @@ class StoredSource implements BatchSource {
     this.#model = model
     this.#samples = samples
     this.from = from
-    this.#shape = model.shapes()[from] ?? []
+    this.#shape = at(model.shapes(), from)
     this.#rows = rows
     this.#options = options
-    // With earlier runs' rows at hand most often nothing.
+    // With rows of an earlier run on disk, most often nothing is left to read.
     this.reads = !rows.table?.rowsInFiles
   }
 
@@ -129,16 +124,14 @@ class StoredSource implements BatchSource {
   }
 
   async *batches(order: ArrayLike<number>, batchSize: number): AsyncGenerator<Batch> {
-    const walk = new Walk(order, this.#rows, (indices) => this.#compute(indices))
-    // Two, so that one is filled while the other's step runs.
-    const buffers = [0, 1].map(
-      () => new Float32Array(Math.min(batchSize, order.length) * this.#rows.width),
-    )
+    const pass = new Pass(order, this.#rows, (indices) => this.#compute(indices))
+    // Two buffers: one is filled while the step of the other runs.
+    const length = Math.min(batchSize, order.length) * this.#rows.width
+    let [buffer, other] = [new Float32Array(length), new Float32Array(length)]
     const take = () => {
-      const buffer = buffers.shift() ?? new Float32Array(0)
-      buffers.push(buffer)
-      const taken = walk.take(batchSize, buffer)
-      // Met when it is awaited.
+      const taken = pass.take(batchSize, buffer)
+      ;[buffer, other] = [other, buffer]
+      // Errors surface where it is awaited; until then they must not count as unhandled.
       taken.catch(() => {})
       return taken
     }
@@ -147,95 +140,88 @@ class StoredSource implements BatchSource {
       for (;;) {
         const { members, data, read } = await next
         if (members.length === 0) {
-          this.#tell()
+          this.#reportFound()
           break
         }
         const x = this.#model.engine.tensor(data, [members.length, ...this.#shape])
         next = take()
         yield {
           x,
-          targets: Int32Array.from(members, (index) => this.#samples.at(index)?.label ?? 0),
+          targets: Int32Array.from(members, (index) => sampleAt(this.#samples, index).label),
           read,
         }
       }
     } finally {
       await next.catch(() => {})
-      await walk.end()
-      // Also what an interrupted epoch has computed.
+      await pass.end()
+      // Rows that an interrupted epoch has computed are kept too.
       await this.#rows.flush()
     }
   }
 
-  /** Says, at the end of a pass, what was found on disk. */
-  #tell(): void {
-    if (this.#found > this.#told) this.#options.onFound?.(this.#found)
-    this.#told = this.#found
+  /** Reports, at the end of a pass, how many rows were found on disk. */
+  #reportFound(): void {
+    if (this.#found > this.#reported) this.#options.onFound?.(this.#found)
+    this.#reported = this.#found
   }
 
   /**
-   * The rows of samples that are not known, in their order, without those of broken ones; each is
-   * kept as it is computed.
+   * Computes and stores the rows of samples that are not known, group by group.
+   * @returns the samples in the order of `indices`, without broken ones
    */
   async *#compute(indices: Uint32Array): AsyncGenerator<Computed> {
-    const { engine } = this.#model
-    const { decode, ahead } = decoding(engine)
-    const load = async ({
-      source,
-      name,
-    }: {
-      readonly source: Parameters<typeof decode>[0]
-      readonly name: string
-    }): Promise<Loaded> => {
-      const sought = await this.#rows.table?.seek({ source, name })
-      if (sought && 'place' in sought) return sought
-      return { image: await decode(sought?.bytes ?? source, name), keys: sought?.keys ?? null }
+    const { decode, ahead } = decoding(this.#model.engine)
+    const load = async ({ source, name }: Pick<Sample, 'source' | 'name'>): Promise<Loaded> => {
+      const found = await this.#rows.table?.seek({ source, name })
+      if (found && 'place' in found) return found
+      return { image: await decode(found?.bytes ?? source, name), keys: found?.keys ?? null }
     }
     const bytesOf = (loaded: Loaded) => ('image' in loaded ? loaded.image.data.byteLength : 0)
     const loading = loadAhead(this.#samples, indices, { ...this.#options, ahead, load, bytesOf })
     for (;;) {
-      const met: { readonly index: number; readonly loaded: Loaded }[] = []
-      for (let decoded = 0; decoded < fillBatch && met.length < mostMet; ) {
+      const group: { readonly index: number; readonly loaded: Loaded }[] = []
+      for (let decoded = 0; decoded < batchOfReading && group.length < maxRead; ) {
         const { value, done } = await loading.next()
         if (done) break
-        met.push(value)
+        group.push(value)
         if ('image' in value.loaded) decoded++
       }
-      if (met.length === 0) return
-      yield* await this.#keep(met)
+      if (group.length === 0) return
+      yield* await this.#store(group)
     }
   }
 
-  /** Computes what is missing of some samples, and keeps it. */
-  async #keep(
-    met: readonly { readonly index: number; readonly loaded: Loaded }[],
+  /** Computes the missing rows of a group of samples, and stores them. */
+  async #store(
+    group: readonly { readonly index: number; readonly loaded: Loaded }[],
   ): Promise<Computed[]> {
     const { width } = this.#rows
-    const images = met.flatMap(({ loaded }) => ('image' in loaded ? [loaded.image] : []))
-    const computed = images.length ? await this.#forward(images) : new Float32Array(0)
+    const images = group.flatMap(({ loaded }) => ('image' in loaded ? [loaded.image] : []))
+    const computed = images.length ? await this.#forward(images) : null
     const result: Computed[] = []
-    let computedRow = 0
-    for (const { index, loaded } of met) {
+    let start = 0
+    for (const { index, loaded } of group) {
       if ('place' in loaded) {
         await this.#rows.setPlace(index, loaded.place)
         this.#found++
         result.push({ index, row: null })
-      } else {
-        const row = computed.subarray(computedRow * width, (computedRow + 1) * width)
-        computedRow++
+      } else if (computed) {
+        const row = computed.subarray(start, start + width)
+        start += width
         await this.#rows.put(index, loaded.keys, row)
         result.push({ index, row })
       }
     }
-    this.#met += met.length
-    if (images.length)
-      this.#options.onProgress?.(Math.min(this.#met, this.#samples.length), this.#samples.length)
+    this.#read += group.length
+    const { length } = this.#samples
+    if (computed) this.#options.onProgress?.(Math.min(this.#read, length), length)
     return result
   }
 
   async #forward(images: readonly RgbImage[]): Promise<Float32Array> {
     const { engine, preprocess } = this.#model
-    const filledUp = Array.from({ length: fillBatch }, (_, i) => images[i] ?? blank)
-    const x = preprocessImages(engine, filledUp, preprocess)
+    const batch = Array.from({ length: batchOfReading }, (_, i) => images[i] ?? blank)
+    const x = preprocessImages(engine, batch, preprocess)
     const y = engine.noGrad(() => this.#model.forward(x, { to: this.from }))
     const rows = await y.data()
     for (const tensor of [x, y]) tensor.dispose()
@@ -247,26 +233,27 @@ class StoredSource implements BatchSource {
   }
 }
 
-/** What is known of a sample when it is met for the first time. */
+/** A sample that was read: its row's place in the table, or its decoded image. */
 type Loaded =
   | { readonly place: number }
   | { readonly image: RgbImage; readonly keys: ImageKeys | null }
 
-/** A sample whose row is known from now on, with the row where it was computed. */
+/** A sample whose row is known now; the row itself if it was computed and not found on disk. */
 interface Computed {
   readonly index: number
   readonly row: Float32Array | null
 }
 
-/** One pass over samples in some order, batch by batch. */
-class Walk {
+/** One pass over samples in a given order, batch by batch. */
+class Pass {
   readonly #order: ArrayLike<number>
   readonly #rows: FeatureRows
-  /** For each place of the order whether its sample was new when the pass began. */
-  readonly #fresh: Uint8Array
+  /** For each position of the order: 1 if its sample was new when the pass began. */
+  readonly #isNew: Uint8Array
   readonly #computing: AsyncGenerator<Computed>
+  /** The next computed sample, if it has been taken from `#computing`. */
   #ahead: Computed | null = null
-  #at = 0
+  #position = 0
 
   constructor(
     order: ArrayLike<number>,
@@ -275,55 +262,55 @@ class Walk {
   ) {
     this.#order = order
     this.#rows = rows
-    this.#fresh = Uint8Array.from(order, (index) => (rows.isNew(index) ? 1 : 0))
-    this.#computing = compute(Uint32Array.from(order).filter((_, at) => this.#fresh[at]))
+    this.#isNew = Uint8Array.from(order, (index) => Number(rows.isNew(index)))
+    this.#computing = compute(Uint32Array.from(order).filter((_, i) => this.#isNew[i]))
   }
 
   /**
-   * The next samples of the pass, and their rows in `buffer`.
-   * @returns `read`: places of the order that are behind them, broken samples' included; no members
-   * at the end
+   * Takes the next samples of the pass, with their rows in `buffer`.
+   * @returns `read`: positions of the order up to here, those of broken samples included; no
+   * members at the end
    */
   async take(count: number, buffer: Float32Array) {
     const { width } = this.#rows
     const members: number[] = []
-    const stored: { readonly index: number; readonly at: number }[] = []
-    for (; members.length < count && this.#at < this.#order.length; this.#at++) {
-      const index = this.#order[this.#at] ?? 0
-      const computed = this.#fresh[this.#at] ? await this.#met(index) : null
+    const stored: { readonly index: number; readonly row: number }[] = []
+    for (; members.length < count && this.#position < this.#order.length; this.#position++) {
+      const index = at(this.#order, this.#position)
+      const computed = this.#isNew[this.#position] ? await this.#computed(index) : null
       if (computed?.row) buffer.set(computed.row, members.length * width)
-      else if (this.#rows.isKnown(index)) stored.push({ index, at: members.length })
+      else if (this.#rows.isKnown(index)) stored.push({ index, row: members.length })
       else continue
       members.push(index)
     }
     await this.#rows.read(stored, buffer)
-    return { members, data: buffer.subarray(0, members.length * width), read: this.#at }
+    return { members, data: buffer.subarray(0, members.length * width), read: this.#position }
   }
 
-  /** A fresh sample, or null for one that was passed over because it is broken. */
-  async #met(index: number): Promise<Computed | null> {
+  /** A new sample after it was computed; null if it was left out because it is broken. */
+  async #computed(index: number): Promise<Computed | null> {
     this.#ahead ??= (await this.#computing.next()).value ?? null
-    if (this.#ahead?.index !== index) {
+    const next = this.#ahead
+    if (next?.index !== index) {
       this.#rows.setBroken(index)
       return null
     }
-    const met = this.#ahead
     this.#ahead = null
-    return met
+    return next
   }
 
-  /** Stops what is being read. */
+  /** Stops reading. */
   async end(): Promise<void> {
     await this.#computing.return(undefined)
   }
 }
 
 /**
- * What decides the outputs of the layers before `from`: their names, how images are prepared, the
- * values of their weights, and what they give for a fixed image of noise. The last tells apart what
- * nothing else writes down: strides, adapters, kernels that round otherwise.
+ * Everything that the outputs of the layers before `from` depend on: the layers' descriptions, the
+ * preprocessing, the weights, and the outputs for a fixed image of noise. The last differ where
+ * nothing else does: with strides, with adapters, and with kernels that round differently.
  */
-async function prefixParts(model: Network, from: number): Promise<(string | Float32Array)[]> {
+async function cacheKey(model: Network, from: number): Promise<(string | Float32Array)[]> {
   const { engine, layers, preprocess } = model
   const prefix = layers.slice(0, from)
   const parameters = prefix.flatMap((layer) => layer.parameters())

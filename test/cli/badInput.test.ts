@@ -77,7 +77,7 @@ const cases: Readonly<Record<string, BadInput>> = {
           await writeFile(join(path, 'train', 'circle', name), 'text')
       }),
     ],
-    says: /none of the images to train on of the class "circle" can be decoded/,
+    says: /none of the training images of the class "circle" can be decoded/,
   },
   'a truncated JPEG under --strict': {
     args: async () => [await place.spoiled('truncated', truncatedJpeg), '--strict'],

@@ -41,7 +41,7 @@ test.each([
     expect(wanted).toEqual(memoryBudget ? [0, 1, 2, 3, 4] : [0, 1, 2, 4])
     const into = new Float32Array(wanted.length * width)
     await rows.read(
-      wanted.map((index, at) => ({ index, at })),
+      wanted.map((index, row) => ({ index, row })),
       into,
     )
     expect(wanted.map((_, at) => into[at * width])).toEqual(

@@ -172,7 +172,7 @@ describe('what cannot fit', () => {
     const plan = planMemory(model, { batchSize: 32 })
     expect(plan.peakBytes).toBe(null)
     expect(plan.problem).toMatch(
-      /cannot be launched \(.*takes \d+ MiB, more than the 1 MiB this adapter binds at once\)/,
+      /cannot run \(.*takes \d+ MiB, more than the 1 MiB this adapter binds at once\)/,
     )
     expect(plan.largestBatchSize).toBeGreaterThan(0)
     expect(planMemory(model, { batchSize: plan.largestBatchSize }).problem).toBe(null)
@@ -184,7 +184,7 @@ describe('what cannot fit', () => {
     })
     await expect(refused).rejects.toThrow(OutOfMemoryError)
     await expect(refused).rejects.toThrow(
-      `training with a batch size of ${Math.min(24, data.train.length)} cannot be launched`,
+      `training with a batch size of ${Math.min(24, data.train.length)} cannot run`,
     )
     await expect(refused).rejects.toThrow(`a batch size of ${plan.largestBatchSize} fits`)
     expect(events).toEqual([])

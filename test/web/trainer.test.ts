@@ -114,7 +114,7 @@ test('a class of which no image can be decoded ends it, by name', async () => {
   )
   await expect(training).rejects.toMatchObject({
     name: 'data',
-    message: /none of the images to train on of the class "square"/,
+    message: /none of the training images of the class "square"/,
   })
   expect(skipped).toHaveLength(8)
   // Images that a probe has met before are told of no more than once either.
