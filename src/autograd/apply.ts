@@ -24,7 +24,7 @@ export function apply<
   Optional extends string,
 >(op: Op<In, Attrs, Kept, Optional>, inputs: ByInput<In, Optional, Tensor>, attrs: Attrs): Tensor {
   // Operators and their callers are typed. The code in between handles all inputs alike, by name.
-  return run(op as unknown as AnyOp, inputs, attrs)
+  return run(op, inputs, attrs)
 }
 
 /** As `apply`, for an operator whose result is a tensor over its input's memory. */
@@ -80,7 +80,7 @@ function run(op: AnyOp, inputs: Inputs, attrs: unknown): Tensor {
 function activated(activation: Activation, input: Tensor): Tensor {
   const { engine, buffer, shape } = input
   const y = new Tensor(engine, { storage: buffer.storage.retain(), shape })
-  const flow = flowThrough(activation as unknown as AnyOp, { x: input }, {}, { x: shape })
+  const flow = flowThrough(activation, { x: input }, {}, { x: shape })
   record(y, new Node(activation.name, engine.gpu.layer, [input], { x: { y: buffer } }, flow))
   input.free()
   return y

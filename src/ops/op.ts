@@ -17,20 +17,16 @@ export type Buffers = Readonly<Record<string, NdBuffer>>
  */
 export type KeptBuffers<Kept> = { readonly [In in keyof Kept]: Kept[In] | null }
 
-/**
- * Writes the gradient of one input.
- * @param dy d(root)/d(y)
- * @param gradient where d(root)/d(input) is written
- * @param kept what forward kept for this input
- */
-type Backward<Kept, Attrs, Shapes> = (
-  gpu: Gpu,
-  dy: NdBuffer,
-  gradient: NdBuffer,
-  kept: Kept,
-  attrs: Attrs,
-  shapes: Shapes,
-) => void
+/** How the gradient of one input is computed. */
+interface Gradient<Kept, Attrs, Shapes> {
+  /**
+   * Writes the gradient. (A method, so that every operator is an `AnyOp`.)
+   * @param dy d(root)/d(y)
+   * @param gradient where d(root)/d(input) is written
+   * @param kept what forward kept for this input
+   */
+  write(gpu: Gpu, dy: NdBuffer, gradient: NdBuffer, kept: Kept, attrs: Attrs, shapes: Shapes): void
+}
 
 /**
  * An operator: everything about it in one value. Kernels assign their results; only autograd
@@ -77,11 +73,11 @@ export interface Op<
    * through it.
    */
   readonly backward: {
-    readonly [Name in In | Optional]: Backward<
+    readonly [Name in In | Optional]: Gradient<
       Name extends keyof Kept ? Kept[Name] : None,
       Attrs,
       ByInput<In, Optional, Shape>
-    >
+    >['write']
   }
 }
 
