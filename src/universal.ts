@@ -11,6 +11,7 @@ export {
   type DropoutOptions,
   dropout,
   flatten,
+  type LinearOptions,
   type LocalResponseNormOptions,
   linear,
   localResponseNorm,

@@ -3,7 +3,7 @@ import { AutogradError, ShapeError } from '../base/errors.ts'
 import { typeName } from '../base/options.ts'
 import type { Recorder } from '../gpu/recorder.ts'
 import { gradientName } from '../gpu/recording.ts'
-import type { Activation, AnyOp, Buffers, ByInput, Op, ViewOp } from '../ops/op.ts'
+import type { Activation, AnyOp, Buffers, ByInput, Op } from '../ops/op.ts'
 import type { Engine } from '../tensor/engine.ts'
 import { allocate, type NdBuffer, type Shape } from '../tensor/ndbuffer.ts'
 import { Tensor } from '../tensor/tensor.ts'
@@ -25,12 +25,6 @@ export function apply<
 >(op: Op<In, Attrs, Kept, Optional>, inputs: ByInput<In, Optional, Tensor>, attrs: Attrs): Tensor {
   // Operators and their callers are typed. The code in between handles all inputs alike, by name.
   return run(op, inputs, attrs)
-}
-
-/** As `apply`, for an operator whose result is a tensor over its input's memory. */
-export function applyView<Attrs>(op: ViewOp<Attrs>, x: Tensor, attrs: Attrs): Tensor {
-  requireTensor(op.name, 'x', x)
-  return view(op.name, x, op.outShape({ x: x.shape }, attrs))
 }
 
 function run(op: AnyOp, inputs: Inputs, attrs: unknown): Tensor {
@@ -188,8 +182,8 @@ function releasedOnError<T>(buffers: readonly NdBuffer[], body: () => T): T {
   }
 }
 
-/** A tensor over the same memory, under the same or another shape. */
-function view(name: string, x: Tensor, shape: Shape): Tensor {
+/** A tensor that shares x's memory, under the same or another shape. */
+export function view(name: string, x: Tensor, shape: Shape): Tensor {
   const { engine, requiresGrad } = x
   const { gpu, gradEnabled } = engine
   gpu.recorder?.omit(name, 'its result is the same memory')

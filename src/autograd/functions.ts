@@ -9,7 +9,7 @@ import { adaptiveAvgPool2d as adaptiveAvgPool2dOp } from '../ops/adaptiveAvgPool
 import { conv2d as conv2dOp, type Pair } from '../ops/conv2d.ts'
 import { crossEntropy as crossEntropyOp, type Reduction } from '../ops/crossEntropy.ts'
 import { dropout as dropoutOp } from '../ops/dropout.ts'
-import { flatten as flattenOp } from '../ops/flatten.ts'
+import { flattenedShape } from '../ops/flatten.ts'
 import { linear as linearOp } from '../ops/linear.ts'
 import { localResponseNorm as localResponseNormOp } from '../ops/localResponseNorm.ts'
 import { maxPool2d as maxPool2dOp } from '../ops/maxPool2d.ts'
@@ -17,7 +17,7 @@ import { relu as reluOp } from '../ops/relu.ts'
 import { softmax as softmaxOp } from '../ops/softmax.ts'
 import { shape2 } from '../tensor/ndbuffer.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { apply, applyView, requireTensor } from './apply.ts'
+import { apply, requireTensor, view } from './apply.ts'
 
 /** One number for both dimensions, or [height, width]. */
 export type Size2d = number | Pair
@@ -93,7 +93,8 @@ export function relu(x: Tensor): Tensor {
  * @example flatten(x).shape // [8, 9216] for x [8, 256, 6, 6]
  */
 export function flatten(x: Tensor): Tensor {
-  return applyView(flattenOp, x, {})
+  requireTensor('flatten', 'x', x)
+  return view('flatten', x, flattenedShape(x.shape))
 }
 
 /** Options of `maxPool2d`. */

@@ -4,6 +4,7 @@ import {
   conv2d,
   dropout,
   flatten,
+  type LocalResponseNormOptions,
   linear,
   localResponseNorm,
   maxPool2d,
@@ -12,7 +13,6 @@ import {
 } from '../autograd/functions.ts'
 import { at } from '../base/at.ts'
 import { Random } from '../base/random.ts'
-import type { LocalResponseNormAttrs } from '../ops/localResponseNorm.ts'
 import { pooledExtent } from '../ops/maxPool2d.ts'
 import { relu as reluOp } from '../ops/relu.ts'
 import type { Engine } from '../tensor/engine.ts'
@@ -30,29 +30,49 @@ export interface LayerInit {
   readonly stream: number
 }
 
-/**
- * Weight and bias whose values are computed when they are first read: a layer that is cut off
- * before that costs nothing.
- */
-function weightAndBias(
-  engine: Engine,
-  name: string,
-  shape: Shape,
-  init: LayerInit,
-): readonly [Parameter, Parameter] {
-  const width = at(shape, 0)
-  const weight = () =>
-    engine.tensor(initialize(init.weight, shape, new Random(init.seed, init.stream)), shape)
-  const bias = () => engine.tensor(new Float32Array(width), [width])
-  return [
-    Parameter.deferred(`${name}.weight`, shape, () => engine.gpu.actual(weight)),
-    Parameter.deferred(`${name}.bias`, [width], () => engine.gpu.actual(bias)),
-  ]
-}
-
 /** One image's shape, [channels, height, width], as a layer of images takes it. */
 function imageShape({ name }: Module, shape: Shape): Shape3 {
   return shape3(shape, `${name}: its input is [channels, height, width]`)
+}
+
+/** A layer with a weight and a bias, which also applies the ReLU that follows it. */
+abstract class WeightedLayer extends Module {
+  readonly weight: Parameter
+  readonly bias: Parameter
+
+  /**
+   * Values are computed when they are first read: a layer that is cut off before that costs nothing.
+   * @param shape the weight's; its first extent is the bias's
+   */
+  constructor(engine: Engine, name: string, shape: Shape, init: LayerInit) {
+    super(name)
+    const width = at(shape, 0)
+    const weight = () =>
+      engine.tensor(initialize(init.weight, shape, new Random(init.seed, init.stream)), shape)
+    const bias = () => engine.tensor(new Float32Array(width), [width])
+    const deferred = (kind: string, shape: Shape, make: () => Tensor) =>
+      Parameter.deferred(`${name}.${kind}`, shape, () => engine.gpu.actual(make))
+    this.weight = deferred('weight', shape, weight)
+    this.bias = deferred('bias', [width], bias)
+  }
+
+  override parameters(): readonly Parameter[] {
+    return [this.weight, this.bias]
+  }
+
+  /** Not where a subclass has a forward of its own, on either side: it may compute anything. */
+  override canApply(next: Module): boolean {
+    const { forward } = this
+    const own = forward === Conv2d.prototype.forward || forward === Linear.prototype.forward
+    return own && next.forward === ReLU.prototype.forward
+  }
+}
+
+/** A layer whose result has its input's shape. */
+abstract class SameShape extends Module {
+  outShape(shape: Shape): Shape {
+    return shape
+  }
 }
 
 /** Channels, and sizes in pixels. */
@@ -74,21 +94,13 @@ export interface Conv2dShape {
  * const init = { weight: 'kaiming-normal', seed: 1, stream: 0 } as const
  * const conv1 = new Conv2d(engine, 'features.0', shape, init)
  */
-export class Conv2d extends Module {
-  readonly weight: Parameter
-  readonly bias: Parameter
+export class Conv2d extends WeightedLayer {
   readonly options: { readonly stride: number; readonly padding: number; readonly groups: number }
 
   constructor(engine: Engine, name: string, shape: Conv2dShape, init: LayerInit) {
-    super(name)
     const { inChannels, outChannels, kernel, stride = 1, padding = 0, groups = 1 } = shape
+    super(engine, name, [outChannels, inChannels / groups, kernel, kernel], init)
     this.options = { stride, padding, groups }
-    ;[this.weight, this.bias] = weightAndBias(
-      engine,
-      name,
-      [outChannels, inChannels / groups, kernel, kernel],
-      init,
-    )
   }
 
   get description(): string {
@@ -104,20 +116,12 @@ export class Conv2d extends Module {
     return { out, depth, kernel }
   }
 
-  override parameters(): readonly Parameter[] {
-    return [this.weight, this.bias]
-  }
-
   outShape(shape: Shape): Shape {
     const [, height, width] = imageShape(this, shape)
     const { out, kernel } = this.#filters
     const { stride, padding } = this.options
     const extent = (n: number) => Math.floor((n + 2 * padding - kernel) / stride) + 1
     return [out, extent(height), extent(width)]
-  }
-
-  override canApply(next: Module): boolean {
-    return isRelu(next) && this.forward === Conv2d.prototype.forward
   }
 
   forward(x: Tensor, { relu = false }: Partial<LayerContext> = {}): Tensor {
@@ -131,29 +135,17 @@ export class Conv2d extends Module {
  * const init = { weight: 'xavier-uniform', seed: 1, stream: 6 } as const
  * const head = new Linear(engine, 'classifier.6', 4096, 10, init)
  */
-export class Linear extends Module {
-  readonly weight: Parameter
-  readonly bias: Parameter
-
+export class Linear extends WeightedLayer {
   constructor(engine: Engine, name: string, inputs: number, outputs: number, init: LayerInit) {
-    super(name)
-    ;[this.weight, this.bias] = weightAndBias(engine, name, [outputs, inputs], init)
+    super(engine, name, [outputs, inputs], init)
   }
 
   get description(): string {
     return `FC ${at(this.weight.shape, 1)} to ${at(this.weight.shape, 0)}`
   }
 
-  override parameters(): readonly Parameter[] {
-    return [this.weight, this.bias]
-  }
-
   outShape(): Shape {
     return [at(this.weight.shape, 0)]
-  }
-
-  override canApply(next: Module): boolean {
-    return isRelu(next) && this.forward === Linear.prototype.forward
   }
 
   forward(x: Tensor, { relu = false }: Partial<LayerContext> = {}): Tensor {
@@ -165,12 +157,8 @@ export class Linear extends Module {
  * max(x, 0), of any shape.
  * @example new ReLU('features.1')
  */
-export class ReLU extends Module {
+export class ReLU extends SameShape {
   readonly description = 'ReLU'
-
-  outShape(shape: Shape): Shape {
-    return shape
-  }
 
   override noteApplied(y: Tensor): void {
     noteActivation(reluOp, y, 'max(x, 0)')
@@ -179,11 +167,6 @@ export class ReLU extends Module {
   forward(x: Tensor): Tensor {
     return relu(x)
   }
-}
-
-/** Whether a layer is a ReLU and nothing else: a subclass may compute another function. */
-function isRelu(layer: Module): boolean {
-  return layer.forward === ReLU.prototype.forward
 }
 
 /** A square window, in pixels. */
@@ -256,20 +239,16 @@ export class AdaptiveAvgPool2d extends Module {
  * Neural Networks", 2012, section 3.3.
  * @example new LocalResponseNorm('norm1', { size: 5, alpha: 1e-4, beta: 0.75, k: 1 })
  */
-export class LocalResponseNorm extends Module {
-  readonly options: LocalResponseNormAttrs
+export class LocalResponseNorm extends SameShape {
+  readonly options: Required<LocalResponseNormOptions>
 
-  constructor(name: string, options: LocalResponseNormAttrs) {
+  constructor(name: string, options: Required<LocalResponseNormOptions>) {
     super(name)
     this.options = options
   }
 
   get description(): string {
     return `LRN over ${this.options.size} channels`
-  }
-
-  outShape(shape: Shape): Shape {
-    return shape
   }
 
   forward(x: Tensor): Tensor {
@@ -282,7 +261,7 @@ export class LocalResponseNorm extends Module {
  * training nothing changes. Of any shape.
  * @example new Dropout('classifier.0', 0.5)
  */
-export class Dropout extends Module {
+export class Dropout extends SameShape {
   readonly p: number
 
   constructor(name: string, p: number) {
@@ -292,10 +271,6 @@ export class Dropout extends Module {
 
   get description(): string {
     return `dropout ${this.p}`
-  }
-
-  outShape(shape: Shape): Shape {
-    return shape
   }
 
   forward(x: Tensor, { training, seed }: LayerContext): Tensor {
@@ -324,12 +299,8 @@ export class Flatten extends Module {
  * before it.
  * @example new Softmax('probabilities')
  */
-export class Softmax extends Module {
+export class Softmax extends SameShape {
   readonly description = 'softmax'
-
-  outShape(shape: Shape): Shape {
-    return shape
-  }
 
   forward(x: Tensor): Tensor {
     return softmax(x)

@@ -1,15 +1,10 @@
 import { ShapeError } from '../base/errors.ts'
-import { showShape, sizeOf } from '../tensor/ndbuffer.ts'
-import type { None, ViewOp } from './op.ts'
+import { type Shape, type Shape2, showShape, sizeOf } from '../tensor/ndbuffer.ts'
 
-/** [N, …] to [N, everything else]: the same memory under another shape. */
-export const flatten: ViewOp<None> = {
-  name: 'flatten',
-  view: true,
-  outShape({ x }) {
-    const [batch, ...rest] = x
-    if (batch === undefined)
-      throw new ShapeError(`flatten: x has at least one dimension, not ${showShape(x)}`)
-    return [batch, sizeOf(rest)]
-  },
+/** [N, …] as [N, everything else]. The memory stays, so there is no kernel. */
+export function flattenedShape(shape: Shape): Shape2 {
+  const [batch, ...rest] = shape
+  if (batch === undefined)
+    throw new ShapeError(`flatten: x has at least one dimension, not ${showShape(shape)}`)
+  return [batch, sizeOf(rest)]
 }

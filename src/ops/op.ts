@@ -87,14 +87,6 @@ export type AnyOp = Op<never, unknown, Readonly<Record<string, Buffers>>, string
 /** An operator on single elements, whose gradient is computed from y. */
 export type Activation = Op<'x', None, { readonly x: { readonly y: NdBuffer } }>
 
-/** An operator whose result is its input's memory under another shape. */
-export interface ViewOp<Attrs> {
-  readonly name: string
-  readonly view: true
-  /** The result's shape. @throws ShapeError for a shape the operator cannot take */
-  outShape(shapes: { readonly x: Shape }, attrs: Attrs): Shape
-}
-
 /** Declares an operator: a part that is missing is a type error. */
 export function defineOp<
   In extends string,
