@@ -1,26 +1,23 @@
 import { type FileEntry, Reader, Writer, ZipReader } from '@zip.js/zip.js'
 import { WeightsError } from '../base/errors.ts'
-import { quote } from './arrays.ts'
+import { fetchAgain, quote } from './arrays.ts'
 import type { ByteSource } from './source.ts'
 
-/**
- * More entries than any file of weights has; a directory of as many is read in a fraction of a
- * second.
- */
-const mostEntries = 10_000
+/** No file of weights has more entries; a directory of this size is read in a fraction of a second. */
+const maxEntries = 10_000
 
 /** One file in a ZIP. */
 export interface ArchiveEntry {
   readonly name: string
-  /** Bytes of the file itself, as the directory gives it. */
+  /** Bytes of the unpacked file, according to the ZIP's directory. */
   readonly size: number
-  /** Bytes that it takes in the archive. */
+  /** Bytes of the file in the archive. */
   readonly packedSize: number
-  /** Whether it lies there as it is, not deflated. */
+  /** Whether it is stored without compression. */
   readonly stored: boolean
   /**
-   * The whole file, its CRC-32 checked, in a new array that begins at the start of its buffer.
-   * @throws WeightsError where it is damaged, longer or shorter than the directory says, or lies on
+   * The whole file with its CRC-32 checked, in a new array that starts at offset 0 of its buffer.
+   * @throws WeightsError if it is damaged, longer or shorter than the directory says, or overlaps
    * another entry
    */
   read(): Promise<Uint8Array<ArrayBuffer>>
@@ -28,8 +25,8 @@ export interface ArchiveEntry {
 
 /**
  * The files in a ZIP, by name.
- * @throws WeightsError where it is none or damaged, a name leads out of it, is there twice, or is
- * encrypted
+ * @throws WeightsError if it is not a ZIP, is damaged or encrypted, has a name twice, or one that
+ * leads out of the archive
  */
 export async function readArchive(source: ByteSource): Promise<ReadonlyMap<string, ArchiveEntry>> {
   const zip = new ZipReader(new SourceReader(source), {
@@ -42,9 +39,9 @@ export async function readArchive(source: ByteSource): Promise<ReadonlyMap<strin
   const files = new Map<string, ArchiveEntry>()
   try {
     for await (const entry of zip.getEntriesGenerator()) {
-      if (files.size >= mostEntries)
+      if (files.size >= maxEntries)
         throw new WeightsError(
-          `the archive has more than ${mostEntries} entries: these are no weights`,
+          `the archive has more than ${maxEntries} entries, which no file of weights has`,
         )
       if (entry.directory) continue
       if (files.has(entry.filename))
@@ -94,10 +91,7 @@ function damaged(what: string, cause: unknown): WeightsError {
   }
   const details = [filename ? `: ${quote(filename)}` : '', reason ? `: ${reason}` : ''].join('')
   const text = `${message ?? String(cause)}${details}`.replace(/[\s\p{Cc}]+/gu, ' ').slice(0, 200)
-  return new WeightsError(
-    `${what} is damaged or truncated (${text}); download or copy the file again`,
-    { cause },
-  )
+  return new WeightsError(`${what} is damaged or truncated (${text}); ${fetchAgain}`, { cause })
 }
 
 class SourceReader extends Reader<ByteSource> {
@@ -115,7 +109,7 @@ class SourceReader extends Reader<ByteSource> {
   }
 }
 
-/** Takes an entry into one array of the size that the directory gives, and not a byte more. */
+/** Writes an entry into one array of the size that the directory gives, and no further. */
 class EntryWriter extends Writer<Uint8Array<ArrayBuffer>> {
   readonly #name: string
   readonly #bytes: Uint8Array<ArrayBuffer>
@@ -140,7 +134,8 @@ class EntryWriter extends Writer<Uint8Array<ArrayBuffer>> {
 
   #wrongSize(how: string): WeightsError {
     return new WeightsError(
-      `${quote(this.#name)} in the archive unpacks to ${how} the ${this.#bytes.length} bytes it announces`,
+      `${quote(this.#name)} in the archive unpacks to ${how} the ${this.#bytes.length} bytes ` +
+        'it announces',
     )
   }
 }

@@ -1,13 +1,12 @@
 /**
- * The element types of a safetensors file and how each widens to float32. A file is little-endian,
- * and so is every host that WebGPU runs on; typed arrays are therefore laid straight over the
- * bytes.
+ * The element types of a safetensors file and how each widens to float32. Files are little-endian,
+ * and so is every machine that runs WebGPU, so a typed array can be a view of a file's bytes.
  */
 
 interface Dtype {
   /** Bytes of one element. */
   readonly size: number
-  /** Elements of a buffer that starts at the first of them and holds nothing else, as float32. */
+  /** The elements of a buffer that holds nothing else, as float32. */
   readonly widen: (bytes: ArrayBuffer) => Float32Array
 }
 
@@ -47,9 +46,9 @@ export function itemSize(name: DtypeName): number {
 }
 
 /**
- * The elements that lie in `bytes`, as float32, in a new array. Values that float32 cannot hold are
- * rounded to the nearest it can: an integer above 2^24, a float64. Half and brain floats are exact,
- * subnormals, infinities and NaN included.
+ * The elements in `bytes` as float32, in a new array. Values that float32 cannot represent, such as
+ * an integer above 2^24, are rounded to the nearest one. float16 and bfloat16 are exact, with
+ * subnormals, infinities and NaN.
  *
  * @param bytes n elements of the type, little-endian, at any alignment
  * @returns f32[n]
@@ -61,21 +60,20 @@ export function widen(name: DtypeName, bytes: Uint8Array): Float32Array {
 }
 
 /**
- * As `widen`, for bytes that will not change: F32 that are aligned are laid over them, and nothing
- * is copied.
+ * As `widen`, for bytes that will not change: aligned F32 elements become a view of them, without a
+ * copy.
  * @param bytes n elements of the type, little-endian
  */
 export function widenInPlace(name: DtypeName, bytes: Uint8Array): Float32Array {
-  const laidOver =
-    name === 'F32' && bytes.byteOffset % 4 === 0 && bytes.buffer instanceof ArrayBuffer
-  return laidOver
+  const isView = name === 'F32' && bytes.byteOffset % 4 === 0 && bytes.buffer instanceof ArrayBuffer
+  return isView
     ? new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4)
     : widen(name, bytes)
 }
 
 function widenBrainFloat(halves: Uint16Array): Float32Array {
   const bits = new Uint32Array(halves.length)
-  for (let i = 0; i < halves.length; i++) bits[i] = (halves[i] ?? 0) << 16
+  for (let i = 0; i < halves.length; i++) bits[i] = (halves[i] as number) << 16
   return new Float32Array(bits.buffer)
 }
 
@@ -87,7 +85,7 @@ function widenHalf(halves: Uint16Array): Float32Array {
   const bits = new Uint32Array(halves.length)
   const floats = new Float32Array(bits.buffer)
   for (let i = 0; i < halves.length; i++) {
-    const half = halves[i] ?? 0
+    const half = halves[i] as number
     const sign = (half & 0x8000) << 16
     const exponent = (half >> 10) & 0x1f
     const mantissa = half & 0x3ff

@@ -1,4 +1,5 @@
 import { WeightsError } from '../base/errors.ts'
+import { labeled } from './arrays.ts'
 import { readJson } from './json.ts'
 import { isNpz, readNpz } from './npz.ts'
 import { type Opener, openPlace, type WeightsPlace } from './place.ts'
@@ -8,18 +9,17 @@ import { isShardIndex, readSharded } from './sharded.ts'
 import type { ByteSource } from './source.ts'
 import { isTfjsModel, readTfjsModel } from './tfjs/read.ts'
 
-/** What is read, for error messages. */
+/** The formats that Graft reads, for error messages. */
 const readable =
-  'PyTorch checkpoints (.pth, .pt, .bin), .safetensors and their .index.json, .npz, .onnx, and the model.json of TensorFlow.js'
+  'PyTorch checkpoints (.pth, .pt, .bin), .safetensors and their .index.json, .npz, .onnx, ' +
+  'and the model.json of TensorFlow.js'
 
-/**
- * Formats that people hold weights in and that are told by their first bytes, and what to do with
- * them.
- */
+/** Other formats for weights: how their files begin, and what to do with them. */
 const otherFormats: readonly (readonly [begins: string | RegExp, advice: string])[] = [
   [
     '\x89HDF\r\n',
-    'this is an HDF5 file, as Keras writes it; convert it with tensorflowjs_converter --input_format=keras',
+    'this is an HDF5 file, as Keras writes it; ' +
+      'convert it with tensorflowjs_converter --input_format=keras',
   ],
   ['\x93NUMPY', 'this is a single NumPy array; save all of them with numpy.savez'],
   ['version https://git-lfs', 'this is a Git LFS pointer, not the weights; run "git lfs pull"'],
@@ -27,22 +27,22 @@ const otherFormats: readonly (readonly [begins: string | RegExp, advice: string]
   [/^\s*<(!doctype|html)/i, 'this is a web page, not weights; download the file itself'],
   [
     /^.{257}ustar/s,
-    'this is a tar archive, as PyTorch wrote it before 0.1.10; load it with torch.load and save it again',
+    'this is a tar archive, as PyTorch wrote it before 0.1.10; ' +
+      'load it with torch.load and save it again',
   ],
 ]
 
-/** How many of the first bytes tell formats apart. */
+/** Formats are told apart by this many bytes at the start. */
 const headBytes = 512
 
 /**
- * Reads a weights file of whichever format, told by its content; a name that ends on .safetensors
- * is taken by its word.
+ * Reads a weights file of any known format. The format is recognized by the content, except that a
+ * name ending in .safetensors is believed.
  *
  * @param label what errors begin with: the name or path that the user gave
  * @param place the file's path or address
- * @param opener how the host gets at it
- * @param verify looks at the whole file before anything is made of it, and throws where it is not
- * the one that is wanted
+ * @param opener how the host opens it
+ * @param verify checks the whole file before it is read, and throws if it is not the wanted one
  * @throws WeightsError in one line that begins with the label
  */
 export async function readWeightsFile(
@@ -57,9 +57,7 @@ export async function readWeightsFile(
     await verify?.(opened.source)
     return await readOpened(opened, String(place))
   } catch (cause) {
-    if (cause instanceof WeightsError)
-      throw new WeightsError(`${label}: ${cause.message}`, { cause })
-    throw cause
+    throw labeled(label, cause)
   } finally {
     await opened?.close()
   }
@@ -71,18 +69,18 @@ async function readOpened(place: WeightsPlace, path: string): Promise<WeightsFil
   const head = await source.read(0, Math.min(headBytes, source.size))
   const start = String.fromCharCode(...head)
   if (start.startsWith('PK')) {
-    // Loaded when a file needs it: it unpacks by itself where the host cannot, and weighs as much
-    // as all the rest.
+    // Loaded only for archives: the module is as large as all the others together.
     const archive = await (await import('./archive.ts')).readArchive(source)
     if (isTorchArchive(archive)) return readTorchArchive(source, archive)
     if (isNpz(archive)) return readNpz(source, archive)
     throw new WeightsError(
-      'this is a zip archive, but neither of PyTorch (no data.pkl in it) nor of NumPy (not only .npy in it)',
+      'this is a zip archive, but neither of PyTorch (no data.pkl in it) ' +
+        'nor of NumPy (not only .npy in it)',
     )
   }
   if (start[8] === '{') return readSafetensorsFrom(source)
   if (isTorchStream(start)) return readTorchStream(source)
-  // An ONNX file has no signature: its first field is, as good as always, the IR version.
+  // An ONNX file has no signature; its first field is nearly always the IR version.
   if (start[0] === '\x08' || path.toLowerCase().endsWith('.onnx'))
     return (await import('./onnx/graph.ts')).readOnnxWeights(await source.read(0, source.size))
   if (/^\s*\{/.test(start)) {
@@ -90,11 +88,14 @@ async function readOpened(place: WeightsPlace, path: string): Promise<WeightsFil
     if (isShardIndex(json)) return readSharded(place, json)
     if (isTfjsModel(json)) return readTfjsModel(place, json)
     throw new WeightsError(
-      'this is JSON, but neither a shard index (no weight_map) nor a TensorFlow.js model (no weightsManifest)',
+      'this is JSON, but neither a shard index (no weight_map) ' +
+        'nor a TensorFlow.js model (no weightsManifest)',
     )
   }
   const other = otherFormats.find(([begins]) =>
     typeof begins === 'string' ? start.startsWith(begins) : begins.test(start),
   )?.[1]
-  throw new WeightsError(other ?? `this is no weights file that Graft knows: it reads ${readable}`)
+  throw new WeightsError(
+    other ?? `this is not a weights file that Graft knows: it reads ${readable}`,
+  )
 }

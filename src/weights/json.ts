@@ -1,5 +1,5 @@
 import { WeightsError } from '../base/errors.ts'
-import { quote } from './arrays.ts'
+import { fetchAgain, quote } from './arrays.ts'
 import type { ByteSource } from './source.ts'
 
 /** The longest index or model description that is read. */
@@ -10,38 +10,36 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** More braces and brackets in each other than any index or model description has. */
-const deepest = 64
+/** No index or model description is nested deeper. */
+const maxDepth = 64
 
 /**
- * Parses JSON that somebody else wrote. How deep it is nested is looked at first: a parser takes
- * some 40 bytes for every bracket.
+ * Parses JSON of unknown origin. Its depth is checked first, because a parser takes some 40 bytes
+ * for every bracket.
  *
  * @param what the text is, for errors: 'the header'
- * @throws WeightsError where it is no UTF-8, no JSON, or nested more than 64 deep
+ * @throws WeightsError if it is not UTF-8, not JSON, or nested more than 64 deep
  */
 export function parseJson(bytes: Uint8Array, what: string): unknown {
-  if (nesting(bytes) > deepest)
-    throw new WeightsError(`${what} is JSON nested more than ${deepest} deep; ${again}`)
+  if (nesting(bytes) > maxDepth)
+    throw new WeightsError(`${what} is JSON nested more than ${maxDepth} deep; ${fetchAgain}`)
   let text: string
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (cause) {
-    throw new WeightsError(`${what} is not valid UTF-8; ${again}`, { cause })
+    throw new WeightsError(`${what} is not valid UTF-8; ${fetchAgain}`, { cause })
   }
   try {
     return JSON.parse(text)
   } catch (cause) {
     const reason = (cause instanceof Error ? cause.message : '').replace(/[\s\p{Cc}]+/gu, ' ')
-    throw new WeightsError(`${what} is not valid JSON (${reason.slice(0, 160)}); ${again}`, {
+    throw new WeightsError(`${what} is not valid JSON (${reason.slice(0, 160)}); ${fetchAgain}`, {
       cause,
     })
   }
 }
 
-const again = 'download or copy the file again'
-
-/** The most braces and brackets that are open at once, outside of texts. */
+/** The largest number of braces and brackets open at once, outside of strings. */
 function nesting(bytes: Uint8Array): number {
   let [open, most, inText] = [0, 0, false]
   for (let i = 0; i < bytes.length; i++) {
@@ -56,16 +54,16 @@ function nesting(bytes: Uint8Array): number {
 
 /**
  * Reads a file of JSON.
- * @throws WeightsError where it is none, or no object, or longer than 32 MiB
+ * @throws WeightsError if it is not JSON, not an object, or longer than 32 MiB
  */
 export async function readJson(source: ByteSource): Promise<Record<string, unknown>> {
   if (source.size > longestJson)
     throw new WeightsError(
-      `the file begins as JSON does, and ${source.size} bytes are no index of weights`,
+      `the file begins like JSON, but its ${source.size} bytes are too many for an index of weights`,
     )
   const json = parseJson(await source.read(0, source.size), 'the file')
   if (!isRecord(json))
-    throw new WeightsError('the file is JSON, and neither a shard index nor a TensorFlow.js model')
+    throw new WeightsError('the file is JSON, but neither a shard index nor a TensorFlow.js model')
   return json
 }
 

@@ -10,16 +10,16 @@ import type { WeightsFile } from './safetensors.ts'
 /**
  * Loads weights by a name that Graft or the user's own list knows (`graft weights list` shows
  * them), or from a file: a PyTorch checkpoint (.pth, .pt, .bin), safetensors (also in shards, by
- * their index.json), ONNX, NumPy's .npz, or a TensorFlow.js layers model (model.json). What a file
- * is its content tells. What a name stands for is fetched once, unless GRAFT_OFFLINE is set, and
- * its sha256 is verified every time. A name comes before a file of the same name; write ./NAME for
- * the file.
+ * their index.json), ONNX, NumPy's .npz, or a TensorFlow.js layers model (model.json). The format
+ * is recognized by the content. Named weights are fetched once, unless GRAFT_OFFLINE is set, and
+ * their sha256 is verified every time. A name has priority over a file of the same name; write
+ * ./NAME for the file.
  *
  * @param nameOrPath for example 'torchvision/alexnet', 'run/model.safetensors' or 'alexnet.pth'
- * @returns the arrays by name, widened to float32; names as the file has them, those of
- * TensorFlow.js and ONNX as torchvision's
- * @throws WeightsError in one line that begins with the name or path: unknown, missing, another
- * format, damaged, hostile, out of reach
+ * @returns the arrays by name, widened to float32; the names are the file's own, except that those
+ * of TensorFlow.js and ONNX become torchvision's
+ * @throws WeightsError in one line that begins with the name or path: unknown, missing, an unknown
+ * format, damaged, hostile, unreachable
  * @example
  * const { tensors, metadata } = await loadWeights('alexnet-64-tinyimagenet100')
  */
@@ -31,12 +31,10 @@ export async function loadWeights(nameOrPath: string): Promise<WeightsFile> {
 }
 
 /**
- * Loads named weights and verifies their sha256; they are fetched first where they are not here
- * yet. The metadata say which network they are for and what its outputs are called, where the file
- * does not.
+ * Loads named weights and verifies their sha256; fetches them first if they are not on this machine.
+ * The metadata name the network and its outputs, even if the file does not.
  *
- * @throws WeightsError where the file is missing or out of reach, or is not the one that was
- * published
+ * @throws WeightsError if the file is missing, cannot be fetched, or is not the published one
  */
 export async function loadNamedWeights(weights: NamedWeights): Promise<WeightsFile> {
   return describeNamed(
@@ -57,5 +55,8 @@ function missing(nameOrPath: string): string {
   const known = allWeights()
     .map(({ name }) => name)
     .join(', ')
-  return `${nameOrPath}: no weights of this name and no such file; the names are: ${known}; or give the path of a weights file`
+  return (
+    `${nameOrPath}: no weights of this name and no such file; the names are: ${known}; ` +
+    'or give the path of a weights file'
+  )
 }

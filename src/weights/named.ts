@@ -1,10 +1,7 @@
 import type { NamedWeights } from './registry.ts'
 import type { WeightsFile } from './safetensors.ts'
 
-/**
- * What a name says of its file, where the file does not say it: which network it is for, and what
- * the outputs are called.
- */
+/** Adds what is known by a name, unless the file says it: the network, and the outputs' names. */
 export async function describeNamed(
   { variant, classNames }: NamedWeights,
   { tensors, metadata }: WeightsFile,

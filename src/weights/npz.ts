@@ -1,12 +1,12 @@
 /**
- * NumPy's archives of arrays: a ZIP with one .npy file for each, as `numpy.savez` and
- * `savez_compressed` write them. Source: NumPy, numpy/lib/format.py, which describes the .npy
+ * NumPy's archives of arrays: a ZIP with one .npy file for each array, as `numpy.savez` and
+ * `savez_compressed` write it. Source: NumPy, numpy/lib/format.py, which describes the .npy
  * format.
  */
 import { WeightsError } from '../base/errors.ts'
 import type { NamedArray } from '../base/stateDict.ts'
 import type { ArchiveEntry } from './archive.ts'
-import { contiguousStrides, elementCount, gather, quote } from './arrays.ts'
+import { contiguousStrides, elementCount, gather, labeled, quote } from './arrays.ts'
 import { type DtypeName, itemSize, widenInPlace } from './dtype.ts'
 import type { WeightsFile } from './safetensors.ts'
 import { type ByteSource, requireRoom } from './source.ts'
@@ -37,7 +37,7 @@ export function isNpz(archive: ReadonlyMap<string, ArchiveEntry>): boolean {
 /**
  * Reads the arrays of an .npz, by their names without `.npy`. Arrays of Python objects, which would
  * be pickles, are refused.
- * @throws WeightsError for a damaged archive or array, and for one that would unpack to far more
+ * @throws WeightsError for a damaged archive or array, and for one that would take far more memory
  * than the file has bytes
  */
 export async function readNpz(
@@ -52,9 +52,7 @@ export async function readNpz(
     try {
       arrays.push([name, parseNpy(await entry.read())])
     } catch (cause) {
-      if (cause instanceof WeightsError)
-        throw new WeightsError(`array ${quote(name)}: ${cause.message}`, { cause })
-      throw cause
+      throw labeled(`array ${quote(name)}`, cause)
     }
   }
   return { tensors: Object.fromEntries(arrays), metadata: {} }
@@ -76,7 +74,8 @@ export function parseNpy(bytes: Uint8Array): NamedArray {
   const dtype = Object.hasOwn(dtypes, descr) ? dtypes[descr] : undefined
   if (!dtype)
     throw new WeightsError(
-      `its type is ${quote(descr)}, and only little-endian numbers are read; convert it with astype('<f4')`,
+      `its type is ${quote(descr)}, and only little-endian numbers are read; ` +
+        "convert it with astype('<f4')",
     )
   const shape = sizes.split(',').flatMap((size) => (size.trim() ? [Number(size)] : []))
   const count = shape.every(Number.isSafeInteger) ? elementCount(shape, itemSize(dtype)) : null
@@ -84,7 +83,8 @@ export function parseNpy(bytes: Uint8Array): NamedArray {
   const found = bytes.length - dataStart
   if (size !== found)
     throw new WeightsError(
-      `its shape (${shape.join(', ')}) of ${descr} takes ${size ?? 'too many'} bytes and ${found} are there; damaged`,
+      `its shape (${shape.join(', ')}) of ${descr} takes ${size ?? 'too many'} bytes ` +
+        `and ${found} are there; damaged`,
     )
   const values = widenInPlace(dtype, bytes.subarray(dataStart))
   if (order === 'False') return { shape, data: values, dtype }
@@ -99,8 +99,8 @@ export function parseNpy(bytes: Uint8Array): NamedArray {
 function readNpyHeader(bytes: Uint8Array): { readonly header: string; readonly dataStart: number } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (bytes.length < 12 || String.fromCharCode(...bytes.subarray(0, 6)) !== '\x93NUMPY')
-    throw new WeightsError('it does not begin as a .npy file does; save it again with numpy.savez')
-  const version = bytes[6] ?? 0
+    throw new WeightsError('it does not begin like a .npy file; save it again with numpy.savez')
+  const version = view.getUint8(6)
   if (version < 1 || version > 3)
     throw new WeightsError(`its .npy format is version ${version}, and 1 to 3 are read`)
   const start = version === 1 ? 10 : 12

@@ -1,27 +1,28 @@
 import { WeightsError } from '../base/errors.ts'
+import { labeled, quote } from './arrays.ts'
 import type { ByteSource } from './source.ts'
 
-/** A weights file that is open, and the folder it lies in. */
+/** An open weights file, with access to other files of its folder. */
 export interface WeightsPlace {
   readonly source: ByteSource
   /**
    * Opens another file of the same folder; it is closed with this one.
-   * @param name as a manifest gives it: no path, so that a manifest cannot lead out of its folder
+   * @param name from a manifest; paths are refused, so that a manifest cannot leave its folder
    */
   sibling(name: string): Promise<ByteSource>
   close(): Promise<void>
 }
 
-/** How a host gets at files. */
+/** How a host opens files. */
 export interface Opener {
   /** @throws WeightsError in one line, without the place's name */
   open(place: string | URL): Promise<ByteSource>
-  /** Where a file of that name lies, in the same folder as another one. */
+  /** The place of a file of that name in the folder of another one. */
   beside(place: string | URL, name: string): string | URL
 }
 
 /**
- * Opens a file, and lets others of its folder be opened.
+ * Opens a file, so that other files of its folder can be opened as well.
  * @throws WeightsError in one line, without the place's name
  */
 export async function openPlace(
@@ -37,16 +38,14 @@ export async function openPlace(
       const name = given.replace(/^\.\//, '')
       if (!/^[^/\\:]+$/.test(name) || name === '.' || name === '..')
         throw new WeightsError(
-          `it names the file ${JSON.stringify(name.slice(0, 80))}, which is not a plain name of one in its own folder`,
+          `it names the file ${quote(name)}, which is not a plain file name in its own folder`,
         )
       try {
         const next = await open(beside(place, name))
         opened.push(next)
         return next
       } catch (cause) {
-        if (cause instanceof WeightsError)
-          throw new WeightsError(`its file ${name}: ${cause.message}`, { cause })
-        throw cause
+        throw labeled(`its file ${name}`, cause)
       }
     },
     close: async () => {

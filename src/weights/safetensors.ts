@@ -6,7 +6,7 @@
  */
 import { WeightsError } from '../base/errors.ts'
 import type { NamedArray, StateDict } from '../base/stateDict.ts'
-import { checkArray, checkText } from './arrays.ts'
+import { bytesOf, checkArray, checkText, concat } from './arrays.ts'
 import { widen, widenInPlace } from './dtype.ts'
 import {
   headBytes,
@@ -15,16 +15,16 @@ import {
   metadataKey,
   parseHeader,
   readHeader,
+  type TensorEntry,
 } from './safetensorsHeader.ts'
 import type { ByteSource } from './source.ts'
 
-/** What a weights file holds, whatever its format. */
+/** The contents of a weights file of any format. */
 export interface WeightsFile {
-  /** The arrays by name, in the order of the file, each with the type it has there. */
+  /** The arrays by name, in the order of the file, each with its type in the file. */
   readonly tensors: StateDict
   /**
-   * The free text that it keeps beside them, in safetensors under `__metadata__`; empty where there
-   * is none.
+   * The file's texts by key, in safetensors under `__metadata__`; empty if there are none.
    */
   readonly metadata: Record<string, string>
 }
@@ -50,49 +50,61 @@ export function readSafetensors(
   { inPlace = false }: { readonly inPlace?: boolean } = {},
 ): WeightsFile {
   const { entries, metadata, dataStart } = readHeader(bytes)
-  const lay = inPlace ? widenInPlace : widen
+  const toFloats = inPlace ? widenInPlace : widen
   const arrays = entries.map(({ name, dtype, shape, begin, end }): [string, NamedArray] => {
-    return [
-      name,
-      { shape, data: lay(dtype, bytes.subarray(dataStart + begin, dataStart + end)), dtype },
-    ]
+    const data = toFloats(dtype, bytes.subarray(dataStart + begin, dataStart + end))
+    return [name, { shape, data, dtype }]
   })
   return { tensors: Object.fromEntries(arrays), metadata }
 }
 
-/**
- * Tensors that lie together are read together up to this many bytes; a larger one is read alone.
- */
+/** Adjacent tensors are read together up to this many bytes; a larger one is read alone. */
 const readAhead = 2 ** 20
 
 /**
- * As `readSafetensors`, from a file that is read by parts: its header's length first, then the
- * header, then tensor by tensor, so that nothing is held twice.
+ * As `readSafetensors`, from a file that is read in parts: the header's length first, then the
+ * header, then tensor by tensor, so that no bytes are in memory twice.
  */
 export async function readSafetensorsFrom(source: ByteSource): Promise<WeightsFile> {
   const end = headerEnd(await source.read(0, Math.min(headBytes, source.size)), source.size)
   const { entries, metadata, dataStart } = parseHeader(await source.read(8, end - 8), source.size)
   const ordered = [...entries].sort((a, b) => a.begin - b.begin)
-  const values = new Map<string, Float32Array>()
-  for (let i = 0; i < ordered.length; ) {
-    const start = ordered[i]?.begin ?? 0
-    let next = i + 1
-    while ((ordered[next]?.end ?? Number.POSITIVE_INFINITY) - start <= readAhead) next++
-    const group = ordered.slice(i, next)
-    const bytes = await source.read(dataStart + start, (group.at(-1)?.end ?? start) - start)
-    for (const { name, dtype, begin, end } of group)
-      values.set(name, widenInPlace(dtype, bytes.subarray(begin - start, end - start)))
-    i = next
+  // Filled below; the order of the names stays that of the header.
+  const arrays = new Map<string, NamedArray>(
+    entries.map(({ name, shape }) => [name, { shape, data: new Float32Array() }]),
+  )
+  for (const { begin: start, end: stop, entries } of groupsOf(ordered)) {
+    const bytes = await source.read(dataStart + start, stop - start)
+    for (const { name, dtype, shape, begin, end } of entries) {
+      const data = widenInPlace(dtype, bytes.subarray(begin - start, end - start))
+      arrays.set(name, { shape, data, dtype })
+    }
   }
-  const arrays = entries.map(({ name, dtype, shape }): [string, NamedArray] => {
-    return [name, { shape, data: values.get(name) ?? new Float32Array(0), dtype }]
-  })
   return { tensors: Object.fromEntries(arrays), metadata }
 }
 
+/** Tensors that are read together. */
+interface Group {
+  readonly begin: number
+  end: number
+  readonly entries: TensorEntry[]
+}
+
+function groupsOf(ordered: readonly TensorEntry[]): Group[] {
+  const groups: Group[] = []
+  for (const entry of ordered) {
+    const last = groups.at(-1)
+    if (last && entry.end - last.begin <= readAhead) {
+      last.end = entry.end
+      last.entries.push(entry)
+    } else groups.push({ begin: entry.begin, end: entry.end, entries: [entry] })
+  }
+  return groups
+}
+
 /**
- * Writes a safetensors file, every array as F32. The same names and values give the same bytes, in
- * whatever order they come: names are sorted by code unit, and nothing depends on time or place.
+ * Writes a safetensors file, every array as F32. The same names and values give the same bytes in
+ * any order: names are sorted by code unit, and nothing depends on the time or the machine.
  *
  * @param tensors each `data` is f32[product of shape], row-major
  * @param metadata free text to keep with them
@@ -107,19 +119,12 @@ export function writeSafetensors(
   tensors: StateDict,
   metadata: Record<string, string> = {},
 ): Uint8Array {
-  const parts = safetensorsParts(tensors, metadata)
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0))
-  let at = 0
-  for (const part of parts) {
-    bytes.set(part, at)
-    at += part.byteLength
-  }
-  return bytes
+  return concat(safetensorsParts(tensors, metadata))
 }
 
 /**
- * `writeSafetensors` in pieces, for files so large that they should not be held twice: the header,
- * then each array's own bytes, which have to stay as they are until they are written.
+ * `writeSafetensors` in parts, for files too large to be in memory twice: the header, then each
+ * array's own bytes, which must not change until they are written.
  * @throws WeightsError as `writeSafetensors`
  * @example await writeFileAtomic('checkpoint.safetensors', safetensorsParts(tensors))
  */
@@ -141,7 +146,7 @@ export function safetensorsParts(
     size += array.data.byteLength
     return [name, { dtype: 'F32', shape: array.shape, data_offsets: [begin, size] }]
   })
-  // Not one object for all: an object would put names like "10" before the others.
+  // Joined by hand, because an object would put names like "10" before the others.
   const fields = entries.map(([name, entry]) => `${JSON.stringify(name)}:${JSON.stringify(entry)}`)
   if (texts.length > 0)
     fields.unshift(`${JSON.stringify(metadataKey)}:${JSON.stringify(Object.fromEntries(texts))}`)
@@ -149,17 +154,15 @@ export function safetensorsParts(
   const padded = Math.ceil(header.length / 8) * 8
   if (padded > maxHeaderBytes) {
     throw new WeightsError(
-      `the header would take ${padded} bytes and ${maxHeaderBytes} is the most allowed; write fewer names or less metadata`,
+      `the header would take ${padded} bytes and ${maxHeaderBytes} is the most allowed; ` +
+        'write fewer names or less metadata',
     )
   }
   const start = new Uint8Array(8 + padded)
   new DataView(start.buffer).setBigUint64(0, BigInt(padded), true)
   start.set(header, 8)
   start.fill(0x20, 8 + header.length)
-  return [
-    start,
-    ...arrays.map(([, { data }]) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
-  ]
+  return [start, ...arrays.map(([, { data }]) => bytesOf(data))]
 }
 
 function sorted<T>(record: Record<string, T>): [string, T][] {

@@ -1,9 +1,10 @@
+import { at } from '../base/at.ts'
 import { WeightsError } from '../base/errors.ts'
-import { elementCount, hasLoneSurrogate, quote } from './arrays.ts'
+import { elementCount, fetchAgain, hasLoneSurrogate, isCount, quote } from './arrays.ts'
 import { type DtypeName, dtypeNames, isDtypeName, itemSize } from './dtype.ts'
 import { isRecord, parseJson, show } from './json.ts'
 
-/** Where one tensor lies, checked. `begin` and `end` count bytes from the end of the header. */
+/** A tensor of the file, checked. `begin` and `end` count bytes from the end of the header. */
 export interface TensorEntry {
   readonly name: string
   readonly dtype: DtypeName
@@ -25,10 +26,9 @@ export const maxHeaderBytes = 100_000_000
 /** The one name that no tensor may have. */
 export const metadataKey = '__metadata__'
 
-const again = 'download or copy the file again'
 const rewrite = 'write the file again with a safetensors library'
 
-/** Bytes at the start of a file that `headerEnd` looks at. */
+/** Bytes at the start of a file that `headerEnd` needs. */
 export const headBytes = 72
 
 /**
@@ -42,25 +42,28 @@ export const headBytes = 72
 export function headerEnd(head: Uint8Array, fileSize: number): number {
   if (fileSize < 8)
     throw new WeightsError(
-      `the file is truncated: ${fileSize} bytes where the header's length alone takes 8; ${again}`,
+      `the file is truncated: ${fileSize} bytes where the header's length alone takes 8; ${fetchAgain}`,
     )
   const length = Number(new DataView(head.buffer, head.byteOffset, 8).getBigUint64(0, true))
   if (length > maxHeaderBytes) {
     throw foreign(
       head,
-      `the header's length is given as ${length} bytes and ${maxHeaderBytes} is the most allowed: not a safetensors file`,
+      `the header's length is given as ${length} bytes and ${maxHeaderBytes} is the most allowed: ` +
+        'not a safetensors file',
     )
   }
   if (8 + length > fileSize) {
     throw foreign(
       head,
-      `the file is truncated: ${fileSize} bytes where the header alone ends at ${8 + length}; ${again}`,
+      `the file is truncated: ${fileSize} bytes where the header alone ends at ${8 + length}; ` +
+        fetchAgain,
     )
   }
   if (length === 0 || head[8] !== 0x7b) {
     throw foreign(
       head,
-      `the header begins with ${firstByte(head.subarray(8, 8 + length))} instead of "{": not a safetensors file, or damaged; ${again}`,
+      `the header begins with ${firstByte(head.subarray(8, 8 + length))} instead of "{": ` +
+        `not a safetensors file, or damaged; ${fetchAgain}`,
     )
   }
   return 8 + length
@@ -103,10 +106,7 @@ function firstByte(header: Uint8Array): string {
     : `byte 0x${header[0].toString(16).padStart(2, '0')}`
 }
 
-/**
- * The error for a file that cannot be one: `otherwise`, unless its first bytes tell what it is
- * instead.
- */
+/** The error for a file of another format: `otherwise`, unless its first bytes tell the format. */
 function foreign(bytes: Uint8Array, otherwise: string): WeightsError {
   const start = String.fromCharCode(...bytes.subarray(0, 64))
   if (start.startsWith('version https://git-lfs'))
@@ -121,33 +121,33 @@ function foreign(bytes: Uint8Array, otherwise: string): WeightsError {
 }
 
 /**
- * What JSON.parse passes over in silence in a text it accepts: a name given twice, half of a
- * surrogate pair in a name, and a size or offset that is not written in plain digits.
+ * Refuses what JSON.parse accepts silently: a duplicate name, half of a surrogate pair in a name,
+ * and a size or offset that is not written in plain digits.
  */
 function checkSpelling(text: string): void {
   const open: { names: Set<string> | null; name: string }[] = []
   const number = /[-+.0-9eE]+/y
   const colon = /[ \t\r\n]*:/y
-  for (let at = 0; at < text.length; at++) {
-    const char = text.charAt(at)
+  for (let i = 0; i < text.length; i++) {
+    const char = text.charAt(i)
     if (char === '{') open.push({ names: new Set(), name: '' })
     else if (char === '[') open.push({ names: null, name: '' })
     else if (char === '}' || char === ']') open.pop()
     else if (char === '"') {
-      const end = endOfString(text, at)
+      const end = endOfString(text, i)
       const inside = open.at(-1)
       colon.lastIndex = end
       if (inside?.names && colon.test(text)) {
         inside.name = checkName(
-          JSON.parse(text.slice(at, end)),
+          JSON.parse(text.slice(i, end)),
           inside.names,
           open.length > 1 ? open[0]?.name : undefined,
         )
       }
-      at = end - 1
+      i = end - 1
     } else if (char === '-' || (char >= '0' && char <= '9')) {
-      number.lastIndex = at
-      const written = number.exec(text)?.[0] ?? char
+      number.lastIndex = i
+      const [written] = number.exec(text) ?? [char] // the character itself matches
       const field = open[1]?.name
       const sizeOrOffset =
         open.length === 3 &&
@@ -155,10 +155,11 @@ function checkSpelling(text: string): void {
         (field === 'shape' || field === 'data_offsets')
       if (sizeOrOffset && isCount(Number(written)) && !/^\d+$/.test(written)) {
         throw new WeightsError(
-          `tensor ${quote(open[0]?.name ?? '')}: ${field} has a number written as ${written} instead of plain digits; ${rewrite}`,
+          `tensor ${quote(at(open, 0).name)}: ${field} has a number written as ${written} ` +
+            `instead of plain digits; ${rewrite}`,
         )
       }
-      at += written.length - 1
+      i += written.length - 1
     }
   }
 }
@@ -176,13 +177,9 @@ function checkName(name: string, taken: Set<string>, parent: string | undefined)
 
 /** The index past the closing quote of the string that opens at `start`. */
 function endOfString(text: string, start: number): number {
-  let at = start + 1
-  while (text.charAt(at) !== '"') at += text.charAt(at) === '\\' ? 2 : 1
-  return at + 1
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && Number(value) >= 0
+  let end = start + 1
+  while (text.charAt(end) !== '"') end += text.charAt(end) === '\\' ? 2 : 1
+  return end + 1
 }
 
 function checkMetadata(value: unknown): Record<string, string> {
@@ -213,7 +210,8 @@ function checkEntry(name: string, info: unknown): TensorEntry {
   const { dtype, shape, data_offsets: offsets } = info
   if (typeof dtype !== 'string' || !isDtypeName(dtype)) {
     return fail(
-      `its dtype is ${show(dtype)}, and only ${dtypeNames.join(', ')} are read; convert the file to F32`,
+      `its dtype is ${show(dtype)}, and only ${dtypeNames.join(', ')} are read; ` +
+        'convert the file to F32',
     )
   }
   if (!Array.isArray(shape) || !shape.every(isCount))
@@ -228,7 +226,8 @@ function checkEntry(name: string, info: unknown): TensorEntry {
   const size = count * itemSize(dtype)
   if (size !== end - begin)
     return fail(
-      `its shape ${show(shape)} in ${dtype} takes ${size} bytes and its data_offsets span ${end - begin}; ${rewrite}`,
+      `its shape ${show(shape)} in ${dtype} takes ${size} bytes and its data_offsets span ` +
+        `${end - begin}; ${rewrite}`,
     )
   return { name, dtype, shape, begin, end }
 }
@@ -244,23 +243,26 @@ function checkLayout(entries: readonly TensorEntry[], available: number, dataSta
   for (const { name, begin, end } of ordered) {
     if (begin < covered)
       throw new WeightsError(
-        `tensor ${quote(name)} begins at byte ${begin} and overlaps ${quote(previous)}, which ends at ${covered}; ${rewrite}`,
+        `tensor ${quote(name)} begins at byte ${begin} and overlaps ${quote(previous)}, ` +
+          `which ends at ${covered}; ${rewrite}`,
       )
     if (begin > covered)
       throw new WeightsError(
-        `bytes ${covered} to ${begin}, before tensor ${quote(name)}, belong to no tensor; ${rewrite}`,
+        `bytes ${covered} to ${begin}, before tensor ${quote(name)}, belong to no tensor; ` +
+          rewrite,
       )
     covered = end
     previous = name
   }
-  const expected = dataStart + covered
+  const [size, expected] = [dataStart + available, dataStart + covered]
   if (covered > available)
     throw new WeightsError(
-      `the file is truncated: ${dataStart + available} bytes where its header calls for ${expected}; ${again}`,
+      `the file is truncated: ${size} bytes where its header calls for ${expected}; ${fetchAgain}`,
     )
   if (covered < available) {
     throw new WeightsError(
-      `${available - covered} bytes follow the last tensor: ${dataStart + available} bytes where the header calls for ${expected}; ${again}`,
+      `${size - expected} bytes follow the last tensor: ${size} bytes where the header calls for ` +
+        `${expected}; ${fetchAgain}`,
     )
   }
 }

@@ -1,11 +1,11 @@
 /**
- * safetensors in several files: an index, `model.safetensors.index.json`, says which file each
- * tensor lies in. Source: https://huggingface.co/docs/transformers/big_models ("Sharded
+ * safetensors in several files: an index, `model.safetensors.index.json`, names the file of each
+ * tensor. Source: https://huggingface.co/docs/transformers/big_models ("Sharded
  * checkpoints").
  */
 import { WeightsError } from '../base/errors.ts'
 import type { StateDict } from '../base/stateDict.ts'
-import { quote } from './arrays.ts'
+import { labeled, quote } from './arrays.ts'
 import { isRecord } from './json.ts'
 import type { WeightsPlace } from './place.ts'
 import { readSafetensorsFrom, type WeightsFile } from './safetensors.ts'
@@ -26,7 +26,9 @@ export async function readSharded(
 ): Promise<WeightsFile> {
   const { weight_map: map, metadata: about } = json
   if (!isRecord(map))
-    throw new WeightsError('its weight_map is no map from tensors to files; write the index again')
+    throw new WeightsError(
+      'its weight_map is not a map from tensors to files; write the index again',
+    )
   const files = new Map<string, string>()
   for (const [name, file] of Object.entries(map)) {
     if (typeof file !== 'string')
@@ -38,15 +40,13 @@ export async function readSharded(
   for (const file of new Set(files.values())) {
     const source = await place.sibling(file)
     const shard = await readSafetensorsFrom(source).catch((cause: unknown) => {
-      if (cause instanceof WeightsError)
-        throw new WeightsError(`its file ${file}: ${cause.message}`, { cause })
-      throw cause
+      throw labeled(`its file ${file}`, cause)
     })
     await source.close()
     for (const [name, array] of Object.entries(shard.tensors)) {
       if (files.get(name) !== file)
         throw new WeightsError(
-          `tensor ${quote(name)} lies in ${file}, and the index says ${files.get(name) ?? 'nothing of it'}`,
+          `tensor ${quote(name)} is in ${file}, but the index says ${files.get(name) ?? 'nothing of it'}`,
         )
       tensors.set(name, array)
     }
@@ -55,7 +55,7 @@ export async function readSharded(
   const lost = Array.from(files.keys()).find((name) => !tensors.has(name))
   if (lost !== undefined)
     throw new WeightsError(
-      `tensor ${quote(lost)} is not in ${files.get(lost)}, where the index has it`,
+      `tensor ${quote(lost)} is not in ${files.get(lost)}, where the index places it`,
     )
   return { tensors: Object.fromEntries(tensors), metadata: Object.fromEntries(metadata) }
 }

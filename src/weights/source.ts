@@ -1,16 +1,16 @@
 import { WeightsError } from '../base/errors.ts'
+import { fetchAgain } from './arrays.ts'
 
-/** Bytes that are read by parts: a file on the disk, or an array in memory. */
+/** Bytes that are read in parts: of a file on the disk, or of an array in memory. */
 export interface ByteSource {
   /** Bytes in all. */
   readonly size: number
   /**
-   * The bytes from `begin` on, in a new array that begins at the start of its buffer and is the
-   * caller's.
-   * @throws WeightsError where the source ends before
+   * The bytes from `begin` on, in a new array that starts at offset 0 of its buffer.
+   * @throws WeightsError if the source ends before
    */
   read(begin: number, length: number): Promise<Uint8Array<ArrayBuffer>>
-  /** Lets the file go. May be called twice. */
+  /** Closes the file. May be called twice. */
   close(): Promise<void>
 }
 
@@ -26,7 +26,7 @@ export function bytesSource(bytes: Uint8Array): ByteSource {
   }
 }
 
-/** A browser's blob, which may lie on the disk as well. */
+/** A browser's blob. */
 export function blobSource(blob: Blob): ByteSource {
   return {
     size: blob.size,
@@ -38,7 +38,7 @@ export function blobSource(blob: Blob): ByteSource {
   }
 }
 
-/** Several sources, one after the other, as one. */
+/** Several sources joined into one. */
 export function joinedSource(parts: readonly ByteSource[]): ByteSource {
   const size = parts.reduce((sum, part) => sum + part.size, 0)
   return {
@@ -61,32 +61,30 @@ export function joinedSource(parts: readonly ByteSource[]): ByteSource {
   }
 }
 
-/** @throws WeightsError where a source ends before what is wanted of it */
+/** @throws WeightsError if a range ends after the source does */
 export function requireRange(size: number, begin: number, length: number): void {
   if (begin >= 0 && length >= 0 && begin + length <= size) return
   throw new WeightsError(
-    `the file is truncated: ${size} bytes where ${begin + length} are called for; download or copy the file again`,
+    `the file is truncated: ${size} bytes where ${begin + length} are called for; ${fetchAgain}`,
   )
 }
 
-/** Room that any file may take, however small it is. */
+/** Bytes of memory that any file may take, however small it is. */
 const smallFile = 2 ** 24
 
-/**
- * How many times its own size a file may take as float32: a byte becomes four, and a packed or
- * strided tensor somewhat more.
- */
+/** Bytes of memory that a file may take per byte of its own: a byte becomes a float32, or more. */
 const mostGrowth = 8
 
 /**
- * Refuses a file that would take far more memory than it has bytes: a bomb, or damage. Called
- * before anything is allocated.
- * @param what holds the numbers, for the message: 'its tensors'
- * @throws WeightsError for more than 8 times the file's size and 16 MiB
+ * Refuses a file that would take far more memory than it has bytes, because it is damaged or made
+ * to exhaust the memory (a "bomb"). Called before anything is allocated.
+ * @param what takes the memory, for the message: 'its tensors'
+ * @throws WeightsError for more than 8 times the file's size plus 16 MiB
  */
 export function requireRoom(what: string, bytes: number, fileSize: number): void {
   if (bytes <= smallFile + mostGrowth * fileSize) return
   throw new WeightsError(
-    `${what} would take ${bytes} bytes of memory, from a file of ${fileSize}: refused as a bomb; write the file again without such tensors`,
+    `${what} would take ${bytes} bytes of memory, from a file of ${fileSize}: refused as a bomb; ` +
+      'write the file again without such tensors',
   )
 }

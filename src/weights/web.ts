@@ -2,7 +2,7 @@ import { WeightsError } from '../base/errors.ts'
 import type { Opener } from './place.ts'
 import { blobSource } from './source.ts'
 
-/** Everything is fetched; a path is relative to the page. */
+/** Fetches everything; a path is relative to the page. */
 export const web: Opener = {
   open: async (place) => blobSource(await fetchBlob(place)),
   beside: (place, name) =>

@@ -199,7 +199,7 @@ describe.skipIf(!chromium)('the built page in a real Chromium', () => {
     await page.getByLabel('Choose the file').setInputFiles(join(photos, 'flag', '0.png'))
     await expect
       .poll(() => problem.textContent())
-      .toMatch(/^0\.png: this is no weights file that Graft knows/)
+      .toMatch(/^0\.png: this is not a weights file that Graft knows/)
     expect(await page.getByRole('button', { name: 'Train', exact: true }).isDisabled()).toBe(true)
     await page.close()
   })

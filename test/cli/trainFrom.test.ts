@@ -66,7 +66,7 @@ describe('train --weights', () => {
     expect(outcome.code).not.toBe(0)
     expect(outcome.complaints).toEqual([
       expect.stringMatching(
-        /make_fixtures\.py: this is no weights file that Graft knows: it reads PyTorch/,
+        /make_fixtures\.py: this is not a weights file that Graft knows: it reads PyTorch/,
       ),
     ])
   })

@@ -187,9 +187,9 @@ describe('loadWeights', () => {
     [
       'an empty file',
       '@/empty',
-      /empty: this is no weights file that Graft knows: it reads PyTorch checkpoints/,
+      /empty: this is not a weights file that Graft knows: it reads PyTorch checkpoints/,
     ],
-    ['a text', '@/text.pth', /text\.pth: this is no weights file that Graft knows/],
+    ['a text', '@/text.pth', /text\.pth: this is not a weights file that Graft knows/],
     ['a Keras file', '@/keras.h5', /HDF5.*tensorflowjs_converter/],
     ['one array', '@/one.npy', /single NumPy array.*savez/],
     ['a web page', '@/page.pth', /web page/],

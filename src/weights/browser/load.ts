@@ -9,17 +9,18 @@ import { type ByteSource, blobSource } from '../source.ts'
 import { web } from '../web.ts'
 
 /**
- * Reads weights that are fetched or that a person chose: a PyTorch checkpoint (.pth, .pt, .bin),
- * safetensors (also in shards, by their index.json), ONNX, NumPy's .npz, or a TensorFlow.js layers
- * model (model.json). What a file is its content tells. A name that Graft knows is looked for where
- * the bundle keeps the package's weights/, and its sha256 is verified.
+ * Reads weights from an address or from a file that a person chose: a PyTorch checkpoint (.pth,
+ * .pt, .bin), safetensors (also in shards, by their index.json), ONNX, NumPy's .npz, or a
+ * TensorFlow.js layers model (model.json). The format is recognized by the content. A name that
+ * Graft knows is fetched from the place where the bundle keeps the package's weights/, and its
+ * sha256 is verified.
  *
  * @param source an address or a path relative to the page, for example '/weights/mine.safetensors';
- * a name; or a file from an `<input type="file">`, which must hold everything: shards and
- * TensorFlow.js models of several files are fetched by address alone
- * @returns the arrays by name, widened to float32; names as the file has them, those of
- * TensorFlow.js and ONNX as torchvision's
- * @throws WeightsError in one line that begins with the name or address: out of reach, another
+ * a name; or a file from an `<input type="file">`, which must be complete: shards and TensorFlow.js
+ * models of several files can only be read from an address
+ * @returns the arrays by name, widened to float32; the names are the file's own, except that those
+ * of TensorFlow.js and ONNX become torchvision's
+ * @throws WeightsError in one line that begins with the name or address: unreachable, an unknown
  * format, damaged, hostile
  * @example
  * const { tensors, metadata } = await
@@ -39,13 +40,13 @@ export async function loadWeights(source: string | File): Promise<WeightsFile> {
   )
 }
 
-/** A file that a person chose: the browser shows none of its folder's others. */
+/** A file that a person chose; a page cannot read the others in its folder. */
 function alone(file: File): Opener {
   return {
     open: async (place) => {
       if (place === file.name) return blobSource(file)
       throw new WeightsError(
-        'it lies beside the chosen file, out of reach of the page; choose weights that are one file',
+        'it is beside the chosen file, where the page cannot read it; choose weights in one file',
       )
     },
     beside: (_, name) => `beside/${name}`,
@@ -56,8 +57,11 @@ function addressOf(named: NamedWeights): URL {
   try {
     return named.file
   } catch (cause) {
-    const message = `${named.name}: a script that is no module does not know where it lies: put a copy of the file beside the page and give its address`
-    throw new WeightsError(message, { cause })
+    throw new WeightsError(
+      `${named.name}: its address is known to module scripts only; ` +
+        'put a copy of the file beside the page and give its address',
+      { cause },
+    )
   }
 }
 
