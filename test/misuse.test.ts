@@ -150,7 +150,7 @@ describe('values of another kind', () => {
     [
       'evaluate',
       () => evaluate(model, wrong(openData('nowhere').catch(() => null))),
-      'gives them, awaited, not as [object Promise]',
+      'await openData(path), not [object Promise]',
     ],
     [
       'predict',

@@ -1,58 +1,60 @@
 import { linear } from '../autograd/functions.ts'
+import { at } from '../base/at.ts'
 import { DataError, UsageError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
 import { Random, requireSeed } from '../base/random.ts'
-import type { ImageDataset, Sample } from '../data/dataset.ts'
+import { type ImageDataset, type Sample, sampleAt } from '../data/dataset.ts'
 import { type DecodedSample, decodeAhead, decoding } from '../data/loader.ts'
 import { preprocessImages } from '../data/transforms.ts'
 import { Conv2d, Dropout, Flatten, Linear } from '../nn/layers.ts'
 import type { Network } from '../nn/network.ts'
 import type { Engine } from '../tensor/engine.ts'
 import { sizeOf } from '../tensor/ndbuffer.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import { type Choice, type Depth, decide, type Evidence } from '../transfer/decide.ts'
 import { type CrossValidation, crossValidate } from '../transfer/ridge.ts'
 import { grouped } from './batches.ts'
 import { brokenImages } from './evaluate.ts'
 import type { OnEvent } from './events.ts'
 
-/** What `chooseScenario` is told. */
+/** Options of `chooseScenario`. */
 export interface ChooseOptions {
-  /** Seeds which images are probed, and their folds. Default 0. */
+  /** Seed of the sample of images and of its folds. Default 0. */
   readonly seed?: number
-  /** Images probed at the most. Default 800; fewer where a network's features are large. */
+  /** The most images that are probed. Default 800; fewer if a network's features are large. */
   readonly pictures?: number
   readonly onEvent?: OnEvent
   readonly signal?: AbortSignal
 }
 
 const defaultImages = 800
-/** Each fold is predicted by what was learned on the others. */
+/** Folds of the cross-validation. */
 const folds = 3
-/** Classes probed at the most: beyond that a sample holds too few images of each. */
-const mostClasses = 100
-/** Values of features that the sample may have, over all depths: 256 MB. */
-const mostValues = 64 * 2 ** 20
-/** How far accuracies are carried on beyond the images that the probe learned from. */
-const mostDoublings = 2
-/** Images that go through the network together. */
+/** The most classes that are probed: with more, a sample holds too few images of each. */
+const maxClasses = 100
+/** The most feature values of the sample, over all depths: 256 MB. */
+const maxValues = 64 * 2 ** 20
+/** The most doublings of the number of images that accuracies are extrapolated over. */
+const maxDoublings = 2
+/** Images in a batch. */
 const batchSize = 32
-/** Apart from the streams that split and shuffle the data. */
+/** Random streams of their own, separate from those that split and shuffle the data. */
 const sampleStream = 3000
 
 /**
- * Picks one of the four scenarios for a dataset, the cut and whether the FC layers stay: counts
- * images and classes, and measures on a seeded sample of those to train on how well a linear
- * classifier reads the classes from the frozen network's output at several depths (after each stage
- * of convolutions and each hidden FC layer), by threefold cross-validation. The network is not
- * changed.
+ * Chooses one of the four scenarios for a dataset, the cut, and whether the FC layers stay. It
+ * counts images and classes, and measures on a seeded sample of the training images how well a
+ * linear classifier predicts the classes from the frozen network's output at several depths (after
+ * each stage of convolutions and each hidden FC layer), by threefold cross-validation. The network
+ * is not changed.
  * @param model as `alexnet` made it, before `applyScenario`
  * @returns scenario, replace, cut and reason, ready for `applyScenario`, and the evidence
  * @throws DataError when fewer than two classes of the sample can be decoded
  * @throws UsageError for options that do not fit
  * @example
  * const { scenario, replace, cut, reason } = await chooseScenario(model, data)
- * applyScenario(model, { scenario, classes: data.classes.length, ...(cut ? { cut } : { replace })
- * })
+ * const head = cut ? { cut } : { replace }
+ * applyScenario(model, { scenario, classes: data.classes.length, ...head })
  */
 export async function chooseScenario(
   model: Network,
@@ -64,26 +66,26 @@ export async function chooseScenario(
   requireSeed(seed)
   if (!Number.isSafeInteger(pictures) || pictures < folds)
     throw new UsageError(`pictures is an integer of ${folds} or more, not ${pictures}`)
-  const begun = performance.now()
+  const started = performance.now()
   const places = probedLayers(model)
   const values = places.reduce((sum, { features }) => sum + features, 0)
-  const wanted = Math.max(2 * folds, Math.min(pictures, Math.floor(mostValues / values)))
+  const wanted = Math.max(2 * folds, Math.min(pictures, Math.floor(maxValues / values)))
   const sample = drawSample(data, wanted, seed)
   const read = await readFeatures(model, places, sample, { onEvent, signal })
-  const readSeconds = (performance.now() - begun) / 1000
+  const readSeconds = (performance.now() - started) / 1000
   const { labels, classes } = read
   if (classes < 2)
     throw new DataError(
-      `${data.root}: a sample to choose a scenario by needs images of two classes that can be decoded`,
+      `${data.root}: to choose a scenario, images of at least two classes must be readable`,
     )
   const outcomes: CrossValidation[] = []
   for (const [i, { features }] of places.entries()) {
     signal?.throwIfAborted()
-    const gram = await gramOf(model.engine, read.outputs[i] ?? [], features)
+    const gram = await gramOf(model.engine, at(read.outputs, i), features)
     outcomes.push(crossValidate(gram, labels, classes, { folds, seed }))
   }
   const doublings = Math.min(
-    mostDoublings,
+    maxDoublings,
     Math.max(0, Math.log2((data.train.length * folds) / (labels.length * (folds - 1)))),
   )
   const evidence: Evidence = {
@@ -93,39 +95,40 @@ export async function chooseScenario(
     sampled: labels.length,
     sampledClasses: classes,
     folds,
-    chance: commonestShare(labels, classes),
+    chance: mostCommonShare(labels, classes),
     depths: depthsOf(places, outcomes, doublings),
-    seconds: (performance.now() - begun) / 1000,
+    seconds: (performance.now() - started) / 1000,
     readSeconds,
     seed,
   }
   return decide(evidence)
 }
 
-interface Place extends Pick<Depth, 'layer' | 'part' | 'features'> {
+/** A depth that is probed. */
+interface ProbedDepth extends Pick<Depth, 'layer' | 'part' | 'features'> {
   /** How many layers come before its output. */
   readonly to: number
 }
 
 /**
- * Where a head could sit: before each convolution but the first, at the end of the features, and
- * before each FC layer whose weights are there.
+ * The depths where a head could be attached: before each convolution but the first, at the end of
+ * the features, and before each FC layer whose weights were loaded.
  */
-function probedLayers(model: Network): Place[] {
+function probedLayers(model: Network): ProbedDepth[] {
   const { layers } = model
   const shapes = model.shapes()
   const opens = (i: number) =>
     [Conv2d, Flatten, Linear, Dropout].some((kind) => layers[i] instanceof kind)
   const flattened = layers.findIndex((layer) => layer instanceof Flatten)
   const end = flattened < 0 ? layers.length : flattened
-  const places = layers.flatMap((layer, i): Place[] => {
+  const places = layers.flatMap((layer, i): ProbedDepth[] => {
     if (opens(i) || !opens(i + 1)) return []
     const missing = layers
       .slice(0, i + 1)
       .some((before) => before.parameters().some(({ name }) => model.missing.includes(name)))
     if (missing) return []
     const part = i < end - 1 ? 'early' : i === end - 1 ? 'last features' : 'hidden FC'
-    return [{ layer: layer.name, part, features: sizeOf(shapes[i + 1] ?? []), to: i + 1 }]
+    return [{ layer: layer.name, part, features: sizeOf(at(shapes, i + 1)), to: i + 1 }]
   })
   const last = places.at(-1)
   return last?.part === 'hidden FC'
@@ -133,7 +136,7 @@ function probedLayers(model: Network): Place[] {
     : places
 }
 
-/** A seeded share of each class, in the order of the data. */
+/** A seeded sample with the same share of each class, in the order of the data. */
 function drawSample(data: ImageDataset, wanted: number, seed: number): Sample[] {
   const byClass = new Map<number, number[]>()
   let position = 0
@@ -143,32 +146,31 @@ function drawSample(data: ImageDataset, wanted: number, seed: number): Sample[] 
     else byClass.set(label, [position])
     position++
   }
-  const labels = [...byClass.keys()].sort((a, b) => a - b)
-  if (labels.length > mostClasses) new Random(seed, sampleStream).shuffle(labels)
-  const probed = labels.slice(0, mostClasses)
-  const present = probed.reduce((sum, label) => sum + (byClass.get(label)?.length ?? 0), 0)
+  const classes = [...byClass].sort(([a], [b]) => a - b)
+  if (classes.length > maxClasses) new Random(seed, sampleStream).shuffle(classes)
+  const probed = classes.slice(0, maxClasses)
+  const present = probed.reduce((sum, [, positions]) => sum + positions.length, 0)
   const share = Math.min(1, wanted / present)
-  const drawn = probed.flatMap((label) => {
-    const positions = byClass.get(label) ?? []
+  const drawn = probed.flatMap(([label, positions]) => {
     new Random(seed, sampleStream + 1 + label).shuffle(positions)
     const count = Math.min(positions.length, Math.max(folds, Math.round(share * positions.length)))
     return positions.slice(0, count)
   })
-  return drawn.sort((a, b) => a - b).flatMap((at) => data.train.at(at) ?? [])
+  return drawn.sort((a, b) => a - b).map((index) => sampleAt(data.train, index))
 }
 
 interface Features {
-  /** The output at each place, batch by batch, a row for each image. */
+  /** For each depth its outputs, batch by batch, with one row for each image. */
   readonly outputs: readonly (readonly Float32Array[])[]
-  /** Classes counted from 0 among those met. */
+  /** The classes of the images, numbered in the order they were read. */
   readonly labels: readonly number[]
   readonly classes: number
 }
 
-/** Runs the sample through the network once, and keeps what comes out at every place. */
+/** Runs the sample through the network once and returns the outputs at every depth. */
 async function readFeatures(
   model: Network,
-  places: readonly Place[],
+  places: readonly ProbedDepth[],
   samples: readonly Sample[],
   { onEvent, signal }: Pick<ChooseOptions, 'onEvent' | 'signal'>,
 ): Promise<Features> {
@@ -180,7 +182,7 @@ async function readFeatures(
   const reading = { ...decoding(model.engine), onBroken, ...(signal ? { signal } : {}) }
   for await (const group of grouped(decodeAhead(samples, order, reading), batchSize)) {
     for (const [i, output] of (await outputsAt(model, places, group)).entries())
-      outputs[i]?.push(output)
+      at(outputs, i).push(output)
     for (const { index, sample } of group) {
       const number = numbers.get(sample.label) ?? numbers.size
       numbers.set(sample.label, number)
@@ -191,31 +193,34 @@ async function readFeatures(
   return { outputs, labels, classes: numbers.size }
 }
 
-/** The outputs of a batch at every place, [batch, features] each. */
+/** The outputs of a batch at every depth, [batch, features] each. */
 async function outputsAt(
   model: Network,
-  places: readonly Place[],
+  places: readonly ProbedDepth[],
   group: readonly DecodedSample[],
 ): Promise<Float32Array[]> {
   const { engine } = model
-  const decoded = group.map(({ image }) => image)
-  const tensors = [preprocessImages(engine, decoded, model.preprocess)]
+  const images = group.map(({ image }) => image)
+  let x = preprocessImages(engine, images, model.preprocess)
+  const tensors = new Set([x])
+  const outputs: Tensor[] = []
   try {
     let from = 0
     for (const { to } of places) {
-      const x = tensors.at(-1)
-      if (x) tensors.push(engine.noGrad(() => model.forward(x, { from, to })))
+      x = engine.noGrad(() => model.forward(x, { from, to }))
+      tensors.add(x)
+      outputs.push(x)
       from = to
     }
-    return await engine.read(tensors.slice(1))
+    return await engine.read(outputs)
   } finally {
-    for (const tensor of new Set(tensors)) tensor.dispose()
+    for (const tensor of tensors) tensor.dispose()
   }
 }
 
 /**
- * Products of each two rows, less the mean row, [n, n]: X Xᵀ is what a dense layer computes of X
- * with X as its weight.
+ * Inner products of every two rows, less the mean row, [n, n]: X Xᵀ, which a dense layer computes
+ * from the input X with X as its weight.
  */
 async function gramOf(
   engine: Engine,
@@ -224,18 +229,20 @@ async function gramOf(
 ): Promise<Float32Array> {
   const n = batches.reduce((sum, batch) => sum + batch.length, 0) / features
   const rows = new Float32Array(n * features)
-  let at = 0
+  let start = 0
   for (const batch of batches) {
-    rows.set(batch, at)
-    at += batch.length
+    rows.set(batch, start)
+    start += batch.length
   }
+  // Subtracts the mean row, which would take up most of float32's digits. A wrong index would make
+  // all of it NaN.
   const mean = new Float64Array(features)
   for (let i = 0; i < n; i++)
-    for (let j = 0; j < features; j++) mean[j] = (mean[j] ?? 0) + (rows[i * features + j] ?? 0) / n
-  // Without it float32 would spend its digits on the mean.
+    for (let j = 0; j < features; j++)
+      mean[j] = (mean[j] ?? Number.NaN) + (rows[i * features + j] ?? Number.NaN) / n
   for (let i = 0; i < n; i++)
     for (let j = 0; j < features; j++)
-      rows[i * features + j] = (rows[i * features + j] ?? 0) - (mean[j] ?? 0)
+      rows[i * features + j] = (rows[i * features + j] ?? Number.NaN) - (mean[j] ?? Number.NaN)
   const x = engine.tensor(rows, [n, features])
   const gram = engine.noGrad(() => linear(x, x, null))
   try {
@@ -246,48 +253,49 @@ async function gramOf(
   }
 }
 
-function commonestShare(labels: readonly number[], classes: number): number {
+function mostCommonShare(labels: readonly number[], classes: number): number {
   const counts = new Array<number>(classes).fill(0)
-  for (const label of labels) counts[label] = (counts[label] ?? 0) + 1
+  for (const label of labels) counts[label] = at(counts, label) + 1
   return Math.max(...counts) / labels.length
 }
 
-/**
- * Measured and expected accuracies with their errors, and how far each lies behind the best, image
- * by image.
- */
+/** Measured and expected accuracies with their errors, and the distance of each to the best one. */
 function depthsOf(
-  places: readonly Place[],
+  places: readonly ProbedDepth[],
   outcomes: readonly CrossValidation[],
   doublings: number,
 ): Depth[] {
-  const expected = outcomes.map((outcome) => carriedOn(outcome, doublings))
-  const means = expected.map((values) => meanAndError(values).mean)
-  const best = expected[means.indexOf(Math.max(...means))] ?? new Float64Array(0)
+  const expectations = outcomes.map((outcome) => extrapolated(outcome, doublings))
+  const means = expectations.map((values) => meanAndError(values).mean)
+  const best = means.indexOf(Math.max(...means))
   return places.map(({ layer, part, features }, i) => {
-    const values = expected[i] ?? new Float64Array(0)
-    const [measured, whole] = [meanAndError(outcomes[i]?.correct ?? values), meanAndError(values)]
-    const behind = meanAndError(best.map((value, k) => value - (values[k] ?? 0)))
+    const values = at(expectations, i)
+    const measured = meanAndError(at(outcomes, i).correct)
+    const expected = meanAndError(values)
+    const behind = meanAndError(at(expectations, best).map((value, k) => value - at(values, k)))
     return {
-      ...{ layer, part, features, accuracy: measured.mean, error: measured.error },
-      ...{
-        expected: Math.max(0, whole.mean),
-        expectedError: whole.error,
-        behind: behind.mean,
-        behindError: behind.error,
-      },
+      layer,
+      part,
+      features,
+      accuracy: measured.mean,
+      error: measured.error,
+      expected: Math.max(0, expected.mean),
+      expectedError: expected.error,
+      behind: behind.mean,
+      behindError: behind.error,
     }
   })
 }
 
 /**
- * The accuracy to expect of so many times twice the images. Errors fall by a power of the number of
- * images (Cortes et al. 1993; Hestness et al. 2017, arXiv:1712.00409): each doubling divides them
- * by what the last one did, e (e / h)^d for errors e of all and h of half.
- * @returns a value for each image, whose mean is the expectation and whose spread is its
- * uncertainty (its influence, to first order)
+ * The accuracy to expect if the number of images were doubled so many times. Errors fall by a power
+ * of the number of images (Cortes et al. 1993; Hestness et al. 2017, arXiv:1712.00409): each
+ * doubling divides the error by the same factor as the last one did, so that it becomes e (e / h)^d
+ * for the error e with all images and h with half of them.
+ * @returns a value for each image; their mean is the expected accuracy, and their spread its
+ * uncertainty (the image's influence, to first order)
  */
-function carriedOn({ correct, halfCorrect }: CrossValidation, doublings: number): Float64Array {
+function extrapolated({ correct, halfCorrect }: CrossValidation, doublings: number): Float64Array {
   const [e, h] = [1 - meanAndError(correct).mean, 1 - meanAndError(halfCorrect).mean]
   if (e === 0 || h === 0) return correct
   const power = (e / h) ** doublings
@@ -297,17 +305,13 @@ function carriedOn({ correct, halfCorrect }: CrossValidation, doublings: number)
       1 -
       e * power -
       (1 + doublings) * power * (1 - one - e) +
-      ofHalf * (1 - (halfCorrect[k] ?? 0) - h),
+      ofHalf * (1 - at(halfCorrect, k) - h),
   )
 }
 
 function meanAndError(values: Float64Array): { readonly mean: number; readonly error: number } {
   const n = values.length
   const mean = values.reduce((a, b) => a + b, 0) / n
-  return {
-    mean,
-    error: Math.sqrt(
-      values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / n / Math.max(1, n - 1),
-    ),
-  }
+  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / n
+  return { mean, error: Math.sqrt(variance / Math.max(1, n - 1)) }
 }

@@ -1,62 +1,60 @@
 import { percent, thousands, withError } from '../base/format.ts'
 import type { Scenario, ScenarioOptions } from './scenario.ts'
 
-/** From when on images are many. The one place that says so; the explanation quotes it. */
+/** Numbers of images that count as few or many. The only place: explanations quote it. */
 export const thresholds = {
-  /** Below this many images to train on they are few. */
+  /** Fewer training images than this are few. */
   few: 10_000,
-  /** From this many on they are many. */
+  /** This many or more are many. */
   many: 100_000,
   /**
-   * Between the two they are many with at least this many for each class, about as many as AlexNet
-   * was first trained on.
+   * Between the two, at least this many for each class are many: about as many as AlexNet was first
+   * trained on.
    */
   perClass: 1_000,
 } as const
 
-/** How well a linear classifier reads the classes from the output of one layer. */
+/** How well a linear classifier predicts the classes from the output of one layer. */
 export interface Depth {
   /** The layer whose output was probed. */
   readonly layer: string
-  /** Where it lies: among the convolutions, at their end, or among the FC layers. */
+  /** Whether it is among the convolutions, at their end, or among the FC layers. */
   readonly part: 'early' | 'last features' | 'hidden FC' | 'last hidden FC'
-  /** Values of one image there. */
+  /** Number of features of one image there. */
   readonly features: number
-  /**
-   * Share of the sample that is named rightly by classifiers that learned from the other folds, in
-   * 0..1.
-   */
+  /** Share of the sample predicted rightly by classifiers trained on the other folds, in 0..1. */
   readonly accuracy: number
   /** Standard error of the accuracy. */
   readonly error: number
   /**
-   * The accuracy to expect of a classifier that learns from all images: errors go on falling as
+   * The accuracy to expect of a classifier trained on all images, if errors keep falling as they do
    * from half of the sample to all of it.
    */
   readonly expected: number
+  /** Standard error of the expected accuracy. */
   readonly expectedError: number
-  /** How far it is expected to lie behind the best depth. */
+  /** The expected accuracy of the best depth, less that of this one. */
   readonly behind: number
-  /** Standard error of that difference, by the images on which the two disagree. */
+  /** Standard error of that difference, from the images on which the two disagree. */
   readonly behindError: number
 }
 
-/** What a choice rests on. */
+/** The measurements that a choice is based on. */
 export interface Evidence {
-  /** Images to train on. */
+  /** Number of training images. */
   readonly images: number
   readonly classes: number
-  /** Whether somebody trained the probed weights. */
+  /** Whether the probed weights were trained. */
   readonly pretrained: boolean
-  /** Images probed, and of how many classes. */
+  /** Number of images probed, and of their classes. */
   readonly sampled: number
   readonly sampledClasses: number
   readonly folds: number
-  /** The share of the commonest class in the sample: what needs no features. */
+  /** The share of the most common class in the sample: an accuracy that needs no features. */
   readonly chance: number
   /** Shallowest first. */
   readonly depths: readonly Depth[]
-  /** What the probe took, and of that reading the sample and running it through the network. */
+  /** Seconds of the probe, and of that the part spent reading the sample and running the network. */
   readonly seconds: number
   readonly readSeconds: number
   readonly seed: number
@@ -68,24 +66,22 @@ export interface Choice {
   readonly replace: 'last' | 'all'
   /** The last layer kept where something is cut off, else null. */
   readonly cut: string | null
-  /**
-   * The depth that decided: its output is what the new layer sits on in the two small scenarios.
-   */
+  /** The layer with the best output; in the two small scenarios the new layer is put on it. */
   readonly basis: string | null
   /** One sentence. */
   readonly reason: string
   readonly evidence: Evidence
 }
 
-/** Whether the images are many, by the thresholds above. */
+/** Whether images are many, by the thresholds above. */
 export function areMany({ images, classes }: Pick<Evidence, 'images' | 'classes'>): boolean {
   const { few, many, perClass } = thresholds
   return images >= many || (images >= few && images >= perClass * classes)
 }
 
 /**
- * Picks a scenario from evidence: few or many by count; like or unlike by whether the last layers,
- * or earlier ones, are expected to tell the classes apart best once they learn from all images.
+ * Chooses a scenario from evidence. Few or many: by the number of images. Similar or different: by
+ * whether late or early layers are expected to predict the classes best, trained on all images.
  * @example const { scenario, cut, reason } = decide(evidence)
  */
 export function decide(evidence: Evidence): Choice {
@@ -102,7 +98,7 @@ export function decide(evidence: Evidence): Choice {
 }
 
 /**
- * What the evidence says of one scenario's head: the cut, or whether the hidden FC layers stay.
+ * The best head for a scenario by the evidence: the cut, or whether the hidden FC layers stay.
  * @example applyScenario(model, { scenario, classes, ...headOptions(scenario, evidence) })
  */
 export function headOptions(
@@ -122,8 +118,7 @@ export function optionsOf({
 
 function headFor(scenario: Scenario, { depths }: Evidence): Pick<Choice, 'replace' | 'cut'> {
   const whole = depths.some(({ part }) => part === 'last hidden FC')
-  // Where everything trains nothing speaks for less than the whole network, as far as its weights
-  // are there.
+  // If everything trains, the whole network is used as far as its weights were loaded.
   if (scenario.startsWith('large')) return { replace: whole ? 'last' : 'all', cut: null }
   const early = scenario === 'small-different'
   const basis = bestOf(depths.filter(({ part }) => (part === 'early') === early))
@@ -131,7 +126,7 @@ function headFor(scenario: Scenario, { depths }: Evidence): Pick<Choice, 'replac
   return { replace: basis?.part === 'last hidden FC' ? 'last' : 'all', cut: null }
 }
 
-/** The depth of which the most is expected; the deeper of equals. */
+/** The depth with the highest expected accuracy; in a tie the deeper one. */
 function bestOf(depths: readonly Depth[]): Depth | undefined {
   return depths.reduce<Depth | undefined>(
     (best, depth) => (best && best.expected > depth.expected ? best : depth),
@@ -147,22 +142,43 @@ function reasonFor(
 ): string {
   const { images, classes, chance, depths, pretrained } = evidence
   const amount = `${thousands(images)} images of ${classes} classes are ${areMany(evidence) ? 'many' : 'few'} (${boundary(evidence)})`
-  if (!basis) return `${amount}, and there was nothing to probe.`
+  if (!basis) return `${amount}, and there were no layers to probe.`
   const weights = pretrained ? 'frozen' : 'random frozen'
   if (!useful)
-    return `${amount}, but ${weights} features tell the classes apart no better than always naming the commonest (${percent(basis.accuracy)} against ${percent(chance)}), so everything trains.`
-  const read = `a linear probe of the ${weights} features reads the classes best after ${basis.layer} (${withError(basis.expected, basis.expectedError)} expected)`
+    return (
+      `${amount}, but with ${weights} features a classifier is no better than always naming the ` +
+      `most common class (${percent(basis.accuracy)} against ${percent(chance)}), ` +
+      'so everything trains.'
+    )
+  const probe =
+    `a linear classifier on the ${weights} features is best after ${basis.layer} ` +
+    `(${expectation(basis)} expected)`
   const late = bestOf(depths.filter(({ part }) => part !== 'early'))
-  if (scenario === 'small-similar')
-    return `${amount}, and ${read}: ${pretrained ? "the network's own features fit" : 'nothing is pretrained, and so few train no trunk'}, so only a new last layer trains.`
-  if (scenario === 'small-different')
-    return `${amount}, and ${read}${late ? `, rather than at the end (${late.layer}: ${withError(late.expected, late.expectedError)})` : ''}: ${pretrained ? 'late features are too special' : 'nothing is pretrained, and so few train no trunk'}, so a new layer sits on these.`
-  if (scenario === 'large-similar')
-    return `${amount}, and ${read}: the pretrained weights are the best place to train everything from.`
-  return `${amount}, and ${pretrained ? `${read}, far from the end` : 'nothing is pretrained'}: there is enough to train everything, and little to inherit.`
+  const tooFew = 'nothing is pretrained, and there are too few images to train the trunk'
+  switch (scenario) {
+    case 'small-similar': {
+      const why = pretrained ? "the network's own features fit" : tooFew
+      return `${amount}, and ${probe}: ${why}, so only a new last layer trains.`
+    }
+    case 'small-different': {
+      const end = late ? `, and not at the end (${late.layer}: ${expectation(late)})` : ''
+      const why = pretrained ? 'late features are too specialized' : tooFew
+      return `${amount}, and ${probe}${end}: ${why}, so a new layer is put there.`
+    }
+    case 'large-similar':
+      return `${amount}, and ${probe}: the pretrained weights are the best start for training everything.`
+    case 'large-different': {
+      const why = pretrained ? `${probe}, far from the end` : 'nothing is pretrained'
+      return `${amount}, and ${why}: there are enough images to train everything from the start.`
+    }
+  }
 }
 
-/** The threshold that decided. */
+function expectation({ expected, expectedError }: Depth): string {
+  return withError(expected, expectedError)
+}
+
+/** The threshold that made the images few or many. */
 function boundary({ images, classes }: Evidence): string {
   const { few, many, perClass } = thresholds
   if (images < few) return `under ${thousands(few)}`

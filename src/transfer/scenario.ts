@@ -1,3 +1,4 @@
+import { at } from '../base/at.ts'
 import { UsageError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
 import { Random, requireSeed } from '../base/random.ts'
@@ -6,7 +7,8 @@ import { initialize, requireInit } from '../nn/init.ts'
 import { Flatten, Linear } from '../nn/layers.ts'
 import type { Module } from '../nn/module.ts'
 import { list, type Network } from '../nn/network.ts'
-import { type Shape, sizeOf } from '../tensor/ndbuffer.ts'
+import type { Parameter } from '../nn/parameter.ts'
+import { sizeOf } from '../tensor/ndbuffer.ts'
 import { matching, setTrainable, type TrainablePatterns } from './patterns.ts'
 
 /** The names of the four scenarios. */
@@ -16,84 +18,82 @@ export const scenarios = [
   'large-similar',
   'large-different',
 ] as const
-/**
- * The four classic situations: few or many images, like or unlike what the network was trained on.
- */
+/** The four classic situations: few or many images, similar to the pretraining data or different. */
 export type Scenario = (typeof scenarios)[number]
 
+/** Options of `applyScenario`. */
 export interface ScenarioOptions extends TrainablePatterns {
   readonly scenario: Scenario
   /** Outputs of the new last layer. */
   readonly classes: number
   /**
-   * 'last': only the last FC is new. 'all': the whole FC end goes, one new FC sits on the flattened
-   * features. Default 'last', but 'all' in small-different and with `cut`.
+   * 'last': only the last FC layer is replaced. 'all': all FC layers are replaced by one new layer
+   * on the flattened features. Default 'last', but 'all' in small-different and with `cut`.
    */
   readonly replace?: 'last' | 'all'
-  /**
-   * The last layer that is kept. Default features.7 in small-different; elsewhere nothing is cut
-   * off.
-   */
+  /** The last layer that is kept. Default features.7 in small-different, else nothing is cut off. */
   readonly cut?: string
   /**
-   * How new layers, and in large-different the whole network, get their first values; 'pretrained'
-   * keeps a large-different trunk as it was trained.
+   * The initializer of new layers, and in large-different of the whole network. 'pretrained' keeps
+   * the pretrained values in large-different.
    */
   readonly init?: Init | 'pretrained'
-  /** Seeds new values. Default: the network's seed. */
+  /** Seed of new values. Default: the network's seed. */
   readonly seed?: number
 }
 
-/** What `applyScenario` did, and why. */
+/** What `applyScenario` has done, and why. */
 export interface Plan {
   readonly scenario: Scenario
   readonly replace: 'last' | 'all'
-  /** The last layer kept where the trunk was cut, else null. */
+  /** The last layer kept if the trunk was cut, else null. */
   readonly cut: string | null
-  /** Layers that went. */
+  /** Layers that were removed. */
   readonly removed: readonly string[]
-  /** Layers that came, and what they are. */
+  /** Layers that were added. */
   readonly added: readonly { readonly name: string; readonly description: string }[]
   /** Parameters whose values never change. */
   readonly frozen: readonly string[]
   /** Parameters that train. */
   readonly trained: readonly string[]
+  /** Number of values in them. */
   readonly trainedValues: number
   readonly frozenValues: number
-  /** What the kept layers start from. */
+  /** The values that the kept layers start from. */
   readonly startsFrom: 'pretrained' | 'random'
-  /** The numbers that make the plan repeatable. */
+  /** The numbers needed to repeat the plan. */
   readonly classes: number
   readonly seed: number
-  /**
-   * One sentence each: the scenario's reason first, then whatever was decided differently from what
-   * was asked.
-   */
+  /** One sentence each: first the scenario's reason, then whatever differs from what was asked for. */
   readonly reasons: readonly string[]
 }
 
 const why: Readonly<Record<Scenario, string>> = {
   'small-similar':
-    'Few images, like those of the pretraining: its features fit as they are, and a new last layer is all that so few can train without overfitting.',
+    'Few images, similar to the pretraining data: its features fit as they are, and only a new ' +
+    'last layer can be trained on so few images without overfitting.',
   'small-different':
-    'Few images, unlike those of the pretraining: late features are too special, early ones are general, so the new layer sits on earlier ones.',
+    'Few images, different from the pretraining data: late features are too specialized, early ' +
+    'ones are general, so the new layer is put on earlier ones.',
   'large-similar':
-    'Many images, like those of the pretraining: everything may train, and the pretrained weights are the best place to start.',
+    'Many images, similar to the pretraining data: everything can be trained, and the pretrained ' +
+    'weights are the best start.',
   'large-different':
-    'Many images, unlike those of the pretraining: there is enough to train everything, and little to inherit.',
+    'Many images, different from the pretraining data: there are enough of them to train ' +
+    'everything from the start.',
 }
 
 /**
- * Makes a network ready for a new task: cuts, puts a new FC layer (always `classifier.6`, Xavier
- * uniform with zero bias unless `init` says otherwise) at the end, and sets every parameter's
- * `trainable` flag: the scenario's, then `freeze` and `train` on top.
- * @throws UsageError for options that do not exist, or contradict each other; the network is as it
- * was then
+ * Prepares a network for a new task: cuts it, adds a new FC layer at the end (always
+ * `classifier.6`, Xavier uniform with zero bias unless `init` says otherwise), and sets every
+ * parameter's `trainable` flag: first by the scenario, then by `freeze` and `train`.
+ * @throws UsageError for options that do not exist or contradict each other; the network is
+ * unchanged then
  * @example const plan = applyScenario(model, { scenario: 'small-similar', classes: 6, replace: 'all' })
  */
 export function applyScenario(model: Network, options: ScenarioOptions): Plan {
   checkScenario(options)
-  const { scenario, classes, init } = options
+  const { scenario, classes, init, freeze = [], train = [] } = options
   const seed = options.seed ?? model.seed
   const small = scenario.startsWith('small')
   const reasons = [why[scenario]]
@@ -105,7 +105,8 @@ export function applyScenario(model: Network, options: ScenarioOptions): Plan {
   if (replace === 'last' && small && hidden.length > 0) {
     replace = 'all'
     reasons.push(
-      `The weights hold no ${list(hidden)}: random hidden layers are not kept frozen, so the whole FC end is replaced.`,
+      `The weights do not contain ${list(hidden)}: random hidden layers are not kept frozen, so ` +
+        'all FC layers are replaced.',
     )
   }
   const before = model.layers
@@ -115,10 +116,10 @@ export function applyScenario(model: Network, options: ScenarioOptions): Plan {
       ? lastFeatureLayer(before)
       : before[indexOf(before, 'classifier.6') - 1]?.name)
   if (keep === undefined) throw new UsageError('the network has no layer classifier.6 to replace')
-  const at = indexOf(before, keep)
-  if (cut !== null && at >= indexOf(before, 'classifier.6'))
-    throw new UsageError(`cut names the last layer kept, and ${cut} is the one that is replaced`)
-  const shape: Shape = model.shapes()[at + 1] ?? []
+  const keptAt = indexOf(before, keep)
+  if (cut !== null && keptAt >= indexOf(before, 'classifier.6'))
+    throw new UsageError(`cut is the last layer kept, but ${cut} is the one that is replaced`)
+  const shape = at(model.shapes(), keptAt + 1)
   const added: Module[] = []
   if (shape.length > 1) added.push(new Flatten('flatten'))
   const headInit = init === undefined || init === 'pretrained' ? 'xavier-uniform' : init
@@ -129,47 +130,36 @@ export function applyScenario(model: Network, options: ScenarioOptions): Plan {
       stream: headStream,
     }),
   )
-  const parametersThen = [...before.slice(0, at + 1), ...added].flatMap((layer) =>
-    layer.parameters(),
-  )
-  for (const pattern of [...(options.freeze ?? []), ...(options.train ?? [])])
-    matching(parametersThen, pattern)
+  const kept = [...before.slice(0, keptAt + 1), ...added].flatMap((layer) => layer.parameters())
+  for (const pattern of [...freeze, ...train]) matching(kept, pattern)
   const { removed } = model.replaceAfter(keep, added)
   const afresh = scenario === 'large-different' && init !== 'pretrained'
   if (afresh) randomize(model, init, seed, reasons)
   else if (!model.pretrained)
     reasons.push(
-      'The network holds no pretrained weights: what is kept is random, which makes this a control.',
+      'The network has no pretrained weights: the kept layers are random, a control experiment.',
     )
   for (const parameter of model.parameters())
     parameter.trainable = !small || parameter.name.startsWith('classifier.6.')
   setTrainable(model, options)
-  const byHand = [
-    ...(options.freeze ?? []).map((one) => `${one} frozen`),
-    ...(options.train ?? []).map((one) => `${one} trained`),
-  ]
-  if (byHand.length) reasons.push(`As asked: ${byHand.join(', ')}.`)
+  const asked = [...freeze.map((one) => `${one} frozen`), ...train.map((one) => `${one} trained`)]
+  if (asked.length) reasons.push(`As asked: ${asked.join(', ')}.`)
   const parameters = model.parameters()
-  const count = (trainable: boolean) => parameters.filter((p) => p.trainable === trainable)
-  const values = (trainable: boolean) =>
-    count(trainable).reduce((sum, p) => sum + sizeOf(p.shape), 0)
+  const trained = parameters.filter(({ trainable }) => trainable)
+  const frozen = parameters.filter(({ trainable }) => !trainable)
+  const values = (some: readonly Parameter[]) => some.reduce((n, { shape }) => n + sizeOf(shape), 0)
+  const hasParameters = (layer: Module) => layer.parameters().length > 0
+  const readded = new Set(added.filter((layer) => !hasParameters(layer)).map(({ name }) => name))
   return {
     scenario,
     replace,
     cut,
-    removed: removed
-      .filter(
-        (layer) =>
-          !added.some((other) => other.name === layer.name && other.parameters().length === 0),
-      )
-      .map((layer) => layer.name),
-    added: added
-      .filter((layer) => layer.parameters().length > 0)
-      .map(({ name, description }) => ({ name, description })),
-    frozen: count(false).map((p) => p.name),
-    trained: count(true).map((p) => p.name),
-    frozenValues: values(false),
-    trainedValues: values(true),
+    removed: removed.map(({ name }) => name).filter((name) => !readded.has(name)),
+    added: added.filter(hasParameters).map(({ name, description }) => ({ name, description })),
+    frozen: frozen.map(({ name }) => name),
+    trained: trained.map(({ name }) => name),
+    trainedValues: values(trained),
+    frozenValues: values(frozen),
     startsFrom: afresh || !model.pretrained ? 'random' : 'pretrained',
     classes,
     seed,
@@ -177,7 +167,7 @@ export function applyScenario(model: Network, options: ScenarioOptions): Plan {
   }
 }
 
-/** The random stream of a new head: apart from those of the layers, which count from 0. */
+/** The random stream of a new head; those of the layers count from 0. */
 const headStream = 1000
 
 function checkScenario(options: ScenarioOptions): void {
@@ -200,11 +190,11 @@ function checkScenario(options: ScenarioOptions): void {
     throw new UsageError(`replace is 'last' or 'all', not '${replace}'`)
   if (replace === 'last' && scenario === 'small-different')
     throw new UsageError(
-      "small-different always replaces the whole FC end; leave replace out, or say 'all'",
+      "small-different always replaces all FC layers; leave replace out, or give 'all'",
     )
   if (replace === 'last' && cut !== undefined)
     throw new UsageError(
-      `after a cut at ${cut} no FC layers are left to keep; leave replace out, or say 'all'`,
+      `after a cut at ${cut} no FC layers are left to keep; leave replace out, or give 'all'`,
     )
   if (init === 'pretrained' && scenario !== 'large-different')
     throw new UsageError(
@@ -223,7 +213,7 @@ function indexOf(layers: readonly Module[], name: string): number {
   return at
 }
 
-/** The layer before the first one that belongs to the FC end. */
+/** The last layer before the FC layers and the flatten in front of them. */
 function lastFeatureLayer(layers: readonly Module[]): string | undefined {
   const end = layers.findIndex(
     (layer) => layer instanceof Flatten || layer.name.startsWith('classifier.'),
@@ -242,6 +232,6 @@ function randomize(model: Network, init: Init | undefined, seed: number, reasons
       parameter.assign(model.engine, values)
     }
   if (model.pretrained)
-    reasons.push("The pretrained weights were left behind; init: 'pretrained' would keep them.")
+    reasons.push("The pretrained weights are not used; init: 'pretrained' would keep them.")
   model.pretrained = false
 }

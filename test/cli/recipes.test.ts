@@ -119,7 +119,7 @@ describe('recipes on the command line', () => {
     [['train', '--lr', 'fast'], /--lr.*It takes a number above 0, or 'find'/],
     [
       ['train', '--freeze', 'nothing.*', '--epochs', '1'],
-      /no parameter is called 'nothing\.\*'; there are features\.0\.weight/,
+      /no parameter matches 'nothing\.\*'; there are features\.0\.weight/,
     ],
     [
       ['train', '--scenario', 'large-similar', '--head-epochs', '20'],

@@ -93,7 +93,7 @@ describe('decide', () => {
         scenario: 'small-different',
         replace: 'all',
         cut: 'features.7',
-        says: /after features\.7 .*rather than at the end \(features\.12: 70\.0/,
+        says: /after features\.7 .*and not at the end \(features\.12: 70\.0/,
       },
     ],
     [
@@ -103,7 +103,7 @@ describe('decide', () => {
         scenario: 'large-similar',
         replace: 'last',
         cut: null,
-        says: /no better than always naming the commonest/,
+        says: /no better than always naming the most common class/,
       },
     ],
     [

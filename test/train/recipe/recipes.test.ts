@@ -56,7 +56,7 @@ describe('patterns', () => {
   test('a dot is a dot', async () => {
     const model = await network()
     expect(() => matching(model.parameters(), 'featuresX0Xweight')).toThrow(
-      /no parameter is called 'featuresX0Xweight'; there are features\.0\.weight/,
+      /no parameter matches 'featuresX0Xweight'; there are features\.0\.weight/,
     )
     model.dispose()
   })
