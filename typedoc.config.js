@@ -6,12 +6,12 @@ const categories = {
   Operators: ['autograd', 'ops'],
   'Layers and networks': ['nn'],
   'The four scenarios': ['transfer'],
-  Pictures: ['data'],
+  Images: ['data', 'host'],
   Training: ['train'],
   Optimizers: ['optim'],
   'Weights and files': ['weights'],
   'The inspector': ['inspect'],
-  'The GPU, recordings and errors': ['gpu'],
+  'The GPU, recordings and errors': ['gpu', 'base'],
 }
 const headingOf = new Map(
   Object.entries(categories).flatMap(([heading, folders]) =>
@@ -91,15 +91,16 @@ export default {
   // What is below the public names: seen in their types, and nothing to build on.
   intentionallyNotExported: [
     'data/featureCache.ts:FeatureTable',
-    'gpu/expand.ts:LineOrigin',
+    'gpu/kernels/expand.ts:LineOrigin',
     'gpu/gpu.ts:Gpu',
-    'gpu/kernel.ts:ShaderInterface',
-    'gpu/platform.ts:FoundAdapter',
-    'gpu/recorder.ts:Shape',
-    'gpu/tunings.ts:TuningStore',
-    'gpu/tuning.ts:Problem',
-    'gpu/tuning.ts:Tiling',
+    'gpu/kernels/kernel.ts:ShaderInterface',
+    'host/host.ts:FoundAdapter',
+    'host/host.ts:TilingStore',
+    'gpu/tiling/tiling.ts:Problem',
+    'gpu/tiling/tiling.ts:Tiling',
     'ops/conv2dTiles.ts:Pair',
+    'tensor/engine.ts:Readable',
+    'tensor/engine.ts:ValuesOf',
     'tensor/ndbuffer.ts:NdBuffer',
     'train/recipe/rates.ts:schedules',
   ].map((name) => `src/${name}`),
