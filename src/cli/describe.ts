@@ -9,16 +9,16 @@ import type { MemoryPlan } from '../train/memory.ts'
 import type { Plan } from '../transfer/scenario.ts'
 import type { Output } from './output.ts'
 
-/** Says which adapter computes. */
+/** Prints which adapter computes. */
 export function describeEngine(output: Output, { info }: Engine): void {
   output.event({ type: 'adapter', kind: info.kind, adapter: info.adapter })
   output.labeled('adapter', `${info.adapter} (${info.kind})`)
 }
 
-/** Classes whose images are counted one by one; beyond that, only all together. */
+/** The images of each class are counted for at most this many classes. */
 const shownClasses = 24
 
-/** Says what there is to learn from. */
+/** Prints how many images there are to train and validate on. */
 export function describeData(
   output: Output,
   data: ImageDataset,
@@ -36,23 +36,29 @@ export function describeData(
   })
   output.labeled(
     'data',
-    `${name}: ${counted(classes.length, 'class', 'classes')}, ${counted(train.length, 'image')} to train on, ${thousands(val.length)} to validate`,
+    [
+      `${name}: ${counted(classes.length, 'class', 'classes')}`,
+      `${counted(train.length, 'image')} to train on`,
+      `${thousands(val.length)} to validate`,
+    ].join(', '),
   )
   describePassedOver(output, data)
   if (classes.length > shownClasses) return
-  const [trained, held] = [countByClass(train, classes.length), countByClass(val, classes.length)]
+  const trained = countByClass(train, classes.length)
+  const heldOut = countByClass(val, classes.length)
   output.labeled(
     '',
-    classes.map((name, label) => `${name} ${trained[label]} + ${held[label]}`).join(', '),
+    classes.map((name, label) => `${name} ${trained[label]} + ${heldOut[label]}`).join(', '),
   )
 }
 
-/** Warns of images that nobody will look at. */
+/** Warns of images in formats that are not read. */
 export function describePassedOver(output: Output, { passedOver = {} }: ImageDataset): void {
   const others = countedEndings(passedOver)
   if (others)
     output.warn(
-      `passed over ${others}: images are read from .jpg, .jpeg, .png and .webp; convert or rename the others`,
+      `passed over ${others}: images are read from .jpg, .jpeg, .png and .webp; ` +
+        'convert or rename the others',
     )
 }
 
@@ -78,22 +84,20 @@ export function describeAugmentation({
   ].join(', ')
 }
 
-/** A path as one would type it here. */
+/** A path relative to the current folder where that is shorter. */
 export function shortPath(path: string): string {
   const here = relative(process.cwd(), path)
   return here && here.length < path.length ? here : path
 }
 
-/** Says what the network is, and where its values come from. */
+/** Prints what the network is, and where its weights come from. */
 export function describeNetwork(output: Output, model: Network, weights: string | null): void {
-  output.labeled(
-    'network',
-    `${model.architecture.variant}, ${weights ? `weights ${shortPath(weights)}` : 'every weight random'}`,
-  )
+  const source = weights ? `weights ${shortPath(weights)}` : 'every weight random'
+  output.labeled('network', `${model.architecture.variant}, ${source}`)
 }
 
 /**
- * Says what a scenario did to the network, and why.
+ * Prints how a scenario changes the network, and why.
  * @param options.missing parameters of the network that the weights did not hold
  */
 export function describePlan(
@@ -101,9 +105,10 @@ export function describePlan(
   plan: Plan,
   options: { readonly missing?: readonly string[]; readonly why?: boolean } = {},
 ): void {
+  const { missing = [], why = true } = options
   output.event({ type: 'plan', ...plan })
   output.labeled('scenario', `${plan.scenario}, from ${plan.startsFrom} weights`)
-  if (options.why !== false) for (const reason of plan.reasons) output.labeled('', reason)
+  if (why) for (const reason of plan.reasons) output.labeled('', reason)
   if (plan.cut) output.labeled('  cut', `after ${plan.cut}: ${span(plan.removed)} went`)
   else if (plan.removed.length > 1)
     output.labeled('  cut', `the FC end: ${span(plan.removed)} went`)
@@ -111,17 +116,20 @@ export function describePlan(
     '  new',
     plan.added.map(({ name, description }) => `${name}: ${description}`).join(', '),
   )
-  const random = (options.missing ?? []).filter(
+  const random = missing.filter(
     (name) => !plan.added.some((layer) => name.startsWith(`${layer.name}.`)),
   )
   if (random.length) output.labeled('  random', `${layersOf(random)}: not in the weights`)
-  const held = (values: number, names: readonly string[]) =>
+  const valuesIn = (values: number, names: readonly string[]) =>
     `${counted(values, 'value')} in ${layersOf(names)}`
-  output.labeled('  frozen', plan.frozen.length ? held(plan.frozenValues, plan.frozen) : 'nothing')
-  output.labeled('  trained', held(plan.trainedValues, plan.trained))
+  output.labeled(
+    '  frozen',
+    plan.frozen.length ? valuesIn(plan.frozenValues, plan.frozen) : 'nothing',
+  )
+  output.labeled('  trained', valuesIn(plan.trainedValues, plan.trained))
 }
 
-/** Says what training will hold at most, and of what most of it is. */
+/** Prints the most memory that training needs, and what for. */
 export function describeMemory(
   output: Output,
   { peakBytes, parameterBytes, gradientBytes, optimizerBytes, batchSize }: MemoryPlan,
@@ -134,7 +142,8 @@ export function describeMemory(
   ]
   output.labeled(
     'memory',
-    `at most ${bytes(peakBytes)} in steps of ${counted(batchSize, 'image')}: ${kept.join(', ')}, activations the rest`,
+    `at most ${bytes(peakBytes)} in steps of ${counted(batchSize, 'image')}: ` +
+      `${kept.join(', ')}, activations the rest`,
   )
 }
 

@@ -3,7 +3,7 @@ import type { Choice } from '../transfer/decide.ts'
 import { table } from './lines.ts'
 import type { Output } from './output.ts'
 
-/** Says what was measured, what follows from it, and why. */
+/** Prints what 'auto' measured, which scenario it picks, and why. */
 export function describeChoice(output: Output, choice: Choice): void {
   output.event({ type: 'choice', ...choice })
   const { sampled, sampledClasses, classes, images, folds, chance, depths, seconds } =
@@ -11,7 +11,9 @@ export function describeChoice(output: Output, choice: Choice): void {
   const of = sampledClasses < classes ? `, of ${sampledClasses} of ${classes} classes` : ''
   output.labeled(
     'probe',
-    `a linear classifier on the output of each depth, ${folds}-fold, on ${thousands(sampled)} of ${counted(images, 'image')}${of}; always the commonest class: ${percent(chance)}; ${seconds.toFixed(1)} s`,
+    `a linear classifier on the output of each depth, ${folds}-fold, ` +
+      `on ${thousands(sampled)} of ${counted(images, 'image')}${of}; ` +
+      `always the commonest class: ${percent(chance)}; ${seconds.toFixed(1)} s`,
   )
   const rows = depths.map(({ layer, features, accuracy, error, expected, expectedError }) => [
     layer,

@@ -6,10 +6,10 @@ import { GraftError } from '../base/errors.ts'
  */
 export const exitCodes = { failure: 1, usage: 2, interrupted: 130, pipe: 141 } as const
 
-/** A command that was stopped from outside. */
+/** A command was stopped by a signal. */
 export class InterruptedError extends GraftError {
   readonly exitCode: number
-  /** Whether something was finished before, and its result told. */
+  /** Whether a result was printed before. */
   readonly hasResult: boolean
 
   constructor(message: string, exitCode: number, hasResult: boolean) {
@@ -24,14 +24,14 @@ export interface Failure {
   readonly code: string
   readonly message: string
   readonly exitCode: number
-  /** A mistake of Graft's own, not of the user or the machine. */
+  /** A bug in Graft, not a mistake of the user or the machine. */
   readonly bug: boolean
 }
 
-/** Tells what a user did, or what the machine refused, from a bug in Graft. */
+/** Distinguishes errors of the user or the machine from bugs in Graft. */
 export function describeFailure(error: unknown): Failure {
   const text = error instanceof Error ? error.message : String(error)
-  const message = text.split('\n', 1)[0] ?? ''
+  const message = text.replace(/\n.*/s, '')
   if (error instanceof InterruptedError)
     return { code: error.code, message, exitCode: error.exitCode, bug: false }
   if (error instanceof GraftError)
@@ -41,7 +41,7 @@ export function describeFailure(error: unknown): Failure {
       exitCode: error.code === 'usage' ? exitCodes.usage : exitCodes.failure,
       bug: false,
     }
-  // What the file system refuses: Node's message names the call and the path.
+  // An error of the file system: Node's message names the call and the path.
   if (error instanceof Error && 'syscall' in error)
     return { code: 'system', message, exitCode: exitCodes.failure, bug: false }
   return {

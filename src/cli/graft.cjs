@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// The command as it is installed. Images are decoded on libuv's threads, of which there are 4 unless the environment says otherwise before
-// the first is asked for: ECMAScript modules are loaded by them, so graft.js would come too late to say it.
+// The installed command. Images are decoded on libuv's threads, whose number (4 by default) has to
+// be set before the first one starts. Loading an ECMAScript module starts one, so graft.js would be
+// too late.
 const { availableParallelism } = require('node:os')
 
 process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, availableParallelism?.() ?? 4))

@@ -8,25 +8,22 @@ const codes: Readonly<Record<Cause, number>> = {
 }
 
 /**
- * npm passes on the Ctrl-C that its child has had from the terminal already: two of one key press
- * come within this many milliseconds.
+ * One press of Ctrl-C can arrive twice, from the terminal and from npm, within this many
+ * milliseconds.
  */
 const samePress = 400
 
-/**
- * What a command does when it is asked to stop; null while it would lose nothing by stopping at
- * once.
- */
+/** The work that has to stop in order; null while the process may end at once. */
 let current: Stop | null = null
 
-/** One piece of work that can stop in good order. */
+/** Work that stops in order when a signal arrives. */
 export class Stop {
   readonly #controller = new AbortController()
   readonly #onFirst: () => void
   #cause: Cause = 'SIGINT'
   #at = 0
 
-  /** @param onFirst tells the user that the first Ctrl-C was heard */
+  /** @param onFirst tells the user that the work is stopping */
   constructor(onFirst: () => void) {
     this.#onFirst = onFirst
     current = this
@@ -38,12 +35,12 @@ export class Stop {
     return this.#controller.signal
   }
 
-  /** The error to end with after stopping. */
+  /** The error to throw after stopping. */
   error(message: string, { hasResult = false } = {}): InterruptedError {
     return new InterruptedError(message, codes[this.#cause], hasResult)
   }
 
-  /** The first time, asks the work to stop; the second, ends the process. */
+  /** Asks the work to stop; the second time, ends the process. */
   ask(cause: Cause): void {
     const now = performance.now()
     if (this.signal.aborted) {
@@ -56,7 +53,7 @@ export class Stop {
     this.#controller.abort()
   }
 
-  /** Signals end the process again. */
+  /** From now on signals end the process again. */
   done(): void {
     if (current === this) current = null
     process.off('SIGINT', onSigint)
@@ -68,15 +65,14 @@ const onSigint = () => stopFor('SIGINT')
 const onSigterm = () => stopFor('SIGTERM')
 
 /**
- * Stops the work in progress, or the process where there is none. A reader that has seen enough is
- * then no failure.
+ * Stops the work in progress, or the process where there is none; a closed pipe is then no failure.
  */
 export function stopFor(cause: Cause): void {
   if (current) current.ask(cause)
   else process.exit(cause === 'SIGPIPE' ? 0 : codes[cause])
 }
 
-/** Resolves when a person presses Ctrl-C, or the process is told to end. */
+/** Resolves at Ctrl-C or SIGTERM. */
 export function untilStopped(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())

@@ -7,15 +7,13 @@ export function table(
   rows: readonly (readonly Cell[])[],
   { right = [] as readonly number[], indent = '' } = {},
 ): string[] {
-  const widths: number[] = []
-  for (const row of rows)
-    for (const [i, cell] of row.entries())
-      widths[i] = Math.max(widths[i] ?? 0, printable(String(cell)).length)
-  return rows.map((row) => {
-    const cells = row.map((cell, i) => {
-      const [text, width] = [printable(String(cell)), widths[i] ?? 0]
-      return right.includes(i) ? text.padStart(width) : text.padEnd(width)
-    })
+  const texts = rows.map((row) => row.map((cell) => printable(String(cell))))
+  // A row may have fewer cells than others.
+  const widthOf = (column: number) => Math.max(...texts.map((row) => row[column]?.length ?? 0))
+  return texts.map((row) => {
+    const cells = row.map((text, i) =>
+      right.includes(i) ? text.padStart(widthOf(i)) : text.padEnd(widthOf(i)),
+    )
     return (indent + cells.join('  ')).trimEnd()
   })
 }
@@ -33,26 +31,23 @@ export function wrap(text: string, width: number): string[] {
   return line ? [...lines, line] : lines
 }
 
-/** Columns that text is broken at: no more than reads well, or than the terminal has. */
-const widest = 110
+/** Lines are at most this long, and no longer than the terminal. */
+const maxColumns = 110
 const labelWidth = 13
 
-/** A label and what it stands for, broken into lines that stay in the second column. */
+/** A label and its text, broken into lines that stay in the second column. */
 export function labeled(
   label: string,
   text: string,
-  columns = process.stdout.columns || widest,
+  columns = process.stdout.columns || maxColumns,
 ): string[] {
-  const width = Math.max(2 * labelWidth, Math.min(widest, columns)) - labelWidth
+  const width = Math.max(2 * labelWidth, Math.min(maxColumns, columns)) - labelWidth
   return wrap(printable(text), width).map(
     (line, i) => (i === 0 ? label : '').padEnd(labelWidth) + line,
   )
 }
 
-/**
- * A label and a command to type, which is one line however long it is: a break would be part of
- * what is copied.
- */
+/** A label and a command to type, on one line, so that it can be copied. */
 export function labeledCommand(label: string, command: string): string {
   return label.padEnd(labelWidth) + printable(command)
 }

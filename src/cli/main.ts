@@ -41,7 +41,7 @@ function makeProgram(): Command {
     )
     .version(graftVersion)
     .exitOverride()
-    // One line a mistake, with the suggestion behind it.
+    // One line an error, with the suggestion at its end.
     .configureOutput({
       outputError: (text, write) =>
         write(
@@ -57,18 +57,18 @@ function makeProgram(): Command {
 Examples:
   graft demo                                            see it work on emoji, in a few minutes
   graft train photos                                    photos/cat/*.jpg, photos/dog/*.jpg: one folder a class
-  graft train photos --scenario auto                    measures which of the four ways suits them
+  graft train photos --scenario auto                    measures which of the four ways is best
   graft compare photos --seconds 60                     all four ways, each for a minute
-  graft report runs/photos-small-similar                one HTML file: curves, errors, what it looked at
+  graft report runs/photos-small-similar                one HTML file: curves, errors, occlusion
   graft evaluate runs/photos-small-similar photos       accuracy, class by class
   graft predict runs/photos-small-similar cat.jpg       what is on an image
-  graft show-batch photos                               a sheet of what training sees
-  graft export runs/photos-small-similar --out cat.onnx hand it on, to ONNX Runtime or PyTorch
+  graft show-batch photos                               a sheet of images as training sees them
+  graft export runs/photos-small-similar --out cat.onnx for ONNX Runtime or PyTorch
   graft weights list                                    which trained networks have a name
-  graft adapters                                        which GPU, or which stand-in for one, computes
+  graft adapters                                        which GPU, or which CPU driver, computes
   graft tune                                            measure which kernels are fastest on it
   graft check                                           whether every kernel computes right on it
-  graft inspect runs/photos-small-similar               every kernel of one step, on a page
+  graft inspect runs/photos-small-similar               a page with every kernel of one step
   graft web                                             all of this in a browser, on its GPU`,
     )
   const commands = [
@@ -98,14 +98,14 @@ function report(error: unknown, json: boolean): number {
     if (json) process.stdout.write(`${JSON.stringify({ type: 'error', code, message })}\n`)
   }
   if (error instanceof CommanderError) {
-    // It has printed its own line, or the help or version that was asked for.
+    // Commander has printed its own line, or the help or the version.
     if (error.exitCode === 0) return 0
     if (error.code !== 'commander.help') event('usage', error.message.replace(/^error: /, ''))
     return exitCodes.usage
   }
   const { code, message, exitCode, bug } = describeFailure(error)
   if (exitCode === exitCodes.pipe) return exitCode
-  // The result stays the last line of what a program reads.
+  // The result stays the last line of the JSON output.
   if (!(error instanceof InterruptedError && error.hasResult)) event(code, message)
   const debug = process.env.GRAFT_DEBUG === '1'
   process.stderr.write(`graft: ${message}${bug && !debug ? ' (GRAFT_DEBUG=1 shows where)' : ''}\n`)

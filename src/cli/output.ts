@@ -3,13 +3,13 @@ import type { EpochResult, TrainEvent } from '../train/events.ts'
 import { labeled, labeledCommand } from './lines.ts'
 import { Progress } from './progress.ts'
 
-/** Milliseconds between two events that say how many images have been read. */
+/** Milliseconds between two 'read' events. */
 const readEvery = 200
 
 /** Set once the reader of standard output has gone. */
 let pipeClosed = false
 
-/** Calls `onClosed` when whoever reads standard output stops: `graft … | head` is no error. */
+/** Calls `onClosed` when the reader of standard output stops: `graft … | head` is no error. */
 export function watchPipe(onClosed: () => void): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error
@@ -20,8 +20,8 @@ export function watchPipe(onClosed: () => void): void {
 }
 
 /**
- * Where a command speaks: sentences for a person, or one JSON object a line for a program. Bars are
- * drawn on a terminal alone, so that what is piped holds lines and nothing else.
+ * What a command prints: sentences for a person, or one JSON object a line for a program. Progress
+ * bars are drawn on a terminal only, so that piped output consists of lines.
  */
 export class Output {
   readonly json: boolean
@@ -58,7 +58,7 @@ export class Output {
     if (this.json) this.#write(process.stdout, JSON.stringify(event))
   }
 
-  /** A remark that is no result: for people on the error stream. */
+  /** A remark, for people, on the error stream. */
   warn(text: string): void {
     if (!this.json) this.#write(process.stderr, `graft: ${text}`)
   }
@@ -69,7 +69,7 @@ export class Output {
     this.#progress?.show()
   }
 
-  /** Shows how far a piece of work is. The same label goes on with the same bar. */
+  /** Shows the progress of some work; a label keeps its bar. */
   progress(label: string, done: number, total: number, note = ''): void {
     if (!this.#bars) return
     if (this.#progress?.label !== label) {
@@ -79,20 +79,20 @@ export class Output {
     this.#progress.update(done, total, note)
   }
 
-  /** Takes the bar away. Whoever shows one calls this, also after an error. */
+  /** Removes the bar. To be called after every `progress`, also after an error. */
   endProgress(): void {
     this.#progress?.end()
     this.#progress = null
   }
 
   /**
-   * Passes on an event of fit or evaluate, with a bar for what takes time; the epoch's line is the
-   * caller's.
-   * @param more what a program is told besides
+   * Prints an event of fit or evaluate, with a progress bar for what takes time. The caller prints
+   * the line of each epoch.
+   * @param more further properties of the JSON event
    */
   training(event: TrainEvent, epochs = 1, more: object = {}): void {
     if (event.type === 'read') {
-      // Beside the steps of an epoch their own bar is enough.
+      // During an epoch the bar shows its steps.
       if (event.split === 'val' || this.#progress?.label !== 'training')
         this.progress(
           'reading',
@@ -108,7 +108,8 @@ export class Output {
     else if (event.type === 'cached')
       this.labeled(
         'cached',
-        `${event.count} of ${event.total} ${event.split} images: what the frozen layers give was known from an earlier run`,
+        `${event.count} of ${event.total} ${event.split} images: ` +
+          'the outputs of the frozen layers are known from an earlier run',
       )
     else if (event.type === 'remark') this.warn(event.message)
     else if (event.type === 'skipped') this.warn(`skipped ${event.reason}`)
@@ -133,7 +134,8 @@ export class Output {
     else if (event.type === 'recovered') {
       const lost = event.repeated ? `, ${counted(event.repeated, 'step')} again` : ''
       this.warn(
-        `the GPU device was lost (${event.reason}): another one goes on in epoch ${event.epoch} after step ${event.step}${lost}`,
+        `the GPU device was lost (${event.reason}): another one continues ` +
+          `in epoch ${event.epoch} after step ${event.step}${lost}`,
       )
     }
     this.event({ ...event, ...more })
@@ -155,7 +157,7 @@ export function epochLine(result: EpochResult, epochs?: number): string {
   ].join('  ')
 }
 
-/** A loss in eight columns at most, also one that is running away. */
+/** A loss in at most eight columns, also a very large one. */
 function lossText(loss: number): string {
   return loss < 1000 ? loss.toFixed(4) : loss.toExponential(2)
 }

@@ -1,18 +1,15 @@
 import { type Options, SingleBar } from 'cli-progress'
 import { clock } from '../base/format.ts'
 
-/** A bar appears once a piece of work has taken this long, in milliseconds. */
+/** A bar appears after this many milliseconds of work. */
 const patience = 600
 
-/**
- * How far one piece of work is: drawn on the terminal's last line, below whatever is printed
- * meanwhile.
- */
+/** The progress of some work, on the terminal's last line, below everything that is printed. */
 export class Progress {
   readonly label: string
   #total: number
-  readonly #made = performance.now()
-  #begun = this.#made
+  readonly #created = performance.now()
+  #startedAt = this.#created
   readonly #timer: NodeJS.Timeout
   #done = 0
   #note = ''
@@ -26,8 +23,8 @@ export class Progress {
 
   update(done: number, total: number, note: string): void {
     if (total !== this.#total) {
-      // Another part of the same work: what is left is reckoned anew.
-      if (this.#bar) this.#begun = performance.now()
+      // Another part of the same work: its remaining time is estimated anew.
+      if (this.#bar) this.#startedAt = performance.now()
       this.#total = total
       this.#bar?.setTotal(total)
     }
@@ -36,9 +33,9 @@ export class Progress {
     this.#bar?.update(this.#done, this.#payload())
   }
 
-  /** Draws it, if it has been at work for long enough. */
+  /** Draws the bar once the work has taken long enough. */
   show(): void {
-    if (this.#bar || performance.now() - this.#made < patience - 1) return
+    if (this.#bar || performance.now() - this.#created < patience - 1) return
     const options: Options = {
       format: `${this.label.padEnd(10)} [{bar}] {percentage} %  {note}`,
       barsize: barSize(),
@@ -53,7 +50,7 @@ export class Progress {
     this.#bar.start(this.#total, this.#done, this.#payload())
   }
 
-  /** Takes it off the screen, so that a line can be printed in its place. */
+  /** Removes the bar, so that a line can be printed in its place. */
   hide(): void {
     this.#bar?.stop()
     this.#bar = null
@@ -65,7 +62,7 @@ export class Progress {
   }
 
   #payload(): { note: string } {
-    const seconds = (performance.now() - this.#begun) / 1000
+    const seconds = (performance.now() - this.#startedAt) / 1000
     const left =
       this.#done > 0 && this.#done < this.#total
         ? `${clock((seconds / this.#done) * (this.#total - this.#done))} left`
@@ -74,7 +71,7 @@ export class Progress {
   }
 }
 
-/** What the terminal's line leaves beside a label, a percentage and the longest note. */
+/** The width that a label, a percentage and the longest note leave. */
 function barSize(): number {
   return Math.max(10, Math.min(28, (process.stderr.columns || 80) - 70))
 }

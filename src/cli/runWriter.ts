@@ -17,12 +17,12 @@ import {
 } from '../train/runFolder.ts'
 import { Stopwatch, type Timings } from '../train/timings.ts'
 
-/** What a folder holds before training. */
+/** The run that a folder holds before training. */
 export interface ExistingRun {
   readonly config: RunConfig | null
-  /** Epochs that its checkpoint has behind it. */
+  /** Finished epochs in its checkpoint. */
   readonly epochs: number
-  /** Whether there is a checkpoint to go on from. */
+  /** Whether there is a checkpoint to continue from. */
   readonly resumable: boolean
 }
 
@@ -33,16 +33,16 @@ const exists = (path: string) =>
   )
 
 /**
- * Makes sure that a run may be written to a folder, before anything is computed.
- * @throws UsageError where the folder is a file, holds a run that nobody said to replace or go on
- * with, or has a damaged config
+ * Makes sure, before anything is computed, that a run may be written to a folder.
+ * @throws UsageError where the folder is a file, or holds a run and neither `resume` nor `force` is
+ * set, or has a damaged config
  */
 export async function checkOut(
   folder: string,
   { resume = false, force = false },
 ): Promise<ExistingRun> {
   if (resume && force)
-    throw new UsageError('--resume goes on with a run and --force replaces it: give one of them')
+    throw new UsageError('--resume continues a run and --force replaces it: give one of them')
   await checkWritable(folder)
   const present = await Promise.all(
     Object.values(runFiles).map((name) => exists(join(folder, name))),
@@ -50,7 +50,8 @@ export async function checkOut(
   if (force || !present.includes(true)) return { config: null, epochs: 0, resumable: false }
   if (!resume)
     throw new UsageError(
-      `${folder} holds a run already: --resume goes on with it, --force replaces it, --out names another folder`,
+      `${folder} holds a run already: --resume continues it, --force replaces it, ` +
+        '--out names another folder',
     )
   const checkpoint = await readCheckpoint(diskFiles, join(folder, runFiles.checkpoints))
   const config =
@@ -58,7 +59,7 @@ export async function checkOut(
   return { config, epochs: checkpoint?.epochs.length ?? 0, resumable: checkpoint !== null }
 }
 
-/** Finds out now rather than after an hour of training that the folder cannot be made. */
+/** Finds out before the training whether the folder can be written. */
 async function checkWritable(folder: string): Promise<void> {
   for (let place = resolve(folder); ; place = dirname(place)) {
     const found = await stat(place).catch(() => null)
@@ -70,20 +71,19 @@ async function checkWritable(folder: string): Promise<void> {
     } catch (cause) {
       throw new GraftError(
         'write',
-        `cannot write the run to ${folder}: nothing can be made in ${place}; choose another place with --out`,
-        {
-          cause,
-        },
+        `cannot write the run to ${folder}: ${place} is not writable; ` +
+          'choose another folder with --out',
+        { cause },
       )
     }
     return
   }
 }
 
-/** Writes a run folder, from the first checkpoint on; every file is whole at any moment. */
+/** Writes a run folder during training; every file is complete at any moment. */
 export class RunWriter {
   readonly folder: string
-  /** Told of every event of the training, it knows where the time goes. */
+  /** Receives every event of the training, to measure its phases. */
   readonly stopwatch: Stopwatch
   readonly #config: RunConfig
   readonly #replace: boolean
@@ -91,8 +91,8 @@ export class RunWriter {
   #writes: Promise<void> = Promise.resolve()
 
   /**
-   * @param options.replace whether the folder's earlier run gives way
-   * @param options.timings what earlier sessions of the run took
+   * @param options.replace whether to replace the folder's earlier run
+   * @param options.timings of the run's earlier sessions
    */
   constructor(
     folder: string,
@@ -109,30 +109,30 @@ export class RunWriter {
     return join(this.folder, runFiles.checkpoints)
   }
 
-  /** The finished epochs, those of a resumed run included. */
+  /** The finished epochs, with those of a resumed run. */
   get epochs(): readonly EpochResult[] {
     return this.#epochs
   }
 
-  /** Takes over the epochs of a run that is gone on with. */
+  /** Adds the epochs of a run that is resumed. */
   resumed(epochs: readonly EpochResult[]): void {
     this.#epochs = epochs
   }
 
-  /** Writes what a checkpoint needs beside it; awaited before the first one. */
+  /** Writes what a checkpoint needs beside it, before the first one. */
   async begin(): Promise<void> {
-    // An earlier run's weights must not stand beside this one's config, not even for a moment.
+    // An earlier run's weights must never be beside this one's config.
     if (this.#replace)
       for (const name of [runFiles.weights, runFiles.metrics, runFiles.config, runFiles.timings])
         await rm(join(this.folder, name), { force: true })
     await writeRunConfig(this.folder, this.#config)
   }
 
-  /** Notes a finished epoch; the files follow. */
+  /** Adds a finished epoch, and writes the files in the background. */
   epoch(epoch: EpochResult): void {
     this.#epochs = [...this.#epochs, epoch]
     this.#writes = this.#writes.then(() => this.#writeRecords())
-    this.#writes.catch(() => {}) // Met by finish().
+    this.#writes.catch(() => {}) // finish() throws it.
   }
 
   async #writeRecords(): Promise<void> {
@@ -151,8 +151,8 @@ export class RunWriter {
   }
 
   /**
-   * After a failure, which leaves the network at the end of the last finished epoch: keeps that, as
-   * far as the device still answers.
+   * After a failure: saves the network of the last finished epoch, if the device still answers.
+   * @returns whether it was saved
    */
   async rescue(model: Network): Promise<boolean> {
     if (this.#epochs.length === 0) return false

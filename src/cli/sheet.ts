@@ -1,8 +1,9 @@
 import type Sharp from 'sharp'
+import { at } from '../base/at.ts'
 import { shortened } from '../base/textWidth.ts'
 import type { Preprocess } from '../nn/preprocess.ts'
 
-/** One line of a sheet: what it shows, and its tiles. */
+/** One row of a sheet: its title and its tiles. */
 export interface SheetRow {
   readonly title: string
   readonly subtitle: string
@@ -12,7 +13,7 @@ export interface SheetRow {
 
 /** In pixels. */
 const [gap, titleWidth, headerHeight, charWidth, boldWidth] = [8, 190, 30, 7, 8.5]
-/** Small inputs are enlarged to about this, pixel by pixel. */
+/** Small inputs are enlarged to about this size, without smoothing. */
 const tileExtent = 128
 
 /**
@@ -43,15 +44,16 @@ export async function drawSheet(
       top: top(r),
     })),
   )
-  /** A line of text that ends where its room does, however wide the letters of its font are. */
+  /** A line of text that is cut at `room` pixels, whatever the font. */
   const text = (x: number, y: number, content: string, room: number, style = '') =>
-    `<svg x="${x}" y="${y - 14}" width="${room}" height="20"><text y="14" ${style}>${escaped(content)}</text></svg>`
+    `<svg x="${x}" y="${y - 14}" width="${room}" height="20">` +
+    `<text y="14" ${style}>${escaped(content)}</text></svg>`
   const room = titleWidth - 2 * gap
   const lettering = [
     ...headings.map((heading, c) =>
       text(left(c), headerHeight - gap, shortened(heading, tile / charWidth), tile, 'fill="#555"'),
     ),
-    // Of a class the beginning tells most, of a path its end.
+    // A class is shortened at its end, a path at its beginning.
     ...rows.flatMap(({ title, subtitle }, r) => [
       text(gap, top(r) + 18, shortened(title, room / boldWidth), room, 'font-weight="bold"'),
       text(
@@ -63,7 +65,9 @@ export async function drawSheet(
       ),
     ]),
   ]
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="sans-serif" font-size="13">${lettering.join('')}</svg>`
+  const svg =
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ` +
+    `font-family="sans-serif" font-size="13">${lettering.join('')}</svg>`
   return sharp({ create: { width, height, channels: 3, background: '#ffffff' } })
     .composite([...(await Promise.all(tiles)), { input: Buffer.from(svg), left: 0, top: 0 }])
     .png()
@@ -75,16 +79,16 @@ function bytesOf(values: Float32Array, { size, mean, std, scale, order }: Prepro
   const plane = size * size
   return Uint8Array.from({ length: 3 * plane }, (_, i) => {
     const channel = order === 'bgr' ? 2 - (i % 3) : i % 3
-    const value =
-      (values[channel * plane + Math.floor(i / 3)] ?? 0) * (std[channel] ?? 1) +
-      (mean[channel] ?? 0)
+    const normalized = at(values, channel * plane + Math.floor(i / 3))
+    const value = normalized * at(std, channel) + at(mean, channel)
     return Math.round(255 * Math.min(Math.max(value / scale, 0), 1))
   })
 }
 
 function escaped(text: string): string {
-  const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' }
   return text
-    .replace(/[&<>]/g, (character) => entities[character] ?? '')
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
     .replace(/\p{Cc}/gu, '\u2423')
 }

@@ -71,7 +71,7 @@ export function comparisonPage(
         give the accuracy of the epoch with the lowest validation loss.
       </p>
       <p>
-        <strong>{best[0]}</strong> did best, with {percent(best[1].valAccuracy)}. Auto would pick{' '}
+        <strong>{best[0]}</strong> is best, with {percent(best[1].valAccuracy)}. Auto picks{' '}
         <strong>{choice.scenario}</strong>: {choice.reason}
       </p>
       <Figure

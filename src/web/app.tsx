@@ -11,9 +11,7 @@ import { consistent, defaults, probed, type Settings } from './settings.ts'
 import { Setup } from './setup.tsx'
 import { Training } from './training.tsx'
 
-/**
- * The whole page: images, then what is to be done with them, then the training and what came of it.
- */
+/** The whole page: images, settings, training, results. */
 export function App({
   trainer,
   failed,
@@ -87,7 +85,7 @@ export function App({
   )
 }
 
-/** Whether the folder itself says what is held out. */
+/** Whether the folder itself is divided into train/ and val/. */
 function isDivided({ train, val }: Exclude<ReturnType<typeof datasetOf>, string>): boolean {
   return (
     train.at(0)?.name.startsWith('train/') === true && val.at(0)?.name.startsWith('val/') === true
@@ -102,7 +100,7 @@ function Computes({ engine }: { readonly engine: EngineInfo | null }) {
       Computes on {adapter}.
       {kind === 'hardware'
         ? ''
-        : ' That is no GPU but the processor in its place: expect minutes where a GPU takes seconds.'}
+        : ' This is the CPU in place of a GPU: expect minutes where a GPU takes seconds.'}
     </p>
   )
 }

@@ -6,14 +6,14 @@ import { embedShaders } from '../../shaders/embed.js'
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
-/** The kernels as one module, made anew from shaders/ before anything is bundled. */
+/** Writes the kernels of shaders/ into one module before anything is bundled. */
 const kernels: Plugin = { name: 'kernels', buildStart: () => embedShaders() }
 
-/** The weights keep their name, so that whoever serves the page can tell them from the rest. */
+/** The weights keep their name, so that a server can tell them from the other files. */
 const assetFileNames = ({ names }: { readonly names: readonly string[] }) =>
   names[0]?.endsWith('.safetensors') ? 'weights/[name][extname]' : 'assets/[name]-[hash][extname]'
 
-/** In the package the weights lie at the root already, and `graft web` serves them from there. */
+/** The package has the weights at its root already, and `graft web` serves them from there. */
 const withoutWeights: Plugin = {
   name: 'without-weights',
   closeBundle: () => rm(here('../../dist/web/weights'), { recursive: true }),
@@ -28,12 +28,10 @@ export default defineConfig(({ mode }) => ({
   define: { GRAFT_VERSION: JSON.stringify(manifest.version) },
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   build: {
-    ...{
-      outDir: here(mode === 'package' ? '../../dist/web' : '../../dist-web'),
-      emptyOutDir: true,
-      target: 'es2022',
-      modulePreload: { polyfill: false },
-    },
+    outDir: here(mode === 'package' ? '../../dist/web' : '../../dist-web'),
+    emptyOutDir: true,
+    target: 'es2022',
+    modulePreload: { polyfill: false },
     // Plot, and the worker's engine with every kernel, are larger than what Vite warns of.
     chunkSizeWarningLimit: 1000,
     rolldownOptions: { output: { assetFileNames } },

@@ -302,7 +302,9 @@ describe.skipIf(!canMount)('a disk that takes nothing', () => {
 
   test('a run folder that is read-only is told before anything is computed', async () => {
     const { folder, outcome } = await trainOn('read-only', 'ro')
-    const said = `graft: cannot write the run to ${folder}/run: nothing can be made in ${folder}; choose another place with --out`
+    const said =
+      `graft: cannot write the run to ${folder}/run: ${folder} is not writable; ` +
+      'choose another folder with --out'
     expect([outcome.code, outcome.complaints]).toEqual([1, [said]])
   })
 

@@ -52,7 +52,7 @@ describe('graft inspect', () => {
   })
 
   test.each<[string, string[], RegExp]>([
-    ['nothing to inspect', [], /name a run folder, or a network by --variant/],
+    ['nothing to inspect', [], /name a run folder, or a network with --variant/],
     ['a folder that is no run', ['photos'], /photos is no run folder/],
     [
       'a run and a network',

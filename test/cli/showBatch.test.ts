@@ -46,10 +46,10 @@ test('a sheet shows images of every class, the same from the same seed', async (
     out,
     augmentation: { crop: [0.35, 1], flip: 0.5 },
   })
-  expect(new Set(result.images.map((image) => image.class))).toEqual(
+  expect(new Set(result.pictures.map((image) => image.class))).toEqual(
     new Set(['circle', 'square', 'stripes']),
   )
-  for (const { class: label, name } of result.images)
+  for (const { class: label, name } of result.pictures)
     expect(name).toMatch(new RegExp(`^train/${label}/\\d\\.png$`))
   const { info, data } = await pixels(out)
   expect([info.width, info.height]).toEqual([190 + 4 * (128 + 8), 30 + 4 * (128 + 8)])

@@ -153,7 +153,7 @@ test('slips get one line', async () => {
     [
       2,
       expect.stringMatching(
-        /no weights named nothing; there are alexnet-64-tinyimagenet100, torchvision\/alexnet/,
+        /no weights named nothing; the names are alexnet-64-tinyimagenet100, torchvision\/alexnet/,
       ),
     ],
     [

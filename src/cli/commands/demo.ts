@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
 import type { Command } from 'commander'
+import { at } from '../../base/at.ts'
 import { duration, percent } from '../../base/format.ts'
 import { holdingRun } from '../../base/node/lock.ts'
 import { Random } from '../../base/random.ts'
@@ -33,9 +34,9 @@ export function addDemo(program: Command): void {
   const command = program
     .command('demo')
     .description(
-      'Graft fifteen kinds of emoji onto the shipped network, and train the same network from scratch for as long.',
+      'Graft fifteen kinds of emoji onto the shipped network, and compare it with one from scratch.',
     )
-    .option('--seconds <n>', 'at most this long for each of the two', number({ above: 0 }), 75)
+    .option('--seconds <n>', 'time limit for each of the two trainings', number({ above: 0 }), 75)
     .option(
       '--seed <n>',
       'seeds the split, the order of images and all random values',
@@ -44,12 +45,12 @@ export function addDemo(program: Command): void {
     )
     .option(
       '--each <n>',
-      'at most this many images of a class to train on, and a third to validate, for a quick look',
+      'train on at most this many images a class, and validate on a third, for a quick look',
       count,
     )
     .option(
       '--out <run>',
-      'keep the grafted network as a run folder (default: nothing is written)',
+      'write the grafted network to a run folder (default: nothing is written)',
       path,
     )
   withCommon(command).addHelpText(
@@ -65,11 +66,9 @@ Examples:
 }
 
 const weights = 'alexnet-64-tinyimagenet100'
-/**
- * Both train by the same recipe, under which the network from scratch learns faster than by SGD.
- */
+/** For both networks: from scratch, Adam is faster than SGD. */
 const recipe = { optimizer: 'adam', lr: 1e-3, batchSize: 32 } as const
-/** Epochs of the graft, unless its time is over before. */
+/** Epochs of the graft, unless its time ends first. */
 const graftEpochs = 40
 
 async function run(options: DemoOptions): Promise<void> {
@@ -110,7 +109,7 @@ async function compare(
   const { seed, seconds: maxSeconds } = options
   output.lines([
     '',
-    '1. The graft: the network that was trained on photographs, a new layer in the place of its end',
+    '1. The graft: the network that was trained on photographs, its end replaced by a new layer',
   ])
   const graft = await alexnet(engine, { weights, seed })
   const grafted = await trainOne(
@@ -119,7 +118,8 @@ async function compare(
   )
   output.lines([
     '',
-    `2. From scratch: the same network, every weight random, everything trains, for the same ${duration(grafted.seconds)}`,
+    '2. From scratch: the same network, all weights random and all trained, ' +
+      `for the same ${duration(grafted.seconds)}`,
   ])
   const scratch = await alexnet(engine, { variant: 'alexnet-64', seed })
   const scratched = await trainOne(
@@ -144,12 +144,12 @@ async function compare(
       indent: '  ',
     }),
   )
-  output.line(
-    '  Both by Adam, rate 0.001, batches of 32. Seconds count reading, compiling and validating; the second stopped',
-  )
-  output.line('  when the time of the first was over.')
+  output.lines([
+    '  Both with Adam, learning rate 0.001, batches of 32. Seconds include reading, compiling and',
+    '  validating; the second training had the time that the first one took.',
+  ])
   const examples = await classifySome(graft, data, seed)
-  output.lines(['', 'Images that neither was trained on, by the graft:'])
+  output.lines(['', 'Images that neither network was trained on, classified by the graft:'])
   output.lines(
     table(
       examples.map(({ name, actual, predicted, probability }) => [
@@ -163,8 +163,7 @@ async function compare(
       { right: [3], indent: '  ' },
     ),
   )
-  output.line()
-  output.lines(remark)
+  output.lines(['', ...remark])
   if (options.out) await keep(options.out, graft, grafted, data, engine.info.adapter, options)
   const { out } = options
   output.lines([
@@ -183,16 +182,17 @@ async function compare(
 }
 
 const remark = [
-  'In fairness: emoji are drawings, and late features of photographs help them little. The graft sits on early ones, and even a frozen',
-  'trunk of random weights comes about as far on them: most of the gain here is that no trunk has to be trained. On photographs the',
-  'pretrained trunk decides (ants and bees: 84 % on the trained one, 62 % on a random one).',
+  'Emoji are drawings: the late features of photographs help little, so the graft uses early ones.',
+  'A frozen trunk of random weights is about as good here: most of the gain is that no trunk has',
+  'to be trained. On photographs the pretrained trunk makes the difference (ants and bees: 84 % with',
+  'the pretrained trunk, 62 % with a random one).',
 ]
 
 interface Outcome {
   readonly plan: Plan
   readonly fit: FitResult
   readonly accuracy: number
-  /** Passes over the training images, with the part of the one that time cut short. */
+  /** Passes over the training images, with the fraction of the last, incomplete one. */
   readonly epochs: number
   readonly seconds: number
 }
@@ -206,7 +206,7 @@ interface Contender {
   readonly output: Output
 }
 
-/** Epoch lines of one training that are worth reading. */
+/** How many epochs of a training are printed. */
 const shownEpochs = 8
 
 async function trainOne(
@@ -214,11 +214,10 @@ async function trainOne(
   limits: Pick<FitOptions, 'epochs' | 'maxSeconds'>,
 ): Promise<Outcome> {
   const plan = applyScenario(model, { scenario, classes: data.classes.length, seed })
-  // Its reasons speak of many images, and these are few: it is here to be compared with.
+  // The reasons for training from scratch assume many images: not shown, these are few.
   describePlan(output, plan, { why: name === 'graft' })
   output.lines(['', epochHeader])
-  // The time that ends a training does not end the validation after it; what one takes is measured
-  // beforehand.
+  // The time limit does not include the last validation: its time is measured first.
   const reserve = name === 'scratch' ? await secondsOf(() => evaluate(model, data)) : 0
   const maxSeconds = Math.max(1, (limits.maxSeconds ?? Number.POSITIVE_INFINITY) - reserve)
   const limit = 1000 * maxSeconds
@@ -232,7 +231,7 @@ async function trainOne(
   const onEvent = (event: TrainEvent) => {
     output.training(event, graftEpochs, { of: name })
     const now = performance.now()
-    // From scratch it is the time that ends it, not the number of epochs.
+    // From scratch, the time limit ends the training, not the number of epochs.
     if (event.type === 'step' && name === 'scratch')
       output.progress('training', Math.min(now - begun, limit), limit, `epoch ${event.epoch}`)
     if (event.type !== 'epoch') return
@@ -252,7 +251,6 @@ async function trainOne(
   return { plan, fit: fitted, accuracy: last?.valAccuracy ?? 0, epochs, seconds }
 }
 
-/** How long a piece of work takes. */
 async function secondsOf(work: () => Promise<unknown>): Promise<number> {
   const begun = performance.now()
   await work()
@@ -277,9 +275,7 @@ interface Example {
   readonly probability: number
 }
 
-/**
- * A few held-out images of different classes, drawn by the seed rather than by how well they do.
- */
+/** Classifies a few held-out images of different classes, drawn by the seed. */
 async function classifySome(
   model: Network,
   { classes, val }: ArrayDataset,
@@ -299,20 +295,20 @@ async function classifySome(
     { topK: 1 },
   )
   return samples.map(({ name, label }, i) => {
-    const best = predictions[i]?.top[0]
+    const best = at(at(predictions, i).top, 0)
     return {
       name,
-      actual: classes[label] ?? '',
-      predicted: best?.class ?? '',
-      probability: best?.probability ?? 0,
+      actual: at(classes, label),
+      predicted: best.class,
+      probability: best.probability,
     }
   })
 }
 
-/** Apart from the streams that split and shuffle the data. */
+/** A random stream of its own: the data's split and order use others. */
 const exampleStream = 2000
 
-/** The emoji itself: its file is called after its code points. */
+/** The emoji itself: its file is named after its code points. */
 function emojiOf(name: string): string {
   return String.fromCodePoint(
     ...basename(name, '.png')
@@ -331,13 +327,11 @@ async function keep(
 ) {
   const { seconds, seed } = options
   const run = new RunWriter(folder, {
-    ...{
-      graft: graftVersion,
-      architecture: model.architecture,
-      plan,
-      classes: data.classes,
-      adapter,
-    },
+    graft: graftVersion,
+    architecture: model.architecture,
+    plan,
+    classes: data.classes,
+    adapter,
     options: {
       data: 'emoji',
       weights,

@@ -64,10 +64,8 @@ async function run(folder: string, dir: string, options: EvaluateOptions): Promi
   await withEngine(options.adapter, output, async (engine) => {
     const { model } = await loadRun(engine, folder)
     describeEngine(output, engine)
-    output.labeled(
-      'run',
-      `${folder}: ${config.architecture.variant}, ${counted(config.classes.length, 'class', 'classes')}`,
-    )
+    const classes = counted(config.classes.length, 'class', 'classes')
+    output.labeled('run', `${folder}: ${config.architecture.variant}, ${classes}`)
     describePassedOver(output, data)
     if (options.split === 'val') warnOfOtherImages(output, folder, dir, config, opened)
     output.progress('reading', 0, data.val.length)

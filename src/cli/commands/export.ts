@@ -64,7 +64,8 @@ async function run(folder: string, options: ExportOptions): Promise<void> {
   const format = options.format ?? endings[extname(out).toLowerCase()]
   if (!format)
     throw new UsageError(
-      `${basename(out)} does not say which format is wanted: --format is one of ${formats.join(', ')}`,
+      `${basename(out)} does not say which format is wanted: ` +
+        `--format is one of ${formats.join(', ')}`,
     )
   const { classes, architecture } = await readRunConfig(folder)
   const content =

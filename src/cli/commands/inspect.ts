@@ -47,20 +47,18 @@ export function addInspect(program: Command): void {
   const command = program
     .command('inspect')
     .description(
-      'Run one step and show every kernel of it: a page with the WGSL that ran, its times, tensors and numbers.',
+      'Run one step and show its kernels on a page: the WGSL that ran, times, tensors, numbers.',
     )
     .argument('[run]', 'a run folder, from graft train')
-    .addOption(new Option('--variant <name>', 'a network in the place of a run').choices(variants))
+    .addOption(new Option('--variant <name>', 'a network instead of a run').choices(variants))
     .option('--weights <name|path>', 'weights for it (default: every weight random)')
-    .addOption(
-      new Option('--scenario <name>', 'make it ready for a new task first').choices(scenarios),
-    )
-    .option('--classes <n>', 'how many classes that task has', count)
-    .option('--image <file>', 'the image that goes through it (default: a drawing)')
-    .option('--train', 'a whole training step, with gradients, rather than forward alone')
+    .addOption(new Option('--scenario <name>', 'apply a scenario to it first').choices(scenarios))
+    .option('--classes <n>', 'number of classes of the scenario', count)
+    .option('--image <file>', 'the input image (default: a drawing)')
+    .option('--train', 'a whole training step, not only the forward pass')
     .option(
       '--label <class>',
-      'what is on the image, by name or number (default: what the network takes it for)',
+      'the class of the image, by name or number (default: the predicted one)',
     )
     .option('--seed <n>', 'seeds random weights', seedNumber, 0)
     .option(
@@ -68,13 +66,10 @@ export function addInspect(program: Command): void {
       'the page (default: inspect.html in the run folder, or NAME-inspect.html here)',
       path,
     )
-    .option(
-      '--trace <file>',
-      "write the times in Chrome's trace format instead, for ui.perfetto.dev",
-    )
+    .option('--trace <file>', "write the times in Chrome's trace format, for ui.perfetto.dev")
     .option(
       '--serve [port]',
-      'show the page on http://localhost instead, where kernels can also be edited and run',
+      'serve the page on http://localhost, where kernels can also be edited and run',
       port,
     )
   withCommon(command).addHelpText(
@@ -107,22 +102,21 @@ async function run(folder: string | undefined, options: InspectOptions): Promise
 function checkOptions(folder: string | undefined, options: InspectOptions): void {
   if (!folder && !options.variant && !options.weights)
     throw new UsageError(
-      "name a run folder, or a network by --variant: 'graft inspect --variant alexnet-64'",
+      "name a run folder, or a network with --variant: 'graft inspect --variant alexnet-64'",
     )
-  const own = (['variant', 'weights', 'scenario', 'classes'] as const).filter(
-    (name) => options[name] !== undefined,
-  )
+  const given = (names: readonly (keyof InspectOptions)[]) =>
+    names.filter((name) => options[name] !== undefined).map((name) => `--${name}`)
+  const own = given(['variant', 'weights', 'scenario', 'classes'])
   if (folder && own.length)
     throw new UsageError(
-      `a run has its own network: leave out ${own.map((name) => `--${name}`).join(', ')}, or the run folder`,
+      `a run has its own network: leave out ${own.join(', ')}, or the run folder`,
     )
   if (options.classes !== undefined && !options.scenario)
     throw new UsageError('--classes belongs to --scenario')
   if (options.label !== undefined && !options.train)
     throw new UsageError('--label belongs to --train')
-  const ways = (['out', 'trace', 'serve'] as const).filter((name) => options[name] !== undefined)
-  if (ways.length > 1)
-    throw new UsageError(`choose one of ${ways.map((name) => `--${name}`).join(' and ')}`)
+  const outputs = given(['out', 'trace', 'serve'])
+  if (outputs.length > 1) throw new UsageError(`choose one of ${outputs.join(' and ')}`)
   if (options.json && options.serve !== undefined)
     throw new UsageError('--json prints what --serve shows: choose one of them')
 }
@@ -158,7 +152,7 @@ async function open(
   return { model, plan, title: `${model.architecture.variant}${scenario ? `, ${scenario}` : ''}` }
 }
 
-/** Inspects, and writes what was asked for. */
+/** Inspects one step, and writes the page or the trace. */
 async function inspectModel(
   { model, plan, title }: Opened,
   folder: string | undefined,
@@ -168,29 +162,30 @@ async function inspectModel(
 ): Promise<Inspection> {
   const { train, label } = options
   const { inspection, recording } = await inspect(model, {
-    ...{ picture, train, label, title, plan },
+    picture,
+    train,
+    label,
+    title,
+    plan,
     onProgress: (label, done, total) => output.progress(label, done, total),
   })
   output.endProgress()
   const { loss, milliseconds, numbers, omissions, dispatches, top } = inspection
   const diverging = firstDiverging(numbers)
   const time = milliseconds === null ? '' : `, ${milliseconds.toFixed(1)} ms of GPU time`
-  output.labeled(
-    'step',
-    `${options.train ? 'forward, backward and SGD' : 'forward'}: ${counted(dispatches.length, 'dispatch', 'dispatches')}${time}`,
-  )
+  const passes = options.train ? 'forward, backward and SGD' : 'forward'
+  const launched = counted(dispatches.length, 'dispatch', 'dispatches')
+  output.labeled('step', `${passes}: ${launched}${time}`)
   const [best] = top
-  const taken = best
+  const prediction = best
     ? `${best.name}, ${percent(best.probability)}`
     : 'the logits are not finite: the network has diverged'
-  output.labeled('image', `${options.image ?? 'a drawing'}: ${taken}`)
+  output.labeled('image', `${options.image ?? 'a drawing'}: ${prediction}`)
   if (loss !== null) output.labeled('loss', `${loss.toFixed(4)}, for ${inspection.target}`)
   output.labeled('float64', numbersLine(numbers, diverging))
-  if (omissions.length)
-    output.labeled(
-      'left out',
-      `${counted(omissions.length, 'piece')} of work, such as ${omissions.find((text) => text.endsWith('frozen')) ?? omissions[0]}`,
-    )
+  const example = omissions.find((text) => text.endsWith('frozen')) ?? omissions[0]
+  if (example)
+    output.labeled('left out', `${counted(omissions.length, 'piece')} of work, such as ${example}`)
   if (milliseconds !== null) output.lines(['', ...layersAsTable(inspection), ''])
   const summary = { title, train: inspection.train, loss, top, milliseconds, omissions, diverging }
   const places = dispatches.map(({ source, bindings, ...rest }) => ({
@@ -210,14 +205,14 @@ async function inspectModel(
   return inspection
 }
 
-/** The page lies in the run it is of, or here. */
+/** In the run's folder, or else in the current one. */
 function defaultPath(folder: string | undefined, title: string): string {
   return folder ? join(folder, 'inspect.html') : `${title.replaceAll(/[^\w-]+/g, '-')}-inspect.html`
 }
 
 const states = { new: 'new, trains', trained: 'trains', frozen: 'frozen', bare: '' } as const
 
-/** Where the time went: milliseconds of each layer. */
+/** The GPU time of each layer, in milliseconds. */
 function layersAsTable({ layers, dispatches, train }: Inspection): string[] {
   const kinds = train ? (['forward', 'gradient', 'step'] as const) : (['forward'] as const)
   const header = [
@@ -244,9 +239,13 @@ function layersAsTable({ layers, dispatches, train }: Inspection): string[] {
 
 function numbersLine(numbers: readonly NumberRow[], diverging: NumberRow | null): string {
   if (diverging)
-    return `${diverging.layer} ${diverging.operator} ${diverging.what} is the first to diverge: relative error ${diverging.relative.toExponential(1)}, allowed ${diverging.allowed.toExponential(1)}`
+    return (
+      `${diverging.layer} ${diverging.operator} ${diverging.what} is the first to diverge: ` +
+      `relative error ${diverging.relative.toExponential(1)}, ` +
+      `allowed ${diverging.allowed.toExponential(1)}`
+    )
   const worst = Math.max(...numbers.map(({ relative }) => relative))
-  return `${counted(numbers.length, 'tensor')} agree; the largest relative error is ${worst.toExponential(1)}`
+  return `${counted(numbers.length, 'tensor')} agree; largest relative error ${worst.toExponential(1)}`
 }
 
 /** Serves the page on this machine until Ctrl-C. */

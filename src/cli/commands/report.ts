@@ -106,7 +106,8 @@ async function openRunData(
   const path = dir ?? (typeof data === 'string' ? data : undefined)
   if (path === undefined)
     throw new UsageError(
-      `${folder} does not record where its images are: name them with 'graft report ${quoted(folder)} DIR'`,
+      `${folder} does not record where its images are: ` +
+        `name them with 'graft report ${quoted(folder)} DIR'`,
     )
   return openAsTrained(path, config)
 }

@@ -100,7 +100,8 @@ async function run(dir: string, options: ShowBatchOptions): Promise<void> {
     output.event({ type: 'result', out, augmentation, pictures })
     output.labeled(
       'sheet',
-      `${out}: ${counted(rows.length, 'image')} in validation and in ${counted(options.epochs, 'epoch')} of training`,
+      `${out}: ${counted(rows.length, 'image')} in validation ` +
+        `and in ${counted(options.epochs, 'epoch')} of training`,
     )
   })
 }

@@ -77,7 +77,10 @@ function report(output: Output, results: readonly TuningResult[]): void {
           `${beforeMs.toFixed(2)} ms`,
           `${bestMs.toFixed(2)} ms`,
           wrong ? `${tried}, ${wrong} wrong` : `${tried}`,
-          `${best.kernel} ${best.rows} x ${best.columns}${best.splits > 1 ? `, ${best.splits} parts` : ''}`,
+          [
+            `${best.kernel} ${best.rows} x ${best.columns}`,
+            ...(best.splits > 1 ? [`${best.splits} parts`] : []),
+          ].join(', '),
         ]),
       ],
       { right: [1, 2] },

@@ -36,7 +36,7 @@ interface AddOptions extends JsonOption {
 export function addWeightsCommand(program: Command): void {
   const weights = program
     .command('weights')
-    .description('Show, fetch and check the weights that have a name, and give names to your own.')
+    .description('Show, fetch and check named weights, and give names to your own.')
   weights.addHelpText(
     'after',
     `
@@ -47,61 +47,51 @@ Examples:
   graft weights add lab/dogs ~/dogs.safetensors
   graft train photos --weights lab/birds
 
-Fetched files lie in your cache folder, names of your own in ${entriesFile()}.`,
+Fetched files are in your cache folder, names of your own in ${entriesFile()}.`,
   )
   const sub = (name: string, description: string) =>
     weights
       .command(name)
       .description(description)
       .option('--json', 'print one JSON event a line, the result last')
-  sub('list', 'Show every name, what it stands for and where its file is.').action(list)
-  sub(
-    'add',
-    'Give a name to a file of your own, here or on a server; its sha256 is checked whenever it is used.',
-  )
-    .argument('<name>', 'letters, digits, . - and _, parts divided by /')
+  sub('list', 'Show every name, its network and its file.').action(list)
+  sub('add', 'Name a file of your own, here or on a server; its sha256 is checked at every use.')
+    .argument('<name>', 'letters, digits, . - and _, in parts separated by /')
     .argument('<url|path>', 'an http or https address, or a file here')
     .option(
       '--sha256 <digits>',
-      "the file's sha256; for a file here it is computed, an address may end in its first digits as PyTorch's do",
+      "the file's sha256; computed for a file here; PyTorch's addresses end in its first digits",
     )
     .addOption(
-      new Option(
-        '--variant <name>',
-        'which AlexNet it is for, where the file does not say',
-      ).choices(variants),
+      new Option('--variant <name>', 'the AlexNet it is for, if the file does not say').choices(
+        variants,
+      ),
     )
     .action(add)
-  sub(
-    'fetch',
-    'Fetch weights now rather than when they are first used; a cut transfer goes on where it ended.',
-  )
+  sub('fetch', 'Fetch weights now, before their first use; an interrupted transfer continues.')
     .argument('<name...>', 'names that list shows')
-    .option('--offline', 'fetch nothing, only check what is here (also: GRAFT_OFFLINE=1)')
+    .option('--offline', 'fetch nothing, only check local files (also: GRAFT_OFFLINE=1)')
     .action(fetchNamed)
-  sub('verify', 'Check the sha256 of weights that are here.')
-    .argument('[name...]', 'names (default: all that are here)')
+  sub('verify', 'Check the sha256 of local weights.')
+    .argument('[name...]', 'names (default: all that are local)')
     .action(verify)
   sub('path', 'Print the path of the file, for scripts.')
     .argument('<name>', 'a name that list shows')
     .action(path)
-  sub('remove', 'Forget a name of your own; delete what was fetched for a name.')
+  sub('remove', 'Remove a name of your own; delete the files fetched for a name.')
     .argument('<name>', 'a name that list shows')
     .action(remove)
 }
 
-/** The weights of a name, or one line that says which there are. */
+/** @throws UsageError that lists the names there are */
 function requireWeights(name: string): NamedWeights {
   const found = findWeights(name)
   if (found) return found
-  throw new UsageError(
-    `there are no weights named ${name}; there are ${allWeights()
-      .map((one) => one.name)
-      .join(', ')}`,
-  )
+  const names = allWeights().map((one) => one.name)
+  throw new UsageError(`there are no weights named ${name}; the names are ${names.join(', ')}`)
 }
 
-/** Checks named weights, and fetches them with a bar where they are not on this machine yet. */
+/** Fetches named weights that are not on this machine yet, with a progress bar, and checks them. */
 async function fetchShown(
   output: Output,
   weights: NamedWeights,
@@ -111,7 +101,7 @@ async function fetchShown(
   const here = await localFile(weights)
   if (here === null && !(offline ?? isOffline()))
     output.labeled('fetching', `${weights.name} from ${weights.file.href}`)
-  let told = 0
+  let reportedAt = 0
   try {
     return await fetchWeights(weights, {
       ...(offline ? { offline } : {}),
@@ -124,8 +114,8 @@ async function fetchShown(
           total === null ? bytes(done) : `${bytes(done)} of ${bytes(total)}`,
         )
         const now = performance.now()
-        if (now - told < 500 && done !== total) return
-        told = now
+        if (now - reportedAt < 500 && done !== total) return
+        reportedAt = now
         output.event({ type: 'fetch', name: weights.name, done, total })
       },
     })
@@ -140,9 +130,9 @@ async function fetchShown(
 }
 
 /**
- * Fetches what is named and not on this machine yet, before anything is computed; loading checks it
- * in any case.
- * @param name of weights, or a path, for which nothing is done
+ * Fetches named weights that are not on this machine yet, before anything is computed. Loading
+ * checks them in any case.
+ * @param name a name, or a path, for which there is nothing to do
  */
 export async function fetchAbsent(
   name: string | undefined,
@@ -150,7 +140,7 @@ export async function fetchAbsent(
   output: Output,
   stop: Stop,
 ): Promise<void> {
-  // Also for what loading would fetch because its copy here is damaged.
+  // Loading fetches damaged weights again, and has to know too.
   if (offline) process.env.GRAFT_OFFLINE = '1'
   const named = name === undefined ? undefined : findWeights(name)
   if (named && (await localFile(named)) === null) await fetchShown(output, named, offline, stop)
@@ -164,25 +154,24 @@ async function list({ json }: JsonOption): Promise<void> {
   output.event({
     type: 'result',
     weights: rows.map(({ weights, path }) => ({
-      ...{
-        name: weights.name,
-        variant: weights.variant,
-        classes: weights.classes,
-        parameters: weights.parameters,
-      },
-      ...{
-        accuracy: weights.accuracy,
-        license: weights.license,
-        source: weights.file.href,
-        sha256: weights.sha256,
-        path,
-      },
+      name: weights.name,
+      variant: weights.variant,
+      classes: weights.classes,
+      parameters: weights.parameters,
+      accuracy: weights.accuracy,
+      license: weights.license,
+      source: weights.file.href,
+      sha256: weights.sha256,
+      path,
       preprocess: weights.variant && preprocessOf(weights.variant),
     })),
   })
   const number = (n: number | null) => (n === null ? '-' : thousands(n))
   const lines = rows.map(({ weights, path }) => [
-    ...[weights.name, weights.variant ?? '-', number(weights.classes), number(weights.parameters)],
+    weights.name,
+    weights.variant ?? '-',
+    number(weights.classes),
+    number(weights.parameters),
     weights.accuracy ? percent(weights.accuracy.top1) : '-',
     isShipped(weights) ? 'comes with Graft' : (path ?? 'not fetched yet'),
   ])
@@ -244,17 +233,14 @@ async function verify(names: readonly string[], { json }: JsonOption): Promise<v
   const results: { name: string; path: string | null; problem: string | null }[] = []
   for (const weights of names.length ? names.map(requireWeights) : allWeights()) {
     const path = await localFile(weights)
-    // Not asked for by name: what is not here has nothing to check.
+    // Weights that are neither here nor asked for by name are not checked.
     if (path === null && names.length === 0) continue
     const problem =
       path === null
         ? `the file is not here; 'graft weights fetch ${weights.name}' fetches it`
         : await problemOf(weights, path)
     results.push({ name: weights.name, path, problem })
-    output.labeled(
-      problem === null ? 'sound' : 'wrong',
-      `${weights.name}: ${problem ?? path ?? ''}`,
-    )
+    output.labeled(problem ? 'wrong' : 'sound', `${weights.name}: ${problem ?? path}`)
   }
   output.event({ type: 'result', weights: results })
   if (results.some(({ problem }) => problem !== null)) process.exitCode = exitCodes.failure

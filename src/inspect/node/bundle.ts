@@ -6,8 +6,8 @@ import type { PageBundle } from '../page.ts'
 let bundle: Promise<PageBundle> | null = null
 
 /**
- * The inspector page's script and style: what `npm run build` made, or in a clone its sources,
- * bundled once in a process.
+ * The script and style of the inspector's page: from `npm run build`, or in a clone bundled from
+ * source, once in a process.
  */
 export function pageBundle(): Promise<PageBundle> {
   bundle ??= import('../page/index.js').catch((error: NodeJS.ErrnoException) => {
@@ -17,18 +17,13 @@ export function pageBundle(): Promise<PageBundle> {
   return bundle
 }
 
-/**
- * Bundles the page's sources with esbuild, in a fraction of a second; the references' text and the
- * version go in with them.
- */
+/** Bundles the page's sources, the references' text and the version with esbuild. */
 export async function bundleSources(): Promise<PageBundle> {
   const esbuild = await import('esbuild').catch((cause: unknown) => {
     throw new GraftError(
       'install',
-      "the inspector's page is not built, and esbuild is not installed: run 'npm ci' in Graft's folder",
-      {
-        cause,
-      },
+      "the inspector's page is not built and esbuild is missing: run 'npm ci' in Graft's folder",
+      { cause },
     )
   })
   const { version } = JSON.parse(
@@ -36,22 +31,26 @@ export async function bundleSources(): Promise<PageBundle> {
   ) as { version: string }
   const { outputFiles } = await esbuild.build({
     entryPoints: { page: fileURLToPath(new URL('../web/main.tsx', import.meta.url)) },
-    ...{
-      bundle: true,
-      minify: true,
-      write: false,
-      outdir: 'page',
-      format: 'iife',
-      target: 'es2022',
-      legalComments: 'none',
-    },
-    ...{ jsx: 'automatic', jsxImportSource: 'preact', logLevel: 'silent' },
+    bundle: true,
+    minify: true,
+    write: false,
+    outdir: 'page',
+    format: 'iife',
+    target: 'es2022',
+    legalComments: 'none',
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    logLevel: 'silent',
     define: {
       GRAFT_VERSION: JSON.stringify(version),
       GRAFT_REFERENCES: JSON.stringify(await readReferences()),
     },
   })
-  const text = (ending: string) => outputFiles.find(({ path }) => path.endsWith(ending))?.text ?? ''
+  const text = (ending: string) => {
+    const file = outputFiles.find(({ path }) => path.endsWith(ending))
+    if (!file) throw new Error(`the inspector's page was bundled without ${ending}`)
+    return file.text
+  }
   return { script: text('.js'), style: text('.css') }
 }
 

@@ -1,14 +1,14 @@
 import { createServer } from 'node:http'
 import { UsageError } from '../../base/errors.ts'
 
-/** What a request is answered with. */
+/** The answer to a request. */
 export interface Answer {
   /** The content's media type. */
   readonly type: string
   readonly body: string | Uint8Array
 }
 
-/** What is being served, until it is closed. */
+/** A server, until it is closed. */
 export interface LocalServer {
   /** Begins with localhost, a secure context, which WebGPU wants. */
   readonly url: string
@@ -18,7 +18,7 @@ export interface LocalServer {
 
 /**
  * A server for this machine alone.
- * @param answer what lies at a path, which begins with a slash and is decoded; null for nothing
+ * @param answer gives the content of a path, which begins with a slash and is decoded; null for 404
  * @param port 0 for any that is free
  * @throws UsageError when the port is taken
  */
@@ -38,7 +38,7 @@ export async function serveLocally(
           'content-type': found?.type ?? 'text/plain',
           'cache-control': 'no-store',
         })
-        response.end(found?.body ?? '')
+        response.end(found?.body)
       },
       () => response.writeHead(500).end(),
     )
@@ -47,7 +47,7 @@ export async function serveLocally(
     server.once('error', reject).listen(port, '127.0.0.1', resolve),
   ).catch((cause: unknown) => {
     throw new UsageError(
-      `nothing can be served on port ${port}: it is taken, or not for everybody; give another one`,
+      `cannot serve on port ${port}: it is in use, or reserved; choose another port`,
       { cause },
     )
   })
@@ -61,7 +61,7 @@ export async function serveLocally(
   }
 }
 
-/** What a request asks for, decoded and without its query; null where that makes no sense. */
+/** The path of a request, decoded and without its query; null where it is malformed. */
 function pathOf(target: string): string | null {
   try {
     return decodeURIComponent(new URL(target, 'http://localhost').pathname)

@@ -1,5 +1,7 @@
 import type { ComponentType } from 'preact'
 import { useRef } from 'preact/hooks'
+import { at } from '../../base/at.ts'
+import { percent } from '../../base/format.ts'
 import { version } from './built.ts'
 import { Compare } from './compare.tsx'
 import { Lab } from './lab.tsx'
@@ -30,17 +32,17 @@ const views: readonly View[] = [
   { id: 'lab', name: 'Edit a kernel', component: Lab },
 ]
 
-/** The whole page: what was run, the views as tabs, and the one that the address names. */
+/** The whole page: what was run, the views as tabs, and the view that the address names. */
 export function App() {
   const [id, ...args] = useRoute()
-  const shown = views.find((view) => view.id === id) ?? (views[0] as View)
+  const shown = views.find((view) => view.id === id) ?? at(views, 0)
   const tabs = useRef<HTMLDivElement>(null)
   const onKeyDown = (event: KeyboardEvent) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key]
     if (!step) return
     event.preventDefault()
     const next = (views.indexOf(shown) + step + views.length) % views.length
-    go(views[next]?.id ?? '')
+    go(at(views, next).id)
     tabs.current?.querySelectorAll<HTMLElement>('[role=tab]')[next]?.focus()
   }
   const { component: Shown } = shown
@@ -86,7 +88,7 @@ function Facts() {
       {dispatches.length} dispatches, {time(milliseconds)}.{' '}
       {best ? (
         <>
-          Taken for <bdi>{best.name}</bdi>, {(100 * best.probability).toFixed(1)} %.{' '}
+          Taken for <bdi>{best.name}</bdi>, {percent(best.probability)}.{' '}
         </>
       ) : (
         'Its logits are not finite: the network has diverged. '

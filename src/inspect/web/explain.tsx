@@ -63,7 +63,7 @@ export function Explain({ call, what, at }: ExplainProps) {
             filter={0}
             field={made.field}
             selected={null}
-            onChoose={() => {}}
+            onSelect={() => {}}
           />
         ) : null}
         <Scroll label="Terms" tall>

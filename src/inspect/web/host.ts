@@ -2,10 +2,7 @@ import { UsageError } from '../../base/errors.ts'
 import { requestAdapter } from '../../host/browser/adapters.ts'
 import type { Host } from '../../host/host.ts'
 
-/**
- * What the page gives an engine: the browser's GPU and the given kernels. Images and files it has
- * none.
- */
+/** The host of an engine on the page: the browser's GPU and these kernels, no images, no files. */
 export function pageHost(shaders: ReadonlyMap<string, string>): Host {
   const none = async (): Promise<never> => {
     throw new UsageError("the inspector's page reads and writes no files")

@@ -1,20 +1,21 @@
 /** Tensors as images: which values make a tile, and what color each has. */
 import * as Plot from '@observablehq/plot'
+import { at } from '../../base/at.ts'
 import type { Preprocess } from '../../nn/preprocess.ts'
 import type { Values } from '../terms.ts'
 
-/** How a tensor is laid out: tiles of one plane each, or one tile of rows. */
+/** How a tensor becomes an image: tiles of one plane each, or one tile of rows. */
 export interface Layout {
   readonly tiles: number
   readonly height: number
   readonly width: number
   /** Tiles in a row of the image. */
   readonly across: number
-  /** The flat index of a pixel of a tile; null where the tensor was not kept so far. */
+  /** The flat index of a pixel of a tile; −1 where there is no element. */
   index(tile: number, row: number, column: number): number
   /** Coordinates of that element in the tensor. */
   at(tile: number, row: number, column: number): readonly number[]
-  /** Where an element lies; of a tile that is not shown, too. */
+  /** The place of an element, also in a tile that is not shown. */
   place(at: readonly number[]): Place
   /** Whether a tile shows three channels as red, green and blue. */
   readonly color: boolean
@@ -30,10 +31,7 @@ export type Palette = 'sequential' | 'diverging' | 'color'
 
 /** The most tiles one image shows. */
 const mostTiles = 512
-/**
- * A row of numbers is broken into lines of so many; so are the rows of a matrix that has no more
- * than these.
- */
+/** A vector is broken into lines of 64 numbers, and so are the rows of a matrix of few rows. */
 const [lineLength, fewRows] = [64, 32]
 
 /**
@@ -42,12 +40,14 @@ const [lineLength, fewRows] = [64, 32]
  * channels
  */
 export function layoutOf({ shape, values }: Values, name: string, filter: number): Layout {
+  // Dimensions that the shape does not have are 1. An address may name fewer coordinates than the
+  // tensor has: those it leaves out are 0.
   const [a = 1, b = 1, height = 1, width = 1] = shape
   const plane = height * width
   const kept = Math.floor(values.length / plane)
   if (shape.length === 4 && /^d?weight$/.test(name) && b === 3) {
-    // Filters of the first convolution see red, green and blue: a filter a tile, in color; of their
-    // gradients a channel a tile.
+    // The first convolution's filters are drawn in color, one a tile; of their gradients, each
+    // channel is a tile.
     const channels = name === 'weight' ? 1 : 3
     const tiles = Math.min(channels * a, Math.floor((channels * kept) / 3), mostTiles)
     return {
@@ -76,7 +76,7 @@ export function layoutOf({ shape, values }: Values, name: string, filter: number
     }
   }
   if (shape.length === 2 && a > 1 && a <= fewRows && b > lineLength)
-    // A few long rows, as of a layer of few classes: one below the other they would be a thread.
+    // A few long rows, as in a layer of few classes: each becomes a tile of several lines.
     return {
       ...grid(
         Math.min(a, Math.floor(values.length / b)),
@@ -115,7 +115,7 @@ export function layoutOf({ shape, values }: Values, name: string, filter: number
   }
 }
 
-/** As near to a rectangle of 3 : 2 as tiles of this shape allow. */
+/** As close to a rectangle of 3 : 2 as tiles of this shape allow. */
 function grid(tiles: number, height: number, width: number, color: boolean) {
   return {
     tiles,
@@ -158,7 +158,7 @@ export interface Range {
 export function extentOf({ values }: Values): Range | null {
   let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
   for (let i = 0; i < values.length; i++) {
-    const value = values[i] ?? Number.NaN
+    const value = at(values, i)
     if (!Number.isFinite(value)) continue
     low = Math.min(low, value)
     high = Math.max(high, value)
@@ -166,10 +166,7 @@ export function extentOf({ values }: Values): Range | null {
   return low > high ? null : { low, high }
 }
 
-/**
- * What a palette's colors stand for: the values' extent, or as much on both sides of zero for a
- * diverging one.
- */
+/** The values at both ends of a palette: the extent, for a diverging palette around zero. */
 export function rangeOf(extent: Range | null, palette: Palette): Range {
   if (!extent) return { low: 0, high: 1 }
   const { low, high } = extent
@@ -211,7 +208,7 @@ export function draw(
           image.data.set(colors.subarray(place, place + 3), pixel)
         } else
           for (let c = 0; c < 3; c++) {
-            const channel = tensor.values[index + c * plane] ?? 0
+            const channel = at(tensor.values, index + c * plane)
             image.data[pixel + (preprocess.order === 'bgr' ? 2 - c : c)] =
               255 * unit(channel, c, range, preprocess, layout)
           }
@@ -229,5 +226,5 @@ function unit(
   layout: Layout,
 ): number {
   if (layout.tiles > 1) return (value - range.low) / (range.high - range.low)
-  return (value * (std[channel] ?? 1) + (mean[channel] ?? 0)) / scale
+  return (value * at(std, channel) + at(mean, channel)) / scale
 }

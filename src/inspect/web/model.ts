@@ -5,14 +5,16 @@ import { unpackTensor } from '../pack.ts'
 import { readInspection } from '../plain.ts'
 import type { ExplainedCall, Values } from '../terms.ts'
 
-export const inspection = readInspection(document.getElementById('inspection')?.textContent ?? '')
+const recorded = document.getElementById('inspection')?.textContent
+if (!recorded) throw new Error('this page contains no inspection')
+export const inspection = readInspection(recorded)
 
-/** What is called so where others have a layer's name. */
+/** In place of a layer's name, for the loss. */
 export const lossName = 'the loss'
 
 const unpacked = new Map<string, Values>()
 
-/** A tensor's values, unpacked when they are first looked at. */
+/** A tensor's values, unpacked at the first use; null for a tensor that was not kept. */
 export function valuesOf(key: string): Values | null {
   const packed = inspection.tensors[key]
   if (!packed) return null
@@ -44,6 +46,13 @@ export function explainedCall(call: InspectedCall): ExplainedCall {
 }
 
 export type Cost = NonNullable<InspectedDispatch['cost']>
+
+/** The text of a kernel's file. */
+export function shaderText(file: string): string {
+  const text = inspection.shaders[file]
+  if (text === undefined) throw new Error(`the inspection contains no text of ${file}`)
+  return text
+}
 
 /** Which limit a dispatch meets first: under the slope of the roofline, or under its flat part. */
 export function limitOf({ flops, bytes }: Cost): 'memory' | 'arithmetic' {

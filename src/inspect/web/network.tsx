@@ -6,13 +6,12 @@ import { inspection } from './model.ts'
 import { href } from './route.ts'
 import { amount, shapeText, time } from './text.ts'
 
-/**
- * The network as a map: every layer with what it is, whether it trains, and where its time went.
- */
+/** The network as a list of layers: what each is, whether it trains, and its GPU time. */
 export function NetworkMap() {
   const { layers, removed, plan, train } = inspection
   const byLayer = layerTimes(inspection.dispatches)
-  const times = layers.map(({ name }) => byLayer.get(name) ?? noTimes)
+  const timesOf = (name: string) => byLayer.get(name) ?? noTimes
+  const times = layers.map(({ name }) => timesOf(name))
   const longest = Math.max(
     ...times.map(({ forward, gradient, step }) => forward + gradient + step),
     1e-9,
@@ -30,12 +29,12 @@ export function NetworkMap() {
             <span class="key step">optimizer</span>
           </>
         ) : null}
-        <span class="quiet">Bars are GPU time. A layer's name leads to its tensors.</span>
+        <span class="quiet">Bars are GPU time. Click a layer's name to see its tensors.</span>
       </p>
       <ol class="layers">
         {layers.map((layer, i) => {
           const state = stateOf(layer)
-          const spent = times[i] ?? noTimes
+          const spent = timesOf(layer.name)
           const values = layer.parameters.reduce(
             (sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1),
             0,
@@ -43,7 +42,7 @@ export function NetworkMap() {
           return (
             <li key={layer.name} class={`layer ${state}`}>
               {train && i === first && i > 0 ? (
-                <p class="stop">Backward stops here: nothing above this line trains.</p>
+                <p class="stop">Backward stops here: no layer above this line trains.</p>
               ) : null}
               <div class="row">
                 <a class="name" href={href('tensors', layer.name)}>

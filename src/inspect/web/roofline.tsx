@@ -3,10 +3,10 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import { passKind } from '../../nn/layerTimes.ts'
 import { type Cost, inspection } from './model.ts'
 import { go, href } from './route.ts'
-import { Scroll } from './scroll.tsx'
+import { Header, Scroll } from './scroll.tsx'
 import { amount, rate, share, time } from './text.ts'
 
-/** A dispatch that took time. */
+/** A dispatch with a measured time. */
 interface Timed {
   readonly index: number
   readonly title: string
@@ -29,14 +29,18 @@ const timed: readonly Timed[] = inspection.dispatches.flatMap(
     milliseconds
       ? [
           {
-            ...{ index, cost, milliseconds, share, kind: passKind(pass) },
+            index,
+            cost,
+            milliseconds,
+            share,
+            kind: passKind(pass),
             title: `${layer ?? operator} ${pass ?? ''}\n${inspection.sources[source]?.kernel}`,
           },
         ]
       : [],
 )
 
-/** On an axis of powers there is no place for none. */
+/** A logarithmic axis cannot show a dispatch without arithmetic. */
 const data: readonly Point[] = timed.flatMap((one) =>
   one.cost?.flops
     ? [
@@ -49,9 +53,10 @@ const data: readonly Point[] = timed.flatMap((one) =>
     : [],
 )
 
+const measures = ['time', 'FLOP a byte', 'arithmetic', 'memory', 'of the roof']
 const longest = timed.toSorted((a, b) => b.milliseconds - a.milliseconds).slice(0, 12)
 
-/** How close each dispatch comes to what the adapter can do: its arithmetic, or its memory. */
+/** How close each dispatch is to the adapter's limits: arithmetic, or memory. */
 export function Roofline() {
   const host = useRef<HTMLDivElement>(null)
   const [width, setWidth] = useState(900)
@@ -111,7 +116,7 @@ export function Roofline() {
             x: 'intensity',
             y: 'flops',
             title: (one: Point) =>
-              `${one.title}\n${amount(one.flops, 'FLOP/s')}, ${share(one.share ?? 0)} of the roof`,
+              `${one.title}\n${amount(one.flops, 'FLOP/s')}, ${one.share === null ? '?' : share(one.share)} of the roof`,
             fill: 'var(--ground)',
           }),
         ),
@@ -120,13 +125,12 @@ export function Roofline() {
     chart.setAttribute('role', 'group')
     chart.setAttribute(
       'aria-label',
-      `Roofline: ${data.length} dispatches below a roof of ${peak.gflops.toFixed(0)} GFLOP a second`,
+      `${data.length} dispatches below a roof of ${peak.gflops.toFixed(0)} GFLOP a second`,
     )
     // Plot names its groups by aria-label, which needs a role.
     for (const group of Array.from(chart.querySelectorAll('g[aria-label]')))
       group.setAttribute('role', 'group')
-    // The point that the pointer is nearest to; the table below has the same links for the
-    // keyboard.
+    // The nearest point to the pointer; for the keyboard, the table below has the same links.
     chart.addEventListener('click', () => {
       const nearest = chart.value as Point | null
       if (nearest) go('timeline', nearest.index)
@@ -139,10 +143,10 @@ export function Roofline() {
       {peak ? (
         <>
           <p>
-            This adapter does at most {peak.gflops.toFixed(1)} GFLOP and moves{' '}
-            {peak.gbps.toFixed(1)} GB a second, both measured just before. A dispatch on the slope
-            waits for memory, one under the flat roof for arithmetic. Larger dots took longer; a dot
-            leads to its dispatch.
+            This adapter computes at most {peak.gflops.toFixed(1)} GFLOP and moves{' '}
+            {peak.gbps.toFixed(1)} GB a second, both measured before this step. A dispatch under the
+            slope waits for memory, one under the flat roof for arithmetic. Larger dots took longer;
+            click a dot to open its dispatch.
           </p>
           <p class="legend">
             <span class="key forward">forward</span>
@@ -153,25 +157,16 @@ export function Roofline() {
           <p class="quiet">
             Below are the {longest.length} longest of {timed.length} dispatches.{' '}
             {timed.length > data.length
-              ? `${timed.length - data.length} dispatches only move numbers: they have no place on the chart. `
+              ? `${timed.length - data.length} dispatches only move numbers and are not drawn. `
               : ''}
-            {timed.some((one) => (one.share ?? 0) > 1)
-              ? 'Above the roof lies what found its numbers in a cache, which is faster than memory. '
+            {timed.some((one) => one.share !== null && one.share > 1)
+              ? 'A dispatch above the roof found its numbers in a cache, faster than memory. '
               : ''}
           </p>
           <Scroll label="Where the time went">
             <table>
               <caption>Where the time went</caption>
-              <thead>
-                <tr>
-                  <th scope="col">dispatch</th>
-                  {['time', 'FLOP a byte', 'arithmetic', 'memory', 'of the roof'].map((name) => (
-                    <th key={name} scope="col" class="right">
-                      {name}
-                    </th>
-                  ))}
-                </tr>
-              </thead>
+              <Header columns={['dispatch', ...measures]} numbers={measures} />
               <tbody>
                 {longest.map(({ index, title, cost, milliseconds, share: ofRoof }) => (
                   <tr key={index}>

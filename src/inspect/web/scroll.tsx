@@ -1,10 +1,29 @@
 import type { ComponentChildren } from 'preact'
 import { useLayoutEffect, useRef } from 'preact/hooks'
 
-/**
- * Wide content in a box of its own, which the keyboard can scroll where there is something to
- * scroll.
- */
+/** A table's header. */
+export function Header({
+  columns,
+  numbers = [],
+}: {
+  readonly columns: readonly string[]
+  /** Columns of numbers, aligned to the right. */
+  readonly numbers?: readonly string[]
+}) {
+  return (
+    <thead>
+      <tr>
+        {columns.map((name) => (
+          <th key={name} scope="col" class={numbers.includes(name) ? 'right' : undefined}>
+            {name}
+          </th>
+        ))}
+      </tr>
+    </thead>
+  )
+}
+
+/** Wide content in a box that scrolls, also by keyboard. */
 export function Scroll({
   label,
   tall = false,

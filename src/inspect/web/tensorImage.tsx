@@ -1,4 +1,6 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { at } from '../../base/at.ts'
+import { thousands } from '../../base/format.ts'
 import type { Field } from '../terms.ts'
 import {
   draw,
@@ -18,16 +20,13 @@ interface TensorImageProps {
   readonly title: string
   readonly tensorKey: string
   readonly filter: number
-  /** The part that a number was made of, to be framed. */
+  /** The part of the input that a number was computed from, to be framed. */
   readonly field: Field | null
   readonly selected: readonly number[] | null
-  readonly onChoose: (at: readonly number[]) => void
+  readonly onSelect: (at: readonly number[]) => void
 }
 
-/**
- * One tensor as an image. The pointer, or the arrow keys, read a number; a click, or Enter, chooses
- * it.
- */
+/** One tensor as an image. Pointer or arrow keys read a number; a click, or Enter, selects it. */
 export function TensorImage({
   name,
   title,
@@ -35,7 +34,7 @@ export function TensorImage({
   filter,
   field,
   selected,
-  onChoose,
+  onSelect,
 }: TensorImageProps) {
   const canvas = useRef<HTMLCanvasElement>(null)
   const [place, setPlace] = useState<Place>({ tile: 0, row: 0, column: 0 })
@@ -57,7 +56,7 @@ export function TensorImage({
   const scale = Math.max(1, Math.min(16, Math.floor(520 / width), Math.floor(420 / height)))
   const here = layout.index(place.tile, place.row, place.column)
   const value = tensor.values[here]
-  const at = layout.at(place.tile, place.row, place.column)
+  const index = layout.at(place.tile, place.row, place.column)
   const kept = tensor.values.length < tensor.shape.reduce((a, b) => a * b, 1)
   const onPointerMove = (event: PointerEvent) => {
     const found = placeOf(event, layout)
@@ -66,24 +65,24 @@ export function TensorImage({
   }
   const onKeyDown = (event: KeyboardEvent) => {
     const move = {
-      ArrowLeft: [0, -1],
-      ArrowRight: [0, 1],
-      ArrowUp: [-1, 0],
-      ArrowDown: [1, 0],
-      PageUp: [0, 0, -1],
-      PageDown: [0, 0, 1],
+      ArrowLeft: { row: 0, column: -1, tile: 0 },
+      ArrowRight: { row: 0, column: 1, tile: 0 },
+      ArrowUp: { row: -1, column: 0, tile: 0 },
+      ArrowDown: { row: 1, column: 0, tile: 0 },
+      PageUp: { row: 0, column: 0, tile: -1 },
+      PageDown: { row: 0, column: 0, tile: 1 },
     }[event.key]
     if (event.key === 'Enter' || event.key === ' ') {
       event.preventDefault()
-      onChoose(at)
+      onSelect(index)
     }
     if (!move) return
     event.preventDefault()
     setReading(true)
     setPlace(({ tile, row, column }) => ({
-      tile: (tile + (move[2] ?? 0) + layout.tiles) % layout.tiles,
-      row: (row + (move[0] ?? 0) + layout.height) % layout.height,
-      column: (column + (move[1] ?? 0) + layout.width) % layout.width,
+      tile: (tile + move.tile + layout.tiles) % layout.tiles,
+      row: (row + move.row + layout.height) % layout.height,
+      column: (column + move.column + layout.width) % layout.width,
     }))
   }
   return (
@@ -105,7 +104,7 @@ export function TensorImage({
           onKeyDown={onKeyDown}
           onClick={(event) => {
             const found = placeOf(event, layout)
-            if (found) onChoose(layout.at(found.tile, found.row, found.column))
+            if (found) onSelect(layout.at(found.tile, found.row, found.column))
           }}
         />
         {field ? <Frames field={field} layout={layout} /> : null}
@@ -114,11 +113,11 @@ export function TensorImage({
       </div>
       <p class="readout" aria-live="polite">
         {reading && value !== undefined
-          ? `${name}[${at.join(', ')}] = ${colors(tensor.values, here, layout, value)}`
+          ? `${name}[${index.join(', ')}] = ${colors(tensor.values, here, layout, value)}`
           : palette === 'color'
             ? 'in its own colors'
             : extentText(extent)}
-        {kept ? `; the first ${tensor.values.length.toLocaleString('en')} values` : ''}
+        {kept ? `; the first ${thousands(tensor.values.length)} values` : ''}
       </p>
     </figure>
   )
@@ -134,7 +133,7 @@ function extentText(extent: Range | null): string {
 function colors(values: ArrayLike<number>, here: number, layout: Layout, value: number): string {
   if (!layout.color) return number(value)
   const plane = layout.height * layout.width
-  return [0, 1, 2].map((channel) => number(values[here + channel * plane] ?? Number.NaN)).join(', ')
+  return [0, 1, 2].map((channel) => number(at(values, here + channel * plane))).join(', ')
 }
 
 const sizeOf = ({ tiles, height, width, across }: Layout) =>

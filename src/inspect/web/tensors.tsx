@@ -99,7 +99,7 @@ function Layer({
               filter={filter}
               field={null}
               selected={selected && what === name ? at : null}
-              onChoose={(place) => go('tensors', layer, name, ...place)}
+              onSelect={(place) => go('tensors', layer, name, ...place)}
             />
             {selected && what === name ? <Chosen call={call} what={what} at={at} /> : null}
           </Fragment>

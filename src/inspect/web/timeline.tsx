@@ -2,26 +2,27 @@ import { useEffect, useRef } from 'preact/hooks'
 import { passKind } from '../../nn/layerTimes.ts'
 import { references } from './built.ts'
 import { Code } from './code.tsx'
-import { type Cost, inspection, limitOf } from './model.ts'
+import { type Cost, inspection, limitOf, shaderText } from './model.ts'
 import { go, href } from './route.ts'
-import { Scroll } from './scroll.tsx'
+import { Header, Scroll } from './scroll.tsx'
 import { amount, rate, shapeText, share, time } from './text.ts'
 
-/** Every dispatch in order, when it ran and for how long; the chosen one in full beside it. */
+/** Every dispatch in order, when it ran and for how long; the selected one in full beside them. */
 export function Timeline({ args }: { readonly args: readonly string[] }) {
   const { dispatches, sources, omissions } = inspection
-  const chosen = Math.min(dispatches.length - 1, Math.max(0, Number(args[0] ?? 0) || 0))
+  const selected = Math.min(dispatches.length - 1, Math.max(0, Number(args[0]) || 0))
   const last = dispatches.at(-1)
+  // Without timestamps every bar has length 0.
   const span = (last?.begin ?? 0) + (last?.milliseconds ?? 0) || 1
   const list = useRef<HTMLOListElement>(null)
   useEffect(() => {
-    list.current?.children[chosen]?.scrollIntoView({ block: 'nearest' })
-  }, [chosen])
+    list.current?.children[selected]?.scrollIntoView({ block: 'nearest' })
+  }, [selected])
   const onKeyDown = (event: KeyboardEvent) => {
     const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10 }[event.key]
     if (!step) return
     event.preventDefault()
-    const next = Math.min(dispatches.length - 1, Math.max(0, chosen + step))
+    const next = Math.min(dispatches.length - 1, Math.max(0, selected + step))
     go('timeline', next)
     list.current?.querySelectorAll<HTMLElement>('button')[next]?.focus()
   }
@@ -34,9 +35,9 @@ export function Timeline({ args }: { readonly args: readonly string[] }) {
             <li key={one.index}>
               <button
                 type="button"
-                aria-current={i === chosen}
+                aria-current={i === selected}
                 onClick={() => go('timeline', i)}
-                tabIndex={i === chosen ? 0 : -1}
+                tabIndex={i === selected ? 0 : -1}
               >
                 <span class="index">{i}</span>
                 <span class="who">
@@ -61,7 +62,7 @@ export function Timeline({ args }: { readonly args: readonly string[] }) {
         </ol>
         {omissions.length ? (
           <details class="omissions" open={omissions.length < 12}>
-            <summary>{omissions.length} pieces of work did not run</summary>
+            <summary>{omissions.length} pieces of work were left out</summary>
             <ul>
               {omissions.map((text) => (
                 <li key={text}>{text}</li>
@@ -70,7 +71,7 @@ export function Timeline({ args }: { readonly args: readonly string[] }) {
           </details>
         ) : null}
       </div>
-      <Detail index={chosen} />
+      <Detail index={selected} />
     </section>
   )
 }
@@ -86,7 +87,7 @@ function Detail({ index }: { readonly index: number }) {
   const one = inspection.dispatches[index]
   const source = one ? inspection.sources[one.source] : undefined
   if (!one || !source) return null
-  const header = formula(inspection.shaders[source.kernel] ?? '')
+  const header = formula(shaderText(source.kernel))
   const reference = references[referenceFiles[one.operator] ?? one.operator]
   return (
     <article class="detail">
@@ -126,17 +127,7 @@ function Detail({ index }: { readonly index: number }) {
       <Scroll label="Bindings">
         <table>
           <caption>Bindings</caption>
-          <thead>
-            <tr>
-              <th scope="col">binding</th>
-              <th scope="col">name</th>
-              <th scope="col">access</th>
-              <th scope="col">shape</th>
-              <th scope="col" class="right">
-                size
-              </th>
-            </tr>
-          </thead>
+          <Header columns={['binding', 'name', 'access', 'shape', 'size']} numbers={['size']} />
           <tbody>
             {one.bindings.map((binding) => (
               <tr key={binding.name}>

@@ -3,9 +3,9 @@ import type { InspectedCall } from '../inspection.ts'
 import { totalOf } from './compare.tsx'
 import { Explain } from './explain.tsx'
 import { errorOf } from './labRun.ts'
-import { inspection, valuesOf } from './model.ts'
+import { inspection } from './model.ts'
 import { href } from './route.ts'
-import { Scroll } from './scroll.tsx'
+import { Header, Scroll } from './scroll.tsx'
 import { amount, number, shapeText, time } from './text.ts'
 import { flops, type Measured, measureSteps, shapes, steps } from './tourRun.ts'
 
@@ -25,10 +25,7 @@ export function Tour() {
   )
 }
 
-/**
- * A place on a plane that the reader moves, or lets run. It begins in the middle, where no padding
- * is in the way.
- */
+/** A place on a plane, moved by the reader or a timer. It starts in the middle, off the padding. */
 function usePlace(height: number, width: number) {
   const count = height * width
   const [position, setPosition] = useState(Math.floor(height / 2) * width + Math.floor(width / 2))
@@ -63,18 +60,24 @@ function usePlace(height: number, width: number) {
   return { row, column, control }
 }
 
+/** Height and width of one of a call's tensors; 1 x 1 where it was not kept. */
+function planeOf({ tensors }: InspectedCall, name: 'y' | 'weight'): [number, number] {
+  const key = tensors[name]
+  const [, , height = 1, width = 1] = (key && inspection.tensors[key]?.shape) || []
+  return [height, width]
+}
+
 function SlidingProduct({ call }: { readonly call: InspectedCall }) {
-  const [, , height = 1, width = 1] = valuesOf(call.tensors.y ?? '')?.shape ?? []
+  const [height, width] = planeOf(call, 'y')
   const { row, column, control } = usePlace(height, width)
   return (
     <article>
       <h3>1. A convolution is a dot product that slides</h3>
       <p>
-        Filter 0 of {call.layer} lies over a window of the image. Every pixel under it is multiplied
-        with the weight above it, the products are added up, and that is one number of the output.
-        Then the filter moves on.{' '}
-        <a href={href('lab', 'conv2d', 'forward.wgsl')}>The plain kernel</a> is these loops, one
-        thread for each number.
+        Filter 0 of {call.layer} covers a window of the image. Every pixel under it is multiplied by
+        the weight above it, and the sum of the products is one number of the output. Then the
+        filter moves on. <a href={href('lab', 'conv2d', 'forward.wgsl')}>The plain kernel</a> is
+        these loops, one thread for each number.
       </p>
       {control('Where the filter is')}
       <Explain call={call} what="y" at={[0, 0, row, column]} />
@@ -83,7 +86,7 @@ function SlidingProduct({ call }: { readonly call: InspectedCall }) {
 }
 
 function WeightGradient({ call }: { readonly call: InspectedCall }) {
-  const [, , height = 1, width = 1] = valuesOf(call.tensors.weight ?? '')?.shape ?? []
+  const [height, width] = planeOf(call, 'weight')
   const { row, column, control } = usePlace(height, width)
   const trains = inspection.layers
     .find(({ name }) => name === call.layer)
@@ -93,10 +96,10 @@ function WeightGradient({ call }: { readonly call: InspectedCall }) {
     <article>
       <h3>2. The gradient of a weight is another convolution</h3>
       <p>
-        A weight took part in every number of its output channel, each time with another pixel. So
-        its gradient adds up dy, the gradient of each of those numbers, times the pixel it met: the
-        image dotted with dy, which now plays the filter. The next weight met the pixels one step to
-        the right; for it dy slides one step on.
+        A weight is part of every number of its output channel, each time with another pixel. So its
+        gradient is the sum of dy, the gradient of each of those numbers, times that pixel: a dot
+        product of the image and dy, which takes the place of the filter. For the next weight the
+        pixels are one step to the right: dy slides on by one.
       </p>
       {recorded ? (
         <>
@@ -118,15 +121,17 @@ function WeightGradient({ call }: { readonly call: InspectedCall }) {
 function Freezing() {
   const [last, all] = inspection.compared.map(({ dispatches }) => totalOf(dispatches))
   const takes = ({ dispatches, milliseconds }: ReturnType<typeof totalOf>) =>
-    `${dispatches} dispatches${milliseconds === null ? '' : ` and ${time(milliseconds)} of GPU time`}`
+    milliseconds === null
+      ? `${dispatches} dispatches`
+      : `${dispatches} dispatches and ${time(milliseconds)} of GPU time`
   return (
     <article>
       <h3>3. What freezing saves</h3>
       {last && all ? (
         <p>
           With everything training, this step takes {takes(all)}. With only the last layer training,
-          it takes {takes(last)}: backward ends where nothing above it trains, no gradient buffer is
-          held, and the optimizer passes by. <a href={href('compare')}>Layer by layer</a>;{' '}
+          it takes {takes(last)}: backward ends where nothing earlier trains, no gradient buffer is
+          held, and the optimizer has nothing to do. <a href={href('compare')}>Layer by layer</a>;{' '}
           <a href={href('timeline', 0)}>the dispatches</a> end with what did not run, and why.
         </p>
       ) : (
@@ -138,6 +143,8 @@ function Freezing() {
     </article>
   )
 }
+
+const measures = ['time', 'FLOP/s', 'error']
 
 function Tiles() {
   const [results, setResults] = useState<readonly (Measured | undefined)[]>([])
@@ -176,20 +183,7 @@ function Tiles() {
       <div aria-live="polite">{problem ? <p class="error">{problem}</p> : null}</div>
       <Scroll label="The four steps">
         <table>
-          <thead>
-            <tr>
-              <th scope="col">step</th>
-              <th scope="col" class="right">
-                time
-              </th>
-              <th scope="col" class="right">
-                FLOP/s
-              </th>
-              <th scope="col" class="right">
-                error
-              </th>
-            </tr>
-          </thead>
+          <Header columns={['step', ...measures]} numbers={measures} />
           <tbody>
             {steps.map((step, i) => {
               const measured = results[i]

@@ -25,38 +25,48 @@ export interface Step {
 }
 
 const block = (rows: number, columns: number): BlockTiling => ({
-  ...{ kernel: 'block', rows, columns, depth: 16, threadRows: 4, threadColumns: 4, splits: 1 },
+  kernel: 'block',
+  rows,
+  columns,
+  depth: 16,
+  threadRows: 4,
+  threadColumns: 4,
+  splits: 1,
 })
 
 export const steps: readonly Step[] = [
   {
     name: 'A thread for each output',
-    why: 'The formula as it stands. Every product fetches a weight and a pixel from memory, and uses each of them once.',
+    why: `The formula as it is written. Every product loads a weight and a pixel from memory, and
+      uses each of them once.`,
     file: 'conv2d/forward.wgsl',
     tiling: 'plain',
   },
   {
     name: 'Tiles of 16 x 64 in shared memory',
-    why: 'A workgroup fetches a strip of weights and a strip of pixels together. Each weight then serves 64 outputs and each pixel 16; each thread keeps 4 x 4 of them in registers.',
+    why: `A workgroup loads a strip of weights and a strip of pixels together. Each weight then
+      serves 64 outputs and each pixel 16; each thread keeps 4 x 4 sums in registers.`,
     file: 'contract/block.wgsl',
     tiling: block(16, 64),
   },
   {
     name: 'Tiles of 64 x 64',
-    why: 'The same kernel with a larger tile: a fetched number serves 64 outputs either way, and memory is asked less often for the same work.',
+    why: `The same kernel with a larger tile: every loaded number serves 64 outputs, so the same
+      work needs fewer loads.`,
     file: 'contract/block.wgsl',
     tiling: block(64, 64),
   },
   {
-    name: 'What the engine takes here',
-    why: 'The tiling that was measured, or is the rule, for this kind of adapter: on a CPU register tiles without any barrier, on a GPU the block that keeps it busiest.',
+    name: 'The tiling that the engine chooses here',
+    why: `The tiling that was measured, or is the default, for this kind of adapter: on a CPU
+      register tiles without barriers, on a GPU the block that keeps it busiest.`,
     file: 'contract/tile.wgsl',
     tiling: 'chosen',
   },
 ]
 
 export interface Measured {
-  /** Of all its dispatches: arranging the input and packing the weights count too. */
+  /** Of all dispatches, with arranging the input and packing the weights. */
   readonly milliseconds: number
   /** Against float64. */
   readonly error: number
@@ -98,11 +108,11 @@ async function measure(
   let best: Measured | null = null
   for (let run = 0; run < 4; run++) {
     const recorder = engine.record()
-    const begun = performance.now()
+    const startedAt = performance.now()
     const y = engine.noGrad(() => conv2d(x, weight, null, { padding: shapes.padding }))
     const { dispatches, milliseconds } = await recorder.finish()
-    // without timestamps, the clock has to do
-    const took = milliseconds ?? performance.now() - begun
+    // Without timestamps, wall time.
+    const took = milliseconds ?? performance.now() - startedAt
     if (!best || took < best.milliseconds)
       best = {
         milliseconds: took,

@@ -6,7 +6,7 @@ import { confusionDrawing } from './charts.ts'
 import type { FigureView } from './figure.tsx'
 import { FoldedTable } from './table.tsx'
 
-/** The matrix of more classes than this is not drawn: only the most frequent mistakes are listed. */
+/** With more classes than this, only the most frequent mistakes are listed. */
 const drawnClasses = 40
 const listedMistakes = 20
 
