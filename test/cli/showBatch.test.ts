@@ -39,7 +39,7 @@ test('a sheet shows images of every class, the same from the same seed', async (
   expect([outcome.code, outcome.complaints]).toEqual([0, []])
   const result = outcome.events().at(-1) as {
     type: string
-    images: { class: string; name: string }[]
+    pictures: { class: string; name: string }[]
   }
   expect(result).toMatchObject({
     type: 'result',
