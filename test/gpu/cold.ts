@@ -1,5 +1,6 @@
-// Makes the kernels of a small network ready in a process that has none, computes a loss, and
-// prints what came of it. The process has to end by itself. The first argument names the adapter.
+// Prepares the kernels of a small network in a new process, computes a loss, and prints progress,
+// loss and open devices as JSON. The process must end by itself. The first argument names the
+// adapter.
 import { createEngineOn } from '../../src/createEngine.ts'
 import type { AdapterChoice } from '../../src/host/host.ts'
 import { crossEntropy, flatten, linear, maxPool2d, relu } from '../../src/index.ts'

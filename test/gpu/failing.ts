@@ -1,5 +1,5 @@
 // Opens an engine whose first kernel does not compile, on the adapter named by the first argument.
-// The process has to end by itself.
+// The process must end by itself.
 import { createEngineOn } from '../../src/createEngine.ts'
 import type { AdapterChoice } from '../../src/host/host.ts'
 import { nodeHost } from '../../src/nodeHost.ts'

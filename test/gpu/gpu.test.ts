@@ -14,8 +14,8 @@ import { testEngine } from '../support/engine.ts'
 const adapter = (process.env.GRAFT_ADAPTER ?? 'auto') as AdapterChoice
 const addKernel = stripKernel('add/forward')
 
-/** An engine of its own, one shader changed. */
-async function doctored(path: string, change: (text: string) => string): Promise<Engine> {
+/** A new engine with one shader changed. */
+async function engineWithShader(path: string, change: (text: string) => string): Promise<Engine> {
   const platform: Host = {
     ...nodeHost,
     readShaders: async () => {
@@ -28,7 +28,7 @@ async function doctored(path: string, change: (text: string) => string): Promise
 }
 
 describe('memory', () => {
-  test('buffers come back, and are handed out again', async () => {
+  test('released buffers are reused', async () => {
     const engine = await testEngine()
     const before = engine.memory()
     const first = engine.tensor(new Float32Array(1000), [1000])
@@ -45,14 +45,14 @@ describe('memory', () => {
     second.dispose()
   })
 
-  test('a free buffer serves whoever needs half of it or more, and is as large as was asked for', async () => {
+  test('a free buffer serves requests of half its size or more', async () => {
     const { gpu } = await testEngine()
     gpu.trim()
     const [large, larger] = [gpu.allocate(100_000), gpu.allocate(110_000)]
     for (const storage of [larger, large]) storage.release()
     const before = gpu.memory()
     const half = gpu.allocate(60_000)
-    expect([half.id, half.bytes]).toEqual([large.id, 60_160]) // the one that fits best
+    expect([half.id, half.bytes]).toEqual([large.id, 60_160]) // the best fit
     expect(gpu.memory()).toMatchObject({
       liveBytes: before.liveBytes + 60_160,
       peakBytes: before.peakBytes,
@@ -64,12 +64,12 @@ describe('memory', () => {
     large.release()
   })
 
-  test('uploads never disturb work that waits to be submitted', async () => {
+  test('uploads do not change the input of work that is not submitted yet', async () => {
     const engine = await testEngine()
     const x = engine.tensor(Float32Array.of(1, 2, 3), [3])
     const y = relu(x) // encoded, not submitted
     x.dispose()
-    const z = engine.tensor(Float32Array.of(7, 8, 9), [3]) // might be given x's buffer
+    const z = engine.tensor(Float32Array.of(7, 8, 9), [3]) // may get x's buffer
     expect([...(await y.data())]).toEqual([1, 2, 3])
     const w = relu(z)
     engine.gpu.write(z.buffer.storage, Float32Array.of(0, 0, 0)) // w is computed first
@@ -78,21 +78,22 @@ describe('memory', () => {
     for (const tensor of [y, z, w]) tensor.dispose()
   })
 
-  test('a launch that would bind too much at once is refused with both sizes', async () => {
+  test('a launch that binds too much at once is refused with both sizes', async () => {
     const engine = await testEngine('auto', 16_384)
     const x = engine.tensor(new Float32Array(5000), [5000])
     expect(() => relu(x)).toThrow(ShapeError)
     expect(() => relu(x)).toThrow(
-      /relu\/forward: x takes 0\.019 MiB, more than the 0\.016 MiB this adapter binds at once; use a smaller batch/,
+      'relu/forward: x takes 19.8 KiB, more than the 16.0 KiB this adapter binds at once; ' +
+        'use a smaller batch or narrower layers',
     )
     x.dispose()
   })
 
-  test('a tensor larger than a buffer may be is refused with both sizes', async () => {
+  test('a tensor larger than a buffer can be is refused with both sizes', async () => {
     const { gpu } = await testEngine()
     expect(() => gpu.allocate(gpu.device.limits.maxBufferSize + 1)).toThrow(ShapeError)
     expect(() => gpu.allocate(2 ** 50)).toThrow(
-      /a tensor of 1073741824 MiB is larger than the \d+ MiB that a buffer of this adapter may have/,
+      /a tensor of 1048576\.0 GiB is larger than the [\d.]+ [MG]iB that a buffer of this adapter/,
     )
   })
 
@@ -107,7 +108,7 @@ describe('memory', () => {
 })
 
 describe('launches', () => {
-  test('wait until they are submitted, all in one', async () => {
+  test('wait for the next submit, which submits them all', async () => {
     const engine = await testEngine()
     const x = engine.tensor(Float32Array.of(-1, 1), [2])
     engine.gpu.submit()
@@ -124,7 +125,7 @@ describe('launches', () => {
     for (const tensor of chain) tensor.dispose()
   })
 
-  test('may be more than the params ring holds', async () => {
+  test('can be more than the params ring holds', async () => {
     const engine = await testEngine()
     let sum = engine.tensor(Float32Array.of(0), [1])
     const one = engine.tensor(Float32Array.of(1), [1])
@@ -142,7 +143,7 @@ describe('launches', () => {
     for (const tensor of [sum, one]) tensor.dispose()
   })
 
-  test('values read later are those of the moment they were noted', async () => {
+  test('readLater gives the values at the time of the call', async () => {
     const engine = await testEngine()
     const x = engine.tensor(Float32Array.of(3), [1])
     const y = relu(x)
@@ -158,7 +159,7 @@ describe('launches', () => {
     for (const tensor of [x, y]) tensor.dispose()
   })
 
-  test('small values read later come back together, large ones alone', async () => {
+  test('small values read later share one read-back, large ones have their own', async () => {
     const engine = await testEngine()
     const { gpu } = engine
     const prototype = Object.getPrototypeOf(
@@ -183,7 +184,7 @@ describe('launches', () => {
     }
   })
 
-  test('values that are asked for take with them what was noted beside them and is not submitted', async () => {
+  test('asking for values submits pending copies into the same page', async () => {
     const engine = await testEngine()
     const x = engine.tensor(Float32Array.of(3), [1])
     const first = engine.readLater([x])
@@ -195,7 +196,7 @@ describe('launches', () => {
     for (const tensor of [x, y]) tensor.dispose()
   })
 
-  test('are checked against the shader: bindings and params by name', async () => {
+  test('are checked against the names of bindings and params in the shader', async () => {
     const { gpu } = await testEngine()
     const [a, b, y] = [0, 0, 0].map(() => gpu.allocate(4))
     if (!a || !b || !y) return
@@ -211,7 +212,7 @@ describe('launches', () => {
     for (const storage of [a, b, y]) storage.release()
   })
 
-  test('prepare compiles and launches nothing', async () => {
+  test('prepare compiles, and launches nothing', async () => {
     const engine = await createEngineOn(nodeHost, { adapter })
     const x = engine.tensor(Float32Array.of(-5), [1])
     const progress: number[][] = []
@@ -230,9 +231,9 @@ describe('launches', () => {
   })
 })
 
-describe('what goes wrong on the device', () => {
+describe('errors of the device', () => {
   test('a kernel that does not compile is named with its file and line', async () => {
-    const engine = await doctored('relu/forward.wgsl', (text) =>
+    const engine = await engineWithShader('relu/forward.wgsl', (text) =>
       text.replace('let v = x[i];', 'let v = nonsense;'),
     )
     engine.gpu.layer = 'features.1'
@@ -242,20 +243,23 @@ describe('what goes wrong on the device', () => {
       .catch((caught: unknown) => caught)
     expect(error).toBeInstanceOf(KernelError)
     expect((error as KernelError).message).toMatch(
-      /^kernel relu\/forward \(layer features\.1\): does not compile: relu\/forward\.wgsl:19: .*nonsense/,
+      new RegExp(
+        '^kernel relu/forward \\(layer features\\.1\\): does not compile: ' +
+          'relu/forward\\.wgsl:19: .*nonsense',
+      ),
     )
-    // it is known by now
+    // it was reported already
     await expect(engine.gpu.prepare(() => relu(x).dispose())).resolves.toBeUndefined()
-    const other = await doctored('relu/forward.wgsl', (text) => `${text}\n!`)
+    const other = await engineWithShader('relu/forward.wgsl', (text) => `${text}\n!`)
     await expect(
       other.gpu.prepare(() => void relu(other.tensor(Float32Array.of(1), [1]))),
     ).rejects.toThrow(/kernel relu\/forward: does not compile: relu\/forward\.wgsl/)
     for (const one of [engine, other]) one.dispose()
   })
 
-  test('an invalid launch is reported with its kernel and layer, and the engine goes on', async () => {
-    // More storage than a workgroup may have passes the compiler and fails in validation.
-    const engine = await doctored('relu/forward.wgsl', (text) =>
+  test('an invalid launch is reported with its kernel, and the engine goes on', async () => {
+    // Too much workgroup memory passes the compiler and fails in validation.
+    const engine = await engineWithShader('relu/forward.wgsl', (text) =>
       text
         .replace('@compute', 'var<workgroup> big: array<vec4f, 1000000>;\n@compute')
         .replace('let v = x[i];', 'let v = x[i] + big[i].x;'),
@@ -276,7 +280,7 @@ describe('what goes wrong on the device', () => {
     engine.dispose()
   })
 
-  test('a lost device is a typed error at the next await, and says what to do', async () => {
+  test('a lost device is a typed error at the next await that says what to do', async () => {
     const engine = await createEngineOn(nodeHost, { adapter })
     const x = engine.tensor(Float32Array.of(1), [1])
     engine.gpu.device.destroy()
@@ -289,7 +293,7 @@ describe('what goes wrong on the device', () => {
     engine.dispose()
   })
 
-  test('after dispose everything says so; disposing twice is no matter', async () => {
+  test('after dispose every call says so; disposing twice is allowed', async () => {
     const engine = await createEngineOn(nodeHost, { adapter })
     const x = engine.tensor(Float32Array.of(1), [1])
     engine.dispose()
@@ -299,7 +303,7 @@ describe('what goes wrong on the device', () => {
   })
 })
 
-test('the shapes and values of a tensor must agree', async () => {
+test('the shape and the number of values of a tensor must agree', async () => {
   const engine = await testEngine()
   expect(() => engine.tensor(new Float32Array(5), [2, 3])).toThrow(
     /shape \[2, 3\] has 6 values, but 5 were given/,
@@ -308,17 +312,17 @@ test('the shapes and values of a tensor must agree', async () => {
   expect(() => engine.tensor(new Float32Array(1), [1.5])).toThrow(ShapeError)
 })
 
-test('engine.info says what it runs on', async () => {
+test('engine.info describes the adapter', async () => {
   const { info } = await testEngine()
   expect(['hardware', 'lavapipe', 'swiftshader']).toContain(info.kind)
   expect(info.adapter.length).toBeGreaterThan(0)
-  // Both CPU adapters run a workgroup of their smallest subgroup as one subgroup; the fast kernels
-  // are for them above all.
+  // On both CPU adapters a workgroup of the smallest subgroup size is one subgroup; the fast
+  // kernels are mainly for them.
   if (info.kind !== 'hardware') expect(info.subgroup).toBe(info.kind === 'lavapipe' ? 8 : 4)
   expect((await testEngine('plain')).info.subgroup).toBe(null)
 })
 
-test('a process that has disposed of its engine ends by itself', async () => {
+test('a process that disposed its engine ends by itself', async () => {
   const worker = fileURLToPath(new URL('../host/node/worker.ts', import.meta.url))
   const { stdout } = await promisify(execFile)(
     process.execPath,

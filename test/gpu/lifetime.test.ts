@@ -13,8 +13,8 @@ import { testEngine } from '../support/engine.ts'
 
 const adapter = (process.env.GRAFT_ADAPTER ?? 'auto') as AdapterChoice
 
-/** Node's platform with some shaders of its own. */
-function platformWith(shaders: Readonly<Record<string, (text: string) => string>>): Host {
+/** Node's host with some shaders changed. */
+function hostWith(shaders: Readonly<Record<string, (text: string) => string>>): Host {
   return {
     ...nodeHost,
     readShaders: async () => {
@@ -32,7 +32,7 @@ const caught = (promise: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   )
 
-describe('whether a workgroup is a subgroup', () => {
+describe('the check whether a workgroup is one subgroup', () => {
   const product = async (engine: Engine) => {
     const x = engine.tensor(Float32Array.of(1, 2), [1, 2])
     const w = engine.tensor(Float32Array.of(3, 4, 5, 6), [2, 2])
@@ -42,46 +42,43 @@ describe('whether a workgroup is a subgroup', () => {
   test.each<[string, (text: string) => string]>([
     ['lanes out of order', (text) => text.replace('out[i + 1u] = lane', 'out[i + 1u] = lane ^ 1u')],
     ['a subgroup of another size', (text) => text.replace('out[i] = size', 'out[i] = size * 2u')],
-  ])(
-    'is asked at the start: with %s sums are staged in shared memory instead',
-    async (_, change) => {
-      const engine = await createEngineOn(platformWith({ 'lib/subgroup_check.wgsl': change }), {
-        adapter,
-      })
-      const { tilings } = engine.gpu
-      const problem = {
-        planes: 1,
-        rows: 4,
-        columns: 4,
-        depth: 4,
-        fours: 'nothing',
-        mostSplits: 1,
-      } as const
-      expect([engine.info.subgroup, tilings?.lanes, tilings?.select(problem).kernel]).toEqual([
-        null,
-        null,
-        'block',
-      ])
-      expect(await product(engine)).toEqual([11, 17])
-      engine.dispose()
-    },
-  )
+  ])('runs at the start: with %s, sums are staged in shared memory instead', async (_, change) => {
+    const engine = await createEngineOn(hostWith({ 'lib/subgroup_check.wgsl': change }), {
+      adapter,
+    })
+    const { tilings } = engine.gpu
+    const problem = {
+      planes: 1,
+      rows: 4,
+      columns: 4,
+      depth: 4,
+      fours: 'nothing',
+      mostSplits: 1,
+    } as const
+    expect([engine.info.subgroup, tilings?.lanes, tilings?.select(problem).kernel]).toEqual([
+      null,
+      null,
+      'block',
+    ])
+    expect(await product(engine)).toEqual([11, 17])
+    engine.dispose()
+  })
 
-  test('the engines of all tests stand on the answer', async () => {
+  test('both kinds of kernels compute the same product', async () => {
     for (const kernels of ['auto', 'plain'] as const)
       expect(await product(await testEngine(kernels))).toEqual([11, 17])
   })
 })
 
 describe('reading back', () => {
-  test('when the engine is disposed of meanwhile is a lost device', async () => {
+  test('throws DeviceLostError when the engine is disposed meanwhile', async () => {
     const engine = await createEngineOn(nodeHost, { adapter })
     const reading = relu(engine.tensor(new Float32Array(1000), [1000])).data()
     engine.dispose()
     expect(await caught(reading)).toBeInstanceOf(DeviceLostError)
   })
 
-  test('from a device that is lost after the work was handed over is a lost device', async () => {
+  test('throws DeviceLostError when the device is lost after the submit', async () => {
     const engine = await createEngineOn(nodeHost, { adapter })
     const reading = relu(engine.tensor(new Float32Array(1000), [1000])).data()
     engine.gpu.device.destroy()
@@ -89,18 +86,17 @@ describe('reading back', () => {
     engine.dispose()
   })
 
-  test('twice at a time: both hear that a kernel did not compile', async () => {
-    const engine = await createEngineOn(
-      platformWith({ 'relu/forward.wgsl': (text) => `${text}\n!` }),
-      { adapter },
-    )
+  test('twice at a time: both calls throw that a kernel did not compile', async () => {
+    const engine = await createEngineOn(hostWith({ 'relu/forward.wgsl': (text) => `${text}\n!` }), {
+      adapter,
+    })
     const y = relu(engine.tensor(Float32Array.of(1), [1]))
     const errors = await Promise.all([caught(y.data()), caught(y.data())])
     for (const error of errors) expect(error).toBeInstanceOf(KernelError)
     engine.dispose()
   })
 
-  test('many of every size, some twice, in any order', async () => {
+  test('works for many tensors of different sizes, some of them twice', async () => {
     const engine = await testEngine()
     const tensors = [1, 63, 64, 65, 1000, 1, 5000].map((n, i) =>
       engine.tensor(new Float32Array(n).fill(i), [n]),
@@ -116,7 +112,7 @@ describe('reading back', () => {
     for (const tensor of tensors) tensor.dispose()
   })
 
-  test('does not keep a tensor: it may be disposed of before the values arrive, its buffer given away', async () => {
+  test('allows disposing the tensor, and reusing its buffer, meanwhile', async () => {
     const engine = await testEngine()
     const x = engine.tensor(Float32Array.of(1, 2, 3), [3])
     const reading = x.data()
@@ -129,23 +125,23 @@ describe('reading back', () => {
 })
 
 describe('the pool', () => {
-  test('trim gives up what nobody holds, after handing over what waits for it', async () => {
+  test('trim destroys free buffers, after submitting the work that reads them', async () => {
     const engine = await createEngineOn(nodeHost, { adapter })
     const x = engine.tensor(new Float32Array(3000).fill(-1), [3000])
     const h = relu(x)
     const y = relu(h)
-    h.dispose() // idle, and read by work that is not submitted
+    h.dispose() // free, but read by work that is not submitted
     const before = engine.memory()
     engine.gpu.trim()
     expect(engine.memory()).toEqual(before)
     expect((await y.data()).every((value) => value === 0)).toBe(true)
-    const again = relu(y) // a buffer of its own: the idle one is gone
+    const again = relu(y) // in a new buffer: the free one is gone
     expect(engine.memory().peakBytes).toBe(before.peakBytes)
     expect((await again.data()).every((value) => value === 0)).toBe(true)
     engine.dispose()
   })
 
-  test('takes bytes of any number', async () => {
+  test('takes any number of bytes', async () => {
     const { gpu } = await testEngine()
     for (const n of [0, 1, 3, 5, 256, 257]) {
       const bytes = Uint8Array.from({ length: n }, (_, i) => i + 1)
@@ -156,7 +152,7 @@ describe('the pool', () => {
     }
   })
 
-  test('a step that allocates the same finds the same buffers', async () => {
+  test('a step that allocates the same sizes gets the same buffers', async () => {
     const engine = await testEngine()
     const step = () => {
       const x = engine.tensor(new Float32Array(7777), [7777])
@@ -166,12 +162,12 @@ describe('the pool', () => {
       engine.gpu.submit()
       return ids
     }
-    step() // takes what other work left behind, and makes the rest
+    step() // uses what other work left behind, and creates the rest
     const second = step()
     expect([step(), step()]).toEqual([second, second])
   })
 
-  test('an upload takes a buffer that no waiting work uses, so that it need not be submitted', async () => {
+  test('an upload gets a buffer that no pending work uses', async () => {
     const engine = await testEngine()
     const x = engine.tensor(new Float32Array(5555).fill(-1), [5555])
     const y = relu(x)
@@ -187,7 +183,7 @@ describe('the pool', () => {
     for (const tensor of [y, z]) tensor.dispose()
   })
 
-  test('a storage that was let go is not let go again', async () => {
+  test('a storage cannot be released twice', async () => {
     const { gpu } = await testEngine()
     const storage = gpu.allocate(4)
     storage.retain().release()
@@ -197,7 +193,7 @@ describe('the pool', () => {
 })
 
 describe('a launch', () => {
-  test('that is larger than a grid names its kernel and layer, and the next one runs', async () => {
+  test('with too large a grid fails with its kernel and layer, and the next one runs', async () => {
     const engine = await testEngine()
     const x = engine.tensor(Float32Array.of(-1), [1])
     const wide = { ...stripKernel('relu/forward'), grid: () => [65_536, 1, 1] as const }
@@ -212,7 +208,7 @@ describe('a launch', () => {
     for (const tensor of [x, y]) tensor.dispose()
   })
 
-  test('a prepare whose body throws leaves launching as it was', async () => {
+  test('works after a prepare whose body threw', async () => {
     const engine = await testEngine()
     const fails = engine.gpu.prepare(() => {
       throw new Error('in the body')
@@ -225,7 +221,7 @@ describe('a launch', () => {
   })
 })
 
-test('a process whose start was refused ends by itself', async () => {
+test('a process whose engine failed to open ends by itself', async () => {
   const failing = fileURLToPath(new URL('./failing.ts', import.meta.url))
   const { stdout } = await promisify(execFile)(
     process.execPath,

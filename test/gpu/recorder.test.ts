@@ -26,7 +26,7 @@ const small = {
 
 interface Step {
   readonly recording: Recording | null
-  /** Launches that reached the device, counted where they leave Graft. */
+  /** Dispatches counted in WebGPU itself. */
   readonly launched: number
   readonly loss: number
   readonly state: Awaited<ReturnType<Network['stateDict']>>
@@ -77,15 +77,15 @@ async function recorded(scenario: Partial<ScenarioOptions>, values = false): Pro
 afterEach(() => expect(engine.gpu.recorder).toBeNull())
 
 describe('a training step', () => {
-  test('every dispatch appears once, in order, and none else', async () => {
+  test('records every dispatch once, in order, and nothing else', async () => {
     const { recording, launched } = await step({}, {})
     expect(recording?.dispatches.length).toBe(launched)
     expect(recording?.dispatches.map(({ index }) => index)).toEqual(
       Array.from({ length: launched }, (_, i) => i),
     )
     const { dispatches = [], calls = [] } = recording ?? {}
-    // The kernel of the loss computes its gradient, and a convolution's or dense layer's applies
-    // the ReLU that follows.
+    // Two calls launch nothing: the kernel of the loss also computes its gradient, and a
+    // convolution or dense layer also applies the ReLU that follows.
     const elsewhere = ['crossEntropy backward', 'relu forward']
     for (const { first, end, operator, pass } of calls)
       if (elsewhere.includes(`${operator} ${pass}`)) expect(end).toBe(first)
@@ -97,7 +97,7 @@ describe('a training step', () => {
       expect(layers).toContain(layer)
   })
 
-  test('each says what it is, what it touches, and what it costs', async () => {
+  test('each dispatch gives its kernel, its buffers and its cost', async () => {
     const { dispatches } = await recorded({})
     for (const one of dispatches) {
       expect(one.kernel).toMatch(/^[a-z_0-9]+\/[a-z_0-9]+\.wgsl$/)
@@ -135,14 +135,14 @@ describe('a training step', () => {
     ])
   })
 
-  test('passes are told apart by the gradient that a dispatch works for', async () => {
+  test('a dispatch of backward is named after the gradient it contributes to', async () => {
     const { dispatches } = await recorded({})
     const passes = (layer: string) =>
       new Set(dispatches.filter((one) => one.layer === layer).map(({ pass }) => pass))
     expect(passes('features.3')).toEqual(
       new Set(['forward', 'input gradient', 'weight gradient', 'bias gradient']),
     )
-    // images want none
+    // images need no gradient
     expect(passes('features.0')).toEqual(new Set(['forward', 'weight gradient', 'bias gradient']))
     expect(passes('features.3.weight')).toEqual(new Set(['step']))
     expect(dispatches.every(({ pass }) => pass !== null && pass !== 'backward')).toBe(true)
@@ -157,12 +157,12 @@ describe('a training step', () => {
     const flops = 2 * 2 * 8 * 15 * 15 * 8 * 25
     expect(of('forward')).toBe(flops)
     expect(of('input gradient')).toBe(flops)
-    // A split sum is added up afterwards.
+    // Splitting the sum adds the additions of its parts.
     expect(of('weight gradient')).toBeGreaterThanOrEqual(flops)
     expect(of('weight gradient')).toBeLessThan(1.1 * flops)
   })
 
-  test('times lie side by side where the adapter has timestamps', async () => {
+  test('dispatches begin one after the other, where the adapter has timestamps', async () => {
     const { dispatches, milliseconds } = await recorded({})
     if (!engine.info.features.includes('timestamp-query')) {
       expect(milliseconds).toBeNull()
@@ -178,7 +178,7 @@ describe('a training step', () => {
     )
   })
 
-  test('times are not rounded, which Dawn does to 65,536 ns unless it is told not to', async () => {
+  test('times are not rounded to 65,536 ns, as Dawn does by default', async () => {
     const { dispatches, milliseconds } = await recorded({})
     if (milliseconds === null) return
     expect(
@@ -194,7 +194,7 @@ describe('a training step', () => {
       expect(sameBits(data, state[name]?.data)).toBe(true)
   })
 
-  test('is whole where it takes several submits', async () => {
+  test('is recorded completely across several submits', async () => {
     const recorder = engine.record()
     const x = engine.tensor(Float32Array.of(-1, 2), [2])
     for (let i = 0; i < 1030; i++) relu(x).dispose() // the params ring has 1,024 slots
@@ -220,7 +220,7 @@ describe('what did not run, and why', () => {
       'features.1 forward: not dispatched, the launch before it has stored max(x, 0)',
     )
     expect(lines.some((line) => line.startsWith('classifier.6 weight'))).toBe(false)
-    // What is said not to run does not.
+    // What is reported as omitted did not run.
     const ran = new Set(dispatches.map(({ layer, pass }) => `${layer} ${pass}`))
     for (const { layer, what } of omissions) expect(ran).not.toContain(`${layer} ${what}`)
   })
@@ -238,7 +238,7 @@ describe('what did not run, and why', () => {
   })
 })
 
-test('values are what the tensors held', async () => {
+test('kept values are those of the tensors', async () => {
   const { calls } = await recorded({}, true)
   const forward = (layer: string) =>
     calls.find((call) => call.layer === layer && call.pass === 'forward')
@@ -251,7 +251,7 @@ test('values are what the tensors held', async () => {
     expect(same?.values).toEqual(conv1?.tensors.y?.values)
   const step = calls.find(({ pass, layer }) => pass === 'step' && layer === 'features.0.weight')
   expect(step?.operator).toBe('SGD')
-  // one for each gradient
+  // one call for each gradient
   const conv = calls.filter(({ pass, layer }) => pass === 'backward' && layer === 'features.0')
   expect(conv.map(({ tensors }) => Object.keys(tensors).sort())).toEqual([
     ['dbias', 'dy'],
@@ -265,7 +265,7 @@ test('values are what the tensors held', async () => {
   ).toBe(true)
 })
 
-test('one recording at a time, and none beside a timing', async () => {
+test('only one recording at a time, and no timing during it', async () => {
   const recorder = engine.record()
   expect(() => engine.record()).toThrow(UsageError)
   await expect(engine.gpu.time(() => {})).rejects.toThrow(/a recording is under way/)

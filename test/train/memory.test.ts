@@ -172,7 +172,7 @@ describe('what cannot fit', () => {
     const plan = planMemory(model, { batchSize: 32 })
     expect(plan.peakBytes).toBe(null)
     expect(plan.problem).toMatch(
-      /cannot run \(.*takes \d+ MiB, more than the 1 MiB this adapter binds at once\)/,
+      /cannot run \(.*takes [\d.]+ MiB, more than the 1\.0 MiB this adapter binds at once\)/,
     )
     expect(plan.largestBatchSize).toBeGreaterThan(0)
     expect(planMemory(model, { batchSize: plan.largestBatchSize }).problem).toBe(null)

@@ -1,4 +1,5 @@
 import { GraftError, ShapeError } from '../../base/errors.ts'
+import { bytes as formatBytes } from '../../base/format.ts'
 import type { BindingLimits } from '../limits.ts'
 import { type Bindable, storageOf } from '../memory/windows.ts'
 import type { CompiledKernel } from './pipelines.ts'
@@ -24,8 +25,9 @@ export function useBindings(
     if (!bound) continue
     if (bound.bytes > limits.bytes)
       throw new ShapeError(
-        `${kernel}: ${name} takes ${mib(bound.bytes)}, more than the ${mib(limits.bytes)} ` +
-          'this adapter binds at once; use a smaller batch or narrower layers',
+        `${kernel}: ${name} takes ${formatBytes(bound.bytes)}, more than the ` +
+          `${formatBytes(limits.bytes)} this adapter binds at once; ` +
+          'use a smaller batch or narrower layers',
       )
     storageOf(bound).usedIn = serial
   }
@@ -85,8 +87,4 @@ function resource(bound: Bindable): GPUBufferBinding {
   return 'offset' in bound
     ? { buffer: bound.storage.buffer, offset: bound.offset, size: bound.bytes }
     : { buffer: bound.buffer, size: bound.bytes }
-}
-
-function mib(bytes: number): string {
-  return `${(bytes / 2 ** 20).toFixed(bytes < 2 ** 20 ? 3 : 0)} MiB`
 }

@@ -12,6 +12,9 @@ export type Constants = Readonly<Record<string, number>>
 /** Numbers a kernel is launched with: the fields of its `Params` struct. */
 export type Params = Readonly<Record<string, number>>
 
+/** Params or constants of which some are known by name. */
+export type Numbers<Names extends string> = Readonly<Record<Names, number>>
+
 /** Workgroups in x, y and z. */
 export type Grid = readonly [number, number, number]
 
@@ -50,7 +53,7 @@ interface KernelOptions<P extends string> {
    * microsecond for each thread.
    */
   readonly workgroup?: number
-  readonly cost?: (params: Readonly<Record<P, number>>, constants: Constants) => Cost
+  readonly cost?: (params: Numbers<P>, constants: Constants) => Cost
 }
 
 /** The largest grid in one dimension that every WebGPU device takes. */
@@ -73,7 +76,7 @@ export function linearGrid(threads: number, workgroup: number): Grid {
  */
 export function elementKernel<P extends string>(
   name: string,
-  threads: (params: Readonly<Record<P, number>>) => number,
+  threads: (params: Numbers<P>) => number,
   { workgroup = 256, cost }: KernelOptions<P> = {},
 ): Kernel {
   return {
@@ -81,7 +84,7 @@ export function elementKernel<P extends string>(
     constants: { WG: workgroup },
     threads,
     cost,
-    grid: (params, { WG = workgroup }) => linearGrid(threads(params), WG),
+    grid: (params, { WG }: Numbers<'WG'>) => linearGrid(threads(params), WG),
   }
 }
 
@@ -106,17 +109,17 @@ export function stripKernel(
   name: string,
   { workgroup = 256, cost }: KernelOptions<'n'> = {},
 ): Kernel {
-  const vectors = ({ n }: Readonly<Record<'n', number>>) => n
   return {
     name,
     constants: { WG: workgroup },
     onAdapter: (kind) => ({ STRIP: stripLengths[kind] }),
-    threads(params, { WG = workgroup, STRIP = 1 }) {
-      const rest = vectors(params) % (WG * STRIP)
-      return (vectors(params) - rest) / STRIP + Math.min(rest, WG)
+    threads({ n }: Numbers<'n'>, { WG, STRIP }: Numbers<'WG' | 'STRIP'>) {
+      const rest = n % (WG * STRIP)
+      return (n - rest) / STRIP + Math.min(rest, WG)
     },
     cost,
-    grid: (params, { WG = workgroup, STRIP = 1 }) => linearGrid(vectors(params), WG * STRIP),
+    grid: ({ n }: Numbers<'n'>, { WG, STRIP }: Numbers<'WG' | 'STRIP'>) =>
+      linearGrid(n, WG * STRIP),
   }
 }
 
@@ -129,17 +132,16 @@ export function stripKernel(
  */
 export function planeKernel<P extends string>(
   name: string,
-  elements: (params: Readonly<Record<P, number>>) => number,
+  elements: (params: Numbers<P>) => number,
   { workgroup = 64, cost }: KernelOptions<P | 'planes'> = {},
 ): Kernel {
-  const planesOf = ({ planes }: Readonly<Record<'planes', number>>) => planes
   return {
     name,
     constants: { WG: workgroup },
-    threads: (params) => planesOf(params) * elements(params),
+    threads: (params: Numbers<P | 'planes'>) => params.planes * elements(params),
     cost,
-    grid: (params, { WG = workgroup }) => {
-      const planes = planesOf(params)
+    grid: (params: Numbers<P | 'planes'>, { WG }: Numbers<'WG'>) => {
+      const { planes } = params
       const groups = Math.ceil(elements(params) / WG)
       if (planes > maxGroups) return [groups, maxGroups, Math.ceil(planes / maxGroups)]
       return [Math.min(groups, maxGroups), planes, Math.ceil(groups / maxGroups)]

@@ -22,8 +22,8 @@ const writing = 10
  * a device's queue and keeps it on the disk: a second device, the helper, makes the code of every
  * other kernel in a thread of its own, and the first device finds it on the disk. With lavapipe
  * this halves a cold start. The clock shows whether it helps: a disk may hold the code already, and
- * a driver may keep none. The helper makes one kernel, and goes on if it took at least twice as long
- * as the first device takes afterwards. Otherwise every kernel is made here alone.
+ * a driver may keep none. The helper makes one kernel, and goes on if it took at least twice as
+ * long as the first device takes afterwards. Otherwise every kernel is made here alone.
  */
 export class SharedWarmUp {
   readonly #here: Launcher

@@ -1,5 +1,6 @@
 import { at } from '../../base/at.ts'
 import { OutOfMemoryError, ShapeError } from '../../base/errors.ts'
+import { bytes as formatBytes } from '../../base/format.ts'
 import type { Layout, Lifetimes } from './layout.ts'
 
 /**
@@ -141,8 +142,8 @@ export class BufferPool {
     const size = Math.max(granule, Math.ceil(bytes / granule) * granule)
     if (size > this.#maxBytes)
       throw new ShapeError(
-        `a tensor of ${mib(bytes)} is larger than the ${mib(this.#maxBytes)} that a buffer of ` +
-          'this adapter may have; use a smaller batch or narrower layers',
+        `a tensor of ${formatBytes(bytes)} is larger than the ${formatBytes(this.#maxBytes)} ` +
+          'that a buffer of this adapter may have; use a smaller batch or narrower layers',
       )
     const key = this.#keyOf(layer, size)
     const storage =
@@ -269,12 +270,8 @@ export function outOfMemory(
   cause: GPUError,
 ): OutOfMemoryError {
   return new OutOfMemoryError(
-    `no GPU memory for ${mib(bytes)} beside the ${mib(report.liveBytes)} in use; ` +
-      'use a smaller batch',
+    `no GPU memory for ${formatBytes(bytes)} beside the ${formatBytes(report.liveBytes)} in ` +
+      'use; use a smaller batch',
     { cause },
   )
-}
-
-function mib(bytes: number): string {
-  return `${(bytes / 2 ** 20).toFixed(0)} MiB`
 }

@@ -26,14 +26,14 @@ test('multiply_add does all of its multiply-adds', async () => {
     }
     return sum
   })
-  // Every step halves the error it finds and adds at most 2^-24 of a value below 12; so do twelve
-  // chains, and as many additions.
+  // Each step halves the error so far and adds at most 2^-24 of a value below 12; this sums over
+  // twelve chains and as many additions.
   const tolerance = 12 * 3 * 12 * 2 ** -24
   for (const [i, value] of new Float32Array(bytes).entries())
     expect(Math.abs(value - (expected[i] ?? 0))).toBeLessThan(tolerance)
 })
 
-test.each([1, 63, 64, 256, 257, 1000])('copy copies %i vectors, and no more', async (n) => {
+test.each([1, 63, 64, 256, 257, 1000])('copy copies %i vectors, and nothing more', async (n) => {
   const { gpu } = await testEngine()
   const given = Float32Array.from({ length: 4 * n + 4 }, (_, i) => i + 1)
   const [x, y] = [gpu.upload(given), gpu.upload(new Float32Array(given.length))]

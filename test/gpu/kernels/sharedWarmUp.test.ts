@@ -8,7 +8,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import type { CompiledKernel, Uncompiled } from '../../../src/gpu/kernels/pipelines.ts'
 import { SharedWarmUp } from '../../../src/gpu/kernels/sharedWarmUp.ts'
 
-/** Kernels whose texts are so many characters long. */
+/** Kernels with texts of these lengths. */
 function kernelsOf(lengths: readonly number[]): Uncompiled[] {
   return lengths.map((length, i) => ({
     name: `kernel ${i}`,
@@ -23,8 +23,8 @@ function kernelsOf(lengths: readonly number[]): Uncompiled[] {
 
 const sevenKernels = kernelsOf([50, 1000, 30, 700, 40, 900, 60])
 
-interface Story {
-  /** What a launch takes where nobody made the kernel before, and where another device did. */
+interface Scenario {
+  /** Milliseconds of a launch whose machine code is new, and of one whose code is on the disk. */
   readonly fresh: number
   readonly known: number
   readonly open?: () => void
@@ -33,10 +33,10 @@ interface Story {
 }
 
 /**
- * Launches seven kernels on devices that say how long they took; real time passes only where the
- * helper waits for the driver to write.
+ * Warms up seven kernels on simulated devices that report these times. Real time passes only while
+ * the helper waits for the driver to write to the disk.
  */
-async function tell({ fresh, known, open, there, compile }: Story) {
+async function simulate({ fresh, known, open, there, compile }: Scenario) {
   const written = new Set<Uncompiled>()
   const [here, helped]: [string[], string[]] = [[], []]
   let [opened, disposed, ready] = [0, 0, 0]
@@ -45,7 +45,7 @@ async function tell({ fresh, known, open, there, compile }: Story) {
       async launch(kernel, compiled) {
         await compiled
         here.push(kernel.name)
-        await new Promise((resolve) => setTimeout(resolve, 12)) // time enough for the helper
+        await new Promise((resolve) => setTimeout(resolve, 12)) // enough time for the helper
         return written.has(kernel) ? known : fresh
       },
     },
@@ -78,9 +78,12 @@ async function tell({ fresh, known, open, there, compile }: Story) {
 
 const everyName = sevenKernels.map(({ name }) => name)
 
-describe('shared first launches', () => {
-  test('where the disk keeps machine code, a helper takes its share, and each kernel is launched here once', async () => {
-    const { here, helped, opened, disposed, ready, failure } = await tell({ fresh: 500, known: 5 })
+describe('a shared warm-up', () => {
+  test('uses the helper where the disk keeps machine code', async () => {
+    const { here, helped, opened, disposed, ready, failure } = await simulate({
+      fresh: 500,
+      known: 5,
+    })
     expect([...here].sort()).toEqual(everyName)
     expect({ opened, disposed, ready, failure }).toEqual({
       opened: 1,
@@ -88,28 +91,28 @@ describe('shared first launches', () => {
       ready: 7,
       failure: null,
     })
-    // the shortest: it tells soonest whether machine code is being made
+    // the shortest: it shows soonest whether machine code is being made
     expect(here[0]).toBe('kernel 2')
-    expect(helped[0]).toBe('kernel 4') // the next: it tells whether help pays
+    expect(helped[0]).toBe('kernel 4') // the next shortest: it shows whether the helper saves time
     expect(helped.length).toBeGreaterThan(1)
     expect(new Set(helped).size).toBe(helped.length)
   })
 
-  test('where it keeps none, the helper makes one kernel in vain', async () => {
-    const { here, helped, opened, disposed, ready } = await tell({ fresh: 500, known: 500 })
+  test('tries the helper with one kernel where the disk keeps nothing', async () => {
+    const { here, helped, opened, disposed, ready } = await simulate({ fresh: 500, known: 500 })
     expect([...here].sort()).toEqual(everyName)
     expect(helped).toEqual(['kernel 4'])
     expect({ opened, disposed, ready }).toEqual({ opened: 1, disposed: 1, ready: 7 })
   })
 
-  test('where everything is there already, nobody is asked', async () => {
-    const { here, opened, ready } = await tell({ fresh: 5, known: 5 })
+  test('opens no helper where the disk has everything already', async () => {
+    const { here, opened, ready } = await simulate({ fresh: 5, known: 5 })
     expect([...here].sort()).toEqual(everyName)
     expect({ opened, ready }).toEqual({ opened: 0, ready: 7 })
   })
 
-  test('a helper that cannot be had, or fails on the way, leaves everything to be launched here', async () => {
-    const none = await tell({
+  test('launches everything here where the helper cannot be opened, or fails later', async () => {
+    const none = await simulate({
       fresh: 500,
       known: 5,
       open: () => {
@@ -117,7 +120,7 @@ describe('shared first launches', () => {
       },
     })
     let launched = 0
-    const failing = await tell({
+    const failing = await simulate({
       fresh: 500,
       known: 5,
       there: () => {
@@ -131,11 +134,11 @@ describe('shared first launches', () => {
     expect([none.disposed, failing.disposed]).toEqual([0, 1])
   })
 
-  test('a kernel that does not compile is thrown, and the helper goes', async () => {
+  test('throws for a kernel that does not compile, and closes the helper', async () => {
     const broken = (kernel: Uncompiled) => {
       if (kernel.name === 'kernel 3') throw new Error('kernel 3 does not compile')
     }
-    const { opened, disposed, failure } = await tell({
+    const { opened, disposed, failure } = await simulate({
       fresh: 500,
       known: 5,
       compile: broken,
@@ -149,14 +152,14 @@ describe('shared first launches', () => {
   })
 })
 
-describe('a process that starts', () => {
+describe('a new process', () => {
   const folders: string[] = []
   afterAll(async () => {
     for (const folder of folders) await rm(folder, { recursive: true, force: true })
   })
 
   test.each(['with an empty cache of the driver', 'without a cache of the driver'])(
-    '%s computes the same, and ends by itself',
+    '%s computes the same loss, and ends by itself',
     async (how) => {
       const folder = await mkdtemp(join(tmpdir(), 'graft-cold-'))
       folders.push(folder)
@@ -173,7 +176,7 @@ describe('a process that starts', () => {
       expect(progress).toEqual(
         Array.from({ length: progress.length }, (_, i) => [i + 1, progress.length]),
       )
-      expect(loss).toBeCloseTo(Math.log(3), 6) // three logits that are all alike
+      expect(loss).toBeCloseTo(Math.log(3), 6) // three equal logits
       expect(open).toBe(0)
     },
   )

@@ -14,7 +14,7 @@ describe.each([1, 3, 8])('strips of %i', (STRIP) => {
     workgroup * STRIP + 1,
     5 * workgroup * STRIP - 2,
     65_536 * workgroup * STRIP + 5,
-  ])('reach each of %i vectors once, and no more', async (n) => {
+  ])('process each of %i vectors once, and nothing more', async (n) => {
     const { gpu } = await testEngine()
     const given = Float32Array.from({ length: 4 * n + 4 }, (_, i) => (i % 251) + 1)
     const [x, y] = [gpu.upload(given), gpu.upload(new Float32Array(given.length))]
@@ -28,7 +28,7 @@ describe.each([1, 3, 8])('strips of %i', (STRIP) => {
   })
 })
 
-test('the threads of a strip that have something to do are counted', () => {
+test('counts the threads that have something to do', () => {
   const constants = { WG: 4, STRIP: 3 }
   const threads = [1, 4, 11, 12, 13, 23, 24].map((n) => add.threads?.({ n }, constants))
   expect(threads).toEqual([1, 4, 4, 4, 5, 8, 8])

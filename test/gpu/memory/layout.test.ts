@@ -5,10 +5,7 @@ import { Lifetimes } from '../../../src/gpu/memory/layout.ts'
 import type { Storage } from '../../../src/gpu/memory/pool.ts'
 import { testEngine } from '../../support/engine.ts'
 
-/**
- * Requests as a stretch of work makes them: sizes, and after how many further requests each is
- * given back.
- */
+/** Requests for memory: their sizes, and after how many more requests each is given back. */
 const requests = fc.array(
   fc.record({
     bytes: fc.integer({ min: 1, max: 60 }).map((n) => 256 * n),
@@ -21,7 +18,7 @@ const requests = fc.array(
 )
 
 describe('a layout', () => {
-  test('lets no two share a buffer that are held at the same time, and holds little more than they do', () => {
+  test('shares buffers only among requests that are never held at the same time', () => {
     fc.assert(
       fc.property(requests, (wanted) => {
         const lifetimes = new Lifetimes()
@@ -58,7 +55,7 @@ describe('a layout', () => {
     )
   })
 
-  test('does not take in what outlives the work, nor what no layer asks for', () => {
+  test('leaves out what outlives the work, and what no layer asks for', () => {
     const lifetimes = new Lifetimes()
     const [own, state] = [{ bytes: 256 } as Storage, { bytes: 512 } as Storage]
     lifetimes.take(own, 'own', 'layer')
@@ -71,7 +68,7 @@ describe('a layout', () => {
     expect([...lifetimes.layout().buffers.keys()]).toEqual(['own'])
   })
 
-  test('is what prepared work then keeps to, every time, and what others ask for does not disturb it', async () => {
+  test('is used by prepared work every time, whatever else is allocated', async () => {
     const engine = await testEngine()
     const { gpu } = engine
     const x = engine.tensor(Float32Array.of(-1, 2), [2])
@@ -98,14 +95,14 @@ describe('a layout', () => {
     ids.length = 0
     const before = gpu.memory().liveBytes
     work()
-    expect(new Set(ids[0]?.slice(0, 3)).size).toBe(1) // one after the other, in one buffer
-    const other = gpu.allocate(35_000) // would fit into the layout's, which is free
+    expect(new Set(ids[0]?.slice(0, 3)).size).toBe(1) // they share one buffer, one after the other
+    const other = gpu.allocate(35_000) // would fit into the layout's free buffer
     expect(ids[0]).not.toContain(other.id)
     work()
     expect(ids[1]).toEqual(ids[0])
     other.release()
     gpu.trim()
-    work() // its buffer was destroyed meanwhile
+    work() // its buffer was destroyed by trim
     expect(new Set(ids[2]?.slice(0, 3)).size).toBe(1)
     expect(gpu.memory().liveBytes).toBe(before)
     x.dispose()

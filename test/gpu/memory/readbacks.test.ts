@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest'
 import { testEngine } from '../../support/engine.ts'
 
-test('what was read once does not hold memory of its size for good, and what is read often is not made anew', async () => {
+test('a read-back keeps a limited amount of memory, and reuses it', async () => {
   const engine = await testEngine()
   const { device } = engine.gpu
   let [held, made] = [0, 0]

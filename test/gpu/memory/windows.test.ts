@@ -9,7 +9,7 @@ const alignment = 256
 const limit = fc.integer({ min: 2, max: 100 }).map((n) => ({ bytes: n * alignment, alignment }))
 
 describe('an array in parts', () => {
-  test('covers every item once, and every part can be bound', () => {
+  test('covers every item once, in parts that can be bound', () => {
     fc.assert(
       fc.property(
         limit,
@@ -58,17 +58,17 @@ describe('an array in parts', () => {
     engine.gpu.trim()
   })
 
-  test('parts are few, and nearly equal', () => {
+  test('has few parts of nearly equal length', () => {
     expect(partsOf({ bytes: 134_217_728, alignment }, 4096, 36_864)).toEqual([
       { first: 0, count: 2048 },
       { first: 2048, count: 2048 },
     ])
-    // 64 rows would begin at a multiple of 256, 5 fit
+    // only every 64th row begins at a multiple of 256, and 5 rows fit into a window
     expect(partsOf({ bytes: 1024, alignment }, 100, 132)).toHaveLength(20)
     expect(partsOf({ bytes: 1024, alignment }, 10, 4)).toEqual([{ first: 0, count: 10 }])
   })
 
-  test('an element-wise kernel meets every element once', () => {
+  test('covers every element once for an element-wise kernel', () => {
     fc.assert(
       fc.property(limit, fc.integer({ min: 1, max: 20_000 }), (limits, n) => {
         const storage = engine.gpu.allocate(4 * n)
