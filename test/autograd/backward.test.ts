@@ -3,6 +3,7 @@ import { apply } from '../../src/autograd/apply.ts'
 import {
   conv2d,
   crossEntropy,
+  dropout,
   flatten,
   linear,
   maxPool2d,
@@ -206,6 +207,79 @@ describe('what is freed, and when', () => {
     }
     expect((await features.data()).length).toBe(6)
     free(x, w, features)
+  })
+})
+
+describe('a ReLU as an attribute of the operator before it', () => {
+  test('is a step of its own on the tape, and frees what it kept', () => {
+    const before = engine.memory()
+    const [x, w, b] = [leaf([2, 3], 1), leaf([4, 3], 2), leaf([4], 3)]
+    const dy = engine.tensor(new Float32Array(8).fill(1), [2, 4])
+    const y = linear(x, w, b, { relu: true })
+    y.backward(dy)
+    expect([x.grad, w.grad, b.grad]).not.toContain(null)
+    expect(() => y.backward(dy)).toThrow(/already passed through relu/)
+    linear(x, w, b, { relu: true }).dispose() // never passed
+    free(x, w, b, y, dy)
+    expect(engine.memory()).toMatchObject({ liveBytes: before.liveBytes, buffers: before.buffers })
+  })
+
+  test('masks dy once, whatever gradients are wanted', async () => {
+    for (const wanted of [
+      [true, true, true],
+      [false, false, true],
+      [false, false, false],
+    ] as const) {
+      const [x, w, b] = [
+        leaf([1, 2, 3, 3], 1, wanted[0]),
+        leaf([2, 2, 2, 2], 2, wanted[1]),
+        leaf([2], 3, wanted[2]),
+      ]
+      const recorder = engine.record()
+      const y = conv2d(x, w, b, { relu: true })
+      const dy = engine.tensor(new Float32Array(8).fill(1), [1, 2, 2, 2])
+      if (y.requiresGrad) y.backward(dy)
+      const { dispatches, calls } = await recorder.finish()
+      const kernels = dispatches.map(({ kernel }) => kernel)
+      expect(kernels).not.toContain('relu/forward.wgsl')
+      const masks = kernels.filter((kernel) => kernel === 'relu/backward.wgsl')
+      expect(masks.length).toBe(wanted.some((one) => one) ? 1 : 0)
+      const backward = calls.filter(({ pass }) => pass === 'backward')
+      expect(backward.map(({ operator }) => operator)).toEqual([
+        ...masks.map(() => 'relu'),
+        ...wanted.filter((one) => one).map(() => 'conv2d'),
+      ])
+      free(x, w, b, y, dy)
+    }
+  })
+})
+
+describe('what an operator is given', () => {
+  test('a tensor for each input, null only for a bias', () => {
+    const [x, w] = [leaf([1, 2], 1), leaf([3, 2], 2)]
+    const nothing = null as unknown as Tensor
+    expect(() => linear(nothing, w, null)).toThrow('linear: x is Null, and has to be a tensor')
+    expect(() => linear(x, nothing, null)).toThrow(/^linear: weight is Null/)
+    expect(() => relu(nothing)).toThrow(ShapeError)
+    const y = linear(x, w, null)
+    expect(y.shape).toEqual([1, 3])
+    free(x, w, y)
+  })
+
+  test('dropout that drops nothing shares its memory', async () => {
+    const x = leaf([3], 1)
+    const before = engine.memory().liveBytes
+    for (const [p, training] of [
+      [0.5, false],
+      [0, true],
+    ] as const) {
+      const y = dropout(x, p, { training })
+      expect(engine.memory().liveBytes).toBe(before)
+      expect(await y.data()).toEqual(await x.data())
+      y.dispose()
+    }
+    expect(() => dropout(x, 2, { training: false })).toThrow(/p is a probability/)
+    free(x)
   })
 })
 
