@@ -111,7 +111,9 @@ async function compareOn(name: string, seed: number): Promise<Row> {
       train: data.train.length,
       val: data.val.length,
     },
-    ...{ auto: choice.scenario, reason: choice.reason, probeSeconds: choice.evidence.seconds },
+    auto: choice.scenario,
+    reason: choice.reason,
+    probeSeconds: choice.evidence.seconds,
     scenarios: Object.fromEntries(
       [...scenarios].map(([scenario, { valAccuracy, seconds, epochs }]) => [
         scenario,

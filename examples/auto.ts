@@ -22,7 +22,8 @@ console.log(`${scenario}: ${reason}`)
 applyScenario(model, { scenario, classes: data.classes.length, ...(cut ? { cut } : { replace }) })
 const run = await fit(model, data, { epochs: 10, batchSize: 32, seed: 1 })
 console.log(
-  `validation accuracy by epoch: ${run.epochs.map(({ valAccuracy }) => valAccuracy.toFixed(2)).join(' ')}`,
+  'validation accuracy by epoch:',
+  ...run.epochs.map(({ valAccuracy }) => valAccuracy.toFixed(2)),
 )
 
 const { perClass } = await evaluate(model, data)

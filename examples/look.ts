@@ -23,7 +23,8 @@ if (recording.milliseconds !== null)
 
 const { dispatches, milliseconds, omissions, numbers } = inspection
 console.log(
-  `${dispatches.length} dispatches, ${milliseconds?.toFixed(1)} ms; ${omissions.length} left out, such as ${omissions[0]}`,
+  `${dispatches.length} dispatches, ${milliseconds?.toFixed(1)} ms; ` +
+    `${omissions.length} left out, such as ${omissions[0]}`,
 )
 const wrong = firstDiverging(numbers)
 console.log(

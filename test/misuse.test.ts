@@ -133,7 +133,7 @@ describe('values of another kind', () => {
     [
       'SGD',
       () => new SGD(wrong([x]), { lr: 0.1 }),
-      'SGD takes parameters: give model.parameters(), and a tensor of your own as new Param',
+      'SGD takes parameters: pass model.parameters(), or new Parameter(name, tensor) for a tensor',
     ],
   ])('%s', async (_, body, message) => {
     const error = await caught(body)

@@ -50,7 +50,10 @@ export async function buildGraft(name: string, recording: boolean): Promise<type
       format: 'esm',
       target: 'node20',
     },
-    ...{ minifySyntax: true, outfile, logLevel: 'silent', plugins: recording ? [] : [unrecorded] },
+    minifySyntax: true,
+    outfile,
+    logLevel: 'silent',
+    plugins: recording ? [] : [unrecorded],
   })
   // The recorder itself asks twice, when it is made and when it ends.
   const left =

@@ -140,7 +140,9 @@ const results = {
   adapter: engine.info.adapter,
   kind: engine.info.kind,
   date: new Date().toISOString(),
-  ...{ network: 'alexnet-64', rounds, dispatches: last?.dispatches.length },
+  network: 'alexnet-64',
+  rounds,
+  dispatches: last?.dispatches.length,
   milliseconds: Object.fromEntries(
     names.map((name) => [name, { encoding: of('encoding', name), whole: of('whole', name) }]),
   ),

@@ -1,3 +1,4 @@
+import { at } from '../base/at.ts'
 import { UsageError, WeightsError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
 import { requireSeed } from '../base/random.ts'
@@ -21,35 +22,36 @@ import { type Architecture, Network } from './network.ts'
 import type { Preprocess } from './preprocess.ts'
 
 /**
- * The networks that `alexnet` makes: torchvision's, the one of 2012 as Caffe ships it, and one for
- * images of 64 x 64.
+ * The variants of `alexnet`: torchvision's, that of 2012 as in Caffe, and one for 64 x 64 images.
  */
 export const variants = ['torchvision', 'bvlc', 'alexnet-64'] as const
 /** One of `variants`. */
 export type Variant = (typeof variants)[number]
 
-/** What `alexnet` is told. */
+/** Options of `alexnet`. */
 export interface AlexNetOptions {
-  /** Which AlexNet; the weights' own, by their metadata or shapes, else 'torchvision'. */
+  /** Default: that of the weights, by their metadata or shapes, else 'torchvision'. */
   readonly variant?: Variant
-  /** Outputs; the weights' own, else 1000 (alexnet-64: 100). */
+  /** Number of outputs. Default: that of the weights, else 1000 (alexnet-64: 100). */
   readonly classes?: number
-  /** The five convolutions' widths; the weights' own, else the variant's. */
+  /**
+   * Output channels of the five convolutions. Default: those of the weights, else the variant's.
+   */
   readonly channels?: readonly number[]
-  /** The width of both hidden FC layers; the weights' own, else the variant's. */
+  /** Width of both hidden FC layers. Default: that of the weights, else the variant's. */
   readonly hidden?: number
-  /** The probability of both dropouts. */
+  /** Probability of both dropouts. Default: the variant's. */
   readonly dropout?: number
-  /** A registered name, a path, or arrays by name. Without it every parameter is random. */
+  /** A registered name, a path, or arrays by name. Without it all parameters are random. */
   readonly weights?: string | StateDict
-  /** Seeds initial values and dropout. Default 0. */
+  /** Seed of initial values and dropout. Default 0. */
   readonly seed?: number
 }
 
 /** Kernel, stride, padding and groups. */
 type Convolution = readonly [number, number, number, number]
 
-/** What tells the variants apart. The order of layers is common to all. */
+/** What differs between the variants. The order of layers is the same in all. */
 interface VariantSpec {
   readonly channels: readonly number[]
   readonly hidden: number
@@ -58,12 +60,12 @@ interface VariantSpec {
   readonly convolutions: readonly Convolution[]
   readonly norm: boolean
   readonly pool: readonly [number, number] | null
-  /** Dropout stands before each hidden FC (torchvision), or after each hidden ReLU (Caffe). */
+  /** Dropout comes before each hidden FC layer (torchvision), or after each hidden ReLU (Caffe). */
   readonly dropoutBefore: boolean
   readonly preprocess: Preprocess
 }
 
-/** Mean and deviation of ImageNet's images, RGB in 0..1, as torchvision has them. */
+/** Mean and standard deviation of ImageNet's images, RGB in 0..1, as in torchvision. */
 export const imageNetNormalization = {
   mean: [0.485, 0.456, 0.406],
   std: [0.229, 0.224, 0.225],
@@ -71,7 +73,7 @@ export const imageNetNormalization = {
   order: 'rgb',
 } as const
 
-/** Everything after the first convolution is alike where nothing is grouped. */
+/** The convolutions of the two variants without groups, which differ in the first one only. */
 const ungrouped = (first: Convolution): readonly Convolution[] => [
   first,
   [5, 1, 2, 1],
@@ -133,13 +135,13 @@ const specs: Readonly<Record<Variant, VariantSpec>> = {
   },
 }
 
-/** How an image becomes a variant's input. */
+/** The preprocessing of a variant's input. */
 export function preprocessOf(variant: Variant): Preprocess {
   return specs[variant].preprocess
 }
 
 /**
- * torchvision's numbers of the five convolutions; Caffe names them conv1 to conv5, and the FC
+ * torchvision's numbers of the five convolutions. Caffe calls them conv1 to conv5, and the FC
  * layers fc6 to fc8.
  */
 const convolutionNumbers = [0, 3, 6, 8, 10] as const
@@ -153,13 +155,15 @@ const caffeNames: Readonly<Record<string, string>> = {
 }
 
 /**
- * AlexNet, with weights or without.
- * @returns the network; `missing` names the parameters that the weights did not hold, `preprocess`
- * says what its input is
+ * Makes an AlexNet, with weights or without.
+ * @returns the network; `missing` names the parameters that the weights do not contain,
+ * `preprocess` describes its input
  * @throws WeightsError for a file that cannot be read, for names the network does not know, for
- * shapes that differ, and where no parameter is in the file
+ * shapes that differ, and if the file contains none of the parameters
  * @throws UsageError for options that do not exist or do not fit
- * @example const model = await alexnet(engine, { variant: 'alexnet-64', weights: 'alexnet-64-tinyimagenet100' })
+ * @example
+ * const weights = 'alexnet-64-tinyimagenet100'
+ * const model = await alexnet(engine, { variant: 'alexnet-64', weights })
  */
 export async function alexnet(engine: Engine, options: AlexNetOptions = {}): Promise<Network> {
   checkOptions('alexnet', options, [
@@ -180,21 +184,21 @@ export async function alexnet(engine: Engine, options: AlexNetOptions = {}): Pro
         ? { tensors: weights, metadata: {} as Record<string, string> }
         : null
   const from = typeof weights === 'string' ? weights : 'the weights'
-  const tensors = loaded ? torchvisionNames(loaded.tensors) : null
+  const tensors = loaded ? torchvisionNames(loaded.tensors) : {}
   const variant =
     options.variant ??
     variantOf(loaded?.metadata.architecture) ??
-    variantByShapes(tensors ?? {}) ??
+    variantByShapes(tensors) ??
     'torchvision'
   const spec = specs[variant]
   if (!spec)
     throw new UsageError(`there is no variant '${variant}'; there are ${variants.join(', ')}`)
   const architecture: Architecture = {
     variant,
-    channels: options.channels ?? channelsOf(tensors ?? {}) ?? spec.channels,
-    hidden: options.hidden ?? tensors?.['classifier.1.weight']?.shape[0] ?? spec.hidden,
+    channels: options.channels ?? channelsOf(tensors) ?? spec.channels,
+    hidden: options.hidden ?? tensors['classifier.1.weight']?.shape[0] ?? spec.hidden,
     dropout: options.dropout ?? spec.dropout,
-    classes: options.classes ?? tensors?.['classifier.6.bias']?.shape[0] ?? spec.classes,
+    classes: options.classes ?? tensors['classifier.6.bias']?.shape[0] ?? spec.classes,
   }
   checkArchitecture(spec, architecture)
   const model = new Network(
@@ -204,7 +208,7 @@ export async function alexnet(engine: Engine, options: AlexNetOptions = {}): Pro
     buildLayers(engine, spec, architecture, seed),
     seed,
   )
-  if (tensors) {
+  if (loaded) {
     try {
       model.missing = model.loadStateDict(tensors, { strict: false }).missing
     } catch (error) {
@@ -218,7 +222,7 @@ export async function alexnet(engine: Engine, options: AlexNetOptions = {}): Pro
     model.pretrained = true
     model.classNames = model.missing.includes('classifier.6.weight')
       ? null
-      : classNamesIn(loaded?.metadata ?? {}, architecture.classes)
+      : classNamesIn(loaded.metadata, architecture.classes)
   }
   return model
 }
@@ -230,19 +234,20 @@ function checkArchitecture(
   const whole = (n: number) => Number.isSafeInteger(n) && n > 0
   if (channels.length !== 5 || !channels.every(whole))
     throw new UsageError(`channels are five positive integers, not [${channels.join(', ')}]`)
-  const odd = spec.convolutions.findIndex(
-    ([, , , groups], i) =>
-      (channels[i] ?? 0) % groups !== 0 || (i > 0 && (channels[i - 1] ?? 0) % groups !== 0),
-  )
-  if (odd >= 0)
-    throw new UsageError(
-      `convolution ${odd + 1} has ${spec.convolutions[odd]?.[3]} groups, into which the channels [${channels.join(', ')}] do not divide`,
-    )
+  for (const [i, [, , , groups]] of spec.convolutions.entries())
+    if (at(channels, i) % groups !== 0 || (i > 0 && at(channels, i - 1) % groups !== 0))
+      throw new UsageError(
+        `convolution ${i + 1} has ${groups} groups, and its channels are not divisible by that: ` +
+          `[${channels.join(', ')}]`,
+      )
   if (!whole(hidden)) throw new UsageError(`hidden is a positive integer, not ${hidden}`)
   if (!whole(classes)) throw new UsageError(`classes is a positive integer, not ${classes}`)
   if (!(dropout >= 0 && dropout < 1))
     throw new UsageError(`dropout is at least 0 and less than 1, not ${dropout}`)
 }
+
+/** Local response normalization as in Caffe's AlexNet. */
+const caffeNorm = { size: 5, alpha: 1e-4, beta: 0.75, k: 1 }
 
 function buildLayers(
   engine: Engine,
@@ -259,43 +264,30 @@ function buildLayers(
   const init = (weight: LayerInit['weight']): LayerInit => ({ weight, seed, stream: layers.length })
   let number = 0
   for (const [i, [kernel, stride, padding, groups]] of spec.convolutions.entries()) {
-    const [inChannels = 0] = shape
-    add(
-      new Conv2d(
-        engine,
-        `features.${number}`,
-        { inChannels, outChannels: channels[i] ?? 0, kernel, stride, padding, groups },
-        init('kaiming-normal'),
-      ),
-    )
+    const [inChannels, outChannels] = [at(shape, 0), at(channels, i)]
+    const options = { inChannels, outChannels, kernel, stride, padding, groups }
+    add(new Conv2d(engine, `features.${number}`, options, init('kaiming-normal')))
     add(new ReLU(`features.${number + 1}`))
     const pooled = i < 2 || i === 4
-    if (spec.norm && i < 2)
-      add(
-        new LocalResponseNorm(`features.${number + 1}.lrn`, {
-          size: 5,
-          alpha: 1e-4,
-          beta: 0.75,
-          k: 1,
-        }),
-      )
+    if (spec.norm && i < 2) add(new LocalResponseNorm(`features.${number + 1}.lrn`, caffeNorm))
     if (pooled) add(new MaxPool2d(`features.${number + 2}`, { kernel: 3, stride: 2 }))
     number += pooled ? 3 : 2
   }
   if (spec.pool) add(new AdaptiveAvgPool2d('avgpool', spec.pool))
   add(new Flatten('flatten'))
-  const features = () => shape[0] ?? 0
   for (const first of [0, 3]) {
     if (spec.dropoutBefore) add(new Dropout(`classifier.${first}`, dropout))
-    add(new Linear(engine, `classifier.${first + 1}`, features(), hidden, init('kaiming-normal')))
+    add(new Linear(engine, `classifier.${first + 1}`, at(shape, 0), hidden, init('kaiming-normal')))
     add(new ReLU(`classifier.${first + 2}`))
     if (!spec.dropoutBefore) add(new Dropout(`classifier.${first + 2}.dropout`, dropout))
   }
-  add(new Linear(engine, 'classifier.6', features(), classes, init({ kind: 'normal', std: 0.01 })))
+  add(
+    new Linear(engine, 'classifier.6', at(shape, 0), classes, init({ kind: 'normal', std: 0.01 })),
+  )
   return layers
 }
 
-/** Caffe's layer names, where a file has them, as torchvision's. */
+/** Replaces Caffe's layer names by torchvision's, if there are any. */
 function torchvisionNames(tensors: StateDict): StateDict {
   return Object.fromEntries(
     Object.entries(tensors).map(([name, array]) => {
@@ -309,7 +301,7 @@ function torchvisionNames(tensors: StateDict): StateDict {
   )
 }
 
-/** The widths of the five convolutions, where all are there. */
+/** The output channels of the five convolutions, if all of them are there. */
 function channelsOf(tensors: StateDict): readonly number[] | undefined {
   const widths = convolutionNumbers.flatMap(
     (number) => tensors[`features.${number}.weight`]?.shape[0] ?? [],
@@ -318,16 +310,15 @@ function channelsOf(tensors: StateDict): readonly number[] | undefined {
 }
 
 /**
- * Weights that do not name their network are told by their shapes: alexnet-64 begins with 5x5,
- * bvlc's second convolution sees half the first.
+ * Recognizes the variant of weights without metadata: alexnet-64 starts with a 5x5 kernel, and the
+ * second convolution of bvlc sees half the channels of the first.
  */
 function variantByShapes(tensors: StateDict): Variant | undefined {
-  const [first, second] = ['features.0.weight', 'features.3.weight'].map(
-    (name) => tensors[name]?.shape,
-  )
+  const first = tensors['features.0.weight']?.shape
+  const second = tensors['features.3.weight']?.shape
   if (!first || !second) return undefined
   if (first[3] === 5) return 'alexnet-64'
-  return 2 * (second[1] ?? 0) === first[0] ? 'bvlc' : 'torchvision'
+  return second[1] !== undefined && 2 * second[1] === first[0] ? 'bvlc' : 'torchvision'
 }
 
 function variantOf(architecture: string | undefined): Variant | undefined {

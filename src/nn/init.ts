@@ -17,7 +17,7 @@ export const initNames = [
 export type InitName = (typeof initNames)[number]
 
 /**
- * How a weight gets its first values.
+ * The distribution of a weight's initial values.
  * - `xavier-*` (Glorot & Bengio 2010): variance 2 / (fan in + fan out)
  * - `kaiming-*` (He et al. 2015, arXiv:1502.01852), for ReLU: variance 2 / fan in
  * - `uniform`: between −bound and bound, 0.05 by default; `normal`: std 0.01 by default, AlexNet's
@@ -30,8 +30,8 @@ export type Init =
   | { readonly kind: 'constant'; readonly value: number }
 
 /**
- * @throws UsageError for an initializer that does not exist, or whose number is none: for what
- * makes its values only later
+ * Checks an initializer whose values are only made later.
+ * @throws UsageError for one that does not exist, or whose number is not a finite one
  */
 export function requireInit(init: Init): void {
   const { kind, ...numbers } = typeof init === 'string' ? { kind: init } : init
@@ -43,15 +43,16 @@ export function requireInit(init: Init): void {
 }
 
 /**
- * First values for a weight of the given shape ([out, in] or [O, C / groups, KH, KW]), drawn from
+ * Initial values for a weight of the given shape ([out, in] or [O, C / groups, KH, KW]), drawn from
  * `random`.
- * @throws UsageError for an initializer that does not exist, or whose number is none
+ * @throws UsageError for an initializer that does not exist, or whose number is not a finite one
  * @example initialize('xavier-uniform', [6, 864], new Random(1))
  */
 export function initialize(init: Init, shape: Shape, random: Random): Float32Array {
   requireInit(init)
-  const [out = 1, within = 1, ...window] = shape
-  const [fanIn, fanOut] = [within * sizeOf(window), out * sizeOf(window)]
+  // A shape of fewer dimensions counts as one with ones.
+  const [outputs = 1, inputs = 1, ...window] = shape
+  const [fanIn, fanOut] = [inputs * sizeOf(window), outputs * sizeOf(window)]
   const values = new Float32Array(sizeOf(shape))
   const spec = typeof init === 'string' ? { kind: init } : init
   const uniform = (bound: number) => random.fillUniform(values, -bound, bound)

@@ -1,6 +1,6 @@
 import type { RecordedDispatch } from '../gpu/recording.ts'
 
-/** Kinds of passes, for colors and columns: all gradients are one. */
+/** Kinds of passes, for colors and columns: all gradients are one kind. */
 export type PassKind = 'forward' | 'gradient' | 'step' | 'other'
 
 export function passKind(pass: string | null): PassKind {
@@ -8,7 +8,7 @@ export function passKind(pass: string | null): PassKind {
   return pass ? 'gradient' : 'other'
 }
 
-/** The layer that a dispatch belongs to: its parameters' steps are called after them. */
+/** The layer that a dispatch belongs to. Optimizer steps bear the names of parameters instead. */
 export function layerOf({ layer }: Pick<RecordedDispatch, 'layer'>): string | null {
   return layer?.replace(/\.(weight|bias)$/, '') ?? null
 }
@@ -19,8 +19,7 @@ export type PassTimes = Readonly<Record<PassKind, number>>
 export const noTimes: PassTimes = { forward: 0, gradient: 0, step: 0, other: 0 }
 
 /**
- * The times of every layer that dispatches belong to, in their order. Those without times add
- * nothing.
+ * The times of every layer, in the order of the dispatches. Dispatches without times add nothing.
  */
 export function layerTimes(
   dispatches: readonly Pick<RecordedDispatch, 'layer' | 'pass' | 'milliseconds'>[],

@@ -2,10 +2,7 @@ import { WeightsError } from '../base/errors.ts'
 import type { Network } from './network.ts'
 import type { Preprocess } from './preprocess.ts'
 
-/**
- * What a weights file says about its network beside the numbers: texts by name, as safetensors and
- * ONNX keep them.
- */
+/** The description of a network in a weights file: texts by name, as in safetensors and ONNX. */
 export function metadataOf(
   { architecture, preprocess, classNames }: Network,
   classes: readonly string[] | null = classNames,
@@ -19,9 +16,8 @@ export function metadataOf(
 }
 
 /**
- * The class names of a file's metadata, or null where it has none, or as many as another network
- * would have.
- * @throws WeightsError where they are no list of names
+ * The class names in a file's metadata; null if there are none, or not one for each output.
+ * @throws WeightsError if they are not a list of names
  */
 export function classNamesIn(
   { classes }: Readonly<Record<string, string>>,
@@ -30,13 +26,13 @@ export function classNamesIn(
   if (!classes) return null
   const names = parsed('classes', classes)
   if (!Array.isArray(names) || !names.every((name) => typeof name === 'string'))
-    throw new WeightsError('the metadata’s classes are no list of names; correct or remove them')
+    throw new WeightsError('the metadata’s classes are not a list of names; correct or remove them')
   return names.length === outputs ? names : null
 }
 
 /**
- * How an image becomes the network's input, by a file's metadata; null where it says nothing.
- * @throws WeightsError where it says nothing that makes sense
+ * The preprocessing in a file's metadata; null if there is none.
+ * @throws WeightsError if it is not valid
  */
 export function preprocessIn({ preprocess }: Readonly<Record<string, string>>): Preprocess | null {
   if (!preprocess) return null
@@ -56,7 +52,8 @@ export function preprocessIn({ preprocess }: Readonly<Record<string, string>>): 
     (order !== 'rgb' && order !== 'bgr')
   )
     throw new WeightsError(
-      'the metadata’s preprocess does not say size, resize, mean, std, scale and order; correct or remove it',
+      'the metadata’s preprocess lacks a valid size, resize, mean, std, scale or order; ' +
+        'correct or remove it',
     )
   return { size, resize, mean, std, scale, order }
 }
@@ -73,6 +70,8 @@ function parsed(name: string, json: string): unknown {
   try {
     return JSON.parse(json)
   } catch (cause) {
-    throw new WeightsError(`the metadata’s ${name} are not JSON; correct or remove them`, { cause })
+    throw new WeightsError(`the metadata’s ${name} is not valid JSON; correct or remove it`, {
+      cause,
+    })
   }
 }

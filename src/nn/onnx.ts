@@ -1,8 +1,10 @@
+import { at } from '../base/at.ts'
 import { UsageError, WeightsError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
 import { requireSeed } from '../base/random.ts'
 import type { StateDict } from '../base/stateDict.ts'
 import type { Engine } from '../tensor/engine.ts'
+import type { Shape } from '../tensor/ndbuffer.ts'
 import type { LayerSpec, OnnxChain } from '../weights/onnx/layers.ts'
 import { imageNetNormalization, type Variant, variants } from './alexnet.ts'
 import {
@@ -23,11 +25,10 @@ import { type Architecture, Network } from './network.ts'
 import type { Preprocess } from './preprocess.ts'
 
 /**
- * Writes a network as an ONNX file (operator set 13): input `input` [batch, 3, size, size] with a
- * dynamic batch, output `output` [batch, classes], the logits. Preprocessing, class names and the
- * variant are in its metadata, as in a run's safetensors file; weights bear their parameters'
- * names. A runtime computes what `forward` computes in evaluation: dropout is there and drops
- * nothing.
+ * Writes a network as an ONNX file (operator set 13) with the input `input` [batch, 3, size, size],
+ * of any batch size, and the output `output` [batch, classes], the logits. Preprocessing, class
+ * names and the variant are in its metadata, as in a run's safetensors file; weights have their
+ * parameters' names. It computes the same as `forward` in evaluation: dropout has no effect.
  *
  * @returns the whole file; the same network gives the same bytes
  * @throws UsageError for a layer that ONNX has no operator for, naming it
@@ -35,34 +36,34 @@ import type { Preprocess } from './preprocess.ts'
  */
 export async function exportOnnx(model: Network): Promise<Uint8Array> {
   const shapes = model.shapes()
-  const outputs = shapes.at(-1)?.[0] ?? 0
   const values = await model.stateDict()
-  const layers = model.layers.map((layer, i) => specOf(layer, shapes[i] ?? [], values))
+  const layers = model.layers.map((layer, i) => specOf(layer, at(shapes, i), values))
   const { writeOnnx } = await import('../weights/onnx/encode.ts')
-  return writeOnnx({ input: shapes[0] ?? [], layers, metadata: metadataOf(model), outputs })
+  const [input, outputs] = [at(shapes, 0), at(at(shapes, shapes.length - 1), 0)]
+  return writeOnnx({ input, layers, metadata: metadataOf(model), outputs })
 }
 
-/** What `importOnnx` is told beside the file. */
+/** Options of `importOnnx`. */
 export interface ImportOnnxOptions {
   /**
-   * How an image becomes the network's input; where the file does not say, ImageNet's mean and
-   * deviation in RGB are taken.
+   * How an image becomes the network's input. Default: that of the file's metadata, else ImageNet's
+   * mean and standard deviation in RGB.
    */
   readonly preprocess?: Preprocess
-  /** Seeds dropout. Default 0. */
+  /** Seed of dropout. Default 0. */
   readonly seed?: number
 }
 
 /**
- * Builds the network of an ONNX file: a chain of Conv, Relu, MaxPool, LRN, AveragePool (without
- * overlap), GlobalAveragePool, Flatten or Reshape, Gemm or MatMul and Add, Dropout, Softmax, as
- * every AlexNet is. Where it is shaped like AlexNet its layers get torchvision's names, so that
- * `applyScenario` and `loadStateDict` know them; else they keep the file's.
+ * Builds the network of an ONNX file. It must be a chain of Conv, Relu, MaxPool, LRN, AveragePool
+ * (without overlap), GlobalAveragePool, Flatten or Reshape, Gemm or MatMul and Add, Dropout,
+ * Softmax, as every AlexNet is. If it has the layers of AlexNet, they get torchvision's names, so
+ * that `applyScenario` and `loadStateDict` know them; else they keep the file's names.
  *
  * @param bytes the whole file, weights included
- * @returns the network; everything is trainable. Its forward ends in probabilities where the file
+ * @returns the network; everything is trainable. Its forward returns probabilities if the file
  * ends in Softmax
- * @throws WeightsError, with the node's name, for what is damaged or no such chain
+ * @throws WeightsError, with the node's name, for a damaged file or one that is not such a chain
  * @throws UsageError for an option that does not fit
  * @example
  * const model = await importOnnx(engine, await readFile('alexnet.onnx'))
@@ -83,7 +84,8 @@ export async function importOnnx(
   const classes = classNamesIn(chain.metadata, architecture.classes)
   const preprocess = options.preprocess ?? preprocessIn(chain.metadata) ?? usualPreprocess(size)
   if (preprocess.size !== size) {
-    const message = `the network takes ${size}x${size} images, and preprocess makes ${preprocess.size}x${preprocess.size}`
+    const made = `${preprocess.size}x${preprocess.size}`
+    const message = `the network takes ${size}x${size} images, and preprocess makes ${made}`
     throw options.preprocess
       ? new UsageError(message)
       : new WeightsError(`${message}: the file is damaged`)
@@ -106,15 +108,17 @@ export async function importOnnx(
   return model
 }
 
-/** What one layer computes, for a file. */
-function specOf(
-  layer: Module,
-  [, height = 0, width = 0]: readonly number[],
-  values: StateDict,
-): LayerSpec {
+/**
+ * The description of one layer in a file.
+ * @param shape of the layer's input, without the batch
+ */
+function specOf(layer: Module, shape: Shape, values: StateDict): LayerSpec {
   const { name } = layer
-  const array = (kind: string) =>
-    values[`${name}.${kind}`] ?? { shape: [0], data: new Float32Array(0) }
+  const array = (kind: string) => {
+    const found = values[`${name}.${kind}`]
+    if (!found) throw new WeightsError(`layer ${name} has no ${kind}`)
+    return found
+  }
   const arrays = () => ({ weight: array('weight'), bias: array('bias') })
   if (layer instanceof Conv2d) return { name, kind: 'conv', ...arrays(), ...layer.options }
   if (layer instanceof Linear) return { name, kind: 'linear', ...arrays() }
@@ -126,7 +130,7 @@ function specOf(
   if (layer instanceof LocalResponseNorm) {
     if (layer.options.size % 2 === 0)
       throw new UsageError(
-        `layer ${name}: ONNX has no LRN over an even number of channels as PyTorch has it`,
+        `layer ${name}: ONNX has no LRN over an even number of channels as in PyTorch`,
       )
     return { name, kind: 'lrn', ...layer.options }
   }
@@ -134,60 +138,66 @@ function specOf(
     const { size } = layer
     const [rows, columns] = size
     if (rows === 1 && columns === 1) return { name, kind: 'averagePool', size, window: 'all' }
+    const [height, width] = [at(shape, 1), at(shape, 2)]
     if (height / rows !== width / columns || height % rows !== 0)
       throw new UsageError(
-        `layer ${name}: ONNX has no average pool from ${height}x${width} to ${rows}x${columns}, only one whose windows divide`,
+        `layer ${name}: ONNX has no average pool from ${height}x${width} to ${rows}x${columns}: ` +
+          'the input must be a multiple of the output',
       )
     return { name, kind: 'averagePool', size, window: height / rows }
   }
   throw new UsageError(
-    `layer ${name} (${layer.description}) has no operator in ONNX that Graft writes; export the network without it`,
+    `layer ${name} (${layer.description}) cannot be written as an ONNX operator; ` +
+      'export the network without it',
   )
 }
 
 function imageSize({ input }: OnnxChain): number {
-  const [channels, height = 0, width] = input
-  if (channels !== 3 || height !== width)
+  const [channels, height, width] = input
+  if (channels !== 3 || height === undefined || height !== width)
     throw new WeightsError(
-      `the network takes [N, ${input.join(', ')}], and networks here take [N, 3, S, S]: square images of three channels`,
+      `the network's input is [N, ${input.join(', ')}]; only [N, 3, S, S] can be used: ` +
+        'square images of three channels',
     )
   return height
 }
 
 /**
- * As torchvision prepares images for 224x224: the shorter side somewhat larger, the middle cut out,
- * ImageNet's mean and deviation.
+ * As torchvision prepares images for 224x224: resized to a somewhat larger size, a center crop,
+ * ImageNet's mean and standard deviation.
  */
 function usualPreprocess(size: number): Preprocess {
   return { size, resize: Math.round((size * 256) / 224), ...imageNetNormalization }
 }
 
 function architectureOf({ layers, metadata }: OnnxChain): Architecture {
-  const dense = layers.flatMap((layer) =>
-    layer.kind === 'linear' ? [layer.weight.shape[0] ?? 0] : [],
-  )
-  const channels = layers.flatMap((layer) =>
-    layer.kind === 'conv' ? [layer.weight.shape[0] ?? 0] : [],
-  )
+  const widths = (kind: 'conv' | 'linear') =>
+    layers.flatMap((layer) => (layer.kind === kind ? [at(layer.weight.shape, 0)] : []))
+  const [channels, dense] = [widths('conv'), widths('linear')]
+  // A network without such layers has none of their numbers: 0.
   const dropout = layers.find((layer) => layer.kind === 'dropout')
   return {
     variant: variants.find((variant: Variant) => variant === metadata.architecture) ?? 'onnx',
     channels,
-    hidden: dense.length > 1 ? (dense[0] ?? 0) : 0,
+    hidden: dense.length > 1 ? at(dense, 0) : 0,
     dropout: dropout?.kind === 'dropout' ? dropout.p : 0,
     classes: dense.at(-1) ?? channels.at(-1) ?? 0,
   }
 }
 
-/** Values follow from the file: nothing is drawn. */
+/** Weights come from the file: no random values are needed. */
 const init: LayerInit = { weight: { kind: 'constant', value: 0 }, seed: 0, stream: 0 }
 
 function layerOf(engine: Engine, layer: LayerSpec): Module {
   const { name } = layer
   switch (layer.kind) {
     case 'conv': {
-      const [outChannels = 0, depth = 0, kernel = 0] = layer.weight.shape
-      const { stride, padding, groups } = layer
+      const { stride, padding, groups, weight } = layer
+      const [outChannels, depth, kernel] = [
+        at(weight.shape, 0),
+        at(weight.shape, 1),
+        at(weight.shape, 2),
+      ]
       return new Conv2d(
         engine,
         name,
@@ -196,8 +206,8 @@ function layerOf(engine: Engine, layer: LayerSpec): Module {
       )
     }
     case 'linear': {
-      const [outputs = 0, inputs = 0] = layer.weight.shape
-      return new Linear(engine, name, inputs, outputs, init)
+      const { shape } = layer.weight
+      return new Linear(engine, name, at(shape, 1), at(shape, 0), init)
     }
     case 'relu':
       return new ReLU(name)

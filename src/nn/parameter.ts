@@ -4,30 +4,30 @@ import type { Engine } from '../tensor/engine.ts'
 import { checkValues, type Shape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
-/** What a parameter is told. */
+/** Options of a parameter. */
 export interface ParameterOptions {
   /** Whether it trains. Default true. */
   readonly trainable?: boolean
 }
 
-/** A tensor that is made when it is first asked for. */
+/** A tensor that is made when it is first used. */
 export interface DeferredTensor {
   readonly shape: Shape
-  /** Makes it: called once at the most. */
+  /** Makes it: called at most once. */
   make(): Tensor
 }
 
 /**
- * A named tensor that training changes, unless it is frozen. A frozen parameter holds no gradient,
- * backward computes none for it, and optimizers leave it wholly alone, weight decay included. The
- * flag may change between any two steps.
+ * A named tensor that training changes, unless it is frozen. A frozen parameter has no gradient,
+ * backward computes none for it, and optimizers do not touch it, not even by weight decay. The flag
+ * may be changed between any two steps.
  *
  * @example
  * const weight = new Parameter('classifier.6.weight', engine.tensor(values, [10, 512]))
  * weight.trainable = false
  */
 export class Parameter {
-  /** Its place in the network, for example 'features.0.weight'. */
+  /** Its name in the network, for example 'features.0.weight'. */
   readonly name: string
   readonly shape: Shape
   #source: Tensor | DeferredTensor
@@ -35,9 +35,9 @@ export class Parameter {
   #disposed = false
 
   /**
-   * @param source the tensor, any shape, which is wrapped without a copy and whose `requiresGrad`
-   * becomes the flag; or how to make it
-   * @throws UsageError for an option it does not have
+   * @param source the tensor, of any shape, which is used without a copy and whose `requiresGrad`
+   * is set to the flag; or how to make it
+   * @throws UsageError for an option that does not exist
    */
   constructor(name: string, source: Tensor | DeferredTensor, options: ParameterOptions = {}) {
     checkOptions(`parameter ${name}`, options, ['trainable'])
@@ -49,8 +49,8 @@ export class Parameter {
   }
 
   /**
-   * A parameter whose values are made when they are first read: one that is replaced or loaded
-   * before costs nothing.
+   * A parameter whose values are made when they are first read. If they are replaced or loaded
+   * before, they are never made.
    * @param shape of the tensor that `make` returns
    */
   static deferred(
@@ -65,13 +65,13 @@ export class Parameter {
   /**
    * The tensor itself, always the same one.
    * @throws AutogradError when the parameter was disposed of before its values were made
-   * @throws ShapeError when they are made in another shape than announced
+   * @throws ShapeError when they are made in another shape than was declared
    */
   get tensor(): Tensor {
     return isDeferred(this.#source) ? this.#hold(this.#source.make()) : this.#source
   }
 
-  /** Whether it trains. Setting it to false lets its gradient go. */
+  /** Whether it trains. Setting it to false releases its gradient. */
   get trainable(): boolean {
     return isDeferred(this.#source) ? this.#trainable : this.#source.requiresGrad
   }
@@ -88,7 +88,7 @@ export class Parameter {
     return isDeferred(this.#source) ? null : this.#source.grad
   }
 
-  /** Lets the gradient go: `grad` becomes null. */
+  /** Releases the gradient: `grad` becomes null. */
   dropGrad(): void {
     if (isDeferred(this.#source)) return
     this.#source.grad?.dispose()
@@ -96,7 +96,7 @@ export class Parameter {
   }
 
   /**
-   * Puts other values in its place; the tensor stays the same one.
+   * Replaces its values; the tensor object stays the same.
    * @param data row-major, as many values as the shape has; copied
    * @throws ShapeError for another number of values
    */
@@ -107,10 +107,10 @@ export class Parameter {
   }
 
   /**
-   * For a rehearsal of training: puts the gradient aside, and where no values were made yet, others
-   * in their place.
-   * @param make a tensor of the shape, of any values
-   * @returns what puts everything back
+   * For a rehearsal of training: sets the gradient aside, and if no values were made yet, uses
+   * substitutes.
+   * @param make makes a tensor of the shape, with any values
+   * @returns restores everything
    */
   suppose(make: (shape: Shape) => Tensor): () => void {
     const source = this.#source
@@ -128,8 +128,8 @@ export class Parameter {
   }
 
   /**
-   * Puts values in its place on the device that its engine has now, after the one before was lost.
-   * The tensor stays the same one, its gradient goes.
+   * Uploads values to the engine's present device after the one before was lost. The tensor object
+   * stays the same; its gradient is released.
    * @param data row-major, as many values as the shape has; copied
    * @throws ShapeError for another number of values
    */
@@ -153,7 +153,8 @@ export class Parameter {
     }
     if (showShape(tensor.shape) !== showShape(this.shape))
       throw new ShapeError(
-        `parameter ${this.name} was announced with the shape ${showShape(this.shape)}, and made with ${showShape(tensor.shape)}`,
+        `parameter ${this.name} was declared with the shape ${showShape(this.shape)}, ` +
+          `and made with ${showShape(tensor.shape)}`,
       )
     tensor.requiresGrad = this.#trainable
     this.#source = tensor
@@ -169,6 +170,7 @@ function checkCount({ name, shape }: Parameter, data: Float32Array): void {
   checkValues(`parameter ${name}`, data)
   if (data.length !== sizeOf(shape))
     throw new ShapeError(
-      `parameter ${name} of shape ${showShape(shape)} takes ${sizeOf(shape)} values, not ${data.length}`,
+      `parameter ${name} of shape ${showShape(shape)} takes ${sizeOf(shape)} values, ` +
+        `not ${data.length}`,
     )
 }

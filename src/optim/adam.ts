@@ -13,7 +13,7 @@ import type { ParameterGroup } from './optimizer.ts'
  * @example const optimizer = new Adam(model.parameters(), { lr: 1e-3 })
  */
 export class Adam extends Adaptive {
-  /** @throws UsageError for an option it does not take, no parameters, or one given twice */
+  /** @throws UsageError for an unknown option, no parameters, or a parameter given twice */
   constructor(
     parameters: Iterable<Parameter> | readonly ParameterGroup[],
     options: AdamOptions = {},

@@ -10,7 +10,7 @@ import type { ParameterGroup } from './optimizer.ts'
  * @example const optimizer = new AdamW(model.parameters(), { lr: 1e-4, weightDecay: 0.05 })
  */
 export class AdamW extends Adaptive {
-  /** @throws UsageError for an option it does not take, no parameters, or one given twice */
+  /** @throws UsageError for an unknown option, no parameters, or a parameter given twice */
   constructor(
     parameters: Iterable<Parameter> | readonly ParameterGroup[],
     options: AdamOptions = {},

@@ -4,12 +4,12 @@ import type { Parameter } from '../nn/parameter.ts'
 import { Optimizer, type ParameterGroup } from './optimizer.ts'
 import { decayRates, notNegative } from './options.ts'
 
-/** What `Adam` and `AdamW` are told. */
+/** Options of `Adam` and `AdamW`. */
 export interface AdamOptions {
   /** Default 1e-3. */
   readonly lr?: number
   /**
-   * How much of the running means of gradient and squared gradient is kept, each in [0, 1). Default
+   * Decay rates of the running means of gradient and squared gradient, each in [0, 1). Default
    * [0.9, 0.999].
    */
   readonly betas?: readonly [number, number]
@@ -22,7 +22,9 @@ export interface AdamOptions {
   readonly weightDecay?: number
 }
 
-/** In vectors of four: 14 operations on each value; p, m and v are read and written, g is read. */
+/**
+ * n counts vectors of 4: 14 operations on each value; p, m and v are read and written, g is read.
+ */
 const cost = ({ n }: { readonly n: number }) => ({ flops: 4 * 14 * n, bytes: 16 * 7 * n })
 const kernels = {
   Adam: stripKernel('optim/adam', { cost }),

@@ -1,6 +1,6 @@
 import { UsageError, WeightsError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
-import type { StateDict } from '../base/stateDict.ts'
+import { namedArrays, type StateDict } from '../base/stateDict.ts'
 import { stripKernel } from '../gpu/kernels/kernel.ts'
 import { eachPart } from '../gpu/memory/windows.ts'
 import type { Parameter } from '../nn/parameter.ts'
@@ -13,10 +13,10 @@ const average = stripKernel('optim/average', {
 })
 
 /**
- * Exponential moving averages of parameters: e ← decay · e + (1 − decay) · p after each step, from
- * the values at the start on (Polyak & Juditsky 1992; torch.optim.swa_utils.AveragedModel with such
- * an avg_fn). In update n the decay is at most (1 + n) / (10 + n), as in TensorFlow's
- * ExponentialMovingAverage, so that a short training is not all starting values.
+ * Exponential moving averages of parameters: e ← decay · e + (1 − decay) · p after each step, with
+ * the initial values as the first e (Polyak & Juditsky 1992; torch.optim.swa_utils.AveragedModel
+ * with such an avg_fn). In update n the decay is at most (1 + n) / (10 + n), as in TensorFlow's
+ * ExponentialMovingAverage, so that initial values do not dominate a short training.
  *
  * @example
  * const averages = new WeightAverage(model.parameters(), 0.999)
@@ -31,11 +31,12 @@ export class WeightAverage {
   #updates = 0
 
   /**
-   * @param parameters averaged from their present values on; frozen ones are left out until they
-   * are tracked
+   * @param parameters averaged from their present values on; frozen ones are left out until `track`
+   * is called
    * @param decay in (0, 1)
-   * @param options `warmUp`: whether the decay grows to its value. Default true
-   * @throws UsageError for a decay outside (0, 1) or an option it does not have
+   * @param options `warmUp`: whether the decay grows to its value in the first updates. Default
+   * true
+   * @throws UsageError for a decay outside (0, 1) or an option that does not exist
    */
   constructor(
     parameters: Iterable<Parameter>,
@@ -44,7 +45,7 @@ export class WeightAverage {
   ) {
     checkOptions('WeightAverage', options, ['warmUp'])
     if (!(decay > 0 && decay < 1))
-      throw new UsageError(`the decay of averaged weights lies between 0 and 1, not at ${decay}`)
+      throw new UsageError(`the decay of averaged weights is between 0 and 1, not ${decay}`)
     this.decay = decay
     this.#warmUp = options.warmUp ?? true
     this.track(parameters)
@@ -55,7 +56,7 @@ export class WeightAverage {
     return this.#updates
   }
 
-  /** Begins to average those of the parameters that train and are not averaged yet. */
+  /** Starts to average those parameters that train and are not averaged yet. */
   track(parameters: Iterable<Parameter>): void {
     for (const parameter of parameters) {
       if (!parameter.trainable || this.#averages.has(parameter)) continue
@@ -66,7 +67,7 @@ export class WeightAverage {
     }
   }
 
-  /** Takes the parameters' present values in; frozen ones stay as they are. */
+  /** Updates the averages with the parameters' present values; those of frozen ones stay. */
   update(): void {
     this.#updates++
     const decay = this.#warmUp
@@ -76,7 +77,7 @@ export class WeightAverage {
       if (parameter.trainable) this.#move(parameter, tensor, 1 - decay)
   }
 
-  /** Exchanges parameters and averages, without a copy. */
+  /** Exchanges the buffers of parameters and averages, without a copy. */
   swap(): void {
     for (const [{ tensor }, other] of this.#averages) {
       const [mine, theirs] = [tensor.buffer, other.buffer]
@@ -86,33 +87,25 @@ export class WeightAverage {
     }
   }
 
-  /**
-   * The averages, by the parameters' names. Submits nothing: call the result after `gpu.submit()`.
-   */
+  /** Reads the averages, by the parameters' names. Call the result after `gpu.submit()`. */
   readLater(): () => Promise<StateDict> {
-    const entries = [...this.#averages]
-    const collect = entries[0]?.[1].engine.readLater(entries.map(([, tensor]) => tensor))
-    return async () => {
-      const values = (await collect?.()) ?? []
-      return Object.fromEntries(
-        entries.map(([{ name, shape }], i) => [
-          name,
-          { shape: [...shape], data: values[i] ?? new Float32Array(0) },
-        ]),
-      )
-    }
+    const parameters = [...this.#averages.keys()]
+    const tensors = [...this.#averages.values()]
+    const collect = tensors[0]?.engine.readLater(tensors)
+    return async () => (collect ? namedArrays(parameters, await collect()) : {})
   }
 
   /**
-   * Takes over averages and their count; parameters they do not name are no longer averaged.
-   * @throws WeightsError for names and shapes that are no parameter's
+   * Loads averages and their number of updates; other parameters are no longer averaged.
+   * @throws WeightsError for names and shapes that belong to no parameter
    */
   load(parameters: readonly Parameter[], values: StateDict, updates: number): void {
     const found = Object.entries(values).map(([name, { shape, data }]) => {
       const parameter = parameters.find((one) => one.name === name)
       if (!parameter || !sameShape(parameter.shape, shape))
         throw new WeightsError(
-          `the averaged weights hold ${name} of shape ${showShape(shape)}, which the network does not have`,
+          `the averaged weights contain ${name} of shape ${showShape(shape)}, ` +
+            'which the network does not have',
         )
       return { parameter, data }
     })

@@ -6,9 +6,9 @@ import type { Parameter } from '../nn/parameter.ts'
 import { sumOuter } from '../ops/reduce.ts'
 import { type NdBuffer, scratch, sizeOf } from '../tensor/ndbuffer.ts'
 
-/** Partial sums are added up in this many columns. */
+/** The number of columns that partial sums are added up in. */
 const columns = 256
-/** Threads that sum the squares of one gradient: enough for any device. A multiple of `columns`. */
+/** The most threads that sum the squares of one gradient. A multiple of `columns`. */
 const maxThreads = 16_384
 
 const squares: Kernel = {
@@ -30,9 +30,9 @@ const scale = stripKernel('optim/scale', { cost: ({ n }) => ({ flops: 4 * n, byt
  * Scales the gradients so that their norm, taken over all of them as one vector, is at most
  * `maxNorm`: torch.nn.utils.clip_grad_norm_ (Pascanu et al. 2013, arXiv:1211.5063). Norm and factor
  * stay on the GPU; nothing waits for them.
- * @param parameters those without a gradient do not count
- * @param norm f32[2]: becomes the norm before, and what the gradients were multiplied by, 0 where
- * the norm is not finite
+ * @param parameters those without a gradient are left out
+ * @param norm f32[2]: receives the norm before clipping and the factor that gradients are
+ * multiplied by, 0 if the norm is not finite
  * @example clipGradNorm(engine.gpu, model.parameters(), 1, norm.buffer)
  */
 export function clipGradNorm(

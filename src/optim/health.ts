@@ -7,8 +7,8 @@ const healthKernel = elementKernel<'n'>('optim/health', (p) => p.n, {
 })
 
 /**
- * Sets health[0] to 1 if an element of loss is NaN or infinite, and leaves it otherwise: an
- * optimizer's `guard`, written and read on the GPU, so that no step waits for a read-back.
+ * Sets health[0] to 1 if an element of `loss` is NaN or infinite, else leaves it unchanged. It
+ * serves as an optimizer's `guard`: written and read on the GPU, no step waits for a read-back.
  * @param loss any shape
  * @param health one element, 0 at the start of the run
  * @example

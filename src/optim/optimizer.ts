@@ -1,6 +1,7 @@
+import { at } from '../base/at.ts'
 import { ShapeError, UsageError, WeightsError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
-import type { StateDict } from '../base/stateDict.ts'
+import { namedArrays, type StateDict } from '../base/stateDict.ts'
 import type { Constants, Kernel, Params } from '../gpu/kernels/kernel.ts'
 import { eachPart } from '../gpu/memory/windows.ts'
 import type { Recorder } from '../gpu/recorder.ts'
@@ -11,18 +12,16 @@ import type { Tensor } from '../tensor/tensor.ts'
 import { notNegative } from './options.ts'
 import { zeros } from './zeros.ts'
 
-/** What `step` is told. */
+/** Options of `step`. */
 export interface StepOptions {
   /**
-   * One element: where it is not 0 the step changes nothing. A step held back this way still counts
-   * in Adam's bias corrections.
+   * A tensor of one element: if it is not 0, the step changes nothing. Such a step still counts in
+   * Adam's bias corrections.
    */
   readonly guard?: Tensor
 }
 
-/**
- * Parameters that share a learning rate: discriminative rates give each group of layers its own.
- */
+/** Parameters that share a learning rate; discriminative learning rates use several groups. */
 export interface ParameterGroup {
   readonly parameters: readonly Parameter[]
   /** Default: the optimizer's. */
@@ -30,7 +29,7 @@ export interface ParameterGroup {
 }
 
 /**
- * A group as the optimizer holds it. Its rate may change before any step.
+ * A parameter group of an optimizer. Its learning rate may be changed before any step.
  * @example for (const group of optimizer.groups) group.lr *= 0.1
  */
 export class RateGroup {
@@ -45,8 +44,8 @@ export class RateGroup {
   }
 
   /**
-   * The learning rate of the next step. @throws UsageError when set to something else than a number
-   * of 0 or more
+   * The learning rate of the next step.
+   * @throws UsageError when set to anything but a number of 0 or more
    */
   get lr(): number {
     return this.#lr
@@ -57,16 +56,13 @@ export class RateGroup {
   }
 }
 
-/** What an optimizer is, beside its hyperparameters. */
+/** What defines an optimizer, besides its hyperparameters. */
 interface Rule {
-  /** The class, for messages. */
+  /** The name of the class, for messages. */
   readonly name: string
   readonly kernel: Kernel
   readonly constants: Constants
-  /**
-   * What is kept for each parameter, in the parameter's shape: the shader's bindings of these
-   * names.
-   */
+  /** The tensors kept for each parameter, in its shape, by the names of the shader's bindings. */
   readonly slots: readonly string[]
   /** Whether the formula depends on the number of the step. */
   readonly counts: boolean
@@ -80,13 +76,13 @@ interface State {
 }
 
 /**
- * What all optimizers share: which parameters take part in a step, and the state kept for each,
- * which is made at its first step. A parameter that is frozen or has no gradient is left wholly
- * alone: no decay, no change of state, no step counted.
+ * What all optimizers share: which parameters take part in a step, and the state of each, which is
+ * allocated at its first step. A parameter that is frozen or has no gradient is not touched at all:
+ * no weight decay, no change of its state, no step counted.
  */
 export abstract class Optimizer {
   readonly parameters: readonly Parameter[]
-  /** Parameters by learning rate: one group of all, unless groups were given. */
+  /** Parameters by learning rate: a single group, unless groups were given. */
   readonly groups: readonly RateGroup[]
   readonly #rule: Rule
   readonly #states = new Map<Parameter, State>()
@@ -107,7 +103,8 @@ export abstract class Optimizer {
     this.parameters = this.groups.flatMap((group) => group.parameters)
     if (!this.parameters.every((parameter) => parameter instanceof Parameter))
       throw new UsageError(
-        `${rule.name} takes parameters: give model.parameters(), and a tensor of your own as new Parameter(name, tensor)`,
+        `${rule.name} takes parameters: pass model.parameters(), or new Parameter(name, tensor) ` +
+          'for a tensor of your own',
       )
     if (this.parameters.length === 0)
       throw new UsageError(`${rule.name}: there are no parameters to optimize`)
@@ -119,17 +116,17 @@ export abstract class Optimizer {
     }
   }
 
-  /** How many values are kept for each value of a parameter. */
+  /** How many values of state are kept for each value of a parameter. */
   get stateSlots(): number {
     return this.#rule.slots.length
   }
 
   /**
-   * The learning rate of the next step: the last group's; setting it sets every group's. @throws
-   * UsageError when set to something else than a number of 0 or more
+   * The learning rate of the next step, that of the last group; setting it sets every group's.
+   * @throws UsageError when set to anything but a number of 0 or more
    */
   get lr(): number {
-    return this.groups.at(-1)?.lr ?? 0
+    return at(this.groups, this.groups.length - 1).lr
   }
 
   set lr(value: number) {
@@ -138,13 +135,13 @@ export abstract class Optimizer {
 
   /**
    * How much of the last step's direction is kept in the next: SGD's momentum, Adam's first beta.
-   * @throws UsageError when set to what the optimizer cannot take
+   * @throws UsageError when set to a value that the optimizer cannot take
    */
   abstract momentum: number
 
   /**
-   * The shader's params, without `n`, for a parameter's step number `step`, counted from 1, at a
-   * learning rate.
+   * The shader's params, without `n`.
+   * @param step the number of the parameter's step, counted from 1
    */
   protected abstract hyperparameters(step: number, lr: number): Params
 
@@ -159,7 +156,7 @@ export abstract class Optimizer {
     const { guard } = options
     if (guard && guard.size !== 1)
       throw new ShapeError(
-        `${name}.step: the guard has the shape ${showShape(guard.shape)}: it takes one element`,
+        `${name}.step: the guard has the shape ${showShape(guard.shape)}; it must have one element`,
       )
     let recorder: Recorder | null = null
     for (const { parameters, lr } of this.groups)
@@ -174,7 +171,7 @@ export abstract class Optimizer {
         )
   }
 
-  /** Returns what records the work, where anything does. */
+  /** Makes one parameter's step. Returns the recorder, if one is active and a step was made. */
   #stepOne(parameter: Parameter, lr: number, guard: Tensor | undefined): Recorder | null {
     const { name, kernel, constants, slots } = this.#rule
     const { grad } = parameter
@@ -185,18 +182,13 @@ export abstract class Optimizer {
     gpu.layer = parameter.name
     try {
       const known = this.#states.get(parameter)
-      recorder?.enter(name, 'step', [
-        buffer,
-        grad.buffer,
-        ...(known?.tensors ?? []).map((tensor) => tensor.buffer),
-      ])
-      const state = known ?? this.#begin(engine, parameter)
+      const knownBuffers = known ? known.tensors.map((tensor) => tensor.buffer) : []
+      recorder?.enter(name, 'step', [buffer, grad.buffer, ...knownBuffers])
+      const state = known ?? this.#allocate(engine, parameter)
       const arrays = {
         p: buffer.storage,
         g: grad.buffer.storage,
-        ...Object.fromEntries(
-          slots.map((slot, i) => [slot, (state.tensors[i] as Tensor).buffer.storage]),
-        ),
+        ...Object.fromEntries(slots.map((slot, i) => [slot, at(state.tensors, i).buffer.storage])),
       }
       const hyperparameters = this.hyperparameters(state.steps + 1, lr)
       eachPart(gpu.bindingLimits, sizeOf(parameter.shape), arrays, (windows, n) => {
@@ -216,50 +208,48 @@ export abstract class Optimizer {
     return recorder
   }
 
-  /** Lets every gradient go: each `grad` becomes null, and its buffer is handed out again. */
+  /** Releases every gradient: each `grad` becomes null, and its buffer can be reused. */
   zeroGrad(): void {
     for (const parameter of this.parameters) parameter.dropGrad()
   }
 
   /**
-   * The state of every parameter that has taken a step: 'SLOT.PARAMETER' in the parameter's shape,
-   * and for Adam and AdamW 'step.PARAMETER', a scalar. The learning rate and the other options are
-   * not in it.
+   * The state of every parameter that has made a step: 'SLOT.PARAMETER' in the parameter's shape,
+   * and for Adam and AdamW 'step.PARAMETER', a scalar. It does not contain the learning rate and
+   * other options.
    */
   async stateDict(): Promise<StateDict> {
     const collect = this.readLater()
-    this.parameters[0]?.tensor.engine.gpu.submit()
+    at(this.parameters, 0).tensor.engine.gpu.submit()
     return collect()
   }
 
   /**
-   * `stateDict` as of this point of the work. Submits nothing: call the result after
+   * `stateDict` as of this point of the GPU's work. Submits nothing: call the result after
    * `gpu.submit()`.
    */
   readLater(): () => Promise<StateDict> {
     const { slots, counts } = this.#rule
-    const entries = [...this.#states].flatMap(([{ name }, { tensors }]) =>
-      slots.map((slot, i) => ({ key: `${slot}.${name}`, tensor: tensors[i] as Tensor })),
+    const states = [...this.#states]
+    const owners = states.flatMap(([{ name, shape }]) =>
+      slots.map((slot) => ({ name: `${slot}.${name}`, shape })),
     )
-    const steps = counts
-      ? [...this.#states].map(([{ name }, { steps }]) => [`step.${name}`, steps] as const)
-      : []
-    const collect = entries[0]?.tensor.engine.readLater(entries.map(({ tensor }) => tensor))
+    const tensors = states.flatMap(([, state]) => state.tensors)
+    const steps = states.map(([{ name }, { steps }]) => [`step.${name}`, steps] as const)
+    const collect = tensors[0]?.engine.readLater(tensors)
     return async () => {
-      const values = (await collect?.()) ?? []
-      const result: StateDict = {}
-      for (const [i, { key, tensor }] of entries.entries())
-        result[key] = { shape: [...tensor.shape], data: values[i] as Float32Array }
-      for (const [key, count] of steps) result[key] = { shape: [], data: new Float32Array([count]) }
+      const result = collect ? namedArrays(owners, await collect()) : {}
+      for (const [key, count] of counts ? steps : [])
+        result[key] = { shape: [], data: new Float32Array([count]) }
       return result
     }
   }
 
   /**
-   * Takes over what `stateDict` gave; parameters it does not name begin anew. Nothing changes
-   * unless everything fits.
-   * @throws WeightsError for names it does not know, for shapes that differ, and for part of a
-   * parameter's state
+   * Loads what `stateDict` returned; parameters it does not name start without state. Nothing
+   * changes unless everything fits.
+   * @throws WeightsError for unknown names, for shapes that differ, and if only part of a
+   * parameter's state is there
    */
   loadStateDict(values: StateDict): void {
     const { name: optimizer, slots, counts } = this.#rule
@@ -270,28 +260,34 @@ export abstract class Optimizer {
     const unknown = Object.keys(values).filter((key) => !known.has(key))
     if (unknown.length)
       throw new WeightsError(
-        `${optimizer}: the state has ${unknown.slice(0, 6).join(', ')}, which belongs to none of its parameters`,
+        `${optimizer}: the state has ${unknown.slice(0, 6).join(', ')}, which belongs to none of ` +
+          'its parameters',
       )
     const loaded = this.parameters.flatMap((parameter) => {
-      const keys = kinds.map((kind) => `${kind}.${parameter.name}`)
-      const absent = keys.filter((key) => !values[key])
-      if (absent.length === keys.length) return []
+      const found = kinds.map((kind) => [kind, values[`${kind}.${parameter.name}`]] as const)
+      const absent = found.flatMap(([kind, array]) => (array ? [] : [`${kind}.${parameter.name}`]))
+      if (absent.length === kinds.length) return []
       if (absent.length)
         throw new WeightsError(
           `${optimizer}: the state of ${parameter.name} lacks ${absent.join(', ')}`,
         )
-      const arrays = slots.map((slot) => {
-        const { shape = [], data = new Float32Array(0) } = values[`${slot}.${parameter.name}`] ?? {}
-        if (!sameShape(shape, parameter.shape) || data.length !== sizeOf(shape))
+      let steps = 0
+      const arrays: Float32Array[] = []
+      for (const [kind, array] of found) {
+        if (!array) continue
+        const { shape, data } = array
+        if (kind === 'step') steps = data.length === 1 ? at(data, 0) : Number.NaN
+        else if (sameShape(shape, parameter.shape) && data.length === sizeOf(shape))
+          arrays.push(data)
+        else
           throw new WeightsError(
-            `${optimizer}: ${slot}.${parameter.name} has the shape ${showShape(shape)} and ${data.length} values, the parameter ${showShape(parameter.shape)}`,
+            `${optimizer}: ${kind}.${parameter.name} has the shape ${showShape(shape)} and ` +
+              `${data.length} values, the parameter ${showShape(parameter.shape)}`,
           )
-        return data
-      })
-      const steps = counts ? (values[`step.${parameter.name}`]?.data[0] ?? Number.NaN) : 0
+      }
       if (!Number.isSafeInteger(steps) || steps < 0)
         throw new WeightsError(
-          `${optimizer}: step.${parameter.name} is ${steps}, which is no count`,
+          `${optimizer}: step.${parameter.name} is ${steps}, not a number of steps`,
         )
       return [{ parameter, arrays, steps }]
     })
@@ -305,13 +301,13 @@ export abstract class Optimizer {
     }
   }
 
-  /** Frees the state; parameters and gradients stay. A later step begins anew. */
+  /** Frees the state; parameters and gradients stay. A later step starts without state. */
   dispose(): void {
     for (const { tensors } of this.#states.values()) for (const tensor of tensors) tensor.dispose()
     this.#states.clear()
   }
 
-  #begin(engine: Engine, parameter: Parameter): State {
+  #allocate(engine: Engine, parameter: Parameter): State {
     const tensors = this.#rule.slots.map(() => zeros(engine, parameter.shape))
     const state = { steps: 0, tensors }
     this.#states.set(parameter, state)

@@ -1,22 +1,23 @@
-/**
- * Learning rates by the step: pure functions, so that a step's rate is known wherever training goes
- * on from. Each gives the share of the peak rate.
+/*
+ * Learning rates as pure functions of the step, so that a resumed training needs no state for them.
+ * Each returns the share of the peak rate.
  */
 
+/** Options of `oneCycle`. */
 export interface OneCycleOptions {
   /** Share of the steps in which the rate rises. Default 0.3. */
   readonly riseShare?: number
-  /** The peak over the first rate. Default 25. */
+  /** The peak rate divided by the first rate. Default 25. */
   readonly startDivisor?: number
-  /** The first rate over the last. Default 1e4. */
+  /** The first rate divided by the last. Default 1e4. */
   readonly endDivisor?: number
   /** Momentum at the peak, and at both ends. Default [0.85, 0.95]. */
   readonly momentum?: readonly [number, number]
 }
 
 /**
- * The 1cycle policy: the rate rises along a cosine to its peak and falls along one to nearly
- * nothing, momentum the other way round (Smith & Topin 2017, arXiv:1708.07120, as
+ * The 1cycle policy: the rate rises along a cosine to its peak, then falls along a cosine to almost
+ * zero; momentum does the opposite (Smith & Topin 2017, arXiv:1708.07120, as
  * torch.optim.lr_scheduler.OneCycleLR computes it).
  * @param step counted from 0
  * @param steps of the whole cycle
@@ -43,12 +44,13 @@ export function oneCycle(
   return { share: along(1, first / endDivisor, done), momentum: along(low, high, done) }
 }
 
+/** Options of `cosine`. */
 export interface CosineOptions {
   /** Steps in which the rate rises linearly, before the cosine. Default 0. */
   readonly warmup?: number
-  /** The share that the first step of the warm-up is taken with. Default 0.01. */
+  /** The share at the first step of the warm-up. Default 0.01. */
   readonly warmupStart?: number
-  /** The share that the cosine would end on, a step after the last. Default 0. */
+  /** The share that the cosine reaches one step after the last. Default 0. */
   readonly floor?: number
 }
 
@@ -74,7 +76,7 @@ export function linear(step: number, steps: number, start = 0.01): number {
   return step < steps ? start + ((1 - start) * step) / steps : 1
 }
 
-/** From a to b along half a cosine; `done` in 0..1. */
+/** From a to b along half a cosine, with progress `done` in 0..1. */
 function along(a: number, b: number, done: number): number {
   return b + ((a - b) / 2) * (1 + Math.cos(Math.PI * done))
 }

@@ -5,7 +5,7 @@ import type { Parameter } from '../nn/parameter.ts'
 import { Optimizer, type ParameterGroup } from './optimizer.ts'
 import { notNegative } from './options.ts'
 
-/** What `SGD` is told. */
+/** Options of `SGD`. */
 export interface SGDOptions {
   readonly lr: number
   /** How much of the last step's direction is kept. Default 0: no state. */
@@ -42,7 +42,7 @@ export class SGD extends Optimizer {
   #momentum: number
   readonly #weightDecay: number
 
-  /** @throws UsageError for an option it does not take, no parameters, or one given twice */
+  /** @throws UsageError for an unknown option, no parameters, or a parameter given twice */
   constructor(parameters: Iterable<Parameter> | readonly ParameterGroup[], options: SGDOptions) {
     checkOptions('SGD', options, ['lr', 'momentum', 'weightDecay', 'nesterov'])
     const { lr, momentum = 0, weightDecay = 0, nesterov = false } = options
@@ -64,12 +64,13 @@ export class SGD extends Optimizer {
     return this.#momentum
   }
 
-  /** @throws UsageError below 0, and from 0 to more or back: with momentum state is kept */
+  /** @throws UsageError below 0, and for a change from or to 0: only with momentum state is kept */
   set momentum(value: number) {
     notNegative('SGD', 'momentum', value)
     if (value > 0 !== this.#momentum > 0)
       throw new UsageError(
-        `SGD: momentum cannot go from ${this.#momentum} to ${value}: with it state is kept, without it none`,
+        `SGD: momentum cannot change from ${this.#momentum} to ${value}: ` +
+          'state is only kept with a momentum above 0',
       )
     this.#momentum = value
   }

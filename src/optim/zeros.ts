@@ -6,10 +6,7 @@ import { Tensor } from '../tensor/tensor.ts'
 
 const zero = stripKernel('optim/zero', { cost: ({ n }) => ({ flops: 0, bytes: 16 * n }) })
 
-/**
- * A tensor of zeros, for what an optimizer or an average keeps of a parameter: nothing is copied to
- * the GPU for it.
- */
+/** A tensor of zeros for the state of an optimizer or an average, without a copy to the GPU. */
 export function zeros(engine: Engine, shape: Shape): Tensor {
   const tensor = new Tensor(engine, allocate(engine.gpu, shape))
   eachPart(engine.gpu.bindingLimits, tensor.size, { state: tensor.buffer.storage }, (windows, n) =>

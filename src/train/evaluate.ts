@@ -239,7 +239,9 @@ function nameOf(image: Source | RgbImage): string | null {
   return image instanceof File ? image.name : null
 }
 
-/** Images in a batch such that, with their views, they take no more memory than `batchSize` would. */
+/**
+ * Images in a batch such that, with their views, they take no more memory than `batchSize` would.
+ */
 function imagesInBatch(batchSize: number, tta: number): number {
   if (!Number.isSafeInteger(batchSize) || batchSize < 1)
     throw new UsageError(`batchSize is a positive integer, not ${batchSize}`)

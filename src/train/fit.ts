@@ -31,7 +31,7 @@ import { Snapshots } from './snapshots.ts'
  *     │                    outputs in memory, or in a FeatureTable of the cache on disk
  *     ├─ Snapshots       copies of the state on the host (Checkpoint): the newest one and that of
  *     │                  the last finished epoch; writes both to the checkpoint folder
- *     ├─ DeviceRecovery  after a lost device: opens another, and sets the Session back to a Snapshot
+ *     ├─ DeviceRecovery  after a lost device: opens another, restores the Session from Snapshots
  *     └─ trainEpoch      one epoch: asks the source for batches, in the order of seed and epoch
  *         ├─ Stepper       encodes forward, backward and the optimizer's step of a batch; owns the
  *         │                count of batches and steps, and disposes of each batch's inputs

@@ -16,7 +16,9 @@ export interface SeededAugmentation {
   readonly seed: number
 }
 
-/** Images decoded when they are needed: augmented anew in each epoch, in several views, or plain. */
+/**
+ * Images decoded when they are needed: augmented anew in each epoch, in several views, or plain.
+ */
 export class ImageSource implements BatchSource {
   readonly from = 0
   readonly reads = false

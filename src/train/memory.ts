@@ -27,7 +27,10 @@ export interface MemoryPlanOptions extends OptimizerOptions {
    * true if their outputs are kept.
    */
   readonly reading?: boolean
-  /** Bytes that may be held in total. Default: those held now plus the adapter's free memory, if known. */
+  /**
+   * Bytes that may be held in total. Default: those held now plus the adapter's free memory, if
+   * known.
+   */
   readonly limitBytes?: number
 }
 
@@ -118,7 +121,7 @@ export function requireMemory(model: Network, options: MemoryPlanOptions): Memor
   if (!planned.problem) return planned
   const remedy = planned.largestBatchSize
     ? `a batch size of ${planned.largestBatchSize} fits`
-    : 'not even a batch size of 1 fits: freeze layers, use sgd with a momentum of 0, or another adapter'
+    : 'not even a batch size of 1 fits: freeze layers, use sgd with momentum 0, or another adapter'
   throw new OutOfMemoryError(
     `training with a batch size of ${planned.batchSize} ${planned.problem}; ${remedy}`,
   )

@@ -4,7 +4,10 @@ interface Submitted<Values> {
   readonly values: () => Promise<Values>
 }
 
-/** Milliseconds of work whose values are read back together, so that progress shows 10 times a second. */
+/**
+ * Milliseconds of work whose values are read back together, so that progress shows 10 times a
+ * second.
+ */
 const interval = 100
 /**
  * The most items that are read back together: the driver holds the inputs of what is submitted and

@@ -56,7 +56,9 @@ export class Session {
   #open: { readonly stage: Stage; readonly sources: Sources } | null = null
   readonly #onBroken: Readonly<Record<'train' | 'val', ReturnType<typeof brokenImages>>>
   readonly #remarks = new Set<string>()
-  /** Values on the host of the parameters that never train, for a device that replaces a lost one. */
+  /**
+   * Values on the host of the parameters that never train, for a device that replaces a lost one.
+   */
   #fixed: StateDict = {}
   /** The stage and the device that kernels were compiled for. */
   #compiled: { readonly stage: Stage; readonly gpu: Gpu } | null = null
@@ -77,7 +79,8 @@ export class Session {
     const grouped = headEpochs > 0 ? 'headEpochs' : lrSpread > 1 ? 'lrSpread' : null
     if (groups === 1 && grouped)
       throw new UsageError(
-        `${grouped} needs more than one layer group that trains: unfreeze other layers, or leave it out`,
+        `${grouped} needs more than one layer group that trains: ` +
+          'unfreeze other layers, or leave it out',
       )
     const stages = { epochs, headEpochs, unfreezeEvery, groups }
     this.#stages = planStages(stages)
@@ -258,7 +261,8 @@ export class Session {
     const lacking = optimizer.parameters.filter(({ name }) => !saved.weights[name])
     if (lacking.length)
       throw new WeightsError(
-        `the checkpoint lacks ${lacking.map(({ name }) => name).join(', ')}: it belongs to another network`,
+        `the checkpoint lacks ${lacking.map(({ name }) => name).join(', ')}: ` +
+          'it belongs to another network',
       )
     model.loadStateDict(saved.weights, { strict: false })
     optimizer.zeroGrad()

@@ -16,7 +16,10 @@ import { FeatureRows } from './featureRows.ts'
 export interface StoreOptions extends ReadOptions {
   /** Stores them on disk for later runs, and for this run if they are too many for memory. */
   readonly features?: FeatureCache
-  /** Bytes of host memory for rows that are on disk; above it they are read from disk. Default 64 MiB. */
+  /**
+   * Bytes of host memory for rows that are on disk; above it they are read from disk. Default 64
+   * MiB.
+   */
   readonly memoryBytes?: number
   /** Called after each group of samples: how many are known, out of how many. */
   readonly onProgress?: (done: number, total: number) => void
@@ -53,7 +56,9 @@ export function readingWork(model: Network, from: number): () => void {
 const memoryBudget = 2 * 2 ** 30
 /** The default of `memoryBytes`. */
 const memoryBesideDisk = 64 * 2 ** 20
-/** The budget if no layer is frozen: rows are then prepared images, large and cheap to make again. */
+/**
+ * The budget if no layer is frozen: rows are then prepared images, large and cheap to make again.
+ */
 const memoryOfImages = 256 * 2 ** 20
 
 /**

@@ -54,7 +54,9 @@ export interface Evidence {
   readonly chance: number
   /** Shallowest first. */
   readonly depths: readonly Depth[]
-  /** Seconds of the probe, and of that the part spent reading the sample and running the network. */
+  /**
+   * Seconds of the probe, and of that the part spent reading the sample and running the network.
+   */
   readonly seconds: number
   readonly readSeconds: number
   readonly seed: number
@@ -141,7 +143,9 @@ function reasonFor(
   useful: boolean,
 ): string {
   const { images, classes, chance, depths, pretrained } = evidence
-  const amount = `${thousands(images)} images of ${classes} classes are ${areMany(evidence) ? 'many' : 'few'} (${boundary(evidence)})`
+  const many = areMany(evidence) ? 'many' : 'few'
+  const counts = `${thousands(images)} images of ${classes} classes`
+  const amount = `${counts} are ${many} (${boundary(evidence)})`
   if (!basis) return `${amount}, and there were no layers to probe.`
   const weights = pretrained ? 'frozen' : 'random frozen'
   if (!useful)
@@ -166,7 +170,7 @@ function reasonFor(
       return `${amount}, and ${probe}${end}: ${why}, so a new layer is put there.`
     }
     case 'large-similar':
-      return `${amount}, and ${probe}: the pretrained weights are the best start for training everything.`
+      return `${amount}, and ${probe}: everything is best trained from the pretrained weights.`
     case 'large-different': {
       const why = pretrained ? `${probe}, far from the end` : 'nothing is pretrained'
       return `${amount}, and ${why}: there are enough images to train everything from the start.`
@@ -183,5 +187,6 @@ function boundary({ images, classes }: Evidence): string {
   const { few, many, perClass } = thresholds
   if (images < few) return `under ${thousands(few)}`
   if (images >= many) return `${thousands(many)} or more`
-  return `${thousands(few)} or more, with ${images >= perClass * classes ? 'at least' : 'under'} ${thousands(perClass)} a class`
+  const side = images >= perClass * classes ? 'at least' : 'under'
+  return `${thousands(few)} or more, with ${side} ${thousands(perClass)} a class`
 }

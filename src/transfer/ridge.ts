@@ -3,7 +3,9 @@ import { Random } from '../base/random.ts'
 
 /** How well a linear classifier does on images that it was not trained on. */
 export interface CrossValidation {
-  /** For each image, how often classifiers trained on the other folds predict its class, in 0..1. */
+  /**
+   * For each image, how often classifiers trained on the other folds predict its class, in 0..1.
+   */
   readonly correct: Float64Array
   /** The same for classifiers trained on half of the other folds. */
   readonly halfCorrect: Float64Array

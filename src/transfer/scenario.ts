@@ -18,7 +18,9 @@ export const scenarios = [
   'large-similar',
   'large-different',
 ] as const
-/** The four classic situations: few or many images, similar to the pretraining data or different. */
+/**
+ * The four classic situations: few or many images, similar to the pretraining data or different.
+ */
 export type Scenario = (typeof scenarios)[number]
 
 /** Options of `applyScenario`. */
@@ -31,7 +33,9 @@ export interface ScenarioOptions extends TrainablePatterns {
    * on the flattened features. Default 'last', but 'all' in small-different and with `cut`.
    */
   readonly replace?: 'last' | 'all'
-  /** The last layer that is kept. Default features.7 in small-different, else nothing is cut off. */
+  /**
+   * The last layer that is kept. Default features.7 in small-different, else nothing is cut off.
+   */
   readonly cut?: string
   /**
    * The initializer of new layers, and in large-different of the whole network. 'pretrained' keeps
@@ -64,7 +68,9 @@ export interface Plan {
   /** The numbers needed to repeat the plan. */
   readonly classes: number
   readonly seed: number
-  /** One sentence each: first the scenario's reason, then whatever differs from what was asked for. */
+  /**
+   * One sentence each: first the scenario's reason, then whatever differs from what was asked for.
+   */
   readonly reasons: readonly string[]
 }
 
@@ -89,7 +95,8 @@ const why: Readonly<Record<Scenario, string>> = {
  * parameter's `trainable` flag: first by the scenario, then by `freeze` and `train`.
  * @throws UsageError for options that do not exist or contradict each other; the network is
  * unchanged then
- * @example const plan = applyScenario(model, { scenario: 'small-similar', classes: 6, replace: 'all' })
+ * @example
+ * const plan = applyScenario(model, { scenario: 'small-similar', classes: 6, replace: 'all' })
  */
 export function applyScenario(model: Network, options: ScenarioOptions): Plan {
   checkScenario(options)
@@ -198,7 +205,8 @@ function checkScenario(options: ScenarioOptions): void {
     )
   if (init === 'pretrained' && scenario !== 'large-different')
     throw new UsageError(
-      `init: 'pretrained' is for large-different; ${scenario} starts from the pretrained weights anyway`,
+      `init: 'pretrained' is for large-different; ${scenario} always starts from the ` +
+        'pretrained weights',
     )
   if (init !== undefined && init !== 'pretrained') requireInit(init)
   if (seed !== undefined) requireSeed(seed)

@@ -186,7 +186,7 @@ describe('what Graft exports', () => {
     const model = await alexnet(await testEngine(), { variant: 'alexnet-64', ...narrow })
     model.replaceAfter('features.12', [new Square('mine'), new Flatten('flatten')])
     await expect(exportOnnx(model)).rejects.toThrow(UsageError)
-    await expect(exportOnnx(model)).rejects.toThrow(/layer mine \(x²\) has no operator in ONNX/)
+    await expect(exportOnnx(model)).rejects.toThrow(/layer mine \(x²\) cannot be written as an ONNX operator/)
     model.dispose()
   })
 })
@@ -390,32 +390,32 @@ describe('importOnnx', () => {
     [
       'one channel',
       onnxFile({ input: ['n', 1, 8, 8], nodes: [{ op: 'Relu', in: ['x'] }] }),
-      /takes \[N, 1, 8, 8\], and networks here take/,
+      /input is \[N, 1, 8, 8\]; only/,
     ],
     [
       'no square',
       onnxFile({ input: ['n', 3, 8, 6], nodes: [{ op: 'Relu', in: ['x'] }] }),
-      /takes \[N, 3, 8, 6\]/,
+      /input is \[N, 3, 8, 6\]/,
     ],
     [
       'classes that are no JSON',
       onnxFile({ ...small, metadata: { classes: '[' } }),
-      /classes are not JSON/,
+      /classes is not valid JSON/,
     ],
     [
       'classes that are no names',
       onnxFile({ ...small, metadata: { classes: '[1, 2, 3, 4]' } }),
-      /classes are no list of names/,
+      /classes are not a list of names/,
     ],
     [
       'preprocessing without sense',
       onnxFile({ ...small, metadata: { preprocess: '{"size":8}' } }),
-      /preprocess does not say/,
+      /preprocess lacks a valid/,
     ],
     [
       'preprocessing that is null',
       onnxFile({ ...small, metadata: { preprocess: 'null' } }),
-      /preprocess does not say/,
+      /preprocess lacks a valid/,
     ],
     [
       'an unknown operator',

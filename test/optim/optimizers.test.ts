@@ -310,7 +310,7 @@ describe.each(kinds)('$kind', ({ kind, options }) => {
     if (kind !== 'sgd') {
       refuse(
         { 'step.p': { shape: [], data: Float32Array.of(1.5) } },
-        /step\.p is 1\.5, which is no count/,
+        /step\.p is 1\.5, not a number of steps/,
       )
       const { 'm.p': _, ...rest } = state
       expect(() => optimizer.loadStateDict(rest)).toThrow(/the state of p lacks m\.p/)
