@@ -186,7 +186,9 @@ describe('what Graft exports', () => {
     const model = await alexnet(await testEngine(), { variant: 'alexnet-64', ...narrow })
     model.replaceAfter('features.12', [new Square('mine'), new Flatten('flatten')])
     await expect(exportOnnx(model)).rejects.toThrow(UsageError)
-    await expect(exportOnnx(model)).rejects.toThrow(/layer mine \(x²\) cannot be written as an ONNX operator/)
+    await expect(exportOnnx(model)).rejects.toThrow(
+      /layer mine \(x²\) cannot be written as an ONNX operator/,
+    )
     model.dispose()
   })
 })
