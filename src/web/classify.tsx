@@ -2,10 +2,11 @@ import { useState } from 'preact/hooks'
 import { percent } from '../base/format.ts'
 import type { Prediction } from '../train/evaluate.ts'
 import { FileButton, Problem } from './fields.tsx'
+import { messageOf } from './hooks.ts'
 import { Thumbnail } from './images.tsx'
 import type { RemoteTrainer } from './remote.ts'
 
-/** Asks the trained network about an image of the person's own. */
+/** Classifies an image of the user with the trained network. */
 export function Classify({ trainer }: { readonly trainer: RemoteTrainer }) {
   const [answer, setAnswer] = useState<{
     readonly file: File
@@ -16,11 +17,7 @@ export function Classify({ trainer }: { readonly trainer: RemoteTrainer }) {
     try {
       setAnswer({ file, prediction: await trainer.classify(file), problem: null })
     } catch (error) {
-      setAnswer({
-        file,
-        prediction: null,
-        problem: error instanceof Error ? error.message : String(error),
-      })
+      setAnswer({ file, prediction: null, problem: messageOf(error) })
     }
   }
   return (

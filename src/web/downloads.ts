@@ -10,7 +10,7 @@ import { writePyTorch } from '../weights/pytorch/write.ts'
 import { writeSafetensors } from '../weights/safetensors.ts'
 import type { Download } from './workerApi.ts'
 
-/** What a training leaves, as `graft train` would write it into a run folder. */
+/** A finished training, as `graft train` would write it to a run folder. */
 export interface FinishedRun {
   readonly name: string
   readonly config: RunConfig
@@ -38,8 +38,8 @@ export async function fileOf(
 }
 
 /**
- * A run folder in a ZIP, which every command of `graft` takes once it is unpacked. The page's
- * policy lets zip.js start no workers.
+ * A run folder as a ZIP; unpacked, every command of `graft` takes it. Under the page's policy
+ * zip.js cannot start workers.
  */
 async function runArchive(
   { name, config, epochs, timings }: FinishedRun,

@@ -14,14 +14,14 @@ export const messageOf = (error: unknown) =>
 export const hasCode = (error: unknown, code: string) =>
   error instanceof Error && error.name === code
 
-/** Why nothing can be computed here. */
+/** Why there is no engine. */
 export interface NoEngine {
   readonly problem: string
-  /** Whether it is WebGPU that is missing. */
+  /** Whether WebGPU is missing. */
   readonly noGpu: boolean
 }
 
-/** The GPU: null while it is being opened. */
+/** The GPU; null while it is opened. */
 export function useEngine(
   trainer: RemoteTrainer,
   failed: Promise<never>,
@@ -35,20 +35,17 @@ export function useEngine(
   return engine
 }
 
-/**
- * What is known of the plan: the newest one, whether another one is being made, and what is wrong
- * with the settings.
- */
+/** The newest plan, whether a newer one is being made, and what is wrong with the settings. */
 export interface Planning {
   readonly prepared: Prepared | null
   readonly stale: boolean
   readonly problem: string | null
 }
 
-/** Milliseconds of quiet after which a change is planned: typing a number is one change. */
-const quiet = 250
+/** A plan is made this many milliseconds after the last change, so not at every key press. */
+const planDelay = 250
 
-/** Has the plan made anew whenever something that it depends on changes. */
+/** Makes a new plan whenever something that it depends on changes. */
 export function usePlanning(
   trainer: RemoteTrainer,
   {
@@ -62,7 +59,7 @@ export function usePlanning(
     readonly data: ImageDataset | string | null
     readonly settings: Settings
     readonly choice: Choice | null
-    /** Whether the worker has time for it. */
+    /** Whether the worker is free. */
     readonly idle: boolean
   },
 ): readonly [Planning, (prepared: Prepared) => void] {
@@ -91,7 +88,7 @@ export function usePlanning(
           current &&
           setPlanning((before) => ({ ...before, stale: false, problem: messageOf(error) })),
       )
-    }, quiet)
+    }, planDelay)
     return () => {
       current = false
       clearTimeout(timer)
@@ -100,7 +97,7 @@ export function usePlanning(
   return [planning, (prepared) => setPlanning({ prepared, stale: false, problem: null })]
 }
 
-/** Asks before the page is left while something would be lost. */
+/** Asks before the page is left, while something would be lost. */
 export function useLeaveWarning(active: boolean): void {
   useEffect(() => {
     if (!active) return

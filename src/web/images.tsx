@@ -8,18 +8,18 @@ import { bringsFiles, type Selection, selectionFrom } from './selection.ts'
 
 interface ImagesProps {
   readonly selection: Selection | null
-  /** What the files make, or why they make nothing. */
+  /** The dataset of the files, or why they are none. */
   readonly data: ImageDataset | string | null
   readonly onSelect: (selection: Selection) => void
   readonly busy: boolean
 }
 
-/** The images: a place to drop a folder, and what was found in it. */
+/** A place to drop a folder of images, and what is in it. */
 export function Images({ selection, data, onSelect, busy }: ImagesProps) {
   const [over, setOver] = useState(false)
   const take = (event: Event) => void selectionFrom(event).then(onSelect)
   useEffect(() => {
-    // Anywhere on the page: an image that misses the frame would open in its place.
+    // Anywhere on the page: outside the frame, the browser would open the dropped image.
     const onDrag = (event: DragEvent) => {
       event.preventDefault()
       setOver(event.type === 'dragover')
@@ -42,7 +42,7 @@ export function Images({ selection, data, onSelect, busy }: ImagesProps) {
       <h2 id="images">Your images</h2>
       <div class={`drop${over ? ' over' : ''}${selection ? ' small' : ''}`}>
         {busy ? (
-          <p>Other images can be chosen when training is over.</p>
+          <p>Other images can be chosen after the training.</p>
         ) : (
           <>
             <FileButton folder main={!selection} onFiles={take}>
@@ -67,11 +67,11 @@ function Layouts() {
     <>
       <p>
         One folder for each class, with its images inside: <code>photos/cat/1.jpg</code>,{' '}
-        <code>photos/dog/1.jpg</code>. Or with the division made already:{' '}
-        <code>photos/train/cat/…</code> and <code>photos/val/cat/…</code>. JPEG, PNG or WebP; a few
-        dozen of each class are enough to begin with.
+        <code>photos/dog/1.jpg</code>. Or already divided: <code>photos/train/cat/…</code> and{' '}
+        <code>photos/val/cat/…</code>. JPEG, PNG or WebP; a few dozen of each class are enough for a
+        start.
       </p>
-      <p>The images are read here, by this page. They are sent nowhere.</p>
+      <p>The images are read by this page, on this machine. They are not uploaded.</p>
     </>
   )
 }
@@ -84,13 +84,13 @@ function PassedOver({ selection }: { readonly selection: Selection }) {
   const more = passedOver.length > shown.length ? ' and others' : ''
   return (
     <p class="quiet">
-      Passed over, being no JPEG, PNG or WebP: {shown.join(', ')}
-      {more}.{raw ? ' Convert those images to have them count.' : ''}
+      Not read, because they are not JPEG, PNG or WebP: {shown.join(', ')}
+      {more}.{raw ? ' Convert those images to use them.' : ''}
     </p>
   )
 }
 
-/** Classes that are shown with images; the others are only counted. */
+/** This many classes are shown with images; the others are listed in a table. */
 const shownClasses = 12
 const thumbnails = 4
 
@@ -116,7 +116,7 @@ function Found({
     <>
       <p data-testid="found">
         <strong>{selection.root}</strong>: {counted(classes.length, 'class', 'classes')},{' '}
-        {counted(train.length, 'image')} to train on, {thousands(val.length)} held out to judge by.
+        {counted(train.length, 'image')} to train on, {thousands(val.length)} held out to validate.
       </p>
       <ul class="classes">
         {counts.slice(0, shownClasses).map(({ name, train, val }, label) => (
@@ -164,7 +164,7 @@ function firstOf({ train }: ImageDataset, label: number): Blob[] {
   return found
 }
 
-/** An image of the person's own, small. Its address lives as long as it is shown. */
+/** A small view of a file. Its object URL is released with the view. */
 export function Thumbnail({ file, alt = '' }: { readonly file: Blob; readonly alt?: string }) {
   const [address, setAddress] = useState<string>()
   useEffect(() => {

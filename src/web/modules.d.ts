@@ -1,4 +1,4 @@
-/** Vite: where the bundle of a worker lies. */
+/** Vite: the address of a worker's bundle. */
 declare module '*?worker&url' {
   const address: string
   export default address

@@ -1,6 +1,6 @@
 import type { NoEngine } from './hooks.ts'
 
-/** What is shown in the place of everything else where nothing can be computed. */
+/** Shown instead of the whole page where nothing can be computed. */
 export function NoGpu({ problem, noGpu }: NoEngine) {
   if (!noGpu)
     return (
@@ -14,13 +14,13 @@ export function NoGpu({ problem, noGpu }: NoEngine) {
   return (
     <main class="nogpu">
       <div role="alert">
-        <h1>Graft needs WebGPU, and this browser gives none here</h1>
-        <p>Training runs on your own graphics hardware, through WebGPU. To have it:</p>
+        <h1>Graft needs WebGPU, which this browser does not offer here</h1>
+        <p>Training runs on your own graphics hardware, through WebGPU. To get it:</p>
         <ul>
           {!globalThis.isSecureContext && (
             <li>
-              <strong>Open this page by https, or from localhost.</strong> Browsers keep WebGPU from
-              pages that came over plain http.
+              <strong>Open this page by https, or from localhost.</strong> Browsers do not offer
+              WebGPU to pages loaded over plain http.
             </li>
           )}
           <li>
@@ -29,20 +29,19 @@ export function NoGpu({ problem, noGpu }: NoEngine) {
           </li>
           <li>
             On Linux, start Chrome with <code>--enable-unsafe-webgpu --enable-features=Vulkan</code>
-            , or switch on <code>chrome://flags/#enable-unsafe-webgpu</code>.
+            , or enable <code>chrome://flags/#enable-unsafe-webgpu</code>.
           </li>
           <li>
             Safari has it from version 26, Firefox from 141 on Windows and 145 on macOS with Apple
             silicon.
           </li>
           <li>
-            If your browser is one of these: see that hardware acceleration is on in its settings,
-            and that <code>chrome://gpu</code> calls WebGPU enabled.
+            If your browser is one of these: check that hardware acceleration is on in its settings,
+            and that <code>chrome://gpu</code> lists WebGPU as enabled.
           </li>
         </ul>
         <p>
-          Without a GPU at all, Graft runs in Node on the processor:{' '}
-          <code>npx graft train photos</code>.
+          Without a GPU at all, Graft runs in Node on the CPU: <code>npx graft train photos</code>.
         </p>
         <p class="quiet">The browser says: {problem.split(';')[0]}.</p>
       </div>

@@ -3,7 +3,7 @@ import type { Skipped } from '../train/events.ts'
 import { Problem } from './fields.tsx'
 import { isActive, type Run } from './run.ts'
 
-/** How far a training is, how long it will take, and the button that ends it. */
+/** The progress of a training, its remaining time, and the stop button. */
 export function Progress({ run, onStop }: { readonly run: Run; readonly onStop: () => void }) {
   const { status, doing, left } = run
   return (
@@ -40,7 +40,7 @@ export function Progress({ run, onStop }: { readonly run: Run; readonly onStop: 
         </p>
       ))}
       <SkippedImages skipped={run.skipped} />
-      {/* Present from the beginning, so that what comes into it is said. */}
+      {/* A screen reader announces changes of an element that was there before. */}
       <p class="unseen" role="status" data-testid="said">
         {run.said}
       </p>

@@ -5,10 +5,9 @@ import workerAddress from './worker.ts?worker&url'
 export type RemoteTrainer = Remote<Trainer>
 
 /**
- * Starts the worker. It begins as a blob of the page's, so that the page's content security policy
- * binds it too: a worker that is fetched has the policy of its own response, and a plain file
- * server sends none.
- * @returns `failed` rejects where the worker cannot run
+ * Starts the worker from a blob, so that the page's content security policy applies to it too: a
+ * fetched worker has the policy of its own response, and a plain file server sends none.
+ * @returns `failed` rejects if the worker cannot run
  */
 export function openTrainer(): {
   readonly trainer: RemoteTrainer
@@ -19,7 +18,7 @@ export function openTrainer(): {
   const worker = new Worker(URL.createObjectURL(source), { type: 'module', name: 'graft' })
   const failed = new Promise<never>((_, reject) => {
     worker.onerror = ({ message }) =>
-      reject(new Error(message || 'its script could not be loaded; load the page again'))
+      reject(new Error(message || 'the script of its worker was not loaded; reload the page'))
   })
   return { trainer: wrap<Trainer>(worker), failed }
 }

@@ -4,13 +4,13 @@ import type { ImageDataset } from '../data/dataset.ts'
 import { filesDataset, type PlacedFile } from '../data/filesDataset.ts'
 import { PICTURE } from '../host/imageFormat.ts'
 
-/** What a person dropped or chose. */
+/** The files that a person dropped or chose. */
 export interface Selection {
   /** The folder's name; 'images' where there were several. */
   readonly root: string
-  /** By their paths below it. */
+  /** With their paths below that folder. */
   readonly files: readonly PlacedFile[]
-  /** How many files are no images by their names, by endings, the commonest first. */
+  /** Files that are no images by their names: counts by ending, the most frequent first. */
   readonly passedOver: readonly (readonly [ending: string, count: number])[]
 }
 
@@ -21,18 +21,18 @@ export async function selectionFrom(event: Event): Promise<Selection> {
   )
   const tops = new Set(files.map(({ path }) => path.slice(0, path.indexOf('/') + 1)))
   const [only = ''] = tops
-  // Several class folders at once are taken as they lie; of one folder its content counts.
+  // Several folders at once are the classes; a single one contains them.
   const prefix = tops.size === 1 ? only : ''
   const placed = files.map(({ path, file }) => ({ path: path.slice(prefix.length), file }))
   return { root: prefix.slice(0, -1) || 'images', files: placed, passedOver: passedOver(placed) }
 }
 
 /**
- * Whether files or folders were dropped, an empty folder among them, and not a text. To be asked
- * while the event is heard.
+ * Whether files or folders are dropped, also an empty folder, and not text. Only valid during the
+ * event.
  */
 export function bringsFiles({ dataTransfer }: DragEvent): boolean {
-  return Array.from(dataTransfer?.items ?? []).some(({ kind }) => kind === 'file')
+  return dataTransfer !== null && Array.from(dataTransfer.items).some(({ kind }) => kind === 'file')
 }
 
 function passedOver(files: readonly PlacedFile[]): Selection['passedOver'] {
@@ -46,13 +46,13 @@ function passedOver(files: readonly PlacedFile[]): Selection['passedOver'] {
   return [...counts].sort((a, b) => b[1] - a[1])
 }
 
-/** The dataset that the files make, or the one line that says why they make none. */
+/** The dataset of the files, or a line that says why they are none. */
 export function datasetOf(
-  chosen: Selection,
+  selection: Selection,
   options: { readonly split: number; readonly seed: number },
 ): ImageDataset | string {
   try {
-    return filesDataset(chosen.files, { root: chosen.root, ...options })
+    return filesDataset(selection.files, { root: selection.root, ...options })
   } catch (error) {
     if (error instanceof GraftError) return error.message
     throw error

@@ -7,7 +7,7 @@ import type { WorkEvent } from './workerApi.ts'
 
 interface TaskProps<T> {
   readonly trainer: RemoteTrainer
-  /** What the button says, and what goes on. */
+  /** The button's text; `doing` is shown during the work. */
   readonly name: string
   readonly doing: string
   readonly disabled: boolean
@@ -16,10 +16,7 @@ interface TaskProps<T> {
   readonly onBusy: (busy: boolean) => void
 }
 
-/**
- * Something shorter than a training that the worker does when asked: a button, then its progress
- * and a way to end it.
- */
+/** Short work for the worker: a button, then its progress and a button to stop it. */
 export function Task<T>({ trainer, name, doing, disabled, work, onDone, onBusy }: TaskProps<T>) {
   const [progress, setProgress] = useState<{
     readonly done: number
@@ -27,14 +24,14 @@ export function Task<T>({ trainer, name, doing, disabled, work, onDone, onBusy }
   } | null>(null)
   const [problem, setProblem] = useState<string>()
   const place = useRef<HTMLDivElement>(null)
-  const began = useRef(false)
+  const started = useRef(false)
   const busy = progress !== null
   useEffect(() => {
-    // The button that was pressed gives way to another one, and the focus would go with it.
-    if (began.current) place.current?.querySelector('button')?.focus()
+    // The pressed button is replaced by another one, which gets the focus.
+    if (started.current) place.current?.querySelector('button')?.focus()
   }, [busy])
-  const begin = async () => {
-    began.current = true
+  const start = async () => {
+    started.current = true
     onBusy(true)
     setProblem(undefined)
     setProgress({ done: 0, total: 1 })
@@ -61,7 +58,7 @@ export function Task<T>({ trainer, name, doing, disabled, work, onDone, onBusy }
           </button>
         </div>
       ) : (
-        <button type="button" onClick={() => void begin()} disabled={disabled}>
+        <button type="button" onClick={() => void start()} disabled={disabled}>
           {name}
         </button>
       )}

@@ -1,3 +1,4 @@
+/** What the page and its worker exchange. */
 import type { Variant } from '../nn/alexnet.ts'
 import type { ClassFigures, Share, TopLoss } from '../report/statistics.ts'
 import type { EpochResult, Skipped, TrainEvent } from '../train/events.ts'
@@ -6,8 +7,8 @@ import type { Choice } from '../transfer/decide.ts'
 import type { Plan } from '../transfer/scenario.ts'
 
 /**
- * A layer with values as the scenario leaves it, described together with those behind it that have
- * none; or all that is cut off.
+ * A layer with values under the scenario, described together with the layers after it that have
+ * none; or everything that is cut off.
  */
 export interface LayerRow {
   readonly name: string
@@ -17,36 +18,33 @@ export interface LayerRow {
   readonly state: 'cut' | 'new' | 'frozen' | 'trained'
 }
 
-/** What will be trained, before it is. */
+/** What a training will do, before it starts. */
 export interface Prepared {
   readonly variant: Variant
-  /** Layers after which the new one may go. */
+  /** Layers after which the new one may be placed. */
   readonly cuts: readonly { readonly name: string; readonly description: string }[]
-  /** Null while 'auto' has not measured, with all that follows. */
+  /** Null until 'auto' has measured; then the rest is empty too. */
   readonly plan: Plan | null
   readonly layers: readonly LayerRow[]
-  /** Layers that the weights did not hold, and that stay. */
+  /** Layers that are kept and that the weights do not contain. */
   readonly random: string
   readonly memory: MemoryPlan | null
 }
 
-/** What the worker tells while it works. */
+/** Events of the worker. */
 export type WorkEvent =
   | TrainEvent
   | { readonly type: 'choice'; readonly choice: Choice }
   | { readonly type: 'prepared'; readonly prepared: Prepared }
   | { readonly type: 'judging' }
 
-/** A finished training, judged on the images that were held out. */
+/** A finished training, evaluated on the images held out. */
 export interface Result {
   readonly epochs: readonly EpochResult[]
   readonly keptEpoch: number
   readonly aborted: boolean
   readonly stoppedEarly: boolean
-  /**
-   * What ended it before its time, where something did; the weights are those of the last finished
-   * epoch.
-   */
+  /** The error that ended it early, if any; the weights are those of the last finished epoch. */
   readonly problem: string | null
   readonly seconds: number
   readonly skipped: readonly Skipped[]
