@@ -1,5 +1,5 @@
 // adaptive_avg_pool2d_backward: dx[p, r, c] = Σ dy[p, i, j] / size(i, j) over the windows that hold
-// (r, c); windows may overlap
+// (r, c). Windows may overlap.
 //   dy: f32[planes][OH][OW]   dx: f32[planes][H][W]
 // launch: x counts workgroups along a plane of dx, y and z count planes
 // checked by test/ops/adaptiveAvgPool2d.test.ts

@@ -1,5 +1,5 @@
-// The params of both adaptive average pool kernels, and a window's bounds;
-// src/ops/adaptiveAvgPool2d.ts fills them.
+// The params of both adaptive average pool kernels, and the bounds of a window. Filled in by
+// src/ops/adaptiveAvgPool2d.ts.
 struct Params { planes: u32, height: u32, width: u32, out_height: u32, out_width: u32 }
 
 // Window i of `outputs` over `extent` elements starts at floor(i · extent / outputs) …

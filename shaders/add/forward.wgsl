@@ -1,6 +1,6 @@
 // add: y = a + b
-// a, b, y: f32[n] in vectors of four, the last one's rest is the buffer's padding
-// launch: threads of STRIP vectors each; the grid wraps into y past 65,535 groups
+//   a, b, y: f32[n] in vectors of four; the rest of the last vector is the buffer's padding
+// launch: threads of STRIP vectors each; x, and y after 65,535, count workgroups
 // checked by test/autograd/backward.test.ts
 #include "lib/strip.wgsl"
 

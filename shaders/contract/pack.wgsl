@@ -1,14 +1,17 @@
-// pack: panels[plane][panel][(a, b, c, e)][r] = src[base + plane·plane_stride + row·row_stride +
-// a·stride_a + b·stride_b + c·stride_c + e·stride_e], where row = panel·ROWS + r and e < FOURS
-// counts within a group; 0 past the last row and where a · FOURS + e ≥ live
-//   src: f32, addressed by strides        panels: vec4f[planes][panels][depth][ROWS / 4]
-// launch: one thread per vector of panels; the grid wraps into y past 65,535 groups
+// contract/pack: the A operand of contract/tile.wgsl and contract/block.wgsl in panels of ROWS rows:
+// panels[plane][panel][(k0, k1, k2, e)][r] = src[base + plane · plane_stride + row · row_stride
+//   + k0 · k0_stride + k1 · k1_stride + k2 · k2_stride + e · element_stride]
+// with row = panel · ROWS + r. Where four steps of the sum are a vector of the B operand,
+// STEPS_PER_VECTOR is 4 and e counts them; else it is 1 and e is 0. Values are 0 below the last row,
+// and where k0 · STEPS_PER_VECTOR + e ≥ outer_steps.
+//   src: f32, addressed by strides   panels: vec4f[planes][panels][depth][ROWS / 4]
+// launch: one thread per vector of panels; x, and y after 65,535, count workgroups
 // checked by test/ops/contract.test.ts
 #include "lib/linear.wgsl"
 
 struct Params {
-  n: u32, rows: u32, panels: u32, depth_a: u32, depth_b: u32, depth_c: u32, live: u32,
-  base: u32, plane_stride: u32, row_stride: u32, stride_a: u32, stride_b: u32, stride_c: u32, stride_e: u32,
+  n: u32, rows: u32, panels: u32, depth0: u32, depth1: u32, depth2: u32, outer_steps: u32,
+  base: u32, plane_stride: u32, row_stride: u32, k0_stride: u32, k1_stride: u32, k2_stride: u32, element_stride: u32,
 }
 
 @group(0) @binding(0) var<storage, read> src: array<f32>;
@@ -21,20 +24,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   if (i >= params.n) {
     return;
   }
-  let e = i / #{ROWS / 4}u % #{FOURS}u;
-  let ic = i / #{ROWS / 4 * FOURS}u;
-  let ib = ic / params.depth_c;
-  let ia = ib / params.depth_b;
-  let panel = ia / params.depth_a;
-  let a = ia % params.depth_a;
+  let element = i / #{ROWS / 4}u % #{STEPS_PER_VECTOR}u;
+  let k012 = i / #{ROWS / 4 * STEPS_PER_VECTOR}u;
+  let k01 = k012 / params.depth2;
+  let panel_k0 = k01 / params.depth1;
+  let panel = panel_k0 / params.depth0;
+  let k0 = panel_k0 % params.depth0;
   let row = panel % params.panels * #{ROWS}u + i % #{ROWS / 4}u * 4u;
-  let at = params.base + panel / params.panels * params.plane_stride + row * params.row_stride + a * params.stride_a
-    + ib % params.depth_b * params.stride_b + ic % params.depth_c * params.stride_c + e * params.stride_e;
+  let src_at = params.base + panel / params.panels * params.plane_stride + row * params.row_stride + k0 * params.k0_stride
+    + k01 % params.depth1 * params.k1_stride + k012 % params.depth2 * params.k2_stride + element * params.element_stride;
   var value = vec4f();
-  if (a * #{FOURS}u + e < params.live) {
+  if (k0 * #{STEPS_PER_VECTOR}u + element < params.outer_steps) {
     #repeat r in 0..4
       if (row + #{r}u < params.rows) {
-        value[#{r}] = src[at + #{r}u * params.row_stride];
+        value[#{r}] = src[src_at + #{r}u * params.row_stride];
       }
     #end repeat r
   }

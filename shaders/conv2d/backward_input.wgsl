@@ -1,10 +1,11 @@
-// conv2d_backward_input: dx[n, c, i, j] = Σ_o Σ_u Σ_v weight[o, c, u, v] · dy[n, o, (i + padding -
-// u) / stride, (j + padding - v) / stride], over the output channels o of c's group and the taps
-// (u, v) for which both divisions leave no rest and the pixel exists
+// conv2d_backward_input: dx[n, c, i, j] = Σ_o Σ_u Σ_v weight[o, c, u, v] · dy[n, o, (i + padding −
+// u) / stride, (j + padding − v) / stride], over the output channels o of c's group and those taps
+// (u, v) for which both divisions are exact and the pixel of dy exists
 //   dy: f32[N, O, OH, OW]   weight: f32[O, C / groups, KH, KW]   dx: f32[N, C, H, W]
-// launch: one thread per element of dx; the grid wraps into y past 65,535 groups
-// The plain kernel: the check of contract/tile.wgsl, and what runs where subgroups cannot be relied
-// on. checked by test/ops/conv2d.test.ts
+// launch: one thread per element of dx; x, and y after 65,535, count workgroups
+// The plain kernel: contract/tile.wgsl is checked against it, and it runs where subgroups are not
+// reliable.
+// checked by test/ops/conv2d.test.ts
 #include "lib/linear.wgsl"
 #include "conv2d/params.wgsl"
 

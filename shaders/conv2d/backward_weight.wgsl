@@ -1,9 +1,10 @@
-// conv2d_backward_weight: dweight[o, c, u, v] = Σ_n Σ_i Σ_j dy[n, o, i, j] · x[n, group(o)·C/groups
-// + c, i·stride + u - padding, j·stride + v - padding]
-//   dy: f32[N, O, OH, OW]   x: f32[N, C, H, W]   dweight: f32[O, C / groups, KH, KW]; x is 0 outside
-// launch: one thread per weight; the grid wraps into y past 65,535 groups
-// The plain kernel: the check of contract/tile.wgsl, and what runs where subgroups cannot be relied
-// on. checked by test/ops/conv2d.test.ts
+// conv2d_backward_weight: dweight[o, c, u, v] = Σ_n Σ_i Σ_j dy[n, o, i, j] · x[n, group(o) · C /
+// groups + c, i · stride + u − padding, j · stride + v − padding]; x is 0 outside
+//   dy: f32[N, O, OH, OW]   x: f32[N, C, H, W]   dweight: f32[O, C / groups, KH, KW]
+// launch: one thread per weight; x, and y after 65,535, count workgroups
+// The plain kernel: contract/tile.wgsl is checked against it, and it runs where subgroups are not
+// reliable.
+// checked by test/ops/conv2d.test.ts
 #include "lib/linear.wgsl"
 #include "conv2d/params.wgsl"
 

@@ -1,10 +1,11 @@
-// conv2d_forward: y[n, o, i, j] = bias[o] + Σ_c Σ_u Σ_v weight[o, c, u, v] · x[n, group(o)·C/groups
-// + c, i·stride + u - padding, j·stride + v - padding],
-//   or max(that, 0) where params.relu
-//   x: f32[N, C, H, W]   weight: f32[O, C / groups, KH, KW]   bias: f32[O]   y: f32[N, O, OH, OW]; x is 0 outside
-// launch: one thread per element of y; the grid wraps into y past 65,535 groups
-// The plain kernel: the check of contract/tile.wgsl, and what runs where subgroups cannot be relied
-// on. checked by test/ops/conv2d.test.ts
+// conv2d_forward: y[n, o, i, j] = bias[o] + Σ_c Σ_u Σ_v weight[o, c, u, v] · x[n, group(o) · C /
+// groups + c, i · stride + u − padding, j · stride + v − padding], or max(that, 0) where
+// params.relu; x is 0 outside
+//   x: f32[N, C, H, W]   weight: f32[O, C / groups, KH, KW]   bias: f32[O]   y: f32[N, O, OH, OW]
+// launch: one thread per element of y; x, and y after 65,535, count workgroups
+// The plain kernel: contract/tile.wgsl is checked against it, and it runs where subgroups are not
+// reliable.
+// checked by test/ops/conv2d.test.ts
 #include "lib/linear.wgsl"
 #include "conv2d/params.wgsl"
 

@@ -1,9 +1,12 @@
-// pack_phases: the filters of the input gradient in panels, one row for each input channel and each
-// phase of the stride: panels[g][panel][(a, b, o)][r] = weight[g·O/groups + o, c, stride·(TY - 1 -
-// a) + py, stride·(TX - 1 - b) + px], 0 past the filter and the last row, where row = panel·ROWS +
-// r = (c·stride_y + py)·stride_x + px
-//   weight: f32[O][C / groups][KH][KW]        panels: vec4f[groups][panels][TY][TX][O / groups][ROWS / 4]
-// launch: one thread per vector of panels; the grid wraps into y past 65,535 groups
+// pack_phases: the filters of the input gradient in panels, with one row for each input channel and
+// each phase of the stride:
+// panels[g][panel][(a, b, o)][r] = weight[g · O / groups + o, c, stride_y · (TY − 1 − a) + py,
+//   stride_x · (TX − 1 − b) + px]
+// with row = panel · ROWS + r = (c · stride_y + py) · stride_x + px; 0 past the filter and the last
+// row
+//   weight: f32[O][C / groups][KH][KW]
+//   panels: vec4f[groups][panels][TY][TX][O / groups][ROWS / 4]
+// launch: one thread per vector of panels; x, and y after 65,535, count workgroups
 // checked by test/ops/conv2d.test.ts
 #include "lib/linear.wgsl"
 

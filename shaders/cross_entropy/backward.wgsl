@@ -1,8 +1,8 @@
-// cross_entropy_backward: dlogits[r, c] ← dy_r · dlogits[r, c], with dy_r = dy for a mean or a sum,
-// dy[r] without reduction (per_row = 1) What forward has written there is the gradient for dy = 1;
-// where dy is 1 by its place, at the root, nothing is launched.
+// cross_entropy_backward: dlogits[r, c] ← dy_r · dlogits[r, c]. dy_r is dy[0] for a mean or a sum,
+// dy[r] without reduction (per_row = 1). Forward has left the gradient for dy = 1 in dlogits; if
+// the loss is the root of the graph, dy is 1 and nothing is launched.
 //   dlogits: f32[rows][classes], n = rows · classes   dy: f32[1] or f32[rows]
-// launch: one thread per element; the grid wraps into y past 65,535 groups
+// launch: one thread per element; x, and y after 65,535, count workgroups
 // checked by test/ops/crossEntropy.test.ts
 #include "lib/linear.wgsl"
 

@@ -1,12 +1,16 @@
 // cross_entropy_forward: with lse_r = log Σ_c exp(logits[r, c]),
-// losses[r] = (1 - smoothing) · (lse_r - logits[r, target_r]) + smoothing / classes · Σ_c (lse_r -
-// logits[r, c]) with SOFT or WEIGHTED: losses[r] = Σ_c share_of(r, c) · (lse_r - logits[r, c]), see
-// share.wgsl; a share of 0 ignores even an infinite logit with GRADIENT also that of scale ·
-// losses[r], which costs no second exponential: dlogits[r, c] = scale · (exp(logits[r, c] - lse_r)
-// · Σ_k share_of(r, k) - share_of(r, c)), where without SOFT or WEIGHTED the shares sum to 1
-//   logits, dlogits: f32[rows][classes]   targets: i32[rows], with SOFT f32[rows][classes]   weight: f32[classes]   losses: f32[rows]
-// A row with a NaN or an infinite logit has that as its loss and all over its gradient.
-// launch: one thread per row; the grid wraps into y past 65,535 groups
+//   losses[r] = (1 − smoothing) · (lse_r − logits[r, target_r])
+//     + smoothing / classes · Σ_c (lse_r − logits[r, c])
+//   with SOFT or WEIGHTED: losses[r] = Σ_c share_of(r, c) · (lse_r − logits[r, c]), see share.wgsl.
+//     A
+//     share of 0 ignores even an infinite logit.
+//   with GRADIENT, the gradient of scale · losses[r] too, which needs no second exponential:
+//     dlogits[r, c] = scale · (exp(logits[r, c] − lse_r) · Σ_k share_of(r, k) − share_of(r, c));
+//     the shares sum to 1 without SOFT and WEIGHTED
+// A row with a NaN or an infinite logit has that value as its loss and as its whole gradient.
+//   logits, dlogits: f32[rows][classes]   targets: i32[rows], with SOFT f32[rows][classes]
+//   weight: f32[classes]   losses: f32[rows]
+// launch: one thread per row; x, and y after 65,535, count workgroups
 // checked by test/ops/crossEntropy.test.ts
 #include "lib/linear.wgsl"
 

@@ -1,6 +1,7 @@
-// share_of: q[row, c] · weight[c], the share of a row's loss that class c has, with
-// q = (1 - smoothing) · y + smoothing / classes,  y = targets[row, c] with SOFT, else [c =
-// targets[row]];  weight = 1 without WEIGHTED
+// share_of: weight[c] · q[row, c], the share of class c in a row's loss, with
+//   q = (1 − smoothing) · y + smoothing / classes
+//   y = targets[row, c] with SOFT, else 1 for the target's class and 0 for others
+//   weight = 1 without WEIGHTED
 #if SOFT
   @group(0) @binding(1) var<storage, read> targets: array<f32>;
 #else

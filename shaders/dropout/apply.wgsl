@@ -1,9 +1,10 @@
-// dropout: y[i] = x[i] · scale where u[i] >= p, else 0, with scale = 1 / (1 - p). The same kernel
-// serves backward, with dy for x. u[i] = (word >> 8) · 2^-24 of word i mod 4 of philox(counter (i /
-// 4, 0, 0, 0), key): nothing but i and the seed decides, so the mask need not be kept, and no
-// workgroup size changes it.
-//   x, y: f32[n] in vectors of four, the last one's rest is the buffer's padding
-// launch: threads of STRIP vectors each; the grid wraps into y past 65,535 groups
+// dropout: y[i] = x[i] · scale where u[i] >= p, else 0, with scale = 1 / (1 − p). Backward is the
+// same kernel with dy as x. u[i] = (word >> 8) · 2^−24 of word i mod 4 of philox(counter (i / 4, 0,
+// 0, 0),
+// key): it depends on i and the seed only, so the mask is not stored and the workgroup size does
+// not matter.
+//   x, y: f32[n] in vectors of four; the rest of the last vector is the buffer's padding
+// launch: threads of STRIP vectors each; x, and y after 65,535, count workgroups
 // checked by test/ops/dropout.test.ts
 #include "lib/strip.wgsl"
 #include "lib/philox.wgsl"

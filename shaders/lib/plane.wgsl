@@ -1,7 +1,7 @@
-// plane_index, plane_element: a launch with workgroups along one plane in x and planes (image ·
-// channel) in y. Whichever passes 65,535 wraps into z (src/gpu/kernels/kernel.ts); including files
-// declare params.planes, which says which. The plane is uniform over a workgroup, so nothing
-// divides by it lane by lane.
+// plane_index, plane_element: for a launch whose x counts workgroups along one plane and whose y
+// counts planes (image · channel). Whichever of the two passes 65,535 continues in z (planeKernel
+// in src/gpu/kernels/kernel.ts); params.planes, which including files declare, says which. All
+// threads of a workgroup have the same plane, so no thread divides to find it.
 override WG: u32 = 64;
 
 fn plane_index(group: vec3u) -> u32 {

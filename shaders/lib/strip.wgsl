@@ -1,7 +1,8 @@
-// strip_first, strip_end: a launch in which a thread takes STRIP elements of n, WG apart, so that
-// neighboring threads stay neighbors in memory. A CPU adapter takes several: params are read once
-// for all of them, and a thread begins once. Grids past 65,535 workgroups wrap into y
-// (src/gpu/kernels/kernel.ts); including files declare params.n.
+// strip_first, strip_end: for a launch in which each thread takes STRIP elements of n, WG apart, so
+// that neighboring threads stay neighbors in memory. Several elements per thread are faster on a
+// CPU adapter, where starting a thread and reading params cost more than a turn of a loop. Grids
+// past 65,535 workgroups continue in y (stripKernel in src/gpu/kernels/kernel.ts). Including files
+// declare params.n.
 override WG: u32 = 64;
 override STRIP: u32 = 1;
 

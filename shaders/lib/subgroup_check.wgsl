@@ -1,6 +1,7 @@
-// subgroup_check: for every thread the size of its subgroup and its lane, to see whether a
+// subgroup_check: every thread writes the size of its subgroup and its lane, to find out whether a
 // workgroup is one subgroup
-// out: u32[4 workgroups][LANES][2]        launch: 4 workgroups of LANES threads
+//   out: u32[4 workgroups][LANES][2]
+// launch: 4 workgroups of LANES threads
 // checked by test/gpu/gpu.test.ts
 enable subgroups;
 override LANES: u32;

@@ -1,10 +1,12 @@
-// outer: y[o, i] = Σ_n dy[n, o] · x[n, i], the weight gradient of a dense layer for a small batch:
-// it has little to compute and much to store
-//   dy: f32[BATCH][dy_row], of which the outputs from dy_base on   x: vec4f[BATCH][columns]   y: vec4f[outputs][columns] from y_base on
-// launch: THREADS threads, each with VECTORS vectors of every x in registers, THREADS apart; x
-// counts strips of THREADS · VECTORS columns, y counts `chunk` rows of y each. Neighboring threads
-// store neighboring vectors, so that whole cache lines are written. checked by
-// test/ops/linear.test.ts against linear/product.wgsl's reference
+// outer: y[o, i] = Σ_n dy[n, o] · x[n, i], the weight gradient of a dense layer for a small batch,
+// where storing y is most of the work
+//   dy: f32[BATCH][dy_row], of which the outputs from dy_base on   x: vec4f[BATCH][columns]
+//   y: vec4f[outputs][columns] from y_base on
+// launch: THREADS threads, each with VECTORS vectors of every x in registers, THREADS apart. x
+//   counts
+//   strips of THREADS · VECTORS columns, y counts parts of `chunk` rows of y. Neighboring threads
+//   store neighboring vectors, so whole cache lines are written.
+// checked by test/ops/linear.test.ts
 struct Params { columns: u32, outputs: u32, chunk: u32, dy_row: u32, dy_base: u32, y_base: u32 }
 
 @group(0) @binding(0) var<storage, read> dy: array<f32>;

@@ -1,10 +1,11 @@
-// product: y[y_base + row·y_row + col] = Σ_k a[a_base + row·a_row + k·a_k] · b[b_base + k·b_k +
-// col·b_col]  (+ bias[bias_base + col]), or max(that, 0) where params.relu: the three passes of a
-// dense layer by their strides, and by their bases parts of them
-//   a, b, y: f32, addressed by strides        bias: f32
-// launch: one thread per element of y; the grid wraps into y past 65,535 groups
-// The plain kernel: the check of contract/tile.wgsl, and what runs where subgroups cannot be relied
-// on. checked by test/ops/linear.test.ts
+// product: y[y_base + row · y_row + col] = Σ_k a[a_base + row · a_row + k · a_k] ·
+// b[b_base + k · b_k + col · b_col] (+ bias[bias_base + col]), or max(that, 0) where params.relu.
+// With the right strides these are the three passes of a dense layer, with bases parts of them.
+//   a, b, y: f32, addressed by strides   bias: f32
+// launch: one thread per element of y; x, and y after 65,535, count workgroups
+// The plain kernel: contract/tile.wgsl is checked against it, and it runs where subgroups are not
+// reliable.
+// checked by test/ops/linear.test.ts
 #include "lib/linear.wgsl"
 
 struct Params {

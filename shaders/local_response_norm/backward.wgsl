@@ -1,10 +1,10 @@
-// local_response_norm_backward: dx[c] = dy[c] · scale[c]^-beta - 2 · alpha_n · beta · x[c] · Σ
-// dy[c'] · x[c'] · scale[c']^(-beta - 1), over the channels c' whose window holds c: from c - (size
-// - 1) / 2 to c + size / 2
-//   x, scale, dy, dx: f32[N][C][pixels]        alpha_n = alpha / size
-// launch: one thread for CHUNK channels of a pixel, so that a power is computed once for several
-// sums; x counts workgroups along a plane, y and z count planes (n, chunk) checked by
-// test/ops/localResponseNorm.test.ts
+// local_response_norm_backward: dx[c] = dy[c] · scale[c]^−beta
+//   − 2 · alpha_n · beta · x[c] · Σ dy[c'] · x[c'] · scale[c']^(−beta − 1)
+// over the channels c' whose window holds c: from c − (size − 1) / 2 to c + size / 2
+//   x, scale, dy, dx: f32[N][C][pixels]   alpha_n = alpha / size
+// launch: one thread for CHUNK channels of a pixel, so that each power is computed once for several
+//   sums; x counts workgroups along a plane, y and z count planes (n, chunk)
+// checked by test/ops/localResponseNorm.test.ts
 #include "lib/plane.wgsl"
 #include "local_response_norm/params.wgsl"
 

@@ -1,9 +1,11 @@
-// local_response_norm_forward: scale[c] = k + alpha / size · Σ x[c']² for c' from c - size / 2 to c
-// + (size - 1) / 2;  y = x · scale^-beta
-//   x, y, scale: f32[N][C][pixels]; channels outside count as 0        alpha_n = alpha / size
-// launch: one thread for CHUNK channels of a pixel, so that a square is computed once for several
-// sums; x counts workgroups along a plane, y and z count planes (n, chunk) checked by
-// test/ops/localResponseNorm.test.ts
+// local_response_norm_forward: y = x · scale^−beta, with
+// scale[c] = k + alpha / size · Σ x[c']² over c' from c − size / 2 to c + (size − 1) / 2; channels
+// outside count as 0
+//   x, y, scale: f32[N][C][pixels]   alpha_n = alpha / size
+// launch: one thread for CHUNK channels of a pixel, so that each square is computed once for
+//   several
+//   sums; x counts workgroups along a plane, y and z count planes (n, chunk)
+// checked by test/ops/localResponseNorm.test.ts
 #include "lib/plane.wgsl"
 #include "local_response_norm/params.wgsl"
 

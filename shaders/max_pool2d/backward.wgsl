@@ -1,10 +1,11 @@
-// max_pool2d_backward: dx[p, i] = Σ dy[p, o] over the windows o whose winner is i; gathered, so
-// nothing is added twice or atomically
+// max_pool2d_backward: dx[p, i] = Σ dy[p, o] over the windows o whose maximum is at i. Every dx
+// gathers its windows, so nothing is added atomically.
 //   winner: u32[planes][OH][OW]   dy: f32[planes][OH][OW]   dx: f32[planes][H][W]
-// launch: one thread per STRIDE_Y x STRIDE_X block of dx: the same windows hold all of its
-// elements, and are read once for them; x counts workgroups along a plane's blocks_y · blocks_x, y
-// and z count planes KERNEL_Y, KERNEL_X, STRIDE_Y, STRIDE_X, PADDING_Y, PADDING_X: the window,
-// compiled in checked by test/ops/maxPool2d.test.ts
+// launch: one thread per block of STRIDE_Y x STRIDE_X elements of dx, since the same windows hold
+//   all of
+//   them; x counts workgroups along a plane's blocks_y · blocks_x, y and z count planes
+// KERNEL_Y, KERNEL_X, STRIDE_Y, STRIDE_X, PADDING_Y, PADDING_X: the window, compiled in.
+// checked by test/ops/maxPool2d.test.ts
 #include "lib/plane.wgsl"
 #include "lib/divide.wgsl"
 

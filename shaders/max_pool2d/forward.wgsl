@@ -1,10 +1,11 @@
-// max_pool2d_forward: y[p, i, j] = max over u, v of x[p, i·stride + u - padding, j·stride + v -
-// padding]; outside x counts as -infinity winner[p, i, j]: where in its plane the maximum lies; the
-// first in row order wins ties, and NaN wins over numbers, as in PyTorch
+// max_pool2d_forward: y[p, i, j] = max over u, v of x[p, i · stride + u − padding, j · stride + v −
+// padding]; outside x counts as −∞. winner[p, i, j] is the maximum's place in its plane. The first
+// in row order wins ties, and NaN wins over numbers, as in PyTorch.
 //   x: f32[planes][H][W]   y: f32[planes][OH][OW]   winner: u32[planes][OH][OW]
 // launch: x counts workgroups along a plane of y, y and z count planes
-// KERNEL_Y, KERNEL_X, STRIDE_Y, STRIDE_X, PADDING_Y, PADDING_X: the window, compiled in; OUTSIDE:
-// whether any lies partly outside x checked by test/ops/maxPool2d.test.ts
+// KERNEL_Y, KERNEL_X, STRIDE_Y, STRIDE_X, PADDING_Y, PADDING_X: the window, compiled in. OUTSIDE:
+// whether any window is partly outside x.
+// checked by test/ops/maxPool2d.test.ts
 #include "lib/plane.wgsl"
 #include "lib/divide.wgsl"
 

@@ -1,7 +1,8 @@
-// mix: y[r, i] = x[partners[r], i] + shares[r] · (x[r, i] − x[partners[r], i])
-// mixup (Zhang et al. 2018, arXiv:1710.09412): each row between itself and a partner, `shares` of
-// itself x, y: f32[rows][width]        partners: i32[rows]        shares: f32[rows]
-// launch: one thread per element; the grid wraps into y past 65,535 groups
+// mix: y[r, i] = x[partners[r], i] + shares[r] · (x[r, i] − x[partners[r], i]), mixup (Zhang et al.
+// 2018,
+// arXiv:1710.09412): each row is blended with a partner and keeps `shares` of itself
+//   x, y: f32[rows][width]   partners: i32[rows]   shares: f32[rows]
+// launch: one thread per element; x, and y after 65,535, count workgroups
 // checked by test/ops/mix.test.ts
 #include "lib/linear.wgsl"
 

@@ -1,13 +1,15 @@
-// adam, in a parameter's step t = 1, 2, … (Kingma & Ba 2015, arXiv:1412.6980, as PyTorch computes
+// adam, step t = 1, 2, … of a parameter (Kingma & Ba 2015, arXiv:1412.6980, as PyTorch computes
 // it):
-//      g ← g + decay·p                     with DECOUPLED (AdamW; Loshchilov & Hutter 2019, arXiv:1711.05101): p ← shrink·p
-//      m ← β1·m + (1 − β1)·g                v ← β2·v + (1 − β2)·g²
-//      p ← p − rate · m / (√v / root + eps)
-// decay: the weight decay; shrink = 1 − lr·decay; rate = lr / (1 − β1ᵗ); root = √(1 − β2ᵗ); all
-// computed on the host in float64 p, g, m, v: f32[n] in vectors of four, the last one's rest is the
-// buffer's padding; m and v start as 0
-// guard: f32[1], only with GUARD: where it is not 0 nothing changes
-// launch: threads of STRIP vectors each; the grid wraps into y past 65,535 groups
+//   g ← g + decay · p      or, with DECOUPLED, p ← shrink · p   (AdamW, arXiv:1711.05101)
+//   m ← β1 · m + (1 − β1) · g
+//   v ← β2 · v + (1 − β2) · g²
+//   p ← p − rate · m / (√v / root + eps)
+// decay is the weight decay, shrink = 1 − lr · decay, rate = lr / (1 − β1ᵗ), root = √(1 − β2ᵗ), all
+// computed in float64 before the launch.
+//   p, g, m, v: f32[n] in vectors of four; the rest of the last vector is the buffer's padding;
+//     m and v start as 0
+//   guard: f32[1], only with GUARD: if it is not 0, nothing changes
+// launch: threads of STRIP vectors each; x, and y after 65,535, count workgroups
 // checked by test/optim/optimizers.test.ts
 #include "lib/strip.wgsl"
 

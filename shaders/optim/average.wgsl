@@ -1,6 +1,7 @@
-// average: e ← e + rate · (p − e), an exponential moving average with decay 1 − rate; where e = p
-// it stays to the bit p, e: f32[n] in vectors of four, the last one's rest is the buffer's padding
-// launch: threads of STRIP vectors each; the grid wraps into y past 65,535 groups
+// average: e ← e + rate · (p − e), an exponential moving average with decay 1 − rate. Where e = p,
+// e does not change by a bit.
+//   p, e: f32[n] in vectors of four; the rest of the last vector is the buffer's padding
+// launch: threads of STRIP vectors each; x, and y after 65,535, count workgroups
 // checked by test/optim/average.test.ts
 #include "lib/strip.wgsl"
 

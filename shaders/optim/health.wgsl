@@ -1,6 +1,7 @@
-// health: health[0] ← 1 if an element of loss is NaN or infinite, else it stays (sticky)
-// The exponent's bits are tested: a compiler may assume that floats are finite.
-// loss: f32[n], as bits        health: f32[1], as bits        launch: one thread per element; the grid wraps into y past 65,535 groups
+// health: health[0] ← 1 if an element of loss is NaN or infinite; otherwise it stays as it is
+// The exponent's bits are tested, since a compiler may assume that floats are finite.
+//   loss: f32[n], read as bits   health: f32[1], written as bits
+// launch: one thread per element; x, and y after 65,535, count workgroups
 // checked by test/optim/health.test.ts
 #include "lib/linear.wgsl"
 

@@ -1,6 +1,7 @@
-// scale: g ← factor[at] · g; where the factor is 1 nothing is read or written
-// g: f32[n] in vectors of four, the last one's rest is the buffer's padding        factor: f32
-// launch: threads of STRIP vectors each; the grid wraps into y past 65,535 groups
+// scale: g ← factor[at] · g. If the factor is 1, nothing is read or written.
+//   g: f32[n] in vectors of four; the rest of the last vector is the buffer's padding
+//   factor: f32
+// launch: threads of STRIP vectors each; x, and y after 65,535, count workgroups
 // checked by test/optim/clip.test.ts
 #include "lib/strip.wgsl"
 

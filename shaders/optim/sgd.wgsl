@@ -1,9 +1,13 @@
-// sgd: d = g + decay·p        without MOMENTUM:  p ← p − lr·d
-//      v ← momentum·v + d     with MOMENTUM:     p ← p − lr·v        with NESTEROV: p ← p − lr·(d + momentum·v)
-// (v starts as 0, so that it is d after the first step, as PyTorch; Sutskever et al. 2013 for both)
-// p, g, v (momentum): f32[n] in vectors of four, the last one's rest is the buffer's padding
-// guard: f32[1], only with GUARD: where it is not 0 nothing changes
-// launch: threads of STRIP vectors each; the grid wraps into y past 65,535 groups
+// sgd: d = g + decay · p
+//   without MOMENTUM: p ← p − lr · d
+//   with MOMENTUM:    v ← momentum · v + d,   p ← p − lr · v
+//   and NESTEROV:     v ← momentum · v + d,   p ← p − lr · (d + momentum · v)
+// v starts as 0, so it is d after the first step, as in PyTorch (Sutskever et al. 2013, "On the
+// importance of initialization and momentum in deep learning").
+//   p, g, momentum (v): f32[n] in vectors of four; the rest of the last vector is the buffer's
+//     padding
+//   guard: f32[1], only with GUARD: if it is not 0, nothing changes
+// launch: threads of STRIP vectors each; x, and y after 65,535, count workgroups
 // checked by test/optim/optimizers.test.ts
 #include "lib/strip.wgsl"
 

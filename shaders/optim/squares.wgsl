@@ -1,8 +1,9 @@
-// squares: sums[first + t] = Σ g[i]² over every stride-th vector i from t on, for each thread t <
-// stride Partial sums of a gradient's squared norm: as many as there are threads, each summed in a
-// fixed order, so that the norm repeats bit for bit.
-// g: f32[n] in vectors of four; vectors = ⌈n / 4⌉, what lies past n does not count        sums: f32, from `first` on
-// launch: stride threads, a multiple of the workgroup; the grid wraps into y past 65,535 groups
+// squares: sums[first + t] = Σ g[i]² over the vectors i = t, t + stride, t + 2 · stride, …
+// Partial sums of a gradient's squared norm, one per thread, each added up in a fixed order: the
+// norm is the same to the bit every time.
+//   g: f32[n] in vectors of four, ⌈n / 4⌉ of them; elements past n do not count
+//   sums: f32, written from `first` on
+// launch: `stride` threads, a multiple of the workgroup; x, and y after 65,535, count workgroups
 // checked by test/optim/clip.test.ts
 #include "lib/linear.wgsl"
 

@@ -1,5 +1,8 @@
-// copy: y = x, the most bytes a device can move: eight a vector component, read and written
-//   x, y: vec4f[n]        launch: a workgroup copies COUNT vectors a thread, side by side
+// copy: y = x, to measure how many bytes a device moves: eight per component, read and written
+//   x, y: vec4f[n]
+// launch: a workgroup copies COUNT vectors per thread, next to each other; x, and y after 65,535,
+//   count
+//   workgroups
 // checked by test/gpu/kernels/probe.test.ts
 override WG: u32 = 64;
 

@@ -1,6 +1,7 @@
-// multiply_add: twelve independent chains s = s · a + 0.5 a thread, `STEPS` times: the most
-// multiply-adds a device can do
-//   y: f32[n], there only so that nothing is optimized away        launch: one thread per element
+// multiply_add: twelve independent chains s = s · a + 0.5 in every thread, STEPS times each, to
+// measure how many multiply-adds a device does
+//   y: f32[n], written only so that nothing is optimized away
+// launch: one thread per element; x, and y after 65,535, count workgroups
 // checked by test/gpu/kernels/probe.test.ts
 #include "lib/linear.wgsl"
 

@@ -1,7 +1,8 @@
-// rows: y[i, s, o] = Σ_j x[i, o, j] for j in segment s, the SEGMENT elements from s·SEGMENT on: the
-// first stage of a bias gradient
-//   x: f32[outer][width][inner] in vectors of four; a row begins and ends anywhere in one        y: f32[outer][segments][width]
-// launch: one thread per element of y; the grid wraps into y past 65,535 groups
+// rows: y[i, s, o] = Σ_j x[i, o, j] over the SEGMENT elements from j = s · SEGMENT on, the first
+// stage of a bias gradient
+//   x: f32[outer][width][inner] in vectors of four; a row may start and end inside a vector
+//   y: f32[outer][segments][width]
+// launch: one thread per element of y; x, and y after 65,535, count workgroups
 // checked by test/ops/conv2d.test.ts
 #include "lib/linear.wgsl"
 

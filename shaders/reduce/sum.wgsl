@@ -1,6 +1,6 @@
-// sum: y[i, o] = scale · Σ_j x[i·stride_i + o·stride_o + j·stride_j] for j < count
-//   x: f32, addressed by strides        y: f32[outer][width]
-// launch: one thread per element of y; the grid wraps into y past 65,535 groups
+// sum: y[i, o] = scale · Σ_j x[i · stride_i + o · stride_o + j · stride_j] for j < count
+//   x: f32, addressed by strides   y: f32[outer][width]
+// launch: one thread per element of y; x, and y after 65,535, count workgroups
 // checked by test/ops/contract.test.ts
 #include "lib/linear.wgsl"
 

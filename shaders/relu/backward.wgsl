@@ -1,6 +1,6 @@
-// relu_backward: dx = dy where y > 0, else 0 (0 at x = 0, as PyTorch)
-// y, dy, dx: f32[n] in vectors of four, the last one's rest is the buffer's padding
-// launch: threads of STRIP vectors each; the grid wraps into y past 65,535 groups
+// relu_backward: dx = dy where y > 0, else 0 (so 0 at x = 0, as in PyTorch)
+//   y, dy, dx: f32[n] in vectors of four; the rest of the last vector is the buffer's padding
+// launch: threads of STRIP vectors each; x, and y after 65,535, count workgroups
 // checked by test/ops/relu.test.ts
 #include "lib/strip.wgsl"
 

@@ -1,6 +1,6 @@
 // relu_forward: y = max(x, 0)
-// x, y: f32[n] in vectors of four, the last one's rest is the buffer's padding
-// launch: threads of STRIP vectors each; the grid wraps into y past 65,535 groups
+//   x, y: f32[n] in vectors of four; the rest of the last vector is the buffer's padding
+// launch: threads of STRIP vectors each; x, and y after 65,535, count workgroups
 // checked by test/ops/relu.test.ts
 #include "lib/strip.wgsl"
 

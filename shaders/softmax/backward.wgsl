@@ -1,5 +1,6 @@
-// softmax_backward: dx[r, c] = y[r, c] · (dy[r, c] - Σ_k dy[r, k] · y[r, k])
-//   y, dy, dx: f32[rows][classes]        launch: one thread per row; the grid wraps into y past 65,535 groups
+// softmax_backward: dx[r, c] = y[r, c] · (dy[r, c] − Σ_k dy[r, k] · y[r, k])
+//   y, dy, dx: f32[rows][classes]
+// launch: one thread per row; x, and y after 65,535, count workgroups
 // checked by test/ops/softmax.test.ts
 #include "lib/linear.wgsl"
 

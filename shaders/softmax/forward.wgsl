@@ -1,5 +1,6 @@
-// softmax_forward: y[r, c] = exp(x[r, c] - max_r) / Σ_c exp(x[r, c] - max_r)
-//   x, y: f32[rows][classes]        launch: one thread per row; the grid wraps into y past 65,535 groups
+// softmax_forward: y[r, c] = exp(x[r, c] − max_r) / Σ_c exp(x[r, c] − max_r)
+//   x, y: f32[rows][classes]
+// launch: one thread per row; x, and y after 65,535, count workgroups
 // checked by test/ops/softmax.test.ts
 #include "lib/linear.wgsl"
 

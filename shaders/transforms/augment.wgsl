@@ -1,8 +1,9 @@
-// augment: y[n, c, row, col] = normalize(image n at (row, col), turned, its colors changed), 0
-// inside its erased rectangle rgb, table: see transforms/color.wgsl        means: f32[N], the gray
-// that contrast blends with        y: f32[N][3][size][size]
-// launch: one thread per column, one row of workgroups per row of every image, wrapping into z past
-// 65,535 checked by test/data/augment.test.ts
+// augment: y[n, c, row, col] = normalize(pixel (row, col) of image n, rotated, its colors changed),
+// 0 inside the image's erased rectangle
+//   rgb, table: see transforms/color.wgsl   means: f32[N], the gray that contrast blends with
+//   y: f32[N][3][size][size]
+// launch: one thread per column; y, and z after 65,535, count the rows of all images
+// checked by test/data/augment.test.ts
 override WG: u32 = 64;
 
 struct Params {

@@ -1,8 +1,8 @@
-// What augmented images have in common, for a Params with size and fill_0 … fill_2, and bindings
-// rgb and table
-// rgb: f32[N][3][size][size] in 0..1        table: f32[N][16]: cos, sin, turned, erased, kinds[4], amounts[4], top, left, bottom, right
-// Formulas: torchvision's transforms for tensors (ColorJitter, RandomRotation with bilinear
-// interpolation)
+// What transforms/augment.wgsl and transforms/gray.wgsl share: rotation and color changes of an
+// image, as torchvision computes them for tensors (ColorJitter, RandomRotation with bilinear
+// interpolation). For a Params with size and fill_0 … fill_2.
+//   rgb: f32[N][3][size][size] in 0..1
+//   table: f32[N][16]: cos, sin, rotated, erased, kinds[4], amounts[4], top, left, bottom, right
 const TABLE: u32 = 16u;
 const BRIGHTNESS: f32 = 1.0;
 const CONTRAST: f32 = 2.0;

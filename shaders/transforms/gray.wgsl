@@ -1,7 +1,8 @@
-// gray: sums[n, col] = Σ_row gray(image n at (row, col), turned, its colors changed as far as its
-// contrast) / size² rgb, table: see transforms/color.wgsl        sums: f32[N][size], whose sum over
-// columns is the mean that contrast blends with
-// launch: one thread per column, one row of workgroups per image, wrapping into z past 65,535
+// gray: sums[n, col] = Σ_row gray(pixel (row, col) of image n, rotated, with the color changes
+// before contrast) / size². The sum of these over the columns is the mean gray that contrast blends
+// with.
+//   rgb, table: see transforms/color.wgsl   sums: f32[N][size]
+// launch: one thread per column; y, and z after 65,535, count images
 // checked by test/data/augment.test.ts
 override WG: u32 = 64;
 

@@ -1,9 +1,10 @@
 // resize, horizontal pass: half[c, row, x] = Σ_t weight[t, x] · image[row, first[x] + t, c] / 255
-// image: u8[rows][pixels][3], four to a word        half: f32[3][half_rows][columns], written from row half_row on
-// filters: first: u32[columns], then weight: f32[taps][columns] as bits; `start` is the column that
-// first counts from
-// launch: one thread per column, one row of workgroups per row, wrapping into z past 65,535; no
-// division checked by test/data/transforms.test.ts
+//   image: u8[rows][pixels][3], four bytes to a word
+//   filters: first: u32[columns], then weight: f32[taps][columns] as bits; first counts from column
+//     `start`
+//   half: f32[3][half_rows][columns], written from row half_row on
+// launch: one thread per column; y, and z after 65,535, count rows, so no thread divides
+// checked by test/data/transforms.test.ts
 override WG: u32 = 64;
 
 struct Params { columns: u32, rows: u32, row_bytes: u32, start: u32, taps: u32, half_row: u32, half_rows: u32 }

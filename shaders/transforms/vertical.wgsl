@@ -1,9 +1,10 @@
-// resize, vertical pass, and the normalization: y[slot, c, row, x] = normalize(Σ_t weight[t, row] ·
-// half[c, first[row] + t, x])
-// half: f32[3][half_rows][columns]        y: f32[N][3][rows][columns]; base is where its slot begins
-// filters: from `filters_at` on, first: u32[rows], then weight: f32[taps][rows] as bits
-// launch: one thread per column, one row of workgroups per row, wrapping into z past 65,535; no
-// division checked by test/data/transforms.test.ts
+// resize, vertical pass, and the normalization:
+// y[slot, c, row, x] = normalize(Σ_t weight[t, row] · half[c, first[row] + t, x])
+//   half: f32[3][half_rows][columns]
+//   filters: from filters_at on, first: u32[rows], then weight: f32[taps][rows] as bits
+//   y: f32[N][3][rows][columns]; the slot starts at base
+// launch: one thread per column; y, and z after 65,535, count rows, so no thread divides
+// checked by test/data/transforms.test.ts
 override WG: u32 = 64;
 
 struct Params {

@@ -10,7 +10,7 @@ import {
   type Geometry,
   geometry,
   type Pair,
-} from './conv2dTiles.ts'
+} from './conv2dContractions.ts'
 import { type ByInput, defineOp } from './op.ts'
 import { sumOuterInner } from './reduce.ts'
 import { relu } from './relu.ts'

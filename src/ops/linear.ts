@@ -15,7 +15,7 @@ import {
 import { add } from './add.ts'
 import { contract } from './contract.ts'
 import { type ByInput, defineOp } from './op.ts'
-import { isOuter, outerProduct } from './outer.ts'
+import { isOuter, outerProduct } from './outerProduct.ts'
 import { sumOuterInner } from './reduce.ts'
 import { relu } from './relu.ts'
 
@@ -209,18 +209,18 @@ function product(
     )
     return
   }
-  const inFours = (count: number, step: number, other: number) =>
+  const inVectors = (count: number, step: number, other: number) =>
     step === 1 && count % 4 === 0 && b.base % 4 === 0 && other % 4 === 0
-  const fours = inFours(cols, bColumn, bDepth)
+  const interleaved = inVectors(cols, bColumn, bDepth)
     ? 'columns'
-    : inFours(depth, bDepth, bColumn)
+    : inVectors(depth, bDepth, bColumn)
       ? 'depth'
-      : 'nothing'
-  const [inColumns, inDepth] = [fours === 'columns' ? 4 : 1, fours === 'depth' ? 4 : 1]
+      : 'none'
+  const [inColumns, inDepth] = [interleaved === 'columns' ? 4 : 1, interleaved === 'depth' ? 4 : 1]
   contract(gpu, gpu.tilings.select, {
     planes: 1,
     rows,
-    fours,
+    interleaved,
     columns: [1, 1, cols / inColumns],
     depth: [1, 1, depth / inDepth],
     a: {
@@ -229,7 +229,7 @@ function product(
       planeStride: 0,
       rowStride: aRow,
       strides: [0, 0, inDepth * aDepth],
-      innerStride: aDepth,
+      elementStride: aDepth,
     },
     b: {
       src: b.src,
@@ -244,7 +244,7 @@ function product(
       planeStride: 0,
       rowStride: y.rowStride,
       columnStrides: [0, 0, inColumns],
-      innerStride: 1,
+      elementStride: 1,
       bias: bias?.values,
       biasAlong: 'columns',
       biasBase,

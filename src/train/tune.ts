@@ -1,7 +1,7 @@
 import { crossEntropy } from '../autograd/functions.ts'
 import { checkOptions } from '../base/options.ts'
 import type { Network } from '../nn/network.ts'
-import { type TuningResult, tuneContractions } from '../ops/tune.ts'
+import { type TuningResult, tuneContractions } from '../ops/tuneContractions.ts'
 import { sizeOf } from '../tensor/ndbuffer.ts'
 
 /** Options of `tune`. */

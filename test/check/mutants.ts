@@ -71,13 +71,13 @@ const changes: Readonly<
       ['an image left out', '< params.batch', '+ 1u < params.batch'],
     ],
     'contract/pack.wgsl': [
-      ['wrong stride', 'params.depth_b * params.stride_b', 'params.depth_b * params.stride_c'],
+      ['wrong stride', 'params.depth1 * params.k1_stride', 'params.depth1 * params.k2_stride'],
     ],
     'contract/tile.wgsl': [
       [
         'wrong split',
-        'let first = split * params.chunk;',
-        'let first = split * params.chunk + min(split, 1u);',
+        'let first_k0 = split * params.chunk;',
+        'let first_k0 = split * params.chunk + min(split, 1u);',
       ],
       ['ReLU of the wrong side', 'value < ', 'value > '],
     ],
@@ -105,8 +105,8 @@ const changes: Readonly<
       ],
       [
         'rows of the first panel in every other',
-        '(plane * params.panels + panel) * params.a_panel',
-        'plane * params.a_panel',
+        '(plane * params.panels + panel) * params.a_panel_stride',
+        'plane * params.a_panel_stride',
       ],
       ['missing ReLU', 'let relu = params.relu != 0u;', 'let relu = params.relu == 2u;'],
     ],

@@ -52,7 +52,7 @@ describe('the check whether a workgroup is one subgroup', () => {
       rows: 4,
       columns: 4,
       depth: 4,
-      fours: 'nothing',
+      interleaved: 'none',
       mostSplits: 1,
     } as const
     expect([engine.info.subgroup, tilings?.lanes, tilings?.select(problem).kernel]).toEqual([

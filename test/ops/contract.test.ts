@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Storage } from '../../src/gpu/memory/pool.ts'
-import { arrange, imageGroups } from '../../src/ops/arrange.ts'
-import { type Contraction, contract } from '../../src/ops/contract.ts'
+import { arrangeImages, imageVectors } from '../../src/ops/arrangeImages.ts'
+import { contract } from '../../src/ops/contract.ts'
+import type { Contraction } from '../../src/ops/contraction.ts'
 import { sumOuter, sumOuterInner } from '../../src/ops/reduce.ts'
 import { at } from '../../src/reference/ndarray.ts'
 import { gaussian } from '../../src/reference/random.ts'
@@ -39,8 +40,8 @@ interface Extents {
   readonly columns: readonly [number, number, number]
   readonly depth: readonly [number, number, number]
   readonly bias: 'none' | 'rows' | 'columns'
-  /** What lies in fours in B; the innermost extent of columns or of depth then counts these. */
-  readonly fours: Contraction['fours']
+  /** What is interleaved in B; the innermost extent of columns or of depth then counts vectors. */
+  readonly interleaved: Contraction['interleaved']
   /**
    * Whether the four columns of a group lie far apart in y, as images do, and the last of the last
    * group is not stored.
@@ -62,11 +63,11 @@ async function check({
   columns,
   depth,
   bias,
-  fours,
+  interleaved,
   apart,
   split,
 }: Extents): Promise<void> {
-  const [inColumns, inDepth] = [fours === 'columns' ? 4 : 1, fours === 'depth' ? 4 : 1]
+  const [inColumns, inDepth] = [interleaved === 'columns' ? 4 : 1, interleaved === 'depth' ? 4 : 1]
   const groups = sizeOf(columns)
   const [cols, terms] = [groups * inColumns, sizeOf(depth) * inDepth]
   const a = draw([planes, rows, terms], 1)
@@ -82,12 +83,12 @@ async function check({
     triple[1] * factor,
     triple[2] * factor,
   ]
-  const far = apart && fours === 'columns'
-  const live = far ? 4 * columns[0] - 1 : undefined
+  const far = apart && interleaved === 'columns'
+  const outerColumns = far ? 4 * columns[0] - 1 : undefined
   const contraction: Contraction = {
     planes,
     rows,
-    fours,
+    interleaved,
     columns,
     depth,
     a: {
@@ -96,7 +97,7 @@ async function check({
       planeStride: rows * terms,
       rowStride: terms,
       strides: scaled(rowMajor(depth), inDepth),
-      innerStride: 1,
+      elementStride: 1,
     },
     b: {
       src: b.buffer,
@@ -111,8 +112,8 @@ async function check({
       planeStride: rows * cols,
       rowStride: cols,
       columnStrides: scaled(rowMajor(columns), far ? 1 : inColumns),
-      innerStride: far ? groups : 1,
-      live,
+      elementStride: far ? groups : 1,
+      outerColumns,
       bias: extra?.buffer ?? null,
       biasAlong: bias === 'columns' ? 'columns' : 'rows',
     },
@@ -124,13 +125,16 @@ async function check({
       ? [at_ % groups, Math.floor(at_ / groups)]
       : [Math.floor(at_ / inColumns), at_ % inColumns]
     const col = group * inColumns + e
-    if (live !== undefined && Math.floor(group / (columns[1] * columns[2])) * 4 + e >= live)
+    if (
+      outerColumns !== undefined &&
+      Math.floor(group / (columns[1] * columns[2])) * 4 + e >= outerColumns
+    )
       return 7
     const plane = Math.floor(line / rows)
     let sum = extra ? at(extra.data, bias === 'rows' ? line : col) : 0
     for (let k = 0; k < terms; k++) {
       const inB =
-        fours === 'depth' ? (Math.floor(k / 4) * cols + col) * 4 + (k % 4) : k * cols + col
+        interleaved === 'depth' ? (Math.floor(k / 4) * cols + col) * 4 + (k % 4) : k * cols + col
       sum += at(a.data, line * terms + k) * at(b.data, plane * terms * cols + inB)
     }
     return sum
@@ -160,7 +164,7 @@ const usual: Extents = {
   columns: [1, 1, 32],
   depth: [1, 1, 8],
   bias: 'none',
-  fours: 'nothing',
+  interleaved: 'none',
   apart: false,
   split: false,
 }
@@ -174,25 +178,28 @@ describe('a contraction', () => {
     ['planes with a bias each', { planes: 3, rows: 5, bias: 'rows' }],
     ['three column indices, three sums', { rows: 17, columns: [2, 3, 7], depth: [3, 2, 5] }],
     [
-      'columns in fours',
-      { rows: 17, columns: [2, 3, 7], depth: [3, 2, 5], fours: 'columns', bias: 'rows' },
+      'columns interleaved by four',
+      { rows: 17, columns: [2, 3, 7], depth: [3, 2, 5], interleaved: 'columns', bias: 'rows' },
     ],
     [
-      'columns in fours that lie apart',
+      'columns interleaved by four, far apart in y',
       {
         rows: 9,
         planes: 2,
         columns: [2, 3, 3],
         depth: [2, 2, 4],
-        fours: 'columns',
+        interleaved: 'columns',
         apart: true,
         bias: 'rows',
       },
     ],
-    ['steps in fours', { rows: 17, columns: [2, 3, 7], depth: [3, 2, 5], fours: 'depth' }],
     [
-      'steps in fours, columns in one row',
-      { rows: 5, columns: [1, 1, 44], depth: [1, 1, 6], fours: 'depth', bias: 'columns' },
+      'steps interleaved by four',
+      { rows: 17, columns: [2, 3, 7], depth: [3, 2, 5], interleaved: 'depth' },
+    ],
+    [
+      'steps interleaved by four, columns in one row',
+      { rows: 5, columns: [1, 1, 44], depth: [1, 1, 6], interleaved: 'depth', bias: 'columns' },
     ],
     ['a sum split into unequal parts', { rows: 9, depth: [37, 2, 3], split: true }],
     [
@@ -211,7 +218,7 @@ describe('a contraction', () => {
         columns: triple(6),
         depth: triple(4),
         bias: fc.constantFrom<Extents['bias'][]>('none', 'rows', 'columns'),
-        fours: fc.constantFrom<Contraction['fours'][]>('columns', 'depth', 'nothing'),
+        interleaved: fc.constantFrom<Contraction['interleaved'][]>('columns', 'depth', 'none'),
         apart: fc.boolean(),
         split: fc.boolean(),
       })
@@ -225,7 +232,7 @@ describe('a contraction', () => {
       rows: 1,
       columns: 1e6,
       depth: 1,
-      fours: 'nothing',
+      interleaved: 'none',
       mostSplits: 1,
     })
     const cols =
@@ -239,7 +246,7 @@ describe('a contraction', () => {
         contract(gpu, choose, {
           planes: 1,
           rows: 1,
-          fours: 'nothing',
+          interleaved: 'none',
           columns: [1, 1, cols],
           depth: [1, 1, 1],
           a: { src: a, base: 0, planeStride: 0, rowStride: 1, strides: [1, 1, 1] },
@@ -265,14 +272,20 @@ describe('arranging images', () => {
     const channels = 3
     const x = draw([batch, channels, ...from], 1)
     await holding([x.buffer.storage], async () => {
-      const y = gpu.withScratch(() => arrange(gpu, x.buffer, to[0], to[1], top, left))
-      const { groups, fours } = imageGroups(batch)
-      expect(y).toMatchObject({ groups, fours, height: to[0], width: to[1] })
+      const y = gpu.withScratch(() => arrangeImages(gpu, x.buffer, to[0], to[1], top, left))
+      const { vectors, imagesPerVector } = imageVectors(batch)
+      expect(y).toMatchObject({ vectors, imagesPerVector, height: to[0], width: to[1] })
       const wanted = Float32Array.from(
-        { length: groups * channels * to[0] * to[1] * fours },
+        { length: vectors * channels * to[0] * to[1] * imagesPerVector },
         (_, at) => {
-          const [pixel, plane] = [Math.floor(at / fours), Math.floor(at / (fours * to[0] * to[1]))]
-          const [n, c] = [Math.floor(plane / channels) * fours + (at % fours), plane % channels]
+          const [pixel, plane] = [
+            Math.floor(at / imagesPerVector),
+            Math.floor(at / (imagesPerVector * to[0] * to[1])),
+          ]
+          const [n, c] = [
+            Math.floor(plane / channels) * imagesPerVector + (at % imagesPerVector),
+            plane % channels,
+          ]
           const [j, i] = [(pixel % to[1]) - left, (Math.floor(pixel / to[1]) % to[0]) - top]
           const inside = n < batch && i >= 0 && i < from[0] && j >= 0 && j < from[1]
           return inside
@@ -287,7 +300,7 @@ describe('arranging images', () => {
 
   test('is x itself where nothing changes', () => {
     const x = draw([1, 2, 2, 2], 1)
-    expect(arrange(gpu, x.buffer, 2, 2, 0, 0).src).toBe(x.buffer)
+    expect(arrangeImages(gpu, x.buffer, 2, 2, 0, 0).src).toBe(x.buffer)
     x.buffer.storage.release()
   })
 
@@ -301,9 +314,9 @@ describe('arranging images', () => {
     [9, 3, 4],
     [64, 16, 4],
   ])(
-    'a batch of %i becomes %i groups of %i: at most a quarter of the images are empty',
-    (batch, groups, fours) => {
-      expect(imageGroups(batch)).toEqual({ groups, fours })
+    'a batch of %i becomes %i vectors of %i: at most a quarter of the images are empty',
+    (batch, vectors, imagesPerVector) => {
+      expect(imageVectors(batch)).toEqual({ vectors, imagesPerVector })
     },
   )
 })

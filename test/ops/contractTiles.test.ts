@@ -66,7 +66,7 @@ async function check(
     contract(gpu, () => tiling, {
       planes,
       rows,
-      fours: inDepth === 4 ? 'depth' : 'nothing',
+      interleaved: inDepth === 4 ? 'depth' : 'none',
       columns: [1, 1, cols],
       depth: [depth[0], 1, depth[1] / inDepth],
       a: neighbors
@@ -77,7 +77,7 @@ async function check(
             planeStride: rows * terms,
             rowStride: terms,
             strides: [depth[1], 0, inDepth],
-            innerStride: 1,
+            elementStride: 1,
           },
       b: {
         src: b.tensor.buffer,

@@ -11,7 +11,7 @@ const engine = await testEngine()
 const tilings = engine.gpu.tilings ?? expect.fail('the tests run the fast kernels')
 
 /**
- * Images in fours and not, strides, groups and tails; PyTorch's other cases run in the tiling that
+ * Images interleaved by four and not, strides, groups and tails; PyTorch's other cases run in the tiling that
  * the rule chooses.
  */
 const files = ['conv2d-bigbatch', 'conv2d-odd', 'conv2d-strided-groups-nobias', 'linear-odd'].map(

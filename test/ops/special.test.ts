@@ -100,9 +100,9 @@ describe('NaN reaches the result, so that a diverging network is seen', () => {
 describe('a ReLU in the launch before it is the ReLU of its own launch to the last bit, gradients too', () => {
   const values = [nan, infinity, minus, -0, 0, -1e-45, 1e-45, 3, -3, 0.5, -2, 1]
   const cases: readonly [string, number[], number[], typeof linear | typeof conv2d][] = [
-    ['linear, fours of columns', [3, 4], [4, 4], linear],
+    ['linear, columns interleaved by four', [3, 4], [4, 4], linear],
     ['linear, tails', [12, 1], [3, 1], linear],
-    ['conv2d, images in fours', [4, 1, 1, 3], [2, 1, 1, 1], conv2d],
+    ['conv2d, images interleaved by four', [4, 1, 1, 3], [2, 1, 1, 1], conv2d],
     ['conv2d, one image', [1, 2, 2, 3], [5, 2, 1, 1], conv2d],
   ]
   for (const kernels of ['auto', 'plain'] as const)

@@ -7,7 +7,7 @@ export const largeProblem: Problem = {
   rows: 256,
   columns: 4096,
   depth: 4096,
-  fours: 'nothing',
+  interleaved: 'none',
   mostSplits: 1,
 }
 

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
 import { counted } from '../../base/format.ts'
 import { alexnet, type Variant, variants } from '../../nn/alexnet.ts'
-import type { TuningResult } from '../../ops/tune.ts'
+import type { TuningResult } from '../../ops/tuneContractions.ts'
 import { tune } from '../../train/tune.ts'
 import { describeEngine } from '../describe.ts'
 import { table } from '../lines.ts'

@@ -35,8 +35,8 @@ export interface Problem {
   readonly rows: number
   readonly columns: number
   readonly depth: number
-  /** What lies in fours in the second operand. */
-  readonly fours: 'columns' | 'depth' | 'nothing'
+  /** What the four elements of a vector of the second operand are. */
+  readonly interleaved: 'columns' | 'depth' | 'none'
   /** The most parts that the sum may be split into; 1 where it may not be split. */
   readonly mostSplits: number
 }
@@ -45,8 +45,15 @@ export interface Problem {
 export type TilingTable = Readonly<Record<string, Tiling>>
 
 /** The key of a problem in tables of tilings. */
-export function problemKey({ planes, rows, columns, depth, fours, mostSplits }: Problem): string {
-  return `${planes}x${rows}x${columns}x${depth} ${fours}${mostSplits > 1 ? ' split' : ''}`
+export function problemKey({
+  planes,
+  rows,
+  columns,
+  depth,
+  interleaved,
+  mostSplits,
+}: Problem): string {
+  return `${planes}x${rows}x${columns}x${depth} ${interleaved}${mostSplits > 1 ? ' split' : ''}`
 }
 
 /** Tilings without duplicates. */

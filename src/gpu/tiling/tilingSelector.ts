@@ -137,8 +137,11 @@ function registerTiling(
  */
 const wide = 32
 
-function widthOf({ fours, rows, columns }: Problem, tileRows: number, lanes: number): number {
-  return fours === 'columns' && tileRows === 8 && rows <= 8 && columns >= busyCpu * wide * lanes
+function widthOf({ interleaved, rows, columns }: Problem, tileRows: number, lanes: number): number {
+  return interleaved === 'columns' &&
+    tileRows === 8 &&
+    rows <= 8 &&
+    columns >= busyCpu * wide * lanes
     ? wide
     : 4
 }

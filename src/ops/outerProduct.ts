@@ -1,7 +1,7 @@
 import type { Gpu } from '../gpu/gpu.ts'
 import { type Kernel, maxGroups } from '../gpu/kernels/kernel.ts'
 import type { TilingSelector } from '../gpu/tiling/tilingSelector.ts'
-import type { NdBuffer, NdWindow } from '../tensor/ndbuffer.ts'
+import { type NdBuffer, type NdWindow, shape2 } from '../tensor/ndbuffer.ts'
 
 const kernel: Kernel = {
   name: 'linear/outer',
@@ -19,18 +19,21 @@ const kernel: Kernel = {
   }),
 }
 
-/** The largest batch whose x fits into registers; more is for a matrix product. */
-const most = 16
+/** The largest batch whose x fits into registers. Larger ones are computed as matrix products. */
+const largestBatch = 16
 
 /**
- * Whether `outerProduct` computes a weight gradient: x in vectors of four, and a batch so small
- * that storing it is most of the work.
+ * Whether `outerProduct` computes a weight gradient: rows of x are whole vectors of four, and the
+ * batch is so small that storing the gradient is most of the work.
  */
 export function isOuter(batch: number, inputs: number, yBase: number): boolean {
-  return batch > 0 && batch <= most && inputs % 4 === 0 && yBase % 4 === 0
+  return batch > 0 && batch <= largestBatch && inputs % 4 === 0 && yBase % 4 === 0
 }
 
-/** y[o, i] = Σ_n dy[n, first + o] · x[n, i], for y from its element `base` on. */
+/**
+ * A dense layer's weight gradient for a small batch: y[o, i] = Σ_n dy[n, first + o] · x[n, i], with
+ * y starting at element `base`.
+ */
 export function outerProduct(
   gpu: Gpu,
   { kind, lanes }: TilingSelector,
@@ -43,9 +46,10 @@ export function outerProduct(
     readonly count: number
   },
 ): void {
-  const [batch = 0, inputs = 0] = x.shape
-  // A CPU adapter stores long stretches of a row, and pays for each workgroup; a GPU hides latency
-  // behind many small ones.
+  const [batch, inputs] = shape2(x.shape, 'x is [N, in]')
+  const [, outputs] = shape2(dy.shape, 'dy is [N, out]')
+  // A CPU adapter is fastest with long rows and few workgroups, since each of these has a cost. A
+  // GPU hides the latency of memory behind many small ones.
   const [THREADS, VECTORS, rows] =
     kind === 'hardware'
       ? [64, 1, 16]
@@ -57,7 +61,7 @@ export function outerProduct(
       columns: inputs / 4,
       outputs: y.count,
       chunk: Math.max(rows, Math.ceil(y.count / maxGroups)),
-      dy_row: dy.shape[1] ?? 0,
+      dy_row: outputs,
       dy_base: y.first,
       y_base: y.base / 4,
     },

@@ -3,8 +3,9 @@ import type { Gpu } from '../gpu/gpu.ts'
 import type { Storage } from '../gpu/memory/pool.ts'
 import { distinct, type Problem, problemKey, type Tiling } from '../gpu/tiling/tiling.ts'
 import type { TilingSelector } from '../gpu/tiling/tilingSelector.ts'
-import { type Contraction, contract, observeContractions, problemOf } from './contract.ts'
-import { type Operands, operandsOf, sampleContraction } from './contractSample.ts'
+import { contract } from './contract.ts'
+import { type Contraction, observeContractions, problemOf } from './contraction.ts'
+import { type Operands, operandsOf, sampleContraction } from './contractionSample.ts'
 
 /** What tuning found for one contraction. */
 export interface TuningResult {

@@ -1,12 +1,12 @@
 /**
- * The three passes of a convolution as contractions. Images are arranged with their zeros around
- * them, so that every column of a tile sees its neighbors at the same offsets, and images in fours,
- * so that four of them are one vector.
+ * The three passes of a convolution as contractions. Images get their padding of zeros first, so
+ * that every output pixel finds its inputs at the same offsets, and are interleaved by four, so that
+ * the same pixel of four images is one vector. docs/kernels.md explains how this works.
  */
 import type { Gpu } from '../gpu/gpu.ts'
 import { elementKernel, planeKernel } from '../gpu/kernels/kernel.ts'
 import { type NdBuffer, type Shape4, scratch } from '../tensor/ndbuffer.ts'
-import { type Arranged, arrange, imageGroups } from './arrange.ts'
+import { type ArrangedImages, arrangeImages, imageVectors } from './arrangeImages.ts'
 import { type ChooseTiling, contract } from './contract.ts'
 
 /** Height and width, in this order. */
@@ -65,7 +65,7 @@ export function geometry(
 
 /** x arranged with its zeros around it, as forward and the weight gradient read it. */
 export function arrangeInput(gpu: Gpu, g: Geometry, x: NdBuffer): NdBuffer {
-  return arrange(
+  return arrangeImages(
     gpu,
     x,
     g.height + 2 * g.padding[0],
@@ -75,12 +75,12 @@ export function arrangeInput(gpu: Gpu, g: Geometry, x: NdBuffer): NdBuffer {
   ).src
 }
 
-function arrangedInput(g: Geometry, src: NdBuffer): Arranged {
+function arrangedInput(g: Geometry, src: NdBuffer): ArrangedImages {
   return {
     src,
     height: g.height + 2 * g.padding[0],
     width: g.width + 2 * g.padding[1],
-    ...imageGroups(g.batch),
+    ...imageVectors(g.batch),
   }
 }
 
@@ -95,16 +95,16 @@ export function forwardTiled(
   y: NdBuffer,
   relu: boolean,
 ): void {
-  const { src, height, width, groups, fours } = arrangedInput(g, x)
+  const { src, height, width, vectors, imagesPerVector } = arrangedInput(g, x)
   const taps = g.kernelHeight * g.kernelWidth
   const rows = g.outChannels / g.groups
   const pixels = g.outHeight * g.outWidth
-  const channel = height * width * fours
+  const channel = height * width * imagesPerVector
   contract(gpu, choose, {
     planes: g.groups,
     rows,
-    fours: fours === 4 ? 'columns' : 'nothing',
-    columns: [groups, g.outHeight, g.outWidth],
+    interleaved: imagesPerVector === 4 ? 'columns' : 'none',
+    columns: [vectors, g.outHeight, g.outWidth],
     depth: [g.kernelHeight, g.kernelWidth, g.depth],
     a: {
       src: weight,
@@ -117,17 +117,21 @@ export function forwardTiled(
       src,
       base: 0,
       planeStride: g.depth * channel,
-      columnStrides: [g.channels * channel, g.stride[0] * width * fours, g.stride[1] * fours],
-      strides: [width * fours, fours, channel],
+      columnStrides: [
+        g.channels * channel,
+        g.stride[0] * width * imagesPerVector,
+        g.stride[1] * imagesPerVector,
+      ],
+      strides: [width * imagesPerVector, imagesPerVector, channel],
     },
     y: {
       dst: y,
       base: 0,
       planeStride: rows * pixels,
       rowStride: pixels,
-      columnStrides: [fours * g.outChannels * pixels, g.outWidth, 1],
-      innerStride: g.outChannels * pixels,
-      live: g.batch,
+      columnStrides: [imagesPerVector * g.outChannels * pixels, g.outWidth, 1],
+      elementStride: g.outChannels * pixels,
+      outerColumns: g.batch,
       bias,
       biasAlong: 'rows',
       relu,
@@ -181,7 +185,7 @@ export function backwardInputTiled(
   const down = phasesOf(g.height, g.kernelHeight, g.stride[0], g.padding[0])
   const across = phasesOf(g.width, g.kernelWidth, g.stride[1], g.padding[1])
   const [above, before] = [down.taps - 1 - down.first, across.taps - 1 - across.first]
-  const { src, height, width, groups, fours } = arrange(
+  const { src, height, width, vectors, imagesPerVector } = arrangeImages(
     gpu,
     dy,
     down.count + down.taps - 1,
@@ -191,42 +195,44 @@ export function backwardInputTiled(
   )
   const outPerGroup = g.outChannels / g.groups
   const rows = g.depth * down.stride * across.stride
-  const channel = height * width * fours
-  const counts = down.count * across.count * fours
+  const channel = height * width * imagesPerVector
+  const counts = down.count * across.count * imagesPerVector
   const pixels = g.height * g.width
   const phases =
-    down.stride === 1 && across.stride === 1 ? null : scratch(gpu, [g.groups, rows, groups, counts])
+    down.stride === 1 && across.stride === 1
+      ? null
+      : scratch(gpu, [g.groups, rows, vectors, counts])
   contract(gpu, choose, {
     planes: g.groups,
     rows,
-    fours: fours === 4 ? 'columns' : 'nothing',
-    columns: [groups, down.count, across.count],
+    interleaved: imagesPerVector === 4 ? 'columns' : 'none',
+    columns: [vectors, down.count, across.count],
     depth: [down.taps, across.taps, outPerGroup],
     a: (panelRows) => packPhaseFilters(gpu, panelRows, g, weight, down, across),
     b: {
       src,
       base: 0,
       planeStride: outPerGroup * channel,
-      columnStrides: [g.outChannels * channel, width * fours, fours],
-      strides: [width * fours, fours, channel],
+      columnStrides: [g.outChannels * channel, width * imagesPerVector, imagesPerVector],
+      strides: [width * imagesPerVector, imagesPerVector, channel],
     },
     y: phases
       ? {
           dst: phases,
           base: 0,
-          planeStride: rows * groups * counts,
-          rowStride: groups * counts,
-          columnStrides: [counts, across.count * fours, fours],
-          innerStride: 1,
+          planeStride: rows * vectors * counts,
+          rowStride: vectors * counts,
+          columnStrides: [counts, across.count * imagesPerVector, imagesPerVector],
+          elementStride: 1,
         }
       : {
           dst: dx,
           base: 0,
           planeStride: g.depth * pixels,
           rowStride: pixels,
-          columnStrides: [fours * g.channels * pixels, g.width, 1],
-          innerStride: g.channels * pixels,
-          live: g.batch,
+          columnStrides: [imagesPerVector * g.channels * pixels, g.width, 1],
+          elementStride: g.channels * pixels,
+          outerColumns: g.batch,
         },
   })
   if (phases)
@@ -246,9 +252,9 @@ export function backwardInputTiled(
         first_x: across.first,
         count_y: down.count,
         count_x: across.count,
-        groups,
+        image_vectors: vectors,
       },
-      { FOURS: fours },
+      { IMAGES_PER_VECTOR: imagesPerVector },
     )
 }
 
@@ -297,32 +303,36 @@ export function backwardWeightTiled(
   x: NdBuffer,
   dweight: NdBuffer,
 ): void {
-  const { src, height, width, groups, fours } = arrangedInput(g, x)
+  const { src, height, width, vectors, imagesPerVector } = arrangedInput(g, x)
   const rows = g.outChannels / g.groups
   const pixels = g.outHeight * g.outWidth
   const taps = g.kernelHeight * g.kernelWidth
-  const channel = height * width * fours
+  const channel = height * width * imagesPerVector
   contract(gpu, choose, {
     planes: g.groups,
     rows,
-    fours: fours === 4 ? 'depth' : 'nothing',
+    interleaved: imagesPerVector === 4 ? 'depth' : 'none',
     columns: [g.depth, g.kernelHeight, g.kernelWidth],
-    depth: [groups, g.outHeight, g.outWidth],
+    depth: [vectors, g.outHeight, g.outWidth],
     a: {
       src: dy,
       base: 0,
       planeStride: rows * pixels,
       rowStride: pixels,
-      strides: [fours * g.outChannels * pixels, g.outWidth, 1],
-      innerStride: g.outChannels * pixels,
-      live: g.batch,
+      strides: [imagesPerVector * g.outChannels * pixels, g.outWidth, 1],
+      elementStride: g.outChannels * pixels,
+      outerSteps: g.batch,
     },
     b: {
       src,
       base: 0,
       planeStride: g.depth * channel,
-      columnStrides: [channel, width * fours, fours],
-      strides: [g.channels * channel, g.stride[0] * width * fours, g.stride[1] * fours],
+      columnStrides: [channel, width * imagesPerVector, imagesPerVector],
+      strides: [
+        g.channels * channel,
+        g.stride[0] * width * imagesPerVector,
+        g.stride[1] * imagesPerVector,
+      ],
     },
     y: {
       dst: dweight,
