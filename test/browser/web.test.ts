@@ -154,7 +154,7 @@ describe.skipIf(!chromium)('the built page in a real Chromium', () => {
     await expect.poll(focused).toBe('Stop this')
     await expect
       .poll(() => page.getByTestId('evidence').textContent(), { timeout: 60_000 })
-      .toMatch(/auto picks small-.*linear probe/)
+      .toMatch(/auto picks small-.*a linear classifier on the frozen features/)
     expect(await focused()).toBe('The plan')
     await page.getByText('a file of mine').click()
     await page
