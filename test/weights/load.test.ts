@@ -182,7 +182,7 @@ describe('loadWeights', () => {
     [
       'a damaged ONNX file',
       '@/damaged.onnx',
-      /damaged\.onnx: this is no ONNX model, or it is cut short/,
+      /damaged\.onnx: this is not an ONNX model, or it is cut short/,
     ],
     [
       'an empty file',

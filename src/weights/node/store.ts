@@ -11,10 +11,7 @@ import { sha256Of } from '../../base/node/sha256.ts'
 import { findNamedWeights, isShipped, type NamedWeights, namedWeights } from '../registry.ts'
 import type { DownloadOptions } from './download.ts'
 
-/**
- * What a user's own entry says; the list of them is one JSON file in the user's folder for
- * settings.
- */
+/** A user's own entry; their list is one JSON file in the user's folder for settings. */
 interface Entry {
   readonly name: string
   /** A URL, or an absolute path. */
@@ -40,8 +37,14 @@ export function isOffline(): boolean {
  */
 export function ownWeights(): NamedWeights[] {
   return readEntries().map(({ name, source, sha256, variant }) => ({
-    ...{ name, sha256, variant, file: isUrl(source) ? new URL(source) : pathToFileURL(source) },
-    ...{ classes: null, parameters: null, accuracy: null, license: null },
+    name,
+    sha256,
+    variant,
+    file: isUrl(source) ? new URL(source) : pathToFileURL(source),
+    classes: null,
+    parameters: null,
+    accuracy: null,
+    license: null,
   }))
 }
 
@@ -60,7 +63,7 @@ export function findWeights(name: string): NamedWeights | undefined {
  * eight hex digits before the extension, as PyTorch's do
  * @throws UsageError for a name or address that does not do
  * @throws WeightsError for a file that does not exist, or is another one
- * @example await addWeights({ name: 'lab/birds', source: 'https://example.org/birds.pth', sha256, variant: 'torchvision' })
+ * @example await addWeights({ name: 'lab/birds', source: './birds.pth', variant: 'torchvision' })
  */
 export async function addWeights(entry: {
   readonly name: string
@@ -71,21 +74,22 @@ export async function addWeights(entry: {
   const { name, source, variant = null } = entry
   if (!/^[\w][\w.-]*(\/[\w][\w.-]*)*$/.test(name) || name === 'none')
     throw new UsageError(
-      `'${name}' is no name for weights: letters, digits, '.', '-' and '_', parts divided by '/'`,
+      `'${name}' is not a name for weights: use letters, digits, '.', '-' and '_', parts divided by '/'`,
     )
   if (findNamedWeights(name))
     throw new UsageError(`${name} is a name of Graft's own; choose another`)
   const wanted = entry.sha256?.toLowerCase()
   if (wanted !== undefined && !/^[0-9a-f]{8,64}$/.test(wanted))
     throw new UsageError(
-      `'${entry.sha256}' is no sha256: 64 hexadecimal digits, or at least the first 8`,
+      `'${entry.sha256}' is not a sha256: give 64 hexadecimal digits, or at least the first 8`,
     )
   const sha256 = isUrl(source)
     ? (wanted ?? digitsIn(source))
     : await checkedSha256(name, resolve(source), wanted)
   if (sha256 === undefined)
     throw new UsageError(
-      `the sha256 of ${source} is wanted, so that what is fetched can be checked: --sha256 (sha256sum FILE prints it)`,
+      `the sha256 of ${source} is needed, so that the fetched file can be checked: ` +
+        'give it with --sha256 (sha256sum FILE prints it)',
     )
   const made: Entry = {
     name,
@@ -164,25 +168,26 @@ export async function fetchWeights(
   if (here !== null) {
     const problem = await problemOf(weights, here)
     if (problem === null) return here
-    // What torch.hub keeps is not Graft's to replace, and what Graft keeps is fetched again.
+    // A damaged file in torch.hub's cache is left alone; one in Graft's cache is fetched again.
     if (weights.file.protocol === 'file:' || offline)
       throw new WeightsError(`${weights.name}: ${problem}`)
   }
-  const sources = sourcesOf(weights)
-  const [first] = sources
   if (offline)
     throw new WeightsError(
-      `${weights.name}: the file is not on this machine, and nothing is fetched while offline; 'graft weights fetch ${weights.name}' with a network, or add a copy by 'graft weights add'`,
+      `${weights.name}: the file is not on this machine, and nothing is fetched while offline; ` +
+        `run 'graft weights fetch ${weights.name}' with a network, ` +
+        "or add a copy with 'graft weights add'",
     )
-  // Its HTTP client takes a tenth of a second to load, which only who fetches is to wait for.
+  // Loaded only when needed, because the HTTP client takes a tenth of a second to load.
   const { download } = await import('./download.ts')
+  const sources = sourcesOf(weights)
   for (const [i, { file, sha256 }] of sources.entries()) {
     const path = cachePath(weights.name, file)
     try {
       await download(weights.name, file, path, sha256, options)
       return path
     } catch (error) {
-      // An address that is gone: the same weights may still be there under their earlier name.
+      // The address is gone, but the same weights may be there under their earlier name.
       if (
         i === sources.length - 1 ||
         !(error instanceof WeightsError) ||
@@ -191,7 +196,7 @@ export async function fetchWeights(
         throw error
     }
   }
-  return never(first?.file.href ?? weights.name)
+  return never(weights.name)
 }
 
 /** What is wrong with a file of these weights, in words, or null. */
@@ -204,7 +209,10 @@ export async function problemOf(weights: NamedWeights, path: string): Promise<st
   const wanted = sourcesOf(weights).map(({ sha256 }) => sha256)
   if (wanted.some((sha256) => found.startsWith(sha256))) return null
   const todo = isShipped(weights) ? 'install Graft again' : 'fetch or add it again'
-  return `the file is damaged or was changed: its sha256 is ${found} and ${wanted.join(' or ')} was published; ${todo} (${path})`
+  return (
+    `the file is damaged or was changed: its sha256 is ${found} and ${wanted.join(' or ')} ` +
+    `was published; ${todo} (${path})`
+  )
 }
 
 /** Every name there is, Graft's own first. */
@@ -284,7 +292,7 @@ function readEntries(): Entry[] {
   } catch {
     // Not JSON: the same answer as JSON that is no list.
   }
-  throw new WeightsError(`${path} is no list of weights any more; correct or remove it`)
+  throw new WeightsError(`${path} is not a list of weights any more; correct or remove it`)
 }
 
 function isEntry(value: unknown): value is Entry {

@@ -16,12 +16,12 @@ import {
 } from 'onnx-buf'
 import { WeightsError } from '../../base/errors.ts'
 import type { NamedArray } from '../../base/stateDict.ts'
-import { elementCount, quote } from '../arrays.ts'
+import { elementCount, isCount, quote } from '../arrays.ts'
 import { type DtypeName, itemSize, widen } from '../dtype.ts'
 
 /**
  * Reads the messages of an ONNX file.
- * @throws WeightsError for what is no ONNX file, or is cut short, damaged, or far larger in memory
+ * @throws WeightsError if it is not an ONNX file, is cut short, damaged, or far larger in memory
  * than on disk
  */
 export function readModel(bytes: Uint8Array): {
@@ -41,23 +41,23 @@ export function readModel(bytes: Uint8Array): {
     if (cause instanceof WeightsError) throw cause
     const reason = cause instanceof Error ? cause.message.split('\n', 1)[0] : String(cause)
     throw new WeightsError(
-      `this is no ONNX model, or it is cut short or damaged (${reason}); export it again`,
+      `this is not an ONNX model, or it is cut short or damaged (${reason}); export it again`,
       { cause },
     )
   }
   if (!model.graph)
     throw new WeightsError(
-      'the file holds no graph: it is no ONNX model, or it is cut short; export it again',
+      'the file holds no graph: it is not an ONNX model, or it is cut short; export it again',
     )
   return { model, graph: model.graph }
 }
 
 /**
- * Messages and small numbers that a file may hold. Each costs up to some 300 bytes in memory and
- * may take only two in the file.
+ * The most messages and small numbers in a file. Each takes up to some 300 bytes in memory, but may
+ * take only two in the file.
  */
 const maxPieces = 100_000
-/** Messages within messages; those of a chain are nine deep. */
+/** The deepest nesting of messages; those of a chain are nine deep. */
 const maxDepth = 32
 
 const varints: ReadonlySet<ScalarType> = new Set([
@@ -67,10 +67,7 @@ const varints: ReadonlySet<ScalarType> = new Set([
   ScalarType.UINT32,
 ])
 
-/**
- * Walks through a message without decoding it, and refuses one that would take up far more memory
- * than the file is long.
- */
+/** Walks through a message without decoding it, and refuses one that would take too much memory. */
 function weigh(
   schema: DescMessage,
   reader: BinaryReader,
@@ -159,17 +156,19 @@ export function integersOf(tensor: TensorProto): number[] {
 
 function wrongCount({ name }: TensorProto, shape: readonly number[], found: number): WeightsError {
   return new WeightsError(
-    `tensor ${quote(name)} holds ${found} values, and its shape [${shape.join(', ')}] calls for another number: the file is damaged`,
+    `tensor ${quote(name)} holds ${found} values, and its shape [${shape.join(', ')}] ` +
+      'calls for another number: the file is damaged',
   )
 }
 
-/** Type, shape and raw bytes of a tensor; where there are none, the values of its typed field. */
+/** Type, shape and raw bytes of a tensor, or else the values of its typed field. */
 function contentsOf(tensor: TensorProto) {
   const { name, dims, dataType, dataLocation, segment, rawData } = tensor
   const label = `tensor ${quote(name)}`
   if (dataLocation === TensorProto_DataLocation.EXTERNAL || tensor.externalData.length > 0)
     throw new WeightsError(
-      `${label} lies in another file (external data), which is not read; save the model as one file`,
+      `${label} lies in another file (external data), which is not read; ` +
+        'save the model as one file',
     )
   if (segment)
     throw new WeightsError(
@@ -182,9 +181,7 @@ function contentsOf(tensor: TensorProto) {
     )
   const shape = dims.map(Number)
   const count =
-    shape.length <= 8 && shape.every((n) => Number.isSafeInteger(n) && n >= 0)
-      ? elementCount(shape, itemSize(dtype))
-      : null
+    shape.length <= 8 && shape.every(isCount) ? elementCount(shape, itemSize(dtype)) : null
   if (count === null)
     throw new WeightsError(
       `${label} has the impossible shape [${shape.slice(0, 9).join(', ')}]: the file is damaged`,
@@ -195,7 +192,7 @@ function contentsOf(tensor: TensorProto) {
   return { dtype, shape, count, bytes, typed: typedValues(tensor, dtype) }
 }
 
-/** Half and brain floats without raw bytes lie in int32_data, the bits of one in each. */
+/** float16 and bfloat16 without raw bytes are in int32_data, the bits of one in each. */
 function halvesOf(dtype: DtypeName, words: readonly number[]): Uint8Array | null {
   return dtype === 'F16' || dtype === 'BF16' ? new Uint8Array(Uint16Array.from(words).buffer) : null
 }

@@ -10,7 +10,9 @@ import {
   TensorProtoSchema,
   type ValueInfoProtoSchema,
 } from 'onnx-buf'
+import { at } from '../../base/at.ts'
 import type { NamedArray } from '../../base/stateDict.ts'
+import { bytesOf, concat, totalLength } from '../arrays.ts'
 import type { LayerSpec, OnnxChain } from './layers.ts'
 import { producer } from './producer.ts'
 
@@ -21,7 +23,7 @@ type Node = MessageInitShape<typeof NodeProtoSchema>
 const opset = 13n
 const irVersion = 7n
 
-/** Field numbers of onnx.proto whose contents are put together here rather than by the library. */
+/** Field numbers of onnx.proto that are written here rather than by the library. */
 const fields = { modelGraph: 7, graphInitializer: 5, tensorRawData: 9 } as const
 
 /**
@@ -61,7 +63,7 @@ export function writeOnnx({
   const tensors = arrays.map(([name, array]) => tensorChunks(name, array))
   const graphChunks = [
     graph,
-    ...tensors.flatMap((chunks) => [lead(fields.graphInitializer, lengthOf(chunks)), ...chunks]),
+    ...tensors.flatMap((chunks) => [lead(fields.graphInitializer, totalLength(chunks)), ...chunks]),
   ]
   // The metadata come last, so that a file that is cut short lacks them.
   const before = toBinary(
@@ -72,12 +74,12 @@ export function writeOnnx({
     ModelProtoSchema,
     create(ModelProtoSchema, {
       opsetImport: [{ domain: '', version: opset }],
-      metadataProps: Object.keys(metadata)
-        .sort()
-        .map((key) => ({ key, value: metadata[key] ?? '' })),
+      metadataProps: Object.entries(metadata)
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([key, value]) => ({ key, value })),
     }),
   )
-  return joined([before, lead(fields.modelGraph, lengthOf(graphChunks)), ...graphChunks, after])
+  return concat([before, lead(fields.modelGraph, totalLength(graphChunks)), ...graphChunks, after])
 }
 
 /** The operator, its inputs and its attributes. */
@@ -94,8 +96,7 @@ function nodeOf(
   switch (layer.kind) {
     case 'conv': {
       const { weight, bias, stride, padding, groups } = layer
-      const [, , kernel = 0] = weight.shape
-      const window = windowOf(kernel, stride, padding)
+      const window = windowOf(at(weight.shape, 2), stride, padding)
       return {
         opType: 'Conv',
         input: weights(weight, bias),
@@ -193,8 +194,8 @@ function described(
 }
 
 /**
- * A tensor's message in parts, so that its numbers, most of the file, are copied once, into the
- * file.
+ * A tensor's message in parts, so that its numbers, which are most of the file, are copied only
+ * once.
  */
 function tensorChunks(name: string, { shape, data }: NamedArray): Uint8Array[] {
   const header = create(TensorProtoSchema, {
@@ -202,25 +203,11 @@ function tensorChunks(name: string, { shape, data }: NamedArray): Uint8Array[] {
     dims: shape.map(BigInt),
     dataType: TensorProto_DataType.FLOAT,
   })
-  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+  const bytes = bytesOf(data)
   return [toBinary(TensorProtoSchema, header), lead(fields.tensorRawData, bytes.length), bytes]
 }
 
-/** What stands before a field of that many bytes. */
+/** The tag and length before a field of that many bytes. */
 function lead(field: number, length: number): Uint8Array {
   return new BinaryWriter().tag(field, WireType.LengthDelimited).uint32(length).finish()
-}
-
-function lengthOf(chunks: readonly Uint8Array[]): number {
-  return chunks.reduce((sum, { length }) => sum + length, 0)
-}
-
-function joined(chunks: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(lengthOf(chunks))
-  let at = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, at)
-    at += chunk.length
-  }
-  return bytes
 }

@@ -6,7 +6,7 @@ import { quote } from '../arrays.ts'
 import type { WeightsFile } from '../safetensors.ts'
 import { readModel } from './decode.ts'
 import type { OnnxChain } from './layers.ts'
-import { nameLayers } from './names.ts'
+import { type FileName, nameLayers } from './names.ts'
 import { NodeView, type Value } from './node.ts'
 import { operators, type Unnamed } from './operators.ts'
 import { producer } from './producer.ts'
@@ -16,8 +16,8 @@ import { producer } from './producer.ts'
  * every shape is checked on the way.
  *
  * @param bytes the whole file; operator set 7 (2018) or later
- * @throws WeightsError for a file that is damaged, and, with the node's name, for whatever is no
- * chain of the operators Graft has
+ * @throws WeightsError if the file is damaged, or, with the node's name, if it is not a chain of
+ * Graft's operators
  * @example const { layers, metadata } = readOnnx(await readFile('alexnet.onnx'))
  */
 export function readOnnx(bytes: Uint8Array): OnnxChain {
@@ -41,7 +41,8 @@ export function readOnnx(bytes: Uint8Array): OnnxChain {
     throw new WeightsError(`the graph has ${graph.output.length} outputs, and one is wanted`)
   if (output.name !== head)
     throw new WeightsError(
-      `the graph's output ${quote(output.name)} is not what its last layer gives, ${quote(head)}: only chains are read`,
+      `the graph's output ${quote(output.name)} is not what its last layer gives, ` +
+        `${quote(head)}: only chains are read`,
     )
   if (layers.length === 0) throw new WeightsError('the graph has no layers')
   return {
@@ -82,7 +83,8 @@ function checkOpset({ opsetImport }: ModelProto): void {
     )
   if (version < 7n)
     throw new WeightsError(
-      `the file is for ONNX operator set ${version}, and 7 or later is read; export it again with 13`,
+      `the file is for ONNX operator set ${version}, and 7 or later is read; ` +
+        'export it again with 13',
     )
 }
 
@@ -92,8 +94,7 @@ function isOnnxDomain(domain: string): boolean {
 
 function metadataOf({ metadataProps, producerName }: ModelProto): Record<string, string> {
   const metadata = Object.fromEntries(metadataProps.map(({ key, value }) => [key, value]))
-  // Graft writes its metadata last, in order of their names: without this one the file's end is
-  // missing.
+  // Graft writes its metadata last, sorted by name: if this one is missing, so is the file's end.
   if (producerName === producer && metadata.preprocess === undefined)
     throw new WeightsError('the file is cut short: its metadata are missing; export it again')
   return metadata
@@ -106,14 +107,15 @@ const floatTypes: ReadonlySet<number> = new Set([
   TensorProto_DataType.DOUBLE,
 ])
 
-/** The one input that is no initializer. */
+/** The one input that is not an initializer. */
 function inputOf(graph: GraphProto, values: ReadonlyMap<string, Value>) {
   const inputs = graph.input.filter(({ name }) => !values.has(name))
   const [input, ...others] = inputs
   if (!input || others.length > 0) {
     const names = inputs.slice(0, 4).map(({ name }) => quote(name))
     throw new WeightsError(
-      `the graph has ${inputs.length} inputs${names.length ? ` (${names.join(', ')})` : ''}, and one is wanted`,
+      `the graph has ${inputs.length} inputs${names.length ? ` (${names.join(', ')})` : ''}, ` +
+        'and one is wanted',
     )
   }
   return { name: input.name, shape: imageOf(input) }
@@ -123,35 +125,34 @@ function imageOf({ name, type }: ValueInfoProto): readonly number[] {
   const tensor = type?.value.case === 'tensorType' ? type.value.value : null
   const label = `the input ${quote(name)}`
   if (!tensor || !floatTypes.has(tensor.elemType))
-    throw new WeightsError(`${label} is no tensor of floating-point numbers`)
-  const dims =
-    tensor.shape?.dim.map(({ value }) =>
-      value.case === 'dimValue' ? Number(value.value) : null,
-    ) ?? []
+    throw new WeightsError(`${label} is not a tensor of floating-point numbers`)
+  const { dim = [] } = tensor.shape ?? {} // a shape may be left out
+  const dims = dim.map(({ value }) => (value.case === 'dimValue' ? Number(value.value) : null))
   const shown = dims.slice(0, 8).map((n) => n ?? '?')
   const [, ...image] = dims
   if (dims.length !== 4 || !image.every((n): n is number => n !== null && n > 0 && n <= 2 ** 20))
     throw new WeightsError(
-      `${label} has the shape [${shown.join(', ')}], and [N, C, H, W] with known channels, height and width is wanted`,
+      `${label} has the shape [${shown.join(', ')}], and [N, C, H, W] with known channels, ` +
+        'height and width is wanted',
     )
   return image
 }
 
 interface Chain {
   readonly layers: readonly Unnamed[]
-  /** For each layer, what the file calls its node and its weight. */
-  readonly names: readonly { readonly node: string; readonly weight: string }[]
-  /** The name of what the last layer gives. */
+  /** The file's names of each layer. */
+  readonly names: readonly FileName[]
+  /** The name of the last layer's output. */
   readonly head: string
 }
 
-/** Follows the nodes in their order, which ONNX wants to be the order of computation. */
+/** Follows the nodes in their order, which ONNX requires to be the order of computation. */
 function readChain(nodes: readonly NodeProto[], values: Map<string, Value>, input: string): Chain {
   const givenBy = new Map(
     nodes.flatMap((node, i) => node.output.slice(0, 1).map((name): [string, number] => [name, i])),
   )
   const layers: Unnamed[] = []
-  const names: { node: string; weight: string }[] = []
+  const names: FileName[] = []
   let head = input
   let openBias = false
   for (const [i, node] of nodes.entries()) {
@@ -172,7 +173,8 @@ function readChain(nodes: readonly NodeProto[], values: Map<string, Value>, inpu
       if (value === undefined) throw notThere(label, name, givenBy, nodes)
       if (value?.kind === 'activation' && name !== head)
         throw new WeightsError(
-          `${label} reads ${quote(name)}, which another node reads too: networks that branch are not read, only chains`,
+          `${label} reads ${quote(name)}, which another node reads too: ` +
+            'networks that branch are not read, only chains',
         )
       return value
     })
@@ -187,7 +189,7 @@ function readChain(nodes: readonly NodeProto[], values: Map<string, Value>, inpu
     let shape: readonly number[]
     if ('layer' in effect) {
       layers.push(effect.layer)
-      names.push({ node: node.name, weight: node.input[1] ?? '' })
+      names.push({ node: node.name, weight: node.input[1] })
       shape = effect.shape
       openBias = effect.bias === 'open'
     } else {
@@ -210,15 +212,14 @@ function readChain(nodes: readonly NodeProto[], values: Map<string, Value>, inpu
 }
 
 function labelOf({ name, opType }: NodeProto, index: number): string {
-  return name
-    ? `node ${quote(name)} (${quote(opType).slice(1, -1)})`
-    : `node ${index + 1} (${quote(opType).slice(1, -1)})`
+  return `node ${name ? quote(name) : index + 1} (${quote(opType).slice(1, -1)})`
 }
 
 function unknownOperator({ domain, opType }: NodeProto, label: string): WeightsError {
   const operator = isOnnxDomain(domain) ? opType : `${domain}.${opType}`
   return new WeightsError(
-    `${label}: Graft has no operator ${quote(operator)}; it reads chains of Conv, Relu, MaxPool, LRN, AveragePool, Flatten, Gemm, MatMul, Dropout and Softmax`,
+    `${label}: Graft has no operator ${quote(operator)}; it reads chains of Conv, Relu, MaxPool, ` +
+      'LRN, AveragePool, Flatten, Gemm, MatMul, Dropout and Softmax',
   )
 }
 
@@ -233,9 +234,11 @@ function notThere(
   const node = at === undefined ? undefined : nodes[at]
   if (at === undefined || !node)
     return new WeightsError(
-      `${label} reads ${quote(name)}, which is neither an initializer nor given by a node: the file is incomplete`,
+      `${label} reads ${quote(name)}, which is neither an initializer nor given by a node: ` +
+        'the file is incomplete',
     )
   return new WeightsError(
-    `${label} reads ${quote(name)} before ${labelOf(node, at)} gives it: the graph is cyclic, or its nodes are out of order`,
+    `${label} reads ${quote(name)} before ${labelOf(node, at)} gives it: ` +
+      'the graph is cyclic, or its nodes are out of order',
   )
 }

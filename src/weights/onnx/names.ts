@@ -1,27 +1,31 @@
+import { at } from '../../base/at.ts'
 import type { LayerSpec } from './layers.ts'
 import type { Unnamed } from './operators.ts'
 
-/**
- * torchvision's numbers of AlexNet's five convolutions, and of its dense layers counted from the
- * end.
- */
+/** A layer's node and its weight as the file names them; not every layer has a weight. */
+export interface FileName {
+  readonly node: string
+  readonly weight: string | undefined
+}
+
+/** torchvision's numbers of AlexNet's convolutions, and of its dense layers from the last one. */
 const convolutions = [0, 3, 6, 8, 10]
 const dense = [6, 4, 1]
 
 /**
- * Names a chain's layers: torchvision's names where it is shaped like AlexNet, so that scenarios
- * and state dictionaries know it whoever exported it; else those of its weights and nodes.
- * @param own whether Graft wrote the file, and its nodes bear the layers' names
+ * Names a chain's layers. A chain shaped like AlexNet gets torchvision's names, so that scenarios
+ * and state dictionaries know it whatever program exported it; others keep the file's names.
+ * @param own whether Graft wrote the file, so that its nodes have the layers' names
  */
 export function nameLayers(
   layers: readonly Unnamed[],
-  names: readonly { readonly node: string; readonly weight: string }[],
+  names: readonly FileName[],
   own: boolean,
 ): LayerSpec[] {
   const known = own ? null : alexnetNames(layers)
   const used = new Set<string>()
   return layers.map((layer, i) => {
-    const wanted = known?.[i] ?? fileName(layer, names[i] ?? { node: '', weight: '' })
+    const wanted = known?.[i] ?? fileName(layer, at(names, i))
     let name = wanted
     for (let n = 2; used.has(name); n++) name = `${wanted}_${n}`
     used.add(name)
@@ -33,11 +37,8 @@ export function nameLayers(
  * The weight's name without its ending, or the module in the node's name
  * ('/features/features.1/Relu' of PyTorch), or the operator's.
  */
-function fileName(
-  { kind }: Unnamed,
-  { node, weight }: { readonly node: string; readonly weight: string },
-): string {
-  if ((kind === 'conv' || kind === 'linear') && /.\.weight$/.test(weight))
+function fileName({ kind }: Unnamed, { node, weight }: FileName): string {
+  if ((kind === 'conv' || kind === 'linear') && weight && /.\.weight$/.test(weight))
     return weight.slice(0, -'.weight'.length)
   const parts = node.split('/').filter((part) => part !== '')
   return (node.startsWith('/') && parts.length > 1 ? parts.at(-2) : node) || kind
@@ -55,21 +56,21 @@ function alexnetNames(layers: readonly Unnamed[]): string[] | null {
   if (count('conv') !== 5 || denseCount < 1 || denseCount > 3 || firstDense < lastConvolution)
     return null
   let [convolution, denseSeen] = [-1, 0]
-  let at = 'input'
+  let last = 'input'
   return layers.map(({ kind }) => {
-    if (kind === 'conv') at = `features.${convolutions[++convolution]}`
-    else if (kind === 'linear') at = `classifier.${dense[denseCount - ++denseSeen]}`
-    if (kind === 'conv' || kind === 'linear') return at
+    if (kind === 'conv') last = `features.${convolutions[++convolution]}`
+    else if (kind === 'linear') last = `classifier.${dense[denseCount - ++denseSeen]}`
+    if (kind === 'conv' || kind === 'linear') return last
     if (kind === 'averagePool') return 'avgpool'
     if (kind === 'flatten') return 'flatten'
     if (kind === 'softmax') return 'softmax'
-    const [part, number] = at.split('.')
+    const [part, number] = last.split('.')
     const after = (steps: number) => `${part}.${Number(number) + steps}`
     if (kind === 'relu') return after(1)
     if (kind === 'maxPool') return after(2)
     if (kind === 'lrn') return `${after(1)}.lrn`
-    // torchvision's stand before a dense layer, Caffe's after a ReLU; before the first dense layer
-    // there is only torchvision's.
+    // A dropout comes before a dense layer in torchvision and after a ReLU in Caffe; before the
+    // first dense layer there is only torchvision's.
     return denseSeen === 0 ? 'classifier.0' : `${after(1)}.dropout`
   })
 }

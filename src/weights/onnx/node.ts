@@ -6,21 +6,18 @@ import {
 } from 'onnx-buf'
 import { WeightsError } from '../../base/errors.ts'
 import type { NamedArray } from '../../base/stateDict.ts'
-import { quote } from '../arrays.ts'
+import { labeled, quote } from '../arrays.ts'
 import { arrayOf, integersOf } from './decode.ts'
 
-/** What a name in the graph stands for. */
+/** The meaning of a name in the graph. */
 export type Value =
-  /** What flows through the chain; the shape is one image's. */
+  /** Data that flow through the chain; the shape is that of one image. */
   | { readonly kind: 'activation'; readonly shape: readonly number[] }
   | { readonly kind: 'constant'; readonly tensor: TensorProto }
   /** A shape, or a part of one, that the graph computes; the batch is not known. */
   | { readonly kind: 'extents'; readonly values: readonly (number | 'batch')[] }
 
-/**
- * One node with what its inputs stand for; every question it cannot answer is an error that names
- * it.
- */
+/** One node with the values of its inputs. Errors name the node. */
 export class NodeView {
   readonly #node: NodeProto
   readonly #label: string
@@ -47,7 +44,7 @@ export class NodeView {
     return this.#inputs[index] ?? null
   }
 
-  /** One image's shape, of an input that flows through the chain. */
+  /** The shape, for one image, of an input that flows through the chain. */
   activation(index = 0): readonly number[] {
     const value = this.input(index)
     if (value?.kind !== 'activation')
@@ -87,9 +84,7 @@ export class NodeView {
     try {
       return read()
     } catch (cause) {
-      if (cause instanceof WeightsError)
-        throw new WeightsError(`${this.#label}: ${cause.message}`, { cause })
-      throw cause
+      throw labeled(this.#label, cause)
     }
   }
 
@@ -118,7 +113,8 @@ export class NodeView {
 
   float(name: string, otherwise: number): number {
     const value = decimal(this.#attribute(name, AttributeType.FLOAT)?.f ?? otherwise)
-    if (!Number.isFinite(value)) throw this.error(`has ${name} ${value}, which is no number`)
+    if (!Number.isFinite(value))
+      throw this.error(`has ${name} ${value}, which is not a finite number`)
     return value
   }
 
@@ -136,17 +132,14 @@ export class NodeView {
     if (found !== wanted) throw this.error(`has ${name} ${found}, and only ${wanted} is read`)
   }
 
-  /** Throws for an attribute that nobody asked for, rather than ignoring it. */
+  /** Throws for an attribute that was not read, rather than ignoring it. */
   refuseOthers(): void {
     const other = this.#node.attribute.find(({ name }) => !this.#asked.has(name))
     if (other) throw this.error(`has the attribute ${quote(other.name)}, which is not read`)
   }
 }
 
-/**
- * The shortest decimal number that is the same in float32: 0.3 for what a file has as
- * 0.30000001192092896.
- */
+/** The shortest decimal number that is the same in float32: 0.3 for 0.30000001192092896. */
 export function decimal(value: number): number {
   for (let digits = 6; digits < 9; digits++) {
     const rounded = Number(value.toPrecision(digits))

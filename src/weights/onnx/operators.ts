@@ -1,6 +1,6 @@
 import type { NamedArray } from '../../base/stateDict.ts'
 import { pooledExtent } from '../../ops/maxPool2d.ts'
-import { sizeOf } from '../../tensor/ndbuffer.ts'
+import { gather, product } from '../arrays.ts'
 import type { LayerSpec } from './layers.ts'
 import { decimal, type NodeView, type Value } from './node.ts'
 
@@ -8,18 +8,19 @@ type Distribute<T> = T extends unknown ? Omit<T, 'name'> : never
 /** A layer before it has its name. */
 export type Unnamed = Distribute<LayerSpec>
 
-/** What a node adds to the network. */
+/** The effect of a node on the chain. */
 export type Effect =
   /** A layer at the chain's end, and the shape it gives for one image. */
   | { readonly layer: Unnamed; readonly shape: readonly number[]; readonly bias?: 'open' }
   /** A bias for the layer at the chain's end. */
   | { readonly bias: NamedArray }
-  /** Nothing that computes: a name for something known. */
+  /** No computation: another name for a known value. */
   | { readonly value: Value }
 
 type Operator = (node: NodeView) => Effect
+type Shape4 = readonly [number, number, number, number]
 
-/** The largest of an attribute's integers that is taken for one. */
+/** The largest integer that an attribute may have. */
 const largest = 2 ** 20
 
 /**
@@ -30,17 +31,18 @@ export const operators: Readonly<Record<string, Operator>> = {
   Conv(node) {
     const [channels, height, width] = node.image()
     const weight = node.array(1, 'weight')
-    const [out = 0, depth = 0, kernel = 0, kernelX = 0] = weight.shape
     const groups = node.int('group', 1)
     if (weight.shape.length !== 4 || !weight.shape.every((n) => n > 0))
       throw node.error(
         `has a weight of shape [${weight.shape.join(', ')}], not [O, C / groups, K, K]`,
       )
+    const [out, depth, kernel, kernelX] = weight.shape as Shape4
     if (kernel !== kernelX)
       throw node.error(`has a kernel of ${kernel}x${kernelX}, and only square ones are read`)
     if (groups < 1 || channels % groups !== 0 || out % groups !== 0 || depth * groups !== channels)
       throw node.error(
-        `has a weight of shape [${weight.shape.join(', ')}] in ${groups} groups, which does not fit ${channels} channels`,
+        `has a weight of shape [${weight.shape.join(', ')}] in ${groups} groups, ` +
+          `which does not fit ${channels} channels`,
       )
     checkKernel(node, kernel)
     const stride = squareOf(node, 'strides', [1, 1])
@@ -78,8 +80,8 @@ export const operators: Readonly<Record<string, Operator>> = {
       throw node.error(`pads ${padding} for a kernel of ${kernel}, and at most half of it is read`)
     const sizes = (ceilMode: boolean) =>
       [height, width].map((n) => pooledExtent(n, { kernel, stride, padding, ceilMode }))
-    // More padding behind than in front is how files of Caffe's networks say that the last window
-    // may reach past the edge.
+    // Files of Caffe's networks have more padding behind than in front where the last window may
+    // reach past the edge.
     const size = ceil
       ? sizes(true)
       : [height, width].map((n) => Math.floor((n + padding + behind - kernel) / stride) + 1)
@@ -97,14 +99,15 @@ export const operators: Readonly<Record<string, Operator>> = {
     const kernel = checkKernel(node)
     const stride = squareOf(node, 'strides', [1, 1])
     const [padding, behind] = paddingOf(node, [height, width], kernel, stride)
-    // Without padding both of count_include_pad's answers are the same; where the windows divide
-    // the image, so are ceil_mode's.
+    // Without padding count_include_pad has no effect, and neither has ceil_mode if the windows
+    // divide the image.
     node.int('count_include_pad', 0)
     node.int('ceil_mode', 0)
     node.fixed('dilation', squareOf(node, 'dilations', [1, 1]), 1)
     if (kernel !== stride || padding + behind > 0 || height % kernel !== 0 || width % kernel !== 0)
       throw node.error(
-        `averages windows that overlap, are padded or do not divide ${height}x${width}, which is not read`,
+        'averages windows that overlap, are padded or do not divide ' +
+          `${height}x${width}, which is not read`,
       )
     const size = [height / kernel, width / kernel] as const
     return { layer: { kind: 'averagePool', size, window: kernel }, shape: [channels, ...size] }
@@ -129,41 +132,40 @@ export const operators: Readonly<Record<string, Operator>> = {
   },
 
   Gemm(node) {
-    const [inputs = 0] = vector(node)
+    const inputs = vector(node)
     node.fixed('transA', node.int('transA', 0), 0)
     const transposed = node.int('transB', 0) !== 0
     const [alpha, beta] = [node.float('alpha', 1), node.float('beta', 1)]
     const given = node.array(1, 'weight')
     const weight = scaled(transposed ? given : transpose(node, given), alpha)
-    requireWeight(node, weight, inputs)
-    const [out = 0] = weight.shape
+    const out = outputsOf(node, weight, inputs)
     const bias = node.input(2) ? scaled(biasOf(node, node.array(2, 'bias'), out), beta) : null
     const layer = { kind: 'linear', weight, bias: bias ?? zeros(out) } as const
     return { layer, shape: [out], ...(bias ? {} : { bias: 'open' }) }
   },
 
   MatMul(node) {
-    const [inputs = 0] = vector(node)
+    const inputs = vector(node)
     const weight = transpose(node, node.array(1, 'weight'))
-    requireWeight(node, weight, inputs)
-    const [out = 0] = weight.shape
+    const out = outputsOf(node, weight, inputs)
     return { layer: { kind: 'linear', weight, bias: zeros(out) }, shape: [out], bias: 'open' }
   },
 
   Add(node) {
     const [first, second] = [node.input(0), node.input(1)]
-    const at = first?.kind === 'constant' ? 0 : 1
+    const place = first?.kind === 'constant' ? 0 : 1
     if ([first, second].filter((value) => value?.kind === 'activation').length !== 1)
       throw node.error('adds something else than a bias, which is not read')
-    const [out = 0, ...window] = node.activation(1 - at)
-    return { bias: biasOf(node, node.array(at, 'bias'), out, window.length) }
+    const [out, ...window] = node.activation(1 - place)
+    if (out === undefined) throw node.error('adds to a single number, which is not read')
+    return { bias: biasOf(node, node.array(place, 'bias'), out, window.length) }
   },
 
   Flatten(node) {
     const shape = node.activation()
     const axis = node.int('axis', 1)
     node.fixed('axis', axis < 0 ? axis + shape.length + 1 : axis, 1)
-    return { layer: { kind: 'flatten' }, shape: [sizeOf(shape)] }
+    return { layer: { kind: 'flatten' }, shape: [product(shape)] }
   },
 
   Reshape(node) {
@@ -174,30 +176,33 @@ export const operators: Readonly<Record<string, Operator>> = {
     const [batch, features] = extents
     const flat =
       extents.length === 2 &&
-      (features === -1 || features === sizeOf(shape) || (features === 0 && shape.length === 1))
+      (features === -1 || features === product(shape) || (features === 0 && shape.length === 1))
     // A number in the first place is the batch that the file was exported with.
     const whole =
       batch === 'batch' || batch === 0 || batch === -1 || (typeof batch === 'number' && batch > 0)
     if (!flat || !whole || (batch === -1 && features === -1))
       throw node.error(
-        `reshapes [N, ${shape.join(', ')}] to [${extents.join(', ')}], and only flattening all but the batch is read`,
+        `reshapes [N, ${shape.join(', ')}] to [${extents.join(', ')}], ` +
+          'and only flattening all but the batch is read',
       )
-    return { layer: { kind: 'flatten' }, shape: [sizeOf(shape)] }
+    return { layer: { kind: 'flatten' }, shape: [product(shape)] }
   },
 
   Dropout(node) {
     const shape = node.activation()
     node.int('seed', 0)
     const attribute = node.float('ratio', 0.5)
-    const ratio = node.input(1) ? decimal(node.array(1, 'ratio').data[0] ?? Number.NaN) : attribute
+    const [given = Number.NaN] = node.input(1) ? node.array(1, 'ratio').data : [attribute]
+    const ratio = decimal(given)
     if (!(ratio >= 0 && ratio < 1))
+      // NaN included: an empty array has no ratio
       throw node.error(`drops with probability ${ratio}, which is not at least 0 and less than 1`)
-    // Whether it drops is asked of forward, as of every layer; the file's own answer is not taken.
+    // forward() decides whether it drops; the file's training_mode is not used.
     return { layer: { kind: 'dropout', p: ratio }, shape }
   },
 
   Softmax(node) {
-    const shape = vector(node)
+    const shape = [vector(node)]
     const axis = node.int('axis', -1)
     node.fixed('axis', axis < 0 ? axis + 2 : axis, 1)
     return { layer: { kind: 'softmax' }, shape }
@@ -255,19 +260,19 @@ function extentsOf(node: NodeView, index: number): readonly (number | 'batch')[]
   return value?.kind === 'extents' ? value.values : node.integers(index, 'shape')
 }
 
-/** The one feature axis of what a dense layer takes. */
-function vector(node: NodeView): readonly number[] {
-  const shape = node.activation()
-  if (shape.length !== 1)
-    throw node.error(`takes [N, ${shape.join(', ')}], and only [N, features] is read`)
-  return shape
+/** The number of features that a dense layer takes. */
+function vector(node: NodeView): number {
+  const [features, ...others] = node.activation()
+  if (features === undefined || others.length > 0)
+    throw node.error(`takes [N, ${node.activation().join(', ')}], and only [N, features] is read`)
+  return features
 }
 
 /** An attribute of one number for each axis of the image, all the same. */
 function squareOf(node: NodeView, name: string, otherwise: readonly number[]): number {
   const values = node.ints(name, otherwise)
-  const [first = 0] = values
-  if (values.length !== 2 || values[1] !== first)
+  const [first, second] = values
+  if (first === undefined || values.length !== 2 || second !== first)
     throw node.error(`has ${name} ${values.slice(0, 4).join('x')}, and only square ones are read`)
   if (!(first >= 1 && first <= largest))
     throw node.error(`has ${name} of ${first}: the file is damaged`)
@@ -285,25 +290,27 @@ function checkKernel(node: NodeView, weight?: number): number {
 /** Padding before and behind, the same for height and width. */
 function paddingOf(
   node: NodeView,
-  extents: readonly number[],
+  extents: readonly [number, number],
   kernel: number,
   stride: number,
 ): readonly [number, number] {
   const auto = node.text('auto_pad', 'NOTSET')
   const pads = node.ints('pads', [0, 0, 0, 0])
-  let [top = 0, left = 0, bottom = 0, right = 0] = pads
-  if (auto === 'SAME_UPPER' || auto === 'SAME_LOWER') {
-    const totals = extents.map((n) =>
-      Math.max((Math.ceil(n / stride) - 1) * stride + kernel - n, 0),
-    )
-    const halves = totals.map((total) =>
-      auto === 'SAME_UPPER' ? Math.floor(total / 2) : Math.ceil(total / 2),
-    )
-    ;[top = 0, left = 0] = halves
-    ;[bottom = 0, right = 0] = totals.map((total, i) => total - (halves[i] ?? 0))
-  } else if (auto === 'VALID') [top, left, bottom, right] = [0, 0, 0, 0]
-  else if (auto !== 'NOTSET')
+  if (!['NOTSET', 'VALID', 'SAME_UPPER', 'SAME_LOWER'].includes(auto))
     throw node.error(`has auto_pad ${JSON.stringify(auto.slice(0, 40))}, which does not exist`)
+  const same = extents.map((n): readonly [number, number] => {
+    const total = Math.max((Math.ceil(n / stride) - 1) * stride + kernel - n, 0)
+    const before = auto === 'SAME_UPPER' ? Math.floor(total / 2) : Math.ceil(total / 2)
+    return [before, total - before]
+  }) as [readonly [number, number], readonly [number, number]]
+  const [[sameTop, sameBottom], [sameLeft, sameRight]] = same
+  const sides =
+    auto === 'NOTSET'
+      ? pads
+      : auto === 'VALID'
+        ? [0, 0, 0, 0]
+        : [sameTop, sameLeft, sameBottom, sameRight]
+  const [top, left, bottom, right] = sides as Shape4
   if (pads.length !== 4 || top !== left || bottom !== right)
     throw node.error(
       `pads [${pads.slice(0, 8).join(', ')}], and only the same for height and width is read`,
@@ -331,11 +338,12 @@ function requireShape(
     throw node.error(`has a ${what} of shape [${shape.join(', ')}], not [${wanted.join(', ')}]`)
 }
 
-function requireWeight(node: NodeView, { shape }: NamedArray, inputs: number): void {
-  if (shape.length !== 2 || shape[1] !== inputs || !shape[0])
-    throw node.error(
-      `has a weight for ${shape[1] ?? 'no'} inputs, and the layer before it gives ${inputs}`,
-    )
+/** The number of outputs of a dense layer's weight, [out, in]. */
+function outputsOf(node: NodeView, { shape }: NamedArray, inputs: number): number {
+  const [out, taken = 'no', ...others] = shape
+  if (!out || taken !== inputs || others.length > 0)
+    throw node.error(`has a weight for ${taken} inputs, and the layer before it gives ${inputs}`)
+  return out
 }
 
 /** A bias that broadcasts over the batch and over the image behind the channels. */
@@ -353,21 +361,18 @@ function biasOf(
     before.slice(0, -1).every((n) => n === 1)
   if (shape.length < window + 1 || shape.length > window + 2 || !fits)
     throw node.error(
-      `has a bias of shape [${shape.join(', ')}], which is not one number for each of ${out} outputs`,
+      `has a bias of shape [${shape.join(', ')}], ` +
+        `which is not one number for each of ${out} outputs`,
     )
   return { shape: [out], data, dtype }
 }
 
 /** [in, out] as [out, in]. */
 function transpose(node: NodeView, { shape, data, dtype }: NamedArray): NamedArray {
-  const [rows = 0, columns = 0] = shape
-  if (shape.length !== 2)
+  const [rows, columns, ...others] = shape
+  if (rows === undefined || columns === undefined || others.length > 0)
     throw node.error(`has a weight of shape [${shape.join(', ')}], not [in, out]`)
-  const result = new Float32Array(data.length)
-  for (let row = 0; row < rows; row++)
-    for (let column = 0; column < columns; column++)
-      result[column * rows + row] = data[row * columns + column] ?? 0
-  return { shape: [columns, rows], data: result, dtype }
+  return { shape: [columns, rows], data: gather(data, [columns, rows], [1, columns]), dtype }
 }
 
 function scaled(array: NamedArray, factor: number): NamedArray {

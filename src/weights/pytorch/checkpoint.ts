@@ -3,35 +3,26 @@ import { quote } from '../arrays.ts'
 import { PickleDict } from './pickleMachine.ts'
 import { type TorchTensor, tensorOf } from './torchRules.ts'
 
-/** What a checkpoint's pickle says, its tensors not read yet. */
+/** The contents of a checkpoint's pickle; the tensors' numbers are not read yet. */
 export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, TorchTensor>
   readonly metadata: Record<string, string>
 }
 
-/**
- * Where training scripts put the state_dict among the rest: Lightning and most others, PyTorch's
- * own tutorial, timm and others.
- */
+/** Keys of the state_dict in a training script's checkpoint: Lightning's, PyTorch's, timm's. */
 const nests = ['state_dict', 'model_state_dict', 'model']
 
-/**
- * Metadata that are JSON where Graft wrote them: under these names a foreign checkpoint's number or
- * word means something else.
- */
+/** Metadata that Graft writes as JSON. Other values under these names mean something else. */
 const structured = ['classes', 'preprocess']
 
-/**
- * What wrappers put before every name: DataParallel and DistributedDataParallel, torch.compile,
- * Lightning.
- */
+/** Prefixes that wrappers add to every name: DataParallel, torch.compile, Lightning. */
 const wrappers = ['module.', '_orig_mod.', 'model.']
 
 /**
- * Finds the state_dict in what was saved, which may be the state_dict itself or a dictionary with
- * it. Texts and numbers that lie beside it, and lists of texts as JSON, become metadata.
+ * Finds the state_dict in the saved object, which is the state_dict itself or a dictionary with it.
+ * Texts and numbers beside it, and lists of texts as JSON, become metadata.
  *
- * @throws WeightsError where there is none
+ * @throws WeightsError if there is none
  */
 export function findStateDict(saved: unknown): Checkpoint {
   if (!(saved instanceof PickleDict)) {
@@ -39,7 +30,7 @@ export function findStateDict(saved: unknown): Checkpoint {
       ? 'a single tensor'
       : Array.isArray(saved)
         ? 'a list'
-        : 'no dictionary'
+        : 'not a dictionary'
     throw new WeightsError(
       `the checkpoint is ${what} instead of a state_dict; save model.state_dict()`,
     )
@@ -63,7 +54,7 @@ export function findStateDict(saved: unknown): Checkpoint {
     if (!tensor) continue
     if (typeof name !== 'string')
       throw new WeightsError(
-        'a tensor of the checkpoint has a name that is no text; save model.state_dict()',
+        'a tensor of the checkpoint has a name that is not text; save model.state_dict()',
       )
     tensors.push([name, tensor])
   }
@@ -73,7 +64,8 @@ export function findStateDict(saved: unknown): Checkpoint {
       keys.slice(0, 6).map(quote).join(', ') +
       (keys.length > 6 ? ` and ${keys.length - 6} more` : '')
     throw new WeightsError(
-      `the checkpoint has no tensors${keys.length ? `, only ${shown}` : ': it is empty'}; save model.state_dict()`,
+      `the checkpoint has no tensors${keys.length ? `, only ${shown}` : ': it is empty'}; ` +
+        'save model.state_dict()',
     )
   }
   return { tensors: withoutWrappers(tensors), metadata: Object.fromEntries(metadata) }
@@ -92,24 +84,28 @@ function textsOf(dict: unknown): [string, string][] {
 }
 
 /**
- * The names without what wraps all of them, and without the `module.` that DataParallel around the
- * features alone gives, as PyTorch's ImageNet example has it for AlexNet.
+ * The names without the prefixes that all of them have, and without the `module.` that DataParallel
+ * adds when it wraps the features only, as in PyTorch's ImageNet example for AlexNet.
  */
 function withoutWrappers(
   tensors: readonly (readonly [string, TorchTensor])[],
 ): ReadonlyMap<string, TorchTensor> {
-  let names = tensors.map(([name]) => name)
+  let start = 0
   for (;;) {
-    const wrapper = wrappers.find((prefix) => names.every((name) => name.startsWith(prefix)))
-    if (!wrapper) break
-    names = names.map((name) => name.slice(wrapper.length))
-  }
-  names = names.map((name) => name.replace(/^features\.module\./, 'features.'))
-  const seen = new Set<string>()
-  const twice = names.find((name) => seen.has(name) || !seen.add(name))
-  if (twice !== undefined)
-    throw new WeightsError(
-      `the checkpoint has ${quote(twice)} twice, with a wrapper's prefix and without`,
+    const wrapper = wrappers.find((prefix) =>
+      tensors.every(([name]) => name.startsWith(prefix, start)),
     )
-  return new Map(tensors.map(([, tensor], i) => [names[i] ?? '', tensor]))
+    if (!wrapper) break
+    start += wrapper.length
+  }
+  const unwrapped = new Map<string, TorchTensor>()
+  for (const [wrapped, tensor] of tensors) {
+    const name = wrapped.slice(start).replace(/^features\.module\./, 'features.')
+    if (unwrapped.has(name))
+      throw new WeightsError(
+        `the checkpoint has ${quote(name)} twice, with a wrapper's prefix and without`,
+      )
+    unwrapped.set(name, tensor)
+  }
+  return unwrapped
 }

@@ -1,62 +1,53 @@
+import { at } from '../../base/at.ts'
 import { WeightsError } from '../../base/errors.ts'
 import type { NamedArray, StateDict } from '../../base/stateDict.ts'
-import { contiguousStrides, elementCount, gather, quote } from '../arrays.ts'
+import { contiguousStrides, elementCount, gather, product, quote } from '../arrays.ts'
 import { itemSize, widenInPlace } from '../dtype.ts'
 import { requireRoom } from '../source.ts'
 import type { TorchStorage, TorchTensor } from './torchRules.ts'
 
-/** Reads the bytes of a storage, in an array that is the caller's. */
+/** Reads the bytes of a storage into a new array. */
 export type ReadStorage = (storage: TorchStorage) => Promise<Uint8Array<ArrayBuffer>>
 
 /**
- * Reads the tensors' numbers, storage by storage. A contiguous tensor is a window of its widened
- * storage, so that what shares a storage shares memory and nothing is held twice; others are
- * gathered by their strides.
+ * Reads the tensors' numbers, storage by storage. A contiguous tensor is a view of its widened
+ * storage, so that tensors which share a storage share memory; others are gathered by their
+ * strides.
  *
- * @throws WeightsError where a tensor does not lie in its storage, or all together would take far
- * more memory than the file has bytes
+ * @throws WeightsError if a tensor reaches out of its storage, or all tensors would take far more
+ * memory than the file has bytes
  */
 export async function materialize(
   tensors: ReadonlyMap<string, TorchTensor>,
   read: ReadStorage,
   fileSize: number,
 ): Promise<StateDict> {
-  const byKey = new Map<string, [string, TorchTensor][]>()
+  const byKey = new Map<string, { storage: TorchStorage; users: [string, TorchTensor][] }>()
   let bytes = 0
   for (const [name, tensor] of tensors) {
     const { storage } = tensor
     checkWindow(name, tensor)
-    if (!isContiguous(tensor)) bytes += 4 * sizeOf(tensor)
-    const users = byKey.get(storage.key)
-    if (users) users.push([name, tensor])
+    if (!isContiguous(tensor)) bytes += 4 * product(tensor.shape)
+    const known = byKey.get(storage.key)
+    if (known) known.users.push([name, tensor])
     else {
-      byKey.set(storage.key, [[name, tensor]])
+      byKey.set(storage.key, { storage, users: [[name, tensor]] })
       bytes += storage.length * (storage.dtype === 'F32' ? 4 : 4 + itemSize(storage.dtype))
     }
   }
   requireRoom('its tensors', bytes, fileSize)
-  const arrays = new Map<string, NamedArray>()
-  for (const users of byKey.values()) {
-    const storage = users[0]?.[1].storage
-    if (!storage) continue
-    const values = widenInPlace(storage.dtype, await read(storage))
-    for (const [name, tensor] of users)
-      arrays.set(name, {
-        shape: tensor.shape,
-        data: valuesOf(tensor, values),
-        dtype: storage.dtype,
-      })
-  }
-  return Object.fromEntries(
-    Array.from(tensors.keys(), (name) => [
-      name,
-      arrays.get(name) ?? { shape: [0], data: new Float32Array(0) },
-    ]),
+  // Filled below, storage by storage; the order of the names stays that of the checkpoint.
+  const arrays = new Map<string, NamedArray>(
+    Array.from(tensors, ([name, { shape }]) => [name, { shape, data: new Float32Array() }]),
   )
-}
-
-function sizeOf({ shape }: TorchTensor): number {
-  return shape.reduce((product, size) => product * size, 1)
+  for (const { storage, users } of byKey.values()) {
+    const values = widenInPlace(storage.dtype, await read(storage))
+    for (const [name, tensor] of users) {
+      const data = valuesOf(tensor, values)
+      arrays.set(name, { shape: tensor.shape, data, dtype: storage.dtype })
+    }
+  }
+  return Object.fromEntries(arrays)
 }
 
 function isContiguous({ shape, strides }: TorchTensor): boolean {
@@ -71,18 +62,19 @@ function checkWindow(name: string, tensor: TorchTensor): void {
       `tensor ${quote(name)}: its shape [${shape.join(', ')}] overflows; damaged`,
     )
   const last = shape.reduce(
-    (index, size, i) => index + (size - 1) * (strides[i] ?? 0),
+    (index, size, i) => index + (size - 1) * at(strides, i),
     storage.start + offset,
   )
-  if (sizeOf(tensor) > 0 && !(last < storage.length))
+  if (product(tensor.shape) > 0 && !(last < storage.length))
     throw new WeightsError(
-      `tensor ${quote(name)} of shape [${shape.join(', ')}] and strides [${strides.join(', ')}] does not lie in the ${storage.length} numbers of its storage; damaged`,
+      `tensor ${quote(name)} of shape [${shape.join(', ')}] and strides [${strides.join(', ')}] ` +
+        `does not lie in the ${storage.length} numbers of its storage; damaged`,
     )
 }
 
 function valuesOf(tensor: TorchTensor, values: Float32Array): Float32Array {
   const { storage, offset, shape, strides } = tensor
-  const count = sizeOf(tensor)
+  const count = product(tensor.shape)
   const start = storage.start + offset
   if (count === 0) return new Float32Array(0)
   if (isContiguous(tensor)) return values.subarray(start, start + count)

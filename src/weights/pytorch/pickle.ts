@@ -1,7 +1,7 @@
 /**
  * Reads Python's pickles as data. A pickle is a program for a stack machine; its dangerous opcodes
- * name Python functions and call them. Here a name is looked up in the caller's rules, which refuse
- * what they do not know, and a call is a rule as well: nothing is executed. Source: Python,
+ * name Python functions and call them. Here the caller's rules decide what a name and a call stand
+ * for, and refuse the unknown ones: nothing is executed. Source: Python,
  * Lib/pickletools.py, which describes every opcode of protocols 0 to 5.
  */
 import { WeightsError } from '../../base/errors.ts'
@@ -9,8 +9,8 @@ import { PickleMachine, type PickleRules } from './pickleMachine.ts'
 import { opcodes } from './pickleOpcodes.ts'
 import { PickleReader } from './pickleReader.ts'
 
-/** More opcodes than any checkpoint has: one of a thousand tensors takes some 30,000. */
-const mostSteps = 500_000
+/** The most opcodes that are read; a checkpoint of a thousand tensors has some 30,000. */
+const maxSteps = 500_000
 
 /** The longest pickle that is read. */
 export const maxPickleBytes = 2 ** 25
@@ -31,15 +31,18 @@ export function readPickle(
   const machine = new PickleMachine(new PickleReader(bytes), rules)
   const { input } = machine
   for (let steps = 0; ; steps++) {
-    if (steps >= mostSteps)
-      throw new WeightsError(`the pickle has more than ${mostSteps} opcodes: this is no checkpoint`)
+    if (steps >= maxSteps)
+      throw new WeightsError(
+        `the pickle has more than ${maxSteps} opcodes, which no checkpoint has`,
+      )
     const at = input.position
     const code = input.byte()
     if (code === stop) return { value: machine.pop(), end: input.position }
     const opcode = opcodes[code]
     if (!opcode)
       throw new WeightsError(
-        `byte ${at} of the pickle is 0x${code.toString(16).padStart(2, '0')}, which is no opcode; damaged`,
+        `byte ${at} of the pickle is 0x${code.toString(16).padStart(2, '0')}, ` +
+          'which is not an opcode; damaged',
       )
     opcode(machine)
   }

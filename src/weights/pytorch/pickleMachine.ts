@@ -1,27 +1,24 @@
 import { WeightsError } from '../../base/errors.ts'
 import type { PickleReader } from './pickleReader.ts'
 
-/**
- * What a pickle may name and do beyond plain values. Each throws a WeightsError for what it does
- * not allow.
- */
+/** What a pickle may name and do beyond plain values. Each rule throws a WeightsError to refuse. */
 export interface PickleRules {
-  /** What stands for `module.name`. */
+  /** The value of `module.name`. */
   global(module: string, name: string): unknown
   /** `callee(*args)`, or `callee.__new__(callee, *args)`. */
   call(callee: unknown, args: readonly unknown[]): unknown
   /** `target.__setstate__(state)`. */
   build(target: unknown, state: unknown): void
-  /** What a persistent identifier stands for: a thing that lies outside of the pickle. */
+  /** The value of a persistent identifier, which refers to data outside the pickle. */
   persistent(id: unknown): unknown
 }
 
 /** A Python dict, or an OrderedDict: entries in order. */
 export class PickleDict {
-  /** The attributes that an OrderedDict was given. */
+  /** The attributes of an OrderedDict. */
   attributes: PickleDict | null = null
-  // Made when it is needed: a pickle asks for an empty dictionary with one byte, and an empty Map
-  // takes two hundred.
+  // Created when needed: a pickle makes an empty dictionary with one byte, and an empty Map takes
+  // two hundred.
   #entries: Map<unknown, unknown> | null = null
 
   get entries(): ReadonlyMap<unknown, unknown> {
@@ -36,13 +33,13 @@ export class PickleDict {
 
 const none: ReadonlyMap<unknown, unknown> = new Map()
 
-/** The stack machine: what the opcodes work on. */
+/** The stack machine on which the opcodes work. */
 export class PickleMachine {
   readonly input: PickleReader
   readonly rules: PickleRules
   readonly memo = new Map<number, unknown>()
   readonly #stack: unknown[] = []
-  /** Heights of the stack where MARK was met. */
+  /** Heights of the stack at each MARK. */
   readonly #marks: number[] = []
 
   constructor(input: PickleReader, rules: PickleRules) {
@@ -59,7 +56,7 @@ export class PickleMachine {
     return this.#stack.pop()
   }
 
-  /** Takes the last `count` values, in the order in which they came. */
+  /** Removes the last `count` values and returns them, the oldest first. */
   popMany(count: number): unknown[] {
     this.#requireValues(count)
     return this.#stack.splice(-count)
@@ -74,17 +71,17 @@ export class PickleMachine {
     this.#marks.push(this.#stack.length)
   }
 
-  /** Takes everything above the last mark, and the mark. */
+  /** Removes the last mark and all values above it, and returns these. */
   popMark(): unknown[] {
     const mark = this.#marks.pop()
     if (mark === undefined)
-      throw new WeightsError('the pickle is damaged: it takes from a mark that it never set')
+      throw new WeightsError('the pickle is damaged: it refers to a mark that it never set')
     return this.#stack.splice(mark)
   }
 
   recall(index: number): void {
     if (!this.memo.has(index))
-      throw new WeightsError(`the pickle is damaged: it recalls ${index}, which it never kept`)
+      throw new WeightsError(`the pickle is damaged: it recalls ${index}, which it never stored`)
     this.push(this.memo.get(index))
   }
 
@@ -92,7 +89,7 @@ export class PickleMachine {
   extend(values: readonly unknown[]): void {
     const list = this.top()
     if (!Array.isArray(list))
-      throw new WeightsError('the pickle is damaged: it appends to what is no list')
+      throw new WeightsError('the pickle is damaged: it appends to a value that is not a list')
     for (const value of values) list.push(value)
   }
 
@@ -100,7 +97,9 @@ export class PickleMachine {
   setItems(items: readonly unknown[]): void {
     const dict = this.top()
     if (!(dict instanceof PickleDict))
-      throw new WeightsError('the pickle is damaged: it sets a key of what is no dictionary')
+      throw new WeightsError(
+        'the pickle is damaged: it sets a key of a value that is not a dictionary',
+      )
     if (items.length % 2 !== 0)
       throw new WeightsError('the pickle is damaged: a key of a dictionary has no value')
     for (let i = 0; i < items.length; i += 2) dict.set(items[i], items[i + 1])
@@ -109,18 +108,19 @@ export class PickleMachine {
   call(): void {
     const args = this.pop()
     if (!Array.isArray(args))
-      throw new WeightsError('the pickle is damaged: it calls with what is no tuple')
+      throw new WeightsError('the pickle is damaged: the arguments of a call are not a tuple')
     this.push(this.rules.call(this.pop(), args))
   }
 
   refuse(opcode: string): never {
     throw new WeightsError(
-      `the pickle uses ${opcode}, which checkpoints do without: refused, nothing in it is executed`,
+      `the pickle uses ${opcode}, which no checkpoint needs: refused, nothing in it is executed`,
     )
   }
 
   #requireValues(count: number): void {
-    if (this.#stack.length < (this.#marks.at(-1) ?? 0) + count)
+    const bottom = this.#marks.at(-1) ?? 0 // without a mark, the whole stack
+    if (this.#stack.length < bottom + count)
       throw new WeightsError('the pickle is damaged: it takes from an empty stack')
   }
 }

@@ -34,7 +34,7 @@ const recalls =
 
 const lineIndex = ({ input }: PickleMachine) => Number(input.line())
 
-/** Protocol 0 writes integers as text, and the truth values as 00 and 01. */
+/** Protocol 0 writes integers as text, and booleans as 00 and 01. */
 function lineInteger({ input }: PickleMachine): number | bigint | boolean {
   const line = input.line()
   if (line === '00' || line === '01') return line === '01'
@@ -43,16 +43,13 @@ function lineInteger({ input }: PickleMachine): number | bigint | boolean {
   return narrow(BigInt(line.replace('L', '')))
 }
 
-/**
- * Protocol 0 writes text between quotes, with Python's escapes; names in checkpoints have none but
- * these.
- */
+/** Protocol 0 writes text between quotes; Python's escapes, which no name needs, are refused. */
 function lineString({ input }: PickleMachine): string {
   const line = input.line()
-  const quoted = /^(['"])(.*)\1$/.exec(line)
-  if (!quoted || quoted[2]?.includes('\\'))
+  const [, , inner] = /^(['"])(.*)\1$/.exec(line) ?? []
+  if (inner === undefined || inner.includes('\\'))
     throw new WeightsError('the pickle is damaged, or has an escape in a text of protocol 0')
-  return quoted[2] ?? ''
+  return inner
 }
 
 function dictOf(items: readonly unknown[], machine: PickleMachine): void {
@@ -60,7 +57,7 @@ function dictOf(items: readonly unknown[], machine: PickleMachine): void {
   machine.setItems(items)
 }
 
-/** Every opcode by its byte. STOP is the reader's own. */
+/** Every opcode by its byte, except STOP, which the reader handles. */
 export const opcodes: Readonly<Record<number, Opcode>> = {
   // Frame and stack
   128: ({ input }) => {
@@ -136,7 +133,7 @@ export const opcodes: Readonly<Record<number, Opcode>> = {
   147: (machine) => {
     const [module, name] = [machine.pop(), machine.pop()].reverse()
     if (typeof module !== 'string' || typeof name !== 'string')
-      throw new WeightsError('the pickle is damaged: it names what is no name')
+      throw new WeightsError('the pickle is damaged: a module or name is not text')
     machine.push(machine.rules.global(module, name))
   }, // STACK_GLOBAL
   82: (machine) => machine.call(), // REDUCE

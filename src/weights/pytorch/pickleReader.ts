@@ -1,16 +1,13 @@
 import { WeightsError } from '../../base/errors.ts'
 
-/** The bytes at hand end before the pickle does. */
+/** The bytes read so far end before the pickle does. */
 export class PickleTruncated extends WeightsError {
   constructor() {
     super('the file is truncated: it ends inside its pickle; download or copy the file again')
   }
 }
 
-/**
- * The operands of opcodes, one after the other. Nothing is allocated for more than the bytes at
- * hand.
- */
+/** Reads the operands of opcodes, one after the other. It never allocates more than it has bytes. */
 export class PickleReader {
   position = 0
   readonly #bytes: Uint8Array
@@ -43,14 +40,12 @@ export class PickleReader {
     return this.#view.getInt32(this.#advance(4), true)
   }
 
-  /**
-   * A length of 8 bytes. What no file can hold ends the pickle as any other length beyond its end.
-   */
+  /** A length of 8 bytes; one that is too large fails as any length beyond the end does. */
   length64(): number {
     return Number(this.#view.getBigUint64(this.#advance(8), true))
   }
 
-  /** A big-endian double, as BINFLOAT has it. */
+  /** A big-endian double, the operand of BINFLOAT. */
   float64(): number {
     return this.#view.getFloat64(this.#advance(8), false)
   }
@@ -58,14 +53,15 @@ export class PickleReader {
   /** A two's complement integer of `length` bytes, little-endian. */
   integer(length: number): number | bigint {
     if (length > longestInteger)
-      throw new WeightsError(`the pickle has an integer of ${length} bytes: this is no checkpoint`)
-    const bytes = this.take(length)
+      throw new WeightsError(
+        `the pickle has an integer of ${length} bytes, which no checkpoint has`,
+      )
     let value = 0n
-    for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i] ?? 0)
+    for (const byte of this.take(length).toReversed()) value = (value << 8n) | BigInt(byte)
     return narrow(BigInt.asIntN(8 * length, value))
   }
 
-  /** The text up to the next line feed, which is passed over. */
+  /** The text up to the next line feed, which is skipped. */
   line(): string {
     const end = this.#bytes.indexOf(lineFeed, this.position)
     if (end < 0) throw new PickleTruncated()
@@ -87,7 +83,7 @@ const lineFeed = 0x0a
 /** Bytes of the longest integer that is read; torch.save's magic number takes 10. */
 const longestInteger = 32
 
-/** An integer as a number, where that holds it exactly. */
+/** An integer as a number if that is exact, else as it is. */
 export function narrow(value: bigint): number | bigint {
   return value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER)
     ? Number(value)

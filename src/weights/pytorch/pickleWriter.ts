@@ -4,7 +4,7 @@
  * and torch/serialization.py (`persistent_id`).
  */
 import type { NamedArray } from '../../base/stateDict.ts'
-import { contiguousStrides } from '../arrays.ts'
+import { concat, contiguousStrides } from '../arrays.ts'
 
 /** The opcodes used, by the names that pickletools gives them. */
 const op = {
@@ -30,8 +30,8 @@ const op = {
 } as const
 
 /**
- * `OrderedDict([(name, tensor), …])`, tensor N in storage "N" of its own, with an attribute
- * `metadata` where there is any.
+ * `OrderedDict([(name, tensor), …])`, tensor N in its own storage "N", with an attribute
+ * `metadata` if there is any.
  * @returns the bytes of `data.pkl`
  */
 export function pickleStateDict(
@@ -112,7 +112,7 @@ class PickleWriter {
     const short = [op.EMPTY_TUPLE, op.TUPLE1, op.TUPLE2, op.TUPLE3][values.length]
     if (short === undefined) this.ops(op.MARK)
     for (const value of values) this.integer(value)
-    this.ops(short ?? op.TUPLE)
+    this.ops(short ?? op.TUPLE) // from 4 values on
   }
 
   emptyOrderedDict(): void {
@@ -120,7 +120,7 @@ class PickleWriter {
     this.ops(op.EMPTY_TUPLE, op.REDUCE)
   }
 
-  /** A storage of `length` float32 values that lies in the entry data/KEY. */
+  /** A storage of `length` float32 values in the archive's entry data/KEY. */
   storage(key: string, length: number): void {
     this.ops(op.MARK)
     this.text('storage')
@@ -132,12 +132,6 @@ class PickleWriter {
   }
 
   bytes(): Uint8Array {
-    const all = new Uint8Array(this.#parts.reduce((sum, part) => sum + part.length, 0))
-    let at = 0
-    for (const part of this.#parts) {
-      all.set(part, at)
-      at += part.length
-    }
-    return all
+    return concat(this.#parts)
   }
 }

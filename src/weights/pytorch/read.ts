@@ -1,11 +1,11 @@
 /**
- * Reads what torch.save has written: since PyTorch 1.6 a ZIP (`data.pkl` and one entry for each
+ * Reads the files of torch.save: since PyTorch 1.6 a ZIP (`data.pkl` and one entry for each
  * storage), before that a stream of pickles followed by the storages. Source: PyTorch,
  * torch/serialization.py (`_load`, `_legacy_load`).
  */
 import { WeightsError } from '../../base/errors.ts'
 import type { ArchiveEntry } from '../archive.ts'
-import { quote } from '../arrays.ts'
+import { fetchAgain, quote } from '../arrays.ts'
 import { itemSize } from '../dtype.ts'
 import type { WeightsFile } from '../safetensors.ts'
 import type { ByteSource } from '../source.ts'
@@ -22,17 +22,14 @@ const protocolVersion = 1001
 
 /** Whether a ZIP is a checkpoint: whether there is a data.pkl in its one folder. */
 export function isTorchArchive(archive: ReadonlyMap<string, ArchiveEntry>): boolean {
-  return pickleName(archive) !== undefined
+  return pickleOf(archive) !== undefined
 }
 
-function pickleName(archive: ReadonlyMap<string, ArchiveEntry>): string | undefined {
-  return Array.from(archive.keys()).find((name) => /^[^/]+\/data\.pkl$/.test(name))
+function pickleOf(archive: ReadonlyMap<string, ArchiveEntry>): ArchiveEntry | undefined {
+  return Array.from(archive.values()).find(({ name }) => /^[^/]+\/data\.pkl$/.test(name))
 }
 
-/**
- * Whether a file that begins so is a pickle: of protocol 2 or later, or of 1 with the magic number
- * in digits.
- */
+/** Whether a file with this start is a pickle: of protocol 2 to 5, or of 1 with the magic number. */
 export function isTorchStream(start: string): boolean {
   const protocol = start.charCodeAt(1)
   return (
@@ -43,13 +40,13 @@ export function isTorchStream(start: string): boolean {
 /**
  * Reads the ZIP format.
  * @param archive the ZIP's files
- * @throws WeightsError for whatever a checkpoint does not have
+ * @throws WeightsError for a file that is not a valid checkpoint
  */
 export async function readTorchArchive(
   source: ByteSource,
   archive: ReadonlyMap<string, ArchiveEntry>,
 ): Promise<WeightsFile> {
-  const pickle = archive.get(pickleName(archive) ?? '')
+  const pickle = pickleOf(archive)
   if (!pickle) throw new WeightsError('the archive has no data.pkl: it is not a PyTorch checkpoint')
   const folder = pickle.name.slice(0, -'data.pkl'.length)
   if (archive.has(`${folder}constants.pkl`))
@@ -64,12 +61,11 @@ export async function readTorchArchive(
     const entry = archive.get(`${folder}data/${storage.key}`)
     const size = storage.length * itemSize(storage.dtype)
     if (!entry)
-      throw new WeightsError(
-        `the archive lacks the storage ${quote(storage.key)}; download or copy the file again`,
-      )
+      throw new WeightsError(`the archive lacks the storage ${quote(storage.key)}; ${fetchAgain}`)
     if (entry.size !== size)
       throw new WeightsError(
-        `storage ${quote(storage.key)} has ${entry.size} bytes where its pickle calls for ${size}; damaged`,
+        `storage ${quote(storage.key)} has ${entry.size} bytes ` +
+          `where its pickle calls for ${size}; damaged`,
       )
     return readStored(entry, size)
   }
@@ -80,11 +76,12 @@ export async function readTorchArchive(
 function readStored(entry: ArchiveEntry, most: number): Promise<Uint8Array<ArrayBuffer>> {
   if (!entry.stored || entry.packedSize !== entry.size)
     throw new WeightsError(
-      `${quote(entry.name)} in the archive is compressed, which torch.save never does; save the checkpoint again`,
+      `${quote(entry.name)} in the archive is compressed, which torch.save never does; ` +
+        'save the checkpoint again',
     )
   if (entry.size > most)
     throw new WeightsError(
-      `${quote(entry.name)} in the archive takes ${entry.size} bytes: this is no checkpoint`,
+      `${quote(entry.name)} in the archive takes ${entry.size} bytes, which no checkpoint has`,
     )
   return entry.read()
 }
@@ -100,7 +97,7 @@ async function requireLittleEndian(entry: ArchiveEntry | undefined): Promise<voi
 
 /**
  * Reads the older format.
- * @throws WeightsError for whatever a checkpoint does not have
+ * @throws WeightsError for a file that is not a valid checkpoint
  */
 export async function readTorchStream(source: ByteSource): Promise<WeightsFile> {
   const rules = new TorchRules()
@@ -112,30 +109,27 @@ export async function readTorchStream(source: ByteSource): Promise<WeightsFile> 
   const version = await stream.next()
   if (version !== protocolVersion)
     throw new WeightsError(
-      `the checkpoint's format is not ${protocolVersion}, the one that is read; save it again with torch.save`,
+      `the checkpoint's format is not ${protocolVersion}, the one that is read; ` +
+        'save it again with torch.save',
     )
   const system = await stream.next()
   if (!(system instanceof PickleDict) || system.entries.get('little_endian') !== true)
     throw new WeightsError(
-      'the checkpoint does not say that it is little-endian; save it again with torch.save on a machine of today',
+      'the checkpoint does not say that it is little-endian; ' +
+        'save it again with torch.save on a little-endian machine',
     )
   const { tensors, metadata } = findStateDict(await stream.next())
   const places = await findStorages(source, await stream.next(), stream.position, rules.storages)
   const read = ({ key }: TorchStorage) => {
     const place = places.get(key)
     if (!place)
-      throw new WeightsError(
-        `the checkpoint lacks the storage ${quote(key)}; download or copy the file again`,
-      )
+      throw new WeightsError(`the checkpoint lacks the storage ${quote(key)}; ${fetchAgain}`)
     return source.read(place.begin, place.length)
   }
   return { tensors: await materialize(tensors, read, source.size), metadata }
 }
 
-/**
- * Where each storage lies: one after the other in the order of their keys, each behind the number
- * of its elements in 8 bytes.
- */
+/** The place of each storage: they follow one another, each after its length in 8 bytes. */
 async function findStorages(
   source: ByteSource,
   keys: unknown,
@@ -153,13 +147,14 @@ async function findStorages(
     const storage = storages.get(key)
     if (!storage || places.has(key))
       throw new WeightsError(
-        `the checkpoint lists the storage ${quote(key)} twice or in vain: damaged`,
+        `the checkpoint lists the storage ${quote(key)} twice, or no tensor uses it: damaged`,
       )
     const head = await source.read(at, 8)
     const found = new DataView(head.buffer).getBigInt64(0, true)
     if (found !== BigInt(storage.length))
       throw new WeightsError(
-        `storage ${quote(key)} has ${found} numbers where its pickle calls for ${storage.length}: damaged`,
+        `storage ${quote(key)} has ${found} numbers ` +
+          `where its pickle calls for ${storage.length}: damaged`,
       )
     places.set(key, { begin: at + 8, length: storage.length * itemSize(storage.dtype) })
     at += 8 + storage.length * itemSize(storage.dtype)
@@ -168,8 +163,8 @@ async function findStorages(
 }
 
 /**
- * Pickles that lie one behind the other in a file. None says how long it is: more of the file is
- * read until it ends.
+ * Pickles that follow one another in a file. None tells its length, so more of the file is read
+ * until the pickle ends.
  */
 class PickleStream {
   position = 0
@@ -195,7 +190,7 @@ class PickleStream {
         if (!(error instanceof PickleTruncated) || length >= rest) throw error
         if (length >= maxPickleBytes)
           throw new WeightsError(
-            `the pickle is longer than ${maxPickleBytes} bytes: this is no checkpoint`,
+            `the pickle is longer than ${maxPickleBytes} bytes, which no checkpoint has`,
           )
       }
     }

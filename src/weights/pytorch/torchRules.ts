@@ -1,25 +1,32 @@
 /**
- * What a checkpoint's pickle may name: the dictionary that state_dicts are, tensors, parameters and
+ * What a checkpoint's pickle may name: the dictionary of a state_dict, tensors, parameters and
  * storages. Nothing else is known here, so nothing else can be called. Source: PyTorch,
  * torch/_utils.py (the `_rebuild` functions), torch/_tensor.py (`__setstate__`) and
  * torch/serialization.py (`persistent_id`).
  */
 import { WeightsError } from '../../base/errors.ts'
-import { quote } from '../arrays.ts'
+import { isCount, quote } from '../arrays.ts'
 import type { DtypeName } from '../dtype.ts'
 import { PickleDict, type PickleRules } from './pickleMachine.ts'
 
-/** Numbers that lie in the file under a key, as the pickle announces them. */
-export interface TorchStorage {
+/** Numbers that the file holds under a key, as the pickle describes them. */
+export class TorchStorage {
   readonly key: string
   readonly dtype: DtypeName
   /** How many numbers the key has. */
   readonly length: number
-  /** Where this storage begins among them, in old files whose storages are windows of others. */
+  /** The index of its first number, in old files where a storage can be a window of another. */
   readonly start: number
+
+  constructor(key: string, dtype: DtypeName, length: number, start: number) {
+    this.key = key
+    this.dtype = dtype
+    this.length = length
+    this.start = start
+  }
 }
 
-/** A tensor: a window of a storage, not read yet. Offset and strides count elements. */
+/** A tensor: a view of a storage, not read yet. Offset and strides count elements. */
 export class TorchTensor {
   readonly storage: TorchStorage
   readonly offset: number
@@ -52,20 +59,6 @@ class StorageType {
   }
 }
 
-class Storage implements TorchStorage {
-  readonly key: string
-  readonly dtype: DtypeName
-  readonly length: number
-  readonly start: number
-
-  constructor(key: string, dtype: DtypeName, length: number, start: number) {
-    this.key = key
-    this.dtype = dtype
-    this.length = length
-    this.start = start
-  }
-}
-
 type Rebuild = (args: readonly unknown[]) => unknown
 
 const storageTypes: Readonly<Record<string, DtypeName>> = {
@@ -87,7 +80,7 @@ const parameterClass: Rebuild = (args) => {
   return parameter
 }
 
-/** The names that are allowed, and what stands for each. */
+/** The allowed names and their values. */
 const globals: ReadonlyMap<string, Rebuild | StorageType> = new Map<string, Rebuild | StorageType>([
   ['collections.OrderedDict', orderedDict],
   ['torch._utils._rebuild_tensor_v2', rebuildTensor],
@@ -99,7 +92,7 @@ const globals: ReadonlyMap<string, Rebuild | StorageType> = new Map<string, Rebu
   ),
 ])
 
-/** The rules by which `readPickle` reads a checkpoint; they note the storages that it names. */
+/** The rules by which `readPickle` reads a checkpoint; they collect the storages that it names. */
 export class TorchRules implements PickleRules {
   readonly storages = new Map<string, TorchStorage>()
 
@@ -109,10 +102,12 @@ export class TorchRules implements PickleRules {
     const full = quote(`${module}.${name}`)
     if (module === 'torch' && name.endsWith('Storage'))
       throw new WeightsError(
-        `the checkpoint has numbers of type ${full}, which is not read: convert them with .float() and save it again`,
+        `the checkpoint has numbers of type ${full}, which is not read: ` +
+          'convert them with .float() and save it again',
       )
     throw new WeightsError(
-      `the checkpoint names ${full}, which is refused: only tensors and plain values are read and nothing is executed; save model.state_dict() alone`,
+      `the checkpoint names ${full}, which is refused: only tensors and plain values are read ` +
+        'and nothing is executed; save model.state_dict() alone',
     )
   }
 
@@ -128,11 +123,11 @@ export class TorchRules implements PickleRules {
       target.data = state[0] instanceof TorchTensor ? state[0] : target.data
     else
       throw new WeightsError(
-        'the pickle sets attributes of what has none: damaged, or not a checkpoint',
+        'the pickle sets attributes of a value that has none: damaged, or not a checkpoint',
       )
   }
 
-  persistent(id: unknown): Storage {
+  persistent(id: unknown): TorchStorage {
     const [kind, type, name, , length, window] = Array.isArray(id) ? (id as readonly unknown[]) : []
     if (kind === 'module')
       throw new WeightsError(
@@ -145,7 +140,7 @@ export class TorchRules implements PickleRules {
       !isCount(length)
     )
       throw new WeightsError(
-        'the pickle points to something outside that is no storage: damaged, or not a checkpoint',
+        'the pickle refers to something that is not a storage: damaged, or not a checkpoint',
       )
     const key = String(name)
     const known = this.storages.get(key)
@@ -153,17 +148,17 @@ export class TorchRules implements PickleRules {
       throw new WeightsError(
         `storage ${quote(key)} is announced with two types or lengths: damaged`,
       )
-    const whole = new Storage(key, type.dtype, length, 0)
+    const whole = new TorchStorage(key, type.dtype, length, 0)
     this.storages.set(key, whole)
     if (!Array.isArray(window)) return whole
     const [, start, size] = window as readonly unknown[]
     if (!isCount(start) || !isCount(size) || start + size > length)
       throw new WeightsError(`storage ${quote(key)} has a window that does not lie in it: damaged`)
-    return new Storage(key, type.dtype, length, start)
+    return new TorchStorage(key, type.dtype, length, start)
   }
 }
 
-/** The tensor that a value of a dictionary is, or null. */
+/** A dictionary's value as a tensor, or null if it is none. */
 export function tensorOf(value: unknown): TorchTensor | null {
   if (value instanceof TorchTensor) return value
   return value instanceof OldParameter ? value.data : null
@@ -173,27 +168,24 @@ function orderedDict([items]: readonly unknown[]): PickleDict {
   const dict = new PickleDict()
   if (items === undefined) return dict
   if (!Array.isArray(items))
-    throw new WeightsError('the pickle is damaged: an OrderedDict is made of what is no list')
+    throw new WeightsError('the pickle is damaged: an OrderedDict is not made from a list')
   for (const pair of items) {
     if (!Array.isArray(pair) || pair.length !== 2)
-      throw new WeightsError('the pickle is damaged: an OrderedDict has what is no pair')
+      throw new WeightsError('the pickle is damaged: an item of an OrderedDict is not a pair')
     dict.set(pair[0], pair[1])
   }
   return dict
 }
 
 function rebuildTensor([storage, offset, shape, strides]: readonly unknown[]): TorchTensor {
-  if (!(storage instanceof Storage))
-    throw new WeightsError('the pickle is damaged: a tensor lies in what is no storage')
+  if (!(storage instanceof TorchStorage))
+    throw new WeightsError('the pickle is damaged: a tensor has no storage')
   if (!isCount(offset) || !isCounts(shape) || !isCounts(strides) || shape.length !== strides.length)
     throw new WeightsError(
-      `the pickle is damaged: a tensor in storage ${quote(storage.key)} has no valid offset, shape or strides`,
+      `the pickle is damaged: a tensor in storage ${quote(storage.key)} ` +
+        'has no valid offset, shape or strides',
     )
   return new TorchTensor(storage, offset, shape, strides)
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && Number(value) >= 0
 }
 
 /** More dimensions than PyTorch's own limit of 64 are no tensor. */

@@ -7,7 +7,7 @@
  */
 import { WeightsError } from '../../base/errors.ts'
 import type { StateDict } from '../../base/stateDict.ts'
-import { checkArray, checkText } from '../arrays.ts'
+import { bytesOf, checkArray, checkText } from '../arrays.ts'
 import { pickleStateDict } from './pickleWriter.ts'
 
 /**
@@ -37,10 +37,7 @@ export async function writePyTorch(
   const entries: [string, Uint8Array][] = [
     ['data.pkl', pickleStateDict(arrays, metadata)],
     ['byteorder', text.encode('little')],
-    ...arrays.map(([, { data }], i): [string, Uint8Array] => [
-      `data/${i}`,
-      new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
-    ]),
+    ...arrays.map(([, { data }], i): [string, Uint8Array] => [`data/${i}`, bytesOf(data)]),
     ['version', text.encode('3\n')],
   ]
   // Loaded when it is used: most programs write no PyTorch file.

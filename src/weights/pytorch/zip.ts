@@ -1,11 +1,8 @@
 import { Uint8ArrayReader, Writer, ZipWriter } from '@zip.js/zip.js'
 
-/** The folder that all entries lie in; any name will do. */
+/** The folder of all entries; its name does not matter. */
 const folder = 'archive'
-/**
- * More than a local header, its padding, a data descriptor and the directory's record take for one
- * entry of these names.
- */
+/** An upper bound for an entry's local header, padding, data descriptor and directory record. */
 const entryOverhead = 512
 
 /**
@@ -20,7 +17,7 @@ export async function zipAligned(
     (sum, [, bytes]) => sum + bytes.length + entryOverhead,
     entryOverhead,
   )
-  // USDZ is such a ZIP.
+  // USDZ files are aligned in the same way.
   const zip = new ZipWriter(new ArrayWriter(capacity), {
     usdz: true,
     useWebWorkers: false,
@@ -32,10 +29,7 @@ export async function zipAligned(
   return zip.close()
 }
 
-/**
- * Takes what is written into one array, allocated beforehand: the library's own doubles its array
- * as it fills.
- */
+/** Writes into one array allocated beforehand; the library's own writer doubles its array. */
 class ArrayWriter extends Writer<Uint8Array> {
   readonly #bytes: Uint8Array
   #length = 0

@@ -1,10 +1,11 @@
+import { at } from '../../base/at.ts'
 import { WeightsError } from '../../base/errors.ts'
 import { quote } from '../arrays.ts'
 import { isRecord, show } from '../json.ts'
 
-/** A layer with weights, and what stands for it in torchvision's names. */
+/** A layer with weights, by Keras's name and by torchvision's. */
 export interface WeightedLayer {
-  /** Its name, which its weights' names begin with. */
+  /** Its weights' names begin with this name. */
   readonly keras: string
   readonly torchvision: string
   readonly kind: 'convolution' | 'dense'
@@ -27,10 +28,7 @@ interface Layer {
 const convolutions = ['features.0', 'features.3', 'features.6', 'features.8', 'features.10']
 const dense = ['classifier.1', 'classifier.4', 'classifier.6']
 
-/**
- * The order of AlexNet's layers, without what has neither weights nor a window. The dense layers
- * may be absent.
- */
+/** AlexNet's layers that have weights or a window, in order. The dense layers may be absent. */
 const order = [
   'Conv2D',
   'MaxPooling2D',
@@ -43,17 +41,17 @@ const order = [
 ]
 const end = ['Flatten', 'Dense', 'Dense', 'Dense']
 
-/** What changes nothing of inference, or is told from its neighbors. */
-const passedOver = new Set(['InputLayer', 'Dropout'])
+/** Layers that do not affect inference. */
+const ignored = new Set(['InputLayer', 'Dropout'])
 
-/** Containers, whose own layers are taken in their place. */
+/** Containers are replaced by their own layers. */
 const containers = new Set(['Sequential', 'Functional', 'Model'])
 
 /**
  * Finds AlexNet in the topology of a Keras model.
  *
- * @param topology `modelTopology`, as Keras' converter or TensorFlow.js itself writes it
- * @throws WeightsError that names the first layer which AlexNet does not have, or has otherwise
+ * @param topology `modelTopology`, as Keras's converter or TensorFlow.js writes it
+ * @throws WeightsError that names the first layer which is not AlexNet's
  */
 export function findAlexNet(topology: unknown): AlexNetLayers {
   const model =
@@ -62,10 +60,11 @@ export function findAlexNet(topology: unknown): AlexNetLayers {
   const wanted = found.length > order.length ? [...order, ...end] : order
   const position = wanted.findIndex((kind, i) => found[i]?.layer.kind !== kind)
   if (position >= 0 || found.length > wanted.length) {
-    const at = position < 0 ? wanted.length : position
-    const there = found[at]
+    const place = position < 0 ? wanted.length : position
+    const there = found[place]
     throw new WeightsError(
-      `${there ? describe(there.layer) : 'the end of the model'} stands where AlexNet has ${wanted[at] ? `a ${wanted[at]}` : 'its end'}; its layers are ${wanted.join(', ')}`,
+      `${there ? describe(there.layer) : 'the end of the model'} stands where AlexNet has ` +
+        `${wanted[place] ? `a ${wanted[place]}` : 'its end'}; its layers are ${wanted.join(', ')}`,
     )
   }
   const first = found[0]
@@ -73,20 +72,13 @@ export function findAlexNet(topology: unknown): AlexNetLayers {
   const variant = firstConvolution(first)
   for (const step of found)
     checkStep(step, step === first, step === found.at(-1) && step.layer.kind === 'Dense')
-  const [convs, denses] = ['Conv2D', 'Dense'].map((kind) =>
-    found.filter(({ layer }) => layer.kind === kind),
-  )
+  const named = (keras: string, kind: WeightedLayer['kind'], names: readonly string[]) =>
+    found
+      .filter(({ layer }) => layer.kind === keras)
+      .map(({ layer }, i) => ({ keras: layer.name, torchvision: at(names, i), kind }))
   const layers = [
-    ...(convs ?? []).map(({ layer }, i) => ({
-      keras: layer.name,
-      torchvision: convolutions[i] ?? '',
-      kind: 'convolution' as const,
-    })),
-    ...(denses ?? []).map(({ layer }, i) => ({
-      keras: layer.name,
-      torchvision: dense[i] ?? '',
-      kind: 'dense' as const,
-    })),
+    ...named('Conv2D', 'convolution', convolutions),
+    ...named('Dense', 'dense', dense),
   ]
   return { variant, layers }
 }
@@ -112,9 +104,7 @@ function layersOf(model: unknown): Layer[] {
   })
 }
 
-/**
- * A layer with the padding that stands before it and the activation that stands in it or after it.
- */
+/** A layer with the padding before it and the activation in it or after it. */
 interface Step {
   readonly layer: Layer
   readonly padding: number
@@ -127,7 +117,7 @@ function withActivations(layers: readonly Layer[]): Step[] {
   for (const layer of layers) {
     const { kind, config } = layer
     const last = steps.at(-1)
-    if (passedOver.has(kind)) continue
+    if (ignored.has(kind)) continue
     if (kind === 'ZeroPadding2D') padding += zeroPadding(layer)
     else if (kind === 'Activation' || kind === 'ReLU' || kind === 'Softmax') {
       if (last?.activation !== 'linear')
@@ -159,7 +149,10 @@ function firstConvolution({ layer, padding }: Step): AlexNetLayers['variant'] {
     return 'torchvision'
   if (kernel === 5 && stride === 2 && valid && padding === 2) return 'alexnet-64'
   throw new WeightsError(
-    `${describe(layer)} is ${kernel}x${kernel}, stride ${stride}, padding ${padding || textOr(layer.config.padding, 'valid')}; AlexNet begins with 11x11, stride 4, padding 2 or valid, alexnet-64 with 5x5, stride 2, padding 2`,
+    `${describe(layer)} is ${kernel}x${kernel}, stride ${stride}, ` +
+      `padding ${padding || textOr(layer.config.padding, 'valid')}; ` +
+      'AlexNet begins with 11x11, stride 4, padding 2 or valid, ' +
+      'alexnet-64 with 5x5, stride 2, padding 2',
   )
 }
 
@@ -192,7 +185,7 @@ function checkStep({ layer, padding, activation }: Step, first: boolean, last: b
     fail('is not of stride 1 with padding same')
 }
 
-/** A size that both directions share; Keras gives it as one number or two. */
+/** A size that is the same in both directions; Keras gives one number or two. */
 function square(layer: Layer, key: string, otherwise?: number): number {
   const sizes = [layer.config[key] ?? otherwise].flat()
   if (typeof sizes[0] !== 'number' || sizes.some((size) => size !== sizes[0]))

@@ -5,7 +5,7 @@
  */
 import { WeightsError } from '../../base/errors.ts'
 import type { NamedArray } from '../../base/stateDict.ts'
-import { elementCount, quote } from '../arrays.ts'
+import { elementCount, isCount, quote } from '../arrays.ts'
 import { type DtypeName, itemSize, widenInPlace } from '../dtype.ts'
 import { isRecord, show } from '../json.ts'
 import type { WeightsPlace } from '../place.ts'
@@ -29,15 +29,14 @@ interface Spec {
 
 /**
  * Reads every weight, quantized ones widened.
- * @throws WeightsError where the manifest makes no sense, or its shards are missing, too long or
- * too short
+ * @throws WeightsError if the manifest is invalid, or a shard is missing, too long or too short
  */
 export async function readManifest(
   place: WeightsPlace,
   manifest: unknown,
 ): Promise<ReadonlyMap<string, NamedArray>> {
   if (!Array.isArray(manifest))
-    throw new WeightsError('its weightsManifest is no list; convert the model again')
+    throw new WeightsError('its weightsManifest is not a list; convert the model again')
   const arrays = new Map<string, NamedArray>()
   for (const group of manifest) {
     const { paths, weights } = isRecord(group) ? group : {}
@@ -69,7 +68,8 @@ async function readGroup(
   const total = specs.reduce((sum, { bytes }) => sum + bytes, 0)
   if (total !== source.size)
     throw new WeightsError(
-      `its shards hold ${source.size} bytes where the manifest calls for ${total}; download or copy all files again`,
+      `its shards hold ${source.size} bytes where the manifest calls for ${total}; ` +
+        'download or copy all files again',
     )
   requireRoom(
     'its weights',
@@ -85,7 +85,7 @@ async function readGroup(
     const data = widenInPlace(dtype, await source.read(at, bytes))
     // In float64, rounded once: as TensorFlow.js computes it.
     if (scale !== 1 || min !== 0)
-      for (let i = 0; i < data.length; i++) data[i] = (data[i] ?? 0) * scale + min
+      for (let i = 0; i < data.length; i++) data[i] = (data[i] as number) * scale + min
     arrays.set(name, { shape, data, dtype })
     at += bytes
   }
@@ -93,11 +93,7 @@ async function readGroup(
 
 function specOf(weight: unknown): Spec {
   const { name, shape, dtype, quantization } = isRecord(weight) ? weight : {}
-  if (
-    typeof name !== 'string' ||
-    !Array.isArray(shape) ||
-    !shape.every((size) => Number.isSafeInteger(size) && size >= 0)
-  )
+  if (typeof name !== 'string' || !Array.isArray(shape) || !shape.every(isCount))
     throw new WeightsError(
       'a weight of its weightsManifest has no name or no valid shape; convert the model again',
     )
@@ -110,7 +106,8 @@ function specOf(weight: unknown): Spec {
   const known = typeof type === 'string' && Object.hasOwn(names, type) ? names[type] : undefined
   if (!known)
     return fail(
-      `its type is ${show(type)}, and only ${Object.keys(names).join(', ')} are read; convert the model again`,
+      `its type is ${show(type)}, and only ${Object.keys(names).join(', ')} are read; ` +
+        'convert the model again',
     )
   if (
     typeof scale !== 'number' ||

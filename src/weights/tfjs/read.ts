@@ -27,27 +27,26 @@ export async function readTfjsModel(
 ): Promise<WeightsFile> {
   if (json.format === 'graph-model')
     throw new WeightsError(
-      'this is a graph model, whose layers are no longer known; convert the Keras model to a layers model',
+      'this is a graph model, whose layers are no longer known; ' +
+        'convert the Keras model to a layers model',
     )
   const { variant, layers } = findAlexNet(json.modelTopology)
   const weights = await readManifest(place, json.weightsManifest)
   const weightOf = ({ keras }: WeightedLayer, kind: string, rank: number): NamedArray => {
     const name = `${keras}/${kind}`
-    // Models within models put their own names in front.
-    const found =
-      weights.get(name) ??
-      weights.get(Array.from(weights.keys()).find((key) => key.endsWith(`/${name}`)) ?? '')
+    // A nested model's weights have its name in front.
+    const [, nested] = Array.from(weights).find(([key]) => key.endsWith(`/${name}`)) ?? []
+    const found = weights.get(name) ?? nested
     if (found?.shape.length !== rank)
       throw new WeightsError(`the manifest has no weight ${quote(name)} of ${rank} dimensions`)
     return found
   }
-  const channels = layers
-    .filter(({ kind }) => kind === 'convolution')
-    .map((layer) => weightOf(layer, 'bias', 1).data.length)
+  const lastConvolution = layers.findLast(({ kind }) => kind === 'convolution')
+  const channels = lastConvolution ? weightOf(lastConvolution, 'bias', 1).data.length : null
   const tensors = layers.flatMap((layer): [string, NamedArray][] => {
     const bias = weightOf(layer, 'bias', 1)
     const kernel = weightOf(layer, 'kernel', layer.kind === 'convolution' ? 4 : 2)
-    const flattened = layer.torchvision === 'classifier.1' ? (channels.at(-1) ?? 1) : null
+    const flattened = layer.torchvision === 'classifier.1' ? channels : null
     const weight =
       layer.kind === 'convolution'
         ? transposeConvolution(kernel)
@@ -62,13 +61,10 @@ export async function readTfjsModel(
 
 /** [H, W, I, O] to [O, I, H, W]. */
 function transposeConvolution({ shape, data, dtype }: NamedArray): NamedArray {
-  const [h = 0, w = 0, i = 0, o = 0] = shape
-  const [sh = 0, sw = 0, si = 0, so = 0] = contiguousStrides(shape)
-  return {
-    shape: [o, i, h, w],
-    data: gather(data, [o, i, h, w], [so, si, sh, sw]),
-    ...(dtype ? { dtype } : {}),
-  }
+  const turned = ([h, w, i, o]: readonly number[]) => [o, i, h, w] as number[]
+  const outShape = turned(shape)
+  const values = gather(data, outShape, turned(contiguousStrides(shape)))
+  return { shape: outShape, data: values, ...(dtype ? { dtype } : {}) }
 }
 
 /**
@@ -80,13 +76,14 @@ function transposeDense(
   channels: number | null,
   name: string,
 ): NamedArray {
-  const [inputs = 0, outputs = 0] = shape
+  const [inputs, outputs] = shape as [number, number] // weightOf has checked the rank
   if (channels !== null && (channels === 0 || inputs % channels !== 0))
     throw new WeightsError(
-      `the Dense layer ${quote(name)} takes ${inputs} inputs, which ${channels} channels do not divide`,
+      `the Dense layer ${quote(name)} takes ${inputs} inputs, ` +
+        `which is not a multiple of its ${channels} channels`,
     )
+  const depth = channels ?? inputs // without an image every input is a channel of one place
   const places = channels === null ? 1 : inputs / channels
-  const depth = channels ?? inputs
   const values = gather(data, [outputs, depth, places], [1, outputs, depth * outputs])
   return { shape: [outputs, inputs], data: values, ...(dtype ? { dtype } : {}) }
 }

@@ -235,13 +235,13 @@ describe('a user’s own names', () => {
   })
 
   test.each<[string, object, typeof WeightsError | typeof UsageError, RegExp]>([
-    ['a name that climbs', { name: '../x', source: 'y' }, UsageError, /no name for weights/],
-    ['a hidden name', { name: 'a/.b', source: 'y' }, UsageError, /no name for weights/],
+    ['a name that climbs', { name: '../x', source: 'y' }, UsageError, /not a name for weights/],
+    ['a hidden name', { name: 'a/.b', source: 'y' }, UsageError, /not a name for weights/],
     [
       'none, which means no weights',
       { name: 'none', source: 'y' },
       UsageError,
-      /no name for weights/,
+      /not a name for weights/,
     ],
     [
       'a name of Graft’s',
@@ -249,12 +249,12 @@ describe('a user’s own names', () => {
       UsageError,
       /a name of Graft's own/,
     ],
-    ['a sum that is none', { name: 'x', source: 'y', sha256: 'abc' }, UsageError, /no sha256/],
+    ['a sum that is none', { name: 'x', source: 'y', sha256: 'abc' }, UsageError, /not a sha256/],
     [
       'an address without a sum',
       { name: 'x', source: 'https://example.org/x.pth' },
       UsageError,
-      /the sha256 of .* is wanted/,
+      /the sha256 of .* is needed/,
     ],
     [
       'a file that is not there',
@@ -284,7 +284,7 @@ describe('a user’s own names', () => {
     ]) {
       await writeFile(entriesFile(), text)
       expect(() => ownWeights()).toThrow(
-        /weights\.json is no list of weights any more; correct or remove it/,
+        /weights\.json is not a list of weights any more; correct or remove it/,
       )
       await expect(addWeights({ name: 'x', source: import.meta.url })).rejects.toThrow(WeightsError)
       expect(await readFile(entriesFile(), 'utf8')).toBe(text)

@@ -61,11 +61,11 @@ export const hostileFiles: Readonly<Record<string, readonly [Uint8Array, RegExp]
   'an empty file': [new Uint8Array(0), /empty/],
   text: [
     new TextEncoder().encode('this is text, not a model'),
-    /no ONNX model, or it is cut short/,
+    /not an ONNX model, or it is cut short/,
   ],
   'a PNG': [
     Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 13),
-    /no ONNX model|no graph/,
+    /not an ONNX model|no graph/,
   ],
   'a model without a graph': [
     toBinary(ModelProtoSchema, create(ModelProtoSchema, { irVersion: 7n })),
@@ -155,7 +155,7 @@ export const hostileFiles: Readonly<Record<string, readonly [Uint8Array, RegExp]
   ],
   'an input of integers': [
     model({ inputType: TensorProto_DataType.INT64 }),
-    /no tensor of floating-point numbers/,
+    /not a tensor of floating-point numbers/,
   ],
   'an input of unknown height': [
     model({ input: ['n', 3, 'h', 8] }),
