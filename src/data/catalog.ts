@@ -119,7 +119,8 @@ export class Catalog {
     }
     if (without > 0 && without < this.length)
       throw new DataError(
-        `${root}: ${this.name(first)} is neither in train nor in val, though others are: put it into one of them`,
+        `${root}: ${this.name(first)} is neither in train nor in val, though others are: ` +
+          'put it into one of them',
       )
     return without > 0
   }
@@ -197,11 +198,13 @@ export function requireSameClasses(
   const onlyVal = lacking(val, train)
   if (onlyVal.length > 0)
     throw new DataError(
-      `${root}: ${namedClasses(onlyVal)} in val${mark} but not in train${mark}: add images to train on, or remove from val${mark}`,
+      `${root}: ${namedClasses(onlyVal)} in val${mark} but not in train${mark}: ` +
+        `add images to train on, or remove from val${mark}`,
     )
   const onlyTrain = lacking(train, val)
   if (onlyTrain.length > 0)
     throw new DataError(
-      `${root}: ${namedClasses(onlyTrain)} in train${mark} but not in val${mark}: add images to validate on, or remove from train${mark}`,
+      `${root}: ${namedClasses(onlyTrain)} in train${mark} but not in val${mark}: ` +
+        `add images to validate on, or remove from train${mark}`,
     )
 }

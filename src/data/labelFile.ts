@@ -99,7 +99,8 @@ export async function openLabelFile(
   }
   if (!columns)
     throw new DataError(
-      `${path} is empty: its first line names the columns file,label, and a line for each image follows`,
+      `${path} is empty: its first line names the columns file,label, ` +
+        'and a line for each image follows',
     )
   if (lines.size === 0)
     throw new DataError(`${path} names no image: a line for each is to follow the first one`)

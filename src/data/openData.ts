@@ -26,7 +26,8 @@ export async function openData(path: string, options: DataOptions = {}): Promise
     if (LABEL_FILE.test(path)) return openLabelFile(path, options)
     if (/\.tar$/i.test(path)) return openTarShards(path, options)
     throw new DataError(
-      `${path} is a file of another kind: give a folder of images, a .csv that names file,label, or .tar archives`,
+      `${path} is a file of another kind: ` +
+        'give a folder of images, a .csv that names file,label, or .tar archives',
     )
   }
   if (!found) return openImageFolder(path, options)

@@ -32,7 +32,8 @@ export function resolveSplit<O extends DataOptions>(
   const { split = DEFAULT_SPLIT, seed = 0 } = options
   if (!(split > 0 && split < 1)) {
     throw new UsageError(
-      `split is ${split}: give the share of images to hold out for validation, between 0 and 1, such as 0.25`,
+      `split is ${split}: give the share of images to hold out for validation, ` +
+        'between 0 and 1, such as 0.25',
     )
   }
   requireSeed(seed)

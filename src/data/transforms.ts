@@ -79,7 +79,8 @@ function cutMiddles(
   checkExtent(name, 'size', size)
   if (size > resize)
     throw new UsageError(
-      `${name}: cannot cut ${size} x ${size} out of an image whose shorter side is ${resize}: make resize larger`,
+      `${name}: cannot cut ${size} x ${size} out of an image whose shorter side is ${resize}: ` +
+        'make resize larger',
     )
   for (const image of images) checkImage(name, image)
   return viewed(
@@ -128,7 +129,8 @@ export function checkImage(name: string, { data, width, height }: RgbImage): voi
   checkExtent(name, 'height', height)
   if (data.length !== 3 * width * height)
     throw new ShapeError(
-      `${name}: an image of ${width} x ${height} has ${3 * width * height} bytes of RGB, but ${data.length} were given`,
+      `${name}: an image of ${width} x ${height} has ${3 * width * height} bytes of RGB, ` +
+        `but ${data.length} were given`,
     )
 }
 

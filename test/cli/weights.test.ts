@@ -161,7 +161,7 @@ test('slips get one line', async () => {
       expect.stringMatching(/not on this machine yet: 'graft weights fetch torchvision\/alexnet'/),
     ],
     [1, expect.stringMatching(/wrong +torchvision\/alexnet: the file is not here/)],
-    [2, expect.stringMatching(/the sha256 of https:\/\/example\.org\/x\.pth is wanted/)],
+    [2, expect.stringMatching(/the sha256 of https:\/\/example\.org\/x\.pth is needed/)],
     [1, expect.stringMatching(/there is no such file/)],
     [2, expect.stringMatching(/comes with Graft and stays/)],
     [2, expect.stringMatching(/unknown command 'lsit' \(Did you mean list\?\)/)],
