@@ -1,22 +1,19 @@
+import { at } from '../base/at.ts'
 import { DeviceLostError, GraftError } from '../base/errors.ts'
 import { Random } from '../base/random.ts'
 import { type RecordedDispatch, withSources } from '../gpu/recording.ts'
-import { compare, coordinates } from '../reference/compare.ts'
+import { compareTensors, coordinates } from '../reference/agreement.ts'
 import type { Engine } from '../tensor/engine.ts'
-import { operatorSubjects } from './operators.ts'
-import { otherSubjects } from './others.ts'
 import type { CheckCase, Finding, Subject } from './subject.ts'
 
-export const subjects: readonly Subject[] = [...operatorSubjects, ...otherSubjects]
-
-/** What was found of one result of one subject, over all cases. */
+/** What was found about one result of one subject, over all its cases. */
 export interface CheckRow {
   readonly subject: string
   readonly kernels: 'fast' | 'plain'
-  /** 'y', 'dx', 'dweight' …; 'run' where nothing was computed at all. */
+  /** 'y', 'dx', 'dweight' …; 'run' where nothing could be computed. */
   readonly what: string
   readonly against: Finding['against'] | null
-  /** The files under shaders/ whose launches led to it. */
+  /** The files under shaders/ whose launches it was computed by. */
   readonly files: readonly string[]
   readonly cases: number
   readonly failed: number
@@ -44,17 +41,17 @@ export interface WorstCase {
   readonly expected: number
 }
 
-/** A kernel that the failures point at. */
+/** A kernel that the failures point to. */
 export interface Suspect {
   readonly file: string
-  /** Of the results that it led to, how many are wrong. */
+  /** How many of the results that it took part in are wrong. */
   readonly wrong: number
   readonly of: number
 }
 
 export interface CheckReport {
   readonly rows: readonly CheckRow[]
-  /** Likeliest first; empty where all is well. */
+  /** The likeliest first; empty where nothing is wrong. */
   readonly suspects: readonly Suspect[]
   readonly ok: boolean
 }
@@ -62,12 +59,12 @@ export interface CheckReport {
 export interface CheckOptions {
   /** Cases of drawn shapes for each subject, besides the edges. Default 12. */
   readonly drawn?: number
-  /** Seeds shapes and values. Default 1. */
+  /** Decides the drawn shapes and values. Default 1. */
   readonly seed?: number
   readonly onRow?: (row: CheckRow) => void
 }
 
-/** One result that was judged. */
+/** One result of one case, compared. */
 interface Judgment {
   readonly subject: string
   readonly kernels: 'fast' | 'plain'
@@ -80,11 +77,11 @@ interface Judgment {
 }
 
 /**
- * Checks kernels on the engines' adapter: every result against a float64 reference, gradients
- * against finite differences too, at the edges and at shapes drawn by the seed.
+ * Checks kernels on the engines' adapter: every result against a float64 reference, gradients also
+ * against finite differences, at the edges and at shapes drawn by the seed.
  * @param engines one with the fast kernels and one with the plain ones; a subject is checked on
- * those it has kernels for
- * @throws DeviceLostError where the device goes; what a kernel does wrong is in the report
+ * those that it has kernels for
+ * @throws DeviceLostError when the device is lost; a wrong kernel is in the report
  * @example const { ok, rows } = await checkKernels({ fast: engine }, subjects)
  */
 export async function checkKernels(
@@ -133,36 +130,33 @@ async function judge(
       return []
     },
   )
-  const common = { subject, kernels }
-  if (error)
-    return [
-      {
-        ...common,
-        what: 'run',
-        against: null,
-        files: filesOf(dispatches),
-        ok: false,
-        worst: null,
-        error,
-      },
-    ]
+  if (error) {
+    const files = filesOf(dispatches)
+    return [{ subject, kernels, what: 'run', against: null, files, ok: false, worst: null, error }]
+  }
   return findings.map((finding) => {
     const { what, against, passes, actual, expected, shape, tolerance } = finding
     const last = passes
       ? dispatches.filter(({ pass }) => passes.some((name) => pass?.split(', ').includes(name)))
       : dispatches
     const led = withSources(dispatches, last)
-    const { ok, relative, worst } = compare(actual, expected, tolerance)
+    const { ok, relative, worst } = compareTensors(actual, expected, tolerance)
     return {
-      ...common,
-      ...{ what, against, files: filesOf(led), ok, error: null },
-      worst: {
+      subject,
+      kernels,
+      what,
+      against,
+      files: filesOf(led),
+      ok,
+      error: null,
+      worst: worst && {
         case: one.description,
         relative,
+        // 1e-5 and 0 are what `compareTensors` allows where a tolerance says nothing.
         allowed: { relative: tolerance.relative ?? 1e-5, absolute: tolerance.absolute ?? 0 },
-        at: coordinates(worst?.index ?? 0, shape),
-        actual: worst?.actual ?? 0,
-        expected: worst?.expected ?? 0,
+        at: coordinates(worst.index, shape),
+        actual: worst.actual,
+        expected: worst.expected,
       },
     }
   })
@@ -172,7 +166,7 @@ function filesOf(dispatches: readonly RecordedDispatch[]): string[] {
   return [...new Set(dispatches.map(({ kernel }) => kernel))].sort()
 }
 
-/** One row for each kind of result, in the order in which they were met. */
+/** One row for each kind of result, in the order of their first case. */
 function summarize(judgments: readonly Judgment[]): CheckRow[] {
   const groups = new Map<string, Judgment[]>()
   for (const one of judgments) {
@@ -182,12 +176,11 @@ function summarize(judgments: readonly Judgment[]): CheckRow[] {
     else groups.set(key, [one])
   }
   return [...groups.values()].map((group) => {
-    const [first] = group as [Judgment]
+    const first = at(group, 0)
     const failed = group.filter(({ ok }) => !ok)
     const candidates = failed.length > 0 ? failed : group
-    const worst = candidates.reduce((a, b) =>
-      (b.worst?.relative ?? 0) > (a.worst?.relative ?? 0) ? b : a,
-    )
+    const relative = ({ worst }: Judgment) => worst?.relative ?? 0 // nothing was computed
+    const worst = candidates.reduce((a, b) => (relative(b) > relative(a) ? b : a))
     const error = group.find((one) => one.error)?.error ?? null
     return {
       subject: first.subject,
@@ -204,10 +197,10 @@ function summarize(judgments: readonly Judgment[]): CheckRow[] {
   })
 }
 
-/** How many suspects people are told of: one operator's worth of kernels. */
+/** How many suspects are shown: about as many kernels as one operator has. */
 export const shownSuspects = 4
 
-/** Kernels that led to wrong results, by the share of their results that are wrong. */
+/** The kernels of wrong results, ordered by the share of their results that are wrong. */
 function suspectsOf(judgments: readonly Judgment[]): Suspect[] {
   const files = new Map<string, { wrong: number; of: number }>()
   for (const { files: led, ok } of judgments)

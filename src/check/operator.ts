@@ -1,160 +1,164 @@
+import { at } from '../base/at.ts'
 import type { Random } from '../base/random.ts'
 import { gradientName } from '../gpu/recording.ts'
-import type { Tolerance } from '../reference/compare.ts'
 import { numericalGradient } from '../reference/gradcheck.ts'
-import type { NdArray } from '../reference/ndarray.ts'
-import { gaussian } from '../reference/random.ts'
+import { type NdArray, ndArray, sizeOf } from '../reference/ndarray.ts'
+import { gaussian, rounded } from '../reference/random.ts'
+import { type AnyCase, type AnySpecification, callOn } from '../reference/specification.ts'
 import type { Engine } from '../tensor/engine.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { type CheckCase, describeCase, type Finding, rounded, type Subject } from './subject.ts'
+import { type CheckCase, describeCase, type Finding, type Subject } from './subject.ts'
 
-/** Shapes and options of one case. */
-export interface OperatorCase<In extends string, Attrs> {
-  readonly shapes: Readonly<Record<In, readonly number[] | null>>
-  readonly attrs: Attrs
-  /** Also take finite differences: for small cases, away from kinks. */
-  readonly differences?: boolean
-}
+type Arrays = Readonly<Record<string, NdArray | null>>
 
-type Arrays<In extends string> = Readonly<Record<In, NdArray | null>>
-
-/** An operator of the tape, and its float64 reference. */
-export interface OperatorCheck<In extends string, Attrs extends object> {
-  readonly name: string
-  readonly inputs: readonly In[]
-  readonly kernels?: Subject['kernels']
-  readonly edges: readonly OperatorCase<In, Attrs>[]
-  /** One large enough for its time to be measured. */
-  readonly large: OperatorCase<In, Attrs>
-  /** Any small case: ones and tails included. */
-  draw(random: Random): OperatorCase<In, Attrs>
-  run(tensors: Readonly<Record<In, Tensor | null>>, attrs: Attrs): Tensor
-  forward(inputs: Arrays<In>, attrs: Attrs): NdArray
-  backward(inputs: Arrays<In>, dy: NdArray, attrs: Attrs): Readonly<Record<In, NdArray>>
-  /** What float32 may be off by, from the case's own sums. */
-  tolerance(shapes: Readonly<Record<In, readonly number[] | null>>, attrs: Attrs): Tolerance
-}
-
-/** Checks an operator's result and every gradient. */
-export function operatorSubject<In extends string, Attrs extends object>(
-  check: OperatorCheck<In, Attrs>,
-): Subject {
-  const toCase = (one: OperatorCase<In, Attrs>, seed: number): CheckCase => ({
+/** Checks an operator's result and every gradient, as its specification asks. */
+export function operatorSubject(spec: AnySpecification): Subject {
+  const toCase = (one: AnyCase, seed: number): CheckCase => ({
     description: describeCase(one.shapes, one.attrs),
-    run: (engine) => findings(engine, check, one, seed),
+    run: (engine) => findings(engine, spec, one, seed),
   })
   return {
-    name: check.name,
-    kernels: check.kernels ?? ['fast'],
-    cases: (random, drawn) => [
-      ...check.edges.map((one, i) => toCase(one, i + 1)),
-      ...Array.from({ length: drawn }, () => toCase(check.draw(random), random.below(2 ** 20))),
+    name: spec.op.name,
+    kernels: spec.kernels,
+    checks: spec.checks ?? [],
+    tolerance: spec.tolerance.reason,
+    cases: (random: Random, drawn: number) => [
+      ...Object.values(spec.edges).map((one, i) => toCase(one, i + 1)),
+      ...Array.from({ length: drawn }, () => toCase(spec.draw(random), random.below(2 ** 20))),
     ],
-    load: (engine) => runOnce(engine, check, check.large),
+    load: (engine) => runOnce(engine, spec, spec.large),
   }
 }
 
+/** A value for each of the operator's inputs. */
+function each<T>({ op }: AnySpecification, value: (name: string, i: number) => T) {
+  return Object.fromEntries(op.inputs.map((name, i) => [name, value(name, i)]))
+}
+
 /** Forward and backward, with values of which none is zero. */
-function runOnce<In extends string, Attrs extends object>(
-  engine: Engine,
-  { inputs, run }: OperatorCheck<In, Attrs>,
-  { shapes, attrs }: OperatorCase<In, Attrs>,
-): void {
+function runOnce(engine: Engine, spec: AnySpecification, { shapes, attrs }: AnyCase): void {
   const filled = (shape: readonly number[], requiresGrad: boolean) => {
     const values = Float32Array.from(
-      { length: shape.reduce((a, b) => a * b, 1) },
+      { length: sizeOf(shape) },
       (_, i) => ((i * 37) % 101) / 50 - 1.003,
     )
     return engine.tensor(values, shape, { requiresGrad })
   }
-  const tensors = Object.fromEntries(
-    inputs.map((name) => {
-      const shape = shapes[name]
-      return [name, shape ? filled(shape, true) : null]
-    }),
-  ) as Record<In, Tensor | null>
-  const y = run(tensors, attrs)
+  const tensors = each(spec, (name) => {
+    const shape = shapes[name]
+    return shape ? filled(shape, true) : null
+  })
+  const y = callOn(spec, tensors, attrs)
   const dy = filled(y.shape, false)
   y.backward(dy)
-  for (const tensor of [y, dy, ...Object.values<Tensor | null>(tensors)]) tensor?.dispose()
+  for (const tensor of [y, dy, ...Object.values(tensors)]) tensor?.dispose()
 }
 
-/** An input that a case must have. */
-export function given<T>(input: T | null): T {
-  if (!input) throw new Error('an input is missing')
-  return input
+/** What a case's inputs hold: what it gives, or standard normal numbers drawn by the seed. */
+export function inputsOf(
+  spec: AnySpecification,
+  { shapes, values = {}, scale = 1 }: AnyCase,
+  seed: number,
+): Arrays {
+  return each(spec, (name, i) => {
+    const shape = shapes[name]
+    if (!shape) return null
+    const given = values[name]
+    if (given) return rounded(ndArray(given, shape))
+    const { data } = gaussian(shape, seed * 31 + i)
+    return rounded({ shape: [...shape], data: data.map((value) => scale * value) })
+  })
 }
 
-async function findings<In extends string, Attrs extends object>(
+/** What an operator computed on a GPU. */
+export interface Computed {
+  readonly y: Float32Array
+  /** Of the inputs for which a gradient was wanted. */
+  readonly gradients: Readonly<Record<string, Float32Array>>
+}
+
+/**
+ * Runs forward and backward once; all memory is given back.
+ * @param dy the gradient that comes in; null for backward() without one, where y is a scalar
+ */
+export async function compute(
   engine: Engine,
-  check: OperatorCheck<In, Attrs>,
-  { shapes, attrs, differences = false }: OperatorCase<In, Attrs>,
+  spec: AnySpecification,
+  inputs: Arrays,
+  attrs: object,
+  dy: NdArray | null,
+  wanted: readonly string[] = spec.op.inputs,
+): Promise<Computed> {
+  const tensor = ({ data, shape }: NdArray, requiresGrad: boolean) =>
+    engine.tensor(Float32Array.from(data), shape, { requiresGrad })
+  const tensors = each(spec, (name) => {
+    const array = inputs[name]
+    return array ? tensor(array, wanted.includes(name)) : null
+  })
+  const held: Tensor[] = Object.values(tensors).flatMap((one) => one ?? [])
+  try {
+    const y = callOn(spec, tensors, attrs)
+    held.push(y)
+    const gradient = dy ? tensor(dy, false) : undefined
+    if (gradient) held.push(gradient)
+    const read = engine.readLater([y])
+    if (y.requiresGrad) y.backward(gradient)
+    const names = spec.op.inputs.filter((name) => tensors[name]?.grad)
+    const values = await engine.read(names.flatMap((name) => tensors[name]?.grad ?? []))
+    return {
+      y: at(await read(), 0),
+      gradients: Object.fromEntries(names.map((name, i) => [name, at(values, i)])),
+    }
+  } finally {
+    for (const one of held) one.dispose()
+  }
+}
+
+/** Runs one case and says what was computed, and what it should have been. */
+export async function findings(
+  engine: Engine,
+  spec: AnySpecification,
+  one: AnyCase,
   seed: number,
 ): Promise<Finding[]> {
-  const each = <T>(value: (name: In, i: number) => T) =>
-    Object.fromEntries(check.inputs.map((name, i) => [name, value(name, i)])) as Record<In, T>
-  const inputs: Arrays<In> = each((name, i) => {
-    const shape = shapes[name]
-    return shape ? rounded(gaussian(shape, seed * 31 + i)) : null
-  })
-  const expected = check.forward(inputs, attrs)
+  const { shapes, attrs, differences = false } = one
+  const inputs = inputsOf(spec, one, seed)
+  const expected = spec.forward(inputs, attrs)
   const dy = rounded(gaussian(expected.shape, seed + 99))
-  const gradients = check.backward(inputs, dy, attrs)
-  const tolerance = check.tolerance(shapes, attrs)
-
-  const tensors = each((name) => {
-    const array = inputs[name]
-    return array
-      ? engine.tensor(Float32Array.from(array.data), array.shape, { requiresGrad: true })
-      : null
-  })
-  const held: Tensor[] = check.inputs.flatMap((name) => tensors[name] ?? [])
-  try {
-    const y = check.run(tensors, attrs)
-    held.push(y)
-    const gradient = engine.tensor(Float32Array.from(dy.data), y.shape)
-    held.push(gradient)
-    const first = engine.readLater([y])
-    y.backward(gradient)
-    const wanted = check.inputs.filter((name) => tensors[name]?.grad)
-    const values = await engine.read(wanted.flatMap((name) => tensors[name]?.grad ?? []))
-    const [result = new Float32Array(0)] = await first()
-    return [
-      {
-        what: 'y',
-        passes: ['forward'],
-        against: 'reference',
-        actual: result,
-        expected: expected.data,
-        shape: expected.shape,
-        tolerance,
-      },
-      ...wanted.flatMap((name, i): Finding[] => {
-        const common = {
-          what: `d${name}`,
-          passes: [gradientName(name)],
-          actual: values[i] ?? new Float32Array(0),
-          shape: gradients[name].shape,
-          tolerance,
-        }
-        const found: Finding[] = [
-          { ...common, against: 'reference', expected: gradients[name].data },
-        ]
-        if (differences) {
-          const at = (x: NdArray) => check.forward({ ...inputs, [name]: x }, attrs)
-          const { data } = numericalGradient(at, given<NdArray>(inputs[name]), dy)
-          // Central differences are themselves off by some 1e-9.
-          found.push({
-            ...common,
-            against: 'differences',
-            expected: data,
-            tolerance: { ...tolerance, absolute: (tolerance.absolute ?? 0) + 1e-7 },
-          })
-        }
-        return found
-      }),
-    ]
-  } finally {
-    for (const tensor of held) tensor.dispose()
+  const wanted = spec.backward(inputs, dy, attrs)
+  const tolerance = spec.tolerance.of(shapes, attrs)
+  const { y, gradients } = await compute(engine, spec, inputs, attrs, dy)
+  const found: Finding[] = [
+    {
+      what: 'y',
+      passes: ['forward'],
+      against: 'reference',
+      actual: y,
+      expected: expected.data,
+      shape: expected.shape,
+      tolerance,
+    },
+  ]
+  for (const [name, input] of Object.entries(inputs)) {
+    const gradient = wanted[name]
+    if (!input || !gradient) continue
+    const common = {
+      what: `d${name}`,
+      passes: [gradientName(name)],
+      actual: gradients[name] ?? [],
+      shape: gradient.shape,
+      tolerance,
+    }
+    found.push({ ...common, against: 'reference', expected: gradient.data })
+    if (!differences) continue
+    const forward = (x: NdArray) => spec.forward({ ...inputs, [name]: x }, attrs)
+    found.push({
+      ...common,
+      against: 'differences',
+      expected: numericalGradient(forward, input, dy).data,
+      // Central differences are themselves off by some 1e-9.
+      tolerance: { ...tolerance, absolute: (tolerance.absolute ?? 0) + 1e-7 },
+    })
   }
+  return found
 }

@@ -1,6 +1,5 @@
 import type { Random } from '../base/random.ts'
-import type { Tolerance } from '../reference/compare.ts'
-import { type NdArray, ndArray } from '../reference/ndarray.ts'
+import type { Tolerance } from '../reference/agreement.ts'
 import type { Engine } from '../tensor/engine.ts'
 
 /** What a case computed, and what it should have. */
@@ -12,7 +11,7 @@ export interface Finding {
    * kernels did.
    */
   readonly passes: readonly string[] | null
-  /** What is expected: of the float64 reference, or by finite differences of it. */
+  /** What it is compared with: the float64 reference, or finite differences of it. */
   readonly against: 'reference' | 'differences'
   readonly actual: ArrayLike<number>
   readonly expected: ArrayLike<number>
@@ -32,20 +31,30 @@ export interface Subject {
   readonly name: string
   /** Which engines it has kernels for: fast and plain ones, or one kind alone. */
   readonly kernels: readonly ('fast' | 'plain')[]
+  /** Folders and files of shaders/ that it checks, besides the folder of its own name. */
+  readonly checks: readonly string[]
+  /** Why its results may be off by as much as they may. */
+  readonly tolerance: string
   /** The cases at the edges, and `drawn` more of any shape. */
   cases(random: Random, drawn: number): readonly CheckCase[]
   /** Runs it once at a size whose time can be measured, and checks nothing. */
   load?(engine: Engine): void
 }
 
-/** An integer from `low` to `high`, both included. */
-export function between(random: Random, low: number, high: number): number {
-  return low + random.below(high - low + 1)
+/** A result of a case whose kernels all took part in it, beside the float64 reference. */
+export function finding(
+  what: string,
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  shape: readonly number[],
+  tolerance: Tolerance,
+): Finding {
+  return { what, passes: null, against: 'reference', actual, expected, shape, tolerance }
 }
 
-/** The values as float32 has them, so that the reference starts from the same numbers. */
-export function rounded({ shape, data }: NdArray): NdArray {
-  return ndArray(Float32Array.from(data), shape)
+/** `n` standard normal numbers. */
+export function normalValues(random: Random, n: number): Float32Array {
+  return Float32Array.from({ length: n }, () => random.normal())
 }
 
 /** `x [2, 3], stride 2`: shapes, then options that are set. */
@@ -56,10 +65,14 @@ export function describeCase(
   const arrays = Object.entries(shapes).flatMap(([name, shape]) =>
     shape ? [`${name} [${shape.join(', ')}]`] : [],
   )
-  const options = Object.entries(attrs).flatMap(([name, value]) =>
-    value === null || value === undefined
-      ? []
-      : [`${name} ${Array.isArray(value) ? value.join(' x ') : value}`],
+  const options = Object.entries(attrs).flatMap(([name, value]: [string, unknown]) =>
+    value === null || value === undefined ? [] : [`${name} ${describeOption(value)}`],
   )
   return [...arrays, ...options].join(', ')
+}
+
+function describeOption(value: unknown): string {
+  if (Array.isArray(value)) return value.join(' x ')
+  if (value instanceof Int32Array) return `Int32Array(${value.length})`
+  return value instanceof Float32Array ? `Float32Array(${value.length})` : String(value)
 }

@@ -197,7 +197,7 @@ export async function inspect(
     const { recording, loss, logits, compared, peak } = await recordAll(model, x, target, (done) =>
       onProgress?.('recording', done, 4),
     )
-    const numbers = await compareNumbers(recording, target, (done, total) =>
+    const numbers = await compareNumbers(recording, (done, total) =>
       onProgress?.('comparing with float64', done, total),
     )
     const name = (i: number) => model.classNames?.[i] ?? `class ${i}`
@@ -374,9 +374,10 @@ function packCalls(calls: readonly RecordedCall[]): {
 function plainAttrs(attrs: unknown): Record<string, unknown> {
   const plain = (value: unknown) => ['number', 'string', 'boolean'].includes(typeof value)
   return Object.fromEntries(
-    Object.entries(attrs ?? {}).filter(
-      ([, value]) => plain(value) || (Array.isArray(value) && value.every(plain)),
-    ),
+    Object.entries(attrs ?? {}).flatMap(([name, value]: [string, unknown]) => {
+      const list = value instanceof Int32Array ? [...value] : value
+      return plain(list) || (Array.isArray(list) && list.every(plain)) ? [[name, list]] : []
+    }),
   )
 }
 

@@ -1,4 +1,5 @@
 import { crossEntropy } from '../autograd/functions.ts'
+import { at } from '../base/at.ts'
 import type { Recording } from '../gpu/recording.ts'
 import type { Network } from '../nn/network.ts'
 import { SGD } from '../optim/sgd.ts'
@@ -41,20 +42,20 @@ export async function recordStep(
       const logits = noted(engine.noGrad(() => model.logits(x)))
       const read = engine.readLater([logits])
       const recording = await recorder.finish()
-      const [data = new Float32Array(0)] = await read()
-      return { recording, logits: data, loss: null }
+      return { recording, logits: at(await read(), 0), loss: null }
     }
     const optimizer = noted(new SGD(model.parameters(), stepRate))
     model.passes = 0 // the same dropout whenever it is recorded
     const logits = noted(model.logits(x, { training: true }))
-    const loss = noted(crossEntropy(logits, new Int32Array(x.shape[0] ?? 1).fill(target)))
+    const targets = new Int32Array(at(x.shape, 0)).fill(target)
+    const loss = noted(crossEntropy(logits, targets))
     const read = engine.readLater([logits, loss])
     loss.backward()
     optimizer.step()
     optimizer.zeroGrad()
-    const recording = await recorder.finish()
-    const [data = new Float32Array(0), [value = Number.NaN] = []] = await read()
-    return { recording, logits: data, loss: value }
+    const recording = withTargets(await recorder.finish(), targets)
+    const values = await read()
+    return { recording, logits: at(values, 0), loss: at(at(values, 1), 0) }
   } finally {
     // A step that failed left its recording under way, and that is not what went wrong.
     if (engine.gpu.recorder === recorder) await recorder.finish().catch(() => {})
@@ -62,12 +63,21 @@ export async function recordStep(
   }
 }
 
+/** The recording with the loss's targets as they were given, instead of the buffer they are in. */
+function withTargets(recording: Recording, targets: Int32Array): Recording {
+  const calls = recording.calls.map((call) => {
+    const attrs = call.attrs as object
+    return 'targets' in attrs ? { ...call, attrs: { ...attrs, targets } } : call
+  })
+  return { ...recording, calls }
+}
+
 /** The values of one recording with the times of another of the same step. */
 export function withTimesOf(values: Recording, times: Recording): Recording {
   if (values.dispatches.length !== times.dispatches.length)
     throw new Error('these are recordings of different steps')
   const dispatches = values.dispatches.map((one, i) => {
-    const { begin = null, milliseconds = null } = times.dispatches[i] ?? {}
+    const { begin, milliseconds } = at(times.dispatches, i)
     return { ...one, begin, milliseconds }
   })
   return { ...values, dispatches, milliseconds: times.milliseconds }

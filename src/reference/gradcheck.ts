@@ -1,4 +1,4 @@
-import { relativeError } from './compare.ts'
+import { relativeError } from './agreement.ts'
 import { add, at, type NdArray, zeros } from './ndarray.ts'
 
 /**

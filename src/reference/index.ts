@@ -1,18 +1,26 @@
 /**
- * Every reference operator: plain float64 loops without a GPU, written to be read.
- * test/reference/*.test.ts proves them.
+ * What every operator computes: plain float64 loops without a GPU, and everything else that judges
+ * it. test/reference/*.test.ts proves them.
  */
-export * from './adaptiveAvgPool2d.ts'
-export { augment } from './augment.ts'
-export * from './conv2d.ts'
-export * from './crossEntropy.ts'
-export * from './dropout.ts'
-export * from './linear.ts'
-export * from './localResponseNorm.ts'
-export * from './maxPool2d.ts'
-export * from './ndarray.ts'
-export * from './optimizers.ts'
-export * from './random.ts'
-export * from './relu.ts'
-export * from './resizeCrop.ts'
-export * from './softmax.ts'
+import type * as functions from '../autograd/functions.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import type { AnySpecification } from './specification.ts'
+import * as table from './table.ts'
+
+/** The functions that compute on a tensor; `flatten` has no kernel, it only names memory anew. */
+type Operator = Exclude<
+  {
+    [name in keyof typeof functions]: (typeof functions)[name] extends (
+      x: Tensor,
+      ...rest: never[]
+    ) => Tensor
+      ? name
+      : never
+  }[keyof typeof functions],
+  'flatten'
+>
+
+/** Every specification by its operator's name. A function without one does not compile here. */
+export const specifications: Readonly<Record<string, AnySpecification>> = table satisfies Readonly<
+  Record<Operator, AnySpecification>
+>

@@ -1,3 +1,5 @@
+import { at as item } from '../base/at.ts'
+
 /** The arrays of the reference operators: row-major float64. */
 export interface NdArray {
   readonly shape: number[]
@@ -12,6 +14,9 @@ export function sizeOf(shape: readonly number[]): number {
 export function zeros(shape: readonly number[]): NdArray {
   return { shape: [...shape], data: new Float64Array(sizeOf(shape)) }
 }
+
+/** `at` for shapes, targets and bytes: `at` itself stays fast because it only meets Float64Array. */
+export { item }
 
 /** Copies `data` into a float64 array of `shape`. */
 export function ndArray(data: ArrayLike<number>, shape: readonly number[]): NdArray {
@@ -30,7 +35,7 @@ export function at(data: Float64Array, index: number): number {
   return value
 }
 
-/** sum over i < count of a[aStart + i] * b[bStart + i] */
+/** Σ over i < count of a[aStart + i] * b[bStart + i] */
 export function dot(
   a: Float64Array,
   aStart: number,
@@ -55,33 +60,28 @@ export function addScaled(
   for (let i = 0; i < count; i++) add(y, yStart + i, factor * at(x, xStart + i))
 }
 
-/** The same as `at` for any other list: shapes, targets, bytes. */
-export function item(list: ArrayLike<number>, index: number): number {
-  const value = list[index]
-  if (value === undefined) throw new RangeError(`index ${index} outside a list of ${list.length}`)
-  return value
-}
-
 /** Adds to one element; outside the array is an error. */
 export function add(data: Float64Array, index: number, value: number): void {
   data[index] = at(data, index) + value
 }
 
-/** A number for height and width, or one each. */
-export type Pair = number | readonly [number, number]
-
-export function pairOf(pair: Pair): readonly [number, number] {
-  return typeof pair === 'number' ? [pair, pair] : pair
+/** The two numbers of a list that must have two. */
+export function two(list: readonly number[]): [number, number] {
+  const [a, b, ...rest] = list
+  if (a === undefined || b === undefined || rest.length)
+    throw new RangeError(`expected 2 numbers, got [${list}]`)
+  return [a, b]
 }
 
-/** The extents of an array that must have two dimensions. */
-export function dims2(x: NdArray): [number, number] {
-  if (x.shape.length !== 2) throw new RangeError(`expected 2 dimensions, got [${x.shape}]`)
-  return [item(x.shape, 0), item(x.shape, 1)]
+/** The four numbers of a list that must have four. */
+export function four(list: readonly number[]): [number, number, number, number] {
+  const [a, b, c, d, ...rest] = list
+  if (a === undefined || b === undefined || c === undefined || d === undefined || rest.length)
+    throw new RangeError(`expected 4 numbers, got [${list}]`)
+  return [a, b, c, d]
 }
 
-/** The extents of an array that must have four dimensions: n, c, h, w. */
-export function dims4(x: NdArray): [number, number, number, number] {
-  if (x.shape.length !== 4) throw new RangeError(`expected 4 dimensions, got [${x.shape}]`)
-  return [item(x.shape, 0), item(x.shape, 1), item(x.shape, 2), item(x.shape, 3)]
+/** The flat index of an element in a row-major array of `shape`. */
+export function flatIndex(position: readonly number[], shape: readonly number[]): number {
+  return shape.reduce((index, extent, axis) => index * extent + item(position, axis), 0)
 }

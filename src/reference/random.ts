@@ -1,4 +1,5 @@
-import { type NdArray, zeros } from './ndarray.ts'
+import type { Random } from '../base/random.ts'
+import { type NdArray, ndArray, sizeOf, zeros } from './ndarray.ts'
 
 /** A seeded stream of numbers in [0, 1): mulberry32, public domain. For test data only. */
 export function uniform(seed: number): () => number {
@@ -18,4 +19,25 @@ export function gaussian(shape: readonly number[], seed: number): NdArray {
   for (let i = 0; i < x.data.length; i++)
     x.data[i] = Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next())
   return x
+}
+
+/** An integer from `low` to `high`, both included. */
+export function between(random: Random, low: number, high: number): number {
+  return low + random.below(high - low + 1)
+}
+
+/** Extents from 1 to `longest`. */
+export function extents(random: Random, dimensions: number, longest: number): number[] {
+  return Array.from({ length: dimensions }, () => between(random, 1, longest))
+}
+
+/** Whole numbers from 0 up to, not including, `levels`: with few levels many values are equal. */
+export function levels(shape: readonly number[], levels: number, seed: number): number[] {
+  const next = uniform(seed)
+  return Array.from({ length: sizeOf(shape) }, () => Math.floor(levels * next()))
+}
+
+/** The values as float32 has them, so that the reference starts from the same numbers. */
+export function rounded({ shape, data }: NdArray): NdArray {
+  return ndArray(Float32Array.from(data), shape)
 }

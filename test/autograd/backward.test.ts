@@ -12,13 +12,12 @@ import {
 } from '../../src/autograd/functions.ts'
 import { AutogradError, ShapeError } from '../../src/base/errors.ts'
 import { linear as linearOp } from '../../src/ops/linear.ts'
-import * as reference from '../../src/reference/index.ts'
-import { gaussian } from '../../src/reference/random.ts'
+import { gaussian, rounded } from '../../src/reference/random.ts'
+import * as reference from '../../src/reference/table.ts'
 import type { Engine } from '../../src/tensor/engine.ts'
 import type { Tensor } from '../../src/tensor/tensor.ts'
 import { expectClose } from '../support/compare.ts'
 import { testEngine } from '../support/engine.ts'
-import { rounded } from '../support/testOp.ts'
 
 const engine: Engine = await testEngine()
 const leaf = (shape: number[], seed: number, requiresGrad = true) =>
@@ -34,25 +33,24 @@ describe('gradients', () => {
     )
     const [x, w1, b1, w2, b2] = arrays
     if (!x || !w1 || !b1 || !w2 || !b2) return
-    const options = { stride: 1, padding: 0, groups: 1 }
-    const pool = { kernel: 2, stride: 2, padding: 0 }
+    const options = { stride: [1, 1], padding: [0, 0], groups: 1 } as const
+    const pool = { kernel: [2, 2], stride: [2, 2], padding: [0, 0] } as const
     const targets = Int32Array.of(1, 4)
-    const c = reference.conv2d(x, w1, b1, options)
-    const r = reference.relu(c)
-    const p = reference.maxPool2d(r, pool)
-    const f = { shape: [2, 36], data: p.data }
-    const logits = reference.linear(f, w2, b2)
-    const dlogits = reference.crossEntropyBackward(logits, targets, {
-      shape: [1],
-      data: Float64Array.of(1),
-    })
-    const top = reference.linearBackward(f, w2, dlogits)
-    const dc = reference.reluBackward(
-      c,
-      reference.maxPool2dBackward(r, { shape: p.shape, data: top.dx.data }, pool),
-    )
-    const bottom = reference.conv2dBackward(x, w1, dc, options)
-    const wanted = [bottom.dx, bottom.dweight, bottom.dbias, top.dweight, top.dbias]
+    const loss64 = { targets, weight: null, labelSmoothing: 0, reduction: 'mean' } as const
+    const first = { x, weight: w1, bias: b1 }
+    const c = reference.conv2d.forward(first, options)
+    const r = reference.relu.forward({ x: c }, {})
+    const p = reference.maxPool2d.forward({ x: r }, pool)
+    const second = { x: { shape: [2, 36], data: p.data }, weight: w2, bias: b2 }
+    const logits = reference.linear.forward(second, {})
+    const one = { shape: [], data: Float64Array.of(1) }
+    const dlogits = reference.crossEntropy.backward({ logits }, one, loss64).logits
+    const top = reference.linear.backward(second, dlogits, {})
+    const dp = { shape: p.shape, data: top.x.data }
+    const dr = reference.maxPool2d.backward({ x: r }, dp, pool).x
+    const dc = reference.relu.backward({ x: c }, dr, {}).x
+    const bottom = reference.conv2d.backward(first, dc, options)
+    const wanted = [bottom.x, bottom.weight, bottom.bias, top.weight, top.bias]
 
     const leaves = arrays.map(({ data, shape }) =>
       engine.tensor(Float32Array.from(data), shape, { requiresGrad: true }),

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { type CheckRow, checkKernels, subjects } from '../../src/check/check.ts'
+import { type CheckRow, checkKernels } from '../../src/check/check.ts'
+import { subjects } from '../../src/check/subjects.ts'
 import { nodeHost } from '../../src/nodeHost.ts'
 import { testEngine } from '../support/engine.ts'
 import { mutants, tryMutant } from './mutants.ts'

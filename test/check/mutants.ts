@@ -4,7 +4,8 @@
  * test suite tries a few.
  */
 import { pathToFileURL } from 'node:url'
-import { type CheckReport, checkKernels, shownSuspects, subjects } from '../../src/check/check.ts'
+import { type CheckReport, checkKernels, shownSuspects } from '../../src/check/check.ts'
+import { subjects } from '../../src/check/subjects.ts'
 import { createEngineOn } from '../../src/createEngine.ts'
 import type { AdapterChoice, Host } from '../../src/host/host.ts'
 import { nodeHost } from '../../src/nodeHost.ts'

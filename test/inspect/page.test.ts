@@ -10,7 +10,10 @@ import { Random } from '../../src/base/random.ts'
 import type { Inspection } from '../../src/inspect/inspection.ts'
 import { unpackTensor } from '../../src/inspect/pack.ts'
 import { inspectorPage } from '../../src/inspector.ts'
-import * as reference from '../../src/reference/index.ts'
+import type { Conv2dAttrs } from '../../src/ops/conv2d.ts'
+import { conv2d } from '../../src/reference/conv2d.ts'
+import { ndArray } from '../../src/reference/ndarray.ts'
+import { relu } from '../../src/reference/relu.ts'
 import { chromium, complaintsOf, openChromium, servePage } from '../support/chromium.ts'
 import { inspectSmall } from './inspection.ts'
 
@@ -110,17 +113,17 @@ describe.skipIf(!chromium)('the inspector in Chromium', () => {
     const arrays = (keys: Readonly<Record<string, string>>, name: string) => {
       const packed = inspection?.tensors[keys[name] ?? '']
       if (!packed) throw new Error(`there is no ${name}`)
-      return reference.ndArray(unpackTensor(packed), packed.shape)
+      return ndArray(unpackTensor(packed), packed.shape)
     }
     let checked = 0
     for (const call of calls) {
-      const sum = reference.conv2d(
+      const sum = conv2d(
         arrays(call.tensors, 'x'),
         arrays(call.tensors, 'weight'),
         arrays(call.tensors, 'bias'),
-        call.attrs,
+        call.attrs as unknown as Conv2dAttrs,
       )
-      const y = reference.relu(sum)
+      const y = relu(sum)
       const [, c = 1, h = 1, w = 1] = y.shape
       const corners = [0, h - 1].flatMap((i) => [0, w - 1].map((j) => [0, random.below(c), i, j]))
       for (const at of [

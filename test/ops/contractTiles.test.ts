@@ -3,12 +3,11 @@ import { describe, expect, test } from 'vitest'
 import { problemKey, type Tiling } from '../../src/gpu/tiling/tiling.ts'
 import { lavapipeRows, TilingSelector, tileRows } from '../../src/gpu/tiling/tilingSelector.ts'
 import { contract } from '../../src/ops/contract.ts'
-import { gaussian } from '../../src/reference/random.ts'
+import { gaussian, rounded } from '../../src/reference/random.ts'
 import { sizeOf } from '../../src/tensor/ndbuffer.ts'
 import type { Tensor } from '../../src/tensor/tensor.ts'
 import { expectClose, sumTolerance } from '../support/compare.ts'
 import { testEngine } from '../support/engine.ts'
-import { rounded } from '../support/testOp.ts'
 import { everyTiling, largeProblem } from '../support/tilings.ts'
 
 const engine = await testEngine()

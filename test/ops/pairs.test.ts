@@ -3,19 +3,18 @@ import { describe, test } from 'vitest'
 import { conv2d, maxPool2d } from '../../src/autograd/functions.ts'
 import type { Pair } from '../../src/ops/conv2d.ts'
 import { conv2dBackward, conv2d as reference } from '../../src/reference/conv2d.ts'
-import { dims4, type NdArray, zeros } from '../../src/reference/ndarray.ts'
-import { gaussian } from '../../src/reference/random.ts'
+import { four, type NdArray, zeros } from '../../src/reference/ndarray.ts'
+import { gaussian, rounded } from '../../src/reference/random.ts'
 import type { Tensor } from '../../src/tensor/tensor.ts'
 import { expectClose, sumTolerance } from '../support/compare.ts'
 import { testEngine } from '../support/engine.ts'
-import { rounded } from '../support/testOp.ts'
 
 /**
  * Row (y, x) of a plane moved to (y · scale[0] + shift[0], x · scale[1] + shift[1]) of another;
  * what falls outside is lost.
  */
 function place(from: NdArray, extents: Pair, scale: Pair, shift: Pair): NdArray {
-  const [n, c, h, w] = dims4(from)
+  const [n, c, h, w] = four(from.shape)
   const to = zeros([n, c, ...extents])
   for (let i = 0; i < from.data.length; i++) {
     const y = (Math.floor(i / w) % h) * scale[0] + shift[0]
@@ -29,7 +28,7 @@ function place(from: NdArray, extents: Pair, scale: Pair, shift: Pair): NdArray 
 
 /** The other way: every scale-th element from shift on. */
 function pick(from: NdArray, extents: Pair, scale: Pair, shift: Pair): NdArray {
-  const [n, c, h, w] = dims4(from)
+  const [n, c, h, w] = four(from.shape)
   const to = zeros([n, c, ...extents])
   for (let i = 0; i < to.data.length; i++) {
     const y = (Math.floor(i / extents[1]) % extents[0]) * scale[0] + shift[0]
@@ -77,14 +76,13 @@ describe('height and width have strides and paddings of their own', () => {
           const x = rounded(gaussian([2, 2 * groups, ...size], 1))
           const weight = rounded(gaussian([3 * groups, 2, ...kernel], 2))
           const padded: Pair = [size[0] + 2 * padding[0], size[1] + 2 * padding[1]]
+          const plain = { stride: [1, 1], padding: [0, 0], groups } as const
           const wide = place(x, padded, [1, 1], padding)
-          const all = reference(wide, weight, null, { groups })
+          const all = reference(wide, weight, null, plain)
           const extents = outputs(size, kernel, stride, padding)
           const dy = rounded(gaussian([2, 3 * groups, ...extents], 3))
-          const [, , oh, ow] = dims4(all)
-          const wanted = conv2dBackward(wide, weight, place(dy, [oh, ow], stride, [0, 0]), {
-            groups,
-          })
+          const [, , oh, ow] = four(all.shape)
+          const wanted = conv2dBackward(wide, weight, place(dy, [oh, ow], stride, [0, 0]), plain)
 
           const leaves = [x, weight].map(({ data, shape }) =>
             engine.tensor(Float32Array.from(data), shape, { requiresGrad: true }),

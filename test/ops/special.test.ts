@@ -57,7 +57,7 @@ describe('max-pooling', () => {
     const shape = [3, 2, 9, 7]
     const next = uniform(9)
     const values = Array.from({ length: 3 * 2 * 9 * 7 }, () => Math.floor(next() * 3))
-    const options = { kernel: 3, stride: 2, padding: 1 }
+    const options = { kernel: [3, 3], stride: [2, 2], padding: [1, 1] } as const
     const x = leaf(values, shape)
     const [, gradient] = await both(x, maxPool2d(x, options))
     const wanted = new Array<number>(values.length).fill(0)

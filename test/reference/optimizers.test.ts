@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import * as reference from '../../src/reference/index.ts'
+import * as reference from '../../src/reference/optimizers.ts'
 import { expectClose } from '../support/compare.ts'
 import {
   loadCase,

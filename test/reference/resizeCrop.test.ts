@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import * as reference from '../../src/reference/index.ts'
+import { ndArray } from '../../src/reference/ndarray.ts'
+import * as reference from '../../src/reference/resizeCrop.ts'
 import { expectClose } from '../support/compare.ts'
 import { loadCase, ORACLE_TOLERANCE, oracleCases, tensorOf } from '../support/oracle.ts'
 
@@ -40,7 +41,7 @@ describe('resizeCrop', () => {
 })
 
 describe('cropFlipNormalize', () => {
-  const x = reference.ndArray(
+  const x = ndArray(
     Array.from({ length: 3 * 2 * 3 }, (_, i) => i),
     [3, 2, 3],
   )

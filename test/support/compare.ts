@@ -1,4 +1,4 @@
-import { compare, coordinates, type Tolerance } from '../../src/reference/compare.ts'
+import { compareTensors, coordinates, type Tolerance } from '../../src/reference/agreement.ts'
 
 export {
   coordinates,
@@ -6,10 +6,10 @@ export {
   relativeError,
   sumTolerance,
   type Tolerance,
-} from '../../src/reference/compare.ts'
+} from '../../src/reference/agreement.ts'
 
 /**
- * Throws unless `actual` is `expected` within the tolerance, as `compare` has it. The message names
+ * Throws unless `actual` is `expected` within the tolerance, as `compareTensors` has it. The message names
  * the first wrong elements by their coordinates, and the worst one.
  */
 export function expectClose(
@@ -25,7 +25,7 @@ export function expectClose(
       `${name}: shape [${shape}] has ${n} elements, but actual has ${actual.length} and expected ${expected.length}`,
     )
   }
-  const found = compare(actual, expected, { relative, absolute })
+  const found = compareTensors(actual, expected, { relative, absolute })
   if (found.ok) return
   const line = (i: number): string => {
     const [a, b] = [actual[i] ?? Number.NaN, expected[i] ?? Number.NaN]

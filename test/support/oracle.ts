@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { type NdArray, ndArray } from '../../src/reference/ndarray.ts'
 import { readSafetensors } from '../../src/weights/safetensors.ts'
 
 /** What a case was computed with; which of these a case has depends on its operator. */
@@ -103,4 +104,92 @@ export function tensorOf(tensors: OracleTensors, name: string): OracleTensor {
 /** One integer tensor: targets. */
 export function int32Of(tensors: OracleTensors, name: string): Int32Array {
   return Int32Array.from(tensorOf(tensors, name).data)
+}
+
+/** How PyTorch's cases name an operator, and its attributes. */
+interface OracleOperator {
+  readonly op: string
+  attrs(attrs: OracleAttrs, tensors: OracleTensors): object
+}
+
+const twice = (extent = 0) => [extent, extent] as const
+
+/** PyTorch's cases exist for these operators. */
+const operators: Readonly<Record<string, OracleOperator>> = {
+  adaptiveAvgPool2d: { op: 'adaptiveavgpool2d', attrs: ({ output }) => ({ size: twice(output) }) },
+  conv2d: {
+    op: 'conv2d',
+    attrs: ({ stride, padding, groups }) => ({
+      stride: twice(stride),
+      padding: twice(padding),
+      groups,
+    }),
+  },
+  crossEntropy: {
+    op: 'crossentropy',
+    attrs: ({ labelSmoothing = 0, reduction = 'mean' }, tensors) => ({
+      targets: int32Of(tensors, 'target'),
+      weight: null,
+      labelSmoothing,
+      reduction,
+    }),
+  },
+  linear: { op: 'linear', attrs: () => ({}) },
+  localResponseNorm: {
+    op: 'lrn',
+    attrs: ({ size, alpha, beta, k }) => ({ size, alpha, beta, k }),
+  },
+  maxPool2d: {
+    op: 'maxpool2d',
+    attrs: ({ kernel, stride, padding }) => ({
+      kernel: twice(kernel),
+      stride: twice(stride),
+      padding: twice(padding),
+    }),
+  },
+  relu: { op: 'relu', attrs: () => ({}) },
+  softmax: { op: 'softmax', attrs: () => ({}) },
+}
+
+/** One of PyTorch's cases, as a specification takes it. */
+export interface OperatorCase {
+  readonly name: string
+  readonly inputs: Readonly<Record<string, NdArray | null>>
+  readonly attrs: object
+  readonly y: NdArray
+  /** The gradient that comes in: 1 where PyTorch's backward() was called without one. */
+  readonly dy: NdArray
+  /** By the inputs' names. */
+  readonly gradients: Readonly<Record<string, NdArray>>
+}
+
+/** PyTorch's cases of an operator, by the name that it has here; none where PyTorch has none. */
+export function operatorCases(name: string, inputs: readonly string[]): OperatorCase[] {
+  const operator = operators[name]
+  if (!operator) return []
+  return oracleCases(operator.op).map((one) => {
+    const tensors = loadCase(one)
+    const array = (...names: string[]): NdArray | null => {
+      const found = names.find((key) => key in tensors)
+      if (found === undefined) return null
+      const { data, shape } = tensorOf(tensors, found)
+      // PyTorch's scalars are lists of one number in the files.
+      const isScalar = found.endsWith('loss') && one.attrs.reduction !== 'none'
+      return ndArray(data, isScalar ? [] : shape)
+    }
+    const y = array('y', 'loss')
+    if (!y) throw new Error(`${one.file} has neither y nor loss`)
+    const gradients = inputs.flatMap((input) => {
+      const gradient = array(`d${input}`)
+      return gradient ? [[input, gradient] as const] : []
+    })
+    return {
+      name: one.name,
+      inputs: Object.fromEntries(inputs.map((input) => [input, array(input)])),
+      attrs: operator.attrs(one.attrs, tensors),
+      y,
+      dy: array('dy', 'dloss') ?? ndArray([1], []),
+      gradients: Object.fromEntries(gradients),
+    }
+  })
 }

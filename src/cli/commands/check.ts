@@ -1,14 +1,9 @@
 import type { Command } from 'commander'
 import { UsageError } from '../../base/errors.ts'
 import { counted } from '../../base/format.ts'
-import {
-  type CheckReport,
-  type CheckRow,
-  checkKernels,
-  shownSuspects,
-  subjects,
-} from '../../check/check.ts'
+import { type CheckReport, type CheckRow, checkKernels, shownSuspects } from '../../check/check.ts'
 import type { Subject } from '../../check/subject.ts'
+import { subjectNamed, subjects } from '../../check/subjects.ts'
 import { createEngine } from '../../index.ts'
 import { describeEngine } from '../describe.ts'
 import { exitCodes } from '../errors.ts'
@@ -91,12 +86,14 @@ async function run(names: readonly string[], options: CheckCommandOptions): Prom
 }
 
 function choose(names: readonly string[]): readonly Subject[] {
-  const unknown = names.filter((name) => !subjects.some((subject) => subject.name === name))
+  const unknown = names.filter((name) => !subjectNamed(name))
   if (unknown.length)
     throw new UsageError(
-      `there is nothing called ${unknown.join(', ')} to check; there are ${subjects.map(({ name }) => name).join(', ')}`,
+      `there is nothing called ${unknown.join(', ')} to check; ` +
+        `choose from ${subjects.map(({ name }) => name).join(', ')}`,
     )
-  return names.length ? subjects.filter(({ name }) => names.includes(name)) : subjects
+  const named = names.map(subjectNamed)
+  return names.length ? subjects.filter((subject) => named.includes(subject)) : subjects
 }
 
 const digits = (value: number) => (value === 0 ? '0' : value.toExponential(1))

@@ -1,13 +1,7 @@
 import { useState } from 'preact/hooks'
 import { gradientsOf, launchedBy } from '../calls.ts'
 import type { InspectedCall } from '../inspection.ts'
-import {
-  type Explanation,
-  explained,
-  explainOutput,
-  explainWeightGradient,
-  NotKept,
-} from '../terms.ts'
+import { type Explanation, explainOutput, explainWeightGradient, NotKept } from '../terms.ts'
 import { explainedCall, inspection, valuesOf } from './model.ts'
 import { Scroll } from './scroll.tsx'
 import { TensorImage } from './tensorImage.tsx'
@@ -142,8 +136,7 @@ function launchOf(call: InspectedCall): InspectedCall {
 /** The explanation, or why there is none. */
 function explain(call: InspectedCall, what: string, at: readonly number[]): Explanation | string {
   try {
-    if (what === 'y' && (explained as readonly string[]).includes(call.operator))
-      return explainOutput(explainedCall(launchOf(call)), at)
+    if (what === 'y') return explainOutput(explainedCall(launchOf(call)), at)
     if (what === 'dweight') return explainWeightGradient(explainedCall(call), at)
   } catch (error) {
     if (error instanceof NotKept) return `It cannot be written out: ${error.message}.`

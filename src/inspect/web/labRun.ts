@@ -1,6 +1,7 @@
 /** Runs an edited kernel on the browser's GPU, through the engine that trains in Node. */
-import { type CheckRow, checkKernels, subjects } from '../../check/check.ts'
+import { type CheckRow, checkKernels } from '../../check/check.ts'
 import type { Subject } from '../../check/subject.ts'
+import { subjectOf } from '../../check/subjects.ts'
 import { timeKernel } from '../../check/time.ts'
 import { createEngineOn } from '../../createEngine.ts'
 import type { Engine } from '../../tensor/engine.ts'
@@ -19,22 +20,8 @@ export interface Trial {
   readonly problem: Problem | null
 }
 
-/** What checks the kernels of a folder; the tile and sum kernels serve convolutions above all. */
-const subjectOf: Readonly<Record<string, string>> = {
-  adaptive_avg_pool2d: 'adaptiveAvgPool2d',
-  contract: 'conv2d',
-  cross_entropy: 'crossEntropy',
-  local_response_norm: 'localResponseNorm',
-  max_pool2d: 'maxPool2d',
-  optim: 'optimizers',
-  'optim/health.wgsl': 'finite',
-  reduce: 'conv2d',
-}
-
 function subjectFor(file: string): Subject {
-  const folder = file.slice(0, file.indexOf('/'))
-  const name = subjectOf[file] ?? subjectOf[folder] ?? folder
-  const found = subjects.find((subject) => subject.name === name)
+  const found = subjectOf(file)
   if (!found) throw new Error(`nothing checks ${file}`)
   return found
 }

@@ -5,7 +5,7 @@
 import { conv2d } from '../../autograd/functions.ts'
 import { createEngineOn } from '../../createEngine.ts'
 import type { BlockTiling, Tiling } from '../../gpu/tiling/tiling.ts'
-import { relativeError } from '../../reference/compare.ts'
+import { relativeError } from '../../reference/agreement.ts'
 import { conv2d as reference } from '../../reference/conv2d.ts'
 import { gaussian } from '../../reference/random.ts'
 import type { Engine } from '../../tensor/engine.ts'
@@ -79,7 +79,11 @@ export async function measureSteps(
 ): Promise<void> {
   const host = pageHost(new Map(Object.entries(inspection.shaders)))
   const [x, weight] = [gaussian(shapes.x, 1), gaussian(shapes.weight, 2)]
-  const expected = reference(x, weight, null, { padding: shapes.padding }).data
+  const expected = reference(x, weight, null, {
+    stride: [1, 1],
+    padding: [shapes.padding, shapes.padding],
+    groups: 1,
+  }).data
   const fast = await createEngineOn(host)
   const plain = await createEngineOn(host, { kernels: 'plain' })
   try {

@@ -1,4 +1,4 @@
-/** Comparing what a kernel computed in float32 with what it should have computed. */
+/** Whether what a kernel computed in float32 agrees with what it should have computed. */
 
 /**
  * How far, in units of the tensor's tolerance, one element may be off when the tensor as a whole is
@@ -57,7 +57,7 @@ export function coordinates(index: number, shape: readonly number[]): number[] {
   return result
 }
 
-/** What became of one comparison. */
+/** The outcome of one comparison. */
 export interface Comparison {
   readonly ok: boolean
   /** The relative Frobenius error, as `relativeError` has it. */
@@ -93,7 +93,7 @@ const SHOWN = 8
  * An infinity or NaN that is not the same on both sides is always off.
  * @throws RangeError when the two differ in length
  */
-export function compare(
+export function compareTensors(
   actual: ArrayLike<number>,
   expected: ArrayLike<number>,
   { relative = 1e-5, absolute = 0 }: Tolerance,
@@ -179,4 +179,13 @@ const SUM_SAFETY = 8
  */
 export function sumTolerance(terms: number): number {
   return SUM_SAFETY * UNIT_ROUNDOFF * Math.sqrt((Math.max(1, terms) / 2 + 1) / 3)
+}
+
+/**
+ * The tolerance of an operator whose longest sum has `terms` terms of size 1. The absolute part is
+ * for sums that cancel: what then remains is the rounding of the terms, sqrt(terms) of them
+ * together.
+ */
+export function weightedTolerance(terms: number): Tolerance {
+  return { relative: sumTolerance(terms), absolute: sumTolerance(terms) * Math.sqrt(terms) }
 }

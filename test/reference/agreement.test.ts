@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { gradcheck } from '../../src/reference/gradcheck.ts'
-import * as reference from '../../src/reference/index.ts'
+import { ndArray } from '../../src/reference/ndarray.ts'
 import { gaussian, uniform } from '../../src/reference/random.ts'
 import { coordinates, exact, expectClose, relativeError, sumTolerance } from '../support/compare.ts'
 
@@ -104,7 +104,7 @@ describe('sumTolerance', () => {
 describe('gradcheck', () => {
   test('finds a gradient that is wrong', () => {
     const [x, dy] = [gaussian([4], 1), gaussian([4], 2)]
-    const wrong = reference.ndArray(
+    const wrong = ndArray(
       dy.data.map((value) => value * 1.001),
       [4],
     )

@@ -1,0 +1,10 @@
+/** Every operator's specification under the name of its function: one line for each. */
+export { specification as adaptiveAvgPool2d } from './adaptiveAvgPool2d.ts'
+export { specification as conv2d } from './conv2d.ts'
+export { specification as crossEntropy } from './crossEntropy.ts'
+export { specification as dropout } from './dropout.ts'
+export { specification as linear } from './linear.ts'
+export { specification as localResponseNorm } from './localResponseNorm.ts'
+export { specification as maxPool2d } from './maxPool2d.ts'
+export { specification as relu } from './relu.ts'
+export { specification as softmax } from './softmax.ts'
