@@ -1,3 +1,5 @@
+import type { OptionText, WriteOption } from './optionText.ts'
+
 /**
  * A text as one line that moves no cursor: a file's name may hold line breaks and worse. They
  * appear as \n and \u001b.
@@ -171,7 +173,16 @@ export class NonFiniteError extends GraftError {
  * await fit(model, data, { epochs: -1 }) // UsageError
  */
 export class UsageError extends GraftError {
-  constructor(message: string, options?: ErrorOptions) {
-    super('usage', message, options)
+  readonly #text: string | OptionText
+
+  /** @param message `OptionText` where it names options: as properties here, as flags there */
+  constructor(message: string | OptionText, options?: ErrorOptions) {
+    super('usage', typeof message === 'string' ? message : message.write(), options)
+    this.#text = message
+  }
+
+  /** The message with every option that it names written as the reader knows it. */
+  messageFor(write: WriteOption): string {
+    return typeof this.#text === 'string' ? this.message : printable(this.#text.write(write))
   }
 }

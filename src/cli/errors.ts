@@ -1,4 +1,5 @@
-import { GraftError } from '../base/errors.ts'
+import { GraftError, UsageError } from '../base/errors.ts'
+import { asFlag } from './tableOptions.ts'
 
 /**
  * The exit codes of every command; `interrupted` and `pipe` are what a shell reports for SIGINT and
@@ -28,10 +29,15 @@ export interface Failure {
   readonly bug: boolean
 }
 
+/** The message; options that it names are written as flags. */
+function textOf(error: unknown): string {
+  if (error instanceof UsageError) return error.messageFor(asFlag)
+  return error instanceof Error ? error.message : String(error)
+}
+
 /** Distinguishes errors of the user or the machine from bugs in Graft. */
 export function describeFailure(error: unknown): Failure {
-  const text = error instanceof Error ? error.message : String(error)
-  const message = text.replace(/\n.*/s, '')
+  const message = textOf(error).replace(/\n.*/s, '')
   if (error instanceof InterruptedError)
     return { code: error.code, message, exitCode: error.exitCode, bug: false }
   if (error instanceof GraftError)

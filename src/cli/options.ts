@@ -1,50 +1,26 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type Bounds, numberRule, type Rule } from '../base/rule.ts'
+import { type DataOptions, ignoring } from '../data/split.ts'
 import { mostViews } from '../data/view.ts'
 import type { AdapterChoice } from '../host/host.ts'
 
-interface Bounds {
-  readonly integer?: boolean
-  readonly min?: number
-  readonly max?: number
-  readonly above?: number
-  readonly below?: number
-}
-
-/** Parses a number within bounds; commander puts the option's name before the message. */
-export function number(bounds: Bounds): (text: string) => number {
-  const {
-    integer = false,
-    min = -Infinity,
-    max = Infinity,
-    above = -Infinity,
-    below = Infinity,
-  } = bounds
+/** Parses a text by a rule; commander puts the option's name before the message. */
+export function parserOf(rule: Rule): (text: string) => unknown {
   return (text) => {
-    const value = text.trim() === '' ? Number.NaN : Number(text)
-    const whole = !integer || Number.isSafeInteger(value)
-    if (
-      Number.isFinite(value) &&
-      whole &&
-      value >= min &&
-      value <= max &&
-      value > above &&
-      value < below
-    )
-      return value
-    const limits = [
-      above > -Infinity && `above ${above}`,
-      below < Infinity && `below ${below}`,
-      min > -Infinity && `not below ${min}`,
-      max < Infinity && `not above ${max}`,
-    ]
-    const named = limits.filter((limit) => limit !== false).join(' and ')
-    throw new InvalidArgumentError(`It takes ${integer ? 'an integer' : 'a number'} ${named}.`)
+    const value = rule.parse(text)
+    if (!rule.fits(value)) throw new InvalidArgumentError(`It takes ${rule.words}.`)
+    return value
   }
 }
 
+/** Parses a number within bounds. */
+export function number(bounds: Bounds): (text: string) => number {
+  return parserOf(numberRule(bounds)) as (text: string) => number
+}
+
 /**
- * Takes a path; an empty one, as from a shell's variable that is not set, would be found out only
- * once all is computed.
+ * Takes a path. An empty one, such as from a shell variable that is not set, is refused at once: it
+ * would fail only when everything is computed.
  */
 export function path(text: string): string {
   if (text === '') throw new InvalidArgumentError('It takes a path.')
@@ -71,6 +47,26 @@ export function withCommon(command: Command): Command {
         .env('GRAFT_ADAPTER'),
     )
     .option('--json', 'print one JSON event a line, the result last')
+}
+
+/**
+ * How to divide images that do not say it themselves. A --split that somebody typed is an error
+ * where they do; --seed is not, because it seeds the training too.
+ */
+export function divisionOf(
+  { split, seed }: { readonly split: number; readonly seed: number },
+  command: Command,
+): DataOptions {
+  const typed = command.getOptionValueSource('split') === 'cli'
+  return ignoring({ split, seed }, typed ? ['seed'] : ['split', 'seed'])
+}
+
+/** `--offline`, of every command that may fetch weights for a network. */
+export function offlineOption(): Option {
+  return new Option(
+    '--offline',
+    'fetch no weights that are not on this machine (also: GRAFT_OFFLINE=1)',
+  )
 }
 
 /**

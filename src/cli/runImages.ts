@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { DataError } from '../base/errors.ts'
 import type { ImageDataset, SampleList } from '../data/dataset.ts'
 import { openData } from '../data/openData.ts'
+import { ignoring } from '../data/split.ts'
 import type { RunConfig, RunImages } from '../train/runFolder.ts'
 import type { Output } from './output.ts'
 
@@ -20,10 +21,11 @@ function digestOf(samples: SampleList): string {
 /** Opens images; without train/ and val/ they are split as for the run's training. */
 export function openAsTrained(dir: string, { options }: RunConfig): Promise<ImageDataset> {
   const { split, seed }: Readonly<Record<string, unknown>> = options
-  return openData(dir, {
+  const division = {
     ...(typeof split === 'number' ? { split } : {}),
     ...(typeof seed === 'number' ? { seed } : {}),
-  })
+  }
+  return openData(dir, ignoring(division, ['split', 'seed']))
 }
 
 /** @throws DataError where the images have other classes than the run */

@@ -1,181 +1,108 @@
 import { resolve } from 'node:path'
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { Command } from 'commander'
 import { UsageError } from '../base/errors.ts'
 import { augmentationOf } from '../data/augment.ts'
-import { type Variant, variants } from '../nn/alexnet.ts'
-import { type InitName, initNames } from '../nn/init.ts'
-import { type OptimizerName, optimizers } from '../train/optimizers.ts'
+import { FeatureCache } from '../data/featureCache.ts'
+import type { Variant } from '../nn/alexnet.ts'
+import type { LearningRateOptions } from '../train/findLearningRate.ts'
+import type { FitOptions } from '../train/fitOptions.ts'
+import { type SetupOptions, setupOptions, shippedWeights } from '../train/options/setup.ts'
+import { optionNames, stepOptions } from '../train/options/table.ts'
 import type { RunConfig } from '../train/runFolder.ts'
-import { type Scenario, scenarios } from '../transfer/scenario.ts'
 import { findWeights } from '../weights/node/store.ts'
 import { isShipped, namedWeights } from '../weights/registry.ts'
-import { type CommonOptions, count, number, seedNumber } from './options.ts'
-import { type RecipeSettings, recipeFlags, withRecipeOptions } from './recipeOptions.ts'
+import { type CommonOptions, offlineOption } from './options.ts'
+import { flagName, table, tableOption } from './tableOptions.ts'
 
 /** What decides the numbers that a training gives; a run's config keeps it. */
-export interface TrainSettings extends RecipeSettings {
-  readonly weights?: string
-  readonly variant?: Variant
-  readonly scenario: Scenario | 'auto'
-  readonly replace?: 'last' | 'all'
-  readonly cut?: string
-  readonly init?: InitName | 'pretrained'
-  readonly epochs: number
+export interface TrainSettings extends SetupOptions, Omit<FitOptions, 'lr' | 'augment'> {
   readonly batchSize: number
+  readonly cache: boolean
+  readonly seed: number
   /** A number by the time training begins. */
   readonly lr?: number | 'find'
-  readonly optimizer: OptimizerName
-  readonly weightDecay?: number
   /** As typed: `augmentationOf` reads it. */
   readonly augment?: true | string
-  readonly cache: boolean
-  readonly split: number
-  readonly seed: number
-  readonly strict?: boolean
 }
 
 export interface TrainOptions extends TrainSettings, CommonOptions {
   readonly offline?: boolean
-  readonly resume?: boolean
   readonly force?: boolean
-  readonly checkpointEvery?: number
   readonly out?: string
 }
 
-const defaultWeights = 'alexnet-64-tinyimagenet100'
+const setupNames = Object.keys(setupOptions) as readonly (keyof SetupOptions)[]
+const flagged = [...setupNames, ...optionNames].filter((name) => table[name].flag)
 
-/** `--split`, by which part of the images is held out. */
-export function splitOption(): Option {
-  const share = number({ above: 0, below: 1 })
-  return new Option('--split <x>', 'share held out for validation, where the data does not say it')
-    .argParser(share)
-    .default(0.25)
-}
+/** The options that a run's config keeps. */
+export const settingNames = flagged.filter((name) => !table[name].flag?.session)
+/** Those that belong to one session of `graft train`. */
+export const sessionNames = flagged.filter((name) => table[name].flag?.session)
+/** Those that a resumed run may not change. */
+const fixedNames = settingNames.filter((name) => ['bits', 'run'].includes(table[name].decisive))
+/** Those that no single step depends on. */
+export const wholeRunNames = settingNames.filter((name) => !table[name].step)
 
-/** `--augment`, by which images to train on are changed. */
-export function augmentOption(): Option {
-  const how = `light, standard or strong, and fields such as flip=0,rotation=15,crop=0.5-1`
-  return new Option(
-    '--augment [how]',
-    `change the images to train on, anew in every epoch: ${how} (alone: standard)`,
-  ).argParser((text) => {
-    try {
-      augmentationOf(text)
-    } catch (error) {
-      throw error instanceof UsageError ? new InvalidArgumentError(error.message) : error
-    }
-    return text
-  })
-}
-
-function rate(text: string): number | 'find' {
-  if (text === 'find') return text
-  if (Number(text) > 0 && Number.isFinite(Number(text))) return Number(text)
-  throw new InvalidArgumentError("It takes a number above 0, or 'find'.")
-}
-
+/** Adds the options that a run's config keeps, and --offline. */
 export function withTrainOptions(command: Command): Command {
-  command
-    .option(
-      '--weights <name|path>',
-      `a name that 'graft weights list' shows, a file, or 'none' for random (default: ${defaultWeights})`,
-    )
-    .addOption(
-      new Option('--variant <name>', "which AlexNet (default: the weights' own)").choices(variants),
-    )
-    .addOption(
-      new Option('--scenario <name>', 'which of the four situations; auto measures which')
-        .choices([...scenarios, 'auto'])
-        .default('small-similar'),
-    )
-    .addOption(
-      new Option(
-        '--replace <what>',
-        'what the new layer replaces: the last FC layer, or all of them (default: last)',
-      ).choices(['last', 'all']),
-    )
-    .option(
-      '--cut <layer>',
-      'the last layer kept (default: features.7 in small-different, else no cut)',
-    )
-    .addOption(
-      new Option('--init <name>', 'first values of what starts afresh').choices([
-        ...initNames,
-        'pretrained',
-      ]),
-    )
-    .option('--epochs <n>', 'passes over the images', count, 20)
-    .option('--batch-size <n>', 'images a step', count, 32)
-    .option(
-      '--lr <x|find>',
-      "learning rate (default: 0.001, for sgd 0.01); 'find' takes the one that graft lr-find suggests",
-      rate,
-    )
-    .addOption(
-      new Option('--optimizer <name>', 'how a step is made').choices(optimizers).default('adam'),
-    )
-    .option(
-      '--weight-decay <x>',
-      'pull toward zero (default: adam 0, adamw 0.01, sgd 0.0005)',
-      number({ min: 0 }),
-    )
-    .addOption(augmentOption())
-    .option('--no-cache', 'compute what frozen layers give anew in every epoch and run')
-    .addOption(splitOption())
-    .option('--seed <n>', 'the same seed on the same adapter gives the same bytes', seedNumber, 0)
-    .option('--offline', 'fetch no weights that are not on this machine (also: GRAFT_OFFLINE=1)')
-    .option('--strict', 'stop at a broken image instead of leaving it out')
-  return withRecipeOptions(command)
+  for (const name of settingNames) command.addOption(tableOption(name))
+  return command.addOption(offlineOption())
 }
-
-/** The settings as the command line names them. What a resumed run may change comes last. */
-const flags = {
-  weights: '--weights',
-  variant: '--variant',
-  scenario: '--scenario',
-  replace: '--replace',
-  cut: '--cut',
-  init: '--init',
-  batchSize: '--batch-size',
-  lr: '--lr',
-  optimizer: '--optimizer',
-  weightDecay: '--weight-decay',
-  augment: '--augment',
-  cache: '--no-cache',
-  split: '--split',
-  seed: '--seed',
-  ...recipeFlags,
-} as const
-const free = ['epochs', 'strict'] as const
 
 /** The settings among the options, without what is undefined. */
 export function settingsOf(options: TrainOptions): TrainSettings {
-  const names = [...Object.keys(flags), ...free] as (keyof TrainSettings)[]
+  return pick(options, settingNames) as unknown as TrainSettings
+}
+
+/** The options of these names, without what is undefined. */
+function pick(options: object, names: readonly string[]): Record<string, unknown> {
   return Object.fromEntries(
-    names.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])),
-  ) as unknown as TrainSettings
+    Object.entries(options).filter(([name, value]) => names.includes(name) && value !== undefined),
+  )
+}
+
+/** The options of `fit` that the settings name. */
+export function fitOptionsOf(settings: TrainSettings): FitOptions {
+  const { lr, augment, cache, epochs } = settings
+  return {
+    ...pick(settings, optionNames),
+    epochs,
+    lr: lr === 'find' ? undefined : lr,
+    augment: augment ? augmentationOf(augment) : undefined,
+    featureCache: cache ? new FeatureCache() : undefined,
+  }
+}
+
+/** The options of `findLearningRate` that the settings name. */
+export function stepOptionsOf(settings: TrainSettings): LearningRateOptions {
+  const options = pick(fitOptionsOf(settings), stepOptions)
+  // Groups change a step only by their rates, which the search has from the spread alone.
+  return settings.lrSpread === undefined && settings.headEpochs
+    ? { ...options, layerGroups: undefined }
+    : options
 }
 
 /**
- * Refuses what an automatic choice decides itself.
- * @throws UsageError where --scenario auto meets an option that says the same by hand
+ * Refuses options that would have no effect beside others.
+ * @throws UsageError where --scenario auto, or random weights, leave an option nothing to decide
  */
-export function checkAuto({ scenario, replace, cut, init }: TrainSettings): void {
-  if (scenario !== 'auto') return
-  if (replace !== undefined || cut !== undefined)
+export function checkSettings({ scenario, replace, cut, init, weights }: TrainSettings): void {
+  if (scenario === 'auto' && (replace !== undefined || cut !== undefined))
     throw new UsageError(
       '--scenario auto picks the cut and what is replaced: leave --cut and --replace out, or name a scenario',
     )
-  if (init === 'pretrained')
+  if (scenario === 'auto' && init === 'pretrained')
     throw new UsageError(
       '--init pretrained is for --scenario large-different; auto picks what training starts from',
     )
+  if (weights === 'none' && init === 'pretrained')
+    throw new UsageError('--init pretrained keeps trained weights, and --weights none has none')
 }
 
 /**
- * The settings a run goes on with: its own, where the command line says nothing.
- * @param typed whether the command line says something of an option
- * @throws UsageError where it says something else than the run was begun with
+ * The settings that a resumed run continues with: its own, where the command line says nothing.
+ * @param typed whether an option was typed
+ * @throws UsageError where one was typed that differs from what the run was started with
  */
 export function resumedSettings(
   options: TrainOptions,
@@ -184,24 +111,25 @@ export function resumedSettings(
   folder: string,
 ): TrainSettings {
   const now = settingsOf(options)
-  const comparable = (name: string, value: unknown) =>
-    name === 'weights' && typeof value === 'string' && value !== 'none' && !findWeights(value)
-      ? resolve(value)
-      : value
-  for (const [name, flag] of Object.entries(flags)) {
-    const [before, after] = [saved[name], now[name as keyof TrainSettings]]
-    if (
-      typed(name) &&
-      JSON.stringify(comparable(name, before)) !== JSON.stringify(comparable(name, after))
+  for (const name of fixedNames.filter(typed)) {
+    const [before, after] = [saved[name], now[name]]
+    if (comparable(name, before) === comparable(name, after)) continue
+    const flag = flagName(name)
+    const value = typeof before === 'object' ? JSON.stringify(before) : String(before)
+    const started = before === undefined ? `without ${flag}` : `with ${flag} ${value}`
+    throw new UsageError(
+      `${folder} was started ${started}; leave ${flag} out to continue it, or train into another folder with --out`,
     )
-      throw new UsageError(
-        `${folder} was begun ${before === undefined ? `without ${flag}` : `with ${flag} ${typeof before === 'object' ? JSON.stringify(before) : String(before)}`}; leave ${flag} out to go on with it, or train into another folder with --out`,
-      )
   }
-  const given = Object.fromEntries(
-    ([...free, 'weights'] as const).filter(typed).map((name) => [name, now[name]]),
-  )
-  return { ...now, ...(saved as Partial<TrainSettings>), ...given }
+  const mayChange = settingNames.filter((name) => name === 'weights' || !fixedNames.includes(name))
+  return { ...now, ...saved, ...pick(now, mayChange.filter(typed)) }
+}
+
+/** What two values are compared by: a file of weights by its whole path. */
+function comparable(name: string, value: unknown): string | undefined {
+  const isFile =
+    name === 'weights' && typeof value === 'string' && value !== 'none' && !findWeights(value)
+  return JSON.stringify(isFile ? resolve(value) : value)
 }
 
 /**
@@ -220,7 +148,7 @@ export function chooseNetwork({
 } {
   if (weights === 'none') return { variant: variant ?? 'alexnet-64' }
   if (weights) return { weights, ...(variant ? { variant } : {}) }
-  if (!variant) return { weights: defaultWeights }
+  if (!variant) return { weights: shippedWeights }
   const known = namedWeights.find((named) => named.variant === variant)
   const random = scenario === 'large-different' && init !== 'pretrained'
   // Nothing is fetched only to be left behind.

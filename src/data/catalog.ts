@@ -1,4 +1,5 @@
-import { DataError } from '../base/errors.ts'
+import { DataError, UsageError } from '../base/errors.ts'
+import { option, optionText } from '../base/optionText.ts'
 import { PassedOver } from '../host/imageFormat.ts'
 import { Column } from './column.ts'
 import {
@@ -8,7 +9,7 @@ import {
   type SampleList,
   type Source,
 } from './dataset.ts'
-import { heldOut } from './split.ts'
+import { type Division, heldOut } from './split.ts'
 
 /** Which part of a dataset an image belongs to, where the dataset itself says so. */
 export type Part = 'train' | 'val'
@@ -85,14 +86,21 @@ export class Catalog {
    * by a seeded share of each class. Both parts come class after class, by name within a class.
    * @throws DataError for fewer than two classes, a class in one part alone, one too small to
    * divide, or images with and without a part
+   * @throws UsageError where the images have parts, and a person decided how to divide them
    */
   divide(
     root: string,
     classes: readonly string[],
-    { split, seed }: { readonly split: number; readonly seed: number },
+    { split, seed, decided = [] }: Division,
   ): ImageDataset {
     requireTwoClasses(root, classes)
     const toSplit = this.#needsSplit(root)
+    const [needless] = toSplit ? [] : decided
+    if (needless)
+      throw new UsageError(
+        optionText`${root} says itself which images are for validation: leave ${option(needless)}
+          out`,
+      )
     const picked: [number[], number[]] = [[], []]
     const present: [Set<string>, Set<string>] = [new Set(), new Set()]
     for (const [label, ofClass] of this.#rowsByClass(classes.length).entries()) {

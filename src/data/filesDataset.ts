@@ -27,7 +27,7 @@ export function filesDataset(
   files: Iterable<File | PlacedFile>,
   options: DataOptions & { readonly root?: string } = {},
 ): ImageDataset {
-  const { split, seed } = resolveSplit('filesDataset', options, ['root'])
+  const division = resolveSplit('filesDataset', options, ['root'])
   const { placed, others, ...found } = placeAll(files)
   const root = options.root ?? found.root
   const tops = new Set(placed.map(({ path }) => path.slice(0, path.indexOf('/'))))
@@ -57,7 +57,7 @@ export function filesDataset(
       [...inPart.val].sort(byCodeUnit),
       '/',
     )
-  return catalog.divide(root, catalog.sortClasses([...numbers.keys()]), { split, seed })
+  return catalog.divide(root, catalog.sortClasses([...numbers.keys()]), division)
 }
 
 /** The images in folders, by their paths below the root. */

@@ -161,8 +161,8 @@ async function isDivided(root: string, folders: readonly string[]): Promise<bool
  * Nothing is decoded yet.
  *
  * Class names are sorted by code unit, and the division depends on the seed and the files' sorted
- * names alone: both come out the same on every system. Where train/ and val/ exist, `split` and
- * `seed` do nothing, and other folders beside them are left alone.
+ * names alone: both come out the same on every system. Where train/ and val/ exist, other
+ * folders beside them are left alone, and `split` and `seed` are errors: they would decide nothing.
  *
  * @throws DataError with one line that says what to do: no such folder, not a folder, no class
  * folders, a class without images, one class only, a class in train/ or val/ alone, a class too
@@ -176,17 +176,17 @@ export async function openImageFolder(
   dir: string,
   options: DataOptions = {},
 ): Promise<ImageDataset> {
-  const { split, seed } = resolveSplit('openImageFolder', options)
+  const division = resolveSplit('openImageFolder', options)
   const catalog = new Catalog((name) => join(dir, name))
   if (await isDivided(dir, await subfolders(dir))) {
     const classes = await classFolders(join(dir, 'train'))
     requireSameClasses(dir, classes, await classFolders(join(dir, 'val')), '/')
     requireTwoClasses(join(dir, 'train'), classes)
     for (const part of ['train', 'val'] as const) await addClasses(catalog, dir, classes, part)
-    return catalog.divide(dir, classes, { split, seed })
+    return catalog.divide(dir, classes, division)
   }
   const classes = await classFolders(dir)
   requireTwoClasses(dir, classes)
   await addClasses(catalog, dir, classes, null)
-  return catalog.divide(dir, classes, { split, seed })
+  return catalog.divide(dir, classes, division)
 }

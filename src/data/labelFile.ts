@@ -55,7 +55,7 @@ export async function openLabelFile(
   path: string,
   options: DataOptions = {},
 ): Promise<ImageDataset> {
-  const { split, seed } = resolveSplit('openLabelFile', options)
+  const division = resolveSplit('openLabelFile', options)
   const folder = dirname(resolve(path))
   const catalog = new Catalog((name) => resolve(folder, name))
   const classes = new Map<string, number>()
@@ -105,7 +105,7 @@ export async function openLabelFile(
   if (lines.size === 0)
     throw new DataError(`${path} names no image: a line for each is to follow the first one`)
   await requireSomeFiles(path, folder, lines.keys())
-  return catalog.divide(path, catalog.sortClasses([...classes.keys()]), { split, seed })
+  return catalog.divide(path, catalog.sortClasses([...classes.keys()]), division)
 }
 
 /** Whether a file's first line names the columns that a file of labels has. */

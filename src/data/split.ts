@@ -1,17 +1,41 @@
 import { DataError, UsageError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
+import { option, optionText } from '../base/optionText.ts'
 import { Random, requireSeed } from '../base/random.ts'
 import { byCodeUnit, type Sample } from './dataset.ts'
 
 /** The share of each class held out for validation unless the caller says otherwise. */
-const DEFAULT_SPLIT = 0.25
+export const defaultSplit = 0.25
+
+/** In options that are defaults of a caller: data that divide themselves ignore them. */
+const ignorable = Symbol('ignorable options')
 
 /** How a dataset that does not say which images are to validate on is divided. */
 export interface DataOptions {
+  readonly [ignorable]?: readonly DivisionOption[]
   /** The share of each class held out for validation, in (0, 1); 0.25 unless given. */
   readonly split?: number
   /** What chooses the images held out: a non-negative safe integer, 0 unless given. */
   readonly seed?: number
+}
+
+type DivisionOption = 'split' | 'seed'
+
+/** How to divide a dataset that does not say itself which images are for validation. */
+export interface Division {
+  readonly split: number
+  readonly seed: number
+  /** Those of the two that a person decided: they are an error where they have no effect. */
+  readonly decided?: readonly DivisionOption[]
+}
+
+/**
+ * Options of which some are not a person's decision, such as the defaults of a command: where the
+ * data say themselves which images are for validation, these are ignored.
+ * @example await openData(dir, ignoring({ split: 0.25, seed: 1 }, ['split', 'seed']))
+ */
+export function ignoring<O extends DataOptions>(options: O, names: readonly DivisionOption[]): O {
+  return { ...options, [ignorable]: names }
 }
 
 /**
@@ -27,17 +51,21 @@ export function resolveSplit<O extends DataOptions>(
   opens: string,
   options: O,
   others: readonly (keyof O & string)[] = [],
-): Required<DataOptions> {
+): Division {
   checkOptions(opens, options, ['split', 'seed', ...others])
-  const { split = DEFAULT_SPLIT, seed = 0 } = options
+  const { split = defaultSplit, seed = 0 } = options
   if (!(split > 0 && split < 1)) {
     throw new UsageError(
-      `split is ${split}: give the share of images to hold out for validation, ` +
-        'between 0 and 1, such as 0.25',
+      optionText`${option('split')} is ${split}: give the share of images to hold out for
+        validation, between 0 and 1, such as 0.25`,
     )
   }
   requireSeed(seed)
-  return { split, seed }
+  const mayIgnore = options[ignorable] ?? []
+  const decided = (['split', 'seed'] as const).filter(
+    (name) => options[name] !== undefined && !mayIgnore.includes(name),
+  )
+  return { split, seed, decided }
 }
 
 /**

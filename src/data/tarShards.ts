@@ -45,7 +45,7 @@ export async function openTarShards(
   path: string,
   options: DataOptions = {},
 ): Promise<ImageDataset> {
-  const { split, seed } = resolveSplit('openTarShards', options)
+  const division = resolveSplit('openTarShards', options)
   const isFile = (await stat(path)).isFile()
   const shards = isFile ? [path] : (await findShards(path)).map((name) => join(path, name))
   if (shards.length === 0)
@@ -72,7 +72,7 @@ export async function openTarShards(
       places.bytes.push(member.bytes)
     }
   }
-  return catalog.divide(path, catalog.sortClasses([...classes.keys()]), { split, seed })
+  return catalog.divide(path, catalog.sortClasses([...classes.keys()]), division)
 }
 
 interface LabeledMember {

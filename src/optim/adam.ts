@@ -18,6 +18,6 @@ export class Adam extends Adaptive {
     parameters: Iterable<Parameter> | readonly ParameterGroup[],
     options: AdamOptions = {},
   ) {
-    super('Adam', parameters, options, 0)
+    super('Adam', parameters, options)
   }
 }

@@ -15,6 +15,6 @@ export class AdamW extends Adaptive {
     parameters: Iterable<Parameter> | readonly ParameterGroup[],
     options: AdamOptions = {},
   ) {
-    super('AdamW', parameters, options, 1e-2)
+    super('AdamW', parameters, options)
   }
 }

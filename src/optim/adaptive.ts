@@ -2,7 +2,7 @@ import { checkOptions } from '../base/options.ts'
 import { type Params, stripKernel } from '../gpu/kernels/kernel.ts'
 import type { Parameter } from '../nn/parameter.ts'
 import { Optimizer, type ParameterGroup } from './optimizer.ts'
-import { decayRates, notNegative } from './options.ts'
+import { decayRates, notNegative, optimizerDefaults } from './options.ts'
 
 /** Options of `Adam` and `AdamW`. */
 export interface AdamOptions {
@@ -42,10 +42,11 @@ export abstract class Adaptive extends Optimizer {
     name: 'Adam' | 'AdamW',
     parameters: Iterable<Parameter> | readonly ParameterGroup[],
     options: AdamOptions,
-    defaultDecay: number,
   ) {
     checkOptions(name, options, ['lr', 'betas', 'eps', 'weightDecay'])
-    const { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = defaultDecay } = options
+    const own = optimizerDefaults[name]
+    const { lr = own.lr, betas = own.betas } = options
+    const { eps = own.eps, weightDecay = own.weightDecay } = options
     const rates = decayRates(name, betas)
     notNegative(name, 'eps', eps)
     notNegative(name, 'weightDecay', weightDecay)

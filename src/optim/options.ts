@@ -1,5 +1,12 @@
 import { UsageError } from '../base/errors.ts'
 
+/** What the optimizers' options are unless they are given; `lr` of SGD has to be. */
+export const optimizerDefaults = {
+  SGD: { momentum: 0, weightDecay: 0, nesterov: false },
+  Adam: { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0 },
+  AdamW: { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 1e-2 },
+} as const
+
 /** The value, if it is a finite number of 0 or more. @throws UsageError */
 export function notNegative(optimizer: string, option: string, value: number): number {
   if (!Number.isFinite(value) || value < 0)

@@ -3,7 +3,7 @@ import { checkOptions } from '../base/options.ts'
 import { type Params, stripKernel } from '../gpu/kernels/kernel.ts'
 import type { Parameter } from '../nn/parameter.ts'
 import { Optimizer, type ParameterGroup } from './optimizer.ts'
-import { notNegative } from './options.ts'
+import { notNegative, optimizerDefaults } from './options.ts'
 
 /** Options of `SGD`. */
 export interface SGDOptions {
@@ -45,7 +45,9 @@ export class SGD extends Optimizer {
   /** @throws UsageError for an unknown option, no parameters, or a parameter given twice */
   constructor(parameters: Iterable<Parameter> | readonly ParameterGroup[], options: SGDOptions) {
     checkOptions('SGD', options, ['lr', 'momentum', 'weightDecay', 'nesterov'])
-    const { lr, momentum = 0, weightDecay = 0, nesterov = false } = options
+    const own = optimizerDefaults.SGD
+    const { lr, momentum = own.momentum } = options
+    const { weightDecay = own.weightDecay, nesterov = own.nesterov } = options
     notNegative('SGD', 'momentum', momentum)
     notNegative('SGD', 'weightDecay', weightDecay)
     if (nesterov && momentum === 0)

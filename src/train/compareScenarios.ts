@@ -8,6 +8,7 @@ import { chooseScenario } from './chooseScenario.ts'
 import type { EpochResult, TrainEvent } from './events.ts'
 import { fit } from './fit.ts'
 import type { FitOptions } from './fitOptions.ts'
+import { trainingOptions } from './options/table.ts'
 
 /** Options of `compareScenarios`: the budget of each scenario, and how they train. */
 export interface CompareOptions
@@ -136,7 +137,9 @@ export async function compareScenarios(
       const last = clock.points.at(-1)
       if (aborted || !last) break
       const best = clock.points.reduce((a, b) => (b.valLoss < a.valLoss ? b : a))
-      const perEpoch = Math.ceil(data.train.length / (recipe.batchSize ?? 32))
+      const perEpoch = Math.ceil(
+        data.train.length / (recipe.batchSize ?? trainingOptions.batchSize.default),
+      )
       results.set(scenario, {
         plan,
         points: clock.points,

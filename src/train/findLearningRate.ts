@@ -5,40 +5,16 @@ import type { Network } from '../nn/network.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { epochOrder } from './epoch.ts'
 import { checkClasses } from './evaluate.ts'
-import { type FitOptions, resolveOptions } from './fitOptions.ts'
+import type { FitOptions } from './fitOptions.ts'
+import { fillOptions } from './options/resolve.ts'
+import { type StepOption, stepOptions } from './options/table.ts'
 import { spreadRates } from './recipe/layerGroups.ts'
 import { type RatePoint, steepest, valley } from './recipe/suggest.ts'
 import { Session } from './session.ts'
 import { Stepper } from './step.ts'
 
-/** The options of `fit` that bear on single steps. */
-const ofSteps = [
-  ...([
-    'batchSize',
-    'optimizer',
-    'momentum',
-    'weightDecay',
-    'augment',
-    'cache',
-    'featureCache',
-    'seed',
-    'strict',
-    'onEvent',
-    'signal',
-  ] as const),
-  ...([
-    'labelSmoothing',
-    'classWeights',
-    'mixup',
-    'accumulate',
-    'clip',
-    'lrSpread',
-    'layerGroups',
-  ] as const),
-] as const
-
 /** The options of `fit` that bear on single steps, and those of the search. */
-export interface LearningRateOptions extends Pick<FitOptions, (typeof ofSteps)[number]> {
+export interface LearningRateOptions extends Pick<FitOptions, StepOption> {
   /** The first rate. Default 1e-7. */
   readonly from?: number
   /** Where the rates lead to. Default 10. */
@@ -75,14 +51,14 @@ export async function findLearningRate(
   data: ImageDataset,
   options: LearningRateOptions = {},
 ): Promise<LearningRates> {
-  checkOptions('findLearningRate', options, ['from', 'to', 'steps', ...ofSteps])
+  checkOptions('findLearningRate', options, ['from', 'to', 'steps', ...stepOptions])
   const { from = 1e-7, to = 10, steps = 100, ...rest } = options
   if (!(from > 0 && to > from && to < Number.POSITIVE_INFINITY))
     throw new UsageError(`the rates go from above 0 to a larger one, not from ${from} to ${to}`)
   if (!Number.isSafeInteger(steps) || steps < 10)
     throw new UsageError(`steps is an integer of 10 or more, not ${steps}`)
   // More than one epoch, so that what frozen layers give is kept.
-  const settings = resolveOptions({ ...rest, epochs: 2 })
+  const settings = fillOptions({ ...rest, epochs: 2 })
   checkClasses(model, data)
   const { seed, passes } = model
   const session = new Session(model, data, settings)

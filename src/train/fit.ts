@@ -5,14 +5,17 @@ import {
   OutOfMemoryError,
   UsageError,
 } from '../base/errors.ts'
+import { option, optionText } from '../base/optionText.ts'
 import type { ImageDataset } from '../data/dataset.ts'
 import type { Network } from '../nn/network.ts'
 import { type Checkpoint, readCheckpoint, readEpochEnd } from './checkpoint.ts'
 import { trainEpoch } from './epoch.ts'
 import { checkClasses, evaluateSource } from './evaluate.ts'
 import type { EpochResult } from './events.ts'
-import { decisiveOptions, type FitOptions, type FitSettings, resolveOptions } from './fitOptions.ts'
-import { type MemoryPlanOptions, requireMemory } from './memory.ts'
+import type { FitOptions } from './fitOptions.ts'
+import { type MemorySettings, requireMemory } from './memory.ts'
+import type { FitSettings } from './options/defaults.ts'
+import { decisiveOptions, resolveOptions } from './options/resolve.ts'
 import { outOfPatience } from './recipe/bestEpoch.ts'
 import { Session } from './session.ts'
 import { Snapshots } from './snapshots.ts'
@@ -145,7 +148,7 @@ export async function fit(
 }
 
 /** The training's options as the memory plan takes them. */
-function memoryOptions(settings: FitSettings, data: ImageDataset): MemoryPlanOptions {
+function memoryOptions(settings: FitSettings, data: ImageDataset): MemorySettings {
   const cache = settings.cache && !settings.augment && settings.mixup === undefined
   return { ...settings, cache, pictures: Math.max(1, data.train.length) }
 }
@@ -179,9 +182,9 @@ function requireSameOptions(
     const [then, here] = [JSON.stringify(before[name]), JSON.stringify(now[name])]
     if (then !== here)
       throw new UsageError(
-        `the checkpoint in ${settings.checkpoint} was written with ${name} ` +
-          `${then ?? 'left out'}, and now it is ${here ?? 'left out'}: give the same, or leave ` +
-          'resume out to start afresh',
+        optionText`the checkpoint in ${settings.checkpoint ?? ''} was written with ${option(name)}
+          ${then ?? 'left out'}, and now it is ${here ?? 'left out'}: give the same, or leave
+          ${option('resume')} out to start over`,
       )
   }
 }

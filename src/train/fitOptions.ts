@@ -1,14 +1,25 @@
-import { UsageError } from '../base/errors.ts'
-import { checkOptions } from '../base/options.ts'
-import { type Augmentation, type AugmentationName, augmentationOf } from '../data/augment.ts'
+import type { Augmentation, AugmentationName } from '../data/augment.ts'
 import type { FeatureCache } from '../data/featureCache.ts'
 import type { EpochResult, OnEvent } from './events.ts'
-import { defaultRate, type OptimizerOptions, optimizers } from './optimizers.ts'
-import { type Monitor, monitors } from './recipe/bestEpoch.ts'
+import type { Monitor } from './recipe/bestEpoch.ts'
 import type { ClassWeights } from './recipe/classWeights.ts'
-import { type ScheduleName, schedules } from './recipe/rates.ts'
+import type { ScheduleName } from './recipe/rates.ts'
 
-/** How training goes about it, beside the optimizer. Every one is off unless set. */
+export const optimizers = ['sgd', 'adam', 'adamw'] as const
+export type OptimizerName = (typeof optimizers)[number]
+
+export interface OptimizerOptions {
+  /** Learning rate, a schedule's peak. Default 1e-3 for adam and adamw, 1e-2 for sgd. */
+  readonly lr?: number
+  /** Default 'adam'. */
+  readonly optimizer?: OptimizerName
+  /** Only with sgd. Default 0.9. */
+  readonly momentum?: number
+  /** Default 5e-4 for sgd, 0 for adam, 1e-2 for adamw. */
+  readonly weightDecay?: number
+}
+
+/** The recipe of a training, beside the optimizer. Every option is off unless it is given. */
 export interface RecipeOptions {
   /**
    * How the learning rate moves: 'constant', 'one-cycle' (rises, then falls to nearly nothing;
@@ -123,190 +134,4 @@ export interface FitOptions extends OptimizerOptions, RecipeOptions {
    * far as it came.
    */
   readonly maxSeconds?: number
-}
-
-/** The options with their defaults. */
-export type FitSettings = FitOptions & ReturnType<typeof withDefaults>
-
-function withDefaults(options: FitOptions) {
-  const { optimizer = 'adam', headEpochs = 0, patience } = options
-  return {
-    ...{
-      batchSize: 32,
-      augment: false as FitOptions['augment'],
-      cache: true,
-      seed: 0,
-      strict: false,
-      checkpointSeconds: 30,
-    },
-    ...{
-      schedule: 'constant' as ScheduleName,
-      warmup: 0,
-      lrFloor: 0,
-      unfreezeEvery: 0,
-      minDelta: 0,
-      labelSmoothing: 0,
-      accumulate: 1,
-    },
-    ...{
-      monitor: 'loss' as Monitor,
-      keep: (patience === undefined ? 'last' : 'best') as 'last' | 'best',
-    },
-    ...{ lr: defaultRate(optimizer), lrSpread: headEpochs > 0 ? 100 : 1 },
-    ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)),
-    optimizer,
-    headEpochs,
-  }
-}
-
-const integer = (least: number) => (value: unknown) =>
-  Number.isSafeInteger(value) && (value as number) >= least
-const number = (fits: (value: number) => boolean) => (value: unknown) =>
-  typeof value === 'number' && !Number.isNaN(value) && fits(value)
-const positive = number((value) => value > 0 && value < Number.POSITIVE_INFINITY)
-const notNegative = number((value) => value >= 0 && value < Number.POSITIVE_INFINITY)
-const share = number((value) => value >= 0 && value <= 1)
-const among = (names: readonly unknown[]) => (value: unknown) => names.includes(value)
-const anything = () => true
-
-/** What each option has to be, in words and as a test. */
-const rules: Readonly<Record<keyof FitOptions, readonly [string, (value: unknown) => boolean]>> = {
-  epochs: ['a positive integer', integer(1)],
-  batchSize: ['a positive integer', integer(1)],
-  lr: ['a number of 0 or more', notNegative],
-  optimizer: [`one of ${optimizers.join(', ')}`, among(optimizers)],
-  momentum: ['a number of 0 or more', notNegative],
-  weightDecay: ['a number of 0 or more', notNegative],
-  augment: ['', anything],
-  cache: ['true or false', among([true, false])],
-  featureCache: ['', anything],
-  seed: ['an integer of 0 or more', integer(0)],
-  strict: ['true or false', among([true, false])],
-  onEvent: ['', anything],
-  checkpoint: ['a folder', (value) => typeof value === 'string' && value !== ''],
-  beforeCheckpoint: ['', anything],
-  checkpointSeconds: ['a number of 0 or more', number((value) => value >= 0)],
-  resume: ['true or false', among([true, false])],
-  onResume: ['', anything],
-  signal: ['', anything],
-  maxSeconds: ['a number of 0 or more', number((value) => value >= 0)],
-  schedule: [`one of ${schedules.join(', ')}`, among(schedules)],
-  warmup: ['a number of epochs, 0 or more', notNegative],
-  lrFloor: ['a share in 0..1', share],
-  headEpochs: ['an integer of 0 or more', integer(0)],
-  unfreezeEvery: ['an integer of 0 or more', integer(0)],
-  lrSpread: [
-    'a number of 1 or more',
-    number((value) => value >= 1 && value < Number.POSITIVE_INFINITY),
-  ],
-  layerGroups: [
-    'a list of patterns',
-    (value) =>
-      Array.isArray(value) && value.length > 0 && value.every((one) => typeof one === 'string'),
-  ],
-  patience: ['a positive integer', integer(1)],
-  monitor: [`one of ${monitors.join(', ')}`, among(monitors)],
-  minDelta: ['a number of 0 or more', notNegative],
-  keep: ["'last' or 'best'", among(['last', 'best'])],
-  classWeights: [
-    "'balanced' or numbers by class",
-    (value) => value === 'balanced' || (typeof value === 'object' && value !== null),
-  ],
-  labelSmoothing: ['a share in 0..1', share],
-  mixup: ['a number above 0', positive],
-  accumulate: ['a positive integer', integer(1)],
-  clip: ['a number above 0', positive],
-  ema: ['a number between 0 and 1', number((value) => value > 0 && value < 1)],
-}
-
-/**
- * Checks the options and fills in what is left out.
- * @throws UsageError for options that do not exist, do not fit, or would be without effect
- */
-export function resolveOptions(options: FitOptions): FitSettings {
-  checkOptions('fit', options, Object.keys(rules) as (keyof FitOptions)[])
-  for (const [name, [what, fits]] of Object.entries(rules)) {
-    const value = options[name as keyof FitOptions]
-    if ((value !== undefined || name === 'epochs') && !fits(value))
-      throw new UsageError(`${name} is ${what}, not ${describe(value)}`)
-  }
-  if (options.augment) augmentationOf(options.augment)
-  const settings: FitSettings = { ...options, ...withDefaults(options) }
-  const needs: readonly (readonly [boolean, string])[] = [
-    [
-      settings.resume === true && !settings.checkpoint,
-      'resume needs checkpoint, the folder to go on from',
-    ],
-    [
-      settings.momentum !== undefined && settings.schedule === 'one-cycle',
-      'one-cycle moves the momentum itself: leave momentum out',
-    ],
-    [
-      settings.warmup > 0 && settings.schedule === 'one-cycle',
-      'one-cycle has its own warm-up: leave warmup out',
-    ],
-    [
-      settings.lrFloor > 0 && settings.schedule !== 'cosine',
-      'lrFloor is where a cosine ends: it needs the schedule cosine',
-    ],
-    [
-      settings.headEpochs >= settings.epochs && settings.headEpochs > 0,
-      `headEpochs is ${settings.headEpochs} of ${settings.epochs} epochs: leave some for the rest`,
-    ],
-    [
-      settings.unfreezeEvery > 0 && settings.headEpochs === 0,
-      'unfreezeEvery goes on after headEpochs: give headEpochs too',
-    ],
-    [
-      settings.minDelta > 0 && settings.keep === 'last' && !settings.patience,
-      'minDelta says when an epoch is better: it needs patience, or keep best',
-    ],
-    [
-      options.monitor !== undefined && settings.keep === 'last' && !settings.patience,
-      'monitor says what is better: it needs patience, or keep best',
-    ],
-  ]
-  const wrong = needs.find(([broken]) => broken)
-  if (wrong) throw new UsageError(wrong[1])
-  return settings
-}
-
-function describe(value: unknown): string {
-  return typeof value === 'object' ? JSON.stringify(value) : String(value)
-}
-
-/**
- * What two calls have to agree in for one to go on with the other's checkpoint. A schedule is laid
- * out over all epochs.
- */
-export function decisiveOptions(settings: FitSettings): Readonly<Record<string, unknown>> {
-  const names: readonly (keyof FitOptions)[] = [
-    ...([
-      'batchSize',
-      'lr',
-      'optimizer',
-      'momentum',
-      'weightDecay',
-      'augment',
-      'cache',
-      'seed',
-    ] as const),
-    ...([
-      'schedule',
-      'warmup',
-      'lrFloor',
-      'headEpochs',
-      'unfreezeEvery',
-      'lrSpread',
-      'layerGroups',
-      'keep',
-      'monitor',
-      'minDelta',
-    ] as const),
-    ...(['classWeights', 'labelSmoothing', 'mixup', 'accumulate', 'clip', 'ema'] as const),
-    ...(settings.schedule === 'constant' ? [] : (['epochs'] as const)),
-  ]
-  return Object.fromEntries(
-    names.flatMap((name) => (settings[name] === undefined ? [] : [[name, settings[name]]])),
-  )
 }

@@ -1,13 +1,16 @@
 import { crossEntropy } from '../autograd/functions.ts'
 import { at } from '../base/at.ts'
-import { OutOfMemoryError, ShapeError, UsageError } from '../base/errors.ts'
+import { OutOfMemoryError, ShapeError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
 import type { Network } from '../nn/network.ts'
 import { WeightAverage } from '../optim/average.ts'
 import { markNonFinite } from '../optim/health.ts'
 import { allocate, type Shape, sizeOf } from '../tensor/ndbuffer.ts'
 import { Tensor } from '../tensor/tensor.ts'
-import { makeOptimizer, type OptimizerOptions } from './optimizers.ts'
+import type { OptimizerOptions } from './fitOptions.ts'
+import { makeOptimizer } from './optimizers.ts'
+import type { FitSettings } from './options/defaults.ts'
+import { fillOptions } from './options/resolve.ts'
 import { readingWork } from './storedSource.ts'
 
 /** The training that `planMemory` plans for: options as for `fit`. */
@@ -33,6 +36,10 @@ export interface MemoryPlanOptions extends OptimizerOptions {
    */
   readonly limitBytes?: number
 }
+
+/** `MemoryPlanOptions` with the defaults of `fit`. */
+export type MemorySettings = FitSettings &
+  Pick<MemoryPlanOptions, 'pictures' | 'reading' | 'limitBytes'>
 
 /** The GPU memory that training will take, known before any of it is allocated. */
 export interface MemoryPlan {
@@ -84,14 +91,13 @@ const optionNames = [
  */
 export function planMemory(model: Network, options: MemoryPlanOptions = {}): MemoryPlan {
   checkOptions('planMemory', options, optionNames)
-  return plan(model, options)
+  const { pictures, reading, limitBytes, ...ofTraining } = options
+  return plan(model, { pictures, reading, limitBytes, ...fillOptions(ofTraining) })
 }
 
-/** `planMemory` without the check of names: `fit` has more options. */
-function plan(model: Network, options: MemoryPlanOptions): MemoryPlan {
-  const { batchSize = 32 } = options
-  if (!Number.isSafeInteger(batchSize) || batchSize < 1)
-    throw new UsageError(`batchSize is a positive integer, not ${batchSize}`)
+/** `planMemory` for checked options. */
+function plan(model: Network, options: MemorySettings): MemoryPlan {
+  const { batchSize } = options
   const { engine } = model
   const free = engine.freeBytes()
   const limitBytes = options.limitBytes ?? (free === null ? null : engine.memory().liveBytes + free)
@@ -116,7 +122,7 @@ function plan(model: Network, options: MemoryPlanOptions): MemoryPlan {
  * Refuses training that cannot fit, before it starts.
  * @throws OutOfMemoryError naming a batch size that fits
  */
-export function requireMemory(model: Network, options: MemoryPlanOptions): MemoryPlan {
+export function requireMemory(model: Network, options: MemorySettings): MemoryPlan {
   const planned = plan(model, options)
   if (!planned.problem) return planned
   const remedy = planned.largestBatchSize
@@ -134,14 +140,13 @@ export function requireMemory(model: Network, options: MemoryPlanOptions): Memor
  */
 export async function prepareTraining(
   model: Network,
-  options: MemoryPlanOptions,
+  options: MemorySettings,
   onProgress: (done: number, total: number) => void,
 ): Promise<void> {
   // Makes initial values now: if made later, they would have no place in the layout.
   for (const parameter of model.parameters()) void parameter.tensor
-  const { batchSize = 32 } = options
   await model.engine.gpu.prepare(
-    unchanged(model, trainingWork(model, batchSize, options)),
+    unchanged(model, trainingWork(model, options.batchSize, options)),
     onProgress,
   )
 }
@@ -150,7 +155,7 @@ export async function prepareTraining(
 function rehearse(
   model: Network,
   batchSize: number,
-  options: MemoryPlanOptions,
+  options: MemorySettings,
   limit: number | null,
 ): Pick<MemoryPlan, 'peakBytes' | 'problem'> {
   try {
@@ -172,7 +177,7 @@ function rehearse(
 /** The largest batch size up to `max` that fits. */
 function largest(
   model: Network,
-  options: MemoryPlanOptions,
+  options: MemorySettings,
   limit: number | null,
   max: number,
 ): number {
@@ -186,14 +191,14 @@ function largest(
 }
 
 /** What some steps and one batch of the validation do on the device, for a rehearsal. */
-function trainingWork(model: Network, batchSize: number, options: MemoryPlanOptions): () => void {
+function trainingWork(model: Network, batchSize: number, options: MemorySettings): () => void {
   const { engine } = model
   const {
-    cache = true,
+    cache,
     reading = true,
     pictures: images = Number.POSITIVE_INFINITY,
     ema,
-    accumulate = 1,
+    accumulate,
   } = options
   const from = cache ? model.frozenPrefix : 0
   const rows = Math.min(batchSize, images)

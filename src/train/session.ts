@@ -1,4 +1,5 @@
 import { DataError, UsageError, WeightsError } from '../base/errors.ts'
+import { option, optionText } from '../base/optionText.ts'
 import { namedArrays, type StateDict } from '../base/stateDict.ts'
 import { augmentationOf } from '../data/augment.ts'
 import type { ImageDataset } from '../data/dataset.ts'
@@ -12,11 +13,12 @@ import type { BatchSource } from './batches.ts'
 import type { Checkpoint, EpochPart } from './checkpoint.ts'
 import { brokenImages } from './evaluate.ts'
 import type { EpochResult, OnEvent } from './events.ts'
-import { decisiveOptions, type FitSettings } from './fitOptions.ts'
 import type { SeededAugmentation } from './imageSource.ts'
 import { prepareTraining } from './memory.ts'
 import { openSource } from './openSource.ts'
 import { makeOptimizer } from './optimizers.ts'
+import type { FitSettings } from './options/defaults.ts'
+import { decisiveOptions } from './options/resolve.ts'
 import { bestEpoch } from './recipe/bestEpoch.ts'
 import { resolveClassWeights } from './recipe/classWeights.ts'
 import { layerGroups } from './recipe/layerGroups.ts'
@@ -76,12 +78,7 @@ export class Session {
       this.#groups.map((parameters) => ({ parameters })),
     )
     const { epochs, headEpochs, unfreezeEvery, lrSpread } = settings
-    const grouped = headEpochs > 0 ? 'headEpochs' : lrSpread > 1 ? 'lrSpread' : null
-    if (groups === 1 && grouped)
-      throw new UsageError(
-        `${grouped} needs more than one layer group that trains: ` +
-          'unfreeze other layers, or leave it out',
-      )
+    requireGroups(settings, groups)
     const stages = { epochs, headEpochs, unfreezeEvery, groups }
     this.#stages = planStages(stages)
     const batches = Math.ceil(data.train.length / settings.batchSize)
@@ -320,4 +317,19 @@ export class Session {
     this.norm.dispose()
     await this.#close()
   }
+}
+
+/** @throws UsageError for options that need more groups of layers that train than there are */
+function requireGroups({ headEpochs, lrSpread, unfreezeEvery }: FitSettings, groups: number): void {
+  const needless = headEpochs > 0 ? 'headEpochs' : lrSpread > 1 ? 'lrSpread' : null
+  if (groups === 1 && needless)
+    throw new UsageError(
+      optionText`${option(needless)} needs more than one layer group that trains: unfreeze other
+        layers, or leave it out`,
+    )
+  if (groups === 2 && unfreezeEvery > 0)
+    throw new UsageError(
+      optionText`${option('unfreezeEvery')} needs more than two layer groups that train: leave it
+        out`,
+    )
 }

@@ -1,7 +1,7 @@
 import { DeviceLostError } from '../base/errors.ts'
 import type { Files } from '../host/host.ts'
 import { type Checkpoint, clearCheckpoints, writeCheckpoint } from './checkpoint.ts'
-import type { FitSettings } from './fitOptions.ts'
+import type { FitSettings } from './options/defaults.ts'
 
 /** Checkpoints within an epoch take at most one part in so many of the time. */
 const timeShare = 20

@@ -3,6 +3,7 @@ import { checkOptions } from '../base/options.ts'
 import type { Network } from '../nn/network.ts'
 import { type TuningResult, tuneContractions } from '../ops/tuneContractions.ts'
 import { sizeOf } from '../tensor/ndbuffer.ts'
+import { trainingOptions } from './options/table.ts'
 
 /** Options of `tune`. */
 export interface TuneOptions {
@@ -27,7 +28,7 @@ export interface TuneOptions {
  */
 export async function tune(model: Network, options: TuneOptions = {}): Promise<TuningResult[]> {
   checkOptions('tune', options, ['batchSize', 'onProgress'])
-  const { batchSize = 32, onProgress } = options
+  const { batchSize = trainingOptions.batchSize.default, onProgress } = options
   const { engine } = model
   const { size } = model.preprocess
   const shape = [batchSize, 3, size, size]

@@ -1,6 +1,7 @@
 import { at } from '../base/at.ts'
 import { UsageError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
+import { option, optionText } from '../base/optionText.ts'
 import { Random, requireSeed } from '../base/random.ts'
 import type { Init } from '../nn/init.ts'
 import { initialize, requireInit } from '../nn/init.ts'
@@ -125,7 +126,9 @@ export function applyScenario(model: Network, options: ScenarioOptions): Plan {
   if (keep === undefined) throw new UsageError('the network has no layer classifier.6 to replace')
   const keptAt = indexOf(before, keep)
   if (cut !== null && keptAt >= indexOf(before, 'classifier.6'))
-    throw new UsageError(`cut is the last layer kept, but ${cut} is the one that is replaced`)
+    throw new UsageError(
+      optionText`${option('cut')} is the last layer kept, but ${cut} is the one that is replaced`,
+    )
   const shape = at(model.shapes(), keptAt + 1)
   const added: Module[] = []
   if (shape.length > 1) added.push(new Flatten('flatten'))
@@ -194,19 +197,21 @@ function checkScenario(options: ScenarioOptions): void {
   if (!Number.isSafeInteger(classes) || classes < 1)
     throw new UsageError(`classes is a positive integer, not ${classes}`)
   if (replace !== undefined && replace !== 'last' && replace !== 'all')
-    throw new UsageError(`replace is 'last' or 'all', not '${replace}'`)
+    throw new UsageError(optionText`${option('replace')} is 'last' or 'all', not '${replace}'`)
   if (replace === 'last' && scenario === 'small-different')
     throw new UsageError(
-      "small-different always replaces all FC layers; leave replace out, or give 'all'",
+      optionText`small-different always replaces all FC layers; leave ${option('replace')} out, or
+        give ${option('replace', 'all')}`,
     )
   if (replace === 'last' && cut !== undefined)
     throw new UsageError(
-      `after a cut at ${cut} no FC layers are left to keep; leave replace out, or give 'all'`,
+      optionText`after a cut at ${cut} no FC layers are left to keep; leave ${option('replace')}
+        out, or give ${option('replace', 'all')}`,
     )
   if (init === 'pretrained' && scenario !== 'large-different')
     throw new UsageError(
-      `init: 'pretrained' is for large-different; ${scenario} always starts from the ` +
-        'pretrained weights',
+      optionText`${option('init', 'pretrained')} is for large-different; ${scenario} starts from
+        the pretrained weights anyway`,
     )
   if (init !== undefined && init !== 'pretrained') requireInit(init)
   if (seed !== undefined) requireSeed(seed)
@@ -240,6 +245,6 @@ function randomize(model: Network, init: Init | undefined, seed: number, reasons
       parameter.assign(model.engine, values)
     }
   if (model.pretrained)
-    reasons.push("The pretrained weights are not used; init: 'pretrained' would keep them.")
+    reasons.push('The pretrained weights are not used; the init pretrained would keep them.')
   model.pretrained = false
 }

@@ -1,57 +1,60 @@
 import type { ComponentChildren } from 'preact'
 import { useId } from 'preact/hooks'
+import type { Rule } from '../base/rule.ts'
 
 interface FieldProps {
   readonly label: string
   /** What it means, in a few words. */
-  readonly hint?: string
+  readonly hint?: string | undefined
 }
 
 interface NumberFieldProps extends FieldProps {
+  /** What the number has to be. */
+  readonly rule: Rule
   /** Null where it is left to the library. */
   readonly value: number | null
   readonly onChange: (value: number | null) => void
-  readonly min: number
-  readonly max?: number
-  readonly step?: number | 'any'
+  /** A number beside those of the rule that stands for null. */
+  readonly off?: number | undefined
   /** What an empty field stands for; without it the field has to be filled in. */
-  readonly placeholder?: string
+  readonly placeholder?: string | undefined
 }
 
 /**
- * A number; one that does not fit is marked and said so by the browser, and kept out of the
- * settings.
+ * A number. The browser marks one that breaks the rule and says what it has to be; the settings do
+ * not take it.
  */
 export function NumberField({
   label,
   hint,
+  rule,
   value,
   onChange,
-  min,
-  max,
-  step = 1,
+  off,
   placeholder,
 }: NumberFieldProps) {
   const id = useId()
+  const { integer, min, max } = rule.bounds ?? {}
+  const onInput = (input: HTMLInputElement) => {
+    const number = input.value === '' ? null : input.valueAsNumber
+    const fits = number === null || number === off || rule.fits(number)
+    input.setCustomValidity(fits ? '' : `It has to be ${rule.words}.`)
+    if (input.checkValidity()) onChange(number === off ? null : number)
+  }
   return (
     <div class="field">
       <label for={id}>{label}</label>
       <input
-        {...{
-          id,
-          type: 'number',
-          min,
-          max,
-          step,
-          placeholder,
-          required: placeholder === undefined,
-        }}
+        id={id}
+        type="number"
+        min={off ?? min}
+        max={max}
+        step={integer ? 1 : 'any'}
+        placeholder={placeholder}
+        required={placeholder === undefined}
         aria-describedby={hint ? `${id}-hint` : undefined}
-        value={value ?? ''}
-        onInput={({ currentTarget }) => {
-          if (currentTarget.checkValidity())
-            onChange(currentTarget.value === '' ? null : currentTarget.valueAsNumber)
-        }}
+        value={value ?? off ?? ''}
+        onInput={({ currentTarget }) => onInput(currentTarget)}
         onBlur={({ currentTarget }) => {
           if (!currentTarget.checkValidity()) currentTarget.reportValidity()
         }}

@@ -5,8 +5,8 @@ import { Conv2d, Flatten } from '../nn/layers.ts'
 import type { Module } from '../nn/module.ts'
 import type { Network } from '../nn/network.ts'
 import { sizeOf } from '../tensor/ndbuffer.ts'
-import { resolveOptions } from '../train/fitOptions.ts'
 import { planMemory } from '../train/memory.ts'
+import { resolveOptions } from '../train/options/resolve.ts'
 import type { Choice } from '../transfer/decide.ts'
 import { applyScenario, type Plan } from '../transfer/scenario.ts'
 import { fitOptions, type Settings, scenarioOptions } from './settings.ts'
@@ -37,7 +37,7 @@ export function prepare(
   const random = layersOf(
     model.missing.filter((name) => !plan.added.some((layer) => name.startsWith(`${layer.name}.`))),
   )
-  const cache = settings.augment === 'none' && settings.mixup === 0
+  const cache = settings.augment === null && settings.mixup === null
   const { batchSize, optimizer, lr, weightDecay } = options
   const images = data.train.length
   const memory = planMemory(model, {

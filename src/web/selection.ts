@@ -2,7 +2,9 @@ import { fromEvent } from 'file-selector'
 import { GraftError } from '../base/errors.ts'
 import type { ImageDataset } from '../data/dataset.ts'
 import { filesDataset, type PlacedFile } from '../data/filesDataset.ts'
+import { ignoring } from '../data/split.ts'
 import { PICTURE } from '../host/imageFormat.ts'
+import { pageMessage } from './settings.ts'
 
 /** The files that a person dropped or chose. */
 export interface Selection {
@@ -52,9 +54,12 @@ export function datasetOf(
   options: { readonly split: number; readonly seed: number },
 ): ImageDataset | string {
   try {
-    return filesDataset(selection.files, { root: selection.root, ...options })
+    return filesDataset(selection.files, {
+      root: selection.root,
+      ...ignoring(options, ['split', 'seed']),
+    })
   } catch (error) {
-    if (error instanceof GraftError) return error.message
+    if (error instanceof GraftError) return pageMessage(error)
     throw error
   }
 }

@@ -1,18 +1,27 @@
-import { type AugmentationName, augmentationOf } from '../data/augment.ts'
+import { type GraftError, UsageError } from '../base/errors.ts'
+import type { WriteOption } from '../base/optionText.ts'
+import type { AugmentationName } from '../data/augment.ts'
 import type { Variant } from '../nn/alexnet.ts'
 import type { InitName } from '../nn/init.ts'
 import type { LearningRateOptions } from '../train/findLearningRate.ts'
 import type { FitOptions } from '../train/fitOptions.ts'
-import type { OptimizerName } from '../train/optimizers.ts'
-import type { ScheduleName } from '../train/recipe/rates.ts'
+import { setupOptions, shippedWeights } from '../train/options/setup.ts'
+import type { OptionSpec } from '../train/options/spec.ts'
+import { optionNames, specs, stepOptions, type trainingOptions } from '../train/options/table.ts'
 import { type Choice, optionsOf } from '../transfer/decide.ts'
 import type { Scenario, ScenarioOptions } from '../transfer/scenario.ts'
 
-/** The weights that lie beside the page. */
-export const shippedWeights = 'alexnet-64-tinyimagenet100'
+type Table = typeof trainingOptions
+/** The options of `fit` that the page asks for. */
+export type PageOption = {
+  [K in keyof Table]: Table[K] extends { field: object } ? K : never
+}[keyof Table]
+export const pageOptions = optionNames.filter((name) => specs[name].field) as readonly PageOption[]
 
 /** What a person decides; the worker makes the library's options of it. */
-export interface Settings {
+export interface Settings
+  extends Required<Pick<FitOptions, Exclude<PageOption, NullableOption>>>,
+    Nullable<Pick<FitOptions, NullableOption>> {
   readonly start: 'shipped' | 'file' | 'random'
   /** Weights of the person's own, where `start` is 'file'. */
   readonly file: File | null
@@ -26,44 +35,32 @@ export interface Settings {
   readonly head: 'last' | 'all' | `features.${string}`
   /** Null: the scenario's own. */
   readonly init: InitName | 'pretrained' | null
-  readonly epochs: number
-  readonly batchSize: number
-  readonly optimizer: OptimizerName
-  /** Null: the optimizer's own, as with `weightDecay`. */
-  readonly lr: number | null
-  readonly weightDecay: number | null
-  readonly schedule: ScheduleName
-  readonly augment: AugmentationName | 'none'
-  /** 0: off, as with those that follow. */
-  readonly headEpochs: number
-  readonly patience: number
-  readonly mixup: number
-  readonly labelSmoothing: number
-  readonly balanced: boolean
+  readonly augment: AugmentationName | null
+  readonly classWeights: 'balanced' | null
   readonly split: number
-  readonly seed: number
 }
 
+/** Options that are left to the library, or off, where they are null. */
+type NullableOption = 'lr' | 'weightDecay' | 'augment' | 'patience' | 'classWeights' | 'mixup'
+type Nullable<T> = { readonly [K in keyof T]-?: NonNullable<T[K]> | null }
+
+/** The default of every option that has one of its own, and null for the others. */
+const ofTable = Object.fromEntries(
+  pageOptions.map((name) => {
+    const value = specs[name].default
+    return [name, typeof value === 'string' || typeof value === 'number' ? value : null]
+  }),
+) as unknown as Pick<Settings, PageOption>
+
 export const defaults: Settings = {
-  ...{ start: 'shipped', file: null, variant: null, scenario: 'auto', head: 'last', init: null },
-  ...{
-    epochs: 20,
-    batchSize: 32,
-    optimizer: 'adam',
-    lr: null,
-    weightDecay: null,
-    schedule: 'constant',
-    augment: 'none',
-  },
-  ...{
-    headEpochs: 0,
-    patience: 0,
-    mixup: 0,
-    labelSmoothing: 0,
-    balanced: false,
-    split: 0.25,
-    seed: 0,
-  },
+  ...ofTable,
+  start: 'shipped',
+  file: null,
+  variant: null,
+  scenario: 'auto',
+  head: 'last',
+  init: null,
+  split: setupOptions.split.default,
 }
 
 /** The settings without what others of them have made meaningless. */
@@ -117,53 +114,46 @@ export function trainsTrunk(scenario: Settings['scenario']): boolean {
   return scenario.startsWith('large')
 }
 
-/** What `fit` takes; what is off is left out. */
+/** What `fit` is given: what is off, or left to the library, is left out. */
 export function fitOptions(settings: Settings): FitOptions {
-  const {
-    epochs,
-    batchSize,
-    optimizer,
-    lr,
-    weightDecay,
-    schedule,
-    augment,
-    patience,
-    mixup,
-    labelSmoothing,
-    balanced,
-    seed,
-  } = settings
-  const headEpochs = trainsTrunk(settings.scenario) ? settings.headEpochs : 0
-  return {
-    ...{ epochs, batchSize, optimizer, schedule, labelSmoothing, headEpochs, seed },
-    ...(lr === null ? {} : { lr }),
-    ...(weightDecay === null ? {} : { weightDecay }),
-    ...(augment === 'none' ? {} : { augment: augmentationOf(augment) }),
-    ...(patience > 0 ? { patience } : {}),
-    ...(mixup > 0 ? { mixup } : {}),
-    ...(balanced ? { classWeights: 'balanced' as const } : {}),
-  }
+  const given = pageOptions.flatMap((name) => {
+    const value = name === 'headEpochs' && !trainsTrunk(settings.scenario) ? 0 : settings[name]
+    return value === null ? [] : [[name, value]]
+  })
+  return Object.fromEntries(given) as unknown as FitOptions
 }
 
-/** What `findLearningRate` takes: those of the same that bear on single steps. */
+/** What `findLearningRate` is given: the same options, as far as they bear on single steps. */
 export function rateOptions(settings: Settings): LearningRateOptions {
-  const { batchSize, optimizer, weightDecay, augment, mixup, labelSmoothing, classWeights, seed } =
-    fitOptions(settings)
-  return { batchSize, optimizer, weightDecay, augment, mixup, labelSmoothing, classWeights, seed }
+  const bears = (name: string) => stepOptions.some((one) => one === name)
+  return Object.fromEntries(Object.entries(fitOptions(settings)).filter(([name]) => bears(name)))
 }
 
 /** The run's options by the names of the command line, for a config that `graft` reads. */
 export function runOptions(settings: Settings, root: string): Readonly<Record<string, unknown>> {
-  const { start, file, variant, scenario, head, init, augment, split } = settings
+  const { start, file, variant, scenario, head, init, split } = settings
   const placed =
     scenario === 'auto' ? {} : head === 'last' || head === 'all' ? { replace: head } : { cut: head }
   return {
     weights: start === 'random' ? 'none' : start === 'file' ? file?.name : shippedWeights,
-    ...(variant ? { variant } : {}),
-    ...{ scenario, ...placed },
-    ...(init ? { init } : {}),
+    variant: variant ?? undefined,
+    scenario,
+    ...placed,
+    init: init ?? undefined,
     ...fitOptions(settings),
-    ...(augment === 'none' ? {} : { augment }),
-    ...{ split, data: root },
+    split,
+    data: root,
   }
+}
+
+/** What an error says on the page, where an option goes by its field's label. */
+export function pageMessage(error: GraftError): string {
+  return error instanceof UsageError ? error.messageFor(asLabel) : error.message
+}
+
+const fields: Readonly<Record<string, OptionSpec>> = { ...specs, ...setupOptions }
+
+const asLabel: WriteOption = ({ option, value }) => {
+  const label = fields[option]?.field?.label ?? option
+  return value === undefined ? `“${label}”` : `“${label}” ${String(value)}`
 }

@@ -1,10 +1,18 @@
-import type { AugmentationName } from '../data/augment.ts'
 import { type Variant, variants } from '../nn/alexnet.ts'
 import { initNames } from '../nn/init.ts'
-import { defaultRate, optimizers } from '../train/optimizers.ts'
-import { schedules } from '../train/recipe/rates.ts'
+import { setupOptions } from '../train/options/setup.ts'
+import { specs } from '../train/options/table.ts'
 import { FileButton, NumberField, RadioField, SelectField } from './fields.tsx'
-import { defaultHead, isApplicable, type Settings, trainsTrunk } from './settings.ts'
+import { OptionField } from './optionField.tsx'
+import {
+  defaultHead,
+  defaults,
+  isApplicable,
+  type PageOption,
+  pageOptions,
+  type Settings,
+  trainsTrunk,
+} from './settings.ts'
 import type { Prepared } from './workerApi.ts'
 
 interface SetupProps {
@@ -62,17 +70,9 @@ const scenarios = [
   },
 ] as const
 
-/** What happens to images to train on, anew in every epoch. */
-const augmented = {
-  none: 'each as it is',
-  light: 'moved a little, mirrored',
-  standard: 'moved, scaled, mirrored, turned, recolored',
-  strong: 'all of that and more, parts erased',
-} as const
-
 /** What a person decides before training. */
 export function Setup({ settings, onChange, cuts, divided }: SetupProps) {
-  const { start, scenario, optimizer } = settings
+  const { start, scenario } = settings
   return (
     <form class="setup" onSubmit={(event) => event.preventDefault()}>
       <RadioField
@@ -91,37 +91,9 @@ export function Setup({ settings, onChange, cuts, divided }: SetupProps) {
       />
       {scenario !== 'auto' && <HeadField settings={settings} onChange={onChange} cuts={cuts} />}
       <div class="fields">
-        <NumberField
-          label="Epochs"
-          value={settings.epochs}
-          min={1}
-          onChange={(epochs) => onChange({ epochs: epochs ?? 1 })}
-        />
-        <NumberField
-          label="Batch size"
-          value={settings.batchSize}
-          min={1}
-          onChange={(batchSize) => onChange({ batchSize: batchSize ?? 1 })}
-        />
-        <SelectField
-          label="Optimizer"
-          value={optimizer}
-          onChange={(optimizer) => onChange({ optimizer })}
-          options={optimizers.map((name) => [name, name])}
-        />
-        <NumberField
-          label="Learning rate"
-          value={settings.lr}
-          {...{ min: 0, step: 'any', placeholder: String(defaultRate(optimizer)) }}
-          onChange={(lr) => onChange({ lr })}
-        />
-        <SelectField<AugmentationName | 'none'>
-          label="Augmentation"
-          value={settings.augment}
-          onChange={(augment) => onChange({ augment })}
-          hint={augmented[settings.augment]}
-          options={(['none', 'light', 'standard', 'strong'] as const).map((name) => [name, name])}
-        />
+        {optionsUnder('main').map((name) => (
+          <OptionField key={name} name={name} settings={settings} onChange={onChange} />
+        ))}
       </div>
       <More settings={settings} onChange={onChange} divided={divided} />
     </form>
@@ -186,6 +158,11 @@ function HeadField({ settings: { scenario, head }, onChange, cuts }: Omit<SetupP
   )
 }
 
+/** The options of the table that stand in view, or under "More settings". */
+function optionsUnder(part: 'main' | 'more'): readonly PageOption[] {
+  return pageOptions.filter((name) => Boolean(specs[name].field?.more) === (part === 'more'))
+}
+
 /** What most people leave as it is. */
 function More({ settings, onChange, divided }: Omit<SetupProps, 'cuts'>) {
   const { scenario, start } = settings
@@ -196,78 +173,25 @@ function More({ settings, onChange, divided }: Omit<SetupProps, 'cuts'>) {
     <details>
       <summary>More settings</summary>
       <div class="fields">
+        {optionsUnder('more')
+          .filter((name) => name !== 'headEpochs' || trainsTrunk(scenario))
+          .map((name) => (
+            <OptionField key={name} name={name} settings={settings} onChange={onChange} />
+          ))}
         <SelectField
-          label="Schedule"
-          value={settings.schedule}
-          onChange={(schedule) => onChange({ schedule })}
-          options={schedules.map((name) => [name, name])}
-        />
-        <NumberField
-          label="Weight decay"
-          value={settings.weightDecay}
-          {...{ min: 0, step: 'any', placeholder: 'default' }}
-          onChange={(weightDecay) => onChange({ weightDecay })}
-        />
-        {trainsTrunk(scenario) && (
-          <NumberField
-            label="Epochs of the head alone"
-            hint="then all layers, early ones slower"
-            value={settings.headEpochs}
-            min={0}
-            onChange={(headEpochs) => onChange({ headEpochs: headEpochs ?? 0 })}
-          />
-        )}
-        <NumberField
-          label="Stop after epochs without gain"
-          hint="0: never; else the best epoch is kept"
-          value={settings.patience}
-          min={0}
-          onChange={(patience) => onChange({ patience: patience ?? 0 })}
-        />
-        <SelectField
-          label="Rare classes"
-          hint="balanced: they weigh as much as common ones"
-          value={settings.balanced ? 'balanced' : 'as they are'}
-          onChange={(value) => onChange({ balanced: value === 'balanced' })}
-          options={[
-            ['as they are', 'as they are'],
-            ['balanced', 'balanced'],
-          ]}
-        />
-        <NumberField
-          label="Label smoothing"
-          value={settings.labelSmoothing}
-          {...{ min: 0, max: 1, step: 'any' }}
-          onChange={(labelSmoothing) => onChange({ labelSmoothing: labelSmoothing ?? 0 })}
-        />
-        <NumberField
-          label="Mixup"
-          hint="0: off; 0.2 mixes images a little"
-          value={settings.mixup}
-          {...{ min: 0, step: 'any' }}
-          onChange={(mixup) => onChange({ mixup: mixup ?? 0 })}
-        />
-        <SelectField
-          label="First values of what is new"
+          label={setupOptions.init.field.label}
           value={settings.init ?? ''}
           onChange={(init) => onChange({ init: init || null })}
           options={[['', 'default'], ...inits.map((name) => [name, name] as const)]}
         />
         {!divided && (
           <NumberField
-            label="Share held out"
+            label={setupOptions.split.field.label}
+            rule={setupOptions.split.rule}
             value={settings.split}
-            {...{ min: 0.01, max: 0.99, step: 'any' }}
-            onChange={(split) => onChange({ split: split ?? 0.25 })}
+            onChange={(split) => onChange({ split: split ?? defaults.split })}
           />
         )}
-        <NumberField
-          label="Seed"
-          hint="the same one gives the same network"
-          value={settings.seed}
-          min={0}
-          onChange={(seed) => onChange({ seed: seed ?? 0 })}
-        />
       </div>
     </details>
   )

@@ -1,6 +1,7 @@
 import { DeviceLostError, GraftError, UsageError, WeightsError } from '../base/errors.ts'
 import type { ImageDataset } from '../data/dataset.ts'
 import { filesDataset, type PlacedFile } from '../data/filesDataset.ts'
+import { ignoring } from '../data/split.ts'
 import { alexnet, variants } from '../nn/alexnet.ts'
 import type { Network } from '../nn/network.ts'
 import {
@@ -18,13 +19,14 @@ import { type Prediction, predict } from '../train/evaluate.ts'
 import type { EpochResult, Skipped } from '../train/events.ts'
 import { findLearningRate } from '../train/findLearningRate.ts'
 import { type FitResult, fit } from '../train/fit.ts'
+import { shippedWeights } from '../train/options/setup.ts'
 import { outcomesOf } from '../train/outcomes.ts'
 import { Stopwatch } from '../train/timings.ts'
 import type { Choice } from '../transfer/decide.ts'
 import type { WeightsFile } from '../weights/safetensors.ts'
 import { type FinishedRun, fileOf } from './downloads.ts'
 import { prepare } from './prepare.ts'
-import { fitOptions, rateOptions, runOptions, type Settings, shippedWeights } from './settings.ts'
+import { fitOptions, pageMessage, rateOptions, runOptions, type Settings } from './settings.ts'
 import type { Download, Prepared, Result, WorkEvent } from './workerApi.ts'
 
 type Tell = (event: WorkEvent) => void
@@ -71,7 +73,7 @@ export class Trainer {
     options: { readonly root: string; readonly split: number; readonly seed: number },
   ): Promise<void> {
     return this.#alone(async () => {
-      this.#data = filesDataset(files, options)
+      this.#data = filesDataset(files, ignoring(options, ['split', 'seed']))
     })
   }
 
@@ -312,7 +314,7 @@ export class Trainer {
         // Until the engine is open and images are there, nothing is called that looks at them.
         return await work(this.#engine as Engine, this.#data as ImageDataset)
       } catch (error) {
-        if (error instanceof GraftError) throw named(error.code, error.message)
+        if (error instanceof GraftError) throw named(error.code, pageMessage(error))
         throw error
       }
     })
@@ -352,7 +354,7 @@ async function fitOrRescue(
   } catch (error) {
     if (!(error instanceof GraftError) || error instanceof DeviceLostError || epochs.length === 0)
       throw error
-    return { fitted: null, problem: error.message }
+    return { fitted: null, problem: pageMessage(error) }
   }
 }
 

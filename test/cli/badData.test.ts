@@ -245,7 +245,7 @@ const cases: Readonly<Record<string, BadInput>> = {
       '--weights',
       'none',
     ],
-    says: /run was begun without --weights; leave --weights out to go on with it, or train into another folder with --out/,
+    says: /run was started without --weights; leave --weights out to continue it, or train into another folder with --out/,
     code: 2,
   },
   'a run of other classes': {

@@ -86,7 +86,7 @@ describe('recipes on the command line', () => {
     const other = await graft(train('killed', '--resume', '--class-weights', 'balanced'))
     expect([other.code, other.complaints]).toEqual([
       2,
-      [expect.stringMatching(/was begun with --class-weights \{"circle":2,"square":0\.5\}/)],
+      [expect.stringMatching(/was started with --class-weights \{"circle":2,"square":0\.5\}/)],
     ])
   })
 
@@ -123,7 +123,7 @@ describe('recipes on the command line', () => {
     ],
     [
       ['train', '--scenario', 'large-similar', '--head-epochs', '20'],
-      /headEpochs is 20 of 20 epochs/,
+      /--head-epochs is 20 of 20 epochs/,
     ],
     [['lr-find', '--epochs', '3'], /does not depend on --epochs/],
   ])('%j says what is wrong in one line', async ([command = '', ...options], message) => {

@@ -142,7 +142,7 @@ describe('runs that go on', () => {
     const other = await train('resumed', '--batch-size', '8', '--resume')
     expect([other.code, other.complaints]).toEqual([
       2,
-      [expect.stringMatching(/was begun with --batch-size 4; leave --batch-size out/)],
+      [expect.stringMatching(/was started with --batch-size 4; leave --batch-size out/)],
     ])
     const twice = await train('whole', ...options)
     expect([twice.code, twice.complaints]).toEqual([

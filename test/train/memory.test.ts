@@ -11,8 +11,10 @@ import { markNonFinite } from '../../src/optim/health.ts'
 import type { Engine } from '../../src/tensor/engine.ts'
 import type { TrainEvent } from '../../src/train/events.ts'
 import { fit } from '../../src/train/fit.ts'
+import type { OptimizerOptions } from '../../src/train/fitOptions.ts'
 import { planMemory, prepareTraining } from '../../src/train/memory.ts'
-import { makeOptimizer, type OptimizerOptions } from '../../src/train/optimizers.ts'
+import { makeOptimizer } from '../../src/train/optimizers.ts'
+import { fillOptions } from '../../src/train/options/resolve.ts'
 import { applyScenario, type Scenario, scenarios } from '../../src/transfer/scenario.ts'
 import { testEngine } from '../support/engine.ts'
 import { drawnShapes } from '../support/shapes.ts'
@@ -84,7 +86,8 @@ describe('what training will take', () => {
         // the whole network, before its end was cut off
         const loaded = model.engine.memory().peakBytes
         const plan = planMemory(model, { batchSize, optimizer, cache: false })
-        await prepareTraining(model, { batchSize, optimizer, cache: false }, () => {})
+        const settings = fillOptions({ batchSize, optimizer, cache: false })
+        await prepareTraining(model, settings, () => {})
         await steps(model, 3, { optimizer })
         expect(plan.problem).toBe(null)
         expect(model.engine.memory().peakBytes).toBe(Math.max(plan.peakBytes ?? 0, loaded))

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { NonFiniteError, UsageError } from '../../src/base/errors.ts'
 import type { ImageDataset } from '../../src/data/dataset.ts'
+import { FeatureCache } from '../../src/data/featureCache.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
 import type { Network } from '../../src/nn/network.ts'
 import { evaluate } from '../../src/train/evaluate.ts'
@@ -271,7 +272,7 @@ describe('recipes in fit', () => {
       { schedule: 'one-cycle', optimizer: 'sgd', momentum: 0.9 },
       /one-cycle moves the momentum itself/,
     ],
-    [{ lrFloor: 0.1 }, /needs the schedule cosine/],
+    [{ lrFloor: 0.1 }, /lrFloor .* needs schedule: 'cosine'/],
     [{ headEpochs: 2 }, /headEpochs is 2 of 2 epochs/],
     [{ unfreezeEvery: 1 }, /give headEpochs too/],
     [{ minDelta: 0.1 }, /minDelta .* needs patience/],
@@ -281,7 +282,13 @@ describe('recipes in fit', () => {
     [{ mixup: -1 }, /mixup is a number above 0/],
     [{ accumulate: 0 }, /accumulate is a positive integer/],
     [{ classWeights: { dog: 1 } }, /classWeights names 'dog'/],
-    [{ layerGroups: ['classifier.*'] }, /no layer group holds/],
+    [{ layerGroups: ['classifier.*'], lrSpread: 2 }, /no layer group holds/],
+    [{ layerGroups: ['*'] }, /layerGroups has no effect .* give lrSpread too/],
+    [{ onResume: () => {} }, /onResume needs resume/],
+    [
+      { featureCache: new FeatureCache(), cache: false },
+      /featureCache has no effect with cache: false/,
+    ],
     [{ patience: 0 }, /patience is a positive integer/],
   ])('%j is refused', async (options, message) => {
     const network = await model()

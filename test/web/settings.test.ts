@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { resolveOptions } from '../../src/train/fitOptions.ts'
+import { resolveOptions } from '../../src/train/options/resolve.ts'
 import {
   consistent,
   defaultHead,

@@ -157,7 +157,7 @@ test('a batch that would not fit, and settings that do not go together, are said
   const wrong = trainer.prepare({ ...settings, scenario: 'large-similar', headEpochs: 2 }, null)
   await expect(wrong).rejects.toMatchObject({
     name: 'usage',
-    message: /headEpochs is 2 of 2 epochs/,
+    message: /^“Epochs of the head alone” is 2 of 2 epochs/,
   })
 })
 

@@ -38,7 +38,7 @@ export async function withLock<T>(
 export function holdingRun<T>(folder: string, body: () => Promise<T>): Promise<T> {
   const taken = () =>
     new UsageError(
-      `another training is writing to ${folder}: wait for it, or name another folder with --out`,
+      `another training is writing to ${folder}: wait for it, or train into another folder`,
     )
   return withLock(folder, taken, body)
 }

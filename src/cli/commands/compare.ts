@@ -1,14 +1,14 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { type Command, Option } from 'commander'
+import type { Command } from 'commander'
 import { UsageError } from '../../base/errors.ts'
 import { duration, percent } from '../../base/format.ts'
 import { writeFileAtomic } from '../../base/node/atomicFile.ts'
 import { openData } from '../../data/openData.ts'
-import { type Variant, variants } from '../../nn/alexnet.ts'
+import type { Variant } from '../../nn/alexnet.ts'
 import { type Budget, type Comparison, compareScenarios } from '../../train/compareScenarios.ts'
 import type { TrainEvent } from '../../train/events.ts'
-import { type OptimizerName, optimizers } from '../../train/optimizers.ts'
+import type { OptimizerName } from '../../train/fitOptions.ts'
 import type { Plan, Scenario } from '../../transfer/scenario.ts'
 import { buildNetwork } from '../buildNetwork.ts'
 import { comparisonChart } from '../charts.ts'
@@ -19,15 +19,17 @@ import { table } from '../lines.ts'
 import {
   type CommonOptions,
   count,
+  divisionOf,
   number,
+  offlineOption,
   path,
-  seedNumber,
   typedOptions,
   withCommon,
 } from '../options.ts'
 import { epochHeader, epochLine, Output } from '../output.ts'
 import { inSession } from '../session.ts'
 import { dataName, nextCommand } from '../shell.ts'
+import { tableOption } from '../tableOptions.ts'
 import { chooseNetwork } from '../trainSettings.ts'
 
 interface CompareOptions extends CommonOptions {
@@ -51,41 +53,28 @@ export function addCompare(program: Command): void {
       'Train all four scenarios on your images under one budget, and show accuracy against time.',
     )
     .argument('<dir>', 'images: <class>/* to be split, or train/<class>/* and val/<class>/*')
-    .option(
-      '--weights <name|path>',
-      "a name that 'graft weights list' shows, a file, or 'none' for random",
-    )
-    .addOption(
-      new Option('--variant <name>', "which AlexNet (default: the weights' own)").choices(variants),
-    )
+    .addOption(tableOption('weights'))
+    .addOption(tableOption('variant'))
     .option(
       '--seconds <n>',
       'training time of each; the last validation comes on top (default: thrice what reading takes, at least 60)',
       number({ above: 0 }),
     )
     .option('--epochs <n>', 'or so many passes over the images of each', count)
-    .option('--batch-size <n>', 'images a step', count, 32)
-    .option(
-      '--lr <x>',
-      'learning rate of all four (default: 0.001, for sgd 0.01)',
-      number({ above: 0 }),
-    )
+    .addOption(tableOption('batchSize'))
     .addOption(
-      new Option('--optimizer <name>', 'how a step is made').choices(optimizers).default('adam'),
+      tableOption('lr', { flags: '--lr <x>', help: 'learning rate of all four' }).argParser(
+        number({ above: 0 }),
+      ),
     )
-    .option(
-      '--split <x>',
-      'share held out for validation, where DIR has no val/',
-      number({ above: 0, below: 1 }),
-      0.25,
+    .addOption(tableOption('optimizer'))
+    .addOption(tableOption('split'))
+    .addOption(
+      tableOption('seed', {
+        help: 'seeds the split, the probe, the order of images and all random values',
+      }),
     )
-    .option(
-      '--seed <n>',
-      'seeds the split, the probe, the order of images and all random values',
-      seedNumber,
-      0,
-    )
-    .option('--offline', 'fetch no weights that are not on this machine (also: GRAFT_OFFLINE=1)')
+    .addOption(offlineOption())
     .option(
       '--out <file>',
       'the chart and its figures as one HTML file (default: runs/<name of DIR>-compare.html)',
@@ -106,11 +95,11 @@ Examples:
 }
 
 async function run(dir: string, options: CompareOptions, command: Command): Promise<void> {
-  const { weights, variant, seed, split } = options
+  const { weights, variant, seed } = options
   if (options.seconds !== undefined && options.epochs !== undefined)
     throw new UsageError('--seconds and --epochs are two budgets: give one of them')
   const output = new Output(options.json)
-  const data = await openData(dir, { split, seed })
+  const data = await openData(dir, divisionOf(options, command))
   const network = chooseNetwork({ weights, variant, scenario: 'auto' })
   await inSession(network.weights, options, output, async (engine, stop) => {
     try {

@@ -1,7 +1,5 @@
 import type { Command } from 'commander'
 import { UsageError } from '../../base/errors.ts'
-import { augmentationOf } from '../../data/augment.ts'
-import { FeatureCache } from '../../data/featureCache.ts'
 import { openData } from '../../data/openData.ts'
 import type { Network } from '../../nn/network.ts'
 import {
@@ -14,17 +12,21 @@ import { buildNetwork } from '../buildNetwork.ts'
 import { learningRateChart } from '../charts.ts'
 import { describeData, describeEngine, describeNetwork, describePlan } from '../describe.ts'
 import type { Stop } from '../interrupt.ts'
-import { typedOptions, withCommon } from '../options.ts'
+import { divisionOf, typedOptions, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
 import { inSession } from '../session.ts'
 import { nextCommand } from '../shell.ts'
 import {
   chooseNetwork,
   settingsOf,
+  stepOptionsOf,
   type TrainOptions,
   type TrainSettings,
+  wholeRunNames,
   withTrainOptions,
 } from '../trainSettings.ts'
+
+const ofWholeRuns: ReadonlySet<string> = new Set(wholeRunNames)
 
 export function addLrFind(program: Command): void {
   const command = program
@@ -51,12 +53,6 @@ Examples:
   command.action(run)
 }
 
-/** Options of train that no single step depends on. */
-const ofWholeRuns: ReadonlySet<string> = new Set([
-  ...['epochs', 'lr', 'headEpochs', 'unfreezeEvery', 'schedule', 'warmup', 'lrFloor'],
-  ...['ema', 'patience', 'monitor', 'minDelta', 'keep'],
-])
-
 async function run(dir: string, options: TrainOptions, command: Command): Promise<void> {
   const needless = command.options.find((option) => {
     const name = option.attributeName()
@@ -70,7 +66,7 @@ async function run(dir: string, options: TrainOptions, command: Command): Promis
     throw new UsageError(
       "a search needs a scenario by name: 'graft train DIR --scenario auto --lr find' chooses one, then searches",
     )
-  const data = await openData(dir, { split: settings.split, seed: settings.seed })
+  const data = await openData(dir, divisionOf(settings, command))
   const network = chooseNetwork(settings)
   await inSession(network.weights, options, output, async (engine, stop) => {
     describeEngine(output, engine)
@@ -117,13 +113,8 @@ async function search(
   model: Network,
   { data, settings, output, stop }: Search,
 ): Promise<LearningRates> {
-  const { batchSize, optimizer, weightDecay, augment, cache, seed, strict } = settings
-  const { labelSmoothing, classWeights, mixup, accumulate, clip, lrSpread, layerGroups } = settings
   const options: LearningRateOptions = {
-    ...{ batchSize, optimizer, weightDecay, cache, seed, strict },
-    ...(augment ? { augment: augmentationOf(augment) } : {}),
-    ...(cache ? { featureCache: new FeatureCache() } : {}),
-    ...{ labelSmoothing, classWeights, mixup, accumulate, clip, lrSpread, layerGroups },
+    ...stepOptionsOf(settings),
     signal: stop.signal,
     onEvent: (event) => output.training(event),
   }

@@ -15,10 +15,10 @@ import { preprocessOf, type Variant, variants } from '../../nn/alexnet.ts'
 import type { Engine } from '../../tensor/engine.ts'
 import { drawInEpoch } from '../../train/imageSource.ts'
 import { describeAugmentation, describeData } from '../describe.ts'
-import { type CommonOptions, count, path, seedNumber, withCommon } from '../options.ts'
+import { type CommonOptions, count, divisionOf, path, seedNumber, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
 import { drawSheet, type SheetRow } from '../sheet.ts'
-import { augmentOption, splitOption } from '../trainSettings.ts'
+import { tableOption } from '../tableOptions.ts'
 import { withEngine } from '../withEngine.ts'
 
 interface ShowBatchOptions extends CommonOptions {
@@ -37,7 +37,7 @@ export function addShowBatch(program: Command): void {
     .description('Draw images as a network sees them: in validation, and augmented in each epoch.')
     .argument('<dir>', 'images, as graft train takes them')
     .option('--out <file>', 'the sheet, a .png', path, 'sheet.png')
-    .addOption(augmentOption().default(true, 'standard'))
+    .addOption(tableOption('augment').default(true, 'standard'))
     .addOption(
       new Option('--variant <name>', 'the network, which decides the preprocessing')
         .choices(variants)
@@ -45,7 +45,7 @@ export function addShowBatch(program: Command): void {
     )
     .option('--count <n>', 'images', count, 8)
     .option('--epochs <n>', 'epochs of training to show', count, 5)
-    .addOption(splitOption())
+    .addOption(tableOption('split'))
     .option(
       '--seed <n>',
       'as for graft train: the same seed and split show what that training sees',
@@ -63,13 +63,13 @@ Examples:
   command.action(run)
 }
 
-async function run(dir: string, options: ShowBatchOptions): Promise<void> {
+async function run(dir: string, options: ShowBatchOptions, command: Command): Promise<void> {
   const output = new Output(options.json)
-  const { out, augment, split, seed } = options
+  const { out, augment } = options
   if (!/\.png$/i.test(out))
     throw new UsageError(`the sheet is a PNG: --out ${out} has to end in .png`)
   const sharp = await loadSharp()
-  const data = await openData(dir, { split, seed })
+  const data = await openData(dir, divisionOf(options, command))
   describeData(output, data)
   const augmentation = augmentationOf(augment)
   output.labeled('augment', describeAugmentation(augmentation))

@@ -5,7 +5,6 @@ import { counted, duration, percent } from '../../base/format.ts'
 import { holdingRun } from '../../base/node/lock.ts'
 import { augmentationOf } from '../../data/augment.ts'
 import type { ImageDataset } from '../../data/dataset.ts'
-import { FeatureCache } from '../../data/featureCache.ts'
 import { openData } from '../../data/openData.ts'
 import type { Network } from '../../nn/network.ts'
 import type { Engine } from '../../tensor/engine.ts'
@@ -29,17 +28,19 @@ import {
 } from '../describe.ts'
 import { describeChoice } from '../describeChoice.ts'
 import type { Stop } from '../interrupt.ts'
-import { number, path, withCommon } from '../options.ts'
+import { divisionOf, path, withCommon } from '../options.ts'
 import { epochHeader, epochLine, Output } from '../output.ts'
-import { recipeOf } from '../recipeOptions.ts'
 import { imagesOf, warnOfOtherImages } from '../runImages.ts'
 import { checkOut, type ExistingRun, RunWriter } from '../runWriter.ts'
 import { inSession } from '../session.ts'
 import { dataName, nextCommand } from '../shell.ts'
+import { tableOption } from '../tableOptions.ts'
 import {
-  checkAuto,
+  checkSettings,
   chooseNetwork,
+  fitOptionsOf,
   resumedSettings,
+  sessionNames,
   settingsOf,
   type TrainOptions,
   type TrainSettings,
@@ -57,15 +58,8 @@ export function addTrain(program: Command): void {
       'images: a folder for each class (or train/ and val/ with them), a .csv of file,label[,split], or .tar shards',
     )
   withTrainOptions(command)
-    .option(
-      '--resume',
-      "go on from the run's checkpoint with the run's own options; afresh where there is none",
-    )
-    .option(
-      '--checkpoint-every <seconds>',
-      'how much a crash may cost, within an epoch (default: 30)',
-      number({ min: 0 }),
-    )
+  for (const name of sessionNames) command.addOption(tableOption(name))
+  command
     .option('--force', 'replace the run that the run folder holds')
     .option('--out <run>', 'the run folder (default: runs/<name of DIR>-<scenario>)', path)
   withCommon(command).addHelpText(
@@ -108,8 +102,8 @@ async function trainInto(
   const settings = before.config
     ? resumedSettings(options, typed, before.config, folder)
     : settingsOf(options)
-  checkAuto(settings)
-  const data = await openData(dir, { split: settings.split, seed: settings.seed })
+  checkSettings(settings)
+  const data = await openData(dir, divisionOf(settings, command))
   if (before.config) requireSameClasses(folder, before.config.classes, data)
   const network = chooseNetwork(settings)
   await inSession(network.weights, options, output, (engine, stop) =>
@@ -239,7 +233,7 @@ function scenarioOf(
 /** Trains, with the files of every finished epoch in place, whatever happens afterwards. */
 async function fitAndKeep(model: Network, job: Job, run: RunWriter): Promise<FitResult> {
   const { data, settings, options, output, stop, before } = job
-  const { epochs, lr } = settings
+  const { epochs, augment, cache } = settings
   const idle = before.epochs >= epochs
   const broken = new BrokenClasses(data)
   let header = false
@@ -256,28 +250,15 @@ async function fitAndKeep(model: Network, job: Job, run: RunWriter): Promise<Fit
     header = true
     output.line(epochLine(event, epochs))
   }
-  const { batchSize, optimizer, weightDecay, augment, cache, seed, strict } = settings
   const { checkpoints } = run
   if (options.resume && !before.resumable)
     output.line('no checkpoint to go on from: starting afresh')
   if (!idle) output.progress(cache && !augment ? 'reading' : 'training', 0, 1)
   try {
     return await fit(model, data, {
-      ...{
-        epochs,
-        batchSize,
-        optimizer,
-        weightDecay,
-        cache,
-        seed,
-        strict,
-        ...(typeof lr === 'number' ? { lr } : {}),
-      },
-      ...(augment ? { augment: augmentationOf(augment) } : {}),
-      ...(cache ? { featureCache: new FeatureCache() } : {}),
-      ...recipeOf(settings),
+      ...fitOptionsOf(settings),
       checkpoint: checkpoints,
-      checkpointSeconds: options.checkpointEvery,
+      checkpointSeconds: options.checkpointSeconds,
       beforeCheckpoint: () => run.begin(),
       resume: before.resumable,
       signal: stop.signal,

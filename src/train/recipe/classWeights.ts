@@ -1,4 +1,5 @@
 import { UsageError } from '../../base/errors.ts'
+import { option, optionText } from '../../base/optionText.ts'
 import { countByClass, type ImageDataset } from '../../data/dataset.ts'
 
 /** 'balanced', or what classes count for by name; those not named count 1. */
@@ -22,10 +23,13 @@ export function resolveClassWeights(
   for (const [name, value] of Object.entries(weights)) {
     if (!classes.includes(name))
       throw new UsageError(
-        `classWeights names '${name}', and the classes are ${classes.join(', ')}`,
+        optionText`${option('classWeights')} names '${name}', and the classes are
+          ${classes.join(', ')}`,
       )
     if (!(value > 0 && Number.isFinite(value)))
-      throw new UsageError(`classWeights gives '${name}' ${value}: give a number above 0`)
+      throw new UsageError(
+        optionText`${option('classWeights')} gives '${name}' ${value}: give a number above 0`,
+      )
   }
   return Float32Array.from(classes, (name) => weights[name] ?? 1)
 }

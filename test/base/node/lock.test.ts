@@ -20,16 +20,14 @@ test('a run folder that somebody writes to is refused, by whatever name, until i
   await symlink(place.path('runs'), place.path('link'))
   const body = () => Promise.resolve('done')
   const outer = await holdingRun(run, async () => {
-    const message = `another training is writing to ${join(place.path('link'), 'new')}: wait for it, or name another folder with --out`
+    const message = `another training is writing to ${join(place.path('link'), 'new')}: wait for it, or train into another folder`
     await expect(holdingRun(join(place.path('link'), 'new'), body)).rejects.toThrow(
       new UsageError(message),
     )
     const refused = await graft(['train', place.photos, '--out', run, '--epochs', '1'])
     expect([refused.code, refused.complaints]).toEqual([
       2,
-      [
-        `graft: another training is writing to ${run}: wait for it, or name another folder with --out`,
-      ],
+      [`graft: another training is writing to ${run}: wait for it, or train into another folder`],
     ])
     return holdingRun(place.path('runs', 'other'), body)
   })
