@@ -18,7 +18,7 @@ export interface CheckRow {
   readonly cases: number
   readonly failed: number
   /**
-   * The case with the largest relative error, of the failed ones where there are any; null where
+   * The case that comes closest to what it may be off by, or exceeds it the most; null where
    * nothing was computed.
    */
   readonly worst: WorstCase | null
@@ -72,6 +72,8 @@ interface Judgment {
   readonly against: Finding['against'] | null
   readonly files: readonly string[]
   readonly ok: boolean
+  /** How much of what it may be off by it is off by. */
+  readonly used: number
   readonly worst: WorstCase | null
   readonly error: string | null
 }
@@ -132,7 +134,19 @@ async function judge(
   )
   if (error) {
     const files = filesOf(dispatches)
-    return [{ subject, kernels, what: 'run', against: null, files, ok: false, worst: null, error }]
+    return [
+      {
+        subject,
+        kernels,
+        what: 'run',
+        against: null,
+        files,
+        ok: false,
+        used: 0,
+        worst: null,
+        error,
+      },
+    ]
   }
   return findings.map((finding) => {
     const { what, against, passes, actual, expected, shape, tolerance } = finding
@@ -140,7 +154,7 @@ async function judge(
       ? dispatches.filter(({ pass }) => passes.some((name) => pass?.split(', ').includes(name)))
       : dispatches
     const led = withSources(dispatches, last)
-    const { ok, relative, worst } = compareTensors(actual, expected, tolerance)
+    const { ok, relative, used, worst } = compareTensors(actual, expected, tolerance)
     return {
       subject,
       kernels,
@@ -148,6 +162,7 @@ async function judge(
       against,
       files: filesOf(led),
       ok,
+      used,
       error: null,
       worst: worst && {
         case: one.description,
@@ -179,8 +194,7 @@ function summarize(judgments: readonly Judgment[]): CheckRow[] {
     const first = at(group, 0)
     const failed = group.filter(({ ok }) => !ok)
     const candidates = failed.length > 0 ? failed : group
-    const relative = ({ worst }: Judgment) => worst?.relative ?? 0 // nothing was computed
-    const worst = candidates.reduce((a, b) => (relative(b) > relative(a) ? b : a))
+    const worst = candidates.reduce((a, b) => (b.used > a.used ? b : a))
     const error = group.find((one) => one.error)?.error ?? null
     return {
       subject: first.subject,

@@ -62,6 +62,8 @@ export interface Comparison {
   readonly ok: boolean
   /** The relative Frobenius error, as `relativeError` has it. */
   readonly relative: number
+  /** How much of what the tensor as a whole may be off by it is off by: 1 is all of it. */
+  readonly used: number
   /** Elements beyond what is allowed. */
   readonly off: number
   /** The first few of them, by flat index. */
@@ -113,7 +115,8 @@ export function compareTensors(
     difference += (a - b) ** 2
   }
   const scale = norm > 0 ? Math.sqrt(norm) : 1
-  const wholeIsOff = Math.sqrt(difference) > relative * scale + absolute * Math.sqrt(finite)
+  const allowed = relative * scale + absolute * Math.sqrt(finite)
+  const wholeIsOff = Math.sqrt(difference) > allowed
   const rms = finite > 0 ? scale / Math.sqrt(finite) : 0
   // When the norm is exceeded, elements beyond the average allowance are what exceeds it: at least
   // one such exists.
@@ -139,6 +142,7 @@ export function compareTensors(
   return {
     ok: !wholeIsOff && off === 0,
     relative: relativeError(actual, expected),
+    used: difference === 0 ? 0 : Math.sqrt(difference) / allowed,
     off,
     bad,
     worst,

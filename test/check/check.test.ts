@@ -53,8 +53,8 @@ describe('graft check', () => {
     for (const { worst, cases } of rows) {
       expect(cases).toBeGreaterThan(0)
       expect(worst?.relative).toBeLessThan(2e-6)
-      expect(worst?.at).toHaveLength(2)
-      expect(worst?.case).toMatch(/^x \[\d+, \d+\]$/)
+      expect(worst?.case).toMatch(/^x \[\d+(, \d+)*\]$/)
+      expect(worst?.at).toHaveLength(worst?.case.split(', ').length ?? 0)
     }
   })
 })
@@ -74,6 +74,8 @@ describe('a mutated kernel', () => {
     'max_pool2d/forward.wgsl the winner',
     'linear/product.wgsl missing bias',
     'optim/adam.wgsl',
+    'softmax/forward.wgsl the smallest',
+    'cross_entropy/forward.wgsl the smallest',
   ]
   test.each(
     mutants.filter(({ file, kind }) => few.some((name) => `${file} ${kind}`.startsWith(name))),

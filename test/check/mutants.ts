@@ -167,6 +167,7 @@ const changes: Readonly<
   softmax: {
     'softmax/forward.wgsl': [
       ['missing maximum', 'exp(x[base + c] - highest) / sum', 'exp(x[base + c]) / sum'],
+      ['the smallest, not the largest', 'max(highest', 'min(highest'],
     ],
     'softmax/backward.wgsl': [['flipped sign', '(dy[base + c] - sum)', '(dy[base + c] + sum)']],
   },
@@ -174,7 +175,10 @@ const changes: Readonly<
     'cross_entropy/share.wgsl': [
       ['missing smoothing', ' + params.smoothing / f32(params.classes)', ''],
     ],
-    'cross_entropy/forward.wgsl': [['missing scale', 'params.scale * (', '(']],
+    'cross_entropy/forward.wgsl': [
+      ['missing scale', 'params.scale * (', '('],
+      ['the smallest, not the largest', 'max(highest', 'min(highest'],
+    ],
     'cross_entropy/backward.wgsl': [
       ['a row for another', 'i / params.classes', 'i % params.classes'],
     ],
