@@ -13,7 +13,7 @@ export function describeChoice(output: Output, choice: Choice): void {
     'probe',
     `a linear classifier on the output of each depth, ${folds}-fold, ` +
       `on ${thousands(sampled)} of ${counted(images, 'image')}${of}; ` +
-      `always the commonest class: ${percent(chance)}; ${seconds.toFixed(1)} s`,
+      `always the most common class: ${percent(chance)}; ${seconds.toFixed(1)} s`,
   )
   const rows = depths.map(({ layer, features, accuracy, error, expected, expectedError }) => [
     layer,

@@ -80,9 +80,9 @@ describe('crossValidate', () => {
     expect(Math.abs(share(crossValidate(gram, labels, 2, threefold).correct) - 0.5)).toBeLessThan(
       0.15,
     )
-    const commonest = Array.from({ length: 60 }, (_, i) => Number(i % 3 === 0))
-    const { correct } = crossValidate(new Float32Array(3600).fill(1), commonest, 2, threefold)
-    expect([...correct]).toEqual(commonest.map((label) => 1 - label))
+    const mostCommon = Array.from({ length: 60 }, (_, i) => Number(i % 3 === 0))
+    const { correct } = crossValidate(new Float32Array(3600).fill(1), mostCommon, 2, threefold)
+    expect([...correct]).toEqual(mostCommon.map((label) => 1 - label))
   })
 
   test('does not depend on the unit of the features, nor on where their origin lies', () => {

@@ -136,7 +136,7 @@ async function compare(
   ]
   const right = [1, 2, 3]
   const header = ['', 'validation accuracy', 'epochs', 'seconds']
-  const guess = ['always the commonest class', percent(commonest(data.val)), '', '']
+  const guess = ['always the most common class', percent(mostCommonShare(data.val)), '', '']
   output.line()
   output.lines(
     table([header, row('the graft', grafted), row('from scratch', scratched), guess], {
@@ -261,8 +261,8 @@ function summary({ plan, fit, accuracy, epochs, seconds }: Outcome): object {
   return { valAccuracy: accuracy, epochs, steps: fit.steps, seconds, plan }
 }
 
-/** The share of the commonest class. */
-function commonest(samples: readonly Sample[]): number {
+/** The share of the most common class. */
+function mostCommonShare(samples: readonly Sample[]): number {
   const counts = new Map<number, number>()
   for (const { label } of samples) counts.set(label, (counts.get(label) ?? 0) + 1)
   return Math.max(...counts.values()) / samples.length
