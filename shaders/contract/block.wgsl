@@ -1,4 +1,5 @@
-// contract/block: y[row, col] = Σ_k A[row, k] · B[k, col] + bias, or max(that, 0), in shared memory,
+// contract/block: y[row, col] = Σ_k A[row, k] · B[k, col] + bias, or max(that, 0), in shared
+// memory,
 // for GPUs. The same sum as contract/tile.wgsl, with the same operands and params; docs/kernels.md
 // explains both.
 //   a: vec4f, in panels of ROWS rows   b, y: f32 or vec4f   bias: f32   (see contract/params.wgsl)
@@ -73,7 +74,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     }
     // Copy the same steps of B.
     #if INTERLEAVED == DEPTH
-      // Four columns and a vector of four steps at a time, transposed so that columns are neighbors.
+      // Four columns and a vector of four steps at a time, transposed so that columns are
+      // neighbors.
       for (var i = thread; i < #{BLOCK_DEPTH * BLOCK_COLS / 16}u; i += threads) {
         let step = i / #{BLOCK_COLS / 4}u * 4u;
         let col_vector = i % #{BLOCK_COLS / 4}u;
@@ -137,8 +139,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   #end repeat row
 }
 
-// Stores four columns of one row of y, from `col` on. The row starts at row_start in y, and its bias
-// is at row_bias.
+// Stores four columns of one row of y, from `col` on. The row starts at row_start in y, and its
+// bias is at row_bias.
 fn store(row_start: u32, row_bias: u32, col: u32, sum: vec4f) {
   if (col >= params.cols) {
     return;

@@ -1,9 +1,10 @@
-// contract/pack: the A operand of contract/tile.wgsl and contract/block.wgsl in panels of ROWS rows:
+// contract/pack: the A operand of contract/tile.wgsl and contract/block.wgsl in panels of ROWS
+// rows:
 // panels[plane][panel][(k0, k1, k2, e)][r] = src[base + plane · plane_stride + row · row_stride
 //   + k0 · k0_stride + k1 · k1_stride + k2 · k2_stride + e · element_stride]
 // with row = panel · ROWS + r. Where four steps of the sum are a vector of the B operand,
-// STEPS_PER_VECTOR is 4 and e counts them; else it is 1 and e is 0. Values are 0 below the last row,
-// and where k0 · STEPS_PER_VECTOR + e ≥ outer_steps.
+// STEPS_PER_VECTOR is 4 and e counts them; else it is 1 and e is 0. Values are 0 below the last
+// row, and where k0 · STEPS_PER_VECTOR + e ≥ outer_steps.
 //   src: f32, addressed by strides   panels: vec4f[planes][panels][depth][ROWS / 4]
 // launch: one thread per vector of panels; x, and y after 65,535, count workgroups
 // checked by test/ops/contract.test.ts

@@ -8,8 +8,8 @@
 // a: vec4f. A panel is ROWS rows of A. The ROWS values of one step of the sum are neighbors, four
 //   to a vector; step k of a panel starts at
 //     a_base + (plane · panels + panel) · a_panel_stride + k · a_step_stride
-//   Either contract/pack.wgsl has written A this way, or its rows are neighbors already and are read
-//   in place. Values below the last row are read, and their results are not stored.
+//   Either contract/pack.wgsl has written A this way, or its rows are neighbors already and are
+//   read in place. Values below the last row are read, and their results are not stored.
 // b: f32 or vec4f. A column has three indices, col = (j0 · cols1 + j1) · cols2 + j2, and starts at
 //     b_base + plane · b_plane_stride + j0 · b_j0_stride + j1 · b_j1_stride + j2 · b_j2_stride
 //   Step (k0, k1, k2) of the sum is k0 · b_k0_stride + k1 · b_k1_stride + k2 · b_k2_stride further.

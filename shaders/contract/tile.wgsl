@@ -1,12 +1,14 @@
 // contract/tile: y[row, col] = Σ_k A[row, k] · B[k, col] + bias, or max(that, 0), in registers, for
-// CPU adapters. k stands for the three indices k0, k1, k2. Every matrix product and all three passes
-// of a convolution are this sum. docs/kernels.md explains the kernel line by line.
+// CPU adapters. k stands for the three indices k0, k1, k2. Every matrix product and all three
+// passes of a convolution are this sum. docs/kernels.md explains the kernel line by line.
 //   a: vec4f, in panels of ROWS rows   b, y: f32 or vec4f   bias: f32   (see contract/params.wgsl)
-// launch: a workgroup is one subgroup of LANES threads and computes ROWS x (COLS · LANES) of y: every
+// launch: a workgroup is one subgroup of LANES threads and computes ROWS x (COLS · LANES) of y:
+// every
 //   lane COLS neighboring columns. x counts tiles of COLS · LANES columns; y, and z after 65,535,
 //   count (split, plane, panel). If there are more than 65,535 tiles, they continue in y, and z
 //   counts (split, plane, panel). A split computes `chunk` values of k0.
-// One load of A serves all lanes: LOADING_LANES of them load a vec4 each, and a broadcast hands each
+// One load of A serves all lanes: LOADING_LANES of them load a vec4 each, and a broadcast hands
+// each
 // value to every lane. Nothing waits at a barrier, so a CPU adapter runs the kernel as straight
 // vector code. A turn of the inner loop takes UNROLL steps of the sum, one accumulator after the
 // other: there are more accumulators than registers, and each is loaded and stored once a turn.
@@ -104,8 +106,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     }
   }
 
-  // The registers are stored from an array in a loop: a driver would take seconds to compile as many
-  // single stores.
+  // The registers are stored from an array in a loop: a driver would take seconds to compile as
+  // many single stores.
   var sums: array<f32, #{ROWS * COLS}>;
   #repeat col in 0..COLS
     #repeat row in 0..ROWS
