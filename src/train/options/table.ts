@@ -109,12 +109,7 @@ export const trainingOptions = {
     },
     field: {
       label: 'Augmentation',
-      choices: [
-        [null, 'none'],
-        ['light', 'light'],
-        ['standard', 'standard'],
-        ['strong', 'strong'],
-      ],
+      choices: [[null, 'none'], ...['light', 'standard', 'strong'].map((s) => [s, s] as const)],
       meanings: {
         none: 'each as it is',
         light: 'moved a little, mirrored',
@@ -187,9 +182,7 @@ export const trainingOptions = {
     flag: {
       flags: '--head-epochs <n>',
       group: 'What trains:',
-      help:
-        'epochs in which the last layer group trains alone; then the others train too, at half ' +
-        'the rate',
+      help: 'epochs in which the last layer group trains alone; then all train, at half the rate',
       rule: positiveInteger,
     },
     field: {
@@ -377,9 +370,7 @@ export const trainingOptions = {
     decisive: 'no',
     flag: {
       flags: '--resume',
-      help:
-        "continue from the run's checkpoint with the run's own options; start over where there " +
-        'is none',
+      help: 'continue the run from its checkpoint, with its options; start over if there is none',
       session: true,
     },
   },
