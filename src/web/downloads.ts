@@ -1,4 +1,4 @@
-import { BlobWriter, TextReader, Uint8ArrayReader, ZipWriter } from '@zip.js/zip.js'
+import { BlobWriter, TextReader, Uint8ArrayReader, ZipWriter } from '@zip.js/zip.js/lib/zip-core.js'
 import type { StateDict } from '../base/stateDict.ts'
 import { metadataOf } from '../nn/metadata.ts'
 import type { Network } from '../nn/network.ts'

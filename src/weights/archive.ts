@@ -1,4 +1,4 @@
-import { type FileEntry, Reader, Writer, ZipReader } from '@zip.js/zip.js'
+import { type FileEntry, Reader, Writer, ZipReader } from '@zip.js/zip.js/lib/zip-core.js'
 import { WeightsError } from '../base/errors.ts'
 import { fetchAgain, quote } from './arrays.ts'
 import type { ByteSource } from './source.ts'

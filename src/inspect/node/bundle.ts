@@ -1,6 +1,7 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { GraftError } from '../../base/errors.ts'
+import { specifications } from '../../reference/index.ts'
 import type { PageBundle } from '../page.ts'
 
 let bundle: Promise<PageBundle> | null = null
@@ -54,16 +55,16 @@ export async function bundleSources(): Promise<PageBundle> {
   return { script: text('.js'), style: text('.css') }
 }
 
-/** The reference operators' own text, by their files' names. */
+/** Where an operator's file goes on from the reference to its cases and the specification. */
+const judging = /^(?:\/\*\*.*\*\/\n)?(?:(?:const|function) shaped|export const specification)\b/m
+
+/** The references' own text by their files' names: what the page shows beside a kernel. */
 async function readReferences(): Promise<Record<string, string>> {
   const folder = new URL('../../reference/', import.meta.url)
-  const names = (await readdir(folder)).filter((name) => name.endsWith('.ts')).sort()
-  return Object.fromEntries(
-    await Promise.all(
-      names.map(async (name) => [
-        name.replace('.ts', ''),
-        await readFile(new URL(name, folder), 'utf8'),
-      ]),
-    ),
-  )
+  const names = [...Object.keys(specifications), 'optimizers']
+  const read = async (name: string) => {
+    const text = await readFile(new URL(`${name}.ts`, folder), 'utf8')
+    return [name, text.slice(0, judging.exec(text)?.index)] as const
+  }
+  return Object.fromEntries(await Promise.all(names.map(read)))
 }

@@ -1,4 +1,4 @@
-import { Uint8ArrayReader, Writer, ZipWriter } from '@zip.js/zip.js'
+import { Uint8ArrayReader, Writer, ZipWriter } from '@zip.js/zip.js/lib/zip-core.js'
 
 /** The folder of all entries; its name does not matter. */
 const folder = 'archive'
