@@ -7,8 +7,7 @@ import { applyScenario, type Plan, type Scenario, scenarios } from '../transfer/
 import { chooseScenario } from './chooseScenario.ts'
 import type { EpochResult, TrainEvent } from './events.ts'
 import { fit } from './fit.ts'
-import type { FitOptions } from './fitOptions.ts'
-import { trainingOptions } from './options/table.ts'
+import { defaultBatchSize, type FitOptions } from './fitOptions.ts'
 
 /** Options of `compareScenarios`: the budget of each scenario, and how they train. */
 export interface CompareOptions
@@ -137,9 +136,7 @@ export async function compareScenarios(
       const last = clock.points.at(-1)
       if (aborted || !last) break
       const best = clock.points.reduce((a, b) => (b.valLoss < a.valLoss ? b : a))
-      const perEpoch = Math.ceil(
-        data.train.length / (recipe.batchSize ?? trainingOptions.batchSize.default),
-      )
+      const perEpoch = Math.ceil(data.train.length / (recipe.batchSize ?? defaultBatchSize))
       results.set(scenario, {
         plan,
         points: clock.points,

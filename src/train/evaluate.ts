@@ -10,6 +10,7 @@ import type { Network } from '../nn/network.ts'
 import { type BatchSource, readAgain } from './batches.ts'
 import { diagnose } from './diagnose.ts'
 import type { OnEvent } from './events.ts'
+import { defaultBatchSize } from './fitOptions.ts'
 import { ImageSource, viewsOf } from './imageSource.ts'
 import {
   averageViews,
@@ -73,7 +74,8 @@ export async function evaluate(
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
   checkOptions('evaluate', options, ['split', 'batchSize', 'tta', 'strict', 'onEvent', 'signal'])
-  const { split = 'val', batchSize = 32, tta = 1, strict = false, onEvent, signal } = options
+  const { split = 'val', tta = 1, strict = false, onEvent, signal } = options
+  const { batchSize = defaultBatchSize } = options
   const imagesPerBatch = imagesInBatch(batchSize, tta)
   if (split !== 'train' && split !== 'val')
     throw new UsageError(`split is 'train' or 'val', not '${split}'`)
@@ -201,7 +203,7 @@ export async function predict(
   options: { readonly topK?: number; readonly batchSize?: number; readonly tta?: number } = {},
 ): Promise<Prediction[]> {
   checkOptions('predict', options, ['topK', 'batchSize', 'tta'])
-  const { topK = 5, batchSize = 32, tta = 1 } = options
+  const { topK = 5, batchSize = defaultBatchSize, tta = 1 } = options
   if (!Array.isArray(images))
     throw new UsageError(`predict takes a list of images, [image], not ${String(images)}`)
   if (!Number.isInteger(topK) || topK < 1)

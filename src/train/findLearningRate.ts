@@ -17,16 +17,16 @@ import { Stepper } from './step.ts'
 export interface LearningRateOptions extends Pick<FitOptions, StepOption> {
   /** The first rate. Default 1e-7. */
   readonly from?: number
-  /** Where the rates lead to. Default 10. */
+  /** The last rate. Default 10. */
   readonly to?: number
-  /** Default 100. */
+  /** Steps, from the first rate to the last. Default 100. */
   readonly steps?: number
 }
 
 /** What `findLearningRate` measured, and what it suggests. */
 export interface LearningRates {
   readonly points: readonly RatePoint[]
-  /** Whether the loss ran away before the last step. */
+  /** Whether the loss diverged before the last step. */
   readonly diverged: boolean
   /** Two thirds down the longest valley of the loss. The one to take. */
   readonly valley: number
@@ -34,13 +34,15 @@ export interface LearningRates {
   readonly steepest: number
 }
 
-/** How much of the average loss is kept, and how many times the lowest one it may grow to. */
-const [smoothing, runaway] = [0.98, 4]
+/** The share of the average loss that a step keeps. */
+const smoothing = 0.98
+/** The loss has diverged when its average is this many times the lowest one. */
+const divergence = 4
 
 /**
- * The learning-rate range test: steps at rates that grow in equal ratios, until the loss runs away.
- * Whatever it ends with, the network is as before (Smith 2017, arXiv:1506.01186, as fastai's
- * lr_find does it: loss smoothed by 0.98, stopped at four times its lowest).
+ * The learning-rate range test: steps at rates that grow in equal ratios, until the loss diverges.
+ * Afterwards the network is as before, also after an error (Smith 2017, arXiv:1506.01186, as in
+ * fastai's lr_find: loss smoothed by 0.98, stopped at four times its lowest).
  * @throws UsageError for options that do not fit; DataError when no image can be decoded
  * @example
  * const { valley } = await findLearningRate(model, data, { batchSize: 32 })
@@ -54,10 +56,12 @@ export async function findLearningRate(
   checkOptions('findLearningRate', options, ['from', 'to', 'steps', ...stepOptions])
   const { from = 1e-7, to = 10, steps = 100, ...rest } = options
   if (!(from > 0 && to > from && to < Number.POSITIVE_INFINITY))
-    throw new UsageError(`the rates go from above 0 to a larger one, not from ${from} to ${to}`)
+    throw new UsageError(
+      `from is ${from} and to is ${to}: give numbers above 0, and the larger one as to`,
+    )
   if (!Number.isSafeInteger(steps) || steps < 10)
     throw new UsageError(`steps is an integer of 10 or more, not ${steps}`)
-  // More than one epoch, so that what frozen layers give is kept.
+  // More than one epoch, so that the outputs of frozen layers are kept.
   const settings = fillOptions({ ...rest, epochs: 2 })
   checkClasses(model, data)
   const { seed, passes } = model
@@ -123,6 +127,6 @@ class Curve {
     const smoothed = this.#average / (1 - smoothing ** (this.points.length + 1))
     this.points.push({ lr, loss, smoothed })
     this.#lowest = Math.min(this.#lowest, smoothed)
-    this.diverged = smoothed > runaway * this.#lowest
+    this.diverged = smoothed > divergence * this.#lowest
   }
 }

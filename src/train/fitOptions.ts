@@ -8,6 +8,9 @@ import type { ScheduleName } from './recipe/rates.ts'
 export const optimizers = ['sgd', 'adam', 'adamw'] as const
 export type OptimizerName = (typeof optimizers)[number]
 
+/** Images that go through the network together: of `fit`, and of all that take `batchSize`. */
+export const defaultBatchSize = 32
+
 export interface OptimizerOptions {
   /** Learning rate, a schedule's peak. Default 1e-3 for adam and adamw, 1e-2 for sgd. */
   readonly lr?: number
@@ -19,7 +22,7 @@ export interface OptimizerOptions {
   readonly weightDecay?: number
 }
 
-/** The recipe of a training, beside the optimizer. Every option is off unless it is given. */
+/** The recipe of a training, apart from the optimizer. Options left out are off. */
 export interface RecipeOptions {
   /**
    * How the learning rate moves: 'constant', 'one-cycle' (rises, then falls to nearly nothing;
@@ -34,18 +37,18 @@ export interface RecipeOptions {
   /** With 'cosine': the share of the rate that it ends on. Default 0. */
   readonly lrFloor?: number
   /**
-   * The last layer group alone trains for so many epochs, then the rest too, at half the rate:
-   * fastai's fine_tune. Only what is trainable when `fit` begins is ever unfrozen.
+   * The last layer group trains alone for this many epochs; then the others train too, at half the
+   * rate, as in fastai's fine_tune. Only what is trainable when `fit` begins is ever unfrozen.
    */
   readonly headEpochs?: number
   /**
-   * With `headEpochs`: one more group, from the head toward the input, after each so many epochs.
-   * Default 0: all at once.
+   * With `headEpochs`: after each this many epochs one more group trains, from the head toward the
+   * input. Default 0: all at once.
    */
   readonly unfreezeEvery?: number
   /**
-   * How many times smaller the first group's rate is than the head's; those between in equal
-   * ratios. Default 1, with `headEpochs` 100.
+   * How many times smaller the first group's rate is than the head's; the rates between grow in
+   * equal ratios. Default 1, with `headEpochs` 100.
    */
   readonly lrSpread?: number
   /**
@@ -53,24 +56,24 @@ export interface RecipeOptions {
    * Default: the layers before the head in two halves, and the head.
    */
   readonly layerGroups?: readonly string[]
-  /** Stop once so many epochs have brought nothing better. */
+  /** Stop after this many epochs in a row without a better one. */
   readonly patience?: number
   /** What is better: a lower validation 'loss' or a higher 'accuracy'. Default 'loss'. */
   readonly monitor?: Monitor
-  /** By how much an epoch has to be better. Default 0. */
+  /** By how much an epoch has to be better than the best one so far. Default 0. */
   readonly minDelta?: number
   /**
    * Which weights the network ends with: the 'last' epoch's, or those of the 'best'. Default
    * 'last', with `patience` 'best'.
    */
   readonly keep?: 'last' | 'best'
-  /** What classes count for in the training loss: 'balanced', or numbers by name. */
+  /** The weight of each class in the training loss: 'balanced', or numbers by class name. */
   readonly classWeights?: ClassWeights
   /** Target probability spread over all classes, in 0..1. Default 0. */
   readonly labelSmoothing?: number
   /**
-   * Mixes images and targets in pairs, by shares from Beta(mixup, mixup). What frozen layers give
-   * is then computed anew in every epoch.
+   * Mixes images and targets in pairs, by shares from Beta(mixup, mixup). The outputs of frozen
+   * layers are then computed anew in every epoch.
    */
   readonly mixup?: number
   /** Batches whose gradients are added up for one step. Default 1. */
@@ -86,20 +89,20 @@ export interface RecipeOptions {
 
 export interface FitOptions extends OptimizerOptions, RecipeOptions {
   readonly epochs: number
-  /** Images a step. Default 32. */
+  /** Images per step. Default 32. */
   readonly batchSize?: number
   /**
    * How images to train on are changed, anew in every epoch: by name ('light', 'standard',
    * 'strong'), or field by field; true for 'standard'. Default false.
    */
   readonly augment?: boolean | AugmentationName | Augmentation
-  /** Keep what frozen layers give, and decoded images, from epoch to epoch. Default true. */
+  /** Keep the outputs of frozen layers, and decoded images, between epochs. Default true. */
   readonly cache?: boolean
-  /** Keeps what frozen layers give on disk too, for later runs on the same images. */
+  /** Keeps the outputs of frozen layers on disk too, for later runs on the same images. */
   readonly featureCache?: FeatureCache
   /** Seeds the order of images, augmentation, mixup and dropout. Default 0. */
   readonly seed?: number
-  /** Whether a broken image is an error rather than left out. Default false. */
+  /** Whether a broken image is an error instead of being left out. Default false. */
   readonly strict?: boolean
   readonly onEvent?: OnEvent
   /**
@@ -107,31 +110,30 @@ export interface FitOptions extends OptimizerOptions, RecipeOptions {
    * `checkpointSeconds`.
    */
   readonly checkpoint?: string
-  /** Awaited before the first checkpoint is written: a place to write what belongs beside it. */
+  /** Awaited before the first checkpoint is written: the place to write files beside it. */
   readonly beforeCheckpoint?: () => Promise<void>
   /**
    * Seconds between two checkpoints within an epoch: what a crash or a lost device costs at most.
-   * They take at most a twentieth of the time. Default 30.
+   * Writing them takes at most a twentieth of the time. Default 30.
    */
   readonly checkpointSeconds?: number
   /**
-   * Go on from the newest checkpoint in that folder, where there is one, to the same bits as
-   * without interruption. Default false.
+   * Continue from the newest checkpoint in that folder, if there is one; the result has the same
+   * bits as without the interruption. Default false.
    */
   readonly resume?: boolean
   /**
-   * Told which epochs a checkpoint held, and how many batches of the next one, when one is gone on
-   * from.
+   * Called when training continues from a checkpoint, with the epochs that it held and the number
+   * of batches of the next one.
    */
   readonly onResume?: (epochs: readonly EpochResult[], batches: number) => void
   /**
-   * Aborting stops after the running step and puts the weights back to the end of the last finished
-   * epoch; a checkpoint keeps the rest.
+   * Aborting stops after the current step and restores the weights of the last finished epoch; a
+   * checkpoint keeps the steps after it.
    */
   readonly signal?: AbortSignal
   /**
-   * Stop after the step in which this much time has passed; the epoch it belongs to is validated as
-   * far as it came.
+   * Stop after the step in which this time ends; the unfinished epoch is validated too.
    */
   readonly maxSeconds?: number
 }

@@ -125,9 +125,10 @@ function plan(model: Network, options: MemorySettings): MemoryPlan {
 export function requireMemory(model: Network, options: MemorySettings): MemoryPlan {
   const planned = plan(model, options)
   if (!planned.problem) return planned
+  const smaller = options.optimizer === 'sgd' ? '' : ' take sgd as the optimizer,'
   const remedy = planned.largestBatchSize
     ? `a batch size of ${planned.largestBatchSize} fits`
-    : 'not even a batch size of 1 fits: freeze layers, use sgd with momentum 0, or another adapter'
+    : `not even a batch size of 1 fits: freeze layers,${smaller} or use another adapter`
   throw new OutOfMemoryError(
     `training with a batch size of ${planned.batchSize} ${planned.problem}; ${remedy}`,
   )

@@ -8,6 +8,7 @@ import type { Network } from '../nn/network.ts'
 import { grouped } from './batches.ts'
 import { brokenImages, checkClasses } from './evaluate.ts'
 import type { OnEvent } from './events.ts'
+import { defaultBatchSize } from './fitOptions.ts'
 
 /** A network's prediction for one labeled image. */
 export interface Outcome {
@@ -15,8 +16,6 @@ export interface Outcome {
   /** One for each class; they sum to 1. */
   readonly probabilities: Float32Array
 }
-
-const batchSize = 32
 
 /**
  * Runs a network over the validation images and returns its prediction for each.
@@ -35,7 +34,7 @@ export async function outcomesOf(
   const outcomes: Outcome[] = []
   const order = Array.from({ length: val.length }, (_, i) => i)
   const reading = { ...decoding(model.engine), onBroken: brokenImages('val', onEvent, false) }
-  for await (const group of grouped(decodeAhead(val, order, reading), batchSize)) {
+  for await (const group of grouped(decodeAhead(val, order, reading), defaultBatchSize)) {
     const rows = await softmaxRows(model, group)
     for (const [i, { sample, index }] of group.entries()) {
       outcomes.push({ sample, probabilities: at(rows, i) })

@@ -13,7 +13,7 @@ import type { EpochResult } from './events.ts'
 import type { Timings } from './timings.ts'
 
 /**
- * The files of a run. The weights are the only .safetensors at the top level; checkpoints lie in a
+ * The files of a run. The weights are the only .safetensors at the top level; checkpoints have a
  * folder of their own.
  */
 export const runFiles = {
@@ -24,7 +24,7 @@ export const runFiles = {
   checkpoints: 'checkpoints',
 } as const
 
-/** The images of a run: the sha256 of their names, those to train on and those held out. */
+/** The sha256 of the names of a run's images: of those to train on, and of those held out. */
 export interface RunImages {
   readonly train: string
   readonly val: string
@@ -82,7 +82,7 @@ export async function writeRunTimings(folder: string, timings: Timings): Promise
 }
 
 /**
- * What a run's time was spent on; null where it was not noted.
+ * Reads what a run's time was spent on; null where that was not recorded.
  * @throws UsageError when the file is damaged
  */
 export async function readRunTimings(folder: string): Promise<Timings | null> {
@@ -106,10 +106,7 @@ export async function readRunTimings(folder: string): Promise<Timings | null> {
 export async function readRunMetrics(folder: string): Promise<EpochResult[]> {
   const path = join(folder, runFiles.metrics)
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new UsageError(
-      `${folder} holds no ${runFiles.metrics}: its training was not finished; 'graft train DIR --out ${folder} --resume' goes on with it`,
-      { cause },
-    )
+    throw unfinished(folder, runFiles.metrics, cause)
   })
   try {
     return text
@@ -119,6 +116,15 @@ export async function readRunMetrics(folder: string): Promise<EpochResult[]> {
   } catch (cause) {
     throw new UsageError(`${path} is damaged: each of its lines is one epoch in JSON`, { cause })
   }
+}
+
+/** The error for a file that a run folder gets once its training is finished. */
+function unfinished(folder: string, file: string, cause: unknown): UsageError {
+  return new UsageError(
+    `${folder} holds no ${file}: its training was not finished; ` +
+      `'graft train DIR --out ${folder} --resume' continues it`,
+    { cause },
+  )
 }
 
 /**
@@ -155,10 +161,11 @@ export async function loadRun(
   } catch (error) {
     model.dispose()
     if (!(error instanceof WeightsError)) throw error
-    const other = `it is not of the model that ${runFiles.config} describes: restore one of the two, or train again`
-    throw new WeightsError(`${join(folder, runFiles.weights)}: ${error.message}; ${other}`, {
-      cause: error,
-    })
+    throw new WeightsError(
+      `${join(folder, runFiles.weights)}: ${error.message}; it is not of the model that ` +
+        `${runFiles.config} describes: restore one of the two, or train again`,
+      { cause: error },
+    )
   }
   model.classNames = config.classes
   return { model, config }
@@ -171,10 +178,7 @@ export async function loadRun(
 export async function readRunWeights(folder: string): Promise<WeightsFile> {
   const path = join(folder, runFiles.weights)
   const bytes = await readFile(path).catch((cause: unknown) => {
-    throw new UsageError(
-      `${folder} holds no ${runFiles.weights}: its training was not finished; 'graft train DIR --out ${folder} --resume' goes on with it`,
-      { cause },
-    )
+    throw unfinished(folder, runFiles.weights, cause)
   })
   try {
     return readSafetensors(bytes, { inPlace: true })

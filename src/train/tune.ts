@@ -3,7 +3,7 @@ import { checkOptions } from '../base/options.ts'
 import type { Network } from '../nn/network.ts'
 import { type TuningResult, tuneContractions } from '../ops/tuneContractions.ts'
 import { sizeOf } from '../tensor/ndbuffer.ts'
-import { trainingOptions } from './options/table.ts'
+import { defaultBatchSize } from './fitOptions.ts'
 
 /** Options of `tune`. */
 export interface TuneOptions {
@@ -28,7 +28,7 @@ export interface TuneOptions {
  */
 export async function tune(model: Network, options: TuneOptions = {}): Promise<TuningResult[]> {
   checkOptions('tune', options, ['batchSize', 'onProgress'])
-  const { batchSize = trainingOptions.batchSize.default, onProgress } = options
+  const { batchSize = defaultBatchSize, onProgress } = options
   const { engine } = model
   const { size } = model.preprocess
   const shape = [batchSize, 3, size, size]

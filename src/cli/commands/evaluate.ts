@@ -7,9 +7,10 @@ import type { Evaluation } from '../../train/metrics.ts'
 import { loadRun, readRunConfig } from '../../train/runFolder.ts'
 import { describeEngine, describePassedOver, shortPath } from '../describe.ts'
 import { type Cell, table } from '../lines.ts'
-import { type CommonOptions, count, viewCount, withCommon } from '../options.ts'
+import { type CommonOptions, viewCount, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
 import { openAsTrained, requireSameClasses, warnOfOtherImages } from '../runImages.ts'
+import { tableOption } from '../tableOptions.ts'
 import { withEngine } from '../withEngine.ts'
 
 const parts = ['val', 'train', 'all'] as const
@@ -41,7 +42,7 @@ export function addEvaluate(program: Command): void {
       viewCount,
       1,
     )
-    .option('--batch-size <n>', 'images that go through the network together', count, 32)
+    .addOption(tableOption('batchSize', { help: 'images that go through the network together' }))
     .option('--strict', 'stop at a broken image instead of leaving it out')
   withCommon(command).addHelpText(
     'after',

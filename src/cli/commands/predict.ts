@@ -5,6 +5,7 @@ import { percent } from '../../base/format.ts'
 import { decodeImage, type RgbImage } from '../../host/node/decode.ts'
 import type { Network } from '../../nn/network.ts'
 import { type Prediction, predict } from '../../train/evaluate.ts'
+import { defaultBatchSize } from '../../train/fitOptions.ts'
 import { loadRun, readRunConfig } from '../../train/runFolder.ts'
 import { exitCodes } from '../errors.ts'
 import { type CommonOptions, count, viewCount, withCommon } from '../options.ts'
@@ -40,9 +41,6 @@ Examples:
   command.action(run)
 }
 
-/** Images that are decoded and classified together. */
-const groupSize = 32
-
 async function run(
   folder: string,
   paths: readonly string[],
@@ -55,10 +53,10 @@ async function run(
     const width = Math.min(48, Math.max(...paths.map((path) => path.length)))
     const predictions: Prediction[] = []
     let failed = 0
-    for (let start = 0; start < paths.length; start += groupSize) {
-      if (paths.length > groupSize)
+    for (let start = 0; start < paths.length; start += defaultBatchSize) {
+      if (paths.length > defaultBatchSize)
         output.progress('predicting', start, paths.length, `${start} of ${paths.length} images`)
-      const { images, errors } = await decodeAll(paths.slice(start, start + groupSize))
+      const { images, errors } = await decodeAll(paths.slice(start, start + defaultBatchSize))
       for (const { name, error } of errors) {
         failed++
         output.event({ type: 'skipped', name, reason: error.message })

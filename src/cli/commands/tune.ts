@@ -5,8 +5,9 @@ import type { TuningResult } from '../../ops/tuneContractions.ts'
 import { tune } from '../../train/tune.ts'
 import { describeEngine } from '../describe.ts'
 import { table } from '../lines.ts'
-import { type CommonOptions, count, withCommon } from '../options.ts'
+import { type CommonOptions, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
+import { tableOption } from '../tableOptions.ts'
 import { withEngine } from '../withEngine.ts'
 
 interface TuneCommandOptions extends CommonOptions {
@@ -21,7 +22,7 @@ export function addTune(program: Command): void {
       "Measure which kernels are fastest on this machine's adapter, and use them from now on.",
     )
     .addOption(new Option('--variant <v>', 'the network').choices(variants).default('alexnet-64'))
-    .option('--batch-size <n>', 'images that go through the network together', count, 32)
+    .addOption(tableOption('batchSize', { help: 'images that go through the network together' }))
   withCommon(command).addHelpText(
     'after',
     `

@@ -14,7 +14,7 @@ import {
   wholeNumber,
 } from '../../base/rule.ts'
 import { optimizerDefaults } from '../../optim/options.ts'
-import { type FitOptions, optimizers } from '../fitOptions.ts'
+import { defaultBatchSize, type FitOptions, optimizers } from '../fitOptions.ts'
 import { monitors } from '../recipe/bestEpoch.ts'
 import { schedules } from '../recipe/rates.ts'
 import type { OptionSpec } from './spec.ts'
@@ -42,7 +42,7 @@ export const trainingOptions = {
   },
   batchSize: {
     rule: positiveInteger,
-    default: 32,
+    default: defaultBatchSize,
     decisive: 'bits',
     step: true,
     flag: { flags: '--batch-size <n>', help: 'images per step', recorded: true },

@@ -2,13 +2,13 @@ import { UsageError } from '../../base/errors.ts'
 import { option, optionText } from '../../base/optionText.ts'
 import { countByClass, type ImageDataset } from '../../data/dataset.ts'
 
-/** 'balanced', or what classes count for by name; those not named count 1. */
+/** 'balanced', or the weight of each class by name; classes that are not named have weight 1. */
 export type ClassWeights = 'balanced' | Readonly<Record<string, number>>
 
 /**
- * A weight for each class. 'balanced': images / (classes · images of the class), which makes every
- * class count the same in all (King & Zeng 2001; scikit-learn's class_weight).
- * @throws UsageError for a class that the data do not have, and a weight that is no positive number
+ * A weight for each class. 'balanced': images / (classes · images of the class), so that all classes
+ * have the same weight in total (King & Zeng 2001; scikit-learn's class_weight).
+ * @throws UsageError for a class that the data does not have, or a weight that is not above 0
  */
 export function resolveClassWeights(
   weights: ClassWeights,

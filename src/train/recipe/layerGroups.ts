@@ -4,12 +4,12 @@ import type { Parameter } from '../../nn/parameter.ts'
 import { matching } from '../../transfer/patterns.ts'
 
 /**
- * The parameters that train, in groups from the input to the head: what is unfrozen together, and
- * shares a learning rate.
- * @param patterns one text a group, of patterns separated by commas; by default the head (the last
- * layer) is a group, and the layers before it are split into an early and a late half
+ * The parameters that train, in groups from the input to the head. The parameters of a group are
+ * unfrozen together and share a learning rate.
+ * @param patterns one text for each group: patterns separated by commas; by default the head (the
+ * last layer) is a group, and the layers before it are split into an early and a late half
  * @returns groups in order, none empty
- * @throws UsageError where a parameter that trains belongs to no group, or a pattern names none
+ * @throws UsageError if a parameter that trains belongs to no group, or a pattern matches nothing
  * @example layerGroups(model, ['features.0,features.3', 'features.*', 'classifier.*'])
  */
 export function layerGroups(model: Network, patterns?: readonly string[]): Parameter[][] {
@@ -26,7 +26,7 @@ function halves(model: Network): Parameter[][] {
   return [trunk.slice(0, middle), trunk.slice(middle), head].map((group) => group.flat())
 }
 
-/** A parameter belongs to the first group that names it. */
+/** A parameter belongs to the first group with a pattern that matches it. */
 function named(model: Network, patterns: readonly string[]): Parameter[][] {
   const left = new Set(model.parameters().filter(({ trainable }) => trainable))
   const groups = patterns.map((text) => {
@@ -45,8 +45,8 @@ function named(model: Network, patterns: readonly string[]): Parameter[][] {
 }
 
 /**
- * A learning rate for each group: `lr` for the last one, `lr / spread` for the first, and between
- * them in equal ratios: what `slice(lr / spread, lr)` is in fastai (Howard & Ruder 2018,
+ * A learning rate for each group: `lr` for the last one, `lr / spread` for the first, and equal
+ * ratios between them, as `slice(lr / spread, lr)` in fastai (Howard & Ruder 2018,
  * arXiv:1801.06146, 3.2).
  */
 export function spreadRates(lr: number, spread: number, groups: number): number[] {

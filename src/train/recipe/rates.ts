@@ -3,7 +3,7 @@ import { spreadRates } from './layerGroups.ts'
 import { type Phase, planPhases, type StageOptions } from './stages.ts'
 
 /**
- * How a learning rate changes over a training: not at all, up and down once, or down along a
+ * How the learning rate changes over a training: not at all, up and down once, or down along a
  * cosine.
  */
 export const schedules = ['constant', 'one-cycle', 'cosine'] as const
@@ -12,21 +12,21 @@ export type ScheduleName = (typeof schedules)[number]
 
 export interface RateOptions extends StageOptions {
   readonly schedule: ScheduleName
-  /** The peak of the head's group. */
+  /** The highest rate, of the head's group. */
   readonly lr: number
-  /** Epochs of linear warm-up; not for one-cycle, which has its own. */
+  /** Epochs of linear warm-up; one-cycle has its own. */
   readonly warmup: number
-  /** What a cosine ends on, as a share of the peak. */
+  /** The rate that a cosine ends on, as a share of the highest one. */
   readonly floor: number
-  /** The head's rate over the first group's, once both train. */
+  /** The head's rate divided by the first group's, once both train. */
   readonly spread: number
-  /** Steps of an epoch. */
+  /** Steps per epoch. */
   readonly steps: number
 }
 
 /**
- * What a step is taken with: a rate for each group, from the first to the head, and the momentum
- * where the schedule moves it.
+ * The learning rates of a step, for each group from the first to the head, and the momentum if the
+ * schedule changes it.
  */
 export interface StepRates {
   readonly rates: readonly number[]
@@ -34,8 +34,8 @@ export interface StepRates {
 }
 
 /**
- * One cycle as fastai's fine_tune gives it: the head's alone rises to its last hundredth, the rest
- * begins at a fifth; both end on 1e-5 of the peak.
+ * One cycle as in fastai's fine_tune: that of the head alone rises over its first 99 %, that of the
+ * rest starts at a fifth of the peak; both end at 1e-5 of the peak.
  */
 const fineTuned: Readonly<Record<Phase['kind'], OneCycleOptions>> = {
   all: {},
@@ -44,8 +44,8 @@ const fineTuned: Readonly<Record<Phase['kind'], OneCycleOptions>> = {
 }
 
 /**
- * The learning rates of every step of a training, known beforehand: a run that goes on needs no
- * state for them.
+ * The learning rates of every step of a training, known beforehand: a resumed run needs no state
+ * for them.
  */
 export class RatePlan {
   readonly #options: RateOptions
@@ -62,10 +62,11 @@ export class RatePlan {
    */
   at(epoch: number, step: number): StepRates {
     const { lr, spread, groups, steps } = this.#options
-    const phase = this.#phases.find(({ last }) => epoch <= last) ?? this.#phases.at(-1)
-    if (!phase) return { rates: spreadRates(lr, spread, groups), momentum: null }
-    const at = (epoch - phase.first) * steps + step
-    const { share, momentum } = this.#share(phase, at, (phase.last - phase.first + 1) * steps)
+    const phase = this.#phases.find(({ last }) => epoch <= last)
+    if (!phase) throw new RangeError(`no schedule reaches epoch ${epoch}`)
+    const { first, last } = phase
+    const done = (epoch - first) * steps + step
+    const { share, momentum } = this.#share(phase, done, (last - first + 1) * steps)
     // fine_tune halves the rate once the rest trains too.
     const peak = phase.kind === 'rest' ? lr / 2 : lr
     return { rates: spreadRates(peak * share, spread, groups), momentum }

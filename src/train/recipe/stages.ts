@@ -7,8 +7,7 @@ export interface Stage {
 }
 
 /**
- * Epochs that one schedule of the learning rate spans: those of the head alone, those after, or
- * all.
+ * Epochs of one schedule of the learning rate: those of the head alone, those after them, or all.
  */
 export interface Phase {
   readonly kind: 'head' | 'rest' | 'all'
@@ -22,8 +21,10 @@ export interface Phase {
  * and unfreeze).
  * @param headEpochs 0: all groups train from the start
  * @param unfreezeEvery 0: after the head, all at once
- * @returns stages that follow each other and end with `epochs`
- * @example planStages({ epochs: 6, headEpochs: 1, unfreezeEvery: 2, groups: 3 }) // 1 epoch of 1 group, 2 of 2, 3 of 3
+ * @returns consecutive stages; the last one ends with `epochs`
+ * @example
+ * planStages({ epochs: 6, headEpochs: 1, unfreezeEvery: 2, groups: 3 })
+ * // 1 epoch of 1 group, 2 of 2, 3 of 3
  */
 export function planStages({ epochs, headEpochs, unfreezeEvery, groups }: StageOptions): Stage[] {
   if (headEpochs === 0 || groups === 1) return [{ first: 1, last: epochs, groups }]
@@ -44,7 +45,7 @@ export interface StageOptions {
   readonly groups: number
 }
 
-/** The spans of the learning rate's schedule, as fastai's fine_tune lays them out. */
+/** The phases of the learning rate's schedule, as in fastai's fine_tune. */
 export function planPhases({ epochs, headEpochs, groups }: StageOptions): Phase[] {
   if (headEpochs === 0 || groups === 1 || headEpochs >= epochs)
     return [{ kind: 'all', first: 1, last: epochs }]
