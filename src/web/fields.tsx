@@ -4,25 +4,25 @@ import type { Rule } from '../base/rule.ts'
 
 interface FieldProps {
   readonly label: string
-  /** What it means, in a few words. */
+  /** Its meaning, in a few words. */
   readonly hint?: string | undefined
 }
 
 interface NumberFieldProps extends FieldProps {
-  /** What the number has to be. */
+  /** Which numbers are allowed. */
   readonly rule: Rule
-  /** Null where it is left to the library. */
+  /** Null if it is left to the library. */
   readonly value: number | null
   readonly onChange: (value: number | null) => void
-  /** A number beside those of the rule that stands for null. */
+  /** A number that stands for null; the rule need not allow it. */
   readonly off?: number | undefined
-  /** What an empty field stands for; without it the field has to be filled in. */
+  /** The value that an empty field stands for; without it the field has to be filled in. */
   readonly placeholder?: string | undefined
 }
 
 /**
- * A number. The browser marks one that breaks the rule and says what it has to be; the settings do
- * not take it.
+ * A number. If it breaks the rule, the browser marks it and says what is allowed, and the settings
+ * keep the number before.
  */
 export function NumberField({
   label,
@@ -70,7 +70,7 @@ interface SelectFieldProps<T extends string> extends FieldProps {
   readonly options: readonly (readonly [value: T, text: string])[]
 }
 
-/** One of a few. */
+/** One of a few choices. */
 export function SelectField<T extends string>({
   label,
   hint,
@@ -114,7 +114,7 @@ interface RadioFieldProps<T extends string> {
   readonly options: readonly { readonly value: T; readonly name: string; readonly text: string }[]
 }
 
-/** One of a few that want a sentence each. */
+/** One of a few choices, each with a sentence of its own. */
 export function RadioField<T extends string>({
   legend,
   value,
@@ -150,7 +150,7 @@ interface FileButtonProps {
   readonly main?: boolean
 }
 
-/** A file input that looks like a button and stays one for the keyboard and for screen readers. */
+/** A file input that looks like a button, and still works by keyboard and with screen readers. */
 export function FileButton({
   children,
   onFiles,
@@ -168,7 +168,7 @@ export function FileButton({
         {...(folder ? { webkitdirectory: true } : {})}
         onChange={(event) => {
           onFiles(event)
-          // The same file again is a choice too.
+          // So that the same file can be chosen again.
           event.currentTarget.value = ''
         }}
       />
@@ -176,7 +176,7 @@ export function FileButton({
   )
 }
 
-/** Something that went wrong, in one line. */
+/** An error, in one line. */
 export function Problem({ children }: { readonly children: ComponentChildren }) {
   return (
     <p class="problem" role="alert">

@@ -21,7 +21,7 @@ export interface NoEngine {
   readonly noGpu: boolean
 }
 
-/** The GPU; null while it is opened. */
+/** The GPU; null while it is being opened. */
 export function useEngine(
   trainer: RemoteTrainer,
   failed: Promise<never>,

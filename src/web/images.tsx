@@ -8,7 +8,7 @@ import { bringsFiles, type Selection, selectionFrom } from './selection.ts'
 
 interface ImagesProps {
   readonly selection: Selection | null
-  /** The dataset of the files, or why they are none. */
+  /** The dataset of the files, or why there is none. */
   readonly data: ImageDataset | string | null
   readonly onSelect: (selection: Selection) => void
   readonly busy: boolean

@@ -9,7 +9,7 @@ interface OptionFieldProps {
   readonly onChange: (change: Partial<Settings>) => void
 }
 
-/** The field that the table of options describes for one of them. */
+/** The field of an option, as the table of options describes it. */
 export function OptionField({ name, settings, onChange }: OptionFieldProps) {
   const { field, rule } = specs[name]
   if (!field) return null
@@ -41,7 +41,7 @@ export function OptionField({ name, settings, onChange }: OptionFieldProps) {
   )
 }
 
-/** The default that an empty field stands for, where it depends on the optimizer. */
+/** The default that an empty field stands for, if it depends on the optimizer. */
 function placeholderOf(name: PageOption, optimizer: Settings['optimizer']): string | undefined {
   return typeof specs[name].default === 'object'
     ? String(defaultOf(name, { optimizer }))

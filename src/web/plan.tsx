@@ -1,7 +1,7 @@
 import { bytes, counted, thousands } from '../base/format.ts'
 import type { LayerRow, Prepared } from './workerApi.ts'
 
-/** What the scenario makes of the network, layer by layer. */
+/** What the scenario does to the network, layer by layer. */
 export function PlanView({
   prepared,
   stale,
@@ -25,9 +25,13 @@ export function PlanView({
       {random && <p>Not in the weights, and random: {random}.</p>}
       <p>
         {counted(plan.trainedValues, 'value')} train, {thousands(plan.frozenValues)} are frozen.
-        {memory?.peakBytes
-          ? ` At most ${bytes(memory.peakBytes)} of the GPU’s memory in steps of ${counted(memory.batchSize, 'image')}.`
-          : ''}
+        {memory?.peakBytes && (
+          <>
+            {' '}
+            At most {bytes(memory.peakBytes)} of the GPU’s memory in steps of{' '}
+            {counted(memory.batchSize, 'image')}.
+          </>
+        )}
       </p>
       {memory?.problem && (
         <p class="problem" role="alert">

@@ -19,7 +19,7 @@ interface PlannedProps {
   readonly onRate: (lr: number) => void
 }
 
-/** What the settings come to: the choice of 'auto' with its evidence, and the plan. */
+/** What the settings lead to: the choice of 'auto' with its evidence, and the plan. */
 export function Planned({
   trainer,
   settings,
@@ -36,7 +36,7 @@ export function Planned({
   const task = { trainer, onBusy }
   const heading = useRef<HTMLHeadingElement>(null)
   const onMeasured = (measured: Choice) => {
-    heading.current?.focus() // the buttons of the measurement go
+    heading.current?.focus() // the button that has the focus disappears
     onChoice(measured)
   }
   return (
@@ -64,12 +64,10 @@ export function Planned({
           </p>
           <Task
             {...task}
-            {...{
-              name: 'Measure now',
-              doing: 'Measuring',
-              disabled: busy || fileless,
-              onDone: onMeasured,
-            }}
+            name="Measure now"
+            doing="Measuring"
+            disabled={busy || fileless}
+            onDone={onMeasured}
             work={(tell) => trainer.choose(settings, tell)}
           />
         </>
@@ -84,12 +82,10 @@ export function Planned({
       {!problem && prepared?.plan && (
         <Task
           {...task}
-          {...{
-            name: 'Find a learning rate',
-            doing: 'Trying a hundred learning rates',
-            disabled: busy,
-            onDone: onRate,
-          }}
+          name="Find a learning rate"
+          doing="Trying a hundred learning rates"
+          disabled={busy}
+          onDone={onRate}
           work={(tell) => trainer.findRate(settings, choice, tell)}
         />
       )}

@@ -13,9 +13,8 @@ import { fitOptions, type Settings, scenarioOptions } from './settings.ts'
 import type { LayerRow, Prepared } from './workerApi.ts'
 
 /**
- * What these settings do to a network and what training it will hold; the network is changed on the
- * way.
- * @throws UsageError for settings that do not go together
+ * Applies settings to a network, and plans the memory of its training.
+ * @throws UsageError for settings that contradict each other
  */
 export function prepare(
   model: Network,
@@ -48,10 +47,8 @@ export function prepare(
     lr,
     weightDecay,
   })
-  const [rows, cut] = [
-    rowsOf(model, plan),
-    cutRow(before.filter(({ name }) => plan.removed.includes(name))),
-  ]
+  const rows = rowsOf(model, plan)
+  const cut = cutRow(before.filter(({ name }) => plan.removed.includes(name)))
   const layers = [
     ...rows.filter(({ state }) => state !== 'new'),
     ...cut,
@@ -60,7 +57,7 @@ export function prepare(
   return { ...common, plan, layers, random, memory }
 }
 
-/** Feature layers that end what belongs together: a convolution, or the end of all, follows. */
+/** The last feature layer of each block: a convolution follows, or the features end. */
 function cutsOf(layers: readonly Module[]): Prepared['cuts'] {
   return layers.flatMap((layer, i) => {
     const next = layers[i + 1]
@@ -71,7 +68,7 @@ function cutsOf(layers: readonly Module[]): Prepared['cuts'] {
   })
 }
 
-/** A network's layers that have values, each with those behind it that have none. */
+/** A network's layers that have values, each with the layers after it that have none. */
 function rowsOf(model: Network, plan: Plan): LayerRow[] {
   const rows: LayerRow[] = []
   for (const layer of model.layers) {

@@ -5,20 +5,20 @@ import type { Result, WorkEvent } from './workerApi.ts'
 /** One training as the page shows it. */
 export interface Run {
   readonly status: 'running' | 'stopping' | 'judging' | 'done' | 'stopped' | 'failed'
-  /** What is being done, in words, and how much of it is; `total` 0 where that is not known. */
+  /** What is being done, in words, and how far it is; `total` is 0 if that is not known. */
   readonly doing: { readonly what: string; readonly done: number; readonly total: number }
-  /** Epochs asked for. */
+  /** Epochs to train. */
   readonly of: number
   readonly epochs: readonly EpochResult[]
   /** When the first step was seen, in milliseconds. */
   readonly begun: number | null
-  /** Seconds left, by the steps so far; null before the first. */
+  /** Seconds left, estimated from the steps so far; null before the first. */
   readonly left: number | null
   readonly skipped: readonly Skipped[]
   readonly remarks: readonly string[]
   readonly result: Result | null
   readonly problem: string | null
-  /** What a screen reader says: seldom enough to be listened to. */
+  /** What a screen reader says; it changes seldom enough to be heard in full. */
   readonly said: string
 }
 
@@ -44,32 +44,35 @@ export function reduce(run: Run | null, action: Action): Run | null {
       said: action.message,
     }
   if (action.type === 'done') return finish(run, action.result)
-  // Events and the result come by two ways: the result may be first.
+  // Events and the result arrive separately: the result may be first.
   return isActive(run) ? heard(run, action.event, action.at) : run
 }
 
-/** Whether the worker is at it. */
+/** Whether the worker is still working on it. */
 export function isActive({ status }: Run): boolean {
   return status === 'running' || status === 'stopping' || status === 'judging'
 }
 
 function begin(epochs: number): Run {
   return {
-    ...{
-      status: 'running',
-      doing: { what: 'Getting ready', done: 0, total: 0 },
-      of: epochs,
-      epochs: [],
-      begun: null,
-      left: null,
-    },
-    ...{ skipped: [], remarks: [], result: null, problem: null, said: 'Training begins.' },
+    status: 'running',
+    doing: { what: 'Getting ready', done: 0, total: 0 },
+    of: epochs,
+    epochs: [],
+    begun: null,
+    left: null,
+    skipped: [],
+    remarks: [],
+    result: null,
+    problem: null,
+    said: 'Training begins.',
   }
 }
 
 function finish(run: Run, result: Result): Run {
   const { epochs, skipped, accuracy, aborted, problem } = result
-  const said = `${aborted || problem ? 'Stopped' : 'Done'}. ${accuracy ? `${percent(accuracy.value)} of the images held out are right.` : ''}`
+  const right = accuracy ? `${percent(accuracy.value)} of the images held out are right.` : ''
+  const said = `${aborted || problem ? 'Stopped' : 'Done'}. ${right}`
   return { ...run, status: 'done', epochs, skipped, result, problem, left: null, said }
 }
 
@@ -83,7 +86,7 @@ function heard(run: Run, event: WorkEvent, at: number): Run {
       const begun = run.begun ?? at
       const done = (event.epoch - 1) * event.steps + event.step
       const total = run.of * event.steps
-      // The clock starts with the first step's end: what is left is reckoned by those after it.
+      // The clock starts at the end of the first step, which is slower than the others.
       const left =
         at > begun && done > 1 ? (((at - begun) / 1000) * (total - done)) / (done - 1) : null
       return {
@@ -94,7 +97,8 @@ function heard(run: Run, event: WorkEvent, at: number): Run {
       }
     }
     case 'epoch': {
-      const said = `Epoch ${event.epoch} of ${run.of}: ${percent(event.valAccuracy)} of the images held out are right.`
+      const right = `${percent(event.valAccuracy)} of the images held out are right.`
+      const said = `Epoch ${event.epoch} of ${run.of}: ${right}`
       return { ...run, epochs: [...run.epochs, event], said }
     }
     case 'skipped':
@@ -102,7 +106,10 @@ function heard(run: Run, event: WorkEvent, at: number): Run {
     case 'remark':
       return { ...run, remarks: [...run.remarks, event.message] }
     case 'recovered': {
-      const lost = `The GPU was lost (${event.reason}); ${event.adapter} went on in epoch ${event.epoch}, ${event.repeated} steps are repeated.`
+      const { reason, adapter, epoch, repeated } = event
+      const lost =
+        `The GPU was lost (${reason}); ${adapter} continues in epoch ${epoch}, ` +
+        `${repeated} steps are repeated.`
       return { ...run, remarks: [...run.remarks, lost], said: lost }
     }
     case 'judging':

@@ -12,7 +12,7 @@ export interface Selection {
   readonly root: string
   /** With their paths below that folder. */
   readonly files: readonly PlacedFile[]
-  /** Files that are no images by their names: counts by ending, the most frequent first. */
+  /** Files whose names are not those of images: counts by ending, the most frequent first. */
   readonly passedOver: readonly (readonly [ending: string, count: number])[]
 }
 
@@ -48,7 +48,7 @@ function passedOver(files: readonly PlacedFile[]): Selection['passedOver'] {
   return [...counts].sort((a, b) => b[1] - a[1])
 }
 
-/** The dataset of the files, or a line that says why they are none. */
+/** The dataset of the files, or a line that says why there is none. */
 export function datasetOf(
   selection: Selection,
   options: { readonly split: number; readonly seed: number },

@@ -18,19 +18,19 @@ export type PageOption = {
 }[keyof Table]
 export const pageOptions = optionNames.filter((name) => specs[name].field) as readonly PageOption[]
 
-/** What a person decides; the worker makes the library's options of it. */
+/** What the user decides; the worker turns it into options of the library. */
 export interface Settings
   extends Required<Pick<FitOptions, Exclude<PageOption, NullableOption>>>,
     Nullable<Pick<FitOptions, NullableOption>> {
   readonly start: 'shipped' | 'file' | 'random'
-  /** Weights of the person's own, where `start` is 'file'. */
+  /** The user's own weights, where `start` is 'file'. */
   readonly file: File | null
-  /** Null: the file's own, or alexnet-64 where every weight is random. */
+  /** Null: the one of the file, or alexnet-64 where every weight is random. */
   readonly variant: Variant | null
   readonly scenario: Scenario | 'auto'
   /**
-   * Where the new layer goes: in the last FC layer's place, in all of theirs, or after the layer of
-   * that name.
+   * What the new layer replaces: the last FC layer, all FC layers, or everything after the layer
+   * of that name.
    */
   readonly head: 'last' | 'all' | `features.${string}`
   /** Null: the scenario's own. */
@@ -63,20 +63,20 @@ export const defaults: Settings = {
   split: setupOptions.split.default,
 }
 
-/** The settings without what others of them have made meaningless. */
+/** The settings without those that have no meaning beside the others. */
 export function consistent(settings: Settings): Settings {
   const { init, scenario, start } = settings
   const lost = init !== null && !isApplicable(init, scenario, start)
   return lost ? { ...settings, init: null } : settings
 }
 
-/** Where the new layer goes unless the person says otherwise. */
+/** Where the new layer goes unless the user decides otherwise. */
 export function defaultHead(scenario: Settings['scenario']): Settings['head'] {
   return scenario === 'small-different' ? 'features.7' : 'last'
 }
 
 /**
- * Settings on which a measured choice depends: another one of them calls for another measurement.
+ * Settings that a measured choice depends on: after a change of one it is measured again.
  */
 export const probed: readonly (keyof Settings)[] = ['start', 'file', 'variant', 'split', 'seed']
 
@@ -98,8 +98,8 @@ export function scenarioOptions(
 }
 
 /**
- * Whether first values of that kind belong here: keeping trained ones is a decision of
- * large-different, where there are some.
+ * Whether layers can start with these values: keeping pretrained ones is for large-different, and
+ * needs some.
  */
 export function isApplicable(
   init: InitName | 'pretrained',
@@ -109,12 +109,12 @@ export function isApplicable(
   return init !== 'pretrained' || (scenario === 'large-different' && start !== 'random')
 }
 
-/** Whether the head can train before the rest: where the rest trains too. */
+/** Whether the head can train alone first: only if the rest trains too. */
 export function trainsTrunk(scenario: Settings['scenario']): boolean {
   return scenario.startsWith('large')
 }
 
-/** What `fit` is given: what is off, or left to the library, is left out. */
+/** The options for `fit`, without those that are off or left to the library. */
 export function fitOptions(settings: Settings): FitOptions {
   const given = pageOptions.flatMap((name) => {
     const value = name === 'headEpochs' && !trainsTrunk(settings.scenario) ? 0 : settings[name]
@@ -123,13 +123,13 @@ export function fitOptions(settings: Settings): FitOptions {
   return Object.fromEntries(given) as unknown as FitOptions
 }
 
-/** What `findLearningRate` is given: the same options, as far as they bear on single steps. */
+/** The options for `findLearningRate`: those for `fit` that affect single steps. */
 export function rateOptions(settings: Settings): LearningRateOptions {
   const bears = (name: string) => stepOptions.some((one) => one === name)
   return Object.fromEntries(Object.entries(fitOptions(settings)).filter(([name]) => bears(name)))
 }
 
-/** The run's options by the names of the command line, for a config that `graft` reads. */
+/** The run's options with the keys of `graft train`, for a config that `graft` reads. */
 export function runOptions(settings: Settings, root: string): Readonly<Record<string, unknown>> {
   const { start, file, variant, scenario, head, init, split } = settings
   const placed =
@@ -146,7 +146,7 @@ export function runOptions(settings: Settings, root: string): Readonly<Record<st
   }
 }
 
-/** What an error says on the page, where an option goes by its field's label. */
+/** The message of an error on the page, which names options by their fields' labels. */
 export function pageMessage(error: GraftError): string {
   return error instanceof UsageError ? error.messageFor(asLabel) : error.message
 }

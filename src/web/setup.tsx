@@ -18,9 +18,9 @@ import type { Prepared } from './workerApi.ts'
 interface SetupProps {
   readonly settings: Settings
   readonly onChange: (change: Partial<Settings>) => void
-  /** Layers after which the new one may go, as far as they are known. */
+  /** Layers after which the new one may be placed; empty until they are known. */
   readonly cuts: Prepared['cuts']
-  /** Whether the folder says itself what is held out. */
+  /** Whether the folder itself is divided into train/ and val/. */
   readonly divided: boolean
 }
 
@@ -70,7 +70,7 @@ const scenarios = [
   },
 ] as const
 
-/** What a person decides before training. */
+/** The settings that the user chooses before training. */
 export function Setup({ settings, onChange, cuts, divided }: SetupProps) {
   const { start, scenario } = settings
   return (
@@ -151,19 +151,19 @@ function HeadField({ settings: { scenario, head }, onChange, cuts }: Omit<SetupP
       options={[
         ...(scenario === 'small-different' ? [] : whole),
         ...named,
-        // Until the layers are known, what is set stays in sight.
+        // Until the layers are known, the current setting is listed too.
         ...(known ? [] : [[head, `after ${head}`] as const]),
       ]}
     />
   )
 }
 
-/** The options of the table that stand in view, or under "More settings". */
+/** The options of the table that are always visible, or under "More settings". */
 function optionsUnder(part: 'main' | 'more'): readonly PageOption[] {
   return pageOptions.filter((name) => Boolean(specs[name].field?.more) === (part === 'more'))
 }
 
-/** What most people leave as it is. */
+/** The settings that most people do not change. */
 function More({ settings, onChange, divided }: Omit<SetupProps, 'cuts'>) {
   const { scenario, start } = settings
   const inits = ([...initNames, 'pretrained'] as const).filter((name) =>

@@ -1,3 +1,4 @@
+import { at } from '../base/at.ts'
 import { DeviceLostError, GraftError, UsageError, WeightsError } from '../base/errors.ts'
 import type { ImageDataset } from '../data/dataset.ts'
 import { filesDataset, type PlacedFile } from '../data/filesDataset.ts'
@@ -31,12 +32,12 @@ import type { Download, Prepared, Result, WorkEvent } from './workerApi.ts'
 
 type Tell = (event: WorkEvent) => void
 
-/** Images with the largest losses that are shown. */
+/** How many of the images with the largest losses are shown. */
 const shownLosses = 6
 
 /**
- * What a page's worker does: one engine, one dataset, and the network that was trained last. One
- * call at a time, but for `stop`.
+ * The work of the page's worker: it holds one engine, one dataset, and the network that was trained
+ * last. Calls run one after another, except for `stop`.
  */
 export class Trainer {
   readonly #createEngine: () => Promise<Engine>
@@ -77,7 +78,7 @@ export class Trainer {
     })
   }
 
-  /** Says what these settings will do to the network. */
+  /** Shows what these settings will do to the network. */
   prepare(settings: Settings, choice: Choice | null): Promise<Prepared> {
     return this.#onNetwork(settings, async (model, data) => prepare(model, data, settings, choice))
   }
@@ -91,7 +92,7 @@ export class Trainer {
     )
   }
 
-  /** Tries a hundred learning rates, and returns the one to take, to two digits. */
+  /** Tries a hundred learning rates, and returns the suggested one, to two digits. */
   findRate(settings: Settings, choice: Choice | null, tell: Tell): Promise<number> {
     return this.#stoppable((signal) =>
       this.#onNetwork(settings, async (model, data) => {
@@ -106,7 +107,7 @@ export class Trainer {
     )
   }
 
-  /** Trains, and judges what came of it. What was trained before gives way. */
+  /** Trains, and evaluates the result, which replaces the network that was trained before. */
   train(settings: Settings, measured: Choice | null, tell: Tell): Promise<Result> {
     return this.#stoppable((signal) =>
       this.#alone(async (engine, data) => {
@@ -125,12 +126,12 @@ export class Trainer {
     )
   }
 
-  /** Ends what `choose` or `train` is doing; the last finished epoch is kept. */
+  /** Ends what `choose`, `findRate` or `train` is doing; the last finished epoch is kept. */
   stop(): void {
     this.#stop?.abort()
   }
 
-  /** What the trained network takes an image for. */
+  /** Classifies an image with the trained network. */
   classify(image: File): Promise<Prediction> {
     return this.#alone(async () => {
       const [prediction] = await predict(this.#requireTrained().model, [image])
@@ -147,7 +148,7 @@ export class Trainer {
     })
   }
 
-  /** Work on a network of its own, which is gone afterwards. */
+  /** Runs work on a new network, and disposes of the network afterwards. */
   #onNetwork<T>(
     settings: Settings,
     work: (model: Network, data: ImageDataset) => Promise<T>,
@@ -194,7 +195,7 @@ export class Trainer {
     tell: Tell,
   ): Promise<{ readonly result: Result; readonly run: FinishedRun }> {
     const auto = settings.scenario === 'auto'
-    // Images that are left out are told of once, by the training.
+    // Broken images are reported only once, by the training.
     const probing: Tell = (event) => event.type === 'read' && tell(event)
     const choice = auto
       ? (measured ??
@@ -235,20 +236,17 @@ export class Trainer {
     const run: FinishedRun = {
       name: `${data.root}-${plan.scenario}`,
       config: {
-        ...{
-          graft: this.#version,
-          architecture: model.architecture,
-          plan,
-          ...(choice ? { choice } : {}),
-          classes: data.classes,
-        },
-        ...{ options: runOptions(settings, data.root), adapter: model.engine.info.adapter },
+        graft: this.#version,
+        architecture: model.architecture,
+        plan,
+        ...(choice ? { choice } : {}),
+        classes: data.classes,
+        options: runOptions(settings, data.root),
+        adapter: model.engine.info.adapter,
       },
-      ...{
-        epochs: fitted?.epochs ?? epochs,
-        timings: stopwatch.timings,
-        weights: await model.stateDict(),
-      },
+      epochs: fitted?.epochs ?? epochs,
+      timings: stopwatch.timings,
+      weights: await model.stateDict(),
     }
     const { keptEpoch = epochs.length, aborted = false, stoppedEarly = false } = fitted ?? {}
     return {
@@ -270,14 +268,12 @@ export class Trainer {
     const { classes } = data
     const outcomes = await outcomesOf(model, data)
     const confusion = confusionOf(outcomes, classes.length)
-    const hits = confusion.reduce((sum, row, c) => sum + (row[c] ?? 0), 0)
+    const hits = confusion.reduce((sum, row, c) => sum + at(row, c), 0)
     return {
-      ...{
-        classes,
-        confusion,
-        perClass: classFigures(classes, confusion),
-        accuracy: wilson(hits, outcomes.length),
-      },
+      classes,
+      confusion,
+      perClass: classFigures(classes, confusion),
+      accuracy: wilson(hits, outcomes.length),
       loss: outcomes.reduce((sum, outcome) => sum + lossOf(outcome), 0) / outcomes.length,
       topLosses: worstOf(outcomes, shownLosses).map((outcome) => topLossOf(outcome, classes)),
     }
@@ -304,14 +300,14 @@ export class Trainer {
   }
 
   /**
-   * Runs one piece of work after what came before it. Errors cross to the page with their code for
-   * a name: classes are lost on the way.
+   * Runs one piece of work after the ones before it. Errors reach the page with their code as their
+   * name: their class is lost between worker and page.
    */
   #alone<T>(work: (engine: Engine, data: ImageDataset) => Promise<T>): Promise<T> {
     const mine = this.#last.then(async () => {
       try {
         await this.#revive()
-        // Until the engine is open and images are there, nothing is called that looks at them.
+        // The page calls nothing that needs the engine or images before they are there.
         return await work(this.#engine as Engine, this.#data as ImageDataset)
       } catch (error) {
         if (error instanceof GraftError) throw named(error.code, pageMessage(error))
@@ -322,7 +318,7 @@ export class Trainer {
     return mine
   }
 
-  /** Opens another device in the place of one that was lost between two calls. */
+  /** Opens another device if one was lost between two calls. */
   async #revive(): Promise<void> {
     if (!this.#engine?.gpu.lost) return
     await this.#engine.reopen()
@@ -335,7 +331,7 @@ export class Trainer {
   }
 }
 
-/** Trains; an error after the first epoch is no reason to lose what the last one left. */
+/** Trains; after an error the weights of the last finished epoch are kept, if there is one. */
 async function fitOrRescue(
   model: Network,
   data: ImageDataset,
