@@ -4,7 +4,7 @@ import type { Network } from '../nn/network.ts'
 import type { Engine } from '../tensor/engine.ts'
 import type { chooseNetwork } from './trainSettings.ts'
 
-/** The network that `chooseNetwork` decided for. */
+/** Builds the network that `chooseNetwork` chose. */
 export async function buildNetwork(
   engine: Engine,
   network: ReturnType<typeof chooseNetwork>,
@@ -13,7 +13,7 @@ export async function buildNetwork(
   try {
     return await alexnet(engine, { ...network, seed })
   } catch (error) {
-    // The file does not say which AlexNet it is for, and torchvision's was tried.
+    // The file does not say which AlexNet it is for, so torchvision's was tried.
     if (
       !(error instanceof WeightsError) ||
       network.variant ||
@@ -21,7 +21,7 @@ export async function buildNetwork(
     )
       throw error
     throw new WeightsError(
-      `${error.message}; if it is for another AlexNet, name that with --variant`,
+      `${error.message}; if it is for another AlexNet, give it with --variant`,
       { cause: error },
     )
   }

@@ -19,8 +19,8 @@ export function number(bounds: Bounds): (text: string) => number {
 }
 
 /**
- * Takes a path. An empty one, such as from a shell variable that is not set, is refused at once: it
- * would fail only when everything is computed.
+ * Parses a path. An empty one, such as from a shell variable that is not set, is an error at once: it
+ * would otherwise fail only after all the work.
  */
 export function path(text: string): string {
   if (text === '') throw new InvalidArgumentError('It takes a path.')
@@ -32,12 +32,17 @@ export const count = number({ integer: true, min: 1 })
 export const viewCount = number({ integer: true, min: 1, max: mostViews })
 export const seedNumber = number({ integer: true, min: 0 })
 
+/** The help of the argument that names the images. */
+export const dataHelp =
+  'images: a folder for each class (or train/ and val/ with them), a .csv of file,label[,split], ' +
+  'or .tar shards'
+
 export interface CommonOptions {
   readonly adapter: AdapterChoice
   readonly json?: boolean
 }
 
-/** The options that every command that computes has. */
+/** Adds the options of every command that computes. */
 export function withCommon(command: Command): Command {
   return command
     .addOption(
@@ -50,8 +55,8 @@ export function withCommon(command: Command): Command {
 }
 
 /**
- * How to divide images that do not say it themselves. A --split that somebody typed is an error
- * where they do; --seed is not, because it seeds the training too.
+ * How to divide images into those to train on and those held out. Where the data says this itself, a
+ * typed --split is an error; --seed is not, because it seeds the training too.
  */
 export function divisionOf(
   { split, seed }: { readonly split: number; readonly seed: number },
@@ -61,7 +66,7 @@ export function divisionOf(
   return ignoring({ split, seed }, typed ? ['seed'] : ['split', 'seed'])
 }
 
-/** `--offline`, of every command that may fetch weights for a network. */
+/** `--offline`, for every command that may fetch weights. */
 export function offlineOption(): Option {
   return new Option(
     '--offline',
@@ -70,8 +75,8 @@ export function offlineOption(): Option {
 }
 
 /**
- * The options of a command as they were typed, for another one that takes them; those of `but`, and
- * how it prints, are left out.
+ * The options of a command as they were typed, for another command that takes them: without those in
+ * `but`, and without --json.
  */
 export function typedOptions(command: Command, but: readonly string[] = []): string[] {
   return command.options.flatMap((option) => {
@@ -79,7 +84,8 @@ export function typedOptions(command: Command, but: readonly string[] = []): str
     if (command.getOptionValueSource(name) !== 'cli' || name === 'json' || but.includes(name))
       return []
     const value: unknown = command.getOptionValue(name)
-    const flag = option.long ?? ''
+    const { long: flag } = option
+    if (!flag) throw new TypeError(`option ${name} has no long flag`)
     if (typeof value === 'boolean') return option.negate === !value ? [flag] : []
     if (Array.isArray(value)) return value.flatMap((one) => [flag, String(one)])
     if (typeof value === 'object' && value)

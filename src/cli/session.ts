@@ -5,15 +5,15 @@ import { Stop } from './interrupt.ts'
 import type { Output } from './output.ts'
 import { withEngine } from './withEngine.ts'
 
-/** What a long command computes with. */
+/** The options that a long command opens its engine with. */
 interface SessionOptions {
   readonly adapter: AdapterChoice
   readonly offline?: boolean
 }
 
 /**
- * Runs a long command: weights that are named and absent are fetched first; Ctrl-C asks it to stop;
- * whatever it ends with, its engine is gone.
+ * Runs a long command: named weights that are missing are fetched first, Ctrl-C asks it to stop, and
+ * its engine is disposed of in the end, also after an error.
  */
 export async function inSession(
   weights: string | undefined,

@@ -9,7 +9,7 @@ import { specs } from '../train/options/table.ts'
 import type { ClassWeights } from '../train/recipe/classWeights.ts'
 import { parserOf } from './options.ts'
 
-/** Every option of the two tables by the name it has in a program and in a run's config. */
+/** Every option of both tables, by its name in a program and in a run's config. */
 export const table: Readonly<Record<keyof SetupOptions | keyof FitOptions, OptionSpec>> = {
   ...setupOptions,
   ...specs,
@@ -21,7 +21,7 @@ export function flagName(name: TableName): string | null {
   return table[name].flag?.flags.split(' ')[0] ?? null
 }
 
-/** `--lr-floor`, or with a value `--schedule cosine`: an option as the command line has it. */
+/** `--lr-floor`, or with a value `--schedule cosine`: an option as typed on the command line. */
 export const asFlag: WriteOption = ({ option, value }) => {
   const flag = (option in table && flagName(option as TableName)) || option
   if (value === undefined || typeof value === 'boolean') return flag
@@ -29,7 +29,7 @@ export const asFlag: WriteOption = ({ option, value }) => {
   return `${flag} ${/[^\w.,=-]/.test(text) ? `'${text}'` : text}`
 }
 
-/** A flag that commander keeps under the option's name in the table. */
+/** A flag whose value commander stores under the option's name in the table. */
 class TableOption extends Option {
   readonly #name: TableName
 
@@ -43,7 +43,7 @@ class TableOption extends Option {
   }
 }
 
-/** The flag of an option, with the help and the default that its table tells. */
+/** The flag of an option, with the help and the default of its table. */
 export function tableOption(
   name: TableName,
   change: { readonly flags?: string; readonly help?: string } = {},
@@ -66,7 +66,7 @@ export function tableOption(
 
 type Parser = (text: string, before: unknown) => unknown
 
-/** How the texts of options are read whose values are no single number or name. */
+/** The parsers of options whose values are more than one number or name. */
 const parsers: { readonly [name in TableName]?: Parser } = {
   augment: checkedAugmentation,
   classWeights,
@@ -75,17 +75,17 @@ const parsers: { readonly [name in TableName]?: Parser } = {
   layerGroups: (text, before) => [...listSoFar(before), text],
 }
 
-/** An option that may be given again adds to what it was given before. */
+/** The values before this one, of an option that may be given several times. */
 function listSoFar(before: unknown): readonly string[] {
   return Array.isArray(before) ? before : []
 }
 
-/** Patterns of parameters, one or several in a text. */
+/** Patterns of parameters, separated by commas. */
 function patterns(text: string, before: unknown): string[] {
   return [...listSoFar(before), ...text.split(',').map((one) => one.trim())]
 }
 
-/** The text itself: a run's config keeps it as it was typed. */
+/** Checks the text and returns it: a run's config keeps it as it was typed. */
 function checkedAugmentation(text: string): string {
   try {
     augmentationOf(text)

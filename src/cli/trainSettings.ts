@@ -14,12 +14,12 @@ import { isShipped, namedWeights } from '../weights/registry.ts'
 import { type CommonOptions, offlineOption } from './options.ts'
 import { flagName, table, tableOption } from './tableOptions.ts'
 
-/** What decides the numbers that a training gives; a run's config keeps it. */
+/** The options that decide the result of a training; a run's config keeps them. */
 export interface TrainSettings extends SetupOptions, Omit<FitOptions, 'lr' | 'augment'> {
   readonly batchSize: number
   readonly cache: boolean
   readonly seed: number
-  /** A number by the time training begins. */
+  /** A number when training begins. */
   readonly lr?: number | 'find'
   /** As typed: `augmentationOf` reads it. */
   readonly augment?: true | string
@@ -40,7 +40,7 @@ export const settingNames = flagged.filter((name) => !table[name].flag?.session)
 export const sessionNames = flagged.filter((name) => table[name].flag?.session)
 /** Those that a resumed run may not change. */
 const fixedNames = settingNames.filter((name) => ['bits', 'run'].includes(table[name].decisive))
-/** Those that no single step depends on. */
+/** Those that single steps do not depend on. */
 export const wholeRunNames = settingNames.filter((name) => !table[name].step)
 
 /** Adds the options that a run's config keeps, and --offline. */
@@ -89,7 +89,8 @@ export function stepOptionsOf(settings: TrainSettings): LearningRateOptions {
 export function checkSettings({ scenario, replace, cut, init, weights }: TrainSettings): void {
   if (scenario === 'auto' && (replace !== undefined || cut !== undefined))
     throw new UsageError(
-      '--scenario auto picks the cut and what is replaced: leave --cut and --replace out, or name a scenario',
+      '--scenario auto picks the cut and what is replaced: ' +
+        'leave --cut and --replace out, or name a scenario',
     )
   if (scenario === 'auto' && init === 'pretrained')
     throw new UsageError(
@@ -100,9 +101,9 @@ export function checkSettings({ scenario, replace, cut, init, weights }: TrainSe
 }
 
 /**
- * The settings that a resumed run continues with: its own, where the command line says nothing.
+ * The settings that a resumed run continues with: its own, except for those that were typed.
  * @param typed whether an option was typed
- * @throws UsageError where one was typed that differs from what the run was started with
+ * @throws UsageError if a typed one may not change, and differs from the run's
  */
 export function resumedSettings(
   options: TrainOptions,
@@ -118,14 +119,15 @@ export function resumedSettings(
     const value = typeof before === 'object' ? JSON.stringify(before) : String(before)
     const started = before === undefined ? `without ${flag}` : `with ${flag} ${value}`
     throw new UsageError(
-      `${folder} was started ${started}; leave ${flag} out to continue it, or train into another folder with --out`,
+      `${folder} was started ${started}; leave ${flag} out to continue it, ` +
+        'or train into another folder with --out',
     )
   }
   const mayChange = settingNames.filter((name) => name === 'weights' || !fixedNames.includes(name))
   return { ...now, ...saved, ...pick(now, mayChange.filter(typed)) }
 }
 
-/** What two values are compared by: a file of weights by its whole path. */
+/** The text by which two values are compared: for a file of weights, its absolute path. */
 function comparable(name: string, value: unknown): string | undefined {
   const isFile =
     name === 'weights' && typeof value === 'string' && value !== 'none' && !findWeights(value)
@@ -133,9 +135,9 @@ function comparable(name: string, value: unknown): string | undefined {
 }
 
 /**
- * Which network to build: the weights, or none for random ones, and the variant where it is not the
- * weights' own.
- * @throws UsageError for a variant that no named weights fit, where pretrained ones are needed
+ * Which network to build: its weights, if they are not random, and its variant, if the weights do
+ * not decide it.
+ * @throws UsageError for a variant without named weights, if pretrained ones are needed
  */
 export function chooseNetwork({
   weights,
@@ -151,10 +153,11 @@ export function chooseNetwork({
   if (!variant) return { weights: shippedWeights }
   const known = namedWeights.find((named) => named.variant === variant)
   const random = scenario === 'large-different' && init !== 'pretrained'
-  // Nothing is fetched only to be left behind.
+  // Weights that a random start would not use are not fetched.
   if (known && !(random && !isShipped(known))) return { weights: known.name, variant }
   if (random) return { variant }
   throw new UsageError(
-    `Graft knows no weights for ${variant}: give a file with --weights, or say --weights none for random ones`,
+    `Graft knows no weights for ${variant}: give a file with --weights, ` +
+      'or --weights none for random ones',
   )
 }

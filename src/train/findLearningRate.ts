@@ -13,7 +13,7 @@ import { type RatePoint, steepest, valley } from './recipe/suggest.ts'
 import { Session } from './session.ts'
 import { Stepper } from './step.ts'
 
-/** The options of `fit` that bear on single steps, and those of the search. */
+/** The options of `fit` that affect single steps, and those of the search. */
 export interface LearningRateOptions extends Pick<FitOptions, StepOption> {
   /** The first rate. Default 1e-7. */
   readonly from?: number

@@ -154,6 +154,6 @@ describe('compare', () => {
       '--seconds',
       '1',
     ])
-    expect([code, complaints]).toEqual([2, [expect.stringMatching(/two budgets/)]])
+    expect([code, complaints]).toEqual([2, [expect.stringMatching(/exclude each other/)]])
   })
 })

@@ -57,10 +57,11 @@ export function addCompare(program: Command): void {
     .addOption(tableOption('variant'))
     .option(
       '--seconds <n>',
-      'training time of each; the last validation comes on top (default: thrice what reading takes, at least 60)',
+      'training time of each, without the last validation (default: three times as long as ' +
+        'reading takes, at least 60)',
       number({ above: 0 }),
     )
-    .option('--epochs <n>', 'or so many passes over the images of each', count)
+    .option('--epochs <n>', 'instead of --seconds: passes of each over the images', count)
     .addOption(tableOption('batchSize'))
     .addOption(
       tableOption('lr', { flags: '--lr <x>', help: 'learning rate of all four' }).argParser(
@@ -83,8 +84,9 @@ export function addCompare(program: Command): void {
   withCommon(command).addHelpText(
     'after',
     `
-small-similar and small-different train a new layer on frozen ones, large-similar everything from the weights, large-different
-everything from scratch. Each cuts where the probe of --scenario auto found best for it; auto's own pick is named at the end.
+small-similar and small-different train a new layer on frozen ones, large-similar everything from
+the weights, large-different everything from scratch. Each cuts where the probe of --scenario auto
+found best for it. The scenario that auto would pick is named at the end.
 
 Examples:
   graft compare photos
@@ -97,7 +99,7 @@ Examples:
 async function run(dir: string, options: CompareOptions, command: Command): Promise<void> {
   const { weights, variant, seed } = options
   if (options.seconds !== undefined && options.epochs !== undefined)
-    throw new UsageError('--seconds and --epochs are two budgets: give one of them')
+    throw new UsageError('--seconds and --epochs exclude each other: give one of them')
   const output = new Output(options.json)
   const data = await openData(dir, divisionOf(options, command))
   const network = chooseNetwork({ weights, variant, scenario: 'auto' })
@@ -114,21 +116,23 @@ async function run(dir: string, options: CompareOptions, command: Command): Prom
       }
       const { seconds, epochs } = options
       const show = new Show(output)
-      const { batchSize, lr, optimizer } = options
-      const { onEvent, onPlan, onChoice } = show
-      const recipe = { batchSize, lr, optimizer, seed, signal: stop.signal }
       const comparison = await compareScenarios(build, data, {
-        ...recipe,
+        batchSize: options.batchSize,
+        lr: options.lr,
+        optimizer: options.optimizer,
+        seed,
+        signal: stop.signal,
         seconds,
         epochs,
-        onEvent,
-        onPlan,
-        onChoice,
+        onEvent: show.onEvent,
+        onPlan: show.onPlan,
+        onChoice: show.onChoice,
       })
       output.endProgress()
       if (stop.signal.aborted)
         throw stop.error(
-          `stopped: ${comparison.scenarios.size} of 4 scenarios were trained, and nothing was written`,
+          `stopped: ${comparison.scenarios.size} of 4 scenarios were trained, ` +
+            'and nothing was written',
         )
       await report(output, dir, comparison, command)
     } catch (error) {
@@ -143,7 +147,7 @@ function budgetText({ seconds, epochs }: Budget): string {
   return seconds === null ? `${epochs} epochs each` : `${seconds} s each`
 }
 
-/** Tells how the comparison goes on. */
+/** Shows the progress of the comparison. */
 class Show {
   readonly #output: Output
   #seconds: number | null = null
@@ -167,7 +171,8 @@ class Show {
     )
     if (budget.seconds !== null && budget.seconds < 1.5 * budget.reading)
       this.#output.warn(
-        `${duration(budget.seconds)} is too short to judge the frozen scenarios by, which read everything first: give --seconds ${Math.ceil(3 * budget.reading)}`,
+        `${duration(budget.seconds)} is too short for the frozen scenarios, which read all images ` +
+          `first: give --seconds ${Math.ceil(3 * budget.reading)}`,
       )
   }
 
@@ -184,7 +189,8 @@ class Show {
         : 'a new last layer'
     this.#output.lines([
       '',
-      `${plan.scenario}: ${head}, ${frozen.length ? 'all else frozen' : 'everything trains'}, from ${startsFrom} weights`,
+      `${plan.scenario}: ${head}, ${frozen.length ? 'all else frozen' : 'everything trains'}, ` +
+        `from ${startsFrom} weights`,
     ])
     this.#output.line(epochHeader)
   }
@@ -212,7 +218,7 @@ class Show {
         `epoch ${event.epoch}  loss ${event.loss.toFixed(3)}`,
       )
     if (event.type !== 'epoch') return
-    // About ten lines for each; a frozen trunk makes many epochs a second.
+    // About ten lines for each scenario; a frozen one may finish many epochs per second.
     const due =
       limit === null
         ? event.epoch % Math.ceil(this.#epochs / 10) === 0
@@ -232,8 +238,12 @@ async function report(
   const { scenarios, choice } = comparison
   const budget = budgetText(comparison.budget)
   const rows = [...scenarios].map(([name, { valAccuracy, bestEpoch, epochs, seconds }]) => [
-    ...[name === choice.scenario ? '>' : '', name, percent(valAccuracy)],
-    ...[bestEpoch, epochs.toFixed(1), seconds.toFixed(1)],
+    name === choice.scenario ? '>' : '',
+    name,
+    percent(valAccuracy),
+    bestEpoch,
+    epochs.toFixed(1),
+    seconds.toFixed(1),
   ])
   output.line()
   output.lines(

@@ -12,7 +12,7 @@ import { buildNetwork } from '../buildNetwork.ts'
 import { learningRateChart } from '../charts.ts'
 import { describeData, describeEngine, describeNetwork, describePlan } from '../describe.ts'
 import type { Stop } from '../interrupt.ts'
-import { divisionOf, typedOptions, withCommon } from '../options.ts'
+import { dataHelp, divisionOf, typedOptions, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
 import { inSession } from '../session.ts'
 import { nextCommand } from '../shell.ts'
@@ -32,16 +32,15 @@ export function addLrFind(program: Command): void {
   const command = program
     .command('lr-find')
     .description(
-      'Search for a learning rate: a hundred steps from 1e-7 to 10, a plot of the loss, and a suggestion. Nothing is kept.',
+      'Search for a learning rate: a hundred steps from 1e-7 to 10, a plot of the loss, and a ' +
+        'suggestion. Nothing is kept.',
     )
-    .argument(
-      '<dir>',
-      'images: a folder for each class (or train/ and val/ with them), a .csv of file,label[,split], or .tar shards',
-    )
+    .argument('<dir>', dataHelp)
   withCommon(withTrainOptions(command)).addHelpText(
     'after',
     `
-Its options are those of train that bear on single steps. 'graft train --lr find' searches and trains in one go.
+Its options are those of train that affect single steps. 'graft train --lr find' searches, then
+trains.
 
 Examples:
   graft lr-find photos
@@ -64,7 +63,8 @@ async function run(dir: string, options: TrainOptions, command: Command): Promis
   const { scenario } = settings
   if (scenario === 'auto')
     throw new UsageError(
-      "a search needs a scenario by name: 'graft train DIR --scenario auto --lr find' chooses one, then searches",
+      "a search needs a scenario by name: 'graft train DIR --scenario auto --lr find' chooses one, " +
+        'then searches',
     )
   const data = await openData(dir, divisionOf(settings, command))
   const network = chooseNetwork(settings)
@@ -131,10 +131,11 @@ async function search(
     ...learningRateChart(found),
     '',
   ])
-  const ends = found.diverged ? 'where the loss ran away' : 'at 10'
+  const ends = found.diverged ? 'where the loss diverged' : 'at 10'
   output.labeled(
     'rate',
-    `${found.valley.toPrecision(2)}, two thirds down the longest valley (the mark); steepest at ${found.steepest.toPrecision(2)}; ended ${ends}`,
+    `${found.valley.toPrecision(2)}, two thirds down the longest valley (the mark); ` +
+      `steepest at ${found.steepest.toPrecision(2)}; ended ${ends}`,
   )
   return found
 }

@@ -28,7 +28,7 @@ import {
 } from '../describe.ts'
 import { describeChoice } from '../describeChoice.ts'
 import type { Stop } from '../interrupt.ts'
-import { divisionOf, path, withCommon } from '../options.ts'
+import { dataHelp, divisionOf, path, withCommon } from '../options.ts'
 import { epochHeader, epochLine, Output } from '../output.ts'
 import { imagesOf, warnOfOtherImages } from '../runImages.ts'
 import { checkOut, type ExistingRun, RunWriter } from '../runWriter.ts'
@@ -53,10 +53,7 @@ export function addTrain(program: Command): void {
   const command = program
     .command('train')
     .description('Graft the classes of a folder of images onto AlexNet, and write a run folder.')
-    .argument(
-      '<dir>',
-      'images: a folder for each class (or train/ and val/ with them), a .csv of file,label[,split], or .tar shards',
-    )
+    .argument('<dir>', dataHelp)
   withTrainOptions(command)
   for (const name of sessionNames) command.addOption(tableOption(name))
   command
@@ -70,7 +67,8 @@ The four scenarios:
   small-different   few, unlike photographs: a new layer on the frozen early layers
   large-similar     many, like photographs: everything trains, from the pretrained weights
   large-different   many, unlike photographs: everything trains, from random weights
-  auto              counts the images, probes the frozen network at several depths, and picks one and its cut
+  auto              counts the images, probes the frozen network at several depths, and picks one
+                    and its cut
 
 Examples:
   graft train photos
@@ -114,7 +112,8 @@ async function trainInto(
 function requireSameClasses(folder: string, classes: readonly string[], data: ImageDataset): void {
   if (classes.join('\n') === data.classes.join('\n')) return
   throw new DataError(
-    `${folder} was trained on other classes (${classes.join(', ')}): train into another folder with --out`,
+    `${folder} was trained on other classes (${classes.join(', ')}): ` +
+      'train into another folder with --out',
   )
 }
 
@@ -125,7 +124,7 @@ interface Job {
   readonly settings: TrainSettings
   readonly network: ReturnType<typeof chooseNetwork>
   readonly options: TrainOptions
-  /** Epochs that the run has behind it, and whether it has a checkpoint. */
+  /** How many epochs the run has, and whether it has a checkpoint. */
   readonly before: ExistingRun
   readonly output: Output
   readonly stop: Stop
@@ -178,7 +177,8 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
   if (!last)
     throw stop.error(
       result.keptBatches
-        ? `stopped in the first epoch: ${counted(result.keptBatches, 'step')} are kept in ${folder}; '${goOn}' goes on`
+        ? `stopped in the first epoch: ${counted(result.keptBatches, 'step')} are kept in ` +
+            `${folder}; '${goOn}' continues`
         : 'stopped before the first epoch was finished: nothing was written',
     )
   await run.finish(model)
@@ -187,7 +187,7 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
     output.labeled('skipped', `${counted(result.skipped, 'broken image')} left out of training`)
   report(job, result, plan, seconds)
   if (!result.aborted) return
-  throw stop.error(`stopped: epoch ${last.epoch} is kept in ${folder}; '${goOn}' goes on`, {
+  throw stop.error(`stopped: epoch ${last.epoch} is kept in ${folder}; '${goOn}' continues`, {
     hasResult: true,
   })
 }
@@ -196,7 +196,7 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
 async function choose(model: Network, { data, settings, output, stop }: Job): Promise<Choice> {
   output.progress('probing', 0, 1)
   const onEvent = (event: TrainEvent) => {
-    // Images that are left out are told of once, by the training.
+    // Broken images are reported only once, by the training.
     if (event.type === 'read')
       output.progress('probing', event.done, event.total, `${event.done} of ${event.total} images`)
   }
@@ -211,7 +211,7 @@ async function choose(model: Network, { data, settings, output, stop }: Job): Pr
   }
 }
 
-/** What the run took before it trains in this session. */
+/** The times that the run's timings start with in this session. */
 async function timingsBefore(
   { folder, before }: Job,
   choice: Choice | undefined,
@@ -220,7 +220,7 @@ async function timingsBefore(
   return { choosing: choice?.evidence.seconds ?? 0 }
 }
 
-/** The scenario and its head: as the data decided, or as they were asked for. */
+/** The scenario and its head: as chosen from the data, or as typed. */
 function scenarioOf(
   { scenario, replace, cut }: TrainSettings,
   choice: Choice | undefined,
@@ -230,7 +230,7 @@ function scenarioOf(
   return { scenario, replace, cut }
 }
 
-/** Trains, with the files of every finished epoch in place, whatever happens afterwards. */
+/** Trains, and writes the files of every epoch as soon as it is finished. */
 async function fitAndKeep(model: Network, job: Job, run: RunWriter): Promise<FitResult> {
   const { data, settings, options, output, stop, before } = job
   const { epochs, augment, cache } = settings
@@ -252,7 +252,7 @@ async function fitAndKeep(model: Network, job: Job, run: RunWriter): Promise<Fit
   }
   const { checkpoints } = run
   if (options.resume && !before.resumable)
-    output.line('no checkpoint to go on from: starting afresh')
+    output.line('there is no checkpoint to continue from: starting over')
   if (!idle) output.progress(cache && !augment ? 'reading' : 'training', 0, 1)
   try {
     return await fit(model, data, {
@@ -327,14 +327,15 @@ function report(
   const sample = data.val.at(0)?.source
   output.line()
   if (stoppedEarly)
-    output.labeled('stopped', `early: the last ${settings.patience} epochs brought nothing better`)
+    output.labeled('stopped', `early: no better epoch in the last ${settings.patience}`)
   const record =
     best.valAccuracy === valAccuracy
       ? 'its best'
       : `best ${percent(best.valAccuracy)} in epoch ${best.epoch}`
   output.labeled(
     'result',
-    `validation accuracy ${percent(valAccuracy)} after epoch ${kept.epoch} (${record}); ${duration(seconds)} in all`,
+    `validation accuracy ${percent(valAccuracy)} after epoch ${kept.epoch} (${record}); ` +
+      `${duration(seconds)} in all`,
   )
   output.labeled(
     'run',

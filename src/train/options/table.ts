@@ -379,7 +379,7 @@ export const trainingOptions = {
   maxSeconds: { rule: seconds, decisive: 'no', flag: null },
 } as const satisfies { readonly [K in keyof Required<FitOptions>]: OptionSpec<FitOptions[K]> }
 
-/** The options that bear on single steps, which `findLearningRate` takes. */
+/** The options that affect single steps, which `findLearningRate` takes. */
 export type StepOption = {
   [K in keyof typeof trainingOptions]: (typeof trainingOptions)[K] extends { step: true }
     ? K
@@ -392,5 +392,5 @@ export const specs: Readonly<Record<keyof FitOptions, OptionSpec>> = trainingOpt
 /** The names of all options, in the table's order. */
 export const optionNames = Object.keys(trainingOptions) as readonly (keyof FitOptions)[]
 
-/** The names of those that bear on single steps. */
+/** The names of those that affect single steps. */
 export const stepOptions = optionNames.filter((name) => specs[name].step) as readonly StepOption[]
