@@ -8,7 +8,7 @@ interface Condition {
   readonly message: (settings: FitSettings) => OptionText
 }
 
-/** Whether nothing decides which epoch is the best one. */
+/** Whether it does not matter which epoch is the best one. */
 const ranksNothing = ({ keep, patience }: FitSettings) => keep === 'last' && patience === undefined
 
 /** Which options need or exclude which others. */

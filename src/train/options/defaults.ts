@@ -3,7 +3,7 @@ import { isByOptimizer, isConditional } from './spec.ts'
 import { specs, trainingOptions } from './table.ts'
 
 type Table = typeof trainingOptions
-/** The options that have a value in every training; the optimizers fill in their own. */
+/** The options with a default, except for those that the optimizers fill in. */
 type Filled = {
   [K in keyof Table]: Table[K] extends { default: unknown }
     ? Table[K] extends { implicit: true }
@@ -16,7 +16,7 @@ type Filled = {
 export type FitSettings = FitOptions & { readonly [K in Filled]-?: NonNullable<FitOptions[K]> }
 
 /**
- * The default of an option beside those that are given; undefined where it has none.
+ * The default of an option, given the others; undefined if it has none.
  * @example defaultOf('lr', { optimizer: 'sgd' }) // 0.01
  */
 export function defaultOf<K extends keyof FitOptions>(

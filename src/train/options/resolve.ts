@@ -9,7 +9,7 @@ import { optionNames, specs } from './table.ts'
 
 /**
  * Checks the options of `fit` and fills in what is left out.
- * @throws UsageError for options that do not exist, do not fit, or would be without effect
+ * @throws UsageError for options that do not exist, have a wrong value, or would have no effect
  */
 export function resolveOptions(options: FitOptions): FitSettings {
   checkOptions('fit', options, optionNames)
@@ -19,7 +19,7 @@ export function resolveOptions(options: FitOptions): FitSettings {
 
 /**
  * Checks some of the options and fills in the others that have a default.
- * @throws UsageError for values that do not fit, or would be without effect
+ * @throws UsageError for wrong values, and for options that would have no effect
  */
 export function fillOptions(options: Partial<FitOptions>): FitSettings {
   for (const name of optionNames)
@@ -42,7 +42,7 @@ function requireFitting(name: keyof FitOptions, value: unknown): void {
   throw new UsageError(optionText`${option(name)} is ${rule.words}, not ${given}`)
 }
 
-/** What two calls have to agree in for one to continue from the other's checkpoint. */
+/** The options that must be the same to continue from a checkpoint. */
 export function decisiveOptions(settings: FitSettings): Readonly<Record<string, unknown>> {
   const scheduled = settings.schedule !== 'constant'
   const names = optionNames.filter((name) => {

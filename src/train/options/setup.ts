@@ -6,9 +6,9 @@ import type { TrainablePatterns } from '../../transfer/patterns.ts'
 import { type Scenario, scenarios } from '../../transfer/scenario.ts'
 import type { OptionSpec } from './spec.ts'
 
-/** What decides which network trains on which images; `fit` is given both. */
+/** The options that decide the network and the images, which `fit` takes ready made. */
 export interface SetupOptions extends TrainablePatterns {
-  /** A named one, a file, or 'none'. */
+  /** The name of known weights, a file, or 'none'. */
   readonly weights?: string
   readonly variant?: Variant
   readonly scenario: Scenario | 'auto'
@@ -22,8 +22,8 @@ export interface SetupOptions extends TrainablePatterns {
 export const shippedWeights = 'alexnet-64-tinyimagenet100'
 
 /**
- * The options that `graft train` and the page turn into a network and a dataset, told as the ones
- * of `fit` are. A run is resumed with all of them unchanged.
+ * The options from which `graft train` and the page make a network and a dataset, described like
+ * those of `fit`. A resumed run may not change any of them.
  */
 export const setupOptions = {
   weights: {
@@ -75,7 +75,7 @@ export const setupOptions = {
     rule: choiceRule([...initNames, 'pretrained']),
     decisive: 'run',
     step: true,
-    flag: { flags: '--init <name>', help: 'first values of the layers that start new' },
+    flag: { flags: '--init <name>', help: 'initial values of new layers' },
     field: { label: 'First values of new layers', more: true },
   },
   split: {
@@ -85,7 +85,7 @@ export const setupOptions = {
     step: true,
     flag: {
       flags: '--split <x>',
-      help: 'share held out for validation, where the data does not say it',
+      help: 'share held out for validation, if the data is not divided already',
       recorded: true,
     },
     field: { label: 'Share held out', more: true },

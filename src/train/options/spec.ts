@@ -5,42 +5,42 @@ import type { OptimizerName } from '../fitOptions.ts'
 /** The groups of `graft train --help`, after the general one. */
 export type HelpGroup = 'What trains:' | 'The learning rate:' | 'Against overfitting:' | 'Steps:'
 
-/** How the command line takes an option. */
+/** An option on the command line. */
 export interface Flag {
-  /** As commander takes them: '--lr-floor <share>'. */
+  /** In commander's notation: '--lr-floor <share>'. */
   readonly flags: string
-  /** The default is printed behind it. */
+  /** The help text; the default is appended to it. */
   readonly help: string
   /** Default: the general group. */
   readonly group?: HelpGroup
-  /** Where the command line takes other values than the library. */
+  /** If the command line takes other values than the library. */
   readonly rule?: Rule
-  /** Whether a run's config names the option even where nobody typed it. */
+  /** Whether a run's config contains the option even if it was not typed. */
   readonly recorded?: true
-  /** Whether it belongs to one session of `graft train`, and a run's config never names it. */
+  /** Whether it is for one call of `graft train`: a run's config never contains it. */
   readonly session?: true
 }
 
-/** How the web page asks for an option. */
+/** An option in the page's form. */
 export interface Field {
   readonly label: string
   readonly hint?: string
   /** Whether it is under "More settings". */
   readonly more?: true
-  /** A number that stands for leaving the option out. */
+  /** A number that means the option is left out. */
   readonly off?: number
-  /** The values to choose from with what the page calls them; null leaves the option out. */
+  /** The values to choose from, with their texts; null leaves the option out. */
   readonly choices?: readonly (readonly [value: string | null, text: string])[]
-  /** What the values mean, as hints. */
+  /** A hint for each value. */
   readonly meanings?: Readonly<Record<string, string>>
 }
 
-/** A default that depends on the optimizer; where one is left out, the option is not for it. */
+/** A default that depends on the optimizer; the option is not for one that is left out. */
 export interface ByOptimizer<T> {
   readonly byOptimizer: { readonly [name in OptimizerName]?: T }
 }
 
-/** A default that is another one where some option is given. */
+/** A default that is another one if a certain option is given. */
 export interface Conditional<T> {
   readonly otherwise: T
   /** The option, and the default beside it. */
@@ -48,31 +48,31 @@ export interface Conditional<T> {
   readonly value: T
 }
 
-/** Everything there is to know about one option. */
+/** The description of one option. */
 export interface OptionSpec<T = unknown> {
-  /** What its value has to be; null where the code that uses it checks the value. */
+  /** The allowed values; null if the code that uses the value checks it. */
   readonly rule: Rule | null
-  /** The value where it is left out; absent where the option is off then, or has to be given. */
+  /** Its value if left out; absent if the option is off then, or has to be given. */
   readonly default?: T | ByOptimizer<T> | Conditional<T>
-  /** How the help words the default, where the value alone says too little. */
+  /** The default in the help, if the value alone says too little. */
   readonly defaultText?: string
-  /** Whether the default is the optimizer's own, and a checkpoint names only a given value. */
+  /** Whether the optimizer fills in the default: a checkpoint contains only a given value. */
   readonly implicit?: true
   /**
-   * Whether a resumed training has to agree in it: 'bits' decide what is computed, and checkpoints
-   * hold them; 'with a schedule' does so only where a schedule spans all epochs; 'run' is fixed
-   * for a run folder alone.
+   * Whether a resumed training needs the same value. 'bits': it decides the numbers, and checkpoints
+   * contain it; 'with a schedule': only if a schedule spans all epochs; 'run': only `graft train`
+   * requires it, for its run folder.
    */
   readonly decisive: 'bits' | 'with a schedule' | 'run' | 'no'
-  /** Whether it bears on single steps: `findLearningRate` and `graft lr-find` take those. */
+  /** Whether it affects single steps: `findLearningRate` and `graft lr-find` take those. */
   readonly step?: true
-  /** Null where the command line has no such flag. */
+  /** Null if the command line has no flag for it. */
   readonly flag: Flag | null
-  /** Absent where the page does not ask for it. */
+  /** Absent if the page's form does not have it. */
   readonly field?: Field
 }
 
-/** The default in words, for the help; null where there is none to tell. */
+/** The default in words, for the help; null if there is none to show. */
 export function describeDefault(spec: OptionSpec, write: WriteOption): string | null {
   const { default: value, defaultText } = spec
   if (defaultText !== undefined) return defaultText

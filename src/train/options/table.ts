@@ -19,7 +19,7 @@ import { monitors } from '../recipe/bestEpoch.ts'
 import { schedules } from '../recipe/rates.ts'
 import type { OptionSpec } from './spec.ts'
 
-/** May be infinite: no limit. */
+/** Infinite means no limit. */
 const seconds = numberRule({ min: 0, infinite: true })
 const rateOrFind = {
   ...rule("a number above 0, or 'find'", (value) => value === 'find' || positiveNumber.fits(value)),
@@ -27,10 +27,10 @@ const rateOrFind = {
 }
 
 /**
- * Every option of `fit`: what it has to be, its default, what it decides, and how the command line
- * and the web page ask for it. `findLearningRate`, the flags and help of `graft train`, the options
- * in a run's config and in checkpoints, and the page's form all come from here. What each option
- * does is said at `FitOptions`; which options go together, in conditions.ts.
+ * Every option of `fit`: its allowed values, its default, whether a resumed training needs the same
+ * value, its flag and its field. `findLearningRate`, the flags and help of `graft train`, the
+ * options in a run's config and in checkpoints, and the page's form all use this table. `FitOptions`
+ * explains what each option does; conditions.ts has the rules for combinations.
  */
 export const trainingOptions = {
   epochs: {
