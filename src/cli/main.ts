@@ -56,7 +56,7 @@ function makeProgram(): Command {
       `
 Examples:
   graft demo                                            see it work on emoji, in a few minutes
-  graft train photos                                    photos/cat/*.jpg, photos/dog/*.jpg: one folder a class
+  graft train photos                                    photos/cat/*.jpg, photos/dog/*.jpg, …
   graft train photos --scenario auto                    measures which of the four ways is best
   graft compare photos --seconds 60                     all four ways, each for a minute
   graft report runs/photos-small-similar                one HTML file: curves, errors, occlusion

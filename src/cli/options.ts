@@ -19,8 +19,8 @@ export function number(bounds: Bounds): (text: string) => number {
 }
 
 /**
- * Parses a path. An empty one, such as from a shell variable that is not set, is an error at once: it
- * would otherwise fail only after all the work.
+ * Parses a path. An empty one, such as from a shell variable that is not set, is an error at once:
+ * it would otherwise fail only after all the work.
  */
 export function path(text: string): string {
   if (text === '') throw new InvalidArgumentError('It takes a path.')
@@ -55,8 +55,8 @@ export function withCommon(command: Command): Command {
 }
 
 /**
- * How to divide images into those to train on and those held out. Where the data says this itself, a
- * typed --split is an error; --seed is not, because it seeds the training too.
+ * How to divide images into those to train on and those held out. If the data is divided already,
+ * a typed --split is an error; --seed is not, because it seeds the training too.
  */
 export function divisionOf(
   { split, seed }: { readonly split: number; readonly seed: number },
@@ -75,8 +75,8 @@ export function offlineOption(): Option {
 }
 
 /**
- * The options of a command as they were typed, for another command that takes them: without those in
- * `but`, and without --json.
+ * The options of a command as they were typed, for another command that takes them: without those
+ * in `but`, and without --json.
  */
 export function typedOptions(command: Command, but: readonly string[] = []): string[] {
   return command.options.flatMap((option) => {

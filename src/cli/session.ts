@@ -12,8 +12,8 @@ interface SessionOptions {
 }
 
 /**
- * Runs a long command: named weights that are missing are fetched first, Ctrl-C asks it to stop, and
- * its engine is disposed of in the end, also after an error.
+ * Runs a long command: named weights that are missing are fetched first, Ctrl-C asks it to stop,
+ * and its engine is disposed of in the end, also after an error.
  */
 export async function inSession(
   weights: string | undefined,

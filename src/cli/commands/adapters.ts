@@ -73,14 +73,17 @@ async function install(output: Output): Promise<void> {
   }
 }
 
-/** The limits that matter to compute shaders; the others are for drawing. */
-const forCompute =
-  /^max(Bind|Buffer|Compute|StorageBuffer(Binding|s)|UniformBuffer).*(?<!InFragmentStage|InVertexStage|VertexBuffers)$/
+/** The limits that matter to compute shaders. */
+const forCompute = /^max(Bind|Buffer|Compute|StorageBuffer(Binding|s)|UniformBuffer)/
+/** Those among them that are for drawing only. */
+const forDrawing = /(InFragmentStage|InVertexStage|VertexBuffers)$/
 
 /** Features and limits, as Dawn reports them. */
 function describe(output: Output, adapter: GPUAdapter): void {
   output.labeled('features', featuresOf(adapter).join(', '))
-  const rows = Object.entries(limitsOf(adapter)).filter(([name]) => forCompute.test(name))
+  const rows = Object.entries(limitsOf(adapter)).filter(
+    ([name]) => forCompute.test(name) && !forDrawing.test(name),
+  )
   output.lines([
     '',
     ...table([['limit', ''], ...rows.map(([name, value]) => [name, thousands(value)])], {

@@ -21,7 +21,8 @@ export function addCheck(program: Command): void {
   const command = program
     .command('check')
     .description(
-      'Check every kernel on your own adapter: against float64, by finite differences, at shapes drawn by a seed.',
+      'Check every kernel on your own adapter: against float64, by finite differences, at shapes ' +
+        'drawn by a seed.',
     )
     .argument('[op...]', `what to check, of ${names} (default: all)`)
     .option(
@@ -34,7 +35,8 @@ export function addCheck(program: Command): void {
   withCommon(command).addHelpText(
     'after',
     `
-For when a driver is in doubt. The exit code is 0 only where every result is within what float32 may be off by.
+For when a driver is in doubt. The exit code is 0 only if every result is within what float32 may
+be off by.
 
 Examples:
   graft check
@@ -141,14 +143,16 @@ function verdict({ rows, suspects, ok }: CheckReport, seconds: number): string[]
   const cases = rows.reduce((sum, row) => sum + row.cases, 0)
   if (ok)
     return [
-      `All ${counted(cases, 'comparison')} are within what float32 may be off by; ${seconds.toFixed(1)} s.`,
+      `All ${counted(cases, 'comparison')} are within what float32 may be off by; ` +
+        `${seconds.toFixed(1)} s.`,
     ]
   const wrong = rows.filter((row) => row.verdict !== 'ok')
   const details = wrong.flatMap(({ subject, what, error, worst }) =>
     error
       ? [`  ${subject}: ${error}`]
       : [
-          `  ${subject} ${what}: ${worst?.actual} where ${worst?.expected} belongs, at [${worst?.at.join(', ')}] of ${worst?.case}`,
+          `  ${subject} ${what}: ${worst?.actual} where ${worst?.expected} belongs, ` +
+            `at [${worst?.at.join(', ')}] of ${worst?.case}`,
         ],
   )
   const named = suspects

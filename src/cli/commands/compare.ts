@@ -171,8 +171,8 @@ class Show {
     )
     if (budget.seconds !== null && budget.seconds < 1.5 * budget.reading)
       this.#output.warn(
-        `${duration(budget.seconds)} is too short for the frozen scenarios, which read all images ` +
-          `first: give --seconds ${Math.ceil(3 * budget.reading)}`,
+        `${duration(budget.seconds)} is too short for the frozen scenarios, which read all ` +
+          `images first: give --seconds ${Math.ceil(3 * budget.reading)}`,
       )
   }
 

@@ -34,7 +34,7 @@ export function addDemo(program: Command): void {
   const command = program
     .command('demo')
     .description(
-      'Graft fifteen kinds of emoji onto the shipped network, and compare it with one from scratch.',
+      'Graft fifteen kinds of emoji onto the shipped network, and compare with one from scratch.',
     )
     .option('--seconds <n>', 'time limit for each of the two trainings', number({ above: 0 }), 75)
     .option(
@@ -184,8 +184,8 @@ async function compare(
 const remark = [
   'Emoji are drawings: the late features of photographs help little, so the graft uses early ones.',
   'A frozen trunk of random weights is about as good here: most of the gain is that no trunk has',
-  'to be trained. On photographs the pretrained trunk makes the difference (ants and bees: 84 % with',
-  'the pretrained trunk, 62 % with a random one).',
+  'to be trained. On photographs the pretrained trunk makes the difference (ants and bees: 84 %',
+  'with the pretrained trunk, 62 % with a random one).',
 ]
 
 interface Outcome {

@@ -245,7 +245,8 @@ function numbersLine(numbers: readonly NumberRow[], diverging: NumberRow | null)
       `allowed ${diverging.allowed.toExponential(1)}`
     )
   const worst = Math.max(...numbers.map(({ relative }) => relative))
-  return `${counted(numbers.length, 'tensor')} agree; largest relative error ${worst.toExponential(1)}`
+  const agree = counted(numbers.length, 'tensor')
+  return `${agree} agree; largest relative error ${worst.toExponential(1)}`
 }
 
 /** Serves the page on this machine until Ctrl-C. */

@@ -63,8 +63,8 @@ async function run(dir: string, options: TrainOptions, command: Command): Promis
   const { scenario } = settings
   if (scenario === 'auto')
     throw new UsageError(
-      "a search needs a scenario by name: 'graft train DIR --scenario auto --lr find' chooses one, " +
-        'then searches',
+      "a search needs a scenario by name: 'graft train DIR --scenario auto --lr find' chooses " +
+        'one, then searches',
     )
   const data = await openData(dir, divisionOf(settings, command))
   const network = chooseNetwork(settings)

@@ -59,9 +59,9 @@ export interface OptionSpec<T = unknown> {
   /** Whether the optimizer fills in the default: a checkpoint contains only a given value. */
   readonly implicit?: true
   /**
-   * Whether a resumed training needs the same value. 'bits': it decides the numbers, and checkpoints
-   * contain it; 'with a schedule': only if a schedule spans all epochs; 'run': only `graft train`
-   * requires it, for its run folder.
+   * Whether a resumed training needs the same value. 'bits': it decides the numbers, and
+   * checkpoints contain it; 'with a schedule': only if a schedule spans all epochs; 'run': only
+   * `graft train` requires it, for its run folder.
    */
   readonly decisive: 'bits' | 'with a schedule' | 'run' | 'no'
   /** Whether it affects single steps: `findLearningRate` and `graft lr-find` take those. */

@@ -29,8 +29,8 @@ const rateOrFind = {
 /**
  * Every option of `fit`: its allowed values, its default, whether a resumed training needs the same
  * value, its flag and its field. `findLearningRate`, the flags and help of `graft train`, the
- * options in a run's config and in checkpoints, and the page's form all use this table. `FitOptions`
- * explains what each option does; conditions.ts has the rules for combinations.
+ * options in a run's config and in checkpoints, and the page's form all use this table.
+ * `FitOptions` explains what each option does; conditions.ts has the rules for combinations.
  */
 export const trainingOptions = {
   epochs: {

@@ -21,8 +21,8 @@ export function bestEpoch(epochs: readonly EpochResult[], monitor: Monitor, minD
 }
 
 /**
- * Whether `patience` epochs have passed without a better one: early stopping. It depends only on the
- * results, so a resumed run stops where it would have stopped without the interruption.
+ * Whether `patience` epochs have passed without a better one: early stopping. It depends only on
+ * the results, so a resumed run stops where it would have stopped without the interruption.
  */
 export function outOfPatience(
   epochs: readonly EpochResult[],

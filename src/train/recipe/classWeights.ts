@@ -6,8 +6,8 @@ import { countByClass, type ImageDataset } from '../../data/dataset.ts'
 export type ClassWeights = 'balanced' | Readonly<Record<string, number>>
 
 /**
- * A weight for each class. 'balanced': images / (classes · images of the class), so that all classes
- * have the same weight in total (King & Zeng 2001; scikit-learn's class_weight).
+ * A weight for each class. 'balanced': images / (classes · images of the class), so that all
+ * classes have the same weight in total (King & Zeng 2001; scikit-learn's class_weight).
  * @throws UsageError for a class that the data does not have, or a weight that is not above 0
  */
 export function resolveClassWeights(
