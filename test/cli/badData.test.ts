@@ -220,7 +220,7 @@ const cases: Readonly<Record<string, BadInput>> = {
   },
   'a sheet that is no PNG': {
     args: async () => ['show-batch', place.photos, '--out', place.path('sheet.gif')],
-    says: /the sheet is a PNG: give --out a name that ends in \.png, not .*sheet\.gif/,
+    says: /the sheet is a PNG: --out .*sheet\.gif has to end in \.png/,
     code: 2,
   },
   'a run folder with the weights of another model': {

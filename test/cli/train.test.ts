@@ -174,7 +174,7 @@ describe('runs that go on', () => {
     )
     expect([stopped.code, stopped.complaints]).toEqual([
       130,
-      [expect.stringMatching(/stopped: epoch \d+ is kept in .* --resume' goes on/)],
+      [expect.stringMatching(/stopped: epoch \d+ is kept in .* --resume' continues/)],
     ])
     const { type, aborted, epochs } = stopped.events().at(-1) as {
       type: string
