@@ -19,7 +19,7 @@ export function table(
 }
 
 /** Breaks text between words into lines of at most `width` columns. */
-export function wrap(text: string, width: number): string[] {
+function wrap(text: string, width: number): string[] {
   const lines: string[] = []
   let line = ''
   for (const word of text.split(' ')) {

@@ -25,3 +25,13 @@ export function gradientsOf(
   )
   return Object.assign({}, ...backward.map(({ tensors }) => tensors))
 }
+
+/** The forward call of the same layer and operator. */
+export function forwardOf<Call extends Pick<InspectedCall, 'pass' | 'layer' | 'operator'>>(
+  { calls }: { readonly calls: readonly Call[] },
+  { layer, operator }: Call,
+): Call | undefined {
+  return calls.find(
+    (call) => call.pass === 'forward' && call.layer === layer && call.operator === operator,
+  )
+}

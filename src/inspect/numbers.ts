@@ -4,6 +4,7 @@ import { compareTensors, coordinates, type Tolerance } from '../reference/agreem
 import { specifications } from '../reference/index.ts'
 import { at, type NdArray, ndArray, sizeOf } from '../reference/ndarray.ts'
 import type { AnySpecification } from '../reference/specification.ts'
+import { forwardOf } from './calls.ts'
 import { stepRate } from './step.ts'
 
 /** One tensor of the step, compared. */
@@ -92,16 +93,6 @@ function stepRows(recording: Recording, call: RecordedCall, index: number): Numb
  */
 export function firstDiverging(rows: readonly NumberRow[]): NumberRow | null {
   return rows.find(({ ok }) => !ok) ?? null
-}
-
-/** The forward call of the same layer and operator. */
-export function forwardOf(
-  { calls }: Recording,
-  { layer, operator }: RecordedCall,
-): RecordedCall | undefined {
-  return calls.find(
-    (call) => call.pass === 'forward' && call.layer === layer && call.operator === operator,
-  )
 }
 
 /**

@@ -1,8 +1,7 @@
 import type { TrainEvent } from './events.ts'
 
 /** The phases that a run's time is divided into. */
-export const phases = ['choosing', 'reading', 'compiling', 'training', 'validating'] as const
-export type Phase = (typeof phases)[number]
+export type Phase = 'choosing' | 'reading' | 'compiling' | 'training' | 'validating'
 
 /** Seconds of each phase. */
 export type Timings = Readonly<Record<Phase, number>>

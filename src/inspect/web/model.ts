@@ -1,5 +1,5 @@
 /** The page's data, and ways to look things up in it. */
-import { gradientsOf } from '../calls.ts'
+import { forwardOf, gradientsOf } from '../calls.ts'
 import type { InspectedCall, InspectedDispatch } from '../inspection.ts'
 import { unpackTensor } from '../pack.ts'
 import { readInspection } from '../plain.ts'
@@ -25,16 +25,9 @@ export function valuesOf(key: string): Values | null {
   return values
 }
 
-/** The forward call of the same layer and operator. */
-export function forwardOf(call: InspectedCall): InspectedCall | undefined {
-  return inspection.calls.find(
-    (one) => one.pass === 'forward' && one.layer === call.layer && one.operator === call.operator,
-  )
-}
-
 /** A forward call with its gradients beside its tensors. */
 export function explainedCall(call: InspectedCall): ExplainedCall {
-  const forward = forwardOf(call) ?? call
+  const forward = forwardOf(inspection, call) ?? call
   const keys = { ...gradientsOf(inspection, forward), ...forward.tensors }
   const tensors = Object.fromEntries(
     Object.entries(keys).flatMap(([name, key]) => {
