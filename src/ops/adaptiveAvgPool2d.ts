@@ -1,7 +1,6 @@
 import { ShapeError } from '../base/errors.ts'
 import { type Cost, planeKernel } from '../gpu/kernels/kernel.ts'
-import { type Shape, shape4, sizeOf } from '../tensor/ndbuffer.ts'
-import type { Pair } from './conv2d.ts'
+import { type Pair, type Shape, shape4, sizeOf } from '../tensor/ndbuffer.ts'
 import { defineOp } from './op.ts'
 
 type Extents = 'height' | 'width' | 'out_height' | 'out_width'

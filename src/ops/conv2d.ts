@@ -9,13 +9,12 @@ import {
   forwardTiled,
   type Geometry,
   geometry,
-  type Pair,
 } from './conv2dContractions.ts'
 import { type ByInput, defineOp } from './op.ts'
 import { sumOuterInner } from './reduce.ts'
 import { relu } from './relu.ts'
 
-export type { Conv2dAttrs, Pair }
+export type { Conv2dAttrs }
 
 type Shapes = ByInput<'x' | 'weight', 'bias', Shape>
 

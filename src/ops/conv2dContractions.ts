@@ -5,12 +5,9 @@
  */
 import type { Gpu } from '../gpu/gpu.ts'
 import { elementKernel, planeKernel } from '../gpu/kernels/kernel.ts'
-import { type NdBuffer, type Shape4, scratch } from '../tensor/ndbuffer.ts'
+import { type NdBuffer, type Pair, type Shape4, scratch } from '../tensor/ndbuffer.ts'
 import { type ArrangedImages, arrangeImages, imageVectors } from './arrangeImages.ts'
 import { type ChooseTiling, contract } from './contract.ts'
-
-/** Height and width, in this order. */
-export type Pair = readonly [number, number]
 
 export interface Conv2dAttrs {
   readonly stride: Pair

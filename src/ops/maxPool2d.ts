@@ -2,13 +2,13 @@ import { ShapeError } from '../base/errors.ts'
 import { planeKernel } from '../gpu/kernels/kernel.ts'
 import {
   type NdBuffer,
+  type Pair,
   type Shape,
   scratch,
   shape4,
   showShape,
   sizeOf,
 } from '../tensor/ndbuffer.ts'
-import type { Pair } from './conv2d.ts'
 import { defineOp } from './op.ts'
 
 export interface MaxPool2dAttrs {

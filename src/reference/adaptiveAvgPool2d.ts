@@ -1,5 +1,5 @@
 import { adaptiveAvgPool2d as op } from '../ops/adaptiveAvgPool2d.ts'
-import type { Pair } from '../ops/conv2d.ts'
+import type { Pair } from '../tensor/ndbuffer.ts'
 import { sumTolerance } from './agreement.ts'
 import { explainWindow, kept } from './explanation.ts'
 import { add, at, four, type NdArray, zeros } from './ndarray.ts'

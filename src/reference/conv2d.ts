@@ -1,4 +1,5 @@
-import { type Conv2dAttrs, conv2d as op, type Pair } from '../ops/conv2d.ts'
+import { type Conv2dAttrs, conv2d as op } from '../ops/conv2d.ts'
+import type { Pair } from '../tensor/ndbuffer.ts'
 import { weightedTolerance } from './agreement.ts'
 import { fieldOf, kept, output, read, shifted, summed, type Term, term } from './explanation.ts'
 import { add, addScaled, at, dot, four, type NdArray, zeros } from './ndarray.ts'

@@ -1,5 +1,5 @@
-import type { Pair } from '../ops/conv2d.ts'
 import { type MaxPool2dAttrs, maxPool2d as op } from '../ops/maxPool2d.ts'
+import type { Pair } from '../tensor/ndbuffer.ts'
 import { sumTolerance } from './agreement.ts'
 import { explainWindow } from './explanation.ts'
 import { add, at, four, type NdArray, zeros } from './ndarray.ts'

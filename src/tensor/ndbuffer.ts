@@ -6,6 +6,8 @@ import type { Bindable } from '../gpu/memory/windows.ts'
 
 /** Extents of an array, outermost first. `[]` is a scalar. */
 export type Shape = readonly number[]
+/** Height and width, in this order. */
+export type Pair = readonly [number, number]
 /** A matrix, [rows, columns]. */
 export type Shape2 = readonly [number, number]
 /** One image, or one part of one: [channels, height, width]. */

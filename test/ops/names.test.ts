@@ -1,0 +1,92 @@
+/**
+ * An operator is known by name to its own files only, and to what uses it. Everything else reads
+ * the table of specifications.
+ */
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { specifications } from '../../src/reference/index.ts'
+
+const src = join(import.meta.dirname, '../../src')
+
+/** Files that every operator may be named in: the table, and what offers operators to users. */
+const common = ['reference/table.ts', 'autograd/functions.ts', 'universal.ts', 'index.ts']
+
+/** Files that name an operator because they use it, or that use the word for something else. */
+const users: Readonly<Record<string, readonly string[]>> = {
+  'a layer for each operator': ['nn/layers.ts'],
+  'the ReLU in the launch of the layer before it': [
+    'nn/module.ts',
+    'nn/network.ts',
+    'ops/contract.ts',
+    'ops/contraction.ts',
+    'ops/contractionSample.ts',
+    'ops/conv2d.ts',
+    'ops/conv2dContractions.ts',
+    'ops/linear.ts',
+    'reference/conv2d.ts',
+    'reference/explanation.ts',
+    'reference/linear.ts',
+    'inspect/numbers.ts',
+    'inspect/web/tensors.tsx',
+  ],
+  'a kernel of the dense layer': ['ops/outerProduct.ts'],
+  'AlexNet, and its probability of dropout': [
+    'nn/alexnet.ts',
+    'nn/network.ts',
+    'train/runFolder.ts',
+  ],
+  'layers that files of other formats name': [
+    'nn/onnx.ts',
+    'weights/onnx/encode.ts',
+    'weights/onnx/graph.ts',
+    'weights/onnx/layers.ts',
+    'weights/onnx/names.ts',
+    'weights/onnx/operators.ts',
+    'weights/tfjs/layers.ts',
+  ],
+  'the loss': [
+    'train/evaluate.ts',
+    'train/memory.ts',
+    'train/step.ts',
+    'train/tune.ts',
+    'inspect/step.ts',
+    'report/stepTimes.ts',
+  ],
+  'logits as probabilities': [
+    'train/outcomes.ts',
+    'report/occlusion.ts',
+    'reference/crossEntropy.ts',
+  ],
+  'a matrix product': ['train/chooseScenario.ts'],
+  'the tour of the page explains a convolution': ['inspect/web/tour.tsx', 'inspect/web/tourRun.ts'],
+  'the shortest kernel, which the laboratory opens with': ['inspect/web/lab.tsx'],
+  'an example in the help': ['cli/commands/check.ts'],
+  'a learning rate that rises linearly': ['optim/schedules.ts', 'train/recipe/rates.ts'],
+  'a linear classifier, in a sentence': [
+    'cli/describeChoice.ts',
+    'report/sections/evidence.tsx',
+    'transfer/decide.ts',
+    'web/planned.tsx',
+  ],
+  'a linear scale of colors': ['inspect/web/images.ts'],
+}
+
+const withoutComments = (text: string) =>
+  text.replace(/\/\*.*?\*\//gs, '').replace(/(?<!:)\/\/.*/g, '')
+
+test('an operator is named only in its own files, and where it is used', async () => {
+  const found = new Set<string>()
+  const files = (await readdir(src, { recursive: true })).filter((file) => /\.tsx?$/.test(file))
+  for (const file of files) {
+    const text = withoutComments(await readFile(join(src, file), 'utf8'))
+    for (const name of Object.keys(specifications)) {
+      const own = file === `reference/${name}.ts` || file.startsWith(`ops/${name}`)
+      const snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+      if (!own && new RegExp(`\\b(${name}|${snake})\\b`).test(text)) found.add(file)
+    }
+  }
+  for (const file of common) found.delete(file)
+  // A file that no longer names an operator is to leave the list.
+  expect([...found].sort()).toEqual([...new Set(Object.values(users).flat())].sort())
+})
