@@ -28,14 +28,12 @@ export function chromeTrace({ dispatches, omissions }: Recording, title: string)
     } = one
     return {
       name: [layer, operator, pass].filter(Boolean).join(' '),
-      ...{
-        cat: pass ?? 'other',
-        ph: 'X',
-        ts: 1000 * one.begin,
-        dur: 1000 * one.milliseconds,
-        pid: 1,
-        tid: 1,
-      },
+      cat: pass ?? 'other',
+      ph: 'X',
+      ts: 1000 * one.begin,
+      dur: 1000 * one.milliseconds,
+      pid: 1,
+      tid: 1,
       args: { kernel, workgroups, workgroup, idle, ...cost, params, compileMilliseconds },
     }
   })

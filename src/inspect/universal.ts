@@ -2,16 +2,14 @@
  * What the inspector's entries have alike; inspector.ts and browserInspector.ts add to it what each
  * does in its own way.
  */
-export {
-  type ComparedStep,
-  type InspectedCall,
-  type InspectedDispatch,
-  type InspectedLayer,
-  type InspectedSource,
-  type InspectedStep,
-  type Inspection,
-  type InspectOptions,
-  inspect,
+export { type InspectedStep, type InspectOptions, inspect } from './inspect.ts'
+export type {
+  ComparedStep,
+  InspectedCall,
+  InspectedDispatch,
+  InspectedLayer,
+  InspectedSource,
+  Inspection,
 } from './inspection.ts'
 export { firstDiverging, type NumberRow } from './numbers.ts'
 export { type PackedTensor, unpackTensor } from './pack.ts'

@@ -1,5 +1,6 @@
 import { testImage } from '../../src/inspect/image.ts'
-import { type Inspection, inspect } from '../../src/inspect/inspection.ts'
+import { inspect } from '../../src/inspect/inspect.ts'
+import type { Inspection } from '../../src/inspect/inspection.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
 import { applyScenario } from '../../src/transfer/scenario.ts'
 import { testEngine } from '../support/engine.ts'

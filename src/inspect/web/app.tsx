@@ -3,7 +3,7 @@ import { useRef } from 'preact/hooks'
 import { at } from '../../base/at.ts'
 import { percent } from '../../base/format.ts'
 import { version } from './built.ts'
-import { Compare } from './compare.tsx'
+import { Freezing } from './freezing.tsx'
 import { Lab } from './lab.tsx'
 import { inspection } from './model.ts'
 import { NetworkMap } from './network.tsx'
@@ -27,7 +27,9 @@ const views: readonly View[] = [
   { id: 'tensors', name: 'Tensors', component: Tensors },
   { id: 'numbers', name: 'Numbers', component: Numbers },
   { id: 'roofline', name: 'Roofline', component: Roofline },
-  ...(inspection.compared.length ? [{ id: 'compare', name: 'Scenarios', component: Compare }] : []),
+  ...(inspection.compared.length
+    ? [{ id: 'compare', name: 'Scenarios', component: Freezing }]
+    : []),
   { id: 'tour', name: 'Tour', component: Tour },
   { id: 'lab', name: 'Edit a kernel', component: Lab },
 ]

@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks'
 import type { InspectedCall } from '../inspection.ts'
-import { totalOf } from './compare.tsx'
 import { Explain } from './explain.tsx'
+import { totalOf } from './freezing.tsx'
 import { errorOf } from './labRun.ts'
 import { inspection } from './model.ts'
 import { href } from './route.ts'

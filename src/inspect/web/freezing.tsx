@@ -11,7 +11,7 @@ interface Total {
 }
 
 /** The same step under two choices of what trains, layer by layer. */
-export function Compare() {
+export function Freezing() {
   const { compared, layers } = inspection
   const rows = [...layers.map(({ name }) => name), lossName]
   const totals = compared.map(({ dispatches }) => totalOf(dispatches))
