@@ -20,7 +20,9 @@ export function renderPage(inspection: Inspection, { script, style }: PageBundle
 <style>${style}</style>
 </head>
 <body>
-<div id="app"><noscript>This page is drawn by its own script: allow JavaScript to read it.</noscript></div>
+<div id="app"><noscript>
+This page is drawn by its own script: allow JavaScript to read it.
+</noscript></div>
 <script type="application/json" id="inspection">${data}</script>
 <script>${script}</script>
 </body>

@@ -88,10 +88,11 @@ const SHOWN = 8
 /**
  * Compares two tensors. They agree where two things hold:
  *
- *     ||a - b||    <=  relative * ||b|| + absolute * sqrt(n)                      (the tensor as a whole)
- *     |a_i - b_i|  <=  16 * (relative * max(|b_i|, rms(b)) + absolute)            (each element: one wrong value among
- *                                                                                  millions does not move the norm)
+ *     ||a - b||    <=  relative * ||b|| + absolute * sqrt(n)
+ *     |a_i - b_i|  <=  16 * (relative * max(|b_i|, rms(b)) + absolute)
  *
+ * The first judges the tensor as a whole, the second each element: one wrong value among millions
+ * does not move the norm.
  * An infinity or NaN that is not the same on both sides is always off.
  * @throws RangeError when the two differ in length
  */
@@ -168,7 +169,8 @@ const SUM_SAFETY = 8
  * terms * u, is never seen on data that nobody chose against us). Adding in sequence products of
  * mean zero and spread s, the partial sum s_k has spread s * sqrt(k), so
  *
- *     rms error of the sums      = u / sqrt(3) * s * sqrt(1 + 2 + ... + terms)  ~  u / sqrt(3) * s * terms / sqrt(2)
+ *     rms error of the sums      = u / sqrt(3) * s * sqrt(1 + 2 + ... + terms)
+ *                                ~ u / sqrt(3) * s * terms / sqrt(2)
  *     rms error of the products  = u / sqrt(3) * s * sqrt(terms)
  *     rms of the result          = s * sqrt(terms)
  *     relative                   = u * sqrt((terms / 2 + 1) / 3)

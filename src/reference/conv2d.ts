@@ -29,7 +29,9 @@ function outputShape(
  * Walks every product of the convolution, one row of a filter at a time (torch.nn.Conv2d, which is
  * a cross-correlation):
  *
- *     y[n, o, oy, ox] = bias[o] + sum over ci, ky, kx of x[n, g * C/G + ci, oy * stride - padding + ky, ox * stride - padding + kx] * weight[o, ci, ky, kx]
+ *     y[n, o, oy, ox] = bias[o] + sum over ci, ky, kx of
+ *         x[n, g * C/G + ci, oy * stride - padding + ky, ox * stride - padding + kx]
+ *         * weight[o, ci, ky, kx]
  *     g = floor(o / (O/G)); what lies outside x is 0
  */
 function walk(x: NdArray, weight: NdArray, attrs: Conv2dAttrs, visit: Visit): void {
@@ -258,8 +260,8 @@ export const specification: Specification<Inputs, Conv2dAttrs> = {
         }
     const moved = (axis: 0 | 1, name: string) =>
       stride[axis] === 1 ? name : `${stride[axis]} · ${name}`
-    const xAt =
-      `n, ${channel}, ${shifted(moved(0, 'i'), offsetY)}, ` + shifted(moved(1, 'j'), offsetX)
+    const [row, column] = [shifted(moved(0, 'i'), offsetY), shifted(moved(1, 'j'), offsetX)]
+    const xAt = `n, ${channel}, ${row}, ${column}`
     return summed({
       formula:
         `dweight[${position.join(', ')}] = Σ over images n, output rows i and columns j of ` +

@@ -23,7 +23,8 @@ const stays = (word: number, p: number) => (word >>> 8) * 2 ** -24 >= Math.froun
 /**
  * Which of `n` elements stay: with i the flat index,
  *
- *     word = philox4x32(counter [floor(i / 4), stream, 0, 0], key [seed mod 2^32, floor(seed / 2^32)])[i mod 4]
+ *     key = [seed mod 2^32, floor(seed / 2^32)]
+ *     word = philox4x32(counter [floor(i / 4), stream, 0, 0], key)[i mod 4]
  *     u = floor(word / 2^8) * 2^-24, in [0, 1) and exact in float32
  *     kept where u >= p, with p rounded to float32 as a kernel receives it
  */

@@ -7,7 +7,7 @@ export interface Values {
   readonly values: ArrayLike<number>
 }
 
-/** A call of an operator: its attributes, its inputs, and y, dy and gradients where they are kept. */
+/** A call of an operator: attributes, inputs, and y, dy and gradients where they are kept. */
 export interface ExplainedCall<Attrs> {
   readonly attrs: Attrs
   readonly tensors: Readonly<Record<string, Values>>

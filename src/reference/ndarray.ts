@@ -15,7 +15,7 @@ export function zeros(shape: readonly number[]): NdArray {
   return { shape: [...shape], data: new Float64Array(sizeOf(shape)) }
 }
 
-/** `at` for shapes, targets and bytes: `at` itself stays fast because it only meets Float64Array. */
+/** `at` for shapes, targets and bytes: `at` itself is fast because it only meets Float64Array. */
 export { item }
 
 /** Copies `data` into a float64 array of `shape`. */

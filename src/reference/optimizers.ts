@@ -55,7 +55,7 @@ export interface AdamOptions {
 /**
  * torch.optim.Adam, in step t = 1, 2, ...:
  *
- *     g = g + weightDecay * p                                            (Adam; AdamW instead first p = p * (1 - lr * weightDecay))
+ *     g = g + weightDecay * p        (Adam; AdamW instead first p = p * (1 - lr * weightDecay))
  *     m = b1 * m + (1 - b1) * g        v = b2 * v + (1 - b2) * g^2
  *     p = p - lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
  */

@@ -12,7 +12,9 @@ export interface RgbImage {
  * mode='bilinear', antialias=True, align_corners=False; the same filter as Pillow's). With scale =
  * in / out and stretch = max(scale, 1), which is also the support:
  *
- *     center = scale * (o + 0.5)     first = max(trunc(center - stretch + 0.5), 0)     end = min(trunc(center + stretch + 0.5), in)
+ *     center = scale * (o + 0.5)
+ *     first = max(trunc(center - stretch + 0.5), 0)
+ *     end = min(trunc(center + stretch + 0.5), in)
  *     w[i] = max(0, 1 - |i - center + 0.5| / stretch), divided by their sum
  */
 export function antialiasWeights(
@@ -109,7 +111,8 @@ export interface CropFlipNormalizeOptions {
 /**
  * x: [3, h, w] in RGB; gives [3, size, size]:
  *
- *     y[c, oy, ox] = (x[order(c), top + oy, left + (flip ? size - 1 - ox : ox)] * scale - mean[c]) / std[c]
+ *     column = left + (flip ? size - 1 - ox : ox)
+ *     y[c, oy, ox] = (x[order(c), top + oy, column] * scale - mean[c]) / std[c]
  *     order(c) = c for 'rgb', 2 - c for 'bgr'
  */
 export function cropFlipNormalize(x: NdArray, options: CropFlipNormalizeOptions): NdArray {

@@ -21,8 +21,8 @@ export function addCheck(program: Command): void {
   const command = program
     .command('check')
     .description(
-      'Check every kernel on your own adapter: against float64, by finite differences, at shapes ' +
-        'drawn by a seed.',
+      'Check every kernel on your own adapter against float64 and finite differences, ' +
+        'at shapes drawn by a seed.',
     )
     .argument('[op...]', `what to check, of ${names} (default: all)`)
     .option(
@@ -35,8 +35,8 @@ export function addCheck(program: Command): void {
   withCommon(command).addHelpText(
     'after',
     `
-For when a driver is in doubt. The exit code is 0 only if every result is within what float32 may
-be off by.
+For when you doubt a driver. The exit code is 0 only where every result is within the error that
+float32 allows.
 
 Examples:
   graft check
@@ -77,7 +77,7 @@ async function run(names: readonly string[], options: CheckCommandOptions): Prom
     output.line()
     output.lines(rowsAsTable(report.rows))
     output.line()
-    output.lines(verdict(report, (performance.now() - begun) / 1000))
+    output.lines(verdict(report, chosen, (performance.now() - begun) / 1000))
     output.event({ type: 'result', ok: report.ok, rows: report.rows, suspects: report.suspects })
     if (!report.ok) process.exitCode = exitCodes.failure
   } finally {
@@ -139,22 +139,30 @@ function kernelsOf(files: readonly string[]): string {
  * What a person has to know: that all is well, or what is wrong, where, and which kernel it points
  * at.
  */
-function verdict({ rows, suspects, ok }: CheckReport, seconds: number): string[] {
+function verdict(
+  { rows, suspects, ok }: CheckReport,
+  chosen: readonly Subject[],
+  seconds: number,
+): string[] {
   const cases = rows.reduce((sum, row) => sum + row.cases, 0)
   if (ok)
     return [
       `All ${counted(cases, 'comparison')} are within what float32 may be off by; ` +
         `${seconds.toFixed(1)} s.`,
     ]
+  const reasons = new Map(chosen.map(({ name, tolerance }) => [name, tolerance]))
   const wrong = rows.filter((row) => row.verdict !== 'ok')
-  const details = wrong.flatMap(({ subject, what, error, worst }) =>
-    error
-      ? [`  ${subject}: ${error}`]
-      : [
-          `  ${subject} ${what}: ${worst?.actual} where ${worst?.expected} belongs, ` +
-            `at [${worst?.at.join(', ')}] of ${worst?.case}`,
-        ],
-  )
+  const details = wrong.flatMap(({ subject, what, error, worst }) => {
+    if (error) return [`  ${subject}: ${error}`]
+    if (!worst) return []
+    const { actual, expected, at, relative, allowed } = worst
+    return [
+      `  ${subject} ${what}: ${actual} where ${expected} belongs, ` +
+        `at [${at.join(', ')}] of ${worst.case};`,
+      `    off by ${digits(relative)}, allowed is ${digits(allowed.relative)}: ` +
+        `${reasons.get(subject)}`,
+    ]
+  })
   const named = suspects
     .slice(0, shownSuspects)
     .map(

@@ -20,7 +20,8 @@ const words = (text: string) => Object.fromEntries(text.split(' ').map((word) =>
 const wgsl = clike({
   name: 'wgsl',
   keywords: words(
-    'fn let var const override struct if else for while loop return break continue switch case default enable select storage uniform read read_write workgroup function private',
+    'fn let var const override struct if else for while loop return break continue switch case ' +
+      'default enable select storage uniform read read_write workgroup function private',
   ),
   types: words(
     'f32 f16 u32 i32 bool vec2f vec3f vec4f vec2u vec3u vec4u array atomic vec4 vec3 vec2 ptr',

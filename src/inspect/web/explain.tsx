@@ -1,4 +1,5 @@
 import { useState } from 'preact/hooks'
+import { flatIndex } from '../../reference/ndarray.ts'
 import { gradientsOf, launchedBy } from '../calls.ts'
 import type { InspectedCall } from '../inspection.ts'
 import { type Explanation, explainOutput, explainWeightGradient, NotKept } from '../terms.ts'
@@ -112,14 +113,17 @@ export function Explain({ call, what, at }: ExplainProps) {
 function sentence({ rule, terms, outside, bias, names }: Explanation): string {
   const count = terms.length.toLocaleString('en')
   const padded = outside.toLocaleString('en')
-  if (rule === 'max')
-    return `The largest of ${count} values${outside ? ` (${padded} more places are padding, which never counts)` : ''} is`
+  if (rule === 'max') {
+    const left = outside ? ` (${padded} more places are padding, which never counts)` : ''
+    return `The largest of ${count} values${left} is`
+  }
   if (rule === 'mean') return `The mean of ${count} values is`
   if (rule === 'value') return 'That is'
   if (terms.length === 1 && bias === null && !outside)
     return `The product of ${names[0]} and ${names[1]} is`
   const left = outside ? ` (${padded} more fall on padding, where x is 0)` : ''
-  return `${bias === null ? '' : `The bias ${number(bias)} and `}${count} products of ${names[0]} and ${names[1]}${left} add up to`
+  const first = bias === null ? '' : `The bias ${number(bias)} and `
+  return `${first}${count} products of ${names[0]} and ${names[1]}${left} add up to`
 }
 
 function comparison(result: number, stored: number | null): string {
@@ -149,6 +153,5 @@ function explain(call: InspectedCall, what: string, at: readonly number[]): Expl
 function storedValue(call: InspectedCall, what: string, at: readonly number[]): number | null {
   const key = { ...gradientsOf(inspection, call), ...call.tensors }[what]
   const tensor = key ? valuesOf(key) : null
-  const flat = at.reduce((index, position, i) => index * (tensor?.shape[i] ?? 1) + position, 0)
-  return tensor?.values[flat] ?? null
+  return tensor?.values[flatIndex(at, tensor.shape)] ?? null // the page may hold only the first values
 }

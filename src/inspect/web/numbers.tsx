@@ -15,7 +15,8 @@ export function Numbers() {
       <p class={first ? 'verdict wrong' : 'verdict right'}>
         {first
           ? `${first.layer ?? lossName}: ${first.operator} ${first.what} is the first to diverge.`
-          : `All ${numbers.length} tensors agree with the reference; the largest relative error is ${number(worst)}.`}
+          : `All ${numbers.length} tensors agree with the reference; ` +
+            `the largest relative error is ${number(worst)}.`}
       </p>
       <p class="quiet">
         Each operator is computed again on the CPU in float64, from the values that it read itself.

@@ -116,7 +116,8 @@ export function Roofline() {
             x: 'intensity',
             y: 'flops',
             title: (one: Point) =>
-              `${one.title}\n${amount(one.flops, 'FLOP/s')}, ${one.share === null ? '?' : share(one.share)} of the roof`,
+              `${one.title}\n${amount(one.flops, 'FLOP/s')}, ` +
+              `${one.share === null ? '?' : share(one.share)} of the roof`,
             fill: 'var(--ground)',
           }),
         ),
