@@ -1,5 +1,6 @@
-// adaptive_avg_pool2d_backward: dx[p, r, c] = Σ dy[p, i, j] / size(i, j) over the windows that hold
-// (r, c). Windows may overlap.
+// adaptive_avg_pool2d_backward: the gradient of a mean goes to every element of its window
+//   dx[p, r, c] = Σ_i Σ_j dy[p, i, j] / size(i, j)
+// over the windows (i, j) that contain (r, c). Windows may overlap.
 //   dy: f32[planes][OH][OW]   dx: f32[planes][H][W]
 // launch: x counts workgroups along a plane of dx, y and z count planes
 // checked by test/ops/adaptiveAvgPool2d.test.ts
@@ -19,17 +20,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   }
   let row = t / params.width;
   let column = t - row * params.width;
-  // Window i holds r exactly where floor(r · outputs / extent) <= i < ceil((r + 1) · outputs /
-  // extent): the bounds with roles exchanged.
+  // Window i contains row r if and only if
+  //   floor(r · outputs / extent) <= i < ceil((r + 1) · outputs / extent),
+  // which are the bounds of a window with `extent` and `outputs` exchanged.
   let last_i = window_end(row, params.out_height, params.height);
   let first_j = window_first(column, params.out_width, params.width);
   let last_j = window_end(column, params.out_width, params.width);
   let base = plane * params.out_height * params.out_width;
   var sum = 0.0;
   for (var i = window_first(row, params.out_height, params.height); i < last_i; i++) {
-    let high = window_end(i, params.height, params.out_height) - window_first(i, params.height, params.out_height);
+    let high = window_end(i, params.height, params.out_height)
+      - window_first(i, params.height, params.out_height);
     for (var j = first_j; j < last_j; j++) {
-      let wide = window_end(j, params.width, params.out_width) - window_first(j, params.width, params.out_width);
+      let wide = window_end(j, params.width, params.out_width)
+        - window_first(j, params.width, params.out_width);
       sum += dy[base + i * params.out_width + j] / f32(high * wide);
     }
   }

@@ -1,5 +1,6 @@
-// adaptive_avg_pool2d_forward: y[p, i, j] = mean of x[p] over the rows of window i and the columns
-// of window j (adaptive_avg_pool2d/params.wgsl)
+// adaptive_avg_pool2d_forward: the mean of every window
+//   y[p, i, j] = mean of x[p] over the rows of window i and the columns of window j
+// adaptive_avg_pool2d/params.wgsl gives the bounds of the windows.
 //   x: f32[planes][H][W]   y: f32[planes][OH][OW]
 // launch: x counts workgroups along a plane of y, y and z count planes
 // checked by test/ops/adaptiveAvgPool2d.test.ts

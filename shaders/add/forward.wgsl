@@ -1,6 +1,6 @@
 // add: y = a + b
-//   a, b, y: f32[n] in vectors of four; the rest of the last vector is the buffer's padding
-// launch: threads of STRIP vectors each; x, and y after 65,535, count workgroups
+//   a, b, y: f32[n] as vec4f; the last vector may end in padding
+// launch: each thread takes STRIP vectors; workgroups are in x, past 65,535 also in y
 // checked by test/autograd/backward.test.ts
 #include "lib/strip.wgsl"
 

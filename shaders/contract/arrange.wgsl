@@ -1,7 +1,7 @@
-// contract/arrange: images with zeros around them, or rows and columns cut off, and four images
-// interleaved, so that the same pixel of four images is one vector:
-// y[n / V, c, i, j, n mod V] = x[n, c, i - top, j - left] with V = IMAGES_PER_VECTOR, 1 or 4;
-// 0 outside x, and for n ≥ batch
+// contract/arrange: pads images with zeros, or cuts rows and columns off, and interleaves them by
+// four, so that the same pixel of four images is one vector
+//   y[n / V, c, i, j, n mod V] = x[n, c, i − top, j − left]   with V = IMAGES_PER_VECTOR, 1 or 4
+// Values are 0 outside x, and for n ≥ batch.
 //   x: f32[batch][channels][height][width]
 //   y: f32 or, for V = 4, vec4f[⌈batch / V⌉][channels][out_height][out_width]
 // launch: one thread per vector of a plane; x counts workgroups along a plane, y and z count planes
@@ -9,7 +9,10 @@
 // checked by test/ops/contract.test.ts
 #include "lib/plane.wgsl"
 
-struct Params { planes: u32, batch: u32, channels: u32, height: u32, width: u32, out_height: u32, out_width: u32, top: i32, left: i32 }
+struct Params {
+  planes: u32, batch: u32, channels: u32, height: u32, width: u32,
+  out_height: u32, out_width: u32, top: i32, left: i32,
+}
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 #if IMAGES_PER_VECTOR == 4

@@ -1,16 +1,17 @@
-// contract/block: y[row, col] = Σ_k A[row, k] · B[k, col] + bias, or max(that, 0), in shared
-// memory,
-// for GPUs. The same sum as contract/tile.wgsl, with the same operands and params; docs/kernels.md
-// explains both.
+// contract/block: a contraction in shared memory, for GPUs
+//   y[row, col] = Σ_k A[row, k] · B[k, col] + bias, or max(that, 0)
+// The same sum as contract/tile.wgsl, with the same operands and params; docs/kernels.md explains
+// both.
 //   a: vec4f, in panels of ROWS rows   b, y: f32 or vec4f   bias: f32   (see contract/params.wgsl)
-// launch: a workgroup of (ROWS / THREAD_ROWS) · (BLOCK_COLS / THREAD_COLS) threads computes
-//   ROWS x BLOCK_COLS of y. x counts blocks of BLOCK_COLS columns; y, and z after 65,535, count
-//   (split, plane, panel). If there are more than 65,535 blocks, they continue in y, and z counts
-//   (split, plane, panel). A split computes `chunk` steps of the sum.
-// BLOCK_DEPTH steps of both operands are copied to shared memory, from where each thread multiplies
+// launch: a workgroup of (ROWS / THREAD_ROWS) · (BLOCK_COLS / THREAD_COLS) threads computes a block
+//   of ROWS x BLOCK_COLS of y. x counts blocks; y, and z past 65,535, count (split, plane, panel).
+//   If there are more than 65,535 blocks, they continue in y, and z counts (split, plane, panel). A
+//   split computes `chunk` steps of the sum.
+// BLOCK_DEPTH steps of both operands are copied to shared memory. From there each thread multiplies
 // THREAD_ROWS of A with THREAD_COLS of B in registers (Volkov & Demmel 2008, "Benchmarking GPUs to
-// tune dense linear algebra"). Steps of the sum are numbered in order: k = ((k0 · depth1 + k1) ·
-// depth2 + k2) · STEPS_PER_LOAD + e, where e is the component of a vector of b.
+// tune dense linear algebra"). Steps of the sum are numbered in order:
+//   k = ((k0 · depth1 + k1) · depth2 + k2) · STEPS_PER_LOAD + e
+// where e is the component of a vector of b.
 // checked by test/ops/contract.test.ts, test/ops/contractTiles.test.ts
 #include "contract/params.wgsl"
 #let THREADS = ROWS / THREAD_ROWS * BLOCK_COLS / THREAD_COLS
@@ -20,20 +21,24 @@ const threads = #{THREADS}u;
 var<workgroup> block_a: array<vec4f, #{BLOCK_DEPTH * ROWS / 4}>;
 var<workgroup> block_b: array<vec4f, #{BLOCK_DEPTH * BLOCK_COLS / 4}>;
 
-// Where in b the column starts, or the vector of columns that holds it. For a column past the end
-// this is the last one again.
+// Where in b the column starts, or the vector of columns that contains it. For a column past the
+// end this is the last one again.
 fn column_start(plane: u32, col: u32) -> u32 {
   let j = min(col, params.cols - #{COLS_PER_LOAD}u) / #{COLS_PER_LOAD}u;
   let j01 = j / params.cols2;
   return params.b_base + plane * params.b_plane_stride
-    + j01 / params.cols1 * params.b_j0_stride + j01 % params.cols1 * params.b_j1_stride + j % params.cols2 * params.b_j2_stride;
+    + j01 / params.cols1 * params.b_j0_stride
+    + j01 % params.cols1 * params.b_j1_stride
+    + j % params.cols2 * params.b_j2_stride;
 }
 
-// How far from its column's start step k is in b, or the vector of steps that holds it.
+// How far step k is from its column's start in b, or the vector of steps that contains step k.
 fn step_offset(k: u32) -> u32 {
   let k012 = k / #{STEPS_PER_LOAD}u;
   let k01 = k012 / params.depth2;
-  return k01 / params.depth1 * params.b_k0_stride + k01 % params.depth1 * params.b_k1_stride + k012 % params.depth2 * params.b_k2_stride;
+  return k01 / params.depth1 * params.b_k0_stride
+    + k01 % params.depth1 * params.b_k1_stride
+    + k012 % params.depth2 * params.b_k2_stride;
 }
 
 @compute @workgroup_size(#{THREADS})
@@ -127,12 +132,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   }
 
   let y_start = params.y_base + split * params.y_split_stride + plane * params.y_plane_stride;
+  let first_col = block_col + thread_col;
   #repeat row in 0..THREAD_ROWS
     {
       let row = panel * #{ROWS}u + row_vector * 4u + #{row}u;
+      let row_start = y_start + row * params.y_row_stride;
+      let bias_row = plane * params.rows + row;
       if (row < params.rows) {
         #repeat vec in 0..THREAD_COLS / 4
-          store(y_start + row * params.y_row_stride, plane * params.rows + row, block_col + thread_col + #{4 * vec}u, sum#{row}_#{vec});
+          store(row_start, bias_row, first_col + #{4 * vec}u, sum#{row}_#{vec});
         #end repeat vec
       }
     }
@@ -140,8 +148,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
 }
 
 // Stores four columns of one row of y, from `col` on. The row starts at row_start in y, and its
-// bias is at row_bias.
-fn store(row_start: u32, row_bias: u32, col: u32, sum: vec4f) {
+// bias, if rows have one, is at bias_row.
+fn store(row_start: u32, bias_row: u32, col: u32, sum: vec4f) {
   if (col >= params.cols) {
     return;
   }
@@ -150,14 +158,18 @@ fn store(row_start: u32, row_bias: u32, col: u32, sum: vec4f) {
     vec4f(),
     vec4f(bias[bias_at], bias[bias_at + 1u], bias[bias_at + 2u], bias[bias_at + 3u]),
     params.bias_per_col != 0u);
-  let biased = sum + col_bias + select(0.0, bias[params.bias_base + row_bias], params.bias_per_row != 0u);
+  let row_bias = select(0.0, bias[params.bias_base + bias_row], params.bias_per_row != 0u);
+  let biased = sum + col_bias + row_bias;
   // NaN is stored as NaN, as in relu/forward.wgsl.
   let value = select(biased, vec4f(), vec4<bool>(params.relu != 0u) & (biased < vec4f()));
   #if INTERLEAVED == COLUMNS
     let j = col / 4u;
     let j01 = j / params.cols2;
     let j0 = j01 / params.cols1;
-    let y_at = row_start + j0 * params.y_j0_stride + j01 % params.cols1 * params.y_j1_stride + j % params.cols2 * params.y_j2_stride;
+    let y_at = row_start
+      + j0 * params.y_j0_stride
+      + j01 % params.cols1 * params.y_j1_stride
+      + j % params.cols2 * params.y_j2_stride;
     #if Y_IS_VEC4
       y[y_at] = value;
     #else
@@ -177,7 +189,11 @@ fn store(row_start: u32, row_bias: u32, col: u32, sum: vec4f) {
           let j01 = j / params.cols2;
           let j0 = j01 / params.cols1;
           if (j < params.cols && j0 < params.outer_cols) {
-            y[row_start + j0 * params.y_j0_stride + j01 % params.cols1 * params.y_j1_stride + j % params.cols2 * params.y_j2_stride] = value[#{e}];
+            let y_at = row_start
+              + j0 * params.y_j0_stride
+              + j01 % params.cols1 * params.y_j1_stride
+              + j % params.cols2 * params.y_j2_stride;
+            y[y_at] = value[#{e}];
           }
         }
       #end repeat e

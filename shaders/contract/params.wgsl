@@ -23,7 +23,7 @@
 //     e · y_element_stride further. The last vectors may be filled up: only columns with
 //     j0 · 4 + e < outer_cols are stored.
 //   DEPTH: four steps of the sum. k2 counts vectors.
-//   Strides of b count vectors where b holds vectors.
+//   If b is vec4f, its strides count vectors.
 // Y_IS_VEC4: four columns are neighbors in y and are stored as one vector; strides of y then count
 //   vectors.
 // relu: whether max(y, 0) is stored.

@@ -1,19 +1,18 @@
-// contract/tile: y[row, col] = Σ_k A[row, k] · B[k, col] + bias, or max(that, 0), in registers, for
-// CPU adapters. k stands for the three indices k0, k1, k2. Every matrix product and all three
-// passes of a convolution are this sum. docs/kernels.md explains the kernel line by line.
+// contract/tile: a contraction in registers, for CPU adapters
+//   y[row, col] = Σ_k A[row, k] · B[k, col] + bias, or max(that, 0)
+// k stands for the three indices k0, k1, k2. Every matrix product and all three passes of a
+// convolution are this sum. docs/kernels.md explains the kernel line by line.
 //   a: vec4f, in panels of ROWS rows   b, y: f32 or vec4f   bias: f32   (see contract/params.wgsl)
-// launch: a workgroup is one subgroup of LANES threads and computes ROWS x (COLS · LANES) of y:
-// every
-//   lane COLS neighboring columns. x counts tiles of COLS · LANES columns; y, and z after 65,535,
-//   count (split, plane, panel). If there are more than 65,535 tiles, they continue in y, and z
-//   counts (split, plane, panel). A split computes `chunk` values of k0.
-// One load of A serves all lanes: LOADING_LANES of them load a vec4 each, and a broadcast hands
-// each
-// value to every lane. Nothing waits at a barrier, so a CPU adapter runs the kernel as straight
-// vector code. A turn of the inner loop takes UNROLL steps of the sum, one accumulator after the
-// other: there are more accumulators than registers, and each is loaded and stored once a turn.
+// launch: a workgroup is one subgroup of LANES threads and computes a tile of ROWS x (COLS · LANES)
+//   of y, each lane COLS neighboring columns. x counts tiles; y, and z past 65,535, count (split,
+//   plane, panel). If there are more than 65,535 tiles, they continue in y, and z counts (split,
+//   plane, panel). A split computes `chunk` values of k0.
+// One load of A serves all lanes: LOADING_LANES of them load a vec4f each, and a broadcast gives
+// each value to every lane. Nothing waits at a barrier, so a CPU adapter runs straight vector code.
+// One turn of the inner loop adds UNROLL steps of the sum to one accumulator, then to the next:
+// there are more accumulators than registers, so each is loaded and stored once a turn.
 // checked by test/ops/contract.test.ts, test/ops/contractTiles.test.ts, test/ops/conv2d.test.ts,
-// test/ops/linear.test.ts
+//   test/ops/linear.test.ts
 enable subgroups;
 
 #include "contract/params.wgsl"
@@ -38,13 +37,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   // and does not store it.
   let first_col = (tile * #{LANES}u + lane) * #{COLS}u;
   #repeat load in 0..B_COL_LOADS
-    let j#{load} = min(first_col + #{load * COLS_PER_LOAD}u, params.cols - #{COLS_PER_LOAD}u) / #{COLS_PER_LOAD}u;
+    let col#{load} = min(first_col + #{load * COLS_PER_LOAD}u, params.cols - #{COLS_PER_LOAD}u);
+    let j#{load} = col#{load} / #{COLS_PER_LOAD}u;
     let j01_#{load} = j#{load} / params.cols2;
     let j2_#{load} = j#{load} % params.cols2;
     let j1_#{load} = j01_#{load} % params.cols1;
     let j0_#{load} = j01_#{load} / params.cols1;
     let b_start#{load} = params.b_base + plane * params.b_plane_stride
-      + j0_#{load} * params.b_j0_stride + j1_#{load} * params.b_j1_stride + j2_#{load} * params.b_j2_stride;
+      + j0_#{load} * params.b_j0_stride
+      + j1_#{load} * params.b_j1_stride
+      + j2_#{load} * params.b_j2_stride;
   #end repeat load
   #repeat row in 0..ROWS
     #repeat col in 0..COLS
@@ -63,10 +65,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let steps_per_k0 = depth1 * depth2 * #{STEPS_PER_LOAD}u;
   let a_step_stride = params.a_step_stride;
   // Where in a the next turn's steps start, and how far from there this lane loads.
-  var a_start = params.a_base + (plane * params.panels + panel) * params.a_panel_stride + first_k0 * steps_per_k0 * a_step_stride;
+  var a_start = params.a_base
+    + (plane * params.panels + panel) * params.a_panel_stride
+    + first_k0 * steps_per_k0 * a_step_stride;
   #repeat load in 0..A_LOADS
     let a_vector#{load} = #{load * LOADING_LANES}u + lane % #{LOADING_LANES}u;
-    let a_offset#{load} = a_vector#{load} / #{ROWS / 4}u * a_step_stride + a_vector#{load} % #{ROWS / 4}u;
+    let a_offset#{load} = a_vector#{load} / #{ROWS / 4}u * a_step_stride
+      + a_vector#{load} % #{ROWS / 4}u;
   #end repeat load
 
   for (var k0 = first_k0; k0 < end_k0; k0++) {
@@ -84,7 +89,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         #repeat row in 0..ROWS
           #repeat step in 0..UNROLL
             #let vector = (step * ROWS + row) / 4
-            let a_value#{row}_#{step} = subgroupBroadcast(a_load#{vector / LOADING_LANES}[#{row % 4}], #{vector % LOADING_LANES}u);
+            #let load = vector / LOADING_LANES
+            #let from_lane = vector % LOADING_LANES
+            let a_value#{row}_#{step} = subgroupBroadcast(a_load#{load}[#{row % 4}], #{from_lane}u);
           #end repeat step
           #repeat col in 0..COLS
             #repeat step in 0..UNROLL
@@ -117,7 +124,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   // panel_rows is ROWS. As a param, since a known bound makes compilers unroll the loop.
   let rows = min(params.panel_rows, params.rows - panel * #{ROWS}u);
   let y_row_stride = params.y_row_stride;
-  let y_start = params.y_base + split * params.y_split_stride + plane * params.y_plane_stride + panel * #{ROWS}u * y_row_stride;
+  let y_start = params.y_base
+    + split * params.y_split_stride
+    + plane * params.y_plane_stride
+    + panel * #{ROWS}u * y_row_stride;
   let bias_per_row = params.bias_per_row != 0u;
   let bias_per_col = params.bias_per_col != 0u;
   let relu = params.relu != 0u;
@@ -125,22 +135,33 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   #if Y_IS_VEC4
     #repeat vec in 0..COLS / 4
       #if INTERLEAVED == COLUMNS
-        var y_at#{vec} = y_start + j0_#{vec} * params.y_j0_stride + j1_#{vec} * params.y_j1_stride + j2_#{vec} * params.y_j2_stride;
+        var y_at#{vec} = y_start
+          + j0_#{vec} * params.y_j0_stride
+          + j1_#{vec} * params.y_j1_stride
+          + j2_#{vec} * params.y_j2_stride;
       #else
         var y_at#{vec} = y_start + first_col / 4u + #{vec}u;
       #end if
       let bias_at#{vec} = params.bias_base + first_col + #{4 * vec}u;
       let col_bias#{vec} = select(
         vec4f(),
-        vec4f(bias[bias_at#{vec}], bias[bias_at#{vec} + 1u], bias[bias_at#{vec} + 2u], bias[bias_at#{vec} + 3u]),
+        vec4f(
+          bias[bias_at#{vec}],
+          bias[bias_at#{vec} + 1u],
+          bias[bias_at#{vec} + 2u],
+          bias[bias_at#{vec} + 3u]),
         bias_per_col);
     #end repeat vec
   #else
     #repeat col in 0..COLS
       #let load = col / COLS_PER_LOAD
       #let element = col % COLS_PER_LOAD
-      let stored#{col} = first_col + #{col}u < params.cols && j0_#{load} * #{COLS_PER_LOAD}u + #{element}u < params.outer_cols;
-      var y_at#{col} = y_start + j0_#{load} * params.y_j0_stride + j1_#{load} * params.y_j1_stride + j2_#{load} * params.y_j2_stride
+      let stored#{col} = first_col + #{col}u < params.cols
+        && j0_#{load} * #{COLS_PER_LOAD}u + #{element}u < params.outer_cols;
+      var y_at#{col} = y_start
+        + j0_#{load} * params.y_j0_stride
+        + j1_#{load} * params.y_j1_stride
+        + j2_#{load} * params.y_j2_stride
         + #{element}u * params.y_element_stride;
       let col_bias#{col} = select(0.0, bias[params.bias_base + first_col + #{col}u], bias_per_col);
     #end repeat col
@@ -151,7 +172,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       #repeat vec in 0..COLS / 4
         if (first_col + #{4 * vec}u < params.cols) {
           let i = row * #{COLS}u + #{4 * vec}u;
-          let value = vec4f(sums[i], sums[i + 1u], sums[i + 2u], sums[i + 3u]) + (row_bias + col_bias#{vec});
+          let four_sums = vec4f(sums[i], sums[i + 1u], sums[i + 2u], sums[i + 3u]);
+          let value = four_sums + (row_bias + col_bias#{vec});
           // NaN is stored as NaN, as in relu/forward.wgsl.
           y[y_at#{vec}] = select(value, vec4f(), vec4<bool>(relu) & (value < vec4f()));
         }

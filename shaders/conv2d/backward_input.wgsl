@@ -1,8 +1,10 @@
-// conv2d_backward_input: dx[n, c, i, j] = Σ_o Σ_u Σ_v weight[o, c, u, v] · dy[n, o, (i + padding −
-// u) / stride, (j + padding − v) / stride], over the output channels o of c's group and those taps
-// (u, v) for which both divisions are exact and the pixel of dy exists
+// conv2d_backward_input: the gradient of a convolution's input
+//   dx[n, c, i, j] = Σ_o Σ_u Σ_v weight[o, c, u, v] · dy[n, o, row, column]
+//   with row = (i + padding − u) / stride and column = (j + padding − v) / stride
+// The sum is over the output channels o of the group of channel c, and over those taps (u, v) for
+// which both divisions leave no remainder and dy has the pixel (row, column).
 //   dy: f32[N, O, OH, OW]   weight: f32[O, C / groups, KH, KW]   dx: f32[N, C, H, W]
-// launch: one thread per element of dx; x, and y after 65,535, count workgroups
+// launch: one thread per element of dx; workgroups are in x, past 65,535 also in y
 // The plain kernel: contract/tile.wgsl is checked against it, and it runs where subgroups are not
 // reliable.
 // checked by test/ops/conv2d.test.ts
@@ -34,16 +36,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     let filter_base = (o * depth + c) * params.kernel_height;
     for (var u = 0u; u < params.kernel_height; u++) {
       let row = i + params.padding_y;
-      if (row < u || (row - u) % params.stride_y != 0u || (row - u) / params.stride_y >= params.out_height) {
+      let out_row = (row - u) / params.stride_y;
+      if (row < u || (row - u) % params.stride_y != 0u || out_row >= params.out_height) {
         continue;
       }
       for (var v = 0u; v < params.kernel_width; v++) {
         let column = j + params.padding_x;
-        if (column < v || (column - v) % params.stride_x != 0u || (column - v) / params.stride_x >= params.out_width) {
+        let out_column = (column - v) / params.stride_x;
+        if (column < v || (column - v) % params.stride_x != 0u || out_column >= params.out_width) {
           continue;
         }
         sum += weight[(filter_base + u) * params.kernel_width + v]
-          * dy[(plane + (row - u) / params.stride_y) * params.out_width + (column - v) / params.stride_x];
+          * dy[(plane + out_row) * params.out_width + out_column];
       }
     }
   }

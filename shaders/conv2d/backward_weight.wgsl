@@ -1,7 +1,9 @@
-// conv2d_backward_weight: dweight[o, c, u, v] = Σ_n Σ_i Σ_j dy[n, o, i, j] · x[n, group(o) · C /
-// groups + c, i · stride + u − padding, j · stride + v − padding]; x is 0 outside
+// conv2d_backward_weight: the gradient of a convolution's weight
+//   dweight[o, c, u, v] = Σ_n Σ_i Σ_j dy[n, o, i, j] · x[n, first(o) + c, row, column]
+//   with row = i · stride + u − padding and column = j · stride + v − padding
+// x is 0 outside the image. first(o) is the first channel of the group of output channel o.
 //   dy: f32[N, O, OH, OW]   x: f32[N, C, H, W]   dweight: f32[O, C / groups, KH, KW]
-// launch: one thread per weight; x, and y after 65,535, count workgroups
+// launch: one thread per weight; workgroups are in x, past 65,535 also in y
 // The plain kernel: contract/tile.wgsl is checked against it, and it runs where subgroups are not
 // reliable.
 // checked by test/ops/conv2d.test.ts

@@ -1,8 +1,10 @@
-// conv2d_forward: y[n, o, i, j] = bias[o] + Σ_c Σ_u Σ_v weight[o, c, u, v] · x[n, group(o) · C /
-// groups + c, i · stride + u − padding, j · stride + v − padding], or max(that, 0) where
-// params.relu; x is 0 outside
+// conv2d_forward: a convolution, with a bias and a ReLU if wanted
+//   y[n, o, i, j] = bias[o] + Σ_c Σ_u Σ_v weight[o, c, u, v] · x[n, first(o) + c, row, column]
+//   with row = i · stride + u − padding and column = j · stride + v − padding
+// x is 0 outside the image. first(o) is the first channel of the group of output channel o. With
+// params.relu, max(y, 0) is stored.
 //   x: f32[N, C, H, W]   weight: f32[O, C / groups, KH, KW]   bias: f32[O]   y: f32[N, O, OH, OW]
-// launch: one thread per element of y; x, and y after 65,535, count workgroups
+// launch: one thread per element of y; workgroups are in x, past 65,535 also in y
 // The plain kernel: contract/tile.wgsl is checked against it, and it runs where subgroups are not
 // reliable.
 // checked by test/ops/conv2d.test.ts

@@ -1,12 +1,12 @@
-// pack_phases: the filters of the input gradient in panels, with one row for each input channel and
-// each phase of the stride:
-// panels[g][panel][(a, b, o)][r] = weight[g · O / groups + o, c, stride_y · (TY − 1 − a) + py,
-//   stride_x · (TX − 1 − b) + px]
-// with row = panel · ROWS + r = (c · stride_y + py) · stride_x + px; 0 past the filter and the last
-// row
+// pack_phases: packs the filters of the input gradient in panels of ROWS rows. There is one row for
+// each input channel c and each phase (py, px) of the stride:
+//   panels[g][panel][(a, b, o)][r] = weight[g · O / groups + o, c, u, v]
+//   with u = stride_y · (TY − 1 − a) + py,   v = stride_x · (TX − 1 − b) + px,
+//        row = panel · ROWS + r = (c · stride_y + py) · stride_x + px
+// Values are 0 where (u, v) is past the filter, and below the last row.
 //   weight: f32[O][C / groups][KH][KW]
 //   panels: vec4f[groups][panels][TY][TX][O / groups][ROWS / 4]
-// launch: one thread per vector of panels; x, and y after 65,535, count workgroups
+// launch: one thread per vector of panels; workgroups are in x, past 65,535 also in y
 // checked by test/ops/conv2d.test.ts
 #include "lib/linear.wgsl"
 
@@ -41,7 +41,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
       let u = params.stride_y * (params.taps_y - 1u - a) + row / params.stride_x % params.stride_y;
       let v = params.stride_x * (params.taps_x - 1u - b) + row % params.stride_x;
       if (row < params.rows && u < params.kernel_height && v < params.kernel_width) {
-        value[#{r}] = weight[((output * params.depth + c) * params.kernel_height + u) * params.kernel_width + v];
+        let filter_row = (output * params.depth + c) * params.kernel_height + u;
+        value[#{r}] = weight[filter_row * params.kernel_width + v];
       }
     }
   #end repeat r

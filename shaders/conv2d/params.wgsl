@@ -1,4 +1,4 @@
-// The params of the three plain convolution kernels, filled in by src/ops/conv2d.ts. relu: whether
+// The params of the three plain convolution kernels, filled in by src/ops/conv2d.ts. relu is 1 if
 // forward stores max(y, 0).
 struct Params {
   n: u32, batch: u32, channels: u32, height: u32, width: u32,

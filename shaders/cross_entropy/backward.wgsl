@@ -1,8 +1,9 @@
-// cross_entropy_backward: dlogits[r, c] ← dy_r · dlogits[r, c]. dy_r is dy[0] for a mean or a sum,
-// dy[r] without reduction (per_row = 1). Forward has left the gradient for dy = 1 in dlogits; if
-// the loss is the root of the graph, dy is 1 and nothing is launched.
+// cross_entropy_backward: multiplies the gradient that the forward pass has left in dlogits by dy
+//   dlogits[r, c] ← dy_r · dlogits[r, c]
+// dy_r is dy[0] for a mean or a sum, and dy[r] without reduction (per_row = 1). If the loss is the
+// root of the graph, dy is 1, and nothing is launched.
 //   dlogits: f32[rows][classes], n = rows · classes   dy: f32[1] or f32[rows]
-// launch: one thread per element; x, and y after 65,535, count workgroups
+// launch: one thread per element; workgroups are in x, past 65,535 also in y
 // checked by test/ops/crossEntropy.test.ts
 #include "lib/linear.wgsl"
 

@@ -1,16 +1,16 @@
-// cross_entropy_forward: with lse_r = log Σ_c exp(logits[r, c]),
+// cross_entropy_forward: the loss of every row and, with GRADIENT, its gradient
 //   losses[r] = (1 − smoothing) · (lse_r − logits[r, target_r])
 //     + smoothing / classes · Σ_c (lse_r − logits[r, c])
-//   with SOFT or WEIGHTED: losses[r] = Σ_c share_of(r, c) · (lse_r − logits[r, c]), see share.wgsl.
-//     A
-//     share of 0 ignores even an infinite logit.
-//   with GRADIENT, the gradient of scale · losses[r] too, which needs no second exponential:
-//     dlogits[r, c] = scale · (exp(logits[r, c] − lse_r) · Σ_k share_of(r, k) − share_of(r, c));
-//     the shares sum to 1 without SOFT and WEIGHTED
-// A row with a NaN or an infinite logit has that value as its loss and as its whole gradient.
+//   with lse_r = log Σ_c exp(logits[r, c])
+// With SOFT or WEIGHTED, where share_of is that of cross_entropy/share.wgsl:
+//   losses[r] = Σ_c share_of(r, c) · (lse_r − logits[r, c])
+// A share of 0 ignores even an infinite logit. With GRADIENT, the gradient of scale · losses[r]:
+//   dlogits[r, c] = scale · (exp(logits[r, c] − lse_r) · Σ_k share_of(r, k) − share_of(r, c))
+// It needs no second exponential. Without SOFT and WEIGHTED the shares sum to 1.
+// If a row has a NaN or an infinite logit, that value is its loss and its whole gradient.
 //   logits, dlogits: f32[rows][classes]   targets: i32[rows], with SOFT f32[rows][classes]
 //   weight: f32[classes]   losses: f32[rows]
-// launch: one thread per row; x, and y after 65,535, count workgroups
+// launch: one thread per row; workgroups are in x, past 65,535 also in y
 // checked by test/ops/crossEntropy.test.ts
 #include "lib/linear.wgsl"
 
@@ -32,7 +32,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   }
   let base = row * params.classes;
   var highest = logits[base];
-  // a NaN or an infinity among the logits: found by its bits, since max, exp and log may lose it
+  // A NaN or an infinity among the logits. Found by its bits, since max, exp and log may lose it.
   var broken = 0.0;
   for (var c = 0u; c < params.classes; c++) {
     let value = logits[base + c];
@@ -47,8 +47,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   }
   let finite = bitcast<u32>(broken) == 0u;
   var sum = 0.0;
-  // Σ_c (highest - logits[c]): far smaller numbers than the logits themselves; unused with SOFT or
-  // WEIGHTED
+  // Σ_c (highest − logits[c]), whose terms may be far smaller than the logits. Not used with SOFT
+  // or WEIGHTED.
   var distances = 0.0;
   for (var c = 0u; c < params.classes; c++) {
     let below = logits[base + c] - highest;
@@ -74,14 +74,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     let shares = 1.0;
     let hit = highest - logits[base + u32(targets[row])] + log_sum;
     let all = distances / f32(params.classes) + log_sum;
-    // Masked logits may add up to an infinite `all`, which a smoothing of 0 has to ignore: 0 ·
-    // infinity is NaN.
-    let loss = (1.0 - params.smoothing) * hit + select(0.0, params.smoothing * all, params.smoothing > 0.0);
+    // Masked logits may add up to an infinite `all`. A smoothing of 0 has to ignore it, since
+    // 0 · infinity is NaN.
+    let loss = (1.0 - params.smoothing) * hit
+      + select(0.0, params.smoothing * all, params.smoothing > 0.0);
   #end if
   losses[row] = select(broken, loss, finite);
   #if GRADIENT
     for (var c = 0u; c < params.classes; c++) {
-      dlogits[base + c] = select(broken, params.scale * (dlogits[base + c] / sum * shares - share_of(row, c)), finite);
+      let d = params.scale * (dlogits[base + c] / sum * shares - share_of(row, c));
+      dlogits[base + c] = select(broken, d, finite);
     }
   #end if
 }

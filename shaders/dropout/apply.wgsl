@@ -1,10 +1,10 @@
-// dropout: y[i] = x[i] · scale where u[i] >= p, else 0, with scale = 1 / (1 − p). Backward is the
-// same kernel with dy as x. u[i] = (word >> 8) · 2^−24 of word i mod 4 of philox(counter (i / 4, 0,
-// 0, 0),
-// key): it depends on i and the seed only, so the mask is not stored and the workgroup size does
-// not matter.
-//   x, y: f32[n] in vectors of four; the rest of the last vector is the buffer's padding
-// launch: threads of STRIP vectors each; x, and y after 65,535, count workgroups
+// dropout: sets elements to 0 with probability p, and scales the others
+//   y[i] = x[i] · scale if u[i] >= p, else 0   with scale = 1 / (1 − p)
+//   u[i] = (word >> 8) · 2^−24   of word i mod 4 of philox(counter (i / 4, 0, 0, 0), key)
+// u depends on i and the seed only: the mask is not stored, and the workgroup size does not matter.
+// The backward pass is the same kernel with dy in the place of x.
+//   x, y: f32[n] as vec4f; the last vector may end in padding
+// launch: each thread takes STRIP vectors; workgroups are in x, past 65,535 also in y
 // checked by test/ops/dropout.test.ts
 #include "lib/strip.wgsl"
 #include "lib/philox.wgsl"

@@ -1,7 +1,7 @@
 // finite_count: counts[slot] += the number of elements of x that are NaN or infinite
-// The exponent's bits are tested, since a compiler may assume that floats are finite. Usually all
-// elements are finite, and nothing is added.
-//   x: f32[n] as bits, in vectors of four, ⌈n / 4⌉ of them   counts: u32[tensors], 0 at the start
+// The bits of the exponent are tested, since a compiler may assume that floats are finite. Usually
+// all elements are finite, and nothing is added.
+//   x: f32[n] as bits, ⌈n / 4⌉ vec4u   counts: u32[tensors], 0 at the start
 // launch: at most 65,536 threads, each takes every stride-th vector
 // checked by test/ops/finite.test.ts
 #include "lib/linear.wgsl"

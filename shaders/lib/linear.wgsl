@@ -1,5 +1,5 @@
-// linear_index: the element of a launch with one thread per element. Grids past 65,535 workgroups
-// continue in y (elementKernel in src/gpu/kernels/kernel.ts).
+// linear_index: the element that a thread computes in a launch with one thread per element. Grids
+// past 65,535 workgroups continue in y (elementKernel in src/gpu/kernels/kernel.ts).
 override WG: u32 = 64;
 
 fn linear_index(group: vec3u, thread: u32) -> u32 {

@@ -1,7 +1,7 @@
-// philox4x32: Philox4x32-10, the counter-based generator of Salmon et al., "Parallel random
+// philox4x32: Philox4x32-10, the counter-based random generator of Salmon et al., "Parallel random
 // numbers: as easy as 1, 2, 3" (SC 2011)
 // checked by test/ops/dropout.test.ts against src/base/random.ts, which is checked against the
-// authors' known answers
+//   authors' known answers
 
 // The high word of a · b: WGSL has no 64-bit product, so it is put together from 16-bit halves.
 fn multiply_high(a: u32, b: u32) -> u32 {

@@ -1,7 +1,8 @@
 // plane_index, plane_element: for a launch whose x counts workgroups along one plane and whose y
-// counts planes (image · channel). Whichever of the two passes 65,535 continues in z (planeKernel
-// in src/gpu/kernels/kernel.ts); params.planes, which including files declare, says which. All
-// threads of a workgroup have the same plane, so no thread divides to find it.
+// counts planes (image · channel). The one of the two that passes 65,535 continues in z: the planes
+// if params.planes, which the including file declares, is larger (planeKernel in
+// src/gpu/kernels/kernel.ts). All threads of a workgroup have the same plane, so no thread has to
+// divide to find it.
 override WG: u32 = 64;
 
 fn plane_index(group: vec3u) -> u32 {

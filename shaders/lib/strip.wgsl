@@ -1,8 +1,8 @@
 // strip_first, strip_end: for a launch in which each thread takes STRIP elements of n, WG apart, so
-// that neighboring threads stay neighbors in memory. Several elements per thread are faster on a
-// CPU adapter, where starting a thread and reading params cost more than a turn of a loop. Grids
-// past 65,535 workgroups continue in y (stripKernel in src/gpu/kernels/kernel.ts). Including files
-// declare params.n.
+// that neighboring threads read neighboring elements. On a CPU adapter several elements per thread
+// are faster, since starting a thread and reading params cost more than a turn of a loop. Grids of
+// more than 65,535 workgroups continue in y (stripKernel in src/gpu/kernels/kernel.ts). The file
+// that includes this one declares params.n.
 override WG: u32 = 64;
 override STRIP: u32 = 1;
 

@@ -1,11 +1,10 @@
-// outer: y[o, i] = Σ_n dy[n, o] · x[n, i], the weight gradient of a dense layer for a small batch,
-// where storing y is most of the work
+// outer: a dense layer's weight gradient for a small batch, where storing y is most of the work
+//   y[o, i] = Σ_n dy[n, o] · x[n, i]
 //   dy: f32[BATCH][dy_row], of which the outputs from dy_base on   x: vec4f[BATCH][columns]
 //   y: vec4f[outputs][columns] from y_base on
 // launch: THREADS threads, each with VECTORS vectors of every x in registers, THREADS apart. x
-//   counts
-//   strips of THREADS · VECTORS columns, y counts parts of `chunk` rows of y. Neighboring threads
-//   store neighboring vectors, so whole cache lines are written.
+//   counts strips of THREADS · VECTORS columns, y counts parts of `chunk` rows of y. Neighboring
+//   threads store neighboring vectors, so whole cache lines are written.
 // checked by test/ops/linear.test.ts
 struct Params { columns: u32, outputs: u32, chunk: u32, dy_row: u32, dy_base: u32, y_base: u32 }
 

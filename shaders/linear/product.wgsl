@@ -1,8 +1,10 @@
-// product: y[y_base + row · y_row + col] = Σ_k a[a_base + row · a_row + k · a_k] ·
-// b[b_base + k · b_k + col · b_col] (+ bias[bias_base + col]), or max(that, 0) where params.relu.
-// With the right strides these are the three passes of a dense layer, with bases parts of them.
+// product: a matrix product of operands addressed by strides, with a bias and a ReLU if wanted
+//   y[y_base + row · y_row + col] = bias[bias_base + col]
+//     + Σ_k a[a_base + row · a_row + k · a_k] · b[b_base + k · b_k + col · b_col]
+// With the right strides these are the three passes of a dense layer, and with bases parts of them.
+// With params.relu, max(y, 0) is stored.
 //   a, b, y: f32, addressed by strides   bias: f32
-// launch: one thread per element of y; x, and y after 65,535, count workgroups
+// launch: one thread per element of y; workgroups are in x, past 65,535 also in y
 // The plain kernel: contract/tile.wgsl is checked against it, and it runs where subgroups are not
 // reliable.
 // checked by test/ops/linear.test.ts
@@ -34,7 +36,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let col = index % params.cols;
   var sum = 0.0;
   for (var k = 0u; k < params.depth; k++) {
-    sum += a[params.a_base + row * params.a_row + k * params.a_k] * b[params.b_base + k * params.b_k + col * params.b_col];
+    sum += a[params.a_base + row * params.a_row + k * params.a_k]
+      * b[params.b_base + k * params.b_k + col * params.b_col];
   }
   #if BIAS
     sum += bias[params.bias_base + col];

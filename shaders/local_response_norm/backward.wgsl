@@ -1,7 +1,9 @@
-// local_response_norm_backward: dx[c] = dy[c] · scale[c]^−beta
-//   − 2 · alpha_n · beta · x[c] · Σ dy[c'] · x[c'] · scale[c']^(−beta − 1)
-// over the channels c' whose window holds c: from c − (size − 1) / 2 to c + size / 2
-//   x, scale, dy, dx: f32[N][C][pixels]   alpha_n = alpha / size
+// local_response_norm_backward: the gradient of local response normalization
+//   dx[c] = dy[c] · scale[c]^−beta
+//     − 2 · alpha_n · beta · x[c] · Σ_c' dy[c'] · x[c'] · scale[c']^(−beta − 1)
+// The sum is over the channels c' whose window contains c: c − (size − 1) / 2 to c + size / 2.
+// alpha_n = alpha / size.
+//   x, scale, dy, dx: f32[N][C][pixels]
 // launch: one thread for CHUNK channels of a pixel, so that each power is computed once for several
 //   sums; x counts workgroups along a plane, y and z count planes (n, chunk)
 // checked by test/ops/localResponseNorm.test.ts
@@ -27,7 +29,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     var x#{c} = 0.0;
     var direct#{c} = 0.0; // dy · scale^-beta
     var term#{c} = 0.0; // dy · x · scale^(-beta - 1)
-    // below 0 it wraps around, and is then past the last channel
+    // A channel below 0 wraps around to a large number, which is past the last channel.
     if (first + #{c}u - #{BEFORE}u < params.channels) {
       let at = (image + first + #{c}u - #{BEFORE}u) * params.pixels + t;
       let here = scale[at];
@@ -42,7 +44,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
       #repeat s in 0..BEFORE + BEHIND + 1
         sum += term#{c + s};
       #end repeat s
-      dx[(image + first + #{c}u) * params.pixels + t] = direct#{c + BEFORE} - 2.0 * params.alpha_n * params.beta * x#{c + BEFORE} * sum;
+      dx[(image + first + #{c}u) * params.pixels + t] = direct#{c + BEFORE}
+        - 2.0 * params.alpha_n * params.beta * x#{c + BEFORE} * sum;
     }
   #end repeat c
 }

@@ -1,9 +1,10 @@
-// local_response_norm_forward: y = x · scale^−beta, with
-// scale[c] = k + alpha / size · Σ x[c']² over c' from c − size / 2 to c + (size − 1) / 2; channels
-// outside count as 0
-//   x, y, scale: f32[N][C][pixels]   alpha_n = alpha / size
-// launch: one thread for CHUNK channels of a pixel, so that each square is computed once for
-//   several
+// local_response_norm_forward: local response normalization
+//   y[c] = x[c] · scale[c]^−beta
+//   with scale[c] = k + alpha_n · Σ_c' x[c']² and alpha_n = alpha / size
+// The sum is over the channels c' from c − size / 2 to c + (size − 1) / 2; channels that do not
+// exist count as 0. With KEEP, scale is stored for the backward pass.
+//   x, y, scale: f32[N][C][pixels]
+// launch: one thread for CHUNK channels of a pixel, so that a square is computed once for several
 //   sums; x counts workgroups along a plane, y and z count planes (n, chunk)
 // checked by test/ops/localResponseNorm.test.ts
 #include "lib/plane.wgsl"
@@ -27,7 +28,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let image = (plane / params.chunks) * params.channels;
   #repeat c in 0..CHUNK + BEFORE + BEHIND
     var x#{c} = 0.0;
-    // below 0 it wraps around, and is then past the last channel
+    // A channel below 0 wraps around to a large number, which is past the last channel.
     if (first + #{c}u - #{BEFORE}u < params.channels) {
       x#{c} = x[(image + first + #{c}u - #{BEFORE}u) * params.pixels + t];
     }

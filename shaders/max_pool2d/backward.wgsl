@@ -1,15 +1,18 @@
-// max_pool2d_backward: dx[p, i] = Σ dy[p, o] over the windows o whose maximum is at i. Every dx
-// gathers its windows, so nothing is added atomically.
+// max_pool2d_backward: the gradient of a maximum goes to the element that is the maximum
+//   dx[p, i] = Σ_o dy[p, o]   over the windows o with winner[p, o] = i
+// Each element of dx looks at the windows it is in, so no atomic addition is needed.
 //   winner: u32[planes][OH][OW]   dy: f32[planes][OH][OW]   dx: f32[planes][H][W]
-// launch: one thread per block of STRIDE_Y x STRIDE_X elements of dx, since the same windows hold
-//   all of
-//   them; x counts workgroups along a plane's blocks_y · blocks_x, y and z count planes
-// KERNEL_Y, KERNEL_X, STRIDE_Y, STRIDE_X, PADDING_Y, PADDING_X: the window, compiled in.
+// launch: one thread per block of STRIDE_Y x STRIDE_X elements of dx, since all of them are in the
+//   same windows; x counts workgroups along a plane's blocks_y · blocks_x, y and z count planes
+// The window is compiled in: KERNEL_Y, KERNEL_X, STRIDE_Y, STRIDE_X, PADDING_Y, PADDING_X.
 // checked by test/ops/maxPool2d.test.ts
 #include "lib/plane.wgsl"
 #include "lib/divide.wgsl"
 
-struct Params { planes: u32, height: u32, width: u32, out_height: u32, out_width: u32, blocks_y: u32, blocks_x: u32 }
+struct Params {
+  planes: u32, height: u32, width: u32, out_height: u32, out_width: u32,
+  blocks_y: u32, blocks_x: u32,
+}
 
 @group(0) @binding(0) var<storage, read> winner: array<u32>;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
@@ -30,7 +33,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   }
   let block_i = divide(block, blocks_x);
   let block_j = block - block_i * blocks_x;
-  // Blocks begin in the padding, as windows do: there they wrap around, and are past the last row.
+  // Blocks begin in the padding, as windows do. Rows and columns there are below 0: they wrap
+  // around to large numbers, which are past the last row or column.
   let top = block_i * #{STRIDE_Y}u - #{PADDING_Y}u;
   let left = block_j * #{STRIDE_X}u - #{PADDING_X}u;
   #repeat r in 0..STRIDE_Y
@@ -39,8 +43,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
       var sum#{r}_#{c} = 0.0;
     #end repeat c
   #end repeat r
-  // The window that begins with this block is the last to hold any of it; the ones before it do, as
-  // far as they reach. A window of negative number wraps around, and is then past the last one.
+  // The window that begins with this block is the last one that contains any of it. Windows before
+  // it do so if they reach this far. An index below 0 wraps around, and is past the last window.
   let base = plane * out_height * out_width;
   #repeat up in 0..(KERNEL_Y + STRIDE_Y - 1) / STRIDE_Y
     #repeat back in 0..(KERNEL_X + STRIDE_X - 1) / STRIDE_X
@@ -51,7 +55,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
           let o = base + i * out_width + j;
           let won = winner[o];
           let gradient = dy[o];
-          // a window that does not hold an element has another winner
+          // A window that does not contain the element has another winner.
           #repeat r in 0..STRIDE_Y
             #repeat c in 0..STRIDE_X
               sum#{r}_#{c} += select(0.0, gradient, won == t#{r}_#{c});

@@ -1,10 +1,12 @@
-// max_pool2d_forward: y[p, i, j] = max over u, v of x[p, i · stride + u − padding, j · stride + v −
-// padding]; outside x counts as −∞. winner[p, i, j] is the maximum's place in its plane. The first
-// in row order wins ties, and NaN wins over numbers, as in PyTorch.
+// max_pool2d_forward: the maximum of every window, and where it is
+//   y[p, i, j] = max over u, v of x[p, i · stride + u − padding, j · stride + v − padding]
+//   winner[p, i, j] = the index of that maximum within its plane of x
+// Elements outside x count as −∞. Of equal maxima the first in row order wins, and NaN wins over
+// numbers, as in PyTorch.
 //   x: f32[planes][H][W]   y: f32[planes][OH][OW]   winner: u32[planes][OH][OW]
 // launch: x counts workgroups along a plane of y, y and z count planes
-// KERNEL_Y, KERNEL_X, STRIDE_Y, STRIDE_X, PADDING_Y, PADDING_X: the window, compiled in. OUTSIDE:
-// whether any window is partly outside x.
+// The window is compiled in: KERNEL_Y, KERNEL_X, STRIDE_Y, STRIDE_X, PADDING_Y, PADDING_X. OUTSIDE
+// is 1 if any window is partly outside x.
 // checked by test/ops/maxPool2d.test.ts
 #include "lib/plane.wgsl"
 #include "lib/divide.wgsl"
@@ -18,7 +20,7 @@ struct Params { planes: u32, height: u32, width: u32, out_height: u32, out_width
 #end if
 @group(1) @binding(0) var<uniform> params: Params;
 
-// By the bits: a compiler may assume that value == value.
+// Tests the bits, since a compiler may assume that value == value.
 fn is_nan(value: f32) -> bool {
   return (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u;
 }
@@ -54,7 +56,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     var at = 0u;
     var empty = true;
     for (var u = 0u; u < #{KERNEL_Y}u; u++) {
-      let row = top + u - #{PADDING_Y}u; // wraps around below 0, and is then past the last row
+      let row = top + u - #{PADDING_Y}u; // below 0 it wraps around, past the last row
       for (var v = 0u; v < #{KERNEL_X}u; v++) {
         let column = left + v - #{PADDING_X}u;
         if (row < params.height && column < params.width) {

@@ -1,8 +1,8 @@
-// mix: y[r, i] = x[partners[r], i] + shares[r] · (x[r, i] − x[partners[r], i]), mixup (Zhang et al.
-// 2018,
-// arXiv:1710.09412): each row is blended with a partner and keeps `shares` of itself
+// mix: mixup (Zhang et al. 2018, arXiv:1710.09412): each row keeps a share of itself, and the rest
+// comes from a partner row
+//   y[r, i] = x[partners[r], i] + shares[r] · (x[r, i] − x[partners[r], i])
 //   x, y: f32[rows][width]   partners: i32[rows]   shares: f32[rows]
-// launch: one thread per element; x, and y after 65,535, count workgroups
+// launch: one thread per element; workgroups are in x, past 65,535 also in y
 // checked by test/ops/mix.test.ts
 #include "lib/linear.wgsl"
 

@@ -1,19 +1,23 @@
-// adam, step t = 1, 2, … of a parameter (Kingma & Ba 2015, arXiv:1412.6980, as PyTorch computes
-// it):
+// adam: step t = 1, 2, … for a parameter p with gradient g (Kingma & Ba 2015, arXiv:1412.6980, as
+// PyTorch computes it)
 //   g ← g + decay · p      or, with DECOUPLED, p ← shrink · p   (AdamW, arXiv:1711.05101)
 //   m ← β1 · m + (1 − β1) · g
 //   v ← β2 · v + (1 − β2) · g²
 //   p ← p − rate · m / (√v / root + eps)
-// decay is the weight decay, shrink = 1 − lr · decay, rate = lr / (1 − β1ᵗ), root = √(1 − β2ᵗ), all
-// computed in float64 before the launch.
-//   p, g, m, v: f32[n] in vectors of four; the rest of the last vector is the buffer's padding;
-//     m and v start as 0
+//   with shrink = 1 − lr · decay, rate = lr / (1 − β1ᵗ), root = √(1 − β2ᵗ)
+// decay is the weight decay. shrink, rate and root are computed in float64 before the launch. m and
+// v start as 0.
+//   p, g, m, v: f32[n] as vec4f; the last vector may end in padding
 //   guard: f32[1], only with GUARD: if it is not 0, nothing changes
-// launch: threads of STRIP vectors each; x, and y after 65,535, count workgroups
+// launch: each thread takes STRIP vectors; workgroups are in x, past 65,535 also in y
 // checked by test/optim/optimizers.test.ts
 #include "lib/strip.wgsl"
 
-struct Params { n: u32, rate: f32, decay: f32, shrink: f32, beta1: f32, one_minus_beta1: f32, beta2: f32, one_minus_beta2: f32, root: f32, eps: f32 }
+struct Params {
+  n: u32, rate: f32, decay: f32, shrink: f32,
+  beta1: f32, one_minus_beta1: f32, beta2: f32, one_minus_beta2: f32,
+  root: f32, eps: f32,
+}
 
 @group(0) @binding(0) var<storage, read_write> p: array<vec4f>;
 @group(0) @binding(1) var<storage, read> g: array<vec4f>;

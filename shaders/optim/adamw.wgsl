@@ -1,3 +1,3 @@
-// adamw: optim/adam.wgsl with DECOUPLED, a kernel of its own so that recordings tell the two apart
+// adamw: optim/adam.wgsl with DECOUPLED. A kernel of its own, so that recordings tell them apart.
 // checked by test/optim/optimizers.test.ts
 #include "optim/adam.wgsl"

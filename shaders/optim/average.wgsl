@@ -1,7 +1,8 @@
-// average: e ← e + rate · (p − e), an exponential moving average with decay 1 − rate. Where e = p,
-// e does not change by a bit.
-//   p, e: f32[n] in vectors of four; the rest of the last vector is the buffer's padding
-// launch: threads of STRIP vectors each; x, and y after 65,535, count workgroups
+// average: an exponential moving average of a parameter, with decay 1 − rate
+//   e ← e + rate · (p − e)
+// If e = p, e stays the same to the bit.
+//   p, e: f32[n] as vec4f; the last vector may end in padding
+// launch: each thread takes STRIP vectors; workgroups are in x, past 65,535 also in y
 // checked by test/optim/average.test.ts
 #include "lib/strip.wgsl"
 

@@ -1,7 +1,8 @@
-// clip: norm[0] = √Σ sums, and norm[1] = min(limit / (norm[0] + 1e-6), 1), the factor of
-// torch.nn.utils.clip_grad_norm_. A norm that is not finite keeps its bits in norm[0], and the
-// factor is
-// then 0: `min` may lose a NaN.
+// clip: the norm of all gradients, and the factor of torch.nn.utils.clip_grad_norm_
+//   norm[0] = √Σ_i sums[i]
+//   norm[1] = min(limit / (norm[0] + 1e-6), 1)
+// A norm that is not finite keeps its bits in norm[0], and the factor is then 0. The bits are
+// tested, since `min` may lose a NaN.
 //   sums: f32[n]   norm: f32[2]
 // launch: one thread
 // checked by test/optim/clip.test.ts

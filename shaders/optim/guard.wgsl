@@ -1,4 +1,4 @@
-// held_back: whether the step's guard forbids it, guard[0] ≠ 0
+// held_back: whether the guard forbids the step: guard[0] ≠ 0
 // The bits are tested, since a compiler may assume that floats are finite.
 #if GUARD
   @group(0) @binding(7) var<storage, read> guard: array<u32>;

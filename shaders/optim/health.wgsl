@@ -1,7 +1,7 @@
 // health: health[0] ← 1 if an element of loss is NaN or infinite; otherwise it stays as it is
-// The exponent's bits are tested, since a compiler may assume that floats are finite.
+// The bits of the exponent are tested, since a compiler may assume that floats are finite.
 //   loss: f32[n], read as bits   health: f32[1], written as bits
-// launch: one thread per element; x, and y after 65,535, count workgroups
+// launch: one thread per element; workgroups are in x, past 65,535 also in y
 // checked by test/optim/health.test.ts
 #include "lib/linear.wgsl"
 

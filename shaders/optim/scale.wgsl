@@ -1,7 +1,7 @@
 // scale: g ← factor[at] · g. If the factor is 1, nothing is read or written.
-//   g: f32[n] in vectors of four; the rest of the last vector is the buffer's padding
+//   g: f32[n] as vec4f; the last vector may end in padding
 //   factor: f32
-// launch: threads of STRIP vectors each; x, and y after 65,535, count workgroups
+// launch: each thread takes STRIP vectors; workgroups are in x, past 65,535 also in y
 // checked by test/optim/clip.test.ts
 #include "lib/strip.wgsl"
 

@@ -1,13 +1,13 @@
-// sgd: d = g + decay · p
+// sgd: a step for a parameter p with gradient g
+//   d = g + decay · p
 //   without MOMENTUM: p ← p − lr · d
 //   with MOMENTUM:    v ← momentum · v + d,   p ← p − lr · v
-//   and NESTEROV:     v ← momentum · v + d,   p ← p − lr · (d + momentum · v)
+//   with NESTEROV:    v ← momentum · v + d,   p ← p − lr · (d + momentum · v)
 // v starts as 0, so it is d after the first step, as in PyTorch (Sutskever et al. 2013, "On the
 // importance of initialization and momentum in deep learning").
-//   p, g, momentum (v): f32[n] in vectors of four; the rest of the last vector is the buffer's
-//     padding
+//   p, g, momentum (v): f32[n] as vec4f; the last vector may end in padding
 //   guard: f32[1], only with GUARD: if it is not 0, nothing changes
-// launch: threads of STRIP vectors each; x, and y after 65,535, count workgroups
+// launch: each thread takes STRIP vectors; workgroups are in x, past 65,535 also in y
 // checked by test/optim/optimizers.test.ts
 #include "lib/strip.wgsl"
 

@@ -1,9 +1,8 @@
-// squares: sums[first + t] = Σ g[i]² over the vectors i = t, t + stride, t + 2 · stride, …
-// Partial sums of a gradient's squared norm, one per thread, each added up in a fixed order: the
-// norm is the same to the bit every time.
-//   g: f32[n] in vectors of four, ⌈n / 4⌉ of them; elements past n do not count
-//   sums: f32, written from `first` on
-// launch: `stride` threads, a multiple of the workgroup; x, and y after 65,535, count workgroups
+// squares: partial sums of a gradient's squared norm, one per thread
+//   sums[first + t] = Σ_i g[i]²   over the vectors i = t, t + stride, t + 2 · stride, …
+// Each is added up in a fixed order, so the norm is the same to the bit every time.
+//   g: f32[n], ⌈n / 4⌉ vec4f; elements past n are left out   sums: f32, written from `first` on
+// launch: `stride` threads, a multiple of the workgroup; workgroups are in x, past 65,535 also in y
 // checked by test/optim/clip.test.ts
 #include "lib/linear.wgsl"
 

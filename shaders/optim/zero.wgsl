@@ -1,6 +1,6 @@
 // zero: state ← 0, before a parameter's first step
 //   state: f32[n] in vectors of four
-// launch: threads of STRIP vectors each; x, and y after 65,535, count workgroups
+// launch: each thread takes STRIP vectors; workgroups are in x, past 65,535 also in y
 // checked by test/optim/optimizers.test.ts
 #include "lib/strip.wgsl"
 

@@ -1,8 +1,6 @@
 // copy: y = x, to measure how many bytes a device moves: eight per component, read and written
 //   x, y: vec4f[n]
-// launch: a workgroup copies COUNT vectors per thread, next to each other; x, and y after 65,535,
-//   count
-//   workgroups
+// launch: each thread copies COUNT vectors; workgroups are in x, past 65,535 also in y
 // checked by test/gpu/kernels/probe.test.ts
 override WG: u32 = 64;
 

@@ -1,7 +1,8 @@
-// multiply_add: twelve independent chains s = s · a + 0.5 in every thread, STEPS times each, to
-// measure how many multiply-adds a device does
+// multiply_add: measures how many multiply-adds a device does: twelve independent chains in every
+// thread, STEPS times each
+//   s ← s · a + 0.5
 //   y: f32[n], written only so that nothing is optimized away
-// launch: one thread per element; x, and y after 65,535, count workgroups
+// launch: one thread per element; workgroups are in x, past 65,535 also in y
 // checked by test/gpu/kernels/probe.test.ts
 #include "lib/linear.wgsl"
 

@@ -1,8 +1,8 @@
-// rows: y[i, s, o] = Σ_j x[i, o, j] over the SEGMENT elements from j = s · SEGMENT on, the first
-// stage of a bias gradient
-//   x: f32[outer][width][inner] in vectors of four; a row may start and end inside a vector
+// rows: sums of segments of rows, the first stage of a bias gradient
+//   y[i, s, o] = Σ_j x[i, o, j]   over the SEGMENT elements from j = s · SEGMENT on
+//   x: f32[outer][width][inner] as vec4f; a row may start and end inside a vector
 //   y: f32[outer][segments][width]
-// launch: one thread per element of y; x, and y after 65,535, count workgroups
+// launch: one thread per element of y; workgroups are in x, past 65,535 also in y
 // checked by test/ops/conv2d.test.ts
 #include "lib/linear.wgsl"
 
@@ -12,7 +12,7 @@ struct Params { n: u32, width: u32, segments: u32, inner: u32 }
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-// The vector's elements that lie in first … last - 1.
+// The elements of a vector from `first` up to, not including, `last`; 0 for the others.
 fn inside(vector: u32, first: u32, last: u32) -> vec4f {
   let at = 4u * vector + vec4u(0u, 1u, 2u, 3u);
   return select(vec4f(), x[vector], (at >= vec4u(first)) & (at < vec4u(last)));

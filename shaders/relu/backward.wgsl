@@ -1,6 +1,6 @@
-// relu_backward: dx = dy where y > 0, else 0 (so 0 at x = 0, as in PyTorch)
-//   y, dy, dx: f32[n] in vectors of four; the rest of the last vector is the buffer's padding
-// launch: threads of STRIP vectors each; x, and y after 65,535, count workgroups
+// relu_backward: dx = dy if y > 0, else 0; so it is 0 at x = 0, as in PyTorch
+//   y, dy, dx: f32[n] as vec4f; the last vector may end in padding
+// launch: each thread takes STRIP vectors; workgroups are in x, past 65,535 also in y
 // checked by test/ops/relu.test.ts
 #include "lib/strip.wgsl"
 

@@ -1,6 +1,6 @@
 // relu_forward: y = max(x, 0)
-//   x, y: f32[n] in vectors of four; the rest of the last vector is the buffer's padding
-// launch: threads of STRIP vectors each; x, and y after 65,535, count workgroups
+//   x, y: f32[n] as vec4f; the last vector may end in padding
+// launch: each thread takes STRIP vectors; workgroups are in x, past 65,535 also in y
 // checked by test/ops/relu.test.ts
 #include "lib/strip.wgsl"
 
@@ -15,7 +15,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let first = strip_first(group, thread);
   let end = strip_end(first);
   for (var i = first; i < end; i += WG) {
-    // Not max(): NaN must stay NaN, as in PyTorch, so that a diverging network is seen.
+    // Not max(), which may lose NaN: NaN stays NaN, as in PyTorch, and shows a diverging network.
     let v = x[i];
     y[i] = select(v, vec4f(), v < vec4f());
   }

@@ -1,6 +1,7 @@
-// softmax_forward: y[r, c] = exp(x[r, c] − max_r) / Σ_c exp(x[r, c] − max_r)
+// softmax_forward: y[r, c] = exp(x[r, c] − max_r) / Σ_k exp(x[r, k] − max_r)
+// with max_r = max over k of x[r, k], so that no exponential overflows
 //   x, y: f32[rows][classes]
-// launch: one thread per row; x, and y after 65,535, count workgroups
+// launch: one thread per row; workgroups are in x, past 65,535 also in y
 // checked by test/ops/softmax.test.ts
 #include "lib/linear.wgsl"
 

@@ -13,7 +13,7 @@ fn gray(rgb: vec3f) -> f32 {
   return dot(rgb, vec3f(0.2989, 0.587, 0.114));
 }
 
-// Pixel (row, col) of image n; the mean where there is none.
+// Pixel (row, col) of image n, or the mean (fill_0 … fill_2) outside the image.
 fn pixel(n: u32, row: i32, col: i32) -> vec3f {
   let size = i32(params.size);
   if (row < 0 || col < 0 || row >= size || col >= size) {
@@ -24,8 +24,8 @@ fn pixel(n: u32, row: i32, col: i32) -> vec3f {
   return vec3f(rgb[at], rgb[at + plane], rgb[at + 2u * plane]);
 }
 
-// turned: y[row, col] = x at the point that a counter-clockwise turn about the middle brings to
-// (row, col), bilinear
+// The pixel that a counter-clockwise rotation about the middle of image n moves to (row, col),
+// interpolated bilinearly between its four neighbors.
 fn turned(n: u32, row: u32, col: u32) -> vec3f {
   let t = n * TABLE;
   if (table[t + 2u] == 0.0) {
@@ -49,7 +49,7 @@ fn turned(n: u32, row: u32, col: u32) -> vec3f {
   );
 }
 
-// Moves the hue by a share of the circle: value and saturation of HSV stay. A gray has no hue.
+// Moves the hue by `shift` of the color circle; value and saturation (HSV) stay. A gray has no hue.
 fn move_hue(rgb: vec3f, shift: f32) -> vec3f {
   let value = max(rgb.r, max(rgb.g, rgb.b));
   let chroma = value - min(rgb.r, min(rgb.g, rgb.b));
@@ -64,7 +64,7 @@ fn move_hue(rgb: vec3f, shift: f32) -> vec3f {
   }
   let turns = sixths / 6.0 + shift;
   let hue = 6.0 * (turns - floor(turns));
-  // Each channel's place on a trapezoid over the circle: hue + 5, 3, 1 modulo 6.
+  // A channel over the color circle is a trapezoid. The three positions on it: hue + 5, 3, 1 mod 6.
   let raised = vec3f(5.0, 3.0, 1.0) + hue;
   let place = raised - 6.0 * floor(raised / 6.0);
   return value - chroma * clamp(min(place, 4.0 - place), vec3f(), vec3f(1.0));
@@ -74,8 +74,8 @@ fn blend(a: vec3f, b: f32, factor: f32) -> vec3f {
   return clamp(factor * a + (1.0 - factor) * b, vec3f(), vec3f(1.0));
 }
 
-// The pixel's color after the image's changes; where `until_contrast`, before its contrast, which
-// needs the mean of that.
+// The pixel's color after the changes of image n. With until_contrast only those before contrast,
+// which needs the mean gray at that point.
 fn changed(n: u32, start: vec3f, mean: f32, until_contrast: bool) -> vec3f {
   var color = start;
   for (var k = 0u; k < 4u; k++) {

@@ -1,8 +1,8 @@
-// gray: sums[n, col] = Σ_row gray(pixel (row, col) of image n, rotated, with the color changes
-// before contrast) / size². The sum of these over the columns is the mean gray that contrast blends
-// with.
+// gray: the mean gray of an image that contrast blends with, as one partial sum per column
+//   sums[n, col] = Σ_row gray(change(pixel (row, col) of image n, rotated)) / size²
+// The changes are those before contrast. The mean is the sum over the columns.
 //   rgb, table: see transforms/color.wgsl   sums: f32[N][size]
-// launch: one thread per column; y, and z after 65,535, count images
+// launch: one thread per column; y, and z past 65,535, count images
 // checked by test/data/augment.test.ts
 override WG: u32 = 64;
 

@@ -1,24 +1,27 @@
-// resize, horizontal pass: half[c, row, x] = Σ_t weight[t, x] · image[row, first[x] + t, c] / 255
+// resize, horizontal pass
+//   half[c, row, x] = Σ_t weight[t, x] · image[row, first[x] + t, c] / 255
 //   image: u8[rows][pixels][3], four bytes to a word
 //   filters: first: u32[columns], then weight: f32[taps][columns] as bits; first counts from column
 //     `start`
 //   half: f32[3][half_rows][columns], written from row half_row on
-// launch: one thread per column; y, and z after 65,535, count rows, so no thread divides
+// launch: one thread per column; y, and z past 65,535, count rows, so no thread divides
 // checked by test/data/transforms.test.ts
 override WG: u32 = 64;
 
-struct Params { columns: u32, rows: u32, row_bytes: u32, start: u32, taps: u32, half_row: u32, half_rows: u32 }
+struct Params {
+  columns: u32, rows: u32, row_bytes: u32, start: u32, taps: u32, half_row: u32, half_rows: u32,
+}
 
 @group(0) @binding(0) var<storage, read> image: array<u32>;
 @group(0) @binding(1) var<storage, read> filters: array<u32>;
 @group(0) @binding(2) var<storage, read_write> half: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-// The three bytes at any address, as 0..1: they lie in one word or in two neighbors.
+// The three bytes at any address, as 0..1. They are in one word or in two neighboring ones.
 fn pixel(byte: u32) -> vec3f {
   let word = byte / 4u;
   let shift = 8u * (byte % 4u);
-  // A shift by 32 would be one by 0, hence two.
+  // WGSL takes a shift by 32 as a shift by 0, so the shift is done in two steps.
   let bits = (image[word] >> shift) | ((image[word + 1u] << (31u - shift)) << 1u);
   return unpack4x8unorm(bits).xyz;
 }

@@ -1,15 +1,16 @@
-// resize, vertical pass, and the normalization:
-// y[slot, c, row, x] = normalize(Σ_t weight[t, row] · half[c, first[row] + t, x])
+// resize, vertical pass, and the normalization
+//   y[slot, c, row, x] = normalize(Σ_t weight[t, row] · half[c, first[row] + t, x])
 //   half: f32[3][half_rows][columns]
 //   filters: from filters_at on, first: u32[rows], then weight: f32[taps][rows] as bits
 //   y: f32[N][3][rows][columns]; the slot starts at base
-// launch: one thread per column; y, and z after 65,535, count rows, so no thread divides
+// launch: one thread per column; y, and z past 65,535, count rows, so no thread divides
 // checked by test/data/transforms.test.ts
 override WG: u32 = 64;
 
 struct Params {
   columns: u32, rows: u32, half_rows: u32, taps: u32, filters_at: u32, base: u32,
-  scale: f32, bgr: u32, mean_0: f32, mean_1: f32, mean_2: f32, inv_std_0: f32, inv_std_1: f32, inv_std_2: f32,
+  scale: f32, bgr: u32, mean_0: f32, mean_1: f32, mean_2: f32,
+  inv_std_0: f32, inv_std_1: f32, inv_std_2: f32,
 }
 
 @group(0) @binding(0) var<storage, read> half: array<f32>;

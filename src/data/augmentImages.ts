@@ -20,11 +20,11 @@ const kinds = { brightness: 1, contrast: 2, saturation: 3, hue: 4 } as const sat
   number
 >
 
-const gray = rowKernel('transforms/gray', ({ columns = 0, rows = 0 }) => ({
+const gray = rowKernel<never>('transforms/gray', ({ columns, rows }) => ({
   flops: 40 * columns * columns * rows,
   bytes: 12 * columns * columns * rows,
 }))
-const change = rowKernel('transforms/augment', ({ size = 0, images = 0 }) => ({
+const change = rowKernel<'size' | 'images'>('transforms/augment', ({ size, images }) => ({
   flops: 60 * images * size * size,
   bytes: 24 * images * size * size,
 }))

@@ -1,6 +1,12 @@
 import { UsageError } from '../base/errors.ts'
 import type { Gpu } from '../gpu/gpu.ts'
-import { type Cost, type Kernel, maxGroups, type Params } from '../gpu/kernels/kernel.ts'
+import {
+  type Cost,
+  type Kernel,
+  maxGroups,
+  type Numbers,
+  type Params,
+} from '../gpu/kernels/kernel.ts'
 import type { Storage } from '../gpu/memory/pool.ts'
 import type { RgbImage } from '../host/node/decode.ts'
 import type { Preprocess } from '../nn/preprocess.ts'
@@ -16,16 +22,16 @@ export type Normalization = Pick<Preprocess, 'mean' | 'std' | 'scale' | 'order'>
 /** Values as they are: RGB in 0..1. */
 export const plain: Normalization = { mean: [0, 0, 0], std: [1, 1, 1], scale: 1, order: 'rgb' }
 
-const horizontal = rowKernel(
+const horizontal = rowKernel<'taps' | 'row_bytes'>(
   'transforms/horizontal',
-  ({ columns = 0, rows = 0, taps = 0, row_bytes = 0 }) => ({
+  ({ columns, rows, taps, row_bytes }) => ({
     flops: 6 * taps * columns * rows,
     bytes: rows * row_bytes + 12 * columns * rows,
   }),
 )
-const vertical = rowKernel(
+const vertical = rowKernel<'taps' | 'half_rows'>(
   'transforms/vertical',
-  ({ columns = 0, rows = 0, taps = 0, half_rows = 0 }) => ({
+  ({ columns, rows, taps, half_rows }) => ({
     flops: (6 * taps + 9) * columns * rows,
     bytes: 12 * columns * (half_rows + rows),
   }),
@@ -133,14 +139,17 @@ export function normalizationParams(
   }
 }
 
-/** One thread per column, one row of workgroups per row. */
-export function rowKernel(name: string, cost: (params: Params) => Cost): Kernel {
+/** Declares a kernel with one thread per column and one row of workgroups per row. */
+export function rowKernel<P extends string>(
+  name: string,
+  cost: (params: Numbers<P | 'columns' | 'rows'>) => Cost,
+): Kernel {
   return {
     name,
     constants: { WG: 64 },
-    threads: ({ columns = 0, rows = 0 }) => columns * rows,
+    threads: ({ columns, rows }: Numbers<'columns' | 'rows'>) => columns * rows,
     cost,
-    grid: ({ columns = 0, rows = 0 }, { WG = 64 }) => [
+    grid: ({ columns, rows }: Numbers<'columns' | 'rows'>, { WG }: Numbers<'WG'>) => [
       Math.ceil(columns / WG),
       Math.min(rows, maxGroups),
       Math.ceil(rows / maxGroups),

@@ -2,18 +2,18 @@ import type { Gpu } from '../gpu/gpu.ts'
 import { planeKernel } from '../gpu/kernels/kernel.ts'
 import { type NdBuffer, scratch, shape4 } from '../tensor/ndbuffer.ts'
 
-const kernel = planeKernel<'out_height' | 'out_width' | 'height' | 'width'>(
+const arrange = planeKernel<'out_height' | 'out_width' | 'height' | 'width', 'IMAGES_PER_VECTOR'>(
   'contract/arrange',
   (p) => p.out_height * p.out_width,
   {
-    cost: (p, { IMAGES_PER_VECTOR = 1 }) => ({
+    cost: (p, { IMAGES_PER_VECTOR }) => ({
       flops: 0,
       bytes: 4 * IMAGES_PER_VECTOR * p.planes * (p.out_height * p.out_width + p.height * p.width),
     }),
   },
 )
 
-/** Images, interleaved: [vectors, channels, height, width, imagesPerVector]. */
+/** Interleaved images, [vectors, channels, height, width, imagesPerVector]. */
 export interface ArrangedImages {
   readonly src: NdBuffer
   readonly height: number
@@ -23,8 +23,8 @@ export interface ArrangedImages {
 }
 
 /**
- * How `arrangeImages` interleaves a batch: by four, the last vector filled up with empty images,
- * unless more than a quarter of all images would be empty.
+ * How `arrangeImages` interleaves a batch: by four, the last vector filled up with empty images. If
+ * more than a quarter of all images would be empty, images are not interleaved.
  */
 export function imageVectors(batch: number): Pick<ArrangedImages, 'vectors' | 'imagesPerVector'> {
   const vectors = Math.ceil(batch / 4)
@@ -34,8 +34,9 @@ export function imageVectors(batch: number): Pick<ArrangedImages, 'vectors' | 'i
 }
 
 /**
- * x [batch, channels, height, width] with zeros around it, or rows and columns cut off where top or
- * left are negative, and images interleaved by four. x itself where nothing changes.
+ * x [batch, channels, height, width] as images of height · width that begin `top` rows above and
+ * `left` columns before those of x: zeros are added around x, or rows and columns cut off if these
+ * numbers are negative. Images are interleaved by four. If nothing changes, the result is x itself.
  */
 export function arrangeImages(
   gpu: Gpu,
@@ -52,7 +53,7 @@ export function arrangeImages(
   if (same) return { src: x, height, width, vectors, imagesPerVector }
   const y = scratch(gpu, [vectors, channels, height, width, imagesPerVector])
   gpu.run(
-    kernel,
+    arrange,
     { x: x.storage, y: y.storage },
     {
       planes: vectors * channels,

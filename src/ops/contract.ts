@@ -1,13 +1,13 @@
 /**
  * The matrix core: computes a contraction (contraction.ts). A is packed into panels of rows, unless
- * its rows are neighbors already. B is read in place, four columns or four steps of the sum at a time
- * where they are interleaved: a load of four numbers costs a CPU adapter little more than a load of
- * one. Two kernels compute every contraction, register tiles for CPU adapters and blocks in shared
- * memory for GPUs, so there are two kernels to make fast. docs/kernels.md explains both.
+ * its rows are neighbors already. B is read in place. If columns or steps of the sum are
+ * interleaved, four are loaded at a time: a load of four numbers costs a CPU adapter little more
+ * than a load of one. Two kernels compute every contraction: register tiles for CPU adapters, and
+ * blocks in shared memory for GPUs. docs/kernels.md explains both.
  */
 import { UsageError } from '../base/errors.ts'
 import type { Gpu } from '../gpu/gpu.ts'
-import { type Constants, type Kernel, maxGroups } from '../gpu/kernels/kernel.ts'
+import { type Constants, type Kernel, maxGroups, type Numbers } from '../gpu/kernels/kernel.ts'
 import {
   type BlockTiling,
   type Problem,
@@ -34,38 +34,53 @@ export type ChooseTiling = (problem: Problem) => Tiling
 /** What INTERLEAVED is in shaders/contract/params.wgsl. */
 const interleavedCode = { none: 0, columns: 1, depth: 2 } as const
 
-/** The launch and the cost of both kernels; `width` is how many columns a workgroup computes. */
-const contractionKernel = (
+/** Params that give the number of workgroups and threads. */
+type Extents = Numbers<'cols' | 'panels' | 'planes' | 'splits'>
+
+/** Params that say how much is computed, and how far apart the elements of B are. */
+type CostParams = Numbers<
+  | ('planes' | 'rows' | 'cols' | 'depth0' | 'depth1' | 'depth2' | 'splits' | 'cols1' | 'cols2')
+  | ('b_j0_stride' | 'b_j1_stride' | 'b_j2_stride')
+  | ('b_k0_stride' | 'b_k1_stride' | 'b_k2_stride')
+>
+
+/** Products side by side, each of panels and of splits of the sum: each computes all columns. */
+const partCount = ({ panels, planes, splits }: Extents) => panels * planes * splits
+
+/**
+ * The launch and the cost of both kernels.
+ * @param width how many columns a workgroup computes
+ * @param threads how many threads compute one part (see `partCount`)
+ */
+const contractionKernel = <C extends string>(
   name: string,
-  width: (constants: Constants) => number,
-  threads: Kernel['threads'],
+  width: (constants: Numbers<C>) => number,
+  threads: (cols: number, constants: Numbers<C>) => number,
 ): Kernel => ({
   name,
   constants: {},
-  threads,
-  grid({ cols = 0, panels = 1, planes = 1, splits = 1 }, constants) {
-    const tiles = Math.ceil(cols / width(constants))
-    const parts = panels * planes * splits
+  threads: (p: Extents, constants: Numbers<C>) => threads(p.cols, constants) * partCount(p),
+  grid(p: Extents, constants: Numbers<C>) {
+    const tiles = Math.ceil(p.cols / width(constants))
+    const parts = partCount(p)
     // More than 65,535 of both at once would be an output of terabytes.
     return tiles > maxGroups
       ? [maxGroups, Math.ceil(tiles / maxGroups), parts]
       : [tiles, Math.min(parts, maxGroups), Math.ceil(parts / maxGroups)]
   },
-  cost(p, { INTERLEAVED }) {
-    const { planes = 1, rows = 0, cols = 0, depth0 = 0, depth1 = 0, depth2 = 0, splits = 1 } = p
-    const { cols1 = 1, cols2 = 1, b_j0_stride = 0, b_j1_stride = 0, b_j2_stride = 0 } = p
-    const { b_k0_stride = 0, b_k1_stride = 0, b_k2_stride = 0 } = p
+  cost(p: CostParams, { INTERLEAVED }: Numbers<'INTERLEAVED'>) {
+    const { planes, rows, cols, cols1, cols2, depth0, depth1, depth2, splits } = p
     const columnsPerVector = INTERLEAVED === interleavedCode.columns ? 4 : 1
     const stepsPerVector = INTERLEAVED === interleavedCode.depth ? 4 : 1
     const depth = depth0 * depth1 * depth2 * stepsPerVector
-    // Columns of a convolution overlap, so B is read from its first element to its last, where that
-    // is less than all columns together.
+    // Columns of a convolution overlap. So B counts as read once, from its first element to its
+    // last, if that is less than all columns together.
     const lastColumn =
-      (cols / (cols1 * cols2 * columnsPerVector) - 1) * b_j0_stride +
-      (cols1 - 1) * b_j1_stride +
-      (cols2 - 1) * b_j2_stride
+      (cols / (cols1 * cols2 * columnsPerVector) - 1) * p.b_j0_stride +
+      (cols1 - 1) * p.b_j1_stride +
+      (cols2 - 1) * p.b_j2_stride
     const lastStep =
-      (depth0 - 1) * b_k0_stride + (depth1 - 1) * b_k1_stride + (depth2 - 1) * b_k2_stride
+      (depth0 - 1) * p.b_k0_stride + (depth1 - 1) * p.b_k1_stride + (depth2 - 1) * p.b_k2_stride
     const span = (lastColumn + lastStep + 1) * columnsPerVector * stepsPerVector
     const read = depth === 0 ? 0 : rows * depth + Math.min(cols * depth, span)
     return {
@@ -75,25 +90,22 @@ const contractionKernel = (
   },
 })
 
-const tile = contractionKernel(
+const tile = contractionKernel<'COLS' | 'LANES'>(
   'contract/tile',
-  ({ COLS = 1, LANES = 1 }) => COLS * LANES,
-  ({ cols = 0, panels = 1, planes = 1, splits = 1 }, { COLS = 1 }) =>
-    Math.ceil(cols / COLS) * panels * planes * splits,
+  ({ COLS, LANES }) => COLS * LANES,
+  (cols, { COLS }) => Math.ceil(cols / COLS),
 )
-const block = contractionKernel(
+const block = contractionKernel<'BLOCK_COLS' | 'ROWS' | 'THREAD_ROWS' | 'THREAD_COLS'>(
   'contract/block',
-  ({ BLOCK_COLS = 1 }) => BLOCK_COLS,
-  (
-    { cols = 0, panels = 1, planes = 1, splits = 1 },
-    { ROWS = 1, THREAD_ROWS = 1, THREAD_COLS = 1 },
-  ) => ((Math.ceil(cols / THREAD_COLS) * ROWS) / THREAD_ROWS) * panels * planes * splits,
+  ({ BLOCK_COLS }) => BLOCK_COLS,
+  (cols, { ROWS, THREAD_ROWS, THREAD_COLS }) =>
+    (Math.ceil(cols / THREAD_COLS) * ROWS) / THREAD_ROWS,
 )
 
 /**
- * Up to so many steps of the sum storing y is most of the work, and register tiles store vectors
- * where they can. Beyond it they always store numbers, so that one kernel serves both: a driver that
- * compiles for the CPU takes half a second for each.
+ * With at most this many steps of the sum, storing y is most of the work, and register tiles store
+ * vectors if they can. With more they always store single numbers, so that one kernel serves for
+ * both: a driver that compiles for the CPU takes half a second for each kernel.
  */
 const shortSum = 32
 
@@ -118,8 +130,9 @@ export function contract(gpu: Gpu, choose: ChooseTiling, wanted: Contraction): v
   const size = sizeOf(y.dst.shape)
   const target = splits > 1 ? scratch(gpu, [splits, size]) : y.dst
   const bias = y.bias ?? null
-  const vectorsPay = tiling.kernel === 'block' || stepCount(c) <= shortSum
-  const storesVectors = vectorsPay && canStoreVectors(c, cols) && (splits === 1 || size % 4 === 0)
+  const vectorsAreFaster = tiling.kernel === 'block' || stepCount(c) <= shortSum
+  const storesVectors =
+    vectorsAreFaster && canStoreVectors(c, cols) && (splits === 1 || size % 4 === 0)
   const [bUnit, yUnit] = [columnsPerVector * stepsPerVector, storesVectors ? 4 : 1]
   // The division leaves a remainder only in strides of an extent of 1, which are never used.
   const inB = (offset: number) => Math.floor(offset / bUnit)
@@ -201,8 +214,8 @@ function blockConstants({ columns, depth, threadRows, threadColumns }: BlockTili
 }
 
 /**
- * The same sum with that index innermost which can be unrolled furthest, if its order does not
- * matter.
+ * The same sum, with its indices reordered so that the innermost one can be unrolled furthest.
+ * Unchanged if the order of the indices matters.
  */
 function withLongestUnroll(c: Contraction, unrollOf: (innermost: number) => number): Contraction {
   if (c.interleaved === 'depth' || c.split || typeof c.a === 'function') return c

@@ -7,6 +7,7 @@ import { packedRows } from './packRows.ts'
 
 /** Rows of the panels in which A is read back. */
 const panelRows = 8
+/** How many elements of the result are compared. */
 const samples = 48
 
 /** The storages of a contraction. */
@@ -18,8 +19,8 @@ export interface Operands {
 }
 
 /**
- * A contraction's storages; `a` is null if its caller packs it. The result is null if one of them is
- * bound in parts.
+ * A contraction's storages; `a` is null if the caller packs it. The result is null if one of the
+ * storages is bound in parts.
  */
 export function operandsOf({ a, b, y }: Contraction): Operands | null {
   const [from, into, rows] = [
@@ -35,13 +36,13 @@ export function operandsOf({ a, b, y }: Contraction): Operands | null {
   return { a: rows, b: from, y: into, bias: y.bias?.storage ?? null }
 }
 
-/** Some elements of a contraction's result in float64, to compare a tiling's results with. */
+/** Some elements of a contraction's result in float64, to check a tiling's results against. */
 export interface ContractionSample {
-  /** Whether the values of y differ from them by more than rounding explains. */
+  /** Whether y differs from these elements by more than rounding explains. */
   disagrees(): Promise<boolean>
 }
 
-/** Reads the operands back and computes sampled elements by the definition. */
+/** Reads the operands back and computes some elements, drawn at random, by the definition. */
 export async function sampleContraction(
   gpu: Gpu,
   c: Contraction,
@@ -108,10 +109,10 @@ function elementAt(c: Contraction, { plane, row, column, element }: Position, va
   const panel = (plane * Math.ceil(c.rows / panelRows) + Math.floor(row / panelRows)) * steps
   const start = c.b.base + plane * c.b.planeStride + dot(column, c.b.columnStrides) + element
   const vector = (column[0] * c.columns[1] + column[1]) * c.columns[2] + column[2]
-  const { biasBase = 0, biasAlong } = c.y
+  const { biasAlong } = c.y
   const biasIndex =
     biasAlong === 'columns' ? vector * columnsPerVector + element : plane * c.rows + row
-  let value = values.bias ? at(values.bias, biasBase + biasIndex) : 0
+  let value = values.bias ? at(values.bias, (c.y.biasBase ?? 0) + biasIndex) : 0
   let magnitude = Math.abs(value)
   for (let step = 0; step < steps; step++) {
     const k = Math.floor(step / stepsPerVector)
@@ -126,12 +127,14 @@ function elementAt(c: Contraction, { plane, row, column, element }: Position, va
     value += product
     magnitude += Math.abs(product)
   }
+  // Left out only where columns are not interleaved: then `element` is 0.
+  const { elementStride = 0 } = c.y
   const index =
     c.y.base +
     plane * c.y.planeStride +
     row * c.y.rowStride +
     dot(column, c.y.columnStrides) +
-    element * (c.y.elementStride ?? 0)
+    element * elementStride
   return {
     index,
     value: c.y.relu ? Math.max(value, 0) : value,

@@ -1,7 +1,7 @@
 /**
  * The three passes of a convolution as contractions. Images get their padding of zeros first, so
- * that every output pixel finds its inputs at the same offsets, and are interleaved by four, so that
- * the same pixel of four images is one vector. docs/kernels.md explains how this works.
+ * that every output pixel has its inputs at the same offsets. They are also interleaved by four, so
+ * that the same pixel of four images is one vector. docs/kernels.md explains how this works.
  */
 import type { Gpu } from '../gpu/gpu.ts'
 import { elementKernel, planeKernel } from '../gpu/kernels/kernel.ts'

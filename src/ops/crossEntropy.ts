@@ -19,12 +19,16 @@ export interface CrossEntropyAttrs {
   readonly reduction: Reduction
 }
 
-const forwardKernel = elementKernel<'rows' | 'classes'>('cross_entropy/forward', (p) => p.rows, {
-  cost: ({ rows, classes }, { GRADIENT = 0 }) => ({
-    flops: (4 + 4 * GRADIENT) * rows * classes,
-    bytes: 4 * rows * ((1 + GRADIENT) * classes + 2),
-  }),
-})
+const forwardKernel = elementKernel<'rows' | 'classes', 'GRADIENT'>(
+  'cross_entropy/forward',
+  (p) => p.rows,
+  {
+    cost: ({ rows, classes }, { GRADIENT }) => ({
+      flops: (4 + 4 * GRADIENT) * rows * classes,
+      bytes: 4 * rows * ((1 + GRADIENT) * classes + 2),
+    }),
+  },
+)
 const backwardKernel = elementKernel<'n'>('cross_entropy/backward', (p) => p.n, {
   cost: ({ n }) => ({ flops: n, bytes: 8 * n }),
 })

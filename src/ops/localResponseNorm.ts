@@ -21,18 +21,26 @@ export interface LocalResponseNormAttrs {
 /** Channels that one thread computes. */
 const chunk = 8
 
-const forwardKernel = planeKernel<'pixels'>('local_response_norm/forward', (p) => p.pixels, {
-  cost: (p, { KEEP = 0, BEFORE = 0, BEHIND = 0 }) => ({
-    flops: (BEFORE + BEHIND + 8) * chunk * p.planes * p.pixels,
-    bytes: 4 * (2 + KEEP) * chunk * p.planes * p.pixels,
-  }),
-})
-const backwardKernel = planeKernel<'pixels'>('local_response_norm/backward', (p) => p.pixels, {
-  cost: (p, { BEFORE = 0, BEHIND = 0 }) => ({
-    flops: (BEFORE + BEHIND + 12) * chunk * p.planes * p.pixels,
-    bytes: 16 * chunk * p.planes * p.pixels,
-  }),
-})
+const forwardKernel = planeKernel<'pixels', 'KEEP' | 'BEFORE' | 'BEHIND'>(
+  'local_response_norm/forward',
+  (p) => p.pixels,
+  {
+    cost: (p, { KEEP, BEFORE, BEHIND }) => ({
+      flops: (BEFORE + BEHIND + 8) * chunk * p.planes * p.pixels,
+      bytes: 4 * (2 + KEEP) * chunk * p.planes * p.pixels,
+    }),
+  },
+)
+const backwardKernel = planeKernel<'pixels', 'BEFORE' | 'BEHIND'>(
+  'local_response_norm/backward',
+  (p) => p.pixels,
+  {
+    cost: (p, { BEFORE, BEHIND }) => ({
+      flops: (BEFORE + BEHIND + 12) * chunk * p.planes * p.pixels,
+      bytes: 16 * chunk * p.planes * p.pixels,
+    }),
+  },
+)
 
 /** x's extents: all pixels of a channel are one. @throws ShapeError below three dimensions */
 function extentsOf(x: Shape): Shape3 {

@@ -43,11 +43,11 @@ export function pooledExtent(
 
 type Extents = 'height' | 'width' | 'out_height' | 'out_width'
 
-const forwardKernel = planeKernel<Extents>(
+const forwardKernel = planeKernel<Extents, 'WINNER' | 'KERNEL_Y' | 'KERNEL_X'>(
   'max_pool2d/forward',
   (p) => p.out_height * p.out_width,
   {
-    cost: (p, { WINNER = 0, KERNEL_Y = 1, KERNEL_X = 1 }) => ({
+    cost: (p, { WINNER, KERNEL_Y, KERNEL_X }) => ({
       flops: p.planes * p.out_height * p.out_width * KERNEL_Y * KERNEL_X,
       bytes: 4 * p.planes * (p.height * p.width + (1 + WINNER) * p.out_height * p.out_width),
     }),

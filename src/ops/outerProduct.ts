@@ -1,19 +1,20 @@
 import type { Gpu } from '../gpu/gpu.ts'
-import { type Kernel, maxGroups } from '../gpu/kernels/kernel.ts'
+import { type Kernel, maxGroups, type Numbers } from '../gpu/kernels/kernel.ts'
 import type { TilingSelector } from '../gpu/tiling/tilingSelector.ts'
 import { type NdBuffer, type NdWindow, shape2 } from '../tensor/ndbuffer.ts'
 
-const kernel: Kernel = {
+type Extents = Numbers<'columns' | 'outputs' | 'chunk'>
+
+const outer: Kernel = {
   name: 'linear/outer',
   constants: {},
-  threads: ({ columns = 0, outputs = 0, chunk = 1 }, { VECTORS = 1 }) =>
+  threads: ({ columns, outputs, chunk }: Extents, { VECTORS }: Numbers<'VECTORS'>) =>
     Math.ceil(columns / VECTORS) * Math.ceil(outputs / chunk),
-  grid: ({ columns = 0, outputs = 0, chunk = 1 }, { THREADS = 1, VECTORS = 1 }) => [
-    Math.ceil(columns / (THREADS * VECTORS)),
-    Math.ceil(outputs / chunk),
-    1,
-  ],
-  cost: ({ columns = 0, outputs = 0 }, { BATCH = 1 }) => ({
+  grid: (
+    { columns, outputs, chunk }: Extents,
+    { THREADS, VECTORS }: Numbers<'THREADS' | 'VECTORS'>,
+  ) => [Math.ceil(columns / (THREADS * VECTORS)), Math.ceil(outputs / chunk), 1],
+  cost: ({ columns, outputs }: Extents, { BATCH }: Numbers<'BATCH'>) => ({
     flops: 8 * BATCH * outputs * columns,
     bytes: 4 * (BATCH * (outputs + 4 * columns) + 4 * outputs * columns),
   }),
@@ -48,14 +49,14 @@ export function outerProduct(
 ): void {
   const [batch, inputs] = shape2(x.shape, 'x is [N, in]')
   const [, outputs] = shape2(dy.shape, 'dy is [N, out]')
-  // A CPU adapter is fastest with long rows and few workgroups, since each of these has a cost. A
-  // GPU hides the latency of memory behind many small ones.
+  // A CPU adapter is fastest with long rows and few workgroups, since each workgroup has a cost. A
+  // GPU hides the latency of memory behind many small workgroups.
   const [THREADS, VECTORS, rows] =
     kind === 'hardware'
       ? [64, 1, 16]
       : [lanes ?? 8, Math.max(1, Math.floor(64 / Math.max(batch, 8))), 256]
   gpu.run(
-    kernel,
+    outer,
     { dy: dy.storage, x: x.storage, y: y.src.storage },
     {
       columns: inputs / 4,

@@ -8,8 +8,11 @@ const pack = elementKernel<'n'>('contract/pack', (p) => p.n, {
 })
 
 /**
- * Where A's panels are: element (panel, step of the sum, row) at base + panel · panelStride + step ·
- * stepStride + row. All are multiples of four.
+ * Where A's panels are. The element of a panel, a step of the sum and a row has the index
+ *
+ *     base + panel · panelStride + step · stepStride + row
+ *
+ * base and both strides are multiples of four.
  */
 export interface Panels {
   readonly src: NdWindow
@@ -19,8 +22,8 @@ export interface Panels {
 }
 
 /**
- * A in panels of `panelRows` rows: in place if its rows are neighbors in memory, as those of a dense
- * layer's dyᵀ are; packed otherwise.
+ * A in panels of `panelRows` rows: read in place if its rows are neighbors in memory, as those of
+ * dyᵀ in a dense layer are; packed otherwise.
  */
 export function panelsOf(gpu: Gpu, c: Contraction, panelRows: number): Panels {
   const { a, depth, planes } = c
@@ -42,7 +45,7 @@ export function panelsOf(gpu: Gpu, c: Contraction, panelRows: number): Panels {
   return { src, base: 0, panelStride: steps * panelRows, stepStride: panelRows }
 }
 
-/** A packed in panels of `panelRows` rows, zeros below the last row. */
+/** A packed in panels of `panelRows` rows, with zeros below the last row. */
 export function packedRows(gpu: Gpu, c: Contraction, panelRows: number): NdBuffer {
   const { planes, rows, depth, a } = c
   if (typeof a === 'function') return a(panelRows)

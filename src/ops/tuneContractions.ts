@@ -16,22 +16,25 @@ export interface TuningResult {
   readonly beforeMs: number
   readonly best: Tiling
   readonly bestMs: number
-  /** Tilings measured, and those whose numbers were wrong. */
+  /** How many tilings were measured, and how many of them gave wrong numbers or did not compile. */
   readonly tried: number
   readonly wrong: number
 }
 
-/** A tiling must be this much faster than the one in use to take its place: less is noise. */
+/** A tiling replaces the one in use only if it takes less than this share of its time. */
 const worthwhile = 0.97
+/** How often each tiling is measured after its first run. */
 const rounds = 5
 
 /**
- * Measures every tiling that may compute the contractions which `body` launches, and gives for each
- * of them the fastest whose numbers agree with float64 at sampled elements. What `body` bound in
- * parts is left to the rule.
- * @throws UsageError where the engine runs the plain kernels alone
- * @param onProgress told after each contraction how many are measured, out of how many
- * @example const found = await tuneContractions(engine.gpu, () => crossEntropy(model.forward(x, { training: true }), y).backward())
+ * Measures all candidate tilings for each contraction that `body` launches. The best one is the
+ * fastest whose results agree with float64 at sampled elements. Contractions of tensors that are
+ * bound in parts are not tuned.
+ * @param onProgress called after each contraction with how many are measured, and out of how many
+ * @throws UsageError if the engine runs the plain kernels only
+ * @example
+ * const step = () => crossEntropy(model.forward(x, { training: true }), y).backward()
+ * const found = await tuneContractions(engine.gpu, step)
  */
 export async function tuneContractions(
   gpu: Gpu,
@@ -40,7 +43,7 @@ export async function tuneContractions(
 ): Promise<TuningResult[]> {
   const { tilings } = gpu
   if (!tilings)
-    throw new UsageError('this engine runs the plain kernels alone: there is nothing to tune')
+    throw new UsageError('this engine runs the plain kernels only: there is nothing to tune')
   const found = new Map<string, readonly [Contraction, Operands]>()
   const held: Storage[] = []
   const end = observeContractions(gpu, (contraction) => {
@@ -88,12 +91,12 @@ async function tuneOne(
       await gpu.prepare(() => run(tiling))
       const first = await timed(gpu, () => run(tiling))
       if (await sample.disagrees()) wrong++
-      // Whoever takes twice as long as the fastest so far on its first run has lost.
+      // A tiling whose first run takes twice as long as the fastest so far is not measured again.
       else if (contestants.every(({ times }) => first < 2 * Math.min(...times)))
         contestants.push({ tiling, times: [first] })
     } catch (error) {
       if (!(error instanceof KernelError)) throw error
-      wrong++ // a tiling this adapter cannot compile, for want of shared memory or threads
+      wrong++ // it needs more shared memory or threads than this adapter has
     }
   }
   for (let round = 0; round < rounds; round++)
@@ -120,13 +123,13 @@ async function tuneOne(
   }
 }
 
-/** Milliseconds on the GPU, or on the clock where the adapter has no timestamps. */
+/** Milliseconds on the GPU, or by the clock if the adapter has no timestamps. */
 async function timed(gpu: Gpu, body: () => void): Promise<number> {
   if (gpu.device.features.has('timestamp-query')) return gpu.time(body)
   await gpu.settle()
-  const begun = performance.now()
+  const start = performance.now()
   body()
   gpu.submit()
   await gpu.device.queue.onSubmittedWorkDone()
-  return performance.now() - begun
+  return performance.now() - start
 }

@@ -1,5 +1,5 @@
 import type { Gpu } from '../gpu/gpu.ts'
-import { type Kernel, linearGrid, stripKernel } from '../gpu/kernels/kernel.ts'
+import { type Kernel, linearGrid, type Numbers, stripKernel } from '../gpu/kernels/kernel.ts'
 import type { Storage } from '../gpu/memory/pool.ts'
 import { eachPart } from '../gpu/memory/windows.ts'
 import type { Parameter } from '../nn/parameter.ts'
@@ -14,9 +14,9 @@ const maxThreads = 16_384
 const squares: Kernel = {
   name: 'optim/squares',
   constants: { WG: 64 },
-  threads: ({ stride = 0 }) => stride,
-  cost: ({ n = 0, stride = 0 }) => ({ flops: 2 * n, bytes: 4 * (n + stride) }),
-  grid: ({ stride = 0 }, { WG = 64 }) => linearGrid(stride, WG),
+  threads: ({ stride }: Numbers<'stride'>) => stride,
+  cost: ({ n, stride }: Numbers<'n' | 'stride'>) => ({ flops: 2 * n, bytes: 4 * (n + stride) }),
+  grid: ({ stride }: Numbers<'stride'>, { WG }: Numbers<'WG'>) => linearGrid(stride, WG),
 }
 const clip: Kernel = {
   name: 'optim/clip',

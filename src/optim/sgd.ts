@@ -17,8 +17,8 @@ export interface SGDOptions {
 }
 
 /** In vectors of four. */
-const kernel = stripKernel('optim/sgd', {
-  cost: ({ n }, { MOMENTUM = 0, NESTEROV = 0 }) => ({
+const kernel = stripKernel<'MOMENTUM' | 'NESTEROV'>('optim/sgd', {
+  cost: ({ n }, { MOMENTUM, NESTEROV }) => ({
     flops: 4 * n * (4 + 2 * MOMENTUM + 2 * NESTEROV),
     bytes: 16 * n * (3 + 2 * MOMENTUM),
   }),

@@ -42,8 +42,8 @@ type Scope = Readonly<Record<string, number>>
  * Expands one file.
  * @param files every file under shaders/, by its path
  * @param constants the integers that expressions may name
- * @throws GraftError (code `shader`) for an unknown file or name, an `#end` that is missing or names
- * another block, or a malformed expression, naming file and line
+ * @throws GraftError (code `shader`), naming file and line, for an unknown file or name, an `#end`
+ * that is missing or names another block, or a malformed expression
  * @example
  * const files = new Map([['a.wgsl', '#repeat i in 0..2\n  let x#{i} = #{i * 2};\n#end repeat i']])
  * expandShader(files, 'a.wgsl', {}).code // let x0 = 0; let x1 = 2;
@@ -123,23 +123,20 @@ function expandFile(
         )
         emit(code, { file, line: i + 1 })
       } else if (word === 'include') {
-        const [name = ''] = parse(rest, /^"(.+)"$/, '#include "file.wgsl"', i)
-        expandFile(files, name, scope, emit, [...including, file])
+        const included = parse(rest, /^"(.+)"$/, '#include "file.wgsl"', i)
+        expandFile(files, at(included, 0), scope, emit, [...including, file])
       } else if (word === 'let') {
-        const [name = '', value = ''] = parse(rest, /^(\w+) = (.+)$/, '#let NAME = expression', i)
+        const parts = parse(rest, /^(\w+) = (.+)$/, '#let NAME = expression', i)
+        const name = at(parts, 0)
         if (name in scope) fail(i, `'${name}' has a value already`)
-        scope[name] = evaluate(value, scope, i)
+        scope[name] = evaluate(at(parts, 1), scope, i)
       } else if (word === 'repeat') {
         const syntax = /^(\w+)\s+in\s+(.+?)\.\.(.+)$/
-        const [name = '', first = '', last = ''] = parse(
-          rest,
-          syntax,
-          '#repeat name in first..last',
-          i,
-        )
+        const parts = parse(rest, syntax, '#repeat name in first..last', i)
+        const name = at(parts, 0)
         const { end } = findEnd(i)
-        const stop = evaluate(last, scope, i)
-        for (let value = evaluate(first, scope, i); value < stop; value++)
+        const stop = evaluate(at(parts, 2), scope, i)
+        for (let value = evaluate(at(parts, 1), scope, i); value < stop; value++)
           walk(i + 1, end, { ...scope, [name]: value }, depth + 1)
         i = end
       } else if (word === 'if') {

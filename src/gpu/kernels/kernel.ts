@@ -46,14 +46,14 @@ export interface Kernel {
   readonly cost?: (params: Params, constants: Constants) => Cost
 }
 
-/** Options of kernels with a common launch shape. */
-interface KernelOptions<P extends string> {
+/** Options of kernels with a common launch shape. P names params, C constants of a launch. */
+interface KernelOptions<P extends string, C extends string> {
   /**
    * Threads of a workgroup. Default 256; 64 for planes, which are small: a CPU adapter pays half a
    * microsecond for each thread.
    */
   readonly workgroup?: number
-  readonly cost?: (params: Numbers<P>, constants: Constants) => Cost
+  readonly cost?: (params: Numbers<P>, constants: Numbers<C>) => Cost
 }
 
 /** The largest grid in one dimension that every WebGPU device takes. */
@@ -74,10 +74,10 @@ export function linearGrid(threads: number, workgroup: number): Grid {
  * @param threads how many threads a launch with these params needs
  * @example const pack = elementKernel('contract/pack', (p) => p.n)
  */
-export function elementKernel<P extends string>(
+export function elementKernel<P extends string, C extends string = never>(
   name: string,
   threads: (params: Numbers<P>) => number,
-  { workgroup = 256, cost }: KernelOptions<P> = {},
+  { workgroup = 256, cost }: KernelOptions<P, C> = {},
 ): Kernel {
   return {
     name,
@@ -105,9 +105,9 @@ const stripLengths: Readonly<Record<AdapterKind, number>> = {
  * @param name its file under shaders/, without `.wgsl`
  * @example const reluForward = stripKernel('relu/forward')
  */
-export function stripKernel(
+export function stripKernel<C extends string = never>(
   name: string,
-  { workgroup = 256, cost }: KernelOptions<'n'> = {},
+  { workgroup = 256, cost }: KernelOptions<'n', C> = {},
 ): Kernel {
   return {
     name,
@@ -130,10 +130,10 @@ export function stripKernel(
  * workgroups of one plane. Both at once would be a terabyte.
  * @param elements how many threads one plane needs
  */
-export function planeKernel<P extends string>(
+export function planeKernel<P extends string, C extends string = never>(
   name: string,
   elements: (params: Numbers<P>) => number,
-  { workgroup = 64, cost }: KernelOptions<P | 'planes'> = {},
+  { workgroup = 64, cost }: KernelOptions<P | 'planes', C> = {},
 ): Kernel {
   return {
     name,
