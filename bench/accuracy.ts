@@ -3,15 +3,18 @@
  * frozen features, Adam 1e-3, batch 32, 40 epochs, Xavier uniform, no augmentation; the mean over
  * seeds of the last epoch's validation accuracy.
  *
- *     npx tsx bench/accuracy.ts --data FOLDER [--only dogs6,emoji,hymenoptera] [--bvlc FILE] [--seeds 3] [--adapter KIND]
+ *     npx tsx bench/accuracy.ts --data FOLDER [--only dogs6,emoji,hymenoptera]
+ *         [--bvlc FILE] [--seeds 3] [--adapter KIND]
  *
- * FOLDER holds hymenoptera/ and dogs6/ as image folders; FILE is bvlc's convolutions. The rows go
- * to bench/results/accuracy-<adapter>.json, beside the rows of earlier runs.
+ * FOLDER holds hymenoptera/ and dogs6/ as image folders; FILE holds bvlc's convolutions. The
+ * rows go to bench/results/accuracy-<adapter>.json, next to the rows of earlier runs.
  */
+
 import { existsSync } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { at } from '../src/base/at.ts'
 import { writeFileAtomic } from '../src/base/node/atomicFile.ts'
 import { openEmoji } from '../src/data/emoji.ts'
 import {
@@ -28,7 +31,7 @@ import {
 interface Row extends Setting {
   readonly mean: number
   readonly accuracies: readonly number[]
-  /** How far the mean lies outside PyTorch's range, points. */
+  /** How far the mean is outside PyTorch's range, in percentage points; 0 inside it. */
   readonly gap: number
   readonly seconds: number
 }
@@ -83,12 +86,13 @@ const { values } = parseArgs({
 })
 const engine = await createEngine({ adapter: values.adapter as AdapterChoice })
 console.log(`adapter: ${engine.info.adapter} (${engine.info.kind})`)
+const folder = values.data
 const only = values.only?.split(',')
 const file = join(import.meta.dirname, 'results', `accuracy-${engine.info.kind}.json`)
 const results = await earlier(file)
 for (const wanted of rows) {
   if (only && !only.includes(wanted.data)) continue
-  if (wanted.data !== 'emoji' && !values.data) continue
+  if (wanted.data !== 'emoji' && folder === undefined) continue
   const accuracies: number[] = []
   const begun = performance.now()
   for (let seed = 1; seed <= Number(values.seeds); seed++)
@@ -98,12 +102,14 @@ for (const wanted of rows) {
   const gap = mean < low ? mean - low : mean > high ? mean - high : 0
   const seconds = (performance.now() - begun) / 1000
   results.set(keyOf(wanted), { ...wanted, mean, accuracies, gap, seconds })
+  const each = accuracies.map((a) => (100 * a).toFixed(1)).join(', ')
   console.log(
-    `${wanted.data} ${wanted.head} ${wanted.trunk}: ${mean.toFixed(1)} % (${accuracies.map((a) => (100 * a).toFixed(1)).join(', ')}), PyTorch ${low}-${high} %, outside by ${gap.toFixed(1)}, ${seconds.toFixed(0)} s`,
+    `${keyOf(wanted)}: ${mean.toFixed(1)} % (${each}), PyTorch ${low}-${high} %, ` +
+      `outside by ${gap.toFixed(1)}, ${seconds.toFixed(0)} s`,
   )
 }
 await mkdir(dirname(file), { recursive: true })
-const kept = rows.flatMap((wanted) => results.get(keyOf(wanted)) ?? [])
+const kept = rows.flatMap((wanted) => results.get(keyOf(wanted)) ?? []) // [] if it never ran
 await writeFileAtomic(
   file,
   `${JSON.stringify({ adapter: engine.info.adapter, rows: kept }, null, 2)}\n`,
@@ -112,9 +118,9 @@ engine.dispose()
 
 async function accuracy({ data: name, head, trunk }: Setting, seed: number): Promise<number> {
   const data: ImageDataset =
-    name === 'emoji'
+    name === 'emoji' || folder === undefined
       ? await openEmoji({ seed })
-      : await openImageFolder(join(values.data ?? '', name))
+      : await openImageFolder(join(folder, name))
   const bvlc = name === 'hymenoptera'
   const weights = trunk === 'random' ? undefined : bvlc ? values.bvlc : 'alexnet-64-tinyimagenet100'
   const model = await alexnet(engine, {
@@ -136,14 +142,14 @@ async function accuracy({ data: name, head, trunk }: Setting, seed: number): Pro
   })
   model.dispose()
   engine.gpu.trim()
-  return run.epochs.at(-1)?.valAccuracy ?? Number.NaN
+  return at(run.epochs, run.epochs.length - 1).valAccuracy
 }
 
 function keyOf({ data, head, trunk }: Setting): string {
   return `${data} ${head} ${trunk}`
 }
 
-/** The rows of the file that this run does not measure again. */
+/** The rows that the file has already. */
 async function earlier(path: string): Promise<Map<string, Row>> {
   if (!existsSync(path)) return new Map()
   const { rows: found } = JSON.parse(await readFile(path, 'utf8')) as {

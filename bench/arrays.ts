@@ -1,3 +1,4 @@
+import { at } from '../src/base/at.ts'
 import { Random } from '../src/index.ts'
 
 /** Numbers in row-major order. */
@@ -31,17 +32,17 @@ export function sizeOf(shape: readonly number[]): number {
  */
 export function permute({ shape, data }: NdArray, axes: readonly number[]): NdArray {
   const strides = shape.map((_, axis) => sizeOf(shape.slice(axis + 1)))
-  const outShape = axes.map((axis) => shape[axis] ?? 1)
-  const steps = axes.map((axis) => strides[axis] ?? 1)
+  const outShape = axes.map((axis) => at(shape, axis))
+  const steps = axes.map((axis) => at(strides, axis))
   const out = new Float32Array(data.length)
   const index = axes.map(() => 0)
   let from = 0
   for (let to = 0; to < out.length; to++) {
-    out[to] = data[from] ?? 0
+    out[to] = data[from] ?? Number.NaN // at() would take time here
     for (let axis = axes.length - 1; axis >= 0; axis--) {
-      const extent = outShape[axis] ?? 1
-      const step = steps[axis] ?? 1
-      const next = (index[axis] ?? 0) + 1
+      const extent = at(outShape, axis)
+      const step = at(steps, axis)
+      const next = at(index, axis) + 1
       from += step
       if (next < extent) {
         index[axis] = next
@@ -54,7 +55,7 @@ export function permute({ shape, data }: NdArray, axes: readonly number[]): NdAr
   return { shape: outShape, data: out }
 }
 
-/** Up to `count` places in an array of `size` elements: both ends, and others from a seed. */
+/** Up to `count` indices of an array of `size` elements: the first, the last, and random ones. */
 export function sampleIndices(size: number, count = 48): number[] {
   const random = new Random(size)
   const picked = new Set([0, size - 1])

@@ -1,12 +1,13 @@
 /**
- * A folder of 100,000 images (hard links to a few): how long until it is open and the first batch
- * has trained, and what memory does.
+ * A folder of 100,000 images (hard links to a few): the time until it is open and until the first
+ * batch has trained, and the memory in use.
  *
- *     npx tsx bench/bigFolder.ts [--count 100000] [--seconds 150] [--mode train|features] [--dir DIR]
+ *     npx tsx bench/bigFolder.ts [--count 100000] [--seconds 150] [--mode train|features]
+ *         [--dir DIR]
  *
- * `train` trains everything on augmented images, decoded anew in every epoch; `features` runs the
- * frozen layers over all of them, with the cache on disk. Prints one line each 10 seconds and a
- * JSON line at the end.
+ * `train` trains all layers on augmented images, which are decoded again in every epoch; `features`
+ * runs the frozen layers on all images, with the cache on disk. Prints a line every 10 seconds and
+ * a JSON line at the end.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -39,9 +40,9 @@ let [firstBatch, images] = [Number.NaN, 0]
 const sample = () => {
   const { rss, heapUsed, arrayBuffers } = process.memoryUsage()
   memory.push({ seconds: elapsed(), rss: megabytes(rss) })
-  const parts = `rss ${megabytes(rss)} MB, heap ${megabytes(heapUsed)}, buffers ${megabytes(arrayBuffers)}`
   console.log(
-    `${elapsed().toFixed(0).padStart(4)} s  ${String(images).padStart(7)} images  ${parts}`,
+    `${elapsed().toFixed(0).padStart(4)} s  ${String(images).padStart(7)} images  ` +
+      `rss ${megabytes(rss)} MB, heap ${megabytes(heapUsed)}, buffers ${megabytes(arrayBuffers)}`,
   )
 }
 
@@ -73,7 +74,8 @@ clearInterval(timer)
 clearTimeout(end)
 sample()
 const after = memory.filter((one) => one.seconds >= 60).map(({ rss }) => rss)
-const grown = after.length ? Math.max(...after) - (after[0] ?? 0) : null
+const [afterAMinute = null] = after // null in a run of less than a minute
+const grown = afterAMinute === null ? null : Math.max(...after) - afterAMinute
 console.log(
   JSON.stringify({
     mode: values.mode,
@@ -82,7 +84,7 @@ console.log(
     opened,
     firstBatch,
     images,
-    rssAfterAMinute: after[0] ?? null,
+    rssAfterAMinute: afterAMinute,
     grownAfterwards: grown,
   }),
 )

@@ -1,5 +1,6 @@
 import * as Plot from '@observablehq/plot'
 import { parseHTML } from 'linkedom'
+import { at } from '../src/base/at.ts'
 import type { Results, Row } from './results.ts'
 
 const themes = {
@@ -19,7 +20,7 @@ function kindOf({ pass }: Row): (typeof kinds)[number] {
   return pass === 'weight gradient' ? 'weight gradient' : 'whole step'
 }
 
-/** How many times faster than tfjs's WebGPU backend each row is, as SVG. */
+/** An SVG chart: how many times faster than tfjs's WebGPU backend each row is. */
 export function chart({ adapter, rows }: Results, theme: Theme): string {
   const { text, grid, kinds: colors } = themes[theme]
   const dots = rows.flatMap((row) =>
@@ -38,7 +39,7 @@ export function chart({ adapter, rows }: Results, theme: Theme): string {
       dx: 4 + 130 * i,
       dy: -24,
       r: 4,
-      fill: colors[i] ?? text,
+      fill: at(colors, i),
     }),
     Plot.text([kind], {
       frameAnchor: 'top-left',

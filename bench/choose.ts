@@ -1,19 +1,22 @@
 /**
- * How well `chooseScenario` chooses: all four scenarios under one budget on each dataset, over
- * several seeds; auto's pick against the best.
+ * How good the choices of `chooseScenario` are: trains all four scenarios for the same time on each
+ * dataset, with several seeds, and compares the scenario that auto picks with the best one.
  *
- *     npx tsx bench/choose.ts --data FOLDER [--only dogs6,emoji,hymenoptera,tiny-imagenet-100] [--bvlc FILE] [--seeds 3] [--seconds 20]
- *         [--each N] [--val-each N] [--weights pretrained|random] [--adapter KIND]
+ *     npx tsx bench/choose.ts --data FOLDER [--only dogs6,emoji,hymenoptera,tiny-imagenet-100]
+ *         [--bvlc FILE] [--seeds 3] [--seconds 20] [--each N] [--val-each N]
+ *         [--weights pretrained|random] [--adapter KIND]
  *
- * FOLDER holds the datasets by these names, FILE is bvlc's convolutions for hymenoptera. --each
- * takes N images of a class to train on,
- * --val-each N to validate. Every comparison is written to bench/results/choose-<adapter>.json as
- * soon as it is done, and a later call goes on with those that are missing.
+ * FOLDER holds the datasets under these names; FILE holds bvlc's convolutions, for hymenoptera.
+ * --each limits the training images of a class, --val-each the validation images. Each comparison
+ * is written to bench/results/choose-<adapter>.json as soon as it is done. A later call measures
+ * only those that are missing.
  */
+
 import { existsSync } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { at } from '../src/base/at.ts'
 import { writeFileAtomic } from '../src/base/node/atomicFile.ts'
 import { Random } from '../src/base/random.ts'
 import type { SampleList } from '../src/data/dataset.ts'
@@ -102,15 +105,13 @@ async function compareOn(name: string, seed: number): Promise<Row> {
     })
   const { choice, scenarios } = await compareScenarios(build, data, { seconds, seed })
   const row: Row = {
-    ...{
-      data: name,
-      weights: values.weights,
-      seed,
-      seconds,
-      each: values.each,
-      train: data.train.length,
-      val: data.val.length,
-    },
+    data: name,
+    weights: values.weights,
+    seed,
+    seconds,
+    each: values.each,
+    train: data.train.length,
+    val: data.val.length,
     auto: choice.scenario,
     reason: choice.reason,
     probeSeconds: choice.evidence.seconds,
@@ -121,17 +122,19 @@ async function compareOn(name: string, seed: number): Promise<Row> {
       ]),
     ),
   }
-  const told = Object.entries(row.scenarios).map(
+  const described = Object.entries(row.scenarios).map(
     ([scenario, { valAccuracy, epochs, seconds }]) =>
-      `${scenario} ${(100 * valAccuracy).toFixed(1)} % (${epochs.toFixed(1)} epochs, ${seconds.toFixed(0)} s)`,
+      `${scenario} ${(100 * valAccuracy).toFixed(1)} % ` +
+      `(${epochs.toFixed(1)} epochs, ${seconds.toFixed(0)} s)`,
   )
   console.log(
-    `${name} ${values.weights} seed ${seed}, probe ${row.probeSeconds.toFixed(0)} s: ${told.join(', ')}; auto: ${row.auto}`,
+    `${name} ${values.weights} seed ${seed}, probe ${row.probeSeconds.toFixed(0)} s: ` +
+      `${described.join(', ')}; auto: ${row.auto}`,
   )
   return row
 }
 
-/** A seeded share of every class. */
+/** The dataset with a limited number of images of each class, drawn by the seed. */
 function fewer(data: ImageDataset, each: number, valEach: number, seed: number): ImageDataset {
   const pick = (samples: SampleList, count: number) => {
     const all = [...samples]
@@ -143,7 +146,13 @@ function fewer(data: ImageDataset, each: number, valEach: number, seed: number):
   return { ...data, train: pick(data.train, each), val: pick(data.val, valEach) }
 }
 
-/** Means over seeds. */
+function accuracyOf({ scenarios }: Row, scenario: string): number {
+  const found = scenarios[scenario]
+  if (!found) throw new Error(`the comparison has no scenario ${scenario}`)
+  return found.valAccuracy
+}
+
+/** Prints means over seeds. */
 function summarize(): void {
   const groups = new Map<string, Row[]>()
   for (const row of rows) {
@@ -153,19 +162,19 @@ function summarize(): void {
   const mean = (numbers: readonly number[]) =>
     (100 * numbers.reduce((a, b) => a + b, 0)) / numbers.length
   for (const [key, group] of groups) {
-    const of = (scenario: string) =>
-      mean(group.map((row) => row.scenarios[scenario]?.valAccuracy ?? 0))
-    const means = Object.keys(group[0]?.scenarios ?? {}).map((scenario) => ({
+    const of = (scenario: string) => mean(group.map((row) => accuracyOf(row, scenario)))
+    const means = Object.keys(at(group, 0).scenarios).map((scenario) => ({
       scenario,
       accuracy: of(scenario),
     }))
-    const auto = mean(group.map((row) => row.scenarios[row.auto]?.valAccuracy ?? 0))
+    const auto = mean(group.map((row) => accuracyOf(row, row.auto)))
     const best = Math.max(...means.map(({ accuracy }) => accuracy))
-    const told = means
+    const described = means
       .map(({ scenario, accuracy }) => `${scenario} ${accuracy.toFixed(1)}`)
       .join(', ')
     console.log(
-      `${key}, ${group.length} seeds: ${told}; auto ${auto.toFixed(1)}, ${(best - auto).toFixed(1)} behind the best`,
+      `${key}, ${group.length} seeds: ${described}; ` +
+        `auto ${auto.toFixed(1)}, ${(best - auto).toFixed(1)} below the best`,
     )
   }
 }

@@ -1,9 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { at } from '../src/base/at.ts'
 import { rest } from '../src/host/node/rest.ts'
 import { medianPeak, type Peak } from './limit.ts'
 import { median, sum } from './statistics.ts'
 
-/** Those who compute a row. `graft` first; a ratio is tfjs_webgpu's time over Graft's. */
+/** The libraries that are compared, Graft first. A ratio is tfjs_webgpu's time over Graft's. */
 export const competitors = [
   'graft',
   'tfjs_webgpu',
@@ -15,21 +16,21 @@ export const competitors = [
 ] as const
 export type Competitor = (typeof competitors)[number]
 
-/** One computation, ready to be timed again and again. */
+/** One computation, ready to be timed many times. */
 export interface Contestant {
-  /** Runs it once and gives the time it took, in milliseconds. */
+  /** Runs it once and returns the time in milliseconds. */
   time(): Promise<number>
   /** Its result in PyTorch's layout. */
   values(): Promise<Float32Array>
-  /** The most GPU memory it took so far, where that is counted. */
+  /** The most GPU memory that it has used so far; missing if that is not counted. */
   peakBytes?(): number
   dispose(): void | Promise<void>
 }
 
-/** How each competitor gets ready for a row. */
+/** Prepares each competitor for a row. */
 export type Contestants = Partial<Record<Competitor, () => Promise<Contestant>>>
 
-/** What one element of the result is, in float64, and how far a float32 result may lie from it. */
+/** One element of the result in float64, and how much a float32 result may differ from it. */
 export interface Expected {
   readonly index: number
   readonly value: number
@@ -51,7 +52,7 @@ export interface Case {
     | 'transfer'
     | 'start'
   readonly flops: number
-  /** Bytes that have to move at the least. */
+  /** The fewest bytes that have to be read and written. */
   readonly bytes: number
   expected(): readonly Expected[] | Promise<readonly Expected[]>
   /** Why a competitor is missing. */
@@ -59,9 +60,9 @@ export interface Case {
   readonly contestants: Readonly<Contestants>
 }
 
-/** What a competitor came to in one row. */
+/** A competitor's times in one row. */
 export interface Timing {
-  /** Median of the runs; NaN where there was none. */
+  /** Median of the runs; NaN if there was none. */
   readonly ms: number
   /** Fastest and slowest run. */
   readonly spread: readonly [number, number]
@@ -74,8 +75,8 @@ export interface Timing {
 export interface ContestOptions {
   readonly rounds: number
   /**
-   * A competitor whose runs have taken this many milliseconds together is timed no more; Graft,
-   * which all ratios are of, has four times as long.
+   * Milliseconds that all runs of a competitor may take together; after that it is not timed again.
+   * Graft has four times as long, since all ratios depend on its time.
    */
   readonly patience: number
   /** Measures the device's limits; done before and after the rounds. */
@@ -89,8 +90,8 @@ export interface Outcome {
 }
 
 /**
- * Milliseconds before each run, in which what the run before it left is freed: tfjs and the
- * collector give back memory after their result.
+ * Milliseconds to wait before each run: tfjs and the garbage collector free memory only some time
+ * after the result.
  */
 const SETTLE = 30
 
@@ -102,8 +103,8 @@ interface Entry {
 }
 
 /**
- * Runs a row: every competitor once to warm up and for its values, then all in turn, round by
- * round, so that a machine whose speed drifts slows all of them alike.
+ * Runs a row: first every competitor once, to warm up and to check its values, then all in turn,
+ * round by round. If the machine gets slower, it does so for all of them.
  */
 export async function contest(
   wanted: Case,
@@ -131,7 +132,7 @@ export async function contest(
           await attempt(entry, async () => {
             await pause(SETTLE)
             const time = contestant.time()
-            rest(time) // no competitor's cores are taken by the waiting
+            rest(time) // waiting must not use the competitor's cores
             times.push(await time)
           })
       }
@@ -145,13 +146,13 @@ export async function contest(
   }
 }
 
-/** What fails is said in the row; the others go on. */
+/** An error is noted in the row; the other competitors continue. */
 async function attempt(entry: Entry, body: () => Promise<void>): Promise<void> {
   try {
     await body()
   } catch (error) {
-    entry.error ??=
-      (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? 'failed'
+    const message = error instanceof Error ? error.message : String(error)
+    entry.error ??= at(message.split('\n'), 0)
   }
 }
 
@@ -168,9 +169,12 @@ function timingOf({ contestant, times, error }: Entry): Timing {
 
 function disagreement(expected: readonly Expected[], values: Float32Array): string | null {
   for (const { index, value, tolerance } of expected) {
-    const got = values[index] ?? Number.NaN
+    const got = at(values, index)
     if (!(Math.abs(got - value) <= tolerance))
-      return `wrong: element ${index} is ${got.toPrecision(6)}, and should be ${value.toPrecision(6)} within ${tolerance.toExponential(1)}`
+      return (
+        `wrong: element ${index} is ${got.toPrecision(6)}, and should be ` +
+        `${value.toPrecision(6)} within ${tolerance.toExponential(1)}`
+      )
   }
   return null
 }

@@ -1,16 +1,18 @@
 /**
- * Trains alexnet-64 by one step of 64 images and prints the loss: what bench/cases/start.ts runs in
- * a process of its own.
+ * Trains alexnet-64 for one step of 64 images and prints the loss; bench/cases/start.ts runs it in
+ * a new process.
  *
- *     node --import tsx bench/firstStep.ts ADAPTER PICTURE PICTURE
+ *     node --import tsx bench/firstStep.ts ADAPTER IMAGE IMAGE
  */
+
 import { readFile } from 'node:fs/promises'
+import { at } from '../src/base/at.ts'
 import { type AdapterChoice, alexnet, createEngine, fit } from '../src/index.ts'
 
 const [adapter, ...files] = process.argv.slice(2)
 const images = await Promise.all(files.map((file) => readFile(file)))
 const samples = Array.from({ length: 64 }, (_, i) => ({
-  source: images[i % 2] ?? new Uint8Array(),
+  source: at(images, i % 2),
   name: `${i}.png`,
   label: i % 2 ? 3 : 7,
 }))

@@ -1,3 +1,4 @@
+import { at } from '../src/base/at.ts'
 import type { Gpu } from '../src/gpu/gpu.ts'
 import type { Engine } from '../src/index.ts'
 import type { Buffers } from '../src/ops/op.ts'
@@ -45,8 +46,7 @@ export class Room {
 }
 
 /**
- * Builds a contestant whose buffers lie in a room of its own; the room is emptied where building
- * fails.
+ * Builds a contestant with its own room of buffers; if that fails, the room is emptied.
  */
 export function inRoom(engine: Engine, build: (room: Room) => Contestant): Contestant {
   const room = new Room(engine)
@@ -59,8 +59,8 @@ export function inRoom(engine: Engine, build: (room: Room) => Contestant): Conte
 }
 
 /**
- * Milliseconds of what `run` launches: by the device's timestamps, or by the clock where it has
- * none.
+ * Milliseconds that the kernels launched by `run` take: by the device's timestamps, or by the clock
+ * if it has none.
  */
 export async function deviceTime({ gpu }: Engine, run: (gpu: Gpu) => void): Promise<number> {
   if (gpu.device.features.has('timestamp-query')) return gpu.time(() => run(gpu))
@@ -75,7 +75,7 @@ export async function deviceTime({ gpu }: Engine, run: (gpu: Gpu) => void): Prom
   return ms
 }
 
-/** Times what `run` launches; `result` is where its result lies. */
+/** Times the kernels that `run` launches; they write to `result`. */
 export function onGraft(room: Room, run: (gpu: Gpu) => void, result: NdBuffer): Contestant {
   const { engine } = room
   const once = () => deviceTime(engine, (gpu) => gpu.withScratch(() => run(gpu)))
@@ -83,10 +83,8 @@ export function onGraft(room: Room, run: (gpu: Gpu) => void, result: NdBuffer): 
     time: once,
     async values() {
       await once()
-      const [bytes] = await engine.gpu.read([
-        { storage: result.storage, bytes: 4 * sizeOf(result.shape) },
-      ])
-      return new Float32Array(bytes ?? new ArrayBuffer(0))
+      const read = [{ storage: result.storage, bytes: 4 * sizeOf(result.shape) }]
+      return new Float32Array(at(await engine.gpu.read(read), 0))
     },
     dispose: () => room.dispose(),
   }

@@ -4,29 +4,29 @@ import type { Engine } from '../src/index.ts'
 import { deviceTime } from './graft.ts'
 import { median } from './statistics.ts'
 
-/** Steps of each of the multiply-add kernel's chains. */
+/** Multiply-adds in each chain of the kernel, one depending on the other. */
 const STEPS = 4096
 const copied = 64 * 2 ** 20
 /**
- * Work is doubled until one measurement takes this many milliseconds: an idle clock and a launch's
- * cost weigh little then.
+ * Work is doubled until one measurement takes this many milliseconds, so that a slow start and the
+ * cost of a launch matter little.
  */
 const enough = 8
 
-/** What the device does at the most. */
+/** The highest speeds of the device. */
 export interface Peak {
-  /** Multiply-adds, each counted as two operations, in 10^9 a second. */
+  /** Multiply-adds, each counted as two operations, in 10^9 per second. */
   readonly gflops: number
   /**
-   * Bytes read and written by a copy of 64 MiB, in 10^9 a second: the faster of a kernel and of the
-   * device's own copy.
+   * Bytes read and written by a copy of 64 MiB, in 10^9 per second: by a kernel or by the device's
+   * copy command, whichever is faster.
    */
   readonly gbps: number
 }
 
 /**
- * The device's limits, measured again and again: a shared machine's clock drifts, so a row is held
- * against the limits of its own time.
+ * The device's limits, measured again for each row: the speed of a shared machine changes, so a row
+ * is compared with the limits at the same time.
  */
 export class Limit {
   readonly #engine: Engine
@@ -45,7 +45,7 @@ export class Limit {
     this.#sums = gpu.allocate(4 << 22)
   }
 
-  /** Warms up and finds how much work one measurement takes. */
+  /** Warms up and finds out how much work a measurement needs. */
   static async open(engine: Engine): Promise<Limit> {
     const limit = new Limit(engine)
     await limit.#copy()
@@ -85,7 +85,7 @@ export class Limit {
     )
   }
 
-  /** Milliseconds of the device's own copies, by the clock: they are no part of a compute pass. */
+  /** Milliseconds of the copy command, by the clock: timestamps exist in compute passes only. */
   async #copy(): Promise<number> {
     const { device } = this.#engine.gpu
     this.#engine.gpu.submit()

@@ -1,7 +1,7 @@
 import { arch, availableParallelism, cpus, platform } from 'node:os'
 import type { Engine } from '../src/index.ts'
 
-/** What figures were measured on: enough to tune for the machine from elsewhere. */
+/** The machine that was measured, in enough detail to tune for it on another one. */
 export interface Machine {
   readonly platform: string
   readonly node: string
@@ -15,7 +15,7 @@ export interface Machine {
   }
   /** Lanes of the smallest and the largest subgroup. */
   readonly subgroups: readonly [number, number]
-  /** Lanes of the subgroup that Graft's tiles are shaped for; null where its plain kernels run. */
+  /** Lanes of the subgroup that Graft's tiles are made for; null if its plain kernels run. */
   readonly tileLanes: number | null
   readonly features: readonly string[]
   readonly limits: Readonly<Record<string, number>>
@@ -42,7 +42,7 @@ export function describeMachine({ gpu: { device }, info }: Engine): Machine {
   return {
     platform: `${platform()} ${arch()}`,
     node: process.version,
-    cpu: cpus()[0]?.model ?? 'unknown',
+    cpu: cpus()[0]?.model ?? 'unknown', // some systems list no CPUs
     cores: availableParallelism(),
     gpu: { vendor, architecture, device: model, description },
     subgroups: [subgroupMinSize, subgroupMaxSize],

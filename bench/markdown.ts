@@ -1,4 +1,4 @@
-import { figures, milliseconds } from './report.ts'
+import { figures, milliseconds, speeds } from './report.ts'
 import { type PeerTime, peers, type Results, type Row } from './results.ts'
 
 const peerTitles: Readonly<Record<(typeof peers)[number], string>> = {
@@ -11,7 +11,7 @@ const peerTitles: Readonly<Record<(typeof peers)[number], string>> = {
 }
 
 /**
- * The whole table, its chart and what the columns mean. `file` is the results' name without
+ * The page: the table, its chart and what the columns mean. `file` is the results' name without its
  * extension.
  */
 export function markdown(results: Results, file: string): string {
@@ -30,7 +30,11 @@ export function markdown(results: Results, file: string): string {
   const notes = remarks(rows)
   return `# ${adapter}
 
-${machine.cpu}, ${machine.cores} processors, ${machine.platform}, Node ${machine.node}, ${date}${quick ? ', --quick' : ''}${tuned ? `, ${tuned} tilings from \`graft tune\`` : ''}; ${peak.gflops.toFixed(1)} GFLOP/s of multiply-adds, ${peak.gbps.toFixed(1)} GB/s copied. Written by \`npm run bench\`.
+${[
+  `${machine.cpu}, ${machine.cores} processors, ${machine.platform}, Node ${machine.node}, ${date}`,
+  ...(quick ? ['--quick'] : []),
+  ...(tuned ? [`${tuned} tilings from \`graft tune\``] : []),
+].join(', ')}; ${speeds(peak)}. Written by \`npm run bench\`.
 
 <picture>
   <source media="(prefers-color-scheme: dark)" srcset="${file}-dark.svg">
@@ -39,12 +43,18 @@ ${machine.cpu}, ${machine.cores} processors, ${machine.platform}, Node ${machine
 
 ${summaryTable(results)}
 
-Times are milliseconds: the median of interleaved runs, and half the way from the fastest to the slowest. WebGPU kernels are timed by
-the device's timestamps, all else and whole steps by the clock, with the result on the host. The limit is what the device's
-multiply-adds or its memory allow, whichever is tighter, as both were measured when the row ran. The ratio is tfjs WebGPU's time over Graft's. A time
-with **!** is of wrong values; the list below says why. tfjs runs on Graft's own device, jax-js on another of the same adapter, ONNX Runtime and PyTorch on
-all processors; tfjs wasm with SIMD, on one thread: in Node it starts no others, whatever it is asked for ([8513](https://github.com/tensorflow/tfjs/issues/8513)). The slow backends take part only where they take
-seconds at most. Waiting takes a core from none of them: Dawn's binding for Node would look for the end in a loop, and sleeps in between.
+Times are milliseconds: the median of interleaved runs, ± half the difference between the fastest
+and the slowest. WebGPU kernels are timed by the device's timestamps. Everything else, whole steps
+too, is timed by the clock until the result is on the host. The limit is what the device's
+multiply-adds or its memory allow, whichever is lower; both were measured when the row ran. The
+ratio is tfjs WebGPU's time over Graft's. **!** marks a time whose values are wrong; the list
+below says why.
+
+tfjs WebGPU runs on the same device as Graft, jax-js on another device of the same adapter, and
+ONNX Runtime and PyTorch on all processors. tfjs wasm uses SIMD and one thread: in Node it starts
+no more ([8513](https://github.com/tensorflow/tfjs/issues/8513)). The slow backends run only the
+rows for which they need a few seconds at most. Waiting for the GPU uses no core: Dawn's binding
+for Node would poll in a loop, so the benchmark makes it sleep in between.
 
 | ${titles.join(' | ')} |
 | ${titles.map((_, i) => (i < 2 ? '---' : '--:')).join(' | ')} |
@@ -69,7 +79,8 @@ function withSpread(time: PeerTime | undefined, right: boolean): string {
   if (!time) return ''
   if (time.ms === null) return 'failed'
   const [low, high] = time.spread ?? [time.ms, time.ms]
-  return `${milliseconds(time.ms)}${right ? '' : ' **!**'} ±${((50 * (high - low)) / time.ms).toFixed(0)} %`
+  const half = ((50 * (high - low)) / time.ms).toFixed(0)
+  return `${milliseconds(time.ms)}${right ? '' : ' **!**'} ±${half} %`
 }
 
 function remarks(rows: readonly Row[]): string[] {

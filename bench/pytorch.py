@@ -2,9 +2,9 @@
 
     python3 bench/pytorch.py FOLDER THREADS
 
-FOLDER holds task.json (the network's plan, batch, targets, recipe, and the shape and place of every array in arrays.bin) and
-arrays.bin (float32). The first line written is {"values": [...]}, the logits or the loss of the first step; then one
-{"ms": ...} for every line read.
+FOLDER holds task.json (the network's plan, targets, recipe, and the shape and position of every
+array in arrays.bin) and arrays.bin (float32). The first line written is {"values": [...]}: logits
+or loss of the first step; then one {"ms": ...} for every line read.
 """
 
 import json
@@ -28,14 +28,16 @@ def array(name):
 
 
 images, targets = array("images"), torch.tensor(task["targets"])
-weights = {name: array(name).requires_grad_(task["training"]) for name in task["arrays"] if name != "images"}
-optimizer = torch.optim.SGD(weights.values(), lr=task["recipe"]["lr"], momentum=task["recipe"]["momentum"]) if task["training"] else None
+names = [name for name in task["arrays"] if name != "images"]
+weights = {name: array(name).requires_grad_(task["training"]) for name in names}
+optimizer = torch.optim.SGD(weights.values(), **task["recipe"]) if task["training"] else None
 
 
 def forward():
     x = images
     for i, name in enumerate(task["convolutions"]):
-        x = F.conv2d(x, weights[name + ".weight"], weights[name + ".bias"], stride=plan["stride"][i], padding=plan["padding"][i])
+        weight, bias = weights[name + ".weight"], weights[name + ".bias"]
+        x = F.conv2d(x, weight, bias, stride=plan["stride"][i], padding=plan["padding"][i])
         x = F.relu(x, inplace=True)
         if plan["pooled"][i]:
             x = F.max_pool2d(x, 3, 2)

@@ -1,3 +1,4 @@
+import type { Peak } from './limit.ts'
 import { type PeerTime, peers, type Results, type Row } from './results.ts'
 
 const columns: readonly (readonly [string, number, (row: Row) => string])[] = [
@@ -27,7 +28,7 @@ export function titles(): string {
     .join('')
 }
 
-/** A row of the table on the terminal; what is wrong stands below it. */
+/** A row of the table on the terminal, with its errors below it. */
 export function line(row: Row): string {
   const text = columns
     .map(([, width, cell], i) => (i ? cell(row).padStart(width) : cell(row).padEnd(width)))
@@ -36,12 +37,12 @@ export function line(row: Row): string {
   return [text.trimEnd(), ...(row.agree ? [] : [`  graft: ${row.note}`]), ...errors].join('\n')
 }
 
-/** Milliseconds with three digits or so. */
+/** Milliseconds with about three digits. */
 export function milliseconds(ms: number): string {
   return ms < 1 ? ms.toFixed(3) : ms < 100 ? ms.toFixed(2) : ms.toFixed(0)
 }
 
-/** A time with an exclamation mark is of values that are wrong. */
+/** A peer's time; an exclamation mark says that its values are wrong. */
 function other(peer: PeerTime | undefined): string {
   if (!peer) return ''
   return peer.ms === null ? 'failed' : `${milliseconds(peer.ms)}${peer.error ? '!' : ''}`
@@ -49,7 +50,7 @@ function other(peer: PeerTime | undefined): string {
 
 const notMeasured = 'not measured'
 
-/** What the rows come to, in words and figures. */
+/** The summary in words and figures. */
 export function figures({
   summary,
 }: Results): readonly (readonly [what: string, figure: string])[] {
@@ -82,13 +83,14 @@ export function figures({
   ]
 }
 
-/** The summary on the terminal: what was measured of it. */
+/** The device's limits in words. */
+export function speeds({ gflops, gbps }: Peak): string {
+  return `${gflops.toFixed(1)} GFLOP/s of multiply-adds, ${gbps.toFixed(1)} GB/s copied`
+}
+
+/** The summary on the terminal, without the figures that were not measured. */
 export function summaryLines(results: Results): string {
-  const { gflops, gbps } = results.peak
-  const limits = [
-    "the device's limits",
-    `${gflops.toFixed(1)} GFLOP/s of multiply-adds, ${gbps.toFixed(1)} GB/s copied`,
-  ] as const
+  const limits = ["the device's limits", speeds(results.peak)] as const
   const measured = figures(results).filter(([, figure]) => figure !== notMeasured)
   return [limits, ...measured].map(([what, figure]) => `${what.padEnd(72)} ${figure}`).join('\n')
 }

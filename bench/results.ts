@@ -15,8 +15,8 @@ export interface Row {
     readonly spread?: readonly [number, number]
     readonly gflops: number | null
     /**
-     * Share of what the device's multiply-adds and its memory allow (roofline), as both were when
-     * the row ran.
+     * The speed as a share of what the device's multiply-adds and its memory allow (roofline); both
+     * were measured when the row ran.
      */
     readonly share: number | null
     readonly peakBytes?: number
@@ -28,14 +28,14 @@ export interface Row {
   readonly ort?: PeerTime
   readonly pytorch?: PeerTime
   /**
-   * tfjs WebGPU's time over Graft's; null where there is nothing to compare: Graft's values are
-   * wrong, or tfjs's are and came sooner.
+   * tfjs WebGPU's time over Graft's; null if they cannot be compared: Graft's values are wrong, or
+   * tfjs is faster and its values are wrong.
    */
   readonly ratio: number | null
   /** Whether Graft's values agree with the float64 reference. */
   readonly agree: boolean
   readonly note?: string
-  /** Whether it was timed with --quick: fewer runs, a smaller part of the pictures. */
+  /** Whether it was timed with --quick: fewer runs, fewer images. */
   readonly quick?: boolean
 }
 
@@ -54,8 +54,8 @@ export interface Results {
   readonly kind: string
   readonly machine: Machine
   /**
-   * What `graft tune` had measured on this machine and was in effect; empty where Graft's own rule
-   * and table were.
+   * The tilings in use that `graft tune` measured on this machine; empty if it did not run, so that
+   * Graft's table and rule chose them.
    */
   readonly tilings: TilingTable
   readonly date: string
@@ -75,7 +75,7 @@ export function toRow(
   const least = Math.max(flops / peak.gflops, bytes / peak.gbps) / 1e6
   const agree = ms !== null && graft?.error === undefined
   const theirs = tfjs ? measured(tfjs) : null
-  // A faster wrong answer is wrong, not fast; a slower one has done a part of the work at least.
+  // A wrong answer that is faster says nothing; a slower one has done part of the work at least.
   const comparable = agree && theirs !== null && !(tfjs?.error !== undefined && theirs < ms)
   const remark = graft?.error ?? note
   return {

@@ -44,17 +44,15 @@ const options = new Command('npm run bench --')
   .option('--quick', 'fewer rows and runs: under 4 minutes on two cores')
   .option(
     '--only <pattern>',
-    'only rows whose "kind name pass" holds this text or regular expression; nothing is written unless --json or --update is given',
+    'only rows whose "kind name pass" contains this text or regular expression; ' +
+      'writes nothing without --json or --update',
     toPattern,
   )
   .option(
     '--update',
-    'put rows into the results that are there as they are measured, in the place of older ones',
+    'add each row to the existing results as soon as it is measured, in place of the older one',
   )
-  .option(
-    '--json <file>',
-    'write the figures to this file, and no table and chart to bench/results',
-  )
+  .option('--json <file>', 'write the results to this file, and no table or chart to bench/results')
   .addOption(
     new Option('--adapter <kind>', 'what to run on')
       .env('GRAFT_ADAPTER')
@@ -63,13 +61,14 @@ const options = new Command('npm run bench --')
   )
   .option(
     '--tune',
-    "first do what 'graft tune' does for both networks; takes minutes, and is kept for this adapter",
+    "first run 'graft tune' for both networks; takes minutes, and is kept for this adapter",
   )
-  .option('--no-peers', 'Graft alone')
+  .option('--no-peers', 'measure Graft only')
   .addOption(
     new Option(
       '--gpu-report',
-      "tune, then every row, on this machine's GPU; written to bench/results/<GPU>.json, to send to Graft's authors",
+      "tune, then measure all rows on this machine's GPU; writes bench/results/<GPU>.json, " +
+        "to send to Graft's authors",
     )
       .implies({ adapter: 'hardware', tune: true })
       .conflicts(['quick', 'only', 'update', 'json', 'peers']),
@@ -86,7 +85,7 @@ try {
 }
 process.exit() // jax-js keeps a device open
 
-/** @returns the exit code: 1 where a value of Graft's is wrong */
+/** @returns the exit code: 1 if one of Graft's values is wrong */
 async function bench({
   quick = false,
   only,
@@ -105,9 +104,8 @@ async function bench({
     ({ family, name, pass }) => only === undefined || only.test(`${family} ${name} ${pass}`),
   )
   if (cases.length === 0) {
-    console.error(
-      `no row has ${only} in its kind, name or pass; kinds are ${[...new Set(all.map(({ family }) => family))].join(', ')}`,
-    )
+    const kinds = [...new Set(all.map(({ family }) => family))].join(', ')
+    console.error(`no row has ${only} in its kind, name or pass; the kinds are ${kinds}`)
     return 1
   }
   all.length = 0
@@ -119,7 +117,7 @@ async function bench({
     adapter: engine.info.adapter,
     kind: engine.info.kind,
     machine: describeMachine(engine),
-    tilings: engine.gpu.tilings?.measured ?? {},
+    tilings: engine.gpu.tilings?.measured ?? {} /* plain kernels */,
     date: new Date().toISOString().slice(0, 10),
     quick,
     peak: limit.median(),
@@ -129,12 +127,12 @@ async function bench({
   const file = join(import.meta.dirname, 'results', `${resultsName(engine.info)}.json`)
   const current = () => (update ? updated(file, measured(), order) : measured())
   const effort = quick ? { rounds: 3, patience: 600 } : { rounds: 7, patience: 2000 }
-  // A case that is done is let go: it holds the arrays that its competitors shared.
+  // A finished case is dropped: it holds the arrays that its competitors shared.
   for (let wanted = cases.shift(); wanted; wanted = cases.shift()) {
     const row = toRow(wanted, await contest(wanted, { ...effort, limit: () => limit.measure() }))
     rows.push(quick ? { ...row, quick } : row)
     console.log(line(row))
-    // a run that is cut short leaves what it has measured
+    // an interrupted run keeps what it has measured
     if (update) await writeResults(await current(), file)
   }
   const results = await current()
@@ -150,9 +148,7 @@ async function bench({
   if (written.length)
     console.log(`\nwritten: ${written.map((path) => relative('', path)).join(', ')}`)
   if (gpuReport)
-    console.log(
-      `\nThank you. Please attach ${relative('', file)} to an issue or a pull request of Graft's.`,
-    )
+    console.log(`\nThank you. Please attach ${relative('', file)} to an issue or pull request.`)
   return rows.some(({ agree, graft }) => !agree && graft.ms !== null) ? 1 : 0
 }
 

@@ -1,7 +1,7 @@
 import type { Row } from './results.ts'
 import { geometricMean } from './statistics.ts'
 
-/** The figures that matter. One is null where its rows were left out or failed. */
+/** The main figures. A figure is null if its rows were left out or failed. */
 export interface Summary {
   readonly minRatio: number | null
   readonly geomeanRatio: number | null
@@ -13,11 +13,11 @@ export interface Summary {
   }
   /** Graft's peak bytes of a training step over tfjs's, the worse of the two networks. */
   readonly memoryRatio: number | null
-  /** Time of a frozen epoch that reads images anew over that of one that reads stored features. */
+  /** Time of a frozen epoch that decodes its images, over one that reads stored features. */
   readonly cacheSpeedup: number | null
   /**
-   * From the start of the process to the end of the first training step of alexnet-64, the driver's
-   * cache of shaders being empty.
+   * From the start of the process to the end of the first training step of alexnet-64, with the
+   * driver's cache of shaders empty.
    */
   readonly coldStartMs: number | null
   /** The same, once the driver has the shaders. */

@@ -2,8 +2,8 @@ import { alexnet, type Engine, tune } from '../src/index.ts'
 import { alexnet64, torchvision } from './networks/plan.ts'
 
 /**
- * What `graft tune` does, for both networks at the batches that are measured. The winners are kept
- * for this adapter, as it keeps them.
+ * Tunes both networks, as `graft tune` does, for the batch sizes of the benchmark. The results are
+ * kept for this adapter.
  */
 export async function tuneNetworks(engine: Engine): Promise<void> {
   for (const [{ variant }, batchSize] of [[alexnet64, 64] as const, [torchvision, 8] as const]) {

@@ -8,7 +8,7 @@ import type { Results, Row } from './results.ts'
 import { summarize } from './summary.ts'
 
 /**
- * Writes the figures, and beside them, under the same name, the table and its chart for light and
+ * Writes the results, and next to them under the same name the table, and its chart for light and
  * dark pages.
  * @param file ends in .json
  * @returns what was written
@@ -31,21 +31,21 @@ export async function writeResults(results: Results, file: string): Promise<stri
   return Object.keys(files)
 }
 
-/** The results' name: a software adapter's kind, or what a GPU calls itself. */
+/** The results' name: a software adapter's kind, or the GPU's name. */
 export function resultsName({ adapter, kind }: Pick<Results, 'adapter' | 'kind'>): string {
   if (kind !== 'hardware') return kind
-  const words = adapter.toLowerCase().match(/[a-z0-9]+/g) ?? [kind]
+  const words = adapter.toLowerCase().match(/[a-z0-9]+/g) ?? [kind] // for a GPU without a name
   return words.join('-')
 }
 
-/** What tells rows apart. */
+/** The key of a row. */
 export function rowKey({ name, pass }: Pick<Row, 'name' | 'pass'>): string {
   return `${name} ${pass}`
 }
 
 /**
- * The results of the file with these rows in the place of older ones, in the given order of keys;
- * rows that are no more go.
+ * The results of the file, with the new rows in place of the older ones, in the given order of
+ * keys. Rows that the suite no longer has are removed.
  */
 export async function updated(
   file: string,

@@ -1,5 +1,5 @@
-// A training loop of one's own: the last convolution and the new layer train, everything before
-// them is frozen.
+// Your own training loop: the last convolution and the new layer train, everything before them is
+// frozen.
 import { AdamW, alexnet, applyScenario, createEngine, crossEntropy } from 'graft-webgpu'
 
 const engine = await createEngine()

@@ -1,4 +1,4 @@
-// Train, keep the weights in a file, load them into a new network, and name what is on an image.
+// Train, write the weights to a file, load them into a new network, and classify an image.
 import { writeFile } from 'node:fs/promises'
 import {
   alexnet,

@@ -1,11 +1,11 @@
-// One training step, looked into: as a page, as JSON, as a trace for ui.perfetto.dev, and in a few
-// lines here.
+// Look inside one training step: as a page, as JSON, as a trace for ui.perfetto.dev, and in a few
+// printed lines.
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { alexnet, applyScenario, createEngine } from 'graft-webgpu'
 import { chromeTrace, firstDiverging, inspect, inspectorPage } from 'graft-webgpu/inspector'
 
-const [folder = '.', image] = process.argv.slice(2) // without an image: a drawing
+const [folder = '.', image] = process.argv.slice(2) // without an image, a drawing is used
 const engine = await createEngine()
 const model = await alexnet(engine, { weights: 'alexnet-64-tinyimagenet100' })
 const plan = applyScenario(model, { scenario: 'small-similar', classes: 2 })
@@ -24,7 +24,7 @@ if (recording.milliseconds !== null)
 const { dispatches, milliseconds, omissions, numbers } = inspection
 console.log(
   `${dispatches.length} dispatches, ${milliseconds?.toFixed(1)} ms; ` +
-    `${omissions.length} left out, such as ${omissions[0]}`,
+    `${omissions.length} that did not run, such as ${omissions[0]}`,
 )
 const wrong = firstDiverging(numbers)
 console.log(

@@ -1,3 +1,4 @@
+import { at } from '../../src/base/at.ts'
 import type { Gpu } from '../../src/gpu/gpu.ts'
 import { conv2d } from '../../src/ops/conv2d.ts'
 import { type NdArray, randomArray, sampleIndices, sizeOf } from '../arrays.ts'
@@ -97,7 +98,9 @@ function convCase(
   return {
     name: layer.name,
     pass,
-    shape: `${batch}x${channels}x${extent}x${extent} * ${out}x${channels / groups}x${kernel}x${kernel} s${stride} p${padding}${groups > 1 ? ` g${groups}` : ''}`,
+    shape:
+      `${shapes.x.join('x')} * ${shapes.weight.join('x')} s${stride} p${padding}` +
+      (groups > 1 ? ` g${groups}` : ''),
     family: 'conv',
     flops,
     bytes,
@@ -143,23 +146,29 @@ function tfjsConv(
   return onTfjs(tf, backend, [nhwc, gradient], run, toOihw)
 }
 
-/** Sampled elements by the definition, in float64. */
+/** The four extents of an array of images or filters. */
+function extents(shape: readonly number[]): readonly [number, number, number, number] {
+  return [at(shape, 0), at(shape, 1), at(shape, 2), at(shape, 3)]
+}
+
+/** Some elements, computed in float64 by the definition. */
 function reference(
   { groups = 1, stride, padding }: ConvLayer,
   pass: (typeof passes)[number],
   { x, weight, bias, dy }: Arrays,
 ): Expected[] {
-  const [batch = 0, channels = 0] = x.shape
-  const [out = 0, depth = 0, kernelHeight = 0, kernelWidth = 0] = weight.shape
-  const [, , outHeight = 0, outWidth = 0] = dy.shape
+  const [batch, channels] = extents(x.shape)
+  const [out, depth, kernelHeight, kernelWidth] = extents(weight.shape)
+  const [, , outHeight, outWidth] = extents(dy.shape)
   const outPerGroup = out / groups
-  const at = (array: NdArray, n: number, c: number, i: number, j: number) => {
-    const [, C = 0, H = 0, W = 0] = array.shape
-    return i < 0 || j < 0 || i >= H || j >= W ? 0 : (array.data[((n * C + c) * H + i) * W + j] ?? 0)
+  /** An element, or the 0 of the padding. */
+  const element = ({ shape, data }: NdArray, n: number, c: number, i: number, j: number) => {
+    const [, C, H, W] = extents(shape)
+    return i < 0 || j < 0 || i >= H || j >= W ? 0 : at(data, ((n * C + c) * H + i) * W + j)
   }
   const result = pass === 'forward' ? dy.shape : pass === 'input gradient' ? x.shape : weight.shape
   return sampleIndices(sizeOf(result)).map((index) => {
-    const [, C = 0, H = 0, W = 0] = result
+    const [, C, H, W] = extents(result)
     const [j, i, c, n] = [
       index % W,
       Math.floor(index / W) % H,
@@ -173,14 +182,14 @@ function reference(
       terms++
     }
     if (pass === 'forward') {
-      add(bias.data[c] ?? 0, 1)
+      add(at(bias.data, c), 1)
       const first = Math.floor(c / outPerGroup) * depth
       for (let d = 0; d < depth; d++)
         for (let u = 0; u < kernelHeight; u++)
           for (let v = 0; v < kernelWidth; v++)
             add(
-              at(x, n, first + d, i * stride + u - padding, j * stride + v - padding),
-              at(weight, c, d, u, v),
+              element(x, n, first + d, i * stride + u - padding, j * stride + v - padding),
+              element(weight, c, d, u, v),
             )
     } else if (pass === 'input gradient') {
       const group = Math.floor(c / (channels / groups))
@@ -189,7 +198,10 @@ function reference(
           for (let v = 0; v < kernelWidth; v++) {
             const [p, q] = [i + padding - u, j + padding - v]
             if (p % stride === 0 && q % stride === 0)
-              add(at(dy, n, o, p / stride, q / stride), at(weight, o, c - group * depth, u, v))
+              add(
+                element(dy, n, o, p / stride, q / stride),
+                element(weight, o, c - group * depth, u, v),
+              )
           }
     } else {
       const channel = Math.floor(n / outPerGroup) * depth + c // n is the filter here
@@ -197,8 +209,8 @@ function reference(
         for (let p = 0; p < outHeight; p++)
           for (let q = 0; q < outWidth; q++)
             add(
-              at(x, m, channel, p * stride + i - padding, q * stride + j - padding),
-              at(dy, m, n, p, q),
+              element(x, m, channel, p * stride + i - padding, q * stride + j - padding),
+              element(dy, m, n, p, q),
             )
     }
     return { index, value, tolerance: sumTolerance(terms, magnitude) }

@@ -1,3 +1,4 @@
+import { at } from '../../src/base/at.ts'
 import { linear } from '../../src/ops/linear.ts'
 import { type NdArray, permute, randomArray, sampleIndices, sizeOf } from '../arrays.ts'
 import type { Case, Contestant, Contestants, Expected } from '../contest.ts'
@@ -128,10 +129,10 @@ function tfjsDense(
   )
 }
 
-/** Sampled elements by the definition, in float64. */
+/** Some elements, computed in float64 by the definition. */
 function reference(pass: Pass, { x, weight, bias, dy }: Arrays): Expected[] {
-  const [batch = 0, inputs = 0] = x.shape
-  const [outputs = 0] = weight.shape
+  const [batch, inputs] = [at(x.shape, 0), at(x.shape, 1)]
+  const outputs = at(weight.shape, 0)
   const [rows, columns] =
     pass === 'forward'
       ? [batch, outputs]
@@ -141,20 +142,21 @@ function reference(pass: Pass, { x, weight, bias, dy }: Arrays): Expected[] {
   return sampleIndices(sizeOf([rows, columns])).map((index) => {
     const [row, column] = [Math.floor(index / columns), index % columns]
     let [value, magnitude, terms] = [0, 0, 0]
-    const add = (a = 0, b = 0) => {
+    const add = (a: number, b: number) => {
       value += a * b
       magnitude += Math.abs(a * b)
       terms++
     }
     if (pass === 'forward') {
-      add(bias.data[column], 1)
+      add(at(bias.data, column), 1)
       for (let k = 0; k < inputs; k++)
-        add(x.data[row * inputs + k], weight.data[column * inputs + k])
+        add(at(x.data, row * inputs + k), at(weight.data, column * inputs + k))
     } else if (pass === 'input gradient') {
       for (let k = 0; k < outputs; k++)
-        add(dy.data[row * outputs + k], weight.data[k * inputs + column])
+        add(at(dy.data, row * outputs + k), at(weight.data, k * inputs + column))
     } else
-      for (let n = 0; n < batch; n++) add(dy.data[n * outputs + row], x.data[n * inputs + column])
+      for (let n = 0; n < batch; n++)
+        add(at(dy.data, n * outputs + row), at(x.data, n * inputs + column))
     return { index, value, tolerance: sumTolerance(terms, magnitude) }
   })
 }

@@ -1,3 +1,4 @@
+import { at } from '../../src/base/at.ts'
 import type { Gpu } from '../../src/gpu/gpu.ts'
 import { crossEntropy } from '../../src/ops/crossEntropy.ts'
 import { localResponseNorm } from '../../src/ops/localResponseNorm.ts'
@@ -18,13 +19,13 @@ import {
 } from '../peers/tfjs.ts'
 import { lazy, type Peers } from './common.ts'
 
-/** One operator with one input, bound by how fast bytes move. */
+/** An operator with one input, whose speed the memory limits. */
 interface Unary<Attrs, Kept extends Buffers> {
   readonly name: string
   readonly op: Op<'x', Attrs, { readonly x: Kept }>
   readonly shape: readonly number[]
   readonly attrs: Attrs
-  /** On tfjs, images with channels last: forward of x, then backward of (x, dy). */
+  /** In tfjs, with channels last: forward of x, backward of (x, y, dy). */
   readonly tfjs: {
     forward(tf: Tf, x: TfTensor): TfTensor
     backward(tf: Tf, x: TfTensor, y: TfTensor, dy: TfTensor): TfTensor
@@ -35,8 +36,8 @@ interface Unary<Attrs, Kept extends Buffers> {
 }
 
 /**
- * Float32 evaluation of pow and exp: WGSL allows some units in the last place (section 15.7.4.1),
- * and these are a few of them.
+ * For pow and exp in float32: WGSL allows errors of some units in the last place (section
+ * 15.7.4.1); this is a few of them.
  */
 const relative = 2e-5
 
@@ -83,7 +84,7 @@ function unaryCases<Attrs, Kept extends Buffers>(
         return { index, value, tolerance: relative * Math.max(Math.abs(value), 0.1) }
       })
     }
-    // Backward reads what forward read and its gradient, and writes as much as forward read.
+    // Backward reads x and dy, and writes dx.
     const moved = pass === 'forward' ? bytes : 4 * (2 * sizeOf(shape) + sizeOf(outShape))
     return {
       name,
@@ -113,7 +114,7 @@ async function forwardOnTfjs(
   return result
 }
 
-/** A max-pool of 3 with stride 2, as all of AlexNet's. */
+/** A 3x3 max-pool with stride 2, as everywhere in AlexNet. */
 export function poolCases(
   name: string,
   shape: readonly [number, number, number, number],
@@ -125,8 +126,8 @@ export function poolCases(
     let best = -1
     for (let u = 0; u < 3; u++)
       for (let v = 0; v < 3; v++) {
-        const at = (plane * height + 2 * i + u) * width + 2 * j + v
-        if (best < 0 || (x.data[at] ?? 0) > (x.data[best] ?? 0)) best = at
+        const index = (plane * height + 2 * i + u) * width + 2 * j + v
+        if (best < 0 || at(x.data, index) > at(x.data, best)) best = index
       }
     return best
   }
@@ -149,7 +150,7 @@ export function poolCases(
               { filterSize: [3, 3], strides: [2, 2], pad: 'valid' },
             ),
       },
-      forwardAt: (x, index) => x.data[winner(x, ...split(index, outHeight, outWidth))] ?? 0,
+      forwardAt: (x, index) => at(x.data, winner(x, ...split(index, outHeight, outWidth))),
       backwardAt(x, dy, index) {
         const [plane, row, column] = split(index, height, width)
         let sum = 0
@@ -160,7 +161,7 @@ export function poolCases(
               Math.abs(2 * j + 1 - column) < 2 &&
               winner(x, plane, i, j) === index
             )
-              sum += dy.data[(plane * outHeight + i) * outWidth + j] ?? 0
+              sum += at(dy.data, (plane * outHeight + i) * outWidth + j)
         return sum
       },
     },
@@ -168,7 +169,7 @@ export function poolCases(
   )
 }
 
-/** LRN(5, 1e-4, .75, 1), as Caffe's AlexNet. */
+/** LRN(5, 1e-4, 0.75, 1), as in Caffe's AlexNet. */
 export function normCases(
   name: string,
   shape: readonly [number, number, number, number],
@@ -184,7 +185,7 @@ export function normCases(
       .map((d) => index + d * pixels)
   }
   const scaleAt = (x: NdArray, index: number) =>
-    1 + alpha * around(index).reduce((sum, at) => sum + (x.data[at] ?? 0) ** 2, 0)
+    1 + alpha * around(index).reduce((sum, i) => sum + at(x.data, i) ** 2, 0)
   const tfAttrs = { depthRadius: 2, bias: 1, alpha, beta }
   return unaryCases(
     {
@@ -196,15 +197,15 @@ export function normCases(
         forward: (tf, x) => tf.localResponseNormalization(x, 2, 1, alpha, beta),
         backward: (tf, x, y, dy) => tf.engine().runKernel('LRNGrad', { x, y, dy }, tfAttrs),
       },
-      forwardAt: (x, index) => (x.data[index] ?? 0) * scaleAt(x, index) ** -beta,
+      forwardAt: (x, index) => at(x.data, index) * scaleAt(x, index) ** -beta,
       backwardAt(x, dy, index) {
         const sum = around(index).reduce(
-          (s, at) => s + (dy.data[at] ?? 0) * (x.data[at] ?? 0) * scaleAt(x, at) ** (-beta - 1),
+          (s, i) => s + at(dy.data, i) * at(x.data, i) * scaleAt(x, i) ** (-beta - 1),
           0,
         )
         return (
-          (dy.data[index] ?? 0) * scaleAt(x, index) ** -beta -
-          2 * alpha * beta * (x.data[index] ?? 0) * sum
+          at(dy.data, index) * scaleAt(x, index) ** -beta -
+          2 * alpha * beta * at(x.data, index) * sum
         )
       },
     },
@@ -224,14 +225,14 @@ export function reluCases(
       shape,
       attrs: {},
       tfjs: { forward: (tf, x) => tf.relu(x), backward: (tf, x, _, dy) => tf.mul(dy, tf.step(x)) },
-      forwardAt: (x, index) => Math.max(x.data[index] ?? 0, 0),
-      backwardAt: (x, dy, index) => ((x.data[index] ?? 0) > 0 ? (dy.data[index] ?? 0) : 0),
+      forwardAt: (x, index) => Math.max(at(x.data, index), 0),
+      backwardAt: (x, dy, index) => (at(x.data, index) > 0 ? at(dy.data, index) : 0),
     },
     peers,
   )
 }
 
-/** The loss of a batch and its gradient, in one. */
+/** The loss of a batch and its gradient, together. */
 export function crossEntropyCase(
   rows: number,
   classes: number,
@@ -260,8 +261,7 @@ export function crossEntropyCase(
           const { gradient } = room.keep((g) => run(g).logits)
           const read = gpu.readLater([{ storage: gradient.storage, bytes: 4 * rows * classes }])
           gpu.submit()
-          const [bytes] = await read()
-          return new Float32Array(bytes ?? new ArrayBuffer(0))
+          return new Float32Array(at(await read(), 0))
         },
         dispose() {
           given.targets.storage.release()
@@ -286,7 +286,7 @@ export function crossEntropyCase(
         logits().data.subarray(row * classes, (row + 1) * classes),
         Math.exp,
       )
-      const share = (values[index % classes] ?? 0) / values.reduce((a, b) => a + b, 0)
+      const share = at(values, index % classes) / values.reduce((a, b) => a + b, 0)
       const value = (share - (index % classes === targets[row] ? 1 : 0)) / rows
       return { index, value, tolerance: relative * Math.max(Math.abs(value), 1e-3 / rows) }
     })

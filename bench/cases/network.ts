@@ -1,3 +1,4 @@
+import { at } from '../../src/base/at.ts'
 import { type NdArray, randomArray } from '../arrays.ts'
 import type { Case, Contestants, Expected } from '../contest.ts'
 import { graftStep, initialWeights } from '../networks/graft.ts'
@@ -10,8 +11,8 @@ import { competitorOf } from '../peers/tfjs.ts'
 import { lazy, type Peers } from './common.ts'
 
 /**
- * How far float32 logits may lie from float64's, relative to the largest: eight layers, each a sum
- * of up to 9,216 products whose rounding errors add up like a random walk, √9216 · 2^-24 each,
+ * How much float32 logits may differ from float64's, relative to the largest: eight layers, each a
+ * sum of up to 9,216 products whose rounding errors add up like a random walk, √9216 · 2^-24 each,
  * times two.
  */
 const relative = 1e-4
@@ -55,7 +56,8 @@ export function networkCases(plan: Plan, batch: number, peers: Peers): Case[] {
   })
 }
 
-function repeated({ shape: [count = 1, ...rest], data }: NdArray, batch: number): NdArray {
+function repeated({ shape, data }: NdArray, batch: number): NdArray {
+  const [count, rest] = [at(shape, 0), shape.slice(1)]
   const one = data.length / count
   const result = new Float32Array(batch * one)
   for (let i = 0; i < batch; i++)
@@ -69,7 +71,7 @@ function expectedLogits(both: Float64Array): Expected[] {
   const tolerance = relative * Math.max(...both.map(Math.abs))
   return [0, 1, 2, classes - 1, classes, 2 * classes - 1].map((index) => ({
     index,
-    value: both[index] ?? 0,
+    value: at(both, index),
     tolerance,
   }))
 }
@@ -81,7 +83,7 @@ export function expectedLoss(both: Float64Array, targets: Int32Array): Expected[
     const logits = both.subarray(row * classes, (row + 1) * classes)
     const highest = Math.max(...logits)
     const logSum = Math.log(logits.reduce((s, logit) => s + Math.exp(logit - highest), 0)) + highest
-    return sum + (logSum - (logits[targets[row] ?? 0] ?? 0)) / 2
+    return sum + (logSum - at(logits, at(targets, row))) / 2
   }, 0)
   return [{ index: 0, value, tolerance: relative * Math.max(value, ...both.map(Math.abs)) }]
 }

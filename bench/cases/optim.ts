@@ -1,3 +1,4 @@
+import { at } from '../../src/base/at.ts'
 import { Adam, type Engine, Parameter, SGD } from '../../src/index.ts'
 import { type NdArray, randomArray, sampleIndices, sizeOf } from '../arrays.ts'
 import type { Case, Contestant, Contestants } from '../contest.ts'
@@ -20,8 +21,8 @@ const rules = {
 } as const
 
 /**
- * One step over all parameters of a network, their gradients given. The first step's result is what
- * is checked.
+ * One step of all parameters of a network, with given gradients. The result of the first step is
+ * checked.
  */
 export function optimizerCase(
   rule: keyof typeof rules,
@@ -46,9 +47,9 @@ export function optimizerCase(
     flops: rules[rule].passes * count,
     bytes: 4 * rules[rule].passes * count, // parameter and state read and written, gradient read
     expected: () =>
-      sampleIndices(sizeOf(shapes[0] ?? [])).map((index) => {
-        const [first] = arrays()
-        const [p, g] = [first?.p.data[index] ?? 0, first?.g.data[index] ?? 0]
+      sampleIndices(sizeOf(at(shapes, 0))).map((index) => {
+        const first = at(arrays(), 0)
+        const [p, g] = [at(first.p.data, index), at(first.g.data, index)]
         // Adam's first step is lr in the direction of the gradient (Kingma and Ba 2015); eps is
         // 1e-8 here and 1e-7 in tfjs.
         const value = rule === 'SGD' ? p - lr * g : p - (lr * g) / (Math.abs(g) + 1e-8)
@@ -73,7 +74,7 @@ function onGraftStep(engine: Engine, rule: keyof typeof rules, arrays: Given): C
     time: once,
     async values() {
       await once()
-      return parameters[0]?.tensor.data() ?? new Float32Array(0)
+      return at(parameters, 0).tensor.data()
     },
     dispose() {
       optimizer.zeroGrad()
@@ -113,7 +114,7 @@ async function onTfjsStep(
     async values() {
       await tf.setBackend(backend)
       once()
-      return variables[0]?.data() ?? new Float32Array(0)
+      return at(variables, 0).data()
     },
     dispose() {
       for (const tensor of [...variables, ...Object.values(gradients)]) tensor.dispose()

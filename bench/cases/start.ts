@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import sharp from 'sharp'
+import { at } from '../../src/base/at.ts'
 import { Random } from '../../src/index.ts'
 import type { NdArray } from '../arrays.ts'
 import type { Case, Contestant } from '../contest.ts'
@@ -15,15 +16,15 @@ import { expectedLoss } from './network.ts'
 
 const batch = 64
 const size = alexnet64.size
-/** ImageNet's, as alexnet-64 wants its input. */
+/** ImageNet's mean and standard deviation, with which alexnet-64 normalizes its input. */
 const mean = [0.485, 0.456, 0.406]
 const std = [0.229, 0.224, 0.225]
 const labels = [7, 3]
 
 /**
- * From the start of a process of its own to the end of the first training step of alexnet-64: Node,
- * the adapter, pipelines, images, one step, its loss. Cold: the driver's cache of compiled shaders
- * is empty; warm: it has those of an earlier run.
+ * From the start of a new process to the end of the first training step of alexnet-64: Node, the
+ * adapter, pipelines, images, one step, its loss. Cold: the driver's cache of compiled shaders is
+ * empty; warm: it has those of an earlier run.
  */
 export function firstStepCases({ engine }: Peers): Case[] {
   const images = [1, 2].map((seed) => {
@@ -53,7 +54,7 @@ function normalized(images: readonly Uint8Array[]): NdArray {
     for (let c = 0; c < 3; c++)
       for (let i = 0; i < size * size; i++)
         data[(n * 3 + c) * size * size + i] =
-          ((pixels[3 * i + c] ?? 0) / 255 - (mean[c] ?? 0)) / (std[c] ?? 1)
+          (at(pixels, 3 * i + c) / 255 - at(mean, c)) / at(std, c)
   return { shape: [images.length, 3, size, size], data }
 }
 
@@ -66,13 +67,13 @@ async function starts(
   const files = images.map((_, i) => join(folder, `${i}.png`))
   for (const [i, pixels] of images.entries())
     await writeFile(
-      files[i] ?? '',
+      at(files, i),
       await sharp(pixels, { raw: { width: size, height: size, channels: 3 } })
         .png()
         .toBuffer(),
     )
-  // Mesa's drivers, lavapipe among them, and NVIDIA's keep compiled shaders on disk; SwiftShader
-  // keeps none.
+  // Mesa's drivers (lavapipe is one) and NVIDIA's keep compiled shaders on disk; SwiftShader does
+  // not.
   const start = async () => {
     const cache = pass === 'cold' ? await mkdtemp(join(folder, 'cache-')) : folder
     return firstStep([kind, ...files], {
@@ -88,7 +89,7 @@ async function starts(
   }
 }
 
-/** Runs bench/firstStep.ts, and waits for the loss that it prints. */
+/** Runs bench/firstStep.ts and waits for the loss that it prints. */
 async function firstStep(
   args: readonly string[],
   env: NodeJS.ProcessEnv,
@@ -111,5 +112,7 @@ async function firstStep(
     await ended
     return { ms, loss: Number(line) }
   }
-  throw new Error(`the process ended without a step: ${complaint.trim().split('\n').at(-1)}`)
+  throw new Error(
+    `bench/firstStep.ts ended before it printed a loss: ${complaint.trim().split('\n').at(-1)}`,
+  )
 }

@@ -11,13 +11,13 @@ import { median } from '../statistics.ts'
 import type { Peers } from './common.ts'
 
 const batchSize = 32
-/** What alexnet-64's frozen layers give. */
+/** How many values alexnet-64's frozen layers give for an image. */
 const features = 864
 
 /**
- * An epoch, validation included, of a new layer on alexnet-64's frozen ones: with images decoded
- * and frozen layers run anew, and on features that were stored once. Each way is checked by the
- * other: their losses must be the same.
+ * An epoch with its validation, of a new layer on alexnet-64's frozen ones: once with images that
+ * are decoded and pass the frozen layers, once with stored features. Each is the other's check:
+ * their losses must be the same.
  */
 export function frozenEpochCases(data: ArrayDataset, { engine }: Peers): Case[] {
   const train = async (cache: boolean, epochs: number): Promise<readonly EpochResult[]> => {
@@ -43,7 +43,7 @@ export function frozenEpochCases(data: ArrayDataset, { engine }: Peers): Case[] 
   const trained = 2 * features * data.classes.length * (2 * data.train.length + data.val.length)
   return [false, true].map((cache): Case => {
     const graft = async (): Promise<Contestant> => ({
-      // Filling the store belongs to no epoch; several that use it are timed.
+      // Several epochs that use the store are timed; filling it is not part of them.
       time: async () =>
         1000 * median((await train(cache, cache ? 5 : 1)).map(({ seconds }) => seconds)),
       values: async () => Float32Array.from(await losses(cache)),

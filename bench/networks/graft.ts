@@ -1,9 +1,10 @@
+import { at } from '../../src/base/at.ts'
 import { alexnet, crossEntropy, type Engine, SGD, type StateDict } from '../../src/index.ts'
 import type { Contestant } from '../contest.ts'
 import { Account, MemoryMeter } from '../memory.ts'
 import { type Plan, recipe, type Task } from './plan.ts'
 
-/** The initial weights that all competitors begin with. */
+/** The weights that all competitors start with. */
 export async function initialWeights(engine: Engine, { variant }: Plan): Promise<StateDict> {
   const model = await alexnet(engine, { variant, seed: 1 })
   const weights = await model.stateDict()
@@ -12,13 +13,13 @@ export async function initialWeights(engine: Engine, { variant }: Plan): Promise
   return weights
 }
 
-/** A step of Graft's: the loss, or the logits, end up on the host. */
+/** A step in Graft, until the loss or the logits are on the host. */
 export function graftStep(
   engine: Engine,
   { plan: { variant }, training, weights, images, targets }: Task,
 ): Promise<Contestant> {
   const account = new Account(MemoryMeter.of(engine.gpu.device))
-  engine.gpu.trim() // buffers that earlier rows left would count as nobody's
+  engine.gpu.trim() // free buffers of earlier rows would not be counted when they are used again
   return account.during(async () => {
     const model = await alexnet(engine, { variant, dropout: 0, weights })
     const x = engine.tensor(images.data, images.shape)
@@ -26,9 +27,9 @@ export function graftStep(
     const step = async (): Promise<Float32Array> => {
       if (!optimizer) {
         const y = engine.noGrad(() => model.forward(x))
-        const [values = new Float32Array(0)] = await engine.read([y])
+        const values = await engine.read([y])
         y.dispose()
-        return values
+        return at(values, 0)
       }
       const loss = crossEntropy(model.forward(x, { training: true }), targets)
       const collect = engine.readLater([loss])
@@ -37,8 +38,7 @@ export function graftStep(
       optimizer.zeroGrad()
       loss.dispose()
       engine.gpu.submit()
-      const [values = new Float32Array(0)] = await collect()
-      return values
+      return at(await collect(), 0)
     }
     return {
       time: () =>

@@ -1,10 +1,11 @@
 import { availableParallelism } from 'node:os'
+import { at } from '../../src/base/at.ts'
 import { alexnet, type Engine, exportOnnx } from '../../src/index.ts'
 import type { Contestant } from '../contest.ts'
 import { loadPeer } from '../peers/install.ts'
 import type { Task } from './plan.ts'
 
-/** What is used of onnxruntime-node. */
+/** The part of onnxruntime-node that is used here. */
 interface Ort {
   readonly InferenceSession: { create(model: Uint8Array, options: object): Promise<Session> }
   readonly Tensor: new (type: 'float32', data: Float32Array, shape: readonly number[]) => unknown
@@ -31,13 +32,13 @@ export async function ortStep(
   const session = await ort.InferenceSession.create(file, {
     executionProviders: ['cpu'],
     intraOpNumThreads: availableParallelism(),
-    // its idle threads would else take the next competitor's processors
+    // Otherwise its idle threads would take the next competitor's processors.
     extra: { session: { intra_op: { allow_spinning: '0' } } },
   })
   const feeds = {
-    [session.inputNames[0] ?? 'input']: new ort.Tensor('float32', images.data, images.shape),
+    [at(session.inputNames, 0)]: new ort.Tensor('float32', images.data, images.shape),
   }
-  const step = async () => Object.values(await session.run(feeds))[0]?.data ?? new Float32Array(0)
+  const step = async () => at(Object.values(await session.run(feeds)), 0).data
   return {
     async time() {
       const begun = performance.now()

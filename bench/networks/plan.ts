@@ -1,3 +1,4 @@
+import { at } from '../../src/base/at.ts'
 import type { StateDict } from '../../src/index.ts'
 import type { NdArray } from '../arrays.ts'
 
@@ -40,14 +41,14 @@ export const torchvision: Plan = {
   classes: 1000,
 }
 
-/** torchvision's names of the layers with weights, in order. */
+/** The layers with weights, in order, under torchvision's names. */
 export const convolutions = [0, 3, 6, 8, 10].map((n) => `features.${n}`)
 export const dense = [1, 4, 6].map((n) => `classifier.${n}`)
 
 /** A step's settings, the same for all: SGD with momentum. */
 export const recipe = { lr: 1e-3, momentum: 0.9 } as const
 
-/** What every competitor is given. */
+/** What every competitor computes. */
 export interface Task {
   readonly plan: Plan
   readonly training: boolean
@@ -57,7 +58,7 @@ export interface Task {
   readonly targets: Int32Array
 }
 
-/** The sides of the images that the convolutions write, and of those that go on after a pool. */
+/** For each convolution: the side of its output, and of the next one's input, after a pool. */
 function extents({
   size,
   kernel,
@@ -67,17 +68,18 @@ function extents({
 }: Plan): readonly { readonly out: number; readonly next: number }[] {
   let extent = size
   return kernel.map((k, i) => {
-    const out = Math.floor((extent + 2 * (padding[i] ?? 0) - k) / (stride[i] ?? 1)) + 1
+    const out = Math.floor((extent + 2 * at(padding, i) - k) / at(stride, i)) + 1
     extent = pooled[i] ? Math.floor((out - 3) / 2) + 1 : out
     return { out, next: extent }
   })
 }
 
 /**
- * What a step costs. Operations: a multiply-add counts two; training adds both gradients, the first
- * layer's input gradient excepted. Bytes: every weight is read in forward; training reads it again
- * in backward, writes its gradient, and its rule reads gradient, weight and velocity and writes
- * both of the latter. Activations are left out: they may stay in a cache.
+ * The operations and bytes of a step. A multiply-add counts as two operations; training adds both
+ * gradients of each layer, except the first layer's input gradient. The forward pass reads every
+ * weight. Training reads it again in the backward pass and writes its gradient; then the optimizer
+ * reads gradient, weight and velocity and writes the last two. Activations do not count: they may
+ * stay in a cache.
  */
 export function costOf(
   plan: Plan,
@@ -88,13 +90,13 @@ export function costOf(
   let inputs = 3
   let [parameters, macs, first] = [0, 0, 0]
   for (const [i, channels] of plan.channels.entries()) {
-    const filter = channels * inputs * (plan.kernel[i] ?? 1) ** 2
+    const filter = channels * inputs * at(plan.kernel, i) ** 2
     parameters += filter + channels
-    macs += filter * (sides[i]?.out ?? 1) ** 2
+    macs += filter * at(sides, i).out ** 2
     if (i === 0) first = macs
     inputs = channels
   }
-  inputs *= (sides.at(-1)?.next ?? 1) ** 2
+  inputs *= at(sides, sides.length - 1).next ** 2
   for (const outputs of [plan.hidden, plan.hidden, plan.classes]) {
     parameters += inputs * outputs + outputs
     macs += inputs * outputs

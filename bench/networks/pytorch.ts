@@ -7,7 +7,7 @@ import { lazy } from '../cases/common.ts'
 import type { Contestant } from '../contest.ts'
 import { convolutions, dense, recipe, type Task } from './plan.ts'
 
-/** Debian's python3-torch belongs to its own interpreter; GRAFT_PYTHON names another. */
+/** Debian installs python3-torch for this interpreter; GRAFT_PYTHON names another one. */
 const python = process.env.GRAFT_PYTHON ?? '/usr/bin/python3'
 
 /** Whether the machine's Python has PyTorch. */
@@ -16,36 +16,32 @@ export const canRunPytorch = lazy(
 )
 
 /**
- * A step in PyTorch on as many threads as there are processors, in a process of its own that waits
- * between its turns.
+ * A step in PyTorch with one thread for each processor, in another process that waits between its
+ * turns.
  */
 export async function pytorchStep(task: Task): Promise<Contestant> {
   const folder = await mkdtemp(join(tmpdir(), 'graft-bench-'))
   await writeTask(folder, task)
-  // Idle OpenMP threads would else spin for a while, on the processors that the next competitor
-  // wants.
+  // Otherwise idle OpenMP threads would spin for a while on the next competitor's processors.
   const env = { ...process.env, OMP_WAIT_POLICY: 'passive' }
   const child = spawn(
     python,
     [join(import.meta.dirname, '..', 'pytorch.py'), folder, `${availableParallelism()}`],
-    {
-      env,
-      stdio: ['pipe', 'pipe', 'inherit'],
-    },
+    { env, stdio: ['pipe', 'pipe', 'inherit'] },
   )
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const answer = async () => {
     const { value, done } = await lines.next()
     if (done) throw new Error('PyTorch ended before it answered')
-    return JSON.parse(value) as { readonly values?: readonly number[]; readonly ms?: number }
+    return JSON.parse(value) as { readonly values: readonly number[]; readonly ms: number }
   }
   return {
     async time() {
       child.stdin.write('step\n')
-      return (await answer()).ms ?? Number.NaN
+      return (await answer()).ms
     },
     async values() {
-      return Float32Array.from((await answer()).values ?? [])
+      return Float32Array.from((await answer()).values)
     },
     async dispose() {
       child.stdin.end()

@@ -1,3 +1,4 @@
+import { at } from '../../src/base/at.ts'
 import type { Engine } from '../../src/index.ts'
 import { type NdArray, permute, sizeOf } from '../arrays.ts'
 import type { Contestant } from '../contest.ts'
@@ -14,7 +15,7 @@ import {
 import { convolutions, dense, recipe, type Task } from './plan.ts'
 
 /**
- * A step of tfjs's as its users would write it: fused convolutions and products with bias and ReLU,
+ * A step in tfjs as its users would write it: convolutions and products fused with bias and ReLU,
  * channels last, weights in tfjs's layouts, `minimize` with momentum.
  */
 export async function tfjsStep(
@@ -24,7 +25,7 @@ export async function tfjsStep(
   task: Task,
 ): Promise<Contestant> {
   const { device } = engine.gpu
-  // without the free buffers that earlier rows left it
+  // A new backend has no free buffers of earlier rows.
   if (backend === 'webgpu') await renewWebgpu(tf)
   await tf.setBackend(backend)
   await tf.ready()
@@ -44,8 +45,9 @@ export async function tfjsStep(
             optimizer.minimize(() => tf.losses.softmaxCrossEntropy(labels, forward()), true),
           )
         : tf.tidy(forward)
-      const values = (await result?.data()) ?? new Float32Array(0)
-      result?.dispose()
+      if (!result) throw new Error('tfjs returned no loss')
+      const values = await result.data()
+      result.dispose()
       return values
     }
     const timed = async () => {
@@ -58,7 +60,7 @@ export async function tfjsStep(
       return account.during(() => validated(backend === 'webgpu' ? device : null, body))
     }
     return {
-      // What fails validation is said once, by `values`; it takes its time all the same.
+      // `values` reports what fails validation; the time counts anyway.
       time: async () => (await run(timed)).result,
       async values() {
         const { result, error } = await run(step)
@@ -83,14 +85,14 @@ function putWeights(tf: Tf, tag: string, { plan, weights }: Task) {
     named.set(name, tf.variable(initial, true, `${tag}.${name}`))
     initial.dispose()
   }
-  const last = plan.channels.at(-1) ?? 1
+  const last = at(plan.channels, plan.channels.length - 1)
   for (const [name, { shape, data }] of Object.entries(weights)) {
     if (shape.length === 4) put(name, toHwio({ shape, data }))
     else if (shape.length !== 2) put(name, { shape, data })
     else if (name === 'classifier.1.weight') {
       // Features arrive as [height, width, channel] here, and as [channel, height, width] in
       // PyTorch.
-      const [out = 1, inputs = 1] = shape
+      const [out, inputs] = [at(shape, 0), at(shape, 1)]
       const side = Math.sqrt(inputs / last)
       put(name, {
         ...permute({ shape: [out, last, side, side], data }, [2, 3, 1, 0]),

@@ -9,8 +9,8 @@ const lock = join(folder, 'package-lock.json')
 const installed = join(folder, 'node_modules', '.installed-lock.json')
 
 /**
- * Installs what Graft is compared with into bench/node_modules, whenever its lock file has changed,
- * and from the npm registry alone.
+ * Installs the other libraries into bench/node_modules if their lock file has changed. Everything
+ * comes from the npm registry.
  */
 export function installPeers(): void {
   if (existsSync(installed) && readFileSync(installed, 'utf8') === readFileSync(lock, 'utf8'))
@@ -26,16 +26,16 @@ export function installPeers(): void {
 }
 
 /**
- * Loads one of them. Their types need their installation, so that callers say what they use of
- * each.
+ * Loads one of them. Their types exist only after the installation, so callers declare what they
+ * use.
  */
 export function loadPeer(name: string): Promise<unknown> {
   return import(name)
 }
 
 /**
- * Loads a file of theirs that is written as an ES module and lies where Node expects CommonJS;
- * tsx's `require` takes it.
+ * Loads a file of theirs that is an ES module although Node expects CommonJS there; tsx's `require`
+ * accepts it.
  */
 export function loadPeerFile(path: string): unknown {
   return createRequire(import.meta.url)(path)

@@ -2,7 +2,7 @@ import type { NdArray } from '../arrays.ts'
 import type { Contestant } from '../contest.ts'
 import { loadPeer } from './install.ts'
 
-/** A jax-js array; what consumes it frees it, unless `ref` is passed in its place. */
+/** A jax-js array. A function that takes it frees it, unless it is given `ref` instead. */
 export interface JaxArray {
   readonly ref: JaxArray
   reshape(shape: readonly number[]): JaxArray
@@ -10,7 +10,7 @@ export interface JaxArray {
   dispose(): void
 }
 
-/** What is used of jax-js. */
+/** The part of jax-js that is used here. */
 export interface Jax {
   init(...devices: string[]): Promise<unknown>
   defaultDevice(device: string): unknown
@@ -34,7 +34,7 @@ export interface Jax {
 const bindings = new WeakMap<Jax, number>()
 
 /**
- * jax-js on the same adapter, on a device that it opens itself.
+ * Opens jax-js on the same adapter; it opens its own device.
  * @param bindingBytes the most that one binding of the adapter holds
  */
 export async function openJax(
@@ -55,9 +55,9 @@ export async function openJax(
 }
 
 /**
- * A computation on jax-js, compiled by its jit, by the clock.
- * @throws Error for an input larger than a binding: jax-js would print the device's refusal in
- * every run, and give zeros
+ * A computation in jax-js, compiled by its jit and timed by the clock.
+ * @throws Error for an input larger than a binding: jax-js would print the device's error in every
+ * run and return zeros
  */
 export async function onJax(
   jax: Jax,
@@ -65,9 +65,10 @@ export async function onJax(
   run: (...inputs: JaxArray[]) => JaxArray,
 ): Promise<Contestant> {
   const largest = Math.max(...inputs.map(({ data }) => data.byteLength))
-  const limit = bindings.get(jax) ?? Number.POSITIVE_INFINITY
+  const limit = bindings.get(jax)
+  if (limit === undefined) throw new Error('jax-js was not opened by openJax')
   if (largest > limit)
-    throw new Error(`binds ${largest} bytes at once, and the adapter takes ${limit}`)
+    throw new Error(`binds ${largest} bytes at once, but the adapter's limit is ${limit}`)
   const arrays = inputs.map(({ data, shape }) => jax.numpy.array(data).reshape(shape))
   const compiled = jax.jit(run)
   const once = () => compiled(...arrays.map((array) => array.ref))

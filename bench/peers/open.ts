@@ -7,7 +7,7 @@ import { openJax } from './jax.ts'
 import { openTfjs, type TfBackend } from './tfjs.ts'
 
 /**
- * 10^9 operations a second that a backend does at the least; what would take longer than `patience`
+ * 10^9 operations per second that a backend does at least; what would take longer than `patience`
  * seconds is left out.
  */
 const rates: Readonly<Record<TfBackend, number>> = {
@@ -16,7 +16,7 @@ const rates: Readonly<Record<TfBackend, number>> = {
   cpu: 0.5,
 }
 
-/** Installs and opens everybody Graft is compared with; nobody where they are not wanted. */
+/** Installs and opens the libraries that Graft is compared with; none with `wanted: false`. */
 export async function openPeers(
   engine: Engine,
   { wanted, quick }: { readonly wanted: boolean; readonly quick: boolean },
@@ -28,7 +28,7 @@ export async function openPeers(
   installPeers()
   const tf = await openTfjs(engine, availableParallelism())
   const { adapter } = await nodeHost.requestAdapter(engine.info.kind)
-  // What jax-js asks for an adapter, it gets the engine's.
+  // jax-js asks this for an adapter and gets one of the engine's kind.
   const gpu: Pick<GPU, 'requestAdapter'> = { requestAdapter: async () => adapter }
   const jax = await openJax(gpu, engine.gpu.device.limits.maxStorageBufferBindingSize).catch(
     (error: Error) => {

@@ -3,7 +3,7 @@ import { type NdArray, permute } from '../arrays.ts'
 import type { Competitor, Contestant } from '../contest.ts'
 import { loadPeer, loadPeerFile } from './install.ts'
 
-/** What is used of a tfjs tensor. */
+/** The part of a tfjs tensor that is used here. */
 export interface TfTensor {
   readonly shape: number[]
   data(): Promise<Float32Array>
@@ -11,7 +11,7 @@ export interface TfTensor {
   dispose(): void
 }
 
-/** What is used of tfjs; its own types need its installation. */
+/** The part of tfjs that is used here; its own types exist only after its installation. */
 export interface Tf {
   setBackend(name: string): Promise<boolean>
   enableProdMode(): void
@@ -78,13 +78,13 @@ export const competitorOf: Readonly<Record<TfBackend, Competitor>> = {
 }
 
 /**
- * tfjs with its WebGPU backend on Graft's own device, wasm with SIMD, and plain JavaScript. It is
- * asked for as many wasm threads as there are processors, but in Node it takes the binary without
- * threads; its threaded one, tried by hand in versions 4.2 to 4.22, reports one thread as well and
- * uses one processor (https://github.com/tensorflow/tfjs/issues/8513).
+ * Opens tfjs with its WebGPU backend on Graft's device, wasm with SIMD, and plain JavaScript. tfjs
+ * is asked for one wasm thread for each processor, but in Node it takes the binary without threads.
+ * The threaded one, tried by hand in versions 4.2 to 4.22, also reports one thread and uses one
+ * processor (https://github.com/tensorflow/tfjs/issues/8513).
  */
 export async function openTfjs(engine: Engine, threads: number): Promise<Tf> {
-  // Without `gpu`, so that tfjs registers no WebGPU backend with a device of its own.
+  // Without `gpu`, so that tfjs does not open another WebGPU device.
   Object.defineProperty(globalThis, 'navigator', {
     value: { hardwareConcurrency: threads, userAgent: 'node' },
     configurable: true,
@@ -127,8 +127,8 @@ export async function renewWebgpu(tf: Tf): Promise<void> {
 }
 
 /**
- * Runs a body of tfjs's on a device that others share: what fails validation is told, and is nobody
- * else's error.
+ * Runs a tfjs computation on the shared device. A validation error is returned, so that it does not
+ * count as another library's.
  */
 export async function validated<T>(
   device: GPUDevice | null,
@@ -147,7 +147,8 @@ export async function validated<T>(
 }
 
 /**
- * A computation on one of tfjs's backends: kernels by timestamps on WebGPU, by the clock elsewhere.
+ * A computation on one of tfjs's backends, timed by timestamps on WebGPU and by the clock
+ * elsewhere.
  */
 export async function onTfjs(
   tf: Tf,
@@ -185,8 +186,8 @@ export async function onTfjs(
 }
 
 /**
- * Milliseconds of what `once` computes: by the device's timestamps, or by the clock until its
- * result is on the host.
+ * Milliseconds that `once` takes: by the device's timestamps, or by the clock until the result is
+ * on the host.
  */
 export async function timeOnTfjs(
   tf: Tf,
@@ -207,7 +208,7 @@ export async function timeOnTfjs(
   return ms
 }
 
-/** tfjs's images have their channels last. */
+/** Images in tfjs have their channels last. */
 export const toNhwc = (x: NdArray) => permute(x, [0, 2, 3, 1])
 export const toNchw = (x: NdArray) => permute(x, [0, 3, 1, 2])
 /** tfjs's filters are [height, width, in, out], PyTorch's [out, in, height, width]. */

@@ -5,14 +5,14 @@ import type * as Graft from '../../src/index.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
-/** Where code asks whether it is being recorded; assignments stay. */
+/** Code that reads the recorder; assignments stay. */
 const asks = /\b(?:this|gpu|x\.engine\.gpu)\.recorder\b(?!\s*=[^=])/g
-/** The same, together with another field of the GPU. */
+/** Code that reads it together with another field of the GPU. */
 const takes = /const \{ (\w+), recorder \} = gpu\b/g
 
 /**
- * Answers every question 'is anybody recording?' with no while compiling, so that esbuild drops
- * whatever hangs on it.
+ * While compiling, replaces every check for a recorder by null, so that esbuild drops the code that
+ * depends on it.
  */
 const unrecorded: Plugin = {
   name: 'unrecorded',
@@ -32,35 +32,32 @@ const unrecorded: Plugin = {
 }
 
 /**
- * Graft's sources as one module, compiled as they are, or without any recording code where work is
- * encoded.
- * @param name of the file: the same code may be loaded more than once
- * @throws Error where recording code would stay, since it is asked for in another way than here is
- * looked for
+ * Graft's sources as one module, compiled as they are, or without the recording code.
+ * @param name of the file; with another name the same code is loaded once more
+ * @throws Error if recording code is left, since it reads the recorder in a way not looked for here
  */
 export async function buildGraft(name: string, recording: boolean): Promise<typeof Graft> {
-  // As deep as src/gpu/node, from where shaders are looked for.
+  // At the depth at which the code looks for the shaders.
   const outfile = `${root}dist/bench/recording/${name}.js`
   await build({
-    ...{
-      entryPoints: [`${root}src/index.ts`],
-      bundle: true,
-      packages: 'external',
-      platform: 'node',
-      format: 'esm',
-      target: 'node20',
-    },
+    entryPoints: [`${root}src/index.ts`],
+    bundle: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
     minifySyntax: true,
     outfile,
     logLevel: 'silent',
     plugins: recording ? [] : [unrecorded],
   })
-  // The recorder itself asks twice, when it is made and when it ends.
+  // The recorder itself reads the field twice, when it starts and when it ends.
   const left =
     (await readFile(outfile, 'utf8')).match(/\.recorder\b(?!\s*=[^=])|\brecorder\d*\?\./g) ?? []
   if (!recording && left.length !== 2)
     throw new Error(
-      `recording code is still in ${outfile}: it asks for a recorder in ${left.length} places, not 2`,
+      `${outfile} still contains recording code: ` +
+        `it reads the recorder in ${left.length} places instead of 2`,
     )
   return import(outfile)
 }

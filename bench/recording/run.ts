@@ -1,14 +1,16 @@
 /**
- * What recording costs a training step of alexnet-64: off, beside the same sources compiled without
- * any recording code, and on; and whether the recorded times add up to the step's. Variants take
- * turns in one process on one adapter. What recording costs is asked of a step of one image, in
- * which the host's part is largest; a busy machine only ever adds time, so the least of many rounds
- * says most. Writes bench/results/recording-<adapter>.json.
+ * What the recording code costs a training step of alexnet-64 when it is off, compared with the
+ * same sources compiled without it; and whether the recorded times add up to the time of the step.
+ * The variants take turns in one process on one adapter. The cost is measured with one image,
+ * because there the host's share of the time is largest. Other work on the machine can only add
+ * time, so the minimum of many rounds says most. Writes bench/results/recording-<adapter>.json.
  *
  *     npx tsx bench/recording/run.ts [--rounds 151] [--batch 16] [--adapter swiftshader]
  */
+
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { at } from '../../src/base/at.ts'
 import { writeFileAtomic } from '../../src/base/node/atomicFile.ts'
 import {
   type AdapterChoice,
@@ -34,7 +36,7 @@ interface Variant {
   readonly step: (images: number) => Tensor
 }
 
-/** A network with its own engine; `step` encodes one training step and gives its loss. */
+/** A network with its own engine; `step` encodes one training step and returns its loss. */
 async function variant(name: string, recording: boolean): Promise<Variant> {
   const { alexnet, createEngine, crossEntropy, SGD } = await buildGraft(name, recording)
   const engine = await createEngine({ adapter: values.adapter as AdapterChoice })
@@ -59,7 +61,7 @@ async function variant(name: string, recording: boolean): Promise<Variant> {
   return { engine, step }
 }
 
-/** Milliseconds of the host for encoding a step, and for the whole of it until its loss is here. */
+/** Milliseconds for encoding a step, and for the whole step until its loss is on the host. */
 async function timed({
   engine,
   step,
@@ -82,9 +84,18 @@ interface Spread {
 
 function spread(figures: readonly number[]): Spread {
   const sorted = [...figures].sort((a, b) => a - b)
-  const at = (share: number) =>
-    rounded(sorted[Math.floor(share * (sorted.length - 1))] ?? Number.NaN)
-  return { least: at(0), median: rounded(median(figures)), middleHalf: [at(0.25), at(0.75)] }
+  const quantile = (share: number) => rounded(at(sorted, Math.floor(share * (sorted.length - 1))))
+  return {
+    least: quantile(0),
+    median: rounded(median(figures)),
+    middleHalf: [quantile(0.25), quantile(0.75)],
+  }
+}
+
+/** A recorded time, which an adapter with timestamps always has. */
+function timeOf(milliseconds: number | null): number {
+  if (milliseconds === null) throw new Error('the recording has no times')
+  return milliseconds
 }
 
 const rounded = (value: number) => Number(value.toPrecision(5))
@@ -92,14 +103,16 @@ const rounded = (value: number) => Number(value.toPrecision(5))
 const variants = {
   without: await variant('without', false),
   off: await variant('off', true),
-  /** The same as `off` once more: what differs between these two is noise. */
+  /** The same as `off`: a difference between these two is noise. */
   offAgain: await variant('off-again', true),
 }
 type Name = keyof typeof variants
 const names = Object.keys(variants) as Name[]
 const { engine, step } = variants.off
 if (!engine.info.features.includes('timestamp-query'))
-  throw new UsageError('this adapter has no timestamps: there is nothing to add up')
+  throw new UsageError(
+    'this adapter has no timestamps, which this benchmark needs; choose another one',
+  )
 
 for (const name of names) for (let i = 0; i < 10; i++) await timed(variants[name])
 step(batch).dispose()
@@ -111,7 +124,7 @@ const times: Record<Name, { encoding: number; whole: number }[]> = {
 const [passes, sums, spans]: [number[], number[], number[]] = [[], [], []]
 let last: Recording | null = null
 for (let round = 0; round < rounds; round++) {
-  // Each begins as often as the others.
+  // Each is the first one equally often.
   for (let i = 0; i < names.length; i++) {
     const name = names[(round + i) % names.length] as Name
     times[name].push(await timed(variants[name]))
@@ -121,13 +134,13 @@ for (let round = 0; round < rounds; round++) {
   const recorder = engine.record()
   step(batch).dispose()
   last = await recorder.finish()
-  sums.push(last.milliseconds ?? Number.NaN)
-  const end = last.dispatches.at(-1)
-  spans.push((end?.begin ?? Number.NaN) + (end?.milliseconds ?? Number.NaN))
+  const end = at(last.dispatches, last.dispatches.length - 1)
+  sums.push(timeOf(last.milliseconds))
+  spans.push(timeOf(end.begin) + timeOf(end.milliseconds))
 }
 
 const of = (what: 'encoding' | 'whole', name: Name) => spread(times[name].map((one) => one[what]))
-/** One's times over another's: of the least, and of the medians. */
+/** Ratios of a's times to b's: of the minimums, and of the medians. */
 const over = (a: Spread, b: Spread) => ({
   least: rounded(a.least / b.least),
   median: rounded(a.median / b.median),
@@ -154,8 +167,8 @@ const results = {
     sumOfDispatches: spread(sums),
     firstToLast: spread(spans),
     /**
-     * Of the medians: the two are timed seconds apart, and the least of one need not have met the
-     * other's machine.
+     * Of the medians: the two are timed seconds apart, so the machine may have been faster at the
+     * minimum of one than at the minimum of the other.
      */
     sumOverStep: rounded(median(sums) / median(passes)),
   },
@@ -168,18 +181,20 @@ const ratio = ({ least, median }: { readonly least: number; readonly median: num
   `${least.toFixed(3)}, of medians ${median.toFixed(3)}`
 const { offOverWithout, noise, recorded } = results
 console.log(
-  `${results.adapter}, a training step of alexnet-64, ${results.dispatches} dispatches, the least of ${rounds} rounds`,
+  `${results.adapter}, a training step of alexnet-64, ${results.dispatches} dispatches, ` +
+    `minimum of ${rounds} rounds`,
 )
 for (const what of ['encoding', 'whole'] as const) {
   const least = of(what, 'off').least.toFixed(2)
   console.log(
     `  ${what === 'whole' ? 'whole step of one image' : 'encoding it'}, recording off: ${least} ms`,
   )
-  console.log(`    over that without recording code  ${ratio(offOverWithout[what])}`)
-  console.log(`    over itself, once more            ${ratio(noise[what])}`)
+  console.log(`    compared with no recording code  ${ratio(offOverWithout[what])}`)
+  console.log(`    compared with itself             ${ratio(noise[what])}`)
 }
 console.log(
-  `  sum of ${batch} images' recorded dispatches over their step's GPU time, of medians  ${recorded.sumOverStep.toFixed(3)}`,
+  `  recorded dispatches of a step of ${batch} images, added up, over the step's GPU time ` +
+    `(medians)  ${recorded.sumOverStep.toFixed(3)}`,
 )
 console.log(`written: ${file}`)
 for (const name of names) variants[name].engine.dispose()
