@@ -5,7 +5,7 @@ import { openGpu } from './gpu/openGpu.ts'
 import type { AdapterChoice, Host } from './host/host.ts'
 import { Engine, type OpenDevice } from './tensor/engine.ts'
 
-/** What `createEngine` is told. */
+/** Options of `createEngine`. */
 export interface EngineOptions {
   /**
    * Which kind of adapter; 'auto' takes hardware, else lavapipe, else SwiftShader. Default 'auto'.

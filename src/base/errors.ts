@@ -105,7 +105,7 @@ export class OutOfMemoryError extends GraftError {
 /**
  * The device is gone: a driver reset, or `engine.dispose()` was called.
  * @example
- * if (error instanceof DeviceLostError) await engine.reopen() // `fit` does so by itself
+ * if (error instanceof DeviceLostError) await engine.reopen() // `fit` does it for you
  */
 export class DeviceLostError extends GraftError {
   /** What the device itself said. */

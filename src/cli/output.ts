@@ -9,7 +9,7 @@ const readEvery = 200
 /** Set once the reader of standard output has gone. */
 let pipeClosed = false
 
-/** Calls `onClosed` when the reader of standard output stops: `graft … | head` is no error. */
+/** Calls `onClosed` when the reader of standard output stops: `graft … | head` is not an error. */
 export function watchPipe(onClosed: () => void): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error

@@ -23,7 +23,7 @@ export class Progress {
 
   update(done: number, total: number, note: string): void {
     if (total !== this.#total) {
-      // Another part of the same work: its remaining time is estimated anew.
+      // Another part of the same work: its remaining time is estimated from its own start.
       if (this.#bar) this.#startedAt = performance.now()
       this.#total = total
       this.#bar?.setTotal(total)

@@ -8,8 +8,8 @@ import { type Extent, partView, type Rect, roomyResize, type View, windowView } 
 export type Range = readonly [number, number]
 
 /**
- * How images to train on are changed, anew for each image and epoch: the transforms of torchvision,
- * in the order in which they stand here. What is left out does nothing.
+ * How training images are changed, differently for each image and epoch: the transforms of
+ * torchvision, in the order in which they stand here. What is left out does nothing.
  */
 export interface Augmentation {
   /**

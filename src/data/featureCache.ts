@@ -144,7 +144,7 @@ export class FeatureTable {
     this.#width = width
   }
 
-  /** Rows that lie in files: places below this number. */
+  /** Rows that are in files: places below this number. */
   get rowsInFiles(): number {
     return this.#rowsInFiles
   }
@@ -324,7 +324,7 @@ async function readHeader(path: string, width: number) {
 
 /**
  * Opens a file that is what it was when it was written; one that has changed is removed, for its
- * rows to be computed anew.
+ * rows to be computed again.
  */
 async function openWhole({ path, keys, dataStart, sha256 }: Segment): Promise<FileHandle | null> {
   const file = await open(path).catch(() => null)

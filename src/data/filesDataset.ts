@@ -20,7 +20,7 @@ export interface PlacedFile {
  * @param options.root how the dataset and errors call them; unless given, the chosen folder's name
  * @throws DataError with one line that says what to do: files without a folder, a class folder
  * without images, one class only, a class in train/ or val/ alone, one too small to divide
- * @throws UsageError for a split outside (0, 1) or a seed that is no non-negative safe integer
+ * @throws UsageError for a split outside (0, 1) or a seed that is not a non-negative safe integer
  * @example const data = filesDataset(input.files, { split: 0.2 })
  */
 export function filesDataset(

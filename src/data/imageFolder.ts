@@ -167,7 +167,7 @@ async function isDivided(root: string, folders: readonly string[]): Promise<bool
  * @throws DataError with one line that says what to do: no such folder, not a folder, no class
  * folders, a class without images, one class only, a class in train/ or val/ alone, a class too
  * small to divide
- * @throws UsageError for a split outside (0, 1) or a seed that is no non-negative safe integer
+ * @throws UsageError for a split outside (0, 1) or a seed that is not a non-negative safe integer
  * @example
  * const data = await openImageFolder('flowers', { split: 0.2, seed: 1 })
  * console.log(data.classes, data.train.length, data.val.length)

@@ -48,7 +48,7 @@ interface Row {
  * @throws DataError with one line that says what to do: no such file, no such column, a row that is
  * cut short or names no label, a file named twice, a split of another name, none of the files
  * there, and what `openImageFolder` refuses about classes
- * @throws UsageError for a split outside (0, 1) or a seed that is no non-negative safe integer
+ * @throws UsageError for a split outside (0, 1) or a seed that is not a non-negative safe integer
  * @example const data = await openLabelFile('flowers/labels.csv', { split: 0.2 })
  */
 export async function openLabelFile(

@@ -17,7 +17,7 @@ interface AheadOptions {
   /** Stops the generator: its next step throws the signal's reason. */
   readonly signal?: AbortSignal
   /**
-   * Told of each image that cannot be decoded, in order; the image is skipped, or the generator
+   * Called for each image that cannot be decoded, in order; the image is skipped, or the generator
    * throws what this throws.
    */
   readonly onBroken: (sample: Sample, error: DataError) => void
@@ -178,7 +178,7 @@ class Room {
  * @param samples what `order` indexes
  * @param order the indices to yield, each any number of times
  * @returns a generator; whoever leaves it early loses the images in progress and nothing else
- * @throws UsageError for an index outside the samples, or an `ahead` that is no positive integer
+ * @throws UsageError for an index outside the samples, or an `ahead` that is not a positive integer
  * @throws the signal's reason after an abort, and whatever `onBroken` throws
  * @throws GraftError where the decoder itself cannot be loaded
  * @example

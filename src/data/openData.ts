@@ -17,7 +17,7 @@ const LABEL_FILE = /\.(csv|tsv)$/i
  * @param options `split` and `seed`: which images are held out, where the data does not say so
  * itself
  * @throws DataError with one line that says what to do
- * @throws UsageError for a split outside (0, 1) or a seed that is no non-negative safe integer
+ * @throws UsageError for a split outside (0, 1) or a seed that is not a non-negative safe integer
  * @example const data = await openData('flowers.csv', { split: 0.2, seed: 1 })
  */
 export async function openData(path: string, options: DataOptions = {}): Promise<ImageDataset> {

@@ -38,7 +38,7 @@ export async function findShards(dir: string): Promise<string[]> {
  * images are read from where they lie, nothing is unpacked.
  * @throws DataError with one line that says what to do: no archive, one that is compressed, damaged
  * or cut short, an image without a class, and what `openImageFolder` refuses about classes
- * @throws UsageError for a split outside (0, 1) or a seed that is no non-negative safe integer
+ * @throws UsageError for a split outside (0, 1) or a seed that is not a non-negative safe integer
  * @example const data = await openTarShards('imagenet')   // imagenet/train-000000.tar … imagenet/val-000000.tar …
  */
 export async function openTarShards(

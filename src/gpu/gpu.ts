@@ -4,7 +4,7 @@
  *
  *     gpu.ts                   what operators call: memory, run(), submit(), read()
  *     openGpu.ts               opens a device for it
- *     execution.ts             what becomes of the work: deviceExecution.ts carries it out,
+ *     execution.ts             what is done with the work: deviceExecution.ts does it,
  *                              rehearsalExecution.ts only plans it
  *     deviceErrors.ts          errors that a device reports after the call that caused them
  *     recorder.ts              notes every launch, into what recording.ts declares

@@ -288,8 +288,8 @@ function depthsOf(
 }
 
 /**
- * The accuracy to expect if the number of images were doubled so many times. Errors fall by a power
- * of the number of images (Cortes et al. 1993; Hestness et al. 2017, arXiv:1712.00409): each
+ * The accuracy to expect if the number of images were doubled this many times. Errors fall by a
+ * power of the number of images (Cortes et al. 1993; Hestness et al. 2017, arXiv:1712.00409): each
  * doubling divides the error by the same factor as the last one did, so that it becomes e (e / h)^d
  * for the error e with all images and h with half of them.
  * @returns a value for each image; their mean is the expected accuracy, and their spread its

@@ -92,7 +92,7 @@ export interface FitOptions extends OptimizerOptions, RecipeOptions {
   /** Images per step. Default 32. */
   readonly batchSize?: number
   /**
-   * How images to train on are changed, anew in every epoch: by name ('light', 'standard',
+   * How training images are changed, differently in every epoch: by name ('light', 'standard',
    * 'strong'), or field by field; true for 'standard'. Default false.
    */
   readonly augment?: boolean | AugmentationName | Augmentation

@@ -17,7 +17,8 @@ export interface SeededAugmentation {
 }
 
 /**
- * Images decoded when they are needed: augmented anew in each epoch, in several views, or plain.
+ * Images decoded when they are needed: augmented differently in each epoch, in several views, or
+ * plain.
  */
 export class ImageSource implements BatchSource {
   readonly from = 0

@@ -7,7 +7,7 @@ import { openStored, type StoreOptions } from './storedSource.ts'
 
 /**
  * The cheapest way to read one part of a dataset: from stored outputs of the frozen layers where
- * samples are the same in every epoch and memory allows it, else by decoding the images anew.
+ * samples are the same in every epoch and memory allows it, else by decoding the images again.
  * @param options.store whether outputs may be stored at all
  * @param options.augment how images are augmented; null for not at all
  */

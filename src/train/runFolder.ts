@@ -129,8 +129,8 @@ function unfinished(folder: string, file: string, cause: unknown): UsageError {
 
 /**
  * Builds a run's trained network again; the folder is all it needs.
- * @throws UsageError when the folder is no run, WeightsError when its weights are damaged or do not
- * fit its config
+ * @throws UsageError when the folder is not a run, WeightsError when its weights are damaged or do
+ * not fit its config
  * @example const { model } = await loadRun(engine, 'runs/dogs')
  */
 export async function loadRun(
@@ -191,7 +191,7 @@ export async function readRunWeights(folder: string): Promise<WeightsFile> {
 
 /**
  * Reads what a run was made with.
- * @throws UsageError when the folder is no run, or its config is damaged
+ * @throws UsageError when the folder is not a run, or its config is damaged
  */
 export async function readRunConfig(folder: string): Promise<RunConfig> {
   const path = join(folder, runFiles.config)
@@ -214,7 +214,7 @@ export async function readRunConfig(folder: string): Promise<RunConfig> {
     if (config.architecture?.variant && config.plan?.trained && Array.isArray(config.classes))
       return config
   } catch {
-    // Not JSON: the same answer as JSON that is no config.
+    // Not JSON: the same answer as JSON that is not a config.
   }
   throw new UsageError(`${path} is not a run's config; train again, or restore the file`)
 }

@@ -52,7 +52,7 @@ export function readingWork(model: Network, from: number): () => void {
   }
 }
 
-/** Bytes of host memory for rows; above it images are read anew in every epoch. */
+/** Bytes of host memory for rows; above it images are read again in every epoch. */
 const memoryBudget = 2 * 2 ** 30
 /** The default of `memoryBytes`. */
 const memoryBesideDisk = 64 * 2 ** 20

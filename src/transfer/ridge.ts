@@ -19,7 +19,7 @@ export interface CrossValidation {
  */
 const penalties = [0.01, 0.1, 1]
 
-/** How often the images are divided into folds anew, so that a single division matters less. */
+/** How many times the images are divided into folds, so that a single division matters less. */
 const repeats = 2
 
 /**

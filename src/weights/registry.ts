@@ -36,7 +36,7 @@ export interface NamedWeights {
 export const namedWeights: readonly NamedWeights[] = [
   {
     name: 'alexnet-64-tinyimagenet100',
-    // Asked when it is wanted: a script that is no module has no address of its own.
+    // Read only when needed: a script that is not a module has no URL.
     get file() {
       return new URL('../../weights/alexnet-64-tinyimagenet100.safetensors', import.meta.url)
     },

@@ -5,7 +5,7 @@ import { TilingSelector } from './tilingSelector.ts'
 
 /**
  * The name under which an adapter's measured tilings are stored. Another driver, another version of
- * WebGPU or another kernel text gets another name, so its tilings are measured anew.
+ * WebGPU or another kernel text gets another name, so its tilings are measured again.
  * @param shaders every file under shaders/
  */
 async function cacheName(

@@ -290,7 +290,7 @@ function readEntries(): Entry[] {
     const { weights } = JSON.parse(text) as { weights: unknown }
     if (Array.isArray(weights) && weights.every(isEntry)) return weights
   } catch {
-    // Not JSON: the same answer as JSON that is no list.
+    // Not JSON: the same answer as JSON that is not a list.
   }
   throw new WeightsError(`${path} is not a list of weights any more; correct or remove it`)
 }
