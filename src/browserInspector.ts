@@ -15,7 +15,9 @@ import { renderPage } from './inspect/page.ts'
 /**
  * The inspector's page as one HTML file of a few megabytes: data, script and style inside, nothing
  * fetched. What draws it is loaded at the first call.
- * @example open(URL.createObjectURL(new Blob([await inspectorPage(inspection)], { type: 'text/html' })))
+ * @example
+ * const html = await inspectorPage(inspection)
+ * open(URL.createObjectURL(new Blob([html], { type: 'text/html' })))
  */
 export async function inspectorPage(inspection: Inspection): Promise<string> {
   return renderPage(inspection, await import('./inspect/page/index.js'))

@@ -11,8 +11,11 @@ function lettersOf(text: string): { readonly letter: string; readonly width: num
   }))
 }
 
-const wide =
-  /\p{Script=Han}|\p{Script=Hiragana}|\p{Script=Katakana}|\p{Script=Hangul}|\p{Emoji_Presentation}|[\uff01-\uff60]/u
+const wide = new RegExp(
+  '\\p{Script=Han}|\\p{Script=Hiragana}|\\p{Script=Katakana}|\\p{Script=Hangul}' +
+    '|\\p{Emoji_Presentation}|[\\uff01-\\uff60]',
+  'u',
+)
 
 /** How many Latin letters' room a text takes. */
 export function widthOf(text: string): number {

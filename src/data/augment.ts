@@ -116,7 +116,8 @@ export function augmentationOf(value: true | string | Augmentation): Augmentatio
   const { crop = 'middle', ...numbers } = augmentation
   if (typeof crop === 'string' ? crop !== 'middle' && crop !== 'window' : !isShare(crop))
     throw new UsageError(
-      `augment: crop is middle, window, or a range of shares of the area in (0, 1] such as 0.35-1, not ${String(crop)}`,
+      'augment: crop is middle, window, or a range of shares of the area in (0, 1] ' +
+        `such as 0.35-1, not ${String(crop)}`,
     )
   for (const [name, amount] of Object.entries(numbers)) {
     const most = limits[name as keyof typeof limits]
@@ -142,7 +143,9 @@ function parse(text: string): Augmentation {
     if (value === undefined) {
       if (!Object.hasOwn(augmentations, name))
         throw new UsageError(
-          `there is no augmentation '${name}'; there are ${Object.keys(augmentations).join(', ')}, and fields such as flip=0.5,rotation=15`,
+          `there is no augmentation '${name}'; ` +
+            `there are ${Object.keys(augmentations).join(', ')}, ` +
+            'and fields such as flip=0.5,rotation=15',
         )
       Object.assign(merged, augmentations[name as AugmentationName])
     } else if (name === 'crop')
@@ -156,7 +159,9 @@ function parse(text: string): Augmentation {
  * Draws what one image undergoes. The random numbers are taken in a fixed order, so that a draw
  * depends on the stream, the image's extent and the augmentation only: it is the same on every
  * adapter.
- * @example drawAugmentation(new Random(seed, stream), augmentationOf('standard'), image, model.preprocess)
+ * @example
+ * const random = new Random(seed, stream)
+ * drawAugmentation(random, augmentationOf('standard'), image, model.preprocess)
  */
 export function drawAugmentation(
   random: Random,

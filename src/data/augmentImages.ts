@@ -1,4 +1,5 @@
-import type { RgbImage } from '../host/node/decode.ts'
+import { at } from '../base/at.ts'
+import type { RgbImage } from '../host/host.ts'
 import type { Preprocess } from '../nn/preprocess.ts'
 import { sumOuterInner } from '../ops/reduce.ts'
 import type { Engine } from '../tensor/engine.ts'
@@ -9,12 +10,12 @@ import { normalizationParams, plain, resample, rowKernel } from './resample.ts'
 import { checkImage, filled, viewImages } from './transforms.ts'
 
 /**
- * Numbers an image in the table that the kernels read: cos, sin, whether turned, whether erased,
- * four kinds, four amounts, a rectangle's edges.
+ * Numbers per image in the table that the kernels read: cos, sin, whether rotated, whether erased,
+ * the kinds of four color changes, their amounts, the erased rectangle's edges.
  */
 const tableWidth = 16
 
-/** How shaders/transforms/color.wgsl numbers the changes; 0 is none. */
+/** The numbers of the changes in shaders/transforms/color.wgsl; 0 stands for none. */
 const kinds = { brightness: 1, contrast: 2, saturation: 3, hue: 4 } as const satisfies Record<
   ColorChange['kind'],
   number
@@ -31,17 +32,19 @@ const change = rowKernel<'size' | 'images'>('transforms/augment', ({ size, image
 const plainParams = normalizationParams('augment', plain)
 
 /**
- * Augmented images as a network wants them, on the GPU: each seen in its view, flipped, turned
- * about its middle, its colors changed, normalized, and a rectangle of it set to the mean. The
- * formulas are torchvision's for tensors.
- * @param images RGB rows, of any sizes
- * @param draws what each undergoes
+ * Augmented images as a network's input, on the GPU: each one is cropped and resized to its view,
+ * flipped, rotated about its center, its colors are changed, it is normalized, and a rectangle of
+ * it is set to the mean. The formulas are torchvision's for tensors.
+ * @param images RGB rows, of any size
+ * @param draws the augmentation of each image
  * @returns [N, 3, size, size], in the network's channel order
  * @throws ShapeError when an image's data is not height · width · 3 bytes
  * @throws UsageError without images
  * @example
- * const draws = images.map((image, i) => drawAugmentation(new Random(seed, i), augmentation, image,
- * model.preprocess)) const x = augmentImages(engine, images, draws, model.preprocess)
+ * const draws = images.map((image, i) =>
+ *   drawAugmentation(new Random(seed, i), augmentation, image, model.preprocess),
+ * )
+ * const x = augmentImages(engine, images, draws, model.preprocess)
  */
 export function augmentImages(
   engine: Engine,
@@ -49,7 +52,7 @@ export function augmentImages(
   draws: readonly AugmentDraw[],
   preprocess: Preprocess,
 ): Tensor {
-  const viewed = images.map((image, i) => ({ image, view: (draws[i] as AugmentDraw).view }))
+  const viewed = images.map((image, i) => ({ image, view: at(draws, i).view }))
   if (
     draws.every(({ rotation, colors, erased }) => rotation === 0 && colors.length === 0 && !erased)
   )
@@ -59,9 +62,12 @@ export function augmentImages(
   const { size, mean, scale, order } = preprocess
   const n = images.length
   const normalization = normalizationParams('augmentImages', preprocess)
-  // What becomes 0 once it is normalized.
-  const fill = mean.map((value) => value / scale)
-  if (order === 'bgr') fill.reverse()
+  // The mean in 0..1 and in RGB: normalized, it becomes 0.
+  const [first, second, third] = mean.map((value) => value / scale) as [number, number, number]
+  const fills =
+    order === 'bgr'
+      ? { fill_0: third, fill_1: second, fill_2: first }
+      : { fill_0: first, fill_1: second, fill_2: third }
   return filled(engine, n, size, (y) =>
     gpu.withScratch(() => {
       const rgb = scratch(gpu, [n, 3, size, size])
@@ -72,7 +78,6 @@ export function augmentImages(
         })
       const table = gpu.upload(packDraws(draws))
       const means = scratch(gpu, [n])
-      const fills = { fill_0: fill[0] ?? 0, fill_1: fill[1] ?? 0, fill_2: fill[2] ?? 0 }
       if (draws.some(({ colors }) => colors.some(({ kind }) => kind === 'contrast'))) {
         const sums = scratch(gpu, [n, size])
         gpu.run(
@@ -95,20 +100,20 @@ export function augmentImages(
 function packDraws(draws: readonly AugmentDraw[]): Float32Array {
   const table = new Float32Array(tableWidth * draws.length)
   for (const [i, { rotation, colors, erased }] of draws.entries()) {
-    const at = i * tableWidth
+    const start = i * tableWidth
     const angle = (rotation * Math.PI) / 180
     table.set(
       [Math.cos(angle), Math.sin(angle), Number(rotation !== 0), Number(erased !== null)],
-      at,
+      start,
     )
     for (const [k, { kind, amount }] of colors.entries()) {
-      table[at + 4 + k] = kinds[kind]
-      table[at + 8 + k] = amount
+      table[start + 4 + k] = kinds[kind]
+      table[start + 8 + k] = amount
     }
     if (erased)
       table.set(
         [erased.top, erased.left, erased.top + erased.height, erased.left + erased.width],
-        at + 12,
+        start + 12,
       )
   }
   return table

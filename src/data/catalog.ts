@@ -1,3 +1,4 @@
+import { at } from '../base/at.ts'
 import { DataError, UsageError } from '../base/errors.ts'
 import { option, optionText } from '../base/optionText.ts'
 import { PassedOver } from '../host/imageFormat.ts'
@@ -21,8 +22,8 @@ const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /**
- * The images of a dataset, a few dozen bytes each: names as UTF-8 one behind the other, labels and
- * parts as numbers. Where an image lies follows from its name, or from its number.
+ * The images of a dataset in a few dozen bytes each: their names one after the other as UTF-8,
+ * labels and parts as numbers. Where an image is stored follows from its name or its row.
  */
 export class Catalog {
   readonly #sourceOf: (name: string, row: number) => Source
@@ -30,10 +31,10 @@ export class Catalog {
   readonly #ends = new Column(new Float64Array(1024))
   readonly #labels = new Column(new Uint32Array(1024))
   readonly #parts = new Column(new Uint8Array(1024))
-  /** Files beside the images that are images too, of formats that are not read. */
+  /** Images in formats that Graft does not read. */
   readonly passedOver = new PassedOver()
 
-  /** @param sourceOf where the image of this name lies, which was added as the row-th */
+  /** @param sourceOf where the image of a name and row is stored */
   constructor(sourceOf: (name: string, row: number) => Source) {
     this.#sourceOf = sourceOf
   }
@@ -42,26 +43,29 @@ export class Catalog {
     return this.#labels.length
   }
 
-  /** @param part null where a seeded share of each class is to be held out */
+  /** @param part null if a seeded share of each class will be held out */
   add(name: string, label: number, part: Part | null = null): void {
-    const at = this.#ends.at(this.length - 1)
+    const start = this.#startOf(this.length)
     const bytes = encoder.encode(name)
-    const end = at + bytes.length
+    const end = start + bytes.length
     if (end > this.#names.length) {
       const larger = new Uint8Array(Math.max(2 * this.#names.length, end))
       larger.set(this.#names)
       this.#names = larger
     }
-    this.#names.set(bytes, at)
+    this.#names.set(bytes, start)
     this.#ends.push(end)
     this.#labels.push(label)
     this.#parts.push(part === null ? undivided : parts.indexOf(part))
   }
 
   name(row: number): string {
-    return decoder.decode(
-      this.#names.subarray(row === 0 ? 0 : this.#ends.at(row - 1), this.#ends.at(row)),
-    )
+    return decoder.decode(this.#names.subarray(this.#startOf(row), this.#ends.at(row)))
+  }
+
+  /** Where the bytes of a row's name begin. */
+  #startOf(row: number): number {
+    return row === 0 ? 0 : this.#ends.at(row - 1)
   }
 
   sample(row: number): Sample {
@@ -70,23 +74,24 @@ export class Catalog {
   }
 
   /**
-   * Numbers the classes by their names' order.
-   * @param names the class names, by the labels that the images were added with
-   * @returns the names in order
+   * Renumbers the classes in the order of their names.
+   * @param names the class names, indexed by the labels that the images were added with
+   * @returns the sorted names
    */
   sortClasses(names: readonly string[]): string[] {
-    const sorted = [...names].sort(byCodeUnit)
-    const place = new Map(sorted.map((name, i) => [name, i]))
-    this.#labels.map((label) => place.get(names[label] ?? '') ?? 0)
-    return sorted
+    const sorted = [...names.entries()].sort(([, a], [, b]) => byCodeUnit(a, b))
+    const newLabels = new Uint32Array(names.length)
+    for (const [place, [label]] of sorted.entries()) newLabels[label] = place
+    this.#labels.map((label) => at(newLabels, label))
+    return sorted.map(([, name]) => name)
   }
 
   /**
-   * Makes a dataset of it: by the parts that the images were added with, or, where they have none,
-   * by a seeded share of each class. Both parts come class after class, by name within a class.
-   * @throws DataError for fewer than two classes, a class in one part alone, one too small to
-   * divide, or images with and without a part
-   * @throws UsageError where the images have parts, and a person decided how to divide them
+   * Makes a dataset: divided by the parts that the images were added with, or, if they have none,
+   * by a seeded share of each class. Both parts are sorted by class, then by name.
+   * @throws DataError for fewer than two classes, a class in only one part, one too small to
+   * divide, or some images with and some without a part
+   * @throws UsageError if the images have parts, and a person decided how to divide them
    */
   divide(
     root: string,
@@ -104,7 +109,7 @@ export class Catalog {
     const picked: [number[], number[]] = [[], []]
     const present: [Set<string>, Set<string>] = [new Set(), new Set()]
     for (const [label, ofClass] of this.#rowsByClass(classes.length).entries()) {
-      const name = classes[label] ?? ''
+      const name = at(classes, label)
       const held = toSplit ? heldOut(name, label, ofClass.length, split, seed) : null
       for (const [i, row] of ofClass.entries()) {
         const part = held ? Number(held[i]) : this.#parts.at(row)
@@ -117,7 +122,7 @@ export class Catalog {
     return { root, classes, train, val, passedOver: this.passedOver.counts }
   }
 
-  /** Whether no image came with a part; all come with one, or none. */
+  /** Whether the images have no parts; either all have one, or none. */
   #needsSplit(root: string): boolean {
     let first = -1
     let without = 0
@@ -136,7 +141,7 @@ export class Catalog {
   /** The rows of each class, sorted by name. */
   #rowsByClass(classes: number): number[][] {
     const rows: number[][] = Array.from({ length: classes }, () => [])
-    for (let row = 0; row < this.length; row++) rows[this.#labels.at(row)]?.push(row)
+    for (let row = 0; row < this.length; row++) at(rows, this.#labels.at(row)).push(row)
     for (const ofClass of rows) {
       const named = ofClass
         .map((row) => ({ row, name: this.name(row) }))
@@ -147,7 +152,7 @@ export class Catalog {
   }
 }
 
-/** Some rows of a catalog, in an order of their own. */
+/** Some rows of a catalog, in a given order. */
 class Selection implements SampleList {
   readonly #catalog: Catalog
   readonly #rows: Uint32Array
@@ -190,8 +195,8 @@ export function requireTwoClasses(root: string, classes: readonly string[]): voi
 }
 
 /**
- * @param mark what stands behind the parts' names in messages: '/' where they are folders
- * @throws DataError naming the classes that one of both parts lacks
+ * @param mark what follows the parts' names in messages: '/' if they are folders
+ * @throws DataError naming the classes that are in only one of the two parts
  */
 export function requireSameClasses(
   root: string,

@@ -1,4 +1,6 @@
-/** Numbers that grow in number, held without a JavaScript object each. */
+import { at } from '../base/at.ts'
+
+/** A growing list of numbers in a typed array, which needs no JavaScript object for each. */
 export class Column<T extends Float64Array | Uint32Array | Uint8Array> {
   #values: T
   length = 0
@@ -16,11 +18,14 @@ export class Column<T extends Float64Array | Uint32Array | Uint8Array> {
     this.#values[this.length++] = value
   }
 
+  /** @throws RangeError outside the list */
   at(index: number): number {
-    return this.#values[index] ?? 0
+    if (index >= this.length)
+      throw new RangeError(`index ${index} is outside a list of ${this.length}`)
+    return at(this.#values, index)
   }
 
   map(change: (value: number) => number): void {
-    for (let i = 0; i < this.length; i++) this.#values[i] = change(this.#values[i] ?? 0)
+    for (let i = 0; i < this.length; i++) this.#values[i] = change(this.at(i))
   }
 }

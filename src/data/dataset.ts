@@ -1,3 +1,4 @@
+import { at } from '../base/at.ts'
 import type { Source } from '../host/host.ts'
 
 export type { FileRange, Source } from '../host/host.ts'
@@ -6,7 +7,7 @@ export type { FileRange, Source } from '../host/host.ts'
 export interface Sample {
   readonly source: Source
   /**
-   * How messages call it: for files the path below the dataset's root, with `/` on every system.
+   * Its name in messages: for files the path below the dataset's root, with `/` on every system.
    */
   readonly name: string
   /** Index into the dataset's `classes`. */
@@ -14,9 +15,9 @@ export interface Sample {
 }
 
 /**
- * Labeled images in a fixed order. An array of samples is one. Datasets on disk keep a few bytes
- * for each image and make a sample when it is asked for, so that a million of them take megabytes;
- * `[...list]` makes an array of them all.
+ * Labeled images in a fixed order, such as an array of samples. Datasets on disk keep only a few
+ * dozen bytes per image and make a sample when it is asked for, so that a million images take
+ * megabytes; `[...list]` makes an array of all samples.
  */
 export interface SampleList extends Iterable<Sample> {
   readonly length: number
@@ -24,7 +25,7 @@ export interface SampleList extends Iterable<Sample> {
   at(index: number): Sample | undefined
 }
 
-/** Labeled images in two parts that share no image: one to train on, one to validate on. */
+/** Labeled images in two parts without common images: one to train on, one to validate on. */
 export interface ImageDataset {
   /** The folder or file it came from. */
   readonly root: string
@@ -33,13 +34,13 @@ export interface ImageDataset {
   readonly train: SampleList
   readonly val: SampleList
   /**
-   * Files that are in neither because images of their format are not read: how many of each ending,
-   * such as { '.heic': 12 }.
+   * Images in formats that Graft does not read, which are in neither part: how many of each
+   * ending, such as { '.heic': 12 }.
    */
   readonly passedOver?: Readonly<Record<string, number>>
 }
 
-/** A dataset small enough to be held in arrays. */
+/** A dataset whose samples are in arrays. */
 export interface ArrayDataset extends ImageDataset {
   readonly train: readonly Sample[]
   readonly val: readonly Sample[]
@@ -55,7 +56,7 @@ export function sampleAt(samples: SampleList, index: number): Sample {
 /** How many samples each class has. */
 export function countByClass(samples: SampleList, classes: number): number[] {
   const counts = new Array<number>(classes).fill(0)
-  for (const { label } of samples) counts[label] = (counts[label] ?? 0) + 1
+  for (const { label } of samples) counts[label] = at(counts, label) + 1
   return counts
 }
 

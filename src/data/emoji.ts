@@ -8,7 +8,7 @@ import { resolveSplit, splitByClass } from './split.ts'
 
 const PACKAGE = 'emoji-datasource-google'
 
-/** The demo's classes, each a few of the subcategories in the package's emoji.json. */
+/** The demo's classes; each one joins some subcategories of the package's emoji.json. */
 const SUBCATEGORIES: Readonly<Record<string, readonly string[]>> = {
   animal: ['animal-mammal', 'animal-bird', 'animal-bug', 'animal-marine', 'animal-reptile'],
   building: ['place-building'],
@@ -69,12 +69,12 @@ async function readEntries(folder: string): Promise<EmojiEntry[]> {
 
 /**
  * Opens the images of the npm package `emoji-datasource-google` (MIT; 64x64 PNG) as a dataset of 15
- * classes: those emoji of version 16 whose subcategory belongs to one of the classes, without their
- * skin-tone variants. Of 1,157 images a quarter of each class, 291 in all, is held out by the seed,
- * just as `openImageFolder` does it.
+ * classes: the emoji of version 16 whose subcategory belongs to one of the classes, without their
+ * skin-tone variants. These are 1,157 images. A quarter of each class, 291 images in all, is held
+ * out by the seed, as `openImageFolder` does.
  *
  * @param options.seed a non-negative safe integer, 0 unless given
- * @throws DataError where the package is missing, with the command that installs it
+ * @throws DataError if the package is missing, with the command that installs it
  * @throws UsageError for any other seed
  * @example
  * const data = await openEmoji()
@@ -85,10 +85,9 @@ export async function openEmoji(options: { readonly seed?: number } = {}): Promi
   const { split, seed } = resolveSplit('openEmoji', options)
   const root = packageFolder()
   const entries = (await readEntries(root)).filter((entry) => entry.has_img_google)
-  const classes = Object.keys(SUBCATEGORIES).sort(byCodeUnit)
-  const samples = classes.map((name, label) => {
-    const wanted = SUBCATEGORIES[name] ?? []
-    return entries
+  const sorted = Object.entries(SUBCATEGORIES).sort(([a], [b]) => byCodeUnit(a, b))
+  const samples = sorted.map(([name, wanted], label) =>
+    entries
       .filter((entry) => wanted.includes(entry.subcategory))
       .map(
         ({ image }): Sample => ({
@@ -96,7 +95,8 @@ export async function openEmoji(options: { readonly seed?: number } = {}): Promi
           name: `${name}/${image}`,
           label,
         }),
-      )
-  })
+      ),
+  )
+  const classes = sorted.map(([name]) => name)
   return { root, classes, ...splitByClass(classes, samples, split, seed) }
 }

@@ -11,28 +11,28 @@ import { headBytes, headerEnd, parseHeader } from '../weights/safetensorsHeader.
 import type { Sample } from './dataset.ts'
 import { contentKey, FileStates, type ImageKeys } from './imageKeys.ts'
 
-/** Where a row lies: a number that its table gives out. */
+/** Where a row is stored: a number that its table assigns. */
 export type Place = number
 
 /**
- * What a table knows of an image: where its row is, or, where it has none, its encoded bytes and
- * what to keep a row by.
+ * What a table knows about an image: the place of its row, or, if it has none, its encoded bytes
+ * and the keys to keep a row under.
  */
 export type Sought =
   | { readonly place: Place }
   | { readonly bytes: Uint8Array; readonly keys: ImageKeys }
 
-/** Of the files' layout: others' are never looked at, and go when there is no more room. */
+/** The name of the files' layout: files of another one are never read, and removed for room. */
 const layout = 'rows by content and state'
 const keyDigits = 32
-/** Stands for the state of an image that was in memory. */
+/** The state of an image that was in memory. */
 const noState = '-'.repeat(keyDigits)
-/** What says how long a header is. */
+/** The bytes that hold the header's length. */
 const lengthBytes = 8
 const extension = '.safetensors'
 /**
- * Bytes of rows that are written as one file: what a run that is killed loses at most, and what one
- * damaged file costs.
+ * Bytes of rows that are written as one file: a killed run loses no more than these, and neither
+ * does a damaged file.
  */
 const segmentBytes = 32 * 2 ** 20
 const defaultLimit = 8 * 2 ** 30
@@ -47,24 +47,24 @@ interface Segment {
   readonly dataStart: number
   readonly sha256: string
   /**
-   * The file, read once to see that it is whole, and held open so that it stays readable whoever
-   * removes it; null for one that is damaged or gone. Unset until a row of it is wanted.
+   * The file, read once to verify it, and kept open so that it stays readable if another process
+   * removes it; null if it is damaged or gone. Not set until one of its rows is wanted.
    */
   file?: Promise<FileHandle | null>
 }
 
 /**
- * What frozen layers give, kept on disk from run to run. A table belongs to one way of computing
- * rows (weights, cut, preprocessing); in it a row is found by the sha256 of its image's encoded
- * bytes, which are not even read where the file is known to be unchanged. Rows are written in files
- * of up to 32 MiB that are whole from the moment they have their name and never change, so that
- * several programs may use one folder at a time; each holds the sha256 of its rows, and one that
- * does not match is removed. Beyond its limit the files that nobody has used for longest go.
+ * The outputs of frozen layers, kept on disk between runs. A table belongs to one way of computing
+ * rows (weights, cut, preprocessing). In it a row is found by the sha256 of its image's encoded
+ * bytes, which are not even read if the file is known to be unchanged. Rows are written in files of
+ * up to 32 MiB that are complete from the moment they have their name and never change, so that
+ * several programs can use one folder at the same time. Each file holds the sha256 of its rows; one
+ * that does not match is removed. Above the limit, the least recently used files are removed.
  * @example await fit(model, data, { epochs: 20, featureCache: new FeatureCache() })
  */
 export class FeatureCache {
   readonly folder: string
-  /** The most bytes that its files take. */
+  /** The most bytes that its files may take. */
   readonly limit: number
 
   /**
@@ -80,21 +80,21 @@ export class FeatureCache {
 
   /**
    * The rows that were computed in one way.
-   * @param key names what its rows were computed by, in letters that a file name takes
-   * @param width numbers a row
+   * @param key names that way, in characters that a file name can have
+   * @param width numbers per row
    */
   table(key: string, width: number): FeatureTable {
     return new FeatureTable(this, key, width)
   }
 
-  /** A name for a table, from all that decides what its rows are. */
+  /** A name for a table, from everything that its rows depend on. */
   nameOf(parts: readonly (string | Float32Array)[]): string {
     const hash = createHash('sha256').update(layout)
     for (const part of parts) hash.update(typeof part === 'string' ? part : bytesOf(part))
     return hash.digest('hex')
   }
 
-  /** Removes files, longest unused first, until `bytes` more fit; says whether they do. */
+  /** Removes the least recently used files until `bytes` more fit; returns whether they do. */
   async makeRoom(bytes: number, keep: ReadonlySet<string>): Promise<boolean> {
     const files = await this.#files()
     const kept = files.filter(({ path }) => keep.has(path)).reduce((sum, { size }) => sum + size, 0)
@@ -103,7 +103,7 @@ export class FeatureCache {
     for (const { path, size } of files.sort((a, b) => a.used - b.used)) {
       if (total <= this.limit) break
       if (keep.has(path)) continue
-      // Windows removes no file that somebody reads.
+      // Windows does not remove a file that is open.
       if (await removed(path)) total -= size
     }
     return total <= this.limit
@@ -134,7 +134,7 @@ export class FeatureTable {
   readonly #places = new Map<string, Place>()
   readonly #states = new FileStates()
   #rowsInFiles = 0
-  /** Rows on their way into a file. */
+  /** Rows that are not in a file yet. */
   #keys: ImageKeys[] = []
   #pending: Float32Array | null = null
 
@@ -144,14 +144,14 @@ export class FeatureTable {
     this.#width = width
   }
 
-  /** Rows that are in files: places below this number. */
+  /** The number of rows in files: their places are below it. */
   get rowsInFiles(): number {
     return this.#rowsInFiles
   }
 
   /**
-   * Learns which rows earlier runs have left, from the headers of their files. Files that are none
-   * of a table's are removed.
+   * Finds the rows of earlier runs by the headers of their files. Files that do not belong to the
+   * table are removed.
    */
   async open(): Promise<void> {
     const names = (await readdir(this.#folder).catch(() => []))
@@ -213,11 +213,10 @@ export class FeatureTable {
   }
 
   /**
-   * Adds a row; it is on disk once its file is full and the next row comes, or after `flush`.
+   * Adds a row. It is on disk after `flush`, or when its file is full and the next row is added.
    * @returns its place
-   * @throws GraftError with code `write` where a file is due and cannot be written, or the cache's
-   * limit leaves no room for it; the row is not added then, and those that were to go into the file
-   * can still be read
+   * @throws GraftError with code `write` if a full file cannot be written or the cache's limit
+   * leaves no room for it; then the row is not added, and the rows of that file can still be read
    */
   async add(keys: ImageKeys, row: Float32Array): Promise<Place> {
     this.#pending ??= new Float32Array(
@@ -232,8 +231,8 @@ export class FeatureTable {
   }
 
   /**
-   * Writes what has been added since the last file.
-   * @throws as `add` does
+   * Writes the rows added since the last file.
+   * @throws GraftError as `add` does
    */
   async flush(): Promise<void> {
     const [keys, pending] = [this.#keys, this.#pending]
@@ -257,7 +256,7 @@ export class FeatureTable {
     })
     await writeFileAtomic(path, bytes)
     this.#keys = []
-    // Written here and now: it need not be read to be known as whole.
+    // Just written, so it need not be verified by reading it.
     this.#keep({
       path,
       keys,
@@ -298,7 +297,7 @@ export class FeatureTable {
   }
 }
 
-/** What a file's header says, or that the file is none of a table's, or not there. */
+/** A file's header; 'damaged' if the file does not belong to the table, 'gone' if it is missing. */
 async function readHeader(path: string, width: number) {
   const file = await open(path).catch(() => null)
   if (!file) return 'gone'
@@ -310,10 +309,11 @@ async function readHeader(path: string, width: number) {
     await file.read(header, 0, header.length, lengthBytes)
     const { entries, metadata, dataStart } = parseHeader(header, size)
     const keys = keysOf(metadata)
+    const { sha256 } = metadata
     const [rows] = entries
-    if (rows?.name !== 'rows' || rows.shape[0] !== keys.length || rows.shape[1] !== width)
-      return 'damaged'
-    return { keys, dataStart, sha256: metadata.sha256 ?? '' }
+    const fits = rows?.name === 'rows' && rows.shape[0] === keys.length && rows.shape[1] === width
+    if (!fits || sha256 === undefined) return 'damaged'
+    return { keys, dataStart, sha256 }
   } catch (error) {
     if (error instanceof WeightsError) return 'damaged'
     return 'gone'
@@ -323,8 +323,8 @@ async function readHeader(path: string, width: number) {
 }
 
 /**
- * Opens a file that is what it was when it was written; one that has changed is removed, for its
- * rows to be computed again.
+ * Opens a file if its content is unchanged since it was written; otherwise removes it, so that its
+ * rows are computed again.
  */
 async function openWhole({ path, keys, dataStart, sha256 }: Segment): Promise<FileHandle | null> {
   const file = await open(path).catch(() => null)
@@ -339,7 +339,7 @@ async function openWhole({ path, keys, dataStart, sha256 }: Segment): Promise<Fi
   return null
 }
 
-/** Keys as a header holds them. */
+/** Keys in the form that a header holds. */
 function metadataOf(keys: readonly ImageKeys[]): {
   readonly contents: string
   readonly states: string

@@ -1,3 +1,4 @@
+import { at } from '../base/at.ts'
 import { DataError } from '../base/errors.ts'
 import { PICTURE } from '../host/imageFormat.ts'
 import { Catalog, requireSameClasses } from './catalog.ts'
@@ -11,15 +12,17 @@ export interface PlacedFile {
 }
 
 /**
- * Labeled images from files that a person chose or dropped, laid out as `openImageFolder` takes
- * them: `<class>/…`, of which a seeded share is held out, or `train/<class>/…` and `val/<class>/…`.
- * The same files give the same division as the folder on the disk does. Hidden files and what is
- * not called .jpg, .jpeg, .png or .webp is passed over. Nothing is read yet.
- * @param files what `<input type="file" webkitdirectory>` holds, the chosen folder being the root;
+ * Labeled images from files that a person chose or dropped, in the folders that `openImageFolder`
+ * takes: `<class>/…`, of which a seeded share is held out, or `train/<class>/…` and
+ * `val/<class>/…`. They are divided exactly as the same folder on the disk. Hidden files are
+ * skipped, and so are files whose names do not end in .jpg, .jpeg, .png or .webp. No file is read
+ * yet.
+ * @param files the files of `<input type="file" webkitdirectory>`, whose chosen folder is the root;
  * or blobs with their paths below the root
- * @param options.root how the dataset and errors call them; unless given, the chosen folder's name
+ * @param options.root the root's name, for the dataset and for errors; the chosen folder's name by
+ * default
  * @throws DataError with one line that says what to do: files without a folder, a class folder
- * without images, one class only, a class in train/ or val/ alone, one too small to divide
+ * without images, only one class, a class in only one of train/ and val/, one too small to divide
  * @throws UsageError for a split outside (0, 1) or a seed that is not a non-negative safe integer
  * @example const data = filesDataset(input.files, { split: 0.2 })
  */
@@ -33,11 +36,11 @@ export function filesDataset(
   const tops = new Set(placed.map(({ path }) => path.slice(0, path.indexOf('/'))))
   const divided = tops.has('train') && tops.has('val')
   const blobs: Blob[] = []
-  const catalog = new Catalog((_, row) => blobs[row] ?? new Blob())
+  const catalog = new Catalog((_, row) => at(blobs, row))
   const numbers = new Map<string, number>()
   const inPart = { train: new Set<string>(), val: new Set<string>() }
   for (const { path, file } of placed) {
-    const [first = '', second = '', ...deeper] = path.split('/')
+    const [first, second, ...deeper] = path.split('/') as [string, string, ...string[]]
     const part = !divided ? null : first === 'train' || first === 'val' ? first : undefined
     if (part === undefined) continue
     if (part && deeper.length === 0) continue
@@ -64,6 +67,7 @@ export function filesDataset(
 function placeAll(files: Iterable<File | PlacedFile>) {
   let root = 'the files'
   let loose = ''
+  /** All have a folder in their path. */
   const placed: PlacedFile[] = []
   const others: string[] = []
   for (const given of files) {
@@ -81,12 +85,16 @@ function placeAll(files: Iterable<File | PlacedFile>) {
   }
   if (placed.length === 0 && loose)
     throw new DataError(
-      `${loose} lies in no class folder: choose the folder that holds a folder for each class, or name each file's path, as in 'cat/1.jpg'`,
+      `${loose} is not in a class folder: choose the folder that holds a folder for each class, ` +
+        "or name each file's path, as in 'cat/1.jpg'",
     )
   return { root, placed, others }
 }
 
-/** Of a class without an image only its other files tell: a browser gives no empty folders. */
+/**
+ * Refuses a class folder without images. A browser does not list empty folders, so only other files
+ * in the folder show that it exists.
+ */
 function requireImages(
   placed: readonly PlacedFile[],
   others: readonly string[],

@@ -36,8 +36,8 @@ function folderError(path: string, cause: unknown): DataError {
 }
 
 /**
- * What an entry is once symbolic links are followed; a link to nowhere counts as a file, for the
- * decoder to report.
+ * The kind of an entry after following symbolic links. A broken link counts as a file, so that the
+ * decoder reports it.
  */
 async function entryKind(folder: string, entry: Dirent): Promise<Kind> {
   if (entry.isDirectory()) return 'folder'
@@ -71,8 +71,8 @@ function isWithin(path: string, folder: string): boolean {
 }
 
 /**
- * The name of every image of a class folder, at any depth, sorted; each real folder once, and none
- * that holds the class folder itself.
+ * The names of all images of a class folder, at any depth. Each real folder is read once, and none
+ * that contains the class folder itself.
  */
 async function walkClass(
   root: string,
@@ -114,7 +114,8 @@ async function addClasses(
     if (names.length === 0) {
       const others = countedEndings(passedOver.counts)
       throw new DataError(
-        `the class folder ${join(root, prefix, name)} holds no image (JPEG, PNG or WebP${others && `; it holds ${others}`}): add some or remove the folder`,
+        `the class folder ${join(root, prefix, name)} holds no image ` +
+          `(JPEG, PNG or WebP${others && `; it holds ${others}`}): add some or remove the folder`,
       )
     }
     catalog.passedOver.add(passedOver)
@@ -122,7 +123,7 @@ async function addClasses(
   }
 }
 
-/** The class folders directly below a folder: one at least. */
+/** The class folders directly below a folder; at least one. */
 async function classFolders(path: string): Promise<string[]> {
   const classes = await subfolders(path)
   if (classes.length > 0) return classes
@@ -133,8 +134,8 @@ async function classFolders(path: string): Promise<string[]> {
 }
 
 /**
- * Whether the folder is laid out as train/ and val/; one of them alone is an error, unless it is a
- * class that happens to be called so.
+ * Whether the folder is divided into train/ and val/. One of them alone is an error, unless it is a
+ * class of that name.
  */
 async function isDivided(root: string, folders: readonly string[]): Promise<boolean> {
   const present = ['train', 'val'].filter((name) => folders.includes(name))
@@ -149,24 +150,25 @@ async function isDivided(root: string, folders: readonly string[]): Promise<bool
     ? `rename ${misnamed}/ to val/`
     : `add ${missing}/ with a folder per class`
   throw new DataError(
-    `${root} has ${only}/ but no ${missing}/: ${remedy}, or give ${join(root, only)} to have a part of it held out`,
+    `${root} has ${only}/ but no ${missing}/: ${remedy}, ` +
+      `or give ${join(root, only)} to have a part of it held out`,
   )
 }
 
 /**
- * Opens a folder of labeled images, laid out either as `train/<class>/…` and `val/<class>/…`, or as
- * `<class>/…`, of which a seeded share of each class is held out for validation. Folders inside a
- * class are walked, symbolic links followed; hidden files and everything that is not called .jpg,
- * .jpeg, .png or .webp is passed over; `passedOver` counts images of other formats among it.
- * Nothing is decoded yet.
+ * Opens a folder of labeled images: either `train/<class>/…` and `val/<class>/…`, or `<class>/…`,
+ * of which a seeded share of each class is held out for validation. Folders inside a class are read
+ * too, and symbolic links are followed. Hidden files are skipped, and so are files whose names do
+ * not end in .jpg, .jpeg, .png or .webp; `passedOver` counts the images of other formats among
+ * them. No image is decoded yet.
  *
- * Class names are sorted by code unit, and the division depends on the seed and the files' sorted
- * names alone: both come out the same on every system. Where train/ and val/ exist, other
- * folders beside them are left alone, and `split` and `seed` are errors: they would decide nothing.
+ * Class names are sorted by code unit, and the division depends only on the seed and the sorted
+ * names of the files: both are the same on every system. If train/ and val/ exist, other folders
+ * beside them are ignored, and `split` and `seed` are errors, because they would have no effect.
  *
  * @throws DataError with one line that says what to do: no such folder, not a folder, no class
- * folders, a class without images, one class only, a class in train/ or val/ alone, a class too
- * small to divide
+ * folders, a class without images, only one class, a class in only one of train/ and val/, a class
+ * too small to divide
  * @throws UsageError for a split outside (0, 1) or a seed that is not a non-negative safe integer
  * @example
  * const data = await openImageFolder('flowers', { split: 0.2, seed: 1 })

@@ -3,12 +3,12 @@ import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Source } from './dataset.ts'
 
-/** What an image is known by in a later run: 128 bits each, as 32 hexadecimal digits. */
+/** How a later run recognizes an image: keys of 128 bits, as 32 hexadecimal digits. */
 export interface ImageKeys {
-  /** Of its encoded bytes, by sha256: the same wherever they lie. */
+  /** From the sha256 of its encoded bytes; it does not depend on where they are stored. */
   readonly content: string
   /**
-   * Of its file's state, which tells that the bytes are the same without reading them; null for an
+   * From its file's state, which shows without reading that the bytes are the same; null for an
    * image in memory.
    */
   readonly state: string | null
@@ -20,16 +20,16 @@ export function contentKey(bytes: Uint8Array): string {
 }
 
 /**
- * Keys of files' states. A file is known by its path, its size and the times its content and its
- * inode last changed, in nanoseconds; a member of an archive by the archive's and its place in it.
- * The time of the inode's last change, which no program can set, shows a file that was replaced
- * with the old date and size.
+ * Keys of files' states. The state of a file is its path, its size and the times at which its
+ * content and its inode last changed, in nanoseconds; that of an archive's member is the archive's
+ * state and the member's place in it. The time of the inode's last change, which no program can
+ * set, reveals a file that was replaced by one with the old date and size.
  */
 export class FileStates {
-  /** Of archives already asked for: each holds many images. */
+  /** The states of archives seen before: each archive holds many images. */
   readonly #archives = new Map<string, Promise<string | null>>()
 
-  /** Null for a file that is not there, and for an image in memory. */
+  /** Null for a missing file, and for an image in memory. */
   async keyOf(source: Source): Promise<string | null> {
     if (source instanceof Uint8Array || source instanceof Blob) return null
     if (typeof source === 'string') {

@@ -8,7 +8,7 @@ import { Catalog, type Part } from './catalog.ts'
 import type { ImageDataset } from './dataset.ts'
 import { type DataOptions, resolveSplit } from './split.ts'
 
-/** What a column may be called. */
+/** The names that a column may have. */
 const columnNames = {
   file: ['file', 'filename', 'path', 'image'],
   label: ['label', 'class', 'category'],
@@ -23,15 +23,14 @@ const partNames: Readonly<Record<string, Part>> = {
 }
 
 /**
- * Files looked for before training: where none of the first is there, they are sought in the wrong
- * place.
+ * How many files are looked for before training: if none of them exists, the paths are wrong.
  */
 const soughtFiles = 32
 
 interface Columns {
   readonly file: number
   readonly label: number
-  /** Negative where there is no such column. */
+  /** Negative if there is no such column. */
   readonly split: number
 }
 
@@ -42,12 +41,13 @@ interface Row {
 }
 
 /**
- * Opens a file of labels: comma-, semicolon- or tab-separated, its first line naming the columns
- * `file,label` and, if it divides the images, `split` (train or val), in any order and with others
- * beside them. Paths count from the file's folder. It is read as a stream; nothing is decoded yet.
- * @throws DataError with one line that says what to do: no such file, no such column, a row that is
- * cut short or names no label, a file named twice, a split of another name, none of the files
- * there, and what `openImageFolder` refuses about classes
+ * Opens a file of labels, separated by commas, semicolons or tabs. Its first line names the columns
+ * `file,label` and, if it divides the images, `split` (train or val), in any order and with any
+ * others. Paths are relative to the file's folder. The file is read as a stream; no image is
+ * decoded yet.
+ * @throws DataError with one line that says what to do: no such file, no such column, a row without
+ * a file or label, a file named twice, an unknown split, none of the files exists, and what
+ * `openImageFolder` refuses about classes
  * @throws UsageError for a split outside (0, 1) or a seed that is not a non-negative safe integer
  * @example const data = await openLabelFile('flowers/labels.csv', { split: 0.2 })
  */
@@ -70,8 +70,7 @@ export async function openLabelFile(
     skip_empty_lines: true,
     trim: true,
   })
-  // Passes on what goes wrong with the file, and closes it where a row is refused; the loop below
-  // meets both.
+  // Passes errors of the file on to the loop below, and closes the file if a row is refused there.
   pipeline(createReadStream(path), parser, () => {})
   try {
     for await (const { record, info } of parser as AsyncIterable<Row>) {
@@ -84,7 +83,7 @@ export async function openLabelFile(
       const before = lines.get(file)
       if (before !== undefined)
         throw new DataError(
-          `${where}: ${file} is named in line ${before} already: remove one of the two lines`,
+          `${where}: ${file} is already named in line ${before}: remove one of the two lines`,
         )
       lines.set(file, info.lines)
       const known = classes.get(label) ?? classes.size
@@ -99,16 +98,15 @@ export async function openLabelFile(
   }
   if (!columns)
     throw new DataError(
-      `${path} is empty: its first line names the columns file,label, ` +
-        'and a line for each image follows',
+      `${path} is empty: write file,label into its first line, and a line for each image below`,
     )
   if (lines.size === 0)
-    throw new DataError(`${path} names no image: a line for each is to follow the first one`)
+    throw new DataError(`${path} names no image: add a line for each below the first one`)
   await requireSomeFiles(path, folder, lines.keys())
   return catalog.divide(path, catalog.sortClasses([...classes.keys()]), division)
 }
 
-/** Whether a file's first line names the columns that a file of labels has. */
+/** Whether a file's first line names the columns of a file of labels. */
 export async function isLabelFile(path: string): Promise<boolean> {
   const line = await firstLine(path)
   const cells = line
@@ -119,7 +117,7 @@ export async function isLabelFile(path: string): Promise<boolean> {
   )
 }
 
-/** What stands between the columns: whichever of the three comes first in the first line. */
+/** The separator of the columns: whichever of the three comes first in the first line. */
 function delimiterOf(line: string): string {
   return /[,;\t]/.exec(line)?.[0] ?? ','
 }
@@ -130,12 +128,10 @@ async function firstLine(path: string): Promise<string> {
   })
   try {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(4096), 0, 4096, 0)
-    return (
-      buffer
-        .toString('utf8', 0, bytesRead)
-        .replace(/^\ufeff/, '')
-        .split(/\r?\n/, 1)[0] ?? ''
-    )
+    return buffer
+      .toString('utf8', 0, bytesRead)
+      .replace(/^\ufeff/, '')
+      .replace(/\r?\n.*/s, '')
   } catch (cause) {
     throw fileError(path, cause)
   } finally {
@@ -162,17 +158,20 @@ function findColumns(path: string, header: readonly string[]): Columns {
   const lacking = [...(file < 0 ? ['file'] : []), ...(label < 0 ? ['label'] : [])]
   if (lacking.length > 0)
     throw new DataError(
-      `${path}: the first line names no column ${lacking.join(' and no column ')} (it says ${header.join(', ')}): it is to read file,label or file,label,split`,
+      `${path}: the first line names no column ${lacking.join(' and no column ')} ` +
+        `(it says ${header.join(', ')}): it must be file,label or file,label,split`,
     )
   return { file, label, split }
 }
 
 function readRow(where: string, record: readonly string[], columns: Columns) {
-  const [file = '', label = ''] = [record[columns.file], record[columns.label]]
+  // A cell that a short row leaves out counts as empty.
+  const cell = (column: number) => record[column] ?? ''
+  const [file, label] = [cell(columns.file), cell(columns.label)]
   if (file === '') throw new DataError(`${where}: it names no file`)
   if (label === '') throw new DataError(`${where}: ${file} has no label`)
   if (columns.split < 0) return { file, label, part: null }
-  const text = record[columns.split] ?? ''
+  const text = cell(columns.split)
   const part = partNames[text.toLowerCase()]
   if (text !== '' && !part)
     throw new DataError(`${where}: there is no split "${text}": write train or val`)
@@ -196,6 +195,7 @@ async function requireSomeFiles(
     if (there) return
   }
   throw new DataError(
-    `${path}: none of the files it names is there, such as ${first}: paths count from ${folder}`,
+    `${path}: none of the files that it names exists, such as ${first}: ` +
+      `paths are relative to ${folder}`,
   )
 }

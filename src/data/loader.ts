@@ -1,3 +1,4 @@
+import { at } from '../base/at.ts'
 import { DataError, UsageError } from '../base/errors.ts'
 import type { RgbImage, Source } from '../host/host.ts'
 import type { Engine } from '../tensor/engine.ts'
@@ -12,13 +13,13 @@ export interface DecodedSample {
 }
 
 interface AheadOptions {
-  /** How many images are decoded, or wait decoded, beyond the one in use; 8 unless given. */
+  /** How many images may be in decoding or decoded beyond the one in use; 8 by default. */
   readonly ahead?: number
   /** Stops the generator: its next step throws the signal's reason. */
   readonly signal?: AbortSignal
   /**
-   * Called for each image that cannot be decoded, in order; the image is skipped, or the generator
-   * throws what this throws.
+   * Called for each image that cannot be decoded, in order. The image is skipped; if this function
+   * throws, the generator throws the same error.
    */
   readonly onBroken: (sample: Sample, error: DataError) => void
 }
@@ -33,19 +34,20 @@ export interface DecodeAheadOptions extends AheadOptions {
   readonly decode: (source: Source, name: string) => Promise<RgbImage>
 }
 
-/** How whatever stands for a sample is loaded ahead of its use. */
+/** How anything made from a sample is loaded ahead of its use. */
 export interface LoadAheadOptions<T> extends AheadOptions {
   readonly load: (sample: Sample, index: number) => Promise<T>
-  /** Bytes that it takes while it waits. */
+  /** Bytes that it takes while it waits to be used. */
   readonly bytesOf: (loaded: T) => number
 }
 
 const DEFAULT_AHEAD = 8
 const MAX_AHEAD = 32
-/** Bytes of pixels that may wait decoded. */
+/** Bytes of decoded pixels that may wait to be used. */
 const WAITING_BYTES = 512 * 2 ** 20
 /**
- * Images that are decoded at a time until the size of one is known: as many as libuv has threads.
+ * How many images are decoded at a time until the size of one is known: the number of libuv's
+ * threads.
  */
 const UNKNOWN_AHEAD = 4
 const DEFAULT_CACHE_BYTES = 512 * 2 ** 20
@@ -59,16 +61,16 @@ interface Pending<T> {
 }
 
 /**
- * Decoded images kept up to a number of bytes. What is in stays in, and nothing more is taken
- * where, by the mean of those met, the whole list would not fit: so large a list is decoded anew in
- * every pass, and memory does not grow on the way.
+ * Keeps decoded images up to a number of bytes. Images in the cache stay in it. No image is added
+ * if the whole list, estimated from the mean size so far, would not fit: so long a list is decoded
+ * again in every pass, and memory does not grow during one.
  *
- * Images are found by their place in the list of samples: one cache serves one list.
+ * Images are found by their index in the list of samples, so one cache serves one list.
  *
  * @example
  * const cache = new PixelCache(data.train.length, 2 ** 30)
- * for await (const { image } of decodeAhead(data.train, order, { ...decoding(engine), cache,
- * onBroken })) …
+ * const options = { ...decoding(engine), cache, onBroken }
+ * for await (const { image } of decodeAhead(data.train, order, options)) show(image)
  */
 export class PixelCache {
   /** The most bytes of pixels it holds. */
@@ -80,7 +82,7 @@ export class PixelCache {
 
   /**
    * @param count how many images the list has
-   * @param capacity bytes of pixels, 512 MiB unless given; 0 keeps nothing
+   * @param capacity bytes of pixels, 512 MiB by default; 0 keeps nothing
    * @throws UsageError for a negative capacity
    */
   constructor(count: number, capacity = DEFAULT_CACHE_BYTES) {
@@ -106,14 +108,14 @@ export class PixelCache {
     return this.#images.get(index)
   }
 
-  /** Keeps an image if it fits; says whether it is held now. */
+  /** Adds an image if it fits; returns whether the cache holds it now. */
   add(index: number, image: RgbImage): boolean {
     if (this.#images.has(index)) return true
     const bytes = image.data.byteLength
     this.#met.images++
     this.#met.bytes += bytes
-    const wanted = (this.#met.bytes / this.#met.images) * this.#count
-    if (wanted > this.capacity || this.#bytes + bytes > this.capacity) return false
+    const estimate = (this.#met.bytes / this.#met.images) * this.#count
+    if (estimate > this.capacity || this.#bytes + bytes > this.capacity) return false
     this.#images.set(index, image)
     this.#bytes += bytes
     return true
@@ -126,15 +128,16 @@ export class PixelCache {
 }
 
 /**
- * How an engine's host decodes: by its own decoder, twice as many images ahead as it has cores, 32
- * at most.
+ * How an engine's host decodes: with its own decoder, and twice as many images ahead as it has
+ * cores, but at most 32.
  */
 export function decoding({ host }: Engine): Pick<DecodeAheadOptions, 'ahead' | 'decode'> {
   return { ahead: Math.min(2 * host.cores, MAX_AHEAD), decode: host.decodeImage }
 }
 
 /**
- * Never rejects, so that an image nobody waits for any more cannot leave an unhandled rejection.
+ * The outcome of a promise; never rejects, so that an image that is no longer needed cannot cause
+ * an unhandled rejection.
  */
 async function settle<T>(loading: Promise<T>): Promise<Outcome<T>> {
   try {
@@ -145,8 +148,8 @@ async function settle<T>(loading: Promise<T>): Promise<Outcome<T>> {
 }
 
 /**
- * How many images may be decoded, or wait decoded, at a time: `ahead`, or as many of the largest
- * one met as fit into the memory for them. Until the first is known they are few.
+ * How many images may be in decoding or decoded at a time: `ahead`, or as many of the largest one
+ * so far as fit into WAITING_BYTES. Until the first size is known, only a few.
  */
 class Room {
   readonly #ahead: number
@@ -170,17 +173,16 @@ class Room {
 }
 
 /**
- * Yields samples decoded, in the order given, while the next ones decode on worker threads. An
- * image that cannot be decoded is passed to `onBroken` and skipped; a strict caller throws there.
- * Whatever their number, the images that wait decoded stay within 512 MiB, or are one that is
- * larger.
+ * Yields decoded samples in the given order, while worker threads decode the next ones. An image
+ * that cannot be decoded is passed to `onBroken` and skipped; a strict caller throws there. The
+ * decoded images that wait take at most 512 MiB, or are a single larger one.
  *
  * @param samples what `order` indexes
- * @param order the indices to yield, each any number of times
- * @returns a generator; whoever leaves it early loses the images in progress and nothing else
+ * @param order the indices to yield; an index may occur several times
+ * @returns a generator; it may be left early, and only the images in progress are lost
  * @throws UsageError for an index outside the samples, or an `ahead` that is not a positive integer
  * @throws the signal's reason after an abort, and whatever `onBroken` throws
- * @throws GraftError where the decoder itself cannot be loaded
+ * @throws GraftError if the decoder itself cannot be loaded
  * @example
  * const broken: string[] = []
  * for await (const { image, sample } of decodeAhead(data.val, [...Array(data.val.length).keys()], {
@@ -211,7 +213,7 @@ export async function* decodeAhead(
     yield { index, sample, image: loaded }
 }
 
-/** `decodeAhead` for whatever is loaded of a sample: an image, or what is known of it already. */
+/** As `decodeAhead`, for anything that is loaded for a sample: an image, or its stored features. */
 export async function* loadAhead<T>(
   samples: SampleList,
   order: ArrayLike<number>,
@@ -230,10 +232,9 @@ export async function* loadAhead<T>(
 
   const fill = (): void => {
     for (; queue.length < room.images && next < order.length; next++) {
-      const index = order[next] ?? -1
+      const index = at(order, next)
       const sample = Number.isInteger(index) && index >= 0 ? samples.at(index) : undefined
-      if (!sample)
-        throw new UsageError(`the order names sample ${order[next]} of ${samples.length}`)
+      if (!sample) throw new UsageError(`the order names sample ${index} of ${samples.length}`)
       queue.push({ index, sample, outcome: settle(load(sample, index)) })
     }
   }

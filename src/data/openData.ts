@@ -10,12 +10,11 @@ import { findShards, openTarShards } from './tarShards.ts'
 const LABEL_FILE = /\.(csv|tsv)$/i
 
 /**
- * Opens labeled images in whichever of three forms they lie at a path: a file of labels
- * (`openLabelFile`: `labels.csv`, or a folder that holds one and no archives), tar archives
- * (`openTarShards`: `x.tar`, or a folder of them), or a folder for each class (`openImageFolder`).
+ * Opens labeled images in any of three forms: a file of labels (`openLabelFile`: `labels.csv`, or a
+ * folder that holds one and no archives), tar archives (`openTarShards`: `x.tar`, or a folder of
+ * them), or a folder for each class (`openImageFolder`).
  * @param path a folder or file
- * @param options `split` and `seed`: which images are held out, where the data does not say so
- * itself
+ * @param options `split` and `seed`: which images are held out, if the data does not say so
  * @throws DataError with one line that says what to do
  * @throws UsageError for a split outside (0, 1) or a seed that is not a non-negative safe integer
  * @example const data = await openData('flowers.csv', { split: 0.2, seed: 1 })
@@ -26,7 +25,7 @@ export async function openData(path: string, options: DataOptions = {}): Promise
     if (LABEL_FILE.test(path)) return openLabelFile(path, options)
     if (/\.tar$/i.test(path)) return openTarShards(path, options)
     throw new DataError(
-      `${path} is a file of another kind: ` +
+      `${path} is not a file of labels or an archive: ` +
         'give a folder of images, a .csv that names file,label, or .tar archives',
     )
   }
@@ -43,7 +42,7 @@ export async function openData(path: string, options: DataOptions = {}): Promise
   return openLabelFile(join(path, usual ?? only), options)
 }
 
-/** The files of labels in a folder, by their first lines: others may lie there for other ends. */
+/** The files of labels in a folder, by their first lines: it may hold other .csv files too. */
 async function labelFiles(path: string): Promise<string[]> {
   const names = (await readdir(path).catch(() => []))
     .filter((name) => LABEL_FILE.test(name) && !name.startsWith('.'))

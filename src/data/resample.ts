@@ -8,14 +8,14 @@ import {
   type Params,
 } from '../gpu/kernels/kernel.ts'
 import type { Storage } from '../gpu/memory/pool.ts'
-import type { RgbImage } from '../host/node/decode.ts'
+import type { RgbImage } from '../host/host.ts'
 import type { Preprocess } from '../nn/preprocess.ts'
 import { type AxisFilter, antialiasFilter, mirrored } from './antialias.ts'
 import type { View } from './view.ts'
 
 /**
- * How values in 0..1 leave: turned to the network's channel order, scaled, less the mean, divided
- * by the deviation.
+ * What happens to values in 0..1: channels are put into the network's order, values are scaled, the
+ * mean is subtracted, and they are divided by the standard deviation.
  */
 export type Normalization = Pick<Preprocess, 'mean' | 'std' | 'scale' | 'order'>
 
@@ -37,11 +37,11 @@ const vertical = rowKernel<'taps' | 'half_rows'>(
   }),
 )
 
-/** Bytes of an image that are on the device at once; larger ones pass through in bands of rows. */
+/** Bytes of an image that are on the device at once; a larger one is processed in bands of rows. */
 const bandBytes = 16 * 2 ** 20
 /**
- * Above this many bytes an image is handed to the device at once, so that the next one can take its
- * buffer.
+ * An image with more bytes than this is submitted to the device at once, so that the next one can
+ * reuse its buffer.
  */
 const largeBytes = 4 * 2 ** 20
 

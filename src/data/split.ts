@@ -1,21 +1,22 @@
+import { at } from '../base/at.ts'
 import { DataError, UsageError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
 import { option, optionText } from '../base/optionText.ts'
 import { Random, requireSeed } from '../base/random.ts'
 import { byCodeUnit, type Sample } from './dataset.ts'
 
-/** The share of each class held out for validation unless the caller says otherwise. */
+/** The default share of each class that is held out for validation. */
 export const defaultSplit = 0.25
 
 /** In options that are defaults of a caller: data that divide themselves ignore them. */
 const ignorable = Symbol('ignorable options')
 
-/** How a dataset that does not say which images are to validate on is divided. */
+/** How to divide a dataset that does not say which images are for validation. */
 export interface DataOptions {
   readonly [ignorable]?: readonly DivisionOption[]
-  /** The share of each class held out for validation, in (0, 1); 0.25 unless given. */
+  /** The share of each class held out for validation, in (0, 1); 0.25 by default. */
   readonly split?: number
-  /** What chooses the images held out: a non-negative safe integer, 0 unless given. */
+  /** The seed that chooses the held-out images: a non-negative safe integer, 0 by default. */
   readonly seed?: number
 }
 
@@ -39,11 +40,11 @@ export function ignoring<O extends DataOptions>(options: O, names: readonly Divi
 }
 
 /**
- * Checks the options of what opens a dataset, before any file is read, and fills in what is left
- * out.
+ * Checks the options of a function that opens a dataset, before any file is read, and fills in the
+ * defaults.
  *
- * @param opens the function they were given to
- * @param others options that it has besides
+ * @param opens the function's name
+ * @param others further options that it takes
  * @throws UsageError unless 0 < split < 1 and the seed is a non-negative safe integer, and for
  * options that do not exist
  */
@@ -70,13 +71,13 @@ export function resolveSplit<O extends DataOptions>(
 
 /**
  * Which images of a class are held out for validation, chosen at random by the seed: the rounded
- * share of them, but at least one, and at least one is left to train on. The choice depends on the
- * seed, the class's number and the number of images only.
+ * share of them, but at least one, and not all. The choice depends only on the seed, the class's
+ * number and the number of images.
  *
  * @param name the class, for the message
  * @param label its number
  * @param count its images, in the order of their names
- * @returns for each image whether it is held out
+ * @returns whether each image is held out
  * @throws DataError for fewer than two images
  */
 export function heldOut(
@@ -101,14 +102,13 @@ export function heldOut(
 }
 
 /**
- * Divides images held in arrays as `heldOut` says. The order in which they are given does not
- * matter.
+ * Divides images in arrays as `heldOut` does. The order in which they are given does not matter.
  *
  * @param classes the class names
- * @param samples the images, `samples[c]` those of class c
+ * @param samples the images; `samples[c]` are those of class c
  * @param split the share to hold out, in (0, 1)
  * @param seed any non-negative safe integer
- * @returns both parts, class after class, by name within a class
+ * @returns both parts, sorted by class, then by name
  * @throws DataError for a class with fewer than two images
  * @throws UsageError for a split or seed out of range
  * @example
@@ -124,7 +124,7 @@ export function splitByClass(
   const train: Sample[] = []
   const val: Sample[] = []
   for (const [label, ofClass] of samples.entries()) {
-    const held = heldOut(classes[label] ?? '', label, ofClass.length, split, seed)
+    const held = heldOut(at(classes, label), label, ofClass.length, split, seed)
     const sorted = [...ofClass].sort((a, b) => byCodeUnit(a.name, b.name))
     for (const [i, sample] of sorted.entries()) (held[i] ? val : train).push(sample)
   }

@@ -6,33 +6,30 @@ import { DataError } from '../base/errors.ts'
 export interface TarMember {
   /** Its path in the archive, as written there. */
   readonly path: string
-  /** Where its bytes begin in the archive, and how many they are. */
+  /** Offset of its first byte in the archive. */
   readonly start: number
+  /** Its length. */
   readonly bytes: number
 }
 
 const blockBytes = 512
 /**
- * Read at once: many small members' headers lie in one window, and little is read in vain before a
- * large one.
+ * Bytes read at once: enough for many headers of small members, and not many if a large member
+ * follows.
  */
 const windowBytes = 1 << 17
 
 /**
- * Lists the files of a tar archive (ustar, pax, GNU) in the order they lie in it, reading the
- * headers alone and stepping over what they describe: an archive of gigabytes takes a read for each
- * of its members at most. The headers are npm's own `tar` package's to decode.
- * @throws DataError where the file is no tar archive, is compressed, damaged or cut short
- * @example for await (const { path, start, bytes } of tarMembers('shard-000000.tar')) …
+ * Lists the files of a tar archive (ustar, pax, GNU) in their order in the archive. It reads only
+ * the headers and skips the contents, so an archive of gigabytes takes at most one read per member.
+ * The npm package `tar` decodes the headers.
+ * @throws DataError if the file is not a tar archive, is compressed, damaged or cut short
+ * @example for await (const { path } of tarMembers('shard-000000.tar')) console.log(path)
  */
 export async function* tarMembers(archive: string): AsyncGenerator<TarMember, void, undefined> {
   const file = await open(archive).catch((cause: unknown) => {
-    throw new DataError(
-      `cannot read ${archive} (${cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)})`,
-      {
-        cause,
-      },
-    )
+    const reason = String(cause instanceof Error && 'code' in cause ? cause.code : cause)
+    throw new DataError(`cannot read ${archive} (${reason})`, { cause })
   })
   try {
     const reader = new WindowReader(file, archive, (await file.stat()).size)
@@ -45,23 +42,25 @@ export async function* tarMembers(archive: string): AsyncGenerator<TarMember, vo
 async function* membersOf(reader: WindowReader): AsyncGenerator<TarMember, void, undefined> {
   let extended: Pax | { path?: string } | undefined
   let everywhere: Pax | undefined
-  for (let at = 0; at < reader.size; ) {
-    const block = await reader.read(at, Math.min(blockBytes, reader.size))
-    if (at === 0) requireTar(reader.name, block)
+  for (let position = 0; position < reader.size; ) {
+    const block = await reader.read(position, Math.min(blockBytes, reader.size))
+    if (position === 0) requireTar(reader.name, block)
     const header = new Header(block, 0, extended, everywhere)
     if (header.nullBlock) return
     if (!header.cksumValid)
-      throw new DataError(
-        `${reader.name}: ${at === 0 ? 'it is no tar archive' : `the archive is damaged at byte ${at}: make it again`}`,
-      )
+      throw position === 0
+        ? notTar(reader.name)
+        : new DataError(`${reader.name}: the archive is damaged at byte ${position}: make it again`)
     // npm's Header puts the short name's folder before a long one.
     const path = extended?.path ?? everywhere?.path ?? header.path
-    const [start, bytes] = [at + blockBytes, header.size ?? 0]
+    const start = position + blockBytes
+    const bytes = header.size ?? 0 // folders and links may leave their size out
     if (start + bytes > reader.size)
       throw new DataError(
-        `${reader.name}: the archive is cut short within ${path ?? 'a member'}: copy or make it again`,
+        `${reader.name}: the archive is cut short within ${path ?? 'a member'}: ` +
+          'copy or make it again',
       )
-    at = start + Math.ceil(bytes / blockBytes) * blockBytes
+    position = start + Math.ceil(bytes / blockBytes) * blockBytes
     const text = async () => (await reader.read(start, bytes)).toString('utf8')
     if (header.type === 'ExtendedHeader')
       extended = Pax.parse(await text(), extended as Pax | undefined, false)
@@ -88,12 +87,17 @@ function requireTar(name: string, start: Buffer): void {
   ].find(({ magic }) => magic.every((byte, i) => start[i] === byte))
   if (compressed)
     throw new DataError(
-      `${name}: it is compressed, and single images cannot be read from it: ${compressed.tool} it first`,
+      `${name}: it is compressed, and single images cannot be read from it: ` +
+        `${compressed.tool} it first`,
     )
-  if (start.length < blockBytes) throw new DataError(`${name}: it is no tar archive`)
+  if (start.length < blockBytes) throw notTar(name)
 }
 
-/** Reads a file through a window that moves with the reading. */
+function notTar(name: string): DataError {
+  return new DataError(`${name}: it is not a tar archive`)
+}
+
+/** Reads a file through a buffer that holds the bytes around the last read. */
 class WindowReader {
   readonly name: string
   readonly size: number
@@ -108,19 +112,20 @@ class WindowReader {
     this.size = size
   }
 
-  /** Bytes of the file, good until the next read. */
-  async read(at: number, bytes: number): Promise<Buffer> {
-    if (at + bytes > this.size)
+  /** Bytes of the file, valid until the next read. */
+  async read(position: number, bytes: number): Promise<Buffer> {
+    if (position + bytes > this.size)
       throw new DataError(
         `${this.name}: the archive is cut short at byte ${this.size}: copy or make it again`,
       )
     if (bytes > windowBytes)
-      return (await this.#file.read(Buffer.alloc(bytes), 0, bytes, at)).buffer
-    if (at < this.#start || at + bytes > this.#end) {
-      const { bytesRead } = await this.#file.read(this.#window, 0, windowBytes, at)
-      this.#start = at
-      this.#end = at + bytesRead
+      return (await this.#file.read(Buffer.alloc(bytes), 0, bytes, position)).buffer
+    if (position < this.#start || position + bytes > this.#end) {
+      const { bytesRead } = await this.#file.read(this.#window, 0, windowBytes, position)
+      this.#start = position
+      this.#end = position + bytesRead
     }
-    return this.#window.subarray(at - this.#start, at - this.#start + bytes)
+    const offset = position - this.#start
+    return this.#window.subarray(offset, offset + bytes)
   }
 }

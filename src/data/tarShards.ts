@@ -1,5 +1,6 @@
 import { open, readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { at } from '../base/at.ts'
 import { DataError } from '../base/errors.ts'
 import { type PassedOver, PICTURE } from '../host/imageFormat.ts'
 import { Catalog, type Part } from './catalog.ts'
@@ -9,15 +10,13 @@ import { type DataOptions, resolveSplit } from './split.ts'
 import { type TarMember, tarMembers } from './tarIndex.ts'
 
 const SHARD = /\.tar$/i
-/**
- * A part's name, alone in a path or set off from the rest of a name: train/x,
- * imagenet-val-000003.tar.
- */
+/** A part's name as a word of a path: train/x, imagenet-val-000003.tar. */
 const PART = /(^|[^a-z])(train|val|valid|validation)([^a-z]|$)/i
 const LAYOUT =
-  'images in class folders (train/cat/1.jpg or cat/1.jpg), or each beside a file of its class (1.jpg, 1.cls)'
+  'images in class folders (train/cat/1.jpg or cat/1.jpg), ' +
+  'or each beside a file of its class (1.jpg, 1.cls)'
 
-/** The tar archives of a folder, or of its train/ and val/, in order; their paths below it. */
+/** The sorted paths of the tar archives in a folder and in its train/ and val/, relative to it. */
 export async function findShards(dir: string): Promise<string[]> {
   const inFolder = async (prefix: string) => {
     const entries = await readdir(join(dir, prefix), { withFileTypes: true }).catch(() => [])
@@ -30,16 +29,17 @@ export async function findShards(dir: string): Promise<string[]> {
 }
 
 /**
- * Opens images in tar archives, one or a folder of them (shards), WebDataset's layout among others.
- * An image's class is what the file of its name with the ending .cls says (000123.jpg, 000123.cls),
- * else its folder in the archive (train/cat/1.jpg, cat/1.jpg), else, where there are no folders,
- * the archive's own name. Train or val is the archive's first folder, or part of its name or of its
- * folder's; where neither says so, a seeded share of each class is held out. Only headers are read;
- * images are read from where they lie, nothing is unpacked.
+ * Opens images in a tar archive or a folder of them (shards), for example in WebDataset's layout.
+ * An image's class is the content of the file of its name with the extension .cls (000123.jpg,
+ * 000123.cls), or else its folder in the archive (train/cat/1.jpg, cat/1.jpg), or else, if there
+ * are no folders, the archive's name. Its part, train or val, is named by the first folder in the
+ * archive, or by the archive's name or folder; if none of them names one, a seeded share of each
+ * class is held out. Only headers are read now; images are read from the archive later, and nothing
+ * is unpacked.
  * @throws DataError with one line that says what to do: no archive, one that is compressed, damaged
  * or cut short, an image without a class, and what `openImageFolder` refuses about classes
  * @throws UsageError for a split outside (0, 1) or a seed that is not a non-negative safe integer
- * @example const data = await openTarShards('imagenet')   // imagenet/train-000000.tar … imagenet/val-000000.tar …
+ * @example const data = await openTarShards('imagenet') // a folder of train-000000.tar and others
  */
 export async function openTarShards(
   path: string,
@@ -56,7 +56,7 @@ export async function openTarShards(
     bytes: new Column(new Float64Array(1024)),
   }
   const catalog = new Catalog((_, row) => ({
-    path: shards[places.shard.at(row)] ?? '',
+    path: at(shards, places.shard.at(row)),
     start: places.start.at(row),
     bytes: places.bytes.at(row),
   }))
@@ -83,7 +83,7 @@ interface LabeledMember {
 
 /**
  * The images of one archive.
- * @param below its path below the dataset's root
+ * @param below its path relative to the dataset's root
  */
 async function readShard(
   shard: string,
@@ -108,7 +108,9 @@ async function readShard(
     const folders = member.path.split('/').filter((name) => name !== '.')
     folders.pop()
     const beside = labels.get(sampleKey(member.path))
-    const own = folders.length > 1 || beside !== undefined ? partOf(folders[0] ?? '', true) : null
+    const [top] = folders
+    const mayBePart = folders.length > 1 || beside !== undefined
+    const own = top !== undefined && mayBePart ? partOf(top, true) : null
     const [folder] = own ? folders.slice(1) : folders
     const label =
       beside ??
@@ -116,21 +118,20 @@ async function readShard(
       (described || labels.size > 0 ? undefined : basename(shard).replace(SHARD, ''))
     if (label === undefined || label === '')
       throw new DataError(
-        `${shard}: there is nothing that says what class ${member.path} is of: archives need ${LAYOUT}`,
+        `${shard}: nothing says which class ${member.path} is of: archives need ${LAYOUT}`,
       )
     return { member, label, part: own ?? partOf(below, false) }
   })
 }
 
+/** @param whole whether the part must be the whole name */
 function partOf(name: string, whole: boolean): Part | null {
   const found = PART.exec(name)
   if (!found || (whole && found[2] !== name)) return null
   return found[2]?.toLowerCase() === 'train' ? 'train' : 'val'
 }
 
-/**
- * What files that belong together have in common: all before the first dot of the file's own name.
- */
+/** What the files of one sample have in common: the path up to the first dot of the file's name. */
 function sampleKey(path: string): string {
   const folder = path.lastIndexOf('/') + 1
   const dot = path.indexOf('.', folder)

@@ -58,7 +58,9 @@ export function preprocessImages(
  * @returns [N, 3, size, size], in the network's channel order
  * @throws ShapeError when an image's data is not height · width · 3 bytes
  * @throws UsageError without images
- * @example const x = viewImages(engine, [{ image, view: windowView(image, model.preprocess, () => 0, true) }], model.preprocess)
+ * @example
+ * const view = windowView(image, model.preprocess, () => 0, true)
+ * const x = viewImages(engine, [{ image, view }], model.preprocess)
  */
 export function viewImages(
   engine: Engine,

@@ -12,11 +12,10 @@ export interface Rect extends Extent {
   readonly left: number
 }
 
-/** What a network sees of an image: a square window of a part of it, resized. */
+/** The square that a network sees of an image: a window of a part of it, resized. */
 export interface View {
   /**
-   * The part of the image that counts, in the image's own pixels; what lies outside is not looked
-   * at.
+   * The part of the image that is used, in the image's own pixels; pixels outside are not read.
    */
   readonly part: Rect
   /** What the part is resized to. */
@@ -24,14 +23,14 @@ export interface View {
   /** Where the window begins in the resized part. */
   readonly top: number
   readonly left: number
-  /** Whether left and right are exchanged. */
+  /** Whether it is mirrored, left to right. */
   readonly flip: boolean
 }
 
 /**
  * A window of the whole image, whose shorter side becomes `resize`.
- * @param place where it begins, from the room it has on either axis: none is negative, since
- * `resize` is not below `size`
+ * @param place gives the window's start on an axis from the room it has there, which is not
+ * negative because `resize` is at least `size`
  */
 export function windowView(
   { height, width }: Extent,
@@ -44,18 +43,18 @@ export function windowView(
   return { part: { top: 0, left: 0, height, width }, resized, top, left, flip }
 }
 
-/** A part of the image stretched to the window. */
+/** A part of the image, stretched to fill the window. */
 export function partView(part: Rect, size: number, flip = false): View {
   return { part, resized: { height: size, width: size }, top: 0, left: 0, flip }
 }
 
-/** The views that an image can be judged by: see `testViews`. */
+/** The most views of an image in test-time augmentation: see `testViews`. */
 export const mostViews = 10
 
 /**
- * Views for test-time augmentation, the first `count` of ten: the middle that validation sees and
- * its mirror image, then the four corners, each followed by its mirror image; for the corners the
- * shorter side is an eighth of `size` longer than `size` at least. Source: the ten patches of
+ * Views for test-time augmentation, the first `count` of ten: the center that validation sees and
+ * its mirror image, then the four corners, each followed by its mirror image. For the corners the
+ * shorter side is at least 8/7 of `size`. Source: the ten patches of
  * Krizhevsky, Sutskever & Hinton, "ImageNet classification with deep convolutional neural
  * networks", 2012.
  * @param count 1 to 10
@@ -86,7 +85,7 @@ export function testViews(
 }
 
 /**
- * What the shorter side becomes where a window needs room to move in: as torchvision's 256 for 224.
+ * The length of the shorter side if a window needs room to move: as torchvision's 256 for 224.
  */
 export function roomyResize(resize: number, size: number): number {
   return Math.max(resize, Math.round((size * 8) / 7))

@@ -74,7 +74,7 @@ export interface Host {
   /** Every file under shaders/, by its path there: 'conv2d/forward.wgsl' to text. */
   readShaders(): Promise<ReadonlyMap<string, string>>
   /**
-   * The implementation of WebGPU, with its version: tilings measured with another one do not apply.
+   * The implementation of WebGPU and its version: tilings measured with another one do not apply.
    */
   readonly runtime?: string
   /** Keeps measured tilings; without it they are lost when the engine closes. */

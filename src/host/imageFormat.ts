@@ -4,36 +4,36 @@ import type { Source } from './host.ts'
 type Format = 'JPEG' | 'PNG' | 'WebP'
 
 /**
- * Larger images are refused: a few bytes can claim to be any number of pixels. These take 768 MiB.
+ * Larger images are refused, because a few bytes can claim any number of pixels. These take 768
+ * MiB.
  */
 export const maxPixels = 2 ** 28
 
-/** Files taken for images, by their names. */
+/** The names of files that are read as images. */
 export const PICTURE = /\.(jpe?g|png|webp)$/i
 
 /**
- * Files that are images by their names, of formats that are not read or under names that are not
- * known.
+ * The names of other images: in formats that are not read, or with extensions that are not known.
  */
 const OTHER_PICTURE = /\.(avif|bmp|cr[23]|dng|gif|hei[cf]|jfif|jp2|jpe|jxl|nef|svg|tiff?)$/i
 
-/** Images that were passed over: how many of each ending. */
+/** The skipped images: how many of each file name extension. */
 export class PassedOver {
   readonly #counts = new Map<string, number>()
 
-  /** Notes a file that is not taken for an image, if a person would. */
+  /** Counts a skipped file, if its name is that of an image. */
   note(name: string): void {
     const ending = OTHER_PICTURE.exec(name)?.[0].toLowerCase()
     if (ending) this.#counts.set(ending, (this.#counts.get(ending) ?? 0) + 1)
   }
 
-  /** Takes over what another has noted. */
+  /** Adds the counts of another one. */
   add(other: PassedOver): void {
     for (const [ending, count] of other.#counts)
       this.#counts.set(ending, (this.#counts.get(ending) ?? 0) + count)
   }
 
-  /** The counts by ending, the most frequent first. */
+  /** The counts by extension, the most frequent first. */
   get counts(): Readonly<Record<string, number>> {
     return Object.fromEntries([...this.#counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)))
   }
@@ -53,7 +53,7 @@ const SIGNATURES: readonly { format: Format; offset: number; bytes: readonly num
   { format: 'WebP', offset: 8, bytes: [0x57, 0x45, 0x42, 0x50] },
 ]
 
-/** How errors call an image that was given no name. */
+/** The name of an image in errors, if none was given. */
 export function imageName(source: Source): string {
   if (typeof source === 'string') return source
   if (source instanceof Uint8Array) return 'image in memory'
@@ -63,7 +63,7 @@ export function imageName(source: Source): string {
 
 /**
  * The format of an encoded image, by its content.
- * @throws DataError where the bytes are none, or of no format that is read
+ * @throws DataError if there are no bytes, or they are in a format that is not read
  */
 export function requireFormat(called: string, bytes: Uint8Array): Format {
   if (bytes.length === 0) throw new DataError(`${called}: the file is empty`)
@@ -76,7 +76,7 @@ export function requireFormat(called: string, bytes: Uint8Array): Format {
 }
 
 export function tooManyPixels(called: string, format: Format, cause?: unknown): DataError {
-  const most = `${maxPixels / 2 ** 20} megapixels, the most that are decoded`
+  const most = `${maxPixels / 2 ** 20} megapixels, the limit`
   return new DataError(`${called}: the ${format} image has more than ${most}: make it smaller`, {
     cause,
   })
@@ -93,7 +93,7 @@ export function damagedImage(
   })
 }
 
-/** What a file that is no image seems to be, in a word or two. */
+/** What a file that is not an image seems to be. */
 function describeContent(bytes: Uint8Array): string {
   const start = bytes.subarray(0, 512)
   const isText = start.every((byte) => byte >= 0x20 || (byte >= 0x09 && byte <= 0x0d))
@@ -104,5 +104,5 @@ function describeContent(bytes: Uint8Array): string {
   if (magic.startsWith('II*\0') || magic.startsWith('MM\0*')) return 'it is a TIFF'
   if (/^ftyp(avif|avis)/.test(magic.slice(4))) return 'it is an AVIF'
   if (/^ftyp(hei|hev|mif1|msf1)/.test(magic.slice(4))) return 'it is a HEIC'
-  return 'its first bytes are those of no such format'
+  return 'its first bytes are not those of an image'
 }

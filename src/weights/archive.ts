@@ -3,7 +3,7 @@ import { WeightsError } from '../base/errors.ts'
 import { fetchAgain, quote } from './arrays.ts'
 import type { ByteSource } from './source.ts'
 
-/** No file of weights has more entries; a directory of this size is read in a fraction of a second. */
+/** No weights file has more entries; a directory of this size is read in a fraction of a second. */
 const maxEntries = 10_000
 
 /** One file in a ZIP. */

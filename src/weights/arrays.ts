@@ -10,7 +10,7 @@ export function quote(name: string): string {
   return JSON.stringify(name.length > 80 ? `${name.slice(0, 77)}...` : name)
 }
 
-/** An error with a label in front of its message, if it is a WeightsError; else the error itself. */
+/** A WeightsError with a label in front of its message; any other error as it is. */
 export function labeled(label: string, cause: unknown): unknown {
   return cause instanceof WeightsError
     ? new WeightsError(`${label}: ${cause.message}`, { cause })
@@ -32,7 +32,7 @@ export function product(shape: readonly number[]): number {
   return shape.reduce((count, size) => count * size, 1)
 }
 
-/** The number of elements, or null if it or the number of bytes is too large for an exact integer. */
+/** The number of elements; null if it or the number of bytes is too large for an exact integer. */
 export function elementCount(shape: readonly number[], bytesEach: number): number | null {
   let count = 1
   for (const size of shape) {

@@ -59,7 +59,7 @@ function nesting(bytes: Uint8Array): number {
 export async function readJson(source: ByteSource): Promise<Record<string, unknown>> {
   if (source.size > longestJson)
     throw new WeightsError(
-      `the file begins like JSON, but its ${source.size} bytes are too many for an index of weights`,
+      `the file begins like JSON, but ${source.size} bytes are too many for an index of weights`,
     )
   const json = parseJson(await source.read(0, source.size), 'the file')
   if (!isRecord(json))

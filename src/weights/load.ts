@@ -31,8 +31,8 @@ export async function loadWeights(nameOrPath: string): Promise<WeightsFile> {
 }
 
 /**
- * Loads named weights and verifies their sha256; fetches them first if they are not on this machine.
- * The metadata name the network and its outputs, even if the file does not.
+ * Loads named weights and verifies their sha256; fetches them first if they are not on this
+ * machine. The metadata name the network and its outputs, even if the file does not.
  *
  * @throws WeightsError if the file is missing, cannot be fetched, or is not the published one
  */

@@ -42,14 +42,15 @@ export const headBytes = 72
 export function headerEnd(head: Uint8Array, fileSize: number): number {
   if (fileSize < 8)
     throw new WeightsError(
-      `the file is truncated: ${fileSize} bytes where the header's length alone takes 8; ${fetchAgain}`,
+      `the file is truncated: ${fileSize} bytes where the header's length alone takes 8; ` +
+        fetchAgain,
     )
   const length = Number(new DataView(head.buffer, head.byteOffset, 8).getBigUint64(0, true))
   if (length > maxHeaderBytes) {
     throw foreign(
       head,
-      `the header's length is given as ${length} bytes and ${maxHeaderBytes} is the most allowed: ` +
-        'not a safetensors file',
+      `the header's length is given as ${length} bytes and ${maxHeaderBytes} is the most ` +
+        'allowed: not a safetensors file',
     )
   }
   if (8 + length > fileSize) {

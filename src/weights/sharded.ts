@@ -46,7 +46,8 @@ export async function readSharded(
     for (const [name, array] of Object.entries(shard.tensors)) {
       if (files.get(name) !== file)
         throw new WeightsError(
-          `tensor ${quote(name)} is in ${file}, but the index says ${files.get(name) ?? 'nothing of it'}`,
+          `tensor ${quote(name)} is in ${file}, ` +
+            `but the index says ${files.get(name) ?? 'nothing of it'}`,
         )
       tensors.set(name, array)
     }

@@ -182,7 +182,7 @@ describe.skipIf(!chromium)('the built page in a real Chromium', () => {
     const { page } = await open()
     const problem = page.getByRole('alert')
     await choose(page, join(photos, 'clock'))
-    await expect.poll(() => problem.textContent()).toMatch(/lies in no class folder/)
+    await expect.poll(() => problem.textContent()).toMatch(/is not in a class folder/)
     await choose(page, join(folder, 'one'))
     await expect
       .poll(() => problem.textContent())

@@ -62,7 +62,7 @@ const images: Readonly<Record<string, OddImage>> = {
   '20,000 x 20,000': {
     file: 'huge.png',
     bytes: () => claimedPng(20_000),
-    says: 'the PNG image has more than 256 megapixels, the most that are decoded: make it smaller',
+    says: 'the PNG image has more than 256 megapixels, the limit: make it smaller',
   },
   '16 bits': {
     file: 'deep.png',
@@ -182,7 +182,7 @@ async function changedRun(
 const cases: Readonly<Record<string, BadInput>> = {
   'labels of files that are elsewhere': {
     args: () => labels('elsewhere.csv', ['x/1.png,cat,train', 'x/2.png,dog,val']),
-    says: /elsewhere\.csv: none of the files it names is there, such as x\/1\.png: paths count from /,
+    says: /elsewhere\.csv: none of the files that it names exists, such as x\/1\.png: paths are relative to /,
   },
   'a class in val that train lacks': {
     args: () =>
@@ -211,7 +211,7 @@ const cases: Readonly<Record<string, BadInput>> = {
   },
   'an image for a dataset': {
     args: async () => ['train', join(place.photos, 'val', 'circle', '0.png')],
-    says: /0\.png is a file of another kind: give a folder of images, a \.csv that names file,label, or \.tar archives/,
+    says: /0\.png is not a file of labels or an archive: give a folder of images, a \.csv that names file,label, or \.tar archives/,
   },
   'an augmentation that is not there': {
     args: async () => ['train', place.photos, '--augment', 'wild'],

@@ -66,7 +66,7 @@ it('takes what a person chose in a browser, its folder being the root', () => {
 })
 
 it.each([
-  [listed('1.png', '2.png'), /^1\.png lies in no class folder|^2\.png lies in no class folder/],
+  [listed('1.png', '2.png'), /^1\.png is not in a class folder|^2\.png is not in a class folder/],
   [listed('a/1.png', 'a/2.png'), /^the files has only one class, "a"/],
   [listed('train/a/1.png', 'train/b/1.png', 'val/a/2.png'), /in train\/ but not in val\//],
   [

@@ -99,7 +99,7 @@ describe('decodeAhead', () => {
     }
     const all = await collect(withBroken(1, 4, 5, 7), [7, 0, 4, 5, 2, 1], { onBroken })
     expect(indices(all)).toEqual([0, 2])
-    const reason = 'not a JPEG, PNG or WebP image (its first bytes are those of no such format)'
+    const reason = 'not a JPEG, PNG or WebP image (its first bytes are not those of an image)'
     expect(broken).toEqual(['7', '4', '5', '1'].map((i) => `${i}.png ${i}.png: ${reason}`))
   })
 

@@ -121,17 +121,17 @@ describe('a file of labels', () => {
     [
       'empty',
       '',
-      '…/labels.csv is empty: its first line names the columns file,label, and a line for each image follows',
+      '…/labels.csv is empty: write file,label into its first line, and a line for each image below',
     ],
     [
       'no rows',
       'file,label\n',
-      '…/labels.csv names no image: a line for each is to follow the first one',
+      '…/labels.csv names no image: add a line for each below the first one',
     ],
     [
       'no header',
       'a/1.png,cat\nb/1.png,dog\n',
-      '…/labels.csv: the first line names no column file and no column label (it says a/1.png, cat): it is to read file,label or file,label,split',
+      '…/labels.csv: the first line names no column file and no column label (it says a/1.png, cat): it must be file,label or file,label,split',
     ],
     [
       'no label',
@@ -152,7 +152,7 @@ describe('a file of labels', () => {
     [
       'a file twice',
       'file,label\na/1.png,cat\nb/1.png,dog\na/1.png,dog\n',
-      '…/labels.csv, line 4: a/1.png is named in line 2 already: remove one of the two lines',
+      '…/labels.csv, line 4: a/1.png is already named in line 2: remove one of the two lines',
     ],
     [
       'a class that train lacks',
@@ -167,7 +167,7 @@ describe('a file of labels', () => {
     [
       'no such files',
       'file,label\nx/1.png,cat\nx/2.png,dog\n',
-      '…/labels.csv: none of the files it names is there, such as x/1.png: paths count from …',
+      '…/labels.csv: none of the files that it names exists, such as x/1.png: paths are relative to …',
     ],
     [
       'an open quote',
@@ -325,7 +325,7 @@ describe('tar shards', () => {
     )
     await writeFile(bad('text.tar'), 'x'.repeat(2000))
     expect(await refusal(openData(bad('text.tar')))).toBe(
-      `${bad('text.tar')}: it is no tar archive`,
+      `${bad('text.tar')}: it is not a tar archive`,
     )
     await writeFile(bad('cut.tar'), bytes)
     await truncate(bad('cut.tar'), 530)
@@ -340,7 +340,7 @@ describe('tar shards', () => {
     )
     const bare = await archive('bad', 'bare.tar', { '1.png': at(one), '1.json': '{}' })
     expect(await refusal(openData(bare))).toBe(
-      `${bare}: there is nothing that says what class 1.png is of: archives need images in class folders (train/cat/1.jpg or cat/1.jpg), or each beside a file of its class (1.jpg, 1.cls)`,
+      `${bare}: nothing says which class 1.png is of: archives need images in class folders (train/cat/1.jpg or cat/1.jpg), or each beside a file of its class (1.jpg, 1.cls)`,
     )
     const lone = await archive('bad', 'train-0.tar', {
       '1.png': at(one),
@@ -360,7 +360,7 @@ describe('openData', () => {
     expect((await openData(folder)).classes).toEqual(['a', 'b'])
     expect((await dataErrorOf(openData(inTemp('nowhere')))).message).toMatch(/^no such folder: /)
     expect((await dataErrorOf(openData(join(folder, 'a', '1.png')))).message).toMatch(
-      /1\.png is a file of another kind: give a folder of images/,
+      /1\.png is not a file of labels or an archive: give a folder of images/,
     )
   })
 

@@ -4,14 +4,15 @@ import type { Files } from '../host.ts'
 
 let opened: UseStore | null = null
 
-/** Opened when it is first used: a page that keeps nothing has no database. */
+/** Opened at its first use, so that a page that keeps nothing has no database. */
 function store(): UseStore {
   opened ??= createStore('graft', 'files')
   return opened
 }
 
 /**
- * Files in IndexedDB, each one entry of the page's origin, which is written whole or not at all.
+ * Files in IndexedDB. Each file is one entry of the page's origin, written completely or not at
+ * all.
  */
 export const pageFiles: Files = {
   async read(path) {
@@ -28,7 +29,7 @@ export const pageFiles: Files = {
     } catch (cause) {
       const reason =
         cause instanceof Error && cause.name === 'QuotaExceededError'
-          ? 'the page has no room left'
+          ? 'the browser gives the page no more space'
           : String(cause)
       throw new GraftError('write', `cannot keep ${path} in the browser's database: ${reason}`, {
         cause,

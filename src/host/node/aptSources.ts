@@ -3,17 +3,17 @@ export interface AptSource {
   readonly uri: string
   readonly suites: readonly string[]
   readonly components: readonly string[]
-  /** A keyring's path; or a key written out, from the line after the field's name on. */
+  /** A keyring's path, or the text of a key, which begins on the line after the field's name. */
   readonly signedBy?: string
 }
 
 /**
- * The sources of binary packages that the text of a .sources or .list file names; what is commented
- * out or disabled is none.
+ * The sources of binary packages in the text of a .sources or .list file, without those that are
+ * commented out or disabled.
  */
 export function parseAptSources(text: string): AptSource[] {
   const lines = text.split('\n').filter((line) => !line.startsWith('#'))
-  const oneLiners = lines.filter((line) => /^deb\s/.test(line)).flatMap(parseLine)
+  const oneLiners = lines.flatMap(parseLine)
   const stanzas = lines
     .join('\n')
     .split(/\n\s*\n/)
@@ -23,24 +23,27 @@ export function parseAptSources(text: string): AptSource[] {
 
 /** `deb [signed-by=/usr/share/keyrings/x.gpg] http://deb.debian.org/debian bookworm main` */
 function parseLine(line: string): AptSource[] {
-  const [, options = '', rest = ''] = /^deb\s+(?:\[([^\]]*)\]\s*)?([^#]*)/.exec(line) ?? []
-  const [uri, suite, ...components] = words(rest)
-  if (!uri || !suite) return []
-  return [{ uri, suites: [suite], components, signedBy: /signed-by=(\S+)/i.exec(options)?.[1] }]
+  const options = /^deb\s+\[([^\]]*)\]/.exec(line)?.[1]
+  const [type, uri, suite, ...components] = words(
+    line.replace(/#.*/, '').replace(/\[[^\]]*\]/, ' '),
+  )
+  if (type !== 'deb' || !uri || !suite) return []
+  const signedBy = options && /signed-by=(\S+)/i.exec(options)?.[1]
+  return [{ uri, suites: [suite], components, signedBy }]
 }
 
 /**
- * `Types: deb`, `URIs: …`, `Suites: …`, `Components: …`, `Signed-By: …`, in any order; a value goes
- * on over indented lines.
+ * `Types: deb`, `URIs: …`, `Suites: …`, `Components: …`, `Signed-By: …`, in any order; a value
+ * continues on indented lines.
  */
 function parseStanza(stanza: string): AptSource[] {
   const fields = new Map<string, string>()
   for (const [, name = '', value = ''] of stanza.matchAll(/^([A-Za-z-]+):((?:.*)(?:\n[ \t].*)*)/gm))
     fields.set(name.toLowerCase(), value)
-  const uri = words(fields.get('uris') ?? '')[0]
-  const isOff = /^\s*(no|false|without|off|disable)\s*$/i.test(fields.get('enabled') ?? '')
-  if (!uri || isOff || !words(fields.get('types') ?? '').includes('deb')) return []
-  const list = (name: string) => words(fields.get(name) ?? '')
+  const list = (name: string) => words(fields.get(name) ?? '') // a missing field is empty
+  const [uri] = list('uris')
+  const isOff = list('enabled').some((word) => /^(no|false|without|off|disable)$/i.test(word))
+  if (!uri || isOff || !list('types').includes('deb')) return []
   return [
     {
       uri,
@@ -58,14 +61,14 @@ function words(text: string): string[] {
 /**
  * The text of a .sources file for a release's backports, at the mirror that the machine already
  * uses for the release itself.
- * @returns null where no source has the release's main component
+ * @returns null if no source has the release's main component
  */
 export function backportsSource(sources: readonly AptSource[], codename: string): string | null {
   const candidates = sources.filter(
     ({ suites, components }) => suites.includes(codename) && components.includes('main'),
   )
-  // Others may publish packages under a release's name; the distribution's own mirror ends in its
-  // name.
+  // Other publishers may use a release's name too; the address of the distribution's own mirror
+  // ends in the distribution's name.
   const mirror = candidates.find(({ uri }) => /\/(debian|ubuntu)\/?$/.test(uri)) ?? candidates[0]
   if (!mirror) return null
   const lines = [
@@ -74,5 +77,7 @@ export function backportsSource(sources: readonly AptSource[], codename: string)
     `Suites: ${codename}-backports`,
     'Components: main',
   ]
-  return `${[...lines, ...(mirror.signedBy ? [`Signed-By:${mirror.signedBy.startsWith('\n') ? '' : ' '}${mirror.signedBy}`] : [])].join('\n')}\n`
+  if (mirror.signedBy)
+    lines.push(`Signed-By:${mirror.signedBy.startsWith('\n') ? '' : ' '}${mirror.signedBy}`)
+  return `${lines.join('\n')}\n`
 }

@@ -1,20 +1,22 @@
 import { isMainThread } from 'node:worker_threads'
 import type * as Webgpu from 'webgpu'
+import { firstLine } from './sharp.ts'
 
 /**
- * One instance of Dawn for each set of Vulkan drivers. Kept for good: a collected instance takes
- * its devices, and the process, with it.
+ * One instance of Dawn for each set of Vulkan drivers. They are never released: the garbage
+ * collection of an instance would destroy its devices and crash the process.
  */
 const instances = new Map<string, GPU>()
 
-/** The drivers of the machine, as its own environment names them. */
+/** Stands for the machine's own drivers, as its environment names them. */
 export const machineDrivers = ''
 
-// the second is what loaders before 1.3.207 know
+// Vulkan loaders before 1.3.207 know only the second one.
 const driverVariables = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES'] as const
 
 /**
- * The driver files that the environment names by hand; the Vulkan loader then looks at no others.
+ * The driver files that environment variables name; if there are any, the Vulkan loader ignores all
+ * others.
  */
 export function namedDrivers(): string[] {
   const value = driverVariables.map((name) => process.env[name]).find(Boolean)
@@ -23,8 +25,8 @@ export function namedDrivers(): string[] {
 
 /**
  * The best adapter that a set of drivers offers, or null.
- * @param icd the driver's ICD file, or `machineDrivers` for whatever the machine has
- * @throws Error when Dawn itself cannot be loaded
+ * @param icd the driver's ICD file, or `machineDrivers` for the machine's own
+ * @throws Error if Dawn itself cannot be loaded
  */
 export async function requestFrom(icd: string): Promise<GPUAdapter | null> {
   const { create, globals } = await loadDawn()
@@ -43,19 +45,19 @@ export async function requestFrom(icd: string): Promise<GPUAdapter | null> {
 }
 
 /**
- * What Dawn does to timestamps for the sake of strangers' pages, rounding them to 0.07 ms: longer
- * than most kernels of a network take.
+ * Turns off the rounding of timestamps to 0.07 ms, which protects browsers from foreign pages: most
+ * kernels of a network take less time than that.
  */
 const exactTimes = 'disable-dawn-features=timestamp_quantization'
 
-/** Dawn's own settings, or those that the environment has in their place. */
+/** Dawn's settings: Graft's, or those in the environment variable GRAFT_DAWN_FLAGS. */
 function flags(): string[] {
   return (process.env.GRAFT_DAWN_FLAGS ?? exactTimes).split(' ').filter(Boolean)
 }
 
 /**
  * Loads Dawn.
- * @param load imports the package; a test passes its own
+ * @param load imports the package; a test passes another function
  * @throws Error that says why the package does not load, and what to do
  */
 export async function loadDawn(
@@ -64,25 +66,28 @@ export async function loadDawn(
   try {
     return await load()
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message.split('\n')[0] : String(cause)
+    const reason = firstLine(cause)
     throw new Error(
-      `the package webgpu does not load on ${process.platform} ${process.arch}: ${reason} (reinstall it with 'npm install webgpu@0.6.2'; it has binaries for Linux with glibc, macOS and Windows, on x64 and arm64)`,
+      `the package webgpu does not load on ${process.platform} ${process.arch}: ${reason} ` +
+        "(reinstall it with 'npm install webgpu@0.6.2'; " +
+        'it has binaries for Linux with glibc, macOS and Windows, on x64 and arm64)',
       { cause },
     )
   }
 }
 
-/** What to say when a request for one driver came back with nothing, or with another. */
+/** The message if a request for one driver found no adapter, or another driver's. */
 export function notOffered(icd: string, got: string | null): string {
   const hint = isMainThread
     ? ''
     : "; a worker thread's environment is its own copy: start the worker with env: SHARE_ENV"
-  return `${got ? `Dawn offers ${got} in place of ${icd}` : `Dawn finds no adapter through ${icd}`}${hint}`
+  if (got) return `Dawn offers ${got} instead of ${icd}${hint}`
+  return `Dawn finds no adapter through ${icd}${hint}`
 }
 
 let last: Promise<unknown> = Promise.resolve()
 
-/** Runs one body after the other: the environment is the whole process's. */
+/** Runs the bodies one after the other, because they change the environment of the process. */
 function alone<T>(body: () => Promise<T>): Promise<T> {
   const result = last.then(body)
   last = result.catch(() => undefined)
@@ -90,8 +95,8 @@ function alone<T>(body: () => Promise<T>): Promise<T> {
 }
 
 /**
- * Runs `body` with the Vulkan loader pointed at one driver. The loader reads these variables
- * whenever adapters are looked for.
+ * Runs `body` while the environment names one driver. The Vulkan loader reads these variables at
+ * every request for an adapter.
  */
 async function withDrivers<T>(icd: string, body: () => Promise<T>): Promise<T> {
   if (icd === machineDrivers) return body()

@@ -6,7 +6,7 @@ import { firstLine, loadSharp } from './sharp.ts'
 
 export type { RgbImage } from '../host.ts'
 
-/** libvips' report without its prefixes and repetitions. */
+/** libvips' message without its prefixes. */
 function decoderReason(cause: unknown): string {
   const line = firstLine(cause)
   const reason = line
@@ -26,9 +26,9 @@ function fileReason(cause: unknown): string {
 }
 
 /**
- * An image's bytes as they lie in its file.
- * @param called what errors call the image
- * @throws DataError where there is no such file, or it cannot be read
+ * An image's encoded bytes.
+ * @param called the image's name in errors
+ * @throws DataError if there is no such file, or it cannot be read
  */
 export async function encodedBytes(source: Source, called: string): Promise<Uint8Array> {
   if (source instanceof Uint8Array) return source
@@ -52,20 +52,20 @@ async function readRange({ path, start, bytes }: FileRange): Promise<Uint8Array>
 
 /**
  * Decodes a JPEG, PNG or WebP image to 8-bit sRGB. The EXIF orientation is applied, embedded color
- * profiles and CMYK are converted, gray and palette images expanded, 16-bit ones rounded to 8,
- * transparency is composited on white; of an animation the first frame counts. The format is read
- * from the content, not from the file's extension.
+ * profiles and CMYK are converted, gray and palette images are expanded, 16-bit ones are rounded to
+ * 8 bits, transparency is composited on white, and the first frame of an animation is taken. The
+ * format is detected from the content, not from the file's extension.
  *
- * The work runs in sharp (libvips) on libuv's worker threads, beside JavaScript and the GPU. Sharp
- * is set, for the whole process, to one thread an image and no cache of its own: throughput comes
- * from decoding several images at a time, as many as libuv has threads (UV_THREADPOOL_SIZE, 4
- * unless set). See `decodeAhead`.
+ * The work runs in sharp (libvips) on libuv's worker threads, in parallel to JavaScript and the
+ * GPU. Sharp is set, for the whole process, to one thread per image and no cache: throughput comes
+ * from decoding several images at a time, as many as libuv has threads (UV_THREADPOOL_SIZE, 4 by
+ * default). See `decodeAhead`.
  *
  * @param source a file's path, a part of a file, or the encoded bytes, also as a blob
- * @param name what errors call the image; the path unless given
- * @throws DataError naming the image and the reason in one line: no such file, a folder, an empty,
- * foreign, cut short or damaged file
- * @throws GraftError with code `decoder` where sharp itself cannot be loaded
+ * @param name the image's name in errors; the path by default
+ * @throws DataError naming the image and the reason in one line: no such file, a folder, a file
+ * that is empty, cut short, damaged, or of another format
+ * @throws GraftError with code `decoder` if sharp itself cannot be loaded
  * @example
  * const { data, width, height } = await decodeImage('ant.jpg')
  * const red = data[3 * (y * width + x)]
@@ -77,7 +77,7 @@ export async function decodeImage(source: Source, name?: string): Promise<RgbIma
   const format = requireFormat(called, bytes)
 
   try {
-    // Not 'warning', sharp's default: it refuses photographs that every viewer opens.
+    // sharp's default, 'warning', refuses photographs that every viewer opens.
     const { data, info } = await sharp(bytes, { failOn: 'error', limitInputPixels: maxPixels })
       .autoOrient()
       .flatten({ background: '#ffffff' })

@@ -9,15 +9,15 @@ import { type AptSource, backportsSource, parseAptSources } from './aptSources.t
 
 const folder = '/etc/apt/sources.list.d'
 const backports = join(folder, 'graft-backports.sources')
-/** Dawn refuses older ones: they lack dynamic indexing of arrays of resources. */
+/** Dawn refuses older versions: they lack dynamic indexing of arrays of resources. */
 const wantedMesa = 23.2
 
 /**
- * Installs Mesa's CPU driver on Debian or Ubuntu, from backports where the release's own Mesa is
- * too old for Dawn.
- * @param log gets a line at a time of what is done
- * @throws UsageError when this is no Debian, or not root; Error when apt fails, and then no source
- * of packages has been added
+ * Installs Mesa's CPU driver on Debian or Ubuntu, from backports if the release's own Mesa is too
+ * old for Dawn.
+ * @param log is called with each line of the progress
+ * @throws UsageError on another system, or without root's rights
+ * @throws Error if apt fails; then no source of packages was added
  */
 export async function installLavapipe(log: (line: string) => void): Promise<void> {
   if (process.platform !== 'linux')
@@ -33,7 +33,8 @@ export async function installLavapipe(log: (line: string) => void): Promise<void
   )
   if (!apt || !codename)
     throw new UsageError(
-      'lavapipe is installed by apt on Debian and Ubuntu, and there is no apt here; use your own package manager (Mesa 23.2 or newer)',
+      'lavapipe is installed by apt on Debian and Ubuntu, and there is no apt here; ' +
+        'use your own package manager (Mesa 23.2 or newer)',
     )
   if (process.getuid?.() !== 0)
     throw new UsageError(
@@ -46,7 +47,9 @@ export async function installLavapipe(log: (line: string) => void): Promise<void
     return aptGet(['install', '-y', '-qq', ...packages], log)
   }
   log(
-    `the Mesa of ${codename} is ${candidate || 'missing'}, and Dawn needs ${wantedMesa} or newer; installing from ${codename}-backports`,
+    `the Mesa of ${codename} is ${candidate || 'missing'}, ` +
+      `and Dawn needs ${wantedMesa} or newer; ` +
+      `installing from ${codename}-backports`,
   )
   const added = await addBackports(codename)
   try {
@@ -62,7 +65,7 @@ const packages = ['mesa-vulkan-drivers', 'libvulkan1']
 
 const run = promisify(execFile)
 
-/** The Mesa that apt would install without backports, as a number: 22.3; 0 where it knows none. */
+/** The Mesa that apt would install without backports, as a number: 22.3; 0 if it knows none. */
 async function candidateVersion(): Promise<number> {
   const { stdout } = await run('apt-cache', ['policy', 'mesa-vulkan-drivers'], {
     env: { ...process.env, LC_ALL: 'C' },
@@ -81,8 +84,8 @@ async function readSources(): Promise<AptSource[]> {
 }
 
 /**
- * Names the release's backports at the mirror that the machine already uses; false where they are
- * named already.
+ * Adds the release's backports to apt's sources, from the mirror that the machine already uses.
+ * @returns false if they were there already
  */
 async function addBackports(codename: string): Promise<boolean> {
   const sources = await readSources()
@@ -90,15 +93,15 @@ async function addBackports(codename: string): Promise<boolean> {
   const text = backportsSource(sources, codename)
   if (!text)
     throw new UsageError(
-      `no mirror of ${codename} is named in ${folder}: add ${codename}-backports by hand`,
+      `${folder} names no mirror of ${codename}: add ${codename}-backports by hand`,
     )
   await writeFileAtomic(backports, text)
   return true
 }
 
 /**
- * Waits for another apt to end, rather than failing on its lock; without a terminal dpkg leaves its
- * progress figures out.
+ * Runs apt-get. It waits for another apt to end instead of failing on its lock, and prints no
+ * progress bars.
  */
 function aptGet(args: readonly string[], log: (line: string) => void): Promise<void> {
   return stream('apt-get', ['-o', 'DPkg::Lock::Timeout=120', '-o', 'Dpkg::Use-Pty=0', ...args], log)

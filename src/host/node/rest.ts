@@ -1,16 +1,16 @@
 /**
- * Dawn's binding for Node looks for finished work in every turn of the event loop for as long as
- * anything is outstanding, and lets no turn wait: one core does nothing else. Where the CPU
- * computes, that core is missing: on two cores a training step of alexnet-64 took 1.07 s of
- * processor time in place of 0.69 s, and half as long again by the clock.
+ * While any work is outstanding, Dawn's binding for Node polls for finished work in every turn of
+ * the event loop and lets no turn wait, so one core does nothing else. If the adapter computes on
+ * the CPU, it lacks that core: on two cores a training step of alexnet-64 took 1.07 s of processor
+ * time instead of 0.69 s, and 1.5 times as long on the clock.
  */
 
 /**
- * Milliseconds of sleep at the most: what is found finished that much later, and what everything
- * else in the process waits.
+ * The longest sleep in milliseconds. Finished work is noticed that much later, and everything else
+ * in the process waits that long.
  */
 const longest = 2
-/** Share of the time waited so far that the next sleep takes: short work is found at once. */
+/** The next sleep as a share of the time waited so far: short work is noticed at once. */
 const share = 1 / 8
 
 const cell = new Int32Array(new SharedArrayBuffer(4))
@@ -18,7 +18,7 @@ let outstanding = 0
 let since = 0
 let turning = false
 
-/** Has the thread sleep in between its looking, until `work` settles. */
+/** Lets the thread sleep between the polls until `work` settles. */
 export function rest(work: Promise<unknown>): void {
   const ended = () => {
     outstanding--

@@ -4,8 +4,8 @@ import { GraftError } from '../../base/errors.ts'
 let loading: Promise<typeof Sharp> | null = null
 
 /**
- * Sharp, set to one thread an image and no cache.
- * @throws GraftError with code `decoder` where it cannot be loaded
+ * Sharp, set to one thread per image and no cache.
+ * @throws GraftError with code `decoder` if it cannot be loaded
  */
 export function loadSharp(): Promise<typeof Sharp> {
   loading ??= importSharp()
@@ -27,8 +27,8 @@ async function importSharp(): Promise<typeof Sharp> {
   }
 }
 
-/** What went wrong, in one line. */
+/** The first line of an error's message. */
 export function firstLine(cause: unknown): string {
   const message = cause instanceof Error ? cause.message : String(cause)
-  return message.split('\n', 1)[0]?.trim() ?? ''
+  return message.replace(/\n.*/s, '').trim()
 }

@@ -82,8 +82,8 @@ async function findArchive(resolve: (name: string) => string): Promise<string> {
   } catch (cause) {
     throw new Error(`the npm package ${packageName} is not installed`, { cause })
   }
-  // The package exports no path to its archive, which is in bin/ at the package's root, some folders
-  // above the entry.
+  // The package exports no path to its archive, which is in bin/ at the package's root, some
+  // folders above the entry.
   const root = entry.slice(0, entry.lastIndexOf(packageName) + packageName.length)
   const archive = join(root, 'bin', 'swiftshader.tar.br')
   await access(archive).catch((cause: unknown) => {

@@ -1,7 +1,7 @@
 import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { Agent, type Dispatcher, EnvHttpProxyAgent, interceptors, request } from 'undici'
+import { Agent, type Dispatcher, interceptors, ProxyAgent, request } from 'undici'
 import { WeightsError } from '../../base/errors.ts'
 import { cannotWrite } from '../../base/node/atomicFile.ts'
 import { withLock } from '../../base/node/lock.ts'
@@ -97,7 +97,8 @@ async function fetchVerified(job: Job, sha256: string): Promise<void> {
     ? 'sent a web page instead of the file (is there a login or proxy in between?):'
     : 'sent another file:'
   throw new WeightsError(
-    `${name}: ${url.host} ${what} its sha256 is ${found}, and ${sha256} is wanted; nothing was kept`,
+    `${name}: ${url.host} ${what} its sha256 is ${found}, and ${sha256} is wanted; ` +
+      'nothing was kept',
   )
 }
 
@@ -247,36 +248,44 @@ async function ask(job: Job, from: number): Promise<Dispatcher.ResponseData> {
 /** Connections through the proxies that the environment names, and how to close them. */
 function connect({ idle = defaultIdle }: DownloadOptions): Connections {
   const timeouts = { headersTimeout: idle, bodyTimeout: idle, connectTimeout: idle }
-  const named = (name: string) => process.env[name] || process.env[name.toUpperCase()]
-  const agentFor = (scheme: 'http' | 'https'): Dispatcher => {
-    const proxy = named(`${scheme}_proxy`) || named('all_proxy')
-    if (!proxy) return new Agent(timeouts)
-    // Both are given, or undici would use HTTP_PROXY for https as well.
-    const proxies = { httpProxy: proxy, httpsProxy: proxy, proxyTunnel: false }
-    return withoutWarning(() => new EnvHttpProxyAgent({ ...timeouts, ...proxies }))
-  }
-  const http = agentFor('http')
-  const https = agentFor('https')
+  const direct = new Agent(timeouts)
+  const proxied = (proxy: string | undefined): Dispatcher =>
+    proxy ? new ProxyAgent({ ...timeouts, uri: proxy, proxyTunnel: false }) : direct
+  const http = proxied(variable('http_proxy') || variable('all_proxy'))
+  const https = proxied(variable('https_proxy') || variable('all_proxy'))
   // Applied to every redirect, which may lead to the other scheme or to a host in NO_PROXY.
-  const byScheme: Dispatcher.DispatcherComposeInterceptor = () => (options, handler) =>
-    (String(options.origin).startsWith('https:') ? https : http).dispatch(options, handler)
+  const byOrigin: Dispatcher.DispatcherComposeInterceptor = () => (options, handler) => {
+    const origin = new URL(String(options.origin))
+    const agent = origin.protocol === 'https:' ? https : http
+    return (isExempt(origin) ? direct : agent).dispatch(options, handler)
+  }
   return {
-    dispatcher: http.compose(byScheme, interceptors.redirect({ maxRedirections })),
+    dispatcher: direct.compose(byOrigin, interceptors.redirect({ maxRedirections })),
     close: async () => {
-      await Promise.all([http.destroy(), https.destroy()])
+      await Promise.all([...new Set([direct, http, https])].map((agent) => agent.destroy()))
     },
   }
 }
 
-/** undici calls its EnvHttpProxyAgent experimental; users of Graft need not read that. */
-function withoutWarning<T>(make: () => T): T {
-  const { emitWarning } = process
-  process.emitWarning = () => {}
-  try {
-    return make()
-  } finally {
-    process.emitWarning = emitWarning
-  }
+/** An environment variable, in small letters or capitals. */
+function variable(name: string): string | undefined {
+  return process.env[name] || process.env[name.toUpperCase()]
+}
+
+/**
+ * Whether NO_PROXY lists an address: by its host, by the end of its host ('.org', '*.org'), or by
+ * '*', each with a port or without. undici's EnvHttpProxyAgent would do this too, but version 6
+ * prints a warning that it is experimental.
+ */
+function isExempt({ protocol, hostname, port }: URL): boolean {
+  const usedPort = port || (protocol === 'https:' ? '443' : '80')
+  const entries = (variable('no_proxy') || '').toLowerCase().split(/[\s,]+/)
+  return entries.some((entry) => {
+    const onlyPort = /:(\d+)$/.exec(entry)?.[1]
+    if (onlyPort !== undefined && onlyPort !== usedPort) return false
+    const host = entry.replace(/:\d+$/, '')
+    return /^[.*]/.test(host) ? hostname.endsWith(host.replace('*', '')) : hostname === host
+  })
 }
 
 /** The error for a failed connection: an `Interrupted` with the reason in plain words, mostly. */

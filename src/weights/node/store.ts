@@ -74,7 +74,8 @@ export async function addWeights(entry: {
   const { name, source, variant = null } = entry
   if (!/^[\w][\w.-]*(\/[\w][\w.-]*)*$/.test(name) || name === 'none')
     throw new UsageError(
-      `'${name}' is not a name for weights: use letters, digits, '.', '-' and '_', parts divided by '/'`,
+      `'${name}' is not a name for weights: ` +
+        "use letters, digits, '.', '-' and '_', parts divided by '/'",
     )
   if (findNamedWeights(name))
     throw new UsageError(`${name} is a name of Graft's own; choose another`)
@@ -89,7 +90,7 @@ export async function addWeights(entry: {
   if (sha256 === undefined)
     throw new UsageError(
       `the sha256 of ${source} is needed, so that the fetched file can be checked: ` +
-        'give it with --sha256 (sha256sum FILE prints it)',
+        'give it too (sha256sum FILE prints it)',
     )
   const made: Entry = {
     name,
@@ -175,8 +176,7 @@ export async function fetchWeights(
   if (offline)
     throw new WeightsError(
       `${weights.name}: the file is not on this machine, and nothing is fetched while offline; ` +
-        `run 'graft weights fetch ${weights.name}' with a network, ` +
-        "or add a copy with 'graft weights add'",
+        'fetch it once with a network, or give a copy of the file a name of your own',
     )
   // Loaded only when needed, because the HTTP client takes a tenth of a second to load.
   const { download } = await import('./download.ts')
@@ -296,7 +296,8 @@ function readEntries(): Entry[] {
 }
 
 function isEntry(value: unknown): value is Entry {
-  const { name, source, sha256, variant } = (value ?? {}) as Partial<Record<keyof Entry, unknown>>
+  if (typeof value !== 'object' || value === null) return false
+  const { name, source, sha256, variant } = value as Partial<Record<keyof Entry, unknown>>
   const texts = [name, source, sha256].every((text) => typeof text === 'string')
   return (
     texts &&

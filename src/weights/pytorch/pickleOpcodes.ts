@@ -46,7 +46,7 @@ function lineInteger({ input }: PickleMachine): number | bigint | boolean {
 /** Protocol 0 writes text between quotes; Python's escapes, which no name needs, are refused. */
 function lineString({ input }: PickleMachine): string {
   const line = input.line()
-  const [, , inner] = /^(['"])(.*)\1$/.exec(line) ?? []
+  const inner = /^(['"])(.*)\1$/.exec(line)?.[2]
   if (inner === undefined || inner.includes('\\'))
     throw new WeightsError('the pickle is damaged, or has an escape in a text of protocol 0')
   return inner

@@ -7,7 +7,7 @@ export class PickleTruncated extends WeightsError {
   }
 }
 
-/** Reads the operands of opcodes, one after the other. It never allocates more than it has bytes. */
+/** Reads the operands of opcodes, one after the other. It allocates no more than it has bytes. */
 export class PickleReader {
   position = 0
   readonly #bytes: Uint8Array

@@ -29,7 +29,7 @@ function pickleOf(archive: ReadonlyMap<string, ArchiveEntry>): ArchiveEntry | un
   return Array.from(archive.values()).find(({ name }) => /^[^/]+\/data\.pkl$/.test(name))
 }
 
-/** Whether a file with this start is a pickle: of protocol 2 to 5, or of 1 with the magic number. */
+/** Whether a file starts as a pickle: of protocol 2 to 5, or of 1 with the magic number. */
 export function isTorchStream(start: string): boolean {
   const protocol = start.charCodeAt(1)
   return (

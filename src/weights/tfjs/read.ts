@@ -35,8 +35,8 @@ export async function readTfjsModel(
   const weightOf = ({ keras }: WeightedLayer, kind: string, rank: number): NamedArray => {
     const name = `${keras}/${kind}`
     // A nested model's weights have its name in front.
-    const [, nested] = Array.from(weights).find(([key]) => key.endsWith(`/${name}`)) ?? []
-    const found = weights.get(name) ?? nested
+    const nested = Array.from(weights.keys()).find((key) => key.endsWith(`/${name}`))
+    const found = weights.get(name) ?? (nested === undefined ? undefined : weights.get(nested))
     if (found?.shape.length !== rank)
       throw new WeightsError(`the manifest has no weight ${quote(name)} of ${rank} dimensions`)
     return found

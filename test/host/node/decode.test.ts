@@ -310,7 +310,7 @@ describe('images that cannot be decoded', () => {
     ['a TIFF', Uint8Array.from([0x49, 0x49, 0x2a, 0, 8, 0]), 'it is a TIFF'],
     ['an AVIF', Uint8Array.from([0, 0, 0, 32, ...Buffer.from('ftypavif')]), 'it is an AVIF'],
     ['a HEIC', Uint8Array.from([0, 0, 0, 32, ...Buffer.from('ftypheic')]), 'it is a HEIC'],
-    ['anything else', Uint8Array.from([1, 2, 3]), 'its first bytes are those of no such format'],
+    ['anything else', Uint8Array.from([1, 2, 3]), 'its first bytes are not those of an image'],
   ])('%s named .png', async (_name, content, reason) => {
     await writeFile(inTemp('wrong.png'), content)
     const { message, code } = await dataErrorOf(decodeImage(inTemp('wrong.png')))
