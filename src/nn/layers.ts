@@ -41,7 +41,7 @@ abstract class WeightedLayer extends Module {
   readonly bias: Parameter
 
   /**
-   * Values are computed when they are first read: a layer that is cut off before that costs nothing.
+   * Values are computed when they are first read: a layer cut off before that costs nothing.
    * @param shape the weight's; its first extent is the bias's
    */
   constructor(engine: Engine, name: string, shape: Shape, init: LayerInit) {

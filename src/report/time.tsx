@@ -49,7 +49,7 @@ export function Time({
         <>
           <Figure
             drawing={barDrawing(bars, 'seconds')}
-            label={`Where the time went: ${bars.map(({ name, text }) => `${name} ${text}`).join('; ')}.`}
+            label={`Where the time went: ${textsOf(bars).join('; ')}.`}
           />
           <FoldedTable
             caption="Seconds"
@@ -88,7 +88,7 @@ function Step({ step: { images, layers } }: { readonly step: StepTimes }): VNode
       </p>
       <Figure
         drawing={barDrawing(bars, 'milliseconds')}
-        label={`GPU time by layer: ${bars.map(({ name, text }) => `${name} ${text} ms`).join(', ')}.`}
+        label={`GPU time by layer, in ms: ${textsOf(bars).join(', ')}.`}
       />
       <FoldedTable
         caption="Every layer"
@@ -103,4 +103,8 @@ function Step({ step: { images, layers } }: { readonly step: StepTimes }): VNode
       />
     </>
   )
+}
+
+function textsOf(bars: readonly { readonly name: string; readonly text: string }[]): string[] {
+  return bars.map(({ name, text }) => `${name} ${text}`)
 }

@@ -153,5 +153,6 @@ function explain(call: InspectedCall, what: string, at: readonly number[]): Expl
 function storedValue(call: InspectedCall, what: string, at: readonly number[]): number | null {
   const key = { ...gradientsOf(inspection, call), ...call.tensors }[what]
   const tensor = key ? valuesOf(key) : null
-  return tensor?.values[flatIndex(at, tensor.shape)] ?? null // the page may hold only the first values
+  // The page may hold only the first values.
+  return tensor?.values[flatIndex(at, tensor.shape)] ?? null
 }

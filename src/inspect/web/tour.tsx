@@ -131,7 +131,7 @@ function Freezing() {
         <p>
           With everything training, this step takes {takes(all)}. With only the last layer training,
           it takes {takes(last)}: backward ends where nothing earlier trains, no gradient buffer is
-          held, and the optimizer has nothing to do. <a href={href('compare')}>Layer by layer</a>;{' '}
+          held, and the optimizer does nothing. <a href={href('compare')}>Layer by layer</a>;{' '}
           <a href={href('timeline', 0)}>the dispatches</a> end with what did not run, and why.
         </p>
       ) : (

@@ -10,8 +10,8 @@ export function Evidence({ choice }: { readonly choice: Choice }): VNode {
     <>
       <p>
         A linear classifier on the frozen network's output at each depth, {folds}-fold
-        cross-validated on {thousands(sampled)} of {thousands(images)} images of {sampledClasses}{' '}
-        classes, ± one standard error. The last column estimates the accuracy with all images, from
+        cross-validated on {thousands(sampled)} of {thousands(images)} images ({sampledClasses}{' '}
+        classes), ± one standard error. The last column estimates the accuracy with all images, from
         how much the error fell between half of the sample and all of it. Always naming the most
         frequent class: {percent(chance)}.
       </p>

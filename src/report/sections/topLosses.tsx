@@ -14,6 +14,7 @@ export function TopLosses({ topLosses, draw }: TopLossesProps): VNode {
     <ol class="losses">
       {topLosses.map((topLoss, i) => {
         const { name, actual, predicted, probability, actualProbability, loss } = topLoss
+        const verdict = actual === predicted ? undefined : 'wrong'
         return (
           <li key={name}>
             <figure>
@@ -21,8 +22,7 @@ export function TopLosses({ topLosses, draw }: TopLossesProps): VNode {
               <figcaption>
                 is <bdi>{actual}</bdi> ({percent(actualProbability)}),
                 <br />
-                taken for <bdi class={actual === predicted ? undefined : 'wrong'}>{predicted}</bdi>{' '}
-                ({percent(probability)})
+                taken for <bdi class={verdict}>{predicted}</bdi> ({percent(probability)})
                 <br />
                 <span class="quiet">
                   loss {loss.toFixed(2)}, <bdi dir="ltr">{name}</bdi>
