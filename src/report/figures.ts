@@ -3,6 +3,7 @@ import type { ImageDataset } from '../data/dataset.ts'
 import { decodeImage } from '../host/node/decode.ts'
 import type { Network } from '../nn/network.ts'
 import type { EpochResult, OnEvent } from '../train/events.ts'
+import { defaultBatchSize } from '../train/fitOptions.ts'
 import { mostLikely } from '../train/metrics.ts'
 import { type Outcome, outcomesOf } from '../train/outcomes.ts'
 import type { RunConfig } from '../train/runFolder.ts'
@@ -121,12 +122,9 @@ export async function measureRun(
   return { figures, images }
 }
 
-/** Images in the step that is measured: the default batch size. */
-const stepImages = 32
-
 async function stepOf(model: Network, outcomes: readonly Outcome[]): Promise<StepTimes | null> {
   if (!model.parameters().some(({ trainable }) => trainable)) return null
-  const samples = outcomes.slice(0, stepImages).map(({ sample }) => sample)
+  const samples = outcomes.slice(0, defaultBatchSize).map(({ sample }) => sample)
   const images = await Promise.all(samples.map(({ source, name }) => decodeImage(source, name)))
   return measureStep(
     model,

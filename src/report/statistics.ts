@@ -86,7 +86,8 @@ export function calibrationOf(
 
 export interface ClassFigures {
   readonly name: string
-  readonly images: number
+  /** Images of this class. */
+  readonly pictures: number
   /** Of the images taken for this class, how many are of it. */
   readonly precision: Share | null
   /** Of the images of this class, how many are found. */
@@ -111,9 +112,9 @@ export function classFigures(
   return names.map((name, c) => {
     const row = at(confusion, c)
     const hits = at(row, c)
-    const images = row.reduce((a, b) => a + b, 0)
+    const pictures = row.reduce((a, b) => a + b, 0)
     const predicted = confusion.reduce((sum, counts) => sum + at(counts, c), 0)
-    return { name, images, precision: wilson(hits, predicted), recall: wilson(hits, images) }
+    return { name, pictures, precision: wilson(hits, predicted), recall: wilson(hits, pictures) }
   })
 }
 

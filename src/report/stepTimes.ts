@@ -15,7 +15,8 @@ export interface LayerTime {
 
 /** GPU time of a training step, layer by layer, without the optimizer. */
 export interface StepTimes {
-  readonly images: number
+  /** Images in the step. */
+  readonly pictures: number
   readonly layers: readonly LayerTime[]
 }
 
@@ -51,5 +52,5 @@ export async function measureStep(
     backward: gradient + other,
     once: once.has(layer),
   }))
-  return { images: images.length, layers }
+  return { pictures: images.length, layers }
 }

@@ -65,7 +65,7 @@ export function Time({
 }
 
 /** A training step, layer by layer. */
-function Step({ step: { images, layers } }: { readonly step: StepTimes }): VNode {
+function Step({ step: { pictures: images, layers } }: { readonly step: StepTimes }): VNode {
   const timed = layers.filter(({ forward, backward }) => forward + backward > 0)
   const total = timed
     .filter(({ once }) => !once)

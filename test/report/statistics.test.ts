@@ -70,7 +70,7 @@ test('precision, recall and losses', () => {
   ])
   const figures = classFigures(['a', 'b', 'c'], confusion)
   expect(
-    figures.map(({ images, precision, recall }) => [images, precision?.value, recall?.value]),
+    figures.map(({ pictures, precision, recall }) => [pictures, precision?.value, recall?.value]),
   ).toEqual([
     [2, 1, 0.5],
     [1, 0.5, 1],

@@ -30,9 +30,9 @@ export function Classes({ perClass, intervals = false }: ClassesProps): VNode {
       <Table
         caption="Precision and recall of each class"
         header={header}
-        rows={perClass.map(({ name, images, precision, recall }) => [
+        rows={perClass.map(({ name, pictures, precision, recall }) => [
           name,
-          images,
+          pictures,
           ...cells(precision),
           ...cells(recall),
         ])}
