@@ -23,7 +23,7 @@ const rooms = [
   'cli',
 ]
 const files = (names) =>
-  `^src/(${names.map((name) => (name.endsWith('ts') ? `${name}$` : `${name}/`)).join('|')})`
+  `^src/(${names.map((name) => (name.endsWith('[.]ts') ? `${name}$` : `${name}/`)).join('|')})`
 
 module.exports = {
   forbidden: [
