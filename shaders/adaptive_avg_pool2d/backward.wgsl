@@ -3,7 +3,7 @@
 // over the windows (i, j) that contain (r, c). Windows may overlap.
 //   dy: f32[planes][OH][OW]   dx: f32[planes][H][W]
 // launch: x counts workgroups along a plane of dx, y and z count planes
-// checked by test/ops/adaptiveAvgPool2d.test.ts
+// checked by test/ops/specifications.test.ts and test/ops/adaptiveAvgPool2d.test.ts
 #include "lib/plane.wgsl"
 #include "adaptive_avg_pool2d/params.wgsl"
 

@@ -3,7 +3,7 @@
 // adaptive_avg_pool2d/params.wgsl gives the bounds of the windows.
 //   x: f32[planes][H][W]   y: f32[planes][OH][OW]
 // launch: x counts workgroups along a plane of y, y and z count planes
-// checked by test/ops/adaptiveAvgPool2d.test.ts
+// checked by test/ops/specifications.test.ts and test/ops/adaptiveAvgPool2d.test.ts
 #include "lib/plane.wgsl"
 #include "adaptive_avg_pool2d/params.wgsl"
 

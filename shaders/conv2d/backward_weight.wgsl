@@ -6,7 +6,7 @@
 // launch: one thread per weight; workgroups are in x, past 65,535 also in y
 // The plain kernel: contract/tile.wgsl is checked against it, and it runs where subgroups are not
 // reliable.
-// checked by test/ops/conv2d.test.ts
+// checked by test/ops/specifications.test.ts and test/ops/conv2d.test.ts
 #include "lib/linear.wgsl"
 #include "conv2d/params.wgsl"
 

@@ -5,7 +5,7 @@
 //   phases: f32[C][stride_y][stride_x][image_vectors][count_y][count_x][V]   dx: f32[N][C][H][W]
 // launch: one thread per element of a plane of dx; x counts workgroups along a plane, y and z count
 //   planes
-// checked by test/ops/conv2d.test.ts
+// checked by test/ops/specifications.test.ts and test/ops/conv2d.test.ts
 #include "lib/plane.wgsl"
 
 struct Params {

@@ -7,7 +7,7 @@
 //   weight: f32[O][C / groups][KH][KW]
 //   panels: vec4f[groups][panels][TY][TX][O / groups][ROWS / 4]
 // launch: one thread per vector of panels; workgroups are in x, past 65,535 also in y
-// checked by test/ops/conv2d.test.ts
+// checked by test/ops/specifications.test.ts and test/ops/conv2d.test.ts
 #include "lib/linear.wgsl"
 
 struct Params {

@@ -4,7 +4,7 @@
 // root of the graph, dy is 1, and nothing is launched.
 //   dlogits: f32[rows][classes], n = rows · classes   dy: f32[1] or f32[rows]
 // launch: one thread per element; workgroups are in x, past 65,535 also in y
-// checked by test/ops/crossEntropy.test.ts
+// checked by test/ops/specifications.test.ts and test/ops/crossEntropy.test.ts
 #include "lib/linear.wgsl"
 
 struct Params { n: u32, classes: u32, per_row: u32 }

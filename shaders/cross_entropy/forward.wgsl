@@ -11,7 +11,7 @@
 //   logits, dlogits: f32[rows][classes]   targets: i32[rows], with SOFT f32[rows][classes]
 //   weight: f32[classes]   losses: f32[rows]
 // launch: one thread per row; workgroups are in x, past 65,535 also in y
-// checked by test/ops/crossEntropy.test.ts
+// checked by test/ops/specifications.test.ts and test/ops/crossEntropy.test.ts
 #include "lib/linear.wgsl"
 
 struct Params { rows: u32, classes: u32, smoothing: f32, scale: f32 }

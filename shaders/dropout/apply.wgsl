@@ -5,7 +5,7 @@
 // The backward pass is the same kernel with dy in the place of x.
 //   x, y: f32[n] as vec4f; the last vector may end in padding
 // launch: each thread takes STRIP vectors; workgroups are in x, past 65,535 also in y
-// checked by test/ops/dropout.test.ts
+// checked by test/ops/specifications.test.ts and test/ops/dropout.test.ts
 #include "lib/strip.wgsl"
 #include "lib/philox.wgsl"
 

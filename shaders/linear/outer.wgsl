@@ -5,7 +5,7 @@
 // launch: THREADS threads, each with VECTORS vectors of every x in registers, THREADS apart. x
 //   counts strips of THREADS · VECTORS columns, y counts parts of `chunk` rows of y. Neighboring
 //   threads store neighboring vectors, so whole cache lines are written.
-// checked by test/ops/linear.test.ts
+// checked by test/ops/specifications.test.ts and test/ops/linear.test.ts
 struct Params { columns: u32, outputs: u32, chunk: u32, dy_row: u32, dy_base: u32, y_base: u32 }
 
 @group(0) @binding(0) var<storage, read> dy: array<f32>;

@@ -7,7 +7,7 @@
 // launch: one thread per element of y; workgroups are in x, past 65,535 also in y
 // The plain kernel: contract/tile.wgsl is checked against it, and it runs where subgroups are not
 // reliable.
-// checked by test/ops/linear.test.ts
+// checked by test/ops/specifications.test.ts and test/ops/linear.test.ts
 #include "lib/linear.wgsl"
 
 struct Params {

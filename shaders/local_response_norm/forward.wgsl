@@ -6,7 +6,7 @@
 //   x, y, scale: f32[N][C][pixels]
 // launch: one thread for CHUNK channels of a pixel, so that a square is computed once for several
 //   sums; x counts workgroups along a plane, y and z count planes (n, chunk)
-// checked by test/ops/localResponseNorm.test.ts
+// checked by test/ops/specifications.test.ts and test/ops/localResponseNorm.test.ts
 #include "lib/plane.wgsl"
 #include "local_response_norm/params.wgsl"
 

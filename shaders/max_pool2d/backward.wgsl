@@ -5,7 +5,7 @@
 // launch: one thread per block of STRIDE_Y x STRIDE_X elements of dx, since all of them are in the
 //   same windows; x counts workgroups along a plane's blocks_y · blocks_x, y and z count planes
 // The window is compiled in: KERNEL_Y, KERNEL_X, STRIDE_Y, STRIDE_X, PADDING_Y, PADDING_X.
-// checked by test/ops/maxPool2d.test.ts
+// checked by test/ops/specifications.test.ts and test/ops/maxPool2d.test.ts
 #include "lib/plane.wgsl"
 #include "lib/divide.wgsl"
 

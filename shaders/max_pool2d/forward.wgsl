@@ -7,7 +7,7 @@
 // launch: x counts workgroups along a plane of y, y and z count planes
 // The window is compiled in: KERNEL_Y, KERNEL_X, STRIDE_Y, STRIDE_X, PADDING_Y, PADDING_X. OUTSIDE
 // is 1 if any window is partly outside x.
-// checked by test/ops/maxPool2d.test.ts
+// checked by test/ops/specifications.test.ts and test/ops/maxPool2d.test.ts
 #include "lib/plane.wgsl"
 #include "lib/divide.wgsl"
 

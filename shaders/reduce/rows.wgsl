@@ -3,7 +3,7 @@
 //   x: f32[outer][width][inner] as vec4f; a row may start and end inside a vector
 //   y: f32[outer][segments][width]
 // launch: one thread per element of y; workgroups are in x, past 65,535 also in y
-// checked by test/ops/conv2d.test.ts
+// checked by test/ops/specifications.test.ts and test/ops/conv2d.test.ts
 #include "lib/linear.wgsl"
 
 struct Params { n: u32, width: u32, segments: u32, inner: u32 }

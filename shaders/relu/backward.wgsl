@@ -1,7 +1,7 @@
 // relu_backward: dx = dy if y > 0, else 0; so it is 0 at x = 0, as in PyTorch
 //   y, dy, dx: f32[n] as vec4f; the last vector may end in padding
 // launch: each thread takes STRIP vectors; workgroups are in x, past 65,535 also in y
-// checked by test/ops/relu.test.ts
+// checked by test/ops/specifications.test.ts and test/ops/relu.test.ts
 #include "lib/strip.wgsl"
 
 struct Params { n: u32 }

@@ -1,7 +1,7 @@
 // relu_forward: y = max(x, 0)
 //   x, y: f32[n] as vec4f; the last vector may end in padding
 // launch: each thread takes STRIP vectors; workgroups are in x, past 65,535 also in y
-// checked by test/ops/relu.test.ts
+// checked by test/ops/specifications.test.ts and test/ops/relu.test.ts
 #include "lib/strip.wgsl"
 
 struct Params { n: u32 }

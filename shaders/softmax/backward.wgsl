@@ -1,7 +1,7 @@
 // softmax_backward: dx[r, c] = y[r, c] · (dy[r, c] − Σ_k dy[r, k] · y[r, k])
 //   y, dy, dx: f32[rows][classes]
 // launch: one thread per row; workgroups are in x, past 65,535 also in y
-// checked by test/ops/softmax.test.ts
+// checked by test/ops/specifications.test.ts and test/ops/softmax.test.ts
 #include "lib/linear.wgsl"
 
 struct Params { rows: u32, classes: u32 }

@@ -2,7 +2,7 @@
 // with max_r = max over k of x[r, k], so that no exponential overflows
 //   x, y: f32[rows][classes]
 // launch: one thread per row; workgroups are in x, past 65,535 also in y
-// checked by test/ops/softmax.test.ts
+// checked by test/ops/specifications.test.ts and test/ops/softmax.test.ts
 #include "lib/linear.wgsl"
 
 struct Params { rows: u32, classes: u32 }

@@ -5,7 +5,7 @@ import { countByClass, type ImageDataset } from '../data/dataset.ts'
 import { countedEndings } from '../host/imageFormat.ts'
 import type { Network } from '../nn/network.ts'
 import type { Engine } from '../tensor/engine.ts'
-import type { MemoryPlan } from '../train/memory.ts'
+import type { MemoryPlan } from '../train/memoryPlan.ts'
 import type { Plan } from '../transfer/scenario.ts'
 import type { Output } from './output.ts'
 

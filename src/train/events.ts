@@ -1,4 +1,4 @@
-import type { MemoryPlan } from './memory.ts'
+import type { MemoryPlan } from './memoryPlan.ts'
 
 /** The result of one epoch. Losses are means over images, accuracies are in 0..1. */
 export interface EpochResult {

@@ -2,7 +2,7 @@
 import type { Variant } from '../nn/alexnet.ts'
 import type { ClassFigures, Share, TopLoss } from '../report/statistics.ts'
 import type { EpochResult, Skipped, TrainEvent } from '../train/events.ts'
-import type { MemoryPlan } from '../train/memory.ts'
+import type { MemoryPlan } from '../train/memoryPlan.ts'
 import type { Choice } from '../transfer/decide.ts'
 import type { Plan } from '../transfer/scenario.ts'
 
