@@ -20,8 +20,10 @@ function withShader(path: string, change: (text: string) => string): typeof node
     ...nodeHost,
     async readShaders() {
       const files = new Map(await nodeHost.readShaders())
-      files.set(path, change(files.get(path) ?? ''))
-      return files
+      const before = files.get(path) ?? ''
+      const after = change(before)
+      if (after === before) throw new Error(`the change of ${path} finds nothing to change`)
+      return files.set(path, after)
     },
   }
 }
@@ -84,7 +86,7 @@ describe('tuning', () => {
   test('a tiling that computes wrong numbers cannot win', async () => {
     // The tall tiles lose their last step, and are fast.
     const broken = withShader('contract/tile.wgsl', (text) =>
-      text.replace('ia < last', 'ia < last - #{ROWS / 16}u'),
+      text.replace('k0 < end_k0', 'k0 < end_k0 - #{ROWS / 16}u'),
     )
     const wrongEngine = await createEngineOn(broken, { adapter })
     if (wrongEngine.gpu.tilings?.lanes) {
