@@ -15,7 +15,7 @@
  */
 import { browserHost } from './browserHost.ts'
 import { createEngineOn, type EngineOptions } from './createEngine.ts'
-import type { Engine } from './tensor/engine.ts'
+import type { Engine } from './tensor/tensor.ts'
 
 /**
  * Opens the GPU that the browser gives, in a window or a worker.

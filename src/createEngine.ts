@@ -3,7 +3,7 @@ import { UsageError } from './base/errors.ts'
 import { checkOptions } from './base/options.ts'
 import { openGpu } from './gpu/openGpu.ts'
 import type { AdapterChoice, Host } from './host/host.ts'
-import { Engine, type OpenDevice } from './tensor/engine.ts'
+import { Engine, type OpenDevice } from './tensor/tensor.ts'
 
 /** Options of `createEngine`. */
 export interface EngineOptions {

@@ -15,7 +15,7 @@
  */
 import { createEngineOn, type EngineOptions } from './createEngine.ts'
 import { nodeHost } from './nodeHost.ts'
-import type { Engine } from './tensor/engine.ts'
+import type { Engine } from './tensor/tensor.ts'
 
 /**
  * Opens a GPU, or a CPU adapter that acts as one.

@@ -97,9 +97,8 @@ export type { AdamOptions } from './optim/adaptive.ts'
 export { WeightAverage } from './optim/average.ts'
 export type { ParameterGroup, RateGroup, StepOptions } from './optim/optimizer.ts'
 export { SGD, type SGDOptions } from './optim/sgd.ts'
-export { Engine, type EngineInfo } from './tensor/engine.ts'
 export type { Shape } from './tensor/ndbuffer.ts'
-export { Tensor } from './tensor/tensor.ts'
+export { Engine, type EngineInfo, Tensor } from './tensor/tensor.ts'
 export { type ChooseOptions, chooseScenario } from './train/chooseScenario.ts'
 export {
   type Budget,

@@ -3,7 +3,7 @@ import { DeviceLostError, GraftError } from '../base/errors.ts'
 import { Random } from '../base/random.ts'
 import { type RecordedDispatch, withSources } from '../gpu/recording.ts'
 import { compareTensors, coordinates } from '../reference/agreement.ts'
-import type { Engine } from '../tensor/engine.ts'
+import type { Engine } from '../tensor/tensor.ts'
 import type { CheckCase, Finding, Subject } from './subject.ts'
 
 /** What was found about one result of one subject, over all its cases. */

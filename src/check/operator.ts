@@ -5,8 +5,7 @@ import { numericalGradient } from '../reference/gradcheck.ts'
 import { type NdArray, ndArray, sizeOf } from '../reference/ndarray.ts'
 import { gaussian, rounded } from '../reference/random.ts'
 import { type AnyCase, type AnySpecification, callOn } from '../reference/specification.ts'
-import type { Engine } from '../tensor/engine.ts'
-import type { Tensor } from '../tensor/tensor.ts'
+import type { Engine, Tensor } from '../tensor/tensor.ts'
 import { type CheckCase, describeCase, type Finding, type Subject } from './subject.ts'
 
 type Arrays = Readonly<Record<string, NdArray | null>>

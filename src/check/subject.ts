@@ -1,6 +1,6 @@
 import type { Random } from '../base/random.ts'
 import type { Tolerance } from '../reference/agreement.ts'
-import type { Engine } from '../tensor/engine.ts'
+import type { Engine } from '../tensor/tensor.ts'
 
 /** What a case computed, and what it should have. */
 export interface Finding {

@@ -1,4 +1,4 @@
-import type { Engine } from '../tensor/engine.ts'
+import type { Engine } from '../tensor/tensor.ts'
 import type { Subject } from './subject.ts'
 
 /**

@@ -1,7 +1,7 @@
 import { WeightsError } from '../base/errors.ts'
 import { alexnet } from '../nn/alexnet.ts'
 import type { Network } from '../nn/network.ts'
-import type { Engine } from '../tensor/engine.ts'
+import type { Engine } from '../tensor/tensor.ts'
 import type { chooseNetwork } from './trainSettings.ts'
 
 /** Builds the network that `chooseNetwork` chose. */

@@ -1,5 +1,5 @@
 import type { AdapterChoice } from '../host/host.ts'
-import type { Engine } from '../tensor/engine.ts'
+import type { Engine } from '../tensor/tensor.ts'
 import { fetchAbsent } from './commands/weights.ts'
 import { Stop } from './interrupt.ts'
 import type { Output } from './output.ts'

@@ -1,6 +1,6 @@
 import type { AdapterChoice } from '../host/host.ts'
 import { createEngine } from '../index.ts'
-import type { Engine } from '../tensor/engine.ts'
+import type { Engine } from '../tensor/tensor.ts'
 import type { Output } from './output.ts'
 
 /** Runs a command's work with an engine, which is disposed of however the work ends. */

@@ -1,7 +1,7 @@
 import { at } from '../base/at.ts'
 import { DataError, UsageError } from '../base/errors.ts'
 import type { RgbImage, Source } from '../host/host.ts'
-import type { Engine } from '../tensor/engine.ts'
+import type { Engine } from '../tensor/tensor.ts'
 import type { Sample, SampleList } from './dataset.ts'
 
 /** A sample with its pixels. */

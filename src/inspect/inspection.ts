@@ -1,10 +1,32 @@
-/** Everything that the inspector's page shows, as plain JSON. */
 import type { RecordedCall, RecordedDispatch } from '../gpu/recording.ts'
 import type { Preprocess } from '../nn/preprocess.ts'
 import type { Plan } from '../transfer/scenario.ts'
-import type { NumberRow } from './numbers.ts'
 import type { PackedTensor } from './pack.ts'
 import type { Peak } from './peak.ts'
+
+/** One tensor of the step, compared. */
+export interface NumberRow {
+  /** Which call of the recording computed it. */
+  readonly call: number
+  readonly layer: string | null
+  readonly operator: string
+  /** 'y', 'dx', 'dweight' … */
+  readonly what: string
+  /**
+   * The relative Frobenius error against the float64 reference of this operator, from the values
+   * that it read itself.
+   */
+  readonly relative: number
+  readonly allowed: number
+  /** The relative error against float64 all the way from the image; null for gradients. */
+  readonly sinceImage: number | null
+  readonly worst: {
+    readonly at: readonly number[]
+    readonly actual: number
+    readonly expected: number
+  }
+  readonly ok: boolean
+}
 
 /** A kernel's text: one for each file and set of constants. */
 export interface InspectedSource {

@@ -5,31 +5,8 @@ import { specifications } from '../reference/index.ts'
 import { at, type NdArray, ndArray, sizeOf } from '../reference/ndarray.ts'
 import type { AnySpecification } from '../reference/specification.ts'
 import { forwardOf } from './calls.ts'
+import type { NumberRow } from './inspection.ts'
 import { stepRate } from './step.ts'
-
-/** One tensor of the step, compared. */
-export interface NumberRow {
-  /** Which call of the recording computed it. */
-  readonly call: number
-  readonly layer: string | null
-  readonly operator: string
-  /** 'y', 'dx', 'dweight' … */
-  readonly what: string
-  /**
-   * The relative Frobenius error against the float64 reference of this operator, from the values
-   * that it read itself.
-   */
-  readonly relative: number
-  readonly allowed: number
-  /** The relative error against float64 all the way from the image; null for gradients. */
-  readonly sinceImage: number | null
-  readonly worst: {
-    readonly at: readonly number[]
-    readonly actual: number
-    readonly expected: number
-  }
-  readonly ok: boolean
-}
 
 type Inputs = Readonly<Record<string, NdArray | null>>
 

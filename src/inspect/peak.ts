@@ -1,5 +1,5 @@
 import { chains, copyVectors, multiplyAdd } from '../gpu/kernels/probes.ts'
-import type { Engine } from '../tensor/engine.ts'
+import type { Engine } from '../tensor/tensor.ts'
 
 /** What the device does at the most: the roof of a roofline chart. */
 export interface Peak {

@@ -10,8 +10,9 @@ export type {
   InspectedLayer,
   InspectedSource,
   Inspection,
+  NumberRow,
 } from './inspection.ts'
-export { firstDiverging, type NumberRow } from './numbers.ts'
+export { firstDiverging } from './numbers.ts'
 export { type PackedTensor, unpackTensor } from './pack.ts'
 export type { Peak } from './peak.ts'
 export { chromeTrace } from './trace.ts'

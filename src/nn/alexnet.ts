@@ -3,8 +3,8 @@ import { UsageError, WeightsError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
 import { requireSeed } from '../base/random.ts'
 import type { StateDict } from '../base/stateDict.ts'
-import type { Engine } from '../tensor/engine.ts'
 import type { Shape } from '../tensor/ndbuffer.ts'
+import type { Engine } from '../tensor/tensor.ts'
 import {
   AdaptiveAvgPool2d,
   Conv2d,

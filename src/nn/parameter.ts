@@ -1,8 +1,7 @@
 import { AutogradError, ShapeError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
-import type { Engine } from '../tensor/engine.ts'
 import { checkValues, type Shape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
-import type { Tensor } from '../tensor/tensor.ts'
+import type { Engine, Tensor } from '../tensor/tensor.ts'
 
 /** Options of a parameter. */
 export interface ParameterOptions {

@@ -1,9 +1,8 @@
 import { at } from '../base/at.ts'
 import { elementKernel } from '../gpu/kernels/kernel.ts'
 import { eachPart } from '../gpu/memory/windows.ts'
-import type { Engine } from '../tensor/engine.ts'
 import { sizeOf } from '../tensor/ndbuffer.ts'
-import type { Tensor } from '../tensor/tensor.ts'
+import type { Engine, Tensor } from '../tensor/tensor.ts'
 
 const workgroup = 64
 /** The most threads that count one tensor: enough for any device. */

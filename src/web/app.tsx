@@ -1,5 +1,5 @@
 import { useMemo, useState } from 'preact/hooks'
-import type { EngineInfo } from '../tensor/engine.ts'
+import type { EngineInfo } from '../tensor/tensor.ts'
 import type { Choice } from '../transfer/decide.ts'
 import { useEngine, usePlanning } from './hooks.ts'
 import { Images } from './images.tsx'

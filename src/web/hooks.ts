@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks'
 import type { ImageDataset } from '../data/dataset.ts'
-import type { EngineInfo } from '../tensor/engine.ts'
+import type { EngineInfo } from '../tensor/tensor.ts'
 import type { Choice } from '../transfer/decide.ts'
 import type { RemoteTrainer } from './remote.ts'
 import type { Selection } from './selection.ts'

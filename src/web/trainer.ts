@@ -13,7 +13,7 @@ import {
   wilson,
   worstOf,
 } from '../report/statistics.ts'
-import type { Engine, EngineInfo } from '../tensor/engine.ts'
+import type { Engine, EngineInfo } from '../tensor/tensor.ts'
 import { BrokenClasses } from '../train/brokenClasses.ts'
 import { chooseScenario } from '../train/chooseScenario.ts'
 import { type Prediction, predict } from '../train/evaluate.ts'

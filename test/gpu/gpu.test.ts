@@ -8,7 +8,7 @@ import { createEngineOn } from '../../src/createEngine.ts'
 import { stripKernel } from '../../src/gpu/kernels/kernel.ts'
 import type { AdapterChoice, Host } from '../../src/host/host.ts'
 import { nodeHost } from '../../src/nodeHost.ts'
-import type { Engine } from '../../src/tensor/engine.ts'
+import type { Engine } from '../../src/tensor/tensor.ts'
 import { testEngine } from '../support/engine.ts'
 
 const adapter = (process.env.GRAFT_ADAPTER ?? 'auto') as AdapterChoice

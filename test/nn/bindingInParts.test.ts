@@ -11,7 +11,7 @@ import { Parameter } from '../../src/nn/parameter.ts'
 import { allFinite } from '../../src/ops/finite.ts'
 import { Adam } from '../../src/optim/adam.ts'
 import { SGD } from '../../src/optim/sgd.ts'
-import type { Engine } from '../../src/tensor/engine.ts'
+import type { Engine } from '../../src/tensor/tensor.ts'
 import { expectClose, sumTolerance } from '../support/compare.ts'
 import { testEngine } from '../support/engine.ts'
 

@@ -6,8 +6,7 @@ import {
   localResponseNorm,
 } from '../../src/autograd/functions.ts'
 import { add } from '../../src/ops/add.ts'
-import type { Engine } from '../../src/tensor/engine.ts'
-import type { Tensor } from '../../src/tensor/tensor.ts'
+import type { Engine, Tensor } from '../../src/tensor/tensor.ts'
 import { testEngine } from '../support/engine.ts'
 
 /**

@@ -1,7 +1,7 @@
 import { createEngineOn, type EngineOptions } from '../../src/createEngine.ts'
 import type { AdapterChoice } from '../../src/host/host.ts'
 import { nodeHost } from '../../src/nodeHost.ts'
-import type { Engine } from '../../src/tensor/engine.ts'
+import type { Engine } from '../../src/tensor/tensor.ts'
 
 const engines = new Map<string, Promise<Engine>>()
 

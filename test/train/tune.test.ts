@@ -7,7 +7,7 @@ import { parseTilings } from '../../src/gpu/tiling/tilingCache.ts'
 import type { AdapterChoice } from '../../src/host/host.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
 import { nodeHost } from '../../src/nodeHost.ts'
-import type { Engine } from '../../src/tensor/engine.ts'
+import type { Engine } from '../../src/tensor/tensor.ts'
 import { tune } from '../../src/train/tune.ts'
 
 const adapter = (process.env.GRAFT_ADAPTER ?? 'auto') as AdapterChoice

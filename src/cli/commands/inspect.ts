@@ -18,7 +18,7 @@ import {
 import { alexnet, type Variant, variants } from '../../nn/alexnet.ts'
 import { layerOf, layerTimes, noTimes } from '../../nn/layerTimes.ts'
 import type { Network } from '../../nn/network.ts'
-import type { Engine } from '../../tensor/engine.ts'
+import type { Engine } from '../../tensor/tensor.ts'
 import { loadRun, readRunConfig } from '../../train/runFolder.ts'
 import { applyScenario, type Plan, type Scenario, scenarios } from '../../transfer/scenario.ts'
 import { describeEngine, shortPath } from '../describe.ts'

@@ -4,7 +4,7 @@ import type { Subject } from '../../check/subject.ts'
 import { subjectOf } from '../../check/subjects.ts'
 import { timeKernel } from '../../check/time.ts'
 import { createEngineOn } from '../../createEngine.ts'
-import type { Engine } from '../../tensor/engine.ts'
+import type { Engine } from '../../tensor/tensor.ts'
 import { pageHost } from './host.ts'
 import { inspection } from './model.ts'
 

@@ -8,7 +8,7 @@ import type { BlockTiling, Tiling } from '../../gpu/tiling/tiling.ts'
 import { relativeError } from '../../reference/agreement.ts'
 import { conv2d as reference } from '../../reference/conv2d.ts'
 import { gaussian } from '../../reference/random.ts'
-import type { Engine } from '../../tensor/engine.ts'
+import type { Engine } from '../../tensor/tensor.ts'
 import { pageHost } from './host.ts'
 import { inspection } from './model.ts'
 
