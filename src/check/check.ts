@@ -214,7 +214,11 @@ function summarize(judgments: readonly Judgment[]): CheckRow[] {
 /** How many suspects are shown: about as many kernels as one operator has. */
 export const shownSuspects = 4
 
-/** The kernels of wrong results, ordered by the share of their results that are wrong. */
+/**
+ * The kernels of wrong results, likeliest first: by wrong / √(all wrong · of), which is high for a
+ * kernel that led to most of the wrong results and to few right ones (Ochiai's coefficient; Abreu
+ * et al., "On the accuracy of spectrum-based fault localization", 2007).
+ */
 function suspectsOf(judgments: readonly Judgment[]): Suspect[] {
   const files = new Map<string, { wrong: number; of: number }>()
   for (const { files: led, ok } of judgments)
@@ -224,10 +228,9 @@ function suspectsOf(judgments: readonly Judgment[]): Suspect[] {
       if (!ok) count.wrong++
       files.set(file, count)
     }
+  const suspicion = ({ wrong, of }: Suspect) => wrong / Math.sqrt(of) // all wrong is common to all
   return [...files]
     .filter(([, { wrong }]) => wrong > 0)
     .map(([file, counts]) => ({ file, ...counts }))
-    .sort(
-      (a, b) => b.wrong / b.of - a.wrong / a.of || b.wrong - a.wrong || (a.file < b.file ? -1 : 1),
-    )
+    .sort((a, b) => suspicion(b) - suspicion(a) || (a.file < b.file ? -1 : 1))
 }
