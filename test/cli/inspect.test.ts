@@ -87,7 +87,7 @@ describe('graft check', () => {
   test('checks what it is told to, and says where the worst error is', async () => {
     const { code, stdout } = await graft(['check', 'relu', 'softmax', '--cases', '3'])
     expect(code).toBe(0)
-    expect(stdout).toMatch(/^relu +y +relu\/forward +float64 +6 +0 +\[[\d, ]+\] +ok$/m)
+    expect(stdout).toMatch(/^relu +y +relu\/forward +float64 +9 +0 +\[[\d, ]+\] +ok$/m)
     expect(stdout).toMatch(/^All \d+ comparisons are within what float32 may be off by/m)
   })
 
@@ -95,7 +95,7 @@ describe('graft check', () => {
     const { code, complaints } = await graft(['check', 'conv3d'])
     expect(code).toBe(2)
     expect(complaints[0]).toMatch(
-      /there is nothing called conv3d to check; there are conv2d, linear, /,
+      /there is nothing called conv3d to check; choose from adaptiveAvgPool2d, conv2d, /,
     )
   })
 })
