@@ -3,9 +3,10 @@ import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { extname, join } from 'node:path'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
+import { filesIn } from './support/sources.ts'
 
 const root = join(import.meta.dirname, '..')
 const run = promisify(execFile)
@@ -21,21 +22,10 @@ interface Cruise {
   }
 }
 
-const written = new Set(['.ts', '.tsx', '.js', '.cjs', '.wgsl', '.css', '.html'])
-
 /** Files under some folders that people read and write, with their lines. */
 async function sources(...folders: string[]) {
-  const { stdout } = await run('git', ['ls-files', '-co', '--exclude-standard', ...folders], {
-    cwd: root,
-  })
-  const names = stdout.split('\n').filter((name) => written.has(extname(name)))
-  const texts = await Promise.all(
-    names.map((name) => readFile(join(root, name), 'utf8').catch(() => null)),
-  )
-  return names.flatMap((name, i) => {
-    const text = texts[i]
-    return typeof text === 'string' ? [{ name, lines: text.trimEnd().split('\n') }] : []
-  })
+  const files = await filesIn(folders, /\.(tsx?|c?js|wgsl|css|html)$/)
+  return files.map(({ path, text }) => ({ name: path, lines: text.trimEnd().split('\n') }))
 }
 
 describe('the structure', () => {

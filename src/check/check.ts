@@ -2,7 +2,7 @@ import { at } from '../base/at.ts'
 import { DeviceLostError, GraftError } from '../base/errors.ts'
 import { Random } from '../base/random.ts'
 import { type RecordedDispatch, withSources } from '../gpu/recording.ts'
-import { compareTensors, coordinates } from '../reference/agreement.ts'
+import { boundsOf, compareTensors, coordinates } from '../reference/agreement.ts'
 import type { Engine } from '../tensor/tensor.ts'
 import type { CheckCase, Finding, Subject } from './subject.ts'
 
@@ -167,8 +167,7 @@ async function judge(
       worst: worst && {
         case: one.description,
         relative,
-        // 1e-5 and 0 are what `compareTensors` allows where a tolerance says nothing.
-        allowed: { relative: tolerance.relative ?? 1e-5, absolute: tolerance.absolute ?? 0 },
+        allowed: boundsOf(tolerance),
         at: coordinates(worst.index, shape),
         actual: worst.actual,
         expected: worst.expected,

@@ -4,27 +4,22 @@ import { Random } from '../base/random.ts'
 import { augmentationOf, drawAugmentation } from '../data/augment.ts'
 import { augmentImages } from '../data/augmentImages.ts'
 import { preprocessImages } from '../data/transforms.ts'
+import { caffeNormalization, imageNetNormalization } from '../nn/alexnet.ts'
 import type { Preprocess } from '../nn/preprocess.ts'
 import { augment } from '../reference/augment.ts'
-import { between } from '../reference/random.ts'
+import { between, randomImage } from '../reference/random.ts'
 import { cropFlipNormalize, resizeCrop } from '../reference/resizeCrop.ts'
 import { type CheckCase, finding, type Subject } from './subject.ts'
 
 const imageNet: Preprocess = {
   size: 8,
   resize: 9,
-  mean: [0.485, 0.456, 0.406],
-  std: [0.229, 0.224, 0.225],
-  scale: 1,
-  order: 'rgb',
+  ...imageNetNormalization,
 }
 const caffe: Preprocess = {
   size: 8,
   resize: 9,
-  mean: [104, 117, 123],
-  std: [1, 1, 1],
-  scale: 255,
-  order: 'bgr',
+  ...caffeNormalization,
 }
 
 /**
@@ -37,12 +32,7 @@ function imageCase(width: number, height: number, seed: number): CheckCase {
   return {
     description: `image ${width} x ${height}, ${preprocess.order}`,
     async run(engine) {
-      const random = new Random(seed)
-      const image = {
-        data: Uint8Array.from({ length: 3 * width * height }, () => random.below(256)),
-        width,
-        height,
-      }
+      const image = randomImage(width, height, seed)
       const draws = [1, 2].map((stream) =>
         drawAugmentation(new Random(seed, stream), everyChange, image, preprocess),
       )

@@ -1,6 +1,7 @@
 import { at } from '../base/at.ts'
 import type { Random } from '../base/random.ts'
 import { gradientName } from '../gpu/recording.ts'
+import { boundsOf } from '../reference/agreement.ts'
 import { numericalGradient } from '../reference/gradcheck.ts'
 import { type NdArray, ndArray, sizeOf } from '../reference/ndarray.ts'
 import { gaussian, rounded } from '../reference/random.ts'
@@ -156,7 +157,7 @@ export async function findings(
       against: 'differences',
       expected: numericalGradient(forward, input, dy).data,
       // Central differences are themselves off by some 1e-9.
-      tolerance: { ...tolerance, absolute: (tolerance.absolute ?? 0) + 1e-7 },
+      tolerance: { ...tolerance, absolute: boundsOf(tolerance).absolute + 1e-7 },
     })
   }
   return found

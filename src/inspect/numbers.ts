@@ -1,6 +1,6 @@
 /** Every number of a recorded step against float64: which layer is the first to be wrong. */
 import type { RecordedCall, RecordedTensor, Recording } from '../gpu/recording.ts'
-import { compareTensors, coordinates, type Tolerance } from '../reference/agreement.ts'
+import { boundsOf, compareTensors, coordinates, type Tolerance } from '../reference/agreement.ts'
 import { specifications } from '../reference/index.ts'
 import { at, type NdArray, ndArray, sizeOf } from '../reference/ndarray.ts'
 import type { AnySpecification } from '../reference/specification.ts'
@@ -118,7 +118,7 @@ function judge(call: RecordedCall, index: number, tolerance: Tolerance) {
         operator: call.operator,
         what,
         relative,
-        allowed: tolerance.relative ?? 1e-5, // the default of `compareTensors`
+        allowed: boundsOf(tolerance).relative,
         sinceImage: whole ? compareTensors(values, whole.data, tolerance).relative : null,
         worst: {
           at: coordinates(worst.index, shape),

@@ -73,6 +73,14 @@ export const imageNetNormalization = {
   order: 'rgb',
 } as const
 
+/** How Caffe normalizes: the mean of ImageNet's images, BGR in 0..255, is subtracted. */
+export const caffeNormalization = {
+  mean: [104, 117, 123],
+  std: [1, 1, 1],
+  scale: 255,
+  order: 'bgr',
+} as const
+
 /** The convolutions of the two variants without groups, which differ in the first one only. */
 const ungrouped = (first: Convolution): readonly Convolution[] => [
   first,
@@ -116,10 +124,7 @@ const specs: Readonly<Record<Variant, VariantSpec>> = {
     preprocess: {
       size: 227,
       resize: 256,
-      mean: [104, 117, 123],
-      std: [1, 1, 1],
-      scale: 255,
-      order: 'bgr',
+      ...caffeNormalization,
     },
   },
   'alexnet-64': {

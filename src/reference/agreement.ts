@@ -43,6 +43,11 @@ export interface Tolerance {
   readonly absolute?: number
 }
 
+/** What a tolerance allows, with its defaults where it says nothing. */
+export function boundsOf({ relative = 1e-5, absolute = 0 }: Tolerance): Required<Tolerance> {
+  return { relative, absolute }
+}
+
 /** Bit for bit: for operators that only move or choose values. */
 export const exact: Tolerance = { relative: 0, absolute: 0 }
 
@@ -99,8 +104,9 @@ const SHOWN = 8
 export function compareTensors(
   actual: ArrayLike<number>,
   expected: ArrayLike<number>,
-  { relative = 1e-5, absolute = 0 }: Tolerance,
+  tolerance: Tolerance,
 ): Comparison {
+  const { relative, absolute } = boundsOf(tolerance)
   const n = expected.length
   if (actual.length !== n)
     throw new RangeError(`${actual.length} values cannot be compared with ${n}`)

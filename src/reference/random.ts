@@ -1,4 +1,5 @@
-import type { Random } from '../base/random.ts'
+import { Random } from '../base/random.ts'
+import type { RgbImage } from '../host/host.ts'
 import { type NdArray, ndArray, sizeOf, zeros } from './ndarray.ts'
 
 /** A seeded stream of numbers in [0, 1): mulberry32, public domain. For test data only. */
@@ -40,4 +41,11 @@ export function levels(shape: readonly number[], levels: number, seed: number): 
 /** The values as float32 has them, so that the reference starts from the same numbers. */
 export function rounded({ shape, data }: NdArray): NdArray {
   return ndArray(Float32Array.from(data), shape)
+}
+
+/** An image of random pixels, the same for the same seed (1 by default). */
+export function randomImage(width: number, height: number, seed = 1): RgbImage {
+  const random = new Random(seed)
+  const data = Uint8Array.from({ length: 3 * width * height }, () => random.below(256))
+  return { data, width, height }
 }

@@ -14,8 +14,10 @@ import { augmentImages } from '../../src/data/augmentImages.ts'
 import { preprocessImages, viewImages } from '../../src/data/transforms.ts'
 import { partView, type Rect, type View, windowView } from '../../src/data/view.ts'
 import type { RgbImage } from '../../src/host/node/decode.ts'
+import { caffeNormalization, imageNetNormalization } from '../../src/nn/alexnet.ts'
 import type { Preprocess } from '../../src/nn/preprocess.ts'
 import { augment as reference } from '../../src/reference/augment.ts'
+import { randomImage } from '../../src/reference/random.ts'
 import { expectClose } from '../support/compare.ts'
 import { testEngine } from '../support/engine.ts'
 
@@ -23,29 +25,14 @@ const engine = await testEngine()
 const imageNet: Preprocess = {
   size: 12,
   resize: 12,
-  mean: [0.485, 0.456, 0.406],
-  std: [0.229, 0.224, 0.225],
-  scale: 1,
-  order: 'rgb',
+  ...imageNetNormalization,
 }
 const caffe: Preprocess = {
   size: 12,
   resize: 14,
-  mean: [104, 117, 123],
-  std: [1, 1, 1],
-  scale: 255,
-  order: 'bgr',
+  ...caffeNormalization,
 }
 const still = { rotation: 0, colors: [], erased: null }
-
-function makeImage(width: number, height: number, seed = 1): RgbImage {
-  const random = new Random(seed)
-  return {
-    data: Uint8Array.from({ length: 3 * width * height }, () => random.below(256)),
-    width,
-    height,
-  }
-}
 
 /**
  * Values in 0..1 carry the rounding of a few dozen operations, 1e-6; the point a turn reads from is
@@ -117,7 +104,7 @@ describe('float64', () => {
         fc.nat(),
         async (extents, wanted, { resize: _, ...norms }, size, seed) => {
           const preprocess = { ...norms, size, resize: size + (seed % 3) }
-          const images = extents.map(([width, height], i) => makeImage(width, height, seed + i))
+          const images = extents.map(([width, height], i) => randomImage(width, height, seed + i))
           const draws = images.map((image, i) =>
             drawAugmentation(new Random(seed, i), augmentationOf(wanted), image, preprocess),
           )
@@ -170,7 +157,7 @@ describe('float64', () => {
           left: random.below(resized.width - 11),
           flip,
         }
-        const image = makeImage(width, height, seed)
+        const image = randomImage(width, height, seed)
         const y = viewImages(engine, [{ image, view: drawn }], imageNet)
         expectClose(
           await y.data(),
@@ -187,7 +174,7 @@ describe('float64', () => {
   test('more than 65,535 rows in one launch', async () => {
     // The horizontal pass launches a row of workgroups for each row of the image, the colors' one
     // for each row of every image.
-    const tall = makeImage(1, 65_535 + 300)
+    const tall = randomImage(1, 65_535 + 300)
     const whole = partView({ top: 0, left: 0, height: tall.height, width: 1 }, 4)
     const y = viewImages(engine, [{ image: tall, view: whole }], {
       ...imageNet,
@@ -201,7 +188,7 @@ describe('float64', () => {
       tolerance(imageNet),
     )
     y.dispose()
-    const [image, preprocess] = [makeImage(2, 2), { ...imageNet, size: 64, resize: 64 }]
+    const [image, preprocess] = [randomImage(2, 2), { ...imageNet, size: 64, resize: 64 }]
     const draws = Array.from({ length: 1030 }, (_, i) => ({
       view: windowView(image, preprocess),
       rotation: 0,
@@ -220,7 +207,7 @@ describe('float64', () => {
     const before = engine.memory().buffers
     const create = vi.spyOn(engine.gpu.device, 'createBuffer')
     for (let i = 0; i < 200; i++) {
-      const image = makeImage(60 + (i % 20), 60 + (i % 17))
+      const image = randomImage(60 + (i % 20), 60 + (i % 17))
       augmentImages(
         engine,
         [image],
@@ -236,7 +223,7 @@ describe('float64', () => {
   })
 
   test('what does nothing is what validation sees', async () => {
-    const image = makeImage(31, 20)
+    const image = randomImage(31, 20)
     const a = augmentImages(
       engine,
       [image],

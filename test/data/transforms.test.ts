@@ -1,15 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import { ShapeError, UsageError } from '../../src/base/errors.ts'
-import { Random } from '../../src/base/random.ts'
 import {
   centerOffset,
   preprocessImages,
   resizeCrop,
   viewImages,
 } from '../../src/data/transforms.ts'
-import type { RgbImage } from '../../src/host/node/decode.ts'
+import { caffeNormalization, imageNetNormalization } from '../../src/nn/alexnet.ts'
 import type { Preprocess } from '../../src/nn/preprocess.ts'
+import { randomImage } from '../../src/reference/random.ts'
 import * as reference from '../../src/reference/resizeCrop.ts'
 import { expectClose } from '../support/compare.ts'
 import { testEngine } from '../support/engine.ts'
@@ -17,30 +17,15 @@ import { loadCase, ORACLE_TOLERANCE, oracleCases, tensorOf } from '../support/or
 
 const engine = await testEngine()
 
-function makeImage(width: number, height: number, seed = 1): RgbImage {
-  const random = new Random(seed)
-  return {
-    data: Uint8Array.from({ length: 3 * width * height }, () => random.below(256)),
-    width,
-    height,
-  }
-}
-
 const imageNet: Preprocess = {
   size: 8,
   resize: 9,
-  mean: [0.485, 0.456, 0.406],
-  std: [0.229, 0.224, 0.225],
-  scale: 1,
-  order: 'rgb',
+  ...imageNetNormalization,
 }
 const caffe: Preprocess = {
   size: 8,
   resize: 9,
-  mean: [104, 117, 123],
-  std: [1, 1, 1],
-  scale: 255,
-  order: 'bgr',
+  ...caffeNormalization,
 }
 
 /** The n-th image of a batch [N, 3, size, size]. */
@@ -77,7 +62,7 @@ describe('resizeCrop', () => {
         fc.nat(),
         async (width, height, resize, seed) => {
           const size = 1 + (seed % resize)
-          const image = makeImage(width, height, seed)
+          const image = randomImage(width, height, seed)
           const y = resizeCrop(engine, image, { resize, size })
           expectClose(
             await y.data(),
@@ -95,7 +80,7 @@ describe('resizeCrop', () => {
   test('an image of more than 16 MiB passes through in bands, and the next one takes its buffers', async () => {
     engine.gpu.trim()
     const create = vi.spyOn(engine.gpu.device, 'createBuffer')
-    const image = makeImage(5800, 1000)
+    const image = randomImage(5800, 1000)
     const y = preprocessImages(engine, [image, image], {
       ...caffe,
       resize: 5,
@@ -114,7 +99,7 @@ describe('resizeCrop', () => {
   })
 
   test('a view of a larger buffer, at an odd address', async () => {
-    const { data } = makeImage(5, 7)
+    const { data } = randomImage(5, 7)
     const bytes = new Uint8Array(data.length + 3)
     bytes.set(data, 3)
     const [a, b] = [data, bytes.subarray(3)].map((pixels) =>
@@ -144,7 +129,7 @@ describe('resizeCrop', () => {
   test.each<[string, () => unknown, typeof UsageError | typeof ShapeError, string]>([
     [
       'a cut larger than the image',
-      () => resizeCrop(engine, makeImage(9, 9), { resize: 4, size: 5 }),
+      () => resizeCrop(engine, randomImage(9, 9), { resize: 4, size: 5 }),
       UsageError,
       'resizeCrop: cannot cut 5 x 5 out of an image whose shorter side is 4: make resize larger',
     ],
@@ -173,20 +158,20 @@ describe('resizeCrop', () => {
     ],
     [
       'half a pixel',
-      () => resizeCrop(engine, makeImage(2, 2), { resize: 4.5, size: 4 }),
+      () => resizeCrop(engine, randomImage(2, 2), { resize: 4.5, size: 4 }),
       UsageError,
       'resizeCrop: resize is 4.5: give a positive integer',
     ],
     [
       'no size',
-      () => resizeCrop(engine, makeImage(2, 2), { resize: 4 } as Preprocess),
+      () => resizeCrop(engine, randomImage(2, 2), { resize: 4 } as Preprocess),
       UsageError,
       'resizeCrop: size is undefined: give a positive integer',
     ],
     [
       'an unknown option',
       () =>
-        resizeCrop(engine, makeImage(2, 2), {
+        resizeCrop(engine, randomImage(2, 2), {
           resize: 4,
           size: 4,
           antialias: false,
@@ -202,14 +187,14 @@ describe('resizeCrop', () => {
     ],
     [
       'a deviation of 0',
-      () => preprocessImages(engine, [makeImage(2, 2)], { ...imageNet, std: [1, 0, 1] }),
+      () => preprocessImages(engine, [randomImage(2, 2)], { ...imageNet, std: [1, 0, 1] }),
       UsageError,
       'preprocessImages: mean, std and scale are finite, and std is not 0',
     ],
     [
       'an unknown order',
       () =>
-        preprocessImages(engine, [makeImage(2, 2)], {
+        preprocessImages(engine, [randomImage(2, 2)], {
           ...imageNet,
           order: 'grb',
         } as object as Preprocess),
@@ -235,10 +220,10 @@ describe('preprocessImages', () => {
     'float64: images of different sizes in one batch, $order',
     async (preprocess) => {
       const images = [
-        makeImage(20, 31, 1),
-        makeImage(9, 9, 2),
-        makeImage(3, 50, 3),
-        makeImage(1, 1, 4),
+        randomImage(20, 31, 1),
+        randomImage(9, 9, 2),
+        randomImage(3, 50, 3),
+        randomImage(1, 1, 4),
       ]
       const before = engine.memory()
       const y = preprocessImages(engine, images, preprocess)
