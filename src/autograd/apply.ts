@@ -5,8 +5,7 @@ import type { Recorder } from '../gpu/recorder.ts'
 import { gradientName } from '../gpu/recording.ts'
 import type { Activation, AnyOp, Buffers, ByInput, Op } from '../ops/op.ts'
 import { allocate, type NdBuffer, type Shape } from '../tensor/ndbuffer.ts'
-import type { Engine } from '../tensor/tensor.ts'
-import { Tensor } from '../tensor/tensor.ts'
+import { type Engine, Tensor } from '../tensor/tensor.ts'
 import { type Flow, Node } from './node.ts'
 
 type Inputs = Readonly<Record<string, Tensor | null>>

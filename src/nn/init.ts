@@ -1,7 +1,6 @@
 import { UsageError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
-import type { Shape } from '../tensor/ndbuffer.ts'
-import { sizeOf } from '../tensor/ndbuffer.ts'
+import { type Shape, sizeOf } from '../tensor/ndbuffer.ts'
 
 /** Initializers by name, with their usual parameters. */
 export const initNames = [

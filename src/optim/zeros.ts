@@ -1,8 +1,7 @@
 import { stripKernel } from '../gpu/kernels/kernel.ts'
 import { eachPart } from '../gpu/memory/windows.ts'
 import { allocate, type Shape } from '../tensor/ndbuffer.ts'
-import type { Engine } from '../tensor/tensor.ts'
-import { Tensor } from '../tensor/tensor.ts'
+import { type Engine, Tensor } from '../tensor/tensor.ts'
 
 const zero = stripKernel('optim/zero', { cost: ({ n }) => ({ flops: 0, bytes: 16 * n }) })
 

@@ -1,5 +1,10 @@
-import type { GraphProto, ModelProto, NodeProto, ValueInfoProto } from 'onnx-buf'
-import { TensorProto_DataType } from 'onnx-buf'
+import {
+  type GraphProto,
+  type ModelProto,
+  type NodeProto,
+  TensorProto_DataType,
+  type ValueInfoProto,
+} from 'onnx-buf'
 import { WeightsError } from '../../base/errors.ts'
 import type { StateDict } from '../../base/stateDict.ts'
 import { quote } from '../arrays.ts'
