@@ -39,7 +39,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
 const looked = `
-import { alexnet, createEngine, applyScenario, crossEntropy, type Network, SGD } from 'graft-webgpu'
+import { alexnet, createEngine } from 'graft-webgpu'
 import { chromeTrace, type Inspection, inspect, inspectorPage, serveInspection } from 'graft-webgpu/inspector'
 
 const engine = await createEngine()
@@ -57,6 +57,7 @@ engine.dispose()
 `
 
 const oneStep = `
+import { alexnet, applyScenario, createEngine, crossEntropy, type Network, SGD } from 'graft-webgpu'
 
 const engine = await createEngine()
 const model: Network = await alexnet(engine, { weights: 'alexnet-64-tinyimagenet100' })
