@@ -95,16 +95,16 @@ function checkedAugmentation(text: string): string {
   return text
 }
 
+/** A class may have commas and equals signs in its name: a pair ends after its number. */
 function classWeights(text: string): ClassWeights {
   if (text === 'balanced') return text
-  const pairs = text.split(',').map((pair) => {
-    const equals = pair.lastIndexOf('=')
-    return [pair.slice(0, equals), Number(pair.slice(equals + 1))] as const
-  })
-  const wrong = pairs.find(([name, value]) => name === '' || !(value > 0))
-  if (wrong)
+  const pairs = [...text.matchAll(/(.+?)=([^=,]+)(?:,(?=.)|$)/gsy)]
+  const read = pairs.reduce((length, [pair]) => length + pair.length, 0)
+  if (read === 0 || read < text.length || pairs.some(([, , value]) => !(Number(value) > 0)))
     throw new InvalidArgumentError(
       "It takes 'balanced', or a number above 0 for a class: cat=2,dog=0.5.",
     )
-  return Object.fromEntries(pairs)
+  const weights = new Map(pairs.map(([, name = '', value]) => [name, Number(value)]))
+  if (weights.size < pairs.length) throw new InvalidArgumentError('It names a class twice.')
+  return Object.fromEntries(weights)
 }

@@ -297,7 +297,7 @@ function torchvisionNames(tensors: StateDict): StateDict {
   return Object.fromEntries(
     Object.entries(tensors).map(([name, array]) => {
       const [layer = '', kind] = name.split('.')
-      const torchvision = caffeNames[layer]
+      const torchvision = Object.hasOwn(caffeNames, layer) ? caffeNames[layer] : undefined
       return [
         torchvision && (kind === 'weight' || kind === 'bias') ? `${torchvision}.${kind}` : name,
         array,

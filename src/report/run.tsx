@@ -119,7 +119,9 @@ function Headline({
 
 function Scenario({ figures: { plan, choice, options } }: Props): VNode {
   const shown = Object.entries(options).flatMap(([name, value]) =>
-    value === null || value === undefined ? [] : [[name, String(value)]],
+    value === null || value === undefined
+      ? []
+      : [[name, typeof value === 'string' ? value : JSON.stringify(value)]],
   )
   const valuesIn = (names: readonly string[], values: number) =>
     names.length ? `${thousands(values)} values in ${layersOf(names)}` : 'nothing'

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { asFlag } from '../../src/cli/tableOptions.ts'
 import { settingNames, settingsOf, withTrainOptions } from '../../src/cli/trainSettings.ts'
 import type { FitOptions } from '../../src/train/fitOptions.ts'
+import { resolveOptions } from '../../src/train/options/resolve.ts'
 import { setupOptions } from '../../src/train/options/setup.ts'
 import {
   describeDefault,
@@ -19,6 +20,7 @@ import { optionNames, specs } from '../../src/train/options/table.ts'
 import { defaults } from '../../src/web/settings.ts'
 import { Setup } from '../../src/web/setup.tsx'
 import { graft, Workplace } from '../cli/run.ts'
+import { oddNames } from '../support/oddNames.ts'
 import { codeOf, sourcesIn } from '../support/sources.ts'
 
 vi.setConfig({ testTimeout: 300_000 })
@@ -182,6 +184,44 @@ describe('the command line', () => {
     const command = withTrainOptions(new Command().exitOverride())
     command.parse(['--group', 'features.*', '--group', 'classifier.*'], { from: 'user' })
     expect(settingsOf(command.opts()).layerGroups).toEqual(['features.*', 'classifier.*'])
+  })
+
+  test.each<[string, string | Readonly<Record<string, number>>]>([
+    ['balanced', 'balanced'],
+    ['cat=2,dog=0.5', { cat: 2, dog: 0.5 }],
+    ['a, b=c=2,x\ny=1', { 'a, b=c': 2, 'x\ny': 1 }],
+    ['constructor=2,10=1,0=3', { constructor: 2, 10: 1, 0: 3 } as Record<string, number>],
+    ...oddNames.map((name): [string, Record<string, number>] => [
+      `${name}=2`,
+      Object.fromEntries([[name, 2]]),
+    ]),
+  ])('--class-weights %s', (text, weights) => {
+    const command = withTrainOptions(new Command().exitOverride())
+    command.parse(['--class-weights', text], { from: 'user' })
+    const { classWeights } = settingsOf(command.opts())
+    expect(classWeights).toEqual(weights)
+    if (typeof weights === 'object')
+      expect(Object.keys(classWeights ?? {})).toEqual(Object.keys(weights))
+    expect(() => resolveOptions({ epochs: 1, classWeights })).not.toThrow()
+  })
+
+  test.each(['', 'cat', 'cat=', '=2', 'cat=0', 'cat=2,', 'cat=2,dog', 'cat=2,dog=0', 'a=1,a=2'])(
+    '--class-weights %s is refused',
+    (text) => {
+      const command = withTrainOptions(
+        new Command().exitOverride().configureOutput({ writeErr: () => {} }),
+      )
+      expect(() => command.parse(['--class-weights', text], { from: 'user' })).toThrow(
+        /'balanced', or a number above 0 for a class|names a class twice/,
+      )
+    },
+  )
+
+  test('weights of classes that have no names are refused', () => {
+    for (const classWeights of [[1, 2], new Map([['cat', 2]])])
+      expect(() => resolveOptions({ epochs: 1, classWeights } as unknown as FitOptions)).toThrow(
+        /classWeights is .*'balanced' or an object of numbers by class/,
+      )
   })
 
   test('--group reaches the training', async () => {

@@ -273,8 +273,10 @@ export const trainingOptions = {
   },
   classWeights: {
     rule: rule(
-      "'balanced' or numbers by class",
-      (value) => value === 'balanced' || (typeof value === 'object' && value !== null),
+      "'balanced' or an object of numbers by class",
+      // A Map or a list would have no names, and no effect.
+      (value) =>
+        value === 'balanced' || Object.prototype.toString.call(value) === '[object Object]',
     ),
     decisive: 'bits',
     step: true,

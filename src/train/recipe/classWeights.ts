@@ -31,5 +31,7 @@ export function resolveClassWeights(
         optionText`${option('classWeights')} gives '${name}' ${value}: give a number above 0`,
       )
   }
-  return Float32Array.from(classes, (name) => weights[name] ?? 1)
+  // A class may be called 'constructor': what every object inherits is no weight.
+  const named = new Map(Object.entries(weights))
+  return Float32Array.from(classes, (name) => named.get(name) ?? 1)
 }

@@ -13,6 +13,7 @@ import { type RatePoint, steepest, valley } from '../../../src/train/recipe/sugg
 import { matching, setTrainable } from '../../../src/transfer/patterns.ts'
 import { expectClose } from '../../support/compare.ts'
 import { testEngine } from '../../support/engine.ts'
+import { oddNames } from '../../support/oddNames.ts'
 import { recipes } from '../../support/recipes.ts'
 
 const network = async () =>
@@ -273,6 +274,17 @@ describe('class weights', () => {
       /names 'd', and the classes are a, b, c/,
     )
     expect(() => resolveClassWeights({ a: 0 }, data)).toThrow(/gives 'a' 0/)
+  })
+
+  test('a class may have the name of anything that every object has', () => {
+    const named = { ...data, classes: oddNames, train: [] }
+    for (const [i, name] of oddNames.entries()) {
+      const weights = resolveClassWeights(Object.fromEntries([[name, 3]]), named)
+      expect(weights, name).toEqual(Float32Array.from(oddNames, (_, k) => (k === i ? 3 : 1)))
+      expect(() => resolveClassWeights(Object.fromEntries([[name, 3]]), data), name).toThrow(
+        /and the classes are a, b, c/,
+      )
+    }
   })
 })
 
