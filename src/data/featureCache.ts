@@ -1,9 +1,10 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { type FileHandle, mkdir, open, readdir, rm, stat, utimes } from 'node:fs/promises'
+import { type FileHandle, mkdir, readdir, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GraftError, WeightsError } from '../base/errors.ts'
 import { writeFileAtomic } from '../base/node/atomicFile.ts'
 import { cacheFolder } from '../base/node/cacheFolder.ts'
+import { openInput, readRange } from '../base/node/inputFile.ts'
 import { checkOptions } from '../base/options.ts'
 import { encodedBytes } from '../host/node/decode.ts'
 import { writeSafetensors } from '../weights/safetensors.ts'
@@ -262,7 +263,10 @@ export class FeatureTable {
       keys,
       dataStart: headerEnd(bytes, bytes.length),
       sha256,
-      file: open(path).catch(() => null),
+      file: openInput(path).then(
+        ({ file }) => file,
+        () => null,
+      ),
     })
   }
 
@@ -299,14 +303,12 @@ export class FeatureTable {
 
 /** A file's header; 'damaged' if the file does not belong to the table, 'gone' if it is missing. */
 async function readHeader(path: string, width: number) {
-  const file = await open(path).catch(() => null)
-  if (!file) return 'gone'
+  const opened = await openInput(path).catch(() => null)
+  if (!opened) return 'gone'
+  const { file, size } = opened
   try {
-    const { size } = await file.stat()
-    const head = Buffer.alloc(Math.min(size, headBytes))
-    await file.read(head, 0, head.length, 0)
-    const header = Buffer.alloc(headerEnd(head, size) - lengthBytes)
-    await file.read(header, 0, header.length, lengthBytes)
+    const head = await readRange(path, file, 0, Math.min(size, headBytes))
+    const header = await readRange(path, file, lengthBytes, headerEnd(head, size) - lengthBytes)
     const { entries, metadata, dataStart } = parseHeader(header, size)
     const keys = keysOf(metadata)
     const { sha256 } = metadata
@@ -327,10 +329,13 @@ async function readHeader(path: string, width: number) {
  * rows are computed again.
  */
 async function openWhole({ path, keys, dataStart, sha256 }: Segment): Promise<FileHandle | null> {
-  const file = await open(path).catch(() => null)
-  if (!file) return null
-  const bytes = await file.readFile()
-  if (checksum(keys, bytes.subarray(dataStart)) === sha256) {
+  const opened = await openInput(path).catch(() => null)
+  if (!opened) return null
+  const { file, size } = opened
+  const rows = await readRange(path, file, dataStart, Math.max(0, size - dataStart)).catch(
+    () => null,
+  )
+  if (rows && checksum(keys, rows) === sha256) {
     await utimes(path, new Date(), new Date()).catch(() => {})
     return file
   }

@@ -1,9 +1,9 @@
-import { createReadStream } from 'node:fs'
-import { access, open } from 'node:fs/promises'
+import { access } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { pipeline } from 'node:stream'
+import { pipeline, Readable } from 'node:stream'
 import { CsvError, parse } from 'csv-parse'
 import { DataError } from '../base/errors.ts'
+import { inputPieces, openInput, readError } from '../base/node/inputFile.ts'
 import { Catalog, type Part } from './catalog.ts'
 import type { ImageDataset } from './dataset.ts'
 import { type DataOptions, resolveSplit } from './split.ts'
@@ -26,6 +26,9 @@ const partNames: Readonly<Record<string, Part>> = {
  * How many files are looked for before training: if none of them exists, the paths are wrong.
  */
 const soughtFiles = 32
+
+/** Bytes that a file of labels may have: more than 10 million rows. */
+const mostBytes = 2 ** 30
 
 interface Columns {
   readonly file: number
@@ -71,7 +74,7 @@ export async function openLabelFile(
     trim: true,
   })
   // Passes errors of the file on to the loop below, and closes the file if a row is refused there.
-  pipeline(createReadStream(path), parser, () => {})
+  pipeline(Readable.from(inputPieces(path, mostBytes)), parser, () => {})
   try {
     for await (const { record, info } of parser as AsyncIterable<Row>) {
       if (!columns) {
@@ -123,7 +126,7 @@ function delimiterOf(line: string): string {
 }
 
 async function firstLine(path: string): Promise<string> {
-  const file = await open(path).catch((cause: unknown) => {
+  const { file } = await openInput(path, mostBytes).catch((cause: unknown) => {
     throw fileError(path, cause)
   })
   try {
@@ -140,11 +143,7 @@ async function firstLine(path: string): Promise<string> {
 }
 
 function fileError(path: string, cause: unknown): DataError {
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
-  return new DataError(
-    `cannot read ${path} (${code === 'ENOENT' ? 'there is no such file' : code})`,
-    { cause },
-  )
+  return new DataError(`cannot read ${path} (${readError(path, cause).reason})`, { cause })
 }
 
 function findColumns(path: string, header: readonly string[]): Columns {

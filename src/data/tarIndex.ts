@@ -1,6 +1,7 @@
-import { type FileHandle, open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { Header, Pax } from 'tar'
 import { DataError } from '../base/errors.ts'
+import { openInput, readError } from '../base/node/inputFile.ts'
 
 /** A file in a tar archive. */
 export interface TarMember {
@@ -27,12 +28,11 @@ const windowBytes = 1 << 17
  * @example for await (const { path } of tarMembers('shard-000000.tar')) console.log(path)
  */
 export async function* tarMembers(archive: string): AsyncGenerator<TarMember, void, undefined> {
-  const file = await open(archive).catch((cause: unknown) => {
-    const reason = String(cause instanceof Error && 'code' in cause ? cause.code : cause)
-    throw new DataError(`cannot read ${archive} (${reason})`, { cause })
+  const { file, size } = await openInput(archive).catch((cause: unknown) => {
+    throw new DataError(`cannot read ${archive} (${readError(archive, cause).reason})`, { cause })
   })
   try {
-    const reader = new WindowReader(file, archive, (await file.stat()).size)
+    const reader = new WindowReader(file, archive, size)
     yield* membersOf(reader)
   } finally {
     await file.close()

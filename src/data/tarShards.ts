@@ -1,7 +1,8 @@
-import { open, readdir, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { at } from '../base/at.ts'
 import { DataError } from '../base/errors.ts'
+import { openInput } from '../base/node/inputFile.ts'
 import { type PassedOver, PICTURE } from '../host/imageFormat.ts'
 import { Catalog, type Part } from './catalog.ts'
 import { Column } from './column.ts'
@@ -144,7 +145,7 @@ async function readLabels(
 ): Promise<Map<string, string>> {
   const labels = new Map<string, string>()
   if (members.length === 0) return labels
-  const file = await open(shard)
+  const { file } = await openInput(shard)
   try {
     for (const { path, start, bytes } of members) {
       const { buffer } = await file.read(Buffer.alloc(bytes), 0, bytes, start)

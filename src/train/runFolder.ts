@@ -1,7 +1,9 @@
-import { mkdir, readFile, stat } from 'node:fs/promises'
+import { constants } from 'node:buffer'
+import { mkdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UsageError, WeightsError } from '../base/errors.ts'
 import { writeFileAtomic } from '../base/node/atomicFile.ts'
+import { ReadError, readInput } from '../base/node/inputFile.ts'
 import { alexnet, type Variant } from '../nn/alexnet.ts'
 import { metadataOf } from '../nn/metadata.ts'
 import type { Architecture, Network } from '../nn/network.ts'
@@ -87,10 +89,10 @@ export async function writeRunTimings(folder: string, timings: Timings): Promise
  */
 export async function readRunTimings(folder: string): Promise<Timings | null> {
   const path = join(folder, runFiles.timings)
-  const text = await readFile(path, 'utf8').catch(() => null)
+  const text = await readRunFile(folder, runFiles.timings)
   if (text === null) return null
   try {
-    return JSON.parse(text) as Timings
+    return JSON.parse(text.toString()) as Timings
   } catch (cause) {
     throw new UsageError(
       `${path} is damaged; remove it, nothing but the report's times depends on it`,
@@ -105,11 +107,11 @@ export async function readRunTimings(folder: string): Promise<Timings | null> {
  */
 export async function readRunMetrics(folder: string): Promise<EpochResult[]> {
   const path = join(folder, runFiles.metrics)
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw unfinished(folder, runFiles.metrics, cause)
-  })
+  const text = await readRunFile(folder, runFiles.metrics)
+  if (text === null) throw unfinished(folder, runFiles.metrics)
   try {
     return text
+      .toString()
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line) as EpochResult)
@@ -119,12 +121,33 @@ export async function readRunMetrics(folder: string): Promise<EpochResult[]> {
 }
 
 /** The error for a file that a run folder gets once its training is finished. */
-function unfinished(folder: string, file: string, cause: unknown): UsageError {
+function unfinished(folder: string, file: string): UsageError {
   return new UsageError(
     `${folder} holds no ${file}: its training was not finished; ` +
       `'graft train DIR --out ${folder} --resume' continues it`,
-    { cause },
   )
+}
+
+/** Bytes that a file of a run may have: the weights are read into one array. */
+const mostBytes = {
+  [runFiles.weights]: constants.MAX_LENGTH,
+  [runFiles.metrics]: 2 ** 28,
+  [runFiles.config]: 2 ** 26,
+  [runFiles.timings]: 2 ** 20,
+} as const
+
+/**
+ * A file of a run, or null if there is none.
+ * @throws UsageError if it cannot be read, is no regular file or too large
+ */
+async function readRunFile(folder: string, name: keyof typeof mostBytes): Promise<Buffer | null> {
+  try {
+    return await readInput(join(folder, name), mostBytes[name])
+  } catch (cause) {
+    if (!(cause instanceof ReadError)) throw cause
+    if (cause.problem === 'missing') return null
+    throw new UsageError(cause.message, { cause })
+  }
 }
 
 /**
@@ -177,9 +200,8 @@ export async function loadRun(
  */
 export async function readRunWeights(folder: string): Promise<WeightsFile> {
   const path = join(folder, runFiles.weights)
-  const bytes = await readFile(path).catch((cause: unknown) => {
-    throw unfinished(folder, runFiles.weights, cause)
-  })
+  const bytes = await readRunFile(folder, runFiles.weights)
+  if (!bytes) throw unfinished(folder, runFiles.weights)
   try {
     return readSafetensors(bytes, { inPlace: true })
   } catch (error) {
@@ -203,14 +225,11 @@ export async function readRunConfig(folder: string): Promise<RunConfig> {
     throw new UsageError(
       `there is no run folder ${folder}; 'graft train DIR --out ${folder}' makes one`,
     )
-  let text: string
+  const text = await readRunFile(folder, runFiles.config)
+  if (text === null)
+    throw new UsageError(`${folder} is no run folder: it has no ${runFiles.config}`)
   try {
-    text = await readFile(path, 'utf8')
-  } catch (cause) {
-    throw new UsageError(`${folder} is no run folder: it has no ${runFiles.config}`, { cause })
-  }
-  try {
-    const config = JSON.parse(text) as RunConfig
+    const config = JSON.parse(text.toString()) as RunConfig
     if (config.architecture?.variant && config.plan?.trained && Array.isArray(config.classes))
       return config
   } catch {

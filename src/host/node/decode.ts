@@ -1,10 +1,19 @@
-import { open, readFile } from 'node:fs/promises'
 import { DataError } from '../../base/errors.ts'
+import {
+  openInput,
+  readError,
+  readInput,
+  readRange,
+  requireSize,
+} from '../../base/node/inputFile.ts'
 import type { FileRange, RgbImage, Source } from '../host.ts'
 import { damagedImage, imageName, maxPixels, requireFormat, tooManyPixels } from '../imageFormat.ts'
 import { firstLine, loadSharp } from './sharp.ts'
 
 export type { RgbImage } from '../host.ts'
+
+/** Encoded bytes that an image may have: as many as its pixels may take. */
+const mostBytes = 2 ** 29
 
 /** libvips' message without its prefixes. */
 function decoderReason(cause: unknown): string {
@@ -17,14 +26,6 @@ function decoderReason(cause: unknown): string {
     : reason
 }
 
-function fileReason(cause: unknown): string {
-  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
-  if (code === 'ENOENT') return 'there is no such file'
-  if (code === 'EISDIR') return 'this is a folder, not an image'
-  if (code === 'EACCES' || code === 'EPERM') return 'no permission to read the file'
-  return `cannot read the file (${firstLine(cause)})`
-}
-
 /**
  * An image's encoded bytes.
  * @param called the image's name in errors
@@ -34,17 +35,19 @@ export async function encodedBytes(source: Source, called: string): Promise<Uint
   if (source instanceof Uint8Array) return source
   try {
     if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer())
-    return await (typeof source === 'string' ? readFile(source) : readRange(source))
+    return await (typeof source === 'string' ? readInput(source, mostBytes) : readMember(source))
   } catch (cause) {
-    throw new DataError(`${called}: ${fileReason(cause)}`, { cause })
+    const { problem, reason } = readError(called, cause)
+    const why = problem === 'folder' ? 'this is a folder, not an image' : reason
+    throw new DataError(`${called}: ${why}`, { cause })
   }
 }
 
-async function readRange({ path, start, bytes }: FileRange): Promise<Uint8Array> {
-  const file = await open(path)
+async function readMember({ path, start, bytes }: FileRange): Promise<Uint8Array> {
+  requireSize(path, bytes, mostBytes)
+  const { file } = await openInput(path)
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(bytes), 0, bytes, start)
-    return buffer.subarray(0, bytesRead)
+    return await readRange(path, file, start, bytes)
   } finally {
     await file.close()
   }

@@ -1,13 +1,18 @@
-import { mkdir, readFile, rm } from 'node:fs/promises'
+import { constants } from 'node:buffer'
+import { mkdir, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { removeTemporaryFiles, writeFileAtomic } from '../../base/node/atomicFile.ts'
+import { ReadError, readInput } from '../../base/node/inputFile.ts'
 import type { Files } from '../host.ts'
+
+/** Bytes of the longest array in Node 20: no checkpoint is written that is larger. */
+const mostBytes = constants.MAX_LENGTH
 
 /** Files on the disk. */
 export const diskFiles: Files = {
   read: (path) =>
-    readFile(path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return null
+    readInput(path, mostBytes).catch((error: unknown) => {
+      if (error instanceof ReadError && error.problem === 'missing') return null
       throw error
     }),
   async write(path, parts) {

@@ -1,12 +1,20 @@
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomic } from '../../base/node/atomicFile.ts'
 import { cacheFolder } from '../../base/node/cacheFolder.ts'
+import { readInput } from '../../base/node/inputFile.ts'
 import type { TilingStore } from '../host.ts'
+
+/** Bytes that a file of tilings may have; they have a few thousand. */
+const mostBytes = 2 ** 24
 
 /** One file per adapter, in the cache folder. */
 export const fileTilingStore: TilingStore = {
-  read: (name) => readFile(pathOf(name), 'utf8').catch(() => null),
+  read: (name) =>
+    readInput(pathOf(name), mostBytes).then(
+      (bytes) => bytes.toString(),
+      () => null,
+    ),
   async write(name, text) {
     await mkdir(folder(), { recursive: true })
     await writeFileAtomic(pathOf(name), text)

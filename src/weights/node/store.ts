@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { rm, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
@@ -7,6 +7,7 @@ import envPaths from 'env-paths'
 import { UsageError, WeightsError } from '../../base/errors.ts'
 import { writeFileAtomic } from '../../base/node/atomicFile.ts'
 import { cacheFolder } from '../../base/node/cacheFolder.ts'
+import { ReadError, readInputSync } from '../../base/node/inputFile.ts'
 import { sha256Of } from '../../base/node/sha256.ts'
 import { findNamedWeights, isShipped, type NamedWeights, namedWeights } from '../registry.ts'
 import type { DownloadOptions } from './download.ts'
@@ -19,6 +20,9 @@ interface Entry {
   readonly sha256: string
   readonly variant: NamedWeights['variant']
 }
+
+/** Bytes that the list may have: many thousand entries. */
+const mostListBytes = 2 ** 24
 
 /** The file that contains a user's own entries. */
 export function entriesFile(): string {
@@ -201,11 +205,11 @@ export async function fetchWeights(
 
 /** What is wrong with a file of these weights, in words, or null. */
 export async function problemOf(weights: NamedWeights, path: string): Promise<string | null> {
-  const found = await sha256Of(path).catch((error: NodeJS.ErrnoException) => error)
+  const found = await sha256Of(path).catch((error: ReadError) => error)
   if (found instanceof Error)
-    return found.code === 'ENOENT'
+    return found.problem === 'missing'
       ? `${path} is missing${isShipped(weights) ? '; install Graft again' : ''}`
-      : `${path} cannot be read (${found.message})`
+      : `${path} cannot be read (${found.reason})`
   const wanted = sourcesOf(weights).map(({ sha256 }) => sha256)
   if (wanted.some((sha256) => found.startsWith(sha256))) return null
   const todo = isShipped(weights) ? 'install Graft again' : 'fetch or add it again'
@@ -257,15 +261,9 @@ async function checkedSha256(
   path: string,
   wanted: string | undefined,
 ): Promise<string> {
-  const found = await sha256Of(path).catch((cause: NodeJS.ErrnoException) => {
-    const reason =
-      cause.code === 'ENOENT'
-        ? 'there is no such file'
-        : cause.code === 'EISDIR'
-          ? 'this is a folder'
-          : cause.message
+  const found = await sha256Of(path).catch((cause: ReadError) => {
     throw new WeightsError(
-      `${name}: ${path}: ${reason}; give a file's path, or a URL with http:// or https://`,
+      `${name}: ${path}: ${cause.reason}; give a file's path, or a URL with http:// or https://`,
       { cause },
     )
   })
@@ -278,9 +276,9 @@ function readEntries(): Entry[] {
   const path = entriesFile()
   let text: string
   try {
-    text = readFileSync(path, 'utf8')
+    text = readInputSync(path, mostListBytes).toString()
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return []
+    if (cause instanceof ReadError && cause.problem === 'missing') return []
     throw new WeightsError(
       `the list of your own weights cannot be read: ${(cause as Error).message}`,
       { cause },
