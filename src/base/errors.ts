@@ -1,17 +1,5 @@
 import type { OptionText, WriteOption } from './optionText.ts'
-
-/**
- * A text as one line that moves no cursor: a file's name may hold line breaks and worse. They
- * appear as \n and \u001b.
- */
-export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\u2028\u2029]/gu, (character) => {
-    const escaped = JSON.stringify(character).slice(1, -1)
-    return escaped === character
-      ? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
-      : escaped
-  })
-}
+import { printable } from './printable.ts'
 
 /**
  * Every error Graft throws on purpose. Each message is one line: what was wrong, where, and what to

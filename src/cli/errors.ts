@@ -1,4 +1,5 @@
 import { GraftError, UsageError } from '../base/errors.ts'
+import { printable } from '../base/printable.ts'
 import { asFlag } from './tableOptions.ts'
 
 /**
@@ -29,15 +30,18 @@ export interface Failure {
   readonly bug: boolean
 }
 
-/** The message; options that it names are written as flags. */
+/** The message in one line; options that it names are written as flags. */
 function textOf(error: unknown): string {
   if (error instanceof UsageError) return error.messageFor(asFlag)
-  return error instanceof Error ? error.message : String(error)
+  if (error instanceof GraftError) return error.message
+  // The system's errors name paths, in which a line break is a part of the name.
+  if (error instanceof Error && 'syscall' in error) return printable(error.message)
+  return printable(String(error instanceof Error ? error.message : error).replace(/\n.*/s, ''))
 }
 
 /** Distinguishes errors of the user or the machine from bugs in Graft. */
 export function describeFailure(error: unknown): Failure {
-  const message = textOf(error).replace(/\n.*/s, '')
+  const message = textOf(error)
   if (error instanceof InterruptedError)
     return { code: error.code, message, exitCode: error.exitCode, bug: false }
   if (error instanceof GraftError)

@@ -1,4 +1,4 @@
-import { printable } from '../base/errors.ts'
+import { printable } from '../base/printable.ts'
 
 export type Cell = string | number
 
@@ -49,5 +49,5 @@ export function labeled(
 
 /** A label and a command to type, on one line, so that it can be copied. */
 export function labeledCommand(label: string, command: string): string {
-  return label.padEnd(labelWidth) + printable(command)
+  return label.padEnd(labelWidth) + command
 }

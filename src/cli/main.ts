@@ -1,4 +1,6 @@
 import { Command, CommanderError } from 'commander'
+import { printable } from '../base/printable.ts'
+import { withRawNames } from './arguments.ts'
 import { addAdapters } from './commands/adapters.ts'
 import { addCheck } from './commands/check.ts'
 import { addCompare } from './commands/compare.ts'
@@ -28,7 +30,7 @@ import { graftVersion } from './version.ts'
 export async function main(args: readonly string[]): Promise<void> {
   watchPipe(() => stopFor('SIGPIPE'))
   try {
-    await makeProgram().parseAsync(args, { from: 'user' })
+    await makeProgram().parseAsync(withRawNames(args), { from: 'user' })
   } catch (error) {
     process.exitCode = report(error, args.includes('--json'))
   }
@@ -45,10 +47,12 @@ function makeProgram(): Command {
     .configureOutput({
       outputError: (text, write) =>
         write(
-          `${text
-            .trim()
-            .replace(/^error: /, 'graft: ')
-            .replaceAll('\n', ' ')}\n`,
+          `${printable(
+            text
+              .trim()
+              .replace(/^error: /, 'graft: ')
+              .replaceAll('\n', ' '),
+          )}\n`,
         ),
     })
     .addHelpText(
@@ -108,7 +112,9 @@ function report(error: unknown, json: boolean): number {
   // The result stays the last line of the JSON output.
   if (!(error instanceof InterruptedError && error.hasResult)) event(code, message)
   const debug = process.env.GRAFT_DEBUG === '1'
-  process.stderr.write(`graft: ${message}${bug && !debug ? ' (GRAFT_DEBUG=1 shows where)' : ''}\n`)
-  if (debug && error instanceof Error) process.stderr.write(`${error.stack}\n`)
+  const where = bug && !debug ? ' (GRAFT_DEBUG=1 shows where)' : ''
+  process.stderr.write(`graft: ${printable(message)}${where}\n`)
+  if (debug && error instanceof Error)
+    for (const line of String(error.stack).split('\n')) process.stderr.write(`${printable(line)}\n`)
   return exitCode
 }

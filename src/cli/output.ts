@@ -1,4 +1,5 @@
 import { counted, layersOf, percent } from '../base/format.ts'
+import { printable } from '../base/printable.ts'
 import type { EpochResult, TrainEvent } from '../train/events.ts'
 import { labeled, labeledCommand } from './lines.ts'
 import { Progress } from './progress.ts'
@@ -21,7 +22,9 @@ export function watchPipe(onClosed: () => void): void {
 
 /**
  * What a command prints: sentences for a person, or one JSON object a line for a program. Progress
- * bars are drawn on a terminal only, so that piped output consists of lines.
+ * bars are drawn on a terminal only, so that piped output consists of lines. Names of classes and
+ * files are text of others: whatever is printed for people is made printable here, so that no
+ * command can forget it. In JSON they are data, as they are.
  */
 export class Output {
   readonly json: boolean
@@ -36,7 +39,7 @@ export class Output {
 
   /** A line for people. */
   line(text = ''): void {
-    if (!this.json) this.#write(process.stdout, text)
+    if (!this.json) this.#write(process.stdout, printable(text))
   }
 
   lines(texts: readonly string[]): void {
@@ -60,7 +63,12 @@ export class Output {
 
   /** A remark, for people, on the error stream. */
   warn(text: string): void {
-    if (!this.json) this.#write(process.stderr, `graft: ${text}`)
+    if (!this.json) this.complain(text)
+  }
+
+  /** What went wrong with a part of the work, on the error stream, also beside JSON. */
+  complain(text: string): void {
+    this.#write(process.stderr, `graft: ${printable(text)}`)
   }
 
   #write(stream: NodeJS.WriteStream, text: string): void {
@@ -76,7 +84,7 @@ export class Output {
       this.endProgress()
       this.#progress = new Progress(label, total)
     }
-    this.#progress.update(done, total, note)
+    this.#progress.update(done, total, printable(note))
   }
 
   /** Removes the bar. To be called after every `progress`, also after an error. */

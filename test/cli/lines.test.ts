@@ -1,6 +1,8 @@
+import { spawnSync } from 'node:child_process'
 import { describe, expect, test } from 'vitest'
+import { fsPath } from '../../src/base/node/fileNames.ts'
 import { labeled, labeledCommand } from '../../src/cli/lines.ts'
-import { dataName } from '../../src/cli/shell.ts'
+import { dataName, quoted } from '../../src/cli/shell.ts'
 
 describe('lines', () => {
   test('text is broken where the terminal ends, and at 110 columns at the most', () => {
@@ -24,6 +26,19 @@ test.each([
   ['labels.csv', 'labels'],
   ['x/shards.TAR', 'shards'],
   ['/', 'images'],
+  ['K\udce4fer\n', 'K_fer_'],
 ])('runs on %s are called after %s', (dir, name) => {
   expect(dataName(dir)).toBe(name)
+})
+
+test.each([
+  ['photos/cat.jpg', 'photos/cat.jpg'],
+  ["a 'b' c", "'a '\\''b'\\'' c'"],
+  ['two\nlines', "$'two\\x0alines'"],
+  ["it's \\ \u202e", "$'it\\'s \\\\ \\xe2\\x80\\xae'"],
+  ['gr\udcfc\udcdfe', "$'gr\\xfc\\xdfe'"],
+])('the argument %j is quoted so that a shell gives it back', (argument, text) => {
+  expect(quoted(argument)).toBe(text)
+  const { error, stdout } = spawnSync('bash', ['-c', `printf %s ${text}`])
+  if (!error) expect([...stdout]).toEqual([...Buffer.from(fsPath(argument))])
 })

@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import { at } from '../../base/at.ts'
-import { DataError, printable } from '../../base/errors.ts'
+import { DataError } from '../../base/errors.ts'
 import { percent } from '../../base/format.ts'
+import { printable } from '../../base/printable.ts'
 import { decodeImage, type RgbImage } from '../../host/node/decode.ts'
 import type { Network } from '../../nn/network.ts'
 import { type Prediction, predict } from '../../train/evaluate.ts'
@@ -60,7 +61,7 @@ async function run(
       for (const { name, error } of errors) {
         failed++
         output.event({ type: 'skipped', name, reason: error.message })
-        process.stderr.write(`graft: ${error.message}\n`)
+        output.complain(error.message)
       }
       for (const prediction of await classify(model, images, options)) {
         predictions.push(prediction)
