@@ -24,8 +24,7 @@ export function describeData(
   data: ImageDataset,
   name = shortPath(data.root),
 ): void {
-  const { classes, train, val } = data
-  const { passedOver = {} } = data
+  const { classes, train, val, passedOver = {}, remarks = [] } = data
   output.event({
     type: 'data',
     root: data.root,
@@ -33,6 +32,7 @@ export function describeData(
     train: train.length,
     val: val.length,
     passedOver,
+    remarks,
   })
   output.labeled(
     'data',
@@ -42,7 +42,7 @@ export function describeData(
       `${thousands(val.length)} to validate`,
     ].join(', '),
   )
-  describePassedOver(output, data)
+  describeReading(output, data)
   if (classes.length > shownClasses) return
   const trained = countByClass(train, classes.length)
   const heldOut = countByClass(val, classes.length)
@@ -52,8 +52,12 @@ export function describeData(
   )
 }
 
-/** Warns of images in formats that are not read. */
-export function describePassedOver(output: Output, { passedOver = {} }: ImageDataset): void {
+/** Warns of images in formats that are not read, and gives the remarks of the data. */
+export function describeReading(
+  output: Output,
+  { passedOver = {}, remarks = [] }: ImageDataset,
+): void {
+  for (const remark of remarks) output.warn(remark)
   const others = countedEndings(passedOver)
   if (others)
     output.warn(

@@ -33,6 +33,8 @@ export class Catalog {
   readonly #parts = new Column(new Uint8Array(1024))
   /** Images in formats that Graft does not read. */
   readonly passedOver = new PassedOver()
+  /** The remarks of the dataset that this becomes. */
+  readonly remarks: string[] = []
 
   /** @param sourceOf where the image of a name and row is stored */
   constructor(sourceOf: (name: string, row: number) => Source) {
@@ -119,7 +121,8 @@ export class Catalog {
     }
     requireSameClasses(root, [...present[0]], [...present[1]])
     const [train, val] = picked.map((rows) => new Selection(this, rows)) as [Selection, Selection]
-    return { root, classes, train, val, passedOver: this.passedOver.counts }
+    const { passedOver, remarks } = this
+    return { root, classes, train, val, passedOver: passedOver.counts, remarks }
   }
 
   /** Whether the images have no parts; either all have one, or none. */

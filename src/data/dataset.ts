@@ -38,6 +38,8 @@ export interface ImageDataset {
    * ending, such as { '.heic': 12 }.
    */
   readonly passedOver?: Readonly<Record<string, number>>
+  /** What a person should know about how the data were read, in sentences. */
+  readonly remarks?: readonly string[]
 }
 
 /** A dataset whose samples are in arrays. */

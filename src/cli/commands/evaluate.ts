@@ -5,7 +5,7 @@ import { type ImageDataset, joined } from '../../data/dataset.ts'
 import { evaluate } from '../../train/evaluate.ts'
 import type { Evaluation } from '../../train/metrics.ts'
 import { loadRun, readRunConfig } from '../../train/runFolder.ts'
-import { describeEngine, describePassedOver, shortPath } from '../describe.ts'
+import { describeEngine, describeReading, shortPath } from '../describe.ts'
 import { type Cell, table } from '../lines.ts'
 import { type CommonOptions, viewCount, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
@@ -67,7 +67,7 @@ async function run(folder: string, dir: string, options: EvaluateOptions): Promi
     describeEngine(output, engine)
     const classes = counted(config.classes.length, 'class', 'classes')
     output.labeled('run', `${folder}: ${config.architecture.variant}, ${classes}`)
-    describePassedOver(output, data)
+    describeReading(output, data)
     if (options.split === 'val') warnOfOtherImages(output, folder, dir, config, opened)
     output.progress('reading', 0, data.val.length)
     let skipped = 0
