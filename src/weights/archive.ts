@@ -1,10 +1,9 @@
-import { type FileEntry, Reader, Writer, ZipReader } from '@zip.js/zip.js/lib/zip-core.js'
+import { at } from '../base/at.ts'
+import { crc32 } from '../base/crc32.ts'
 import { WeightsError } from '../base/errors.ts'
-import { fetchAgain, quote } from './arrays.ts'
+import { decodeText, fetchAgain, quote } from './arrays.ts'
 import type { ByteSource } from './source.ts'
-
-/** No weights file has more entries; a directory of this size is read in a fraction of a second. */
-const maxEntries = 10_000
+import { type DirectoryEntry, readDirectory } from './zipDirectory.ts'
 
 /** One file in a ZIP. */
 export interface ArchiveEntry {
@@ -23,119 +22,109 @@ export interface ArchiveEntry {
   read(): Promise<Uint8Array<ArrayBuffer>>
 }
 
+/** The fixed part of what stands before an entry's bytes. */
+const localHeader = { signature: 0x04034b50, length: 30 }
+
+/** Deflated bytes are read in parts of this length. */
+const partLength = 2 ** 20
+
 /**
- * The files in a ZIP, by name.
- * @throws WeightsError if it is not a ZIP, is damaged or encrypted, has a name twice, or one that
- * leads out of the archive
+ * The files in a ZIP, by name. Names are only names here: nothing is written under them.
+ * @throws WeightsError if it is not a ZIP, is damaged, or has a name twice
  */
 export async function readArchive(source: ByteSource): Promise<ReadonlyMap<string, ArchiveEntry>> {
-  const zip = new ZipReader(new SourceReader(source), {
-    useWebWorkers: false,
-    filenameValidation: 'strict',
-    checkLocalFilename: true,
-    checkOverlappingEntry: true,
-    checkCrc32: true,
-  })
+  const { entries, start } = await readDirectory(source)
   const files = new Map<string, ArchiveEntry>()
-  try {
-    for await (const entry of zip.getEntriesGenerator()) {
-      if (files.size >= maxEntries)
-        throw new WeightsError(
-          `the archive has more than ${maxEntries} entries, which no file of weights has`,
-        )
-      if (entry.directory) continue
-      if (files.has(entry.filename))
-        throw new WeightsError(
-          `the archive holds ${quote(entry.filename)} twice; write the file again`,
-        )
-      files.set(entry.filename, archiveEntry(entry))
-    }
-  } catch (cause) {
-    throw damaged('the archive', cause)
+  for (const [i, entry] of entries.entries()) {
+    const { name, size, packedSize, method } = entry
+    if (name.endsWith('/')) continue
+    if (files.has(name))
+      throw new WeightsError(`the archive holds ${quote(name)} twice; write the file again`)
+    const end = i + 1 < entries.length ? at(entries, i + 1).offset : start
+    const read = () => readEntry(source, entry, end)
+    files.set(name, { name, size, packedSize, stored: method === 0, read })
   }
   return files
 }
 
-function archiveEntry(entry: FileEntry): ArchiveEntry {
-  const {
-    filename: name,
-    uncompressedSize: size,
-    compressedSize: packedSize,
-    compressionMethod,
-  } = entry
-  return {
-    name,
-    size,
-    packedSize,
-    stored: compressionMethod === 0,
-    read: async () => {
-      if (entry.encrypted)
-        throw new WeightsError(
-          `${quote(name)} in the archive is encrypted; write the file again without a password`,
-        )
-      try {
-        return await entry.getData(new EntryWriter(name, size))
-      } catch (cause) {
-        throw damaged(`${quote(name)} in the archive`, cause)
-      }
-    },
-  }
-}
-
-function damaged(what: string, cause: unknown): WeightsError {
-  if (cause instanceof WeightsError) return cause
-  const { message, reason, filename } = cause as {
-    message?: string
-    reason?: string
-    filename?: string
-  }
-  const details = [filename ? `: ${quote(filename)}` : '', reason ? `: ${reason}` : ''].join('')
-  const text = `${message ?? String(cause)}${details}`.replace(/[\s\p{Cc}]+/gu, ' ').slice(0, 200)
-  return new WeightsError(`${what} is damaged or truncated (${text}); ${fetchAgain}`, { cause })
-}
-
-class SourceReader extends Reader<ByteSource> {
-  readonly #source: ByteSource
-
-  constructor(source: ByteSource) {
-    super(source)
-    this.#source = source
-    this.size = source.size
-  }
-
-  override readUint8Array(index: number, length: number): Promise<Uint8Array> {
-    const begin = Math.min(index, this.size)
-    return this.#source.read(begin, Math.min(length, this.size - begin))
-  }
-}
-
-/** Writes an entry into one array of the size that the directory gives, and no further. */
-class EntryWriter extends Writer<Uint8Array<ArrayBuffer>> {
-  readonly #name: string
-  readonly #bytes: Uint8Array<ArrayBuffer>
-  #length = 0
-
-  constructor(name: string, size: number) {
-    super()
-    this.#name = name
-    this.#bytes = new Uint8Array(size)
-  }
-
-  override async writeUint8Array(part: Uint8Array): Promise<void> {
-    if (this.#length + part.length > this.#bytes.length) throw this.#wrongSize('more than')
-    this.#bytes.set(part, this.#length)
-    this.#length += part.length
-  }
-
-  override async getData(): Promise<Uint8Array<ArrayBuffer>> {
-    if (this.#length !== this.#bytes.length) throw this.#wrongSize('not')
-    return this.#bytes
-  }
-
-  #wrongSize(how: string): WeightsError {
-    return new WeightsError(
-      `${quote(this.#name)} in the archive unpacks to ${how} the ${this.#bytes.length} bytes ` +
-        'it announces',
+/** @param end where the next entry or the directory begins */
+async function readEntry(
+  source: ByteSource,
+  entry: DirectoryEntry,
+  end: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { name, size, packedSize, method, crc } = entry
+  if (entry.encrypted)
+    throw new WeightsError(
+      `${quote(name)} in the archive is encrypted; write the file again without a password`,
     )
+  if (method !== 0 && method !== 8)
+    throw new WeightsError(
+      `${quote(name)} in the archive is compressed by method ${method}, and only deflate is read; ` +
+        'write the file again',
+    )
+  const begin = await contentStart(source, entry)
+  if (begin + packedSize > end) throw damagedEntry(name, 'it reaches into what follows it')
+  const stored = method === 0
+  if (stored && size !== packedSize) throw damagedEntry(name, 'its two sizes differ')
+  const content = stored ? await source.read(begin, size) : await inflate(source, begin, entry)
+  // PyTorch writes 0 where checksums are switched off.
+  const unchecked = stored && crc === 0
+  if (!unchecked && crc32(content) !== crc) throw damagedEntry(name, 'its checksum differs')
+  return content
+}
+
+/** Where the bytes of an entry begin: behind its local header, which has a name of its own. */
+async function contentStart(source: ByteSource, { name, offset }: DirectoryEntry): Promise<number> {
+  const head = new DataView((await source.read(offset, localHeader.length)).buffer)
+  if (head.getUint32(0, true) !== localHeader.signature)
+    throw damagedEntry(name, 'it is not where the directory says')
+  const nameLength = head.getUint16(26, true)
+  const found = decodeText(await source.read(offset + localHeader.length, nameLength))
+  if (found !== name) throw damagedEntry(name, `it is ${quote(found)} in its place`)
+  return offset + localHeader.length + nameLength + head.getUint16(28, true)
+}
+
+async function inflate(
+  source: ByteSource,
+  begin: number,
+  { name, size, packedSize }: DirectoryEntry,
+): Promise<Uint8Array<ArrayBuffer>> {
+  let done = 0
+  const packed = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    pull: async (controller) => {
+      const length = Math.min(partLength, packedSize - done)
+      if (length === 0) return controller.close()
+      controller.enqueue(await source.read(begin + done, length))
+      done += length
+    },
+  })
+  const content = new Uint8Array(size)
+  let length = 0
+  try {
+    const unpacked = packed.pipeThrough(new DecompressionStream('deflate-raw')).getReader()
+    for (let part = await unpacked.read(); !part.done; part = await unpacked.read()) {
+      if (length + part.value.length > size) throw wrongSize(name, 'more than', size)
+      content.set(part.value, length)
+      length += part.value.length
+    }
+  } catch (cause) {
+    if (cause instanceof WeightsError) throw cause
+    throw damagedEntry(name, 'it cannot be inflated', cause)
   }
+  if (length !== size) throw wrongSize(name, 'less than', size)
+  return content
+}
+
+function wrongSize(name: string, how: string, size: number): WeightsError {
+  return new WeightsError(
+    `${quote(name)} in the archive unpacks to ${how} the ${size} bytes it announces`,
+  )
+}
+
+function damagedEntry(name: string, what: string, cause?: unknown): WeightsError {
+  return new WeightsError(
+    `${quote(name)} in the archive is damaged or truncated (${what}); ${fetchAgain}`,
+    { cause },
+  )
 }

@@ -10,6 +10,18 @@ export function quote(name: string): string {
   return JSON.stringify(name.length > 80 ? `${name.slice(0, 77)}...` : name)
 }
 
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const latin1 = new TextDecoder('latin1')
+
+/** UTF-8, or Latin-1 where it is not valid, as Python 2's byte strings may be. */
+export function decodeText(bytes: Uint8Array): string {
+  try {
+    return utf8.decode(bytes)
+  } catch {
+    return latin1.decode(bytes)
+  }
+}
+
 /** A WeightsError with a label in front of its message; any other error as it is. */
 export function labeled(label: string, cause: unknown): unknown {
   return cause instanceof WeightsError

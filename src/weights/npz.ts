@@ -14,7 +14,7 @@ import { type ByteSource, requireRoom } from './source.ts'
 const ending = '.npy'
 
 /** NumPy's names of the types that are read, little-endian or of one byte. */
-const dtypes: Readonly<Record<string, DtypeName>> = {
+export const numpyDtypes: Readonly<Record<string, DtypeName>> = {
   '<f8': 'F64',
   '<f4': 'F32',
   '<f2': 'F16',
@@ -71,7 +71,7 @@ export function parseNpy(bytes: Uint8Array): NamedArray {
     throw new WeightsError(
       'its .npy header has no plain descr, fortran_order and shape; save it again with numpy.savez',
     )
-  const dtype = Object.hasOwn(dtypes, descr) ? dtypes[descr] : undefined
+  const dtype = Object.hasOwn(numpyDtypes, descr) ? numpyDtypes[descr] : undefined
   if (!dtype)
     throw new WeightsError(
       `its type is ${quote(descr)}, and only little-endian numbers are read; ` +

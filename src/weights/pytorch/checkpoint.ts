@@ -1,7 +1,7 @@
 import { WeightsError } from '../../base/errors.ts'
 import { quote } from '../arrays.ts'
-import { PickleDict } from './pickleMachine.ts'
-import { type TorchTensor, tensorOf } from './torchRules.ts'
+import { explain, PickleDict, PickleObject } from './pickleValues.ts'
+import { objectsIn, type TorchTensor, tensorOf } from './torchTensor.ts'
 
 /** The contents of a checkpoint's pickle; the tensors' numbers are not read yet. */
 export interface Checkpoint {
@@ -25,6 +25,8 @@ const wrappers = ['module.', '_orig_mod.', 'model.']
  * @throws WeightsError if there is none
  */
 export function findStateDict(saved: unknown): Checkpoint {
+  if (saved instanceof PickleObject && !tensorOf(saved))
+    throw new WeightsError(`the checkpoint is ${explain(saved)}`)
   if (!(saved instanceof PickleDict)) {
     const what = tensorOf(saved)
       ? 'a single tensor'
@@ -58,6 +60,8 @@ export function findStateDict(saved: unknown): Checkpoint {
       )
     tensors.push([name, tensor])
   }
+  for (const [path, object] of objectsIn(dict))
+    throw new WeightsError(`${quote(path)} in the state_dict is ${explain(object)}`)
   if (tensors.length === 0) {
     const keys = Array.from(dict.entries.keys()).filter((key) => typeof key === 'string')
     const shown =

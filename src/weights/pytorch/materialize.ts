@@ -4,7 +4,7 @@ import type { NamedArray, StateDict } from '../../base/stateDict.ts'
 import { contiguousStrides, elementCount, gather, product, quote } from '../arrays.ts'
 import { itemSize, widenInPlace } from '../dtype.ts'
 import { requireRoom } from '../source.ts'
-import type { TorchStorage, TorchTensor } from './torchRules.ts'
+import { InlineStorage, type TorchStorage, type TorchTensor } from './torchTensor.ts'
 
 /** Reads the bytes of a storage into a new array. */
 export type ReadStorage = (storage: TorchStorage) => Promise<Uint8Array<ArrayBuffer>>
@@ -22,16 +22,18 @@ export async function materialize(
   read: ReadStorage,
   fileSize: number,
 ): Promise<StateDict> {
-  const byKey = new Map<string, { storage: TorchStorage; users: [string, TorchTensor][] }>()
+  const byKey = new Map<unknown, { storage: TorchStorage; users: [string, TorchTensor][] }>()
   let bytes = 0
   for (const [name, tensor] of tensors) {
     const { storage } = tensor
     checkWindow(name, tensor)
     if (!isContiguous(tensor)) bytes += 4 * product(tensor.shape)
-    const known = byKey.get(storage.key)
+    // Plain bytes can be numbers of more than one type; an inline storage is a key by itself.
+    const key = storage instanceof InlineStorage ? storage : `${storage.key} ${storage.dtype}`
+    const known = byKey.get(key)
     if (known) known.users.push([name, tensor])
     else {
-      byKey.set(storage.key, { storage, users: [[name, tensor]] })
+      byKey.set(key, { storage, users: [[name, tensor]] })
       bytes += storage.length * (storage.dtype === 'F32' ? 4 : 4 + itemSize(storage.dtype))
     }
   }
@@ -41,7 +43,8 @@ export async function materialize(
     Array.from(tensors, ([name, { shape }]) => [name, { shape, data: new Float32Array() }]),
   )
   for (const { storage, users } of byKey.values()) {
-    const values = widenInPlace(storage.dtype, await read(storage))
+    const bytes = storage instanceof InlineStorage ? storage.bytes : await read(storage)
+    const values = widenInPlace(storage.dtype, bytes.subarray(0, storage.byteLength))
     for (const [name, tensor] of users) {
       const data = valuesOf(tensor, values)
       arrays.set(name, { shape: tensor.shape, data, dtype: storage.dtype })

@@ -1,7 +1,7 @@
 /**
  * Reads Python's pickles as data. A pickle is a program for a stack machine; its dangerous opcodes
  * name Python functions and call them. Here the caller's rules decide what a name and a call stand
- * for, and refuse the unknown ones: nothing is executed. Source: Python,
+ * for: nothing is executed. Source: Python,
  * Lib/pickletools.py, which describes every opcode of protocols 0 to 5.
  */
 import { WeightsError } from '../../base/errors.ts'
@@ -17,7 +17,8 @@ export const maxPickleBytes = 2 ** 25
 
 /**
  * Reads one pickle. Tuples, lists and sets come as arrays, dicts as `PickleDict`, None as null,
- * bytes as Uint8Array, integers beyond 2^53 as bigint.
+ * bytes as Uint8Array, integers beyond 2^53 as bigint, what the rules do not know as
+ * `PickleObject`.
  *
  * @param bytes the pickle, and what follows it
  * @returns its value, and the index past its end

@@ -1,5 +1,6 @@
 import { WeightsError } from '../../base/errors.ts'
 import type { PickleReader } from './pickleReader.ts'
+import { PickleDict, PickleObject } from './pickleValues.ts'
 
 /** What a pickle may name and do beyond plain values. Each rule throws a WeightsError to refuse. */
 export interface PickleRules {
@@ -12,26 +13,6 @@ export interface PickleRules {
   /** The value of a persistent identifier, which refers to data outside the pickle. */
   persistent(id: unknown): unknown
 }
-
-/** A Python dict, or an OrderedDict: entries in order. */
-export class PickleDict {
-  /** The attributes of an OrderedDict. */
-  attributes: PickleDict | null = null
-  // Created when needed: a pickle makes an empty dictionary with one byte, and an empty Map takes
-  // two hundred.
-  #entries: Map<unknown, unknown> | null = null
-
-  get entries(): ReadonlyMap<unknown, unknown> {
-    return this.#entries ?? none
-  }
-
-  set(key: unknown, value: unknown): void {
-    this.#entries ??= new Map()
-    this.#entries.set(key, value)
-  }
-}
-
-const none: ReadonlyMap<unknown, unknown> = new Map()
 
 /** The stack machine on which the opcodes work. */
 export class PickleMachine {
@@ -87,7 +68,8 @@ export class PickleMachine {
 
   /** Appends to a list or set on top of the stack. */
   extend(values: readonly unknown[]): void {
-    const list = this.top()
+    const top = this.top()
+    const list = top instanceof PickleObject ? top.parts : top
     if (!Array.isArray(list))
       throw new WeightsError('the pickle is damaged: it appends to a value that is not a list')
     for (const value of values) list.push(value)
@@ -96,6 +78,10 @@ export class PickleMachine {
   /** Puts keys and values, by turns, into the dict on top of the stack. */
   setItems(items: readonly unknown[]): void {
     const dict = this.top()
+    if (dict instanceof PickleObject) {
+      this.extend(items)
+      return
+    }
     if (!(dict instanceof PickleDict))
       throw new WeightsError(
         'the pickle is damaged: it sets a key of a value that is not a dictionary',

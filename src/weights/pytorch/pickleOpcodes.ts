@@ -1,6 +1,8 @@
 import { WeightsError } from '../../base/errors.ts'
-import { PickleDict, type PickleMachine } from './pickleMachine.ts'
-import { narrow, text } from './pickleReader.ts'
+import { decodeText } from '../arrays.ts'
+import type { PickleMachine } from './pickleMachine.ts'
+import { narrow } from './pickleReader.ts'
+import { PickleDict } from './pickleValues.ts'
 
 type Opcode = (machine: PickleMachine) => void
 
@@ -52,6 +54,10 @@ function lineString({ input }: PickleMachine): string {
   return inner
 }
 
+function namedByLines({ input, rules }: PickleMachine): unknown {
+  return rules.global(input.line(), input.line())
+}
+
 function dictOf(items: readonly unknown[], machine: PickleMachine): void {
   machine.push(new PickleDict())
   machine.setItems(items)
@@ -87,12 +93,12 @@ export const opcodes: Readonly<Record<number, Opcode>> = {
   70: pushes(({ input }) => Number(input.line())), // FLOAT
   71: pushes(({ input }) => input.float64()), // BINFLOAT
   83: pushes(lineString), // STRING
-  84: pushes(({ input }) => text(input.take(input.uint32()))), // BINSTRING
-  85: pushes(({ input }) => text(input.take(input.byte()))), // SHORT_BINSTRING
+  84: pushes(({ input }) => decodeText(input.take(input.uint32()))), // BINSTRING
+  85: pushes(({ input }) => decodeText(input.take(input.byte()))), // SHORT_BINSTRING
   86: pushes(({ input }) => input.line()), // UNICODE
-  88: pushes(({ input }) => text(input.take(input.uint32()))), // BINUNICODE
-  140: pushes(({ input }) => text(input.take(input.byte()))), // SHORT_BINUNICODE
-  141: pushes(({ input }) => text(input.take(input.length64()))), // BINUNICODE8
+  88: pushes(({ input }) => decodeText(input.take(input.uint32()))), // BINUNICODE
+  140: pushes(({ input }) => decodeText(input.take(input.byte()))), // SHORT_BINUNICODE
+  141: pushes(({ input }) => decodeText(input.take(input.length64()))), // BINUNICODE8
   66: pushes(({ input }) => input.take(input.uint32())), // BINBYTES
   67: pushes(({ input }) => input.take(input.byte())), // SHORT_BINBYTES
   142: pushes(({ input }) => input.take(input.length64())), // BINBYTES8
@@ -129,7 +135,7 @@ export const opcodes: Readonly<Record<number, Opcode>> = {
   106: recalls(({ input }) => input.uint32()), // LONG_BINGET
 
   // Names and calls: by the rules, or not at all
-  99: pushes(({ input, rules }) => rules.global(input.line(), input.line())), // GLOBAL
+  99: pushes(namedByLines), // GLOBAL
   147: (machine) => {
     const [module, name] = [machine.pop(), machine.pop()].reverse()
     if (typeof module !== 'string' || typeof name !== 'string')
@@ -138,15 +144,25 @@ export const opcodes: Readonly<Record<number, Opcode>> = {
   }, // STACK_GLOBAL
   82: (machine) => machine.call(), // REDUCE
   129: (machine) => machine.call(), // NEWOBJ
+  146: (machine) => {
+    const [callee, args, named] = machine.popMany(3)
+    const positional: unknown[] = Array.isArray(args) ? args : [args]
+    machine.push(machine.rules.call(callee, [...positional, named]))
+  }, // NEWOBJ_EX
+  105: (machine) => {
+    const callee = namedByLines(machine)
+    machine.push(machine.rules.call(callee, machine.popMark()))
+  }, // INST
+  111: (machine) => {
+    const [callee, ...args] = machine.popMark()
+    machine.push(machine.rules.call(callee, args))
+  }, // OBJ
   98: (machine) => {
     const state = machine.pop()
     machine.rules.build(machine.top(), state)
   }, // BUILD
   81: pushes((machine) => machine.rules.persistent(machine.pop())), // BINPERSID
 
-  105: refused('INST'),
-  111: refused('OBJ'),
-  146: refused('NEWOBJ_EX'),
   80: refused('PERSID'),
   130: refused('EXT1'),
   131: refused('EXT2'),

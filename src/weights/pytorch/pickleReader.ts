@@ -1,4 +1,5 @@
 import { WeightsError } from '../../base/errors.ts'
+import { decodeText } from '../arrays.ts'
 
 /** The bytes read so far end before the pickle does. */
 export class PickleTruncated extends WeightsError {
@@ -65,7 +66,7 @@ export class PickleReader {
   line(): string {
     const end = this.#bytes.indexOf(lineFeed, this.position)
     if (end < 0) throw new PickleTruncated()
-    const line = text(this.take(end - this.position))
+    const line = decodeText(this.take(end - this.position))
     this.position++
     return line
   }
@@ -88,16 +89,4 @@ export function narrow(value: bigint): number | bigint {
   return value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER)
     ? Number(value)
     : value
-}
-
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-const latin1 = new TextDecoder('latin1')
-
-/** UTF-8, or Latin-1 where it is not valid, as Python 2's byte strings may be. */
-export function text(bytes: Uint8Array): string {
-  try {
-    return utf8.decode(bytes)
-  } catch {
-    return latin1.decode(bytes)
-  }
 }

@@ -6,15 +6,16 @@
 import { WeightsError } from '../../base/errors.ts'
 import type { ArchiveEntry } from '../archive.ts'
 import { fetchAgain, quote } from '../arrays.ts'
-import { itemSize } from '../dtype.ts'
 import type { WeightsFile } from '../safetensors.ts'
 import type { ByteSource } from '../source.ts'
 import { findStateDict } from './checkpoint.ts'
 import { materialize } from './materialize.ts'
 import { maxPickleBytes, readPickle } from './pickle.ts'
-import { PickleDict, type PickleRules } from './pickleMachine.ts'
+import type { PickleRules } from './pickleMachine.ts'
 import { PickleTruncated } from './pickleReader.ts'
-import { TorchRules, type TorchStorage } from './torchRules.ts'
+import { PickleDict } from './pickleValues.ts'
+import { storedBytes, TorchRules } from './torchRules.ts'
+import type { TorchStorage } from './torchTensor.ts'
 
 /** The first value of the older format: torch.save's magic number. */
 const magic = 0x1950a86a20f9469cfc6cn
@@ -49,19 +50,21 @@ export async function readTorchArchive(
   const pickle = pickleOf(archive)
   if (!pickle) throw new WeightsError('the archive has no data.pkl: it is not a PyTorch checkpoint')
   const folder = pickle.name.slice(0, -'data.pkl'.length)
+  for (const name of archive.keys()) requirePlainName(name, folder)
   if (archive.has(`${folder}constants.pkl`))
     throw new WeightsError(
       'this is a TorchScript archive, a program; save model.state_dict() of it with torch.save',
     )
   await requireLittleEndian(archive.get(`${folder}byteorder`))
+  const rules = new TorchRules()
   const { tensors, metadata } = findStateDict(
-    readPickle(await readStored(pickle, maxPickleBytes), new TorchRules()).value,
+    readPickle(await readStored(pickle, maxPickleBytes), rules).value,
   )
   const read = (storage: TorchStorage) => {
     const entry = archive.get(`${folder}data/${storage.key}`)
-    const size = storage.length * itemSize(storage.dtype)
     if (!entry)
       throw new WeightsError(`the archive lacks the storage ${quote(storage.key)}; ${fetchAgain}`)
+    const size = bytesUnder(storage.key, rules)
     if (entry.size !== size)
       throw new WeightsError(
         `storage ${quote(storage.key)} has ${entry.size} bytes ` +
@@ -70,6 +73,26 @@ export async function readTorchArchive(
     return readStored(entry, size)
   }
   return { tensors: await materialize(tensors, read, source.size), metadata }
+}
+
+/**
+ * The folder is called as the file was, whatever that is; the names in it and beside it are plain.
+ * @throws WeightsError for a name that leads elsewhere, which no program writes by mistake
+ */
+function requirePlainName(name: string, folder: string): void {
+  const inside = name.startsWith(folder) ? name.slice(folder.length) : name
+  const parts = inside.split(/[\\/]/)
+  if (!parts.some((part) => ['', '.', '..'].includes(part)) && !/\0|^[a-z]:\\/i.test(inside)) return
+  throw new WeightsError(
+    `the archive has an entry ${quote(name)}, which leads out of it; save the checkpoint again`,
+  )
+}
+
+/** Bytes that the file must have under a key. */
+function bytesUnder(key: string, { storages }: TorchRules): number {
+  const stored = storages.get(key)
+  if (!stored) throw new RangeError(`no storage ${key}`)
+  return storedBytes(stored)
 }
 
 /** PyTorch stores and never deflates; an entry can therefore be no longer than the file. */
@@ -119,7 +142,7 @@ export async function readTorchStream(source: ByteSource): Promise<WeightsFile> 
         'save it again with torch.save on a little-endian machine',
     )
   const { tensors, metadata } = findStateDict(await stream.next())
-  const places = await findStorages(source, await stream.next(), stream.position, rules.storages)
+  const places = await findStorages(source, await stream.next(), stream.position, rules)
   const read = ({ key }: TorchStorage) => {
     const place = places.get(key)
     if (!place)
@@ -130,12 +153,7 @@ export async function readTorchStream(source: ByteSource): Promise<WeightsFile> 
 }
 
 /** The place of each storage: they follow one another, each after its length in 8 bytes. */
-async function findStorages(
-  source: ByteSource,
-  keys: unknown,
-  start: number,
-  storages: ReadonlyMap<string, TorchStorage>,
-) {
+async function findStorages(source: ByteSource, keys: unknown, start: number, rules: TorchRules) {
   if (!Array.isArray(keys))
     throw new WeightsError('the checkpoint has no list of its storages: damaged')
   const places = new Map<string, { readonly begin: number; readonly length: number }>()
@@ -144,7 +162,7 @@ async function findStorages(
     const key = typeof name === 'number' ? String(name) : name
     if (typeof key !== 'string')
       throw new WeightsError('the checkpoint lists a storage without a name: damaged')
-    const storage = storages.get(key)
+    const storage = rules.storages.get(key)
     if (!storage || places.has(key))
       throw new WeightsError(
         `the checkpoint lists the storage ${quote(key)} twice, or no tensor uses it: damaged`,
@@ -156,8 +174,9 @@ async function findStorages(
         `storage ${quote(key)} has ${found} numbers ` +
           `where its pickle calls for ${storage.length}: damaged`,
       )
-    places.set(key, { begin: at + 8, length: storage.length * itemSize(storage.dtype) })
-    at += 8 + storage.length * itemSize(storage.dtype)
+    const length = storedBytes(storage)
+    places.set(key, { begin: at + 8, length })
+    at += 8 + length
   }
   return places
 }
