@@ -67,7 +67,7 @@ export async function download(
   const taken = () =>
     new WeightsError(`${name}: another process is fetching it already; wait until it has finished`)
   const part = `${path}.part`
-  await withLock(part, taken, async () => {
+  await withLock(`${path}.lock`, { taken }, async () => {
     const { dispatcher, close } = connect(options)
     try {
       const job = { name, url, part, dispatcher, options }

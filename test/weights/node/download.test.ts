@@ -339,7 +339,7 @@ describe('what cannot be fetched', () => {
 
   test('because another process is at it', async () => {
     const taken = () => new Error('the test did not get the lock')
-    await withLock(`${path}.part`, taken, async () =>
+    await withLock(`${path}.lock`, { taken }, async () =>
       expect(await failure(fetchFile())).toMatch(/another process is fetching it already/),
     )
     server.now((visit) => send(file, visit))
