@@ -1,7 +1,9 @@
-import { access, mkdir, mkdtemp, rm, rmdir, stat } from 'node:fs/promises'
+import { access, mkdtemp, rm, rmdir, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { GraftError, UsageError } from '../base/errors.ts'
 import { removeTemporaryFiles } from '../base/node/atomicFile.ts'
+import { makeFolder } from '../base/node/folder.ts'
+import { holdingRun } from '../base/node/lock.ts'
 import { diskFiles } from '../host/node/files.ts'
 import type { Network } from '../nn/network.ts'
 import { readCheckpoint } from '../train/checkpoint.ts'
@@ -33,17 +35,24 @@ const exists = (path: string) =>
   )
 
 /**
- * Makes sure, before anything is computed, that a run may be written to a folder.
- * @throws UsageError where the folder is a file, or holds a run and neither `resume` nor `force` is
- * set, or has a damaged config
+ * Runs `body` as the only one that writes to a run folder, if a run may be written there: before
+ * anything is computed.
+ * @param body receives the run that the folder holds
+ * @throws UsageError where the folder is a file, another process writes to it, or it holds a run
+ * and neither `resume` nor `force` is set, or its config is damaged
  */
-export async function checkOut(
+export async function writingRun<T>(
   folder: string,
   { resume = false, force = false },
-): Promise<ExistingRun> {
+  body: (before: ExistingRun) => Promise<T>,
+): Promise<T> {
   if (resume && force)
     throw new UsageError('--resume continues a run and --force replaces it: give one of them')
   await checkWritable(folder)
+  return holdingRun(folder, async () => body(await existingRun(folder, resume, force)))
+}
+
+async function existingRun(folder: string, resume: boolean, force: boolean): Promise<ExistingRun> {
   const present = await Promise.all(
     Object.values(runFiles).map((name) => exists(join(folder, name))),
   )
@@ -136,7 +145,7 @@ export class RunWriter {
   }
 
   async #writeRecords(): Promise<void> {
-    await mkdir(this.folder, { recursive: true })
+    await makeFolder(this.folder)
     await writeRunConfig(this.folder, this.#config)
     await writeRunMetrics(this.folder, this.#epochs)
   }

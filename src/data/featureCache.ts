@@ -1,9 +1,10 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { type FileHandle, mkdir, readdir, rm, stat, utimes } from 'node:fs/promises'
+import { type FileHandle, readdir, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GraftError, WeightsError } from '../base/errors.ts'
 import { writeFileAtomic } from '../base/node/atomicFile.ts'
 import { cacheFolder } from '../base/node/cacheFolder.ts'
+import { makeFolder } from '../base/node/folder.ts'
 import { openInput, readRange } from '../base/node/inputFile.ts'
 import { checkOptions } from '../base/options.ts'
 import { encodedBytes } from '../host/node/decode.ts'
@@ -252,7 +253,7 @@ export class FeatureTable {
         `the features in ${this.#cache.folder} would take more than ${this.#cache.limit} bytes`,
       )
     const path = join(this.#folder, `${randomUUID()}${extension}`)
-    await mkdir(this.#folder, { recursive: true }).catch((cause: Error) => {
+    await makeFolder(this.#folder).catch((cause: Error) => {
       throw new GraftError('write', `cannot make ${this.#folder}: ${cause.message}`, { cause })
     })
     await writeFileAtomic(path, bytes)

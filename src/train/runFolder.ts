@@ -1,8 +1,9 @@
 import { constants } from 'node:buffer'
-import { mkdir, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UsageError, WeightsError } from '../base/errors.ts'
 import { writeFileAtomic } from '../base/node/atomicFile.ts'
+import { makeFolder } from '../base/node/folder.ts'
 import { ReadError, readInput } from '../base/node/inputFile.ts'
 import { alexnet, type Variant } from '../nn/alexnet.ts'
 import { metadataOf } from '../nn/metadata.ts'
@@ -63,7 +64,7 @@ export async function writeRunWeights(
 }
 
 export async function writeRunConfig(folder: string, config: RunConfig): Promise<void> {
-  await mkdir(folder, { recursive: true })
+  await makeFolder(folder)
   await writeFileAtomic(join(folder, runFiles.config), `${JSON.stringify(config, null, 2)}\n`)
 }
 

@@ -81,7 +81,8 @@ async function syncFolder(folder: string): Promise<void> {
 }
 
 function reasonFor(error: unknown, path: string): string {
-  const { code, message } = error as NodeJS.ErrnoException
+  const { code, message, path: place = path } = error as NodeJS.ErrnoException
+  if (code === 'EEXIST') return `${place} is a file, and has to be a folder; name another place`
   if (code === 'ENOENT' || code === 'ENOTDIR')
     return `there is no folder ${dirname(path)}; create it first`
   if (code === 'EACCES' || code === 'EPERM')

@@ -1,9 +1,9 @@
-import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { UsageError } from '../../base/errors.ts'
 import { duration, percent } from '../../base/format.ts'
 import { writeFileAtomic } from '../../base/node/atomicFile.ts'
+import { makeFolder } from '../../base/node/folder.ts'
 import { openData } from '../../data/openData.ts'
 import type { Variant } from '../../nn/alexnet.ts'
 import { type Budget, type Comparison, compareScenarios } from '../../train/compareScenarios.ts'
@@ -257,7 +257,7 @@ async function report(
   output.labeled('auto', `would pick ${choice.scenario} (>): ${choice.reason}`)
   const path = command.opts<CompareOptions>().out ?? join('runs', `${dataName(dir)}-compare.html`)
   const { comparisonPage } = await import('../../report/comparison.tsx')
-  await mkdir(dirname(path), { recursive: true })
+  await makeFolder(dirname(path))
   await writeFileAtomic(path, comparisonPage(comparison, { data: shortPath(dir), budget }))
   output.labeled('chart', shortPath(path))
   const head = choice.cut === null ? ['--replace', choice.replace] : ['--cut', choice.cut]

@@ -2,7 +2,6 @@ import { basename } from 'node:path'
 import type { Command } from 'commander'
 import { at } from '../../base/at.ts'
 import { duration, percent } from '../../base/format.ts'
-import { holdingRun } from '../../base/node/lock.ts'
 import { Random } from '../../base/random.ts'
 import type { ArrayDataset, ImageDataset, Sample } from '../../data/dataset.ts'
 import { openEmoji } from '../../data/emoji.ts'
@@ -18,7 +17,7 @@ import { describeData, describeEngine, describePlan } from '../describe.ts'
 import { table } from '../lines.ts'
 import { type CommonOptions, count, number, path, seedNumber, withCommon } from '../options.ts'
 import { epochHeader, epochLine, Output } from '../output.ts'
-import { checkOut, RunWriter } from '../runWriter.ts'
+import { RunWriter, writingRun } from '../runWriter.ts'
 import { nextCommand } from '../shell.ts'
 import { graftVersion } from '../version.ts'
 import { withEngine } from '../withEngine.ts'
@@ -73,11 +72,8 @@ const graftEpochs = 40
 
 async function run(options: DemoOptions): Promise<void> {
   const { out } = options
-  if (!out) return await demo(options)
-  await holdingRun(out, async () => {
-    await checkOut(out, {})
-    await demo(options)
-  })
+  if (out) await writingRun(out, {}, () => demo(options))
+  else await demo(options)
 }
 
 async function demo(options: DemoOptions): Promise<void> {

@@ -1,9 +1,9 @@
-import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { UsageError } from '../../base/errors.ts'
 import { counted, percent, percentRange } from '../../base/format.ts'
 import { writeFileAtomic } from '../../base/node/atomicFile.ts'
+import { makeFolder } from '../../base/node/folder.ts'
 import type { ImageDataset } from '../../data/dataset.ts'
 import { openEmoji } from '../../data/emoji.ts'
 import {
@@ -78,7 +78,7 @@ async function run(folder: string, dir: string | undefined, options: ReportOptio
       },
     )
     const path = options.out ?? join(folder, 'report.html')
-    await mkdir(dirname(path), { recursive: true })
+    await makeFolder(dirname(path))
     await writeFileAtomic(path, runPage(report))
     const { accuracy, calibration } = report.figures
     if (accuracy) {

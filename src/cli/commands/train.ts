@@ -2,7 +2,6 @@ import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { DataError, UsageError } from '../../base/errors.ts'
 import { counted, duration, percent } from '../../base/format.ts'
-import { holdingRun } from '../../base/node/lock.ts'
 import { augmentationOf } from '../../data/augment.ts'
 import type { ImageDataset } from '../../data/dataset.ts'
 import { openData } from '../../data/openData.ts'
@@ -31,7 +30,7 @@ import type { Stop } from '../interrupt.ts'
 import { dataHelp, divisionOf, path, withCommon } from '../options.ts'
 import { epochHeader, epochLine, Output } from '../output.ts'
 import { imagesOf, warnOfOtherImages } from '../runImages.ts'
-import { checkOut, type ExistingRun, RunWriter } from '../runWriter.ts'
+import { type ExistingRun, RunWriter, writingRun } from '../runWriter.ts'
 import { inSession } from '../session.ts'
 import { dataName, nextCommand } from '../shell.ts'
 import { tableOption } from '../tableOptions.ts'
@@ -85,7 +84,7 @@ Examples:
 
 async function train(dir: string, options: TrainOptions, command: Command): Promise<void> {
   const folder = options.out ?? join('runs', `${dataName(dir)}-${options.scenario}`)
-  await holdingRun(folder, () => trainInto(folder, dir, options, command))
+  await writingRun(folder, options, (before) => trainInto(folder, dir, options, command, before))
 }
 
 async function trainInto(
@@ -93,9 +92,9 @@ async function trainInto(
   dir: string,
   options: TrainOptions,
   command: Command,
+  before: ExistingRun,
 ): Promise<void> {
   const output = new Output(options.json)
-  const before = await checkOut(folder, options)
   const typed = (name: string) => command.getOptionValueSource(name) === 'cli'
   const settings = before.config
     ? resumedSettings(options, typed, before.config, folder)

@@ -1,7 +1,8 @@
 import { constants } from 'node:buffer'
-import { mkdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { removeTemporaryFiles, writeFileAtomic } from '../../base/node/atomicFile.ts'
+import { makeFolder } from '../../base/node/folder.ts'
 import { ReadError, readInput } from '../../base/node/inputFile.ts'
 import type { Files } from '../host.ts'
 
@@ -16,7 +17,7 @@ export const diskFiles: Files = {
       throw error
     }),
   async write(path, parts) {
-    await mkdir(dirname(path), { recursive: true })
+    await makeFolder(dirname(path))
     await writeFileAtomic(path, parts)
   },
   remove: (path) => rm(path, { force: true }),

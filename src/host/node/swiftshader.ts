@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { access, lstat, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { access, lstat, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -7,6 +7,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createBrotliDecompress } from 'node:zlib'
 import { cacheFolder } from '../../base/node/cacheFolder.ts'
+import { makeFolder } from '../../base/node/folder.ts'
 
 const packageName = '@sparticuz/chromium'
 const files = ['libvk_swiftshader.so', 'vk_swiftshader_icd.json', 'libvulkan.so.1'] as const
@@ -65,7 +66,7 @@ function temporaryRoot(): string {
  * put into a shared place.
  */
 async function claim(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await makeFolder(folder, 0o700)
   const found = await lstat(folder)
   if (!found.isDirectory() || found.uid !== process.getuid?.() || (found.mode & 0o022) !== 0)
     throw new Error('it belongs to someone else')
@@ -121,7 +122,7 @@ async function isComplete(folder: string): Promise<boolean> {
 async function unpack(packed: Uint8Array, folder: string, archive: string): Promise<void> {
   const draft = `${folder}.${randomUUID()}`
   try {
-    await mkdir(draft, { recursive: true })
+    await makeFolder(draft)
     const ignore = (path: string) => !files.some((file) => file === basename(path))
     await pipeline(
       Readable.from([packed]),
@@ -129,7 +130,7 @@ async function unpack(packed: Uint8Array, folder: string, archive: string): Prom
       tarFs(archive).extract(draft, { ignore, chown: false }),
     )
     await writeFile(join(draft, completeMark), await contentsOf(draft))
-    await mkdir(folder, { recursive: true })
+    await makeFolder(folder)
     for (const file of [...files, completeMark]) await rename(join(draft, file), join(folder, file))
   } finally {
     await rm(draft, { recursive: true, force: true })

@@ -1,7 +1,7 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomic } from '../../base/node/atomicFile.ts'
 import { cacheFolder } from '../../base/node/cacheFolder.ts'
+import { makeFolder } from '../../base/node/folder.ts'
 import { readInput } from '../../base/node/inputFile.ts'
 import type { TilingStore } from '../host.ts'
 
@@ -16,7 +16,7 @@ export const fileTilingStore: TilingStore = {
       () => null,
     ),
   async write(name, text) {
-    await mkdir(folder(), { recursive: true })
+    await makeFolder(folder())
     await writeFileAtomic(pathOf(name), text)
   },
 }
