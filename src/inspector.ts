@@ -12,9 +12,10 @@
  *
  * @module graft-webgpu/inspector
  */
+import { createHash } from 'node:crypto'
 import type { Inspection } from './inspect/inspection.ts'
 import { pageBundle } from './inspect/node/bundle.ts'
-import { type LocalServer, serveLocally } from './inspect/node/localServer.ts'
+import { type Answer, type LocalServer, serveLocally } from './inspect/node/localServer.ts'
 import { renderPage } from './inspect/page.ts'
 
 /**
@@ -29,7 +30,9 @@ export async function inspectorPage(inspection: Inspection): Promise<string> {
 
 /**
  * Shows the page on http://localhost, where WebGPU is allowed: kernels can be edited and run there,
- * and the tour measures. Node only.
+ * and the tour measures. The address ends with a secret, without which the server shows nothing.
+ * Node only.
+ * @param inspection or a function that makes it, which is called once the port is open
  * @param options `port`, any that is free by default
  * @throws UsageError where the port is taken, or not allowed
  * @example
@@ -37,11 +40,25 @@ export async function inspectorPage(inspection: Inspection): Promise<string> {
  * console.log(`open ${url}`)
  */
 export async function serveInspection(
-  inspection: Inspection,
+  inspection: Inspection | (() => Promise<Inspection>),
   { port = 0 }: { readonly port?: number } = {},
 ): Promise<LocalServer> {
-  const page = { type: 'text/html; charset=utf-8', body: await inspectorPage(inspection) }
-  return serveLocally(async (path) => (path === '/' ? page : null), port)
+  return serveLocally(async () => {
+    const made = typeof inspection === 'function' ? await inspection() : inspection
+    const page = await servedPage(made)
+    return async (path) => (path === '/' ? page : null)
+  }, port)
+}
+
+/** The page, allowed to run its own script and nothing else. */
+async function servedPage(inspection: Inspection): Promise<Answer> {
+  const bundle = await pageBundle()
+  const hash = createHash('sha256').update(bundle.script).digest('base64')
+  return {
+    type: 'text/html; charset=utf-8',
+    body: renderPage(inspection, bundle),
+    policy: `default-src 'none'; script-src 'sha256-${hash}'; style-src 'unsafe-inline'`,
+  }
 }
 
 export type { LocalServer } from './inspect/node/localServer.ts'

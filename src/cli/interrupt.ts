@@ -1,17 +1,19 @@
 import { exitCodes, InterruptedError } from './errors.ts'
 
-type Cause = 'SIGINT' | 'SIGTERM' | 'SIGPIPE'
-const codes: Readonly<Record<Cause, number>> = {
-  SIGINT: exitCodes.interrupted,
-  SIGTERM: 143,
-  SIGPIPE: exitCodes.pipe,
-}
+/**
+ * What asks a process to end: Ctrl-C, `kill`, and a terminal that is closed. Windows sends the
+ * first, and the last about ten seconds before it ends the process whatever happens; its `kill`
+ * ends a process at once.
+ */
+const signals = { SIGINT: exitCodes.interrupted, SIGTERM: 143, SIGHUP: 129 } as const
+type Signal = keyof typeof signals
+const names = Object.keys(signals) as Signal[]
 
 /**
- * One press of Ctrl-C can arrive twice, from the terminal and from npm, within this many
- * milliseconds.
+ * One request can arrive twice within this many milliseconds: Ctrl-C from the terminal and from
+ * npm, the end of a terminal from the system and from the shell.
  */
-const samePress = 400
+const sameRequest = 250
 
 /** The work that has to stop in order; null while the process may end at once. */
 let current: Stop | null = null
@@ -20,15 +22,13 @@ let current: Stop | null = null
 export class Stop {
   readonly #controller = new AbortController()
   readonly #onFirst: () => void
-  #cause: Cause = 'SIGINT'
-  #at = 0
+  #exitCode: number = exitCodes.interrupted
 
   /** @param onFirst tells the user that the work is stopping */
   constructor(onFirst: () => void) {
     this.#onFirst = onFirst
     current = this
-    process.on('SIGINT', onSigint)
-    process.on('SIGTERM', onSigterm)
+    for (const name of names) process.on(name, this.#onSignal)
   }
 
   get signal(): AbortSignal {
@@ -37,44 +37,56 @@ export class Stop {
 
   /** The error to throw after stopping. */
   error(message: string, { hasResult = false } = {}): InterruptedError {
-    return new InterruptedError(message, codes[this.#cause], hasResult)
+    return new InterruptedError(message, this.#exitCode, hasResult)
   }
 
-  /** Asks the work to stop; the second time, ends the process. */
-  ask(cause: Cause): void {
-    const now = performance.now()
-    if (this.signal.aborted) {
-      if (now - this.#at > samePress) process.exit(codes[cause])
-      return
-    }
-    this.#cause = cause
-    this.#at = now
-    if (cause !== 'SIGPIPE') this.#onFirst()
-    this.#controller.abort()
+  /** Asks the work to stop because the reader of standard output has gone. */
+  pipeClosed(): void {
+    this.#abort(exitCodes.pipe)
   }
 
-  /** From now on signals end the process again. */
+  /** The work has ended: from now on signals end the process again, and so does a closed pipe. */
   done(): void {
     if (current === this) current = null
-    process.off('SIGINT', onSigint)
-    process.off('SIGTERM', onSigterm)
+    this.#ignore()
+  }
+
+  #ignore(): void {
+    for (const name of names) process.off(name, this.#onSignal)
+  }
+
+  /**
+   * The first signal asks the work to stop. Then no handler is left: the system itself ends the
+   * process at the second one, also while a file cannot be opened or the event loop is busy. For
+   * the same reason it is not a timer that lets the second signal of one request pass.
+   */
+  readonly #onSignal = (name: Signal) => {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, sameRequest)
+    this.#ignore()
+    this.#onFirst()
+    this.#abort(signals[name])
+  }
+
+  #abort(exitCode: number): void {
+    if (this.signal.aborted) return
+    this.#exitCode = exitCode
+    this.#controller.abort()
   }
 }
 
-const onSigint = () => stopFor('SIGINT')
-const onSigterm = () => stopFor('SIGTERM')
-
 /**
- * Stops the work in progress, or the process where there is none; a closed pipe is then no failure.
+ * Stops the work in progress, or the process where there is none, when the reader of standard
+ * output has gone. That is no failure: nothing is said, and the exit code is a shell's for SIGPIPE.
  */
-export function stopFor(cause: Cause): void {
-  if (current) current.ask(cause)
-  else process.exit(cause === 'SIGPIPE' ? 0 : codes[cause])
+export function stopForPipe(): void {
+  if (current) current.pipeClosed()
+  else process.exit(exitCodes.pipe)
 }
 
-/** Resolves at Ctrl-C or SIGTERM. */
+/** Resolves at the first signal; a second one ends the process. */
 export function untilStopped(): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
+    const stop = new Stop(() => {})
+    stop.signal.addEventListener('abort', () => resolve())
   })
 }

@@ -18,17 +18,18 @@ import { addTune } from './commands/tune.ts'
 import { addWeb } from './commands/web.ts'
 import { addWeightsCommand } from './commands/weights.ts'
 import { describeFailure, exitCodes, InterruptedError } from './errors.ts'
-import { stopFor } from './interrupt.ts'
-import { watchPipe } from './output.ts'
+import { stopForPipe } from './interrupt.ts'
+import { jsonLine } from './lines.ts'
+import { watchStreams } from './output.ts'
 import { graftVersion } from './version.ts'
 
 /**
  * Runs one command and sets the exit code: 0, 1 for a failure, 2 for a mistake in what was typed,
- * 130 after Ctrl-C.
+ * 128 and the signal's number after one, such as 130 after Ctrl-C.
  * @param args what was typed after `graft`
  */
 export async function main(args: readonly string[]): Promise<void> {
-  watchPipe(() => stopFor('SIGPIPE'))
+  watchStreams(stopForPipe)
   try {
     await makeProgram().parseAsync(withRawNames(args), { from: 'user' })
   } catch (error) {
@@ -99,7 +100,7 @@ Examples:
 
 function report(error: unknown, json: boolean): number {
   const event = (code: string, message: string) => {
-    if (json) process.stdout.write(`${JSON.stringify({ type: 'error', code, message })}\n`)
+    if (json) process.stdout.write(`${jsonLine({ type: 'error', code, message })}\n`)
   }
   if (error instanceof CommanderError) {
     // Commander has printed its own line, or the help or the version.

@@ -1,22 +1,35 @@
 import { counted, layersOf, percent } from '../base/format.ts'
 import { printable } from '../base/printable.ts'
 import type { EpochResult, TrainEvent } from '../train/events.ts'
-import { labeled, labeledCommand } from './lines.ts'
+import { exitCodes } from './errors.ts'
+import { jsonLine, labeled, labeledCommand } from './lines.ts'
 import { Progress } from './progress.ts'
 
 /** Milliseconds between two 'read' events. */
 const readEvery = 200
 
-/** Set once the reader of standard output has gone. */
-let pipeClosed = false
+/** Set once standard output takes no more: nothing is written to it afterwards. */
+let stdoutLost = false
 
-/** Calls `onClosed` when the reader of standard output stops: `graft … | head` is not an error. */
-export function watchPipe(onClosed: () => void): void {
+/**
+ * Standard output and the error stream may fail at any time, and neither ends a command with a
+ * stack trace. `graft … | head` is not an error: `onClosed` is called when the reader has gone.
+ * After any other failure, such as a full disk, the work goes on, and the exit code says it.
+ */
+export function watchStreams(onClosed: () => void): void {
+  // What nobody can read costs no training.
+  process.stderr.on('error', () => {})
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    if (pipeClosed) return
-    pipeClosed = true
-    onClosed()
+    if (stdoutLost) return
+    stdoutLost = true
+    if (error.code === 'EPIPE') {
+      onClosed()
+      return
+    }
+    process.exitCode = exitCodes.failure
+    process.stderr.write(
+      `graft: standard output takes no more (${error.message}): the work goes on without it\n`,
+    )
   })
 }
 
@@ -58,7 +71,7 @@ export class Output {
 
   /** An object for programs. */
   event(event: object): void {
-    if (this.json) this.#write(process.stdout, JSON.stringify(event))
+    if (this.json) this.#write(process.stdout, jsonLine(event))
   }
 
   /** A remark, for people, on the error stream. */
@@ -73,7 +86,7 @@ export class Output {
 
   #write(stream: NodeJS.WriteStream, text: string): void {
     this.#progress?.hide()
-    if (stream !== process.stdout || !pipeClosed) stream.write(`${text}\n`)
+    if (stream !== process.stdout || !stdoutLost) stream.write(`${text}\n`)
     this.#progress?.show()
   }
 

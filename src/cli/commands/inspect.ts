@@ -89,14 +89,21 @@ async function run(folder: string | undefined, options: InspectOptions): Promise
   checkOptions(folder, options)
   if (folder) await readRunConfig(folder)
   const picture = options.image ? await decodeImage(options.image) : undefined
-  await withEngine(options.adapter, output, async (engine) => {
-    describeEngine(output, engine)
-    const opened = await open(engine, folder, options)
-    const inspection = await inspectModel(opened, folder, picture, options, output)
-    opened.model.dispose()
-    if (options.serve !== undefined)
-      await serve(inspection, options.serve === true ? 0 : options.serve, output)
-  })
+  const makeInspection = () =>
+    withEngine(options.adapter, output, async (engine) => {
+      describeEngine(output, engine)
+      const opened = await open(engine, folder, options)
+      return inspectModel(opened, folder, picture, options, output)
+    })
+  if (options.serve === undefined) {
+    await makeInspection()
+    return
+  }
+  const port = options.serve === true ? 0 : options.serve
+  const { url, close } = await serveInspection(makeInspection, { port })
+  output.labeled('open', `${url} until Ctrl-C`)
+  await untilStopped()
+  close()
 }
 
 function checkOptions(folder: string | undefined, options: InspectOptions): void {
@@ -247,12 +254,4 @@ function numbersLine(numbers: readonly NumberRow[], diverging: NumberRow | null)
   const worst = Math.max(...numbers.map(({ relative }) => relative))
   const agree = counted(numbers.length, 'tensor')
   return `${agree} agree; largest relative error ${worst.toExponential(1)}`
-}
-
-/** Serves the page on this machine until Ctrl-C. */
-async function serve(inspection: Inspection, port: number, output: Output): Promise<void> {
-  const { url, close } = await serveInspection(inspection, { port })
-  output.labeled('open', `${url} until Ctrl-C`)
-  await untilStopped()
-  close()
 }

@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
-import { type Answer, serveLocally } from '../../inspect/node/localServer.ts'
+import { type Answers, serveLocally } from '../../inspect/node/localServer.ts'
 import { untilStopped } from '../interrupt.ts'
 import { number } from '../options.ts'
 import { Output } from '../output.ts'
@@ -38,7 +38,7 @@ interface WebOptions {
 async function run({ port, json }: WebOptions): Promise<void> {
   const output = new Output(json)
   const fromSource = import.meta.url.endsWith('.ts')
-  const { url, close } = await serveLocally(await (fromSource ? buildPage() : builtPage()), port)
+  const { url, close } = await serveLocally(fromSource ? buildPage : builtPage, port)
   output.event({ type: 'open', url })
   output.labeled('open', `${url} in a browser with WebGPU; until Ctrl-C`)
   await untilStopped()
@@ -51,7 +51,10 @@ const types: Readonly<Record<string, string>> = {
   '.css': 'text/css',
 }
 
-type Answers = (path: string) => Promise<Answer | null>
+/** What the page needs; its own policy, which any file server can send, is narrower. */
+const policy =
+  "default-src 'self'; worker-src 'self' blob:; img-src 'self' blob: data:; " +
+  "style-src 'self' 'unsafe-inline'"
 
 /** The page in the npm package, and the weights at the package's root. Nothing else is served. */
 async function builtPage(): Promise<Answers> {
@@ -86,8 +89,8 @@ function answering<T>(
   return async (path) => {
     const name = path === '/' ? '/index.html' : path
     const file = files.get(name)
-    return file === undefined
-      ? null
-      : { type: types[extname(name)] ?? 'application/octet-stream', body: await read(file) }
+    if (file === undefined) return null
+    const type = types[extname(name)] ?? 'application/octet-stream'
+    return { type, body: await read(file), ...(extname(name) === '.html' ? { policy } : {}) }
   }
 }
