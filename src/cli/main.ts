@@ -30,6 +30,9 @@ import { graftVersion } from './version.ts'
  */
 export async function main(args: readonly string[]): Promise<void> {
   watchStreams(stopForPipe)
+  process.once('uncaughtException', (error) => {
+    process.exit(report(error, args.includes('--json')))
+  })
   try {
     await makeProgram().parseAsync(withRawNames(args), { from: 'user' })
   } catch (error) {

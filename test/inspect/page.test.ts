@@ -1,5 +1,4 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import type { Server } from 'node:http'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,13 +7,14 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Random } from '../../src/base/random.ts'
 import type { Inspection } from '../../src/inspect/inspection.ts'
+import type { LocalServer } from '../../src/inspect/node/localServer.ts'
 import { unpackTensor } from '../../src/inspect/pack.ts'
-import { inspectorPage } from '../../src/inspector.ts'
+import { inspectorPage, serveInspection } from '../../src/inspector.ts'
 import type { Conv2dAttrs } from '../../src/ops/conv2d.ts'
 import { conv2d } from '../../src/reference/conv2d.ts'
 import { ndArray } from '../../src/reference/ndarray.ts'
 import { relu } from '../../src/reference/relu.ts'
-import { chromium, complaintsOf, openChromium, servePage } from '../support/chromium.ts'
+import { chromium, complaintsOf, openChromium } from '../support/chromium.ts'
 import { inspectSmall } from './inspection.ts'
 
 const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
@@ -34,19 +34,19 @@ const views = [
 describe.skipIf(!chromium)('the inspector in Chromium', () => {
   let [folder, url, inspection]: [string, string, Inspection | null] = ['', '', null]
   let browser: Browser
-  let served: { readonly url: string; readonly server: Server }
+  let served: LocalServer
   beforeAll(async () => {
     inspection = await inspectSmall()
     const html = await inspectorPage(inspection)
     folder = await mkdtemp(join(tmpdir(), 'graft-inspect-'))
     await writeFile(join(folder, 'page.html'), html)
     url = pathToFileURL(join(folder, 'page.html')).href
-    served = await servePage(html)
+    served = await serveInspection(inspection)
     browser = await openChromium()
   })
   afterAll(async () => {
     await browser?.close()
-    served?.server.close()
+    served?.close()
     await rm(folder, { recursive: true, force: true })
   })
 

@@ -101,8 +101,9 @@ async function run(folder: string | undefined, options: InspectOptions): Promise
   }
   const port = options.serve === true ? 0 : options.serve
   const { url, close } = await serveInspection(makeInspection, { port })
+  const stopped = untilStopped()
   output.labeled('open', `${url} until Ctrl-C`)
-  await untilStopped()
+  await stopped
   close()
 }
 

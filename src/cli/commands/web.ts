@@ -39,9 +39,10 @@ async function run({ port, json }: WebOptions): Promise<void> {
   const output = new Output(json)
   const fromSource = import.meta.url.endsWith('.ts')
   const { url, close } = await serveLocally(fromSource ? buildPage : builtPage, port)
+  const stopped = untilStopped()
   output.event({ type: 'open', url })
   output.labeled('open', `${url} in a browser with WebGPU; until Ctrl-C`)
-  await untilStopped()
+  await stopped
   close()
 }
 

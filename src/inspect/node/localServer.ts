@@ -75,7 +75,7 @@ export async function serveLocally(
       return refuse(405, 'this server only reads', { allow: 'GET, HEAD' })
     const [, first = '', rest = ''] = /^\/([^/]*)(.*)$/s.exec(path) ?? []
     if (!isSame(first, secret))
-      return refuse(403, 'open the whole address that was printed: its end is a secret')
+      return refuse(404, 'open the whole address that was printed: its end is a secret')
     if (rest === '') return refuse(308, 'the address ends with a slash', { location: `${path}/` })
     answer(rest).then(
       (found) => (found ? send(200, found) : refuse(404, 'there is nothing at this address')),
