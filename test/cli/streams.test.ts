@@ -75,7 +75,7 @@ describe.skipIf(!existsSync('/dev/full'))('a stream that takes nothing', () => {
     const out = place.path('left')
     const left = await graft(
       ['train', broken, '--epochs', '5000', '--out', out, '--json'],
-      through('> >(grep -m 1 epoch > /dev/null) 2> >(exec true)'),
+      through('> >(grep -m 1 type.:.epoch > /dev/null) 2> >(exec true)'),
     )
     expect(left.code).toBe(141)
     expect(await exists(join(out, 'weights.safetensors'))).toBe(true)
