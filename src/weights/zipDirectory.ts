@@ -64,35 +64,43 @@ interface Place {
 
 /**
  * Finds the directory by the record at the file's end. A comment, or bytes that belong to no
- * archive, may follow the record; so the last one that lies behind the directory it tells of is it.
+ * archive, may follow the record and look like it; it stands right behind the directory that it
+ * tells of.
  */
 async function findDirectory(source: ByteSource): Promise<Place> {
   const tailLength = Math.min(source.size, end.length + max16 + end64.length + locator.length)
   const tailStart = source.size - tailLength
   const tail = viewOf(await source.read(tailStart, tailLength))
+  let apart: Place | undefined
   for (let i = tailLength - end.length; i >= 0; i--) {
     if (tail.getUint32(i, true) !== end.signature) continue
-    const place = (await placeIn64(source, tail, i)) ?? placeIn(tail, i)
-    if (place.start + place.length <= tailStart + i) return place
+    const large = await readEnd64(source, tail, i)
+    const [count, length, start] = [
+      tail.getUint16(i + 10, true),
+      tail.getUint32(i + 12, true),
+      tail.getUint32(i + 16, true),
+    ]
+    // The large record's fields count only where the small ones do not suffice: PyTorch writes
+    // both for small archives as well.
+    const place = {
+      count: large && count === max16 ? large.count : count,
+      length: large && length === max32 ? large.length : length,
+      start: large && start === max32 ? large.start : start,
+    }
+    const behind = place.start + place.length
+    if (behind === tailStart + i || behind === large?.begin) return place
+    if (place.count > 0 && behind < tailStart + i) apart ??= place
   }
-  throw damagedZip('no directory at its end')
+  if (!apart) throw damagedZip('no directory at its end')
+  return apart
 }
 
-function placeIn(tail: DataView, i: number): Place {
-  return {
-    count: tail.getUint16(i + 10, true),
-    length: tail.getUint32(i + 12, true),
-    start: tail.getUint32(i + 16, true),
-  }
-}
-
-/**
- * The place in the record for large archives, whose place a locator tells. PyTorch writes both for
- * small archives as well; they count only where the small record's fields do not suffice.
- */
-async function placeIn64(source: ByteSource, tail: DataView, i: number): Promise<Place | null> {
-  const { count, length, start } = placeIn(tail, i)
-  if (count !== max16 && length !== max32 && start !== max32) return null
+/** The record for large archives, whose place is told by a locator in front of the record at `i`. */
+async function readEnd64(
+  source: ByteSource,
+  tail: DataView,
+  i: number,
+): Promise<(Place & { readonly begin: number }) | null> {
   const at = i - locator.length
   if (at < 0 || tail.getUint32(at, true) !== locator.signature) return null
   const begin = Number(tail.getBigUint64(at + 8, true))
@@ -100,6 +108,7 @@ async function placeIn64(source: ByteSource, tail: DataView, i: number): Promise
   const record = viewOf(await source.read(begin, end64.length))
   if (record.getUint32(0, true) !== end64.signature) return null
   return {
+    begin,
     count: Number(record.getBigUint64(32, true)),
     length: Number(record.getBigUint64(40, true)),
     start: Number(record.getBigUint64(48, true)),

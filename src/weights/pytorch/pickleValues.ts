@@ -50,16 +50,20 @@ export class PickleObject {
   }
 }
 
+/** The lines of Python that save what is wanted. */
+const saveState = "torch.save(model.state_dict(), 'weights.pth')"
+const saveDequantized =
+  "torch.save({f'{n}.{k}': v for n, m in model.named_modules() " +
+  "if callable(getattr(m, 'weight', None)) " +
+  "for k, v in (('weight', m.weight().dequantize()), ('bias', m.bias()))}, 'weights.pth')"
+
+const quantized = /_rebuild_qtensor|\.Q\w+Storage$|\bquantized\b/
+
 /** Tensors that are not read, by the names that stand for them in a pickle. */
 const tensorKinds: readonly (readonly [names: RegExp, what: string, advice: string])[] = [
-  [
-    /_rebuild_qtensor|\.Q\w+Storage$|\bquantized\b/,
-    'a quantized tensor',
-    "dequantize it first: torch.save({f'{n}.{k}': v for n, m in model.named_modules() " +
-      "if callable(getattr(m, 'weight', None)) " +
-      "for k, v in (('weight', m.weight().dequantize()), ('bias', m.bias()))}, 'weights.pth')",
-  ],
+  [quantized, 'a quantized tensor', `save the weights dequantized: ${saveDequantized}`],
   [/_rebuild_sparse/, 'a sparse tensor', 'convert it with .to_dense() and save it again'],
+  [/_rebuild_tensor_v\d/, 'a negated view', 'save its .clone()'],
   [/_rebuild_nested/, 'a nested tensor', 'convert it with .to_padded_tensor(0) and save it again'],
   [/_rebuild_meta/, 'a tensor without values', 'load its values and save it again'],
   [
@@ -74,15 +78,38 @@ const tensorKinds: readonly (readonly [names: RegExp, what: string, advice: stri
  * (torch._utils._rebuild_sparse_tensor), which is not read: convert it with .to_dense() …'.
  */
 export function explain(object: PickleObject): string {
-  const { type, isModule } = object
+  const { type } = object
+  if (object.isModule) {
+    const [kind, line] = isQuantized(object)
+      ? ['a whole quantized module', saveDequantized]
+      : ['a whole module', saveState]
+    return `${kind} (${type}), which only its program can load: save its tensors there: ${line}`
+  }
   const [, what, advice] = tensorKinds.find(([names]) => names.test(type)) ?? []
-  if (isModule)
-    return (
-      `a whole module (${type}), which only its program can open: save its tensors alone there: ` +
-      "torch.save(model.state_dict(), 'weights.pth')"
-    )
   return what
     ? `${what} (${type}), which is not read: ${advice}`
     : `an object of ${type}, which is not read, and nothing is executed: ` +
-        "save the tensors alone: torch.save(model.state_dict(), 'weights.pth')"
+        `save the tensors alone: ${saveState}`
+}
+
+/** Whether an object of quantization is anywhere in a module. */
+function isQuantized(module: PickleObject): boolean {
+  const seen = new Set<unknown>()
+  const open: unknown[] = [module]
+  while (open.length > 0) {
+    const value = open.pop()
+    if (typeof value !== 'object' || value === null || seen.has(value)) continue
+    seen.add(value)
+    if (value instanceof PickleObject && quantized.test(value.type)) return true
+    const items: Iterable<unknown> =
+      value instanceof PickleObject
+        ? value.parts
+        : value instanceof PickleDict
+          ? value.entries.values()
+          : Array.isArray(value)
+            ? value
+            : []
+    for (const item of items) open.push(item)
+  }
+  return false
 }

@@ -49,10 +49,11 @@ export const pythonFunctions: Readonly<Record<string, Rebuild>> = {
   'builtins.slice': printed('slice'),
   'datetime.date': ([state]) => dateOf(state, 4),
   'datetime.time': ([state]) => timeOf(state, 0),
-  'datetime.datetime': ([state]) => {
+  'datetime.datetime': ([state, zone = '']) => {
     const [date, time] = [dateOf(state, 10), timeOf(state, 4)]
-    return date && time && `${date}T${time}`
+    return date && time && typeof zone === 'string' ? `${date}T${time}${zone}` : undefined
   },
+  'datetime.timezone': ([offset]) => (offset === '0 s' ? 'Z' : undefined),
   'datetime.timedelta': ([days, seconds, micros]) =>
     isNumber(days) && isNumber(seconds) && isNumber(micros)
       ? `${86_400 * days + seconds + micros / 1e6} s`

@@ -9,6 +9,7 @@ import { fetchAgain, quote } from '../arrays.ts'
 import type { WeightsFile } from '../safetensors.ts'
 import type { ByteSource } from '../source.ts'
 import { findStateDict } from './checkpoint.ts'
+import { isExported, readExported } from './exported.ts'
 import { materialize } from './materialize.ts'
 import { maxPickleBytes, readPickle } from './pickle.ts'
 import type { PickleRules } from './pickleMachine.ts'
@@ -21,9 +22,9 @@ import type { TorchStorage } from './torchTensor.ts'
 const magic = 0x1950a86a20f9469cfc6cn
 const protocolVersion = 1001
 
-/** Whether a ZIP is a checkpoint: whether there is a data.pkl in its one folder. */
+/** Whether a ZIP is PyTorch's: a checkpoint, with a data.pkl in its folder, or an export. */
 export function isTorchArchive(archive: ReadonlyMap<string, ArchiveEntry>): boolean {
-  return pickleOf(archive) !== undefined
+  return pickleOf(archive) !== undefined || isExported(archive)
 }
 
 function pickleOf(archive: ReadonlyMap<string, ArchiveEntry>): ArchiveEntry | undefined {
@@ -47,13 +48,15 @@ export async function readTorchArchive(
   source: ByteSource,
   archive: ReadonlyMap<string, ArchiveEntry>,
 ): Promise<WeightsFile> {
+  if (isExported(archive)) return readExportedArchive(source, archive)
   const pickle = pickleOf(archive)
   if (!pickle) throw new WeightsError('the archive has no data.pkl: it is not a PyTorch checkpoint')
   const folder = pickle.name.slice(0, -'data.pkl'.length)
   for (const name of archive.keys()) requirePlainName(name, folder)
   if (archive.has(`${folder}constants.pkl`))
     throw new WeightsError(
-      'this is a TorchScript archive, a program; save model.state_dict() of it with torch.save',
+      'this is a TorchScript archive, a program; save its tensors alone: ' +
+        "torch.save(torch.jit.load('FILE').state_dict(), 'weights.pth')",
     )
   await requireLittleEndian(archive.get(`${folder}byteorder`))
   const rules = new TorchRules()
@@ -61,9 +64,7 @@ export async function readTorchArchive(
     readPickle(await readStored(pickle, maxPickleBytes), rules).value,
   )
   const read = (storage: TorchStorage) => {
-    const entry = archive.get(`${folder}data/${storage.key}`)
-    if (!entry)
-      throw new WeightsError(`the archive lacks the storage ${quote(storage.key)}; ${fetchAgain}`)
+    const entry = entryOf(storage, archive, `${folder}data/`)
     const size = bytesUnder(storage.key, rules)
     if (entry.size !== size)
       throw new WeightsError(
@@ -73,6 +74,31 @@ export async function readTorchArchive(
     return readStored(entry, size)
   }
   return { tensors: await materialize(tensors, read, source.size), metadata }
+}
+
+/** Reads a program of torch.export; its tensors are those of a state_dict. */
+async function readExportedArchive(
+  source: ByteSource,
+  archive: ReadonlyMap<string, ArchiveEntry>,
+): Promise<WeightsFile> {
+  const { saved, folder } = await readExported(archive)
+  await requireLittleEndian(archive.get(folder.replace('data/weights/', 'byteorder')))
+  const { tensors, metadata } = findStateDict(saved)
+  const read = async (storage: TorchStorage) => {
+    const entry = entryOf(storage, archive, folder)
+    return readStored(entry, entry.size)
+  }
+  return { tensors: await materialize(tensors, read, source.size), metadata }
+}
+
+function entryOf(
+  { key }: TorchStorage,
+  archive: ReadonlyMap<string, ArchiveEntry>,
+  folder: string,
+): ArchiveEntry {
+  const entry = archive.get(`${folder}${key}`)
+  if (entry) return entry
+  throw new WeightsError(`the archive lacks the storage ${quote(key)}; ${fetchAgain}`)
 }
 
 /**
@@ -127,7 +153,8 @@ export async function readTorchStream(source: ByteSource): Promise<WeightsFile> 
   const stream = new PickleStream(source, rules)
   if ((await stream.next()) !== magic)
     throw new WeightsError(
-      'the pickle is not one that torch.save wrote; save model.state_dict() with it',
+      'the pickle was not written by torch.save; write it again: ' +
+        "torch.save(pickle.load(open('FILE', 'rb')), 'weights.pth')",
     )
   const version = await stream.next()
   if (version !== protocolVersion)

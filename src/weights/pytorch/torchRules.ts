@@ -12,7 +12,7 @@ import { NumpyArray, NumpyDtype, numpyFunctions } from './numpyRules.ts'
 import type { PickleRules } from './pickleMachine.ts'
 import { PickleDict, PickleObject } from './pickleValues.ts'
 import { pythonFunctions, type Rebuild, renamedModules } from './pythonRules.ts'
-import { LateTensor, TorchStorage, TorchTensor } from './torchTensor.ts'
+import { isCounts, LateTensor, TorchStorage, TorchTensor } from './torchTensor.ts'
 
 /** A class or function whose calls stand for values. */
 class KnownFunction {
@@ -104,8 +104,8 @@ const emptyTensor = (name: string): Rebuild => {
 const tensorFunctions: Readonly<Record<string, Rebuild>> = {
   'torch._utils._rebuild_tensor_v2': rebuildTensor,
   'torch._utils._rebuild_tensor': rebuildTensor,
-  'torch._utils._rebuild_tensor_v3': ([storage, offset, shape, strides, , , dtype]) =>
-    rebuildTensor([asType(storage, dtype), offset, shape, strides]),
+  'torch._utils._rebuild_tensor_v3': ([storage, offset, shape, strides, , , dtype, views]) =>
+    rebuildTensor([asType(storage, dtype), offset, shape, strides, null, null, views]),
   'torch._utils._rebuild_parameter': ([data]) => data,
   'torch._utils._rebuild_parameter_with_state': ([data]) => data,
   'torch._utils._rebuild_device_tensor_from_numpy': ([data]) => data,
@@ -217,8 +217,11 @@ function asType(storage: unknown, dtype: unknown): unknown {
   return new TorchStorage(storage.key, name, Math.floor(storage.byteLength / itemSize(name)), 0)
 }
 
-function rebuildTensor([storage, offset, shape, strides]: readonly unknown[]): unknown {
+function rebuildTensor(args: readonly unknown[]): unknown {
+  const [storage, offset, shape, strides, , , views] = args
   if (storage instanceof PickleObject) return new PickleObject(storage.type)
+  // A negated or conjugated view: its numbers are not those of its storage.
+  if (views instanceof PickleDict && [...views.entries.values()].includes(true)) return undefined
   if (!(storage instanceof TorchStorage))
     throw new WeightsError('the pickle is damaged: a tensor has no storage')
   if (!isCount(offset) || !isCounts(shape) || !isCounts(strides) || shape.length !== strides.length)
@@ -227,9 +230,4 @@ function rebuildTensor([storage, offset, shape, strides]: readonly unknown[]): u
         'has no valid offset, shape or strides',
     )
   return new TorchTensor(storage, offset, shape, strides)
-}
-
-/** More dimensions than PyTorch's own limit of 64 are no tensor. */
-function isCounts(value: unknown): value is number[] {
-  return Array.isArray(value) && value.length <= 64 && value.every(isCount)
 }

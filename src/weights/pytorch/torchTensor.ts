@@ -1,3 +1,4 @@
+import { isCount } from '../arrays.ts'
 import { type DtypeName, itemSize } from '../dtype.ts'
 import { PickleDict, PickleObject } from './pickleValues.ts'
 
@@ -51,6 +52,11 @@ export class TorchTensor {
     this.shape = shape
     this.strides = strides
   }
+}
+
+/** Whether a value is a shape or strides; more than PyTorch's limit of 64 are none. */
+export function isCounts(value: unknown): value is number[] {
+  return Array.isArray(value) && value.length <= 64 && value.every(isCount)
 }
 
 /**

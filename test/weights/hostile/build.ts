@@ -104,8 +104,23 @@ export interface Entry {
   readonly localName?: string
 }
 
+/** How the records at a ZIP's end are written. */
+export interface ZipEnd {
+  readonly count?: number
+  /**
+   * 'besides': the records for large archives stand there, and are not needed, as PyTorch writes
+   * them; 'needed': sizes, places and the count lie in them alone.
+   */
+  readonly zip64?: 'none' | 'besides' | 'needed'
+  readonly comment?: string
+}
+
 /** A ZIP of these entries. */
-export function zip(entries: readonly Entry[], { count = entries.length } = {}): Uint8Array {
+export function zip(
+  entries: readonly Entry[],
+  { count = entries.length, zip64 = 'none', comment = '' }: ZipEnd = {},
+): Uint8Array {
+  const needed = zip64 === 'needed'
   const locals: Uint8Array[] = []
   const directory: Uint8Array[] = []
   let at = 0
@@ -118,44 +133,73 @@ export function zip(entries: readonly Entry[], { count = entries.length } = {}):
       packedSize = packed.length,
       offset = at,
     } = lies
-    const common = bytes(
-      u16(flags),
-      u16(method),
-      u32(0),
-      u32(crc),
-      u32(packedSize),
-      u32(size),
-      u16(name.length),
-      u16(0),
-    )
-    locals.push(bytes('PK\x03\x04', u16(20), common, localName, packed))
+    const common = (packedBytes: number, unpackedBytes: number, extra: Uint8Array) =>
+      bytes(
+        u16(flags),
+        u16(method),
+        u32(0),
+        u32(crc),
+        u32(packedBytes),
+        u32(unpackedBytes),
+        u16(name.length),
+        u16(extra.length),
+      )
+    const short = (value: number) => (needed ? 2 ** 32 - 1 : value)
+    const long = needed
+      ? bytes(u16(1), u16(24), u64(BigInt(size)), u64(BigInt(packedSize)), u64(BigInt(offset)))
+      : bytes()
+    const local = common(packedSize, size, bytes())
+    locals.push(bytes('PK\x03\x04', u16(20), local, localName, packed))
     directory.push(
       bytes(
         'PK\x01\x02',
         u16(20),
         u16(20),
-        common,
+        common(short(packedSize), short(size), long),
         u16(0),
         u16(0),
         u16(0),
         u32(0),
-        u32(offset),
+        u32(short(offset)),
         name,
+        long,
       ),
     )
     at += locals.at(-1)?.length ?? 0
   }
   const listed = bytes(...directory)
+  const counts = needed ? [u16(0xffff), u16(0xffff)] : [u16(count), u16(count)]
+  const places = needed ? [u32(2 ** 32 - 1), u32(2 ** 32 - 1)] : [u32(listed.length), u32(at)]
   return bytes(
     ...locals,
     listed,
+    zip64 === 'none' ? '' : end64(count, listed.length, at),
     'PK\x05\x06',
     u32(0),
-    u16(count),
-    u16(count),
-    u32(listed.length),
-    u32(at),
-    u16(0),
+    ...counts,
+    ...places,
+    u16(comment.length),
+    comment,
+  )
+}
+
+/** The records for large archives: the end of the directory, and the locator of that. */
+function end64(count: number, length: number, at: number): Uint8Array {
+  const versions = bytes(u16(45), u16(45))
+  return bytes(
+    'PK\x06\x06',
+    u64(44n),
+    versions,
+    u32(0),
+    u32(0),
+    u64(BigInt(count)),
+    u64(BigInt(count)),
+    u64(BigInt(length)),
+    u64(BigInt(at)),
+    'PK\x06\x07',
+    u32(0),
+    u64(BigInt(at + length)),
+    u32(1),
   )
 }
 
