@@ -36,7 +36,7 @@ export {
   WeightsError,
 } from './base/errors.ts'
 export { Random } from './base/random.ts'
-export type { NamedArray, StateDict } from './base/stateDict.ts'
+export type { LoadOptions, NamedArray, StateDict } from './base/stateDict.ts'
 export type { EngineOptions } from './createEngine.ts'
 export {
   type Augmentation,

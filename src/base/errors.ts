@@ -14,11 +14,24 @@ import { printable } from './printable.ts'
 export class GraftError extends Error {
   /** A short stable identifier, for programs that match on it. */
   readonly code: string
+  readonly #text: string | OptionText
 
-  constructor(code: string, message: string, options?: ErrorOptions) {
-    super(printable(message), options)
+  /** @param message `OptionText` where it names options: as properties here, as flags there */
+  constructor(code: string, message: string | OptionText, options?: ErrorOptions) {
+    super(printable(typeof message === 'string' ? message : message.write()), options)
     this.name = new.target.name
     this.code = code
+    this.#text = message
+  }
+
+  /** The message with every option that it names written as the reader knows it. */
+  messageFor(write: WriteOption): string {
+    return typeof this.#text === 'string' ? this.message : printable(this.#text.write(write))
+  }
+
+  /** The message behind a label, for an error that says where this one happened. */
+  after(label: string): string | OptionText {
+    return typeof this.#text === 'string' ? `${label}${this.message}` : this.#text.after(label)
   }
 }
 
@@ -124,7 +137,7 @@ export class AutogradError extends GraftError {
  * shapes differ
  */
 export class WeightsError extends GraftError {
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message: string | OptionText, options?: ErrorOptions) {
     super('weights', message, options)
   }
 }
@@ -161,16 +174,7 @@ export class NonFiniteError extends GraftError {
  * await fit(model, data, { epochs: -1 }) // UsageError
  */
 export class UsageError extends GraftError {
-  readonly #text: string | OptionText
-
-  /** @param message `OptionText` where it names options: as properties here, as flags there */
   constructor(message: string | OptionText, options?: ErrorOptions) {
-    super('usage', typeof message === 'string' ? message : message.write(), options)
-    this.#text = message
-  }
-
-  /** The message with every option that it names written as the reader knows it. */
-  messageFor(write: WriteOption): string {
-    return typeof this.#text === 'string' ? this.message : printable(this.#text.write(write))
+    super('usage', message, options)
   }
 }

@@ -25,6 +25,11 @@ export class OptionText {
   write(write: WriteOption = asProperty): string {
     return this.#parts.map((part) => (typeof part === 'string' ? part : write(part))).join('')
   }
+
+  /** The message with a label in front. */
+  after(label: string): OptionText {
+    return new OptionText([label, ...this.#parts])
+  }
 }
 
 /** Names an option in `optionText`. */

@@ -16,6 +16,20 @@ export interface NamedArray {
  */
 export type StateDict = Record<string, NamedArray>
 
+/** Where in a file the weights are, for a caller who knows better than Graft finds. */
+export interface LoadOptions {
+  /**
+   * The path to the state_dict in a PyTorch checkpoint: 'ema.state_dict'; '' is the whole object.
+   * Default: the one dictionary that holds an AlexNet's tensors.
+   */
+  readonly weightsKey?: string
+  /**
+   * What stands before the parameters' names: 'model.'; '' is nothing. Default: what stands before
+   * features.0.weight.
+   */
+  readonly weightsPrefix?: string
+}
+
 /** Values that were read from the GPU, by the names of what they belong to, in the same order. */
 export function namedArrays(
   owners: readonly { readonly name: string; readonly shape: readonly number[] }[],

@@ -3,7 +3,7 @@ import { bytes, counted, layersOf, thousands } from '../base/format.ts'
 import type { Augmentation } from '../data/augment.ts'
 import { countByClass, type ImageDataset } from '../data/dataset.ts'
 import { countedEndings } from '../host/imageFormat.ts'
-import type { Network } from '../nn/network.ts'
+import { list, type Network } from '../nn/network.ts'
 import type { Engine } from '../tensor/tensor.ts'
 import type { MemoryPlan } from '../train/memoryPlan.ts'
 import type { Plan } from '../transfer/scenario.ts'
@@ -98,6 +98,15 @@ export function shortPath(path: string): string {
 export function describeNetwork(output: Output, model: Network, weights: string | null): void {
   const source = weights ? `weights ${shortPath(weights)}` : 'every weight random'
   output.labeled('network', `${model.architecture.variant}, ${source}`)
+  describeRemarks(output, model)
+}
+
+/** Warns of what was ignored in the weights, and says which of several copies was taken. */
+export function describeRemarks(output: Output, { remarks }: Network): void {
+  for (const message of remarks) {
+    output.warn(message)
+    output.event({ type: 'remark', message })
+  }
 }
 
 /**
@@ -116,6 +125,7 @@ export function describePlan(
   if (plan.cut) output.labeled('  cut', `after ${plan.cut}: ${span(plan.removed)} went`)
   else if (plan.removed.length > 1)
     output.labeled('  cut', `the FC end: ${span(plan.removed)} went`)
+  describeLeft(output, plan.left)
   output.labeled(
     '  new',
     plan.added.map(({ name, description }) => `${name}: ${description}`).join(', '),
@@ -131,6 +141,12 @@ export function describePlan(
     plan.frozen.length ? valuesIn(plan.frozenValues, plan.frozen) : 'nothing',
   )
   output.labeled('  trained', valuesIn(plan.trainedValues, plan.trained))
+}
+
+/** Names the weights' own FC layers that were not used. */
+export function describeLeft(output: Output, left: readonly string[]): void {
+  if (left.length)
+    output.labeled('  left', `${list(left)}: FC layers of the weights that do not fit`)
 }
 
 /** Prints the most memory that training needs, and what for. */

@@ -1,4 +1,4 @@
-import { GraftError, UsageError } from '../base/errors.ts'
+import { GraftError } from '../base/errors.ts'
 import { printable } from '../base/printable.ts'
 import { asFlag } from './tableOptions.ts'
 
@@ -32,8 +32,7 @@ export interface Failure {
 
 /** The message in one line; options that it names are written as flags. */
 function textOf(error: unknown): string {
-  if (error instanceof UsageError) return error.messageFor(asFlag)
-  if (error instanceof GraftError) return error.message
+  if (error instanceof GraftError) return error.messageFor(asFlag)
   // The system's errors name paths, in which a line break is a part of the name.
   if (error instanceof Error && 'syscall' in error) return printable(error.message)
   return printable(String(error instanceof Error ? error.message : error).replace(/\n.*/s, ''))

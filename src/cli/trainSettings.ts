@@ -1,6 +1,8 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { UsageError } from '../base/errors.ts'
+import { option, optionText } from '../base/optionText.ts'
+import type { LoadOptions } from '../base/stateDict.ts'
 import { augmentationOf } from '../data/augment.ts'
 import { FeatureCache } from '../data/featureCache.ts'
 import type { Variant } from '../nn/alexnet.ts'
@@ -141,15 +143,23 @@ function comparable(name: string, value: unknown): string | undefined {
  */
 export function chooseNetwork({
   weights,
+  weightsKey,
+  weightsPrefix,
   variant,
   scenario,
   init,
-}: Pick<TrainSettings, 'weights' | 'variant' | 'scenario' | 'init'>): {
+}: LoadOptions & Pick<TrainSettings, 'weights' | 'variant' | 'scenario' | 'init'>): LoadOptions & {
   readonly weights?: string
   readonly variant?: Variant
 } {
+  const needless = weightsKey === undefined ? 'weightsPrefix' : 'weightsKey'
+  if ((weightsKey ?? weightsPrefix) !== undefined && (!weights || weights === 'none'))
+    throw new UsageError(
+      optionText`${option(needless)} says where in a file the weights are: name the file with
+        ${option('weights')}, or leave it out`,
+    )
   if (weights === 'none') return { variant: variant ?? 'alexnet-64' }
-  if (weights) return { weights, ...(variant ? { variant } : {}) }
+  if (weights) return { weights, weightsKey, weightsPrefix, ...(variant ? { variant } : {}) }
   if (!variant) return { weights: shippedWeights }
   const known = namedWeights.find((named) => named.variant === variant)
   const random = scenario === 'large-different' && init !== 'pretrained'

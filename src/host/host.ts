@@ -3,7 +3,7 @@
  * implementations; src/nodeHost.ts and src/browserHost.ts put them together.
  */
 import type { AdapterAttempt } from '../base/errors.ts'
-import type { StateDict } from '../base/stateDict.ts'
+import type { LoadOptions, StateDict } from '../base/stateDict.ts'
 
 /** What computes: a GPU, or one of two drivers that compute on the CPU. */
 export type AdapterKind = AdapterAttempt['kind']
@@ -93,7 +93,13 @@ export interface Host {
   /** The arrays of a weights file, by a name that Graft knows or by a path. */
   readonly loadWeights: (
     nameOrPath: string,
-  ) => Promise<{ readonly tensors: StateDict; readonly metadata: Record<string, string> }>
+    options?: LoadOptions,
+  ) => Promise<{
+    readonly tensors: StateDict
+    readonly metadata: Record<string, string>
+    readonly ignored?: readonly string[]
+    readonly remarks?: readonly string[]
+  }>
   /** Keeps checkpoints. */
   readonly files: Files
 }

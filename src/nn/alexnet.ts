@@ -2,9 +2,10 @@ import { at } from '../base/at.ts'
 import { UsageError, WeightsError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
 import { requireSeed } from '../base/random.ts'
-import type { StateDict } from '../base/stateDict.ts'
+import type { LoadOptions, StateDict } from '../base/stateDict.ts'
 import type { Shape } from '../tensor/ndbuffer.ts'
 import type { Engine } from '../tensor/tensor.ts'
+import { channelsOf, fillNetwork, readWeights, variantByShapes, widthOf } from './alexnetWeights.ts'
 import {
   AdaptiveAvgPool2d,
   Conv2d,
@@ -29,7 +30,7 @@ export const variants = ['torchvision', 'bvlc', 'alexnet-64'] as const
 export type Variant = (typeof variants)[number]
 
 /** Options of `alexnet`. */
-export interface AlexNetOptions {
+export interface AlexNetOptions extends LoadOptions {
   /** Default: that of the weights, by their metadata or shapes, else 'torchvision'. */
   readonly variant?: Variant
   /** Number of outputs. Default: that of the weights, else 1000 (alexnet-64: 100). */
@@ -146,25 +147,15 @@ export function preprocessOf(variant: Variant): Preprocess {
 }
 
 /**
- * torchvision's numbers of the five convolutions. Caffe calls them conv1 to conv5, and the FC
- * layers fc6 to fc8.
- */
-const convolutionNumbers = [0, 3, 6, 8, 10] as const
-const caffeNames: Readonly<Record<string, string>> = {
-  ...Object.fromEntries(
-    convolutionNumbers.map((number, i) => [`conv${i + 1}`, `features.${number}`]),
-  ),
-  fc6: 'classifier.1',
-  fc7: 'classifier.4',
-  fc8: 'classifier.6',
-}
-
-/**
- * Makes an AlexNet, with weights or without.
- * @returns the network; `missing` names the parameters that the weights do not contain,
- * `preprocess` describes its input
- * @throws WeightsError for a file that cannot be read, for names the network does not know, for
- * shapes that differ, and if the file contains none of the parameters
+ * Makes an AlexNet, with weights or without. The weights may come from any training: a prefix before
+ * their names is found, and what they have beside AlexNet's layers is ignored and named. If their FC
+ * layers are not AlexNet's, or have another width, these are left out, for `applyScenario` to
+ * replace.
+ * @returns the network; `missing` names the parameters that the weights do not contain, `left` what
+ * was left out of their FC layers, `ignored` what is not AlexNet's, `preprocess` describes its input
+ * @throws WeightsError for a file that cannot be read, for names in the convolutions that the network
+ * does not know, for shapes that differ there (with `classes` or `hidden` also in the FC layers), and
+ * if the file contains none of the parameters
  * @throws UsageError for options that do not exist or do not fit
  * @example
  * const weights = 'alexnet-64-tinyimagenet100'
@@ -178,32 +169,25 @@ export async function alexnet(engine: Engine, options: AlexNetOptions = {}): Pro
     'hidden',
     'dropout',
     'weights',
+    'weightsKey',
+    'weightsPrefix',
     'seed',
   ])
-  const { weights, seed = 0 } = options
+  const { seed = 0 } = options
   requireSeed(seed)
-  const loaded =
-    typeof weights === 'string'
-      ? await engine.host.loadWeights(weights)
-      : weights
-        ? { tensors: weights, metadata: {} as Record<string, string> }
-        : null
-  const from = typeof weights === 'string' ? weights : 'the weights'
-  const tensors = loaded ? torchvisionNames(loaded.tensors) : {}
-  const variant =
-    options.variant ??
-    variantOf(loaded?.metadata.architecture) ??
-    variantByShapes(tensors) ??
-    'torchvision'
+  const loaded = await readWeights(engine.host, options)
+  const tensors = loaded?.tensors ?? {}
+  const known = options.variant ?? variantOf(loaded?.metadata.architecture)
+  const variant = known ?? variantByShapes(tensors) ?? 'torchvision'
   const spec = specs[variant]
   if (!spec)
     throw new UsageError(`there is no variant '${variant}'; there are ${variants.join(', ')}`)
   const architecture: Architecture = {
     variant,
-    channels: options.channels ?? channelsOf(tensors) ?? spec.channels,
-    hidden: options.hidden ?? tensors['classifier.1.weight']?.shape[0] ?? spec.hidden,
+    channels: options.channels ?? channelsOf(tensors, spec.channels),
+    hidden: options.hidden ?? widthOf(tensors['classifier.1.weight'], 2) ?? spec.hidden,
     dropout: options.dropout ?? spec.dropout,
-    classes: options.classes ?? tensors['classifier.6.bias']?.shape[0] ?? spec.classes,
+    classes: options.classes ?? widthOf(tensors['classifier.6.bias'], 1) ?? spec.classes,
   }
   checkArchitecture(spec, architecture)
   const model = new Network(
@@ -213,22 +197,23 @@ export async function alexnet(engine: Engine, options: AlexNetOptions = {}): Pro
     buildLayers(engine, spec, architecture, seed),
     seed,
   )
-  if (loaded) {
+  if (loaded)
     try {
-      model.missing = model.loadStateDict(tensors, { strict: false }).missing
+      const asked = options.classes !== undefined || options.hidden !== undefined
+      fillNetwork(model, loaded, { headMustFit: asked })
+      model.classNames = model.missing.includes('classifier.6.weight')
+        ? null
+        : classNamesIn(loaded.metadata, architecture.classes)
     } catch (error) {
       model.dispose()
-      if (error instanceof WeightsError)
-        throw new WeightsError(`${from} does not fit ${variant}: ${error.message}`, {
-          cause: error,
-        })
-      throw error
+      if (!(error instanceof WeightsError)) throw error
+      const { weights } = options
+      const from = typeof weights === 'string' ? weights : 'the weights'
+      throw new WeightsError(
+        error.after(`${from} ${from === weights ? 'does' : 'do'} not fit ${variant}: `),
+        { cause: error },
+      )
     }
-    model.pretrained = true
-    model.classNames = model.missing.includes('classifier.6.weight')
-      ? null
-      : classNamesIn(loaded.metadata, architecture.classes)
-  }
   return model
 }
 
@@ -290,40 +275,6 @@ function buildLayers(
     new Linear(engine, 'classifier.6', at(shape, 0), classes, init({ kind: 'normal', std: 0.01 })),
   )
   return layers
-}
-
-/** Replaces Caffe's layer names by torchvision's, if there are any. */
-function torchvisionNames(tensors: StateDict): StateDict {
-  return Object.fromEntries(
-    Object.entries(tensors).map(([name, array]) => {
-      const [layer = '', kind] = name.split('.')
-      const torchvision = Object.hasOwn(caffeNames, layer) ? caffeNames[layer] : undefined
-      return [
-        torchvision && (kind === 'weight' || kind === 'bias') ? `${torchvision}.${kind}` : name,
-        array,
-      ]
-    }),
-  )
-}
-
-/** The output channels of the five convolutions, if all of them are there. */
-function channelsOf(tensors: StateDict): readonly number[] | undefined {
-  const widths = convolutionNumbers.flatMap(
-    (number) => tensors[`features.${number}.weight`]?.shape[0] ?? [],
-  )
-  return widths.length === convolutionNumbers.length ? widths : undefined
-}
-
-/**
- * Recognizes the variant of weights without metadata: alexnet-64 starts with a 5x5 kernel, and the
- * second convolution of bvlc sees half the channels of the first.
- */
-function variantByShapes(tensors: StateDict): Variant | undefined {
-  const first = tensors['features.0.weight']?.shape
-  const second = tensors['features.3.weight']?.shape
-  if (!first || !second) return undefined
-  if (first[3] === 5) return 'alexnet-64'
-  return second[1] !== undefined && 2 * second[1] === first[0] ? 'bvlc' : 'torchvision'
 }
 
 function variantOf(architecture: string | undefined): Variant | undefined {

@@ -36,6 +36,15 @@ export class Network {
   readonly #layers: Module[]
   /** Names of the parameters that were not in the weights it was made with. */
   missing: readonly string[] = []
+  /**
+   * Tensors of those weights' FC layers that are not this network's, with their shapes. They were
+   * left out; `forward` refuses to run the layers without them until `applyScenario` replaces these.
+   */
+  left: readonly string[] = []
+  /** Names of tensors in those weights that do not belong to this network, and were ignored. */
+  ignored: readonly string[] = []
+  /** What a person should know of how those weights were read: one sentence each. */
+  remarks: readonly string[] = []
   /** The outputs' names, if they are known. */
   classNames: readonly string[] | null = null
   /** Whether it started from trained weights. */
@@ -123,6 +132,7 @@ export class Network {
     try {
       const layers = this.#layers.slice(from, to)
       for (const [i, layer] of layers.entries()) {
+        if (this.left.length > 0) this.#requireWeights(layer)
         gpu.layer = layer.name
         if (applied) {
           layer.noteApplied(here)
@@ -158,6 +168,16 @@ export class Network {
     const to =
       this.#layers.at(-1) instanceof Softmax ? this.#layers.length - 1 : this.#layers.length
     return this.forward(x, { ...options, to })
+  }
+
+  /** @throws WeightsError for a layer that has random values in place of those that were left out */
+  #requireWeights(layer: Module): void {
+    const lost = layer.parameters().find(({ name }) => this.missing.includes(name))
+    if (lost)
+      throw new WeightsError(
+        `${lost.name} has no values: the weights have ${list(this.left)} in its place, which does ` +
+          'not fit; replace the FC layers with applyScenario',
+      )
   }
 
   #dropoutSeed(pass: number, layer: number): number {
@@ -219,6 +239,8 @@ export class Network {
       return [{ parameter, data }]
     })
     for (const { parameter, data } of fitting) parameter.assign(this.engine, data)
+    this.missing = this.missing.filter((name) => !values[name])
+    if (this.missing.length === 0) this.left = []
     return { missing }
   }
 
@@ -236,9 +258,8 @@ export class Network {
       )
     const removed = this.#layers.splice(last + 1, this.#layers.length, ...layers)
     for (const layer of removed) for (const parameter of layer.parameters()) parameter.dispose()
-    this.missing = this.missing.filter((name) =>
-      this.parameters().some((parameter) => parameter.name === name),
-    )
+    const gone = new Set(removed.flatMap((layer) => layer.parameters().map(({ name }) => name)))
+    this.missing = this.missing.filter((name) => !gone.has(name))
     this.classNames = null
     return { removed }
   }

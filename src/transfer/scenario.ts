@@ -1,5 +1,5 @@
 import { at } from '../base/at.ts'
-import { UsageError } from '../base/errors.ts'
+import { UsageError, WeightsError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
 import { option, optionText } from '../base/optionText.ts'
 import { Random, requireSeed } from '../base/random.ts'
@@ -56,6 +56,8 @@ export interface Plan {
   readonly removed: readonly string[]
   /** Layers that were added. */
   readonly added: readonly { readonly name: string; readonly description: string }[]
+  /** Tensors of the weights' own FC layers, with their shapes: they did not fit and are not used. */
+  readonly left: readonly string[]
   /** Parameters whose values never change. */
   readonly frozen: readonly string[]
   /** Parameters that train. */
@@ -104,18 +106,8 @@ export function applyScenario(model: Network, options: ScenarioOptions): Plan {
   const seed = options.seed ?? model.seed
   const small = scenario.startsWith('small')
   const reasons = [why[scenario]]
-  const hidden = model.missing.filter(
-    (name) => name.startsWith('classifier.') && !name.startsWith('classifier.6.'),
-  )
-  const cut = options.cut ?? (scenario === 'small-different' ? 'features.7' : null)
-  let replace = options.replace ?? (cut ? 'all' : 'last')
-  if (replace === 'last' && small && hidden.length > 0) {
-    replace = 'all'
-    reasons.push(
-      `The weights do not contain ${list(hidden)}: random hidden layers are not kept frozen, so ` +
-        'all FC layers are replaced.',
-    )
-  }
+  const afresh = scenario === 'large-different' && init !== 'pretrained'
+  const { cut, replace } = headFor(model, options, afresh, reasons)
   const before = model.layers
   const keep =
     cut ??
@@ -141,8 +133,9 @@ export function applyScenario(model: Network, options: ScenarioOptions): Plan {
   )
   const kept = [...before.slice(0, keptAt + 1), ...added].flatMap((layer) => layer.parameters())
   for (const pattern of [...freeze, ...train]) matching(kept, pattern)
+  const { left } = model
   const { removed } = model.replaceAfter(keep, added)
-  const afresh = scenario === 'large-different' && init !== 'pretrained'
+  model.left = []
   if (afresh) randomize(model, init, seed, reasons)
   else if (!model.pretrained)
     reasons.push(
@@ -165,6 +158,7 @@ export function applyScenario(model: Network, options: ScenarioOptions): Plan {
     cut,
     removed: removed.map(({ name }) => name).filter((name) => !readded.has(name)),
     added: added.filter(hasParameters).map(({ name, description }) => ({ name, description })),
+    left,
     frozen: frozen.map(({ name }) => name),
     trained: trained.map(({ name }) => name),
     trainedValues: values(trained),
@@ -174,6 +168,65 @@ export function applyScenario(model: Network, options: ScenarioOptions): Plan {
     seed,
     reasons,
   }
+}
+
+/**
+ * Where the network is cut, and whether its hidden FC layers stay: as asked for, except that layers
+ * which the weights do not have are never kept frozen, nor kept at all where nobody asked for it.
+ * @throws UsageError for a cut behind what the weights have, WeightsError where hidden layers are to
+ * stay and those of the weights do not fit
+ */
+function headFor(
+  model: Network,
+  { scenario, cut: askedCut, replace: asked }: ScenarioOptions,
+  afresh: boolean,
+  reasons: string[],
+): Pick<Plan, 'cut' | 'replace'> {
+  const small = scenario.startsWith('small')
+  let cut = askedCut ?? (scenario === 'small-different' ? 'features.7' : null)
+  const absent = afresh || !model.pretrained ? [] : model.missing
+  const end = model.layers.findIndex(
+    (layer) =>
+      layer.name.startsWith('features.') &&
+      layer.parameters().some(({ name }) => absent.includes(name)),
+  )
+  if (end >= 0) {
+    const [last, first] = [model.layers[end - 1], at(model.layers, end)]
+    if (!last)
+      throw new WeightsError(
+        `the weights do not have all of ${first.name}: no layer can be kept; take other weights, ` +
+          'or start from random ones with large-different',
+      )
+    const cutAt = cut === null ? model.layers.length : indexOf(model.layers, cut)
+    if (cutAt >= end && askedCut !== undefined && small)
+      throw new UsageError(
+        optionText`${option('cut', askedCut)} keeps ${first.name}, which is not in the weights: they
+          end at ${last.name}, so cut there or before`,
+      )
+    if (cutAt >= end && askedCut === undefined) {
+      cut = last.name
+      reasons.push(`The weights end at ${cut}, so the network is cut there.`)
+    }
+  }
+  if (cut !== null) return { cut, replace: 'all' }
+  const isHidden = (name: string) =>
+    name.startsWith('classifier.') && !name.startsWith('classifier.6.')
+  const hidden = model.missing.filter(isHidden)
+  const unfit = model.left.filter((tensor) => /^classifier\.[14]\./.test(tensor))
+  if (asked === 'last' && unfit.length > 0 && !afresh)
+    throw new WeightsError(
+      optionText`${option('replace', 'last')} keeps the hidden FC layers, and those of the weights do
+        not fit (${list(unfit)}); ${option('replace', 'all')} leaves them`,
+    )
+  const unwanted = small || (asked === undefined && model.pretrained && !afresh)
+  if (asked !== 'all' && unwanted && hidden.length > 0) {
+    reasons.push(
+      `The weights do not contain ${list(hidden)}: random hidden layers are not kept` +
+        `${small ? ' frozen' : ''}, so all FC layers are replaced.`,
+    )
+    return { cut, replace: 'all' }
+  }
+  return { cut, replace: asked ?? 'last' }
 }
 
 /** The random stream of a new head; those of the layers count from 0. */

@@ -9,7 +9,7 @@ export function PlanView({
   readonly prepared: Prepared
   readonly stale: boolean
 }) {
-  const { plan, layers, variant, random, memory } = prepared
+  const { plan, layers, variant, random, remarks, memory } = prepared
   if (!plan) return null
   return (
     <div class="plan" aria-busy={stale} data-testid="plan">
@@ -23,6 +23,12 @@ export function PlanView({
         ))}
       </ol>
       {random && <p>Not in the weights, and random: {random}.</p>}
+      {plan.left.length > 0 && (
+        <p>FC layers of the weights that do not fit: {plan.left.join(', ')}.</p>
+      )}
+      {remarks.map((remark) => (
+        <p key={remark}>Of the weights: {remark}.</p>
+      ))}
       <p>
         {counted(plan.trainedValues, 'value')} train, {thousands(plan.frozenValues)} are frozen.
         {memory?.peakBytes && (

@@ -24,7 +24,11 @@ export function prepare(
 ): Prepared {
   const options = fitOptions(settings)
   resolveOptions(options)
-  const common = { variant: model.architecture.variant as Variant, cuts: cutsOf(model.layers) }
+  const common = {
+    variant: model.architecture.variant as Variant,
+    cuts: cutsOf(model.layers),
+    remarks: model.remarks,
+  }
   const scenario = scenarioOptions(settings, choice, data.classes.length)
   if (!scenario) return { ...common, plan: null, layers: [], random: '', memory: null }
   const before = model.layers.map((layer) => ({

@@ -1,4 +1,4 @@
-import { type GraftError, UsageError } from '../base/errors.ts'
+import type { GraftError } from '../base/errors.ts'
 import type { WriteOption } from '../base/optionText.ts'
 import type { AugmentationName } from '../data/augment.ts'
 import type { Variant } from '../nn/alexnet.ts'
@@ -148,7 +148,7 @@ export function runOptions(settings: Settings, root: string): Readonly<Record<st
 
 /** The message of an error on the page, which names options by their fields' labels. */
 export function pageMessage(error: GraftError): string {
-  return error instanceof UsageError ? error.messageFor(asLabel) : error.message
+  return error.messageFor(asLabel)
 }
 
 const fields: Readonly<Record<string, OptionSpec>> = { ...specs, ...setupOptions }

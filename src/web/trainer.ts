@@ -169,20 +169,22 @@ export class Trainer {
     if (!source) throw new UsageError('choose a file of weights first')
     if (this.#read?.source !== source)
       this.#read = { source, file: await this.#loadWeights(source) }
-    const { tensors, metadata } = this.#read.file
+    const { tensors, metadata, remarks = [] } = this.#read.file
     const own =
       start === 'shipped'
         ? 'alexnet-64'
         : (variant ?? variants.find((name) => name === metadata.architecture))
     try {
-      return await alexnet(engine, { weights: tensors, seed, ...(own ? { variant: own } : {}) })
+      const model = await alexnet(engine, {
+        weights: tensors,
+        seed,
+        ...(own ? { variant: own } : {}),
+      })
+      model.remarks = [...remarks, ...model.remarks]
+      return model
     } catch (cause) {
       if (!(cause instanceof WeightsError) || typeof source === 'string') throw cause
-      const hint = variant ? '' : '; if it is for another AlexNet, say which'
-      throw new WeightsError(
-        `${source.name}: ${cause.message.replace(/^the weights does/, 'it does')}${hint}`,
-        { cause },
-      )
+      throw new WeightsError(cause.after(`${source.name}: `), { cause })
     }
   }
 

@@ -23,6 +23,8 @@ export interface Prepared {
   readonly variant: Variant
   /** Layers after which the new one may be placed. */
   readonly cuts: readonly { readonly name: string; readonly description: string }[]
+  /** How the weights were read, where there is something to know: one sentence each. */
+  readonly remarks: readonly string[]
   /** Null until 'auto' has measured; then the rest is empty too. */
   readonly plan: Plan | null
   readonly layers: readonly LayerRow[]

@@ -22,10 +22,19 @@ export function decodeText(bytes: Uint8Array): string {
   }
 }
 
+/** Names from a file as a message lists them: quoted, the first dozen. */
+export function listNames(names: readonly string[]): string {
+  const more = names.length > shown ? ` and ${names.length - shown} more` : ''
+  return names.slice(0, shown).map(quote).join(', ') + more
+}
+
+/** How many names a message lists. */
+const shown = 12
+
 /** A WeightsError with a label in front of its message; any other error as it is. */
 export function labeled(label: string, cause: unknown): unknown {
   return cause instanceof WeightsError
-    ? new WeightsError(`${label}: ${cause.message}`, { cause })
+    ? new WeightsError(cause.after(`${label}: `), { cause })
     : cause
 }
 

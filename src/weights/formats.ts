@@ -1,6 +1,9 @@
 import { WeightsError } from '../base/errors.ts'
+import { option, optionText } from '../base/optionText.ts'
+import type { LoadOptions, NamedArray } from '../base/stateDict.ts'
 import { labeled } from './arrays.ts'
 import { readJson } from './json.ts'
+import { findNames } from './names.ts'
 import { isNpz, readNpz } from './npz.ts'
 import { type Opener, openPlace, type WeightsPlace } from './place.ts'
 import { isTorchArchive, isTorchStream, readTorchArchive, readTorchStream } from './pytorch/read.ts'
@@ -42,20 +45,22 @@ const headBytes = 512
  * @param label what errors begin with: the name or path that the user gave
  * @param place the file's path or address
  * @param opener how the host opens it
- * @param verify checks the whole file before it is read, and throws if it is not the wanted one
+ * @param options `weightsKey` and `weightsPrefix`: where in it the weights are, if the caller knows;
+ * `verify` checks the whole file before it is read, and throws if it is not the wanted one
+ * @returns the arrays of AlexNet's prefix, without it; all of them where there is no AlexNet
  * @throws WeightsError in one line that begins with the label
  */
 export async function readWeightsFile(
   label: string,
   place: string | URL,
   opener: Opener,
-  verify?: (source: ByteSource) => Promise<void>,
+  options: LoadOptions & { readonly verify?: (source: ByteSource) => Promise<void> } = {},
 ): Promise<WeightsFile> {
   let opened: WeightsPlace | undefined
   try {
     opened = await openPlace(opener, place)
-    await verify?.(opened.source)
-    return await readOpened(opened, String(place))
+    await options.verify?.(opened.source)
+    return behindPrefix(await readOpened(opened, String(place), options.weightsKey), options)
   } catch (cause) {
     throw labeled(label, cause)
   } finally {
@@ -63,23 +68,50 @@ export async function readWeightsFile(
   }
 }
 
-async function readOpened(place: WeightsPlace, path: string): Promise<WeightsFile> {
+/** The file's arrays by AlexNet's names, without those that stand outside of its prefix. */
+function behindPrefix(
+  { tensors, metadata, remarks = [] }: WeightsFile,
+  { weightsPrefix }: LoadOptions,
+): WeightsFile {
+  const found = findNames(Object.keys(tensors), weightsPrefix)
+  const named = Object.entries(tensors).flatMap(([name, array]): [string, NamedArray][] => {
+    const own = found.names.get(name)
+    return own === undefined ? [] : [[own, array]]
+  })
+  const all = [...remarks, ...found.remarks]
+  return {
+    tensors: Object.fromEntries(named),
+    metadata,
+    ...(found.ignored.length > 0 ? { ignored: found.ignored } : {}),
+    ...(all.length > 0 ? { remarks: all } : {}),
+  }
+}
+
+async function readOpened(
+  place: WeightsPlace,
+  path: string,
+  key: string | undefined,
+): Promise<WeightsFile> {
   const { source } = place
-  if (path.toLowerCase().endsWith('.safetensors')) return readSafetensorsFrom(source)
   const head = await source.read(0, Math.min(headBytes, source.size))
   const start = String.fromCharCode(...head)
+  if (path.toLowerCase().endsWith('.safetensors') || start[8] === '{') {
+    refuseKey(key)
+    return readSafetensorsFrom(source)
+  }
   if (start.startsWith('PK')) {
     // Loaded only for archives: the module is as large as all the others together.
     const archive = await (await import('./archive.ts')).readArchive(source)
-    if (isTorchArchive(archive)) return readTorchArchive(source, archive)
+    if (isTorchArchive(archive)) return readTorchArchive(source, archive, key)
+    refuseKey(key)
     if (isNpz(archive)) return readNpz(source, archive)
     throw new WeightsError(
       'this is a zip archive, but neither of PyTorch (no data.pkl in it) ' +
         'nor of NumPy (not only .npy in it)',
     )
   }
-  if (start[8] === '{') return readSafetensorsFrom(source)
-  if (isTorchStream(start)) return readTorchStream(source)
+  if (isTorchStream(start)) return readTorchStream(source, key)
+  refuseKey(key)
   // An ONNX file has no signature; its first field is nearly always the IR version.
   if (start[0] === '\x08' || path.toLowerCase().endsWith('.onnx'))
     return (await import('./onnx/graph.ts')).readOnnxWeights(await source.read(0, source.size))
@@ -97,5 +129,13 @@ async function readOpened(place: WeightsPlace, path: string): Promise<WeightsFil
   )?.[1]
   throw new WeightsError(
     other ?? `this is not a weights file that Graft knows: it reads ${readable}`,
+  )
+}
+
+function refuseKey(key: string | undefined): void {
+  if (key === undefined) return
+  throw new WeightsError(
+    optionText`only a PyTorch checkpoint has dictionaries to choose from: leave
+      ${option('weightsKey')} out`,
   )
 }

@@ -1,7 +1,8 @@
 import { stat } from 'node:fs/promises'
 import { WeightsError } from '../base/errors.ts'
+import type { LoadOptions } from '../base/stateDict.ts'
 import { readWeightsFile } from './formats.ts'
-import { describeNamed } from './named.ts'
+import { checkLoadOptions, describeNamed } from './named.ts'
 import { disk } from './node/disk.ts'
 import { allWeights, fetchWeights, findWeights } from './node/store.ts'
 import type { NamedWeights } from './registry.ts'
@@ -16,18 +17,25 @@ import type { WeightsFile } from './safetensors.ts'
  * ./NAME for the file.
  *
  * @param nameOrPath for example 'torchvision/alexnet', 'run/model.safetensors' or 'alexnet.pth'
- * @returns the arrays by name, widened to float32; the names are the file's own, except that those
- * of TensorFlow.js and ONNX become torchvision's
+ * @param options where in the file the weights are, if that has to be said
+ * @returns the arrays by name, widened to float32. The names are the file's own without the prefix
+ * before `features.0.weight`, except that those of TensorFlow.js and ONNX become torchvision's; what
+ * is outside of the prefix is left out, and named in `ignored`
+ * @throws UsageError for options that do not exist, or for weights whose file Graft knows
  * @throws WeightsError in one line that begins with the name or path: unknown, missing, an unknown
  * format, damaged, hostile, unreachable
  * @example
  * const { tensors, metadata } = await loadWeights('alexnet-64-tinyimagenet100')
  */
-export async function loadWeights(nameOrPath: string): Promise<WeightsFile> {
+export async function loadWeights(
+  nameOrPath: string,
+  options: LoadOptions = {},
+): Promise<WeightsFile> {
+  checkLoadOptions(nameOrPath, options)
   const named = findWeights(nameOrPath)
-  if (named) return loadNamedWeights(named)
+  if (named) return loadNamedWeights(named, options)
   if (!(await isOnDisk(nameOrPath))) throw new WeightsError(missing(nameOrPath))
-  return readWeightsFile(nameOrPath, nameOrPath, disk)
+  return readWeightsFile(nameOrPath, nameOrPath, disk, options)
 }
 
 /**
@@ -36,10 +44,13 @@ export async function loadWeights(nameOrPath: string): Promise<WeightsFile> {
  *
  * @throws WeightsError if the file is missing, cannot be fetched, or is not the published one
  */
-export async function loadNamedWeights(weights: NamedWeights): Promise<WeightsFile> {
+export async function loadNamedWeights(
+  weights: NamedWeights,
+  options: LoadOptions = {},
+): Promise<WeightsFile> {
   return describeNamed(
     weights,
-    await readWeightsFile(weights.name, await fetchWeights(weights), disk),
+    await readWeightsFile(weights.name, await fetchWeights(weights), disk, options),
   )
 }
 

@@ -27,6 +27,10 @@ export interface WeightsFile {
    * The file's texts by key, in safetensors under `__metadata__`; empty if there are none.
    */
   readonly metadata: Record<string, string>
+  /** The file's names of arrays that were left out, if any: they are outside of its prefix. */
+  readonly ignored?: readonly string[]
+  /** What a person should know of how the file was read, if anything: one sentence each. */
+  readonly remarks?: readonly string[]
 }
 
 /**

@@ -4,15 +4,21 @@ import { UsageError } from '../../base/errors.ts'
 import { duration, percent } from '../../base/format.ts'
 import { writeFileAtomic } from '../../base/node/atomicFile.ts'
 import { makeFolder } from '../../base/node/folder.ts'
+import type { LoadOptions } from '../../base/stateDict.ts'
 import { openData } from '../../data/openData.ts'
-import type { Variant } from '../../nn/alexnet.ts'
+import { alexnet, type Variant } from '../../nn/alexnet.ts'
 import { type Budget, type Comparison, compareScenarios } from '../../train/compareScenarios.ts'
 import type { TrainEvent } from '../../train/events.ts'
 import type { OptimizerName } from '../../train/fitOptions.ts'
 import type { Plan, Scenario } from '../../transfer/scenario.ts'
-import { buildNetwork } from '../buildNetwork.ts'
 import { comparisonChart } from '../charts.ts'
-import { describeData, describeEngine, describeNetwork, shortPath } from '../describe.ts'
+import {
+  describeData,
+  describeEngine,
+  describeLeft,
+  describeNetwork,
+  shortPath,
+} from '../describe.ts'
 import { describeChoice } from '../describeChoice.ts'
 import { InterruptedError } from '../errors.ts'
 import { table } from '../lines.ts'
@@ -32,7 +38,7 @@ import { dataName, nextCommand } from '../shell.ts'
 import { tableOption } from '../tableOptions.ts'
 import { chooseNetwork } from '../trainSettings.ts'
 
-interface CompareOptions extends CommonOptions {
+interface CompareOptions extends CommonOptions, LoadOptions {
   readonly weights?: string
   readonly variant?: Variant
   readonly epochs?: number
@@ -54,6 +60,8 @@ export function addCompare(program: Command): void {
     )
     .argument('<dir>', 'images: <class>/* to be split, or train/<class>/* and val/<class>/*')
     .addOption(tableOption('weights'))
+    .addOption(tableOption('weightsKey'))
+    .addOption(tableOption('weightsPrefix'))
     .addOption(tableOption('variant'))
     .option(
       '--seconds <n>',
@@ -97,20 +105,29 @@ Examples:
 }
 
 async function run(dir: string, options: CompareOptions, command: Command): Promise<void> {
-  const { weights, variant, seed } = options
+  const { weights, weightsKey, weightsPrefix, variant, seed } = options
   if (options.seconds !== undefined && options.epochs !== undefined)
     throw new UsageError('--seconds and --epochs exclude each other: give one of them')
   const output = new Output(options.json)
   const data = await openData(dir, divisionOf(options, command))
-  const network = chooseNetwork({ weights, variant, scenario: 'auto' })
+  const network = chooseNetwork({
+    weights,
+    weightsKey,
+    weightsPrefix,
+    variant,
+    scenario: 'auto',
+  })
   await inSession(network.weights, options, output, async (engine, stop) => {
     try {
       describeEngine(output, engine)
       describeData(output, data)
       let told = false
       const build = async () => {
-        const model = await buildNetwork(engine, network, seed)
-        if (!told) describeNetwork(output, model, network.weights ?? null)
+        const model = await alexnet(engine, { ...network, seed })
+        if (!told) {
+          describeNetwork(output, model, network.weights ?? null)
+          describeLeft(output, model.left)
+        }
         told = true
         return model
       }

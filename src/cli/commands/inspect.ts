@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander'
 import { UsageError } from '../../base/errors.ts'
 import { counted, percent } from '../../base/format.ts'
 import { writeFileAtomic } from '../../base/node/atomicFile.ts'
+import type { LoadOptions } from '../../base/stateDict.ts'
 import type { RgbImage } from '../../host/host.ts'
 import { decodeImage } from '../../host/node/decode.ts'
 import { stateOf } from '../../inspect/layerState.ts'
@@ -21,14 +22,15 @@ import type { Network } from '../../nn/network.ts'
 import type { Engine } from '../../tensor/tensor.ts'
 import { loadRun, readRunConfig } from '../../train/runFolder.ts'
 import { applyScenario, type Plan, type Scenario, scenarios } from '../../transfer/scenario.ts'
-import { describeEngine, shortPath } from '../describe.ts'
+import { describeEngine, describeRemarks, shortPath } from '../describe.ts'
 import { untilStopped } from '../interrupt.ts'
 import { table } from '../lines.ts'
 import { type CommonOptions, count, number, path, seedNumber, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
+import { asFlag, tableOption } from '../tableOptions.ts'
 import { withEngine } from '../withEngine.ts'
 
-interface InspectOptions extends CommonOptions {
+interface InspectOptions extends CommonOptions, LoadOptions {
   readonly variant?: Variant
   readonly weights?: string
   readonly scenario?: Scenario
@@ -52,6 +54,8 @@ export function addInspect(program: Command): void {
     .argument('[run]', 'a run folder, from graft train')
     .addOption(new Option('--variant <name>', 'a network instead of a run').choices(variants))
     .option('--weights <name|path>', 'weights for it (default: every weight random)')
+    .addOption(tableOption('weightsKey'))
+    .addOption(tableOption('weightsPrefix'))
     .addOption(new Option('--scenario <name>', 'apply a scenario to it first').choices(scenarios))
     .option('--classes <n>', 'number of classes of the scenario', count)
     .option('--image <file>', 'the input image (default: a drawing)')
@@ -92,7 +96,7 @@ async function run(folder: string | undefined, options: InspectOptions): Promise
   const makeInspection = () =>
     withEngine(options.adapter, output, async (engine) => {
       describeEngine(output, engine)
-      const opened = await open(engine, folder, options)
+      const opened = await open(engine, folder, options, output)
       return inspectModel(opened, folder, picture, options, output)
     })
   if (options.serve === undefined) {
@@ -113,8 +117,10 @@ function checkOptions(folder: string | undefined, options: InspectOptions): void
       "name a run folder, or a network with --variant: 'graft inspect --variant alexnet-64'",
     )
   const given = (names: readonly (keyof InspectOptions)[]) =>
-    names.filter((name) => options[name] !== undefined).map((name) => `--${name}`)
-  const own = given(['variant', 'weights', 'scenario', 'classes'])
+    names
+      .filter((name) => options[name] !== undefined)
+      .map((name) => asFlag({ option: name }).replace(/^(?!--)/, '--'))
+  const own = given(['variant', 'weights', 'weightsKey', 'weightsPrefix', 'scenario', 'classes'])
   if (folder && own.length)
     throw new UsageError(
       `a run has its own network: leave out ${own.join(', ')}, or the run folder`,
@@ -139,17 +145,21 @@ async function open(
   engine: Engine,
   folder: string | undefined,
   options: InspectOptions,
+  output: Output,
 ): Promise<Opened> {
   if (folder) {
     const { model, config } = await loadRun(engine, folder)
     return { model, plan: config.plan, title: shortPath(folder) }
   }
-  const { variant, weights, seed, scenario } = options
+  const { variant, weights, weightsKey, weightsPrefix, seed, scenario } = options
   const model = await alexnet(engine, {
     ...(variant ? { variant } : {}),
     ...(weights ? { weights } : {}),
+    weightsKey,
+    weightsPrefix,
     seed,
   })
+  describeRemarks(output, model)
   const plan = scenario
     ? applyScenario(model, {
         scenario,

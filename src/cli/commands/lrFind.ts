@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { UsageError } from '../../base/errors.ts'
 import { openData } from '../../data/openData.ts'
+import { alexnet } from '../../nn/alexnet.ts'
 import type { Network } from '../../nn/network.ts'
 import {
   findLearningRate,
@@ -8,7 +9,6 @@ import {
   type LearningRates,
 } from '../../train/findLearningRate.ts'
 import { applyScenario } from '../../transfer/scenario.ts'
-import { buildNetwork } from '../buildNetwork.ts'
 import { learningRateChart } from '../charts.ts'
 import { describeData, describeEngine, describeNetwork, describePlan } from '../describe.ts'
 import type { Stop } from '../interrupt.ts'
@@ -71,7 +71,7 @@ async function run(dir: string, options: TrainOptions, command: Command): Promis
   await inSession(network.weights, options, output, async (engine, stop) => {
     describeEngine(output, engine)
     describeData(output, data)
-    const model = await buildNetwork(engine, network, settings.seed)
+    const model = await alexnet(engine, { ...network, seed: settings.seed })
     describeNetwork(output, model, network.weights ?? null)
     const { replace, cut, init, seed, freeze, train } = settings
     describePlan(

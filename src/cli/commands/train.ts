@@ -5,6 +5,7 @@ import { counted, duration, percent } from '../../base/format.ts'
 import { augmentationOf } from '../../data/augment.ts'
 import type { ImageDataset } from '../../data/dataset.ts'
 import { openData } from '../../data/openData.ts'
+import { alexnet } from '../../nn/alexnet.ts'
 import type { Network } from '../../nn/network.ts'
 import type { Engine } from '../../tensor/tensor.ts'
 import { BrokenClasses } from '../../train/brokenClasses.ts'
@@ -15,7 +16,6 @@ import { readRunTimings } from '../../train/runFolder.ts'
 import type { Timings } from '../../train/timings.ts'
 import { type Choice, optionsOf } from '../../transfer/decide.ts'
 import { applyScenario, type Plan, type ScenarioOptions } from '../../transfer/scenario.ts'
-import { buildNetwork } from '../buildNetwork.ts'
 import {
   describeAugmentation,
   describeData,
@@ -134,7 +134,7 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
   describeEngine(output, engine)
   describeData(output, data)
   if (job.before.config) warnOfOtherImages(output, folder, dir, job.before.config, data)
-  const model = await buildNetwork(engine, network, job.settings.seed)
+  const model = await alexnet(engine, { ...network, seed: job.settings.seed })
   describeNetwork(output, model, network.weights ?? null)
   const { init, seed, freeze, train } = job.settings
   const choice =

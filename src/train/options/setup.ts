@@ -1,4 +1,5 @@
-import { choiceRule, listOfTexts, properShare, text } from '../../base/rule.ts'
+import { choiceRule, listOfTexts, properShare, rule, text } from '../../base/rule.ts'
+import type { LoadOptions } from '../../base/stateDict.ts'
 import { defaultSplit } from '../../data/split.ts'
 import { type Variant, variants } from '../../nn/alexnet.ts'
 import { type InitName, initNames } from '../../nn/init.ts'
@@ -7,7 +8,7 @@ import { type Scenario, scenarios } from '../../transfer/scenario.ts'
 import type { OptionSpec } from './spec.ts'
 
 /** The options that decide the network and the images, which `fit` takes ready made. */
-export interface SetupOptions extends TrainablePatterns {
+export interface SetupOptions extends TrainablePatterns, LoadOptions {
   /** The name of known weights, a file, or 'none'. */
   readonly weights?: string
   readonly variant?: Variant
@@ -17,6 +18,9 @@ export interface SetupOptions extends TrainablePatterns {
   readonly init?: InitName | 'pretrained'
   readonly split: number
 }
+
+/** Also none: it names the whole checkpoint, or no prefix. */
+const anyText = rule('a text', (value) => typeof value === 'string')
 
 /** The network that `graft train` and the page start from. */
 export const shippedWeights = 'alexnet-64-tinyimagenet100'
@@ -34,6 +38,26 @@ export const setupOptions = {
     flag: {
       flags: '--weights <name|path>',
       help: "a name that 'graft weights list' shows, a file, or 'none' for random",
+    },
+  },
+  weightsKey: {
+    rule: anyText,
+    defaultText: 'found',
+    decisive: 'run',
+    step: true,
+    flag: {
+      flags: '--weights-key <a.b>',
+      help: 'where in a PyTorch checkpoint the state_dict is: ema.state_dict',
+    },
+  },
+  weightsPrefix: {
+    rule: anyText,
+    defaultText: 'found',
+    decisive: 'run',
+    step: true,
+    flag: {
+      flags: '--weights-prefix <p.>',
+      help: "what stands before features.0.weight in the weights: 'model.'",
     },
   },
   variant: {

@@ -1,7 +1,8 @@
 import { WeightsError } from '../../base/errors.ts'
 import { sha256 } from '../../base/sha256.ts'
+import type { LoadOptions } from '../../base/stateDict.ts'
 import { readWeightsFile } from '../formats.ts'
-import { describeNamed } from '../named.ts'
+import { checkLoadOptions, describeNamed } from '../named.ts'
 import type { Opener } from '../place.ts'
 import { findNamedWeights, type NamedWeights } from '../registry.ts'
 import type { WeightsFile } from '../safetensors.ts'
@@ -18,8 +19,11 @@ import { web } from '../web.ts'
  * @param source an address or a path relative to the page, for example '/weights/mine.safetensors';
  * a name; or a file from an `<input type="file">`, which must be complete: shards and TensorFlow.js
  * models of several files can only be read from an address
- * @returns the arrays by name, widened to float32; the names are the file's own, except that those
- * of TensorFlow.js and ONNX become torchvision's
+ * @param options where in the file the weights are, if that has to be said
+ * @returns the arrays by name, widened to float32. The names are the file's own without the prefix
+ * before `features.0.weight`, except that those of TensorFlow.js and ONNX become torchvision's; what
+ * is outside of the prefix is left out, and named in `ignored`
+ * @throws UsageError for options that do not exist, or for weights whose file Graft knows
  * @throws WeightsError in one line that begins with the name or address: unreachable, an unknown
  * format, damaged, hostile
  * @example
@@ -28,15 +32,20 @@ import { web } from '../web.ts'
  * @example
  * const model = await alexnet(engine, { weights: (await loadWeights(input.files[0])).tensors })
  */
-export async function loadWeights(source: string | File): Promise<WeightsFile> {
-  if (source instanceof File) return readWeightsFile(source.name, source.name, alone(source))
+export async function loadWeights(
+  source: string | File,
+  options: LoadOptions = {},
+): Promise<WeightsFile> {
+  checkLoadOptions(source instanceof File ? source.name : source, options)
+  if (source instanceof File)
+    return readWeightsFile(source.name, source.name, alone(source), options)
   const named = findNamedWeights(source)
-  if (!named) return readWeightsFile(source, source, web)
+  if (!named) return readWeightsFile(source, source, web, options)
   return describeNamed(
     named,
-    await readWeightsFile(named.name, addressOf(named), web, (source) =>
-      requirePublished(named, source),
-    ),
+    await readWeightsFile(named.name, addressOf(named), web, {
+      verify: (bytes) => requirePublished(named, bytes),
+    }),
   )
 }
 

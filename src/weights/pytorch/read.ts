@@ -42,11 +42,13 @@ export function isTorchStream(start: string): boolean {
 /**
  * Reads the ZIP format.
  * @param archive the ZIP's files
+ * @param key the path to the state_dict in the saved object, if the caller knows it
  * @throws WeightsError for a file that is not a valid checkpoint
  */
 export async function readTorchArchive(
   source: ByteSource,
   archive: ReadonlyMap<string, ArchiveEntry>,
+  key?: string,
 ): Promise<WeightsFile> {
   if (isExported(archive)) return readExportedArchive(source, archive)
   const pickle = pickleOf(archive)
@@ -60,8 +62,9 @@ export async function readTorchArchive(
     )
   await requireLittleEndian(archive.get(`${folder}byteorder`))
   const rules = new TorchRules()
-  const { tensors, metadata } = findStateDict(
+  const { tensors, ...about } = findStateDict(
     readPickle(await readStored(pickle, maxPickleBytes), rules).value,
+    key,
   )
   const read = (storage: TorchStorage) => {
     const entry = entryOf(storage, archive, `${folder}data/`)
@@ -73,7 +76,7 @@ export async function readTorchArchive(
       )
     return readStored(entry, size)
   }
-  return { tensors: await materialize(tensors, read, source.size), metadata }
+  return { tensors: await materialize(tensors, read, source.size), ...about }
 }
 
 /** Reads a program of torch.export; its tensors are those of a state_dict. */
@@ -146,9 +149,10 @@ async function requireLittleEndian(entry: ArchiveEntry | undefined): Promise<voi
 
 /**
  * Reads the older format.
+ * @param key the path to the state_dict in the saved object, if the caller knows it
  * @throws WeightsError for a file that is not a valid checkpoint
  */
-export async function readTorchStream(source: ByteSource): Promise<WeightsFile> {
+export async function readTorchStream(source: ByteSource, key?: string): Promise<WeightsFile> {
   const rules = new TorchRules()
   const stream = new PickleStream(source, rules)
   if ((await stream.next()) !== magic)
@@ -168,7 +172,7 @@ export async function readTorchStream(source: ByteSource): Promise<WeightsFile> 
       'the checkpoint does not say that it is little-endian; ' +
         'save it again with torch.save on a little-endian machine',
     )
-  const { tensors, metadata } = findStateDict(await stream.next())
+  const { tensors, ...about } = findStateDict(await stream.next(), key)
   const places = await findStorages(source, await stream.next(), stream.position, rules)
   const read = ({ key }: TorchStorage) => {
     const place = places.get(key)
@@ -176,7 +180,7 @@ export async function readTorchStream(source: ByteSource): Promise<WeightsFile> 
       throw new WeightsError(`the checkpoint lacks the storage ${quote(key)}; ${fetchAgain}`)
     return source.read(place.begin, place.length)
   }
-  return { tensors: await materialize(tensors, read, source.size), metadata }
+  return { tensors: await materialize(tensors, read, source.size), ...about }
 }
 
 /** The place of each storage: they follow one another, each after its length in 8 bytes. */
