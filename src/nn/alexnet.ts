@@ -147,15 +147,16 @@ export function preprocessOf(variant: Variant): Preprocess {
 }
 
 /**
- * Makes an AlexNet, with weights or without. The weights may come from any training: a prefix before
- * their names is found, and what they have beside AlexNet's layers is ignored and named. If their FC
- * layers are not AlexNet's, or have another width, these are left out, for `applyScenario` to
- * replace.
+ * Makes an AlexNet, with weights or without. The weights may come from any training: a prefix
+ * before their names is found, and what they have beside AlexNet's layers is ignored and named. If
+ * their FC layers are not AlexNet's, or have another width, they are left out, for `applyScenario`
+ * to replace.
  * @returns the network; `missing` names the parameters that the weights do not contain, `left` what
- * was left out of their FC layers, `ignored` what is not AlexNet's, `preprocess` describes its input
- * @throws WeightsError for a file that cannot be read, for names in the convolutions that the network
- * does not know, for shapes that differ there (with `classes` or `hidden` also in the FC layers), and
- * if the file contains none of the parameters
+ * was left out of their FC layers, `ignored` what is not AlexNet's; `preprocess` describes its
+ * input
+ * @throws WeightsError for a file that cannot be read, for names in the convolutions that the
+ * network does not know, for shapes that differ there (with `classes` or `hidden` also in the FC
+ * layers), and if the file contains none of the parameters
  * @throws UsageError for options that do not exist or do not fit
  * @example
  * const weights = 'alexnet-64-tinyimagenet100'

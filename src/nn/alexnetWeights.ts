@@ -5,7 +5,7 @@ import type { LoadOptions, NamedArray, StateDict } from '../base/stateDict.ts'
 import type { Host } from '../host/host.ts'
 import { sameShape, showShape } from '../tensor/ndbuffer.ts'
 import { listNames } from '../weights/arrays.ts'
-import { findNames } from '../weights/names.ts'
+import { areCaffes, findNames } from '../weights/names.ts'
 import { list, type Network } from './network.ts'
 
 /** Weights as they were read: AlexNet's and others, by torchvision's names. */
@@ -69,10 +69,11 @@ function ofAlexNet(
     remarks = [],
   }: Pick<ReadWeights, 'metadata'> & Partial<Pick<ReadWeights, 'ignored' | 'remarks'>>,
 ): ReadWeights {
+  const caffe = areCaffes(new Set(Object.keys(read)))
   const tensors = new Map<string, NamedArray>()
   const others: string[] = []
   for (const [name, array] of Object.entries(read)) {
-    const own = torchvisionName(name)
+    const own = caffe ? torchvisionName(name) : name
     if (/^(?:features|classifier)\./.test(own)) tensors.set(own, array)
     else others.push(name)
   }
@@ -118,7 +119,7 @@ export function fillNetwork(
   if (strange.length > 0)
     throw new WeightsError(
       `AlexNet has no parameter ${list(strange)}: its convolutions, features.0, .3, .6, .8 and ` +
-        '.10, have a weight and a bias each. Merge or remove what was added to them, and save again',
+        '.10, have a weight and a bias each; merge or remove what was added, and save again',
     )
   const unfit = entries.flatMap(([name, { shape }]) => {
     const wanted = shapes.get(name)

@@ -38,7 +38,8 @@ export class Network {
   missing: readonly string[] = []
   /**
    * Tensors of those weights' FC layers that are not this network's, with their shapes. They were
-   * left out; `forward` refuses to run the layers without them until `applyScenario` replaces these.
+   * left out; `forward` refuses to run the layers without them, until `applyScenario` replaces
+   * these.
    */
   left: readonly string[] = []
   /** Names of tensors in those weights that do not belong to this network, and were ignored. */
@@ -170,13 +171,13 @@ export class Network {
     return this.forward(x, { ...options, to })
   }
 
-  /** @throws WeightsError for a layer that has random values in place of those that were left out */
+  /** @throws WeightsError for a layer with random values in place of those that were left out */
   #requireWeights(layer: Module): void {
     const lost = layer.parameters().find(({ name }) => this.missing.includes(name))
     if (lost)
       throw new WeightsError(
-        `${lost.name} has no values: the weights have ${list(this.left)} in its place, which does ` +
-          'not fit; replace the FC layers with applyScenario',
+        `${lost.name} has no values: the weights have ${list(this.left)} in its place, ` +
+          'which does not fit; replace the FC layers with applyScenario',
       )
   }
 

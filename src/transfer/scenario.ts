@@ -56,7 +56,7 @@ export interface Plan {
   readonly removed: readonly string[]
   /** Layers that were added. */
   readonly added: readonly { readonly name: string; readonly description: string }[]
-  /** Tensors of the weights' own FC layers, with their shapes: they did not fit and are not used. */
+  /** Tensors of the weights' own FC layers, with their shapes, which do not fit and are not used. */
   readonly left: readonly string[]
   /** Parameters whose values never change. */
   readonly frozen: readonly string[]
@@ -173,8 +173,8 @@ export function applyScenario(model: Network, options: ScenarioOptions): Plan {
 /**
  * Where the network is cut, and whether its hidden FC layers stay: as asked for, except that layers
  * which the weights do not have are never kept frozen, nor kept at all where nobody asked for it.
- * @throws UsageError for a cut behind what the weights have, WeightsError where hidden layers are to
- * stay and those of the weights do not fit
+ * @throws UsageError for a cut behind what the weights have, WeightsError where hidden layers are
+ * to stay and those of the weights do not fit
  */
 function headFor(
   model: Network,
@@ -215,8 +215,8 @@ function headFor(
   const unfit = model.left.filter((tensor) => /^classifier\.[14]\./.test(tensor))
   if (asked === 'last' && unfit.length > 0 && !afresh)
     throw new WeightsError(
-      optionText`${option('replace', 'last')} keeps the hidden FC layers, and those of the weights do
-        not fit (${list(unfit)}); ${option('replace', 'all')} leaves them`,
+      optionText`${option('replace', 'last')} keeps the hidden FC layers, and those of the weights
+        do not fit (${list(unfit)}); ${option('replace', 'all')} leaves them`,
     )
   const unwanted = small || (asked === undefined && model.pretrained && !afresh)
   if (asked !== 'all' && unwanted && hidden.length > 0) {

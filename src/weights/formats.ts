@@ -45,7 +45,7 @@ const headBytes = 512
  * @param label what errors begin with: the name or path that the user gave
  * @param place the file's path or address
  * @param opener how the host opens it
- * @param options `weightsKey` and `weightsPrefix`: where in it the weights are, if the caller knows;
+ * @param options `weightsKey` and `weightsPrefix`: where in it the weights are, if that is known;
  * `verify` checks the whole file before it is read, and throws if it is not the wanted one
  * @returns the arrays of AlexNet's prefix, without it; all of them where there is no AlexNet
  * @throws WeightsError in one line that begins with the label

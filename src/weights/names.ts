@@ -25,8 +25,12 @@ const first = new RegExp(`features(?:\\.${wrapper})*\\.0(?:\\.${wrapper})*\\.wei
 const any = new RegExp(
   `(?:features|classifier)(?:\\.${wrapper})*\\.\\d+(?:\\.${wrapper})*\\.(?:weight|bias)$`,
 )
-/** Caffe's first convolution; other networks have one too, but not all five in one place. */
 const caffeFirst = /conv1\.weight$/
+
+/** Whether they are those of Caffe's AlexNet: its five convolutions are among them. */
+export function areCaffes(all: ReadonlySet<string>, prefix = ''): boolean {
+  return [1, 2, 3, 4, 5].every((number) => all.has(`${prefix}conv${number}.weight`))
+}
 
 /** Whether tensors of these names are an AlexNet's, whatever their prefix. */
 export function areAlexNets(names: readonly string[]): boolean {
@@ -75,9 +79,7 @@ function prefixesOf(names: readonly string[]): string[] {
   const found = Array.from(prefixesBefore(names, first))
   if (found.length === 0) {
     const all = new Set(names)
-    return Array.from(prefixesBefore(names, caffeFirst)).filter((prefix) =>
-      [2, 3, 4, 5].every((number) => all.has(`${prefix}conv${number}.weight`)),
-    )
+    return Array.from(prefixesBefore(names, caffeFirst)).filter((one) => areCaffes(all, one))
   }
   const whole = found.filter((prefix) => prefix === '' || prefix.endsWith('.'))
   return whole.length > 0 ? whole : found

@@ -5,9 +5,13 @@ usage: matrix.py FOLDER full|sample
 Writes the files, and cases.json: for each file what it is, and the type whose values it has.
 expected-TYPE.safetensors holds the values of each type as float32.
 """
-import argparse, collections, json, os, sys
+import argparse, collections, importlib.util, json, os, sys
 import torch
-from safetensors.torch import save_file
+
+here = os.path.dirname(os.path.abspath(__file__))
+spec = importlib.util.spec_from_file_location('fixtures', os.path.join(here, 'fixtures', 'make_fixtures.py'))
+fixtures = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(fixtures)
 
 folder, size = sys.argv[1:]
 torch.manual_seed(1)
@@ -97,13 +101,13 @@ for index, (t, prefix, extra, nesting) in enumerate(rows()):
     if nesting:
         torch.save(nestings[nesting](inside, around), path)
     else:
-        save_file({k: v.contiguous() for k, v in inside.items()}, path)
+        fixtures.write_safetensors(path, inside)
     ignored = [k for k in beside if 'PREFIX' not in k]
     cases.append({'file': name, 'type': t, 'prefix': prefix, 'extra': extra,
                   'nesting': nesting, 'ignored': ignored})
 
 for t, convert in types.items():
-    save_file({k: convert(v).float().contiguous() for k, v in net.items()},
-              os.path.join(folder, f'expected-{t}.safetensors'))
+    fixtures.write_safetensors(os.path.join(folder, f'expected-{t}.safetensors'),
+                               {k: convert(v).float() for k, v in net.items()})
 with open(os.path.join(folder, 'cases.json'), 'w') as out:
     json.dump(cases, out)

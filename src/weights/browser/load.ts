@@ -21,8 +21,8 @@ import { web } from '../web.ts'
  * models of several files can only be read from an address
  * @param options where in the file the weights are, if that has to be said
  * @returns the arrays by name, widened to float32. The names are the file's own without the prefix
- * before `features.0.weight`, except that those of TensorFlow.js and ONNX become torchvision's; what
- * is outside of the prefix is left out, and named in `ignored`
+ * before `features.0.weight`, except that those of TensorFlow.js and ONNX become torchvision's.
+ * What is outside of the prefix is left out, and named in `ignored`
  * @throws UsageError for options that do not exist, or for weights whose file Graft knows
  * @throws WeightsError in one line that begins with the name or address: unreachable, an unknown
  * format, damaged, hostile

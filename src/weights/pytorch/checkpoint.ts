@@ -164,10 +164,8 @@ function withoutTensors(saved: unknown): WeightsError {
     )
   }
   const keys = Array.from(saved.entries.keys()).filter((key) => typeof key === 'string')
-  return new WeightsError(
-    `the checkpoint has no tensors${keys.length ? `, only ${listNames(keys)}` : ': it is empty'}; ` +
-      'save model.state_dict()',
-  )
+  const found = keys.length > 0 ? `, only ${listNames(keys)}` : ': it is empty'
+  return new WeightsError(`the checkpoint has no tensors${found}; save model.state_dict()`)
 }
 
 /** The texts of the dictionaries around the tensors, of theirs, and of its attribute. */
