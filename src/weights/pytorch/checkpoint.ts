@@ -59,13 +59,19 @@ export function findStateDict(saved: unknown, key?: string): Checkpoint {
       )
     tensors.set(name, tensor)
   }
-  return { tensors, metadata: metadataAround(candidate), remarks: [...remarks, ...passedOver(saved)] }
+  return {
+    tensors,
+    metadata: metadataAround(candidate),
+    remarks: [...remarks, ...passedOver(saved)],
+  }
 }
 
 /** Names the objects that are not read. */
 function passedOver(saved: unknown): string[] {
   const objects = Array.from(objectsIn(saved), ([path, { type }]) => `${path} (${type})`)
-  return objects.length > 0 ? [`objects beside the weights are not read: ${listNames(objects)}`] : []
+  return objects.length > 0
+    ? [`objects beside the weights are not read: ${listNames(objects)}`]
+    : []
 }
 
 function choose(candidates: readonly Candidate[], saved: unknown) {
