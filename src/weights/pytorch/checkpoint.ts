@@ -153,9 +153,9 @@ function find(parent: Place, path: string): Place | null {
 }
 
 function withoutTensors(saved: unknown): WeightsError {
-  const [found] = objectsIn(saved)
-  if (found) {
-    const [path, object] = found
+  const [first] = objectsIn(saved)
+  if (first) {
+    const [path, object] = first
     const where = path === '' ? 'the checkpoint' : `the checkpoint has no tensors; ${quote(path)}`
     return new WeightsError(`${where} is ${explain(object)}`)
   }
