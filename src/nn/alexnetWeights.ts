@@ -4,7 +4,7 @@ import { option, optionText } from '../base/optionText.ts'
 import type { LoadOptions, NamedArray, StateDict } from '../base/stateDict.ts'
 import type { Host } from '../host/host.ts'
 import { sameShape, showShape } from '../tensor/ndbuffer.ts'
-import { listNames } from '../weights/arrays.ts'
+import { labeled, listNames } from '../weights/arrays.ts'
 import { areCaffes, findNames } from '../weights/names.ts'
 import { list, type Network } from './network.ts'
 
@@ -39,11 +39,12 @@ export async function readWeights(
   { weights, weightsKey, weightsPrefix }: LoadOptions & { readonly weights?: string | StateDict },
 ): Promise<ReadWeights | null> {
   if (typeof weights === 'string') {
-    const { tensors, metadata, ignored, remarks } = await host.loadWeights(weights, {
-      weightsKey,
-      weightsPrefix,
-    })
-    return ofAlexNet(tensors, { metadata, ignored, remarks })
+    const file = await host.loadWeights(weights, { weightsKey, weightsPrefix })
+    try {
+      return ofAlexNet(file)
+    } catch (cause) {
+      throw labeled(weights, cause)
+    }
   }
   const needless = weights === undefined && weightsPrefix !== undefined ? 'weightsPrefix' : null
   if (weightsKey !== undefined || needless)
@@ -57,18 +58,16 @@ export async function readWeights(
     const own = names.get(name)
     return own === undefined ? [] : [[own, array]]
   })
-  return ofAlexNet(Object.fromEntries(named), { metadata: {}, ignored, remarks })
+  return ofAlexNet({ tensors: Object.fromEntries(named), metadata: {}, ignored, remarks })
 }
 
 /** Those of AlexNet's layers by torchvision's names; all others are ignored. */
-function ofAlexNet(
-  read: StateDict,
-  {
-    metadata,
-    ignored = [],
-    remarks = [],
-  }: Pick<ReadWeights, 'metadata'> & Partial<Pick<ReadWeights, 'ignored' | 'remarks'>>,
-): ReadWeights {
+function ofAlexNet({
+  tensors: read,
+  metadata,
+  ignored = [],
+  remarks = [],
+}: Awaited<ReturnType<Host['loadWeights']>>): ReadWeights {
   const caffe = areCaffes(new Set(Object.keys(read)))
   const tensors = new Map<string, NamedArray>()
   const others: string[] = []
@@ -80,7 +79,7 @@ function ofAlexNet(
   if (tensors.size === 0)
     throw new WeightsError(
       others.length > 0
-        ? `the weights are not an AlexNet's: they have ${list(others)}, and no features.0.weight`
+        ? notAlexNet(others)
         : 'none of the network’s parameters is in these weights: they hold no arrays',
     )
   return {
@@ -92,6 +91,10 @@ function ofAlexNet(
         ? [...remarks, `AlexNet has no such layer, ignored: ${listNames(others)}`]
         : remarks,
   }
+}
+
+function notAlexNet(names: readonly string[]): string {
+  return `the weights are not an AlexNet's: they have ${listNames(names)}, and no features.0.weight`
 }
 
 /** torchvision's name of a parameter that has Caffe's. */
@@ -136,7 +139,7 @@ export function fillNetwork(
   const isLeft = (name: string) => !shapes.has(name) || unfitLayers.has(layerOf(name))
   const fitting = entries.filter(([name]) => !isLeft(name))
   if (fitting.length === 0)
-    throw new WeightsError(`only FC layers are in the weights, and none of them fits`)
+    throw new WeightsError(notAlexNet([...entries.map(([name]) => name), ...ignored]))
   model.missing = model.loadStateDict(Object.fromEntries(fitting), { strict: false }).missing
   model.left = entries
     .filter(([name]) => isLeft(name))

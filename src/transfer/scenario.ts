@@ -56,7 +56,7 @@ export interface Plan {
   readonly removed: readonly string[]
   /** Layers that were added. */
   readonly added: readonly { readonly name: string; readonly description: string }[]
-  /** Tensors of the weights' own FC layers, with their shapes, which do not fit and are not used. */
+  /** Tensors of the weights' own FC layers that do not fit and are not used, with their shapes. */
   readonly left: readonly string[]
   /** Parameters whose values never change. */
   readonly frozen: readonly string[]
