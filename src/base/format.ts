@@ -39,6 +39,14 @@ export function counted(n: number, noun: string, plural = `${noun}s`): string {
   return `${thousands(n)} ${n === 1 ? noun : plural}`
 }
 
+/** A few names, and how many more there are: 'a, b, c, d, e and 7 more'. */
+export function listed(names: readonly string[]): string {
+  const shown = names.slice(0, mostListed).join(', ')
+  return names.length > mostListed ? `${shown} and ${names.length - mostListed} more` : shown
+}
+
+const mostListed = 5
+
 /** 1289748 as '1.2 MiB'. */
 export function bytes(n: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB']

@@ -1,6 +1,7 @@
 import { at } from '../base/at.ts'
 import { DataError, UsageError } from '../base/errors.ts'
 import { option, optionText } from '../base/optionText.ts'
+import { original, wellFormed } from '../base/wellFormed.ts'
 import { PassedOver } from '../host/imageFormat.ts'
 import { Column } from './column.ts'
 import {
@@ -17,6 +18,7 @@ export type Part = 'train' | 'val'
 
 const parts: readonly Part[] = ['train', 'val']
 const undivided = parts.length
+const leftOut = parts.length + 1
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
@@ -48,7 +50,7 @@ export class Catalog {
   /** @param part null if a seeded share of each class will be held out */
   add(name: string, label: number, part: Part | null = null): void {
     const start = this.#startOf(this.length)
-    const bytes = encoder.encode(name)
+    const bytes = encoder.encode(wellFormed(name))
     const end = start + bytes.length
     if (end > this.#names.length) {
       const larger = new Uint8Array(Math.max(2 * this.#names.length, end))
@@ -62,7 +64,8 @@ export class Catalog {
   }
 
   name(row: number): string {
-    return decoder.decode(this.#names.subarray(this.#startOf(row), this.#ends.at(row)))
+    const bytes = this.#names.subarray(this.#startOf(row), this.#ends.at(row))
+    return original(decoder.decode(bytes))
   }
 
   /** Where the bytes of a row's name begin. */
@@ -73,6 +76,20 @@ export class Catalog {
   sample(row: number): Sample {
     const name = this.name(row)
     return { source: this.#sourceOf(name, row), name, label: this.#labels.at(row) }
+  }
+
+  /**
+   * Gives every image its label and part once they are known.
+   * @param places by the labels that the images were added with; null leaves the images out
+   */
+  place(places: readonly ({ readonly label: number; readonly part: Part | null } | null)[]): void {
+    let row = 0
+    this.#parts.map(() => {
+      const place = at(places, this.#labels.at(row++))
+      if (!place) return leftOut
+      return place.part === null ? undivided : parts.indexOf(place.part)
+    })
+    this.#labels.map((label) => at(places, label)?.label ?? label)
   }
 
   /**
@@ -121,19 +138,20 @@ export class Catalog {
     }
     requireSameClasses(root, [...present[0]], [...present[1]])
     const [train, val] = picked.map((rows) => new Selection(this, rows)) as [Selection, Selection]
-    const { passedOver, remarks } = this
+    const { passedOver } = this
+    const remarks = [...this.remarks, ...similarNames(classes)]
     return { root, classes, train, val, passedOver: passedOver.counts, remarks }
   }
 
   /** Whether the images have no parts; either all have one, or none. */
   #needsSplit(root: string): boolean {
     let first = -1
-    let without = 0
+    let [without, divided] = [0, 0]
     for (let row = 0; row < this.length; row++) {
-      if (this.#parts.at(row) !== undivided) continue
-      if (without++ === 0) first = row
+      if (this.#parts.at(row) === undivided && without++ === 0) first = row
+      if (this.#parts.at(row) < undivided) divided++
     }
-    if (without > 0 && without < this.length)
+    if (without > 0 && divided > 0)
       throw new DataError(
         `${root}: ${this.name(first)} is neither in train nor in val, though others are: ` +
           'put it into one of them',
@@ -141,14 +159,21 @@ export class Catalog {
     return without > 0
   }
 
-  /** The rows of each class, sorted by name. */
+  /**
+   * The rows of each class, sorted by name. File systems keep one name in different forms of
+   * Unicode: the order is that of the composed one.
+   */
   #rowsByClass(classes: number): number[][] {
     const rows: number[][] = Array.from({ length: classes }, () => [])
-    for (let row = 0; row < this.length; row++) at(rows, this.#labels.at(row)).push(row)
+    for (let row = 0; row < this.length; row++)
+      if (this.#parts.at(row) !== leftOut) at(rows, this.#labels.at(row)).push(row)
     for (const ofClass of rows) {
       const named = ofClass
-        .map((row) => ({ row, name: this.name(row) }))
-        .sort((a, b) => byCodeUnit(a.name, b.name))
+        .map((row) => {
+          const name = this.name(row)
+          return { row, name, composed: name.normalize('NFC') }
+        })
+        .sort((a, b) => byCodeUnit(a.composed, b.composed) || byCodeUnit(a.name, b.name))
       for (const [i, { row }] of named.entries()) ofClass[i] = row
     }
     return rows
@@ -195,6 +220,18 @@ export function requireTwoClasses(root: string, classes: readonly string[]): voi
     throw new DataError(
       `${root} has only one class, "${classes[0]}": add images of at least one more`,
     )
+}
+
+/** A remark on classes whose names a person would hardly tell apart. */
+function similarNames(classes: readonly string[]): string[] {
+  const groups = new Map<string, string[]>()
+  for (const name of classes) {
+    const key = name.normalize('NFKC').replace(/\s+/g, ' ').trim().toLowerCase()
+    groups.set(key, [...(groups.get(key) ?? []), `"${name}"`])
+  }
+  return [...groups.values()]
+    .filter((names) => names.length > 1)
+    .map((names) => `${names.join(' and ')} are different classes, though their names look alike`)
 }
 
 /**

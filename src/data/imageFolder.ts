@@ -1,22 +1,23 @@
-import type { Dirent } from 'node:fs'
-import { readdir, realpath, stat } from 'node:fs/promises'
+import { realpath, stat } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { DataError } from '../base/errors.ts'
+import { type Entry, fsPath, nameOf, readEntries } from '../base/node/fileNames.ts'
 import { countedEndings, PassedOver, PICTURE } from '../host/imageFormat.ts'
-import { Catalog, type Part, requireSameClasses, requireTwoClasses } from './catalog.ts'
+import { Catalog, requireSameClasses, requireTwoClasses } from './catalog.ts'
 import { byCodeUnit, type ImageDataset } from './dataset.ts'
+import { type ClassFolder, classesOf, layoutOf } from './layout.ts'
+import { namedPart } from './partNames.ts'
 import { type DataOptions, resolveSplit } from './split.ts'
+import { StrayNames } from './strayNames.ts'
+import { GrowingTree } from './tree.ts'
 
 const LAYOUT = 'one folder per class with its images inside, such as cat/1.jpg and dog/1.jpg'
 
 type Kind = 'folder' | 'file' | 'other'
 
-async function readFolder(path: string): Promise<Dirent[]> {
+async function readFolder(path: string): Promise<Entry[]> {
   try {
-    const entries = await readdir(path, { withFileTypes: true })
-    return entries
-      .filter((entry) => !entry.name.startsWith('.'))
-      .sort((a, b) => byCodeUnit(a.name, b.name))
+    return (await readEntries(path)).sort((a, b) => byCodeUnit(a.name, b.name))
   } catch (cause) {
     throw folderError(path, cause)
   }
@@ -39,35 +40,51 @@ function folderError(path: string, cause: unknown): DataError {
  * The kind of an entry after following symbolic links. A broken link counts as a file, so that the
  * decoder reports it.
  */
-async function entryKind(folder: string, entry: Dirent): Promise<Kind> {
+async function entryKind(folder: string, entry: Entry): Promise<Kind> {
   if (entry.isDirectory()) return 'folder'
   if (entry.isFile()) return 'file'
   if (!entry.isSymbolicLink()) return 'other'
   try {
-    const target = await stat(join(folder, entry.name))
+    const target = await stat(fsPath(join(folder, entry.name)))
     return target.isDirectory() ? 'folder' : target.isFile() ? 'file' : 'other'
   } catch {
     return 'file'
   }
 }
 
-async function subfolders(path: string): Promise<string[]> {
-  const names: string[] = []
-  for (const entry of await readFolder(path)) {
-    if ((await entryKind(path, entry)) === 'folder') names.push(entry.name)
-  }
-  return names
-}
+/** No division lies deeper below the root. */
+const deepest = 4
 
-async function hasImages(path: string): Promise<boolean> {
-  for (const entry of await readFolder(path)) {
-    if (PICTURE.test(entry.name) && (await entryKind(path, entry)) === 'file') return true
+/**
+ * The folders below a root, as deep as its division may lie: classes are not entered, which hold
+ * images.
+ */
+async function treeBelow(root: string, stray: StrayNames): Promise<GrowingTree> {
+  const whole = new GrowingTree()
+  const fill = async (tree: GrowingTree, path: string, depth: number): Promise<void> => {
+    for (const entry of await readFolder(path)) {
+      if (stray.note(entry.name)) tree.mark(entry.name)
+      else if ((await entryKind(path, entry)) === 'folder') tree.folder(entry.name)
+      else tree.file(entry.name)
+    }
+    for (const [name, folder] of depth < deepest ? tree.folders : [])
+      if (depth === 0 || tree.images === 0 || namedPart(name))
+        await fill(folder, join(path, name), depth + 1)
   }
-  return false
+  await fill(whole, root, 0)
+  return whole
 }
 
 function isWithin(path: string, folder: string): boolean {
   return path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep)
+}
+
+async function realFolder(path: string): Promise<string> {
+  try {
+    return nameOf(await realpath(fsPath(path), { encoding: 'buffer' }))
+  } catch (cause) {
+    throw folderError(path, cause)
+  }
 }
 
 /**
@@ -78,20 +95,22 @@ async function walkClass(
   root: string,
   relative: string,
   passedOver: PassedOver,
+  stray: StrayNames,
 ): Promise<string[]> {
-  const classFolder = await realpath(join(root, relative))
+  const classFolder = await realFolder(join(root, relative))
   const seen = new Set([classFolder])
   const names: string[] = []
   const waiting = [relative]
   for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
     const folder = join(root, at)
     for (const entry of await readFolder(folder)) {
+      if (stray.note(entry.name)) continue
       const name = `${at}/${entry.name}`
       const kind = await entryKind(folder, entry)
       if (kind === 'file' && PICTURE.test(entry.name)) names.push(name)
       else if (kind === 'file') passedOver.note(entry.name)
       if (kind !== 'folder') continue
-      const real = await realpath(join(root, name))
+      const real = await realFolder(join(root, name))
       if (seen.has(real) || isWithin(classFolder, real)) continue
       seen.add(real)
       waiting.push(name)
@@ -100,75 +119,46 @@ async function walkClass(
   return names
 }
 
-/** Adds the images of every class below `root/prefix`. */
+/** Adds the images of every class folder. */
 async function addClasses(
   catalog: Catalog,
   root: string,
   classes: readonly string[],
-  part: Part | null,
+  folders: readonly ClassFolder[],
+  stray: StrayNames,
 ): Promise<void> {
-  const prefix = part ? `${part}/` : ''
-  for (const [label, name] of classes.entries()) {
+  const labels = new Map(classes.map((name, label) => [name, label]))
+  for (const { path, name, part } of folders) {
     const passedOver = new PassedOver()
-    const names = await walkClass(root, prefix + name, passedOver)
+    const names = await walkClass(root, path, passedOver, stray)
     if (names.length === 0) {
       const others = countedEndings(passedOver.counts)
       throw new DataError(
-        `the class folder ${join(root, prefix, name)} holds no image ` +
+        `the class folder ${join(root, path)} holds no image ` +
           `(JPEG, PNG or WebP${others && `; it holds ${others}`}): add some or remove the folder`,
       )
     }
     catalog.passedOver.add(passedOver)
-    for (const image of names) catalog.add(image, label, part)
+    for (const image of names) catalog.add(image, labels.get(name) ?? Number.NaN, part)
   }
 }
 
-/** The class folders directly below a folder; at least one. */
-async function classFolders(path: string): Promise<string[]> {
-  const classes = await subfolders(path)
-  if (classes.length > 0) return classes
-  const found = (await hasImages(path))
-    ? 'holds images but no class folders: put them into'
-    : 'holds no class folders: it needs'
-  throw new DataError(`${path} ${found} ${LAYOUT}`)
-}
-
 /**
- * Whether the folder is divided into train/ and val/. One of them alone is an error, unless it is a
- * class of that name.
- */
-async function isDivided(root: string, folders: readonly string[]): Promise<boolean> {
-  const present = ['train', 'val'].filter((name) => folders.includes(name))
-  const [only] = present
-  if (only === undefined) return false
-  if (present.length === 2) return true
-  if ((await hasImages(join(root, only))) || (await subfolders(join(root, only))).length === 0)
-    return false
-  const missing = only === 'train' ? 'val' : 'train'
-  const misnamed = missing === 'val' && folders.find((name) => /^valid(ation)?$/i.test(name))
-  const remedy = misnamed
-    ? `rename ${misnamed}/ to val/`
-    : `add ${missing}/ with a folder per class`
-  throw new DataError(
-    `${root} has ${only}/ but no ${missing}/: ${remedy}, ` +
-      `or give ${join(root, only)} to have a part of it held out`,
-  )
-}
-
-/**
- * Opens a folder of labeled images: either `train/<class>/…` and `val/<class>/…`, or `<class>/…`,
- * of which a seeded share of each class is held out for validation. Folders inside a class are read
- * too, and symbolic links are followed. Hidden files are skipped, and so are files whose names do
- * not end in .jpg, .jpeg, .png or .webp; `passedOver` counts the images of other formats among
- * them. No image is decoded yet.
+ * Opens a folder of labeled images: `<class>/…`, or `train/<class>/…` and `val/<class>/…`. Which of
+ * the two it is follows from the folders' names: see `layoutOf` in src/data/layout.ts. Folders
+ * inside a class are read too, and symbolic links are followed. Hidden files and what other programs
+ * left are passed over, and so are files whose names do not end in .jpg, .jpeg, .png or .webp;
+ * `passedOver` counts the images of other formats among them, and `remarks` says what else was not
+ * read. No image is decoded yet.
  *
  * Class names are sorted by code unit, and the division depends only on the seed and the sorted
- * names of the files: both are the same on every system. If train/ and val/ exist, other folders
- * beside them are ignored, and `split` and `seed` are errors, because they would have no effect.
+ * names of the files, in the composed form of Unicode: both are the same on every system. If train/
+ * and val/ exist, other folders beside them are not read, and `split` and `seed` are errors, because
+ * they would have no effect.
  *
  * @throws DataError with one line that says what to do: no such folder, not a folder, no class
- * folders, a class without images, only one class, a class in only one of train/ and val/, a class
- * too small to divide
+ * folders, a class without images, only one class, a class in only one of train/ and val/, one of
+ * the two missing, a class too small to divide
  * @throws UsageError for a split outside (0, 1) or a seed that is not a non-negative safe integer
  * @example
  * const data = await openImageFolder('flowers', { split: 0.2, seed: 1 })
@@ -179,16 +169,21 @@ export async function openImageFolder(
   options: DataOptions = {},
 ): Promise<ImageDataset> {
   const division = resolveSplit('openImageFolder', options)
+  const stray = new StrayNames()
+  const nameOf = (path: string) => join(dir, path)
+  const { folders, remarks } = layoutOf(await treeBelow(dir, stray), nameOf)
+  const classes = classesOf(folders)
+  const [first] = folders
+  if (first?.part)
+    requireSameClasses(dir, classesOf(folders, 'train'), classesOf(folders, 'val'), '/')
+  requireTwoClasses(nameOf(folderOf(first?.path ?? '')), classes)
   const catalog = new Catalog((name) => join(dir, name))
-  if (await isDivided(dir, await subfolders(dir))) {
-    const classes = await classFolders(join(dir, 'train'))
-    requireSameClasses(dir, classes, await classFolders(join(dir, 'val')), '/')
-    requireTwoClasses(join(dir, 'train'), classes)
-    for (const part of ['train', 'val'] as const) await addClasses(catalog, dir, classes, part)
-    return catalog.divide(dir, classes, division)
-  }
-  const classes = await classFolders(dir)
-  requireTwoClasses(dir, classes)
-  await addClasses(catalog, dir, classes, null)
+  await addClasses(catalog, dir, classes, folders, stray)
+  catalog.remarks.push(...remarks, ...stray.remarks)
   return catalog.divide(dir, classes, division)
+}
+
+/** 'a/b' of 'a/b/c'. */
+function folderOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')))
 }

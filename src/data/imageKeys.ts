@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { fsPath } from '../base/node/fileNames.ts'
+import { wellFormed } from '../base/wellFormed.ts'
 import type { Source } from './dataset.ts'
 
 /** How a later run recognizes an image: keys of 128 bits, as 32 hexadecimal digits. */
@@ -45,8 +47,8 @@ export class FileStates {
 
 async function stateOf(path: string): Promise<string | null> {
   try {
-    const { size, mtimeNs, ctimeNs } = await stat(path, { bigint: true })
-    return [resolve(path), size, mtimeNs, ctimeNs].join('\0')
+    const { size, mtimeNs, ctimeNs } = await stat(fsPath(path), { bigint: true })
+    return [wellFormed(resolve(path)), size, mtimeNs, ctimeNs].join('\0')
   } catch {
     return null
   }

@@ -30,7 +30,7 @@ export async function openData(path: string, options: DataOptions = {}): Promise
     )
   }
   if (!found) return openImageFolder(path, options)
-  if ((await findShards(path)).length > 0) return openTarShards(path, options)
+  if ((await findShards(path)).shards.length > 0) return openTarShards(path, options)
   const labels = await labelFiles(path)
   const [only, ...others] = labels
   if (only === undefined) return openImageFolder(path, options)

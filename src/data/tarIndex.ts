@@ -1,7 +1,9 @@
 import type { FileHandle } from 'node:fs/promises'
-import { Header, Pax } from 'tar'
+import { Header } from 'tar'
 import { DataError } from '../base/errors.ts'
+import { nameOf } from '../base/node/fileNames.ts'
 import { openInput, readError } from '../base/node/inputFile.ts'
+import { type Extension, extensionOf } from './pax.ts'
 
 /** A file in a tar archive. */
 export interface TarMember {
@@ -11,6 +13,8 @@ export interface TarMember {
   readonly start: number
   /** Its length. */
   readonly bytes: number
+  /** Whether the archive leaves the file's zeros out, so that these are not the file's bytes. */
+  readonly sparse: boolean
 }
 
 const blockBytes = 512
@@ -19,6 +23,9 @@ const blockBytes = 512
  * follows.
  */
 const windowBytes = 1 << 17
+/** Bytes that the description of one member may have; systems allow 4 KiB for a path. */
+const mostExtensionBytes = 2 ** 20
+const mostNameBytes = 2 ** 16
 
 /**
  * Lists the files of a tar archive (ustar, pax, GNU) in their order in the archive. It reads only
@@ -40,43 +47,106 @@ export async function* tarMembers(archive: string): AsyncGenerator<TarMember, vo
 }
 
 async function* membersOf(reader: WindowReader): AsyncGenerator<TarMember, void, undefined> {
-  let extended: Pax | { path?: string } | undefined
-  let everywhere: Pax | undefined
+  let extension: Extension = {}
   for (let position = 0; position < reader.size; ) {
+    const damaged = () =>
+      new DataError(`${reader.name}: the archive is damaged at byte ${position}: make it again`)
     const block = await reader.read(position, Math.min(blockBytes, reader.size))
     if (position === 0) requireTar(reader.name, block)
-    const header = new Header(block, 0, extended, everywhere)
+    const header = decoded(block) ?? fail(damaged())
     if (header.nullBlock) return
-    if (!header.cksumValid)
-      throw position === 0
-        ? notTar(reader.name)
-        : new DataError(`${reader.name}: the archive is damaged at byte ${position}: make it again`)
-    // npm's Header puts the short name's folder before a long one.
-    const path = extended?.path ?? everywhere?.path ?? header.path
-    const start = position + blockBytes
-    const bytes = header.size ?? 0 // folders and links may leave their size out
+    if (!header.cksumValid) throw position === 0 ? notTar(reader.name) : damaged()
+    const describes = descriptions.has(header.type)
+    const path = (!describes && extension.path) || pathOf(block)
+    const isFile = files.has(header.type) && !path.endsWith('/')
+    const size = (isFile ? extension.size : undefined) ?? header.size
+    if (size === undefined && (isFile || describes)) throw damaged()
+    const start =
+      header.type === 'SparseFile'
+        ? await afterSparseMap(reader, block, position + blockBytes)
+        : position + blockBytes
+    const bytes = size ?? 0 // folders and links may leave their size out
     if (start + bytes > reader.size)
       throw new DataError(
-        `${reader.name}: the archive is cut short within ${path ?? 'a member'}: ` +
+        `${reader.name}: the archive is cut short within ${path || 'a member'}: ` +
           'copy or make it again',
       )
-    position = start + Math.ceil(bytes / blockBytes) * blockBytes
-    const text = async () => (await reader.read(start, bytes)).toString('utf8')
-    if (header.type === 'ExtendedHeader')
-      extended = Pax.parse(await text(), extended as Pax | undefined, false)
-    else if (header.type === 'GlobalExtendedHeader')
-      everywhere = Pax.parse(await text(), everywhere, true)
-    else if (header.type === 'NextFileHasLongPath' || header.type === 'OldGnuLongPath')
-      extended = { ...extended, path: (await text()).replace(/\0.*/s, '') }
-    else {
-      extended = undefined
-      if (isFile(header) && path) yield { path, start, bytes }
+    const description = async (most: number) => {
+      if (bytes > most)
+        throw new DataError(
+          `${reader.name}: at byte ${position}, ${bytes} bytes describe one member, and ${most} ` +
+            'are the most that are read: make the archive again',
+        )
+      return reader.read(start, bytes)
     }
+    if (header.type === 'ExtendedHeader' || header.type === 'OldExtendedHeader')
+      extension = {
+        ...extension,
+        ...(extensionOf(await description(mostExtensionBytes)) ?? fail(damaged())),
+      }
+    else if (header.type === 'GlobalExtendedHeader') {
+      const all = extensionOf(await description(mostExtensionBytes)) ?? fail(damaged())
+      if (all.path !== undefined || all.size !== undefined)
+        throw new DataError(
+          `${reader.name}: at byte ${position}, one path or size is set for all members: ` +
+            'make the archive again',
+        )
+    } else if (header.type === 'NextFileHasLongPath' || header.type === 'OldGnuLongPath')
+      extension = { ...extension, path: nameOf(untilZero(await description(mostNameBytes))) }
+    else if (!describes) {
+      const sparse = header.type === 'SparseFile' || extension.sparse === true
+      extension = {}
+      if (isFile && path) yield { path, start, bytes, sparse }
+    }
+    position = start + Math.ceil(bytes / blockBytes) * blockBytes
   }
 }
 
-function isFile({ type }: Header): boolean {
-  return type === 'File' || type === 'OldFile' || type === 'ContiguousFile'
+const files = new Set<string>(['File', 'OldFile', 'ContiguousFile', 'SparseFile'])
+/** Headers whose content describes the next member, or all of them. */
+const descriptions = new Set<string>([
+  'ExtendedHeader',
+  'OldExtendedHeader',
+  'GlobalExtendedHeader',
+  'NextFileHasLongPath',
+  'OldGnuLongPath',
+  'NextFileHasLongLinkpath',
+])
+
+function fail(error: DataError): never {
+  throw error
+}
+
+/** A header's fields; null where a number in it is none. */
+function decoded(block: Buffer): Header | null {
+  try {
+    return new Header(block)
+  } catch {
+    return null
+  }
+}
+
+function untilZero(bytes: Buffer): Buffer {
+  const end = bytes.indexOf(0)
+  return end < 0 ? bytes : bytes.subarray(0, end)
+}
+
+/** A header's path with all its bytes: npm's Header replaces those that are no UTF-8. */
+function pathOf(block: Buffer): string {
+  const name = untilZero(block.subarray(0, 100))
+  const isUstar = block.toString('latin1', 257, 265) === 'ustar\x0000'
+  // Some write times behind a prefix of 130 bytes.
+  const prefixEnd = block[475] === 0 ? 475 : 500
+  const prefix = isUstar ? untilZero(block.subarray(345, prefixEnd)) : Buffer.alloc(0)
+  return (prefix.length > 0 ? `${nameOf(prefix)}/` : '') + nameOf(name)
+}
+
+/** Where the content of a sparse file of GNU tar begins: its map may take further blocks. */
+async function afterSparseMap(reader: WindowReader, block: Buffer, end: number): Promise<number> {
+  let start = end
+  for (let goesOn = block[482]; goesOn; start += blockBytes)
+    goesOn = (await reader.read(start, blockBytes))[504]
+  return start
 }
 
 function requireTar(name: string, start: Buffer): void {

@@ -44,8 +44,8 @@ function bytesOf(name: string): Buffer {
  * Every path that a person gave or a folder named goes through it on its way to the disk.
  * @example await readFile(fsPath(join(folder, name)))
  */
-export function fsPath(path: string): string | Buffer {
-  return surrogate.test(path) ? bytesOf(path) : path
+export function fsPath<T>(path: T): T | Buffer {
+  return typeof path === 'string' && surrogate.test(path) ? bytesOf(path) : path
 }
 
 /** An entry of a folder. */

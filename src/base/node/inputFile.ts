@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { GraftError } from '../errors.ts'
+import { fsPath } from './fileNames.ts'
 
 /** Why a file cannot be read, for callers that have more to say about one of the reasons. */
 export type ReadProblem = 'missing' | 'denied' | 'folder' | 'irregular' | 'too-large' | 'other'
@@ -46,8 +47,8 @@ export async function openInput(
 ): Promise<InputFile> {
   let file: FileHandle | null = null
   try {
-    requireRegular(path, await stat(path), most)
-    file = await open(path, openFlags)
+    requireRegular(path, await stat(fsPath(path)), most)
+    file = await open(fsPath(path), openFlags)
     return { file, size: requireRegular(path, await file.stat(), most) }
   } catch (cause) {
     await file?.close()
@@ -75,8 +76,8 @@ export async function readInput(path: string | URL, most: number): Promise<Buffe
 export function readInputSync(path: string, most: number): Buffer {
   let file: number | null = null
   try {
-    requireRegular(path, statSync(path), most)
-    file = openSync(path, openFlags)
+    requireRegular(path, statSync(fsPath(path)), most)
+    file = openSync(fsPath(path), openFlags)
     const bytes = Buffer.alloc(requireRegular(path, fstatSync(file), most))
     for (let at = 0; at < bytes.length; ) {
       const read = readSync(file, bytes, at, bytes.length - at, at)
