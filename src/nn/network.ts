@@ -1,6 +1,7 @@
 import { at } from '../base/at.ts'
 import { ShapeError, UsageError, WeightsError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
+import { option, optionText } from '../base/optionText.ts'
 import { philox4x32 } from '../base/random.ts'
 import type { StateDict } from '../base/stateDict.ts'
 import { checkValues, type Shape, sameShape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
@@ -176,8 +177,8 @@ export class Network {
     const lost = layer.parameters().find(({ name }) => this.missing.includes(name))
     if (lost)
       throw new WeightsError(
-        `${lost.name} has no values: the weights have ${list(this.left)} in its place, ` +
-          'which does not fit; replace the FC layers with applyScenario',
+        optionText`${lost.name} has no values: the weights have ${list(this.left)} in its place,
+          which does not fit; apply a ${option('scenario')}, which replaces it`,
       )
   }
 

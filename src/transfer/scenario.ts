@@ -188,13 +188,13 @@ function headFor(
   const end = model.layers.findIndex(
     (layer) =>
       layer.name.startsWith('features.') &&
-      layer.parameters().some(({ name }) => absent.includes(name)),
+      layer.parameters().some(({ name }) => name.endsWith('.weight') && absent.includes(name)),
   )
   if (end >= 0) {
     const [last, first] = [model.layers[end - 1], at(model.layers, end)]
     if (!last)
       throw new WeightsError(
-        `the weights do not have all of ${first.name}: no layer can be kept; take other weights, ` +
+        `the weights do not have ${first.name}: no layer can be kept; take other weights, ` +
           'or start from random ones with large-different',
       )
     const cutAt = cut === null ? model.layers.length : indexOf(model.layers, cut)

@@ -4,7 +4,7 @@ import { option, optionText } from '../base/optionText.ts'
 import { listNames, quote } from './arrays.ts'
 
 /** Averages of the weights over the steps of training: 'state_dict_ema', 'modelEma', 'swa.'. */
-const averaged = /(?:^|[._])(?:ema|swa|averaged?|shadow)(?:[._\d]|$)/i
+const averaged = /(?:^|[._])(?:ema|swa|averaged?|avg|shadow)(?:[._\d]|$)/i
 /** The usual names of a state_dict, at the end of its path. */
 const usual =
   /(?:^|\.)(?:\w*state_?dict\w*|model|net(?:work)?|(?:model_)?(?:state|weights|params))$/i

@@ -1,5 +1,9 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { loadWeights } from '../../src/weights/load.ts'
+import { writeSafetensors } from '../../src/weights/safetensors.ts'
 import { graft, Workplace } from './run.ts'
 
 // Each command is a process of its own, and a CPU adapter on a busy machine takes its time.
@@ -52,6 +56,76 @@ describe('train --weights', () => {
     ])
     expect([trained.code, trained.complaints]).toEqual([0, []])
     expect(trained.events().at(-1)).toMatchObject({ type: 'result' })
+  })
+
+  test('a run whose FC layers were replaced, its export, and a cut run: their features', async () => {
+    const train = async (out: string, ...options: string[]) => {
+      const run = place.path(out)
+      const outcome = await graft(
+        ['train', place.photos, '--epochs', '1', '--out', run].concat(options),
+      )
+      expect([outcome.code, outcome.complaints]).toEqual([0, []])
+      return { run, said: outcome.stdout }
+    }
+    const first = await train('first', '--replace', 'all')
+    const onnx = place.path('first.onnx')
+    expect((await graft(['export', first.run, '--out', onnx])).code).toBe(0)
+    for (const weights of [join(first.run, 'weights.safetensors'), onnx]) {
+      const { said } = await train('second', '--weights', weights, '--force')
+      expect(said).toMatch(/ left +classifier\.6\.weight \[3, 864\], classifier\.6\.bias \[3\]/)
+      expect(said).toMatch(/ new +classifier\.6: FC 864 to 3/)
+    }
+    const cut = await train('cut', '--scenario', 'small-different')
+    const again = await train('third', '--weights', join(cut.run, 'weights.safetensors'))
+    expect(again.said).toMatch(/The weights end at features\.7, so the network is cut there/)
+    const evaluated = await graft(['evaluate', again.run, place.photos, '--json'])
+    expect(evaluated.events().at(-1)).toMatchObject({ type: 'result', count: 6 })
+  })
+
+  test('a file with two networks: --weights-prefix says which, and what is ignored is listed', async () => {
+    const { tensors } = await loadWeights('alexnet-64-tinyimagenet100')
+    const named = (prefix: string) =>
+      Object.entries(tensors).map(([name, array]) => [`${prefix}${name}`, array] as const)
+    const file = place.path('two.safetensors')
+    const two = Object.fromEntries([...named('student.'), ...named('teacher.')])
+    await writeFile(file, writeSafetensors(two))
+    const args = ['train', place.photos, '--weights', file, '--out', place.path('two')]
+    const asked = await graft(args)
+    expect([asked.code, asked.complaints]).toEqual([
+      1,
+      [
+        expect.stringMatching(
+          /two\.safetensors: features\.0\.weight stands behind "student\.", "teacher\.".* with --weights-prefix student\.$/,
+        ),
+      ],
+    ])
+    const told = await graft(args.concat('--weights-prefix', 'teacher.', '--epochs', '1'))
+    expect([told.code, told.complaints]).toEqual([
+      0,
+      [expect.stringMatching(/ignored: "student\.classifier\.1\.bias", .* and 4 more$/)],
+    ])
+  })
+
+  test.each([
+    [[], /--weights-key says where in a file the weights are: name the file with --weights/],
+    [['--weights', 'none'], /--weights-key says where/],
+    [
+      ['--weights', 'alexnet-64-tinyimagenet100'],
+      /--weights-key says where .* Graft knows the file of alexnet-64-tinyimagenet100: leave it out/,
+    ],
+    [
+      ['--weights', fixture('f32.safetensors')],
+      /only a PyTorch checkpoint has dictionaries to choose from: leave --weights-key out/,
+    ],
+    [
+      ['--weights', fixture('zip-nested.pth')],
+      /no dictionary under "ema"; tensors are under .*: correct --weights-key, or leave it out/,
+    ],
+  ])('--weights-key is not ignored: %j', async (options, message) => {
+    const args = ['train', place.photos, '--weights-key', 'ema', '--out', place.path('none')]
+    const { code, complaints } = await graft(args.concat(options))
+    expect(code).toBeGreaterThan(0)
+    expect(complaints).toEqual([expect.stringMatching(message)])
   })
 
   test('a file that is none is one line and no run', async () => {
