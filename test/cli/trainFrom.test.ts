@@ -72,7 +72,7 @@ describe('train --weights', () => {
     expect((await graft(['export', first.run, '--out', onnx])).code).toBe(0)
     for (const weights of [join(first.run, 'weights.safetensors'), onnx]) {
       const { said } = await train('second', '--weights', weights, '--force')
-      expect(said).toMatch(/ left +classifier\.6\.weight \[3, 864\], classifier\.6\.bias \[3\]/)
+      expect(said).toMatch(/ left +classifier\.6\..*\[3, 864\]/)
       expect(said).toMatch(/ new +classifier\.6: FC 864 to 3/)
     }
     const cut = await train('cut', '--scenario', 'small-different')
