@@ -1,4 +1,6 @@
+import { at } from '../base/at.ts'
 import { WeightsError } from '../base/errors.ts'
+import { sha256 } from '../base/sha256.ts'
 import type { StateDict } from '../base/stateDict.ts'
 import type { Files } from '../host/host.ts'
 import { list } from '../nn/network.ts'
@@ -49,10 +51,14 @@ export interface Checkpoint {
 }
 
 /**
- * The newest end of an epoch, and the newest state within one. Each replaces only its own kind: if
- * one file is damaged, the other is still whole.
+ * The two newest ends of epochs, in turn, and the newest state within an epoch. A new one replaces
+ * the oldest of its kind: if a file is damaged, the one before it is still whole.
  */
-const names = { epoch: 'epoch.safetensors', step: 'step.safetensors' } as const
+const names = {
+  ends: ['epoch-other.safetensors', 'epoch.safetensors'],
+  step: 'step.safetensors',
+} as const
+const allNames = [...names.ends, names.step]
 const prefixes = {
   weights: 'weight/',
   optimizer: 'optimizer/',
@@ -66,8 +72,8 @@ type Facts = Pick<Checkpoint, 'epochs' | 'part' | 'passes' | 'options'> & {
 }
 
 /**
- * Writes a checkpoint into a folder. It replaces the one before of its kind: a crash at any moment
- * leaves one of the two whole.
+ * Writes a checkpoint into a folder, with a checksum of all that it holds. It replaces an older one:
+ * a crash at any moment leaves the others whole.
  */
 export async function writeCheckpoint(
   files: Files,
@@ -86,21 +92,34 @@ export async function writeCheckpoint(
   const updates = averages?.updates ?? null
   const bestEpoch = best?.epoch ?? null
   const facts: Facts = { epochs, part, passes, options, updates, bestEpoch }
+  const text = JSON.stringify(facts)
   await files.write(
-    `${folder}/${part ? names.step : names.epoch}`,
-    safetensorsParts(tensors, { checkpoint: JSON.stringify(facts) }),
+    `${folder}/${part ? names.step : at(names.ends, epochs.length % 2)}`,
+    safetensorsParts(tensors, { checkpoint: text, sha256: await checksumOf(text, tensors) }),
   )
+}
+
+/**
+ * The sha256 of everything in a checkpoint: its facts, and each tensor's name, shape and values. It
+ * is computed beside the training: for 230 MB it takes half a second to a second of one core.
+ */
+async function checksumOf(facts: string, tensors: StateDict): Promise<string> {
+  const listed: unknown[] = [facts]
+  for (const [name, { shape, data }] of Object.entries(tensors))
+    listed.push([name, shape, await sha256(data)])
+  const [first, ...rest] = listed.map((one) => JSON.stringify(one))
+  return sha256(new TextEncoder().encode([first, ...rest.sort()].join('\n')))
 }
 
 /** Removes the checkpoints of an earlier training. */
 export async function clearCheckpoints(files: Files, folder: string): Promise<void> {
-  for (const name of Object.values(names)) await files.remove(`${folder}/${name}`)
+  for (const name of allNames) await files.remove(`${folder}/${name}`)
 }
 
 /**
- * Reads the newest checkpoint of a folder; null if there is none. If one file is damaged, the other
- * one is used.
- * @param onDamaged called for a file that cannot be read while the other one can
+ * Reads the newest checkpoint of a folder; null if there is none. If it is damaged, the newest one
+ * that is not is used.
+ * @param onDamaged called for each file that cannot be read while another one can
  * @throws WeightsError when there are files and none can be read
  */
 export async function readCheckpoint(
@@ -108,16 +127,25 @@ export async function readCheckpoint(
   folder: string,
   onDamaged: (message: string) => void = () => {},
 ): Promise<Checkpoint | null> {
-  const paths = Object.values(names).map((name) => `${folder}/${name}`)
-  const found = await Promise.all(paths.map((path) => read(files, path)))
-  const damaged = found.filter((one) => one instanceof WeightsError)
-  const [newest] = found
-    .flatMap((one) => (one === null || one instanceof WeightsError ? [] : [one]))
-    .sort((a, b) => b.epochs.length - a.epochs.length || positionOf(b) - positionOf(a))
+  let newest: Checkpoint | null = null
+  const damaged: Damaged[] = []
+  // One after the other: each may have hundreds of megabytes.
+  for (const name of allNames) {
+    const found = await read(files, `${folder}/${name}`)
+    if (found instanceof Damaged) damaged.push(found)
+    else if (found && (!newest || isNewer(found, newest))) newest = found
+  }
   const [first] = damaged
-  if (!newest && first) throw first
-  for (const { message } of damaged) onDamaged(message)
-  return newest ?? null
+  if (!newest && first) throw new WeightsError(`${first.message}; delete it to start afresh`)
+  for (const { message } of damaged)
+    onDamaged(`${message}; delete it; training goes on from the checkpoint before it`)
+  return newest
+}
+
+/** Whether training had come further than in another checkpoint. */
+function isNewer(one: Checkpoint, than: Checkpoint): boolean {
+  const epochs = one.epochs.length - than.epochs.length
+  return epochs > 0 || (epochs === 0 && positionOf(one) > positionOf(than))
 }
 
 /** How far into its epoch a checkpoint is: 0 at the end of the one before. */
@@ -125,26 +153,46 @@ function positionOf({ part }: Checkpoint): number {
   return part?.position ?? 0
 }
 
-/** The newest end of an epoch, or null. */
-export async function readEpochEnd(files: Files, folder: string): Promise<Checkpoint | null> {
-  const found = await read(files, `${folder}/${names.epoch}`)
-  return found instanceof WeightsError ? null : found
+/** The end of an epoch, counted from 1, or null. */
+export async function readEpochEnd(
+  files: Files,
+  folder: string,
+  epoch: number,
+): Promise<Checkpoint | null> {
+  for (const name of names.ends) {
+    const found = await read(files, `${folder}/${name}`)
+    if (found && !(found instanceof Damaged) && found.epochs.length === epoch) return found
+  }
+  return null
 }
 
-async function read(files: Files, path: string): Promise<Checkpoint | WeightsError | null> {
-  const bytes = await files.read(path)
-  if (bytes === null) return null
-  try {
-    return parse(bytes)
-  } catch (cause) {
-    const why = cause instanceof WeightsError ? cause.message : 'its metadata cannot be read'
-    const message = `${path} is not a checkpoint of Graft: ${why}; delete it to start afresh`
-    return new WeightsError(message, { cause })
+/** Why a file is no checkpoint. */
+class Damaged {
+  readonly message: string
+
+  constructor(path: string, why: string) {
+    this.message = `${path} is not a checkpoint of Graft: ${why}`
   }
 }
 
-function parse(bytes: Uint8Array): Checkpoint {
-  const { tensors, metadata } = readSafetensors(bytes, { inPlace: true })
+/** A file's checkpoint; null if there is no such file. */
+async function read(files: Files, path: string): Promise<Checkpoint | Damaged | null> {
+  const bytes = await files.read(path)
+  if (bytes === null) return null
+  try {
+    const { tensors, metadata } = readSafetensors(bytes, { inPlace: true })
+    const facts = metadata.checkpoint ?? '{}'
+    // Files of older versions have no checksum.
+    if (metadata.sha256 !== undefined && metadata.sha256 !== (await checksumOf(facts, tensors)))
+      return new Damaged(path, 'its values do not match its checksum')
+    return parse(facts, tensors)
+  } catch (cause) {
+    const why = cause instanceof WeightsError ? cause.message : 'its metadata cannot be read'
+    return new Damaged(path, why)
+  }
+}
+
+function parse(text: string, tensors: StateDict): Checkpoint {
   const unprefixed = (prefix: string): StateDict =>
     Object.fromEntries(
       Object.entries(tensors)
@@ -152,7 +200,7 @@ function parse(bytes: Uint8Array): Checkpoint {
         .map(([name, array]) => [name.slice(prefix.length), array]),
     )
   // Files of older versions lack what was added later, and then have null for it.
-  const facts: Partial<Facts> = JSON.parse(metadata.checkpoint ?? '{}')
+  const facts: Partial<Facts> = JSON.parse(text)
   const { epochs, passes, options, part = null, updates = null, bestEpoch = null } = facts
   if (!epochs || passes === undefined || !options) {
     const names = ['epochs', 'passes', 'options'] as const

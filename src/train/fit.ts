@@ -167,9 +167,8 @@ async function start(session: Session): Promise<Snapshots> {
   onResume?.(saved.epochs, saved.part?.batches ?? 0)
   let epochEnd: Checkpoint | null = saved
   if (saved.part && saved.epochs.length === 0) epochEnd = initial
-  else if (saved.part) epochEnd = await readEpochEnd(files, folder)
   // The end of an older epoch is of no use: its weights are not those of the last finished one.
-  if (epochEnd?.epochs.length !== saved.epochs.length) epochEnd = null
+  else if (saved.part) epochEnd = await readEpochEnd(files, folder, saved.epochs.length)
   return new Snapshots(files, settings, saved, epochEnd, true)
 }
 

@@ -213,10 +213,11 @@ describe('checkpoints', () => {
     }
     const plain = await train({})
     expectSame(await train({ checkpoint, checkpointSeconds: 0, onEvent }), plain)
-    expect([...written].sort()).toEqual(['epoch.safetensors', 'step.safetensors'])
+    const ends = ['epoch-other.safetensors', 'epoch.safetensors']
+    expect([...written].sort()).toEqual([...ends, 'step.safetensors'])
     const quiet = place()
     await train({ checkpoint: quiet })
-    expect(await readdir(quiet)).toEqual(['epoch.safetensors'])
+    expect(await readdir(quiet)).toEqual(ends)
   })
 
   test('a damaged one gives way to the other; with none left the error says what to do', async () => {
@@ -236,7 +237,8 @@ describe('checkpoints', () => {
       expect.stringMatching(/step\.safetensors is not a checkpoint of Graft: .*delete it/),
     ])
     await writeFile(path, bytes.subarray(0, 100))
-    await writeFile(join(checkpoint, 'epoch.safetensors'), 'nothing of the kind')
+    for (const name of ['epoch.safetensors', 'epoch-other.safetensors'])
+      await writeFile(join(checkpoint, name), 'nothing of the kind')
     await expect(train({ checkpoint, resume: true })).rejects.toThrow(WeightsError)
   })
 
