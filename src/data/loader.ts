@@ -1,6 +1,6 @@
 import { at } from '../base/at.ts'
 import { DataError, UsageError } from '../base/errors.ts'
-import type { RgbImage, Source } from '../host/host.ts'
+import type { Reserve, RgbImage, Source } from '../host/host.ts'
 import type { Engine } from '../tensor/tensor.ts'
 import type { Sample, SampleList } from './dataset.ts'
 
@@ -31,20 +31,22 @@ export interface DecodeAheadOptions extends AheadOptions {
    */
   readonly cache?: PixelCache
   /** How a sample becomes an image. */
-  readonly decode: (source: Source, name: string) => Promise<RgbImage>
+  readonly decode: (source: Source, name: string, reserve: Reserve) => Promise<RgbImage>
 }
 
 /** How anything made from a sample is loaded ahead of its use. */
 export interface LoadAheadOptions<T> extends AheadOptions {
-  readonly load: (sample: Sample, index: number) => Promise<T>
+  readonly load: (sample: Sample, index: number, reserve: Reserve) => Promise<T>
   /** Bytes that it takes while it waits to be used. */
   readonly bytesOf: (loaded: T) => number
 }
 
 const DEFAULT_AHEAD = 8
 const MAX_AHEAD = 32
-/** Bytes of decoded pixels that may wait to be used. */
+/** Bytes that images may take while they are decoded, wait, and are in use. */
 const WAITING_BYTES = 512 * 2 ** 20
+/** Bytes of them that are in use: images that are collected to be prepared together. */
+export const GROUP_BYTES = 128 * 2 ** 20
 /**
  * How many images are decoded at a time until the size of one is known: the number of libuv's
  * threads.
@@ -57,6 +59,7 @@ type Outcome<T> = { readonly value: T } | { readonly error: unknown }
 interface Pending<T> {
   readonly index: number
   readonly sample: Sample
+  readonly share: Share
   readonly outcome: Promise<Outcome<T>>
 }
 
@@ -147,6 +150,24 @@ async function settle<T>(loading: Promise<T>): Promise<Outcome<T>> {
   }
 }
 
+/** What is waited for; an abort ends the waiting at once. */
+async function unlessAborted<T>(waiting: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  signal?.throwIfAborted()
+  if (!signal) return waiting
+  let abort = (): void => {}
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason)
+    signal.addEventListener('abort', abort)
+  })
+  try {
+    const value = await Promise.race([waiting, aborted])
+    signal.throwIfAborted()
+    return value
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}
+
 /**
  * How many images may be in decoding or decoded at a time: `ahead`, or as many of the largest one
  * so far as fit into WAITING_BYTES. Until the first size is known, only a few.
@@ -172,10 +193,67 @@ class Room {
   }
 }
 
+/** What one image takes of the memory. */
+interface Share {
+  /** Bytes that it was granted, or is asking for; null until its size is known. */
+  bytes: number | null
+  /** Starts its decoding; null once it has started. */
+  grant: (() => void) | null
+}
+
+/**
+ * Shares the memory among images, less what is kept for a group of them, in their order: an image
+ * never waits for a later one, which is used after it. One that is larger than all of it is decoded
+ * while there is no other.
+ */
+class Shares {
+  readonly #undecided: Share[] = []
+  #used = 0
+
+  /** The share of the next image. */
+  add(): Share {
+    const share: Share = { bytes: null, grant: null }
+    this.#undecided.push(share)
+    return share
+  }
+
+  /** Resolves once there is room. */
+  reserve(share: Share, bytes: number): Promise<void> {
+    return new Promise((resolve) => {
+      share.bytes = bytes
+      share.grant = resolve
+      this.#grant()
+    })
+  }
+
+  /** Notes what an image takes from now on: its pixels, or nothing. */
+  keep(share: Share, bytes: number): void {
+    const place = this.#undecided.indexOf(share)
+    if (place >= 0) this.#undecided.splice(place, 1)
+    else this.#used -= share.bytes ?? 0
+    this.#used += bytes
+    share.bytes = bytes
+    this.#grant()
+  }
+
+  #grant(): void {
+    for (;;) {
+      const [next] = this.#undecided
+      if (!next?.grant || next.bytes === null) return
+      if (this.#used > 0 && this.#used + next.bytes > WAITING_BYTES - GROUP_BYTES) return
+      this.#undecided.shift()
+      this.#used += next.bytes
+      next.grant()
+      next.grant = null
+    }
+  }
+}
+
 /**
  * Yields decoded samples in the given order, while worker threads decode the next ones. An image
  * that cannot be decoded is passed to `onBroken` and skipped; a strict caller throws there. The
- * decoded images that wait take at most 512 MiB, or are a single larger one.
+ * images that are decoded, wait, or were yielded last take at most 384 MiB together, with what the
+ * decoder holds, or are a single larger one. A caller that collects images keeps to GROUP_BYTES.
  *
  * @param samples what `order` indexes
  * @param order the indices to yield; an index may occur several times
@@ -198,10 +276,10 @@ export async function* decodeAhead(
   options: DecodeAheadOptions,
 ): AsyncGenerator<DecodedSample, void, undefined> {
   const { cache, decode, ...ahead } = options
-  const load = async ({ source, name }: Sample, index: number) => {
+  const load = async ({ source, name }: Sample, index: number, reserve: Reserve) => {
     const kept = cache?.get(index)
     if (kept) return kept
-    const image = await decode(source, name)
+    const image = await decode(source, name, reserve)
     cache?.add(index, image)
     return image
   }
@@ -228,6 +306,7 @@ export async function* loadAhead<T>(
     throw new UsageError(`ahead is ${ahead}: give the number of images to decode ahead, 1 or more`)
   const queue: Pending<T>[] = []
   const room = new Room(ahead)
+  const shares = new Shares()
   let next = 0
 
   const fill = (): void => {
@@ -235,7 +314,13 @@ export async function* loadAhead<T>(
       const index = at(order, next)
       const sample = Number.isInteger(index) && index >= 0 ? samples.at(index) : undefined
       if (!sample) throw new UsageError(`the order names sample ${index} of ${samples.length}`)
-      queue.push({ index, sample, outcome: settle(load(sample, index)) })
+      const share = shares.add()
+      const loading = load(sample, index, (bytes) => shares.reserve(share, bytes))
+      const outcome = settle(loading).then((settled) => {
+        shares.keep(share, 'value' in settled ? bytesOf(settled.value) : 0)
+        return settled
+      })
+      queue.push({ index, sample, share, outcome })
     }
   }
 
@@ -244,12 +329,12 @@ export async function* loadAhead<T>(
     fill()
     const head = queue.shift()
     if (!head) return
-    const outcome = await head.outcome
-    signal?.throwIfAborted()
+    const outcome = await unlessAborted(head.outcome, signal)
     if ('value' in outcome) room.note(bytesOf(outcome.value))
     fill()
     if ('value' in outcome) {
       yield { index: head.index, sample: head.sample, loaded: outcome.value }
+      shares.keep(head.share, 0)
     } else if (outcome.error instanceof DataError) {
       onBroken(head.sample, outcome.error)
     } else {

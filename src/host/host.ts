@@ -41,6 +41,12 @@ export interface RgbImage {
   readonly height: number
 }
 
+/**
+ * Grants room in memory for decoding an image.
+ * @param bytes what it will take, with what the decoder holds
+ */
+export type Reserve = (bytes: number) => Promise<void>
+
 /** Whether an image is decoded already. */
 export function isDecoded(image: Source | RgbImage): image is RgbImage {
   return typeof image === 'object' && 'width' in image
@@ -88,8 +94,8 @@ export interface Host {
   readonly cores: number
   /** Leaves the processor to an adapter that computes on it, until `work` settles. */
   rest?(work: Promise<unknown>): void
-  /** Decodes an image to pixels. */
-  readonly decodeImage: (source: Source, name?: string) => Promise<RgbImage>
+  /** Decodes an image to pixels; `reserve` is waited for once its size is known. */
+  readonly decodeImage: (source: Source, name?: string, reserve?: Reserve) => Promise<RgbImage>
   /** The arrays of a weights file, by a name that Graft knows or by a path. */
   readonly loadWeights: (
     nameOrPath: string,

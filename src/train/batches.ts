@@ -1,6 +1,6 @@
 import type { DataError } from '../base/errors.ts'
 import type { Sample } from '../data/dataset.ts'
-import type { PixelCache } from '../data/loader.ts'
+import { type DecodedSample, GROUP_BYTES, type PixelCache } from '../data/loader.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
 /** The inputs of one step and their classes. The receiver disposes of `x`. */
@@ -54,14 +54,25 @@ export async function readAgain<T>(
   throw new Error('a batch that was read before cannot be read again')
 }
 
-/** Groups the items of an asynchronous sequence; the last group may be smaller. */
-export async function* grouped<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
-  let group: T[] = []
-  for await (const item of items) {
-    group.push(item)
-    if (group.length < size) continue
-    yield group
-    group = []
+/**
+ * Groups the samples of an asynchronous sequence; the last group may be smaller. A group whose
+ * images take much memory is given out in several parts, one after the other.
+ */
+export async function* grouped(
+  samples: AsyncIterable<DecodedSample>,
+  size: number,
+): AsyncGenerator<DecodedSample[]> {
+  let part: DecodedSample[] = []
+  let [missing, bytes] = [size, 0]
+  for await (const sample of samples) {
+    part.push(sample)
+    bytes += sample.image.data.byteLength
+    missing--
+    if (missing > 0 && bytes < GROUP_BYTES) continue
+    yield part
+    if (missing === 0) missing = size
+    part = []
+    bytes = 0
   }
-  if (group.length) yield group
+  if (part.length) yield part
 }

@@ -8,6 +8,8 @@ import { testViews } from '../data/view.ts'
 import type { RgbImage } from '../host/host.ts'
 import type { Network } from '../nn/network.ts'
 import type { Preprocess } from '../nn/preprocess.ts'
+import { sizeOf } from '../tensor/ndbuffer.ts'
+import type { Engine, Tensor } from '../tensor/tensor.ts'
 import { type Batch, type BatchSource, grouped, type ReadOptions } from './batches.ts'
 
 /** How images are augmented, and the seed of it. */
@@ -52,18 +54,39 @@ export class ImageSource implements BatchSource {
     epoch: number,
   ): AsyncGenerator<Batch> {
     let read = 0
+    let input = new BatchInput(this.#model.engine)
+    let labels: number[] = []
     const reading = { ...decoding(this.#model.engine), ...this.#options }
-    for await (const group of grouped(decodeAhead(this.#samples, order, reading), batchSize)) {
-      for (const { index } of group) while (order[read++] !== index);
-      const { engine, preprocess } = this.#model
-      const images = group.map(({ image }) => image)
-      const x = this.#augment
-        ? augmentImages(engine, images, this.#draw(group, this.#augment, epoch), preprocess)
-        : this.views > 1
-          ? viewImages(engine, viewsOf(images, preprocess, this.views), preprocess)
-          : preprocessImages(engine, images, preprocess)
-      yield { x, targets: Int32Array.from(group, ({ sample }) => sample.label), read }
+    const finished = async (): Promise<Batch> => {
+      const batch = { x: await input.finish(), targets: Int32Array.from(labels), read }
+      input.dispose()
+      input = new BatchInput(this.#model.engine)
+      labels = []
+      return batch
     }
+    try {
+      for await (const part of grouped(decodeAhead(this.#samples, order, reading), batchSize)) {
+        for (const { index, sample } of part) {
+          while (order[read++] !== index);
+          labels.push(sample.label)
+        }
+        await input.add(this.#prepare(part, epoch))
+        if (labels.length === batchSize) yield await finished()
+      }
+      if (labels.length > 0) yield await finished()
+    } finally {
+      input.dispose()
+    }
+  }
+
+  #prepare(part: readonly DecodedSample[], epoch: number): Tensor {
+    const { engine, preprocess } = this.#model
+    const images = part.map(({ image }) => image)
+    if (this.#augment)
+      return augmentImages(engine, images, this.#draw(part, this.#augment, epoch), preprocess)
+    if (this.views > 1)
+      return viewImages(engine, viewsOf(images, preprocess, this.views), preprocess)
+    return preprocessImages(engine, images, preprocess)
   }
 
   async close(): Promise<void> {}
@@ -72,6 +95,51 @@ export class ImageSource implements BatchSource {
     return group.map(({ image, index }) =>
       drawInEpoch(seeded, epoch, index, image, this.#model.preprocess),
     )
+  }
+}
+
+/** A batch's images on the device. Almost always they come in one part. */
+class BatchInput {
+  readonly #engine: Engine
+  /** The rows of all parts but the last one; reading them waits until their images are not used. */
+  readonly #rows: Float32Array[] = []
+  #last: Tensor | null = null
+
+  constructor(engine: Engine) {
+    this.#engine = engine
+  }
+
+  /** Takes the next images, [n, 3, size, size]. */
+  async add(part: Tensor): Promise<void> {
+    const before = this.#last
+    this.#last = part
+    if (!before) return
+    this.#rows.push(await before.data())
+    before.dispose()
+  }
+
+  /** All images as one tensor, which the caller owns. */
+  async finish(): Promise<Tensor> {
+    const last = this.#last
+    if (!last) throw new Error('a batch has images')
+    if (this.#rows.length === 0) {
+      this.#last = null
+      return last
+    }
+    const rows = [...this.#rows, await last.data()]
+    const values = new Float32Array(rows.reduce((sum, { length }) => sum + length, 0))
+    let filled = 0
+    for (const row of rows) {
+      values.set(row, filled)
+      filled += row.length
+    }
+    const image = last.shape.slice(1)
+    return this.#engine.tensor(values, [values.length / sizeOf(image), ...image])
+  }
+
+  dispose(): void {
+    this.#last?.dispose()
+    this.#last = null
   }
 }
 

@@ -3,9 +3,9 @@ import { Random } from '../base/random.ts'
 import { type Sample, type SampleList, sampleAt } from '../data/dataset.ts'
 import type { FeatureCache } from '../data/featureCache.ts'
 import type { ImageKeys } from '../data/imageKeys.ts'
-import { decoding, loadAhead } from '../data/loader.ts'
+import { decoding, GROUP_BYTES, loadAhead } from '../data/loader.ts'
 import { preprocessImages } from '../data/transforms.ts'
-import type { RgbImage } from '../host/host.ts'
+import type { Reserve, RgbImage } from '../host/host.ts'
 import type { Network } from '../nn/network.ts'
 import { allocate, type Shape, sizeOf } from '../tensor/ndbuffer.ts'
 import { Tensor } from '../tensor/tensor.ts'
@@ -176,19 +176,28 @@ class StoredSource implements BatchSource {
    */
   async *#compute(indices: Uint32Array): AsyncGenerator<Computed> {
     const { decode, ahead } = decoding(this.#model.engine)
-    const load = async ({ source, name }: Pick<Sample, 'source' | 'name'>): Promise<Loaded> => {
+    const load = async (
+      { source, name }: Pick<Sample, 'source' | 'name'>,
+      _index: number,
+      reserve: Reserve,
+    ): Promise<Loaded> => {
       const found = await this.#rows.table?.seek({ source, name })
       if (found && 'place' in found) return found
-      return { image: await decode(found?.bytes ?? source, name), keys: found?.keys ?? null }
+      return {
+        image: await decode(found?.bytes ?? source, name, reserve),
+        keys: found?.keys ?? null,
+      }
     }
     const bytesOf = (loaded: Loaded) => ('image' in loaded ? loaded.image.data.byteLength : 0)
     const loading = loadAhead(this.#samples, indices, { ...this.#options, ahead, load, bytesOf })
     for (;;) {
       const group: { readonly index: number; readonly loaded: Loaded }[] = []
-      for (let decoded = 0; decoded < batchOfReading && group.length < maxRead; ) {
+      let [decoded, bytes] = [0, 0]
+      while (decoded < batchOfReading && bytes < GROUP_BYTES && group.length < maxRead) {
         const { value, done } = await loading.next()
         if (done) break
         group.push(value)
+        bytes += bytesOf(value.loaded)
         if ('image' in value.loaded) decoded++
       }
       if (group.length === 0) return

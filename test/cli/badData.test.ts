@@ -62,7 +62,7 @@ const images: Readonly<Record<string, OddImage>> = {
   '20,000 x 20,000': {
     file: 'huge.png',
     bytes: () => claimedPng(20_000),
-    says: 'the PNG image has more than 256 megapixels, the limit: make it smaller',
+    says: 'the PNG image has more than 178 megapixels, the limit: make it smaller',
   },
   '16 bits': {
     file: 'deep.png',
@@ -82,7 +82,7 @@ const images: Readonly<Record<string, OddImage>> = {
   'a GIF by another name': {
     file: 'gif.png',
     bytes: () => square(8, '#123456').gif().toBuffer(),
-    says: 'not a JPEG, PNG or WebP image (it is a GIF)',
+    says: 'not a JPEG, PNG or WebP image (it is a GIF): convert it to JPEG, PNG or WebP',
   },
   'zero bytes': { file: 'nothing.jpg', bytes: () => Buffer.alloc(0), says: 'the file is empty' },
   'a name with spaces': { file: 'two  words .png', bytes: png, says: null },

@@ -7,6 +7,7 @@ import {
   decodeAhead,
   PixelCache,
 } from '../../src/data/loader.ts'
+import type { Reserve } from '../../src/host/host.ts'
 import { decodeImage, type RgbImage } from '../../src/host/node/decode.ts'
 import { plainPng } from './images.ts'
 
@@ -199,6 +200,58 @@ describe('the memory that images wait in', () => {
     // Two of 200 MiB may wait beside the one in use.
     expect(large).toHaveBeenCalledTimes(5)
     await generator.return(undefined)
+  })
+
+  /** A decoder that asks for room, and what it holds at a time. */
+  const asking = (bytesOf: readonly number[]) => {
+    const seen = { open: 0, most: 0, together: 0, mostTogether: 0 }
+    const decodeOne = async (_: unknown, name: string, reserve: Reserve): Promise<RgbImage> => {
+      const bytes = bytesOf[Number.parseInt(name, 10)] ?? 0
+      await reserve(bytes)
+      seen.open += bytes
+      seen.together++
+      seen.most = Math.max(seen.most, seen.open)
+      seen.mostTogether = Math.max(seen.mostTogether, seen.together)
+      await new Promise((resolve) => setTimeout(resolve, 3))
+      seen.open -= bytes
+      seen.together--
+      return { data: new Uint8Array(3), width: 1, height: 1 }
+    }
+    return { seen, decode: decodeOne }
+  }
+  const MiB = 2 ** 20
+
+  it.each<[string, number[], number, number]>([
+    ['giants one at a time', Array(8).fill(1500 * MiB), 1500, 1],
+    ['as many as fit', Array(8).fill(100 * MiB), 300, 3],
+    ['a giant among others alone', [10, 10, 900, 10, 10, 10, 10, 10].map((n) => n * MiB), 900, 8],
+    ['small ones freely', Array(8).fill(1), 1, 8],
+    ['what just fits', Array(8).fill(384 * MiB), 384, 1],
+  ])('is granted before decoding: %s', async (_what, bytes, most, together) => {
+    const { seen, decode: decodeOne } = asking(bytes)
+    const order = [0, 1, 2, 3, 4, 5, 6, 7]
+    expect(indices(await collect(samples, order, { decode: decodeOne, ahead: 8 }))).toEqual(order)
+    expect(seen.most).toBeLessThanOrEqual(most * MiB)
+    expect(seen.mostTogether).toBeLessThanOrEqual(together)
+  })
+
+  it('is given back by broken images, and by what decoders held', async () => {
+    const { decode: decodeOne } = asking(Array(8).fill(300 * MiB))
+    const onBroken = vi.fn()
+    const broken: typeof decodeOne = async (source, name, reserve) => {
+      await decodeOne(source, name, reserve)
+      throw new DataError(name)
+    }
+    expect(await collect(samples, [0, 1, 2, 3], { decode: broken, onBroken, ahead: 4 })).toEqual([])
+    expect(onBroken).toHaveBeenCalledTimes(4)
+  })
+
+  it('is not waited for after an abort', async () => {
+    const controller = new AbortController()
+    const never = () => new Promise<RgbImage>(() => {})
+    const collected = collect(samples, [0, 1], { decode: never, signal: controller.signal })
+    setTimeout(() => controller.abort(new Error('enough')), 5)
+    await expect(collected).rejects.toThrow('enough')
   })
 
   it('holds one that is larger than it', async () => {

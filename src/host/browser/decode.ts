@@ -1,6 +1,7 @@
 import { DataError } from '../../base/errors.ts'
-import type { RgbImage, Source } from '../host.ts'
+import type { Reserve, RgbImage, Source } from '../host.ts'
 import { damagedImage, imageName, maxPixels, requireFormat, tooManyPixels } from '../imageFormat.ts'
+import { decodingBytes } from '../imageHeader.ts'
 
 /**
  * Decodes a JPEG, PNG or WebP image to 8-bit sRGB with the browser's own decoder, in parallel to
@@ -11,15 +12,23 @@ import { damagedImage, imageName, maxPixels, requireFormat, tooManyPixels } from
  *
  * @param source a `File` or other blob, the encoded bytes, or an address to fetch
  * @param name the image's name in errors; the file's name or the address by default
+ * @param reserve waited for before the image is decoded, with the bytes that this will take
  * @throws DataError naming the image and the reason in one line: it cannot be fetched, is empty,
  * cut short, damaged, or of another format
  * @example
  * const { data, width, height } = await decodeImage(input.files[0])
  */
-export async function decodeImage(source: Source, name?: string): Promise<RgbImage> {
+export async function decodeImage(
+  source: Source,
+  name?: string,
+  reserve?: Reserve,
+): Promise<RgbImage> {
   const called = name ?? imageName(source)
   const blob = await encoded(source, called)
-  const format = requireFormat(called, new Uint8Array(await blob.slice(0, 512).arrayBuffer()))
+  const head = new Uint8Array(await blob.slice(0, headBytes).arrayBuffer())
+  const format = requireFormat(called, head)
+  const taken = decodingBytes(called, format, head)
+  await reserve?.(taken)
   let bitmap: ImageBitmap
   try {
     bitmap = await createImageBitmap(blob, { imageOrientation: 'from-image' })
@@ -55,6 +64,9 @@ async function encoded(source: Source, called: string): Promise<Blob> {
     throw new DataError(`${called}: the server answered ${response.status}; check the address`)
   return response.blob()
 }
+
+/** A header is sought in as many bytes: photographs carry previews and profiles before theirs. */
+const headBytes = 2 ** 22
 
 /** Rows drawn at a time: the size of a canvas is limited, and it takes four bytes per pixel. */
 const rowsTogether = 1024

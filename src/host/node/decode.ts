@@ -6,11 +6,22 @@ import {
   readRange,
   requireSize,
 } from '../../base/node/inputFile.ts'
-import type { FileRange, RgbImage, Source } from '../host.ts'
-import { damagedImage, imageName, maxPixels, requireFormat, tooManyPixels } from '../imageFormat.ts'
-import { firstLine, loadSharp } from './sharp.ts'
+import type { FileRange, Reserve, RgbImage, Source } from '../host.ts'
+import {
+  damagedImage,
+  decoderDied,
+  imageName,
+  noMemory,
+  requireFormat,
+  tooManyPixels,
+} from '../imageFormat.ts'
+import { decodingBytes } from '../imageHeader.ts'
+import { DecodePool, DecoderDied, DecoderError } from './decodePool.ts'
+import { firstLine } from './sharp.ts'
 
 export type { RgbImage } from '../host.ts'
+
+const pool = new DecodePool()
 
 /** Encoded bytes that an image may have: as many as its pixels may take. */
 const mostBytes = 2 ** 29
@@ -59,42 +70,39 @@ async function readMember({ path, start, bytes }: FileRange): Promise<Uint8Array
  * 8 bits, transparency is composited on white, and the first frame of an animation is taken. The
  * format is detected from the content, not from the file's extension.
  *
- * The work runs in sharp (libvips) on libuv's worker threads, in parallel to JavaScript and the
- * GPU. Sharp is set, for the whole process, to one thread per image and no cache: throughput comes
- * from decoding several images at a time, as many as libuv has threads (UV_THREADPOOL_SIZE, 4 by
- * default). See `decodeAhead`.
+ * The work runs in sharp (libvips), told to read these formats only, in a process of its own: a
+ * decoder that hangs or crashes costs one image. Throughput comes from decoding several images at a
+ * time, as many as libuv has threads (UV_THREADPOOL_SIZE, 4 by default). See `decodeAhead`.
  *
  * @param source a file's path, a part of a file, or the encoded bytes, also as a blob
  * @param name the image's name in errors; the path by default
+ * @param reserve waited for before the image is decoded, with the bytes that this will take
  * @throws DataError naming the image and the reason in one line: no such file, a folder, a file
- * that is empty, cut short, damaged, or of another format
+ * that is empty, cut short, damaged, of another format, too large for the memory, or one at which
+ * the decoder hangs or crashes
  * @throws GraftError with code `decoder` if sharp itself cannot be loaded
  * @example
  * const { data, width, height } = await decodeImage('ant.jpg')
  * const red = data[3 * (y * width + x)]
  */
-export async function decodeImage(source: Source, name?: string): Promise<RgbImage> {
+export async function decodeImage(
+  source: Source,
+  name?: string,
+  reserve?: Reserve,
+): Promise<RgbImage> {
   const called = name ?? imageName(source)
-  const sharp = await loadSharp()
   const bytes = await encodedBytes(source, called)
   const format = requireFormat(called, bytes)
-
+  const taken = decodingBytes(called, format, bytes)
+  await reserve?.(taken)
   try {
-    // sharp's default, 'warning', refuses photographs that every viewer opens.
-    const { data, info } = await sharp(bytes, { failOn: 'error', limitInputPixels: maxPixels })
-      .autoOrient()
-      .flatten({ background: '#ffffff' })
-      .toColorspace('srgb')
-      .raw({ depth: 'uchar' })
-      .toBuffer({ resolveWithObject: true })
-    if (info.channels !== 3) throw new Error(`decoded to ${info.channels} channels instead of 3`)
-    return {
-      data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
-      width: info.width,
-      height: info.height,
-    }
+    return await pool.decode(bytes)
   } catch (cause) {
-    if (/exceeds pixel limit/.test(firstLine(cause))) throw tooManyPixels(called, format, cause)
+    if (!(cause instanceof DecoderError)) throw cause
+    if (cause instanceof DecoderDied) throw decoderDied(called, format, cause.message, cause)
+    const reason = firstLine(cause)
+    if (/exceeds pixel limit/.test(reason)) throw tooManyPixels(called, format, cause)
+    if (/memory|cannot allocate/i.test(reason)) throw noMemory(called, format, cause)
     throw damagedImage(called, format, decoderReason(cause), cause)
   }
 }
