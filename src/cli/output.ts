@@ -69,6 +69,14 @@ export class Output {
     this.line(labeledCommand(label, command))
   }
 
+  /** Lines of data for programs, as they are; on a terminal, printable. */
+  data(lines: string): void {
+    this.#progress?.hide()
+    if (process.stdout.isTTY === true) this.#write(process.stdout, printable(lines.trimEnd()))
+    else if (!pipeClosed) process.stdout.write(lines)
+    this.#progress?.show()
+  }
+
   /** An object for programs. */
   event(event: object): void {
     if (this.json) this.#write(process.stdout, jsonLine(event))

@@ -1,41 +1,23 @@
-import { access } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { pipeline, Readable } from 'node:stream'
 import { CsvError, parse } from 'csv-parse'
+import { at } from '../base/at.ts'
 import { DataError } from '../base/errors.ts'
-import { inputPieces, openInput, readError } from '../base/node/inputFile.ts'
+import { counted } from '../base/format.ts'
 import { Catalog, type Part } from './catalog.ts'
+import { Column } from './column.ts'
 import type { ImageDataset } from './dataset.ts'
+import { Labels } from './labels.ts'
+import { ListedFiles } from './listedFiles.ts'
 import { type DataOptions, resolveSplit } from './split.ts'
+import { type Columns, delimiterOf, findColumns, namesLabels } from './tableColumns.ts'
+import { firstLine, longestLine, tableText } from './tableText.ts'
 
-/** The names that a column may have. */
-const columnNames = {
-  file: ['file', 'filename', 'path', 'image'],
-  label: ['label', 'class', 'category'],
-  split: ['split', 'part'],
-} as const
+/** How many rows are looked at to find out what the columns are. */
+const firstRows = 32
 
-const partNames: Readonly<Record<string, Part>> = {
-  train: 'train',
-  val: 'val',
-  valid: 'val',
-  validation: 'val',
-}
-
-/**
- * How many files are looked for before training: if none of them exists, the paths are wrong.
- */
-const soughtFiles = 32
-
-/** Bytes that a file of labels may have: more than 10 million rows. */
-const mostBytes = 2 ** 30
-
-interface Columns {
-  readonly file: number
-  readonly label: number
-  /** Negative if there is no such column. */
-  readonly split: number
-}
+const partNumbers = ['train', 'val', 'test'] as const
+const noPart = partNumbers.length
 
 /** A row of the file as the parser gives it, with the line that it ends on. */
 interface Row {
@@ -44,12 +26,20 @@ interface Row {
 }
 
 /**
- * Opens a file of labels, separated by commas, semicolons or tabs. Its first line names the columns
- * `file,label` and, if it divides the images, `split` (train or val), in any order and with any
- * others. Paths are relative to the file's folder. The file is read as a stream; no image is
- * decoded yet.
- * @throws DataError with one line that says what to do: no such file, no such column, a row without
- * a file or label, a file named twice, an unknown split, none of the files exists, and what
+ * Opens a table of labels, separated by commas, semicolons or tabs, in UTF-8 or in UTF-16 with a
+ * byte order mark. Its first line names the columns, in any order and with any others: one for the
+ * image (`file`, `filename`, `path`, `image`, `image_id`, `id` …), one for the label (`label`,
+ * `class`, `category`, `breed` …) and, if it divides the images, one for the part (`split`: train,
+ * val or test; `is_valid`: true or false). Images are files relative to the table's folder, or, if
+ * they are not there, the only ones below it of that name, with or without extension. The table is
+ * read as a stream; no image is decoded yet.
+ *
+ * Labels are compared without spaces at their ends and in Unicode's form C. `remarks` names labels
+ * that differ only in case or spaces, rows that repeat another one, and files that were searched
+ * for. Images of the part test are left out, or validate if there is no part val.
+ * @throws DataError with one line that says what to do: no such file, another encoding, no such
+ * column, several columns of labels, a row without a file or label, a file with two labels, an
+ * unknown part, a name that fits several files, none of the files exists, and what
  * `openImageFolder` refuses about classes
  * @throws UsageError for a split outside (0, 1) or a seed that is not a non-negative safe integer
  * @example const data = await openLabelFile('flowers/labels.csv', { split: 0.2 })
@@ -59,142 +49,226 @@ export async function openLabelFile(
   options: DataOptions = {},
 ): Promise<ImageDataset> {
   const division = resolveSplit('openLabelFile', options)
-  const folder = dirname(resolve(path))
-  const catalog = new Catalog((name) => resolve(folder, name))
-  const classes = new Map<string, number>()
-  const lines = new Map<string, number>()
-  let columns: Columns | null = null
-  const delimiter = delimiterOf(await firstLine(path))
+  const files = new ListedFiles(dirname(resolve(path)))
+  const table = await readTable(path, files)
+  const catalog = await table.catalog(files)
+  catalog.remarks.push(...table.remarks())
+  return catalog.divide(path, catalog.sortClasses(table.labels.names), division)
+}
+
+/** Whether a file's first line names the columns of a table of labels. */
+export async function isLabelFile(path: string): Promise<boolean> {
+  return namesLabels(await firstLine(path))
+}
+
+async function readTable(path: string, files: ListedFiles): Promise<Table> {
   const parser = parse({
-    bom: true,
-    delimiter,
+    delimiter: delimiterOf(await firstLine(path)),
     info: true,
+    max_record_size: longestLine,
     relax_column_count: true,
     skip_empty_lines: true,
     trim: true,
   })
   // Passes errors of the file on to the loop below, and closes the file if a row is refused there.
-  pipeline(Readable.from(inputPieces(path, mostBytes)), parser, () => {})
+  pipeline(Readable.from(tableText(path)), parser, () => {})
+  let header: readonly string[] | null = null
+  let table: Table | null = null
+  const first: Row[] = []
+  const decide = async (names: readonly string[]) => {
+    const records = first.map(({ record }) => record)
+    const decided = new Table(path, names, findColumns(path, names, records))
+    await decided.chooseFile(files, records)
+    for (const row of first) decided.add(row)
+    return decided
+  }
   try {
-    for await (const { record, info } of parser as AsyncIterable<Row>) {
-      if (!columns) {
-        columns = findColumns(path, record)
-        continue
-      }
-      const where = `${path}, line ${info.lines}`
-      const { file, label, part } = readRow(where, record, columns)
-      const before = lines.get(file)
-      if (before !== undefined)
-        throw new DataError(
-          `${where}: ${file} is already named in line ${before}: remove one of the two lines`,
-        )
-      lines.set(file, info.lines)
-      const known = classes.get(label) ?? classes.size
-      classes.set(label, known)
-      catalog.add(file, known, part)
+    for await (const row of parser as AsyncIterable<Row>) {
+      if (!header) header = row.record
+      else if (table) table.add(row)
+      else if (first.push(row) === firstRows) table = await decide(header)
     }
   } catch (cause) {
-    if (cause instanceof DataError) throw cause
-    throw cause instanceof CsvError
-      ? new DataError(`${path}, line ${String(cause.lines)}: ${cause.message}`, { cause })
-      : fileError(path, cause)
+    if (!(cause instanceof CsvError)) throw cause
+    const why =
+      cause.code === 'CSV_MAX_RECORD_SIZE'
+        ? `a row has more than ${longestLine} characters: a quotation mark may be missing`
+        : cause.message
+    throw new DataError(`${path}, line ${String(cause.lines)}: ${why}`, { cause })
   }
-  if (!columns)
+  if (!header)
     throw new DataError(
       `${path} is empty: write file,label into its first line, and a line for each image below`,
     )
-  if (lines.size === 0)
+  table ??= await decide(header)
+  if (table.length === 0)
     throw new DataError(`${path} names no image: add a line for each below the first one`)
-  await requireSomeFiles(path, folder, lines.keys())
-  return catalog.divide(path, catalog.sortClasses([...classes.keys()]), division)
+  return table
 }
 
-/** Whether a file's first line names the columns of a file of labels. */
-export async function isLabelFile(path: string): Promise<boolean> {
-  const line = await firstLine(path)
-  const cells = line
-    .split(delimiterOf(line))
-    .map((cell) => cell.replaceAll('"', '').trim().toLowerCase())
-  return [columnNames.file, columnNames.label].every((names: readonly string[]) =>
-    cells.some((cell) => names.includes(cell)),
-  )
-}
+/** The rows of a table. */
+class Table {
+  readonly labels: Labels
+  readonly #path: string
+  readonly #columns: Columns
+  /** Cells in the first line. */
+  readonly #width: number
+  #file: number
+  readonly #names: string[] = []
+  readonly #numbers = new Column(new Uint32Array(1024))
+  readonly #parts = new Column(new Uint8Array(1024))
+  readonly #lines = new Column(new Uint32Array(1024))
+  /** Rows that repeat another one, and files found elsewhere than where their row says. */
+  readonly #repeated: string[] = []
+  readonly #found: string[] = []
+  readonly #remarks: string[] = []
 
-/** The separator of the columns: whichever of the three comes first in the first line. */
-function delimiterOf(line: string): string {
-  return /[,;\t]/.exec(line)?.[0] ?? ','
-}
-
-async function firstLine(path: string): Promise<string> {
-  const { file } = await openInput(path, mostBytes).catch((cause: unknown) => {
-    throw fileError(path, cause)
-  })
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(4096), 0, 4096, 0)
-    return buffer
-      .toString('utf8', 0, bytesRead)
-      .replace(/^\ufeff/, '')
-      .replace(/\r?\n.*/s, '')
-  } catch (cause) {
-    throw fileError(path, cause)
-  } finally {
-    await file.close()
+  constructor(path: string, header: readonly string[], columns: Columns) {
+    this.labels = new Labels(path)
+    this.#path = path
+    this.#columns = columns
+    this.#width = header.length
+    this.#file = at(columns.files, 0)
   }
-}
 
-function fileError(path: string, cause: unknown): DataError {
-  return new DataError(`cannot read ${path} (${readError(path, cause).reason})`, { cause })
-}
-
-function findColumns(path: string, header: readonly string[]): Columns {
-  const cells = header.map((cell) => cell.toLowerCase())
-  const find = (names: readonly string[]) => cells.findIndex((cell) => names.includes(cell))
-  const [file, label, split] = [
-    find(columnNames.file),
-    find(columnNames.label),
-    find(columnNames.split),
-  ]
-  const lacking = [...(file < 0 ? ['file'] : []), ...(label < 0 ? ['label'] : [])]
-  if (lacking.length > 0)
-    throw new DataError(
-      `${path}: the first line names no column ${lacking.join(' and no column ')} ` +
-        `(it says ${header.join(', ')}): it must be file,label or file,label,split`,
-    )
-  return { file, label, split }
-}
-
-function readRow(where: string, record: readonly string[], columns: Columns) {
-  // A cell that a short row leaves out counts as empty.
-  const cell = (column: number) => record[column] ?? ''
-  const [file, label] = [cell(columns.file), cell(columns.label)]
-  if (file === '') throw new DataError(`${where}: it names no file`)
-  if (label === '') throw new DataError(`${where}: ${file} has no label`)
-  if (columns.split < 0) return { file, label, part: null }
-  const text = cell(columns.split)
-  const part = partNames[text.toLowerCase()]
-  if (text !== '' && !part)
-    throw new DataError(`${where}: there is no split "${text}": write train or val`)
-  return { file, label, part: part ?? null }
-}
-
-async function requireSomeFiles(
-  path: string,
-  folder: string,
-  names: Iterable<string>,
-): Promise<void> {
-  let sought = 0
-  let first = ''
-  for (const name of names) {
-    if (sought++ === soughtFiles) break
-    first ||= name
-    const there = await access(resolve(folder, name)).then(
-      () => true,
-      () => false,
-    )
-    if (there) return
+  get length(): number {
+    return this.#names.length
   }
-  throw new DataError(
-    `${path}: none of the files that it names exists, such as ${first}: ` +
-      `paths are relative to ${folder}`,
-  )
+
+  #where(row: number): string {
+    return `${this.#path}, line ${this.#lines.at(row)}`
+  }
+
+  /** Takes the first of the columns for the image in which a file is named that exists. */
+  async chooseFile(files: ListedFiles, rows: readonly (readonly string[])[]): Promise<void> {
+    for (const column of this.#columns.files)
+      for (const row of rows) {
+        const { kind } = await files.find(row[column] ?? '')
+        if (kind === 'missing') continue
+        this.#file = column
+        return
+      }
+  }
+
+  /** @throws DataError for a row without a file or label, an unknown part, or too many cells */
+  add({ record, info }: Row): void {
+    const where = `${this.#path}, line ${info.lines}`
+    // A cell that a short row leaves out counts as empty.
+    const cell = (column: number) => record[column] ?? ''
+    const [file, label] = [cell(this.#file), cell(this.#columns.label)]
+    if (record.slice(this.#width).some((more) => more !== ''))
+      throw new DataError(
+        `${where}: it has ${record.length} cells, and the first line ${this.#width}: ` +
+          'a name with a comma needs quotation marks',
+      )
+    if (file === '') throw new DataError(`${where}: it names no file`)
+    if (label.trim() === '') throw new DataError(`${where}: ${file} has no label`)
+    const { split } = this.#columns
+    const text = split ? cell(split.column) : ''
+    const part = split?.partOf(text) ?? null
+    if (text !== '' && part === null)
+      throw new DataError(`${where}: there is no split "${text}": write ${split?.words}`)
+    this.#names.push(file)
+    this.#numbers.push(this.labels.numberOf(label, info.lines))
+    this.#parts.push(part === null ? noPart : partNumbers.indexOf(part))
+    this.#lines.push(info.lines)
+  }
+
+  /**
+   * The images of the table, each once.
+   * @throws DataError for one with two labels or parts, a name that fits several files, or no file
+   */
+  async catalog(files: ListedFiles): Promise<Catalog> {
+    const folder = dirname(resolve(this.#path))
+    const catalog = new Catalog((name) => resolve(folder, name))
+    const rows = new Map<string, number>()
+    let missing = 0
+    const partOf = this.#usedParts()
+    for (const [row, name] of this.#names.entries()) {
+      const found = await files.find(name)
+      if (found.kind === 'several')
+        throw new DataError(
+          `${this.#where(row)}: ${name} may be ${found.paths.slice(0, 3).join(' or ')}: ` +
+            'write the path',
+        )
+      if (found.kind === 'missing') missing++
+      const file = found.kind === 'found' ? found.path : name
+      const key = resolve(folder, file)
+      const before = rows.get(key)
+      if (before !== undefined) {
+        this.#repeats(row, before, name)
+        continue
+      }
+      rows.set(key, row)
+      if (found.kind === 'found') this.#found.push(`${name} as ${file}`)
+      const part = partOf(row)
+      if (part !== 'left out') catalog.add(file, this.#numbers.at(row), part)
+    }
+    if (missing === this.length)
+      throw new DataError(
+        `${this.#path}: none of the files that it names exists, such as ${this.#names[0]}: ` +
+          `paths are relative to ${folder}`,
+      )
+    return catalog
+  }
+
+  /** @throws DataError unless both rows say the same of their image */
+  #repeats(row: number, before: number, name: string): void {
+    const same =
+      this.#numbers.at(row) === this.#numbers.at(before) &&
+      this.#parts.at(row) === this.#parts.at(before)
+    if (!same)
+      throw new DataError(
+        `${this.#where(row)}: ${name} is already named in line ${this.#lines.at(before)}: ` +
+          'remove one of the two lines',
+      )
+    this.#repeated.push(`line ${this.#lines.at(row)} repeats line ${this.#lines.at(before)}`)
+  }
+
+  /** The part that each row's image is used for. */
+  #usedParts(): (row: number) => Part | null | 'left out' {
+    const counts = [0, 0, 0, 0]
+    for (let row = 0; row < this.length; row++) {
+      const part = this.#parts.at(row)
+      counts[part] = at(counts, part) + 1
+    }
+    const [, val = 0, test = 0] = counts
+    if (test > 0)
+      this.#remarks.push(
+        val > 0
+          ? `${this.#path}: ${counted(test, 'image')} of the part test are left out: they are ` +
+              'neither trained on nor validated with'
+          : `${this.#path}: there is no part val: ${counted(test, 'image')} of the part test ` +
+              'validate instead',
+      )
+    return (row) => {
+      const part = this.#parts.at(row)
+      if (part === noPart) return null
+      const name = at(partNumbers, part)
+      return name !== 'test' ? name : val > 0 ? 'left out' : 'val'
+    }
+  }
+
+  /** What a person should know about how the table was read. */
+  remarks(): string[] {
+    const such = (list: readonly string[]) => `such as ${at(list, 0)}`
+    const [repeated, found] = [this.#repeated, this.#found]
+    return [
+      ...(this.#columns.remark ? [this.#columns.remark] : []),
+      ...this.#remarks,
+      ...this.labels.remarks,
+      ...(repeated.length > 0
+        ? [
+            `${this.#path}: ${counted(repeated.length, 'row')} repeat another one and count once, ` +
+              such(repeated),
+          ]
+        : []),
+      ...(found.length > 0
+        ? [
+            `${this.#path}: ${counted(found.length, 'file')} are not where the table says and were ` +
+              `found below its folder, ${such(found)}`,
+          ]
+        : []),
+    ]
+  }
 }

@@ -141,8 +141,8 @@ describe('a file of labels', () => {
     ['no file', 'file,label\n,cat\n', '…/labels.csv, line 2: it names no file'],
     [
       'another split',
-      'file,label,split\na/1.png,cat,test\n',
-      '…/labels.csv, line 2: there is no split "test": write train or val',
+      'file,label,split\na/1.png,cat,first\n',
+      '…/labels.csv, line 2: there is no split "first": write train or val',
     ],
     [
       'a split for some',

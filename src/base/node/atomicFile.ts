@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import { GraftError } from '../errors.ts'
 
 /** What can be written to a file. */
-type Content = Uint8Array | string | readonly Uint8Array[]
+type Content = Uint8Array | string | readonly Uint8Array[] | AsyncIterable<string>
 
 const [prefix, suffix] = ['.graft-', '.tmp']
 
@@ -19,7 +19,7 @@ const [prefix, suffix] = ['.graft-', '.tmp']
  * and does not remove what a killed process left behind.
  *
  * @param path the file; its folder must exist
- * @param content text is written as UTF-8, several arrays one after the other
+ * @param content text is written as UTF-8, several parts one after the other as they come
  * @throws GraftError with code `write` that names the file and the reason; the old file is then
  * unchanged and the temporary file is removed
  * @example
@@ -60,7 +60,7 @@ async function replaceFile(path: string, content: Content): Promise<void> {
   try {
     const file = await open(temporary, 'wx')
     try {
-      for (const part of parts) await file.writeFile(part) // each one is appended
+      for await (const part of parts) await file.writeFile(part) // each one is appended
       await file.sync()
     } finally {
       await file.close()

@@ -1,21 +1,28 @@
 import type { Command } from 'commander'
 import { at } from '../../base/at.ts'
-import { DataError } from '../../base/errors.ts'
-import { percent } from '../../base/format.ts'
+import { csvRow } from '../../base/csv.ts'
+import { type DataError, UsageError } from '../../base/errors.ts'
+import { counted, percent } from '../../base/format.ts'
+import { writeFileAtomic } from '../../base/node/atomicFile.ts'
 import { printable } from '../../base/printable.ts'
-import { decodeImage, type RgbImage } from '../../host/node/decode.ts'
+import type { Sample } from '../../data/dataset.ts'
+import { decodeAhead, decoding } from '../../data/loader.ts'
+import type { RgbImage } from '../../host/host.ts'
 import type { Network } from '../../nn/network.ts'
 import { type Prediction, predict } from '../../train/evaluate.ts'
 import { defaultBatchSize } from '../../train/fitOptions.ts'
 import { loadRun, readRunConfig } from '../../train/runFolder.ts'
 import { exitCodes } from '../errors.ts'
-import { type CommonOptions, count, viewCount, withCommon } from '../options.ts'
+import { namedImages } from '../imageArguments.ts'
+import { type CommonOptions, count, path, viewCount, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
 import { withEngine } from '../withEngine.ts'
 
 interface PredictOptions extends CommonOptions {
   readonly top: number
   readonly tta: number
+  readonly csv?: boolean
+  readonly out?: string
 }
 
 export function addPredict(program: Command): void {
@@ -23,7 +30,7 @@ export function addPredict(program: Command): void {
     .command('predict')
     .description('Classify images with a trained run.')
     .argument('<run>', 'a run folder, from graft train')
-    .argument('<image...>', 'JPEG, PNG or WebP files')
+    .argument('<image...>', "JPEG, PNG or WebP files, folders of them, or patterns: 'in/**/*.jpg'")
     .option('--top <k>', 'how many classes to name', count, 3)
     .option(
       '--tta <n>',
@@ -31,78 +38,175 @@ export function addPredict(program: Command): void {
       viewCount,
       1,
     )
+    .option('--csv', 'print a CSV table: file,label,probability and so on for each of --top')
+    .option(
+      '--out <file>',
+      'write a .csv table, or a .jsonl file with one JSON object a line',
+      path,
+    )
   withCommon(command).addHelpText(
     'after',
     `
+In CSV, names that a spreadsheet would take for formulas have an apostrophe before them.
+
 Examples:
   graft predict runs/photos-small-similar holiday.jpg
   graft predict runs/photos-small-similar *.png --top 1
+  graft predict runs/photos-small-similar new-photos --out new-photos.csv
+  graft predict runs/photos-small-similar 'new-photos/2026-*/*.jpg' --csv > sorted.csv
   graft predict runs/photos-small-similar *.png --json | grep prediction`,
   )
   command.action(run)
 }
 
+/** A line of the result: an image that was classified, or one that cannot be read. */
+type Answer =
+  | ({ readonly type: 'prediction' } & Prediction)
+  | { readonly type: 'skipped'; readonly name: string; readonly reason: string }
+
+type Format = 'text' | 'csv' | 'json'
+
+/** The last JSON event repeats the predictions of at most this many images. */
+const mostRepeated = 1000
+
 async function run(
   folder: string,
-  paths: readonly string[],
+  names: readonly string[],
   options: PredictOptions,
 ): Promise<void> {
+  const { out } = options
+  const format = formatOf(options)
   const output = new Output(options.json)
   await readRunConfig(folder)
+  const paths = await namedImages(names)
   await withEngine(options.adapter, output, async (engine) => {
-    const { model } = await loadRun(engine, folder)
-    const width = Math.min(48, Math.max(...paths.map((path) => path.length)))
+    const { model, config } = await loadRun(engine, folder)
     const predictions: Prediction[] = []
-    let failed = 0
-    for (let start = 0; start < paths.length; start += defaultBatchSize) {
-      if (paths.length > defaultBatchSize)
-        output.progress('predicting', start, paths.length, `${start} of ${paths.length} images`)
-      const { images, errors } = await decodeAll(paths.slice(start, start + defaultBatchSize))
-      for (const { name, error } of errors) {
-        failed++
-        output.event({ type: 'skipped', name, reason: error.message })
-        output.complain(error.message)
-      }
-      for (const prediction of await classify(model, images, options)) {
-        predictions.push(prediction)
-        output.event({ type: 'prediction', ...prediction })
-        const classes = prediction.top.map((one) => `${one.class} ${percent(one.probability)}`)
-        output.line(`${printable(prediction.name).padEnd(width)}  ${printable(classes.join('  '))}`)
+    let [images, failed] = [0, 0]
+    const answers = async function* (): AsyncGenerator<Answer> {
+      for await (const answer of classified(model, paths, options, output)) {
+        if (answer.type === 'skipped') {
+          failed++
+          output.complain(answer.reason)
+        } else if (++images <= mostRepeated) {
+          const { type: _, ...prediction } = answer
+          predictions.push(prediction)
+        }
+        yield answer
       }
     }
-    output.event({ type: 'result', run: folder, predictions, failed })
+    const top = Math.min(options.top, config.classes.length)
+    const lines = linesOf(answers(), format, top, columnOf(paths))
+    if (out !== undefined) {
+      await writeFileAtomic(out, lines)
+      output.labeled('written', `${out}: ${counted(images, 'image')}`)
+    } else
+      for await (const line of lines) {
+        if (format === 'text') output.line(line)
+        else output.data(line)
+      }
+    const repeated = out === undefined && images <= mostRepeated ? { predictions } : {}
+    output.event({
+      type: 'result',
+      run: folder,
+      ...(out ? { out } : {}),
+      images,
+      failed,
+      ...repeated,
+    })
     if (failed > 0) process.exitCode = exitCodes.failure
   })
 }
 
-interface NamedImage {
-  readonly name: string
-  readonly image: RgbImage
+/** @throws UsageError for formats that exclude each other, or a file of another one */
+function formatOf({ csv = false, json = false, out }: PredictOptions): Format {
+  if (csv && json) throw new UsageError('--csv and --json both say what is printed: give one')
+  if (out === undefined) return csv ? 'csv' : json ? 'json' : 'text'
+  if (csv) throw new UsageError('--out writes a file and --csv prints: give one of them')
+  if (/\.csv$/i.test(out)) return 'csv'
+  if (/\.(jsonl|ndjson)$/i.test(out)) return 'json'
+  throw new UsageError(`--out writes a table or JSON lines: ${out} has to end in .csv or .jsonl`)
 }
 
-/** Decodes images in parallel; a broken one does not stop the others. */
-async function decodeAll(paths: readonly string[]) {
-  const images: NamedImage[] = []
-  const errors: { readonly name: string; readonly error: DataError }[] = []
-  const outcomes = await Promise.allSettled(paths.map((path) => decodeImage(path)))
-  for (const [i, outcome] of outcomes.entries()) {
-    const name = at(paths, i)
-    if (outcome.status === 'fulfilled') images.push({ name, image: outcome.value })
-    else if (outcome.reason instanceof DataError) errors.push({ name, error: outcome.reason })
-    else throw outcome.reason
-  }
-  return { images, errors }
-}
-
-async function classify(
-  model: Network,
-  images: readonly NamedImage[],
-  { top: topK, tta }: PredictOptions,
-): Promise<Prediction[]> {
-  const predictions = await predict(
-    model,
-    images.map(({ image }) => image),
-    { topK, tta },
+/** The width of the names' column. */
+function columnOf(paths: readonly string[]): number {
+  return Math.min(
+    48,
+    paths.reduce((most, { length }) => Math.max(most, length), 0),
   )
-  return predictions.map(({ top }, i) => ({ name: at(images, i).name, top }))
+}
+
+/** Answers as text; a table has no rows for images that cannot be read. */
+async function* linesOf(
+  answers: AsyncIterable<Answer>,
+  format: Format,
+  top: number,
+  column: number,
+): AsyncGenerator<string> {
+  if (format === 'csv') yield csvRow(headerOf(top))
+  for await (const answer of answers) {
+    if (format === 'json') yield `${JSON.stringify(answer)}\n`
+    else if (answer.type === 'skipped') continue
+    else if (format === 'csv')
+      yield csvRow([
+        answer.name,
+        ...answer.top.flatMap((one) => [one.class, one.probability] as const),
+      ])
+    else {
+      const classes = answer.top.map((one) => `${one.class} ${percent(one.probability)}`)
+      yield `${printable(answer.name).padEnd(column)}  ${classes.join('  ')}`
+    }
+  }
+}
+
+/** The first columns are those of a table of labels, which `graft train` reads. */
+function headerOf(top: number): string[] {
+  const others = Array.from({ length: top - 1 }, (_, i) => [
+    `next_${i + 1}`,
+    `probability_${i + 1}`,
+  ])
+  return ['file', 'label', 'probability', ...others.flat()]
+}
+
+/** Bytes of pixels that are classified together. */
+const batchBytes = 2 ** 28
+
+/** Classifies images batch by batch, in their order; broken ones come where they are met. */
+async function* classified(
+  model: Network,
+  paths: readonly string[],
+  { top: topK, tta }: PredictOptions,
+  output: Output,
+): AsyncGenerator<Answer> {
+  const samples: readonly Sample[] = paths.map((path) => ({ source: path, name: path, label: 0 }))
+  let broken: Answer[] = []
+  const reading = {
+    ...decoding(model.engine),
+    onBroken: ({ name }: Sample, { message }: DataError) => {
+      broken.push({ type: 'skipped', name, reason: message })
+    },
+  }
+  let batch: { readonly name: string; readonly image: RgbImage }[] = []
+  const answers = async (): Promise<Answer[]> => {
+    const images = batch.map(({ image }) => image)
+    const predictions = await predict(model, images, { topK, tta })
+    const done = predictions.map(({ top }, i): Answer => {
+      return { type: 'prediction', name: at(batch, i).name, top }
+    })
+    const all = [...broken, ...done]
+    broken = []
+    batch = []
+    return all
+  }
+  let [bytes, read] = [0, 0]
+  for await (const { sample, image } of decodeAhead(samples, [...paths.keys()], reading)) {
+    batch.push({ name: sample.name, image })
+    bytes += image.data.length
+    if (batch.length < defaultBatchSize && bytes < batchBytes) continue
+    read += batch.length
+    bytes = 0
+    yield* await answers()
+    output.progress('predicting', read, paths.length, `${read} of ${paths.length} images`)
+  }
+  yield* await answers()
 }
