@@ -2,8 +2,8 @@
 const formula = /^[=+\-@\t\r]/
 
 /**
- * A row of a CSV table (RFC 4180). Names are text of others: one that a spreadsheet would take for a
- * formula, such as =1+2, gets an apostrophe before it, as the spreadsheets themselves write it.
+ * A row of a CSV table (RFC 4180). Names are text of others: one that a spreadsheet would take for
+ * a formula, such as =1+2, gets an apostrophe before it, as the spreadsheets themselves write it.
  * @example csvRow(['a "b", c', 0.5]) // '"a ""b"", c",0.5\r\n'
  */
 export function csvRow(cells: readonly (string | number)[]): string {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
 import { DataError } from '../base/errors.ts'
-import type { ImageDataset, SampleList } from '../data/dataset.ts'
+import { type ImageDataset, type SampleList, withClassesOf } from '../data/dataset.ts'
 import { openData } from '../data/openData.ts'
 import { ignoring } from '../data/split.ts'
 import type { RunConfig, RunImages } from '../train/runFolder.ts'
@@ -19,7 +19,7 @@ function digestOf(samples: SampleList): string {
 }
 
 /** Opens images; without train/ and val/ they are split as for the run's training. */
-export function openAsTrained(dir: string, { options }: RunConfig): Promise<ImageDataset> {
+function openAsTrained(dir: string, { options }: RunConfig): Promise<ImageDataset> {
   const { split, seed }: Readonly<Record<string, unknown>> = options
   const division = {
     ...(typeof split === 'number' ? { split } : {}),
@@ -28,20 +28,48 @@ export function openAsTrained(dir: string, { options }: RunConfig): Promise<Imag
   return openData(dir, ignoring(division, ['split', 'seed']))
 }
 
-/** @throws DataError where the images have other classes than the run */
-export function requireSameClasses(
+/**
+ * Opens images to measure a run on, with its classes. Its own images are divided as for its
+ * training; of others all are taken, unless they say themselves which are for validation: a test
+ * set may lack classes, or have one image of one.
+ * @param split the part that a person asked for
+ * @throws DataError for classes that the run does not know
+ */
+export async function openToMeasure(
+  dir: string,
   folder: string,
-  classes: readonly string[],
-  data: ImageDataset,
-): void {
-  const missing = classes.filter((name) => !data.classes.includes(name))
-  const extra = data.classes.filter((name) => !classes.includes(name))
-  const differences = [
-    ...(missing.length ? [`it lacks ${missing.join(', ')}`] : []),
-    ...(extra.length ? [`the run does not know ${extra.join(', ')}`] : []),
-  ]
-  if (differences.length)
-    throw new DataError(`${data.root} has other classes than ${folder}: ${differences.join('; ')}`)
+  config: RunConfig,
+  split?: 'train' | 'val' | 'all',
+): Promise<ImageDataset> {
+  const opened = await openFor(dir, config, split)
+  return withClassesOf(opened, config.classes, folder, 'run')
+}
+
+async function openFor(
+  dir: string,
+  config: RunConfig,
+  split: 'train' | 'val' | 'all' | undefined,
+): Promise<ImageDataset> {
+  const trained =
+    split === 'all'
+      ? null
+      : await openAsTrained(dir, config).catch((error: unknown) => {
+          if (error instanceof DataError) return error
+          throw error
+        })
+  const opens = trained !== null && !(trained instanceof DataError)
+  if (opens && (split !== undefined || isOwn(trained, dir, config))) return trained
+  const whole = await openData(dir, { testSet: true })
+  if (split !== 'all' && split !== undefined && !opens && whole.train.length === 0 && trained)
+    throw trained
+  return whole
+}
+
+/** Whether images are those that a run was trained with, perhaps in another place. */
+function isOwn(data: ImageDataset, dir: string, { pictures, options }: RunConfig): boolean {
+  if (!pictures || options.data === resolve(dir)) return true
+  const now = imagesOf(data)
+  return now.train === pictures.train && now.val === pictures.val
 }
 
 /**

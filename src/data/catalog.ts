@@ -107,23 +107,29 @@ export class Catalog {
 
   /**
    * Makes a dataset: divided by the parts that the images were added with, or, if they have none,
-   * by a seeded share of each class. Both parts are sorted by class, then by name.
+   * by a seeded share of each class. Both parts are sorted by class, then by name. A test set
+   * without parts is all for validation, and classes without images are none of it.
+   * @param named the names of the classes, indexed by the labels
    * @throws DataError for fewer than two classes, a class in only one part, one too small to
    * divide, or some images with and some without a part
    * @throws UsageError if the images have parts, and a person decided how to divide them
    */
   divide(
     root: string,
-    classes: readonly string[],
-    { split, seed, decided = [] }: Division,
+    named: readonly string[],
+    { split, seed, decided = [], testSet = false }: Division,
   ): ImageDataset {
-    requireTwoClasses(root, classes)
-    const toSplit = this.#needsSplit(root)
+    const classes = testSet ? this.#withImages(named) : named
+    if (!testSet || classes.length === 0) requireTwoClasses(root, classes)
+    const unsaid = this.#needsSplit(root)
+    const toSplit = unsaid && !testSet
     const [needless] = toSplit ? [] : decided
     if (needless)
       throw new UsageError(
-        optionText`${root} says itself which images are for validation: leave ${option(needless)}
-          out`,
+        testSet
+          ? optionText`nothing is held out of a test set: leave ${option(needless)} out`
+          : optionText`${root} says itself which images are for validation: leave
+              ${option(needless)} out`,
       )
     const picked: [number[], number[]] = [[], []]
     const present: [Set<string>, Set<string>] = [new Set(), new Set()]
@@ -131,16 +137,24 @@ export class Catalog {
       const name = at(classes, label)
       const held = toSplit ? heldOut(name, label, ofClass.length, split, seed) : null
       for (const [i, row] of ofClass.entries()) {
-        const part = held ? Number(held[i]) : this.#parts.at(row)
+        const part = held ? Number(held[i]) : unsaid ? parts.indexOf('val') : this.#parts.at(row)
         picked[part as 0 | 1].push(row)
         present[part as 0 | 1].add(name)
       }
     }
-    requireSameClasses(root, [...present[0]], [...present[1]])
+    if (!testSet) requireSameClasses(root, [...present[0]], [...present[1]])
     const [train, val] = picked.map((rows) => new Selection(this, rows)) as [Selection, Selection]
     const { passedOver } = this
     const remarks = [...this.remarks, ...similarNames(classes)]
     return { root, classes, train, val, passedOver: passedOver.counts, remarks }
+  }
+
+  /** The classes that have images, numbered anew. */
+  #withImages(named: readonly string[]): string[] {
+    const used = this.#rowsByClass(named.length).map((rows) => rows.length > 0)
+    const numbers = used.map((_, label) => used.slice(0, label).filter(Boolean).length)
+    this.#labels.map((label) => at(numbers, label))
+    return named.filter((_, label) => used[label])
   }
 
   /** Whether the images have no parts; either all have one, or none. */

@@ -1,4 +1,5 @@
 import { at } from '../base/at.ts'
+import { DataError } from '../base/errors.ts'
 import type { Source } from '../host/host.ts'
 
 export type { FileRange, Source } from '../host/host.ts'
@@ -78,4 +79,50 @@ export function joined(first: SampleList, second: SampleList): SampleList {
 export function byCodeUnit(a: string, b: string): number {
   if (a === b) return 0
   return a < b ? -1 : 1
+}
+
+/** A list whose labels are other numbers: `labels[label]` for each sample's own. */
+function relabeled(samples: SampleList, labels: readonly number[]): SampleList {
+  const change = (sample: Sample): Sample => ({ ...sample, label: at(labels, sample.label) })
+  return {
+    length: samples.length,
+    at: (index) => {
+      const sample = samples.at(index)
+      return sample && change(sample)
+    },
+    *[Symbol.iterator]() {
+      for (const sample of samples) yield change(sample)
+    },
+  }
+}
+
+/**
+ * A dataset with the classes of a network, found by their names in the composed form of Unicode.
+ * Classes of the network that the dataset does not have stay without images.
+ * @param classes the network's, in the order of its outputs
+ * @param whose the network, or the run's folder, in messages
+ * @throws DataError naming the dataset's classes that the network does not know
+ */
+export function withClassesOf(
+  data: ImageDataset,
+  classes: readonly string[],
+  whose: string,
+  knower: 'network' | 'run',
+): ImageDataset {
+  const outputs = new Map(classes.map((name, output) => [name.normalize('NFC'), output]))
+  const labels = data.classes.map((name) => outputs.get(name.normalize('NFC')))
+  const known = labels.filter((label) => label !== undefined)
+  if (known.length < labels.length) {
+    const here = new Set(data.classes.map((name) => name.normalize('NFC')))
+    const missing = classes.filter((name) => !here.has(name.normalize('NFC')))
+    const extra = data.classes.filter((_, i) => labels[i] === undefined)
+    const lacks = missing.length ? `it lacks ${missing.join(', ')}; ` : ''
+    throw new DataError(
+      `${data.root} has other classes than ${whose}: ${lacks}` +
+        `the ${knower} does not know ${extra.join(', ')}`,
+    )
+  }
+  if (classes.every((name, output) => name === data.classes[output])) return data
+  const { train, val } = data
+  return { ...data, classes, train: relabeled(train, known), val: relabeled(val, known) }
 }

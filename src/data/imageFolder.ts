@@ -126,12 +126,13 @@ async function addClasses(
   classes: readonly string[],
   folders: readonly ClassFolder[],
   stray: StrayNames,
+  testSet: boolean,
 ): Promise<void> {
   const labels = new Map(classes.map((name, label) => [name, label]))
   for (const { path, name, part } of folders) {
     const passedOver = new PassedOver()
     const names = await walkClass(root, path, passedOver, stray)
-    if (names.length === 0) {
+    if (names.length === 0 && !testSet) {
       const others = countedEndings(passedOver.counts)
       throw new DataError(
         `the class folder ${join(root, path)} holds no image ` +
@@ -171,14 +172,17 @@ export async function openImageFolder(
   const division = resolveSplit('openImageFolder', options)
   const stray = new StrayNames()
   const nameOf = (path: string) => join(dir, path)
-  const { folders, remarks } = layoutOf(await treeBelow(dir, stray), nameOf)
+  const { testSet = false } = division
+  const { folders, remarks } = layoutOf(await treeBelow(dir, stray), nameOf, testSet)
   const classes = classesOf(folders)
   const [first] = folders
-  if (first?.part)
-    requireSameClasses(dir, classesOf(folders, 'train'), classesOf(folders, 'val'), '/')
-  requireTwoClasses(nameOf(folderOf(first?.path ?? '')), classes)
+  if (!testSet) {
+    if (first?.part)
+      requireSameClasses(dir, classesOf(folders, 'train'), classesOf(folders, 'val'), '/')
+    requireTwoClasses(nameOf(folderOf(first?.path ?? '')), classes)
+  }
   const catalog = new Catalog((name) => join(dir, name))
-  await addClasses(catalog, dir, classes, folders, stray)
+  await addClasses(catalog, dir, classes, folders, stray, testSet)
   catalog.remarks.push(...remarks, ...stray.remarks)
   return catalog.divide(dir, classes, division)
 }

@@ -51,9 +51,9 @@ export async function openLabelFile(
   const division = resolveSplit('openLabelFile', options)
   const files = new ListedFiles(dirname(resolve(path)))
   const table = await readTable(path, files)
-  const catalog = await table.catalog(files)
+  const catalog = await table.catalog(files, division.testSet ?? false)
   catalog.remarks.push(...table.remarks())
-  return catalog.divide(path, catalog.sortClasses(table.labels.names), division)
+  return catalog.divide(path, catalog.sortClasses(table.classes), division)
 }
 
 /** Whether a file's first line names the columns of a table of labels. */
@@ -122,6 +122,8 @@ class Table {
   readonly #repeated: string[] = []
   readonly #found: string[] = []
   readonly #remarks: string[] = []
+  /** Classes by the numbers of their labels. */
+  readonly #classes = new Map<number, number>()
 
   constructor(path: string, header: readonly string[], columns: Columns) {
     this.labels = new Labels(path)
@@ -176,14 +178,15 @@ class Table {
 
   /**
    * The images of the table, each once.
+   * @param testSet whether they are only to be evaluated on: those of the part test too
    * @throws DataError for one with two labels or parts, a name that fits several files, or no file
    */
-  async catalog(files: ListedFiles): Promise<Catalog> {
+  async catalog(files: ListedFiles, testSet: boolean): Promise<Catalog> {
     const folder = dirname(resolve(this.#path))
     const catalog = new Catalog((name) => resolve(folder, name))
     const rows = new Map<string, number>()
     let missing = 0
-    const partOf = this.#usedParts()
+    const partOf = this.#usedParts(testSet)
     for (const [row, name] of this.#names.entries()) {
       const found = await files.find(name)
       if (found.kind === 'several')
@@ -202,7 +205,7 @@ class Table {
       rows.set(key, row)
       if (found.kind === 'found') this.#found.push(`${name} as ${file}`)
       const part = partOf(row)
-      if (part !== 'left out') catalog.add(file, this.#numbers.at(row), part)
+      if (part !== 'left out') catalog.add(file, this.#classOf(row), part)
     }
     if (missing === this.length)
       throw new DataError(
@@ -210,6 +213,20 @@ class Table {
           `paths are relative to ${folder}`,
       )
     return catalog
+  }
+
+  /** The names of the classes that `catalog` gave images, by their numbers there. */
+  get classes(): string[] {
+    const { names } = this.labels
+    return [...this.#classes.keys()].map((number) => at(names, number))
+  }
+
+  /** A label that only images have which are left out is no class. */
+  #classOf(row: number): number {
+    const number = this.#numbers.at(row)
+    const known = this.#classes.get(number) ?? this.#classes.size
+    this.#classes.set(number, known)
+    return known
   }
 
   /** @throws DataError unless both rows say the same of their image */
@@ -226,49 +243,44 @@ class Table {
   }
 
   /** The part that each row's image is used for. */
-  #usedParts(): (row: number) => Part | null | 'left out' {
+  #usedParts(testSet: boolean): (row: number) => Part | null | 'left out' {
     const counts = [0, 0, 0, 0]
     for (let row = 0; row < this.length; row++) {
       const part = this.#parts.at(row)
       counts[part] = at(counts, part) + 1
     }
     const [, val = 0, test = 0] = counts
+    const left = val > 0 && !testSet
     if (test > 0)
       this.#remarks.push(
-        val > 0
+        left
           ? `${this.#path}: ${counted(test, 'image')} of the part test are left out: they are ` +
               'neither trained on nor validated with'
-          : `${this.#path}: there is no part val: ${counted(test, 'image')} of the part test ` +
-              'validate instead',
+          : `${this.#path}: ${counted(test, 'image')} of the part test validate`,
       )
     return (row) => {
       const part = this.#parts.at(row)
       if (part === noPart) return null
       const name = at(partNumbers, part)
-      return name !== 'test' ? name : val > 0 ? 'left out' : 'val'
+      return name !== 'test' ? name : left ? 'left out' : 'val'
     }
   }
 
   /** What a person should know about how the table was read. */
   remarks(): string[] {
-    const such = (list: readonly string[]) => `such as ${at(list, 0)}`
     const [repeated, found] = [this.#repeated, this.#found]
-    return [
-      ...(this.#columns.remark ? [this.#columns.remark] : []),
-      ...this.#remarks,
-      ...this.labels.remarks,
-      ...(repeated.length > 0
-        ? [
-            `${this.#path}: ${counted(repeated.length, 'row')} repeat another one and count once, ` +
-              such(repeated),
-          ]
-        : []),
-      ...(found.length > 0
-        ? [
-            `${this.#path}: ${counted(found.length, 'file')} are not where the table says and were ` +
-              `found below its folder, ${such(found)}`,
-          ]
-        : []),
-    ]
+    const remarks = this.#columns.remark ? [this.#columns.remark] : []
+    remarks.push(...this.#remarks, ...this.labels.remarks)
+    if (repeated.length > 0)
+      remarks.push(
+        `${this.#path}: ${counted(repeated.length, 'row')} repeat another one and count once, ` +
+          `such as ${repeated[0]}`,
+      )
+    if (found.length > 0)
+      remarks.push(
+        `${this.#path}: ${counted(found.length, 'file')} are not where the table says and were ` +
+          `found below its folder, such as ${found[0]}`,
+      )
+    return remarks
   }
 }

@@ -43,13 +43,14 @@ interface NamedFolder extends NamedPart {
  * - Everything else in the folder is a class. Names that are one text in Unicode are one class.
  *
  * @param nameOf how errors name a folder by its path below the root
+ * @param testSet whether the images are only to be evaluated on: then one part may lie alone
  * @throws DataError where there are no class folders, one part is missing or there twice, or
  * folders might be parts
  */
-export function layoutOf(whole: Tree, nameOf: Naming): Layout {
+export function layoutOf(whole: Tree, nameOf: Naming, testSet = false): Layout {
   const remarks: string[] = []
   const runs: string[] = []
-  const { path, tree } = innermost(withoutRuns(whole, runs))
+  const { path, tree } = innermost(withoutRuns(whole, runs), testSet)
   if (runs.length > 0) remarks.push(`passed over folders of trained runs: ${listed(runs)}`)
   if (path !== '') remarks.push(`the classes lie in ${path}/, the only folder`)
   const below = path === '' ? '' : `${path}/`
@@ -65,7 +66,7 @@ export function layoutOf(whole: Tree, nameOf: Naming): Layout {
 }
 
 /** The folder that holds more than one folder, or classes: through folders that lie alone. */
-function innermost(whole: Tree): { readonly path: string; readonly tree: Tree } {
+function innermost(whole: Tree, testSet: boolean): { readonly path: string; readonly tree: Tree } {
   const names: string[] = []
   for (let tree = whole; ; ) {
     const [only, ...others] = tree.folders
@@ -74,7 +75,8 @@ function innermost(whole: Tree): { readonly path: string; readonly tree: Tree } 
     if (!goesOn) return { path: names.join('/'), tree }
     const [name, inner] = goesOn
     // A part that lies alone lacks the other one.
-    if (namedPart(name)?.of === '' && groupsOf(inner).every((group) => !isWhole(group)))
+    const isPart = namedPart(name)?.of === '' && !testSet
+    if (isPart && groupsOf(inner).every((group) => !isWhole(group)))
       return { path: names.join('/'), tree }
     names.push(name)
     tree = inner

@@ -18,6 +18,12 @@ export interface DataOptions {
   readonly split?: number
   /** The seed that chooses the held-out images: a non-negative safe integer, 0 by default. */
   readonly seed?: number
+  /**
+   * Whether the images are only to be evaluated on: then no class has to be in both parts, nothing
+   * is held out, and if the data do not say which images are for validation, all of them are in
+   * `val`. Default false.
+   */
+  readonly testSet?: boolean
 }
 
 type DivisionOption = 'split' | 'seed'
@@ -28,6 +34,8 @@ export interface Division {
   readonly seed: number
   /** Those of the two that a person decided: they are an error where they have no effect. */
   readonly decided?: readonly DivisionOption[]
+  /** As in `DataOptions`. */
+  readonly testSet?: boolean
 }
 
 /**
@@ -53,8 +61,8 @@ export function resolveSplit<O extends DataOptions>(
   options: O,
   others: readonly (keyof O & string)[] = [],
 ): Division {
-  checkOptions(opens, options, ['split', 'seed', ...others])
-  const { split = defaultSplit, seed = 0 } = options
+  checkOptions(opens, options, ['split', 'seed', 'testSet', ...others])
+  const { split = defaultSplit, seed = 0, testSet = false } = options
   if (!(split > 0 && split < 1)) {
     throw new UsageError(
       optionText`${option('split')} is ${split}: give the share of images to hold out for
@@ -66,7 +74,7 @@ export function resolveSplit<O extends DataOptions>(
   const decided = (['split', 'seed'] as const).filter(
     (name) => options[name] !== undefined && !mayIgnore.includes(name),
   )
-  return { split, seed, decided }
+  return { split, seed, decided, testSet }
 }
 
 /**

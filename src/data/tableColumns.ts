@@ -159,7 +159,7 @@ export function findColumns(
   }
 }
 
-/** Refuses a table that has a column for each class, with a 1 in the column of the image's class. */
+/** Refuses a table that has a column for each class, with a 1 in that of the image's class. */
 function refuseMarks(
   path: string,
   others: readonly number[],
@@ -180,7 +180,7 @@ function refuseMarks(
   })
   if (marks.length > 1)
     throw new DataError(
-      `${path}: the columns ${textOf(marks)} mark the classes of an image, and one column, label, ` +
-        'must name its only class',
+      `${path}: the columns ${textOf(marks)} mark the classes of an image, and one column, ` +
+        'label, must name its only class',
     )
 }

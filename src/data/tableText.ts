@@ -8,6 +8,8 @@ export const longestLine = 2 ** 20
 /** Bytes that are enough for the names of all columns. */
 const firstBytes = 2 ** 16
 
+const unmarked = ' without a byte order mark'
+
 /** How the characters of a text are stored. */
 interface Encoding {
   readonly name: 'utf-8' | 'utf-16le' | 'utf-16be'
@@ -99,8 +101,8 @@ function encodingOf(path: string, bytes: Uint8Array): Encoding {
             : null
   if (other)
     throw new DataError(
-      `${path}, line 1: this is ${other}${other.startsWith('UTF-16') ? ' without a byte order mark' : ''}` +
-        `, and UTF-8 is needed: ${conversion(path, other)}`,
+      `${path}, line 1: this is ${other}${other.startsWith('UTF-16') ? unmarked : ''}, ` +
+        `and UTF-8 is needed: ${conversion(path, other)}`,
     )
   return markOf(bytes) ?? { name: 'utf-8', mark: 0 }
 }

@@ -2,7 +2,7 @@ import { crossEntropy } from '../autograd/functions.ts'
 import { at } from '../base/at.ts'
 import { DataError, ShapeError, UsageError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
-import type { ImageDataset, Sample } from '../data/dataset.ts'
+import { type ImageDataset, type Sample, withClassesOf } from '../data/dataset.ts'
 import { viewImages } from '../data/transforms.ts'
 import { mostViews } from '../data/view.ts'
 import { isDecoded, type RgbImage, type Source } from '../host/host.ts'
@@ -60,10 +60,14 @@ export function brokenImages(
 }
 
 /**
- * Runs a network over one part of a dataset.
+ * Runs a network over one part of a dataset. Classes are those of the network, by their names: the
+ * dataset may lack some, or have them in another order. `openData(path, { testSet: true })` opens
+ * images that are not divided.
  * @returns mean loss, accuracy and top-5 accuracy in 0..1, the confusion matrix, and every class's
  * precision and recall
- * @throws ShapeError when the network's number of outputs is not the dataset's number of classes
+ * @throws DataError naming the dataset's classes that the network does not know
+ * @throws ShapeError when the network's classes have no names, and its number of outputs is not the
+ * dataset's number of classes
  * @throws DataError when no image of the part can be decoded
  * @throws NonFiniteError when the loss is NaN or infinite, naming the first such tensor
  * @example const { accuracy, confusion } = await evaluate(model, data)
@@ -79,11 +83,15 @@ export async function evaluate(
   const imagesPerBatch = imagesInBatch(batchSize, tta)
   if (split !== 'train' && split !== 'val')
     throw new UsageError(`split is 'train' or 'val', not '${split}'`)
-  checkClasses(model, data)
-  const samples = data[split]
+  checkDataset(data)
+  const classed = model.classNames
+    ? withClassesOf(data, model.classNames, 'the network', 'network')
+    : data
+  checkClasses(model, classed)
+  const samples = classed[split]
   const reading = { onBroken: brokenImages(split, onEvent, strict), ...(signal ? { signal } : {}) }
   const source = new ImageSource(model, samples, reading, { views: tta })
-  const result = await evaluateSource(model, source, data.classes, imagesPerBatch, {
+  const result = await evaluateSource(model, source, classed.classes, imagesPerBatch, {
     onProgress: (done) => onEvent?.({ type: 'read', split, done, total: samples.length }),
   })
   if (result.count === 0)
@@ -166,8 +174,7 @@ export async function evaluateSource(
  * @throws ShapeError if not; UsageError for something that is not a dataset
  */
 export function checkClasses(model: Network, data: ImageDataset): void {
-  if (!Array.isArray(data?.classes))
-    throw new UsageError(`the images are a dataset, await openData(path), not ${String(data)}`)
+  checkDataset(data)
   const outputs = model.shapes().at(-1)?.[0]
   const { length } = data.classes
   if (outputs !== length)
@@ -175,6 +182,11 @@ export function checkClasses(model: Network, data: ImageDataset): void {
       `the network has ${outputs} outputs, the dataset ${length} classes; ` +
         `applyScenario(model, { classes: ${length}, … }) gives it a new last layer`,
     )
+}
+
+function checkDataset(data: ImageDataset): void {
+  if (!Array.isArray(data?.classes))
+    throw new UsageError(`the images are a dataset, await openData(path), not ${String(data)}`)
 }
 
 /** The most likely classes of one image. */

@@ -1,129 +1,12 @@
-import { execFileSync } from 'node:child_process'
-import { mkdir, open, rm, symlink, writeFile } from 'node:fs/promises'
+import { symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import type { ImageDataset } from '../../src/data/dataset.ts'
 import { openLabelFile } from '../../src/data/labelFile.ts'
 import { openData } from '../../src/data/openData.ts'
-import { dataErrorOf, touch, useTempFolder, writeFiles } from './images.ts'
+import { touch } from './images.ts'
+import { byClass, fourFiles, useTables } from './tables.ts'
 
-const inTemp = useTempFolder()
-const fourFiles = ['1.jpg', '2.jpg', '3.jpg', '4.jpg']
-let made = 0
-
-/** A table in a folder of its own, with empty files beside it. */
-async function table(content: string | Uint8Array, files = fourFiles): Promise<string> {
-  const folder = inTemp(`table ${made++}`)
-  await touch(folder, files)
-  await writeFiles(folder, { 'labels.csv': content })
-  return join(folder, 'labels.csv')
-}
-
-const withoutFolder = (text: string) => text.replaceAll(inTemp(`table ${made - 1}`), '…')
-const refusal = async (content: string | Uint8Array, files?: readonly string[]) =>
-  withoutFolder(
-    (await dataErrorOf(openLabelFile(await table(content, [...(files ?? fourFiles)])))).message,
-  )
-/** The images of each class by their names, of both parts. */
-const byClass = (data: ImageDataset) =>
-  Object.fromEntries(
-    data.classes.map((name, label) => [
-      name,
-      [...data.train, ...data.val]
-        .filter((one) => one.label === label)
-        .map((one) => one.name)
-        .sort(),
-    ]),
-  )
-const opened = async (content: string | Uint8Array, files?: readonly string[]) => {
-  const data = await openLabelFile(await table(content, [...(files ?? fourFiles)]), { split: 0.5 })
-  return { data, classes: byClass(data), remarks: (data.remarks ?? []).map(withoutFolder) }
-}
-
-const germanRows = '1.jpg,Bär\n2.jpg,Bär\n3.jpg,Bör\n4.jpg,Bör\n'
-const german = { Bär: ['1.jpg', '2.jpg'], Bör: ['3.jpg', '4.jpg'] }
-const latin1 = (text: string) => Buffer.from(text, 'latin1')
-const utf16 = (text: string, big = false) => {
-  const bytes = Buffer.from(`\ufeff${text}`, 'utf16le')
-  return big ? bytes.swap16() : bytes
-}
-
-describe('encodings', () => {
-  const text = `file,label\n${germanRows}`
-  test.each<[string, Uint8Array]>([
-    ['UTF-8', Buffer.from(text)],
-    ['UTF-8 with a mark', Buffer.from(`\ufeff${text}`)],
-    ['UTF-16 LE', utf16(text)],
-    ['UTF-16 BE', utf16(text, true)],
-    [
-      'UTF-16 LE, tabs and Windows lines, as Excel’s Unicode text',
-      utf16(text.replaceAll(',', '\t').replaceAll('\n', '\r\n')),
-    ],
-    ['the lines of an old Mac', Buffer.from(text.replaceAll('\n', '\r'))],
-    ['no end of the last line', Buffer.from(text.trim())],
-  ])('%s is read', async (_, bytes) => {
-    expect((await opened(bytes)).classes).toEqual(german)
-  })
-
-  test.each<[string, Uint8Array, string]>([
-    [
-      'Windows-1252',
-      latin1(text),
-      '…/labels.csv, line 2: this is not UTF-8; as WINDOWS-1252 it is "1.jpg,Bär". If that is right, ' +
-        'iconv -f WINDOWS-1252 -t UTF-8 …/labels.csv > …/labels-utf8.csv; else give its own encoding after -f',
-    ],
-    [
-      'GBK',
-      Buffer.from([...Buffer.from('file,label\n1.jpg,a\n2.jpg,'), 0xb9, 0xb7, 0x0a]),
-      '…/labels.csv, line 3: this is not UTF-8; as GBK it is "2.jpg,狗". If that is right, ' +
-        'iconv -f GBK -t UTF-8 …/labels.csv > …/labels-utf8.csv; else give its own encoding after -f',
-    ],
-    [
-      'UTF-16 without a mark',
-      utf16(text).subarray(2),
-      '…/labels.csv, line 1: this is UTF-16LE without a byte order mark, and UTF-8 is needed: ' +
-        'iconv -f UTF-16LE -t UTF-8 …/labels.csv > …/labels-utf8.csv',
-    ],
-    [
-      'UTF-16 BE without a mark',
-      utf16(text, true).subarray(2),
-      '…/labels.csv, line 1: this is UTF-16BE without a byte order mark, and UTF-8 is needed: ' +
-        'iconv -f UTF-16BE -t UTF-8 …/labels.csv > …/labels-utf8.csv',
-    ],
-    [
-      'UTF-32',
-      Buffer.from([0xff, 0xfe, 0, 0, ...Buffer.from('f\0\0\0')]),
-      '…/labels.csv, line 1: this is UTF-32LE, and UTF-8 is needed: ' +
-        'iconv -f UTF-32LE -t UTF-8 …/labels.csv > …/labels-utf8.csv',
-    ],
-    [
-      'half a pair of UTF-16',
-      Buffer.concat([utf16('file,label\n1.jpg,'), Buffer.from([0, 0xd8, 0x0a, 0])]),
-      '…/labels.csv: this is no valid UTF-16LE: save the table again',
-    ],
-    [
-      'a replacement character of another program',
-      Buffer.from('file,label\n1.jpg,B\ufffdr\n'),
-      '…/labels.csv, line 2: the label "B\ufffdr" has lost letters when the table was saved in ' +
-        'another encoding: save it again from where it comes, as UTF-8',
-    ],
-    [
-      'no text',
-      Buffer.from('file,label\n1.jpg,a\n2.jpg\0,b\n'),
-      '…/labels.csv, line 3: this is no text: a table of labels is a text file, .csv or .tsv',
-    ],
-  ])('%s is refused', async (_, bytes, message) => {
-    expect((await refusal(bytes)).replaceAll("'", '')).toBe(message)
-  })
-
-  test('the wrong line is found far from the start', async () => {
-    const rows = Array.from({ length: 50_000 }, (_, i) => `photos/number ${i}.jpg,class ${i % 7}\n`)
-    rows[40_000] = 'x.jpg,Bär\n'
-    expect(await refusal(latin1(`file,label\n${rows.join('')}`))).toMatch(
-      /labels\.csv, line 40002: /,
-    )
-  })
-})
+const { inTemp, opened, refusal, table, withoutFolder } = useTables()
 
 describe('columns', () => {
   const rows = (...cells: readonly string[]) =>
@@ -251,10 +134,17 @@ describe('columns', () => {
         '…/labels.csv: 2 images of the part test are left out: they are neither trained on nor validated with',
       ],
     ])
+    const path = await table(
+      'file,label,split\n1.jpg,a,train\n2.jpg,a,val\n3.jpg,b,train\n4.jpg,b,val\n5.jpg,c,test\n',
+      six,
+    )
+    expect((await openLabelFile(path)).classes).toEqual(['a', 'b'])
+    expect((await openLabelFile(path, { testSet: true })).classes).toEqual(['a', 'b', 'c'])
+    expect((await openLabelFile(path, { testSet: true })).val.length).toBe(3)
     expect(await of(['train', 'train', 'test'])).toEqual([
       4,
       2,
-      ['…/labels.csv: there is no part val: 2 images of the part test validate instead'],
+      ['…/labels.csv: 2 images of the part test validate'],
     ])
   })
 })
@@ -359,48 +249,6 @@ describe('labels', () => {
   test('may have the names of what every object has', async () => {
     const { data } = await labeled(['constructor', 'constructor', '__proto__', '__proto__'])
     expect(data.classes).toEqual(['__proto__', 'constructor'])
-  })
-})
-
-describe('bounds', () => {
-  test('a line, and a row of many lines, have one', async () => {
-    const long = 'x'.repeat(3 * 2 ** 20)
-    expect(await refusal(`file,label\n1.jpg,a\n2.jpg,${long}\n`)).toBe(
-      '…/labels.csv, line 3: the line has more than 1048576 bytes: a table of labels has a line for each image',
-    )
-    expect(await refusal(`file,label\n1.jpg,"a\n${'2.jpg,b\n'.repeat(200_000)}`)).toMatch(
-      /a row has more than 1048576 characters: a quotation mark may be missing/,
-    )
-  })
-
-  test.runIf(process.platform === 'linux')(
-    'a line of half a gigabyte takes little memory',
-    async () => {
-      const path = await table('file,label\n')
-      const file = await open(path, 'r+')
-      await file.truncate(500 * 2 ** 20)
-      await file.close()
-      expect((await dataErrorOf(openLabelFile(path))).message).toMatch(
-        /more than 1048576 bytes|no text/,
-      )
-      const tooLarge = await open(path, 'r+')
-      await tooLarge.truncate(2 ** 31)
-      await tooLarge.close()
-      expect((await dataErrorOf(openLabelFile(path))).message).toMatch(/1073741824 are the most/)
-      await rm(path)
-    },
-  )
-
-  test.runIf(process.platform === 'linux')('only regular files are read', async () => {
-    const folder = inTemp('irregular')
-    await mkdir(folder)
-    execFileSync('mkfifo', [join(folder, 'pipe.csv')])
-    await symlink('/dev/zero', join(folder, 'zero.csv'))
-    await mkdir(join(folder, 'folder.csv'))
-    for (const name of ['pipe.csv', 'zero.csv', 'folder.csv'])
-      expect((await dataErrorOf(openLabelFile(join(folder, name)))).message, name).toMatch(
-        /cannot read .*(pipe|device|folder)/,
-      )
   })
 })
 

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander'
 import { at } from '../../base/at.ts'
+import { DataError } from '../../base/errors.ts'
 import { counted, percent } from '../../base/format.ts'
 import { type ImageDataset, joined } from '../../data/dataset.ts'
 import { evaluate } from '../../train/evaluate.ts'
@@ -9,14 +10,14 @@ import { describeEngine, describeReading, shortPath } from '../describe.ts'
 import { type Cell, table } from '../lines.ts'
 import { type CommonOptions, viewCount, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
-import { openAsTrained, requireSameClasses, warnOfOtherImages } from '../runImages.ts'
+import { openToMeasure, warnOfOtherImages } from '../runImages.ts'
 import { tableOption } from '../tableOptions.ts'
 import { withEngine } from '../withEngine.ts'
 
 const parts = ['val', 'train', 'all'] as const
 
 interface EvaluateOptions extends CommonOptions {
-  readonly split: (typeof parts)[number]
+  readonly split?: (typeof parts)[number]
   readonly batchSize: number
   readonly tta: number
   readonly strict?: boolean
@@ -27,14 +28,13 @@ export function addEvaluate(program: Command): void {
     .command('evaluate')
     .description('Measure a trained run on a folder of labeled images.')
     .argument('<run>', 'a run folder, from graft train')
-    .argument(
-      '<dir>',
-      "images of the run's classes; without train/ and val/ they are split as for training",
-    )
+    .argument('<dir>', "images of the run's classes, of all or of some")
     .addOption(
-      new Option('--split <part>', 'which images: those held out, those trained on, or all')
-        .choices(parts)
-        .default('val'),
+      new Option(
+        '--split <part>',
+        'which images: those held out, those trained on, or all (default: val; all of images ' +
+          'that the run was not trained with and that are not divided)',
+      ).choices(parts),
     )
     .option(
       '--tta <n>',
@@ -59,16 +59,18 @@ Examples:
 async function run(folder: string, dir: string, options: EvaluateOptions): Promise<void> {
   const output = new Output(options.json)
   const config = await readRunConfig(folder)
-  const opened = await openAsTrained(dir, config)
-  requireSameClasses(folder, config.classes, opened)
-  const data = partOf(opened, options.split)
+  const opened = await openToMeasure(dir, folder, config, options.split)
+  const split = options.split ?? (opened.train.length > 0 ? 'val' : 'all')
+  const data = partOf(opened, split)
+  if (data.val.length === 0)
+    throw new DataError(`${dir} has no image of the part ${split}: --split all takes all of them`)
   await withEngine(options.adapter, output, async (engine) => {
     const { model } = await loadRun(engine, folder)
     describeEngine(output, engine)
     const classes = counted(config.classes.length, 'class', 'classes')
     output.labeled('run', `${folder}: ${config.architecture.variant}, ${classes}`)
     describeReading(output, data)
-    if (options.split === 'val') warnOfOtherImages(output, folder, dir, config, opened)
+    if (split === 'val') warnOfOtherImages(output, folder, dir, config, opened)
     output.progress('reading', 0, data.val.length)
     let skipped = 0
     const result = await evaluate(model, data, {
@@ -78,23 +80,24 @@ async function run(folder: string, dir: string, options: EvaluateOptions): Promi
       onEvent: (event) => {
         if (event.type === 'skipped') skipped++
         output.training(
-          event.type === 'read'
-            ? { ...event, split: options.split === 'train' ? 'train' : 'val' }
-            : event,
+          event.type === 'read' ? { ...event, split: split === 'train' ? 'train' : 'val' } : event,
         )
       },
     })
+    const absent = result.perClass.filter(({ count }) => count === 0).map(({ name }) => name)
+    if (absent.length > 0) output.labeled('absent', `no image is of ${absent.join(', ')}`)
     output.event({
       type: 'result',
       run: folder,
-      split: options.split,
+      split,
       classes: config.classes,
       skipped,
       ...result,
+      absent,
     })
     output.labeled(
       'data',
-      `${shortPath(data.root)}, ${partNames[options.split]}: ${counted(result.count, 'image')}`,
+      `${shortPath(data.root)}, ${partNames[split]}: ${counted(result.count, 'image')}`,
     )
     report(output, result)
   })
@@ -103,7 +106,7 @@ async function run(folder: string, dir: string, options: EvaluateOptions): Promi
 const partNames = { val: 'held out', train: 'trained on', all: 'all of it' } as const
 
 /** The images to measure on, as the dataset's validation part. */
-function partOf(data: ImageDataset, part: EvaluateOptions['split']): ImageDataset {
+function partOf(data: ImageDataset, part: (typeof parts)[number]): ImageDataset {
   return { ...data, val: part === 'all' ? joined(data.train, data.val) : data[part] }
 }
 

@@ -16,7 +16,7 @@ import {
 import { describeData, describeEngine, shortPath } from '../describe.ts'
 import { type CommonOptions, number, path, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
-import { openAsTrained, requireSameClasses, warnOfOtherImages } from '../runImages.ts'
+import { openToMeasure, warnOfOtherImages } from '../runImages.ts'
 import { quoted } from '../shell.ts'
 import { withEngine } from '../withEngine.ts'
 
@@ -57,7 +57,6 @@ async function run(folder: string, dir: string | undefined, options: ReportOptio
   const output = new Output(options.json)
   const config = await readRunConfig(folder)
   const data = await openRunData(folder, dir, config)
-  requireSameClasses(folder, config.classes, data)
   const [epochs, timings] = [await readRunMetrics(folder), await readRunTimings(folder)]
   const [{ measureRun }, { runPage }] = await Promise.all([
     import('../../report/figures.ts'),
@@ -109,5 +108,5 @@ async function openRunData(
       `${folder} does not record where its images are: ` +
         `name them with 'graft report ${quoted(folder)} DIR'`,
     )
-  return openAsTrained(path, config)
+  return openToMeasure(path, folder, config)
 }
