@@ -69,12 +69,9 @@ export class Output {
     this.line(labeledCommand(label, command))
   }
 
-  /** Lines of data for programs, as they are; on a terminal, printable. */
-  data(lines: string): void {
-    this.#progress?.hide()
-    if (process.stdout.isTTY === true) this.#write(process.stdout, printable(lines.trimEnd()))
-    else if (!pipeClosed) process.stdout.write(lines)
-    this.#progress?.show()
+  /** A line of data for programs, as it is; on a terminal, printable. */
+  data(line: string): void {
+    this.#write(process.stdout, process.stdout.isTTY === true ? printable(line) : line)
   }
 
   /** An object for programs. */

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { type Entry, fsPath, readEntries } from '../base/node/fileNames.ts'
 import { PICTURE } from '../host/imageFormat.ts'
 import { byCodeUnit } from './dataset.ts'
+import { isStray } from './strayNames.ts'
 
 /** A file or folder below another one. */
 export interface Below {
@@ -13,7 +14,8 @@ export interface Below {
 
 /**
  * Everything below a folder, links followed, each real folder once, in the order of names by code
- * unit. Hidden files and folders are passed over.
+ * unit. Hidden files and folders are passed over, and
+ * those of other programs.
  * @param enters whether to list what is in a folder
  * @throws errors of the file system for the root; a folder below it that cannot be read is empty
  */
@@ -35,7 +37,7 @@ export async function* walk(
     const entries = next.entries ?? (await readEntries(folder).catch(() => []))
     const below: Below[] = []
     for (const entry of entries) {
-      if (entry.name.startsWith('.')) continue
+      if (isStray(entry.name)) continue
       const path = next.path === '' ? entry.name : `${next.path}/${entry.name}`
       below.push({ path, isFolder: await isFolder(join(root, path), entry) })
     }

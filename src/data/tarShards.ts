@@ -77,7 +77,7 @@ export async function openTarShards(
     index.catalog.remarks.push(
       `the archives are read, and not the folders beside them: ${listed(found.others)}`,
     )
-  const classes = index.place()
+  const classes = index.place(division.testSet)
   return index.catalog.divide(path, classes, division)
 }
 
@@ -170,17 +170,20 @@ class ShardIndex {
 
   /**
    * Gives every image its class and part.
+   * @param testSet whether the images are only to be evaluated on
    * @returns the classes
    */
-  place(): string[] {
+  place(testSet = false): string[] {
     const nameOf = (path: string) => (path === '' ? this.#root : `${path}/ in ${this.#root}`)
     const { folders, remarks } =
-      this.#tree.folders.size > 0 ? layoutOf(this.#tree, nameOf) : { folders: [], remarks: [] }
+      this.#tree.folders.size > 0
+        ? layoutOf(this.#tree, nameOf, testSet)
+        : { folders: [], remarks: [] }
     this.catalog.remarks.push(...remarks, ...this.#stray.remarks, ...this.#spellings())
     const folderOf = folderFinder(folders)
     const found = this.#places.map((place) => ({ place, folder: folderOf(`${place.folder}/`) }))
     const empty = folders.find((folder) => !found.some((one) => one.folder === folder))
-    if (empty)
+    if (empty && !testSet)
       throw new DataError(
         `the class folder ${nameOf(empty.path)} holds no image (JPEG, PNG or WebP): ` +
           'add some or leave the folder out',

@@ -19,5 +19,5 @@ test('what a program reads back are the cells, with an apostrophe before formula
   ]
   const [read] = parse(csvRow(cells)) as string[][]
   expect(read).toEqual(cells.map((cell) => (/^[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell)))
-  expect(csvRow(['a', -0.5, 'b,"c"'])).toBe('a,-0.5,"b,""c"""\r\n')
+  expect(csvRow(['a', -0.5, 'b,"c"'])).toBe('a,-0.5,"b,""c"""')
 })

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
 import { at } from '../../base/at.ts'
 import { DataError } from '../../base/errors.ts'
-import { counted, percent } from '../../base/format.ts'
+import { counted, listed, percent } from '../../base/format.ts'
 import { type ImageDataset, joined } from '../../data/dataset.ts'
 import { evaluate } from '../../train/evaluate.ts'
 import type { Evaluation } from '../../train/metrics.ts'
@@ -85,7 +85,7 @@ async function run(folder: string, dir: string, options: EvaluateOptions): Promi
       },
     })
     const absent = result.perClass.filter(({ count }) => count === 0).map(({ name }) => name)
-    if (absent.length > 0) output.labeled('absent', `no image is of ${absent.join(', ')}`)
+    if (absent.length > 0) output.labeled('absent', `no image is of ${listed(absent)}`)
     output.event({
       type: 'result',
       run: folder,

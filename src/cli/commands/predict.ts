@@ -14,6 +14,7 @@ import { defaultBatchSize } from '../../train/fitOptions.ts'
 import { loadRun, readRunConfig } from '../../train/runFolder.ts'
 import { exitCodes } from '../errors.ts'
 import { namedImages } from '../imageArguments.ts'
+import { jsonLine } from '../lines.ts'
 import { type CommonOptions, count, path, viewCount, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
 import { withEngine } from '../withEngine.ts'
@@ -98,7 +99,7 @@ async function run(
     const top = Math.min(options.top, config.classes.length)
     const lines = linesOf(answers(), format, top, columnOf(paths))
     if (out !== undefined) {
-      await writeFileAtomic(out, lines)
+      await writeFileAtomic(out, ended(lines))
       output.labeled('written', `${out}: ${counted(images, 'image')}`)
     } else
       for await (const line of lines) {
@@ -145,7 +146,7 @@ async function* linesOf(
 ): AsyncGenerator<string> {
   if (format === 'csv') yield csvRow(headerOf(top))
   for await (const answer of answers) {
-    if (format === 'json') yield `${JSON.stringify(answer)}\n`
+    if (format === 'json') yield jsonLine(answer)
     else if (answer.type === 'skipped') continue
     else if (format === 'csv')
       yield csvRow([
@@ -157,6 +158,10 @@ async function* linesOf(
       yield `${printable(answer.name).padEnd(column)}  ${classes.join('  ')}`
     }
   }
+}
+
+async function* ended(lines: AsyncIterable<string>): AsyncGenerator<string> {
+  for await (const line of lines) yield `${line}\n`
 }
 
 /** The first columns are those of a table of labels, which `graft train` reads. */
