@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
 import { DataError } from '../base/errors.ts'
+import { wellFormed } from '../base/wellFormed.ts'
 import { type ImageDataset, type SampleList, withClassesOf } from '../data/dataset.ts'
 import { openData } from '../data/openData.ts'
 import { ignoring } from '../data/split.ts'
@@ -14,7 +15,7 @@ export function imagesOf({ train, val }: ImageDataset): RunImages {
 
 function digestOf(samples: SampleList): string {
   const hash = createHash('sha256')
-  for (const { name } of samples) hash.update(name).update('\0')
+  for (const { name } of samples) hash.update(wellFormed(name.normalize('NFC'))).update('\0')
   return hash.digest('hex')
 }
 

@@ -1,5 +1,6 @@
 import type Sharp from 'sharp'
 import { at } from '../base/at.ts'
+import { printable } from '../base/printable.ts'
 import { shortened } from '../base/textWidth.ts'
 import type { Preprocess } from '../nn/preprocess.ts'
 
@@ -55,11 +56,17 @@ export async function drawSheet(
     ),
     // A class is shortened at its end, a path at its beginning.
     ...rows.flatMap(({ title, subtitle }, r) => [
-      text(gap, top(r) + 18, shortened(title, room / boldWidth), room, 'font-weight="bold"'),
+      text(
+        gap,
+        top(r) + 18,
+        shortened(printable(title), room / boldWidth),
+        room,
+        'font-weight="bold"',
+      ),
       text(
         gap,
         top(r) + 36,
-        shortened(subtitle, room / charWidth, 'end'),
+        shortened(printable(subtitle), room / charWidth, 'end'),
         room,
         'fill="#555" font-size="11"',
       ),
@@ -86,9 +93,5 @@ function bytesOf(values: Float32Array, { size, mean, std, scale, order }: Prepro
 }
 
 function escaped(text: string): string {
-  return text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replace(/\p{Cc}/gu, '\u2423')
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 }

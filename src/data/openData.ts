@@ -1,10 +1,12 @@
-import { readdir, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DataError } from '../base/errors.ts'
+import { fsPath, readEntries } from '../base/node/fileNames.ts'
 import { byCodeUnit, type ImageDataset } from './dataset.ts'
 import { openImageFolder } from './imageFolder.ts'
 import { isLabelFile, openLabelFile } from './labelFile.ts'
 import type { DataOptions } from './split.ts'
+import { isStray } from './strayNames.ts'
 import { findShards, openTarShards } from './tarShards.ts'
 
 const LABEL_FILE = /\.(csv|tsv)$/i
@@ -20,7 +22,7 @@ const LABEL_FILE = /\.(csv|tsv)$/i
  * @example const data = await openData('flowers.csv', { split: 0.2, seed: 1 })
  */
 export async function openData(path: string, options: DataOptions = {}): Promise<ImageDataset> {
-  const found = await stat(path).catch(() => null)
+  const found = await stat(fsPath(path)).catch(() => null)
   if (found?.isFile()) {
     if (LABEL_FILE.test(path)) return openLabelFile(path, options)
     if (/\.tar$/i.test(path)) return openTarShards(path, options)
@@ -44,8 +46,9 @@ export async function openData(path: string, options: DataOptions = {}): Promise
 
 /** The files of labels in a folder, by their first lines: it may hold other .csv files too. */
 async function labelFiles(path: string): Promise<string[]> {
-  const names = (await readdir(path).catch(() => []))
-    .filter((name) => LABEL_FILE.test(name) && !name.startsWith('.'))
+  const names = (await readEntries(path).catch(() => []))
+    .map(({ name }) => name)
+    .filter((name) => LABEL_FILE.test(name) && !isStray(name))
     .sort(byCodeUnit)
   const found = await Promise.all(names.map((name) => isLabelFile(join(path, name))))
   return names.filter((_, i) => found[i])

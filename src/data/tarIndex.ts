@@ -5,7 +5,7 @@ import { nameOf } from '../base/node/fileNames.ts'
 import { openInput, readError } from '../base/node/inputFile.ts'
 import { type Extension, extensionOf } from './pax.ts'
 
-/** A file in a tar archive. */
+/** A file or link in a tar archive. */
 export interface TarMember {
   /** Its path in the archive, as written there. */
   readonly path: string
@@ -13,8 +13,8 @@ export interface TarMember {
   readonly start: number
   /** Its length. */
   readonly bytes: number
-  /** Whether the archive leaves the file's zeros out, so that these are not the file's bytes. */
-  readonly sparse: boolean
+  /** Of a sparse file the archive leaves zeros out; a link has no bytes of its own. */
+  readonly kind: 'file' | 'sparse' | 'link'
 }
 
 const blockBytes = 512
@@ -28,7 +28,7 @@ const mostExtensionBytes = 2 ** 20
 const mostNameBytes = 2 ** 16
 
 /**
- * Lists the files of a tar archive (ustar, pax, GNU) in their order in the archive. It reads only
+ * Lists the files and links of a tar archive (ustar, pax, GNU) in their order in the archive. It reads only
  * the headers and skips the contents, so an archive of gigabytes takes at most one read per member.
  * The npm package `tar` decodes the headers.
  * @throws DataError if the file is not a tar archive, is compressed, damaged or cut short
@@ -94,9 +94,11 @@ async function* membersOf(reader: WindowReader): AsyncGenerator<TarMember, void,
     } else if (header.type === 'NextFileHasLongPath' || header.type === 'OldGnuLongPath')
       extension = { ...extension, path: nameOf(untilZero(await description(mostNameBytes))) }
     else if (!describes) {
-      const sparse = header.type === 'SparseFile' || extension.sparse === true
+      const isSparse = header.type === 'SparseFile' || extension.sparse === true
+      const isLink = header.type === 'Link' || header.type === 'SymbolicLink'
       extension = {}
-      if (isFile && path) yield { path, start, bytes, sparse }
+      const kind = isLink ? 'link' : isSparse ? 'sparse' : 'file'
+      if (path && (isFile || isLink)) yield { path, start, bytes, kind }
     }
     position = start + Math.ceil(bytes / blockBytes) * blockBytes
   }

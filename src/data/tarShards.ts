@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { at } from '../base/at.ts'
 import { DataError } from '../base/errors.ts'
-import { listed } from '../base/format.ts'
+import { counted, listed } from '../base/format.ts'
 import { fsPath, readEntries } from '../base/node/fileNames.ts'
 import { openInput, readRange } from '../base/node/inputFile.ts'
 import { PICTURE } from '../host/imageFormat.ts'
@@ -125,7 +125,12 @@ class ShardIndex {
   async add(shard: string, below: string): Promise<void> {
     const stem = basename(below).replace(SHARD, '')
     const above = below.split('/').slice(0, -1)
-    const { images, others, labels, described } = await readShard(shard, this.#stray)
+    const { images, others, links, labels, described } = await readShard(shard, this.#stray)
+    if (links.length > 0)
+      this.catalog.remarks.push(
+        `${below}: passed over ${counted(links.length, 'link')}, such as ${at(links, 0)}: ` +
+          'make the archive again with --dereference --hard-dereference',
+      )
     const namesOf = (path: string) => path.split('/').filter((name) => name !== '.' && name !== '')
     for (const { path, start, bytes } of images) {
       const names = namesOf(path)
@@ -237,21 +242,26 @@ async function readShard(shard: string, stray: StrayNames) {
   const images: TarMember[] = []
   const labelFiles: TarMember[] = []
   const others: string[] = []
+  const links: string[] = []
   for await (const member of tarMembers(shard)) {
     if (stray.notePath(member.path)) continue
     const isImage = PICTURE.test(member.path)
     const isLabel = member.path.endsWith('.cls')
+    if (member.kind === 'link') {
+      if (isImage || isLabel) links.push(member.path)
+      continue
+    }
     if (isImage) images.push(member)
     else if (isLabel) labelFiles.push(member)
     else others.push(member.path)
-    if (member.sparse && (isImage || isLabel))
+    if (member.kind === 'sparse' && (isImage || isLabel))
       throw new DataError(
         `${shard}: ${member.path} is stored as a sparse file, without its zeros: ` +
           'make the archive again without --sparse',
       )
   }
   const described = others.some((path) => /\.(json|txt)$/i.test(path))
-  return { images, others, described, labels: await readLabels(shard, labelFiles) }
+  return { images, others, links, described, labels: await readLabels(shard, labelFiles) }
 }
 
 /** What the files of one sample have in common: the path up to the first dot of the file's name. */

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact'
 import { renderToString } from 'preact-render-to-string'
+import { printable } from '../base/printable.ts'
 import { sectionStyle } from './sections/style.ts'
 
 /** Colors follow the reader's setting; all text on them has a contrast of at least 4.5. */
@@ -75,5 +76,7 @@ export function renderPage(title: string, body: ComponentChildren): string {
       </body>
     </html>
   )
-  return `<!doctype html>\n${renderToString(page)}\n`
+  // Bytes of names that are no UTF-8 would all become the same sign.
+  const text = renderToString(page).replace(/\p{Surrogate}/gu, printable)
+  return `<!doctype html>\n${text}\n`
 }

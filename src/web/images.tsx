@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import { at } from '../base/at.ts'
 import { counted, thousands } from '../base/format.ts'
+import { printable } from '../base/printable.ts'
 import { countByClass, type ImageDataset } from '../data/dataset.ts'
 import { FoldedTable } from '../report/sections/table.tsx'
 import { FileButton, Problem } from './fields.tsx'
@@ -118,6 +119,11 @@ function Found({
         <strong>{selection.root}</strong>: {counted(classes.length, 'class', 'classes')},{' '}
         {counted(train.length, 'image')} to train on, {thousands(val.length)} held out to validate.
       </p>
+      {data.remarks?.map((remark) => (
+        <p key={remark} class="quiet" data-testid="remark">
+          Note: {printable(remark)}.
+        </p>
+      ))}
       <ul class="classes">
         {counts.slice(0, shownClasses).map(({ name, train, val }, label) => (
           <li key={name}>
