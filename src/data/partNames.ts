@@ -16,8 +16,12 @@ const partWords: Readonly<Record<PartName, RegExp>> = {
 const partNames = Object.keys(partWords) as PartName[]
 /** Words that say nothing about which part it is, or of what. */
 const plainWord = new RegExp(`^(${things}|part|the|of|for)$`)
-/** How words of a part's name begin, in some languages: Trainingsdaten, validación, testo. */
-const beginning = /^(train|valid|test|entren|entrain|eval)/
+/** How words of a part's name begin, in some languages: Trainingsdaten, validación, fold1. */
+const beginning = new RegExp(
+  '^(train|trein|tren|entren|entra[iî]n|addestra|apprenti|lern|обуч|трен|訓練|学習|训练|訓|训' +
+    '|valid|convalid|валид|检验|验证|検証|驗證|test|тест|测试|測試|テスト|prueb|prüf|eval|评估|評価' +
+    '|hold|held|folds?$|parts?$|partition|splits?$|sets?$|subsets?$|teil$)',
+)
 
 export interface NamedPart {
   readonly part: PartName

@@ -117,6 +117,8 @@ describe.each(Object.entries(ways))('%s', (_, open) => {
       images('train', 'test'),
       /test\/ and train\/ are named like parts of a dataset and hold no class folders/,
     ],
+    ['parts in Chinese', inside('训练集', '验证集'), /训练集, 验证集 hold folders of the same/],
+    ['folds', inside('fold1', 'fold2'), /fold1, fold2 hold folders of the same names/],
     [
       'parts in another language',
       inside('Trainingsdaten', 'Validierungsdaten'),
