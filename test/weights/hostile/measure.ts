@@ -4,22 +4,15 @@
  * count. Linux only: the process' peak memory is reset before each file, by /proc/self/clear_refs.
  * Ends with 1 where one takes more than a second or 100 MB, or is not refused.
  */
-import { readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { WeightsError } from '../../../src/base/errors.ts'
 import { loadWeights } from '../../../src/weights/load.ts'
+import { measured } from '../../support/measured.ts'
 import { hostile, lay, sound } from './index.ts'
 
 const limits = { seconds: 1, megabytes: 100 }
-
-/** The peak of resident memory since it was reset, or what is resident now, in MB. */
-function resident(which: 'VmHWM' | 'VmRSS'): number {
-  const [, kibibytes = '0'] =
-    new RegExp(`${which}:\\s*(\\d+)`).exec(readFileSync('/proc/self/status', 'utf8')) ?? []
-  return (Number(kibibytes) * 1024) / 1e6
-}
 
 const root = await mkdtemp(join(tmpdir(), 'graft-hostile-'))
 // What the readers themselves are made of is loaded before anything is measured.
@@ -27,17 +20,13 @@ for (const [i, file] of sound.entries()) await loadWeights(await lay(join(root, 
 const rows: { title: string; seconds: number; megabytes: number; refused: boolean }[] = []
 for (const [i, file] of hostile.entries()) {
   const path = await lay(join(root, String(i)), file)
-  globalThis.gc?.()
-  writeFileSync('/proc/self/clear_refs', '5')
-  const before = resident('VmRSS')
-  const started = process.cpuUsage()
-  const outcome = await loadWeights(path).catch((error: unknown) => error)
-  const { user, system } = process.cpuUsage(started)
-  const seconds = (user + system) / 1e6
+  const { outcome, seconds, megabytes } = await measured(() =>
+    loadWeights(path).catch((error: unknown) => error),
+  )
   rows.push({
     title: file.title,
     seconds,
-    megabytes: resident('VmHWM') - before,
+    megabytes,
     refused: outcome instanceof WeightsError,
   })
   await rm(join(root, String(i)), { recursive: true })
