@@ -1,4 +1,6 @@
-import { readFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { crossEntropy } from '../../src/autograd/functions.ts'
@@ -6,6 +8,7 @@ import type { StateDict } from '../../src/base/stateDict.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
 import type { Network } from '../../src/nn/network.ts'
 import { SGD } from '../../src/optim/sgd.ts'
+import { applyScenario } from '../../src/transfer/scenario.ts'
 import { loadWeights } from '../../src/weights/load.ts'
 import { readSafetensors, writeSafetensors } from '../../src/weights/safetensors.ts'
 import { relativeError } from '../support/compare.ts'
@@ -159,6 +162,33 @@ describe('what TensorFlow.js saved', () => {
     expect(relativeError(await y.data(), wanted)).toBeLessThan(1e-4)
     for (const tensor of [x, y]) tensor.dispose()
     model.dispose()
+  })
+})
+
+describe('a TensorFlow.js model with dense layers of its own', () => {
+  test.each([1, 2])('of which there are %i: its features load', async (count) => {
+    const folder = await mkdtemp(join(tmpdir(), 'graft-tfjs-'))
+    const text = await readFile(fixture('tfjs-made/model.json'), 'utf8')
+    const model = JSON.parse(text) as {
+      modelTopology: { config: { layers: { class_name: string; config: object }[] } }
+    }
+    const { config } = model.modelTopology
+    const first = config.layers.findIndex(({ class_name: kind }) => kind === 'Dense')
+    config.layers = config.layers.slice(0, first + count)
+    const last = config.layers.at(-1)
+    if (last) last.config = { ...last.config, activation: 'softmax' }
+    await writeFile(join(folder, 'model.json'), JSON.stringify(model))
+    await copyFile(fixture('tfjs-made/weights.bin'), join(folder, 'weights.bin'))
+    const engine = await testEngine()
+    const whole = await alexnet(engine, { weights: fixture('tfjs-made/model.json') })
+    const own = await alexnet(engine, { weights: join(folder, 'model.json') })
+    expect(own.left.map((name) => name.split(' ')[0])).toContain('classifier.6.weight')
+    const plan = applyScenario(own, { scenario: 'small-similar', classes: 2 })
+    expect(plan.replace).toBe('all')
+    const [state, kept] = [await whole.stateDict(), await own.stateDict()]
+    for (const name of plan.frozen) expect(kept[name], name).toEqual(state[name])
+    for (const one of [whole, own]) one.dispose()
+    await rm(folder, { recursive: true })
   })
 })
 

@@ -28,7 +28,10 @@ interface Layer {
 const convolutions = ['features.0', 'features.3', 'features.6', 'features.8', 'features.10']
 const dense = ['classifier.1', 'classifier.4', 'classifier.6']
 
-/** AlexNet's layers that have weights or a window, in order. The dense layers may be absent. */
+/**
+ * AlexNet's layers that have weights or a window, in order. Dense layers may be absent; if there
+ * are fewer than three, they are named from the last one.
+ */
 const order = [
   'Conv2D',
   'MaxPooling2D',
@@ -39,7 +42,7 @@ const order = [
   'Conv2D',
   'MaxPooling2D',
 ]
-const end = ['Flatten', 'Dense', 'Dense', 'Dense']
+const end = ['Flatten', 'Dense']
 
 /** Layers that do not affect inference. */
 const ignored = new Set(['InputLayer', 'Dropout'])
@@ -57,7 +60,9 @@ export function findAlexNet(topology: unknown): AlexNetLayers {
   const model =
     isRecord(topology) && isRecord(topology.model_config) ? topology.model_config : topology
   const found = withActivations(layersOf(model))
-  const wanted = found.length > order.length ? [...order, ...end] : order
+  const more = Math.min(Math.max(found.length - order.length - end.length, 0), dense.length - 1)
+  const wanted =
+    found.length > order.length ? [...order, ...end, ...Array<string>(more).fill('Dense')] : order
   const position = wanted.findIndex((kind, i) => found[i]?.layer.kind !== kind)
   if (position >= 0 || found.length > wanted.length) {
     const place = position < 0 ? wanted.length : position
@@ -76,9 +81,10 @@ export function findAlexNet(topology: unknown): AlexNetLayers {
     found
       .filter(({ layer }) => layer.kind === keras)
       .map(({ layer }, i) => ({ keras: layer.name, torchvision: at(names, i), kind }))
+  const denses = found.filter(({ layer }) => layer.kind === 'Dense').length
   const layers = [
     ...named('Conv2D', 'convolution', convolutions),
-    ...named('Dense', 'dense', dense),
+    ...named('Dense', 'dense', dense.slice(dense.length - denses)),
   ]
   return { variant, layers }
 }

@@ -41,12 +41,13 @@ export async function readTfjsModel(
       throw new WeightsError(`the manifest has no weight ${quote(name)} of ${rank} dimensions`)
     return found
   }
+  const firstDense = layers.find(({ kind }) => kind === 'dense')
   const lastConvolution = layers.findLast(({ kind }) => kind === 'convolution')
   const channels = lastConvolution ? weightOf(lastConvolution, 'bias', 1).data.length : null
   const tensors = layers.flatMap((layer): [string, NamedArray][] => {
     const bias = weightOf(layer, 'bias', 1)
     const kernel = weightOf(layer, 'kernel', layer.kind === 'convolution' ? 4 : 2)
-    const flattened = layer.torchvision === 'classifier.1' ? channels : null
+    const flattened = layer === firstDense ? channels : null
     const weight =
       layer.kind === 'convolution'
         ? transposeConvolution(kernel)
