@@ -13,16 +13,26 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 /** No index or model description is nested deeper. */
 const maxDepth = 64
 
+/** No index or model description has more lists, maps, texts and numbers. */
+const maxValues = 1_000_000
+
 /**
- * Parses JSON of unknown origin. Its depth is checked first, because a parser takes some 40 bytes
- * for every bracket.
+ * Parses JSON of unknown origin. Its depth and its number of values are checked first, because a
+ * parser takes some 40 bytes for every bracket, and more for every list and map.
  *
  * @param what the text is, for errors: 'the header'
- * @throws WeightsError if it is not UTF-8, not JSON, or nested more than 64 deep
+ * @param mostValues how many values it may have
+ * @throws WeightsError if it is not UTF-8, not JSON, nested more than 64 deep, or has more values
  */
-export function parseJson(bytes: Uint8Array, what: string): unknown {
-  if (nesting(bytes) > maxDepth)
+export function parseJson(bytes: Uint8Array, what: string, mostValues = maxValues): unknown {
+  const { depth, values } = extentOf(bytes)
+  if (depth > maxDepth)
     throw new WeightsError(`${what} is JSON nested more than ${maxDepth} deep; ${fetchAgain}`)
+  if (values > mostValues)
+    throw new WeightsError(
+      `${what} is JSON with more than ${mostValues} values, which no file of weights has; ` +
+        'write the file again without them',
+    )
   let text: string
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
@@ -39,17 +49,23 @@ export function parseJson(bytes: Uint8Array, what: string): unknown {
   }
 }
 
-/** The largest number of braces and brackets open at once, outside of strings. */
-function nesting(bytes: Uint8Array): number {
-  let [open, most, inText] = [0, 0, false]
+/**
+ * Of JSON, without parsing it: the largest number of braces and brackets open at once, and how many
+ * values there are at the most, which is one more than commas and openings.
+ */
+function extentOf(bytes: Uint8Array): { readonly depth: number; readonly values: number } {
+  let [open, depth, values, inText] = [0, 0, 1, false]
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[i]
     if (byte === 0x22) inText = !inText
     else if (inText) i += byte === 0x5c ? 1 : 0
-    else if (byte === 0x7b || byte === 0x5b) most = Math.max(most, ++open)
-    else if (byte === 0x7d || byte === 0x5d) open--
+    else if (byte === 0x7b || byte === 0x5b) {
+      depth = Math.max(depth, ++open)
+      values++
+    } else if (byte === 0x7d || byte === 0x5d) open--
+    else if (byte === 0x2c) values++
   }
-  return most
+  return { depth, values }
 }
 
 /**

@@ -23,6 +23,12 @@ export interface Header {
 /** The longest header that the reference implementation accepts. */
 export const maxHeaderBytes = 100_000_000
 
+/** As many as an archive may have entries: AlexNet has 16, the largest networks some thousands. */
+const maxTensors = 10_000
+
+/** A tensor's type, its shape of a few extents and its two offsets are some 16 values. */
+const maxValues = 16 * maxTensors
+
 /** The one name that no tensor may have. */
 export const metadataKey = '__metadata__'
 
@@ -90,13 +96,18 @@ export function readHeader(bytes: Uint8Array): Header {
  */
 export function parseHeader(bytes: Uint8Array, fileSize: number): Header {
   const dataStart = 8 + bytes.length
-  const parsed = parseJson(bytes, 'the header') as Record<string, unknown>
+  const parsed = parseJson(bytes, 'the header', maxValues) as Record<string, unknown>
   checkSpelling(new TextDecoder().decode(bytes))
   const metadata = checkMetadata(parsed[metadataKey])
   const entries: TensorEntry[] = []
   for (const [name, info] of Object.entries(parsed)) {
     if (name !== metadataKey) entries.push(checkEntry(name, info))
   }
+  if (entries.length > maxTensors)
+    throw new WeightsError(
+      `the header names ${entries.length} tensors and ${maxTensors} are the most that are read; ` +
+        'write those that are wanted to a file of their own',
+    )
   checkLayout(entries, fileSize - dataStart, dataStart)
   return { entries, metadata, dataStart }
 }
