@@ -4,6 +4,8 @@ import { decodeImage } from './host/browser/decode.ts'
 import { pageFiles } from './host/browser/files.ts'
 import type { Host, TilingStore } from './host/host.ts'
 import { loadWeights } from './weights/browser/load.ts'
+import { openPlace } from './weights/place.ts'
+import { web } from './weights/web.ts'
 
 const tilingStore: TilingStore = {
   async read(name) {
@@ -24,6 +26,7 @@ export function browserHost(): Host {
     cores: navigator.hardwareConcurrency,
     decodeImage,
     loadWeights,
+    openWeights: (path) => openPlace(web, path),
     files: pageFiles,
   }
 }

@@ -8,6 +8,8 @@ import { rest } from './host/node/rest.ts'
 import { readShaders } from './host/node/shaders.ts'
 import { fileTilingStore } from './host/node/tilingStore.ts'
 import { loadWeights } from './weights/load.ts'
+import { disk } from './weights/node/disk.ts'
+import { openPlace } from './weights/place.ts'
 
 /** Node: Dawn from the npm package `webgpu`, sharp, and the disk. */
 export const nodeHost: Host = {
@@ -22,6 +24,7 @@ export const nodeHost: Host = {
   rest,
   decodeImage,
   loadWeights,
+  openWeights: (path) => openPlace(disk, path),
   files: diskFiles,
 }
 

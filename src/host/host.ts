@@ -4,6 +4,7 @@
  */
 import type { AdapterAttempt } from '../base/errors.ts'
 import type { LoadOptions, StateDict } from '../base/stateDict.ts'
+import type { WeightsPlace } from '../base/weightsPlace.ts'
 
 /** What computes: a GPU, or one of two drivers that compute on the CPU. */
 export type AdapterKind = AdapterAttempt['kind']
@@ -106,6 +107,8 @@ export interface Host {
     readonly ignored?: readonly string[]
     readonly remarks?: readonly string[]
   }>
+  /** Opens a weights file by its path, in a browser also by its address. */
+  readonly openWeights: (path: string) => Promise<WeightsPlace>
   /** Keeps checkpoints. */
   readonly files: Files
 }

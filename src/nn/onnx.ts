@@ -5,7 +5,10 @@ import { requireSeed } from '../base/random.ts'
 import type { StateDict } from '../base/stateDict.ts'
 import type { Shape } from '../tensor/ndbuffer.ts'
 import type { Engine } from '../tensor/tensor.ts'
+import { labeled } from '../weights/arrays.ts'
+import { chosenFiles } from '../weights/chosen.ts'
 import type { LayerSpec, OnnxChain } from '../weights/onnx/layers.ts'
+import { bytesPlace, openPlace, type WeightsPlace } from '../weights/place.ts'
 import { imageNetNormalization, type Variant, variants } from './alexnet.ts'
 import {
   AdaptiveAvgPool2d,
@@ -43,6 +46,9 @@ export async function exportOnnx(model: Network): Promise<Uint8Array> {
   return writeOnnx({ input, layers, metadata: metadataOf(model), outputs })
 }
 
+/** An ONNX file: its bytes, its path or address, or files that were chosen in a browser. */
+export type OnnxSource = Uint8Array | string | File | readonly File[]
+
 /** Options of `importOnnx`. */
 export interface ImportOnnxOptions {
   /**
@@ -60,25 +66,26 @@ export interface ImportOnnxOptions {
  * Softmax, as every AlexNet is. If it has the layers of AlexNet, they get torchvision's names, so
  * that `applyScenario` and `loadStateDict` know them; else they keep the file's names.
  *
- * @param bytes the whole file, weights included
+ * @param source the whole file's bytes; or, where its weights may lie in other files of its folder
+ * (external data), its path (in a browser its address) or all `File`s of a browser's choice
  * @returns the network; everything is trainable. Its forward returns probabilities if the file
  * ends in Softmax
  * @throws WeightsError, with the node's name, for a damaged file or one that is not such a chain
  * @throws UsageError for an option that does not fit
  * @example
- * const model = await importOnnx(engine, await readFile('alexnet.onnx'))
+ * const model = await importOnnx(engine, 'alexnet.onnx')
  * applyScenario(model, { scenario: 'small-similar', classes: 6 })
  */
 export async function importOnnx(
   engine: Engine,
-  bytes: Uint8Array,
+  source: OnnxSource,
   options: ImportOnnxOptions = {},
 ): Promise<Network> {
   checkOptions('importOnnx', options, ['preprocess', 'seed'])
   const { seed = 0 } = options
   requireSeed(seed)
-  const { readOnnx, tensorsOf } = await import('../weights/onnx/graph.ts')
-  const chain = readOnnx(bytes)
+  const { tensorsOf } = await import('../weights/onnx/graph.ts')
+  const chain = await chainOf(engine, source, options.preprocess?.size)
   const size = imageSize(chain)
   const architecture = architectureOf(chain)
   const classes = classNamesIn(chain.metadata, architecture.classes)
@@ -106,6 +113,32 @@ export async function importOnnx(
   model.pretrained = true
   model.classNames = classes
   return model
+}
+
+/** @param size of images, where the file leaves it open */
+async function chainOf(
+  engine: Engine,
+  source: OnnxSource,
+  size: number | undefined,
+): Promise<OnnxChain> {
+  const { readOnnx } = await import('../weights/onnx/graph.ts')
+  if (source instanceof Uint8Array) return readOnnx(bytesPlace(source), size)
+  let [label, open] = ['', () => engine.host.openWeights(String(source))]
+  if (typeof source === 'string') label = source
+  else {
+    const { name, opener } = chosenFiles(source instanceof File ? [source] : source)
+    label = name
+    open = () => openPlace(opener, name)
+  }
+  let place: WeightsPlace | undefined
+  try {
+    place = await open()
+    return await readOnnx(place, size)
+  } catch (cause) {
+    throw labeled(label, cause)
+  } finally {
+    await place?.close()
+  }
 }
 
 /**
@@ -215,6 +248,11 @@ function layerOf(engine: Engine, layer: LayerSpec): Module {
       return new Flatten(name)
     case 'softmax':
       return new Softmax(name)
+    case 'logSoftmax':
+      throw new WeightsError(
+        `layer ${name} is a LogSoftmax, which Graft has no layer for; ` +
+          'export the network without it, up to its logits',
+      )
     case 'maxPool':
       return new MaxPool2d(name, layer)
     case 'averagePool':

@@ -114,7 +114,7 @@ async function readOpened(
   refuseKey(key)
   // An ONNX file has no signature; its first field is nearly always the IR version.
   if (start[0] === '\x08' || path.toLowerCase().endsWith('.onnx'))
-    return (await import('./onnx/graph.ts')).readOnnxWeights(await source.read(0, source.size))
+    return (await import('./onnx/graph.ts')).readOnnxWeights(place)
   if (/^\s*\{/.test(start)) {
     const json = await readJson(source)
     if (isShardIndex(json)) return readSharded(place, json)

@@ -1,18 +1,8 @@
 import { WeightsError } from '../base/errors.ts'
+import type { ByteSource } from '../base/weightsPlace.ts'
 import { fetchAgain } from './arrays.ts'
 
-/** Bytes that are read in parts: of a file on the disk, or of an array in memory. */
-export interface ByteSource {
-  /** Bytes in all. */
-  readonly size: number
-  /**
-   * The bytes from `begin` on, in a new array that starts at offset 0 of its buffer.
-   * @throws WeightsError if the source ends before
-   */
-  read(begin: number, length: number): Promise<Uint8Array<ArrayBuffer>>
-  /** Closes the file. May be called twice. */
-  close(): Promise<void>
-}
+export type { ByteSource }
 
 /** The bytes of an array. */
 export function bytesSource(bytes: Uint8Array): ByteSource {

@@ -5,11 +5,16 @@ import { blobSource } from './source.ts'
 /** Fetches everything; a path is relative to the page. */
 export const web: Opener = {
   open: async (place) => blobSource(await fetchBlob(place)),
-  beside: (place, name) =>
-    new URL(
-      encodeURIComponent(name),
-      place instanceof URL ? place : new URL(place, globalThis.location.href),
-    ),
+  beside: (place, name) => addressBeside(place, [name]),
+  below: async (place, path) => blobSource(await fetchBlob(addressBeside(place, path))),
+}
+
+function addressBeside(place: string | URL, path: readonly string[]): URL {
+  const base = place instanceof URL ? place : new URL(place, globalThis.location.href)
+  const relative = path.map(encodeURIComponent).join('/')
+  if (!URL.canParse(relative, base))
+    throw new WeightsError(`${base.protocol} addresses have no folder; choose the files together`)
+  return new URL(relative, base)
 }
 
 async function fetchBlob(place: string | URL): Promise<Blob> {

@@ -4,6 +4,7 @@ import { importOnnx } from '../../src/nn/onnx.ts'
 import { predict } from '../../src/train/evaluate.ts'
 import { applyScenario } from '../../src/transfer/scenario.ts'
 import { readOnnx } from '../../src/weights/onnx/graph.ts'
+import { bytesPlace } from '../../src/weights/place.ts'
 import { expectClose } from '../support/compare.ts'
 import { testEngine } from '../support/engine.ts'
 import { onnxRuntime, runOnnx } from '../support/onnxruntime.ts'
@@ -265,8 +266,8 @@ describe('importOnnx', () => {
   })
 })
 
-test('the reader gives plain arrays and layers without an engine', () => {
-  const { input, layers } = readOnnx(onnxFile(small))
+test('the reader gives plain arrays and layers without an engine', async () => {
+  const { input, layers } = await readOnnx(bytesPlace(onnxFile(small)))
   expect(input).toEqual([3, 8, 8])
   expect(layers.map(({ kind, name }) => [kind, name])).toEqual([
     ['conv', 'first'],

@@ -13,6 +13,7 @@ export function pageHost(shaders: ReadonlyMap<string, string>): Host {
     cores: navigator.hardwareConcurrency,
     decodeImage: none,
     loadWeights: none,
+    openWeights: none,
     files: { read: none, write: none, remove: none, sweep: none },
   }
 }

@@ -1,12 +1,12 @@
 import { WeightsError } from '../../base/errors.ts'
 import { sha256 } from '../../base/sha256.ts'
 import type { LoadOptions } from '../../base/stateDict.ts'
+import { chosenFiles } from '../chosen.ts'
 import { readWeightsFile } from '../formats.ts'
 import { checkLoadOptions, describeNamed } from '../named.ts'
-import type { Opener } from '../place.ts'
 import { findNamedWeights, type NamedWeights } from '../registry.ts'
 import type { WeightsFile } from '../safetensors.ts'
-import { type ByteSource, blobSource } from '../source.ts'
+import type { ByteSource } from '../source.ts'
 import { web } from '../web.ts'
 
 /**
@@ -17,8 +17,8 @@ import { web } from '../web.ts'
  * sha256 is verified.
  *
  * @param source an address or a path relative to the page, for example '/weights/mine.safetensors';
- * a name; or a file from an `<input type="file">`, which must be complete: shards and TensorFlow.js
- * models of several files can only be read from an address
+ * a name; or a file from an `<input type="file">`. Of weights in several files (shards,
+ * TensorFlow.js, ONNX with external data) give the address of the index or model, or all files
  * @param options where in the file the weights are, if that has to be said
  * @returns the arrays by name, widened to float32. The names are the file's own without the prefix
  * before `features.0.weight`, except that those of TensorFlow.js and ONNX become torchvision's.
@@ -31,14 +31,19 @@ import { web } from '../web.ts'
  * loadWeights('/weights/alexnet-64-tinyimagenet100.safetensors')
  * @example
  * const model = await alexnet(engine, { weights: (await loadWeights(input.files[0])).tensors })
+ * @example
+ * const { tensors } = await loadWeights([...input.files]) // alexnet.onnx and alexnet.onnx.data
  */
 export async function loadWeights(
-  source: string | File,
+  source: string | File | readonly File[],
   options: LoadOptions = {},
 ): Promise<WeightsFile> {
-  checkLoadOptions(source instanceof File ? source.name : source, options)
-  if (source instanceof File)
-    return readWeightsFile(source.name, source.name, alone(source), options)
+  if (typeof source !== 'string') {
+    const { name, opener } = chosenFiles(source instanceof File ? [source] : source)
+    checkLoadOptions(name, options)
+    return readWeightsFile(name, name, opener, options)
+  }
+  checkLoadOptions(source, options)
   const named = findNamedWeights(source)
   if (!named) return readWeightsFile(source, source, web, options)
   return describeNamed(
@@ -47,19 +52,6 @@ export async function loadWeights(
       verify: (bytes) => requirePublished(named, bytes),
     }),
   )
-}
-
-/** A file that a person chose; a page cannot read the others in its folder. */
-function alone(file: File): Opener {
-  return {
-    open: async (place) => {
-      if (place === file.name) return blobSource(file)
-      throw new WeightsError(
-        'it is beside the chosen file, where the page cannot read it; choose weights in one file',
-      )
-    },
-    beside: (_, name) => `beside/${name}`,
-  }
 }
 
 function addressOf(named: NamedWeights): URL {

@@ -1,5 +1,8 @@
+import { lstat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { WeightsError } from '../../base/errors.ts'
+import { fsPath } from '../../base/node/fileNames.ts'
 import { openInput, ReadError, readRange } from '../../base/node/inputFile.ts'
 import type { Opener } from '../place.ts'
 import { type ByteSource, requireRange } from '../source.ts'
@@ -9,14 +12,33 @@ import { web } from '../web.ts'
 export const disk: Opener = {
   async open(place) {
     if (place instanceof URL && place.protocol !== 'file:') return web.open(place)
-    try {
-      return await fileSource(place)
-    } catch (cause) {
-      throw cause instanceof ReadError ? weightsError(cause, place) : cause
-    }
+    return clearly(place, () => fileSource(place))
   },
   beside: (place, name) =>
     place instanceof URL ? web.beside(place, name) : join(dirname(place), name),
+  async below(place, path) {
+    if (place instanceof URL && place.protocol !== 'file:') return web.below(place, path)
+    let at = dirname(place instanceof URL ? fileURLToPath(place) : place)
+    for (const part of path) {
+      at = join(at, part)
+      // What is not there is told when it is opened.
+      const found = await lstat(fsPath(at)).catch(() => null)
+      if (found?.isSymbolicLink())
+        throw new WeightsError(
+          `${part} is a symbolic link, which may lead out of the folder; put the file itself there`,
+        )
+    }
+    return clearly(at, () => fileSource(at))
+  },
+}
+
+/** Opens a file; errors become one line. */
+async function clearly(place: string | URL, open: () => Promise<ByteSource>): Promise<ByteSource> {
+  try {
+    return await open()
+  } catch (cause) {
+    throw cause instanceof ReadError ? weightsError(cause, place) : cause
+  }
 }
 
 /**

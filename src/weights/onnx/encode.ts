@@ -115,6 +115,8 @@ function nodeOf(
       return { opType: 'Flatten', input: [x], attribute: [int('axis', 1)] }
     case 'softmax':
       return { opType: 'Softmax', input: [x], attribute: [int('axis', 1)] }
+    case 'logSoftmax':
+      return { opType: 'LogSoftmax', input: [x], attribute: [int('axis', 1)] }
     case 'maxPool': {
       const { kernel, stride, padding, ceilMode } = layer
       return {

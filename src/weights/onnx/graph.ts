@@ -8,61 +8,75 @@ import {
 import { WeightsError } from '../../base/errors.ts'
 import type { StateDict } from '../../base/stateDict.ts'
 import { quote } from '../arrays.ts'
+import type { WeightsPlace } from '../place.ts'
 import type { WeightsFile } from '../safetensors.ts'
 import { readModel } from './decode.ts'
+import type { Unnamed } from './effect.ts'
+import { inlined, isOnnxDomain } from './functions.ts'
 import type { OnnxChain } from './layers.ts'
 import { type FileName, nameLayers } from './names.ts'
 import { NodeView, type Value } from './node.ts'
-import { operators, type Unnamed } from './operators.ts'
+import { operators } from './operators.ts'
 import { producer } from './producer.ts'
+import type { Tensors } from './tensors.ts'
+
+/**
+ * Images are this large where the file leaves it open: the first size at which its layers fit
+ * together. 224: torchvision, 227: Caffe, 64: alexnet-64.
+ */
+const usualSizes = [224, 227, 64]
 
 /**
  * Reads an ONNX file as a chain of layers with their arrays. Nothing of the file is executed, and
- * every shape is checked on the way.
+ * every shape is checked on the way. Only the arrays that the chain uses are read, from the file
+ * itself or from other files of its folder.
  *
- * @param bytes the whole file; operator set 7 (2018) or later
+ * @param place the open file; operator set 7 (2018) or later
+ * @param size of an image, height and width, where the file leaves it open
  * @throws WeightsError if the file is damaged, or, with the node's name, if it is not a chain of
  * Graft's operators
- * @example const { layers, metadata } = readOnnx(await readFile('alexnet.onnx'))
+ * @example const { layers, metadata } = await readOnnx(bytesPlace(await readFile('alexnet.onnx')))
  */
-export function readOnnx(bytes: Uint8Array): OnnxChain {
-  const { model, graph } = readModel(bytes)
+export async function readOnnx(place: WeightsPlace, size?: number): Promise<OnnxChain> {
+  const { model, graph, tensors } = await readModel(place)
   checkOpset(model)
   if (graph.sparseInitializer.length > 0)
     throw new WeightsError('the file holds sparse initializers, which are not read')
-  const values = new Map<string, Value>()
+  const constants = new Map<string, Value>()
   for (const tensor of graph.initializer) {
-    if (values.has(tensor.name))
+    if (constants.has(tensor.name))
       throw new WeightsError(
         `two initializers are named ${quote(tensor.name)}: the file is damaged`,
       )
-    values.set(tensor.name, { kind: 'constant', tensor })
+    constants.set(tensor.name, { kind: 'constant', constant: tensors.constant(tensor) })
   }
-  const { name, shape: input } = inputOf(graph, values)
-  values.set(name, { kind: 'activation', shape: input })
-  const { layers, names, head } = readChain(graph.node, values, name)
-  const [output, ...others] = graph.output
-  if (!output || others.length > 0)
-    throw new WeightsError(`the graph has ${graph.output.length} outputs, and one is wanted`)
-  if (output.name !== head)
-    throw new WeightsError(
-      `the graph's output ${quote(output.name)} is not what its last layer gives, ` +
-        `${quote(head)}: only chains are read`,
-    )
-  if (layers.length === 0) throw new WeightsError('the graph has no layers')
-  return {
-    input,
-    layers: nameLayers(layers, names, model.producerName === producer),
-    metadata: metadataOf(model),
+  const metadata = metadataOf(model)
+  const { name, channels, height, width } = inputOf(graph, constants)
+  const nodes = inlined(graph.node, model)
+  let refusal: unknown
+  for (const side of size ? [size] : usualSizes) {
+    const input = [channels, height ?? side, width ?? side]
+    const values = new Map(constants).set(name, { kind: 'activation', shape: input })
+    try {
+      const { layers, names, head } = await readChain(nodes, values, name, tensors)
+      checkOutput(graph, head)
+      if (layers.length === 0) throw new WeightsError('the graph has no layers')
+      const own = model.producerName === producer
+      return { input, layers: nameLayers(layers, names, own), metadata }
+    } catch (error) {
+      if (height !== null) throw error
+      refusal ??= error
+    }
   }
+  throw refusal
 }
 
 /**
  * The arrays of an ONNX file by their parameters' names, as the other formats' readers give them.
  * @throws WeightsError as `readOnnx`
  */
-export function readOnnxWeights(bytes: Uint8Array): WeightsFile {
-  const chain = readOnnx(bytes)
+export async function readOnnxWeights(place: WeightsPlace): Promise<WeightsFile> {
+  const chain = await readOnnx(place)
   return { tensors: tensorsOf(chain), metadata: { ...chain.metadata } }
 }
 
@@ -93,8 +107,15 @@ function checkOpset({ opsetImport }: ModelProto): void {
     )
 }
 
-function isOnnxDomain(domain: string): boolean {
-  return domain === '' || domain === 'ai.onnx'
+function checkOutput({ output }: GraphProto, head: string): void {
+  const [only, ...others] = output
+  if (!only || others.length > 0)
+    throw new WeightsError(`the graph has ${output.length} outputs, and one is wanted`)
+  if (only.name !== head)
+    throw new WeightsError(
+      `the graph's output ${quote(only.name)} is not what its last layer gives, ` +
+        `${quote(head)}: only chains are read`,
+    )
 }
 
 function metadataOf({ metadataProps, producerName }: ModelProto): Record<string, string> {
@@ -123,10 +144,11 @@ function inputOf(graph: GraphProto, values: ReadonlyMap<string, Value>) {
         'and one is wanted',
     )
   }
-  return { name: input.name, shape: imageOf(input) }
+  return { name: input.name, ...imageOf(input) }
 }
 
-function imageOf({ name, type }: ValueInfoProto): readonly number[] {
+/** Height and width are null where the file leaves them open. */
+function imageOf({ name, type }: ValueInfoProto) {
   const tensor = type?.value.case === 'tensorType' ? type.value.value : null
   const label = `the input ${quote(name)}`
   if (!tensor || !floatTypes.has(tensor.elemType))
@@ -134,13 +156,14 @@ function imageOf({ name, type }: ValueInfoProto): readonly number[] {
   const { dim = [] } = tensor.shape ?? {} // a shape may be left out
   const dims = dim.map(({ value }) => (value.case === 'dimValue' ? Number(value.value) : null))
   const shown = dims.slice(0, 8).map((n) => n ?? '?')
-  const [, ...image] = dims
-  if (dims.length !== 4 || !image.every((n): n is number => n !== null && n > 0 && n <= 2 ** 20))
+  const [, channels = null, height = null, width = null] = dims
+  const known = (n: number | null) => n !== null && n > 0 && n <= 2 ** 20
+  if (dims.length !== 4 || channels === null || ![channels, height ?? 1, width ?? 1].every(known))
     throw new WeightsError(
-      `${label} has the shape [${shown.join(', ')}], and [N, C, H, W] with known channels, ` +
-        'height and width is wanted',
+      `${label} has the shape [${shown.join(', ')}], and [N, C, H, W] with known channels is wanted`,
     )
-  return image
+  // Images are square: one of the two says the other.
+  return { channels, height: height ?? width, width: width ?? height }
 }
 
 interface Chain {
@@ -152,7 +175,12 @@ interface Chain {
 }
 
 /** Follows the nodes in their order, which ONNX requires to be the order of computation. */
-function readChain(nodes: readonly NodeProto[], values: Map<string, Value>, input: string): Chain {
+async function readChain(
+  nodes: readonly NodeProto[],
+  values: Map<string, Value>,
+  input: string,
+  tensors: Tensors,
+): Promise<Chain> {
   const givenBy = new Map(
     nodes.flatMap((node, i) => node.output.slice(0, 1).map((name): [string, number] => [name, i])),
   )
@@ -176,15 +204,16 @@ function readChain(nodes: readonly NodeProto[], values: Map<string, Value>, inpu
     const inputs = node.input.map((name) => {
       const value = name === '' ? null : values.get(name)
       if (value === undefined) throw notThere(label, name, givenBy, nodes)
-      if (value?.kind === 'activation' && name !== head)
+      // Only the shape is read, and nothing branches.
+      if (value?.kind === 'activation' && name !== head && node.opType !== 'Shape')
         throw new WeightsError(
           `${label} reads ${quote(name)}, which another node reads too: ` +
             'networks that branch are not read, only chains',
         )
       return value
     })
-    const view = new NodeView(node, label, inputs)
-    const effect = operator(view)
+    const view = new NodeView(node, label, inputs, tensors)
+    const effect = await operator(view)
     view.refuseOthers()
     if ('value' in effect) {
       values.set(output, effect.value)
@@ -192,9 +221,10 @@ function readChain(nodes: readonly NodeProto[], values: Map<string, Value>, inpu
       continue
     }
     let shape: readonly number[]
-    if ('layer' in effect) {
-      layers.push(effect.layer)
-      names.push({ node: node.name, weight: node.input[1] })
+    if ('layers' in effect) {
+      layers.push(...effect.layers)
+      const name = { node: node.name, weight: node.input[1], module: moduleOf(node) }
+      names.push(...effect.layers.map(() => name))
       shape = effect.shape
       openBias = effect.bias === 'open'
     } else {
@@ -214,6 +244,12 @@ function readChain(nodes: readonly NodeProto[], values: Map<string, Value>, inpu
     head = output
   }
   return { layers, names, head }
+}
+
+/** The innermost module in the scopes that PyTorch's exporter notes: ['', 'features', 'features.0', 'conv2d']. */
+function moduleOf({ metadataProps }: NodeProto): string {
+  const scopes = metadataProps.find(({ key }) => key === 'pkg.torch.onnx.name_scopes')?.value ?? ''
+  return /'([^']*)', '[^']*'\]$/.exec(scopes)?.[1] ?? ''
 }
 
 function labelOf({ name, opType }: NodeProto, index: number): string {

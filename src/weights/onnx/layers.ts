@@ -7,7 +7,7 @@ import type { NamedArray } from '../../base/stateDict.ts'
 export type LayerSpec = { readonly name: string } & (
   | ConvSpec
   | LinearSpec
-  | { readonly kind: 'relu' | 'flatten' | 'softmax' }
+  | { readonly kind: 'relu' | 'flatten' | 'softmax' | 'logSoftmax' }
   | {
       readonly kind: 'maxPool'
       readonly kernel: number

@@ -1,11 +1,13 @@
 import { at } from '../../base/at.ts'
+import type { Unnamed } from './effect.ts'
 import type { LayerSpec } from './layers.ts'
-import type { Unnamed } from './operators.ts'
 
 /** A layer's node and its weight as the file names them; not every layer has a weight. */
 export interface FileName {
   readonly node: string
   readonly weight: string | undefined
+  /** The module that PyTorch made the node for, where the file says it: 'features.0'. */
+  readonly module: string
 }
 
 /** torchvision's numbers of AlexNet's convolutions, and of its dense layers from the last one. */
@@ -34,12 +36,13 @@ export function nameLayers(
 }
 
 /**
- * The weight's name without its ending, or the module in the node's name
- * ('/features/features.1/Relu' of PyTorch), or the operator's.
+ * The weight's name without its ending, or PyTorch's module, which may be a part of the node's name
+ * ('/features/features.1/Relu'), or the operator's.
  */
-function fileName({ kind }: Unnamed, { node, weight }: FileName): string {
+function fileName({ kind }: Unnamed, { node, weight, module }: FileName): string {
   if ((kind === 'conv' || kind === 'linear') && weight && /.\.weight$/.test(weight))
     return weight.slice(0, -'.weight'.length)
+  if (module) return module
   const parts = node.split('/').filter((part) => part !== '')
   return (node.startsWith('/') && parts.length > 1 ? parts.at(-2) : node) || kind
 }
@@ -63,7 +66,7 @@ function alexnetNames(layers: readonly Unnamed[]): string[] | null {
     if (kind === 'conv' || kind === 'linear') return last
     if (kind === 'averagePool') return 'avgpool'
     if (kind === 'flatten') return 'flatten'
-    if (kind === 'softmax') return 'softmax'
+    if (kind === 'softmax' || kind === 'logSoftmax') return kind
     const [part, number] = last.split('.')
     const after = (steps: number) => `${part}.${Number(number) + steps}`
     if (kind === 'relu') return after(1)

@@ -2,18 +2,17 @@ import {
   type AttributeProto,
   AttributeProto_AttributeType as AttributeType,
   type NodeProto,
-  type TensorProto,
 } from 'onnx-buf'
 import { WeightsError } from '../../base/errors.ts'
 import type { NamedArray } from '../../base/stateDict.ts'
 import { labeled, quote } from '../arrays.ts'
-import { arrayOf, integersOf } from './decode.ts'
+import type { Constant, Tensors } from './tensors.ts'
 
 /** The meaning of a name in the graph. */
 export type Value =
   /** Data that flow through the chain; the shape is that of one image. */
   | { readonly kind: 'activation'; readonly shape: readonly number[] }
-  | { readonly kind: 'constant'; readonly tensor: TensorProto }
+  | { readonly kind: 'constant'; readonly constant: Constant }
   /** A shape, or a part of one, that the graph computes; the batch is not known. */
   | { readonly kind: 'extents'; readonly values: readonly (number | 'batch')[] }
 
@@ -22,17 +21,23 @@ export class NodeView {
   readonly #node: NodeProto
   readonly #label: string
   readonly #inputs: readonly (Value | null)[]
+  readonly #tensors: Tensors
   readonly #asked = new Set<string>()
 
   /** @param inputs in the node's order; null where one is left out */
-  constructor(node: NodeProto, label: string, inputs: readonly (Value | null)[]) {
+  constructor(node: NodeProto, label: string, inputs: readonly (Value | null)[], tensors: Tensors) {
     this.#node = node
     this.#label = label
     this.#inputs = inputs
+    this.#tensors = tensors
   }
 
   get opType(): string {
     return this.#node.opType
+  }
+
+  get inputs(): readonly (Value | null)[] {
+    return this.#inputs
   }
 
   /** The error to throw when the node cannot be read. */
@@ -63,26 +68,55 @@ export class NodeView {
   }
 
   /** A constant input. */
-  constant(index: number, what: string): TensorProto {
+  constant(index: number, what: string): Constant {
     const value = this.input(index)
     if (value?.kind !== 'constant')
       throw this.error(`has no constant ${what}: it has to be in the file`)
-    return value.tensor
+    return value.constant
   }
 
-  array(index: number, what: string): NamedArray {
-    const tensor = this.constant(index, what)
-    return this.#naming(() => arrayOf(tensor))
+  array(index: number, what: string): Promise<NamedArray> {
+    const constant = this.constant(index, what)
+    return this.#naming(() => constant.array())
   }
 
-  integers(index: number, what: string): number[] {
-    const tensor = this.constant(index, what)
-    return this.#naming(() => integersOf(tensor))
+  /** An input of one number, as a ratio or a bound is. */
+  async number(index: number, what: string): Promise<number> {
+    const { data } = await this.array(index, what)
+    const [value] = data
+    if (value === undefined || data.length !== 1)
+      throw this.error(`has ${data.length} numbers as its ${what}, and one is wanted`)
+    return decimal(value)
   }
 
-  #naming<T>(read: () => T): T {
+  /** The integers of an input that the graph holds or computes: a shape, axes. */
+  async integers(index: number, what: string): Promise<readonly number[]> {
+    const values = await this.extents(index, what)
+    return values.map((value) => {
+      if (value === 'batch') throw this.error(`computes its ${what} from the size of the batch`)
+      return value
+    })
+  }
+
+  /** A shape, or a part of one. */
+  async extents(index: number, what: string): Promise<readonly (number | 'batch')[]> {
+    const value = this.input(index)
+    if (value?.kind === 'extents') return value.values
+    if (value?.kind === 'activation')
+      throw this.error('rearranges what flows through the chain, which is not read')
+    const constant = this.constant(index, what)
+    return this.#naming(() => constant.integers())
+  }
+
+  /** Attributes of a shape operator that became inputs in a later operator set, or were not given. */
+  async integersOrAttribute(index: number, name: string): Promise<readonly number[] | null> {
+    const attribute = this.ints(name, null)
+    return attribute ?? (this.input(index) ? this.integers(index, name) : null)
+  }
+
+  async #naming<T>(read: () => Promise<T>): Promise<T> {
     try {
-      return read()
+      return await read()
     } catch (cause) {
       throw labeled(this.#label, cause)
     }
@@ -103,11 +137,15 @@ export class NodeView {
     return attribute
   }
 
+  has(name: string): boolean {
+    return this.#node.attribute.some((attribute) => attribute.name === name)
+  }
+
   int(name: string, otherwise: number): number {
     return Number(this.#attribute(name, AttributeType.INT)?.i ?? otherwise)
   }
 
-  ints(name: string, otherwise: readonly number[]): readonly number[] {
+  ints<T extends readonly number[] | null>(name: string, otherwise: T): T | readonly number[] {
     return this.#attribute(name, AttributeType.INTS)?.ints.map(Number) ?? otherwise
   }
 
@@ -123,8 +161,14 @@ export class NodeView {
     return attribute ? new TextDecoder().decode(attribute.s) : otherwise
   }
 
-  tensor(name: string): TensorProto | null {
-    return this.#attribute(name, AttributeType.TENSOR)?.t ?? null
+  /** A constant that the node itself holds, in one of its attributes. */
+  tensor(name: string): Constant | null {
+    const tensor = this.#attribute(name, AttributeType.TENSOR)?.t
+    return tensor ? this.#tensors.constant(tensor) : null
+  }
+
+  floats(name: string): readonly number[] | null {
+    return this.#attribute(name, AttributeType.FLOATS)?.floats ?? null
   }
 
   /** An attribute that has one value in every network that Graft reads. */

@@ -10,7 +10,8 @@ const { text, integer, tuple, dict, program } = pickle
 /** What is read from a checkpoint that holds this value. */
 function readSaved(saved: Uint8Array, options: LoadOptions = {}) {
   const source = bytesSource(stream(program(saved)))
-  const opener = { open: async () => source, beside: (_: unknown, name: string) => name }
+  const open = async () => source
+  const opener = { open, beside: (_: unknown, name: string) => name, below: open }
   return readWeightsFile('it', 'it', opener, options)
 }
 
