@@ -12,7 +12,7 @@ import { applyScenario } from '../../src/transfer/scenario.ts'
 import { expectClose, relativeError } from '../support/compare.ts'
 import { testEngine } from '../support/engine.ts'
 import { onnxRuntime, runOnnx } from '../support/onnxruntime.ts'
-import { fixture, images, logitTolerance, outputs, resultsOf } from './onnxSupport.ts'
+import { fixture, fixturePath, images, logitTolerance, outputs, resultsOf } from './onnxSupport.ts'
 
 const torchvisionNames = [0, 3, 6, 8, 10]
   .map((n) => `features.${n}`)
@@ -20,31 +20,35 @@ const torchvisionNames = [0, 3, 6, 8, 10]
   .flatMap((layer) => [`${layer}.weight`, `${layer}.bias`])
 
 describe('what PyTorch exports', () => {
-  test.each(['flatten.onnx', 'view.onnx', 'training.onnx'])(
-    '%s gives PyTorch’s logits, with torchvision’s names',
-    async (name) => {
-      const model = await importOnnx(await testEngine(), await fixture(name))
-      expect(model.parameters().map((parameter) => parameter.name)).toEqual(torchvisionNames)
-      expect(model.architecture).toMatchObject({
-        channels: [4, 6, 8, 6, 6],
-        hidden: 16,
-        classes: 5,
-      })
-      expect(model.architecture.dropout).toBe(name === 'training.onnx' ? 0.5 : 0)
-      expect(model.preprocess).toEqual({
-        size: 224,
-        resize: 256,
-        mean: [0.485, 0.456, 0.406],
-        std: [0.229, 0.224, 0.225],
-        scale: 1,
-        order: 'rgb',
-      })
-      expect(relativeError(await outputs(model), await resultsOf('logits'))).toBeLessThan(
-        logitTolerance,
-      )
-      model.dispose()
-    },
-  )
+  test.each([
+    'flatten.onnx',
+    'view.onnx',
+    'training.onnx',
+    'present.onnx',
+    'open.onnx',
+    'functions.onnx',
+  ])('%s gives PyTorch’s logits, with torchvision’s names', async (name) => {
+    const model = await importOnnx(await testEngine(), fixturePath(name))
+    expect(model.parameters().map((parameter) => parameter.name)).toEqual(torchvisionNames)
+    expect(model.architecture).toMatchObject({
+      channels: [4, 6, 8, 6, 6],
+      hidden: 16,
+      classes: 5,
+    })
+    expect(model.architecture.dropout).toBe(name === 'training.onnx' ? 0.5 : 0)
+    expect(model.preprocess).toEqual({
+      size: 224,
+      resize: 256,
+      mean: [0.485, 0.456, 0.406],
+      std: [0.229, 0.224, 0.225],
+      scale: 1,
+      order: 'rgb',
+    })
+    expect(relativeError(await outputs(model), await resultsOf('logits'))).toBeLessThan(
+      logitTolerance,
+    )
+    model.dispose()
+  })
 
   test('three steps of SGD give PyTorch’s weights, also through an export of Graft’s', async () => {
     const engine = await testEngine()

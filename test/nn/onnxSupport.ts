@@ -1,10 +1,13 @@
 /** What the tests of ONNX files share. */
 import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
 import type { Network } from '../../src/nn/network.ts'
 import { readSafetensors } from '../../src/weights/safetensors.ts'
 
-export const fixture = (name: string) =>
-  readFile(new URL(`../weights/onnx/torch/${name}`, import.meta.url))
+export const fixturePath = (name: string) =>
+  fileURLToPath(new URL(`../weights/onnx/torch/${name}`, import.meta.url))
+
+export const fixture = (name: string) => readFile(fixturePath(name))
 
 /** The input that make.py makes: a hash of the index, in -1..1. */
 export function images(n: number, size: number): Float32Array {
