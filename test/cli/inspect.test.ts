@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { readFile, stat } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { graft, Workplace } from './run.ts'
 
@@ -81,6 +83,25 @@ describe('graft inspect', () => {
     expect(complaints).toHaveLength(1)
     expect(complaints[0]).toMatch(message)
   })
+})
+
+test.each([
+  ['inspect', '--variant', 'alexnet-64', '--serve'],
+  ['web', '--port'],
+])('%s: a port that is taken is one line, before anything is computed', async (...args) => {
+  const other = createServer().listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  const { port } = other.address() as AddressInfo
+  const { code, stdout, complaints } = await graft([...args, String(port)])
+  other.close()
+  expect([code, stdout, complaints]).toEqual([
+    2,
+    '',
+    [
+      `graft: cannot serve on port ${port}: another program uses it; ` +
+        'choose another port, or 0 for one that is free',
+    ],
+  ])
 })
 
 describe('graft check', () => {
