@@ -1,12 +1,13 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { writeSync } from 'node:fs'
-import { type FileHandle, mkdir, open, rm } from 'node:fs/promises'
+import { type FileHandle, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { at } from '../../base/at.ts'
 import { GraftError } from '../../base/errors.ts'
 import { cacheFolder } from '../../base/node/cacheFolder.ts'
+import { makeFolder } from '../../base/node/folder.ts'
 import { readRange } from '../../base/node/inputFile.ts'
 import type { RgbImage } from '../host.ts'
 import { maxPixels } from '../imageFormat.ts'
@@ -243,7 +244,7 @@ async function unnamedFile(): Promise<FileHandle> {
   for (const folder of [tmpdir(), cacheFolder()]) {
     const path = join(folder, `.graft-${randomUUID()}.tmp`)
     try {
-      await mkdir(folder, { recursive: true })
+      await makeFolder(folder)
       const file = await open(path, 'wx+', 0o600)
       await rm(path, { force: true })
       return file
