@@ -3,10 +3,10 @@ import { type Command, Option } from 'commander'
 import { GraftError, UsageError, WeightsError } from '../../base/errors.ts'
 import { bytes, percent, thousands } from '../../base/format.ts'
 import { preprocessOf, type Variant, variants } from '../../nn/alexnet.ts'
+import { entriesFile } from '../../weights/node/entries.ts'
 import {
   addWeights,
   allWeights,
-  entriesFile,
   fetchWeights,
   findWeights,
   isOffline,
@@ -18,6 +18,7 @@ import { isShipped, type NamedWeights } from '../../weights/registry.ts'
 import { exitCodes } from '../errors.ts'
 import { Stop } from '../interrupt.ts'
 import { table } from '../lines.ts'
+import { number as numberOption } from '../options.ts'
 import { Output } from '../output.ts'
 
 interface JsonOption {
@@ -26,6 +27,7 @@ interface JsonOption {
 
 interface FetchOptions extends JsonOption {
   readonly offline?: boolean
+  readonly minRate?: number
 }
 
 interface AddOptions extends JsonOption {
@@ -60,7 +62,7 @@ Fetched files are in your cache folder, names of your own in ${entriesFile()}.`,
     .argument('<url|path>', 'an http or https address, or a file here')
     .option(
       '--sha256 <digits>',
-      "the file's sha256; computed for a file here; PyTorch's addresses end in its first digits",
+      "the file's sha256, all 64 digits; needed for an address, computed for a file here",
     )
     .addOption(
       new Option('--variant <name>', 'the AlexNet it is for, if the file does not say').choices(
@@ -71,6 +73,11 @@ Fetched files are in your cache folder, names of your own in ${entriesFile()}.`,
   sub('fetch', 'Fetch weights now, before their first use; an interrupted transfer continues.')
     .argument('<name...>', 'names that list shows')
     .option('--offline', 'fetch nothing, only check local files (also: GRAFT_OFFLINE=1)')
+    .option(
+      '--min-rate <bytes>',
+      'bytes a second below which a connection is given up (default: 256; 0: none)',
+      numberOption({ integer: true, min: 0 }),
+    )
     .action(fetchNamed)
   sub('verify', 'Check the sha256 of local weights.')
     .argument('[name...]', 'names (default: all that are local)')
@@ -95,7 +102,7 @@ function requireWeights(name: string): NamedWeights {
 async function fetchShown(
   output: Output,
   weights: NamedWeights,
-  offline: boolean | undefined,
+  { offline, minRate }: FetchOptions,
   stop: Stop,
 ): Promise<string> {
   const here = await localFile(weights)
@@ -105,6 +112,9 @@ async function fetchShown(
   try {
     return await fetchWeights(weights, {
       ...(offline ? { offline } : {}),
+      ...(minRate === undefined ? {} : { minRate }),
+      onWait: (holder) =>
+        output.labeled('waiting', `another process${holder} is fetching ${weights.name} already`),
       signal: stop.signal,
       onProgress: (done, total) => {
         output.progress(
@@ -143,7 +153,8 @@ export async function fetchAbsent(
   // Loading fetches damaged weights again, and has to know too.
   if (offline) process.env.GRAFT_OFFLINE = '1'
   const named = name === undefined ? undefined : findWeights(name)
-  if (named && (await localFile(named)) === null) await fetchShown(output, named, offline, stop)
+  if (named && (await localFile(named)) === null)
+    await fetchShown(output, named, offline ? { offline } : {}, stop)
 }
 
 async function list({ json }: JsonOption): Promise<void> {
@@ -208,17 +219,14 @@ async function add(
   output.labeled('sha256', made.sha256)
 }
 
-async function fetchNamed(
-  names: readonly string[],
-  { json, offline }: FetchOptions,
-): Promise<void> {
-  const output = new Output(json)
+async function fetchNamed(names: readonly string[], options: FetchOptions): Promise<void> {
+  const output = new Output(options.json)
   const wanted = names.map(requireWeights)
   const stop = new Stop(() => output.warn('stopping; what has arrived is kept'))
   const paths: string[] = []
   try {
     for (const weights of wanted) {
-      const path = await fetchShown(output, weights, offline, stop)
+      const path = await fetchShown(output, weights, options, stop)
       paths.push(path)
       output.labeled('here', `${weights.name}: ${path}`)
     }

@@ -1,9 +1,11 @@
-import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { type FileHandle, lstat, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Agent, type Dispatcher, interceptors, ProxyAgent, request } from 'undici'
 import { WeightsError } from '../../base/errors.ts'
 import { cannotWrite } from '../../base/node/atomicFile.ts'
+import { makeFolder } from '../../base/node/folder.ts'
 import { withLock } from '../../base/node/lock.ts'
 import { sha256Of } from '../../base/node/sha256.ts'
 
@@ -14,6 +16,15 @@ export interface DownloadOptions {
   readonly signal?: AbortSignal
   /** Milliseconds without a byte after which a connection counts as broken. Default 30,000. */
   readonly idle?: number
+  /**
+   * Bytes a second, averaged over `rateWindow`, below which a connection counts as broken. 0: any
+   * rate will do. Default 256, a tenth of what a modem of 1996 gave.
+   */
+  readonly minRate?: number
+  /** Milliseconds over which the rate is averaged. Default 60,000. */
+  readonly rateWindow?: number
+  /** Called once if another process is fetching the file, which is then waited for and shared. */
+  readonly onWait?: (holder: string) => void
   /** Milliseconds before the first retry; doubled for each one after it. Default 500. */
   readonly pause?: number
 }
@@ -24,6 +35,8 @@ const maxAttempts = { withoutProgress: 4, total: 100 }
 const maxBytes = 4 * 2 ** 30
 const maxRedirections = 20
 const defaultIdle = 30_000
+const defaultMinRate = 256
+const defaultRateWindow = 60_000
 
 /** How requests leave this machine. */
 interface Connections {
@@ -31,6 +44,9 @@ interface Connections {
   /** Breaks off what is still open. */
   close(): Promise<void>
 }
+
+/** The part file is created where it is missing, and a link is not followed (Windows has no flag). */
+const writeFlags = constants.O_WRONLY | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0)
 
 /** One file to fetch. */
 interface Job {
@@ -63,11 +79,23 @@ export async function download(
   sha256: string,
   options: DownloadOptions = {},
 ): Promise<void> {
-  await writing(path, () => mkdir(dirname(path), { recursive: true }))
-  const taken = () =>
-    new WeightsError(`${name}: another process is fetching it already; wait until it has finished`)
+  if (url.username || url.password)
+    throw new WeightsError(
+      `${name}: its address holds a user name or a password, which would be shown; ` +
+        'fetch the file yourself and give its path',
+    )
+  await writing(path, () => makeFolder(dirname(path)))
+  let waited = false
+  const taken = (holder: string) => {
+    if (!waited) options.onWait?.(holder)
+    waited = true
+    return null
+  }
+  const { signal } = options
   const part = `${path}.part`
-  await withLock(`${path}.lock`, { taken }, async () => {
+  await withLock(`${path}.lock`, { taken, ...(signal ? { signal } : {}) }, async () => {
+    if (waited && (await isWanted(path, sha256))) return
+    await removeUnlessOwn(part)
     const { dispatcher, close } = connect(options)
     try {
       const job = { name, url, part, dispatcher, options }
@@ -77,6 +105,20 @@ export async function download(
       await close()
     }
   })
+}
+
+/** Whether the file is there and is the wanted one. */
+async function isWanted(path: string, sha256: string): Promise<boolean> {
+  return sha256Of(path).then(
+    (found) => found.startsWith(sha256),
+    () => false,
+  )
+}
+
+/** Removes a part file that is a link, or has another name too: what is written would go there. */
+async function removeUnlessOwn(part: string): Promise<void> {
+  const found = await lstat(part).catch(() => null)
+  if (found && (!found.isFile() || found.nlink > 1)) await writing(part, () => rm(part))
 }
 
 /** Fetches the part file completely, and once more in one piece if its pieces do not match. */
@@ -113,6 +155,9 @@ class Interrupted extends Error {
   }
 }
 
+/** A connection that brings too little; what it brought is kept, but is no progress. */
+class TooSlow extends Interrupted {}
+
 /** Makes attempts, each from where the last one ended, until the file is complete. */
 async function fetchAll(job: Job): Promise<{ continued: boolean; webPage: boolean }> {
   const { name, url, part, options } = job
@@ -125,7 +170,8 @@ async function fetchAll(job: Job): Promise<{ continued: boolean; webPage: boolea
     } catch (error) {
       if (!(error instanceof Interrupted)) throw error
       const size = await sizeOf(part)
-      withoutProgress = size > before ? 1 : withoutProgress + 1
+      const progress = size > before && !(error instanceof TooSlow)
+      withoutProgress = progress ? 1 : withoutProgress + 1
       if (withoutProgress >= maxAttempts.withoutProgress || attempt >= maxAttempts.total) {
         const hint =
           size > 0
@@ -174,7 +220,8 @@ async function transfer(job: Job, from: number): Promise<boolean> {
     }
     const length = resumes ? (range?.[2] ?? '*') : header('content-length')
     const total = /^\d+$/.test(length) ? Number(length) : null
-    const file = await writing(part, () => open(part, resumes ? 'a' : 'w'))
+    const how = resumes ? constants.O_APPEND : constants.O_TRUNC
+    const file = await writing(part, () => open(part, writeFlags | how))
     const done = await receive(job, body, file, resumes ? from : 0, total)
     if (total !== null && done < total)
       throw new Interrupted(`the connection ended after ${done} of ${total} bytes`)
@@ -197,6 +244,7 @@ async function receive(
 ): Promise<number> {
   const { name, url, part, options } = job
   let done = from
+  const isTooSlow = rateWatch(options)
   try {
     options.onProgress?.(done, total)
     for await (const chunk of withClearErrors(body, job)) {
@@ -208,6 +256,8 @@ async function receive(
         )
       await writing(part, () => file.writeFile(chunk))
       options.onProgress?.(done, total)
+      const slow = done !== total && isTooSlow(chunk.length)
+      if (slow) throw new TooSlow(slow)
     }
     await writing(part, () => file.sync())
   } finally {
@@ -215,6 +265,24 @@ async function receive(
     if (done > maxBytes) await rm(part, { force: true })
   }
   return done
+}
+
+/** Returns a function that counts bytes as they arrive, and says when they are too few. */
+function rateWatch({
+  minRate = defaultMinRate,
+  rateWindow = defaultRateWindow,
+}: DownloadOptions): (bytes: number) => string | null {
+  let [since, count] = [performance.now(), 0]
+  return (bytes) => {
+    count += bytes
+    const elapsed = performance.now() - since
+    if (elapsed < rateWindow) return null
+    const rate = (1000 * count) / elapsed
+    ;[since, count] = [performance.now(), 0]
+    return rate < minRate
+      ? `only ${rate.toFixed(rate < 10 ? 1 : 0)} bytes a second, and ${minRate} are the least`
+      : null
+  }
 }
 
 /** The chunks of an answer; a broken connection is an `Interrupted`. */
@@ -315,7 +383,7 @@ function retryAfter(value: string): number {
 }
 
 async function sizeOf(path: string): Promise<number> {
-  return stat(path).then(
+  return lstat(path).then(
     ({ size }) => size,
     () => 0,
   )

@@ -1,33 +1,22 @@
-import { mkdirSync } from 'node:fs'
 import { rm, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { basename, dirname, join, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import envPaths from 'env-paths'
 import { UsageError, WeightsError } from '../../base/errors.ts'
-import { writeFileAtomic } from '../../base/node/atomicFile.ts'
 import { cacheFolder } from '../../base/node/cacheFolder.ts'
-import { ReadError, readInputSync } from '../../base/node/inputFile.ts'
+import type { ReadError } from '../../base/node/inputFile.ts'
 import { sha256Of } from '../../base/node/sha256.ts'
 import { findNamedWeights, isShipped, type NamedWeights, namedWeights } from '../registry.ts'
 import type { DownloadOptions } from './download.ts'
-
-/** A user's own entry; their list is one JSON file in the user's folder for settings. */
-interface Entry {
-  readonly name: string
-  /** A URL, or an absolute path. */
-  readonly source: string
-  readonly sha256: string
-  readonly variant: NamedWeights['variant']
-}
-
-/** Bytes that the list may have: many thousand entries. */
-const mostListBytes = 2 ** 24
-
-/** The file that contains a user's own entries. */
-export function entriesFile(): string {
-  return join(envPaths('graft', { suffix: '' }).config, 'weights.json')
-}
+import {
+  type Entry,
+  isUrl,
+  problemOfName,
+  problemOfSource,
+  problemOfSum,
+  readEntries,
+  writeEntries,
+} from './entries.ts'
 
 /** Whether nothing may be fetched: `GRAFT_OFFLINE` is set, to anything but 0. */
 export function isOffline(): boolean {
@@ -63,8 +52,7 @@ export function findWeights(name: string): NamedWeights | undefined {
 /**
  * Adds an entry of the user's, or replaces it.
  * @param entry.source a URL (http or https), or a path
- * @param entry.sha256 the file's; may be left out for a path, and for a URL that ends in - and
- * eight hex digits before the extension, as PyTorch's do
+ * @param entry.sha256 the file's, all 64 digits; may be left out for a path
  * @throws UsageError for a name or address that does not do
  * @throws WeightsError for a file that does not exist, or is another one
  * @example await addWeights({ name: 'lab/birds', source: './birds.pth', variant: 'torchvision' })
@@ -76,32 +64,21 @@ export async function addWeights(entry: {
   readonly variant?: NamedWeights['variant']
 }): Promise<NamedWeights> {
   const { name, source, variant = null } = entry
-  if (!/^[\w][\w.-]*(\/[\w][\w.-]*)*$/.test(name) || name === 'none')
-    throw new UsageError(
-      `'${name}' is not a name for weights: ` +
-        "use letters, digits, '.', '-' and '_', parts divided by '/'",
-    )
-  if (findNamedWeights(name))
-    throw new UsageError(`${name} is a name of Graft's own; choose another`)
   const wanted = entry.sha256?.toLowerCase()
-  if (wanted !== undefined && !/^[0-9a-f]{8,64}$/.test(wanted))
-    throw new UsageError(
-      `'${entry.sha256}' is not a sha256: give 64 hexadecimal digits, or at least the first 8`,
-    )
-  const sha256 = isUrl(source)
-    ? (wanted ?? digitsIn(source))
-    : await checkedSha256(name, resolve(source), wanted)
+  const refuse = (problem: string | null) => {
+    if (problem !== null) throw new UsageError(problem)
+  }
+  refuse(problemOfName(name))
+  refuse(wanted === undefined ? null : problemOfSum(wanted))
+  const place = isUrl(source) ? new URL(source).href : resolve(source)
+  refuse(problemOfSource(place))
+  const sha256 = isUrl(place) ? wanted : await checkedSha256(name, place, wanted)
   if (sha256 === undefined)
     throw new UsageError(
-      `the sha256 of ${source} is needed, so that the fetched file can be checked: ` +
+      `the sha256 of ${place} is needed, all 64 digits, so that the fetched file can be checked: ` +
         'give it too (sha256sum FILE prints it)',
     )
-  const made: Entry = {
-    name,
-    source: isUrl(source) ? new URL(source).href : resolve(source),
-    sha256,
-    variant,
-  }
+  const made: Entry = { name, source: place, sha256, variant }
   await writeEntries(
     [...readEntries().filter((one) => one.name !== name), made].sort((a, b) =>
       a.name < b.name ? -1 : 1,
@@ -247,15 +224,6 @@ function torchCheckpoints(): string {
   )
 }
 
-function isUrl(source: string): boolean {
-  return /^https?:\/\//i.test(source) && URL.canParse(source)
-}
-
-/** The first digits of a sha256 that PyTorch puts in front of a file's extension. */
-function digitsIn(url: string): string | undefined {
-  return /-([0-9a-f]{8,64})\.\w+$/.exec(new URL(url).pathname)?.[1]
-}
-
 async function checkedSha256(
   name: string,
   path: string,
@@ -267,47 +235,9 @@ async function checkedSha256(
       { cause },
     )
   })
-  if (wanted !== undefined && !found.startsWith(wanted))
+  if (wanted !== undefined && found !== wanted)
     throw new WeightsError(`${name}: the sha256 of ${path} is ${found}, not ${wanted}`)
   return found
-}
-
-function readEntries(): Entry[] {
-  const path = entriesFile()
-  let text: string
-  try {
-    text = readInputSync(path, mostListBytes).toString()
-  } catch (cause) {
-    if (cause instanceof ReadError && cause.problem === 'missing') return []
-    throw new WeightsError(
-      `the list of your own weights cannot be read: ${(cause as Error).message}`,
-      { cause },
-    )
-  }
-  try {
-    const { weights } = JSON.parse(text) as { weights: unknown }
-    if (Array.isArray(weights) && weights.every(isEntry)) return weights
-  } catch {
-    // Not JSON: the same answer as JSON that is not a list.
-  }
-  throw new WeightsError(`${path} is not a list of weights any more; correct or remove it`)
-}
-
-function isEntry(value: unknown): value is Entry {
-  if (typeof value !== 'object' || value === null) return false
-  const { name, source, sha256, variant } = value as Partial<Record<keyof Entry, unknown>>
-  const texts = [name, source, sha256].every((text) => typeof text === 'string')
-  return (
-    texts &&
-    /^[0-9a-f]{8,64}$/.test(sha256 as string) &&
-    (variant === null || typeof variant === 'string')
-  )
-}
-
-async function writeEntries(weights: readonly Entry[]): Promise<void> {
-  const path = entriesFile()
-  mkdirSync(dirname(path), { recursive: true })
-  await writeFileAtomic(path, `${JSON.stringify({ weights }, null, 2)}\n`)
 }
 
 function never(what: string): never {

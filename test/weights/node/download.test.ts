@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { GraftError, WeightsError } from '../../../src/base/errors.ts'
-import { withLock } from '../../../src/base/node/lock.ts'
 import { type DownloadOptions, download } from '../../../src/weights/node/download.ts'
 import { cut, FileServer, send, sendCompressed } from '../../support/fileServer.ts'
 
@@ -335,16 +334,6 @@ describe('what cannot be fetched', () => {
   test('because of redirects in a circle', async () => {
     server.now(({ response }) => response.writeHead(302, { location: '/file.pth' }).end())
     expect(await failure(fetchFile())).toMatch(/[Mm]aximum number of redirects exceeded/)
-  })
-
-  test('because another process is at it', async () => {
-    const taken = () => new Error('the test did not get the lock')
-    await withLock(`${path}.lock`, { taken }, async () =>
-      expect(await failure(fetchFile())).toMatch(/another process is fetching it already/),
-    )
-    server.now((visit) => send(file, visit))
-    await fetchFile()
-    expect([await arrived(), await left()]).toEqual([true, ['file.pth']])
   })
 
   test('because the folder cannot be made', async () => {

@@ -8,9 +8,9 @@ import { UsageError, WeightsError } from '../../../src/base/errors.ts'
 import { variants } from '../../../src/nn/alexnet.ts'
 import { imagenetClasses } from '../../../src/weights/imagenet.ts'
 import { loadNamedWeights, loadWeights } from '../../../src/weights/load.ts'
+import { entriesFile } from '../../../src/weights/node/entries.ts'
 import {
   addWeights,
-  entriesFile,
   fetchWeights,
   findWeights,
   localFile,
@@ -195,9 +195,10 @@ describe('a user’s own names', () => {
     await addWeights({
       name: 'hub',
       source: server.url(`/net-${sumOf(file).slice(0, 8)}.safetensors`).href,
+      sha256: sumOf(file),
     })
     expect(ownWeights().map(({ name, sha256, variant }) => [name, sha256, variant])).toEqual([
-      ['hub', sumOf(file).slice(0, 8), null],
+      ['hub', sumOf(file), null],
       ['lab/x.1', sumOf(file), null],
       ['mine', sumOf(file), 'alexnet-64'],
     ])
@@ -249,6 +250,25 @@ describe('a user’s own names', () => {
       UsageError,
       /a name of Graft's own/,
     ],
+    ['a name that is no property', { name: 'a/__proto__', source: 'y' }, UsageError, /not a name/],
+    [
+      'an address with a password',
+      { name: 'x', source: 'https://ann:s3cret@example.org/x.pth', sha256: '0'.repeat(64) },
+      UsageError,
+      /^the address holds a user name or a password(?!.*s3cret)/,
+    ],
+    [
+      'an address with the first digits of its sum alone',
+      { name: 'x', source: 'https://example.org/x.pth', sha256: '01234567' },
+      UsageError,
+      /"01234567" is not a sha256: give its 64 hexadecimal digits/,
+    ],
+    [
+      'an address that ends in the first digits of its sum',
+      { name: 'x', source: 'https://example.org/x-01234567.pth' },
+      UsageError,
+      /the sha256 of .* is needed, all 64 digits/,
+    ],
     ['a sum that is none', { name: 'x', source: 'y', sha256: 'abc' }, UsageError, /not a sha256/],
     [
       'an address without a sum',
@@ -272,6 +292,26 @@ describe('a user’s own names', () => {
   ])('%s is refused', async (_, entry, type, says) => {
     expect(await message(addWeights(entry as Parameters<typeof addWeights>[0]), type)).toMatch(says)
     expect(ownWeights()).toEqual([])
+  })
+
+  test.each<[string, object, RegExp]>([
+    ['a name that climbs', { name: '../../x' }, /in the entry "..\/..\/x" .* is not a name/],
+    ['__proto__', { name: '__proto__' }, /"__proto__" is not a name for weights/],
+    ['a name of Graft’s', { name: 'torchvision/alexnet' }, /is a name of Graft's own/],
+    ['a sum of eight digits', { sha256: '01234567' }, /"01234567" is not a sha256/],
+    ['a path from somewhere', { source: 'x.pth' }, /neither an http address nor an absolute path/],
+    ['another scheme', { source: 'file:///etc/passwd' }, /neither an http address/],
+    ['a password', { source: 'http://ann:s3cret@x.org/x' }, /holds a user name(?!.*s3cret)/],
+    ['a network of its own', { variant: '__proto__' }, /its variant does not exist/],
+    ['no name', { name: 7 }, /it lacks a name, source or sha256/],
+  ])('whose list was written by hand with %s are refused', async (_, change, says) => {
+    await mkdir(join(folder, 'config', 'graft'), { recursive: true })
+    const entry = {
+      ...{ name: 'mine', source: 'https://x.org/x', sha256: '0'.repeat(64), variant: null },
+      ...change,
+    }
+    await writeFile(entriesFile(), JSON.stringify({ weights: [entry] }))
+    expect(await message(loadWeights('mine'))).toMatch(says)
   })
 
   test('whose list was damaged are no silent loss', async () => {

@@ -1,0 +1,121 @@
+import { dirname, isAbsolute, join } from 'node:path'
+import envPaths from 'env-paths'
+import { WeightsError } from '../../base/errors.ts'
+import { cannotWrite, writeFileAtomic } from '../../base/node/atomicFile.ts'
+import { makeFolder } from '../../base/node/folder.ts'
+import { ReadError, readInputSync } from '../../base/node/inputFile.ts'
+import { quote } from '../arrays.ts'
+import { isRecord } from '../json.ts'
+import { findNamedWeights, type NamedWeights } from '../registry.ts'
+
+/** A user's own entry; their list is one JSON file in the user's folder for settings. */
+export interface Entry {
+  readonly name: string
+  /** A URL, or an absolute path. */
+  readonly source: string
+  readonly sha256: string
+  readonly variant: NamedWeights['variant']
+}
+
+/** A list of names is not larger. */
+const mostListBytes = 2 ** 24
+
+const variants: ReadonlySet<unknown> = new Set<NamedWeights['variant']>([
+  'alexnet-64',
+  'torchvision',
+  'bvlc',
+  null,
+])
+
+/** The file that contains a user's own entries. */
+export function entriesFile(): string {
+  return join(envPaths('graft', { suffix: '' }).config, 'weights.json')
+}
+
+/**
+ * The user's own entries, each checked as if it were added now: anyone may have edited the file.
+ * @throws WeightsError where the list is damaged
+ */
+export function readEntries(): Entry[] {
+  const path = entriesFile()
+  let text: string
+  try {
+    text = readInputSync(path, mostListBytes).toString()
+  } catch (cause) {
+    if (cause instanceof ReadError && cause.problem === 'missing') return []
+    throw new WeightsError(
+      `the list of your own weights cannot be read: ${(cause as Error).message}`,
+      { cause },
+    )
+  }
+  const refuse = (why = '') => {
+    throw new WeightsError(`${path} is not a list of weights any more; correct or remove it${why}`)
+  }
+  let list: unknown
+  try {
+    list = JSON.parse(text)
+  } catch {
+    return refuse()
+  }
+  const entries: unknown = isRecord(list) ? list.weights : null
+  if (!Array.isArray(entries)) return refuse()
+  return entries.map((entry: unknown) => {
+    if (!isRecord(entry)) return refuse()
+    const { name, source, sha256, variant } = entry
+    const problem =
+      typeof name !== 'string' || typeof source !== 'string' || typeof sha256 !== 'string'
+        ? 'it lacks a name, source or sha256'
+        : (problemOfName(name) ??
+          problemOfSource(source) ??
+          problemOfSum(sha256) ??
+          (variants.has(variant) ? null : 'its variant does not exist'))
+    if (problem === null) return entry as unknown as Entry
+    return refuse(
+      typeof name === 'string' ? `: in the entry ${quote(name)} ${problem}` : `: ${problem}`,
+    )
+  })
+}
+
+/** @throws GraftError with code `write` if the list cannot be written */
+export async function writeEntries(weights: readonly Entry[]): Promise<void> {
+  const path = entriesFile()
+  await makeFolder(dirname(path)).catch((cause: unknown) => {
+    throw cannotWrite(path, cause)
+  })
+  await writeFileAtomic(path, `${JSON.stringify({ weights }, null, 2)}\n`)
+}
+
+/** What is wrong with a name, in words, or null. It becomes a path in the cache folder. */
+export function problemOfName(name: string): string | null {
+  const parts = name.split('/')
+  if (!parts.every((part) => /^\w[\w.-]*$/.test(part) && part !== '__proto__') || name === 'none')
+    return (
+      `${quote(name)} is not a name for weights: ` +
+      "use letters, digits, '.', '-' and '_', parts divided by '/'"
+    )
+  return findNamedWeights(name) ? `${name} is a name of Graft's own; choose another` : null
+}
+
+/** What is wrong with an address or path, in words, or null. */
+export function problemOfSource(source: string): string | null {
+  if (!isUrl(source))
+    return isAbsolute(source) ? null : `the source is neither an http address nor an absolute path`
+  const { username, password } = new URL(source)
+  // The list is a file that others may read, and addresses appear in messages.
+  return username || password
+    ? 'the address holds a user name or a password, which would be kept and shown; ' +
+        'fetch the file yourself and give its path'
+    : null
+}
+
+/** What is wrong with a sha256, in words, or null: fewer digits can be forged. */
+export function problemOfSum(sha256: string): string | null {
+  return /^[0-9a-f]{64}$/.test(sha256)
+    ? null
+    : `${quote(sha256)} is not a sha256: give its 64 hexadecimal digits (sha256sum FILE prints it)`
+}
+
+/** Whether a source is an address rather than a path. */
+export function isUrl(source: string): boolean {
+  return /^https?:\/\//i.test(source) && URL.canParse(source)
+}
