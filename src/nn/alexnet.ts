@@ -1,10 +1,11 @@
 import { at } from '../base/at.ts'
-import { UsageError, WeightsError } from '../base/errors.ts'
+import { UsageError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
 import { requireSeed } from '../base/random.ts'
 import type { LoadOptions, StateDict } from '../base/stateDict.ts'
 import type { Shape } from '../tensor/ndbuffer.ts'
 import type { Engine } from '../tensor/tensor.ts'
+import { labeled } from '../weights/arrays.ts'
 import { channelsOf, fillNetwork, readWeights, variantByShapes, widthOf } from './alexnetWeights.ts'
 import {
   AdaptiveAvgPool2d,
@@ -207,13 +208,8 @@ export async function alexnet(engine: Engine, options: AlexNetOptions = {}): Pro
         : classNamesIn(loaded.metadata, architecture.classes)
     } catch (error) {
       model.dispose()
-      if (!(error instanceof WeightsError)) throw error
       const { weights } = options
-      const from = typeof weights === 'string' ? weights : 'the weights'
-      throw new WeightsError(
-        error.after(`${from} ${from === weights ? 'does' : 'do'} not fit ${variant}: `),
-        { cause: error },
-      )
+      throw typeof weights === 'string' ? labeled(weights, error) : error
     }
   return model
 }

@@ -88,7 +88,7 @@ function ofAlexNet({
     ignored: [...ignored, ...others],
     remarks:
       others.length > 0
-        ? [...remarks, `AlexNet has no such layer, ignored: ${listNames(others)}`]
+        ? [...remarks, `ignored, as AlexNet has no such layers: ${listNames(others)}`]
         : remarks,
   }
 }
@@ -132,8 +132,8 @@ export function fillNetwork(
   if (wrong)
     throw new WeightsError(
       optionText`${wrong.name} has the shape ${showShape(wrong.shape)} in the weights,
-        ${showShape(wrong.wanted)} in the network; if they are of another AlexNet,
-        ${option('variant')} says which`,
+        ${showShape(wrong.wanted)} in the network: it does not fit ${model.architecture.variant}; if
+        the weights are of another AlexNet, ${option('variant')} says which`,
     )
   const unfitLayers = new Set(unfit.map(({ name }) => layerOf(name)))
   const isLeft = (name: string) => !shapes.has(name) || unfitLayers.has(layerOf(name))

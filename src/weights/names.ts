@@ -62,7 +62,7 @@ export function findNames(all: readonly string[], wanted?: string): FoundNames {
   }
   const ignored = all.filter((name) => !names.has(name))
   if (ignored.length === 0) return { names, ignored, remarks }
-  const where = `they do not stand behind ${quote(prefix)}, ignored: ${listNames(ignored)}`
+  const where = `ignored, as they do not stand behind ${quote(prefix)}: ${listNames(ignored)}`
   return { names, ignored, remarks: [...remarks, where] }
 }
 

@@ -22,7 +22,7 @@ import type { Network } from '../../nn/network.ts'
 import type { Engine } from '../../tensor/tensor.ts'
 import { loadRun, readRunConfig } from '../../train/runFolder.ts'
 import { applyScenario, type Plan, type Scenario, scenarios } from '../../transfer/scenario.ts'
-import { describeEngine, describeRemarks, shortPath } from '../describe.ts'
+import { describeEngine, describeLeft, describeRemarks, shortPath } from '../describe.ts'
 import { untilStopped } from '../interrupt.ts'
 import { table } from '../lines.ts'
 import { type CommonOptions, count, number, path, seedNumber, withCommon } from '../options.ts'
@@ -167,6 +167,7 @@ async function open(
         seed,
       })
     : null
+  describeLeft(output, plan?.left ?? [])
   return { model, plan, title: `${model.architecture.variant}${scenario ? `, ${scenario}` : ''}` }
 }
 
