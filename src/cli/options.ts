@@ -19,11 +19,12 @@ export function number(bounds: Bounds): (text: string) => number {
 }
 
 /**
- * Parses a path. An empty one, such as from a shell variable that is not set, is an error at once:
- * it would otherwise fail only after all the work.
+ * Parses the path of something to write. An empty one, such as from a shell variable that is not
+ * set, is an error at once: it would otherwise fail only after all the work.
  */
 export function path(text: string): string {
   if (text === '') throw new InvalidArgumentError('It takes a path.')
+  if (/\p{Surrogate}/u.test(text)) throw new InvalidArgumentError('It takes a name in UTF-8.')
   return text
 }
 

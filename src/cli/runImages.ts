@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { resolve } from 'node:path'
 import { DataError } from '../base/errors.ts'
+import { absolutePath } from '../base/node/fileNames.ts'
 import { wellFormed } from '../base/wellFormed.ts'
 import { type ImageDataset, type SampleList, withClassesOf } from '../data/dataset.ts'
 import { openData } from '../data/openData.ts'
@@ -68,7 +68,7 @@ async function openFor(
 
 /** Whether images are those that a run was trained with, perhaps in another place. */
 function isOwn(data: ImageDataset, dir: string, { pictures, options }: RunConfig): boolean {
-  if (!pictures || options.data === resolve(dir)) return true
+  if (!pictures || options.data === absolutePath(dir)) return true
   const now = imagesOf(data)
   return now.train === pictures.train && now.val === pictures.val
 }
@@ -86,7 +86,7 @@ export function warnOfOtherImages(
   { pictures, options }: RunConfig,
   data: ImageDataset,
 ): void {
-  if (!pictures || options.data !== resolve(dir)) return
+  if (!pictures || options.data !== absolutePath(dir)) return
   const now = imagesOf(data)
   if (now.train === pictures.train || now.val === pictures.val) return
   output.warn(

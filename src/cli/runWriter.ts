@@ -1,7 +1,8 @@
 import { access, mkdtemp, rm, rmdir, stat } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join } from 'node:path'
 import { GraftError, UsageError } from '../base/errors.ts'
 import { removeTemporaryFiles } from '../base/node/atomicFile.ts'
+import { absolutePath } from '../base/node/fileNames.ts'
 import { makeFolder } from '../base/node/folder.ts'
 import { holdingRun } from '../base/node/lock.ts'
 import { diskFiles } from '../host/node/files.ts'
@@ -70,7 +71,7 @@ async function existingRun(folder: string, resume: boolean, force: boolean): Pro
 
 /** Finds out before the training whether the folder can be written. */
 async function checkWritable(folder: string): Promise<void> {
-  for (let place = resolve(folder); ; place = dirname(place)) {
+  for (let place = absolutePath(folder); ; place = dirname(place)) {
     const found = await stat(place).catch(() => null)
     if (!found && place !== dirname(place)) continue
     if (!found?.isDirectory())

@@ -70,16 +70,22 @@ function isRun({ folders, images, marks }: Tree): boolean {
   return images === 0 && inner.some(isRun) && inner.every((tree) => isRun(tree) || isBare(tree))
 }
 
+/** Whether there is more in it than the lock of a training that begins. */
+function holdsRun({ folders, marks }: Tree): boolean {
+  return marks.has('config.json') || [...folders.values()].some(holdsRun)
+}
+
 /**
  * A tree without the folders of runs, in the order of its names.
- * @param runs gets their paths
+ * @param runs gets their paths, without those of a training that begins
  */
 export function withoutRuns(tree: Tree, runs: string[], path = ''): Tree {
   const folders = new Map<string, Tree>()
   for (const [name, folder] of [...tree.folders].sort(([a], [b]) => byCodeUnit(a, b))) {
     const place = path + name
-    if (isRun(folder)) runs.push(place)
-    else folders.set(name, withoutRuns(folder, runs, `${place}/`))
+    if (isRun(folder)) {
+      if (holdsRun(folder)) runs.push(place)
+    } else folders.set(name, withoutRuns(folder, runs, `${place}/`))
   }
   return { folders, images: tree.images, image: tree.image, marks: tree.marks }
 }

@@ -76,7 +76,7 @@ export function renderPage(title: string, body: ComponentChildren): string {
       </body>
     </html>
   )
-  // Bytes of names that are no UTF-8 would all become the same sign.
-  const text = renderToString(page).replace(/\p{Surrogate}/gu, printable)
+  // Names are shown as in the terminal: marks in them turn no direction, and nothing is hidden.
+  const text = renderToString(page).split('\n').map(printable).join('\n')
   return `<!doctype html>\n${text}\n`
 }

@@ -76,14 +76,22 @@ describe('names that would act on a terminal', () => {
     expectShown(await graft(args()))
   })
 
-  test.each(Object.entries(commands))('%s --json prints one object a line', async (name, args) => {
-    const outcome = await graft([...args(), '--json'])
+  test.each([
+    'train --resume',
+    'predict',
+    'predict of nothing',
+    'evaluate',
+    'explain',
+    'no such folder',
+    'no such option',
+  ])('%s --json prints one object a line', async (name) => {
+    const outcome = await graft([...(commands[name]?.() ?? []), '--json'])
     const events = outcome.events()
     for (const event of events) expect(event).toHaveProperty('type')
     expectShown({ ...outcome, stdout: '' })
     // Names are data: a program gets them as they are.
     if (name === 'predict' || name === 'evaluate')
-      expect(outcome.stdout).toContain(JSON.stringify(oddClasses.circle).slice(1, -1))
+      expect(JSON.stringify(events)).toContain(JSON.stringify(oddClasses.circle))
     if (outcome.code !== 0) expect(events.at(-1)).toMatchObject({ type: 'error' })
   })
 
@@ -92,7 +100,7 @@ describe('names that would act on a terminal', () => {
     const writing = files
       .filter(({ text }) => /process\.std(out|err)\.write|console\./.test(text))
       .map(({ path }) => path)
-    expect(writing).toEqual(['src/cli/main.ts'])
+    expect(writing).toEqual(['src/cli/main.ts', 'src/cli/output.ts'])
   })
 })
 
@@ -147,6 +155,13 @@ describe.runIf(process.platform === 'linux')('names that are not UTF-8', () => {
     expect((await graft(['export', out, '--format', 'onnx', '--out', exported])).code).toBe(0)
   })
 
+  test('nothing is written under such a name', async () => {
+    const { complaints } = await inShell(`"$@" train . --out $'r\\xfc'`, { cwd: latin })
+    expect(complaints).toEqual([
+      "graft: option '--out <run>' argument 'r\\xfc' is invalid. It takes a name in UTF-8.",
+    ])
+  })
+
   test('a folder of such a name is trained on, and found again by the report', async () => {
     await cp(place.photos, place.path('bytes', 'data'), { recursive: true })
     await rename(place.path('bytes', 'data'), fsPath(place.path('bytes', 'd\udce4ta')))
@@ -155,6 +170,12 @@ describe.runIf(process.platform === 'linux')('names that are not UTF-8', () => {
     })
     expect([trained.code, trained.complaints]).toEqual([0, []])
     expect(await readdir(place.path('bytes', 'runs'))).toEqual(['d_ta-small-similar'])
+    // From inside the folder as well.
+    const inside = await inShell(
+      `cd $'d\\xe4ta' && "$@" train . --epochs 1 --out ../run && "$@" report ../run`,
+      { cwd: place.path('bytes') },
+    )
+    expect([inside.code, inside.complaints]).toEqual([0, []])
   })
 })
 

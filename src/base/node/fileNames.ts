@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
-import type { Dirent } from 'node:fs'
+import { type Dirent, readlinkSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
+import { resolve } from 'node:path'
 
 /**
  * Names of files as strings, whatever their bytes. On Linux a name is bytes, mostly UTF-8 but not
@@ -46,6 +47,16 @@ function bytesOf(name: string): Buffer {
  */
 export function fsPath<T>(path: T): T | Buffer {
   return typeof path === 'string' && surrogate.test(path) ? bytesOf(path) : path
+}
+
+/** A path from the root; the current folder's name may have such bytes too. */
+export function absolutePath(path: string): string {
+  const here = process.cwd()
+  const isLossy = process.platform === 'linux' && here.includes('\ufffd')
+  return resolve(
+    isLossy ? nameOf(readlinkSync('/proc/self/cwd', { encoding: 'buffer' })) : here,
+    path,
+  )
 }
 
 /** An entry of a folder. */

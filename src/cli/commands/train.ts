@@ -1,7 +1,8 @@
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import type { Command } from 'commander'
 import { DataError, UsageError } from '../../base/errors.ts'
 import { counted, duration, percent } from '../../base/format.ts'
+import { absolutePath } from '../../base/node/fileNames.ts'
 import { augmentationOf } from '../../data/augment.ts'
 import type { ImageDataset } from '../../data/dataset.ts'
 import { openData } from '../../data/openData.ts'
@@ -164,7 +165,7 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
       ...(choice ? { choice } : {}),
       classes: data.classes,
       pictures: imagesOf(data),
-      options: { ...settings, data: resolve(dir) },
+      options: { ...settings, data: absolutePath(dir) },
       adapter: engine.info.adapter,
     },
     { replace: options.force, timings: await timingsBefore(job, choice) },
