@@ -60,8 +60,8 @@ async function readEntry(
     )
   if (method !== 0 && method !== 8)
     throw new WeightsError(
-      `${quote(name)} in the archive is compressed by method ${method}, and only deflate is read; ` +
-        'write the file again',
+      `${quote(name)} in the archive is compressed by method ${method}, ` +
+        'and only deflate is read; write the file again',
     )
   const begin = await contentStart(source, entry)
   if (begin + packedSize > end) throw damagedEntry(name, 'it reaches into what follows it')
@@ -74,7 +74,7 @@ async function readEntry(
   return content
 }
 
-/** Where the bytes of an entry begin: behind its local header, which has a name of its own. */
+/** Where an entry's bytes begin: behind its local header, which has a name of its own. */
 async function contentStart(source: ByteSource, { name, offset }: DirectoryEntry): Promise<number> {
   const head = new DataView((await source.read(offset, localHeader.length)).buffer)
   if (head.getUint32(0, true) !== localHeader.signature)

@@ -1,6 +1,7 @@
 import { WeightsError } from '../base/errors.ts'
 import { option, optionText } from '../base/optionText.ts'
 import type { LoadOptions, NamedArray } from '../base/stateDict.ts'
+import { readArchive } from './archive.ts'
 import { labeled } from './arrays.ts'
 import { readJson } from './json.ts'
 import { findNames } from './names.ts'
@@ -14,7 +15,7 @@ import { isTfjsModel, readTfjsModel } from './tfjs/read.ts'
 
 /** The formats that Graft reads, for error messages. */
 const readable =
-  'PyTorch checkpoints (.pth, .pt, .bin), .safetensors and their .index.json, .npz, .onnx, ' +
+  'PyTorch checkpoints (.pth, .pt, .bin, .pt2), .safetensors and their .index.json, .npz, .onnx, ' +
   'and the model.json of TensorFlow.js'
 
 /** Other formats for weights: how their files begin, and what to do with them. */
@@ -100,8 +101,7 @@ async function readOpened(
     return readSafetensorsFrom(source)
   }
   if (start.startsWith('PK')) {
-    // Loaded only for archives: the module is as large as all the others together.
-    const archive = await (await import('./archive.ts')).readArchive(source)
+    const archive = await readArchive(source)
     if (isTorchArchive(archive)) return readTorchArchive(source, archive, key)
     refuseKey(key)
     if (isNpz(archive)) return readNpz(source, archive)

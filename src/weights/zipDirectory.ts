@@ -95,7 +95,7 @@ async function findDirectory(source: ByteSource): Promise<Place> {
   return apart
 }
 
-/** The record for large archives, whose place is told by a locator in front of the record at `i`. */
+/** The record for large archives: a locator in front of the record at `i` tells its place. */
 async function readEnd64(
   source: ByteSource,
   tail: DataView,

@@ -50,8 +50,12 @@ export function findStateDict(saved: unknown, key?: string): Checkpoint {
   const tensors = new Map<string, TorchTensor>()
   for (const [name, value] of candidate.dict.entries) {
     const tensor = tensorOf(value)
-    if (!tensor && value instanceof PickleObject)
-      throw new WeightsError(`${quote(String(name))} in the state_dict is ${explain(value)}`)
+    // A quantized layer's weight and bias are a tuple. A nested dictionary is beside the tensors.
+    if (value instanceof PickleObject || Array.isArray(value))
+      for (const [path, object] of objectsIn(value)) {
+        const full = [String(name), path].filter(Boolean).join('.')
+        throw new WeightsError(`${quote(full)} in the state_dict is ${explain(object)}`)
+      }
     if (!tensor) continue
     if (typeof name !== 'string')
       throw new WeightsError(

@@ -4,10 +4,10 @@
  * torch/serialization.py (`_load`, `_legacy_load`).
  */
 import { WeightsError } from '../../base/errors.ts'
-import type { ArchiveEntry } from '../archive.ts'
+import { type ArchiveEntry, readArchive } from '../archive.ts'
 import { fetchAgain, quote } from '../arrays.ts'
 import type { WeightsFile } from '../safetensors.ts'
-import type { ByteSource } from '../source.ts'
+import { type ByteSource, bytesSource } from '../source.ts'
 import { findStateDict } from './checkpoint.ts'
 import { isExported, readExported } from './exported.ts'
 import { materialize } from './materialize.ts'
@@ -24,11 +24,18 @@ const protocolVersion = 1001
 
 /** Whether a ZIP is PyTorch's: a checkpoint, with a data.pkl in its folder, or an export. */
 export function isTorchArchive(archive: ReadonlyMap<string, ArchiveEntry>): boolean {
-  return pickleOf(archive) !== undefined || isExported(archive)
+  return (pickleOf(archive) ?? stateFileOf(archive)) !== undefined || isExported(archive)
 }
 
 function pickleOf(archive: ReadonlyMap<string, ArchiveEntry>): ArchiveEntry | undefined {
   return Array.from(archive.values()).find(({ name }) => /^[^/]+\/data\.pkl$/.test(name))
+}
+
+/** The checkpoint inside of an archive, where torch.export put one until PyTorch 2.8. */
+function stateFileOf(archive: ReadonlyMap<string, ArchiveEntry>): ArchiveEntry | undefined {
+  return Array.from(archive.values()).find(({ name }) =>
+    /^(serialized_state_dict|[^/]+\/data\/weights\/[^/]+)\.pt$/.test(name),
+  )
 }
 
 /** Whether a file starts as a pickle: of protocol 2 to 5, or of 1 with the magic number. */
@@ -50,7 +57,20 @@ export async function readTorchArchive(
   archive: ReadonlyMap<string, ArchiveEntry>,
   key?: string,
 ): Promise<WeightsFile> {
-  if (isExported(archive)) return readExportedArchive(source, archive)
+  if (isExported(archive)) return readExportedArchive(source, archive, key)
+  const stateFile = stateFileOf(archive)
+  if (stateFile) {
+    const inner = bytesSource(await readStored(stateFile, source.size))
+    return readSavedArchive(inner, await readArchive(inner), key)
+  }
+  return readSavedArchive(source, archive, key)
+}
+
+async function readSavedArchive(
+  source: ByteSource,
+  archive: ReadonlyMap<string, ArchiveEntry>,
+  key?: string,
+): Promise<WeightsFile> {
   const pickle = pickleOf(archive)
   if (!pickle) throw new WeightsError('the archive has no data.pkl: it is not a PyTorch checkpoint')
   const folder = pickle.name.slice(0, -'data.pkl'.length)
@@ -83,15 +103,16 @@ export async function readTorchArchive(
 async function readExportedArchive(
   source: ByteSource,
   archive: ReadonlyMap<string, ArchiveEntry>,
+  key?: string,
 ): Promise<WeightsFile> {
   const { saved, folder } = await readExported(archive)
   await requireLittleEndian(archive.get(folder.replace('data/weights/', 'byteorder')))
-  const { tensors, metadata } = findStateDict(saved)
+  const { tensors, ...about } = findStateDict(saved, key)
   const read = async (storage: TorchStorage) => {
     const entry = entryOf(storage, archive, folder)
     return readStored(entry, entry.size)
   }
-  return { tensors: await materialize(tensors, read, source.size), metadata }
+  return { tensors: await materialize(tensors, read, source.size), ...about }
 }
 
 function entryOf(

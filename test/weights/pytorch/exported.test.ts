@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { readArchive } from '../../../src/weights/archive.ts'
 import { isTorchArchive, readTorchArchive } from '../../../src/weights/pytorch/read.ts'
 import { bytesSource } from '../../../src/weights/source.ts'
-import { bytes, type Entry, values, zip } from '../hostile/build.ts'
+import { archive, bytes, type Entry, soundDict, values, zip } from '../hostile/build.ts'
 
 const int = (value: number) => ({ as_int: value })
 
@@ -23,9 +23,9 @@ async function read(config: object, ...more: Entry[]) {
     ...more,
   ]
   const source = bytesSource(zip(entries, { zip64: 'besides' }))
-  const archive = await readArchive(source)
-  expect(isTorchArchive(archive)).toBe(true)
-  return readTorchArchive(source, archive)
+  const file = await readArchive(source)
+  expect(isTorchArchive(file)).toBe(true)
+  return readTorchArchive(source, file)
 }
 
 describe('an exported program', () => {
@@ -40,6 +40,21 @@ describe('an exported program', () => {
       'features.0.weight': { shape: [2, 2], data: Float32Array.of(1, 3, 2, 4), dtype: 'F32' },
     })
   })
+
+  test.each(['serialized_state_dict.pt', 'net/data/weights/model.pt'])(
+    'of an older PyTorch is read from its %s',
+    async (name) => {
+      const read = async (content: Uint8Array) => {
+        const source = bytesSource(zip([{ name, data: content }]))
+        const file = await readArchive(source)
+        expect(isTorchArchive(file)).toBe(true)
+        return readTorchArchive(source, file)
+      }
+      expect(Object.keys((await read(archive(soundDict))).tensors)).toEqual(['features.0.bias'])
+      // Not again and again.
+      await expect(read(zip([{ name, data: archive(soundDict) }]))).rejects.toThrow(/no data\.pkl/)
+    },
+  )
 
   test.each<[string, object, RegExp]>([
     ['numbers of another type', weight({}, { dtype: 9 }), /"x" has numbers of the type 9/],
