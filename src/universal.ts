@@ -37,6 +37,7 @@ export {
 } from './base/errors.ts'
 export { Random } from './base/random.ts'
 export type { LoadOptions, NamedArray, StateDict } from './base/stateDict.ts'
+export type { ByteSource, WeightsPlace } from './base/weightsPlace.ts'
 export type { EngineOptions } from './createEngine.ts'
 export {
   type Augmentation,
@@ -86,7 +87,7 @@ export {
 } from './nn/layers.ts'
 export { type ForwardOptions, type LayerContext, Module } from './nn/module.ts'
 export { type Architecture, Network } from './nn/network.ts'
-export { exportOnnx, type ImportOnnxOptions, importOnnx } from './nn/onnx.ts'
+export { exportOnnx, type ImportOnnxOptions, importOnnx, type OnnxSource } from './nn/onnx.ts'
 export { type DeferredTensor, Parameter, type ParameterOptions } from './nn/parameter.ts'
 export type { Preprocess } from './nn/preprocess.ts'
 export type { Reduction } from './ops/crossEntropy.ts'

@@ -23,7 +23,14 @@ export interface NodeSpec {
   readonly at?: Readonly<
     Record<
       string,
-      number | readonly number[] | string | { readonly float: number } | { readonly tensor: Tensor }
+      | number
+      | readonly number[]
+      | string
+      | { readonly float: number }
+      | { readonly floats: readonly number[] }
+      | { readonly tensor: Tensor }
+      /** In a function: the call's attribute of that name. */
+      | { readonly ref: string }
     >
   >
 }
@@ -36,6 +43,17 @@ export interface ModelSpec {
   readonly output?: string
   readonly opset?: number
   readonly metadata?: Readonly<Record<string, string>>
+  readonly functions?: readonly FunctionSpec[]
+}
+
+/** A function of the model, in the domain 'own'. */
+export interface FunctionSpec {
+  readonly name: string
+  readonly in: readonly string[]
+  readonly out: readonly string[]
+  readonly nodes: readonly NodeSpec[]
+  /** Attributes with default values. */
+  readonly at?: NodeSpec['at']
 }
 
 function attribute([name, value]: [string, NonNullable<NodeSpec['at']>[string]]): Attribute {
@@ -47,6 +65,8 @@ function attribute([name, value]: [string, NonNullable<NodeSpec['at']>[string]])
       s: new TextEncoder().encode(value) as Uint8Array<ArrayBuffer>,
     }
   if ('float' in value) return { name, type: AttributeType.FLOAT, f: value.float }
+  if ('floats' in value) return { name, type: AttributeType.FLOATS, floats: [...value.floats] }
+  if ('ref' in value) return { name, type: AttributeType.INTS, refAttrName: value.ref }
   if ('tensor' in value) return { name, type: AttributeType.TENSOR, t: value.tensor }
   return { name, type: AttributeType.INTS, ints: value.map((n) => BigInt(n)) }
 }
@@ -99,6 +119,17 @@ export function int64s(name: string, values: readonly number[]): Tensor {
   }
 }
 
+function written(node: NodeSpec, output: string) {
+  return {
+    opType: node.op,
+    input: [...node.in],
+    output: [output],
+    name: node.name ?? '',
+    domain: node.domain ?? '',
+    attribute: Object.entries(node.at ?? {}).map(attribute),
+  }
+}
+
 /**
  * An ONNX file; input 'x', nodes in order, each output named `out` or after its place, the last one
  * the graph's.
@@ -111,6 +142,7 @@ export function onnxFile({
   output,
   opset = 13,
   metadata = {},
+  functions = [],
 }: ModelSpec): Uint8Array {
   const outputOf = (node: NodeSpec, i: number) => node.out ?? `v${i}`
   const last = nodes.at(-1)
@@ -119,17 +151,19 @@ export function onnxFile({
     create(ModelProtoSchema, {
       irVersion: 7n,
       opsetImport: [{ domain: '', version: BigInt(opset) }],
+      functions: functions.map((one) => ({
+        domain: 'own',
+        name: one.name,
+        input: [...one.in],
+        output: [...one.out],
+        node: one.nodes.map((node, i) => written(node, node.out ?? `v${i}`)),
+        attributeProto: Object.entries(one.at ?? {}).map(attribute),
+        opsetImport: [{ domain: '', version: BigInt(opset) }],
+      })),
       metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
       graph: {
         name: 'test',
-        node: nodes.map((node, i) => ({
-          opType: node.op,
-          input: [...node.in],
-          output: [outputOf(node, i)],
-          name: node.name ?? '',
-          domain: node.domain ?? '',
-          attribute: Object.entries(node.at ?? {}).map(attribute),
-        })),
+        node: nodes.map((node, i) => written(node, outputOf(node, i))),
         initializer: [...tensors],
         input: [described('x', input, inputType)],
         output: [
