@@ -20,7 +20,8 @@ export function chosenFiles(files: readonly File[]): {
   if (!main || others.length > 0)
     throw new WeightsError(
       `${files.length} files were chosen, and ${main ? others.length + 1 : 'none'} of them ` +
-        'is a model (.onnx, model.json) or an index (.index.json); choose one, and its data with it',
+        'is a model (.onnx, model.json) or an index (.index.json); ' +
+        'choose one, and its data with it',
     )
   const folder = pathOf(main).slice(0, -main.name.length)
   const find = (path: string) => {

@@ -45,7 +45,7 @@ interface Connections {
   close(): Promise<void>
 }
 
-/** The part file is created where it is missing, and a link is not followed (Windows has no flag). */
+/** The part file is created where it is missing; a link is not followed (Windows has no flag). */
 const writeFlags = constants.O_WRONLY | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0)
 
 /** One file to fetch. */

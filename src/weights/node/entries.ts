@@ -32,15 +32,47 @@ export function entriesFile(): string {
   return join(envPaths('graft', { suffix: '' }).config, 'weights.json')
 }
 
+/** An entry as it was read, and what is wrong with it: anyone may have edited the file. */
+interface Found {
+  readonly entry: Entry
+  readonly problem: string | null
+}
+
 /**
- * The user's own entries, each checked as if it were added now: anyone may have edited the file.
- * @throws WeightsError where the list is damaged
+ * The user's own entries.
+ * @param but a name whose entry is left out, sound or not
+ * @throws WeightsError where the list is damaged, or an entry could not be added now
  */
-export function readEntries(): Entry[] {
-  const path = entriesFile()
+export function readEntries(but?: string): Entry[] {
+  return readList()
+    .filter(({ entry }) => entry.name !== but)
+    .map(soundEntry)
+}
+
+/**
+ * The user's entry of that name. What is wrong with others does not matter.
+ * @throws WeightsError where the list is damaged, or the entry could not be added now
+ */
+export function findEntry(name: string): Entry | undefined {
+  const found = readList().find(({ entry }) => entry.name === name)
+  return found && soundEntry(found)
+}
+
+function soundEntry({ entry, problem }: Found): Entry {
+  if (problem !== null) throw damaged(`: in the entry ${quote(entry.name)} ${problem}`)
+  return entry
+}
+
+function damaged(why = ''): WeightsError {
+  return new WeightsError(
+    `${entriesFile()} is not a list of weights any more; correct or remove it${why}`,
+  )
+}
+
+function readList(): Found[] {
   let text: string
   try {
-    text = readInputSync(path, mostListBytes).toString()
+    text = readInputSync(entriesFile(), mostListBytes).toString()
   } catch (cause) {
     if (cause instanceof ReadError && cause.problem === 'missing') return []
     throw new WeightsError(
@@ -48,32 +80,27 @@ export function readEntries(): Entry[] {
       { cause },
     )
   }
-  const refuse = (why = '') => {
-    throw new WeightsError(`${path} is not a list of weights any more; correct or remove it${why}`)
-  }
   let list: unknown
   try {
     list = JSON.parse(text)
   } catch {
-    return refuse()
+    throw damaged()
   }
   const entries: unknown = isRecord(list) ? list.weights : null
-  if (!Array.isArray(entries)) return refuse()
+  if (!Array.isArray(entries)) throw damaged()
   return entries.map((entry: unknown) => {
-    if (!isRecord(entry)) return refuse()
+    if (!isEntry(entry)) throw damaged(': an entry lacks a name, source or sha256')
     const { name, source, sha256, variant } = entry
-    const problem =
-      typeof name !== 'string' || typeof source !== 'string' || typeof sha256 !== 'string'
-        ? 'it lacks a name, source or sha256'
-        : (problemOfName(name) ??
-          problemOfSource(source) ??
-          problemOfSum(sha256) ??
-          (variants.has(variant) ? null : 'its variant does not exist'))
-    if (problem === null) return entry as unknown as Entry
-    return refuse(
-      typeof name === 'string' ? `: in the entry ${quote(name)} ${problem}` : `: ${problem}`,
-    )
+    const problem = problemOfName(name) ?? problemOfSource(source) ?? problemOfSum(sha256)
+    return { entry, problem: problem ?? (variants.has(variant) ? null : 'its variant is none') }
   })
+}
+
+function isEntry(value: unknown): value is Entry {
+  return (
+    isRecord(value) &&
+    [value.name, value.source, value.sha256].every((text) => typeof text === 'string')
+  )
 }
 
 /** @throws GraftError with code `write` if the list cannot be written */

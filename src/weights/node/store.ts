@@ -10,6 +10,7 @@ import { findNamedWeights, isShipped, type NamedWeights, namedWeights } from '..
 import type { DownloadOptions } from './download.ts'
 import {
   type Entry,
+  findEntry,
   isUrl,
   problemOfName,
   problemOfSource,
@@ -29,7 +30,11 @@ export function isOffline(): boolean {
  * @throws WeightsError where their file is damaged
  */
 export function ownWeights(): NamedWeights[] {
-  return readEntries().map(({ name, source, sha256, variant }) => ({
+  return readEntries().map(described)
+}
+
+function described({ name, source, sha256, variant }: Entry): NamedWeights {
+  return {
     name,
     sha256,
     variant,
@@ -38,15 +43,18 @@ export function ownWeights(): NamedWeights[] {
     parameters: null,
     accuracy: null,
     license: null,
-  }))
+  }
 }
 
 /**
  * Weights by name: those that Graft knows, and the user's own.
- * @throws WeightsError where the list of the user's own is damaged
+ * @throws WeightsError where the list of the user's own is damaged, or what it says of this name
  */
 export function findWeights(name: string): NamedWeights | undefined {
-  return findNamedWeights(name) ?? ownWeights().find((weights) => weights.name === name)
+  const named = findNamedWeights(name)
+  if (named) return named
+  const own = findEntry(name)
+  return own && described(own)
 }
 
 /**
@@ -79,11 +87,7 @@ export async function addWeights(entry: {
         'give it too (sha256sum FILE prints it)',
     )
   const made: Entry = { name, source: place, sha256, variant }
-  await writeEntries(
-    [...readEntries().filter((one) => one.name !== name), made].sort((a, b) =>
-      a.name < b.name ? -1 : 1,
-    ),
-  )
+  await writeEntries([...readEntries(name), made].sort((a, b) => (a.name < b.name ? -1 : 1)))
   return findWeights(name) ?? never(name)
 }
 

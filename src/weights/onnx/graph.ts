@@ -160,7 +160,8 @@ function imageOf({ name, type }: ValueInfoProto) {
   const known = (n: number | null) => n !== null && n > 0 && n <= 2 ** 20
   if (dims.length !== 4 || channels === null || ![channels, height ?? 1, width ?? 1].every(known))
     throw new WeightsError(
-      `${label} has the shape [${shown.join(', ')}], and [N, C, H, W] with known channels is wanted`,
+      `${label} has the shape [${shown.join(', ')}], and [N, C, H, W] with known channels ` +
+        'is wanted',
     )
   // Images are square: one of the two says the other.
   return { channels, height: height ?? width, width: width ?? height }
@@ -246,7 +247,7 @@ async function readChain(
   return { layers, names, head }
 }
 
-/** The innermost module in the scopes that PyTorch's exporter notes: ['', 'features', 'features.0', 'conv2d']. */
+/** The innermost module of PyTorch's scopes: ['', 'features', 'features.0', 'conv2d']. */
 function moduleOf({ metadataProps }: NodeProto): string {
   const scopes = metadataProps.find(({ key }) => key === 'pkg.torch.onnx.name_scopes')?.value ?? ''
   return /'([^']*)', '[^']*'\]$/.exec(scopes)?.[1] ?? ''

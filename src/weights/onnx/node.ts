@@ -108,7 +108,7 @@ export class NodeView {
     return this.#naming(() => constant.integers())
   }
 
-  /** Attributes of a shape operator that became inputs in a later operator set, or were not given. */
+  /** Integers that were an attribute before they became an input; null if they are left out. */
   async integersOrAttribute(index: number, name: string): Promise<readonly number[] | null> {
     const attribute = this.ints(name, null)
     return attribute ?? (this.input(index) ? this.integers(index, name) : null)

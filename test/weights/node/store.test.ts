@@ -302,8 +302,8 @@ describe('a user’s own names', () => {
     ['a path from somewhere', { source: 'x.pth' }, /neither an http address nor an absolute path/],
     ['another scheme', { source: 'file:///etc/passwd' }, /neither an http address/],
     ['a password', { source: 'http://ann:s3cret@x.org/x' }, /holds a user name(?!.*s3cret)/],
-    ['a network of its own', { variant: '__proto__' }, /its variant does not exist/],
-    ['no name', { name: 7 }, /it lacks a name, source or sha256/],
+    ['a network of its own', { variant: '__proto__' }, /its variant is none/],
+    ['no name', { name: 7 }, /an entry lacks a name, source or sha256/],
   ])('whose list was written by hand with %s are refused', async (_, change, says) => {
     await mkdir(join(folder, 'config', 'graft'), { recursive: true })
     const entry = {
@@ -312,6 +312,20 @@ describe('a user’s own names', () => {
     }
     await writeFile(entriesFile(), JSON.stringify({ weights: [entry] }))
     expect(await message(loadWeights('mine'))).toMatch(says)
+  })
+
+  test('of which one is wrong: files and other names are read, and it can be added again', async () => {
+    const path = join(folder, 'mine.safetensors')
+    await writeFile(path, file)
+    await addWeights({ name: 'sound', source: path })
+    const { weights } = JSON.parse(await readFile(entriesFile(), 'utf8')) as { weights: object[] }
+    const short = { name: 'short', source: 'https://x.org/x', sha256: '01234567', variant: null }
+    await writeFile(entriesFile(), JSON.stringify({ weights: [...weights, short] }))
+    for (const one of ['sound', path])
+      expect((await loadWeights(one)).tensors.x?.data).toEqual(Float32Array.of(3, 4))
+    expect(await message(loadWeights('short'))).toMatch(/in the entry "short" "01234567" is not/)
+    await addWeights({ name: 'short', source: path })
+    expect(ownWeights().map(({ name }) => name)).toEqual(['short', 'sound'])
   })
 
   test('whose list was damaged are no silent loss', async () => {
