@@ -22,7 +22,7 @@ export function contentKey(bytes: Uint8Array): string {
 }
 
 /**
- * Keys of files' states. The state of a file is its path, its size and the times at which its
+ * Keys of files' states. The state of a file is its path, inode, size and the times at which its
  * content and its inode last changed, in nanoseconds; that of an archive's member is the archive's
  * state and the member's place in it. The time of the inode's last change, which no program can
  * set, reveals a file that was replaced by one with the old date and size.
@@ -47,8 +47,8 @@ export class FileStates {
 
 async function stateOf(path: string): Promise<string | null> {
   try {
-    const { size, mtimeNs, ctimeNs } = await stat(fsPath(path), { bigint: true })
-    return [wellFormed(resolve(path)), size, mtimeNs, ctimeNs].join('\0')
+    const { ino, size, mtimeNs, ctimeNs } = await stat(fsPath(path), { bigint: true })
+    return [wellFormed(resolve(path)), ino, size, mtimeNs, ctimeNs].join('\0')
   } catch {
     return null
   }
