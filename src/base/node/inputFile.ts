@@ -122,7 +122,7 @@ export async function readRange(
   begin: number,
   length: number,
 ): Promise<Buffer<ArrayBuffer>> {
-  const bytes = Buffer.from(new ArrayBuffer(length))
+  const bytes = Buffer.allocUnsafeSlow(length)
   for (let at = 0; at < length; ) {
     const most = Math.min(length - at, longestRead)
     const { bytesRead } = await file.read(bytes, at, most, begin + at)

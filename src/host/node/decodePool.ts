@@ -22,7 +22,7 @@ const threads = Math.min(Number(process.env.UV_THREADPOOL_SIZE) || 4, 64)
  */
 const timeLimit = 120_000
 /** A file for pixels that has grown beyond this many bytes is emptied after use. */
-const keptBytes = 16 * 2 ** 20
+const keptBytes = 64 * 2 ** 20
 
 /** Why the decoder gave no pixels, in its own words. */
 export class DecoderError extends Error {}

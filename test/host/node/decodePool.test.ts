@@ -6,6 +6,14 @@ import { plainPng, useTempFolder } from '../../data/images.ts'
 
 const inTemp = useTempFolder()
 
+/** Kept, so that their open files are not collected while the tests run. */
+const pools: DecodePool[] = []
+function made(...options: ConstructorParameters<typeof DecodePool>): DecodePool {
+  const pool = new DecodePool(...options)
+  pools.push(pool)
+  return pool
+}
+
 /** A decoder whose images are one byte each: it crashes at C, hangs at H, refuses R. */
 function stubborn(): URL {
   const path = inTemp('stubborn.mjs')
@@ -50,18 +58,18 @@ describe('a process that decodes', () => {
     ['CaCbC', [crash, 'a', crash, 'b', crash]],
     ['RC', ['no image', crash]],
   ])('decodes %s, and only the images to blame fail', async (letters, wanted) => {
-    expect(await outcomes(letters, new DecodePool({ program: stubborn() }))).toEqual(wanted)
+    expect(await outcomes(letters, made({ program: stubborn() }))).toEqual(wanted)
   })
 
   it('is ended and replaced when an image takes too long', async () => {
-    const pool = new DecodePool({ program: stubborn(), timeLimit: 300 })
+    const pool = made({ program: stubborn(), timeLimit: 300 })
     expect(await outcomes('aHb', pool)).toEqual(['a', 'it took more than 0.3 s', 'b'])
     await expect(pool.decode(Buffer.from('H'))).rejects.toBeInstanceOf(DecoderDied)
     expect(await outcomes('c', pool)).toEqual(['c'])
   })
 
   it('is replaced when somebody ends it, and no image fails', async () => {
-    const pool = new DecodePool()
+    const pool = made()
     const images = await Promise.all([1, 2, 3, 4, 5, 6].map((n) => plainPng(n, n, n, 900, 900)))
     const decoding = images.map((bytes) => pool.decode(bytes))
     await decoding[0]
@@ -74,7 +82,7 @@ describe('a process that decodes', () => {
 
   it('is no other program: one that ends at once says so', async () => {
     writeFileSync(inTemp('gone.mjs'), '')
-    const pool = new DecodePool({ program: pathToFileURL(inTemp('gone.mjs')) })
+    const pool = made({ program: pathToFileURL(inTemp('gone.mjs')) })
     await expect(pool.decode(Buffer.from('a'))).rejects.toThrow(
       'cannot load sharp, which decodes the images (its process ended at once)',
     )
