@@ -6,8 +6,8 @@ const replaced = '\ufffd'
 
 /**
  * Arguments with names of files that are not UTF-8, as a shell on Linux passes them: Node replaces
- * their bytes before a program sees them, and the kernel still has them. On other systems file names
- * are text.
+ * their bytes before a program sees them, and the kernel still has them. On other systems file
+ * names are text.
  * @param args the last arguments of this process, as Node gives them
  */
 export function withRawNames(args: readonly string[]): readonly string[] {

@@ -147,15 +147,15 @@ async function addClasses(
 /**
  * Opens a folder of labeled images: `<class>/…`, or `train/<class>/…` and `val/<class>/…`. Which of
  * the two it is follows from the folders' names: see `layoutOf` in src/data/layout.ts. Folders
- * inside a class are read too, and symbolic links are followed. Hidden files and what other programs
- * left are passed over, and so are files whose names do not end in .jpg, .jpeg, .png or .webp;
- * `passedOver` counts the images of other formats among them, and `remarks` says what else was not
- * read. No image is decoded yet.
+ * inside a class are read too, and symbolic links are followed. Hidden files and what other
+ * programs left are passed over, and so are files whose names do not end in .jpg, .jpeg, .png or
+ * .webp; `passedOver` counts the images of other formats among them, and `remarks` says what else
+ * was not read. No image is decoded yet.
  *
  * Class names are sorted by code unit, and the division depends only on the seed and the sorted
  * names of the files, in the composed form of Unicode: both are the same on every system. If train/
- * and val/ exist, other folders beside them are not read, and `split` and `seed` are errors, because
- * they would have no effect.
+ * and val/ exist, other folders beside them are not read, and `split` and `seed` are errors,
+ * because they would have no effect.
  *
  * @throws DataError with one line that says what to do: no such folder, not a folder, no class
  * folders, a class without images, only one class, a class in only one of train/ and val/, one of

@@ -121,11 +121,12 @@ function partsOf(
         'give a folder with one division',
     )
   const only = (part: Part): NamedFolder => {
-    const [first, ...others] = group.filter((folder) => folder.part === part)
+    const named = group.filter((folder) => folder.part === part)
+    const [first, ...others] = named
     if (!first || others.length > 0)
       throw new DataError(
-        `${here} has more than one folder that is named ${part}, ` +
-          `${slashed(group.filter((folder) => folder.part === part))}: keep one, or rename the others`,
+        `${here} has more than one folder that is named ${part}, ${slashed(named)}: ` +
+          'keep one, or rename the others',
       )
     return first
   }
@@ -186,8 +187,8 @@ function refuseResembling(tree: Tree, here: string, remarks: string[]): void {
   const same = listed(shared.map(([name]) => name))
   if (names.some(resemblesPart))
     throw new DataError(
-      `${here}: ${listed(names)} hold folders of the same names, ${same}, and may be parts of one ` +
-        'dataset: call them train and val, or put the images of each directly into it if they ' +
+      `${here}: ${listed(names)} hold folders of the same names, ${same}, and may be parts of ` +
+        'one dataset: call them train and val, or put the images of each directly into it if they ' +
         'are classes',
     )
   remarks.push(

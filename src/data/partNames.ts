@@ -1,8 +1,8 @@
 /**
  * How folders and archives are called that hold a part of a dataset: to train on, to validate on,
  * or to test with. A name is cut into words, in any case, at everything that is no letter, between
- * letters and digits and where a capital follows a small letter. It names a part if exactly one part
- * is among its words: train, Training_Set, my-dataset-train, val2017, validImages.
+ * letters and digits and where a capital follows a small letter. It names a part if exactly one
+ * part is among its words: train, Training_Set, my-dataset-train, val2017, validImages.
  */
 
 export type PartName = 'train' | 'val' | 'test'

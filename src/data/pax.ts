@@ -11,8 +11,8 @@ export interface Extension {
 const [space, equals, newline] = [0x20, 0x3d, 0x0a]
 
 /**
- * Reads the records of a pax header, each `length key=value` and a line break. A path may have bytes
- * that are no UTF-8, which is why they are read here.
+ * Reads the records of a pax header, each `length key=value` and a line break. A path may have
+ * bytes that are no UTF-8, which is why they are read here.
  * @returns null if a record is damaged, or a size is no number that can be
  */
 export function extensionOf(bytes: Buffer): Extension | null {

@@ -28,9 +28,9 @@ const mostExtensionBytes = 2 ** 20
 const mostNameBytes = 2 ** 16
 
 /**
- * Lists the files and links of a tar archive (ustar, pax, GNU) in their order in the archive. It reads only
- * the headers and skips the contents, so an archive of gigabytes takes at most one read per member.
- * The npm package `tar` decodes the headers.
+ * Lists the files and links of a tar archive (ustar, pax, GNU) in their order in the archive. It
+ * reads only the headers and skips the contents, so an archive of gigabytes takes at most one read
+ * per member. The npm package `tar` decodes the headers.
  * @throws DataError if the file is not a tar archive, is compressed, damaged or cut short
  * @example for await (const { path } of tarMembers('shard-000000.tar')) console.log(path)
  */

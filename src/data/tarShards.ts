@@ -53,10 +53,10 @@ export async function findShards(
  * An image's class is the content of the file of its name with the extension .cls (000123.jpg,
  * 000123.cls), or else its folder in the archive (train/cat/1.jpg, cat/1.jpg), or else, if there
  * are no folders, the archive's name. The folders of all archives together are read as those of one
- * folder on the disk, by the same rules (`openImageFolder`). An image's part, train or val, is named
- * by the folders in the archive, or by the archive's name or folder; if none of them names one, a
- * seeded share of each class is held out. Only headers are read now; images are read from the
- * archive later, and nothing is unpacked.
+ * folder on the disk, by the same rules (`openImageFolder`). An image's part, train or val, is
+ * named by the folders in the archive, or by the archive's name or folder; if none of them names
+ * one, a seeded share of each class is held out. Only headers are read now; images are read from
+ * the archive later, and nothing is unpacked.
  * @throws DataError with one line that says what to do: no archive, one that is compressed, damaged
  * or cut short, an image without a class, and what `openImageFolder` refuses about classes
  * @throws UsageError for a split outside (0, 1) or a seed that is not a non-negative safe integer

@@ -2,7 +2,7 @@ import { PICTURE } from '../host/imageFormat.ts'
 import { byCodeUnit } from './dataset.ts'
 import type { StrayNames } from './strayNames.ts'
 
-/** The folders of a dataset, without their files: on a disk, in archives, or chosen in a browser. */
+/** The folders of a dataset, without their files: on a disk, in archives, or in a browser. */
 export interface Tree {
   readonly folders: ReadonlyMap<string, Tree>
   /** How many images lie directly in it. */

@@ -5,8 +5,8 @@ import { resolve } from 'node:path'
 
 /**
  * Names of files as strings, whatever their bytes. On Linux a name is bytes, mostly UTF-8 but not
- * always: an old archive leaves names in Latin-1. A byte that is no UTF-8 becomes the lone half of a
- * surrogate pair, U+DC00 plus the byte, as in Python (PEP 383). No text contains one, so that the
+ * always: an old archive leaves names in Latin-1. A byte that is no UTF-8 becomes the lone half of
+ * a surrogate pair, U+DC00 plus the byte, as in Python (PEP 383). No text contains one, so that the
  * bytes can be told from the string again; `printable` shows it as \xfc.
  */
 
