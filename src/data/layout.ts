@@ -188,8 +188,8 @@ function refuseResembling(tree: Tree, here: string, remarks: string[]): void {
   if (names.some(resemblesPart))
     throw new DataError(
       `${here}: ${listed(names)} hold folders of the same names, ${same}, and may be parts of ` +
-        'one dataset: call them train and val, or put the images of each directly into it if they ' +
-        'are classes',
+        'one dataset: call them train and val, or put the images of each directly into it if ' +
+        'they are classes',
     )
   remarks.push(
     `${listed(names)} are read as classes, though they hold folders of the same names, ${same}`,
