@@ -27,6 +27,7 @@ export function createEngine(options: EngineOptions = {}): Promise<Engine> {
   return createEngineOn(nodeHost, options)
 }
 
+export { type Copies, type Copy, findCopies } from './data/copies.ts'
 export { FeatureCache } from './data/featureCache.ts'
 export { openImageFolder } from './data/imageFolder.ts'
 export { openData } from './data/openData.ts'

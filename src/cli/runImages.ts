@@ -8,8 +8,17 @@ import { ignoring } from '../data/split.ts'
 import type { RunConfig, RunImages } from '../train/runFolder.ts'
 import type { Output } from './output.ts'
 
-/** Digests of the names of the images that a run trains and validates on. */
-export function imagesOf({ train, val }: ImageDataset): RunImages {
+/**
+ * Which images a run trains and validates on.
+ * @param sizes of the files of both parts, in bytes
+ */
+export function imagesOf(data: ImageDataset, sizes: Float64Array): RunImages {
+  const { buffer, byteOffset, byteLength } = sizes
+  const bytes = new Uint8Array(buffer, byteOffset, byteLength)
+  return { ...namesOf(data), sizes: createHash('sha256').update(bytes).digest('hex') }
+}
+
+function namesOf({ train, val }: ImageDataset): Pick<RunImages, 'train' | 'val'> {
   return { train: digestOf(train), val: digestOf(val) }
 }
 
@@ -66,10 +75,17 @@ async function openFor(
   return whole
 }
 
+/** The images that a run was trained on, if they are elsewhere than those to measure, and there. */
+export async function trainedOn(dir: string, config: RunConfig): Promise<ImageDataset | null> {
+  const { data } = config.options
+  if (typeof data !== 'string' || data === absolutePath(dir)) return null
+  return openAsTrained(data, config).catch(() => null)
+}
+
 /** Whether images are those that a run was trained with, perhaps in another place. */
 function isOwn(data: ImageDataset, dir: string, { pictures, options }: RunConfig): boolean {
   if (!pictures || options.data === absolutePath(dir)) return true
-  const now = imagesOf(data)
+  const now = namesOf(data)
   return now.train === pictures.train && now.val === pictures.val
 }
 
@@ -87,10 +103,40 @@ export function warnOfOtherImages(
   data: ImageDataset,
 ): void {
   if (!pictures || options.data !== absolutePath(dir)) return
-  const now = imagesOf(data)
+  const now = namesOf(data)
   if (now.train === pictures.train || now.val === pictures.val) return
-  output.warn(
+  output.warn(otherImages(folder, dir))
+}
+
+function otherImages(folder: string, dir: string): string {
+  return (
     `${dir} holds other images than when ${folder} was trained, so others are held out: ` +
-      'some may be known from training; keep those to validate on apart, in train/ and val/',
+    'some may be known from training; keep those to validate on apart, in train/ and val/'
   )
+}
+
+/** Says before a resumed training which of its images are others than before. */
+export function describeChanges(
+  output: Output,
+  folder: string,
+  dir: string,
+  { pictures: before, options }: RunConfig,
+  now: RunImages,
+): void {
+  if (!before) return
+  const [train, val] = [now.train !== before.train, now.val !== before.val]
+  if (train && val && options.data === absolutePath(dir)) {
+    output.warn(otherImages(folder, dir))
+    return
+  }
+  const which = train && val ? 'images' : train ? 'images to train on' : 'images to validate'
+  const changed =
+    train || val
+      ? `the ${which} are others than when ${folder} was trained`
+      : before.sizes !== undefined && now.sizes !== before.sizes
+        ? `some files have other sizes than when ${folder} was trained: they were changed`
+        : null
+  if (changed === null) return
+  output.labeled('changed', `${changed}; it goes on with those that are there now`)
+  output.event({ type: 'remark', message: changed })
 }

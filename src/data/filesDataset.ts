@@ -33,6 +33,7 @@ export function filesDataset(
   options: DataOptions & { readonly root?: string } = {},
 ): ImageDataset {
   const division = resolveSplit('filesDataset', options, ['root'])
+  const { testSet = false } = division
   const { placed, ...found } = placeAll(files)
   const root = options.root ?? found.root
   const stray = new StrayNames()
@@ -40,7 +41,7 @@ export function filesDataset(
     placed.map(({ path }) => path),
     stray,
   )
-  const { folders, remarks } = layoutOf(tree, (path) => path || root)
+  const { folders, remarks } = layoutOf(tree, (path) => path || root, testSet)
   const classes = classesOf(folders)
   const labels = new Map(classes.map((name, label) => [name, label]))
   const folderOf = folderFinder(folders)
@@ -57,11 +58,11 @@ export function filesDataset(
       blobs.push(file)
     }
   }
-  for (const { path } of empty)
+  for (const { path } of testSet ? [] : empty)
     throw new DataError(
       `the class folder ${path} holds no image (JPEG, PNG or WebP): add some or remove the folder`,
     )
-  if (folders[0]?.part)
+  if (folders[0]?.part && !testSet)
     requireSameClasses(root, classesOf(folders, 'train'), classesOf(folders, 'val'), '/')
   catalog.remarks.push(...remarks, ...stray.remarks)
   return catalog.divide(root, classes, division)

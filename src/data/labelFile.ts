@@ -51,6 +51,7 @@ export async function openLabelFile(
   const division = resolveSplit('openLabelFile', options)
   const files = new ListedFiles(dirname(resolve(path)))
   const table = await readTable(path, files)
+  table.requireSingleLabels()
   const catalog = await table.catalog(files, division.testSet ?? false)
   catalog.remarks.push(...table.remarks())
   return catalog.divide(path, catalog.sortClasses(table.classes), division)
@@ -135,6 +136,11 @@ class Table {
 
   get length(): number {
     return this.#names.length
+  }
+
+  /** @throws DataError for a cell that names several classes */
+  requireSingleLabels(): void {
+    this.labels.requireSingle(this.#columns.many)
   }
 
   #where(row: number): string {

@@ -55,4 +55,21 @@ export class Labels {
     }
     return known.number
   }
+
+  /**
+   * Refuses cells that name several classes: all their parts are labels of other rows.
+   * @param many whether the column's name is in the plural, so that spaces may separate labels
+   * @throws DataError naming the first of them
+   */
+  requireSingle(many: boolean): void {
+    const separators = many ? /[|;,/\s]+/ : /[|;,/]+/
+    for (const [name, { line }] of this.#known) {
+      const parts = name.split(separators).map((part) => part.trim())
+      if (parts.length > 1 && parts.every((part) => this.#known.has(part)))
+        throw new DataError(
+          `${this.#path}, line ${line}: "${name}" seems to be several labels, and an image has one ` +
+            'class: keep one of them, or, if it is one name, write it with a hyphen',
+        )
+    }
+  }
 }

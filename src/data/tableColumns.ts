@@ -8,6 +8,8 @@ export interface Columns {
   /** Those that may name the image, the most likely one first. */
   readonly files: readonly number[]
   readonly label: number
+  /** Whether the label's column has a name in the plural. */
+  readonly many: boolean
   readonly split: {
     readonly column: number
     /** Null for an empty cell, undefined for one that names no part. */
@@ -31,6 +33,7 @@ const labelColumns = new Set([
   ...['categories', 'categoryname', 'target', 'targets', 'breed', 'species', 'variety', 'tag'],
   ...['tags', 'diagnosis', 'dx', 'groundtruth', 'classid', 'labelid', 'categoryid'],
 ])
+const severalNames = new Set(['labels', 'classes', 'categories', 'targets', 'tags'])
 const splitColumns = new Set(['split', 'part', 'partition', 'subset'])
 /** Columns of these names may be about something else: their cells decide. */
 const possibleSplitColumns = new Set(['set', 'dataset', 'phase', 'usage'])
@@ -145,6 +148,7 @@ export function findColumns(
   return {
     files,
     label,
+    many: severalNames.has(names[label] ?? ''),
     split:
       split === undefined
         ? null

@@ -27,10 +27,12 @@ export const runFiles = {
   checkpoints: 'checkpoints',
 } as const
 
-/** The sha256 of the names of a run's images: of those to train on, and of those held out. */
+/** Which images a run has: the sha256 of the names of those to train on, and of those held out. */
 export interface RunImages {
   readonly train: string
   readonly val: string
+  /** The sha256 of the sizes of all files; runs of older versions have none. */
+  readonly sizes?: string
 }
 
 /**

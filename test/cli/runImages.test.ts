@@ -1,6 +1,7 @@
-import { cp, readdir, rm } from 'node:fs/promises'
+import { cp, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { plainPng } from '../data/images.ts'
 import { graft, Workplace } from './run.ts'
 
 let place: Workplace
@@ -22,9 +23,9 @@ test('images that came since a run was trained are told of where figures of thos
   expect((await graft([...train, '--epochs', '1'])).complaints).toEqual([])
   expect((await graft(['evaluate', run, whole])).complaints).toEqual([])
 
-  for (const name of await readdir(whole))
+  for (const [c, name] of (await readdir(whole)).entries())
     for (const i of [0, 1, 2])
-      await cp(join(divided, 'val', name, '0.png'), join(whole, name, `a-${i}.png`))
+      await writeFile(join(whole, name, `a-${i}.png`), await plainPng(40 * i, 60 * c, 90))
   const warning = `graft: ${whole} holds other images than when ${run} was trained, so others are held out: some may be known from training; keep those to validate on apart, in train/ and val/`
   expect((await graft(['evaluate', run, whole])).complaints).toEqual([warning])
   expect((await graft(['report', run])).complaints).toEqual([warning])
@@ -42,7 +43,15 @@ test('with train/ and val/ nothing moves from one to the other, and nothing is s
   expect((await graft(['train', photos, '--out', run, '--epochs', '1'])).complaints).toEqual([])
   await rm(join(photos, 'train', 'circle', '0.png'))
   expect((await graft(['evaluate', run, photos])).complaints).toEqual([])
-  expect(
-    (await graft(['train', photos, '--out', run, '--resume', '--epochs', '2'])).complaints,
-  ).toEqual([])
+  const resumed = await graft(['train', photos, '--out', run, '--resume', '--epochs', '2'])
+  expect(resumed.complaints).toEqual([])
+  // Before it trains: before the first epoch's line.
+  const changed = /changed +the images to train on are others than when .* was trained[\s\S]*2\/2/
+  expect(resumed.stdout).toMatch(changed)
+
+  const again = await graft(['train', photos, '--out', run, '--resume', '--epochs', '3'])
+  expect(again.stdout).not.toContain('changed')
+  await writeFile(join(photos, 'val', 'circle', '0.png'), await plainPng(9, 8, 7))
+  const other = await graft(['train', photos, '--out', run, '--resume', '--epochs', '4'])
+  expect(other.stdout).toMatch(/changed +some files have other sizes than when[\s\S]*4\/4/)
 })

@@ -100,8 +100,25 @@ describe('columns', () => {
       'file,label,split\n1.jpg,a,train\n1.jpg,a,val\n',
       '…/labels.csv, line 3: 1.jpg is already named in line 2: remove one of the two lines',
     ],
+    [
+      'several labels in a cell',
+      'image,label\n1.jpg,scab\n2.jpg,rust\n3.jpg,scab|rust\n',
+      '…/labels.csv, line 4: "scab|rust" seems to be several labels, and an image has one class: keep one of them, or, if it is one name, write it with a hyphen',
+    ],
+    [
+      'several labels with spaces between them',
+      'image,labels\n1.jpg,scab rust\n2.jpg,rust\n3.jpg,scab\n',
+      '…/labels.csv, line 2: "scab rust" seems to be several labels, and an image has one class: keep one of them, or, if it is one name, write it with a hyphen',
+    ],
   ])('%s is refused', async (_, text, message) => {
     expect(await refusal(text)).toBe(message)
+  })
+
+  test('one label may have spaces and marks', async () => {
+    const text = 'image,label\n1.jpg,hot dog\n2.jpg,hot dog\n3.jpg,hot\n4.jpg,hot\n'
+    expect(Object.keys((await opened(text)).classes)).toEqual(['hot', 'hot dog'])
+    const marks = 'image,tags\n1.jpg,n/a\n2.jpg,n/a\n3.jpg,a b\n4.jpg,a b\n'
+    expect(Object.keys((await opened(marks)).classes)).toEqual(['a b', 'n/a'])
   })
 
   test.each<[string, readonly string[]]>([

@@ -6,11 +6,12 @@ import { type ImageDataset, joined } from '../../data/dataset.ts'
 import { evaluate } from '../../train/evaluate.ts'
 import type { Evaluation } from '../../train/metrics.ts'
 import { loadRun, readRunConfig } from '../../train/runFolder.ts'
+import { warnOfTrained } from '../copies.ts'
 import { describeEngine, describeReading, shortPath } from '../describe.ts'
 import { type Cell, table } from '../lines.ts'
 import { type CommonOptions, viewCount, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
-import { openToMeasure, warnOfOtherImages } from '../runImages.ts'
+import { openToMeasure, trainedOn, warnOfOtherImages } from '../runImages.ts'
 import { tableOption } from '../tableOptions.ts'
 import { withEngine } from '../withEngine.ts'
 
@@ -71,6 +72,8 @@ async function run(folder: string, dir: string, options: EvaluateOptions): Promi
     output.labeled('run', `${folder}: ${config.architecture.variant}, ${classes}`)
     describeReading(output, data)
     if (split === 'val') warnOfOtherImages(output, folder, dir, config, opened)
+    const trained = await trainedOn(dir, config)
+    if (trained) await warnOfTrained(output, trained.train, data.val)
     output.progress('reading', 0, data.val.length)
     let skipped = 0
     const result = await evaluate(model, data, {

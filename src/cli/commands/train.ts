@@ -13,10 +13,11 @@ import { BrokenClasses } from '../../train/brokenClasses.ts'
 import { chooseScenario } from '../../train/chooseScenario.ts'
 import type { EpochResult, TrainEvent } from '../../train/events.ts'
 import { type FitResult, fit } from '../../train/fit.ts'
-import { readRunTimings } from '../../train/runFolder.ts'
+import { type RunImages, readRunTimings } from '../../train/runFolder.ts'
 import type { Timings } from '../../train/timings.ts'
 import { type Choice, optionsOf } from '../../transfer/decide.ts'
 import { applyScenario, type Plan, type ScenarioOptions } from '../../transfer/scenario.ts'
+import { checkCopies } from '../copies.ts'
 import {
   describeAugmentation,
   describeData,
@@ -30,7 +31,7 @@ import { describeChoice } from '../describeChoice.ts'
 import type { Stop } from '../interrupt.ts'
 import { dataHelp, divisionOf, path, withCommon } from '../options.ts'
 import { epochHeader, epochLine, Output } from '../output.ts'
-import { imagesOf, warnOfOtherImages } from '../runImages.ts'
+import { describeChanges, imagesOf } from '../runImages.ts'
 import { type ExistingRun, RunWriter, writingRun } from '../runWriter.ts'
 import { inSession } from '../session.ts'
 import { dataName, nextCommand } from '../shell.ts'
@@ -103,14 +104,29 @@ async function trainInto(
   checkSettings(settings)
   const data = await openData(dir, divisionOf(settings, command))
   if (before.config) requireSameClasses(folder, before.config.classes, data)
+  const sizes = await checkCopies(output, data, settings.strict)
+  const images = imagesOf(data, sizes)
+  if (before.config) describeChanges(output, folder, dir, before.config, images)
   const network = chooseNetwork(settings)
   await inSession(network.weights, options, output, (engine, stop) =>
-    trainOn(engine, { dir, data, folder, settings, network, options, before, output, stop }),
+    trainOn(engine, {
+      dir,
+      data,
+      images,
+      folder,
+      settings,
+      network,
+      options,
+      before,
+      output,
+      stop,
+    }),
   )
 }
 
 function requireSameClasses(folder: string, classes: readonly string[], data: ImageDataset): void {
-  if (classes.join('\n') === data.classes.join('\n')) return
+  const { length } = data.classes
+  if (classes.length === length && classes.every((name, i) => name === data.classes[i])) return
   throw new DataError(
     `${folder} was trained on other classes (${classes.join(', ')}): ` +
       'train into another folder with --out',
@@ -120,6 +136,8 @@ function requireSameClasses(folder: string, classes: readonly string[], data: Im
 interface Job {
   readonly dir: string
   readonly data: ImageDataset
+  /** Which images they are. */
+  readonly images: RunImages
   readonly folder: string
   readonly settings: TrainSettings
   readonly network: ReturnType<typeof chooseNetwork>
@@ -134,7 +152,6 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
   const { dir, data, folder, network, options, output, stop } = job
   describeEngine(output, engine)
   describeData(output, data)
-  if (job.before.config) warnOfOtherImages(output, folder, dir, job.before.config, data)
   const model = await alexnet(engine, { ...network, seed: job.settings.seed })
   describeNetwork(output, model, network.weights ?? null)
   const { init, seed, freeze, train } = job.settings
@@ -164,7 +181,7 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
       plan,
       ...(choice ? { choice } : {}),
       classes: data.classes,
-      pictures: imagesOf(data),
+      pictures: job.images,
       options: { ...settings, data: absolutePath(dir) },
       adapter: engine.info.adapter,
     },

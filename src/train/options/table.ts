@@ -146,7 +146,10 @@ export const trainingOptions = {
     default: false,
     decisive: 'no',
     step: true,
-    flag: { flags: '--strict', help: 'stop at a broken image instead of leaving it out' },
+    flag: {
+      flags: '--strict',
+      help: 'stop at a broken image, or a copy of one in both parts, instead of saying so',
+    },
   },
   schedule: {
     rule: choiceRule(schedules),

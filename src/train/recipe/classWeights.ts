@@ -20,8 +20,11 @@ export function resolveClassWeights(
       (count) => train.length / (classes.length * Math.max(1, count)),
     )
   }
+  // A class may be called 'constructor', which is no weight, and be typed in another Unicode form.
+  const known = new Set(classes.map(composed))
+  const named = new Map<string, number>()
   for (const [name, value] of Object.entries(weights)) {
-    if (!classes.includes(name))
+    if (!known.has(composed(name)))
       throw new UsageError(
         optionText`${option('classWeights')} names '${name}', and the classes are
           ${classes.join(', ')}`,
@@ -30,8 +33,9 @@ export function resolveClassWeights(
       throw new UsageError(
         optionText`${option('classWeights')} gives '${name}' ${value}: give a number above 0`,
       )
+    named.set(composed(name), value)
   }
-  // A class may be called 'constructor': what every object inherits is no weight.
-  const named = new Map(Object.entries(weights))
-  return Float32Array.from(classes, (name) => named.get(name) ?? 1)
+  return Float32Array.from(classes, (name) => named.get(composed(name)) ?? 1)
 }
+
+const composed = (name: string) => name.normalize('NFC')

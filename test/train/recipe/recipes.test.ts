@@ -274,6 +274,8 @@ describe('class weights', () => {
       /names 'd', and the classes are a, b, c/,
     )
     expect(() => resolveClassWeights({ a: 0 }, data)).toThrow(/gives 'a' 0/)
+    const accented = { ...data, classes: ['\u00e4', 'b'] }
+    expect(resolveClassWeights({ 'a\u0308': 2 }, accented)).toEqual(Float32Array.of(2, 1))
   })
 
   test('a class may have the name of anything that every object has', () => {
