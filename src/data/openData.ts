@@ -23,7 +23,7 @@ const LABEL_FILE = /\.(csv|tsv)$/i
  */
 export async function openData(path: string, options: DataOptions = {}): Promise<ImageDataset> {
   const found = await stat(fsPath(path)).catch(() => null)
-  if (found?.isFile()) {
+  if (found && !found.isDirectory()) {
     if (LABEL_FILE.test(path)) return openLabelFile(path, options)
     if (/\.tar$/i.test(path)) return openTarShards(path, options)
     throw new DataError(

@@ -162,7 +162,7 @@ function notUtf8(path: string, bytes: Uint8Array, line: number, cause: unknown):
     }
     start = end
   }
-  const guess = isDoubleByte(bytes) ? 'GBK' : 'WINDOWS-1252'
+  const guess = probableEncoding(bytes)
   const shown = new TextDecoder(guess).decode(wrong).trim().slice(0, 80)
   return new DataError(
     `${path}, line ${number}: this is not UTF-8; as ${guess} it is "${shown}". If that is right, ` +
@@ -172,20 +172,19 @@ function notUtf8(path: string, bytes: Uint8Array, line: number, cause: unknown):
 }
 
 /**
- * Whether bytes above 127 come in pairs as in GBK; in European texts most of them stand alone
- * between letters of ASCII.
+ * The encoding that a text is probably in, by the runs of bytes above 127 in it: words of Cyrillic
+ * letters, the pairs of GBK, or single letters of a European text.
  */
-function isDoubleByte(bytes: Uint8Array): boolean {
-  let [pairs, singles] = [0, 0]
-  for (let i = 0; i < bytes.length; i++) {
-    if ((bytes[i] ?? 0) < 0x80) continue
-    if ((bytes[i + 1] ?? 0) < 0x80) singles++
-    else {
-      pairs++
-      i++
-    }
-  }
-  return pairs > singles
+function probableEncoding(bytes: Uint8Array): string {
+  const runs =
+    Buffer.from(bytes)
+      .toString('latin1')
+      .match(/[\x80-\xff]+/g) ?? []
+  const length = runs.reduce((sum, run) => sum + run.length, 0)
+  if (length >= 3 * runs.length && runs.every((run) => /^[\xa8\xb8\xc0-\xff]+$/.test(run)))
+    return 'WINDOWS-1251'
+  const even = runs.filter((run) => run.length % 2 === 0)
+  return 2 * even.length > runs.length ? 'GBK' : 'WINDOWS-1252'
 }
 
 /** The command that writes a table as UTF-8, beside it. */

@@ -47,6 +47,15 @@ describe('encodings', () => {
         'iconv -f GBK -t UTF-8 …/labels.csv > …/labels-utf8.csv; else give its own encoding after -f',
     ],
     [
+      'Windows-1251',
+      Buffer.concat([
+        Buffer.from('file,label\n1.jpg,'),
+        Buffer.from([0xea, 0xee, 0xf8, 0xea, 0xe0]),
+      ]),
+      '…/labels.csv, line 2: this is not UTF-8; as WINDOWS-1251 it is "1.jpg,кошка". If that is right, ' +
+        'iconv -f WINDOWS-1251 -t UTF-8 …/labels.csv > …/labels-utf8.csv; else give its own encoding after -f',
+    ],
+    [
       'UTF-16 without a mark',
       utf16(text).subarray(2),
       '…/labels.csv, line 1: this is UTF-16LE without a byte order mark, and UTF-8 is needed: ' +
