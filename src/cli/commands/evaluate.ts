@@ -29,7 +29,10 @@ export function addEvaluate(program: Command): void {
     .command('evaluate')
     .description('Measure a trained run on a folder of labeled images.')
     .argument('<run>', 'a run folder, from graft train')
-    .argument('<dir>', "images of the run's classes, of all or of some")
+    .argument(
+      '<dir>',
+      "labeled images, as graft train takes them, of all or some of the run's classes",
+    )
     .addOption(
       new Option(
         '--split <part>',
@@ -50,7 +53,7 @@ export function addEvaluate(program: Command): void {
     `
 Examples:
   graft evaluate runs/photos-small-similar photos
-  graft evaluate runs/photos-small-similar new-photos --split all
+  graft evaluate runs/photos-small-similar test-photos
   graft evaluate runs/photos-small-similar photos --tta 10
   graft evaluate runs/photos-small-similar photos --json | tail -1`,
   )
