@@ -107,6 +107,16 @@ async function readTable(path: string, files: ListedFiles): Promise<Table> {
   return table
 }
 
+/** How many there are of something, and the first of them. */
+class Such {
+  count = 0
+  first = ''
+
+  note(one: string): void {
+    if (this.count++ === 0) this.first = one
+  }
+}
+
 /** The rows of a table. */
 class Table {
   readonly labels: Labels
@@ -120,8 +130,8 @@ class Table {
   readonly #parts = new Column(new Uint8Array(1024))
   readonly #lines = new Column(new Uint32Array(1024))
   /** Rows that repeat another one, and files found elsewhere than where their row says. */
-  readonly #repeated: string[] = []
-  readonly #found: string[] = []
+  readonly #repeated = new Such()
+  readonly #found = new Such()
   readonly #remarks: string[] = []
   /** Classes by the numbers of their labels. */
   readonly #classes = new Map<number, number>()
@@ -209,7 +219,7 @@ class Table {
         continue
       }
       rows.set(key, row)
-      if (found.kind === 'found') this.#found.push(`${name} as ${file}`)
+      if (found.kind === 'found') this.#found.note(`${name} as ${file}`)
       const part = partOf(row)
       if (part !== 'left out') catalog.add(file, this.#classOf(row), part)
     }
@@ -245,7 +255,7 @@ class Table {
         `${this.#where(row)}: ${name} is already named in line ${this.#lines.at(before)}: ` +
           'remove one of the two lines',
       )
-    this.#repeated.push(`line ${this.#lines.at(row)} repeats line ${this.#lines.at(before)}`)
+    this.#repeated.note(`line ${this.#lines.at(row)} repeats line ${this.#lines.at(before)}`)
   }
 
   /** The part that each row's image is used for. */
@@ -277,15 +287,15 @@ class Table {
     const [repeated, found] = [this.#repeated, this.#found]
     const remarks = this.#columns.remark ? [this.#columns.remark] : []
     remarks.push(...this.#remarks, ...this.labels.remarks)
-    if (repeated.length > 0)
+    if (repeated.count > 0)
       remarks.push(
-        `${this.#path}: ${counted(repeated.length, 'row')} repeat another one and count once, ` +
-          `such as ${repeated[0]}`,
+        `${this.#path}: ${counted(repeated.count, 'row')} repeat another one and count once, ` +
+          `such as ${repeated.first}`,
       )
-    if (found.length > 0)
+    if (found.count > 0)
       remarks.push(
-        `${this.#path}: ${counted(found.length, 'file')} are not where the table says and were ` +
-          `found below its folder, such as ${found[0]}`,
+        `${this.#path}: ${counted(found.count, 'file')} are not where the table says and were ` +
+          `found below its folder, such as ${found.first}`,
       )
     return remarks
   }
