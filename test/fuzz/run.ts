@@ -6,6 +6,7 @@
  * case fails, and names its seed and number.
  */
 import { fork } from 'node:child_process'
+import { tmpdir } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { Report, Task } from './child.ts'
@@ -42,6 +43,8 @@ function openFrom(subject: string, first: number): Promise<Outcome[]> {
   const task: Task = { subject, seed, count, first }
   const child = fork(fileURLToPath(new URL('child.ts', import.meta.url)), [JSON.stringify(task)], {
     execArgv: ['--import', 'tsx', '--expose-gc'],
+    // Without the user's own list of weights.
+    env: { ...process.env, XDG_CONFIG_HOME: tmpdir() },
   })
   const outcomes: Outcome[] = []
   let begun: Report | null = null
