@@ -16,6 +16,7 @@ import { inlined, isOnnxDomain } from './functions.ts'
 import type { OnnxChain } from './layers.ts'
 import { type FileName, nameLayers } from './names.ts'
 import { NodeView, type Value } from './node.ts'
+import { isNormStep, normStep } from './norm.ts'
 import { operators } from './operators.ts'
 import { producer } from './producer.ts'
 import type { Tensors } from './tensors.ts'
@@ -201,7 +202,6 @@ async function readChain(
       isOnnxDomain(node.domain) && Object.hasOwn(operators, node.opType)
         ? operators[node.opType]
         : undefined
-    if (!operator) throw unknownOperator(node, label)
     const inputs = node.input.map((name) => {
       const value = name === '' ? null : values.get(name)
       if (value === undefined) throw notThere(label, name, givenBy, nodes)
@@ -214,7 +214,9 @@ async function readChain(
       return value
     })
     const view = new NodeView(node, label, inputs, tensors)
-    const effect = await operator(view)
+    const isStep = isOnnxDomain(node.domain) && isNormStep(node.opType, inputs)
+    if (!operator && !isStep) throw unknownOperator(node, label)
+    const effect = await (isStep || !operator ? normStep(view) : operator(view))
     view.refuseOthers()
     if ('value' in effect) {
       values.set(output, effect.value)

@@ -15,6 +15,20 @@ export type Value =
   | { readonly kind: 'constant'; readonly constant: Constant }
   /** A shape, or a part of one, that the graph computes; the batch is not known. */
   | { readonly kind: 'extents'; readonly values: readonly (number | 'batch')[] }
+  | Norm
+
+/** What flows through the chain, while its normalization is computed beside it. */
+export interface Norm {
+  readonly kind: 'norm'
+  /** What is squared, and divided in the end. */
+  readonly of: Value
+  readonly channels: number
+  readonly size?: number
+  readonly averaged?: boolean
+  readonly alpha?: number
+  readonly k?: number
+  readonly beta?: number
+}
 
 /** One node with the values of its inputs. Errors name the node. */
 export class NodeView {
