@@ -32,7 +32,10 @@ test('images that came since a run was trained are told of where figures of thos
   expect((await graft(['evaluate', run, whole, '--split', 'all'])).complaints).toEqual([])
   const elsewhere = place.path('elsewhere')
   await cp(whole, elsewhere, { recursive: true })
-  expect((await graft(['evaluate', run, elsewhere])).complaints).toEqual([])
+  // Others than the run's own are all evaluated, and those among them that it was trained on named.
+  expect((await graft(['evaluate', run, elsewhere])).complaints).toEqual([
+    expect.stringMatching(/^graft: \d+ images are among those that the run was trained on/),
+  ])
   expect((await graft([...train, '--resume', '--epochs', '2'])).complaints).toEqual([warning])
   expect((await graft(['evaluate', run, whole])).complaints).toEqual([])
 })
