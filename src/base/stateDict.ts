@@ -1,4 +1,5 @@
 import { at } from './at.ts'
+import { NonFiniteError } from './errors.ts'
 
 /** One named array as it lies in a weights file: row-major, widened to float32. */
 export interface NamedArray {
@@ -38,4 +39,22 @@ export function namedArrays(
   return Object.fromEntries(
     owners.map(({ name, shape }, i) => [name, { shape: [...shape], data: at(values, i) }]),
   )
+}
+
+/**
+ * Refuses arrays that no network can compute with.
+ * @param where the file or network that they are of, for the message
+ * @throws NonFiniteError that names the first array with NaN or an infinity
+ * @example requireFinite(tensors, 'runs/dogs/weights.safetensors')
+ */
+export function requireFinite(tensors: StateDict, where: string): void {
+  for (const [name, { data }] of Object.entries(tensors)) {
+    const index = data.findIndex((value) => !Number.isFinite(value))
+    if (index >= 0)
+      throw new NonFiniteError(
+        name,
+        `${where}: the parameter ${name} is not finite, with ${at(data, index)} at index ${index}; ` +
+          'restore the file, or train again with a lower learning rate',
+      )
+  }
 }

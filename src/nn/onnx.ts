@@ -2,7 +2,7 @@ import { at } from '../base/at.ts'
 import { UsageError, WeightsError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
 import { requireSeed } from '../base/random.ts'
-import type { StateDict } from '../base/stateDict.ts'
+import { requireFinite, type StateDict } from '../base/stateDict.ts'
 import type { Shape } from '../tensor/ndbuffer.ts'
 import type { Engine } from '../tensor/tensor.ts'
 import { labeled } from '../weights/arrays.ts'
@@ -34,12 +34,14 @@ import type { Preprocess } from './preprocess.ts'
  * parameters' names. It computes the same as `forward` in evaluation: dropout has no effect.
  *
  * @returns the whole file; the same network gives the same bytes
- * @throws UsageError for a layer that ONNX has no operator for, naming it
+ * @throws UsageError for a layer that ONNX has no operator for, naming it; NonFiniteError for a
+ * weight that is NaN or infinite
  * @example await writeFile('dogs.onnx', await exportOnnx(model))
  */
 export async function exportOnnx(model: Network): Promise<Uint8Array> {
   const shapes = model.shapes()
   const values = await model.stateDict()
+  requireFinite(values, 'the network')
   const layers = model.layers.map((layer, i) => specOf(layer, at(shapes, i), values))
   const { writeOnnx } = await import('../weights/onnx/encode.ts')
   const [input, outputs] = [at(shapes, 0), at(at(shapes, shapes.length - 1), 0)]

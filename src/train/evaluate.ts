@@ -206,7 +206,8 @@ export interface Prediction {
  * @param options `topK`: how many classes to return, 5 by default, at most as many as there are.
  * `batchSize`: images in a batch, 32 by default. `tta`: how many views of each image are averaged,
  * 1 to 10, as in `evaluate`; 1 by default
- * @throws DataError for an image that cannot be decoded
+ * @throws DataError for an image that cannot be decoded; NonFiniteError when a logit is NaN or
+ * infinite, naming the first such tensor
  * @example const [first] = await predict(model, ['cat.jpg'], { topK: 3 })
  */
 export async function predict(
@@ -231,8 +232,13 @@ export async function predict(
     const logits = model.engine.noGrad(() => model.logits(x))
     const values = await logits.data()
     const classes = values.length / (group.length * tta)
-    x.dispose()
     logits.dispose()
+    if (!values.every(Number.isFinite)) {
+      const targets = new Int32Array(group.length * tta)
+      const what = 'prediction stopped'
+      throw await diagnose(model, { batch: { x, targets }, from: 0, pass: null, what })
+    }
+    x.dispose()
     for (const [row, image] of group.entries()) {
       const probabilities = probabilitiesOf(values, row, classes, tta)
       const top = mostLikely(probabilities)

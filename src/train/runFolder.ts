@@ -5,6 +5,7 @@ import { UsageError, WeightsError } from '../base/errors.ts'
 import { writeFileAtomic } from '../base/node/atomicFile.ts'
 import { makeFolder } from '../base/node/folder.ts'
 import { ReadError, readInput } from '../base/node/inputFile.ts'
+import { requireFinite } from '../base/stateDict.ts'
 import { alexnet, type Variant } from '../nn/alexnet.ts'
 import { metadataOf } from '../nn/metadata.ts'
 import type { Architecture, Network } from '../nn/network.ts'
@@ -199,14 +200,17 @@ export async function loadRun(
 
 /**
  * Reads a run's trained arrays, with class names and preprocessing as metadata.
- * @throws UsageError when its training was not finished, WeightsError when the file is damaged
+ * @throws UsageError when its training was not finished, WeightsError when the file is damaged,
+ * NonFiniteError when a weight is NaN or infinite
  */
 export async function readRunWeights(folder: string): Promise<WeightsFile> {
   const path = join(folder, runFiles.weights)
   const bytes = await readRunFile(folder, runFiles.weights)
   if (!bytes) throw unfinished(folder, runFiles.weights)
   try {
-    return readSafetensors(bytes, { inPlace: true })
+    const file = readSafetensors(bytes, { inPlace: true })
+    requireFinite(file.tensors, path)
+    return file
   } catch (error) {
     if (error instanceof WeightsError)
       throw new WeightsError(`${path}: ${error.message}`, { cause: error })
