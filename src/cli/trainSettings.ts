@@ -1,6 +1,7 @@
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { UsageError } from '../base/errors.ts'
+import { misfit } from '../base/form.ts'
 import { option, optionText } from '../base/optionText.ts'
 import type { LoadOptions } from '../base/stateDict.ts'
 import { augmentationOf } from '../data/augment.ts'
@@ -10,7 +11,7 @@ import type { LearningRateOptions } from '../train/findLearningRate.ts'
 import type { FitOptions } from '../train/fitOptions.ts'
 import { type SetupOptions, setupOptions, shippedWeights } from '../train/options/setup.ts'
 import { optionNames, stepOptions } from '../train/options/table.ts'
-import type { RunConfig } from '../train/runFolder.ts'
+import { type RunConfig, runFiles } from '../train/runFolder.ts'
 import { findWeights } from '../weights/node/store.ts'
 import { isShipped, namedWeights } from '../weights/registry.ts'
 import { type CommonOptions, offlineOption } from './options.ts'
@@ -105,15 +106,22 @@ export function checkSettings({ scenario, replace, cut, init, weights }: TrainSe
 /**
  * The settings that a resumed run continues with: its own, except for those that were typed.
  * @param typed whether an option was typed
- * @throws UsageError if a typed one may not change, and differs from the run's
+ * @throws UsageError if a typed one may not change, and differs from the run's, or if one of the
+ * run's is none
  */
 export function resumedSettings(
   options: TrainOptions,
   typed: (name: string) => boolean,
-  { options: saved }: RunConfig,
+  { options: all }: RunConfig,
   folder: string,
 ): TrainSettings {
-  const now = settingsOf(options)
+  const [now, saved] = [settingsOf(options), pick(all, settingNames)]
+  for (const [name, value] of Object.entries(saved)) {
+    const { flag, rule } = table[name as keyof typeof table]
+    const form = flag?.rule ?? rule
+    const wrong = form && misfit(value, form, `options.${name}`)
+    if (wrong) throw new UsageError(`${join(folder, runFiles.config)} is damaged: ${wrong}`)
+  }
   for (const name of fixedNames.filter(typed)) {
     const [before, after] = [saved[name], now[name]]
     if (comparable(name, before) === comparable(name, after)) continue

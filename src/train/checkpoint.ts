@@ -1,11 +1,14 @@
 import { at } from '../base/at.ts'
 import { WeightsError } from '../base/errors.ts'
+import { type Form, misfit } from '../base/form.ts'
+import { JsonProblem, parseBounded } from '../base/json.ts'
+import { numberFromZero, numberRule, positiveInteger, wholeNumber } from '../base/rule.ts'
 import { sha256 } from '../base/sha256.ts'
 import type { StateDict } from '../base/stateDict.ts'
 import type { Files } from '../host/host.ts'
-import { list } from '../nn/network.ts'
 import { readSafetensors, safetensorsParts } from '../weights/safetensors.ts'
 import type { EpochResult } from './events.ts'
+import { epochForm, optionsForm } from './runForms.ts'
 
 /** Progress within an epoch, after its last complete step. */
 export interface EpochPart {
@@ -69,6 +72,31 @@ const prefixes = {
 type Facts = Pick<Checkpoint, 'epochs' | 'part' | 'passes' | 'options'> & {
   readonly updates: number | null
   readonly bestEpoch: number | null
+}
+
+const factsForm: Form<Facts> = {
+  fields: {
+    epochs: { each: epochForm },
+    part: {
+      optional: {
+        fields: {
+          position: wholeNumber,
+          batches: wholeNumber,
+          steps: wholeNumber,
+          passes: wholeNumber,
+          loss: numberRule({}),
+          correct: wholeNumber,
+          count: wholeNumber,
+          seconds: numberFromZero,
+          lr: numberFromZero,
+        },
+      },
+    },
+    passes: wholeNumber,
+    options: optionsForm,
+    updates: { optional: wholeNumber },
+    bestEpoch: { optional: positiveInteger },
+  },
 }
 
 /**
@@ -187,8 +215,9 @@ async function read(files: Files, path: string): Promise<Checkpoint | Damaged | 
       return new Damaged(path, 'its values do not match its checksum')
     return parse(facts, tensors)
   } catch (cause) {
-    const why = cause instanceof WeightsError ? cause.message : 'its metadata cannot be read'
-    return new Damaged(path, why)
+    if (cause instanceof WeightsError) return new Damaged(path, cause.message)
+    if (cause instanceof JsonProblem) return new Damaged(path, `its metadata ${cause.message}`)
+    throw cause
   }
 }
 
@@ -199,13 +228,11 @@ function parse(text: string, tensors: StateDict): Checkpoint {
         .filter(([name]) => name.startsWith(prefix))
         .map(([name, array]) => [name.slice(prefix.length), array]),
     )
-  // Files of older versions lack what was added later, and then have null for it.
-  const facts: Partial<Facts> = JSON.parse(text)
-  const { epochs, passes, options, part = null, updates = null, bestEpoch = null } = facts
-  if (!epochs || passes === undefined || !options) {
-    const names = ['epochs', 'passes', 'options'] as const
-    throw new WeightsError(`it lacks ${list(names.filter((name) => facts[name] === undefined))}`)
-  }
+  const facts = parseBounded(new TextEncoder().encode(text))
+  const wrong = misfit(facts, factsForm)
+  if (wrong !== null) throw new WeightsError(wrong)
+  // Files of older versions lack what was added later.
+  const { epochs, passes, options, part = null, updates = null, bestEpoch = null } = facts as Facts
   return {
     weights: unprefixed(prefixes.weights),
     optimizer: unprefixed(prefixes.optimizer),

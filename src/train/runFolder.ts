@@ -2,9 +2,12 @@ import { constants } from 'node:buffer'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UsageError, WeightsError } from '../base/errors.ts'
+import { type Form, misfit } from '../base/form.ts'
+import { JsonProblem, parseBounded } from '../base/json.ts'
 import { writeFileAtomic } from '../base/node/atomicFile.ts'
 import { makeFolder } from '../base/node/folder.ts'
 import { ReadError, readInput } from '../base/node/inputFile.ts'
+import { rule } from '../base/rule.ts'
 import { requireFinite } from '../base/stateDict.ts'
 import { alexnet, type Variant } from '../nn/alexnet.ts'
 import { metadataOf } from '../nn/metadata.ts'
@@ -14,6 +17,18 @@ import type { Choice } from '../transfer/decide.ts'
 import { applyScenario, type Plan } from '../transfer/scenario.ts'
 import { readSafetensors, type WeightsFile, writeSafetensors } from '../weights/safetensors.ts'
 import type { EpochResult } from './events.ts'
+import {
+  anyText,
+  architectureForm,
+  choiceForm,
+  classNamesForm,
+  epochForm,
+  isOfSize,
+  mostValues,
+  optionsForm,
+  planForm,
+  timingsForm,
+} from './runForms.ts'
 import type { Timings } from './timings.ts'
 
 /**
@@ -52,6 +67,23 @@ export interface RunConfig {
   /** The options of the command or call that made it. */
   readonly options: Readonly<Record<string, unknown>>
   readonly adapter: string
+}
+
+const digest = rule('64 hexadecimal digits', (value) => {
+  return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
+})
+
+const runConfigForm: Form<RunConfig> = {
+  fields: {
+    graft: anyText,
+    architecture: architectureForm,
+    plan: planForm,
+    choice: { optional: choiceForm },
+    classes: classNamesForm,
+    pictures: { optional: { fields: { train: digest, val: digest } } },
+    options: optionsForm,
+    adapter: anyText,
+  },
 }
 
 /** Writes a run's final weights, without a timestamp: the same training gives the same bytes. */
@@ -95,13 +127,23 @@ export async function readRunTimings(folder: string): Promise<Timings | null> {
   const path = join(folder, runFiles.timings)
   const text = await readRunFile(folder, runFiles.timings)
   if (text === null) return null
+  return parseAs(text, timingsForm, path, "remove it, nothing but the report's times depends on it")
+}
+
+/**
+ * A JSON text as what it has to be.
+ * @param remedy what to do if it is something else
+ * @throws UsageError that names the first wrong part
+ */
+function parseAs<T>(bytes: Uint8Array, form: Form<T>, path: string, remedy: string): T {
   try {
-    return JSON.parse(text.toString()) as Timings
+    const value = parseBounded(bytes)
+    const wrong = misfit(value, form)
+    if (wrong === null) return value as T
+    throw new UsageError(`${path} is damaged: ${wrong}; ${remedy}`)
   } catch (cause) {
-    throw new UsageError(
-      `${path} is damaged; remove it, nothing but the report's times depends on it`,
-      { cause },
-    )
+    if (!(cause instanceof JsonProblem)) throw cause
+    throw new UsageError(`${path} is damaged: it ${cause.message}; ${remedy}`, { cause })
   }
 }
 
@@ -113,15 +155,15 @@ export async function readRunMetrics(folder: string): Promise<EpochResult[]> {
   const path = join(folder, runFiles.metrics)
   const text = await readRunFile(folder, runFiles.metrics)
   if (text === null) throw unfinished(folder, runFiles.metrics)
-  try {
-    return text
-      .toString()
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => JSON.parse(line) as EpochResult)
-  } catch (cause) {
-    throw new UsageError(`${path} is damaged: each of its lines is one epoch in JSON`, { cause })
-  }
+  const lines = text.toString('latin1').split('\n')
+  const remedy = 'each of its lines is one epoch in JSON; restore the file, or train again'
+  return lines.flatMap((line, i) => {
+    if (line === '') return []
+    const where = `${path}, line ${i + 1},`
+    const epoch = parseAs(Buffer.from(line, 'latin1'), epochForm, where, remedy)
+    if (epoch.epoch === i + 1) return [epoch]
+    throw new UsageError(`${where} is damaged: it is epoch ${epoch.epoch}; ${remedy}`)
+  })
 }
 
 /** The error for a file that a run folder gets once its training is finished. */
@@ -235,12 +277,15 @@ export async function readRunConfig(folder: string): Promise<RunConfig> {
   const text = await readRunFile(folder, runFiles.config)
   if (text === null)
     throw new UsageError(`${folder} is no run folder: it has no ${runFiles.config}`)
-  try {
-    const config = JSON.parse(text.toString()) as RunConfig
-    if (config.architecture?.variant && config.plan?.trained && Array.isArray(config.classes))
-      return config
-  } catch {
-    // Not JSON: the same answer as JSON that is not a config.
-  }
-  throw new UsageError(`${path} is not a run's config; train again, or restore the file`)
+  const remedy = 'restore the file, or train again'
+  const config = parseAs(text, runConfigForm, path, remedy)
+  const { architecture, classes, plan } = config
+  const wrong = isOfSize(architecture)
+    ? classes.length === plan.classes
+      ? null
+      : `it names ${classes.length} classes, and plan.classes is ${plan.classes}`
+    : `its network would have more than ${mostValues} values`
+  if (wrong) throw new UsageError(`${path} is damaged: ${wrong}; ${remedy}`)
+  // Runs of older versions do not say which layers of the weights were left.
+  return { ...config, plan: { ...plan, left: plan.left ?? [] } }
 }

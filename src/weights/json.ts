@@ -1,71 +1,28 @@
 import { WeightsError } from '../base/errors.ts'
+import { isRecord, JsonProblem, parseBounded } from '../base/json.ts'
 import { fetchAgain, quote } from './arrays.ts'
 import type { ByteSource } from './source.ts'
 
 /** The longest index or model description that is read. */
 const longestJson = 2 ** 25
 
-/** Whether a value of a JSON file is an object. */
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** No index or model description is nested deeper. */
-const maxDepth = 64
-
-/** No index or model description has more lists, maps, texts and numbers. */
-const maxValues = 1_000_000
-
 /**
- * Parses JSON of unknown origin. Its depth and its number of values are checked first, because a
- * parser takes some 40 bytes for every bracket, and more for every list and map.
- *
+ * Parses JSON of unknown origin. Its depth and its number of values are checked first.
  * @param what the text is, for errors: 'the header'
  * @param mostValues how many values it may have
  * @throws WeightsError if it is not UTF-8, not JSON, nested more than 64 deep, or has more values
  */
-export function parseJson(bytes: Uint8Array, what: string, mostValues = maxValues): unknown {
-  const { depth, values } = extentOf(bytes)
-  if (depth > maxDepth)
-    throw new WeightsError(`${what} is JSON nested more than ${maxDepth} deep; ${fetchAgain}`)
-  if (values > mostValues)
-    throw new WeightsError(
-      `${what} is JSON with more than ${mostValues} values, which no file of weights has; ` +
-        'write the file again without them',
-    )
-  let text: string
+export function parseJson(bytes: Uint8Array, what: string, mostValues?: number): unknown {
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    return parseBounded(bytes, mostValues)
   } catch (cause) {
-    throw new WeightsError(`${what} is not valid UTF-8; ${fetchAgain}`, { cause })
+    if (!(cause instanceof JsonProblem)) throw cause
+    const remedy = cause.tooMany
+      ? 'which no file of weights has; write the file again without them'
+      : fetchAgain
+    const link = cause.tooMany ? ', ' : '; '
+    throw new WeightsError(`${what} ${cause.message}${link}${remedy}`, { cause })
   }
-  try {
-    return JSON.parse(text)
-  } catch (cause) {
-    const reason = (cause instanceof Error ? cause.message : '').replace(/[\s\p{Cc}]+/gu, ' ')
-    throw new WeightsError(`${what} is not valid JSON (${reason.slice(0, 160)}); ${fetchAgain}`, {
-      cause,
-    })
-  }
-}
-
-/**
- * Of JSON, without parsing it: the largest number of braces and brackets open at once, and how many
- * values there are at the most, which is one more than commas and openings.
- */
-function extentOf(bytes: Uint8Array): { readonly depth: number; readonly values: number } {
-  let [open, depth, values, inText] = [0, 0, 1, false]
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i]
-    if (byte === 0x22) inText = !inText
-    else if (inText) i += byte === 0x5c ? 1 : 0
-    else if (byte === 0x7b || byte === 0x5b) {
-      depth = Math.max(depth, ++open)
-      values++
-    } else if (byte === 0x7d || byte === 0x5d) open--
-    else if (byte === 0x2c) values++
-  }
-  return { depth, values }
 }
 
 /**

@@ -1,8 +1,9 @@
 import { at } from '../base/at.ts'
 import { WeightsError } from '../base/errors.ts'
+import { isRecord } from '../base/json.ts'
 import { elementCount, fetchAgain, hasLoneSurrogate, isCount, quote } from './arrays.ts'
 import { type DtypeName, dtypeNames, isDtypeName, itemSize } from './dtype.ts'
-import { isRecord, parseJson, show } from './json.ts'
+import { parseJson, show } from './json.ts'
 
 /** A tensor of the file, checked. `begin` and `end` count bytes from the end of the header. */
 export interface TensorEntry {

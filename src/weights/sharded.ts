@@ -4,9 +4,9 @@
  * checkpoints").
  */
 import { WeightsError } from '../base/errors.ts'
+import { isRecord } from '../base/json.ts'
 import type { StateDict } from '../base/stateDict.ts'
 import { labeled, quote } from './arrays.ts'
-import { isRecord } from './json.ts'
 import type { WeightsPlace } from './place.ts'
 import { readSafetensorsFrom, type WeightsFile } from './safetensors.ts'
 

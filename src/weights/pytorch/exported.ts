@@ -4,10 +4,11 @@
  * (`_load_state_dict`), torch/_export/serde/schema.py (`ScalarType`, `TensorMeta`).
  */
 import { WeightsError } from '../../base/errors.ts'
+import { isRecord } from '../../base/json.ts'
 import type { ArchiveEntry } from '../archive.ts'
 import { isCount, quote } from '../arrays.ts'
 import { type DtypeName, itemSize } from '../dtype.ts'
-import { isRecord, parseJson, show } from '../json.ts'
+import { parseJson, show } from '../json.ts'
 import { PickleDict } from './pickleValues.ts'
 import { isCounts, TorchStorage, TorchTensor } from './torchTensor.ts'
 

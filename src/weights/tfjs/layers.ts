@@ -1,7 +1,8 @@
 import { at } from '../../base/at.ts'
 import { WeightsError } from '../../base/errors.ts'
+import { isRecord } from '../../base/json.ts'
 import { quote } from '../arrays.ts'
-import { isRecord, show } from '../json.ts'
+import { show } from '../json.ts'
 
 /** A layer with weights, by Keras's name and by torchvision's. */
 export interface WeightedLayer {

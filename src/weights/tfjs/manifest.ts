@@ -4,10 +4,11 @@
  * io_utils.ts (`decodeWeights`).
  */
 import { WeightsError } from '../../base/errors.ts'
+import { isRecord } from '../../base/json.ts'
 import type { NamedArray } from '../../base/stateDict.ts'
 import { elementCount, isCount, quote } from '../arrays.ts'
 import { type DtypeName, itemSize, widenInPlace } from '../dtype.ts'
-import { isRecord, show } from '../json.ts'
+import { show } from '../json.ts'
 import type { WeightsPlace } from '../place.ts'
 import { type ByteSource, joinedSource, requireRoom } from '../source.ts'
 
