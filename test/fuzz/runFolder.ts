@@ -129,6 +129,9 @@ function changed(json: string, below: (n: number) => number): string {
   return text.replaceAll(`"${deep}"`, () => '['.repeat(100_000) + ']'.repeat(100_000))
 }
 
+// Each command listens to these, and is the only one of its process as a rule.
+for (const emitter of [process, process.stdout, process.stderr]) emitter.setMaxListeners(0)
+
 interface Told {
   readonly code: number
   readonly stdout: string
