@@ -1,11 +1,11 @@
 import { dirname, isAbsolute, join } from 'node:path'
 import envPaths from 'env-paths'
 import { WeightsError } from '../../base/errors.ts'
+import { isRecord } from '../../base/json.ts'
 import { cannotWrite, writeFileAtomic } from '../../base/node/atomicFile.ts'
 import { makeFolder } from '../../base/node/folder.ts'
 import { ReadError, readInputSync } from '../../base/node/inputFile.ts'
 import { quote } from '../arrays.ts'
-import { isRecord } from '../json.ts'
 import { findNamedWeights, type NamedWeights } from '../registry.ts'
 
 /** A user's own entry; their list is one JSON file in the user's folder for settings. */
