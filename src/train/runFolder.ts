@@ -80,7 +80,7 @@ const runConfigForm: Form<RunConfig> = {
     plan: planForm,
     choice: { optional: choiceForm },
     classes: classNamesForm,
-    pictures: { optional: { fields: { train: digest, val: digest } } },
+    pictures: { optional: { fields: { train: digest, val: digest, sizes: { optional: digest } } } },
     options: optionsForm,
     adapter: anyText,
   },
