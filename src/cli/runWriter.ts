@@ -5,6 +5,7 @@ import { removeTemporaryFiles } from '../base/node/atomicFile.ts'
 import { absolutePath } from '../base/node/fileNames.ts'
 import { makeFolder } from '../base/node/folder.ts'
 import { holdingRun } from '../base/node/lock.ts'
+import { runFiles } from '../base/runFiles.ts'
 import { diskFiles } from '../host/node/files.ts'
 import type { Network } from '../nn/network.ts'
 import { readCheckpoint } from '../train/checkpoint.ts'
@@ -12,7 +13,6 @@ import type { EpochResult } from '../train/events.ts'
 import {
   type RunConfig,
   readRunConfig,
-  runFiles,
   writeRunConfig,
   writeRunMetrics,
   writeRunTimings,

@@ -8,6 +8,7 @@ import { writeFileAtomic } from '../base/node/atomicFile.ts'
 import { makeFolder } from '../base/node/folder.ts'
 import { ReadError, readInput } from '../base/node/inputFile.ts'
 import { rule } from '../base/rule.ts'
+import { runFiles } from '../base/runFiles.ts'
 import { requireFinite } from '../base/stateDict.ts'
 import { alexnet, type Variant } from '../nn/alexnet.ts'
 import { metadataOf } from '../nn/metadata.ts'
@@ -30,18 +31,6 @@ import {
   timingsForm,
 } from './runForms.ts'
 import type { Timings } from './timings.ts'
-
-/**
- * The files of a run. The weights are the only .safetensors at the top level; checkpoints have a
- * folder of their own.
- */
-export const runFiles = {
-  weights: 'weights.safetensors',
-  metrics: 'metrics.jsonl',
-  config: 'config.json',
-  timings: 'timings.json',
-  checkpoints: 'checkpoints',
-} as const
 
 /** Which images a run has: the sha256 of the names of those to train on, and of those held out. */
 export interface RunImages {

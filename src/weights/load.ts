@@ -1,5 +1,7 @@
 import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { WeightsError } from '../base/errors.ts'
+import { runFiles } from '../base/runFiles.ts'
 import type { LoadOptions } from '../base/stateDict.ts'
 import { readWeightsFile } from './formats.ts'
 import { checkLoadOptions, describeNamed } from './named.ts'
@@ -12,11 +14,12 @@ import type { WeightsFile } from './safetensors.ts'
  * Loads weights by a name that Graft or the user's own list knows (`graft weights list` shows
  * them), or from a file: a PyTorch checkpoint (.pth, .pt, .bin), safetensors (also in shards, by
  * their index.json), ONNX, NumPy's .npz, or a TensorFlow.js layers model (model.json). The format
- * is recognized by the content. Named weights are fetched once, unless GRAFT_OFFLINE is set, and
- * their sha256 is verified every time. A name has priority over a file of the same name; write
- * ./NAME for the file.
+ * is recognized by the content. The folder of a run of `graft train` stands for its trained
+ * weights. Named weights are fetched once, unless GRAFT_OFFLINE is set, and their sha256 is
+ * verified every time. A name has priority over a file of the same name; write ./NAME for the
+ * file.
  *
- * @param nameOrPath for example 'torchvision/alexnet', 'run/model.safetensors' or 'alexnet.pth'
+ * @param nameOrPath for example 'torchvision/alexnet', 'runs/photos' or 'alexnet.pth'
  * @param options where in the file the weights are, if that has to be said
  * @returns the arrays by name, widened to float32. The names are the file's own without the prefix
  * before `features.0.weight`, except that those of TensorFlow.js and ONNX become torchvision's.
@@ -34,8 +37,8 @@ export async function loadWeights(
   checkLoadOptions(nameOrPath, options)
   const named = findWeights(nameOrPath)
   if (named) return loadNamedWeights(named, options)
-  if (!(await isOnDisk(nameOrPath))) throw new WeightsError(missing(nameOrPath))
-  return readWeightsFile(nameOrPath, nameOrPath, disk, options)
+  const file = await fileAt(nameOrPath)
+  return readWeightsFile(file, file, disk, options)
 }
 
 /**
@@ -54,10 +57,33 @@ export async function loadNamedWeights(
   )
 }
 
-async function isOnDisk(path: string): Promise<boolean> {
+/**
+ * The file of weights at a path: the path itself, or in a run folder the trained weights.
+ * @throws WeightsError where there is nothing, or a folder that is not a finished run's
+ */
+async function fileAt(path: string): Promise<string> {
+  const kind = await kindOf(path)
+  if (kind === 'missing') throw new WeightsError(missing(path))
+  if (kind !== 'folder') return path
+  if ((await kindOf(join(path, runFiles.config))) !== 'other')
+    throw new WeightsError(
+      `${path}: this is a folder; name the file in it, or a run folder of graft train, which has ` +
+        `a ${runFiles.config}`,
+    )
+  const file = join(path, runFiles.weights)
+  if ((await kindOf(file)) !== 'missing') return file
+  throw new WeightsError(
+    `${path}: this run holds no ${runFiles.weights}, as its training was not finished; ` +
+      `'graft train DIR --out ${path} --resume' continues it`,
+  )
+}
+
+/** What is at a path. What cannot be told is 'other': opening it says why. */
+async function kindOf(path: string): Promise<'missing' | 'folder' | 'other'> {
   return stat(path).then(
-    () => true,
-    ({ code }: NodeJS.ErrnoException) => code !== 'ENOENT' && code !== 'ENOTDIR',
+    (found) => (found.isDirectory() ? 'folder' : 'other'),
+    ({ code }: NodeJS.ErrnoException) =>
+      code === 'ENOENT' || code === 'ENOTDIR' ? 'missing' : 'other',
   )
 }
 
@@ -68,6 +94,6 @@ function missing(nameOrPath: string): string {
     .join(', ')
   return (
     `${nameOrPath}: no weights of this name and no such file; the names are: ${known}; ` +
-    'or give the path of a weights file'
+    'or give the path of a weights file or a run folder'
   )
 }

@@ -76,10 +76,26 @@ describe('train --weights', () => {
       expect(said).toMatch(/ new +classifier\.6: FC 864 to 3/)
     }
     const cut = await train('cut', '--scenario', 'small-different')
-    const again = await train('third', '--weights', join(cut.run, 'weights.safetensors'))
+    const again = await train('third', '--weights', cut.run)
     expect(again.said).toMatch(/The weights end at features\.7, so the network is cut there/)
     const evaluated = await graft(['evaluate', again.run, place.photos, '--json'])
     expect(evaluated.events().at(-1)).toMatchObject({ type: 'result', count: 6 })
+    const start = ['--weights', cut.run]
+    const page = place.path('page.html')
+    for (const command of [
+      ['lr-find', place.photos, ...start],
+      ['train', place.photos, ...start, '--scenario', 'auto', '--out', place.path('fourth')],
+      ['compare', place.photos, ...start, '--epochs', '1', '--out', page],
+      ['inspect', ...start, '--scenario', 'small-similar', '--out', page],
+    ]) {
+      const { code, complaints } = await graft(command)
+      expect([code, complaints], command.join(' ')).toEqual([0, []])
+    }
+    const whole = await graft(['inspect', ...start, '--out', page])
+    expect([whole.code, whole.complaints]).toEqual([
+      1,
+      [expect.stringMatching(/has no values: the weights have .* apply a --scenario/)],
+    ])
   })
 
   test('a file with two networks: --weights-prefix says which, and what is ignored is listed', async () => {

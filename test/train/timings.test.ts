@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { UsageError } from '../../src/base/errors.ts'
+import { runFiles } from '../../src/base/runFiles.ts'
 import type { TrainEvent } from '../../src/train/events.ts'
-import { readRunTimings, runFiles, writeRunTimings } from '../../src/train/runFolder.ts'
+import { readRunTimings, writeRunTimings } from '../../src/train/runFolder.ts'
 import { Stopwatch } from '../../src/train/timings.ts'
 
 beforeEach(() => {

@@ -44,6 +44,13 @@ beforeAll(async () => {
   )
   await writeFile(join(folder, 'other.json'), '{"name":"somebody"}')
   await mkdir(join(folder, 'run'))
+  await mkdir(join(folder, 'odd', 'weights.safetensors'), { recursive: true })
+  for (const run of ['done', 'begun', 'torn', 'odd']) {
+    await mkdir(join(folder, run), { recursive: true })
+    await writeFile(join(folder, run, 'config.json'), '{}')
+  }
+  await writeFile(join(folder, 'done', 'weights.safetensors'), sound)
+  await writeFile(join(folder, 'torn', 'weights.safetensors'), sound.subarray(0, sound.length - 1))
   await mkdir(join(folder, 'folder.safetensors'))
 })
 afterAll(() => rm(folder, { recursive: true }))
@@ -152,6 +159,11 @@ describe('loadWeights', () => {
     },
   )
 
+  test.each(['done', 'done/'])('reads the weights of the run folder %s', async (run) => {
+    const { tensors } = await loadWeights(join(folder, run))
+    expect(tensors.x?.data).toEqual(Float32Array.of(3))
+  })
+
   test('reads an ONNX file’s arrays by their layers', async () => {
     const { tensors } = await loadWeights(join(folder, 'net'))
     expect(Object.entries(tensors).map(([key, { shape }]) => [key, shape])).toEqual([
@@ -168,7 +180,10 @@ describe('loadWeights', () => {
     ['an empty name', '', new RegExp(name)],
     ['a missing file', '@/none.safetensors', /none\.safetensors: no such file/],
     ['a file below a file', '@/plain/x.safetensors', /x\.safetensors: no such file/],
-    ['a folder', '@/run', /run: this is a folder; name the file in it/],
+    ['a folder', '@/run', /run: this is a folder; name the file in it, or a run folder/],
+    ['a run that was not finished', '@/begun', /begun: this run holds no weights.*--resume' cont/],
+    ['a run whose weights are a folder', '@/odd', /odd.weights\.safetensors: this is a folder/],
+    ['a run whose weights are damaged', '@/torn', /torn.weights\.safetensors: .*is truncated/],
     ['a folder named like a file', '@/folder.safetensors', /folder\.safetensors: this is a folder/],
     [
       'a damaged file',

@@ -53,7 +53,10 @@ export function addInspect(program: Command): void {
     )
     .argument('[run]', 'a run folder, from graft train')
     .addOption(new Option('--variant <name>', 'a network instead of a run').choices(variants))
-    .option('--weights <name|path>', 'weights for it (default: every weight random)')
+    .option(
+      '--weights <name|path>',
+      'weights for it, or a run folder (default: every weight random)',
+    )
     .addOption(tableOption('weightsKey'))
     .addOption(tableOption('weightsPrefix'))
     .addOption(new Option('--scenario <name>', 'apply a scenario to it first').choices(scenarios))
