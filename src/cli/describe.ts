@@ -3,7 +3,7 @@ import { bytes, counted, layersOf, thousands } from '../base/format.ts'
 import type { Augmentation } from '../data/augment.ts'
 import { countByClass, type ImageDataset } from '../data/dataset.ts'
 import { countedEndings } from '../host/imageFormat.ts'
-import { list, type Network } from '../nn/network.ts'
+import { list, type Network, randomAmong } from '../nn/network.ts'
 import type { Engine } from '../tensor/tensor.ts'
 import type { MemoryPlan } from '../train/memoryPlan.ts'
 import type { Plan } from '../transfer/scenario.ts'
@@ -130,10 +130,10 @@ export function describePlan(
     '  new',
     plan.added.map(({ name, description }) => `${name}: ${description}`).join(', '),
   )
-  const random = missing.filter(
-    (name) => !plan.added.some((layer) => name.startsWith(`${layer.name}.`)),
-  )
+  const random = randomAmong(missing)
+  const zero = missing.filter((name) => !random.includes(name))
   if (random.length) output.labeled('  random', `${layersOf(random)}: not in the weights`)
+  if (zero.length) output.labeled('  zero', `biases of ${layersOf(zero)}: not in the weights`)
   const valuesIn = (values: number, names: readonly string[]) =>
     `${counted(values, 'value')} in ${layersOf(names)}`
   output.labeled(

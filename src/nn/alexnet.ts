@@ -189,7 +189,11 @@ export async function alexnet(engine: Engine, options: AlexNetOptions = {}): Pro
     channels: options.channels ?? channelsOf(tensors, spec.channels),
     hidden: options.hidden ?? widthOf(tensors['classifier.1.weight'], 2) ?? spec.hidden,
     dropout: options.dropout ?? spec.dropout,
-    classes: options.classes ?? widthOf(tensors['classifier.6.bias'], 1) ?? spec.classes,
+    classes:
+      options.classes ??
+      widthOf(tensors['classifier.6.bias'], 1) ??
+      widthOf(tensors['classifier.6.weight'], 2) ??
+      spec.classes,
   }
   checkArchitecture(spec, architecture)
   const model = new Network(

@@ -174,7 +174,8 @@ export class Network {
 
   /** @throws WeightsError for a layer with random values in place of those that were left out */
   #requireWeights(layer: Module): void {
-    const lost = layer.parameters().find(({ name }) => this.missing.includes(name))
+    const random = randomAmong(this.missing)
+    const lost = layer.parameters().find(({ name }) => random.includes(name))
     if (lost)
       throw new WeightsError(
         optionText`${lost.name} has no values: the weights have ${list(this.left)} in its place,
@@ -270,6 +271,14 @@ export class Network {
   dispose(): void {
     for (const parameter of this.parameters()) parameter.dispose()
   }
+}
+
+/**
+ * Those of missing parameters that are random: where only the bias of a layer is missing, it is
+ * zero, as in a layer without one.
+ */
+export function randomAmong(missing: readonly string[]): string[] {
+  return missing.filter((name) => missing.includes(name.replace(/bias$/, 'weight')))
 }
 
 /** The first few names, and how many more. */

@@ -7,7 +7,7 @@ import { type ImageDataset, type Sample, sampleAt } from '../data/dataset.ts'
 import { type DecodedSample, decodeAhead, decoding } from '../data/loader.ts'
 import { preprocessImages } from '../data/transforms.ts'
 import { Conv2d, Dropout, Flatten, Linear } from '../nn/layers.ts'
-import type { Network } from '../nn/network.ts'
+import { type Network, randomAmong } from '../nn/network.ts'
 import { sizeOf } from '../tensor/ndbuffer.ts'
 import type { Engine, Tensor } from '../tensor/tensor.ts'
 import { type Choice, type Depth, decide, type Evidence } from '../transfer/decide.ts'
@@ -110,8 +110,9 @@ interface ProbedDepth extends Pick<Depth, 'layer' | 'part' | 'features'> {
 }
 
 /**
- * The depths where a head could be attached: before each convolution but the first, at the end of
- * the features, and before each FC layer whose weights were loaded.
+ * The depths where a head could be attached, as far as the weights go: before each convolution but
+ * the first, at the end of the features, and before each FC layer. Weights that were cut have the
+ * end of their features at the cut.
  */
 function probedLayers(model: Network): ProbedDepth[] {
   const { layers } = model
@@ -119,13 +120,14 @@ function probedLayers(model: Network): ProbedDepth[] {
   const opens = (i: number) =>
     [Conv2d, Flatten, Linear, Dropout].some((kind) => layers[i] instanceof kind)
   const flattened = layers.findIndex((layer) => layer instanceof Flatten)
-  const end = flattened < 0 ? layers.length : flattened
+  const random = randomAmong(model.missing)
+  const first = layers.findIndex((layer) =>
+    layer.parameters().some(({ name }) => random.includes(name)),
+  )
+  const known = first < 0 ? layers.length : first
+  const end = Math.min(known, flattened < 0 ? layers.length : flattened)
   const places = layers.flatMap((layer, i): ProbedDepth[] => {
-    if (opens(i) || !opens(i + 1)) return []
-    const missing = layers
-      .slice(0, i + 1)
-      .some((before) => before.parameters().some(({ name }) => model.missing.includes(name)))
-    if (missing) return []
+    if (i >= known || opens(i) || !opens(i + 1)) return []
     const part = i < end - 1 ? 'early' : i === end - 1 ? 'last features' : 'hidden FC'
     return [{ layer: layer.name, part, features: sizeOf(at(shapes, i + 1)), to: i + 1 }]
   })

@@ -6,7 +6,7 @@ import { Random, requireSeed } from '../base/random.ts'
 import { type Init, initialize, requireInit } from '../nn/init.ts'
 import { Flatten, Linear } from '../nn/layers.ts'
 import type { Module } from '../nn/module.ts'
-import { list, type Network } from '../nn/network.ts'
+import { list, type Network, randomAmong } from '../nn/network.ts'
 import type { Parameter } from '../nn/parameter.ts'
 import { sizeOf } from '../tensor/ndbuffer.ts'
 import { matching, setTrainable, type TrainablePatterns } from './patterns.ts'
@@ -173,8 +173,8 @@ export function applyScenario(model: Network, options: ScenarioOptions): Plan {
 /**
  * Where the network is cut, and whether its hidden FC layers stay: as asked for, except that layers
  * which the weights do not have are never kept frozen, nor kept at all where nobody asked for it.
- * @throws UsageError for a cut behind what the weights have, WeightsError where hidden layers are
- * to stay and those of the weights do not fit
+ * @throws UsageError for a cut or FC layers behind what the weights have, WeightsError where hidden
+ * layers are to stay and those of the weights do not fit
  */
 function headFor(
   model: Network,
@@ -184,11 +184,12 @@ function headFor(
 ): Pick<Plan, 'cut' | 'replace'> {
   const small = scenario.startsWith('small')
   let cut = askedCut ?? (scenario === 'small-different' ? 'features.7' : null)
-  const absent = afresh || !model.pretrained ? [] : model.missing
+  const random = randomAmong(model.missing)
+  const absent = afresh || !model.pretrained ? [] : random
   const end = model.layers.findIndex(
     (layer) =>
       layer.name.startsWith('features.') &&
-      layer.parameters().some(({ name }) => name.endsWith('.weight') && absent.includes(name)),
+      layer.parameters().some(({ name }) => absent.includes(name)),
   )
   if (end >= 0) {
     const [last, first] = [model.layers[end - 1], at(model.layers, end)]
@@ -203,6 +204,12 @@ function headFor(
         optionText`${option('cut', askedCut)} keeps ${first.name}, which is not in the weights: they
           end at ${last.name}, so cut there or before`,
       )
+    if (cutAt >= end && asked === 'last')
+      throw new UsageError(
+        optionText`${option('replace', 'last')} keeps the hidden FC layers, which are not in the
+          weights: they end at ${last.name}; leave ${option('replace')} out, or give
+          ${option('replace', 'all')}`,
+      )
     if (cutAt >= end && askedCut === undefined) {
       cut = last.name
       reasons.push(`The weights end at ${cut}, so the network is cut there.`)
@@ -211,7 +218,7 @@ function headFor(
   if (cut !== null) return { cut, replace: 'all' }
   const isHidden = (name: string) =>
     name.startsWith('classifier.') && !name.startsWith('classifier.6.')
-  const hidden = model.missing.filter(isHidden)
+  const hidden = random.filter(isHidden)
   const unfit = model.left.filter((tensor) => /^classifier\.[14]\./.test(tensor))
   if (asked === 'last' && unfit.length > 0 && !afresh)
     throw new WeightsError(

@@ -3,7 +3,7 @@ import type { ImageDataset } from '../data/dataset.ts'
 import type { Variant } from '../nn/alexnet.ts'
 import { Conv2d, Flatten } from '../nn/layers.ts'
 import type { Module } from '../nn/module.ts'
-import type { Network } from '../nn/network.ts'
+import { type Network, randomAmong } from '../nn/network.ts'
 import { sizeOf } from '../tensor/ndbuffer.ts'
 import { planMemory } from '../train/memory.ts'
 import { resolveOptions } from '../train/options/resolve.ts'
@@ -37,9 +37,7 @@ export function prepare(
     values: valuesOf(layer),
   }))
   const plan = applyScenario(model, scenario)
-  const random = layersOf(
-    model.missing.filter((name) => !plan.added.some((layer) => name.startsWith(`${layer.name}.`))),
-  )
+  const random = layersOf(randomAmong(model.missing))
   const cache = settings.augment === null && settings.mixup === null
   const { batchSize, optimizer, lr, weightDecay } = options
   const images = data.train.length

@@ -184,6 +184,10 @@ describe('weights that were cut', () => {
     ).toThrow(
       /cut: 'features\.9' keeps features\.8, which is not in the weights: they end at features\.7/,
     )
+    for (const scenario of ['small-similar', 'large-similar'] as const)
+      expect(() => applyScenario(model, { scenario, classes: 2, replace: 'last' })).toThrow(
+        /replace: 'last' keeps the hidden FC layers, which are not in .* end at features\.7; leave/,
+      )
     const plan = applyScenario(model, { scenario: 'small-similar', classes: 2, cut: 'features.5' })
     expect(plan.cut).toBe('features.5')
     model.dispose()

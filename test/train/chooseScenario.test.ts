@@ -5,6 +5,7 @@ import { alexnet } from '../../src/nn/alexnet.ts'
 import { chooseScenario } from '../../src/train/chooseScenario.ts'
 import { compareScenarios } from '../../src/train/compareScenarios.ts'
 import type { TrainEvent } from '../../src/train/events.ts'
+import { headOptions } from '../../src/transfer/decide.ts'
 import { applyScenario, scenarios } from '../../src/transfer/scenario.ts'
 import { testEngine } from '../support/engine.ts'
 import { drawnShapes } from '../support/shapes.ts'
@@ -87,6 +88,60 @@ describe('chooseScenario', () => {
     expect(evidence.depths.at(-1)).toMatchObject({ layer: 'features.12', part: 'last features' })
     expect([evidence.pretrained, replace]).toEqual([true, 'all'])
     network.dispose()
+  })
+
+  test.each([
+    [['features.0', 'features.3', 'features.6'], 'features.7'],
+    [['features.0'], 'features.2'],
+  ])('of weights that were cut after %j, the end is at %s', async (kept, end) => {
+    const whole = await narrow()
+    const state = await whole.stateDict()
+    whole.dispose()
+    const weights = {
+      ...Object.fromEntries(
+        Object.entries(state).filter(([name]) => kept.some((one) => name.startsWith(`${one}.`))),
+      ),
+      'classifier.6.weight': { shape: [3, 588], data: new Float32Array(3 * 588) },
+      'classifier.6.bias': { shape: [3], data: new Float32Array(3) },
+    }
+    const engine = await testEngine()
+    const network = await alexnet(engine, { weights })
+    const choice = await chooseScenario(network, data)
+    expect(choice.evidence.depths.at(-1)).toMatchObject({ layer: end, part: 'last features' })
+    network.dispose()
+    for (const scenario of scenarios) {
+      const model = await alexnet(engine, { weights })
+      const head = headOptions(scenario, choice.evidence)
+      const plan = applyScenario(model, { scenario, classes: 3, ...head })
+      if (scenario.endsWith('similar')) expect(plan.cut).toBe(end)
+      if (scenario === 'large-different')
+        expect([plan.cut, plan.startsFrom]).toEqual([null, 'random'])
+      else expect(plan.startsFrom).toBe('pretrained')
+      expect(model.missing.filter(() => plan.startsFrom === 'pretrained')).toEqual([])
+      model.dispose()
+    }
+  })
+
+  test('probes an AlexNet without biases at every depth, also where its head does not fit', async () => {
+    const whole = await narrow()
+    const unbiased = Object.entries(await whole.stateDict()).filter(([name]) => !/bias$/.test(name))
+    whole.dispose()
+    const weights = Object.fromEntries(unbiased)
+    const other = { 'classifier.weight': { shape: [2, 72], data: new Float32Array(144) } }
+    const engine = await testEngine()
+    const network = await alexnet(engine, { weights })
+    expect(network.architecture.classes).toBe(5)
+    const { evidence } = await chooseScenario(network, data)
+    expect(evidence.depths).toHaveLength(7)
+    const plan = applyScenario(network, { scenario: 'small-similar', classes: 3 })
+    expect([plan.replace, plan.cut]).toEqual(['last', null])
+    network.dispose()
+    const features = unbiased.filter(([name]) => name.startsWith('features.'))
+    const headless = await alexnet(engine, {
+      weights: { ...Object.fromEntries(features), ...other },
+    })
+    expect((await chooseScenario(headless, data)).evidence.depths.at(-1)?.layer).toBe('features.12')
+    headless.dispose()
   })
 
   test('takes a seeded share of each class, leaves broken images out, and needs two classes', async () => {
