@@ -53,7 +53,8 @@ export function requireFinite(tensors: StateDict, where: string): void {
     if (index >= 0)
       throw new NonFiniteError(
         name,
-        `${where}: the parameter ${name} is not finite, with ${at(data, index)} at index ${index}; ` +
+        `${where}: the parameter ${name} is not finite, ` +
+          `with ${at(data, index)} at index ${index}; ` +
           'restore the file, or train again with a lower learning rate',
       )
   }

@@ -67,8 +67,8 @@ export class Labels {
       const parts = name.split(separators).map((part) => part.trim())
       if (parts.length > 1 && parts.every((part) => this.#known.has(part)))
         throw new DataError(
-          `${this.#path}, line ${line}: "${name}" seems to be several labels, and an image has one ` +
-            'class: keep one of them, or, if it is one name, write it with a hyphen',
+          `${this.#path}, line ${line}: "${name}" seems to be several labels, and an image has ` +
+            'one class: keep one of them, or, if it is one name, write it with a hyphen',
         )
     }
   }

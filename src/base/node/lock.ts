@@ -24,7 +24,7 @@ const maxVanished = 20
 
 /**
  * Runs `body` while this process holds the lock of a file. The lock is the kernel's own (OFD locks
- * on Linux, flock on macOS, LockFileEx on Windows), so it is free again as soon as the process ends,
+ * on Linux, flock on macOS, LockFileEx on Windows): it is free again as soon as the process ends,
  * even after `kill -9`. It excludes every process that sees the file: of other users, in other
  * containers, and on other machines where the file system shares locks.
  *
@@ -71,7 +71,8 @@ export async function withLock<T>(
 export function holdingRun<T>(folder: string, body: () => Promise<T>): Promise<T> {
   const taken = (holder: string) =>
     new UsageError(
-      `another training${holder} is writing to ${folder}: wait for it, or train into another folder`,
+      `another training${holder} is writing to ${folder}: ` +
+        'wait for it, or train into another folder',
     )
   return withLock(join(folder, '.graft-lock'), { taken }, body)
 }
@@ -106,7 +107,7 @@ async function acquire(file: string, { taken, signal }: LockOptions): Promise<Fi
 /** @returns whether the lock was free */
 type TryLock = (fd: number) => boolean
 
-/** Loaded only here: a machine that the package has no binary for can do without locks elsewhere. */
+/** Loaded only here: elsewhere a machine that the package has no binary for does without. */
 async function loadTryLock(file: string): Promise<TryLock> {
   const { tryLock } = await import('fs-native-extensions').catch((cause: Error) => {
     const machine = `${process.platform}-${process.arch}`

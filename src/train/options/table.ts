@@ -19,8 +19,7 @@ import { monitors } from '../recipe/bestEpoch.ts'
 import { schedules } from '../recipe/rates.ts'
 import type { OptionSpec } from './spec.ts'
 
-/** Infinite means no limit. */
-const seconds = numberRule({ min: 0, infinite: true })
+const seconds = numberRule({ min: 0, infinite: true }) // infinite means no limit
 const rateOrFind = {
   ...rule("a number above 0, or 'find'", (value) => value === 'find' || positiveNumber.fits(value)),
   parse: (typed: string) => (typed === 'find' ? typed : positiveNumber.parse(typed)),
