@@ -100,7 +100,7 @@ const factsForm: Form<Facts> = {
 }
 
 /**
- * Writes a checkpoint into a folder, with a checksum of all that it holds, in place of an older one:
+ * Writes a checkpoint into a folder, with a checksum of what it holds. An older one is replaced:
  * a crash at any moment leaves the others whole.
  */
 export async function writeCheckpoint(
