@@ -64,6 +64,33 @@ export function NumberField({
   )
 }
 
+interface TextFieldProps extends FieldProps {
+  /** Null where nothing is given. */
+  readonly value: string | null
+  readonly onChange: (value: string | null) => void
+  /** What an empty field stands for. */
+  readonly placeholder: string
+}
+
+/** A text, told once it is complete. */
+export function TextField({ label, hint, value, placeholder, onChange }: TextFieldProps) {
+  const id = useId()
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      <input
+        id={id}
+        type="text"
+        placeholder={placeholder}
+        aria-describedby={hint ? `${id}-hint` : undefined}
+        value={value ?? ''}
+        onChange={({ currentTarget }) => onChange(currentTarget.value.trim() || null)}
+      />
+      <Hint id={id} text={hint} />
+    </div>
+  )
+}
+
 interface SelectFieldProps<T extends string> extends FieldProps {
   readonly value: T
   readonly onChange: (value: T) => void

@@ -1,5 +1,6 @@
 import type { GraftError } from '../base/errors.ts'
 import type { WriteOption } from '../base/optionText.ts'
+import type { LoadOptions } from '../base/stateDict.ts'
 import type { AugmentationName } from '../data/augment.ts'
 import type { Variant } from '../nn/alexnet.ts'
 import type { InitName } from '../nn/init.ts'
@@ -25,6 +26,9 @@ export interface Settings
   readonly start: 'shipped' | 'file' | 'random'
   /** The user's own weights, where `start` is 'file'. */
   readonly file: File | null
+  /** Where in that file the weights are. Null: they are found. */
+  readonly weightsKey: string | null
+  readonly weightsPrefix: string | null
   /** Null: the one of the file, or alexnet-64 where every weight is random. */
   readonly variant: Variant | null
   readonly scenario: Scenario | 'auto'
@@ -56,6 +60,8 @@ export const defaults: Settings = {
   ...ofTable,
   start: 'shipped',
   file: null,
+  weightsKey: null,
+  weightsPrefix: null,
   variant: null,
   scenario: 'auto',
   head: 'last',
@@ -67,7 +73,11 @@ export const defaults: Settings = {
 export function consistent(settings: Settings): Settings {
   const { init, scenario, start } = settings
   const lost = init !== null && !isApplicable(init, scenario, start)
-  return lost ? { ...settings, init: null } : settings
+  return {
+    ...settings,
+    ...(lost ? { init: null } : {}),
+    ...(start === 'file' ? {} : { weightsKey: null, weightsPrefix: null }),
+  }
 }
 
 /** Where the new layer goes unless the user decides otherwise. */
@@ -78,7 +88,15 @@ export function defaultHead(scenario: Settings['scenario']): Settings['head'] {
 /**
  * Settings that a measured choice depends on: after a change of one it is measured again.
  */
-export const probed: readonly (keyof Settings)[] = ['start', 'file', 'variant', 'split', 'seed']
+export const probed: readonly (keyof Settings)[] = [
+  'start',
+  'file',
+  'weightsKey',
+  'weightsPrefix',
+  'variant',
+  'split',
+  'seed',
+]
 
 /** What `applyScenario` takes, or null while 'auto' has not measured. */
 export function scenarioOptions(
@@ -129,6 +147,14 @@ export function rateOptions(settings: Settings): LearningRateOptions {
   return Object.fromEntries(Object.entries(fitOptions(settings)).filter(([name]) => bears(name)))
 }
 
+/** What `loadWeights` takes beside the file. */
+export function loadOptions({ weightsKey, weightsPrefix }: Settings): LoadOptions {
+  return {
+    ...(weightsKey === null ? {} : { weightsKey }),
+    ...(weightsPrefix === null ? {} : { weightsPrefix }),
+  }
+}
+
 /** The run's options with the keys of `graft train`, for a config that `graft` reads. */
 export function runOptions(settings: Settings, root: string): Readonly<Record<string, unknown>> {
   const { start, file, variant, scenario, head, init, split } = settings
@@ -136,6 +162,7 @@ export function runOptions(settings: Settings, root: string): Readonly<Record<st
     scenario === 'auto' ? {} : head === 'last' || head === 'all' ? { replace: head } : { cut: head }
   return {
     weights: start === 'random' ? 'none' : start === 'file' ? file?.name : shippedWeights,
+    ...loadOptions(settings),
     variant: variant ?? undefined,
     scenario,
     ...placed,

@@ -2,7 +2,7 @@ import { type Variant, variants } from '../nn/alexnet.ts'
 import { initNames } from '../nn/init.ts'
 import { setupOptions } from '../train/options/setup.ts'
 import { specs } from '../train/options/table.ts'
-import { FileButton, NumberField, RadioField, SelectField } from './fields.tsx'
+import { FileButton, NumberField, RadioField, SelectField, TextField } from './fields.tsx'
 import { OptionField } from './optionField.tsx'
 import {
   defaultHead,
@@ -102,20 +102,36 @@ export function Setup({ settings, onChange, cuts, divided }: SetupProps) {
 
 type PartProps = Pick<SetupProps, 'settings' | 'onChange'>
 
-function OwnWeights({ settings: { file }, onChange }: PartProps) {
+function OwnWeights({ settings, onChange }: PartProps) {
+  const { file } = settings
   return (
-    <p class="row">
-      <FileButton
-        accept=".safetensors,.pth,.pt,.bin,.onnx,.npz"
-        onFiles={({ currentTarget: { files } }) => {
-          const chosen = files?.item(0)
-          if (chosen) onChange({ file: chosen })
-        }}
-      >
-        {file ? 'Choose another file' : 'Choose the file'}
-      </FileButton>
-      <span data-testid="weights-file">{file?.name ?? 'none chosen yet'}</span>
-    </p>
+    <>
+      <p class="row">
+        <FileButton
+          accept=".safetensors,.pth,.pt,.bin,.onnx,.npz"
+          onFiles={({ currentTarget: { files } }) => {
+            const chosen = files?.item(0)
+            if (chosen) onChange({ file: chosen, weightsKey: null, weightsPrefix: null })
+          }}
+        >
+          {file ? 'Choose another file' : 'Choose the file'}
+        </FileButton>
+        <span data-testid="weights-file">{file?.name ?? 'none chosen yet'}</span>
+      </p>
+      {file && (
+        <div class="fields">
+          {(['weightsKey', 'weightsPrefix'] as const).map((name) => (
+            <TextField
+              key={name}
+              {...setupOptions[name].field}
+              value={settings[name]}
+              placeholder={setupOptions[name].defaultText}
+              onChange={(value) => onChange({ [name]: value })}
+            />
+          ))}
+        </div>
+      )}
+    </>
   )
 }
 

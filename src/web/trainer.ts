@@ -1,5 +1,6 @@
 import { at } from '../base/at.ts'
 import { DeviceLostError, GraftError, UsageError, WeightsError } from '../base/errors.ts'
+import type { LoadOptions } from '../base/stateDict.ts'
 import type { ImageDataset } from '../data/dataset.ts'
 import { filesDataset, type PlacedFile } from '../data/filesDataset.ts'
 import { ignoring } from '../data/split.ts'
@@ -27,10 +28,18 @@ import type { Choice } from '../transfer/decide.ts'
 import type { WeightsFile } from '../weights/safetensors.ts'
 import { type FinishedRun, fileOf } from './downloads.ts'
 import { prepare } from './prepare.ts'
-import { fitOptions, pageMessage, rateOptions, runOptions, type Settings } from './settings.ts'
+import {
+  fitOptions,
+  loadOptions,
+  pageMessage,
+  rateOptions,
+  runOptions,
+  type Settings,
+} from './settings.ts'
 import type { Download, Prepared, Result, WorkEvent } from './workerApi.ts'
 
 type Tell = (event: WorkEvent) => void
+type LoadWeights = (source: string | File, options: LoadOptions) => Promise<WeightsFile>
 
 /** How many of the images with the largest losses are shown. */
 const shownLosses = 6
@@ -41,20 +50,17 @@ const shownLosses = 6
  */
 export class Trainer {
   readonly #createEngine: () => Promise<Engine>
-  readonly #loadWeights: (source: string | File) => Promise<WeightsFile>
+  readonly #loadWeights: LoadWeights
   readonly #version: string
   #engine: Engine | null = null
   #data: ImageDataset | null = null
-  #read: { readonly source: string | File; readonly file: WeightsFile } | null = null
+  #read: (LoadOptions & { readonly source: string | File; readonly file: WeightsFile }) | null =
+    null
   #trained: { readonly model: Network; readonly run: FinishedRun } | null = null
   #stop: AbortController | null = null
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(
-    createEngine: () => Promise<Engine>,
-    loadWeights: (source: string | File) => Promise<WeightsFile>,
-    version: string,
-  ) {
+  constructor(createEngine: () => Promise<Engine>, loadWeights: LoadWeights, version: string) {
     this.#createEngine = createEngine
     this.#loadWeights = loadWeights
     this.#version = version
@@ -163,13 +169,20 @@ export class Trainer {
     })
   }
 
-  async #build(engine: Engine, { start, file, variant, seed }: Settings): Promise<Network> {
+  async #build(engine: Engine, settings: Settings): Promise<Network> {
+    const { start, file, variant, seed } = settings
     if (start === 'random') return alexnet(engine, { variant: variant ?? 'alexnet-64', seed })
     const source = start === 'file' ? file : shippedWeights
     if (!source) throw new UsageError('choose a file of weights first')
-    if (this.#read?.source !== source)
-      this.#read = { source, file: await this.#loadWeights(source) }
-    const { tensors, metadata, remarks = [] } = this.#read.file
+    const where = loadOptions(settings)
+    const known = this.#read
+    const isSame =
+      known?.source === source &&
+      known.weightsKey === where.weightsKey &&
+      known.weightsPrefix === where.weightsPrefix
+    const read = isSame ? known.file : await this.#loadWeights(source, where)
+    this.#read = { source, ...where, file: read }
+    const { tensors, metadata, remarks = [] } = read
     const own =
       start === 'shipped'
         ? 'alexnet-64'

@@ -16,6 +16,7 @@ import { loadRun } from '../../src/train/runFolder.ts'
 import { applyScenario } from '../../src/transfer/scenario.ts'
 import { readArchive } from '../../src/weights/archive.ts'
 import { loadWeights } from '../../src/weights/load.ts'
+import { writeSafetensors } from '../../src/weights/safetensors.ts'
 import { bytesSource } from '../../src/weights/source.ts'
 import { chromium, complaintsOf, openChromium } from '../support/chromium.ts'
 import { serveFolder } from '../support/staticSite.ts'
@@ -201,6 +202,23 @@ describe.skipIf(!chromium)('the built page in a real Chromium', () => {
       .poll(() => problem.textContent())
       .toMatch(/^0\.png: this is not a weights file that Graft knows/)
     expect(await page.getByRole('button', { name: 'Train', exact: true }).isDisabled()).toBe(true)
+    const state = Object.entries((await loadWeights('alexnet-64-tinyimagenet100')).tensors)
+    const named = (['student.', 'teacher.'] as const).flatMap((prefix) =>
+      state.map(([name, array]) => [`${prefix}${name}`, array] as const),
+    )
+    const two = join(folder, 'two.safetensors')
+    await writeFile(two, writeSafetensors(Object.fromEntries(named)))
+    await page.getByLabel('Choose another file').setInputFiles(two)
+    await expect
+      .poll(() => problem.textContent())
+      .toMatch(/"student\.", "teacher\.".*say which with “Prefix of the names” student\.$/)
+    const prefix = page.getByLabel('Prefix of the names')
+    await prefix.fill('teacher.')
+    await prefix.press('Enter')
+    await expect
+      .poll(() => page.getByTestId('plan').textContent())
+      .toMatch(/ignored, as they do not stand behind "teacher\."/)
+    await noBarrier(page)
     await page.close()
   })
 

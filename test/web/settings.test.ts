@@ -1,10 +1,14 @@
 import { expect, test } from 'vitest'
+import { WeightsError } from '../../src/base/errors.ts'
+import { option, optionText } from '../../src/base/optionText.ts'
 import { resolveOptions } from '../../src/train/options/resolve.ts'
 import {
   consistent,
   defaultHead,
   defaults,
   fitOptions,
+  loadOptions,
+  pageMessage,
   runOptions,
   scenarioOptions,
 } from '../../src/web/settings.ts'
@@ -41,6 +45,19 @@ test('what the new layer replaces, or the cut, but never both', () => {
     classes: 3,
     seed: 0,
   })
+})
+
+test('where the weights are in a file goes with the file', () => {
+  const told = { ...defaults, weightsKey: 'ema.state_dict', weightsPrefix: 'student.' }
+  const { weightsKey, weightsPrefix } = told
+  const own = { ...told, start: 'file', file: new File([], 'mine.pth') } as const
+  expect(loadOptions(consistent(own))).toEqual({ weightsKey, weightsPrefix })
+  expect(runOptions(own, 'photos')).toMatchObject({ weights: 'mine.pth', weightsKey })
+  expect(loadOptions(consistent(told))).toEqual({})
+  const tie = new WeightsError(
+    optionText`two copies: say which with ${option('weightsKey', 'a.b')}`,
+  )
+  expect(pageMessage(tie)).toBe('two copies: say which with “Where in a PyTorch checkpoint” a.b')
 })
 
 test('a setting that another one has made meaningless goes', () => {

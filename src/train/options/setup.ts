@@ -49,6 +49,7 @@ export const setupOptions = {
       flags: '--weights-key <a.b>',
       help: 'where in a PyTorch checkpoint the state_dict is: ema.state_dict',
     },
+    field: { label: 'Where in a PyTorch checkpoint', hint: 'as in ema.state_dict' },
   },
   weightsPrefix: {
     rule: anyText,
@@ -59,6 +60,7 @@ export const setupOptions = {
       flags: '--weights-prefix <p.>',
       help: "what stands before features.0.weight in the weights: 'model.'",
     },
+    field: { label: 'Prefix of the names', hint: 'as in student.features.0.weight: student.' },
   },
   variant: {
     rule: choiceRule(variants),
