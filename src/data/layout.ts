@@ -159,9 +159,12 @@ function refuseHalf(group: readonly NamedFolder[], path: string, nameOf: Naming)
   const { name, part } = holding.find((folder) => folder.part === 'train') ?? first
   const missing = part === 'train' ? 'val' : 'train'
   const inner = path === '' ? name : `${path}/${name}`
+  const tests = part === 'train' ? holding.filter((folder) => folder.part === 'test') : []
+  const instead =
+    tests.length > 0 ? `, or call ${slashed(tests)} val/ to validate on its images` : ''
   throw new DataError(
-    `${here} has ${name}/ but no ${missing}/: add ${missing}/ with a folder per class, ` +
-      `or give ${nameOf(inner)} to have a part of it held out`,
+    `${here} has ${slashed(group)} but no ${missing}/: add ${missing}/ with a folder per class, ` +
+      `or give ${nameOf(inner)} to have a part of it held out${instead}`,
   )
 }
 

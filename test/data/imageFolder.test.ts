@@ -259,8 +259,9 @@ describe('a folder that cannot be used', () => {
     expect(
       await refusal('no-val', ['train/a/1.png', 'train/b/1.png', 'test/a/1.png', 'test/b/1.png']),
     ).toBe(
-      `${inTemp('no-val')} has train/ but no val/: add val/ with a folder per class, ` +
-        `or give ${inTemp('no-val', 'train')} to have a part of it held out`,
+      `${inTemp('no-val')} has test/ and train/ but no val/: add val/ with a folder per class, ` +
+        `or give ${inTemp('no-val', 'train')} to have a part of it held out, ` +
+        'or call test/ val/ to validate on its images',
     )
     expect(await refusal('no-train', ['val/a/1.png', 'val/b/1.png'])).toContain(
       'has val/ but no train/: add train/',

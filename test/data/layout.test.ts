@@ -86,15 +86,30 @@ describe.each(Object.entries(ways))('%s', (_, open) => {
     ['training_set', 'test_set'],
     ['seg_train', 'seg_test'],
     ['Train', 'Test'],
-    ['train', 'holdout'],
+    ['Training', 'Testing'],
   ])('%s/ and %s/ without a part to validate on get a question', async (train, test) => {
     const { message } = await dataErrorOf(open(inside(train, test)))
+    const both = `(${train}/ and ${test}/|${test}/ and ${train}/)`
     expect(message).toMatch(
-      new RegExp(`has ${train}/ but no val/: add val/ with a folder per class, or give .*${train}`),
+      new RegExp(
+        `has ${both} but no val/: add val/ with a folder per class, or give .*${train}.* to ` +
+          `have a part of it held out, or call ${test}/ val/ to validate on its images$`,
+      ),
     )
   })
 
+  test('a test part of mere images beside train/ is named, and not proposed as val/', async () => {
+    const { message } = await dataErrorOf(open([...inside('train'), ...images('test')]))
+    expect(message).toMatch(/has test\/ and train\/ but no val\/: .*train.* to have a part .* out$/)
+  })
+
   test.each<[string, string[], RegExp]>([
+    ['train/ beside another name', inside('train', 'holdout'), /has train\/ but no val\/: add val/],
+    [
+      'valid/ and test/',
+      inside('valid', 'test'),
+      /has test\/ and valid\/ but no train\/: add train/,
+    ],
     ['val/ alone', inside('val'), /has val\/ but no train\/: add train\//],
     ['a lone train/', inside('train'), /has train\/ but no val\/: add val\//],
     [
