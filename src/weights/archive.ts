@@ -12,8 +12,6 @@ export interface ArchiveEntry {
   readonly size: number
   /** Bytes of the file in the archive. */
   readonly packedSize: number
-  /** Whether it is stored without compression. */
-  readonly stored: boolean
   /**
    * The whole file with its CRC-32 checked, in a new array that starts at offset 0 of its buffer.
    * @throws WeightsError if it is damaged, longer or shorter than the directory says, or overlaps
@@ -36,13 +34,13 @@ export async function readArchive(source: ByteSource): Promise<ReadonlyMap<strin
   const { entries, start } = await readDirectory(source)
   const files = new Map<string, ArchiveEntry>()
   for (const [i, entry] of entries.entries()) {
-    const { name, size, packedSize, method } = entry
+    const { name, size, packedSize } = entry
     if (name.endsWith('/')) continue
     if (files.has(name))
       throw new WeightsError(`the archive holds ${quote(name)} twice; write the file again`)
     const end = i + 1 < entries.length ? at(entries, i + 1).offset : start
     const read = () => readEntry(source, entry, end)
-    files.set(name, { name, size, packedSize, stored: method === 0, read })
+    files.set(name, { name, size, packedSize, read })
   }
   return files
 }

@@ -7,7 +7,7 @@ import { WeightsError } from '../../base/errors.ts'
 import { type ArchiveEntry, readArchive } from '../archive.ts'
 import { fetchAgain, quote } from '../arrays.ts'
 import type { WeightsFile } from '../safetensors.ts'
-import { type ByteSource, bytesSource } from '../source.ts'
+import { type ByteSource, bytesSource, requireRoom } from '../source.ts'
 import { findStateDict } from './checkpoint.ts'
 import { isExported, readExported } from './exported.ts'
 import { materialize } from './materialize.ts'
@@ -60,7 +60,8 @@ export async function readTorchArchive(
   if (isExported(archive)) return readExportedArchive(source, archive, key)
   const stateFile = stateFileOf(archive)
   if (stateFile) {
-    const inner = bytesSource(await readStored(stateFile, source.size))
+    requireRoom('its checkpoint', stateFile.size, source.size)
+    const inner = bytesSource(await stateFile.read())
     return readSavedArchive(inner, await readArchive(inner), key)
   }
   return readSavedArchive(source, archive, key)
@@ -82,8 +83,9 @@ async function readSavedArchive(
     )
   await requireLittleEndian(archive.get(`${folder}byteorder`))
   const rules = new TorchRules()
+  requireRoom('its pickle', pickle.size, source.size)
   const { tensors, ...about } = findStateDict(
-    readPickle(await readStored(pickle, maxPickleBytes), rules).value,
+    readPickle(await readBounded(pickle, maxPickleBytes), rules).value,
     key,
   )
   const read = (storage: TorchStorage) => {
@@ -94,7 +96,7 @@ async function readSavedArchive(
         `storage ${quote(storage.key)} has ${entry.size} bytes ` +
           `where its pickle calls for ${size}; damaged`,
       )
-    return readStored(entry, size)
+    return entry.read()
   }
   return { tensors: await materialize(tensors, read, source.size), ...about }
 }
@@ -110,7 +112,7 @@ async function readExportedArchive(
   const { tensors, ...about } = findStateDict(saved, key)
   const read = async (storage: TorchStorage) => {
     const entry = entryOf(storage, archive, folder)
-    return readStored(entry, entry.size)
+    return entry.read()
   }
   return { tensors: await materialize(tensors, read, source.size), ...about }
 }
@@ -145,13 +147,8 @@ function bytesUnder(key: string, { storages }: TorchRules): number {
   return storedBytes(stored)
 }
 
-/** PyTorch stores and never deflates; an entry can therefore be no longer than the file. */
-function readStored(entry: ArchiveEntry, most: number): Promise<Uint8Array<ArrayBuffer>> {
-  if (!entry.stored || entry.packedSize !== entry.size)
-    throw new WeightsError(
-      `${quote(entry.name)} in the archive is compressed, which torch.save never does; ` +
-        'save the checkpoint again',
-    )
+/** PyTorch only stores, but reads what others deflated too: a size says nothing of the file's. */
+function readBounded(entry: ArchiveEntry, most: number): Promise<Uint8Array<ArrayBuffer>> {
   if (entry.size > most)
     throw new WeightsError(
       `${quote(entry.name)} in the archive takes ${entry.size} bytes, which no checkpoint has`,
@@ -161,7 +158,7 @@ function readStored(entry: ArchiveEntry, most: number): Promise<Uint8Array<Array
 
 async function requireLittleEndian(entry: ArchiveEntry | undefined): Promise<void> {
   if (!entry) return
-  const order = new TextDecoder().decode(await readStored(entry, 16)).trim()
+  const order = new TextDecoder().decode(await readBounded(entry, 16)).trim()
   if (order !== 'little')
     throw new WeightsError(
       `the checkpoint's byte order is ${quote(order)}; save it again on a little-endian machine`,

@@ -7,7 +7,10 @@ import {
   bytes,
   type Entry,
   type HostileFile,
+  pickle,
   soundDict,
+  storage,
+  tensor,
   u16,
   u32,
   values,
@@ -18,9 +21,20 @@ const data: Entry = { name: 'archive/data/0', data: values }
 const body: Entry = { name: 'archive/data.pkl', data: soundDict }
 const zeros = (mebibytes: number) => new Uint8Array(mebibytes * 2 ** 20)
 
+/** A tensor whose storage is sound, of 20 MiB, and takes a thousandth of that in the file. */
+const length = pickle.integer(5 * 2 ** 20)
+const millions = pickle.program(
+  pickle.dict(
+    pickle.text('features.0.bias'),
+    tensor({ of: storage({ length }), shape: pickle.tuple(length) }),
+  ),
+)
+const twentyMebibytes: Entry = { ...data, data: zeros(20), deflate: true }
+
 const archives: [string, Uint8Array][] = [
-  ['a deflated pickle', zip([{ ...body, deflate: true }, data])],
-  ['a deflated storage', zip([body, { ...data, deflate: true }])],
+  ['a deflated pickle of 20 MiB', zip([{ ...body, data: zeros(20), deflate: true }, data])],
+  ['a deflated storage of 20 MiB', zip([{ ...body, data: millions }, twentyMebibytes])],
+  ['a deflated storage that is longer', zip([body, { ...data, data: zeros(1), deflate: true }])],
   ['a pickle said to be deflated', zip([{ ...body, method: 8 }, data])],
   ['an unknown compression', zip([{ ...body, method: 99 }, data])],
   ['a deflated pickle of 64 MiB', zip([{ ...body, data: zeros(64), deflate: true }, data])],

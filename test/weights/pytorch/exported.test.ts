@@ -28,6 +28,18 @@ async function read(config: object, ...more: Entry[]) {
   return readTorchArchive(source, file)
 }
 
+test('an archive that was packed anew and deflated is read, as PyTorch reads it', async () => {
+  const source = bytesSource(
+    zip([
+      { name: 'net/data.pkl', data: soundDict, deflate: true },
+      { name: 'net/byteorder', data: bytes('little'), deflate: true },
+      { name: 'net/data/0', data: values, deflate: true },
+    ]),
+  )
+  const { tensors } = await readTorchArchive(source, await readArchive(source))
+  expect(tensors['features.0.bias']?.data).toEqual(Float32Array.of(1, 2, 3, 4))
+})
+
 describe('an exported program', () => {
   test('gives its weights by their names', async () => {
     const square = { sizes: [int(2), int(2)], strides: [int(1), int(2)] }
