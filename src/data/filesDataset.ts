@@ -34,8 +34,7 @@ export function filesDataset(
 ): ImageDataset {
   const division = resolveSplit('filesDataset', options, ['root'])
   const { testSet = false } = division
-  const { placed, ...found } = placeAll(files)
-  const root = options.root ?? found.root
+  const { root, placed } = placeAll(files, options.root)
   const stray = new StrayNames()
   const tree = treeOf(
     placed.map(({ path }) => path),
@@ -69,8 +68,8 @@ export function filesDataset(
 }
 
 /** The files by their paths below the root. */
-function placeAll(files: Iterable<File | PlacedFile>) {
-  let root = 'the files'
+function placeAll(files: Iterable<File | PlacedFile>, rootName: string | undefined) {
+  let root = 'the selection'
   let loose = ''
   let inFolders = false
   const placed: PlacedFile[] = []
@@ -91,6 +90,7 @@ function placeAll(files: Iterable<File | PlacedFile>) {
       `${loose} is not in a class folder: choose the folder that holds a folder for each class, ` +
         "or name each file's path, as in 'cat/1.jpg'",
     )
+  root = rootName ?? root
   if (!inFolders) throw new DataError(`${root} holds no image (JPEG, PNG or WebP)`)
   return { root, placed }
 }

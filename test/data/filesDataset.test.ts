@@ -67,7 +67,7 @@ it('takes what a person chose in a browser, its folder being the root', () => {
 
 it.each([
   [listed('1.png', '2.png'), /^1\.png is not in a class folder|^2\.png is not in a class folder/],
-  [listed('a/1.png', 'a/2.png'), /^the files has only one class, "a"/],
+  [listed('a/1.png', 'a/2.png'), /^the selection has only one class, "a"/],
   [listed('train/a/1.png', 'train/b/1.png', 'val/a/2.png'), /in train\/ but not in val\//],
   [
     listed('a/1.png', 'a/2.png', 'b/1.png', 'b/2.png', 'c/1.heic'),
@@ -77,8 +77,12 @@ it.each([
     listed('train/a/1.png', 'val/a/2.png', 'train/b/1.gif', 'val/b/1.png'),
     /^the class folder train\/b holds no image/,
   ],
-  [[], /holds no image/],
+  [[], /^the selection holds no image/],
 ])('says what is wrong', (files, message) => {
   expect(() => filesDataset(files)).toThrow(DataError)
   expect(() => filesDataset(files)).toThrow(message)
+})
+
+it('calls the files as it was told to, also where none is an image', () => {
+  expect(() => filesDataset([], { root: 'pets' })).toThrow(/^pets holds no image/)
 })
