@@ -1,6 +1,7 @@
 import type { VNode } from 'preact'
 import { at } from '../base/at.ts'
 import { layersOf, percent, percentRange, thousands } from '../base/format.ts'
+import { listNames } from '../weights/arrays.ts'
 import { Figure } from './figure.tsx'
 import type { Report, RunFigures } from './figures.ts'
 import { renderPage } from './page.tsx'
@@ -125,6 +126,8 @@ function Scenario({ figures: { plan, choice, options } }: Props): VNode {
   )
   const valuesIn = (names: readonly string[], values: number) =>
     names.length ? `${thousands(values)} values in ${layersOf(names)}` : 'nothing'
+  const namesIn = (part: string, names: readonly string[]) =>
+    names.length ? [[part, listNames(names)]] : []
   return (
     <>
       <p>
@@ -137,6 +140,8 @@ function Scenario({ figures: { plan, choice, options } }: Props): VNode {
         rows={[
           ['new', plan.added.map(({ name, description }) => `${name}: ${description}`).join(', ')],
           ['removed', plan.removed.join(', ') || 'nothing'],
+          ...namesIn('left of the weights, as it does not fit', plan.left),
+          ...namesIn('ignored in the weights', plan.ignored),
           ['frozen', valuesIn(plan.frozen, plan.frozenValues)],
           ['trained', valuesIn(plan.trained, plan.trainedValues)],
         ]}

@@ -275,6 +275,6 @@ export async function readRunConfig(folder: string): Promise<RunConfig> {
       : `it names ${classes.length} classes, and plan.classes is ${plan.classes}`
     : `its network would have more than ${mostValues} values`
   if (wrong) throw new UsageError(`${path} is damaged: ${wrong}; ${remedy}`)
-  // Runs of older versions do not say which layers of the weights were left.
-  return { ...config, plan: { ...plan, left: plan.left ?? [] } }
+  // Runs of older versions do not say what was left of the weights, and what ignored.
+  return { ...config, plan: { ...plan, left: plan.left ?? [], ignored: plan.ignored ?? [] } }
 }

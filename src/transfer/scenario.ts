@@ -58,6 +58,8 @@ export interface Plan {
   readonly added: readonly { readonly name: string; readonly description: string }[]
   /** Tensors of the weights' own FC layers that do not fit and are not used, with their shapes. */
   readonly left: readonly string[]
+  /** Names of tensors in the weights that are not this network's, and were ignored. */
+  readonly ignored: readonly string[]
   /** Parameters whose values never change. */
   readonly frozen: readonly string[]
   /** Parameters that train. */
@@ -159,6 +161,7 @@ export function applyScenario(model: Network, options: ScenarioOptions): Plan {
     removed: removed.map(({ name }) => name).filter((name) => !readded.has(name)),
     added: added.filter(hasParameters).map(({ name, description }) => ({ name, description })),
     left,
+    ignored: model.ignored,
     frozen: frozen.map(({ name }) => name),
     trained: trained.map(({ name }) => name),
     trainedValues: values(trained),

@@ -181,6 +181,11 @@ describe.skipIf(!chromium)('the HTML files, in a real Chromium', () => {
     await page.goto(pathToFileURL(pages.run ?? '').href)
     expect(messages).toEqual([])
     expect(await page.textContent('main')).toContain(hostile)
+    for (const row of [
+      /left of the weights.*classifier\.weight \[2, 54\]/,
+      /ignored.*<img .*total/,
+    ])
+      expect(await page.textContent('section')).toMatch(row)
     await page.close()
   })
 })
@@ -197,6 +202,8 @@ async function makePages(): Promise<{ run: string; comparison: string }> {
     seed: 4,
   })
   const choice = await chooseScenario(model, data)
+  model.left = ['classifier.weight [2, 54]']
+  model.ignored = [`${hostile}.total`]
   const plan = applyScenario(model, { scenario: 'small-similar', classes: 3, replace: 'all' })
   const { epochs } = await fit(model, data, { epochs: 3, batchSize: 6 })
   const config = {

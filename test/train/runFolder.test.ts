@@ -34,6 +34,7 @@ const config = {
     removed: ['classifier.6'],
     added: [{ name: 'classifier.6', description: 'Linear(8, 2)' }],
     left: [],
+    ignored: [],
     frozen: ['features.0.weight'],
     trained: ['classifier.6.weight', 'classifier.6.bias'],
     trainedValues: 18,
@@ -68,6 +69,8 @@ describe('config.json', () => {
     expect(await readRunConfig(run)).toEqual({ ...config, later: { a: 1 } })
     await write('config.json', changed('plan.left', undefined))
     expect((await readRunConfig(run)).plan.left).toEqual([])
+    await write('config.json', changed('plan.ignored', undefined))
+    expect((await readRunConfig(run)).plan.ignored).toEqual([])
   })
 
   const wrong: [string, string, string][] = [
