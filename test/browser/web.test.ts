@@ -190,9 +190,7 @@ describe.skipIf(!chromium)('the built page in a real Chromium', () => {
       .toBe('one has only one class, "flag": add images of at least one more')
     await mkdir(join(folder, 'empty'), { recursive: true })
     await drop(page, join(folder, 'empty'))
-    await expect
-      .poll(() => problem.textContent())
-      .toBe('the files holds no image (JPEG, PNG or WebP)')
+    await expect.poll(() => problem.textContent()).toBe('images holds no image (JPEG, PNG or WebP)')
     await drop(page, photos)
     await expect
       .poll(() => page.getByTestId('found').textContent())
