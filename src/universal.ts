@@ -68,7 +68,7 @@ export {
   type RecordedTensor,
   type Recording,
 } from './gpu/recording.ts'
-export type { AdapterChoice, AdapterKind, Files, Host, RgbImage } from './host/host.ts'
+export type { AdapterChoice, AdapterKind, Files, Host, Reserve, RgbImage } from './host/host.ts'
 export { type AlexNetOptions, alexnet, type Variant, variants } from './nn/alexnet.ts'
 export { type Init, type InitName, initialize, initNames } from './nn/init.ts'
 export {

@@ -25,5 +25,6 @@ export interface WeightsPlace {
    * are refused, so that a file cannot name another one outside its folder
    */
   below(path: string): Promise<ByteSource>
+  /** Closes the file and the others that it opened. May be called twice. */
   close(): Promise<void>
 }
