@@ -40,7 +40,8 @@ const exists = (path: string) =>
  * anything is computed.
  * @param body receives the run that the folder holds
  * @throws UsageError where the folder is a file, another process writes to it, or it holds a run
- * and neither `resume` nor `force` is set, or its config is damaged
+ * and neither `resume` nor `force` is set, or its config is damaged, or a pipe stands in the place
+ * of a file that a resumed run writes
  */
 export async function writingRun<T>(
   folder: string,
@@ -63,10 +64,18 @@ async function existingRun(folder: string, resume: boolean, force: boolean): Pro
       `${folder} holds a run already: --resume continues it, --force replaces it, ` +
         '--out names another folder',
     )
+  for (const name of Object.values(runFiles)) await requireWritable(join(folder, name))
   const checkpoint = await readCheckpoint(diskFiles, join(folder, runFiles.checkpoints))
   const config =
     checkpoint && (await exists(join(folder, runFiles.config))) ? await readRunConfig(folder) : null
   return { config, epochs: checkpoint?.epochs.length ?? 0, resumable: checkpoint !== null }
+}
+
+/** What stands in a run's place: writing to a named pipe would wait for ever. */
+async function requireWritable(path: string): Promise<void> {
+  const found = await stat(path).catch(() => null)
+  if (!found || found.isFile() || found.isDirectory()) return
+  throw new UsageError(`${path} is neither a file nor a folder: remove it to continue the run`)
 }
 
 /** Finds out before the training whether the folder can be written. */

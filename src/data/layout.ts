@@ -110,6 +110,7 @@ function partsOf(
   const [group, second] = groups.filter(isWhole)
   if (!group) {
     for (const part of groups) refuseHalf(part, path, nameOf)
+    refuseDivided(tree, path, nameOf)
     refuseResembling(tree, here, remarks)
     for (const { name } of groups.flat().filter(({ of }) => of === ''))
       remarks.push(`${name}/ holds images and is read as a class, not as a part of the dataset`)
@@ -166,6 +167,21 @@ function refuseHalf(group: readonly NamedFolder[], path: string, nameOf: Naming)
     `${here} has ${slashed(group)} but no ${missing}/: add ${missing}/ with a folder per class, ` +
       `or give ${nameOf(inner)} to have a part of it held out${instead}`,
   )
+}
+
+/** Refuses folders in whose places classes are expected and which hold the parts themselves. */
+function refuseDivided(tree: Tree, path: string, nameOf: Naming): void {
+  for (const [name, inner] of tree.folders) {
+    const parts = groupsOf(inner).find((group) => group[0]?.of === '' && isWhole(group))
+    if (!parts) continue
+    const place = path === '' ? name : `${path}/${name}`
+    const beside = [...tree.folders.keys()].filter((other) => other !== name)
+    throw new DataError(
+      `${nameOf(place)} is divided by ${slashed(parts)} beside ${listed(beside)}: ` +
+        `give ${nameOf(place)} to train on its parts; if it is a class, put its images directly ` +
+        'into it, or into a folder of its name in each of the parts',
+    )
+  }
 }
 
 /**

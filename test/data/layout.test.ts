@@ -139,6 +139,16 @@ describe.each(Object.entries(ways))('%s', (_, open) => {
       inside('Trainingsdaten', 'Validierungsdaten'),
       /Trainingsdaten, Validierungsdaten hold folders of the same names, cat, dog, and may be parts/,
     ],
+    [
+      'parts in one of several folders',
+      inside('images/train', 'images/val', 'labels'),
+      /images.* is divided by train\/ and val\/ beside labels: give .*images/,
+    ],
+    [
+      'parts inside the classes',
+      [...images('cat/Training', 'cat/Validation', 'dog/Training', 'dog/Validation')],
+      /cat.* is divided by Training\/ and Validation\/ beside dog: .*if it is a class/,
+    ],
     ['train and val as one', inside('trainval', 'test'), /has test\/ but no train\//],
     ['train and val as one, in words', inside('train_val', 'holdout'), /hold folders of the same/],
     ['a folder without images', [...images('cat', 'dog'), 'notes/a.txt'], /notes.* holds no image/],
