@@ -158,6 +158,7 @@ export function preprocessOf(variant: Variant): Preprocess {
  * @throws WeightsError for a file that cannot be read, for names in the convolutions that the
  * network does not know, for shapes that differ there (with `classes` or `hidden` also in the FC
  * layers), and if the file contains none of the parameters
+ * @throws NonFiniteError for weights that are NaN or infinite
  * @throws UsageError for options that do not exist or do not fit
  * @example
  * const weights = 'alexnet-64-tinyimagenet100'
@@ -206,7 +207,8 @@ export async function alexnet(engine: Engine, options: AlexNetOptions = {}): Pro
   if (loaded)
     try {
       const asked = options.classes !== undefined || options.hidden !== undefined
-      fillNetwork(model, loaded, { headMustFit: asked })
+      const where = typeof options.weights === 'string' ? options.weights : 'the weights'
+      fillNetwork(model, loaded, { headMustFit: asked, where })
       model.classNames = model.missing.includes('classifier.6.weight')
         ? null
         : classNamesIn(loaded.metadata, architecture.classes)

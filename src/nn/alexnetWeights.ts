@@ -1,7 +1,12 @@
 /** What a file of weights gives to an AlexNet, whatever trained it. */
 import { UsageError, WeightsError } from '../base/errors.ts'
 import { option, optionText } from '../base/optionText.ts'
-import type { LoadOptions, NamedArray, StateDict } from '../base/stateDict.ts'
+import {
+  type LoadOptions,
+  type NamedArray,
+  requireFinite,
+  type StateDict,
+} from '../base/stateDict.ts'
 import type { Host } from '../host/host.ts'
 import { sameShape, showShape } from '../tensor/ndbuffer.ts'
 import { labeled, listNames } from '../weights/arrays.ts'
@@ -108,12 +113,13 @@ function torchvisionName(name: string): string {
  * Gives a new network its weights. FC layers of the weights that are not the network's, or have
  * other shapes, are left out and named in `model.left`.
  * @param options.headMustFit whether other shapes in the FC layers are an error
- * @throws WeightsError for what does not fit
+ * @param options.where the file of the weights, for the message
+ * @throws WeightsError for what does not fit, NonFiniteError for NaN or an infinity
  */
 export function fillNetwork(
   model: Network,
   { tensors, ignored, remarks }: ReadWeights,
-  { headMustFit }: { readonly headMustFit: boolean },
+  { headMustFit, where }: { readonly headMustFit: boolean; readonly where: string },
 ): void {
   const shapes = new Map(model.parameters().map(({ name, shape }) => [name, shape]))
   const entries = Object.entries(tensors)
@@ -140,7 +146,9 @@ export function fillNetwork(
   const fitting = entries.filter(([name]) => !isLeft(name))
   if (fitting.length === 0)
     throw new WeightsError(notAlexNet([...entries.map(([name]) => name), ...ignored]))
-  model.missing = model.loadStateDict(Object.fromEntries(fitting), { strict: false }).missing
+  const own = Object.fromEntries(fitting)
+  requireFinite(own, where)
+  model.missing = model.loadStateDict(own, { strict: false }).missing
   model.left = entries
     .filter(([name]) => isLeft(name))
     .map(([name, { shape }]) => `${name} ${showShape(shape)}`)

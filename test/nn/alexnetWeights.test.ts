@@ -53,6 +53,18 @@ describe('what the network does not know', () => {
       ).rejects.toThrow(`AlexNet has no parameter ${name}:`)
   })
 
+  test.each([Number.NaN, Number.POSITIVE_INFINITY])('no %s is taken over', async (value) => {
+    const broken = { shape: [6], data: new Float32Array(6).fill(value, 4) }
+    const failed = alexnet(engine, { weights: { ...state, 'features.10.bias': broken } })
+    await expect(failed).rejects.toThrow(
+      `the weights: the parameter features.10.bias is not finite, with ${value} at index 4; `,
+    )
+    const beside = { ...state, 'loss.bias': broken }
+    const model = await alexnet(engine, { variant: 'alexnet-64', weights: beside })
+    expect(model.ignored).toEqual(['loss.bias'])
+    model.dispose()
+  })
+
   test('another network is called one, and no variant is blamed', async () => {
     const resnet = { 'conv1.weight': array(4, 3, 7, 7), 'layer1.0.bn1.running_mean': array(4) }
     const failed = alexnet(engine, { weights: resnet })
