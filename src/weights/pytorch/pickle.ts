@@ -9,8 +9,14 @@ import { PickleMachine, type PickleRules } from './pickleMachine.ts'
 import { opcodes } from './pickleOpcodes.ts'
 import { PickleReader } from './pickleReader.ts'
 
-/** The most opcodes that are read; a checkpoint of a thousand tensors has some 30,000. */
+/**
+ * The most opcodes that are read: a checkpoint of a thousand tensors has some 30,000. Numbers take
+ * little memory, and there are more of them: a loss for every step of a long training.
+ */
 const maxSteps = 500_000
+const maxNumbers = 4_000_000
+/** None, the booleans, integers of 1, 2 and 4 bytes, and floats. */
+const numberCodes = new Set([...'N\x88\x89KMJG'].map((code) => code.charCodeAt(0)))
 
 /** The longest pickle that is read. */
 export const maxPickleBytes = 2 ** 25
@@ -31,13 +37,16 @@ export function readPickle(
 ): { readonly value: unknown; readonly end: number } {
   const machine = new PickleMachine(new PickleReader(bytes), rules)
   const { input } = machine
-  for (let steps = 0; ; steps++) {
-    if (steps >= maxSteps)
-      throw new WeightsError(
-        `the pickle has more than ${maxSteps} opcodes, which no checkpoint has`,
-      )
+  for (let steps = 0, numbers = 0; ; ) {
     const at = input.position
     const code = input.byte()
+    if (numberCodes.has(code)) numbers++
+    else steps++
+    if (steps > maxSteps || numbers > maxNumbers)
+      throw new WeightsError(
+        `the pickle has more than ${steps > maxSteps ? maxSteps : maxNumbers} ` +
+          `${steps > maxSteps ? 'opcodes' : 'numbers'}, which no checkpoint has`,
+      )
     if (code === stop) return { value: machine.pop(), end: input.position }
     const opcode = opcodes[code]
     if (!opcode)
