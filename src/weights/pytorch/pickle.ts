@@ -14,7 +14,7 @@ import { PickleReader } from './pickleReader.ts'
  * little memory, and there are more of them: a loss for every step of a long training.
  */
 const maxSteps = 500_000
-const maxNumbers = 4_000_000
+const maxNumbers = 2_000_000
 /** None, the booleans, integers of 1, 2 and 4 bytes, and floats. */
 const numberCodes = new Set([...'N\x88\x89KMJG'].map((code) => code.charCodeAt(0)))
 
