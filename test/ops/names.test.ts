@@ -35,6 +35,7 @@ const users: Readonly<Record<string, readonly string[]>> = {
     'nn/alexnet.ts',
     'nn/network.ts',
     'train/runFolder.ts',
+    'train/runForms.ts',
   ],
   'layers that files of other formats name': [
     'nn/onnx.ts',

@@ -260,7 +260,12 @@ describe('the command line', () => {
 test('the page’s form has a field for every option that the table gives one', () => {
   const page = renderToString(
     h(Setup, {
-      settings: { ...defaults, scenario: 'large-different' },
+      settings: {
+        ...defaults,
+        start: 'file',
+        file: new File([], 'alexnet.pth'),
+        scenario: 'large-different',
+      },
       onChange: () => {},
       cuts: [],
       divided: false,
