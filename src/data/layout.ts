@@ -189,6 +189,12 @@ function refuseDivided(tree: Tree, path: string, nameOf: Naming): void {
  * one is named a little like a part, an error asks; otherwise a remark says how they are read.
  */
 function refuseResembling(tree: Tree, here: string, remarks: string[]): void {
+  const all = [...tree.folders.keys()]
+  if (all.length > 1 && all.every(resemblesPart))
+    remarks.push(
+      `${listed(all)} are read as classes; if they are parts of a dataset, call them train and ` +
+        'val, with a folder per class in each',
+    )
   const holders = new Map<string, string[]>()
   const holding = [...tree.folders].filter(([, folder]) => holdsFolders(folder))
   for (const [name, { folders }] of holding)

@@ -125,14 +125,22 @@ class ShardIndex {
   async add(shard: string, below: string): Promise<void> {
     const stem = basename(below).replace(SHARD, '')
     const above = below.split('/').slice(0, -1)
-    const { images, others, links, labels, described } = await readShard(shard, this.#stray)
+    const { images, others, links, repeated, labels, described } = await readShard(
+      shard,
+      this.#stray,
+    )
     if (links.length > 0)
       this.catalog.remarks.push(
         `${below}: passed over ${counted(links.length, 'link')}, such as ${at(links, 0)}: ` +
           'make the archive again with --dereference --hard-dereference',
       )
+    if (repeated.length > 0)
+      this.catalog.remarks.push(
+        `${below}: holds ${counted(repeated.length, 'file')} more than once, such as ` +
+          `${at(repeated, 0)}; the last one is read, as when the archive is unpacked`,
+      )
     const namesOf = (path: string) => path.split('/').filter((name) => name !== '.' && name !== '')
-    for (const { path, start, bytes } of images) {
+    for (const { path, start, bytes } of images.values()) {
       const names = namesOf(path)
       const isBare = names.length === 1
       const label = labels.get(sampleKey(path)) ?? null
@@ -239,8 +247,9 @@ function placeOf({ folder, label, part }: Place, found: ClassFolder | undefined)
 
 /** The files of one archive. */
 async function readShard(shard: string, stray: StrayNames) {
-  const images: TarMember[] = []
-  const labelFiles: TarMember[] = []
+  const images = new Map<string, TarMember>()
+  const labelFiles = new Map<string, TarMember>()
+  const repeated: string[] = []
   const others: string[] = []
   const links: string[] = []
   for await (const member of tarMembers(shard)) {
@@ -251,9 +260,11 @@ async function readShard(shard: string, stray: StrayNames) {
       if (isImage || isLabel) links.push(member.path)
       continue
     }
-    if (isImage) images.push(member)
-    else if (isLabel) labelFiles.push(member)
-    else others.push(member.path)
+    const { path } = member
+    if (images.has(path) || labelFiles.has(path)) repeated.push(path)
+    if (isImage) images.set(path, member)
+    else if (isLabel) labelFiles.set(path, member)
+    else others.push(path)
     if (member.kind === 'sparse' && (isImage || isLabel))
       throw new DataError(
         `${shard}: ${member.path} is stored as a sparse file, without its zeros: ` +
@@ -261,7 +272,8 @@ async function readShard(shard: string, stray: StrayNames) {
       )
   }
   const described = others.some((path) => /\.(json|txt)$/i.test(path))
-  return { images, others, links, described, labels: await readLabels(shard, labelFiles) }
+  const labels = await readLabels(shard, labelFiles.values())
+  return { images, others, links, repeated, described, labels }
 }
 
 /** What the files of one sample have in common: the path up to the first dot of the file's name. */
@@ -273,10 +285,9 @@ function sampleKey(path: string): string {
 
 async function readLabels(
   shard: string,
-  members: readonly TarMember[],
+  members: Iterable<TarMember>,
 ): Promise<Map<string, string>> {
   const labels = new Map<string, string>()
-  if (members.length === 0) return labels
   const { file } = await openInput(shard)
   try {
     for (const { path, start, bytes } of members) {

@@ -163,7 +163,13 @@ describe.each(Object.entries(ways))('%s', (_, open) => {
       ['bus', 'train'],
       /train\/ holds images and is read as a class, not as a part/,
     ],
-    ['names that only begin so', images('test_tube', 'trainers'), ['test_tube', 'trainers'], /^$/],
+    [
+      'names that all begin so',
+      images('Testdaten', 'Trainingsdaten'),
+      ['Testdaten', 'Trainingsdaten'],
+      /^Testdaten, Trainingsdaten are read as classes; if they are parts of a dataset, call them/,
+    ],
+    ['names of which one begins so', images('bus', 'trainers'), ['bus', 'trainers'], /^$/],
     [
       'train_station and bus_station, with folders in them',
       ['train_station/2019/1.png', 'train_station/1.png', ...images('bus_station/2020')],

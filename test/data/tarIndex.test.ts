@@ -155,6 +155,33 @@ it('names links, which lead to nothing in an archive', async () => {
   ])
 })
 
+it('says that a name stands in an archive twice: the last one counts, as after unpacking', async () => {
+  const path = await written(
+    'appended.tar',
+    file('a/1.cls', Buffer.from('x')),
+    file('a/1.png', Buffer.from('no image')),
+    file('b/1.cls', Buffer.from('y')),
+    file('b/1.png'),
+    file('c/1.cls', Buffer.from('x')),
+    file('c/1.png'),
+    file('d/1.cls', Buffer.from('x')),
+    file('d/1.png'),
+    file('a/1.png'),
+    file('d/1.cls', Buffer.from('y')),
+  )
+  const data = await openData(path, { split: 0.5 })
+  expect(data.remarks).toEqual([
+    'appended.tar: holds 2 files more than once, such as a/1.png; the last one is read, as when the archive is unpacked',
+  ])
+  const samples = [...data.train, ...data.val]
+  expect(samples.map(({ name, label }) => [name, label]).sort()).toEqual([
+    ['appended.tar/a/1.png', 0],
+    ['appended.tar/b/1.png', 1],
+    ['appended.tar/c/1.png', 0],
+    ['appended.tar/d/1.png', 1],
+  ])
+})
+
 it('keeps names that are not UTF-8, in every form of header', async () => {
   const latin = (name: string) => Buffer.from(name, 'latin1')
   const path = await written(
