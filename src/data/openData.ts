@@ -26,6 +26,8 @@ export async function openData(path: string, options: DataOptions = {}): Promise
   if (found && !found.isDirectory()) {
     if (LABEL_FILE.test(path)) return openLabelFile(path, options)
     if (/\.tar$/i.test(path)) return openTarShards(path, options)
+    if (/\.(zip|7z|rar|tgz|tar\.\w+)$/i.test(path))
+      throw new DataError(`${path} is a compressed archive: unpack it and give its folder`)
     throw new DataError(
       `${path} is not a file of labels or an archive: ` +
         'give a folder of images, a .csv that names file,label, or .tar archives',

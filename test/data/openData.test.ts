@@ -355,6 +355,13 @@ describe('tar shards', () => {
 })
 
 describe('openData', () => {
+  it.each(['photos.zip', 'photos.tgz', 'photos.tar.gz'])('asks to unpack %s', async (name) => {
+    await writeFile(inTemp(name), 'x')
+    expect((await dataErrorOf(openData(inTemp(name)))).message).toMatch(
+      /is a compressed archive: unpack it and give its folder$/,
+    )
+  })
+
   it('opens a folder of classes as openImageFolder does', async () => {
     const folder = await images('plain', ['a/1.png', 'a/2.png', 'b/1.png', 'b/2.png'])
     expect((await openData(folder)).classes).toEqual(['a', 'b'])
