@@ -129,9 +129,12 @@ describe('a test set needs no division', () => {
 
 test('the images of the training are divided as for it, also in another place', async () => {
   const own = place.path('own')
-  for (const part of ['train', 'val'])
+  for (const [part, year] of [
+    ['train', '2024'],
+    ['val', '2025'],
+  ] as const)
     for (const name of ['circle', 'square', 'stripes'])
-      await cp(join(place.photos, part, name), join(own, name, part), { recursive: true })
+      await cp(join(place.photos, part, name), join(own, name, year), { recursive: true })
   const ownRun = place.path('own-run')
   expect((await graft(['train', own, '--epochs', '1', '--out', ownRun])).code).toBe(0)
   const moved = place.path('moved')
@@ -140,7 +143,7 @@ test('the images of the training are divided as for it, also in another place', 
     const { events } = await graft(['evaluate', ownRun, dir, '--json'])
     expect(events().at(-1)).toMatchObject({ split: 'val', count: 6 })
   }
-  await rm(join(moved, 'circle', 'val', '0.png'))
+  await rm(join(moved, 'circle', '2025', '0.png'))
   const { events } = await graft(['evaluate', ownRun, moved, '--json'])
   expect(events().at(-1)).toMatchObject({ split: 'all', count: 17 })
 })
