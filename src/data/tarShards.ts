@@ -272,7 +272,7 @@ async function readShard(shard: string, stray: StrayNames) {
       )
   }
   const described = others.some((path) => /\.(json|txt)$/i.test(path))
-  const labels = await readLabels(shard, labelFiles.values())
+  const labels = await readLabels(shard, labelFiles)
   return { images, others, links, repeated, described, labels }
 }
 
@@ -285,12 +285,13 @@ function sampleKey(path: string): string {
 
 async function readLabels(
   shard: string,
-  members: Iterable<TarMember>,
+  members: ReadonlyMap<string, TarMember>,
 ): Promise<Map<string, string>> {
   const labels = new Map<string, string>()
+  if (members.size === 0) return labels
   const { file } = await openInput(shard)
   try {
-    for (const { path, start, bytes } of members) {
+    for (const { path, start, bytes } of members.values()) {
       if (bytes > mostLabelBytes)
         throw new DataError(
           `${shard}: ${path} has ${bytes} bytes, and ${mostLabelBytes} are the most that a class ` +
