@@ -10,7 +10,8 @@ import type { RunConfig } from '../train/runFolder.ts'
 import type { Timings } from '../train/timings.ts'
 import type { Choice } from '../transfer/decide.ts'
 import type { Plan } from '../transfer/scenario.ts'
-import { drawImages, type Images, occlusionMap } from './occlusion.ts'
+import { drawImages, type Images } from './occlusion.ts'
+import { occlusionMap } from './occlusionMap.ts'
 import {
   type Bin,
   type ClassFigures,

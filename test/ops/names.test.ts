@@ -56,7 +56,7 @@ const users: Readonly<Record<string, readonly string[]>> = {
   ],
   'logits as probabilities': [
     'train/outcomes.ts',
-    'report/occlusion.ts',
+    'report/occlusionMap.ts',
     'reference/crossEntropy.ts',
   ],
   'a matrix product': ['train/chooseScenario.ts'],

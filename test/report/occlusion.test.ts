@@ -2,7 +2,8 @@ import { expect, test } from 'vitest'
 import type { RgbImage } from '../../src/host/node/decode.ts'
 import { Flatten, Linear } from '../../src/nn/layers.ts'
 import { Network } from '../../src/nn/network.ts'
-import { cells, drawImages, occlusionMap } from '../../src/report/occlusion.ts'
+import { drawImages } from '../../src/report/occlusion.ts'
+import { cells, occlusionMap } from '../../src/report/occlusionMap.ts'
 import { testEngine } from '../support/engine.ts'
 
 const size = 32

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { alexnet } from '../../src/nn/alexnet.ts'
 import { Softmax } from '../../src/nn/layers.ts'
-import { occlusionMap } from '../../src/report/occlusion.ts'
+import { occlusionMap } from '../../src/report/occlusionMap.ts'
 import { predict } from '../../src/train/evaluate.ts'
 import { outcomesOf } from '../../src/train/outcomes.ts'
 import { testEngine } from '../support/engine.ts'
