@@ -1,5 +1,6 @@
 import { GraftError } from '../base/errors.ts'
 import { printable } from '../base/printable.ts'
+import { asStarted } from './invocation.ts'
 import { asFlag } from './tableOptions.ts'
 
 /**
@@ -30,8 +31,12 @@ export interface Failure {
   readonly bug: boolean
 }
 
-/** The message in one line; options that it names are written as flags. */
+/** The message in one line; options that it names are written as flags, commands as started. */
 function textOf(error: unknown): string {
+  return asStarted(ownText(error))
+}
+
+function ownText(error: unknown): string {
   if (error instanceof GraftError) return error.messageFor(asFlag)
   // The system's errors name paths, in which a line break is a part of the name.
   if (error instanceof Error && 'syscall' in error) return printable(error.message)

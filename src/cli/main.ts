@@ -19,7 +19,8 @@ import { addWeb } from './commands/web.ts'
 import { addWeightsCommand } from './commands/weights.ts'
 import { describeFailure, exitCodes, InterruptedError } from './errors.ts'
 import { stopForPipe } from './interrupt.ts'
-import { jsonLine } from './lines.ts'
+import { asStarted, invocation } from './invocation.ts'
+import { jsonLine, table } from './lines.ts'
 import { watchStreams } from './output.ts'
 import { graftVersion } from './version.ts'
 
@@ -40,8 +41,26 @@ export async function main(args: readonly string[]): Promise<void> {
   }
 }
 
+const examples = [
+  ['demo', 'see it work on emoji, in a few minutes'],
+  ['train photos', 'photos/cat/*.jpg, photos/dog/*.jpg, …'],
+  ['train photos --scenario auto', 'measures which of the four ways is best'],
+  ['compare photos --seconds 60', 'all four ways, each for a minute'],
+  ['report runs/photos-small-similar', 'one HTML file: curves, errors, occlusion'],
+  ['evaluate runs/photos-small-similar photos', 'accuracy, class by class'],
+  ['predict runs/photos-small-similar cat.jpg', 'what is on an image'],
+  ['show-batch photos', 'a sheet of images as training sees them'],
+  ['export runs/photos-small-similar --out cat.onnx', 'for ONNX Runtime or PyTorch'],
+  ['weights list', 'which trained networks have a name'],
+  ['adapters', 'which GPU, or which CPU driver, computes'],
+  ['tune', 'measure which kernels are fastest on it'],
+  ['check', 'whether every kernel computes right on it'],
+  ['inspect runs/photos-small-similar', 'a page with every kernel of one step'],
+  ['web', 'all of this in a browser, on its GPU'],
+].map(([command, does]) => [`${invocation()} ${command}`, `${does}`])
+
 function makeProgram(): Command {
-  const program = new Command('graft')
+  const program = new Command(invocation())
     .description(
       'Transfer learning on WebGPU: grafts the classes of your images onto a trained AlexNet.',
     )
@@ -49,6 +68,7 @@ function makeProgram(): Command {
     .exitOverride()
     // One line an error, with the suggestion at its end.
     .configureOutput({
+      writeOut: (text) => process.stdout.write(asStarted(text)),
       outputError: (text, write) =>
         write(
           `${printable(
@@ -59,26 +79,7 @@ function makeProgram(): Command {
           )}\n`,
         ),
     })
-    .addHelpText(
-      'after',
-      `
-Examples:
-  graft demo                                            see it work on emoji, in a few minutes
-  graft train photos                                    photos/cat/*.jpg, photos/dog/*.jpg, …
-  graft train photos --scenario auto                    measures which of the four ways is best
-  graft compare photos --seconds 60                     all four ways, each for a minute
-  graft report runs/photos-small-similar                one HTML file: curves, errors, occlusion
-  graft evaluate runs/photos-small-similar photos       accuracy, class by class
-  graft predict runs/photos-small-similar cat.jpg       what is on an image
-  graft show-batch photos                               a sheet of images as training sees them
-  graft export runs/photos-small-similar --out cat.onnx for ONNX Runtime or PyTorch
-  graft weights list                                    which trained networks have a name
-  graft adapters                                        which GPU, or which CPU driver, computes
-  graft tune                                            measure which kernels are fastest on it
-  graft check                                           whether every kernel computes right on it
-  graft inspect runs/photos-small-similar               a page with every kernel of one step
-  graft web                                             all of this in a browser, on its GPU`,
-    )
+    .addHelpText('after', `\nExamples:\n${table(examples, { indent: '  ' }).join('\n')}`)
   const commands = [
     addTrain,
     addLrFind,

@@ -159,7 +159,7 @@ export async function readRunMetrics(folder: string): Promise<EpochResult[]> {
 function unfinished(folder: string, file: string): UsageError {
   return new UsageError(
     `${folder} holds no ${file}: its training was not finished; ` +
-      `'graft train DIR --out ${folder} --resume' continues it`,
+      `'npx graft-webgpu train DIR --out ${folder} --resume' continues it`,
   )
 }
 
@@ -261,7 +261,7 @@ export async function readRunConfig(folder: string): Promise<RunConfig> {
   )
   if (!isFolder)
     throw new UsageError(
-      `there is no run folder ${folder}; 'graft train DIR --out ${folder}' makes one`,
+      `there is no run folder ${folder}; 'npx graft-webgpu train DIR --out ${folder}' makes one`,
     )
   const text = await readRunFile(folder, runFiles.config)
   if (text === null)

@@ -41,7 +41,8 @@ export function NoGpu({ problem, noGpu }: NoEngine) {
           </li>
         </ul>
         <p>
-          Without a GPU at all, Graft runs in Node on the CPU: <code>npx graft train photos</code>.
+          Without a GPU at all, Graft runs in Node on the CPU:{' '}
+          <code>npx graft-webgpu train photos</code>.
         </p>
         <p class="quiet">The browser says: {problem.split(';')[0]}.</p>
       </div>

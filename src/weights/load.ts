@@ -67,14 +67,14 @@ async function fileAt(path: string): Promise<string> {
   if (kind !== 'folder') return path
   if ((await kindOf(join(path, runFiles.config))) !== 'other')
     throw new WeightsError(
-      `${path}: this is a folder; name the file in it, or a run folder of graft train, which has ` +
-        `a ${runFiles.config}`,
+      `${path}: this is a folder; name the file in it, or a folder that train has written, ` +
+        `which has a ${runFiles.config}`,
     )
   const file = join(path, runFiles.weights)
   if ((await kindOf(file)) !== 'missing') return file
   throw new WeightsError(
     `${path}: this run holds no ${runFiles.weights}, as its training was not finished; ` +
-      `'graft train DIR --out ${path} --resume' continues it`,
+      `'npx graft-webgpu train DIR --out ${path} --resume' continues it`,
   )
 }
 

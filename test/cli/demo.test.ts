@@ -24,7 +24,7 @@ test('demo trains both, sets them side by side and keeps the graft where asked',
     /the graft +\d+\.\d % +\d+\.\d +\d+\.\d\n +from scratch +\d+\.\d % +\d+\.\d +\d+\.\d\n/,
   )
   expect(said.match(/is \w+ +taken for \w+ +\d+\.\d % +(right|wrong)/g)?.length).toBe(8)
-  expect(said).toMatch(/graft train YOUR_FOLDER/)
+  expect(said).toMatch(/node \S+graft\.js train YOUR_FOLDER/)
   const predicted = await graft([
     'predict',
     run,

@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { describe, expect, test } from 'vitest'
 import { fsPath } from '../../src/base/node/fileNames.ts'
 import { labeled, labeledCommand } from '../../src/cli/lines.ts'
-import { dataName, quoted } from '../../src/cli/shell.ts'
+import { quoted } from '../../src/cli/quoted.ts'
+import { dataName } from '../../src/cli/shell.ts'
 
 describe('lines', () => {
   test('text is broken where the terminal ends, and at 110 columns at the most', () => {
@@ -14,7 +15,7 @@ describe('lines', () => {
   })
 
   test('a command stays on one line, as it is to be copied', () => {
-    const command = `npx graft predict 'runs/${'long name '.repeat(20)}' cat.jpg`
+    const command = `npx graft-webgpu predict 'runs/${'long name '.repeat(20)}' cat.jpg`
     expect(labeledCommand('next', command)).toBe(`next         ${command}`)
   })
 })

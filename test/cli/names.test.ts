@@ -134,7 +134,7 @@ describe.runIf(process.platform === 'linux')('names that are not UTF-8', () => {
     expectShown(trained)
     expect(trained.stdout).toContain(`${shown} 4 + 2`)
     // The command to type next is taken as it is printed.
-    const next = /^next +(?:npx )?graft (.*)$/m.exec(trained.stdout)?.[1] ?? ''
+    const next = /^next +node \S+graft\.js (.*)$/m.exec(trained.stdout)?.[1] ?? ''
     expect(next).toContain(`K\\xe4fer`)
     const predicted = await inShell(`"$@" ${next}`)
     expect([predicted.code, predicted.complaints]).toEqual([0, []])

@@ -107,7 +107,7 @@ describe('train, evaluate, predict', () => {
     )
     expect(outcome.stdout).toMatch(/\n +1\/1( +\d+\.\d+( %)?){5}\n/)
     expect(outcome.stdout).toMatch(
-      /graft predict runs\/photos-small-similar photos\/val\/circle\/0\.png\n/,
+      /node \S+graft\.js predict runs\/photos-small-similar photos\/val\/circle\/0\.png\n/,
     )
     expect([...outcome.stdout].filter((c) => c < ' ' && c !== '\n')).toEqual([])
     expect(await exists(place.path('runs/photos-small-similar/weights.safetensors'))).toBe(true)

@@ -158,7 +158,9 @@ test('slips get one line', async () => {
     ],
     [
       1,
-      expect.stringMatching(/not on this machine yet: 'graft weights fetch torchvision\/alexnet'/),
+      expect.stringMatching(
+        /not on this machine yet: 'node \S+graft\.js weights fetch torchvision\/alexnet'/,
+      ),
     ],
     [1, expect.stringMatching(/wrong +torchvision\/alexnet: the file is not here/)],
     [2, expect.stringMatching(/the sha256 of https:\/\/example\.org\/x\.pth is needed/)],

@@ -141,7 +141,7 @@ describe('compare', () => {
     ])
     expect(code).toBe(0)
     expect(stdout.replace(/\s+/g, ' ')).toMatch(
-      /next (npx )?graft train \S+ --scenario \S+ --(replace|cut) \S+ --weights none --batch-size 6 --lr 0\.01 ?$/,
+      /next node \S+graft\.js train \S+ --scenario \S+ --(replace|cut) \S+ --weights none --batch-size 6 --lr 0\.01 ?$/,
     )
   })
 

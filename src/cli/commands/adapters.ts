@@ -3,6 +3,7 @@ import { AdapterError, GraftError } from '../../base/errors.ts'
 import { thousands } from '../../base/format.ts'
 import { type AdapterReport, describeAdapters } from '../../host/node/adapters.ts'
 import { installLavapipe } from '../../host/node/installLavapipe.ts'
+import { asStarted } from '../invocation.ts'
 import { table } from '../lines.ts'
 import { type CommonOptions, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
@@ -26,9 +27,9 @@ Graft takes a hardware adapter if there is one, else lavapipe, else SwiftShader.
 --adapter or GRAFT_ADAPTER chooses another.
 
 Examples:
-  graft adapters
-  graft adapters --adapter swiftshader
-  sudo npx graft adapters --install-lavapipe`,
+  npx graft-webgpu adapters
+  npx graft-webgpu adapters --adapter swiftshader
+  sudo npx graft-webgpu adapters --install-lavapipe`,
   )
   command.action(run)
 }
@@ -42,7 +43,7 @@ async function run(options: AdaptersOptions): Promise<void> {
   if (chosen) output.event({ type: 'result', chosen: chosen.kind, adapters: reports.map(asJson) })
   for (const { kind, detail, howTo, adapter } of reports) {
     output.labeled(kind, adapter ? detail : `not found: ${detail}`)
-    if (!adapter) output.labeled('', `to get it: ${howTo}`)
+    if (!adapter) output.labeled('', `to get it: ${asStarted(howTo)}`)
   }
   if (!chosen?.adapter) {
     output.event({ type: 'adapters', adapters: reports.map(asJson) })

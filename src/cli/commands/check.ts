@@ -39,9 +39,9 @@ For when you doubt a driver. The exit code is 0 only where every result is withi
 float32 allows.
 
 Examples:
-  graft check
-  graft check conv2d linear --cases 100
-  graft check --adapter hardware --seed 2`,
+  npx graft-webgpu check
+  npx graft-webgpu check conv2d linear --cases 100
+  npx graft-webgpu check --adapter hardware --seed 2`,
   )
   command.action(run)
 }

@@ -97,9 +97,9 @@ the weights, large-different everything from scratch. Each cuts where the probe 
 found best for it. The scenario that auto would pick is named at the end.
 
 Examples:
-  graft compare photos
-  graft compare photos --seconds 20 --out compare.html
-  graft compare photos --epochs 10 --json | tail -1`,
+  npx graft-webgpu compare photos
+  npx graft-webgpu compare photos --seconds 20 --out compare.html
+  npx graft-webgpu compare photos --epochs 10 --json | tail -1`,
   )
   command.action(run)
 }

@@ -56,10 +56,10 @@ export function addDemo(program: Command): void {
     'after',
     `
 Examples:
-  graft demo
-  graft demo --each 8 --seconds 10
-  graft demo --adapter swiftshader
-  graft demo --out runs/emoji`,
+  npx graft-webgpu demo
+  npx graft-webgpu demo --each 8 --seconds 10
+  npx graft-webgpu demo --adapter swiftshader
+  npx graft-webgpu demo --out runs/emoji`,
   )
   command.action(run)
 }

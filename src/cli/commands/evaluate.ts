@@ -28,11 +28,8 @@ export function addEvaluate(program: Command): void {
   const command = program
     .command('evaluate')
     .description('Measure a trained run on a folder of labeled images.')
-    .argument('<run>', 'a run folder, from graft train')
-    .argument(
-      '<dir>',
-      "labeled images, as graft train takes them, of all or some of the run's classes",
-    )
+    .argument('<run>', 'a run folder, which train has written')
+    .argument('<dir>', "labeled images, as train takes them, of all or some of the run's classes")
     .addOption(
       new Option(
         '--split <part>',
@@ -52,10 +49,10 @@ export function addEvaluate(program: Command): void {
     'after',
     `
 Examples:
-  graft evaluate runs/photos-small-similar photos
-  graft evaluate runs/photos-small-similar test-photos
-  graft evaluate runs/photos-small-similar photos --tta 10
-  graft evaluate runs/photos-small-similar photos --json | tail -1`,
+  npx graft-webgpu evaluate runs/photos-small-similar photos
+  npx graft-webgpu evaluate runs/photos-small-similar test-photos
+  npx graft-webgpu evaluate runs/photos-small-similar photos --tta 10
+  npx graft-webgpu evaluate runs/photos-small-similar photos --json | tail -1`,
   )
   command.action(run)
 }

@@ -10,14 +10,14 @@ export function addExplain(program: Command): void {
     .description(
       "Explain why a run's scenario was picked, by what evidence, and how it changed the network.",
     )
-    .argument('<run>', 'a run folder, from graft train')
+    .argument('<run>', 'a run folder, which train has written')
     .option('--json', 'print JSON events, the result last')
     .addHelpText(
       'after',
       `
 Examples:
-  graft train photos --scenario auto && graft explain runs/photos-auto
-  graft explain runs/photos-auto --json | tail -1`,
+  npx graft-webgpu train photos --scenario auto && graft explain runs/photos-auto
+  npx graft-webgpu explain runs/photos-auto --json | tail -1`,
     )
     .action(run)
 }

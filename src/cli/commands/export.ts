@@ -34,7 +34,7 @@ export function addExport(program: Command): void {
     .description(
       'Export a trained run: as ONNX for any runtime, as a PyTorch state_dict, or as safetensors.',
     )
-    .argument('<run>', 'a run folder, from graft train')
+    .argument('<run>', 'a run folder, which train has written')
     .requiredOption('--out <file>', 'the file to write; an existing file is replaced', path)
     .addOption(
       new Option('--format <name>', "what to write (default: by the file's ending)").choices(
@@ -51,9 +51,9 @@ export function addExport(program: Command): void {
   safetensors  the weights with preprocessing and class names as metadata
 
 Examples:
-  graft export runs/photos-small-similar --out photos.onnx
-  graft export runs/photos-small-similar --format pytorch --out photos.pth
-  graft export runs/photos-small-similar --format safetensors --out photos.safetensors`,
+  npx graft-webgpu export runs/photos-small-similar --out photos.onnx
+  npx graft-webgpu export runs/photos-small-similar --format pytorch --out photos.pth
+  npx graft-webgpu export runs/photos-small-similar --format safetensors --out photos.safetensors`,
   )
   command.action(run)
 }

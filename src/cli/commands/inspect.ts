@@ -27,6 +27,7 @@ import { untilStopped } from '../interrupt.ts'
 import { table } from '../lines.ts'
 import { type CommonOptions, count, number, path, seedNumber, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
+import { nextCommand } from '../shell.ts'
 import { asFlag, tableOption } from '../tableOptions.ts'
 import { withEngine } from '../withEngine.ts'
 
@@ -51,7 +52,7 @@ export function addInspect(program: Command): void {
     .description(
       'Run one step and show its kernels on a page: the WGSL that ran, times, tensors, numbers.',
     )
-    .argument('[run]', 'a run folder, from graft train')
+    .argument('[run]', 'a run folder, which train has written')
     .addOption(new Option('--variant <name>', 'a network instead of a run').choices(variants))
     .option(
       '--weights <name|path>',
@@ -83,10 +84,10 @@ export function addInspect(program: Command): void {
     'after',
     `
 Examples:
-  graft inspect runs/photos-small-similar --image cat.jpg
-  graft inspect runs/photos-small-similar --image cat.jpg --train --label cat
-  graft inspect --variant alexnet-64 --weights alexnet-64-tinyimagenet100 --train --serve
-  graft inspect --variant bvlc --train --trace step.json`,
+  npx graft-webgpu inspect runs/photos-small-similar --image cat.jpg
+  npx graft-webgpu inspect runs/photos-small-similar --image cat.jpg --train --label cat
+  npx graft-webgpu inspect --variant alexnet-64 --weights alexnet-64-tinyimagenet100 --train --serve
+  npx graft-webgpu inspect --variant bvlc --train --trace step.json`,
   )
   command.action(run)
 }
@@ -117,7 +118,8 @@ async function run(folder: string | undefined, options: InspectOptions): Promise
 function checkOptions(folder: string | undefined, options: InspectOptions): void {
   if (!folder && !options.variant && !options.weights)
     throw new UsageError(
-      "name a run folder, or a network with --variant: 'graft inspect --variant alexnet-64'",
+      'name a run folder, or a network with --variant: ' +
+        `'${nextCommand('inspect', '--variant', 'alexnet-64')}'`,
     )
   const given = (names: readonly (keyof InspectOptions)[]) =>
     names

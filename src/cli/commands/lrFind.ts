@@ -39,13 +39,12 @@ export function addLrFind(program: Command): void {
   withCommon(withTrainOptions(command)).addHelpText(
     'after',
     `
-Its options are those of train that affect single steps. 'graft train --lr find' searches, then
-trains.
+Its options are those of train that affect single steps. 'train --lr find' searches, then trains.
 
 Examples:
-  graft lr-find photos
-  graft lr-find photos --scenario large-similar --optimizer sgd
-  graft train photos --lr find`,
+  npx graft-webgpu lr-find photos
+  npx graft-webgpu lr-find photos --scenario large-similar --optimizer sgd
+  npx graft-webgpu train photos --lr find`,
   )
   for (const option of command.options)
     if (ofWholeRuns.has(option.attributeName())) option.hideHelp()
@@ -63,8 +62,9 @@ async function run(dir: string, options: TrainOptions, command: Command): Promis
   const { scenario } = settings
   if (scenario === 'auto')
     throw new UsageError(
-      "a search needs a scenario by name: 'graft train DIR --scenario auto --lr find' chooses " +
-        'one, then searches',
+      'a search needs a scenario by name: ' +
+        `'${nextCommand('train', dir, '--scenario', 'auto', '--lr', 'find')}' ` +
+        'chooses one, then searches',
     )
   const data = await openData(dir, divisionOf(settings, command))
   const network = chooseNetwork(settings)

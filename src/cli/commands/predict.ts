@@ -30,7 +30,7 @@ export function addPredict(program: Command): void {
   const command = program
     .command('predict')
     .description('Classify images with a trained run.')
-    .argument('<run>', 'a run folder, from graft train')
+    .argument('<run>', 'a run folder, which train has written')
     .argument('<image...>', "JPEG, PNG or WebP files, folders of them, or patterns: 'in/**/*.jpg'")
     .option('--top <k>', 'how many classes to name', count, 3)
     .option(
@@ -51,11 +51,11 @@ export function addPredict(program: Command): void {
 In CSV, names that a spreadsheet would take for formulas have an apostrophe before them.
 
 Examples:
-  graft predict runs/photos-small-similar holiday.jpg
-  graft predict runs/photos-small-similar *.png --top 1
-  graft predict runs/photos-small-similar new-photos --out new-photos.csv
-  graft predict runs/photos-small-similar 'new-photos/2026-*/*.jpg' --csv > sorted.csv
-  graft predict runs/photos-small-similar *.png --json | grep prediction`,
+  npx graft-webgpu predict runs/photos-small-similar holiday.jpg
+  npx graft-webgpu predict runs/photos-small-similar *.png --top 1
+  npx graft-webgpu predict runs/photos-small-similar new-photos --out new-photos.csv
+  npx graft-webgpu predict runs/photos-small-similar 'new-photos/2026-*/*.jpg' --csv > sorted.csv
+  npx graft-webgpu predict runs/photos-small-similar *.png --json | grep prediction`,
   )
   command.action(run)
 }

@@ -17,7 +17,7 @@ import { describeData, describeEngine, shortPath } from '../describe.ts'
 import { type CommonOptions, number, path, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
 import { openToMeasure, warnOfOtherImages } from '../runImages.ts'
-import { quoted } from '../shell.ts'
+import { nextCommand } from '../shell.ts'
 import { withEngine } from '../withEngine.ts'
 
 interface ReportOptions extends CommonOptions {
@@ -31,7 +31,7 @@ export function addReport(program: Command): void {
     .description(
       'Write one HTML file about a trained run: scenario, curves, errors, confidence, occlusion.',
     )
-    .argument('<run>', 'a run folder, from graft train')
+    .argument('<run>', 'a run folder, which train has written')
     .argument('[dir]', "the images (default: where the run's own were)")
     .option(
       '--top-losses <n>',
@@ -46,9 +46,9 @@ export function addReport(program: Command): void {
 The file is complete: it needs no other file and no network. --json prints the same figures.
 
 Examples:
-  graft report runs/photos-small-similar
-  graft report runs/photos-small-similar moved/photos --out photos.html
-  graft report runs/photos-small-similar --json | tail -1`,
+  npx graft-webgpu report runs/photos-small-similar
+  npx graft-webgpu report runs/photos-small-similar moved/photos --out photos.html
+  npx graft-webgpu report runs/photos-small-similar --json | tail -1`,
   )
   command.action(run)
 }
@@ -106,7 +106,7 @@ async function openRunData(
   if (path === undefined)
     throw new UsageError(
       `${folder} does not record where its images are: ` +
-        `name them with 'graft report ${quoted(folder)} DIR'`,
+        `name them with '${nextCommand('report', folder, 'DIR')}'`,
     )
   return openToMeasure(path, folder, config)
 }

@@ -35,7 +35,7 @@ export function addShowBatch(program: Command): void {
   const command = program
     .command('show-batch')
     .description('Draw images as a network sees them: in validation, and augmented in each epoch.')
-    .argument('<dir>', 'images, as graft train takes them')
+    .argument('<dir>', 'images, as train takes them')
     .option('--out <file>', 'the sheet, a .png', path, 'sheet.png')
     .addOption(tableOption('augment').default(true, 'standard'))
     .addOption(
@@ -48,7 +48,7 @@ export function addShowBatch(program: Command): void {
     .addOption(tableOption('split'))
     .option(
       '--seed <n>',
-      'as for graft train: the same seed and split show what that training sees',
+      'as for train: the same seed and split show what that training sees',
       seedNumber,
       0,
     )
@@ -56,9 +56,9 @@ export function addShowBatch(program: Command): void {
     'after',
     `
 Examples:
-  graft show-batch photos
-  graft show-batch photos --augment strong,flip=0 --out strong.png
-  graft show-batch photos --variant bvlc --count 4 --seed 7`,
+  npx graft-webgpu show-batch photos
+  npx graft-webgpu show-batch photos --augment strong,flip=0 --out strong.png
+  npx graft-webgpu show-batch photos --variant bvlc --count 4 --seed 7`,
   )
   command.action(run)
 }

@@ -72,14 +72,14 @@ The four scenarios:
                     and its cut
 
 Examples:
-  graft train photos
-  graft train photos --scenario auto
-  graft train drawings --scenario small-different --epochs 40 --out runs/drawings
-  graft train photos --scenario large-similar --optimizer sgd --augment
-  graft train drawings --scenario large-different --augment strong,flip=0
-  graft train photos --weights torchvision/alexnet --replace all
-  graft train photos --variant bvlc --weights bvlc.safetensors --replace all
-  graft train photos --resume --epochs 60`,
+  npx graft-webgpu train photos
+  npx graft-webgpu train photos --scenario auto
+  npx graft-webgpu train drawings --scenario small-different --epochs 40 --out runs/drawings
+  npx graft-webgpu train photos --scenario large-similar --optimizer sgd --augment
+  npx graft-webgpu train drawings --scenario large-different --augment strong,flip=0
+  npx graft-webgpu train photos --weights torchvision/alexnet --replace all
+  npx graft-webgpu train photos --variant bvlc --weights bvlc.safetensors --replace all
+  npx graft-webgpu train photos --resume --epochs 60`,
   )
   command.action(train)
 }

@@ -31,8 +31,8 @@ user's cache folder (GRAFT_CACHE names another). A kernel whose numbers disagree
 never chosen. This takes a minute or two on a CPU; no other command tunes.
 
 Examples:
-  graft tune
-  graft tune --variant torchvision --batch-size 8`,
+  npx graft-webgpu tune
+  npx graft-webgpu tune --variant torchvision --batch-size 8`,
   )
   command.action(run)
 }

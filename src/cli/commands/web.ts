@@ -24,8 +24,8 @@ export function addWeb(program: Command): void {
       'after',
       `
 Examples:
-  graft web
-  graft web --port 8080`,
+  npx graft-webgpu web
+  npx graft-webgpu web --port 8080`,
     )
     .action(run)
 }

@@ -20,6 +20,7 @@ import { Stop } from '../interrupt.ts'
 import { table } from '../lines.ts'
 import { number as numberOption } from '../options.ts'
 import { Output } from '../output.ts'
+import { nextCommand } from '../shell.ts'
 
 interface JsonOption {
   readonly json?: boolean
@@ -43,11 +44,11 @@ export function addWeightsCommand(program: Command): void {
     'after',
     `
 Examples:
-  graft weights list
-  graft weights fetch torchvision/alexnet
-  graft weights add lab/birds https://example.org/birds.pth --sha256 9f86d081… --variant torchvision
-  graft weights add lab/dogs ~/dogs.safetensors
-  graft train photos --weights lab/birds
+  npx graft-webgpu weights list
+  npx graft-webgpu weights fetch torchvision/alexnet
+  npx graft-webgpu weights add lab/birds https://example.org/birds.pth --sha256 9f86d081…
+  npx graft-webgpu weights add lab/dogs ~/dogs.safetensors
+  npx graft-webgpu train photos --weights lab/birds
 
 Fetched files are in your cache folder, names of your own in ${entriesFile()}.`,
   )
@@ -245,7 +246,7 @@ async function verify(names: readonly string[], { json }: JsonOption): Promise<v
     if (path === null && names.length === 0) continue
     const problem =
       path === null
-        ? `the file is not here; 'graft weights fetch ${weights.name}' fetches it`
+        ? `the file is not here; '${nextCommand('weights', 'fetch', weights.name)}' fetches it`
         : await problemOf(weights, path)
     results.push({ name: weights.name, path, problem })
     output.labeled(problem ? 'wrong' : 'sound', `${weights.name}: ${problem ?? path}`)
@@ -259,7 +260,7 @@ async function path(name: string, { json }: JsonOption): Promise<void> {
   const found = await localFile(requireWeights(name))
   if (found === null)
     throw new WeightsError(
-      `${name} is not on this machine yet: 'graft weights fetch ${name}' fetches it`,
+      `${name} is not on this machine yet: '${nextCommand('weights', 'fetch', name)}' fetches it`,
     )
   output.event({ type: 'result', name, path: found })
   output.line(found)

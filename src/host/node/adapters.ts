@@ -11,7 +11,7 @@ const howTo: Readonly<Record<AdapterKind, string>> = {
     'install the driver of your GPU ' +
     '(on Linux its Vulkan driver and libvulkan1; macOS and Windows need nothing more)',
   lavapipe:
-    "run 'graft adapters --install-lavapipe' as root on Debian, " +
+    "run 'sudo npx graft-webgpu adapters --install-lavapipe' on Debian or Ubuntu, " +
     'or install Mesa 23.2 or newer with its Vulkan drivers',
   swiftshader: "run 'npm install @sparticuz/chromium@143', on Linux x64",
 }

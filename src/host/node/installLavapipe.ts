@@ -38,7 +38,7 @@ export async function installLavapipe(log: (line: string) => void): Promise<void
     )
   if (process.getuid?.() !== 0)
     throw new UsageError(
-      "installing a driver needs root: run 'sudo npx graft adapters --install-lavapipe'",
+      "installing a driver needs root: run 'sudo npx graft-webgpu adapters --install-lavapipe'",
     )
   await aptGet(['update', '-qq'], log)
   const candidate = await candidateVersion()

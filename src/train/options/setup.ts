@@ -37,7 +37,7 @@ export const setupOptions = {
     step: true,
     flag: {
       flags: '--weights <name|path>',
-      help: "a name that 'graft weights list' shows, a file, a run folder, or 'none' for random",
+      help: "a name that 'weights list' shows, a file, a run folder, or 'none' for random",
     },
   },
   weightsKey: {

@@ -67,7 +67,7 @@ export const trainingOptions = {
     decisive: 'bits',
     flag: {
       flags: '--lr <x|find>',
-      help: "learning rate; 'find' takes the one that graft lr-find suggests",
+      help: "learning rate; 'find' takes the one that lr-find suggests",
       rule: rateOrFind,
     },
     field: { label: 'Learning rate' },
