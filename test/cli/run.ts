@@ -6,9 +6,11 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import sharp from 'sharp'
 import type { ArrayDataset } from '../../src/data/dataset.ts'
+import { compiledCommand } from '../support/compiled.ts'
 import { drawnShapes } from '../support/shapes.ts'
 
-const bin = fileURLToPath(new URL('../../src/cli/graft.js', import.meta.url))
+/** The command as it runs in a clone. */
+const inClone = fileURLToPath(new URL('../../src/cli/graft.js', import.meta.url))
 
 export interface Outcome {
   readonly code: number | null
@@ -43,10 +45,12 @@ process.once('exit', () => rmSync(cache, { recursive: true, force: true }))
  * Runs the command as a user does, in a process of its own, on the adapter that GRAFT_ADAPTER
  * names.
  */
-export function graft(
+export async function graft(
   args: readonly string[],
   { cwd, env, within = [], killAfter, onStdout }: GraftOptions = {},
 ): Promise<Outcome> {
+  // The training page is built with the package; in a clone, from its sources.
+  const bin = args[0] === 'web' ? inClone : await compiledCommand()
   return new Promise((resolve, reject) => {
     const [command = '', ...rest] = [...within, process.execPath, bin, ...args]
     const child = spawn(command, rest, {
