@@ -2,6 +2,7 @@
 // in one further up in this list; a file of src/ itself joins rooms and has its place among them.
 const rooms = [
   'base',
+  'look',
   'host',
   'gpu',
   'tensor',

@@ -1,3 +1,5 @@
+import { favicon } from '../look/mark.ts'
+import { lookStyle } from '../look/style.ts'
 import type { Inspection } from './inspection.ts'
 import { writeInspection } from './plain.ts'
 
@@ -16,8 +18,9 @@ export function renderPage(inspection: Inspection, { script, style }: PageBundle
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="${favicon}">
 <title>${escaped(inspection.title)}, inspected by Graft</title>
-<style>${style}</style>
+<style>${lookStyle}${style}</style>
 </head>
 <body>
 <div id="app"><noscript>

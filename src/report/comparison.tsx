@@ -1,3 +1,4 @@
+import { PageHeader } from '../look/header.tsx'
 import type { Comparison } from '../train/compareScenarios.ts'
 import { Figure } from './figure.tsx'
 import { renderPage } from './page.tsx'
@@ -15,7 +16,7 @@ export function comparisonPage(
   return renderPage(
     title,
     <>
-      <h1>{title}</h1>
+      <PageHeader kind="comparison" title={title} />
       <FourWays comparison={comparison} budget={about.budget} Figure={Figure} />
     </>,
   )

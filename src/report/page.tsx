@@ -1,37 +1,14 @@
 import type { ComponentChildren } from 'preact'
 import { renderToString } from 'preact-render-to-string'
 import { printable } from '../base/printable.ts'
+import { favicon } from '../look/mark.ts'
+import { lookStyle } from '../look/style.ts'
 import { sectionStyle } from './sections/style.ts'
 
-/** Colors follow the reader's setting; all text on them has a contrast of at least 4.5. */
 const pageStyle = `
-:root {
-  color-scheme: light dark;
-  --ground: light-dark(#ffffff, #15181c);
-  --raised: light-dark(#f5f6f8, #1e2227);
-  --ink: light-dark(#1c2024, #e6e8ea);
-  --quiet: light-dark(#565d66, #a6adb6);
-  --rule: light-dark(#d6dae0, #3a4048);
-  --series-3: light-dark(#1d7a46, #62d394);
-  --series-4: light-dark(#8a3ba8, #d79bf0);
-  --wrong: light-dark(#b3261e, #ff8a80);
-}
-* { box-sizing: border-box }
-body {
-  margin: 0 auto;
-  max-width: 60rem;
-  padding: 1.5rem 1rem 4rem;
-  background: var(--ground);
-  color: var(--ink);
-  font: 16px/1.5 system-ui, sans-serif;
-  overflow-wrap: anywhere;
-}
-h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 0.3rem }
-h2 { font-size: 1.25rem; margin: 2.5rem 0 0.5rem; scroll-margin-top: 1rem }
-p { max-width: 44rem; margin: 0.4rem 0 }
-figcaption, dt, summary { color: var(--quiet) }
-a { color: var(--series-1) }
-:focus-visible { outline: 3px solid var(--series-1); outline-offset: 2px }
+body { margin: 0 auto; max-width: 60rem; padding: var(--space-4) var(--space-3) 4rem }
+h2 { scroll-margin-top: 1rem }
+figcaption, dt { color: var(--quiet) }
 nav ul { display: flex; flex-wrap: wrap; gap: 0.2rem 1rem; padding: 0; list-style: none }
 figure { margin: 0.8rem 0 }
 svg { max-width: 100%; height: auto }
@@ -67,9 +44,9 @@ export function renderPage(title: string, body: ComponentChildren): string {
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta http-equiv="Content-Security-Policy" content={policy} />
-        <link rel="icon" href="data:," />
+        <link rel="icon" href={favicon} />
         <title>{title}</title>
-        <style dangerouslySetInnerHTML={{ __html: sectionStyle + pageStyle }} />
+        <style dangerouslySetInnerHTML={{ __html: lookStyle + sectionStyle + pageStyle }} />
       </head>
       <body>
         <main>{body}</main>

@@ -1,6 +1,7 @@
 import type { VNode } from 'preact'
 import { at } from '../base/at.ts'
 import { layersOf, percent, percentRange, thousands } from '../base/format.ts'
+import { PageHeader } from '../look/header.tsx'
 import { listNames } from '../weights/arrays.ts'
 import { Figure } from './figure.tsx'
 import type { Report, RunFigures } from './figures.ts'
@@ -44,7 +45,7 @@ export function runPage({ figures, images }: Report): string {
   return renderPage(
     title,
     <>
-      <h1>{title}</h1>
+      <PageHeader kind="training report" title={title} />
       <p class="quiet">
         {figures.network} on {data.root}: {thousands(data.train)} images to train on,{' '}
         {thousands(data.val)} held out, {classes.length} classes. Every number below is of the

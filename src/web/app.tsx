@@ -1,4 +1,5 @@
 import { useMemo, useState } from 'preact/hooks'
+import { PageHeader } from '../look/header.tsx'
 import type { EngineInfo } from '../tensor/tensor.ts'
 import type { Choice } from '../transfer/decide.ts'
 import { useEngine, usePlanning } from './hooks.ts'
@@ -51,13 +52,12 @@ export function App({
   const job = { trainer, settings, choice, planning, busy, onBusy: setBusy, onChoice: setChoice }
   return (
     <>
-      <header>
-        <h1>Graft</h1>
+      <PageHeader kind="train in the browser" title="Teach a network your own images">
         <p>
           Teach a trained network your own classes of images, here in the browser. Nothing leaves
           this machine.
         </p>
-      </header>
+      </PageHeader>
       <main>
         <Images selection={selection} data={data} onSelect={onSelect} busy={busy} />
         {ready && (

@@ -2,7 +2,6 @@ import { render } from 'preact'
 import { sectionStyle } from '../report/sections/style.ts'
 import { App } from './app.tsx'
 import { openTrainer } from './remote.ts'
-import '../inspect/web/colors.css'
 import './style.css'
 import './results.css'
 

@@ -3,11 +3,23 @@ import { fileURLToPath } from 'node:url'
 import { defineConfig, type Plugin } from 'vite'
 import manifest from '../../package.json' with { type: 'json' }
 import { embedShaders } from '../../shaders/embed.js'
+import { favicon } from '../look/mark.ts'
+import { lookStyle } from '../look/style.ts'
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
 /** Writes the kernels of shaders/ into one module before anything is bundled. */
 const kernels: Plugin = { name: 'kernels', buildStart: () => embedShaders() }
+
+/** The look of all pages comes before the page's own style. */
+const look: Plugin = {
+  name: 'look',
+  transformIndexHtml: (html) =>
+    html.replace(
+      '<title>',
+      `<link rel="icon" href="${favicon}" />\n<style>${lookStyle}</style>\n<title>`,
+    ),
+}
 
 /** The weights keep their name, so that a server can tell them from the other files. */
 const assetFileNames = ({ names }: { readonly names: readonly string[] }) =>
@@ -24,7 +36,7 @@ const withoutWeights: Plugin = {
 export default defineConfig(({ mode }) => ({
   root: here('.'),
   base: './',
-  plugins: mode === 'package' ? [kernels, withoutWeights] : [kernels],
+  plugins: mode === 'package' ? [kernels, look, withoutWeights] : [kernels, look],
   define: { GRAFT_VERSION: JSON.stringify(manifest.version) },
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   build: {

@@ -2,6 +2,7 @@ import type { ComponentType } from 'preact'
 import { useRef } from 'preact/hooks'
 import { at } from '../../base/at.ts'
 import { percent } from '../../base/format.ts'
+import { PageHeader } from '../../look/header.tsx'
 import { version } from './built.ts'
 import { Freezing } from './freezing.tsx'
 import { Lab } from './lab.tsx'
@@ -50,10 +51,9 @@ export function App() {
   const { component: Shown } = shown
   return (
     <>
-      <header class="top">
-        <h1>{inspection.title}</h1>
+      <PageHeader kind="inspector" title={inspection.title}>
         <Facts />
-      </header>
+      </PageHeader>
       <div class="tabs" role="tablist" aria-label="Views" ref={tabs} onKeyDown={onKeyDown}>
         {views.map((view) => (
           <button

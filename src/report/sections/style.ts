@@ -1,10 +1,5 @@
 /** The style of the sections that the report and the web page share. */
 export const sectionStyle = `
-:root {
-  --series-1: light-dark(#1f5fbf, #7cb1ff);
-  --series-2: light-dark(#b4500b, #ffa25c);
-  --on-series: light-dark(#ffffff, #0d1117);
-}
 table {
   border-collapse: collapse;
   font-size: 0.9rem;
@@ -34,7 +29,5 @@ tr.highlighted { background: var(--raised); font-weight: 600 }
 .losses figure { margin: 0 }
 figcaption { font-size: 0.9rem; min-width: 0; overflow-wrap: anywhere }
 figcaption > bdi { font-weight: 600 }
-.quiet { color: var(--quiet); font-weight: normal }
 .wrong { color: var(--wrong) }
-summary { cursor: pointer }
 `
