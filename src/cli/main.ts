@@ -44,18 +44,17 @@ export async function main(args: readonly string[]): Promise<void> {
 const examples = [
   ['demo', 'see it work on emoji, in a few minutes'],
   ['train photos', 'photos/cat/*.jpg, photos/dog/*.jpg, …'],
-  ['train photos --scenario auto', 'measures which of the four ways is best'],
   ['compare photos --seconds 60', 'all four ways, each for a minute'],
-  ['report runs/photos-small-similar', 'one HTML file: curves, errors, occlusion'],
-  ['evaluate runs/photos-small-similar photos', 'accuracy, class by class'],
-  ['predict runs/photos-small-similar cat.jpg', 'what is on an image'],
+  ['report runs/photos', 'one HTML file: curves, errors, occlusion'],
+  ['evaluate runs/photos photos', 'accuracy, class by class'],
+  ['predict runs/photos cat.jpg', 'what is on an image'],
   ['show-batch photos', 'a sheet of images as training sees them'],
-  ['export runs/photos-small-similar --out cat.onnx', 'for ONNX Runtime or PyTorch'],
+  ['export runs/photos --out cat.onnx', 'for ONNX Runtime or PyTorch'],
   ['weights list', 'which trained networks have a name'],
   ['adapters', 'which GPU, or which CPU driver, computes'],
   ['tune', 'measure which kernels are fastest on it'],
   ['check', 'whether every kernel computes right on it'],
-  ['inspect runs/photos-small-similar', 'a page with every kernel of one step'],
+  ['inspect runs/photos', 'a page with every kernel of one step'],
   ['web', 'all of this in a browser, on its GPU'],
 ].map(([command, does]) => [`${invocation()} ${command}`, `${does}`])
 

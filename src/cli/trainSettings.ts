@@ -93,8 +93,8 @@ export function stepOptionsOf(settings: TrainSettings): LearningRateOptions {
 export function checkSettings({ scenario, replace, cut, init, weights }: TrainSettings): void {
   if (scenario === 'auto' && (replace !== undefined || cut !== undefined))
     throw new UsageError(
-      '--scenario auto picks the cut and what is replaced: ' +
-        'leave --cut and --replace out, or name a scenario',
+      '--scenario auto, the default, picks the cut and what is replaced: leave --cut and ' +
+        '--replace out, or name a scenario, such as --scenario small-similar',
     )
   if (scenario === 'auto' && init === 'pretrained')
     throw new UsageError(
@@ -116,7 +116,9 @@ export function resumedSettings(
   { options: all }: RunConfig,
   folder: string,
 ): TrainSettings {
-  const [now, saved] = [settingsOf(options), pick(all, settingNames)]
+  // Runs from before the best epoch was kept by default do not say which epoch they keep.
+  const keep = all.patience === undefined ? 'last' : 'best'
+  const [now, saved] = [settingsOf(options), pick({ keep, ...all }, settingNames)]
   for (const [name, value] of Object.entries(saved)) {
     const { flag, rule } = table[name as keyof typeof table]
     const form = flag?.rule ?? rule

@@ -1,3 +1,4 @@
+import { at } from '../base/at.ts'
 import { UsageError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
 import type { ImageDataset } from '../data/dataset.ts'
@@ -8,6 +9,7 @@ import { chooseScenario } from './chooseScenario.ts'
 import type { EpochResult, TrainEvent } from './events.ts'
 import { fit } from './fit.ts'
 import { defaultBatchSize, type FitOptions } from './fitOptions.ts'
+import { keptEpochOf } from './kept.ts'
 
 /** Options of `compareScenarios`: the budget of each scenario, and how they train. */
 export interface CompareOptions
@@ -47,7 +49,7 @@ export interface Contestant {
   readonly plan: Plan
   readonly points: readonly Point[]
   /**
-   * Validation accuracy, in 0..1, after the epoch with the lowest validation loss. A head on frozen
+   * Validation accuracy, in 0..1, of the epoch that `fit` keeps, the best one. A head on frozen
    * layers makes hundreds of epochs in the time of one epoch of the whole network; overfitting in
    * the last ones must not count against it.
    */
@@ -135,7 +137,7 @@ export async function compareScenarios(
       })
       const last = clock.points.at(-1)
       if (aborted || !last) break
-      const best = clock.points.reduce((a, b) => (b.valLoss < a.valLoss ? b : a))
+      const best = at(clock.points, keptEpochOf(clock.points) - 1)
       const perEpoch = Math.ceil(data.train.length / (recipe.batchSize ?? defaultBatchSize))
       results.set(scenario, {
         plan,

@@ -58,13 +58,16 @@ export interface RecipeOptions {
   readonly layerGroups?: readonly string[]
   /** Stop after this many epochs in a row without a better one. */
   readonly patience?: number
-  /** What is better: a lower validation 'loss' or a higher 'accuracy'. Default 'loss'. */
+  /**
+   * What is better: a lower validation 'loss', or a higher 'accuracy', and where it is the same a
+   * lower loss. Default 'accuracy'.
+   */
   readonly monitor?: Monitor
   /** By how much an epoch has to be better than the best one so far. Default 0. */
   readonly minDelta?: number
   /**
-   * Which weights the network ends with: the 'last' epoch's, or those of the 'best'. Default
-   * 'last', with `patience` 'best'.
+   * Which weights the network ends with: those of the 'best' epoch by `monitor`, or of the 'last'.
+   * Default 'best'.
    */
   readonly keep?: 'last' | 'best'
   /** The weight of each class in the training loss: 'balanced', or numbers by class name. */

@@ -12,6 +12,8 @@ export const thresholds = {
    * trained on.
    */
   perClass: 1_000,
+  /** Fewer training images a class than this are too few to cross-validate: two for each fold. */
+  scarce: 6,
 } as const
 
 /** How well a linear classifier predicts the classes from the output of one layer. */
@@ -87,7 +89,8 @@ export function areMany({ images, classes }: Pick<Evidence, 'images' | 'classes'
  * @example const { scenario, cut, reason } = decide(evidence)
  */
 export function decide(evidence: Evidence): Choice {
-  const { pretrained, depths } = evidence
+  const { pretrained, depths, images, classes } = evidence
+  if (images < thresholds.scarce * classes) return cautious(evidence)
   const basis = bestOf(depths)
   const many = areMany(evidence)
   const useful = basis !== undefined && basis.accuracy - 2 * basis.error > evidence.chance
@@ -97,6 +100,22 @@ export function decide(evidence: Evidence): Choice {
     many || !useful ? everything : late ? 'small-similar' : 'small-different'
   const reason = reasonFor(scenario, evidence, basis, useful)
   return { scenario, ...headFor(scenario, evidence), basis: basis?.layer ?? null, reason, evidence }
+}
+
+/** The choice where there is too little to choose by: the scenario that can spoil the least. */
+function cautious(evidence: Evidence): Choice {
+  const { images, classes, depths } = evidence
+  const reason =
+    `${thousands(images)} images of ${classes} classes are fewer than ${thresholds.scarce} a ` +
+    'class: too few to measure which scenario suits them, so only a new last layer trains, ' +
+    'which is the safest.'
+  const replace = isWhole(depths) ? 'last' : 'all'
+  return { scenario: 'small-similar', replace, cut: null, basis: null, reason, evidence }
+}
+
+/** Whether the weights were loaded up to the last hidden FC layer. */
+function isWhole(depths: readonly Depth[]): boolean {
+  return depths.some(({ part }) => part === 'last hidden FC')
 }
 
 /**
@@ -119,9 +138,8 @@ export function optionsOf({
 }
 
 function headFor(scenario: Scenario, { depths }: Evidence): Pick<Choice, 'replace' | 'cut'> {
-  const whole = depths.some(({ part }) => part === 'last hidden FC')
   // If everything trains, the whole network is used as far as its weights were loaded.
-  if (scenario.startsWith('large')) return { replace: whole ? 'last' : 'all', cut: null }
+  if (scenario.startsWith('large')) return { replace: isWhole(depths) ? 'last' : 'all', cut: null }
   const early = scenario === 'small-different'
   const basis = bestOf(depths.filter(({ part }) => (part === 'early') === early))
   if (early || basis?.part === 'hidden FC') return { replace: 'all', cut: basis?.layer ?? null }

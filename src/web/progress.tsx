@@ -27,7 +27,7 @@ export function Progress({ run, onStop }: { readonly run: Run; readonly onStop: 
           )}{' '}
           <span class="quiet">
             {run.epochs.length > 0
-              ? `Epoch ${run.epochs.length} is kept.`
+              ? 'The best epoch so far is kept.'
               : 'Nothing is kept before the first epoch.'}
           </span>
         </div>

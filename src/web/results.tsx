@@ -2,6 +2,7 @@ import { counted, duration, percent, percentRange } from '../base/format.ts'
 import { Classes } from '../report/sections/classes.tsx'
 import { Confusion } from '../report/sections/confusion.tsx'
 import { TopLosses } from '../report/sections/topLosses.tsx'
+import { keptText } from '../train/kept.ts'
 import { Figure } from './figure.tsx'
 import { Thumbnail } from './images.tsx'
 import type { Selection } from './selection.ts'
@@ -20,7 +21,7 @@ export function Results({ result, files }: ResultsProps) {
     ? `Stopped: epoch ${keptEpoch} is kept.`
     : stoppedEarly
       ? `Stopped early: no improvement after epoch ${keptEpoch}.`
-      : ''
+      : `${keptText(epochs)}.`
   return (
     <>
       <p class="headline" data-testid="accuracy" data-value={accuracy?.value}>

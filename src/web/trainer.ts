@@ -21,6 +21,7 @@ import { type Prediction, predict } from '../train/evaluate.ts'
 import type { EpochResult, Skipped } from '../train/events.ts'
 import { findLearningRate } from '../train/findLearningRate.ts'
 import { type FitResult, fit } from '../train/fit.ts'
+import { keptEpochOf } from '../train/kept.ts'
 import { shippedWeights } from '../train/options/setup.ts'
 import { outcomesOf } from '../train/outcomes.ts'
 import { Stopwatch } from '../train/timings.ts'
@@ -263,7 +264,8 @@ export class Trainer {
       timings: stopwatch.timings,
       weights: await model.stateDict(),
     }
-    const { keptEpoch = epochs.length, aborted = false, stoppedEarly = false } = fitted ?? {}
+    const kept = keptEpochOf(epochs, fitOptions(settings))
+    const { keptEpoch = kept, aborted = false, stoppedEarly = false } = fitted ?? {}
     return {
       result: {
         ...judged,

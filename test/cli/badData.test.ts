@@ -15,7 +15,20 @@ let run: string
 beforeAll(async () => {
   place = await Workplace.make()
   run = place.path('run')
-  expect((await graft(['train', place.photos, '--epochs', '1', '--out', run])).code).toBe(0)
+  expect(
+    (
+      await graft([
+        'train',
+        place.photos,
+        '--scenario',
+        'small-similar',
+        '--epochs',
+        '1',
+        '--out',
+        run,
+      ])
+    ).code,
+  ).toBe(0)
 })
 afterAll(() => place.remove())
 
@@ -105,7 +118,16 @@ test('odd images are trained on, or named in one line', async () => {
     for (const part of ['train', 'val'])
       await rename(join(root, part, 'square'), join(root, part, 'sq\nuare ✨'))
   })
-  const outcome = await graft(['train', data, '--epochs', '1', '--out', place.path('odd-run')])
+  const outcome = await graft([
+    'train',
+    data,
+    '--scenario',
+    'small-similar',
+    '--epochs',
+    '1',
+    '--out',
+    place.path('odd-run'),
+  ])
   const shown = (file: string) => file.replace('\n', '\\n').replace('\u001b', '\\u001b')
   const expected = Object.values(images).flatMap(({ file, says }) =>
     says === null ? [] : [`graft: skipped train/circle/${shown(file)}: ${says}`],
@@ -294,9 +316,21 @@ describe.skipIf(!canMount)('a disk that takes nothing', () => {
     ]
     return {
       folder,
-      outcome: await graft(['train', place.photos, '--epochs', '1', '--out', join(folder, 'run')], {
-        within: mount,
-      }),
+      outcome: await graft(
+        [
+          'train',
+          place.photos,
+          '--scenario',
+          'small-similar',
+          '--epochs',
+          '1',
+          '--out',
+          join(folder, 'run'),
+        ],
+        {
+          within: mount,
+        },
+      ),
     }
   }
 

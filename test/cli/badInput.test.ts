@@ -106,7 +106,7 @@ const cases: Readonly<Record<string, BadInput>> = {
     says: /stopped in epoch 1, step \d+: .* is the first tensor that is not finite/,
   },
   'a layer that does not exist': {
-    args: () => [place.photos, '--cut', 'features.99'],
+    args: () => [place.photos, '--scenario', 'small-different', '--cut', 'features.99'],
     says: /there is no layer features\.99/,
     code: 2,
   },
@@ -141,7 +141,7 @@ const cases: Readonly<Record<string, BadInput>> = {
   },
   'auto with a cut by hand': {
     args: () => [place.photos, '--scenario', 'auto', '--cut', 'features.7'],
-    says: /--scenario auto picks the cut and what is replaced/,
+    says: /--scenario auto, the default, picks the cut and what is replaced/,
     code: 2,
   },
   'auto with pretrained by hand': {

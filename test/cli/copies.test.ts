@@ -29,7 +29,16 @@ test('copies are named before the training; --strict refuses them', async () => 
   ])
   expect(await exists(join(run, 'config.json'))).toBe(false)
 
-  const trained = await graft(['train', doubled, '--epochs', '1', '--out', run])
+  const trained = await graft([
+    'train',
+    doubled,
+    '--scenario',
+    'small-similar',
+    '--epochs',
+    '1',
+    '--out',
+    run,
+  ])
   expect([trained.code, trained.complaints]).toEqual([
     0,
     [

@@ -11,7 +11,16 @@ let run: string
 beforeAll(async () => {
   place = await Workplace.make()
   run = place.path('run')
-  const trained = await graft(['train', place.photos, '--epochs', '1', '--out', run])
+  const trained = await graft([
+    'train',
+    place.photos,
+    '--scenario',
+    'small-similar',
+    '--epochs',
+    '1',
+    '--out',
+    run,
+  ])
   expect(trained.code).toBe(0)
 })
 afterAll(() => place.remove())
@@ -136,7 +145,10 @@ test('the images of the training are divided as for it, also in another place', 
     for (const name of ['circle', 'square', 'stripes'])
       await cp(join(place.photos, part, name), join(own, name, year), { recursive: true })
   const ownRun = place.path('own-run')
-  expect((await graft(['train', own, '--epochs', '1', '--out', ownRun])).code).toBe(0)
+  expect(
+    (await graft(['train', own, '--scenario', 'small-similar', '--epochs', '1', '--out', ownRun]))
+      .code,
+  ).toBe(0)
   const moved = place.path('moved')
   await cp(own, moved, { recursive: true })
   for (const dir of [own, moved]) {

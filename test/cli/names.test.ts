@@ -37,7 +37,16 @@ beforeAll(async () => {
     await writeFile(join(root, 'train', oddClasses.circle, 'broken\u202e.png'), 'text')
   })
   run = place.path('run\u202e')
-  const trained = await graft(['train', folder, '--epochs', '1', '--out', run])
+  const trained = await graft([
+    'train',
+    folder,
+    '--scenario',
+    'small-similar',
+    '--epochs',
+    '1',
+    '--out',
+    run,
+  ])
   expect(trained.code).toBe(0)
   expectShown(trained)
   expect(trained.stdout).toContain('cir\\u202ecle\\u001b[2J')
@@ -69,7 +78,14 @@ describe('names that would act on a terminal', () => {
     'no such folder': () => ['train', `${folder}\u202e\n\u001b[2J`],
     'no such option': () => ['train', folder, '--no\u202e\u001b[2J'],
     'no such command': () => ['tra\u202ein'],
-    'a wrong value': () => ['train', folder, '--epochs', '\u202e\u001b'],
+    'a wrong value': () => [
+      'train',
+      folder,
+      '--scenario',
+      'small-similar',
+      '--epochs',
+      '\u202e\u001b',
+    ],
   }
 
   test.each(Object.entries(commands))('%s shows them escaped', async (_, args) => {
@@ -128,7 +144,7 @@ describe.runIf(process.platform === 'linux')('names that are not UTF-8', () => {
 
   test('train, and every command after it', async () => {
     const out = place.path('latin-run')
-    const train = ['train', latin, '--epochs', '1', '--out', out]
+    const train = ['train', latin, '--scenario', 'small-similar', '--epochs', '1', '--out', out]
     const trained = await graft(train)
     expect([trained.code, trained.complaints]).toEqual([0, []])
     expectShown(trained)

@@ -27,7 +27,19 @@ describe('classes with the names of what every object has', () => {
     }
     const run = place.path('run')
     const trained = await graft([
-      ...['train', photos, '--epochs', '1', '--batch-size', '8', '--out', run, '--json'],
+      ...[
+        'train',
+        photos,
+        '--scenario',
+        'small-similar',
+        '--epochs',
+        '1',
+        '--batch-size',
+        '8',
+        '--out',
+        run,
+        '--json',
+      ],
       ...['--class-weights', names.map((name, i) => `${name}=${i + 1}`).join(',')],
     ])
     expect([trained.code, trained.complaints]).toEqual([0, []])

@@ -29,7 +29,16 @@ beforeAll(async () => {
     await writeFile(join(mixed, name), 'text')
   await mkdir(place.path('empty'))
   await symlink('.', join(mixed, 'b', 'around'))
-  const trained = await graft(['train', place.photos, '--epochs', '1', '--out', run])
+  const trained = await graft([
+    'train',
+    place.photos,
+    '--scenario',
+    'small-similar',
+    '--epochs',
+    '1',
+    '--out',
+    run,
+  ])
   expect(trained.code).toBe(0)
 })
 afterAll(() => place.remove())

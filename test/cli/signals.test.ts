@@ -23,7 +23,18 @@ describe.skipIf(process.platform === 'win32')('signals', () => {
     const run = place.path(signal)
     let sent = false
     const stopped = await graft(
-      ['train', place.photos, ...quick, '--epochs', '5000', '--out', run, '--json'],
+      [
+        'train',
+        place.photos,
+        ...quick,
+        '--scenario',
+        'small-similar',
+        '--epochs',
+        '5000',
+        '--out',
+        run,
+        '--json',
+      ],
       {
         onStdout: (text, kill) => {
           if (sent || !text.includes('"type":"epoch"')) return

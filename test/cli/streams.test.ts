@@ -23,7 +23,20 @@ beforeAll(async () => {
     await truncatedJpeg(path)
     await writeFile(join(path, 'train', 'circle', 'empty.png'), '')
   })
-  expect((await graft(['train', place.photos, '--epochs', '1', '--out', run])).code).toBe(0)
+  expect(
+    (
+      await graft([
+        'train',
+        place.photos,
+        '--scenario',
+        'small-similar',
+        '--epochs',
+        '1',
+        '--out',
+        run,
+      ])
+    ).code,
+  ).toBe(0)
 })
 afterAll(() => place.remove())
 
@@ -37,7 +50,7 @@ describe.skipIf(!existsSync('/dev/full'))('a stream that takes nothing', () => {
   ])('%s costs no training', async (name, redirection, code, said) => {
     const out = place.path(name)
     const trained = await graft(
-      ['train', broken, '--epochs', '2', '--out', out],
+      ['train', broken, '--scenario', 'small-similar', '--epochs', '2', '--out', out],
       through(redirection),
     )
     expect(trained.code).toBe(code)
@@ -74,7 +87,7 @@ describe.skipIf(!existsSync('/dev/full'))('a stream that takes nothing', () => {
   test('a reader that goes away while training ends it in order, also when it says nothing more', async () => {
     const out = place.path('left')
     const left = await graft(
-      ['train', broken, '--epochs', '5000', '--out', out, '--json'],
+      ['train', broken, '--scenario', 'small-similar', '--epochs', '5000', '--out', out, '--json'],
       through('> >(grep -m 1 type.:.epoch > /dev/null) 2> >(exec true)'),
     )
     expect(left.code).toBe(141)

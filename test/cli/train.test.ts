@@ -25,6 +25,8 @@ describe('train, evaluate, predict', () => {
     const trained = await graft([
       'train',
       place.photos,
+      '--scenario',
+      'small-similar',
       '--epochs',
       '2',
       '--batch-size',
@@ -101,16 +103,18 @@ describe('train, evaluate, predict', () => {
     expect(outcome.stdout).toMatch(
       /3 classes, 12 images to train on, 6 to validate\n +circle 4 \+ 2, square 4 \+ 2, stripes 4 \+ 2\n/,
     )
+    expect(outcome.stdout).toMatch(/auto +small-similar: 12 images of 3 classes are fewer than 6 a/)
     expect(outcome.stdout).toMatch(/scenario +small-similar, from pretrained weights/)
+    expect(outcome.stdout).toMatch(/result +epoch 1 kept, the only one: \d+\.\d %\n/)
     expect(outcome.stdout).toMatch(
       /\n {2}frozen +1,153,856 values in features\.0,[\s\S]*\n {2}trained +1,539 values in classifier\.6\n/,
     )
     expect(outcome.stdout).toMatch(/\n +1\/1( +\d+\.\d+( %)?){5}\n/)
     expect(outcome.stdout).toMatch(
-      /node \S+graft\.js predict runs\/photos-small-similar photos\/val\/circle\/0\.png\n/,
+      /node \S+graft\.js predict runs\/photos photos\/val\/circle\/0\.png\n/,
     )
     expect([...outcome.stdout].filter((c) => c < ' ' && c !== '\n')).toEqual([])
-    expect(await exists(place.path('runs/photos-small-similar/weights.safetensors'))).toBe(true)
+    expect(await exists(place.path('runs/photos/weights.safetensors'))).toBe(true)
   })
 })
 

@@ -62,7 +62,16 @@ describe('train --weights', () => {
     const train = async (out: string, ...options: string[]) => {
       const run = place.path(out)
       const outcome = await graft(
-        ['train', place.photos, '--epochs', '1', '--out', run].concat(options),
+        [
+          'train',
+          place.photos,
+          '--scenario',
+          'small-similar',
+          '--epochs',
+          '1',
+          '--out',
+          run,
+        ].concat(options),
       )
       expect([outcome.code, outcome.complaints]).toEqual([0, []])
       return { run, said: outcome.stdout }

@@ -84,7 +84,18 @@ describe('auto, explain, report', () => {
 
   test('a run whose scenario was named says so', async () => {
     const run = place.path('by-hand')
-    await graft(['train', place.photos, '--epochs', '1', '--replace', 'all', '--out', run])
+    await graft([
+      'train',
+      place.photos,
+      '--scenario',
+      'small-similar',
+      '--epochs',
+      '1',
+      '--replace',
+      'all',
+      '--out',
+      run,
+    ])
     const { stdout, code } = await graft(['explain', run])
     expect(code).toBe(0)
     expect(stdout).toMatch(/chosen +by hand/)

@@ -65,8 +65,10 @@ describe('fit', () => {
     expect(last?.trainLoss).toBeLessThan(0.5 * (first?.trainLoss ?? 0))
     expect(last?.trainAccuracy).toBeGreaterThan(0.6)
     const result = await evaluate(network, data)
-    expect(result.accuracy).toBeCloseTo(last?.valAccuracy ?? -1, 6)
-    expect(result.loss).toBeCloseTo(last?.valLoss ?? -1, 4)
+    const kept = run.epochs[run.keptEpoch - 1]
+    expect(result.accuracy).toBeCloseTo(kept?.valAccuracy ?? -1, 6)
+    expect(result.accuracy).toBe(Math.max(...run.epochs.map(({ valAccuracy }) => valAccuracy)))
+    expect(result.loss).toBeCloseTo(kept?.valLoss ?? -1, 4)
     expect([result.count, result.top5, result.confusion.flat().reduce((a, b) => a + b)]).toEqual([
       12, 1, 12,
     ])

@@ -129,7 +129,7 @@ describe('recipes in fit', () => {
       onEvent: undefined,
     }).then(async ({ network }) => {
       network.dispose()
-      return train({ epochs: 3, headEpochs: 1, unfreezeEvery: 1 })
+      return train({ epochs: 3, headEpochs: 1, unfreezeEvery: 1, keep: 'last' })
     })
     for (const { epoch, lr } of result.steps) rates[epoch] = lr
     expect(rates).toEqual({ 1: 1e-2, 2: 5e-3, 3: 5e-3 })
@@ -163,7 +163,7 @@ describe('recipes in fit', () => {
   })
 
   test('averaged weights are what is validated and kept', async () => {
-    const averaged = await train({ ema: 0.5, epochs: 3 })
+    const averaged = await train({ ema: 0.5, epochs: 3, keep: 'last' })
     const plain = await train({ epochs: 3 })
     expect(averaged.run.epochs.map(({ trainLoss }) => trainLoss)).toEqual(
       plain.run.epochs.map(({ trainLoss }) => trainLoss),
@@ -184,6 +184,7 @@ describe('recipes in fit', () => {
       momentum: 0.95,
       epochs: 30,
       patience: 2,
+      monitor: 'loss',
       clip: 5,
     })
     expect([run.stoppedEarly, run.epochs.length - run.keptEpoch]).toEqual([true, 2])
@@ -275,8 +276,8 @@ describe('recipes in fit', () => {
     [{ lrFloor: 0.1 }, /lrFloor .* needs schedule: 'cosine'/],
     [{ headEpochs: 2 }, /headEpochs is 2 of 2 epochs/],
     [{ unfreezeEvery: 1 }, /give headEpochs too/],
-    [{ minDelta: 0.1 }, /minDelta .* needs patience/],
-    [{ monitor: 'accuracy' }, /monitor .* needs patience/],
+    [{ keep: 'last', minDelta: 0.1 }, /minDelta .* needs patience/],
+    [{ keep: 'last', monitor: 'accuracy' }, /monitor .* needs patience/],
     [{ clip: 0 }, /clip is a number above 0, not 0/],
     [{ ema: 1 }, /ema is a number between 0 and 1, not 1/],
     [{ mixup: -1 }, /mixup is a number above 0/],

@@ -269,7 +269,7 @@ async function report(
       indent: '  ',
     }),
   )
-  output.line('  Accuracy is that of the epoch with the least validation loss.')
+  output.line('  Accuracy is that of the best epoch, which graft train would keep.')
   output.lines(['', ...comparisonChart(scenarios), ''])
   output.labeled('auto', `would pick ${choice.scenario} (>): ${choice.reason}`)
   const path = command.opts<CompareOptions>().out ?? join('runs', `${dataName(dir)}-compare.html`)

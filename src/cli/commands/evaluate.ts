@@ -49,10 +49,10 @@ export function addEvaluate(program: Command): void {
     'after',
     `
 Examples:
-  npx graft-webgpu evaluate runs/photos-small-similar photos
-  npx graft-webgpu evaluate runs/photos-small-similar test-photos
-  npx graft-webgpu evaluate runs/photos-small-similar photos --tta 10
-  npx graft-webgpu evaluate runs/photos-small-similar photos --json | tail -1`,
+  npx graft-webgpu evaluate runs/photos photos
+  npx graft-webgpu evaluate runs/photos test-photos
+  npx graft-webgpu evaluate runs/photos photos --tta 10
+  npx graft-webgpu evaluate runs/photos photos --json | tail -1`,
   )
   command.action(run)
 }

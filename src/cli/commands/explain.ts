@@ -16,8 +16,8 @@ export function addExplain(program: Command): void {
       'after',
       `
 Examples:
-  npx graft-webgpu train photos --scenario auto && graft explain runs/photos-auto
-  npx graft-webgpu explain runs/photos-auto --json | tail -1`,
+  npx graft-webgpu train photos && graft explain runs/photos
+  npx graft-webgpu explain runs/photos --json | tail -1`,
     )
     .action(run)
 }

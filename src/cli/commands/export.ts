@@ -51,9 +51,9 @@ export function addExport(program: Command): void {
   safetensors  the weights with preprocessing and class names as metadata
 
 Examples:
-  npx graft-webgpu export runs/photos-small-similar --out photos.onnx
-  npx graft-webgpu export runs/photos-small-similar --format pytorch --out photos.pth
-  npx graft-webgpu export runs/photos-small-similar --format safetensors --out photos.safetensors`,
+  npx graft-webgpu export runs/photos --out photos.onnx
+  npx graft-webgpu export runs/photos --format pytorch --out photos.pth
+  npx graft-webgpu export runs/photos --format safetensors --out photos.safetensors`,
   )
   command.action(run)
 }

@@ -84,8 +84,8 @@ export function addInspect(program: Command): void {
     'after',
     `
 Examples:
-  npx graft-webgpu inspect runs/photos-small-similar --image cat.jpg
-  npx graft-webgpu inspect runs/photos-small-similar --image cat.jpg --train --label cat
+  npx graft-webgpu inspect runs/photos --image cat.jpg
+  npx graft-webgpu inspect runs/photos --image cat.jpg --train --label cat
   npx graft-webgpu inspect --variant alexnet-64 --weights alexnet-64-tinyimagenet100 --train --serve
   npx graft-webgpu inspect --variant bvlc --train --trace step.json`,
   )

@@ -10,13 +10,16 @@ import {
 } from '../../train/findLearningRate.ts'
 import { applyScenario } from '../../transfer/scenario.ts'
 import { learningRateChart } from '../charts.ts'
+import { choose, scenarioOf } from '../choose.ts'
 import { describeData, describeEngine, describeNetwork, describePlan } from '../describe.ts'
+import { describeChoice } from '../describeChoice.ts'
 import type { Stop } from '../interrupt.ts'
 import { dataHelp, divisionOf, typedOptions, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
 import { inSession } from '../session.ts'
 import { nextCommand } from '../shell.ts'
 import {
+  checkSettings,
   chooseNetwork,
   settingsOf,
   stepOptionsOf,
@@ -59,13 +62,7 @@ async function run(dir: string, options: TrainOptions, command: Command): Promis
   if (needless) throw new UsageError(`a search does not depend on ${needless.long}: leave it out`)
   const output = new Output(options.json)
   const settings = settingsOf(options)
-  const { scenario } = settings
-  if (scenario === 'auto')
-    throw new UsageError(
-      'a search needs a scenario by name: ' +
-        `'${nextCommand('train', dir, '--scenario', 'auto', '--lr', 'find')}' ` +
-        'chooses one, then searches',
-    )
+  checkSettings(settings)
   const data = await openData(dir, divisionOf(settings, command))
   const network = chooseNetwork(settings)
   await inSession(network.weights, options, output, async (engine, stop) => {
@@ -73,21 +70,11 @@ async function run(dir: string, options: TrainOptions, command: Command): Promis
     describeData(output, data)
     const model = await alexnet(engine, { ...network, seed: settings.seed })
     describeNetwork(output, model, network.weights ?? null)
-    const { replace, cut, init, seed, freeze, train } = settings
-    describePlan(
-      output,
-      applyScenario(model, {
-        scenario,
-        classes: data.classes.length,
-        replace,
-        cut,
-        init,
-        seed,
-        freeze,
-        train,
-      }),
-      {},
-    )
+    const auto = settings.scenario === 'auto'
+    const choice = auto ? await choose(model, { data, settings, output, stop }) : undefined
+    if (choice) describeChoice(output, choice)
+    const plan = applyScenario(model, scenarioOf(settings, choice, data.classes.length))
+    describePlan(output, plan, { why: !choice })
     const found = await search(model, { data, settings, output, stop })
     output.event({ type: 'result', suggestion: found.valley, ...found })
     output.command(

@@ -51,11 +51,11 @@ export function addPredict(program: Command): void {
 In CSV, names that a spreadsheet would take for formulas have an apostrophe before them.
 
 Examples:
-  npx graft-webgpu predict runs/photos-small-similar holiday.jpg
-  npx graft-webgpu predict runs/photos-small-similar *.png --top 1
-  npx graft-webgpu predict runs/photos-small-similar new-photos --out new-photos.csv
-  npx graft-webgpu predict runs/photos-small-similar 'new-photos/2026-*/*.jpg' --csv > sorted.csv
-  npx graft-webgpu predict runs/photos-small-similar *.png --json | grep prediction`,
+  npx graft-webgpu predict runs/photos holiday.jpg
+  npx graft-webgpu predict runs/photos *.png --top 1
+  npx graft-webgpu predict runs/photos new-photos --out new-photos.csv
+  npx graft-webgpu predict runs/photos 'new-photos/2026-*/*.jpg' --csv > sorted.csv
+  npx graft-webgpu predict runs/photos *.png --json | grep prediction`,
   )
   command.action(run)
 }

@@ -46,9 +46,9 @@ export function addReport(program: Command): void {
 The file is complete: it needs no other file and no network. --json prints the same figures.
 
 Examples:
-  npx graft-webgpu report runs/photos-small-similar
-  npx graft-webgpu report runs/photos-small-similar moved/photos --out photos.html
-  npx graft-webgpu report runs/photos-small-similar --json | tail -1`,
+  npx graft-webgpu report runs/photos
+  npx graft-webgpu report runs/photos moved/photos --out photos.html
+  npx graft-webgpu report runs/photos --json | tail -1`,
   )
   command.action(run)
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { DataError, UsageError } from '../../base/errors.ts'
-import { counted, duration, percent } from '../../base/format.ts'
+import { DataError } from '../../base/errors.ts'
+import { counted, duration } from '../../base/format.ts'
 import { absolutePath } from '../../base/node/fileNames.ts'
 import { augmentationOf } from '../../data/augment.ts'
 import type { ImageDataset } from '../../data/dataset.ts'
@@ -10,13 +10,14 @@ import { alexnet } from '../../nn/alexnet.ts'
 import type { Network } from '../../nn/network.ts'
 import type { Engine } from '../../tensor/tensor.ts'
 import { BrokenClasses } from '../../train/brokenClasses.ts'
-import { chooseScenario } from '../../train/chooseScenario.ts'
 import type { EpochResult, TrainEvent } from '../../train/events.ts'
 import { type FitResult, fit } from '../../train/fit.ts'
+import { keptEpochOf, keptText } from '../../train/kept.ts'
 import { type RunImages, readRunTimings } from '../../train/runFolder.ts'
 import type { Timings } from '../../train/timings.ts'
-import { type Choice, optionsOf } from '../../transfer/decide.ts'
-import { applyScenario, type Plan, type ScenarioOptions } from '../../transfer/scenario.ts'
+import type { Choice } from '../../transfer/decide.ts'
+import { applyScenario, type Plan } from '../../transfer/scenario.ts'
+import { choose, scenarioOf } from '../choose.ts'
 import { checkCopies } from '../copies.ts'
 import {
   describeAugmentation,
@@ -59,7 +60,11 @@ export function addTrain(program: Command): void {
   for (const name of sessionNames) command.addOption(tableOption(name))
   command
     .option('--force', 'replace the run that the run folder holds')
-    .option('--out <run>', 'the run folder (default: runs/<name of DIR>-<scenario>)', path)
+    .option(
+      '--out <run>',
+      'the run folder (default: runs/<name of DIR>, and -<scenario> if one is named)',
+      path,
+    )
   withCommon(command).addHelpText(
     'after',
     `
@@ -68,24 +73,26 @@ The four scenarios:
   small-different   few, unlike photographs: a new layer on the frozen early layers
   large-similar     many, like photographs: everything trains, from the pretrained weights
   large-different   many, unlike photographs: everything trains, from random weights
-  auto              counts the images, probes the frozen network at several depths, and picks one
-                    and its cut
+  auto              the default: counts the images, probes the frozen network at several depths,
+                    and picks one and its cut
 
 Examples:
   npx graft-webgpu train photos
-  npx graft-webgpu train photos --scenario auto
   npx graft-webgpu train drawings --scenario small-different --epochs 40 --out runs/drawings
   npx graft-webgpu train photos --scenario large-similar --optimizer sgd --augment
   npx graft-webgpu train drawings --scenario large-different --augment strong,flip=0
-  npx graft-webgpu train photos --weights torchvision/alexnet --replace all
-  npx graft-webgpu train photos --variant bvlc --weights bvlc.safetensors --replace all
+  npx graft-webgpu train photos --weights torchvision/alexnet
+  npx graft-webgpu train photos --scenario small-similar --replace all
+  npx graft-webgpu train photos --variant bvlc --weights bvlc.safetensors
   npx graft-webgpu train photos --resume --epochs 60`,
   )
   command.action(train)
 }
 
 async function train(dir: string, options: TrainOptions, command: Command): Promise<void> {
-  const folder = options.out ?? join('runs', `${dataName(dir)}-${options.scenario}`)
+  const { scenario } = options
+  const name = scenario === 'auto' ? dataName(dir) : `${dataName(dir)}-${scenario}`
+  const folder = options.out ?? join('runs', name)
   await writingRun(folder, options, (before) => trainInto(folder, dir, options, command, before))
 }
 
@@ -154,20 +161,12 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
   describeData(output, data)
   const model = await alexnet(engine, { ...network, seed: job.settings.seed })
   describeNetwork(output, model, network.weights ?? null)
-  const { init, seed, freeze, train } = job.settings
   const choice =
     job.settings.scenario === 'auto'
       ? (job.before.config?.choice ?? (await choose(model, job)))
       : undefined
   if (choice) describeChoice(output, choice)
-  const plan = applyScenario(model, {
-    ...scenarioOf(job.settings, choice),
-    classes: data.classes.length,
-    init,
-    seed,
-    freeze,
-    train,
-  })
+  const plan = applyScenario(model, scenarioOf(job.settings, choice, data.classes.length))
   describePlan(output, plan, { missing: model.missing, why: !choice })
   if (job.settings.augment)
     output.labeled('augment', describeAugmentation(augmentationOf(job.settings.augment)))
@@ -204,28 +203,9 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
     output.labeled('skipped', `${counted(result.skipped, 'broken image')} left out of training`)
   report(job, result, plan, seconds)
   if (!result.aborted) return
-  throw stop.error(`stopped: epoch ${last.epoch} is kept in ${folder}; '${goOn}' continues`, {
+  throw stop.error(`stopped: epoch ${result.keptEpoch} is kept in ${folder}; '${goOn}' continues`, {
     hasResult: true,
   })
-}
-
-/** Measures which scenario suits the images. */
-async function choose(model: Network, { data, settings, output, stop }: Job): Promise<Choice> {
-  output.progress('probing', 0, 1)
-  const onEvent = (event: TrainEvent) => {
-    // Broken images are reported only once, by the training.
-    if (event.type === 'read')
-      output.progress('probing', event.done, event.total, `${event.done} of ${event.total} images`)
-  }
-  try {
-    return await chooseScenario(model, data, { seed: settings.seed, signal: stop.signal, onEvent })
-  } catch (error) {
-    if (stop.signal.aborted)
-      throw stop.error('stopped while the scenario was being chosen: nothing was written')
-    throw error
-  } finally {
-    output.endProgress()
-  }
 }
 
 /** The times that the run's timings start with in this session. */
@@ -235,16 +215,6 @@ async function timingsBefore(
 ): Promise<Partial<Timings>> {
   if (before.resumable) return (await readRunTimings(folder)) ?? {}
   return { choosing: choice?.evidence.seconds ?? 0 }
-}
-
-/** The scenario and its head: as chosen from the data, or as typed. */
-function scenarioOf(
-  { scenario, replace, cut }: TrainSettings,
-  choice: Choice | undefined,
-): Omit<ScenarioOptions, 'classes'> {
-  if (choice) return { scenario: choice.scenario, ...optionsOf(choice) }
-  if (scenario === 'auto') throw new UsageError('auto takes a choice')
-  return { scenario, replace, cut }
 }
 
 /** Trains, and writes the files of every epoch as soon as it is finished. */
@@ -287,10 +257,12 @@ async function fitAndKeep(model: Network, job: Job, run: RunWriter): Promise<Fit
     })
   } catch (error) {
     output.endProgress()
-    if (await run.rescue(model))
+    if (await run.rescue(model)) {
+      const kept = keptEpochOf(run.epochs, fitOptionsOf(settings))
       output.warn(
-        `epoch ${run.epochs.length}, the last that was finished, is kept in ${run.folder}`,
+        `epoch ${kept} of the ${run.epochs.length} finished ones is kept in ${run.folder}`,
       )
+    }
     throw error
   } finally {
     output.endProgress()
@@ -345,18 +317,12 @@ function report(
   output.line()
   if (stoppedEarly)
     output.labeled('stopped', `early: no better epoch in the last ${settings.patience}`)
-  const record =
-    best.valAccuracy === valAccuracy
-      ? 'its best'
-      : `best ${percent(best.valAccuracy)} in epoch ${best.epoch}`
-  output.labeled(
-    'result',
-    `validation accuracy ${percent(valAccuracy)} after epoch ${kept.epoch} (${record}); ` +
-      `${duration(seconds)} in all`,
-  )
+  output.labeled('result', keptText(epochs, fitOptionsOf(settings)))
+  output.labeled('time', `${duration(seconds)} in all`)
   output.labeled(
     'run',
-    `${folder}: the weights, the figures of every epoch, the options and a checkpoint`,
+    `${folder}: the weights of epoch ${kept.epoch}, the figures of every epoch, the options and ` +
+      'a checkpoint',
   )
   if (aborted) return
   output.command(

@@ -71,7 +71,7 @@ export const setupOptions = {
   },
   scenario: {
     rule: choiceRule([...scenarios, 'auto']),
-    default: 'small-similar',
+    default: 'auto',
     decisive: 'run',
     step: true,
     flag: {

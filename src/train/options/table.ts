@@ -236,26 +236,22 @@ export const trainingOptions = {
       group: 'Against overfitting:',
       help: 'stop after n epochs without a better one',
     },
-    field: {
-      label: 'Stop after epochs without gain',
-      hint: '0: never; else the best epoch is kept',
-      more: true,
-      off: 0,
-    },
+    field: { label: 'Stop after epochs without gain', hint: '0: never', more: true, off: 0 },
   },
   keep: {
     rule: choiceRule(['last', 'best']),
-    default: { otherwise: 'last', with: 'patience', value: 'best' },
+    default: 'best',
     decisive: 'bits',
     flag: {
       flags: '--keep <which>',
       group: 'Against overfitting:',
-      help: "the last epoch's weights, or the best epoch's",
+      help: "whose weights the run ends with: the best epoch's, or the last one's",
+      recorded: true,
     },
   },
   monitor: {
     rule: choiceRule(monitors),
-    default: 'loss',
+    default: 'accuracy',
     decisive: 'bits',
     flag: {
       flags: '--monitor <what>',

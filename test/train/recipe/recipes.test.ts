@@ -238,14 +238,15 @@ describe('the best epoch', () => {
     [1.9, 0.55],
   ])
 
-  test('by loss or accuracy, the first of equals, better by more than minDelta', () => {
+  test('by loss or accuracy, with equal accuracy the lower loss, better by more than minDelta', () => {
     expect([
       bestEpoch(run, 'loss'),
       bestEpoch(run, 'accuracy'),
       bestEpoch(run, 'loss', 0.2),
       bestEpoch([], 'loss'),
     ]).toEqual([5, 4, 2, 0])
-    expect(bestEpoch(run.slice(0, 3), 'accuracy')).toBe(2)
+    expect(bestEpoch(run.slice(0, 3), 'accuracy')).toBe(3)
+    expect(bestEpoch(run.slice(0, 3), 'accuracy', 0.01)).toBe(2)
   })
 
   test('patience runs out after so many epochs without a better one', () => {

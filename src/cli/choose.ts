@@ -1,0 +1,51 @@
+import { UsageError } from '../base/errors.ts'
+import type { ImageDataset } from '../data/dataset.ts'
+import type { Network } from '../nn/network.ts'
+import { chooseScenario } from '../train/chooseScenario.ts'
+import type { TrainEvent } from '../train/events.ts'
+import { type Choice, optionsOf } from '../transfer/decide.ts'
+import type { ScenarioOptions } from '../transfer/scenario.ts'
+import type { Stop } from './interrupt.ts'
+import type { Output } from './output.ts'
+import type { TrainSettings } from './trainSettings.ts'
+
+interface Choosing {
+  readonly data: ImageDataset
+  readonly settings: TrainSettings
+  readonly output: Output
+  readonly stop: Stop
+}
+
+/** Measures which scenario suits the images. */
+export async function choose(
+  model: Network,
+  { data, settings, output, stop }: Choosing,
+): Promise<Choice> {
+  output.progress('probing', 0, 1)
+  const onEvent = (event: TrainEvent) => {
+    // Broken images are reported only once, by the training.
+    if (event.type === 'read')
+      output.progress('probing', event.done, event.total, `${event.done} of ${event.total} images`)
+  }
+  try {
+    return await chooseScenario(model, data, { seed: settings.seed, signal: stop.signal, onEvent })
+  } catch (error) {
+    if (stop.signal.aborted)
+      throw stop.error('stopped while the scenario was being chosen: nothing was written')
+    throw error
+  } finally {
+    output.endProgress()
+  }
+}
+
+/** The scenario, its head and what trains: as chosen from the data, or as typed. */
+export function scenarioOf(
+  { scenario, replace, cut, init, seed, freeze, train }: TrainSettings,
+  choice: Choice | undefined,
+  classes: number,
+): ScenarioOptions {
+  const common = { classes, init, seed, freeze, train }
+  if (choice) return { scenario: choice.scenario, ...optionsOf(choice), ...common }
+  if (scenario === 'auto') throw new UsageError('auto takes a choice')
+  return { scenario, replace, cut, ...common }
+}
