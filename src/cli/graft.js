@@ -7,6 +7,10 @@ const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 const source = new URL('./main.ts', import.meta.url)
 const built = new URL('../../dist/cli/main.js', import.meta.url)
 
+// Node's own warnings, such as those of experimental parts, are for those who ask.
+if (!process.env.GRAFT_VERBOSE && !process.argv.includes('--verbose'))
+  process.removeAllListeners('warning')
+
 if (major < 20 || (major === 20 && minor < 9)) {
   fail(
     `Graft needs Node 20.9 or newer, and this is ${process.versions.node}: see https://nodejs.org`,

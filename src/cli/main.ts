@@ -98,7 +98,17 @@ function makeProgram(): Command {
     addDemo,
   ]
   for (const add of commands) add(program)
+  for (const command of program.commands) withVerbose(command)
+  program.hook('preAction', (_, command) => {
+    if (command.opts().verbose) process.env.GRAFT_VERBOSE = '1'
+  })
   return program
+}
+
+/** Adds `--verbose` to a command, or to the commands in it. */
+function withVerbose(command: Command): void {
+  if (command.commands.length) for (const one of command.commands) withVerbose(one)
+  else command.option('--verbose', 'also what GPU drivers and Node print (or GRAFT_VERBOSE=1)')
 }
 
 function report(error: unknown, json: boolean): number {

@@ -16,7 +16,7 @@ export interface Outcome {
   readonly code: number | null
   readonly stdout: string
   readonly stderr: string
-  /** What Graft itself said on the error stream, without the driver's own remarks. */
+  /** The lines of the error stream: all of them are Graft's own. */
   readonly complaints: readonly string[]
   /** Standard output as JSON, a line each; for --json. */
   events(): Record<string, unknown>[]
@@ -75,9 +75,7 @@ export async function graft(
     child.on('error', reject)
     child.on('close', (code) => {
       clearTimeout(timer)
-      const complaints = stderr
-        .split('\n')
-        .filter((line) => line !== '' && !line.startsWith('Warning: '))
+      const complaints = stderr.split('\n').filter((line) => line !== '')
       const events = () =>
         stdout
           .trim()

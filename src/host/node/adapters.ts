@@ -39,7 +39,8 @@ export async function requestAdapter(choice: AdapterChoice): Promise<FoundAdapte
   }
   const tried = attempts.map(({ kind, detail, howTo }) => `${kind}: ${detail}; ${howTo}`)
   throw new AdapterError(
-    `no ${choice === 'auto' ? 'WebGPU' : choice} adapter. ${tried.join('. ')}.`,
+    `no ${choice === 'auto' ? 'WebGPU' : choice} adapter. ${tried.join('. ')}. ` +
+      'GRAFT_VERBOSE=1 shows what the drivers themselves print.',
     attempts,
   )
 }

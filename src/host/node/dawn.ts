@@ -1,5 +1,6 @@
 import { isMainThread } from 'node:worker_threads'
 import type * as Webgpu from 'webgpu'
+import { quietly } from './quietly.ts'
 import { firstLine } from './sharp.ts'
 
 /**
@@ -35,13 +36,22 @@ export async function requestFrom(icd: string): Promise<GPUAdapter | null> {
     withDrivers(icd, async () => {
       const instance = instances.get(icd) ?? create(flags())
       instances.set(icd, instance)
-      const adapter = await instance.requestAdapter({ powerPreference: 'high-performance' })
+      const adapter = await quietly(() =>
+        instance.requestAdapter({ powerPreference: 'high-performance' }),
+      )
       // An instance remembers that it found nothing; a later try, with a loader that was missing,
       // needs a new one.
       if (!adapter) instances.delete(icd)
-      return adapter
+      return adapter && withQuietDevices(adapter)
     }),
   )
+}
+
+/** The adapter, whose driver prints nothing where it opens a device. */
+function withQuietDevices(adapter: GPUAdapter): GPUAdapter {
+  const request = adapter.requestDevice.bind(adapter)
+  adapter.requestDevice = (descriptor) => quietly(() => request(descriptor))
+  return adapter
 }
 
 /**

@@ -122,7 +122,7 @@ describe('every kind of adapter in a process of its own', () => {
       }[]
       expect(code).toBe('adapter')
       expect(message).toMatch(
-        /^no hardware adapter\. hardware: .+; install the driver of your GPU.*\.$/,
+        /^no hardware adapter\. hardware: .+; install the driver of your GPU.*\. GRAFT_VERBOSE=1 shows what the drivers themselves print\.$/,
       )
     },
   )
