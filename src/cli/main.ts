@@ -1,23 +1,8 @@
 import { Command, CommanderError } from 'commander'
 import { printable } from '../base/printable.ts'
 import { withRawNames } from './arguments.ts'
-import { addAdapters } from './commands/adapters.ts'
-import { addCheck } from './commands/check.ts'
-import { addCompare } from './commands/compare.ts'
-import { addDemo } from './commands/demo.ts'
-import { addEvaluate } from './commands/evaluate.ts'
-import { addExplain } from './commands/explain.ts'
-import { addExport } from './commands/export.ts'
-import { addInspect } from './commands/inspect.ts'
-import { addLrFind } from './commands/lrFind.ts'
-import { addPredict } from './commands/predict.ts'
-import { addReport } from './commands/report.ts'
-import { addShowBatch } from './commands/showBatch.ts'
-import { addTrain } from './commands/train.ts'
-import { addTune } from './commands/tune.ts'
-import { addWeb } from './commands/web.ts'
-import { addWeightsCommand } from './commands/weights.ts'
-import { describeFailure, exitCodes, InterruptedError } from './errors.ts'
+import { commands } from './commands.ts'
+import { exitCodes, InterruptedError } from './errors.ts'
 import { stopForPipe } from './interrupt.ts'
 import { asStarted, invocation } from './invocation.ts'
 import { jsonLine, table } from './lines.ts'
@@ -32,12 +17,13 @@ import { graftVersion } from './version.ts'
 export async function main(args: readonly string[]): Promise<void> {
   watchStreams(stopForPipe)
   process.once('uncaughtException', (error) => {
-    process.exit(report(error, args.includes('--json')))
+    void report(error, args.includes('--json')).then((code) => process.exit(code))
   })
   try {
-    await makeProgram().parseAsync(withRawNames(args), { from: 'user' })
+    const program = await makeProgram(args)
+    await program.parseAsync(withRawNames(args), { from: 'user' })
   } catch (error) {
-    process.exitCode = report(error, args.includes('--json'))
+    process.exitCode = await report(error, args.includes('--json'))
   }
 }
 
@@ -58,7 +44,8 @@ const examples = [
   ['web', 'all of this in a browser, on its GPU'],
 ].map(([command, does]) => [`${invocation()} ${command}`, `${does}`])
 
-function makeProgram(): Command {
+/** The program with every command by name and line, and with all of the one that is typed. */
+async function makeProgram(args: readonly string[]): Promise<Command> {
   const program = new Command(invocation())
     .description(
       'Transfer learning on WebGPU: grafts the classes of your images onto a trained AlexNet.',
@@ -79,26 +66,14 @@ function makeProgram(): Command {
         ),
     })
     .addHelpText('after', `\nExamples:\n${table(examples, { indent: '  ' }).join('\n')}`)
-  const commands = [
-    addTrain,
-    addLrFind,
-    addExplain,
-    addCompare,
-    addReport,
-    addEvaluate,
-    addPredict,
-    addExport,
-    addWeightsCommand,
-    addShowBatch,
-    addInspect,
-    addWeb,
-    addAdapters,
-    addTune,
-    addCheck,
-    addDemo,
-  ]
-  for (const add of commands) add(program)
-  for (const command of program.commands) withVerbose(command)
+  const typed = args.find((arg) => !arg.startsWith('-') && arg !== 'help')
+  for (const { name, description, load } of commands) {
+    const command = program.command(name).description(description)
+    if (name !== typed) continue
+    const complete = await load()
+    complete(command)
+    withVerbose(command)
+  }
   program.hook('preAction', (_, command) => {
     if (command.opts().verbose) process.env.GRAFT_VERBOSE = '1'
   })
@@ -111,7 +86,7 @@ function withVerbose(command: Command): void {
   else command.option('--verbose', 'also what GPU drivers and Node print (or GRAFT_VERBOSE=1)')
 }
 
-function report(error: unknown, json: boolean): number {
+async function report(error: unknown, json: boolean): Promise<number> {
   const event = (code: string, message: string) => {
     if (json) process.stdout.write(`${jsonLine({ type: 'error', code, message })}\n`)
   }
@@ -121,6 +96,7 @@ function report(error: unknown, json: boolean): number {
     if (error.code !== 'commander.help') event('usage', error.message.replace(/^error: /, ''))
     return exitCodes.usage
   }
+  const { describeFailure } = await import('./failure.ts')
   const { code, message, exitCode, bug } = describeFailure(error)
   if (exitCode === exitCodes.pipe) return exitCode
   // The result stays the last line of the JSON output.

@@ -1,5 +1,8 @@
+import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
+import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
+import { compiledCommand } from '../support/compiled.ts'
 import { graft } from './run.ts'
 
 test('help carries examples; the version is the package’s', async () => {
@@ -89,4 +92,33 @@ test('adapters minds which one is asked for', async () => {
         `graft: there is no ${kinds[i]} adapter; the lines above say for each kind how to get it`,
       ])
   }
+})
+
+/** Prints the address of every module that Node loads. */
+const watcher = `
+  import { register } from 'node:module'
+  register('data:text/javascript,' + encodeURIComponent(\`
+    export async function load(url, context, next) {
+      process._rawDebug(url)
+      return next(url, context)
+    }\`))`
+
+async function modulesOf(...args: readonly string[]): Promise<string[]> {
+  const { stderr } = await promisify(execFile)(process.execPath, [
+    ...['--import', `data:text/javascript,${encodeURIComponent(watcher)}`],
+    ...[await compiledCommand(), ...args],
+  ])
+  return stderr.split('\n').filter((line) => line.startsWith('file:'))
+}
+
+test('help loads no more than it prints, and a command none of the others', async () => {
+  const [all, one] = await Promise.all([modulesOf('--help'), modulesOf('explain', '--help')])
+  const computing =
+    /node_modules\/(webgpu|sharp|preact|undici)\/|\/dist\/(gpu|ops|nn|weights|train)\//
+  expect(all.some((url) => url.endsWith('/dist/cli/main.js'))).toBe(true)
+  expect(all.filter((url) => /\/commands\//.test(url) || computing.test(url))).toEqual([])
+  expect(one.filter((url) => /\/commands\//.test(url))).toEqual([
+    expect.stringMatching(/explain\.js$/),
+  ])
+  expect(one.filter((url) => /node_modules\/(webgpu|sharp)\//.test(url))).toEqual([])
 })

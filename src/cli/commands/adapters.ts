@@ -12,14 +12,11 @@ interface AdaptersOptions extends CommonOptions {
   readonly installLavapipe?: boolean
 }
 
-export function addAdapters(program: Command): void {
-  const command = program
-    .command('adapters')
-    .description('Show the GPU adapters of this machine, and how to get the missing ones.')
-    .option(
-      '--install-lavapipe',
-      "first install lavapipe, Mesa's CPU driver, with apt: needs root on Debian or Ubuntu",
-    )
+export function addAdapters(command: Command): void {
+  command.option(
+    '--install-lavapipe',
+    "first install lavapipe, Mesa's CPU driver, with apt: needs root on Debian or Ubuntu",
+  )
   withCommon(command).addHelpText(
     'after',
     `

@@ -16,14 +16,9 @@ interface CheckCommandOptions extends CommonOptions {
   readonly seed: number
 }
 
-export function addCheck(program: Command): void {
+export function addCheck(command: Command): void {
   const names = subjects.map(({ name }) => name).join(', ')
-  const command = program
-    .command('check')
-    .description(
-      'Check every kernel on your own adapter against float64 and finite differences, ' +
-        'at shapes drawn by a seed.',
-    )
+  command
     .argument('[op...]', `what to check, of ${names} (default: all)`)
     .option(
       '--cases <n>',

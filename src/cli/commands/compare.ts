@@ -52,12 +52,8 @@ interface CompareOptions extends CommonOptions, LoadOptions {
   readonly out?: string
 }
 
-export function addCompare(program: Command): void {
-  const command = program
-    .command('compare')
-    .description(
-      'Train all four scenarios on your images under one budget, and show accuracy against time.',
-    )
+export function addCompare(command: Command): void {
+  command
     .argument('<dir>', 'images: <class>/* to be split, or train/<class>/* and val/<class>/*')
     .addOption(tableOption('weights'))
     .addOption(tableOption('weightsKey'))

@@ -29,12 +29,8 @@ interface DemoOptions extends CommonOptions {
   readonly out?: string
 }
 
-export function addDemo(program: Command): void {
-  const command = program
-    .command('demo')
-    .description(
-      'Graft fifteen kinds of emoji onto the shipped network, and compare with one from scratch.',
-    )
+export function addDemo(command: Command): void {
+  command
     .option('--seconds <n>', 'time limit for each of the two trainings', number({ above: 0 }), 75)
     .option(
       '--seed <n>',

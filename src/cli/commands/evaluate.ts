@@ -24,10 +24,8 @@ interface EvaluateOptions extends CommonOptions {
   readonly strict?: boolean
 }
 
-export function addEvaluate(program: Command): void {
-  const command = program
-    .command('evaluate')
-    .description('Measure a trained run on a folder of labeled images.')
+export function addEvaluate(command: Command): void {
+  command
     .argument('<run>', 'a run folder, which train has written')
     .argument('<dir>', "labeled images, as train takes them, of all or some of the run's classes")
     .addOption(

@@ -4,12 +4,8 @@ import { describePlan } from '../describe.ts'
 import { describeChoice } from '../describeChoice.ts'
 import { Output } from '../output.ts'
 
-export function addExplain(program: Command): void {
-  program
-    .command('explain')
-    .description(
-      "Explain why a run's scenario was picked, by what evidence, and how it changed the network.",
-    )
+export function addExplain(command: Command): void {
+  command
     .argument('<run>', 'a run folder, which train has written')
     .option('--json', 'print JSON events, the result last')
     .addHelpText(

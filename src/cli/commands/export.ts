@@ -28,12 +28,8 @@ interface ExportOptions extends CommonOptions {
   readonly out: string
 }
 
-export function addExport(program: Command): void {
-  const command = program
-    .command('export')
-    .description(
-      'Export a trained run: as ONNX for any runtime, as a PyTorch state_dict, or as safetensors.',
-    )
+export function addExport(command: Command): void {
+  command
     .argument('<run>', 'a run folder, which train has written')
     .requiredOption('--out <file>', 'the file to write; an existing file is replaced', path)
     .addOption(

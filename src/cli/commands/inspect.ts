@@ -45,13 +45,9 @@ interface InspectOptions extends CommonOptions, LoadOptions {
   readonly serve?: number | true
 }
 
-export function addInspect(program: Command): void {
+export function addInspect(command: Command): void {
   const port = number({ integer: true, min: 0, max: 65_535 })
-  const command = program
-    .command('inspect')
-    .description(
-      'Run one step and show its kernels on a page: the WGSL that ran, times, tensors, numbers.',
-    )
+  command
     .argument('[run]', 'a run folder, which train has written')
     .addOption(new Option('--variant <name>', 'a network instead of a run').choices(variants))
     .option(

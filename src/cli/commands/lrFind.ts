@@ -31,14 +31,8 @@ import {
 
 const ofWholeRuns: ReadonlySet<string> = new Set(wholeRunNames)
 
-export function addLrFind(program: Command): void {
-  const command = program
-    .command('lr-find')
-    .description(
-      'Search for a learning rate: a hundred steps from 1e-7 to 10, a plot of the loss, and a ' +
-        'suggestion. Nothing is kept.',
-    )
-    .argument('<dir>', dataHelp)
+export function addLrFind(command: Command): void {
+  command.argument('<dir>', dataHelp)
   withCommon(withTrainOptions(command)).addHelpText(
     'after',
     `

@@ -26,10 +26,8 @@ interface PredictOptions extends CommonOptions {
   readonly out?: string
 }
 
-export function addPredict(program: Command): void {
-  const command = program
-    .command('predict')
-    .description('Classify images with a trained run.')
+export function addPredict(command: Command): void {
+  command
     .argument('<run>', 'a run folder, which train has written')
     .argument('<image...>', "JPEG, PNG or WebP files, folders of them, or patterns: 'in/**/*.jpg'")
     .option('--top <k>', 'how many classes to name', count, 3)

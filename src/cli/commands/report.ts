@@ -25,12 +25,8 @@ interface ReportOptions extends CommonOptions {
   readonly topLosses: number
 }
 
-export function addReport(program: Command): void {
-  const command = program
-    .command('report')
-    .description(
-      'Write one HTML file about a trained run: scenario, curves, errors, confidence, occlusion.',
-    )
+export function addReport(command: Command): void {
+  command
     .argument('<run>', 'a run folder, which train has written')
     .argument('[dir]', "the images (default: where the run's own were)")
     .option(

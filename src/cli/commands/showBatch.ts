@@ -31,10 +31,8 @@ interface ShowBatchOptions extends CommonOptions {
   readonly seed: number
 }
 
-export function addShowBatch(program: Command): void {
-  const command = program
-    .command('show-batch')
-    .description('Draw images as a network sees them: in validation, and augmented in each epoch.')
+export function addShowBatch(command: Command): void {
+  command
     .argument('<dir>', 'images, as train takes them')
     .option('--out <file>', 'the sheet, a .png', path, 'sheet.png')
     .addOption(tableOption('augment').default(true, 'standard'))

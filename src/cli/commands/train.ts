@@ -51,11 +51,8 @@ import {
 import { graftVersion } from '../version.ts'
 import { findRate } from './lrFind.ts'
 
-export function addTrain(program: Command): void {
-  const command = program
-    .command('train')
-    .description('Graft the classes of a folder of images onto AlexNet, and write a run folder.')
-    .argument('<dir>', dataHelp)
+export function addTrain(command: Command): void {
+  command.argument('<dir>', dataHelp)
   withTrainOptions(command)
   for (const name of sessionNames) command.addOption(tableOption(name))
   command

@@ -15,12 +15,8 @@ interface TuneCommandOptions extends CommonOptions {
   readonly batchSize: number
 }
 
-export function addTune(program: Command): void {
-  const command = program
-    .command('tune')
-    .description(
-      "Measure which kernels are fastest on this machine's adapter, and use them from now on.",
-    )
+export function addTune(command: Command): void {
+  command
     .addOption(new Option('--variant <v>', 'the network').choices(variants).default('alexnet-64'))
     .addOption(tableOption('batchSize', { help: 'images that go through the network together' }))
   withCommon(command).addHelpText(

@@ -7,12 +7,8 @@ import { untilStopped } from '../interrupt.ts'
 import { number } from '../options.ts'
 import { Output } from '../output.ts'
 
-export function addWeb(program: Command): void {
-  program
-    .command('web')
-    .description(
-      'Open the page that trains in a browser: drop a folder of images, nothing is uploaded.',
-    )
+export function addWeb(command: Command): void {
+  command
     .option(
       '--port <n>',
       'the port to serve it on (default: a free one)',

@@ -36,10 +36,7 @@ interface AddOptions extends JsonOption {
   readonly variant?: Variant
 }
 
-export function addWeightsCommand(program: Command): void {
-  const weights = program
-    .command('weights')
-    .description('Show, fetch and check named weights, and give names to your own.')
+export function addWeightsCommand(weights: Command): void {
   weights.addHelpText(
     'after',
     `
