@@ -1,12 +1,25 @@
 import { counted, layersOf, percent } from '../base/format.ts'
 import { printable } from '../base/printable.ts'
-import type { EpochResult, TrainEvent } from '../train/events.ts'
+import type { Agenda, EpochResult, TrainEvent } from '../train/events.ts'
+import {
+  type After,
+  beginPart,
+  notePart,
+  noteTime,
+  partLeft,
+  type Timing,
+  timeLeft,
+  timeLeftText,
+} from '../train/timeLeft.ts'
 import { exitCodes } from './errors.ts'
 import { jsonLine, labeled, labeledCommand } from './lines.ts'
-import { Progress } from './progress.ts'
+import { Progress, type Standing } from './progress.ts'
 
 /** Milliseconds between two 'read' events. */
 const readEvery = 200
+
+/** So many epochs mean that the time is the limit. */
+const unlimited = 100_000
 
 /** Set once standard output takes no more: nothing is written to it afterwards. */
 let stdoutLost = false
@@ -43,6 +56,12 @@ export class Output {
   readonly json: boolean
   readonly #bars: boolean
   #progress: Progress | null = null
+  /** The work that a bar with its own count shows, and what it is doing. */
+  #part = beginPart(1, 0)
+  #note = ''
+  #timing: Timing | null = null
+  /** When the trainings of this command began, how far their bar is, and whether more follow. */
+  #whole: { readonly began: number; share: number; goesOn: boolean } | null = null
   #readAt = Number.NEGATIVE_INFINITY
 
   constructor(json = false) {
@@ -98,40 +117,57 @@ export class Output {
   /** Shows the progress of some work; a label keeps its bar. */
   progress(label: string, done: number, total: number, note = ''): void {
     if (!this.#bars) return
+    const now = performance.now() / 1000
     if (this.#progress?.label !== label) {
-      this.endProgress()
-      this.#progress = new Progress(label, total)
-    }
-    this.#progress.update(done, total, printable(note))
+      this.#part = beginPart(total, now)
+      this.#show(label, () => this.#standingOfPart())
+    } else if (this.#part.total !== total) this.#part = beginPart(total, now, done)
+    this.#part = notePart(this.#part, done, now)
+    this.#note = printable(note)
+  }
+
+  #standingOfPart(): Standing {
+    const part = this.#part
+    const done = part.last?.done ?? part.doneBefore
+    const seconds = partLeft(part, performance.now() / 1000)
+    const left = done < part.total ? timeLeftText(seconds === null ? null : { seconds }) : ''
+    return { share: done / Math.max(1, part.total), note: this.#note, left }
+  }
+
+  /** Draws a bar in place of another one. */
+  #show(label: string, standing: () => Standing): void {
+    this.#progress?.end()
+    this.#progress = null
+    if (this.#bars) this.#progress = new Progress(label, standing)
   }
 
   /** Removes the bar. To be called after every `progress`, also after an error. */
   endProgress(): void {
     this.#progress?.end()
     this.#progress = null
+    this.#timing = null
   }
 
   /**
-   * Prints an event of fit or evaluate, with a progress bar for what takes time. The caller prints
-   * the line of each epoch.
+   * Prints an event of fit or evaluate, with a progress bar for what takes time: one from the first
+   * to the last epoch. The caller prints the line of each epoch.
    * @param more further properties of the JSON event
+   * @param after the trainings that follow this one
    */
-  training(event: TrainEvent, epochs = 1, more: object = {}): void {
-    if (event.type === 'read') {
-      // During an epoch the bar shows its steps.
-      if (event.split === 'val' || this.#progress?.label !== 'training')
-        this.progress(
-          'reading',
-          event.done,
-          event.total,
-          `${event.done} of ${event.total} ${event.split} images`,
-        )
-      const now = performance.now()
-      if (event.done < event.total && now - this.#readAt < readEvery) return
-      this.#readAt = now
-    } else if (event.type === 'compile')
-      this.progress('compiling', event.done, event.total, 'kernels')
-    else if (event.type === 'cached')
+  training(event: TrainEvent, more: object = {}, after: readonly After[] = []): void {
+    const now = performance.now() / 1000
+    this.#timing = noteTime(this.#timing, event, now)
+    if (event.type === 'agenda') this.#beginTraining(now, after)
+    if (
+      event.type === 'read' &&
+      event.done < event.total &&
+      1000 * (now - this.#readAt) < readEvery
+    )
+      return
+    if (event.type === 'read') this.#readAt = now
+    if (this.#timing) this.#note = noteOf(event, this.#timing.agenda) ?? this.#note
+    else this.#work(event)
+    if (event.type === 'cached')
       this.labeled(
         'cached',
         `${event.count} of ${event.total} ${event.split} images: ` +
@@ -139,22 +175,6 @@ export class Output {
       )
     else if (event.type === 'remark') this.warn(event.message)
     else if (event.type === 'skipped') this.warn(`skipped ${event.reason}`)
-    else if (event.type === 'step') {
-      const done = (event.epoch - 1) * event.steps + event.step
-      const figures = `loss ${event.loss.toFixed(3)}  acc ${percent(event.accuracy)}`
-      this.progress(
-        'training',
-        done,
-        epochs * event.steps,
-        `epoch ${event.epoch}/${epochs}  ${figures}`,
-      )
-    } else if (event.type === 'search')
-      this.progress(
-        'searching',
-        event.step,
-        event.steps,
-        `rate ${event.lr.toExponential(1)}  loss ${event.loss.toFixed(3)}`,
-      )
     else if (event.type === 'stage')
       this.labeled('  trained', `from epoch ${event.epoch} on: ${layersOf(event.trained)}`)
     else if (event.type === 'recovered') {
@@ -165,6 +185,64 @@ export class Output {
       )
     }
     this.event({ ...event, ...more })
+  }
+
+  /** Progress outside a training: of evaluate, or of a search for a rate. */
+  #work(event: TrainEvent): void {
+    if (event.type === 'read' && this.#progress?.label !== 'searching')
+      this.progress(
+        'reading',
+        event.done,
+        event.total,
+        `${event.done} of ${event.total} ${event.split} images`,
+      )
+    else if (event.type === 'compile')
+      this.progress('compiling', event.done, event.total, 'kernels')
+    else if (event.type === 'search')
+      this.progress(
+        'searching',
+        event.step,
+        event.steps,
+        `rate ${event.lr.toExponential(1)}  loss ${event.loss.toFixed(3)}`,
+      )
+  }
+
+  /**
+   * One bar for all epochs, and for the trainings that follow. Its share is one of the time, and
+   * never goes back.
+   */
+  #beginTraining(now: number, after: readonly After[]): void {
+    const whole = this.#whole?.goesOn ? this.#whole : { began: now, share: 0, goesOn: false }
+    whole.goesOn = after.length > 0
+    this.#whole = whole
+    this.#note = ''
+    this.#show('training', () => {
+      const at = performance.now() / 1000
+      const left = timeLeft(this.#timing, at, after)
+      const passed = at - whole.began
+      if (left !== null) whole.share = Math.max(whole.share, passed / (passed + left.seconds))
+      return { share: whole.share, note: this.#note, left: timeLeftText(left) }
+    })
+  }
+}
+
+/** What a training is doing, in words; null where an event does not tell. */
+function noteOf(event: TrainEvent, { epochs }: Agenda): string | null {
+  const of = epochs < unlimited ? `/${epochs}` : ''
+  switch (event.type) {
+    case 'compile':
+      return `compiling kernels, ${event.done} of ${event.total}`
+    case 'read':
+      return `${event.done} of ${event.total} ${event.split} images read`
+    case 'step':
+      return (
+        `epoch ${event.epoch}${of}  loss ${event.loss.toFixed(3)}  ` +
+        `acc ${percent(event.accuracy)}`
+      )
+    case 'validate':
+      return `epoch ${event.epoch}${of}  validating ${event.done} of ${event.total}`
+    default:
+      return null
   }
 }
 

@@ -1,53 +1,44 @@
 import { type Options, SingleBar } from 'cli-progress'
-import { clock } from '../base/format.ts'
+import { shortened, widthOf } from '../base/textWidth.ts'
 
 /** A bar appears after this many milliseconds of work. */
 const patience = 600
+const [shortest, longest] = [6, 28]
+
+/** How far some work is: a share in 0..1, what it is doing, and the time left, in words. */
+export interface Standing {
+  readonly share: number
+  readonly note: string
+  readonly left: string
+}
 
 /** The progress of some work, on the terminal's last line, below everything that is printed. */
 export class Progress {
   readonly label: string
-  #total: number
   readonly #created = performance.now()
-  #startedAt = this.#created
   readonly #timer: NodeJS.Timeout
-  #done = 0
-  #note = ''
+  readonly #standing: () => Standing
   #bar: SingleBar | null = null
 
-  constructor(label: string, total: number) {
+  /** @param standing asked several times a second, so that the time left goes on between events */
+  constructor(label: string, standing: () => Standing) {
     this.label = label
-    this.#total = Math.max(1, total)
+    this.#standing = standing
     this.#timer = setTimeout(() => this.show(), patience)
-  }
-
-  update(done: number, total: number, note: string): void {
-    if (total !== this.#total) {
-      // Another part of the same work: its remaining time is estimated from its own start.
-      if (this.#bar) this.#startedAt = performance.now()
-      this.#total = total
-      this.#bar?.setTotal(total)
-    }
-    this.#done = Math.min(done, total)
-    this.#note = note
-    this.#bar?.update(this.#done, this.#payload())
   }
 
   /** Draws the bar once the work has taken long enough. */
   show(): void {
     if (this.#bar || performance.now() - this.#created < patience - 1) return
     const options: Options = {
-      format: `${this.label.padEnd(10)} [{bar}] {percentage} %  {note}`,
-      barsize: barSize(),
-      barCompleteChar: '=',
-      barIncompleteChar: ' ',
+      format: () => barLine(this.label, this.#standing(), process.stderr.columns || 80),
       stream: process.stderr,
       clearOnComplete: true,
       linewrap: true,
       fps: 8,
     }
     this.#bar = new SingleBar(options)
-    this.#bar.start(this.#total, this.#done, this.#payload())
+    this.#bar.start(1, 0)
   }
 
   /** Removes the bar, so that a line can be printed in its place. */
@@ -60,18 +51,18 @@ export class Progress {
     clearTimeout(this.#timer)
     this.hide()
   }
-
-  #payload(): { note: string } {
-    const seconds = (performance.now() - this.#startedAt) / 1000
-    const left =
-      this.#done > 0 && this.#done < this.#total
-        ? `${clock((seconds / this.#done) * (this.#total - this.#done))} left`
-        : ''
-    return { note: [this.#note, left].filter((part) => part !== '').join('  ') }
-  }
 }
 
-/** The width that a label, a percentage and the longest note leave. */
-function barSize(): number {
-  return Math.max(10, Math.min(28, (process.stderr.columns || 80) - 70))
+/**
+ * One line of a terminal: the time left stands at its end whatever else has to be shortened.
+ * @example 'training   [=====     ]  48 %  epoch 2/3  loss 0.912  0:12 left'
+ */
+export function barLine(label: string, { share, note, left }: Standing, columns: number): string {
+  const percentage = `${Math.floor(100 * Math.min(Math.max(share, 0), 1))} %`.padStart(5)
+  const end = left && `  ${left}`
+  const room = columns - 1 - label.length - ' []'.length - percentage.length - end.length
+  const text = shortened(note && `  ${note}`, Math.max(0, room - shortest))
+  const size = Math.max(shortest, Math.min(longest, room - widthOf(text)))
+  const full = Math.round(size * Math.min(Math.max(share, 0), 1))
+  return `${label} [${'='.repeat(full).padEnd(size)}]${percentage}${text}${end}`
 }

@@ -23,6 +23,33 @@ export interface Skipped {
   readonly label: number
 }
 
+/** Epochs of a training in which the same layers train. */
+export interface AgendaStage {
+  /** Its last epoch, counted from 1. */
+  readonly last: number
+  /** Whether outputs of the frozen layers are stored, so that epochs after the first skip those. */
+  readonly stored: boolean
+  /** Multiplications for one image forward in the frozen layers, and in all the others. */
+  readonly frozenWork: number
+  readonly work: number
+}
+
+/** What a training is going to do, from where it stands. */
+export interface Agenda {
+  readonly epochs: number
+  /** Finished epochs, and batches of the next one, of a resumed training. */
+  readonly done: number
+  readonly batches: number
+  readonly trainImages: number
+  readonly valImages: number
+  readonly batchSize: number
+  /** Null: no limit. */
+  readonly maxSeconds: number | null
+  /** Epochs without a better one after which it ends; null: never. */
+  readonly patience: number | null
+  readonly stages: readonly AgendaStage[]
+}
+
 /** Events of `fit`, `evaluate` and `predict` while they work. */
 export type TrainEvent =
   /** The memory that training will take, before any of it is allocated. */
@@ -60,6 +87,15 @@ export type TrainEvent =
       readonly lr: number
       /** The norm of the gradients before clipping, if they are clipped and a step was made. */
       readonly norm?: number
+    }
+  /** What is going to be done, before the first step: the time left follows from it. */
+  | ({ readonly type: 'agenda' } & Agenda)
+  /** How many images of an epoch's validation are done. */
+  | {
+      readonly type: 'validate'
+      readonly epoch: number
+      readonly done: number
+      readonly total: number
     }
   /** Gradual unfreezing: the parameters that train from this epoch on. */
   | { readonly type: 'stage'; readonly epoch: number; readonly trained: readonly string[] }

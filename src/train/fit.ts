@@ -112,6 +112,7 @@ export async function fit(
     snapshots = await start(session)
     const deadline = performance.now() + 1000 * (settings.maxSeconds ?? Number.POSITIVE_INFINITY)
     const recovery = new DeviceRecovery(session, snapshots)
+    if (session.epochs.length < epochs) settings.onEvent?.({ type: 'agenda', ...session.agenda() })
     while (session.epochs.length < epochs && patient() && !signal?.aborted) {
       try {
         const done = await oneEpoch(session, snapshots, deadline)
@@ -202,7 +203,11 @@ async function oneEpoch(
   const validating = performance.now()
   const what = `training stopped in the validation of epoch ${epoch}`
   const validation = await session.withAveragedWeights(() =>
-    evaluateSource(model, sources.val, data.classes, batchSize, { signal, what }),
+    evaluateSource(model, sources.val, data.classes, batchSize, {
+      signal,
+      what,
+      onProgress: (done) => onEvent?.({ type: 'validate', epoch, done, total: sources.val.count }),
+    }),
   )
   if (signal?.aborted) return { batches: trained.batches, over: true }
   if (validation.count === 0)

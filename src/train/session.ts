@@ -12,7 +12,7 @@ import type { Tensor } from '../tensor/tensor.ts'
 import type { BatchSource } from './batches.ts'
 import type { Checkpoint, EpochPart } from './checkpoint.ts'
 import { brokenImages } from './evaluate.ts'
-import type { EpochResult, OnEvent } from './events.ts'
+import type { Agenda, EpochResult, OnEvent } from './events.ts'
 import type { SeededAugmentation } from './imageSource.ts'
 import { prepareTraining } from './memory.ts'
 import { openSource } from './openSource.ts'
@@ -24,6 +24,7 @@ import { resolveClassWeights } from './recipe/classWeights.ts'
 import { layerGroups } from './recipe/layerGroups.ts'
 import { RatePlan, type StepRates } from './recipe/rates.ts'
 import { planStages, type Stage } from './recipe/stages.ts'
+import { workBeforeAndFrom } from './work.ts'
 
 /** Both parts of the data, opened for a stage. */
 export interface Sources {
@@ -113,6 +114,28 @@ export class Session {
     return this.epochs.length + 1
   }
 
+  /** What is going to be done, from here on. */
+  agenda(): Agenda {
+    const { model, settings, data, epochs, part } = this
+    const { maxSeconds = Number.POSITIVE_INFINITY, patience = null } = settings
+    return {
+      epochs: settings.epochs,
+      done: epochs.length,
+      batches: part?.batches ?? 0,
+      trainImages: data.train.length,
+      valImages: data.val.length,
+      batchSize: settings.batchSize,
+      maxSeconds: Number.isFinite(maxSeconds) ? maxSeconds : null,
+      patience,
+      stages: this.#stages.map((stage) => {
+        const trained = this.#groups.slice(-stage.groups).flat()
+        const work = workBeforeAndFrom(model, trained)
+        const stored = this.#stores(stage) && !settings.augment && settings.mixup === undefined
+        return { last: stage.last, stored: stored && work.frozenWork > 0, ...work }
+      }),
+    }
+  }
+
   /** Learning rates and momentum of a step of the current epoch, counted from 0. */
   ratesAt(step: number): StepRates {
     return this.#rates.at(this.epoch, step)
@@ -161,11 +184,15 @@ export class Session {
     return this.optimizer.parameters.filter(({ trainable }) => trainable).map(({ name }) => name)
   }
 
-  async #openSources({ first, last }: Stage): Promise<Sources> {
+  /** Whether outputs of frozen layers are stored: if a second epoch reads them. */
+  #stores({ first, last }: Stage): boolean {
+    return this.settings.cache && (last > first || this.#stages.length === 1)
+  }
+
+  async #openSources(stage: Stage): Promise<Sources> {
     const { settings } = this
-    const { augment, mixup, cache, seed, signal, featureCache } = settings
-    // Stored features only pay off if a second epoch reads them.
-    const store = cache && (last > first || this.#stages.length === 1)
+    const { augment, mixup, seed, signal, featureCache } = settings
+    const store = this.#stores(stage)
     const open = (split: 'train' | 'val', augment: SeededAugmentation | null) =>
       openSource(this.model, this.data[split], {
         // Mixup works on images, not on stored features.

@@ -74,7 +74,8 @@ const acting: Readonly<Record<keyof FitOptions, string>> = {
   resume: 'train/fit cli/commands/train …',
   onResume: 'train/fit cli/commands/train',
   signal: 'train/fit train/session train/epoch …',
-  maxSeconds: 'train/fit train/compareScenarios cli/commands/demo',
+  maxSeconds:
+    'train/fit train/compareScenarios train/events train/session train/timeLeft cli/commands/demo',
 }
 
 test.each(optionNames)('%s: its name is in the table and where it takes effect', async (name) => {

@@ -10,6 +10,7 @@ import { alexnet, type Variant } from '../../nn/alexnet.ts'
 import { type Budget, type Comparison, compareScenarios } from '../../train/compareScenarios.ts'
 import type { TrainEvent } from '../../train/events.ts'
 import type { OptimizerName } from '../../train/fitOptions.ts'
+import type { After } from '../../train/timeLeft.ts'
 import type { Plan, Scenario } from '../../transfer/scenario.ts'
 import { comparisonChart } from '../charts.ts'
 import {
@@ -160,12 +161,19 @@ function budgetText({ seconds, epochs }: Budget): string {
   return seconds === null ? `${epochs} epochs each` : `${seconds} s each`
 }
 
+/** What is trained after each scenario. */
+const after: Readonly<Record<Scenario, readonly After[]>> = {
+  'small-similar': ['frozen', 'whole', 'whole'],
+  'small-different': ['whole', 'whole'],
+  'large-similar': ['whole'],
+  'large-different': [],
+}
+
 /** Shows the progress of the comparison. */
 class Show {
   readonly #output: Output
   #seconds: number | null = null
   #epochs = 1
-  #begun = 0
   #shownAt = Number.NEGATIVE_INFINITY
 
   constructor(output: Output) {
@@ -191,7 +199,6 @@ class Show {
 
   readonly onPlan = (plan: Plan): void => {
     const { removed, cut, replace, frozen, startsFrom } = plan
-    this.#begun = performance.now()
     this.#shownAt = Number.NEGATIVE_INFINITY
     this.#output.endProgress()
     this.#output.event({ type: 'plan', ...plan })
@@ -220,16 +227,9 @@ class Show {
         )
       return
     }
-    output.training(event, this.#epochs, { of })
+    output.training(event, { of }, after[of])
     const now = performance.now()
     const limit = this.#seconds === null ? null : 1000 * this.#seconds
-    if (event.type === 'step' && limit !== null)
-      output.progress(
-        'training',
-        Math.min(now - this.#begun, limit),
-        limit,
-        `epoch ${event.epoch}  loss ${event.loss.toFixed(3)}`,
-      )
     if (event.type !== 'epoch') return
     // About ten lines for each scenario; a frozen one may finish many epochs per second.
     const due =

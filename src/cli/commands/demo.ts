@@ -221,11 +221,8 @@ async function trainOne(
     output.line(epochLine(epoch))
   }
   const onEvent = (event: TrainEvent) => {
-    output.training(event, graftEpochs, { of: name })
+    output.training(event, { of: name })
     const now = performance.now()
-    // From scratch, the time limit ends the training, not the number of epochs.
-    if (event.type === 'step' && name === 'scratch')
-      output.progress('training', Math.min(now - begun, limit), limit, `epoch ${event.epoch}`)
     if (event.type !== 'epoch') return
     const due =
       name === 'graft'
@@ -233,14 +230,14 @@ async function trainOne(
         : now - shownAt >= limit / shownEpochs
     if (due || event.epoch === 1) show(event)
   }
-  output.progress('reading', 0, 1)
   const fitted = await fit(model, data, { ...recipe, seed, onEvent, ...limits, maxSeconds })
   output.endProgress()
   const seconds = (performance.now() - begun) / 1000
   const last = fitted.epochs.at(-1)
   if (last && last.epoch !== shown) show(last)
   const epochs = fitted.steps / Math.ceil(data.train.length / recipe.batchSize)
-  return { plan, fit: fitted, accuracy: last?.valAccuracy ?? 0, epochs, seconds }
+  const kept = at(fitted.epochs, fitted.keptEpoch - 1)
+  return { plan, fit: fitted, accuracy: kept.valAccuracy, epochs, seconds }
 }
 
 async function secondsOf(work: () => Promise<unknown>): Promise<number> {

@@ -217,14 +217,14 @@ async function timingsBefore(
 /** Trains, and writes the files of every epoch as soon as it is finished. */
 async function fitAndKeep(model: Network, job: Job, run: RunWriter): Promise<FitResult> {
   const { data, settings, options, output, stop, before } = job
-  const { epochs, augment, cache } = settings
+  const { epochs } = settings
   const idle = before.epochs >= epochs
   const broken = new BrokenClasses(data)
   let header = false
   run.stopwatch.start()
   const onEvent = (event: TrainEvent) => {
     run.stopwatch.note(event)
-    output.training(event, epochs)
+    output.training(event)
     if (event.type === 'memory') describeMemory(output, event)
     if (event.type === 'skipped') broken.note(event)
     if (event.type !== 'epoch') return
@@ -237,7 +237,6 @@ async function fitAndKeep(model: Network, job: Job, run: RunWriter): Promise<Fit
   const { checkpoints } = run
   if (options.resume && !before.resumable)
     output.line('there is no checkpoint to continue from: starting over')
-  if (!idle) output.progress(cache && !augment ? 'reading' : 'training', 0, 1)
   try {
     return await fit(model, data, {
       ...fitOptionsOf(settings),
