@@ -1,4 +1,5 @@
 import { at } from '../base/at.ts'
+import { type Share, wilson } from '../base/interval.ts'
 import type { ImageDataset } from '../data/dataset.ts'
 import { decodeImage } from '../host/node/decode.ts'
 import type { Network } from '../nn/network.ts'
@@ -20,10 +21,8 @@ import {
   confusionOf,
   lossOf,
   predictedOf,
-  type Share,
   type TopLoss,
   topLossOf,
-  wilson,
   worstOf,
 } from './statistics.ts'
 import { measureStep, type StepTimes } from './stepTimes.ts'

@@ -1,31 +1,6 @@
 import { at } from '../base/at.ts'
+import { type Share, wilson } from '../base/interval.ts'
 import type { Outcome } from '../train/outcomes.ts'
-
-/** A share, with the interval that contains the true value 95 times in 100. */
-export interface Share {
-  readonly value: number
-  readonly low: number
-  readonly high: number
-  /** How many were counted. */
-  readonly of: number
-}
-
-/** The standard normal's 97.5 % quantile. */
-const z = 1.959964
-
-/**
- * A share with its interval by Wilson's score (1927), which stays within 0 and 1 and is valid for
- * few images too. Null where there is nothing to count.
- * @example wilson(8, 10)   // { value: 0.8, low: 0.49, high: 0.943, of: 10 }
- */
-export function wilson(hits: number, of: number): Share | null {
-  if (of === 0) return null
-  const value = hits / of
-  const center = (value + z ** 2 / (2 * of)) / (1 + z ** 2 / of)
-  const half =
-    (z / (1 + z ** 2 / of)) * Math.sqrt((value * (1 - value)) / of + z ** 2 / (4 * of ** 2))
-  return { value, low: Math.max(0, center - half), high: Math.min(1, center + half), of }
-}
 
 /** The most likely class; of equals the first. */
 export function predictedOf({ probabilities }: Outcome): number {

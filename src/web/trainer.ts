@@ -1,19 +1,13 @@
 import { at } from '../base/at.ts'
 import { DeviceLostError, GraftError, UsageError, WeightsError } from '../base/errors.ts'
+import { wilson } from '../base/interval.ts'
 import type { LoadOptions } from '../base/stateDict.ts'
 import type { ImageDataset } from '../data/dataset.ts'
 import { filesDataset, type PlacedFile } from '../data/filesDataset.ts'
 import { ignoring } from '../data/split.ts'
 import { alexnet, variants } from '../nn/alexnet.ts'
 import type { Network } from '../nn/network.ts'
-import {
-  classFigures,
-  confusionOf,
-  lossOf,
-  topLossOf,
-  wilson,
-  worstOf,
-} from '../report/statistics.ts'
+import { classFigures, confusionOf, lossOf, topLossOf, worstOf } from '../report/statistics.ts'
 import type { Engine, EngineInfo } from '../tensor/tensor.ts'
 import { BrokenClasses } from '../train/brokenClasses.ts'
 import { chooseScenario } from '../train/chooseScenario.ts'

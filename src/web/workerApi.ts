@@ -1,6 +1,7 @@
 /** What the page and its worker exchange. */
+import type { Share } from '../base/interval.ts'
 import type { Variant } from '../nn/alexnet.ts'
-import type { ClassFigures, Share, TopLoss } from '../report/statistics.ts'
+import type { ClassFigures, TopLoss } from '../report/statistics.ts'
 import type { EpochResult, Skipped, TrainEvent } from '../train/events.ts'
 import type { MemoryPlan } from '../train/memoryPlan.ts'
 import type { Choice } from '../transfer/decide.ts'

@@ -1,47 +1,10 @@
-import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  calibrationOf,
-  classFigures,
-  confusionOf,
-  lossOf,
-  wilson,
-} from '../../src/report/statistics.ts'
+import { calibrationOf, classFigures, confusionOf, lossOf } from '../../src/report/statistics.ts'
 import type { Outcome } from '../../src/train/outcomes.ts'
 
 const outcome = (label: number, ...probabilities: number[]): Outcome => ({
   sample: { source: '', name: '', label },
   probabilities: Float32Array.from(probabilities),
-})
-
-describe('wilson', () => {
-  test('agrees with published values', () => {
-    // Newcombe 1998, Statistics in Medicine 17, table I, method 3.
-    for (const [hits, of, low, high] of [
-      [81, 263, 0.2553, 0.3662],
-      [15, 148, 0.0624, 0.1605],
-      [0, 20, 0, 0.1611],
-      [1, 29, 0.0061, 0.1718],
-    ] as const) {
-      const share = wilson(hits, of)
-      expect(share?.low).toBeCloseTo(low, 4)
-      expect(share?.high).toBeCloseTo(high, 4)
-    }
-    expect(wilson(0, 0)).toBeNull()
-  })
-
-  test('holds the share, within 0 and 1', () => {
-    fc.assert(
-      fc.property(fc.nat(1000), fc.nat(1000), (a, b) => {
-        const share = wilson(Math.min(a, b), Math.max(a, b, 1))
-        if (!share) throw new Error('there is something to count')
-        expect(share.low).toBeGreaterThanOrEqual(0)
-        expect(share.high).toBeLessThanOrEqual(1)
-        expect(share.value).toBeGreaterThanOrEqual(share.low - 1e-12)
-        expect(share.value).toBeLessThanOrEqual(share.high + 1e-12)
-      }),
-    )
-  })
 })
 
 test('calibration: the distance between confidence and accuracy, weighted by count', () => {

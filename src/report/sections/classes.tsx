@@ -1,6 +1,7 @@
 import type { VNode } from 'preact'
 import { percent, percentRange } from '../../base/format.ts'
-import type { ClassFigures, Share } from '../statistics.ts'
+import type { Share } from '../../base/interval.ts'
+import type { ClassFigures } from '../statistics.ts'
 import { Table } from './table.tsx'
 
 interface ClassesProps {
