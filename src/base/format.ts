@@ -1,4 +1,5 @@
 /** Figures as people read them, the same in every command and on every page. */
+import type { Interval } from './interval.ts'
 
 /** 0.875 as '87.5 %'. */
 export function percent(share: number): string {
@@ -10,9 +11,19 @@ export function percentRange(low: number, high: number): string {
   return `${(100 * low).toFixed(1)} to ${percent(high)}`
 }
 
-/** An accuracy and its standard error: '79.1 ± 2.3 %'. */
-export function withError(share: number, error: number): string {
-  return `${(100 * share).toFixed(1)} ± ${percent(error)}`
+/** An accuracy and its interval: '79.1 % (74.3 to 83.2)'. */
+export function accuracyWithInterval(share: number, { low, high }: Interval): string {
+  return `${percent(share)} (${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)})`
+}
+
+/** An interval of differences between shares, in percentage points: '-1.2 to 3.4'. */
+export function pointsRange({ low, high }: Interval): string {
+  return `${points(low)} to ${points(high)}`
+}
+
+/** A difference between shares in percentage points, without '-0.0'. */
+function points(difference: number): string {
+  return (Math.round(1000 * difference) / 10 + 0).toFixed(1)
 }
 
 /** 1153856 as '1,153,856'. */

@@ -17,17 +17,25 @@ export interface Share extends Interval {
 export const z95 = 1.959964
 
 /**
- * A share with its interval by Wilson's score (1927), which stays within 0 and 1 and is valid for
- * few images too. Null where there is nothing to count.
- * @example wilson(8, 10)   // { value: 0.8, low: 0.49, high: 0.943, of: 10 }
+ * The interval of a share by Wilson's score (1927), which stays within 0 and 1 and is valid for few
+ * images too.
+ * @throws RangeError where there is nothing to count
+ * @example shareInterval(0.8, 10)   // { low: 0.49, high: 0.943 }
  */
-export function wilson(hits: number, of: number): Share | null {
-  if (of === 0) return null
-  const value = hits / of
+export function shareInterval(value: number, of: number): Interval {
+  if (!(of > 0)) throw new RangeError(`a share of ${of} has no interval`)
   const center = (value + z95 ** 2 / (2 * of)) / (1 + z95 ** 2 / of)
   const half =
     (z95 / (1 + z95 ** 2 / of)) * Math.sqrt((value * (1 - value)) / of + z95 ** 2 / (4 * of ** 2))
-  return { value, low: Math.max(0, center - half), high: Math.min(1, center + half), of }
+  return { low: Math.max(0, center - half), high: Math.min(1, center + half) }
+}
+
+/**
+ * A share with its interval by Wilson's score. Null where there is nothing to count.
+ * @example wilson(8, 10)   // { value: 0.8, low: 0.49, high: 0.943, of: 10 }
+ */
+export function wilson(hits: number, of: number): Share | null {
+  return of === 0 ? null : { value: hits / of, ...shareInterval(hits / of, of), of }
 }
 
 /** The difference of two shares of the same images, the first less the second. */
@@ -43,16 +51,13 @@ export interface Difference extends Interval {
  * @param first for each image whether the first classifier is right: 1 or 0, or a share of several
  * trials
  * @param second the same for the second classifier
+ * @throws RangeError without images, or if they are not the same number
  * @example pairedDifference([1, 1, 0, 1], [1, 0, 0, 0])   // { value: 0.5, low: …, high: … }
  */
-export function pairedDifference(
-  first: ArrayLike<number>,
-  second: ArrayLike<number>,
-): Difference | null {
+export function pairedDifference(first: ArrayLike<number>, second: ArrayLike<number>): Difference {
   const n = first.length
-  if (n !== second.length)
+  if (n !== second.length || n === 0)
     throw new RangeError(`${n} and ${second.length} images: a paired difference takes the same`)
-  if (n === 0) return null
   let [sum, squares] = [0, 0]
   for (let i = 0; i < n; i++) {
     const difference = (first[i] ?? Number.NaN) - (second[i] ?? Number.NaN)

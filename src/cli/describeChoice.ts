@@ -1,32 +1,55 @@
-import { counted, percent, thousands, withError } from '../base/format.ts'
+import {
+  accuracyWithInterval,
+  counted,
+  percent,
+  percentRange,
+  pointsRange,
+  thousands,
+} from '../base/format.ts'
 import type { Choice } from '../transfer/decide.ts'
 import { table } from './lines.ts'
 import type { Output } from './output.ts'
 
-/** Prints what 'auto' measured, which scenario it picks, and why. */
+/** Prints what 'auto' measured, which scenario it picks, why, and what to expect. */
 export function describeChoice(output: Output, choice: Choice): void {
   output.event({ type: 'choice', ...choice })
-  const { sampled, sampledClasses, classes, images, folds, chance, depths, seconds } =
-    choice.evidence
+  const { evidence, forecast } = choice
+  const { sampled, sampledClasses, classes, images, folds, chance, depths, seconds } = evidence
   const of = sampledClasses < classes ? `, of ${sampledClasses} of ${classes} classes` : ''
   output.labeled(
     'probe',
     `a linear classifier on the output of each depth, ${folds}-fold, ` +
-      `on ${thousands(sampled)} of ${counted(images, 'image')}${of}; ` +
-      `always the most common class: ${percent(chance)}; ${seconds.toFixed(1)} s`,
+      `on ${thousands(sampled)} of ${counted(images, 'image')}${of}; ${seconds.toFixed(1)} s`,
   )
-  const rows = depths.map(({ layer, features, accuracy, error, expected, expectedError }) => [
+  const rows = depths.map(({ layer, features, accuracy, interval, behind }) => [
     layer,
     thousands(features),
-    withError(accuracy, error),
-    withError(expected, expectedError),
-    layer === choice.basis ? '<' : '',
+    accuracyWithInterval(accuracy, interval),
+    behind.value === 0 ? 'the best' : pointsRange(behind),
+    layer === choice.basis ? 'chosen' : behind.value > 0 && behind.low <= 0 ? 'tie' : '',
   ])
   output.lines(
-    table([['after', 'values', 'accuracy', 'expected of all', ''], ...rows], {
-      right: [1, 2, 3],
-      indent: ' '.repeat(13),
-    }),
+    table(
+      [
+        ['after', 'values', 'accuracy', 'points behind', ''],
+        ...rows,
+        ['most common', '', percent(chance)],
+        ['guessing', '', percent(1 / sampledClasses)],
+      ],
+      { right: [1], indent: ' '.repeat(13) },
+    ),
+  )
+  output.labeled(
+    '',
+    'In brackets and as points behind the best: 95 % intervals. Two depths tie if theirs holds 0. ' +
+      'At the end what needs no network: always the most common class, and guessing.',
   )
   output.labeled('auto', `${choice.scenario}: ${choice.reason}`)
+  if (forecast)
+    output.labeled(
+      'forecast',
+      `${percentRange(forecast.low, forecast.high)} of the ` +
+        `${counted(evidence.validation, 'validation image')} (95 % interval) with the default ` +
+        'training',
+    )
 }

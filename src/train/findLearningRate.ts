@@ -9,7 +9,13 @@ import type { FitOptions } from './fitOptions.ts'
 import { fillOptions } from './options/resolve.ts'
 import { type StepOption, stepOptions } from './options/table.ts'
 import { spreadRates } from './recipe/layerGroups.ts'
-import { type RatePoint, steepest, valley } from './recipe/suggest.ts'
+import {
+  type RatePoint,
+  type RateSuggestion,
+  steepest,
+  suggestRate,
+  valley,
+} from './recipe/suggest.ts'
 import { Session } from './session.ts'
 import { Stepper } from './step.ts'
 
@@ -28,10 +34,32 @@ export interface LearningRates {
   readonly points: readonly RatePoint[]
   /** Whether the loss diverged before the last step. */
   readonly diverged: boolean
-  /** Two thirds down the longest valley of the loss. The one to take. */
+  /**
+   * The rate to take: where the loss is halfway down. Null if it falls at no rate by more than
+   * batches differ.
+   */
+  readonly suggestion: RateSuggestion['rate']
+  /** The points that the suggestion comes from: the first one of the fall, and the lowest one. */
+  readonly fall: RateSuggestion['fall']
+  /**
+   * For comparison, two thirds down the longest valley of the smoothed loss (fastai's `valley`), and
+   * where it falls fastest (its `steep`). Both may be misled by the first batches.
+   */
   readonly valley: number
-  /** Where the loss falls fastest. */
   readonly steepest: number
+}
+
+/**
+ * The suggested rate, to two digits.
+ * @throws UsageError where there is none
+ */
+export function suggestedRate({ suggestion }: LearningRates): number {
+  if (suggestion === null)
+    throw new UsageError(
+      'no learning rate was found: at none the loss falls by more than batches differ; ' +
+        'train with the default rate, or search with larger batches',
+    )
+  return Number(suggestion.toPrecision(2))
 }
 
 /** The share of the average loss that a step keeps. */
@@ -45,8 +73,8 @@ const divergence = 4
  * fastai's lr_find: loss smoothed by 0.98, stopped at four times its lowest).
  * @throws UsageError for options that do not fit; DataError when no image can be decoded
  * @example
- * const { valley } = await findLearningRate(model, data, { batchSize: 32 })
- * await fit(model, data, { epochs: 5, lr: valley })
+ * const { suggestion } = await findLearningRate(model, data, { batchSize: 32 })
+ * if (suggestion !== null) await fit(model, data, { epochs: 5, lr: suggestion })
  */
 export async function findLearningRate(
   model: Network,
@@ -103,7 +131,9 @@ export async function findLearningRate(
         throw new DataError(`${data.root} has no image to train on that can be decoded`)
     }
     const { points, diverged } = curve
-    return { points, diverged, valley: valley(points, steps), steepest: steepest(points, steps) }
+    const { rate, fall } = suggestRate(points, steps)
+    const compared = { valley: valley(points, steps), steepest: steepest(points, steps) }
+    return { points, diverged, suggestion: rate, fall, ...compared }
   } finally {
     if (before && !model.engine.gpu.lost) session.restore(before)
     await session.dispose()

@@ -89,12 +89,17 @@ export const planForm: Form<Plan> = {
   },
 }
 
+const interval = { fields: { low: share, high: share } }
+const difference = { fields: { value: finite, low: finite, high: finite } }
+
 export const choiceForm: Form<Choice> = {
   fields: {
     scenario,
     replace,
     cut: textOrNull,
     basis: textOrNull,
+    tie: { optional: { fields: { layer: name, scenario, difference } } },
+    forecast: { optional: { fields: { value: share, low: share, high: share } } },
     reason: anyText,
     evidence: {
       fields: {
@@ -105,6 +110,8 @@ export const choiceForm: Form<Choice> = {
         sampledClasses: wholeNumber,
         folds: wholeNumber,
         chance: share,
+        validation: wholeNumber,
+        sampledValidation: wholeNumber,
         depths: {
           each: {
             fields: {
@@ -112,11 +119,11 @@ export const choiceForm: Form<Choice> = {
               part: choiceRule(['early', 'last features', 'hidden FC', 'last hidden FC']),
               features: wholeNumber,
               accuracy: share,
-              error: finite,
+              interval,
               expected: finite,
-              expectedError: finite,
-              behind: finite,
-              behindError: finite,
+              behind: difference,
+              validation: { optional: share },
+              validationOfHalf: { optional: share },
             },
           },
         },

@@ -1,4 +1,6 @@
-import { percent, thousands, withError } from '../base/format.ts'
+import { accuracyWithInterval, percent, pointsRange, thousands } from '../base/format.ts'
+import type { Difference, Interval } from '../base/interval.ts'
+import { type Forecast, forecastOf } from './forecast.ts'
 import type { Scenario, ScenarioOptions } from './scenario.ts'
 
 /** Numbers of images that count as few or many. The only place: explanations quote it. */
@@ -26,19 +28,25 @@ export interface Depth {
   readonly features: number
   /** Share of the sample predicted rightly by classifiers trained on the other folds, in 0..1. */
   readonly accuracy: number
-  /** Standard error of the accuracy. */
-  readonly error: number
+  /** Its 95 % interval. */
+  readonly interval: Interval
   /**
-   * The accuracy to expect of a classifier trained on all images, if errors keep falling as they do
-   * from half of the sample to all of it.
+   * The accuracy of a classifier trained on all images, if errors keep falling as they do from half
+   * of the sample to all of it. Depths are compared by it. The best one's is too high, because it is
+   * the highest of several: `forecast` is what to expect.
    */
   readonly expected: number
-  /** Standard error of the expected accuracy. */
-  readonly expectedError: number
-  /** The expected accuracy of the best depth, less that of this one. */
-  readonly behind: number
-  /** Standard error of that difference, from the images on which the two disagree. */
-  readonly behindError: number
+  /**
+   * The best depth's `expected` less this one's, with a 95 % interval from the images on which the
+   * two disagree. A tie if the interval contains 0.
+   */
+  readonly behind: Difference
+  /**
+   * Share of the validation images predicted rightly by a classifier trained on the whole sample,
+   * and by classifiers trained on half of it. Null if there are no validation images.
+   */
+  readonly validation: number | null
+  readonly validationOfHalf: number | null
 }
 
 /** The measurements that a choice is based on. */
@@ -54,6 +62,9 @@ export interface Evidence {
   readonly folds: number
   /** The share of the most common class in the sample: an accuracy that needs no features. */
   readonly chance: number
+  /** Number of validation images, and how many of them the classifiers predicted. */
+  readonly validation: number
+  readonly sampledValidation: number
   /** Shallowest first. */
   readonly depths: readonly Depth[]
   /**
@@ -64,6 +75,15 @@ export interface Evidence {
   readonly seed: number
 }
 
+/** Two depths of which neither is shown to be better. */
+export interface Tie {
+  /** The layer that was not chosen, and its scenario. */
+  readonly layer: string
+  readonly scenario: Scenario
+  /** Its expected accuracy less that of the chosen one, with a 95 % interval that contains 0. */
+  readonly difference: Difference
+}
+
 /** A scenario, where to cut, whether the FC layers stay, and why. */
 export interface Choice {
   readonly scenario: Scenario
@@ -72,7 +92,14 @@ export interface Choice {
   readonly cut: string | null
   /** The layer with the best output; in the two small scenarios the new layer is put on it. */
   readonly basis: string | null
-  /** One sentence. */
+  /** What early and late layers tie in, where they do; the cheaper scenario is chosen then. */
+  readonly tie: Tie | null
+  /**
+   * The validation accuracy to expect of a training with the default options. Null where the whole
+   * network trains, and where there is nothing to judge by.
+   */
+  readonly forecast: Forecast | null
+  /** One sentence or two. */
   readonly reason: string
   readonly evidence: Evidence
 }
@@ -85,21 +112,63 @@ export function areMany({ images, classes }: Pick<Evidence, 'images' | 'classes'
 
 /**
  * Chooses a scenario from evidence. Few or many: by the number of images. Similar or different: by
- * whether late or early layers are expected to predict the classes best, trained on all images.
+ * whether late or early layers predict the classes best. If neither is shown to be better, it is a
+ * tie, and the cheaper scenario is chosen.
  * @example const { scenario, cut, reason } = decide(evidence)
  */
 export function decide(evidence: Evidence): Choice {
   const { pretrained, depths, images, classes } = evidence
   if (images < thresholds.scarce * classes) return cautious(evidence)
-  const basis = bestOf(depths)
+  const best = bestOf(depths)
+  const other = best && bestOf(depths.filter((depth) => isEarly(depth) !== isEarly(best)))
+  const tied = other && other.behind.low <= 0 ? other : undefined
   const many = areMany(evidence)
-  const useful = basis !== undefined && basis.accuracy - 2 * basis.error > evidence.chance
-  const late = basis !== undefined && basis.part !== 'early'
+  const useful = best !== undefined && best.interval.low > evidence.chance
+  const basis = best && tied ? cheaper(best, tied, many) : best
+  const late = basis !== undefined && !isEarly(basis)
   const everything: Scenario = pretrained && (late || !many) ? 'large-similar' : 'large-different'
-  const scenario: Scenario =
-    many || !useful ? everything : late ? 'small-similar' : 'small-different'
-  const reason = reasonFor(scenario, evidence, basis, useful)
-  return { scenario, ...headFor(scenario, evidence), basis: basis?.layer ?? null, reason, evidence }
+  const small = (depth: Depth): Scenario => (isEarly(depth) ? 'small-different' : 'small-similar')
+  const scenario = many || !useful || !basis ? everything : small(basis)
+  const loser = basis === best ? tied : best
+  const tie: Tie | null =
+    tied && loser && useful && (pretrained || !many)
+      ? {
+          layer: loser.layer,
+          scenario: many ? large(loser) : small(loser),
+          difference: loser === best ? tied.behind : negative(tied.behind),
+        }
+      : null
+  return {
+    scenario,
+    ...headFor(scenario, evidence),
+    basis: basis?.layer ?? null,
+    tie,
+    forecast: scenario.startsWith('small') && basis ? forecastOf(basis, evidence) : null,
+    reason: reasonFor(scenario, evidence, { basis, useful, tie }),
+    evidence,
+  }
+}
+
+function isEarly({ part }: Depth): boolean {
+  return part === 'early'
+}
+
+/** The scenario of many images whose classes are predicted best from this depth. */
+function large(depth: Depth): Scenario {
+  return isEarly(depth) ? 'large-different' : 'large-similar'
+}
+
+/**
+ * Of two depths that tie, the one whose scenario costs less: a new layer with fewer values where
+ * only that trains, the pretrained weights where everything does.
+ */
+function cheaper(best: Depth, other: Depth, many: boolean): Depth {
+  if (many) return isEarly(best) ? other : best
+  return other.features < best.features ? other : best
+}
+
+function negative({ value, low, high }: Difference): Difference {
+  return { value: -value, low: -high, high: -low }
 }
 
 /** The choice where there is too little to choose by: the scenario that can spoil the least. */
@@ -110,7 +179,12 @@ function cautious(evidence: Evidence): Choice {
     'class: too few to measure which scenario suits them, so only a new last layer trains, ' +
     'which is the safest.'
   const replace = isWhole(depths) ? 'last' : 'all'
-  return { scenario: 'small-similar', replace, cut: null, basis: null, reason, evidence }
+  return {
+    scenario: 'small-similar',
+    ...{ replace, cut: null, basis: null, tie: null, forecast: null },
+    reason,
+    evidence,
+  }
 }
 
 /** Whether the weights were loaded up to the last hidden FC layer. */
@@ -157,8 +231,7 @@ function bestOf(depths: readonly Depth[]): Depth | undefined {
 function reasonFor(
   scenario: Scenario,
   evidence: Evidence,
-  basis: Depth | undefined,
-  useful: boolean,
+  { basis, useful, tie }: { basis: Depth | undefined; useful: boolean; tie: Tie | null },
 ): string {
   const { images, classes, chance, depths, pretrained } = evidence
   const many = areMany(evidence) ? 'many' : 'few'
@@ -168,14 +241,15 @@ function reasonFor(
   const weights = pretrained ? 'frozen' : 'random frozen'
   if (!useful)
     return (
-      `${amount}, but with ${weights} features a classifier is no better than always naming the ` +
-      `most common class (${percent(basis.accuracy)} against ${percent(chance)}), ` +
+      `${amount}, but with ${weights} features a classifier is not shown to be better than always ` +
+      `naming the most common class (${measured(basis)} against ${percent(chance)}), ` +
       'so everything trains.'
     )
-  const probe =
-    `a linear classifier on the ${weights} features is best after ${basis.layer} ` +
-    `(${expectation(basis)} expected)`
-  const late = bestOf(depths.filter(({ part }) => part !== 'early'))
+  const classifier = `a linear classifier on the ${weights} features`
+  const loser = tie && depths.find(({ layer }) => layer === tie.layer)
+  if (tie && loser) return `${amount}, and ${classifier} ${tieReason(scenario, basis, loser, tie)}`
+  const probe = `${classifier} is best after ${basis.layer} (${measured(basis)})`
+  const late = bestOf(depths.filter((depth) => !isEarly(depth)))
   const tooFew = 'nothing is pretrained, and there are too few images to train the trunk'
   switch (scenario) {
     case 'small-similar': {
@@ -183,7 +257,7 @@ function reasonFor(
       return `${amount}, and ${probe}: ${why}, so only a new last layer trains.`
     }
     case 'small-different': {
-      const end = late ? `, and not at the end (${late.layer}: ${expectation(late)})` : ''
+      const end = late ? `, and not at the end (${late.layer}: ${measured(late)})` : ''
       const why = pretrained ? 'late features are too specialized' : tooFew
       return `${amount}, and ${probe}${end}: ${why}, so a new layer is put there.`
     }
@@ -196,8 +270,21 @@ function reasonFor(
   }
 }
 
-function expectation({ expected, expectedError }: Depth): string {
-  return withError(expected, expectedError)
+function tieReason(scenario: Scenario, basis: Depth, loser: Depth, tie: Tie): string {
+  const both =
+    `does as well after ${loser.layer} as after ${basis.layer}: they tie, with a difference of ` +
+    `${pointsRange(tie.difference)} points (95 % interval)`
+  if (scenario.startsWith('large'))
+    return `${both}. So everything trains from the pretrained weights, which is the cheaper way.`
+  return (
+    `${both}. So auto takes the cheaper one, ${scenario}: its new layer has ` +
+    `${thousands(basis.features)} inputs instead of ${thousands(loser.features)}.`
+  )
+}
+
+/** The accuracy that was measured, with its 95 % interval. */
+function measured({ accuracy, interval }: Depth): string {
+  return accuracyWithInterval(accuracy, interval)
 }
 
 /** The threshold that made the images few or many. */

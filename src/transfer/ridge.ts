@@ -9,6 +9,13 @@ export interface CrossValidation {
   readonly correct: Float64Array
   /** The same for classifiers trained on half of the other folds. */
   readonly halfCorrect: Float64Array
+  /**
+   * For each image that no fold has: whether the classifier trained on all folds predicts its class,
+   * 1 or 0.
+   */
+  readonly held: Float64Array
+  /** The same for classifiers trained on half of all folds, in 0..1. */
+  readonly halfHeld: Float64Array
   /** The best penalty on the halves, as a share of the mean squared length of a feature vector. */
   readonly penalty: number
 }
@@ -32,19 +39,30 @@ const repeats = 2
  * @param labels each image's class
  * @param options.seed of the folds: the same for every depth, so that depths can be compared image
  * by image
+ * @param options.known how many images, from the first on, are divided into folds. The others are
+ * only predicted. Default: all
  * @example const { correct, halfCorrect } = crossValidate(gram, labels, 6, { folds: 3, seed: 0 })
  */
 export function crossValidate(
   gram: Float32Array,
   labels: ArrayLike<number>,
   classes: number,
-  { folds, seed }: { readonly folds: number; readonly seed: number },
+  {
+    folds,
+    seed,
+    known = labels.length,
+  }: { readonly folds: number; readonly seed: number; readonly known?: number },
 ): CrossValidation {
-  const problem: Problem = { gram, labels, classes, scratch: new Float64Array(labels.length ** 2) }
-  const [correct, halfCorrect] = [new Float64Array(labels.length), new Float64Array(labels.length)]
+  const problem: Problem = { gram, labels, classes, scratch: new Float64Array(known ** 2) }
+  const [correct, halfCorrect, held, halfHeld] = [
+    new Float64Array(labels.length),
+    new Float64Array(labels.length),
+    new Float64Array(labels.length),
+    new Float64Array(labels.length),
+  ]
   const divisions = Array.from({ length: repeats }, (_, repeat) => {
-    const fold = assignFolds(labels, folds, new Random(seed, foldStream + repeat))
-    return Array.from({ length: folds }, (_, f) => divide(problem, fold, f))
+    const fold = assignFolds(labels, known, folds, new Random(seed, foldStream + repeat))
+    return Array.from({ length: folds }, (_, f) => divide(labels, fold, (one) => one === f))
   })
   const penalty = bestPenalty(problem, at(divisions, 0))
   for (const { held, learned, halves } of divisions.flat()) {
@@ -52,18 +70,36 @@ export function crossValidate(
     for (const half of halves) score(problem, { learned: half, held }, penalty, halfCorrect, weight)
     score(problem, { learned, held }, penalty, correct, 1 / repeats)
   }
-  return { correct, halfCorrect, penalty }
+  const whole = divide(labels, new Uint8Array(labels.length).fill(1, known), (one) => one === 1)
+  score(problem, whole, penalty, held, 1)
+  for (const half of whole.halves)
+    score(problem, { learned: half, held: whole.held }, penalty, halfHeld, 1 / whole.halves.length)
+  return {
+    correct: correct.subarray(0, known),
+    halfCorrect: halfCorrect.subarray(0, known),
+    held: held.subarray(known),
+    halfHeld: halfHeld.subarray(known),
+    penalty,
+  }
 }
 
 /** A random stream of its own, separate from those that split and shuffle the data. */
 const foldStream = 4000
 
-/** Divides each class's images among the folds in random order. Returns the fold of each image. */
-function assignFolds(labels: ArrayLike<number>, folds: number, random: Random): Uint8Array {
-  const order = Array.from({ length: labels.length }, (_, i) => i)
+/**
+ * Divides each class's images among the folds in random order. Returns the fold of each of the
+ * `known` first images.
+ */
+function assignFolds(
+  labels: ArrayLike<number>,
+  known: number,
+  folds: number,
+  random: Random,
+): Uint8Array {
+  const order = Array.from({ length: known }, (_, i) => i)
   random.shuffle(order)
   order.sort((a, b) => at(labels, a) - at(labels, b))
-  const fold = new Uint8Array(labels.length)
+  const fold = new Uint8Array(known)
   for (const [i, image] of order.entries()) fold[image] = i % folds
   return fold
 }
@@ -75,10 +111,14 @@ interface Division {
   readonly halves: readonly (readonly number[])[]
 }
 
-function divide({ labels }: Problem, fold: ArrayLike<number>, f: number): Division {
-  const all = Array.from({ length: labels.length }, (_, i) => i)
-  const learned = all.filter((i) => fold[i] !== f)
-  return { held: all.filter((i) => fold[i] === f), learned, halves: halve(learned, labels) }
+function divide(
+  labels: ArrayLike<number>,
+  fold: Uint8Array,
+  isHeld: (fold: number) => boolean,
+): Division {
+  const held = Array.from(fold.keys()).filter((i) => isHeld(at(fold, i)))
+  const learned = Array.from(fold.keys()).filter((i) => !isHeld(at(fold, i)))
+  return { held, learned, halves: halve(learned, labels) }
 }
 
 /** The penalty with the lowest squared error over all folds, predicted from halves. */

@@ -13,7 +13,7 @@ import { BrokenClasses } from '../train/brokenClasses.ts'
 import { chooseScenario } from '../train/chooseScenario.ts'
 import { type Prediction, predict } from '../train/evaluate.ts'
 import type { EpochResult, Skipped } from '../train/events.ts'
-import { findLearningRate } from '../train/findLearningRate.ts'
+import { findLearningRate, suggestedRate } from '../train/findLearningRate.ts'
 import { type FitResult, fit } from '../train/fit.ts'
 import { keptEpochOf } from '../train/kept.ts'
 import { shippedWeights } from '../train/options/setup.ts'
@@ -98,12 +98,8 @@ export class Trainer {
     return this.#stoppable((signal) =>
       this.#onNetwork(settings, async (model, data) => {
         prepare(model, data, settings, choice)
-        const { valley } = await findLearningRate(model, data, {
-          ...rateOptions(settings),
-          signal,
-          onEvent: tell,
-        })
-        return Number(valley.toPrecision(2))
+        const options = { ...rateOptions(settings), signal, onEvent: tell }
+        return suggestedRate(await findLearningRate(model, data, options))
       }),
     )
   }

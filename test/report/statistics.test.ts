@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { calibrationOf, classFigures, confusionOf, lossOf } from '../../src/report/statistics.ts'
 import type { Outcome } from '../../src/train/outcomes.ts'
 

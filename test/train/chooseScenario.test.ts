@@ -50,18 +50,31 @@ describe('chooseScenario', () => {
       sampledClasses: 3,
       folds: 3,
       pretrained: false,
+      validation: 12,
+      sampledValidation: 12,
     })
     expect(evidence.chance).toBeCloseTo(1 / 3, 6)
-    for (const { accuracy, error, expected, behindError } of evidence.depths) {
+    for (const { accuracy, interval, expected, behind, ...rest } of evidence.depths) {
       expect(expected).toBeGreaterThanOrEqual(0)
       expect(expected).toBeLessThanOrEqual(1)
-      expect(accuracy).toBeGreaterThanOrEqual(0)
-      expect(accuracy).toBeLessThanOrEqual(1)
-      expect(error).toBeLessThan(0.1)
-      expect(behindError).toBeLessThan(0.5)
+      expect(accuracy).toBeGreaterThanOrEqual(interval.low)
+      expect(accuracy).toBeLessThanOrEqual(interval.high)
+      // Wilson's interval of 15 in 30 is the widest.
+      expect(interval.high - interval.low).toBeLessThan(0.34)
+      expect(behind.low).toBeLessThanOrEqual(behind.value)
+      expect(behind.high).toBeGreaterThanOrEqual(behind.value)
+      // Shares of 12 images; those of two halves are shares of 24.
+      expect(12 * (rest.validation ?? Number.NaN)).toBeCloseTo(
+        Math.round(12 * (rest.validation ?? Number.NaN)),
+        9,
+      )
+      expect(24 * (rest.validationOfHalf ?? Number.NaN)).toBeCloseTo(
+        Math.round(24 * (rest.validationOfHalf ?? Number.NaN)),
+        9,
+      )
     }
-    expect(Math.min(...evidence.depths.map(({ behind }) => behind))).toBe(0)
-    expect(events.at(-1)).toEqual({ type: 'read', split: 'train', done: 30, total: 30 })
+    expect(Math.min(...evidence.depths.map(({ behind }) => behind.value))).toBe(0)
+    expect(events.at(-1)).toEqual({ type: 'read', split: 'val', done: 42, total: 42 })
     expect(await network.stateDict()).toEqual(before)
     expect(network.parameters().every(({ trainable }) => trainable)).toBe(true)
     const { evidence: again, ...same } = await chooseScenario(network, data, { seed: 2 })

@@ -15,7 +15,9 @@ const parts: Readonly<Record<string, Depth['part']>> = {
   'classifier.5': 'last hidden FC',
 }
 
-/** Evidence by expected accuracies, of depths whose differences have an error of 2 points. */
+const around = (value: number, half: number) => ({ value, low: value - half, high: value + half })
+
+/** Evidence by expected accuracies, of depths whose differences are known to 4 points. */
 function evidence(
   expected: Readonly<Record<string, number>>,
   more: Partial<Evidence> = {},
@@ -23,12 +25,13 @@ function evidence(
   const best = Math.max(...Object.values(expected))
   const depths = Object.entries(expected).map(
     ([layer, accuracy]): Depth => ({
-      ...{ layer, part: parts[layer] ?? 'early', features: 100, accuracy, error: 0.015 },
+      ...{ layer, part: parts[layer] ?? 'early', features: 100, accuracy },
       ...{
+        interval: { low: accuracy - 0.03, high: accuracy + 0.03 },
         expected: accuracy,
-        expectedError: 0.02,
-        behind: best - accuracy,
-        behindError: accuracy === best ? 0 : 0.02,
+        behind: around(best - accuracy, accuracy === best ? 0 : 0.04),
+        validation: accuracy - 0.01,
+        validationOfHalf: accuracy - 0.02,
       },
     }),
   )
@@ -39,6 +42,8 @@ function evidence(
     sampledClasses: 6,
     folds: 3,
     chance: 1 / 6,
+    validation: 300,
+    sampledValidation: 300,
     seconds: 1,
     readSeconds: 0.5,
     seed: 0,
@@ -73,7 +78,7 @@ describe('decide', () => {
         scenario: 'small-similar',
         replace: 'last',
         cut: null,
-        says: /2,400 images of 6 classes are few \(under 10,000\).*classifier\.5 \(80\.0 ± 2\.0 % expected\)/,
+        says: /2,400 images of 6 classes are few \(under 10,000\).*classifier\.5 \(80\.0 % \(77\.0 to 83\.0\)\)/,
       },
     ],
     [
@@ -103,7 +108,7 @@ describe('decide', () => {
         scenario: 'large-similar',
         replace: 'last',
         cut: null,
-        says: /no better than always naming the most common class/,
+        says: /not shown to be better than always naming the most common class/,
       },
     ],
     [
@@ -167,7 +172,9 @@ describe('decide', () => {
   test('what is expected of all images decides, not what the sample gave', () => {
     const measured = evidence({ 'features.7': 0.6, 'classifier.5': 0.65 })
     const depths = measured.depths.map((depth) =>
-      depth.layer === 'features.7' ? { ...depth, expected: 0.7 } : depth,
+      depth.layer === 'features.7'
+        ? { ...depth, expected: 0.7, behind: around(0, 0) }
+        : { ...depth, behind: around(0.05, 0.04) },
     )
     expect(decide(measured)).toMatchObject({ scenario: 'small-similar', basis: 'classifier.5' })
     expect(decide({ ...measured, depths })).toMatchObject({
@@ -176,6 +183,41 @@ describe('decide', () => {
     })
     const even = evidence({ 'features.7': 0.6, 'classifier.5': 0.6 })
     expect(decide(even).basis).toBe('classifier.5')
+  })
+
+  test.each([
+    ['fewer inputs at the end', 100, 30, 'small-similar', 'classifier.5', 'features.7', 0.02],
+    ['fewer inputs early', 30, 100, 'small-different', 'features.7', 'classifier.5', -0.02],
+    ['as many', 100, 100, 'small-different', 'features.7', 'classifier.5', -0.02],
+  ] as const)(
+    'where early and late layers tie, the cheaper scenario is taken: %s',
+    (_, earlyInputs, lateInputs, scenario, basis, layer, difference) => {
+      const given = evidence({ 'features.7': 0.72, 'classifier.5': 0.7 })
+      const depths = given.depths.map((depth) => ({
+        ...depth,
+        features: depth.part === 'early' ? earlyInputs : lateInputs,
+      }))
+      const choice = decide({ ...given, depths })
+      expect(choice).toMatchObject({ scenario, basis, tie: { layer } })
+      expect(choice.tie?.difference.value).toBeCloseTo(difference, 9)
+      expect(choice.tie?.difference.low).toBeCloseTo(difference - 0.04, 9)
+      expect(choice.reason).toMatch(/they tie, with a difference of -[26]\.0 to [26]\.0 points/)
+      expect(choice.reason).toContain(`the cheaper one, ${scenario}`)
+    },
+  )
+
+  test('a tie of many images starts from the pretrained weights; nothing pretrained has no tie', () => {
+    const many = { images: 300_000 }
+    const layers = { 'features.7': 0.72, 'classifier.5': 0.7 }
+    const choice = decide(evidence(layers, many))
+    expect(choice).toMatchObject({
+      scenario: 'large-similar',
+      tie: { scenario: 'large-different', layer: 'features.7' },
+      forecast: null,
+    })
+    expect(choice.reason).toMatch(/the cheaper way\.$/)
+    expect(decide(evidence(layers, { ...many, pretrained: false })).tie).toBeNull()
+    expect(decide(evidence(atTheEnd)).tie).toBeNull()
   })
 
   test('every scenario gets the head that measured best for it', () => {

@@ -104,6 +104,23 @@ describe('crossValidate', () => {
     )
   })
 
+  test('images without a fold are predicted from all others, and change nothing for those', () => {
+    const { gram, labels } = clusters(30, 4, 60, 3, 7)
+    const [n, known] = [labels.length, 90]
+    const first = Float32Array.from({ length: known ** 2 }, (_, at) => {
+      const [i, j] = [Math.floor(at / known), at % known]
+      return gram[i * n + j] ?? Number.NaN
+    })
+    const alone = crossValidate(first, labels.slice(0, known), 4, threefold)
+    const both = crossValidate(gram, labels, 4, { ...threefold, known })
+    expect(both.correct).toEqual(alone.correct)
+    expect(both.halfCorrect).toEqual(alone.halfCorrect)
+    expect([alone.held.length, both.held.length, both.halfHeld.length]).toEqual([0, 30, 30])
+    expect(share(both.held)).toBeGreaterThan(0.4)
+    expect(share(both.halfHeld)).toBeLessThanOrEqual(share(both.held))
+    expect([...both.held].every((right) => right === 0 || right === 1)).toBe(true)
+  })
+
   test('a few images, of one fold each, are no error', () => {
     const { gram, labels } = clusters(2, 2, 5, 0.1, 6)
     expect(crossValidate(gram, labels, 2, threefold).correct.length).toBe(4)

@@ -1,32 +1,48 @@
 import type { VNode } from 'preact'
-import { percent, thousands, withError } from '../../base/format.ts'
+import {
+  accuracyWithInterval,
+  percent,
+  percentRange,
+  pointsRange,
+  thousands,
+} from '../../base/format.ts'
 import type { Choice } from '../../transfer/decide.ts'
 import { Table } from './table.tsx'
 
 /** What 'auto' measured: the accuracy of a linear classifier at each depth of the network. */
 export function Evidence({ choice }: { readonly choice: Choice }): VNode {
-  const { sampled, images, folds, chance, depths, sampledClasses } = choice.evidence
+  const { evidence, forecast } = choice
+  const { sampled, images, folds, chance, depths, sampledClasses } = evidence
   return (
     <>
       <p>
         A linear classifier on the frozen network's output at each depth, {folds}-fold
         cross-validated on {thousands(sampled)} of {thousands(images)} images ({sampledClasses}{' '}
-        classes), ± one standard error. The last column estimates the accuracy with all images, from
-        how much the error fell between half of the sample and all of it. Always naming the most
-        frequent class: {percent(chance)}.
+        classes). In brackets and in the last column: 95 % intervals. A depth whose distance to the
+        best one may be 0 ties with it. Always naming the most common class: {percent(chance)};
+        guessing: {percent(1 / sampledClasses)}.
       </p>
       <Table
         caption="Accuracy by depth"
-        header={['after', 'values', 'accuracy', 'expected of all']}
-        rows={depths.map((depth) => [
-          depth.layer,
-          thousands(depth.features),
-          withError(depth.accuracy, depth.error),
-          withError(depth.expected, depth.expectedError),
+        header={['after', 'values', 'accuracy', 'points behind the best']}
+        rows={depths.map(({ layer, features, accuracy, interval, behind }) => [
+          layer,
+          thousands(features),
+          accuracyWithInterval(accuracy, interval),
+          behind.value === 0
+            ? 'the best'
+            : `${pointsRange(behind)}${behind.low <= 0 ? ', a tie' : ''}`,
         ])}
         numbers={[1, 2, 3]}
         highlighted={depths.findIndex(({ layer }) => layer === choice.basis)}
       />
+      {forecast && (
+        <p>
+          Expected of a training with the default options:{' '}
+          {percentRange(forecast.low, forecast.high)} of the {thousands(evidence.validation)}{' '}
+          validation images (95 % interval).
+        </p>
+      )}
     </>
   )
 }

@@ -9,8 +9,75 @@ export interface RatePoint {
   readonly smoothed: number
 }
 
+/** A learning rate to train with, and the part of the search that it comes from. */
+export interface RateSuggestion {
+  /**
+   * The rate at which the loss is halfway between where it starts and its lowest. Null if it never
+   * falls by more than batches differ.
+   */
+  readonly rate: number | null
+  /** The first point of the fall, and the lowest one. Those before and after are not used. */
+  readonly fall: { readonly start: number; readonly end: number } | null
+}
+
+/** Width of the smoothing, as a share of the search's steps: the standard deviation of a Gaussian. */
+const width = 0.03
+/** How many times its own uncertainty a fall has to be. */
+const least = 4
+/** The fewest points before the lowest one that a fall can have. */
+const fewest = 5
+
 /**
- * The points that the suggestions use: without the first tenth of the search and its last five
+ * Suggests a learning rate: the one at which the loss is halfway down to its lowest.
+ *
+ * Two things mislead rules that look for the longest or steepest fall of an exponential average:
+ * the average begins with single batches, so that it falls or rises while nothing is learned yet,
+ * and it lags behind. Here the loss is smoothed to both sides, the level that it starts from is the
+ * median of the first third before its lowest, which a few odd losses do not move, and a fall
+ * counts only if it is larger than what single batches differ by.
+ */
+export function suggestRate(points: readonly RatePoint[], steps: number): RateSuggestion {
+  const losses = points.map(({ loss }) => loss)
+  const spread = Math.max(1, width * steps)
+  const smooth = smoothed(losses, spread)
+  const lowest = smooth.indexOf(Math.min(...smooth))
+  if (lowest < fewest) return { rate: null, fall: null }
+  const level = medianOf(losses.slice(0, Math.max(fewest, Math.floor(lowest / 3))))
+  const depth = level - at(smooth, lowest)
+  const before = smooth.slice(0, lowest + 1)
+  // 1.4826 median deviations are a standard deviation, and the Gaussian averages 2 √π spread points.
+  const noise = 1.4826 * medianOf(before.map((value, i) => Math.abs(at(losses, i) - value)))
+  if (!(depth > (least * noise) / Math.sqrt(2 * Math.sqrt(Math.PI) * spread)))
+    return { rate: null, fall: null }
+  const lastAbove = (share: number) =>
+    before.findLastIndex((value) => value >= level - share * depth)
+  const start = Math.max(0, lastAbove(0.05))
+  return { rate: at(points, Math.max(0, lastAbove(0.5))).lr, fall: { start, end: lowest } }
+}
+
+/** Averages with a Gaussian's weights, of the points that there are. */
+function smoothed(values: readonly number[], spread: number): number[] {
+  return values.map((_, center) => {
+    let [sum, mass] = [0, 0]
+    for (const [i, value] of values.entries()) {
+      const weight = Math.exp(-(((i - center) / spread) ** 2) / 2)
+      sum += weight * value
+      mass += weight
+    }
+    return sum / mass
+  })
+}
+
+function medianOf(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return (
+    (at(sorted, Math.floor((sorted.length - 1) / 2)) + at(sorted, Math.floor(sorted.length / 2))) /
+    2
+  )
+}
+
+/**
+ * The points that fastai's suggestions use: without the first tenth of the search and its last five
  * steps, as in fastai's lr_find.
  */
 function middle(points: readonly RatePoint[], steps: number): readonly RatePoint[] {
