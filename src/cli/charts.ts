@@ -1,8 +1,8 @@
 /** Charts drawn with letters in the terminal. */
 import { plot } from 'simple-ascii-chart'
+import { at } from '../base/at.ts'
 import type { Contestant } from '../train/compareScenarios.ts'
 import type { LearningRates } from '../train/findLearningRate.ts'
-import type { RatePoint } from '../train/recipe/suggest.ts'
 import type { Scenario } from '../transfer/scenario.ts'
 
 /** Each scenario's letter in the comparison chart. */
@@ -61,18 +61,24 @@ function lastKnown(
   })
 }
 
-/** The smoothed loss over the learning rate, in powers of ten, with a mark at the suggestion. */
-export function learningRateChart({ points, valley }: LearningRates): string[] {
-  const shown = beforeDivergence(points)
-  const losses = shown.map(({ smoothed }) => smoothed)
-  const rates = shown.map(({ lr }) => lr)
+const rateColumns = 64
+
+/**
+ * The smoothed loss over the learning rate, in powers of ten, with a mark at the suggestion. The bar
+ * above shows where the suggestion comes from.
+ */
+export function learningRateChart(search: LearningRates): string[] {
+  const { points, trend, suggestion, fall } = search
+  const losses = beforeDivergence(trend)
+  const rates = losses.map((_, i) => at(points, i).lr)
   const [low, high] = [Math.min(...losses), Math.max(...losses)]
   const step = roundStep(Math.max((high - low) / 4, 0.01))
   const [bottom, top] = [Math.floor(low / step), Math.ceil(high / step)]
+  const marked = rates.findIndex((lr) => suggestion !== null && lr >= suggestion)
   const chart = plot(
-    shown.map(({ lr, smoothed }) => [Math.log10(lr), smoothed]),
+    losses.map((loss, i) => [Math.log10(at(rates, i)), loss]),
     {
-      width: 64,
+      width: rateColumns,
       height: 12,
       yRange: [bottom * step, top * step],
       customYAxisTicks: multiplesOf(step, bottom, top),
@@ -80,23 +86,30 @@ export function learningRateChart({ points, valley }: LearningRates): string[] {
       customXAxisTicks: multiplesOf(1, -7, 1).filter(
         (power) => 10 ** power <= Math.max(...rates) && 10 ** power >= Math.min(...rates) / 1.5,
       ),
-      points: [{ x: Math.log10(valley), y: shown.find(({ lr }) => lr >= valley)?.smoothed ?? low }],
+      ...(marked < 0
+        ? {}
+        : { points: [{ x: Math.log10(at(rates, marked)), y: at(losses, marked) }] }),
     },
   )
-  return linesOf(chart)
+  const lines = linesOf(chart)
+  if (!fall) return lines
+  const column = (i: number) => Math.round((i / (losses.length - 1)) * (rateColumns - 1))
+  const [start, end] = [column(fall.start), column(Math.min(fall.end, losses.length - 1))]
+  const bar = '·'.repeat(start) + '─'.repeat(end - start + 1) + '·'.repeat(rateColumns - 1 - end)
+  const axis = Math.max(...lines.map((line) => line.indexOf('┤')))
+  return [`${' '.repeat(axis + 1)}${bar}`, ...lines]
 }
 
 /**
  * The search without its end, where the loss is far above everything in the first half: on that
  * scale the rest would look flat.
  */
-function beforeDivergence(points: readonly RatePoint[]): readonly RatePoint[] {
-  const losses = points.map(({ smoothed }) => smoothed)
+function beforeDivergence(losses: readonly number[]): readonly number[] {
   const half = Math.ceil(losses.length / 2)
   const [highest, lowest] = [Math.max(...losses.slice(0, half)), Math.min(...losses)]
   const limit = highest + (highest - lowest) / 4 + 0.1
   const end = losses.findIndex((loss, i) => i >= half && loss > limit)
-  return end < 0 ? points : points.slice(0, end)
+  return end < 0 ? losses : losses.slice(0, end)
 }
 
 /** The distance between two ticks: the smallest of 1, 2, 5, 10, … (or 0.5, 0.2, …) ≥ `least`. */

@@ -9,6 +9,8 @@ import { type Choice, type Depth, decide, type Evidence } from '../transfer/deci
 import { doublingsTo } from '../transfer/forecast.ts'
 import type { CrossValidation } from '../transfer/ridge.ts'
 import type { OnEvent } from './events.ts'
+import { defaultBatchSize } from './fitOptions.ts'
+import { trainingOptions } from './options/table.ts'
 import { type Probe, probe } from './probe.ts'
 
 /** Options of `chooseScenario`. */
@@ -67,6 +69,7 @@ export async function chooseScenario(
     chance: mostCommonShare(labels, classes),
     validation: data.val.length,
     sampledValidation: read - labels.length,
+    steps: trainingOptions.epochs.default * Math.ceil(data.train.length / defaultBatchSize),
     depths: depthsOf(probed, data.train.length),
     seconds: (performance.now() - started) / 1000,
     readSeconds,

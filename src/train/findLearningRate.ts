@@ -41,6 +41,8 @@ export interface LearningRates {
   readonly suggestion: RateSuggestion['rate']
   /** The points that the suggestion comes from: the first one of the fall, and the lowest one. */
   readonly fall: RateSuggestion['fall']
+  /** The losses smoothed to both sides, one for each point. */
+  readonly trend: RateSuggestion['trend']
   /**
    * For comparison, two thirds down the longest valley of the smoothed loss (fastai's `valley`), and
    * where it falls fastest (its `steep`). Both may be misled by the first batches.
@@ -131,9 +133,9 @@ export async function findLearningRate(
         throw new DataError(`${data.root} has no image to train on that can be decoded`)
     }
     const { points, diverged } = curve
-    const { rate, fall } = suggestRate(points, steps)
+    const { rate, fall, trend } = suggestRate(points, steps)
     const compared = { valley: valley(points, steps), steepest: steepest(points, steps) }
-    return { points, diverged, suggestion: rate, fall, ...compared }
+    return { points, diverged, suggestion: rate, fall, trend, ...compared }
   } finally {
     if (before && !model.engine.gpu.lost) session.restore(before)
     await session.dispose()

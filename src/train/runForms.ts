@@ -112,6 +112,7 @@ export const choiceForm: Form<Choice> = {
         chance: share,
         validation: wholeNumber,
         sampledValidation: wholeNumber,
+        steps: wholeNumber,
         depths: {
           each: {
             fields: {

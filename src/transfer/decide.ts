@@ -65,6 +65,8 @@ export interface Evidence {
   /** Number of validation images, and how many of them the classifiers predicted. */
   readonly validation: number
   readonly sampledValidation: number
+  /** Steps of a training on all images with the default options. */
+  readonly steps: number
   /** Shallowest first. */
   readonly depths: readonly Depth[]
   /**

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { comparisonChart, learningRateChart } from '../../src/cli/charts.ts'
 import type { Point } from '../../src/train/compareScenarios.ts'
-import { steepest, valley } from '../../src/train/recipe/suggest.ts'
+import { steepest, suggestRate, valley } from '../../src/train/recipe/suggest.ts'
 import type { Scenario } from '../../src/transfer/scenario.ts'
 
 const point = (at: number, valAccuracy: number): Point => ({
@@ -54,7 +54,10 @@ function search(first: number) {
         : 2 - Math.max(0, Math.log10(lr / 1e-4)) * 0.3 + Math.max(0, Math.log10(lr / 1e-2)) * 8
     return { lr, smoothed, loss: smoothed }
   })
-  return { points, diverged: true, valley: valley(points, 100), steepest: steepest(points, 100) }
+  const { rate, fall } = suggestRate(points, 100)
+  const compared = { valley: valley(points, 100), steepest: steepest(points, 100) }
+  const trend = points.map(({ smoothed }) => smoothed)
+  return { points, diverged: true, suggestion: rate, fall, trend, ...compared }
 }
 
 test('shows the whole way down and the beginning of the way up, whatever the first batch was like', () => {
@@ -69,6 +72,9 @@ test('shows the whole way down and the beginning of the way up, whatever the fir
     )
     expect(drawn.filter(Boolean).length).toBeGreaterThan(55)
     expect(lines.join('\n').match(/●/g)).toHaveLength(1)
+    // The bar above: what is ignored, the fall from 1e-4 to 1e-2, and what is ignored.
+    expect(lines[0]).toMatch(/^ {5}·{25,36}─{15,26}·{2,14}$/)
+    expect(lines[0]).toHaveLength(5 + 64)
     expect(lines.at(-1)).toMatch(/1e-7 +1e-6 +1e-5 +1e-4 +1e-3 +1e-2/)
     // Ticks at even distances, and none that runs away with the loss.
     const ticks = lines.flatMap((line) =>

@@ -52,6 +52,7 @@ describe('chooseScenario', () => {
       pretrained: false,
       validation: 12,
       sampledValidation: 12,
+      steps: 20,
     })
     expect(evidence.chance).toBeCloseTo(1 / 3, 6)
     for (const { accuracy, interval, expected, behind, ...rest } of evidence.depths) {

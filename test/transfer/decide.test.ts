@@ -44,6 +44,7 @@ function evidence(
     chance: 1 / 6,
     validation: 300,
     sampledValidation: 300,
+    steps: 1500,
     seconds: 1,
     readSeconds: 0.5,
     seed: 0,

@@ -7,6 +7,7 @@ import {
   findLearningRate,
   type LearningRateOptions,
   type LearningRates,
+  suggestedRate,
 } from '../../train/findLearningRate.ts'
 import { applyScenario } from '../../transfer/scenario.ts'
 import { learningRateChart } from '../charts.ts'
@@ -70,11 +71,9 @@ async function run(dir: string, options: TrainOptions, command: Command): Promis
     const plan = applyScenario(model, scenarioOf(settings, choice, data.classes.length))
     describePlan(output, plan, { why: !choice })
     const found = await search(model, { data, settings, output, stop })
-    output.event({ type: 'result', suggestion: found.valley, ...found })
-    output.command(
-      'next',
-      nextCommand('train', dir, ...typedOptions(command), '--lr', found.valley.toPrecision(2)),
-    )
+    output.event({ type: 'result', ...found })
+    const rate = found.suggestion === null ? [] : ['--lr', String(suggestedRate(found))]
+    output.command('next', nextCommand('train', dir, ...typedOptions(command), ...rate))
   })
 }
 
@@ -87,7 +86,7 @@ interface Search {
 
 /** The rate that a search suggests, rounded to two digits, with a plot of the search. */
 export async function findRate(model: Network, job: Search): Promise<number> {
-  return Number((await search(model, job)).valley.toPrecision(2))
+  return suggestedRate(await search(model, job))
 }
 
 async function search(
@@ -112,11 +111,19 @@ async function search(
     ...learningRateChart(found),
     '',
   ])
-  const ends = found.diverged ? 'where the loss diverged' : 'at 10'
+  const ends = found.diverged ? 'the search ended where the loss diverged' : 'it ended at 10'
   output.labeled(
     'rate',
-    `${found.valley.toPrecision(2)}, two thirds down the longest valley (the mark); ` +
-      `steepest at ${found.steepest.toPrecision(2)}; ended ${ends}`,
+    found.suggestion === null
+      ? 'none: at no rate the loss falls by more than batches differ. Train with the default rate ' +
+          '(leave --lr out), or search with larger batches (--batch-size)'
+      : `${suggestedRate(found)}, where the loss is halfway down (the mark). Above, the line is the ` +
+          `fall that was used, and the dots were ignored; ${ends}`,
+  )
+  output.labeled(
+    'compare',
+    `fastai's rules, which the first batches can mislead: valley ${found.valley.toPrecision(2)}, ` +
+      `steep ${found.steepest.toPrecision(2)}`,
   )
   return found
 }

@@ -19,8 +19,8 @@ export function Evidence({ choice }: { readonly choice: Choice }): VNode {
         A linear classifier on the frozen network's output at each depth, {folds}-fold
         cross-validated on {thousands(sampled)} of {thousands(images)} images ({sampledClasses}{' '}
         classes). In brackets and in the last column: 95 % intervals. A depth whose distance to the
-        best one may be 0 ties with it. Always naming the most common class: {percent(chance)};
-        guessing: {percent(1 / sampledClasses)}.
+        best one may be 0 ties with it. Always naming the most common class gives {percent(chance)},
+        and guessing {percent(1 / sampledClasses)}.
       </p>
       <Table
         caption="Accuracy by depth"

@@ -18,6 +18,8 @@ export interface RateSuggestion {
   readonly rate: number | null
   /** The first point of the fall, and the lowest one. Those before and after are not used. */
   readonly fall: { readonly start: number; readonly end: number } | null
+  /** The losses that the suggestion was read from: smoothed to both sides, one for each point. */
+  readonly trend: readonly number[]
 }
 
 /** Width of the smoothing, as a share of the search's steps: the standard deviation of a Gaussian. */
@@ -39,20 +41,20 @@ const fewest = 5
 export function suggestRate(points: readonly RatePoint[], steps: number): RateSuggestion {
   const losses = points.map(({ loss }) => loss)
   const spread = Math.max(1, width * steps)
-  const smooth = smoothed(losses, spread)
-  const lowest = smooth.indexOf(Math.min(...smooth))
-  if (lowest < fewest) return { rate: null, fall: null }
+  const trend = smoothed(losses, spread)
+  const lowest = trend.indexOf(Math.min(...trend))
+  if (lowest < fewest) return { rate: null, fall: null, trend }
   const level = medianOf(losses.slice(0, Math.max(fewest, Math.floor(lowest / 3))))
-  const depth = level - at(smooth, lowest)
-  const before = smooth.slice(0, lowest + 1)
+  const depth = level - at(trend, lowest)
+  const before = trend.slice(0, lowest + 1)
   // 1.4826 median deviations are a standard deviation, and the Gaussian averages 2 √π spread points.
   const noise = 1.4826 * medianOf(before.map((value, i) => Math.abs(at(losses, i) - value)))
   if (!(depth > (least * noise) / Math.sqrt(2 * Math.sqrt(Math.PI) * spread)))
-    return { rate: null, fall: null }
+    return { rate: null, fall: null, trend }
   const lastAbove = (share: number) =>
     before.findLastIndex((value) => value >= level - share * depth)
   const start = Math.max(0, lastAbove(0.05))
-  return { rate: at(points, Math.max(0, lastAbove(0.5))).lr, fall: { start, end: lowest } }
+  return { rate: at(points, Math.max(0, lastAbove(0.5))).lr, fall: { start, end: lowest }, trend }
 }
 
 /** Averages with a Gaussian's weights, of the points that there are. */
