@@ -35,6 +35,7 @@ export {
   UsageError,
   WeightsError,
 } from './base/errors.ts'
+export type { Difference, Interval, Share } from './base/interval.ts'
 export { Random } from './base/random.ts'
 export type { LoadOptions, NamedArray, StateDict } from './base/stateDict.ts'
 export type { ByteSource, WeightsPlace } from './base/weightsPlace.ts'
@@ -127,12 +128,13 @@ export type { RatePoint } from './train/recipe/suggest.ts'
 export { type TuneOptions, tune } from './train/tune.ts'
 export {
   type Choice,
-  type Depth,
   decide,
-  type Evidence,
   headOptions,
+  type Tie,
   thresholds,
 } from './transfer/decide.ts'
+export type { Depth, Evidence } from './transfer/evidence.ts'
+export type { Forecast } from './transfer/forecast.ts'
 export { setTrainable, type TrainablePatterns } from './transfer/patterns.ts'
 export {
   applyScenario,

@@ -64,8 +64,8 @@ function lastKnown(
 const rateColumns = 64
 
 /**
- * The smoothed loss over the learning rate, in powers of ten, with a mark at the suggestion. The bar
- * above shows where the suggestion comes from.
+ * The smoothed loss over the learning rate, in powers of ten, with a mark at the suggestion. The
+ * bar above shows where the suggestion comes from.
  */
 export function learningRateChart(search: LearningRates): string[] {
   const { points, trend, suggestion, fall } = search

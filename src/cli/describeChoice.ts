@@ -41,8 +41,9 @@ export function describeChoice(output: Output, choice: Choice): void {
   )
   output.labeled(
     '',
-    'In brackets and as points behind the best: 95 % intervals. Two depths tie if theirs holds 0. ' +
-      'At the end what needs no network: always the most common class, and guessing.',
+    'In brackets and as points behind the best: 95 % intervals. A depth whose interval ' +
+      'holds 0 ties with the best. The last two need no network: always the most common ' +
+      'class, and guessing.',
   )
   output.labeled('auto', `${choice.scenario}: ${choice.reason}`)
   if (forecast)

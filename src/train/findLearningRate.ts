@@ -44,7 +44,7 @@ export interface LearningRates {
   /** The losses smoothed to both sides, one for each point. */
   readonly trend: RateSuggestion['trend']
   /**
-   * For comparison, two thirds down the longest valley of the smoothed loss (fastai's `valley`), and
+   * For comparison, a point on the longest valley of the smoothed loss (fastai's `valley`), and
    * where it falls fastest (its `steep`). Both may be misled by the first batches.
    */
   readonly valley: number

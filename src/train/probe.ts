@@ -8,7 +8,7 @@ import { Conv2d, Dropout, Flatten, Linear } from '../nn/layers.ts'
 import { type Network, randomAmong } from '../nn/network.ts'
 import { sizeOf } from '../tensor/ndbuffer.ts'
 import type { Engine, Tensor } from '../tensor/tensor.ts'
-import type { Depth } from '../transfer/decide.ts'
+import type { Depth } from '../transfer/evidence.ts'
 import { type CrossValidation, crossValidate } from '../transfer/ridge.ts'
 import { grouped } from './batches.ts'
 import { brokenImages } from './evaluate.ts'
@@ -162,7 +162,7 @@ interface Features {
   readonly outputs: readonly (readonly Float32Array[])[]
   /** The classes of the images, numbered in the order they were read. */
   readonly labels: readonly number[]
-  /** How many of the images, the first ones, are training images, and how many classes they have. */
+  /** How many of the images, the first ones, are training images, and their classes' number. */
   readonly known: number
   readonly classes: number
 }

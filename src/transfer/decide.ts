@@ -1,5 +1,6 @@
 import { accuracyWithInterval, percent, pointsRange, thousands } from '../base/format.ts'
-import type { Difference, Interval } from '../base/interval.ts'
+import type { Difference } from '../base/interval.ts'
+import type { Depth, Evidence } from './evidence.ts'
 import { type Forecast, forecastOf } from './forecast.ts'
 import type { Scenario, ScenarioOptions } from './scenario.ts'
 
@@ -17,65 +18,6 @@ export const thresholds = {
   /** Fewer training images a class than this are too few to cross-validate: two for each fold. */
   scarce: 6,
 } as const
-
-/** How well a linear classifier predicts the classes from the output of one layer. */
-export interface Depth {
-  /** The layer whose output was probed. */
-  readonly layer: string
-  /** Whether it is among the convolutions, at their end, or among the FC layers. */
-  readonly part: 'early' | 'last features' | 'hidden FC' | 'last hidden FC'
-  /** Number of features of one image there. */
-  readonly features: number
-  /** Share of the sample predicted rightly by classifiers trained on the other folds, in 0..1. */
-  readonly accuracy: number
-  /** Its 95 % interval. */
-  readonly interval: Interval
-  /**
-   * The accuracy of a classifier trained on all images, if errors keep falling as they do from half
-   * of the sample to all of it. Depths are compared by it. The best one's is too high, because it is
-   * the highest of several: `forecast` is what to expect.
-   */
-  readonly expected: number
-  /**
-   * The best depth's `expected` less this one's, with a 95 % interval from the images on which the
-   * two disagree. A tie if the interval contains 0.
-   */
-  readonly behind: Difference
-  /**
-   * Share of the validation images predicted rightly by a classifier trained on the whole sample,
-   * and by classifiers trained on half of it. Null if there are no validation images.
-   */
-  readonly validation: number | null
-  readonly validationOfHalf: number | null
-}
-
-/** The measurements that a choice is based on. */
-export interface Evidence {
-  /** Number of training images. */
-  readonly images: number
-  readonly classes: number
-  /** Whether the probed weights were trained. */
-  readonly pretrained: boolean
-  /** Number of images probed, and of their classes. */
-  readonly sampled: number
-  readonly sampledClasses: number
-  readonly folds: number
-  /** The share of the most common class in the sample: an accuracy that needs no features. */
-  readonly chance: number
-  /** Number of validation images, and how many of them the classifiers predicted. */
-  readonly validation: number
-  readonly sampledValidation: number
-  /** Steps of a training on all images with the default options. */
-  readonly steps: number
-  /** Shallowest first. */
-  readonly depths: readonly Depth[]
-  /**
-   * Seconds of the probe, and of that the part spent reading the sample and running the network.
-   */
-  readonly seconds: number
-  readonly readSeconds: number
-  readonly seed: number
-}
 
 /** Two depths of which neither is shown to be better. */
 export interface Tie {
@@ -243,8 +185,8 @@ function reasonFor(
   const weights = pretrained ? 'frozen' : 'random frozen'
   if (!useful)
     return (
-      `${amount}, but with ${weights} features a classifier is not shown to be better than always ` +
-      `naming the most common class (${measured(basis)} against ${percent(chance)}), ` +
+      `${amount}, but with ${weights} features a classifier is not shown to be better than ` +
+      `always naming the most common class (${measured(basis)} against ${percent(chance)}), ` +
       'so everything trains.'
     )
   const classifier = `a linear classifier on the ${weights} features`

@@ -1,5 +1,5 @@
 import { type Interval, z95 } from '../base/interval.ts'
-import type { Depth, Evidence } from './decide.ts'
+import type { Depth, Evidence } from './evidence.ts'
 
 /** The validation accuracy that a training is expected to reach, with a 95 % interval. */
 export interface Forecast extends Interval {

@@ -10,8 +10,8 @@ export interface CrossValidation {
   /** The same for classifiers trained on half of the other folds. */
   readonly halfCorrect: Float64Array
   /**
-   * For each image that no fold has: whether the classifier trained on all folds predicts its class,
-   * 1 or 0.
+   * For each image that no fold has: whether the classifier trained on all folds predicts its
+   * class, 1 or 0.
    */
   readonly held: Float64Array
   /** The same for classifiers trained on half of all folds, in 0..1. */

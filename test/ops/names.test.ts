@@ -59,7 +59,7 @@ const users: Readonly<Record<string, readonly string[]>> = {
     'report/occlusionMap.ts',
     'reference/crossEntropy.ts',
   ],
-  'a matrix product': ['train/chooseScenario.ts'],
+  'a matrix product': ['train/probe.ts'],
   'the tour of the page explains a convolution': ['inspect/web/tour.tsx', 'inspect/web/tourRun.ts'],
   'the shortest kernel, which the laboratory opens with': ['inspect/web/lab.tsx'],
   'an example in the help': ['cli/commands/check.ts'],

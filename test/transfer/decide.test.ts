@@ -1,11 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import {
-  areMany,
-  type Depth,
-  decide,
-  type Evidence,
-  headOptions,
-} from '../../src/transfer/decide.ts'
+import { areMany, decide, headOptions } from '../../src/transfer/decide.ts'
+import type { Depth, Evidence } from '../../src/transfer/evidence.ts'
 
 const parts: Readonly<Record<string, Depth['part']>> = {
   'features.5': 'early',

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Depth, Evidence } from '../../src/transfer/decide.ts'
+import type { Depth, Evidence } from '../../src/transfer/evidence.ts'
 import { doublingsTo, forecastOf } from '../../src/transfer/forecast.ts'
 
 const depth = (validation: number, validationOfHalf: number): Depth => ({

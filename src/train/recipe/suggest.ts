@@ -22,7 +22,7 @@ export interface RateSuggestion {
   readonly trend: readonly number[]
 }
 
-/** Width of the smoothing, as a share of the search's steps: the standard deviation of a Gaussian. */
+/** Standard deviation of the smoothing Gaussian, as a share of the search's steps. */
 const width = 0.03
 /** How many times its own uncertainty a fall has to be. */
 const least = 4
@@ -47,7 +47,7 @@ export function suggestRate(points: readonly RatePoint[], steps: number): RateSu
   const level = medianOf(losses.slice(0, Math.max(fewest, Math.floor(lowest / 3))))
   const depth = level - at(trend, lowest)
   const before = trend.slice(0, lowest + 1)
-  // 1.4826 median deviations are a standard deviation, and the Gaussian averages 2 √π spread points.
+  // 1.4826 median deviations are a standard deviation, and 2 √π spread points are averaged.
   const noise = 1.4826 * medianOf(before.map((value, i) => Math.abs(at(losses, i) - value)))
   if (!(depth > (least * noise) / Math.sqrt(2 * Math.sqrt(Math.PI) * spread)))
     return { rate: null, fall: null, trend }
