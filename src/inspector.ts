@@ -57,7 +57,12 @@ async function servedPage(inspection: Inspection): Promise<Answer> {
   return {
     type: 'text/html; charset=utf-8',
     body: renderPage(inspection, bundle),
-    policy: `default-src 'none'; img-src data:; script-src 'sha256-${hash}'; style-src 'unsafe-inline'`,
+    policy: [
+      "default-src 'none'",
+      'img-src data:',
+      `script-src 'sha256-${hash}'`,
+      "style-src 'unsafe-inline'",
+    ].join('; '),
   }
 }
 
