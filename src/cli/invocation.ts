@@ -1,5 +1,5 @@
 import { basename, relative, sep } from 'node:path'
-import { quoted } from './quoted.ts'
+import { quoted } from '../base/node/quoted.ts'
 
 /** How texts name the command that do not know how it was started: the library's own ones. */
 const canonical = 'npx graft-webgpu'

@@ -1,6 +1,6 @@
 import { basename, resolve } from 'node:path'
+import { quoted } from '../base/node/quoted.ts'
 import { invocation } from './invocation.ts'
-import { quoted } from './quoted.ts'
 
 /**
  * The images' name within names of runs: their folder, or their file without its ending. What is no

@@ -1,11 +1,15 @@
-import type { VNode } from 'preact'
+import { Fragment, type VNode } from 'preact'
 import { at } from '../base/at.ts'
-import { layersOf, percent, percentRange, thousands } from '../base/format.ts'
-import { PageHeader } from '../look/header.tsx'
+import { layersOf, percent, thousands } from '../base/format.ts'
+import type { FitOptions } from '../train/fitOptions.ts'
+import { keptText } from '../train/kept.ts'
 import { listNames } from '../weights/arrays.ts'
 import { Figure } from './figure.tsx'
 import type { Report, RunFigures } from './figures.ts'
+import { mostImages, mostOfCell } from './gallery.ts'
+import { Opening } from './opening.tsx'
 import { renderPage } from './page.tsx'
+import { CellImages, hrefsOf } from './sections/cells.tsx'
 import { reliabilityDrawing } from './sections/charts.ts'
 import { Classes } from './sections/classes.tsx'
 import { Confusion } from './sections/confusion.tsx'
@@ -16,10 +20,8 @@ import { TopLosses } from './sections/topLosses.tsx'
 import { Time } from './time.tsx'
 
 /** A run's report as one HTML file that needs nothing beside it. */
-export function runPage({ figures, images }: Report): string {
-  const { run, data, plan, accuracy } = figures
-  const title = `Report on ${run}`
-  const { classes } = data
+export function runPage({ figures, images, cells }: Report): string {
+  const { classes } = figures.data
   const sections: readonly (readonly [id: string, title: string, content: VNode | null])[] = [
     ['scenario', 'The scenario, and why', <Scenario key="scenario" figures={figures} />],
     ['curves', 'Training', <Training key="curves" figures={figures} />],
@@ -27,7 +29,14 @@ export function runPage({ figures, images }: Report): string {
     [
       'confusion',
       'What is taken for what',
-      <Confusion key="confusion" classes={classes} confusion={figures.confusion} Figure={Figure} />,
+      <Fragment key="confusion">
+        <Confusion classes={classes} confusion={figures.confusion} hrefOf={hrefsOf(cells)} />
+        <p class="quiet">
+          Click a cell to see its images. The report holds at most {mostImages}, {mostOfCell} of a
+          cell.
+        </p>
+        <CellImages classes={classes} cells={cells} />
+      </Fragment>,
     ],
     [
       'calibration',
@@ -43,38 +52,9 @@ export function runPage({ figures, images }: Report): string {
   ]
   const shown = sections.filter(([, , content]) => content !== null)
   return renderPage(
-    title,
+    `Report on ${figures.run}`,
     <>
-      <PageHeader kind="training report" title={title} />
-      <p class="quiet">
-        {figures.network} on {data.root}: {thousands(data.train)} images to train on,{' '}
-        {thousands(data.val)} held out, {classes.length} classes. Every number below is of the
-        images held out; an interval contains the true value 95 times in 100.
-      </p>
-      <dl class="figures">
-        <Headline
-          name="accuracy"
-          value={accuracy ? percent(accuracy.value) : 'none'}
-          note={accuracy ? percentRange(accuracy.low, accuracy.high) : ''}
-        />
-        {classes.length > 10 && figures.top5 && (
-          <Headline
-            name="among the first five"
-            value={percent(figures.top5.value)}
-            note={percentRange(figures.top5.low, figures.top5.high)}
-          />
-        )}
-        <Headline
-          name="calibration error"
-          value={percent(figures.calibration.error)}
-          note="0 is best"
-        />
-        <Headline
-          name="scenario"
-          value={plan.scenario}
-          note={figures.choice ? 'picked by auto' : 'set, not measured'}
-        />
-      </dl>
+      <Opening figures={figures} cells={cells} />
       <nav aria-label="Sections">
         <ul>
           {shown.map(([id, name]) => (
@@ -91,7 +71,8 @@ export function runPage({ figures, images }: Report): string {
         </section>
       ))}
       <p class="quiet">
-        graft {figures.graft} on {figures.adapter}
+        Graft {figures.graft} on {figures.adapter}. Every number is of the images held out, unless
+        it says otherwise; a 95 % interval contains the true value 95 times in 100.
       </p>
     </>,
   )
@@ -99,24 +80,6 @@ export function runPage({ figures, images }: Report): string {
 
 interface Props {
   readonly figures: RunFigures
-}
-
-function Headline({
-  name,
-  value,
-  note,
-}: {
-  readonly name: string
-  readonly value: string
-  readonly note: string
-}): VNode {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{value}</dd>
-      <dd class="quiet">{note}</dd>
-    </div>
-  )
 }
 
 function Scenario({ figures: { plan, choice, options } }: Props): VNode {
@@ -153,16 +116,12 @@ function Scenario({ figures: { plan, choice, options } }: Props): VNode {
   )
 }
 
-function Training({ figures: { epochs } }: Props): VNode {
+function Training({ figures: { epochs, options } }: Props): VNode {
   const last = epochs.at(-1)
   if (!last) return <p>No epoch was finished.</p>
-  const best = epochs.reduce((a, b) => (b.valAccuracy > a.valAccuracy ? b : a))
   return (
     <>
-      <p>
-        Best accuracy on images held out: {percent(best.valAccuracy)} in epoch {best.epoch}; after
-        the last, {last.epoch}: {percent(last.valAccuracy)}.
-      </p>
+      <p>On images held out: {keptText(epochs, options as Partial<FitOptions>)}.</p>
       <Epochs epochs={epochs} last={last} Figure={Figure} />
     </>
   )

@@ -93,6 +93,34 @@ export function classFigures(
   })
 }
 
+/** What always naming the most common class of these images reaches. */
+export function baselineOf(
+  names: readonly string[],
+  confusion: readonly (readonly number[])[],
+): { readonly name: string; readonly share: number } {
+  const counts = confusion.map((row) => row.reduce((a, b) => a + b, 0))
+  const most = Math.max(...counts)
+  return { name: at(names, counts.indexOf(most)), share: most / counts.reduce((a, b) => a + b, 0) }
+}
+
+/** A network that is right less often than this is no judge of labels. */
+const trusted = 0.8
+
+/**
+ * The names of images whose label is likely wrong: a network that is right on most others gives
+ * another class 95 % or more, and the label's less than 1 %.
+ */
+export function suspectsOf(outcomes: readonly Outcome[]): string[] {
+  const wrong = outcomes.filter((outcome) => predictedOf(outcome) !== outcome.sample.label)
+  if (1 - wrong.length / outcomes.length < trusted) return []
+  return worstOf(wrong, wrong.length)
+    .filter(
+      ({ sample, probabilities }) =>
+        Math.max(...probabilities) >= 0.95 && at(probabilities, sample.label) < 0.01,
+    )
+    .map(({ sample }) => sample.name)
+}
+
 /** Image counts by pair of true and predicted class where they differ, the most frequent first. */
 export function mistakesOf(confusion: readonly (readonly number[])[]) {
   return confusion

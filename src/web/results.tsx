@@ -3,7 +3,6 @@ import { Classes } from '../report/sections/classes.tsx'
 import { Confusion } from '../report/sections/confusion.tsx'
 import { TopLosses } from '../report/sections/topLosses.tsx'
 import { keptText } from '../train/kept.ts'
-import { Figure } from './figure.tsx'
 import { Thumbnail } from './images.tsx'
 import type { Selection } from './selection.ts'
 import type { Result } from './workerApi.ts'
@@ -39,7 +38,7 @@ export function Results({ result, files }: ResultsProps) {
       <div class="columns">
         <section aria-labelledby="confusion">
           <h3 id="confusion">What is taken for what</h3>
-          <Confusion classes={result.classes} confusion={result.confusion} Figure={Figure} />
+          <Confusion classes={result.classes} confusion={result.confusion} />
         </section>
         <section aria-labelledby="per-class">
           <h3 id="per-class">Class by class</h3>

@@ -78,7 +78,7 @@ describe.skipIf(!chromium)('the HTML files, in a real Chromium', () => {
             all.map((image) => image.complete && image.naturalWidth > 0),
           )
           expect(images).toEqual(images.map(() => true))
-          if (name === 'run') expect(images.length).toBe(6)
+          if (name === 'run') expect(await page.locator('.losses img').count()).toBe(6)
           expect(
             requests.filter((url) => !url.startsWith('data:') && !url.startsWith('file:')),
           ).toEqual([])
@@ -164,6 +164,27 @@ describe.skipIf(!chromium)('the HTML files, in a real Chromium', () => {
     },
   )
 
+  test('a cell of the matrix leads to its images, without a script', async () => {
+    const page = await browser.newPage()
+    await page.goto(pathToFileURL(pages.run ?? '').href)
+    const shown = page.locator('.cell:visible')
+    expect(await shown.count()).toBe(0)
+    const cell = page.locator('.matrix td a').first()
+    const count = Number(await cell.textContent())
+    await cell.focus()
+    await page.keyboard.press('Enter')
+    expect(await shown.count()).toBe(1)
+    expect(await shown.locator('img').count()).toBe(Math.min(count, 6))
+    expect(await shown.locator('h3').textContent()).toContain(`: ${count} image`)
+    // Every cell with images leads somewhere, and nothing else does.
+    const targets = await page.$$eval('.matrix td a', (all) =>
+      all.map((a) => document.querySelector(a.getAttribute('href') ?? '') !== null),
+    )
+    const counted = page.locator('.matrix tbody td').filter({ hasText: /[1-9]/ })
+    expect(targets).toEqual(new Array(await counted.count()).fill(true))
+    await page.close()
+  })
+
   test('the keyboard reaches the sections', async () => {
     const page = await browser.newPage()
     await page.goto(pathToFileURL(pages.run ?? '').href)
@@ -185,7 +206,7 @@ describe.skipIf(!chromium)('the HTML files, in a real Chromium', () => {
       /left of the weights.*classifier\.weight \[2, 54\]/,
       /ignored.*<img .*total/,
     ])
-      expect(await page.textContent('section')).toMatch(row)
+      expect(await page.textContent('section[aria-labelledby=scenario]')).toMatch(row)
     await page.close()
   })
 })
@@ -217,7 +238,7 @@ async function makePages(): Promise<{ run: string; comparison: string }> {
   }
   const timings = { choosing: 1.5, reading: 2, compiling: 0.5, training: 6, validating: 1 }
   const report = await measureRun(
-    { folder: 'runs/test', model, config, data, epochs, timings },
+    { folder: 'runs/test', model, config, data, epochs, timings, trained: new Date(0) },
     { topLosses: 3 },
   )
   model.dispose()

@@ -1,9 +1,11 @@
+import { stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { UsageError } from '../../base/errors.ts'
 import { counted, percent, percentRange } from '../../base/format.ts'
 import { writeFileAtomic } from '../../base/node/atomicFile.ts'
 import { makeFolder } from '../../base/node/folder.ts'
+import { runFiles } from '../../base/runFiles.ts'
 import type { ImageDataset } from '../../data/dataset.ts'
 import { openEmoji } from '../../data/emoji.ts'
 import {
@@ -54,9 +56,11 @@ async function run(folder: string, dir: string | undefined, options: ReportOptio
   const config = await readRunConfig(folder)
   const data = await openRunData(folder, dir, config)
   const [epochs, timings] = [await readRunMetrics(folder), await readRunTimings(folder)]
-  const [{ measureRun }, { runPage }] = await Promise.all([
+  const { mtime: trained } = await stat(join(folder, runFiles.weights))
+  const [{ measureRun }, { runPage }, { verdictOf }] = await Promise.all([
     import('../../report/figures.ts'),
     import('../../report/run.tsx'),
+    import('../../report/verdict.ts'),
   ])
   await withEngine(options.adapter, output, async (engine) => {
     const { model } = await loadRun(engine, folder)
@@ -64,18 +68,18 @@ async function run(folder: string, dir: string | undefined, options: ReportOptio
     describeData(output, data)
     warnOfOtherImages(output, folder, data.root, config, data)
     const report = await measureRun(
-      { folder, model, config, data, epochs, timings },
+      { folder, model, config, data, epochs, timings, trained },
       {
         topLosses: options.topLosses,
         onEvent: (event) => output.training(event),
         onImage: (done, total) =>
-          output.progress('looking', done, total, `${done} of ${total} top losses`),
+          output.progress('looking', done, total, `${done} of ${total} images`),
       },
     )
     const path = options.out ?? join(folder, 'report.html')
     await makeFolder(dirname(path))
     await writeFileAtomic(path, runPage(report))
-    const { accuracy, calibration } = report.figures
+    const { accuracy, calibration, plan } = report.figures
     if (accuracy) {
       const { value, low, high, of } = accuracy
       output.labeled(
@@ -84,8 +88,10 @@ async function run(folder: string, dir: string | undefined, options: ReportOptio
       )
     }
     output.labeled('calibration', `${percent(calibration.error)} expected calibration error`)
+    const verdict = verdictOf({ scenario: plan.scenario, ...report.figures })
+    for (const { text } of verdict) output.labeled('verdict', text)
     output.labeled('report', `${shortPath(path)}: one file, for any browser`)
-    output.event({ type: 'result', report: path, ...report.figures })
+    output.event({ type: 'result', report: path, verdict, ...report.figures })
   })
 }
 

@@ -15,7 +15,7 @@ export interface TableProps {
 }
 
 /** What scrolls is a named region that the keyboard reaches (WCAG 2.1.1). */
-const scrollRegion = (label: string) =>
+export const scrollRegion = (label: string) =>
   ({ class: 'scroll', tabIndex: 0, role: 'region', 'aria-label': label }) as const
 
 /** A table that scrolls where it is wider than its place. */

@@ -1,5 +1,5 @@
-import { fsPath } from '../base/node/fileNames.ts'
-import { printable } from '../base/printable.ts'
+import { printable } from '../printable.ts'
+import { fsPath } from './fileNames.ts'
 
 /**
  * An argument quoted for a shell. One that cannot be shown as it is has its bytes written out, in
