@@ -8,7 +8,7 @@ import { type Finding, verdictOf } from './verdict.ts'
 
 /** The first screen: what was trained, how good it is, what to do next, and images. */
 export function Opening({ figures, cells }: Pick<Report, 'figures' | 'cells'>): VNode {
-  const { run, data, plan, accuracy, calibration, top5, baseline, options } = figures
+  const { run, data, plan, accuracy, baseline, options } = figures
   const findings = verdictOf({ scenario: plan.scenario, ...figures })
   const command = trainCommand(options)
   return (
@@ -40,16 +40,16 @@ export function Opening({ figures, cells }: Pick<Report, 'figures' | 'cells'>): 
             </>
           }
         />
-        {data.classes.length > 10 && top5 && (
+        {data.classes.length > 10 && figures.top5 && (
           <Headline
             name="among the first five"
-            value={percent(top5.value)}
-            note={percentRange(top5.low, top5.high)}
+            value={percent(figures.top5.value)}
+            note={percentRange(figures.top5.low, figures.top5.high)}
           />
         )}
         <Headline
           name="calibration error"
-          value={percent(calibration.error)}
+          value={percent(figures.calibration.error)}
           note="how far confidence is off; 0 is best"
         />
         <Headline

@@ -1,5 +1,5 @@
 import { at } from '../base/at.ts'
-import { counted, percent, percentRange } from '../base/format.ts'
+import { counted, listed, percent, percentRange } from '../base/format.ts'
 import type { EpochResult } from '../train/events.ts'
 import type { Scenario } from '../transfer/scenario.ts'
 import type { ClassFigures, Share } from './statistics.ts'
@@ -90,7 +90,8 @@ function quality(judged: Judged): Finding {
   const figures =
     trained === null
       ? `${percent(accuracy.value)} right on images held out`
-      : `${percent(trained)} right on the images trained on, ${percent(accuracy.value)} on those held out`
+      : `${percent(trained)} right on the images trained on, ${percent(accuracy.value)} on those ` +
+        'held out'
   const gap = trained === null ? 0 : trained - accuracy.value
   const overfits = trained !== null && gap > limits.gap && trained > accuracy.high
   if (accuracy.low <= baseline.share)
@@ -219,7 +220,7 @@ function labelErrors({ suspects }: Judged): Finding[] {
       text:
         `${counted(suspects.length, 'image')} held out may have a wrong label: the network, ` +
         'right on most images, is sure of another class.',
-      advice: `Look at them: ${suspects.slice(0, 3).join(', ')}${suspects.length > 3 ? ', …' : ''}.`,
+      advice: `Look at them: ${listed(suspects)}.`,
     },
   ]
 }

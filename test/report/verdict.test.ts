@@ -118,7 +118,10 @@ const cases: readonly (readonly [
 ]
 
 describe('a verdict', () => {
-  test.each(cases)('%s', (_, change, kinds, text, changes) => {
+  const named = cases.map(([name, change, kinds, text, changes]) => ({
+    ...{ name, change, kinds, text, changes },
+  }))
+  test.each(named)('$name', ({ change, kinds, text, changes }) => {
     const findings = verdictOf(judged(change))
     expect(findings.map(({ kind }) => kind)).toEqual(kinds)
     expect(findings[0]?.text).toMatch(text)

@@ -57,7 +57,8 @@ caption { text-align: left; font-weight: 600; padding-bottom: var(--space-1) }
 .matrix td { color: var(--ink) }
 .matrix td.right { background: color-mix(in srgb, var(--right) var(--share, 0%), var(--raised)) }
 .matrix td.wrong { background: color-mix(in srgb, var(--wrong) var(--share, 0%), var(--raised)) }
-.matrix td a { display: grid; place-items: center; height: 100%; color: inherit; text-decoration: none }
+.matrix td a { display: grid; place-items: center; height: 100% }
+.matrix td a { color: inherit; text-decoration: none }
 .matrix td a:hover { outline: 2px solid var(--accent) }
 .unseen {
   position: absolute;
