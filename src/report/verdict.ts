@@ -1,8 +1,9 @@
 import { at } from '../base/at.ts'
 import { counted, listed, percent, percentRange } from '../base/format.ts'
+import type { Share } from '../base/interval.ts'
 import type { EpochResult } from '../train/events.ts'
 import type { Scenario } from '../transfer/scenario.ts'
-import type { ClassFigures, Share } from './statistics.ts'
+import type { ClassFigures } from './statistics.ts'
 
 /** What a verdict is made from. */
 export interface Judged {

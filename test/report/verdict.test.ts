@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { wilson } from '../../src/report/statistics.ts'
+import { wilson } from '../../src/base/interval.ts'
 import { type FindingKind, type Judged, verdictOf } from '../../src/report/verdict.ts'
 
 /** Figures of a run of ten epochs that ended with these accuracies. */
