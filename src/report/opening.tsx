@@ -11,13 +11,13 @@ export function Opening({ figures, cells }: Pick<Report, 'figures' | 'cells'>): 
   const { run, data, plan, accuracy, baseline, options } = figures
   const findings = verdictOf({ scenario: plan.scenario, ...figures })
   const command = trainCommand(options)
+  const images = `${thousands(data.train)} images to train on, ${thousands(data.val)} held out`
   return (
     <>
       <PageHeader kind="training report" title={`Report on ${run}`}>
         <p class="quiet">
-          {figures.network} on <bdi>{data.root}</bdi>: {thousands(data.train)} images to train on,{' '}
-          {thousands(data.val)} held out, {data.classes.length} classes. Trained on{' '}
-          {figures.trainedOn}.
+          {figures.network} on <bdi>{data.root}</bdi>: {images}, {data.classes.length} classes.
+          Trained on {figures.trainedOn}.
         </p>
         {command && (
           <p>

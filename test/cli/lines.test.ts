@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import { describe, expect, test } from 'vitest'
 import { fsPath } from '../../src/base/node/fileNames.ts'
-import { labeled, labeledCommand } from '../../src/cli/lines.ts'
 import { quoted } from '../../src/base/node/quoted.ts'
+import { labeled, labeledCommand } from '../../src/cli/lines.ts'
 import { dataName } from '../../src/cli/shell.ts'
 
 describe('lines', () => {
