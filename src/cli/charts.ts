@@ -76,7 +76,7 @@ export function learningRateChart(search: LearningRates): string[] {
   const [bottom, top] = [Math.floor(low / step), Math.ceil(high / step)]
   const marked = rates.findIndex((lr) => suggestion !== null && lr >= suggestion)
   const chart = plot(
-    losses.map((loss, i) => [Math.log10(at(rates, i)), loss]),
+    losses.map((loss, i): [number, number] => [Math.log10(at(rates, i)), loss]),
     {
       width: rateColumns,
       height: 12,
