@@ -28,6 +28,13 @@ export function createEngine(options: EngineOptions = {}): Promise<Engine> {
 }
 
 export { type Copies, type Copy, findCopies } from './data/copies.ts'
+export { type FetchDatasetOptions, fetchDataset } from './data/datasets/node/store.ts'
+export {
+  type DatasetArchive,
+  type LayoutName,
+  type NamedDataset,
+  namedDatasets,
+} from './data/datasets/registry.ts'
 export { FeatureCache } from './data/featureCache.ts'
 export { openImageFolder } from './data/imageFolder.ts'
 export { openData } from './data/openData.ts'

@@ -9,6 +9,7 @@ import {
 } from '../src/autograd/functions.ts'
 import { AutogradError, GraftError, UsageError } from '../src/base/errors.ts'
 import { createEngineOn } from '../src/createEngine.ts'
+import { fetchDataset } from '../src/data/datasets/node/store.ts'
 import { FeatureCache } from '../src/data/featureCache.ts'
 import { openImageFolder } from '../src/data/imageFolder.ts'
 import { openData } from '../src/data/openData.ts'
@@ -200,6 +201,7 @@ test.each<[string, () => unknown]>([
   ['tune', () => tune(model, wrong({ batch: 4 }))],
   ['inspect', () => inspect(model, wrong({ image: 'cat.jpg' }))],
   ['openImageFolder', () => openImageFolder('nowhere', wrong({ spilt: 0.2 }))],
+  ['fetchDataset', () => fetchDataset('hymenoptera', wrong({ onprogress: () => {} }))],
   ['FeatureCache', () => new FeatureCache(wrong({ dir: 'x' }))],
 ])('%s has no such option', async (what, body) => {
   const error = await caught(body)

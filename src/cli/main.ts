@@ -29,6 +29,7 @@ export async function main(args: readonly string[]): Promise<void> {
 
 const examples = [
   ['demo', 'see it work on emoji, in a few minutes'],
+  ['reproduce --budget 2h', "the article's experiment on 133 breeds of dogs"],
   ['train photos', 'photos/cat/*.jpg, photos/dog/*.jpg, …'],
   ['compare photos --seconds 60', 'all four ways, each for a minute'],
   ['report runs/photos', 'one HTML file: curves, errors, occlusion'],
@@ -37,6 +38,8 @@ const examples = [
   ['show-batch photos', 'a sheet of images as training sees them'],
   ['export runs/photos --out cat.onnx', 'for ONNX Runtime or PyTorch'],
   ['weights list', 'which trained networks have a name'],
+  ['data list', 'which datasets have a name, to fetch and to train on'],
+  ['cache', 'what Graft keeps to be faster the next time; clear it'],
   ['adapters', 'which GPU, or which CPU driver, computes'],
   ['tune', 'measure which kernels are fastest on it'],
   ['check', 'whether every kernel computes right on it'],

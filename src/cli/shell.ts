@@ -1,5 +1,7 @@
-import { basename, resolve } from 'node:path'
+import { existsSync } from 'node:fs'
+import { basename, dirname, resolve } from 'node:path'
 import { quoted } from '../base/node/quoted.ts'
+import { datasetsFolder } from '../data/datasets/node/store.ts'
 import { invocation } from './invocation.ts'
 
 /**
@@ -16,5 +18,11 @@ export function dataName(dir: string): string {
  * @example nextCommand('report', 'runs/my photos') // "npx graft-webgpu report 'runs/my photos'"
  */
 export function nextCommand(...args: readonly string[]): string {
-  return [invocation(), ...args.map(quoted)].join(' ')
+  return [invocation(), ...args.map(asTyped).map(quoted)].join(' ')
+}
+
+/** The folder of a dataset by its name, where that means the same. */
+function asTyped(argument: string): string {
+  const name = basename(argument)
+  return dirname(argument) === datasetsFolder() && !existsSync(name) ? name : argument
 }

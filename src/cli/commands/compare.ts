@@ -13,6 +13,7 @@ import type { OptimizerName } from '../../train/fitOptions.ts'
 import type { After } from '../../train/timeLeft.ts'
 import type { Plan, Scenario } from '../../transfer/scenario.ts'
 import { comparisonChart } from '../charts.ts'
+import { dataPlace } from '../dataPlace.ts'
 import {
   describeData,
   describeEngine,
@@ -101,11 +102,12 @@ Examples:
   command.action(run)
 }
 
-async function run(dir: string, options: CompareOptions, command: Command): Promise<void> {
+async function run(given: string, options: CompareOptions, command: Command): Promise<void> {
   const { weights, weightsKey, weightsPrefix, variant, seed } = options
   if (options.seconds !== undefined && options.epochs !== undefined)
     throw new UsageError('--seconds and --epochs exclude each other: give one of them')
   const output = new Output(options.json)
+  const dir = await dataPlace(given, options, output)
   const data = await openData(dir, divisionOf(options, command))
   const network = chooseNetwork({
     weights,

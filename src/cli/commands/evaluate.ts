@@ -7,6 +7,7 @@ import { evaluate } from '../../train/evaluate.ts'
 import type { Evaluation } from '../../train/metrics.ts'
 import { loadRun, readRunConfig } from '../../train/runFolder.ts'
 import { warnOfTrained } from '../copies.ts'
+import { dataPlace } from '../dataPlace.ts'
 import { describeEngine, describeReading, shortPath } from '../describe.ts'
 import { type Cell, table } from '../lines.ts'
 import { type CommonOptions, viewCount, withCommon } from '../options.ts'
@@ -55,8 +56,9 @@ Examples:
   command.action(run)
 }
 
-async function run(folder: string, dir: string, options: EvaluateOptions): Promise<void> {
+async function run(folder: string, given: string, options: EvaluateOptions): Promise<void> {
   const output = new Output(options.json)
+  const dir = await dataPlace(given, {}, output)
   const config = await readRunConfig(folder)
   const opened = await openToMeasure(dir, folder, config, options.split)
   const split = options.split ?? (opened.train.length > 0 ? 'val' : 'all')

@@ -12,6 +12,7 @@ import {
 import { applyScenario } from '../../transfer/scenario.ts'
 import { learningRateChart } from '../charts.ts'
 import { choose, scenarioOf } from '../choose.ts'
+import { dataPlace } from '../dataPlace.ts'
 import { describeData, describeEngine, describeNetwork, describePlan } from '../describe.ts'
 import { describeChoice } from '../describeChoice.ts'
 import type { Stop } from '../interrupt.ts'
@@ -58,7 +59,8 @@ async function run(dir: string, options: TrainOptions, command: Command): Promis
   const output = new Output(options.json)
   const settings = settingsOf(options)
   checkSettings(settings)
-  const data = await openData(dir, divisionOf(settings, command))
+  const place = await dataPlace(dir, options, output)
+  const data = await openData(place, divisionOf(settings, command))
   const network = chooseNetwork(settings)
   await inSession(network.weights, options, output, async (engine, stop) => {
     describeEngine(output, engine)

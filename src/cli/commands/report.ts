@@ -15,6 +15,7 @@ import {
   readRunMetrics,
   readRunTimings,
 } from '../../train/runFolder.ts'
+import { dataPlace } from '../dataPlace.ts'
 import { describeData, describeEngine, shortPath } from '../describe.ts'
 import { type CommonOptions, number, path, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
@@ -51,9 +52,14 @@ Examples:
   command.action(run)
 }
 
-async function run(folder: string, dir: string | undefined, options: ReportOptions): Promise<void> {
+async function run(
+  folder: string,
+  given: string | undefined,
+  options: ReportOptions,
+): Promise<void> {
   const output = new Output(options.json)
   const config = await readRunConfig(folder)
+  const dir = given === undefined ? undefined : await dataPlace(given, {}, output)
   const data = await openRunData(folder, dir, config)
   const [epochs, timings] = [await readRunMetrics(folder), await readRunTimings(folder)]
   const { mtime: trained } = await stat(join(folder, runFiles.weights))

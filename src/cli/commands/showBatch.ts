@@ -14,6 +14,7 @@ import { loadSharp } from '../../host/node/sharp.ts'
 import { preprocessOf, type Variant, variants } from '../../nn/alexnet.ts'
 import type { Engine } from '../../tensor/tensor.ts'
 import { drawInEpoch } from '../../train/imageSource.ts'
+import { dataPlace } from '../dataPlace.ts'
 import { describeAugmentation, describeData } from '../describe.ts'
 import { type CommonOptions, count, divisionOf, path, seedNumber, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
@@ -67,7 +68,7 @@ async function run(dir: string, options: ShowBatchOptions, command: Command): Pr
   if (!/\.png$/i.test(out))
     throw new UsageError(`the sheet is a PNG: --out ${out} has to end in .png`)
   const sharp = await loadSharp()
-  const data = await openData(dir, divisionOf(options, command))
+  const data = await openData(await dataPlace(dir, {}, output), divisionOf(options, command))
   describeData(output, data)
   const augmentation = augmentationOf(augment)
   output.labeled('augment', describeAugmentation(augmentation))

@@ -19,6 +19,7 @@ import type { Choice } from '../../transfer/decide.ts'
 import { applyScenario, type Plan } from '../../transfer/scenario.ts'
 import { choose, scenarioOf } from '../choose.ts'
 import { checkCopies } from '../copies.ts'
+import { dataPlace } from '../dataPlace.ts'
 import {
   describeAugmentation,
   describeData,
@@ -95,7 +96,7 @@ async function train(dir: string, options: TrainOptions, command: Command): Prom
 
 async function trainInto(
   folder: string,
-  dir: string,
+  given: string,
   options: TrainOptions,
   command: Command,
   before: ExistingRun,
@@ -106,6 +107,7 @@ async function trainInto(
     ? resumedSettings(options, typed, before.config, folder)
     : settingsOf(options)
   checkSettings(settings)
+  const dir = await dataPlace(given, options, output)
   const data = await openData(dir, divisionOf(settings, command))
   if (before.config) requireSameClasses(folder, before.config.classes, data)
   const sizes = await checkCopies(output, data, settings.strict)

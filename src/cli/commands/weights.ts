@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { type Command, Option } from 'commander'
 import { GraftError, UsageError, WeightsError } from '../../base/errors.ts'
 import { bytes, percent, thousands } from '../../base/format.ts'
+import { isOffline } from '../../base/node/offline.ts'
 import { preprocessOf, type Variant, variants } from '../../nn/alexnet.ts'
 import { entriesFile } from '../../weights/node/entries.ts'
 import {
@@ -9,7 +10,6 @@ import {
   allWeights,
   fetchWeights,
   findWeights,
-  isOffline,
   localFile,
   problemOf,
   removeWeights,

@@ -4,10 +4,11 @@ import { basename, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { UsageError, WeightsError } from '../../base/errors.ts'
 import { cacheFolder } from '../../base/node/cacheFolder.ts'
+import type { DownloadOptions } from '../../base/node/download.ts'
 import type { ReadError } from '../../base/node/inputFile.ts'
+import { isOffline } from '../../base/node/offline.ts'
 import { sha256Of } from '../../base/node/sha256.ts'
 import { findNamedWeights, isShipped, type NamedWeights, namedWeights } from '../registry.ts'
-import type { DownloadOptions } from './download.ts'
 import {
   type Entry,
   findEntry,
@@ -18,12 +19,6 @@ import {
   readEntries,
   writeEntries,
 } from './entries.ts'
-
-/** Whether nothing may be fetched: `GRAFT_OFFLINE` is set, to anything but 0. */
-export function isOffline(): boolean {
-  const { GRAFT_OFFLINE = '' } = process.env
-  return GRAFT_OFFLINE !== '' && GRAFT_OFFLINE !== '0'
-}
 
 /**
  * The user's own entries.
@@ -164,7 +159,7 @@ export async function fetchWeights(
         'fetch it once with a network, or give a copy of the file a name of your own',
     )
   // Loaded only when needed, because the HTTP client takes a tenth of a second to load.
-  const { download } = await import('./download.ts')
+  const { download } = await import('../../base/node/download.ts')
   const sources = sourcesOf(weights)
   for (const [i, { file, sha256 }] of sources.entries()) {
     const path = cachePath(weights.name, file)

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { GraftError, WeightsError } from '../../../src/base/errors.ts'
-import { type DownloadOptions, download } from '../../../src/weights/node/download.ts'
+import { type DownloadOptions, download } from '../../../src/base/node/download.ts'
 import { cut, FileServer, send, sendCompressed } from '../../support/fileServer.ts'
 
 const file = Uint8Array.from({ length: 300_000 }, (_, i) => (Math.imul(i, 2654435761) >>> 13) & 255)

@@ -2,12 +2,13 @@ import { constants } from 'node:fs'
 import { type FileHandle, lstat, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { Agent, type Dispatcher, interceptors, ProxyAgent, request } from 'undici'
-import { WeightsError } from '../../base/errors.ts'
-import { cannotWrite } from '../../base/node/atomicFile.ts'
-import { makeFolder } from '../../base/node/folder.ts'
-import { withLock } from '../../base/node/lock.ts'
-import { sha256Of } from '../../base/node/sha256.ts'
+import { type Dispatcher, request } from 'undici'
+import { type GraftError, WeightsError } from '../errors.ts'
+import { cannotWrite } from './atomicFile.ts'
+import { connect } from './connections.ts'
+import { makeFolder } from './folder.ts'
+import { withLock } from './lock.ts'
+import { sha256Of } from './sha256.ts'
 
 export interface DownloadOptions {
   /** Called as bytes arrive; `total` is null if the server does not tell it. */
@@ -27,23 +28,22 @@ export interface DownloadOptions {
   readonly onWait?: (holder: string) => void
   /** Milliseconds before the first retry; doubled for each one after it. Default 500. */
   readonly pause?: number
+  /** The error for a file that cannot be had. Default WeightsError. */
+  readonly Failure?: Failure
+  /** The size that the file has to have, where it is known. */
+  readonly bytes?: number
 }
+
+/** A kind of error. */
+type Failure = new (message: string, options?: ErrorOptions) => GraftError
 
 /** It gives up after this many attempts in a row without progress, or in total. */
 const maxAttempts = { withoutProgress: 4, total: 100 }
-/** No AlexNet's weights are larger; the limit keeps an endless answer from filling the disk. */
+/** The limit keeps an endless answer from filling the disk. */
 const maxBytes = 4 * 2 ** 30
-const maxRedirections = 20
 const defaultIdle = 30_000
 const defaultMinRate = 256
 const defaultRateWindow = 60_000
-
-/** How requests leave this machine. */
-interface Connections {
-  readonly dispatcher: Dispatcher
-  /** Breaks off what is still open. */
-  close(): Promise<void>
-}
 
 /** The part file is created where it is missing; a link is not followed (Windows has no flag). */
 const writeFlags = constants.O_WRONLY | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0)
@@ -57,6 +57,7 @@ interface Job {
   readonly part: string
   readonly dispatcher: Dispatcher
   readonly options: DownloadOptions
+  readonly Failure: Failure
 }
 
 /**
@@ -67,8 +68,8 @@ interface Job {
  * each one brings bytes. Proxies are read from HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY.
  *
  * @param name what it is, for messages
- * @param sha256 of the whole file, or its first digits
- * @throws WeightsError in one line: unreachable, refused, broken off too often, not the wanted file
+ * @param sha256 of the whole file, or its first digits, as many as are known
+ * @throws `Failure` in one line: unreachable, refused, broken off too often, not the wanted file
  * @throws GraftError with code `write` if the file cannot be written
  * @example await download('mine', new URL('https://example.org/mine.pth'), 'mine.pth', sha256)
  */
@@ -79,8 +80,9 @@ export async function download(
   sha256: string,
   options: DownloadOptions = {},
 ): Promise<void> {
+  const { Failure = WeightsError } = options
   if (url.username || url.password)
-    throw new WeightsError(
+    throw new Failure(
       `${name}: its address holds a user name or a password, which would be shown; ` +
         'fetch the file yourself and give its path',
     )
@@ -94,11 +96,11 @@ export async function download(
   const { signal } = options
   const part = `${path}.part`
   await withLock(`${path}.lock`, { taken, ...(signal ? { signal } : {}) }, async () => {
-    if (waited && (await isWanted(path, sha256))) return
+    if (waited && (await isWanted(path, sha256, options.bytes))) return
     await removeUnlessOwn(part)
-    const { dispatcher, close } = connect(options)
+    const { dispatcher, close } = connect(options.idle ?? defaultIdle)
     try {
-      const job = { name, url, part, dispatcher, options }
+      const job = { name, url, part, dispatcher, options, Failure }
       await fetchVerified(job, sha256)
       await writing(path, () => rename(part, path))
     } finally {
@@ -108,11 +110,16 @@ export async function download(
 }
 
 /** Whether the file is there and is the wanted one. */
-async function isWanted(path: string, sha256: string): Promise<boolean> {
-  return sha256Of(path).then(
-    (found) => found.startsWith(sha256),
-    () => false,
-  )
+async function isWanted(path: string, sha256: string, bytes?: number): Promise<boolean> {
+  return (await misfit(path, sha256, bytes).catch(() => '')) === null
+}
+
+/** What shows that a file is another one than the wanted one, or null. */
+async function misfit(path: string, sha256: string, bytes?: number): Promise<string | null> {
+  const size = await sizeOf(path)
+  if (bytes !== undefined && size !== bytes) return `it has ${size} bytes, and ${bytes} are wanted`
+  const found = await sha256Of(path)
+  return found.startsWith(sha256) ? null : `its sha256 is ${found}, and ${sha256} is wanted`
 }
 
 /** Removes a part file that is a link, or has another name too: what is written would go there. */
@@ -123,25 +130,22 @@ async function removeUnlessOwn(part: string): Promise<void> {
 
 /** Fetches the part file completely, and once more in one piece if its pieces do not match. */
 async function fetchVerified(job: Job, sha256: string): Promise<void> {
-  const { name, url, part } = job
+  const { name, url, part, options, Failure } = job
   const begun = await sizeOf(part)
   const { continued, webPage } = await fetchAll(job)
-  let found = await sha256Of(part)
-  if (!found.startsWith(sha256) && (begun > 0 || continued)) {
+  let problem = await misfit(part, sha256, options.bytes)
+  if (problem !== null && (begun > 0 || continued)) {
     // The pieces may belong to two files, if the server's file has changed in between.
     await rm(part, { force: true })
     await fetchAll(job)
-    found = await sha256Of(part)
+    problem = await misfit(part, sha256, options.bytes)
   }
-  if (found.startsWith(sha256)) return
+  if (problem === null) return
   await rm(part, { force: true })
   const what = webPage
     ? 'sent a web page instead of the file (is there a login or proxy in between?):'
     : 'sent another file:'
-  throw new WeightsError(
-    `${name}: ${url.host} ${what} its sha256 is ${found}, and ${sha256} is wanted; ` +
-      'nothing was kept',
-  )
+  throw new Failure(`${name}: ${url.host} ${what} ${problem}; nothing was kept`)
 }
 
 /** A failed attempt; the next one may succeed. */
@@ -160,7 +164,7 @@ class TooSlow extends Interrupted {}
 
 /** Makes attempts, each from where the last one ended, until the file is complete. */
 async function fetchAll(job: Job): Promise<{ continued: boolean; webPage: boolean }> {
-  const { name, url, part, options } = job
+  const { name, url, part, options, Failure } = job
   let withoutProgress = 0
   for (let attempt = 1; ; attempt++) {
     const before = await sizeOf(part)
@@ -177,7 +181,7 @@ async function fetchAll(job: Job): Promise<{ continued: boolean; webPage: boolea
           size > 0
             ? `${size} bytes are kept, and the next attempt goes on from there`
             : 'check the network, or name a proxy in HTTPS_PROXY'
-        throw new WeightsError(
+        throw new Failure(
           `${name}: cannot be fetched from ${url.href} (${error.message}); ${hint}`,
           { cause: error },
         )
@@ -193,7 +197,7 @@ async function fetchAll(job: Job): Promise<{ continued: boolean; webPage: boolea
  * @throws Interrupted if another attempt may bring the rest
  */
 async function transfer(job: Job, from: number): Promise<boolean> {
-  const { name, url, part } = job
+  const { name, url, part, Failure } = job
   const { statusCode: status, headers, body } = await ask(job, from)
   try {
     const header = (key: string) => String(headers[key] ?? '')
@@ -206,13 +210,11 @@ async function transfer(job: Job, from: number): Promise<boolean> {
     if (status === 408 || status === 429 || status >= 500)
       throw new Interrupted(`the server answered ${status}`, retryAfter(header('retry-after')))
     if (status >= 300 && status < 400 && header('location'))
-      throw new WeightsError(
+      throw new Failure(
         `${name}: cannot be fetched from ${url.href} (maximum number of redirects exceeded)`,
       )
     if (status !== 200 && status !== 206)
-      throw new WeightsError(
-        `${name}: the server answered ${status} for ${url.href}; check the address`,
-      )
+      throw new Failure(`${name}: the server answered ${status} for ${url.href}; check the address`)
     const resumes = status === 206
     if (resumes && range?.[1] !== String(from)) {
       await rm(part, { force: true })
@@ -242,7 +244,7 @@ async function receive(
   from: number,
   total: number | null,
 ): Promise<number> {
-  const { name, url, part, options } = job
+  const { name, url, part, options, Failure } = job
   let done = from
   const isTooSlow = rateWatch(options)
   try {
@@ -250,8 +252,8 @@ async function receive(
     for await (const chunk of withClearErrors(body, job)) {
       done += chunk.length
       if (done > maxBytes)
-        throw new WeightsError(
-          `${name}: ${url.host} sends more than ${maxBytes} bytes, which no AlexNet has; ` +
+        throw new Failure(
+          `${name}: ${url.host} sends more than ${maxBytes} bytes, the most that is fetched; ` +
             'nothing was kept',
         )
       await writing(part, () => file.writeFile(chunk))
@@ -313,51 +315,8 @@ async function ask(job: Job, from: number): Promise<Dispatcher.ResponseData> {
   }
 }
 
-/** Connections through the proxies that the environment names, and how to close them. */
-function connect({ idle = defaultIdle }: DownloadOptions): Connections {
-  const timeouts = { headersTimeout: idle, bodyTimeout: idle, connectTimeout: idle }
-  const direct = new Agent(timeouts)
-  const proxied = (proxy: string | undefined): Dispatcher =>
-    proxy ? new ProxyAgent({ ...timeouts, uri: proxy, proxyTunnel: false }) : direct
-  const http = proxied(variable('http_proxy') || variable('all_proxy'))
-  const https = proxied(variable('https_proxy') || variable('all_proxy'))
-  // Applied to every redirect, which may lead to the other scheme or to a host in NO_PROXY.
-  const byOrigin: Dispatcher.DispatcherComposeInterceptor = () => (options, handler) => {
-    const origin = new URL(String(options.origin))
-    const agent = origin.protocol === 'https:' ? https : http
-    return (isExempt(origin) ? direct : agent).dispatch(options, handler)
-  }
-  return {
-    dispatcher: direct.compose(byOrigin, interceptors.redirect({ maxRedirections })),
-    close: async () => {
-      await Promise.all([...new Set([direct, http, https])].map((agent) => agent.destroy()))
-    },
-  }
-}
-
-/** An environment variable, in small letters or capitals. */
-function variable(name: string): string | undefined {
-  return process.env[name] || process.env[name.toUpperCase()]
-}
-
-/**
- * Whether NO_PROXY lists an address: by its host, by the end of its host ('.org', '*.org'), or by
- * '*', each with a port or without. undici's EnvHttpProxyAgent would do this too, but version 6
- * prints a warning that it is experimental.
- */
-function isExempt({ protocol, hostname, port }: URL): boolean {
-  const usedPort = port || (protocol === 'https:' ? '443' : '80')
-  const entries = (variable('no_proxy') || '').toLowerCase().split(/[\s,]+/)
-  return entries.some((entry) => {
-    const onlyPort = /:(\d+)$/.exec(entry)?.[1]
-    if (onlyPort !== undefined && onlyPort !== usedPort) return false
-    const host = entry.replace(/:\d+$/, '')
-    return /^[.*]/.test(host) ? hostname.endsWith(host.replace('*', '')) : hostname === host
-  })
-}
-
 /** The error for a failed connection: an `Interrupted` with the reason in plain words, mostly. */
-function failureOf(error: unknown, { name, url, options }: Job): unknown {
+function failureOf(error: unknown, { name, url, options, Failure }: Job): unknown {
   const { signal, idle = defaultIdle } = options
   if (signal?.aborted) return signal.reason
   const { code = '', message: text } = error as NodeJS.ErrnoException
@@ -368,7 +327,7 @@ function failureOf(error: unknown, { name, url, options }: Job): unknown {
   if (code === 'UND_ERR_BODY_TIMEOUT') return new Interrupted(`no bytes for ${idle / 1000} s`)
   const status = /^Proxy .*\((\d+)\)/.exec(text)?.[1]
   if (status?.startsWith('4'))
-    return new WeightsError(
+    return new Failure(
       `${name}: the proxy answered ${status} for ${url.href}; check HTTP_PROXY and HTTPS_PROXY`,
     )
   if (status) return new Interrupted(`the proxy answered ${status}`)

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { GraftError, WeightsError } from '../../../src/base/errors.ts'
+import { type DownloadOptions, download } from '../../../src/base/node/download.ts'
 import { withLock } from '../../../src/base/node/lock.ts'
-import { type DownloadOptions, download } from '../../../src/weights/node/download.ts'
 import { FileServer, send } from '../../support/fileServer.ts'
 
 const file = Uint8Array.from({ length: 50_000 }, (_, i) => (Math.imul(i, 2654435761) >>> 13) & 255)
