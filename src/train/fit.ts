@@ -198,7 +198,8 @@ async function oneEpoch(
   const { model, data, settings, epoch } = session
   const { signal, onEvent, batchSize } = settings
   const sources = await session.open()
-  const trained = await trainEpoch(session, sources.train, snapshots, deadline)
+  const end = settings.wholeEpochs ? Number.POSITIVE_INFINITY : deadline
+  const trained = await trainEpoch(session, sources.train, snapshots, end)
   if (!trained) return { batches: 0, over: true }
   const validating = performance.now()
   const what = `training stopped in the validation of epoch ${epoch}`

@@ -139,4 +139,6 @@ export interface FitOptions extends OptimizerOptions, RecipeOptions {
    * Stop after the step in which this time ends; the unfinished epoch is validated too.
    */
   readonly maxSeconds?: number
+  /** With `maxSeconds`: finish the epoch in which the time ends. Default false. */
+  readonly wholeEpochs?: boolean
 }

@@ -153,6 +153,13 @@ describe('fit', () => {
     network.dispose()
   })
 
+  test('maxSeconds with wholeEpochs ends it after the epoch in which they have passed', async () => {
+    const { run } = await train(await model(), { epochs: 50, maxSeconds: 0, wholeEpochs: true })
+    const whole = await train(await model(), { epochs: 1 })
+    expect(run.epochs.length).toBe(1)
+    expect(run.steps).toBe(whole.run.steps)
+  })
+
   test('maxSeconds ends it after the step in which they have passed, and that much is validated', async () => {
     const { run } = await train(await model(), { epochs: 50, maxSeconds: 0 })
     expect([run.epochs.length, run.steps, run.aborted]).toEqual([1, 1, false])

@@ -76,6 +76,7 @@ const acting: Readonly<Record<keyof FitOptions, string>> = {
   signal: 'train/fit train/session train/epoch …',
   maxSeconds:
     'train/fit train/compareScenarios train/events train/session train/timeLeft cli/commands/demo',
+  wholeEpochs: 'train/fit train/race cli/commands/reproduce',
 }
 
 test.each(optionNames)('%s: its name is in the table and where it takes effect', async (name) => {

@@ -27,6 +27,10 @@ export const conditions: readonly Condition[] = [
     message: () => optionText`${option('onResume')} needs ${option('resume')}`,
   },
   {
+    broken: ({ wholeEpochs, maxSeconds }) => wholeEpochs && maxSeconds === undefined,
+    message: () => optionText`${option('wholeEpochs')} needs ${option('maxSeconds')}`,
+  },
+  {
     broken: ({ featureCache, cache }) => featureCache !== undefined && !cache,
     message: () =>
       optionText`${option('featureCache')} has no effect with ${option('cache', false)}: leave one

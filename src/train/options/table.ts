@@ -377,6 +377,7 @@ export const trainingOptions = {
   onResume: { rule: callback, decisive: 'no', flag: null },
   signal: { rule: null, decisive: 'no', step: true, flag: null },
   maxSeconds: { rule: seconds, decisive: 'no', flag: null },
+  wholeEpochs: { rule: trueOrFalse, default: false, decisive: 'no', flag: null },
 } as const satisfies { readonly [K in keyof Required<FitOptions>]: OptionSpec<FitOptions[K]> }
 
 /** The options that affect single steps, which `findLearningRate` takes. */
