@@ -5,25 +5,26 @@ import type { Contestant } from '../train/compareScenarios.ts'
 import type { LearningRates } from '../train/findLearningRate.ts'
 import type { Scenario } from '../transfer/scenario.ts'
 
-/** Each scenario's letter in the comparison chart. */
-const letters: Readonly<Record<Scenario, string>> = {
+/** Each scenario's letter in the comparison chart; others have the first one of their name. */
+const letters: Readonly<Partial<Record<string, string>>> = {
   'small-similar': 's',
   'small-different': 'd',
   'large-similar': 'L',
   'large-different': 'X',
-}
+} satisfies Record<Scenario, string>
+const letterOf = (name: string) => letters[name] ?? name.replace('the ', '').slice(0, 1)
 const comparisonSize = { width: 72, height: 14 } as const
 
 /** Accuracy against time: one letter a scenario, at evenly spaced times. */
 export function comparisonChart(
-  scenarios: ReadonlyMap<Scenario, Pick<Contestant, 'points' | 'seconds'>>,
+  scenarios: ReadonlyMap<string, Pick<Contestant, 'points' | 'seconds'>>,
 ): string[] {
   const contestants = [...scenarios.values()]
   const seconds = Math.max(1e-3, ...contestants.map((contestant) => contestant.seconds))
   const letterAt = new Map<string, string>()
   const lines = [...scenarios].map(([name, { points }]) => {
     const line = lastKnown(points, seconds, comparisonSize.width / 2)
-    for (const point of line) letterAt.set(String(point), letters[name])
+    for (const point of line) letterAt.set(String(point), letterOf(name))
     return line
   })
   const step = roundStep(seconds / 6)
@@ -44,7 +45,7 @@ export function comparisonChart(
       symbol: letterAt.get(String([x, y])) ?? ' ',
     }),
   })
-  const key = [...scenarios.keys()].map((name) => `${letters[name]} ${name}`).join('   ')
+  const key = [...scenarios.keys()].map((name) => `${letterOf(name)} ${name}`).join('   ')
   return [...linesOf(chart), `  ${key}`]
 }
 

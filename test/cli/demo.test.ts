@@ -10,7 +10,7 @@ beforeAll(async () => {
 })
 afterAll(() => place.remove())
 
-test('demo trains both, sets them side by side and keeps the graft where asked', async () => {
+test('demo trains three networks, reads what came out and keeps the graft where asked', async () => {
   const run = place.path('emoji')
   const outcome = await graft(['demo', '--each', '3', '--seconds', '5', '--out', run])
   expect([outcome.code, outcome.complaints]).toEqual([0, []])
@@ -20,9 +20,12 @@ test('demo trains both, sets them side by side and keeps the graft where asked',
     /scenario +small-different, from pretrained weights[\s\S]*cut +after features\.7/,
   )
   expect(said).toMatch(/scenario +large-different, from random weights[\s\S]*frozen +nothing/)
-  expect(said).toMatch(
-    /the graft +\d+\.\d % +\d+\.\d +\d+\.\d\n +from scratch +\d+\.\d % +\d+\.\d +\d+\.\d\n/,
-  )
+  for (const name of ['the graft', 'scratch', 'random trunk, frozen'])
+    expect(said).toMatch(
+      new RegExp(`\n +${name} +\\d+\\.\\d % +\\d+\\.\\d % +\\d+ +\\d+ +\\d+\\.\\d\n`),
+    )
+  expect(said).toMatch(/g the graft {3}s scratch {3}r random trunk, frozen\n/)
+  expect(said).toMatch(/result +In the same \d+\.\d s the graft reaches/)
   expect(said.match(/is \w+ +taken for \w+ +\d+\.\d % +(right|wrong)/g)?.length).toBe(8)
   expect(said).toMatch(/node \S+graft\.js train YOUR_FOLDER/)
   const predicted = await graft([
@@ -44,12 +47,13 @@ test('demo writes nothing by itself, and tells a program everything', async () =
   expect(code).toBe(0)
   const all = events()
   expect(new Set(all.filter(({ type }) => type === 'epoch').map(({ of }) => of))).toEqual(
-    new Set(['graft', 'scratch']),
+    new Set(['graft', 'scratch', 'random']),
   )
   expect(all.at(-1)).toMatchObject({
     type: 'result',
     graft: { plan: { scenario: 'small-different' } },
     scratch: { plan: { frozen: [] } },
+    random: { plan: { startsFrom: 'random', scenario: 'small-different' } },
   })
   expect(await exists(place.path('runs'))).toBe(false)
 })

@@ -1,37 +1,63 @@
 import { basename } from 'node:path'
 import type { Command } from 'commander'
 import { at } from '../../base/at.ts'
-import { duration, percent } from '../../base/format.ts'
+import { percent } from '../../base/format.ts'
+import { absolutePath } from '../../base/node/fileNames.ts'
 import { Random } from '../../base/random.ts'
-import type { ArrayDataset, ImageDataset, Sample } from '../../data/dataset.ts'
+import {
+  type ArrayDataset,
+  type ImageDataset,
+  type Sample,
+  type SampleList,
+  sampleAt,
+} from '../../data/dataset.ts'
 import { openEmoji } from '../../data/emoji.ts'
+import { openData } from '../../data/openData.ts'
+import { ignoring } from '../../data/split.ts'
 import { alexnet } from '../../nn/alexnet.ts'
 import type { Network } from '../../nn/network.ts'
 import type { Engine } from '../../tensor/tensor.ts'
-import { evaluate, predict } from '../../train/evaluate.ts'
-import type { EpochResult, TrainEvent } from '../../train/events.ts'
-import { type FitResult, fit } from '../../train/fit.ts'
-import type { FitOptions } from '../../train/fitOptions.ts'
-import { applyScenario, type Plan, type Scenario } from '../../transfer/scenario.ts'
+import { predict } from '../../train/evaluate.ts'
+import type { TrainEvent } from '../../train/events.ts'
+import { type Raced, type Racer, race } from '../../train/race.ts'
+import type { Plan } from '../../transfer/scenario.ts'
+import { comparisonChart } from '../charts.ts'
+import { dataPlace } from '../dataPlace.ts'
 import { describeData, describeEngine, describePlan } from '../describe.ts'
 import { table } from '../lines.ts'
 import { type CommonOptions, count, number, path, seedNumber, withCommon } from '../options.ts'
 import { epochHeader, epochLine, Output } from '../output.ts'
+import { overfittingText, type Rival, raceRows, rivalNames, verdict } from '../raceText.ts'
 import { RunWriter, writingRun } from '../runWriter.ts'
 import { nextCommand } from '../shell.ts'
 import { graftVersion } from '../version.ts'
 import { withEngine } from '../withEngine.ts'
 
 interface DemoOptions extends CommonOptions {
+  readonly photos?: true | string
   readonly seconds: number
   readonly seed: number
   readonly each?: number
   readonly out?: string
 }
 
+/** What the demo shows without --photos. */
+const emoji = 'emoji'
+const defaultPhotos = 'hymenoptera'
+
 export function addDemo(command: Command): void {
   command
-    .option('--seconds <n>', 'time limit for each of the two trainings', number({ above: 0 }), 75)
+    .option(
+      '--photos [data]',
+      `photographs instead of emoji: a dataset's name or a folder (alone: ${defaultPhotos}, ` +
+        'which is fetched)',
+    )
+    .option(
+      '--seconds <n>',
+      'training ends with the epoch in which they end',
+      number({ above: 0 }),
+      12,
+    )
     .option(
       '--seed <n>',
       'seeds the split, the order of images and all random values',
@@ -51,9 +77,14 @@ export function addDemo(command: Command): void {
   withCommon(command).addHelpText(
     'after',
     `
+Compiling counts for none of the three: each network first trains on a few images. All train whole
+epochs, with Adam, a learning rate of 0.001 and batches of 32.
+
 Examples:
   npx graft-webgpu demo
-  npx graft-webgpu demo --each 8 --seconds 10
+  npx graft-webgpu demo --photos
+  npx graft-webgpu demo --photos tf_flowers --each 100
+  npx graft-webgpu demo --each 8 --seconds 5
   npx graft-webgpu demo --adapter swiftshader
   npx graft-webgpu demo --out runs/emoji`,
   )
@@ -61,7 +92,7 @@ Examples:
 }
 
 const weights = 'alexnet-64-tinyimagenet100'
-/** For both networks: from scratch, Adam is faster than SGD. */
+/** For all networks: from scratch, Adam is faster than SGD. */
 const recipe = { optimizer: 'adam', lr: 1e-3, batchSize: 32 } as const
 /** Epochs of the graft, unless its time ends first. */
 const graftEpochs = 40
@@ -74,184 +105,193 @@ async function run(options: DemoOptions): Promise<void> {
 
 async function demo(options: DemoOptions): Promise<void> {
   const output = new Output(options.json)
-  const all = await openEmoji({ seed: options.seed })
+  const { photos, seed } = options
+  const name = photos === undefined ? emoji : photos === true ? defaultPhotos : photos
+  const all =
+    name === emoji
+      ? await openEmoji({ seed })
+      : await openData(await dataPlace(name, {}, output), ignoring({ seed }, ['seed']))
   const data = options.each ? fewer(all, options.each) : all
   await withEngine(options.adapter, output, async (engine) => {
     describeEngine(output, engine)
-    describeData(output, data, 'emoji, 64x64')
-    await compare(engine, data, options, output)
+    describeData(output, data, name === emoji ? 'emoji, 64x64' : name)
+    await compare({ engine, data, options, output, name })
   })
 }
 
 /** The first few images of each class. */
-function fewer(data: ArrayDataset, each: number): ArrayDataset {
-  const first = (samples: readonly Sample[], n: number) =>
+function fewer(data: ImageDataset, each: number): ArrayDataset {
+  const first = (samples: SampleList, n: number) =>
     data.classes.flatMap((_, label) =>
-      samples.filter((sample) => sample.label === label).slice(0, n),
+      [...samples].filter((sample) => sample.label === label).slice(0, n),
     )
   return { ...data, train: first(data.train, each), val: first(data.val, Math.ceil(each / 3)) }
 }
 
-async function compare(
-  engine: Engine,
-  data: ArrayDataset,
-  options: DemoOptions,
-  output: Output,
-): Promise<void> {
-  const { seed, seconds: maxSeconds } = options
-  output.lines([
-    '',
-    '1. The graft: the network that was trained on photographs, its end replaced by a new layer',
-  ])
-  const graft = await alexnet(engine, { weights, seed })
-  const grafted = await trainOne(
-    { name: 'graft', model: graft, scenario: 'small-different', data, seed, output },
-    { epochs: graftEpochs, maxSeconds },
-  )
-  output.lines([
-    '',
-    '2. From scratch: the same network, all weights random and all trained, ' +
-      `for the same ${duration(grafted.seconds)}`,
-  ])
-  const scratch = await alexnet(engine, { variant: 'alexnet-64', seed })
-  const scratched = await trainOne(
-    { name: 'scratch', model: scratch, scenario: 'large-different', data, seed, output },
-    { epochs: 100_000, maxSeconds: grafted.seconds },
-  )
-  scratch.dispose()
+interface Race {
+  readonly engine: Engine
+  readonly data: ImageDataset
+  readonly options: DemoOptions
+  readonly output: Output
+  /** What the images are called. */
+  readonly name: string
+}
 
-  const row = (name: string, { accuracy, epochs, seconds }: Outcome) => [
-    name,
-    percent(accuracy),
-    epochs.toFixed(1),
-    seconds.toFixed(1),
+/** What is said of each network before it trains. */
+const headings: Readonly<Record<Rival, string>> = {
+  graft: 'The graft: the network that was trained on photographs, its end replaced by a new layer',
+  scratch:
+    'From scratch: the same network, all weights random and all trained, as long as the graft',
+  random: 'A frozen random trunk: as the graft, with random weights instead of trained ones',
+}
+
+/** The three networks. Drawings take early features, photographs those of all convolutions. */
+function rivals({ engine, options, name }: Race): Racer<Rival>[] {
+  const trunk =
+    name === emoji
+      ? ({ scenario: 'small-different' } as const)
+      : ({ scenario: 'small-similar', replace: 'all' } as const)
+  const { seed } = options
+  const random = () => alexnet(engine, { variant: 'alexnet-64', seed })
+  return [
+    {
+      name: 'graft',
+      scenario: trunk,
+      same: 'epochs',
+      build: () => alexnet(engine, { weights, seed }),
+    },
+    { name: 'scratch', scenario: { scenario: 'large-different' }, same: 'seconds', build: random },
+    { name: 'random', scenario: trunk, same: 'epochs', build: random },
   ]
-  const right = [1, 2, 3]
-  const header = ['', 'validation accuracy', 'epochs', 'seconds']
-  const guess = ['always the most common class', percent(mostCommonShare(data.val)), '', '']
-  output.line()
+}
+
+async function compare(job: Race): Promise<void> {
+  const { data, options, output, name } = job
+  const { seed, seconds, out } = options
+  const show = new Show(output)
+  const raced = await race(data, rivals(job), {
+    ...recipe,
+    seed,
+    seconds,
+    epochs: graftEpochs,
+    onWarmUp: show.onWarmUp,
+    onPlan: show.onPlan,
+    onEvent: show.onEvent,
+  })
+  show.end()
+  const of = (rival: Rival) => {
+    const found = raced.get(rival)
+    if (!found) throw new TypeError(`${rival} did not train`)
+    return found
+  }
+  const [graft, scratch, random] = [of('graft'), of('scratch'), of('random')]
+  const { header, rows } = raceRows(raced)
+  const guess = percent(mostCommonShare(data.val))
+  output.lines([
+    '',
+    'Validation accuracy: each in as many seconds as the graft took, and as many epochs',
+  ])
   output.lines(
-    table([header, row('the graft', grafted), row('from scratch', scratched), guess], {
-      right,
+    table([header, ...rows, ['most common class', guess, guess]], {
+      right: [1, 2, 3, 4, 5],
       indent: '  ',
     }),
   )
-  output.lines([
-    '  Both with Adam, learning rate 0.001, batches of 32. Seconds include reading, compiling and',
-    '  validating; the second training had the time that the first one took.',
-  ])
-  const examples = await classifySome(graft, data, seed)
-  output.lines(['', 'Images that neither network was trained on, classified by the graft:'])
+  const curves = [...raced].map(([rival, one]) => [rivalNames[rival], one] as const)
+  output.lines(['', ...comparisonChart(new Map(curves)), ''])
+  output.labeled('result', verdict({ graft, scratch, random }))
+  for (const [rival, one] of raced)
+    for (const text of overfittingText(rivalNames[rival], one)) output.labeled('overfitting', text)
+  const examples = await classifySome(graft.model, data, seed)
+  output.lines(['', 'Images that no network was trained on, classified by the graft:'])
   output.lines(
     table(
-      examples.map(({ name, actual, predicted, probability }) => [
-        name,
+      examples.map(({ name: image, actual, predicted, probability }) => [
+        basename(image),
         `is ${actual}`,
         `taken for ${predicted}`,
         percent(probability),
         actual === predicted ? 'right' : 'wrong',
-        emojiOf(name),
+        ...(name === emoji ? [emojiOf(image)] : []),
       ]),
       { right: [3], indent: '  ' },
     ),
   )
-  output.lines(['', ...remark])
-  if (options.out) await keep(options.out, graft, grafted, data, engine.info.adapter, options)
-  const { out } = options
+  if (out) await keep(out, job, graft)
   output.lines([
     '',
     'Your own images, in one folder for each class:',
     `  ${nextCommand('train', 'YOUR_FOLDER')}`,
   ])
-  if (out) output.lines(['The grafted network:', `  ${nextCommand('predict', out, 'PICTURE')}`])
+  if (name === emoji)
+    output.lines([
+      'The same on photographs of ants and bees:',
+      `  ${nextCommand('demo', '--photos')}`,
+    ])
+  if (out) output.lines(['The grafted network:', `  ${nextCommand('predict', out, 'IMAGE')}`])
   output.event({
     type: 'result',
-    graft: summary(grafted),
-    scratch: summary(scratched),
+    ...Object.fromEntries([...raced].map(([rival, one]) => [rival, summary(one)])),
+    verdict: verdict({ graft, scratch, random }),
     examples,
     ...(out ? { run: out } : {}),
   })
-}
-
-const remark = [
-  'Emoji are drawings: the late features of photographs help little, so the graft uses early ones.',
-  'A frozen trunk of random weights is about as good here: most of the gain is that no trunk has',
-  'to be trained. On photographs the pretrained trunk makes the difference (ants and bees: 84 %',
-  'with the pretrained trunk, 62 % with a random one).',
-]
-
-interface Outcome {
-  readonly plan: Plan
-  readonly fit: FitResult
-  readonly accuracy: number
-  /** Passes over the training images, with the fraction of the last, incomplete one. */
-  readonly epochs: number
-  readonly seconds: number
-}
-
-interface Contender {
-  readonly name: 'graft' | 'scratch'
-  readonly model: Network
-  readonly scenario: Scenario
-  readonly data: ImageDataset
-  readonly seed: number
-  readonly output: Output
+  for (const { model } of raced.values()) model.dispose()
 }
 
 /** How many epochs of a training are printed. */
-const shownEpochs = 8
+const shownEpochs = 5
 
-async function trainOne(
-  { name, model, scenario, data, seed, output }: Contender,
-  limits: Pick<FitOptions, 'epochs' | 'maxSeconds'>,
-): Promise<Outcome> {
-  const plan = applyScenario(model, { scenario, classes: data.classes.length, seed })
-  // The reasons for training from scratch assume many images: not shown, these are few.
-  describePlan(output, plan, { why: name === 'graft' })
-  output.lines(['', epochHeader])
-  // The time limit does not include the last validation: its time is measured first.
-  const reserve = name === 'scratch' ? await secondsOf(() => evaluate(model, data)) : 0
-  const maxSeconds = Math.max(1, (limits.maxSeconds ?? Number.POSITIVE_INFINITY) - reserve)
-  const limit = 1000 * maxSeconds
-  const begun = performance.now()
-  let [shown, shownAt] = [0, begun]
-  const show = (epoch: EpochResult) => {
-    shown = epoch.epoch
-    shownAt = performance.now()
-    output.line(epochLine(epoch))
+/** Shows the progress of the three trainings. */
+class Show {
+  readonly #output: Output
+  #number = 0
+  #last: Extract<TrainEvent, { type: 'epoch' }> | null = null
+  #shown = 0
+
+  constructor(output: Output) {
+    this.#output = output
   }
-  const onEvent = (event: TrainEvent) => {
-    output.training(event, { of: name })
-    const now = performance.now()
+
+  readonly onWarmUp = (of: Rival): void => {
+    this.end()
+    this.#output.lines(['', `${++this.#number}. ${headings[of]}`])
+    this.#output.progress('compiling', 0, 1, 'which counts for nobody')
+  }
+
+  readonly onPlan = (of: Rival, plan: Plan): void => {
+    this.#output.endProgress()
+    // The reasons for training from scratch assume many images: not shown, these are few.
+    if (of === 'random') this.#output.event({ type: 'plan', ...plan })
+    else describePlan(this.#output, plan, { why: of === 'graft' })
+    this.#output.lines(['', epochHeader])
+    this.#shown = 0
+  }
+
+  readonly onEvent = (of: Rival, event: TrainEvent): void => {
+    this.#output.training(event, { of })
     if (event.type !== 'epoch') return
-    const due =
-      name === 'graft'
-        ? event.epoch % (graftEpochs / shownEpochs) === 0
-        : now - shownAt >= limit / shownEpochs
-    if (due || event.epoch === 1) show(event)
+    this.#last = event
+    if (event.epoch !== 1 && event.epoch % (graftEpochs / shownEpochs) !== 0) return
+    this.#shown = event.epoch
+    this.#output.line(epochLine(event))
   }
-  const fitted = await fit(model, data, { ...recipe, seed, onEvent, ...limits, maxSeconds })
-  output.endProgress()
-  const seconds = (performance.now() - begun) / 1000
-  const last = fitted.epochs.at(-1)
-  if (last && last.epoch !== shown) show(last)
-  const epochs = fitted.steps / Math.ceil(data.train.length / recipe.batchSize)
-  const kept = at(fitted.epochs, fitted.keptEpoch - 1)
-  return { plan, fit: fitted, accuracy: kept.valAccuracy, epochs, seconds }
+
+  /** Prints the last epoch of a training, if it was not printed yet. */
+  end(): void {
+    this.#output.endProgress()
+    if (this.#last && this.#last.epoch !== this.#shown) this.#output.line(epochLine(this.#last))
+    this.#last = null
+  }
 }
 
-async function secondsOf(work: () => Promise<unknown>): Promise<number> {
-  const begun = performance.now()
-  await work()
-  return (performance.now() - begun) / 1000
-}
-
-function summary({ plan, fit, accuracy, epochs, seconds }: Outcome): object {
-  return { valAccuracy: accuracy, epochs, steps: fit.steps, seconds, plan }
+function summary({ plan, steps, kept, points, seconds, right }: Raced): object {
+  const valAccuracy = right.reduce((sum, one) => sum + one, 0) / right.length
+  return { valAccuracy, epochs: points.length, keptEpoch: kept.epoch, steps, seconds, plan }
 }
 
 /** The share of the most common class. */
-function mostCommonShare(samples: readonly Sample[]): number {
+function mostCommonShare(samples: SampleList): number {
   const counts = new Map<number, number>()
   for (const { label } of samples) counts.set(label, (counts.get(label) ?? 0) + 1)
   return Math.max(...counts.values()) / samples.length
@@ -267,15 +307,15 @@ interface Example {
 /** Classifies a few held-out images of different classes, drawn by the seed. */
 async function classifySome(
   model: Network,
-  { classes, val }: ArrayDataset,
+  { classes, val }: ImageDataset,
   seed: number,
 ): Promise<Example[]> {
-  const order = Array.from(val.keys())
+  const order = Array.from({ length: val.length }, (_, i) => i)
   new Random(seed, exampleStream).shuffle(order)
   const picked = new Map<number, Sample>()
   for (const index of order) {
-    const sample = val[index]
-    if (sample && !picked.has(sample.label) && picked.size < 8) picked.set(sample.label, sample)
+    const sample = sampleAt(val, index)
+    if (!picked.has(sample.label) && picked.size < 8) picked.set(sample.label, sample)
   }
   const samples = [...picked.values()]
   const predictions = await predict(
@@ -306,23 +346,17 @@ function emojiOf(name: string): string {
   )
 }
 
-async function keep(
-  folder: string,
-  model: Network,
-  { plan, fit }: Outcome,
-  data: ImageDataset,
-  adapter: string,
-  options: DemoOptions,
-) {
+async function keep(folder: string, race: Race, { model, plan, points }: Raced): Promise<void> {
+  const { data, engine, options, name } = race
   const { seconds, seed } = options
   const run = new RunWriter(folder, {
     graft: graftVersion,
     architecture: model.architecture,
     plan,
     classes: data.classes,
-    adapter,
+    adapter: engine.info.adapter,
     options: {
-      data: 'emoji',
+      data: name === 'emoji' ? name : absolutePath(data.root),
       weights,
       scenario: plan.scenario,
       ...recipe,
@@ -331,6 +365,6 @@ async function keep(
       seed,
     },
   })
-  run.resumed(fit.epochs)
+  run.resumed(points.map(({ at: _, ...epoch }) => epoch))
   await run.finish(model)
 }

@@ -1,0 +1,161 @@
+import { at } from '../base/at.ts'
+import { type ImageDataset, type SampleList, sampleAt } from '../data/dataset.ts'
+import type { Network } from '../nn/network.ts'
+import { applyScenario, type Plan, type ScenarioOptions } from '../transfer/scenario.ts'
+import type { Point } from './compareScenarios.ts'
+import type { TrainEvent } from './events.ts'
+import { fit } from './fit.ts'
+import type { FitOptions } from './fitOptions.ts'
+import { outcomesOf } from './outcomes.ts'
+
+/** A network that is trained beside others on the same images. */
+export interface Racer<Name extends string> {
+  readonly name: Name
+  readonly scenario: Omit<ScenarioOptions, 'classes' | 'seed'>
+  readonly build: () => Promise<Network>
+  /**
+   * What it is given of the first one's training: the same seconds, in whole epochs and at least
+   * one, or the same number of epochs. The first one has the race's own limits.
+   */
+  readonly same: 'seconds' | 'epochs'
+}
+
+export interface RaceOptions<Name extends string>
+  extends Pick<FitOptions, 'optimizer' | 'lr' | 'signal'> {
+  readonly batchSize: number
+  readonly seed: number
+  /** The first racer ends after so many epochs, or with the epoch in which so many seconds end. */
+  readonly epochs: number
+  readonly seconds: number
+  /** Called before a network is warmed up, which counts for nobody. */
+  readonly onWarmUp?: (of: Name) => void
+  /** Called with what was done to a network, before it is trained. */
+  readonly onPlan?: (of: Name, plan: Plan) => void
+  readonly onEvent?: (of: Name, event: TrainEvent) => void
+}
+
+/** How a network did. */
+export interface Raced {
+  /** With the weights of the epoch that was kept; the caller's to dispose of. */
+  readonly model: Network
+  readonly plan: Plan
+  /** Its epochs, all whole, each with the seconds from the start to its end. */
+  readonly points: readonly Point[]
+  /** The epoch whose weights it has: the best in validation. */
+  readonly kept: Point
+  /** For each validation image that was decoded, in their order: 1 if it is right, else 0. */
+  readonly right: Uint8Array
+  readonly seconds: number
+  readonly steps: number
+}
+
+/** No time allows so many. */
+const anyEpochs = 1_000_000
+
+/**
+ * Trains networks one after the other on the same images, with the same settings. Compiling counts
+ * for nobody: each one first trains on a few images, which makes all kernels. Reading, the outputs
+ * of frozen layers and validating do count.
+ * @returns as many as were trained when `signal` aborted
+ * @throws the errors of `fit`
+ */
+export async function race<Name extends string>(
+  data: ImageDataset,
+  racers: readonly Racer<Name>[],
+  options: RaceOptions<Name>,
+): Promise<Map<Name, Raced>> {
+  const { batchSize, seed, signal, optimizer, lr, onWarmUp, onPlan, onEvent } = options
+  const recipe = { batchSize, seed, signal, optimizer, lr }
+  const done = new Map<Name, Raced>()
+  let first: Raced | null = null
+  for (const racer of racers) {
+    onWarmUp?.(racer.name)
+    const warm = await prepared(racer, data, seed)
+    try {
+      const few = { ...data, train: some(data.train, batchSize), val: some(data.val, batchSize) }
+      const note = (event: TrainEvent) => {
+        if (event.type === 'compile') onEvent?.(racer.name, event)
+      }
+      await fit(warm.model, few, { ...recipe, epochs: 1, onEvent: note })
+      if (signal?.aborted) break
+    } finally {
+      warm.model.dispose()
+    }
+    const { model, plan } = await prepared(racer, data, seed)
+    onPlan?.(racer.name, plan)
+    const points: Point[] = []
+    const begun = performance.now()
+    const limits = first
+      ? racer.same === 'epochs'
+        ? { epochs: first.points.length }
+        : { epochs: anyEpochs, maxSeconds: first.seconds, wholeEpochs: true }
+      : { epochs: options.epochs, maxSeconds: options.seconds, wholeEpochs: true }
+    const fitted = await fit(model, data, {
+      ...recipe,
+      ...limits,
+      onEvent: (event) => {
+        if (event.type === 'epoch') {
+          const { type: _, ...result } = event
+          points.push({ ...result, at: (performance.now() - begun) / 1000 })
+        }
+        onEvent?.(racer.name, event)
+      },
+    })
+    if (fitted.aborted) {
+      model.dispose()
+      break
+    }
+    const seconds = at(points, points.length - 1).at
+    const kept = at(points, fitted.keptEpoch - 1)
+    const outcomes = await outcomesOf(model, data)
+    const right = Uint8Array.from(outcomes, ({ sample, probabilities }) =>
+      probabilities.indexOf(Math.max(...probabilities)) === sample.label ? 1 : 0,
+    )
+    const raced = { model, plan, points, kept, right, seconds, steps: fitted.steps }
+    done.set(racer.name, raced)
+    first ??= raced
+    model.engine.gpu.trim()
+  }
+  return done
+}
+
+async function prepared(
+  { build, scenario }: Racer<string>,
+  { classes }: ImageDataset,
+  seed: number,
+): Promise<{ readonly model: Network; readonly plan: Plan }> {
+  const model = await build()
+  return { model, plan: applyScenario(model, { ...scenario, classes: classes.length, seed }) }
+}
+
+/** A batch of samples, and as many more as the last batch of an epoch has. */
+function some(samples: SampleList, batchSize: number): SampleList {
+  const count = Math.min(samples.length, batchSize + (samples.length % batchSize))
+  return Array.from({ length: count }, (_, i) => sampleAt(samples, i))
+}
+
+/** Overfitting as it shows in the epochs of a training. */
+export interface Overfitting {
+  /** The first epoch in which nearly all images trained on were right. */
+  readonly learned: Point
+  /** The epoch with the lowest validation loss, and the last one. */
+  readonly lowest: Point
+  readonly last: Point
+}
+
+/** Of the images trained on, in an epoch that knows them all. */
+const knowsAll = 0.995
+/** The validation loss rises if it ends this far above its lowest value. */
+const clearRise = 1.05
+
+/**
+ * Whether a training learned its images by heart: (nearly) all of them are right, while the loss on
+ * the validation images has risen.
+ */
+export function overfittingOf(points: readonly Point[]): Overfitting | null {
+  const last = points.at(-1)
+  const learned = points.find(({ trainAccuracy }) => trainAccuracy >= knowsAll)
+  if (!last || !learned) return null
+  const lowest = points.reduce((a, b) => (b.valLoss < a.valLoss ? b : a))
+  return last.valLoss > clearRise * lowest.valLoss ? { learned, lowest, last } : null
+}
