@@ -62,6 +62,16 @@ export const commands: readonly LazyCommand[] = [
     load: async () => (await import('./commands/weights.ts')).addWeightsCommand,
   },
   {
+    name: 'data',
+    description: 'Show and fetch datasets that have a name.',
+    load: async () => (await import('./commands/data.ts')).addData,
+  },
+  {
+    name: 'cache',
+    description: 'Show what Graft keeps to be faster the next time, and clear it.',
+    load: async () => (await import('./commands/cache.ts')).addCache,
+  },
+  {
     name: 'show-batch',
     description: 'Draw images as a network sees them: in validation, and augmented in each epoch.',
     load: async () => (await import('./commands/showBatch.ts')).addShowBatch,
@@ -99,7 +109,15 @@ export const commands: readonly LazyCommand[] = [
   {
     name: 'demo',
     description:
-      'Graft fifteen kinds of emoji onto the shipped network, and compare with one from scratch.',
+      'Graft fifteen kinds of emoji onto the shipped network, and compare with one from scratch ' +
+      'and with a frozen trunk of random weights.',
     load: async () => (await import('./commands/demo.ts')).addDemo,
+  },
+  {
+    name: 'reproduce',
+    description:
+      "Repeat the article's experiment on 133 breeds of dogs: AlexNet pretrained and frozen, " +
+      'and from scratch.',
+    load: async () => (await import('./commands/reproduce.ts')).addReproduce,
   },
 ]
