@@ -66,7 +66,8 @@ export function addDemo(command: Command): void {
     )
     .option(
       '--each <n>',
-      'train on at most this many images a class, and validate on a third, for a quick look',
+      'train on at most this many images a class, and validate on a third (default: all; on ' +
+        `SwiftShader ${slowEach} emoji)`,
       count,
     )
     .option(
@@ -94,6 +95,8 @@ Examples:
 const weights = 'alexnet-64-tinyimagenet100'
 /** For all networks: from scratch, Adam is faster than SGD. */
 const recipe = { optimizer: 'adam', lr: 1e-3, batchSize: 32 } as const
+/** Images of a class on SwiftShader, unless somebody asks for others: a minute in all. */
+const slowEach = 20
 /** Epochs of the graft, unless its time ends first. */
 const graftEpochs = 40
 
@@ -111,9 +114,16 @@ async function demo(options: DemoOptions): Promise<void> {
     name === emoji
       ? await openEmoji({ seed })
       : await openData(await dataPlace(name, {}, output), ignoring({ seed }, ['seed']))
-  const data = options.each ? fewer(all, options.each) : all
   await withEngine(options.adapter, output, async (engine) => {
     describeEngine(output, engine)
+    const slow = name === emoji && engine.info.kind === 'swiftshader'
+    const each = options.each ?? (slow ? slowEach : undefined)
+    const data = each ? fewer(all, each) : all
+    if (slow && options.each === undefined)
+      output.labeled(
+        '',
+        `SwiftShader is slow: ${slowEach} images a class are enough here; --each takes more`,
+      )
     describeData(output, data, name === emoji ? 'emoji, 64x64' : name)
     await compare({ engine, data, options, output, name })
   })
