@@ -54,9 +54,9 @@ export function addDemo(command: Command): void {
     )
     .option(
       '--seconds <n>',
-      'training ends with the epoch in which they end',
+      `the graft ends with the epoch in which they end, at the latest after ${graftEpochs}`,
       number({ above: 0 }),
-      12,
+      60,
     )
     .option(
       '--seed <n>',
