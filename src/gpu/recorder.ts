@@ -55,6 +55,7 @@ interface UnreadCall extends Omit<RecordedCall, 'tensors'> {
 interface UnreadTensor {
   readonly name: string
   readonly shape: readonly number[]
+  readonly buffer: number
   /** Null where the recording keeps no values. */
   readonly read: (() => Promise<ArrayBuffer[]>) | null
 }
@@ -271,6 +272,7 @@ export class Recorder {
     return {
       name,
       shape,
+      buffer: storage.id,
       read: this.#keepValues ? this.#gpu.readLater([{ storage, bytes }]) : null,
     }
   }
@@ -294,9 +296,9 @@ export class Recorder {
 
 async function readCall({ tensors, ...call }: UnreadCall): Promise<RecordedCall> {
   const entries = await Promise.all(
-    tensors.map(async ({ name, shape, read }) => {
+    tensors.map(async ({ name, read, ...place }) => {
       const values = read ? new Float32Array(at(await read(), 0)) : null
-      return [name, { shape, values }] as const
+      return [name, { ...place, values }] as const
     }),
   )
   return { ...call, tensors: Object.fromEntries(entries) }

@@ -77,6 +77,8 @@ export interface RecordedCall {
 /** A tensor of a call: its shape, and its values where they are kept. */
 export interface RecordedTensor {
   readonly shape: readonly number[]
+  /** The memory it lies in, as in the bindings: a call reads what was last written there. */
+  readonly buffer: number
   /** Null unless the recording keeps values. */
   readonly values: Float32Array | null
 }

@@ -10,6 +10,7 @@ import type { Plan } from '../transfer/scenario.ts'
 import { testImage } from './image.ts'
 import type {
   InspectedDispatch,
+  InspectedEpoch,
   InspectedLayer,
   InspectedSource,
   Inspection,
@@ -17,6 +18,7 @@ import type {
 import { compareNumbers } from './numbers.ts'
 import { packCalls } from './packCalls.ts'
 import { type Peak, rooflineMilliseconds } from './peak.ts'
+import { largest, softmaxOf } from './probabilities.ts'
 import { recordAll } from './recordings.ts'
 
 /** What `inspect` is told beside the network. */
@@ -37,6 +39,8 @@ export interface InspectOptions {
   readonly plan?: Plan | null
   /** The page's heading. Default: the network's variant. */
   readonly title?: string
+  /** The epochs of the training that made the network, as `fit` returns them in `run.epochs`. */
+  readonly history?: readonly InspectedEpoch[]
   /** Told what is being done, and how much of it is. */
   readonly onProgress?: (label: string, done: number, total: number) => void
 }
@@ -61,13 +65,22 @@ export async function inspect(
   model: Network,
   options: InspectOptions = {},
 ): Promise<InspectedStep> {
-  checkOptions('inspect', options, ['picture', 'train', 'label', 'plan', 'title', 'onProgress'])
+  checkOptions('inspect', options, [
+    'picture',
+    'train',
+    'label',
+    'plan',
+    'title',
+    'history',
+    'onProgress',
+  ])
   const {
     picture = testImage(),
     train = false,
     label,
     plan = null,
     title = model.architecture.variant,
+    history = [],
     onProgress,
   } = options
   const { engine, passes } = model
@@ -97,8 +110,17 @@ export async function inspect(
       plan,
       train,
       target: target === null ? null : name(target),
+      targetGiven: target !== null && label !== undefined,
       loss,
       top: best(logits, 5).map(({ index, probability }) => ({ name: name(index), probability })),
+      classes: Array.from(logits, (_, i) => name(i)),
+      history: history.map(({ epoch, trainLoss, trainAccuracy, valLoss, valAccuracy }) => ({
+        epoch,
+        trainLoss,
+        trainAccuracy,
+        valLoss,
+        valAccuracy,
+      })),
       layers: inspectLayers(model, plan),
       removed: plan?.removed ?? [],
       dispatches,
@@ -143,14 +165,11 @@ function best(
   logits: Float32Array,
   count: number,
 ): { readonly index: number; readonly probability: number }[] {
-  if (!logits.every(Number.isFinite)) return []
-  const highest = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
-  const weights = [...logits].map((value) => Math.exp(value - highest))
-  const sum = weights.reduce((a, b) => a + b, 0)
-  return weights
-    .map((weight, index) => ({ index, probability: weight / sum }))
-    .sort((a, b) => b.probability - a.probability)
-    .slice(0, count)
+  const probabilities = softmaxOf(logits)
+  return largest(probabilities, count).map((index) => ({
+    index,
+    probability: at(probabilities, index),
+  }))
 }
 
 function inspectLayers(model: Network, plan: Plan | null): InspectedLayer[] {

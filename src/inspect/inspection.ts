@@ -49,6 +49,11 @@ export interface InspectedCall extends Omit<RecordedCall, 'tensors' | 'attrs'> {
   readonly attrs: Readonly<Record<string, unknown>>
   /** The keys of its tensors, by name. */
   readonly tensors: Readonly<Record<string, string>>
+  /**
+   * The calls whose results a forward call reads, by their indices in `Inspection.calls`; −1 is the
+   * image.
+   */
+  readonly reads: readonly number[]
 }
 
 /** One layer of the inspected network. */
@@ -67,6 +72,15 @@ export interface InspectedLayer {
   readonly isNew: boolean
 }
 
+/** One epoch of a training: losses in nats, accuracies in 0..1. */
+export interface InspectedEpoch {
+  readonly epoch: number
+  readonly trainLoss: number
+  readonly trainAccuracy: number
+  readonly valLoss: number
+  readonly valAccuracy: number
+}
+
 /** The same step under another choice of what trains. */
 export interface ComparedStep {
   readonly title: string
@@ -74,6 +88,7 @@ export interface ComparedStep {
     readonly layer: string | null
     readonly pass: string | null
     readonly kernel: string
+    readonly cost: RecordedDispatch['cost']
     readonly milliseconds: number | null
   }[]
   readonly omissions: readonly string[]
@@ -101,6 +116,8 @@ export interface Inspection {
   readonly train: boolean
   /** The class that the training step was told. */
   readonly target: string | null
+  /** Whether somebody named the target: otherwise it is what the network took the image for. */
+  readonly targetGiven: boolean
   /** Cross-entropy before the step, in nats; null for a forward pass alone. */
   readonly loss: number | null
   /**
@@ -108,6 +125,10 @@ export interface Inspection {
    * Empty where a logit is not finite.
    */
   readonly top: readonly { readonly name: string; readonly probability: number }[]
+  /** The names of all classes, in the order of the logits. */
+  readonly classes: readonly string[]
+  /** The epochs of the training that made the network; empty where they are not known. */
+  readonly history: readonly InspectedEpoch[]
   readonly layers: readonly InspectedLayer[]
   /** The layers that the plan has cut off. */
   readonly removed: readonly string[]

@@ -1,4 +1,5 @@
 /** The calls of a recording with their tensors packed. */
+import { at } from '../base/at.ts'
 import type { RecordedCall } from '../gpu/recording.ts'
 import type { InspectedCall } from './inspection.ts'
 import { type PackedTensor, packTensor } from './pack.ts'
@@ -41,13 +42,37 @@ export function packCalls(calls: readonly RecordedCall[]): {
     alike.push({ key, values })
     return key
   }
+  const readBy = readsOf(calls)
   const packed = calls.map(({ tensors: own, attrs, ...rest }, index): InspectedCall => {
     const entries = Object.entries(own).flatMap(([name, { shape, values }]) =>
       values ? [[name, keep(`${index}.${name}`, name, shape, values)] as const] : [],
     )
-    return { ...rest, attrs: plainAttrs(attrs), tensors: Object.fromEntries(entries) }
+    return {
+      ...rest,
+      attrs: plainAttrs(attrs),
+      tensors: Object.fromEntries(entries),
+      reads: at(readBy, index),
+    }
   })
   return { calls: packed, tensors }
+}
+
+/**
+ * The forward calls whose results each forward call reads. Memory is used again in the course of a
+ * step, so what counts is the last result that was written there. A flattened tensor lies in the
+ * memory of the one that it flattens.
+ */
+function readsOf(calls: readonly RecordedCall[]): number[][] {
+  const writers = new Map<number, number>()
+  const image = calls.find(({ pass }) => pass === 'forward')?.tensors.x
+  if (image) writers.set(image.buffer, -1)
+  return calls.map(({ pass, tensors }, index) => {
+    if (pass !== 'forward') return []
+    const { y, ...inputs } = tensors
+    const found = Object.values(inputs).flatMap(({ buffer }) => writers.get(buffer) ?? [])
+    if (y) writers.set(y.buffer, index)
+    return [...new Set(found)]
+  })
 }
 
 /** The options that are numbers, words or lists of them: others are buffers. */

@@ -70,10 +70,11 @@ async function compareScenarios(
       const recording = await quickest(model, x, target)
       steps.push({
         title,
-        dispatches: recording.dispatches.map(({ layer, pass, kernel, milliseconds }) => ({
+        dispatches: recording.dispatches.map(({ layer, pass, kernel, cost, milliseconds }) => ({
           layer,
           pass,
           kernel,
+          cost,
           milliseconds,
         })),
         omissions: [...new Set(recording.omissions.map(describeOmission))],

@@ -7,6 +7,7 @@ export type {
   ComparedStep,
   InspectedCall,
   InspectedDispatch,
+  InspectedEpoch,
   InspectedLayer,
   InspectedSource,
   Inspection,

@@ -20,7 +20,8 @@ import { alexnet, type Variant, variants } from '../../nn/alexnet.ts'
 import { layerOf, layerTimes, noTimes } from '../../nn/layerTimes.ts'
 import type { Network } from '../../nn/network.ts'
 import type { Engine } from '../../tensor/tensor.ts'
-import { loadRun, readRunConfig } from '../../train/runFolder.ts'
+import type { EpochResult } from '../../train/events.ts'
+import { loadRun, readRunConfig, readRunMetrics } from '../../train/runFolder.ts'
 import { applyScenario, type Plan, type Scenario, scenarios } from '../../transfer/scenario.ts'
 import { describeEngine, describeLeft, describeRemarks, shortPath } from '../describe.ts'
 import { untilStopped } from '../interrupt.ts'
@@ -140,6 +141,7 @@ interface Opened {
   readonly model: Network
   readonly plan: Plan | null
   readonly title: string
+  readonly history: readonly EpochResult[]
 }
 
 async function open(
@@ -150,7 +152,8 @@ async function open(
 ): Promise<Opened> {
   if (folder) {
     const { model, config } = await loadRun(engine, folder)
-    return { model, plan: config.plan, title: shortPath(folder) }
+    const history = await readRunMetrics(folder)
+    return { model, plan: config.plan, title: shortPath(folder), history }
   }
   const { variant, weights, weightsKey, weightsPrefix, seed, scenario } = options
   const model = await alexnet(engine, {
@@ -169,12 +172,13 @@ async function open(
       })
     : null
   describeLeft(output, plan?.left ?? [])
-  return { model, plan, title: `${model.architecture.variant}${scenario ? `, ${scenario}` : ''}` }
+  const title = `${model.architecture.variant}${scenario ? `, ${scenario}` : ''}`
+  return { model, plan, title, history: [] }
 }
 
 /** Inspects one step, and writes the page or the trace. */
 async function inspectModel(
-  { model, plan, title }: Opened,
+  { model, plan, title, history }: Opened,
   folder: string | undefined,
   picture: RgbImage | undefined,
   options: InspectOptions,
@@ -187,6 +191,7 @@ async function inspectModel(
     label,
     title,
     plan,
+    history,
     onProgress: (label, done, total) => output.progress(label, done, total),
   })
   output.endProgress()

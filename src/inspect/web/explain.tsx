@@ -137,6 +137,11 @@ function launchOf(call: InspectedCall): InspectedCall {
   return launchedBy(inspection, call) ?? call
 }
 
+/** Whether a number can be written out, from what the recording kept. */
+export function isExplained(call: InspectedCall, what: string, at: readonly number[]): boolean {
+  return typeof explain(call, what, at) !== 'string'
+}
+
 /** The explanation, or why there is none. */
 function explain(call: InspectedCall, what: string, at: readonly number[]): Explanation | string {
   try {

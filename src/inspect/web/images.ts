@@ -115,6 +115,21 @@ export function layoutOf({ shape, values }: Values, name: string, filter: number
   }
 }
 
+/** One tile of a layout alone. */
+export function onlyTile(layout: Layout, tile: number): Layout {
+  return {
+    ...layout,
+    tiles: 1,
+    across: 1,
+    index: (_, row, column) => layout.index(tile, row, column),
+    at: (_, row, column) => layout.at(tile, row, column),
+    place: (at) => {
+      const found = layout.place(at)
+      return { ...found, tile: found.tile === tile ? 0 : -1 }
+    },
+  }
+}
+
 /** As close to a rectangle of 3 : 2 as tiles of this shape allow. */
 function grid(tiles: number, height: number, width: number, color: boolean) {
   return {

@@ -3,7 +3,8 @@ import { App } from './app.tsx'
 import './colors.css'
 import './style.css'
 import './narrow.css'
-import './tour.css'
+import './see.css'
+import './learn.css'
 
 const root = document.getElementById('app')
 if (root) render(<App />, root)

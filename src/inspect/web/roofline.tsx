@@ -1,7 +1,7 @@
 import * as Plot from '@observablehq/plot'
-import { useEffect, useRef, useState } from 'preact/hooks'
 import { passKind } from '../../nn/layerTimes.ts'
 import { type Cost, inspection } from './model.ts'
+import { Plotted } from './plotted.tsx'
 import { go, href } from './route.ts'
 import { Header, Scroll } from './scroll.tsx'
 import { amount, rate, share, time } from './text.ts'
@@ -56,88 +56,73 @@ const data: readonly Point[] = timed.flatMap((one) =>
 const measures = ['time', 'FLOP a byte', 'arithmetic', 'memory', 'of the roof']
 const longest = timed.toSorted((a, b) => b.milliseconds - a.milliseconds).slice(0, 12)
 
-/** How close each dispatch is to the adapter's limits: arithmetic, or memory. */
-export function Roofline() {
-  const host = useRef<HTMLDivElement>(null)
-  const [width, setWidth] = useState(900)
+/** The dispatches below the adapter's roof. */
+function drawRoof(width: number) {
   const { peak } = inspection
-  useEffect(() => {
-    const update = () =>
-      setWidth(Math.max(280, Math.min(1100, (host.current?.parentElement?.clientWidth ?? 900) - 4)))
-    update()
-    addEventListener('resize', update)
-    return () => removeEventListener('resize', update)
-  }, [])
-  useEffect(() => {
-    if (!peak || !host.current) return
-    const ridge = peak.gflops / peak.gbps
-    const [low, high] = [
-      Math.min(0.05, ...data.map(({ intensity }) => intensity / 1.5)),
-      Math.max(2 * ridge, ...data.map(({ intensity }) => 1.5 * intensity)),
-    ]
-    const roof = [low, ridge, high].map((intensity) => ({
-      intensity,
-      flops: 1e9 * Math.min(peak.gflops, intensity * peak.gbps),
-    }))
-    const slowest = Math.min(...data.map(({ flops }) => flops), 1e9 * peak.gflops)
-    const chart = Plot.plot({
-      width,
-      height: Math.max(320, Math.min(560, width * 0.6)),
-      marginLeft: 56,
-      marginBottom: 44,
-      grid: true,
-      style: { background: 'transparent', color: 'inherit', fontSize: '12px' },
-      x: { type: 'log', label: 'FLOP a byte', domain: [low, high], tickFormat: '~g', ticks: 5 },
-      y: {
-        type: 'log',
-        label: 'FLOP a second',
-        domain: [slowest / 2, 2e9 * peak.gflops],
-        tickFormat: '~s',
-        ticks: 5,
-      },
-      r: { range: [3, 14] },
-      color: {
-        domain: ['forward', 'gradient', 'step', 'other'],
-        range: ['var(--forward)', 'var(--gradient)', 'var(--step)', 'var(--other)'],
-      },
-      marks: [
-        Plot.line(roof, { x: 'intensity', y: 'flops', stroke: 'currentColor', strokeWidth: 2 }),
-        Plot.dot(data, {
+  if (!peak) throw new TypeError('there is no roof to draw')
+  const ridge = peak.gflops / peak.gbps
+  const [low, high] = [
+    Math.min(0.05, ...data.map(({ intensity }) => intensity / 1.5)),
+    Math.max(2 * ridge, ...data.map(({ intensity }) => 1.5 * intensity)),
+  ]
+  const roof = [low, ridge, high].map((intensity) => ({
+    intensity,
+    flops: 1e9 * Math.min(peak.gflops, intensity * peak.gbps),
+  }))
+  const slowest = Math.min(...data.map(({ flops }) => flops), 1e9 * peak.gflops)
+  return Plot.plot({
+    width,
+    height: Math.max(320, Math.min(560, width * 0.6)),
+    marginLeft: 56,
+    marginBottom: 44,
+    grid: true,
+    style: { background: 'transparent', color: 'inherit', fontSize: '12px' },
+    x: { type: 'log', label: 'FLOP a byte', domain: [low, high], tickFormat: '~g', ticks: 5 },
+    y: {
+      type: 'log',
+      label: 'FLOP a second',
+      domain: [slowest / 2, 2e9 * peak.gflops],
+      tickFormat: '~s',
+      ticks: 5,
+    },
+    r: { range: [3, 14] },
+    color: {
+      domain: ['forward', 'gradient', 'step', 'other'],
+      range: ['var(--forward)', 'var(--gradient)', 'var(--step)', 'var(--other)'],
+    },
+    marks: [
+      Plot.line(roof, { x: 'intensity', y: 'flops', stroke: 'currentColor', strokeWidth: 2 }),
+      Plot.dot(data, {
+        x: 'intensity',
+        y: 'flops',
+        fill: 'kind',
+        fillOpacity: 0.75,
+        stroke: 'var(--ground)',
+        r: 'milliseconds',
+      }),
+      Plot.tip(
+        data,
+        Plot.pointer({
           x: 'intensity',
           y: 'flops',
-          fill: 'kind',
-          fillOpacity: 0.75,
-          stroke: 'var(--ground)',
-          r: 'milliseconds',
+          title: (one: Point) =>
+            `${one.title}\n${amount(one.flops, 'FLOP/s')}, ` +
+            `${one.share === null ? '?' : share(one.share)} of the roof`,
+          fill: 'var(--ground)',
         }),
-        Plot.tip(
-          data,
-          Plot.pointer({
-            x: 'intensity',
-            y: 'flops',
-            title: (one: Point) =>
-              `${one.title}\n${amount(one.flops, 'FLOP/s')}, ` +
-              `${one.share === null ? '?' : share(one.share)} of the roof`,
-            fill: 'var(--ground)',
-          }),
-        ),
-      ],
-    })
-    chart.setAttribute('role', 'group')
-    chart.setAttribute(
-      'aria-label',
-      `${data.length} dispatches below a roof of ${peak.gflops.toFixed(0)} GFLOP a second`,
-    )
-    // Plot names its groups by aria-label, which needs a role.
-    for (const group of Array.from(chart.querySelectorAll('g[aria-label]')))
-      group.setAttribute('role', 'group')
-    // The nearest point to the pointer; for the keyboard, the table below has the same links.
-    chart.addEventListener('click', () => {
-      const nearest = chart.value as Point | null
-      if (nearest) go('timeline', nearest.index)
-    })
-    host.current.replaceChildren(chart)
-  }, [width, peak])
+      ),
+    ],
+  })
+}
+
+/** The nearest point to the pointer; for the keyboard, the table has the same links. */
+function openDispatch(nearest: unknown): void {
+  if (nearest) go('timeline', (nearest as Point).index)
+}
+
+/** How close each dispatch is to the adapter's limits: arithmetic, or memory. */
+export function Roofline() {
+  const { peak } = inspection
   return (
     <section>
       <h2>Roofline</h2>
@@ -154,7 +139,11 @@ export function Roofline() {
             <span class="key gradient">gradients</span>
             <span class="key step">optimizer</span>
           </p>
-          <div class="chart" ref={host} />
+          <Plotted
+            label={`${data.length} dispatches below a roof of ${peak.gflops.toFixed(0)} GFLOP a second`}
+            draw={drawRoof}
+            onChoose={openDispatch}
+          />
           <p class="quiet">
             Below are the {longest.length} longest of {timed.length} dispatches.{' '}
             {timed.length > data.length

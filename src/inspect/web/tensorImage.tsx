@@ -7,6 +7,7 @@ import {
   extentOf,
   type Layout,
   layoutOf,
+  onlyTile,
   type Palette,
   type Place,
   type Range,
@@ -24,6 +25,10 @@ interface TensorImageProps {
   readonly field: Field | null
   readonly selected: readonly number[] | null
   readonly onSelect: (at: readonly number[]) => void
+  /** The only channel to show, of an activation. Default: all. */
+  readonly channel?: number
+  /** Told which number the pointer, or the keyboard, is on. */
+  readonly onRead?: (at: readonly number[]) => void
 }
 
 /** One tensor as an image. Pointer or arrow keys read a number; a click, or Enter, selects it. */
@@ -35,12 +40,15 @@ export function TensorImage({
   field,
   selected,
   onSelect,
+  channel,
+  onRead,
 }: TensorImageProps) {
   const canvas = useRef<HTMLCanvasElement>(null)
   const [place, setPlace] = useState<Place>({ tile: 0, row: 0, column: 0 })
   const [reading, setReading] = useState(false)
   const tensor = valuesOf(tensorKey)
-  const layout = tensor && layoutOf(tensor, name, filter)
+  const whole = tensor && layoutOf(tensor, name, filter)
+  const layout = whole && channel !== undefined ? onlyTile(whole, channel) : whole
   const palette: Palette = layout?.color
     ? 'color'
     : /^(d|weight|bias|p$)/.test(name)
@@ -50,7 +58,7 @@ export function TensorImage({
   useEffect(() => {
     if (canvas.current && tensor && layout)
       draw(canvas.current, tensor, layout, palette, rangeOf(extent, palette), inspection.preprocess)
-  }, [tensorKey, filter, name])
+  }, [tensorKey, filter, name, channel])
   if (!tensor || !layout) return null
   const [width, height] = sizeOf(layout)
   const scale = Math.max(1, Math.min(16, Math.floor(520 / width), Math.floor(420 / height)))
@@ -58,10 +66,14 @@ export function TensorImage({
   const value = tensor.values[here]
   const index = layout.at(place.tile, place.row, place.column)
   const kept = tensor.values.length < tensor.shape.reduce((a, b) => a * b, 1)
+  const read = (found: Place) => {
+    setPlace(found)
+    onRead?.(layout.at(found.tile, found.row, found.column))
+  }
   const onPointerMove = (event: PointerEvent) => {
     const found = placeOf(event, layout)
     setReading(found !== null)
-    if (found) setPlace(found)
+    if (found) read(found)
   }
   const onKeyDown = (event: KeyboardEvent) => {
     const move = {
@@ -79,11 +91,11 @@ export function TensorImage({
     if (!move) return
     event.preventDefault()
     setReading(true)
-    setPlace(({ tile, row, column }) => ({
-      tile: (tile + move.tile + layout.tiles) % layout.tiles,
-      row: (row + move.row + layout.height) % layout.height,
-      column: (column + move.column + layout.width) % layout.width,
-    }))
+    read({
+      tile: (place.tile + move.tile + layout.tiles) % layout.tiles,
+      row: (place.row + move.row + layout.height) % layout.height,
+      column: (place.column + move.column + layout.width) % layout.width,
+    })
   }
   return (
     <figure class="tensor">

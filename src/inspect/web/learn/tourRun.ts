@@ -2,15 +2,15 @@
  * One convolution in four ways, from a thread for each output to the engine's own choice, measured
  * on the browser's GPU.
  */
-import { conv2d } from '../../autograd/functions.ts'
-import { createEngineOn } from '../../createEngine.ts'
-import type { BlockTiling, Tiling } from '../../gpu/tiling/tiling.ts'
-import { relativeError } from '../../reference/agreement.ts'
-import { conv2d as reference } from '../../reference/conv2d.ts'
-import { gaussian } from '../../reference/random.ts'
-import type { Engine } from '../../tensor/tensor.ts'
-import { pageHost } from './host.ts'
-import { inspection } from './model.ts'
+import { conv2d } from '../../../autograd/functions.ts'
+import { createEngineOn } from '../../../createEngine.ts'
+import type { BlockTiling, Tiling } from '../../../gpu/tiling/tiling.ts'
+import { relativeError } from '../../../reference/agreement.ts'
+import { conv2d as reference } from '../../../reference/conv2d.ts'
+import { gaussian } from '../../../reference/random.ts'
+import type { Engine } from '../../../tensor/tensor.ts'
+import { pageHost } from '../host.ts'
+import { inspection } from '../model.ts'
 
 /** AlexNet's second convolution, at half its width. */
 export const shapes = { x: [1, 32, 27, 27], weight: [96, 32, 5, 5], padding: 2 } as const
@@ -19,6 +19,8 @@ export const flops = 2 * 96 * 27 * 27 * 32 * 25
 export interface Step {
   readonly name: string
   readonly why: string
+  /** How often a number is used once it is fetched. */
+  readonly uses: string
   /** Where the kernel can be edited. */
   readonly file: string
   readonly tiling: Tiling | 'plain' | 'chosen'
@@ -37,6 +39,7 @@ const block = (rows: number, columns: number): BlockTiling => ({
 export const steps: readonly Step[] = [
   {
     name: 'A thread for each output',
+    uses: '1',
     why: `The formula as it is written. Every product loads a weight and a pixel from memory, and
       uses each of them once.`,
     file: 'conv2d/forward.wgsl',
@@ -44,6 +47,7 @@ export const steps: readonly Step[] = [
   },
   {
     name: 'Tiles of 16 x 64 in shared memory',
+    uses: '16 and 64',
     why: `A workgroup loads a strip of weights and a strip of pixels together. Each weight then
       serves 64 outputs and each pixel 16; each thread keeps 4 x 4 sums in registers.`,
     file: 'contract/block.wgsl',
@@ -51,6 +55,7 @@ export const steps: readonly Step[] = [
   },
   {
     name: 'Tiles of 64 x 64',
+    uses: '64',
     why: `The same kernel with a larger tile: every loaded number serves 64 outputs, so the same
       work needs fewer loads.`,
     file: 'contract/block.wgsl',
@@ -58,6 +63,7 @@ export const steps: readonly Step[] = [
   },
   {
     name: 'The tiling that the engine chooses here',
+    uses: 'by adapter',
     why: `The tiling that was measured, or is the default, for this kind of adapter: on a CPU
       register tiles without barriers, on a GPU the block that keeps it busiest.`,
     file: 'contract/tile.wgsl',

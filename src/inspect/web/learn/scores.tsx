@@ -1,0 +1,39 @@
+import { inspection, nodes } from '../model.ts'
+import { href } from '../route.ts'
+import { ClassBars } from '../see/bars.tsx'
+import { sizeText } from '../see/drawing.tsx'
+import { number } from '../text.ts'
+
+/** The last steps: numbers to scores, scores to probabilities, and the loss. */
+export function Scores() {
+  const last = nodes.at(-1)
+  const before = nodes.at(-2)
+  const { loss, target, train } = inspection
+  return (
+    <>
+      {last && before ? (
+        <p>
+          At the end <a href={href('image', before.layer)}>{before.layer}</a> has {sizeText(before)}{' '}
+          left of the image. <a href={href('image', last.layer)}>{last.layer}</a> makes{' '}
+          {sizeText(last)} of them: one score a class. Softmax turns scores into probabilities.
+        </p>
+      ) : null}
+      <ClassBars />
+      {train && loss !== null ? (
+        <p>
+          This is a training step, so it is told the class: <bdi>{target}</bdi>. The <b>loss</b>{' '}
+          says how far off the answer is: −ln of the probability of that class, {number(loss)}. It
+          is 0 only for an answer that is right and fully sure.
+        </p>
+      ) : (
+        <p>
+          In training, the <b>loss</b> says how far off an answer is: −ln of the probability of the
+          true class. It is 0 only for an answer that is right and fully sure.
+        </p>
+      )}
+      <p>
+        <a href={href('chapters', 'softmax')}>More on softmax, with a temperature to turn</a>
+      </p>
+    </>
+  )
+}
