@@ -31,7 +31,7 @@ export interface SmallTraining {
 
 const bumps = 24
 const width = 0.05
-const lastEpoch = 4096
+const lastEpoch = 2048
 
 /** What the points would be without noise. */
 export const truth = (x: number) => Math.sin(2 * Math.PI * x)

@@ -3,7 +3,8 @@ import { type Scenario, scenarios } from '../transfer/scenario.ts'
 import type { Inspection } from './inspection.ts'
 import { stateOf } from './layerState.ts'
 
-export type PartState = 'frozen' | 'trained' | 'new' | 'cut'
+/** 'random' trains, too, and starts from random values. */
+export type PartState = 'frozen' | 'trained' | 'random' | 'new' | 'cut'
 
 /** A layer with parameters in a scenario's figure. */
 export interface Part {
@@ -80,7 +81,11 @@ function partsBy(scenario: Scenario, whole: readonly Omit<Part, 'state'>[]): Par
   const last = whole.at(-1)
   const cutFrom =
     scenario === 'small-different' && kept ? whole.indexOf(kept) + 1 : whole.length - 1
-  const state = scenario.startsWith('small') ? 'frozen' : 'trained'
+  const state = scenario.startsWith('small')
+    ? 'frozen'
+    : scenario === 'large-different'
+      ? 'random'
+      : 'trained'
   const parts = whole.map((part, i): Part => ({ ...part, state: i < cutFrom ? state : 'cut' }))
   return last ? [...parts, { name: last.name, kind: 'dense', state: 'new' }] : parts
 }
@@ -88,6 +93,7 @@ function partsBy(scenario: Scenario, whole: readonly Omit<Part, 'state'>[]): Par
 /** The parts of the recorded network. */
 function recordedParts(recorded: Recorded): Part[] {
   const own = recorded.layers.filter(({ parameters }) => parameters.length > 0)
+  const trained = recorded.plan?.startsFrom === 'random' ? 'random' : 'trained'
   const cut = wholeNetwork({ ...recorded, layers: [] }).map(
     (part): Part => ({
       ...part,
@@ -99,7 +105,7 @@ function recordedParts(recorded: Recorded): Part[] {
     return {
       name: layer.name,
       kind: kindOf(layer.name, layer.parameters[0]?.shape),
-      state: state === 'bare' ? 'frozen' : state,
+      state: state === 'trained' ? trained : state === 'new' ? 'new' : 'frozen',
     }
   })
   const head = parts.filter(({ state }) => state === 'new')

@@ -61,7 +61,8 @@ export function TensorImage({
   }, [tensorKey, filter, name, channel])
   if (!tensor || !layout) return null
   const [width, height] = sizeOf(layout)
-  const scale = Math.max(1, Math.min(16, Math.floor(520 / width), Math.floor(420 / height)))
+  const largest = channel === undefined ? 16 : 64
+  const scale = Math.max(1, Math.min(largest, Math.floor(520 / width), Math.floor(420 / height)))
   const here = layout.index(place.tile, place.row, place.column)
   const value = tensor.values[here]
   const index = layout.at(place.tile, place.row, place.column)

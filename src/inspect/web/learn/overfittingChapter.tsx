@@ -125,7 +125,7 @@ function drawPoints({ train, val }: SmallTraining, { weights }: FittedEpoch, wid
     height: Math.max(220, Math.min(320, width * 0.55)),
     marginLeft: 36,
     style: { background: 'transparent', color: 'inherit', fontSize: '13px' },
-    x: { domain: [0, 1], ticks: [] },
+    x: { domain: [0, 1], ticks: [], label: null },
     y: { domain: [-2, 2], ticks: 5, label: null },
     clip: true,
     marks: [
@@ -180,7 +180,12 @@ function drawLosses(
     marginRight: 84,
     marginBottom: 38,
     style: { background: 'transparent', color: 'inherit', fontSize: '13px' },
-    x: { type: log ? 'log' : 'linear', label: 'epoch', ticks: 5, tickFormat: '~s' },
+    x: {
+      type: log ? 'log' : 'linear',
+      label: 'epoch',
+      ticks: log || finite.length > 8 ? 5 : finite.map(({ epoch }) => epoch),
+      tickFormat: '~s',
+    },
     y: { label: 'loss', grid: true, ticks: 5, zero: true },
     marks: [
       Plot.ruleX([best], { stroke: 'var(--right)', strokeDasharray: '4 3' }),

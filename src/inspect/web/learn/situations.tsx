@@ -4,7 +4,8 @@ import { amount } from '../text.ts'
 
 const words: Readonly<Record<PartState, string>> = {
   frozen: 'frozen',
-  trained: 'trains',
+  trained: 'trains, from what it learned',
+  random: 'trains, from random values',
   new: 'new, trains',
   cut: 'cut off',
 }
@@ -20,7 +21,7 @@ export function Situations() {
         and how much they are like those that it was trained on. Each figure is this network, from
         its first layer with parameters to its last.
       </p>
-      <p class="legend">
+      <p class="legend filled">
         {(Object.keys(words) as PartState[]).map((state) => (
           <span key={state} class={`key part ${state}`}>
             {words[state]}
@@ -58,7 +59,7 @@ function Figure({ situation }: { readonly situation: Situation }) {
       <p class="quiet">
         {images}, {likeness}
       </p>
-      <Parts parts={parts} startsRandom={scenario === 'large-different'} />
+      <Parts parts={parts} />
       <p>{advice}</p>
     </li>
   )
@@ -67,13 +68,7 @@ function Figure({ situation }: { readonly situation: Situation }) {
 const shapes = { convolution: { width: 22, gap: 10 }, dense: { width: 12, gap: 14 } } as const
 
 /** Boxes from left to right; convolutions become smaller, and what is cut off is dashed. */
-function Parts({
-  parts,
-  startsRandom,
-}: {
-  readonly parts: readonly Part[]
-  readonly startsRandom: boolean
-}) {
+function Parts({ parts }: { readonly parts: readonly Part[] }) {
   let x = 2
   const convolutions = parts.filter(({ kind }) => kind === 'convolution')
   const drawn = parts.map((part, i) => {
@@ -93,7 +88,7 @@ function Parts({
       viewBox={`0 0 ${Math.max(x, 60)} 92`}
       style={{ maxWidth: `${2 * Math.max(x, 60)}px` }}
       role="img"
-      aria-label={`${startsRandom ? 'From random values: ' : ''}${told}`}
+      aria-label={told}
     >
       <line x1="0" x2={x - 12} y1="46" y2="46" class="axis" />
       {drawn.map(({ id, state, left, width, height, name }) => (

@@ -29,7 +29,7 @@ export function drawnSize(shape: readonly number[], size: number): Box {
 /** A vector of up to 42 numbers is one column; a longer one has more, twice as high as wide. */
 const columnsOf = (length: number) => (length <= 42 ? 1 : Math.ceil(Math.sqrt(length / 2)))
 
-/** The channels that answer most on average, in their own order. */
+/** The channels that answer most on average, the strongest first. */
 export function strongest({ shape, values }: Values, count: number): number[] {
   const [, channels = 1, height = 1, width = 1] = shape
   const plane = height * width
@@ -43,7 +43,6 @@ export function strongest({ shape, values }: Values, count: number): number[] {
     .sort((a, b) => b.sum - a.sum)
     .slice(0, count)
     .map(({ channel }) => channel)
-    .sort((a, b) => a - b)
 }
 
 /** The layout of a result in small. */
@@ -52,7 +51,7 @@ export function smallLayout(values: Values): Layout {
   const [, channels = 1, height = 1, width = 1] = shape
   if (shape.length === 4) {
     const plane = height * width
-    const shown = strongest(values, across(channels) ** 2)
+    const shown = strongest(values, across(channels) ** 2).sort((a, b) => a - b)
     const channelOf = (tile: number) => at(shown, tile)
     return {
       tiles: shown.length,
