@@ -69,7 +69,8 @@ const outputSize =
     const up = call.attrs.ceilMode === true
     return {
       question:
-        `${named(inspection, call)} reads maps of ${input} x ${at(x, 3)}, with padding ${padding}. ` +
+        `${named(inspection, call)} reads maps of ${input} x ${at(x, 3)}, ` +
+        `with padding ${padding}. ` +
         'How large are the maps that it makes?',
       answer: [
         `(size + 2 · padding − kernel) / stride + 1, rounded ${up ? 'up' : 'down'}: ` +
@@ -87,9 +88,11 @@ const whereParametersAre: Maker = (inspection) => {
   return {
     question: 'How many parameters has the whole network, and which layer has the most of them?',
     answer: [
-      `${exact(total)} in ${counted(own.length, 'layer')}; ${most.name} (${most.description}) has ` +
+      `${exact(total)} in ${counted(own.length, 'layer')}; ` +
+        `${most.name} (${most.description}) has ` +
         `${exact(valuesIn(most))}, ${percent(valuesIn(most) / total)} of all.`,
-      'A dense layer has a weight for every pair of input and output, so it is often the largest; ' +
+      'A dense layer has a weight for every pair of input and output, so it is often the ' +
+        'largest; ' +
         'a convolution uses its few weights again at every place, so it takes more of the time.',
     ],
   }
@@ -134,7 +137,8 @@ const fieldOfLast: Maker = (inspection) => {
       '(its receptive field)?',
     answer: [
       `${field.height} x ${field.width} pixels; the image has ${size} x ${size}.`,
-      'Begin with 1. Go through the layers from the first to this one: add (kernel − 1) times the ' +
+      'Begin with 1. Go through the layers from the first to this one: add (kernel − 1) times ' +
+        'the ' +
         'product of all strides before. The chapter on receptive fields shows it for any number.',
     ],
   }
@@ -199,7 +203,9 @@ const deadUnits: Maker = (inspection) => {
   const values = unpackTensor(packed)
   const zeros = values.reduce((sum, value) => sum + (value === 0 ? 1 : 0), 0)
   return {
-    question: `What does the ReLU ${call.layer} do to a negative number, and how often is it met here?`,
+    question:
+      `What does the ReLU ${call.layer} do to a negative number, ` +
+      'and how often does it meet one here?',
     answer: [
       `It makes it 0: ${exact(zeros)} of ${exact(values.length)} numbers of its result are 0, ` +
         `${percent(zeros / values.length)}. What is 0 passes no gradient back either.`,
@@ -248,7 +254,8 @@ const chanceLoss: Maker = (inspection) => {
       `is it here if the image is ${inspection.classes[target]}?`,
     answer: [
       `Each class gets 1/${classes}, and the loss is −ln(1/${classes}) = ln ${classes} = ` +
-        `${digits(Math.log(classes))}. Here it is −ln ${digits(at(found.probabilities, target))} = ` +
+        `${digits(Math.log(classes))}. ` +
+        `Here it is −ln ${digits(at(found.probabilities, target))} = ` +
         `${digits(loss)}.`,
       'A first loss far above ln of the number of classes means that a network begins with ' +
         'opinions; one far below it, that it has seen the classes before.',
@@ -266,8 +273,8 @@ const gradientOfLogits: Maker = (inspection) => {
   const of = (index: number) => `${digits(at(gradient, index))} for ${inspection.classes[index]}`
   return {
     question:
-      `The image is said to be ${inspection.classes[target]}. What is the gradient of the loss by ` +
-      `the logits of ${inspection.classes[target]} and of ${inspection.classes[other]}?`,
+      `The image is said to be ${inspection.classes[target]}. What is the gradient of the loss ` +
+      `by the logits of ${inspection.classes[target]} and of ${inspection.classes[other]}?`,
     answer: [
       'It is the probability, less 1 for the true class: ' +
         `${of(target)} (the logit has to rise), ${of(other)} (it has to fall). ` +
@@ -286,8 +293,8 @@ const whyFreeze: Maker = ({ layers }) => {
     answer: [
       `With everything training there are ${exact(Math.round(total / images))} values for each ` +
         `image, enough to learn all ${images} by heart. With only ${last.name} there are ` +
-        `${exact(Math.round(valuesIn(last) / images))}. What is frozen was learned from very many ` +
-        'images, and stays as good as it was.',
+        `${exact(Math.round(valuesIn(last) / images))}. What is frozen was learned from very ` +
+        'many images, and stays as good as it was.',
     ],
   }
 }
@@ -332,8 +339,8 @@ const whyBackwardStops: Maker = (inspection) => {
       frozen
         ? `At ${first.name}, the first layer that trains. The ${counted(frozen, 'layer')} with ` +
           'parameters before it are frozen: nobody asks for their gradients, so none are computed.'
-        : `At ${first.name}, the first layer: everything trains. The gradient of the image itself ` +
-          'is not computed, because an image is not changed.',
+        : `At ${first.name}, the first layer: everything trains. The gradient of the image ` +
+          'itself is not computed, because an image is not changed.',
     ],
   }
 }

@@ -54,7 +54,7 @@ export const predicted = (weights: ArrayLike<number>, x: number) => dot(weights,
  * Trains the model by SGD with momentum, on all points in each epoch.
  * @param count points to train on
  * @param noise standard deviation of the noise on every point
- * @example fitSmall(10, 0.3).epochs.at(-1) // it has learned the noise: valLoss is far above trainLoss
+ * @example fitSmall(10, 0.3).epochs.at(-1) // valLoss is far above trainLoss: it has learned noise
  */
 export function fitSmall(count: number, noise: number, seed = 2): SmallTraining {
   const random = new Random(seed)

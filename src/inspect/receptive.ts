@@ -1,4 +1,4 @@
-/** Which pixels of the image a number of a feature map can see, from kernels, strides and padding. */
+/** Which pixels of the image a number of a map sees, from kernels, strides and padding. */
 import { at } from '../base/at.ts'
 import { resultShape } from './graph.ts'
 import type { InspectedCall, Inspection } from './inspection.ts'

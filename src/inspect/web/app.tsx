@@ -1,6 +1,7 @@
 import type { ComponentType } from 'preact'
 import { useRef } from 'preact/hooks'
 import { at } from '../../base/at.ts'
+import { percent } from '../../base/format.ts'
 import { PageHeader } from '../../look/header.tsx'
 import { version } from './built.ts'
 import { Freezing } from './freezing.tsx'
@@ -83,7 +84,6 @@ export function App() {
           <Shown args={args} />
         </div>
       </main>
-      <footer class="quiet">Graft {version}</footer>
     </>
   )
 }
@@ -125,18 +125,27 @@ function Tabs({ shown }: { readonly shown: View }) {
 }
 
 function Facts() {
-  const { adapter, dispatches, milliseconds, train, loss, target, variant } = inspection
+  const { adapter, dispatches, milliseconds, train, loss, target, top, variant } = inspection
+  const [best] = top
   const step = train ? 'One training step' : 'One forward pass'
   return (
     <p class="facts">
       {step} of {variant} on {adapter.name},{' '}
       {adapter.subgroup ? `register tiles of ${adapter.subgroup} lanes` : 'plain kernels'}:{' '}
       {dispatches.length} dispatches, {time(milliseconds)}.{' '}
+      {best ? (
+        <>
+          Taken for <bdi>{best.name}</bdi>, {percent(best.probability)}.{' '}
+        </>
+      ) : (
+        'Its logits are not finite: the network has diverged. '
+      )}
       {loss !== null && (
         <>
-          Loss {loss.toFixed(4)} for <bdi>{target}</bdi>.
+          Loss {loss.toFixed(4)} for <bdi>{target}</bdi>.{' '}
         </>
       )}
+      <span class="quiet">Graft {version}</span>
     </p>
   )
 }

@@ -140,7 +140,10 @@ export function Roofline() {
             <span class="key step">optimizer</span>
           </p>
           <Plotted
-            label={`${data.length} dispatches below a roof of ${peak.gflops.toFixed(0)} GFLOP a second`}
+            label={
+              `${data.length} dispatches below a roof of ` +
+              `${peak.gflops.toFixed(0)} GFLOP a second`
+            }
             draw={drawRoof}
             onChoose={openDispatch}
           />

@@ -73,8 +73,8 @@ export function FreezingControl() {
           {asRecorded ? 'This is the recorded step. ' : ''}
           {recorded
             ? 'Sums over the kernels of a recorded step in which everything trained.'
-            : 'The forward pass is recorded; the rest is estimated from it, each gradient with the ' +
-              'arithmetic of the forward pass. A recording of a training step has it measured.'}
+            : 'The forward pass is recorded; the rest is estimated from it, each gradient with ' +
+              'the arithmetic of the forward pass. A recording of a training step has it measured.'}
         </span>
       </p>
     </div>

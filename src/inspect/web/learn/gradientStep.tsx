@@ -111,8 +111,8 @@ function DenseGradient({ call }: { readonly call: InspectedCall }) {
   return (
     <>
       <p>
-        Here are the numbers of {call.layer}, which trains: choose one of its weights. SGD takes{' '}
-        {stepRate.lr} of the gradient off the weight in this step.
+        Here are the numbers of {call.layer}, which trains. Choose one of its weights: a step of SGD
+        takes {stepRate.lr} of the gradient off it.
       </p>
       <Slider
         label="Output"

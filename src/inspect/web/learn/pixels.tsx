@@ -11,7 +11,7 @@ export function Pixels() {
   return (
     <>
       <p>
-        The network gets no image but numbers: {size} x {size} pixels, each with three of them, for{' '}
+        The network gets no image but numbers: {size} x {size} pixels, three numbers each, for{' '}
         {order === 'rgb' ? 'red, green and blue' : 'blue, green and red'}. Point at the image to
         read them. The mean of the images that the network was first trained on is taken off (
         {mean.join(', ')} {scale === 255 ? 'of 255' : 'of 1'}), so numbers are below zero where a

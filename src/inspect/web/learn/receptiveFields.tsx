@@ -55,7 +55,7 @@ export function ReceptiveFields() {
         onValue={setDepth}
       />
       <p class="verdict" aria-live="polite">
-        {node.layer}, {layerNamed(node.layer)?.description}: {sizeText(node)}. The number at row{' '}
+        {node.layer}, {layerNamed(node.layer)?.description}: {sizeText(node)}. The one at row{' '}
         {here[0]}, column {here[1]} sees {field.height} x {field.width} pixels of {size} x {size}.
       </p>
       <div class="beside">

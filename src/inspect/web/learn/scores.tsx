@@ -13,17 +13,17 @@ export function Scores() {
     <>
       {last && before ? (
         <p>
-          At the end <a href={href('image', before.layer)}>{before.layer}</a> has {sizeText(before)}{' '}
-          left of the image. <a href={href('image', last.layer)}>{last.layer}</a> makes{' '}
+          Of the image <a href={href('image', before.layer)}>{before.layer}</a> has left{' '}
+          {sizeText(before)}. <a href={href('image', last.layer)}>{last.layer}</a> makes{' '}
           {sizeText(last)} of them: one score a class. Softmax turns scores into probabilities.
         </p>
       ) : null}
       <ClassBars />
       {train && loss !== null ? (
         <p>
-          This is a training step, so it is told the class: <bdi>{target}</bdi>. The <b>loss</b>{' '}
-          says how far off the answer is: −ln of the probability of that class, {number(loss)}. It
-          is 0 only for an answer that is right and fully sure.
+          In this training step the class is told: <bdi>{target}</bdi>. The <b>loss</b> says how far
+          off the answer is: −ln of the probability of that class, {number(loss)}. It is 0 only for
+          an answer that is right and fully sure.
         </p>
       ) : (
         <p>

@@ -84,8 +84,8 @@ export function SoftmaxChapter() {
             how sure the network seems.
           </li>
           <li>
-            A low temperature gives nearly everything to the highest score; a high one makes all{' '}
-            {scores.length} classes alike, {percent(1 / scores.length)} each.
+            A low temperature gives nearly everything to the highest score. A high one makes all
+            classes alike: {percent(1 / scores.length)} for each of {scores.length}.
           </li>
           <li>
             Only differences of scores count: one more for every score changes nothing. A difference
