@@ -21,9 +21,10 @@ export async function serveFolder(
     requests.push(path)
     try {
       const file = join(folder, path === '/' ? 'index.html' : path)
+      const bytes = await readFile(file)
       response
         .writeHead(200, { 'content-type': types[extname(file)] ?? 'application/octet-stream' })
-        .end(await readFile(file))
+        .end(bytes)
     } catch {
       response.writeHead(404).end()
     }

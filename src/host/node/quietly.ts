@@ -23,7 +23,7 @@ const standardError = 2
  * limits and remarks of Vulkan drivers, and keeps what it writes off that stream. If the process
  * dies in it, its last words are printed after all. With GRAFT_VERBOSE in the environment nothing
  * is held back, and neither where the descriptor cannot be exchanged: outside Linux, whose drivers
- * alone are known to write, and where the optional package koffi is not installed.
+ * alone are known to write, in Deno, and where koffi, an optional dependency, is not installed.
  * @param work returns before anything else can write to the error stream: what it starts and does
  * not wait for writes as ever
  */
@@ -55,7 +55,8 @@ export function quietly<T>(work: () => T): T {
 let descriptors: Descriptors | false | undefined
 
 function findDescriptors(): Descriptors | false {
-  if (process.platform !== 'linux') return false
+  // Deno numbers its files itself.
+  if (process.platform !== 'linux' || 'deno' in process.versions) return false
   try {
     const require = createRequire(import.meta.url)
     const libc = (require(`@koromix/koffi-linux-${process.arch}`) as Koffi).load('libc.so.6')

@@ -153,10 +153,10 @@ const systemLoader = 'libvulkan.so.1'
 
 /**
  * Whether a Vulkan loader can be loaded. Without one Dawn finds nothing and prints a warning for
- * every instance.
+ * every instance. Deno opens no library by its name alone: there Dawn itself looks for it.
  */
 export function hasVulkanLoader(): boolean {
-  return process.platform !== 'linux' || opens(systemLoader, rtldNow)
+  return process.platform !== 'linux' || 'deno' in process.versions || opens(systemLoader, rtldNow)
 }
 
 /**
@@ -171,12 +171,12 @@ export function loadVulkanLoader(path: string): void {
 
 const rtldNow = 0x2
 
-/** Opens a shared library. That it is not an addon Node reports only after it is loaded. */
+/** Opens a shared library. That it is no addon Node and Bun report only after it is loaded. */
 function opens(path: string, flags: number): boolean {
   try {
     process.dlopen({ exports: {} }, path, flags)
     return true
   } catch (error) {
-    return error instanceof Error && error.message.includes('did not self-register')
+    return error instanceof Error && /did not self-register|napi_register_/.test(error.message)
   }
 }
