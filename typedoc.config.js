@@ -41,10 +41,9 @@ function categoriseByFolder(app) {
   })
 }
 
-/** Code scrolls rather than wraps, so that columns stay columns; README, the front page, brings its own title. */
+/** Code scrolls rather than wraps, so that columns stay columns. */
 const css = `
 pre, pre code { white-space: pre; overflow-x: auto; }
-.tsd-page-title:has(+ .tsd-typography > h1:first-child) { display: none; }
 `
 
 function styled(app) {
@@ -58,7 +57,9 @@ export default {
   name: 'Graft',
   entryPoints: ['src/index.ts', 'src/browser.ts', 'src/inspector.ts', 'src/browserInspector.ts'],
   tsconfig: 'tsconfig.build.json',
-  out: 'docs/api',
+  out: 'docs/public/api',
+  readme: 'none',
+  navigationLinks: { 'Guides and tutorials': '../index.html' },
   plugin: [categoriseByFolder, styled],
   excludeInternal: true,
   excludePrivate: true,

@@ -1,6 +1,7 @@
 /**
- * The README's recipe for an operator, followed to the letter: in a copy of the project its three
- * files and its one line are written, and everything that reads the table has to know the operator.
+ * The recipe for an operator of docs/add-an-operator.md, followed to the letter: in a copy of the
+ * project its three files and its one line are written, and everything that reads the table has to
+ * know the operator.
  */
 import { execFile } from 'node:child_process'
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
@@ -20,12 +21,10 @@ interface Written {
   readonly text: string
 }
 
-/** The code blocks of the README's recipe, each with the file that is named before it. */
+/** The code blocks of the recipe, each with the file that is named before it. */
 async function recipe(): Promise<Written[]> {
-  const readme = await readFile(join(root, 'README.md'), 'utf8')
-  const [, after = ''] = readme.split('\n## Add an operator in three files and one line\n')
-  const [section = ''] = after.split('\n## ')
-  const blocks = section.matchAll(/`([\w/]+\.\w+)`(?:(?!```).)*?\n {3}```\w+\n(.*?)\n {3}```/gs)
+  const page = await readFile(join(root, 'docs', 'add-an-operator.md'), 'utf8')
+  const blocks = page.matchAll(/`([\w/]+\.\w+)`(?:(?!```).)*?\n {3}```\w+\n(.*?)\n {3}```/gs)
   return [...blocks].map(([, file = '', code = '']) => ({
     file,
     text: `${code.replace(/^ {3}/gm, '')}\n`,
@@ -65,7 +64,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-describe('an operator added as README says', () => {
+describe('an operator added as the recipe says', () => {
   test('takes three files and one line', () => {
     expect(written.map(({ file }) => file)).toEqual([
       'shaders/leaky_relu/leaky_relu.wgsl',

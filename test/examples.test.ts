@@ -17,7 +17,8 @@ beforeAll(async () => {
 afterAll(() => place.remove())
 
 /**
- * Runs an example as README says: the clone's tsconfig.json tells tsx where 'graft-webgpu' lies.
+ * Runs an example as docs/programs.md says: the clone's tsconfig.json tells tsx where
+ * 'graft-webgpu' lies.
  */
 async function run(name: string, ...args: string[]): Promise<string> {
   const { stdout } = await promisify(execFile)(
@@ -87,11 +88,13 @@ describe('the examples', () => {
   })
 
   test.each(['auto.ts', 'compare.ts', 'byHand.ts', 'keep.ts', 'look.ts'])(
-    '%s has about thirty lines, and README names it',
+    '%s has about thirty lines, and docs/programs.md names it',
     async (name) => {
       const lines = (await readFile(join(root, 'examples', name), 'utf8')).trim().split('\n')
       expect(lines.length).toBeLessThanOrEqual(40) // of at most 100 columns
-      expect(await readFile(join(root, 'README.md'), 'utf8')).toContain(`examples/${name}`)
+      expect(await readFile(join(root, 'docs', 'programs.md'), 'utf8')).toContain(
+        `examples/${name}`,
+      )
     },
   )
 })

@@ -1,21 +1,20 @@
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
-
-const folder = join(import.meta.dirname, '..')
-const lock = join(folder, 'package-lock.json')
-/** The lock file as it was when its packages were installed. */
-const installed = join(folder, 'node_modules', '.installed-lock.json')
+import { basename, join } from 'node:path'
 
 /**
- * Installs the other libraries into bench/node_modules if their lock file has changed. Everything
- * comes from the npm registry.
+ * Installs the packages of a folder with a lock file of its own, if that file has changed since.
+ * Everything comes from the npm registry.
+ * @param what the packages, for the line that is printed
  */
-export function installPeers(): void {
+export function installPackages(folder: string, what: string): void {
+  const lock = join(folder, 'package-lock.json')
+  // The lock file as it was when its packages were installed.
+  const installed = join(folder, 'node_modules', '.installed-lock.json')
   if (existsSync(installed) && readFileSync(installed, 'utf8') === readFileSync(lock, 'utf8'))
     return
-  console.log('installing tfjs, jax-js and ONNX Runtime into bench/node_modules')
+  console.log(`installing ${what} into ${join(basename(folder), 'node_modules')}`)
   // --ignore-scripts: onnxruntime-node would fetch CUDA libraries from outside the registry.
   execFileSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
     cwd: folder,
@@ -23,6 +22,11 @@ export function installPeers(): void {
     shell: process.platform === 'win32',
   })
   copyFileSync(lock, installed)
+}
+
+/** Installs the other libraries into bench/node_modules. */
+export function installPeers(): void {
+  installPackages(join(import.meta.dirname, '..'), 'tfjs, jax-js and ONNX Runtime')
 }
 
 /**
