@@ -1,4 +1,6 @@
+import { at } from '../base/at.ts'
 import { printable } from '../base/printable.ts'
+import { padded, widthOf } from '../base/textWidth.ts'
 
 export type Cell = string | number
 
@@ -9,10 +11,12 @@ export function table(
 ): string[] {
   const texts = rows.map((row) => row.map((cell) => printable(String(cell))))
   // A row may have fewer cells than others.
-  const widthOf = (column: number) => Math.max(...texts.map((row) => row[column]?.length ?? 0))
+  const most = (column: number) =>
+    texts.reduce((width, row) => Math.max(width, widthOf(row[column] ?? '')), 0)
+  const widths = (texts[0] ?? []).map((_, column) => most(column))
   return texts.map((row) => {
     const cells = row.map((text, i) =>
-      right.includes(i) ? text.padStart(widthOf(i)) : text.padEnd(widthOf(i)),
+      padded(text, at(widths, i), right.includes(i) ? 'right' : 'left'),
     )
     return (indent + cells.join('  ')).trimEnd()
   })
@@ -23,7 +27,7 @@ function wrap(text: string, width: number): string[] {
   const lines: string[] = []
   let line = ''
   for (const word of text.split(' ')) {
-    if (line && line.length + 1 + word.length > width) {
+    if (line && widthOf(line) + 1 + widthOf(word) > width) {
       lines.push(line)
       line = word
     } else line = line ? `${line} ${word}` : word

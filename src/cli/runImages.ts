@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto'
-import { DataError } from '../base/errors.ts'
+import { DataError, UsageError } from '../base/errors.ts'
 import { absolutePath } from '../base/node/fileNames.ts'
 import { wellFormed } from '../base/wellFormed.ts'
 import { type ImageDataset, type SampleList, withClassesOf } from '../data/dataset.ts'
+import { openEmoji } from '../data/emoji.ts'
 import { openData } from '../data/openData.ts'
 import { ignoring } from '../data/split.ts'
 import type { RunConfig, RunImages } from '../train/runFolder.ts'
 import type { Output } from './output.ts'
+import { nextCommand } from './shell.ts'
 
 /**
  * Which images a run trains and validates on.
@@ -42,35 +44,59 @@ function openAsTrained(dir: string, { options }: RunConfig): Promise<ImageDatase
  * Opens images to measure a run on, with its classes. Its own images are divided as for its
  * training; of others all are taken, unless they say themselves which are for validation: a test
  * set may lack classes, or have one image of one.
- * @param split the part that a person asked for
+ * @param part the one that a person asked for
  * @throws DataError for classes that the run does not know
  */
-export async function openToMeasure(
+async function openToMeasure(
   dir: string,
   folder: string,
   config: RunConfig,
-  split?: 'train' | 'val' | 'all',
+  part?: 'train' | 'val' | 'all',
 ): Promise<ImageDataset> {
-  const opened = await openFor(dir, config, split)
+  const opened = await openFor(dir, config, part)
   return withClassesOf(opened, config.classes, folder, 'run')
+}
+
+/**
+ * Opens the images that are named to a command, else those that the run was trained with.
+ * @param command its name, for the message
+ * @throws UsageError where the run does not record where its images are
+ */
+export async function openRunData(
+  command: string,
+  dir: string | undefined,
+  folder: string,
+  config: RunConfig,
+  part?: 'train' | 'val' | 'all',
+): Promise<ImageDataset> {
+  const { data, seed } = config.options
+  if (dir === undefined && data === 'emoji')
+    return openEmoji(typeof seed === 'number' ? { seed } : {})
+  const path = dir ?? (typeof data === 'string' ? data : undefined)
+  if (path === undefined)
+    throw new UsageError(
+      `${folder} does not record where its images are: ` +
+        `name them with '${nextCommand(command, folder, 'DIR')}'`,
+    )
+  return openToMeasure(path, folder, config, part)
 }
 
 async function openFor(
   dir: string,
   config: RunConfig,
-  split: 'train' | 'val' | 'all' | undefined,
+  part: 'train' | 'val' | 'all' | undefined,
 ): Promise<ImageDataset> {
   const trained =
-    split === 'all'
+    part === 'all'
       ? null
       : await openAsTrained(dir, config).catch((error: unknown) => {
           if (error instanceof DataError) return error
           throw error
         })
   const opens = trained !== null && !(trained instanceof DataError)
-  if (opens && (split !== undefined || isOwn(trained, dir, config))) return trained
+  if (opens && (part !== undefined || isOwn(trained, dir, config))) return trained
   const whole = await openData(dir, { testSet: true })
-  if (split !== 'all' && split !== undefined && !opens && whole.train.length === 0 && trained)
+  if (part !== 'all' && part !== undefined && !opens && whole.train.length === 0 && trained)
     throw trained
   return whole
 }

@@ -4,13 +4,14 @@ import { quoted } from '../base/node/quoted.ts'
 import { datasetsFolder } from '../data/datasets/node/store.ts'
 import { invocation } from './invocation.ts'
 
-/**
- * The images' name within names of runs: their folder, or their file without its ending. What is no
- * text in it becomes a line.
- */
+/** The images' name within names of runs: their folder, or their file without its ending. */
 export function dataName(dir: string): string {
-  const name = basename(resolve(dir)).replace(/\.(csv|tsv|tar)$/i, '')
-  return name.replace(/[\p{Cc}\p{Cs}]/gu, '_') || 'images'
+  return nameOf(dir).replace(/\.(csv|tsv|tar)$/i, '') || 'images'
+}
+
+/** The name of a folder or file; what is no text in it becomes a line. */
+export function nameOf(path: string): string {
+  return basename(resolve(path)).replace(/[\p{Cc}\p{Cs}]/gu, '_')
 }
 
 /**

@@ -53,9 +53,9 @@ async function evaluated(...args: readonly string[]): Promise<Result> {
 const counts = ({ perClass }: Result) => perClass.map(({ name, count }) => `${name} ${count}`)
 
 describe('a test set needs no division', () => {
-  test('one image of each class, with and without --split all', async () => {
+  test('one image of each class, with and without --part all', async () => {
     const dir = await testSet('one-each', { circle: 1, square: 1, stripes: 1 })
-    for (const args of [[], ['--split', 'all']]) {
+    for (const args of [[], ['--part', 'all']]) {
       const result = await evaluated(dir, ...args)
       expect(counts(result)).toEqual(['circle 1', 'square 1', 'stripes 1'])
       expect([result.split, result.count, result.absent]).toEqual(['all', 3, []])
@@ -71,7 +71,7 @@ describe('a test set needs no division', () => {
     expect(counts(result)).toEqual(['circle 0', 'square 2', 'stripes 0'])
     expect(result.absent).toEqual(['circle', 'stripes'])
     expect(result.confusion.map((row) => row.reduce((a, b) => a + b))).toEqual([0, 2, 0])
-    const shown = await graft(['evaluate', run, dir, '--split', 'all'])
+    const shown = await graft(['evaluate', run, dir, '--part', 'all'])
     expect(shown.code).toBe(0)
     expect(shown.stdout).toMatch(/absent +no image is of circle, stripes/)
     // Only the last class is there: its label is not the first one of the network.
@@ -87,10 +87,10 @@ describe('a test set needs no division', () => {
     await rm(join(dir, 'train', 'square'), { recursive: true })
     const val = await evaluated(dir)
     expect([val.split, counts(val)]).toEqual(['val', ['circle 0', 'square 2', 'stripes 2']])
-    expect(counts(await evaluated(dir, '--split', 'train'))).toEqual([
+    expect(counts(await evaluated(dir, '--part', 'train'))).toEqual([
       ...['circle 4', 'square 0', 'stripes 4'],
     ])
-    expect((await evaluated(dir, '--split', 'all')).count).toBe(12)
+    expect((await evaluated(dir, '--part', 'all')).count).toBe(12)
   })
 
   test('a table of labels, with the part test', async () => {
@@ -126,7 +126,7 @@ describe('a test set needs no division', () => {
 
   test('a part that is not there, and a folder without any image', async () => {
     const dir = await testSet('no-train', { circle: 1, square: 1 })
-    const { code, complaints } = await graft(['evaluate', run, dir, '--split', 'train'])
+    const { code, complaints } = await graft(['evaluate', run, dir, '--part', 'train'])
     expect([code, complaints.length]).toEqual([1, 1])
     const empty = await graft(['evaluate', run, await testSet('nothing', { circle: 0 })])
     expect([empty.code, empty.complaints]).toEqual([

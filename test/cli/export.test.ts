@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { preprocessImages } from '../../src/data/transforms.ts'
@@ -109,13 +109,27 @@ print(json.dumps({'names': {k: list(v.shape) for k, v in state.items()}, 'sum': 
   })
 })
 
+test('the name is derived from the run, and a file is replaced only if that is asked for', async () => {
+  const here = { cwd: await mkdtemp(place.path('here-')) }
+  const first = await graft(['export', run], here)
+  expect([first.code, first.complaints]).toEqual([0, []])
+  expect((await graft(['export', run, '--format', 'safetensors'], here)).code).toBe(0)
+  expect((await readdir(here.cwd)).sort()).toEqual(['run.onnx', 'run.safetensors'])
+  const again = await graft(['export', run, '--format', 'safetensors'], here)
+  expect([again.code, again.complaints]).toEqual([
+    2,
+    [expect.stringMatching(/run\.safetensors exists already: --force replaces it/)],
+  ])
+  expect((await graft(['export', run, '--format', 'safetensors', '--force'], here)).code).toBe(0)
+})
+
 test('what cannot be exported gets one line, and leaves no file', async () => {
   const before = await readdir(place.folder)
   const outcomes = await Promise.all(
     [
       ['export', run, '--out', place.path('net.txt')],
       ['export', place.photos, '--out', place.path('net.onnx2'), '--format', 'onnx'],
-      ['export', run],
+      ['export', run, '--out', place.path('net.onnx')],
       ['export', run, '--out', place.path('nowhere', 'net.safetensors')],
     ].map((args) => graft(args)),
   )
@@ -129,7 +143,7 @@ test('what cannot be exported gets one line, and leaves no file', async () => {
       ],
     ],
     [2, [expect.stringMatching(/is no run folder/)]],
-    [2, [expect.stringMatching(/required option '--out <file>' not specified/)]],
+    [2, [expect.stringMatching(/net\.onnx exists already: --force replaces it, --out names/)]],
     [1, [expect.stringMatching(/there is no folder .*nowhere/)]],
   ])
   expect(await readdir(place.folder)).toEqual(before)

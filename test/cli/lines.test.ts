@@ -2,7 +2,9 @@ import { spawnSync } from 'node:child_process'
 import { describe, expect, test } from 'vitest'
 import { fsPath } from '../../src/base/node/fileNames.ts'
 import { quoted } from '../../src/base/node/quoted.ts'
-import { labeled, labeledCommand } from '../../src/cli/lines.ts'
+import { widthOf } from '../../src/base/textWidth.ts'
+import { labeled, labeledCommand, table } from '../../src/cli/lines.ts'
+import { barLine } from '../../src/cli/progress.ts'
 import { dataName } from '../../src/cli/shell.ts'
 
 describe('lines', () => {
@@ -12,6 +14,46 @@ describe('lines', () => {
       Math.max(...labeled('data', words, columns).map((line) => line.length))
     expect([longest(80), longest(60), longest(300)]).toEqual([77, 57, 107])
     expect(labeled('data', 'a b', 10)).toEqual(['data         a b'])
+  })
+
+  test('columns stand below each other, also with letters that take two columns', () => {
+    expect(
+      table(
+        [
+          ['class', 'images'],
+          ['柴犬', 9],
+          ['a🐕b', 10],
+          ['ﾈｺ、', 3],
+          ['e\u0301', 4],
+        ],
+        { right: [1] },
+      ),
+    ).toEqual([
+      'class  images',
+      '柴犬        9',
+      'a🐕b       10',
+      'ﾈｺ、        3',
+      'e\u0301           4',
+    ])
+    expect(labeled('data', '日本 '.repeat(10).trim(), 40)).toEqual([
+      'data         日本 日本 日本 日本 日本',
+      '             日本 日本 日本 日本 日本',
+    ])
+  })
+
+  test('a progress bar fits its terminal, and the time left stands at its end', () => {
+    const standing = { share: 0.48, note: 'epoch 2/30  loss 0.912  acc 50.0 %', left: '0:12 left' }
+    expect(barLine('training', standing, 120)).toBe(
+      `training [${'='.repeat(13)}${' '.repeat(15)}] 48 %  ${standing.note}  0:12 left`,
+    )
+    for (const columns of [80, 60, 40]) {
+      const line = barLine('training', { ...standing, note: `日本 ${standing.note}` }, columns)
+      expect(widthOf(line)).toBeLessThan(columns)
+      expect(line).toMatch(/^training \[=+ +\] 48 %.* 0:12 left$/)
+    }
+    expect(barLine('reading', { share: 1, note: '', left: '' }, 40)).toMatch(
+      /^reading \[=+\]100 %$/,
+    )
   })
 
   test('a command stays on one line, as it is to be copied', () => {

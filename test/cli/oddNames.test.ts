@@ -56,7 +56,7 @@ describe('classes with the names of what every object has', () => {
     const resumed = await graft(['train', photos, '--resume', '--epochs', '2', '--out', run])
     expect([resumed.code, resumed.complaints]).toEqual([0, []])
 
-    const evaluated = await graft(['evaluate', run, photos, '--split', 'all', '--json'])
+    const evaluated = await graft(['evaluate', run, photos, '--part', 'all', '--json'])
     expect([evaluated.code, evaluated.complaints]).toEqual([0, []])
     const { perClass } = evaluated.events().at(-1) as {
       perClass: { name: string; count: number }[]

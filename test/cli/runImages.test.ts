@@ -29,7 +29,7 @@ test('images that came since a run was trained are told of where figures of thos
   const warning = `graft: ${whole} holds other images than when ${run} was trained, so others are held out: some may be known from training; keep those to validate on apart, in train/ and val/`
   expect((await graft(['evaluate', run, whole])).complaints).toEqual([warning])
   expect((await graft(['report', run])).complaints).toEqual([warning])
-  expect((await graft(['evaluate', run, whole, '--split', 'all'])).complaints).toEqual([])
+  expect((await graft(['evaluate', run, whole, '--part', 'all'])).complaints).toEqual([])
   const elsewhere = place.path('elsewhere')
   await cp(whole, elsewhere, { recursive: true })
   // Others than the run's own are all evaluated, and those among them that it was trained on named.

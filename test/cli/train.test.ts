@@ -40,7 +40,10 @@ describe('train, evaluate, predict', () => {
     expect([trained.code, trained.complaints]).toEqual([0, []])
     const events = trained.events()
     expect(new Set(events.map(({ type }) => type))).toEqual(
-      new Set(['adapter', 'data', 'plan', 'memory', 'read', 'compile', 'step', 'epoch', 'result']),
+      new Set([
+        ...['adapter', 'data', 'plan', 'memory', 'agenda', 'read', 'compile', 'step', 'validate'],
+        ...['epoch', 'result'],
+      ]),
     )
     const result = events.at(-1)
     expect(result).toMatchObject({
@@ -65,17 +68,20 @@ describe('train, evaluate, predict', () => {
     expect(JSON.parse(metadata.preprocess ?? '')).toMatchObject({ size: 64, order: 'rgb' })
     const metrics = await metricsOf(run)
     expect(metrics.map(({ epoch }) => epoch)).toEqual([1, 2])
-    expect(result?.valAccuracy).toBe(metrics[1]?.valAccuracy)
+    const kept = metrics[Number(result?.keptEpoch) - 1]
+    expect(result?.valAccuracy).toBe(kept?.valAccuracy)
+    expect(kept?.valAccuracy).toBe(Math.max(...metrics.map(({ valAccuracy }) => valAccuracy)))
 
-    const evaluated = await graft(['evaluate', run, place.photos])
+    // Without a folder, the run's own images are meant.
+    const evaluated = await graft(['evaluate', run])
     expect([evaluated.code, evaluated.complaints]).toEqual([0, []])
-    const percent = (100 * (metrics[1]?.valAccuracy ?? 0)).toFixed(1)
+    const percent = (100 * Number(kept?.valAccuracy)).toFixed(1)
     expect(evaluated.stdout).toMatch(
       new RegExp(`accuracy +${percent.replace('.', '\\.')} % \\(\\d of 6\\)`),
     )
     expect(evaluated.stdout).toMatch(/class +images +precision +recall\ncircle +2 /)
     expect(evaluated.stdout).toMatch(/is \\ taken for +circle +square +stripes\ncircle( +\d){3}\n/)
-    const everything = await graft(['evaluate', run, place.photos, '--split', 'all', '--json'])
+    const everything = await graft(['evaluate', run, place.photos, '--part', 'all', '--json'])
     expect(everything.events().at(-1)).toMatchObject({
       type: 'result',
       split: 'all',
@@ -111,7 +117,7 @@ describe('train, evaluate, predict', () => {
     )
     expect(outcome.stdout).toMatch(/\n +1\/1( +\d+\.\d+( %)?){5}\n/)
     expect(outcome.stdout).toMatch(
-      /node \S+graft\.js predict runs\/photos photos\/val\/circle\/0\.png\n/,
+      /\nnext +(node \S+graft\.js) report runs\/photos\n +\1 predict runs\/photos photos\/val\/circle\/0\.png\n +\1 evaluate runs\/photos\n$/,
     )
     expect([...outcome.stdout].filter((c) => c < ' ' && c !== '\n')).toEqual([])
     expect(await exists(place.path('runs/photos/weights.safetensors'))).toBe(true)

@@ -7,6 +7,7 @@ import { asStarted } from '../invocation.ts'
 import { table } from '../lines.ts'
 import { type CommonOptions, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
+import { nextCommand } from '../shell.ts'
 
 interface AdaptersOptions extends CommonOptions {
   readonly installLavapipe?: boolean
@@ -57,6 +58,8 @@ async function run(options: AdaptersOptions): Promise<void> {
       : `${chosen.kind}, as requested`,
   )
   describe(output, chosen.adapter)
+  output.line()
+  output.command('next', nextCommand('demo'))
 }
 
 async function install(output: Output): Promise<void> {

@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander'
 import { at } from '../../base/at.ts'
 import { DataError } from '../../base/errors.ts'
 import { counted, listed, percent } from '../../base/format.ts'
+import { widthOf } from '../../base/textWidth.ts'
 import { type ImageDataset, joined } from '../../data/dataset.ts'
 import { evaluate } from '../../train/evaluate.ts'
 import type { Evaluation } from '../../train/metrics.ts'
@@ -12,14 +13,15 @@ import { describeEngine, describeReading, shortPath } from '../describe.ts'
 import { type Cell, table } from '../lines.ts'
 import { type CommonOptions, viewCount, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
-import { openToMeasure, trainedOn, warnOfOtherImages } from '../runImages.ts'
+import { openRunData, trainedOn, warnOfOtherImages } from '../runImages.ts'
+import { nextCommand } from '../shell.ts'
 import { tableOption } from '../tableOptions.ts'
 import { withEngine } from '../withEngine.ts'
 
 const parts = ['val', 'train', 'all'] as const
 
 interface EvaluateOptions extends CommonOptions {
-  readonly split?: (typeof parts)[number]
+  readonly part?: (typeof parts)[number]
   readonly batchSize: number
   readonly tta: number
   readonly strict?: boolean
@@ -28,10 +30,14 @@ interface EvaluateOptions extends CommonOptions {
 export function addEvaluate(command: Command): void {
   command
     .argument('<run>', 'a run folder, which train has written')
-    .argument('<dir>', "labeled images, as train takes them, of all or some of the run's classes")
+    .argument(
+      '[dir]',
+      "labeled images, as train takes them, of all or some of the run's classes (default: where " +
+        "the run's own were)",
+    )
     .addOption(
       new Option(
-        '--split <part>',
+        '--part <name>',
         'which images: those held out, those trained on, or all (default: val; all of images ' +
           'that the run was not trained with and that are not divided)',
       ).choices(parts),
@@ -48,31 +54,38 @@ export function addEvaluate(command: Command): void {
     'after',
     `
 Examples:
-  npx graft-webgpu evaluate runs/photos photos
+  npx graft-webgpu evaluate runs/photos
   npx graft-webgpu evaluate runs/photos test-photos
-  npx graft-webgpu evaluate runs/photos photos --tta 10
-  npx graft-webgpu evaluate runs/photos photos --json | tail -1`,
+  npx graft-webgpu evaluate runs/photos --part train
+  npx graft-webgpu evaluate runs/photos --tta 10
+  npx graft-webgpu evaluate runs/photos --json | tail -1`,
   )
   command.action(run)
 }
 
-async function run(folder: string, given: string, options: EvaluateOptions): Promise<void> {
+async function run(
+  folder: string,
+  given: string | undefined,
+  options: EvaluateOptions,
+): Promise<void> {
   const output = new Output(options.json)
-  const dir = await dataPlace(given, {}, output)
+  const dir = given === undefined ? undefined : await dataPlace(given, {}, output)
   const config = await readRunConfig(folder)
-  const opened = await openToMeasure(dir, folder, config, options.split)
-  const split = options.split ?? (opened.train.length > 0 ? 'val' : 'all')
+  const opened = await openRunData('evaluate', dir, folder, config, options.part)
+  const split = options.part ?? (opened.train.length > 0 ? 'val' : 'all')
   const data = partOf(opened, split)
   if (data.val.length === 0)
-    throw new DataError(`${dir} has no image of the part ${split}: --split all takes all of them`)
+    throw new DataError(
+      `${opened.root} has no image of the part ${split}: --part all takes all of them`,
+    )
   await withEngine(options.adapter, output, async (engine) => {
     const { model } = await loadRun(engine, folder)
     describeEngine(output, engine)
     const classes = counted(config.classes.length, 'class', 'classes')
     output.labeled('run', `${folder}: ${config.architecture.variant}, ${classes}`)
     describeReading(output, data)
-    if (split === 'val') warnOfOtherImages(output, folder, dir, config, opened)
-    const trained = await trainedOn(dir, config)
+    if (split === 'val') warnOfOtherImages(output, folder, opened.root, config, opened)
+    const trained = dir === undefined ? null : await trainedOn(dir, config)
     if (trained) await warnOfTrained(output, trained.train, data.val)
     output.progress('reading', 0, data.val.length)
     let skipped = 0
@@ -103,6 +116,8 @@ async function run(folder: string, given: string, options: EvaluateOptions): Pro
       `${shortPath(data.root)}, ${partNames[split]}: ${counted(result.count, 'image')}`,
     )
     report(output, result)
+    output.line()
+    output.command('next', nextCommand('report', folder, ...(given === undefined ? [] : [given])))
   })
 }
 
@@ -139,8 +154,8 @@ function report(
   )
 }
 
-/** A table of this many columns still fits most terminals. */
-const maxWidth = 100
+/** Lines are at most this wide, and no wider than the terminal. */
+const maxWidth = Math.min(100, process.stdout.columns || 100)
 
 /**
  * Rows are the true classes, columns the predicted ones; where the names do not fit on top, numbers
@@ -153,7 +168,7 @@ function confusionTable(names: readonly string[], counts: Evaluation['confusion'
       right: numbers,
     })
   const named = tableOf(names, names)
-  if (named.every((line) => line.length <= maxWidth)) return named
+  if (named.every((line) => widthOf(line) <= maxWidth)) return named
   return tableOf(
     numbers,
     names.map((name, i) => `${String(i + 1).padStart(2)} ${name}`),

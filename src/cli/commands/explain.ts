@@ -3,6 +3,7 @@ import { readRunConfig } from '../../train/runFolder.ts'
 import { describePlan } from '../describe.ts'
 import { describeChoice } from '../describeChoice.ts'
 import { Output } from '../output.ts'
+import { nextCommand } from '../shell.ts'
 
 export function addExplain(command: Command): void {
   command
@@ -37,4 +38,5 @@ async function run(folder: string, { json }: { readonly json?: boolean }): Promi
     plan,
     options,
   })
+  output.command('next', nextCommand('report', folder))
 }

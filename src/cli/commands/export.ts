@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises'
 import { basename, extname } from 'node:path'
 import { type Command, Option } from 'commander'
 import { UsageError } from '../../base/errors.ts'
@@ -10,6 +11,7 @@ import { writeSafetensors } from '../../weights/safetensors.ts'
 import { shortPath } from '../describe.ts'
 import { type CommonOptions, path, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
+import { nameOf } from '../shell.ts'
 import { withEngine } from '../withEngine.ts'
 
 const formats = ['onnx', 'safetensors', 'pytorch'] as const
@@ -25,18 +27,25 @@ const endings: Readonly<Record<string, Format>> = {
 
 interface ExportOptions extends CommonOptions {
   readonly format?: Format
-  readonly out: string
+  readonly out?: string
+  readonly force?: boolean
 }
 
 export function addExport(command: Command): void {
   command
     .argument('<run>', 'a run folder, which train has written')
-    .requiredOption('--out <file>', 'the file to write; an existing file is replaced', path)
-    .addOption(
-      new Option('--format <name>', "what to write (default: by the file's ending)").choices(
-        formats,
-      ),
+    .option(
+      '--out <file>',
+      'the file to write (default: the name of RUN and the ending of the format, in this folder)',
+      path,
     )
+    .addOption(
+      new Option(
+        '--format <name>',
+        "what to write (default: by the file's ending, else onnx)",
+      ).choices(formats),
+    )
+    .option('--force', 'replace the file if there is one already')
   withCommon(command).addHelpText(
     'after',
     `
@@ -47,22 +56,17 @@ export function addExport(command: Command): void {
   safetensors  the weights with preprocessing and class names as metadata
 
 Examples:
-  npx graft-webgpu export runs/photos --out photos.onnx
-  npx graft-webgpu export runs/photos --format pytorch --out photos.pth
-  npx graft-webgpu export runs/photos --format safetensors --out photos.safetensors`,
+  npx graft-webgpu export runs/photos
+  npx graft-webgpu export runs/photos --format pytorch
+  npx graft-webgpu export runs/photos --out models/photos.safetensors`,
   )
   command.action(run)
 }
 
 async function run(folder: string, options: ExportOptions): Promise<void> {
   const output = new Output(options.json)
-  const { out } = options
-  const format = options.format ?? endings[extname(out).toLowerCase()]
-  if (!format)
-    throw new UsageError(
-      `${basename(out)} does not say which format is wanted: ` +
-        `--format is one of ${formats.join(', ')}`,
-    )
+  const { format, out } = targetOf(folder, options)
+  await requireAbsent(out, options.force)
   const { classes, architecture } = await readRunConfig(folder)
   const content =
     format === 'onnx'
@@ -81,6 +85,31 @@ async function run(folder: string, options: ExportOptions): Promise<void> {
       bytes(content.length),
     ].join(', '),
   )
+}
+
+/** @throws UsageError where the file's name says no format, and none is given */
+function targetOf(
+  folder: string,
+  { format, out }: ExportOptions,
+): { readonly format: Format; readonly out: string } {
+  if (out === undefined) {
+    const chosen = format ?? 'onnx'
+    const ending = Object.keys(endings).find((one) => endings[one] === chosen) ?? ''
+    return { format: chosen, out: `${nameOf(folder)}${ending}` }
+  }
+  const found = format ?? endings[extname(out).toLowerCase()]
+  if (!found)
+    throw new UsageError(
+      `${basename(out)} does not say which format is wanted: ` +
+        `--format is one of ${formats.join(', ')}`,
+    )
+  return { format: found, out }
+}
+
+/** @throws UsageError where there is a file already: nothing is replaced unasked */
+async function requireAbsent(out: string, force = false): Promise<void> {
+  if (force || !(await stat(out).catch(() => null))) return
+  throw new UsageError(`${out} exists already: --force replaces it, --out names another file`)
 }
 
 /** The run's arrays are copied unchanged: this needs no GPU. */

@@ -5,6 +5,7 @@ import { type DataError, UsageError } from '../../base/errors.ts'
 import { counted, percent } from '../../base/format.ts'
 import { writeFileAtomic } from '../../base/node/atomicFile.ts'
 import { printable } from '../../base/printable.ts'
+import { padded, widthOf } from '../../base/textWidth.ts'
 import type { Sample } from '../../data/dataset.ts'
 import { decodeAhead, decoding } from '../../data/loader.ts'
 import type { RgbImage } from '../../host/host.ts'
@@ -131,7 +132,7 @@ function formatOf({ csv = false, json = false, out }: PredictOptions): Format {
 function columnOf(paths: readonly string[]): number {
   return Math.min(
     48,
-    paths.reduce((most, { length }) => Math.max(most, length), 0),
+    paths.reduce((most, path) => Math.max(most, widthOf(printable(path))), 0),
   )
 }
 
@@ -153,7 +154,7 @@ async function* linesOf(
       ])
     else {
       const classes = answer.top.map((one) => `${one.class} ${percent(one.probability)}`)
-      yield `${printable(answer.name).padEnd(column)}  ${classes.join('  ')}`
+      yield `${padded(printable(answer.name), column)}  ${classes.join('  ')}`
     }
   }
 }

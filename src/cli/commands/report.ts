@@ -1,25 +1,16 @@
 import { stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
-import { UsageError } from '../../base/errors.ts'
 import { counted, percent, percentRange } from '../../base/format.ts'
 import { writeFileAtomic } from '../../base/node/atomicFile.ts'
 import { makeFolder } from '../../base/node/folder.ts'
 import { runFiles } from '../../base/runFiles.ts'
-import type { ImageDataset } from '../../data/dataset.ts'
-import { openEmoji } from '../../data/emoji.ts'
-import {
-  loadRun,
-  type RunConfig,
-  readRunConfig,
-  readRunMetrics,
-  readRunTimings,
-} from '../../train/runFolder.ts'
+import { loadRun, readRunConfig, readRunMetrics, readRunTimings } from '../../train/runFolder.ts'
 import { dataPlace } from '../dataPlace.ts'
 import { describeData, describeEngine, shortPath } from '../describe.ts'
 import { type CommonOptions, number, path, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
-import { openToMeasure, warnOfOtherImages } from '../runImages.ts'
+import { openRunData, warnOfOtherImages } from '../runImages.ts'
 import { nextCommand } from '../shell.ts'
 import { withEngine } from '../withEngine.ts'
 
@@ -60,7 +51,7 @@ async function run(
   const output = new Output(options.json)
   const config = await readRunConfig(folder)
   const dir = given === undefined ? undefined : await dataPlace(given, {}, output)
-  const data = await openRunData(folder, dir, config)
+  const data = await openRunData('report', dir, folder, config)
   const [epochs, timings] = [await readRunMetrics(folder), await readRunTimings(folder)]
   const { mtime: trained } = await stat(join(folder, runFiles.weights))
   const [{ measureRun }, { runPage }, { verdictOf }] = await Promise.all([
@@ -93,28 +84,15 @@ async function run(
         `${percent(value)} (95 %: ${percentRange(low, high)}) of ${counted(of, 'image')}`,
       )
     }
-    output.labeled('calibration', `${percent(calibration.error)} expected calibration error`)
+    output.labeled(
+      'calibration',
+      `the confidence it states and the accuracy it has differ by ${percent(calibration.error)} ` +
+        'on average (the expected calibration error)',
+    )
     const verdict = verdictOf({ scenario: plan.scenario, ...report.figures })
     for (const { text } of verdict) output.labeled('verdict', text)
     output.labeled('report', `${shortPath(path)}: one file, for any browser`)
     output.event({ type: 'result', report: path, verdict, ...report.figures })
+    output.command('next', nextCommand('export', folder))
   })
-}
-
-/** The images that are named, else those that the run was trained with. */
-async function openRunData(
-  folder: string,
-  dir: string | undefined,
-  config: RunConfig,
-): Promise<ImageDataset> {
-  const { data, seed } = config.options
-  if (dir === undefined && data === 'emoji')
-    return openEmoji(typeof seed === 'number' ? { seed } : {})
-  const path = dir ?? (typeof data === 'string' ? data : undefined)
-  if (path === undefined)
-    throw new UsageError(
-      `${folder} does not record where its images are: ` +
-        `name them with '${nextCommand('report', folder, 'DIR')}'`,
-    )
-  return openToMeasure(path, folder, config)
 }

@@ -19,6 +19,7 @@ import { describeAugmentation, describeData } from '../describe.ts'
 import { type CommonOptions, count, divisionOf, path, seedNumber, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
 import { drawSheet, type SheetRow } from '../sheet.ts'
+import { nextCommand } from '../shell.ts'
 import { tableOption } from '../tableOptions.ts'
 import { withEngine } from '../withEngine.ts'
 
@@ -101,6 +102,10 @@ async function run(dir: string, options: ShowBatchOptions, command: Command): Pr
       'sheet',
       `${out}: ${counted(rows.length, 'image')} in validation ` +
         `and in ${counted(options.epochs, 'epoch')} of training`,
+    )
+    output.command(
+      'next',
+      nextCommand('train', dir, '--augment', ...(augment === true ? [] : [augment])),
     )
   })
 }

@@ -282,7 +282,7 @@ function resumed(
 }
 
 function report(
-  { dir, data, folder, settings, output }: Job,
+  { data, folder, settings, output }: Job,
   result: FitResult,
   plan: Plan,
   seconds: number,
@@ -323,9 +323,10 @@ function report(
       'a checkpoint',
   )
   if (aborted) return
+  output.command('next', nextCommand('report', folder))
   output.command(
-    'next',
+    '',
     nextCommand('predict', folder, typeof sample === 'string' ? shortPath(sample) : 'IMAGE'),
   )
-  output.command('', nextCommand('evaluate', folder, dir))
+  output.command('', nextCommand('evaluate', folder))
 }

@@ -7,6 +7,7 @@ import { describeEngine } from '../describe.ts'
 import { table } from '../lines.ts'
 import { type CommonOptions, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
+import { nextCommand } from '../shell.ts'
 import { tableOption } from '../tableOptions.ts'
 import { withEngine } from '../withEngine.ts'
 
@@ -88,4 +89,5 @@ function report(output: Output, results: readonly TuningResult[]): void {
     `${gained.length} of ${counted(results.length, 'product')} are faster now: ` +
       `${bestMs.toFixed(1)} ms a step instead of ${beforeMs.toFixed(1)} ms.`,
   )
+  output.command('next', nextCommand('check'))
 }
