@@ -117,6 +117,11 @@ export class Output {
   /** Shows the progress of some work; a label keeps its bar. */
   progress(label: string, done: number, total: number, note = ''): void {
     if (!this.#bars) return
+    // What is done is not shown below the lines that follow.
+    if (done >= total) {
+      this.endProgress()
+      return
+    }
     const now = performance.now() / 1000
     if (this.#progress?.label !== label) {
       this.#part = beginPart(total, now)
@@ -130,8 +135,8 @@ export class Output {
     const part = this.#part
     const done = part.last?.done ?? part.doneBefore
     const seconds = partLeft(part, performance.now() / 1000)
-    const left = done < part.total ? timeLeftText(seconds === null ? null : { seconds }) : ''
-    return { share: done / Math.max(1, part.total), note: this.#note, left }
+    const left = timeLeftText(seconds === null ? null : { seconds })
+    return { share: done / part.total, note: this.#note, left }
   }
 
   /** Draws a bar in place of another one. */
@@ -190,12 +195,7 @@ export class Output {
   /** Progress outside a training: of evaluate, or of a search for a rate. */
   #work(event: TrainEvent): void {
     if (event.type === 'read' && this.#progress?.label !== 'searching')
-      this.progress(
-        'reading',
-        event.done,
-        event.total,
-        `${event.done} of ${event.total} ${event.split} images`,
-      )
+      this.progress('reading', event.done, event.total, `${event.done} of ${event.total} images`)
     else if (event.type === 'compile')
       this.progress('compiling', event.done, event.total, 'kernels')
     else if (event.type === 'search')

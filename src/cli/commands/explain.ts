@@ -23,11 +23,7 @@ async function run(folder: string, { json }: { readonly json?: boolean }): Promi
   const output = new Output(json)
   const { choice, plan, options } = await readRunConfig(folder)
   if (choice) describeChoice(output, choice)
-  else
-    output.labeled(
-      'chosen',
-      'by hand: the run was trained without --scenario auto, so nothing was measured',
-    )
+  else output.labeled('chosen', `by hand, with --scenario ${plan.scenario}: nothing was measured`)
   describePlan(output, plan, { why: !choice })
   output.event({
     type: 'result',
