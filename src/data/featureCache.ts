@@ -11,18 +11,8 @@ import { encodedBytes } from '../host/node/decode.ts'
 import { writeSafetensors } from '../weights/safetensors.ts'
 import { headBytes, headerEnd, parseHeader } from '../weights/safetensorsHeader.ts'
 import type { Sample } from './dataset.ts'
+import type { FeatureStore, Place, Sought, FeatureTable as Table } from './featureStore.ts'
 import { contentKey, FileStates, type ImageKeys } from './imageKeys.ts'
-
-/** Where a row is stored: a number that its table assigns. */
-export type Place = number
-
-/**
- * What a table knows about an image: the place of its row, or, if it has none, its encoded bytes
- * and the keys to keep a row under.
- */
-export type Sought =
-  | { readonly place: Place }
-  | { readonly bytes: Uint8Array; readonly keys: ImageKeys }
 
 /** The name of the files' layout: files of another one are never read, and removed for room. */
 const layout = 'rows by content and state'
@@ -64,7 +54,7 @@ interface Segment {
  * that does not match is removed. Above the limit, the least recently used files are removed.
  * @example await fit(model, data, { epochs: 20, featureCache: new FeatureCache() })
  */
-export class FeatureCache {
+export class FeatureCache implements FeatureStore {
   readonly folder: string
   /** The most bytes that its files may take. */
   readonly limit: number
@@ -127,7 +117,7 @@ export class FeatureCache {
 }
 
 /** The rows of one way of computing them. */
-export class FeatureTable {
+export class FeatureTable implements Table {
   readonly #cache: FeatureCache
   readonly #folder: string
   readonly #width: number

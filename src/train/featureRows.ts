@@ -1,6 +1,6 @@
 import { at } from '../base/at.ts'
 import { GraftError } from '../base/errors.ts'
-import type { FeatureTable, Place } from '../data/featureCache.ts'
+import type { FeatureTable, Place } from '../data/featureStore.ts'
 import type { ImageKeys } from '../data/imageKeys.ts'
 
 /** Values in `#places` of samples that have no row on disk. */

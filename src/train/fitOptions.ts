@@ -1,5 +1,5 @@
 import type { Augmentation, AugmentationName } from '../data/augment.ts'
-import type { FeatureCache } from '../data/featureCache.ts'
+import type { FeatureStore } from '../data/featureStore.ts'
 import type { EpochResult, OnEvent } from './events.ts'
 import type { Monitor } from './recipe/bestEpoch.ts'
 import type { ClassWeights } from './recipe/classWeights.ts'
@@ -102,7 +102,7 @@ export interface FitOptions extends OptimizerOptions, RecipeOptions {
   /** Keep the outputs of frozen layers, and decoded images, between epochs. Default true. */
   readonly cache?: boolean
   /** Keeps the outputs of frozen layers on disk too, for later runs on the same images. */
-  readonly featureCache?: FeatureCache
+  readonly featureCache?: FeatureStore
   /** Seeds the order of images, augmentation, mixup and dropout. Default 0. */
   readonly seed?: number
   /** Whether a broken image is an error instead of being left out. Default false. */

@@ -2,78 +2,27 @@ import { constants } from 'node:buffer'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UsageError, WeightsError } from '../base/errors.ts'
-import { type Form, misfit } from '../base/form.ts'
-import { JsonProblem, parseBounded } from '../base/json.ts'
 import { writeFileAtomic } from '../base/node/atomicFile.ts'
 import { makeFolder } from '../base/node/folder.ts'
 import { ReadError, readInput } from '../base/node/inputFile.ts'
-import { rule } from '../base/rule.ts'
 import { runFiles } from '../base/runFiles.ts'
 import { requireFinite } from '../base/stateDict.ts'
-import { alexnet, type Variant } from '../nn/alexnet.ts'
 import { metadataOf } from '../nn/metadata.ts'
-import type { Architecture, Network } from '../nn/network.ts'
+import type { Network } from '../nn/network.ts'
 import type { Engine } from '../tensor/tensor.ts'
-import type { Choice } from '../transfer/decide.ts'
-import { applyScenario, type Plan } from '../transfer/scenario.ts'
 import { readSafetensors, type WeightsFile, writeSafetensors } from '../weights/safetensors.ts'
 import type { EpochResult } from './events.ts'
 import {
-  anyText,
-  architectureForm,
-  choiceForm,
-  classNamesForm,
-  epochForm,
-  isOfSize,
-  mostValues,
-  optionsForm,
-  planForm,
-  timingsForm,
-} from './runForms.ts'
+  networkOfRun,
+  parseAs,
+  parseRunConfig,
+  parseRunMetrics,
+  type RunConfig,
+} from './runConfig.ts'
+import { timingsForm } from './runForms.ts'
 import type { Timings } from './timings.ts'
 
-/** Which images a run has: the sha256 of the names of those to train on, and of those held out. */
-export interface RunImages {
-  readonly train: string
-  readonly val: string
-  /** The sha256 of the sizes of all files; runs of older versions have none. */
-  readonly sizes?: string
-}
-
-/**
- * What a run was made with: enough to build its network again, and for a person to see what
- * happened.
- */
-export interface RunConfig {
-  readonly graft: string
-  readonly architecture: Architecture
-  readonly plan: Plan
-  /** Why this scenario, where it was picked by the data. */
-  readonly choice?: Choice
-  readonly classes: readonly string[]
-  /** Which images, where the command made it. */
-  readonly pictures?: RunImages
-  /** The options of the command or call that made it. */
-  readonly options: Readonly<Record<string, unknown>>
-  readonly adapter: string
-}
-
-const digest = rule('64 hexadecimal digits', (value) => {
-  return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
-})
-
-const runConfigForm: Form<RunConfig> = {
-  fields: {
-    graft: anyText,
-    architecture: architectureForm,
-    plan: planForm,
-    choice: { optional: choiceForm },
-    classes: classNamesForm,
-    pictures: { optional: { fields: { train: digest, val: digest, sizes: { optional: digest } } } },
-    options: optionsForm,
-    adapter: anyText,
-  },
-}
+export type { RunConfig, RunImages } from './runConfig.ts'
 
 /** Writes a run's final weights, without a timestamp: the same training gives the same bytes. */
 export async function writeRunWeights(
@@ -120,23 +69,6 @@ export async function readRunTimings(folder: string): Promise<Timings | null> {
 }
 
 /**
- * A JSON text as what it has to be.
- * @param remedy what to do if it is something else
- * @throws UsageError that names the first wrong part
- */
-function parseAs<T>(bytes: Uint8Array, form: Form<T>, path: string, remedy: string): T {
-  try {
-    const value = parseBounded(bytes)
-    const wrong = misfit(value, form)
-    if (wrong === null) return value as T
-    throw new UsageError(`${path} is damaged: ${wrong}; ${remedy}`)
-  } catch (cause) {
-    if (!(cause instanceof JsonProblem)) throw cause
-    throw new UsageError(`${path} is damaged: it ${cause.message}; ${remedy}`, { cause })
-  }
-}
-
-/**
  * Reads every epoch of a run.
  * @throws UsageError when its metrics are damaged
  */
@@ -144,15 +76,7 @@ export async function readRunMetrics(folder: string): Promise<EpochResult[]> {
   const path = join(folder, runFiles.metrics)
   const text = await readRunFile(folder, runFiles.metrics)
   if (text === null) throw unfinished(folder, runFiles.metrics)
-  const lines = text.toString('latin1').split('\n')
-  const remedy = 'each of its lines is one epoch in JSON; restore the file, or train again'
-  return lines.flatMap((line, i) => {
-    if (line === '') return []
-    const where = `${path}, line ${i + 1},`
-    const epoch = parseAs(Buffer.from(line, 'latin1'), epochForm, where, remedy)
-    if (epoch.epoch === i + 1) return [epoch]
-    throw new UsageError(`${where} is damaged: it is epoch ${epoch.epoch}; ${remedy}`)
-  })
+  return parseRunMetrics(text, path)
 }
 
 /** The error for a file that a run folder gets once its training is finished. */
@@ -197,36 +121,7 @@ export async function loadRun(
 ): Promise<{ readonly model: Network; readonly config: RunConfig }> {
   const config = await readRunConfig(folder)
   const { tensors } = await readRunWeights(folder)
-  const { variant, channels, hidden, dropout, classes } = config.architecture
-  const model = await alexnet(engine, {
-    variant: variant as Variant,
-    channels,
-    hidden,
-    dropout,
-    classes,
-    seed: config.plan.seed,
-  })
-  try {
-    const { cut, replace } = config.plan
-    applyScenario(model, {
-      scenario: 'large-similar',
-      classes: config.classes.length,
-      ...(cut ? { cut } : { replace }),
-    })
-    for (const parameter of model.parameters())
-      parameter.trainable = config.plan.trained.includes(parameter.name)
-    model.loadStateDict(tensors)
-  } catch (error) {
-    model.dispose()
-    if (!(error instanceof WeightsError)) throw error
-    throw new WeightsError(
-      `${join(folder, runFiles.weights)}: ${error.message}; it is not of the model that ` +
-        `${runFiles.config} describes: restore one of the two, or train again`,
-      { cause: error },
-    )
-  }
-  model.classNames = config.classes
-  return { model, config }
+  return { model: await networkOfRun(engine, config, tensors, folder), config }
 }
 
 /**
@@ -266,15 +161,5 @@ export async function readRunConfig(folder: string): Promise<RunConfig> {
   const text = await readRunFile(folder, runFiles.config)
   if (text === null)
     throw new UsageError(`${folder} is no run folder: it has no ${runFiles.config}`)
-  const remedy = 'restore the file, or train again'
-  const config = parseAs(text, runConfigForm, path, remedy)
-  const { architecture, classes, plan } = config
-  const wrong = isOfSize(architecture)
-    ? classes.length === plan.classes
-      ? null
-      : `it names ${classes.length} classes, and plan.classes is ${plan.classes}`
-    : `its network would have more than ${mostValues} values`
-  if (wrong) throw new UsageError(`${path} is damaged: ${wrong}; ${remedy}`)
-  // Runs of older versions do not say what was left of the weights, and what ignored.
-  return { ...config, plan: { ...plan, left: plan.left ?? [], ignored: plan.ignored ?? [] } }
+  return parseRunConfig(text, path)
 }

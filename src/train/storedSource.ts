@@ -1,7 +1,7 @@
 import { at } from '../base/at.ts'
 import { Random } from '../base/random.ts'
 import { type Sample, type SampleList, sampleAt } from '../data/dataset.ts'
-import type { FeatureCache } from '../data/featureCache.ts'
+import type { FeatureStore } from '../data/featureStore.ts'
 import type { ImageKeys } from '../data/imageKeys.ts'
 import { decoding, GROUP_BYTES, loadAhead } from '../data/loader.ts'
 import { preprocessImages } from '../data/transforms.ts'
@@ -15,7 +15,7 @@ import { FeatureRows } from './featureRows.ts'
 /** Options of storing the outputs of frozen layers. */
 export interface StoreOptions extends ReadOptions {
   /** Stores them on disk for later runs, and for this run if they are too many for memory. */
-  readonly features?: FeatureCache
+  readonly features?: FeatureStore
   /**
    * Bytes of host memory for rows that are on disk; above it they are read from disk. Default 64
    * MiB.
@@ -82,7 +82,9 @@ export async function openStored(
     bytes > (options.memoryBytes ?? memoryBesideDisk) &&
     bytes <= features.limit
   if (!onDisk && bytes > (from > 0 ? memoryBudget : memoryOfImages)) return null
-  const table = features?.table(features.nameOf(await cacheKey(model, from)), width) ?? null
+  const table = features
+    ? features.table(await features.nameOf(await cacheKey(model, from)), width)
+    : null
   await table?.open()
   const onRefused = options.onRefused ?? (() => {})
   const rows = new FeatureRows(samples.length, width, table, {

@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks'
 import { Problem } from './fields.tsx'
 import { messageOf } from './hooks.ts'
 import type { RemoteTrainer } from './remote.ts'
+import { saveFile } from './saveFile.ts'
 import type { Download } from './workerApi.ts'
 
 const formats: readonly {
@@ -23,55 +24,70 @@ const formats: readonly {
   { format: 'pytorch', name: 'PyTorch (.pth)', text: 'a state_dict with torchvision’s names' },
 ]
 
-/** The trained network as files. */
-export function DownloadList({
-  trainer,
-  onDownload,
-}: {
+interface DownloadListProps {
   readonly trainer: RemoteTrainer
+  /** Whether there is a network beside the images. */
+  readonly trained: boolean
+  readonly busy: boolean
+  /** Saves images and network as one file, which the page opens again. */
+  readonly onSave: () => Promise<void>
   readonly onDownload: () => void
-}) {
+}
+
+/** The project, and the trained network in other programs' formats, as files. */
+export function DownloadList(props: DownloadListProps) {
+  const { trainer, trained, busy, onSave, onDownload } = props
   const [problem, setProblem] = useState<string>()
-  const download = async (format: Download) => {
+  const trying = async (work: () => Promise<void>) => {
     try {
-      const { name, blob } = await trainer.download(format)
-      save(name, blob)
+      await work()
       setProblem(undefined)
-      onDownload()
     } catch (error) {
       setProblem(messageOf(error))
     }
   }
+  const download = (format: Download) =>
+    trying(async () => {
+      const { name, blob } = await trainer.download(format)
+      saveFile(name, blob)
+      onDownload()
+    })
   return (
-    <section aria-labelledby="downloads">
-      <h3 id="downloads">Download it</h3>
+    <>
       <ul class="downloads">
-        {formats.map(({ format, name, text }) => (
-          <li key={format}>
-            <button
-              type="button"
-              onClick={() => void download(format)}
-              aria-describedby={`download-${format}`}
-            >
-              {name}
-            </button>{' '}
-            <span class="quiet" id={`download-${format}`}>
-              {text}
-            </span>
-          </li>
-        ))}
+        <li>
+          <button
+            type="button"
+            class={trained ? 'main' : undefined}
+            disabled={busy}
+            onClick={() => void trying(onSave)}
+            aria-describedby="save-project"
+          >
+            Save the project
+          </button>{' '}
+          <span class="quiet" id="save-project">
+            {trained ? 'images and network' : 'the images'} as one file on this machine; “Open a
+            saved project” takes it
+          </span>
+        </li>
+        {trained &&
+          formats.map(({ format, name, text }) => (
+            <li key={format}>
+              <button
+                type="button"
+                disabled={busy}
+                onClick={() => void download(format)}
+                aria-describedby={`download-${format}`}
+              >
+                {name}
+              </button>{' '}
+              <span class="quiet" id={`download-${format}`}>
+                {text}
+              </span>
+            </li>
+          ))}
       </ul>
       {problem && <Problem>{problem}</Problem>}
-    </section>
+    </>
   )
-}
-
-/** Milliseconds after which the download has certainly begun, and its object URL is released. */
-const releaseAfter = 60_000
-
-function save(name: string, blob: Blob): void {
-  const address = URL.createObjectURL(blob)
-  const link = Object.assign(document.createElement('a'), { href: address, download: name })
-  link.click()
-  setTimeout(() => URL.revokeObjectURL(address), releaseAfter)
 }

@@ -4,7 +4,7 @@ import { metadataOf } from '../nn/metadata.ts'
 import type { Network } from '../nn/network.ts'
 import { exportOnnx } from '../nn/onnx.ts'
 import type { EpochResult } from '../train/events.ts'
-import type { RunConfig } from '../train/runFolder.ts'
+import type { RunConfig } from '../train/runConfig.ts'
 import type { Timings } from '../train/timings.ts'
 import { writePyTorch } from '../weights/pytorch/write.ts'
 import { writeSafetensors } from '../weights/safetensors.ts'
@@ -32,27 +32,35 @@ export async function fileOf(
   })
   if (format === 'onnx') return file('onnx', await exportOnnx(model))
   if (format === 'pytorch') return file('pth', await writePyTorch(run.weights, metadata))
-  const safetensors = writeSafetensors(run.weights, metadata)
-  if (format === 'safetensors') return file('safetensors', safetensors)
-  return { name: `${run.name}.zip`, blob: await runArchive(run, safetensors) }
+  if (format === 'safetensors') return file('safetensors', writeSafetensors(run.weights, metadata))
+  return { name: `${run.name}.zip`, blob: await runArchive(model, run) }
 }
 
 /**
  * A run folder as a ZIP; unpacked, every command of `graft` takes it. Under the page's policy
  * zip.js cannot start workers.
  */
-async function runArchive(
-  { name, config, epochs, timings }: FinishedRun,
-  safetensors: Uint8Array,
-): Promise<Blob> {
+async function runArchive(model: Network, run: FinishedRun): Promise<Blob> {
   const zip = new ZipWriter(new BlobWriter('application/zip'), { useWebWorkers: false })
-  const json = (value: unknown) => new TextReader(`${JSON.stringify(value, null, 2)}\n`)
-  await zip.add(`${name}/config.json`, json(config))
-  await zip.add(
-    `${name}/metrics.jsonl`,
-    new TextReader(epochs.map((epoch) => `${JSON.stringify(epoch)}\n`).join('')),
-  )
-  await zip.add(`${name}/timings.json`, json(timings))
-  await zip.add(`${name}/weights.safetensors`, new Uint8ArrayReader(safetensors))
+  await addRun(zip, run.name, model, run)
   return zip.close()
+}
+
+/** Adds the files of a run folder to an archive. */
+export async function addRun(
+  zip: ZipWriter<Blob>,
+  folder: string,
+  model: Network,
+  { config, epochs, timings, weights }: FinishedRun,
+): Promise<void> {
+  const json = (value: unknown) => new TextReader(`${JSON.stringify(value, null, 2)}\n`)
+  const lines = epochs.map((epoch) => `${JSON.stringify(epoch)}\n`).join('')
+  const metadata = metadataOf(model, config.classes)
+  await zip.add(`${folder}/config.json`, json(config))
+  await zip.add(`${folder}/metrics.jsonl`, new TextReader(lines))
+  await zip.add(`${folder}/timings.json`, json(timings))
+  await zip.add(
+    `${folder}/weights.safetensors`,
+    new Uint8ArrayReader(writeSafetensors(weights, metadata)),
+  )
 }

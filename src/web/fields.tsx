@@ -1,11 +1,14 @@
 import type { ComponentChildren } from 'preact'
-import { useId } from 'preact/hooks'
+import { useEffect, useId, useState } from 'preact/hooks'
 import type { Rule } from '../base/rule.ts'
+import { readNumber, useFieldProblem } from './fieldProblems.ts'
 
 interface FieldProps {
   readonly label: string
   /** Its meaning, in a few words. */
   readonly hint?: string | undefined
+  /** What the command line calls it, for those who go on there. */
+  readonly option?: string | undefined
 }
 
 interface NumberFieldProps extends FieldProps {
@@ -21,12 +24,13 @@ interface NumberFieldProps extends FieldProps {
 }
 
 /**
- * A number. If it breaks the rule, the browser marks it and says what is allowed, and the settings
- * keep the number before.
+ * A number. A text that cannot be used stays in the field with what is wrong with it, and training
+ * does not start until it is mended.
  */
 export function NumberField({
   label,
   hint,
+  option,
   rule,
   value,
   onChange,
@@ -34,33 +38,46 @@ export function NumberField({
   placeholder,
 }: NumberFieldProps) {
   const id = useId()
-  const { integer, min, max } = rule.bounds ?? {}
-  const onInput = (input: HTMLInputElement) => {
-    const number = input.value === '' ? null : input.valueAsNumber
-    const fits = number === null || number === off || rule.fits(number)
-    input.setCustomValidity(fits ? '' : `It has to be ${rule.words}.`)
-    if (input.checkValidity()) onChange(number === off ? null : number)
+  const [draft, setDraft] = useState<string | null>(null)
+  const options = { off, mayBeEmpty: placeholder !== undefined }
+  const read = draft === null ? null : readNumber(draft, rule, options)
+  const problem = read && 'problem' in read ? read.problem : null
+  useFieldProblem(id, label, problem)
+  // A value from elsewhere, such as a learning rate that was found, replaces the text.
+  useEffect(() => {
+    if (!read || 'problem' in read || read.value !== value) setDraft(null)
+  }, [value])
+  const onInput = (text: string) => {
+    setDraft(text)
+    const typed = readNumber(text, rule, options)
+    if ('value' in typed && typed.value !== value) onChange(typed.value)
   }
   return (
     <div class="field">
       <label for={id}>{label}</label>
       <input
         id={id}
-        type="number"
-        min={off ?? min}
-        max={max}
-        step={integer ? 1 : 'any'}
+        type="text"
+        inputMode={rule.bounds?.integer ? 'numeric' : 'decimal'}
+        autoComplete="off"
         placeholder={placeholder}
-        required={placeholder === undefined}
-        aria-describedby={hint ? `${id}-hint` : undefined}
-        value={value ?? off ?? ''}
-        onInput={({ currentTarget }) => onInput(currentTarget)}
-        onBlur={({ currentTarget }) => {
-          if (!currentTarget.checkValidity()) currentTarget.reportValidity()
-        }}
+        aria-invalid={problem !== null}
+        aria-describedby={`${problem ? `${id}-problem ` : ''}${id}-hint`}
+        value={draft ?? value ?? off ?? ''}
+        onInput={({ currentTarget }) => onInput(currentTarget.value)}
       />
-      <Hint id={id} text={hint} />
+      <FieldNote id={id} problem={problem} />
+      <Hint id={id} text={hint} option={option} />
     </div>
+  )
+}
+
+/** What is wrong with a field, read aloud as it appears. */
+function FieldNote({ id, problem }: { readonly id: string; readonly problem: string | null }) {
+  return (
+    <p class="field-problem" id={`${id}-problem`} aria-live="polite">
+      {problem}
+    </p>
   )
 }
 
@@ -73,7 +90,7 @@ interface TextFieldProps extends FieldProps {
 }
 
 /** A text, told once it is complete. */
-export function TextField({ label, hint, value, placeholder, onChange }: TextFieldProps) {
+export function TextField({ label, hint, option, value, placeholder, onChange }: TextFieldProps) {
   const id = useId()
   return (
     <div class="field">
@@ -82,11 +99,11 @@ export function TextField({ label, hint, value, placeholder, onChange }: TextFie
         id={id}
         type="text"
         placeholder={placeholder}
-        aria-describedby={hint ? `${id}-hint` : undefined}
+        aria-describedby={`${id}-hint`}
         value={value ?? ''}
         onChange={({ currentTarget }) => onChange(currentTarget.value.trim() || null)}
       />
-      <Hint id={id} text={hint} />
+      <Hint id={id} text={hint} option={option} />
     </div>
   )
 }
@@ -101,6 +118,7 @@ interface SelectFieldProps<T extends string> extends FieldProps {
 export function SelectField<T extends string>({
   label,
   hint,
+  option,
   value,
   onChange,
   options,
@@ -111,7 +129,7 @@ export function SelectField<T extends string>({
       <label for={id}>{label}</label>
       <select
         id={id}
-        aria-describedby={hint ? `${id}-hint` : undefined}
+        aria-describedby={`${id}-hint`}
         value={value}
         onChange={({ currentTarget }) => onChange(currentTarget.value as T)}
       >
@@ -121,17 +139,26 @@ export function SelectField<T extends string>({
           </option>
         ))}
       </select>
-      <Hint id={id} text={hint} />
+      <Hint id={id} text={hint} option={option} />
     </div>
   )
 }
 
-function Hint({ id, text }: { readonly id: string; readonly text: string | undefined }) {
-  return text ? (
+/** The meaning of a field, and its name on the command line in small print. */
+function Hint({
+  id,
+  text,
+  option,
+}: {
+  readonly id: string
+  readonly text: string | undefined
+  readonly option: string | undefined
+}) {
+  return (
     <p class="hint" id={`${id}-hint`}>
-      {text}
+      {text} {option && <code>{option}</code>}
     </p>
-  ) : null
+  )
 }
 
 interface RadioFieldProps<T extends string> {
@@ -174,6 +201,8 @@ interface FileButtonProps {
   readonly onFiles: (event: Event & { readonly currentTarget: HTMLInputElement }) => void
   readonly accept?: string
   readonly folder?: boolean
+  /** Whether several files can be chosen at once. */
+  readonly multiple?: boolean
   readonly main?: boolean
 }
 
@@ -183,6 +212,7 @@ export function FileButton({
   onFiles,
   accept,
   folder = false,
+  multiple = false,
   main = false,
 }: FileButtonProps) {
   return (
@@ -192,6 +222,7 @@ export function FileButton({
         type="file"
         class="unseen"
         accept={accept}
+        multiple={multiple}
         {...(folder ? { webkitdirectory: true } : {})}
         onChange={(event) => {
           onFiles(event)

@@ -2,8 +2,8 @@ import { useEffect, useState } from 'preact/hooks'
 import type { ImageDataset } from '../data/dataset.ts'
 import type { EngineInfo } from '../tensor/tensor.ts'
 import type { Choice } from '../transfer/decide.ts'
+import type { Project } from './project.ts'
 import type { RemoteTrainer } from './remote.ts'
-import type { Selection } from './selection.ts'
 import type { Settings } from './settings.ts'
 import type { Prepared } from './workerApi.ts'
 
@@ -49,14 +49,14 @@ const planDelay = 250
 export function usePlanning(
   trainer: RemoteTrainer,
   {
-    selection,
+    project,
     data,
     settings,
     choice,
     idle,
   }: {
-    readonly selection: Selection | null
-    readonly data: ImageDataset | string | null
+    readonly project: Project
+    readonly data: ImageDataset | string
     readonly settings: Settings
     readonly choice: Choice | null
     /** Whether the worker is free. */
@@ -70,11 +70,10 @@ export function usePlanning(
   })
   const { split, seed } = settings
   useEffect(() => {
-    if (idle && selection && data && typeof data !== 'string')
-      void trainer.use(selection.files, { root: selection.root, split, seed })
+    if (idle && typeof data !== 'string') void trainer.use(project, { split, seed })
   }, [idle, data])
   useEffect(() => {
-    if (!idle || !data || typeof data === 'string') return
+    if (!idle || typeof data === 'string') return
     if (settings.start === 'file' && !settings.file) {
       setPlanning({ prepared: null, stale: false, problem: null })
       return

@@ -1,24 +1,59 @@
-import { useEffect, useMemo, useState } from 'preact/hooks'
-import { at } from '../base/at.ts'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { counted, thousands } from '../base/format.ts'
 import { printable } from '../base/printable.ts'
-import { countByClass, type ImageDataset } from '../data/dataset.ts'
-import { FoldedTable } from '../report/sections/table.tsx'
+import type { ImageDataset } from '../data/dataset.ts'
+import { ClassCards } from './classCards.tsx'
 import { FileButton, Problem } from './fields.tsx'
+import { messageOf } from './hooks.ts'
+import { addClass, emptyProject, freeName, type Project, projectOf } from './project.ts'
 import { bringsFiles, type Selection, selectionFrom } from './selection.ts'
+import { CameraView, useWebcam } from './webcam.tsx'
 
 interface ImagesProps {
-  readonly selection: Selection | null
-  /** The dataset of the files, or why there is none. */
-  readonly data: ImageDataset | string | null
-  readonly onSelect: (selection: Selection) => void
+  readonly project: Project
+  /** The dataset of the project, or what it lacks. */
+  readonly data: ImageDataset | string
+  /** Takes other classes and images in place of these. */
+  readonly onProject: (project: Project) => void
+  readonly onEdit: (edit: (project: Project) => Project) => void
+  readonly onSamples: () => Promise<void>
+  readonly onOpenFile: (file: File) => Promise<void>
   readonly busy: boolean
 }
 
-/** A place to drop a folder of images, and what is in it. */
-export function Images({ selection, data, onSelect, busy }: ImagesProps) {
+/** Where images come from, and the classes that they are in. */
+export function Images({
+  project,
+  data,
+  onProject,
+  onEdit,
+  onSamples,
+  onOpenFile,
+  busy,
+}: ImagesProps) {
   const [over, setOver] = useState(false)
-  const take = (event: Event) => void selectionFrom(event).then(onSelect)
+  const [problem, setProblem] = useState<string | null>(null)
+  const camera = useWebcam()
+  const video = useRef<HTMLVideoElement | null>(null)
+  const begun = project.classes.length > 0
+  const replace = async (next: Project | string) => {
+    if (typeof next === 'string') setProblem(next)
+    else if (!begun || confirm('The classes and images on this page will be replaced. Go on?')) {
+      setProblem(null)
+      onProject(next)
+    }
+  }
+  const trying = async (work: () => Promise<void>) => {
+    setProblem(null)
+    await work().catch((error: unknown) => setProblem(messageOf(error)))
+  }
+  const take = (event: Event) =>
+    void trying(async () => {
+      const selection = await selectionFrom(event)
+      const saved = savedFile(selection)
+      if (saved) await onOpenFile(saved)
+      else await replace(projectOf(selection))
+    })
   useEffect(() => {
     // Anywhere on the page: outside the frame, the browser would open the dropped image.
     const onDrag = (event: DragEvent) => {
@@ -26,8 +61,10 @@ export function Images({ selection, data, onSelect, busy }: ImagesProps) {
       setOver(event.type === 'dragover')
     }
     const onDrop = (event: DragEvent) => {
+      // A class's card has taken it for itself.
+      const taken = event.defaultPrevented
       onDrag(event)
-      if (!busy && bringsFiles(event)) take(event)
+      if (!taken && !busy && bringsFiles(event)) take(event)
     }
     document.addEventListener('dragover', onDrag)
     document.addEventListener('dragleave', onDrag)
@@ -38,47 +75,136 @@ export function Images({ selection, data, onSelect, busy }: ImagesProps) {
       document.removeEventListener('drop', onDrop)
     }
   })
+  const openCamera = async () => {
+    if (!begun) onProject(['class 1', 'class 2'].reduce(addClass, emptyProject))
+    await camera.open()
+  }
   return (
     <section aria-labelledby="images">
-      <h2 id="images">Your images</h2>
-      <div class={`drop${over ? ' over' : ''}${selection ? ' small' : ''}`}>
+      <h2 id="images">
+        <span class="step">1</span> Collect images
+      </h2>
+      <div class={`drop${over ? ' over' : ''}${begun ? ' small' : ''}`}>
         {busy ? (
-          <p>Other images can be chosen after the training.</p>
+          <p>Images can be changed after the training.</p>
         ) : (
           <>
-            <FileButton folder main={!selection} onFiles={take}>
-              {selection ? 'Choose another folder' : 'Choose a folder'}
-            </FileButton>
-            <p>or drop one here.</p>
+            {!begun && (
+              <p>
+                <button
+                  type="button"
+                  class="main"
+                  aria-describedby="samples-note"
+                  onClick={() => void trying(onSamples)}
+                >
+                  Try it with sample images
+                </button>
+              </p>
+            )}
+            <p class="choices">
+              {camera.stream ? (
+                <button type="button" onClick={camera.close}>
+                  Turn the webcam off
+                </button>
+              ) : (
+                <button type="button" onClick={() => void openCamera()}>
+                  Use the webcam
+                </button>
+              )}
+              <FileButton folder onFiles={take}>
+                {begun ? 'Choose another folder' : 'Choose a folder'}
+              </FileButton>
+              <FileButton
+                accept=".zip"
+                onFiles={({ currentTarget: { files } }) => {
+                  const file = files?.item(0)
+                  if (file) void trying(() => onOpenFile(file))
+                }}
+              >
+                Open a saved project
+              </FileButton>
+              {!begun && (
+                <button
+                  type="button"
+                  onClick={() => onProject(['class 1', 'class 2'].reduce(addClass, emptyProject))}
+                >
+                  Start with empty classes
+                </button>
+              )}
+            </p>
+            {!begun && <p>Or drop a folder or a saved project anywhere on this page.</p>}
           </>
         )}
       </div>
-      {!selection && <Layouts />}
-      {typeof data === 'string' && <Problem>{data}</Problem>}
-      {selection && <PassedOver selection={selection} />}
-      {selection && data !== null && typeof data !== 'string' && (
-        <Found selection={selection} data={data} />
+      {camera.problem && <Problem>{camera.problem}</Problem>}
+      {problem && <Problem>{problem}</Problem>}
+      {!begun && <Layouts />}
+      {camera.stream && !busy && (
+        <div class="recorder">
+          <CameraView stream={camera.stream} video={video} />
+          <p>
+            Show the camera the first thing, and hold the button of its class. Turn it and move it
+            meanwhile: different images teach more. Then the next class.
+          </p>
+        </div>
+      )}
+      {begun && (
+        <>
+          {typeof data !== 'string' && <Found project={project} data={data} />}
+          <PassedOver passedOver={project.passedOver} />
+          <ClassCards
+            project={project}
+            data={data}
+            onEdit={onEdit}
+            busy={busy}
+            video={camera.stream ? video : null}
+          />
+          {!busy && (
+            <p>
+              <button
+                type="button"
+                onClick={() => onEdit((before) => addClass(before, freeName(before)))}
+              >
+                Add a class
+              </button>
+            </p>
+          )}
+        </>
       )}
     </section>
   )
 }
 
+/** A saved project that was dropped. */
+function savedFile({ files }: Selection): File | null {
+  const [only, ...others] = files
+  const { path = '', file } = only ?? {}
+  return others.length === 0 && /\.zip$/i.test(path) && file instanceof File ? file : null
+}
+
 function Layouts() {
   return (
     <>
-      <p>
-        One folder for each class, with its images inside: <code>photos/cat/1.jpg</code>,{' '}
-        <code>photos/dog/1.jpg</code>. Or already divided: <code>photos/train/cat/…</code> and{' '}
-        <code>photos/val/cat/…</code>. JPEG, PNG or WebP; a few dozen of each class are enough for a
-        start.
+      <p class="quiet" id="samples-note">
+        The sample images are emoji drawings in five classes, from the package
+        emoji-datasource-google (MIT license). They come with this page, and training on them takes
+        a minute or less.
       </p>
-      <p>The images are read by this page, on this machine. They are not uploaded.</p>
+      <p>
+        A folder has one folder for each class, with its images inside:{' '}
+        <code>photos/cat/1.jpg</code>, <code>photos/dog/1.jpg</code>. Or it is already divided:{' '}
+        <code>photos/train/cat/…</code> and <code>photos/val/cat/…</code>. JPEG, PNG or WebP; a few
+        dozen of each class are enough for a start.
+      </p>
+      <p>
+        Images are read by this page, on this machine, those of the webcam too. They are not
+        uploaded.
+      </p>
     </>
   )
 }
 
-function PassedOver({ selection }: { readonly selection: Selection }) {
-  const { passedOver } = selection
+function PassedOver({ passedOver }: Pick<Project, 'passedOver'>) {
   if (passedOver.length === 0) return null
   const raw = passedOver.some(([ending]) => /heic|heif|avif|tiff?|bmp|gif/.test(ending))
   const shown = passedOver.slice(0, 4).map(([ending, count]) => `${thousands(count)} ${ending}`)
@@ -91,92 +217,20 @@ function PassedOver({ selection }: { readonly selection: Selection }) {
   )
 }
 
-/** This many classes are shown with images; the others are listed in a table. */
-const shownClasses = 12
-const thumbnails = 4
-
-function Found({
-  selection,
-  data,
-}: {
-  readonly selection: Selection
-  readonly data: ImageDataset
-}) {
+function Found({ project, data }: { readonly project: Project; readonly data: ImageDataset }) {
   const { classes, train, val } = data
-  const counts = useMemo(() => {
-    const trained = countByClass(train, classes.length)
-    const heldOut = countByClass(val, classes.length)
-    return classes.map((name, label) => ({
-      name,
-      train: at(trained, label),
-      val: at(heldOut, label),
-    }))
-  }, [classes, train, val])
-  const rest = counts.slice(shownClasses)
+  const remarks = [...project.remarks, ...(data.remarks ?? [])]
   return (
     <>
       <p data-testid="found">
-        <strong>{selection.root}</strong>: {counted(classes.length, 'class', 'classes')},{' '}
+        <strong>{project.name}</strong>: {counted(classes.length, 'class', 'classes')},{' '}
         {counted(train.length, 'image')} to train on, {thousands(val.length)} held out to validate.
       </p>
-      {data.remarks?.map((remark) => (
+      {[...new Set(remarks)].map((remark) => (
         <p key={remark} class="quiet" data-testid="remark">
           Note: {printable(remark)}.
         </p>
       ))}
-      <ul class="classes">
-        {counts.slice(0, shownClasses).map(({ name, train, val }, label) => (
-          <li key={name}>
-            <p>
-              <bdi class="name">{name}</bdi>{' '}
-              <span class="quiet">
-                {thousands(train)} to train on, {thousands(val)} held out
-              </span>
-            </p>
-            <Thumbnails data={data} label={label} />
-          </li>
-        ))}
-      </ul>
-      {rest.length > 0 && (
-        <FoldedTable
-          caption={counted(rest.length, 'more class', 'more classes')}
-          header={['class', 'to train on', 'held out']}
-          rows={rest.map(({ name, train, val }) => [name, train, val])}
-          numbers={[1, 2]}
-        />
-      )}
     </>
   )
-}
-
-function Thumbnails({ data, label }: { readonly data: ImageDataset; readonly label: number }) {
-  const files = useMemo(() => firstOf(data, label), [data, label])
-  return (
-    <div class="thumbnails" aria-hidden="true">
-      {files.map((file, i) => (
-        <Thumbnail key={i} file={file} />
-      ))}
-    </div>
-  )
-}
-
-/** A class's first few images. */
-function firstOf({ train }: ImageDataset, label: number): Blob[] {
-  const found: Blob[] = []
-  for (const sample of train) {
-    if (sample.label === label && sample.source instanceof Blob) found.push(sample.source)
-    if (found.length === thumbnails) break
-  }
-  return found
-}
-
-/** A small view of a file. Its object URL is released with the view. */
-export function Thumbnail({ file, alt = '' }: { readonly file: Blob; readonly alt?: string }) {
-  const [address, setAddress] = useState<string>()
-  useEffect(() => {
-    const made = URL.createObjectURL(file)
-    setAddress(made)
-    return () => URL.revokeObjectURL(made)
-  }, [file])
-  return <img src={address} alt={alt} width={64} height={64} loading="lazy" decoding="async" />
 }

@@ -3,6 +3,7 @@ import { sectionStyle } from '../report/sections/style.ts'
 import { App } from './app.tsx'
 import { openTrainer } from './remote.ts'
 import './style.css'
+import './collect.css'
 import './results.css'
 
 const style = document.createElement('style')

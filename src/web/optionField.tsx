@@ -1,5 +1,6 @@
 import { defaultOf } from '../train/options/defaults.ts'
 import { specs } from '../train/options/table.ts'
+import { fieldRule } from './fieldProblems.ts'
 import { NumberField, SelectField } from './fields.tsx'
 import type { PageOption, Settings } from './settings.ts'
 
@@ -11,16 +12,18 @@ interface OptionFieldProps {
 
 /** The field of an option, as the table of options describes it. */
 export function OptionField({ name, settings, onChange }: OptionFieldProps) {
-  const { field, rule } = specs[name]
+  const { field, rule, flag } = specs[name]
   if (!field) return null
   const value = settings[name]
   const onValue = (next: string | number | null) => onChange({ [name]: next })
+  const option = flag ? flagName(flag.flags) : undefined
   const choices = field.choices ?? rule?.choices?.map((choice) => [choice, choice] as const)
   if (choices)
     return (
       <SelectField
         label={field.label}
         hint={field.meanings?.[value ?? 'none'] ?? field.hint}
+        option={option}
         value={String(value ?? '')}
         onChange={(next) => onValue(next === '' ? null : next)}
         options={choices.map(([choice, text]) => [choice ?? '', text])}
@@ -32,7 +35,8 @@ export function OptionField({ name, settings, onChange }: OptionFieldProps) {
     <NumberField
       label={field.label}
       hint={field.hint}
-      rule={rule}
+      option={option}
+      rule={fieldRule(name, rule)}
       value={value}
       off={field.off}
       placeholder={placeholderOf(name, optimizer)}
@@ -40,6 +44,9 @@ export function OptionField({ name, settings, onChange }: OptionFieldProps) {
     />
   )
 }
+
+/** '--batch-size <n>' as '--batch-size'. */
+export const flagName = (flags: string) => flags.split(' ')[0] ?? flags
 
 /** The default that an empty field stands for, if it depends on the optimizer. */
 function placeholderOf(name: PageOption, optimizer: Settings['optimizer']): string | undefined {

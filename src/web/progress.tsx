@@ -1,5 +1,6 @@
-import { clock, counted } from '../base/format.ts'
+import { counted } from '../base/format.ts'
 import type { Skipped } from '../train/events.ts'
+import { timeLeftText } from '../train/timeLeft.ts'
 import { Problem } from './fields.tsx'
 import { isActive, type Run } from './run.ts'
 
@@ -14,7 +15,7 @@ export function Progress({ run, onStop }: { readonly run: Run; readonly onStop: 
             <span data-testid="doing">
               {status === 'stopping' ? 'Stopping after this step' : doing.what}
             </span>
-            <span class="quiet">{left === null ? '' : `${clock(left)} left`}</span>
+            <span class="quiet">{status === 'running' ? timeLeftText(left) : ''}</span>
           </div>
           <progress
             aria-label={doing.what}
@@ -27,8 +28,8 @@ export function Progress({ run, onStop }: { readonly run: Run; readonly onStop: 
           )}{' '}
           <span class="quiet">
             {run.epochs.length > 0
-              ? 'The best epoch so far is kept.'
-              : 'Nothing is kept before the first epoch.'}
+              ? 'The best round so far is kept.'
+              : 'Nothing is kept before the first round.'}
           </span>
         </div>
       )}

@@ -3,18 +3,18 @@ import { Classes } from '../report/sections/classes.tsx'
 import { Confusion } from '../report/sections/confusion.tsx'
 import { TopLosses } from '../report/sections/topLosses.tsx'
 import { keptText } from '../train/kept.ts'
-import { Thumbnail } from './images.tsx'
-import type { Selection } from './selection.ts'
+import { type Project, pathOf } from './project.ts'
+import { Thumbnail } from './thumbnail.tsx'
 import type { Result } from './workerApi.ts'
 
 interface ResultsProps {
   readonly result: Result
-  /** The files that were trained on. */
-  readonly files: Selection['files']
+  /** What was trained on. */
+  readonly project: Project
 }
 
 /** How well the trained network does on the images that were held out. */
-export function Results({ result, files }: ResultsProps) {
+export function Results({ result, project }: ResultsProps) {
   const { accuracy, keptEpoch, aborted, stoppedEarly, epochs } = result
   const ended = aborted
     ? `Stopped: epoch ${keptEpoch} is kept.`
@@ -50,7 +50,7 @@ export function Results({ result, files }: ResultsProps) {
         <TopLosses
           topLosses={result.topLosses}
           draw={({ name }) => {
-            const file = files.find(({ path }) => path === name)?.file
+            const file = project.images.find((image) => pathOf(image) === name)?.file
             return file ? <Thumbnail file={file} alt={name} /> : null
           }}
         />

@@ -1,6 +1,7 @@
 import { percent } from '../base/format.ts'
 import type { EpochResult, Skipped } from '../train/events.ts'
-import type { Result, WorkEvent } from './workerApi.ts'
+import { noteTime, type TimeLeft, type Timing, timeLeft } from '../train/timeLeft.ts'
+import type { Previewed, Result, WorkEvent } from './workerApi.ts'
 
 /** One training as the page shows it. */
 export interface Run {
@@ -10,10 +11,13 @@ export interface Run {
   /** Epochs to train. */
   readonly of: number
   readonly epochs: readonly EpochResult[]
-  /** When the first step was seen, in milliseconds. */
-  readonly begun: number | null
-  /** Seconds left, estimated from the steps so far; null before the first. */
-  readonly left: number | null
+  /** The losses of batches, by the rounds so far; every other is dropped where they are many. */
+  readonly losses: readonly { readonly x: number; readonly y: number }[]
+  /** What a few images held out are taken for at the moment. */
+  readonly preview: readonly Previewed[]
+  /** What is known of its speed, and the time that it still takes. */
+  readonly timing: Timing | null
+  readonly left: TimeLeft
   readonly skipped: readonly Skipped[]
   readonly remarks: readonly string[]
   readonly result: Result | null
@@ -59,7 +63,9 @@ function begin(epochs: number): Run {
     doing: { what: 'Getting ready', done: 0, total: 0 },
     of: epochs,
     epochs: [],
-    begun: null,
+    losses: [],
+    preview: [],
+    timing: null,
     left: null,
     skipped: [],
     remarks: [],
@@ -76,31 +82,51 @@ function finish(run: Run, result: Result): Run {
   return { ...run, status: 'done', epochs, skipped, result, problem, left: null, said }
 }
 
-function heard(run: Run, event: WorkEvent, at: number): Run {
+/** Events of the page itself, which say nothing of a training's time. */
+const ownEvents = ['choice', 'prepared', 'preview', 'judging', 'contestant', 'part'] as const
+
+const isOwn = (
+  event: WorkEvent,
+): event is Extract<WorkEvent, { type: (typeof ownEvents)[number] }> =>
+  ownEvents.some((type) => type === event.type)
+
+function heard(before: Run, event: WorkEvent, at: number): Run {
+  const now = at / 1000
+  const timing = isOwn(event) ? before.timing : noteTime(before.timing, event, now)
+  const run = { ...before, timing, left: timeLeft(timing, now) }
   switch (event.type) {
     case 'read':
-      return { ...run, doing: { what: 'Reading images', done: event.done, total: event.total } }
-    case 'compile':
-      return { ...run, doing: { what: 'Compiling kernels', done: event.done, total: event.total } }
-    case 'step': {
-      const begun = run.begun ?? at
-      const done = (event.epoch - 1) * event.steps + event.step
-      const total = run.of * event.steps
-      // The clock starts at the end of the first step, which is slower than the others.
-      const left =
-        at > begun && done > 1 ? (((at - begun) / 1000) * (total - done)) / (done - 1) : null
+      // While it trains, the bar shows the training.
+      if (run.losses.length > 0) return run
       return {
         ...run,
-        begun,
-        left,
-        doing: { what: `Epoch ${event.epoch} of ${run.of}`, done, total },
+        doing: {
+          what: run.timing ? 'Reading images' : 'Looking at the images, to choose how to learn',
+          done: event.done,
+          total: event.total,
+        },
+      }
+    case 'compile':
+      if (run.losses.length > 0) return run
+      return { ...run, doing: { what: 'Compiling kernels', done: event.done, total: event.total } }
+    case 'step': {
+      const done = (event.epoch - 1) * event.steps + event.step
+      const total = run.of * event.steps
+      return {
+        ...run,
+        losses: withLoss(run.losses, { x: done / event.steps, y: event.loss }),
+        doing: { what: `Round ${event.epoch} of ${run.of}`, done, total },
       }
     }
     case 'epoch': {
       const right = `${percent(event.valAccuracy)} of the images held out are right.`
-      const said = `Epoch ${event.epoch} of ${run.of}: ${right}`
+      const said = `Round ${event.epoch} of ${run.of}: ${right}`
       return { ...run, epochs: [...run.epochs, event], said }
     }
+    case 'preview':
+      return { ...run, preview: event.images }
+    case 'part':
+      return { ...run, doing: { ...run.doing, done: event.done, total: event.total } }
     case 'skipped':
       return { ...run, skipped: [...run.skipped, event] }
     case 'remark':
@@ -122,4 +148,12 @@ function heard(run: Run, event: WorkEvent, at: number): Run {
     default:
       return run
   }
+}
+
+/** Points of the live curve. */
+const mostPoints = 400
+
+function withLoss(losses: Run['losses'], point: Run['losses'][number]): Run['losses'] {
+  const kept = losses.length < mostPoints ? losses : losses.filter((_, i) => i % 2 === 0)
+  return [...kept, point]
 }

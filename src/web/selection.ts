@@ -1,10 +1,6 @@
 import { fromEvent } from 'file-selector'
-import { GraftError } from '../base/errors.ts'
-import type { ImageDataset } from '../data/dataset.ts'
-import { filesDataset, type PlacedFile } from '../data/filesDataset.ts'
-import { ignoring } from '../data/split.ts'
+import type { PlacedFile } from '../data/filesDataset.ts'
 import { PICTURE } from '../host/imageFormat.ts'
-import { pageMessage } from './settings.ts'
 
 /** The files that a person dropped or chose. */
 export interface Selection {
@@ -29,6 +25,17 @@ export async function selectionFrom(event: Event): Promise<Selection> {
   return { root: prefix.slice(0, -1) || 'images', files: placed, passedOver: passedOver(placed) }
 }
 
+/** The images of a drop or of an input's change, folders or not, and how many files there were. */
+export async function imagesFrom(
+  event: Event,
+): Promise<{ readonly images: readonly File[]; readonly offered: number }> {
+  const { files } = await selectionFrom(event)
+  const images = files.flatMap(({ path, file }) =>
+    PICTURE.test(path) && file instanceof File ? [file] : [],
+  )
+  return { images, offered: files.length }
+}
+
 /**
  * Whether files or folders are dropped, also an empty folder, and not text. Only valid during the
  * event.
@@ -46,20 +53,4 @@ function passedOver(files: readonly PlacedFile[]): Selection['passedOver'] {
     counts.set(ending, (counts.get(ending) ?? 0) + 1)
   }
   return [...counts].sort((a, b) => b[1] - a[1])
-}
-
-/** The dataset of the files, or a line that says why there is none. */
-export function datasetOf(
-  selection: Selection,
-  options: { readonly split: number; readonly seed: number },
-): ImageDataset | string {
-  try {
-    return filesDataset(selection.files, {
-      root: selection.root,
-      ...ignoring(options, ['split', 'seed']),
-    })
-  } catch (error) {
-    if (error instanceof GraftError) return pageMessage(error)
-    throw error
-  }
 }

@@ -27,8 +27,8 @@ interface SetupProps {
 const starts = [
   {
     value: 'shipped',
-    name: 'alexnet-64',
-    text: 'comes with this page: 64 × 64 pixels, trained on 100 classes of Tiny ImageNet',
+    name: 'the network of this page',
+    text: 'alexnet-64: it sees 64 × 64 pixels, and knows 100 kinds of things on photographs',
   },
   {
     value: 'file',
@@ -38,35 +38,35 @@ const starts = [
   {
     value: 'random',
     name: 'nothing',
-    text: 'every weight random: for comparison, or for very many images',
+    text: 'a network that knows nothing yet: for comparison, or for very many images',
   },
 ] as const
 
 const scenarios = [
   {
     value: 'auto',
-    name: 'auto',
-    text: 'count the images, probe the frozen network at several depths, and pick one',
+    name: 'let Graft find out',
+    text: 'auto: it counts them, looks at how well the network tells them apart, and picks a way',
   },
   {
     value: 'small-similar',
     name: 'few, similar',
-    text: 'to photographs of things: a new last layer, all else frozen',
+    text: 'to photographs of things: only a new last layer learns (small-similar)',
   },
   {
     value: 'small-different',
     name: 'few, different',
-    text: 'drawings, scans, textures: a new layer on the frozen early layers',
+    text: 'drawings, scans, textures: a new layer on the early ones learns (small-different)',
   },
   {
     value: 'large-similar',
     name: 'many, similar',
-    text: 'everything trains, from the trained weights',
+    text: 'everything learns on from what the network knows (large-similar)',
   },
   {
     value: 'large-different',
     name: 'many, different',
-    text: 'everything trains, from random weights',
+    text: 'everything learns from nothing (large-different)',
   },
 ] as const
 

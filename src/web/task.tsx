@@ -22,6 +22,7 @@ export function Task<T>({ trainer, name, doing, disabled, work, onDone, onBusy }
     readonly done: number
     readonly total: number
   } | null>(null)
+  const [what, setWhat] = useState(doing)
   const [problem, setProblem] = useState<string>()
   const place = useRef<HTMLDivElement>(null)
   const started = useRef(false)
@@ -34,9 +35,13 @@ export function Task<T>({ trainer, name, doing, disabled, work, onDone, onBusy }
     started.current = true
     onBusy(true)
     setProblem(undefined)
+    setWhat(doing)
     setProgress({ done: 0, total: 1 })
     const tell = (event: WorkEvent) => {
       if (event.type === 'read') setProgress(event)
+      if (event.type === 'contestant') setWhat(`${doing}: ${event.scenario}`)
+      if (event.type === 'step')
+        setProgress({ done: (event.epoch - 1) * event.steps + event.step, total: 0 })
       if (event.type === 'search') setProgress({ done: event.step, total: event.steps })
     }
     try {
@@ -51,8 +56,11 @@ export function Task<T>({ trainer, name, doing, disabled, work, onDone, onBusy }
     <div ref={place}>
       {progress ? (
         <div class="progress">
-          <span role="status">{doing}</span>
-          <progress aria-label={doing} value={progress.done} max={progress.total} />
+          <span role="status">{what}</span>
+          <progress
+            aria-label={what}
+            {...(progress.total > 0 ? { value: progress.done, max: progress.total } : {})}
+          />
           <button type="button" onClick={() => void trainer.stop()}>
             Stop this
           </button>

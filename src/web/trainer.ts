@@ -1,43 +1,29 @@
-import { at } from '../base/at.ts'
-import { DeviceLostError, GraftError, UsageError, WeightsError } from '../base/errors.ts'
-import { wilson } from '../base/interval.ts'
+import { GraftError, UsageError, WeightsError } from '../base/errors.ts'
 import type { LoadOptions } from '../base/stateDict.ts'
 import type { ImageDataset } from '../data/dataset.ts'
-import { filesDataset, type PlacedFile } from '../data/filesDataset.ts'
-import { ignoring } from '../data/split.ts'
 import { alexnet, variants } from '../nn/alexnet.ts'
 import type { Network } from '../nn/network.ts'
-import { classFigures, confusionOf, lossOf, topLossOf, worstOf } from '../report/statistics.ts'
 import type { Engine, EngineInfo } from '../tensor/tensor.ts'
-import { BrokenClasses } from '../train/brokenClasses.ts'
 import { chooseScenario } from '../train/chooseScenario.ts'
-import { type Prediction, predict } from '../train/evaluate.ts'
-import type { EpochResult, Skipped } from '../train/events.ts'
+import { type Comparison, compareScenarios } from '../train/compareScenarios.ts'
 import { findLearningRate, suggestedRate } from '../train/findLearningRate.ts'
-import { type FitResult, fit } from '../train/fit.ts'
 import { keptEpochOf } from '../train/kept.ts'
 import { shippedWeights } from '../train/options/setup.ts'
-import { outcomesOf } from '../train/outcomes.ts'
-import { Stopwatch } from '../train/timings.ts'
+import { networkOfRun } from '../train/runConfig.ts'
 import type { Choice } from '../transfer/decide.ts'
 import type { WeightsFile } from '../weights/safetensors.ts'
-import { type FinishedRun, fileOf } from './downloads.ts'
+import { fileOf } from './downloads.ts'
+import { answersOf, heatMapOf, inspectionOf } from './explore.ts'
+import { judge } from './judge.ts'
+import { MemoryFeatures } from './memoryFeatures.ts'
 import { prepare } from './prepare.ts'
-import {
-  fitOptions,
-  loadOptions,
-  pageMessage,
-  rateOptions,
-  runOptions,
-  type Settings,
-} from './settings.ts'
-import type { Download, Prepared, Result, WorkEvent } from './workerApi.ts'
+import { datasetOf, type Project } from './project.ts'
+import { openProject, projectArchive } from './projectFile.ts'
+import { loadOptions, pageMessage, rateOptions, type Settings } from './settings.ts'
+import { type Tell, type Trained, trainRun } from './trainRun.ts'
+import type { Answer, Download, HeatMap, Prepared, Result } from './workerApi.ts'
 
-type Tell = (event: WorkEvent) => void
 type LoadWeights = (source: string | File, options: LoadOptions) => Promise<WeightsFile>
-
-/** How many of the images with the largest losses are shown. */
-const shownLosses = 6
 
 /**
  * The work of the page's worker: it holds one engine, one dataset, and the network that was trained
@@ -51,7 +37,8 @@ export class Trainer {
   #data: ImageDataset | null = null
   #read: (LoadOptions & { readonly source: string | File; readonly file: WeightsFile }) | null =
     null
-  #trained: { readonly model: Network; readonly run: FinishedRun } | null = null
+  #trained: Trained | null = null
+  readonly #features = new MemoryFeatures()
   #stop: AbortController | null = null
   #last: Promise<unknown> = Promise.resolve()
 
@@ -70,12 +57,9 @@ export class Trainer {
   }
 
   /** Takes the images to work on. */
-  use(
-    files: readonly PlacedFile[],
-    options: { readonly root: string; readonly split: number; readonly seed: number },
-  ): Promise<void> {
+  use(project: Project, options: { readonly split: number; readonly seed: number }): Promise<void> {
     return this.#alone(async () => {
-      this.#data = filesDataset(files, ignoring(options, ['split', 'seed']))
+      this.#data = datasetOf(project, options)
     })
   }
 
@@ -108,12 +92,13 @@ export class Trainer {
   train(settings: Settings, measured: Choice | null, tell: Tell): Promise<Result> {
     return this.#stoppable((signal) =>
       this.#alone(async (engine, data) => {
-        this.#trained?.model.dispose()
-        this.#trained = null
+        this.#forget()
         const model = await this.#build(engine, settings)
         try {
-          const { result, run } = await this.#trainOn(model, data, settings, measured, signal, tell)
-          this.#trained = { model, run }
+          const features = this.#features
+          const job = { model, data, settings, measured, features, signal, tell }
+          const { result, trained } = await trainRun({ ...job, version: this.#version })
+          this.#trained = trained
           return result
         } catch (error) {
           model.dispose()
@@ -123,17 +108,90 @@ export class Trainer {
     )
   }
 
+  /** Trains in all four ways, each as many epochs as the settings say, and keeps none. */
+  compare(settings: Settings, tell: Tell): Promise<Comparison> {
+    return this.#stoppable((signal) =>
+      this.#alone((engine, data) => {
+        const { epochs, batchSize, seed } = settings
+        let of = ''
+        return compareScenarios(() => this.#build(engine, settings), data, {
+          epochs,
+          batchSize,
+          seed,
+          signal,
+          onEvent: (scenario, event) => {
+            if (scenario !== of) tell({ type: 'contestant', scenario })
+            of = scenario
+            tell(event)
+          },
+        })
+      }),
+    )
+  }
+
   /** Ends what `choose`, `findRate` or `train` is doing; the last finished epoch is kept. */
   stop(): void {
     this.#stop?.abort()
   }
 
-  /** Classifies an image with the trained network. */
-  classify(image: File): Promise<Prediction> {
-    return this.#alone(async () => {
-      const [prediction] = await predict(this.#requireTrained().model, [image])
-      if (!prediction) throw new UsageError('there is no image')
-      return prediction
+  /** Classifies images with the trained network. */
+  classify(images: readonly File[], tell: Tell): Promise<Answer[]> {
+    return this.#alone(() =>
+      answersOf(this.#requireTrained(), images, (done) =>
+        tell({ type: 'part', done, total: images.length }),
+      ),
+    )
+  }
+
+  /** Where the answer to an image comes from. */
+  heatMap(image: File): Promise<HeatMap> {
+    return this.#alone(() => heatMapOf(this.#requireTrained(), image))
+  }
+
+  /** A training step on an image, recorded, as the inspector's page reads it. */
+  inspect(image: File, tell: Tell): Promise<string> {
+    return this.#alone(() =>
+      inspectionOf(this.#requireTrained(), image, (done, total) =>
+        tell({ type: 'part', done, total }),
+      ),
+    )
+  }
+
+  /** Images and network as one file, which `open` of the page takes. */
+  save(project: Project): Promise<Blob> {
+    return this.#alone(() => projectArchive(project, this.#trained))
+  }
+
+  /** Opens a saved project; its network replaces the one that was trained before. */
+  load(
+    file: File,
+    options: { readonly split: number; readonly seed: number },
+  ): Promise<{ readonly project: Project; readonly result: Result | null }> {
+    return this.#alone(async (engine) => {
+      const { project, run } = await openProject(file)
+      this.#forget()
+      if (!run) return { project, result: null }
+      const { config, epochs, timings } = run
+      const model = await networkOfRun(engine, config, run.weights.tensors, 'run')
+      model.classNames = config.classes
+      try {
+        const data = datasetOf(project, options)
+        if (data.classes.join('\n') !== config.classes.join('\n')) {
+          model.dispose()
+          return { project, result: null }
+        }
+        const { judged, trust } = await judge(model, data, () => {})
+        const weights = await model.stateDict()
+        const name = `${data.root}-${config.plan.scenario}`
+        this.#trained = { model, trust, run: { name, config, epochs, timings, weights } }
+        const kept = { keptEpoch: keptEpochOf(epochs), aborted: false, stoppedEarly: false }
+        const { plan, choice = null } = config
+        const result = { ...judged, ...kept, epochs, problem: null, seconds: 0, skipped: [] }
+        return { project, result: { ...result, plan, choice } }
+      } catch (error) {
+        model.dispose()
+        throw error
+      }
     })
   }
 
@@ -143,6 +201,11 @@ export class Trainer {
       const { model, run } = this.#requireTrained()
       return fileOf(format, model, run)
     })
+  }
+
+  #forget(): void {
+    this.#trained?.model.dispose()
+    this.#trained = null
   }
 
   /** Runs work on a new network, and disposes of the network afterwards. */
@@ -189,100 +252,6 @@ export class Trainer {
     } catch (cause) {
       if (!(cause instanceof WeightsError) || typeof source === 'string') throw cause
       throw new WeightsError(cause.after(`${source.name}: `), { cause })
-    }
-  }
-
-  async #trainOn(
-    model: Network,
-    data: ImageDataset,
-    settings: Settings,
-    measured: Choice | null,
-    signal: AbortSignal,
-    tell: Tell,
-  ): Promise<{ readonly result: Result; readonly run: FinishedRun }> {
-    const auto = settings.scenario === 'auto'
-    // Broken images are reported only once, by the training.
-    const probing: Tell = (event) => event.type === 'read' && tell(event)
-    const choice = auto
-      ? (measured ??
-        (await chooseScenario(model, data, { seed: settings.seed, signal, onEvent: probing })))
-      : null
-    if (choice) tell({ type: 'choice', choice })
-    const prepared = prepare(model, data, settings, choice)
-    const { plan } = prepared
-    if (!plan) throw new UsageError('auto takes a choice')
-    tell({ type: 'prepared', prepared })
-    const stopwatch = new Stopwatch({ choosing: choice?.evidence.seconds ?? 0 })
-    const broken = new BrokenClasses(data)
-    const [epochs, skipped]: [EpochResult[], Skipped[]] = [[], []]
-    const onEvent: Tell = (event) => {
-      if (event.type === 'choice' || event.type === 'prepared' || event.type === 'judging') return
-      stopwatch.note(event)
-      if (event.type === 'epoch') epochs.push(event)
-      tell(event)
-      if (event.type !== 'skipped') return
-      skipped.push(event)
-      broken.note(event)
-    }
-    const begun = performance.now()
-    const { fitted, problem } = await fitOrRescue(
-      model,
-      data,
-      { settings, signal, onEvent },
-      epochs,
-    )
-    if (epochs.length === 0)
-      throw new GraftError(
-        'stopped',
-        'stopped before the first epoch was finished: nothing is kept',
-      )
-    tell({ type: 'judging' })
-    const seconds = (performance.now() - begun) / 1000
-    const judged = await this.#judge(model, data)
-    const run: FinishedRun = {
-      name: `${data.root}-${plan.scenario}`,
-      config: {
-        graft: this.#version,
-        architecture: model.architecture,
-        plan,
-        ...(choice ? { choice } : {}),
-        classes: data.classes,
-        options: runOptions(settings, data.root),
-        adapter: model.engine.info.adapter,
-      },
-      epochs: fitted?.epochs ?? epochs,
-      timings: stopwatch.timings,
-      weights: await model.stateDict(),
-    }
-    const kept = keptEpochOf(epochs, fitOptions(settings))
-    const { keptEpoch = kept, aborted = false, stoppedEarly = false } = fitted ?? {}
-    return {
-      result: {
-        ...judged,
-        epochs: run.epochs,
-        keptEpoch,
-        aborted,
-        stoppedEarly,
-        problem,
-        seconds,
-        skipped,
-      },
-      run,
-    }
-  }
-
-  async #judge(model: Network, data: ImageDataset) {
-    const { classes } = data
-    const outcomes = await outcomesOf(model, data)
-    const confusion = confusionOf(outcomes, classes.length)
-    const hits = confusion.reduce((sum, row, c) => sum + at(row, c), 0)
-    return {
-      classes,
-      confusion,
-      perClass: classFigures(classes, confusion),
-      accuracy: wilson(hits, outcomes.length),
-      loss: outcomes.reduce((sum, outcome) => sum + lossOf(outcome), 0) / outcomes.length,
-      topLosses: worstOf(outcomes, shownLosses).map((outcome) => topLossOf(outcome, classes)),
     }
   }
 
@@ -335,29 +304,6 @@ export class Trainer {
       const kept = run.weights[parameter.name]
       if (kept) parameter.revive(kept.data)
     }
-  }
-}
-
-/** Trains; after an error the weights of the last finished epoch are kept, if there is one. */
-async function fitOrRescue(
-  model: Network,
-  data: ImageDataset,
-  {
-    settings,
-    signal,
-    onEvent,
-  }: { readonly settings: Settings; readonly signal: AbortSignal; readonly onEvent: Tell },
-  epochs: readonly EpochResult[],
-): Promise<{ readonly fitted: FitResult | null; readonly problem: string | null }> {
-  try {
-    return {
-      fitted: await fit(model, data, { ...fitOptions(settings), signal, onEvent }),
-      problem: null,
-    }
-  } catch (error) {
-    if (!(error instanceof GraftError) || error instanceof DeviceLostError || epochs.length === 0)
-      throw error
-    return { fitted: null, problem: pageMessage(error) }
   }
 }
 

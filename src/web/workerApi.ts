@@ -2,10 +2,12 @@
 import type { Share } from '../base/interval.ts'
 import type { Variant } from '../nn/alexnet.ts'
 import type { ClassFigures, TopLoss } from '../report/statistics.ts'
+import type { Prediction } from '../train/evaluate.ts'
 import type { EpochResult, Skipped, TrainEvent } from '../train/events.ts'
 import type { MemoryPlan } from '../train/memoryPlan.ts'
+import type { Verdict } from '../train/trust.ts'
 import type { Choice } from '../transfer/decide.ts'
-import type { Plan } from '../transfer/scenario.ts'
+import type { Plan, Scenario } from '../transfer/scenario.ts'
 
 /**
  * A layer with values under the scenario, described together with the layers after it that have
@@ -34,12 +36,25 @@ export interface Prepared {
   readonly memory: MemoryPlan | null
 }
 
+/** An image held out, and what the network takes it for at the moment. */
+export interface Previewed {
+  readonly name: string
+  readonly actual: string
+  readonly predicted: string
+  readonly probability: number
+}
+
 /** Events of the worker. */
 export type WorkEvent =
   | TrainEvent
   | { readonly type: 'choice'; readonly choice: Choice }
   | { readonly type: 'prepared'; readonly prepared: Prepared }
+  | { readonly type: 'preview'; readonly images: readonly Previewed[] }
   | { readonly type: 'judging' }
+  /** A comparison trains this way next. */
+  | { readonly type: 'contestant'; readonly scenario: Scenario | 'auto' }
+  /** Work that has no events of its own: how much of it is done. */
+  | { readonly type: 'part'; readonly done: number; readonly total: number }
 
 /** A finished training, evaluated on the images held out. */
 export interface Result {
@@ -51,6 +66,8 @@ export interface Result {
   readonly problem: string | null
   readonly seconds: number
   readonly skipped: readonly Skipped[]
+  readonly plan: Plan
+  readonly choice: Choice | null
   readonly classes: readonly string[]
   readonly accuracy: Share | null
   readonly loss: number
@@ -58,6 +75,29 @@ export interface Result {
   readonly confusion: readonly (readonly number[])[]
   readonly perClass: readonly ClassFigures[]
   readonly topLosses: readonly TopLoss[]
+  /** When “none of these” is said, in a sentence. */
+  readonly trust: string
+}
+
+/** The answer to an image to test: what it is taken for, or why it cannot be read. */
+export type Answer =
+  | {
+      readonly name: string
+      readonly top: Prediction['top']
+      /** Whether to trust it; null where too few images were held out to say. */
+      readonly verdict: Verdict | null
+    }
+  | { readonly name: string; readonly problem: string }
+
+/** An image as the network sees it, and where its answer comes from. */
+export interface HeatMap {
+  /** RGBA rows, `size` pixels wide and high. */
+  readonly seen: Uint8ClampedArray<ArrayBuffer>
+  readonly size: number
+  /** How much covering each of `cells` × `cells` parts lowers the probability. */
+  readonly map: Float64Array
+  readonly cells: number
+  readonly class: string
 }
 
 export const downloads = ['run', 'safetensors', 'onnx', 'pytorch'] as const

@@ -1,9 +1,6 @@
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { type Browser, chromium as launcher, type Page } from 'playwright-core'
+import { chromium as launcher, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createEngineOn } from '../../src/createEngine.ts'
 import { openEmoji } from '../../src/data/emoji.ts'
@@ -18,66 +15,48 @@ import { readArchive } from '../../src/weights/archive.ts'
 import { loadWeights } from '../../src/weights/load.ts'
 import { writeSafetensors } from '../../src/weights/safetensors.ts'
 import { bytesSource } from '../../src/weights/source.ts'
-import { chromium, complaintsOf, openChromium } from '../support/chromium.ts'
+import { chromium } from '../support/chromium.ts'
 import { serveFolder } from '../support/staticSite.ts'
+import { buildWebPage, noBarrier, take, type WebPage } from '../support/webPage.ts'
 
 if (!chromium)
   console.log('the page in a browser: skipped, no Chromium is installed (GRAFT_CHROMIUM names one)')
 
-const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 const classes = ['clock', 'flag', 'food', 'heart']
 const each = 16
 const [epochs, lr] = [8, 0.01]
 
 describe.skipIf(!chromium)('the built page in a real Chromium', () => {
+  let web: WebPage
   let [folder, photos] = ['', '']
-  let site: Awaited<ReturnType<typeof serveFolder>>
-  let browser: Browser
+  const open = (options?: Parameters<WebPage['open']>[0]) => web.open(options)
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'graft-web-'))
+    web = await buildWebPage()
+    folder = web.folder
     photos = join(folder, 'emoji')
     await copyEmoji(photos)
-    const { build } = await import('vite')
-    const configFile = fileURLToPath(new URL('../../src/web/vite.config.ts', import.meta.url))
-    await build({ configFile, logLevel: 'error', build: { outDir: join(folder, 'page') } })
-    site = await serveFolder(join(folder, 'page'))
-    browser = await openChromium()
   })
-  afterAll(async () => {
-    await browser?.close()
-    site?.close()
-    await rm(folder, { recursive: true, force: true })
-  })
-
-  async function open({
-    width = 1440,
-    dark = false,
-  } = {}): Promise<{ page: Page; complaints: string[] }> {
-    const page = await browser.newPage({
-      viewport: { width, height: 900 },
-      colorScheme: dark ? 'dark' : 'light',
-    })
-    const complaints = complaintsOf(page)
-    page.on('request', (request) => {
-      if (!request.url().startsWith(site.url) && !request.url().startsWith('blob:'))
-        complaints.push(`it asks for ${request.url()}`)
-    })
-    await page.goto(site.url)
-    await page.getByText(/^Computes on/).waitFor()
-    return { page, complaints }
-  }
+  afterAll(() => web?.close())
 
   async function choose(page: Page, path: string): Promise<void> {
     await page.getByLabel(/Choose (a|another) folder/).setInputFiles(path)
   }
 
+  /** Unfolds the settings, which most people leave alone. */
+  async function settings(page: Page): Promise<void> {
+    const fold = page.getByText('How it learns')
+    await fold.waitFor()
+    if (!(await page.getByText('few, similar').isVisible())) await fold.click()
+  }
+
   test('trains to the accuracy of Node, and what it gives to download predicts in Node as it did', async () => {
     const { page, complaints } = await open()
     await choose(page, photos)
+    await settings(page)
     await page.getByText('few, similar').click()
-    await page.getByLabel('Epochs', { exact: true }).fill(String(epochs))
-    await page.getByLabel('Learning rate').fill(String(lr))
+    await page.getByLabel('Rounds', { exact: true }).fill(String(epochs))
+    await page.getByLabel('Size of a step').fill(String(lr))
     const plan = page.getByTestId('plan')
     await expect
       .poll(() => plan.textContent())
@@ -93,8 +72,8 @@ describe.skipIf(!chromium)('the built page in a real Chromium', () => {
     )
     await noBarrier(page)
     const image = join(photos, 'flag', '0.png')
-    await page.getByLabel('Choose an image').setInputFiles(image)
-    const answer = page.getByTestId('answer').locator('li')
+    await page.getByLabel('Choose images').setInputFiles(image)
+    const answer = page.getByTestId('answers').locator('.bars li')
     await answer.first().waitFor()
     const answers = await answer.allTextContents()
     const safetensors = await take(page, 'safetensors', folder)
@@ -148,6 +127,7 @@ describe.skipIf(!chromium)('the built page in a real Chromium', () => {
     const { page, complaints } = await open({ width: 390, dark: true })
     await noBarrier(page)
     await choose(page, photos)
+    await settings(page)
     await page.getByRole('button', { name: 'Measure now' }).click()
     // The button that was pressed is gone; who pressed it by keyboard is not sent back to the top
     // of the page.
@@ -166,7 +146,7 @@ describe.skipIf(!chromium)('the built page in a real Chromium', () => {
       .poll(() => page.getByTestId('plan').textContent())
       .toMatch(/small-different on alexnet-64, from pretrained/)
     await noBarrier(page)
-    await page.getByLabel('Epochs', { exact: true }).fill('5000')
+    await page.getByLabel('Rounds', { exact: true }).fill('5000')
     await page.getByRole('button', { name: 'Train', exact: true }).click()
     await page.locator('.chart svg').first().waitFor()
     await noBarrier(page)
@@ -195,6 +175,7 @@ describe.skipIf(!chromium)('the built page in a real Chromium', () => {
     await expect
       .poll(() => page.getByTestId('found').textContent())
       .toMatch(/^emoji: 4 classes, 49 images to train on, 16 held out/)
+    await settings(page)
     await page.getByText('few, similar').click()
     await page.getByText('a file of mine').click()
     await page.getByLabel('Choose the file').setInputFiles(join(photos, 'flag', '0.png'))
@@ -244,7 +225,7 @@ describe.skipIf(!chromium)('the built page in a real Chromium', () => {
     })
     try {
       const page = await without.newPage({ viewport: { width: 390, height: 900 } })
-      await page.goto(site.url)
+      await page.goto(web.url)
       const alert = page.getByRole('alert')
       await expect
         .poll(() => alert.textContent())
@@ -307,40 +288,6 @@ async function drop(page: Page, path: string): Promise<void> {
     })
     .toBe('taken')
   await devtools.detach()
-}
-
-/** Nothing that axe-core calls serious, and nothing beyond the edge. */
-async function noBarrier(page: Page): Promise<void> {
-  // The page's policy takes no script tag; what the test evaluates is not the page's.
-  await page.evaluate(await readFile(axe, 'utf8'))
-  const found = await page.evaluate(async () => {
-    const { axe: runner } = globalThis as unknown as {
-      axe: {
-        run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }>
-      }
-    }
-    const { violations } = await runner.run()
-    return violations
-      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 200)}`)
-  })
-  expect(found).toEqual([])
-  expect(
-    await page.evaluate(
-      () => document.documentElement.scrollWidth <= document.documentElement.clientWidth,
-    ),
-  ).toBe(true)
-}
-
-/** Presses a download button; the file's path. */
-async function take(page: Page, name: string, folder: string): Promise<string> {
-  const [download] = await Promise.all([
-    page.waitForEvent('download'),
-    page.getByRole('button', { name, exact: true }).click(),
-  ])
-  const path = join(folder, download.suggestedFilename())
-  await download.saveAs(path)
-  return path
 }
 
 async function unpack(zip: string, folder: string): Promise<void> {

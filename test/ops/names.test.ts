@@ -34,7 +34,7 @@ const users: Readonly<Record<string, readonly string[]>> = {
   'AlexNet, and its probability of dropout': [
     'nn/alexnet.ts',
     'nn/network.ts',
-    'train/runFolder.ts',
+    'train/runConfig.ts',
     'train/runForms.ts',
   ],
   'layers that files of other formats name': [

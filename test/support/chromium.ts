@@ -17,14 +17,18 @@ const usual = [
 export const chromium: string | null =
   usual.find((path): path is string => path !== undefined && existsSync(path)) ?? null
 
-/** Starts it without a window, with WebGPU on whatever there is. */
-export function openChromium(): Promise<Browser> {
+/**
+ * Starts it without a window, with WebGPU on whatever there is.
+ * @param flags more arguments for it
+ */
+export function openChromium(...flags: string[]): Promise<Browser> {
   if (!chromium) throw new Error('there is no Chromium')
   const args = [
     '--no-sandbox',
     '--enable-unsafe-webgpu',
     '--ignore-gpu-blocklist',
     '--enable-features=Vulkan',
+    ...flags,
   ]
   return launcher.launch({ executablePath: chromium, args })
 }

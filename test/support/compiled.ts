@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, type Plugin } from 'esbuild'
-import { bundleSources } from '../../src/inspect/node/bundle.ts'
+import { bundleSources } from '../../src/inspect/node/bundleSources.ts'
 import { filesIn } from './sources.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))

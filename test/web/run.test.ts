@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest'
-import { clock } from '../../src/base/format.ts'
 import type { EpochResult } from '../../src/train/events.ts'
 import { type Action, type Run, reduce } from '../../src/web/run.ts'
 import type { Result, WorkEvent } from '../../src/web/workerApi.ts'
@@ -25,27 +24,56 @@ const heard = (event: WorkEvent, at = 0): Action => ({ type: 'event', event, at 
 const after = (...actions: Action[]) => actions.reduce(reduce, null) as Run | null
 const start: Action = { type: 'start', epochs: 5 }
 
-test('the time left follows from the steps after the first', () => {
-  expect(after(start, heard(step(1, 1), 1000))?.left).toBe(null)
-  // Four steps in two seconds; of twenty, fifteen are left.
+const agenda: WorkEvent = {
+  type: 'agenda',
+  epochs: 5,
+  done: 0,
+  batches: 0,
+  trainImages: 128,
+  valImages: 32,
+  batchSize: 32,
+  maxSeconds: null,
+  patience: null,
+  stages: [{ last: 5, stored: false, frozenWork: 0, work: 1e6 }],
+}
+const validated: WorkEvent = { type: 'validate', epoch: 1, done: 32, total: 32 }
+
+test('the time left is that of the command: unknown at first, then from what an epoch took', () => {
+  expect(after(start, heard(agenda), heard(step(1, 1), 1000))?.left).toBe(null)
   const run = after(
     start,
+    heard(agenda, 0),
     heard(step(1, 1), 1000),
+    heard({ type: 'preview', images: [] }, 1200),
     heard(step(1, 4), 2500),
-    heard({ type: 'epoch', ...epoch(1) }),
-    heard(step(2, 1), 3000),
+    heard(validated, 2900),
+    heard({ type: 'epoch', ...epoch(1) }, 3000),
+    heard(step(2, 1), 3500),
   )
-  expect(run?.left).toBe(7.5)
-  expect(run?.doing).toEqual({ what: 'Epoch 2 of 5', done: 5, total: 20 })
-  expect(clock(run?.left ?? 0)).toBe('0:08')
-  expect(clock(75)).toBe('1:15')
+  // Four more epochs of two to three seconds, less the step that was made.
+  expect(run?.left?.seconds).toBeGreaterThan(6)
+  expect(run?.left?.seconds).toBeLessThan(13)
+  expect(run?.doing).toEqual({ what: 'Round 2 of 5', done: 5, total: 20 })
+})
+
+test('losses are shown from the first step on, and no more than a chart can show', () => {
+  const many = Array.from({ length: 1000 }, (_, i) =>
+    heard(step(1 + Math.floor(i / 4), 1 + (i % 4))),
+  )
+  expect(after(start, heard(step(1, 1)))?.losses).toEqual([{ x: 0.25, y: 1 }])
+  const run = after(start, ...many)
+  expect(run?.losses.length).toBeLessThanOrEqual(400)
+  expect(run?.losses.at(-1)?.x).toBe(250)
+  // Reading, in the first round, does not take the bar back.
+  const reading = run && reduce(run, heard({ type: 'read', split: 'val', done: 1, total: 9 }))
+  expect(reading?.doing.what).toMatch(/^Round/)
 })
 
 test('a screen reader hears of epochs, not of steps', () => {
   const said = (...actions: Action[]) => after(start, ...actions)?.said
   expect(said(heard(step(1, 1)))).toBe('Training begins.')
   expect(said(heard({ type: 'epoch', ...epoch(1) }), heard(step(2, 1)))).toBe(
-    'Epoch 1 of 5: 50.0 % of the images held out are right.',
+    'Round 1 of 5: 50.0 % of the images held out are right.',
   )
 })
 

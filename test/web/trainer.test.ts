@@ -5,6 +5,8 @@ import type { AdapterChoice } from '../../src/host/host.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
 import { nodeHost } from '../../src/nodeHost.ts'
 import type { Engine } from '../../src/tensor/tensor.ts'
+import { keptEpochOf } from '../../src/train/kept.ts'
+import { type Project, pathOf, projectOf, renameClass } from '../../src/web/project.ts'
 import { defaults } from '../../src/web/settings.ts'
 import { Trainer } from '../../src/web/trainer.ts'
 import type { WorkEvent } from '../../src/web/workerApi.ts'
@@ -24,7 +26,13 @@ const settings = {
   epochs: 2,
   batchSize: 8,
 } as const
-const folder = { root: 'shapes', split: 0.25, seed: 0 }
+const division = { split: 0.25, seed: 0 }
+
+function project(placed: readonly PlacedFile[]): Project {
+  const made = projectOf({ root: 'shapes', files: placed, passedOver: [] })
+  if (typeof made === 'string') throw new Error(made)
+  return made
+}
 
 beforeAll(async () => {
   // One of its own: a device is destroyed here.
@@ -53,7 +61,7 @@ beforeAll(async () => {
     })),
   )
   await trainer.open()
-  await trainer.use(files, folder)
+  await trainer.use(project(files), division)
 })
 afterAll(() => engine.dispose())
 
@@ -66,9 +74,10 @@ test('what was trained outlives the device it was trained on', async () => {
   expect(result).toMatchObject({
     aborted: false,
     problem: null,
-    keptEpoch: 2,
     classes: ['circle', 'square', 'stripes'],
   })
+  expect(result.epochs).toHaveLength(2)
+  expect(result.keptEpoch).toBe(keptEpochOf(result.epochs))
   const [before, onnx] = [
     await weightsOf(),
     await (await trainer.download('onnx')).blob.arrayBuffer(),
@@ -86,7 +95,9 @@ test('what was trained outlives the device it was trained on', async () => {
     new Uint8Array(onnx),
   )
   const image = new File([files[0]?.file ?? ''], '0.png')
-  expect((await trainer.classify(image)).top).toHaveLength(3)
+  expect(await trainer.classify([image], ignore)).toMatchObject([
+    { name: '0.png', top: [{}, {}, {}] },
+  ])
 })
 
 test('a training that is stopped before its first epoch says so, and keeps nothing', async () => {
@@ -94,7 +105,7 @@ test('a training that is stopped before its first epoch says so, and keeps nothi
     if (event.type === 'compile' || event.type === 'step') trainer.stop()
   })
   await expect(training).rejects.toMatchObject({ name: 'stopped' })
-  await expect(trainer.classify(new File([], 'x.png'))).rejects.toMatchObject({
+  await expect(trainer.classify([new File([], 'x.png')], ignore)).rejects.toMatchObject({
     name: 'usage',
     message: 'nothing is trained yet',
   })
@@ -105,7 +116,7 @@ test('a class of which no image can be decoded ends it, by name', async () => {
     path,
     file: path.includes('train/square') ? new Blob(['no image']) : file,
   }))
-  await trainer.use(broken, folder)
+  await trainer.use(project(broken), division)
   const skipped: string[] = []
   const training = trainer.train(
     settings,
@@ -122,7 +133,7 @@ test('a class of which no image can be decoded ends it, by name', async () => {
     path,
     file: path === 'train/square/9.png' ? new Blob(['no image']) : file,
   }))
-  await trainer.use(some, folder)
+  await trainer.use(project(some), division)
   const told: WorkEvent['type'][] = []
   const result = await trainer.train(
     { ...settings, scenario: 'auto', epochs: 1 },
@@ -133,7 +144,7 @@ test('a class of which no image can be decoded ends it, by name', async () => {
   expect(
     told.filter((type) => ['choice', 'prepared', 'skipped', 'epoch', 'judging'].includes(type)),
   ).toEqual([...['choice', 'prepared', 'skipped', 'epoch', 'judging']])
-  await trainer.use(files, folder)
+  await trainer.use(project(files), division)
 })
 
 test('a batch that would not fit, and settings that do not go together, are said before training', async () => {
@@ -157,8 +168,70 @@ test('a batch that would not fit, and settings that do not go together, are said
   const wrong = trainer.prepare({ ...settings, scenario: 'large-similar', headEpochs: 2 }, null)
   await expect(wrong).rejects.toMatchObject({
     name: 'usage',
-    message: /^“Epochs of the head alone” is 2 of 2 epochs/,
+    message: /^“Rounds of the new layer alone” is 2 of 2 epochs/,
   })
+})
+
+test('a second training computes no image twice, also in a class with another name', async () => {
+  const renamed = renameClass(project(files), 'circle', 'ring')
+  const cached: WorkEvent[] = []
+  const listen = (event: WorkEvent) => event.type === 'cached' && cached.push(event)
+  await trainer.use(renamed, division)
+  const result = await trainer.train({ ...settings, epochs: 1 }, null, listen)
+  expect(result.classes).toEqual(['ring', 'square', 'stripes'])
+  expect(cached).toMatchObject([
+    { split: 'train', count: 24, total: 24 },
+    { split: 'val', count: 12, total: 12 },
+  ])
+})
+
+test('a project is saved with its network, and opened again as it was', async () => {
+  const before = project(files)
+  await trainer.use(before, division)
+  const trained = await trainer.train(settings, null, ignore)
+  const saved = new File([await trainer.save(before)], 'shapes.graft.zip')
+  const { project: after, result } = await trainer.load(saved, division)
+  expect(after.classes).toEqual(before.classes)
+  expect(after.images.map(pathOf)).toEqual(before.images.map(pathOf))
+  expect(result).toMatchObject({
+    classes: trained.classes,
+    accuracy: trained.accuracy,
+    confusion: trained.confusion,
+    epochs: trained.epochs.map(({ epoch, valLoss }) => ({ epoch, valLoss })),
+    keptEpoch: trained.keptEpoch,
+  })
+  const damaged = new File([saved.slice(0, 2000)], 'half.zip')
+  await expect(trainer.load(damaged, division)).rejects.toMatchObject({
+    name: 'data',
+    message: /^half\.zip is not a saved project/,
+  })
+})
+
+test('images to test each have their own answer, and a map of where it comes from', async () => {
+  const [good, bad] = [new File([files[0]?.file ?? ''], '0.png'), new File(['no'], 'bad.png')]
+  const answers = await trainer.classify([bad, good], ignore)
+  expect(answers).toMatchObject([
+    { name: 'bad.png', problem: /^bad\.png: / },
+    { name: '0.png', top: [{}, {}, {}] },
+  ])
+  const { seen, size, map, cells } = await trainer.heatMap(good)
+  expect([seen.length, map.length]).toEqual([4 * size * size, cells * cells])
+  expect(Math.max(...seen)).toBe(255)
+})
+
+test('the four ways are compared on the images, and what was trained stays', async () => {
+  const told = new Set<string>()
+  const { scenarios } = await trainer.compare({ ...settings, epochs: 1 }, (event) => {
+    if (event.type === 'contestant') told.add(event.scenario)
+  })
+  expect([...scenarios.keys()]).toEqual([
+    'small-similar',
+    'small-different',
+    'large-similar',
+    'large-different',
+  ])
+  expect([...told]).toEqual(['auto', ...scenarios.keys()])
+  expect((await trainer.download('safetensors')).name).toMatch(/^shapes-/)
 })
 
 test('a learning rate is found, and the network that is trained has not been there', async () => {

@@ -3,7 +3,7 @@
  * package nor a web page needs a bundler for it.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
-import { bundleSources } from './bundle.ts'
+import { bundleSources } from './bundleSources.ts'
 
 const folder = new URL('../../../dist/inspect/page/', import.meta.url)
 await mkdir(folder, { recursive: true })

@@ -21,7 +21,7 @@ interface FourWaysProps {
   readonly budget: string
   readonly Figure: FigureView
   /** The level of its headings. */
-  readonly Heading?: 'h2' | 'h4'
+  readonly Heading?: 'h2' | 'h3'
 }
 
 /** The four scenarios' accuracy against time, and what auto picks. */

@@ -37,7 +37,7 @@ export const trainingOptions = {
     default: 20, // of the command line and the page; a program has to give it
     decisive: 'with a schedule',
     flag: { flags: '--epochs <n>', help: 'passes over the images', recorded: true },
-    field: { label: 'Epochs' },
+    field: { label: 'Rounds', hint: 'how often it looks at every image' },
   },
   batchSize: {
     rule: positiveInteger,
@@ -45,7 +45,7 @@ export const trainingOptions = {
     decisive: 'bits',
     step: true,
     flag: { flags: '--batch-size <n>', help: 'images per step', recorded: true },
-    field: { label: 'Batch size' },
+    field: { label: 'Images at a time', hint: 'it learns a little after each such group' },
   },
   optimizer: {
     rule: choiceRule(optimizers),
@@ -53,7 +53,7 @@ export const trainingOptions = {
     decisive: 'bits',
     step: true,
     flag: { flags: '--optimizer <name>', help: 'how a step is made', recorded: true },
-    field: { label: 'Optimizer' },
+    field: { label: 'Way of learning', hint: 'adam suits most images' },
   },
   lr: {
     rule: numberFromZero,
@@ -70,7 +70,7 @@ export const trainingOptions = {
       help: "learning rate; 'find' takes the one that lr-find suggests",
       rule: rateOrFind,
     },
-    field: { label: 'Learning rate' },
+    field: { label: 'Size of a step', hint: 'the learning rate: how much each step changes' },
   },
   momentum: {
     rule: numberFromZero,
@@ -93,7 +93,7 @@ export const trainingOptions = {
     decisive: 'bits',
     step: true,
     flag: { flags: '--weight-decay <x>', help: 'pull toward zero' },
-    field: { label: 'Weight decay', more: true },
+    field: { label: 'Pull toward zero', hint: 'weight decay: keeps it simple', more: true },
   },
   augment: {
     rule: null,
@@ -107,7 +107,7 @@ export const trainingOptions = {
         'fields such as flip=0,rotation=15,crop=0.5-1 (alone: standard)',
     },
     field: {
-      label: 'Augmentation',
+      label: 'Vary the images',
       choices: [[null, 'none'], ...['light', 'standard', 'strong'].map((s) => [s, s] as const)],
       meanings: {
         none: 'each as it is',
@@ -138,7 +138,7 @@ export const trainingOptions = {
       help: 'the same seed on the same adapter gives the same bytes',
       recorded: true,
     },
-    field: { label: 'Seed', hint: 'the same one gives the same network', more: true },
+    field: { label: 'Number for chance', hint: 'the seed: the same, the same network', more: true },
   },
   strict: {
     rule: trueOrFalse,
@@ -155,7 +155,7 @@ export const trainingOptions = {
     default: 'constant',
     decisive: 'bits',
     flag: { flags: '--schedule <name>', group: 'The learning rate:', help: 'how it changes' },
-    field: { label: 'Schedule', more: true },
+    field: { label: 'Change of the step', hint: 'over the whole training', more: true },
   },
   warmup: {
     rule: numberFromZero,
@@ -188,7 +188,7 @@ export const trainingOptions = {
       rule: positiveInteger,
     },
     field: {
-      label: 'Epochs of the head alone',
+      label: 'Rounds of the new layer alone',
       hint: 'then all layers, early ones slower',
       more: true,
       off: 0,
@@ -236,7 +236,7 @@ export const trainingOptions = {
       group: 'Against overfitting:',
       help: 'stop after n epochs without a better one',
     },
-    field: { label: 'Stop after epochs without gain', hint: '0: never', more: true, off: 0 },
+    field: { label: 'Stop after rounds without gain', hint: '0: never', more: true, off: 0 },
   },
   keep: {
     rule: choiceRule(['last', 'best']),
@@ -304,7 +304,7 @@ export const trainingOptions = {
       help: 'share of probability spread over all classes',
       recorded: true,
     },
-    field: { label: 'Label smoothing', more: true },
+    field: { label: 'Room for doubt', hint: 'label smoothing: 0 is none', more: true },
   },
   mixup: {
     rule: positiveNumber,
@@ -317,7 +317,7 @@ export const trainingOptions = {
         'mix images and their classes in pairs, by shares from Beta(alpha, alpha); 0.2 to 0.4 ' +
         'is usual',
     },
-    field: { label: 'Mixup', hint: '0: off; 0.2 mixes images a little', more: true, off: 0 },
+    field: { label: 'Blend pairs of images', hint: 'mixup, such as 0.2', more: true, off: 0 },
   },
   accumulate: {
     rule: positiveInteger,
