@@ -93,8 +93,9 @@ async function measure(name: string, seed: number): Promise<Row> {
   // Where auto would train the whole network, what a new last layer would reach is forecast here.
   const scenario = choice.forecast ? choice.scenario : 'small-similar'
   const head = headOptions(scenario, evidence)
+  const end = head.replace === 'last' ? 'last hidden FC' : 'last features'
   const basis = evidence.depths.find(({ layer, part }) =>
-    head.cut ? layer === head.cut : part === (head.replace === 'last' ? last : 'last features'),
+    head.cut ? layer === head.cut : part === end,
   )
   const forecast = basis && (choice.forecast ?? forecastOf(basis, evidence))
   if (!basis || !forecast) throw new Error(`${name}, seed ${seed}: there is no forecast`)
@@ -123,8 +124,6 @@ async function measure(name: string, seed: number): Promise<Row> {
   )
   return row
 }
-
-const last = 'last hidden FC'
 
 async function open(name: string): Promise<ImageDataset> {
   if (name === 'emoji') return openEmoji({ seed: 0 })

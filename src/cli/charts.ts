@@ -1,7 +1,8 @@
 /** Charts drawn with letters in the terminal. */
 import { plot } from 'simple-ascii-chart'
 import { at } from '../base/at.ts'
-import type { Contestant } from '../train/compareScenarios.ts'
+import { percent } from '../base/format.ts'
+import type { Chance, Contestant } from '../train/compareScenarios.ts'
 import type { LearningRates } from '../train/findLearningRate.ts'
 import type { Scenario } from '../transfer/scenario.ts'
 
@@ -15,9 +16,13 @@ const letters: Readonly<Partial<Record<string, string>>> = {
 const letterOf = (name: string) => letters[name] ?? name.replace('the ', '').slice(0, 1)
 const comparisonSize = { width: 72, height: 14 } as const
 
-/** Accuracy against time: one letter a scenario, at evenly spaced times. */
+/**
+ * Accuracy against time: one letter a scenario, at evenly spaced times, and a line of dots at the
+ * accuracy of always naming the most common class.
+ */
 export function comparisonChart(
   scenarios: ReadonlyMap<string, Pick<Contestant, 'points' | 'seconds'>>,
+  { mostCommon }: Pick<Chance, 'mostCommon'>,
 ): string[] {
   const contestants = [...scenarios.values()]
   const seconds = Math.max(1e-3, ...contestants.map((contestant) => contestant.seconds))
@@ -28,12 +33,18 @@ export function comparisonChart(
     return line
   })
   const step = roundStep(seconds / 6)
+  const dots = Array.from({ length: comparisonSize.width / 2 }, (_, i): [number, number] => [
+    ((i + 0.5) / (comparisonSize.width / 2)) * seconds,
+    100 * mostCommon,
+  ])
+  for (const dot of dots) letterAt.set(String(dot), '·')
   const best = Math.max(
+    mostCommon,
     ...contestants.flatMap(({ points }) => points.map(({ valAccuracy }) => valAccuracy)),
   )
   const top = 20 * Math.max(1, Math.ceil(5 * best))
   // The point at [0, 0] makes the time axis begin at 0; it has no letter.
-  const chart = plot([...lines, [[0, 0]]], {
+  const chart = plot([dots, ...lines, [[0, 0]]], {
     ...comparisonSize,
     yRange: [0, top],
     customXAxisTicks: multiplesOf(step, 0, Math.floor(seconds / step)),
@@ -46,7 +57,8 @@ export function comparisonChart(
     }),
   })
   const key = [...scenarios.keys()].map((name) => `${letterOf(name)} ${name}`).join('   ')
-  return [...linesOf(chart), `  ${key}`]
+  const chance = `·  always the most common class (${percent(mostCommon)})`
+  return [...linesOf(chart), `  ${key}`, `  ${chance}`]
 }
 
 /** The last known accuracy at evenly spaced times, in percent, from the first epoch on. */

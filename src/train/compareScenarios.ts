@@ -1,8 +1,15 @@
 import { at } from '../base/at.ts'
 import { UsageError } from '../base/errors.ts'
+import { percent } from '../base/format.ts'
+import {
+  type Difference,
+  type Interval,
+  pairedDifference,
+  shareInterval,
+} from '../base/interval.ts'
 import { checkOptions } from '../base/options.ts'
-import type { ImageDataset } from '../data/dataset.ts'
-import type { Network } from '../nn/network.ts'
+import { countByClass, type ImageDataset } from '../data/dataset.ts'
+import { list, type Network } from '../nn/network.ts'
 import { type Choice, headOptions } from '../transfer/decide.ts'
 import { applyScenario, type Plan, type Scenario, scenarios } from '../transfer/scenario.ts'
 import { chooseScenario } from './chooseScenario.ts'
@@ -10,6 +17,8 @@ import type { EpochResult, TrainEvent } from './events.ts'
 import { fit } from './fit.ts'
 import { defaultBatchSize, type FitOptions } from './fitOptions.ts'
 import { keptEpochOf } from './kept.ts'
+import { mostLikely } from './metrics.ts'
+import { type Outcome, outcomesOf } from './outcomes.ts'
 
 /** Options of `compareScenarios`: the budget of each scenario, and how they train. */
 export interface CompareOptions
@@ -54,6 +63,13 @@ export interface Contestant {
    * the last ones must not count against it.
    */
   readonly valAccuracy: number
+  /** Its 95 % interval. */
+  readonly interval: Interval
+  /**
+   * The best scenario's accuracy less this one's, with a 95 % interval from the images on which the
+   * two disagree. If that contains 0, they tie: neither is shown to be better.
+   */
+  readonly behind: Difference
   /** The number of that epoch, counted from 1. */
   readonly bestEpoch: number
   /** Passes over the images, including a fraction of the one that was cut short. */
@@ -63,11 +79,48 @@ export interface Contestant {
   readonly steps: number
 }
 
+/** Accuracies that need no training. */
+export interface Chance {
+  /** Of always naming the class that is the most common one in the training images. */
+  readonly mostCommon: number
+  /** Of guessing: one in the number of classes. */
+  readonly guessing: number
+}
+
+/** The scenarios that tie with the best one, itself included, the cheapest first. */
+export function bestScenarios({ scenarios: results }: Pick<Comparison, 'scenarios'>): Scenario[] {
+  return [...results]
+    .filter(([, { behind }]) => behind.low <= 0)
+    .sort(([, a], [, b]) => a.plan.trainedValues - b.plan.trainedValues)
+    .map(([scenario]) => scenario)
+}
+
+/** Who is best, or who ties, in a sentence. */
+export function verdict(comparison: Pick<Comparison, 'scenarios' | 'chance'>): string {
+  const { scenarios: results, chance } = comparison
+  const ahead = bestScenarios(comparison)
+  const cheapest = at(ahead, 0)
+  const all = [...results.values()]
+  const most = Math.max(...all.map(({ interval }) => interval.low))
+  const doubt =
+    most > chance.mostCommon
+      ? ''
+      : ' None is shown to be better than always naming the most common class ' +
+        `(${percent(chance.mostCommon)}).`
+  if (ahead.length === 1) return `${cheapest} is best.${doubt}`
+  return (
+    `${list(ahead)} tie: on these validation images none of them is shown to be better. ` +
+    `The cheapest of them is ${cheapest}, which trains the fewest values.${doubt}`
+  )
+}
+
 /** The result of `compareScenarios`. */
 export interface Comparison {
   /** What `chooseScenario` chooses. */
   readonly choice: Choice
   readonly budget: Budget
+  /** Accuracies that need no training, on the validation images. */
+  readonly chance: Chance
   /** In the order of training; an aborted comparison lacks the last ones. */
   readonly scenarios: ReadonlyMap<Scenario, Contestant>
 }
@@ -116,7 +169,7 @@ export async function compareScenarios(
   }).finally(() => probed.dispose())
   const budget = budgetOf(options, choice, data)
   onChoice?.(choice, budget)
-  const results = new Map<Scenario, Contestant>()
+  const trained = new Map<Scenario, Trained>()
   for (const scenario of scenarios) {
     if (signal?.aborted) break
     const model = await build()
@@ -138,8 +191,9 @@ export async function compareScenarios(
       const last = clock.points.at(-1)
       if (aborted || !last) break
       const best = at(clock.points, keptEpochOf(clock.points) - 1)
+      const outcomes = await outcomesOf(model, data, { signal })
       const perEpoch = Math.ceil(data.train.length / (recipe.batchSize ?? defaultBatchSize))
-      results.set(scenario, {
+      trained.set(scenario, {
         plan,
         points: clock.points,
         valAccuracy: best.valAccuracy,
@@ -147,13 +201,50 @@ export async function compareScenarios(
         epochs: steps / perEpoch,
         seconds: last.at,
         steps,
+        right: outcomes.map(isRight),
       })
+    } catch (error) {
+      if (signal?.aborted && error === signal.reason) break
+      throw error
     } finally {
       model.dispose()
       model.engine.gpu.trim()
     }
   }
-  return { choice, budget, scenarios: results }
+  return { choice, budget, chance: chanceOf(data), scenarios: judged(trained) }
+}
+
+/** A scenario after its training: for each validation image, 1 if it is predicted rightly. */
+interface Trained extends Omit<Contestant, 'interval' | 'behind'> {
+  readonly right: readonly number[]
+}
+
+function isRight({ sample, probabilities }: Outcome): number {
+  return Number(mostLikely(probabilities)[0] === sample.label)
+}
+
+/** The scenarios with their intervals, and their distances from the best one. */
+function judged(trained: ReadonlyMap<Scenario, Trained>): Map<Scenario, Contestant> {
+  const all = [...trained.values()]
+  const most = Math.max(...all.map(({ valAccuracy }) => valAccuracy))
+  const best = all.find(({ valAccuracy }) => valAccuracy === most)
+  return new Map(
+    [...trained].map(([scenario, { right, ...one }]) => [
+      scenario,
+      {
+        ...one,
+        interval: shareInterval(one.valAccuracy, right.length),
+        behind: pairedDifference(best?.right ?? right, right),
+      },
+    ]),
+  )
+}
+
+function chanceOf({ train, val, classes }: ImageDataset): Chance {
+  const known = countByClass(train, classes.length)
+  const mostCommon = known.indexOf(Math.max(...known))
+  const held = at(countByClass(val, classes.length), mostCommon)
+  return { mostCommon: held / val.length, guessing: 1 / classes.length }
 }
 
 /** At least a minute, so that a scenario that trains the whole network makes some steps. */
@@ -164,7 +255,9 @@ function budgetOf(
   { evidence }: Choice,
   data: ImageDataset,
 ): Budget {
-  const reading = (evidence.readSeconds / evidence.sampled) * (data.train.length + data.val.length)
+  const { readSeconds, sampled, sampledValidation } = evidence
+  const perImage = readSeconds / (sampled + sampledValidation)
+  const reading = perImage * (data.train.length + data.val.length)
   if (epochs !== undefined) return { seconds: null, epochs, reading }
   return {
     seconds: seconds ?? Math.max(minSeconds, Math.ceil(3 * reading)),

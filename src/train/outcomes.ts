@@ -26,14 +26,15 @@ export interface Outcome {
 export async function outcomesOf(
   model: Network,
   data: ImageDataset,
-  options: { readonly onEvent?: OnEvent } = {},
+  options: { readonly onEvent?: OnEvent; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Outcome[]> {
   checkClasses(model, data)
-  const { onEvent } = options
+  const { onEvent, signal } = options
   const { val } = data
   const outcomes: Outcome[] = []
   const order = Array.from({ length: val.length }, (_, i) => i)
-  const reading = { ...decoding(model.engine), onBroken: brokenImages('val', onEvent, false) }
+  const onBroken = brokenImages('val', onEvent, false)
+  const reading = { ...decoding(model.engine), onBroken, ...(signal ? { signal } : {}) }
   for await (const group of grouped(decodeAhead(val, order, reading), defaultBatchSize)) {
     const rows = await softmaxRows(model, group)
     for (const [i, { sample, index }] of group.entries()) {

@@ -247,6 +247,8 @@ async function makePages(): Promise<{ run: string; comparison: string }> {
     plan,
     points,
     valAccuracy: points.at(-1)?.valAccuracy ?? 0,
+    interval: { low: 0.1, high: 0.9 },
+    behind: { value: 0, low: -0.2, high: 0.2 },
     bestEpoch: 3,
     epochs: 3,
     seconds: 3,
@@ -256,6 +258,7 @@ async function makePages(): Promise<{ run: string; comparison: string }> {
   const comparison: Comparison = {
     choice,
     budget,
+    chance: { mostCommon: 0.4, guessing: 1 / 3 },
     scenarios: new Map(scenarios.map((name): [Scenario, Contestant] => [name, contestant])),
   }
   return {

@@ -3,7 +3,7 @@ import { DataError, UsageError } from '../../src/base/errors.ts'
 import type { ArrayDataset } from '../../src/data/dataset.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
 import { chooseScenario } from '../../src/train/chooseScenario.ts'
-import { compareScenarios } from '../../src/train/compareScenarios.ts'
+import { bestScenarios, compareScenarios, verdict } from '../../src/train/compareScenarios.ts'
 import type { TrainEvent } from '../../src/train/events.ts'
 import { headOptions } from '../../src/transfer/decide.ts'
 import { applyScenario, scenarios } from '../../src/transfer/scenario.ts'
@@ -181,11 +181,24 @@ describe('chooseScenario', () => {
 describe('compareScenarios', () => {
   test('trains all four under one budget, each with the head that the probe found', async () => {
     const plans: string[] = []
-    const { scenarios: results, choice } = await compareScenarios(narrow, data, {
+    const comparison = await compareScenarios(narrow, data, {
       ...{ epochs: 2, batchSize: 10, seed: 1 },
       onPlan: ({ scenario }) => plans.push(scenario),
     })
+    const { scenarios: results, choice, chance } = comparison
     expect([...results.keys()]).toEqual(scenarios)
+    expect(chance).toEqual({ mostCommon: 1 / 3, guessing: 1 / 3 })
+    const all = [...results.values()]
+    const most = Math.max(...all.map(({ valAccuracy }) => valAccuracy))
+    for (const { valAccuracy, interval, behind } of all) {
+      expect(interval.low).toBeLessThan(valAccuracy + 1e-9)
+      expect(interval.high).toBeGreaterThan(valAccuracy - 1e-9)
+      // On the same 12 images.
+      expect(behind.value).toBeCloseTo(most - valAccuracy, 9)
+    }
+    const best = bestScenarios(comparison)
+    expect(best.map((name) => (results.get(name)?.behind.low ?? 1) <= 0)).not.toContain(false)
+    expect(verdict(comparison)).toContain(best.length > 1 ? `${best.join(', ')} tie` : 'is best')
     expect(plans).toEqual(scenarios)
     for (const [
       scenario,

@@ -1,13 +1,19 @@
 import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { UsageError } from '../../base/errors.ts'
-import { duration, percent } from '../../base/format.ts'
+import { accuracyWithInterval, duration, percent, pointsRange } from '../../base/format.ts'
 import { writeFileAtomic } from '../../base/node/atomicFile.ts'
 import { makeFolder } from '../../base/node/folder.ts'
 import type { LoadOptions } from '../../base/stateDict.ts'
 import { openData } from '../../data/openData.ts'
 import { alexnet, type Variant } from '../../nn/alexnet.ts'
-import { type Budget, type Comparison, compareScenarios } from '../../train/compareScenarios.ts'
+import {
+  type Budget,
+  bestScenarios,
+  type Comparison,
+  compareScenarios,
+  verdict,
+} from '../../train/compareScenarios.ts'
 import type { TrainEvent } from '../../train/events.ts'
 import type { OptimizerName } from '../../train/fitOptions.ts'
 import type { After } from '../../train/timeLeft.ts'
@@ -250,25 +256,38 @@ async function report(
   comparison: Comparison,
   command: Command,
 ): Promise<void> {
-  const { scenarios, choice } = comparison
+  const { scenarios, choice, chance } = comparison
   const budget = budgetText(comparison.budget)
-  const rows = [...scenarios].map(([name, { valAccuracy, bestEpoch, epochs, seconds }]) => [
+  const ahead = bestScenarios(comparison)
+  const rows = [...scenarios].map(([name, one]) => [
     name === choice.scenario ? '>' : '',
     name,
-    percent(valAccuracy),
-    bestEpoch,
-    epochs.toFixed(1),
-    seconds.toFixed(1),
+    accuracyWithInterval(one.valAccuracy, one.interval),
+    ahead.includes(name) ? (ahead.length > 1 ? 'tie' : 'best') : pointsRange(one.behind),
+    one.bestEpoch,
+    one.epochs.toFixed(1),
+    one.seconds.toFixed(1),
   ])
   output.line()
   output.lines(
-    table([['', budget, 'validation accuracy', 'in epoch', 'epochs', 'seconds'], ...rows], {
-      right: [2, 3, 4, 5],
-      indent: '  ',
-    }),
+    table(
+      [
+        ['', budget, 'accuracy', 'points behind', 'in epoch', 'epochs', 'seconds'],
+        ...rows,
+        ['', 'most common class', percent(chance.mostCommon)],
+        ['', 'guessing', percent(chance.guessing)],
+      ],
+      { right: [4, 5, 6], indent: '  ' },
+    ),
   )
-  output.line('  Accuracy is that of the best epoch, which graft train would keep.')
-  output.lines(['', ...comparisonChart(scenarios), ''])
+  output.lines([
+    '  Accuracy is that of the best epoch, which train would keep, on the same validation images;',
+    '  in brackets and as points behind the best: 95 % intervals.',
+    '',
+    ...comparisonChart(scenarios, chance),
+    '',
+  ])
+  output.labeled('verdict', verdict(comparison))
   output.labeled('auto', `would pick ${choice.scenario} (>): ${choice.reason}`)
   const path = command.opts<CompareOptions>().out ?? join('runs', `${dataName(dir)}-compare.html`)
   const { comparisonPage } = await import('../../report/comparison.tsx')
@@ -284,11 +303,13 @@ async function report(
   output.event({
     type: 'result',
     scenarios: Object.fromEntries(
-      [...scenarios].map(([name, { valAccuracy, seconds, epochs }]) => [
+      [...scenarios].map(([name, { valAccuracy, interval, behind, seconds, epochs }]) => [
         name,
-        { valAccuracy, seconds, epochs },
+        { valAccuracy, interval, behind, seconds, epochs: Number(epochs.toFixed(1)) },
       ]),
     ),
+    best: ahead,
+    chance,
     auto: {
       scenario: choice.scenario,
       reason: choice.reason,

@@ -1,10 +1,11 @@
 import type { VNode } from 'preact'
-import { percent } from '../../base/format.ts'
-import type { Comparison } from '../../train/compareScenarios.ts'
+import { accuracyWithInterval, percent, pointsRange } from '../../base/format.ts'
+import { bestScenarios, type Comparison, verdict } from '../../train/compareScenarios.ts'
 import type { Scenario } from '../../transfer/scenario.ts'
-import { lineDrawing } from './charts.ts'
+import { lineDrawing, type Series } from './charts.ts'
 import { Evidence } from './evidence.tsx'
 import type { FigureView } from './figure.tsx'
+import { intervalDrawing } from './intervals.ts'
 import { FoldedTable, Table } from './table.tsx'
 
 /** Each scenario in a line. */
@@ -25,12 +26,8 @@ interface FourWaysProps {
 }
 
 /** The four scenarios' accuracy against time, and what auto picks. */
-export function FourWays({
-  comparison: { scenarios, choice },
-  budget,
-  Figure,
-  Heading = 'h2',
-}: FourWaysProps): VNode {
+export function FourWays({ comparison, budget, Figure, Heading = 'h2' }: FourWaysProps): VNode {
+  const { scenarios, choice, chance } = comparison
   const contestants = [...scenarios]
   const series = contestants.map(([name, { points, plan }], i) => ({
     name,
@@ -38,28 +35,39 @@ export function FourWays({
     dashed: plan.frozen.length === 0,
     points: points.map(({ at, valAccuracy }) => ({ x: at, y: valAccuracy })),
   }))
-  const best = contestants.reduce((a, b) => (b[1].valAccuracy > a[1].valAccuracy ? b : a))
+  const ahead = bestScenarios(comparison)
+  const longest = Math.max(...contestants.map(([, { seconds }]) => seconds))
+  const chanceLine: Series = {
+    name: 'always the most common class',
+    color: 'var(--quiet)',
+    dashed: true,
+    points: [0, longest].map((x) => ({ x, y: chance.mostCommon })),
+  }
+  const lines = [...series, chanceLine]
   const header = [
     'scenario',
     'what it does',
     'from',
-    'validation accuracy',
+    'accuracy (95 %)',
+    'points behind (95 %)',
     'in epoch',
     'epochs',
     'seconds',
   ]
-  const rows = contestants.map(([name, { plan, valAccuracy, bestEpoch, epochs, seconds }]) => [
+  const rows = contestants.map(([name, one]) => [
     name,
-    `${descriptions[name]}${plan.cut ? `, cut after ${plan.cut}` : ''}`,
-    plan.startsFrom,
-    percent(valAccuracy),
-    bestEpoch,
-    epochs.toFixed(1),
-    seconds.toFixed(1),
+    `${descriptions[name]}${one.plan.cut ? `, cut after ${one.plan.cut}` : ''}`,
+    one.plan.startsFrom,
+    accuracyWithInterval(one.valAccuracy, one.interval),
+    ahead.includes(name) ? (ahead.length > 1 ? 'tie' : 'best') : pointsRange(one.behind),
+    one.bestEpoch,
+    one.epochs.toFixed(1),
+    one.seconds.toFixed(1),
   ])
   const picked = contestants.findIndex(([name]) => name === choice.scenario)
   const reached = contestants.map(
-    ([name, { valAccuracy }]) => `${name} reaches ${percent(valAccuracy)}`,
+    ([name, { valAccuracy, interval }]) =>
+      `${name} reaches ${accuracyWithInterval(valAccuracy, interval)}`,
   )
   const points = contestants.flatMap(([name, contestant]) =>
     contestant.points.map(({ epoch, at, valAccuracy }) => [
@@ -76,18 +84,18 @@ export function FourWays({
         accuracy of the epoch with the lowest validation loss.
       </p>
       <p>
-        <strong>{best[0]}</strong> is best, with {percent(best[1].valAccuracy)}. Auto picks{' '}
-        <strong>{choice.scenario}</strong>: {choice.reason}
+        <strong>{verdict(comparison)}</strong> Auto picks <strong>{choice.scenario}</strong>:{' '}
+        {choice.reason}
       </p>
       <Figure
-        drawing={lineDrawing(series, {
+        drawing={lineDrawing(lines, {
           x: 'seconds',
           y: 'validation accuracy',
           share: true,
           fromZero: true,
         })}
         label={`Validation accuracy against training time: ${reached.join(', ')}.`}
-        series={series}
+        series={lines}
       />
       <FoldedTable
         caption="Every epoch"
@@ -96,14 +104,24 @@ export function FourWays({
         numbers={[1, 2, 3]}
       />
       <Heading>The four</Heading>
+      <Figure
+        drawing={intervalDrawing(contestants, chance.mostCommon)}
+        label={`Validation accuracy with 95 % intervals: ${reached.join(', ')}.`}
+        series={[]}
+      />
       <Table
         caption="The four scenarios"
         header={header}
         rows={rows}
-        numbers={[3, 4, 5, 6]}
+        numbers={[3, 4, 5, 6, 7]}
         highlighted={picked}
       />
-      <p class="quiet">The shaded row is auto's pick.</p>
+      <p class="quiet">
+        The shaded row is auto's pick. In brackets, as points behind the best and as whiskers: 95 %
+        intervals. Scenarios tie if the interval of their difference on the same images holds 0. The
+        dashed line is what always naming the most common class gives, {percent(chance.mostCommon)}.
+        Guessing gives {percent(chance.guessing)}.
+      </p>
       <Heading>What auto measured</Heading>
       <Evidence choice={choice} />
     </>
