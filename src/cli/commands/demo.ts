@@ -196,7 +196,8 @@ async function compare(job: Race): Promise<void> {
   }
   const [graft, scratch, random] = [of('graft'), of('scratch'), of('random')]
   const { header, rows } = raceRows(raced)
-  const guess = percent(mostCommonShare(data.val))
+  const mostCommon = mostCommonShare(data.val)
+  const guess = percent(mostCommon)
   output.lines([
     '',
     'Validation accuracy: each in as many seconds as the graft took, and as many epochs',
@@ -208,7 +209,7 @@ async function compare(job: Race): Promise<void> {
     }),
   )
   const curves = [...raced].map(([rival, one]) => [rivalNames[rival], one] as const)
-  output.lines(['', ...comparisonChart(new Map(curves)), ''])
+  output.lines(['', ...comparisonChart(new Map(curves), { mostCommon }), ''])
   output.labeled('result', verdict({ graft, scratch, random }))
   for (const [rival, one] of raced)
     for (const text of overfittingText(rivalNames[rival], one)) output.labeled('overfitting', text)
