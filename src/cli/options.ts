@@ -71,7 +71,7 @@ export function divisionOf(
 export function offlineOption(): Option {
   return new Option(
     '--offline',
-    'fetch no weights that are not on this machine (also: GRAFT_OFFLINE=1)',
+    'fetch no weights and no dataset that are not on this machine (also: GRAFT_OFFLINE=1)',
   )
 }
 

@@ -55,13 +55,14 @@ interface ReproduceOptions extends CommonOptions {
 }
 
 const defaultData = 'dog-breeds'
+const defaultWeights = 'torchvision/alexnet'
 const names = experiments.map(({ name }) => name)
 
 export function addReproduce(command: Command): void {
   command
-    .argument('[dir]', `${dataHelp} (default: ${defaultData})`, defaultData)
+    .argument('[dir]', dataHelp, defaultData)
     .addOption(
-      tableOption('weights', { help: 'the pretrained network' }).default('torchvision/alexnet'),
+      new Option('--weights <name|path>', 'the pretrained network').default(defaultWeights),
     )
     .addOption(tableOption('variant'))
     .addOption(new Option('--only <which>', 'one of the two trainings').choices(names))
@@ -97,7 +98,7 @@ test with where the data have such a part. The notebook also changes brightness 
 random once for all images, and validates on the middle of images that it does not resize: here
 they are resized as the network expects.
 
-On a GPU this takes hours, on a CPU days: --budget shortens it, and --resume goes on later.
+At full length this takes long, above all on a CPU: --budget shortens it, and --resume goes on later.
 
 Examples:
   npx graft-webgpu reproduce --budget 2h
@@ -343,7 +344,7 @@ function report(
       `${counted(data.classes.length, 'class', 'classes')}, ` +
       `${percent(Math.max(...counts) / data.val.length)} by always naming the most common one`,
   )
-  if (given !== defaultData || options.weights !== 'torchvision/alexnet')
+  if (given !== defaultData || options.weights !== defaultWeights)
     output.labeled(
       '  other',
       `the figures beside are of Udacity's 133 breeds and ImageNet's AlexNet; these are of ` +
