@@ -72,7 +72,11 @@ export async function race<Name extends string>(
     onWarmUp?.(racer.name)
     const warm = await prepared(racer, data, seed)
     try {
-      const few = { ...data, train: some(data.train, batchSize), val: some(data.val, batchSize) }
+      const few = {
+        ...data,
+        train: some(data.train, batchSize, true),
+        val: some(data.val, batchSize),
+      }
       const note = (event: TrainEvent) => {
         if (event.type === 'compile') onEvent?.(racer.name, event)
       }
@@ -128,9 +132,10 @@ async function prepared(
   return { model, plan: applyScenario(model, { ...scenario, classes: classes.length, seed }) }
 }
 
-/** A batch of samples, and as many more as the last batch of an epoch has. */
-function some(samples: SampleList, batchSize: number): SampleList {
-  const count = Math.min(samples.length, batchSize + (samples.length % batchSize))
+/** As many samples as the last batch of an epoch has, after a `whole` one if that is wanted too. */
+function some(samples: SampleList, batchSize: number, whole = false): SampleList {
+  const last = samples.length % batchSize
+  const count = Math.min(samples.length, last + (whole || last === 0 ? batchSize : 0))
   return Array.from({ length: count }, (_, i) => sampleAt(samples, i))
 }
 

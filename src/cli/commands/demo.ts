@@ -96,7 +96,7 @@ const weights = 'alexnet-64-tinyimagenet100'
 /** For all networks: from scratch, Adam is faster than SGD. */
 const recipe = { optimizer: 'adam', lr: 1e-3, batchSize: 32 } as const
 /** Images of a class on SwiftShader, unless somebody asks for others: a minute in all. */
-const slowEach = 20
+const slowEach = 12
 /** Epochs of the graft, unless its time ends first. */
 const graftEpochs = 40
 

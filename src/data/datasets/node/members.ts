@@ -63,11 +63,15 @@ async function eachOfTar(
   let members = 0
   let used: Promise<void>[] = []
   let failure: unknown = null
-  const parser = new Parser({ strict: true })
+  const parser = new Parser()
   const fail = (reason: unknown) => {
     failure ??= reason
   }
   parser.on('error', fail)
+  // Old archives have odd headers, which are only told of.
+  parser.on('warn', (code: string, message: string | Error) => {
+    if (code === 'TAR_BAD_ARCHIVE' || code === 'TAR_ABORT') fail(new Error(String(message)))
+  })
   parser.on('entry', (entry) => {
     if (++members > mostMembers) fail(tooMany(archive))
     const isFile = entry.type === 'File' || entry.type === 'OldFile'

@@ -15,7 +15,7 @@ import { checkOptions } from '../../../base/options.ts'
 import { type DatasetArchive, findDataset, type NamedDataset, namedDatasets } from '../registry.ts'
 import { Draft } from './draft.ts'
 import { layouts } from './layouts.ts'
-import { firstSum, keepSum } from './sums.ts'
+import { firstSum, keepSum, sumsFile } from './sums.ts'
 
 export interface FetchDatasetOptions
   extends Pick<DownloadOptions, 'signal' | 'onWait' | 'minRate' | 'pause' | 'idle'> {
@@ -163,7 +163,8 @@ async function fetchArchive(
   const file = basename(url.pathname)
   const path = join(folder, file)
   const key = `${name}/${file}`
-  const wanted = sha256 ?? (await firstSum(key)) ?? ''
+  const first = sha256 === null ? await firstSum(key) : null
+  const wanted = sha256 ?? first ?? ''
   // Unpacking was interrupted: the archive was checked when it got its name.
   if ((await sha256Of(path).catch(() => null))?.startsWith(wanted)) return path
   // Loaded only when needed, because the HTTP client takes a tenth of a second to load.
@@ -173,6 +174,13 @@ async function fetchArchive(
     bytes,
     Failure: DataError,
     onProgress: (done, total) => onProgress?.('fetch', done, total ?? bytes),
+  }).catch((cause: unknown) => {
+    if (!(cause instanceof DataError) || first === null) throw cause
+    throw new DataError(
+      `${cause.message} (if a sum is wanted: that of the first download, which ${sumsFile()} ` +
+        'keeps; remove its line there to take another file)',
+      { cause },
+    )
   })
   if (sha256 === null) await keepSum(key, await sha256Of(path))
   return path

@@ -13,7 +13,8 @@ import { ReadError, readInput } from '../../../base/node/inputFile.ts'
 
 const mostBytes = 2 ** 20
 
-function sumsFile(): string {
+/** The file that keeps the sums. */
+export function sumsFile(): string {
   return join(envPaths('graft', { suffix: '' }).config, 'datasets.json')
 }
 
