@@ -15,12 +15,11 @@ export const colors = {
   new: ['#0b6b4a', '#6fd3a4'],
   trained: ['#a3480a', '#f2a063'],
   cut: ['#666b64', '#9ba39b'],
-  /** The lines and areas of charts, and text on such an area. */
+  /** The lines and areas of charts. */
   'series-1': ['#0b6b4a', '#6fd3a4'],
   'series-2': ['#b4500b', '#ffa25c'],
   'series-3': ['#1f5fbf', '#7cb1ff'],
   'series-4': ['#8a3ba8', '#d79bf0'],
-  'on-series': ['#ffffff', '#0c1611'],
 } as const satisfies Record<string, readonly [light: string, dark: string]>
 
 export type Color = keyof typeof colors

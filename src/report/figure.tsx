@@ -5,7 +5,7 @@ import { axisText, type Drawing } from './sections/charts.ts'
 import { type FigureProps, Key } from './sections/figure.tsx'
 
 /** Every chart is drawn twice; the page shows the one that fits. */
-const widths = { wide: 720, narrow: 340 } as const
+const widths = { wide: 600, narrow: 340 } as const
 
 /** A chart with its key, as SVG: there is no browser where the report is written. */
 export function Figure({ drawing, label, series = [] }: FigureProps): VNode {

@@ -21,7 +21,7 @@ export function Opening({ figures, cells }: Pick<Report, 'figures' | 'cells'>): 
         </p>
         {command && (
           <p>
-            <code>{command}</code>
+            <Command text={command} />
           </p>
         )}
       </PageHeader>
@@ -75,6 +75,17 @@ export function Opening({ figures, cells }: Pick<Report, 'figures' | 'cells'>): 
   )
 }
 
+/** A command whose words are not broken at their hyphens. */
+function Command({ text }: { readonly text: string }): VNode {
+  const words = text.split(' ').flatMap((word, i) => [
+    ' ',
+    <span key={i} class="word">
+      {word}
+    </span>,
+  ])
+  return <code>{words.slice(1)}</code>
+}
+
 /** What a finding says, what to try, and the command for it. */
 function Found({
   finding: { kind, text, advice, changes },
@@ -93,7 +104,7 @@ function Found({
       </p>
       {command && (
         <pre>
-          <code>{command}</code>
+          <Command text={command} />
         </pre>
       )}
     </li>

@@ -11,10 +11,16 @@ h2 { scroll-margin-top: 1rem }
 figcaption, dt { color: var(--quiet) }
 nav ul { display: flex; flex-wrap: wrap; gap: 0.2rem 1rem; padding: 0; list-style: none }
 figure { margin: 0.8rem 0 }
-svg { max-width: 100%; height: auto }
+figure svg { width: 100%; max-width: 46rem; height: auto }
+.charts { display: grid; gap: 0 var(--space-4) }
+.charts { grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)) }
 .mark { height: 1.75em }
+@media (min-width: 46.01rem) {
+  .key { display: none }
+}
 .narrow { display: none }
 details { margin: 0.3rem 0 }
+.word { display: inline-block; max-width: 100% }
 pre { overflow-x: auto; margin: var(--space-1) 0; padding: var(--space-2) var(--space-3) }
 pre { background: var(--raised); border-radius: var(--radius); white-space: pre-wrap }
 .figures { display: flex; flex-wrap: wrap; gap: 0.8rem 2.2rem; margin: 1rem 0 }
@@ -51,7 +57,7 @@ pre { background: var(--raised); border-radius: var(--radius); white-space: pre-
   .narrow { display: block }
 }
 @media print {
-  .narrow, nav { display: none }
+  .narrow, nav, .key { display: none }
   .wide { display: block }
 }
 `

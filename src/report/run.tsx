@@ -72,7 +72,8 @@ export function runPage({ figures, images, cells }: Report): string {
       ))}
       <p class="quiet">
         Graft {figures.graft} on {figures.adapter}. Every number is of the images held out, unless
-        it says otherwise; a 95 % interval contains the true value 95 times in 100.
+        it says otherwise; a 95 % interval contains the true value 95 times in 100. Images trained
+        on are judged while an epoch trains.
       </p>
     </>,
   )
@@ -144,6 +145,7 @@ function Calibration({ figures: { calibration } }: Props): VNode {
         calibration error); as a whole the network is{' '}
         {sums > 0 ? 'surer than it should be' : 'less sure than it could be'}.
       </p>
+      <p class="title">Accuracy against confidence</p>
       <Figure
         drawing={reliabilityDrawing(bins)}
         label={`Accuracy against confidence. The expected calibration error is ${percent(error)}.`}

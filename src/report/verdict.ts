@@ -123,7 +123,7 @@ function quality(judged: Judged): Finding {
       advice: 'Train for more epochs.',
       changes: { epochs: 2 * epochs.length },
     }
-  if (trained !== null && trained < limits.learned)
+  if (trained !== null && Math.max(...epochs.map((e) => e.trainAccuracy)) < limits.learned)
     return {
       kind: 'underfit',
       text: `${figures}: it underfits. What trains cannot tell the classes apart any better.`,

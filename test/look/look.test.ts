@@ -20,10 +20,7 @@ function contrast(one: string, other: string): number {
 }
 
 const grounds: readonly Color[] = ['ground', 'raised', 'rule']
-const onAreas: readonly (readonly [text: Color, area: Color])[] = [
-  ['on-accent', 'accent'],
-  ...([1, 2, 3, 4] as const).map((i) => ['on-series', `series-${i}`] as const),
-]
+const onAreas: readonly (readonly [text: Color, area: Color])[] = [['on-accent', 'accent']]
 const onGrounds = (Object.keys(colors) as Color[])
   .filter((name) => !grounds.includes(name) && !name.startsWith('on-'))
   .flatMap((name) => [[name, 'ground'] as const, [name, 'raised'] as const])

@@ -1,7 +1,6 @@
 import * as Plot from '@observablehq/plot'
-import { at } from '../../base/at.ts'
 import { counted, percent } from '../../base/format.ts'
-import { shortened, widthOf } from '../../base/textWidth.ts'
+import { widthOf } from '../../base/textWidth.ts'
 import type { Bin } from '../statistics.ts'
 
 /** One line of a chart. */
@@ -53,13 +52,16 @@ export function lineDrawing(
   ]
   const titleOf = (name: string) => (point: Series['points'][number]) =>
     `${name}, ${x} ${Number(point.x.toFixed(1))}: ${share ? percent(point.y) : point.y.toFixed(3)}`
+  const fitted = fittedTo(
+    series.flatMap(({ points }) => points.map((point) => point.y)),
+    share,
+  )
   // At most one tick an epoch.
   const span = places.length ? Math.ceil(Math.max(...places) - Math.min(...places)) : 0
   return (width) => ({
-    height: isWide(width) ? 300 : 240,
+    ...lineFrame(width),
     marginLeft: 52,
-    marginRight: 16,
-    marginBottom: 40,
+    marginRight: isWide(width) ? 12 + letterWidth * longestName(series) : 16,
     x: {
       label: x,
       grid: false,
@@ -73,83 +75,72 @@ export function lineDrawing(
     y: {
       label: y,
       grid: true,
-      nice: true,
-      zero: true,
+      domain: fitted,
       ...(share ? { tickFormat: percentTicks } : {}),
     },
-    marks: series.flatMap(({ name, color, points, dashed }) => {
-      const line = { x: 'x', y: 'y', stroke: color }
-      const data = [...points]
-      return [
-        Plot.line(data, { ...line, strokeWidth: 2, ...(dashed ? { strokeDasharray: '5 4' } : {}) }),
-        ...(points.length <= 40
-          ? [Plot.dot(data, { ...line, fill: color, r: 2.5, title: titleOf(name) })]
-          : []),
-      ]
-    }),
+    marks: [
+      ...series.flatMap(({ name, color, points, dashed }) => {
+        const line = { x: 'x', y: 'y', stroke: color }
+        const data = [...points]
+        // Where dots are too many to see, they are still there for the pointer.
+        const seen = points.length <= 40 ? { r: 2.5 } : { r: 5, opacity: 0 }
+        return [
+          Plot.line(data, {
+            ...line,
+            strokeWidth: 2,
+            ...(dashed ? { strokeDasharray: '5 4' } : {}),
+          }),
+          Plot.dot(data, { ...line, ...seen, fill: color, title: titleOf(name) }),
+        ]
+      }),
+      ...(isWide(width) ? namesAtEnds(series, fitted, lineFrame(width)) : []),
+    ],
   })
 }
 
-/** Image counts by true class (rows) and predicted class (columns), shaded by share of the row. */
-export function confusionDrawing(
-  names: readonly string[],
-  counts: readonly (readonly number[])[],
-): Drawing {
-  const cells = counts.flatMap((row, actual) => {
-    const total = row.reduce((a, b) => a + b, 0)
-    return row.map((count, predicted) => ({
-      actual,
-      predicted,
-      count,
-      share: total ? count / total : 0,
-    }))
-  })
-  const shown = cells.filter(({ count }) => count > 0)
-  const longest = Math.max(...names.map(widthOf))
-  const cell = { x: 'predicted', y: 'actual' }
-  const text = { ...cell, text: 'count' }
-  return (width) => {
-    const margin = Math.min(width / 3, 20 + letterWidth * longest)
-    const size = Math.min(44, (width - margin - 20) / names.length)
-    const axis = {
-      domain: names.map((_, i) => i),
-      label: null,
-      tickFormat: (index: number) =>
-        shortened(at(names, index), Math.floor((margin - 16) / letterWidth)),
-    }
-    return {
-      height: 4 + margin + size * names.length,
-      marginLeft: margin,
-      marginTop: 4,
-      marginRight: Math.max(4, width - margin - size * names.length),
-      marginBottom: margin,
-      opacity: { domain: [0, 1], range: [0.04, 1] },
-      x: { ...axis, tickRotate: -60 },
-      y: axis,
-      marks: [
-        Plot.cell(cells, {
-          ...cell,
-          inset: 0.5,
-          fill: 'var(--series-1)',
-          fillOpacity: 'share',
-          title: ({ actual, predicted, count }: (typeof cells)[number]) =>
-            `${names[actual]}, taken for ${names[predicted]}: ${count}`,
-        }),
-        ...(size >= 16
-          ? [
-              Plot.text(
-                shown.filter(({ share }) => share <= 0.5),
-                { ...text, fill: 'var(--ink)' },
-              ),
-              Plot.text(
-                shown.filter(({ share }) => share > 0.5),
-                { ...text, fill: 'var(--on-series)' },
-              ),
-            ]
-          : []),
-      ],
-    }
-  }
+/** Height and vertical margins of a chart of lines. */
+const lineFrame = (width: number) => ({
+  height: isWide(width) ? 300 : 240,
+  marginTop: 20,
+  marginBottom: 40,
+})
+
+function longestName(series: readonly Series[]): number {
+  return Math.max(0, ...series.map(({ name }) => widthOf(name)))
+}
+
+/** A range that the values fill: from 0 only where they come near it, and shares end at 1. */
+function fittedTo(values: readonly number[], share: boolean): readonly [number, number] {
+  const [low, high] = [Math.min(...values), Math.max(...values)]
+  if (!(low <= high)) return [0, 1]
+  const room = 0.08 * (high - low) || 0.1 * Math.abs(high) || 0.1
+  return [
+    low < 0.3 * high || low - room < 0 ? Math.min(0, low) : low - room,
+    share ? Math.min(1, high + room) : high + room,
+  ]
+}
+
+/** Each line's name at its end; names that would overlap are moved apart. */
+function namesAtEnds(
+  series: readonly Series[],
+  [low, high]: readonly [number, number],
+  { height, marginTop, marginBottom }: ReturnType<typeof lineFrame>,
+): Plot.Markish[] {
+  const lineHeight = 14
+  const pixels = (height - marginTop - marginBottom) / (high - low)
+  let above = Number.NEGATIVE_INFINITY
+  return series
+    .flatMap(({ name, color, points }) => {
+      const end = points.at(-1)
+      return end ? [{ name, color, end, place: (high - end.y) * pixels }] : []
+    })
+    .sort((a, b) => a.place - b.place)
+    .map(({ name, color, end, place }) => {
+      above = Math.max(place, above + lineHeight)
+      const dy = above - place
+      const at = { x: 'x', y: 'y', text: () => name, textAnchor: 'start', dx: 8, dy } as const
+      return Plot.text([end], { ...at, fill: color, fontWeight: 600 })
+    })
 }
 
 /** Accuracy against confidence, with the diagonal that a calibrated network follows. */

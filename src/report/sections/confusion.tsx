@@ -56,9 +56,9 @@ function Matrix({ classes, confusion, hrefOf }: Required<ConfusionProps>): VNode
         Rows are what the images are, columns what they were taken for. The diagonal is right; the
         stronger the color, the larger the share of the row.
       </p>
+      <p class="title">Images by class, and what they were taken for</p>
       <div {...scrollRegion('Confusion matrix')}>
         <table class={numbered ? 'matrix' : 'matrix small'}>
-          <caption>Images by class, and what they were taken for</caption>
           <thead>
             <tr>
               <td />

@@ -30,14 +30,20 @@ export function Epochs({ epochs, last, Figure }: EpochsProps): VNode {
   return (
     <>
       <div class="charts">
-        <Figure
-          {...accuracy}
-          label={label('Accuracy', percent(last.valAccuracy), percent(last.trainAccuracy))}
-        />
-        <Figure
-          {...loss}
-          label={label('Loss', last.valLoss.toFixed(3), last.trainLoss.toFixed(3))}
-        />
+        <div>
+          <p class="title">Accuracy by epoch</p>
+          <Figure
+            {...accuracy}
+            label={label('Accuracy', percent(last.valAccuracy), percent(last.trainAccuracy))}
+          />
+        </div>
+        <div>
+          <p class="title">Loss by epoch</p>
+          <Figure
+            {...loss}
+            label={label('Loss', last.valLoss.toFixed(3), last.trainLoss.toFixed(3))}
+          />
+        </div>
       </div>
       <FoldedTable
         caption="Every epoch"

@@ -18,6 +18,7 @@ tbody bdi { overflow-wrap: anywhere }
 tbody td:has(bdi) { min-width: 6rem }
 tbody th bdi { display: inline-block; width: max-content; max-width: min(17rem, 40vw) }
 tr.highlighted { background: var(--raised); font-weight: 600 }
+.title { font-weight: 600 }
 .scroll {
   overflow: auto;
   max-width: 100%;
@@ -28,7 +29,6 @@ tr.highlighted { background: var(--raised); font-weight: 600 }
     linear-gradient(to right, var(--shade), transparent) left / 12px 100% no-repeat scroll,
     linear-gradient(to left, var(--shade), transparent) right / 12px 100% no-repeat scroll;
 }
-caption { text-align: left; font-weight: 600; padding-bottom: var(--space-1) }
 .matrix { border-collapse: separate; border-spacing: 2px }
 .matrix th, .matrix td { border: 0; padding: 0 }
 .matrix thead th { vertical-align: bottom; height: 1px }
