@@ -3,6 +3,7 @@ import { UsageError } from './base/errors.ts'
 import { checkOptions } from './base/options.ts'
 import { openGpu } from './gpu/openGpu.ts'
 import type { AdapterChoice, Host } from './host/host.ts'
+import { remindOfAwait } from './tensor/engineArgument.ts'
 import { Engine, type OpenDevice } from './tensor/tensor.ts'
 
 /** Options of `createEngine`. */
@@ -22,12 +23,16 @@ export interface EngineOptions {
 }
 
 /** Opens an engine on a host; the package's entries give each its own. */
-export async function createEngineOn(host: Host, options: EngineOptions = {}): Promise<Engine> {
+export function createEngineOn(host: Host, options: EngineOptions = {}): Promise<Engine> {
+  return remindOfAwait(open(host, options), Engine)
+}
+
+async function open(host: Host, options: EngineOptions): Promise<Engine> {
   checkOptions('createEngine', options, ['adapter', 'kernels', 'maxBindingBytes'])
   const { adapter: choice = 'auto', kernels = 'auto', maxBindingBytes } = options
   if (kernels !== 'auto' && kernels !== 'plain')
     throw new UsageError(`kernels is 'auto' or 'plain', not '${kernels}'`)
-  const open = async (): Promise<OpenDevice> => {
+  const openDevice = async (): Promise<OpenDevice> => {
     const { adapter, kind } = await host.requestAdapter(choice)
     const gpu = await openGpu(host, adapter, kind, { plain: kernels === 'plain', maxBindingBytes })
     const { description, device, vendor, architecture } = adapter.info
@@ -45,5 +50,5 @@ export async function createEngineOn(host: Host, options: EngineOptions = {}): P
       },
     }
   }
-  return new Engine(host, await open(), open, backward)
+  return new Engine(host, await openDevice(), openDevice, backward)
 }

@@ -144,4 +144,5 @@ export {
   scenarios,
 } from './transfer/scenario.ts'
 export { writePyTorch } from './weights/pytorch/write.ts'
+export type { WeightsName } from './weights/registry.ts'
 export { readSafetensors, type WeightsFile, writeSafetensors } from './weights/safetensors.ts'

@@ -13,12 +13,15 @@ import { fetchDataset } from '../src/data/datasets/node/store.ts'
 import { FeatureCache } from '../src/data/featureCache.ts'
 import { openImageFolder } from '../src/data/imageFolder.ts'
 import { openData } from '../src/data/openData.ts'
+import { resizeCrop } from '../src/data/transforms.ts'
 import { inspect } from '../src/inspect/inspect.ts'
 import { alexnet } from '../src/nn/alexnet.ts'
+import { importOnnx } from '../src/nn/onnx.ts'
 import { Parameter } from '../src/nn/parameter.ts'
 import { nodeHost } from '../src/nodeHost.ts'
 import { WeightAverage } from '../src/optim/average.ts'
 import { SGD } from '../src/optim/sgd.ts'
+import type { Engine } from '../src/tensor/tensor.ts'
 import { chooseScenario } from '../src/train/chooseScenario.ts'
 import { compareScenarios } from '../src/train/compareScenarios.ts'
 import { evaluate, predict } from '../src/train/evaluate.ts'
@@ -183,6 +186,24 @@ describe('values of another kind', () => {
     expect(error).toBeInstanceOf(GraftError)
     expect((error as Error).message).toContain(message)
   })
+})
+
+test.each([
+  ['alexnet', () => alexnet(wrong(createEngineOn(nodeHost)))],
+  ['importOnnx', () => importOnnx(wrong(createEngineOn(nodeHost)), new Uint8Array())],
+  ['resizeCrop', () => resizeCrop(wrong(Promise.resolve(engine)), wrong({}), wrong({}))],
+  ['engine.tensor', () => (wrong(createEngineOn(nodeHost)) as Engine).tensor(wrong([]), [0])],
+])('%s with an engine that is not awaited', async (what, body) => {
+  const message = 'the engine is a promise; createEngine() returns one: write await createEngine()'
+  expect(await caught(body)).toEqual(new UsageError(`${what}: ${message}`))
+})
+
+test('one class is none to tell apart', async () => {
+  const message = /^classes is 1: a network tells at least two classes apart; add one for all else/
+  expect(() => applyScenario(model, { scenario: 'small-similar', classes: wrong(1) })).toThrow(
+    message,
+  )
+  await expect(alexnet(engine, { classes: wrong(1) })).rejects.toThrow(message)
 })
 
 // A mistyped option must not be a default in disguise.

@@ -2,6 +2,7 @@ import { ShapeError, UsageError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
 import type { RgbImage } from '../host/node/decode.ts'
 import type { Preprocess } from '../nn/preprocess.ts'
+import { type EngineArgument, requireEngine } from '../tensor/engineArgument.ts'
 import { allocate } from '../tensor/ndbuffer.ts'
 import { type Engine, Tensor } from '../tensor/tensor.ts'
 import { normalizationParams, plain, resample } from './resample.ts'
@@ -25,11 +26,17 @@ export interface ViewedImage {
  * @throws UsageError when `size` is larger than `resize`, or an option is unknown
  * @example const x = resizeCrop(engine, await decodeImage('ant.jpg'), { resize: 256, size: 224 })
  */
+export function resizeCrop<E>(
+  engine: E & EngineArgument<E>,
+  image: RgbImage,
+  options: { readonly resize: number; readonly size: number },
+): Tensor
 export function resizeCrop(
   engine: Engine,
   image: RgbImage,
   options: { readonly resize: number; readonly size: number },
 ): Tensor {
+  requireEngine('resizeCrop', engine)
   checkOptions('resizeCrop', options, ['resize', 'size'])
   return cutMiddles('resizeCrop', engine, [image], { ...plain, ...options })
 }

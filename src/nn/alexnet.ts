@@ -1,11 +1,14 @@
 import { at } from '../base/at.ts'
+import { type ClassCount, requireClasses } from '../base/classCount.ts'
 import { UsageError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
 import { requireSeed } from '../base/random.ts'
 import type { LoadOptions, StateDict } from '../base/stateDict.ts'
+import { type EngineArgument, requireEngine } from '../tensor/engineArgument.ts'
 import type { Shape } from '../tensor/ndbuffer.ts'
 import type { Engine } from '../tensor/tensor.ts'
 import { labeled } from '../weights/arrays.ts'
+import type { WeightsName } from '../weights/registry.ts'
 import { channelsOf, fillNetwork, readWeights, variantByShapes, widthOf } from './alexnetWeights.ts'
 import {
   AdaptiveAvgPool2d,
@@ -45,7 +48,7 @@ export interface AlexNetOptions extends LoadOptions {
   /** Probability of both dropouts. Default: the variant's. */
   readonly dropout?: number
   /** A registered name, a path, or arrays by name. Without it all parameters are random. */
-  readonly weights?: string | StateDict
+  readonly weights?: WeightsName | (string & {}) | StateDict
   /** Seed of initial values and dropout. Default 0. */
   readonly seed?: number
 }
@@ -164,7 +167,12 @@ export function preprocessOf(variant: Variant): Preprocess {
  * const weights = 'alexnet-64-tinyimagenet100'
  * const model = await alexnet(engine, { variant: 'alexnet-64', weights })
  */
+export function alexnet<E, N extends number>(
+  engine: E & EngineArgument<E>,
+  options?: AlexNetOptions & { readonly classes?: N & ClassCount<N> },
+): Promise<Network>
 export async function alexnet(engine: Engine, options: AlexNetOptions = {}): Promise<Network> {
+  requireEngine('alexnet', engine)
   checkOptions('alexnet', options, [
     'variant',
     'classes',
@@ -177,6 +185,7 @@ export async function alexnet(engine: Engine, options: AlexNetOptions = {}): Pro
     'seed',
   ])
   const { seed = 0 } = options
+  if (options.classes !== undefined) requireClasses(options.classes)
   requireSeed(seed)
   const loaded = await readWeights(engine.host, options)
   const tensors = loaded?.tensors ?? {}
@@ -220,10 +229,7 @@ export async function alexnet(engine: Engine, options: AlexNetOptions = {}): Pro
   return model
 }
 
-function checkArchitecture(
-  spec: VariantSpec,
-  { channels, hidden, dropout, classes }: Architecture,
-): void {
+function checkArchitecture(spec: VariantSpec, { channels, hidden, dropout }: Architecture): void {
   const whole = (n: number) => Number.isSafeInteger(n) && n > 0
   if (channels.length !== 5 || !channels.every(whole))
     throw new UsageError(`channels are five positive integers, not [${channels.join(', ')}]`)
@@ -234,7 +240,6 @@ function checkArchitecture(
           `[${channels.join(', ')}]`,
       )
   if (!whole(hidden)) throw new UsageError(`hidden is a positive integer, not ${hidden}`)
-  if (!whole(classes)) throw new UsageError(`classes is a positive integer, not ${classes}`)
   if (!(dropout >= 0 && dropout < 1))
     throw new UsageError(`dropout is at least 0 and less than 1, not ${dropout}`)
 }

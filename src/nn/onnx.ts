@@ -3,6 +3,7 @@ import { UsageError, WeightsError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
 import { requireSeed } from '../base/random.ts'
 import { requireFinite, type StateDict } from '../base/stateDict.ts'
+import { type EngineArgument, requireEngine } from '../tensor/engineArgument.ts'
 import type { Shape } from '../tensor/ndbuffer.ts'
 import type { Engine } from '../tensor/tensor.ts'
 import { labeled } from '../weights/arrays.ts'
@@ -78,11 +79,17 @@ export interface ImportOnnxOptions {
  * const model = await importOnnx(engine, 'alexnet.onnx')
  * applyScenario(model, { scenario: 'small-similar', classes: 6 })
  */
+export function importOnnx<E>(
+  engine: E & EngineArgument<E>,
+  source: OnnxSource,
+  options?: ImportOnnxOptions,
+): Promise<Network>
 export async function importOnnx(
   engine: Engine,
   source: OnnxSource,
   options: ImportOnnxOptions = {},
 ): Promise<Network> {
+  requireEngine('importOnnx', engine)
   checkOptions('importOnnx', options, ['preprocess', 'seed'])
   const { seed = 0 } = options
   requireSeed(seed)

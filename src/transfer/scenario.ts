@@ -1,4 +1,5 @@
 import { at } from '../base/at.ts'
+import { type ClassCount, requireClasses } from '../base/classCount.ts'
 import { UsageError, WeightsError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
 import { option, optionText } from '../base/optionText.ts'
@@ -102,6 +103,10 @@ const why: Readonly<Record<Scenario, string>> = {
  * @example
  * const plan = applyScenario(model, { scenario: 'small-similar', classes: 6, replace: 'all' })
  */
+export function applyScenario<N extends number>(
+  model: Network,
+  options: ScenarioOptions & { readonly classes: N & ClassCount<N> },
+): Plan
 export function applyScenario(model: Network, options: ScenarioOptions): Plan {
   checkScenario(options)
   const { scenario, classes, init, freeze = [], train = [] } = options
@@ -256,8 +261,7 @@ function checkScenario(options: ScenarioOptions): void {
   const { scenario, classes, replace, cut, init, seed } = options
   if (!scenarios.includes(scenario))
     throw new UsageError(`there is no scenario '${scenario}'; there are ${scenarios.join(', ')}`)
-  if (!Number.isSafeInteger(classes) || classes < 1)
-    throw new UsageError(`classes is a positive integer, not ${classes}`)
+  requireClasses(classes)
   if (replace !== undefined && replace !== 'last' && replace !== 'all')
     throw new UsageError(optionText`${option('replace')} is 'last' or 'all', not '${replace}'`)
   if (replace === 'last' && scenario === 'small-different')

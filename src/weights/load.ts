@@ -7,7 +7,7 @@ import { readWeightsFile } from './formats.ts'
 import { checkLoadOptions, describeNamed } from './named.ts'
 import { disk } from './node/disk.ts'
 import { allWeights, fetchWeights, findWeights } from './node/store.ts'
-import type { NamedWeights } from './registry.ts'
+import type { NamedWeights, WeightsName } from './registry.ts'
 import type { WeightsFile } from './safetensors.ts'
 
 /**
@@ -31,7 +31,7 @@ import type { WeightsFile } from './safetensors.ts'
  * const { tensors, metadata } = await loadWeights('alexnet-64-tinyimagenet100')
  */
 export async function loadWeights(
-  nameOrPath: string,
+  nameOrPath: WeightsName | (string & {}),
   options: LoadOptions = {},
 ): Promise<WeightsFile> {
   checkLoadOptions(nameOrPath, options)

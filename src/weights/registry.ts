@@ -26,6 +26,9 @@ export interface NamedWeights {
   readonly license: string | null
 }
 
+/** A name of weights that Graft knows. */
+export type WeightsName = 'alexnet-64-tinyimagenet100' | 'torchvision/alexnet'
+
 /**
  * Every name that `loadWeights` and `--weights` take besides a user's own. Shipped files lie at the
  * package's root, two folders up from here in src/ and in dist/ alike.
@@ -33,7 +36,7 @@ export interface NamedWeights {
  * @example
  * for (const { name, accuracy } of namedWeights) console.log(name, accuracy?.top1)
  */
-export const namedWeights: readonly NamedWeights[] = [
+export const namedWeights: readonly (NamedWeights & { readonly name: WeightsName })[] = [
   {
     name: 'alexnet-64-tinyimagenet100',
     // Read only when needed: a script that is not a module has no URL.

@@ -17,6 +17,16 @@ function addressBeside(place: string | URL, path: readonly string[]): URL {
   return new URL(relative, base)
 }
 
+/** Servers of single pages, and of bundlers, answer every address that they do not know so. */
+function webPage(place: string | URL): string {
+  return (
+    `the server has no such file at ${place}, and sent a web page in its place; put the file ` +
+    'into the folder that is served as it is (public/ in Vite), or let the bundler name it: ' +
+    "import address from 'graft-webgpu/weights/NAME.safetensors?url' in Vite, " +
+    "new URL('graft-webgpu/weights/NAME.safetensors', import.meta.url) in webpack"
+  )
+}
+
 async function fetchBlob(place: string | URL): Promise<Blob> {
   let response: Response
   try {
@@ -28,5 +38,7 @@ async function fetchBlob(place: string | URL): Promise<Blob> {
   }
   if (!response.ok)
     throw new WeightsError(`the server answered ${response.status} for ${place}; check the address`)
+  if (response.headers.get('content-type')?.startsWith('text/html'))
+    throw new WeightsError(webPage(place))
   return response.blob()
 }

@@ -4,7 +4,7 @@ import type { LoadOptions } from '../../base/stateDict.ts'
 import { chosenFiles } from '../chosen.ts'
 import { readWeightsFile } from '../formats.ts'
 import { checkLoadOptions, describeNamed } from '../named.ts'
-import { findNamedWeights, type NamedWeights } from '../registry.ts'
+import { findNamedWeights, type NamedWeights, type WeightsName } from '../registry.ts'
 import type { WeightsFile } from '../safetensors.ts'
 import type { ByteSource } from '../source.ts'
 import { web } from '../web.ts'
@@ -35,7 +35,7 @@ import { web } from '../web.ts'
  * const { tensors } = await loadWeights([...input.files]) // alexnet.onnx and alexnet.onnx.data
  */
 export async function loadWeights(
-  source: string | File | readonly File[],
+  source: WeightsName | (string & {}) | File | readonly File[],
   options: LoadOptions = {},
 ): Promise<WeightsFile> {
   if (typeof source !== 'string') {
