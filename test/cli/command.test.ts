@@ -114,7 +114,7 @@ async function modulesOf(...args: readonly string[]): Promise<string[]> {
 test('help loads no more than it prints, and a command none of the others', async () => {
   const [all, one] = await Promise.all([modulesOf('--help'), modulesOf('explain', '--help')])
   const computing =
-    /node_modules\/(webgpu|sharp|preact|undici)\/|\/dist\/(gpu|ops|nn|weights|train)\//
+    /node_modules\/(webgpu|sharp|preact|undici)\/|\/dist\/(gpu|ops|nn|weights|data)\//
   expect(all.some((url) => url.endsWith('/dist/cli/main.js'))).toBe(true)
   expect(all.filter((url) => /\/commands\//.test(url) || computing.test(url))).toEqual([])
   expect(one.filter((url) => /\/commands\//.test(url))).toEqual([
