@@ -13,10 +13,12 @@
  * @module graft-webgpu/inspector
  */
 import { createHash } from 'node:crypto'
+import { type InspectOptions, inspect } from './inspect/inspect.ts'
 import type { Inspection } from './inspect/inspection.ts'
 import { pageBundle } from './inspect/node/bundle.ts'
 import { type Answer, type LocalServer, serveLocally } from './inspect/node/localServer.ts'
 import { renderPage } from './inspect/page.ts'
+import type { Network } from './nn/network.ts'
 
 /**
  * The inspector's page as one HTML file of a few megabytes: data, script and style inside, nothing
@@ -26,6 +28,19 @@ import { renderPage } from './inspect/page.ts'
  */
 export async function inspectorPage(inspection: Inspection): Promise<string> {
   return renderPage(inspection, await pageBundle())
+}
+
+/**
+ * Runs one step of a network on an image, recorded, and gives the page of it: `inspect` and
+ * `inspectorPage` in one.
+ * @param options as of `inspect`; `history`, as of `run.epochs`, lets the page show the training
+ * @throws what `inspect` throws
+ * @example
+ * const { epochs: history } = await fit(model, data)
+ * const html = await inspectToPage(model, { picture: 'cat.jpg', train: true, label: 'cat', history })
+ */
+export async function inspectToPage(model: Network, options: InspectOptions = {}): Promise<string> {
+  return inspectorPage((await inspect(model, options)).inspection)
 }
 
 /**

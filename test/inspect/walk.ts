@@ -1,6 +1,6 @@
+import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import type { Page } from 'playwright-core'
-import { expect } from 'vitest'
 import type { Inspection } from '../../src/inspect/inspection.ts'
 
 const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
@@ -56,7 +56,7 @@ export async function viewsOf(page: Page, { compared }: Inspection): Promise<str
 /** The text of the view, where nothing may be missing. */
 async function textOf(page: Page): Promise<string> {
   const text = (await page.locator('#panel').textContent()) ?? ''
-  expect(text).not.toMatch(/undefined|\bNaN\b|\[object/)
+  assert.doesNotMatch(text, /undefined|\bNaN\b|\[object/)
   return text
 }
 
@@ -72,7 +72,10 @@ async function moveSliders(page: Page): Promise<number> {
       const text = await textOf(page)
       await page.keyboard.press(key)
       if ((await slider.inputValue()) === before) continue
-      await expect.poll(() => textOf(page)).not.toBe(text)
+      await page.waitForFunction(
+        (old) => document.querySelector('#panel')?.textContent !== old,
+        text,
+      )
     }
     await page.keyboard.press('ArrowRight')
   }
@@ -90,33 +93,37 @@ export async function walk(page: Page, inspection: Inspection) {
   for (const [i, name] of names.entries()) {
     await boxes.nth(i).click()
     await page.locator('.chosen-layer h3', { hasText: name }).waitFor()
-    expect(await page.locator('.chosen-layer canvas').count()).toBeGreaterThan(0)
-    expect(await textOf(page)).toMatch(/makes\d/)
+    assert(await page.locator('.chosen-layer canvas').count(), `${name} has no image`)
+    assert.match(await textOf(page), /makes\d/)
   }
   const bars = await page.locator('.bars li').count()
-  if (inspection.top.length) expect(bars).toBeGreaterThanOrEqual(inspection.top.length)
+  assert(bars >= inspection.top.length, 'a class has no bar')
   await show(page, 'tour/1')
   const steps = await page.locator('.tour-steps a').count()
   let sliders = 0
   for (let step = 1; step <= steps; step++) {
     await page.locator('.tour h3', { hasText: `${step}. ` }).waitFor()
     const shown = page.locator('.tour article')
-    expect((await shown.textContent())?.length).toBeGreaterThan(150)
+    assert(((await shown.textContent()) ?? '').length > 150, `step ${step} says little`)
     // No step says that it is for other recordings: each has something to look at.
-    expect(await shown.locator('canvas, input, table, .bars, .signed').count()).toBeGreaterThan(0)
+    assert(
+      await shown.locator('canvas, input, table, .bars, .signed').count(),
+      `step ${step} shows nothing`,
+    )
     sliders += await moveSliders(page)
     if (step < steps) await page.getByRole('button', { name: /^Next: / }).click()
   }
   for (const chapter of ['fields', 'softmax', 'rate', 'freezing', 'overfitting']) {
     await show(page, `chapters/${chapter}`)
     const moved = await moveSliders(page)
-    if (inspection.top.length) expect(moved).toBeGreaterThan(0)
+    assert(moved || !inspection.top.length, `nothing moves in ${chapter}`)
     sliders += moved
   }
   await show(page, 'scenarios')
-  expect(await page.locator('.situation svg').count()).toBe(4)
+  assert.equal(await page.locator('.situation svg').count(), 4)
   const marked = await page.locator('.situation.recorded h3').allTextContents()
-  expect(marked.map((text) => text.split(' ')[0])).toEqual(
+  assert.deepEqual(
+    marked.map((text) => text.split(' ')[0]),
     inspection.plan ? [inspection.plan.scenario] : [],
   )
   await show(page, 'exercises')
@@ -124,7 +131,7 @@ export async function walk(page: Page, inspection: Inspection) {
   const exercises = await answers.count()
   for (let i = 0; i < exercises; i++) {
     await answers.nth(i).locator('summary').click()
-    expect((await answers.nth(i).textContent())?.length).toBeGreaterThan(30)
+    assert(((await answers.nth(i).textContent()) ?? '').length > 30, `answer ${i} is empty`)
   }
   await textOf(page)
   return { boxes: names.length, steps, sliders, exercises }
