@@ -2,10 +2,17 @@ import { useEffect, useState } from 'preact/hooks'
 import type { InspectedCall } from '../../inspection.ts'
 import { inspection } from '../model.ts'
 
-/** A place on a plane, moved by the reader or a timer. It starts in the middle, off the padding. */
-export function usePlace(height: number, width: number) {
+/**
+ * A place on a plane, moved by the reader or a timer.
+ * @param start counted row by row; the middle, off the padding, by default
+ */
+export function usePlace(
+  height: number,
+  width: number,
+  start = Math.floor(height / 2) * width + Math.floor(width / 2),
+) {
   const count = height * width
-  const [position, setPosition] = useState(Math.floor(height / 2) * width + Math.floor(width / 2))
+  const [position, setPosition] = useState(start)
   const [running, setRunning] = useState(false)
   useEffect(() => {
     if (!running) return

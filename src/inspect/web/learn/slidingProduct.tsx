@@ -1,5 +1,6 @@
 import { useMemo } from 'preact/hooks'
 import type { InspectedCall } from '../../inspection.ts'
+import { largest } from '../../probabilities.ts'
 import { Explain, isExplained } from '../explain.tsx'
 import { inspection, valuesOf } from '../model.ts'
 import { href } from '../route.ts'
@@ -19,6 +20,13 @@ function filterOf(call: InspectedCall): number | null {
 export const slidingCall: InspectedCall | null =
   inspection.calls.find((call) => filterOf(call) !== null) ?? null
 
+/** Where a map has its largest number. */
+function brightest(call: InspectedCall, filter: number, plane: number): number {
+  const { values = [] } = valuesOf(call.tensors.y ?? '') ?? {}
+  const map = Array.from({ length: plane }, (_, i) => values[filter * plane + i] ?? Number.NaN)
+  return largest(map, 1)[0] ?? 0
+}
+
 /** A filter that slides over what it reads, its sum written out. */
 export function SlidingProduct() {
   return slidingCall ? <Sliding call={slidingCall} /> : null
@@ -26,8 +34,9 @@ export function SlidingProduct() {
 
 function Sliding({ call }: { readonly call: InspectedCall }) {
   const [height, width] = planeOf(call, 'y')
-  const { row, column, control } = usePlace(height, width)
   const filter = useMemo(() => filterOf(call) ?? 0, [call])
+  const start = useMemo(() => brightest(call, filter, height * width), [call, filter])
+  const { row, column, control } = usePlace(height, width, start)
   return (
     <>
       <p>
@@ -38,19 +47,21 @@ function Sliding({ call }: { readonly call: InspectedCall }) {
         loops, one thread for each number.
       </p>
       {control('Where the filter is')}
-      {call.tensors.y ? (
-        <TensorImage
-          name="y"
-          title="All that it makes"
-          tensorKey={call.tensors.y}
-          filter={0}
-          channel={filter}
-          field={null}
-          selected={[0, filter, row, column]}
-          onSelect={() => {}}
-        />
-      ) : null}
-      <Explain call={call} what="y" at={[0, filter, row, column]} />
+      <div class="sliding">
+        {call.tensors.y ? (
+          <TensorImage
+            name="y"
+            title="All that it makes"
+            tensorKey={call.tensors.y}
+            filter={0}
+            channel={filter}
+            field={null}
+            selected={[0, filter, row, column]}
+            onSelect={() => {}}
+          />
+        ) : null}
+        <Explain call={call} what="y" at={[0, filter, row, column]} />
+      </div>
     </>
   )
 }

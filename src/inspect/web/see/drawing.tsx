@@ -11,7 +11,7 @@ import { drawnSize } from './maps.ts'
 import { Small } from './small.tsx'
 
 /** Room for the words below a drawing, and around both. */
-const words = { width: 118, height: 62, padding: 6 } as const
+const words = { width: 128, height: 62, padding: 6 } as const
 const imageSize = { width: 104, height: 104 } as const
 
 /** One box of the drawing: the image, a node, or what was cut off. */

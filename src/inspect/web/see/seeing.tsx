@@ -72,12 +72,21 @@ function Sentence() {
   const { top, target, targetGiven, train, loss } = inspection
   const [best] = top
   if (!best) return <>The network gives no answer.</>
-  const right = targetGiven && target !== null && best.name === target
+  const ending =
+    best.name === target ? (
+      ', and it is right.'
+    ) : (
+      <>
+        ; it is <bdi>{target}</bdi>.
+      </>
+    )
   return (
     <>
-      The network takes the image for <strong>{<bdi>{best.name}</bdi>}</strong>,{' '}
-      {percent(best.probability)} sure
-      {targetGiven ? right ? ', and it is right.' : <> ; it is {<bdi>{target}</bdi>}.</> : '.'}
+      The network takes the image for{' '}
+      <strong>
+        <bdi>{best.name}</bdi>
+      </strong>
+      , {percent(best.probability)} sure{targetGiven ? ending : '.'}
       {train && loss !== null ? ` The loss is ${loss.toFixed(3)}.` : ''}
     </>
   )
