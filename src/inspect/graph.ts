@@ -17,13 +17,15 @@ export interface GraphNode {
   readonly level: number
 }
 
-type Recorded = Pick<Inspection, 'calls'>
+type Recorded = Pick<Inspection, 'calls' | 'tensors'>
 
 /** Operators that change values one by one, and are drawn in the box of what they change. */
 const elementwise = ['relu', 'dropout']
 
 /** The forward calls of the network, without the loss, as nodes in the order of computation. */
-export function graphOf({ calls }: Recorded): GraphNode[] {
+export function graphOf(recorded: Recorded): GraphNode[] {
+  const { calls } = recorded
+  const shapeOf = (index: number) => resultShape(recorded, at(calls, index))?.join()
   const forward = calls.flatMap((call, index) =>
     call.pass === 'forward' && call.operator !== 'crossEntropy' ? [{ call, index }] : [],
   )
@@ -40,7 +42,9 @@ export function graphOf({ calls }: Recorded): GraphNode[] {
       before &&
       more.length === 0 &&
       elementwise.includes(call.operator) &&
-      readers.get(at(call.reads, 0)) === 1
+      readers.get(at(call.reads, 0)) === 1 &&
+      // Where maps were flattened in between, they are drawn before.
+      shapeOf(index) === shapeOf(at(call.reads, 0))
     if (joins) {
       before.layers.push(layer)
       before.calls.push(index)

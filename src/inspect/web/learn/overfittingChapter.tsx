@@ -12,7 +12,6 @@ import {
 import { inspection } from '../model.ts'
 import { Plotted } from '../plotted.tsx'
 import { Slider } from '../slider.tsx'
-import { number } from '../text.ts'
 import { Notice } from './notice.tsx'
 
 const noise = 0.3
@@ -61,11 +60,11 @@ export function OverfittingChapter() {
         onValue={setPlace}
       />
       <p class="verdict" aria-live="polite">
-        Error on the training points {number(shown.trainLoss)}, on the others{' '}
-        {number(shown.valLoss)}.{' '}
+        Error on the training points {shown.trainLoss.toFixed(3)}, on the others{' '}
+        {shown.valLoss.toFixed(3)}.{' '}
         <span class="quiet">
           The others are predicted best after epoch {at(epochs, best).epoch}:{' '}
-          {number(at(epochs, best).valLoss)}.
+          {at(epochs, best).valLoss.toFixed(3)}.
         </span>
       </p>
       <div class="columns">
