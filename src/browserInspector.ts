@@ -32,7 +32,7 @@ export async function inspectorPage(inspection: Inspection): Promise<string> {
  * @throws what `inspect` throws
  * @example
  * const { epochs: history } = await fit(model, data)
- * const html = await inspectToPage(model, { picture: 'cat.jpg', train: true, label: 'cat', history })
+ * const html = await inspectToPage(model, { picture: 'cat.jpg', train: true, history })
  */
 export async function inspectToPage(model: Network, options: InspectOptions = {}): Promise<string> {
   return inspectorPage((await inspect(model, options)).inspection)
