@@ -104,6 +104,8 @@ export { Engine, type EngineInfo, Tensor } from './tensor/tensor.ts'
 export { type ChooseOptions, chooseScenario } from './train/chooseScenario.ts'
 export {
   type Budget,
+  bestScenarios,
+  type Chance,
   type CompareOptions,
   type Comparison,
   type Contestant,
@@ -124,7 +126,7 @@ export type { MemoryPlan } from './train/memoryPlan.ts'
 export type { ClassResult, Evaluation } from './train/metrics.ts'
 export type { ClassWeights } from './train/recipe/classWeights.ts'
 export type { ScheduleName } from './train/recipe/rates.ts'
-export type { RatePoint } from './train/recipe/suggest.ts'
+export type { RatePoint, RateSuggestion } from './train/recipe/suggest.ts'
 export { type TuneOptions, tune } from './train/tune.ts'
 export {
   type Choice,

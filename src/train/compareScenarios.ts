@@ -87,7 +87,11 @@ export interface Chance {
   readonly guessing: number
 }
 
-/** The scenarios that tie with the best one, itself included, the cheapest first. */
+/**
+ * The scenarios that tie with the best one, itself included, the cheapest first: those that train
+ * the fewest values.
+ * @example const [cheapest] = bestScenarios(await compareScenarios(build, data, { epochs: 5 }))
+ */
 export function bestScenarios({ scenarios: results }: Pick<Comparison, 'scenarios'>): Scenario[] {
   return [...results]
     .filter(([, { behind }]) => behind.low <= 0)

@@ -44,7 +44,7 @@ describe('auto, explain, report', () => {
     })
     const told = await graft(['explain', run])
     expect(told.stdout).toMatch(/12 of 12 images/)
-    expect(told.stdout).toMatch(/classifier\.5 +512 +\d+\.\d ± \d+\.\d %/)
+    expect(told.stdout).toMatch(/classifier\.5 +512 +\d+\.\d % \(\d+\.\d to \d+\.\d\)/)
     expect(told.stdout).toContain(`auto         ${plan?.scenario}: 12 images of 3 classes are few`)
 
     const resumed = await graft([...train, '--epochs', '2', '--resume'])
@@ -131,9 +131,19 @@ describe('compare', () => {
     for (const scenario of Object.values(result.scenarios))
       expect(scenario).toEqual({
         valAccuracy: expect.any(Number),
+        interval: { low: expect.any(Number), high: expect.any(Number) },
+        behind: {
+          value: expect.any(Number),
+          low: expect.any(Number),
+          high: expect.any(Number),
+        },
         seconds: expect.any(Number),
         epochs: 1,
       })
+    expect(result).toMatchObject({
+      best: expect.arrayContaining([expect.any(String)]),
+      chance: { mostCommon: 1 / 3, guessing: 1 / 3 },
+    })
     expect(Object.keys(result.scenarios)).toContain(result.auto.scenario)
     expect(result.auto.reason).toMatch(/12 images of 3 classes are few/)
     expect(await readFile(out, 'utf8')).toContain('Four ways to train')
