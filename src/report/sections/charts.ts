@@ -28,6 +28,8 @@ const isWide = (width: number) => width > 500
 /** The pixels of a letter in a chart, about. */
 const letterWidth = 7
 
+const boldWidth = 8
+
 /** 0.25 as '25 %', 0.005 as '0.5 %': no two ticks of an axis have the same text. */
 const percentTicks = (value: number) => `${Number((100 * value).toFixed(2))} %`
 
@@ -61,7 +63,7 @@ export function lineDrawing(
   return (width) => ({
     ...lineFrame(width),
     marginLeft: 52,
-    marginRight: isWide(width) ? 12 + letterWidth * longestName(series) : 16,
+    marginRight: isWide(width) ? 14 + boldWidth * longestName(series) : 16,
     x: {
       label: x,
       grid: false,

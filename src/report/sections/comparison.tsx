@@ -38,7 +38,7 @@ export function FourWays({ comparison, budget, Figure, Heading = 'h2' }: FourWay
   const ahead = bestScenarios(comparison)
   const longest = Math.max(...contestants.map(([, { seconds }]) => seconds))
   const chanceLine: Series = {
-    name: 'always the most common class',
+    name: 'most common class',
     color: 'var(--quiet)',
     dashed: true,
     points: [0, longest].map((x) => ({ x, y: chance.mostCommon })),
@@ -81,7 +81,7 @@ export function FourWays({ comparison, budget, Figure, Heading = 'h2' }: FourWay
     <>
       <p class="quiet">
         {budget}; reading and compiling count, the last validation does not. Text and table give the
-        accuracy of the epoch with the lowest validation loss.
+        accuracy of the best epoch.
       </p>
       <p>
         <strong>{verdict(comparison)}</strong> Auto picks <strong>{choice.scenario}</strong>:{' '}

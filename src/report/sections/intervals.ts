@@ -20,7 +20,7 @@ export function intervalDrawing(
   return (width) => ({
     height: 60 + 32 * rows.length,
     marginLeft: 112,
-    marginRight: 16,
+    marginRight: 28,
     marginBottom: 40,
     color: { type: 'identity' },
     x: {

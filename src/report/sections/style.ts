@@ -15,7 +15,7 @@ th, td {
 .number { text-align: right; white-space: nowrap }
 th.number { white-space: normal }
 tbody bdi { overflow-wrap: anywhere }
-tbody td:has(bdi) { min-width: 6rem }
+tbody td:has(bdi) { min-width: 8rem }
 tbody th bdi { display: inline-block; width: max-content; max-width: min(17rem, 40vw) }
 tr.highlighted { background: var(--raised); font-weight: 600 }
 .title { font-weight: 600 }
