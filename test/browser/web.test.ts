@@ -148,7 +148,9 @@ describe.skipIf(!chromium)('the built page in a real Chromium', () => {
     await noBarrier(page)
     await page.getByLabel('Rounds', { exact: true }).fill('5000')
     await page.getByRole('button', { name: 'Train', exact: true }).click()
+    // What is shown from the first step on is kept from the first round on.
     await page.locator('.chart svg').first().waitFor()
+    await page.getByText('The best round so far is kept.').waitFor()
     await noBarrier(page)
     await page.getByRole('button', { name: 'Stop', exact: true }).click()
     await page.getByTestId('accuracy').waitFor()
