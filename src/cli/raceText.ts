@@ -1,4 +1,3 @@
-import { at } from '../base/at.ts'
 import { counted, duration, percent } from '../base/format.ts'
 import { pairedDifference } from '../base/interval.ts'
 import { overfittingOf, type Raced } from '../train/race.ts'
@@ -30,14 +29,22 @@ function against(first: Trained, second: Trained) {
   return low > 0 ? 'ahead' : high < 0 ? 'behind' : 'tie'
 }
 
+/** Times are the same up to this factor. */
+const clearlyLonger = 1.25
+
 /** One sentence that reads the results, whichever way they fall. */
 export function verdict({ graft, scratch, random }: Readonly<Record<Rival, Trained>>): string {
   const [g, s, r] = [graft, scratch, random].map((one) => percent(shareRight(one)))
   const images = counted(graft.right.length, 'image')
   const overScratch = against(graft, scratch)
+  // It trains one epoch at least, however long that takes.
   const start =
-    `In the same ${duration(graft.seconds)} the graft reaches ${g} and the same network ` +
-    `from scratch ${s}`
+    scratch.seconds > clearlyLonger * graft.seconds
+      ? `In ${duration(graft.seconds)} the graft reaches ${g}, and the same network from scratch ` +
+        `${s} in ${duration(scratch.seconds)}, which ${counted(scratch.points.length, 'epoch')} ` +
+        `${scratch.points.length === 1 ? 'takes' : 'take'}`
+      : `In the same ${duration(graft.seconds)} the graft reaches ${g} and the same network ` +
+        `from scratch ${s}`
   const first = {
     ahead: `${start}: the graft is ahead`,
     behind: `${start}: here training from scratch is ahead`,
@@ -75,15 +82,7 @@ export function raceRows(raced: ReadonlyMap<Rival, Trained>): {
 } {
   const trained = [...raced.values()]
   const epochs = Math.min(...trained.map(({ points }) => points.length))
-  const { seconds } = at(trained, 0)
-  const header = [
-    '',
-    `in ${duration(seconds)}`,
-    `in ${counted(epochs, 'epoch')}`,
-    'epochs',
-    'kept',
-    'seconds',
-  ]
+  const header = ['', 'same time', `in ${counted(epochs, 'epoch')}`, 'epochs', 'kept', 'seconds']
   const rows = [...raced].map(([name, one]) => [
     rivalNames[name],
     percent(shareRight(one)),

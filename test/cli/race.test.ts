@@ -50,6 +50,13 @@ test.each([
   expect(said.match(/\.(\s|$)/g)?.length).toBe(1) // one sentence
 })
 
+test('a first epoch from scratch that takes longer than the graft is said to', () => {
+  const slow = { ...racer(50), seconds: 9 }
+  expect(verdict({ graft: racer(80), scratch: slow, random: racer(50) })).toMatch(
+    /^In 2\.0 s the graft reaches 80\.0 %, .* 50\.0 % in 9\.0 s, which 1 epoch takes: the graft is/,
+  )
+})
+
 test('the table compares the same seconds, and the same number of epochs', () => {
   const long = racer(80, epochs([0.5, 1, 0.6], [0.6, 0.9, 0.7], [0.7, 0.8, 0.8]))
   const short = racer(50, epochs([0.5, 1, 0.4], [0.5, 1, 0.5]))
@@ -59,7 +66,7 @@ test('the table compares the same seconds, and the same number of epochs', () =>
       ['scratch', short],
     ] as const),
   )
-  expect(header).toEqual(['', 'in 6.0 s', 'in 2 epochs', 'epochs', 'kept', 'seconds'])
+  expect(header).toEqual(['', 'same time', 'in 2 epochs', 'epochs', 'kept', 'seconds'])
   expect(rows).toEqual([
     ['the graft', '80.0 %', '70.0 %', '3', '1', '6.0'],
     ['scratch', '50.0 %', '50.0 %', '2', '1', '4.0'],
