@@ -71,10 +71,10 @@ const acting: Readonly<Record<keyof FitOptions, string>> = {
   featureCache: 'train/session cli/trainSettings web/trainRun',
   onEvent: 'train/fit train/session train/epoch …',
   checkpoint: 'train/fit train/snapshots cli/commands/train …',
-  beforeCheckpoint: 'train/snapshots cli/commands/train',
+  beforeCheckpoint: 'train/snapshots cli/commands/train cli/commands/reproduce',
   checkpointSeconds: 'train/snapshots cli/commands/train',
   resume: 'train/fit cli/commands/train …',
-  onResume: 'train/fit cli/commands/train',
+  onResume: 'train/fit cli/commands/train cli/commands/reproduce',
   signal: 'train/fit train/session train/epoch …',
   maxSeconds:
     'train/fit train/compareScenarios train/events train/session train/timeLeft cli/commands/demo',
