@@ -44,7 +44,8 @@ const acting: Readonly<Record<keyof FitOptions, string>> = {
   optimizer: 'train/optimizers …',
   lr: 'train/optimizers train/session …',
   momentum: 'train/optimizers …',
-  weightDecay: 'train/optimizers train/memory web/fieldProblems web/prepare web/settings',
+  weightDecay:
+    'train/optimizers train/memory train/experiments web/fieldProblems web/prepare web/settings',
   augment: 'train/session train/imageSource cli/commands/train web/settings …',
   cache: 'train/openSource train/session train/memory …',
   seed: 'train/epoch train/session train/imageSource …',
@@ -59,7 +60,7 @@ const acting: Readonly<Record<keyof FitOptions, string>> = {
   layerGroups: 'train/recipe/layerGroups train/session cli/tableOptions cli/trainSettings',
   patience: 'train/fit train/recipe/bestEpoch cli/commands/train web/settings …',
   keep: 'train/fit train/kept train/session …',
-  monitor: 'train/fit train/kept train/recipe/bestEpoch train/session',
+  monitor: 'train/fit train/kept train/experiments train/recipe/bestEpoch train/session',
   minDelta: 'train/fit train/kept train/recipe/bestEpoch train/session',
   classWeights: 'train/recipe/classWeights train/session train/step cli/tableOptions web/settings',
   labelSmoothing: 'train/step',
@@ -77,7 +78,8 @@ const acting: Readonly<Record<keyof FitOptions, string>> = {
   onResume: 'train/fit cli/commands/train cli/commands/reproduce',
   signal: 'train/fit train/session train/epoch …',
   maxSeconds:
-    'train/fit train/compareScenarios train/events train/session train/timeLeft cli/commands/demo',
+    'train/fit train/compareScenarios train/race train/events train/session train/timeLeft ' +
+    'cli/commands/reproduce',
   wholeEpochs: 'train/fit train/race cli/commands/reproduce',
 }
 
