@@ -164,10 +164,11 @@ function summary(): string {
     const held = some.filter(({ low, high, reached }) => reached >= low && reached <= high).length
     const mean = (of: (row: Row) => number) =>
       some.reduce((sum, row) => sum + of(row), 0) / some.length
+    const share = held / some.length
     const cells = [
       name,
       String(some.length),
-      `${held}: ${accuracyWithInterval(held / some.length, shareInterval(held / some.length, some.length))}`,
+      `${held}: ${accuracyWithInterval(share, shareInterval(share, some.length))}`,
       (100 * mean(({ value, reached }) => value - reached)).toFixed(1),
       (100 * mean(({ expected, reached }) => expected - reached)).toFixed(1),
       (50 * mean(({ low, high }) => high - low)).toFixed(1),
@@ -177,11 +178,12 @@ function summary(): string {
   const names = [...new Set(rows.map(({ data }) => data))]
   return `# Are the forecasts of auto calibrated?
 
-Made by \`npx tsx bench/forecasts.ts\`. For each pair of dataset and seed, some classes and images are
-drawn, \`auto\` forecasts the validation accuracy, and a training with the default options follows.
-\`held\` counts the forecasts whose 95 % interval holds what was reached, with the 95 % interval of that
-share; 95 % is the aim. \`too high by\` is the forecast less what was reached, in points, on average;
-\`before\` the same for the cross-validated accuracy of the best depth, extrapolated to all images.
+Made by \`npx tsx bench/forecasts.ts\`. For each pair of dataset and seed, some classes and images
+are drawn, \`auto\` forecasts the validation accuracy, and a training with the default options
+follows. \`held\` counts the forecasts whose 95 % interval holds what was reached, with the 95 %
+interval of that share; 95 % is the aim. \`too high by\` is the forecast less what was reached, in
+points, on average; \`before\` the same for the cross-validated accuracy of the best depth,
+extrapolated to all images.
 
 | data | pairs | held | too high by | before | half the interval |
 |---|---:|---:|---:|---:|---:|
