@@ -88,6 +88,7 @@ const users: Readonly<Record<string, readonly string[]>> = {
     'web/planned.tsx',
   ],
   'a linear scale of colors': ['inspect/web/images.ts'],
+  'a linear gradient, in a style': ['report/sections/style.ts'],
 }
 
 const withoutComments = (text: string) =>
