@@ -84,7 +84,8 @@ describe('the package, packed and installed in an empty folder', () => {
       join(folder, 'step.js'),
       oneStep.replaceAll(/: Network|: number\[\]|type Network, /g, ''),
     )
-    const { stdout } = await run(process.execPath, ['step.js'], { cwd: folder })
+    const { stdout, stderr } = await run(process.execPath, ['step.js'], { cwd: folder })
+    expect(stderr).toBe('')
     const { kind, losses } = JSON.parse(stdout) as { kind: string; losses: [number, number] }
     expect(['hardware', 'lavapipe', 'swiftshader']).toContain(kind)
     expect(losses[1]).toBeLessThan(losses[0])
@@ -256,8 +257,10 @@ describe('the package, packed and installed in an empty folder', () => {
   })
 
   test('its command runs', async () => {
-    const { stdout } = await run('npx', ['--no-install', 'graft', '--version'], { cwd: folder })
-    expect(stdout.trim()).toBe(manifest.version)
+    for (const name of ['graft', 'graft-webgpu']) {
+      const { stdout } = await run('npx', ['--no-install', name, '--version'], { cwd: folder })
+      expect(stdout.trim()).toBe(manifest.version)
+    }
   })
 
   test('its page is served, with the weights of the package', async () => {

@@ -11,7 +11,11 @@ const built = new URL('../../dist/cli/main.js', import.meta.url)
 if (!process.env.GRAFT_VERBOSE && !process.argv.includes('--verbose'))
   process.removeAllListeners('warning')
 
-if (major < 20 || (major === 20 && minor < 9)) {
+const other = process.versions.bun ? 'Bun' : process.versions.deno ? 'Deno' : null
+
+if (other) {
+  fail(`the command needs Node, and this is ${other}: 'npx graft-webgpu' runs it with Node`)
+} else if (major < 20 || (major === 20 && minor < 9)) {
   fail(
     `Graft needs Node 20.9 or newer, and this is ${process.versions.node}: see https://nodejs.org`,
   )

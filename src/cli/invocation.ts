@@ -11,8 +11,6 @@ interface Start {
   readonly folder: string
   /** The `npm_config_user_agent` that package managers set: `pnpm/10.34.9 npm/? node/v20.20.2`. */
   readonly agent: string
-  /** The runtime's own versions, of which Bun and Deno have one beside Node's. */
-  readonly versions: Readonly<Record<string, string | undefined>>
 }
 
 /** @throws never: where nothing is known, the command is `npx graft-webgpu` */
@@ -21,7 +19,6 @@ function thisStart(): Start {
     script: process.argv[1] ?? '', // `node -e` has none
     folder: process.cwd(),
     agent: process.env.npm_config_user_agent ?? '', // set by package managers alone
-    versions: process.versions,
   }
 }
 
@@ -29,10 +26,9 @@ function thisStart(): Start {
  * The words that started this command, as a person types them again.
  * @example invocation() // 'npx graft-webgpu', 'graft', 'node src/cli/graft.js', 'pnpm exec graft'
  */
-export function invocation({ script, folder, agent, versions }: Start = thisStart()): string {
+export function invocation({ script, folder, agent }: Start = thisStart()): string {
   const parts = script.split(sep)
   const installed = parts.indexOf('node_modules')
-  if (versions.deno) return 'deno run -A npm:graft-webgpu'
   if (installed < 0) {
     const path = relative(folder, script)
     if (/^graft\.c?js$/.test(basename(script)))
@@ -47,7 +43,7 @@ export function invocation({ script, folder, agent, versions }: Start = thisStar
     case 'yarn':
       return parts.some((part) => part.startsWith('dlx-')) ? 'yarn dlx graft-webgpu' : 'yarn graft'
     case 'bun':
-      return versions.bun ? 'bunx --bun graft-webgpu' : 'bunx graft-webgpu'
+      return 'bunx graft-webgpu'
   }
   // No package manager started it: a script of the project around this folder, which npx finds too,
   // or one that is on the PATH.

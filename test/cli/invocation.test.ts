@@ -26,18 +26,10 @@ test.each([
   ['npm start in a clone', '/photos/src/cli/graft.js', npm, 'node src/cli/graft.js'],
   ['a program of another name', '/photos/mine.js', '', 'npx graft-webgpu'],
 ])('started by %s', (_, script, agent, words) => {
-  expect(invocation({ script, folder: '/photos', agent, versions: {} })).toBe(words)
+  expect(invocation({ script, folder: '/photos', agent })).toBe(words)
 })
 
 test('a folder whose name begins like the project’s is another one', () => {
-  const start = { script: `/photos/${bin}`, folder: '/photos2', agent: '', versions: {} }
+  const start = { script: `/photos/${bin}`, folder: '/photos2', agent: '' }
   expect(invocation(start)).toBe('graft')
-})
-
-test('Bun and Deno as the runtime', () => {
-  const start = { script: `/photos/${bin}`, folder: '/photos', agent: bun }
-  expect(invocation({ ...start, versions: { bun: '1.4.5' } })).toBe('bunx --bun graft-webgpu')
-  expect(invocation({ ...start, agent: '', versions: { deno: '2.6.0' } })).toBe(
-    'deno run -A npm:graft-webgpu',
-  )
 })
