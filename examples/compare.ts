@@ -18,7 +18,7 @@ console.table(
   [...scenarios].map(([scenario, { valAccuracy, epochs, seconds }]) => ({
     scenario,
     valAccuracy,
-    epochs,
+    epochs: epochs.toFixed(1),
     seconds,
   })),
   ['scenario', 'valAccuracy', 'epochs', 'seconds'],
