@@ -98,7 +98,8 @@ test with where the data have such a part. The notebook also changes brightness 
 random once for all images, and validates on the middle of images that it does not resize: here
 they are resized as the network expects.
 
-At full length this takes long, above all on a CPU: --budget shortens it, and --resume goes on later.
+At full length this takes long, above all on a CPU: --budget shortens it, and --resume goes on
+later.
 
 Examples:
   npx graft-webgpu reproduce --budget 2h
