@@ -200,7 +200,7 @@ async function compare(job: Race): Promise<void> {
   const guess = percent(mostCommon)
   output.lines([
     '',
-    'Validation accuracy in the time of the graft (whole epochs, one at least), and in equal epochs',
+    'Validation accuracy in the time of the graft (whole epochs, one or more), and in equal epochs',
   ])
   output.lines(
     table([header, ...rows, ['most common class', guess, guess]], {
