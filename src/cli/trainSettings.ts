@@ -116,9 +116,7 @@ export function resumedSettings(
   { options: all }: RunConfig,
   folder: string,
 ): TrainSettings {
-  // Runs from before the best epoch was kept by default do not say which epoch they keep.
-  const keep = all.patience === undefined ? 'last' : 'best'
-  const [now, saved] = [settingsOf(options), pick({ keep, ...all }, settingNames)]
+  const [now, saved] = [settingsOf(options), pick({ ...olderDefaults(all), ...all }, settingNames)]
   for (const [name, value] of Object.entries(saved)) {
     const { flag, rule } = table[name as keyof typeof table]
     const form = flag?.rule ?? rule
@@ -138,6 +136,12 @@ export function resumedSettings(
   }
   const mayChange = settingNames.filter((name) => name === 'weights' || !fixedNames.includes(name))
   return { ...now, ...saved, ...pick(now, mayChange.filter(typed)) }
+}
+
+/** What applied to runs that do not say which epoch they keep: the best was not kept by default. */
+function olderDefaults(all: RunConfig['options']): Partial<TrainSettings> {
+  if ('keep' in all) return {}
+  return all.patience === undefined ? { keep: 'last' } : { keep: 'best', monitor: 'loss' }
 }
 
 /** The text by which two values are compared: for a file of weights, its absolute path. */

@@ -14,6 +14,7 @@ import { checkClasses, evaluateSource } from './evaluate.ts'
 import type { EpochResult } from './events.ts'
 import type { FitOptions } from './fitOptions.ts'
 import { type MemorySettings, requireMemory } from './memory.ts'
+import { ranksNothing } from './options/conditions.ts'
 import type { FitSettings } from './options/defaults.ts'
 import { decisiveOptions, resolveOptions } from './options/resolve.ts'
 import { outOfPatience } from './recipe/bestEpoch.ts'
@@ -179,6 +180,7 @@ function requireSameOptions(
 ): void {
   const now = decisiveOptions(settings)
   for (const name of new Set([...Object.keys(before), ...Object.keys(now)])) {
+    if (name === 'monitor' && ranksNothing(settings)) continue // its default has changed
     const [then, here] = [JSON.stringify(before[name]), JSON.stringify(now[name])]
     if (then !== here)
       throw new UsageError(

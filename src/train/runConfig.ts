@@ -10,6 +10,7 @@ import type { Engine } from '../tensor/tensor.ts'
 import type { Choice } from '../transfer/decide.ts'
 import { applyScenario, type Plan } from '../transfer/scenario.ts'
 import type { EpochResult } from './events.ts'
+import { withTodaysChoice } from './olderChoice.ts'
 import {
   anyText,
   architectureForm,
@@ -68,11 +69,18 @@ const runConfigForm: Form<RunConfig> = {
 /**
  * A JSON text as what it has to be.
  * @param remedy what to do if it is something else
+ * @param today what turns a form of older versions into today's
  * @throws UsageError that names the first wrong part
  */
-export function parseAs<T>(bytes: Uint8Array, form: Form<T>, path: string, remedy: string): T {
+export function parseAs<T>(
+  bytes: Uint8Array,
+  form: Form<T>,
+  path: string,
+  remedy: string,
+  today = (value: unknown): unknown => value,
+): T {
   try {
-    const value = parseBounded(bytes)
+    const value = today(parseBounded(bytes))
     const wrong = misfit(value, form)
     if (wrong === null) return value as T
     throw new UsageError(`${path} is damaged: ${wrong}; ${remedy}`)
@@ -89,7 +97,7 @@ export function parseAs<T>(bytes: Uint8Array, form: Form<T>, path: string, remed
  */
 export function parseRunConfig(text: Uint8Array, path: string): RunConfig {
   const remedy = 'restore the file, or train again'
-  const config = parseAs(text, runConfigForm, path, remedy)
+  const config = parseAs(text, runConfigForm, path, remedy, withTodaysChoice)
   const { architecture, classes, plan } = config
   const wrong = isOfSize(architecture)
     ? classes.length === plan.classes

@@ -9,7 +9,8 @@ interface Condition {
 }
 
 /** Whether it does not matter which epoch is the best one. */
-const ranksNothing = ({ keep, patience }: FitSettings) => keep === 'last' && patience === undefined
+export const ranksNothing = ({ keep, patience }: FitSettings): boolean =>
+  keep === 'last' && patience === undefined
 
 /** Which options need or exclude which others. */
 export const conditions: readonly Condition[] = [
