@@ -118,7 +118,7 @@ async function trainingPage(name: string): Promise<void> {
   const act = async (page: Page) => {
     await page.getByRole('button', { name: 'Try it with sample images' }).click()
     await page.getByTestId('accuracy').waitFor({ timeout: patience })
-    await page.getByRole('button', { name: 'Try the sample images' }).click()
+    await page.evaluate('scrollTo(0, 0)')
   }
   await take(name, { url: site.url, height: 900, act }).finally(site.close)
 }

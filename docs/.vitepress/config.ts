@@ -57,6 +57,8 @@ export default defineConfig({
   // The reference is written by TypeDoc, beside the pages of this site.
   ignoreDeadLinks: [/^\/api\//],
   markdown: {
+    // Comments in code have the contrast of text in these.
+    theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' },
     config: (markdown) => {
       linkTerms(markdown as MarkdownIt, glossary)
       pairImages(markdown as MarkdownIt, folder)
