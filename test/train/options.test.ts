@@ -60,7 +60,8 @@ const acting: Readonly<Record<keyof FitOptions, string>> = {
   layerGroups: 'train/recipe/layerGroups train/session cli/tableOptions cli/trainSettings',
   patience: 'train/fit train/recipe/bestEpoch cli/commands/train web/settings …',
   keep: 'train/fit train/kept train/session …',
-  monitor: 'train/fit train/kept train/experiments train/recipe/bestEpoch train/session',
+  monitor:
+    'cli/trainSettings train/fit train/kept train/experiments train/recipe/bestEpoch train/session',
   minDelta: 'train/fit train/kept train/recipe/bestEpoch train/session',
   classWeights: 'train/recipe/classWeights train/session train/step cli/tableOptions web/settings',
   labelSmoothing: 'train/step',
