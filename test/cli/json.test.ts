@@ -70,6 +70,13 @@ const commands: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['weights', hostile],
     ['weights'],
   ],
+  data: [
+    ['data', 'list'],
+    ['data', 'path', hostile],
+    ['data', 'fetch', 'hymenoptera', '--offline'],
+    ['data'],
+  ],
+  cache: [['cache'], ['cache', 'clear', 'features', '--dry-run'], ['cache', 'clear', hostile]],
   'show-batch': [
     ['show-batch', 'photos'],
     ['show-batch', 'empty'],
@@ -89,12 +96,17 @@ const commands: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['demo', '--each', '1', '--seconds', '1'],
     ['demo', '--out', 'run'],
   ],
+  reproduce: [
+    ['reproduce', 'photos', ...network, '--budget', '2s', '--out', 'again'],
+    ['reproduce', 'nowhere'],
+  ],
 }
 
 test('the table has every command', async () => {
   const help = await graft(['--help'])
-  const named = [...help.stdout.matchAll(/^ {2}([a-z-]+) .*\n/gm)].map(([, name]) => name)
-  const known = named.filter((name) => name !== 'graft' && name !== 'help')
+  const [, listed = ''] = help.stdout.split(/^Commands:$|^Examples:$/m)
+  const named = [...listed.matchAll(/^ {2}([a-z-]+) .*\n/gm)].map(([, name]) => name)
+  const known = named.filter((name) => name !== 'help')
   expect([...new Set(known)].sort()).toEqual(Object.keys(commands).sort())
 })
 

@@ -74,7 +74,8 @@ describe('auto, explain, report', () => {
     const html = await readFile(join(run, 'report.html'), 'utf8')
     expect(html).toMatch(/^<!doctype html>/)
     expect(html).toContain('A training step of 6 images')
-    expect(html.match(/src="data:image\/jpeg/g)).toHaveLength(4)
+    const [losses = ''] = /<section aria-labelledby="losses">.*?<\/section>/s.exec(html) ?? []
+    expect(losses.match(/src="data:image\/jpeg/g)).toHaveLength(4)
     const elsewhere = await graft(['report', run, place.path('nowhere')])
     expect([elsewhere.code, elsewhere.complaints]).toEqual([
       1,
