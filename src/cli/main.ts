@@ -48,7 +48,7 @@ const examples = [
 ].map(([command, does]) => [`${invocation()} ${command}`, `${does}`])
 
 /** The program with every command by name and line, and with all of the one that is typed. */
-async function makeProgram(args: readonly string[]): Promise<Command> {
+export async function makeProgram(args: readonly string[]): Promise<Command> {
   const program = new Command(invocation())
     .description(
       'Transfer learning on WebGPU: grafts the classes of your images onto a trained AlexNet.',
