@@ -113,7 +113,14 @@ export {
   type Point,
 } from './train/compareScenarios.ts'
 export { type EvaluateOptions, evaluate, type Prediction, predict } from './train/evaluate.ts'
-export type { EpochResult, OnEvent, Skipped, TrainEvent } from './train/events.ts'
+export type {
+  Agenda,
+  AgendaStage,
+  EpochResult,
+  OnEvent,
+  Skipped,
+  TrainEvent,
+} from './train/events.ts'
 export {
   findLearningRate,
   type LearningRateOptions,

@@ -98,10 +98,12 @@ describe('what is public', () => {
   })
 
   test('functions and methods that throw say what', () => {
-    const silent = declared.flatMap(({ name, node }) => {
+    const silent = declared.flatMap(({ name, node, tags }) => {
       const parts = ts.isClassDeclaration(node) ? node.members.filter(isPublic) : [node]
+      // A function that is overloaded has its text above its first signature.
+      const saidOf = (part: ts.Node) => (part === node ? tags : tagsOf(part))
       return parts
-        .filter((part) => throws(part) && !tagsOf(part).includes('throws'))
+        .filter((part) => throws(part) && !saidOf(part).includes('throws'))
         .map((part) => `${name}: ${firstLine(part)}`)
     })
     expect([...new Set(silent)]).toEqual(none)
