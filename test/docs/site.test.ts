@@ -51,14 +51,20 @@ describe.skipIf(!existsSync(builder) || !chromium)('the site', () => {
     await page.goto(`${site.url}${name}.html`)
     await page.waitForLoadState('networkidle')
     const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth')
+    const unseen = await page
+      .locator('img:visible')
+      .evaluateAll(
+        (images) =>
+          images.filter((image) => !('naturalWidth' in image && image.naturalWidth)).length,
+      )
     await page.addScriptTag({ path: axe })
     const violations = await page.evaluate(
       `axe.run().then(({ violations }) => violations
         .filter(({ impact }) => impact === 'serious' || impact === 'critical')
         .map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).join(' ')))`,
     )
-    expect({ complaints, overflow, violations }).toEqual({
-      ...{ complaints: [], overflow: 0, violations: [] },
+    expect({ complaints, overflow, unseen, violations }).toEqual({
+      ...{ complaints: [], overflow: 0, unseen: 0, violations: [] },
     })
     await page.close()
   })
