@@ -140,6 +140,7 @@ describe('the package, packed and installed in an empty folder', () => {
       await page.goto(url)
       await page.evaluate('void look()')
       await page.locator('#panel h2', { hasText: 'The network' }).waitFor({ timeout: 100_000 })
+      await page.evaluate("location.hash = 'network'")
       expect(await page.locator('.facts').textContent()).toMatch(
         /^One training step of alexnet-64 on .* for class 3\. Graft \d/,
       )

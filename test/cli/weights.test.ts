@@ -88,7 +88,7 @@ test('a name of one’s own is added, fetched by the training that needs it, che
   const path = place.path('cache', 'graft', 'weights', 'lab', 'net', 'net.safetensors')
   expect((await run('weights', 'path', 'lab/net')).stdout).toBe(`${path}\n`)
   expect((await run('weights', 'verify')).stdout).toMatch(
-    /^sound +alexnet-64-tinyimagenet100: [\s\S]*\nsound +lab\/net: /,
+    /^sound +alexnet-64-tinyimagenet100:\s[\s\S]*\nsound +lab\/net:\s/,
   )
   await writeFile(path, file.subarray(1))
   const wrong = await run('weights', 'verify', 'lab/net', '--json')

@@ -180,7 +180,11 @@ describe('loadWeights', () => {
     ['an empty name', '', new RegExp(name)],
     ['a missing file', '@/none.safetensors', /none\.safetensors: no such file/],
     ['a file below a file', '@/plain/x.safetensors', /x\.safetensors: no such file/],
-    ['a folder', '@/run', /run: this is a folder; name the file in it, or a run folder/],
+    [
+      'a folder',
+      '@/run',
+      /run: this is a folder; name the file in it, or a folder that train has written/,
+    ],
     ['a run that was not finished', '@/begun', /begun: this run holds no weights.*--resume' cont/],
     ['a run whose weights are a folder', '@/odd', /odd.weights\.safetensors: this is a folder/],
     ['a run whose weights are damaged', '@/torn', /torn.weights\.safetensors: .*is truncated/],
