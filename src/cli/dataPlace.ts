@@ -1,11 +1,12 @@
 import { stat } from 'node:fs/promises'
-import { bytes, percent } from '../base/format.ts'
+import { bytes } from '../base/format.ts'
 import { fsPath } from '../base/node/fileNames.ts'
 import { isOffline } from '../base/node/offline.ts'
 import { fetchDataset, localDataset } from '../data/datasets/node/store.ts'
 import { downloadBytes, findDataset, type NamedDataset } from '../data/datasets/registry.ts'
 import { Stop } from './interrupt.ts'
 import type { Output } from './output.ts'
+import { showTransfer } from './transfer.ts'
 
 export interface FetchOptions {
   readonly offline?: boolean
@@ -46,35 +47,15 @@ export async function fetchShown(
   if (!(offline ?? isOffline()))
     output.labeled('fetching', `${bytes(downloadBytes(dataset))} from ${hosts}`)
   const stop = new Stop(() => output.warn('stopping; what has arrived is kept'))
-  let reportedAt = 0
   try {
-    return await fetchDataset(dataset, {
-      ...(offline ? { offline } : {}),
-      ...(minRate === undefined ? {} : { minRate }),
-      signal: stop.signal,
-      onWait: (holder) =>
-        output.labeled('waiting', `another process${holder} is fetching ${name} already`),
-      onProgress: (phase, done, total) => {
-        const unpacking = phase === 'unpack'
-        output.progress(
-          unpacking ? 'unpacking' : 'fetching',
-          done,
-          total,
-          unpacking ? percent(done) : `${bytes(done)} of ${bytes(total)}`,
-        )
-        const now = performance.now()
-        if (now - reportedAt < 500 && done !== total) return
-        reportedAt = now
-        output.event({ type: phase, name, done, total })
-      },
-    })
-  } catch (error) {
-    if (!stop.signal.aborted) throw error
-    throw stop.error(
-      `stopped: what has arrived of ${name} is kept, and fetching it goes on from there`,
+    return await showTransfer(output, name, stop, (shown) =>
+      fetchDataset(dataset, {
+        ...(offline ? { offline } : {}),
+        ...(minRate === undefined ? {} : { minRate }),
+        ...shown,
+      }),
     )
   } finally {
     stop.done()
-    output.endProgress()
   }
 }

@@ -7,7 +7,7 @@ import type { EpochResult, OnEvent } from '../train/events.ts'
 import { defaultBatchSize, type FitOptions } from '../train/fitOptions.ts'
 import { keptEpochOf } from '../train/kept.ts'
 import { mostLikely } from '../train/metrics.ts'
-import { type Outcome, outcomesOf } from '../train/outcomes.ts'
+import { type Outcome, outcomesOf, predictedOf } from '../train/outcomes.ts'
 import type { RunConfig } from '../train/runFolder.ts'
 import type { Timings } from '../train/timings.ts'
 import type { Choice } from '../transfer/decide.ts'
@@ -23,7 +23,6 @@ import {
   classFigures,
   confusionOf,
   lossOf,
-  predictedOf,
   suspectsOf,
   type TopLoss,
   topLossOf,

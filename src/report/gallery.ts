@@ -1,8 +1,7 @@
 import sharp from 'sharp'
 import { at } from '../base/at.ts'
 import { decodeImage } from '../host/node/decode.ts'
-import type { Outcome } from '../train/outcomes.ts'
-import { predictedOf } from './statistics.ts'
+import { type Outcome, predictedOf } from '../train/outcomes.ts'
 
 /** How many images a report holds for the cells of the confusion matrix: 240 take about 1.5 MB. */
 export const mostImages = 240

@@ -1,11 +1,6 @@
 import { at } from '../base/at.ts'
 import { type Share, wilson } from '../base/interval.ts'
-import type { Outcome } from '../train/outcomes.ts'
-
-/** The most likely class; of equals the first. */
-export function predictedOf({ probabilities }: Outcome): number {
-  return probabilities.indexOf(Math.max(...probabilities))
-}
+import { type Outcome, predictedOf } from '../train/outcomes.ts'
 
 /** −ln of the right class's probability, which is at least 1e-45, the smallest float32. */
 export function lossOf({ sample, probabilities }: Outcome): number {

@@ -17,6 +17,11 @@ export interface Outcome {
   readonly probabilities: Float32Array
 }
 
+/** The most likely class; of equals the first. */
+export function predictedOf({ probabilities }: Outcome): number {
+  return probabilities.indexOf(Math.max(...probabilities))
+}
+
 /**
  * Runs a network over the validation images and returns its prediction for each.
  * @throws ShapeError when the network's number of outputs is not the dataset's number of classes

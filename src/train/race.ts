@@ -6,7 +6,7 @@ import type { Point } from './compareScenarios.ts'
 import type { TrainEvent } from './events.ts'
 import { fit } from './fit.ts'
 import type { FitOptions } from './fitOptions.ts'
-import { outcomesOf } from './outcomes.ts'
+import { outcomesOf, predictedOf } from './outcomes.ts'
 
 /** A network that is trained beside others on the same images. */
 export interface Racer<Name extends string> {
@@ -112,8 +112,8 @@ export async function race<Name extends string>(
     const seconds = at(points, points.length - 1).at
     const kept = at(points, fitted.keptEpoch - 1)
     const outcomes = await outcomesOf(model, data)
-    const right = Uint8Array.from(outcomes, ({ sample, probabilities }) =>
-      probabilities.indexOf(Math.max(...probabilities)) === sample.label ? 1 : 0,
+    const right = Uint8Array.from(outcomes, (outcome) =>
+      Number(predictedOf(outcome) === outcome.sample.label),
     )
     const raced = { model, plan, points, kept, right, seconds, steps: fitted.steps }
     done.set(racer.name, raced)

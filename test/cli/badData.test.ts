@@ -5,7 +5,7 @@ import { crc32, deflateSync, gzipSync } from 'node:zlib'
 import sharp from 'sharp'
 import { create } from 'tar'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { graft, Workplace } from './run.ts'
+import { graft, trainOnce, Workplace } from './run.ts'
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
 
@@ -15,20 +15,7 @@ let run: string
 beforeAll(async () => {
   place = await Workplace.make()
   run = place.path('run')
-  expect(
-    (
-      await graft([
-        'train',
-        place.photos,
-        '--scenario',
-        'small-similar',
-        '--epochs',
-        '1',
-        '--out',
-        run,
-      ])
-    ).code,
-  ).toBe(0)
+  expect((await trainOnce(place.photos, run)).code).toBe(0)
 })
 afterAll(() => place.remove())
 

@@ -1,7 +1,7 @@
 import { cp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { exists, graft, Workplace } from './run.ts'
+import { exists, graft, trainOnce, Workplace } from './run.ts'
 
 // Each command is a process of its own, and a CPU adapter on a busy machine takes its time.
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
@@ -29,16 +29,7 @@ test('copies are named before the training; --strict refuses them', async () => 
   ])
   expect(await exists(join(run, 'config.json'))).toBe(false)
 
-  const trained = await graft([
-    'train',
-    doubled,
-    '--scenario',
-    'small-similar',
-    '--epochs',
-    '1',
-    '--out',
-    run,
-  ])
+  const trained = await trainOnce(doubled, run)
   expect([trained.code, trained.complaints]).toEqual([
     0,
     [

@@ -1,7 +1,7 @@
 import { cp, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { graft, Workplace } from './run.ts'
+import { graft, trainOnce, Workplace } from './run.ts'
 
 // Each command is a process of its own, and a CPU adapter on a busy machine takes its time.
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
@@ -11,16 +11,7 @@ let run: string
 beforeAll(async () => {
   place = await Workplace.make()
   run = place.path('run')
-  const trained = await graft([
-    'train',
-    place.photos,
-    '--scenario',
-    'small-similar',
-    '--epochs',
-    '1',
-    '--out',
-    run,
-  ])
+  const trained = await trainOnce(place.photos, run)
   expect(trained.code).toBe(0)
 })
 afterAll(() => place.remove())

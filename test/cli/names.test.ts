@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { fsPath } from '../../src/base/node/fileNames.ts'
 import { printable } from '../../src/base/printable.ts'
 import { filesIn } from '../support/sources.ts'
-import { type GraftOptions, graft, type Outcome, Workplace } from './run.ts'
+import { type GraftOptions, graft, type Outcome, trainOnce, Workplace } from './run.ts'
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
 
@@ -37,16 +37,7 @@ beforeAll(async () => {
     await writeFile(join(root, 'train', oddClasses.circle, 'broken\u202e.png'), 'text')
   })
   run = place.path('run\u202e')
-  const trained = await graft([
-    'train',
-    folder,
-    '--scenario',
-    'small-similar',
-    '--epochs',
-    '1',
-    '--out',
-    run,
-  ])
+  const trained = await trainOnce(folder, run)
   expect(trained.code).toBe(0)
   expectShown(trained)
   expect(trained.stdout).toContain('cir\\u202ecle\\u001b[2J')

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { parse } from 'csv-parse/sync'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { openLabelFile } from '../../src/data/labelFile.ts'
-import { exists, graft, Workplace } from './run.ts'
+import { exists, graft, trainOnce, Workplace } from './run.ts'
 
 // Each command is a process of its own, and a CPU adapter on a busy machine takes its time.
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
@@ -29,16 +29,7 @@ beforeAll(async () => {
     await writeFile(join(mixed, name), 'text')
   await mkdir(place.path('empty'))
   await symlink('.', join(mixed, 'b', 'around'))
-  const trained = await graft([
-    'train',
-    place.photos,
-    '--scenario',
-    'small-similar',
-    '--epochs',
-    '1',
-    '--out',
-    run,
-  ])
+  const trained = await trainOnce(place.photos, run)
   expect(trained.code).toBe(0)
 })
 afterAll(() => place.remove())

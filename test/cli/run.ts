@@ -86,6 +86,16 @@ export async function graft(
   })
 }
 
+/** Trains a new last layer for one epoch: the quickest run that the other commands can work on. */
+export function trainOnce(
+  images: string,
+  run: string,
+  ...options: readonly string[]
+): Promise<Outcome> {
+  const named = ['--scenario', 'small-similar', '--epochs', '1', '--out', run]
+  return graft(['train', images, ...named, ...options])
+}
+
 /** Writes a dataset of encoded images as train/<class>/* and val/<class>/*. */
 export async function writeDataset(folder: string, data: ArrayDataset): Promise<void> {
   for (const sample of [...data.train, ...data.val]) {

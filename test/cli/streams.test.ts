@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { exists, graft, truncatedJpeg, Workplace } from './run.ts'
+import { exists, graft, trainOnce, truncatedJpeg, Workplace } from './run.ts'
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
 
@@ -23,20 +23,7 @@ beforeAll(async () => {
     await truncatedJpeg(path)
     await writeFile(join(path, 'train', 'circle', 'empty.png'), '')
   })
-  expect(
-    (
-      await graft([
-        'train',
-        place.photos,
-        '--scenario',
-        'small-similar',
-        '--epochs',
-        '1',
-        '--out',
-        run,
-      ])
-    ).code,
-  ).toBe(0)
+  expect((await trainOnce(place.photos, run)).code).toBe(0)
 })
 afterAll(() => place.remove())
 

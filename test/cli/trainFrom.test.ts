@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { loadWeights } from '../../src/weights/load.ts'
 import { writeSafetensors } from '../../src/weights/safetensors.ts'
-import { graft, Workplace } from './run.ts'
+import { graft, trainOnce, Workplace } from './run.ts'
 
 // Each command is a process of its own, and a CPU adapter on a busy machine takes its time.
 vi.setConfig({ testTimeout: 300_000 })
@@ -61,18 +61,7 @@ describe('train --weights', () => {
   test('a run whose FC layers were replaced, its export, and a cut run: their features', async () => {
     const train = async (out: string, ...options: string[]) => {
       const run = place.path(out)
-      const outcome = await graft(
-        [
-          'train',
-          place.photos,
-          '--scenario',
-          'small-similar',
-          '--epochs',
-          '1',
-          '--out',
-          run,
-        ].concat(options),
-      )
+      const outcome = await trainOnce(place.photos, run, ...options)
       expect([outcome.code, outcome.complaints]).toEqual([0, []])
       return { run, said: outcome.stdout }
     }

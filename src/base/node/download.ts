@@ -7,7 +7,7 @@ import { type GraftError, WeightsError } from '../errors.ts'
 import { cannotWrite } from './atomicFile.ts'
 import { connect } from './connections.ts'
 import { makeFolder } from './folder.ts'
-import { withLock } from './lock.ts'
+import { waitingForLock } from './lock.ts'
 import { sha256Of } from './sha256.ts'
 
 export interface DownloadOptions {
@@ -87,15 +87,8 @@ export async function download(
         'fetch the file yourself and give its path',
     )
   await writing(path, () => makeFolder(dirname(path)))
-  let waited = false
-  const taken = (holder: string) => {
-    if (!waited) options.onWait?.(holder)
-    waited = true
-    return null
-  }
-  const { signal } = options
   const part = `${path}.part`
-  await withLock(`${path}.lock`, { taken, ...(signal ? { signal } : {}) }, async () => {
+  await waitingForLock(`${path}.lock`, options, async (waited) => {
     if (waited && (await isWanted(path, sha256, options.bytes))) return
     await removeUnlessOwn(part)
     const { dispatcher, close } = connect(options.idle ?? defaultIdle)

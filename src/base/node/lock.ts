@@ -78,6 +78,26 @@ export function holdingRun<T>(folder: string, body: () => Promise<T>): Promise<T
 }
 
 /** Opens and locks the file at a path, which is still there once it is locked. */
+/**
+ * As `withLock`, but waits for another process that holds the lock.
+ * @param options.onWait called once, when the waiting begins, with what is known of the holder
+ * @param body is told whether it had to wait: the other process may have done its work
+ * @throws GraftError as `withLock`
+ */
+export function waitingForLock<T>(
+  file: string,
+  { onWait, signal }: Pick<LockOptions, 'signal'> & { readonly onWait?: (holder: string) => void },
+  body: (waited: boolean) => Promise<T>,
+): Promise<T> {
+  let waited = false
+  const taken = (holder: string) => {
+    if (!waited) onWait?.(holder)
+    waited = true
+    return null
+  }
+  return withLock(file, { taken, ...(signal ? { signal } : {}) }, () => body(waited))
+}
+
 async function acquire(file: string, { taken, signal }: LockOptions): Promise<FileHandle> {
   const tryLock = await loadTryLock(file)
   for (let vanished = 0; ; ) {

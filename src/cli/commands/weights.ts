@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { type Command, Option } from 'commander'
 import { GraftError, UsageError, WeightsError } from '../../base/errors.ts'
-import { bytes, percent, thousands } from '../../base/format.ts'
+import { percent, thousands } from '../../base/format.ts'
 import { isOffline } from '../../base/node/offline.ts'
 import { preprocessOf, type Variant, variants } from '../../nn/alexnet.ts'
 import { entriesFile } from '../../weights/node/entries.ts'
@@ -21,6 +21,7 @@ import { table } from '../lines.ts'
 import { number as numberOption } from '../options.ts'
 import { Output } from '../output.ts'
 import { nextCommand } from '../shell.ts'
+import { showTransfer } from '../transfer.ts'
 
 interface JsonOption {
   readonly json?: boolean
@@ -106,35 +107,14 @@ async function fetchShown(
   const here = await localFile(weights)
   if (here === null && !(offline ?? isOffline()))
     output.labeled('fetching', `${weights.name} from ${weights.file.href}`)
-  let reportedAt = 0
-  try {
-    return await fetchWeights(weights, {
+  return showTransfer(output, weights.name, stop, ({ onProgress, ...shown }) =>
+    fetchWeights(weights, {
       ...(offline ? { offline } : {}),
       ...(minRate === undefined ? {} : { minRate }),
-      onWait: (holder) =>
-        output.labeled('waiting', `another process${holder} is fetching ${weights.name} already`),
-      signal: stop.signal,
-      onProgress: (done, total) => {
-        output.progress(
-          'fetching',
-          done,
-          total ?? 2 * done,
-          total === null ? bytes(done) : `${bytes(done)} of ${bytes(total)}`,
-        )
-        const now = performance.now()
-        if (now - reportedAt < 500 && done !== total) return
-        reportedAt = now
-        output.event({ type: 'fetch', name: weights.name, done, total })
-      },
-    })
-  } catch (error) {
-    if (!stop.signal.aborted) throw error
-    throw stop.error(
-      `stopped: what has arrived of ${weights.name} is kept, and fetching it goes on from there`,
-    )
-  } finally {
-    output.endProgress()
-  }
+      ...shown,
+      onProgress: (done, total) => onProgress('fetch', done, total),
+    }),
+  )
 }
 
 /**

@@ -8,7 +8,7 @@ import { cacheFolder } from '../../../base/node/cacheFolder.ts'
 import type { DownloadOptions } from '../../../base/node/download.ts'
 import { makeFolder } from '../../../base/node/folder.ts'
 import { readInput } from '../../../base/node/inputFile.ts'
-import { withLock } from '../../../base/node/lock.ts'
+import { waitingForLock } from '../../../base/node/lock.ts'
 import { isOffline } from '../../../base/node/offline.ts'
 import { sha256Of } from '../../../base/node/sha256.ts'
 import { checkOptions } from '../../../base/options.ts'
@@ -98,14 +98,7 @@ export async function fetchDataset(
       `the dataset ${name} is not on this machine, and nothing is fetched while offline: ` +
         'fetch it once with a network, or give a folder of your own images',
     )
-  let waited = false
-  const taken = (holder: string) => {
-    if (!waited) options.onWait?.(holder)
-    waited = true
-    return null
-  }
-  const { signal } = options
-  return withLock(datasetLock(name), { taken, ...(signal ? { signal } : {}) }, async () => {
+  return waitingForLock(datasetLock(name), options, async (waited) => {
     return (waited && (await localDataset(dataset))) || (await fetchAndUnpack(dataset, options))
   })
 }
