@@ -10,8 +10,8 @@ import { watchStreams } from './output.ts'
 import { graftVersion } from './version.ts'
 
 /**
- * Runs one command and sets the exit code: 0, 1 for a failure, 2 for a mistake in what was typed,
- * 128 and the signal's number after one, such as 130 after Ctrl-C.
+ * Runs the command of this process: as `runCommand`, and what goes wrong outside of it, in a stream
+ * or in an event, is reported too.
  * @param args what was typed after `graft`
  */
 export async function main(args: readonly string[]): Promise<void> {
@@ -19,6 +19,15 @@ export async function main(args: readonly string[]): Promise<void> {
   process.once('uncaughtException', (error) => {
     void report(error, args.includes('--json')).then((code) => process.exit(code))
   })
+  await runCommand(args)
+}
+
+/**
+ * Runs one command and sets the exit code: 0, 1 for a failure, 2 for a mistake in what was typed,
+ * 128 and the signal's number after one, such as 130 after Ctrl-C. A process may run several.
+ * @param args what was typed after `graft`
+ */
+export async function runCommand(args: readonly string[]): Promise<void> {
   try {
     const program = await makeProgram(args)
     await program.parseAsync(withRawNames(args), { from: 'user' })

@@ -1,5 +1,5 @@
 import { vi } from 'vitest'
-import { main } from '../../src/cli/main.ts'
+import { runCommand } from '../../src/cli/main.ts'
 
 /** Runs the command in this process, which is much faster than in one of its own. */
 export async function runHere(
@@ -17,7 +17,7 @@ export async function runHere(
   const before = process.exitCode
   process.exitCode = undefined
   try {
-    await main(args)
+    await runCommand(args)
     return { stdout, stderr, code: Number(process.exitCode ?? 0) }
   } finally {
     process.exitCode = before

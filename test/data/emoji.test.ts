@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { UsageError } from '../../src/base/errors.ts'
+import type * as Emoji from '../../src/data/emoji.ts'
 import { openEmoji } from '../../src/data/emoji.ts'
 import { decodeImage } from '../../src/host/node/decode.ts'
 
@@ -65,11 +66,9 @@ describe('openEmoji', () => {
 describe('without the package', () => {
   afterEach(() => {
     vi.doUnmock('node:module')
-    vi.resetModules()
   })
 
   it('says how to install it', async () => {
-    vi.resetModules()
     vi.doMock('node:module', () => ({
       createRequire: () => ({
         resolve: () => {
@@ -77,7 +76,10 @@ describe('without the package', () => {
         },
       }),
     }))
-    const { openEmoji: openWithout } = await import('../../src/data/emoji.ts')
+    // Another instance of this module alone: the others go on with their open files.
+    const { openEmoji: openWithout }: typeof Emoji = await import(
+      `${new URL('../../src/data/emoji.ts', import.meta.url).pathname}?without-package`
+    )
     const error = await openWithout().catch((reason: unknown) => reason)
     expect(error).toMatchObject({
       code: 'data',

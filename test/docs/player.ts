@@ -28,7 +28,7 @@ export interface Played {
 /** The package's folder, compiled. */
 const [, , packageFolder = ''] = process.argv
 const load = (name: string) => import(pathToFileURL(join(packageFolder, 'dist', name)).href)
-const { main, makeProgram }: typeof Main = await load('cli/main.js')
+const { runCommand, makeProgram }: typeof Main = await load('cli/main.js')
 
 process.on('message', async (step: Step) => {
   process.send?.(await play(step))
@@ -69,7 +69,7 @@ async function play(step: Step): Promise<Played> {
       await serveDownloads({ namedDatasets, namedWeights }, graft)
     }
     if (step.kind === 'graft' || step.kind === 'program') process.chdir(step.folder)
-    if (step.kind === 'graft') await main(step.args)
+    if (step.kind === 'graft') await runCommand(step.args)
     if (step.kind === 'parse') await parse(step.args)
     if (step.kind === 'program') await import(pathToFileURL(step.file).href)
   } catch (error) {

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { at } from '../../src/base/at.ts'
 import { Random } from '../../src/base/random.ts'
-import { main } from '../../src/cli/main.ts'
+import { runCommand } from '../../src/cli/main.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
 import { metadataOf } from '../../src/nn/metadata.ts'
 import { writeSafetensors } from '../../src/weights/safetensors.ts'
@@ -157,7 +157,7 @@ async function tell(args: readonly string[]): Promise<Told> {
     }
   })
   try {
-    await main(args)
+    await runCommand(args)
     return { ...said, code: Number(process.exitCode ?? 0) }
   } finally {
     for (const restore of writes) restore()

@@ -73,7 +73,7 @@ export function cut(bytes: Uint8Array, visit: Visit, length: number): void {
     from > 0 ? { 'content-range': `bytes ${from}-${bytes.length - 1}/${bytes.length}` } : {}
   response.writeHead(from > 0 ? 206 : 200, { 'content-length': bytes.length - from, ...range })
   response.write(bytes.subarray(from, from + length), () =>
-    setTimeout(() => response.socket?.end(), 30),
+    setTimeout(() => response.socket?.end(), 100),
   )
 }
 

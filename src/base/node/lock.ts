@@ -77,7 +77,6 @@ export function holdingRun<T>(folder: string, body: () => Promise<T>): Promise<T
   return withLock(join(folder, '.graft-lock'), { taken }, body)
 }
 
-/** Opens and locks the file at a path, which is still there once it is locked. */
 /**
  * As `withLock`, but waits for another process that holds the lock.
  * @param options.onWait called once, when the waiting begins, with what is known of the holder
@@ -98,6 +97,7 @@ export function waitingForLock<T>(
   return withLock(file, { taken, ...(signal ? { signal } : {}) }, () => body(waited))
 }
 
+/** Opens and locks the file at a path, which is still there once it is locked. */
 async function acquire(file: string, { taken, signal }: LockOptions): Promise<FileHandle> {
   const tryLock = await loadTryLock(file)
   for (let vanished = 0; ; ) {

@@ -9,10 +9,15 @@ export interface HostileFile {
   readonly files: Readonly<Record<string, Uint8Array>>
 }
 
-/** Bytes from text of which every character is a byte, and from bytes. */
+/**
+ * Bytes from text of which every character is a byte, and from bytes. They lie in memory of their
+ * own, not in the one that Node shares among small buffers: files live as long as the tests.
+ */
 export function bytes(...parts: (string | Uint8Array)[]): Uint8Array {
-  return Buffer.concat(
-    parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : part)),
+  return new Uint8Array(
+    Buffer.concat(
+      parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : part)),
+    ),
   )
 }
 
