@@ -64,10 +64,13 @@ const quick: Readonly<Record<string, readonly string[]>> = {
   compare: ['--seconds', '1'],
   demo: ['--each', '2', '--seconds', '1'],
 }
+/** A search for a rate takes a hundred steps, whatever an epoch has. */
+const quickSearch = ['--batch-size', '4']
 
 /** The words after `graft`, shortened. */
 function shortened(args: readonly string[]): string[] {
-  const options = quick[args[0] ?? ''] ?? []
+  const searches = args[0] === 'lr-find' || args.includes('find')
+  const options = [...(quick[args[0] ?? ''] ?? []), ...(searches ? quickSearch : [])]
   const names = options.filter((_, i) => i % 2 === 0)
   const kept = args.filter((word, i) => {
     return !names.includes(word) && !names.includes(args[i - 1] ?? '')
