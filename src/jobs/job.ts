@@ -5,7 +5,7 @@
  */
 import { GraftError } from '../base/errors.ts'
 import type { Store } from '../store/store.ts'
-import type { Engine } from '../tensor/engine.ts'
+import type { Engine } from '../tensor/tensor.ts'
 
 /** What every job says. */
 export interface Job {
