@@ -53,6 +53,7 @@ export type {
   Sample,
   SampleList,
   Source,
+  StoredImage,
 } from './data/dataset.ts'
 export { filesDataset, type PlacedFile } from './data/filesDataset.ts'
 export type { DataOptions } from './data/split.ts'

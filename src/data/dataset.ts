@@ -2,7 +2,7 @@ import { at } from '../base/at.ts'
 import { DataError } from '../base/errors.ts'
 import type { Source } from '../host/host.ts'
 
-export type { FileRange, Source } from '../host/host.ts'
+export type { FileRange, Source, StoredImage } from '../host/host.ts'
 
 /** One labeled image, not yet decoded. */
 export interface Sample {

@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { fsPath } from '../base/node/fileNames.ts'
 import { wellFormed } from '../base/wellFormed.ts'
+import { isStored } from '../host/host.ts'
 import type { Source } from './dataset.ts'
 
 /** How a later run recognizes an image: keys of 128 bits, as 32 hexadecimal digits. */
@@ -24,7 +25,8 @@ export function contentKey(bytes: Uint8Array): string {
 /**
  * Keys of files' states. The state of a file is its path, inode, size and the times at which its
  * content and its inode last changed, in nanoseconds; that of an archive's member is the archive's
- * state and the member's place in it. The time of the inode's last change, which no program can
+ * state and the member's place in it; that of an image in a store is its address and version, and
+ * its place in an archive. The time of the inode's last change, which no program can
  * set, reveals a file that was replaced by one with the old date and size.
  */
 export class FileStates {
@@ -37,6 +39,10 @@ export class FileStates {
     if (typeof source === 'string') {
       const state = await stateOf(source)
       return state === null ? null : digest(state)
+    }
+    if (isStored(source)) {
+      const { address, version, start = '', bytes } = source
+      return digest([wellFormed(address), version, start, bytes].join('\0'))
     }
     const known = this.#archives.get(source.path) ?? stateOf(source.path)
     this.#archives.set(source.path, known)

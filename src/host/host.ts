@@ -27,11 +27,30 @@ export interface FileRange {
   readonly bytes: number
 }
 
+/** An image in a store of objects: an object, or a member of a tar archive that is one. */
+export interface StoredImage {
+  /** Of the object: the store's address, a slash, and the path below it. */
+  readonly address: string
+  /** Changes whenever the object's content does. */
+  readonly version: string
+  /** Length in bytes. */
+  readonly bytes: number
+  /** Offset of the first byte in the archive; absent if the image is the object itself. */
+  readonly start?: number
+  /** @throws DataError if it is not there; what else goes wrong may go well another time */
+  read(): Promise<Uint8Array>
+}
+
 /**
- * An encoded image: a file's path (in a browser an address), a part of a file, its bytes, or a blob
- * such as a `File`.
+ * An encoded image: a file's path (in a browser an address), a part of a file, its bytes, a blob
+ * such as a `File`, or an image in a store.
  */
-export type Source = string | FileRange | Uint8Array | Blob
+export type Source = string | FileRange | Uint8Array | Blob | StoredImage
+
+/** Whether an image is in a store. */
+export function isStored(source: Source): source is StoredImage {
+  return typeof source === 'object' && 'version' in source
+}
 
 /** A decoded image: 8-bit sRGB. */
 export interface RgbImage {

@@ -1,5 +1,5 @@
 import { DataError } from '../base/errors.ts'
-import type { Source } from './host.ts'
+import { isStored, type Source } from './host.ts'
 
 /** The formats that are read. */
 export type ImageFormat = 'JPEG' | 'PNG' | 'WebP'
@@ -60,7 +60,7 @@ export function imageName(source: Source): string {
   if (typeof source === 'string') return source
   if (source instanceof Uint8Array) return 'image in memory'
   if (source instanceof Blob) return source instanceof File ? source.name : 'image in memory'
-  return source.path
+  return isStored(source) ? source.address : source.path
 }
 
 /**

@@ -1,5 +1,5 @@
 import { DataError } from '../../base/errors.ts'
-import type { Reserve, RgbImage, Source } from '../host.ts'
+import { isStored, type Reserve, type RgbImage, type Source } from '../host.ts'
 import { damagedImage, imageName, maxPixels, requireFormat, tooManyPixels } from '../imageFormat.ts'
 import { decodingBytes } from '../imageHeader.ts'
 
@@ -51,6 +51,7 @@ export async function decodeImage(
 async function encoded(source: Source, called: string): Promise<Blob> {
   if (source instanceof Blob) return source
   if (source instanceof Uint8Array) return new Blob([source as Uint8Array<ArrayBuffer>])
+  if (isStored(source)) return new Blob([(await source.read()) as Uint8Array<ArrayBuffer>])
   if (typeof source !== 'string')
     throw new DataError(
       `${called}: a browser cannot open an archive by its path: give the image's bytes or its File`,

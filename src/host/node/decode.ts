@@ -6,7 +6,7 @@ import {
   readRange,
   requireSize,
 } from '../../base/node/inputFile.ts'
-import type { FileRange, Reserve, RgbImage, Source } from '../host.ts'
+import { type FileRange, isStored, type Reserve, type RgbImage, type Source } from '../host.ts'
 import {
   damagedImage,
   decoderDied,
@@ -44,6 +44,12 @@ function decoderReason(cause: unknown): string {
  */
 export async function encodedBytes(source: Source, called: string): Promise<Uint8Array> {
   if (source instanceof Uint8Array) return source
+  if (isStored(source)) {
+    if (source.bytes <= mostBytes) return source.read()
+    throw new DataError(
+      `${called}: it has ${source.bytes} bytes, and at most ${mostBytes} are read`,
+    )
+  }
   try {
     if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer())
     return await (typeof source === 'string' ? readInput(source, mostBytes) : readMember(source))
