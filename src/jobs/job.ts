@@ -22,6 +22,9 @@ export interface Job {
 /** A job that is larger was not made here. */
 export const mostJobBytes = 16 * 1024
 
+/** No job takes more images. */
+export const mostJobImages = 1_000_000
+
 /** What a job may use. */
 export interface JobContext {
   /**
@@ -29,7 +32,10 @@ export interface JobContext {
    * @throws StoreError `refused` for one that this worker was not given
    */
   store(address: string): Promise<Store>
-  /** Opened when it is first asked for: some jobs compute nothing. */
+  /**
+   * Opened when it is first asked for: some jobs compute nothing. It is another one after its device
+   * was lost: what is kept on a GPU is kept for its engine.
+   */
   engine(): Promise<Engine>
   /** Aborted when the job is to be given up. */
   readonly signal: AbortSignal
@@ -52,18 +58,21 @@ export interface JobResult {
 }
 
 /** How one kind of job is done. */
-export interface JobKind {
+export interface JobKind<Input = unknown> {
   readonly name: string
   /**
    * Reads what a job says, which may come from anybody who reaches the queue.
    * @throws JobError for what this kind does not say
    */
   check(task: Readonly<Record<string, unknown>>): void
+  /** Reads what `run` needs, such as the bytes of its images: meanwhile another job computes. */
+  read(job: Job, context: JobContext): Promise<Input>
   /**
-   * Does it: a function of the job, of what it refers to, and of the engine.
+   * Does it, while no other job of this process computes: a function of the job, of what it refers
+   * to, and of the engine.
    * @throws JobError for what cannot succeed on any machine; any other error may go well elsewhere
    */
-  run(job: Job, context: JobContext): Promise<Omit<JobResult, 'kind'>>
+  run(job: Job, context: JobContext, input: Input): Promise<Omit<JobResult, 'kind'>>
 }
 
 /** A job that cannot succeed on any machine: what it says is wrong, or asks for what is not allowed. */

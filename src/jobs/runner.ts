@@ -1,4 +1,5 @@
 /** Who does jobs: this process, or workers that take them from a queue. The rest of Graft knows neither. */
+import { GraftError } from '../base/errors.ts'
 import type { Job, JobResult } from './job.ts'
 
 /** What is told while jobs are done. */
@@ -23,6 +24,8 @@ export interface RunOptions {
   readonly onEvent?: (event: JobEvent) => void
   /** How many jobs there will be. */
   readonly total: number
+  /** Refuses results of several adapters, whose last bits differ. */
+  readonly sameAdapter?: boolean
 }
 
 /** A job and what came of it. */
@@ -34,8 +37,28 @@ export interface Runner {
   /**
    * Does jobs, in any order, and returns the outcomes in the order of the jobs. Jobs whose done mark
    * is in their store are not done again.
-   * @throws GraftError with code `queue` if the queue cannot be reached any more
+   * @throws QueueError if the queue cannot be reached any more
+   * @throws MixedAdaptersError if several adapters computed, and `sameAdapter` is set
+   * @throws the signal's reason once it is aborted
    */
   run(jobs: Iterable<Job>, options: RunOptions): Promise<Outcome[]>
   close(): Promise<void>
+}
+
+/** A queue that cannot be reached or used. */
+export class QueueError extends GraftError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('queue', message, options)
+  }
+}
+
+/** Jobs were done on adapters that differ, where one and the same was asked for. */
+export class MixedAdaptersError extends GraftError {
+  constructor(first: string, other: string) {
+    super(
+      'adapters',
+      `results of ${first} and of ${other} do not go together here: stop the workers of one of ` +
+        'them and run this again, or begin anew in another store',
+    )
+  }
 }
