@@ -1,4 +1,4 @@
-import type { JobKind } from './job.ts'
+import type { JobKind } from '../job.ts'
 
 /** Every kind of job that a worker does. */
 export const jobKinds: readonly JobKind[] = []
