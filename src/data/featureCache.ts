@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { type FileHandle, readdir, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
+import { at } from '../base/at.ts'
 import { GraftError, WeightsError } from '../base/errors.ts'
 import { writeFileAtomic } from '../base/node/atomicFile.ts'
 import { cacheFolder } from '../base/node/cacheFolder.ts'
@@ -8,36 +9,32 @@ import { makeFolder } from '../base/node/folder.ts'
 import { openInput, readRange } from '../base/node/inputFile.ts'
 import { checkOptions } from '../base/options.ts'
 import { encodedBytes } from '../host/node/decode.ts'
-import { writeSafetensors } from '../weights/safetensors.ts'
-import { headBytes, headerEnd, parseHeader } from '../weights/safetensorsHeader.ts'
+import { headBytes, headerEnd } from '../weights/safetensorsHeader.ts'
 import type { Sample } from './dataset.ts'
 import type { FeatureStore, Place, Sought, FeatureTable as Table } from './featureStore.ts'
 import { contentKey, FileStates, type ImageKeys } from './imageKeys.ts'
+import {
+  bytesOf,
+  bytesOfFile,
+  checksum,
+  joinedRows,
+  lengthBytes,
+  type Rows,
+  type RowsHeader,
+  readRows,
+  rowsHeader,
+  rowsLayout,
+  writeRows,
+} from './rowsFile.ts'
 
-/** The name of the files' layout: files of another one are never read, and removed for room. */
-const layout = 'rows by content and state'
-const keyDigits = 32
-/** The state of an image that was in memory. */
-const noState = '-'.repeat(keyDigits)
-/** The bytes that hold the header's length. */
-const lengthBytes = 8
 const extension = '.safetensors'
-/**
- * Bytes of rows that are written as one file: a killed run loses no more than these, and neither
- * does a damaged file.
- */
-const segmentBytes = 32 * 2 ** 20
 const defaultLimit = 8 * 2 ** 30
 
 /** A file of rows. */
-interface Segment {
+interface Segment extends RowsHeader {
   readonly path: string
   /** The place of its first row. */
   readonly first: Place
-  readonly keys: readonly ImageKeys[]
-  /** Where the rows begin in the file. */
-  readonly dataStart: number
-  readonly sha256: string
   /**
    * The file, read once to verify it, and kept open so that it stays readable if another process
    * removes it; null if it is damaged or gone. Not set until one of its rows is wanted.
@@ -81,7 +78,7 @@ export class FeatureCache implements FeatureStore {
 
   /** A name for a table, from everything that its rows depend on. */
   nameOf(parts: readonly (string | Float32Array)[]): string {
-    const hash = createHash('sha256').update(layout)
+    const hash = createHash('sha256').update(rowsLayout)
     for (const part of parts) hash.update(typeof part === 'string' ? part : bytesOf(part))
     return hash.digest('hex')
   }
@@ -193,10 +190,15 @@ export class FeatureTable implements Table {
 
   /** Null for rows that are in no file yet. */
   #segmentOf(place: Place): Segment | null {
-    return (
-      this.#segments.find(({ first, keys }) => place >= first && place < first + keys.length) ??
-      null
-    )
+    let [low, high] = [0, this.#segments.length]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      const { first, keys } = at(this.#segments, middle)
+      if (place < first) high = middle
+      else if (place < first + keys.length) return at(this.#segments, middle)
+      else low = middle + 1
+    }
+    return null
   }
 
   #fileOf(segment: Segment): Promise<FileHandle | null> {
@@ -212,7 +214,7 @@ export class FeatureTable implements Table {
    */
   async add(keys: ImageKeys, row: Float32Array): Promise<Place> {
     this.#pending ??= new Float32Array(
-      this.#width * Math.max(1, Math.floor(segmentBytes / (4 * this.#width))),
+      this.#width * Math.max(1, Math.floor(bytesOfFile / (4 * this.#width))),
     )
     if (this.#keys.length * this.#width === this.#pending.length) await this.flush()
     this.#pending.set(row, this.#keys.length * this.#width)
@@ -230,35 +232,56 @@ export class FeatureTable implements Table {
     const [keys, pending] = [this.#keys, this.#pending]
     if (keys.length === 0 || !pending) return
     const data = pending.subarray(0, keys.length * this.#width)
-    const sha256 = checksum(keys, bytesOf(data))
-    const bytes = writeSafetensors(
-      { rows: { shape: [keys.length, this.#width], data } },
-      { ...metadataOf(keys), sha256 },
-    )
-    if (
-      !(await this.#cache.makeRoom(bytes.length, new Set(this.#segments.map(({ path }) => path))))
-    )
-      throw new GraftError(
-        'write',
-        `the features in ${this.#cache.folder} would take more than ${this.#cache.limit} bytes`,
-      )
-    const path = join(this.#folder, `${randomUUID()}${extension}`)
-    await makeFolder(this.#folder).catch((cause: Error) => {
-      throw new GraftError('write', `cannot make ${this.#folder}: ${cause.message}`, { cause })
-    })
-    await writeFileAtomic(path, bytes)
+    const { bytes, ...header } = writeRows({ keys, data })
+    const path = await this.#write(randomUUID(), bytes)
     this.#keys = []
     // Just written, so it need not be verified by reading it.
     this.#keep({
       path,
-      keys,
-      dataStart: headerEnd(bytes, bytes.length),
-      sha256,
+      ...header,
       file: openInput(path).then(
         ({ file }) => file,
         () => null,
       ),
     })
+  }
+
+  /**
+   * Writes a file of the table.
+   * @param name without the extension
+   */
+  async #write(name: string, bytes: Uint8Array): Promise<string> {
+    const { folder, limit } = this.#cache
+    const kept = new Set(this.#segments.map(({ path }) => path))
+    if (!(await this.#cache.makeRoom(bytes.length, kept)))
+      throw new GraftError('write', `the features in ${folder} would take more than ${limit} bytes`)
+    const path = join(this.#folder, `${name}${extension}`)
+    await makeFolder(this.#folder).catch((cause: Error) => {
+      throw new GraftError('write', `cannot make ${this.#folder}: ${cause.message}`, { cause })
+    })
+    await writeFileAtomic(path, bytes)
+    return path
+  }
+
+  /**
+   * Takes over files of rows that were computed elsewhere, as one file.
+   * @param name the file's, which says what it holds; one that is there already is kept
+   * @param parts give the bytes of the files
+   * @returns the first part that is no file of this table as it was written; then nothing is taken
+   * @throws GraftError as `add` does
+   */
+  async adopt(name: string, parts: readonly (() => Promise<Uint8Array>)[]): Promise<number | null> {
+    const path = join(this.#folder, `${name}${extension}`)
+    if (this.#segments.some((segment) => segment.path === path)) return null
+    const read: Rows[] = []
+    for (const [i, part] of parts.entries()) {
+      const rows = readRows(await part(), this.#width)
+      if (!rows) return i
+      read.push(rows)
+    }
+    const { bytes, ...header } = writeRows(joinedRows(read))
+    this.#keep({ path: await this.#write(name, bytes), ...header })
+    return null
   }
 
   /** Reads rows by their places into `into`, one after the other. */
@@ -278,8 +301,8 @@ export class FeatureTable implements Table {
         return
       }
       const file = await this.#fileOf(segment)
-      const at = segment.dataStart + (place - segment.first) * rowBytes
-      const read = await file?.read(bytes, i * rowBytes, rowBytes, at)
+      const start = segment.dataStart + (place - segment.first) * rowBytes
+      const read = await file?.read(bytes, i * rowBytes, rowBytes, start)
       if (read?.bytesRead !== rowBytes)
         throw new GraftError('read', `${segment.path} was cut short while it was read: train again`)
     })
@@ -300,13 +323,7 @@ async function readHeader(path: string, width: number) {
   try {
     const head = await readRange(path, file, 0, Math.min(size, headBytes))
     const header = await readRange(path, file, lengthBytes, headerEnd(head, size) - lengthBytes)
-    const { entries, metadata, dataStart } = parseHeader(header, size)
-    const keys = keysOf(metadata)
-    const { sha256 } = metadata
-    const [rows] = entries
-    const fits = rows?.name === 'rows' && rows.shape[0] === keys.length && rows.shape[1] === width
-    if (!fits || sha256 === undefined) return 'damaged'
-    return { keys, dataStart, sha256 }
+    return rowsHeader(header, size, width) ?? 'damaged'
   } catch (error) {
     if (error instanceof WeightsError) return 'damaged'
     return 'gone'
@@ -335,37 +352,9 @@ async function openWhole({ path, keys, dataStart, sha256 }: Segment): Promise<Fi
   return null
 }
 
-/** Keys in the form that a header holds. */
-function metadataOf(keys: readonly ImageKeys[]): {
-  readonly contents: string
-  readonly states: string
-} {
-  return {
-    contents: keys.map(({ content }) => content).join(''),
-    states: keys.map(({ state }) => state ?? noState).join(''),
-  }
-}
-
-function keysOf({ contents = '', states = '' }: Readonly<Record<string, string>>): ImageKeys[] {
-  const piece = (text: string, i: number) => text.slice(i * keyDigits, (i + 1) * keyDigits)
-  return Array.from({ length: Math.ceil(contents.length / keyDigits) }, (_, i) => {
-    const state = piece(states, i)
-    return { content: piece(contents, i), state: state === noState ? null : state }
-  })
-}
-
-function checksum(keys: readonly ImageKeys[], rows: Uint8Array): string {
-  const { contents, states } = metadataOf(keys)
-  return createHash('sha256').update(contents).update(states).update(rows).digest('hex')
-}
-
 function removed(path: string): Promise<boolean> {
   return rm(path, { force: true }).then(
     () => true,
     () => false,
   )
-}
-
-function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength)
 }

@@ -8,11 +8,11 @@ import { markNonFinite } from '../optim/health.ts'
 import { allocate, type Shape, sizeOf } from '../tensor/ndbuffer.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import type { OptimizerOptions } from './fitOptions.ts'
+import { readingWork } from './frozenRows.ts'
 import type { MemoryPlan } from './memoryPlan.ts'
 import { makeOptimizer } from './optimizers.ts'
 import type { FitSettings } from './options/defaults.ts'
 import { fillOptions } from './options/resolve.ts'
-import { readingWork } from './storedSource.ts'
 
 /** The training that `planMemory` plans for: options as for `fit`. */
 export interface MemoryPlanOptions extends OptimizerOptions {

@@ -1,16 +1,11 @@
 import { at } from '../base/at.ts'
-import { Random } from '../base/random.ts'
-import { type Sample, type SampleList, sampleAt } from '../data/dataset.ts'
+import { type SampleList, sampleAt } from '../data/dataset.ts'
 import type { FeatureStore } from '../data/featureStore.ts'
-import type { ImageKeys } from '../data/imageKeys.ts'
-import { decoding, GROUP_BYTES, loadAhead } from '../data/loader.ts'
-import { preprocessImages } from '../data/transforms.ts'
-import type { Reserve, RgbImage } from '../host/host.ts'
 import type { Network } from '../nn/network.ts'
-import { allocate, type Shape, sizeOf } from '../tensor/ndbuffer.ts'
-import { Tensor } from '../tensor/tensor.ts'
+import { type Shape, sizeOf } from '../tensor/ndbuffer.ts'
 import type { Batch, BatchSource, ReadOptions } from './batches.ts'
 import { FeatureRows } from './featureRows.ts'
+import { type Computed, cacheKey, computeRows } from './frozenRows.ts'
 
 /** Options of storing the outputs of frozen layers. */
 export interface StoreOptions extends ReadOptions {
@@ -27,29 +22,6 @@ export interface StoreOptions extends ReadOptions {
   readonly onFound?: (count: number) => void
   /** Called with the reason if outputs cannot be written to disk. */
   readonly onRefused?: (reason: string) => void
-}
-
-/**
- * Images that go through the frozen layers together. The number is always the same, so that an
- * image's row does not depend on the batch it was computed in.
- */
-const batchOfReading = 32
-/** The most samples that are read before the missing rows among them are computed. */
-const maxRead = 8 * batchOfReading
-/** Fills up an incomplete batch of images. */
-const blank: RgbImage = { data: new Uint8Array(3), width: 1, height: 1 }
-
-/**
- * For a rehearsal: does on the device what reading one batch up to the layer `from` does.
- * @returns frees what is held until the rows have been read back
- */
-export function readingWork(model: Network, from: number): () => void {
-  const { engine } = model
-  const x = new Tensor(engine, allocate(engine.gpu, [batchOfReading, ...at(model.shapes(), 0)]))
-  const y = engine.noGrad(() => model.forward(x, { to: from }))
-  return () => {
-    for (const tensor of [x, y]) tensor.dispose()
-  }
 }
 
 /** Bytes of host memory for rows; above it images are read again in every epoch. */
@@ -172,92 +144,21 @@ class StoredSource implements BatchSource {
     this.#reported = this.#found
   }
 
-  /**
-   * Computes and stores the rows of samples that are not known, group by group.
-   * @returns the samples in the order of `indices`, without broken ones
-   */
-  async *#compute(indices: Uint32Array): AsyncGenerator<Computed> {
-    const { decode, ahead } = decoding(this.#model.engine)
-    const load = async (
-      { source, name }: Pick<Sample, 'source' | 'name'>,
-      _index: number,
-      reserve: Reserve,
-    ): Promise<Loaded> => {
-      const found = await this.#rows.table?.seek({ source, name })
-      if (found && 'place' in found) return found
-      return {
-        image: await decode(found?.bytes ?? source, name, reserve),
-        keys: found?.keys ?? null,
-      }
-    }
-    const bytesOf = (loaded: Loaded) => ('image' in loaded ? loaded.image.data.byteLength : 0)
-    const loading = loadAhead(this.#samples, indices, { ...this.#options, ahead, load, bytesOf })
-    for (;;) {
-      const group: { readonly index: number; readonly loaded: Loaded }[] = []
-      let [decoded, bytes] = [0, 0]
-      while (decoded < batchOfReading && bytes < GROUP_BYTES && group.length < maxRead) {
-        const { value, done } = await loading.next()
-        if (done) break
-        group.push(value)
-        bytes += bytesOf(value.loaded)
-        if ('image' in value.loaded) decoded++
-      }
-      if (group.length === 0) return
-      yield* await this.#store(group)
-    }
-  }
-
-  /** Computes the missing rows of a group of samples, and stores them. */
-  async #store(
-    group: readonly { readonly index: number; readonly loaded: Loaded }[],
-  ): Promise<Computed[]> {
-    const { width } = this.#rows
-    const images = group.flatMap(({ loaded }) => ('image' in loaded ? [loaded.image] : []))
-    const computed = images.length ? await this.#forward(images) : null
-    const result: Computed[] = []
-    let start = 0
-    for (const { index, loaded } of group) {
-      if ('place' in loaded) {
-        await this.#rows.setPlace(index, loaded.place)
-        this.#found++
-        result.push({ index, row: null })
-      } else if (computed) {
-        const row = computed.subarray(start, start + width)
-        start += width
-        await this.#rows.put(index, loaded.keys, row)
-        result.push({ index, row })
-      }
-    }
-    this.#read += group.length
+  /** Computes and stores the rows of samples that are not known. */
+  #compute(indices: Uint32Array): AsyncGenerator<Computed> {
     const { length } = this.#samples
-    if (computed) this.#options.onProgress?.(Math.min(this.#read, length), length)
-    return result
-  }
-
-  async #forward(images: readonly RgbImage[]): Promise<Float32Array> {
-    const { engine, preprocess } = this.#model
-    const batch = Array.from({ length: batchOfReading }, (_, i) => images[i] ?? blank)
-    const x = preprocessImages(engine, batch, preprocess)
-    const y = engine.noGrad(() => this.#model.forward(x, { to: this.from }))
-    const rows = await y.data()
-    for (const tensor of [x, y]) tensor.dispose()
-    return rows
+    const onGroup = (read: number, found: number) => {
+      this.#found += found
+      this.#read += read
+      if (found < read) this.#options.onProgress?.(Math.min(this.#read, length), length)
+    }
+    const options = { ...this.#options, onGroup }
+    return computeRows(this.#model, this.#samples, this.from, this.#rows, indices, options)
   }
 
   async close(): Promise<void> {
     await this.#rows.close()
   }
-}
-
-/** A sample that was read: its row's place in the table, or its decoded image. */
-type Loaded =
-  | { readonly place: number }
-  | { readonly image: RgbImage; readonly keys: ImageKeys | null }
-
-/** A sample whose row is known now; the row itself if it was computed and not found on disk. */
-interface Computed {
-  readonly index: number
-  readonly row: Float32Array | null
 }
 
 /** One pass over samples in a given order, batch by batch. */
@@ -319,27 +220,4 @@ class Pass {
   async end(): Promise<void> {
     await this.#computing.return(undefined)
   }
-}
-
-/**
- * Everything that the outputs of the layers before `from` depend on: the layers' descriptions, the
- * preprocessing, the weights, and the outputs for a fixed image of noise. The last differ where
- * nothing else does: with strides, with adapters, and with kernels that round differently.
- */
-async function cacheKey(model: Network, from: number): Promise<(string | Float32Array)[]> {
-  const { engine, layers, preprocess } = model
-  const prefix = layers.slice(0, from)
-  const parameters = prefix.flatMap((layer) => layer.parameters())
-  const [random, width, height] = [new Random(1), 97, 61]
-  const noise = {
-    data: Uint8Array.from({ length: 3 * width * height }, () => random.below(256)),
-    width,
-    height,
-  }
-  const x = preprocessImages(engine, [noise], preprocess)
-  const y = engine.noGrad(() => model.forward(x, { to: from }))
-  const values = await engine.read([...parameters.map((parameter) => parameter.tensor), x, y])
-  for (const tensor of [x, y]) tensor.dispose()
-  const described = prefix.map(({ name, description }) => [name, description])
-  return [JSON.stringify([described, model.shapes().slice(0, from + 1), preprocess]), ...values]
 }
