@@ -41,6 +41,8 @@ export async function openS3Store(
 }
 
 async function connect(sdk: Sdk): Promise<S3.S3Client> {
+  // The SDK would write six lines about its own releases of next year, between those of the command.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
   const endpoint = process.env.AWS_ENDPOINT_URL_S3 || process.env.AWS_ENDPOINT_URL
   const options: S3.S3ClientConfig = {
     requestChecksumCalculation: 'WHEN_REQUIRED',
