@@ -51,6 +51,16 @@ export const commands: readonly LazyCommand[] = [
     load: async () => (await import('./commands/predict.ts')).addPredict,
   },
   {
+    name: 'worker',
+    description: 'Take shards of images from a queue and compute them, on any number of machines.',
+    load: async () => (await import('./commands/worker.ts')).addWorker,
+  },
+  {
+    name: 'jobs',
+    description: 'Show what a queue holds and who works on it; try again what failed.',
+    load: async () => (await import('./commands/jobs.ts')).addJobs,
+  },
+  {
     name: 'export',
     description:
       'Export a trained run: as ONNX for any runtime, as a PyTorch state_dict, or as safetensors.',

@@ -55,6 +55,8 @@ const commands: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['predict', 'run', image, `${hostile}.png`],
     ['predict', 'run'],
   ],
+  worker: [['worker'], ['worker', '--queue', hostile, '--store', 'photos']],
+  jobs: [['jobs'], ['jobs', '--queue', hostile]],
   export: [
     ['export', 'run', '--out', `${hostile}.onnx`],
     ['export', 'run', '--format', hostile],

@@ -140,7 +140,7 @@ export async function openQueue(server: Server, timing: Timing): Promise<JobQueu
       })
     })
     try {
-      await within(Promise.race([queue.waitUntilReady(), refusal]), answerTime)
+      await within(Promise.race([queue.waitUntilReady(), refusal]), firstAnswerTime)
       return queue
     } catch (error) {
       await within(queue.close(), 1000).catch(() => {})
@@ -150,7 +150,8 @@ export async function openQueue(server: Server, timing: Timing): Promise<JobQueu
 }
 
 /** A server that has never answered is waited for so many milliseconds. */
-const firstPatience = 15_000
+const firstPatience = 8_000
+const firstAnswerTime = 4_000
 /** A server that answers at all does so within these milliseconds. */
 const answerTime = 10_000
 
@@ -208,7 +209,7 @@ function isRefusal(error: unknown): boolean {
   return (
     /^(28|3D|42)/.test(code) ||
     /^(NOAUTH|WRONGPASS|NOPERM|ERR invalid password)/.test(error.message) ||
-    /^(Schema|UnsupportedPostgres)/.test(error.name)
+    /^(SchemaVersion|UnsupportedPostgres)/.test(error.name)
   )
 }
 
