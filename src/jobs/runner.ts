@@ -1,6 +1,6 @@
 /** Who does jobs: this process, or workers that take them from a queue. The rest of Graft knows neither. */
 import { GraftError } from '../base/errors.ts'
-import type { Job, JobResult } from './job.ts'
+import { type Job, JobError, type JobResult } from './job.ts'
 
 /** What is told while jobs are done. */
 export type JobEvent =
@@ -32,6 +32,24 @@ export interface RunOptions {
 export type Outcome =
   | { readonly id: string; readonly job: Job; readonly result: JobResult }
   | { readonly id: string; readonly job: Job; readonly failure: string }
+
+/** An outcome that is a result. */
+export type Done = Extract<Outcome, { readonly result: JobResult }>
+
+/**
+ * The results of jobs that all have to be done.
+ * @throws JobError if one has failed
+ */
+export function requireDone(outcomes: readonly Outcome[]): Done[] {
+  const done = outcomes.filter((one) => 'result' in one)
+  const failed = outcomes.find((one) => 'failure' in one)
+  if (!failed) return done
+  const count = outcomes.length - done.length
+  throw new JobError(
+    `${count} of ${outcomes.length} shards failed, such as ${failed.id}: ${failed.failure}; what is ` +
+      'done is kept, and running this again does the rest',
+  )
+}
 
 export interface Runner {
   /**

@@ -16,10 +16,13 @@ export function storedImage(
     address,
     version,
     ...(member ?? { bytes }),
-    read: () =>
-      store.read(path, member).catch((cause: unknown) => {
+    read: async () => {
+      const content = await store.read(path, member).catch((cause: unknown) => {
         if (!(cause instanceof StoreError) || cause.problem !== 'missing') throw cause
         throw new DataError(`${address} is not there any more`, { cause })
-      }),
+      })
+      if (content.length === (member ?? { bytes }).bytes) return content
+      throw new DataError(`${address} was changed while it was in use: run this again`)
+    },
   }
 }

@@ -145,24 +145,11 @@ export async function networkOfRun(
   tensors: StateDict,
   place: string,
 ): Promise<Network> {
-  const { variant, channels, hidden, dropout, classes } = config.architecture
-  const model = await alexnet(engine, {
-    variant: variant as Variant,
-    channels,
-    hidden,
-    dropout,
-    classes,
-    seed: config.plan.seed,
-  })
+  const { plan, classes } = config
+  const model = await builtAgain(engine, { ...config, ...plan, classes: classes.length })
   try {
-    const { cut, replace } = config.plan
-    applyScenario(model, {
-      scenario: 'large-similar',
-      classes: config.classes.length,
-      ...(cut ? { cut } : { replace }),
-    })
     for (const parameter of model.parameters())
-      parameter.trainable = config.plan.trained.includes(parameter.name)
+      parameter.trainable = plan.trained.includes(parameter.name)
     model.loadStateDict(tensors)
   } catch (error) {
     model.dispose()
@@ -173,6 +160,36 @@ export async function networkOfRun(
       { cause: error },
     )
   }
-  model.classNames = config.classes
+  model.classNames = classes
+  return model
+}
+
+/** What the layers of a network follow from, after a scenario was applied to it. */
+export interface Build extends Pick<Plan, 'cut' | 'replace' | 'classes' | 'seed'> {
+  readonly architecture: Architecture
+}
+
+/** The layers of a network, which has none of its values yet. */
+export async function builtAgain(engine: Engine, build: Build): Promise<Network> {
+  const { cut, replace, seed } = build
+  const { variant, channels, hidden, dropout, classes } = build.architecture
+  const model = await alexnet(engine, {
+    variant: variant as Variant,
+    channels,
+    hidden,
+    dropout,
+    classes,
+    seed,
+  })
+  try {
+    applyScenario(model, {
+      scenario: 'large-similar',
+      classes: build.classes,
+      ...(cut ? { cut } : { replace }),
+    })
+  } catch (error) {
+    model.dispose()
+    throw error
+  }
   return model
 }

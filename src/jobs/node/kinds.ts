@@ -1,4 +1,5 @@
 import type { JobKind } from '../job.ts'
+import { featuresKind } from './features.ts'
 
 /** Every kind of job that a worker does. */
-export const jobKinds: readonly JobKind[] = []
+export const jobKinds: readonly JobKind[] = [featuresKind]
