@@ -1,7 +1,6 @@
 import { at } from '../base/at.ts'
 import { DataError, UsageError } from '../base/errors.ts'
 import { option, optionText } from '../base/optionText.ts'
-import { original, wellFormed } from '../base/wellFormed.ts'
 import { PassedOver } from '../host/imageFormat.ts'
 import { Column } from './column.ts'
 import {
@@ -11,6 +10,7 @@ import {
   type SampleList,
   type Source,
 } from './dataset.ts'
+import { PackedStrings } from './packedStrings.ts'
 import { type Division, heldOut } from './split.ts'
 
 /** Which part of a dataset an image belongs to, where the dataset itself says so. */
@@ -20,17 +20,13 @@ const parts: readonly Part[] = ['train', 'val']
 const undivided = parts.length
 const leftOut = parts.length + 1
 
-const encoder = new TextEncoder()
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
-
 /**
  * The images of a dataset in a few dozen bytes each: their names one after the other as UTF-8,
  * labels and parts as numbers. Where an image is stored follows from its name or its row.
  */
 export class Catalog {
   readonly #sourceOf: (name: string, row: number) => Source
-  #names = new Uint8Array(1 << 16)
-  readonly #ends = new Column(new Float64Array(1024))
+  readonly #names = new PackedStrings()
   readonly #labels = new Column(new Uint32Array(1024))
   readonly #parts = new Column(new Uint8Array(1024))
   /** Images in formats that Graft does not read. */
@@ -49,28 +45,13 @@ export class Catalog {
 
   /** @param part null if a seeded share of each class will be held out */
   add(name: string, label: number, part: Part | null = null): void {
-    const start = this.#startOf(this.length)
-    const bytes = encoder.encode(wellFormed(name))
-    const end = start + bytes.length
-    if (end > this.#names.length) {
-      const larger = new Uint8Array(Math.max(2 * this.#names.length, end))
-      larger.set(this.#names)
-      this.#names = larger
-    }
-    this.#names.set(bytes, start)
-    this.#ends.push(end)
+    this.#names.push(name)
     this.#labels.push(label)
     this.#parts.push(part === null ? undivided : parts.indexOf(part))
   }
 
   name(row: number): string {
-    const bytes = this.#names.subarray(this.#startOf(row), this.#ends.at(row))
-    return original(decoder.decode(bytes))
-  }
-
-  /** Where the bytes of a row's name begin. */
-  #startOf(row: number): number {
-    return row === 0 ? 0 : this.#ends.at(row - 1)
+    return this.#names.at(row)
   }
 
   sample(row: number): Sample {

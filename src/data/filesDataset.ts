@@ -1,12 +1,9 @@
 import { at } from '../base/at.ts'
 import { DataError } from '../base/errors.ts'
 import { PICTURE } from '../host/imageFormat.ts'
-import { Catalog, requireSameClasses } from './catalog.ts'
 import type { ImageDataset } from './dataset.ts'
-import { classesOf, folderFinder, layoutOf } from './layout.ts'
+import { datasetOfPaths } from './placedPaths.ts'
 import { type DataOptions, resolveSplit } from './split.ts'
-import { StrayNames } from './strayNames.ts'
-import { treeOf } from './tree.ts'
 
 /** An image and its path below the dataset's root, such as 'cat/1.jpg' or 'val/cat/1.jpg'. */
 export interface PlacedFile {
@@ -33,38 +30,16 @@ export function filesDataset(
   options: DataOptions & { readonly root?: string } = {},
 ): ImageDataset {
   const division = resolveSplit('filesDataset', options, ['root'])
-  const { testSet = false } = division
   const { root, placed } = placeAll(files, options.root)
-  const stray = new StrayNames()
-  const tree = treeOf(
-    placed.map(({ path }) => path),
-    stray,
+  return datasetOfPaths(
+    {
+      root,
+      nameOf: (path) => path || root,
+      paths: () => placed.map(({ path }) => path),
+      sourceOf: (index) => at(placed, index).file,
+    },
+    division,
   )
-  const { folders, remarks } = layoutOf(tree, (path) => path || root, testSet)
-  const classes = classesOf(folders)
-  const labels = new Map(classes.map((name, label) => [name, label]))
-  const folderOf = folderFinder(folders)
-  const empty = new Set(folders)
-  const blobs: Blob[] = []
-  const catalog = new Catalog((_, row) => at(blobs, row))
-  for (const { path, file } of placed) {
-    const folder = folderOf(path)
-    if (!folder || stray.notePath(path)) continue
-    if (!PICTURE.test(path)) catalog.passedOver.note(path)
-    else {
-      empty.delete(folder)
-      catalog.add(path, labels.get(folder.name) ?? Number.NaN, folder.part)
-      blobs.push(file)
-    }
-  }
-  for (const { path } of testSet ? [] : empty)
-    throw new DataError(
-      `the class folder ${path} holds no image (JPEG, PNG or WebP): add some or remove the folder`,
-    )
-  if (folders[0]?.part && !testSet)
-    requireSameClasses(root, classesOf(folders, 'train'), classesOf(folders, 'val'), '/')
-  catalog.remarks.push(...remarks, ...stray.remarks)
-  return catalog.divide(root, classes, division)
 }
 
 /** The files by their paths below the root. */

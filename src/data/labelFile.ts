@@ -6,10 +6,11 @@ import { DataError } from '../base/errors.ts'
 import { counted } from '../base/format.ts'
 import { Catalog, type Part } from './catalog.ts'
 import { Column } from './column.ts'
+import { type DataFile, diskFile } from './dataFile.ts'
 import type { ImageDataset } from './dataset.ts'
 import { Labels } from './labels.ts'
-import { ListedFiles } from './listedFiles.ts'
-import { type DataOptions, resolveSplit } from './split.ts'
+import { DiskFiles, type FilesBelow, ListedFiles } from './listedFiles.ts'
+import { type DataOptions, type Division, resolveSplit } from './split.ts'
 import { type Columns, delimiterOf, findColumns, namesLabels } from './tableColumns.ts'
 import { firstLine, longestLine, tableText } from './tableText.ts'
 
@@ -49,22 +50,32 @@ export async function openLabelFile(
   options: DataOptions = {},
 ): Promise<ImageDataset> {
   const division = resolveSplit('openLabelFile', options)
-  const files = new ListedFiles(dirname(resolve(path)))
-  const table = await readTable(path, files)
+  return openTable(diskFile(path), new DiskFiles(dirname(resolve(path))), division)
+}
+
+/** A table of labels, wherever it and its images lie. */
+export async function openTable(
+  file: DataFile,
+  below: FilesBelow,
+  division: Division,
+): Promise<ImageDataset> {
+  const files = new ListedFiles(below)
+  const table = await readTable(file, files)
   table.requireSingleLabels()
   const catalog = await table.catalog(files, division.testSet ?? false)
   catalog.remarks.push(...table.remarks())
-  return catalog.divide(path, catalog.sortClasses(table.classes), division)
+  return catalog.divide(file.name, catalog.sortClasses(table.classes), division)
 }
 
 /** Whether a file's first line names the columns of a table of labels. */
-export async function isLabelFile(path: string): Promise<boolean> {
-  return namesLabels(await firstLine(path))
+export async function isLabelFile(file: DataFile): Promise<boolean> {
+  return namesLabels(await firstLine(file))
 }
 
-async function readTable(path: string, files: ListedFiles): Promise<Table> {
+async function readTable(file: DataFile, files: ListedFiles): Promise<Table> {
+  const path = file.name
   const parser = parse({
-    delimiter: delimiterOf(await firstLine(path)),
+    delimiter: delimiterOf(await firstLine(file)),
     info: true,
     max_record_size: longestLine,
     relax_column_count: true,
@@ -72,7 +83,7 @@ async function readTable(path: string, files: ListedFiles): Promise<Table> {
     trim: true,
   })
   // Passes errors of the file on to the loop below, and closes the file if a row is refused there.
-  pipeline(Readable.from(tableText(path)), parser, () => {})
+  pipeline(Readable.from(tableText(file)), parser, () => {})
   let header: readonly string[] | null = null
   let table: Table | null = null
   const first: Row[] = []
@@ -198,8 +209,8 @@ class Table {
    * @throws DataError for one with two labels or parts, a name that fits several files, or no file
    */
   async catalog(files: ListedFiles, testSet: boolean): Promise<Catalog> {
-    const folder = dirname(resolve(this.#path))
-    const catalog = new Catalog((name) => resolve(folder, name))
+    const { below } = files
+    const catalog = new Catalog((name) => below.sourceOf(name))
     const rows = new Map<string, number>()
     let missing = 0
     const partOf = this.#usedParts(testSet)
@@ -212,7 +223,7 @@ class Table {
         )
       if (found.kind === 'missing') missing++
       const file = found.kind === 'found' ? found.path : name
-      const key = resolve(folder, file)
+      const key = below.keyOf(file)
       const before = rows.get(key)
       if (before !== undefined) {
         this.#repeats(row, before, name)
@@ -226,7 +237,7 @@ class Table {
     if (missing === this.length)
       throw new DataError(
         `${this.#path}: none of the files that it names exists, such as ${this.#names[0]}: ` +
-          `paths are relative to ${folder}`,
+          `paths are relative to ${below.folder}`,
       )
     return catalog
   }

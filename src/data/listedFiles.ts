@@ -1,6 +1,7 @@
 import { basename, dirname, isAbsolute, resolve } from 'node:path'
 import { readEntries } from '../base/node/fileNames.ts'
 import { PICTURE } from '../host/imageFormat.ts'
+import type { Source } from './dataset.ts'
 import { imagesBelow } from './imagesBelow.ts'
 
 /** Where the file of a name is. */
@@ -11,30 +12,41 @@ export type Found =
   | { readonly kind: 'found'; readonly path: string }
   | { readonly kind: 'several'; readonly paths: readonly string[] }
 
+/** The files below a table's folder, wherever that lies. */
+export interface FilesBelow {
+  /** Its path or address, for messages. */
+  readonly folder: string
+  /** One spelling for every path that names the same file. */
+  keyOf(name: string): string
+  isThere(name: string): Promise<boolean>
+  /** The paths of all images below the folder, those aside that are hidden. */
+  images(): AsyncIterable<string>
+  sourceOf(name: string): Source
+}
+
 /**
  * Finds the files that a table names. Names are paths relative to the table's folder; tables of the
  * world also leave the folder or the extension out, have the paths of another computer, or another
  * Unicode form of a name. Each folder is listed once, and no file is opened.
  */
 export class ListedFiles {
-  readonly #folder: string
-  readonly #listings = new Map<string, Promise<ReadonlySet<string>>>()
+  readonly below: FilesBelow
   #index: Promise<ReadonlyMap<string, readonly string[]>> | null = null
 
-  /** @param folder the table's */
-  constructor(folder: string) {
-    this.#folder = folder
+  /** @param below what is in the table's folder */
+  constructor(below: FilesBelow) {
+    this.below = below
   }
 
   async find(name: string): Promise<Found> {
-    if (await this.#isThere(resolve(this.#folder, name))) return { kind: 'named' }
-    this.#index ??= indexOf(this.#folder)
+    if (await this.below.isThere(name)) return { kind: 'named' }
+    this.#index ??= indexOf(this.below.images())
     const wanted = segmentsOf(name)
     const [last = ''] = wanted.slice(-1)
     const candidates = (await this.#index).get(last) ?? []
-    const elsewhere = isAbsolute(name) || /^[a-z]:[\\/]/i.test(name)
+    const elsewhere = isAbsolute(name) || /^[a-z][a-z0-9+.-]*:[\\/]/i.test(name)
     const scored = candidates.map((path) => ({ path, common: commonEnd(wanted, segmentsOf(path)) }))
-    // A path of another computer begins with folders that are not here.
+    // A path of another computer, or an address, begins with folders that are not here.
     const best = elsewhere
       ? scored.reduce((most, { common }) => Math.max(most, common), 0)
       : wanted.length
@@ -46,12 +58,35 @@ export class ListedFiles {
       ? { kind: 'several', paths: [first, ...others] }
       : { kind: 'found', path: first }
   }
+}
 
-  async #isThere(path: string): Promise<boolean> {
+/** The files below a folder on the disk. */
+export class DiskFiles implements FilesBelow {
+  readonly folder: string
+  readonly #listings = new Map<string, Promise<ReadonlySet<string>>>()
+
+  constructor(folder: string) {
+    this.folder = resolve(folder)
+  }
+
+  keyOf(name: string): string {
+    return resolve(this.folder, name)
+  }
+
+  async isThere(name: string): Promise<boolean> {
+    const path = this.keyOf(name)
     const folder = dirname(path)
     const listing = this.#listings.get(folder) ?? listingOf(folder)
     this.#listings.set(folder, listing)
     return (await listing).has(basename(path))
+  }
+
+  images(): AsyncIterable<string> {
+    return imagesBelow(this.folder)
+  }
+
+  sourceOf(name: string): Source {
+    return this.keyOf(name)
   }
 }
 
@@ -79,15 +114,17 @@ function commonEnd(wanted: readonly string[], path: readonly string[]): number {
   return most
 }
 
-/** The images below a folder, by their names and by their names without extension. */
-async function indexOf(root: string): Promise<ReadonlyMap<string, readonly string[]>> {
+/** Images by their names and by their names without extension. */
+async function indexOf(
+  images: AsyncIterable<string>,
+): Promise<ReadonlyMap<string, readonly string[]>> {
   const index = new Map<string, string[]>()
   const add = (key: string, path: string) => {
     const paths = index.get(key)
     if (paths) paths.push(path)
     else index.set(key, [path])
   }
-  for await (const path of imagesBelow(root)) {
+  for await (const path of images) {
     const name = basename(path).normalize('NFC')
     add(name, path)
     add(name.replace(PICTURE, ''), path)

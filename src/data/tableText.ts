@@ -1,5 +1,5 @@
 import { DataError } from '../base/errors.ts'
-import { inputPieces, openInput, readError, readRange } from '../base/node/inputFile.ts'
+import { type DataFile, piecesOf, unreadable } from './dataFile.ts'
 
 /** A larger file is not a table of labels: a row of a hundred bytes for ten million images fits. */
 const mostBytes = 2 ** 30
@@ -25,12 +25,13 @@ interface Encoding {
  * for text in another encoding, a line of more than 1 MiB, a file of more than 1 GiB, and what is
  * no regular file
  */
-export async function* tableText(path: string): AsyncGenerator<string, void, undefined> {
+export async function* tableText(file: DataFile): AsyncGenerator<string, void, undefined> {
+  const path = file.name
   let encoding: Encoding | null = null
   let rest: Uint8Array = new Uint8Array(0)
   let line = 1
   try {
-    for await (const piece of inputPieces(path, mostBytes)) {
+    for await (const piece of piecesOf(file, mostBytes)) {
       let bytes: Uint8Array = Buffer.concat([rest, piece])
       if (!encoding) {
         encoding = encodingOf(path, bytes)
@@ -47,28 +48,24 @@ export async function* tableText(path: string): AsyncGenerator<string, void, und
     }
     if (encoding && rest.length > 0) yield decoded(path, rest, encoding, line)
   } catch (cause) {
-    throw cause instanceof DataError ? cause : fileError(path, cause)
+    throw unreadable(path, cause)
   }
 }
 
 /** The first line of a table, in whatever encoding; `tableText` refuses what is not text. */
-export async function firstLine(path: string): Promise<string> {
+export async function firstLine({ name: path, open }: DataFile): Promise<string> {
   try {
-    const { file, size } = await openInput(path, mostBytes)
+    const file = await open(mostBytes)
     try {
-      const bytes = await readRange(path, file, 0, Math.min(size, firstBytes))
+      const bytes = await file.read(0, Math.min(file.size, firstBytes))
       const { name, mark } = markOf(bytes) ?? { name: 'utf-8', mark: 0 }
       return new TextDecoder(name).decode(bytes.subarray(mark)).replace(/[\r\n].*/s, '')
     } finally {
       await file.close()
     }
   } catch (cause) {
-    throw fileError(path, cause)
+    throw unreadable(path, cause)
   }
-}
-
-function fileError(path: string, cause: unknown): DataError {
-  return new DataError(`cannot read ${path} (${readError(path, cause).reason})`, { cause })
 }
 
 function tooLong(path: string, line: number): DataError {

@@ -1,8 +1,7 @@
-import type { FileHandle } from 'node:fs/promises'
 import { Header } from 'tar'
 import { DataError } from '../base/errors.ts'
 import { nameOf } from '../base/node/fileNames.ts'
-import { openInput, readError } from '../base/node/inputFile.ts'
+import { type DataFile, type OpenFile, unreadable } from './dataFile.ts'
 import { type Extension, extensionOf } from './pax.ts'
 
 /** A file or link in a tar archive. */
@@ -18,11 +17,6 @@ export interface TarMember {
 }
 
 const blockBytes = 512
-/**
- * Bytes read at once: enough for many headers of small members, and not many if a large member
- * follows.
- */
-const windowBytes = 1 << 17
 /** Bytes that the description of one member may have; systems allow 4 KiB for a path. */
 const mostExtensionBytes = 2 ** 20
 const mostNameBytes = 2 ** 16
@@ -30,17 +24,16 @@ const mostNameBytes = 2 ** 16
 /**
  * Lists the files and links of a tar archive (ustar, pax, GNU) in their order in the archive. It
  * reads only the headers and skips the contents, so an archive of gigabytes takes at most one read
- * per member. The npm package `tar` decodes the headers.
+ * per member, and few where the members are small. The npm package `tar` decodes the headers.
  * @throws DataError if the file is not a tar archive, is compressed, damaged or cut short
- * @example for await (const { path } of tarMembers('shard-000000.tar')) console.log(path)
+ * @example for await (const { path } of tarMembers(diskFile('a.tar'))) console.log(path)
  */
-export async function* tarMembers(archive: string): AsyncGenerator<TarMember, void, undefined> {
-  const { file, size } = await openInput(archive).catch((cause: unknown) => {
-    throw new DataError(`cannot read ${archive} (${readError(archive, cause).reason})`, { cause })
+export async function* tarMembers(archive: DataFile): AsyncGenerator<TarMember, void, undefined> {
+  const file = await archive.open().catch((cause: unknown) => {
+    throw unreadable(archive.name, cause)
   })
   try {
-    const reader = new WindowReader(file, archive, size)
-    yield* membersOf(reader)
+    yield* membersOf(new WindowReader(file, archive))
   } finally {
     await file.close()
   }
@@ -173,29 +166,29 @@ function notTar(name: string): DataError {
 class WindowReader {
   readonly name: string
   readonly size: number
-  readonly #file: FileHandle
-  readonly #window = Buffer.alloc(windowBytes)
+  readonly #file: OpenFile
+  /** Enough for many headers of small members, and not many bytes if a large member follows. */
+  readonly #windowBytes: number
+  #window: Buffer = Buffer.alloc(0)
   #start = 0
-  #end = 0
 
-  constructor(file: FileHandle, name: string, size: number) {
+  constructor(file: OpenFile, { name, aheadBytes }: DataFile) {
     this.#file = file
+    this.#windowBytes = aheadBytes
     this.name = name
-    this.size = size
+    this.size = file.size
   }
 
-  /** Bytes of the file, valid until the next read. */
+  /** Bytes of the file. */
   async read(position: number, bytes: number): Promise<Buffer> {
     if (position + bytes > this.size)
       throw new DataError(
         `${this.name}: the archive is cut short at byte ${this.size}: copy or make it again`,
       )
-    if (bytes > windowBytes)
-      return (await this.#file.read(Buffer.alloc(bytes), 0, bytes, position)).buffer
-    if (position < this.#start || position + bytes > this.#end) {
-      const { bytesRead } = await this.#file.read(this.#window, 0, windowBytes, position)
+    if (position < this.#start || position + bytes > this.#start + this.#window.length) {
+      const length = Math.min(Math.max(this.#windowBytes, bytes), this.size - position)
+      this.#window = await this.#file.read(position, length)
       this.#start = position
-      this.#end = position + bytesRead
     }
     const offset = position - this.#start
     return this.#window.subarray(offset, offset + bytes)

@@ -1,51 +1,70 @@
-import { isUtf8 } from 'node:buffer'
 import { stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { at } from '../base/at.ts'
 import { DataError } from '../base/errors.ts'
 import { counted, listed } from '../base/format.ts'
-import { fsPath, readEntries } from '../base/node/fileNames.ts'
-import { openInput, readRange } from '../base/node/inputFile.ts'
-import { PICTURE } from '../host/imageFormat.ts'
+import { type Entry, fsPath, readEntries } from '../base/node/fileNames.ts'
 import { Catalog } from './catalog.ts'
 import { Column } from './column.ts'
-import { byCodeUnit, type ImageDataset } from './dataset.ts'
+import { type DataFile, diskFile } from './dataFile.ts'
+import { byCodeUnit, type ImageDataset, type Source } from './dataset.ts'
 import { type ClassFolder, folderFinder, layoutOf } from './layout.ts'
 import { namedPart, type PartName } from './partNames.ts'
-import { type DataOptions, resolveSplit } from './split.ts'
+import { readShards, type ShardMembers, sampleKey } from './shardMembers.ts'
+import { type DataOptions, type Division, resolveSplit } from './split.ts'
 import { isStray, StrayNames } from './strayNames.ts'
-import { type TarMember, tarMembers } from './tarIndex.ts'
 import { GrowingTree } from './tree.ts'
 
 const SHARD = /\.tar$/i
 const LAYOUT =
   'images in class folders (train/cat/1.jpg or cat/1.jpg), ' +
   'or each beside a file of its class (1.jpg, 1.cls)'
-/** Bytes of a file that holds a class. */
-const mostLabelBytes = 2 ** 12
+
+/** What lies at the top of a dataset. */
+export interface Top {
+  /** The names of the files directly in it. */
+  readonly files: readonly string[]
+  /** Its folders, with the names of the files directly in those that are named like parts. */
+  readonly folders: ReadonlyMap<string, readonly string[]>
+}
+
+/** Whether the archives in a folder of this name belong to the dataset. */
+export const holdsShards = (folder: string) => namedPart(folder)?.of === ''
+
+/** What lies at the top of a folder on the disk; nothing if it cannot be read. */
+export async function topOf(dir: string): Promise<Top> {
+  const listing = async (prefix: string) => await readEntries(join(dir, prefix)).catch(() => [])
+  const filesIn = (entries: readonly Entry[]) =>
+    entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name)
+  const top = await listing('')
+  const folders = new Map<string, readonly string[]>()
+  for (const { name } of top.filter((entry) => entry.isDirectory()))
+    folders.set(name, holdsShards(name) ? filesIn(await listing(name)) : [])
+  return { files: filesIn(top), folders }
+}
 
 /**
- * The sorted paths of the tar archives in a folder and in those of its folders that are named like
- * parts, relative to it; and the other folders in it.
+ * The sorted paths of the tar archives at the top of a dataset and in those of its folders that are
+ * named like parts; and the other folders.
  */
-export async function findShards(
-  dir: string,
-): Promise<{ readonly shards: string[]; readonly others: string[] }> {
-  const listing = async (prefix: string) =>
-    (await readEntries(join(dir, prefix)).catch(() => [])).filter(({ name }) => !isStray(name))
-  const shardsIn = async (prefix: string) =>
-    (await listing(prefix))
-      .filter((entry) => !entry.isDirectory() && SHARD.test(entry.name))
-      .map((entry) => prefix + entry.name)
-  const folders = (await listing('')).filter((entry) => entry.isDirectory())
+export function shardsAmong(top: Top): Shards {
+  const shardsIn = (files: readonly string[], prefix: string) =>
+    files.filter((name) => SHARD.test(name) && !isStray(name)).map((name) => prefix + name)
   const others: string[] = []
-  const shards = await shardsIn('')
-  for (const { name } of folders) {
-    const inside = namedPart(name)?.of === '' ? await shardsIn(`${name}/`) : []
+  const shards = shardsIn(top.files, '')
+  for (const [name, files] of top.folders) {
+    if (isStray(name)) continue
+    const inside = shardsIn(files, `${name}/`)
     shards.push(...inside)
     if (inside.length === 0) others.push(name)
   }
   return { shards: shards.sort(byCodeUnit), others: others.sort(byCodeUnit) }
+}
+
+/** Paths of archives relative to the dataset's root, and the folders beside them. */
+interface Shards {
+  readonly shards: readonly string[]
+  readonly others: readonly string[]
 }
 
 /**
@@ -68,17 +87,45 @@ export async function openTarShards(
 ): Promise<ImageDataset> {
   const division = resolveSplit('openTarShards', options)
   const isFile = (await stat(fsPath(path))).isFile()
-  const found = isFile ? { shards: [basename(path)], others: [] } : await findShards(path)
-  if (found.shards.length === 0)
-    throw new DataError(`${path} holds no .tar file: it needs archives with ${LAYOUT}`)
-  const index = new ShardIndex(path)
-  for (const below of found.shards) await index.add(isFile ? path : join(path, below), below)
-  if (found.others.length > 0)
+  const found = isFile ? { shards: [basename(path)], others: [] } : shardsAmong(await topOf(path))
+  const archives = found.shards.map((below) =>
+    diskArchive(isFile ? path : join(path, below), below),
+  )
+  return datasetOfArchives(path, archives, found.others, division)
+}
+
+/** A tar archive of images. */
+export interface Archive {
+  readonly file: DataFile
+  /** Its path relative to the dataset's root. */
+  readonly below: string
+  /** Where a member of it is stored. */
+  sourceOf(start: number, bytes: number): Source
+}
+
+function diskArchive(path: string, below: string): Archive {
+  return { file: diskFile(path), below, sourceOf: (start, bytes) => ({ path, start, bytes }) }
+}
+
+/** @param others folders beside the archives, which are not read */
+export async function datasetOfArchives(
+  root: string,
+  archives: readonly Archive[],
+  others: readonly string[],
+  division: Division,
+): Promise<ImageDataset> {
+  if (archives.length === 0)
+    throw new DataError(`${root} holds no .tar file: it needs archives with ${LAYOUT}`)
+  const index = new ShardIndex(root)
+  const stray = new StrayNames()
+  const reading = readShards(archives, stray)
+  for await (const [archive, members] of reading) index.add(archive, members)
+  if (others.length > 0)
     index.catalog.remarks.push(
-      `the archives are read, and not the folders beside them: ${listed(found.others)}`,
+      `the archives are read, and not the folders beside them: ${listed(others)}`,
     )
-  const classes = index.place(division.testSet)
-  return index.catalog.divide(path, classes, division)
+  const classes = index.place(stray, division.testSet)
+  return index.catalog.divide(root, classes, division)
 }
 
 /** What an image's class and part follow from. */
@@ -95,8 +142,7 @@ interface Place {
 class ShardIndex {
   readonly catalog: Catalog
   readonly #root: string
-  readonly #shards: string[] = []
-  readonly #stray = new StrayNames()
+  readonly #archives: Archive[] = []
   /** The folders of all archives, where no files beside the images say their classes. */
   readonly #tree = new GrowingTree()
   /** Until all archives are read, an image's label in the catalog is the index of its place. */
@@ -111,24 +157,17 @@ class ShardIndex {
   constructor(root: string) {
     this.#root = root
     const { shard, start, bytes } = this.#columns
-    this.catalog = new Catalog((_, row) => ({
-      path: at(this.#shards, shard.at(row)),
-      start: start.at(row),
-      bytes: bytes.at(row),
-    }))
+    this.catalog = new Catalog((_, row) =>
+      at(this.#archives, shard.at(row)).sourceOf(start.at(row), bytes.at(row)),
+    )
   }
 
-  /**
-   * Adds the images of an archive.
-   * @param below its path relative to the dataset's root
-   */
-  async add(shard: string, below: string): Promise<void> {
+  /** Adds the images of an archive. */
+  add(archive: Archive, members: ShardMembers): void {
+    const { below, file } = archive
     const stem = basename(below).replace(SHARD, '')
     const above = below.split('/').slice(0, -1)
-    const { images, others, links, repeated, labels, described } = await readShard(
-      shard,
-      this.#stray,
-    )
+    const { images, others, links, repeated, labels, described } = members
     if (links.length > 0)
       this.catalog.remarks.push(
         `${below}: passed over ${counted(links.length, 'link')}, such as ${at(links, 0)}: ` +
@@ -146,7 +185,7 @@ class ShardIndex {
       const label = labels.get(sampleKey(path)) ?? null
       if (label === '' || (label === null && isBare && (described || labels.size > 0)))
         throw new DataError(
-          `${shard}: nothing says which class ${path} is of: archives need ${LAYOUT}`,
+          `${file.name}: nothing says which class ${path} is of: archives need ${LAYOUT}`,
         )
       // The name of an archive without folders stands for a folder around its images.
       const byName = isBare && label === null
@@ -155,7 +194,7 @@ class ShardIndex {
       const part = byName ? null : (namedPart(stem)?.part ?? null)
       const place = this.#indexOf({ folder: folders.join('/'), label, part })
       this.catalog.add(`${below}/${path}`, place)
-      this.#columns.shard.push(this.#shards.length)
+      this.#columns.shard.push(this.#archives.length)
       this.#columns.start.push(start)
       this.#columns.bytes.push(bytes)
     }
@@ -165,7 +204,7 @@ class ShardIndex {
       if (labels.size === 0 && names.length > 1)
         this.#grow([...above, ...names.slice(0, -1)], at(names, names.length - 1))
     }
-    this.#shards.push(shard)
+    this.#archives.push(archive)
   }
 
   #grow(folders: readonly string[], name: string): void {
@@ -183,16 +222,17 @@ class ShardIndex {
 
   /**
    * Gives every image its class and part.
+   * @param stray what was passed over in the archives
    * @param testSet whether the images are only to be evaluated on
    * @returns the classes
    */
-  place(testSet = false): string[] {
+  place(stray: StrayNames, testSet = false): string[] {
     const nameOf = (path: string) => (path === '' ? this.#root : `${path}/ in ${this.#root}`)
     const { folders, remarks } =
       this.#tree.folders.size > 0
         ? layoutOf(this.#tree, nameOf, testSet)
         : { folders: [], remarks: [] }
-    this.catalog.remarks.push(...remarks, ...this.#stray.remarks, ...this.#spellings())
+    this.catalog.remarks.push(...remarks, ...stray.remarks, ...this.#spellings())
     const folderOf = folderFinder(folders)
     const found = this.#places.map((place) => ({ place, folder: folderOf(`${place.folder}/`) }))
     const empty = folders.find((folder) => !found.some((one) => one.folder === folder))
@@ -243,73 +283,4 @@ function placeOf({ folder, label, part }: Place, found: ClassFolder | undefined)
   if (label === null) return found ? { name: found.name, part: found.part ?? part } : null
   const top = namedPart(folder.split('/', 1).join())
   return { name: label.normalize('NFC'), part: top?.of === '' ? top.part : part }
-}
-
-/** The files of one archive. */
-async function readShard(shard: string, stray: StrayNames) {
-  const images = new Map<string, TarMember>()
-  const labelFiles = new Map<string, TarMember>()
-  const repeated: string[] = []
-  const others: string[] = []
-  const links: string[] = []
-  for await (const member of tarMembers(shard)) {
-    if (stray.notePath(member.path)) continue
-    const isImage = PICTURE.test(member.path)
-    const isLabel = member.path.endsWith('.cls')
-    if (member.kind === 'link') {
-      if (isImage || isLabel) links.push(member.path)
-      continue
-    }
-    const { path } = member
-    if (images.has(path) || labelFiles.has(path)) repeated.push(path)
-    if (isImage) images.set(path, member)
-    else if (isLabel) labelFiles.set(path, member)
-    else others.push(path)
-    if (member.kind === 'sparse' && (isImage || isLabel))
-      throw new DataError(
-        `${shard}: ${member.path} is stored as a sparse file, without its zeros: ` +
-          'make the archive again without --sparse',
-      )
-  }
-  const described = others.some((path) => /\.(json|txt)$/i.test(path))
-  const labels = await readLabels(shard, labelFiles)
-  return { images, others, links, repeated, described, labels }
-}
-
-/** What the files of one sample have in common: the path up to the first dot of the file's name. */
-function sampleKey(path: string): string {
-  const folder = path.lastIndexOf('/') + 1
-  const dot = path.indexOf('.', folder)
-  return dot < 0 ? path : path.slice(0, dot)
-}
-
-async function readLabels(
-  shard: string,
-  members: ReadonlyMap<string, TarMember>,
-): Promise<Map<string, string>> {
-  const labels = new Map<string, string>()
-  if (members.size === 0) return labels
-  const { file } = await openInput(shard)
-  try {
-    for (const { path, start, bytes } of members.values()) {
-      if (bytes > mostLabelBytes)
-        throw new DataError(
-          `${shard}: ${path} has ${bytes} bytes, and ${mostLabelBytes} are the most that a class ` +
-            'may take',
-        )
-      const text = await readRange(shard, file, start, bytes)
-      if (!isUtf8(text))
-        throw new DataError(`${shard}: the class in ${path} is not UTF-8: write it in UTF-8`)
-      labels.set(
-        sampleKey(path),
-        text
-          .toString('utf8')
-          .replace(/^\ufeff/, '')
-          .trim(),
-      )
-    }
-  } finally {
-    await file.close()
-  }
-  return labels
 }

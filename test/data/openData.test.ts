@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib'
 import { create } from 'tar'
 import { beforeAll, describe, expect, it, test } from 'vitest'
 import { UsageError } from '../../src/base/errors.ts'
+import { diskFile } from '../../src/data/dataFile.ts'
 import type { ImageDataset, SampleList } from '../../src/data/dataset.ts'
 import { openData } from '../../src/data/openData.ts'
 import { tarMembers } from '../../src/data/tarIndex.ts'
@@ -307,7 +308,7 @@ describe('tar shards', () => {
     const path = await archive('bytes', 'x.tar', files)
     const whole = await readFile(path)
     let seen = 0
-    for await (const { path: name, start, bytes } of tarMembers(path)) {
+    for await (const { path: name, start, bytes } of tarMembers(diskFile(path))) {
       expect(whole.subarray(start, start + bytes).equals(files[name] as Buffer)).toBe(true)
       seen++
     }

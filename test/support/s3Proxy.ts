@@ -20,7 +20,7 @@ export interface S3Proxy {
   close(): Promise<void>
 }
 
-/** Stands before a test's S3 server, counts the requests and answers some of them as a bad day would. */
+/** Stands before a test's S3 server, counts requests and answers some of them as on a bad day. */
 export async function startS3Proxy(target: string): Promise<S3Proxy> {
   const passed: Passing[] = []
   const { hostname, port } = new URL(target)

@@ -1,4 +1,4 @@
-import { resolve, sep } from 'node:path'
+import { basename, dirname, resolve, sep } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { absolutePath } from '../../base/node/fileNames.ts'
 import { requirePath, StoreError } from '../store.ts'
@@ -34,6 +34,19 @@ export function parseAddress(text: string): Place {
 export function writeAddress(place: Place): string {
   if (place.kind === 'file') return pathToFileURL(place.path).href.replace(/(?<!\/)\/$/, '')
   return `s3://${place.bucket}${place.prefix && `/${place.prefix}`}`
+}
+
+/** The place around a place, and its name there; null for the uppermost. */
+export function splitPlace(place: Place): { readonly above: Place; readonly name: string } | null {
+  if (place.kind === 'file') {
+    const name = basename(place.path)
+    return name === '' ? null : { above: { kind: 'file', path: dirname(place.path) }, name }
+  }
+  const { prefix } = place
+  if (prefix === '') return null
+  const slash = prefix.lastIndexOf('/')
+  const above = { ...place, prefix: prefix.slice(0, Math.max(slash, 0)) }
+  return { above, name: prefix.slice(slash + 1) }
 }
 
 /** Whether a place is another one, or lies below it. */

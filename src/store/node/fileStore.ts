@@ -76,8 +76,7 @@ export class FileStore implements Store {
 
   async *list(folder: string): AsyncGenerator<StoredObject, void, undefined> {
     if (folder !== '') requirePath(folder)
-    const above: string[] = []
-    yield* this.#below(folder, above)
+    yield* this.#below(folder, [])
   }
 
   async remove(path: string): Promise<void> {
@@ -104,7 +103,8 @@ export class FileStore implements Store {
       if (above.includes(real)) return
       names = (await readdir(fsPath(place), { encoding: 'buffer' })).map(nameOf)
     } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return
+      const { code } = cause as NodeJS.ErrnoException
+      if (code === 'ENOENT' || code === 'ENOTDIR') return
       throw this.#error(folder, cause)
     }
     // A folder stands where its objects do: `a.b` comes before what is in `a`.

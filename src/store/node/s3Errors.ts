@@ -30,7 +30,8 @@ export function storeError(called: string, bucket: string, cause: unknown): Stor
   if (noKeys.has(name))
     return why(
       'denied',
-      'there are no keys for S3 here: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE',
+      'there are no keys for S3 here: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ' +
+        'or AWS_PROFILE',
     )
   if (name === 'NoSuchBucket') return why('missing', `there is no bucket ${bucket}`)
   if (status === 404) return why('missing', 'there is no such object')

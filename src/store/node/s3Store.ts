@@ -24,7 +24,8 @@ const partsAtOnce = 4
  * Opens a bucket, or a prefix of one. Keys, region and server come from where every program that
  * uses S3 takes them: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, profiles, roles; AWS_REGION;
  * AWS_ENDPOINT_URL or AWS_ENDPOINT_URL_S3 for a server that is not Amazon's, where the bucket then
- * stands in the path. Checksums are left out where S3 does not need them: other servers refuse them.
+ * stands in the path. Checksums are left out where S3 does not need them, since other servers
+ * refuse them.
  * @throws GraftError with code `package` if the package is not installed
  */
 export async function openS3Store(
@@ -41,7 +42,7 @@ export async function openS3Store(
 }
 
 async function connect(sdk: Sdk): Promise<S3.S3Client> {
-  // The SDK would write six lines about its own releases of next year, between those of the command.
+  // The SDK would write six lines about its own releases of next year among the command's lines.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
   const endpoint = process.env.AWS_ENDPOINT_URL_S3 || process.env.AWS_ENDPOINT_URL
   const options: S3.S3ClientConfig = {
@@ -63,9 +64,10 @@ async function connect(sdk: Sdk): Promise<S3.S3Client> {
  * Objects of a bucket. What fails for a reason that may pass is tried again for some fifteen
  * seconds, beside the SDK's own attempts, which end sooner and do not cover a body that breaks off.
  *
- * `ifAbsent` asks for the object first and then writes on the condition that there is none. A server
- * that knows no conditions writes anyway: of two writers at one moment the last one wins there. After
- * an attempt of which the answer was lost, the object may be this writer's own, and false is returned.
+ * `ifAbsent` asks for the object first and then writes on the condition that there is none. A
+ * server that knows no conditions writes anyway: of two writers at one moment the last one wins
+ * there. After an attempt of which the answer was lost, the object may be this writer's own, and
+ * false is returned.
  */
 class S3Store implements Store {
   readonly address: string
