@@ -14,6 +14,8 @@ export type Came =
   | { readonly type: 'failed'; readonly reason: string; readonly final: boolean }
   /** It goes back to the queue, as if it had not been taken. */
   | { readonly type: 'back'; readonly reason: string }
+  /** It goes back for a while: this is not the time for it. */
+  | { readonly type: 'later' }
 
 /** A job in these hands. */
 interface Held {
@@ -33,6 +35,8 @@ export class Hands {
   readonly #end: (error: Error) => void
   readonly #held = new Set<Held>()
   #ending = false
+  /** The job in hand is done alone. */
+  #alone = false
 
   /** @param end called if this process can do no jobs any more */
   constructor(
@@ -55,13 +59,18 @@ export class Hands {
   /**
    * Does a job that came from a queue.
    * @param name how the queue calls it
+   * @param suspect a worker has died with it in hand: it is done alone, so that no other job shares
+   * its fate again
    */
   async take(
     name: string | undefined,
     data: unknown,
+    suspect: boolean,
     progress: (images: number) => void,
   ): Promise<Came> {
     if (this.#ending) return { type: 'back', reason: 'this worker ends' }
+    if (this.busy && (suspect || this.#alone)) return { type: 'later' }
+    this.#alone = suspect
     const held: Held = { giveUp: new AbortController(), computing: false }
     this.#held.add(held)
     try {
@@ -74,6 +83,7 @@ export class Hands {
       return this.#cameOf(error, name ?? '', held)
     } finally {
       this.#held.delete(held)
+      if (suspect) this.#alone = false
     }
   }
 

@@ -1,5 +1,12 @@
 import type { Job as QueuedJob } from 'bullmq'
-import { attempt, findServer, type JobQueue, openQueue, type QueuePlace } from './server.ts'
+import {
+  attempt,
+  closeConnection,
+  findServer,
+  type JobQueue,
+  openQueue,
+  type QueuePlace,
+} from './server.ts'
 import { type Timing, usualTiming } from './timing.ts'
 
 /** How many jobs of a queue are in which state, and who works on them. */
@@ -104,7 +111,7 @@ export class QueueAdmin {
   }
 
   async close(): Promise<void> {
-    await this.queue.close()
+    await closeConnection(this.queue)
   }
 }
 

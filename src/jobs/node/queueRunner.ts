@@ -10,6 +10,7 @@ import { type Flight, Flights, nextCopy } from './flight.ts'
 import { Pace } from './pace.ts'
 import {
   attempt,
+  closeConnection,
   findServer,
   type JobQueue,
   openQueue,
@@ -45,7 +46,7 @@ export async function openQueueRunner(options: QueueRunnerOptions): Promise<Runn
   const queue = await openQueue(server, timing)
   return {
     run: (jobs, runOptions) => new Run(server, queue, timing, options, runOptions).all(jobs),
-    close: () => queue.close(),
+    close: () => closeConnection(queue),
   }
 }
 
@@ -129,7 +130,7 @@ class Run {
       throw error
     } finally {
       signal?.removeEventListener('abort', onAbort)
-      await events.close().catch(() => {})
+      await closeConnection(events)
     }
   }
 
@@ -350,7 +351,7 @@ class Run {
     const names = [...this.#flights].flatMap(({ copies }) => copies)
     await Promise.race([
       Promise.all(names.map((name) => this.#queue.remove(name).catch(() => {}))),
-      new Promise((resolve) => setTimeout(resolve, 5000).unref()),
+      new Promise((resolve) => setTimeout(resolve, 2000).unref()),
     ])
   }
 }

@@ -6,6 +6,7 @@ import type { Tools } from '../workplace.ts'
 import { Hands } from './hands.ts'
 import {
   attempt,
+  closeConnection,
   findServer,
   type JobQueue,
   openQueue,
@@ -23,16 +24,20 @@ export interface WorkerOptions extends QueuePlace {
   readonly onEvent?: (event: WorkerEvent) => void
   /** Ends after so many seconds without a job. Default: never. */
   readonly idle?: number
+  /** A job whose workers die in it fails after so many deaths. Default 5. */
+  readonly deaths?: number
   /** For tests. */
   readonly timing?: Partial<Timing>
 }
 
-/** A job whose workers die in it fails after so many deaths: it may be what they die of. */
-const mostDeaths = 4
+/** A job in which so many workers have died may be what they die of. */
+const mostDeaths = 5
 /** One computes, the other one reads. */
 const jobsAtATime = 2
 /** Progress is told this often, in milliseconds. */
 const progressEvery = 1000
+/** A job that has to be done alone is looked at again after so many milliseconds, or twice as many. */
+const laterBy = 1000
 /** A worker waits for its server so many times as long as a producer does. */
 const workersPatience = 5
 
@@ -51,7 +56,7 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerSummary> 
   try {
     return await new Shift(server, queue, timing, options).work()
   } finally {
-    await within(queue.close(), 2000).catch(() => {})
+    await closeConnection(queue)
   }
 }
 
@@ -87,12 +92,16 @@ class Shift {
 
   async work(): Promise<WorkerSummary> {
     const { signal, onEvent } = this.#options
-    const { UnrecoverableError, WaitingError } = await import('bullmq')
+    const { DelayedError, UnrecoverableError, WaitingError } = await import('bullmq')
     const doJob = async (job: QueuedJob, token?: string) => {
       const came = await this.#take(job)
       if (came.type === 'done') return { adapter: came.result.adapter, found: came.found }
       if (came.type === 'failed')
         throw came.final ? new UnrecoverableError(came.reason) : new Error(came.reason)
+      if (came.type === 'later') {
+        await job.moveToDelayed(Date.now() + laterBy * (1 + Math.random()), token)
+        throw new DelayedError()
+      }
       await job.moveToWait(token)
       throw new WaitingError()
     }
@@ -105,7 +114,7 @@ class Shift {
       concurrency: jobsAtATime,
       lockDuration: this.#timing.lock,
       stalledInterval: this.#timing.stalled,
-      maxStalledCount: mostDeaths,
+      maxStalledCount: (this.#options.deaths ?? mostDeaths) - 1,
       runRetryDelay: 1000,
     })
     // What hinders a worker for long is noticed by `#watch`; what passes, it passes over.
@@ -121,7 +130,7 @@ class Shift {
     if (error) this.#hands.giveUp(error)
     else this.#hands.drain()
     // With a server that is gone, or a job that hangs, it would wait for good.
-    await within(worker.close(), 2 * this.#timing.grace + 5000).catch(() => {})
+    await within(worker.close(), 2 * this.#timing.grace + 5000).catch(() => closeConnection(worker))
     if (!error) await this.#hands.close()
     if (error) throw error
     return { jobs: this.#jobs, images: this.#images, failed: this.#failed }
@@ -129,7 +138,7 @@ class Shift {
 
   async #take(job: QueuedJob) {
     let told = performance.now()
-    const came = await this.#hands.take(job.id, job.data, (images) => {
+    const came = await this.#hands.take(job.id, job.data, job.stalledCounter > 0, (images) => {
       if (performance.now() - told < progressEvery) return
       told = performance.now()
       job.updateProgress(images).catch(() => {})

@@ -143,15 +143,17 @@ export async function openQueue(server: Server, timing: Timing): Promise<JobQueu
       await within(Promise.race([queue.waitUntilReady(), refusal]), firstAnswerTime)
       return queue
     } catch (error) {
-      await within(queue.close(), 1000).catch(() => {})
+      await closeConnection(queue)
       throw error
     }
   })
 }
 
 /** A server that has never answered is waited for so many milliseconds. */
-const firstPatience = 8_000
+const firstPatience = 5_000
 const firstAnswerTime = 4_000
+/** A connection that does not end by itself within so many milliseconds is cut off. */
+const closingTime = 1_000
 /** A server that answers at all does so within these milliseconds. */
 const answerTime = 10_000
 
@@ -210,6 +212,16 @@ function isRefusal(error: unknown): boolean {
     /^(28|3D|42)/.test(code) ||
     /^(NOAUTH|WRONGPASS|NOPERM|ERR invalid password)/.test(error.message) ||
     /^(SchemaVersion|UnsupportedPostgres)/.test(error.name)
+  )
+}
+
+/** Ends a connection, also one to a server that does not answer any more. */
+export async function closeConnection(one: {
+  close(): Promise<void>
+  disconnect(): Promise<void>
+}): Promise<void> {
+  await within(one.close(), closingTime).catch(() =>
+    within(one.disconnect(), closingTime).catch(() => {}),
   )
 }
 
