@@ -1,12 +1,18 @@
 import { stat } from 'node:fs/promises'
 import { bytes } from '../base/format.ts'
-import { fsPath } from '../base/node/fileNames.ts'
+import { absolutePath, fsPath } from '../base/node/fileNames.ts'
 import { isOffline } from '../base/node/offline.ts'
 import { fetchDataset, localDataset } from '../data/datasets/node/store.ts'
 import { downloadBytes, findDataset, type NamedDataset } from '../data/datasets/registry.ts'
+import { isAddress, parseAddress, writeAddress } from '../store/node/address.ts'
 import { Stop } from './interrupt.ts'
 import type { Output } from './output.ts'
 import { showTransfer } from './transfer.ts'
+
+/** Where images are, as a run records it: a path from the root, or an address. */
+export function recordedPlace(given: string): string {
+  return isAddress(given) ? writeAddress(parseAddress(given)) : absolutePath(given)
+}
 
 export interface FetchOptions {
   readonly offline?: boolean
@@ -14,7 +20,7 @@ export interface FetchOptions {
 }
 
 /**
- * Where images are that a command was given: at the path itself, or, where nothing is there and a
+ * Where images are that a command was given: at the path or address itself, or, where nothing is there and a
  * dataset has that name, in the folder of the dataset, which is fetched if it is not here.
  * @throws DataError if it cannot be fetched, or would have to be while offline
  */

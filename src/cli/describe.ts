@@ -4,6 +4,7 @@ import type { Augmentation } from '../data/augment.ts'
 import { countByClass, type ImageDataset } from '../data/dataset.ts'
 import { countedEndings } from '../host/imageFormat.ts'
 import { list, type Network, randomAmong } from '../nn/network.ts'
+import { isAddress } from '../store/node/address.ts'
 import type { Engine } from '../tensor/tensor.ts'
 import type { MemoryPlan } from '../train/memoryPlan.ts'
 import type { Plan } from '../transfer/scenario.ts'
@@ -90,6 +91,7 @@ export function describeAugmentation({
 
 /** A path relative to the current folder where that is shorter. */
 export function shortPath(path: string): string {
+  if (isAddress(path)) return path
   const here = relative(process.cwd(), path)
   return here && here.length < path.length ? here : path
 }

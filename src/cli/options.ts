@@ -36,7 +36,8 @@ export const seedNumber = number({ integer: true, min: 0 })
 /** The help of the argument that names the images. */
 export const dataHelp =
   'images: a folder for each class (or train/ and val/ with them), a .csv of file,label[,split], ' +
-  '.tar shards, or the name of a dataset (see data list)'
+  '.tar shards, the address of one of these (s3://bucket/photos), or the name of a dataset ' +
+  '(see data list)'
 
 export interface CommonOptions {
   readonly adapter: AdapterChoice

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { DataError, UsageError } from '../base/errors.ts'
-import { absolutePath } from '../base/node/fileNames.ts'
 import { wellFormed } from '../base/wellFormed.ts'
 import { type ImageDataset, type SampleList, withClassesOf } from '../data/dataset.ts'
 import { openEmoji } from '../data/emoji.ts'
 import { openData } from '../data/openData.ts'
 import { ignoring } from '../data/split.ts'
 import type { RunConfig, RunImages } from '../train/runFolder.ts'
+import { recordedPlace } from './dataPlace.ts'
 import type { Output } from './output.ts'
 import { nextCommand } from './shell.ts'
 
@@ -104,13 +104,13 @@ async function openFor(
 /** The images that a run was trained on, if they are elsewhere than those to measure, and there. */
 export async function trainedOn(dir: string, config: RunConfig): Promise<ImageDataset | null> {
   const { data } = config.options
-  if (typeof data !== 'string' || data === absolutePath(dir)) return null
+  if (typeof data !== 'string' || data === recordedPlace(dir)) return null
   return openAsTrained(data, config).catch(() => null)
 }
 
 /** Whether images are those that a run was trained with, perhaps in another place. */
 function isOwn(data: ImageDataset, dir: string, { pictures, options }: RunConfig): boolean {
-  if (!pictures || options.data === absolutePath(dir)) return true
+  if (!pictures || options.data === recordedPlace(dir)) return true
   const now = namesOf(data)
   return now.train === pictures.train && now.val === pictures.val
 }
@@ -128,7 +128,7 @@ export function warnOfOtherImages(
   { pictures, options }: RunConfig,
   data: ImageDataset,
 ): void {
-  if (!pictures || options.data !== absolutePath(dir)) return
+  if (!pictures || options.data !== recordedPlace(dir)) return
   const now = namesOf(data)
   if (now.train === pictures.train || now.val === pictures.val) return
   output.warn(otherImages(folder, dir))
@@ -151,7 +151,7 @@ export function describeChanges(
 ): void {
   if (!before) return
   const [train, val] = [now.train !== before.train, now.val !== before.val]
-  if (train && val && options.data === absolutePath(dir)) {
+  if (train && val && options.data === recordedPlace(dir)) {
     output.warn(otherImages(folder, dir))
     return
   }

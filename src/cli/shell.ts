@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
-import { basename, dirname, resolve } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { quoted } from '../base/node/quoted.ts'
 import { datasetsFolder } from '../data/datasets/node/store.ts'
+import { parseAddress } from '../store/node/address.ts'
 import { invocation } from './invocation.ts'
 
 /** The images' name within names of runs: their folder, or their file without its ending. */
@@ -9,9 +10,12 @@ export function dataName(dir: string): string {
   return nameOf(dir).replace(/\.(csv|tsv|tar)$/i, '') || 'images'
 }
 
-/** The name of a folder or file; what is no text in it becomes a line. */
+/** The name of a folder or file, also of an address; what is no text in it becomes a line. */
 export function nameOf(path: string): string {
-  return basename(resolve(path)).replace(/[\p{Cc}\p{Cs}]/gu, '_')
+  const place = parseAddress(path)
+  const name =
+    place.kind === 'file' ? basename(place.path) : basename(`${place.bucket}/${place.prefix}`)
+  return name.replace(/[\p{Cc}\p{Cs}]/gu, '_')
 }
 
 /**

@@ -69,6 +69,10 @@ test.each([
   ['labels.csv', 'labels'],
   ['x/shards.TAR', 'shards'],
   ['/', 'images'],
+  ['s3://bucket/photos/', 'photos'],
+  ['s3://bucket', 'bucket'],
+  ['s3://bucket/a/labels.csv', 'labels'],
+  ['file:///data/my%20photos', 'my photos'],
   ['K\udce4fer\n', 'K_fer_'],
 ])('runs on %s are called after %s', (dir, name) => {
   expect(dataName(dir)).toBe(name)

@@ -2,7 +2,6 @@ import { basename } from 'node:path'
 import type { Command } from 'commander'
 import { at } from '../../base/at.ts'
 import { percent } from '../../base/format.ts'
-import { absolutePath } from '../../base/node/fileNames.ts'
 import { Random } from '../../base/random.ts'
 import {
   type ArrayDataset,
@@ -22,7 +21,7 @@ import type { TrainEvent } from '../../train/events.ts'
 import { type Raced, type Racer, race } from '../../train/race.ts'
 import type { Plan } from '../../transfer/scenario.ts'
 import { comparisonChart } from '../charts.ts'
-import { dataPlace } from '../dataPlace.ts'
+import { dataPlace, recordedPlace } from '../dataPlace.ts'
 import { describeData, describeEngine, describePlan } from '../describe.ts'
 import { table } from '../lines.ts'
 import { type CommonOptions, count, number, path, seedNumber, withCommon } from '../options.ts'
@@ -367,7 +366,7 @@ async function keep(folder: string, race: Race, { model, plan, points }: Raced):
     classes: data.classes,
     adapter: engine.info.adapter,
     options: {
-      data: name === 'emoji' ? name : absolutePath(data.root),
+      data: name === 'emoji' ? name : recordedPlace(data.root),
       weights,
       scenario: plan.scenario,
       ...recipe,

@@ -4,12 +4,12 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { UsageError } from '../../base/errors.ts'
 import { counted, duration, percent, percentRange } from '../../base/format.ts'
 import { shareInterval } from '../../base/interval.ts'
-import { absolutePath } from '../../base/node/fileNames.ts'
 import { augmentationOf } from '../../data/augment.ts'
 import { countByClass, type ImageDataset, joined, withClassesOf } from '../../data/dataset.ts'
 import { openData } from '../../data/openData.ts'
 import { namedPart } from '../../data/partNames.ts'
 import { alexnet, type Variant } from '../../nn/alexnet.ts'
+import { isAddress } from '../../store/node/address.ts'
 import type { Engine } from '../../tensor/tensor.ts'
 import { evaluate } from '../../train/evaluate.ts'
 import type { TrainEvent } from '../../train/events.ts'
@@ -18,7 +18,7 @@ import { fit } from '../../train/fit.ts'
 import type { RunImages } from '../../train/runFolder.ts'
 import { applyScenario } from '../../transfer/scenario.ts'
 import { checkCopies } from '../copies.ts'
-import { dataPlace } from '../dataPlace.ts'
+import { dataPlace, recordedPlace } from '../dataPlace.ts'
 import { describeData, describeEngine, describeNetwork, describePlan } from '../describe.ts'
 import type { Stop } from '../interrupt.ts'
 import { table } from '../lines.ts'
@@ -150,6 +150,11 @@ async function reproduce(
   command: Command,
 ): Promise<void> {
   const output = new Output(options.json)
+  if (isAddress(given))
+    throw new UsageError(
+      `${given} is an address, and reproduce reads a folder: its test part lies beside train/ ` +
+        'and val/ there',
+    )
   const dir = await dataPlace(given, options, output)
   const data = await openData(dir, divisionOf(options, command))
   const test = await openTest(dir, data)
@@ -217,7 +222,7 @@ async function trainOne(
         plan,
         classes: data.classes,
         pictures: job.images,
-        options: { ...defined(kept), epochs, data: absolutePath(dir) },
+        options: { ...defined(kept), epochs, data: recordedPlace(dir) },
         adapter: engine.info.adapter,
       },
       { replace: options.force },

@@ -2,7 +2,6 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { DataError } from '../../base/errors.ts'
 import { counted, duration } from '../../base/format.ts'
-import { absolutePath } from '../../base/node/fileNames.ts'
 import { augmentationOf } from '../../data/augment.ts'
 import type { ImageDataset } from '../../data/dataset.ts'
 import { openData } from '../../data/openData.ts'
@@ -19,7 +18,7 @@ import type { Choice } from '../../transfer/decide.ts'
 import { applyScenario, type Plan } from '../../transfer/scenario.ts'
 import { choose, scenarioOf } from '../choose.ts'
 import { checkCopies } from '../copies.ts'
-import { dataPlace } from '../dataPlace.ts'
+import { dataPlace, recordedPlace } from '../dataPlace.ts'
 import {
   describeAugmentation,
   describeData,
@@ -180,7 +179,7 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
       ...(choice ? { choice } : {}),
       classes: data.classes,
       pictures: job.images,
-      options: { ...settings, data: absolutePath(dir) },
+      options: { ...settings, data: recordedPlace(dir) },
       adapter: engine.info.adapter,
     },
     { replace: options.force, timings: await timingsBefore(job, choice) },
