@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { link, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
+import { link, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { fsPath, nameOf } from '../../base/node/fileNames.ts'
+import { at } from '../../base/at.ts'
+import { type Entry, fsPath, readEntries } from '../../base/node/fileNames.ts'
 import { makeFolder } from '../../base/node/folder.ts'
 import { openInput, ReadError, readRange } from '../../base/node/inputFile.ts'
 import { requirePath, type Store, type StoredObject, StoreError } from '../store.ts'
@@ -96,35 +97,39 @@ export class FileStore implements Store {
     above: readonly string[],
   ): AsyncGenerator<StoredObject, void, undefined> {
     const place = join(this.#root, folder)
-    let names: string[]
+    let entries: Entry[]
     let real: string
     try {
       real = await realpath(fsPath(place), { encoding: 'latin1' })
       if (above.includes(real)) return
-      names = (await readdir(fsPath(place), { encoding: 'buffer' })).map(nameOf)
+      entries = await readEntries(place)
     } catch (cause) {
       const { code } = cause as NodeJS.ErrnoException
       if (code === 'ENOENT' || code === 'ENOTDIR') return
       throw this.#error(folder, cause)
     }
-    // A folder stands where its objects do: `a.b` comes before what is in `a`.
-    const entries: { readonly key: Buffer; readonly path: string; readonly isFolder: boolean }[] =
-      []
-    for (const name of names) {
-      if (temporary.test(name)) continue
-      const path = folder === '' ? name : `${folder}/${name}`
-      const found = await stat(fsPath(join(place, name))).catch(() => null)
-      const isFolder = found?.isDirectory() ?? false
-      if (isFolder || found?.isFile())
-        entries.push({ key: Buffer.from(fsPath(isFolder ? `${name}/` : name)), path, isFolder })
-    }
-    entries.sort((a, b) => Buffer.compare(a.key, b.key))
-    for (const { path, isFolder } of entries) {
-      if (isFolder) yield* this.#below(path, [...above, real])
-      else {
-        const object = await objectAt(join(this.#root, path), path)
-        if (object) yield object
+    const sorted = (await inGroups(entries, (entry) => sortable(place, entry)))
+      .flatMap((entry) => entry ?? [])
+      .sort((a, b) => Buffer.compare(a.key, b.key))
+    const pathOf = (name: string) => (folder === '' ? name : `${folder}/${name}`)
+    for (let start = 0; start < sorted.length; ) {
+      const first = sorted[start]
+      if (first?.isFolder) {
+        yield* this.#below(pathOf(first.name), [...above, real])
+        start++
+        continue
       }
+      const next = sorted.slice(start, start + atOnce)
+      const end = next.findIndex(({ isFolder }) => isFolder)
+      const files = end < 0 ? next : next.slice(0, end)
+      const found = files.map(({ name }) => objectAt(join(place, name), pathOf(name)))
+      for (const [i, object] of (await Promise.all(found)).entries()) {
+        const file = at(files, i)
+        if (object) yield object
+        // Whoever reads it will say that it leads nowhere.
+        else if (file.isLink) yield { path: pathOf(file.name), bytes: 0, version: 'broken link' }
+      }
+      start += files.length
     }
   }
 
@@ -151,6 +156,36 @@ export class FileStore implements Store {
     if (code === 'ENAMETOOLONG') return why('refused', 'the name is too long for this disk')
     return why('unreachable', message)
   }
+}
+
+/** Files whose state is asked for at a time. */
+const atOnce = 64
+
+/** Does something to each, some at a time. */
+async function inGroups<I, O>(items: readonly I[], work: (item: I) => Promise<O>): Promise<O[]> {
+  const results: O[] = []
+  for (let start = 0; start < items.length; start += atOnce)
+    results.push(...(await Promise.all(items.slice(start, start + atOnce).map(work))))
+  return results
+}
+
+interface Sortable {
+  /** A folder stands where its objects do: `a.b` comes before what is in `a`. */
+  readonly key: Buffer
+  readonly name: string
+  readonly isFolder: boolean
+  readonly isLink: boolean
+}
+
+/** An entry of a folder; null for what is neither file nor folder, and for what is being written. */
+async function sortable(folder: string, entry: Entry): Promise<Sortable | null> {
+  const { name } = entry
+  if (temporary.test(name)) return null
+  const isLink = entry.isSymbolicLink()
+  const target = isLink ? await stat(fsPath(join(folder, name))).catch(() => null) : entry
+  const isFolder = target?.isDirectory() ?? false
+  if (target && !isFolder && !target.isFile()) return null
+  return { key: Buffer.from(fsPath(isFolder ? `${name}/` : name)), name, isFolder, isLink }
 }
 
 const readProblems = {
@@ -189,10 +224,7 @@ async function replace(
     } finally {
       await file.close()
     }
-    if (!ifAbsent || !(await linked(written, place))) {
-      await rename(written, fsPath(place))
-      return true
-    }
+    if (!ifAbsent || !(await linked(written, place))) await rename(written, fsPath(place))
     return true
   } catch (cause) {
     if (ifAbsent && (cause as NodeJS.ErrnoException).code === 'EEXIST') return false
