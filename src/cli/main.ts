@@ -1,11 +1,12 @@
 import { Command, CommanderError } from 'commander'
+import { jsonLine } from '../base/jsonLine.ts'
 import { printable } from '../base/printable.ts'
 import { withRawNames } from './arguments.ts'
 import { commands } from './commands.ts'
 import { exitCodes, InterruptedError } from './errors.ts'
 import { stopForPipe } from './interrupt.ts'
 import { asStarted, invocation } from './invocation.ts'
-import { jsonLine, table } from './lines.ts'
+import { table } from './lines.ts'
 import { watchStreams } from './output.ts'
 import { graftVersion } from './version.ts'
 

@@ -1,4 +1,5 @@
 import { counted, layersOf, percent } from '../base/format.ts'
+import { jsonLine } from '../base/jsonLine.ts'
 import { printable } from '../base/printable.ts'
 import type { Agenda, EpochResult, TrainEvent } from '../train/events.ts'
 import {
@@ -12,7 +13,7 @@ import {
   timeLeftText,
 } from '../train/timeLeft.ts'
 import { exitCodes } from './errors.ts'
-import { jsonLine, labeled, labeledCommand } from './lines.ts'
+import { labeled, labeledCommand } from './lines.ts'
 import { Progress, type Standing } from './progress.ts'
 
 /** Milliseconds between two 'read' events. */

@@ -51,7 +51,7 @@ export interface JobResult {
   readonly images: number
   /** The images that could not be read, with the reason. */
   readonly broken: readonly { readonly name: string; readonly reason: string }[]
-  /** What it wrote, below the store's address. */
+  /** What it wrote, below the address of the store that its kind writes to. */
   readonly outputs: readonly { readonly path: string; readonly sha256: string }[]
   /** What else its kind tells. */
   readonly facts: Readonly<Record<string, unknown>>

@@ -1,36 +1,30 @@
 import type { Command } from 'commander'
-import { at } from '../../base/at.ts'
-import { csvRow } from '../../base/csv.ts'
-import { type DataError, UsageError } from '../../base/errors.ts'
+import { UsageError } from '../../base/errors.ts'
 import { counted, percent } from '../../base/format.ts'
 import { writeFileAtomic } from '../../base/node/atomicFile.ts'
 import { printable } from '../../base/printable.ts'
 import { padded, widthOf } from '../../base/textWidth.ts'
-import type { Sample } from '../../data/dataset.ts'
-import { decodeAhead, decoding } from '../../data/loader.ts'
-import type { RgbImage } from '../../host/host.ts'
-import type { Network } from '../../nn/network.ts'
-import { type Prediction, predict } from '../../train/evaluate.ts'
-import { defaultBatchSize } from '../../train/fitOptions.ts'
+import { type Answer, type AnswerFormat, answerLines, classified } from '../../train/answers.ts'
+import type { Prediction } from '../../train/evaluate.ts'
 import { loadRun, readRunConfig } from '../../train/runFolder.ts'
+import { type BulkOptions, bulkPredict, isPlaceOfParts } from '../bulkPredict.ts'
 import { exitCodes } from '../errors.ts'
 import { namedImages } from '../imageArguments.ts'
-import { jsonLine } from '../lines.ts'
-import { type CommonOptions, count, path, viewCount, withCommon } from '../options.ts'
+import { requireNoJobs, withJobs } from '../jobOptions.ts'
+import { count, path, viewCount, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
 import { withEngine } from '../withEngine.ts'
 
-interface PredictOptions extends CommonOptions {
-  readonly top: number
-  readonly tta: number
-  readonly csv?: boolean
-  readonly out?: string
-}
+type PredictOptions = BulkOptions
 
 export function addPredict(command: Command): void {
   command
     .argument('<run>', 'a run folder, which train has written')
-    .argument('<image...>', "JPEG, PNG or WebP files, folders of them, or patterns: 'in/**/*.jpg'")
+    .argument(
+      '<image...>',
+      "JPEG, PNG or WebP files, folders of them, or patterns: 'in/**/*.jpg'; for --out PLACE one " +
+        'folder, .tar, table or address: s3://photos',
+    )
     .option('--top <k>', 'how many classes to name', count, 3)
     .option(
       '--tta <n>',
@@ -40,31 +34,38 @@ export function addPredict(command: Command): void {
     )
     .option('--csv', 'print a CSV table: file,label,probability and so on for each of --top')
     .option(
-      '--out <file>',
-      'write a .csv table, or a .jsonl file with one JSON object a line',
+      '--out <file|place>',
+      'write a .csv table, or a .jsonl file with one JSON object a line; or into a folder or at an ' +
+        'address (s3://answers) many such files and a manifest.json',
       path,
     )
+  withJobs(
+    command,
+    'have the workers of this queue classify, into --out PLACE',
+    'where shards and marks of what is done lie (default: .graft in --out PLACE)',
+  )
   withCommon(command).addHelpText(
     'after',
     `
 In CSV, names that a spreadsheet would take for formulas have an apostrophe before them.
+
+With --out PLACE images are divided into shards, and each has a file of answers: JSON lines, or CSV
+with --csv. The manifest tells of all files, of broken images, and which adapter computed what. What
+is done is found when the command is given again.
 
 Examples:
   npx graft-webgpu predict runs/photos holiday.jpg
   npx graft-webgpu predict runs/photos *.png --top 1
   npx graft-webgpu predict runs/photos new-photos --out new-photos.csv
   npx graft-webgpu predict runs/photos 'new-photos/2026-*/*.jpg' --csv > sorted.csv
-  npx graft-webgpu predict runs/photos *.png --json | grep prediction`,
+  npx graft-webgpu predict runs/photos *.png --json | grep prediction
+  npx graft-webgpu predict runs/photos new-photos --out answers/
+  npx graft-webgpu predict runs/photos s3://photos --queue redis://host --out s3://answers`,
   )
   command.action(run)
 }
 
-/** A line of the result: an image that was classified, or one that cannot be read. */
-type Answer =
-  | ({ readonly type: 'prediction' } & Prediction)
-  | { readonly type: 'skipped'; readonly name: string; readonly reason: string }
-
-type Format = 'text' | 'csv' | 'json'
+type Format = 'text' | AnswerFormat
 
 /** The last JSON event repeats the predictions of at most this many images. */
 const mostRepeated = 1000
@@ -73,10 +74,16 @@ async function run(
   folder: string,
   names: readonly string[],
   options: PredictOptions,
+  command: Command,
 ): Promise<void> {
   const { out } = options
-  const format = formatOf(options)
   const output = new Output(options.json)
+  if (out !== undefined && isPlaceOfParts(out)) {
+    await bulkPredict(folder, names, { ...options, out }, output)
+    return
+  }
+  requireNoJobs(command, 'name a folder or an address with --out')
+  const format = formatOf(options)
   await readRunConfig(folder)
   const paths = await namedImages(names)
   await withEngine(options.adapter, output, async (engine) => {
@@ -84,7 +91,10 @@ async function run(
     const predictions: Prediction[] = []
     let [images, failed] = [0, 0]
     const answers = async function* (): AsyncGenerator<Answer> {
-      for await (const answer of classified(model, paths, options, output)) {
+      const samples = paths.map((path) => ({ source: path, name: path, label: 0 }))
+      const onProgress = (read: number) =>
+        output.progress('predicting', read, paths.length, `${read} of ${paths.length} images`)
+      for await (const answer of classified(model, samples, { ...options, onProgress })) {
         if (answer.type === 'skipped') {
           failed++
           output.complain(answer.reason)
@@ -96,7 +106,8 @@ async function run(
       }
     }
     const top = Math.min(options.top, config.classes.length)
-    const lines = linesOf(answers(), format, top, columnOf(paths))
+    const lines =
+      format === 'text' ? textOf(answers(), columnOf(paths)) : answerLines(answers(), format, top)
     if (out !== undefined) {
       await writeFileAtomic(out, ended(lines))
       output.labeled('written', `${out}: ${counted(images, 'image')}`)
@@ -136,81 +147,15 @@ function columnOf(paths: readonly string[]): number {
   )
 }
 
-/** Answers as text; a table has no rows for images that cannot be read. */
-async function* linesOf(
-  answers: AsyncIterable<Answer>,
-  format: Format,
-  top: number,
-  column: number,
-): AsyncGenerator<string> {
-  if (format === 'csv') yield csvRow(headerOf(top))
+/** Answers for people. */
+async function* textOf(answers: AsyncIterable<Answer>, column: number): AsyncGenerator<string> {
   for await (const answer of answers) {
-    if (format === 'json') yield jsonLine(answer)
-    else if (answer.type === 'skipped') continue
-    else if (format === 'csv')
-      yield csvRow([
-        answer.name,
-        ...answer.top.flatMap((one) => [one.class, one.probability] as const),
-      ])
-    else {
-      const classes = answer.top.map((one) => `${one.class} ${percent(one.probability)}`)
-      yield `${padded(printable(answer.name), column)}  ${classes.join('  ')}`
-    }
+    if (answer.type === 'skipped') continue
+    const classes = answer.top.map((one) => `${one.class} ${percent(one.probability)}`)
+    yield `${padded(printable(answer.name), column)}  ${classes.join('  ')}`
   }
 }
 
 async function* ended(lines: AsyncIterable<string>): AsyncGenerator<string> {
   for await (const line of lines) yield `${line}\n`
-}
-
-/** The first columns are those of a table of labels, which `graft train` reads. */
-function headerOf(top: number): string[] {
-  const others = Array.from({ length: top - 1 }, (_, i) => [
-    `next_${i + 1}`,
-    `probability_${i + 1}`,
-  ])
-  return ['file', 'label', 'probability', ...others.flat()]
-}
-
-/** Bytes of pixels that are classified together. */
-const batchBytes = 2 ** 28
-
-/** Classifies images batch by batch, in their order; broken ones come where they are met. */
-async function* classified(
-  model: Network,
-  paths: readonly string[],
-  { top: topK, tta }: PredictOptions,
-  output: Output,
-): AsyncGenerator<Answer> {
-  const samples: readonly Sample[] = paths.map((path) => ({ source: path, name: path, label: 0 }))
-  let broken: Answer[] = []
-  const reading = {
-    ...decoding(model.engine),
-    onBroken: ({ name }: Sample, { message }: DataError) => {
-      broken.push({ type: 'skipped', name, reason: message })
-    },
-  }
-  let batch: { readonly name: string; readonly image: RgbImage }[] = []
-  const answers = async (): Promise<Answer[]> => {
-    const images = batch.map(({ image }) => image)
-    const predictions = await predict(model, images, { topK, tta })
-    const done = predictions.map(({ top }, i): Answer => {
-      return { type: 'prediction', name: at(batch, i).name, top }
-    })
-    const all = [...broken, ...done]
-    broken = []
-    batch = []
-    return all
-  }
-  let [bytes, read] = [0, 0]
-  for await (const { sample, image } of decodeAhead(samples, [...paths.keys()], reading)) {
-    batch.push({ name: sample.name, image })
-    bytes += image.data.length
-    if (batch.length < defaultBatchSize && bytes < batchBytes) continue
-    read += batch.length
-    bytes = 0
-    yield* await answers()
-    output.progress('predicting', read, paths.length, `${read} of ${paths.length} images`)
-  }
-  yield* await answers()
 }

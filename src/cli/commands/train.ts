@@ -4,6 +4,7 @@ import { DataError } from '../../base/errors.ts'
 import { counted, duration } from '../../base/format.ts'
 import { augmentationOf } from '../../data/augment.ts'
 import type { ImageDataset } from '../../data/dataset.ts'
+import type { FeatureCache } from '../../data/featureCache.ts'
 import { openData } from '../../data/openData.ts'
 import { alexnet } from '../../nn/alexnet.ts'
 import type { Network } from '../../nn/network.ts'
@@ -30,12 +31,14 @@ import {
 } from '../describe.ts'
 import { describeChoice } from '../describeChoice.ts'
 import type { Stop } from '../interrupt.ts'
+import { type JobOptions, requireNoJobs, withJobs } from '../jobOptions.ts'
 import { dataHelp, divisionOf, path, withCommon } from '../options.ts'
 import { epochHeader, epochLine, Output } from '../output.ts'
 import { describeChanges, imagesOf } from '../runImages.ts'
 import { type ExistingRun, RunWriter, writingRun } from '../runWriter.ts'
 import { inSession } from '../session.ts'
 import { dataName, nextCommand } from '../shell.ts'
+import { addressOf, requireFrozenPart, spreadTrain } from '../spreadTrain.ts'
 import { tableOption } from '../tableOptions.ts'
 import {
   checkSettings,
@@ -62,6 +65,11 @@ export function addTrain(command: Command): void {
       'the run folder (default: runs/<name of DIR>, and -<scenario> if one is named)',
       path,
     )
+  withJobs(
+    command,
+    'have the workers of this queue run the frozen layers; the new ones train here',
+    'with --queue: where they leave what they compute, such as s3://bucket/work or a shared folder',
+  )
   withCommon(command).addHelpText(
     'after',
     `
@@ -81,12 +89,15 @@ Examples:
   npx graft-webgpu train photos --weights torchvision/alexnet
   npx graft-webgpu train photos --scenario small-similar --replace all
   npx graft-webgpu train photos --variant bvlc --weights bvlc.safetensors
-  npx graft-webgpu train photos --resume --epochs 60`,
+  npx graft-webgpu train photos --resume --epochs 60
+  npx graft-webgpu train s3://photos --queue redis://host --store s3://work`,
   )
   command.action(train)
 }
 
-async function train(dir: string, options: TrainOptions, command: Command): Promise<void> {
+type Options = TrainOptions & JobOptions
+
+async function train(dir: string, options: Options, command: Command): Promise<void> {
   const { scenario } = options
   const name = scenario === 'auto' ? dataName(dir) : `${dataName(dir)}-${scenario}`
   const folder = options.out ?? join('runs', name)
@@ -96,7 +107,7 @@ async function train(dir: string, options: TrainOptions, command: Command): Prom
 async function trainInto(
   folder: string,
   given: string,
-  options: TrainOptions,
+  options: Options,
   command: Command,
   before: ExistingRun,
 ): Promise<void> {
@@ -106,8 +117,11 @@ async function trainInto(
     ? resumedSettings(options, typed, before.config, folder)
     : settingsOf(options)
   checkSettings(settings)
+  if (options.queue) requireFrozenPart(options, settings)
+  else requireNoJobs(command, 'give --queue URL, too')
   const dir = await dataPlace(given, options, output)
-  const data = await openData(dir, divisionOf(settings, command))
+  const place = options.queue ? addressOf(dir) : dir
+  const data = await openData(place, divisionOf(settings, command))
   if (before.config) requireSameClasses(folder, before.config.classes, data)
   const sizes = await checkCopies(output, data, settings.strict)
   const images = imagesOf(data, sizes)
@@ -146,11 +160,13 @@ interface Job {
   readonly folder: string
   readonly settings: TrainSettings
   readonly network: ReturnType<typeof chooseNetwork>
-  readonly options: TrainOptions
+  readonly options: Options
   /** How many epochs the run has, and whether it has a checkpoint. */
   readonly before: ExistingRun
   readonly output: Output
   readonly stop: Stop
+  /** Outputs of frozen layers that workers have computed. */
+  readonly featureCache?: FeatureCache | undefined
 }
 
 async function trainOn(engine: Engine, job: Job): Promise<void> {
@@ -170,6 +186,9 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
     output.labeled('augment', describeAugmentation(augmentationOf(job.settings.augment)))
   const settings =
     job.settings.lr === 'find' ? { ...job.settings, lr: await findRate(model, job) } : job.settings
+  const featureCache = options.queue
+    ? await spreadTrain(model, options, { ...job, plan })
+    : undefined
   const run = new RunWriter(
     folder,
     {
@@ -185,7 +204,7 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
     { replace: options.force, timings: await timingsBefore(job, choice) },
   )
   const started = performance.now()
-  const result = await fitAndKeep(model, { ...job, settings }, run)
+  const result = await fitAndKeep(model, { ...job, settings, featureCache }, run)
   const last = result.epochs.at(-1)
   const goOn = nextCommand('train', dir, '--out', folder, '--resume')
   if (!last)
@@ -217,7 +236,7 @@ async function timingsBefore(
 
 /** Trains, and writes the files of every epoch as soon as it is finished. */
 async function fitAndKeep(model: Network, job: Job, run: RunWriter): Promise<FitResult> {
-  const { data, settings, options, output, stop, before } = job
+  const { data, settings, options, output, stop, before, featureCache } = job
   const { epochs } = settings
   const idle = before.epochs >= epochs
   const broken = new BrokenClasses(data)
@@ -241,6 +260,7 @@ async function fitAndKeep(model: Network, job: Job, run: RunWriter): Promise<Fit
   try {
     return await fit(model, data, {
       ...fitOptionsOf(settings),
+      ...(featureCache ? { featureCache } : {}),
       checkpoint: checkpoints,
       checkpointSeconds: options.checkpointSeconds,
       beforeCheckpoint: () => run.begin(),

@@ -1,5 +1,6 @@
 import type { JobKind } from '../job.ts'
 import { featuresKind } from './features.ts'
+import { predictionsKind } from './predictions.ts'
 
 /** Every kind of job that a worker does. */
-export const jobKinds: readonly JobKind[] = [featuresKind]
+export const jobKinds: readonly JobKind[] = [featuresKind, predictionsKind]
