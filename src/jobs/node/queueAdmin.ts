@@ -68,7 +68,7 @@ export class QueueAdmin {
       delayed: count('delayed'),
       done: count('completed'),
       failed: count('failed'),
-      workers: workers.map(({ name = '' }) => name.replace(/^.*:w:/, '')).sort(),
+      workers: workers.map(({ rawname = '' }) => rawname.replace(/^.*:w:/, '')).sort(),
     }
   }
 
