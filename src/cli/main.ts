@@ -82,7 +82,7 @@ export async function makeProgram(args: readonly string[]): Promise<Command> {
   for (const { name, description, load } of commands) {
     const command = program.command(name).description(description)
     if (name !== typed) continue
-    const complete = await load()
+    const complete = await whileShown('loading …', load)
     complete(command)
     withVerbose(command)
   }
@@ -90,6 +90,17 @@ export async function makeProgram(args: readonly string[]): Promise<Command> {
     if (command.opts().verbose) process.env.GRAFT_VERBOSE = '1'
   })
   return program
+}
+
+/** Shows a note on a terminal until some work is done. In a clone, loading takes a second. */
+async function whileShown<T>(note: string, work: () => Promise<T>): Promise<T> {
+  const { stderr } = process
+  if (stderr.isTTY) stderr.write(note)
+  try {
+    return await work()
+  } finally {
+    if (stderr.isTTY) stderr.write('\r\u001b[K')
+  }
 }
 
 /** Adds `--verbose` to a command, or to the commands in it. */
