@@ -67,6 +67,7 @@ export async function makeProgram(args: readonly string[]): Promise<Command> {
     // One line an error, with the suggestion at its end.
     .configureOutput({
       writeOut: (text) => process.stdout.write(asStarted(text)),
+      writeErr: (text) => process.stderr.write(asStarted(text)),
       outputError: (text, write) =>
         write(
           `${printable(

@@ -18,6 +18,7 @@ import { namedImages } from '../imageArguments.ts'
 import { jsonLine } from '../lines.ts'
 import { type CommonOptions, count, path, viewCount, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
+import { nextCommand } from '../shell.ts'
 import { withEngine } from '../withEngine.ts'
 
 interface PredictOptions extends CommonOptions {
@@ -105,6 +106,10 @@ async function run(
         if (format === 'text') output.line(line)
         else output.data(line)
       }
+    // Beside --out, and on a terminal: the lines of a pipe are results alone.
+    const [first] = predictions
+    if (first && (out !== undefined || (format === 'text' && process.stdout.isTTY)))
+      output.command('next', nextCommand('inspect', folder, '--image', first.name))
     const repeated = out === undefined && images <= mostRepeated ? { predictions } : {}
     output.event({
       type: 'result',
