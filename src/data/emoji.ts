@@ -73,10 +73,10 @@ async function readEntries(folder: string): Promise<EmojiEntry[]> {
 }
 
 /**
- * Opens the images of the npm package `emoji-datasource-google` (MIT and Apache 2.0; 64x64 PNG) as a dataset of 15
- * classes: the emoji of version 16 whose subcategory belongs to one of the classes, without their
- * skin-tone variants. These are 1,157 images. A quarter of each class, 291 images in all, is held
- * out by the seed, as `openImageFolder` does.
+ * Opens the images of the npm package `emoji-datasource-google` (MIT and Apache 2.0; 64x64 PNG) as
+ * a dataset of 15 classes: the emoji of version 16 whose subcategory belongs to one of the classes,
+ * without their skin-tone variants. These are 1,157 images. A quarter of each class, 291 images in
+ * all, is held out by the seed, as `openImageFolder` does.
  *
  * @param options.seed a non-negative safe integer, 0 unless given
  * @throws DataError if the package is missing, with the command that installs it
