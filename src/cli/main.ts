@@ -58,6 +58,9 @@ const examples = [
 
 /** The program with every command by name and line, and with all of the one that is typed. */
 export async function makeProgram(args: readonly string[]): Promise<Command> {
+  const typed = args.find((arg) => !arg.startsWith('-') && arg !== 'help')
+  const group = commands.some(({ name }) => name === typed) ? [typed] : []
+  const help = [invocation(), ...group, '--help'].join(' ')
   const program = new Command(invocation())
     .description(
       'Transfer learning on WebGPU: grafts the classes of your images onto a trained AlexNet.',
@@ -74,12 +77,12 @@ export async function makeProgram(args: readonly string[]): Promise<Command> {
             text
               .trim()
               .replace(/^error: /, 'graft: ')
+              .replace(/^graft: unknown command '.*'$/, (line) => `${line}: '${help}' lists them`)
               .replaceAll('\n', ' '),
           )}\n`,
         ),
     })
     .addHelpText('after', `\nExamples:\n${table(examples, { indent: '  ' }).join('\n')}`)
-  const typed = args.find((arg) => !arg.startsWith('-') && arg !== 'help')
   for (const { name, description, load } of commands) {
     const command = program.command(name).description(description)
     if (name !== typed) continue
