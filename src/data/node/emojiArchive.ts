@@ -31,7 +31,7 @@ export async function emojiLicense(): Promise<string> {
     ),
   )
   return (
-    'The emoji come from the npm package emoji-datasource-google, under the first of the licenses ' +
+    'The emoji come from the npm package emoji-datasource-google, under the first license ' +
     'below.\nThey are drawn by Google (Noto Emoji), under the second one.\n\n' +
     `${mit}\n\n${apache}`
   )

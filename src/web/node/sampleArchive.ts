@@ -14,7 +14,7 @@ const [each, tried] = [36, 3]
 const [stranger, strangers] = ['building', 4]
 
 /**
- * Emoji as a ZIP: `images/<class>/…` to train on, `try/…` to test with, and the licenses of the emoji.
+ * Emoji as a ZIP: `images/<class>/…` to train on, `try/…` to test with, and their licenses.
  * The images lie in it as they are; the same package gives the same bytes.
  */
 export async function sampleArchive(): Promise<Uint8Array> {
