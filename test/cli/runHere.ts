@@ -1,12 +1,5 @@
-import type { EventEmitter } from 'node:events'
 import { vi } from 'vitest'
 import { runCommand } from '../../src/cli/main.ts'
-
-const watched: readonly { readonly on: EventEmitter; readonly event: string }[] = [
-  { on: process, event: 'uncaughtException' },
-  { on: process.stdout, event: 'error' },
-  { on: process.stderr, event: 'error' },
-]
 
 /** Runs the command in this process, which is much faster than in one of its own. */
 export async function runHere(
@@ -22,7 +15,6 @@ export async function runHere(
     return true
   })
   const before = process.exitCode
-  const listeners = watched.map(({ on, event }) => on.listeners(event))
   process.exitCode = undefined
   try {
     await runCommand(args)
@@ -31,10 +23,5 @@ export async function runHere(
     process.exitCode = before
     out.mockRestore()
     err.mockRestore()
-    // The command listens as long as its process lives. Here that would be for all tests of this
-    // worker, and Node warns on the error stream of more than ten listeners.
-    for (const [i, { on, event }] of watched.entries())
-      for (const listener of on.listeners(event))
-        if (!listeners[i]?.includes(listener)) on.off(event, listener as () => void)
   }
 }
