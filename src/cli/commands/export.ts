@@ -94,8 +94,9 @@ async function run(folder: string, options: ExportOptions): Promise<void> {
 /** What the network takes, for whoever runs the file elsewhere. */
 function inputText({ size, resize, mean, std, scale, order }: Preprocess): string {
   return (
-    `float32 [n, 3, ${size}, ${size}]: the shorter side resized to ${resize}, ` +
-    `the middle cut out, ${order.toUpperCase()} from 0 to ${scale}, less ${listed(mean)}, divided by ${listed(std)}`
+    `float32 [n, 3, ${size}, ${size}]: the shorter side resized to ${resize}, the middle ` +
+    `cut out, ${order.toUpperCase()} from 0 to ${scale}, less ${listed(mean)}, ` +
+    `divided by ${listed(std)}`
   )
 }
 
