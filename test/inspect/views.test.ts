@@ -131,9 +131,9 @@ describe.skipIf(!chromium)('the views of the inspector in Chromium', () => {
   test('pointing at a number of a map, and the arrow keys, frame what it sees of the image', async () => {
     const { page } = await open('training')
     await show(page, 'chapters/fields')
-    const said = page.locator('.fields .verdict')
+    const said = page.locator('.lesson .verdict')
     expect(await said.textContent()).toMatch(/sees 9 x 9 pixels of 64 x 64/)
-    const canvas = page.locator('.fields canvas').first()
+    const canvas = page.locator('.lesson canvas').first()
     await canvas.hover({ position: { x: 3, y: 3 } })
     await expect.poll(() => said.textContent()).toMatch(/row 0,\s+column 0 sees 9 x 9/)
     await canvas.focus()
