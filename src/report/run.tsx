@@ -81,10 +81,12 @@ export function runPage({ figures, images, cells }: Report): string {
       </nav>
       <div class="halves">
         {shown.map(([id, name, content, isWhole]) => (
-          <section key={id} aria-labelledby={id} class={isWhole ? 'whole' : undefined}>
-            <h2 id={id}>{name}</h2>
-            {content}
-          </section>
+          <div key={id} class={isWhole ? 'whole' : undefined}>
+            <section aria-labelledby={id}>
+              <h2 id={id}>{name}</h2>
+              {content}
+            </section>
+          </div>
         ))}
       </div>
       <p class="quiet">

@@ -141,4 +141,21 @@ describe.skipIf(!chromium)('the views of the inspector in Chromium', () => {
     await expect.poll(() => said.textContent()).toMatch(/row 1,\s+column 0 sees/)
     await page.close()
   })
+
+  test('a figure stands beside its text where there is room, and below it elsewhere', async () => {
+    const { page } = await open('training')
+    await show(page, 'chapters/softmax')
+    const frames = () =>
+      page
+        .locator('.lesson > .prose, .lesson > .figure')
+        .evaluateAll((all) => all.map((one) => one.getBoundingClientRect().toJSON()))
+    await page.setViewportSize({ width: 1440, height: 900 })
+    const [text, figure] = await frames()
+    expect(figure.left).toBeGreaterThan(text.right)
+    expect(figure.top).toBe(text.top)
+    await page.setViewportSize({ width: 390, height: 900 })
+    const [above, below] = await frames()
+    expect(below.top).toBeGreaterThanOrEqual(above.bottom)
+    await page.close()
+  })
 })

@@ -20,6 +20,10 @@ interface FreezingControlProps {
   readonly after?: ComponentChildren
 }
 
+const estimated =
+  'The forward pass is recorded; the rest is estimated from it, each gradient with the arithmetic ' +
+  'of the forward pass. A recording of a training step has it measured.'
+
 /** How much work a step makes when everything from a layer on trains, the layer chosen here. */
 export function FreezingControl({ children, after }: FreezingControlProps) {
   const [place, setPlace] = useState(cutOf(inspection, cuts) ?? Math.min(1, cuts.length - 1))
@@ -80,8 +84,7 @@ export function FreezingControl({ children, after }: FreezingControlProps) {
               {asRecorded ? 'This is the recorded step. ' : ''}
               {recorded
                 ? 'Sums over the kernels of a recorded step in which everything trained.'
-                : 'The forward pass is recorded; the rest is estimated from it, each gradient with ' +
-                  'the arithmetic of the forward pass. A recording of a training step has it measured.'}
+                : estimated}
             </span>
           </p>
         </>
