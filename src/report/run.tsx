@@ -1,6 +1,7 @@
 import { Fragment, type VNode } from 'preact'
 import { at } from '../base/at.ts'
 import { layersOf, percent, thousands } from '../base/format.ts'
+import { widthOf } from '../base/textWidth.ts'
 import type { FitOptions } from '../train/fitOptions.ts'
 import { keptText } from '../train/kept.ts'
 import { listNames } from '../weights/arrays.ts'
@@ -19,8 +20,8 @@ import { FoldedTable, Table } from './sections/table.tsx'
 import { TopLosses } from './sections/topLosses.tsx'
 import { Time } from './time.tsx'
 
-/** With more classes than this, their table and matrix take the width of the page. */
-const mostBeside = 10
+/** With more classes, or wider names, their table and matrix take the width of the page. */
+const mostBeside = { classes: 10, width: 20 } as const
 
 type Section = readonly [id: string, title: string, content: VNode | null, isWhole: boolean]
 
@@ -28,7 +29,8 @@ type Section = readonly [id: string, title: string, content: VNode | null, isWho
 export function runPage({ figures, images, cells }: Report): string {
   const { classes } = figures.data
   // What is long takes the width of the page; the rest stands two by two where there is room.
-  const ofClasses = classes.length > mostBeside
+  const ofClasses =
+    classes.length > mostBeside.classes || classes.some((name) => widthOf(name) > mostBeside.width)
   const sections: readonly Section[] = [
     ['scenario', 'The scenario, and why', <Scenario key="scenario" figures={figures} />, true],
     ['curves', 'Training', <Training key="curves" figures={figures} />, true],

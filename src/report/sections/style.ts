@@ -21,7 +21,6 @@ th.number { white-space: normal }
 tbody bdi { overflow-wrap: anywhere }
 tbody td:has(bdi) { min-width: 8rem }
 tbody th bdi { display: inline-block; width: max-content; max-width: min(17rem, 40vw) }
-.halves > :not(.whole) tbody th bdi { max-width: min(10.5rem, 40vw) }
 tr.highlighted { background: var(--raised); font-weight: 600 }
 .title { font-weight: 600 }
 .unbroken { white-space: nowrap }
