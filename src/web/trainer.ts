@@ -179,7 +179,7 @@ export class Trainer {
         const { judged, trust } = await judge(model, data, () => {})
         const weights = await model.stateDict()
         const name = `${data.root}-${config.plan.scenario}`
-        this.#trained = { model, trust, run: { name, config, epochs, timings, weights } }
+        this.#trained = { model, run: { name, config, epochs, timings, weights, trust } }
         const kept = { keptEpoch: keptEpochOf(epochs), aborted: false, stoppedEarly: false }
         const { plan, choice = null } = config
         const result = { ...judged, ...kept, epochs, problem: null, seconds: 0, skipped: [] }

@@ -5,6 +5,7 @@ import { type DataError, UsageError } from '../../base/errors.ts'
 import { counted, percent } from '../../base/format.ts'
 import { writeFileAtomic } from '../../base/node/atomicFile.ts'
 import { printable } from '../../base/printable.ts'
+import { runFiles } from '../../base/runFiles.ts'
 import { padded, widthOf } from '../../base/textWidth.ts'
 import type { Sample } from '../../data/dataset.ts'
 import { decodeAhead, decoding } from '../../data/loader.ts'
@@ -12,11 +13,13 @@ import type { RgbImage } from '../../host/host.ts'
 import type { Network } from '../../nn/network.ts'
 import { type Prediction, predict } from '../../train/evaluate.ts'
 import { defaultBatchSize } from '../../train/fitOptions.ts'
-import { loadRun, readRunConfig } from '../../train/runFolder.ts'
+import { loadRun, type RunConfig, readRunConfig, readRunTrust } from '../../train/runFolder.ts'
+import { defaultRefused, fewestFor, type Trust } from '../../train/trust.ts'
+import { shortPath } from '../describe.ts'
 import { exitCodes } from '../errors.ts'
 import { namedImages } from '../imageArguments.ts'
 import { jsonLine } from '../lines.ts'
-import { type CommonOptions, count, path, viewCount, withCommon } from '../options.ts'
+import { type CommonOptions, count, path, share, viewCount, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
 import { nextCommand } from '../shell.ts'
 import { withEngine } from '../withEngine.ts'
@@ -24,6 +27,7 @@ import { withEngine } from '../withEngine.ts'
 interface PredictOptions extends CommonOptions {
   readonly top: number
   readonly tta: number
+  readonly refuse: number
   readonly csv?: boolean
   readonly out?: string
 }
@@ -39,6 +43,13 @@ export function addPredict(command: Command): void {
       viewCount,
       1,
     )
+    .option(
+      '--refuse <share>',
+      'say "none of these" where at most this share of the images of the known classes looks as ' +
+        'unlike them; 0 never says it',
+      share,
+      defaultRefused,
+    )
     .option('--csv', 'print a CSV table: file,label,probability and so on for each of --top')
     .option(
       '--out <file>',
@@ -48,6 +59,8 @@ export function addPredict(command: Command): void {
   withCommon(command).addHelpText(
     'after',
     `
+An image that looks unlike all classes is answered with "none of these"; in JSON it has
+"verdict": {"known": false, …}, in CSV a column "known" says yes or no.
 In CSV, names that a spreadsheet would take for formulas have an apostrophe before them.
 
 Examples:
@@ -74,18 +87,22 @@ async function run(
   folder: string,
   names: readonly string[],
   options: PredictOptions,
+  command: Command,
 ): Promise<void> {
   const { out } = options
   const format = formatOf(options)
   const output = new Output(options.json)
-  await readRunConfig(folder)
+  const config = await readRunConfig(folder)
   const paths = await namedImages(names)
+  const trust = options.refuse > 0 ? await readRunTrust(folder) : null
+  if (!trust && options.refuse > 0 && command.getOptionValueSource('refuse') === 'cli')
+    throw new UsageError(untold(folder, config))
   await withEngine(options.adapter, output, async (engine) => {
-    const { model, config } = await loadRun(engine, folder)
+    const { model } = await loadRun(engine, folder)
     const predictions: Prediction[] = []
     let [images, failed] = [0, 0]
     const answers = async function* (): AsyncGenerator<Answer> {
-      for await (const answer of classified(model, paths, options, output)) {
+      for await (const answer of classified(model, paths, { ...options, trust }, output)) {
         if (answer.type === 'skipped') {
           failed++
           output.complain(answer.reason)
@@ -97,7 +114,12 @@ async function run(
       }
     }
     const top = Math.min(options.top, config.classes.length)
-    const lines = linesOf(answers(), format, top, columnOf(paths))
+    const lines = linesOf(answers(), {
+      format,
+      top,
+      column: columnOf(paths),
+      judged: trust !== null,
+    })
     if (out !== undefined) {
       await writeFileAtomic(out, ended(lines))
       output.labeled('written', `${out}: ${counted(images, 'image')}`)
@@ -111,6 +133,8 @@ async function run(
     if (first && (out !== undefined || (format === 'text' && process.stdout.isTTY)))
       output.command('next', nextCommand('inspect', folder, '--image', first.name))
     const repeated = out === undefined && images <= mostRepeated ? { predictions } : {}
+    if (!trust && options.refuse > 0 && format === 'text')
+      output.labeled('note', untold(folder, config))
     output.event({
       type: 'result',
       run: folder,
@@ -121,6 +145,16 @@ async function run(
     })
     if (failed > 0) process.exitCode = exitCodes.failure
   })
+}
+
+/** Why a run cannot tell images of other kinds, and what to do. */
+function untold(folder: string, { options }: RunConfig): string {
+  const data = typeof options.data === 'string' ? shortPath(options.data) : 'DIR'
+  return (
+    `${folder} cannot say "none of these": it has no ${runFiles.trust}, because it was made by ` +
+    `an older version, was stopped, or had fewer than ${fewestFor(defaultRefused)} images to judge ` +
+    `by; '${nextCommand('train', data, '--out', folder, '--resume')}' judges again`
+  )
 }
 
 /** @throws UsageError for formats that exclude each other, or a file of another one */
@@ -144,11 +178,20 @@ function columnOf(paths: readonly string[]): number {
 /** Answers as text; a table has no rows for images that cannot be read. */
 async function* linesOf(
   answers: AsyncIterable<Answer>,
-  format: Format,
-  top: number,
-  column: number,
+  {
+    format,
+    top,
+    column,
+    judged,
+  }: {
+    readonly format: Format
+    readonly top: number
+    readonly column: number
+    /** Whether it is known which images are of none of the classes. */
+    readonly judged: boolean
+  },
 ): AsyncGenerator<string> {
-  if (format === 'csv') yield csvRow(headerOf(top))
+  if (format === 'csv') yield csvRow([...headerOf(top), ...(judged ? ['known'] : [])])
   for await (const answer of answers) {
     if (format === 'json') yield jsonLine(answer)
     else if (answer.type === 'skipped') continue
@@ -156,10 +199,15 @@ async function* linesOf(
       yield csvRow([
         answer.name,
         ...answer.top.flatMap((one) => [one.class, one.probability] as const),
+        ...(answer.verdict ? [answer.verdict.known ? 'yes' : 'no'] : []),
       ])
     else {
       const classes = answer.top.map((one) => `${one.class} ${percent(one.probability)}`)
-      yield `${padded(printable(answer.name), column)}  ${classes.join('  ')}`
+      const said =
+        answer.verdict?.known === false
+          ? `none of these (the nearest: ${classes.join(', ')})`
+          : classes.join('  ')
+      yield `${padded(printable(answer.name), column)}  ${said}`
     }
   }
 }
@@ -184,7 +232,7 @@ const batchBytes = 2 ** 28
 async function* classified(
   model: Network,
   paths: readonly string[],
-  { top: topK, tta }: PredictOptions,
+  { top: topK, tta, refuse, trust }: PredictOptions & { readonly trust: Trust | null },
   output: Output,
 ): AsyncGenerator<Answer> {
   const samples: readonly Sample[] = paths.map((path) => ({ source: path, name: path, label: 0 }))
@@ -198,15 +246,16 @@ async function* classified(
   let batch: { readonly name: string; readonly image: RgbImage }[] = []
   const answers = async (): Promise<Answer[]> => {
     const images = batch.map(({ image }) => image)
-    const predictions = await predict(model, images, { topK, tta })
-    const done = predictions.map(({ top }, i): Answer => {
-      return { type: 'prediction', name: at(batch, i).name, top }
+    const predictions = await predict(model, images, { topK, tta, refuse, ...judging })
+    const done = predictions.map((prediction, i): Answer => {
+      return { ...prediction, type: 'prediction', name: at(batch, i).name }
     })
     const all = [...broken, ...done]
     broken = []
     batch = []
     return all
   }
+  const judging = trust ? { trust } : {}
   let [bytes, read] = [0, 0]
   for await (const { sample, image } of decodeAhead(samples, [...paths.keys()], reading)) {
     batch.push({ name: sample.name, image })
