@@ -152,8 +152,8 @@ function untold(folder: string, { options }: RunConfig): string {
   const data = typeof options.data === 'string' ? shortPath(options.data) : 'DIR'
   return (
     `${folder} cannot say "none of these": it has no ${runFiles.trust}, because it was made by ` +
-    `an older version, was stopped, or had fewer than ${fewestFor(defaultRefused)} images to judge ` +
-    `by; '${nextCommand('train', data, '--out', folder, '--resume')}' judges again`
+    `an older version, was stopped, or had fewer than ${fewestFor(defaultRefused)} images to ` +
+    `judge by; '${nextCommand('train', data, '--out', folder, '--resume')}' judges again`
   )
 }
 
