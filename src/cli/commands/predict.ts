@@ -129,12 +129,12 @@ async function run(
         else output.data(line)
       }
     // Beside --out, and on a terminal: the lines of a pipe are results alone.
-    const [first] = predictions
-    if (first && (out !== undefined || (format === 'text' && process.stdout.isTTY)))
-      output.command('next', nextCommand('inspect', folder, '--image', first.name))
+    if (out !== undefined || (format === 'text' && process.stdout.isTTY)) {
+      const [first] = predictions
+      if (!trust && options.refuse > 0) output.labeled('note', untold(folder, config))
+      if (first) output.command('next', nextCommand('inspect', folder, '--image', first.name))
+    }
     const repeated = out === undefined && images <= mostRepeated ? { predictions } : {}
-    if (!trust && options.refuse > 0 && format === 'text')
-      output.labeled('note', untold(folder, config))
     output.event({
       type: 'result',
       run: folder,

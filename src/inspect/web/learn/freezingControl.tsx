@@ -21,8 +21,8 @@ interface FreezingControlProps {
 }
 
 const estimated =
-  'The forward pass is recorded; the rest is estimated from it, each gradient with the arithmetic ' +
-  'of the forward pass. A recording of a training step has it measured.'
+  'The forward pass is recorded; the rest is estimated from it, each gradient with the ' +
+  'arithmetic of the forward pass. A recording of a training step has it measured.'
 
 /** How much work a step makes when everything from a layer on trains, the layer chosen here. */
 export function FreezingControl({ children, after }: FreezingControlProps) {
