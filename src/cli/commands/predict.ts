@@ -129,11 +129,11 @@ async function run(
         else output.data(line)
       }
     // Beside --out, and on a terminal: the lines of a pipe are results alone.
-    if (out !== undefined || (format === 'text' && process.stdout.isTTY)) {
-      const [first] = predictions
-      if (!trust && options.refuse > 0) output.labeled('note', untold(folder, config))
-      if (first) output.command('next', nextCommand('inspect', folder, '--image', first.name))
-    }
+    const seen = format === 'text' && process.stdout.isTTY
+    if (seen && !trust && options.refuse > 0) output.labeled('note', untold(folder, config))
+    const [first] = predictions
+    if (first && (seen || out !== undefined))
+      output.command('next', nextCommand('inspect', folder, '--image', first.name))
     const repeated = out === undefined && images <= mostRepeated ? { predictions } : {}
     output.event({
       type: 'result',
