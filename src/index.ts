@@ -13,20 +13,6 @@
  *
  * @module graft-webgpu
  */
-import { createEngineOn, type EngineOptions } from './createEngine.ts'
-import { nodeHost } from './nodeHost.ts'
-import type { Engine } from './tensor/tensor.ts'
-
-/**
- * Opens a GPU, or a CPU adapter that acts as one.
- * @param options.adapter 'auto' (hardware, else lavapipe, else SwiftShader), or one of the three
- * @throws AdapterError that says for each kind what was tried and how to get it
- * @example const engine = await createEngine({ adapter: 'auto' })
- */
-export function createEngine(options: EngineOptions = {}): Promise<Engine> {
-  return createEngineOn(nodeHost, options)
-}
-
 export { type Copies, type Copy, findCopies } from './data/copies.ts'
 export { type FetchDatasetOptions, fetchDataset } from './data/datasets/node/store.ts'
 export {
@@ -39,5 +25,6 @@ export { FeatureCache } from './data/featureCache.ts'
 export { openImageFolder } from './data/imageFolder.ts'
 export { openData } from './data/openData.ts'
 export { decodeImage } from './host/node/decode.ts'
+export { createEngine } from './nodeHost.ts'
 export * from './universal.ts'
 export { loadWeights } from './weights/load.ts'

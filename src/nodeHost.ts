@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { availableParallelism, freemem } from 'node:os'
+import { createEngineOn, type EngineOptions } from './createEngine.ts'
 import type { Host } from './host/host.ts'
 import { requestAdapter } from './host/node/adapters.ts'
 import { decodeImage } from './host/node/decode.ts'
@@ -7,7 +8,7 @@ import { diskFiles } from './host/node/files.ts'
 import { rest } from './host/node/rest.ts'
 import { readShaders } from './host/node/shaders.ts'
 import { fileTilingStore } from './host/node/tilingStore.ts'
-import { loadWeights } from './weights/load.ts'
+import type { Engine } from './tensor/tensor.ts'
 import { disk } from './weights/node/disk.ts'
 import { openPlace } from './weights/place.ts'
 
@@ -23,9 +24,20 @@ export const nodeHost: Host = {
   cores: availableParallelism(),
   rest,
   decodeImage,
-  loadWeights,
+  // The readers of all formats are loaded by those who load weights.
+  loadWeights: async (...given) => (await import('./weights/load.ts')).loadWeights(...given),
   openWeights: (path) => openPlace(disk, path),
   files: diskFiles,
+}
+
+/**
+ * Opens a GPU, or a CPU adapter that acts as one.
+ * @param options.adapter 'auto' (hardware, else lavapipe, else SwiftShader), or one of the three
+ * @throws AdapterError that says for each kind what was tried and how to get it
+ * @example const engine = await createEngine({ adapter: 'auto' })
+ */
+export function createEngine(options: EngineOptions = {}): Promise<Engine> {
+  return createEngineOn(nodeHost, options)
 }
 
 /** The package that contains Dawn, with its version. */

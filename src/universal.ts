@@ -113,7 +113,13 @@ export {
   compareScenarios,
   type Point,
 } from './train/compareScenarios.ts'
-export { type EvaluateOptions, evaluate, type Prediction, predict } from './train/evaluate.ts'
+export {
+  type EvaluateOptions,
+  evaluate,
+  type Prediction,
+  type PredictOptions,
+  predict,
+} from './train/evaluate.ts'
 export type {
   Agenda,
   AgendaStage,
@@ -129,12 +135,14 @@ export {
 } from './train/findLearningRate.ts'
 export { type FitResult, fit } from './train/fit.ts'
 export type { FitOptions, RecipeOptions } from './train/fitOptions.ts'
+export { type LearnTrustOptions, learnTrust } from './train/learnTrust.ts'
 export { type MemoryPlanOptions, planMemory } from './train/memory.ts'
 export type { MemoryPlan } from './train/memoryPlan.ts'
 export type { ClassResult, Evaluation } from './train/metrics.ts'
 export type { ClassWeights } from './train/recipe/classWeights.ts'
 export type { ScheduleName } from './train/recipe/rates.ts'
 export type { RatePoint, RateSuggestion } from './train/recipe/suggest.ts'
+export type { Trust, Verdict } from './train/trust.ts'
 export { type TuneOptions, tune } from './train/tune.ts'
 export {
   type Choice,

@@ -180,6 +180,13 @@ describe('the package, packed and installed in an empty folder', () => {
     expect(messages.map((message) => formatMessage(message, pkg))).toEqual([])
   })
 
+  test('the demo has its emoji in it', async () => {
+    const module = join(folder, 'node_modules/graft-webgpu/dist/data/emoji.js')
+    const { openEmoji } = (await import(module)) as typeof import('../src/data/emoji.ts')
+    const { root, classes, train } = await openEmoji()
+    expect([basename(root), classes.length, train.length]).toEqual(['emoji.tar', 15, 866])
+  })
+
   test('nor has are-the-types-wrong, but that CommonJS has to import() it: the package is ESM, and Node 20.9 cannot require that', async () => {
     const analysis = await checkPackage(
       createPackageFromTarballData(await readFile(join(folder, tarball))),

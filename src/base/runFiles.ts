@@ -7,5 +7,6 @@ export const runFiles = {
   metrics: 'metrics.jsonl',
   config: 'config.json',
   timings: 'timings.json',
+  trust: 'trust.json',
   checkpoints: 'checkpoints',
 } as const

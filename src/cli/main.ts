@@ -59,6 +59,9 @@ const examples = [
 
 /** The program with every command by name and line, and with all of the one that is typed. */
 export async function makeProgram(args: readonly string[]): Promise<Command> {
+  const typed = args.find((arg) => !arg.startsWith('-') && arg !== 'help')
+  const group = commands.some(({ name }) => name === typed) ? [typed] : []
+  const help = [invocation(), ...group, '--help'].join(' ')
   const program = new Command(invocation())
     .description(
       'Transfer learning on WebGPU: grafts the classes of your images onto a trained AlexNet.',
@@ -68,22 +71,23 @@ export async function makeProgram(args: readonly string[]): Promise<Command> {
     // One line an error, with the suggestion at its end.
     .configureOutput({
       writeOut: (text) => process.stdout.write(asStarted(text)),
+      writeErr: (text) => process.stderr.write(asStarted(text)),
       outputError: (text, write) =>
         write(
           `${printable(
             text
               .trim()
               .replace(/^error: /, 'graft: ')
+              .replace(/^graft: unknown command '.*'$/, (line) => `${line}: '${help}' lists them`)
               .replaceAll('\n', ' '),
           )}\n`,
         ),
     })
     .addHelpText('after', `\nExamples:\n${table(examples, { indent: '  ' }).join('\n')}`)
-  const typed = args.find((arg) => !arg.startsWith('-') && arg !== 'help')
   for (const { name, description, load } of commands) {
     const command = program.command(name).description(description)
     if (name !== typed) continue
-    const complete = await load()
+    const complete = await whileShown('loading …', load)
     complete(command)
     withVerbose(command)
   }
@@ -91,6 +95,17 @@ export async function makeProgram(args: readonly string[]): Promise<Command> {
     if (command.opts().verbose) process.env.GRAFT_VERBOSE = '1'
   })
   return program
+}
+
+/** Shows a note on a terminal until some work is done. In a clone, loading takes a second. */
+async function whileShown<T>(note: string, work: () => Promise<T>): Promise<T> {
+  const { stderr } = process
+  if (stderr.isTTY) stderr.write(note)
+  try {
+    return await work()
+  } finally {
+    if (stderr.isTTY) stderr.write('\r\u001b[K')
+  }
 }
 
 /** Adds `--verbose` to a command, or to the commands in it. */

@@ -31,6 +31,7 @@ export function path(text: string): string {
 export const count = number({ integer: true, min: 1 })
 /** Views of an image for test-time augmentation. */
 export const viewCount = number({ integer: true, min: 1, max: mostViews })
+export const share = number({ min: 0, max: 1 })
 export const seedNumber = number({ integer: true, min: 0 })
 
 /** The help of the argument that names the images. */

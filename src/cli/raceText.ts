@@ -1,6 +1,7 @@
 import { counted, duration, percent } from '../base/format.ts'
-import { pairedDifference } from '../base/interval.ts'
-import { overfittingOf, type Raced } from '../train/race.ts'
+import { pairedDifference, shareInterval } from '../base/interval.ts'
+import { overfittingOf } from '../train/overfitting.ts'
+import type { Raced } from '../train/race.ts'
 
 /** The three networks of the demo. */
 export type Rival = 'graft' | 'scratch' | 'random'
@@ -62,16 +63,30 @@ export function verdict({ graft, scratch, random }: Readonly<Record<Rival, Train
   return `${first}; ${second}.`
 }
 
-/** A sentence for each network that learned its images by heart. */
-export function overfittingText(name: string, trained: Pick<Raced, 'points' | 'kept'>): string[] {
-  const found = overfittingOf(trained.points)
+/** What to say of a network that overfits at the end of its training. */
+export function overfittingText(
+  name: string,
+  { points, kept, right }: Pick<Raced, 'points' | 'kept' | 'right'>,
+): string[] {
+  const last = points.at(-1)
+  if (!last) return []
+  const { length } = right
+  const value = last.valAccuracy
+  const found = overfittingOf(points, last, { value, ...shareInterval(value, length), of: length })
   if (!found) return []
-  const { learned, lowest, last } = found
+  const { learned, rise } = found
+  const known = learned ?? last
   return [
-    `${name}: ${percent(learned.trainAccuracy)} right of the images trained on in epoch ` +
-      `${learned.epoch}, while the loss in validation rises from ${lowest.valLoss.toFixed(2)} ` +
-      `(epoch ${lowest.epoch}) to ${last.valLoss.toFixed(2)}: it learns them by heart. ` +
-      `Epoch ${trained.kept.epoch}, the best in validation, is kept.`,
+    [
+      `${name}: ${percent(known.trainAccuracy)} right of the images trained on in epoch `,
+      rise
+        ? `${known.epoch}, while the loss in validation rises from ` +
+          `${rise.lowest.valLoss.toFixed(2)} (epoch ${rise.lowest.epoch}) to ` +
+          rise.last.valLoss.toFixed(2)
+        : `${known.epoch}, and ${percent(value)} of those held out at the end`,
+      learned ? ': it learns them by heart. ' : ': it overfits. ',
+      `Epoch ${kept.epoch}, the best in validation, is kept.`,
+    ].join(''),
   ]
 }
 

@@ -16,6 +16,7 @@ import {
   writeRunConfig,
   writeRunMetrics,
   writeRunTimings,
+  writeRunTrust,
   writeRunWeights,
 } from '../train/runFolder.ts'
 import { Stopwatch, type Timings } from '../train/timings.ts'
@@ -142,7 +143,7 @@ export class RunWriter {
   async begin(): Promise<void> {
     // An earlier run's weights must never be beside this one's config.
     if (this.#replace)
-      for (const name of [runFiles.weights, runFiles.metrics, runFiles.config, runFiles.timings])
+      for (const name of Object.values(runFiles).filter((name) => name !== runFiles.checkpoints))
         await rm(join(this.folder, name), { force: true })
     await writeRunConfig(this.folder, this.#config)
   }
@@ -166,6 +167,8 @@ export class RunWriter {
     await removeTemporaryFiles(this.folder)
     await this.#writeRecords()
     if (this.stopwatch.total > 0) await writeRunTimings(this.folder, this.stopwatch.timings)
+    // What was learned about an earlier network does not hold for this one.
+    await writeRunTrust(this.folder, null)
     await writeRunWeights(this.folder, model, this.#config)
   }
 

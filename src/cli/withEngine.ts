@@ -1,5 +1,5 @@
 import type { AdapterChoice } from '../host/host.ts'
-import { createEngine } from '../index.ts'
+import { createEngine } from '../nodeHost.ts'
 import type { Engine } from '../tensor/tensor.ts'
 import type { Output } from './output.ts'
 

@@ -1,12 +1,17 @@
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { DataError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
-import { type ArrayDataset, byCodeUnit, type Sample } from './dataset.ts'
-import { resolveSplit, splitByClass } from './split.ts'
+import { type ArrayDataset, byCodeUnit, type Sample, type SampleList } from './dataset.ts'
+import { type DataOptions, resolveSplit, splitByClass } from './split.ts'
+import { openTarShards } from './tarShards.ts'
 
 const PACKAGE = 'emoji-datasource-google'
+/** In the npm package of Graft, the same images: see node/packEmoji.ts. */
+const archive = new URL('emoji.tar', import.meta.url)
 
 /** The demo's classes; each one joins some subcategories of the package's emoji.json. */
 const SUBCATEGORIES: Readonly<Record<string, readonly string[]>> = {
@@ -68,10 +73,10 @@ async function readEntries(folder: string): Promise<EmojiEntry[]> {
 }
 
 /**
- * Opens the images of the npm package `emoji-datasource-google` (MIT; 64x64 PNG) as a dataset of 15
- * classes: the emoji of version 16 whose subcategory belongs to one of the classes, without their
- * skin-tone variants. These are 1,157 images. A quarter of each class, 291 images in all, is held
- * out by the seed, as `openImageFolder` does.
+ * Opens the images of the npm package `emoji-datasource-google` (MIT and Apache 2.0; 64x64 PNG) as
+ * a dataset of 15 classes: the emoji of version 16 whose subcategory belongs to one of the classes,
+ * without their skin-tone variants. These are 1,157 images. A quarter of each class, 291 images in
+ * all, is held out by the seed, as `openImageFolder` does.
  *
  * @param options.seed a non-negative safe integer, 0 unless given
  * @throws DataError if the package is missing, with the command that installs it
@@ -83,6 +88,7 @@ async function readEntries(folder: string): Promise<EmojiEntry[]> {
 export async function openEmoji(options: { readonly seed?: number } = {}): Promise<ArrayDataset> {
   checkOptions('openEmoji', options, ['seed'])
   const { split, seed } = resolveSplit('openEmoji', options)
+  if (existsSync(archive)) return openPacked(fileURLToPath(archive), options)
   const root = packageFolder()
   const entries = (await readEntries(root)).filter((entry) => entry.has_img_google)
   const sorted = Object.entries(SUBCATEGORIES).sort(([a], [b]) => byCodeUnit(a, b))
@@ -99,4 +105,12 @@ export async function openEmoji(options: { readonly seed?: number } = {}): Promi
   )
   const classes = sorted.map(([name]) => name)
   return { root, classes, ...splitByClass(classes, samples, split, seed) }
+}
+
+/** Opens the emoji in the archive that `emojiArchive` makes. */
+export async function openPacked(path: string, options: DataOptions = {}): Promise<ArrayDataset> {
+  const data = await openTarShards(path, options)
+  const named = (samples: SampleList) =>
+    Array.from(samples, (sample) => ({ ...sample, name: sample.name.replace(/^.*\.tar\//, '') }))
+  return { ...data, train: named(data.train), val: named(data.val) }
 }

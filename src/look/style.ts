@@ -28,7 +28,7 @@ h1, h2, h3 { line-height: 1.25; text-wrap: balance; font-weight: 650; letter-spa
 h1 { font-size: var(--size-h1); margin: 0 0 var(--space-1) }
 h2 { font-size: var(--size-h2); margin: var(--space-5) 0 var(--space-2) }
 h3 { font-size: var(--size-h3); margin: var(--space-4) 0 var(--space-1) }
-p { margin: var(--space-2) 0; max-width: 75ch }
+p { margin: var(--space-2) 0; max-width: 75ch; text-wrap: pretty }
 a { color: var(--accent) }
 code, pre { font-family: ui-monospace, 'Cascadia Mono', Menlo, Consolas, monospace }
 code { font-size: 0.92em; overflow-wrap: anywhere }

@@ -59,18 +59,20 @@ export function Opening({ figures, cells }: Pick<Report, 'figures' | 'cells'>): 
         />
       </dl>
       {accuracy && <Scale {...{ accuracy, baseline }} />}
-      <section aria-labelledby="verdict">
-        <h2 id="verdict">Verdict</h2>
-        <ul class="verdict">
-          {findings.map((finding) => (
-            <Found key={finding.kind} {...{ finding, options, run }} />
-          ))}
-        </ul>
-      </section>
-      <section aria-labelledby="examples">
-        <h2 id="examples">Right and wrong</h2>
-        <RightAndWrong classes={data.classes} cells={cells} />
-      </section>
+      <div class="halves">
+        <section aria-labelledby="verdict">
+          <h2 id="verdict">Verdict</h2>
+          <ul class="verdict">
+            {findings.map((finding) => (
+              <Found key={finding.kind} {...{ finding, options, run }} />
+            ))}
+          </ul>
+        </section>
+        <section aria-labelledby="examples">
+          <h2 id="examples">Right and wrong</h2>
+          <RightAndWrong classes={data.classes} cells={cells} />
+        </section>
+      </div>
     </>
   )
 }

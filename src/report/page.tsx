@@ -6,12 +6,12 @@ import { lookStyle } from '../look/style.ts'
 import { sectionStyle } from './sections/style.ts'
 
 const pageStyle = `
-body { margin: 0 auto; max-width: 74rem; padding: var(--space-4) var(--space-3) 4rem }
+body { margin: 0 auto; max-width: 100rem; padding: var(--space-4) clamp(1rem, 3vw, 3rem) 4rem }
 h2 { scroll-margin-top: 1rem }
 figcaption, dt { color: var(--quiet) }
 nav ul { display: flex; flex-wrap: wrap; gap: 0.2rem 1rem; padding: 0; list-style: none }
 figure { margin: 0.8rem 0 }
-figure svg { width: 100%; max-width: 46rem; height: auto }
+figure svg { width: 100%; max-width: 48rem; height: auto }
 .charts { display: grid; gap: 0 var(--space-4) }
 .charts { grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)) }
 .mark { height: 1.75em }
@@ -57,8 +57,12 @@ pre { background: var(--raised); border-radius: var(--radius); white-space: pre-
   .narrow { display: block }
 }
 @media print {
-  .narrow, nav, .key { display: none }
+  body { padding: 0 }
+  .narrow, nav, .key, .click { display: none }
   .wide { display: block }
+  .sides { grid-template-columns: 1fr 1fr }
+  .thumbnails { grid-template-columns: repeat(3, 1fr) }
+  .losses { grid-template-columns: 1fr 1fr }
 }
 `
 

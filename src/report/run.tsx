@@ -1,6 +1,7 @@
 import { Fragment, type VNode } from 'preact'
 import { at } from '../base/at.ts'
 import { layersOf, percent, thousands } from '../base/format.ts'
+import { widthOf } from '../base/textWidth.ts'
 import type { FitOptions } from '../train/fitOptions.ts'
 import { keptText } from '../train/kept.ts'
 import { listNames } from '../weights/arrays.ts'
@@ -19,36 +20,52 @@ import { FoldedTable, Table } from './sections/table.tsx'
 import { TopLosses } from './sections/topLosses.tsx'
 import { Time } from './time.tsx'
 
+/** With more classes, or wider names, their table and matrix take the width of the page. */
+const mostBeside = { classes: 10, width: 20 } as const
+
+type Section = readonly [id: string, title: string, content: VNode | null, isWhole: boolean]
+
 /** A run's report as one HTML file that needs nothing beside it. */
 export function runPage({ figures, images, cells }: Report): string {
   const { classes } = figures.data
-  const sections: readonly (readonly [id: string, title: string, content: VNode | null])[] = [
-    ['scenario', 'The scenario, and why', <Scenario key="scenario" figures={figures} />],
-    ['curves', 'Training', <Training key="curves" figures={figures} />],
-    ['classes', 'Classes', <Classes key="classes" perClass={figures.perClass} intervals />],
+  // What is long takes the width of the page; the rest stands two by two where there is room.
+  const ofClasses =
+    classes.length > mostBeside.classes || classes.some((name) => widthOf(name) > mostBeside.width)
+  const sections: readonly Section[] = [
+    ['scenario', 'The scenario, and why', <Scenario key="scenario" figures={figures} />, true],
+    ['curves', 'Training', <Training key="curves" figures={figures} />, true],
+    [
+      'classes',
+      'Classes',
+      <Classes key="classes" perClass={figures.perClass} intervals />,
+      ofClasses,
+    ],
     [
       'confusion',
       'What is taken for what',
       <Fragment key="confusion">
         <Confusion classes={classes} confusion={figures.confusion} hrefOf={hrefsOf(cells)} />
-        <p class="quiet">
+        <p class="quiet click">
           Click a cell to see its images. The report holds at most {mostImages}, {mostOfCell} of a
           cell.
         </p>
         <CellImages classes={classes} cells={cells} />
       </Fragment>,
-    ],
-    [
-      'calibration',
-      'How far to trust its confidence',
-      <Calibration key="calibration" figures={figures} />,
+      ofClasses,
     ],
     [
       'losses',
       'Where it is most wrong',
       images.length ? <Losses key="losses" figures={figures} images={images} /> : null,
+      true,
     ],
-    ['time', 'Where the time went', <Time key="time" figures={figures} />],
+    [
+      'calibration',
+      'How far to trust its confidence',
+      <Calibration key="calibration" figures={figures} />,
+      false,
+    ],
+    ['time', 'Where the time went', <Time key="time" figures={figures} />, false],
   ]
   const shown = sections.filter(([, , content]) => content !== null)
   return renderPage(
@@ -64,12 +81,16 @@ export function runPage({ figures, images, cells }: Report): string {
           ))}
         </ul>
       </nav>
-      {shown.map(([id, name, content]) => (
-        <section key={id} aria-labelledby={id}>
-          <h2 id={id}>{name}</h2>
-          {content}
-        </section>
-      ))}
+      <div class="halves">
+        {shown.map(([id, name, content, isWhole]) => (
+          <div key={id} class={isWhole ? 'whole' : undefined}>
+            <section aria-labelledby={id}>
+              <h2 id={id}>{name}</h2>
+              {content}
+            </section>
+          </div>
+        ))}
+      </div>
       <p class="quiet">
         Graft {figures.graft} on {figures.adapter}. Every number is of the images held out, unless
         it says otherwise; a 95 % interval contains the true value 95 times in 100. Images trained
@@ -95,23 +116,34 @@ function Scenario({ figures: { plan, choice, options } }: Props): VNode {
     names.length ? [[part, listNames(names)]] : []
   return (
     <>
-      <p>
-        <strong>{plan.scenario}</strong>, from {plan.startsFrom} weights.{' '}
-        {choice ? choice.reason : plan.reasons.join(' ')}
-      </p>
-      <Table
-        caption="What became of the network"
-        header={['part', 'what']}
-        rows={[
-          ['new', plan.added.map(({ name, description }) => `${name}: ${description}`).join(', ')],
-          ['removed', plan.removed.join(', ') || 'nothing'],
-          ...namesIn('left of the weights, as it does not fit', plan.left),
-          ...namesIn('ignored in the weights', plan.ignored),
-          ['frozen', valuesIn(plan.frozen, plan.frozenValues)],
-          ['trained', valuesIn(plan.trained, plan.trainedValues)],
-        ]}
-      />
-      {choice && <Evidence choice={choice} />}
+      <div class="halves">
+        <div>
+          <p>
+            <strong>{plan.scenario}</strong>, from {plan.startsFrom} weights.{' '}
+            {choice ? choice.reason : plan.reasons.join(' ')}
+          </p>
+          <Table
+            caption="What became of the network"
+            header={['part', 'what']}
+            rows={[
+              [
+                'new',
+                plan.added.map(({ name, description }) => `${name}: ${description}`).join(', '),
+              ],
+              ['removed', plan.removed.join(', ') || 'nothing'],
+              ...namesIn('left of the weights, as it does not fit', plan.left),
+              ...namesIn('ignored in the weights', plan.ignored),
+              ['frozen', valuesIn(plan.frozen, plan.frozenValues)],
+              ['trained', valuesIn(plan.trained, plan.trainedValues)],
+            ]}
+          />
+        </div>
+        {choice && (
+          <div>
+            <Evidence choice={choice} />
+          </div>
+        )}
+      </div>
       <FoldedTable caption="Every option of the run" header={['option', 'value']} rows={shown} />
     </>
   )

@@ -2,6 +2,7 @@ import { at } from '../base/at.ts'
 import { counted, listed, percent, percentRange } from '../base/format.ts'
 import type { Share } from '../base/interval.ts'
 import type { EpochResult } from '../train/events.ts'
+import { overfittingOf } from '../train/overfitting.ts'
 import type { Scenario } from '../transfer/scenario.ts'
 import type { ClassFigures } from './statistics.ts'
 
@@ -55,8 +56,6 @@ export interface Finding {
 
 /** Limits that decide what is said, each in accuracy (0..1) unless it says otherwise. */
 export const limits = {
-  /** Images trained on are right this much more often than those held out: overfitting. */
-  gap: 0.1,
   /** Less than this on the images trained on: underfitting. */
   learned: 0.85,
   /** An interval wider than this says little. */
@@ -93,8 +92,7 @@ function quality(judged: Judged): Finding {
       ? `${percent(accuracy.value)} right on images held out`
       : `${percent(trained)} right on the images trained on, ${percent(accuracy.value)} on those ` +
         'held out'
-  const gap = trained === null ? 0 : trained - accuracy.value
-  const overfits = trained !== null && gap > limits.gap && trained > accuracy.high
+  const overfits = kept && overfittingOf(epochs, kept, accuracy)
   if (accuracy.low <= baseline.share)
     return {
       kind: 'chance',
@@ -107,15 +105,19 @@ function quality(judged: Judged): Finding {
         : 'See whether the labels fit the images (show-batch), and let the learning rate be found.',
       changes: overfits ? { augment: true } : { lr: 'find' },
     }
-  const rises = kept && risesAfter(epochs)
-  if (overfits)
+  if (overfits) {
+    const { gap, rise } = overfits
+    const risen = rise
+      ? `, and the loss on new ones has risen since epoch ${rise.lowest.epoch}`
+      : ''
     return {
       kind: 'overfit',
       text:
         `${figures}: it overfits. It is ${points(gap)} better on images that it has seen than on ` +
-        `new ones${rises ? `, and the loss on new ones has risen since epoch ${rises}` : ''}.`,
+        `new ones${risen}.`,
       ...againstOverfitting(options, scenario),
     }
+  }
   if (epochs.length >= 4 && stillFalls(epochs))
     return {
       kind: 'unfinished',
@@ -229,13 +231,6 @@ function labelErrors({ suspects }: Judged): Finding[] {
 /** 0.223 as '22 percentage points'. */
 function points(share: number): string {
   return counted(Math.round(100 * share), 'percentage point')
-}
-
-/** The epoch of the lowest validation loss, if it has risen by a tenth since; else null. */
-function risesAfter(epochs: readonly EpochResult[]): number | null {
-  const lowest = epochs.reduce((a, b) => (b.valLoss < a.valLoss ? b : a))
-  const last = at(epochs, epochs.length - 1)
-  return last.valLoss > 1.1 * lowest.valLoss ? lowest.epoch : null
 }
 
 /** Whether the validation loss has fallen in the last quarter of the epochs. */

@@ -8,6 +8,7 @@ import type { RgbImage } from '../host/host.ts'
 import type { Network } from '../nn/network.ts'
 import { type Prediction, predict } from './evaluate.ts'
 import { defaultBatchSize } from './fitOptions.ts'
+import type { Trust } from './trust.ts'
 
 /** An image that was classified, or one that cannot be read. */
 export type Answer =
@@ -27,11 +28,16 @@ export async function* classified(
   options: {
     readonly top: number
     readonly tta: number
+    /** Judges which images are of none of the classes, if it is known. */
+    readonly trust: Trust | null
+    /** The share of images of the classes that may be refused. */
+    readonly refuse: number
     readonly signal?: AbortSignal
     readonly onProgress?: (read: number) => void
   },
 ): AsyncGenerator<Answer> {
-  const { top: topK, tta, signal, onProgress } = options
+  const { top: topK, tta, trust, refuse, signal, onProgress } = options
+  const judging = trust ? { trust } : {}
   let broken: Answer[] = []
   const reading = {
     ...decoding(model.engine),
@@ -43,9 +49,9 @@ export async function* classified(
   let batch: { readonly name: string; readonly image: RgbImage }[] = []
   const answers = async (): Promise<Answer[]> => {
     const images = batch.map(({ image }) => image)
-    const predictions = await predict(model, images, { topK, tta })
-    const done = predictions.map(({ top }, i): Answer => {
-      return { type: 'prediction', name: at(batch, i).name, top }
+    const predictions = await predict(model, images, { topK, tta, refuse, ...judging })
+    const done = predictions.map((prediction, i): Answer => {
+      return { ...prediction, type: 'prediction', name: at(batch, i).name }
     })
     const all = [...broken, ...done]
     broken = []
@@ -72,19 +78,21 @@ export type AnswerFormat = 'csv' | 'json'
 /**
  * Answers as lines for programs; a table has no rows for images that cannot be read.
  * @param top how many classes are named
+ * @param judged whether it is known which images are of none of the classes
  */
 export async function* answerLines(
   answers: AsyncIterable<Answer>,
   format: AnswerFormat,
-  top: number,
+  { top, judged }: { readonly top: number; readonly judged: boolean },
 ): AsyncGenerator<string> {
-  if (format === 'csv') yield csvRow(headerOf(top))
+  if (format === 'csv') yield csvRow([...headerOf(top), ...(judged ? ['known'] : [])])
   for await (const answer of answers)
     if (format === 'json') yield jsonLine(answer)
     else if (answer.type === 'prediction')
       yield csvRow([
         answer.name,
         ...answer.top.flatMap((one) => [one.class, one.probability] as const),
+        ...(answer.verdict ? [answer.verdict.known ? 'yes' : 'no'] : []),
       ])
 }
 

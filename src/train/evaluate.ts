@@ -7,6 +7,7 @@ import { viewImages } from '../data/transforms.ts'
 import { mostViews } from '../data/view.ts'
 import { isDecoded, type RgbImage, type Source } from '../host/host.ts'
 import type { Network } from '../nn/network.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import { type BatchSource, readAgain } from './batches.ts'
 import { diagnose } from './diagnose.ts'
 import type { OnEvent } from './events.ts'
@@ -20,6 +21,8 @@ import {
   probabilitiesOf,
 } from './metrics.ts'
 import { ReadbackQueue } from './readbackQueue.ts'
+import { type Reading, readRows } from './readings.ts'
+import { defaultRefused, type Trust, type Verdict, verdictOf } from './trust.ts'
 
 /** Options of `evaluate`. */
 export interface EvaluateOptions {
@@ -198,14 +201,30 @@ export interface Prediction {
     readonly index: number
     readonly probability: number
   }[]
+  /** Whether it is of these classes at all; only where `trust` was given. */
+  readonly verdict?: Verdict
+}
+
+/** Options of `predict`. */
+export interface PredictOptions {
+  /** How many classes to return, at most as many as there are. Default 5. */
+  readonly topK?: number
+  /** Images that go through the network together. Default 32. */
+  readonly batchSize?: number
+  /** How many views of each image are averaged, 1 to 10, as in `evaluate`. Default 1. */
+  readonly tta?: number
+  /** What `learnTrust` found out: adds to each prediction whether the image is of these classes. */
+  readonly trust?: Trust
+  /**
+   * The share of images of the known classes that may be refused by mistake, from 0 (none is
+   * refused) to 1. Default 0.05.
+   */
+  readonly refuse?: number
 }
 
 /**
  * Classifies images.
  * @param images paths, parts of files, encoded bytes, blobs such as a `File`, or decoded images
- * @param options `topK`: how many classes to return, 5 by default, at most as many as there are.
- * `batchSize`: images in a batch, 32 by default. `tta`: how many views of each image are averaged,
- * 1 to 10, as in `evaluate`; 1 by default
  * @throws DataError for an image that cannot be decoded; NonFiniteError when a logit is NaN or
  * infinite, naming the first such tensor
  * @example const [first] = await predict(model, ['cat.jpg'], { topK: 3 })
@@ -213,10 +232,13 @@ export interface Prediction {
 export async function predict(
   model: Network,
   images: readonly (Source | RgbImage)[],
-  options: { readonly topK?: number; readonly batchSize?: number; readonly tta?: number } = {},
+  options: PredictOptions = {},
 ): Promise<Prediction[]> {
-  checkOptions('predict', options, ['topK', 'batchSize', 'tta'])
+  checkOptions('predict', options, ['topK', 'batchSize', 'tta', 'trust', 'refuse'])
   const { topK = 5, batchSize = defaultBatchSize, tta = 1 } = options
+  const { trust, refuse = defaultRefused } = options
+  if (!(refuse >= 0 && refuse <= 1))
+    throw new UsageError(`refuse is a share from 0 to 1, not ${refuse}`)
   if (!Array.isArray(images))
     throw new UsageError(`predict takes a list of images, [image], not ${String(images)}`)
   if (!Number.isInteger(topK) || topK < 1)
@@ -229,10 +251,8 @@ export async function predict(
       group.map((image) => (isDecoded(image) ? image : model.engine.host.decodeImage(image))),
     )
     const x = viewImages(model.engine, viewsOf(decoded, model.preprocess, tta), model.preprocess)
-    const logits = model.engine.noGrad(() => model.logits(x))
-    const values = await logits.data()
+    const { values, readings } = trust ? await read(model, x) : await logitsOf(model, x)
     const classes = values.length / (group.length * tta)
-    logits.dispose()
     if (!values.every(Number.isFinite)) {
       const targets = new Int32Array(group.length * tta)
       const what = 'prediction stopped'
@@ -248,10 +268,31 @@ export async function predict(
           index,
           probability: at(probabilities, index),
         }))
-      result.push({ name: nameOf(image) ?? `image ${start + row}`, top })
+      const name = nameOf(image) ?? `image ${start + row}`
+      // The first view of an image is its middle.
+      const reading = readings[row * tta]
+      const judged = trust && reading ? { verdict: verdictOf(trust, reading, refuse) } : {}
+      result.push({ name, top, ...judged })
     }
   }
   return result
+}
+
+/** What a pass gives of a batch: all logits, and where they are wanted, the readings. */
+interface Pass {
+  readonly values: Float32Array
+  readonly readings: readonly Reading[]
+}
+
+async function logitsOf(model: Network, x: Tensor): Promise<Pass> {
+  const logits = model.engine.noGrad(() => model.logits(x))
+  return { values: await logits.data().finally(() => logits.dispose()), readings: [] }
+}
+
+async function read(model: Network, x: Tensor): Promise<Pass> {
+  const readings = await readRows(model, x)
+  const values = Float32Array.from(readings.flatMap(({ logits }) => [...logits]))
+  return { values, readings }
 }
 
 function nameOf(image: Source | RgbImage): string | null {

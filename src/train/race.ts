@@ -138,29 +138,3 @@ function some(samples: SampleList, batchSize: number, whole = false): SampleList
   const count = Math.min(samples.length, last + (whole || last === 0 ? batchSize : 0))
   return Array.from({ length: count }, (_, i) => sampleAt(samples, i))
 }
-
-/** Overfitting as it shows in the epochs of a training. */
-export interface Overfitting {
-  /** The first epoch in which nearly all images trained on were right. */
-  readonly learned: Point
-  /** The epoch with the lowest validation loss, and the last one. */
-  readonly lowest: Point
-  readonly last: Point
-}
-
-/** Of the images trained on, in an epoch that knows them all. */
-const knowsAll = 0.995
-/** The validation loss rises if it ends this far above its lowest value. */
-const clearRise = 1.05
-
-/**
- * Whether a training learned its images by heart: (nearly) all of them are right, while the loss on
- * the validation images has risen.
- */
-export function overfittingOf(points: readonly Point[]): Overfitting | null {
-  const last = points.at(-1)
-  const learned = points.find(({ trainAccuracy }) => trainAccuracy >= knowsAll)
-  if (!last || !learned) return null
-  const lowest = points.reduce((a, b) => (b.valLoss < a.valLoss ? b : a))
-  return last.valLoss > clearRise * lowest.valLoss ? { learned, lowest, last } : null
-}

@@ -1,11 +1,13 @@
+import { adaptiveAvgPool2d } from '../autograd/functions.ts'
 import { at } from '../base/at.ts'
 import { DataError } from '../base/errors.ts'
 import type { Sample, SampleList } from '../data/dataset.ts'
 import { type DecodedSample, decodeAhead, decoding } from '../data/loader.ts'
 import { preprocessImages } from '../data/transforms.ts'
 import type { RgbImage } from '../host/host.ts'
-import { Linear } from '../nn/layers.ts'
+import { Conv2d, Linear, ReLU } from '../nn/layers.ts'
 import type { Network } from '../nn/network.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import { grouped } from './batches.ts'
 import { defaultBatchSize } from './fitOptions.ts'
 
@@ -14,6 +16,8 @@ export interface Reading {
   readonly logits: Float32Array
   /** What the last FC layer reads: where the image lies among all others. */
   readonly features: Float32Array
+  /** The mean of every channel of every convolution, after its ReLU. */
+  readonly look: Float32Array
 }
 
 /** A reading of a labeled image. */
@@ -51,23 +55,57 @@ export async function readingsOf(
 
 /** The readings of one batch of decoded images. */
 export async function readImages(model: Network, images: readonly RgbImage[]): Promise<Reading[]> {
+  const x = preprocessImages(model.engine, [...images], model.preprocess)
+  return readRows(model, x).finally(() => x.dispose())
+}
+
+/**
+ * The readings of a batch of preprocessed images.
+ * @param x [N, 3, size, size]
+ */
+export async function readRows(model: Network, x: Tensor): Promise<Reading[]> {
   const { engine, layers } = model
   const last = layers.findLastIndex((layer) => layer instanceof Linear)
   if (last < 0) throw new DataError('the network has no FC layer whose input could be read')
-  const x = preprocessImages(engine, [...images], model.preprocess)
-  const [features, logits] = engine.noGrad(() => {
-    const features = model.forward(x, { to: last })
-    return [features, model.logits(features, { from: last })] as const
-  })
+  // A ReLU belongs to the convolution before it.
+  const ends = layers
+    .map((layer, i) => (layer instanceof Conv2d ? i + (layers[i + 1] instanceof ReLU ? 2 : 1) : 0))
+    .filter((end) => end > 0 && end <= last)
+  const own: Tensor[] = []
+  const kept = (tensor: Tensor) => {
+    own.push(tensor)
+    return tensor
+  }
   try {
-    const [rows, outputs] = await engine.read([features, logits])
+    const outputs = engine.noGrad(() => {
+      let [here, from] = [x, 0]
+      const means = ends.map((to) => {
+        here = kept(model.forward(here, { from, to }))
+        from = to
+        return kept(adaptiveAvgPool2d(here, [1, 1]))
+      })
+      const features = kept(model.forward(here, { from, to: last }))
+      return [kept(model.logits(features, { from: last })), features, ...means] as const
+    })
+    const [logits, features, ...means] = await engine.read([...outputs])
+    const [count = 0] = x.shape
     const row = (values: Float32Array | undefined, i: number) => {
       const all = values ?? new Float32Array()
-      const width = all.length / images.length
+      const width = all.length / count
       return all.slice(i * width, (i + 1) * width)
     }
-    return images.map((_, i) => ({ logits: row(outputs, i), features: row(rows, i) }))
+    return Array.from({ length: count }, (_, i) => ({
+      logits: row(logits, i),
+      features: row(features, i),
+      look: Float32Array.from(means.flatMap((mean) => [...directionOf(row(mean, i))])),
+    }))
   } finally {
-    for (const tensor of [x, features, logits]) tensor.dispose()
+    for (const tensor of own) tensor.dispose()
   }
+}
+
+/** A row of length 1, so that all convolutions count alike. */
+function directionOf(values: Float32Array): Float32Array {
+  const length = Math.hypot(...values)
+  return length === 0 ? values : values.map((value) => value / length)
 }

@@ -1,5 +1,5 @@
 import { constants } from 'node:buffer'
-import { stat } from 'node:fs/promises'
+import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UsageError, WeightsError } from '../base/errors.ts'
 import { writeFileAtomic } from '../base/node/atomicFile.ts'
@@ -21,6 +21,8 @@ import {
 } from './runConfig.ts'
 import { timingsForm } from './runForms.ts'
 import type { Timings } from './timings.ts'
+import type { Trust } from './trust.ts'
+import { parseTrust, trustText } from './trustFile.ts'
 
 export type { RunConfig, RunImages } from './runConfig.ts'
 
@@ -68,6 +70,22 @@ export async function readRunTimings(folder: string): Promise<Timings | null> {
   return parseAs(text, timingsForm, path, "remove it, nothing but the report's times depends on it")
 }
 
+/** Writes what tells images of the run's classes from others; null removes it. */
+export async function writeRunTrust(folder: string, trust: Trust | null): Promise<void> {
+  const path = join(folder, runFiles.trust)
+  if (trust) await writeFileAtomic(path, trustText(trust))
+  else await rm(path, { force: true })
+}
+
+/**
+ * Reads what tells images of the run's classes from others; null where that was not learned.
+ * @throws UsageError when the file is damaged
+ */
+export async function readRunTrust(folder: string): Promise<Trust | null> {
+  const bytes = await readRunFile(folder, runFiles.trust)
+  return bytes && parseTrust(bytes, join(folder, runFiles.trust))
+}
+
 /**
  * Reads every epoch of a run.
  * @throws UsageError when its metrics are damaged
@@ -93,6 +111,7 @@ const mostBytes = {
   [runFiles.metrics]: 2 ** 28,
   [runFiles.config]: 2 ** 26,
   [runFiles.timings]: 2 ** 20,
+  [runFiles.trust]: 2 ** 28,
 } as const
 
 /**

@@ -5,6 +5,7 @@ import type { Choice } from '../transfer/decide.ts'
 import { CompareView } from './compare.tsx'
 import { DownloadList } from './downloadList.tsx'
 import { type FieldProblems, ProblemTeller, withProblem } from './fieldProblems.ts'
+import { Problem } from './fields.tsx'
 import { useEngine, useLeaveWarning, usePlanning } from './hooks.ts'
 import { Images } from './images.tsx'
 import { NoGpu } from './noGpu.tsx'
@@ -32,6 +33,8 @@ export function App({
 }) {
   const engine = useEngine(trainer, failed)
   const [project, setProject] = useState<Project>(emptyProject)
+  /** Why the network of a project that was opened cannot be used. */
+  const [outdated, setOutdated] = useState<string | null>(null)
   const [toTry, setToTry] = useState<readonly File[]>([])
   const [settings, setSettings] = useState<Settings>(defaults)
   const [choice, setChoice] = useState<Choice | null>(null)
@@ -52,12 +55,17 @@ export function App({
     prepared: setPrepared,
     trained: () => setUnsaved(true),
   })
+  const train = () => {
+    setOutdated(null)
+    setProject((before) => ({ ...before, renamed: [] }))
+    void training.train({ project, settings, choice })
+  }
   useLeaveWarning(training.running || unsaved)
   const problems = startProblems({ open, data, fields, settings, planning })
   useEffect(() => {
     if (!pending || !open || typeof data === 'string') return
     setPending(false)
-    void training.train({ project, settings, choice })
+    train()
   }, [pending, open, data])
   const tellProblem = useMemo(
     () => (id: string, problem: Parameters<typeof withProblem>[2]) =>
@@ -72,6 +80,7 @@ export function App({
   }
   const replace = (next: Project) => {
     setProject(next)
+    setOutdated(null)
     setChoice(null)
     setToTry([])
   }
@@ -87,8 +96,9 @@ export function App({
     setPending(true)
   }
   const openFile = async (file: File) => {
-    const { project, result } = await trainer.load(file, { split, seed })
+    const { project, result, problem } = await trainer.load(file, { split, seed })
     replace(project)
+    setOutdated(problem)
     training.show(project, result)
     setUnsaved(false)
   }
@@ -124,13 +134,14 @@ export function App({
             <h2 id="train">
               <span class="step">2</span> Train
             </h2>
+            {outdated && <Problem>{outdated}</Problem>}
             <StartButton
-              again={result !== null}
+              again={result !== null || outdated !== null}
               busy={busy || pending}
               problems={problems}
               inFields={fields.size > 0 && !showSettings}
               unsaved={unsaved && result !== null}
-              onStart={() => void training.train({ project, settings, choice })}
+              onStart={train}
               onShowFields={() => setShowSettings(true)}
             />
             <ProblemTeller.Provider value={tellProblem}>

@@ -6,6 +6,8 @@ import { exportOnnx } from '../nn/onnx.ts'
 import type { EpochResult } from '../train/events.ts'
 import type { RunConfig } from '../train/runConfig.ts'
 import type { Timings } from '../train/timings.ts'
+import type { Trust } from '../train/trust.ts'
+import { trustText } from '../train/trustFile.ts'
 import { writePyTorch } from '../weights/pytorch/write.ts'
 import { writeSafetensors } from '../weights/safetensors.ts'
 import type { Download } from './workerApi.ts'
@@ -17,6 +19,8 @@ export interface FinishedRun {
   readonly epochs: readonly EpochResult[]
   readonly timings: Timings
   readonly weights: StateDict
+  /** Null where there were too few images to judge by. */
+  readonly trust: Trust | null
 }
 
 /** The trained network as one file. */
@@ -51,7 +55,7 @@ export async function addRun(
   zip: ZipWriter<Blob>,
   folder: string,
   model: Network,
-  { config, epochs, timings, weights }: FinishedRun,
+  { config, epochs, timings, weights, trust }: FinishedRun,
 ): Promise<void> {
   const json = (value: unknown) => new TextReader(`${JSON.stringify(value, null, 2)}\n`)
   const lines = epochs.map((epoch) => `${JSON.stringify(epoch)}\n`).join('')
@@ -59,6 +63,7 @@ export async function addRun(
   await zip.add(`${folder}/config.json`, json(config))
   await zip.add(`${folder}/metrics.jsonl`, new TextReader(lines))
   await zip.add(`${folder}/timings.json`, json(timings))
+  if (trust) await zip.add(`${folder}/trust.json`, new TextReader(trustText(trust)))
   await zip.add(
     `${folder}/weights.safetensors`,
     new Uint8ArrayReader(writeSafetensors(weights, metadata)),

@@ -20,10 +20,11 @@ const topK = 5
  * @param onDone called with the number of images so far
  */
 export async function answersOf(
-  { model, run, trust }: Trained,
+  { model, run }: Trained,
   images: readonly File[],
   onDone: (done: number) => void,
 ): Promise<Answer[]> {
+  const { trust } = run
   const { classes } = run.config
   const answers: Answer[] = []
   for (let start = 0; start < images.length; start += defaultBatchSize) {

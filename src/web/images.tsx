@@ -193,8 +193,8 @@ function Layouts() {
       <p>
         A folder has one folder for each class, with its images inside:{' '}
         <code>photos/cat/1.jpg</code>, <code>photos/dog/1.jpg</code>. Or it is already divided:{' '}
-        <code>photos/train/cat/…</code> and <code>photos/val/cat/…</code>. JPEG, PNG or WebP; a few
-        dozen of each class are enough for a start.
+        <code>photos/train/cat/…</code> and <code>photos/val/cat/…</code> in place of it. JPEG, PNG
+        or WebP; a few dozen of each class are enough for a start.
       </p>
       <p>
         Images are read by this page, on this machine, those of the webcam too. They are not

@@ -1,19 +1,18 @@
 import { at } from '../base/at.ts'
 import { DataError } from '../base/errors.ts'
 import { wilson } from '../base/interval.ts'
-import type { ImageDataset, SampleList } from '../data/dataset.ts'
+import type { ImageDataset } from '../data/dataset.ts'
 import type { Network } from '../nn/network.ts'
 import { classFigures, confusionOf, lossOf, topLossOf, worstOf } from '../report/statistics.ts'
+import { trustFrom } from '../train/learnTrust.ts'
 import { probabilitiesOf } from '../train/metrics.ts'
 import type { Outcome } from '../train/outcomes.ts'
 import { readingsOf } from '../train/readings.ts'
-import { describeTrust, fewestJudged, type Trust, trustOf } from '../train/trust.ts'
+import { describeTrust, type Trust } from '../train/trust.ts'
 import type { Result } from './workerApi.ts'
 
 /** How many of the images with the largest losses are shown. */
 const shownLosses = 6
-/** Images that the middles of the classes are taken from, at most. */
-const mostForTrust = 600
 
 type Judged = Pick<
   Result,
@@ -27,13 +26,10 @@ export async function judge(
   tell: (done: number, total: number) => void,
 ): Promise<{ readonly judged: Judged; readonly trust: Trust | null }> {
   const { classes, val } = data
-  const trained = evenly(data.train, mostForTrust)
-  const total = val.length + trained.length
-  const heldOut = await readingsOf(model, val, { onRead: (done) => tell(done, total) })
+  const heldOut = await readingsOf(model, val, { onRead: (done) => tell(done, val.length) })
   if (heldOut.length === 0)
     throw new DataError(`none of the ${val.length} val images of ${data.root} can be decoded`)
-  const onRead = (done: number) => tell(val.length + done, total)
-  const trust = trustOf(await readingsOf(model, trained, { onRead }), heldOut)
+  const trust = await trustFrom(model, data, heldOut, {})
   const outcomes = heldOut.map(({ sample, logits }): Outcome => {
     const probabilities = Float32Array.from(probabilitiesOf(logits, 0, classes.length))
     return { sample, probabilities }
@@ -47,16 +43,7 @@ export async function judge(
     accuracy: wilson(hits, outcomes.length),
     loss: outcomes.reduce((sum, outcome) => sum + lossOf(outcome), 0) / outcomes.length,
     topLosses: worstOf(outcomes, shownLosses).map((outcome) => topLossOf(outcome, classes)),
-    trust: trust
-      ? describeTrust(trust)
-      : `“None of these” is never said: it takes ${fewestJudged} images held out that the ` +
-        'network is right about to judge that. Add images.',
+    trust: describeTrust(trust),
   }
   return { judged, trust }
-}
-
-/** At most that many samples, evenly from the whole list. */
-function evenly(samples: SampleList, most: number): SampleList {
-  const step = Math.max(1, samples.length / most)
-  return [...samples].filter((_, i) => Math.floor(i / step) !== Math.floor((i - 1) / step))
 }

@@ -1,6 +1,7 @@
 import { at } from '../base/at.ts'
 import { GraftError } from '../base/errors.ts'
 import { counted } from '../base/format.ts'
+import { printable } from '../base/printable.ts'
 import { Catalog, type Part } from '../data/catalog.ts'
 import { byCodeUnit, type ImageDataset } from '../data/dataset.ts'
 import { filesDataset } from '../data/filesDataset.ts'
@@ -24,6 +25,8 @@ export interface Project {
   /** In the order in which they were made; one that was just named has no images. */
   readonly classes: readonly string[]
   readonly images: readonly ProjectImage[]
+  /** New names that classes got since the last training, in their order. */
+  readonly renamed: readonly { readonly from: string; readonly to: string }[]
   /** What a person should know about how a folder was read, in sentences. */
   readonly remarks: readonly string[]
   readonly passedOver: Selection['passedOver']
@@ -33,6 +36,7 @@ export const emptyProject: Project = {
   name: 'images',
   classes: [],
   images: [],
+  renamed: [],
   remarks: [],
   passedOver: [],
 }
@@ -69,7 +73,8 @@ export function projectOf(selection: Selection): Project | string {
           : [],
       ),
     )
-    return { name: root, classes: data.classes, images, remarks: data.remarks ?? [], passedOver }
+    const { classes, remarks = [] } = data
+    return { name: root, classes, images, renamed: [], remarks, passedOver }
   } catch (error) {
     if (error instanceof GraftError) return pageMessage(error)
     throw error
@@ -154,7 +159,34 @@ export function renameClass(project: Project, from: string, to: string): Project
     images: project.images.map((image) =>
       image.class === from ? { ...image, class: name } : image,
     ),
+    renamed: [...project.renamed, { from, to: name }],
   }
+}
+
+/** What the classes that a network was trained on are called by now. */
+export function namesNow({ renamed }: Project, trained: readonly string[]): string[] {
+  return trained.map((name) =>
+    renamed.reduce((now, { from, to }) => (now === from ? to : now), name),
+  )
+}
+
+/**
+ * Why a network cannot be used for the images of a project, in a sentence; null if it knows the
+ * project's classes and no others.
+ */
+export function classesChanged({ classes }: Project, trained: readonly string[]): string | null {
+  const gone = trained.filter((name) => !classes.includes(name))
+  const added = classes.filter((name) => !trained.includes(name))
+  if (gone.length + added.length === 0) return null
+  const list = (names: readonly string[]) => names.map((name) => `“${printable(name)}”`).join(', ')
+  const changes = [
+    ...(added.length > 0 ? [`${list(added)} ${added.length > 1 ? 'were' : 'was'} added`] : []),
+    ...(gone.length > 0 ? [`${list(gone)} ${gone.length > 1 ? 'were' : 'was'} removed`] : []),
+  ]
+  return (
+    'The classes of this project were changed after its network was trained: ' +
+    `${changes.join(' and ')}. That network was not opened: train again.`
+  )
 }
 
 export function removeClass(project: Project, name: string): Project {

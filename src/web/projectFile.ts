@@ -11,7 +11,7 @@ import { type ArchiveEntry, readArchive } from '../weights/archive.ts'
 import { readSafetensors, type WeightsFile } from '../weights/safetensors.ts'
 import { blobSource } from '../weights/source.ts'
 import { addRun } from './downloads.ts'
-import { type Project, type ProjectImage, pathOf } from './project.ts'
+import { emptyProject, namesNow, type Project, type ProjectImage, pathOf } from './project.ts'
 import type { Trained } from './trainRun.ts'
 
 /** What stands in a saved project beside its images: `project.json`. */
@@ -71,7 +71,11 @@ export async function projectArchive(project: Project, trained: Trained | null):
   }
   const saved: Saved = { graftProject: 1, name: project.name, classes: project.classes, images }
   await zip.add('project.json', new TextReader(`${JSON.stringify(saved, null, 1)}\n`))
-  if (trained) await addRun(zip, 'run', trained.model, trained.run)
+  if (trained) {
+    const { model, run } = trained
+    const config = { ...run.config, classes: namesNow(project, run.config.classes) }
+    await addRun(zip, 'run', model, { ...run, config })
+  }
   return zip.close()
 }
 
@@ -122,7 +126,7 @@ export async function openProject(file: File): Promise<OpenedProject> {
     images.push({ class: name, part, name: imageName, file: blob })
   }
   const { name, classes } = saved
-  const project: Project = { name, classes, images, remarks: [], passedOver: [] }
+  const project: Project = { ...emptyProject, name, classes, images }
   const config = entries.get('run/config.json')
   if (!config) return { project, run: null }
   return {

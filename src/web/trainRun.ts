@@ -8,7 +8,6 @@ import { type FitResult, fit } from '../train/fit.ts'
 import type { FitOptions } from '../train/fitOptions.ts'
 import { keptEpochOf } from '../train/kept.ts'
 import { Stopwatch } from '../train/timings.ts'
-import type { Trust } from '../train/trust.ts'
 import type { Choice } from '../transfer/decide.ts'
 import type { FinishedRun } from './downloads.ts'
 import { judge } from './judge.ts'
@@ -24,7 +23,6 @@ export type Tell = (event: WorkEvent) => void
 export interface Trained {
   readonly model: Network
   readonly run: FinishedRun
-  readonly trust: Trust | null
 }
 
 interface Job {
@@ -88,6 +86,7 @@ export async function trainRun(
     epochs: fitted?.epochs ?? epochs,
     timings: stopwatch.timings,
     weights: await model.stateDict(),
+    trust,
   }
   const kept = keptEpochOf(epochs, fitOptions(settings))
   const { keptEpoch = kept, aborted = false, stoppedEarly = false } = fitted ?? {}
@@ -104,7 +103,7 @@ export async function trainRun(
       plan,
       choice,
     },
-    trained: { model, run, trust },
+    trained: { model, run },
   }
 }
 

@@ -1,6 +1,6 @@
 import { GraftError, UsageError, WeightsError } from '../base/errors.ts'
 import type { LoadOptions } from '../base/stateDict.ts'
-import type { ImageDataset } from '../data/dataset.ts'
+import { type ImageDataset, withClassesOf } from '../data/dataset.ts'
 import { alexnet, variants } from '../nn/alexnet.ts'
 import type { Network } from '../nn/network.ts'
 import type { Engine, EngineInfo } from '../tensor/tensor.ts'
@@ -17,11 +17,11 @@ import { answersOf, heatMapOf, inspectionOf } from './explore.ts'
 import { judge } from './judge.ts'
 import { MemoryFeatures } from './memoryFeatures.ts'
 import { prepare } from './prepare.ts'
-import { datasetOf, type Project } from './project.ts'
+import { classesChanged, datasetOf, type Project } from './project.ts'
 import { openProject, projectArchive } from './projectFile.ts'
 import { loadOptions, pageMessage, rateOptions, type Settings } from './settings.ts'
 import { type Tell, type Trained, trainRun } from './trainRun.ts'
-import type { Answer, Download, HeatMap, Prepared, Result } from './workerApi.ts'
+import type { Answer, Download, HeatMap, Opened, Prepared, Result } from './workerApi.ts'
 
 type LoadWeights = (source: string | File, options: LoadOptions) => Promise<WeightsFile>
 
@@ -163,31 +163,27 @@ export class Trainer {
   }
 
   /** Opens a saved project; its network replaces the one that was trained before. */
-  load(
-    file: File,
-    options: { readonly split: number; readonly seed: number },
-  ): Promise<{ readonly project: Project; readonly result: Result | null }> {
+  load(file: File, options: { readonly split: number; readonly seed: number }): Promise<Opened> {
     return this.#alone(async (engine) => {
       const { project, run } = await openProject(file)
       this.#forget()
-      if (!run) return { project, result: null }
+      if (!run) return { project, result: null, problem: null }
       const { config, epochs, timings } = run
+      const problem = classesChanged(project, config.classes)
+      if (problem) return { project, result: null, problem }
       const model = await networkOfRun(engine, config, run.weights.tensors, 'run')
       model.classNames = config.classes
       try {
-        const data = datasetOf(project, options)
-        if (data.classes.join('\n') !== config.classes.join('\n')) {
-          model.dispose()
-          return { project, result: null }
-        }
+        const opened = datasetOf(project, options)
+        const data = withClassesOf(opened, config.classes, 'the network', 'network')
         const { judged, trust } = await judge(model, data, () => {})
         const weights = await model.stateDict()
         const name = `${data.root}-${config.plan.scenario}`
-        this.#trained = { model, trust, run: { name, config, epochs, timings, weights } }
+        this.#trained = { model, run: { name, config, epochs, timings, weights, trust } }
         const kept = { keptEpoch: keptEpochOf(epochs), aborted: false, stoppedEarly: false }
         const { plan, choice = null } = config
         const result = { ...judged, ...kept, epochs, problem: null, seconds: 0, skipped: [] }
-        return { project, result: { ...result, plan, choice } }
+        return { project, result: { ...result, plan, choice }, problem }
       } catch (error) {
         model.dispose()
         throw error

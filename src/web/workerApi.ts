@@ -8,6 +8,7 @@ import type { MemoryPlan } from '../train/memoryPlan.ts'
 import type { Verdict } from '../train/trust.ts'
 import type { Choice } from '../transfer/decide.ts'
 import type { Plan, Scenario } from '../transfer/scenario.ts'
+import type { Project } from './project.ts'
 
 /**
  * A layer with values under the scenario, described together with the layers after it that have
@@ -77,6 +78,15 @@ export interface Result {
   readonly topLosses: readonly TopLoss[]
   /** When “none of these” is said, in a sentence. */
   readonly trust: string
+}
+
+/** A saved project that was opened. */
+export interface Opened {
+  readonly project: Project
+  /** Null where it has no network, or one of other classes. */
+  readonly result: Result | null
+  /** Why it has no network any more, in sentences; null if nothing is wrong. */
+  readonly problem: string | null
 }
 
 /** The answer to an image to test: what it is taken for, or why it cannot be read. */

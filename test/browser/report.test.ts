@@ -191,7 +191,7 @@ describe.skipIf(!chromium)('the HTML files, in a real Chromium', () => {
     await page.goto(pathToFileURL(pages.run ?? '').href)
     await page.keyboard.press('Tab')
     await page.keyboard.press('Enter')
-    expect(new URL(page.url()).hash).toBe('#scenario')
+    await expect.poll(() => new URL(page.url()).hash).toBe('#scenario')
     await page.close()
   })
 

@@ -50,7 +50,8 @@ test('what is cached is shown by kind, with its size, its age and its use', asyn
   await utimes(join(folder, 'weights/torchvision/alexnet/alexnet.pth'), old, old)
   const { stdout, code } = await runHere('cache')
   expect([code, stdout.split('\n')[0]]).toEqual([0, `cache        ${folder}`])
-  expect(stdout).toMatch(/weights +torchvision +2\.0 KiB +3 days +trained networks/)
+  expect(stdout).toMatch(/weights +torchvision +2\.0 KiB +3 days\n/)
+  expect(stdout).toMatch(/\nweights +trained networks that were fetched\n/)
   expect(stdout).toMatch(/in all +6\.2 KiB/)
 })
 

@@ -1,43 +1,21 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { type NamedDataset, namedDatasets } from '../../src/data/datasets/registry.ts'
-import { datasetOf, imageOf, zipOf } from '../data/datasets/archives.ts'
-import { FileServer, send } from '../support/fileServer.ts'
+import { expect, test } from 'vitest'
+import { imageOf } from '../data/datasets/archives.ts'
+import { withDataset } from './datasetPlace.ts'
 import { runHere } from './runHere.ts'
 
-/** The registry's list, which has one more dataset during these tests. */
-const datasets = namedDatasets as NamedDataset[]
-const server = new FileServer()
-let folder = ''
-const before = process.cwd()
-beforeAll(async () => {
-  await server.listen()
-  folder = await mkdtemp(join(tmpdir(), 'graft-data-'))
-  vi.stubEnv('GRAFT_CACHE', join(folder, 'cache'))
-  vi.stubEnv('XDG_CONFIG_HOME', join(folder, 'config'))
-  vi.stubEnv('GRAFT_OFFLINE', '')
-  process.chdir(folder)
+const { server, folder } = withDataset('insects', 'parts', async () => {
   const [red, blue] = await Promise.all([imageOf('red'), imageOf('blue')])
-  const archive = await zipOf({
+  return {
     'x/train/ants/1.jpg': red,
     'x/train/bees/2.jpg': blue,
     'x/val/ants/3.jpg': red,
     'x/val/bees/4.jpg': blue,
-  })
-  datasets.push(datasetOf(server, 'insects', 'parts', { 'insects.zip': archive }))
-  server.now((visit) => send(archive, visit))
-})
-afterAll(async () => {
-  process.chdir(before)
-  datasets.pop()
-  vi.unstubAllEnvs()
-  await server.close()
-  await rm(folder, { recursive: true })
+  }
 })
 
-const place = () => join(folder, 'cache', 'datasets', 'insects')
+const place = () => join(folder(), 'cache', 'datasets', 'insects')
 
 test('datasets are listed with size, source and license, fetched by name, and found by scripts', async () => {
   const listed = await runHere('data', 'list')
@@ -68,7 +46,7 @@ test('a name works where a folder does; a folder of that name here wins, and say
     0,
     expect.stringContaining('datasets/insects: 2 classes, 2 images to train on, 2 to validate'),
   ])
-  await mkdir(join(folder, 'insects', 'mine'), { recursive: true })
+  await mkdir(join(folder(), 'insects', 'mine'), { recursive: true })
   const own = await runHere('show-batch', 'insects', '--out', 'sheet.png')
   expect(own.stdout).toContain('the folder insects here, not the dataset of that name')
   expect(own.code).toBe(1)

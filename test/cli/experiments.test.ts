@@ -1,50 +1,22 @@
 /** The commands that fetch a dataset by themselves: reproduce, and demo --photos. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { budgetSeconds } from '../../src/cli/commands/reproduce.ts'
-import { type NamedDataset, namedDatasets } from '../../src/data/datasets/registry.ts'
 import { readRunConfig, readRunMetrics } from '../../src/train/runFolder.ts'
-import { datasetOf, zipOf } from '../data/datasets/archives.ts'
-import { FileServer, send } from '../support/fileServer.ts'
 import { drawnShapes } from '../support/shapes.ts'
+import { withDataset } from './datasetPlace.ts'
 import { runHere } from './runHere.ts'
 
 vi.setConfig({ testTimeout: 300_000 })
 
-/** The registry's list, which has one more dataset during these tests. */
-const datasets = namedDatasets as NamedDataset[]
-const server = new FileServer()
-const before = process.cwd()
-let folder = ''
-beforeAll(async () => {
-  await server.listen()
-  folder = await mkdtemp(join(tmpdir(), 'graft-experiments-'))
-  vi.stubEnv('GRAFT_CACHE', join(folder, 'cache'))
-  vi.stubEnv('XDG_CONFIG_HOME', join(folder, 'config'))
-  vi.stubEnv('GRAFT_OFFLINE', '')
-  process.chdir(folder)
+const { server, folder } = withDataset('shapes', 'parts', async () => {
   const { train, val } = await drawnShapes({ train: 4, val: 2 })
   const bytesOf = ({ source }: (typeof train)[number]) =>
     source instanceof Uint8Array ? source : new Uint8Array()
-  const archive = await zipOf(
-    Object.fromEntries([
-      ...[...train, ...val].map((sample) => [`x/${sample.name}`, bytesOf(sample)]),
-      ...val
-        .slice(1)
-        .map((sample) => [`x/${sample.name.replace(/^val/, 'test')}`, bytesOf(sample)]),
-    ]),
-  )
-  datasets.push(datasetOf(server, 'shapes', 'parts', { 'shapes.zip': archive }))
-  server.now((visit) => send(archive, visit))
-})
-afterAll(async () => {
-  process.chdir(before)
-  datasets.pop()
-  vi.unstubAllEnvs()
-  await server.close()
-  await rm(folder, { recursive: true })
+  return Object.fromEntries([
+    ...[...train, ...val].map((sample) => [`x/${sample.name}`, bytesOf(sample)]),
+    ...val.slice(1).map((sample) => [`x/${sample.name.replace(/^val/, 'test')}`, bytesOf(sample)]),
+  ])
 })
 
 const own = ['shapes', '--weights', 'alexnet-64-tinyimagenet100']
@@ -75,7 +47,7 @@ test('reproduce fetches its images, trains both as the notebook does, and shows 
     weightDecay: 0,
     batchSize: 64,
     augment: 'crop=0.08-1,flip=0.5',
-    data: join(folder, 'cache', 'datasets', 'shapes'),
+    data: join(folder(), 'cache', 'datasets', 'shapes'),
   })
   expect(config.plan).toMatchObject({ scenario: 'small-similar', replace: 'last' })
   expect(config.plan.trained.length).toBe(2)

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { parse } from 'csv-parse/sync'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { openLabelFile } from '../../src/data/labelFile.ts'
+import { writeRunTrust } from '../../src/train/runFolder.ts'
 import { exists, graft, trainOnce, Workplace } from './run.ts'
 
 // Each command is a process of its own, and a CPU adapter on a busy machine takes its time.
@@ -94,7 +95,12 @@ describe('what is written', () => {
 
   test('files of both kinds, complete or not at all', async () => {
     const table = await predict('mixed', '--out', 'all.csv')
-    expect([table.code, table.stdout]).toEqual([1, 'written      all.csv: 7 images\n'])
+    expect([table.code, table.stdout]).toEqual([
+      1,
+      expect.stringMatching(
+        /^written {6}all\.csv: 7 images\nnext {9}node .* inspect \S+ --image mixed\/a\/1\.png\n$/,
+      ),
+    ])
     const text = await readFile(place.path('all.csv'), 'utf8')
     expect(named((parse(text) as string[][]).slice(1).map(([name]) => name))).toEqual(inside)
     const labels = await openLabelFile(place.path('all.csv')).catch(String)
@@ -114,9 +120,32 @@ describe('what is written', () => {
     )
   })
 
+  test('where no class is like it: "none of these", with the nearest; it can be turned off', async () => {
+    const judged = place.path('judged')
+    await cp(run, judged, { recursive: true })
+    const scale = { mean: 0, deviation: 1 }
+    await writeRunTrust(judged, {
+      temperature: 1,
+      centers: [null, null, null],
+      scales: { look: scale, features: scale },
+      distances: Array.from({ length: 19 }, () => 0),
+    })
+    const said = (...args: readonly string[]) =>
+      graft(['predict', judged, 'mixed/plain.png', ...args], { cwd: place.folder })
+    expect((await said('--top', '2')).stdout).toMatch(
+      /^mixed\/plain\.png {2}none of these \(the nearest: \w+ [\d.]+ %, \w+ [\d.]+ %\)\n$/,
+    )
+    const [prediction] = (await said('--json')).events().filter(({ type }) => type === 'prediction')
+    expect(prediction).toMatchObject({ verdict: { known: false, typical: 0.05 } })
+    const [header, row] = parse((await said('--csv', '--top', '1')).stdout) as string[][]
+    expect([header?.at(-1), row?.at(-1)]).toEqual(['known', 'no'])
+    expect((await said('--refuse', '0')).stdout).not.toMatch(/none of these/)
+  })
+
   test.each([
     [['--csv', '--json'], /--csv and --json both say what is printed/],
     [['--csv', '--out', 'x.csv'], /--out writes a file and --csv prints/],
+    [['--refuse', '0.1'], /run cannot say "none of these": it has no trust\.json/],
     [['--out', 'x.txt'], /x\.txt has to end in \.csv or \.jsonl/],
   ])('%s is refused', async (args, message) => {
     const { code, complaints } = await predict('mixed', ...args)

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
+import { shareInterval } from '../../src/base/interval.ts'
 import { bestWithin, overfittingText, raceRows, verdict } from '../../src/cli/raceText.ts'
 import type { Point } from '../../src/train/compareScenarios.ts'
-import { overfittingOf } from '../../src/train/race.ts'
+import { overfittingOf } from '../../src/train/overfitting.ts'
 
 /** Epochs by their figures: accuracy in training, loss and accuracy in validation. */
 const epochs = (...figures: readonly (readonly [number, number, number])[]): Point[] =>
@@ -74,18 +75,33 @@ test('the table compares the same seconds, and the same number of epochs', () =>
   expect(bestWithin(long, 1)).toBe(0.6)
 })
 
-test('overfitting is named when it is seen: all images known, the loss in validation risen', () => {
+/** What is found at the end of a training with so many images held out. */
+function found(points: readonly Point[], of = 100) {
+  const last = points.at(-1)
+  if (!last) throw new TypeError('no epochs')
+  const value = last.valAccuracy
+  return overfittingOf(points, last, { value, ...shareInterval(value, of), of })
+}
+
+test('overfitting is named when it is seen: images trained on are clearly better known', () => {
   const overfitted = epochs([0.7, 0.9, 0.6], [0.99, 0.8, 0.7], [1, 0.95, 0.7])
-  expect(overfittingOf(overfitted)).toMatchObject({
+  expect(found(overfitted)).toMatchObject({
+    gap: expect.closeTo(0.3),
     learned: { epoch: 3 },
-    lowest: { epoch: 2 },
-    last: { epoch: 3 },
+    rise: { lowest: { epoch: 2 }, last: { epoch: 3 } },
   })
   expect(overfittingText('the graft', racer(70, overfitted))).toEqual([
     'the graft: 100.0 % right of the images trained on in epoch 3, while the loss in validation ' +
       'rises from 0.80 (epoch 2) to 0.95: it learns them by heart. Epoch 1, the best in ' +
       'validation, is kept.',
   ])
-  expect(overfittingOf(epochs([0.7, 0.9, 0.6], [1, 0.8, 0.7]))).toBe(null) // the loss still falls
-  expect(overfittingOf(epochs([0.7, 0.8, 0.6], [0.9, 1.2, 0.6]))).toBe(null) // not all known
+  const falling = epochs([0.7, 0.9, 0.6], [0.9, 0.8, 0.7])
+  expect(found(falling)).toMatchObject({ rise: null, learned: null })
+  expect(overfittingText('scratch', racer(70, falling))).toEqual([
+    'scratch: 90.0 % right of the images trained on in epoch 2, and 70.0 % of those held out at ' +
+      'the end: it overfits. Epoch 1, the best in validation, is kept.',
+  ])
+  expect(found(epochs([0.7, 0.8, 0.6], [0.79, 1.2, 0.7]))).toBe(null) // no more than 10 points
+  expect(found(epochs([0.7, 0.8, 0.55]), 20)).toBe(null) // 20 images do not tell
+  expect(overfittingText('scratch', racer(70, epochs([0.7, 0.8, 0.65])))).toEqual([])
 })

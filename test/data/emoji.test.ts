@@ -1,8 +1,13 @@
 import { existsSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { at } from '../../src/base/at.ts'
 import { UsageError } from '../../src/base/errors.ts'
 import type * as Emoji from '../../src/data/emoji.ts'
-import { openEmoji } from '../../src/data/emoji.ts'
+import { openEmoji, openPacked } from '../../src/data/emoji.ts'
+import { emojiArchive } from '../../src/data/node/emojiArchive.ts'
 import { decodeImage } from '../../src/host/node/decode.ts'
 
 const SIZES = {
@@ -60,6 +65,30 @@ describe('openEmoji', () => {
     expect(await openEmoji()).toEqual(first)
     expect((await openEmoji({ seed: 1 })).val).not.toEqual(first.val)
     await expect(openEmoji({ seed: -1 })).rejects.toThrow(UsageError)
+  })
+})
+
+describe('packed into one archive', () => {
+  it('they are the same images, divided alike', async () => {
+    const own = await openEmoji({ seed: 3 })
+    const folder = await mkdtemp(join(tmpdir(), 'graft-emoji-'))
+    try {
+      const path = join(folder, 'emoji.tar')
+      await writeFile(path, await emojiArchive(own))
+      const packed = await openPacked(path, { seed: 3 })
+      expect(packed.classes).toEqual(own.classes)
+      for (const part of ['train', 'val'] as const) {
+        const labeled = (samples: typeof own.train) =>
+          samples.map(({ name, label }) => [name, label])
+        expect(labeled(packed[part])).toEqual(labeled(own[part]))
+      }
+      const [mine, theirs] = await Promise.all(
+        [packed, own].map(({ val }) => decodeImage(at(val, 7).source)),
+      )
+      expect(mine).toEqual(theirs)
+    } finally {
+      await rm(folder, { recursive: true })
+    }
   })
 })
 

@@ -97,6 +97,15 @@ describe('a network with branches', () => {
     expect(receptiveField(residual, 6, [0, 0]).rows).toEqual({ from: 0, to: 31 })
   })
 
+  test('its rows are as few as can be, about equally long, and fill their place', () => {
+    const boxes = Array.from({ length: 12 }, () => ({ width: 140, height: 100 }))
+    const { places, rows } = arrange([...boxes.keys()], boxes, 1376)
+    expect(rows).toBe(2)
+    expect(places.map(({ row }) => row)).toEqual([0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1])
+    // Six of 140 pixels, and five gaps at their widest.
+    expect(places[5]).toMatchObject({ x: 15 + 5 * (140 + 56) })
+  })
+
   test('its boxes do not overlap, and no row is wider than the place', () => {
     const levels = graphOf(residual).map(({ level }) => level)
     for (const width of [280, 400, 900]) {

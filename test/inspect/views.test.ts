@@ -131,14 +131,31 @@ describe.skipIf(!chromium)('the views of the inspector in Chromium', () => {
   test('pointing at a number of a map, and the arrow keys, frame what it sees of the image', async () => {
     const { page } = await open('training')
     await show(page, 'chapters/fields')
-    const said = page.locator('.fields .verdict')
+    const said = page.locator('.lesson .verdict')
     expect(await said.textContent()).toMatch(/sees 9 x 9 pixels of 64 x 64/)
-    const canvas = page.locator('.fields canvas').first()
+    const canvas = page.locator('.lesson canvas').first()
     await canvas.hover({ position: { x: 3, y: 3 } })
     await expect.poll(() => said.textContent()).toMatch(/row 0,\s+column 0 sees 9 x 9/)
     await canvas.focus()
     await page.keyboard.press('ArrowDown')
     await expect.poll(() => said.textContent()).toMatch(/row 1,\s+column 0 sees/)
+    await page.close()
+  })
+
+  test('a figure stands beside its text where there is room, and below it elsewhere', async () => {
+    const { page } = await open('training')
+    await show(page, 'chapters/softmax')
+    const frames = () =>
+      page
+        .locator('.lesson > .prose, .lesson > .figure')
+        .evaluateAll((all) => all.map((one) => one.getBoundingClientRect().toJSON()))
+    await page.setViewportSize({ width: 1440, height: 900 })
+    const [text, figure] = await frames()
+    expect(figure.left).toBeGreaterThan(text.right)
+    expect(figure.top).toBe(text.top)
+    await page.setViewportSize({ width: 390, height: 900 })
+    const [above, below] = await frames()
+    expect(below.top).toBeGreaterThanOrEqual(above.bottom)
     await page.close()
   })
 })

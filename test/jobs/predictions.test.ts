@@ -51,7 +51,7 @@ async function answers(name: string, { top = 2, shardSize = 32, runner = runnerO
   const manifest = await spreadPredictions(
     await storedImages(data),
     data,
-    { data, model: reference, top, tta: 1, format: 'csv' },
+    { data, model: reference, top, tta: 1, trust: null, refuse: 0.05, format: 'csv' },
     { runner, work, out, prefix: 'images/', shardSize, onEvent: (event) => events.push(event) },
   )
   const last = events.findLast((event) => event.type === 'jobs')
@@ -68,7 +68,11 @@ async function alone(top = 2): Promise<string[]> {
     return { name: `images/${name}`, source, label: 0 }
   })
   const lines: string[] = []
-  for await (const line of answerLines(classified(model, samples, { top, tta: 1 }), 'csv', top))
+  const how = { top, tta: 1, trust: null, refuse: 0.05 }
+  for await (const line of answerLines(classified(model, samples, how), 'csv', {
+    top,
+    judged: false,
+  }))
     lines.push(line)
   return lines
 }

@@ -60,6 +60,7 @@ const users: Readonly<Record<string, readonly string[]>> = {
     'reference/crossEntropy.ts',
   ],
   'a matrix product': ['train/probe.ts'],
+  'the mean of every channel of an image': ['train/readings.ts'],
   'the tour of the page explains a convolution': [
     'inspect/web/learn/gradientStep.tsx',
     'inspect/web/learn/slidingProduct.tsx',

@@ -6,7 +6,14 @@ import { alexnet } from '../../src/nn/alexnet.ts'
 import { nodeHost } from '../../src/nodeHost.ts'
 import type { Engine } from '../../src/tensor/tensor.ts'
 import { keptEpochOf } from '../../src/train/kept.ts'
-import { type Project, pathOf, projectOf, renameClass } from '../../src/web/project.ts'
+import {
+  addClass,
+  type Project,
+  pathOf,
+  projectOf,
+  removeClass,
+  renameClass,
+} from '../../src/web/project.ts'
 import { defaults } from '../../src/web/settings.ts'
 import { Trainer } from '../../src/web/trainer.ts'
 import type { WorkEvent } from '../../src/web/workerApi.ts'
@@ -200,11 +207,33 @@ test('a project is saved with its network, and opened again as it was', async ()
     epochs: trained.epochs.map(({ epoch, valLoss }) => ({ epoch, valLoss })),
     keptEpoch: trained.keptEpoch,
   })
+  const renamed = renameClass(before, 'circle', 'zero')
+  const again = new File([await trainer.save(renamed)], 'shapes.graft.zip')
+  const opened = await trainer.load(again, division)
+  expect(opened.problem).toBe(null)
+  // The order is that of the network's outputs.
+  expect(opened.result?.classes).toEqual(['zero', 'square', 'stripes'])
+  expect(opened.result?.confusion).toEqual(trained.confusion)
   const damaged = new File([saved.slice(0, 2000)], 'half.zip')
   await expect(trainer.load(damaged, division)).rejects.toMatchObject({
     name: 'data',
     message: /^half\.zip is not a saved project/,
   })
+})
+
+test('a project whose classes were changed after training opens without its network, and says so', async () => {
+  const before = project(files)
+  await trainer.use(before, division)
+  await trainer.train({ ...settings, epochs: 1 }, null, ignore)
+  const open = async (changed: Project) =>
+    trainer.load(new File([await trainer.save(changed)], 'shapes.graft.zip'), division)
+  const changed = removeClass(addClass(before, 'star'), 'square')
+  expect(await open(changed)).toMatchObject({
+    result: null,
+    problem: expect.stringMatching(/“star” was added and “square” was removed.*train again/),
+  })
+  await expect(trainer.classify([], ignore)).rejects.toThrow('nothing is trained yet')
+  await trainer.train({ ...settings, epochs: 1 }, null, ignore)
 })
 
 test('images to test each have their own answer, and a map of where it comes from', async () => {

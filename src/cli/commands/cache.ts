@@ -54,18 +54,20 @@ async function show({ json }: JsonOption): Promise<void> {
   output.event({ type: 'result', folder: cacheFolder(), bytes: total, items })
   output.labeled('cache', cacheFolder())
   if (items.length === 0) return output.line('nothing is cached')
-  const rows = items.map(({ kind, name, size, used, purpose }) => [
-    kind,
-    name,
-    bytes(size),
-    ageText(used),
-    purpose,
+  const rows = items.map((item) => [
+    item.kind,
+    item.name === item.kind ? '' : item.name,
+    bytes(item.size),
+    ageText(item.used),
   ])
   output.lines(
-    table([['kind', 'what', 'size', 'age', 'for'], ...rows, ['', 'in all', bytes(total), '', '']], {
+    table([['kind', 'what', 'size', 'age'], ...rows, ['in all', '', bytes(total), '']], {
       right: [2],
     }),
   )
+  output.line()
+  for (const [kind, purpose] of new Map(items.map((item) => [item.kind, item.purpose])))
+    output.labeled(kind, purpose)
   output.command('next', nextCommand('cache', 'clear', '--dry-run'))
 }
 
@@ -85,14 +87,19 @@ async function clear(
     if (why === null) freed.push(item)
     else kept.push({ item, why })
   }
-  for (const { kind, name, size } of freed)
-    output.labeled(options.dryRun ? 'would delete' : 'deleted', `${kind} ${name}, ${bytes(size)}`)
-  for (const { item, why } of kept) output.labeled('kept', `${item.kind} ${item.name}: ${why}`)
+  for (const item of freed)
+    output.labeled(
+      options.dryRun ? 'would delete' : 'deleted',
+      `${nameOf(item)}, ${bytes(item.size)}`,
+    )
+  for (const { item, why } of kept) output.labeled('kept', `${nameOf(item)}: ${why}`)
   const where = shortPath(cacheFolder())
   output.labeled(
     options.dryRun ? 'would free' : 'freed',
     `${bytes(sum(freed))} in ${where}${wanted.length === 0 ? ': nothing is cached there' : ''}`,
   )
+  if (options.dryRun && freed.length > 0)
+    output.command('next', nextCommand('cache', 'clear', ...kinds))
   output.event({
     type: 'result',
     dryRun: options.dryRun ?? false,
@@ -101,5 +108,8 @@ async function clear(
     kept: kept.map(({ item, why }) => ({ ...item, why })),
   })
 }
+
+/** Its kind, and its name where that says more. */
+const nameOf = ({ kind, name }: CacheItem) => (kind === name ? kind : `${kind} ${name}`)
 
 const sum = (items: readonly CacheItem[]) => items.reduce((total, { size }) => total + size, 0)

@@ -4,12 +4,13 @@ import { counted } from '../../base/format.ts'
 import { type CheckReport, type CheckRow, checkKernels, shownSuspects } from '../../check/check.ts'
 import type { Subject } from '../../check/subject.ts'
 import { subjectNamed, subjects } from '../../check/subjects.ts'
-import { createEngine } from '../../index.ts'
+import { createEngine } from '../../nodeHost.ts'
 import { describeEngine } from '../describe.ts'
 import { exitCodes } from '../errors.ts'
 import { table } from '../lines.ts'
 import { type CommonOptions, number, seedNumber, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
+import { nextCommand } from '../shell.ts'
 
 interface CheckCommandOptions extends CommonOptions {
   readonly cases: number
@@ -72,9 +73,20 @@ async function run(names: readonly string[], options: CheckCommandOptions): Prom
     output.line()
     output.lines(rowsAsTable(report.rows))
     output.line()
+    output.labeled(
+      'result',
+      'y is what the operator gives, dx and the like are gradients; each is compared with the ' +
+        'same computed in float64, and gradients also with differences of the loss',
+    )
+    output.labeled('worst error', 'relative to the size of the numbers, and at which place')
+    output.line()
     output.lines(verdict(report, chosen, (performance.now() - begun) / 1000))
     output.event({ type: 'result', ok: report.ok, rows: report.rows, suspects: report.suspects })
     if (!report.ok) process.exitCode = exitCodes.failure
+    // Where another adapter agrees, this one's driver is at fault.
+    if (report.ok) output.command('next', nextCommand('demo'))
+    else if (fast.info.kind !== 'swiftshader')
+      output.command('next', nextCommand('check', ...names, '--adapter', 'swiftshader'))
   } finally {
     output.endProgress()
     plain?.dispose()
@@ -96,7 +108,7 @@ function choose(names: readonly string[]): readonly Subject[] {
 const digits = (value: number) => (value === 0 ? '0' : value.toExponential(1))
 
 function rowsAsTable(rows: readonly CheckRow[]): string[] {
-  const header = ['', 'result', 'kernels', 'against', 'cases', 'worst error', 'at', 'verdict']
+  const header = ['', 'result', 'against', 'cases', 'worst error', 'at', 'verdict', 'kernels']
   let before = ''
   const lines = rows.map((row) => {
     const name = `${row.subject}${row.kernels === 'plain' ? ', plain' : ''}`
@@ -106,15 +118,15 @@ function rowsAsTable(rows: readonly CheckRow[]): string[] {
     return [
       shown,
       row.what,
-      kernelsOf(row.files),
       row.against === 'differences' ? 'differences' : row.against ? 'float64' : '',
       row.failed ? `${row.failed} of ${row.cases}` : row.cases,
       worst ? digits(worst.relative) : '',
       worst ? `[${worst.at.join(', ')}]` : '',
       row.verdict === 'ok' ? 'ok' : row.verdict.toUpperCase(),
+      kernelsOf(row.files),
     ]
   })
-  return table([header, ...lines], { right: [4, 5] })
+  return table([header, ...lines], { right: [3, 4] })
 }
 
 /** `contract/pack, pad, tile`: the folder once, without endings. */

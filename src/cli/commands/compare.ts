@@ -280,20 +280,19 @@ async function report(
       { right: [4, 5, 6], indent: '  ' },
     ),
   )
-  output.lines([
-    '  Accuracy is that of the best epoch, which train would keep, on the same validation images;',
-    '  in brackets and as points behind the best: 95 % intervals.',
-    '',
-    ...comparisonChart(scenarios, chance),
-    '',
-  ])
+  output.labeled(
+    'accuracy',
+    'that of the best epoch, which train would keep, on the same validation images; in brackets ' +
+      'and as points behind the best: 95 % intervals',
+  )
+  output.lines(['', ...comparisonChart(scenarios, chance), ''])
   output.labeled('verdict', verdict(comparison))
   output.labeled('auto', `would pick ${choice.scenario} (>): ${choice.reason}`)
   const path = command.opts<CompareOptions>().out ?? join('runs', `${dataName(dir)}-compare.html`)
   const { comparisonPage } = await import('../../report/comparison.tsx')
   await makeFolder(dirname(path))
   await writeFileAtomic(path, comparisonPage(comparison, { data: shortPath(dir), budget }))
-  output.labeled('chart', shortPath(path))
+  output.labeled('chart', `${shortPath(path)}: one file, for any browser`)
   const head = choice.cut === null ? ['--replace', choice.replace] : ['--cut', choice.cut]
   const alike = typedOptions(command, ['seconds', 'epochs', 'out'])
   output.command(

@@ -4,14 +4,16 @@ import { type Command, Option } from 'commander'
 import { UsageError } from '../../base/errors.ts'
 import { bytes, counted } from '../../base/format.ts'
 import { writeFileAtomic } from '../../base/node/atomicFile.ts'
+import { preprocessOf, type Variant } from '../../nn/alexnet.ts'
 import { exportOnnx } from '../../nn/onnx.ts'
+import type { Preprocess } from '../../nn/preprocess.ts'
 import { loadRun, readRunConfig, readRunWeights } from '../../train/runFolder.ts'
 import { writePyTorch } from '../../weights/pytorch/write.ts'
 import { writeSafetensors } from '../../weights/safetensors.ts'
 import { shortPath } from '../describe.ts'
 import { type CommonOptions, path, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
-import { nameOf } from '../shell.ts'
+import { nameOf, nextCommand } from '../shell.ts'
 import { withEngine } from '../withEngine.ts'
 
 const formats = ['onnx', 'safetensors', 'pytorch'] as const
@@ -85,7 +87,20 @@ async function run(folder: string, options: ExportOptions): Promise<void> {
       bytes(content.length),
     ].join(', '),
   )
+  output.labeled('input', inputText(preprocessOf(architecture.variant as Variant)))
+  output.command('next', nextCommand('train', 'YOUR_FOLDER', '--weights', shortPath(out)))
 }
+
+/** What the network takes, for whoever runs the file elsewhere. */
+function inputText({ size, resize, mean, std, scale, order }: Preprocess): string {
+  return (
+    `float32 [n, 3, ${size}, ${size}]: the shorter side resized to ${resize}, the middle ` +
+    `cut out, ${order.toUpperCase()} from 0 to ${scale}, less ${listed(mean)}, ` +
+    `divided by ${listed(std)}`
+  )
+}
+
+const listed = (values: readonly number[]) => `(${values.join(', ')})`
 
 /** @throws UsageError where the file's name says no format, and none is given */
 function targetOf(

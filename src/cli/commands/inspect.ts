@@ -207,7 +207,7 @@ async function inspectModel(
     : 'the logits are not finite: the network has diverged'
   output.labeled('image', `${options.image ?? 'a drawing'}: ${prediction}`)
   if (loss !== null) output.labeled('loss', `${loss.toFixed(4)}, for ${inspection.target}`)
-  output.labeled('float64', numbersLine(numbers, diverging))
+  output.labeled('checked', numbersLine(numbers, diverging))
   const example = omissions.find((text) => text.endsWith('frozen')) ?? omissions[0]
   if (example)
     output.labeled('left out', `${counted(omissions.length, 'piece')} of work, such as ${example}`)
@@ -225,7 +225,11 @@ async function inspectModel(
   if (options.trace)
     await writeFileAtomic(options.trace, `${JSON.stringify(chromeTrace(recording, title))}\n`)
   else if (path) await writeFileAtomic(path, await inspectorPage(inspection))
-  if (path) output.labeled('written', `${path}${options.trace ? ', for ui.perfetto.dev' : ''}`)
+  if (path) {
+    const use = options.trace ? 'for ui.perfetto.dev' : 'one file, for any browser'
+    output.labeled('written', `${path}: ${use}`)
+    output.command('next', folder ? nextCommand('report', folder) : nextCommand('demo'))
+  }
   output.event({ type: 'result', ...summary, dispatches: places, ...(path ? { path } : {}) })
   return inspection
 }
@@ -265,11 +269,12 @@ function layersAsTable({ layers, dispatches, train }: Inspection): string[] {
 function numbersLine(numbers: readonly NumberRow[], diverging: NumberRow | null): string {
   if (diverging)
     return (
-      `${diverging.layer} ${diverging.operator} ${diverging.what} is the first to diverge: ` +
+      `${diverging.layer} ${diverging.operator} ${diverging.what} is the first to diverge from ` +
+      'float64: ' +
       `relative error ${diverging.relative.toExponential(1)}, ` +
       `allowed ${diverging.allowed.toExponential(1)}`
     )
   const worst = Math.max(...numbers.map(({ relative }) => relative))
   const agree = counted(numbers.length, 'tensor')
-  return `${agree} agree; largest relative error ${worst.toExponential(1)}`
+  return `${agree} agree with float64; largest relative error ${worst.toExponential(1)}`
 }

@@ -3,16 +3,20 @@ import { UsageError } from '../../base/errors.ts'
 import { counted, percent } from '../../base/format.ts'
 import { writeFileAtomic } from '../../base/node/atomicFile.ts'
 import { printable } from '../../base/printable.ts'
+import { runFiles } from '../../base/runFiles.ts'
 import { padded, widthOf } from '../../base/textWidth.ts'
 import { type Answer, type AnswerFormat, answerLines, classified } from '../../train/answers.ts'
 import type { Prediction } from '../../train/evaluate.ts'
-import { loadRun, readRunConfig } from '../../train/runFolder.ts'
+import { loadRun, type RunConfig, readRunConfig, readRunTrust } from '../../train/runFolder.ts'
+import { defaultRefused, fewestFor } from '../../train/trust.ts'
 import { type BulkOptions, bulkPredict, isPlaceOfParts } from '../bulkPredict.ts'
+import { shortPath } from '../describe.ts'
 import { exitCodes } from '../errors.ts'
 import { namedImages } from '../imageArguments.ts'
 import { requireNoJobs, withJobs } from '../jobOptions.ts'
-import { count, path, viewCount, withCommon } from '../options.ts'
+import { count, path, share, viewCount, withCommon } from '../options.ts'
 import { Output } from '../output.ts'
+import { nextCommand } from '../shell.ts'
 import { withEngine } from '../withEngine.ts'
 
 type PredictOptions = BulkOptions
@@ -32,6 +36,13 @@ export function addPredict(command: Command): void {
       viewCount,
       1,
     )
+    .option(
+      '--refuse <share>',
+      'say "none of these" where at most this share of the images of the known classes looks as ' +
+        'unlike them; 0 never says it',
+      share,
+      defaultRefused,
+    )
     .option('--csv', 'print a CSV table: file,label,probability and so on for each of --top')
     .option(
       '--out <file|place>',
@@ -47,6 +58,8 @@ export function addPredict(command: Command): void {
   withCommon(command).addHelpText(
     'after',
     `
+An image that looks unlike all classes is answered with "none of these"; in JSON it has
+"verdict": {"known": false, …}, in CSV a column "known" says yes or no.
 In CSV, names that a spreadsheet would take for formulas have an apostrophe before them.
 
 With --out PLACE images are divided into shards, and each has a file of answers: JSON lines, or CSV
@@ -84,17 +97,20 @@ async function run(
   }
   requireNoJobs(command, 'name a folder or an address with --out')
   const format = formatOf(options)
-  await readRunConfig(folder)
+  const config = await readRunConfig(folder)
   const paths = await namedImages(names)
+  const trust = options.refuse > 0 ? await readRunTrust(folder) : null
+  if (!trust && options.refuse > 0 && command.getOptionValueSource('refuse') === 'cli')
+    throw new UsageError(untold(folder, config))
   await withEngine(options.adapter, output, async (engine) => {
-    const { model, config } = await loadRun(engine, folder)
+    const { model } = await loadRun(engine, folder)
     const predictions: Prediction[] = []
     let [images, failed] = [0, 0]
     const answers = async function* (): AsyncGenerator<Answer> {
       const samples = paths.map((path) => ({ source: path, name: path, label: 0 }))
       const onProgress = (read: number) =>
         output.progress('predicting', read, paths.length, `${read} of ${paths.length} images`)
-      for await (const answer of classified(model, samples, { ...options, onProgress })) {
+      for await (const answer of classified(model, samples, { ...options, trust, onProgress })) {
         if (answer.type === 'skipped') {
           failed++
           output.complain(answer.reason)
@@ -107,7 +123,9 @@ async function run(
     }
     const top = Math.min(options.top, config.classes.length)
     const lines =
-      format === 'text' ? textOf(answers(), columnOf(paths)) : answerLines(answers(), format, top)
+      format === 'text'
+        ? textOf(answers(), columnOf(paths))
+        : answerLines(answers(), format, { top, judged: trust !== null })
     if (out !== undefined) {
       await writeFileAtomic(out, ended(lines))
       output.labeled('written', `${out}: ${counted(images, 'image')}`)
@@ -116,6 +134,12 @@ async function run(
         if (format === 'text') output.line(line)
         else output.data(line)
       }
+    // Beside --out, and on a terminal: the lines of a pipe are results alone.
+    const seen = format === 'text' && process.stdout.isTTY
+    if (seen && !trust && options.refuse > 0) output.labeled('note', untold(folder, config))
+    const [first] = predictions
+    if (first && (seen || out !== undefined))
+      output.command('next', nextCommand('inspect', folder, '--image', first.name))
     const repeated = out === undefined && images <= mostRepeated ? { predictions } : {}
     output.event({
       type: 'result',
@@ -127,6 +151,16 @@ async function run(
     })
     if (failed > 0) process.exitCode = exitCodes.failure
   })
+}
+
+/** Why a run cannot tell images of other kinds, and what to do. */
+function untold(folder: string, { options }: RunConfig): string {
+  const data = typeof options.data === 'string' ? shortPath(options.data) : 'DIR'
+  return (
+    `${folder} cannot say "none of these": it has no ${runFiles.trust}, because it was made by ` +
+    `an older version, was stopped, or had fewer than ${fewestFor(defaultRefused)} images to ` +
+    `judge by; '${nextCommand('train', data, '--out', folder, '--resume')}' judges again`
+  )
 }
 
 /** @throws UsageError for formats that exclude each other, or a file of another one */
@@ -152,7 +186,11 @@ async function* textOf(answers: AsyncIterable<Answer>, column: number): AsyncGen
   for await (const answer of answers) {
     if (answer.type === 'skipped') continue
     const classes = answer.top.map((one) => `${one.class} ${percent(one.probability)}`)
-    yield `${padded(printable(answer.name), column)}  ${classes.join('  ')}`
+    const said =
+      answer.verdict?.known === false
+        ? `none of these (the nearest: ${classes.join(', ')})`
+        : classes.join('  ')
+    yield `${padded(printable(answer.name), column)}  ${said}`
   }
 }
 

@@ -5,6 +5,7 @@ import { counted, percent, percentRange } from '../../base/format.ts'
 import { writeFileAtomic } from '../../base/node/atomicFile.ts'
 import { makeFolder } from '../../base/node/folder.ts'
 import { runFiles } from '../../base/runFiles.ts'
+import type { Report } from '../../report/figures.ts'
 import { loadRun, readRunConfig, readRunMetrics, readRunTimings } from '../../train/runFolder.ts'
 import { dataPlace } from '../dataPlace.ts'
 import { describeData, describeEngine, shortPath } from '../describe.ts'
@@ -75,7 +76,7 @@ async function run(
     )
     const path = options.out ?? join(folder, 'report.html')
     await makeFolder(dirname(path))
-    await writeFileAtomic(path, runPage(report))
+    await writeFileAtomic(path, runPage(asSeenFromHere(report)))
     const { accuracy, calibration, plan } = report.figures
     if (accuracy) {
       const { value, low, high, of } = accuracy
@@ -95,4 +96,19 @@ async function run(
     output.event({ type: 'result', report: path, verdict, ...report.figures })
     output.command('next', nextCommand('export', folder))
   })
+}
+
+/** A report whose commands and titles name the images as one would type them here. */
+function asSeenFromHere(report: Report): Report {
+  const { figures } = report
+  const { data, options } = figures
+  const named = typeof options.data === 'string' ? { data: shortPath(options.data) } : {}
+  return {
+    ...report,
+    figures: {
+      ...figures,
+      data: { ...data, root: shortPath(data.root) },
+      options: { ...options, ...named },
+    },
+  }
 }

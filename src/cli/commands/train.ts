@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { DataError } from '../../base/errors.ts'
+import { DataError, GraftError } from '../../base/errors.ts'
 import { counted, duration } from '../../base/format.ts'
 import { augmentationOf } from '../../data/augment.ts'
 import type { ImageDataset } from '../../data/dataset.ts'
@@ -13,7 +13,8 @@ import { BrokenClasses } from '../../train/brokenClasses.ts'
 import type { EpochResult, TrainEvent } from '../../train/events.ts'
 import { type FitResult, fit } from '../../train/fit.ts'
 import { keptEpochOf, keptText } from '../../train/kept.ts'
-import { type RunImages, readRunTimings } from '../../train/runFolder.ts'
+import { learnTrust } from '../../train/learnTrust.ts'
+import { type RunImages, readRunTimings, writeRunTrust } from '../../train/runFolder.ts'
 import type { Timings } from '../../train/timings.ts'
 import type { Choice } from '../../transfer/decide.ts'
 import { applyScenario, type Plan } from '../../transfer/scenario.ts'
@@ -218,11 +219,27 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
   const seconds = (performance.now() - started) / 1000
   if (result.skipped)
     output.labeled('skipped', `${counted(result.skipped, 'broken image')} left out of training`)
+  if (!result.aborted) await judge(model, job)
   report(job, result, plan, seconds)
   if (!result.aborted) return
   throw stop.error(`stopped: epoch ${result.keptEpoch} is kept in ${folder}; '${goOn}' continues`, {
     hasResult: true,
   })
+}
+
+/** Learns, and keeps in the run, when `predict` is to say "none of these". */
+async function judge(model: Network, { data, folder, output, stop }: Job): Promise<void> {
+  const trust = await learnTrust(model, data, {
+    signal: stop.signal,
+    onRead: (done, total) => output.progress('judging', done, total, `${done} of ${total} images`),
+  }).catch((error: unknown) => {
+    if (!stop.signal.aborted && !(error instanceof GraftError)) throw error
+    const reason = error instanceof GraftError ? error.message : 'stopped'
+    output.warn(`predict will not know images of other kinds: ${reason}`)
+    return null
+  })
+  output.endProgress()
+  await writeRunTrust(folder, trust)
 }
 
 /** The times that the run's timings start with in this session. */

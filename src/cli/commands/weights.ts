@@ -169,6 +169,13 @@ async function list({ json }: JsonOption): Promise<void> {
       right: [2, 3, 4],
     }),
   )
+  output.line()
+  output.labeled(
+    'top 1',
+    'the share of validation images of its own classes that it gets right, as published',
+  )
+  const last = allWeights().at(-1)
+  if (last) output.command('next', nextCommand('train', 'YOUR_FOLDER', '--weights', last.name))
 }
 
 async function add(
@@ -195,6 +202,7 @@ async function add(
     `${name}: ${made.file.protocol === 'file:' ? fileURLToPath(made.file) : made.file.href}`,
   )
   output.labeled('sha256', made.sha256)
+  output.command('next', nextCommand('train', 'YOUR_FOLDER', '--weights', name))
 }
 
 async function fetchNamed(names: readonly string[], options: FetchOptions): Promise<void> {
@@ -211,6 +219,8 @@ async function fetchNamed(names: readonly string[], options: FetchOptions): Prom
   } finally {
     stop.done()
   }
+  const [first] = wanted
+  if (first) output.command('next', nextCommand('train', 'YOUR_FOLDER', '--weights', first.name))
   output.event({ type: 'result', names, paths })
 }
 

@@ -55,10 +55,7 @@ export function Explain({ call, what, at }: ExplainProps) {
             name="x"
             title={what === 'y' ? 'The part of x that it met' : 'The part of x that the weight met'}
             tensorKey={xKey}
-            filter={0}
             field={made.field}
-            selected={null}
-            onSelect={() => {}}
           />
         ) : null}
         <Scroll label="Terms" tall>

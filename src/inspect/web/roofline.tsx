@@ -139,47 +139,51 @@ export function Roofline() {
             <span class="key gradient">gradients</span>
             <span class="key step">optimizer</span>
           </p>
-          <Plotted
-            label={
-              `${data.length} dispatches below a roof of ` +
-              `${peak.gflops.toFixed(0)} GFLOP a second`
-            }
-            draw={drawRoof}
-            onChoose={openDispatch}
-          />
-          <p class="quiet">
-            Below are the {longest.length} longest of {timed.length} dispatches.{' '}
-            {timed.length > data.length
-              ? `${timed.length - data.length} dispatches only move numbers and are not drawn. `
-              : ''}
-            {timed.some((one) => one.share !== null && one.share > 1)
-              ? 'A dispatch above the roof found its numbers in a cache, faster than memory. '
-              : ''}
-          </p>
-          <Scroll label="Where the time went">
-            <table>
-              <caption>Where the time went</caption>
-              <Header columns={['dispatch', ...measures]} numbers={measures} />
-              <tbody>
-                {longest.map(({ index, title, cost, milliseconds, share: ofRoof }) => (
-                  <tr key={index}>
-                    <td>
-                      <a href={href('timeline', index)}>{title.replace('\n', ', ')}</a>
-                    </td>
-                    <td class="right">{time(milliseconds)}</td>
-                    <td class="right">
-                      {cost?.flops ? (cost.flops / cost.bytes).toPrecision(3) : ''}
-                    </td>
-                    <td class="right">
-                      {cost?.flops ? rate(cost.flops, milliseconds, 'FLOP') : ''}
-                    </td>
-                    <td class="right">{cost ? rate(cost.bytes, milliseconds, 'B') : ''}</td>
-                    <td class="right">{ofRoof === null ? '' : share(ofRoof)}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </Scroll>
+          <div class="columns">
+            <Plotted
+              label={
+                `${data.length} dispatches below a roof of ` +
+                `${peak.gflops.toFixed(0)} GFLOP a second`
+              }
+              draw={drawRoof}
+              onChoose={openDispatch}
+            />
+            <div>
+              <p class="quiet">
+                Here are the {longest.length} longest of {timed.length} dispatches.{' '}
+                {timed.length > data.length
+                  ? `${timed.length - data.length} dispatches only move numbers and are not drawn. `
+                  : ''}
+                {timed.some((one) => one.share !== null && one.share > 1)
+                  ? 'A dispatch above the roof found its numbers in a cache, faster than memory. '
+                  : ''}
+              </p>
+              <Scroll label="Where the time went">
+                <table>
+                  <caption>Where the time went</caption>
+                  <Header columns={['dispatch', ...measures]} numbers={measures} />
+                  <tbody>
+                    {longest.map(({ index, title, cost, milliseconds, share: ofRoof }) => (
+                      <tr key={index}>
+                        <td>
+                          <a href={href('timeline', index)}>{title.replace('\n', ', ')}</a>
+                        </td>
+                        <td class="right">{time(milliseconds)}</td>
+                        <td class="right">
+                          {cost?.flops ? (cost.flops / cost.bytes).toPrecision(3) : ''}
+                        </td>
+                        <td class="right">
+                          {cost?.flops ? rate(cost.flops, milliseconds, 'FLOP') : ''}
+                        </td>
+                        <td class="right">{cost ? rate(cost.bytes, milliseconds, 'B') : ''}</td>
+                        <td class="right">{ofRoof === null ? '' : share(ofRoof)}</td>
+                      </tr>
+                    ))}
+                  </tbody>
+                </table>
+              </Scroll>
+            </div>
+          </div>
         </>
       ) : (
         <p>This adapter has no timestamps, so there is nothing to draw.</p>

@@ -20,23 +20,27 @@ interface TensorImageProps {
   readonly name: string
   readonly title: string
   readonly tensorKey: string
-  readonly filter: number
+  /** Of a weight, the filter to show. Default: the first. */
+  readonly filter?: number
   /** The part of the input that a number was computed from, to be framed. */
-  readonly field: Field | null
-  readonly selected: readonly number[] | null
-  readonly onSelect: (at: readonly number[]) => void
+  readonly field?: Field
+  readonly selected?: readonly number[] | null
+  readonly onSelect?: (at: readonly number[]) => void
   /** The only channel to show, of an activation. Default: all. */
   readonly channel?: number
   /** Told which number the pointer, or the keyboard, is on. */
   readonly onRead?: (at: readonly number[]) => void
 }
 
+/** What an image may take, in CSS pixels; less where its place is narrower. */
+const largest = { width: 640, height: 480 } as const
+
 /** One tensor as an image. Pointer or arrow keys read a number; a click, or Enter, selects it. */
 export function TensorImage({
   name,
   title,
   tensorKey,
-  filter,
+  filter = 0,
   field,
   selected,
   onSelect,
@@ -61,8 +65,11 @@ export function TensorImage({
   }, [tensorKey, filter, name, channel])
   if (!tensor || !layout) return null
   const [width, height] = sizeOf(layout)
-  const largest = channel === undefined ? 16 : 64
-  const scale = Math.max(1, Math.min(largest, Math.floor(520 / width), Math.floor(420 / height)))
+  const most = channel === undefined ? 16 : 64
+  const scale = Math.max(
+    1,
+    Math.min(most, Math.floor(largest.width / width), Math.floor(largest.height / height)),
+  )
   const here = layout.index(place.tile, place.row, place.column)
   const value = tensor.values[here]
   const index = layout.at(place.tile, place.row, place.column)
@@ -87,7 +94,7 @@ export function TensorImage({
     }[event.key]
     if (event.key === 'Enter' || event.key === ' ') {
       event.preventDefault()
-      onSelect(index)
+      onSelect?.(index)
     }
     if (!move) return
     event.preventDefault()
@@ -117,7 +124,7 @@ export function TensorImage({
           onKeyDown={onKeyDown}
           onClick={(event) => {
             const found = placeOf(event, layout)
-            if (found) onSelect(layout.at(found.tile, found.row, found.column))
+            if (found) onSelect?.(layout.at(found.tile, found.row, found.column))
           }}
         />
         {field ? <Frames field={field} layout={layout} /> : null}

@@ -97,7 +97,6 @@ function Layer({
               title={title}
               tensorKey={tensorKey}
               filter={filter}
-              field={null}
               selected={selected && what === name ? at : null}
               onSelect={(place) => go('tensors', layer, name, ...place)}
             />

@@ -19,6 +19,8 @@ import type { Store } from '../../store/store.ts'
 import type { Engine } from '../../tensor/tensor.ts'
 import { type Build, builtAgain } from '../../train/runConfig.ts'
 import { architectureForm, classNamesForm, isOfSize } from '../../train/runForms.ts'
+import type { Trust } from '../../train/trust.ts'
+import { parseTrust, trustText } from '../../train/trustFile.ts'
 import { readSafetensors } from '../../weights/safetensors.ts'
 import { JobError } from '../job.ts'
 
@@ -37,6 +39,10 @@ export interface ModelReference {
 
 export const hash = rule('a sha256 in hexadecimal', (value) => {
   return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
+})
+
+export const hashOrNull = rule('a sha256 in hexadecimal, or null', (value) => {
+  return value === null || (typeof value === 'string' && /^[0-9a-f]{64}$/.test(value))
 })
 
 export const modelForm: Form<ModelReference> = { fields: { values: hash, layers: hash } }
@@ -70,6 +76,25 @@ export async function putModel(
   await work.write(pathOf(reference.values, 'safetensors'), values, { ifAbsent: true })
   await work.write(pathOf(reference.layers, 'json'), layers, { ifAbsent: true })
   return reference
+}
+
+/** Writes into the work store what tells images of other kinds, and returns its sha256. */
+export async function putTrust(work: Store, trust: Trust): Promise<string> {
+  const bytes = new TextEncoder().encode(trustText(trust))
+  const name = await sha256(bytes)
+  await work.write(pathOf(name, 'trust.json'), bytes, { ifAbsent: true })
+  return name
+}
+
+/** The content of such a file. @throws JobError for one that is not as its name says */
+export async function trustOf(work: Store, name: string): Promise<Trust> {
+  const bytes = await contentOf(work, name, 'trust.json', mostLayerBytes)
+  try {
+    return parseTrust(bytes, `${work.address}/${pathOf(name, 'trust.json')}`)
+  } catch (cause) {
+    if (!(cause instanceof GraftError)) throw cause
+    throw new JobError(cause.message, { cause })
+  }
 }
 
 /** Models on a GPU that are not in use; the one used last is the last. */

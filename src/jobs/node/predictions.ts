@@ -8,7 +8,7 @@ import { type Answer, type AnswerFormat, answerLines, classified } from '../../t
 import { jobId } from '../identity.ts'
 import { type Job, JobError, type JobKind } from '../job.ts'
 import { readImages, readShard } from '../shards.ts'
-import { hash, type ModelReference, modelForm, modelOf } from './models.ts'
+import { hash, hashOrNull, type ModelReference, modelForm, modelOf, trustOf } from './models.ts'
 
 /** What a job of this kind says. */
 export interface PredictionsTask {
@@ -21,6 +21,10 @@ export interface PredictionsTask {
   readonly top: number
   /** Views of an image that are averaged. */
   readonly tta: number
+  /** The sha256 of what tells images of other kinds, where the run has it. */
+  readonly trust: string | null
+  /** The share of images of the classes that it may refuse. */
+  readonly refuse: number
   readonly format: AnswerFormat
   /** The address of the store that the answers are written to. */
   readonly out: string
@@ -35,6 +39,8 @@ const form: Form<PredictionsTask> = {
     model: modelForm,
     top: positiveInteger,
     tta: numberRule({ integer: true, min: 1, max: mostViews }),
+    trust: hashOrNull,
+    refuse: numberRule({ min: 0, max: 1 }),
     format: choiceRule(['csv', 'json']),
     out: text,
     part: wholeNumber,
@@ -57,17 +63,21 @@ export const predictionsKind: JobKind<readonly Sample[]> = {
     return readImages(await store(data), images, signal)
   },
   async run(job, context, samples) {
-    const { model: reference, top, tta, format, out, part } = taskOf(job)
+    const { model: reference, top, tta, refuse, format, out, part } = taskOf(job)
     const { signal, progress } = context
     const [work, engine] = [await context.store(job.work), await context.engine()]
     const model = await modelOf(engine, work, reference)
     const [lacking] = model.missing
     if (lacking !== undefined) throw new JobError(`the network's values lack ${lacking}`)
+    const { trust: judge } = taskOf(job)
+    const trust = judge === null ? null : await trustOf(work, judge)
     const broken: { name: string; reason: string }[] = []
     const answers = async function* (): AsyncGenerator<Answer> {
       for await (const answer of classified(model, samples, {
         top,
         tta,
+        trust,
+        refuse,
         signal,
         onProgress: progress,
       })) {
@@ -77,7 +87,11 @@ export const predictionsKind: JobKind<readonly Sample[]> = {
     }
     const named = Math.min(top, model.classNames?.length ?? top)
     let lines = ''
-    for await (const line of answerLines(answers(), format, named)) lines += `${line}\n`
+    for await (const line of answerLines(answers(), format, {
+      top: named,
+      judged: trust !== null,
+    }))
+      lines += `${line}\n`
     const bytes = new TextEncoder().encode(lines)
     const path = await partPath(job, part, format)
     await (await context.store(out)).write(path, bytes)

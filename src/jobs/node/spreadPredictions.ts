@@ -11,7 +11,10 @@ import { divided, imageOf, putShard, type ShardImage, shardSize } from '../shard
 import { type PredictionsTask, predictionsKind } from './predictions.ts'
 
 /** What is answered, and how. */
-export type Question = Pick<PredictionsTask, 'model' | 'top' | 'tta' | 'format'> & {
+export type Question = Pick<
+  PredictionsTask,
+  'model' | 'top' | 'tta' | 'trust' | 'refuse' | 'format'
+> & {
   /** The address of the images. */
   readonly data: string
 }
@@ -178,8 +181,9 @@ async function earlierParts(out: Store, question: Question): Promise<string[]> {
   const wrong = misfit(value, partsForm)
   if (wrong !== null) throw other(`is no manifest of answers (${wrong})`)
   const manifest = value as Manifest
-  const { data, model, top, tta, format } = manifest
-  if (canonicalJson({ data, model, top, tta, format }) !== canonicalJson(question))
+  const { data, model, top, tta, trust, refuse, format } = manifest
+  const answered = { data, model, top, tta, trust, refuse, format }
+  if (canonicalJson(answered) !== canonicalJson(question))
     throw other('tells of another run, other images or other options')
   return manifest.parts.map(({ path }) => path)
 }

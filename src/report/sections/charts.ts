@@ -30,6 +30,9 @@ const letterWidth = 7
 
 const boldWidth = 8
 
+/** Keeps a name readable where a line passes behind it. */
+const halo = { stroke: 'var(--ground)', strokeWidth: 4 } as const
+
 /** 0.25 as '25 %', 0.005 as '0.5 %': no two ticks of an axis have the same text. */
 const percentTicks = (value: number) => `${Number((100 * value).toFixed(2))} %`
 
@@ -141,7 +144,7 @@ function namesAtEnds(
       above = Math.max(place, above + lineHeight)
       const dy = above - place
       const at = { x: 'x', y: 'y', text: () => name, textAnchor: 'start', dx: 8, dy } as const
-      return Plot.text([end], { ...at, fill: color, fontWeight: 600 })
+      return Plot.text([end], { ...at, ...halo, fill: color, fontWeight: 600 })
     })
 }
 

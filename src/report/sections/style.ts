@@ -1,5 +1,9 @@
 /** The style of the sections that the report and the web page share. */
 export const sectionStyle = `
+.halves { display: grid; gap: 0 3.5rem }
+.halves { grid-template-columns: repeat(auto-fit, minmax(min(100%, 34rem), 1fr)) }
+.halves > * { min-width: 0 }
+.halves > .whole { grid-column: 1 / -1 }
 table {
   border-collapse: collapse;
   font-size: 0.9rem;
@@ -19,6 +23,7 @@ tbody td:has(bdi) { min-width: 8rem }
 tbody th bdi { display: inline-block; width: max-content; max-width: min(17rem, 40vw) }
 tr.highlighted { background: var(--raised); font-weight: 600 }
 .title { font-weight: 600 }
+.unbroken { white-space: nowrap }
 .scroll {
   overflow: auto;
   max-width: 100%;

@@ -20,9 +20,9 @@ export function TopLosses({ topLosses, draw }: TopLossesProps): VNode {
             <figure>
               {draw(topLoss, i)}
               <figcaption>
-                is <bdi>{actual}</bdi> ({percent(actualProbability)}),
+                is <bdi>{actual}</bdi> <Sure share={actualProbability} />,
                 <br />
-                taken for <bdi class={verdict}>{predicted}</bdi> ({percent(probability)})
+                taken for <bdi class={verdict}>{predicted}</bdi> <Sure share={probability} />
                 <br />
                 <span class="quiet">
                   loss {loss.toFixed(2)}, <bdi dir="ltr">{name}</bdi>
@@ -34,4 +34,9 @@ export function TopLosses({ topLosses, draw }: TopLossesProps): VNode {
       })}
     </ol>
   )
+}
+
+/** '(79.1 %)', never broken before the sign. */
+function Sure({ share }: { readonly share: number }): VNode {
+  return <span class="unbroken">({percent(share)})</span>
 }

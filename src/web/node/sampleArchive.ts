@@ -1,10 +1,10 @@
 /** Part of the page's build: packs the images that come with it. */
 import { readFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
 import { BlobWriter, TextReader, Uint8ArrayReader, ZipWriter } from '@zip.js/zip.js/lib/zip-core.js'
 import { at } from '../../base/at.ts'
 import type { Sample } from '../../data/dataset.ts'
 import { openEmoji } from '../../data/emoji.ts'
+import { emojiLicense } from '../../data/node/emojiArchive.ts'
 
 /** The classes of the sample images, chosen to be told apart in a minute. */
 const classes = ['clock', 'face', 'flag', 'heart', 'person']
@@ -14,7 +14,7 @@ const [each, tried] = [36, 3]
 const [stranger, strangers] = ['building', 4]
 
 /**
- * Emoji as a ZIP: `images/<class>/…` to train on, `try/…` to test with, and the package's license.
+ * Emoji as a ZIP: `images/<class>/…` to train on, `try/…` to test with, and their licenses.
  * The images lie in it as they are; the same package gives the same bytes.
  */
 export async function sampleArchive(): Promise<Uint8Array> {
@@ -44,8 +44,7 @@ export async function sampleArchive(): Promise<Uint8Array> {
   }
   for (const sample of spread(ofClass(stranger), strangers))
     await add(`try/${stranger} ${baseOf(sample)}`, sample)
-  const license = await readFile(join(folderOf(at(data.train, 0)), 'LICENSE'), 'utf8')
-  await zip.add('LICENSE', new TextReader(license))
+  await zip.add('LICENSE', new TextReader(await emojiLicense()))
   return new Uint8Array(await (await zip.close()).arrayBuffer())
 }
 
@@ -56,6 +55,3 @@ function spread<T>(list: readonly T[], wanted: number): T[] {
 }
 
 const baseOf = ({ name }: Sample) => name.slice(name.lastIndexOf('/') + 1)
-
-/** The package's folder: the images lie in img/google/64. */
-const folderOf = ({ source }: Sample) => dirname(dirname(dirname(dirname(String(source)))))

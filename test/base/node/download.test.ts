@@ -1,34 +1,18 @@
 import { createHash } from 'node:crypto'
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { createServer, get } from 'node:http'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { GraftError, WeightsError } from '../../../src/base/errors.ts'
 import { type DownloadOptions, download } from '../../../src/base/node/download.ts'
 import { cut, FileServer, send, sendCompressed } from '../../support/fileServer.ts'
+import { downloadPlace } from './downloadPlace.ts'
 
-const file = Uint8Array.from({ length: 300_000 }, (_, i) => (Math.imul(i, 2654435761) >>> 13) & 255)
-const other = file.map((byte) => byte ^ 1)
-const sha256 = createHash('sha256').update(file).digest('hex')
+const place = downloadPlace(300_000)
+const { file, sha256, server, fetchFile, arrived } = place
 const quick: DownloadOptions = { pause: 1, idle: 2000 }
-
-const server = new FileServer()
-beforeAll(() => server.listen())
-afterAll(() => server.close())
-
-let folder = ''
-let path = ''
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'graft-download-'))
-  path = join(folder, 'cache', 'file.pth')
-})
-afterEach(() => rm(folder, { recursive: true }))
-
-const fetchFile = (options: DownloadOptions = {}, wanted = sha256) =>
-  download('mine', server.url('/file.pth'), path, wanted, { ...quick, ...options })
-const left = async () => readdir(join(folder, 'cache'))
-const arrived = async () => Buffer.compare(await readFile(path), file) === 0
+const other = file.map((byte) => byte ^ 1)
+const left = async () => readdir(join(place.folder, 'cache'))
 
 async function failure(action: Promise<unknown>): Promise<string> {
   const error = await action.then(
@@ -71,7 +55,7 @@ describe('what arrives', () => {
     server.now((visit) => sendCompressed(file, visit))
     await fetchFile()
     expect(await arrived()).toBe(true)
-    await rm(path)
+    await rm(place.path)
     server.now(({ response }) => {
       response.writeHead(200)
       response.write(file.subarray(0, 1000))
@@ -91,7 +75,7 @@ describe('what arrives', () => {
       })
       await fetchFile()
       expect(await arrived()).toBe(true)
-      await rm(path)
+      await rm(place.path)
     }
   })
 
@@ -115,23 +99,23 @@ describe('what arrives', () => {
     process.env.http_proxy = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`
     try {
       server.now((visit) => send(file, visit))
-      await download('mine', new URL(`http://weights.invalid/file.pth`), path, sha256, quick)
+      await download('mine', new URL(`http://weights.invalid/file.pth`), place.path, sha256, quick)
       expect([await arrived(), asked]).toEqual([true, ['http://weights.invalid/file.pth']])
       asked.length = 0
       process.env.https_proxy = process.env.http_proxy
       const secure = new URL('https://weights.invalid/file.pth')
-      expect(await failure(download('mine', secure, path, sha256, quick))).toMatch(
+      expect(await failure(download('mine', secure, place.path, sha256, quick))).toMatch(
         /the proxy answered 502/,
       )
       expect(new Set(asked)).toEqual(new Set(['weights.invalid:443']))
       asked.length = 0
       tunnel = '407 Proxy Authentication Required'
-      expect(await failure(download('mine', secure, path, sha256, quick))).toMatch(
+      expect(await failure(download('mine', secure, place.path, sha256, quick))).toMatch(
         /the proxy answered 407 for https/,
       )
       expect(asked).toEqual(['weights.invalid:443'])
       expect(warned).not.toHaveBeenCalled()
-      await rm(path)
+      await rm(place.path)
       asked.length = 0
       process.env.no_proxy = '127.0.0.1'
       await fetchFile()
@@ -261,8 +245,8 @@ describe('what is not the file', () => {
   })
 
   test('but the beginning of an earlier one is fetched again in one piece', async () => {
-    await mkdir(join(folder, 'cache'))
-    await writeFile(`${path}.part`, other.subarray(0, 70_000))
+    await mkdir(join(place.folder, 'cache'))
+    await writeFile(`${place.path}.part`, other.subarray(0, 70_000))
     server.now((visit) => send(file, visit))
     await fetchFile()
     expect([await arrived(), server.requests]).toEqual([
@@ -272,8 +256,8 @@ describe('what is not the file', () => {
   })
 
   test('but longer than the one on the server is fetched again', async () => {
-    await mkdir(join(folder, 'cache'))
-    await writeFile(`${path}.part`, Buffer.concat([file, file]))
+    await mkdir(join(place.folder, 'cache'))
+    await writeFile(`${place.path}.part`, Buffer.concat([file, file]))
     server.now((visit) => {
       if (visit.from >= file.length)
         visit.response.writeHead(416, { 'content-range': `bytes */${file.length}` }).end()
@@ -284,8 +268,8 @@ describe('what is not the file', () => {
   })
 
   test('a part that is whole already is only checked', async () => {
-    await mkdir(join(folder, 'cache'))
-    await writeFile(`${path}.part`, file)
+    await mkdir(join(place.folder, 'cache'))
+    await writeFile(`${place.path}.part`, file)
     server.now((visit) =>
       visit.response.writeHead(416, { 'content-range': `bytes */${file.length}` }).end(),
     )
@@ -318,7 +302,7 @@ describe('what cannot be fetched', () => {
     await gone.listen()
     const url = gone.url('/x')
     await gone.close()
-    expect(await failure(download('mine', url, path, sha256, quick))).toMatch(
+    expect(await failure(download('mine', url, place.path, sha256, quick))).toMatch(
       /cannot be fetched from http.*ECONNREFUSED/,
     )
   })
@@ -326,7 +310,7 @@ describe('what cannot be fetched', () => {
   test('because the server speaks no TLS', async () => {
     server.now((visit) => send(file, visit))
     const secure = new URL(`https://${server.host}/file.pth`)
-    expect(await failure(download('mine', secure, path, sha256, quick))).toMatch(
+    expect(await failure(download('mine', secure, place.path, sha256, quick))).toMatch(
       /cannot be fetched from https.*SSL/,
     )
   })
@@ -337,7 +321,7 @@ describe('what cannot be fetched', () => {
   })
 
   test('because the folder cannot be made', async () => {
-    await writeFile(join(folder, 'cache'), 'a file')
+    await writeFile(join(place.folder, 'cache'), 'a file')
     await expect(fetchFile()).rejects.toThrow(GraftError)
     await expect(fetchFile()).rejects.toThrow(/^cannot write .*file\.pth: /)
   })

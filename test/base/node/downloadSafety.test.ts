@@ -1,39 +1,24 @@
-import { createHash } from 'node:crypto'
-import { link, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { link, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import type { ServerResponse } from 'node:http'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { GraftError, WeightsError } from '../../../src/base/errors.ts'
 import { type DownloadOptions, download } from '../../../src/base/node/download.ts'
 import { withLock } from '../../../src/base/node/lock.ts'
-import { FileServer, send } from '../../support/fileServer.ts'
+import { send } from '../../support/fileServer.ts'
+import { downloadPlace } from './downloadPlace.ts'
 
-const file = Uint8Array.from({ length: 50_000 }, (_, i) => (Math.imul(i, 2654435761) >>> 13) & 255)
-const sha256 = createHash('sha256').update(file).digest('hex')
-
-const server = new FileServer()
-beforeAll(() => server.listen())
-afterAll(() => server.close())
-
-let folder = ''
-let path = ''
+const place = downloadPlace(50_000)
+const { file, sha256, server, fetchFile, arrived } = place
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'graft-download-'))
-  path = join(folder, 'cache', 'file.pth')
-  await mkdir(join(folder, 'cache'))
+  await mkdir(join(place.folder, 'cache'))
   server.now((visit) => send(file, visit))
 })
-afterEach(() => rm(folder, { recursive: true }))
-
-const fetchFile = (options: DownloadOptions = {}) =>
-  download('mine', server.url('/file.pth'), path, sha256, { pause: 1, idle: 2000, ...options })
-const arrived = async () => Buffer.compare(await readFile(path), file) === 0
 
 test('an address with a password is refused before anything is asked, and is not shown', async () => {
   for (const user of ['ann:s3cret@', 's3cret@', ':s3cret@']) {
     const url = new URL(server.url('/file.pth').href.replace('//', `//${user}`))
-    const error = await download('mine', url, path, sha256).catch((reason: unknown) => reason)
+    const error = await download('mine', url, place.path, sha256).catch((reason: unknown) => reason)
     expect(error).toBeInstanceOf(WeightsError)
     expect((error as Error).message).toMatch(/^mine: its address holds a user name or a password/)
     expect((error as Error).message).not.toMatch(/s3cret/)
@@ -44,19 +29,19 @@ test('an address with a password is refused before anything is asked, and is not
 describe('what lies where the part file goes', () => {
   test.each<[string, (victim: string, part: string) => Promise<void>]>([
     ['a link to a file', symlink],
-    ['a link to a file that is not there', (_, part) => symlink(join(folder, 'new'), part)],
+    ['a link to a file that is not there', (_, part) => symlink(join(place.folder, 'new'), part)],
     ['another name of a file', link],
   ])('%s is not written through', async (_, lay) => {
-    const victim = join(folder, 'precious')
+    const victim = join(place.folder, 'precious')
     await writeFile(victim, 'precious')
-    await lay(victim, `${path}.part`)
+    await lay(victim, `${place.path}.part`)
     await fetchFile()
     expect([await arrived(), await readFile(victim, 'utf8')]).toEqual([true, 'precious'])
-    expect((await readdir(folder)).sort()).toEqual(['cache', 'precious'])
+    expect((await readdir(place.folder)).sort()).toEqual(['cache', 'precious'])
   })
 
   test('a folder is an error in one line', async () => {
-    await mkdir(`${path}.part`)
+    await mkdir(`${place.path}.part`)
     await expect(fetchFile()).rejects.toThrow(/^cannot write .*file\.pth\.part: /)
   })
 })
@@ -99,7 +84,7 @@ describe('while another process fetches the file', () => {
   const whileLocked = async (body: () => Promise<void>, options: DownloadOptions) => {
     const taken = () => new Error('the test did not get the lock')
     let waiting: Promise<void> = Promise.resolve()
-    await withLock(`${path}.lock`, { taken }, async () => {
+    await withLock(`${place.path}.lock`, { taken }, async () => {
       await new Promise<void>((waits) => {
         waiting = fetchFile({ ...options, onWait: () => waits() })
         waiting.catch(() => {})
@@ -110,12 +95,12 @@ describe('while another process fetches the file', () => {
   }
 
   test('it is waited for, and what it fetched is shared', async () => {
-    await whileLocked(() => writeFile(path, file), {})
+    await whileLocked(() => writeFile(place.path, file), {})
     expect([await arrived(), server.requests]).toEqual([true, []])
   })
 
   test('and gives up, the file is fetched', async () => {
-    await whileLocked(() => writeFile(`${path}.part`, file.subarray(0, 1000)), {})
+    await whileLocked(() => writeFile(`${place.path}.part`, file.subarray(0, 1000)), {})
     expect([await arrived(), server.requests]).toEqual([true, ['/file.pth from 1000']])
   })
 
@@ -127,9 +112,12 @@ describe('while another process fetches the file', () => {
 })
 
 test.runIf(process.platform === 'linux')('a cache that cannot be made is one line', async () => {
-  for (const place of ['/proc/graft/cache/file.pth', join(folder, 'a-file', 'x', 'file.pth')]) {
-    await writeFile(join(folder, 'a-file'), '')
-    const error = await download('mine', server.url('/x'), place, sha256).catch((e: unknown) => e)
+  for (const spot of [
+    '/proc/graft/cache/file.pth',
+    join(place.folder, 'a-file', 'x', 'file.pth'),
+  ]) {
+    await writeFile(join(place.folder, 'a-file'), '')
+    const error = await download('mine', server.url('/x'), spot, sha256).catch((e: unknown) => e)
     expect(error).toBeInstanceOf(GraftError)
     expect((error as Error).message).toMatch(/^cannot write .*file\.pth.*: [^\n]+$/)
   }

@@ -12,6 +12,7 @@ import {
 import { Plotted } from '../plotted.tsx'
 import { Slider } from '../slider.tsx'
 import { number } from '../text.ts'
+import { Lesson } from './lesson.tsx'
 import { Notice } from './notice.tsx'
 
 const steps = 40
@@ -35,7 +36,32 @@ export function DescentChapter() {
   const draw = useCallback((width: number) => drawPath(landscape, path, width), [landscape, path])
   const last = at(path, path.length - 1)
   return (
-    <>
+    <Lesson
+      figure={
+        <Plotted
+          label={`The loss by the weight, and ${path.length} places on it`}
+          draw={draw}
+          widest={760}
+        />
+      }
+      after={
+        <Notice>
+          <ul>
+            <li>
+              Too small a rate hardly moves. In one valley of this shape anything above 2 diverges.
+            </li>
+            <li>
+              Steps shrink by themselves towards the bottom, because the gradient does: the rate
+              stays the same.
+            </li>
+            <li>
+              Between two valleys a small rate stays in the nearer one. <b>Momentum</b>, a memory of
+              the steps before, can carry the weight over: try a rate of 0.1 with momentum 0.9.
+            </li>
+          </ul>
+        </Notice>
+      }
+    >
       <p>
         Training walks downhill. The <b>gradient</b> says which way is up and how steep it is; a
         step of SGD changes a weight by the <b>learning rate</b> times the gradient, downwards. Here
@@ -76,27 +102,7 @@ export function DescentChapter() {
           After {path.length - 1} steps: weight {number(last.weight)}, loss {number(last.loss)}.
         </span>
       </p>
-      <Plotted
-        label={`The loss by the weight, and ${path.length} places on it`}
-        draw={draw}
-        widest={760}
-      />
-      <Notice>
-        <ul>
-          <li>
-            Too small a rate hardly moves. In one valley of this shape anything above 2 diverges.
-          </li>
-          <li>
-            Steps shrink by themselves towards the bottom, because the gradient does: the rate stays
-            the same.
-          </li>
-          <li>
-            Between two valleys a small rate stays in the nearer one. <b>Momentum</b>, a memory of
-            the steps before, can carry the weight over: try a rate of 0.1 with momentum 0.9.
-          </li>
-        </ul>
-      </Notice>
-    </>
+    </Lesson>
   )
 }
 

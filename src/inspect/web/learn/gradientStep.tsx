@@ -9,6 +9,7 @@ import { Explain, isExplained } from '../explain.tsx'
 import { inspection, logits, target, valuesOf } from '../model.ts'
 import { Slider } from '../slider.tsx'
 import { number } from '../text.ts'
+import { Lesson } from './lesson.tsx'
 import { planeOf, usePlace } from './place.tsx'
 
 /** The first call of an operator whose weight gradient was recorded and can be written out. */
@@ -50,7 +51,32 @@ function LogitGradient() {
   const last = logitsCall(inspection)
   const chosen = target === null
   return (
-    <>
+    <Lesson
+      figure={
+        <ul class="signed" aria-label="The gradient by each score">
+          {shown.map((index) => {
+            const value = at(gradient, index)
+            return (
+              <li key={index}>
+                <bdi class="label">
+                  {at(classes, index)}
+                  {index === told ? ' (true)' : ''}
+                </bdi>
+                <span class="track" aria-hidden="true">
+                  <span
+                    class={value < 0 ? 'below' : 'above'}
+                    style={{ width: `${50 * Math.abs(value)}%` }}
+                  />
+                </span>
+                <span class="value">
+                  {number(value)}, {value < 0 ? 'rises' : 'falls'}
+                </span>
+              </li>
+            )
+          })}
+        </ul>
+      }
+    >
       <p>
         Learning begins at the scores. The gradient of the loss by a score is its probability, less
         1 for the true class: the true class has to rise, all others have to fall, those most that
@@ -68,28 +94,6 @@ function LogitGradient() {
           </select>
         </label>
       ) : null}
-      <ul class="signed" aria-label="The gradient by each score">
-        {shown.map((index) => {
-          const value = at(gradient, index)
-          return (
-            <li key={index}>
-              <bdi class="label">
-                {at(classes, index)}
-                {index === told ? ' (true)' : ''}
-              </bdi>
-              <span class="track" aria-hidden="true">
-                <span
-                  class={value < 0 ? 'below' : 'above'}
-                  style={{ width: `${50 * Math.abs(value)}%` }}
-                />
-              </span>
-              <span class="value">
-                {number(value)}, {value < 0 ? 'rises' : 'falls'}
-              </span>
-            </li>
-          )
-        })}
-      </ul>
       {last?.operator === 'linear' ? (
         <p>
           {last.layer} makes a score of weights times inputs. So the gradient of one of its weights
@@ -99,7 +103,7 @@ function LogitGradient() {
             : ', and a step of SGD takes a little of that off the weight.'}
         </p>
       ) : null}
-    </>
+    </Lesson>
   )
 }
 
@@ -109,7 +113,7 @@ function DenseGradient({ call }: { readonly call: InspectedCall }) {
   const [input, setInput] = useState(largest(Array.from(x), 1)[0] ?? 0)
   const [output, setOutput] = useState(Math.min(outputs - 1, target ?? 0))
   return (
-    <>
+    <Lesson figure={<Explain call={call} what="dweight" at={[output, input]} />}>
       <p>
         Here are the numbers of {call.layer}, which trains. Choose one of its weights: a step of SGD
         takes {stepRate.lr} of the gradient off it.
@@ -130,8 +134,7 @@ function DenseGradient({ call }: { readonly call: InspectedCall }) {
         text={String(input)}
         onValue={setInput}
       />
-      <Explain call={call} what="dweight" at={[output, input]} />
-    </>
+    </Lesson>
   )
 }
 
@@ -139,7 +142,7 @@ function ConvolutionGradient({ call }: { readonly call: InspectedCall }) {
   const [height, width] = planeOf(call, 'weight')
   const { row, column, control } = usePlace(height, width)
   return (
-    <>
+    <Lesson figure={<Explain call={call} what="dweight" at={[0, 0, row, column]} />}>
       <p>
         A weight of a convolution is part of every number of its map, each time with another number
         of what it reads. So its gradient is the sum of dy, the gradient of each of those numbers,
@@ -148,7 +151,6 @@ function ConvolutionGradient({ call }: { readonly call: InspectedCall }) {
         another convolution. Here it is for {call.layer}.
       </p>
       {control('Which weight of the filter')}
-      <Explain call={call} what="dweight" at={[0, 0, row, column]} />
-    </>
+    </Lesson>
   )
 }

@@ -12,6 +12,7 @@ import {
 import { inspection } from '../model.ts'
 import { Plotted } from '../plotted.tsx'
 import { Slider } from '../slider.tsx'
+import { Lesson } from './lesson.tsx'
 import { Notice } from './notice.tsx'
 
 const noise = 0.3
@@ -37,59 +38,66 @@ export function OverfittingChapter() {
   )
   return (
     <>
-      <p>
-        A network that trains for long enough learns its training images by heart: their noise, too.
-        That is <b>overfitting</b>, and it shows on images that it was not trained on. This page
-        trains a tiny model of 24 weights, by gradient descent, on a few noisy points of a curve
-        (●), and judges it on 40 others (○).
-      </p>
-      <Slider
-        label="Points to train on"
-        min={5}
-        max={80}
-        value={count}
-        text={String(count)}
-        onValue={setCount}
-      />
-      <Slider
-        label="Stop after epoch"
-        min={0}
-        max={epochs.length - 1}
-        value={place}
-        text={String(shown.epoch)}
-        onValue={setPlace}
-      />
-      <p class="verdict" aria-live="polite">
-        Error on the training points {shown.trainLoss.toFixed(3)}, on the others{' '}
-        {shown.valLoss.toFixed(3)}.{' '}
-        <span class="quiet">
-          The others are predicted best after epoch {at(epochs, best).epoch}:{' '}
-          {at(epochs, best).valLoss.toFixed(3)}.
-        </span>
-      </p>
-      <div class="columns">
-        <Plotted
-          label={`The points and the model's curve after epoch ${shown.epoch}`}
-          draw={drawFit}
-          widest={620}
+      <Lesson
+        figure={
+          <div class="columns">
+            <Plotted
+              label={`The points and the model's curve after epoch ${shown.epoch}`}
+              draw={drawFit}
+              widest={620}
+            />
+            <Plotted label="Both errors by epoch" draw={drawLoss} widest={620} />
+          </div>
+        }
+        after={
+          <Notice>
+            <ul>
+              <li>
+                Move the epoch to the right: the training error goes to nothing, the curve bends
+                through every point, and the error on the others rises.
+              </li>
+              <li>
+                With 60 points to train on the same model overfits much less: more images help most.
+              </li>
+              <li>
+                The best epoch is in the middle. Graft keeps the epoch that did best on the
+                validation images, not the last one.
+              </li>
+            </ul>
+          </Notice>
+        }
+      >
+        <p>
+          A network that trains for long enough learns its training images by heart: their noise,
+          too. That is <b>overfitting</b>, and it shows on images that it was not trained on. This
+          page trains a tiny model of 24 weights, by gradient descent, on a few noisy points of a
+          curve (●), and judges it on 40 others (○).
+        </p>
+        <Slider
+          label="Points to train on"
+          min={5}
+          max={80}
+          value={count}
+          text={String(count)}
+          onValue={setCount}
         />
-        <Plotted label="Both errors by epoch" draw={drawLoss} widest={620} />
-      </div>
-      <Notice>
-        <ul>
-          <li>
-            Move the epoch to the right: the training error goes to nothing, the curve bends through
-            every point, and the error on the others rises.
-          </li>
-          <li>
-            With 60 points to train on the same model overfits much less: more images help most.
-          </li>
-          <li>
-            The best epoch is in the middle. Graft keeps the epoch that did best on the validation
-            images, not the last one.
-          </li>
-        </ul>
-      </Notice>
+        <Slider
+          label="Stop after epoch"
+          min={0}
+          max={epochs.length - 1}
+          value={place}
+          text={String(shown.epoch)}
+          onValue={setPlace}
+        />
+        <p class="verdict" aria-live="polite">
+          Error on the training points {shown.trainLoss.toFixed(3)}, on the others{' '}
+          {shown.valLoss.toFixed(3)}.{' '}
+          <span class="quiet">
+            The others are predicted best after epoch {at(epochs, best).epoch}:{' '}
+            {at(epochs, best).valLoss.toFixed(3)}.
+          </span>
+        </p>
+      </Lesson>
       {inspection.history.length > 1 ? <OwnTraining history={inspection.history} /> : null}
     </>
   )
@@ -104,7 +112,9 @@ function OwnTraining({ history }: { readonly history: readonly InspectedEpoch[] 
     [history, best],
   )
   return (
-    <>
+    <Lesson
+      figure={<Plotted label="Training and validation loss by epoch" draw={draw} widest={760} />}
+    >
       <h4>The training of this network</h4>
       <p>
         The validation loss was lowest after epoch {best.epoch} of {last.epoch}
@@ -112,8 +122,7 @@ function OwnTraining({ history }: { readonly history: readonly InspectedEpoch[] 
           ? ': after it the training loss went on falling, so it has begun to overfit.'
           : ': there is no sign of overfitting in these epochs.'}
       </p>
-      <Plotted label="Training and validation loss by epoch" draw={draw} widest={760} />
-    </>
+    </Lesson>
   )
 }
 
@@ -161,6 +170,7 @@ function drawLosses(
 ) {
   const finite = epochs.filter((one) => Number.isFinite(one.trainLoss + one.valLoss))
   const last = finite.slice(-1)
+  const valAbove = last.some(({ trainLoss, valLoss }) => valLoss > trainLoss)
   const line = (y: 'trainLoss' | 'valLoss', stroke: string, name: string) => [
     Plot.line(finite, { x: 'epoch', y, stroke, strokeWidth: 2.5 }),
     Plot.text(last, {
@@ -168,6 +178,8 @@ function drawLosses(
       y,
       text: () => name,
       dx: 6,
+      // The names stay apart where the lines meet.
+      dy: (y === 'valLoss') === valAbove ? -7 : 7,
       textAnchor: 'start' as const,
       fill: stroke,
     }),

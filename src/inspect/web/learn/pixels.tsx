@@ -1,5 +1,6 @@
 import { imageKey, inspection } from '../model.ts'
 import { TensorImage } from '../tensorImage.tsx'
+import { Lesson } from './lesson.tsx'
 
 export const hasImage = imageKey() !== null
 
@@ -9,7 +10,11 @@ export function Pixels() {
   if (key === null) return null
   const { size, mean, scale, order } = inspection.preprocess
   return (
-    <>
+    <Lesson
+      figure={
+        <TensorImage name="x" title="The image, as the first layer reads it" tensorKey={key} />
+      }
+    >
       <p>
         The network gets no image but numbers: {size} x {size} pixels, three numbers each, for{' '}
         {order === 'rgb' ? 'red, green and blue' : 'blue, green and red'}. Point at the image to
@@ -17,15 +22,6 @@ export function Pixels() {
         {mean.join(', ')} {scale === 255 ? 'of 255' : 'of 1'}), so numbers are below zero where a
         color is weak and above where it is strong.
       </p>
-      <TensorImage
-        name="x"
-        title="The image, as the first layer reads it"
-        tensorKey={key}
-        filter={0}
-        field={null}
-        selected={null}
-        onSelect={() => {}}
-      />
-    </>
+    </Lesson>
   )
 }

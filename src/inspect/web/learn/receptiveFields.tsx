@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
 import { at } from '../../../base/at.ts'
 import { lastCall, resultShape } from '../../graph.ts'
@@ -9,6 +10,7 @@ import { sizeText } from '../see/drawing.tsx'
 import { strongest } from '../see/maps.ts'
 import { Slider } from '../slider.tsx'
 import { TensorImage } from '../tensorImage.tsx'
+import { Lesson } from './lesson.tsx'
 
 /** The nodes whose results are maps that were kept. */
 const mapped = nodes.filter((node) => {
@@ -19,8 +21,14 @@ const mapped = nodes.filter((node) => {
 /** Whether this recording has maps to point at. */
 export const hasMaps = mapped.length > 0 && imageKey() !== null
 
+interface ReceptiveFieldsProps {
+  /** What is told before, and after. */
+  readonly children: ComponentChildren
+  readonly after?: ComponentChildren
+}
+
 /** A map and the image: what one number of the first sees of the second. */
-export function ReceptiveFields() {
+export function ReceptiveFields({ children, after }: ReceptiveFieldsProps) {
   const [depth, setDepth] = useState(Math.min(1, mapped.length - 1))
   const [place, setPlace] = useState<readonly [number, number] | null>(null)
   const image = imageKey()
@@ -45,7 +53,30 @@ export function ReceptiveFields() {
   }
   const { size } = inspection.preprocess
   return (
-    <div class="fields">
+    <Lesson
+      after={after}
+      figure={
+        <div class="beside">
+          <TensorImage
+            key={key}
+            name="y"
+            title="One map of it"
+            tensorKey={key}
+            channel={channel}
+            selected={[0, channel, ...here]}
+            onRead={([, , y = 0, x = 0]) => setPlace([y, x])}
+            onSelect={([, , y = 0, x = 0]) => setPlace([y, x])}
+          />
+          <TensorImage
+            name="x"
+            title="What it sees of the image"
+            tensorKey={image}
+            field={framed}
+          />
+        </div>
+      }
+    >
+      {children}
       <Slider
         label="Depth"
         min={0}
@@ -58,29 +89,6 @@ export function ReceptiveFields() {
         {node.layer}, {layerNamed(node.layer)?.description}: {sizeText(node)}. The one at row{' '}
         {here[0]}, column {here[1]} sees {field.height} x {field.width} pixels of {size} x {size}.
       </p>
-      <div class="beside">
-        <TensorImage
-          key={key}
-          name="y"
-          title="One map of it"
-          tensorKey={key}
-          filter={0}
-          channel={channel}
-          field={null}
-          selected={[0, channel, ...here]}
-          onRead={([, , y = 0, x = 0]) => setPlace([y, x])}
-          onSelect={([, , y = 0, x = 0]) => setPlace([y, x])}
-        />
-        <TensorImage
-          name="x"
-          title="What it sees of the image"
-          tensorKey={image}
-          filter={0}
-          field={framed}
-          selected={null}
-          onSelect={() => {}}
-        />
-      </div>
-    </div>
+    </Lesson>
   )
 }

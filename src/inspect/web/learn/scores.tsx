@@ -3,6 +3,7 @@ import { href } from '../route.ts'
 import { ClassBars } from '../see/bars.tsx'
 import { sizeText } from '../see/drawing.tsx'
 import { number } from '../text.ts'
+import { Lesson } from './lesson.tsx'
 
 /** The last steps: numbers to scores, scores to probabilities, and the loss. */
 export function Scores() {
@@ -10,7 +11,7 @@ export function Scores() {
   const before = nodes.at(-2)
   const { loss, target, train } = inspection
   return (
-    <>
+    <Lesson figure={<ClassBars />}>
       {last && before ? (
         <p>
           Of the image <a href={href('image', before.layer)}>{before.layer}</a> has left{' '}
@@ -18,7 +19,6 @@ export function Scores() {
           {sizeText(last)} of them: one score a class. Softmax turns scores into probabilities.
         </p>
       ) : null}
-      <ClassBars />
       {train && loss !== null ? (
         <p>
           In this training step the class is told: <bdi>{target}</bdi>. The <b>loss</b> says how far
@@ -34,6 +34,6 @@ export function Scores() {
       <p>
         <a href={href('chapters', 'softmax')}>More on softmax, with a temperature to turn</a>
       </p>
-    </>
+    </Lesson>
   )
 }

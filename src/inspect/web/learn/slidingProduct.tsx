@@ -6,6 +6,7 @@ import { inspection, valuesOf } from '../model.ts'
 import { href } from '../route.ts'
 import { strongest } from '../see/maps.ts'
 import { TensorImage } from '../tensorImage.tsx'
+import { Lesson } from './lesson.tsx'
 import { planeOf, usePlace } from './place.tsx'
 
 /** The filter of a call that answers most, of those whose numbers can be written out. */
@@ -38,7 +39,7 @@ function Sliding({ call }: { readonly call: InspectedCall }) {
   const start = useMemo(() => brightest(call, filter, height * width), [call, filter])
   const { row, column, control } = usePlace(height, width, start)
   return (
-    <>
+    <Lesson figure={<Explain call={call} what="y" at={[0, filter, row, column]} />}>
       <p>
         Filter {filter} of {call.layer} covers a window of{' '}
         {call.reads.includes(-1) ? 'the image' : 'x'}. Every number under it is multiplied by the
@@ -47,21 +48,15 @@ function Sliding({ call }: { readonly call: InspectedCall }) {
         loops, one thread for each number.
       </p>
       {control('Where the filter is')}
-      <div class="sliding">
-        {call.tensors.y ? (
-          <TensorImage
-            name="y"
-            title="All that it makes"
-            tensorKey={call.tensors.y}
-            filter={0}
-            channel={filter}
-            field={null}
-            selected={[0, filter, row, column]}
-            onSelect={() => {}}
-          />
-        ) : null}
-        <Explain call={call} what="y" at={[0, filter, row, column]} />
-      </div>
-    </>
+      {call.tensors.y ? (
+        <TensorImage
+          name="y"
+          title="All that it makes"
+          tensorKey={call.tensors.y}
+          channel={filter}
+          selected={[0, filter, row, column]}
+        />
+      ) : null}
+    </Lesson>
   )
 }

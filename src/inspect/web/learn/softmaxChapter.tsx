@@ -5,6 +5,7 @@ import { largest, softmaxOf } from '../../probabilities.ts'
 import { inspection, logits } from '../model.ts'
 import { Slider } from '../slider.tsx'
 import { number } from '../text.ts'
+import { Lesson } from './lesson.tsx'
 import { Notice } from './notice.tsx'
 
 const most = 6
@@ -21,7 +22,68 @@ export function SoftmaxChapter() {
   const rest = 1 - shown.reduce((sum, index) => sum + at(probabilities, index), 0)
   const others = scores.length - shown.length
   return (
-    <>
+    <Lesson
+      figure={
+        <div class="table-wide">
+          <table class="softmax">
+            <thead>
+              <tr>
+                <th scope="col">class</th>
+                <th scope="col" class="right">
+                  score
+                </th>
+                <th scope="col" class="right">
+                  e^(score/T)
+                </th>
+                <th scope="col">probability</th>
+              </tr>
+            </thead>
+            <tbody>
+              {shown.map((index) => (
+                <tr key={index}>
+                  <th scope="row">
+                    <bdi>{at(inspection.classes, index)}</bdi>
+                  </th>
+                  <td class="right">{at(scores, index).toFixed(2)}</td>
+                  <td class="right">{number(Math.exp(at(scores, index) / temperature))}</td>
+                  <td>
+                    <Share value={at(probabilities, index)} />
+                  </td>
+                </tr>
+              ))}
+              {others > 0 ? (
+                <tr>
+                  <th scope="row">{others} others</th>
+                  <td />
+                  <td />
+                  <td>
+                    <Share value={Math.max(0, rest)} />
+                  </td>
+                </tr>
+              ) : null}
+            </tbody>
+          </table>
+        </div>
+      }
+      after={
+        <Notice>
+          <ul>
+            <li>
+              T = 1 is what the network was trained with. The order of the classes never changes,
+              only how sure the network seems.
+            </li>
+            <li>
+              A low temperature gives nearly everything to the highest score. A high one makes all
+              classes alike: {percent(1 / scores.length)} for each of {scores.length}.
+            </li>
+            <li>
+              Only differences of scores count: one more for every score changes nothing. A
+              difference of 1 makes a class 2.7 times as likely, at T = 1.
+            </li>
+          </ul>
+        </Notice>
+      }
+    >
       <p>
         The last layer gives each class a score, which may be any number. <b>Softmax</b> makes
         probabilities of them: it takes e to the power of each score, and divides by the sum of all,
@@ -37,63 +99,7 @@ export function SoftmaxChapter() {
         text={`T = ${temperature < 1 ? temperature.toFixed(2) : temperature.toFixed(1)}`}
         onValue={setExponent}
       />
-      <div class="table-wide">
-        <table class="softmax">
-          <thead>
-            <tr>
-              <th scope="col">class</th>
-              <th scope="col" class="right">
-                score
-              </th>
-              <th scope="col" class="right">
-                e^(score/T)
-              </th>
-              <th scope="col">probability</th>
-            </tr>
-          </thead>
-          <tbody>
-            {shown.map((index) => (
-              <tr key={index}>
-                <th scope="row">
-                  <bdi>{at(inspection.classes, index)}</bdi>
-                </th>
-                <td class="right">{at(scores, index).toFixed(2)}</td>
-                <td class="right">{number(Math.exp(at(scores, index) / temperature))}</td>
-                <td>
-                  <Share value={at(probabilities, index)} />
-                </td>
-              </tr>
-            ))}
-            {others > 0 ? (
-              <tr>
-                <th scope="row">{others} others</th>
-                <td />
-                <td />
-                <td>
-                  <Share value={Math.max(0, rest)} />
-                </td>
-              </tr>
-            ) : null}
-          </tbody>
-        </table>
-      </div>
-      <Notice>
-        <ul>
-          <li>
-            T = 1 is what the network was trained with. The order of the classes never changes, only
-            how sure the network seems.
-          </li>
-          <li>
-            A low temperature gives nearly everything to the highest score. A high one makes all
-            classes alike: {percent(1 / scores.length)} for each of {scores.length}.
-          </li>
-          <li>
-            Only differences of scores count: one more for every score changes nothing. A difference
-            of 1 makes a class 2.7 times as likely, at T = 1.
-          </li>
-        </ul>
-      </Notice>
-    </>
+    </Lesson>
   )
 }
 

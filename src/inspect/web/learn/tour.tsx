@@ -85,26 +85,24 @@ export function Tour({ args }: { readonly args: readonly string[] }) {
 
 function Fields() {
   return (
-    <>
+    <ReceptiveFields>
       <p>
         A number of the first layer sees a few pixels. The next layer reads those numbers, so each
         of its own sees more of the image. Move the slider to go deeper; point at the map to see
         which part of the image a number depends on.
       </p>
-      <ReceptiveFields />
-    </>
+    </ReceptiveFields>
   )
 }
 
 function Saving() {
   return (
-    <>
+    <FreezingControl>
       <p>
         Transfer learning keeps layers as they were trained: they are <b>frozen</b>. Backward ends
         where nothing earlier trains, no gradient is computed or held for a frozen layer, and the
         optimizer does nothing there. Choose how many layers train, and see what a step costs.
       </p>
-      <FreezingControl />
-    </>
+    </FreezingControl>
   )
 }

@@ -16,7 +16,7 @@ export interface Placed extends Box {
 
 export interface Arrangement {
   readonly places: readonly Placed[]
-  readonly width: number
+  readonly rows: number
   readonly height: number
 }
 
@@ -26,9 +26,12 @@ export const gaps = { column: 30, row: 34, box: 14 } as const
 /** On both sides of a row, where arrows turn to the next one. */
 const margin = gaps.column / 2
 
+/** The most that columns move apart to fill their place; an arrow still goes straight there. */
+const mostSpread = 26
+
 /**
  * Places boxes in columns by their level: what is computed from each other stands side by side,
- * branches one below the other.
+ * branches one below the other. Rows are about equally wide, and fill their place if they can.
  * @param levels the level of each box, from 0, in the order of computation
  * @param width what a row may take; a column that is wider has a row of its own
  */
@@ -37,47 +40,70 @@ export function arrange(
   boxes: readonly Box[],
   width: number,
 ): Arrangement {
-  const columns: number[][] = []
-  for (const [i, level] of levels.entries()) {
-    const column = columns[level] ?? []
-    columns[level] = column
-    column.push(i)
+  const columns: Column[] = []
+  for (const level of [...new Set(levels)].sort((a, b) => a - b)) {
+    const items = levels.flatMap((one, i) => (one === level ? [i] : []))
+    const sizes = items.map((i) => at(boxes, i))
+    columns.push({
+      items,
+      width: Math.max(...sizes.map((box) => box.width)),
+      height: sizes.reduce((sum, { height }) => sum + height, gaps.box * (items.length - 1)),
+    })
   }
-  const of = (column: readonly number[]) => column.map((i) => at(boxes, i))
-  const columnWidth = (column: readonly number[]) => Math.max(...of(column).map((b) => b.width))
-  const columnHeight = (column: readonly number[]) =>
-    of(column).reduce((sum, { height }) => sum + height, gaps.box * (column.length - 1))
-  const rows: number[][][] = []
-  let used = Number.POSITIVE_INFINITY
-  for (const column of columns.filter((one) => one !== undefined)) {
-    const wide = columnWidth(column)
-    if (used + gaps.column + wide > width - 2 * margin) {
-      rows.push([])
-      used = -gaps.column
-    }
-    at(rows, rows.length - 1).push(column)
-    used += gaps.column + wide
-  }
+  const rows = evenRows(columns, width)
+  const [wide, most] = [widest(rows), Math.max(1, ...rows.map((row) => row.length - 1))]
+  const gap = gaps.column + Math.max(0, Math.min(mostSpread, (width - wide) / most))
   const places: Placed[] = []
-  let [top, widest] = [0, 0]
+  let top = 0
   for (const [row, inRow] of rows.entries()) {
-    const height = Math.max(...inRow.map(columnHeight))
+    const height = Math.max(...inRow.map((column) => column.height))
     let x = margin
     for (const column of inRow) {
-      const wide = columnWidth(column)
-      let y = top + (height - columnHeight(column)) / 2
-      for (const i of column) {
+      let y = top + (height - column.height) / 2
+      for (const i of column.items) {
         const box = at(boxes, i)
-        places[i] = { ...box, x: x + (wide - box.width) / 2, y, row, top }
+        places[i] = { ...box, x: x + (column.width - box.width) / 2, y, row, top }
         y += box.height + gaps.box
       }
-      x += wide + gaps.column
+      x += column.width + gap
     }
-    widest = Math.max(widest, x - gaps.column + margin)
     top += height + gaps.row
   }
-  return { places, width: widest, height: Math.max(0, top - gaps.row) }
+  return { places, rows: rows.length, height: Math.max(0, top - gaps.row) }
 }
+
+/** Boxes of one level, by their place in the list. */
+interface Column extends Box {
+  readonly items: readonly number[]
+}
+
+/** As few rows as there can be, and the widest of them as narrow as it can be. */
+function evenRows(columns: readonly Column[], width: number): Column[][] {
+  let rows = rowsWithin(columns, width)
+  while (true) {
+    const narrower = rowsWithin(columns, widest(rows) - 1)
+    if (narrower.length > rows.length || widest(narrower) >= widest(rows)) return rows
+    rows = narrower
+  }
+}
+
+function rowsWithin(columns: readonly Column[], width: number): Column[][] {
+  const rows: Column[][] = []
+  for (const column of columns) {
+    const last = rows.at(-1)
+    if (last && widest([[...last, column]]) <= width) last.push(column)
+    else rows.push([column])
+  }
+  return rows
+}
+
+const widest = (rows: readonly (readonly Column[])[]) =>
+  Math.max(
+    0,
+    ...rows.map((row) =>
+      row.reduce((sum, { width }) => sum + gaps.column + width, 2 * margin - gaps.column),
+    ),
+  )
 
 /** An arrow from the right of one box to the left of another, around what lies between. */
 export function arrow(from: Placed, to: Placed): string {

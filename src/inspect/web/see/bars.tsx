@@ -16,8 +16,10 @@ export function ClassBars() {
     <ol class="bars">
       {shown.map((index) => (
         <li key={index} class={index === told ? 'told' : ''}>
-          <bdi class="label">{at(classes, index)}</bdi>
-          {index === told ? <span class="mark-true">true class</span> : null}
+          <span class="named">
+            <bdi class="label">{at(classes, index)}</bdi>{' '}
+            {index === told ? <span class="mark-true">true class</span> : null}
+          </span>
           <span class="track" aria-hidden="true">
             <span style={{ width: `${100 * at(probabilities, index)}%` }} />
           </span>

@@ -79,9 +79,6 @@ export function ChosenLayer({ node }: { readonly node: GraphNode }) {
               name="y"
               title={scores ? 'The scores' : 'What it makes'}
               tensorKey={result}
-              filter={0}
-              field={null}
-              selected={null}
               onSelect={select('y')}
             />
           ) : null}
@@ -91,9 +88,6 @@ export function ChosenLayer({ node }: { readonly node: GraphNode }) {
               name="weight"
               title="Its filters, in color"
               tensorKey={kernel}
-              filter={0}
-              field={null}
-              selected={null}
               onSelect={select('weight')}
             />
           ) : null}

@@ -66,17 +66,7 @@ export function Drawing({ chosen }: { readonly chosen: string }) {
     return () => observer.disconnect()
   }, [])
   const items = useMemo(itemsOf, [])
-  const { places, height } = useMemo(() => {
-    const boxes = items.map(({ picture }) => ({
-      width: Math.max(words.width, picture.width) + 2 * words.padding,
-      height: picture.height + words.height + 2 * words.padding,
-    }))
-    return arrange(
-      items.map(({ level }) => level),
-      boxes,
-      width,
-    )
-  }, [items, width])
+  const { places, height, scale } = useMemo(() => largestIn(items, width), [items, width])
   return (
     <div class="drawing" ref={host} style={{ height: `${height}px` }}>
       {width > 0 ? (
@@ -119,7 +109,7 @@ export function Drawing({ chosen }: { readonly chosen: string }) {
                     height: `${height}px`,
                   }}
                 >
-                  <BoxContent item={item} chosen={chosen} />
+                  <BoxContent item={item} chosen={chosen} scale={scale} />
                 </li>
               )
             })}
@@ -130,8 +120,39 @@ export function Drawing({ chosen }: { readonly chosen: string }) {
   )
 }
 
-function BoxContent({ item, chosen }: { readonly item: Item; readonly chosen: string }) {
-  const { node, kind, picture } = item
+/** How much larger than at its smallest a picture is drawn. */
+const scales = [1, 1.25, 1.5, 1.75, 2] as const
+
+/** The largest drawing that takes no more rows than the smallest one. */
+function largestIn(items: readonly Item[], width: number) {
+  const drawn = scales.map((scale) => {
+    const boxes = items.map((item) => {
+      const picture = scaled(item.picture, scale)
+      return {
+        width: Math.max(words.width, picture.width) + 2 * words.padding,
+        height: picture.height + words.height + 2 * words.padding,
+      }
+    })
+    const levels = items.map(({ level }) => level)
+    return { scale, ...arrange(levels, boxes, width) }
+  })
+  return drawn.reduce((best, one) => (one.rows === best.rows ? one : best))
+}
+
+const scaled = ({ width, height }: Box, scale: number): Box => ({
+  width: Math.round(scale * width),
+  height: Math.round(scale * height),
+})
+
+interface BoxContentProps {
+  readonly item: Item
+  readonly chosen: string
+  readonly scale: number
+}
+
+function BoxContent({ item, chosen, scale }: BoxContentProps) {
+  const { node, kind } = item
+  const picture = scaled(item.picture, scale)
   if (kind === 'cut')
     return (
       <div class="box cut" title={inspection.removed.join(', ')}>
