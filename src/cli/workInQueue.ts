@@ -5,10 +5,16 @@ import { runWorker } from '../jobs/node/queueWorker.ts'
 import type { WorkerEvent } from '../jobs/node/workerEvents.ts'
 import { Stores } from '../store/node/openStore.ts'
 import type { Engine } from '../tensor/tensor.ts'
-import type { WorkerOptions } from './commands/worker.ts'
 import { describeEngine } from './describe.ts'
 import { Stop } from './interrupt.ts'
+import type { CommonOptions } from './options.ts'
 import { Output } from './output.ts'
+import type { QueueOptions } from './queueOptions.ts'
+
+export interface WorkerOptions extends CommonOptions, QueueOptions {
+  readonly store?: readonly string[]
+  readonly idle?: number
+}
 
 /** Does jobs of a queue in this process, until it is told to end. */
 export async function workInQueue(

@@ -33,8 +33,8 @@ export interface JobContext {
    */
   store(address: string): Promise<Store>
   /**
-   * Opened when it is first asked for: some jobs compute nothing. It is another one after its device
-   * was lost: what is kept on a GPU is kept for its engine.
+   * Opened when it is first asked for: some jobs compute nothing. After its device was lost it is
+   * another one: what is kept on a GPU is kept for its engine.
    */
   engine(): Promise<Engine>
   /** Aborted when the job is to be given up. */
@@ -75,7 +75,7 @@ export interface JobKind<Input = unknown> {
   run(job: Job, context: JobContext, input: Input): Promise<Omit<JobResult, 'kind'>>
 }
 
-/** A job that cannot succeed on any machine: what it says is wrong, or asks for what is not allowed. */
+/** A job that cannot succeed on any machine: what it says is wrong, or not allowed. */
 export class JobError extends GraftError {
   constructor(message: string, options?: ErrorOptions) {
     super('job', message, options)

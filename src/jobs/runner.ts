@@ -1,4 +1,7 @@
-/** Who does jobs: this process, or workers that take them from a queue. The rest of Graft knows neither. */
+/**
+ * Who does jobs: this process, or workers that take them from a queue. The rest of Graft knows
+ * neither.
+ */
 import { GraftError } from '../base/errors.ts'
 import { type Job, JobError, type JobResult } from './job.ts'
 
@@ -46,15 +49,15 @@ export function requireDone(outcomes: readonly Outcome[]): Done[] {
   if (!failed) return done
   const count = outcomes.length - done.length
   throw new JobError(
-    `${count} of ${outcomes.length} shards failed, such as ${failed.id}: ${failed.failure}; what is ` +
+    `${count} of ${outcomes.length} shards failed, such as ${failed.id}: ${failed.failure}; ` +
       'done is kept, and running this again does the rest',
   )
 }
 
 export interface Runner {
   /**
-   * Does jobs, in any order, and returns the outcomes in the order of the jobs. Jobs whose done mark
-   * is in their store are not done again.
+   * Does jobs, in any order, and returns the outcomes in the order of the jobs. Jobs whose done
+   * mark is in their store are not done again.
    * @throws QueueError if the queue cannot be reached any more
    * @throws MixedAdaptersError if several adapters computed, and `sameAdapter` is set
    * @throws the signal's reason once it is aborted

@@ -1,13 +1,9 @@
 import { type Command, Option } from 'commander'
 import { UsageError } from '../../base/errors.ts'
-import { type CommonOptions, number, withCommon } from '../options.ts'
-import { type QueueOptions, withQueue } from '../queueOptions.ts'
+import { number, withCommon } from '../options.ts'
+import { withQueue } from '../queueOptions.ts'
 import { isSupervised, supervise } from '../supervise.ts'
-
-export interface WorkerOptions extends CommonOptions, QueueOptions {
-  readonly store?: readonly string[]
-  readonly idle?: number
-}
+import type { WorkerOptions } from '../workInQueue.ts'
 
 export function addWorker(command: Command): void {
   withQueue(command, 'take jobs from this queue')

@@ -36,7 +36,7 @@ const mostDeaths = 5
 const jobsAtATime = 2
 /** Progress is told this often, in milliseconds. */
 const progressEvery = 1000
-/** A job that has to be done alone is looked at again after so many milliseconds, or twice as many. */
+/** A job that has to be done alone waits so many milliseconds, or up to twice as many. */
 const laterBy = 1000
 /** A worker waits for its server so many times as long as a producer does. */
 const workersPatience = 5

@@ -197,7 +197,7 @@ function refused(shown: string, cause: unknown): QueueError {
   return new QueueError(`the queue at ${shown} cannot be used: ${saidBy(cause)}`, { cause })
 }
 
-/** What went wrong; several attempts at the addresses of one name come as one error without text. */
+/** What went wrong; attempts at several addresses of one name come as one error without text. */
 function saidBy(error: unknown): string {
   const errors: unknown[] = error instanceof AggregateError ? error.errors : []
   return reasonOf(errors[0] ?? error) || 'no answer'
