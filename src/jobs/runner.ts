@@ -50,7 +50,7 @@ export function requireDone(outcomes: readonly Outcome[]): Done[] {
   const count = outcomes.length - done.length
   throw new JobError(
     `${count} of ${outcomes.length} shards failed, such as ${failed.id}: ${failed.failure}; ` +
-      'done is kept, and running this again does the rest',
+      'what is done is kept, and running this again does the rest',
   )
 }
 
