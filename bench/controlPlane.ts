@@ -126,6 +126,8 @@ async function measure(engine: 'redis' | 'postgres') {
     images: total * imagesOfJob,
     workers: crew.length,
     failed: lost,
+    /** What else went on meanwhile: processes that waited for one of the cores. */
+    load: Math.round(10 * (loadavg()[0] ?? 0)) / 10,
     seconds: all,
     jobsPerSecond: Math.round(total / all),
     imagesPerSecond: Math.round((total * imagesOfJob) / all),
@@ -151,7 +153,6 @@ else {
   const machine = {
     cpu: cpus()[0]?.model ?? '',
     cores: availableParallelism(),
-    load: loadavg().map((one) => Math.round(10 * one) / 10),
     node: process.version,
   }
   await writeFile(values.out, `${JSON.stringify({ machine, rows }, null, 2)}\n`)
