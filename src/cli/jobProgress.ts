@@ -1,5 +1,6 @@
 import { counted, thousands } from '../base/format.ts'
 import type { JobEvent } from '../jobs/runner.ts'
+import { invocation } from './invocation.ts'
 import type { Output } from './output.ts'
 
 /** Milliseconds between two events of progress in JSON. */
@@ -73,7 +74,7 @@ export class JobProgress {
       this.#alone = true
       this.#output.warn(
         'no worker is alive: the jobs wait until one is started ' +
-          '(npx graft-webgpu worker --queue … --store …)',
+          `(${invocation()} worker --queue … --store …)`,
       )
     }
   }

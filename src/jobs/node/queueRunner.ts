@@ -194,6 +194,7 @@ class Run {
     )
     await Promise.all(missing.map(({ id }) => this.#forget(id)))
     await this.#put(missing.map((flight) => ({ flight, name: flight.id })))
+    this.#tally.tell()
   }
 
   /** A finished job of an earlier run whose outputs are gone would stand in the way. */
