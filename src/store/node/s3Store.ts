@@ -13,9 +13,15 @@ export interface S3Limits {
   readonly partBytes: number
   /** Milliseconds to wait before each further attempt. */
   readonly pauses: readonly number[]
+  /** Objects that are listed in one answer; S3 gives no more than a thousand. */
+  readonly pageObjects: number
 }
 
-const usual: S3Limits = { partBytes: 16 * 2 ** 20, pauses: [500, 1000, 2000, 4000, 8000] }
+const usual: S3Limits = {
+  partBytes: 16 * 2 ** 20,
+  pauses: [500, 1000, 2000, 4000, 8000],
+  pageObjects: 1000,
+}
 
 /** Parts of one object that are sent at a time. */
 const partsAtOnce = 4
@@ -31,14 +37,14 @@ const partsAtOnce = 4
 export async function openS3Store(
   place: Place & { readonly kind: 's3' },
   address: string,
-  limits = usual,
+  limits: Partial<S3Limits> = {},
 ): Promise<Store> {
   const sdk = await optionalPackage(
     '@aws-sdk/client-s3',
     'an s3: address',
     () => import('@aws-sdk/client-s3'),
   )
-  return new S3Store(sdk, await connect(sdk), place, address, limits)
+  return new S3Store(sdk, await connect(sdk), place, address, { ...usual, ...limits })
 }
 
 async function connect(sdk: Sdk): Promise<S3.S3Client> {
@@ -165,6 +171,7 @@ class S3Store implements Store {
             Bucket: this.#bucket,
             Prefix: this.#prefix + below,
             EncodingType: 'url', // XML has no way to write control characters
+            MaxKeys: this.#limits.pageObjects,
             ContinuationToken: token,
           }),
         ),
