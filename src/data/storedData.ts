@@ -75,7 +75,7 @@ export async function placeOf(address: string): Promise<StoredPlace> {
 }
 
 /** The object of an address itself, in the store around it. */
-async function fileAt(place: Place) {
+export async function fileAt(place: Place) {
   const split = splitPlace(place)
   if (!split) return null
   const store = await openStore(writeAddress(split.above))

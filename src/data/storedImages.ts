@@ -2,12 +2,13 @@ import { at } from '../base/at.ts'
 import { DataError } from '../base/errors.ts'
 import { isStored, type Source, type StoredImage } from '../host/host.ts'
 import { PICTURE } from '../host/imageFormat.ts'
+import { parseAddress } from '../store/node/address.ts'
 import { storedImage } from '../store/storedImage.ts'
 import { Column } from './column.ts'
 import { byCodeUnit, joined, type SampleList, sampleAt } from './dataset.ts'
 import { PackedStrings } from './packedStrings.ts'
 import { readShards } from './shardMembers.ts'
-import { openStoredData, placeOf, type StoredPlace } from './storedData.ts'
+import { fileAt, openStoredData, placeOf, type StoredPlace } from './storedData.ts'
 import { isStray, StrayNames } from './strayNames.ts'
 
 /** An image in a store, without a label. */
@@ -26,12 +27,20 @@ export interface NamedImages extends Iterable<NamedImage> {
 
 /**
  * All images at an address in a store, sorted by name: those below a folder, in its archives if it
- * holds some as a dataset does, or those that a table of labels names. Hidden ones are passed over.
+ * holds some as a dataset does, those that a table of labels names, or the one that is given. Hidden
+ * ones are passed over.
  * @throws DataError if there is none
  * @throws StoreError for a store that cannot be read
  * @example for (const { name, source } of await storedImages('s3://photos')) console.log(name)
  */
 export async function storedImages(address: string): Promise<NamedImages> {
+  const single = PICTURE.test(address) ? await imageAt(address) : null
+  if (single)
+    return sorted(
+      1,
+      () => single.name,
+      () => single.source,
+    )
   const place = await placeOf(address)
   const images =
     place.archives.length > 0
@@ -41,6 +50,12 @@ export async function storedImages(address: string): Promise<NamedImages> {
         : imagesOf(place)
   if (images.length > 0) return images
   throw new DataError(`${place.root} holds no image: it needs .jpg, .jpeg, .png or .webp`)
+}
+
+/** The image that an address itself names. */
+async function imageAt(address: string): Promise<NamedImage | null> {
+  const file = await fileAt(parseAddress(address))
+  return file && { name: file.object.path, source: storedImage(file.store, file.object) }
 }
 
 function imagesOf({ listing }: StoredPlace): NamedImages {

@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises'
+import { pathToFileURL } from 'node:url'
 import { create } from 'tar'
 import { describe, expect, test } from 'vitest'
 import type { ImageDataset } from '../../src/data/dataset.ts'
@@ -18,12 +19,17 @@ const images = (...folders: readonly string[]) =>
   folders.flatMap((folder) => [1, 2].map((i) => `${folder}/${i}.png`))
 
 let made = 0
-/** The three ways in which the same files are opened; they must not differ. */
+/** The ways in which the same files are opened; they must not differ. */
 const ways: Readonly<Record<string, (files: readonly string[]) => Promise<ImageDataset>>> = {
   'a folder': async (files) => {
     const folder = inTemp(`folder-${made++}`)
     await touch(folder, files)
     return openData(folder)
+  },
+  'a store': async (files) => {
+    const folder = inTemp(`store-${made++}`)
+    await touch(folder, files)
+    return openData(pathToFileURL(folder).href)
   },
   'an archive': async (files) => {
     const folder = inTemp(`files-${made++}`)
