@@ -128,7 +128,7 @@ export function rootOf(address: string, image: string): string {
 }
 
 /** What a person calls the place of the images, as it stands before their names. */
-function prefixOf(given: string, image: string, address: string): string {
+export function prefixOf(given: string, image: string, address: string): string {
   const root = rootOf(address, image) === address ? given : given.replace(/[^\\/]*$/, '')
   return root === '' || /[\\/]$/.test(root) ? root : `${root}/`
 }

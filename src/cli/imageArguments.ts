@@ -3,24 +3,44 @@ import { join } from 'node:path'
 import { Minimatch } from 'minimatch'
 import { DataError } from '../base/errors.ts'
 import { fsPath } from '../base/node/fileNames.ts'
+import type { Sample } from '../data/dataset.ts'
 import { imagesBelow, walk } from '../data/imagesBelow.ts'
+import { storedImages } from '../data/storedImages.ts'
+import { isAddress, parseAddress, writeAddress } from '../store/node/address.ts'
+import { prefixOf } from './bulkPredict.ts'
 
 /**
  * The images that the arguments of a command name, in their order: files, folders with all images
- * below them, and patterns such as 'photos/*.jpg', for shells that leave them as they are and for
+ * below them, addresses of both, and patterns such as 'photos/*.jpg', for shells that leave them as they are and for
  * more files than a command line holds. What exists under its name is no pattern: a file may be
  * called cat[1].jpg. Within a folder or pattern the order is that of the names by code unit.
- * @returns paths; a file that does not exist is among them, to be reported with the broken ones
+ * @returns without labels; a file that does not exist is among them, to be reported with the broken
+ * ones
  * @throws DataError for a folder without images, or a pattern that fits nothing
  */
-export async function namedImages(names: readonly string[]): Promise<string[]> {
-  const paths: string[] = []
+export async function namedImages(names: readonly string[]): Promise<Sample[]> {
+  const samples: Sample[] = []
   for (const name of names) {
-    const found = await stat(fsPath(name)).catch(() => null)
-    if (found?.isDirectory()) await addFolder(name, paths)
-    else if (found || !/[*?[{]/.test(name)) paths.push(name)
-    else await addMatches(name, paths)
+    if (isAddress(name)) await addAddress(name, samples)
+    else
+      for (const path of await namedPaths(name))
+        samples.push({ source: path, name: path, label: 0 })
   }
+  return samples
+}
+
+async function addAddress(given: string, samples: Sample[]): Promise<void> {
+  const images = await storedImages(given)
+  const prefix = prefixOf(given, images.at(0).source.address, writeAddress(parseAddress(given)))
+  for (const { name, source } of images) samples.push({ source, name: prefix + name, label: 0 })
+}
+
+async function namedPaths(name: string): Promise<string[]> {
+  const paths: string[] = []
+  const found = await stat(fsPath(name)).catch(() => null)
+  if (found?.isDirectory()) await addFolder(name, paths)
+  else if (found || !/[*?[{]/.test(name)) paths.push(name)
+  else await addMatches(name, paths)
   return paths
 }
 

@@ -27,8 +27,8 @@ export interface NamedImages extends Iterable<NamedImage> {
 
 /**
  * All images at an address in a store, sorted by name: those below a folder, in its archives if it
- * holds some as a dataset does, those that a table of labels names, or the one that is given. Hidden
- * ones are passed over.
+ * holds some as a dataset does, those that a table of labels names, or the one that is given.
+ * Hidden ones are passed over.
  * @throws DataError if there is none
  * @throws StoreError for a store that cannot be read
  * @example for (const { name, source } of await storedImages('s3://photos')) console.log(name)

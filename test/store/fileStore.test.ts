@@ -14,7 +14,7 @@ async function paths(place: string): Promise<string[]> {
   return found
 }
 
-test('links are followed, but not in circles, and what is being written is not listed', async () => {
+test('links are followed, not in circles, and what is being written is not listed', async () => {
   const place = join(folder, 'links')
   mkdirSync(join(place, 'a'), { recursive: true })
   writeFileSync(join(place, 'a', '1'), 'x')

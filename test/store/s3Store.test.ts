@@ -153,7 +153,7 @@ describe.skipIf(!present.s3)('S3 on a bad day', () => {
     expect(names.filter((name) => /checksum|sdk-checksum|trailer/.test(name))).toEqual([])
   })
 
-  test('all pages are listed, with any characters in names, without markers of folders', async () => {
+  test('all pages are listed, with any characters in names, not the marks of folders', async () => {
     const keys = ['%01%3C%26%2B%20.jpg', 'a//b', 'c/', 'd', 'e', '..%2Fx']
     for (const key of keys)
       await fetch(`${server.url}/bucket/work/pages/${key}`, { method: 'PUT', body: 'x' })

@@ -5,6 +5,7 @@ import { writeFileAtomic } from '../../base/node/atomicFile.ts'
 import { printable } from '../../base/printable.ts'
 import { runFiles } from '../../base/runFiles.ts'
 import { padded, widthOf } from '../../base/textWidth.ts'
+import type { Sample } from '../../data/dataset.ts'
 import { type Answer, type AnswerFormat, answerLines, classified } from '../../train/answers.ts'
 import type { Prediction } from '../../train/evaluate.ts'
 import { loadRun, type RunConfig, readRunConfig, readRunTrust } from '../../train/runFolder.ts'
@@ -98,7 +99,7 @@ async function run(
   requireNoJobs(command, 'name a folder or an address with --out')
   const format = formatOf(options)
   const config = await readRunConfig(folder)
-  const paths = await namedImages(names)
+  const samples = await namedImages(names)
   const trust = options.refuse > 0 ? await readRunTrust(folder) : null
   if (!trust && options.refuse > 0 && command.getOptionValueSource('refuse') === 'cli')
     throw new UsageError(untold(folder, config))
@@ -107,9 +108,8 @@ async function run(
     const predictions: Prediction[] = []
     let [images, failed] = [0, 0]
     const answers = async function* (): AsyncGenerator<Answer> {
-      const samples = paths.map((path) => ({ source: path, name: path, label: 0 }))
       const onProgress = (read: number) =>
-        output.progress('predicting', read, paths.length, `${read} of ${paths.length} images`)
+        output.progress('predicting', read, samples.length, `${read} of ${samples.length} images`)
       for await (const answer of classified(model, samples, { ...options, trust, onProgress })) {
         if (answer.type === 'skipped') {
           failed++
@@ -124,7 +124,7 @@ async function run(
     const top = Math.min(options.top, config.classes.length)
     const lines =
       format === 'text'
-        ? textOf(answers(), columnOf(paths))
+        ? textOf(answers(), columnOf(samples))
         : answerLines(answers(), format, { top, judged: trust !== null })
     if (out !== undefined) {
       await writeFileAtomic(out, ended(lines))
@@ -174,10 +174,10 @@ function formatOf({ csv = false, json = false, out }: PredictOptions): Format {
 }
 
 /** The width of the names' column. */
-function columnOf(paths: readonly string[]): number {
+function columnOf(samples: readonly Sample[]): number {
   return Math.min(
     48,
-    paths.reduce((most, path) => Math.max(most, widthOf(printable(path))), 0),
+    samples.reduce((most, { name }) => Math.max(most, widthOf(printable(name))), 0),
   )
 }
 

@@ -177,7 +177,7 @@ interface Sortable {
   readonly isLink: boolean
 }
 
-/** An entry of a folder; null for what is neither file nor folder, and for what is being written. */
+/** An entry of a folder; null for what is neither, and for what is being written. */
 async function sortable(folder: string, entry: Entry): Promise<Sortable | null> {
   const { name } = entry
   if (temporary.test(name)) return null
