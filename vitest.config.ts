@@ -44,6 +44,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'processes',
+          globalSetup: 'test/support/leftOut.ts',
           include: tests.filter((file) => !usesEngine(file)),
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
