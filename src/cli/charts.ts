@@ -2,8 +2,11 @@
 import { plot } from 'simple-ascii-chart'
 import { at } from '../base/at.ts'
 import { percent } from '../base/format.ts'
+import { printable } from '../base/printable.ts'
+import { padded, widthOf } from '../base/textWidth.ts'
 import type { Chance, Contestant } from '../train/compareScenarios.ts'
 import type { LearningRates } from '../train/findLearningRate.ts'
+import type { Sweep } from '../train/sweep.ts'
 import type { Scenario } from '../transfer/scenario.ts'
 
 /** Each scenario's letter in the comparison chart; others have the first one of their name. */
@@ -136,6 +139,32 @@ function multiplesOf(step: number, first: number, last: number): number[] {
   return Array.from({ length: last - first + 1 }, (_, i) =>
     Number(((first + i) * step).toPrecision(6)),
   )
+}
+
+/** The width of a sweep's bars. */
+const barWidth = 50
+
+/**
+ * The mean accuracy of every choice as a bar from 0 to 100 %, with its deviation: what is between
+ * the two brackets lies within one of it.
+ */
+export function sweepChart({ rows }: Sweep): string[] {
+  const names = rows.map(({ values }) => printable(values.join(', ')))
+  const widest = Math.max(...names.map(widthOf))
+  const column = (share: number) => Math.round(barWidth * Math.min(1, Math.max(0, share)))
+  const bars = rows.map(({ mean, deviation, accuracies }, i) => {
+    const bar: string[] = Array.from({ length: barWidth + 1 }, (_, x) =>
+      x < column(mean) ? '█' : '·',
+    )
+    if (deviation !== null) {
+      bar[column(mean - deviation)] = '['
+      bar[column(mean + deviation)] = ']'
+    }
+    const text = accuracies.length ? percent(mean) : 'none'
+    return `  ${padded(at(names, i), widest)}  ${bar.join('')}  ${text}`
+  })
+  const axis = `${'0 %'.padEnd(barWidth - 4)}100 %`
+  return [...bars, `  ${' '.repeat(widest)}  ${axis}`]
 }
 
 function linesOf(chart: string): string[] {

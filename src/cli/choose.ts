@@ -1,13 +1,11 @@
-import { UsageError } from '../base/errors.ts'
 import type { ImageDataset } from '../data/dataset.ts'
 import type { Network } from '../nn/network.ts'
 import { chooseScenario } from '../train/chooseScenario.ts'
 import type { TrainEvent } from '../train/events.ts'
-import { type Choice, optionsOf } from '../transfer/decide.ts'
-import type { ScenarioOptions } from '../transfer/scenario.ts'
+import type { TrainSettings } from '../train/settings.ts'
+import type { Choice } from '../transfer/decide.ts'
 import type { Stop } from './interrupt.ts'
 import type { Output } from './output.ts'
-import type { TrainSettings } from './trainSettings.ts'
 
 interface Choosing {
   readonly data: ImageDataset
@@ -36,16 +34,4 @@ export async function choose(
   } finally {
     output.endProgress()
   }
-}
-
-/** The scenario, its head and what trains: as chosen from the data, or as typed. */
-export function scenarioOf(
-  { scenario, replace, cut, init, seed, freeze, train }: TrainSettings,
-  choice: Choice | undefined,
-  classes: number,
-): ScenarioOptions {
-  const common = { classes, init, seed, freeze, train }
-  if (choice) return { scenario: choice.scenario, ...optionsOf(choice), ...common }
-  if (scenario === 'auto') throw new UsageError('auto takes a choice')
-  return { scenario, replace, cut, ...common }
 }

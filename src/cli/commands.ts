@@ -35,6 +35,12 @@ export const commands: readonly LazyCommand[] = [
     load: async () => (await import('./commands/compare.ts')).addCompare,
   },
   {
+    name: 'sweep',
+    description:
+      'Train with every choice of some options and several seeds: a table, a chart and a page.',
+    load: async () => (await import('./commands/sweep.ts')).addSweep,
+  },
+  {
     name: 'report',
     description:
       'Write one HTML file about a trained run: scenario, curves, errors, confidence, occlusion.',

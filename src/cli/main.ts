@@ -42,6 +42,7 @@ const examples = [
   ['reproduce --budget 2h', "the article's experiment on 133 breeds of dogs"],
   ['train photos', 'photos/cat/*.jpg, photos/dog/*.jpg, …'],
   ['compare photos --seconds 60', 'all four ways, each for a minute'],
+  ['sweep photos --grid lr=1e-4,1e-3 --seeds 3', 'every choice of options, each with seeds'],
   ['report runs/photos', 'one HTML file: curves, errors, occlusion'],
   ['evaluate runs/photos', 'accuracy, class by class'],
   ['predict runs/photos cat.jpg', 'what is on an image'],

@@ -6,6 +6,7 @@ import { isStored } from '../host/host.ts'
 import { spreadFeatures } from '../jobs/node/spreadFeatures.ts'
 import type { Network } from '../nn/network.ts'
 import { parseAddress, writeAddress } from '../store/node/address.ts'
+import type { TrainSettings } from '../train/settings.ts'
 import type { Plan } from '../transfer/scenario.ts'
 import { rootOf } from './bulkPredict.ts'
 import type { Stop } from './interrupt.ts'
@@ -13,7 +14,6 @@ import { type JobOptions, withRunner } from './jobOptions.ts'
 import { JobProgress } from './jobProgress.ts'
 import type { CommonOptions } from './options.ts'
 import type { Output } from './output.ts'
-import type { TrainSettings } from './trainSettings.ts'
 
 /** What `graft train` gives to the workers of a queue. */
 const part =

@@ -5,29 +5,22 @@ import { misfit } from '../base/form.ts'
 import { option, optionText } from '../base/optionText.ts'
 import { runFiles } from '../base/runFiles.ts'
 import type { LoadOptions } from '../base/stateDict.ts'
-import { augmentationOf } from '../data/augment.ts'
-import { FeatureCache } from '../data/featureCache.ts'
 import type { Variant } from '../nn/alexnet.ts'
 import type { LearningRateOptions } from '../train/findLearningRate.ts'
-import type { FitOptions } from '../train/fitOptions.ts'
-import { type SetupOptions, setupOptions, shippedWeights } from '../train/options/setup.ts'
-import { optionNames, stepOptions } from '../train/options/table.ts'
+import { shippedWeights } from '../train/options/setup.ts'
+import { stepOptions } from '../train/options/table.ts'
 import type { RunConfig } from '../train/runFolder.ts'
+import {
+  fitOptionsOf,
+  flaggedNames,
+  pick,
+  settingNames,
+  type TrainSettings,
+} from '../train/settings.ts'
 import { findWeights } from '../weights/node/store.ts'
 import { isShipped, namedWeights } from '../weights/registry.ts'
 import { type CommonOptions, offlineOption } from './options.ts'
 import { flagName, table, tableOption } from './tableOptions.ts'
-
-/** The options that decide the result of a training; a run's config keeps them. */
-export interface TrainSettings extends SetupOptions, Omit<FitOptions, 'lr' | 'augment'> {
-  readonly batchSize: number
-  readonly cache: boolean
-  readonly seed: number
-  /** A number when training begins. */
-  readonly lr?: number | 'find'
-  /** As typed: `augmentationOf` reads it. */
-  readonly augment?: true | string
-}
 
 export interface TrainOptions extends TrainSettings, CommonOptions {
   readonly offline?: boolean
@@ -35,13 +28,8 @@ export interface TrainOptions extends TrainSettings, CommonOptions {
   readonly out?: string
 }
 
-const setupNames = Object.keys(setupOptions) as readonly (keyof SetupOptions)[]
-const flagged = [...setupNames, ...optionNames].filter((name) => table[name].flag)
-
-/** The options that a run's config keeps. */
-export const settingNames = flagged.filter((name) => !table[name].flag?.session)
-/** Those that belong to one session of `graft train`. */
-export const sessionNames = flagged.filter((name) => table[name].flag?.session)
+/** The options that belong to one session of `graft train`. */
+export const sessionNames = flaggedNames.filter((name) => table[name].flag?.session)
 /** Those that a resumed run may not change. */
 const fixedNames = settingNames.filter((name) => ['bits', 'run'].includes(table[name].decisive))
 /** Those that single steps do not depend on. */
@@ -56,25 +44,6 @@ export function withTrainOptions(command: Command): Command {
 /** The settings among the options, without what is undefined. */
 export function settingsOf(options: TrainOptions): TrainSettings {
   return pick(options, settingNames) as unknown as TrainSettings
-}
-
-/** The options of these names, without what is undefined. */
-function pick(options: object, names: readonly string[]): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(options).filter(([name, value]) => names.includes(name) && value !== undefined),
-  )
-}
-
-/** The options of `fit` that the settings name. */
-export function fitOptionsOf(settings: TrainSettings): FitOptions {
-  const { lr, augment, cache, epochs } = settings
-  return {
-    ...pick(settings, optionNames),
-    epochs,
-    lr: lr === 'find' ? undefined : lr,
-    augment: augment ? augmentationOf(augment) : undefined,
-    featureCache: cache ? new FeatureCache() : undefined,
-  }
 }
 
 /** The options of `findLearningRate` that the settings name. */

@@ -9,9 +9,10 @@ import {
   type LearningRates,
   suggestedRate,
 } from '../../train/findLearningRate.ts'
+import { scenarioOf, type TrainSettings } from '../../train/settings.ts'
 import { applyScenario } from '../../transfer/scenario.ts'
 import { learningRateChart } from '../charts.ts'
-import { choose, scenarioOf } from '../choose.ts'
+import { choose } from '../choose.ts'
 import { dataPlace } from '../dataPlace.ts'
 import { describeData, describeEngine, describeNetwork, describePlan } from '../describe.ts'
 import { describeChoice } from '../describeChoice.ts'
@@ -26,7 +27,6 @@ import {
   settingsOf,
   stepOptionsOf,
   type TrainOptions,
-  type TrainSettings,
   wholeRunNames,
   withTrainOptions,
 } from '../trainSettings.ts'

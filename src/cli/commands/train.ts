@@ -15,10 +15,11 @@ import { type FitResult, fit } from '../../train/fit.ts'
 import { keptEpochOf, keptText } from '../../train/kept.ts'
 import { learnTrust } from '../../train/learnTrust.ts'
 import { type RunImages, readRunTimings, writeRunTrust } from '../../train/runFolder.ts'
+import { fitOptionsOf, scenarioOf, type TrainSettings } from '../../train/settings.ts'
 import type { Timings } from '../../train/timings.ts'
 import type { Choice } from '../../transfer/decide.ts'
 import { applyScenario, type Plan } from '../../transfer/scenario.ts'
-import { choose, scenarioOf } from '../choose.ts'
+import { choose } from '../choose.ts'
 import { checkCopies } from '../copies.ts'
 import { dataPlace, recordedPlace } from '../dataPlace.ts'
 import {
@@ -44,12 +45,10 @@ import { tableOption } from '../tableOptions.ts'
 import {
   checkSettings,
   chooseNetwork,
-  fitOptionsOf,
   resumedSettings,
   sessionNames,
   settingsOf,
   type TrainOptions,
-  type TrainSettings,
   withTrainOptions,
 } from '../trainSettings.ts'
 import { graftVersion } from '../version.ts'

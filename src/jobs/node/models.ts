@@ -72,10 +72,16 @@ export async function putModel(
   const layers = new TextEncoder().encode(
     JSON.stringify({ architecture, cut, replace, seed, classes }),
   )
-  const reference = { values: await sha256(values), layers: await sha256(layers) }
-  await work.write(pathOf(reference.values, 'safetensors'), values, { ifAbsent: true })
-  await work.write(pathOf(reference.layers, 'json'), layers, { ifAbsent: true })
-  return reference
+  const name = await sha256(layers)
+  await work.write(pathOf(name, 'json'), layers, { ifAbsent: true })
+  return { values: await putValues(work, values), layers: name }
+}
+
+/** Writes a file of values into the work store, if it is not there, and returns its name. */
+export async function putValues(work: Store, values: Uint8Array): Promise<string> {
+  const name = await sha256(values)
+  await work.write(pathOf(name, 'safetensors'), values, { ifAbsent: true })
+  return name
 }
 
 /** Writes into the work store what tells images of other kinds, and returns its sha256. */
@@ -137,7 +143,7 @@ async function readModel(
   const where = `${work.address}/${pathOf(layers, 'json')}`
   const description = parsed(await contentOf(work, layers, 'json', mostLayerBytes), where)
   const { classes } = description
-  const bytes = await keptContent(work, values)
+  const bytes = await valuesOf(work, values)
   const model = await builtAgain(engine, { ...description, classes: classes.length })
   try {
     const { tensors } = readSafetensors(bytes, { inPlace: true })
@@ -191,8 +197,8 @@ async function contentOf(
 /** How many files of values stay on the disk. */
 const mostOnDisk = 8
 
-/** As `contentOf`, for values: those that were used last stay on this machine's disk. */
-async function keptContent(work: Store, name: string): Promise<Uint8Array> {
+/** A file of values by its name; those that were used last stay on this machine's disk. */
+export async function valuesOf(work: Store, name: string): Promise<Uint8Array> {
   const read = () => contentOf(work, name, 'safetensors', mostValueBytes)
   if (work.address.startsWith('file:')) return read()
   const folder = join(cacheFolder(), 'models')
