@@ -17,7 +17,7 @@ import type { Output } from './output.ts'
 
 /** What `graft train` gives to the workers of a queue. */
 const part =
-  'the workers of a queue run the frozen layers, once for each image, and nothing else of a training'
+  'the workers of a queue run the frozen layers once for each image, and nothing else of a training'
 
 /**
  * Refuses what leaves the workers nothing to do, before anything is read.

@@ -47,8 +47,8 @@ export function addPredict(command: Command): void {
     .option('--csv', 'print a CSV table: file,label,probability and so on for each of --top')
     .option(
       '--out <file|place>',
-      'write a .csv table, or a .jsonl file with one JSON object a line; or into a folder or at an ' +
-        'address (s3://answers) many such files and a manifest.json',
+      'write a .csv table, or a .jsonl file with one JSON object a line; or into a folder or at ' +
+        'an address (s3://answers) many such files and a manifest.json',
       path,
     )
   withJobs(

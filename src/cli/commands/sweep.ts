@@ -74,7 +74,7 @@ same command is given again: a sweep that was stopped goes on where it was. Each
 run folder in --store, for report, predict and evaluate.
 
 Examples:
-  npx graft-webgpu sweep photos --grid lr=1e-4,1e-3 --grid scenario=small-similar,large-similar --seeds 3
+  npx graft-webgpu sweep photos --scenario small-similar --grid lr=1e-4,1e-3 --seeds 3
   npx graft-webgpu sweep photos --grid 'augment=light|strong,flip=0' --epochs 20
   npx graft-webgpu sweep s3://photos --grid lr=1e-4,1e-3 --queue redis://host --store s3://work`,
   )

@@ -1,6 +1,7 @@
 /**
- * Networks by reference: their values and what their layers follow from lie in the work store, named
- * by their content. Workers keep the files on their disk, and the last few networks on the GPU.
+ * Networks by reference: their values and what their layers follow from lie in the work store,
+ * named by their content. Workers keep the files on their disk, and the last few networks on the
+ * GPU.
  */
 import { readdir, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'

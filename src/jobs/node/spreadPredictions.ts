@@ -1,4 +1,4 @@
-/** Images without number, classified by whoever does jobs: a file of answers a shard, one manifest. */
+/** Images classified by whoever does jobs: a file of answers for each shard, and one manifest. */
 import { type Form, misfit } from '../../base/form.ts'
 import { JsonProblem, parseBounded } from '../../base/json.ts'
 import { rule } from '../../base/rule.ts'
