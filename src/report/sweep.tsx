@@ -1,5 +1,6 @@
 import * as Plot from '@observablehq/plot'
 import { percent } from '../base/format.ts'
+import { widthOf } from '../base/textWidth.ts'
 import { PageHeader } from '../look/header.tsx'
 import { bestRow, type Sweep, type SweepRow } from '../train/sweep.ts'
 import { Figure } from './figure.tsx'
@@ -23,7 +24,7 @@ export function sweepPage(sweep: Sweep, about: { readonly data: string }): strin
   return renderPage(
     title,
     <>
-      <PageHeader kind="comparison" title={title} />
+      <PageHeader kind="sweep" title={title} />
       <p class="quiet">
         {rows.length} choices of {options.join(', ')}, each trained with {seeds}{' '}
         {seeds === 1 ? 'seed' : 'seeds'}. A seed divides the images too, where they do not say
@@ -35,15 +36,16 @@ export function sweepPage(sweep: Sweep, about: { readonly data: string }): strin
       />
       <Table
         caption="Every choice"
-        header={[...options, 'mean accuracy', 'deviation', 'each seed', 'failed']}
-        rows={rows.map(({ values, mean, deviation, accuracies, failed }) => [
+        header={['choice', ...options, 'mean accuracy', 'deviation', 'each seed', 'failed']}
+        rows={rows.map(({ values, mean, deviation, accuracies, failed }, i) => [
+          i + 1,
           ...values,
           accuracies.length ? percent(mean) : 'none',
           deviationText(deviation),
           accuracies.map(percent).join(', '),
           failed,
         ])}
-        numbers={[options.length, options.length + 1, options.length + 3]}
+        numbers={[1, 2, 4].map((column) => options.length + column)}
         {...(best === null ? {} : { highlighted: best })}
       />
       <p class="quiet">
@@ -56,37 +58,47 @@ export function sweepPage(sweep: Sweep, about: { readonly data: string }): strin
 }
 
 function drawingOf(sweep: Sweep): Drawing {
-  const rows = sweep.rows.map((row) => ({
+  const rows = sweep.rows.map((row, i) => ({
     ...row,
-    name: nameOf(sweep, row),
+    name: `${i + 1}`,
+    text: `${i + 1}: ${row.values.join(', ')}`,
     low: Math.max(0, row.mean - (row.deviation ?? 0)),
     high: Math.min(1, row.mean + (row.deviation ?? 0)),
   }))
   const each = rows.flatMap(({ name, accuracies }) => accuracies.map((value) => ({ name, value })))
-  const longest = Math.max(...rows.map(({ name }) => name.length))
-  return (width) => ({
-    height: 60 + 32 * rows.length,
-    marginLeft: Math.min(12 + 7 * longest, width / 2),
-    marginRight: 28,
-    marginBottom: 40,
-    x: {
-      label: 'validation accuracy',
-      domain: [0, 1],
-      grid: true,
-      ticks: width > 500 ? 10 : 5,
-      tickFormat: (value: number) => `${Math.round(100 * value)} %`,
-    },
-    y: { label: null, domain: rows.map(({ name }) => name) },
-    marks: [
-      Plot.ruleY(rows, {
-        y: 'name',
-        x1: 'low',
-        x2: 'high',
-        stroke: 'var(--series-1)',
-        strokeWidth: 2,
-      }),
-      Plot.dot(each, { y: 'name', x: 'value', r: 2.5, stroke: 'var(--series-1)' }),
-      Plot.dot(rows, { y: 'name', x: 'mean', r: 5, fill: 'var(--series-1)' }),
-    ],
-  })
+  const longest = Math.max(...rows.map(({ text }) => widthOf(text)))
+  return (width) => {
+    // Numbers alone, as in the table, where the values would leave too little for the chart.
+    const named = 12 + 7 * longest < width / 2
+    const marginLeft = named ? 12 + 7 * longest : 40
+    return {
+      height: 60 + 32 * rows.length,
+      marginLeft,
+      marginRight: 28,
+      marginBottom: 40,
+      x: {
+        label: 'validation accuracy',
+        domain: [0, 1],
+        grid: true,
+        ticks: width - marginLeft > 450 ? 10 : 5,
+        tickFormat: (value: number) => `${Math.round(100 * value)} %`,
+      },
+      y: {
+        label: null,
+        domain: rows.map(({ name }) => name),
+        tickFormat: (name: string) => (named ? (rows[Number(name) - 1]?.text ?? name) : name),
+      },
+      marks: [
+        Plot.ruleY(rows, {
+          y: 'name',
+          x1: 'low',
+          x2: 'high',
+          stroke: 'var(--series-1)',
+          strokeWidth: 2,
+        }),
+        Plot.dot(each, { y: 'name', x: 'value', r: 2.5, stroke: 'var(--series-1)' }),
+        Plot.dot(rows, { y: 'name', x: 'mean', r: 5, fill: 'var(--series-1)' }),
+      ],
+    }
+  }
 }
