@@ -62,6 +62,11 @@ export async function markDone(store: Store, id: string, result: JobResult): Pro
   await store.write(nameOf(id), new TextEncoder().encode(text), { ifAbsent: true })
 }
 
+/** Takes a mark back: what the job has written is not needed any more, and may go. */
+export async function forgetDone(store: Store, id: string): Promise<void> {
+  await store.remove(nameOf(id))
+}
+
 /** Why something failed, in one printable line for a queue, an event or a manifest. */
 export function reasonOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error)

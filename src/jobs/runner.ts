@@ -25,6 +25,8 @@ export type JobEvent =
 export interface RunOptions {
   readonly signal?: AbortSignal
   readonly onEvent?: (event: JobEvent) => void
+  /** Told what came of each job, as soon as it is known. */
+  readonly onOutcome?: (outcome: Outcome) => void
   /** How many jobs there will be. */
   readonly total: number
   /** Refuses results of several adapters, whose last bits differ. */

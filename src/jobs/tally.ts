@@ -50,6 +50,7 @@ export class Tally {
       if (found) this.#found++
     }
     this.tell()
+    this.#options.onOutcome?.(outcome)
     return outcome
   }
 

@@ -100,14 +100,23 @@ const factsForm: Form<Facts> = {
 }
 
 /**
- * Writes a checkpoint into a folder, with a checksum of what it holds. An older one is replaced:
- * a crash at any moment leaves the others whole.
+ * Writes a checkpoint into a folder. An older one is replaced: a crash at any moment leaves the
+ * others whole.
  */
 export async function writeCheckpoint(
   files: Files,
   folder: string,
   checkpoint: Checkpoint,
 ): Promise<void> {
+  const { part, epochs } = checkpoint
+  const name = part ? names.step : at(names.ends, epochs.length % 2)
+  await files.write(`${folder}/${name}`, await checkpointParts(checkpoint))
+}
+
+/** A checkpoint as the bytes of a file, with a checksum of what it holds. */
+export async function checkpointParts(
+  checkpoint: Checkpoint,
+): Promise<ReturnType<typeof safetensorsParts>> {
   const { weights, optimizer, averages, best, epochs, part, passes, options } = checkpoint
   const prefixed = (prefix: string, values: StateDict) =>
     Object.entries(values).map(([name, array]) => [prefix + name, array] as const)
@@ -121,10 +130,7 @@ export async function writeCheckpoint(
   const bestEpoch = best?.epoch ?? null
   const facts: Facts = { epochs, part, passes, options, updates, bestEpoch }
   const text = JSON.stringify(facts)
-  await files.write(
-    `${folder}/${part ? names.step : at(names.ends, epochs.length % 2)}`,
-    safetensorsParts(tensors, { checkpoint: text, sha256: await checksumOf(text, tensors) }),
-  )
+  return safetensorsParts(tensors, { checkpoint: text, sha256: await checksumOf(text, tensors) })
 }
 
 /**
@@ -208,16 +214,28 @@ async function read(files: Files, path: string): Promise<Checkpoint | Damaged | 
   const bytes = await files.read(path)
   if (bytes === null) return null
   try {
-    const { tensors, metadata } = readSafetensors(bytes, { inPlace: true })
-    const facts = metadata.checkpoint ?? '{}'
-    // Files of older versions have no checksum.
-    if (metadata.sha256 !== undefined && metadata.sha256 !== (await checksumOf(facts, tensors)))
-      return new Damaged(path, 'its values do not match its checksum')
-    return parse(facts, tensors)
+    return await parseCheckpoint(bytes)
   } catch (cause) {
     if (cause instanceof WeightsError) return new Damaged(path, cause.message)
-    if (cause instanceof JsonProblem) return new Damaged(path, `its metadata ${cause.message}`)
     throw cause
+  }
+}
+
+/**
+ * Reads a checkpoint from the bytes of a file, which its arrays lie over.
+ * @throws WeightsError for a file that is damaged, or none of these
+ */
+export async function parseCheckpoint(bytes: Uint8Array): Promise<Checkpoint> {
+  const { tensors, metadata } = readSafetensors(bytes, { inPlace: true })
+  const facts = metadata.checkpoint ?? '{}'
+  // Files of older versions have no checksum.
+  if (metadata.sha256 !== undefined && metadata.sha256 !== (await checksumOf(facts, tensors)))
+    throw new WeightsError('its values do not match its checksum')
+  try {
+    return parse(facts, tensors)
+  } catch (cause) {
+    if (!(cause instanceof JsonProblem)) throw cause
+    throw new WeightsError(`its metadata ${cause.message}`, { cause })
   }
 }
 

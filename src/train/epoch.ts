@@ -26,7 +26,7 @@ export interface TrainedEpoch {
   readonly lr: number
   /** Batches trained on in this process. */
   readonly batches: number
-  /** Whether the deadline ended it before its last batch. */
+  /** Whether the deadline, or the number of steps, ended it before its last batch. */
   readonly cutShort: boolean
 }
 
@@ -34,6 +34,7 @@ export interface TrainedEpoch {
  * Trains on all images once, or on the rest of an interrupted epoch; at least one batch is used.
  * `session.part` follows from step to step.
  * @param deadline when to stop, on the clock of `performance.now`
+ * @param steps how many steps to make at the most
  * @returns null if it was aborted
  */
 export async function trainEpoch(
@@ -41,6 +42,7 @@ export async function trainEpoch(
   source: BatchSource,
   snapshots: Snapshots,
   deadline: number,
+  steps = Number.POSITIVE_INFINITY,
 ): Promise<TrainedEpoch | null> {
   const { settings, epoch } = session
   const { signal, batchSize, seed } = settings
@@ -48,16 +50,18 @@ export async function trainEpoch(
   const order = epochOrder(source.count, seed, epoch).subarray(session.part?.position ?? 0)
   const run = new EpochRun(session, source, order, snapshots, started)
   const before = run.part.batches
-  let late = false
+  const lastStep = run.steps + steps
+  let over = false
   try {
     for await (const batch of source.batches(order, batchSize, epoch)) {
       if (signal?.aborted) {
         batch.x.dispose()
         break
       }
-      late = performance.now() >= deadline
+      over = performance.now() >= deadline
       await run.take(batch)
-      if (late) break
+      over ||= run.steps >= lastStep
+      if (over) break
     }
     run.flush()
     await run.drain()
@@ -76,7 +80,7 @@ export async function trainEpoch(
     seconds: run.seconds,
     lr,
     batches: batches - before,
-    cutShort: late && position < source.count,
+    cutShort: over && position < source.count,
   }
 }
 
@@ -127,6 +131,11 @@ class EpochRun {
 
   get seconds(): number {
     return (performance.now() - this.#started) / 1000
+  }
+
+  /** Steps submitted in this epoch. */
+  get steps(): number {
+    return this.#stepper.steps
   }
 
   /** Submits a batch, and waits for earlier ones if too many are on their way. */

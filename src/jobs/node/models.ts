@@ -136,7 +136,11 @@ export async function modelOf(
   return model
 }
 
-async function readModel(
+/**
+ * The network of a reference, as another object each time: for who changes it, and disposes of it.
+ * @throws JobError for files that are not as their names say, or no network
+ */
+export async function readModel(
   engine: Engine,
   work: Store,
   { values, layers }: ModelReference,

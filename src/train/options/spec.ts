@@ -3,7 +3,12 @@ import type { Rule } from '../../base/rule.ts'
 import type { OptimizerName } from '../fitOptions.ts'
 
 /** The groups of `graft train --help`, after the general one. */
-export type HelpGroup = 'What trains:' | 'The learning rate:' | 'Against overfitting:' | 'Steps:'
+export type HelpGroup =
+  | 'What trains:'
+  | 'The learning rate:'
+  | 'Against overfitting:'
+  | 'Steps:'
+  | 'Training by rounds:'
 
 /** An option on the command line. */
 export interface Flag {

@@ -1,0 +1,93 @@
+import { numberFromZero, positiveInteger, positiveNumber, trueOrFalse } from '../../base/rule.ts'
+import type { OptionSpec } from './spec.ts'
+
+/** How a training is divided among workers that train by themselves between two meetings. */
+export interface RoundOptions {
+  /** Whether it is. Default false. */
+  readonly rounds?: boolean
+  /** Parts of the images to train on; a worker trains on one of them. Default 4. */
+  readonly slots?: number
+  /** Steps of each slot in a round. Default: a pass over its images, at most 500. */
+  readonly localSteps?: number
+  /** Learning rate of the outer step. Default 0.7. */
+  readonly outerLr?: number
+  /** Nesterov momentum of the outer step. Default 0.9. */
+  readonly outerMomentum?: number
+  /** Seconds after which a round no longer waits for slots that are missing. Default: it waits. */
+  readonly roundDeadline?: number
+  /**
+   * How many slots a round needs at the least. Default: all of them; with `roundDeadline`, more
+   * than half.
+   */
+  readonly quorum?: number
+}
+
+const group = 'Training by rounds:'
+
+/**
+ * The options of a training by rounds, described like those of `fit`. Their defaults are those of
+ * DiLoCo (arXiv:2311.08105), where 500 steps a round, 0.7 and 0.9 were found best.
+ */
+export const roundOptions = {
+  rounds: {
+    rule: trueOrFalse,
+    default: false,
+    decisive: 'run',
+    flag: {
+      flags: '--rounds',
+      group,
+      help: 'every worker trains by itself, and all meet after each round',
+    },
+  },
+  slots: {
+    rule: positiveInteger,
+    default: 4,
+    decisive: 'run',
+    flag: {
+      flags: '--slots <n>',
+      group,
+      help: 'parts of the images; a worker trains on one at a time',
+    },
+  },
+  localSteps: {
+    rule: positiveInteger,
+    defaultText: 'a pass over its images, at most 500',
+    decisive: 'run',
+    flag: { flags: '--local-steps <n>', group, help: 'steps of each slot in a round' },
+  },
+  outerLr: {
+    rule: positiveNumber,
+    default: 0.7,
+    decisive: 'run',
+    flag: { flags: '--outer-lr <x>', group, help: 'how far a round goes toward the mean of all' },
+  },
+  outerMomentum: {
+    rule: numberFromZero,
+    default: 0.9,
+    decisive: 'run',
+    flag: {
+      flags: '--outer-momentum <x>',
+      group,
+      help: 'how much of the last round goes on, as Nesterov momentum',
+    },
+  },
+  roundDeadline: {
+    rule: positiveNumber,
+    defaultText: 'it waits for all',
+    decisive: 'no',
+    flag: {
+      flags: '--round-deadline <seconds>',
+      group,
+      help: 'a round goes on without slots that take longer',
+    },
+  },
+  quorum: {
+    rule: positiveInteger,
+    defaultText: 'all slots; with --round-deadline more than half',
+    decisive: 'no',
+    flag: { flags: '--quorum <n>', group, help: 'slots that a round needs at the least' },
+  },
+} as const satisfies { readonly [K in keyof Required<RoundOptions>]: OptionSpec<RoundOptions[K]> }
+
+/** Their names, in the table's order. */
+export const roundNames = Object.keys(roundOptions) as readonly (keyof RoundOptions)[]

@@ -1,0 +1,177 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
+import type { StateDict } from '../../src/base/stateDict.ts'
+import type { ArrayDataset } from '../../src/data/dataset.ts'
+import type { Job } from '../../src/jobs/job.ts'
+import { type RoundEvent, trainRounds } from '../../src/jobs/node/trainRounds.ts'
+import type { Outcome, Runner, RunOptions } from '../../src/jobs/runner.ts'
+import { alexnet } from '../../src/nn/alexnet.ts'
+import { openStore } from '../../src/store/node/openStore.ts'
+import { fit } from '../../src/train/fit.ts'
+import type { FitOptions } from '../../src/train/fitOptions.ts'
+import type { RoundOptions } from '../../src/train/options/rounds.ts'
+import { applyScenario } from '../../src/transfer/scenario.ts'
+import { sameBits } from '../support/bits.ts'
+import { testEngine } from '../support/engine.ts'
+import { drawnShapes } from '../support/shapes.ts'
+import { runnerOfTests, stored } from '../support/stored.ts'
+
+let folder: string
+/** Twenty-five images, one of them broken. */
+let data: ArrayDataset
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'graft-rounds-'))
+  const drawn = await drawnShapes()
+  const broken = { source: new Uint8Array([1, 2, 3]), name: 'train/circle/x.png', label: 0 }
+  data = await stored({ ...drawn, train: [...drawn.train, broken] }, join(folder, 'images'))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+async function network() {
+  const model = await alexnet(await testEngine(), {
+    variant: 'alexnet-64',
+    channels: [8, 8, 12, 12, 8],
+    hidden: 16,
+    classes: 5,
+    seed: 4,
+  })
+  const plan = applyScenario(model, { scenario: 'large-similar', classes: 3, seed: 4 })
+  return { model, plan }
+}
+
+const recipe = { epochs: 2, batchSize: 8, lr: 3e-3, optimizer: 'adamw', keep: 'last' } as const
+
+interface Trained {
+  readonly state: StateDict
+  readonly result: Awaited<ReturnType<typeof trainRounds>>
+  readonly events: readonly RoundEvent[]
+}
+
+async function trained(
+  work: string,
+  rounds: Omit<RoundOptions, 'rounds'>,
+  more: Partial<FitOptions> & { readonly runner?: Runner } = {},
+): Promise<Trained> {
+  const { runner = runnerOfTests(), ...options } = more
+  const { model, plan } = await network()
+  const events: RoundEvent[] = []
+  const result = await trainRounds(model, data, data.root, {
+    ...recipe,
+    ...options,
+    rounds,
+    runner,
+    work: await openStore(join(folder, work)),
+    plan,
+    onRound: (event) => events.push(event),
+  })
+  const state = await model.stateDict()
+  model.dispose()
+  return { state, result, events }
+}
+
+function expectSame(a: StateDict, b: StateDict): void {
+  expect(Object.keys(a)).toEqual(Object.keys(b))
+  for (const [name, { data }] of Object.entries(a))
+    expect(sameBits(data, b[name]?.data), name).toBe(true)
+}
+
+test('one slot without momentum, at rate 1, is a training without rounds, byte for byte', async () => {
+  const { model } = await network()
+  const options = { ...recipe, augment: 'light', mixup: 0.3, schedule: 'cosine' } as const
+  const plain = await fit(model, data, options)
+  // Three steps are a pass: rounds end in the middle of one, and go over its end.
+  const one = await trained(
+    'one',
+    { slots: 1, outerLr: 1, outerMomentum: 0, localSteps: 2 },
+    options,
+  )
+  expectSame(one.state, await model.stateDict())
+  expect(one.events.map(({ steps }) => steps)).toEqual([2, 2, 2])
+  expect(one.result.skipped).toBe(1)
+  const last = (result: { readonly epochs: readonly { readonly valLoss: number }[] }) =>
+    result.epochs.at(-1)?.valLoss
+  expect(last(one.result)).toBe(last(plain))
+  model.dispose()
+})
+
+/** Does jobs one after the other, in another order, and those of late slots after the round. */
+function runnerInOrder(order: (jobs: Job[]) => Job[], late: (job: Job) => boolean): Runner {
+  const runner = runnerOfTests()
+  return {
+    run: async (jobs, options: RunOptions) => {
+      const outcomes: Outcome[] = []
+      const all = order([...jobs])
+      for (const job of all.filter((one) => !late(one)))
+        outcomes.push(...(await runner.run([job], options)))
+      if (!all.some(late)) return outcomes
+      vi.runOnlyPendingTimers()
+      options.signal?.throwIfAborted()
+      throw new Error('the deadline has ended nothing')
+    },
+    close: async () => {},
+  }
+}
+
+test('two slots give the same bytes whichever comes first, and leave no files of past rounds', async () => {
+  const forward = await trained('two', { slots: 2 })
+  const never = () => false
+  const runner = runnerInOrder((jobs) => jobs.reverse(), never)
+  const backward = await trained('two-backward', { slots: 2 }, { runner })
+  expectSame(backward.state, forward.state)
+  expect(forward.result.epochs).toHaveLength(2)
+  const files = await readdir(join(folder, 'two', 'rounds'))
+  expect(files.filter((name) => name.endsWith('-state.safetensors'))).toHaveLength(2)
+  expect(files.filter((name) => name.endsWith('-weights.safetensors'))).toHaveLength(0)
+})
+
+test('a round goes on without a late slot, says so, and a resumed training repeats it', async () => {
+  const rounds = { slots: 2, roundDeadline: 3600, quorum: 1, localSteps: 1 }
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const slots: string[] = []
+  // The second slot is late in the second round only.
+  const isLate = (stop: AbortController | null) => {
+    let calls = 0
+    return runnerInOrder(
+      (jobs) => {
+        calls++
+        if (stop && calls === 3) stop.abort(new Error('killed'))
+        if (slots.length === 0) slots.push(...jobs.map(({ task }) => String(task.slot)))
+        return jobs
+      },
+      (job) => calls === 2 && job.task.slot === slots[1],
+    )
+  }
+  const whole = await trained('late', rounds, { runner: isLate(null) })
+  expect(whole.events.map(({ dropped }) => dropped)).toEqual([
+    [],
+    [{ slot: 1, reason: 'it came too late' }],
+    [],
+    [],
+  ])
+  slots.length = 0
+  const stop = new AbortController()
+  const cut = await trained('cut', rounds, { runner: isLate(stop), signal: stop.signal })
+  expect([cut.result.aborted, cut.result.epochs.length]).toEqual([true, 2])
+  const rest = await trained('cut', rounds)
+  expect(rest.events.map(({ found }) => found)).toEqual([true, true, false, false])
+  expectSame(rest.state, whole.state)
+})
+
+test('too few slots, and options without a meaning, are refused in one line', async () => {
+  const failing: Runner = {
+    run: async (jobs, { onOutcome }) => {
+      for (const job of jobs) onOutcome?.({ id: 'j', job, failure: 'no memory' })
+      return []
+    },
+    close: async () => {},
+  }
+  await expect(trained('few', { slots: 2, quorum: 1 }, { runner: failing })).rejects.toThrow(
+    '0 of 2 slots were trained, and a round needs 1: no memory',
+  )
+  await expect(trained('few', { slots: 2, quorum: 3 })).rejects.toThrow('quorum is 3 of 2 slots')
+  await expect(trained('few', { slots: 26 })).rejects.toThrow('there are 25 images to train on')
+  await expect(trained('few', {}, { ema: 0.9 })).rejects.toThrow('ema is for a training without')
+})
