@@ -3,17 +3,17 @@ import { UsageError } from '../base/errors.ts'
 import type { WriteOption } from '../base/optionText.ts'
 import { augmentationOf } from '../data/augment.ts'
 import type { FitOptions } from '../train/fitOptions.ts'
+import { type RoundOptions, roundOptions } from '../train/options/rounds.ts'
 import { type SetupOptions, setupOptions } from '../train/options/setup.ts'
 import { describeDefault, type OptionSpec } from '../train/options/spec.ts'
 import { specs } from '../train/options/table.ts'
 import type { ClassWeights } from '../train/recipe/classWeights.ts'
 import { parserOf } from './options.ts'
 
-/** Every option of both tables, by its name in a program and in a run's config. */
-export const table: Readonly<Record<keyof SetupOptions | keyof FitOptions, OptionSpec>> = {
-  ...setupOptions,
-  ...specs,
-}
+/** Every option of the tables, by its name in a program and in a run's config. */
+export const table: Readonly<
+  Record<keyof SetupOptions | keyof FitOptions | keyof RoundOptions, OptionSpec>
+> = { ...setupOptions, ...specs, ...roundOptions }
 export type TableName = keyof typeof table
 
 /** The name of an option on the command line: '--lr-floor'. */

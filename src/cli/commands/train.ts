@@ -14,6 +14,7 @@ import type { EpochResult, TrainEvent } from '../../train/events.ts'
 import { type FitResult, fit } from '../../train/fit.ts'
 import { keptEpochOf, keptText } from '../../train/kept.ts'
 import { learnTrust } from '../../train/learnTrust.ts'
+import type { RoundOptions } from '../../train/options/rounds.ts'
 import { type RunImages, readRunTimings, writeRunTrust } from '../../train/runFolder.ts'
 import { fitOptionsOf, scenarioOf, type TrainSettings } from '../../train/settings.ts'
 import type { Timings } from '../../train/timings.ts'
@@ -36,6 +37,7 @@ import type { Stop } from '../interrupt.ts'
 import { type JobOptions, requireNoJobs, withJobs } from '../jobOptions.ts'
 import { dataHelp, divisionOf, path, withCommon } from '../options.ts'
 import { epochHeader, epochLine, Output } from '../output.ts'
+import { checkRounds, roundsOf, roundTrain, withRounds } from '../roundTrain.ts'
 import { describeChanges, imagesOf } from '../runImages.ts'
 import { type ExistingRun, RunWriter, writingRun } from '../runWriter.ts'
 import { inSession } from '../session.ts'
@@ -65,9 +67,10 @@ export function addTrain(command: Command): void {
       'the run folder (default: runs/<name of DIR>, and -<scenario> if one is named)',
       path,
     )
+  withRounds(command)
   withJobs(
     command,
-    'have the workers of this queue run the frozen layers; the new ones train here',
+    'have the workers of this queue run the frozen layers, or train by rounds with --rounds',
     'with --queue: where they leave what they compute, such as s3://bucket/work or a shared folder',
   )
   withCommon(command).addHelpText(
@@ -90,12 +93,13 @@ Examples:
   npx graft-webgpu train photos --scenario small-similar --replace all
   npx graft-webgpu train photos --variant bvlc --weights bvlc.safetensors
   npx graft-webgpu train photos --resume --epochs 60
-  npx graft-webgpu train s3://photos --queue redis://host --store s3://work`,
+  npx graft-webgpu train s3://photos --queue redis://host --store s3://work
+  npx graft-webgpu train photos --scenario large-similar --rounds --slots 2`,
   )
   command.action(train)
 }
 
-type Options = TrainOptions & JobOptions
+type Options = TrainOptions & JobOptions & RoundOptions
 
 async function train(dir: string, options: Options, command: Command): Promise<void> {
   const { scenario } = options
@@ -117,10 +121,11 @@ async function trainInto(
     ? resumedSettings(options, typed, before.config, folder)
     : settingsOf(options)
   checkSettings(settings)
-  if (options.queue) requireFrozenPart(options, settings)
-  else requireNoJobs(command, 'give --queue URL, too')
+  checkRounds(options, command)
+  if (options.queue && !options.rounds) requireFrozenPart(options, settings)
+  else if (!options.rounds) requireNoJobs(command, 'give --queue URL, too')
   const dir = await dataPlace(given, options, output)
-  const place = options.queue ? addressOf(dir) : dir
+  const place = options.queue || options.rounds ? addressOf(dir) : dir
   const data = await openData(place, divisionOf(settings, command))
   if (before.config) requireSameClasses(folder, before.config.classes, data)
   const sizes = await checkCopies(output, data, settings.strict)
@@ -169,6 +174,10 @@ interface Job {
   readonly featureCache?: FeatureCache | undefined
 }
 
+interface Planned extends Job {
+  readonly plan: Plan
+}
+
 async function trainOn(engine: Engine, job: Job): Promise<void> {
   const { dir, data, folder, network, options, output, stop } = job
   describeEngine(output, engine)
@@ -186,9 +195,8 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
     output.labeled('augment', describeAugmentation(augmentationOf(job.settings.augment)))
   const settings =
     job.settings.lr === 'find' ? { ...job.settings, lr: await findRate(model, job) } : job.settings
-  const featureCache = options.queue
-    ? await spreadTrain(model, options, { ...job, plan })
-    : undefined
+  const spread = options.queue && !options.rounds
+  const featureCache = spread ? await spreadTrain(model, options, { ...job, plan }) : undefined
   const run = new RunWriter(
     folder,
     {
@@ -198,13 +206,13 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
       ...(choice ? { choice } : {}),
       classes: data.classes,
       pictures: job.images,
-      options: { ...settings, data: recordedPlace(dir) },
+      options: { ...settings, ...roundsOf(options), data: recordedPlace(dir) },
       adapter: engine.info.adapter,
     },
     { replace: options.force, timings: await timingsBefore(job, choice) },
   )
   const started = performance.now()
-  const result = await fitAndKeep(model, { ...job, settings, featureCache }, run)
+  const result = await fitAndKeep(model, { ...job, settings, featureCache, plan }, run)
   const last = result.epochs.at(-1)
   const goOn = nextCommand('train', dir, '--out', folder, '--resume')
   if (!last)
@@ -251,10 +259,11 @@ async function timingsBefore(
 }
 
 /** Trains, and writes the files of every epoch as soon as it is finished. */
-async function fitAndKeep(model: Network, job: Job, run: RunWriter): Promise<FitResult> {
+async function fitAndKeep(model: Network, job: Planned, run: RunWriter): Promise<FitResult> {
   const { data, settings, options, output, stop, before, featureCache } = job
   const { epochs } = settings
   const idle = before.epochs >= epochs
+  let total = epochs
   const broken = new BrokenClasses(data)
   let header = false
   run.stopwatch.start()
@@ -268,12 +277,24 @@ async function fitAndKeep(model: Network, job: Job, run: RunWriter): Promise<Fit
     run.epoch(result)
     if (!header) output.lines(['', epochHeader])
     header = true
-    output.line(epochLine(event, epochs))
+    output.line(epochLine(event, total))
   }
   const { checkpoints } = run
-  if (options.resume && !before.resumable)
+  if (options.resume && !before.resumable && !options.rounds)
     output.line('there is no checkpoint to continue from: starting over')
   try {
+    if (options.rounds) {
+      await run.begin()
+      const onRounds = (rounds: number) => {
+        total = rounds
+      }
+      return await roundTrain(
+        model,
+        options,
+        { ...job, onRounds },
+        { ...fitOptionsOf(settings), signal: stop.signal, onEvent },
+      )
+    }
     return await fit(model, data, {
       ...fitOptionsOf(settings),
       ...(featureCache ? { featureCache } : {}),

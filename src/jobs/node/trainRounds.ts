@@ -24,7 +24,7 @@ import { readSafetensors, writeSafetensors } from '../../weights/safetensors.ts'
 import { forgetDone, reasonOf } from '../doneMark.ts'
 import { canonicalJson } from '../identity.ts'
 import { type Job, JobError } from '../job.ts'
-import type { Done, Outcome, Runner, RunOptions } from '../runner.ts'
+import type { Done, JobEvent, Outcome, Runner } from '../runner.ts'
 import { meet } from './meeting.ts'
 import { type ModelReference, putModel, valuesOf } from './models.ts'
 import { divide, type Rounds, requireRounds, slotOptions } from './planRounds.ts'
@@ -53,7 +53,11 @@ export interface TrainRoundsOptions extends FitOptions {
   /** What `applyScenario` has done to the network. */
   readonly plan: Pick<Plan, 'cut' | 'replace'>
   readonly sameAdapter?: boolean | undefined
-  readonly onJobs?: RunOptions['onEvent']
+  /** Told how far the jobs of a round are, which take so many images together. */
+  readonly onJobs?: (
+    event: JobEvent,
+    of: { readonly round: number; readonly images: number },
+  ) => void
   readonly onRound?: (event: RoundEvent) => void
 }
 
@@ -200,7 +204,7 @@ class Training {
     this.#epochs = [...this.#epochs, epoch]
     const [round, rounds, slots] = [epoch.epoch, this.#rounds.steps.length, this.#rounds.slots]
     onRound?.({ type: 'round', round, rounds, steps, slots, dropped, found })
-    if (!found) onEvent?.({ type: 'epoch', ...epoch })
+    onEvent?.({ type: 'epoch', ...epoch })
   }
 
   async #load({ values }: ModelReference): Promise<void> {
@@ -213,16 +217,17 @@ class Training {
     const { work, runner, sameAdapter, onJobs } = this.#options
     const { signal, batchSize, accumulate } = this.#settings
     const began = performance.now()
+    const each = steps * batchSize * accumulate
     const jobs = this.#slots.map((slot, i): Job => {
       const state = at(this.#states, i) ?? undefined
       const task: RoundTask = { model: this.#start, slot, steps, ...(state ? { state } : {}) }
-      const images = steps * batchSize * accumulate
-      return { kind: roundKind.name, work: work.address, images, task: { ...task } }
+      return { kind: roundKind.name, work: work.address, images: each, task: { ...task } }
     })
+    const images = each * jobs.length
     const outcomes = await meet(runner, jobs, this.#rounds, {
       ...(signal ? { signal } : {}),
       ...(sameAdapter ? { sameAdapter } : {}),
-      ...(onJobs ? { onEvent: onJobs } : {}),
+      onEvent: (event) => onJobs?.(event, { round: this.#epochs.length + 1, images }),
     })
     signal?.throwIfAborted()
     const { done, dropped } = this.#sorted(outcomes)

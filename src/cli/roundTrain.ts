@@ -1,0 +1,109 @@
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { UsageError } from '../base/errors.ts'
+import { counted } from '../base/format.ts'
+import type { ImageDataset } from '../data/dataset.ts'
+import { isStored } from '../host/host.ts'
+import { trainRounds } from '../jobs/node/trainRounds.ts'
+import type { Network } from '../nn/network.ts'
+import { parseAddress, writeAddress } from '../store/node/address.ts'
+import type { FitResult } from '../train/fit.ts'
+import type { FitOptions } from '../train/fitOptions.ts'
+import { type RoundOptions, roundNames } from '../train/options/rounds.ts'
+import type { Plan } from '../transfer/scenario.ts'
+import { rootOf } from './bulkPredict.ts'
+import { type JobOptions, withRunner } from './jobOptions.ts'
+import { JobProgress } from './jobProgress.ts'
+import type { CommonOptions } from './options.ts'
+import type { Output } from './output.ts'
+import { addressOf } from './spreadTrain.ts'
+import { flagName, tableOption } from './tableOptions.ts'
+
+/** Adds the options of a training by rounds. */
+export function withRounds(command: Command): Command {
+  for (const name of roundNames) command.addOption(tableOption(name))
+  return command
+}
+
+/** The options of a training by rounds among all, without what is undefined. */
+export function roundsOf(options: RoundOptions): RoundOptions {
+  return Object.fromEntries(
+    roundNames.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])),
+  )
+}
+
+/**
+ * Refuses what has no meaning, before anything is read.
+ * @throws UsageError for options of rounds without --rounds, or --queue without a store
+ */
+export function checkRounds(options: RoundOptions & JobOptions, command: Command): void {
+  const typed = roundNames.find(
+    (name) => name !== 'rounds' && command.getOptionValueSource(name) === 'cli',
+  )
+  if (!options.rounds && typed)
+    throw new UsageError(`${flagName(typed)} is for a training by rounds: give --rounds, too`)
+  if (options.rounds && options.queue && options.store === undefined)
+    throw new UsageError(
+      '--queue needs --store ADDRESS: a place that this machine and all workers reach, such as ' +
+        's3://bucket/work, where they leave what they compute',
+    )
+  if (options.shardSize !== undefined && options.rounds)
+    throw new UsageError('--shard-size is not for --rounds: --slots divides the images')
+}
+
+/** Trains by rounds, with the workers of a queue or in this process, and shows every round. */
+export async function roundTrain(
+  model: Network,
+  options: RoundOptions & JobOptions & CommonOptions,
+  job: {
+    readonly dir: string
+    readonly folder: string
+    readonly data: ImageDataset
+    readonly plan: Plan
+    readonly output: Output
+    /** Told how many rounds there are. */
+    readonly onRounds: (rounds: number) => void
+  },
+  fitOptions: FitOptions,
+): Promise<FitResult> {
+  const { dir, folder, data, plan, output, onRounds } = job
+  const first = data.train.at(0)?.source
+  if (first === undefined || !isStored(first))
+    throw new TypeError(`${dir} was not opened as a store`)
+  const root = rootOf(addressOf(dir), first.address)
+  const place = options.store ?? writeAddress(parseAddress(join(folder, 'rounds')))
+  const { featureCache: _, ...training } = fitOptions
+  const { rounds: __, ...rounds } = roundsOf(options)
+  let progress: { readonly round: number; readonly shown: JobProgress } | null = null
+  let found = 0
+  return withRunner(options, options.adapter, async ({ runner, store }) =>
+    trainRounds(model, data, root, {
+      ...training,
+      rounds,
+      runner,
+      work: await store(place),
+      plan,
+      sameAdapter: options.sameAdapter,
+      onJobs: (event, { round, images }) => {
+        if (progress?.round !== round)
+          progress = { round, shown: new JobProgress(output, `round ${round}`, images) }
+        progress.shown.onEvent(event)
+      },
+      onRound: (event) => {
+        output.endProgress()
+        output.event({ ...event })
+        onRounds(event.rounds)
+        if (event.found) found++
+        else if (found > 0) {
+          output.labeled('resumed', `after round ${found}, from ${place}`)
+          found = 0
+        }
+        for (const { slot, reason } of event.dropped)
+          output.warn(
+            `round ${event.round} goes on with ${event.slots - event.dropped.length} of ` +
+              `${counted(event.slots, 'slot')}, without slot ${slot + 1}: ${reason}`,
+          )
+      },
+    }),
+  )
+}
