@@ -95,6 +95,7 @@ export default defineConfig({
         'In the browser': '/browser',
         'From TypeScript': '/programs',
         'Where it runs': '/runtimes',
+        'Many machines': '/cluster',
       }),
       menu('How it works', {
         Architecture: '/architecture',
