@@ -1,7 +1,9 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { UsageError } from '../base/errors.ts'
+import { misfit } from '../base/form.ts'
 import { counted } from '../base/format.ts'
+import { runFiles } from '../base/runFiles.ts'
 import type { ImageDataset } from '../data/dataset.ts'
 import { isStored } from '../host/host.ts'
 import { trainRounds } from '../jobs/node/trainRounds.ts'
@@ -9,7 +11,8 @@ import type { Network } from '../nn/network.ts'
 import { parseAddress, writeAddress } from '../store/node/address.ts'
 import type { FitResult } from '../train/fit.ts'
 import type { FitOptions } from '../train/fitOptions.ts'
-import { type RoundOptions, roundNames } from '../train/options/rounds.ts'
+import { type RoundOptions, roundNames, roundOptions } from '../train/options/rounds.ts'
+import type { RunConfig } from '../train/runFolder.ts'
 import type { Plan } from '../transfer/scenario.ts'
 import { rootOf } from './bulkPredict.ts'
 import { type JobOptions, withRunner } from './jobOptions.ts'
@@ -30,6 +33,36 @@ export function roundsOf(options: RoundOptions): RoundOptions {
   return Object.fromEntries(
     roundNames.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])),
   )
+}
+
+/**
+ * The options that a resumed run continues with: its own, except for those that were typed.
+ * @param typed whether an option was typed
+ * @throws UsageError if a typed one may not change, and differs from the run's, or if one of the
+ * run's is none
+ */
+export function resumedRounds<T extends RoundOptions>(
+  options: T,
+  typed: (name: string) => boolean,
+  config: RunConfig,
+  folder: string,
+): T {
+  const saved: Record<string, unknown> = {}
+  for (const name of roundNames) {
+    const value = config.options[name]
+    const { rule, decisive } = roundOptions[name]
+    const wrong = value === undefined ? null : misfit(value, rule, `options.${name}`)
+    if (wrong) throw new UsageError(`${join(folder, runFiles.config)} is damaged: ${wrong}`)
+    const fixed = decisive === 'run'
+    const now = options[name]
+    if (typed(name) && fixed && now !== (value ?? (name === 'rounds' ? false : undefined)))
+      throw new UsageError(
+        `${folder} was started ${value === undefined ? 'without' : `with ${value} as`} ` +
+          `${flagName(name)}; leave it out to continue it, or train into another folder with --out`,
+      )
+    saved[name] = typed(name) ? now : value
+  }
+  return { ...options, ...saved }
 }
 
 /**

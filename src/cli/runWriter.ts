@@ -67,8 +67,9 @@ async function existingRun(folder: string, resume: boolean, force: boolean): Pro
     )
   for (const name of Object.values(runFiles)) await requireWritable(join(folder, name))
   const checkpoint = await readCheckpoint(diskFiles, join(folder, runFiles.checkpoints))
-  const config =
-    checkpoint && (await exists(join(folder, runFiles.config))) ? await readRunConfig(folder) : null
+  const written = (await exists(join(folder, runFiles.config))) ? await readRunConfig(folder) : null
+  // A training by rounds has its checkpoints in a store.
+  const config = checkpoint || written?.options.rounds === true ? written : null
   return { config, epochs: checkpoint?.epochs.length ?? 0, resumable: checkpoint !== null }
 }
 

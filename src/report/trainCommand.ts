@@ -1,4 +1,5 @@
 import { quoted } from '../base/node/quoted.ts'
+import { roundOptions } from '../train/options/rounds.ts'
 import { setupOptions } from '../train/options/setup.ts'
 import { isByOptimizer, isConditional, type OptionSpec } from '../train/options/spec.ts'
 import { specs } from '../train/options/table.ts'
@@ -8,6 +9,7 @@ type Options = Readonly<Record<string, unknown>>
 const table: readonly (readonly [name: string, spec: OptionSpec])[] = [
   ...Object.entries(setupOptions),
   ...Object.entries(specs),
+  ...Object.entries(roundOptions),
 ]
 
 /**

@@ -37,7 +37,7 @@ import type { Stop } from '../interrupt.ts'
 import { type JobOptions, requireNoJobs, withJobs } from '../jobOptions.ts'
 import { dataHelp, divisionOf, path, withCommon } from '../options.ts'
 import { epochHeader, epochLine, Output } from '../output.ts'
-import { checkRounds, roundsOf, roundTrain, withRounds } from '../roundTrain.ts'
+import { checkRounds, resumedRounds, roundsOf, roundTrain, withRounds } from '../roundTrain.ts'
 import { describeChanges, imagesOf } from '../runImages.ts'
 import { type ExistingRun, RunWriter, writingRun } from '../runWriter.ts'
 import { inSession } from '../session.ts'
@@ -111,12 +111,15 @@ async function train(dir: string, options: Options, command: Command): Promise<v
 async function trainInto(
   folder: string,
   given: string,
-  options: Options,
+  typedOptions: Options,
   command: Command,
   before: ExistingRun,
 ): Promise<void> {
-  const output = new Output(options.json)
+  const output = new Output(typedOptions.json)
   const typed = (name: string) => command.getOptionValueSource(name) === 'cli'
+  const options = before.config
+    ? resumedRounds(typedOptions, typed, before.config, folder)
+    : typedOptions
   const settings = before.config
     ? resumedSettings(options, typed, before.config, folder)
     : settingsOf(options)
@@ -214,7 +217,8 @@ async function trainOn(engine: Engine, job: Job): Promise<void> {
   const started = performance.now()
   const result = await fitAndKeep(model, { ...job, settings, featureCache, plan }, run)
   const last = result.epochs.at(-1)
-  const goOn = nextCommand('train', dir, '--out', folder, '--resume')
+  const where = options.rounds && options.store ? ['--store', options.store] : []
+  const goOn = nextCommand('train', dir, '--out', folder, '--resume', ...where)
   if (!last)
     throw stop.error(
       result.keptBatches
@@ -338,7 +342,7 @@ function resumed(
 }
 
 function report(
-  { data, folder, settings, output }: Job,
+  { data, folder, settings, options, output }: Job,
   result: FitResult,
   plan: Plan,
   seconds: number,
@@ -375,8 +379,8 @@ function report(
   output.labeled('time', `${duration(seconds)} in all`)
   output.labeled(
     'run',
-    `${folder}: the weights of epoch ${kept.epoch}, the figures of every epoch, the options and ` +
-      'a checkpoint',
+    `${folder}: the weights of epoch ${kept.epoch}, the figures of every epoch, the options` +
+      (options.rounds ? '' : ' and a checkpoint'),
   )
   if (aborted) return
   output.command('next', nextCommand('report', folder))
