@@ -175,7 +175,7 @@ export async function attempt<T>(
         ask((error) => {
           said = error
         }),
-        answerTime + 2000,
+        Math.min(answerTime + 2000, patience),
       )
     } catch (error) {
       const cause = error instanceof LateError && said !== null ? said : error
