@@ -16,6 +16,11 @@ const kinds = {
     purpose: 'which kernels are fastest on each adapter (tune)',
     each: false,
   },
+  models: {
+    place: /^models$/,
+    purpose: 'networks of the jobs that a worker took from a queue',
+    each: false,
+  },
   weights: { place: /^weights$/, purpose: 'trained networks that were fetched', each: true },
   datasets: { place: /^datasets$/, purpose: 'named datasets that were fetched', each: true },
   swiftshader: {

@@ -14,8 +14,10 @@ import type { Store } from '../../store/store.ts'
 import type { Engine } from '../../tensor/tensor.ts'
 import { chooseScenario } from '../../train/chooseScenario.ts'
 import { fit } from '../../train/fit.ts'
+import { learnTrust } from '../../train/learnTrust.ts'
 import type { RunConfig } from '../../train/runFolder.ts'
 import { fitOptionsOf, scenarioOf, type TrainSettings, wrongSetting } from '../../train/settings.ts'
+import { trustText } from '../../train/trustFile.ts'
 import { applyScenario } from '../../transfer/scenario.ts'
 import { readSafetensors, writeSafetensors } from '../../weights/safetensors.ts'
 import { jobId } from '../identity.ts'
@@ -134,6 +136,8 @@ export const trainingKind: JobKind<null> = {
       await write(runFiles.config, encoder.encode(`${JSON.stringify(config, null, 2)}\n`))
       await write(runFiles.metrics, encoder.encode(lines))
       await write(runFiles.weights, values)
+      const trust = await learnTrust(model, data, { signal })
+      if (trust) await write(runFiles.trust, encoder.encode(trustText(trust)))
       const { valAccuracy, valLoss, epoch } = kept
       const facts: TrainingFacts = {
         valAccuracy,
