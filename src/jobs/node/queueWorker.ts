@@ -5,6 +5,7 @@ import { QueueError } from '../runner.ts'
 import type { Tools } from '../workplace.ts'
 import { Hands } from './hands.ts'
 import {
+  atFirst,
   attempt,
   closeConnection,
   findServer,
@@ -50,7 +51,7 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerSummary> 
   const timing = { ...usualTiming, ...options.timing }
   const tell = options.onEvent ?? (() => {})
   const server = await findServer(options)
-  const version = await attempt(server, timing, () => server.migrate())
+  const version = await attempt(server, atFirst(timing), () => server.migrate())
   if (version !== null) tell({ type: 'migrated', version })
   const queue = await openQueue(server, timing)
   try {

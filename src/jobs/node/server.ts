@@ -130,8 +130,7 @@ async function openTelemetry(): Promise<Telemetry> {
 export async function openQueue(server: Server, timing: Timing): Promise<JobQueue> {
   const { Queue } = server.classes
   // A first attempt that failed stays failed: each one needs a queue of its own.
-  const patience = Math.min(timing.patience, firstPatience)
-  return await attempt(server, { ...timing, patience }, async (remember) => {
+  return await attempt(server, atFirst(timing), async (remember) => {
     const queue = new Queue(server.name, server.base)
     const refusal = new Promise<never>((_, reject) => {
       queue.on('error', (error) => {
@@ -147,6 +146,11 @@ export async function openQueue(server: Server, timing: Timing): Promise<JobQueu
       throw error
     }
   })
+}
+
+/** The waits for a server that has never answered: its URL may be wrong. */
+export function atFirst(timing: Timing): Timing {
+  return { ...timing, patience: Math.min(timing.patience, firstPatience) }
 }
 
 /** A server that has never answered is waited for so many milliseconds. */
