@@ -6,7 +6,7 @@ const categories = {
   Operators: ['autograd', 'ops'],
   'Layers and networks': ['nn'],
   'The four scenarios': ['transfer'],
-  Images: ['data', 'host'],
+  Images: ['data', 'host', 'store'],
   Training: ['train'],
   Optimizers: ['optim'],
   'Weights and files': ['weights'],

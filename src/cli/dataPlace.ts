@@ -20,8 +20,9 @@ export interface FetchOptions {
 }
 
 /**
- * Where images are that a command was given: at the path or address itself, or, where nothing is there and a
- * dataset has that name, in the folder of the dataset, which is fetched if it is not here.
+ * Where images are that a command was given: at the path or address itself, or, where nothing is
+ * there and a dataset has that name, in the folder of the dataset, which is fetched if it is not
+ * here.
  * @throws DataError if it cannot be fetched, or would have to be while offline
  */
 export async function dataPlace(

@@ -33,7 +33,10 @@ export interface Store {
     content: Uint8Array,
     options?: { readonly ifAbsent?: boolean },
   ): Promise<boolean>
-  /** The objects below a folder, sorted by code unit of their paths. */
+  /**
+   * The objects below a folder, all of them for '', in the order of their paths' bytes in UTF-8.
+   * Paths are as they are in the store: of a bucket they may be ones that `requirePath` refuses.
+   */
   list(folder: string): AsyncIterable<StoredObject>
   /** Removes an object, if there is one. */
   remove(path: string): Promise<void>
@@ -43,7 +46,12 @@ export interface Store {
 /** What is wrong with an access: only `unreachable` may go well when it is tried again. */
 export type StoreProblem = 'missing' | 'denied' | 'unreachable' | 'refused'
 
-/** An object, or a whole store, that cannot be read or written. */
+/**
+ * An object, or a whole store, that cannot be read or written; `problem` says whether it may be
+ * there another time.
+ * @example
+ * if (error instanceof StoreError && error.problem === 'unreachable') await later()
+ */
 export class StoreError extends GraftError {
   readonly problem: StoreProblem
 
