@@ -207,6 +207,9 @@ function hours({ bytes, step, steps, local, bandwidth }: Case, workers: number):
   return (workers === 1 ? one : Math.ceil(steps / workers / local) * round) / 3600
 }
 
+const rowText = ({ seed, one, rounds, steps }: Row) =>
+  `| ${[seed, percent(one), percent(rounds), ...steps].join(' | ')} |`
+
 function summary({ adapter, rows, setting, parts }: Results): string {
   const [train = 0, val = 0, passes = 0, slots = 0, local = 0] = setting
   const mean = (of: (row: Row) => number) =>
@@ -230,12 +233,14 @@ function summary({ adapter, rows, setting, parts }: Results): string {
       const time = hours(one, workers)
       const gain = alone / time
       const bar = '█'.repeat(Math.max(1, Math.round((gain / 64) * 40)))
-      return `| ${workers} | ${time.toFixed(1)} | ${gain.toFixed(1)} | ${percent(gain / workers)} | ${bar} |`
+      const cells = [workers, time.toFixed(1), gain.toFixed(1), percent(gain / workers), bar]
+      return `| ${cells.join(' | ')} |`
     })
     const paying = counts.filter((workers) => hours(one, workers) > 1.25 * hours(one, 2 * workers))
     const until = 2 * (paying.at(-1) ?? 1)
     return (
-      `### ${one.name}\n\n| workers | hours | times as fast | of each | |\n|--:|--:|--:|--:|:--|\n` +
+      `### ${one.name}\n\n| workers | hours | times as fast | of each | |\n` +
+      '|--:|--:|--:|--:|:--|\n' +
       `${lines.join('\n')}\n\nTwice the workers save a fifth of the time at least up to ` +
       `${until}${until >= 128 ? ' and more' : ''}.\n`
     )
@@ -247,12 +252,13 @@ Written by \`npx tsx bench/rounds.ts\` on ${adapter}.
 
 ## Accuracy at equal total steps
 
-${train} emoji to train on and ${val} to validate on, ${passes} passes, batches of ${recipe.batchSize}, \
-alexnet-64, everything trains; ${slots} slots of ${local} steps a round, outer rate 0.7, momentum 0.9.
+${train} emoji to train on and ${val} to validate on, ${passes} passes, batches of \
+${recipe.batchSize}, alexnet-64, everything trains; ${slots} slots of ${local} steps a round, outer rate \
+0.7, momentum 0.9.
 
 | seed | one worker | ${slots} slots | steps of one | of all slots |
 |--:|--:|--:|--:|--:|
-${rows.map((row) => `| ${row.seed} | ${percent(row.one)} | ${percent(row.rounds)} | ${row.steps[0]} | ${row.steps[1]} |`).join('\n')}
+${rows.map(rowText).join('\n')}
 | mean | ${percent(one)} | ${percent(many)} | | |
 
 The slots differ from one worker by ${(100 * (many - one)).toFixed(1)} points; 1.5 were allowed.
@@ -262,10 +268,11 @@ The slots differ from one worker by ${(100 * (many - one)).toFixed(1)} points; 1
 300,000 steps of all workers together, rounds of 500 steps. Measured here: \
 ${(1e9 * (parts?.file ?? 0)).toFixed(2)} ns to write and hash a byte of weights, \
 ${(1e9 * (parts?.average ?? 0)).toFixed(2)} ns to average one. Assumed: ${requests} requests of \
-${1000 * latency} ms a round, connections of 1 Gbit/s, and the time of a step where it is not measured.
+${1000 * latency} ms a round, connections of 1 Gbit/s, and the time of a step where it is not \
+measured.
 
 ${tables.join('\n')}
-Gradients averaged at every step would cost a worker of full AlexNet 2 × ${averaging.toFixed(1)} s at \
-1 Gbit/s for each step.
+Gradients averaged at every step would cost a worker of full AlexNet 2 × ${averaging.toFixed(1)} s \
+at 1 Gbit/s for each step.
 `
 }

@@ -77,7 +77,7 @@ function expectSame(a: StateDict, b: StateDict): void {
     expect(sameBits(data, b[name]?.data), name).toBe(true)
 }
 
-test('one slot without momentum, at rate 1, is a training without rounds, byte for byte', async () => {
+test('one slot without momentum, at rate 1, has the bytes of a training without rounds', async () => {
   const { model } = await network()
   const options = { ...recipe, augment: 'light', mixup: 0.3, schedule: 'cosine' } as const
   const plain = await fit(model, data, options)
@@ -114,7 +114,7 @@ function runnerInOrder(order: (jobs: Job[]) => Job[], late: (job: Job) => boolea
   }
 }
 
-test('two slots give the same bytes whichever comes first, and leave no files of past rounds', async () => {
+test('two slots give the same bytes whichever comes first, and old files go', async () => {
   const forward = await trained('two', { slots: 2 })
   const never = () => false
   const runner = runnerInOrder((jobs) => jobs.reverse(), never)

@@ -263,7 +263,8 @@ class Training {
     if (done.length < quorum)
       throw new JobError(
         `${done.length} of ${slots} slots were trained, and a round needs ${quorum}: ` +
-          `${reasonOf(dropped[0]?.reason)}; what is done is kept, and running this again does the rest`,
+          `${reasonOf(dropped[0]?.reason)}; what is done is kept, and running this again does ` +
+          'the rest',
       )
     return { done, dropped }
   }
