@@ -105,13 +105,12 @@ export async function roundTrain(
     throw new TypeError(`${dir} was not opened as a store`)
   const root = rootOf(addressOf(dir), first.address)
   const place = options.store ?? writeAddress(parseAddress(join(folder, 'rounds')))
-  const { featureCache: _, ...training } = fitOptions
-  const { rounds: __, ...rounds } = roundsOf(options)
+  const { rounds: _, ...rounds } = roundsOf(options)
   let progress: { readonly round: number; readonly shown: JobProgress } | null = null
   let found = 0
   return withRunner(options, options.adapter, async ({ runner, store }) =>
     trainRounds(model, data, root, {
-      ...training,
+      ...fitOptions,
       rounds,
       runner,
       work: await store(place),

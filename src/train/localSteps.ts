@@ -35,9 +35,7 @@ export async function localSteps(
   try {
     if (before) session.restore(before)
     const start = before ?? (await session.readState())
-    // No state is kept within the steps: they are made again if they are cut off.
-    const unsaved = { ...settings, checkpointSeconds: Number.POSITIVE_INFINITY }
-    const snapshots = new Snapshots(model.engine.host.files, unsaved, start, start, false)
+    const snapshots = new Snapshots(model.engine.host.files, settings, start, start, false)
     let [loss, correct, count, lr] = [0, 0, 0, 0]
     for (let left = steps; left > 0 && session.epoch <= settings.epochs; ) {
       const { train } = await session.open()

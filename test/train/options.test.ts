@@ -67,11 +67,12 @@ const acting: Readonly<Record<keyof FitOptions, string>> = {
   classWeights: 'train/recipe/classWeights train/session train/step cli/tableOptions web/settings',
   labelSmoothing: 'train/step',
   mixup:
-    'train/fit train/recipe/mixup train/session train/step web/fieldProblems web/prepare web/settings',
+    'train/fit train/recipe/mixup train/session train/step cli/spreadTrain web/fieldProblems ' +
+    'web/prepare web/settings',
   accumulate: 'train/memory train/session train/step',
   clip: 'train/step',
   ema: 'train/memory train/session',
-  featureCache: 'train/session cli/trainSettings web/trainRun',
+  featureCache: 'train/session cli/trainSettings cli/commands/train web/trainRun',
   onEvent: 'train/fit train/session train/epoch …',
   checkpoint: 'train/fit train/snapshots cli/commands/train …',
   beforeCheckpoint: 'train/snapshots cli/commands/train cli/commands/reproduce',

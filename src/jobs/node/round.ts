@@ -124,6 +124,8 @@ async function train(
     const { batchSize = defaultBatchSize } = slot.options
     const settings = resolveOptions({
       ...slot.options,
+      // The steps are made again if they are cut off: no state within them is kept.
+      checkpointSeconds: Number.POSITIVE_INFINITY,
       signal,
       onEvent: (event: TrainEvent) => {
         if (event.type === 'skipped') broken.push({ name: event.name, reason: event.reason })
