@@ -21,7 +21,7 @@ export class Pace {
     if (this.#latest.length > most) this.#latest.shift()
   }
 
-  /** After so many milliseconds a job of so many images is late; infinite until fellows are known. */
+  /** After so many milliseconds a job of so many images is late; infinite until pace is known. */
   deadline(images: number): number {
     if (this.#latest.length < fewest) return Number.POSITIVE_INFINITY
     const ordered = this.#latest.toSorted((a, b) => a - b)
