@@ -46,8 +46,9 @@ export function requireFrozenPart(
 
 function nothingToDo(why: string): UsageError {
   return new UsageError(
-    `${part}: ${why}, so there is nothing for them to do; leave --queue out to train on this ` +
-      'machine, or take --scenario small-similar or small-different',
+    `${part}: ${why}, so there is nothing for them to do; --rounds has them train everything, ` +
+      'without --queue this machine trains alone, and in --scenario small-similar or ' +
+      'small-different layers are frozen',
   )
 }
 
