@@ -12,7 +12,7 @@ import {
   timeLeftText,
 } from '../train/timeLeft.ts'
 import { exitCodes } from './errors.ts'
-import { jsonLine, labeled, labeledCommand } from './lines.ts'
+import { jsonLine, labeled, labeledCommand, sentence } from './lines.ts'
 import { Progress, type Standing } from './progress.ts'
 
 /** Milliseconds between two 'read' events. */
@@ -81,6 +81,11 @@ export class Output {
   /** A label and its text, broken into lines. */
   labeled(label: string, text: string): void {
     this.lines(labeled(label, text))
+  }
+
+  /** A sentence without a label, broken into lines. */
+  sentence(text: string): void {
+    this.lines(sentence(text))
   }
 
   /** A label and a command to type. */
