@@ -238,10 +238,10 @@ function summary(): string {
     const gains = [mean, meanOfRest, worst].map(points)
     return `| ${[name, pairs.length, ...gains, better, worse].join(' | ')} |`
   })
-  const rates = rows.map(
-    (row) =>
-      `| ${[named(row), ...Object.values(ratesOf(row)).map((rate) => rate ?? 'none')].join(' | ')} |`,
-  )
+  const rates = rows.map((row) => {
+    const cells = Object.values(ratesOf(row)).map((rate) => rate ?? 'none')
+    return `| ${[named(row), ...cells].join(' | ')} |`
+  })
   const trained = rows.map((row) => {
     const cells = [...row.trained]
       .sort((a, b) => a.lr - b.lr)
@@ -254,10 +254,10 @@ function summary(): string {
   })
   return `# Which rule finds a good learning rate?
 
-Made by \`npx tsx bench/learningRates.ts\`. For each case a search of ${steps} steps, and trainings of
-${epochs} epochs with batches of ${batchSize}, on up to ${most.train} images. All rules read the same search, smoothed
-to both sides and with losses that diverge limited; fastai's read the exponential average. The
-suggestion of \`lr-find\` is the rate at which nine tenths of the fall are done. "The lowest" is the
+Made by \`npx tsx bench/learningRates.ts\`. For each case a search of ${steps} steps, and
+trainings of ${epochs} epochs with batches of ${batchSize}, on up to ${most.train} images. All rules read the
+same search, smoothed to both sides and with losses that diverge limited; fastai's read the
+exponential average. The suggestion of \`lr-find\` is the rate at which nine tenths of the fall are done. "The lowest" is the
 rate with the lowest smoothed loss.
 
 ## Compared with the default rate
@@ -271,11 +271,11 @@ standard errors of the difference.
 |---|---:|---:|---:|---:|---:|---:|
 ${compared.join('\n')}
 
-Nine tenths of the fall and a third of the lowest are alike where the default rate trains. In the case
-from random weights the loss starts far above, and a large rate at once is too much for it: the
-default diverges, and nine tenths of the fall train better than the lowest's third. One rule serves
-all optimizers, since their searches differ by as much as the rates that train well. All cases are of
-one seed, and the rule was chosen on them.
+Nine tenths of the fall and a third of the lowest are alike where the default rate trains. In
+the case from random weights the loss starts far above, and a large rate at once is too much for
+it: the default diverges, and nine tenths of the fall train better than the lowest's third. One
+rule serves all optimizers, since their searches differ by as much as the rates that train well.
+All cases are of one seed, and the rule was chosen on them.
 
 ## The rate of each rule
 
