@@ -255,9 +255,10 @@ function summary(): string {
   return `# Which rule finds a good learning rate?
 
 Made by \`npx tsx bench/learningRates.ts\`. For each case a search of ${steps} steps, and
-trainings of ${epochs} epochs with batches of ${batchSize}, on up to ${most.train} images. All rules read the
-same search, smoothed to both sides and with losses that diverge limited; fastai's read the
-exponential average. The suggestion of \`lr-find\` is the rate at which nine tenths of the fall are done. "The lowest" is the
+trainings of ${epochs} epochs with batches of ${batchSize}, on up to ${most.train} images. All rules read
+the same search, smoothed to both sides and with losses that diverge limited; fastai's read the
+exponential average. The suggestion of \`lr-find\` is the rate at which nine tenths of the fall are
+done. "The lowest" is the
 rate with the lowest smoothed loss.
 
 ## Compared with the default rate
@@ -267,7 +268,7 @@ trained (within a quarter), the accuracy is interpolated between the nearest tra
 logarithm of the rate; a case without any on both sides is left out. Clearly: by more than two
 standard errors of the difference.
 
-| rule | cases | mean gain | where the default does not diverge | worst | clearly better | clearly worse |
+| rule | cases | mean gain | without a diverging default | worst | clearly better | clearly worse |
 |---|---:|---:|---:|---:|---:|---:|
 ${compared.join('\n')}
 
