@@ -43,14 +43,14 @@ export function describeData(
       `${thousands(val.length)} to validate`,
     ].join(', '),
   )
-  describeReading(output, data)
-  if (classes.length > shownClasses) return
   const trained = countByClass(train, classes.length)
   const heldOut = countByClass(val, classes.length)
-  output.labeled(
-    '',
-    classes.map((name, label) => `${name} ${trained[label]} + ${heldOut[label]}`).join(', '),
-  )
+  if (classes.length <= shownClasses)
+    output.labeled(
+      '',
+      classes.map((name, label) => `${name} ${trained[label]} + ${heldOut[label]}`).join(', '),
+    )
+  describeReading(output, data)
 }
 
 /** Warns of images in formats that are not read, and gives the remarks of the data. */

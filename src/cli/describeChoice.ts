@@ -21,12 +21,14 @@ export function describeChoice(output: Output, choice: Choice): void {
     `a linear classifier on the output of each depth, ${folds}-fold, ` +
       `on ${thousands(sampled)} of ${counted(images, 'image')}${of}; ${seconds.toFixed(1)} s`,
   )
+  // Where everything trains, no depth is cut at.
+  const cutAt = choice.scenario.startsWith('small') ? choice.basis : null
   const rows = depths.map(({ layer, features, accuracy, interval, behind }) => [
     layer,
     thousands(features),
     accuracyWithInterval(accuracy, interval),
     behind.value === 0 ? 'the best' : pointsRange(behind),
-    layer === choice.basis ? 'chosen' : behind.value > 0 && behind.low <= 0 ? 'tie' : '',
+    layer === cutAt ? 'chosen' : behind.value > 0 && behind.low <= 0 ? 'tie' : '',
   ])
   output.lines(
     table(

@@ -6,7 +6,7 @@ import { commands } from './commands.ts'
 import { exitCodes, InterruptedError } from './errors.ts'
 import { stopForPipe } from './interrupt.ts'
 import { asStarted, invocation } from './invocation.ts'
-import { table } from './lines.ts'
+import { reflowed, table } from './lines.ts'
 import { watchStreams } from './output.ts'
 import { graftVersion } from './version.ts'
 
@@ -71,7 +71,7 @@ export async function makeProgram(args: readonly string[]): Promise<Command> {
     .exitOverride()
     // One line an error, with the suggestion at its end.
     .configureOutput({
-      writeOut: (text) => process.stdout.write(asStarted(text)),
+      writeOut: (text) => process.stdout.write(reflowed(asStarted(text))),
       writeErr: (text) => process.stderr.write(asStarted(text)),
       outputError: (text, write) =>
         write(

@@ -13,7 +13,7 @@ import {
   timeLeftText,
 } from '../train/timeLeft.ts'
 import { exitCodes } from './errors.ts'
-import { labeled, labeledCommand } from './lines.ts'
+import { labeled, labeledCommand, sentence } from './lines.ts'
 import { Progress, type Standing } from './progress.ts'
 
 /** Milliseconds between two 'read' events. */
@@ -82,6 +82,11 @@ export class Output {
   /** A label and its text, broken into lines. */
   labeled(label: string, text: string): void {
     this.lines(labeled(label, text))
+  }
+
+  /** A sentence without a label, broken into lines. */
+  sentence(text: string): void {
+    this.lines(sentence(text))
   }
 
   /** A label and a command to type. */

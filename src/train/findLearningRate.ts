@@ -35,13 +35,13 @@ export interface LearningRates {
   /** Whether the loss diverged before the last step. */
   readonly diverged: boolean
   /**
-   * The rate to take: where the loss is halfway down. Null if it falls at no rate by more than
-   * batches differ.
+   * The rate to take: where the loss has done nine tenths of its way down. Null if it falls at no
+   * rate by more than batches differ.
    */
   readonly suggestion: RateSuggestion['rate']
   /** The points that the suggestion comes from: the first one of the fall, and the lowest one. */
   readonly fall: RateSuggestion['fall']
-  /** The losses smoothed to both sides, one for each point. */
+  /** The losses limited and smoothed to both sides, one for each point. */
   readonly trend: RateSuggestion['trend']
   /**
    * For comparison, a point on the longest valley of the smoothed loss (fastai's `valley`), and

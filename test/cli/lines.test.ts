@@ -1,9 +1,11 @@
 import { spawnSync } from 'node:child_process'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { fsPath } from '../../src/base/node/fileNames.ts'
 import { quoted } from '../../src/base/node/quoted.ts'
 import { widthOf } from '../../src/base/textWidth.ts'
-import { labeled, labeledCommand, table } from '../../src/cli/lines.ts'
+import { describeChoice } from '../../src/cli/describeChoice.ts'
+import { labeled, labeledCommand, reflowed, table } from '../../src/cli/lines.ts'
+import { Output } from '../../src/cli/output.ts'
 import { barLine } from '../../src/cli/progress.ts'
 import { dataName } from '../../src/cli/shell.ts'
 
@@ -39,6 +41,62 @@ describe('lines', () => {
       'data         日本 日本 日本 日本 日本',
       '             日本 日本 日本 日本 日本',
     ])
+  })
+
+  test('a table fits a narrow terminal: closer columns, then the last one broken or below', () => {
+    const rows = [
+      ['operator', 'cases', 'kernels'],
+      ['conv2d', 27, 'conv2d/forward, reduce/rows'],
+      ['関数', 8],
+    ]
+    const at = (columns: number) => table(rows, { right: [1], columns })
+    expect(at(44)).toEqual(table(rows, { right: [1], columns: Number.POSITIVE_INFINITY }))
+    expect(at(42)[1]).toBe('conv2d      27 conv2d/forward, reduce/rows')
+    expect(at(32)).toEqual([
+      'operator cases kernels',
+      'conv2d      27 conv2d/forward,',
+      '               reduce/rows',
+      '関数         8',
+    ])
+    expect(at(24)).toEqual([
+      'operator cases',
+      '    kernels',
+      'conv2d      27',
+      '    conv2d/forward,',
+      '    reduce/rows',
+      '関数         8',
+    ])
+    expect(table([], { columns: 20 })).toEqual([])
+  })
+
+  test('paragraphs of a help text are broken where the terminal ends, lists and examples not', () => {
+    const list = '  --seed <n>  a number that decides the split and the order'
+    const help = `Usage: graft x\n\nOne sentence in\ntwo lines.\n\nOptions:\n${list}\n`
+    expect(reflowed(help, 20)).toBe(
+      `Usage: graft x\n\nOne sentence in two\nlines.\n\nOptions:\n${list}\n`,
+    )
+  })
+
+  test('a depth is called chosen only where something is put on it', () => {
+    const interval = { low: 0.4, high: 0.9 }
+    const depth = (layer: string, behind: number) => ({
+      ...{ layer, part: 'early' as const, features: 9, accuracy: 0.7, expected: 0.7, interval },
+      ...{ behind: { value: behind, low: behind - 0.1, high: behind + 0.1 } },
+      ...{ validation: 0.7, validationOfHalf: 0.7 },
+    })
+    const counts = { images: 18, classes: 2, sampled: 18, sampledClasses: 2, folds: 3, steps: 9 }
+    const more = { validation: 6, sampledValidation: 6, seconds: 1, readSeconds: 1, seed: 0 }
+    const depths = [depth('features.2', 0.02), depth('features.5', 0)]
+    const evidence = { ...counts, ...more, chance: 0.5, pretrained: true, depths }
+    const head = { replace: 'last', cut: null, tie: null, forecast: null, reason: '' } as const
+    const shown = (scenario: 'small-different' | 'large-similar') => {
+      const output = new Output()
+      const lines = vi.spyOn(output, 'lines').mockReturnValue()
+      describeChoice(output, { ...head, scenario, basis: 'features.2', evidence })
+      return lines.mock.calls.flat(2).find((line) => line.includes('features.2'))
+    }
+    expect(shown('small-different')).toMatch(/-8\.0 to 12\.0 +chosen$/)
+    expect(shown('large-similar')).toMatch(/-8\.0 to 12\.0 +tie$/)
   })
 
   test('a progress bar fits its terminal, and the time left stands at its end', () => {

@@ -77,7 +77,10 @@ describe('train, evaluate, predict', () => {
     expect([evaluated.code, evaluated.complaints]).toEqual([0, []])
     const percent = (100 * Number(kept?.valAccuracy)).toFixed(1)
     expect(evaluated.stdout).toMatch(
-      new RegExp(`accuracy +${percent.replace('.', '\\.')} % \\(\\d of 6\\)`),
+      new RegExp(
+        `accuracy +${percent.replace('.', '\\.')} % \\(\\d of 6\\); ` +
+          '95 % interval: [\\d.]+ to [\\d.]+ %\\n',
+      ),
     )
     expect(evaluated.stdout).toMatch(/class +images +precision +recall\ncircle +2 /)
     expect(evaluated.stdout).toMatch(/is \\ taken for +circle +square +stripes\ncircle( +\d){3}\n/)

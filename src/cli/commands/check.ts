@@ -78,7 +78,7 @@ async function run(names: readonly string[], options: CheckCommandOptions): Prom
       'y is what the operator gives, dx and the like are gradients; each is compared with the ' +
         'same computed in float64, and gradients also with differences of the loss',
     )
-    output.labeled('worst error', 'relative to the size of the numbers, and at which place')
+    output.labeled('error', 'the largest, relative to the size of the numbers, and at which place')
     output.line()
     output.lines(verdict(report, chosen, (performance.now() - begun) / 1000))
     output.event({ type: 'result', ok: report.ok, rows: report.rows, suspects: report.suspects })
@@ -108,7 +108,7 @@ function choose(names: readonly string[]): readonly Subject[] {
 const digits = (value: number) => (value === 0 ? '0' : value.toExponential(1))
 
 function rowsAsTable(rows: readonly CheckRow[]): string[] {
-  const header = ['', 'result', 'against', 'cases', 'worst error', 'at', 'verdict', 'kernels']
+  const header = ['', 'result', 'against', 'cases', 'error', 'at', '', 'kernels']
   let before = ''
   const lines = rows.map((row) => {
     const name = `${row.subject}${row.kernels === 'plain' ? ', plain' : ''}`

@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { UsageError } from '../../base/errors.ts'
-import { accuracyWithInterval, duration, percent, pointsRange } from '../../base/format.ts'
+import { accuracyWithInterval, counted, duration, percent, pointsRange } from '../../base/format.ts'
 import { writeFileAtomic } from '../../base/node/atomicFile.ts'
 import { makeFolder } from '../../base/node/folder.ts'
 import type { LoadOptions } from '../../base/stateDict.ts'
@@ -166,7 +166,7 @@ async function run(given: string, options: CompareOptions, command: Command): Pr
 
 /** A budget in words. */
 function budgetText({ seconds, epochs }: Budget): string {
-  return seconds === null ? `${epochs} epochs each` : `${seconds} s each`
+  return epochs === null ? `${seconds} s each` : `${counted(epochs, 'epoch')} each`
 }
 
 /** What is trained after each scenario. */
@@ -215,11 +215,11 @@ class Show {
       : replace === 'all' && removed.length > 1
         ? 'a new layer on the features'
         : 'a new last layer'
-    this.#output.lines([
-      '',
+    this.#output.line()
+    this.#output.sentence(
       `${plan.scenario}: ${head}, ${frozen.length ? 'all else frozen' : 'everything trains'}, ` +
         `from ${startsFrom} weights`,
-    ])
+    )
     this.#output.line(epochHeader)
   }
 
@@ -272,17 +272,17 @@ async function report(
   output.lines(
     table(
       [
-        ['', budget, 'accuracy', 'points behind', 'in epoch', 'epochs', 'seconds'],
+        ['', budget, 'accuracy', 'points behind', 'kept', 'epochs', 'seconds'],
         ...rows,
-        ['', 'most common class', percent(chance.mostCommon)],
+        ['', 'most common', percent(chance.mostCommon)],
         ['', 'guessing', percent(chance.guessing)],
       ],
-      { right: [4, 5, 6], indent: '  ' },
+      { right: [4, 5, 6] },
     ),
   )
   output.labeled(
     'accuracy',
-    'that of the best epoch, which train would keep, on the same validation images; in brackets ' +
+    'that of the epoch that train would keep (kept), on the same validation images; in brackets ' +
       'and as points behind the best: 95 % intervals',
   )
   output.lines(['', ...comparisonChart(scenarios, chance), ''])

@@ -197,10 +197,10 @@ async function compare(job: Race): Promise<void> {
   const { header, rows } = raceRows(raced)
   const mostCommon = mostCommonShare(data.val)
   const guess = percent(mostCommon)
-  output.lines([
-    '',
+  output.line()
+  output.sentence(
     'Validation accuracy in the time of the graft (whole epochs, one or more), and in equal epochs',
-  ])
+  )
   output.lines(
     table([header, ...rows, ['most common class', guess, guess]], {
       right: [1, 2, 3, 4, 5],
@@ -265,7 +265,8 @@ class Show {
 
   readonly onWarmUp = (of: Rival): void => {
     this.end()
-    this.#output.lines(['', `${++this.#number}. ${headings[of]}`])
+    this.#output.line()
+    this.#output.sentence(`${++this.#number}. ${headings[of]}`)
     this.#output.progress('compiling', 0, 1, 'which counts for nobody')
   }
 

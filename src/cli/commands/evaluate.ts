@@ -1,7 +1,8 @@
 import { type Command, Option } from 'commander'
 import { at } from '../../base/at.ts'
 import { DataError } from '../../base/errors.ts'
-import { counted, listed, percent } from '../../base/format.ts'
+import { counted, listed, percent, percentRange } from '../../base/format.ts'
+import { shareInterval } from '../../base/interval.ts'
 import { widthOf } from '../../base/textWidth.ts'
 import { type ImageDataset, joined } from '../../data/dataset.ts'
 import { evaluate } from '../../train/evaluate.ts'
@@ -115,7 +116,8 @@ async function run(
       'data',
       `${shortPath(data.root)}, ${partNames[split]}: ${counted(result.count, 'image')}`,
     )
-    report(output, result)
+    // What a run was trained on says nothing of other images.
+    report(output, result, split === 'val' || (split === 'all' && dir !== undefined))
     output.line()
     output.command('next', nextCommand('report', folder, ...(given === undefined ? [] : [given])))
   })
@@ -131,8 +133,12 @@ function partOf(data: ImageDataset, part: (typeof parts)[number]): ImageDataset 
 function report(
   output: Output,
   { accuracy, top5, loss, count, perClass, confusion }: Evaluation,
+  unseen: boolean,
 ): void {
-  output.labeled('accuracy', `${percent(accuracy)} (${Math.round(accuracy * count)} of ${count})`)
+  const right = `${percent(accuracy)} (${Math.round(accuracy * count)} of ${count})`
+  const { low, high } = shareInterval(accuracy, count)
+  const interval = `; 95 % interval: ${percentRange(low, high)}`
+  output.labeled('accuracy', unseen ? right + interval : right)
   if (perClass.length > 5) output.labeled('top 5', percent(top5))
   output.labeled('loss', loss.toFixed(4))
   output.line()

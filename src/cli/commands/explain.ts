@@ -13,7 +13,7 @@ export function addExplain(command: Command): void {
       'after',
       `
 Examples:
-  npx graft-webgpu train photos && graft explain runs/photos
+  npx graft-webgpu train photos && npx graft-webgpu explain runs/photos
   npx graft-webgpu explain runs/photos --json | tail -1`,
     )
     .action(run)

@@ -119,8 +119,8 @@ async function search(
     found.suggestion === null
       ? 'none: at no rate the loss falls by more than batches differ. Train with the default ' +
           'rate (leave --lr out), or search with larger batches (--batch-size)'
-      : `${suggestedRate(found)}, where the loss is halfway down (the mark). Above, the line is ` +
-          `the fall that was used, and the dots were ignored; ${ends}`,
+      : `${suggestedRate(found)}, where nine tenths of the fall are done (the mark). Above, the ` +
+          `line is the fall that was used, and the dots were ignored; ${ends}`,
   )
   output.labeled(
     'compare',

@@ -206,7 +206,8 @@ async function trainOne(
   const { seed, weights, variant } = options
   const { scenario, recipe, augment } = experiment
   const epochs = options.epochs ?? experiment.epochs
-  output.lines(['', `${experiment.name}: ${experiment.what}, ${counted(epochs, 'epoch')}`])
+  output.line()
+  output.sentence(`${experiment.name}: ${experiment.what}, ${counted(epochs, 'epoch')}`)
   const model = await alexnet(engine, { weights, seed, ...(variant ? { variant } : {}) })
   try {
     const plan = applyScenario(model, { ...scenario, classes: data.classes.length, seed })

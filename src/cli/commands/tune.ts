@@ -69,7 +69,7 @@ function report(output: Output, results: readonly TuningResult[]): void {
   output.lines(
     table(
       [
-        ['planes x rows x columns x depth', 'before', 'now', 'tried', 'kernel'],
+        ['product', 'before', 'now', 'tried', 'kernel'],
         ...results.map(({ key, beforeMs, bestMs, best, tried, wrong }) => [
           key,
           `${beforeMs.toFixed(2)} ms`,
@@ -85,7 +85,14 @@ function report(output: Output, results: readonly TuningResult[]): void {
     ),
   )
   output.line()
-  output.line(
+  output.labeled(
+    'product',
+    'a matrix product or convolution of a training step: planes x rows x columns x depth, and ' +
+      'what lies together in memory in its second operand',
+  )
+  output.labeled('kernel', 'the fastest one, and the rows x columns that a thread computes')
+  output.labeled(
+    'result',
     `${gained.length} of ${counted(results.length, 'product')} are faster now: ` +
       `${bestMs.toFixed(1)} ms a step instead of ${beforeMs.toFixed(1)} ms.`,
   )

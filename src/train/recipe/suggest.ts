@@ -5,23 +5,31 @@ export interface RatePoint {
   readonly lr: number
   /** The batch's loss. */
   readonly loss: number
-  /** Its exponential average, which the suggestions use. */
+  /** Its exponential average, which fastai's rules use. */
   readonly smoothed: number
 }
 
 /** A learning rate to train with, and the part of the search that it comes from. */
 export interface RateSuggestion {
   /**
-   * The rate at which the loss is halfway between where it starts and its lowest. Null if it never
-   * falls by more than batches differ.
+   * The rate at which the loss has done nine tenths of its way down. Null if it never falls by more
+   * than batches differ.
    */
   readonly rate: number | null
   /** The first point of the fall, and the lowest one. Those before and after are not used. */
   readonly fall: { readonly start: number; readonly end: number } | null
-  /** The losses that the suggestion was read from: smoothed to both sides, one for each point. */
+  /**
+   * The losses that the suggestion was read from, one for each point: limited to as far above the
+   * first ones as the lowest is below, and smoothed to both sides.
+   */
   readonly trend: readonly number[]
 }
 
+/**
+ * The share of the fall that is done at the suggested rate. Chosen by trained accuracy, of several
+ * rules: bench/results/learning-rates.md.
+ */
+const done = 0.9
 /** Standard deviation of the smoothing Gaussian, as a share of the search's steps. */
 const width = 0.03
 /** How many times its own uncertainty a fall has to be. */
@@ -30,31 +38,49 @@ const least = 4
 const fewest = 5
 
 /**
- * Suggests a learning rate: the one at which the loss is halfway down to its lowest.
+ * Suggests a learning rate: the one at which the loss has done nine tenths of its fall, from where
+ * it starts to its lowest.
  *
- * Two things mislead rules that look for the longest or steepest fall of an exponential average:
- * the average begins with single batches, so that it falls or rises while nothing is learned yet,
- * and it lags behind. Here the loss is smoothed to both sides, the level that it starts from is the
- * median of the first third before its lowest, which a few odd losses do not move, and a fall
- * counts only if it is larger than what single batches differ by.
+ * Rules that look for the longest or steepest fall of an exponential average are misled: the
+ * average begins with single batches, so that it falls or rises while nothing is learned yet, and
+ * it lags behind. Here the loss is smoothed to both sides, and a loss that diverges or a spike at
+ * the start counts as a limited one, or it would hide what is beside it. The level that the loss
+ * starts from is the median of the first third before its lowest, which a few odd losses do not
+ * move, and a fall counts only if it is larger than what single batches differ by.
+ * @param share of the fall that is done at the rate
  */
-export function suggestRate(points: readonly RatePoint[], steps: number): RateSuggestion {
-  const losses = points.map(({ loss }) => loss)
+export function suggestRate(
+  points: readonly RatePoint[],
+  steps: number,
+  share = done,
+): RateSuggestion {
+  const all = points.map(({ loss }) => loss)
+  if (all.length < fewest) return { rate: null, fall: null, trend: all }
+  const first = startOf(all, all.length)
+  const highest = 2 * first - Math.min(...all)
+  const losses = all.map((loss) => Math.min(loss, highest))
   const spread = Math.max(1, width * steps)
   const trend = smoothed(losses, spread)
   const lowest = trend.indexOf(Math.min(...trend))
   if (lowest < fewest) return { rate: null, fall: null, trend }
-  const level = medianOf(losses.slice(0, Math.max(fewest, Math.floor(lowest / 3))))
+  const level = startOf(losses, lowest)
   const depth = level - at(trend, lowest)
   const before = trend.slice(0, lowest + 1)
   // 1.4826 median deviations are a standard deviation, and 2 √π spread points are averaged.
   const noise = 1.4826 * medianOf(before.map((value, i) => Math.abs(at(losses, i) - value)))
   if (!(depth > (least * noise) / Math.sqrt(2 * Math.sqrt(Math.PI) * spread)))
     return { rate: null, fall: null, trend }
-  const lastAbove = (share: number) =>
-    before.findLastIndex((value) => value >= level - share * depth)
-  const start = Math.max(0, lastAbove(0.05))
-  return { rate: at(points, Math.max(0, lastAbove(0.5))).lr, fall: { start, end: lowest }, trend }
+  const lastAbove = (part: number) => before.findLastIndex((value) => value >= level - part * depth)
+  // Single batches may lift the loss again, once it is down: the first time counts.
+  const half = Math.max(0, lastAbove(0.5))
+  const rest = before.slice(half).findIndex((value) => value <= level - share * depth)
+  const fall = { start: Math.max(0, lastAbove(0.05)), end: lowest }
+  return { rate: at(points, half + rest).lr, fall, trend }
+}
+
+/** Where the loss starts: the median of the first third of some points. */
+function startOf(losses: readonly number[], points: number): number {
+  return medianOf(losses.slice(0, Math.max(fewest, Math.floor(points / 3))))
 }
 
 /** Averages with a Gaussian's weights, of the points that there are. */

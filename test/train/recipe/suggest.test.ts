@@ -35,9 +35,9 @@ describe('suggestRate', () => {
     ['a start that falls, then levels', search((power, i) => typical(power) + Math.exp(-i / 3))],
     ['a search that ended early, where it diverged', search(typical, 0.1, 4, 85)],
     ['a small dip before the fall', search((p, i) => typical(p) - (i > 10 && i < 20 ? 0.1 : 0))],
-  ])('%s: the rate is halfway down, near 1e-3', (_, points) => {
+  ])('%s: the rate is where nine tenths of the fall are done, near 6e-3', (_, points) => {
     const { rate, fall, trend } = suggestRate(points, steps)
-    expect(Math.abs(Math.log10(rate ?? 0) + 3)).toBeLessThan(0.6)
+    expect(Math.abs(Math.log10(rate ?? 0) + 2.2)).toBeLessThan(0.6)
     expect(trend).toHaveLength(points.length)
     // From about 1e-4 to between 1e-2 and 1e-1.
     expect(Math.abs((fall?.start ?? 0) - 38)).toBeLessThan(16)
@@ -56,13 +56,37 @@ describe('suggestRate', () => {
     expect(suggestRate(points, steps)).toMatchObject({ rate: null, fall: null })
   })
 
-  test('a loss that falls from the first rate to the last: in the middle', () => {
+  test('a loss that falls from the first rate to the last: near the last', () => {
     const { rate } = suggestRate(
       search((power) => 2 - (power + 7) / 8, 0.05),
       steps,
     )
-    expect(Math.abs(Math.log10(rate ?? 0) + 3)).toBeLessThan(1.6)
+    expect(Math.abs(Math.log10(rate ?? 0) - 0.2)).toBeLessThan(0.8)
   })
+
+  test.each([0, 0.1, 0.25])(
+    'a long plateau with noise %d: the rate is near its beginning',
+    (noise) => {
+      const down = (power: number) => Math.min(1, Math.max(0, (power + 5) / 1.5))
+      const { rate } = suggestRate(
+        search((power) => 2 - down(power) + 20 * Math.max(0, power + 1) ** 2, noise, 7),
+        steps,
+      )
+      expect(Math.abs(Math.log10(rate ?? 0) + 3.65)).toBeLessThan(0.6)
+    },
+  )
+
+  test.each([5, 1e9, 1e30])(
+    'a loss that diverges to %d beside its lowest does not hide it',
+    (to) => {
+      const { rate, fall } = suggestRate(
+        search((power) => (power > -1.9 ? to : typical(power)), 0.05).slice(0, 72),
+        steps,
+      )
+      expect(Math.abs(Math.log10(rate ?? 0) + 2.2)).toBeLessThan(0.45)
+      expect(fall?.end).toBeGreaterThan(55)
+    },
+  )
 
   test("a spike at the start misleads fastai's rules, not this one", () => {
     const points = search(spiked)
