@@ -13,8 +13,8 @@ import { prefixOf } from './bulkPredict.ts'
  * The images that the arguments of a command name, in their order: files, folders with all images
  * below them, addresses of both, and patterns such as 'photos/*.jpg', for shells that leave them as
  * they are and for more files than a command line holds. What exists under its name is no pattern:
- * a file may be called cat[1].jpg. Within a folder, an address or a pattern the order is that of the
- * names by code unit.
+ * a file may be called cat[1].jpg. Within a folder, an address or a pattern the order is that of
+ * the names by code unit.
  * @returns without labels; a file that does not exist is among them, to be reported with the broken
  * ones
  * @throws DataError for a folder without images, or a pattern that fits nothing
