@@ -142,6 +142,7 @@ export type { ClassResult, Evaluation } from './train/metrics.ts'
 export type { ClassWeights } from './train/recipe/classWeights.ts'
 export type { ScheduleName } from './train/recipe/rates.ts'
 export type { RatePoint, RateSuggestion } from './train/recipe/suggest.ts'
+export type { PackedVector, Spread } from './train/spread.ts'
 export type { Trust, Verdict } from './train/trust.ts'
 export { type TuneOptions, tune } from './train/tune.ts'
 export {

@@ -14,9 +14,11 @@ export interface Trust {
   /** What logits are divided by, so that a network that is 80 % sure is right 8 times in 10. */
   readonly temperature: number
   /** For each aspect where the images of each class lie that were trained on. */
-  readonly spreads: Readonly<Record<Aspect, Spread>>
+  readonly spreads: Readonly<Record<'look' | 'features', Spread>>
   /** For each aspect how far images of the classes lie outside, and its standard deviation. */
-  readonly scales: Readonly<Record<Aspect, { readonly mean: number; readonly deviation: number }>>
+  readonly scales: Readonly<
+    Record<'look' | 'features', { readonly mean: number; readonly deviation: number }>
+  >
   /** How far images of the classes lie outside by both, from the nearest to the farthest. */
   readonly distances: readonly number[]
 }
