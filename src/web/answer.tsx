@@ -42,11 +42,18 @@ export function AnswerView({ trainer, answer, file, children }: AnswerViewProps)
     look('Recording a step…', () =>
       openInspector((tell) => trainer.inspect(image, proxy(tell)), setDoing),
     )
+  const best = answer && !('problem' in answer) ? (answer.top[0]?.class ?? '') : ''
   const unsure = answer && !('problem' in answer) && answer.verdict?.known === false
   return (
     <li class="answer">
       <div class="seen">
-        {heat ? <Heat heat={heat} /> : file ? <Thumbnail file={file} alt={file.name} /> : children}
+        {heat ? (
+          <Heat heat={heat} best={best} />
+        ) : file ? (
+          <Thumbnail file={file} alt={file.name} />
+        ) : (
+          children
+        )}
       </div>
       <div class="verdict">
         {file && (
@@ -81,7 +88,7 @@ export function AnswerView({ trainer, answer, file, children }: AnswerViewProps)
         )}
         {heat && (
           <p class="quiet">
-            Red: where covering the image lowers “<bdi>{heat.class}</bdi>” the most.
+            Red: where covering the image lowers “<bdi>{best}</bdi>” the most.
           </p>
         )}
         {doing && <p role="status">{doing}</p>}
@@ -114,7 +121,7 @@ function Bars({
 }
 
 /** What the network sees of an image, in gray, under the places that its answer comes from. */
-function Heat({ heat }: { readonly heat: HeatMap }) {
+function Heat({ heat, best }: { readonly heat: HeatMap; readonly best: string }) {
   const place = useRef<HTMLCanvasElement>(null)
   useEffect(() => {
     const context = place.current?.getContext('2d')
@@ -134,7 +141,7 @@ function Heat({ heat }: { readonly heat: HeatMap }) {
       width={192}
       height={192}
       role="img"
-      aria-label={`Where the answer ${heat.class} comes from`}
+      aria-label={`Where the answer ${best} comes from`}
       data-testid="heat"
     />
   )

@@ -10,7 +10,7 @@ import { useEngine, useLeaveWarning, usePlanning } from './hooks.ts'
 import { Images } from './images.tsx'
 import { NoGpu } from './noGpu.tsx'
 import { Planned } from './planned.tsx'
-import { datasetOrProblem, emptyProject, type Project, saysParts } from './project.ts'
+import { datasetOrProblem, emptyProject, namesNow, type Project, saysParts } from './project.ts'
 import type { RemoteTrainer } from './remote.ts'
 import { Results } from './results.tsx'
 import { fetchSamples } from './sampleImages.ts'
@@ -60,6 +60,12 @@ export function App({
     setProject((before) => ({ ...before, renamed: [] }))
     void training.train({ project, settings, choice })
   }
+  const trainedClasses = training.run?.result?.classes
+  useEffect(() => {
+    if (!trainedClasses || project.renamed.length === 0) return
+    training.rename(namesNow(project, trainedClasses))
+    setProject((before) => ({ ...before, renamed: [] }))
+  }, [trainedClasses, project.renamed])
   useLeaveWarning(training.running || unsaved)
   const problems = startProblems({ open, data, fields, settings, planning })
   useEffect(() => {

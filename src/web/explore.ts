@@ -71,7 +71,7 @@ async function decode(
 }
 
 /** The parts of an image that the network's answer comes from. */
-export async function heatMapOf({ model, run }: Trained, file: File): Promise<HeatMap> {
+export async function heatMapOf({ model }: Trained, file: File): Promise<HeatMap> {
   const { engine, preprocess } = model
   const image = await engine.host.decodeImage(file, file.name)
   const [reading] = await readImages(model, [image])
@@ -83,7 +83,7 @@ export async function heatMapOf({ model, run }: Trained, file: File): Promise<He
   const seen = Uint8ClampedArray.from({ length: 4 * size * size }, (_, i) =>
     i % 4 === 3 ? 255 : 255 * at(values, (i % 4) * size * size + Math.floor(i / 4)),
   )
-  return { seen, size, map, cells, class: at(run.config.classes, label) }
+  return { seen, size, map, cells }
 }
 
 /** A training step on an image, recorded, as the inspector's page reads it. */

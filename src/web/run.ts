@@ -1,3 +1,4 @@
+import { at } from '../base/at.ts'
 import { percent } from '../base/format.ts'
 import type { EpochResult, Skipped } from '../train/events.ts'
 import { noteTime, type TimeLeft, type Timing, timeLeft } from '../train/timeLeft.ts'
@@ -33,11 +34,15 @@ export type Action =
   | { readonly type: 'done'; readonly result: Result }
   | { readonly type: 'failed'; readonly stopped: boolean; readonly message: string }
   | { readonly type: 'forget' }
+  /** What the classes of the result are called from now on. */
+  | { readonly type: 'rename'; readonly classes: readonly string[] }
 
 /** The training after something happened. */
 export function reduce(run: Run | null, action: Action): Run | null {
   if (action.type === 'start') return begin(action.epochs)
   if (action.type === 'forget' || !run) return null
+  if (action.type === 'rename')
+    return run.result ? { ...run, result: renamed(run.result, action.classes) } : run
   if (action.type === 'stop') return { ...run, status: 'stopping', said: 'Stopping.' }
   if (action.type === 'failed')
     return {
@@ -80,6 +85,21 @@ function finish(run: Run, result: Result): Run {
   const right = accuracy ? `${percent(accuracy.value)} of the images held out are right.` : ''
   const said = `${aborted || problem ? 'Stopped' : 'Done'}. ${right}`
   return { ...run, status: 'done', epochs, skipped, result, problem, left: null, said }
+}
+
+/** A result under other names of its classes. */
+function renamed(result: Result, classes: readonly string[]): Result {
+  const now = (name: string) => at(classes, result.classes.indexOf(name))
+  return {
+    ...result,
+    classes,
+    perClass: result.perClass.map((one) => ({ ...one, name: now(one.name) })),
+    topLosses: result.topLosses.map((one) => ({
+      ...one,
+      actual: now(one.actual),
+      predicted: now(one.predicted),
+    })),
+  }
 }
 
 /** Events of the page itself, which say nothing of a training's time. */

@@ -191,6 +191,14 @@ export class Trainer {
     })
   }
 
+  /** Calls the classes that the network knows by other names, in the order of its outputs. */
+  rename(classes: readonly string[]): void {
+    if (!this.#trained) return
+    const { model, run } = this.#trained
+    model.classNames = classes
+    this.#trained = { model, run: { ...run, config: { ...run.config, classes } } }
+  }
+
   /** The trained network as a file. */
   download(format: Download): Promise<{ readonly name: string; readonly blob: Blob }> {
     return this.#alone(() => {

@@ -1,5 +1,6 @@
 import { proxy } from 'comlink'
 import { useEffect, useRef, useState } from 'preact/hooks'
+import { at } from '../base/at.ts'
 import { csvRow } from '../base/csv.ts'
 import { counted, percent } from '../base/format.ts'
 import { AnswerView, outcomeOf } from './answer.tsx'
@@ -30,7 +31,7 @@ export function TryOut({ trainer, result, samples, busy }: TryOutProps) {
   const [progress, setProgress] = useState<string | null>(null)
   const [problem, setProblem] = useState<string | null>(null)
   // Answers of another network would be wrong ones.
-  useEffect(() => setTested([]), [result])
+  useEffect(() => setTested([]), [result.epochs])
   const test = async (files: readonly File[]) => {
     setProblem(files.length === 0 ? 'There is no JPEG, PNG or WebP image among these files.' : null)
     if (files.length === 0) return
@@ -49,6 +50,7 @@ export function TryOut({ trainer, result, samples, busy }: TryOutProps) {
     }
     setProgress(null)
   }
+  const shown = tested.map(({ file, answer }) => ({ file, answer: named(answer, result.classes) }))
   const choose = async (event: Event) => test((await imagesFrom(event)).images)
   return (
     <>
@@ -66,7 +68,7 @@ export function TryOut({ trainer, result, samples, busy }: TryOutProps) {
         </FileButton>
         {tested.length > 0 && (
           <>
-            <button type="button" onClick={() => saveFile('predictions.csv', csvOf(tested))}>
+            <button type="button" onClick={() => saveFile('predictions.csv', csvOf(shown))}>
               Save as CSV
             </button>
             <button type="button" onClick={() => setTested([])}>
@@ -80,15 +82,21 @@ export function TryOut({ trainer, result, samples, busy }: TryOutProps) {
       <div aria-live="polite">
         {progress && <p role="status">{progress}</p>}
         {problem && <Problem>{problem}</Problem>}
-        {tested.length > 1 && <p data-testid="summary">{summaryOf(tested)}</p>}
+        {tested.length > 1 && <p data-testid="summary">{summaryOf(shown)}</p>}
       </div>
       <ul class="answers" data-testid="answers">
-        {tested.map(({ file, answer }, i) => (
+        {shown.map(({ file, answer }, i) => (
           <AnswerView key={tested.length - i} file={file} answer={answer} trainer={trainer} />
         ))}
       </ul>
     </>
   )
+}
+
+/** An answer with the names that the classes have now. */
+function named(answer: Answer, classes: readonly string[]): Answer {
+  if ('problem' in answer) return answer
+  return { ...answer, top: answer.top.map((one) => ({ ...one, class: at(classes, one.index) })) }
 }
 
 /** How often each answer was given. */

@@ -23,6 +23,8 @@ export interface Training {
   readonly stop: () => void
   /** Shows a result that was opened, or none. */
   readonly show: (project: Project, result: Result | null) => void
+  /** Calls the classes of the result by other names. */
+  readonly rename: (classes: readonly string[]) => void
 }
 
 /** One training at a time, and its result. */
@@ -68,5 +70,9 @@ export function useTraining(
     tell({ type: 'start', epochs: result.epochs.length })
     tell({ type: 'done', result })
   }
-  return { run, running: run !== null && isActive(run), trainedOn, train, stop, show }
+  const rename = (classes: readonly string[]) => {
+    void trainer.rename(classes)
+    tell({ type: 'rename', classes })
+  }
+  return { run, running: run !== null && isActive(run), trainedOn, train, stop, show, rename }
 }

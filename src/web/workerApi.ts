@@ -99,7 +99,7 @@ export type Answer =
     }
   | { readonly name: string; readonly problem: string }
 
-/** An image as the network sees it, and where its answer comes from. */
+/** An image as the network sees it, and where its likeliest class comes from. */
 export interface HeatMap {
   /** RGBA rows, `size` pixels wide and high. */
   readonly seen: Uint8ClampedArray<ArrayBuffer>
@@ -107,7 +107,6 @@ export interface HeatMap {
   /** How much covering each of `cells` × `cells` parts lowers the probability. */
   readonly map: Float64Array
   readonly cells: number
-  readonly class: string
 }
 
 export const downloads = ['run', 'safetensors', 'onnx', 'pytorch'] as const

@@ -99,3 +99,26 @@ test('what comes after the result changes nothing, and a failure keeps the curve
     epochs: [{ epoch: 1 }],
   })
 })
+
+test('classes that are renamed have their new names wherever the result names them', () => {
+  const figures = { pictures: 2, precision: null, recall: null }
+  const loss = { name: 'cat/1.png', probability: 0.9, actualProbability: 0.1, loss: 2.3 }
+  const result = {
+    epochs: [epoch(1)],
+    skipped: [],
+    accuracy: null,
+    classes: ['cat', 'dog'],
+    perClass: [
+      { name: 'cat', ...figures },
+      { name: 'dog', ...figures },
+    ],
+    topLosses: [{ ...loss, actual: 'cat', predicted: 'dog' }],
+  } as unknown as Result
+  const rename: Action = { type: 'rename', classes: ['dog', 'lynx'] }
+  expect(after(start, { type: 'done', result }, rename)?.result).toMatchObject({
+    classes: ['dog', 'lynx'],
+    perClass: [{ name: 'dog' }, { name: 'lynx' }],
+    topLosses: [{ name: 'cat/1.png', actual: 'dog', predicted: 'lynx' }],
+  })
+  expect(after(start, rename)?.result).toBe(null)
+})

@@ -248,6 +248,18 @@ test('images to test each have their own answer, and a map of where it comes fro
   expect(Math.max(...seen)).toBe(255)
 })
 
+test('classes have their new names at once, in answers and in files', async () => {
+  trainer.rename(['ring', 'square', 'circle'])
+  const [answer] = await trainer.classify([new File([files[0]?.file ?? ''], '0.png')], ignore)
+  expect(answer).toMatchObject({
+    top: expect.arrayContaining([expect.objectContaining({ class: 'ring', index: 0 })]),
+  })
+  expect(readSafetensors(await weightsOf()).metadata).toMatchObject({
+    classes: '["ring","square","circle"]',
+  })
+  trainer.rename(['circle', 'square', 'stripes'])
+})
+
 test('the four ways are compared on the images, and what was trained stays', async () => {
   const told = new Set<string>()
   const { scenarios } = await trainer.compare({ ...settings, epochs: 1 }, (event) => {
