@@ -1,20 +1,23 @@
 import { at } from '../base/at.ts'
 import { probabilitiesOf } from './metrics.ts'
 import type { LabeledReading, Reading } from './readings.ts'
+import { outsideness, type Spread, spreadOf } from './spread.ts'
 
 /** What an image is compared by: channel means of the convolutions, and the last layer's input. */
 export const aspects = ['look', 'features'] as const
 type Aspect = (typeof aspects)[number]
+/** How much each counts: bench/strangers.ts has less to say for equal weights. */
+const weights = { look: 2, features: 1 } as const
 
-/** What tells images of the known classes from all others. `learnTrust` makes it. */
+/** What tells images like those of the known classes from all others. `learnTrust` makes it. */
 export interface Trust {
   /** What logits are divided by, so that a network that is 80 % sure is right 8 times in 10. */
   readonly temperature: number
-  /** For each class and aspect the mean direction; null where no image of the class was read. */
-  readonly centers: readonly (Readonly<Record<Aspect, Int8Array>> | null)[]
-  /** For each aspect the mean distance of images of the classes, and the standard deviation. */
+  /** For each aspect where the images of each class lie that were trained on. */
+  readonly spreads: Readonly<Record<Aspect, Spread>>
+  /** For each aspect how far images of the classes lie outside, and its standard deviation. */
   readonly scales: Readonly<Record<Aspect, { readonly mean: number; readonly deviation: number }>>
-  /** How far images of the classes lie out, from the nearest to the farthest. */
+  /** How far images of the classes lie outside by both, from the nearest to the farthest. */
   readonly distances: readonly number[]
 }
 
@@ -29,19 +32,25 @@ export interface Verdict {
 /** The share of images of the known classes that are refused by mistake, at most. */
 export const defaultRefused = 0.05
 
+/** How many images that were trained on say where their kind lies, at least. */
+const fewestTrained = 3
+
 /** How many images it takes to refuse at most that share of them. */
 export const fewestFor = (refused: number) => Math.ceil(1 / refused) - 1
 
+/** Parts that images are divided into, each judged by what the others teach. */
+const folds = 5
+
 /**
- * Finds out when an image is of none of the classes. Every image has two distances to the nearest
- * class: that of its look (the means of all channels of all convolutions) and that of its features
- * (what the last layer reads), each 1 − the cosine to the class's mean. Both are put on one scale
- * and added. A new image is refused if at most the share `refused` of the images of the classes lie
- * as far out as it does, itself counted: then at most that share of new images of these classes are
+ * Finds out when an image is of none of the classes. Where the images lie that were trained on is
+ * measured by two aspects: their look (the means of all channels of all convolutions) and their
+ * features (what the last layer reads). How far outside a new image lies is put on one scale for
+ * both, and added; the look counts twice. It is refused if at most the share `refused` of the images of the classes lie as
+ * far out as it does, itself counted: then at most that share of new images of these classes are
  * refused, on average (conformal prediction, Vovk et al. 2005).
  *
  * The images that decide are those held out. Where everything before the last layer is frozen, the
- * images that were trained on decide, too, each compared with means that leave it out.
+ * images that were trained on decide, too, each judged by what four fifths of the others teach.
  * bench/strangers.ts compares this rule with others.
  * @param frozen whether the layers before the last one have not learned from `trained`
  * @returns null where there are too few images to refuse one in twenty
@@ -51,19 +60,16 @@ export function trustOf(
   heldOut: readonly LabeledReading[],
   frozen: boolean,
 ): Trust | null {
-  const sums = sumsOf(trained)
-  const centers = sums.map(
-    (sum) => sum && { look: quantized(sum.look), features: quantized(sum.features) },
-  )
-  const nearest = (reading: Reading) => nearestOf(centers.map(directionsOf), reading)
-  const judges = [
-    ...heldOut.map(nearest),
-    ...(frozen ? trained.map((reading) => nearestOf(without(sums, reading), reading)) : []),
+  const judges = heldOut.length + (frozen ? trained.length : 0)
+  if (judges < fewestFor(defaultRefused) || trained.length < fewestTrained) return null
+  const spreads = spreadsOf(trained)
+  const outside = [
+    ...heldOut.map((reading) => outsideOf(spreads, reading)),
+    ...(frozen ? crossJudged(trained) : []),
   ]
-  if (judges.length < fewestFor(defaultRefused)) return null
-  const scales = { look: scaleOf(judges, 'look'), features: scaleOf(judges, 'features') }
-  const distances = judges.map((one) => combined(scales, one)).sort((a, b) => a - b)
-  return { temperature: temperatureOf(heldOut), centers, scales, distances }
+  const scales = { look: scaleOf(outside, 'look'), features: scaleOf(outside, 'features') }
+  const distances = outside.map((one) => combined(scales, one)).sort((a, b) => a - b)
+  return { temperature: temperatureOf(heldOut), spreads, scales, distances }
 }
 
 /**
@@ -79,10 +85,10 @@ export function verdictOf(trust: Trust, reading: Reading, refused = defaultRefus
   return { known: typical > refused, typical }
 }
 
-/** How far an image lies from the nearest class: by each aspect, and both together. */
-export function distancesOf({ centers, scales }: Trust, reading: Reading) {
-  const distances = nearestOf(centers.map(directionsOf), reading)
-  return { ...distances, combined: combined(scales, distances) }
+/** How far outside an image lies: by each aspect, and by both together. */
+export function distancesOf({ spreads, scales }: Trust, reading: Reading) {
+  const outside = outsideOf(spreads, reading)
+  return { ...outside, combined: combined(scales, outside) }
 }
 
 /** The probabilities after division by the temperature. */
@@ -108,99 +114,50 @@ export function describeTrust(trust: Trust | null): string {
   )
 }
 
-type Directions = Readonly<Record<Aspect, Float64Array>>
-type Distances = Readonly<Record<Aspect, number>>
+type Spreads = Trust['spreads']
+type Outside = Readonly<Record<Aspect, number>>
 
-/** For each class the sum of the directions of its images. */
-function sumsOf(trained: readonly LabeledReading[]): (Directions | null)[] {
-  const classes = trained[0]?.logits.length ?? 0
-  const sums: (Directions | null)[] = Array.from({ length: classes }, () => null)
-  for (const reading of trained) {
-    const { label } = reading.sample
-    const one = normalizedOf(reading)
-    const sum = at(sums, label)
-    sums[label] = sum ? mapped((aspect) => plus(sum[aspect], one[aspect], 1)) : one
-  }
-  return sums
+function spreadsOf(trained: readonly LabeledReading[]): Spreads {
+  const classes = at(trained, 0).logits.length
+  const of = (aspect: Aspect) =>
+    spreadOf(
+      trained.map((reading) => ({ label: reading.sample.label, values: reading[aspect] })),
+      classes,
+    )
+  return { look: of('look'), features: of('features') }
 }
 
-/** The sums without an image that is part of them. */
-function without(
-  sums: readonly (Directions | null)[],
-  reading: LabeledReading,
-): (Directions | null)[] {
-  const own = normalizedOf(reading)
-  return sums.map((sum, label) => {
-    if (!sum || label !== reading.sample.label) return sum
-    const rest = mapped((aspect) => plus(sum[aspect], own[aspect], -1))
-    // The only image of its class leaves rounding errors.
-    return Math.hypot(...rest.features) > 1e-6 ? rest : null
+const outsideOf = (spreads: Spreads, reading: Reading): Outside => ({
+  look: outsideness(spreads.look, reading.look),
+  features: outsideness(spreads.features, reading.features),
+})
+
+/** How far outside each image lies of where those of the other parts do. */
+function crossJudged(trained: readonly LabeledReading[]): Outside[] {
+  // Every part has images of all classes.
+  const counts = new Map<number, number>()
+  const parts = trained.map(({ sample: { label } }) => {
+    const before = counts.get(label) ?? label
+    counts.set(label, before + 1)
+    return before % folds
   })
+  return Array.from({ length: folds }, (_, fold) => {
+    const spreads = spreadsOf(trained.filter((_, i) => parts[i] !== fold))
+    return trained.filter((_, i) => parts[i] === fold).map((reading) => outsideOf(spreads, reading))
+  }).flat()
 }
 
-/** For each aspect the distance to the nearest class, 0 to 2. */
-function nearestOf(classes: readonly (Directions | null)[], reading: Reading): Distances {
-  const own = normalizedOf(reading)
-  const present = classes.filter((one) => one !== null)
-  return {
-    look: Math.min(2, ...present.map(({ look }) => 1 - cosine(look, own.look))),
-    features: Math.min(2, ...present.map(({ features }) => 1 - cosine(features, own.features))),
-  }
-}
-
-function scaleOf(all: readonly Distances[], aspect: Aspect) {
+function scaleOf(all: readonly Outside[], aspect: Aspect) {
   const mean = all.reduce((sum, one) => sum + one[aspect], 0) / all.length
   const variance = all.reduce((sum, one) => sum + (one[aspect] - mean) ** 2, 0) / all.length
   return { mean, deviation: Math.sqrt(variance) || 1 }
 }
 
-function combined(scales: Trust['scales'], distances: Distances): number {
+function combined(scales: Trust['scales'], outside: Outside): number {
   return aspects.reduce((sum, aspect) => {
     const { mean, deviation } = scales[aspect]
-    return sum + (distances[aspect] - mean) / deviation
+    return sum + (weights[aspect] * (outside[aspect] - mean)) / deviation
   }, 0)
-}
-
-const mapped = (of: (aspect: Aspect) => Float64Array): Directions => ({
-  look: of('look'),
-  features: of('features'),
-})
-
-const normalizedOf = (reading: Reading) => mapped((aspect) => normalized(reading[aspect]))
-
-/** What was kept of a class, as directions; computed once for each. */
-const kept = new WeakMap<object, Directions>()
-function directionsOf(center: Trust['centers'][number]): Directions | null {
-  if (!center) return null
-  const directions = kept.get(center) ?? mapped((aspect) => normalized(center[aspect]))
-  kept.set(center, directions)
-  return directions
-}
-
-/** A direction in whole numbers from -127 to 127, which is all that a cosine needs. */
-function quantized(direction: Float64Array): Int8Array {
-  const most = direction.reduce((max, value) => Math.max(max, Math.abs(value)), 0) || 1
-  return Int8Array.from(direction, (value) => Math.round((127 * value) / most))
-}
-
-const plus = (a: Float64Array, b: Float64Array, factor: number) =>
-  a.map((value, i) => value + factor * at(b, i))
-
-/** The cosine of two directions, of which the second has length 1. */
-function cosine(a: Float64Array, b: Float64Array): number {
-  let [product, square] = [0, 0]
-  for (const [i, value] of a.entries()) {
-    product += value * at(b, i)
-    square += value * value
-  }
-  return square === 0 ? 0 : product / Math.sqrt(square)
-}
-
-/** A vector of length 1; zeros stay zeros. */
-function normalized(vector: ArrayLike<number>): Float64Array {
-  const values = Float64Array.from(vector)
-  const length = Math.sqrt(values.reduce((sum, value) => sum + value * value, 0))
-  return length === 0 ? values : values.map((value) => value / length)
 }
 
 /** The temperatures that are tried. */

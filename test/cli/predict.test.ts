@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { parse } from 'csv-parse/sync'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { openLabelFile } from '../../src/data/labelFile.ts'
-import { writeRunTrust } from '../../src/train/runFolder.ts'
+import { readRunConfig, writeRunTrust } from '../../src/train/runFolder.ts'
 import { exists, graft, trainOnce, Workplace } from './run.ts'
 
 // Each command is a process of its own, and a CPU adapter on a busy machine takes its time.
@@ -123,10 +123,14 @@ describe('what is written', () => {
   test('where no class is like it: "none of these", with the nearest; it can be turned off', async () => {
     const judged = place.path('judged')
     await cp(run, judged, { recursive: true })
+    const { channels, hidden } = (await readRunConfig(run)).architecture
+    const looks = channels.reduce((sum, count) => sum + count)
+    // Classes without an image: nothing is like them.
+    const spread = { means: [null, null, null], directions: [], variances: [], rest: 1 }
     const scale = { mean: 0, deviation: 1 }
     await writeRunTrust(judged, {
       temperature: 1,
-      centers: [null, null, null],
+      spreads: { look: { ...spread, width: looks }, features: { ...spread, width: hidden } },
       scales: { look: scale, features: scale },
       distances: Array.from({ length: 19 }, () => 0),
     })

@@ -18,6 +18,7 @@ import { damaged, damages } from './mutations.ts'
 export const runFileNames = [
   'config.json',
   'metrics.jsonl',
+  'trust.json',
   'weights.safetensors',
   'checkpoints/epoch.safetensors',
 ] as const
@@ -87,7 +88,7 @@ export function spoil(file: RunFile, bytes: Uint8Array, seed: number): Uint8Arra
     if (damage) return damaged(bytes, damage, [bytes])
   }
   const text = Buffer.from(bytes).toString('utf8')
-  if (file === 'config.json') return Buffer.from(changed(text, below))
+  if (file === 'config.json' || file === 'trust.json') return Buffer.from(changed(text, below))
   if (file === 'metrics.jsonl') {
     const lines = text.trimEnd().split('\n')
     const i = below(lines.length)

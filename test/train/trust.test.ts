@@ -60,7 +60,7 @@ test('of new images of the classes, the share that was asked for is refused', ()
 test('an image of another kind is refused, though the network is as sure as ever', () => {
   const trust = learned(trained, heldOut, false)
   const elsewhere = Float32Array.from({ length: width }, (_, k) => Number(k === width - 1))
-  const [near] = heldOut
+  const [, near] = heldOut
   if (!near) throw new Error('no reading')
   expect(verdictOf(trust, near)).toMatchObject({ known: true })
   for (const odd of [{ features: elsewhere }, { look: elsewhere }])
@@ -84,7 +84,8 @@ test('what cannot be judged is not: too few images, or a class with none', () =>
   expect(describeTrust(null)).toMatch(/never said: it takes 19 images/)
   const lacking = trained.filter(({ sample }) => sample.label !== 1)
   const trust = learned(lacking, heldOut.slice(0, enough), false)
-  expect(trust.centers[1]).toBe(null)
+  expect(trust.spreads.look.means[1]).toBe(null)
+  expect(trustOf(trained.slice(0, 2), heldOut, false)).toBe(null)
 })
 
 test('a network that is surer than it is right is cooled down', () => {
@@ -108,6 +109,24 @@ test('a file of it gives the same verdicts; a damaged one is told', () => {
   expect(() => parseTrust(bytes(trustText(trust).slice(0, 90)), 'trust.json')).toThrow(
     /^trust\.json is damaged/,
   )
-  const text = trustText(trust).replace(/"look":"\w/, '"look":"?')
-  expect(() => parseTrust(bytes(text), 'trust.json')).toThrow(/centers\[0\]\.look/)
+  for (const [before, after, message] of [
+    [/"values":"\w/, '"values":"?', /look\.means\[0\]\.values/],
+    ['"width":16', '"width":17', /look\.means hold 16 numbers, and 17 are needed/],
+    [/"variances":\[[\d.e-]+,/, '"variances":[', /look\.variances are 7, and 8 are needed/],
+    [/"rest":[\d.e-]+/, '"rest":0', /look\.rest is 0, and has to be a number above 0/],
+    [/"distances":\[/, '"distances":[1e9,', /distances do not ascend/],
+  ] as const)
+    expect(() => parseTrust(bytes(trustText(trust).replace(before, after)), 'trust.json')).toThrow(
+      message,
+    )
+})
+
+test('images of another network are not judged: an error says what to do', () => {
+  const trust = learned(trained, heldOut, false)
+  const [reading] = heldOut
+  if (!reading) throw new Error('no reading')
+  const other = { ...reading, features: new Float32Array(8) }
+  expect(() => verdictOf(trust, other)).toThrow(
+    /this network gives 8 numbers where .* gave 16: call learnTrust with this network/,
+  )
 })
