@@ -10,6 +10,9 @@ import { Random } from '../../src/base/random.ts'
 import { runCommand } from '../../src/cli/main.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
 import { metadataOf } from '../../src/nn/metadata.ts'
+import { writeRunTrust } from '../../src/train/runFolder.ts'
+import { spreadOf } from '../../src/train/spread.ts'
+import type { Trust } from '../../src/train/trust.ts'
 import { writeSafetensors } from '../../src/weights/safetensors.ts'
 import { testEngine } from '../support/engine.ts'
 import { damaged, damages } from './mutations.ts'
@@ -76,7 +79,27 @@ export async function makeRun(folder: string, photos: string): Promise<string> {
   const run = join(folder, 'run')
   const told = await tell(['train', photos, '--weights', weights, '--epochs', '2', '--out', run])
   if (told.code !== 0) throw new Error(told.stderr)
+  await writeRunTrust(run, madeUpTrust())
   return run
+}
+
+/** What more images would have taught of that network's classes. */
+function madeUpTrust(): Trust {
+  const random = new Random(1)
+  const spread = (width: number) => {
+    const values = () => Float32Array.from({ length: width }, () => random.normal())
+    return spreadOf(
+      Array.from({ length: 25 }, (_, i) => ({ label: i % 5, values: values() })),
+      5,
+    )
+  }
+  const scale = { mean: 3, deviation: 1 }
+  return {
+    temperature: 1,
+    spreads: { look: spread(20), features: spread(8) },
+    scales: { look: scale, features: scale },
+    distances: Array.from({ length: 25 }, (_, i) => i / 5),
+  }
 }
 
 /** One damage of a file, from a seed. */
