@@ -290,7 +290,8 @@ function summary(): string {
       const own = rows.filter(
         (row) => row.rule === name && row.data === data && row.strangers === strangers,
       )
-      return `${percents(own, ({ refused }) => refused)} (${mean(own, ({ auroc }) => auroc).toFixed(2)})`
+      const area = mean(own, ({ auroc }) => auroc).toFixed(2)
+      return `${percents(own, ({ refused }) => refused)} (${area})`
     })
     return `| ${[data, strangers, ...cells].join(' | ')} |`
   })
@@ -298,16 +299,16 @@ function summary(): string {
 
 Made by \`npx tsx bench/strangers.ts\`. A network is trained on each dataset (\`-large\`: all of its
 layers; \`-few\`: the rule learns from ${few} images of each class; \`-bvlc\`: the convolutions of
-AlexNet; \`tiny-imagenet-10\`: ten classes, and the strangers are of the other ninety). Half of the
-images held out set the threshold of each rule, such that ${100 * defaultRefused} % of the images of the classes are
-refused; the table has the shares of strangers and of the other half that are refused, in percent,
-and how often a stranger scores higher than an image of the classes (AUROC).
+AlexNet; \`tiny-imagenet-10\`: ten classes, and strangers of the other ninety). Half of the images
+held out set the threshold of each rule, such that ${100 * defaultRefused} % of the images of the classes are refused;
+the table has the shares of strangers and of the other half that are refused, in percent, and how
+often a stranger scores higher than an image of the classes (AUROC).
 
-**\`spread of both\` is the rule of Graft**: the Mahalanobis distance to the nearest class's mean, by
-the channel means of all convolutions (which count twice) and by the input of the last layer, with a
-covariance of eight directions and an equal rest (\`src/train/spread.ts\`). It was chosen by the mean
-share of strangers refused; its file has one byte a number. The weights and the number of directions
-were chosen on the first eight datasets of the list below; the last two were measured afterwards.
+**\`spread of both\` is the rule of Graft**: the Mahalanobis distance to the nearest class's mean,
+by the channel means of all convolutions (which count twice) and by the input of the last layer. The
+covariance has eight directions and an equal rest (\`src/train/spread.ts\`), so that its file has
+one byte for each number. It was chosen by the mean share of strangers refused. Its weights and the
+number of directions were chosen on all but \`dogs6-large\` and \`hymenoptera-bvlc\`.
 
 | rule | strangers refused | own images refused | AUROC |
 |---|---:|---:|---:|

@@ -45,9 +45,9 @@ const folds = 5
  * Finds out when an image is of none of the classes. Where the images lie that were trained on is
  * measured by two aspects: their look (the means of all channels of all convolutions) and their
  * features (what the last layer reads). How far outside a new image lies is put on one scale for
- * both, and added; the look counts twice. It is refused if at most the share `refused` of the images of the classes lie as
- * far out as it does, itself counted: then at most that share of new images of these classes are
- * refused, on average (conformal prediction, Vovk et al. 2005).
+ * both, and added; the look counts twice. It is refused if at most the share `refused` of the
+ * images of the classes lie as far out as it does, itself counted: then at most that share of new
+ * images of these classes are refused, on average (conformal prediction, Vovk et al. 2005).
  *
  * The images that decide are those held out. Where everything before the last layer is frozen, the
  * images that were trained on decide, too, each judged by what four fifths of the others teach.

@@ -8,7 +8,7 @@ import { applyScenario } from '../../src/transfer/scenario.ts'
 import { testEngine } from '../support/engine.ts'
 import { drawnShapes } from '../support/shapes.ts'
 
-test('a network of drawn shapes knows new ones, and refuses most emoji, also from its file', async () => {
+test('a network of shapes knows new ones and refuses most emoji, also from its file', async () => {
   const engine = await testEngine()
   const model = await alexnet(engine, { weights: 'alexnet-64-tinyimagenet100', seed: 1 })
   applyScenario(model, { scenario: 'small-similar', classes: 3, seed: 1 })
