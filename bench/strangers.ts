@@ -302,8 +302,8 @@ Made by \`npx tsx bench/strangers.ts\`. A network is trained on each dataset (\`
 layers; \`-few\`: the rule learns from ${few} images of each class; \`-bvlc\`: the convolutions of
 AlexNet; \`tiny-imagenet-10\`: ten classes, and strangers of the other ninety). Half of the images
 held out set the threshold of each rule, such that ${refused} % of the images of the classes are
-refused; the table has the shares of strangers and of the other half that are refused, in percent, and how
-often a stranger scores higher than an image of the classes (AUROC).
+refused; the table has the shares of strangers and of the other half that are refused, in percent,
+and how often a stranger scores higher than an image of the classes (AUROC).
 
 **\`spread of both\` is the rule of Graft**: the Mahalanobis distance to the nearest class's mean,
 by the channel means of all convolutions (which count twice) and by the input of the last layer. The
