@@ -55,7 +55,7 @@ export function spreadOf(rows: readonly LabeledRow[], classes: number): Spread {
   )
   const random = new Random(1, 7003)
   const count = Math.min(most, width, Math.max(1, free))
-  let found = Array.from({ length: count }, () =>
+  let found: Float64Array[] = Array.from({ length: count }, () =>
     Float64Array.from({ length: width }, () => random.normal()),
   )
   for (let round = 0; round < rounds; round++)
