@@ -76,6 +76,9 @@ const { values } = parseArgs({
 const [epochs, slots] = [Number(values.epochs), Number(values.slots)]
 const recipe = { epochs, batchSize: 16, lr: 3e-4, optimizer: 'adamw', keep: 'last' } as const
 const localSteps = 7
+/** Seconds for a request to a store and for a job to go through a queue. */
+const latency = 0.05
+const requests = 10
 const file = join(import.meta.dirname, 'results', 'rounds.json')
 const engine = await createEngine({ adapter: values.adapter as AdapterChoice })
 const data = await storedEmoji()
@@ -195,10 +198,6 @@ interface Case {
   readonly bandwidth: number
 }
 
-/** Seconds for a request to a store and for a job to go through a queue. */
-const latency = 0.05
-const requests = 10
-
 /** Hours that so many workers need. */
 function hours({ bytes, step, steps, local, bandwidth }: Case, workers: number): number {
   const { file, average } = results.parts ?? { file: 0, average: 0 }
@@ -212,8 +211,9 @@ function hours({ bytes, step, steps, local, bandwidth }: Case, workers: number):
   return (workers === 1 ? one : Math.ceil(steps / workers / local) * round) / 3600
 }
 
-const rowText = ({ seed, one, rounds, steps }: Row) =>
-  `| ${[seed, percent(one), percent(rounds), ...steps].join(' | ')} |`
+function rowText({ seed, one, rounds, steps }: Row): string {
+  return `| ${[seed, percent(one), percent(rounds), ...steps].join(' | ')} |`
+}
 
 function summary({ adapter, rows, setting, parts }: Results): string {
   const [train = 0, val = 0, passes = 0, slots = 0, local = 0] = setting
