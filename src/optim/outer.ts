@@ -1,6 +1,8 @@
-import { at } from '../base/at.ts'
 import { WeightsError } from '../base/errors.ts'
 import type { NamedArray, StateDict } from '../base/stateDict.ts'
+
+/** A wrong index makes a weight NaN, which no training goes on from. */
+const nan = Number.NaN
 
 /** What one outer step leaves. */
 export interface OuterResult {
@@ -45,8 +47,9 @@ export class OuterStep {
     for (const [name, { data }] of Object.entries(this.#weights)) {
       const other = arrayOf(trained, name, data.length)
       const sum = this.#sums.get(name)
-      for (let i = 0; sum && i < data.length; i++)
-        sum[i] = at(sum, i) + (at(data, i) - at(other, i))
+      if (!sum) continue
+      for (let i = 0; i < data.length; i++)
+        sum[i] = (sum[i] ?? nan) + ((data[i] ?? nan) - (other[i] ?? nan))
     }
     this.#count++
   }
@@ -69,9 +72,9 @@ export class OuterStep {
       // It is kept as float32: a resumed training reads it so, and goes on with the same bytes.
       const moving = new Float32Array(data.length)
       for (let i = 0; i < data.length; i++) {
-        const gradient = at(sum, i) / this.#count
-        moving[i] = momentum * (old ? at(old, i) : 0) + gradient
-        weights[i] = at(data, i) - lr * (gradient + momentum * at(moving, i))
+        const gradient = (sum[i] ?? nan) / this.#count
+        moving[i] = momentum * (old ? (old[i] ?? nan) : 0) + gradient
+        weights[i] = (data[i] ?? nan) - lr * (gradient + momentum * (moving[i] ?? nan))
       }
       result.weights[name] = { shape, data: weights }
       result.momentum[name] = { shape, data: moving }
