@@ -67,6 +67,10 @@ export async function warnOfTrained(
 
 const are = ({ length }: readonly Copy[]) => (length === 1 ? 'is' : 'are')
 
+/** In two folders both may have one name. */
 function such([first]: readonly Copy[]): string {
-  return first ? `such as ${first.name} and ${first.of}` : ''
+  if (!first) return ''
+  return first.name === first.of
+    ? `such as ${first.name} in both`
+    : `such as ${first.name} and ${first.of}`
 }

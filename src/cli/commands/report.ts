@@ -91,7 +91,7 @@ async function run(
         'on average (the expected calibration error)',
     )
     const verdict = verdictOf({ scenario: plan.scenario, ...report.figures })
-    for (const { text } of verdict) output.labeled('verdict', text)
+    for (const [i, { text }] of verdict.entries()) output.labeled(i === 0 ? 'verdict' : '', text)
     output.labeled('report', `${shortPath(path)}: one file, for any browser`)
     output.event({ type: 'result', report: path, verdict, ...report.figures })
     output.command('next', nextCommand('export', folder))
