@@ -32,8 +32,10 @@ export interface LabeledRow {
 const most = 8
 /** The part of every variance that is the mean of all of them: few vectors understate some. */
 const evened = 0.1
-/** Rounds of the search for the directions. */
-const rounds = 3
+/** Directions that are searched for, so that those that are kept are the right ones. */
+const searched = 2 * most
+/** Rounds of the search. */
+const rounds = 8
 /** Below all variances of a network's values, so that vectors that are all alike have one. */
 const least = 1e-12
 
@@ -54,12 +56,13 @@ export function spreadOf(rows: readonly LabeledRow[], classes: number): Spread {
     Float64Array.from(middles[label] ?? [], (middle, i) => shrink * (at(values, i) - middle)),
   )
   const random = new Random(1, 7003)
-  const count = Math.min(most, width, Math.max(1, free))
+  const count = Math.min(searched, width, Math.max(1, free))
   let found: Float64Array[] = Array.from({ length: count }, () =>
     Float64Array.from({ length: width }, () => random.normal()),
   )
   for (let round = 0; round < rounds; round++)
     found = orthogonal(found.map((direction) => pulled(centered, direction)))
+  found = found.slice(0, most)
   const directions = found.map(packed)
   const along = found.map((direction) =>
     centered.reduce((sum, row) => sum + dot(row, direction) ** 2, 0),
@@ -72,7 +75,7 @@ export function spreadOf(rows: readonly LabeledRow[], classes: number): Spread {
     means,
     directions,
     variances: along.map((variance) => (1 - evened) * variance + even),
-    rest: ((1 - evened) * left) / Math.max(1, width - count) + even,
+    rest: ((1 - evened) * left) / Math.max(1, width - found.length) + even,
   }
 }
 
