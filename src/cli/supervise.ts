@@ -21,9 +21,10 @@ export function isSupervised(): boolean {
 /**
  * Runs this command in a process of its own, and once more whenever that one dies without having
  * ended. Its exit code becomes this one's.
+ * @param onDeath called with a sentence before another one is started
  * @throws GraftError with code `worker` if it dies as soon as it starts, again and again
  */
-export async function supervise(): Promise<void> {
+export async function supervise(onDeath: (text: string) => void): Promise<void> {
   let child: ChildProcess | null = null
   // A terminal sends Ctrl-C to both, `kill` a signal to this one alone.
   const pass = (signal: NodeJS.Signals) => child?.kill(signal)
@@ -45,9 +46,9 @@ export async function supervise(): Promise<void> {
       inARow = performance.now() - began < hardlyBegun ? inARow + 1 : 0
       if (inARow === mostInARow)
         throw new GraftError('worker', `the worker's process dies as soon as it starts (${signal})`)
-      process.stderr.write(
-        `graft: the worker's process has died (${signal}; the system does that when no memory is ` +
-          'left): another one goes on\n',
+      onDeath(
+        `the worker's process has died (${signal}; the system does that when no memory is left): ` +
+          'another one goes on',
       )
       await new Promise((resolve) => setTimeout(resolve, 1000))
     }

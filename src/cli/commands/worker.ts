@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import { UsageError } from '../../base/errors.ts'
 import { number, withCommon } from '../options.ts'
+import { Output } from '../output.ts'
 import { withQueue } from '../queueOptions.ts'
 import { isSupervised, supervise } from '../supervise.ts'
 import type { WorkerOptions } from '../workInQueue.ts'
@@ -41,7 +42,7 @@ async function run(options: WorkerOptions): Promise<void> {
   if (stores.length === 0)
     throw new UsageError('a worker needs --store ADDRESS: where it may read and write')
   // A shard that takes all memory ends a process, and not the worker.
-  if (!isSupervised()) return await supervise()
+  if (!isSupervised()) return await supervise((text) => new Output(options.json).complain(text))
   const { workInQueue } = await import('../workInQueue.ts')
   await workInQueue(url, stores, options)
 }
