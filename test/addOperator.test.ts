@@ -116,7 +116,7 @@ export function leakyRelu(x: Tensor): Tensor {
 
   test('is checked by the command, which finds a wrong kernel', async () => {
     const right = await check()
-    expect(right.text).toMatch(/leakyRelu +y +leaky_relu\/leaky_relu/)
+    expect(right.text).toMatch(/leakyRelu +y +float64 .* ok +leaky_relu\/leaky_relu/)
     expect(right.code, right.text).toBe(0)
 
     const { file, text } = at(written, 0)
