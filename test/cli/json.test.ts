@@ -43,6 +43,10 @@ const commands: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['compare', 'photos', '--epochs', '1', '--batch-size', '6'],
     ['compare', 'nowhere'],
   ],
+  sweep: [
+    ['sweep', 'photos', '--grid', 'lr=0.001,0.01', '--epochs', '1', '--out', 'swept.html'],
+    ['sweep', 'nowhere', '--grid', 'lr=0.1'],
+  ],
   report: [
     ['report', 'run'],
     ['report', 'empty'],
