@@ -9,38 +9,22 @@ import { HereRunner } from '../../src/jobs/here.ts'
 import { jobId } from '../../src/jobs/identity.ts'
 import { spreadFeatures } from '../../src/jobs/node/spreadFeatures.ts'
 import type { JobEvent, Runner } from '../../src/jobs/runner.ts'
-import { alexnet } from '../../src/nn/alexnet.ts'
 import { openStore, Stores } from '../../src/store/node/openStore.ts'
 import type { TrainEvent } from '../../src/train/events.ts'
 import { fit } from '../../src/train/fit.ts'
-import { applyScenario } from '../../src/transfer/scenario.ts'
 import { sameBits } from '../support/bits.ts'
-import { testEngine } from '../support/engine.ts'
-import { drawnShapes } from '../support/shapes.ts'
-import { placeOfTests, runnerOfTests, stored } from '../support/stored.ts'
+import { placeOfTests, runnerOfTests, shapesNetwork, storedShapes } from '../support/stored.ts'
 
 let folder: string
 /** Thirty-seven images in a store, one of them broken. */
 let data: ArrayDataset
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'graft-features-'))
-  const drawn = await drawnShapes()
-  const broken = { source: new Uint8Array([1, 2, 3]), name: 'train/circle/x.png', label: 0 }
-  data = await stored({ ...drawn, train: [...drawn.train, broken] }, join(folder, 'images'))
+  data = await storedShapes(join(folder, 'images'))
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-async function network(seed = 4) {
-  const model = await alexnet(await testEngine(), {
-    variant: 'alexnet-64',
-    channels: [8, 8, 12, 12, 8],
-    hidden: 16,
-    classes: 5,
-    seed: 4,
-  })
-  const plan = applyScenario(model, { scenario: 'small-different', classes: 3, seed })
-  return { model, plan }
-}
+const network = (seed?: number) => shapesNetwork('small-different', seed)
 
 /** Trains a head on features of a cache, and says how many rows it found and had to compute. */
 async function head(featureCache: FeatureCache | undefined) {

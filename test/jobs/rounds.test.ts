@@ -7,39 +7,23 @@ import type { ArrayDataset } from '../../src/data/dataset.ts'
 import type { Job } from '../../src/jobs/job.ts'
 import { type RoundEvent, trainRounds } from '../../src/jobs/node/trainRounds.ts'
 import type { Outcome, Runner, RunOptions } from '../../src/jobs/runner.ts'
-import { alexnet } from '../../src/nn/alexnet.ts'
 import { openStore } from '../../src/store/node/openStore.ts'
 import { fit } from '../../src/train/fit.ts'
 import type { FitOptions } from '../../src/train/fitOptions.ts'
 import type { RoundOptions } from '../../src/train/options/rounds.ts'
-import { applyScenario } from '../../src/transfer/scenario.ts'
 import { sameBits } from '../support/bits.ts'
-import { testEngine } from '../support/engine.ts'
-import { drawnShapes } from '../support/shapes.ts'
-import { runnerOfTests, stored } from '../support/stored.ts'
+import { runnerOfTests, shapesNetwork, storedShapes } from '../support/stored.ts'
 
 let folder: string
 /** Twenty-five images, one of them broken. */
 let data: ArrayDataset
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'graft-rounds-'))
-  const drawn = await drawnShapes()
-  const broken = { source: new Uint8Array([1, 2, 3]), name: 'train/circle/x.png', label: 0 }
-  data = await stored({ ...drawn, train: [...drawn.train, broken] }, join(folder, 'images'))
+  data = await storedShapes(join(folder, 'images'))
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-async function network() {
-  const model = await alexnet(await testEngine(), {
-    variant: 'alexnet-64',
-    channels: [8, 8, 12, 12, 8],
-    hidden: 16,
-    classes: 5,
-    seed: 4,
-  })
-  const plan = applyScenario(model, { scenario: 'large-similar', classes: 3, seed: 4 })
-  return { model, plan }
-}
+const network = () => shapesNetwork('large-similar')
 
 const recipe = { epochs: 2, batchSize: 8, lr: 3e-3, optimizer: 'adamw', keep: 'last' } as const
 

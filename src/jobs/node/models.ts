@@ -38,12 +38,10 @@ export interface ModelReference {
   readonly layers: string
 }
 
-export const hash = rule('a sha256 in hexadecimal', (value) => {
-  return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
-})
-
+const isHash = (value: unknown) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
+export const hash = rule('a sha256 in hexadecimal', isHash)
 export const hashOrNull = rule('a sha256 in hexadecimal, or null', (value) => {
-  return value === null || (typeof value === 'string' && /^[0-9a-f]{64}$/.test(value))
+  return value === null || isHash(value)
 })
 
 export const modelForm: Form<ModelReference> = { fields: { values: hash, layers: hash } }
@@ -73,23 +71,24 @@ export async function putModel(
   const layers = new TextEncoder().encode(
     JSON.stringify({ architecture, cut, replace, seed, classes }),
   )
-  const name = await sha256(layers)
-  await work.write(pathOf(name, 'json'), layers, { ifAbsent: true })
+  const name = await putContent(work, layers, 'json')
   return { values: await putValues(work, values), layers: name }
 }
 
 /** Writes a file of values into the work store, if it is not there, and returns its name. */
-export async function putValues(work: Store, values: Uint8Array): Promise<string> {
-  const name = await sha256(values)
-  await work.write(pathOf(name, 'safetensors'), values, { ifAbsent: true })
-  return name
+export function putValues(work: Store, values: Uint8Array): Promise<string> {
+  return putContent(work, values, 'safetensors')
 }
 
 /** Writes into the work store what tells images of other kinds, and returns its sha256. */
-export async function putTrust(work: Store, trust: Trust): Promise<string> {
-  const bytes = new TextEncoder().encode(trustText(trust))
+export function putTrust(work: Store, trust: Trust): Promise<string> {
+  return putContent(work, new TextEncoder().encode(trustText(trust)), 'trust.json')
+}
+
+/** Writes a file that is named by its content, if it is not there, and returns its sha256. */
+async function putContent(work: Store, bytes: Uint8Array, extension: string): Promise<string> {
   const name = await sha256(bytes)
-  await work.write(pathOf(name, 'trust.json'), bytes, { ifAbsent: true })
+  await work.write(pathOf(name, extension), bytes, { ifAbsent: true })
   return name
 }
 
