@@ -86,7 +86,7 @@ function activated(activation: Activation, input: Tensor): Tensor {
  */
 export function noteActivation(activation: Activation, y: Tensor, formula: string): void {
   const { gpu, gradEnabled } = y.engine
-  if (y.node instanceof Node) y.node.layer = gpu.layer
+  if (y.node instanceof Node && y.node.name === activation.name) y.node.layer = gpu.layer
   const { recorder } = gpu
   if (!recorder) return
   recorder.omit('forward', `the launch before it has stored ${formula}`)
@@ -112,6 +112,7 @@ function flowThrough(
 ): Flow {
   return (node, dy, wanted, unit) => {
     const made: (readonly [Tensor, NdBuffer])[] = []
+    let shared = false
     for (const name of [...op.inputs].reverse()) {
       const tensor = inputs[name]
       if (!tensor || !wanted.has(tensor)) continue
@@ -119,6 +120,14 @@ function flowThrough(
       const backward = op.backward[name]
       if (!backward)
         throw new Error(`${op.name} does not say how the gradient of ${name} is computed`)
+      // Only a computed tensor may share memory: an optimizer changes a leaf's gradient in place.
+      if (tensor.node && op.unchangedGradients?.includes(name)) {
+        made.push([tensor, { storage: dy.storage.retain(), shape: tensor.shape }])
+        gpu.recorder?.enter(op.name, 'backward', [dy], attrs)
+        gpu.recorder?.omit(gradientName(name), 'it is the gradient that comes in')
+        gpu.recorder?.leave({ dy }, { [name]: dy })
+        continue
+      }
       const kept = node.keptFor(name)
       const ready = kept.gradient
       const gradient = ready
@@ -130,7 +139,12 @@ function flowThrough(
         () => {
           gpu.recorder?.enter(op.name, 'backward', [dy], attrs)
           if (ready && unit) gpu.recorder?.omit(gradientName(name), 'forward has computed it')
-          else gpu.withScratch(() => backward(gpu, dy, gradient, kept, attrs, shapes))
+          else
+            gpu.withScratch(() => {
+              if (!shared) op.share?.(gpu, dy, node.requireKept(), attrs, shapes)
+              shared = true
+              backward(gpu, dy, gradient, kept, attrs, shapes)
+            })
           gpu.recorder?.leave({ dy }, { [name]: gradient })
         },
       )

@@ -1,5 +1,5 @@
 import { AutogradError, ShapeError } from '../base/errors.ts'
-import { add } from '../ops/add.ts'
+import { addInto } from '../ops/add.ts'
 import { allocate, type NdBuffer, sameShape, showShape } from '../tensor/ndbuffer.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import { Node } from './node.ts'
@@ -84,7 +84,7 @@ function sum(tensor: Tensor, a: NdBuffer | undefined, b: NdBuffer): NdBuffer {
   const { gpu } = tensor.engine
   const y = allocate(gpu, tensor.shape)
   gpu.recorder?.enter('add', 'backward', [a, b])
-  add(gpu, a, b, y)
+  addInto(gpu, a, b, y)
   gpu.recorder?.leave({ y })
   a.storage.release()
   b.storage.release()

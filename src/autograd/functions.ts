@@ -6,6 +6,7 @@ import { at } from '../base/at.ts'
 import { ShapeError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
 import { adaptiveAvgPool2d as adaptiveAvgPool2dOp } from '../ops/adaptiveAvgPool2d.ts'
+import { avgPool2d as avgPool2dOp } from '../ops/avgPool2d.ts'
 import { conv2d as conv2dOp } from '../ops/conv2d.ts'
 import { crossEntropy as crossEntropyOp, type Reduction } from '../ops/crossEntropy.ts'
 import { dropout as dropoutOp } from '../ops/dropout.ts'
@@ -13,11 +14,13 @@ import { flattenedShape } from '../ops/flatten.ts'
 import { linear as linearOp } from '../ops/linear.ts'
 import { localResponseNorm as localResponseNormOp } from '../ops/localResponseNorm.ts'
 import { maxPool2d as maxPool2dOp } from '../ops/maxPool2d.ts'
-import { relu as reluOp } from '../ops/relu.ts'
 import { softmax as softmaxOp } from '../ops/softmax.ts'
 import { type Pair, shape2 } from '../tensor/ndbuffer.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { apply, requireTensor, view } from './apply.ts'
+
+export * from './elementwise.ts'
+export * from './normalize.ts'
 
 /** One number for both dimensions, or [height, width]. */
 export type Size2d = number | Pair
@@ -81,14 +84,6 @@ export function linear(
 }
 
 /**
- * max(x, 0), any shape; the gradient at 0 is 0.
- * @example const y = relu(conv2d(x, weight, bias))
- */
-export function relu(x: Tensor): Tensor {
-  return apply(reluOp, { x }, {})
-}
-
-/**
  * [N, …] to [N, everything else], without a copy.
  * @example flatten(x).shape // [8, 9216] for x [8, 256, 6, 6]
  */
@@ -102,7 +97,7 @@ export interface MaxPool2dOptions {
   readonly kernel: Size2d
   /** Default: the kernel's size. */
   readonly stride?: Size2d
-  /** Elements of minus infinity on each side, at most half the kernel. Default 0. */
+  /** Elements on each side, at most half the kernel; they are never the largest. Default 0. */
   readonly padding?: Size2d
   /**
    * Whether a last window may reach past the edge: the result's size is rounded up instead of down.
@@ -126,6 +121,36 @@ export function maxPool2d(x: Tensor, options: MaxPool2dOptions): Tensor {
     maxPool2dOp,
     { x },
     { kernel: pair(kernel), stride: pair(stride), padding: pair(padding), ceilMode },
+  )
+}
+
+/** Options of `avgPool2d`. */
+export interface AvgPool2dOptions extends MaxPool2dOptions {
+  /** Whether the zeros of the padding count as elements of a window. Default true. */
+  readonly countIncludePad?: boolean
+}
+
+/**
+ * The mean of each window (PyTorch's `avg_pool2d`).
+ * @param x [N, C, H, W]
+ * @returns [N, C, ⌊(H + 2·padding − kernel) / stride⌋ + 1, the same for W]
+ * @throws ShapeError when shapes or options do not fit
+ * @example const y = avgPool2d(x, { kernel: 3, stride: 1, padding: 1, countIncludePad: false })
+ */
+export function avgPool2d(x: Tensor, options: AvgPool2dOptions): Tensor {
+  const names = ['kernel', 'stride', 'padding', 'ceilMode', 'countIncludePad'] as const
+  checkOptions('avgPool2d', options, names, ShapeError)
+  const { kernel, stride = kernel, padding = 0, ceilMode = false, countIncludePad = true } = options
+  return apply(
+    avgPool2dOp,
+    { x },
+    {
+      kernel: pair(kernel),
+      stride: pair(stride),
+      padding: pair(padding),
+      ceilMode,
+      countIncludePad,
+    },
   )
 }
 

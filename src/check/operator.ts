@@ -75,11 +75,14 @@ export interface Computed {
   readonly y: Float32Array
   /** Of the inputs for which a gradient was wanted. */
   readonly gradients: Readonly<Record<string, Float32Array>>
+  /** What inputs hold after the call, of those that were asked for. */
+  readonly updates: Readonly<Record<string, Float32Array>>
 }
 
 /**
  * Runs forward and backward once; all memory is given back.
  * @param dy the gradient that comes in; null for backward() without one, where y is a scalar
+ * @param changed inputs that are read after the call
  */
 export async function compute(
   engine: Engine,
@@ -88,6 +91,7 @@ export async function compute(
   attrs: object,
   dy: NdArray | null,
   wanted: readonly string[] = spec.op.inputs,
+  changed: readonly string[] = [],
 ): Promise<Computed> {
   const tensor = ({ data, shape }: NdArray, requiresGrad: boolean) =>
     engine.tensor(Float32Array.from(data), shape, { requiresGrad })
@@ -105,9 +109,11 @@ export async function compute(
     if (y.requiresGrad) y.backward(gradient)
     const names = spec.op.inputs.filter((name) => tensors[name]?.grad)
     const values = await engine.read(names.flatMap((name) => tensors[name]?.grad ?? []))
+    const after = await engine.read(changed.flatMap((name) => tensors[name] ?? []))
     return {
       y: at(await read(), 0),
       gradients: Object.fromEntries(names.map((name, i) => [name, at(values, i)])),
+      updates: Object.fromEntries(changed.map((name, i) => [name, at(after, i)])),
     }
   } finally {
     for (const one of held) one.dispose()
@@ -127,7 +133,18 @@ export async function findings(
   const dy = rounded(gaussian(expected.shape, seed + 99))
   const wanted = spec.backward(inputs, dy, attrs)
   const tolerance = spec.tolerance.of(shapes, attrs)
-  const { y, gradients } = await compute(engine, spec, inputs, attrs, dy)
+  const after = Object.entries(spec.updates?.(inputs, attrs) ?? {}).flatMap(([name, array]) =>
+    array ? [[name, array] as const] : [],
+  )
+  const { y, gradients, updates } = await compute(
+    engine,
+    spec,
+    inputs,
+    attrs,
+    dy,
+    spec.op.inputs,
+    after.map(([name]) => name),
+  )
   const found: Finding[] = [
     {
       what: 'y',
@@ -139,6 +156,16 @@ export async function findings(
       tolerance,
     },
   ]
+  for (const [name, { data, shape }] of after)
+    found.push({
+      what: `${name} after`,
+      passes: ['forward'],
+      against: 'reference',
+      actual: updates[name] ?? [],
+      expected: data,
+      shape,
+      tolerance,
+    })
   for (const [name, input] of Object.entries(inputs)) {
     const gradient = wanted[name]
     if (!input || !gradient) continue

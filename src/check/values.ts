@@ -1,45 +1,10 @@
-/** Kernels over values alone: the sum of two gradients, and the search for NaN and infinity. */
+/** A kernel over values alone: the search for NaN and infinity. */
 import { at } from '../base/at.ts'
-import { Random } from '../base/random.ts'
 import { allFinite } from '../ops/finite.ts'
 import { markNonFinite } from '../optim/health.ts'
 import { exact } from '../reference/agreement.ts'
-import { sizeOf } from '../reference/ndarray.ts'
 import { between } from '../reference/random.ts'
-import { type CheckCase, describeCase, finding, normalValues, type Subject } from './subject.ts'
-
-/** Two gradients that meet in one tensor. */
-function addCase(shape: readonly number[], seed: number): CheckCase {
-  return {
-    description: describeCase({ x: shape }, {}),
-    async run(engine) {
-      const random = new Random(seed)
-      const n = sizeOf(shape)
-      const [a, b] = [normalValues(random, n), normalValues(random, n)]
-      const x = engine.tensor(new Float32Array(n), shape, { requiresGrad: true })
-      const tensors = [a, b].map((data) => engine.tensor(data, shape))
-      for (const tensor of tensors) x.backward(tensor)
-      const sum = (await x.grad?.data()) ?? []
-      for (const tensor of [x, ...tensors]) tensor.dispose()
-      const expected = a.map((value, i) => value + at(b, i))
-      return [finding('a + b', sum, expected, shape, exact)]
-    },
-  }
-}
-
-const addSubject: Subject = {
-  name: 'add',
-  kernels: ['fast'],
-  checks: [],
-  tolerance: 'One addition, rounded as float32 rounds it.',
-  cases: (random, drawn) => [
-    addCase([1], 1),
-    addCase([257], 2),
-    ...Array.from({ length: drawn }, () =>
-      addCase([between(random, 1, 9), between(random, 1, 300)], random.below(2 ** 20)),
-    ),
-  ],
-}
+import { type CheckCase, finding, type Subject } from './subject.ts'
 
 /** Whether NaN and infinity are found wherever they are, and nothing else is taken for one. */
 function finiteCase(n: number, place: number | null, odd: number): CheckCase {
@@ -79,4 +44,4 @@ const finiteSubject: Subject = {
   ],
 }
 
-export const valueSubjects: readonly Subject[] = [addSubject, finiteSubject]
+export const valueSubjects: readonly Subject[] = [finiteSubject]

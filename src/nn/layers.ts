@@ -13,8 +13,8 @@ import {
 } from '../autograd/functions.ts'
 import { at } from '../base/at.ts'
 import { Random } from '../base/random.ts'
-import { pooledExtent } from '../ops/maxPool2d.ts'
 import { relu as reluOp } from '../ops/relu.ts'
+import { pooledExtent } from '../ops/window.ts'
 import { type Shape, type Shape3, shape3, shape4, sizeOf } from '../tensor/ndbuffer.ts'
 import type { Engine, Tensor } from '../tensor/tensor.ts'
 import { type Init, initialize } from './init.ts'
@@ -29,21 +29,26 @@ export interface LayerInit {
   readonly stream: number
 }
 
-/** One image's shape, [channels, height, width], as a layer of images takes it. */
-function imageShape({ name }: Module, shape: Shape): Shape3 {
+/**
+ * One image's shape, [channels, height, width], as a layer of images takes it.
+ * @internal
+ */
+export function imageShape({ name }: Module, shape: Shape): Shape3 {
   return shape3(shape, `${name}: its input is [channels, height, width]`)
 }
 
 /** A layer with a weight and a bias, which also applies the ReLU that follows it. */
 abstract class WeightedLayer extends Module {
   readonly weight: Parameter
-  readonly bias: Parameter
+  /** Null in a layer without one, which a batch normalization follows. */
+  readonly bias: Parameter | null
 
   /**
    * Values are computed when they are first read: a layer cut off before that costs nothing.
    * @param shape the weight's; its first extent is the bias's
+   * @param biased whether it has a bias
    */
-  constructor(engine: Engine, name: string, shape: Shape, init: LayerInit) {
+  constructor(engine: Engine, name: string, shape: Shape, init: LayerInit, biased = true) {
     super(name)
     const width = at(shape, 0)
     const weight = () =>
@@ -52,11 +57,11 @@ abstract class WeightedLayer extends Module {
     const deferred = (kind: string, shape: Shape, make: () => Tensor) =>
       Parameter.deferred(`${name}.${kind}`, shape, () => engine.gpu.actual(make))
     this.weight = deferred('weight', shape, weight)
-    this.bias = deferred('bias', [width], bias)
+    this.bias = biased ? deferred('bias', [width], bias) : null
   }
 
   override parameters(): readonly Parameter[] {
-    return [this.weight, this.bias]
+    return [this.weight, ...(this.bias ? [this.bias] : [])]
   }
 
   /** Not where a subclass has a forward of its own, on either side: it may compute anything. */
@@ -67,8 +72,11 @@ abstract class WeightedLayer extends Module {
   }
 }
 
-/** A layer whose result has its input's shape. */
-abstract class SameShape extends Module {
+/**
+ * A layer whose result has its input's shape.
+ * @internal
+ */
+export abstract class SameShape extends Module {
   outShape(shape: Shape): Shape {
     return shape
   }
@@ -82,6 +90,8 @@ export interface Conv2dShape {
   readonly stride?: number
   readonly padding?: number
   readonly groups?: number
+  /** Whether it has a bias. Default true. */
+  readonly bias?: boolean
 }
 
 /**
@@ -97,8 +107,8 @@ export class Conv2d extends WeightedLayer {
   readonly options: { readonly stride: number; readonly padding: number; readonly groups: number }
 
   constructor(engine: Engine, name: string, shape: Conv2dShape, init: LayerInit) {
-    const { inChannels, outChannels, kernel, stride = 1, padding = 0, groups = 1 } = shape
-    super(engine, name, [outChannels, inChannels / groups, kernel, kernel], init)
+    const { inChannels, outChannels, kernel, stride = 1, padding = 0, groups = 1, bias } = shape
+    super(engine, name, [outChannels, inChannels / groups, kernel, kernel], init, bias)
     this.options = { stride, padding, groups }
   }
 
@@ -124,7 +134,7 @@ export class Conv2d extends WeightedLayer {
   }
 
   forward(x: Tensor, { relu = false }: Partial<LayerContext> = {}): Tensor {
-    return conv2d(x, this.weight.tensor, this.bias.tensor, { ...this.options, relu })
+    return conv2d(x, this.weight.tensor, this.bias?.tensor ?? null, { ...this.options, relu })
   }
 }
 
@@ -148,7 +158,7 @@ export class Linear extends WeightedLayer {
   }
 
   forward(x: Tensor, { relu = false }: Partial<LayerContext> = {}): Tensor {
-    return linear(x, this.weight.tensor, this.bias.tensor, { relu })
+    return linear(x, this.weight.tensor, this.bias?.tensor ?? null, { relu })
   }
 }
 

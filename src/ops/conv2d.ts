@@ -10,6 +10,12 @@ import {
   type Geometry,
   geometry,
 } from './conv2dContractions.ts'
+import {
+  depthwiseBackwardInput,
+  depthwiseBackwardWeight,
+  depthwiseForward,
+  isDepthwise,
+} from './depthwise.ts'
 import { type ByInput, defineOp } from './op.ts'
 import { sumOuterInner } from './reduce.ts'
 import { relu } from './relu.ts'
@@ -93,6 +99,10 @@ export const conv2d = defineOp<'x' | 'weight', Conv2dAttrs, Kept, 'bias'>({
       x: needs.x ? { weight } : null,
       weight: needs.weight ? { x: read } : null,
     })
+    if (gpu.tilings && isDepthwise(g)) {
+      depthwiseForward(gpu, g, x, weight, bias, y, rectify)
+      return kept(x)
+    }
     if (gpu.tilings) {
       const arranged = arrangeInput(gpu, g, x)
       forwardTiled(gpu, gpu.tilings.select, g, arranged, weight, bias, y, rectify)
@@ -114,7 +124,8 @@ export const conv2d = defineOp<'x' | 'weight', Conv2dAttrs, Kept, 'bias'>({
   backward: {
     x(gpu, dy, dx, { weight }, attrs, shapes) {
       const g = checked(shapes, attrs)
-      if (gpu.tilings) backwardInputTiled(gpu, gpu.tilings.select, g, dy, weight, dx)
+      if (gpu.tilings && isDepthwise(g)) depthwiseBackwardInput(gpu, g, dy, weight, dx)
+      else if (gpu.tilings) backwardInputTiled(gpu, gpu.tilings.select, g, dy, weight, dx)
       else
         gpu.run(
           backwardInputKernel,
@@ -124,7 +135,8 @@ export const conv2d = defineOp<'x' | 'weight', Conv2dAttrs, Kept, 'bias'>({
     },
     weight(gpu, dy, dweight, { x }, attrs, shapes) {
       const g = checked(shapes, attrs)
-      if (gpu.tilings) backwardWeightTiled(gpu, gpu.tilings.select, g, dy, x, dweight)
+      if (gpu.tilings && isDepthwise(g)) depthwiseBackwardWeight(gpu, g, dy, x, dweight)
+      else if (gpu.tilings) backwardWeightTiled(gpu, gpu.tilings.select, g, dy, x, dweight)
       else
         gpu.run(
           backwardWeightKernel,

@@ -12,7 +12,7 @@ import {
   shape2,
   showShape,
 } from '../tensor/ndbuffer.ts'
-import { add } from './add.ts'
+import { addInto } from './add.ts'
 import { contract } from './contract.ts'
 import { type ByInput, defineOp } from './op.ts'
 import { isOuter, outerProduct } from './outerProduct.ts'
@@ -155,7 +155,7 @@ function backwardInput(gpu: Gpu, dy: NdBuffer, weight: NdBuffer, dx: NdBuffer): 
       { src, base, strides: [inputs, 1] },
       { dst: i === 0 ? sum(0) : term, base: 0, rowStride: inputs },
     )
-    if (i > 0) add(gpu, sum(i - 1), term, sum(i))
+    if (i > 0) addInto(gpu, sum(i - 1), term, sum(i))
   }
 }
 

@@ -1,45 +1,7 @@
-import { ShapeError } from '../base/errors.ts'
 import { planeKernel } from '../gpu/kernels/kernel.ts'
-import {
-  type NdBuffer,
-  type Pair,
-  type Shape,
-  scratch,
-  shape4,
-  showShape,
-  sizeOf,
-} from '../tensor/ndbuffer.ts'
+import { type NdBuffer, type Shape, scratch, shape4, sizeOf } from '../tensor/ndbuffer.ts'
 import { defineOp } from './op.ts'
-
-export interface MaxPool2dAttrs {
-  readonly kernel: Pair
-  readonly stride: Pair
-  readonly padding: Pair
-  /**
-   * Whether a last window may reach past the edge, as long as it begins within the image or the
-   * padding before it.
-   */
-  readonly ceilMode?: boolean
-}
-
-/** A window along one axis. */
-interface Axis {
-  readonly kernel: number
-  readonly stride: number
-  readonly padding: number
-  readonly ceilMode?: boolean
-}
-
-/** Windows along one axis of n elements, as PyTorch counts them. */
-export function pooledExtent(
-  n: number,
-  { kernel, stride, padding, ceilMode = false }: Axis,
-): number {
-  const windows = (n + 2 * padding - kernel) / stride
-  if (!ceilMode) return Math.floor(windows) + 1
-  const ceiled = Math.ceil(windows) + 1
-  return (ceiled - 1) * stride >= n + padding ? ceiled - 1 : ceiled
-}
+import { checkedWindow, type WindowAttrs } from './window.ts'
 
 type Extents = 'height' | 'width' | 'out_height' | 'out_width'
 
@@ -73,7 +35,7 @@ function poolParams(x: Shape, y: Shape) {
 }
 
 /** The window, which is compiled in, and whether any lies partly outside x. */
-function poolConstants({ kernel, stride, padding }: MaxPool2dAttrs, x: Shape, y: Shape) {
+function poolConstants({ kernel, stride, padding }: WindowAttrs, x: Shape, y: Shape) {
   const [KERNEL_Y, KERNEL_X] = kernel
   const [STRIDE_Y, STRIDE_X] = stride
   const [PADDING_Y, PADDING_X] = padding
@@ -95,39 +57,12 @@ function poolConstants({ kernel, stride, padding }: MaxPool2dAttrs, x: Shape, y:
  * y[n, c, i, j] = the largest x[n, c] in a window; the first in row order wins ties, as in PyTorch.
  * Backward gives it all of dy.
  */
-export const maxPool2d = defineOp<
-  'x',
-  MaxPool2dAttrs,
-  { readonly x: { readonly winner: NdBuffer } }
->({
+export const maxPool2d = defineOp<'x', WindowAttrs, { readonly x: { readonly winner: NdBuffer } }>({
   name: 'maxPool2d',
   inputs: ['x'],
-  outShape({ x }, { kernel, stride, padding, ceilMode = false }) {
-    const [batch, channels, height, width] = shape4(x, rule)
-    const whole = (pair: Pair, least: number) =>
-      pair.every((n) => Number.isInteger(n) && n >= least)
-    if (!whole(kernel, 1))
-      throw new ShapeError(`maxPool2d: kernel is a positive integer, not ${kernel}`)
-    if (!whole(stride, 1))
-      throw new ShapeError(`maxPool2d: stride is a positive integer, not ${stride}`)
-    // More padding would leave windows that hold no element at all.
-    if (!whole(padding, 0) || 2 * padding[0] > kernel[0] || 2 * padding[1] > kernel[1])
-      throw new ShapeError(
-        `maxPool2d: padding is an integer between 0 and half the kernel ${kernel}, not ${padding}`,
-      )
-    const axis = (i: 0 | 1): Axis => ({
-      kernel: kernel[i],
-      stride: stride[i],
-      padding: padding[i],
-      ceilMode,
-    })
-    const out = [pooledExtent(height, axis(0)), pooledExtent(width, axis(1))]
-    if (out.some((n) => n < 1))
-      throw new ShapeError(
-        `maxPool2d: a window of ${kernel} does not fit into x ${showShape(x)} ` +
-          `with padding ${padding}`,
-      )
-    return [batch, channels, ...out]
+  outShape({ x }, attrs) {
+    const [batch, channels] = shape4(x, rule)
+    return [batch, channels, ...checkedWindow('maxPool2d', x, attrs)]
   },
   cost(shapes, attrs) {
     const outputs = sizeOf(maxPool2d.outShape(shapes, attrs))

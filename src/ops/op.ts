@@ -69,6 +69,19 @@ export interface Op<
     needs: Readonly<Record<In | Optional, boolean>>,
   ): KeptBuffers<Kept>
   /**
+   * Computes what the gradients of several inputs share, before the first of them, into memory that
+   * forward has kept.
+   */
+  share?(
+    gpu: Gpu,
+    dy: NdBuffer,
+    kept: KeptBuffers<Kept>,
+    attrs: Attrs,
+    shapes: ByInput<In, Optional, Shape>,
+  ): void
+  /** Inputs whose gradient is dy itself: a computed tensor's then shares its memory. */
+  readonly unchangedGradients?: readonly (In | Optional)[]
+  /**
    * How the gradient of each input is computed. Where there is an activation, dy has come back
    * through it.
    */

@@ -126,7 +126,7 @@ function shaped(
 export const specification: Specification<Inputs, Conv2dAttrs> = {
   op,
   kernels: ['fast', 'plain'],
-  checks: ['contract', 'reduce'],
+  checks: ['contract', 'depthwise', 'reduce'],
   forward({ x, weight, bias }, attrs) {
     const sum = conv2d(x, weight, bias, attrs)
     return attrs.relu ? relu(sum) : sum
@@ -172,6 +172,33 @@ export const specification: Specification<Inputs, Conv2dAttrs> = {
       stride: [2, 3],
     }),
     depthwise: shaped([2, 5, 6, 7], [10, 3, 3], { padding: [1, 1], groups: 5 }),
+    'depthwise, stride 2, a ReLU': shaped([3, 4, 13, 9], [4, 3, 3], {
+      stride: [2, 2],
+      padding: [1, 1],
+      groups: 4,
+      relu: true,
+    }),
+    'depthwise, filter 5, three filters a channel, without bias': shaped(
+      [2, 3, 11, 14],
+      [9, 5, 5],
+      { padding: [2, 2], groups: 3 },
+      false,
+    ),
+    'depthwise, strides and padding beyond the filter': shaped([2, 2, 5, 9], [2, 2, 3], {
+      stride: [3, 2],
+      padding: [4, 3],
+      groups: 2,
+    }),
+    'depthwise, a stride larger than the filter': shaped([1, 3, 11, 10], [6, 2, 1], {
+      stride: [3, 4],
+      groups: 3,
+    }),
+    'depthwise, maps of one pixel': shaped([2, 6, 1, 1], [6, 3, 3], { padding: [1, 1], groups: 6 }),
+    'depthwise, a filter larger than its kernels take': shaped([1, 2, 9, 9], [2, 8, 8], {
+      padding: [2, 2],
+      groups: 2,
+    }),
+    'depthwise, many tiles': shaped([2, 3, 37, 41], [3, 3, 3], { padding: [1, 1], groups: 3 }),
     'one filter': shaped([1, 3, 6, 6], [1, 3, 3]),
     '9 filters: rows of 8 and a rest': shaped([1, 2, 5, 5], [9, 1, 1]),
     '16 filters': shaped([1, 2, 5, 5], [16, 3, 3]),

@@ -1,4 +1,5 @@
-import { type MaxPool2dAttrs, maxPool2d as op } from '../ops/maxPool2d.ts'
+import { maxPool2d as op } from '../ops/maxPool2d.ts'
+import type { WindowAttrs } from '../ops/window.ts'
 import type { Pair } from '../tensor/ndbuffer.ts'
 import { sumTolerance } from './agreement.ts'
 import { explainWindow } from './explanation.ts'
@@ -12,7 +13,7 @@ import type { Arrays, Case, Specification } from './specification.ts'
  */
 export function maxPool2dIndices(
   x: NdArray,
-  { kernel, stride, padding, ceilMode = false }: MaxPool2dAttrs,
+  { kernel, stride, padding, ceilMode = false }: WindowAttrs,
 ): { shape: number[]; indices: Int32Array } {
   const [n, c, h, w] = four(x.shape)
   const [[kh, kw], [sy, sx], [py, px]] = [kernel, stride, padding]
@@ -55,13 +56,13 @@ export function maxPool2dIndices(
  * y[n, c, oy, ox] = max over ky, kx of x[n, c, oy * stride - padding + ky, ox * stride - padding +
  * kx]   (torch.nn.functional.max_pool2d)
  */
-export function maxPool2d(x: NdArray, attrs: MaxPool2dAttrs): NdArray {
+export function maxPool2d(x: NdArray, attrs: WindowAttrs): NdArray {
   const { shape, indices } = maxPool2dIndices(x, attrs)
   return { shape, data: Float64Array.from(indices, (index) => at(x.data, index)) }
 }
 
 /** Each dy goes to the position its maximum came from; windows that overlap add up. */
-export function maxPool2dBackward(x: NdArray, dy: NdArray, attrs: MaxPool2dAttrs): NdArray {
+export function maxPool2dBackward(x: NdArray, dy: NdArray, attrs: WindowAttrs): NdArray {
   const { indices } = maxPool2dIndices(x, attrs)
   const dx = zeros(x.shape)
   for (const [i, index] of indices.entries()) add(dx.data, index, at(dy.data, i))
@@ -74,7 +75,7 @@ function shaped(
   stride: Pair = kernel,
   padding: Pair = [0, 0],
   ceilMode = false,
-): Case<Arrays<'x'>, MaxPool2dAttrs> {
+): Case<Arrays<'x'>, WindowAttrs> {
   return { shapes: { x }, attrs: { kernel, stride, padding, ceilMode } }
 }
 
@@ -82,7 +83,7 @@ const { NaN: nan, POSITIVE_INFINITY: infinity, NEGATIVE_INFINITY: minus } = Numb
 /** One window of two rows and two columns that holds these numbers. */
 const window = (...x: number[]) => ({ ...shaped([1, 1, 2, 2], [2, 2]), values: { x } })
 
-export const specification: Specification<Arrays<'x'>, MaxPool2dAttrs> = {
+export const specification: Specification<Arrays<'x'>, WindowAttrs> = {
   op,
   kernels: ['fast'],
   forward: ({ x }, attrs) => maxPool2d(x, attrs),

@@ -47,6 +47,8 @@ export interface Specification<In extends AnyInputs, Attrs extends object> {
   forward(inputs: In, attrs: Attrs): NdArray
   /** The gradient of every input, from dy. */
   backward(inputs: In, dy: NdArray, attrs: Attrs): { readonly [name in keyof In]: NdArray }
+  /** What inputs hold after the call, of those that it changes in place. Default: none. */
+  updates?(inputs: In, attrs: Attrs): Partial<{ readonly [name in keyof In]: NdArray }>
   /** How far float32 may be off, and why. */
   readonly tolerance: {
     readonly reason: string

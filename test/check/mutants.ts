@@ -90,6 +90,20 @@ const changes: Readonly<
       ],
     ],
     'conv2d/pack_phases.wgsl': [['filter not flipped', '(params.taps_x - 1u - b)', 'b']],
+    'depthwise/forward.wgsl': [
+      ['off by one in padding', 'first_j * #{STRIDE_X}u - #{PADDING_X}u', 'first_j * #{STRIDE_X}u'],
+      ['a channel for another', 'o / params.multiplier', 'o % params.channels'],
+      ['missing bias', 'let start = bias[o];', 'let start = 0.0;'],
+      ['ReLU of the wrong side', 'sum#{r}_#{c} < 0.0', 'sum#{r}_#{c} > 0.0'],
+    ],
+    'depthwise/backward_input.wgsl': [
+      ['a filter left out', 'm < params.multiplier', 'm < 1u'],
+      ['filter not flipped', 'dy#{a + TAPS_X - 1 - q}', 'dy#{a + q}'],
+    ],
+    'depthwise/backward_weight.wgsl': [
+      ['a tile left out', 'tile < tiles', 'tile + 1u < tiles'],
+      ['an image for another', 'image * params.chunks + k', 'k'],
+    ],
   },
   linear: {
     'linear/product.wgsl': [
@@ -184,7 +198,83 @@ const changes: Readonly<
     ],
   },
   add: {
-    'add/forward.wgsl': [['flipped sign', 'a[i] + b[i]', 'a[i] - b[i]']],
+    'add/forward.wgsl': [
+      ['flipped sign', 'a[i] + b[i]', 'a[i] - b[i]'],
+      ['ReLU of the wrong side', 'sum < vec4f()', 'sum > vec4f()'],
+    ],
+  },
+  concat: {
+    'concat/copy.wgsl': [
+      [
+        'the first row in every other',
+        'row * params.from_row',
+        'params.from_row - params.from_row',
+      ],
+      ['written where it is read', '+ params.to_first', '+ params.from_first'],
+    ],
+  },
+  avgPool2d: {
+    'avg_pool2d/forward.wgsl': [
+      ['off by one in padding', 'j * #{STRIDE_X}u - #{PADDING_X}u', 'j * #{STRIDE_X}u'],
+      ['swapped index', 'sum / divisor(i, j)', 'sum / divisor(j, i)'],
+    ],
+    'avg_pool2d/backward.wgsl': [
+      ['a window left out', '(KERNEL_X + STRIDE_X - 1) / STRIDE_X', 'KERNEL_X / STRIDE_X'],
+    ],
+    'avg_pool2d/params.wgsl': [
+      ['padding counted once', 'extent + 2u * padding', 'extent + padding'],
+      ['padding that counts', '- max(start, padding)', '- start'],
+    ],
+  },
+  batchNorm: {
+    'batch_norm/moments.wgsl': [
+      ['a sum of values, not of distances', 'sum += x[i] - start', 'sum += x[i]'],
+      ['the last vectors left out', 'i < end', 'i + 1u < end'],
+    ],
+    'batch_norm/merge.wgsl': [
+      ['distance of the means left out', ' + distance * distance * (all.x * share)', ''],
+      ['a population, not a sample', '(all.x - 1.0)', 'all.x'],
+      ['the mean does not move', 'params.momentum * (all.y', '0.0 * (all.y'],
+    ],
+    'batch_norm/normalize.wgsl': [
+      ['missing epsilon', 'variance[c] + params.epsilon', 'variance[c]'],
+      ['a channel for another', 'row % params.channels', 'row / params.channels'],
+      ['missing bias', '* scale + shift', '* scale'],
+    ],
+    'batch_norm/sums.wgsl': [
+      ['missing mean', '(x[i] - center)', 'x[i]'],
+      ['ReLU of the wrong side', 'y[i] > Values()', 'y[i] < Values()'],
+    ],
+    'batch_norm/backward_input.wgsl': [
+      ['statistics that do not depend on x', ' - average - (x[i] - center) * slope', ''],
+      ['missing square', 'inverse * inverse * sums[c].y', 'inverse * sums[c].y'],
+    ],
+    'batch_norm/backward_channel.wgsl': [
+      ['missing deviation', 'gradient[c] = inverse * sums[c].y', 'gradient[c] = sums[c].y'],
+    ],
+  },
+  relu6: {
+    'relu6/relu6.wgsl': [
+      ['no upper bound', 'x > vec4f(6.0)', 'x > vec4f(1e30)'],
+      ['a gradient at 6', '(y >= vec4f(6.0))', '(y > vec4f(6.0))'],
+    ],
+  },
+  clamp: {
+    'clamp/clamp.wgsl': [
+      ['swapped bounds', 'high, x > high', 'low, x > high'],
+      ['no gradient at the bound', 'x >= vec4f(params.low)', 'x > vec4f(params.low)'],
+    ],
+  },
+  sigmoid: {
+    'lib/logistic.wgsl': [['one side only', 'select(power, vec4f(1.0), x >= vec4f())', 'power']],
+    'sigmoid/sigmoid.wgsl': [['flipped sign', '(1.0 - y)', '(1.0 + y)']],
+  },
+  silu: {
+    'silu/silu.wgsl': [['missing factor', 'return x * logistic(x)', 'return logistic(x)']],
+    'lib/pointwise.wgsl': [['the tail left out', 'i < end', 'i + 1u < end']],
+  },
+  hardswish: {
+    'hardswish/hardswish.wgsl': [['wrong slope', 'x / 3.0 + 0.5', 'x / 6.0 + 0.5']],
   },
   optimizers: {
     'optim/sgd.wgsl': [['missing weight decay', 'g[i] + held.decay * p[i]', 'g[i]']],

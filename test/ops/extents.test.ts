@@ -5,7 +5,7 @@ import {
   linear,
   localResponseNorm,
 } from '../../src/autograd/functions.ts'
-import { add } from '../../src/ops/add.ts'
+import { addInto } from '../../src/ops/add.ts'
 import type { Engine, Tensor } from '../../src/tensor/tensor.ts'
 import { testEngine } from '../support/engine.ts'
 
@@ -86,7 +86,7 @@ describe('a grid has 65,535 workgroups in a dimension, a tensor more', () => {
     const n = 65_535 * 256 + 1
     const ones = engine.tensor(new Float32Array(n).fill(1), [n])
     const y = engine.tensor(new Float32Array(n), [n])
-    add(engine.gpu, ones.buffer, ones.buffer, y.buffer)
+    addInto(engine.gpu, ones.buffer, ones.buffer, y.buffer)
     expect((await y.data()).every((value) => value === 2)).toBe(true)
     for (const tensor of [ones, y]) tensor.dispose()
   })

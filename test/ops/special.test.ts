@@ -1,13 +1,21 @@
 import { describe, expect, test } from 'vitest'
 import {
   adaptiveAvgPool2d,
+  add,
+  avgPool2d,
+  batchNorm,
+  clamp,
   conv2d,
   crossEntropy,
   dropout,
+  hardswish,
   linear,
   localResponseNorm,
   maxPool2d,
   relu,
+  relu6,
+  sigmoid,
+  silu,
   softmax,
 } from '../../src/autograd/functions.ts'
 import { stripKernel } from '../../src/gpu/kernels/kernel.ts'
@@ -72,12 +80,26 @@ describe('NaN reaches the result, so that a diverging network is seen', () => {
     engine.tensor(new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(1), shape)
   const weight = ones([2, 3])
   const filter = ones([2, 3, 1, 1])
+  const single = ones([3, 1, 1, 1])
+  const statistics = { weight: ones([1]), bias: ones([1]), mean: ones([1]), variance: ones([1]) }
 
   test.each<[string, number[], (x: Tensor) => Tensor]>([
     ['linear', [1, 3], (x) => linear(x, weight, null)],
     ['conv2d', [1, 3, 1, 1], (x) => conv2d(x, filter, null)],
     ['softmax', [1, 3], softmax],
     ['adaptiveAvgPool2d', [1, 1, 1, 3], (x) => adaptiveAvgPool2d(x, 1)],
+    ['avgPool2d', [1, 1, 1, 3], (x) => avgPool2d(x, { kernel: [1, 3] })],
+    ['conv2d, depthwise', [1, 3, 1, 1], (x) => conv2d(x, single, null, { groups: 3 })],
+    ['batchNorm', [3, 1], (x) => batchNorm(x, statistics)],
+    ['batchNorm, a ReLU', [3, 1], (x) => batchNorm(x, statistics, { relu: true })],
+    ['add, a ReLU', [1, 3], (x) => add(x, x, { relu: true })],
+    ['relu6', [1, 3], relu6],
+    ['clamp', [1, 3], (x) => clamp(x, 0, 5)],
+    ['sigmoid', [1, 3], sigmoid],
+    ['silu', [1, 3], silu],
+    ['hardswish', [1, 3], hardswish],
+    // The last, since it leaves NaN in the statistics.
+    ['batchNorm, in training', [3, 1], (x) => batchNorm(x, statistics, { training: true })],
     ['localResponseNorm', [1, 3, 1], (x) => localResponseNorm(x, { size: 5 })],
     ['crossEntropy', [1, 3], (x) => crossEntropy(x, Int32Array.of(0))],
     [

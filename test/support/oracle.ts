@@ -10,6 +10,19 @@ export interface OracleAttrs {
   readonly padding?: number
   readonly groups?: number
   readonly kernel?: number
+  /** avgpool2d. */
+  readonly ceilMode?: boolean
+  readonly countIncludePad?: boolean
+  /** batchnorm. */
+  readonly training?: boolean
+  readonly epsilon?: number
+  /** Whether a ReLU follows. */
+  readonly relu?: boolean
+  /** clamp. */
+  readonly low?: number
+  readonly high?: number
+  /** resnet. */
+  readonly variant?: string
   /** adaptiveavgpool2d: both extents of the output. */
   readonly output?: number
   readonly size?: number
@@ -108,7 +121,8 @@ export function int32Of(tensors: OracleTensors, name: string): Int32Array {
 
 /** How PyTorch's cases name an operator, and its attributes. */
 interface OracleOperator {
-  readonly op: string
+  /** Its name there, or several. */
+  readonly op: string | readonly string[]
   attrs(attrs: OracleAttrs, tensors: OracleTensors): object
 }
 
@@ -117,8 +131,25 @@ const twice = (extent = 0) => [extent, extent] as const
 /** PyTorch's cases exist for these operators. */
 const operators: Readonly<Record<string, OracleOperator>> = {
   adaptiveAvgPool2d: { op: 'adaptiveavgpool2d', attrs: ({ output }) => ({ size: twice(output) }) },
+  add: { op: 'add', attrs: ({ relu }) => ({ relu }) },
+  avgPool2d: {
+    op: 'avgpool2d',
+    attrs: ({ kernel, stride, padding, ceilMode, countIncludePad }) => ({
+      kernel: twice(kernel),
+      stride: twice(stride),
+      padding: twice(padding),
+      ceilMode,
+      countIncludePad,
+    }),
+  },
+  batchNorm: {
+    op: 'batchnorm',
+    attrs: ({ training, momentum, epsilon, relu }) => ({ training, momentum, epsilon, relu }),
+  },
+  clamp: { op: 'clamp', attrs: ({ low, high }) => ({ low, high }) },
+  concat: { op: 'concat', attrs: () => ({}) },
   conv2d: {
-    op: 'conv2d',
+    op: ['conv2d', 'depthwise'],
     attrs: ({ stride, padding, groups }) => ({
       stride: twice(stride),
       padding: twice(padding),
@@ -134,6 +165,7 @@ const operators: Readonly<Record<string, OracleOperator>> = {
       reduction,
     }),
   },
+  hardswish: { op: 'hardswish', attrs: () => ({}) },
   linear: { op: 'linear', attrs: () => ({}) },
   localResponseNorm: {
     op: 'lrn',
@@ -148,6 +180,9 @@ const operators: Readonly<Record<string, OracleOperator>> = {
     }),
   },
   relu: { op: 'relu', attrs: () => ({}) },
+  relu6: { op: 'relu6', attrs: () => ({}) },
+  sigmoid: { op: 'sigmoid', attrs: () => ({}) },
+  silu: { op: 'silu', attrs: () => ({}) },
   softmax: { op: 'softmax', attrs: () => ({}) },
 }
 
@@ -167,29 +202,32 @@ export interface OperatorCase {
 export function operatorCases(name: string, inputs: readonly string[]): OperatorCase[] {
   const operator = operators[name]
   if (!operator) return []
-  return oracleCases(operator.op).map((one) => {
-    const tensors = loadCase(one)
-    const array = (...names: string[]): NdArray | null => {
-      const found = names.find((key) => key in tensors)
-      if (found === undefined) return null
-      const { data, shape } = tensorOf(tensors, found)
-      // PyTorch's scalars are lists of one number in the files.
-      const isScalar = found.endsWith('loss') && one.attrs.reduction !== 'none'
-      return ndArray(data, isScalar ? [] : shape)
-    }
-    const y = array('y', 'loss')
-    if (!y) throw new Error(`${one.file} has neither y nor loss`)
-    const gradients = inputs.flatMap((input) => {
-      const gradient = array(`d${input}`)
-      return gradient ? [[input, gradient] as const] : []
+  const ops: readonly string[] = [operator.op].flat()
+  return ops
+    .flatMap((op) => oracleCases(op))
+    .map((one) => {
+      const tensors = loadCase(one)
+      const array = (...names: string[]): NdArray | null => {
+        const found = names.find((key) => key in tensors)
+        if (found === undefined) return null
+        const { data, shape } = tensorOf(tensors, found)
+        // PyTorch's scalars are lists of one number in the files.
+        const isScalar = found.endsWith('loss') && one.attrs.reduction !== 'none'
+        return ndArray(data, isScalar ? [] : shape)
+      }
+      const y = array('y', 'loss')
+      if (!y) throw new Error(`${one.file} has neither y nor loss`)
+      const gradients = inputs.flatMap((input) => {
+        const gradient = array(`d${input}`)
+        return gradient ? [[input, gradient] as const] : []
+      })
+      return {
+        name: one.name,
+        inputs: Object.fromEntries(inputs.map((input) => [input, array(input)])),
+        attrs: operator.attrs(one.attrs, tensors),
+        y,
+        dy: array('dy', 'dloss') ?? ndArray([1], []),
+        gradients: Object.fromEntries(gradients),
+      }
     })
-    return {
-      name: one.name,
-      inputs: Object.fromEntries(inputs.map((input) => [input, array(input)])),
-      attrs: operator.attrs(one.attrs, tensors),
-      y,
-      dy: array('dy', 'dloss') ?? ndArray([1], []),
-      gradients: Object.fromEntries(gradients),
-    }
-  })
 }

@@ -1,4 +1,4 @@
-import { pooledExtent } from '../../ops/maxPool2d.ts'
+import { pooledExtent } from '../../ops/window.ts'
 import { product } from '../arrays.ts'
 import type { Operator } from './effect.ts'
 import type { NodeView } from './node.ts'
