@@ -3,14 +3,24 @@
  * way.
  */
 export {
+  type AddOptions,
+  type AvgPool2dOptions,
   adaptiveAvgPool2d,
+  add,
+  avgPool2d,
+  type BatchNormOptions,
+  type BatchNormTensors,
+  batchNorm,
   type Conv2dOptions,
   type CrossEntropyOptions,
+  clamp,
+  concat,
   conv2d,
   crossEntropy,
   type DropoutOptions,
   dropout,
   flatten,
+  hardswish,
   type LinearOptions,
   type LocalResponseNormOptions,
   linear,
@@ -18,7 +28,10 @@ export {
   type MaxPool2dOptions,
   maxPool2d,
   relu,
+  relu6,
   type Size2d,
+  sigmoid,
+  silu,
   softmax,
 } from './autograd/functions.ts'
 export {
@@ -71,7 +84,18 @@ export {
   type Recording,
 } from './gpu/recording.ts'
 export type { AdapterChoice, AdapterKind, Files, Host, Reserve, RgbImage } from './host/host.ts'
+export {
+  AvgPool2d,
+  type AvgPool2dShape,
+  Hardswish,
+  ReLU6,
+  Sigmoid,
+  SiLU,
+} from './nn/activations.ts'
 export { type AlexNetOptions, alexnet, type Variant, variants } from './nn/alexnet.ts'
+export { BatchNorm2d, type BatchNormShape } from './nn/batchNorm.ts'
+export { Branches, Residual, type ResidualParts, Sequential } from './nn/blocks.ts'
+export { ModuleBuffer } from './nn/buffer.ts'
 export { type Init, type InitName, initialize, initNames } from './nn/init.ts'
 export {
   AdaptiveAvgPool2d,
@@ -92,6 +116,7 @@ export { type Architecture, Network } from './nn/network.ts'
 export { exportOnnx, type ImportOnnxOptions, importOnnx, type OnnxSource } from './nn/onnx.ts'
 export { type DeferredTensor, Parameter, type ParameterOptions } from './nn/parameter.ts'
 export type { Preprocess } from './nn/preprocess.ts'
+export { type ResNetOptions, type ResNetVariant, resnet, resnetVariants } from './nn/resnet.ts'
 export type { Reduction } from './ops/crossEntropy.ts'
 export type { TuningResult } from './ops/tuneContractions.ts'
 export { Adam } from './optim/adam.ts'

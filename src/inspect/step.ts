@@ -46,7 +46,7 @@ export async function recordStep(
     }
     const optimizer = noted(new SGD(model.parameters(), stepRate))
     model.passes = 0 // the same dropout whenever it is recorded
-    const logits = noted(model.logits(x, { training: true }))
+    const logits = noted(model.logits(x, { training: true, trial: true }))
     const targets = new Int32Array(at(x.shape, 0)).fill(target)
     const loss = noted(crossEntropy(logits, targets))
     const read = engine.readLater([logits, loss])

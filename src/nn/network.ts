@@ -1,11 +1,11 @@
-import { at } from '../base/at.ts'
 import { ShapeError, UsageError, WeightsError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
 import { option, optionText } from '../base/optionText.ts'
-import { philox4x32 } from '../base/random.ts'
-import type { StateDict } from '../base/stateDict.ts'
+import { namedArrays, type StateDict } from '../base/stateDict.ts'
 import { checkValues, type Shape, sameShape, showShape, sizeOf } from '../tensor/ndbuffer.ts'
 import type { Engine, Tensor } from '../tensor/tensor.ts'
+import type { ModuleBuffer } from './buffer.ts'
+import { runChain, seedOf } from './chain.ts'
 import { Dropout, Softmax } from './layers.ts'
 import type { ForwardOptions, Module } from './module.ts'
 import type { Parameter } from './parameter.ts'
@@ -79,6 +79,16 @@ export class Network {
     return this.#layers.flatMap((layer) => layer.parameters())
   }
 
+  /** What is state but no parameter: running statistics of batch normalization, in order. */
+  buffers(): ModuleBuffer[] {
+    return this.#layers.flatMap((layer) => layer.buffers())
+  }
+
+  /** Parameters and buffers, layer by layer: everything that a state dict holds. */
+  state(): Parameter[] {
+    return this.#layers.flatMap((layer) => layer.state())
+  }
+
   /** The shape of one image after each layer, without the batch; input first. */
   shapes(): Shape[] {
     const { size } = this.preprocess
@@ -108,8 +118,8 @@ export class Network {
   /**
    * The network's output for a batch of preprocessed images.
    * @param x [N, 3, size, size], or what layer `from` takes
-   * @param options with `training` dropout drops; `from` and `to` run only these layers, counted
-   * from 0, `to` not included
+   * @param options with `training` dropout drops and statistics move, unless it is a `trial`;
+   * `from` and `to` run only these layers, counted from 0, `to` not included
    * @returns logits [N, classes]
    * @throws ShapeError when x does not fit
    * @throws UsageError for options that do not exist
@@ -119,47 +129,25 @@ export class Network {
     x: Tensor,
     options: ForwardOptions & { readonly from?: number; readonly to?: number } = {},
   ): Tensor {
-    checkOptions('forward', options, ['training', 'from', 'to'])
-    const { training = false, from = 0, to = this.#layers.length } = options
+    checkOptions('forward', options, ['training', 'trial', 'from', 'to'])
+    const { training = false, trial = false, from = 0, to = this.#layers.length } = options
     const { size } = this.preprocess
     const [, ...image] = x.shape
     if (from === 0 && !sameShape(image, [3, size, size]))
       throw new ShapeError(`the network takes [N, 3, ${size}, ${size}], not ${showShape(x.shape)}`)
-    const { gpu } = this.engine
-    const outer = gpu.layer
     const prefix = this.frozenPrefix
-    const pass = training ? this.passes++ : 0
-    let here = x
-    let applied = false // whether the layer before has applied the next one, too
-    try {
-      const layers = this.#layers.slice(from, to)
-      for (const [i, layer] of layers.entries()) {
-        if (this.left.length > 0) this.#requireWeights(layer)
-        gpu.layer = layer.name
-        if (applied) {
-          layer.noteApplied(here)
-          applied = false
-          continue
-        }
-        const following = layers[i + 1]
-        applied = following !== undefined && layer.canApply(following)
-        const next = layer.forward(here, {
-          training: training && from + i >= prefix,
-          seed: this.#dropoutSeed(pass, from + i),
-          relu: applied,
-        })
-        // The tape keeps what backward needs of `here`; the rest of its memory is free for the next
-        // layer.
-        if (here !== x && next !== here) here.free()
-        here = next
-      }
-    } catch (error) {
-      if (here !== x) here.dispose()
-      throw error
-    } finally {
-      gpu.layer = outer
-    }
-    return here
+    const pass = training ? this.passes : 0
+    if (training && !trial) this.passes++
+    return runChain(
+      this.#layers.slice(from, to),
+      x,
+      (i) => ({
+        training: training && from + i >= prefix,
+        trial,
+        seed: seedOf(this.seed, from + i, pass),
+      }),
+      this.left.length > 0 ? (layer) => this.#requireWeights(layer) : undefined,
+    )
   }
 
   /**
@@ -183,25 +171,15 @@ export class Network {
       )
   }
 
-  #dropoutSeed(pass: number, layer: number): number {
-    const [low, high] = philox4x32(
-      [pass, layer, 0, 1],
-      [this.seed >>> 0, Math.floor(this.seed / 2 ** 32)],
-    )
-    return low + (high >>> 11) * 2 ** 32
-  }
-
-  /** Every parameter's values, by name. */
+  /** The values of every parameter and buffer, by name. */
   async stateDict(): Promise<StateDict> {
-    const parameters = this.parameters()
-    const values = await this.engine.read(parameters.map((parameter) => parameter.tensor))
-    return Object.fromEntries(
-      parameters.map(({ name, shape }, i) => [name, { shape: [...shape], data: at(values, i) }]),
-    )
+    const state = this.state()
+    return namedArrays(state, await this.engine.read(state.map(({ tensor }) => tensor)))
   }
 
   /**
-   * Gives parameters the values of these names. Nothing changes unless everything fits.
+   * Gives parameters and buffers the values of these names. Nothing changes unless everything fits.
+   * Old files do not count the batches that a batch normalization has seen: its count stays.
    * @param options with `strict`, parameters that are not in `values` are an error. Default true
    * @returns the names that were not in `values`
    * @throws WeightsError for names the network does not know and shapes that differ
@@ -213,14 +191,16 @@ export class Network {
   ): { readonly missing: string[] } {
     checkOptions('loadStateDict', options, ['strict'])
     const { strict = true } = options
-    const parameters = new Map(this.parameters().map((parameter) => [parameter.name, parameter]))
+    const parameters = new Map(this.state().map((parameter) => [parameter.name, parameter]))
     const unknown = Object.keys(values).filter((name) => !parameters.has(name))
     if (unknown.length)
       throw new WeightsError(
         `the network has no parameter ${list(unknown)}; ` +
           `its own are ${list([...parameters.keys()])}`,
       )
-    const missing = [...parameters.keys()].filter((name) => !values[name])
+    const missing = [...parameters.keys()].filter(
+      (name) => !values[name] && !name.endsWith('.num_batches_tracked'),
+    )
     if (missing.length === parameters.size)
       throw new WeightsError('none of the network’s parameters is in these weights')
     if (strict && missing.length)
@@ -260,16 +240,16 @@ export class Network {
           this.#layers.map((layer) => layer.name).join(', '),
       )
     const removed = this.#layers.splice(last + 1, this.#layers.length, ...layers)
-    for (const layer of removed) for (const parameter of layer.parameters()) parameter.dispose()
-    const gone = new Set(removed.flatMap((layer) => layer.parameters().map(({ name }) => name)))
+    const gone = new Set(removed.flatMap((layer) => layer.state().map(({ name }) => name)))
+    for (const layer of removed) for (const one of layer.state()) one.dispose()
     this.missing = this.missing.filter((name) => !gone.has(name))
     this.classNames = null
     return { removed }
   }
 
-  /** Frees every parameter. */
+  /** Frees every parameter and buffer. */
   dispose(): void {
-    for (const parameter of this.parameters()) parameter.dispose()
+    for (const one of this.state()) one.dispose()
   }
 }
 

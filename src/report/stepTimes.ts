@@ -33,7 +33,7 @@ export async function measureStep(
   const step = () => {
     const x = preprocessImages(engine, images, model.preprocess)
     const features = engine.noGrad(() => model.forward(x, { to: frozenPrefix }))
-    const logits = model.logits(features, { training: true, from: frozenPrefix })
+    const logits = model.logits(features, { training: true, trial: true, from: frozenPrefix })
     const loss = crossEntropy(logits, Int32Array.from(labels))
     loss.backward()
     for (const tensor of new Set([x, features, logits, loss])) tensor.dispose()

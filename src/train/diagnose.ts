@@ -37,10 +37,10 @@ export async function diagnose(
   if (broken) return error(broken.name, 'the parameter')
   let here = x
   try {
+    if (pass !== null) model.passes = pass
     for (let i = from; i < model.layers.length; i++) {
-      if (pass !== null) model.passes = pass
       const next = engine.noGrad(() =>
-        model.forward(here, { training: pass !== null, from: i, to: i + 1 }),
+        model.forward(here, { training: pass !== null, trial: true, from: i, to: i + 1 }),
       )
       if (here !== x && here !== next) here.dispose()
       here = next

@@ -146,7 +146,7 @@ async function forward(
 export async function cacheKey(model: Network, from: number): Promise<(string | Float32Array)[]> {
   const { engine, layers, preprocess } = model
   const prefix = layers.slice(0, from)
-  const parameters = prefix.flatMap((layer) => layer.parameters())
+  const parameters = prefix.flatMap((layer) => layer.state())
   const [random, width, height] = [new Random(1), 97, 61]
   const noise = {
     data: Uint8Array.from({ length: 3 * width * height }, () => random.below(256)),

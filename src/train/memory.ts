@@ -87,7 +87,7 @@ function plan(model: Network, options: MemorySettings): MemoryPlan {
   return {
     batchSize,
     ...fitting,
-    parameterBytes: bytes(model.parameters()),
+    parameterBytes: bytes(model.state()),
     gradientBytes: bytes(trained),
     optimizerBytes: makeOptimizer(model, options).stateSlots * bytes(trained),
     limitBytes,
@@ -124,7 +124,7 @@ export async function prepareTraining(
   onProgress: (done: number, total: number) => void,
 ): Promise<void> {
   // Makes initial values now: if made later, they would have no place in the layout.
-  for (const parameter of model.parameters()) void parameter.tensor
+  for (const parameter of model.state()) void parameter.tensor
   await model.engine.gpu.prepare(
     unchanged(model, trainingWork(model, options.batchSize, options)),
     onProgress,
@@ -216,7 +216,7 @@ function unchanged(model: Network, body: () => void): () => void {
   const { engine, passes } = model
   return () => {
     const restore = model
-      .parameters()
+      .state()
       .map((parameter) =>
         parameter.suppose((shape) => new Tensor(engine, allocate(engine.gpu, shape))),
       )

@@ -230,7 +230,8 @@ export class Session {
   /** Reads the parameters that never train back to the host, for `revive`. */
   async readFixed(): Promise<void> {
     const { parameters } = this.optimizer
-    const fixed = this.model.parameters().filter((parameter) => !parameters.includes(parameter))
+    const moving: readonly Parameter[] = [...parameters, ...this.model.buffers()]
+    const fixed = this.model.state().filter((one) => !moving.includes(one))
     const values = await this.model.engine.read(fixed.map(({ tensor }) => tensor))
     this.#fixed = namedArrays(fixed, values)
   }
@@ -241,13 +242,13 @@ export class Session {
    */
   readStateLater(): (part: EpochPart | null) => Promise<Checkpoint> {
     const { model, optimizer, averages, epochs, best, settings } = this
-    const { parameters } = optimizer
-    const weights = model.engine.readLater(parameters.map(({ tensor }) => tensor))
+    const changing = [...optimizer.parameters, ...model.buffers()]
+    const weights = model.engine.readLater(changing.map(({ tensor }) => tensor))
     const state = optimizer.readLater()
     const average = averages && { values: averages.readLater(), updates: averages.updates }
     const { passes } = model
     return async (part) => ({
-      weights: namedArrays(parameters, await weights()),
+      weights: namedArrays(changing, await weights()),
       optimizer: await state(),
       averages: average && { values: await average.values(), updates: average.updates },
       best,
@@ -302,7 +303,7 @@ export class Session {
   /** `restore` on a device that replaced a lost one. */
   revive(saved: Checkpoint): void {
     const { model } = this
-    for (const parameter of model.parameters()) {
+    for (const parameter of model.state()) {
       const values = saved.weights[parameter.name] ?? this.#fixed[parameter.name]
       if (values) parameter.revive(values.data)
     }

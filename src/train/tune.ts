@@ -33,9 +33,10 @@ export async function tune(model: Network, options: TuneOptions = {}): Promise<T
   const { size } = model.preprocess
   const shape = [batchSize, 3, size, size]
   const x = engine.tensor(new Float32Array(sizeOf(shape)).fill(0.5), shape)
-  const { passes } = model
   const step = () => {
-    const loss = crossEntropy(model.logits(x, { training: true }), new Int32Array(batchSize))
+    // A trial: later dropout and statistics are the same as without tuning.
+    const logits = model.logits(x, { training: true, trial: true })
+    const loss = crossEntropy(logits, new Int32Array(batchSize))
     if (loss.requiresGrad) loss.backward()
     loss.dispose()
   }
@@ -44,7 +45,6 @@ export async function tune(model: Network, options: TuneOptions = {}): Promise<T
     await engine.gpu.tilings?.keep(Object.fromEntries(results.map(({ key, best }) => [key, best])))
     return results
   } finally {
-    model.passes = passes // later dropout is the same as without tuning
     x.dispose()
     for (const parameter of model.parameters()) parameter.dropGrad()
   }

@@ -304,7 +304,7 @@ export class Trainer {
     await this.#engine.reopen()
     if (!this.#trained) return
     const { model, run } = this.#trained
-    for (const parameter of model.parameters()) {
+    for (const parameter of model.state()) {
       const kept = run.weights[parameter.name]
       if (kept) parameter.revive(kept.data)
     }

@@ -121,7 +121,7 @@ async function tableOf(model: Network, from: number, width: number): Promise<str
   const shape = model.shapes()[from]
   if (!shape || sizeOf(shape) !== width)
     throw new JobError(`the network's layer ${from} does not take rows of ${width} numbers`)
-  const needed = model.layers.slice(0, from).flatMap((layer) => layer.parameters())
+  const needed = model.layers.slice(0, from).flatMap((layer) => layer.state())
   const lacking = needed.find(({ name }) => model.missing.includes(name))
   if (lacking) throw new JobError(`the network's values lack ${lacking.name}`)
   const known = tables.get(model) ?? new Map<number, Promise<string>>()

@@ -89,7 +89,7 @@ async function putFrozen(
   from: number,
   { cut, replace }: SpreadOptions['plan'],
 ): Promise<ModelReference> {
-  const frozen = model.layers.slice(0, from).flatMap((layer) => layer.parameters())
+  const frozen = model.layers.slice(0, from).flatMap((layer) => layer.state())
   const values = await model.engine.read(frozen.map(({ tensor }) => tensor))
   return putModel(work, writeSafetensors(namedArrays(frozen, values)), {
     architecture: model.architecture,
