@@ -55,7 +55,7 @@ async function take(name: string, { url, height, act }: Shot): Promise<void> {
     await page.waitForLoadState('networkidle')
     const file = join(images, `${name}${ending}.webp`)
     const { size } = await sharp(await page.screenshot())
-      .webp({ quality: 75 })
+      .webp({ quality: 75, effort: 6 })
       .toFile(file)
     console.log(`${file}: ${Math.round(size / 1024)} KiB`)
     await page.close()
@@ -65,7 +65,7 @@ async function take(name: string, { url, height, act }: Shot): Promise<void> {
 function open(browser: Browser, colorScheme: 'light' | 'dark', height: number): Promise<Page> {
   return browser.newPage({
     colorScheme,
-    viewport: { width: 1200, height },
+    viewport: { width: 1280, height },
     deviceScaleFactor: 2,
     reducedMotion: 'reduce',
   })
@@ -106,7 +106,7 @@ function ofRun(kind: 'report' | 'inspector'): (name: string) => Promise<void> {
   }
 }
 
-/** The training page, after its samples were trained on. */
+/** The training page, after its samples were trained on and others of them tried. */
 async function trainingPage(name: string): Promise<void> {
   const outDir = join(folder, 'page')
   await build({
@@ -118,6 +118,8 @@ async function trainingPage(name: string): Promise<void> {
   const act = async (page: Page) => {
     await page.getByRole('button', { name: 'Try it with sample images' }).click()
     await page.getByTestId('accuracy').waitFor({ timeout: patience })
+    await page.getByRole('button', { name: 'Try the sample images' }).click()
+    await page.getByTestId('summary').waitFor()
     await page.evaluate('scrollTo(0, 0)')
   }
   await take(name, { url: site.url, height: 900, act }).finally(site.close)

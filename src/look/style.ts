@@ -45,6 +45,7 @@ button { cursor: pointer }
 input, progress { accent-color: var(--accent) }
 summary { cursor: pointer; color: var(--quiet) }
 .quiet { color: var(--quiet); font-weight: normal }
+.unbroken { white-space: nowrap }
 .brand { display: flex; align-items: center; gap: var(--space-2); font-weight: 650 }
 .brand { margin: 0 0 var(--space-2); color: var(--accent); font-size: var(--size-normal) }
 .brand .quiet { border-left: 1px solid var(--rule); padding-left: var(--space-2) }

@@ -2,8 +2,11 @@ import type { ComponentChildren } from 'preact'
 import { renderToString } from 'preact-render-to-string'
 import { printable } from '../base/printable.ts'
 import { favicon } from '../look/mark.ts'
+import { keepQuantities } from '../look/quantities.ts'
 import { lookStyle } from '../look/style.ts'
 import { sectionStyle } from './sections/style.ts'
+
+keepQuantities()
 
 const pageStyle = `
 body { margin: 0 auto; max-width: 100rem; padding: var(--space-4) clamp(1rem, 3vw, 3rem) 4rem }

@@ -20,7 +20,7 @@ export function Results({ result, project }: ResultsProps) {
     ? `Stopped: epoch ${keptEpoch} is kept.`
     : stoppedEarly
       ? `Stopped early: no improvement after epoch ${keptEpoch}.`
-      : `${keptText(epochs)}.`
+      : `On images held out: ${keptText(epochs)}.`
   return (
     <>
       <p class="headline" data-testid="accuracy" data-value={accuracy?.value}>

@@ -10,7 +10,7 @@ import { fitSmall } from '../../src/inspect/overfitting.ts'
 import { softmaxOf } from '../../src/inspect/probabilities.ts'
 import { receptiveField } from '../../src/inspect/receptive.ts'
 import { situationsOf } from '../../src/inspect/situations.ts'
-import { arrange } from '../../src/inspect/web/see/arrange.ts'
+import { arrange, arrow } from '../../src/inspect/web/see/arrange.ts'
 import { inspectSmall } from './inspection.ts'
 
 /** A forward call of a network made up for a test. */
@@ -104,6 +104,17 @@ describe('a network with branches', () => {
     expect(places.map(({ row }) => row)).toEqual([0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1])
     // Six of 140 pixels, and five gaps at their widest.
     expect(places[5]).toMatchObject({ x: 15 + 5 * (140 + 56) })
+  })
+
+  test('an arrow goes straight to the next column, however narrow the boxes in theirs are', () => {
+    const box = (width: number) => ({ width, height: 40 })
+    const { places } = arrange([0, 1, 1, 2], [box(100), box(40), box(120), box(100)], 900)
+    const [first, narrow, , last] = places
+    if (!first || !narrow || !last) throw new Error('a box has no place')
+    expect(narrow.x - first.x - first.width).toBeGreaterThan(60)
+    expect(arrow(first, narrow)).toMatch(/^M\S+ \S+C/)
+    // Past a column it goes around what lies there.
+    expect(arrow(first, last)).toMatch(/V.*H.*V/)
   })
 
   test('its boxes do not overlap, and no row is wider than the place', () => {

@@ -1,7 +1,9 @@
+import { createElement } from 'preact'
 import { renderToString } from 'preact-render-to-string'
 import { describe, expect, test } from 'vitest'
 import { PageHeader } from '../../src/look/header.tsx'
 import { favicon, markSvg } from '../../src/look/mark.ts'
+import { keepQuantities } from '../../src/look/quantities.ts'
 import { lookStyle } from '../../src/look/style.ts'
 import { type Color, colors } from '../../src/look/tokens.ts'
 import { filesIn } from '../support/sources.ts'
@@ -54,6 +56,18 @@ describe('the look', () => {
     expect(icon).toContain(`path{fill:${light}}`)
     expect(icon).toContain(`prefers-color-scheme:dark){path{fill:${dark}}`)
     expect(favicon).not.toMatch(/["<>]/)
+  })
+
+  test('a number and its unit stay in one line, and the text is the same', () => {
+    keepQuantities()
+    const text = 'On 40 images 87.5 % in 12 s, 3 minutes at most; 1.5 MiB'
+    const html = renderToString(createElement('p', null, text, createElement('b', null, '2 %')))
+    expect(html.match(/(?<=<span class="unbroken">)[^<]+/g)).toEqual([
+      ...['87.5 %', '12 s', '1.5 MiB', '2 %'],
+    ])
+    expect(html.replace(/<[^>]+>/g, '')).toBe(`${text}2 %`)
+    const drawn = createElement('svg', null, createElement('text', null, '50 %'))
+    expect(renderToString(drawn)).toBe('<svg><text>50 %</text></svg>')
   })
 
   test('a header names Graft, the kind of page, and has the one first heading', () => {

@@ -23,7 +23,6 @@ tbody td:has(bdi) { min-width: 8rem }
 tbody th bdi { display: inline-block; width: max-content; max-width: min(17rem, 40vw) }
 tr.highlighted { background: var(--raised); font-weight: 600 }
 .title { font-weight: 600 }
-.unbroken { white-space: nowrap }
 .scroll {
   overflow: auto;
   max-width: 100%;
@@ -33,6 +32,9 @@ tr.highlighted { background: var(--raised); font-weight: 600 }
     linear-gradient(to left, var(--ground) 40%, transparent) right / 40px 100% no-repeat local,
     linear-gradient(to right, var(--shade), transparent) left / 12px 100% no-repeat scroll,
     linear-gradient(to left, var(--shade), transparent) right / 12px 100% no-repeat scroll;
+}
+@media print {
+  .scroll { background: none; overflow: visible }
 }
 .matrix { border-collapse: separate; border-spacing: 2px }
 .matrix th, .matrix td { border: 0; padding: 0 }

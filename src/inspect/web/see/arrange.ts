@@ -10,6 +10,8 @@ export interface Placed extends Box {
   readonly x: number
   readonly y: number
   readonly row: number
+  /** Counted through all rows. */
+  readonly column: number
   /** Where its row begins. */
   readonly top: number
 }
@@ -26,7 +28,7 @@ export const gaps = { column: 30, row: 34, box: 14 } as const
 /** On both sides of a row, where arrows turn to the next one. */
 const margin = gaps.column / 2
 
-/** The most that columns move apart to fill their place; an arrow still goes straight there. */
+/** The most that columns move apart to fill their place. */
 const mostSpread = 26
 
 /**
@@ -54,7 +56,7 @@ export function arrange(
   const [wide, most] = [widest(rows), Math.max(1, ...rows.map((row) => row.length - 1))]
   const gap = gaps.column + Math.max(0, Math.min(mostSpread, (width - wide) / most))
   const places: Placed[] = []
-  let top = 0
+  let [top, number] = [0, 0]
   for (const [row, inRow] of rows.entries()) {
     const height = Math.max(...inRow.map((column) => column.height))
     let x = margin
@@ -62,10 +64,12 @@ export function arrange(
       let y = top + (height - column.height) / 2
       for (const i of column.items) {
         const box = at(boxes, i)
-        places[i] = { ...box, x: x + (column.width - box.width) / 2, y, row, top }
+        const left = x + (column.width - box.width) / 2
+        places[i] = { ...box, x: left, y, row, column: number, top }
         y += box.height + gaps.box
       }
       x += column.width + gap
+      number++
     }
     top += height + gaps.row
   }
@@ -114,7 +118,7 @@ export function arrow(from: Placed, to: Placed): string {
     const between = to.top - gaps.row / 2
     return `M${x1} ${y1}h${bend}V${between}H${x2 - bend}V${y2}H${x2}`
   }
-  if (x2 - x1 <= 2 * gaps.column)
+  if (to.column === from.column + 1)
     return `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`
   const over = Math.min(from.y, to.y) - gaps.box / 2
   return `M${x1} ${y1}h${bend / 2}V${over}H${x2 - bend / 2}V${y2}H${x2}`
