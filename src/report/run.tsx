@@ -1,7 +1,6 @@
 import { Fragment, type VNode } from 'preact'
 import { at } from '../base/at.ts'
 import { layersOf, percent, thousands } from '../base/format.ts'
-import { widthOf } from '../base/textWidth.ts'
 import type { FitOptions } from '../train/fitOptions.ts'
 import { keptText } from '../train/kept.ts'
 import { listNames } from '../weights/arrays.ts'
@@ -12,7 +11,7 @@ import { Opening } from './opening.tsx'
 import { renderPage } from './page.tsx'
 import { CellImages, hrefsOf } from './sections/cells.tsx'
 import { reliabilityDrawing } from './sections/charts.ts'
-import { Classes } from './sections/classes.tsx'
+import { Classes, takeWidth } from './sections/classes.tsx'
 import { Confusion } from './sections/confusion.tsx'
 import { Epochs } from './sections/epochs.tsx'
 import { Evidence } from './sections/evidence.tsx'
@@ -20,17 +19,13 @@ import { FoldedTable, Table } from './sections/table.tsx'
 import { TopLosses } from './sections/topLosses.tsx'
 import { Time } from './time.tsx'
 
-/** With more classes, or wider names, their table and matrix take the width of the page. */
-const mostBeside = { classes: 10, width: 20 } as const
-
 type Section = readonly [id: string, title: string, content: VNode | null, isWhole: boolean]
 
 /** A run's report as one HTML file that needs nothing beside it. */
 export function runPage({ figures, images, cells }: Report): string {
   const { classes } = figures.data
   // What is long takes the width of the page; the rest stands two by two where there is room.
-  const ofClasses =
-    classes.length > mostBeside.classes || classes.some((name) => widthOf(name) > mostBeside.width)
+  const ofClasses = takeWidth(classes, { classes: 10, width: 20 })
   const sections: readonly Section[] = [
     ['scenario', 'The scenario, and why', <Scenario key="scenario" figures={figures} />, true],
     ['curves', 'Training', <Training key="curves" figures={figures} />, true],

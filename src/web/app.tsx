@@ -10,7 +10,14 @@ import { useEngine, useLeaveWarning, usePlanning } from './hooks.ts'
 import { Images } from './images.tsx'
 import { NoGpu } from './noGpu.tsx'
 import { Planned } from './planned.tsx'
-import { datasetOrProblem, emptyProject, namesNow, type Project, saysParts } from './project.ts'
+import {
+  datasetOrProblem,
+  emptyProject,
+  namesNow,
+  type Project,
+  sameImages,
+  saysParts,
+} from './project.ts'
 import type { RemoteTrainer } from './remote.ts'
 import { Results } from './results.tsx'
 import { fetchSamples } from './sampleImages.ts'
@@ -147,6 +154,7 @@ export function App({
               problems={problems}
               inFields={fields.size > 0 && !showSettings}
               unsaved={unsaved && result !== null}
+              outgrown={result !== null && trainedOn !== null && !sameImages(project, trainedOn)}
               onStart={train}
               onShowFields={() => setShowSettings(true)}
             />

@@ -142,6 +142,15 @@ export function nameProblem({ classes }: Project, name: string): string | null {
   return classes.includes(wanted) ? 'There is a class of that name already.' : null
 }
 
+/** Whether two states of a project have the same images, whatever their classes are called. */
+export function sameImages(one: Project, other: Project): boolean {
+  return (
+    one.images.length === other.images.length &&
+    one.classes.length === other.classes.length &&
+    one.images.every(({ file }, i) => file === at(other.images, i).file)
+  )
+}
+
 export function addClass(project: Project, name: string): Project {
   return { ...project, classes: [...project.classes, name.normalize('NFC').trim()] }
 }

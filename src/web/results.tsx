@@ -1,5 +1,5 @@
 import { counted, duration, percent, percentRange } from '../base/format.ts'
-import { Classes } from '../report/sections/classes.tsx'
+import { Classes, takeWidth } from '../report/sections/classes.tsx'
 import { Confusion } from '../report/sections/confusion.tsx'
 import { TopLosses } from '../report/sections/topLosses.tsx'
 import { keptText } from '../train/kept.ts'
@@ -35,7 +35,7 @@ export function Results({ result, project }: ResultsProps) {
         {counted(epochs.length, 'epoch')} took {duration(result.seconds)}; loss{' '}
         {result.loss.toFixed(3)}.
       </p>
-      <div class="columns">
+      <div class={takeWidth(result.classes, { classes: 7, width: 14 }) ? undefined : 'columns'}>
         <section aria-labelledby="confusion">
           <h3 id="confusion">What is taken for what</h3>
           <Confusion classes={result.classes} confusion={result.confusion} />

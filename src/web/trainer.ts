@@ -182,7 +182,9 @@ export class Trainer {
         this.#trained = { model, run: { name, config, epochs, timings, weights, trust } }
         const kept = { keptEpoch: keptEpochOf(epochs), aborted: false, stoppedEarly: false }
         const { plan, choice = null } = config
-        const result = { ...judged, ...kept, epochs, problem: null, seconds: 0, skipped: [] }
+        const { reading, compiling, training, validating } = timings
+        const seconds = reading + compiling + training + validating
+        const result = { ...judged, ...kept, epochs, problem: null, seconds, skipped: [] }
         return { project, result: { ...result, plan, choice }, problem }
       } catch (error) {
         model.dispose()

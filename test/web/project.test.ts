@@ -14,6 +14,7 @@ import {
   removeClass,
   removeImage,
   renameClass,
+  sameImages,
 } from '../../src/web/project.ts'
 
 const division = { split: 0.25, seed: 3 }
@@ -73,7 +74,9 @@ test('classes are named, filled, renamed and removed, and nothing is lost on the
     'dog/a.png',
     'dog/c.png',
   ])
+  const before = made
   made = renameClass(made, 'cat', ' lion ')
+  expect(sameImages(made, before)).toBe(true)
   expect(datasetOf(made, division).classes).toEqual(['dog', 'lion'])
   expect(nameProblem(made, 'dog')).toMatch(/already/)
   expect(nameProblem(made, '  ')).toMatch(/Write a name/)
@@ -83,6 +86,7 @@ test('classes are named, filled, renamed and removed, and nothing is lost on the
   if (!first) throw new Error('no image')
   made = removeImage(made, first)
   expect(made.images).toHaveLength(4)
+  expect(sameImages(made, before)).toBe(false)
   made = removeClass(made, 'lion')
   expect(made).toMatchObject({ classes: ['dog'], images: [{ class: 'dog' }, { class: 'dog' }] })
 })

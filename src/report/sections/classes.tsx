@@ -1,6 +1,7 @@
 import type { VNode } from 'preact'
 import { percent, percentRange } from '../../base/format.ts'
 import type { Share } from '../../base/interval.ts'
+import { widthOf } from '../../base/textWidth.ts'
 import type { ClassFigures } from '../statistics.ts'
 import { Table } from './table.tsx'
 
@@ -8,6 +9,18 @@ interface ClassesProps {
   readonly perClass: readonly ClassFigures[]
   /** Whether the intervals are shown too. */
   readonly intervals?: boolean
+}
+
+/**
+ * Whether the table of classes and their matrix take the width of the page, and do not stand side
+ * by side.
+ * @param most classes, and columns of text in a name, that have room in half of it
+ */
+export function takeWidth(
+  classes: readonly string[],
+  most: { readonly classes: number; readonly width: number },
+): boolean {
+  return classes.length > most.classes || classes.some((name) => widthOf(name) > most.width)
 }
 
 /** Precision and recall of each class. */
