@@ -7,6 +7,7 @@ import { favicon, markSvg } from '../../src/look/mark.ts'
 import { type Color, colors } from '../../src/look/tokens.ts'
 import { linkTerms } from './glossary.ts'
 import { pairImages } from './images.ts'
+import { keepQuantities } from './quantities.ts'
 
 const folder = fileURLToPath(new URL('..', import.meta.url))
 const glossary = readFileSync(join(folder, 'glossary.md'), 'utf8')
@@ -32,6 +33,12 @@ const names: Readonly<Record<string, Color>> = {
   'vp-c-brand-1': 'accent',
   'vp-c-brand-2': 'accent',
   'vp-c-brand-3': 'accent',
+  'vp-button-alt-bg': 'raised',
+  'vp-button-alt-hover-bg': 'rule',
+  'vp-button-alt-active-bg': 'rule',
+  'vp-button-alt-text': 'ink',
+  'vp-button-alt-hover-text': 'ink',
+  'vp-button-alt-active-text': 'ink',
   'vp-button-brand-bg': 'accent',
   'vp-button-brand-hover-bg': 'accent',
   'vp-button-brand-active-bg': 'accent',
@@ -62,6 +69,7 @@ export default defineConfig({
     config: (markdown) => {
       linkTerms(markdown as MarkdownIt, glossary)
       pairImages(markdown as MarkdownIt, folder)
+      keepQuantities(markdown as MarkdownIt)
     },
   },
   head: [

@@ -19,6 +19,12 @@ export function pairImages(markdown: MarkdownIt, folder: string): void {
     if (!paired) return light
     tokens[i]?.attrSet('src', dark.startsWith('.') ? dark : `./${dark}`)
     const other = render(tokens, i, options, env, self)
-    return `<span class="in-light">${light}</span><span class="in-dark">${other}</span>`
+    // What is drawn has text: on a narrow screen it keeps its size, and scrolls.
+    const drawn = /\.svg$/.test(source)
+    const label = markdown.utils.escapeHtml(tokens[i]?.content ?? '')
+    const scrolls = drawn ? ` tabindex="0" role="region" aria-label="${label}"` : ''
+    const shown = (image: string, scheme: string) =>
+      `<span class="in-${scheme}${drawn ? ' drawn' : ''}"${scrolls}>${image}</span>`
+    return shown(light, 'light') + shown(other, 'dark')
   }
 }

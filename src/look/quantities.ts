@@ -1,7 +1,7 @@
 import { type ComponentChildren, createElement, options } from 'preact'
 
 /** A number and its unit: '75.7 %', '12 s'. */
-const quantity = /(\d[\d.,]* (?:%|[mnµ]?s|min|h|[KMG]i?B)(?![\p{L}\p{N}]))/u
+export const quantity = /(\d[\d.,]* (?:%|[mnµ]?s|min|h|[KMG]i?B)(?![\p{L}\p{N}]))/u
 
 /** Elements that hold text alone, or lay it out without breaking lines. */
 const plain = new Set(['title', 'option', 'textarea', 'text', 'tspan', 'script', 'style', 'pre'])

@@ -17,7 +17,7 @@ export function Opening({ figures, cells }: Pick<Report, 'figures' | 'cells'>): 
       <PageHeader kind="training report" title={`Report on ${run}`}>
         <p class="quiet">
           {figures.network} on <bdi>{data.root}</bdi>: {images}, {data.classes.length} classes.
-          Trained on {figures.trainedOn}.
+          Trained on <span class="unbroken">{figures.trainedOn}</span>.
         </p>
         {command && (
           <p>

@@ -39,8 +39,9 @@ pre { background: var(--raised); border-radius: var(--radius); white-space: pre-
 .verdict li { margin-bottom: var(--space-3) }
 .verdict li.good { border-color: var(--right) }
 .verdict li > p:first-child { font-size: var(--size-h3) }
-.sides { display: grid; gap: 0 var(--space-4) }
+.sides { display: grid; gap: var(--space-3) var(--space-4) }
 .sides { grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)) }
+.sides > div { container-type: inline-size }
 .sides h3 { margin-top: 0 }
 .thumbnails { display: grid; gap: var(--space-3) var(--space-2); margin: 0; padding: 0 }
 .thumbnails { grid-template-columns: repeat(auto-fill, minmax(7rem, 1fr)); list-style: none }
@@ -48,6 +49,11 @@ pre { background: var(--raised); border-radius: var(--radius); white-space: pre-
 .thumbnails img { display: block; width: 112px; height: 112px; border-radius: 4px }
 .thumbnails figcaption { font-size: var(--size-small); line-height: 1.3; padding-top: 2px }
 .thumbnails figcaption .quiet { display: block; white-space: nowrap }
+.sides .thumbnails { grid-template-columns: repeat(3, minmax(0, 1fr)) }
+.sides .thumbnails img { width: 100%; height: auto }
+@container (min-width: 36rem) {
+  .sides .thumbnails { grid-template-columns: repeat(6, minmax(0, 1fr)) }
+}
 .cell { scroll-margin-top: 45vh }
 .cell:not(:target) { display: none }
 .losses .pair { display: flex; gap: 0.4rem }
@@ -63,8 +69,12 @@ pre { background: var(--raised); border-radius: var(--radius); white-space: pre-
   body { padding: 0 }
   .narrow, nav, .key, .click { display: none }
   .wide { display: block }
-  .sides { grid-template-columns: 1fr 1fr }
-  .thumbnails { grid-template-columns: repeat(3, 1fr) }
+  figure svg { max-width: 34rem }
+  .title, .charts p, p:has(+ figure) { break-after: avoid }
+  .charts, .sides { grid-template-columns: 1fr 1fr }
+  .charts .wide { display: none }
+  .charts .narrow { display: block }
+  .charts .key { display: flex }
   .losses { grid-template-columns: 1fr 1fr }
 }
 `

@@ -39,6 +39,7 @@ describe.skipIf(!existsSync(builder) || !chromium)('the site', () => {
   test.each<[string, number, 'light' | 'dark']>([
     ['index', 390, 'light'],
     ['learn-ml', 1440, 'dark'],
+    ['kernels', 1440, 'light'],
     ['scenarios', 390, 'dark'],
     ['glossary', 768, 'light'],
   ])('%s at %i pixels, %s', async (name, width, colorScheme) => {
