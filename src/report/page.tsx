@@ -71,6 +71,7 @@ pre { background: var(--raised); border-radius: var(--radius); white-space: pre-
   .wide { display: block }
   figure svg { max-width: 34rem }
   .title, .charts p, p:has(+ figure) { break-after: avoid }
+  .sides > div { container-type: normal }
   .charts, .sides { grid-template-columns: 1fr 1fr }
   .charts .wide { display: none }
   .charts .narrow { display: block }

@@ -30,24 +30,26 @@ export function sweepPage(sweep: Sweep, about: { readonly data: string }): strin
         {seeds === 1 ? 'seed' : 'seeds'}. A seed divides the images too, where they do not say
         themselves which are for validation.
       </p>
-      <Figure
-        drawing={drawingOf(sweep)}
-        label={`Validation accuracy of each choice: ${reached.join('; ')}.`}
-      />
-      <Table
-        caption="Every choice"
-        header={['choice', ...options, 'mean accuracy', 'deviation', 'each seed', 'failed']}
-        rows={rows.map(({ values, mean, deviation, accuracies, failed }, i) => [
-          i + 1,
-          ...values,
-          accuracies.length ? percent(mean) : 'none',
-          deviationText(deviation),
-          accuracies.map(percent).join(', '),
-          failed,
-        ])}
-        numbers={[1, 2, 4].map((column) => options.length + column)}
-        {...(best === null ? {} : { highlighted: best })}
-      />
+      <div class="halves">
+        <Figure
+          drawing={drawingOf(sweep)}
+          label={`Validation accuracy of each choice: ${reached.join('; ')}.`}
+        />
+        <Table
+          caption="Every choice"
+          header={['choice', ...options, 'mean accuracy', 'deviation', 'each seed', 'failed']}
+          rows={rows.map(({ values, mean, deviation, accuracies, failed }, i) => [
+            i + 1,
+            ...values,
+            accuracies.length ? percent(mean) : 'none',
+            deviationText(deviation),
+            accuracies.map(percent).join(', '),
+            failed,
+          ])}
+          numbers={[1, 2, 4].map((column) => options.length + column)}
+          {...(best === null ? {} : { highlighted: best })}
+        />
+      </div>
       <p class="quiet">
         The shaded row has the highest mean. The line of a choice is one standard deviation of its
         seeds to both sides of the mean, each small dot one training. Accuracy is that of the epoch

@@ -53,6 +53,16 @@ describe('lines', () => {
     expect(draw([[0.5, 0.9]], 340)).not.toMatch(/>line 0</)
   })
 
+  test('have no name over a line that goes on past their ends', () => {
+    const svg = draw([
+      [0.5, 0.6],
+      [0.4, 0.6, 0.6, 0.6],
+    ])
+    const dy = /translate\(8,([\d.-]+)\)"[^>]*><text[^>]*>line 0</.exec(svg)?.[1]
+    expect(Math.abs(Number(dy))).toBeGreaterThan(13.9)
+    expect(svg).toMatch(/translate\(8,0\)"[^>]*><text[^>]*>line 1</)
+  })
+
   test.each([2, 41, 200])('of %i points tell each value to a pointer', (length) => {
     const svg = draw([Array.from({ length }, (_, i) => i / length)])
     expect(svg.match(/<title>line 0, epoch \d+: [\d.]+ %<\/title>/g)?.length).toBe(length)

@@ -2,6 +2,7 @@ import * as Plot from '@observablehq/plot'
 import { counted, percent } from '../../base/format.ts'
 import { widthOf } from '../../base/textWidth.ts'
 import type { Bin } from '../statistics.ts'
+import { boldWidth, namesAtEnds } from './endNames.ts'
 
 /** One line of a chart. */
 export interface Series {
@@ -27,11 +28,6 @@ const isWide = (width: number) => width > 500
 
 /** The pixels of a letter in a chart, about. */
 const letterWidth = 7
-
-const boldWidth = 8
-
-/** Keeps a name readable where a line passes behind it. */
-const halo = { stroke: 'var(--ground)', strokeWidth: 4 } as const
 
 /** 0.25 as '25 %', 0.005 as '0.5 %': no two ticks of an axis have the same text. */
 const percentTicks = (value: number) => `${Number((100 * value).toFixed(2))} %`
@@ -63,10 +59,23 @@ export function lineDrawing(
   )
   // At most one tick an epoch.
   const span = places.length ? Math.ceil(Math.max(...places) - Math.min(...places)) : 0
+  const [first, last] = [Math.min(...places), Math.max(...places)]
+  const [low, high] = fitted
+  const marginRight = 14 + boldWidth * longestName(series)
+  /** About where a point is drawn, and the height of what is drawn. */
+  const pixelsOf = (width: number) => {
+    const { height, marginTop, marginBottom } = lineFrame(width)
+    const [across, down] = [width - marginLeft - marginRight, height - marginTop - marginBottom]
+    const pixel = (point: Series['points'][number]) => ({
+      x: ((point.x - first) / (last - first || 1)) * across,
+      y: ((high - point.y) / (high - low)) * down,
+    })
+    return [pixel, down] as const
+  }
   return (width) => ({
     ...lineFrame(width),
-    marginLeft: 52,
-    marginRight: isWide(width) ? 14 + boldWidth * longestName(series) : 16,
+    marginLeft,
+    marginRight: isWide(width) ? marginRight : 16,
     x: {
       label: x,
       grid: false,
@@ -98,10 +107,13 @@ export function lineDrawing(
           Plot.dot(data, { ...line, ...seen, fill: color, title: titleOf(name) }),
         ]
       }),
-      ...(isWide(width) ? namesAtEnds(series, fitted, lineFrame(width)) : []),
+      ...(isWide(width) ? namesAtEnds(series, ...pixelsOf(width)) : []),
     ],
   })
 }
+
+/** Room for the axis of a chart of lines. */
+const marginLeft = 52
 
 /** Height and vertical margins of a chart of lines. */
 const lineFrame = (width: number) => ({
@@ -123,29 +135,6 @@ function fittedTo(values: readonly number[], share: boolean): readonly [number, 
     low < 0.3 * high || low - room < 0 ? Math.min(0, low) : low - room,
     share ? Math.min(1, high + room) : high + room,
   ]
-}
-
-/** Each line's name at its end; names that would overlap are moved apart. */
-function namesAtEnds(
-  series: readonly Series[],
-  [low, high]: readonly [number, number],
-  { height, marginTop, marginBottom }: ReturnType<typeof lineFrame>,
-): Plot.Markish[] {
-  const lineHeight = 14
-  const pixels = (height - marginTop - marginBottom) / (high - low)
-  let above = Number.NEGATIVE_INFINITY
-  return series
-    .flatMap(({ name, color, points }) => {
-      const end = points.at(-1)
-      return end ? [{ name, color, end, place: (high - end.y) * pixels }] : []
-    })
-    .sort((a, b) => a.place - b.place)
-    .map(({ name, color, end, place }) => {
-      above = Math.max(place, above + lineHeight)
-      const dy = above - place
-      const at = { x: 'x', y: 'y', text: () => name, textAnchor: 'start', dx: 8, dy } as const
-      return Plot.text([end], { ...at, ...halo, fill: color, fontWeight: 600 })
-    })
 }
 
 /** Accuracy against confidence, with the diagonal that a calibrated network follows. */

@@ -87,8 +87,9 @@ export function FourWays({ comparison, budget, Figure, Heading = 'h2' }: FourWay
         <strong>{verdict(comparison)}</strong> Auto picks <strong>{choice.scenario}</strong>:{' '}
         {choice.reason}
       </p>
-      <div class="halves">
+      <div class="charts">
         <div>
+          <p class="title">Accuracy by time</p>
           <Figure
             drawing={lineDrawing(lines, {
               x: 'seconds',

@@ -18,8 +18,9 @@ th, td {
 }
 .number { text-align: right; white-space: nowrap }
 th.number { white-space: normal }
-tbody bdi { overflow-wrap: anywhere }
-tbody td:has(bdi) { min-width: 8rem }
+tbody td:not(.prose) bdi { white-space: nowrap }
+tbody th bdi, .prose bdi { overflow-wrap: anywhere }
+tbody td.prose { min-width: 13rem }
 tbody th bdi { display: inline-block; width: max-content; max-width: min(17rem, 40vw) }
 tr.highlighted { background: var(--raised); font-weight: 600 }
 .title { font-weight: 600 }
@@ -35,6 +36,7 @@ tr.highlighted { background: var(--raised); font-weight: 600 }
 }
 @media print {
   .scroll { background: none; overflow: visible }
+  tbody td.prose { min-width: 8rem }
 }
 .matrix { border-collapse: separate; border-spacing: 2px }
 .matrix th, .matrix td { border: 0; padding: 0 }

@@ -1,4 +1,5 @@
 import type { VNode } from 'preact'
+import { widthOf } from '../../base/textWidth.ts'
 
 export type Cell = string | number | VNode
 
@@ -18,9 +19,16 @@ export interface TableProps {
 export const scrollRegion = (label: string) =>
   ({ class: 'scroll', tabIndex: 0, role: 'region', 'aria-label': label }) as const
 
+/** Longer texts in a cell are sentences. */
+const mostOfName = 24
+
 /** A table that scrolls where it is wider than its place. */
 export function Table({ caption, header, rows, numbers = [], highlighted }: TableProps): VNode {
   const alignment = (column: number) => (numbers.includes(column) ? 'number' : undefined)
+  // Columns of sentences get room for some words; names and the like take what they need.
+  const isProse = header.map(
+    (_, i) => !numbers.includes(i) && rows.some((row) => widthOf(String(row[i])) > mostOfName),
+  )
   return (
     <div {...scrollRegion(caption)}>
       <table>
@@ -42,7 +50,7 @@ export function Table({ caption, header, rows, numbers = [], highlighted }: Tabl
                     {isolated(cell)}
                   </th>
                 ) : (
-                  <td key={i} class={alignment(i)}>
+                  <td key={i} class={isProse[i] ? 'prose' : alignment(i)}>
                     {numbers.includes(i) ? cell : isolated(cell)}
                   </td>
                 ),

@@ -12,6 +12,8 @@ import { Small } from './small.tsx'
 
 /** Room for the words below a drawing, and around both. */
 const words = { width: 128, height: 62, padding: 6 } as const
+/** The pixels of a printed page that are free for a drawing, at least. */
+const paper = 640
 const imageSize = { width: 104, height: 104 } as const
 
 /** One box of the drawing: the image, a node, or what was cut off. */
@@ -60,10 +62,17 @@ export function Drawing({ chosen }: { readonly chosen: string }) {
   useEffect(() => {
     const element = host.current
     if (!element) return
-    const observer = new ResizeObserver(() => setWidth(element.clientWidth))
+    const print = matchMedia('print')
+    const measure = () =>
+      setWidth(print.matches ? Math.min(paper, element.clientWidth) : element.clientWidth)
+    const observer = new ResizeObserver(measure)
     observer.observe(element)
-    setWidth(element.clientWidth)
-    return () => observer.disconnect()
+    print.addEventListener('change', measure)
+    measure()
+    return () => {
+      observer.disconnect()
+      print.removeEventListener('change', measure)
+    }
   }, [])
   const items = useMemo(itemsOf, [])
   const { places, height, scale } = useMemo(() => largestIn(items, width), [items, width])
