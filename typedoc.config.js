@@ -61,6 +61,7 @@ export default {
   readme: 'none',
   navigationLinks: { 'Guides and tutorials': '../index.html' },
   plugin: [categoriseByFolder, styled],
+  hideGenerator: true,
   excludeInternal: true,
   excludePrivate: true,
   categoryOrder: Object.keys(categories),
