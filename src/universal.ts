@@ -113,6 +113,12 @@ export {
 } from './nn/layers.ts'
 export { type ForwardOptions, type LayerContext, Module } from './nn/module.ts'
 export { type Architecture, Network } from './nn/network.ts'
+export {
+  type NetworkOptions,
+  type NetworkVariant,
+  network,
+  networkVariants,
+} from './nn/networks.ts'
 export { exportOnnx, type ImportOnnxOptions, importOnnx, type OnnxSource } from './nn/onnx.ts'
 export { type DeferredTensor, Parameter, type ParameterOptions } from './nn/parameter.ts'
 export type { Preprocess } from './nn/preprocess.ts'

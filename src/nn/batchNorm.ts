@@ -1,4 +1,5 @@
 import { batchNorm } from '../autograd/functions.ts'
+import { sizeOf } from '../tensor/ndbuffer.ts'
 import type { Engine, Tensor } from '../tensor/tensor.ts'
 import { ModuleBuffer } from './buffer.ts'
 import { ReLU, SameShape } from './layers.ts'
@@ -60,6 +61,14 @@ export class BatchNorm2d extends SameShape {
 
   override buffers(): readonly ModuleBuffer[] {
     return [this.runningMean, this.runningVariance, this.batches]
+  }
+
+  /** Gives weight, bias and statistics their first values again. */
+  reset(engine: Engine): void {
+    for (const one of this.state()) {
+      const isOne = one === this.weight || one === this.runningVariance
+      one.assign(engine, new Float32Array(sizeOf(one.shape)).fill(isOne ? 1 : 0))
+    }
   }
 
   override canApply(next: Module): boolean {

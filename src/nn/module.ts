@@ -58,6 +58,12 @@ export abstract class Module {
     return []
   }
 
+  /** The layers that it is made of in the end: itself, where it holds no modules. */
+  leaves(): readonly Module[] {
+    const children = this.children()
+    return children.length === 0 ? [this] : children.flatMap((child) => child.leaves())
+  }
+
   /** Its weight and bias, if it has any, or those of all its modules. */
   parameters(): readonly Parameter[] {
     return this.children().flatMap((child) => child.parameters())

@@ -6,6 +6,7 @@ import { requireSeed } from '../base/random.ts'
 import { requireFinite, type StateDict } from '../base/stateDict.ts'
 import { type EngineArgument, requireEngine } from '../tensor/engineArgument.ts'
 import type { Engine } from '../tensor/tensor.ts'
+import { labeled } from '../weights/arrays.ts'
 import { imageNetNormalization } from './alexnet.ts'
 import { BatchNorm2d } from './batchNorm.ts'
 import { Residual } from './blocks.ts'
@@ -51,8 +52,11 @@ export interface ResNetOptions {
   readonly channels?: readonly number[]
   /** Height and width of its input, in pixels. Default 224. */
   readonly size?: number
-  /** Arrays by torchvision's names. Without it all parameters are random. */
-  readonly weights?: StateDict
+  /**
+   * The path of a file, a run folder's among them, or arrays, by torchvision's names. Without it
+   * all parameters are random.
+   */
+  readonly weights?: string | StateDict
   /** Seed of initial values. Default 0. */
   readonly seed?: number
 }
@@ -73,7 +77,7 @@ export function resnet<E, N extends number>(
 export async function resnet(engine: Engine, options: ResNetOptions): Promise<Network> {
   requireEngine('resnet', engine)
   checkOptions('resnet', options, ['variant', 'classes', 'channels', 'size', 'weights', 'seed'])
-  const { variant, weights, seed = 0, size = 224, channels = [64, 128, 256, 512] } = options
+  const { variant, seed = 0, size = 224, channels = [64, 128, 256, 512] } = options
   const spec = specs[variant]
   if (!spec)
     throw new UsageError(`there is no variant '${variant}'; there are ${resnetVariants.join(', ')}`)
@@ -83,6 +87,11 @@ export async function resnet(engine: Engine, options: ResNetOptions): Promise<Ne
   if (channels.length !== 4 || !channels.every(whole))
     throw new UsageError(`channels are four positive integers, not [${channels.join(', ')}]`)
   if (!whole(size)) throw new UsageError(`size is a positive integer, not ${size}`)
+  const place = typeof options.weights === 'string' ? options.weights : 'the weights'
+  const weights =
+    typeof options.weights === 'string'
+      ? (await engine.host.loadWeights(options.weights)).tensors
+      : options.weights
   const classes = options.classes ?? weights?.['fc.bias']?.shape[0] ?? 1000
   const model = new Network(
     engine,
@@ -93,12 +102,12 @@ export async function resnet(engine: Engine, options: ResNetOptions): Promise<Ne
   )
   if (weights)
     try {
-      requireFinite(weights, 'the weights')
+      requireFinite(weights, place)
       model.loadStateDict(weights)
       model.pretrained = true
     } catch (error) {
       model.dispose()
-      throw error
+      throw labeled(place, error)
     }
   return model
 }

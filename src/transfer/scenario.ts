@@ -4,12 +4,14 @@ import { UsageError, WeightsError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
 import { option, optionText } from '../base/optionText.ts'
 import { Random, requireSeed } from '../base/random.ts'
+import { BatchNorm2d } from '../nn/batchNorm.ts'
 import { type Init, initialize, requireInit } from '../nn/init.ts'
-import { Flatten, Linear } from '../nn/layers.ts'
+import { AdaptiveAvgPool2d, Flatten, Linear } from '../nn/layers.ts'
 import type { Module } from '../nn/module.ts'
 import { list, type Network, randomAmong } from '../nn/network.ts'
 import type { Parameter } from '../nn/parameter.ts'
 import { sizeOf } from '../tensor/ndbuffer.ts'
+import { cutNamed, headOf, usualCut } from './cuts.ts'
 import { matching, setTrainable, type TrainablePatterns } from './patterns.ts'
 
 /** The names of the four scenarios. */
@@ -35,7 +37,8 @@ export interface ScenarioOptions extends TrainablePatterns {
    */
   readonly replace?: 'last' | 'all'
   /**
-   * The last layer that is kept. Default features.7 in small-different, else nothing is cut off.
+   * The last layer, block or stage that is kept: features.7, layer3.0, layer3. Default features.7
+   * or layer3 in small-different, else nothing is cut off.
    */
   readonly cut?: string
   /**
@@ -95,9 +98,9 @@ const why: Readonly<Record<Scenario, string>> = {
 }
 
 /**
- * Prepares a network for a new task: cuts it, adds a new FC layer at the end (always
- * `classifier.6`, Xavier uniform with zero bias unless `init` says otherwise), and sets every
- * parameter's `trainable` flag: first by the scenario, then by `freeze` and `train`.
+ * Prepares a network for a new task: cuts it, adds a new FC layer at the end (with the old one's
+ * name, `classifier.6` or `fc`; Xavier uniform with zero bias unless `init` says otherwise), and
+ * sets every parameter's `trainable` flag: first by the scenario, then by `freeze` and `train`.
  * @throws UsageError for options that do not exist or contradict each other; the network is
  * unchanged then
  * @example
@@ -114,25 +117,28 @@ export function applyScenario(model: Network, options: ScenarioOptions): Plan {
   const small = scenario.startsWith('small')
   const reasons = [why[scenario]]
   const afresh = scenario === 'large-different' && init !== 'pretrained'
-  const { cut, replace } = headFor(model, options, afresh, reasons)
   const before = model.layers
+  const head = headOf(before)
+  const { cut, replace } = headFor(model, options, afresh, reasons)
   const keep =
-    cut ??
-    (replace === 'all'
-      ? lastFeatureLayer(before)
-      : before[indexOf(before, 'classifier.6') - 1]?.name)
-  if (keep === undefined) throw new UsageError('the network has no layer classifier.6 to replace')
+    cut ?? (replace === 'all' ? lastFeatureLayer(before) : before[indexOf(before, head) - 1]?.name)
+  if (keep === undefined) throw new UsageError(`the network has no layer before ${head} to keep`)
   const keptAt = indexOf(before, keep)
-  if (cut !== null && keptAt >= indexOf(before, 'classifier.6'))
+  if (cut !== null && keptAt >= indexOf(before, head))
     throw new UsageError(
       optionText`${option('cut')} is the last layer kept, but ${cut} is the one that is replaced`,
     )
   const shape = at(model.shapes(), keptAt + 1)
   const added: Module[] = []
+  // A network that averages whole maps before its last layer does so after a cut, too.
+  const pool = before.slice(keptAt + 1).find((layer) => layer instanceof AdaptiveAvgPool2d)
+  const pooled = pool?.size.every((extent) => extent === 1) ? pool : null
+  if (pooled) added.push(new AdaptiveAvgPool2d(pooled.name, pooled.size))
   if (shape.length > 1) added.push(new Flatten('flatten'))
+  const inputs = pooled ? at(shape, 0) : sizeOf(shape)
   const headInit = init === undefined || init === 'pretrained' ? 'xavier-uniform' : init
   added.push(
-    new Linear(model.engine, 'classifier.6', sizeOf(shape), classes, {
+    new Linear(model.engine, head, inputs, classes, {
       weight: headInit,
       seed,
       stream: headStream,
@@ -143,13 +149,13 @@ export function applyScenario(model: Network, options: ScenarioOptions): Plan {
   const { left } = model
   const { removed } = model.replaceAfter(keep, added)
   model.left = []
-  if (afresh) randomize(model, init, seed, reasons)
+  if (afresh) randomize(model, head, init, seed, reasons)
   else if (!model.pretrained)
     reasons.push(
       'The network has no pretrained weights: the kept layers are random, a control experiment.',
     )
   for (const parameter of model.parameters())
-    parameter.trainable = !small || parameter.name.startsWith('classifier.6.')
+    parameter.trainable = !small || parameter.name.startsWith(`${head}.`)
   setTrainable(model, options)
   const asked = [...freeze.map((one) => `${one} frozen`), ...train.map((one) => `${one} trained`)]
   if (asked.length) reasons.push(`As asked: ${asked.join(', ')}.`)
@@ -186,12 +192,13 @@ export function applyScenario(model: Network, options: ScenarioOptions): Plan {
  */
 function headFor(
   model: Network,
-  { scenario, cut: askedCut, replace: asked }: ScenarioOptions,
+  { scenario, cut: namedCut, replace: asked }: ScenarioOptions,
   afresh: boolean,
   reasons: string[],
 ): Pick<Plan, 'cut' | 'replace'> {
   const small = scenario.startsWith('small')
-  let cut = askedCut ?? (scenario === 'small-different' ? 'features.7' : null)
+  const askedCut = namedCut === undefined ? undefined : cutNamed(model.layers, namedCut)
+  let cut = askedCut ?? (scenario === 'small-different' ? usualCut(model.layers) : null)
   const random = randomAmong(model.missing)
   const absent = afresh || !model.pretrained ? [] : random
   const end = model.layers.findIndex(
@@ -283,14 +290,8 @@ function checkScenario(options: ScenarioOptions): void {
   if (seed !== undefined) requireSeed(seed)
 }
 
-function indexOf(layers: readonly Module[], name: string): number {
-  const at = layers.findIndex((layer) => layer.name === name)
-  if (at < 0)
-    throw new UsageError(
-      `there is no layer ${name}; the layers are ${layers.map((layer) => layer.name).join(', ')}`,
-    )
-  return at
-}
+const indexOf = (layers: readonly Module[], name: string) =>
+  layers.findIndex((layer) => layer.name === cutNamed(layers, name))
 
 /** The last layer before the FC layers and the flatten in front of them. */
 function lastFeatureLayer(layers: readonly Module[]): string | undefined {
@@ -301,14 +302,26 @@ function lastFeatureLayer(layers: readonly Module[]): string | undefined {
 }
 
 /** Gives every kept layer new values. */
-function randomize(model: Network, init: Init | undefined, seed: number, reasons: string[]): void {
-  for (const [stream, layer] of model.layers.entries())
-    for (const parameter of layer.parameters()) {
-      if (parameter.name.startsWith('classifier.6.')) continue
-      const values = parameter.name.endsWith('.bias')
-        ? new Float32Array(sizeOf(parameter.shape))
-        : initialize(init ?? 'kaiming-normal', parameter.shape, new Random(seed, stream))
-      parameter.assign(model.engine, values)
+function randomize(
+  model: Network,
+  head: string,
+  init: Init | undefined,
+  seed: number,
+  reasons: string[],
+): void {
+  let inside = headStream // the streams of layers inside blocks begin after it
+  for (const [i, layer] of model.layers.entries())
+    for (const leaf of layer.leaves()) {
+      const stream = leaf === layer ? i : ++inside
+      if (leaf.name === head) continue
+      if (leaf instanceof BatchNorm2d) leaf.reset(model.engine)
+      else
+        for (const parameter of leaf.parameters()) {
+          const values = parameter.name.endsWith('.bias')
+            ? new Float32Array(sizeOf(parameter.shape))
+            : initialize(init ?? 'kaiming-normal', parameter.shape, new Random(seed, stream))
+          parameter.assign(model.engine, values)
+        }
     }
   if (model.pretrained)
     reasons.push('The pretrained weights are not used; the init pretrained would keep them.')

@@ -27,6 +27,7 @@ const users: Readonly<Record<string, readonly string[]>> = {
   'a layer for each operator': ['nn/layers.ts', 'nn/batchNorm.ts', 'nn/activations.ts'],
   'blocks of layers, and networks of blocks': ['nn/blocks.ts', 'nn/resnet.ts'],
   'the logistic function': ['reference/silu.ts'],
+  'statistics that a new start resets': ['transfer/scenario.ts'],
   'the ReLU in the launch of the layer before it': [
     'nn/chain.ts',
     'nn/module.ts',
