@@ -7,6 +7,8 @@ import { join, relative } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { writeFileAtomic } from '../src/base/node/atomicFile.ts'
 import { type AdapterChoice, createEngine, GraftError } from '../src/index.ts'
+import { type Family, families } from './compiled/nullGpu.ts'
+import { compileFor } from './compiled/run.ts'
 import { contest } from './contest.ts'
 import { Limit } from './limit.ts'
 import { describeMachine } from './machine.ts'
@@ -27,6 +29,7 @@ interface Options {
   readonly adapter: AdapterChoice
   readonly peers: boolean
   readonly gpuReport?: boolean
+  readonly compile?: Family
 }
 
 function toPattern(text: string): RegExp {
@@ -73,11 +76,22 @@ const options = new Command('npm run bench --')
       .implies({ adapter: 'hardware', tune: true })
       .conflicts(['quick', 'only', 'update', 'json', 'peers']),
   )
+  .addOption(
+    new Option(
+      '--compile <family>',
+      "measure nothing: compile all kernels for an AMD GPU that need not be there, with Mesa's " +
+        'driver RADV and a C compiler; writes bench/results/compiled/<family>.md, or with --quick ' +
+        'only says whether all compile and none spills registers',
+    )
+      .choices(Object.keys(families))
+      .conflicts(['only', 'update', 'json', 'peers', 'tune', 'gpuReport']),
+  )
   .parse()
   .opts<Options>()
 
 try {
-  process.exitCode = await bench(options)
+  const { compile, quick = false } = options
+  process.exitCode = compile ? await compileFor(compile, quick) : await bench(options)
 } catch (error) {
   if (!(error instanceof GraftError)) throw error
   console.error(error.message)

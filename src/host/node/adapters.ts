@@ -88,7 +88,7 @@ async function attempt(kind: AdapterKind): Promise<Outcome> {
 }
 
 async function attemptLavapipe(): Promise<Outcome> {
-  const icds = await lavapipeIcds()
+  const icds = await driverFiles(/lvp_icd[^/]*\.json$/)
   for (const icd of icds) {
     const adapter = await requestFrom(icd)
     if (!adapter) continue
@@ -124,10 +124,11 @@ function nameOf({ info }: GPUAdapter): string {
 }
 
 /**
- * Lavapipe's ICD files: those that the environment names, then those in the folders where the
+ * A driver's ICD files: those that the environment names, then those in the folders where the
  * Vulkan loader looks for drivers.
+ * @param name what the end of the driver's paths looks like
  */
-async function lavapipeIcds(): Promise<string[]> {
+export async function driverFiles(name: RegExp): Promise<string[]> {
   const { HOME, XDG_CONFIG_HOME, XDG_DATA_HOME, XDG_CONFIG_DIRS, XDG_DATA_DIRS } = process.env
   const homes = [
     XDG_CONFIG_HOME || join(HOME || '/', '.config'),
@@ -144,7 +145,5 @@ async function lavapipeIcds(): Promise<string[]> {
       (await readdir(folder).catch(() => [])).sort().map((name) => join(folder, name)),
     ),
   )
-  return [...new Set([...namedDrivers(), ...listed.flat()])].filter((path) =>
-    /lvp_icd[^/]*\.json$/.test(path),
-  )
+  return [...new Set([...namedDrivers(), ...listed.flat()])].filter((path) => name.test(path))
 }
