@@ -50,8 +50,8 @@ pre { background: var(--raised); border-radius: var(--radius); white-space: pre-
 .thumbnails figcaption { font-size: var(--size-small); line-height: 1.3; padding-top: 2px }
 .thumbnails figcaption .quiet { display: block; white-space: nowrap }
 .sides .thumbnails { grid-template-columns: repeat(3, minmax(0, 1fr)) }
-.sides .thumbnails img { width: 100%; height: auto }
-@container (min-width: 36rem) {
+.sides .thumbnails img { width: 100%; max-width: 8rem; height: auto }
+@container (min-width: 34rem) {
   .sides .thumbnails { grid-template-columns: repeat(6, minmax(0, 1fr)) }
 }
 .cell { scroll-margin-top: 45vh }

@@ -1,4 +1,5 @@
 import { proxy } from 'comlink'
+import type { ComponentChildren } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { at } from '../base/at.ts'
 import { csvRow } from '../base/csv.ts'
@@ -54,7 +55,7 @@ export function TryOut({ trainer, result, samples, busy }: TryOutProps) {
   const choose = async (event: Event) => test((await imagesFrom(event)).images)
   return (
     <>
-      <p class="choices">
+      <LiveCamera trainer={trainer} busy={busy}>
         {samples.length > 0 && (
           <button type="button" disabled={busy} onClick={() => void test(samples)}>
             Try the sample images
@@ -66,6 +67,14 @@ export function TryOut({ trainer, result, samples, busy }: TryOutProps) {
         <FileButton folder onFiles={choose}>
           Choose a folder of images
         </FileButton>
+      </LiveCamera>
+      <p class="quiet">{result.trust}</p>
+      <div class="choices">
+        <div aria-live="polite">
+          {progress && <p role="status">{progress}</p>}
+          {problem && <Problem>{problem}</Problem>}
+          {tested.length > 1 && <p data-testid="summary">{summaryOf(shown)}</p>}
+        </div>
         {tested.length > 0 && (
           <>
             <button type="button" onClick={() => saveFile('predictions.csv', csvOf(shown))}>
@@ -76,13 +85,6 @@ export function TryOut({ trainer, result, samples, busy }: TryOutProps) {
             </button>
           </>
         )}
-      </p>
-      <LiveCamera trainer={trainer} busy={busy} />
-      <p class="quiet">{result.trust}</p>
-      <div aria-live="polite">
-        {progress && <p role="status">{progress}</p>}
-        {problem && <Problem>{problem}</Problem>}
-        {tested.length > 1 && <p data-testid="summary">{summaryOf(shown)}</p>}
       </div>
       <ul class="answers" data-testid="answers">
         {shown.map(({ file, answer }, i) => (
@@ -130,8 +132,12 @@ function csvOf(tested: readonly Tested[]): Blob {
 /** Milliseconds between two images of the webcam, at least. */
 const pause = 150
 
-/** What the network takes the webcam's image for, again and again. */
-function LiveCamera({ trainer, busy }: Pick<TryOutProps, 'trainer' | 'busy'>) {
+/** What the network takes the webcam's image for, again and again, with a button among others. */
+function LiveCamera({
+  trainer,
+  busy,
+  children,
+}: Pick<TryOutProps, 'trainer' | 'busy'> & { readonly children: ComponentChildren }) {
   const camera = useWebcam()
   const video = useRef<HTMLVideoElement | null>(null)
   const [answer, setAnswer] = useState<Answer | null>(null)
@@ -163,7 +169,8 @@ function LiveCamera({ trainer, busy }: Pick<TryOutProps, 'trainer' | 'busy'>) {
   }, [stream, busy])
   return (
     <>
-      <p>
+      <p class="choices">
+        {children}
         {stream ? (
           <button type="button" onClick={camera.close}>
             Turn the webcam off

@@ -20,7 +20,7 @@ th, td {
 th.number { white-space: normal }
 tbody td:not(.prose) bdi { white-space: nowrap }
 tbody th bdi, .prose bdi { overflow-wrap: anywhere }
-tbody td.prose { min-width: 13rem }
+tbody td.prose { min-width: 10rem }
 tbody th bdi { display: inline-block; width: max-content; max-width: min(17rem, 40vw) }
 tr.highlighted { background: var(--raised); font-weight: 600 }
 .title { font-weight: 600 }
