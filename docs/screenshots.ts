@@ -55,7 +55,7 @@ async function take(name: string, { url, height, act }: Shot): Promise<void> {
     await page.waitForLoadState('networkidle')
     const file = join(images, `${name}${ending}.webp`)
     const { size } = await sharp(await page.screenshot())
-      .webp({ quality: 75, effort: 6 })
+      .webp({ quality: 65, effort: 6 })
       .toFile(file)
     console.log(`${file}: ${Math.round(size / 1024)} KiB`)
     await page.close()
