@@ -76,9 +76,10 @@ export abstract class Module {
 
   /** Parameters and buffers together, module by module, as PyTorch's `state_dict` has them. */
   state(): readonly Parameter[] {
-    const children = this.children()
-    if (children.length === 0) return [...this.parameters(), ...this.buffers()]
-    return children.flatMap((child) => child.state())
+    const inside = this.children().flatMap((child) => child.state())
+    const held = new Set(inside)
+    const own = [...this.parameters(), ...this.buffers()].filter((one) => !held.has(one))
+    return [...own, ...inside]
   }
 
   /** Whether it runs as in evaluation while the network trains. See `eval`. */
