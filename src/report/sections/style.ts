@@ -37,6 +37,8 @@ tr.highlighted { background: var(--raised); font-weight: 600 }
 @media print {
   .scroll { background: none; overflow: visible }
   tbody td.prose { min-width: 8rem }
+  .matrix { break-inside: avoid }
+  .title { break-after: avoid }
 }
 .matrix { border-collapse: separate; border-spacing: 2px }
 .matrix th, .matrix td { border: 0; padding: 0 }
