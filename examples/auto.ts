@@ -15,14 +15,14 @@ const data = await openData(process.argv[2] ?? 'photos')
 const model = await alexnet(engine, { weights: 'alexnet-64-tinyimagenet100' })
 
 const choice = await chooseScenario(model, data, { seed: 1 })
-const { scenario, replace, cut, reason, forecast, evidence } = choice
+const { scenario, reason, forecast, evidence } = choice
 const percent = (share: number) => (100 * share).toFixed(1)
 for (const { layer, interval } of evidence.depths)
   console.log(`${layer.padEnd(14)} ${percent(interval.low)} to ${percent(interval.high)} %`)
 console.log(`${scenario}: ${reason}`)
 if (forecast) console.log(`expected: ${percent(forecast.low)} to ${percent(forecast.high)} %`)
 
-applyScenario(model, { scenario, classes: data.classes.length, ...(cut ? { cut } : { replace }) })
+applyScenario(model, choice)
 const run = await fit(model, data, { epochs: 10, batchSize: 32, seed: 1 })
 console.log(
   'validation accuracy by epoch:',

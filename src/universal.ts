@@ -188,6 +188,7 @@ export type { Forecast } from './transfer/forecast.ts'
 export { setTrainable, type TrainablePatterns } from './transfer/patterns.ts'
 export {
   applyScenario,
+  type ChosenScenario,
   type Plan,
   type Scenario,
   type ScenarioOptions,

@@ -1,12 +1,9 @@
-import { join } from 'node:path'
 import { UsageError } from '../base/errors.ts'
 import { counted, thousands } from '../base/format.ts'
-import { readInput } from '../base/node/inputFile.ts'
-import { runFiles } from '../base/runFiles.ts'
 import { storedImages } from '../data/storedImages.ts'
 import { putModel, putTrust } from '../jobs/node/models.ts'
 import { spreadPredictions } from '../jobs/node/spreadPredictions.ts'
-import { isAddress, parseAddress, writeAddress } from '../store/node/address.ts'
+import { parseAddress, prefixOf, rootOf, writeAddress } from '../store/node/address.ts'
 import { readRunConfig, readRunTrust, readRunWeights } from '../train/runFolder.ts'
 import { exitCodes } from './errors.ts'
 import { Stop } from './interrupt.ts'
@@ -21,11 +18,6 @@ export interface BulkOptions extends CommonOptions, JobOptions {
   readonly refuse: number
   readonly csv?: boolean
   readonly out?: string
-}
-
-/** Whether `--out` names a place for many files: an address, or a folder. */
-export function isPlaceOfParts(out: string): boolean {
-  return isAddress(out) || /(^|[\\/])[^.\\/]*[\\/]?$/.test(out) || /[\\/]$/.test(out)
 }
 
 /**
@@ -43,9 +35,8 @@ export async function bulkPredict(
     throw new UsageError('--out PLACE takes one folder, archive or table of images, or an address')
   const config = await readRunConfig(folder)
   // Checked here, so that no worker meets what is damaged.
-  await readRunWeights(folder)
+  const { bytes: values } = await readRunWeights(folder)
   const trust = options.refuse > 0 ? await readRunTrust(folder) : null
-  const values = await readInput(join(folder, runFiles.weights), 2 ** 31)
   const address = writeAddress(parseAddress(given))
   const stop = new Stop(() => output.warn('stopping; what is done is kept'))
   try {
@@ -121,14 +112,3 @@ export async function bulkPredict(
 
 /** Broken images that are named one by one; the manifest has all of them. */
 const mostNamed = 20
-
-/** The address that all images lie below: of a table or an archive, the folder that it is in. */
-export function rootOf(address: string, image: string): string {
-  return image.startsWith(`${address}/`) ? address : address.slice(0, address.lastIndexOf('/'))
-}
-
-/** What a person calls the place of the images, as it stands before their names. */
-export function prefixOf(given: string, image: string, address: string): string {
-  const root = rootOf(address, image) === address ? given : given.replace(/[^\\/]*$/, '')
-  return root === '' || /[\\/]$/.test(root) ? root : `${root}/`
-}

@@ -4,6 +4,7 @@ import { chooseScenario } from '../train/chooseScenario.ts'
 import type { TrainEvent } from '../train/events.ts'
 import type { TrainSettings } from '../train/settings.ts'
 import type { Choice } from '../transfer/decide.ts'
+import { secondsAnImage } from '../transfer/evidence.ts'
 import type { Stop } from './interrupt.ts'
 import type { Output } from './output.ts'
 
@@ -26,7 +27,10 @@ export async function choose(
       output.progress('probing', event.done, event.total, `${event.done} of ${event.total} images`)
   }
   try {
-    return await chooseScenario(model, data, { seed: settings.seed, signal: stop.signal, onEvent })
+    const options = { seed: settings.seed, signal: stop.signal, onEvent }
+    const choice = await chooseScenario(model, data, options)
+    output.probed(secondsAnImage(choice.evidence))
+    return choice
   } catch (error) {
     if (stop.signal.aborted)
       throw stop.error('stopped while the scenario was being chosen: nothing was written')

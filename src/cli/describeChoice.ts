@@ -13,7 +13,20 @@ import type { Output } from './output.ts'
 /** Prints what 'auto' measured, which scenario it picks, why, and what to expect. */
 export function describeChoice(output: Output, choice: Choice): void {
   output.event({ type: 'choice', ...choice })
+  if (choice.evidence.depths.length > 0) describeProbe(output, choice)
+  output.labeled('auto', `${choice.scenario}: ${choice.reason}`)
   const { evidence, forecast } = choice
+  if (forecast)
+    output.labeled(
+      'forecast',
+      `${percentRange(forecast.low, forecast.high)} of the ` +
+        `${counted(evidence.validation, 'validation image')} (95 % interval) with the default ` +
+        'training',
+    )
+}
+
+function describeProbe(output: Output, choice: Choice): void {
+  const { evidence } = choice
   const { sampled, sampledClasses, classes, images, folds, chance, depths, seconds } = evidence
   const of = sampledClasses < classes ? `, of ${sampledClasses} of ${classes} classes` : ''
   output.labeled(
@@ -47,12 +60,4 @@ export function describeChoice(output: Output, choice: Choice): void {
       'holds 0 ties with the best. The last two need no network: always the most common ' +
       'class, and guessing.',
   )
-  output.labeled('auto', `${choice.scenario}: ${choice.reason}`)
-  if (forecast)
-    output.labeled(
-      'forecast',
-      `${percentRange(forecast.low, forecast.high)} of the ` +
-        `${counted(evidence.validation, 'validation image')} (95 % interval) with the default ` +
-        'training',
-    )
 }

@@ -6,8 +6,7 @@ import { fsPath } from '../base/node/fileNames.ts'
 import type { Sample } from '../data/dataset.ts'
 import { imagesBelow, walk } from '../data/imagesBelow.ts'
 import { storedImages } from '../data/storedImages.ts'
-import { isAddress, parseAddress, writeAddress } from '../store/node/address.ts'
-import { prefixOf } from './bulkPredict.ts'
+import { isAddress, parseAddress, prefixOf, writeAddress } from '../store/node/address.ts'
 
 /**
  * The images that the arguments of a command name, in their order: files, folders with all images

@@ -1,13 +1,8 @@
 import { type Command, Option } from 'commander'
 import { UsageError } from '../base/errors.ts'
 import type { AdapterChoice } from '../host/host.ts'
-import { createEngine } from '../index.ts'
-import { HereRunner } from '../jobs/here.ts'
-import { jobKinds } from '../jobs/node/kinds.ts'
 import type { Runner } from '../jobs/runner.ts'
 import { mostImages } from '../jobs/shards.ts'
-import { Workplace } from '../jobs/workplace.ts'
-import { openStore } from '../store/node/openStore.ts'
 import type { Store } from '../store/store.ts'
 import { number, path } from './options.ts'
 import { type QueueOptions, withQueue } from './queueOptions.ts'
@@ -46,6 +41,7 @@ export async function withRunner<T>(
   adapter: AdapterChoice,
   work: (jobs: Jobs) => Promise<T>,
 ): Promise<T> {
+  const { openStore } = await import('../store/node/openStore.ts')
   const stores = new Map<string, Promise<Store>>()
   const store = (address: string): Promise<Store> => {
     const opened = stores.get(address) ?? openStore(address)
@@ -54,15 +50,25 @@ export async function withRunner<T>(
   }
   const runner = url
     ? await (await import('../jobs/node/queueRunner.ts')).openQueueRunner({ url, store, telemetry })
-    : new HereRunner(
-        new Workplace({ kinds: jobKinds, store, openEngine: () => createEngine({ adapter }) }),
-      )
+    : await runnerHere(store, adapter)
   try {
     return await work({ runner, store })
   } finally {
     await runner.close()
     for (const opened of stores.values()) await (await opened.catch(() => null))?.close()
   }
+}
+
+async function runnerHere(store: Jobs['store'], adapter: AdapterChoice): Promise<Runner> {
+  const [{ HereRunner }, { jobKinds }, { Workplace }, { createEngine }] = await Promise.all([
+    import('../jobs/here.ts'),
+    import('../jobs/node/kinds.ts'),
+    import('../jobs/workplace.ts'),
+    import('../nodeHost.ts'),
+  ])
+  return new HereRunner(
+    new Workplace({ kinds: jobKinds, store, openEngine: () => createEngine({ adapter }) }),
+  )
 }
 
 const names: readonly (keyof JobOptions)[] = [

@@ -34,7 +34,7 @@ export function table(
       .join(gap)
   const room = columns - others - gap.length * last
   if (room >= lastWidth || right.includes(last)) return texts.map((cells) => line(cells).trimEnd())
-  const words = texts.flatMap((cells) => (cells[last] ?? '').split(' '))
+  const words = texts.flatMap((cells) => wordsOf(cells[last] ?? ''))
   const below = words.some((word) => widthOf(word) > room)
   const start = below ? indent.length + 4 : columns - room
   return texts.flatMap((cells) => {
@@ -47,11 +47,16 @@ export function table(
   })
 }
 
+/** What no line is broken in: words, each with a number before it, whose unit it may be. */
+function wordsOf(text: string): string[] {
+  return text.split(/(?<!(?:^|[ (±])-?[\d.,]*\d) | (?![\p{L}%])/u)
+}
+
 /** Breaks text between words into lines of at most `width` columns. */
 function wrap(text: string, width: number): string[] {
   const lines: string[] = []
   let line = ''
-  for (const word of text.split(' ')) {
+  for (const word of wordsOf(text)) {
     if (line && widthOf(line) + 1 + widthOf(word) > width) {
       lines.push(line)
       line = word

@@ -1,3 +1,4 @@
+import { at } from '../base/at.ts'
 import { counted, layersOf, percent } from '../base/format.ts'
 import { jsonLine } from '../base/jsonLine.ts'
 import { printable } from '../base/printable.ts'
@@ -8,6 +9,7 @@ import {
   notePart,
   noteTime,
   partLeft,
+  type Seen,
   type Timing,
   timeLeft,
   timeLeftText,
@@ -64,6 +66,9 @@ export class Output {
   /** When the trainings of this command began, how far their bar is, and whether more follow. */
   #whole: { readonly began: number; share: number; goesOn: boolean } | null = null
   #readAt = Number.NEGATIVE_INFINITY
+  /** Seconds an image in a probe, and what the last training has seen. */
+  #probed: number | null = null
+  #seen: Seen | null = null
 
   constructor(json = false) {
     this.json = json
@@ -167,7 +172,8 @@ export class Output {
    */
   training(event: TrainEvent, more: object = {}, after: readonly After[] = []): void {
     const now = performance.now() / 1000
-    this.#timing = noteTime(this.#timing, event, now)
+    this.#timing = noteTime(this.#timing, event, now, this.#seenBefore(event))
+    this.#seen = this.#timing?.seen ?? this.#seen
     if (event.type === 'agenda') this.#beginTraining(now, after)
     if (
       event.type === 'read' &&
@@ -198,6 +204,17 @@ export class Output {
     this.event({ ...event, ...more })
   }
 
+  /** Says how many seconds an image takes through the network, where a probe has measured it. */
+  probed(seconds: number | null): void {
+    this.#probed = seconds
+  }
+
+  #seenBefore(event: TrainEvent): Seen | null {
+    if (event.type !== 'agenda' || this.#seen || this.#probed === null) return this.#seen
+    const { frozenWork, work } = at(event.stages, 0)
+    return { pace: this.#probed, work: frozenWork + work }
+  }
+
   /** Progress outside a training: of evaluate, or of a search for a rate. */
   #work(event: TrainEvent): void {
     if (event.type === 'read' && this.#progress?.label !== 'searching')
@@ -223,9 +240,9 @@ export class Output {
     this.#whole = whole
     this.#note = ''
     this.#show('training', () => {
-      const at = performance.now() / 1000
-      const left = timeLeft(this.#timing, at, after)
-      const passed = at - whole.began
+      const time = performance.now() / 1000
+      const left = timeLeft(this.#timing, time, after)
+      const passed = time - whole.began
       if (left !== null) whole.share = Math.max(whole.share, passed / (passed + left.seconds))
       return { share: whole.share, note: this.#note, left: timeLeftText(left) }
     })

@@ -6,15 +6,13 @@ import { counted } from '../base/format.ts'
 import { runFiles } from '../base/runFiles.ts'
 import type { ImageDataset } from '../data/dataset.ts'
 import { isStored } from '../host/host.ts'
-import { trainRounds } from '../jobs/node/trainRounds.ts'
 import type { Network } from '../nn/network.ts'
-import { parseAddress, writeAddress } from '../store/node/address.ts'
+import { parseAddress, rootOf, writeAddress } from '../store/node/address.ts'
 import type { FitResult } from '../train/fit.ts'
 import type { FitOptions } from '../train/fitOptions.ts'
 import { type RoundOptions, roundNames, roundOptions } from '../train/options/rounds.ts'
 import type { RunConfig } from '../train/runFolder.ts'
 import type { Plan } from '../transfer/scenario.ts'
-import { rootOf } from './bulkPredict.ts'
 import { type JobOptions, withRunner } from './jobOptions.ts'
 import { JobProgress } from './jobProgress.ts'
 import type { CommonOptions } from './options.ts'
@@ -106,6 +104,7 @@ export async function roundTrain(
   const root = rootOf(addressOf(dir), first.address)
   const place = options.store ?? writeAddress(parseAddress(join(folder, 'rounds')))
   const { rounds: _, ...rounds } = roundsOf(options)
+  const { trainRounds } = await import('../jobs/node/trainRounds.ts')
   let progress: { readonly round: number; readonly shown: JobProgress } | null = null
   let found = 0
   return withRunner(options, options.adapter, async ({ runner, store }) =>

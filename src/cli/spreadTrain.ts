@@ -3,12 +3,10 @@ import { counted } from '../base/format.ts'
 import type { ImageDataset } from '../data/dataset.ts'
 import type { FeatureCache } from '../data/featureCache.ts'
 import { isStored } from '../host/host.ts'
-import { spreadFeatures } from '../jobs/node/spreadFeatures.ts'
 import type { Network } from '../nn/network.ts'
-import { parseAddress, writeAddress } from '../store/node/address.ts'
+import { parseAddress, rootOf, writeAddress } from '../store/node/address.ts'
 import type { TrainSettings } from '../train/settings.ts'
 import type { Plan } from '../transfer/scenario.ts'
-import { rootOf } from './bulkPredict.ts'
 import type { Stop } from './interrupt.ts'
 import { type JobOptions, withRunner } from './jobOptions.ts'
 import { JobProgress } from './jobProgress.ts'
@@ -79,6 +77,7 @@ export async function spreadTrain(
     throw new TypeError(`${dir} was not opened as a store`)
   const root = rootOf(addressOf(dir), first.address)
   const images = data.train.length + data.val.length
+  const { spreadFeatures } = await import('../jobs/node/spreadFeatures.ts')
   const progress = new JobProgress(output, 'features', images)
   let found = 0
   try {

@@ -3,16 +3,16 @@ import { DataError, UsageError } from '../base/errors.ts'
 import { pairedDifference, shareInterval } from '../base/interval.ts'
 import { checkOptions } from '../base/options.ts'
 import { requireSeed } from '../base/random.ts'
-import type { ImageDataset } from '../data/dataset.ts'
+import { countByClass, type ImageDataset } from '../data/dataset.ts'
 import type { Network } from '../nn/network.ts'
-import { type Choice, decide } from '../transfer/decide.ts'
+import { areScarce, type Choice, decide } from '../transfer/decide.ts'
 import type { Depth, Evidence } from '../transfer/evidence.ts'
 import { doublingsTo } from '../transfer/forecast.ts'
 import type { CrossValidation } from '../transfer/ridge.ts'
 import type { OnEvent } from './events.ts'
 import { defaultBatchSize } from './fitOptions.ts'
 import { trainingOptions } from './options/table.ts'
-import { type Probe, probe } from './probe.ts'
+import { type Probe, probe, probedLayers } from './probe.ts'
 
 /** Options of `chooseScenario`. */
 export interface ChooseOptions {
@@ -32,16 +32,16 @@ const folds = 3
  * Chooses one of the four scenarios for a dataset, the cut, and whether the FC layers stay. It
  * counts images and classes, and measures on a seeded sample of the training images how well a
  * linear classifier predicts the classes from the frozen network's output at several depths (after
- * each stage of convolutions and each hidden FC layer), by threefold cross-validation. The network
- * is not changed.
+ * each stage of convolutions and each hidden FC layer), by threefold cross-validation. Too few images
+ * for that are not read at all. The network is not changed.
  * @param model as `alexnet` made it, before `applyScenario`
  * @returns scenario, replace, cut and reason, ready for `applyScenario`, and the evidence
  * @throws DataError when fewer than two classes of the sample can be decoded
  * @throws UsageError for options that do not fit
  * @example
- * const { scenario, replace, cut, reason } = await chooseScenario(model, data)
- * const head = cut ? { cut } : { replace }
- * applyScenario(model, { scenario, classes: data.classes.length, ...head })
+ * const choice = await chooseScenario(model, data)
+ * console.log(choice.reason)
+ * applyScenario(model, choice)
  */
 export async function chooseScenario(
   model: Network,
@@ -53,36 +53,52 @@ export async function chooseScenario(
   requireSeed(seed)
   if (!Number.isSafeInteger(pictures) || pictures < folds)
     throw new UsageError(`pictures is an integer of ${folds} or more, not ${pictures}`)
-  const started = performance.now()
-  const probed = await probe(model, data, { seed, pictures, folds, onEvent, signal })
-  const { labels, classes, readSeconds, read } = probed
-  if (classes < 2)
-    throw new DataError(
-      `${data.root}: to choose a scenario, images of at least two classes must be readable`,
-    )
-  const evidence: Evidence = {
+  const known = {
     images: data.train.length,
     classes: data.classes.length,
     pretrained: model.pretrained,
+    folds,
+    validation: data.val.length,
+    steps: trainingOptions.epochs.default * Math.ceil(data.train.length / defaultBatchSize),
+    seed,
+  }
+  if (areScarce(known)) {
+    const counts = countByClass(data.train, data.classes.length)
+    requireTwo(counts.filter((count) => count > 0).length, data)
+    const chance = mostCommonShare(counts)
+    const none = { sampled: 0, sampledClasses: 0, sampledValidation: 0, seconds: 0, readSeconds: 0 }
+    const isWhole = probedLayers(model).at(-1)?.part === 'last hidden FC'
+    return decide({ ...known, ...none, chance, depths: [] }, isWhole)
+  }
+  const started = performance.now()
+  const probed = await probe(model, data, { seed, pictures, folds, onEvent, signal })
+  const { labels, classes, readSeconds, read } = probed
+  requireTwo(classes, data)
+  const counts = new Array<number>(classes).fill(0)
+  for (const label of labels) counts[label] = at(counts, label) + 1
+  const evidence: Evidence = {
+    ...known,
     sampled: labels.length,
     sampledClasses: classes,
-    folds,
-    chance: mostCommonShare(labels, classes),
-    validation: data.val.length,
+    chance: mostCommonShare(counts),
     sampledValidation: read - labels.length,
-    steps: trainingOptions.epochs.default * Math.ceil(data.train.length / defaultBatchSize),
     depths: depthsOf(probed, data.train.length),
     seconds: (performance.now() - started) / 1000,
     readSeconds,
-    seed,
   }
   return decide(evidence)
 }
 
-function mostCommonShare(labels: readonly number[], classes: number): number {
-  const counts = new Array<number>(classes).fill(0)
-  for (const label of labels) counts[label] = at(counts, label) + 1
-  return Math.max(...counts) / labels.length
+function requireTwo(classes: number, { root }: ImageDataset): void {
+  if (classes < 2)
+    throw new DataError(
+      `${root}: to choose a scenario, images of at least two classes must be readable`,
+    )
+}
+
+/** The share of the most common class, by how many images each has. */
+function mostCommonShare(counts: readonly number[]): number {
+  return Math.max(...counts) / counts.reduce((a, b) => a + b, 0)
 }
 
 /** What was measured at each depth, with its distance to the best one. */

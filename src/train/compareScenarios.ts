@@ -11,6 +11,7 @@ import { checkOptions } from '../base/options.ts'
 import { countByClass, type ImageDataset } from '../data/dataset.ts'
 import { list, type Network } from '../nn/network.ts'
 import { type Choice, headOptions } from '../transfer/decide.ts'
+import { secondsAnImage } from '../transfer/evidence.ts'
 import { applyScenario, type Plan, type Scenario, scenarios } from '../transfer/scenario.ts'
 import { chooseScenario } from './chooseScenario.ts'
 import type { EpochResult, TrainEvent } from './events.ts'
@@ -43,8 +44,11 @@ export interface CompareOptions
 export interface Budget {
   readonly seconds: number | null
   readonly epochs: number | null
-  /** Seconds that reading all images once through the frozen layers takes, judged by the probe. */
-  readonly reading: number
+  /**
+   * Seconds that reading all images once through the frozen layers takes, judged by the probe; null
+   * where there were too few images to probe.
+   */
+  readonly reading: number | null
 }
 
 /** One epoch, with its time since the start of its training. */
@@ -259,12 +263,11 @@ function budgetOf(
   { evidence }: Choice,
   data: ImageDataset,
 ): Budget {
-  const { readSeconds, sampled, sampledValidation } = evidence
-  const perImage = readSeconds / (sampled + sampledValidation)
-  const reading = perImage * (data.train.length + data.val.length)
+  const perImage = secondsAnImage(evidence)
+  const reading = perImage === null ? null : perImage * (data.train.length + data.val.length)
   if (epochs !== undefined) return { seconds: null, epochs, reading }
   return {
-    seconds: seconds ?? Math.max(minSeconds, Math.ceil(3 * reading)),
+    seconds: seconds ?? Math.max(minSeconds, Math.ceil(3 * (reading ?? 0))),
     epochs: null,
     reading,
   }

@@ -91,7 +91,7 @@ interface ProbedDepth extends Pick<Depth, 'layer' | 'part' | 'features'> {
  * the first, at the end of the features, and before each FC layer. Weights that were cut have the
  * end of their features at the cut.
  */
-function probedLayers(model: Network): ProbedDepth[] {
+export function probedLayers(model: Network): ProbedDepth[] {
   const { layers } = model
   const shapes = model.shapes()
   const opens = (i: number) =>

@@ -144,18 +144,21 @@ export async function loadRun(
 }
 
 /**
- * Reads a run's trained arrays, with class names and preprocessing as metadata.
+ * Reads a run's trained arrays, with class names and preprocessing as metadata, and the bytes of
+ * the file, which the arrays are views of.
  * @throws UsageError when its training was not finished, WeightsError when the file is damaged,
  * NonFiniteError when a weight is NaN or infinite
  */
-export async function readRunWeights(folder: string): Promise<WeightsFile> {
+export async function readRunWeights(
+  folder: string,
+): Promise<WeightsFile & { readonly bytes: Uint8Array }> {
   const path = join(folder, runFiles.weights)
   const bytes = await readRunFile(folder, runFiles.weights)
   if (!bytes) throw unfinished(folder, runFiles.weights)
   try {
     const file = readSafetensors(bytes, { inPlace: true })
     requireFinite(file.tensors, path)
-    return file
+    return { ...file, bytes }
   } catch (error) {
     if (error instanceof WeightsError)
       throw new WeightsError(`${path}: ${error.message}`, { cause: error })

@@ -29,8 +29,13 @@ export interface Timing {
   readonly validated: number | null
   /** What this epoch was expected to take when it began, in seconds. */
   readonly expected: number | null
-  /** Seconds an image where it was decoded and went through the network, and the work of that. */
-  readonly seen: { readonly pace: number; readonly work: number } | null
+  readonly seen: Seen | null
+}
+
+/** Seconds an image where it was decoded and went through the network, and the work of that. */
+export interface Seen {
+  readonly pace: number
+  readonly work: number
 }
 
 /** Images that are worked through, in order. */
@@ -79,6 +84,14 @@ function paceOf({ first, last }: Part): number | null {
   return (last.at - first.at) / (last.done - first.done)
 }
 
+/** The same, of a finished part also where all of it was one piece of news, its start included. */
+function paceAtEnd(part: Part): number | null {
+  const { total, began, doneBefore, last } = part
+  const pace = paceOf(part)
+  if (pace !== null || !last || last.done < total) return pace
+  return (last.at - began) / (total - doneBefore)
+}
+
 /** Seconds that a part still takes. */
 export function partLeft(part: Part, now: number): number | null {
   const pace = paceOf(part)
@@ -86,11 +99,19 @@ export function partLeft(part: Part, now: number): number | null {
   return Math.max(0, pace * (part.total - part.last.done) - (now - part.last.at))
 }
 
-/** What is known after an event at a time; null before training begins. */
-export function noteTime(timing: Timing | null, event: TrainEvent, now: number): Timing | null {
+/**
+ * What is known after an event at a time; null before training begins.
+ * @param before what a training before this one has seen, or a probe of the network
+ */
+export function noteTime(
+  timing: Timing | null,
+  event: TrainEvent,
+  now: number,
+  before: Seen | null = null,
+): Timing | null {
   if (event.type === 'agenda') {
     const { type: _, ...agenda } = event
-    return beginTiming(agenda, now)
+    return beginTiming(agenda, now, before)
   }
   if (!timing) return null
   const { agenda, train, val } = timing
@@ -114,7 +135,7 @@ export function noteTime(timing: Timing | null, event: TrainEvent, now: number):
   }
 }
 
-function beginTiming(agenda: Agenda, now: number): Timing {
+function beginTiming(agenda: Agenda, now: number, seen: Seen | null): Timing {
   const { done, batches, batchSize } = agenda
   return {
     agenda,
@@ -123,8 +144,8 @@ function beginTiming(agenda: Agenda, now: number): Timing {
     starting: true,
     alike: [],
     validated: null,
-    expected: null,
-    seen: null,
+    expected: batches === 0 ? firstEpoch({ agenda, seen }, stageOf(agenda, done + 1)) : null,
+    seen,
     ...freshEpoch(agenda, now, batches * batchSize),
   }
 }
@@ -160,7 +181,7 @@ function trained(timing: Timing, images: number, now: number): Timing {
 /** Notes the pace of images that are decoded and go through the whole network. */
 function withPace(timing: Timing): Timing {
   const { frozenWork, work, stored } = stageOf(timing.agenda, timing.epoch)
-  const pace = paceOf(timing.train)
+  const pace = paceAtEnd(timing.train)
   if (pace === null || (stored && !timing.reads)) return timing
   return { ...timing, seen: { pace, work: frozenWork + 3 * work } }
 }
@@ -285,7 +306,10 @@ function laterEpoch(timing: Timing): number | null {
 }
 
 /** Seconds of the first epoch of a stage that has not begun. */
-function firstEpoch({ agenda, seen }: Timing, { frozenWork, work }: AgendaStage): number | null {
+function firstEpoch(
+  { agenda, seen }: Pick<Timing, 'agenda' | 'seen'>,
+  { frozenWork, work }: AgendaStage,
+): number | null {
   if (!seen) return null
   const passes = (count: number) =>
     seen.pace * betweenDecodingAndWork((frozenWork + count * work) / seen.work)

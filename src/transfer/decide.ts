@@ -54,15 +54,21 @@ export function areMany({ images, classes }: Pick<Evidence, 'images' | 'classes'
   return images >= many || (images >= few && images >= perClass * classes)
 }
 
+/** Whether images are too few to measure anything by, by the thresholds above. */
+export function areScarce({ images, classes }: Pick<Evidence, 'images' | 'classes'>): boolean {
+  return images < thresholds.scarce * classes
+}
+
 /**
  * Chooses a scenario from evidence. Few or many: by the number of images. Similar or different: by
  * whether late or early layers predict the classes best. If neither is shown to be better, it is a
  * tie, and the cheaper scenario is chosen.
+ * @param isWhole whether the weights were loaded up to the last hidden FC layer
  * @example const { scenario, cut, reason } = decide(evidence)
  */
-export function decide(evidence: Evidence): Choice {
-  const { pretrained, depths, images, classes } = evidence
-  if (images < thresholds.scarce * classes) return cautious(evidence)
+export function decide(evidence: Evidence, isWhole = reachesTheHead(evidence.depths)): Choice {
+  const { pretrained, depths } = evidence
+  if (areScarce(evidence)) return cautious(evidence, isWhole)
   const best = bestOf(depths)
   const other = best && bestOf(depths.filter((depth) => isEarly(depth) !== isEarly(best)))
   const tied = other && other.behind.low <= 0 ? other : undefined
@@ -116,35 +122,35 @@ function negative({ value, low, high }: Difference): Difference {
 }
 
 /** The choice where there is too little to choose by: the scenario that can spoil the least. */
-function cautious(evidence: Evidence): Choice {
-  const { images, classes, depths } = evidence
+function cautious(evidence: Evidence, isWhole: boolean): Choice {
+  const { images, classes } = evidence
   const reason =
     `${thousands(images)} images of ${classes} classes are fewer than ${thresholds.scarce} a ` +
     'class: too few to measure which scenario suits them, so only a new last layer trains, ' +
     'which is the safest.'
-  const replace = isWhole(depths) ? 'last' : 'all'
   return {
     scenario: 'small-similar',
-    ...{ replace, cut: null, basis: null, tie: null, forecast: null },
+    ...{ replace: isWhole ? 'last' : 'all', cut: null, basis: null, tie: null, forecast: null },
     reason,
     evidence,
   }
 }
 
 /** Whether the weights were loaded up to the last hidden FC layer. */
-function isWhole(depths: readonly Depth[]): boolean {
+function reachesTheHead(depths: readonly Depth[]): boolean {
   return depths.some(({ part }) => part === 'last hidden FC')
 }
 
 /**
- * The best head for a scenario by the evidence: the cut, or whether the hidden FC layers stay.
+ * The best head for a scenario by the evidence: the cut, or whether the hidden FC layers stay. None
+ * where nothing was measured: `applyScenario` has its own for each scenario.
  * @example applyScenario(model, { scenario, classes, ...headOptions(scenario, evidence) })
  */
 export function headOptions(
   scenario: Scenario,
   evidence: Evidence,
 ): Pick<ScenarioOptions, 'replace' | 'cut'> {
-  return optionsOf(headFor(scenario, evidence))
+  return evidence.depths.length > 0 ? optionsOf(headFor(scenario, evidence)) : {}
 }
 
 /** A choice's head as `applyScenario` takes it. */
@@ -157,7 +163,8 @@ export function optionsOf({
 
 function headFor(scenario: Scenario, { depths }: Evidence): Pick<Choice, 'replace' | 'cut'> {
   // If everything trains, the whole network is used as far as its weights were loaded.
-  if (scenario.startsWith('large')) return { replace: isWhole(depths) ? 'last' : 'all', cut: null }
+  if (scenario.startsWith('large'))
+    return { replace: reachesTheHead(depths) ? 'last' : 'all', cut: null }
   const early = scenario === 'small-different'
   const basis = bestOf(depths.filter(({ part }) => (part === 'early') === early))
   if (early || basis?.part === 'hidden FC') return { replace: 'all', cut: basis?.layer ?? null }

@@ -38,7 +38,7 @@ export interface Evidence {
   readonly classes: number
   /** Whether the probed weights were trained. */
   readonly pretrained: boolean
-  /** Number of images probed, and of their classes. */
+  /** Number of images probed, and of their classes: 0 where there are too few to measure. */
   readonly sampled: number
   readonly sampledClasses: number
   readonly folds: number
@@ -57,4 +57,10 @@ export interface Evidence {
   readonly seconds: number
   readonly readSeconds: number
   readonly seed: number
+}
+
+/** Seconds an image in the probe, to be read and to go through the network; null without a probe. */
+export function secondsAnImage(evidence: Evidence): number | null {
+  const read = evidence.sampled + evidence.sampledValidation
+  return read > 0 ? evidence.readSeconds / read : null
 }

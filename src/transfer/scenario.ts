@@ -50,6 +50,14 @@ export interface ScenarioOptions extends TrainablePatterns {
   readonly seed?: number
 }
 
+/** As much of what `chooseScenario` returns as decides the network. */
+export interface ChosenScenario {
+  readonly scenario: Scenario
+  readonly replace: 'last' | 'all'
+  readonly cut: string | null
+  readonly evidence: { readonly classes: number }
+}
+
 /** What `applyScenario` has done, and why. */
 export interface Plan {
   readonly scenario: Scenario
@@ -101,16 +109,21 @@ const why: Readonly<Record<Scenario, string>> = {
  * Prepares a network for a new task: cuts it, adds a new FC layer at the end (with the old one's
  * name, `classifier.6` or `fc`; Xavier uniform with zero bias unless `init` says otherwise), and
  * sets every parameter's `trainable` flag: first by the scenario, then by `freeze` and `train`.
+ * @param options or what `chooseScenario` chose, as it is
  * @throws UsageError for options that do not exist or contradict each other; the network is
  * unchanged then
  * @example
  * const plan = applyScenario(model, { scenario: 'small-similar', classes: 6, replace: 'all' })
+ * @example applyScenario(model, await chooseScenario(model, data))
  */
+export function applyScenario(model: Network, choice: ChosenScenario): Plan
 export function applyScenario<N extends number>(
   model: Network,
   options: ScenarioOptions & { readonly classes: N & ClassCount<N> },
 ): Plan
-export function applyScenario(model: Network, options: ScenarioOptions): Plan {
+export function applyScenario(model: Network, options: ScenarioOptions): Plan
+export function applyScenario(model: Network, given: ScenarioOptions | ChosenScenario): Plan {
+  const options = isChosen(given) ? optionsOf(given) : given
   checkScenario(options)
   const { scenario, classes, init, freeze = [], train = [] } = options
   const seed = options.seed ?? model.seed
@@ -182,6 +195,14 @@ export function applyScenario(model: Network, options: ScenarioOptions): Plan {
     seed,
     reasons,
   }
+}
+
+function isChosen(given: ScenarioOptions | ChosenScenario): given is ChosenScenario {
+  return typeof given === 'object' && given !== null && 'evidence' in given
+}
+
+function optionsOf({ scenario, replace, cut, evidence }: ChosenScenario): ScenarioOptions {
+  return { scenario, classes: evidence.classes, ...(cut === null ? { replace } : { cut }) }
 }
 
 /**

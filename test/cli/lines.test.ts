@@ -18,6 +18,17 @@ describe('lines', () => {
     expect(labeled('data', 'a b', 10)).toEqual(['data         a b'])
   })
 
+  test('a number and its unit stay on one line, whatever the unit', () => {
+    const text =
+      'took 2 min 15 s, right in 16.7 % (95 % interval) of 1,200 images, conv1 conv2 conv3'
+    for (let columns = 36; columns < 110; columns++)
+      for (const line of labeled('', text, columns)) {
+        expect(line).not.toMatch(/(^|[ (])[\d.,]+$/)
+        expect(line.length).toBeLessThanOrEqual(columns)
+      }
+    expect(labeled('', 'conv1 conv2 conv3', 26)).toHaveLength(2)
+  })
+
   test('columns stand below each other, also with letters that take two columns', () => {
     expect(
       table(

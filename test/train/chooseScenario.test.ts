@@ -91,6 +91,29 @@ describe('chooseScenario', () => {
     network.dispose()
   })
 
+  test.each([['last'], ['all']])(
+    'reads no image where there are too few to measure; then %s goes',
+    async (replace) => {
+      const whole = await narrow()
+      const weights = Object.fromEntries(
+        Object.entries(await whole.stateDict()).filter(
+          ([name]) => replace === 'last' || name.startsWith('features.'),
+        ),
+      )
+      whole.dispose()
+      const network = await alexnet(await testEngine(), { ...architecture, weights })
+      const events: TrainEvent[] = []
+      const few = { ...data, train: data.train.slice(0, 17) }
+      const choice = await chooseScenario(network, few, { onEvent: (event) => events.push(event) })
+      expect(events).toEqual([])
+      expect(choice).toMatchObject({ scenario: 'small-similar', replace, cut: null })
+      expect(choice.evidence).toMatchObject({ images: 17, sampled: 0, depths: [], seconds: 0 })
+      expect(choice.evidence.chance).toBeCloseTo(10 / 17, 9)
+      for (const scenario of scenarios) expect(headOptions(scenario, choice.evidence)).toEqual({})
+      network.dispose()
+    },
+  )
+
   test('does not probe layers whose weights are missing, nor those behind them', async () => {
     const whole = await narrow()
     const weights = Object.fromEntries(

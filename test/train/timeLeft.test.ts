@@ -7,6 +7,7 @@ import {
   notePart,
   noteTime,
   partLeft,
+  type Seen,
   type Timing,
   timeLeft,
   timeLeftText,
@@ -205,6 +206,44 @@ describe('the time left of a training', () => {
       expect(worst).toBeLessThan(2)
     }
   })
+
+  test.each(machines)(
+    'a comparison by one epoch on %s, all images read at once: known from the first moment',
+    (_, machine) => {
+      const one: Run = { epochs: 1, trainImages: 60, valImages: 20, batchSize: 64 }
+      const runs: readonly Run[] = [frozen(1), frozen(1), undefined, undefined].map((stages) => ({
+        ...one,
+        ...(stages ? { stages } : {}),
+      }))
+      const others: readonly After[] = ['frozen', 'whole', 'whole']
+      let [now, timing, seen]: [number, Timing | null, Seen | null] = [
+        0,
+        null,
+        // As a probe has measured it: decoding, and once through the network.
+        { pace: machine.decoding + machine.forward, work: whole },
+      ]
+      const wrong: number[] = []
+      const ends: [number, number][] = []
+      for (const [i, run] of runs.entries()) {
+        const part = play(run, machine, now)
+        now = at(part, part.length - 1)[0]
+        for (const [when, event] of part) {
+          timing = noteTime(timing, event, when, seen)
+          seen = timing?.seen ?? seen
+          const left = timeLeft(timing, when, others.slice(i))
+          expect(left).not.toBe(null)
+          ends.push([when, left?.seconds ?? Number.NaN])
+        }
+      }
+      // What compiles is known to nobody before.
+      const compiling = 4 * (machine.compiling + machine.starting)
+      for (const [when, left] of ends) {
+        if (left > 2 * (now - when) + now / 20) wrong.push(when)
+        if (left < (now - when - compiling) / 2 - now / 20) wrong.push(when)
+      }
+      expect(wrong).toEqual([])
+    },
+  )
 
   test('nothing is known before the first news, and nothing is left at the end', () => {
     const ticks = play({ epochs: 1 }, cpu)

@@ -120,6 +120,18 @@ describe('the plan', () => {
     model.dispose()
   })
 
+  test.each([
+    [{ cut: 'features.5', replace: 'all' }, 'features.5', 'all'],
+    [{ cut: null, replace: 'all' }, null, 'all'],
+    [{ cut: null, replace: 'last' }, null, 'last'],
+  ] as const)('what auto chose is taken as it is: %j', async (head, cut, replace) => {
+    const model = await pretrained()
+    const evidence = { classes: 3, images: 900 }
+    const plan = applyScenario(model, { scenario: 'small-similar', ...head, evidence })
+    expect(plan).toMatchObject({ scenario: 'small-similar', cut, replace, classes: 3 })
+    model.dispose()
+  })
+
   test('hidden FC layers that the weights lack are never kept frozen', async () => {
     const model = await pretrained(classifier(1, 4, 6))
     const plan = applyScenario(model, { scenario: 'small-similar', classes: 3, replace: 'last' })

@@ -6,17 +6,12 @@ import { writeFileAtomic } from '../../base/node/atomicFile.ts'
 import { makeFolder } from '../../base/node/folder.ts'
 import type { LoadOptions } from '../../base/stateDict.ts'
 import { openData } from '../../data/openData.ts'
-import { alexnet, type Variant } from '../../nn/alexnet.ts'
-import {
-  type Budget,
-  bestScenarios,
-  type Comparison,
-  compareScenarios,
-  verdict,
-} from '../../train/compareScenarios.ts'
+import type { Variant } from '../../nn/alexnet.ts'
+import type { Budget, Comparison } from '../../train/compareScenarios.ts'
 import type { TrainEvent } from '../../train/events.ts'
 import type { OptimizerName } from '../../train/fitOptions.ts'
 import type { After } from '../../train/timeLeft.ts'
+import { secondsAnImage } from '../../transfer/evidence.ts'
 import type { Plan, Scenario } from '../../transfer/scenario.ts'
 import { comparisonChart } from '../charts.ts'
 import { dataPlace } from '../dataPlace.ts'
@@ -41,7 +36,6 @@ import {
   withCommon,
 } from '../options.ts'
 import { epochHeader, epochLine, Output } from '../output.ts'
-import { inSession } from '../session.ts'
 import { dataName, nextCommand } from '../shell.ts'
 import { tableOption } from '../tableOptions.ts'
 import { chooseNetwork } from '../trainSettings.ts'
@@ -122,10 +116,16 @@ async function run(given: string, options: CompareOptions, command: Command): Pr
     variant,
     scenario: 'auto',
   })
+  describeData(output, data)
+  // Something is to be read while the rest is loaded.
+  const [{ inSession }, { alexnet }, { compareScenarios }] = await Promise.all([
+    import('../session.ts'),
+    import('../../nn/alexnet.ts'),
+    import('../../train/compareScenarios.ts'),
+  ])
   await inSession(network.weights, options, output, async (engine, stop) => {
     try {
       describeEngine(output, engine)
-      describeData(output, data)
       let told = false
       const build = async () => {
         const model = await alexnet(engine, { ...network, seed })
@@ -191,17 +191,20 @@ class Show {
   readonly onChoice = (choice: Comparison['choice'], budget: Budget): void => {
     this.#output.endProgress()
     describeChoice(this.#output, choice)
+    const { reading } = budget
+    this.#output.probed(secondsAnImage(choice.evidence))
     this.#seconds = budget.seconds
     this.#epochs = budget.epochs ?? 1
     this.#output.event({ type: 'budget', ...budget })
     this.#output.labeled(
       'budget',
-      `${budgetText(budget)}; reading takes about ${duration(budget.reading)} of it`,
+      budgetText(budget) +
+        (reading === null ? '' : `; reading takes about ${duration(reading)} of it`),
     )
-    if (budget.seconds !== null && budget.seconds < 1.5 * budget.reading)
+    if (reading !== null && budget.seconds !== null && budget.seconds < 1.5 * reading)
       this.#output.warn(
         `${duration(budget.seconds)} is too short for the frozen scenarios, which read all ` +
-          `images first: give --seconds ${Math.ceil(3 * budget.reading)}`,
+          `images first: give --seconds ${Math.ceil(3 * reading)}`,
       )
   }
 
@@ -256,6 +259,7 @@ async function report(
   comparison: Comparison,
   command: Command,
 ): Promise<void> {
+  const { bestScenarios, verdict } = await import('../../train/compareScenarios.ts')
   const { scenarios, choice, chance } = comparison
   const budget = budgetText(comparison.budget)
   const ahead = bestScenarios(comparison)

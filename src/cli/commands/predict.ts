@@ -6,11 +6,12 @@ import { printable } from '../../base/printable.ts'
 import { runFiles } from '../../base/runFiles.ts'
 import { padded, widthOf } from '../../base/textWidth.ts'
 import type { Sample } from '../../data/dataset.ts'
+import { isAddress } from '../../store/node/address.ts'
 import { type Answer, type AnswerFormat, answerLines, classified } from '../../train/answers.ts'
 import type { Prediction } from '../../train/evaluate.ts'
 import { loadRun, type RunConfig, readRunConfig, readRunTrust } from '../../train/runFolder.ts'
 import { defaultRefused, fewestFor } from '../../train/trust.ts'
-import { type BulkOptions, bulkPredict, isPlaceOfParts } from '../bulkPredict.ts'
+import type { BulkOptions } from '../bulkPredict.ts'
 import { shortPath } from '../describe.ts'
 import { exitCodes } from '../errors.ts'
 import { namedImages } from '../imageArguments.ts'
@@ -79,6 +80,11 @@ Examples:
   command.action(run)
 }
 
+/** Whether `--out` names a place for many files: an address, or a folder. */
+function isPlaceOfParts(out: string): boolean {
+  return isAddress(out) || /(^|[\\/])[^.\\/]*[\\/]?$/.test(out) || /[\\/]$/.test(out)
+}
+
 type Format = 'text' | AnswerFormat
 
 /** The last JSON event repeats the predictions of at most this many images. */
@@ -93,6 +99,7 @@ async function run(
   const { out } = options
   const output = new Output(options.json)
   if (out !== undefined && isPlaceOfParts(out)) {
+    const { bulkPredict } = await import('../bulkPredict.ts')
     await bulkPredict(folder, names, { ...options, out }, output)
     return
   }

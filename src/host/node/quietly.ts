@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { closeSync, openSync, rmSync } from 'node:fs'
+import { closeSync, ftruncateSync, openSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -30,15 +31,7 @@ const standardError = 2
 export function quietly<T>(work: () => T): T {
   descriptors ??= findDescriptors()
   if (process.env.GRAFT_VERBOSE || !descriptors) return work()
-  const file = join(tmpdir(), `graft-stderr-${randomUUID()}`)
-  const sink = openSync(file, 'ax', 0o600)
-  // Its input ends without a line only if this process has died.
-  const guard = spawn('/bin/sh', ['-c', 'read -r done || cat "$0" >&2; rm -f "$0"', file], {
-    stdio: ['pipe', 'ignore', standardError],
-  })
-  guard.on('error', () => rmSync(file, { force: true })) // no shell here: nobody would print it
-  guard.stdin?.on('error', () => {})
-  guard.unref()
+  sink ??= openSink()
   const own = descriptors.dup(standardError)
   descriptors.dup2(sink, standardError)
   try {
@@ -46,9 +39,24 @@ export function quietly<T>(work: () => T): T {
   } finally {
     descriptors.dup2(own, standardError)
     closeSync(own)
-    closeSync(sink)
-    guard.stdin?.end('done\n')
+    ftruncateSync(sink)
   }
+}
+
+/** The file that the process's native code writes to; empty but while `quietly` works. */
+let sink: number | undefined
+
+function openSink(): number {
+  const file = join(tmpdir(), `graft-stderr-${randomUUID()}`)
+  const opened = openSync(file, 'ax', 0o600)
+  // One shell for the whole process: its input ends when this process does, however that dies, and
+  // what is in the file then are its last words. Ctrl-C, which a terminal sends to both, is ignored.
+  const watch = 'trap "" INT TERM HUP; read -r _; [ -s "$0" ] && cat "$0" >&2; rm -f "$0"'
+  const guard = spawn('/bin/sh', ['-c', watch, file], { stdio: ['pipe', 'ignore', standardError] })
+  guard.on('error', () => rmSync(file, { force: true })) // no shell here: nobody would print it
+  guard.unref()
+  if (guard.stdin instanceof Socket) guard.stdin.unref()
+  return opened
 }
 
 /** False where there are none. */

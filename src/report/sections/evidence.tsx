@@ -13,6 +13,7 @@ import { Table } from './table.tsx'
 export function Evidence({ choice }: { readonly choice: Choice }): VNode {
   const { evidence, forecast } = choice
   const { sampled, images, folds, chance, depths, sampledClasses } = evidence
+  if (depths.length === 0) return <p>Nothing was measured: there are too few images.</p>
   return (
     <>
       <p>

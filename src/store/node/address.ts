@@ -90,3 +90,14 @@ function bucketPlace(text: string): Place {
     throw new StoreError('refused', `${text} names no bucket: write s3://bucket/folder`)
   return { kind: 's3', bucket, prefix: prefix === '' ? '' : requirePath(prefix) }
 }
+
+/** The address that all images lie below: of a table or an archive, the folder that it is in. */
+export function rootOf(address: string, image: string): string {
+  return image.startsWith(`${address}/`) ? address : address.slice(0, address.lastIndexOf('/'))
+}
+
+/** What a person calls the place of the images, as it stands before their names. */
+export function prefixOf(given: string, image: string, address: string): string {
+  const root = rootOf(address, image) === address ? given : given.replace(/[^\\/]*$/, '')
+  return root === '' || /[\\/]$/.test(root) ? root : `${root}/`
+}

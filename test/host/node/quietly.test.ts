@@ -11,14 +11,19 @@ const folder = mkdtempSync(join(tmpdir(), 'graft-quietly-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
 const program = `
-  import { writeSync } from 'node:fs'
+  import { readFileSync, writeSync } from 'node:fs'
   const { quietly } = await import(process.argv[1])
   console.error('before')
+  quietly(() => writeSync(2, 'a driver\\n'))
   quietly(() => {
-    writeSync(2, 'a driver\\n')
+    writeSync(2, 'another\\n')
     if (process.argv[2] === 'die') process.abort()
   })
-  console.error('after')`
+  console.error('after')
+  if (process.argv[2] === 'count') {
+    const children = readFileSync('/proc/self/task/' + process.pid + '/children', 'utf8')
+    console.error(children.trim().split(' ').length)
+  }`
 
 /** What a program leaves on its error stream: Node's own pipe, or a file that others write to. */
 async function errorsOf(to: 'pipe' | 'file', ...args: readonly string[]): Promise<string> {
@@ -51,10 +56,14 @@ describe.skipIf(process.platform !== 'linux')('what native code writes to the er
   })
 
   test('is shown if the process dies in it', async () => {
-    expect(await errorsOf('pipe', 'die')).toMatch(/^before\n[\s\S]*a driver\n/)
+    expect(await errorsOf('pipe', 'die')).toMatch(/^before\n(?!a driver)[\s\S]*another\n/)
+  })
+
+  test('one process watches it, however often it is held back', async () => {
+    expect(await errorsOf('pipe', 'count')).toBe('before\nafter\n1\n')
   })
 
   test('is shown to those who ask for it', async () => {
-    expect(await errorsOf('pipe', 'verbose')).toBe('before\na driver\nafter\n')
+    expect(await errorsOf('pipe', 'verbose')).toBe('before\na driver\nanother\nafter\n')
   })
 })
