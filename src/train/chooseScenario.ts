@@ -32,8 +32,8 @@ const folds = 3
  * Chooses one of the four scenarios for a dataset, the cut, and whether the FC layers stay. It
  * counts images and classes, and measures on a seeded sample of the training images how well a
  * linear classifier predicts the classes from the frozen network's output at several depths (after
- * each stage of convolutions and each hidden FC layer), by threefold cross-validation. Too few images
- * for that are not read at all. The network is not changed.
+ * each stage of convolutions and each hidden FC layer), by threefold cross-validation. Too few
+ * images for that are not read at all. The network is not changed.
  * @param model as `alexnet` made it, before `applyScenario`
  * @returns scenario, replace, cut and reason, ready for `applyScenario`, and the evidence
  * @throws DataError when fewer than two classes of the sample can be decoded

@@ -59,7 +59,7 @@ export interface Evidence {
   readonly seed: number
 }
 
-/** Seconds an image in the probe, to be read and to go through the network; null without a probe. */
+/** Seconds an image took in the probe, with reading it; null without a probe. */
 export function secondsAnImage(evidence: Evidence): number | null {
   const read = evidence.sampled + evidence.sampledValidation
   return read > 0 ? evidence.readSeconds / read : null

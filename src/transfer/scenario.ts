@@ -116,12 +116,10 @@ const why: Readonly<Record<Scenario, string>> = {
  * const plan = applyScenario(model, { scenario: 'small-similar', classes: 6, replace: 'all' })
  * @example applyScenario(model, await chooseScenario(model, data))
  */
-export function applyScenario(model: Network, choice: ChosenScenario): Plan
 export function applyScenario<N extends number>(
   model: Network,
-  options: ScenarioOptions & { readonly classes: N & ClassCount<N> },
+  options: (ScenarioOptions & { readonly classes: N & ClassCount<N> }) | ChosenScenario,
 ): Plan
-export function applyScenario(model: Network, options: ScenarioOptions): Plan
 export function applyScenario(model: Network, given: ScenarioOptions | ChosenScenario): Plan {
   const options = isChosen(given) ? optionsOf(given) : given
   checkScenario(options)

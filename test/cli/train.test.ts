@@ -205,7 +205,7 @@ describe('runs that go on', () => {
     let sent = false
     const stopped = await graft(['train', place.photos, ...options, '--out', run], {
       onStdout: (text, kill) => {
-        if (sent || !text.includes('data ')) return
+        if (sent || !text.includes('adapter ')) return
         sent = true
         kill('SIGINT')
       },

@@ -40,14 +40,14 @@ afterAll(() => place.remove())
  * "…", may be elsewhere too.
  */
 const acting: Readonly<Record<keyof FitOptions, string>> = {
-  epochs: 'train/fit train/session cli/commands/train …',
+  epochs: 'train/fit train/session cli/trainRun …',
   batchSize: 'train/epoch train/session train/memory train/findLearningRate …',
   optimizer: 'train/optimizers …',
   lr: 'train/optimizers train/session …',
   momentum: 'train/optimizers …',
   weightDecay:
     'train/optimizers train/memory train/experiments web/fieldProblems web/prepare web/settings',
-  augment: 'train/session train/imageSource cli/commands/train web/settings …',
+  augment: 'train/session train/imageSource cli/trainRun web/settings …',
   cache: 'train/openSource train/session train/memory …',
   seed: 'train/epoch train/session train/imageSource …',
   strict: 'train/session …',
@@ -59,7 +59,7 @@ const acting: Readonly<Record<keyof FitOptions, string>> = {
   unfreezeEvery: 'train/recipe/stages train/session',
   lrSpread: 'train/session train/findLearningRate cli/trainSettings',
   layerGroups: 'train/recipe/layerGroups train/session cli/tableOptions cli/trainSettings',
-  patience: 'train/fit train/recipe/bestEpoch cli/commands/train web/settings …',
+  patience: 'train/fit train/recipe/bestEpoch cli/trainRun web/settings …',
   keep: 'train/fit train/kept train/session …',
   monitor:
     'cli/trainSettings train/fit train/kept train/experiments train/recipe/bestEpoch train/session',
@@ -72,13 +72,13 @@ const acting: Readonly<Record<keyof FitOptions, string>> = {
   accumulate: 'train/memory train/session train/step',
   clip: 'train/step',
   ema: 'train/memory train/session',
-  featureCache: 'train/session train/settings cli/commands/train web/trainRun',
+  featureCache: 'train/session train/settings cli/trainRun web/trainRun',
   onEvent: 'train/fit train/session train/epoch …',
-  checkpoint: 'train/fit train/snapshots cli/commands/train …',
-  beforeCheckpoint: 'train/snapshots cli/commands/train cli/commands/reproduce',
-  checkpointSeconds: 'train/snapshots cli/commands/train',
-  resume: 'train/fit cli/commands/train …',
-  onResume: 'train/fit cli/commands/train cli/commands/reproduce',
+  checkpoint: 'train/fit train/snapshots cli/trainRun …',
+  beforeCheckpoint: 'train/snapshots cli/trainRun cli/commands/reproduce',
+  checkpointSeconds: 'train/snapshots cli/trainRun',
+  resume: 'train/fit cli/trainRun …',
+  onResume: 'train/fit cli/trainRun cli/commands/reproduce',
   signal: 'train/fit train/session train/epoch …',
   maxSeconds:
     'train/fit train/compareScenarios train/race train/events train/session train/timeLeft ' +

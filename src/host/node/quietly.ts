@@ -50,7 +50,7 @@ function openSink(): number {
   const file = join(tmpdir(), `graft-stderr-${randomUUID()}`)
   const opened = openSync(file, 'ax', 0o600)
   // One shell for the whole process: its input ends when this process does, however that dies, and
-  // what is in the file then are its last words. Ctrl-C, which a terminal sends to both, is ignored.
+  // what is in the file then are its last words. It ignores Ctrl-C, which goes to both.
   const watch = 'trap "" INT TERM HUP; read -r _; [ -s "$0" ] && cat "$0" >&2; rm -f "$0"'
   const guard = spawn('/bin/sh', ['-c', watch, file], { stdio: ['pipe', 'ignore', standardError] })
   guard.on('error', () => rmSync(file, { force: true })) // no shell here: nobody would print it
