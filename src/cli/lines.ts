@@ -47,9 +47,9 @@ export function table(
   })
 }
 
-/** What no line is broken in: words, each with a number before it, whose unit it may be. */
+/** What no line is broken in: sums, and words with a number before them, whose unit they may be. */
 function wordsOf(text: string): string[] {
-  return text.split(/(?<!(?:^|[ (±])-?[\d.,]*\d) | (?![\p{L}%])/u)
+  return text.split(/(?<! \+)(?:(?<!(?:^|[ (±])-?[\d.,]*\d) | (?![\p{L}%+]))/u)
 }
 
 /** Breaks text between words into lines of at most `width` columns. */

@@ -27,6 +27,10 @@ describe('lines', () => {
         expect(line.length).toBeLessThanOrEqual(columns)
       }
     expect(labeled('', 'conv1 conv2 conv3', 26)).toHaveLength(2)
+    expect(labeled('', 'food 4 + 1, cars 4 + 1', 31)).toEqual([
+      `${' '.repeat(13)}food 4 + 1, cars`,
+      `${' '.repeat(13)}4 + 1`,
+    ])
   })
 
   test('columns stand below each other, also with letters that take two columns', () => {
