@@ -164,13 +164,23 @@ for (const [engine, here, start] of engines)
     })
 
     test('a job that kills its workers is named, and stops nothing else', async () => {
-      const jobs = [...shouts(6), shoutJob(work, { text: 'poison', ill: 'kills' })]
-      const workers = crew(2, { deaths: 2 })
+      const jobs = [
+        ...shouts(6, { takes: 50 }),
+        shoutJob(work, { text: 'poison', ill: 'kills' }),
+        ...shouts(7, { takes: 50 }).slice(6),
+      ]
+      const workers = crew(1, { deaths: 2 })
       const outcomes = await send(jobs)
-      expect(outcomes.map(failureOf).slice(0, 6)).toEqual(Array(6).fill(null))
+      expect(outcomes.map(failureOf).filter((one) => one === null)).toHaveLength(7)
       expect(failureOf(outcomes[6])).toMatch(/stalled more than allowable limit/)
       expect(workers.deaths).toBeGreaterThanOrEqual(2)
-      expect(Object.keys(await written())).toHaveLength(6)
+      expect(Object.keys(await written())).toHaveLength(7)
+      // What had to wait until it could be done alone has not failed meanwhile.
+      const { classes, base } = await findServer({ url: server.url })
+      const queue = new classes.Queue(name, base)
+      endings.push(() => queue.close())
+      const tries = (await queue.getCompleted()).map((job) => job.attemptsMade)
+      expect(tries).toEqual(Array(7).fill(1))
     })
 
     test('what is done is found, what fails is tried again or named, a crowd waits', async () => {

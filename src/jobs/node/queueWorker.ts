@@ -100,7 +100,9 @@ class Shift {
       if (came.type === 'failed')
         throw came.final ? new UnrecoverableError(came.reason) : new Error(came.reason)
       if (came.type === 'later') {
-        await job.moveToDelayed(Date.now() + laterBy * (1 + Math.random()), token)
+        // PostgreSQL takes no fraction of a millisecond.
+        const wait = Math.round(laterBy * (1 + Math.random()))
+        await job.moveToDelayed(Date.now() + wait, token)
         throw new DelayedError()
       }
       await job.moveToWait(token)
