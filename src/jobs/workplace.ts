@@ -96,9 +96,12 @@ export class Workplace {
     try {
       return await mine
     } catch (error) {
-      // All that lies on a lost device is lost: the next job gets another one.
-      if (error instanceof DeviceLostError) await this.#dropEngine()
-      throw error
+      if (!(error instanceof DeviceLostError)) throw error
+      // All that lies on a lost device is lost.
+      await this.#dropEngine()
+      const { reason } = error
+      const said = `the GPU device was lost (${reason}): the next try gets another one`
+      throw new DeviceLostError(said, { cause: error, reason })
     }
   }
 
@@ -140,8 +143,11 @@ export function readJob(data: unknown): Job {
   return { kind, work, images: Number(images), task }
 }
 
-/** Whether a failure will be one again, on any machine. */
+/**
+ * Whether a failure will be one again, on any machine. What one machine does not find, or may not
+ * read, another one may.
+ */
 export function isFinal(error: unknown): boolean {
-  if (error instanceof StoreError) return error.problem !== 'unreachable'
+  if (error instanceof StoreError) return error.problem === 'refused'
   return error instanceof JobError
 }

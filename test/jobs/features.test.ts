@@ -3,13 +3,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { at } from '../../src/base/at.ts'
+import { createEngineOn } from '../../src/createEngine.ts'
 import type { ArrayDataset } from '../../src/data/dataset.ts'
 import type { FeatureCache } from '../../src/data/featureCache.ts'
+import type { AdapterChoice } from '../../src/host/host.ts'
 import { HereRunner } from '../../src/jobs/here.ts'
 import { jobId } from '../../src/jobs/identity.ts'
+import { jobKinds } from '../../src/jobs/node/kinds.ts'
 import { spreadFeatures } from '../../src/jobs/node/spreadFeatures.ts'
 import type { JobEvent, Runner } from '../../src/jobs/runner.ts'
+import { Workplace } from '../../src/jobs/workplace.ts'
+import { nodeHost } from '../../src/nodeHost.ts'
 import { openStore, Stores } from '../../src/store/node/openStore.ts'
+import type { Engine } from '../../src/tensor/tensor.ts'
 import type { TrainEvent } from '../../src/train/events.ts'
 import { fit } from '../../src/train/fit.ts'
 import { sameBits } from '../support/bits.ts'
@@ -45,7 +51,13 @@ async function head(featureCache: FeatureCache | undefined) {
   }
 }
 
-async function spread(work: string, runner: Runner, shardSize?: number, seed?: number) {
+async function spread(
+  work: string,
+  runner: Runner,
+  shardSize?: number,
+  seed?: number,
+  onEvent: (event: JobEvent) => void = () => {},
+) {
   const { model, plan } = await network(seed)
   const events: JobEvent[] = []
   const spreading = await spreadFeatures(model, data, data.root, {
@@ -53,7 +65,10 @@ async function spread(work: string, runner: Runner, shardSize?: number, seed?: n
     work: await openStore(join(folder, work)),
     plan,
     folder: join(folder, `${work}-cache`),
-    onEvent: (event) => events.push(event),
+    onEvent: (event) => {
+      events.push(event)
+      onEvent(event)
+    },
     ...(shardSize ? { shardSize } : {}),
   })
   model.dispose()
@@ -63,7 +78,7 @@ async function spread(work: string, runner: Runner, shardSize?: number, seed?: n
 
 test('rows of jobs give the head the bytes that it has without jobs, whatever the shards', async () => {
   const alone = await head(undefined)
-  const whole = await spread('whole', runnerOfTests())
+  const whole = await spread('whole', runnerOfTests(), 64)
   const small = await spread('small', runnerOfTests(), 5)
   expect([whole.results.length, small.results.length]).toEqual([1, 8])
   for (const { cache, results } of [whole, small]) {
@@ -117,11 +132,36 @@ test('two places that share the work leave the same rows as one', async () => {
   expect(hashes(await spread('turns', turns, 5))).toEqual(one)
 })
 
+test('a device that is lost in a job costs a try: the next one is on another device', async () => {
+  const engines: Engine[] = []
+  const openEngine = async () => {
+    const adapter = (process.env.GRAFT_ADAPTER ?? 'auto') as AdapterChoice
+    engines.push(await createEngineOn(nodeHost, { adapter }))
+    return at(engines, engines.length - 1)
+  }
+  const place = new Workplace({ kinds: jobKinds, store: openStore, openEngine })
+  const events: JobEvent[] = []
+  const { results } = await spread('lost', new HereRunner(place), 16, undefined, (event) => {
+    events.push(event)
+    // In mid-job: one has begun, and none is done.
+    if (engines.length === 1 && event.type === 'jobs' && event.images > 0)
+      at(engines, 0).gpu.device.destroy()
+  })
+  expect(engines).toHaveLength(2)
+  expect(events.flatMap((event) => (event.type === 'job-again' ? [event.reason] : []))).toEqual([
+    expect.stringMatching(/^the GPU device was lost \(.*\): the next try gets another one$/),
+  ])
+  const whole = await spread('found', runnerOfTests(), 16)
+  const outputs = (all: typeof results) => all.map((one) => one.outputs.map(({ sha256 }) => sha256))
+  expect(outputs(results)).toEqual(outputs(whole.results))
+  await place.close()
+})
+
 test('a place that was not given the images refuses the job', async () => {
   const work = join(folder, 'foreign')
   const stores = new Stores([work])
   const runner = new HereRunner(placeOfTests({ store: (address) => stores.store(address) }))
-  await expect(spread('foreign', runner)).rejects.toThrow(
+  await expect(spread('foreign', runner, 64)).rejects.toThrow(
     /1 of 1 shards failed, such as j\w+: file:.*images is in none of the stores that were given/,
   )
 })
