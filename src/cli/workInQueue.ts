@@ -10,6 +10,7 @@ import { Stop } from './interrupt.ts'
 import type { CommonOptions } from './options.ts'
 import { Output } from './output.ts'
 import type { QueueOptions } from './queueOptions.ts'
+import { tellReady } from './supervise.ts'
 
 export interface WorkerOptions extends CommonOptions, QueueOptions {
   readonly store?: readonly string[]
@@ -25,14 +26,16 @@ export async function workInQueue(
   const output = new Output(json)
   const stop = new Stop(() => output.warn('finishing what computes; Ctrl-C once more ends at once'))
   const stores = new Stores(addresses)
-  // The first one is opened before any job is taken: a machine without an adapter takes none.
-  let first: Engine | null = await createEngine({ adapter })
+  let first: Engine | null = null
   const openEngine = async (): Promise<Engine> => {
     const engine = first ?? (await createEngine({ adapter }))
     first = null
     return engine
   }
   try {
+    // A machine without its stores or without an adapter takes no job.
+    await stores.requireBuckets()
+    first = await createEngine({ adapter })
     describeEngine(output, first)
     const summary = await runWorker({
       url,
@@ -40,7 +43,10 @@ export async function workInQueue(
       idle,
       tools: { kinds: jobKinds, store: (address) => stores.store(address), openEngine },
       signal: stop.signal,
-      onEvent: (event) => tell(event, output),
+      onEvent: (event) => {
+        if (event.type === 'ready') tellReady()
+        tell(event, output)
+      },
     })
     output.event({ type: 'result', ...summary })
     const { jobs, images, failed } = summary

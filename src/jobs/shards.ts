@@ -10,7 +10,7 @@ import { numberRule, rule, wholeNumber } from '../base/rule.ts'
 import { sha256 } from '../base/sha256.ts'
 import type { Sample, SampleList } from '../data/dataset.ts'
 import { isStored, type StoredImage } from '../host/host.ts'
-import { requirePath, type Store } from '../store/store.ts'
+import { requirePath, type Store, StoreError } from '../store/store.ts'
 import { storedImage } from '../store/storedImage.ts'
 import { JobError } from './job.ts'
 
@@ -33,10 +33,12 @@ export const mostImages = 1024
 const mostBytes = 64 * 2 ** 20
 /** Large data are divided into so many shards at least, which is enough for a hundred workers. */
 const shardsWanted = 512
-/** Shards are never smaller for that: a job costs some milliseconds beside its images. */
-const fewestImages = 64
-/** Images that are classified or computed together: only the last batch of a shard is not full. */
+/** Images that are computed together: fewer in a shard take as long as so many. */
 const batch = 32
+/** Shards are never smaller for that: a job costs some milliseconds beside its images. */
+const fewestImages = 2 * batch
+/** Below so many images even those would be fewer than four for each of eight workers. */
+const fewImages = 2048
 /** The most bytes of a shard's file. */
 const mostFileBytes = 4 * 2 ** 20
 
@@ -46,8 +48,10 @@ const mostFileBytes = 4 * 2 ** 20
  */
 export function shardSize(images: number, bytesEach = 0): number {
   const even = batch * Math.ceil(images / shardsWanted / batch)
+  const fewest = images < fewImages ? batch : fewestImages
   const fitting = bytesEach > 0 ? Math.max(1, Math.floor((32 * 2 ** 20) / bytesEach)) : mostImages
-  return Math.min(Math.max(even, fewestImages), mostImages, fitting)
+  const whole = fitting < batch ? fitting : batch * Math.floor(fitting / batch)
+  return Math.min(Math.max(even, fewest), mostImages, whole)
 }
 
 /** Images that go into one shard. */
@@ -211,8 +215,8 @@ const atOnce = 16
 
 /**
  * The images of a shard, with their bytes in memory.
- * @throws whatever may go well another time; an image that is not there is broken, and says so when
- * it is read
+ * @throws whatever may go well another time, or on another machine: a store that holds nothing here
+ * is not mounted. An image that is not there is broken, and says so when it is read
  */
 export async function readImages(
   data: Store,
@@ -220,6 +224,7 @@ export async function readImages(
   signal: AbortSignal,
 ): Promise<Sample[]> {
   const samples = new Array<Sample>(images.length)
+  let there: Promise<void> | null = null
   let next = 0
   const reader = async () => {
     for (let i = next++; i < images.length; i = next++) {
@@ -229,9 +234,11 @@ export async function readImages(
       const stored = storedImage(data, { path, bytes, version }, member)
       const read = await stored.read().then(
         (content) => () => Promise.resolve(content),
-        (error: unknown) => {
-          if (error instanceof DataError) return () => Promise.reject(error)
-          throw error
+        async (error: unknown) => {
+          if (!(error instanceof DataError)) throw error
+          there ??= requireObjects(data)
+          await there
+          return () => Promise.reject(error)
         },
       )
       samples[i] = { source: { ...stored, read }, name, label: 0 }
@@ -239,4 +246,13 @@ export async function readImages(
   }
   await Promise.all(Array.from({ length: atOnce }, reader))
   return samples
+}
+
+/** @throws StoreError for a store without any object */
+async function requireObjects(store: Store): Promise<void> {
+  for await (const _ of store.list('')) return
+  throw new StoreError(
+    'unreachable',
+    `${store.address} holds nothing on this machine: it is not mounted, or not the right one`,
+  )
 }

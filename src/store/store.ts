@@ -43,7 +43,10 @@ export interface Store {
   close(): Promise<void>
 }
 
-/** What is wrong with an access: only `unreachable` may go well when it is tried again. */
+/**
+ * What is wrong with an access: `unreachable` may go well when it is tried again, and all but
+ * `refused` on another machine.
+ */
 export type StoreProblem = 'missing' | 'denied' | 'unreachable' | 'refused'
 
 /**

@@ -62,14 +62,22 @@ describe('the division', () => {
   })
 
   test('the size follows from the number of images and what is kept of each', () => {
-    expect([10, 10_000, 100_000, 10_000_000].map((count) => shardSize(count))).toEqual([
-      64, 64, 224, 1024,
+    expect([10, 600, 10_000, 100_000, 10_000_000].map((count) => shardSize(count))).toEqual([
+      32, 32, 64, 224, 1024,
     ])
-    expect(shardSize(1_000_000, 260_000)).toBe(129)
+    // Whole batches, where what is kept of the images leaves a choice.
+    expect([260_000, 4_000_000].map((bytes) => shardSize(1_000_000, bytes))).toEqual([128, 8])
   })
 })
 
 describe('a shard', () => {
+  test('of a store that is not mounted here fails, and leaves its images unbroken', async () => {
+    const elsewhere = await openStore(join(folder, 'not-mounted'))
+    const images = [{ name: 'one', path: '1.png', bytes: 3, version: 'a' }]
+    const reading = readImages(elsewhere, images, new AbortController().signal)
+    await expect(reading).rejects.toMatchObject({ problem: 'unreachable', message: /not mounted/ })
+  })
+
   test('is read as it was written; images that are not there are broken when they are read', async () => {
     await work.write('data/1.png', new Uint8Array([1, 2, 3]))
     await work.write('data/x.tar', new Uint8Array([0, 0, 7, 8, 0]))

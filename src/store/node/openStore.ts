@@ -47,6 +47,18 @@ export class Stores {
     return store
   }
 
+  /**
+   * Looks whether the buckets are there: a folder may be made by the first write.
+   * @throws StoreError for one that is not, or that cannot be read
+   */
+  async requireBuckets(): Promise<void> {
+    for (const place of this.#allowed) {
+      if (place.kind !== 's3') continue
+      const store = await this.store(writeAddress(place))
+      for await (const _ of store.list('')) break
+    }
+  }
+
   async close(): Promise<void> {
     const opened = await Promise.allSettled(this.#opened.values())
     this.#opened.clear()
