@@ -9,6 +9,7 @@ import { HereRunner } from '../../src/jobs/here.ts'
 import { canonicalJson, jobId } from '../../src/jobs/identity.ts'
 import { JobError, type JobKind } from '../../src/jobs/job.ts'
 import { Pace } from '../../src/jobs/node/pace.ts'
+import { refusalOf } from '../../src/jobs/node/refusal.ts'
 import { readUrl } from '../../src/jobs/node/server.ts'
 import type { JobEvent } from '../../src/jobs/runner.ts'
 import { Workplace } from '../../src/jobs/workplace.ts'
@@ -134,4 +135,20 @@ test('the URL of a queue is read, and never shown with its password', () => {
   })
   for (const text of ['host', 'http://host', ''])
     expect(() => readUrl(text), text).toThrow(/a queue/)
+})
+
+test('what a server of queues says comes with what to do about it', () => {
+  const error = (message: string, code = '') => Object.assign(new Error(message), { code })
+  const both = new AggregateError([error('connect ECONNREFUSED ::1:6379', 'ECONNREFUSED')])
+  const said: readonly [unknown, string][] = [
+    [both, 'connect ECONNREFUSED ::1:6379: start the server'],
+    [error('NOAUTH HELLO must be called'), 'it wants a password (NOAUTH): put user and password'],
+    [error('WRONGPASS invalid pair'), 'WRONGPASS invalid pair: put user and password'],
+    [error('password authentication failed', '28P01'), 'password authentication failed: put'],
+    [error('self-signed certificate'), 'self-signed certificate: NODE_EXTRA_CA_CERTS=FILE'],
+    [error('database "x" does not exist', '3D000'), 'database "x" does not exist: make the'],
+    [error('no answer'), 'no answer: check its port, and whether it speaks TLS'],
+    [error('ERR max number of clients reached'), 'ERR max number of clients reached'],
+  ]
+  for (const [one, line] of said) expect(refusalOf(one).slice(0, line.length)).toBe(line)
 })

@@ -9,8 +9,8 @@ import type {
 } from 'bullmq'
 import { UsageError } from '../../base/errors.ts'
 import { optionalPackage } from '../../base/node/optionalPackage.ts'
-import { reasonOf } from '../doneMark.ts'
 import { QueueError } from '../runner.ts'
+import { refusalOf } from './refusal.ts'
 import type { Timing } from './timing.ts'
 
 /** BullMQ's classes, whatever they are connected to. */
@@ -42,6 +42,8 @@ export interface Server {
 const schema = 'bullmq'
 /** Connections of one process to PostgreSQL, beside the one that listens. */
 const connections = 2
+/** A server that speaks another language never answers to a client of PostgreSQL. */
+const connectingTime = 5_000
 
 /**
  * Loads what reaches a queue's server. Nothing is connected yet.
@@ -55,11 +57,17 @@ export async function findServer(place: QueuePlace): Promise<Server> {
   const telemetry = place.telemetry ? await openTelemetry() : undefined
   if (postgres) {
     const pg = await optionalPackage('pg', 'a queue on PostgreSQL', () => import('pg'))
-    const connection = { connectionString: url, schema, max: connections, keepAlive: true }
+    const connection = {
+      ...{ connectionString: url, schema, max: connections, keepAlive: true },
+      connectionTimeoutMillis: connectingTime,
+    }
     const factory = (id: string, options: QueueBaseOptions<object>, more?: object) =>
       bullmq.createPostgresBackend(id, options as QueueBaseOptions<PostgresConnectionOptions>, more)
     const migrate = async () => {
-      const client = new pg.default.Client({ connectionString: url })
+      const client = new pg.default.Client({
+        connectionString: url,
+        connectionTimeoutMillis: connectingTime,
+      })
       await client.connect()
       try {
         const before = await bullmq.assertSchemaCompatibility(client, schema).catch((error) => {
@@ -198,13 +206,7 @@ function refused(shown: string, cause: unknown): QueueError {
       `the database ${shown} has no queue yet: start a worker on it, which makes its tables`,
       { cause },
     )
-  return new QueueError(`the queue at ${shown} cannot be used: ${saidBy(cause)}`, { cause })
-}
-
-/** What went wrong; attempts at several addresses of one name come as one error without text. */
-function saidBy(error: unknown): string {
-  const errors: unknown[] = error instanceof AggregateError ? error.errors : []
-  return reasonOf(errors[0] ?? error) || 'no answer'
+  return new QueueError(`the queue at ${shown} cannot be used: ${refusalOf(cause)}`, { cause })
 }
 
 /** Whether a server has answered that it will not serve this. */
