@@ -151,6 +151,9 @@ for (const engine of ['redis', 'postgres'] as const) {
   )
   let ended = false
   let [killed, restarted, silent] = [0, 0, proxy === null]
+  const began = performance.now()
+  const note = (what: string) =>
+    console.log(`  ${((performance.now() - began) / 1000).toFixed(0)} s: ${what}`)
   const hurt = async (): Promise<void> => {
     while (!ended) {
       await pause(500 + random.below(3000))
@@ -160,12 +163,14 @@ for (const engine of ['redis', 'postgres'] as const) {
         await pause(1000)
         await server.start()
         restarted++
+        note(`${killed} workers were killed so far, the server of the queue was started again`)
       }
       if (proxy && !silent && killed >= kills / 2) {
         silent = true
         proxy.fault = () => ({ status: 500 })
         await pause(10_000)
         proxy.fault = () => null
+        note('the store answered 500 for ten seconds')
       }
     }
   }
@@ -173,11 +178,13 @@ for (const engine of ['redis', 'postgres'] as const) {
   const [run, out] = [join(folder, `run-${engine}`), `${work}/answers`]
   // The first worker makes the tables of a queue on PostgreSQL.
   await pause(10_000)
+  const trained = await graft(
+    ['train', photos, ...training, '--out', run, ...queue, '--store', work],
+    `cache-${engine}`,
+  )
+  note('trained')
   const seconds =
-    (await graft(
-      ['train', photos, ...training, '--out', run, ...queue, '--store', work],
-      `cache-${engine}`,
-    )) +
+    trained +
     (await graft(
       ['predict', aloneRun, photos, '--out', out, ...queue, '--store', `${work}/marks`],
       `cache-${engine}`,
