@@ -89,6 +89,7 @@ async function trainOn(engine: Engine, job: Running): Promise<void> {
     output.labeled('augment', describeAugmentation(augmentationOf(job.settings.augment)))
   const settings =
     job.settings.lr === 'find' ? { ...job.settings, lr: await findRate(model, job) } : job.settings
+  const started = performance.now()
   const spread = options.queue && !options.rounds
   const featureCache = spread ? await spreadTrain(model, options, { ...job, plan }) : undefined
   const run = new RunWriter(
@@ -105,7 +106,6 @@ async function trainOn(engine: Engine, job: Running): Promise<void> {
     },
     { replace: options.force, timings: await timingsBefore(job, choice) },
   )
-  const started = performance.now()
   const result = await fitAndKeep(model, { ...job, settings, featureCache, plan }, run)
   const last = result.epochs.at(-1)
   const where = options.rounds && options.store ? ['--store', options.store] : []
