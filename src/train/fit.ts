@@ -158,8 +158,8 @@ function memoryOptions(settings: FitSettings, data: ImageDataset): MemorySetting
 /** Resumes from the folder's checkpoint if that was asked for and there is one. */
 async function start(session: Session): Promise<Snapshots> {
   const { settings } = session
-  const { files } = session.model.engine.host
   const { checkpoint: folder, resume, onResume, onEvent } = settings
+  const { checkpointFiles: files = session.model.engine.host.files } = settings
   const initial = await session.readState()
   const remark = (message: string) => onEvent?.({ type: 'remark', message })
   const saved = folder && resume ? await readCheckpoint(files, folder, remark) : null

@@ -1,5 +1,6 @@
 import type { Augmentation, AugmentationName } from '../data/augment.ts'
 import type { FeatureStore } from '../data/featureStore.ts'
+import type { Files } from '../host/host.ts'
 import type { EpochResult, OnEvent } from './events.ts'
 import type { Monitor } from './recipe/bestEpoch.ts'
 import type { ClassWeights } from './recipe/classWeights.ts'
@@ -113,6 +114,8 @@ export interface FitOptions extends OptimizerOptions, RecipeOptions {
    * `checkpointSeconds`.
    */
   readonly checkpoint?: string
+  /** Where that folder is. Default: on the disk, in a browser in the page's database. */
+  readonly checkpointFiles?: Files
   /** Awaited before the first checkpoint is written: the place to write files beside it. */
   readonly beforeCheckpoint?: () => Promise<void>
   /**

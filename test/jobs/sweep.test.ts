@@ -4,12 +4,14 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { sweepChart } from '../../src/cli/charts.ts'
 import { combinations, gridAxis } from '../../src/cli/grid.ts'
+import { jobId } from '../../src/jobs/identity.ts'
 import { JobError } from '../../src/jobs/job.ts'
 import { trainingKind } from '../../src/jobs/node/training.ts'
+import { openStore } from '../../src/store/node/openStore.ts'
 import { bestRow, sweepRow } from '../../src/train/sweep.ts'
 import { runHere } from '../cli/runHere.ts'
 import { drawnShapes } from '../support/shapes.ts'
-import { stored } from '../support/stored.ts'
+import { placeOfTests, stored, storedShapes } from '../support/stored.ts'
 
 vi.setConfig({ testTimeout: 300_000 })
 
@@ -112,6 +114,51 @@ test('a sweep trains as train does, and finds what is done', async () => {
   const counted = events(second.stdout).findLast(({ type }) => type === 'jobs')
   expect(counted).toMatchObject({ total: 4, done: 4, found: 3 })
   expect((await stat(join(work, own?.run ?? '', 'weights.safetensors'))).mtimeMs).toBe(before)
+})
+
+test('a training that was stopped goes on from its checkpoint, with the bytes of a whole one', async () => {
+  const data = join(folder, 'broken-one')
+  const { root } = await storedShapes(data)
+  const settings = { scenario: 'large-similar', split: 0.25, seed: 0, epochs: 3, batchSize: 8 }
+  const ignores = ['split', 'seed']
+  const task = { data: root, ignores, settings, variant: 'alexnet-64', graft: '1' }
+  const trained = async (work: string, stopAfter: number) => {
+    const store = await openStore(join(folder, work))
+    const stop = new AbortController()
+    const told: number[] = []
+    const progress = (images: number) => {
+      told.push(images)
+      if (told.length === stopAfter) stop.abort(new Error('stopped'))
+    }
+    const job = { kind: 'training', work: store.address, images: 30, task }
+    const run = join(folder, work, 'runs', await jobId(job))
+    const result = await placeOfTests()
+      .do(job, { signal: stop.signal, progress })
+      .then(({ result }) => result, String)
+    return { told, result, run }
+  }
+  const cut = await trained('cut', 1)
+  expect(cut.result).toBe('Error: stopped')
+  expect(await readdir(join(cut.run, 'checkpoints'))).toHaveLength(1)
+  const rest = await trained('cut', 0)
+  const whole = await trained('whole', 0)
+  // The first one it tells is what it found.
+  expect([rest.told, whole.told]).toEqual([
+    [10, 20, 30],
+    [10, 20, 30],
+  ])
+  const broken = [{ name: 'train/circle/x.png', reason: expect.any(String) }]
+  expect([rest.result, whole.result]).toEqual([
+    expect.objectContaining({ broken }),
+    expect.objectContaining({ broken }),
+  ])
+  const [a, b] = await Promise.all(
+    [rest.run, whole.run].map((run) => readFile(join(run, 'weights.safetensors'))),
+  )
+  expect(a && b && Buffer.compare(a, b)).toBe(0)
+  expect(await readdir(join(cut.run, 'checkpoints'), { recursive: true })).not.toContainEqual(
+    expect.stringContaining('safetensors'),
+  )
 })
 
 test.each([

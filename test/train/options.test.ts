@@ -75,6 +75,7 @@ const acting: Readonly<Record<keyof FitOptions, string>> = {
   featureCache: 'train/session train/settings cli/trainRun web/trainRun',
   onEvent: 'train/fit train/session train/epoch …',
   checkpoint: 'train/fit train/snapshots cli/trainRun …',
+  checkpointFiles: 'train/fit',
   beforeCheckpoint: 'train/snapshots cli/trainRun cli/commands/reproduce',
   checkpointSeconds: 'train/snapshots cli/trainRun',
   resume: 'train/fit cli/trainRun …',

@@ -1,5 +1,5 @@
 /** Jobs that are a whole training: one of the many that a sweep compares. */
-import { DataError, UsageError } from '../../base/errors.ts'
+import { DataError, NonFiniteError, UsageError, WeightsError } from '../../base/errors.ts'
 import { type Form, misfit } from '../../base/form.ts'
 import { isRecord } from '../../base/json.ts'
 import { rule, text } from '../../base/rule.ts'
@@ -22,6 +22,7 @@ import { applyScenario } from '../../transfer/scenario.ts'
 import { readSafetensors, writeSafetensors } from '../../weights/safetensors.ts'
 import { jobId } from '../identity.ts'
 import { type Job, JobError, type JobKind } from '../job.ts'
+import { JobCheckpoints } from './jobCheckpoints.ts'
 import { hash, valuesOf } from './models.ts'
 
 /** What a job of this kind says. */
@@ -61,6 +62,10 @@ export interface TrainingFacts {
   readonly scenario: string
 }
 
+/** Wrong options, images and files are so everywhere, and so is a loss that is not finite. */
+const isSameEverywhere = (error: unknown): error is Error =>
+  [UsageError, DataError, NonFiniteError, WeightsError].some((one) => error instanceof one)
+
 /** The options that a job has no use for: it says itself which weights it starts from. */
 const others = ['weights', 'weightsKey', 'weightsPrefix', 'variant']
 
@@ -74,7 +79,10 @@ function wrongIn(settings: Readonly<Record<string, unknown>>): string | null {
 
 const taskOf = (job: Job) => job.task as unknown as TrainingTask
 
-/** Trains, and writes a run folder: `runs/<id>` in the work store. */
+/**
+ * Trains, and writes a run folder: `runs/<id>` in the work store. Until it is done, its checkpoints
+ * lie there, too.
+ */
 export const trainingKind: JobKind<null> = {
   name: 'training',
   check(task) {
@@ -96,8 +104,12 @@ export const trainingKind: JobKind<null> = {
     const { split, seed } = settings
     const data = await openData(address, ignoring({ split, seed }, ignores))
     const model = await startOf(engine, work, taskOf(job), seed)
-    const broken = new Map<string, string>()
+    const folder = `runs/${await jobId(job)}`
     try {
+      const checkpoints = await JobCheckpoints.open(work, folder, engine.info.adapter)
+      const { broken } = checkpoints
+      const progressTo = (epoch: number) =>
+        progress(Math.floor((job.images * epoch) / settings.epochs))
       const choice =
         settings.scenario === 'auto'
           ? await chooseScenario(model, data, { seed, signal })
@@ -106,10 +118,13 @@ export const trainingKind: JobKind<null> = {
       const { epochs, keptEpoch, aborted } = await fit(model, data, {
         ...fitOptionsOf(settings),
         signal,
+        checkpoint: checkpoints.folder,
+        checkpointFiles: checkpoints,
+        resume: true,
+        onResume: ({ length }) => progressTo(length),
         onEvent: (event) => {
           if (event.type === 'skipped') broken.set(event.name, event.reason)
-          if (event.type === 'epoch')
-            progress(Math.floor((job.images * event.epoch) / settings.epochs))
+          if (event.type === 'epoch') progressTo(event.epoch)
         },
       })
       if (aborted) throw signal.reason
@@ -126,7 +141,6 @@ export const trainingKind: JobKind<null> = {
       }
       const values = writeSafetensors(await model.stateDict(), metadataOf(model, data.classes))
       const lines = epochs.map((epoch) => `${JSON.stringify(epoch)}\n`).join('')
-      const folder = `runs/${await jobId(job)}`
       const outputs: { path: string; sha256: string }[] = []
       const write = async (name: string, content: Uint8Array) => {
         await work.write(`${folder}/${name}`, content)
@@ -138,6 +152,7 @@ export const trainingKind: JobKind<null> = {
       await write(runFiles.weights, values)
       const trust = await learnTrust(model, data, { signal })
       if (trust) await write(runFiles.trust, encoder.encode(trustText(trust)))
+      await checkpoints.clear()
       const { valAccuracy, valLoss, epoch } = kept
       const facts: TrainingFacts = {
         valAccuracy,
@@ -154,8 +169,7 @@ export const trainingKind: JobKind<null> = {
         facts: { ...facts },
       }
     } catch (error) {
-      // What is wrong with the options or the images is so everywhere.
-      if (!(error instanceof UsageError || error instanceof DataError)) throw error
+      if (!isSameEverywhere(error)) throw error
       throw new JobError(error.message, { cause: error })
     } finally {
       model.dispose()

@@ -24,6 +24,10 @@ export const conditions: readonly Condition[] = [
     message: () => optionText`${option('beforeCheckpoint')} needs ${option('checkpoint')}`,
   },
   {
+    broken: ({ checkpoint, checkpointFiles }) => !checkpoint && checkpointFiles !== undefined,
+    message: () => optionText`${option('checkpointFiles')} needs ${option('checkpoint')}`,
+  },
+  {
     broken: (_, given) => given.onResume !== undefined && given.resume === undefined,
     message: () => optionText`${option('onResume')} needs ${option('resume')}`,
   },

@@ -352,6 +352,7 @@ export const trainingOptions = {
   featureCache: { rule: null, decisive: 'no', step: true, flag: null },
   onEvent: { rule: callback, decisive: 'no', step: true, flag: null },
   checkpoint: { rule: { ...text, words: 'a folder' }, decisive: 'no', flag: null },
+  checkpointFiles: { rule: null, decisive: 'no', flag: null },
   beforeCheckpoint: { rule: callback, decisive: 'no', flag: null },
   checkpointSeconds: {
     rule: seconds,
