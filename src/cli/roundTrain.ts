@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import { at } from '../base/at.ts'
 import { UsageError } from '../base/errors.ts'
 import { misfit } from '../base/form.ts'
 import { counted } from '../base/format.ts'
@@ -10,6 +11,7 @@ import type { Network } from '../nn/network.ts'
 import { parseAddress, rootOf, writeAddress } from '../store/node/address.ts'
 import type { FitResult } from '../train/fit.ts'
 import type { FitOptions } from '../train/fitOptions.ts'
+import { resolveOptions } from '../train/options/resolve.ts'
 import { type RoundOptions, roundNames, roundOptions } from '../train/options/rounds.ts'
 import type { RunConfig } from '../train/runFolder.ts'
 import type { Plan } from '../transfer/scenario.ts'
@@ -104,7 +106,14 @@ export async function roundTrain(
   const root = rootOf(addressOf(dir), first.address)
   const place = options.store ?? writeAddress(parseAddress(join(folder, 'rounds')))
   const { rounds: _, ...rounds } = roundsOf(options)
+  const { divide } = await import('../jobs/node/planRounds.ts')
   const { trainRounds } = await import('../jobs/node/trainRounds.ts')
+  const { steps, slots, lr } = divide(data, resolveOptions(fitOptions), rounds)
+  output.labeled(
+    'rounds',
+    `${counted(steps.length, 'round')} of ${counted(at(steps, 0), 'step')}, ` +
+      `${counted(slots, 'slot')}, each with the learning rate ${Number(lr.toPrecision(3))}`,
+  )
   let progress: { readonly round: number; readonly shown: JobProgress } | null = null
   let found = 0
   return withRunner(options, options.adapter, async ({ runner, store }) =>

@@ -5,11 +5,13 @@ import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import type { StateDict } from '../../src/base/stateDict.ts'
 import type { ArrayDataset } from '../../src/data/dataset.ts'
 import type { Job } from '../../src/jobs/job.ts'
+import { divide } from '../../src/jobs/node/planRounds.ts'
 import { type RoundEvent, trainRounds } from '../../src/jobs/node/trainRounds.ts'
 import type { Outcome, Runner, RunOptions } from '../../src/jobs/runner.ts'
 import { openStore } from '../../src/store/node/openStore.ts'
 import { fit } from '../../src/train/fit.ts'
 import type { FitOptions } from '../../src/train/fitOptions.ts'
+import { resolveOptions } from '../../src/train/options/resolve.ts'
 import type { RoundOptions } from '../../src/train/options/rounds.ts'
 import { sameBits } from '../support/bits.ts'
 import { runnerOfTests, shapesNetwork, storedShapes } from '../support/stored.ts'
@@ -61,14 +63,14 @@ function expectSame(a: StateDict, b: StateDict): void {
     expect(sameBits(data, b[name]?.data), name).toBe(true)
 }
 
-test('one slot without momentum, at rate 1, has the bytes of a training without rounds', async () => {
+test('one slot has the bytes of a training without rounds', async () => {
   const { model } = await network()
   const options = { ...recipe, augment: 'light', mixup: 0.3, schedule: 'cosine' } as const
   const plain = await fit(model, data, options)
   // Three steps are a pass: rounds end in the middle of one, and go over its end.
   const one = await trained(
     'one',
-    { slots: 1, outerLr: 1, outerMomentum: 0, localSteps: 2 },
+    { slots: 1, localSteps: 2 },
     options,
   )
   expectSame(one.state, await model.stateDict())
@@ -98,11 +100,24 @@ function runnerInOrder(order: (jobs: Job[]) => Job[], late: (job: Job) => boolea
   }
 }
 
+test("a slot's learning rate grows with the slots, as suits its optimizer", () => {
+  const rates = (['adam', 'adamw', 'sgd'] as const).map((optimizer) => {
+    const settings = resolveOptions({ epochs: 1, lr: 0.01, optimizer })
+    return [{}, { lrScale: 1 }].map((more) => divide(data, settings, { slots: 4, ...more }).lr)
+  })
+  expect(rates).toEqual([
+    [0.02, 0.01],
+    [0.02, 0.01],
+    [0.04, 0.01],
+  ])
+})
+
 test('two slots give the same bytes whichever comes first, and old files go', async () => {
-  const forward = await trained('two', { slots: 2 })
+  const paper = { slots: 2, outerLr: 0.7, outerMomentum: 0.9 }
+  const forward = await trained('two', paper)
   const never = () => false
   const runner = runnerInOrder((jobs) => jobs.reverse(), never)
-  const backward = await trained('two-backward', { slots: 2 }, { runner })
+  const backward = await trained('two-backward', paper, { runner })
   expectSame(backward.state, forward.state)
   expect(forward.result.epochs).toHaveLength(2)
   const files = await readdir(join(folder, 'two', 'rounds'))
@@ -111,7 +126,7 @@ test('two slots give the same bytes whichever comes first, and old files go', as
 })
 
 test('a round goes on without a late slot, says so, and a resumed training repeats it', async () => {
-  const rounds = { slots: 2, roundDeadline: 3600, quorum: 1, localSteps: 1 }
+  const rounds = { slots: 2, outerMomentum: 0.5, roundDeadline: 3600, quorum: 1, localSteps: 1 }
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   onTestFinished(() => void vi.useRealTimers())
   const slots: string[] = []
@@ -142,6 +157,14 @@ test('a round goes on without a late slot, says so, and a resumed training repea
   const rest = await trained('cut', rounds)
   expect(rest.events.map(({ found }) => found)).toEqual([true, true, false, false])
   expectSame(rest.state, whole.state)
+  // Of five networks, the first one and the rounds that are needed are kept.
+  const models = (work: string) => readdir(join(folder, work, 'models'))
+  const values = (await models('late')).filter((name) => name.endsWith('.safetensors'))
+  expect(values.length).toBeLessThan(5)
+  expect((await models('cut')).sort()).toEqual((await models('late')).sort())
+  await expect(trained('late', { ...rounds, localSteps: 1 }, { epochs: 1 })).rejects.toThrow(
+    /the network of round 2 is in file:.* no more/,
+  )
 })
 
 test('too few slots, and options without a meaning, are refused in one line', async () => {

@@ -80,6 +80,11 @@ export function putValues(work: Store, values: Uint8Array): Promise<string> {
   return putContent(work, values, 'safetensors')
 }
 
+/** Removes a file of values that no job needs any more. */
+export async function dropValues(work: Store, name: string): Promise<void> {
+  await work.remove(pathOf(name, 'safetensors'))
+}
+
 /** Writes into the work store what tells images of other kinds, and returns its sha256. */
 export function putTrust(work: Store, trust: Trust): Promise<string> {
   return putContent(work, new TextEncoder().encode(trustText(trust)), 'trust.json')

@@ -16,6 +16,8 @@ export interface Rounds {
   readonly slots: number
   /** Steps of a slot in each round. */
   readonly steps: readonly number[]
+  /** A slot's learning rate. */
+  readonly lr: number
   readonly outer: { readonly lr: number; readonly momentum: number }
   readonly deadline: number
   readonly quorum: number
@@ -46,7 +48,7 @@ export function requireRounds(
 /** The rounds that make as many passes over the images as the epochs say, all slots together. */
 export function divide(
   { train }: ImageDataset,
-  { epochs, batchSize, accumulate }: FitSettings,
+  { epochs, batchSize, accumulate, lr, optimizer }: FitSettings,
   given: RoundOptions,
 ): Rounds {
   const slots = given.slots ?? roundOptions.slots.default
@@ -62,6 +64,7 @@ export function divide(
   return {
     slots,
     steps: Array.from({ length: Math.ceil(all / each) }, (_, i) => Math.min(each, all - i * each)),
+    lr: lr * (given.lrScale ?? (optimizer === 'sgd' ? slots : Math.sqrt(slots))),
     outer: {
       lr: given.outerLr ?? roundOptions.outerLr.default,
       momentum: given.outerMomentum ?? roundOptions.outerMomentum.default,
@@ -79,6 +82,7 @@ export function slotOptions(
   given: FitOptions,
   settings: FitSettings,
   data: ImageDataset,
+  { lr }: Rounds,
   slot: number,
 ): FitOptions {
   const { schedule, epochs, seed, classWeights } = settings
@@ -89,6 +93,7 @@ export function slotOptions(
   const weights = classWeights && resolveClassWeights(classWeights, data)
   return {
     ...options,
+    lr,
     epochs: schedule === 'constant' ? manyEpochs : epochs,
     batchSize: settings.batchSize,
     keep: 'last',

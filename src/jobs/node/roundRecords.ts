@@ -9,7 +9,7 @@ import type { EpochResult } from '../../train/events.ts'
 import { epochForm } from '../../train/runForms.ts'
 import { readSafetensors, writeSafetensors } from '../../weights/safetensors.ts'
 import { JobError } from '../job.ts'
-import { hash, type ModelReference, modelForm } from './models.ts'
+import { hash, hashOrNull, type ModelReference, modelForm } from './models.ts'
 import { readOutput } from './round.ts'
 
 /** Where a slot's next round goes on. */
@@ -29,8 +29,8 @@ export interface RoundRecord {
   readonly states: readonly (SlotState | null)[]
   /** The network after the outer step. */
   readonly model: ModelReference
-  /** The sha256 of the outer step's momentum. */
-  readonly momentum: string
+  /** The sha256 of the outer step's momentum; null if it has none. */
+  readonly momentum: string | null
   readonly epoch: EpochResult
 }
 
@@ -43,7 +43,7 @@ const form: Form<Omit<RoundRecord, 'states'>> & { readonly fields: object } = {
     states: { each: state },
     dropped: { each: { fields: { slot: wholeNumber, reason: text } } },
     model: modelForm,
-    momentum: hash,
+    momentum: hashOrNull,
     epoch: epochForm,
   },
 }

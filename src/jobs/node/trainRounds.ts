@@ -1,7 +1,7 @@
 /**
  * Training by rounds (DiLoCo, Douillard et al. 2023, arXiv:2311.08105): every slot trains by itself
  * on its part of the images for some steps, then all weights are averaged, and the outer optimizer
- * makes a step toward the average.
+ * makes a step toward the average; by default it goes all the way.
  */
 import { at } from '../../base/at.ts'
 import { sha256 } from '../../base/sha256.ts'
@@ -9,7 +9,7 @@ import { requireFinite, type StateDict } from '../../base/stateDict.ts'
 import type { ImageDataset } from '../../data/dataset.ts'
 import type { Network } from '../../nn/network.ts'
 import { type OuterResult, OuterStep } from '../../optim/outer.ts'
-import type { Store } from '../../store/store.ts'
+import { type Store, StoreError } from '../../store/store.ts'
 import { epochOrder } from '../../train/epoch.ts'
 import { checkClasses, evaluate } from '../../train/evaluate.ts'
 import type { EpochResult } from '../../train/events.ts'
@@ -26,7 +26,7 @@ import { canonicalJson } from '../identity.ts'
 import { type Job, JobError } from '../job.ts'
 import type { Done, JobEvent, Outcome, Runner } from '../runner.ts'
 import { meet } from './meeting.ts'
-import { type ModelReference, putModel, valuesOf } from './models.ts'
+import { dropValues, type ModelReference, putModel, valuesOf } from './models.ts'
 import { divide, type Rounds, requireRounds, slotOptions } from './planRounds.ts'
 import { outputsOf, type RoundFacts, type RoundTask, readOutput, roundKind } from './round.ts'
 import { type RoundRecord, RoundRecords, type SlotState } from './roundRecords.ts'
@@ -87,7 +87,7 @@ export async function trainRounds(
   const order = epochOrder(data.train.length, settings.seed, 0)
   const slots: string[] = []
   for (const [i, samples] of divideAmong(data.train, order, rounds.slots).entries()) {
-    const own = slotOptions(rest, settings, data, i)
+    const own = slotOptions(rest, settings, data, rounds, i)
     slots.push(await putSlot(work, samples, root, { frozen, options: own }))
   }
   const put = async () =>
@@ -116,11 +116,15 @@ class Training {
   readonly #records: RoundRecords
   readonly #put: () => Promise<ModelReference>
   readonly #options: TrainRoundsOptions
+  /** What the first round starts from: other trainings may, too. */
+  readonly #first: ModelReference
   /** The network that the next round starts from, and each slot's state. */
   #start: ModelReference
   #states: readonly (SlotState | null)[]
   #momentum: { readonly name: string; readonly values: StateDict } | null = null
   readonly #models: ModelReference[] = []
+  /** The values of rounds that may be in the store. */
+  readonly #stored = new Set<string>()
   #epochs: readonly EpochResult[] = []
   readonly #skipped = new Set<string>()
   #steps = 0
@@ -143,6 +147,7 @@ class Training {
     this.#settings = settings
     this.#rounds = rounds
     this.#slots = slots
+    this.#first = first
     this.#start = first
     this.#states = slots.map(() => null)
     this.#records = tools.records
@@ -166,7 +171,7 @@ class Training {
     }
     const epochs = this.#epochs
     const keptEpoch = keep === 'best' ? bestEpoch(epochs, monitor, minDelta) : epochs.length
-    if (keptEpoch > 0) await this.#load(at(this.#models, keptEpoch - 1))
+    if (keptEpoch > 0) await this.#load(keptEpoch)
     return {
       epochs,
       keptEpoch,
@@ -190,9 +195,9 @@ class Training {
       this.#take(record, true)
     }
     if (!last) return
-    await this.#load(last.model)
+    await this.#load(this.#models.length)
     const name = last.momentum
-    this.#momentum = { name, values: await this.#records.readMomentum(name) }
+    if (name !== null) this.#momentum = { name, values: await this.#records.readMomentum(name) }
   }
 
   #take(record: RoundRecord, found: boolean): void {
@@ -201,15 +206,27 @@ class Training {
     this.#start = model
     this.#states = states
     this.#models.push(model)
+    this.#stored.add(model.values)
     this.#epochs = [...this.#epochs, epoch]
     const [round, rounds, slots] = [epoch.epoch, this.#rounds.steps.length, this.#rounds.slots]
     onRound?.({ type: 'round', round, rounds, steps, slots, dropped, found })
     onEvent?.({ type: 'epoch', ...epoch })
   }
 
-  async #load({ values }: ModelReference): Promise<void> {
-    const { tensors } = readSafetensors(await valuesOf(this.#options.work, values))
-    this.#model.loadStateDict(tensors)
+  /** @throws JobError if the network of a round is wanted that has been removed */
+  async #load(round: number): Promise<void> {
+    const { work } = this.#options
+    try {
+      const { tensors } = readSafetensors(await valuesOf(work, at(this.#models, round - 1).values))
+      this.#model.loadStateDict(tensors)
+    } catch (cause) {
+      if (!(cause instanceof StoreError && cause.problem === 'missing')) throw cause
+      throw new JobError(
+        `the network of round ${round} is in ${work.address} no more, which keeps the best round ` +
+          'and the last two: train at least as long as before, or into another store',
+        { cause },
+      )
+    }
   }
 
   /** @returns false if no slot had a step left to make */
@@ -240,11 +257,12 @@ class Training {
       const own = done.find(({ slot }) => slot === i)
       return own ? { job: own.id, sha256: hashOf(own, outputsOf(own.id).state) } : state
     })
-    const momentum = await this.#records.putMomentum(outer.momentum)
+    const momentum =
+      this.#rounds.outer.momentum > 0 ? await this.#records.putMomentum(outer.momentum) : null
     const model = await this.#put()
     const record: RoundRecord = { steps, dropped, states, model, momentum, epoch }
     await this.#records.write(epoch.epoch, record)
-    this.#momentum = { name: momentum, values: outer.momentum }
+    this.#momentum = momentum === null ? null : { name: momentum, values: outer.momentum }
     this.#steps += steps * done.length
     this.#take(record, false)
     await this.#clear(done, states, before)
@@ -344,6 +362,15 @@ class Training {
         await work.remove(outputsOf(state.job).state)
     if (before.momentum && before.momentum.name !== this.#momentum?.name)
       await this.#records.dropMomentum(before.momentum.name)
+    const { monitor, minDelta } = this.#settings
+    const best = bestEpoch(this.#epochs, monitor, minDelta)
+    // A slot that is late may still read the network that its round started from.
+    const kept = [...this.#models.slice(-2), at(this.#models, best - 1), this.#first]
+    for (const values of this.#stored) {
+      if (kept.some((model) => model.values === values)) continue
+      await dropValues(work, values)
+      this.#stored.delete(values)
+    }
   }
 }
 

@@ -9,9 +9,14 @@ export interface RoundOptions {
   readonly slots?: number
   /** Steps of each slot in a round. Default: a pass over its images, at most 500. */
   readonly localSteps?: number
-  /** Learning rate of the outer step. Default 0.7. */
+  /**
+   * A slot's learning rate, as a multiple of `lr`. Default: the square root of `slots` for adam and
+   * adamw, `slots` for sgd.
+   */
+  readonly lrScale?: number
+  /** Learning rate of the outer step. Default 1: the mean of all slots. */
   readonly outerLr?: number
-  /** Nesterov momentum of the outer step. Default 0.9. */
+  /** Nesterov momentum of the outer step. Default 0. */
   readonly outerMomentum?: number
   /** Seconds after which a round no longer waits for slots that are missing. Default: it waits. */
   readonly roundDeadline?: number
@@ -25,8 +30,13 @@ export interface RoundOptions {
 const group = 'Training by rounds:'
 
 /**
- * The options of a training by rounds, described like those of `fit`. Their defaults are those of
- * DiLoCo (arXiv:2311.08105), where 500 steps a round, 0.7 and 0.9 were found best.
+ * The options of a training by rounds, described like those of `fit`. At most 500 steps a round are
+ * those of DiLoCo (arXiv:2311.08105). Its outer step, 0.7 and 0.9, was found best in trainings of
+ * over a hundred rounds: the momentum joins some ten of them. Where there are few, the mean itself
+ * is better. Slots that are averaged act like a batch that is as many times larger, in fewer steps;
+ * adaptive optimizers then follow the same path at a rate that grows with the square root of the
+ * batch (Malladi et al. 2022, arXiv:2205.10287), and SGD at one that grows with the batch (Goyal et
+ * al. 2017, arXiv:1706.02677).
  */
 export const roundOptions = {
   rounds: {
@@ -55,15 +65,21 @@ export const roundOptions = {
     decisive: 'run',
     flag: { flags: '--local-steps <n>', group, help: 'steps of each slot in a round' },
   },
+  lrScale: {
+    rule: positiveNumber,
+    defaultText: 'the square root of the slots; with sgd their number',
+    decisive: 'run',
+    flag: { flags: '--lr-scale <x>', group, help: "a slot's learning rate, as a multiple of --lr" },
+  },
   outerLr: {
     rule: positiveNumber,
-    default: 0.7,
+    default: 1,
     decisive: 'run',
     flag: { flags: '--outer-lr <x>', group, help: 'how far a round goes toward the mean of all' },
   },
   outerMomentum: {
     rule: numberFromZero,
-    default: 0.9,
+    default: 0,
     decisive: 'run',
     flag: {
       flags: '--outer-momentum <x>',
