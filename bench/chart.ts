@@ -3,7 +3,7 @@ import { parseHTML } from 'linkedom'
 import { at } from '../src/base/at.ts'
 import type { Results, Row } from './results.ts'
 
-const themes = {
+export const themes = {
   light: { text: '#1f2328', grid: '#d1d9e0', kinds: ['#0969da', '#bf3989', '#1a7f37', '#9a6700'] },
   dark: { text: '#f0f6fc', grid: '#3d444d', kinds: ['#4493f8', '#db61a2', '#3fb950', '#d29922'] },
 } as const

@@ -2,17 +2,18 @@
  * Whether a training by rounds is as good as one without, and from how many workers on it pays no
  * more.
  *
- *     npx tsx bench/rounds.ts [--seeds 3] [--epochs 4] [--slots 4] [--adapter KIND]
+ *     npx tsx bench/rounds.ts [--seeds 3] [--epochs 8] [--slots 4] [--adapter KIND]
  *
  * Both trainings make equally many steps on the emoji, all slots taken together: alexnet-64 from
  * the shipped weights, everything trains. Each seed is written to bench/results/rounds.json as soon
- * as it is done, and a later call measures only those that are missing. The time that 1 to 64
- * workers need is computed from what is measured here: the time of a step, of reading, writing and
- * hashing, and of averaging; bench/results/rounds.md has both.
+ * as it is done; a later call measures those that are missing, and one that was stopped goes on
+ * after its last epoch or round. The time that 1 to 64 workers need is computed from what is
+ * measured here: the time of a step, of reading, writing and hashing, and of averaging;
+ * bench/results/rounds.md has both.
  */
 
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -27,6 +28,7 @@ import {
   alexnet,
   applyScenario,
   createEngine,
+  type EpochResult,
   fit,
   type ImageDataset,
 } from '../src/index.ts'
@@ -38,6 +40,8 @@ import { OuterStep } from '../src/optim/outer.ts'
 import { openStore } from '../src/store/node/openStore.ts'
 import { storedImage } from '../src/store/storedImage.ts'
 import { writeSafetensors } from '../src/weights/safetensors.ts'
+import { themeNames } from './chart.ts'
+import { roundsChart } from './roundsChart.ts'
 
 interface Row {
   readonly seed: number
@@ -68,21 +72,25 @@ interface Results {
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string', default: '3' },
-    epochs: { type: 'string', default: '4' },
+    epochs: { type: 'string', default: '8' },
     slots: { type: 'string', default: '4' },
     adapter: { type: 'string', default: 'auto' },
   },
 })
 const [epochs, slots] = [Number(values.epochs), Number(values.slots)]
 const recipe = { epochs, batchSize: 16, lr: 3e-4, optimizer: 'adamw', keep: 'last' } as const
-const localSteps = 7
+/** Workers of the simulation. */
+const counts = [1, 2, 4, 8, 16, 32, 64]
+const gigabit = 1e9 / 8
+const alexnetBytes = 244_403_360
 /** Seconds for a request to a store and for a job to go through a queue. */
 const latency = 0.05
 const requests = 10
 const file = join(import.meta.dirname, 'results', 'rounds.json')
 const engine = await createEngine({ adapter: values.adapter as AdapterChoice })
 const data = await storedEmoji()
-const setting = [data.train.length, data.val.length, epochs, slots, localSteps]
+const pass = Math.ceil(Math.floor(data.train.length / slots) / recipe.batchSize)
+const setting = [data.train.length, data.val.length, epochs, slots, pass]
 const before = existsSync(file) ? (JSON.parse(await readFile(file, 'utf8')) as Results) : null
 const results: Results =
   before?.setting.join() === setting.join()
@@ -100,7 +108,16 @@ engine.dispose()
 
 async function save(): Promise<void> {
   await writeFileAtomic(file, `${JSON.stringify(results, null, 2)}\n`)
-  await writeFileAtomic(join(import.meta.dirname, 'results', 'rounds.md'), summary(results))
+  const cases = casesOf(results)
+  await writeFileAtomic(file.replace(/json$/, 'md'), summary(results, cases))
+  for (const theme of themeNames) {
+    const lines = cases.map((one) => ({
+      name: one.name,
+      points: counts.map((workers) => ({ workers, gain: hours(one, 1) / hours(one, workers) })),
+    }))
+    const path = file.replace(/\.json$/, `${theme === 'light' ? '' : `-${theme}`}.svg`)
+    await writeFileAtomic(path, roundsChart(lines, theme))
+  }
 }
 
 /** The emoji, where they are, as images of a store. */
@@ -135,34 +152,41 @@ async function network(seed: number) {
 }
 
 async function measure(seed: number): Promise<Row> {
+  // Of the same name in the next call, which goes on from what is there.
+  const folder = join(tmpdir(), `graft-bench-rounds-${setting.join('-')}-${seed}`)
   const single = await network(seed)
-  const plain = await fit(single.model, data, { ...recipe, seed })
+  const checkpoint = join(folder, 'one')
+  const plain = await fit(single.model, data, { ...recipe, seed, checkpoint, resume: true })
   single.model.dispose()
   const { model, plan } = await network(seed)
-  const folder = await mkdtemp(join(tmpdir(), 'graft-rounds-'))
   const place = new Workplace({
     kinds: jobKinds,
     store: openStore,
     openEngine: async () => engine,
   })
-  const together = await trainRounds(model, data, data.root, {
+  let together = 0
+  const { epochs: rounds } = await trainRounds(model, data, data.root, {
     ...recipe,
     seed,
-    rounds: { slots, localSteps },
+    rounds: { slots },
     runner: new HereRunner(place),
-    work: await openStore(folder),
+    work: await openStore(join(folder, 'rounds')),
     plan,
+    onRound: ({ steps, slots }) => {
+      together += slots * steps
+    },
   })
   model.dispose()
   await rm(folder, { recursive: true })
-  const last = (all: typeof plain.epochs) => at(all, all.length - 1).valAccuracy
+  const last = (all: readonly EpochResult[]) => at(all, all.length - 1).valAccuracy
+  const alone = epochs * Math.ceil(data.train.length / recipe.batchSize)
   const seconds = plain.epochs.reduce((sum, one) => sum + one.seconds, 0)
   const row: Row = {
     seed,
     one: last(plain.epochs),
-    rounds: last(together.epochs),
-    steps: [plain.steps, together.steps],
-    step: seconds / plain.steps,
+    rounds: last(rounds),
+    steps: [alone, together],
+    step: seconds / alone,
   }
   console.log(`seed ${seed}: one worker ${percent(row.one)}, rounds ${percent(row.rounds)}`)
   return row
@@ -203,9 +227,9 @@ function hours({ bytes, step, steps, local, bandwidth }: Case, workers: number):
   const { file, average } = results.parts ?? { file: 0, average: 0 }
   // A worker reads the weights and its optimizer's two moments, and writes them.
   const worker = 6 * bytes * (1 / bandwidth + file)
-  // The producer reads the weights of all, averages them, and writes the new ones and the momentum.
+  // The producer reads the weights of all, averages them, and writes the new ones.
   const producer = workers * bytes * (1 / bandwidth + file + average)
-  const after = 2 * bytes * (1 / bandwidth + file)
+  const after = bytes * (1 / bandwidth + file)
   const round = local * step + latency * requests + worker + producer + after
   const one = steps * step
   return (workers === 1 ? one : Math.ceil(steps / workers / local) * round) / 3600
@@ -215,47 +239,49 @@ function rowText({ seed, one, rounds, steps }: Row): string {
   return `| ${[seed, percent(one), percent(rounds), ...steps].join(' | ')} |`
 }
 
-function summary({ adapter, rows, setting, parts }: Results): string {
+function mean(rows: readonly Row[], of: (row: Row) => number): number {
+  return rows.reduce((sum, row) => sum + of(row), 0) / rows.length
+}
+
+function casesOf({ rows }: Results): Case[] {
+  const work = { steps: 300_000, local: 500, bandwidth: gigabit }
+  const cases = [0.1, 1].map((step): Case => {
+    return { name: `full AlexNet, ${step} s a step`, bytes: alexnetBytes, step, ...work }
+  })
+  if (rows.length === 0) return cases
+  const step = mean(rows, (row) => row.step)
+  const name = `alexnet-64, ${step.toFixed(2)} s a step, as measured`
+  return [...cases, { name, bytes: 4_700_000, step, ...work }]
+}
+
+function summary({ adapter, rows, setting, parts }: Results, cases: readonly Case[]): string {
   const [train = 0, val = 0, passes = 0, slots = 0, local = 0] = setting
-  const mean = (of: (row: Row) => number) =>
-    rows.reduce((sum, row) => sum + of(row), 0) / rows.length
-  const [one, many] = [mean((row) => row.one), mean((row) => row.rounds)]
-  const step = mean((row) => row.step)
-  const gigabit = 1e9 / 8
-  const alexnetBytes = 244_403_360
-  const cases: Case[] = [0.1, 1].map((seconds) => ({
-    name: `full AlexNet, a step of ${seconds} s, 1 Gbit/s`,
-    ...{ bytes: alexnetBytes, step: seconds, steps: 300_000, local: 500, bandwidth: gigabit },
-  }))
-  if (rows.length > 0)
-    cases.push({
-      name: `alexnet-64, a step of ${step.toFixed(2)} s as measured here, 1 Gbit/s`,
-      ...{ bytes: 4_700_000, step, steps: 300_000, local: 500, bandwidth: gigabit },
-    })
-  const counts = [1, 2, 4, 8, 16, 32, 64]
+  const [one, many] = [mean(rows, (row) => row.one), mean(rows, (row) => row.rounds)]
   const tables = cases.map((one) => {
     const alone = hours(one, 1)
     const lines = counts.map((workers) => {
       const time = hours(one, workers)
       const gain = alone / time
-      const bar = '█'.repeat(Math.max(1, Math.round((gain / 64) * 40)))
-      const cells = [workers, time.toFixed(1), gain.toFixed(1), percent(gain / workers), bar]
+      const cells = [workers, time.toFixed(1), gain.toFixed(1), percent(gain / workers)]
       return `| ${cells.join(' | ')} |`
     })
     const paying = counts.filter((workers) => hours(one, workers) > 1.25 * hours(one, 2 * workers))
-    const until = 2 * (paying.at(-1) ?? 1)
+    const until = 2 * (paying.at(-1) ?? 0.5)
+    const told =
+      until < 2 * at(counts, counts.length - 1)
+        ? `Up to ${until} workers, twice as many save a fifth of the time or more.`
+        : `Twice the workers save a fifth of the time or more, up to ${until} and beyond.`
     return (
-      `### ${one.name}\n\n| workers | hours | times as fast | of each | |\n` +
-      '|--:|--:|--:|--:|:--|\n' +
-      `${lines.join('\n')}\n\nTwice the workers save a fifth of the time at least up to ` +
-      `${until}${until >= 128 ? ' and more' : ''}.\n`
+      `### ${one.name}\n\n| workers | hours | times as fast | of each |\n` +
+      '|--:|--:|--:|--:|\n' +
+      `${lines.join('\n')}\n\n${told}\n`
     )
   })
   const verdict =
     rows.length === 0
       ? '\nNot measured yet.'
-      : `| mean | ${percent(one)} | ${percent(many)} | | |\n\nThe slots differ from one worker by ` +
-        `${(100 * (many - one)).toFixed(1)} points in ${rows.length} seeds; 1.5 were allowed.`
+      : `| mean | ${percent(one)} | ${percent(many)} | | |\n\nThe slots differ from one worker ` +
+        `by ${(100 * (many - one)).toFixed(1)} points in ${rows.length} seeds; 1.5 were allowed.`
   const averaging = alexnetBytes / gigabit
   return `# Training by rounds
 
@@ -264,8 +290,8 @@ Written by \`npx tsx bench/rounds.ts\` on ${adapter}.
 ## Accuracy at equal total steps
 
 ${train} emoji to train on and ${val} to validate on, ${passes} passes, batches of \
-${recipe.batchSize}, alexnet-64, everything trains; ${slots} slots of ${local} steps a round, outer rate \
-0.7, momentum 0.9.
+${recipe.batchSize}, alexnet-64, everything trains, AdamW at ${recipe.lr}; ${slots} slots of \
+${local} steps a round, at ${Math.sqrt(slots)} times that rate, then their mean.
 
 | seed | one worker | ${slots} slots | steps of one | of all slots |
 |--:|--:|--:|--:|--:|
@@ -273,6 +299,11 @@ ${rows.map(rowText).join('\n')}
 ${verdict}
 
 ## Time of 1 to 64 workers, simulated
+
+<picture>
+  <source media="(prefers-color-scheme: dark)" srcset="rounds-dark.svg">
+  <img alt="How many times as fast 1 to 64 workers are together" src="rounds.svg">
+</picture>
 
 300,000 steps of all workers together, rounds of 500 steps. Measured here: \
 ${(1e9 * (parts?.file ?? 0)).toFixed(2)} ns to write and hash a byte of weights, \
