@@ -68,11 +68,7 @@ test('one slot has the bytes of a training without rounds', async () => {
   const options = { ...recipe, augment: 'light', mixup: 0.3, schedule: 'cosine' } as const
   const plain = await fit(model, data, options)
   // Three steps are a pass: rounds end in the middle of one, and go over its end.
-  const one = await trained(
-    'one',
-    { slots: 1, localSteps: 2 },
-    options,
-  )
+  const one = await trained('one', { slots: 1, localSteps: 2 }, options)
   expectSame(one.state, await model.stateDict())
   expect(one.events.map(({ steps }) => steps)).toEqual([2, 2, 2])
   expect(one.result.skipped).toBe(1)
