@@ -6,12 +6,14 @@ const tests = readdirSync('test', { recursive: true, encoding: 'utf8' })
   .map((name) => join('test', name.replaceAll('\\', '/')))
   .filter((name) => name.endsWith('.test.ts'))
 
-/** Whether a file of test/ computes on the engine that tests share, itself or by what it imports. */
+const computesHere = ['test/support/engine.ts', 'test/support/lentDevice.ts']
+
+/** Whether a file of test/ computes on what tests share, itself or by what it imports. */
 function usesEngine(file: string): boolean {
   const imported = [...readFileSync(file, 'utf8').matchAll(/ from '(\..+\.ts)'/g)]
     .map(([, path = '']) => join(file, '..', path))
     .filter((path) => path.startsWith('test/') && existsSync(path))
-  return imported.some((path) => path === 'test/support/engine.ts' || usesEngine(path))
+  return imported.some((path) => computesHere.includes(path) || usesEngine(path))
 }
 
 const shared = {

@@ -2,7 +2,8 @@ import { cp, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/p
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { writeSafetensors } from '../../src/weights/safetensors.ts'
-import { exists, graft, truncatedJpeg, Workplace } from './run.ts'
+import { exists, truncatedJpeg, Workplace } from './run.ts'
+import { graftHere } from './runHere.ts'
 
 let place: Workplace
 beforeAll(async () => {
@@ -157,7 +158,7 @@ test.each(Object.entries(cases))(
     const run = place.path(`out-${name.replaceAll(' ', '-')}`)
     const typed = await args()
     const before = await readdir(place.folder, { recursive: true })
-    const outcome = await graft(['train', '--out', run, '--json', ...typed])
+    const outcome = await graftHere(['train', '--out', run, '--json', ...typed])
     expect(outcome.code).toBe(code)
     expect(outcome.complaints).toEqual([expect.stringMatching(/^graft: /)])
     expect(outcome.complaints[0]).toMatch(says)
@@ -175,7 +176,14 @@ test('broken images are left out, named and counted', async () => {
     await truncatedJpeg(root)
     await writeFile(join(root, 'train', 'square', 'text.png'), 'this is text')
   })
-  const outcome = await graft(['train', path, '--epochs', '1', '--out', place.path('broken-run')])
+  const outcome = await graftHere([
+    'train',
+    path,
+    '--epochs',
+    '1',
+    '--out',
+    place.path('broken-run'),
+  ])
   expect(outcome.code).toBe(0)
   expect([...outcome.complaints].sort()).toEqual([
     expect.stringMatching(/^graft: skipped train\/circle\/cut\.jpg: the JPEG file is cut short/),
@@ -186,7 +194,7 @@ test('broken images are left out, named and counted', async () => {
 
 test('a damaged run, and classes that are not the run’s', async () => {
   const run = place.path('run')
-  expect((await graft(['train', place.photos, '--epochs', '1', '--out', run])).code).toBe(0)
+  expect((await graftHere(['train', place.photos, '--epochs', '1', '--out', run])).code).toBe(0)
   const other = await place.spoiled('other-classes', (path) =>
     Promise.all([
       inBoth(path, ['circle'], (folder) =>
@@ -195,7 +203,7 @@ test('a damaged run, and classes that are not the run’s', async () => {
       inBoth(path, ['square'], (folder) => rm(folder, { recursive: true })),
     ]),
   )
-  const evaluated = await graft(['evaluate', run, other])
+  const evaluated = await graftHere(['evaluate', run, other])
   expect([evaluated.code, evaluated.complaints]).toEqual([
     1,
     [
@@ -204,14 +212,14 @@ test('a damaged run, and classes that are not the run’s', async () => {
       ),
     ],
   ])
-  const nothing = await graft(['predict', place.folder, 'x.png'])
+  const nothing = await graftHere(['predict', place.folder, 'x.png'])
   expect([nothing.code, nothing.complaints]).toEqual([
     2,
     [expect.stringMatching(/is no run folder: it has no config\.json/)],
   ])
   const weights = join(run, 'weights.safetensors')
   await truncate(weights, (await readFile(weights)).length - 4)
-  const predicted = await graft(['predict', run, join(place.photos, 'val', 'circle', '0.png')])
+  const predicted = await graftHere(['predict', run, join(place.photos, 'val', 'circle', '0.png')])
   expect([predicted.code, predicted.complaints]).toEqual([
     1,
     [expect.stringMatching(/weights\.safetensors/)],

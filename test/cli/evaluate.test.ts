@@ -1,9 +1,9 @@
 import { cp, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { graft, trainOnce, Workplace } from './run.ts'
+import { Workplace } from './run.ts'
+import { graftHere, trainOnceHere } from './runHere.ts'
 
-// Each command is a process of its own, and a CPU adapter on a busy machine takes its time.
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
 
 let place: Workplace
@@ -11,7 +11,7 @@ let run: string
 beforeAll(async () => {
   place = await Workplace.make()
   run = place.path('run')
-  const trained = await trainOnce(place.photos, run)
+  const trained = await trainOnceHere(place.photos, run)
   expect(trained.code).toBe(0)
 })
 afterAll(() => place.remove())
@@ -37,7 +37,7 @@ interface Result {
   readonly perClass: readonly { readonly name: string; readonly count: number }[]
 }
 async function evaluated(...args: readonly string[]): Promise<Result> {
-  const { code, complaints, events } = await graft(['evaluate', run, ...args, '--json'])
+  const { code, complaints, events } = await graftHere(['evaluate', run, ...args, '--json'])
   expect([code, complaints]).toEqual([0, []])
   return events().at(-1) as unknown as Result
 }
@@ -51,7 +51,7 @@ describe('a test set needs no division', () => {
       expect(counts(result)).toEqual(['circle 1', 'square 1', 'stripes 1'])
       expect([result.split, result.count, result.absent]).toEqual(['all', 3, []])
     }
-    const shown = await graft(['evaluate', run, dir])
+    const shown = await graftHere(['evaluate', run, dir])
     expect(shown.stdout).toMatch(/data +.*one-each, all of it: 3 images/)
   })
 
@@ -62,7 +62,7 @@ describe('a test set needs no division', () => {
     expect(counts(result)).toEqual(['circle 0', 'square 2', 'stripes 0'])
     expect(result.absent).toEqual(['circle', 'stripes'])
     expect(result.confusion.map((row) => row.reduce((a, b) => a + b))).toEqual([0, 2, 0])
-    const shown = await graft(['evaluate', run, dir, '--part', 'all'])
+    const shown = await graftHere(['evaluate', run, dir, '--part', 'all'])
     expect(shown.code).toBe(0)
     expect(shown.stdout).toMatch(/absent +no image is of circle, stripes/)
     // Only the last class is there: its label is not the first one of the network.
@@ -90,7 +90,7 @@ describe('a test set needs no division', () => {
       join(dir, 'labels.csv'),
       'file,label,split\ncircle/0,circle,test\nsquare/0,square,test\n',
     )
-    const { code, complaints, events } = await graft([
+    const { code, complaints, events } = await graftHere([
       'evaluate',
       run,
       join(dir, 'labels.csv'),
@@ -108,7 +108,7 @@ describe('a test set needs no division', () => {
     const dir = await testSet('unknown', { circle: 1 })
     for (const name of ['ring', 'constructor'])
       await cp(join(dir, 'circle'), join(dir, name), { recursive: true })
-    const { code, complaints } = await graft(['evaluate', run, dir])
+    const { code, complaints } = await graftHere(['evaluate', run, dir])
     expect(code).toBe(1)
     expect(complaints).toEqual([
       `graft: ${dir} has other classes than ${run}: it lacks square, stripes; the run does not know constructor, ring`,
@@ -117,9 +117,9 @@ describe('a test set needs no division', () => {
 
   test('a part that is not there, and a folder without any image', async () => {
     const dir = await testSet('no-train', { circle: 1, square: 1 })
-    const { code, complaints } = await graft(['evaluate', run, dir, '--part', 'train'])
+    const { code, complaints } = await graftHere(['evaluate', run, dir, '--part', 'train'])
     expect([code, complaints.length]).toEqual([1, 1])
-    const empty = await graft(['evaluate', run, await testSet('nothing', { circle: 0 })])
+    const empty = await graftHere(['evaluate', run, await testSet('nothing', { circle: 0 })])
     expect([empty.code, empty.complaints]).toEqual([
       1,
       [`graft: ${place.path('nothing')} holds no image (JPEG, PNG or WebP)`],
@@ -137,16 +137,26 @@ test('the images of the training are divided as for it, also in another place', 
       await cp(join(place.photos, part, name), join(own, name, year), { recursive: true })
   const ownRun = place.path('own-run')
   expect(
-    (await graft(['train', own, '--scenario', 'small-similar', '--epochs', '1', '--out', ownRun]))
-      .code,
+    (
+      await graftHere([
+        'train',
+        own,
+        '--scenario',
+        'small-similar',
+        '--epochs',
+        '1',
+        '--out',
+        ownRun,
+      ])
+    ).code,
   ).toBe(0)
   const moved = place.path('moved')
   await cp(own, moved, { recursive: true })
   for (const dir of [own, moved]) {
-    const { events } = await graft(['evaluate', ownRun, dir, '--json'])
+    const { events } = await graftHere(['evaluate', ownRun, dir, '--json'])
     expect(events().at(-1)).toMatchObject({ split: 'val', count: 6 })
   }
   await rm(join(moved, 'circle', '2025', '0.png'))
-  const { events } = await graft(['evaluate', ownRun, moved, '--json'])
+  const { events } = await graftHere(['evaluate', ownRun, moved, '--json'])
   expect(events().at(-1)).toMatchObject({ split: 'all', count: 17 })
 })

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { fsPath } from '../../src/base/node/fileNames.ts'
 import { printable } from '../../src/base/printable.ts'
 import { filesIn } from '../support/sources.ts'
-import { type GraftOptions, graft, type Outcome, trainOnce, Workplace } from './run.ts'
+import { type GraftOptions, graft, type Outcome, Workplace } from './run.ts'
+import { graftHere, trainOnceHere } from './runHere.ts'
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
 
@@ -37,7 +38,7 @@ beforeAll(async () => {
     await writeFile(join(root, 'train', oddClasses.circle, 'broken\u202e.png'), 'text')
   })
   run = place.path('run\u202e')
-  const trained = await trainOnce(folder, run)
+  const trained = await trainOnceHere(folder, run)
   expect(trained.code).toBe(0)
   expectShown(trained)
   expect(trained.stdout).toContain('cir\\u202ecle\\u001b[2J')
@@ -54,7 +55,7 @@ describe('names that would act on a terminal', () => {
     'predict of nothing': () => ['predict', run, `${image()}\u202e`],
     evaluate: () => ['evaluate', run, folder],
     explain: () => ['explain', run],
-    report: () => ['report', run],
+    report: () => ['report', run, '--top-losses', '1'],
     'show-batch': () => [
       'show-batch',
       folder,
@@ -80,7 +81,7 @@ describe('names that would act on a terminal', () => {
   }
 
   test.each(Object.entries(commands))('%s shows them escaped', async (_, args) => {
-    expectShown(await graft(args()))
+    expectShown(await graftHere(args()))
   })
 
   test.each([
@@ -92,7 +93,7 @@ describe('names that would act on a terminal', () => {
     'no such folder',
     'no such option',
   ])('%s --json prints one object a line', async (name) => {
-    const outcome = await graft([...(commands[name]?.() ?? []), '--json'])
+    const outcome = await graftHere([...(commands[name]?.() ?? []), '--json'])
     const events = outcome.events()
     for (const event of events) expect(event).toHaveProperty('type')
     expectShown({ ...outcome, stdout: '' })
@@ -110,6 +111,9 @@ describe('names that would act on a terminal', () => {
     expect(writing).toEqual(['src/cli/main.ts', 'src/cli/output.ts'])
   })
 })
+
+/** Options of the quickest training. */
+const quick = '--scenario small-similar --epochs 1'
 
 /** Runs a script of bash in which "$@" is the command, so that its arguments can be any bytes. */
 function inShell(script: string, options: GraftOptions = {}): Promise<Outcome> {
@@ -146,10 +150,10 @@ describe.runIf(process.platform === 'linux')('names that are not UTF-8', () => {
     const predicted = await inShell(`"$@" ${next}`)
     expect([predicted.code, predicted.complaints]).toEqual([0, []])
     expect(predicted.stdout).toContain(shown)
-    const evaluated = await graft(['evaluate', out, latin, '--json'])
+    const evaluated = await graftHere(['evaluate', out, latin, '--json'])
     expect(evaluated.code).toBe(0)
     expect(evaluated.stdout).toContain('K\\udce4fer')
-    const reported = await graft(['report', out])
+    const reported = await graftHere(['report', out, '--top-losses', '1'])
     expect([reported.code, reported.complaints]).toEqual([0, []])
     const page = await readFile(join(out, 'report.html'), 'utf8')
     expect([page.includes(shown), page.includes('\ufffd')]).toEqual([true, false])
@@ -157,9 +161,9 @@ describe.runIf(process.platform === 'linux')('names that are not UTF-8', () => {
       ['explain', out],
       ['train', latin, '--epochs', '2', '--out', out, '--resume'],
     ])
-      expect((await graft(args)).complaints).toEqual([])
+      expect((await graftHere(args)).complaints).toEqual([])
     const exported = place.path('latin.onnx')
-    expect((await graft(['export', out, '--format', 'onnx', '--out', exported])).code).toBe(0)
+    expect((await graftHere(['export', out, '--format', 'onnx', '--out', exported])).code).toBe(0)
   })
 
   test('nothing is written under such a name', async () => {
@@ -172,14 +176,17 @@ describe.runIf(process.platform === 'linux')('names that are not UTF-8', () => {
   test('a folder of such a name is trained on, and found again by the report', async () => {
     await cp(place.photos, place.path('bytes', 'data'), { recursive: true })
     await rename(place.path('bytes', 'data'), fsPath(place.path('bytes', 'd\udce4ta')))
-    const trained = await inShell(`"$@" train $'d\\xe4ta' --epochs 1 && "$@" report runs/*`, {
-      cwd: place.path('bytes'),
-    })
+    const trained = await inShell(
+      `"$@" train $'d\\xe4ta' ${quick} && "$@" report runs/* --top-losses 0`,
+      {
+        cwd: place.path('bytes'),
+      },
+    )
     expect([trained.code, trained.complaints]).toEqual([0, []])
     expect(await readdir(place.path('bytes', 'runs'))).toEqual(['d_ta'])
     // From inside the folder as well.
     const inside = await inShell(
-      `cd $'d\\xe4ta' && "$@" train . --epochs 1 --out ../run && "$@" report ../run`,
+      `cd $'d\\xe4ta' && "$@" train . ${quick} --out ../run && "$@" report ../run --top-losses 0`,
       { cwd: place.path('bytes') },
     )
     expect([inside.code, inside.complaints]).toEqual([0, []])
@@ -189,19 +196,19 @@ describe.runIf(process.platform === 'linux')('names that are not UTF-8', () => {
 test('graft train . in a folder of classes, and the commands that it prints', async () => {
   const classes = place.path('here')
   await cp(join(place.photos, 'train'), classes, { recursive: true })
-  const here = (args: readonly string[]) => graft(args, { cwd: classes })
-  expect((await here(['train', '.', '--epochs', '1'])).code).toBe(0)
+  const here = (args: readonly string[]) => graftHere(args, { cwd: classes })
+  expect((await here(['train', '.', ...quick.split(' ')])).code).toBe(0)
   const run = 'runs/here'
   const said = 'graft: passed over folders of trained runs: runs'
   for (const args of [
     ['evaluate', run, '.'],
     ['train', '.', '--resume', '--epochs', '2'],
-    ['report', run],
+    ['report', run, '--top-losses', '1'],
     ['show-batch', '.', '--count', '2'],
   ]) {
     const { code, complaints } = await here(args)
     expect([code, complaints]).toEqual([0, [said]])
   }
-  const again = await here(['train', '.', '--epochs', '1', '--out', 'model'])
+  const again = await here(['train', '.', ...quick.split(' '), '--out', 'model'])
   expect(again.complaints).toContain('graft: passed over folders of trained runs: runs')
 })

@@ -4,9 +4,10 @@ import { parse } from 'csv-parse/sync'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { openLabelFile } from '../../src/data/labelFile.ts'
 import { readRunConfig, writeRunTrust } from '../../src/train/runFolder.ts'
-import { exists, graft, trainOnce, Workplace } from './run.ts'
+import { exists, graft, Workplace } from './run.ts'
+import { graftHere, trainOnceHere } from './runHere.ts'
 
-// Each command is a process of its own, and a CPU adapter on a busy machine takes its time.
+// A CPU adapter on a busy machine takes its time.
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
 
 let place: Workplace
@@ -30,13 +31,13 @@ beforeAll(async () => {
     await writeFile(join(mixed, name), 'text')
   await mkdir(place.path('empty'))
   await symlink('.', join(mixed, 'b', 'around'))
-  const trained = await trainOnce(place.photos, run)
+  const trained = await trainOnceHere(place.photos, run)
   expect(trained.code).toBe(0)
 })
 afterAll(() => place.remove())
 
 const predict = (...args: readonly string[]) =>
-  graft(['predict', run, ...args], { cwd: place.folder })
+  graftHere(['predict', run, ...args], { cwd: place.folder })
 /** The names of the images that were classified, below the folder. */
 const named = (names: readonly unknown[]) =>
   names.map((name) => String(name).replace(/^mixed\//, ''))
@@ -94,7 +95,8 @@ describe('what is written', () => {
   })
 
   test('files of both kinds, complete or not at all', async () => {
-    const table = await predict('mixed', '--out', 'all.csv')
+    // In a process of its own, which says how it was started.
+    const table = await graft(['predict', run, 'mixed', '--out', 'all.csv'], { cwd: place.folder })
     expect([table.code, table.stdout]).toEqual([
       1,
       expect.stringMatching(
@@ -135,7 +137,7 @@ describe('what is written', () => {
       distances: Array.from({ length: 19 }, () => 0),
     })
     const said = (...args: readonly string[]) =>
-      graft(['predict', judged, 'mixed/plain.png', ...args], { cwd: place.folder })
+      graftHere(['predict', judged, 'mixed/plain.png', ...args], { cwd: place.folder })
     expect((await said('--top', '2')).stdout).toMatch(
       /^mixed\/plain\.png {2}none of these \(the nearest: \w+ [\d.]+ %, \w+ [\d.]+ %\)\n$/,
     )

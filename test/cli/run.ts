@@ -38,7 +38,7 @@ export interface GraftOptions {
 }
 
 /** Not the user's own. */
-const cache = mkdtempSync(join(tmpdir(), 'graft-cache-'))
+export const cache = mkdtempSync(join(tmpdir(), 'graft-cache-'))
 process.once('exit', () => rmSync(cache, { recursive: true, force: true }))
 
 /**
@@ -75,15 +75,19 @@ export async function graft(
     child.on('error', reject)
     child.on('close', (code) => {
       clearTimeout(timer)
-      const complaints = stderr.split('\n').filter((line) => line !== '')
-      const events = () =>
-        stdout
-          .trim()
-          .split('\n')
-          .map((line) => JSON.parse(line) as Record<string, unknown>)
-      resolve({ code, stdout, stderr, complaints, events })
+      resolve(outcomeOf({ code, stdout, stderr }))
     })
   })
+}
+
+export function outcomeOf(said: Pick<Outcome, 'code' | 'stdout' | 'stderr'>): Outcome {
+  const complaints = said.stderr.split('\n').filter((line) => line !== '')
+  const events = () =>
+    said.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+  return { ...said, complaints, events }
 }
 
 /** Trains a new last layer for one epoch: the quickest run that the other commands can work on. */
@@ -92,8 +96,13 @@ export function trainOnce(
   run: string,
   ...options: readonly string[]
 ): Promise<Outcome> {
+  return graft(trainingOnce(images, run, options))
+}
+
+/** The arguments for that. */
+export function trainingOnce(images: string, run: string, options: readonly string[]): string[] {
   const named = ['--scenario', 'small-similar', '--epochs', '1', '--out', run]
-  return graft(['train', images, ...named, ...options])
+  return ['train', images, ...named, ...options]
 }
 
 /** Writes a dataset of encoded images as train/<class>/* and val/<class>/*. */

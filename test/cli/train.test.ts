@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { readSafetensors } from '../../src/weights/safetensors.ts'
 import { exists, graft, Workplace } from './run.ts'
+import { graftHere } from './runHere.ts'
 
 // Each command is a process of its own, and a CPU adapter on a busy machine takes its time.
 vi.setConfig({ testTimeout: 300_000 })
@@ -22,7 +23,7 @@ const metricsOf = async (run: string) =>
 describe('train, evaluate, predict', () => {
   test('a run folder holds what it says, and the other commands need nothing else', async () => {
     const run = place.path('run')
-    const trained = await graft([
+    const trained = await graftHere([
       'train',
       place.photos,
       '--scenario',
@@ -73,7 +74,7 @@ describe('train, evaluate, predict', () => {
     expect(kept?.valAccuracy).toBe(Math.max(...metrics.map(({ valAccuracy }) => valAccuracy)))
 
     // Without a folder, the run's own images are meant.
-    const evaluated = await graft(['evaluate', run])
+    const evaluated = await graftHere(['evaluate', run])
     expect([evaluated.code, evaluated.complaints]).toEqual([0, []])
     const percent = (100 * Number(kept?.valAccuracy)).toFixed(1)
     expect(evaluated.stdout).toMatch(
@@ -84,7 +85,7 @@ describe('train, evaluate, predict', () => {
     )
     expect(evaluated.stdout).toMatch(/class +images +precision +recall\ncircle +2 /)
     expect(evaluated.stdout).toMatch(/is \\ taken for +circle +square +stripes\ncircle( +\d){3}\n/)
-    const everything = await graft(['evaluate', run, place.photos, '--part', 'all', '--json'])
+    const everything = await graftHere(['evaluate', run, place.photos, '--part', 'all', '--json'])
     expect(everything.events().at(-1)).toMatchObject({
       type: 'result',
       split: 'all',
@@ -95,7 +96,7 @@ describe('train, evaluate, predict', () => {
     const image = join(place.photos, 'val', 'circle', '0.png')
     const broken = place.path('broken.png')
     await writeFile(broken, 'not an image')
-    const predicted = await graft(['predict', run, image, broken, image, '--top', '2'])
+    const predicted = await graftHere(['predict', run, image, broken, image, '--top', '2'])
     expect(predicted.code).toBe(1)
     expect(predicted.complaints).toEqual([
       expect.stringMatching(/^graft: .*broken\.png: not a JPEG/),
@@ -142,7 +143,7 @@ describe('runs that go on', () => {
 
   test('the same seed gives the same bytes; resuming gives those of an uninterrupted run, with the options it was begun with', async () => {
     const train = (name: string, ...more: string[]) =>
-      graft(['train', place.photos, '--out', place.path(name), ...more])
+      graftHere(['train', place.photos, '--out', place.path(name), ...more])
     for (const name of ['whole', 'again'])
       expect((await train(name, ...options, '--epochs', '2')).code).toBe(0)
     expect((await train('resumed', ...options, '--epochs', '1')).code).toBe(0)

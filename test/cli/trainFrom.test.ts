@@ -4,9 +4,10 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { loadWeights } from '../../src/weights/load.ts'
 import { writeSafetensors } from '../../src/weights/safetensors.ts'
-import { graft, trainOnce, Workplace } from './run.ts'
+import { Workplace } from './run.ts'
+import { graftHere, trainOnceHere } from './runHere.ts'
 
-// Each command is a process of its own, and a CPU adapter on a busy machine takes its time.
+// A CPU adapter on a busy machine takes its time.
 vi.setConfig({ testTimeout: 300_000 })
 
 let place: Workplace
@@ -21,7 +22,7 @@ const fixture = (name: string) =>
 describe('train --weights', () => {
   test('a PyTorch checkpoint: variant and widths are the file’s, and the run needs the file no more', async () => {
     const run = place.path('from-pytorch')
-    const trained = await graft([
+    const trained = await graftHere([
       'train',
       place.photos,
       '--weights',
@@ -37,13 +38,13 @@ describe('train --weights', () => {
       type: 'result',
       plan: { scenario: 'small-similar', replace: 'last', startsFrom: 'pretrained' },
     })
-    const evaluated = await graft(['evaluate', run, place.photos, '--json'])
+    const evaluated = await graftHere(['evaluate', run, place.photos, '--json'])
     expect(evaluated.events().at(-1)).toMatchObject({ type: 'result', count: 6 })
   })
 
   test('a TensorFlow.js model', async () => {
     const run = place.path('from-tfjs')
-    const trained = await graft([
+    const trained = await graftHere([
       'train',
       place.photos,
       '--weights',
@@ -61,13 +62,13 @@ describe('train --weights', () => {
   test('a run whose FC layers were replaced, its export, and a cut run: their features', async () => {
     const train = async (out: string, ...options: string[]) => {
       const run = place.path(out)
-      const outcome = await trainOnce(place.photos, run, ...options)
+      const outcome = await trainOnceHere(place.photos, run, ...options)
       expect([outcome.code, outcome.complaints]).toEqual([0, []])
       return { run, said: outcome.stdout }
     }
     const first = await train('first', '--replace', 'all')
     const onnx = place.path('first.onnx')
-    expect((await graft(['export', first.run, '--out', onnx])).code).toBe(0)
+    expect((await graftHere(['export', first.run, '--out', onnx])).code).toBe(0)
     for (const weights of [join(first.run, 'weights.safetensors'), onnx]) {
       const { said } = await train('second', '--weights', weights, '--force')
       expect(said).toMatch(/ left +classifier\.6\..*\[3, 864\]/)
@@ -76,7 +77,7 @@ describe('train --weights', () => {
     const cut = await train('cut', '--scenario', 'small-different')
     const again = await train('third', '--weights', cut.run)
     expect(again.said).toMatch(/The weights end at features\.7, so the network is cut there/)
-    const evaluated = await graft(['evaluate', again.run, place.photos, '--json'])
+    const evaluated = await graftHere(['evaluate', again.run, place.photos, '--json'])
     expect(evaluated.events().at(-1)).toMatchObject({ type: 'result', count: 6 })
     const start = ['--weights', cut.run]
     const page = place.path('page.html')
@@ -86,10 +87,10 @@ describe('train --weights', () => {
       ['compare', place.photos, ...start, '--epochs', '1', '--out', page],
       ['inspect', ...start, '--scenario', 'small-similar', '--out', page],
     ]) {
-      const { code, complaints } = await graft(command)
+      const { code, complaints } = await graftHere(command)
       expect([code, complaints], command.join(' ')).toEqual([0, []])
     }
-    const whole = await graft(['inspect', ...start, '--out', page])
+    const whole = await graftHere(['inspect', ...start, '--out', page])
     expect([whole.code, whole.complaints]).toEqual([
       1,
       [expect.stringMatching(/has no values: the weights have .* apply a --scenario/)],
@@ -104,7 +105,7 @@ describe('train --weights', () => {
     const two = Object.fromEntries([...named('student.'), ...named('teacher.')])
     await writeFile(file, writeSafetensors(two))
     const args = ['train', place.photos, '--weights', file, '--out', place.path('two')]
-    const asked = await graft(args)
+    const asked = await graftHere(args)
     expect([asked.code, asked.complaints]).toEqual([
       1,
       [
@@ -113,7 +114,7 @@ describe('train --weights', () => {
         ),
       ],
     ])
-    const told = await graft(args.concat('--weights-prefix', 'teacher.', '--epochs', '1'))
+    const told = await graftHere(args.concat('--weights-prefix', 'teacher.', '--epochs', '1'))
     expect([told.code, told.complaints]).toEqual([
       0,
       [expect.stringMatching(/ignored, .*: "student\.classifier\.1\.bias", .* and 4 more$/)],
@@ -137,13 +138,13 @@ describe('train --weights', () => {
     ],
   ])('--weights-key is not ignored: %j', async (options, message) => {
     const args = ['train', place.photos, '--weights-key', 'ema', '--out', place.path('none')]
-    const { code, complaints } = await graft(args.concat(options))
+    const { code, complaints } = await graftHere(args.concat(options))
     expect(code).toBeGreaterThan(0)
     expect(complaints).toEqual([expect.stringMatching(message)])
   })
 
   test('a file that is none is one line and no run', async () => {
-    const outcome = await graft([
+    const outcome = await graftHere([
       'train',
       place.photos,
       '--weights',

@@ -7,13 +7,13 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { at } from '../../src/base/at.ts'
 import { Random } from '../../src/base/random.ts'
-import { runCommand } from '../../src/cli/main.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
 import { metadataOf } from '../../src/nn/metadata.ts'
 import { writeRunTrust } from '../../src/train/runFolder.ts'
 import { spreadOf } from '../../src/train/spread.ts'
 import type { Trust } from '../../src/train/trust.ts'
 import { writeSafetensors } from '../../src/weights/safetensors.ts'
+import { graftHere, runHere } from '../cli/runHere.ts'
 import { testEngine } from '../support/engine.ts'
 import { damaged, damages } from './mutations.ts'
 
@@ -77,7 +77,7 @@ export async function makeRun(folder: string, photos: string): Promise<string> {
   await writeFile(weights, writeSafetensors(await network.stateDict(), metadataOf(network)))
   network.dispose()
   const run = join(folder, 'run')
-  const told = await tell(['train', photos, '--weights', weights, '--epochs', '2', '--out', run])
+  const told = await runHere('train', photos, '--weights', weights, '--epochs', '2', '--out', run)
   if (told.code !== 0) throw new Error(told.stderr)
   await writeRunTrust(run, madeUpTrust())
   return run
@@ -153,42 +153,6 @@ function changed(json: string, below: (n: number) => number): string {
   return text.replaceAll(`"${deep}"`, () => '['.repeat(100_000) + ']'.repeat(100_000))
 }
 
-// Each command listens to these, and is the only one of its process as a rule.
-for (const emitter of [process, process.stdout, process.stderr]) emitter.setMaxListeners(0)
-
-interface Told {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
-/** Runs a command in this process. */
-async function tell(args: readonly string[]): Promise<Told> {
-  const said = { stdout: '', stderr: '' }
-  const streams = [
-    ['stdout', process.stdout],
-    ['stderr', process.stderr],
-  ] as const
-  const writes = streams.map(([name, stream]) => {
-    const write = stream.write
-    stream.write = (text: string | Uint8Array, ...rest: unknown[]) => {
-      said[name] += String(text)
-      for (const done of rest) if (typeof done === 'function') done()
-      return true
-    }
-    return () => {
-      stream.write = write
-    }
-  })
-  try {
-    await runCommand(args)
-    return { ...said, code: Number(process.exitCode ?? 0) }
-  } finally {
-    for (const restore of writes) restore()
-    process.exitCode = 0
-  }
-}
-
 /**
  * Runs a command on a copy of a run with one file damaged.
  * @returns what is wrong with what it says, or null
@@ -213,7 +177,7 @@ export async function problemWith(
     inspect: ['inspect', copy, '--out', page],
     resume: ['train', photos, '--out', copy, '--resume', '--epochs', '3'],
   }
-  const told = await tell(commands[command])
+  const told = await graftHere(commands[command])
   const lines = told.stderr.split('\n').filter((line) => line !== '' && !/^Warning: /.test(line))
   const html = await readFile(page, 'utf8').catch(() => '')
   const all = told.stdout + told.stderr

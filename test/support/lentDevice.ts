@@ -1,0 +1,93 @@
+import type { AdapterChoice, FoundAdapter } from '../../src/host/host.ts'
+import { nodeHost } from '../../src/nodeHost.ts'
+
+/** Calls of a device whose results hold no values, and are the same for the same description. */
+const timeless = [
+  'createShaderModule',
+  'createBindGroupLayout',
+  'createPipelineLayout',
+  'createComputePipeline',
+  'createComputePipelineAsync',
+] as const
+
+interface Lender {
+  readonly device: GPUDevice
+  /** What such calls have made, by the call and its description. */
+  readonly made: Map<string, unknown>
+  /** Numbers for objects that descriptions name. */
+  readonly ids: WeakMap<object, number>
+}
+
+const lenders = new Map<AdapterChoice, Promise<Lender>>()
+const request = nodeHost.requestAdapter
+
+/**
+ * Runs work whose engines all compute on one device: each takes it as its own, with buffers of its
+ * own, but a kernel is compiled once for all of them. A software adapter takes seconds to compile
+ * those of a training.
+ */
+export async function onLentDevice<T>(work: () => Promise<T>): Promise<T> {
+  const host = nodeHost as { requestAdapter: typeof request }
+  host.requestAdapter = lent
+  try {
+    return await work()
+  } finally {
+    host.requestAdapter = request
+  }
+}
+
+async function lent(choice: AdapterChoice): Promise<FoundAdapter> {
+  const found = await request(choice)
+  const requestDevice = async (descriptor?: GPUDeviceDescriptor) => {
+    const known = lenders.get(choice) ?? found.adapter.requestDevice(descriptor).then(lender)
+    lenders.set(choice, known)
+    return lend(await known)
+  }
+  return { ...found, adapter: seenAs(found.adapter, { requestDevice }) }
+}
+
+function lender(device: GPUDevice): Lender {
+  return { device, made: new Map(), ids: new WeakMap() }
+}
+
+function lend({ device, made, ids }: Lender): GPUDevice {
+  const buffers: GPUBuffer[] = []
+  const listeners: Parameters<GPUDevice['addEventListener']>[] = []
+  const own: Record<string, unknown> = {
+    createBuffer: (descriptor: GPUBufferDescriptor) => {
+      const buffer = device.createBuffer(descriptor)
+      buffers.push(buffer)
+      return buffer
+    },
+    addEventListener: (...given: Parameters<GPUDevice['addEventListener']>) => {
+      listeners.push(given)
+      device.addEventListener(...given)
+    },
+    destroy: () => {
+      for (const buffer of buffers) buffer.destroy()
+      for (const [type, listener] of listeners) device.removeEventListener(type, listener)
+    },
+  }
+  for (const call of timeless)
+    own[call] = (descriptor: object) => {
+      const key = `${call} ${JSON.stringify(descriptor, (_, value) => ids.get(value) ?? value)}`
+      if (!made.has(key)) {
+        const result: object = Reflect.apply(Reflect.get(device, call), device, [descriptor])
+        ids.set(result, made.size)
+        made.set(key, result)
+      }
+      return made.get(key)
+    }
+  return seenAs(device, own)
+}
+
+/** An object of the driver with some members replaced; its own are called on itself. */
+function seenAs<T extends object>(target: T, members: Readonly<Record<string, unknown>>): T {
+  return new Proxy(target, {
+    get: (_, name) => {
+      if (typeof name === 'string' && Object.hasOwn(members, name)) return members[name]
+      const value: unknown = Reflect.get(target, name, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+}
