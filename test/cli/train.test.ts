@@ -142,12 +142,19 @@ describe('runs that go on', () => {
   const weights = (name: string) => readFile(place.path(name, 'weights.safetensors'))
 
   test('the same seed gives the same bytes; resuming gives those of an uninterrupted run, with the options it was begun with', async () => {
-    const train = (name: string, ...more: string[]) =>
-      graftHere(['train', place.photos, '--out', place.path(name), ...more])
-    for (const name of ['whole', 'again'])
-      expect((await train(name, ...options, '--epochs', '2')).code).toBe(0)
+    const typed = (name: string, more: readonly string[]) => [
+      'train',
+      place.photos,
+      '--out',
+      place.path(name),
+      ...more,
+    ]
+    const train = (name: string, ...more: string[]) => graftHere(typed(name, more))
+    expect((await train('whole', ...options, '--epochs', '2')).code).toBe(0)
     expect((await train('resumed', ...options, '--epochs', '1')).code).toBe(0)
-    const on = await train('resumed', '--epochs', '2', '--resume')
+    // In processes of their own, which know nothing of those.
+    expect((await graft(typed('again', [...options, '--epochs', '2']))).code).toBe(0)
+    const on = await graft(typed('resumed', ['--epochs', '2', '--resume']))
     expect(on.stdout).toMatch(/resumed +after epoch 1/)
     expect((await metricsOf(place.path('resumed'))).map(({ epoch }) => epoch)).toEqual([1, 2])
     expect((await weights('again')).equals(await weights('whole'))).toBe(true)
