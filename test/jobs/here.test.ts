@@ -143,7 +143,7 @@ test('what a server of queues says comes with what to do about it', () => {
   const said: readonly [unknown, string][] = [
     [both, 'connect ECONNREFUSED ::1:6379: start the server'],
     [error('NOAUTH HELLO must be called'), 'it wants a password (NOAUTH): put user and password'],
-    [error('WRONGPASS invalid pair'), 'WRONGPASS invalid pair: put user and password'],
+    [error('WRONGPASS invalid pair.'), 'WRONGPASS invalid pair: put user and password'],
     [error('password authentication failed', '28P01'), 'password authentication failed: put'],
     [error('self-signed certificate'), 'self-signed certificate: NODE_EXTRA_CA_CERTS=FILE'],
     [error('database "x" does not exist', '3D000'), 'database "x" does not exist: make the'],

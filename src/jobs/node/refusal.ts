@@ -17,7 +17,7 @@ const remedies: readonly (readonly [RegExp, string])[] = [
   [/^42501/, 'the first worker needs the right to make the schema bullmq'],
   [
     /ECONNRESET|ETIMEDOUT|no answer|wrong version number/,
-    'check its port, and whether it speaks TLS: rediss:// does, redis:// does not',
+    'check its port, and whether it speaks TLS (rediss://, or postgres:// with ?sslmode=require)',
   ],
 ]
 
@@ -29,5 +29,5 @@ export function refusalOf(error: unknown): string {
   const code = one instanceof Error && 'code' in one ? String(one.code) : ''
   const said = /^NOAUTH/.test(reasonOf(one)) ? 'it wants a password (NOAUTH)' : reasonOf(one)
   const remedy = remedies.find(([pattern]) => pattern.test(code) || pattern.test(said))
-  return `${said || 'no answer'}${remedy ? `: ${remedy[1]}` : ''}`
+  return remedy ? `${said.replace(/\.$/, '') || 'no answer'}: ${remedy[1]}` : said || 'no answer'
 }
