@@ -101,8 +101,8 @@ async function playCommand(words: readonly string[], place: Place): Promise<void
   else expectKnown(words)
 }
 
-/** What the machine has, or a cluster: it is neither Graft nor npm. */
-const ofTheMachine = ['export', 'python3', 'sbatch', 'sudo']
+/** What the machine has, its shell or a cluster: it is neither Graft nor npm. */
+const ofTheMachine = ['docker', 'done', 'export', 'for', 'python3', 'sbatch', 'sudo']
 
 /** A command that is not played here: its script exists, or npm or the machine has it. */
 function expectKnown([program, verb = '', name = '']: readonly string[]): void {
