@@ -32,8 +32,8 @@ const group = 'Training by rounds:'
 /**
  * The options of a training by rounds, described like those of `fit`. At most 500 steps a round are
  * those of DiLoCo (arXiv:2311.08105). Its outer step, 0.7 and 0.9, was found best in trainings of
- * over a hundred rounds: the momentum joins some ten of them. Where there are fewer, the mean
- * needs no tuning. Slots that are averaged act like a batch that is as many times larger, in fewer steps;
+ * over a hundred rounds: the momentum joins some ten of them. Where there are fewer, the mean needs
+ * no tuning. Slots that are averaged act like a batch that is as many times larger, in fewer steps;
  * adaptive optimizers then follow the same path at a rate that grows with the square root of the
  * batch (Malladi et al. 2022, arXiv:2205.10287), and SGD at one that grows with the batch (Goyal et
  * al. 2017, arXiv:1706.02677).
