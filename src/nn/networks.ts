@@ -12,7 +12,7 @@ export const networkVariants = [...variants, ...resnetVariants] as const
 /** One of `networkVariants`. */
 export type NetworkVariant = Variant | ResNetVariant
 
-/** Options of `network`. Further ones are those of `alexnet` or `resnet`. */
+/** Options of `network`; `alexnet` and `resnet` have some of their own. */
 export interface NetworkOptions {
   readonly variant: NetworkVariant
   /** Number of outputs. Default: that of the weights, else the variant's. */
