@@ -99,7 +99,7 @@ export const conv2d = defineOp<'x' | 'weight', Conv2dAttrs, Kept, 'bias'>({
       x: needs.x ? { weight } : null,
       weight: needs.weight ? { x: read } : null,
     })
-    if (gpu.tilings && isDepthwise(g)) {
+    if (gpu.tilings && isDepthwise(gpu, g)) {
       depthwiseForward(gpu, g, x, weight, bias, y, rectify)
       return kept(x)
     }
@@ -124,7 +124,7 @@ export const conv2d = defineOp<'x' | 'weight', Conv2dAttrs, Kept, 'bias'>({
   backward: {
     x(gpu, dy, dx, { weight }, attrs, shapes) {
       const g = checked(shapes, attrs)
-      if (gpu.tilings && isDepthwise(g)) depthwiseBackwardInput(gpu, g, dy, weight, dx)
+      if (gpu.tilings && isDepthwise(gpu, g)) depthwiseBackwardInput(gpu, g, dy, weight, dx)
       else if (gpu.tilings) backwardInputTiled(gpu, gpu.tilings.select, g, dy, weight, dx)
       else
         gpu.run(
@@ -135,7 +135,7 @@ export const conv2d = defineOp<'x' | 'weight', Conv2dAttrs, Kept, 'bias'>({
     },
     weight(gpu, dy, dweight, { x }, attrs, shapes) {
       const g = checked(shapes, attrs)
-      if (gpu.tilings && isDepthwise(g)) depthwiseBackwardWeight(gpu, g, dy, x, dweight)
+      if (gpu.tilings && isDepthwise(gpu, g)) depthwiseBackwardWeight(gpu, g, dy, x, dweight)
       else if (gpu.tilings) backwardWeightTiled(gpu, gpu.tilings.select, g, dy, x, dweight)
       else
         gpu.run(

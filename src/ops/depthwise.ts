@@ -12,9 +12,13 @@ import { sumOuter } from './reduce.ts'
 /** The largest filter that is written out in the kernels: 7 x 7. */
 const mostTaps = 49
 
-/** Whether the depthwise kernels take this convolution. */
-export function isDepthwise(g: Geometry): boolean {
-  return g.depth === 1 && g.groups > 1 && g.kernelHeight * g.kernelWidth <= mostTaps
+/**
+ * Whether the depthwise kernels take this convolution. On SwiftShader none: it compiles kernels that
+ * are written out like these for minutes.
+ */
+export function isDepthwise(gpu: Gpu, g: Geometry): boolean {
+  const few = g.kernelHeight * g.kernelWidth <= mostTaps
+  return g.depth === 1 && g.groups > 1 && few && gpu.kind !== 'swiftshader'
 }
 
 type Names = keyof ReturnType<typeof paramsOf>

@@ -7,5 +7,5 @@ export const specification = pointwise({
   gradient: (x, dy) => (x <= 0 || x >= 6 ? 0 : dy),
   rule: () => 'min(max(x, 0), 6)',
   attrs: {},
-  borders: [6, 5.999999, 6.000001, 1e-38],
+  borders: [6, 5.999999, 6.000001, 2e-38],
 })
