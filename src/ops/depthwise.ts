@@ -13,8 +13,8 @@ import { sumOuter } from './reduce.ts'
 const mostTaps = 49
 
 /**
- * Whether the depthwise kernels take this convolution. On SwiftShader none: it compiles kernels that
- * are written out like these for minutes.
+ * Whether the depthwise kernels take this convolution. On SwiftShader none: it compiles kernels
+ * that are written out like these for minutes.
  */
 export function isDepthwise(gpu: Gpu, g: Geometry): boolean {
   const few = g.kernelHeight * g.kernelWidth <= mostTaps
