@@ -13,6 +13,7 @@ import { testEngine } from '../support/engine.ts'
 
 const adapter = (process.env.GRAFT_ADAPTER ?? 'auto') as AdapterChoice
 const addKernel = stripKernel('add/forward')
+const sumAlone = { RELU: 0 }
 
 /** A new engine with one shader changed. */
 async function engineWithShader(path: string, change: (text: string) => string): Promise<Engine> {
@@ -135,6 +136,7 @@ describe('launches', () => {
         addKernel,
         { a: sum.buffer.storage, b: one.buffer.storage, y: next.buffer.storage },
         { n: 1 },
+        sumAlone,
       )
       sum.dispose()
       sum = next
@@ -152,6 +154,7 @@ describe('launches', () => {
       addKernel,
       { a: x.buffer.storage, b: x.buffer.storage, y: y.buffer.storage },
       { n: 1 },
+      sumAlone,
     )
     engine.gpu.submit()
     expect((await collect())[0]?.[0]).toBe(3)
@@ -200,14 +203,18 @@ describe('launches', () => {
     const { gpu } = await testEngine()
     const [a, b, y] = [0, 0, 0].map(() => gpu.allocate(4))
     if (!a || !b || !y) return
-    expect(() => gpu.run(addKernel, { a, b }, { n: 1 })).toThrow(
+    expect(() => gpu.run(addKernel, { a, b }, { n: 1 }, sumAlone)).toThrow(
       /add\/forward: nothing is bound to y/,
     )
-    expect(() => gpu.run(addKernel, { a, b, y, z: y }, { n: 1 })).toThrow(
+    expect(() => gpu.run(addKernel, { a, b, y, z: y }, { n: 1 }, sumAlone)).toThrow(
       /bindings the shader does not have/,
     )
-    expect(() => gpu.run(addKernel, { a, b, y }, { m: 1 })).toThrow(/no value for the parameter n/)
-    expect(() => gpu.run(addKernel, { a, b, y }, { n: 1, m: 1 })).toThrow(/no parameter m/)
+    expect(() => gpu.run(addKernel, { a, b, y }, { m: 1 }, sumAlone)).toThrow(
+      /no value for the parameter n/,
+    )
+    expect(() => gpu.run(addKernel, { a, b, y }, { n: 1, m: 1 }, sumAlone)).toThrow(
+      /no parameter m/,
+    )
     expect(() => gpu.run({ ...addKernel, name: 'nothing/here' }, {}, {})).toThrow(GraftError)
     for (const storage of [a, b, y]) storage.release()
   })
