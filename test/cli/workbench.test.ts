@@ -8,7 +8,7 @@ vi.setConfig({ testTimeout: 300_000 })
 
 let place: Workplace
 beforeAll(async () => {
-  place = await Workplace.make()
+  place = await Workplace.make({ train: 6, val: 2 })
 })
 afterAll(() => place.remove())
 
@@ -30,7 +30,7 @@ describe('auto, explain, report', () => {
     expect([trained.code, trained.complaints]).toEqual([0, []])
     const choice = trained.events().find(({ type }) => type === 'choice')
     const plan = trained.events().find(({ type }) => type === 'plan')
-    expect(choice).toMatchObject({ evidence: { images: 12, classes: 3, pretrained: true } })
+    expect(choice).toMatchObject({ evidence: { images: 18, classes: 3, pretrained: true } })
     expect(choice?.scenario).toBe(plan?.scenario)
 
     const explained = await graft(['explain', run, '--json'])
@@ -43,9 +43,9 @@ describe('auto, explain, report', () => {
       choice: kept,
     })
     const told = await graft(['explain', run])
-    expect(told.stdout).toMatch(/12 of 12 images/)
+    expect(told.stdout).toMatch(/18 of 18 images/)
     expect(told.stdout).toMatch(/classifier\.5 +512 +\d+\.\d % \(\d+\.\d to \d+\.\d\)/)
-    expect(told.stdout).toContain(`auto         ${plan?.scenario}: 12 images of 3 classes are few`)
+    expect(told.stdout).toContain(`auto         ${plan?.scenario}: 18 images of 3 classes are few`)
 
     const resumed = await graft([...train, '--epochs', '2', '--resume'])
     expect(resumed.code).toBe(0)
@@ -146,7 +146,7 @@ describe('compare', () => {
       chance: { mostCommon: 1 / 3, guessing: 1 / 3 },
     })
     expect(Object.keys(result.scenarios)).toContain(result.auto.scenario)
-    expect(result.auto.reason).toMatch(/12 images of 3 classes are few/)
+    expect(result.auto.reason).toMatch(/18 images of 3 classes are few/)
     expect(await readFile(out, 'utf8')).toContain('Four ways to train')
   })
 
