@@ -12,7 +12,7 @@ vi.setConfig({ testTimeout: 300_000 })
 const root = fileURLToPath(new URL('..', import.meta.url))
 let place: Workplace
 beforeAll(async () => {
-  place = await Workplace.make()
+  place = await Workplace.make({ train: 6, val: 2 })
 })
 afterAll(() => place.remove())
 
@@ -35,7 +35,7 @@ describe('the examples', () => {
   test('auto.ts chooses, trains and evaluates', async () => {
     const stdout = await run('auto.ts', place.photos)
     expect(stdout).toMatch(/classifier\.5 +\d+\.\d to \d+\.\d %/)
-    expect(stdout).toMatch(/^(small|large)-(similar|different): 12 images of 3 classes are few/m)
+    expect(stdout).toMatch(/^(small|large)-(similar|different): 18 images of 3 classes are few/m)
     expect(stdout).toMatch(/validation accuracy by epoch: (\d\.\d\d ?){10}/)
     expect(stdout).toMatch(/stripes: precision (null|[\d.]+), recall [\d.]+/)
   })

@@ -2,6 +2,7 @@
 // kept is x or y. The including file declares both functions, and Params with n.
 //   x, y, kept, dy, dx: f32[n] as vec4f; the last vector may end in padding
 // launch: each thread takes STRIP vectors; workgroups are in x, past 65,535 also in y
+// checked by test/ops/specifications.test.ts
 #include "lib/strip.wgsl"
 
 #if BACKWARD
