@@ -4,7 +4,7 @@
 //   dy: f32[planes][OH][OW]   dx: f32[planes][H][W]
 // launch: one thread per block of STRIDE_Y x STRIDE_X elements of dx, since these are in nearly the
 //   same windows; workgroups are in x, past 65,535 also in y
-// checked by test/ops/specifications.test.ts and test/ops/specifications.test.ts
+// checked by test/ops/specifications.test.ts and test/ops/special.test.ts
 #include "lib/linear.wgsl"
 #include "lib/divide.wgsl"
 #include "avg_pool2d/params.wgsl"

@@ -3,7 +3,7 @@
 // Elements outside x count as 0; avg_pool2d/params.wgsl says whether the divisor counts them.
 //   x: f32[planes][H][W]   y: f32[planes][OH][OW]
 // launch: one thread per element of y; workgroups are in x, past 65,535 also in y
-// checked by test/ops/specifications.test.ts and test/ops/specifications.test.ts
+// checked by test/ops/specifications.test.ts and test/ops/special.test.ts
 #include "lib/linear.wgsl"
 #include "lib/divide.wgsl"
 #include "avg_pool2d/params.wgsl"
