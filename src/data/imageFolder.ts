@@ -55,15 +55,24 @@ async function entryKind(folder: string, entry: Entry): Promise<Kind> {
 /** No division lies deeper below the root. */
 const deepest = 4
 
+/** Whether an entry is a link to a folder that it lies in. */
+async function leadsBack(folder: string, entry: Entry): Promise<boolean> {
+  if (!entry.isSymbolicLink() || (await entryKind(folder, entry)) !== 'folder') return false
+  return isWithin(await realFolder(folder), await realFolder(join(folder, entry.name)))
+}
+
 /**
  * The folders below a root, as deep as its division may lie: classes are not entered, which hold
  * images.
+ * @param remarks takes a sentence for each link that is not followed
  */
-async function treeBelow(root: string, stray: StrayNames): Promise<GrowingTree> {
+async function treeBelow(root: string, stray: StrayNames, remarks: string[]): Promise<GrowingTree> {
   const whole = new GrowingTree()
   const fill = async (tree: GrowingTree, path: string, depth: number): Promise<void> => {
     for (const entry of await readFolder(path)) {
       if (stray.note(entry.name)) tree.mark(entry.name)
+      else if (await leadsBack(path, entry))
+        remarks.push(`passed over ${join(path, entry.name)}: a link to a folder that it lies in`)
       else if ((await entryKind(path, entry)) === 'folder') tree.folder(entry.name)
       else tree.file(entry.name)
     }
@@ -173,7 +182,8 @@ export async function openImageFolder(
   const stray = new StrayNames()
   const nameOf = (path: string) => join(dir, path)
   const { testSet = false } = division
-  const { folders, remarks } = layoutOf(await treeBelow(dir, stray), nameOf, testSet)
+  const circles: string[] = []
+  const { folders, remarks } = layoutOf(await treeBelow(dir, stray, circles), nameOf, testSet)
   const classes = classesOf(folders)
   const [first] = folders
   if (!testSet) {
@@ -183,7 +193,7 @@ export async function openImageFolder(
   }
   const catalog = new Catalog((name) => join(dir, name))
   await addClasses(catalog, dir, classes, folders, stray, testSet)
-  catalog.remarks.push(...remarks, ...stray.remarks)
+  catalog.remarks.push(...remarks, ...stray.remarks, ...circles)
   return catalog.divide(dir, classes, division)
 }
 

@@ -5,7 +5,8 @@ import { crc32, deflateSync, gzipSync } from 'node:zlib'
 import sharp from 'sharp'
 import { create } from 'tar'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { graft, trainOnce, Workplace } from './run.ts'
+import { graft, Workplace } from './run.ts'
+import { graftHere, trainOnceHere } from './runHere.ts'
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
 
@@ -15,7 +16,7 @@ let run: string
 beforeAll(async () => {
   place = await Workplace.make()
   run = place.path('run')
-  expect((await trainOnce(place.photos, run)).code).toBe(0)
+  expect((await trainOnceHere(place.photos, run)).code).toBe(0)
 })
 afterAll(() => place.remove())
 
@@ -105,7 +106,7 @@ test('odd images are trained on, or named in one line', async () => {
     for (const part of ['train', 'val'])
       await rename(join(root, part, 'square'), join(root, part, 'sq\nuare ✨'))
   })
-  const outcome = await graft([
+  const outcome = await graftHere([
     'train',
     data,
     '--scenario',
@@ -124,7 +125,7 @@ test('odd images are trained on, or named in one line', async () => {
   expect([outcome.code, [...outcome.complaints].sort()]).toEqual([0, [others, ...expected].sort()])
   expect(outcome.stdout).toMatch(/skipped +4 broken images left out of training/)
   expect(outcome.stdout).toContain('sq\\nuare ✨ 4 + 2')
-  const predicted = await graft([
+  const predicted = await graftHere([
     'predict',
     place.path('odd-run'),
     join(data, 'train', 'circle', 'two\nlines.png'),
@@ -147,7 +148,7 @@ test('files that a list of labels names and that are not there', async () => {
       ['file,label', ...names, 'gone.png,circle', 'train/circle/also gone.png,circle'].join('\n'),
     )
   })
-  const outcome = await graft([
+  const outcome = await graftHere([
     'train',
     data,
     '--epochs',
@@ -277,7 +278,7 @@ const cases: Readonly<Record<string, BadInput>> = {
 test.each(Object.entries(cases))('%s gets one clear line', async (_, { args, says, code = 1 }) => {
   const typed = await args()
   const out = typed[0] === 'train' && !typed.includes('--out') ? ['--out', place.path('never')] : []
-  const outcome = await graft([...typed, ...out])
+  const outcome = await graftHere([...typed, ...out])
   expect([outcome.code, outcome.complaints]).toEqual([code, [expect.stringMatching(says)]])
   expect(outcome.complaints[0]).toMatch(/^graft: /)
 })

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { exists, graft, Workplace } from './run.ts'
+import { exists, Workplace } from './run.ts'
+import { graftHere } from './runHere.ts'
 
-// Each command is a process of its own, and a CPU adapter on a busy machine takes its time.
+// A CPU adapter on a busy machine takes its time.
 vi.setConfig({ testTimeout: 300_000 })
 
 let place: Workplace
@@ -12,7 +13,7 @@ afterAll(() => place.remove())
 
 test('demo trains three networks, reads what came out and keeps the graft where asked', async () => {
   const run = place.path('emoji')
-  const outcome = await graft(['demo', '--each', '3', '--seconds', '5', '--out', run])
+  const outcome = await graftHere(['demo', '--each', '3', '--seconds', '5', '--out', run])
   expect([outcome.code, outcome.complaints]).toEqual([0, []])
   const said = outcome.stdout
   expect(said).toMatch(/15 classes, 45 images to train on, 15 to validate/)
@@ -27,8 +28,8 @@ test('demo trains three networks, reads what came out and keeps the graft where 
   expect(said).toMatch(/g the graft {3}s scratch {3}r random trunk, frozen\n/)
   expect(said).toMatch(/result +In [^\n]*the graft reaches/)
   expect(said.match(/is \w+ +taken for \w+ +\d+\.\d % +(right|wrong)/g)?.length).toBe(8)
-  expect(said).toMatch(/node \S+graft\.js train YOUR_FOLDER/)
-  const predicted = await graft([
+  expect(said).toMatch(/npx graft-webgpu train YOUR_FOLDER/)
+  const predicted = await graftHere([
     'predict',
     run,
     `${place.photos}/val/circle/0.png`,
@@ -41,7 +42,7 @@ test('demo trains three networks, reads what came out and keeps the graft where 
 })
 
 test('demo writes nothing by itself, and tells a program everything', async () => {
-  const { code, events } = await graft(['demo', '--each', '1', '--seconds', '1', '--json'], {
+  const { code, events } = await graftHere(['demo', '--each', '1', '--seconds', '1', '--json'], {
     cwd: place.folder,
   })
   expect(code).toBe(0)

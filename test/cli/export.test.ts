@@ -9,7 +9,8 @@ import { relativeError } from '../support/compare.ts'
 import { testEngine } from '../support/engine.ts'
 import { onnxRuntime, runOnnx } from '../support/onnxruntime.ts'
 import { pytorch, runPyTorch } from '../support/pytorch.ts'
-import { graft, Workplace } from './run.ts'
+import { type Outcome, Workplace } from './run.ts'
+import { graftHere } from './runHere.ts'
 
 vi.setConfig({ testTimeout: 300_000 })
 
@@ -18,7 +19,7 @@ let run: string
 beforeAll(async () => {
   place = await Workplace.make()
   run = place.path('run')
-  const trained = await graft([
+  const trained = await graftHere([
     'train',
     place.photos,
     '--epochs',
@@ -36,7 +37,7 @@ const classes = ['circle', 'square', 'stripes']
 
 async function exported(name: string, ...options: string[]): Promise<Buffer> {
   const file = place.path(name)
-  const outcome = await graft(['export', run, '--out', file, '--json', ...options])
+  const outcome = await graftHere(['export', run, '--out', file, '--json', ...options])
   expect([outcome.code, outcome.complaints]).toEqual([0, []])
   const bytes = await readFile(file)
   expect(outcome.events().at(-1)).toMatchObject({
@@ -60,7 +61,7 @@ describe('a run is handed on', () => {
       'alexnet-64',
     ])
     const image = join(place.photos, 'val', 'circle', '0.png')
-    const predicted = await graft(['predict', run, image, '--json', '--top', '3'])
+    const predicted = await graftHere(['predict', run, image, '--json', '--top', '3'])
     const { top } = predicted.events()[0] as { top: { class: string; probability: number }[] }
     const x = preprocessImages(engine, [await decodeImage(image)], model.preprocess)
     const y = engine.noGrad(() => model.forward(x))
@@ -111,28 +112,30 @@ print(json.dumps({'names': {k: list(v.shape) for k, v in state.items()}, 'sum': 
 
 test('the name is derived from the run, and a file is replaced only if that is asked for', async () => {
   const here = { cwd: await mkdtemp(place.path('here-')) }
-  const first = await graft(['export', run], here)
+  const first = await graftHere(['export', run], here)
   expect([first.code, first.complaints]).toEqual([0, []])
-  expect((await graft(['export', run, '--format', 'safetensors'], here)).code).toBe(0)
+  expect((await graftHere(['export', run, '--format', 'safetensors'], here)).code).toBe(0)
   expect((await readdir(here.cwd)).sort()).toEqual(['run.onnx', 'run.safetensors'])
-  const again = await graft(['export', run, '--format', 'safetensors'], here)
+  const again = await graftHere(['export', run, '--format', 'safetensors'], here)
   expect([again.code, again.complaints]).toEqual([
     2,
     [expect.stringMatching(/run\.safetensors exists already: --force replaces it/)],
   ])
-  expect((await graft(['export', run, '--format', 'safetensors', '--force'], here)).code).toBe(0)
+  expect((await graftHere(['export', run, '--format', 'safetensors', '--force'], here)).code).toBe(
+    0,
+  )
 })
 
 test('what cannot be exported gets one line, and leaves no file', async () => {
   const before = await readdir(place.folder)
-  const outcomes = await Promise.all(
-    [
-      ['export', run, '--out', place.path('net.txt')],
-      ['export', place.photos, '--out', place.path('net.onnx2'), '--format', 'onnx'],
-      ['export', run, '--out', place.path('net.onnx')],
-      ['export', run, '--out', place.path('nowhere', 'net.safetensors')],
-    ].map((args) => graft(args)),
-  )
+  const outcomes: Outcome[] = []
+  for (const args of [
+    ['export', run, '--out', place.path('net.txt')],
+    ['export', place.photos, '--out', place.path('net.onnx2'), '--format', 'onnx'],
+    ['export', run, '--out', place.path('net.onnx')],
+    ['export', run, '--out', place.path('nowhere', 'net.safetensors')],
+  ])
+    outcomes.push(await graftHere(args))
   expect(outcomes.map(({ code, complaints }) => [code, complaints])).toEqual([
     [
       2,

@@ -2,6 +2,7 @@ import { mkdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { graft, Workplace } from './run.ts'
+import { graftHere } from './runHere.ts'
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
 
@@ -18,7 +19,7 @@ beforeAll(async () => {
     join(place.photos, 'val', hostile, `${hostile}.png`),
   )
   await mkdir(place.path('empty'))
-  const made = await graft([...train, '--out', 'run'], { cwd: place.folder })
+  const made = await graftHere([...train, '--out', 'run'], { cwd: place.folder })
   expect(made.code).toBe(0)
 })
 afterAll(() => place.remove())
@@ -109,7 +110,7 @@ const commands: Readonly<Record<string, readonly (readonly string[])[]>> = {
 }
 
 test('the table has every command', async () => {
-  const help = await graft(['--help'])
+  const help = await graftHere(['--help'])
   const [, listed = ''] = help.stdout.split(/^Commands:$|^Examples:$/m)
   const named = [...listed.matchAll(/^ {2}([a-z-]+) .*\n/gm)].map(([, name]) => name)
   const known = named.filter((name) => name !== 'help')
@@ -123,7 +124,7 @@ describe.each(Object.entries(commands))('graft %s --json', (_, ways) => {
   test.each(ways.map((args) => [args.join(' '), args] as const))(
     '%j: an object a line',
     async (_name, args) => {
-      const { code, stdout, events, complaints } = await graft([...args, '--json'], {
+      const { code, stdout, events, complaints } = await graftHere([...args, '--json'], {
         cwd: place.folder,
       })
       expect(stdout.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Bidi_Control}]/u)
@@ -154,6 +155,6 @@ test.each([
   [['train', '--json', '--epoch', '3', 'photos']],
   [['predict', '--json']],
 ])('%j: a slip of the finger is an object too', async (args) => {
-  const { code, events } = await graft(args)
+  const { code, events } = await graftHere(args)
   expect([code, events()]).toEqual([2, [expect.objectContaining({ type: 'error', code: 'usage' })]])
 })

@@ -108,7 +108,9 @@ describe('train, evaluate, predict', () => {
   })
 
   test('what is piped is plain lines, and says what was done and what to type next', async () => {
-    const outcome = await graft(['train', place.photos, '--epochs', '1'], { cwd: place.folder })
+    const outcome = await graftHere(['train', place.photos, '--epochs', '1'], {
+      cwd: place.folder,
+    })
     expect([outcome.code, outcome.complaints]).toEqual([0, []])
     expect(outcome.stdout).toMatch(
       /3 classes, 12 images to train on, 6 to validate\n +circle 4 \+ 2, square 4 \+ 2, stripes 4 \+ 2\n/,
@@ -121,7 +123,7 @@ describe('train, evaluate, predict', () => {
     )
     expect(outcome.stdout).toMatch(/\n +1\/1( +\d+\.\d+( %)?){5}\n/)
     expect(outcome.stdout).toMatch(
-      /\nnext +(node \S+graft\.js) report runs\/photos\n +\1 predict runs\/photos photos\/val\/circle\/0\.png\n +\1 evaluate runs\/photos\n$/,
+      /\nnext +(npx graft-webgpu) report runs\/photos\n +\1 predict runs\/photos photos\/val\/circle\/0\.png\n +\1 evaluate runs\/photos\n$/,
     )
     expect([...outcome.stdout].filter((c) => c < ' ' && c !== '\n')).toEqual([])
     expect(await exists(place.path('runs/photos/weights.safetensors'))).toBe(true)
@@ -203,9 +205,8 @@ describe('runs that go on', () => {
       epochs: unknown[]
     }
     expect([type, aborted, epochs.length]).toEqual(['result', true, (await metricsOf(run)).length])
-    expect((await graft(['predict', run, join(place.photos, 'val', 'circle', '0.png')])).code).toBe(
-      0,
-    )
+    const image = join(place.photos, 'val', 'circle', '0.png')
+    expect((await graftHere(['predict', run, image])).code).toBe(0)
   })
 
   test('Ctrl-C before the first epoch is finished leaves nothing behind', async () => {

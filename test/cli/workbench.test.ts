@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { graft, Workplace } from './run.ts'
+import { Workplace } from './run.ts'
+import { graftHere } from './runHere.ts'
 
-// Each command is a process of its own, and a CPU adapter on a busy machine takes its time.
+// A CPU adapter on a busy machine takes its time.
 vi.setConfig({ testTimeout: 300_000 })
 
 let place: Workplace
@@ -26,14 +27,14 @@ describe('auto, explain, report', () => {
       run,
       '--json',
     ]
-    const trained = await graft([...train, '--epochs', '1'])
+    const trained = await graftHere([...train, '--epochs', '1'])
     expect([trained.code, trained.complaints]).toEqual([0, []])
     const choice = trained.events().find(({ type }) => type === 'choice')
     const plan = trained.events().find(({ type }) => type === 'plan')
     expect(choice).toMatchObject({ evidence: { images: 18, classes: 3, pretrained: true } })
     expect(choice?.scenario).toBe(plan?.scenario)
 
-    const explained = await graft(['explain', run, '--json'])
+    const explained = await graftHere(['explain', run, '--json'])
     const { type: _, ...kept } = choice ?? {}
     expect(explained.events().at(-1)).toMatchObject({
       type: 'result',
@@ -42,16 +43,16 @@ describe('auto, explain, report', () => {
       chosen: 'auto',
       choice: kept,
     })
-    const told = await graft(['explain', run])
+    const told = await graftHere(['explain', run])
     expect(told.stdout).toMatch(/18 of 18 images/)
     expect(told.stdout).toMatch(/classifier\.5 +512 +\d+\.\d % \(\d+\.\d to \d+\.\d\)/)
     expect(told.stdout).toContain(`auto         ${plan?.scenario}: 18 images of 3 classes are few`)
 
-    const resumed = await graft([...train, '--epochs', '2', '--resume'])
+    const resumed = await graftHere([...train, '--epochs', '2', '--resume'])
     expect(resumed.code).toBe(0)
     expect(resumed.events().find(({ type }) => type === 'choice')).toEqual(choice)
 
-    const reported = await graft(['report', run, '--top-losses', '2', '--json'])
+    const reported = await graftHere(['report', run, '--top-losses', '2', '--json'])
     expect([reported.code, reported.complaints]).toEqual([0, []])
     const figures = reported.events().at(-1)
     expect(figures).toMatchObject({
@@ -76,7 +77,7 @@ describe('auto, explain, report', () => {
     expect(html).toContain('A training step of 6 images')
     const [losses = ''] = /<section aria-labelledby="losses">.*?<\/section>/s.exec(html) ?? []
     expect(losses.match(/src="data:image\/jpeg/g)).toHaveLength(4)
-    const elsewhere = await graft(['report', run, place.path('nowhere')])
+    const elsewhere = await graftHere(['report', run, place.path('nowhere')])
     expect([elsewhere.code, elsewhere.complaints]).toEqual([
       1,
       [expect.stringMatching(/^graft: no such folder/)],
@@ -85,7 +86,7 @@ describe('auto, explain, report', () => {
 
   test('a run whose scenario was named says so', async () => {
     const run = place.path('by-hand')
-    await graft([
+    await graftHere([
       'train',
       place.photos,
       '--scenario',
@@ -97,7 +98,7 @@ describe('auto, explain, report', () => {
       '--out',
       run,
     ])
-    const { stdout, code } = await graft(['explain', run])
+    const { stdout, code } = await graftHere(['explain', run])
     expect(code).toBe(0)
     expect(stdout).toMatch(/chosen +by hand/)
     expect(stdout).toMatch(/scenario +small-similar, from pretrained weights\n +Few images/)
@@ -107,7 +108,7 @@ describe('auto, explain, report', () => {
 describe('compare', () => {
   test('trains all four and ends on what each came to', async () => {
     const out = place.path('compare.html')
-    const compared = await graft([
+    const compared = await graftHere([
       'compare',
       place.photos,
       '--epochs',
@@ -152,7 +153,7 @@ describe('compare', () => {
 
   test('ends on the training to type next, of the network and by the steps that were compared', async () => {
     const typed = ['--weights', 'none', '--batch-size', '6', '--lr', '0.01']
-    const { code, stdout } = await graft([
+    const { code, stdout } = await graftHere([
       'compare',
       place.photos,
       '--epochs',
@@ -163,12 +164,12 @@ describe('compare', () => {
     ])
     expect(code).toBe(0)
     expect(stdout.replace(/\s+/g, ' ')).toMatch(
-      /next node \S+graft\.js train \S+ --scenario \S+ --(replace|cut) \S+ --weights none --batch-size 6 --lr 0\.01 ?$/,
+      /next npx graft-webgpu train \S+ --scenario \S+ --(replace|cut) \S+ --weights none --batch-size 6 --lr 0\.01 ?$/,
     )
   })
 
   test('takes one budget', async () => {
-    const { code, complaints } = await graft([
+    const { code, complaints } = await graftHere([
       'compare',
       place.photos,
       '--epochs',

@@ -184,6 +184,18 @@ describe('a folder of classes', () => {
       'dog/2.png',
     ])
   })
+
+  it('takes no link to a folder around it for a class', async () => {
+    await touch(inTemp('around', 'photos'), ['cat/1.png', 'cat/2.png', 'dog/1.png', 'dog/2.png'])
+    await link(inTemp('around', 'photos'), inTemp('around', 'photos', 'loop'))
+    await link(inTemp('around'), inTemp('around', 'photos', 'up'))
+    const data = await openImageFolder(inTemp('around', 'photos'))
+    expect(data.classes).toEqual(['cat', 'dog'])
+    expect(data.remarks).toEqual([
+      `passed over ${inTemp('around', 'photos', 'loop')}: a link to a folder that it lies in`,
+      `passed over ${inTemp('around', 'photos', 'up')}: a link to a folder that it lies in`,
+    ])
+  })
 })
 
 describe('a folder that cannot be used', () => {

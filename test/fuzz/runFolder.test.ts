@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { at } from '../../src/base/at.ts'
 import { Workplace } from '../cli/run.ts'
 import { type CommandName, makeRun, problemWith, runFileNames } from './runFolder.ts'
 
@@ -10,17 +11,18 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => place.remove())
 
-// `npm run fuzz:runs` tries 500 of each file with every command.
+// `npm run fuzz:runs` tries 500 of each file with every command; here each of these has two.
 const sampled: readonly CommandName[] = ['explain', 'predict', 'report', 'resume']
 test.each(runFileNames)(
   'a run whose %s is damaged is read, or refused in one line',
   async (file) => {
-    for (let seed = 0; seed < 5; seed++)
-      for (const command of sampled)
-        expect(
-          await problemWith(run, place.photos, { file, seed, command }),
-          `${command}, seed ${seed}`,
-        ).toBe(null)
+    for (let seed = 0; seed < 2 * sampled.length; seed++) {
+      const command = at(sampled, seed % sampled.length)
+      expect(
+        await problemWith(run, place.photos, { file, seed, command }),
+        `${command}, seed ${seed}`,
+      ).toBe(null)
+    }
   },
   300_000,
 )

@@ -1,7 +1,7 @@
 import { createEngineOn, type EngineOptions } from '../../src/createEngine.ts'
 import type { AdapterChoice } from '../../src/host/host.ts'
-import { nodeHost } from '../../src/nodeHost.ts'
 import type { Engine } from '../../src/tensor/tensor.ts'
+import { lentHost } from './lentDevice.ts'
 
 const engines = new Map<string, Promise<Engine>>()
 
@@ -19,7 +19,7 @@ export function testEngine(
   const known = engines.get(key)
   if (known) return known
   const adapter = (process.env.GRAFT_ADAPTER ?? 'auto') as AdapterChoice
-  const engine = createEngineOn(nodeHost, {
+  const engine = createEngineOn(lentHost, {
     adapter,
     kernels,
     ...(maxBindingBytes ? { maxBindingBytes } : {}),

@@ -1,4 +1,4 @@
-import type { AdapterChoice, FoundAdapter } from '../../src/host/host.ts'
+import type { AdapterChoice, AdapterKind, FoundAdapter, Host } from '../../src/host/host.ts'
 import { nodeHost } from '../../src/nodeHost.ts'
 
 /** Calls of a device whose results hold no values, and are the same for the same description. */
@@ -18,14 +18,17 @@ interface Lender {
   readonly ids: WeakMap<object, number>
 }
 
-const lenders = new Map<AdapterChoice, Promise<Lender>>()
+const lenders = new Map<AdapterKind, Promise<Lender>>()
 const request = nodeHost.requestAdapter
 
 /**
- * Runs work whose engines all compute on one device: each takes it as its own, with buffers of its
+ * The host of engines that all compute on one device: each takes it as its own, with buffers of its
  * own, but a kernel is compiled once for all of them. A software adapter takes seconds to compile
  * those of a training.
  */
+export const lentHost: Host = { ...nodeHost, requestAdapter: lent }
+
+/** Runs work, such as a command, whose engines are opened on that device too. */
 export async function onLentDevice<T>(work: () => Promise<T>): Promise<T> {
   const host = nodeHost as { requestAdapter: typeof request }
   host.requestAdapter = lent
@@ -39,8 +42,8 @@ export async function onLentDevice<T>(work: () => Promise<T>): Promise<T> {
 async function lent(choice: AdapterChoice): Promise<FoundAdapter> {
   const found = await request(choice)
   const requestDevice = async (descriptor?: GPUDeviceDescriptor) => {
-    const known = lenders.get(choice) ?? found.adapter.requestDevice(descriptor).then(lender)
-    lenders.set(choice, known)
+    const known = lenders.get(found.kind) ?? found.adapter.requestDevice(descriptor).then(lender)
+    lenders.set(found.kind, known)
     return lend(await known)
   }
   return { ...found, adapter: seenAs(found.adapter, { requestDevice }) }

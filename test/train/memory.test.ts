@@ -6,7 +6,6 @@ import type { ArrayDataset } from '../../src/data/dataset.ts'
 import type { AdapterChoice } from '../../src/host/host.ts'
 import { alexnet } from '../../src/nn/alexnet.ts'
 import type { Network } from '../../src/nn/network.ts'
-import { nodeHost } from '../../src/nodeHost.ts'
 import { markNonFinite } from '../../src/optim/health.ts'
 import type { Engine } from '../../src/tensor/tensor.ts'
 import type { TrainEvent } from '../../src/train/events.ts'
@@ -17,6 +16,7 @@ import { makeOptimizer } from '../../src/train/optimizers.ts'
 import { fillOptions } from '../../src/train/options/resolve.ts'
 import { applyScenario, type Scenario, scenarios } from '../../src/transfer/scenario.ts'
 import { testEngine } from '../support/engine.ts'
+import { lentHost } from '../support/lentDevice.ts'
 import { drawnShapes } from '../support/shapes.ts'
 
 const batchSize = 8
@@ -32,7 +32,7 @@ afterEach(() => {
 
 /** The peak is the highest since an engine was opened: each measurement has its own. */
 async function freshEngine(): Promise<Engine> {
-  const engine = await createEngineOn(nodeHost, {
+  const engine = await createEngineOn(lentHost, {
     adapter: (process.env.GRAFT_ADAPTER ?? 'auto') as AdapterChoice,
   })
   opened.push(engine)
