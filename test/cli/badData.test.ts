@@ -5,6 +5,7 @@ import { crc32, deflateSync, gzipSync } from 'node:zlib'
 import sharp from 'sharp'
 import { create } from 'tar'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { narrowWeights } from '../support/narrowWeights.ts'
 import { graft, Workplace } from './run.ts'
 import { graftHere, trainOnceHere } from './runHere.ts'
 
@@ -13,9 +14,12 @@ vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
 let place: Workplace
 /** A finished run on the images. */
 let run: string
+/** Options for a network that is trained quickly. */
+let narrow: string[]
 beforeAll(async () => {
   place = await Workplace.make()
   run = place.path('run')
+  narrow = ['--weights', await narrowWeights(place.path('narrow.safetensors'))]
   expect((await trainOnceHere(place.photos, run)).code).toBe(0)
 })
 afterAll(() => place.remove())
@@ -115,6 +119,7 @@ test('odd images are trained on, or named in one line', async () => {
     '1',
     '--out',
     place.path('odd-run'),
+    ...narrow,
   ])
   const shown = (file: string) => file.replace('\n', '\\n').replace('\u001b', '\\u001b')
   const expected = Object.values(images).flatMap(({ file, says }) =>
@@ -156,6 +161,7 @@ test('files that a list of labels names and that are not there', async () => {
     '--out',
     place.path('listed-run'),
     '--json',
+    ...narrow,
   ])
   expect(outcome.code).toBe(0)
   const skipped = outcome

@@ -1,6 +1,7 @@
 import { cp, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { narrowWeights } from '../support/narrowWeights.ts'
 import { Workplace } from './run.ts'
 import { graftHere, trainOnceHere } from './runHere.ts'
 
@@ -11,7 +12,12 @@ let run: string
 beforeAll(async () => {
   place = await Workplace.make()
   run = place.path('run')
-  const trained = await trainOnceHere(place.photos, run)
+  const trained = await trainOnceHere(
+    place.photos,
+    run,
+    '--weights',
+    await narrowWeights(place.path('narrow.safetensors')),
+  )
   expect(trained.code).toBe(0)
 })
 afterAll(() => place.remove())

@@ -1,6 +1,7 @@
 import { mkdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { narrowWeights } from '../support/narrowWeights.ts'
 import { graft, Workplace } from './run.ts'
 import { graftHere } from './runHere.ts'
 
@@ -19,13 +20,16 @@ beforeAll(async () => {
     join(place.photos, 'val', hostile, `${hostile}.png`),
   )
   await mkdir(place.path('empty'))
+  await narrowWeights(place.path('narrow.safetensors'))
   const made = await graftHere([...train, '--out', 'run'], { cwd: place.folder })
   expect(made.code).toBe(0)
 })
 afterAll(() => place.remove())
 
 const network = ['--variant', 'alexnet-64', '--weights', 'alexnet-64-tinyimagenet100'] as const
-const train = ['train', 'photos', '--epochs', '1', '--batch-size', '6'] as const
+/** A network that is trained quickly. */
+const narrow = ['--weights', 'narrow.safetensors', '--batch-size', '6'] as const
+const train = ['train', 'photos', '--epochs', '1', ...narrow] as const
 const image = join('photos', 'val', hostile, `${hostile}.png`)
 const weights = 'alexnet-64-tinyimagenet100'
 
@@ -33,7 +37,7 @@ const weights = 'alexnet-64-tinyimagenet100'
 const commands: Readonly<Record<string, readonly (readonly string[])[]>> = {
   train: [train, ['train', 'photos', '--resume', '--out', 'run'], ['train', 'empty']],
   'lr-find': [
-    ['lr-find', 'photos', '--batch-size', '6'],
+    ['lr-find', 'photos', ...narrow],
     ['lr-find', 'nowhere'],
   ],
   explain: [
@@ -41,11 +45,21 @@ const commands: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['explain', hostile],
   ],
   compare: [
-    ['compare', 'photos', '--epochs', '1', '--batch-size', '6'],
+    ['compare', 'photos', '--epochs', '1', ...narrow],
     ['compare', 'nowhere'],
   ],
   sweep: [
-    ['sweep', 'photos', '--grid', 'lr=0.001,0.01', '--epochs', '1', '--out', 'swept.html'],
+    [
+      'sweep',
+      'photos',
+      '--grid',
+      'lr=0.001,0.01',
+      '--epochs',
+      '1',
+      ...narrow,
+      '--out',
+      'swept.html',
+    ],
     ['sweep', 'nowhere', '--grid', 'lr=0.1'],
   ],
   report: [
@@ -124,7 +138,9 @@ describe.each(Object.entries(commands))('graft %s --json', (_, ways) => {
   test.each(ways.map((args) => [args.join(' '), args] as const))(
     '%j: an object a line',
     async (_name, args) => {
-      const { code, stdout, events, complaints } = await graftHere([...args, '--json'], {
+      // A worker is watched by a process that starts it anew if it dies.
+      const run = args[0] === 'worker' ? graft : graftHere
+      const { code, stdout, events, complaints } = await run([...args, '--json'], {
         cwd: place.folder,
       })
       expect(stdout.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Bidi_Control}]/u)

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { fsPath } from '../../src/base/node/fileNames.ts'
 import { printable } from '../../src/base/printable.ts'
+import { narrowWeights } from '../support/narrowWeights.ts'
 import { filesIn } from '../support/sources.ts'
 import { type GraftOptions, graft, type Outcome, Workplace } from './run.ts'
 import { graftHere, trainOnceHere } from './runHere.ts'
@@ -21,6 +22,8 @@ let place: Workplace
 /** A folder with such names, and a run on it. */
 let folder: string
 let run: string
+/** Options for a network that is trained quickly. */
+let narrow: string[]
 
 /** What a command printed for people: nothing in it acts on a terminal. */
 function expectShown({ stdout, stderr }: Outcome): void {
@@ -38,7 +41,8 @@ beforeAll(async () => {
     await writeFile(join(root, 'train', oddClasses.circle, 'broken\u202e.png'), 'text')
   })
   run = place.path('run\u202e')
-  const trained = await trainOnceHere(folder, run)
+  narrow = ['--weights', await narrowWeights(place.path('narrow.safetensors'))]
+  const trained = await trainOnceHere(folder, run, ...narrow)
   expect(trained.code).toBe(0)
   expectShown(trained)
   expect(trained.stdout).toContain('cir\\u202ecle\\u001b[2J')
@@ -64,7 +68,7 @@ describe('names that would act on a terminal', () => {
       '--count',
       '2',
     ],
-    'lr-find': () => ['lr-find', folder, '--steps', '10'],
+    'lr-find': () => ['lr-find', folder, ...narrow],
     export: () => ['export', run, '--format', 'onnx', '--out', place.path('a\u202e.onnx')],
     inspect: () => ['inspect', run, '--out', place.path('inspect\u202e.html')],
     'no such folder': () => ['train', `${folder}\u202e\n\u001b[2J`],
@@ -137,7 +141,7 @@ describe.runIf(process.platform === 'linux')('names that are not UTF-8', () => {
   test('train, and every command after it', async () => {
     const out = place.path('latin-run')
     const train = ['train', latin, '--scenario', 'small-similar', '--epochs', '1', '--out', out]
-    const trained = await graft(train)
+    const trained = await graft([...train, ...narrow])
     expect([trained.code, trained.complaints]).toEqual([0, []])
     expectShown(trained)
     expect(trained.stdout).toContain(`${shown} 4 + 2`)
@@ -191,7 +195,7 @@ test('graft train . in a folder of classes, and the commands that it prints', as
   const classes = place.path('here')
   await cp(join(place.photos, 'train'), classes, { recursive: true })
   const here = (args: readonly string[]) => graftHere(args, { cwd: classes })
-  expect((await here(['train', '.', '--epochs', '1'])).code).toBe(0)
+  expect((await here(['train', '.', '--epochs', '1', ...narrow])).code).toBe(0)
   const run = 'runs/here'
   const said = 'graft: passed over folders of trained runs: runs'
   for (const args of [
@@ -203,6 +207,6 @@ test('graft train . in a folder of classes, and the commands that it prints', as
     const { code, complaints } = await here(args)
     expect([code, complaints]).toEqual([0, [said]])
   }
-  const again = await here(['train', '.', '--epochs', '1', '--out', 'model'])
+  const again = await here(['train', '.', '--epochs', '1', '--out', 'model', ...narrow])
   expect(again.complaints).toContain('graft: passed over folders of trained runs: runs')
 })

@@ -4,6 +4,7 @@ import { parse } from 'csv-parse/sync'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { openLabelFile } from '../../src/data/labelFile.ts'
 import { readRunConfig, writeRunTrust } from '../../src/train/runFolder.ts'
+import { narrowWeights } from '../support/narrowWeights.ts'
 import { exists, graft, Workplace } from './run.ts'
 import { graftHere, trainOnceHere } from './runHere.ts'
 
@@ -31,7 +32,12 @@ beforeAll(async () => {
     await writeFile(join(mixed, name), 'text')
   await mkdir(place.path('empty'))
   await symlink('.', join(mixed, 'b', 'around'))
-  const trained = await trainOnceHere(place.photos, run)
+  const trained = await trainOnceHere(
+    place.photos,
+    run,
+    '--weights',
+    await narrowWeights(place.path('narrow.safetensors')),
+  )
   expect(trained.code).toBe(0)
 })
 afterAll(() => place.remove())

@@ -2,6 +2,7 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { readSafetensors } from '../../src/weights/safetensors.ts'
+import { narrowWeights } from '../support/narrowWeights.ts'
 import { exists, graft, Workplace } from './run.ts'
 import { graftHere } from './runHere.ts'
 
@@ -9,8 +10,11 @@ import { graftHere } from './runHere.ts'
 vi.setConfig({ testTimeout: 300_000 })
 
 let place: Workplace
+/** Weights of a network that is trained quickly. */
+let narrow: string
 beforeAll(async () => {
   place = await Workplace.make()
+  narrow = await narrowWeights(place.path('narrow.safetensors'))
 })
 afterAll(() => place.remove())
 
@@ -131,7 +135,9 @@ describe('train, evaluate, predict', () => {
 })
 
 describe('runs that go on', () => {
-  const options = [
+  const options = () => [
+    '--weights',
+    narrow,
     '--batch-size',
     '4',
     '--scenario',
@@ -152,10 +158,10 @@ describe('runs that go on', () => {
       ...more,
     ]
     const train = (name: string, ...more: string[]) => graftHere(typed(name, more))
-    expect((await train('whole', ...options, '--epochs', '2')).code).toBe(0)
-    expect((await train('resumed', ...options, '--epochs', '1')).code).toBe(0)
+    expect((await train('whole', ...options(), '--epochs', '2')).code).toBe(0)
+    expect((await train('resumed', ...options(), '--epochs', '1')).code).toBe(0)
     // In processes of their own, which know nothing of those.
-    expect((await graft(typed('again', [...options, '--epochs', '2']))).code).toBe(0)
+    expect((await graft(typed('again', [...options(), '--epochs', '2']))).code).toBe(0)
     const on = await graft(typed('resumed', ['--epochs', '2', '--resume']))
     expect(on.stdout).toMatch(/resumed +after epoch 1/)
     expect((await metricsOf(place.path('resumed'))).map(({ epoch }) => epoch)).toEqual([1, 2])
@@ -167,7 +173,7 @@ describe('runs that go on', () => {
       2,
       [expect.stringMatching(/was started with --batch-size 4; leave --batch-size out/)],
     ])
-    const twice = await train('whole', ...options)
+    const twice = await train('whole', ...options())
     expect([twice.code, twice.complaints]).toEqual([
       2,
       [expect.stringMatching(/holds a run already: --resume .* --force .* --out/)],
@@ -186,7 +192,7 @@ describe('runs that go on', () => {
     const run = place.path('interrupted')
     let sent = false
     const stopped = await graft(
-      ['train', place.photos, ...options, '--epochs', '500', '--out', run, '--json'],
+      ['train', place.photos, ...options(), '--epochs', '500', '--out', run, '--json'],
       {
         onStdout: (text, kill) => {
           if (sent || !text.includes('"type":"epoch"')) return
@@ -212,7 +218,7 @@ describe('runs that go on', () => {
   test('Ctrl-C before the first epoch is finished leaves nothing behind', async () => {
     const run = place.path('stopped-early')
     let sent = false
-    const stopped = await graft(['train', place.photos, ...options, '--out', run], {
+    const stopped = await graft(['train', place.photos, ...options(), '--out', run], {
       onStdout: (text, kill) => {
         if (sent || !text.includes('adapter ')) return
         sent = true
@@ -228,7 +234,7 @@ describe('runs that go on', () => {
 
   test('a reader that goes away stops training quietly', async () => {
     const stopped = await graft(
-      ['train', place.photos, ...options, '--epochs', '500', '--out', place.path('piped')],
+      ['train', place.photos, ...options(), '--epochs', '500', '--out', place.path('piped')],
       {
         onStdout: (text, _kill, close) => {
           if (/ 1\/500 /.test(text)) close()

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { narrowWeights } from '../support/narrowWeights.ts'
 import { Workplace } from './run.ts'
 import { graftHere } from './runHere.ts'
 
@@ -115,6 +116,8 @@ describe('compare', () => {
       '1',
       '--batch-size',
       '6',
+      '--weights',
+      await narrowWeights(place.path('narrow.safetensors')),
       '--out',
       out,
       '--json',

@@ -2,19 +2,16 @@
  * Damaged run folders, as somebody may hand one on, and what the commands say about them. The
  * commands run in this process.
  */
-import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { at } from '../../src/base/at.ts'
 import { Random } from '../../src/base/random.ts'
-import { alexnet } from '../../src/nn/alexnet.ts'
-import { metadataOf } from '../../src/nn/metadata.ts'
 import { writeRunTrust } from '../../src/train/runFolder.ts'
 import { spreadOf } from '../../src/train/spread.ts'
 import type { Trust } from '../../src/train/trust.ts'
-import { writeSafetensors } from '../../src/weights/safetensors.ts'
 import { graftHere, runHere } from '../cli/runHere.ts'
-import { testEngine } from '../support/engine.ts'
+import { narrowWeights } from '../support/narrowWeights.ts'
 import { damaged, damages } from './mutations.ts'
 
 /** The files of a run that are damaged, one at a time. */
@@ -66,16 +63,7 @@ const values: readonly unknown[] = [
 
 /** A run of two epochs of a small network, with its images beside it. */
 export async function makeRun(folder: string, photos: string): Promise<string> {
-  const network = await alexnet(await testEngine(), {
-    variant: 'alexnet-64',
-    channels: [4, 4, 4, 4, 4],
-    hidden: 8,
-    classes: 5,
-  })
-  const weights = join(folder, 'start.safetensors')
-  await mkdir(folder, { recursive: true })
-  await writeFile(weights, writeSafetensors(await network.stateDict(), metadataOf(network)))
-  network.dispose()
+  const weights = await narrowWeights(join(folder, 'start.safetensors'))
   const run = join(folder, 'run')
   const told = await runHere('train', photos, '--weights', weights, '--epochs', '2', '--out', run)
   if (told.code !== 0) throw new Error(told.stderr)

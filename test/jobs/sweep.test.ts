@@ -10,6 +10,7 @@ import { trainingKind } from '../../src/jobs/node/training.ts'
 import { openStore } from '../../src/store/node/openStore.ts'
 import { bestRow, sweepRow } from '../../src/train/sweep.ts'
 import { runHere } from '../cli/runHere.ts'
+import { narrowWeights } from '../support/narrowWeights.ts'
 import { drawnShapes } from '../support/shapes.ts'
 import { placeOfTests, stored, storedShapes } from '../support/stored.ts'
 
@@ -70,7 +71,8 @@ test('rows have the mean and the deviation of their seeds, and the chart a bar f
 test('a sweep trains as train does, and finds what is done', async () => {
   const work = join(folder, 'work')
   const page = join(folder, 'sweep.html')
-  const common = ['--scenario', 'small-similar', '--epochs', '2']
+  const narrow = await narrowWeights(join(folder, 'narrow.safetensors'))
+  const common = ['--scenario', 'small-similar', '--epochs', '2', '--weights', narrow]
   const args = [
     ...['sweep', join(folder, 'shapes'), ...common, '--grid', 'lr=1e-4,1e-2', '--seeds', '2'],
     ...['--store', work, '--out', page, '--json'],

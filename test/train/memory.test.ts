@@ -88,11 +88,12 @@ describe('what training will take', () => {
         const plan = planMemory(model, { batchSize, optimizer, cache: false })
         const settings = fillOptions({ batchSize, optimizer, cache: false })
         await prepareTraining(model, settings, () => {})
-        await steps(model, 3, { optimizer })
+        await steps(model, 2, { optimizer })
         expect(plan.problem).toBe(null)
         expect(model.engine.memory().peakBytes).toBe(Math.max(plan.peakBytes ?? 0, loaded))
       }
-      for (const cache of [true, false]) {
+      // Where no layer is frozen there is nothing to keep.
+      for (const cache of scenario.startsWith('small') ? [true, false] : [false]) {
         const model = await network(await freshEngine(), scenario)
         const loaded = model.engine.memory().peakBytes
         const options = { batchSize, cache, pictures: data.train.length }
