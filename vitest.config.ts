@@ -10,7 +10,8 @@ const computesHere = ['test/support/engine.ts', 'test/support/lentDevice.ts']
 
 /** Whether a file of test/ computes on what tests share, itself or by what it imports. */
 function usesEngine(file: string): boolean {
-  const imported = [...readFileSync(file, 'utf8').matchAll(/ from '(\..+\.ts)'/g)]
+  const text = readFileSync(file, 'utf8')
+  const imported = [...text.matchAll(/^(?:import|export) (?!type\b)[^']* from '(\..+\.ts)'/gm)]
     .map(([, path = '']) => join(file, '..', path))
     .filter((path) => path.startsWith('test/') && existsSync(path))
   return imported.some((path) => computesHere.includes(path) || usesEngine(path))

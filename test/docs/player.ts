@@ -7,6 +7,8 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Command } from 'commander'
 import type * as Main from '../../src/cli/main.ts'
+import type { Host } from '../../src/host/host.ts'
+import { lending } from '../support/lentDevice.ts'
 import { preparePlace, serveDownloads } from './place.ts'
 
 export type Step =
@@ -29,6 +31,9 @@ export interface Played {
 const [, , packageFolder = ''] = process.argv
 const load = (name: string) => import(pathToFileURL(join(packageFolder, 'dist', name)).href)
 const { runCommand, makeProgram }: typeof Main = await load('cli/main.js')
+// All of it computes on one device, for which a kernel is compiled once.
+const { nodeHost } = (await load('nodeHost.js')) as { nodeHost: Host }
+Object.assign(nodeHost, lending(nodeHost))
 
 process.on('message', async (step: Step) => {
   process.send?.(await play(step))

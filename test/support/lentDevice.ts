@@ -18,35 +18,38 @@ interface Lender {
   readonly ids: WeakMap<object, number>
 }
 
-const lenders = new Map<AdapterKind, Promise<Lender>>()
-const request = nodeHost.requestAdapter
-
 /**
- * The host of engines that all compute on one device: each takes it as its own, with buffers of its
+ * A host whose engines all compute on one device: each takes it as its own, with buffers of its
  * own, but a kernel is compiled once for all of them. A software adapter takes seconds to compile
  * those of a training.
  */
-export const lentHost: Host = { ...nodeHost, requestAdapter: lent }
+export function lending(host: Host): Host {
+  const { requestAdapter } = host
+  const lenders = new Map<AdapterKind, Promise<Lender>>()
+  const lent = async (choice: AdapterChoice): Promise<FoundAdapter> => {
+    const found = await requestAdapter(choice)
+    const requestDevice = async (descriptor?: GPUDeviceDescriptor) => {
+      const known = lenders.get(found.kind) ?? found.adapter.requestDevice(descriptor).then(lender)
+      lenders.set(found.kind, known)
+      return lend(await known)
+    }
+    return { ...found, adapter: seenAs(found.adapter, { requestDevice }) }
+  }
+  return { ...host, requestAdapter: lent }
+}
 
-/** Runs work, such as a command, whose engines are opened on that device too. */
+const { requestAdapter } = nodeHost
+export const lentHost = lending(nodeHost)
+
+/** Runs work, such as a command, whose engines are opened on the same device. */
 export async function onLentDevice<T>(work: () => Promise<T>): Promise<T> {
-  const host = nodeHost as { requestAdapter: typeof request }
-  host.requestAdapter = lent
+  const host = nodeHost as { requestAdapter: Host['requestAdapter'] }
+  host.requestAdapter = lentHost.requestAdapter
   try {
     return await work()
   } finally {
-    host.requestAdapter = request
+    host.requestAdapter = requestAdapter
   }
-}
-
-async function lent(choice: AdapterChoice): Promise<FoundAdapter> {
-  const found = await request(choice)
-  const requestDevice = async (descriptor?: GPUDeviceDescriptor) => {
-    const known = lenders.get(found.kind) ?? found.adapter.requestDevice(descriptor).then(lender)
-    lenders.set(found.kind, known)
-    return lend(await known)
-  }
-  return { ...found, adapter: seenAs(found.adapter, { requestDevice }) }
 }
 
 function lender(device: GPUDevice): Lender {
