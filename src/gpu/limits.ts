@@ -12,14 +12,31 @@ const raisedLimits = [
   'maxComputeWorkgroupSizeZ',
 ] as const
 
+const wantedFeatures: readonly GPUFeatureName[] = [
+  'subgroups',
+  'subgroup-size-control',
+  'timestamp-query',
+  'shader-f16',
+]
+
 /** What is requested of an adapter: the highest limits, and every useful feature. */
 export function deviceDescriptor({ limits, features }: GPUAdapter): GPUDeviceDescriptor {
   return {
-    requiredFeatures: (['subgroups', 'timestamp-query', 'shader-f16'] as const).filter((feature) =>
-      features.has(feature),
-    ),
+    requiredFeatures: wantedFeatures.filter((feature) => features.has(feature)),
     requiredLimits: Object.fromEntries(raisedLimits.map((name) => [name, limits[name]])),
   }
+}
+
+/**
+ * The size of a subgroup to ask for, where a device has subgroups of 32 and of 64 threads: AMD's
+ * GPUs, whose driver would choose 64. With 32, a thread may have twice as many registers, and
+ * RDNA 3 issues two multiply-adds at a time. Null where the driver's choice is the only one, or the
+ * better one.
+ */
+export function subgroupSizeToAsk({ features, adapterInfo }: GPUDevice): 32 | null {
+  const { subgroupMinSize, subgroupMaxSize } = adapterInfo
+  const choice = subgroupMinSize === 32 && subgroupMaxSize === 64
+  return choice && features.has('subgroup-size-control') ? 32 : null
 }
 
 /** How large one binding may be, and where it may begin. */

@@ -8,6 +8,7 @@
 import { UsageError } from '../base/errors.ts'
 import type { Gpu } from '../gpu/gpu.ts'
 import { type Constants, type Kernel, maxGroups, type Numbers } from '../gpu/kernels/kernel.ts'
+import { subgroupSizeToAsk } from '../gpu/limits.ts'
 import {
   type BlockTiling,
   type Problem,
@@ -21,6 +22,7 @@ import {
   columnCount,
   noteContraction,
   problemOf,
+  type RowOperand,
   stepCount,
   type Triple,
   vectorWidths,
@@ -118,7 +120,10 @@ export function contract(gpu: Gpu, choose: ChooseTiling, wanted: Contraction): v
     tiling.kernel === 'tile'
       ? stepsPerVector * unrollFactor(tiling.steps / stepsPerVector, innermost)
       : 1
-  const c = tiling.kernel === 'tile' ? withLongestUnroll(wanted, unrollOf) : wanted
+  const c =
+    tiling.kernel === 'tile'
+      ? withLongestUnroll(wanted, unrollOf)
+      : withAlignedSteps(wanted, tiling.depth)
   const { b, y } = c
   const cols = columnCount(c)
   const a = panelsOf(gpu, c, tiling.rows)
@@ -184,7 +189,7 @@ export function contract(gpu: Gpu, choose: ChooseTiling, wanted: Contraction): v
       Y_IS_VEC4: storesVectors ? 1 : 0,
       ...(tiling.kernel === 'tile'
         ? tileConstants(gpu, tiling, unrollOf(c.depth[2]))
-        : blockConstants(tiling)),
+        : blockConstants(gpu, tiling, c)),
     },
   )
   if (splits > 1) sumOuter(gpu, target, y.dst, splits, size)
@@ -204,13 +209,59 @@ function tileConstants(gpu: Gpu, { rows, columns }: RegisterTiling, UNROLL: numb
   }
 }
 
-function blockConstants({ columns, depth, threadRows, threadColumns }: BlockTiling): Constants {
+function blockConstants(
+  { device }: Gpu,
+  { columns, depth, threadRows, threadColumns }: BlockTiling,
+  c: Contraction,
+): Constants {
   return {
     BLOCK_COLS: columns,
     BLOCK_DEPTH: depth,
     THREAD_ROWS: threadRows,
     THREAD_COLS: threadColumns,
+    ALIGNED: stepsAreAligned(c, depth) ? 1 : 0,
+    WAVE: subgroupSizeToAsk(device) ?? 0,
   }
+}
+
+/** Whether all steps of every block have the same k0 and k1. */
+function stepsAreAligned(c: Contraction, blockDepth: number): boolean {
+  const steps = c.depth[2] * vectorWidths(c).stepsPerVector
+  return steps > 0 && steps % blockDepth === 0
+}
+
+/** The orders of the sum's indices that are worth trying. */
+const reorderings: readonly ((triple: Triple) => Triple)[] = [
+  (triple) => triple,
+  ([k0, k1, k2]) => [k0, k2, k1],
+  ([k0, k1, k2]) => [k1, k2, k0],
+]
+
+/** The same sum with its indices in another order. A is not packed by the caller. */
+function reordered(
+  c: Contraction,
+  a: RowOperand,
+  reorder: (triple: Triple) => Triple,
+): Contraction {
+  return {
+    ...c,
+    depth: reorder(c.depth),
+    a: { ...a, strides: reorder(a.strides) },
+    b: { ...c.b, strides: reorder(c.b.strides) },
+  }
+}
+
+/**
+ * The same sum, with its indices reordered so that no block of steps has different values of the
+ * outer ones. Unchanged if that cannot be, or if the order of the indices matters.
+ */
+function withAlignedSteps(c: Contraction, blockDepth: number): Contraction {
+  const { a, depth } = c
+  const vectors = depth[0] * vectorWidths(c).stepsPerVector
+  if (typeof a === 'function' || (a.outerSteps ?? vectors) < vectors) return c
+  const all = { ...a, outerSteps: undefined } // all steps count: k0 may take any place
+  const orders = reorderings.map((reorder) => reordered(c, all, reorder))
+  return orders.find((order) => stepsAreAligned(order, blockDepth)) ?? c
 }
 
 /**
@@ -218,22 +269,13 @@ function blockConstants({ columns, depth, threadRows, threadColumns }: BlockTili
  * Unchanged if the order of the indices matters.
  */
 function withLongestUnroll(c: Contraction, unrollOf: (innermost: number) => number): Contraction {
-  if (c.interleaved === 'depth' || c.split || typeof c.a === 'function') return c
-  const reorderings: readonly ((triple: Triple) => Triple)[] = [
-    (triple) => triple,
-    ([k0, k1, k2]) => [k0, k2, k1],
-    ([k0, k1, k2]) => [k1, k2, k0],
-  ]
+  const { a } = c
+  if (c.interleaved === 'depth' || c.split || typeof a === 'function') return c
   const unrollAfter = (reorder: (triple: Triple) => Triple) => unrollOf(reorder(c.depth)[2])
   const reorder = reorderings.reduce((best, one) =>
     unrollAfter(one) > unrollAfter(best) ? one : best,
   )
-  return {
-    ...c,
-    depth: reorder(c.depth),
-    a: { ...c.a, strides: reorder(c.a.strides) },
-    b: { ...c.b, strides: reorder(c.b.strides) },
-  }
+  return reordered(c, a, reorder)
 }
 
 /** Whether four columns of y are always neighbors that can be stored as one vector. */

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Storage } from '../../src/gpu/memory/pool.ts'
+import { TilingSelector } from '../../src/gpu/tiling/tilingSelector.ts'
 import { arrangeImages, imageVectors } from '../../src/ops/arrangeImages.ts'
 import { contract } from '../../src/ops/contract.ts'
 import type { Contraction } from '../../src/ops/contraction.ts'
@@ -10,6 +11,7 @@ import { gaussian } from '../../src/reference/random.ts'
 import { type NdBuffer, type Shape, sizeOf } from '../../src/tensor/ndbuffer.ts'
 import { expectClose, sumTolerance } from '../support/compare.ts'
 import { testEngine } from '../support/engine.ts'
+import { largeProblem } from '../support/tilings.ts'
 
 const engine = await testEngine()
 const { gpu } = engine
@@ -257,6 +259,29 @@ describe('a contraction', () => {
       const wrong = (await read(y)).findIndex((value, i) => value !== 3 * (i % 1000))
       expect(wrong).toBe(-1)
     })
+  })
+})
+
+describe('a contraction in blocks whose steps lie in a row', () => {
+  const shapes = new TilingSelector('hardware', null).candidates(largeProblem)
+  const shape = shapes.find(({ kernel }) => kernel === 'block') ?? expect.fail('there is a block')
+
+  test.each<[Contraction['interleaved'], readonly [number, number, number]]>([
+    ['none', [3, 2, 64]],
+    ['columns', [3, 2, 32]],
+    ['depth', [2, 3, 16]],
+    ['depth', [8, 3, 5]],
+  ])('interleaved: %s, %j steps', async (interleaved, depth) => {
+    const tilings = gpu.tilings ?? expect.fail('the tests run the fast kernels')
+    const extents = { ...usual, rows: 17, columns: [2, 3, 7] as const, depth, interleaved }
+    try {
+      for (const splits of [1, 3]) {
+        tilings.override = () => ({ ...shape, splits })
+        await check({ ...extents, split: splits > 1 })
+      }
+    } finally {
+      tilings.override = null
+    }
   })
 })
 

@@ -157,16 +157,17 @@ const blockShape = (
 ): BlockShape => ({ kernel: 'block', rows, columns, depth, threadRows, threadColumns })
 
 /**
- * From small to large; 128 x 128 with 16 steps fills the 16 KiB of shared memory that every device
- * has.
+ * From small to large; the largest fills the 16 KiB of shared memory that every device has. A
+ * thread with 8 x 8 sums reads one byte of shared memory for each multiply-add, and has registers
+ * enough on every GPU. Each thread copies the same number of vectors of both operands, so there are
+ * at least `columns` threads, and at most depth / 8 · rows.
  */
 const blockShapes: readonly BlockShape[] = [
-  blockShape(16, 64, 4, 4),
-  blockShape(32, 64, 4, 4),
-  blockShape(64, 64, 4, 4),
-  blockShape(64, 128, 8, 4),
+  blockShape(16, 64, 4, 4, 32),
+  blockShape(32, 64, 8, 4),
+  blockShape(64, 64, 8, 8),
+  blockShape(64, 128, 8, 8),
   blockShape(128, 128, 8, 8),
-  blockShape(128, 128, 8, 8, 8),
 ]
 
 /** How many blocks of this shape cover the output. */
@@ -179,11 +180,9 @@ function blockFor(problem: Problem, busy: number): BlockTiling {
   const enough = (shape: BlockShape) =>
     blockCount(shape, problem) * Math.min(problem.mostSplits, 8) >= busy / 4
   const padding = ({ rows }: BlockShape) => (Math.ceil(problem.rows / rows) * rows) / problem.rows
-  const best = blockShapes
-    .filter(({ depth }) => depth === 16)
-    .reduce((smaller, shape) =>
-      padding(shape) <= Math.max(1.34, padding(smaller)) && enough(shape) ? shape : smaller,
-    )
+  const best = blockShapes.reduce((smaller, shape) =>
+    padding(shape) <= Math.max(1.34, padding(smaller)) && enough(shape) ? shape : smaller,
+  )
   return splitBlock(best, problem, busy)
 }
 
