@@ -12,12 +12,13 @@ const raisedLimits = [
   'maxComputeWorkgroupSizeZ',
 ] as const
 
-const wantedFeatures: readonly GPUFeatureName[] = [
+/** TypeScript's WebGPU types do not know 'subgroup-size-control' yet. */
+const wantedFeatures = [
   'subgroups',
   'subgroup-size-control',
   'timestamp-query',
   'shader-f16',
-]
+] as readonly string[] as readonly GPUFeatureName[]
 
 /** What is requested of an adapter: the highest limits, and every useful feature. */
 export function deviceDescriptor({ limits, features }: GPUAdapter): GPUDeviceDescriptor {
@@ -36,7 +37,7 @@ export function deviceDescriptor({ limits, features }: GPUAdapter): GPUDeviceDes
 export function subgroupSizeToAsk({ features, adapterInfo }: GPUDevice): 32 | null {
   const { subgroupMinSize, subgroupMaxSize } = adapterInfo
   const choice = subgroupMinSize === 32 && subgroupMaxSize === 64
-  return choice && features.has('subgroup-size-control') ? 32 : null
+  return choice && features.has('subgroup-size-control' as GPUFeatureName) ? 32 : null
 }
 
 /** How large one binding may be, and where it may begin. */

@@ -65,8 +65,8 @@ export class TilingSelector {
 
   /** The tiling for a problem that was never measured. */
   rule(problem: Problem): Tiling {
-    if (this.lanes === null || this.kind === 'hardware')
-      return blockFor(problem, this.kind === 'hardware' ? 512 : 16)
+    if (this.kind === 'hardware') return blockFor(problem, blockShapes, 512)
+    if (this.lanes === null) return blockFor(problem, smallBlockShapes, busyCpu)
     const rows = tileRows(
       this.kind === 'lavapipe' ? lavapipeRows(problem.rows) : swiftshaderRows,
       problem.rows,
@@ -78,10 +78,9 @@ export class TilingSelector {
   candidates(problem: Problem): Tiling[] {
     const { kind, lanes } = this
     const tiles = lanes === null ? [] : registerCandidates(problem, lanes)
-    const blocks =
-      kind === 'hardware' || lanes === null
-        ? blockShapes.map((shape) => splitBlock(shape, problem, 512))
-        : []
+    const shapes =
+      kind === 'hardware' ? blockShapes : lanes === null ? smallBlockShapes : ([] as const)
+    const blocks = shapes.map((shape) => splitBlock(shape, problem, 512))
     const all = [this.rule(problem), ...tiles, ...blocks].flatMap((tiling) =>
       problem.mostSplits > 1
         ? [1, 0.5, 2, 4].map((factor) => ({
@@ -170,17 +169,23 @@ const blockShapes: readonly BlockShape[] = [
   blockShape(128, 128, 8, 8),
 ]
 
+/**
+ * For CPU adapters without reliable subgroups: their compilers take half a minute for threads of
+ * 8 x 8 sums, whose steps are written out.
+ */
+const smallBlockShapes = blockShapes.slice(0, 2)
+
 /** How many blocks of this shape cover the output. */
 function blockCount({ rows, columns }: BlockShape, problem: Problem): number {
   return Math.ceil(problem.rows / rows) * Math.ceil(problem.columns / columns) * problem.planes
 }
 
 /** The largest block that leaves few rows idle and still gives work to every core of the device. */
-function blockFor(problem: Problem, busy: number): BlockTiling {
+function blockFor(problem: Problem, shapes: readonly BlockShape[], busy: number): BlockTiling {
   const enough = (shape: BlockShape) =>
     blockCount(shape, problem) * Math.min(problem.mostSplits, 8) >= busy / 4
   const padding = ({ rows }: BlockShape) => (Math.ceil(problem.rows / rows) * rows) / problem.rows
-  const best = blockShapes.reduce((smaller, shape) =>
+  const best = shapes.reduce((smaller, shape) =>
     padding(shape) <= Math.max(1.34, padding(smaller)) && enough(shape) ? shape : smaller,
   )
   return splitBlock(best, problem, busy)
