@@ -15,6 +15,8 @@
 //   k = ((k0 · depth1 + k1) · depth2 + k2) · STEPS_PER_LOAD + e
 // where e is the component of a vector of b. ALIGNED: the BLOCK_DEPTH steps of every block have the
 // same k0 and k1. Then no address in the loop needs a division, and no step a check.
+// STEPS: how many steps of a half are written out. For a GPU all of them: the loop over them then
+//   has a single turn, and vanishes. A compiler for a CPU would take a minute for that.
 // WAVE: the size of a subgroup that is asked for; 0: the driver's choice.
 // checked by test/ops/contract.test.ts, test/ops/contractTiles.test.ts
 #if WAVE != 0
@@ -190,22 +192,25 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
       #end if
       #let next_half = 1 - half
       #include "contract/block_next.wgsl"
-      #repeat step in 0..HALF_DEPTH
-        #repeat vec in 0..ROW_VECTORS
-          let a#{half}_#{step}_#{vec} = block_a[#{half}][#{step}][#{vec}][row_part];
-        #end repeat vec
-        #repeat vec in 0..COL_VECTORS
-          let b#{half}_#{step}_#{vec} = block_b[#{half}][#{step}][#{vec}][col_part];
-        #end repeat vec
-        // What was read last is used first: then all of it is there, after a single wait.
-        #repeat j in 0..COL_VECTORS
-          #let vec = COL_VECTORS - 1 - j
-          #repeat i in 0..THREAD_ROWS
-            #let row = THREAD_ROWS - 1 - i
-            sum#{row}_#{vec} += a#{half}_#{step}_#{row / 4}[#{row % 4}] * b#{half}_#{step}_#{vec};
-          #end repeat i
-        #end repeat j
-      #end repeat step
+      for (var first = 0u; first < #{HALF_DEPTH}u; first += #{STEPS}u) {
+        #repeat step in 0..STEPS
+          #repeat vec in 0..ROW_VECTORS
+            let a#{half}_#{step}_#{vec} = block_a[#{half}][first + #{step}u][#{vec}][row_part];
+          #end repeat vec
+          #repeat vec in 0..COL_VECTORS
+            let b#{half}_#{step}_#{vec} = block_b[#{half}][first + #{step}u][#{vec}][col_part];
+          #end repeat vec
+          // What was read last is used first: then all of it is there, after a single wait.
+          #repeat j in 0..COL_VECTORS
+            #let vec = COL_VECTORS - 1 - j
+            #repeat i in 0..THREAD_ROWS
+              #let row = THREAD_ROWS - 1 - i
+              sum#{row}_#{vec} +=
+                a#{half}_#{step}_#{row / 4}[#{row % 4}] * b#{half}_#{step}_#{vec};
+            #end repeat i
+          #end repeat j
+        #end repeat step
+      }
     #end repeat half
     blocks_left--;
     if (blocks_left == 0u) {

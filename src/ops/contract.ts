@@ -211,7 +211,7 @@ function tileConstants(gpu: Gpu, { rows, columns }: RegisterTiling, UNROLL: numb
 
 function blockConstants(
   { device }: Gpu,
-  { columns, depth, threadRows, threadColumns }: BlockTiling,
+  { columns, depth, threadRows, threadColumns, steps }: BlockTiling,
   c: Contraction,
 ): Constants {
   return {
@@ -219,6 +219,7 @@ function blockConstants(
     BLOCK_DEPTH: depth,
     THREAD_ROWS: threadRows,
     THREAD_COLS: threadColumns,
+    STEPS: steps,
     ALIGNED: stepsAreAligned(c, depth) ? 1 : 0,
     WAVE: subgroupSizeToAsk(device) ?? 0,
   }

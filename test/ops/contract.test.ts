@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Storage } from '../../src/gpu/memory/pool.ts'
-import { TilingSelector } from '../../src/gpu/tiling/tilingSelector.ts'
 import { arrangeImages, imageVectors } from '../../src/ops/arrangeImages.ts'
 import { contract } from '../../src/ops/contract.ts'
 import type { Contraction } from '../../src/ops/contraction.ts'
@@ -11,11 +10,12 @@ import { gaussian } from '../../src/reference/random.ts'
 import { type NdBuffer, type Shape, sizeOf } from '../../src/tensor/ndbuffer.ts'
 import { expectClose, sumTolerance } from '../support/compare.ts'
 import { testEngine } from '../support/engine.ts'
-import { largeProblem } from '../support/tilings.ts'
+import { everyTiling } from '../support/tilings.ts'
 
 const engine = await testEngine()
 const { gpu } = engine
-const choose = gpu.tilings?.select ?? expect.fail('the tests run the fast kernels')
+const tilings = gpu.tilings ?? expect.fail('the tests run the fast kernels')
+const choose = tilings.select
 
 /** Gaussian values, as float32 has them, here and on the GPU. */
 function draw(shape: Shape, seed: number): { data: Float64Array; buffer: NdBuffer } {
@@ -238,7 +238,7 @@ describe('a contraction', () => {
       mostSplits: 1,
     })
     const cols =
-      65_535 * tiling.columns * (tiling.kernel === 'tile' ? (gpu.tilings?.lanes ?? 1) : 1) + 1
+      65_535 * tiling.columns * (tiling.kernel === 'tile' ? (tilings.lanes ?? 1) : 1) + 1
     const a = { storage: gpu.upload(Float32Array.of(3)), shape: [1] }
     const values = Float32Array.from({ length: cols }, (_, i) => i % 1000)
     const b = { storage: gpu.upload(values), shape: [cols] }
@@ -263,8 +263,9 @@ describe('a contraction', () => {
 })
 
 describe('a contraction in blocks whose steps lie in a row', () => {
-  const shapes = new TilingSelector('hardware', null).candidates(largeProblem)
-  const shape = shapes.find(({ kernel }) => kernel === 'block') ?? expect.fail('there is a block')
+  const [, shape] =
+    everyTiling(tilings).find(([name]) => name.startsWith('block of 64 x 64')) ??
+    expect.fail('there is such a block')
 
   test.each<[Contraction['interleaved'], readonly [number, number, number]]>([
     ['none', [3, 2, 64]],
@@ -272,7 +273,6 @@ describe('a contraction in blocks whose steps lie in a row', () => {
     ['depth', [2, 3, 16]],
     ['depth', [8, 3, 5]],
   ])('interleaved: %s, %j steps', async (interleaved, depth) => {
-    const tilings = gpu.tilings ?? expect.fail('the tests run the fast kernels')
     const extents = { ...usual, rows: 17, columns: [2, 3, 7] as const, depth, interleaved }
     try {
       for (const splits of [1, 3]) {

@@ -8,11 +8,11 @@ import { sizeOf } from '../../src/tensor/ndbuffer.ts'
 import type { Tensor } from '../../src/tensor/tensor.ts'
 import { expectClose, sumTolerance } from '../support/compare.ts'
 import { testEngine } from '../support/engine.ts'
-import { everyTiling, largeProblem } from '../support/tilings.ts'
+import { everyTiling, largeProblem, thoroughTilings } from '../support/tilings.ts'
 
 const engine = await testEngine()
 const { gpu } = engine
-const lanes = gpu.tilings?.lanes ?? null
+const selector = gpu.tilings ?? expect.fail('the tests run the fast kernels')
 const extent = (max: number) => fc.integer({ min: 1, max })
 
 interface Shape {
@@ -119,7 +119,7 @@ async function check(
   expect(engine.memory()).toMatchObject({ liveBytes: before.liveBytes, buffers: before.buffers })
 }
 
-const tilings = everyTiling(lanes)
+const tilings = everyTiling(selector)
 
 describe.each(tilings)('a contraction, %s', (_, tiling) => {
   test('one row short of a tile, as many, one more', async () => {
@@ -139,6 +139,11 @@ describe.each(tilings)('a contraction, %s', (_, tiling) => {
       })
   })
 
+})
+
+const thorough = thoroughTilings(selector)
+
+describe.each(thorough)('a contraction, %s', (_, tiling) => {
   test('any shape', async () => {
     const shape = fc.record({
       planes: extent(2),
@@ -164,7 +169,7 @@ describe.each(tilings)('a contraction, %s', (_, tiling) => {
 describe.each(
   (['tile', 'block'] as const).flatMap(
     (kernel) =>
-      tilings.map(([, tiling]) => tiling).find((tiling) => tiling.kernel === kernel) ?? [],
+      thorough.map(([, tiling]) => tiling).find((tiling) => tiling.kernel === kernel) ?? [],
   ),
 )('a contraction by $kernel', (tiling) => {
   test('a sum split into parts, the last one shorter', async () => {

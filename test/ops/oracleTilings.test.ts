@@ -5,7 +5,7 @@ import { sameBits } from '../support/bits.ts'
 import { expectClose } from '../support/compare.ts'
 import { testEngine } from '../support/engine.ts'
 import { loadCase, ORACLE_TOLERANCE, oracleCases, tensorOf } from '../support/oracle.ts'
-import { everyTiling } from '../support/tilings.ts'
+import { thoroughTilings } from '../support/tilings.ts'
 
 const engine = await testEngine()
 const tilings = engine.gpu.tilings ?? expect.fail('the tests run the fast kernels')
@@ -22,7 +22,7 @@ afterEach(() => {
   tilings.override = null
 })
 
-describe.each(everyTiling(tilings.lanes))('as PyTorch, %s', (_, tiling) => {
+describe.each(thoroughTilings(tilings))('as PyTorch, %s', (_, tiling) => {
   test.each(oracleCases().filter(({ file }) => files.includes(file)))('$file', async (one) => {
     let contractions = 0
     tilings.override = (problem) => {

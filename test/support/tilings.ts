@@ -13,14 +13,26 @@ export const largeProblem: Problem = {
 
 /**
  * Every tiling that the tuner may choose on any adapter, by name; the number of parts a sum is
- * split into is another matter.
+ * split into is another matter. A CPU adapter takes many seconds to compile blocks whose steps are
+ * all written out: there they are a loop of the same source.
  */
-export function everyTiling(lanes: number | null): [string, Tiling][] {
-  const all = [
-    new TilingSelector('lavapipe', lanes),
-    new TilingSelector('hardware', lanes),
-  ].flatMap((tilings) => tilings.candidates(largeProblem))
+export function everyTiling({ kind, lanes }: TilingSelector): [string, Tiling][] {
+  const all = [new TilingSelector('lavapipe', lanes), new TilingSelector('hardware', lanes)]
+    .flatMap((tilings) => tilings.candidates(largeProblem))
+    .map((one) => (kind === 'hardware' || one.kernel === 'tile' ? one : { ...one, steps: 1 }))
   return [...new Map(all.map((tiling) => [nameOf(tiling), tiling]))]
+}
+
+/**
+ * The tilings for tests that need several kernels of each: on a CPU adapter, of the blocks only the
+ * one that such adapters may run. The others differ from it in constants alone.
+ */
+export function thoroughTilings(tilings: TilingSelector): [string, Tiling][] {
+  const cpuBlock = new TilingSelector('lavapipe', null).rule(largeProblem)
+  return everyTiling(tilings).filter(
+    ([name, { kernel }]) =>
+      tilings.kind === 'hardware' || kernel === 'tile' || name === nameOf(cpuBlock),
+  )
 }
 
 function nameOf(tiling: Tiling): string {

@@ -23,6 +23,8 @@ export interface BlockTiling {
   readonly depth: number
   readonly threadRows: number
   readonly threadColumns: number
+  /** Steps that are written out in the kernel, a divisor of half the depth. */
+  readonly steps: number
   readonly splits: number
 }
 

@@ -64,7 +64,7 @@ function isTiling(value: unknown): value is Tiling {
   const names =
     kernel === 'tile'
       ? ['rows', 'columns', 'steps', 'splits']
-      : ['rows', 'columns', 'depth', 'threadRows', 'threadColumns', 'splits']
+      : ['rows', 'columns', 'depth', 'threadRows', 'threadColumns', 'steps', 'splits']
   return (
     (kernel === 'tile' || kernel === 'block') &&
     names.every((name) => Number.isSafeInteger(sizes[name]) && Number(sizes[name]) > 0) &&

@@ -66,7 +66,7 @@ export class TilingSelector {
   /** The tiling for a problem that was never measured. */
   rule(problem: Problem): Tiling {
     if (this.kind === 'hardware') return blockFor(problem, blockShapes, 512)
-    if (this.lanes === null) return blockFor(problem, smallBlockShapes, busyCpu)
+    if (this.lanes === null) return blockFor(problem, cpuBlockShapes, busyCpu)
     const rows = tileRows(
       this.kind === 'lavapipe' ? lavapipeRows(problem.rows) : swiftshaderRows,
       problem.rows,
@@ -78,8 +78,7 @@ export class TilingSelector {
   candidates(problem: Problem): Tiling[] {
     const { kind, lanes } = this
     const tiles = lanes === null ? [] : registerCandidates(problem, lanes)
-    const shapes =
-      kind === 'hardware' ? blockShapes : lanes === null ? smallBlockShapes : ([] as const)
+    const shapes = kind === 'hardware' ? blockShapes : lanes === null ? cpuBlockShapes : []
     const blocks = shapes.map((shape) => splitBlock(shape, problem, 512))
     const all = [this.rule(problem), ...tiles, ...blocks].flatMap((tiling) =>
       problem.mostSplits > 1
@@ -153,7 +152,15 @@ const blockShape = (
   threadRows: number,
   threadColumns: number,
   depth = 16,
-): BlockShape => ({ kernel: 'block', rows, columns, depth, threadRows, threadColumns })
+): BlockShape => ({
+  kernel: 'block',
+  rows,
+  columns,
+  depth,
+  threadRows,
+  threadColumns,
+  steps: depth / 2,
+})
 
 /**
  * From small to large; the largest fills the 16 KiB of shared memory that every device has. A
@@ -170,10 +177,10 @@ const blockShapes: readonly BlockShape[] = [
 ]
 
 /**
- * For CPU adapters without reliable subgroups: their compilers take half a minute for threads of
- * 8 x 8 sums, whose steps are written out.
+ * For CPU adapters without reliable subgroups: the block with the shortest kernel, and no steps
+ * written out. Their compilers take half a minute for those of 8 x 8 sums.
  */
-const smallBlockShapes = blockShapes.slice(0, 2)
+const cpuBlockShapes: readonly BlockShape[] = [{ ...blockShape(32, 64, 8, 4), steps: 1 }]
 
 /** How many blocks of this shape cover the output. */
 function blockCount({ rows, columns }: BlockShape, problem: Problem): number {

@@ -30,9 +30,10 @@ const block = (rows: number, columns: number): BlockTiling => ({
   kernel: 'block',
   rows,
   columns,
-  depth: 16,
+  depth: 32,
   threadRows: 4,
   threadColumns: 4,
+  steps: 1,
   splits: 1,
 })
 
