@@ -6,7 +6,7 @@
 import { join, relative } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { writeFileAtomic } from '../src/base/node/atomicFile.ts'
-import { type AdapterChoice, createEngine, GraftError } from '../src/index.ts'
+import { type AdapterChoice, createEngine, GraftError, UsageError } from '../src/index.ts'
 import { type Family, families } from './compiled/nullGpu.ts'
 import { compileFor } from './compiled/run.ts'
 import { contest } from './contest.ts'
@@ -30,6 +30,7 @@ interface Options {
   readonly peers: boolean
   readonly gpuReport?: boolean
   readonly compile?: Family
+  readonly defaultLimits?: boolean
 }
 
 function toPattern(text: string): RegExp {
@@ -86,12 +87,20 @@ const options = new Command('npm run bench --')
       .choices(Object.keys(families))
       .conflicts(['only', 'update', 'json', 'peers', 'tune', 'gpuReport']),
   )
+  .option(
+    '--default-limits',
+    'with --compile: on a device with the limits that every browser grants, and no optional ' +
+      'features; writes nothing',
+  )
   .parse()
   .opts<Options>()
 
 try {
-  const { compile, quick = false } = options
-  process.exitCode = compile ? await compileFor(compile, quick) : await bench(options)
+  const { compile, quick = false, defaultLimits } = options
+  if (defaultLimits && !compile) throw new UsageError('--default-limits needs --compile FAMILY')
+  process.exitCode = compile
+    ? await compileFor(compile, quick, defaultLimits ? 'default' : 'adapter')
+    : await bench(options)
 } catch (error) {
   if (!(error instanceof GraftError)) throw error
   console.error(error.message)

@@ -1,6 +1,7 @@
 import { backward } from './autograd/backward.ts'
 import { UsageError } from './base/errors.ts'
 import { checkOptions } from './base/options.ts'
+import type { WantedLimits } from './gpu/limits.ts'
 import { openGpu } from './gpu/openGpu.ts'
 import type { AdapterChoice, Host } from './host/host.ts'
 import { remindOfAwait } from './tensor/engineArgument.ts'
@@ -15,6 +16,12 @@ export interface EngineOptions {
   /** 'plain' runs the naive kernels alone: slow, and the check of the fast ones. Default 'auto'. */
   readonly kernels?: 'auto' | 'plain'
   /**
+   * 'default' asks for a device with the limits that WebGPU gives on every machine, and without
+   * optional features such as subgroups: to try out here what any browser can run. Default
+   * 'adapter': all that the adapter offers.
+   */
+  readonly limits?: WantedLimits
+  /**
    * Binds at most this many bytes at once, where the adapter could bind more: to try out here what
    * another adapter will do with a large network. Tensors above it go to kernels in parts. A
    * multiple of 256. Default: the adapter's own limit.
@@ -28,13 +35,21 @@ export function createEngineOn(host: Host, options: EngineOptions = {}): Promise
 }
 
 async function open(host: Host, options: EngineOptions): Promise<Engine> {
-  checkOptions('createEngine', options, ['adapter', 'kernels', 'maxBindingBytes'])
-  const { adapter: choice = 'auto', kernels = 'auto', maxBindingBytes } = options
+  checkOptions('createEngine', options, ['adapter', 'kernels', 'limits', 'maxBindingBytes'])
+  const {
+    adapter: choice = 'auto',
+    kernels = 'auto',
+    limits = 'adapter',
+    maxBindingBytes,
+  } = options
   if (kernels !== 'auto' && kernels !== 'plain')
     throw new UsageError(`kernels is 'auto' or 'plain', not '${kernels}'`)
+  if (limits !== 'adapter' && limits !== 'default')
+    throw new UsageError(`limits is 'adapter' or 'default', not '${limits}'`)
   const openDevice = async (): Promise<OpenDevice> => {
     const { adapter, kind } = await host.requestAdapter(choice)
-    const gpu = await openGpu(host, adapter, kind, { plain: kernels === 'plain', maxBindingBytes })
+    const plain = kernels === 'plain'
+    const gpu = await openGpu(host, adapter, kind, { plain, limits, maxBindingBytes })
     const { description, device, vendor, architecture } = adapter.info
     const features = [...gpu.device.features].sort()
     return {

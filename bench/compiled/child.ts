@@ -3,7 +3,7 @@
  * output stream one line of JSON that says which there are (`Plan`), and on the error stream a line
  * before each of them, so that what the driver prints can be told apart.
  *
- *     node --import tsx bench/compiled/child.ts [--quick]
+ *     node --import tsx bench/compiled/child.ts [--quick] [--default-limits]
  */
 import { writeSync } from 'node:fs'
 import type { Gpu } from '../../src/gpu/gpu.ts'
@@ -15,7 +15,8 @@ import { products, trainingSteps, type Work } from './cases.ts'
 import { failure, mark, type Plan } from './plan.ts'
 
 const quick = process.argv.includes('--quick')
-const engine = await createEngine({ adapter: 'hardware' })
+const limits = process.argv.includes('--default-limits') ? 'default' : 'adapter'
+const engine = await createEngine({ adapter: 'hardware', limits })
 const { gpu } = engine
 const found = new Map<string, readonly [Kernel, Constants]>()
 

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { at } from '../../src/base/at.ts'
 import { GraftError } from '../../src/base/errors.ts'
 import { writeFileAtomic } from '../../src/base/node/atomicFile.ts'
+import type { WantedLimits } from '../../src/gpu/limits.ts'
 import { readLog } from './driverLog.ts'
 import { type Family, type Outcome, openNullGpu } from './nullGpu.ts'
 import { type Product, page, type Results, spills } from './page.ts'
@@ -12,13 +13,19 @@ import type { Plan, Planned } from './plan.ts'
 /**
  * Compiles every pipeline of training steps for a family of GPUs, and says what its compiler made
  * of them. Writes the family's page to bench/results/compiled, unless `quick`.
+ * @param limits of the device; 'default' writes no page either
  * @returns the exit code: 1 if a pipeline spills registers or does not compile
  * @throws UsageError if RADV or a C compiler is missing
  */
-export async function compileFor(family: Family, quick: boolean): Promise<number> {
+export async function compileFor(
+  family: Family,
+  quick: boolean,
+  limits: WantedLimits,
+): Promise<number> {
   const gpu = await openNullGpu()
   const child = fileURLToPath(new URL('child.ts', import.meta.url))
   const command = [process.execPath, '--import', 'tsx', child, ...(quick ? ['--quick'] : [])]
+  if (limits === 'default') command.push('--default-limits')
   const outcome = await gpu.run(family, command).finally(() => gpu.dispose())
   const results = resultsOf(family, outcome)
   const bad = results.pipelines.filter((row) => row.compiled === null || spills(row))
@@ -28,7 +35,7 @@ export async function compileFor(family: Family, quick: boolean): Promise<number
     `${family}: ${results.pipelines.length} pipelines, ` +
       (bad.length === 0 ? 'all compile and none spills' : `${bad.length} spill or do not compile`),
   )
-  if (!quick) {
+  if (!quick && limits === 'adapter') {
     const folder = join(import.meta.dirname, '..', 'results', 'compiled')
     await mkdir(folder, { recursive: true })
     const stem = join(folder, family)

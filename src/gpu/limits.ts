@@ -20,8 +20,18 @@ const wantedFeatures = [
   'shader-f16',
 ] as readonly string[] as readonly GPUFeatureName[]
 
-/** What is requested of an adapter: the highest limits, and every useful feature. */
-export function deviceDescriptor({ limits, features }: GPUAdapter): GPUDeviceDescriptor {
+/**
+ * What is requested of a device: the highest limits and every useful feature of its adapter, or
+ * those that WebGPU's specification gives every device, without any feature.
+ */
+export type WantedLimits = 'adapter' | 'default'
+
+/** The request for such a device. */
+export function deviceDescriptor(
+  { limits, features }: GPUAdapter,
+  wanted: WantedLimits,
+): GPUDeviceDescriptor {
+  if (wanted === 'default') return {}
   return {
     requiredFeatures: wantedFeatures.filter((feature) => features.has(feature)),
     requiredLimits: Object.fromEntries(raisedLimits.map((name) => [name, limits[name]])),

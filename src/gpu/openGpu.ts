@@ -1,11 +1,11 @@
 import type { AdapterKind, Host } from '../host/host.ts'
 import { Gpu } from './gpu.ts'
 import { subgroupIsWorkgroup } from './kernels/subgroup.ts'
-import { deviceDescriptor } from './limits.ts'
+import { deviceDescriptor, type WantedLimits } from './limits.ts'
 import { openTilingSelector } from './tiling/tilingCache.ts'
 
 /**
- * Opens a device with the highest limits and every useful feature that its adapter offers.
+ * Opens a device, by default with the highest limits and every useful feature of its adapter.
  * @param options.plain run only the plain kernels: slow, and the check of the fast ones
  * @param options.maxBindingBytes bind less at once than the adapter could
  */
@@ -13,10 +13,14 @@ export async function openGpu(
   host: Host,
   adapter: GPUAdapter,
   kind: AdapterKind,
-  options: { readonly plain?: boolean; readonly maxBindingBytes?: number | undefined } = {},
+  options: {
+    readonly plain?: boolean
+    readonly limits?: WantedLimits
+    readonly maxBindingBytes?: number | undefined
+  } = {},
 ): Promise<Gpu> {
   const [device, shaders] = await Promise.all([
-    adapter.requestDevice(deviceDescriptor(adapter)),
+    adapter.requestDevice(deviceDescriptor(adapter, options.limits ?? 'adapter')),
     host.readShaders(),
   ])
   const gpu = new Gpu(device, kind, host, shaders, options.maxBindingBytes)

@@ -237,8 +237,7 @@ describe('a contraction', () => {
       interleaved: 'none',
       mostSplits: 1,
     })
-    const cols =
-      65_535 * tiling.columns * (tiling.kernel === 'tile' ? (tilings.lanes ?? 1) : 1) + 1
+    const cols = 65_535 * tiling.columns * (tiling.kernel === 'tile' ? (tilings.lanes ?? 1) : 1) + 1
     const a = { storage: gpu.upload(Float32Array.of(3)), shape: [1] }
     const values = Float32Array.from({ length: cols }, (_, i) => i % 1000)
     const b = { storage: gpu.upload(values), shape: [cols] }

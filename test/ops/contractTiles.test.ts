@@ -138,7 +138,6 @@ describe.each(tilings)('a contraction, %s', (_, tiling) => {
         neighbors: true,
       })
   })
-
 })
 
 const thorough = thoroughTilings(selector)
