@@ -31,8 +31,8 @@
 #let THREADS = ROW_PARTS * COL_PARTS
 #let ROW_VECTORS = THREAD_ROWS / 4
 #let COL_VECTORS = THREAD_COLS / 4
-// How many vectors a thread copies for half a block, and how many steps of A, and vectors of steps or
-// steps of B, are between two of them.
+// How many vectors a thread copies for half a block, and how many steps of A, and vectors of steps
+// or steps of B, are between two of them.
 #let HALF_DEPTH = BLOCK_DEPTH / 2
 #let A_LOADS = HALF_DEPTH * ROWS / 4 / THREADS
 #let B_LOADS = HALF_DEPTH * BLOCK_COLS / 4 / THREADS

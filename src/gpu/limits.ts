@@ -29,7 +29,7 @@ export type WantedLimits = 'adapter' | 'default'
 /** The request for such a device. */
 export function deviceDescriptor(
   { limits, features }: GPUAdapter,
-  wanted: WantedLimits,
+  wanted: WantedLimits = 'adapter',
 ): GPUDeviceDescriptor {
   if (wanted === 'default') return {}
   return {

@@ -20,7 +20,7 @@ export async function openGpu(
   } = {},
 ): Promise<Gpu> {
   const [device, shaders] = await Promise.all([
-    adapter.requestDevice(deviceDescriptor(adapter, options.limits ?? 'adapter')),
+    adapter.requestDevice(deviceDescriptor(adapter, options.limits)),
     host.readShaders(),
   ])
   const gpu = new Gpu(device, kind, host, shaders, options.maxBindingBytes)
