@@ -1,6 +1,6 @@
-  // Included in main of contract/block.wgsl: loads what this thread copies of half a block of
-  // steps. Steps past the last one are zeros. ALIGNED there are none, except in the half after the
-  // last block, which is loaded and not used.
+// Included in main of contract/block.wgsl: loads what this thread copies of half a block of
+// steps. Steps past the last one are zeros. ALIGNED there are none, except in the half after the
+// last block, which is loaded and not used.
   #repeat load in 0..A_LOADS
     #if ALIGNED
       next_a#{load} = a[a_start + (a_block + #{next_half}u * a_half + #{load}u * a_apart)];
