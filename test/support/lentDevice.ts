@@ -87,11 +87,15 @@ function lend({ device, made, ids }: Lender): GPUDevice {
   return seenAs(device, own)
 }
 
-/** An object of the driver with some members replaced; its own are called on itself. */
+/**
+ * An object of the driver with some members replaced; its own are called on itself. What is set on
+ * it, such as a spy, is not set on the driver's.
+ */
 function seenAs<T extends object>(target: T, members: Readonly<Record<string, unknown>>): T {
-  return new Proxy(target, {
+  const own: T = Object.assign(Object.create(target), members)
+  return new Proxy(own, {
     get: (_, name) => {
-      if (typeof name === 'string' && Object.hasOwn(members, name)) return members[name]
+      if (Object.hasOwn(own, name)) return Reflect.get(own, name)
       const value: unknown = Reflect.get(target, name, target)
       return typeof value === 'function' ? value.bind(target) : value
     },
