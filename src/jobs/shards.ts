@@ -35,10 +35,10 @@ const mostBytes = 64 * 2 ** 20
 const shardsWanted = 512
 /** Images that are computed together: fewer in a shard take as long as so many. */
 const batch = 32
-/** Shards are never smaller for that: a job costs some milliseconds beside its images. */
-const fewestImages = 2 * batch
-/** Below so many images even those would be fewer than four for each of eight workers. */
-const fewImages = 2048
+/** Fewer images are divided into so many shards, where they fill them: four for each of 8 workers. */
+const shardsOfFew = 32
+/** Shards are not smaller where more images are: a job costs some milliseconds beside its images. */
+const fewestImages = 4 * batch
 /** The most bytes of a shard's file. */
 const mostFileBytes = 4 * 2 ** 20
 
@@ -48,7 +48,8 @@ const mostFileBytes = 4 * 2 ** 20
  */
 export function shardSize(images: number, bytesEach = 0): number {
   const even = batch * Math.ceil(images / shardsWanted / batch)
-  const fewest = images < fewImages ? batch : fewestImages
+  const few = batch * Math.floor(images / shardsOfFew / batch)
+  const fewest = Math.min(Math.max(few, batch), fewestImages)
   const fitting = bytesEach > 0 ? Math.max(1, Math.floor((32 * 2 ** 20) / bytesEach)) : mostImages
   const whole = fitting < batch ? fitting : batch * Math.floor(fitting / batch)
   return Math.min(Math.max(even, fewest), mostImages, whole)

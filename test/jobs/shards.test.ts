@@ -62,9 +62,8 @@ describe('the division', () => {
   })
 
   test('the size follows from the number of images and what is kept of each', () => {
-    expect([10, 600, 10_000, 100_000, 10_000_000].map((count) => shardSize(count))).toEqual([
-      32, 32, 64, 224, 1024,
-    ])
+    const counts = [10, 600, 2048, 4000, 10_000, 100_000, 10_000_000]
+    expect(counts.map((count) => shardSize(count))).toEqual([32, 32, 64, 96, 128, 224, 1024])
     // Whole batches, where what is kept of the images leaves a choice.
     expect([260_000, 4_000_000].map((bytes) => shardSize(1_000_000, bytes))).toEqual([128, 8])
   })
