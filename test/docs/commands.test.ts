@@ -67,10 +67,20 @@ const quick: Readonly<Record<string, readonly string[]>> = {
 /** A search for a rate takes a hundred steps, whatever an epoch has. */
 const quickSearch = ['--batch-size', '4']
 
+/** These begin with a narrow network, unless a page says with which, or goes on with a run. */
+const beginning = ['train', 'compare', 'lr-find', 'sweep', 'reproduce']
+const begun = ['--weights', '--variant', '--resume']
+
 /** The words after `graft`, shortened. */
 function shortened(args: readonly string[]): string[] {
-  const searches = args[0] === 'lr-find' || args.includes('find')
-  const options = [...(quick[args[0] ?? ''] ?? []), ...(searches ? quickSearch : [])]
+  const command = args[0] ?? ''
+  const searches = command === 'lr-find' || args.includes('find')
+  const begins = beginning.includes(command) && !args.some((word) => begun.includes(word))
+  const options = [
+    ...(quick[command] ?? []),
+    ...(searches ? quickSearch : []),
+    ...(begins ? ['--weights', join(folder, 'place', 'checkpoint.pth')] : []),
+  ]
   const names = options.filter((_, i) => i % 2 === 0)
   const kept = args.filter((word, i) => {
     return !names.includes(word) && !names.includes(args[i - 1] ?? '')
