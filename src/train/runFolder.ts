@@ -129,7 +129,10 @@ async function readRunFile(folder: string, name: keyof typeof mostBytes): Promis
 }
 
 /**
- * Builds a run's trained network again; the folder is all it needs.
+ * Builds a run's trained network again, cut and grafted as it was; the folder is all it needs. Node
+ * only.
+ * @param folder of a run of `graft train`, such as 'runs/dogs'
+ * @returns the network, and what `config.json` says: classes, plan, options
  * @throws UsageError when the folder is not a run, WeightsError when its weights are damaged or do
  * not fit its config
  * @example const { model } = await loadRun(engine, 'runs/dogs')
