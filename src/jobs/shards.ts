@@ -35,9 +35,9 @@ const mostBytes = 64 * 2 ** 20
 const shardsWanted = 512
 /** Images that are computed together: fewer in a shard take as long as so many. */
 const batch = 32
-/** Fewer images are divided into so many shards, where they fill them: four for each of 8 workers. */
+/** Few images make so many shards, where they fill them: four for each of eight workers. */
 const shardsOfFew = 32
-/** Shards are not smaller where more images are: a job costs some milliseconds beside its images. */
+/** Shards of more images are not smaller: a job costs some milliseconds beside its images. */
 const fewestImages = 4 * batch
 /** The most bytes of a shard's file. */
 const mostFileBytes = 4 * 2 ** 20
