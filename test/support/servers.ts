@@ -166,13 +166,25 @@ function readiness(child: ChildProcess, { command, ready }: Program): Promise<vo
   })
 }
 
+/**
+ * A port below those that systems give to whoever connects (from 32768 on Linux, 49152 elsewhere):
+ * while a server is down, a client that tries again could get the server's own port, be connected
+ * to itself, and keep the server from coming back.
+ */
 async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return typeof address === 'object' && address ? address.port : 0
+  for (;;) {
+    const port = 10_000 + Math.floor(22_000 * Math.random())
+    const server = createServer().listen(port, '127.0.0.1')
+    const listening = once(server, 'listening') // rejects on an error
+    const free = await listening.then(
+      () => true,
+      () => false,
+    )
+    if (!free) continue
+    server.close()
+    await once(server, 'close')
+    return port
+  }
 }
 
 /** Where a program is, on the path or where Debian puts PostgreSQL's. */
