@@ -72,6 +72,7 @@ export { filesDataset, type PlacedFile } from './data/filesDataset.ts'
 export type { DataOptions } from './data/split.ts'
 export { resizeCrop } from './data/transforms.ts'
 export type { Constants, Cost, Grid, KernelSource, Params } from './gpu/kernels/kernel.ts'
+export type { WantedLimits } from './gpu/limits.ts'
 export type { MemoryReport } from './gpu/memory/pool.ts'
 export type { Recorder } from './gpu/recorder.ts'
 export {
