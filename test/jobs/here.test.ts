@@ -91,9 +91,18 @@ test('one job computes at a time, and the next one reads meanwhile', async () =>
 test('an aborted run ends, and does no more jobs', async () => {
   const stop = new AbortController()
   const jobs = Array.from({ length: 20 }, (_, i) => shoutJob(work, { text: `t${i}`, takes: 10 }))
-  const run = new HereRunner(placeWith([shout])).run(jobs, { total: 20, signal: stop.signal })
-  setTimeout(() => stop.abort(new Error('enough')), 40)
+  let done = 0
+  const run = new HereRunner(placeWith([shout])).run(jobs, {
+    total: 20,
+    signal: stop.signal,
+    onEvent(event) {
+      if (event.type !== 'jobs' || event.done === 0) return
+      done = event.done
+      stop.abort(new Error('enough'))
+    },
+  })
   await expect(run).rejects.toThrow('enough')
+  expect(done).toBeLessThan(20)
 })
 
 test('a done mark that Graft has not written is refused', async () => {
