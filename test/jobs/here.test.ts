@@ -26,7 +26,7 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   await stores.close()
-  await rm(folder, { recursive: true })
+  await rm(folder, { recursive: true, maxRetries: 5 })
 })
 
 const placeWith = (kinds: readonly JobKind[]) =>

@@ -132,19 +132,27 @@ async function started(program: Program): Promise<TestServer> {
     url: program.url(port),
     kill,
     async start() {
-      const starting = spawn(program.command, program.args(port, folder), {
-        stdio: ['ignore', 'pipe', 'pipe'],
-        cwd: folder,
-        env: { ...process.env, LC_ALL: 'C', ...program.environment },
-        ...program.user,
-      })
-      child = starting
-      await readiness(starting, program)
+      for (let tries = 1; ; tries++) {
+        const starting = spawn(program.command, program.args(port, folder), {
+          stdio: ['ignore', 'pipe', 'pipe'],
+          cwd: folder,
+          env: { ...process.env, LC_ALL: 'C', ...program.environment },
+          ...program.user,
+        })
+        child = starting
+        try {
+          return await readiness(starting, program)
+        } catch (error) {
+          // What PostgreSQL's parent process leaves when it is killed ends a moment after it.
+          if (tries === 20 || !/still in use/.test(String(error))) throw error
+          await new Promise((resolve) => setTimeout(resolve, 250))
+        }
+      }
     },
     async stop() {
       process.off('exit', endWithUs)
       await kill()
-      rmSync(folder, { recursive: true, force: true })
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 })
     },
   }
   process.on('exit', endWithUs)
