@@ -55,12 +55,6 @@ async function entryKind(folder: string, entry: Entry): Promise<Kind> {
 /** No division lies deeper below the root. */
 const deepest = 4
 
-/** Whether an entry is a link to a folder that it lies in. */
-async function leadsBack(folder: string, entry: Entry): Promise<boolean> {
-  if (!entry.isSymbolicLink() || (await entryKind(folder, entry)) !== 'folder') return false
-  return isWithin(await realFolder(folder), await realFolder(join(folder, entry.name)))
-}
-
 /**
  * The folders below a root, as deep as its division may lie: classes are not entered, which hold
  * images.
@@ -70,11 +64,12 @@ async function treeBelow(root: string, stray: StrayNames, remarks: string[]): Pr
   const whole = new GrowingTree()
   const fill = async (tree: GrowingTree, path: string, depth: number): Promise<void> => {
     for (const entry of await readFolder(path)) {
+      const place = join(path, entry.name)
       if (stray.note(entry.name)) tree.mark(entry.name)
-      else if (await leadsBack(path, entry))
-        remarks.push(`passed over ${join(path, entry.name)}: a link to a folder that it lies in`)
-      else if ((await entryKind(path, entry)) === 'folder') tree.folder(entry.name)
-      else tree.file(entry.name)
+      else if ((await entryKind(path, entry)) !== 'folder') tree.file(entry.name)
+      else if (entry.isSymbolicLink() && isWithin(await realFolder(path), await realFolder(place)))
+        remarks.push(`passed over ${place}: a link to a folder that it lies in`)
+      else tree.folder(entry.name)
     }
     for (const [name, folder] of depth < deepest ? tree.folders : [])
       if (depth === 0 || tree.images === 0 || namedPart(name))

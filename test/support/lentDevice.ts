@@ -1,4 +1,4 @@
-import type { AdapterChoice, AdapterKind, FoundAdapter, Host } from '../../src/host/host.ts'
+import type { AdapterChoice, FoundAdapter, Host } from '../../src/host/host.ts'
 import { nodeHost } from '../../src/nodeHost.ts'
 
 /** Calls of a device whose results hold no values, and are the same for the same description. */
@@ -19,18 +19,19 @@ interface Lender {
 }
 
 /**
- * A host whose engines all compute on one device: each takes it as its own, with buffers of its
- * own, but a kernel is compiled once for all of them. A software adapter takes seconds to compile
- * those of a training.
+ * A host whose engines compute on one device where they ask for the same: each takes it as its
+ * own, with buffers of its own, but a kernel is compiled once for all of them. A software adapter
+ * takes seconds to compile those of a training.
  */
 export function lending(host: Host): Host {
   const { requestAdapter } = host
-  const lenders = new Map<AdapterKind, Promise<Lender>>()
+  const lenders = new Map<string, Promise<Lender>>()
   const lent = async (choice: AdapterChoice): Promise<FoundAdapter> => {
     const found = await requestAdapter(choice)
     const requestDevice = async (descriptor?: GPUDeviceDescriptor) => {
-      const known = lenders.get(found.kind) ?? found.adapter.requestDevice(descriptor).then(lender)
-      lenders.set(found.kind, known)
+      const key = `${found.kind} ${JSON.stringify(descriptor)}`
+      const known = lenders.get(key) ?? found.adapter.requestDevice(descriptor).then(lender)
+      lenders.set(key, known)
       return lend(await known)
     }
     return { ...found, adapter: seenAs(found.adapter, { requestDevice }) }
